@@ -1,0 +1,28 @@
+//! How each training image is cropped and flipped: a pure function of (seed, epoch, position in the epoch). The GPU
+//! applies it (`shaders/batch_input.wgsl`).
+
+use crate::ops::batch_input::CROP_MARGIN;
+use crate::rng::{Purpose, Stream};
+
+/// The image as it is: for evaluation, and without augmentation.
+pub const CENTERED: u32 = packed(CROP_MARGIN, CROP_MARGIN, 0);
+
+/// A choice as the kernel reads it.
+const fn packed(dy: u32, dx: u32, flip: u32) -> u32 {
+    dy | dx << 8 | flip << 16
+}
+
+/// Choices of `n` successive samples, dy | dx << 8 | flip << 16 with dy and dx in 0..=8 and flip in 0..=1. The first
+/// sample has position `position_of_first_sample_in_epoch`. Every position has a stream of its own, so that the batch
+/// size plays no part.
+#[must_use]
+pub fn choices(seed_augment: u64, epoch: u64, position_of_first_sample_in_epoch: u64, n: usize) -> Vec<u32> {
+    let first = position_of_first_sample_in_epoch;
+    (first..first + n as u64)
+        .map(|position| {
+            let mut stream = Stream::new(seed_augment, Purpose::Augment, epoch << 32 | position);
+            let offsets = 2 * CROP_MARGIN + 1;
+            packed(stream.below(offsets), stream.below(offsets), stream.below(2))
+        })
+        .collect()
+}

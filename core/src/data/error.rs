@@ -1,0 +1,91 @@
+//! What can be wrong with data: one line each that names the file, the problem and the remedy.
+
+use thiserror::Error;
+
+use super::cifar10::{FILE_BYTES, RECORD_BYTES, RECORDS};
+use crate::ops::Shape;
+
+/// Data that cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum DataError {
+    /// No bytes at all.
+    #[error("{file} is empty: download the data set again")]
+    Empty {
+        /// File name.
+        file: String,
+    },
+    /// Some other kind of file.
+    #[error("{file} is not a CIFAR-10 binary file but {found}: {remedy}")]
+    Foreign {
+        /// File name.
+        file: String,
+        /// What it looks like.
+        found: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Not a whole number of records.
+    #[error(
+        "{file} has {bytes} bytes, which is {over} bytes over {whole} records of {RECORD_BYTES} bytes and {short} bytes \
+         short of {next} (a complete file has {FILE_BYTES} bytes): it is cut off or damaged, download it again"
+    )]
+    Truncated {
+        /// File name.
+        file: String,
+        /// Length of the file.
+        bytes: usize,
+        /// Whole records.
+        whole: usize,
+        /// Whole records and the broken one.
+        next: usize,
+        /// Bytes after the last whole record.
+        over: usize,
+        /// Bytes missing from the broken record.
+        short: usize,
+    },
+    /// More records than any CIFAR-10 file has.
+    #[error(
+        "{file} has {bytes} bytes, more than the {FILE_BYTES} bytes ({RECORDS} records) of a CIFAR-10 file: give the \
+         original files data_batch_1.bin to data_batch_5.bin and test_batch.bin"
+    )]
+    Oversized {
+        /// File name.
+        file: String,
+        /// Length of the file.
+        bytes: usize,
+    },
+    /// A class that does not exist.
+    #[error(
+        "{file}: record {record} (counting from 0) has label {label}, but CIFAR-10 has labels 0 to 9: the file is damaged \
+         or of another data set, download it again"
+    )]
+    Label {
+        /// File name.
+        file: String,
+        /// Index of the record in the file.
+        record: usize,
+        /// Its label.
+        label: u8,
+    },
+    /// No file to train on.
+    #[error("{name}: there is no training file, give at least one of {expected}")]
+    NoTrainingFile {
+        /// Data set.
+        name: String,
+        /// File names.
+        expected: String,
+    },
+    /// Training and test images differ in shape, or the parts of a data set contradict each other.
+    #[error("{name}: {problem}: check how the data set was put together")]
+    Inconsistent {
+        /// Data set.
+        name: String,
+        /// What contradicts what.
+        problem: String,
+    },
+}
+
+/// A shape as a reader writes it.
+pub(super) fn show(shape: Shape) -> String {
+    format!("{} x {} x {}", shape.channels, shape.height, shape.width)
+}

@@ -1,0 +1,117 @@
+//! Labelled images as bytes, and the data set that they make.
+
+use super::error::{DataError, show};
+use crate::ops::Shape;
+
+/// Labelled images of one shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSet {
+    /// C, H, W of every image.
+    pub shape: Shape,
+    /// [N][C][H][W].
+    pub pixels: Vec<u8>,
+    /// [N] class indices.
+    pub labels: Vec<u8>,
+}
+
+impl ImageSet {
+    /// No images yet, with room for `capacity`.
+    #[must_use]
+    pub fn with_capacity(shape: Shape, capacity: usize) -> Self {
+        let pixels = Vec::with_capacity(capacity * shape.elements() as usize);
+        Self { shape, pixels, labels: Vec::with_capacity(capacity) }
+    }
+
+    /// N.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// True without images.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Bytes [C][H][W] of image `i`. Panics if there is none.
+    #[must_use]
+    pub fn image(&self, i: usize) -> &[u8] {
+        let bytes = self.shape.elements() as usize;
+        &self.pixels[i * bytes..][..bytes]
+    }
+
+    /// Keeps the first `n` images.
+    pub fn truncate(&mut self, n: usize) {
+        self.labels.truncate(n);
+        self.pixels.truncate(n.saturating_mul(self.shape.elements() as usize));
+    }
+}
+
+/// Turns a byte into the network's input: (byte / 255 - mean) / std, per channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalization {
+    /// [C], on the scale 0 to 1.
+    pub mean: Vec<f32>,
+    /// [C].
+    pub std: Vec<f32>,
+}
+
+/// Images to train on and to test on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// `cifar10`.
+    pub name: String,
+    /// Number of classes.
+    pub classes: u32,
+    /// Their names, by label.
+    pub class_names: Vec<String>,
+    /// Training images in file order.
+    pub train: ImageSet,
+    /// Test images in file order.
+    pub test: ImageSet,
+    /// From bytes to inputs.
+    pub normalization: Normalization,
+    /// Byte that surrounds an image when it is cropped.
+    pub pad_byte: u8,
+    /// Whether random crops and flips keep the meaning of an image.
+    pub crop_and_flip: bool,
+}
+
+impl Dataset {
+    /// The data set itself if its parts agree: shapes, channels, label range, lengths.
+    pub fn checked(self) -> Result<Self, DataError> {
+        match self.contradiction() {
+            None => Ok(self),
+            Some(problem) => Err(DataError::Inconsistent { name: self.name, problem }),
+        }
+    }
+
+    fn contradiction(&self) -> Option<String> {
+        let (train, test) = (&self.train, &self.test);
+        if train.shape != test.shape {
+            return Some(format!("training images are {}, test images {}", show(train.shape), show(test.shape)));
+        }
+        for (set, images) in [("training", train), ("test", test)] {
+            let expected = images.shape.elements() as usize * images.len();
+            if images.pixels.len() != expected {
+                let (n, bytes) = (images.len(), images.pixels.len());
+                return Some(format!("{n} {set} labels need {expected} bytes of pixels, not {bytes}"));
+            }
+            if let Some(label) = images.labels.iter().find(|&&label| u32::from(label) >= self.classes) {
+                return Some(format!("a {set} label is {label}, but there are {} classes", self.classes));
+            }
+        }
+        let Normalization { mean, std } = &self.normalization;
+        if mean.len() != std.len() || mean.len() != train.shape.channels as usize {
+            return Some("normalisation and images have different numbers of channels".into());
+        }
+        (self.class_names.len() != self.classes as usize).then(|| "not every class has one name".into())
+    }
+
+    /// C, H, W of every image.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.train.shape
+    }
+}

@@ -1,0 +1,14 @@
+//! Images to train on: bytes in, batches out. Where the bytes come from is the front end's business.
+
+mod error;
+mod image_set;
+
+pub mod augment;
+pub mod checkerboard;
+pub mod cifar10;
+pub mod sampler;
+pub mod synthetic;
+
+pub use error::DataError;
+pub use image_set::{Dataset, ImageSet, Normalization};
+pub use sampler::Sampler;

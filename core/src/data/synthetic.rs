@@ -1,0 +1,171 @@
+//! Made-up images, for tests, demonstrations and where there is no data set: stripes, checks and plain shapes in two
+//! random colours, shifted, turned, scaled and unevenly lit, behind a stray bar and under noise. Colour says nothing
+//! about the class and a mirror image keeps its class, so crops and flips make sense.
+
+use super::{Dataset, ImageSet, Normalization};
+use crate::ops::Shape;
+use crate::rng::{Purpose, Stream};
+
+const CLASS_NAMES: [&str; 10] =
+    ["across", "upright", "diagonal", "checks", "dots", "disc", "ring", "square", "triangle", "cross"];
+/// The first classes are textures that fill the image; the others are shapes in it.
+const TEXTURES: u8 = 5;
+const SIDE: u32 = 32;
+/// Index of the first test image, so that no number of training images reaches it.
+const FIRST_TEST: u64 = 1 << 32;
+
+/// Ten classes of 32 x 32 colour images, `train` and `test` of them, classes in turn. Fewer images of the same seed are
+/// the first of more.
+#[must_use]
+pub fn dataset(seed: u64, train: usize, test: usize) -> Dataset {
+    Dataset {
+        name: "synthetic".into(),
+        classes: CLASS_NAMES.len() as u32,
+        class_names: CLASS_NAMES.map(String::from).to_vec(),
+        train: images(seed, 0, train),
+        test: images(seed, FIRST_TEST, test),
+        normalization: Normalization { mean: vec![0.5; 3], std: vec![0.25; 3] },
+        pad_byte: 128,
+        crop_and_flip: true,
+    }
+}
+
+fn images(seed: u64, first: u64, n: usize) -> ImageSet {
+    let mut set = ImageSet::with_capacity(Shape::new(3, SIDE, SIDE), n);
+    for i in 0..n {
+        let class = (i % CLASS_NAMES.len()) as u8;
+        let mut stream = Stream::new(seed, Purpose::Synthetic, first + i as u64);
+        let scene = Scene::new(class, &mut stream);
+        set.labels.push(class);
+        scene.paint(&mut stream, &mut set.pixels);
+    }
+    set
+}
+
+/// Uniform between `low` and `high`.
+fn between(stream: &mut Stream, low: f64, high: f64) -> f64 {
+    low + (high - low) * stream.uniform()
+}
+
+/// A shifted and turned coordinate system, in pixels.
+struct Frame {
+    x: f64,
+    y: f64,
+    sin: f64,
+    cos: f64,
+}
+
+impl Frame {
+    /// A frame about the middle of the image, moved by up to `shift` and turned by up to `turn` radians.
+    fn new(stream: &mut Stream, shift: f64, turn: f64) -> Self {
+        let middle = f64::from(SIDE - 1) / 2.0;
+        let (sin, cos) = libm::sincos(between(stream, -turn, turn));
+        Self { x: middle + between(stream, -shift, shift), y: middle + between(stream, -shift, shift), sin, cos }
+    }
+
+    /// Where pixel (x, y) lies in the frame.
+    fn locate(&self, x: u32, y: u32) -> (f64, f64) {
+        let (x, y) = (f64::from(x) - self.x, f64::from(y) - self.y);
+        (self.cos * x + self.sin * y, self.cos * y - self.sin * x)
+    }
+}
+
+/// Everything about an image but its noise. Colours are bytes [R, G, B].
+struct Scene {
+    class: u8,
+    frame: Frame,
+    /// Period of a texture, half the extent of a shape, in pixels.
+    size: f64,
+    ground: [f64; 3],
+    figure: [f64; 3],
+    /// Light added per pixel to the right and down.
+    slope: [f64; 2],
+    bar_frame: Frame,
+    bar_half_width: f64,
+    bar: [f64; 3],
+    noise: f64,
+}
+
+impl Scene {
+    fn new(class: u8, stream: &mut Stream) -> Self {
+        let texture = class < TEXTURES;
+        let (shift, size) = if texture { (8.0, (5.0, 11.0)) } else { (5.0, (6.0, 12.0)) };
+        let mut colour = |low, high| [(); 3].map(|()| between(stream, low, high));
+        let ground = colour(40.0, 216.0);
+        let bar = colour(0.0, 255.0);
+        let contrast = colour(-90.0, 90.0);
+        Self {
+            class,
+            frame: Frame::new(stream, shift, 0.3),
+            size: between(stream, size.0, size.1),
+            ground,
+            figure: [0, 1, 2].map(|c| ground[c] + contrast[c]),
+            slope: [(); 2].map(|()| between(stream, -2.0, 2.0)),
+            bar_frame: Frame::new(stream, 12.0, std::f64::consts::PI),
+            bar_half_width: between(stream, 0.0, 2.5),
+            bar,
+            noise: between(stream, 8.0, 40.0),
+        }
+    }
+
+    /// Appends the image [C][H][W] to `pixels`.
+    fn paint(&self, stream: &mut Stream, pixels: &mut Vec<u8>) {
+        for c in 0..3 {
+            for y in 0..SIDE {
+                for x in 0..SIDE {
+                    let (u, v) = self.frame.locate(x, y);
+                    let figure = covered(self.outside(u, v));
+                    let bar = covered(self.bar_frame.locate(x, y).1.abs() - self.bar_half_width);
+                    let middle = f64::from(SIDE - 1) / 2.0;
+                    let light = self.slope[0] * (f64::from(x) - middle) + self.slope[1] * (f64::from(y) - middle);
+                    let scene = self.ground[c] + light + figure * (self.figure[c] - self.ground[c]);
+                    let value = scene + bar * (self.bar[c] - scene) + self.noise * rough_normal(stream);
+                    pixels.push((value + 0.5).clamp(0.0, 255.0) as u8);
+                }
+            }
+        }
+    }
+
+    /// How far, in pixels, a point of the frame lies outside the figure; negative inside.
+    fn outside(&self, u: f64, v: f64) -> f64 {
+        let size = self.size;
+        let (across, down) = (u.abs(), v.abs());
+        match self.class {
+            0 => stripes(v, size),
+            1 => stripes(u, size),
+            2 => stripes((u + v) * std::f64::consts::FRAC_1_SQRT_2, size),
+            3 => {
+                // Inside where exactly one of two stripe patterns is.
+                let (a, b) = (stripes(u, size * 1.4), stripes(v, size * 1.4));
+                a.min(b).max(-a.max(b))
+            }
+            4 => libm::hypot(from_multiple(u, size), from_multiple(v, size)) - 0.3 * size,
+            5 => libm::hypot(u, v) - 0.9 * size,
+            6 => (libm::hypot(u, v) - 0.8 * size).abs() - 0.25 * size,
+            7 => across.max(down) - 0.8 * size,
+            8 => (v - 0.5 * size).max(0.866 * across - 0.5 * v - 0.5 * size),
+            _ => (across - size).max(down - 0.3 * size).min((across - 0.3 * size).max(down - size)),
+        }
+    }
+}
+
+/// Distance of `u` from the nearest multiple of `period`.
+fn from_multiple(u: f64, period: f64) -> f64 {
+    u - period * libm::floor(u / period + 0.5)
+}
+
+/// How far `u` lies outside stripes as wide as the gaps between them.
+fn stripes(u: f64, period: f64) -> f64 {
+    from_multiple(u, period).abs() - 0.25 * period
+}
+
+/// Share of a pixel that is covered, from the distance of its centre to the edge: a soft edge one pixel wide.
+fn covered(outside: f64) -> f64 {
+    (0.5 - outside).clamp(0.0, 1.0)
+}
+
+/// Near enough to a standard normal value for noise, and cheap: a sum of four random bytes.
+fn rough_normal(stream: &mut Stream) -> f64 {
+    let sum: u32 = stream.next_u32().to_le_bytes().map(u32::from).iter().sum();
+    (f64::from(sum) - 510.0) / 147.8
+}

@@ -1,0 +1,81 @@
+//! What can go wrong on a GPU, each as one line that names the size, the limit and the remedy.
+
+use thiserror::Error;
+
+/// An error of the GPU layer.
+#[derive(Debug, Error)]
+pub enum GpuError {
+    /// No adapter at all.
+    #[error(
+        "no GPU adapter found ({looked_in}): install a Vulkan, Metal or DX12 driver; without a GPU, Mesa's software \
+         driver works (Debian and Ubuntu: apt-get install mesa-vulkan-drivers)"
+    )]
+    NoAdapter {
+        /// The backends that were asked.
+        looked_in: String,
+    },
+    /// The adapter that was asked for is not there.
+    #[error("no adapter matches '{wanted}'; there are: {available}")]
+    UnknownAdapter {
+        /// What was asked for.
+        wanted: String,
+        /// Index and name of each adapter.
+        available: String,
+    },
+    /// The adapter cannot give what every adapter must.
+    #[error(
+        "adapter '{adapter}' refuses a device: {reason}; choose another one with --adapter (see `lastbit adapters`)"
+    )]
+    NoDevice {
+        /// Name of the adapter.
+        adapter: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// A buffer is larger than the adapter allows.
+    #[error(
+        "buffer '{label}' needs {} but this adapter binds at most {}: use a smaller batch (--batch-size) or network",
+        human_bytes(*asked), human_bytes(*limit)
+    )]
+    OverLimit {
+        /// What the buffer is for.
+        label: String,
+        /// Bytes asked for.
+        asked: u64,
+        /// Bytes allowed in one binding.
+        limit: u64,
+    },
+    /// Memory is not enough.
+    #[error(
+        "out of GPU memory: {} are needed ({label}), {}: train fewer replicas at once (--ks), or use a smaller batch (--batch-size)",
+        human_bytes(*asked),
+        limit.map_or_else(|| "which the driver refused".to_owned(), |limit| format!("{} are available", human_bytes(limit)))
+    )]
+    OutOfMemory {
+        /// What the memory is for.
+        label: String,
+        /// Bytes asked for in all.
+        asked: u64,
+        /// Bytes there are, where known.
+        limit: Option<u64>,
+    },
+    /// The device went away.
+    #[error("the GPU device was lost ({0}): the run goes on from its last checkpoint with --resume")]
+    DeviceLost(String),
+    /// A kernel or a call was refused: a defect of lastbit or of the driver.
+    #[error("the driver refused a kernel or a call (please report this): {0}")]
+    Refused(String),
+}
+
+/// Bytes as a person reads them: `1.50 GiB`.
+#[must_use]
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.2} {}", UNITS[unit]) }
+}

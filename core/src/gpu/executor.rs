@@ -1,0 +1,274 @@
+//! Runs recordings: buffers are allocated and bind groups built once, then the list is encoded again every step.
+
+use wgpu::util::DeviceExt as _;
+
+use super::{BufferId, BufferTable, Command, Context, Dispatch, GpuError, Job, Recording};
+
+/// What fresh buffers hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fill {
+    /// Zeros, as WebGPU promises.
+    #[default]
+    Zero,
+    /// A signalling pattern (a large float), so that a test sees what leans on zeros.
+    Junk,
+}
+
+const JUNK_WORD: u32 = 0x7149_f2ca; // 1e30 as f32: wrong everywhere, yet finite.
+
+/// The allocated buffers of a [`BufferTable`].
+pub struct Buffers {
+    buffers: Vec<wgpu::Buffer>,
+}
+
+impl Buffers {
+    /// Allocates every buffer of `table`.
+    ///
+    /// # Errors
+    /// [`GpuError::OverLimit`] before anything is allocated, [`GpuError::OutOfMemory`] when it does not fit.
+    pub async fn allocate(context: &Context, table: &BufferTable, fill: Fill) -> Result<Self, GpuError> {
+        table.check_limit(context.max_binding_bytes())?;
+        let asked = table.total_bytes();
+        let label = "all replicas";
+        if let Some(budget) = context.memory_budget().filter(|budget| asked > *budget) {
+            return Err(GpuError::OutOfMemory { label: label.to_owned(), asked, limit: Some(budget) });
+        }
+        let scope = context.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        let buffers: Vec<_> = table
+            .specs()
+            .iter()
+            .map(|spec| {
+                context.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(&spec.label),
+                    size: spec.bytes,
+                    usage,
+                    mapped_at_creation: false,
+                })
+            })
+            .collect();
+        if scope.pop().await.is_some() {
+            return Err(GpuError::OutOfMemory { label: label.to_owned(), asked, limit: None });
+        }
+        let this = Self { buffers };
+        if fill == Fill::Junk {
+            for (index, spec) in table.specs().iter().enumerate() {
+                let junk = vec![JUNK_WORD; (spec.bytes / 4) as usize];
+                this.write(context, BufferId(index), 0, bytemuck::cast_slice(&junk));
+            }
+        }
+        context.check()?;
+        Ok(this)
+    }
+
+    /// Queues a write; it happens before the next submit.
+    pub fn write(&self, context: &Context, buffer: BufferId, offset: u64, bytes: &[u8]) {
+        context.queue.write_buffer(&self.buffers[buffer.0], offset, bytes);
+    }
+
+    pub(super) fn get(&self, id: BufferId) -> &wgpu::Buffer {
+        &self.buffers[id.0]
+    }
+}
+
+/// One piece of a dispatch with everything that wgpu needs.
+pub(super) struct Launch {
+    pub pipeline: wgpu::ComputePipeline,
+    pub bind_group: wgpu::BindGroup,
+    pub grid: [u32; 2],
+    pub flops: u64,
+    /// Index of the dispatch in the recording.
+    pub dispatch: usize,
+}
+
+pub(super) enum Action {
+    Launch(Launch),
+    Copy { from: (BufferId, u64), to: (BufferId, u64), bytes: u64 },
+    Clear(BufferId),
+}
+
+/// A recording, ready to run on one set of buffers.
+pub struct Program {
+    pub(super) actions: Vec<Action>,
+    pub(super) labels: Vec<(String, &'static str)>,
+}
+
+/// Workgroups that WebGPU allows in one dimension.
+const MAX_TILES: u32 = 65_535;
+
+/// Lengths of the pieces that a dispatch is cut into: no more than `limit_flops` each where tiles allow it.
+fn piece_tiles(dispatch: &Dispatch, limit_flops: u64) -> u32 {
+    let pieces = dispatch.flops.div_ceil(limit_flops.max(1)).clamp(1, u64::from(dispatch.tiles)) as u32;
+    dispatch.tiles.div_ceil(pieces).min(MAX_TILES)
+}
+
+impl Program {
+    /// Builds pipelines (shared through the context) and bind groups. A dispatch of more than `limit_flops`
+    /// operations is split along its tiles; results do not change.
+    ///
+    /// # Errors
+    /// [`GpuError::Refused`] if the driver takes a kernel or a binding for invalid.
+    pub async fn build(
+        context: &Context,
+        buffers: &Buffers,
+        recording: &Recording,
+        limit_flops: u64,
+    ) -> Result<Self, GpuError> {
+        const SLOT: usize = 256;
+        let scope = context.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let mut jobs = Vec::new();
+        for dispatch in recording.dispatches() {
+            let length = piece_tiles(dispatch, limit_flops);
+            for first_tile in (0..dispatch.tiles).step_by(length as usize) {
+                let start = jobs.len();
+                jobs.resize(start + SLOT, 0);
+                let job = Job { first_tile, ..dispatch.job };
+                jobs[start..start + size_of::<Job>()].copy_from_slice(bytemuck::bytes_of(&job));
+            }
+        }
+        jobs.resize(jobs.len().max(SLOT), 0);
+        let job_buffer = context.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some("jobs"),
+            contents: &jobs,
+            usage: wgpu::BufferUsages::UNIFORM,
+        });
+        let mut slot = 0;
+        let mut actions = Vec::with_capacity(recording.commands.len());
+        let mut labels = Vec::new();
+        for command in &recording.commands {
+            let dispatch = match command {
+                Command::Dispatch(dispatch) => dispatch,
+                Command::Copy { from, to, bytes } => {
+                    actions.push(Action::Copy { from: *from, to: *to, bytes: *bytes });
+                    continue;
+                }
+                Command::Clear(buffer) => {
+                    actions.push(Action::Clear(*buffer));
+                    continue;
+                }
+            };
+            let pipeline = context.pipeline(&dispatch.kernel);
+            let length = piece_tiles(dispatch, limit_flops);
+            for first_tile in (0..dispatch.tiles).step_by(length as usize) {
+                let tiles = length.min(dispatch.tiles - first_tile);
+                let job = wgpu::BufferBinding {
+                    buffer: &job_buffer,
+                    offset: slot,
+                    size: wgpu::BufferSize::new(size_of::<Job>() as u64),
+                };
+                slot += SLOT as u64;
+                let entries: Vec<_> = std::iter::once(job)
+                    .chain(dispatch.bindings.iter().map(|b| wgpu::BufferBinding {
+                        buffer: buffers.get(b.buffer),
+                        offset: b.offset,
+                        size: wgpu::BufferSize::new(b.bytes),
+                    }))
+                    .enumerate()
+                    .map(|(i, b)| wgpu::BindGroupEntry {
+                        binding: i as u32,
+                        resource: wgpu::BindingResource::Buffer(b),
+                    })
+                    .collect();
+                let bind_group = context.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(&dispatch.label),
+                    layout: &pipeline.get_bind_group_layout(0),
+                    entries: &entries,
+                });
+                actions.push(Action::Launch(Launch {
+                    pipeline: pipeline.clone(),
+                    bind_group,
+                    grid: [tiles, dispatch.replicas],
+                    flops: dispatch.flops * u64::from(tiles) / u64::from(dispatch.tiles),
+                    dispatch: labels.len(),
+                }));
+            }
+            labels.push((dispatch.label.clone(), dispatch.kernel.name()));
+        }
+        if let Some(error) = scope.pop().await {
+            return Err(GpuError::Refused(error.to_string()));
+        }
+        context.check()?;
+        Ok(Self { actions, labels })
+    }
+
+    /// Launches after splitting: the number of dispatches that reach the driver.
+    #[must_use]
+    pub fn launches(&self) -> usize {
+        self.actions.iter().filter(|a| matches!(a, Action::Launch(_))).count()
+    }
+}
+
+/// Encodes programs and submits whenever enough work has come together (rule 8).
+pub struct Submitter<'a> {
+    context: &'a Context,
+    encoder: Option<wgpu::CommandEncoder>,
+    flops: u64,
+    last: Option<wgpu::SubmissionIndex>,
+}
+
+impl<'a> Submitter<'a> {
+    /// Begins with an empty encoder.
+    #[must_use]
+    pub fn new(context: &'a Context) -> Self {
+        Self { context, encoder: None, flops: 0, last: None }
+    }
+
+    fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
+        self.encoder.get_or_insert_with(|| self.context.device.create_command_encoder(&Default::default()))
+    }
+
+    /// Encodes `program` once; submits in between when it is long.
+    pub fn run(&mut self, program: &Program, buffers: &Buffers) {
+        let limit = self.context.submit_flops();
+        let mut actions = program.actions.iter().peekable();
+        while let Some(action) = actions.peek() {
+            match action {
+                Action::Copy { from, to, bytes } => {
+                    let (source, target) = (buffers.get(from.0), buffers.get(to.0));
+                    self.encoder().copy_buffer_to_buffer(source, from.1, target, to.1, *bytes);
+                    actions.next();
+                }
+                Action::Clear(buffer) => {
+                    self.encoder().clear_buffer(buffers.get(*buffer), 0, None);
+                    actions.next();
+                }
+                Action::Launch(_) => {
+                    let mut flops = self.flops;
+                    let mut pass = self.encoder().begin_compute_pass(&Default::default());
+                    while let Some(Action::Launch(launch)) = actions.peek() {
+                        if flops > 0 && flops + launch.flops > limit {
+                            break;
+                        }
+                        pass.set_pipeline(&launch.pipeline);
+                        pass.set_bind_group(0, &launch.bind_group, &[]);
+                        pass.dispatch_workgroups(launch.grid[0], launch.grid[1], 1);
+                        flops += launch.flops;
+                        actions.next();
+                    }
+                    drop(pass);
+                    self.flops = flops;
+                    if matches!(actions.peek(), Some(Action::Launch(_))) {
+                        self.submit();
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn copy_to(&mut self, source: &wgpu::Buffer, offset: u64, target: &wgpu::Buffer, bytes: u64) {
+        self.encoder().copy_buffer_to_buffer(source, offset, target, 0, bytes);
+    }
+
+    /// Sends what is encoded to the queue.
+    pub fn submit(&mut self) {
+        if let Some(encoder) = self.encoder.take() {
+            self.last = Some(self.context.queue.submit([encoder.finish()]));
+        }
+        self.flops = 0;
+    }
+
+    pub(super) fn finish(mut self) -> Option<wgpu::SubmissionIndex> {
+        self.submit();
+        self.last.take()
+    }
+}

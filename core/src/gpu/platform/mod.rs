@@ -1,0 +1,11 @@
+//! Waiting for the GPU: one function, two platforms.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use native::wait_for;
+#[cfg(target_arch = "wasm32")]
+pub use web::wait_for;

@@ -1,0 +1,4 @@
+//! In a browser the event loop drives the device: awaiting the callback is all there is to do.
+
+/// Does nothing: the browser calls back by itself.
+pub fn wait_for(_device: &wgpu::Device, _submission: &wgpu::SubmissionIndex) {}

@@ -1,0 +1,93 @@
+//! Where the time of a recording goes: one timed pass for each dispatch.
+
+use web_time::Instant;
+
+use super::{Buffers, Context, GpuError, Program, Readback, Submitter, executor::Action, platform};
+
+/// Time of one dispatch (all of its pieces).
+#[derive(Clone, Debug)]
+pub struct DispatchTime {
+    /// Layer.
+    pub label: String,
+    /// Shader file name.
+    pub kernel: &'static str,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+impl Program {
+    /// Runs the program once, each launch in a pass of its own: by GPU timestamps where the adapter has them, by the
+    /// host's clock around a submit otherwise (software adapters, whose launches cost next to nothing).
+    ///
+    /// # Errors
+    /// As [`Readback::take`].
+    pub async fn profile(&self, context: &Context, buffers: &Buffers) -> Result<Vec<DispatchTime>, GpuError> {
+        let mut times: Vec<DispatchTime> = self
+            .labels
+            .iter()
+            .map(|(label, kernel)| DispatchTime { label: label.clone(), kernel, seconds: 0.0 })
+            .collect();
+        let stamps = context.adapter().timestamps && !context.adapter().software;
+        for action in &self.actions {
+            let Action::Launch(launch) = action else {
+                continue;
+            };
+            let seconds =
+                if stamps { timed_by_stamps(context, launch).await? } else { timed_by_clock(context, launch) };
+            times[launch.dispatch].seconds += seconds;
+        }
+        context.check()?;
+        // The copies and clears between the launches were left out; one whole run leaves the buffers consistent.
+        let mut submitter = Submitter::new(context);
+        submitter.run(self, buffers);
+        if let Some(submission) = submitter.finish() {
+            platform::wait_for(&context.device, &submission);
+        }
+        Ok(times)
+    }
+}
+
+fn encode(pass: &mut wgpu::ComputePass<'_>, launch: &super::executor::Launch) {
+    pass.set_pipeline(&launch.pipeline);
+    pass.set_bind_group(0, &launch.bind_group, &[]);
+    pass.dispatch_workgroups(launch.grid[0], launch.grid[1], 1);
+}
+
+fn timed_by_clock(context: &Context, launch: &super::executor::Launch) -> f64 {
+    let mut encoder = context.device.create_command_encoder(&Default::default());
+    encode(&mut encoder.begin_compute_pass(&Default::default()), launch);
+    let commands = encoder.finish();
+    let start = Instant::now();
+    let submission = context.queue.submit([commands]);
+    platform::wait_for(&context.device, &submission);
+    start.elapsed().as_secs_f64()
+}
+
+async fn timed_by_stamps(context: &Context, launch: &super::executor::Launch) -> Result<f64, GpuError> {
+    let queries = context.device.create_query_set(&wgpu::QuerySetDescriptor {
+        label: Some("profile"),
+        ty: wgpu::QueryType::Timestamp,
+        count: 2,
+    });
+    let resolved = context.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("profile"),
+        size: 16,
+        usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    });
+    let mut encoder = context.device.create_command_encoder(&Default::default());
+    let descriptor = wgpu::ComputePassDescriptor {
+        label: None,
+        timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+            query_set: &queries,
+            beginning_of_pass_write_index: Some(0),
+            end_of_pass_write_index: Some(1),
+        }),
+    };
+    encode(&mut encoder.begin_compute_pass(&descriptor), launch);
+    encoder.resolve_query_set(&queries, 0..2, &resolved, 0);
+    context.queue.submit([encoder.finish()]);
+    let bytes = Readback::default().read_raw(context, &resolved, 16).await?;
+    let stamps: &[u64] = bytemuck::cast_slice(&bytes);
+    Ok(stamps[1].saturating_sub(stamps[0]) as f64 * f64::from(context.queue.get_timestamp_period()) * 1e-9)
+}

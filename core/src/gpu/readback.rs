@@ -1,0 +1,112 @@
+//! Bytes from the GPU to the host, through a pool of staging buffers, so that the step loop never waits for them.
+
+use std::cell::RefCell;
+
+use futures_channel::oneshot;
+
+use super::{BufferId, Buffers, Context, GpuError, Submitter, platform};
+
+/// A pool of staging buffers.
+#[derive(Default)]
+pub struct Readback {
+    free: RefCell<Vec<wgpu::Buffer>>,
+}
+
+/// Bytes that are on their way.
+pub struct Pending {
+    staging: wgpu::Buffer,
+    bytes: u64,
+    submission: wgpu::SubmissionIndex,
+    mapped: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Readback {
+    fn staging(&self, context: &Context, bytes: u64) -> wgpu::Buffer {
+        let mut free = self.free.borrow_mut();
+        if let Some(position) = free.iter().position(|b| b.size() == bytes) {
+            return free.swap_remove(position);
+        }
+        context.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("staging"),
+            size: bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Appends a copy of `bytes` (a multiple of 4) of `buffer` to `submitter`, submits, and begins to map the copy.
+    pub fn capture(
+        &self,
+        context: &Context,
+        submitter: Submitter<'_>,
+        buffers: &Buffers,
+        (buffer, offset, bytes): (BufferId, u64, u64),
+    ) -> Pending {
+        self.capture_raw(context, submitter, buffers.get(buffer), offset, bytes)
+    }
+
+    fn capture_raw(
+        &self,
+        context: &Context,
+        mut submitter: Submitter<'_>,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+    ) -> Pending {
+        let staging = self.staging(context, bytes);
+        submitter.copy_to(buffer, offset, &staging, bytes);
+        let Some(submission) = submitter.finish() else { unreachable!("a copy was encoded") };
+        let (sender, mapped) = oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // The receiver is gone when nobody wants the bytes any more.
+            let _ = sender.send(result);
+        });
+        Pending { staging, bytes, submission, mapped }
+    }
+
+    /// Waits until the bytes are there and gives the staging buffer back to the pool.
+    ///
+    /// # Errors
+    /// A lost device, or whatever else went wrong on the GPU until then.
+    pub async fn take(&self, context: &Context, pending: Pending) -> Result<Vec<u8>, GpuError> {
+        platform::wait_for(&context.device, &pending.submission);
+        let mapped = pending.mapped.await;
+        context.check()?;
+        let failed = |reason: String| GpuError::DeviceLost(reason);
+        mapped.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+        let bytes = {
+            let view = pending.staging.get_mapped_range(..pending.bytes).map_err(|e| failed(e.to_string()))?;
+            view.to_vec()
+        };
+        pending.staging.unmap();
+        self.free.borrow_mut().push(pending.staging);
+        Ok(bytes)
+    }
+
+    /// Reads `bytes` of `buffer` now: for state and tests, not for the step loop.
+    ///
+    /// # Errors
+    /// As [`Readback::take`].
+    pub async fn read(
+        &self,
+        context: &Context,
+        buffers: &Buffers,
+        range: (BufferId, u64, u64),
+    ) -> Result<Vec<u8>, GpuError> {
+        let pending = self.capture(context, Submitter::new(context), buffers, range);
+        let bytes = self.take(context, pending).await?;
+        // Large one-off copies must not stay: state readback would double the memory.
+        self.free.borrow_mut().retain(|b| b.size() < (1 << 20));
+        Ok(bytes)
+    }
+
+    pub(super) async fn read_raw(
+        &self,
+        context: &Context,
+        buffer: &wgpu::Buffer,
+        bytes: u64,
+    ) -> Result<Vec<u8>, GpuError> {
+        let pending = self.capture_raw(context, Submitter::new(context), buffer, 0, bytes);
+        self.take(context, pending).await
+    }
+}

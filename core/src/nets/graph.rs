@@ -1,0 +1,282 @@
+//! A network as a list of operations on named tensors. Training lowers it to recordings (`train/plan.rs`).
+
+use crate::ops::{Activation, Shape, conv_valid::ConvValid, cross_entropy::Loss, dense::Dense};
+use crate::ops::{Conv, batch_norm::BatchNorm};
+
+/// A tensor of the graph: an index into [`Network::shapes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TensorId(pub usize);
+
+/// How a parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Normal with this standard deviation.
+    Normal(f64),
+    /// Uniform between plus and minus this bound.
+    Uniform(f64),
+    /// All the same.
+    Constant(f32),
+}
+
+/// A learned tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// As torchvision names it.
+    pub name: String,
+    /// Row-major dimensions.
+    pub dims: Vec<u32>,
+    /// How it starts.
+    pub init: Init,
+    /// First element in the arena: a multiple of 64.
+    pub offset: u32,
+    /// True for convolution weights, the tensors that a run's divergence is taken over.
+    pub convolution: bool,
+}
+
+impl Parameter {
+    /// Number of elements.
+    #[must_use]
+    pub fn elements(&self) -> u32 {
+        self.dims.iter().product()
+    }
+}
+
+/// A remembered pair of tensors of one batch norm, beside the parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
+    /// Prefix: `.running_mean` and `.running_var` follow.
+    pub name: String,
+    /// C.
+    pub channels: u32,
+    /// First element of the mean in the statistics arena, a multiple of 64.
+    pub mean: u32,
+    /// First element of the variance.
+    pub variance: u32,
+}
+
+/// What a node computes. Indices are into [`Network::parameters`] and [`Network::running`].
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// Convolution, 3x3 or 1x1.
+    Conv {
+        /// Geometry.
+        conv: Conv,
+        /// Weight.
+        weight: usize,
+    },
+    /// The one-layer network's convolution.
+    ConvValid {
+        /// Geometry.
+        conv: ConvValid,
+        /// Kernel.
+        weight: usize,
+    },
+    /// Batch norm, the shortcut's addition if any, the activation if any.
+    BatchNorm {
+        /// Geometry and fusion.
+        norm: BatchNorm,
+        /// Added before the activation.
+        shortcut: Option<TensorId>,
+        /// Scale; the shift is the next parameter.
+        scale: usize,
+        /// Running statistics.
+        running: usize,
+    },
+    /// An activation alone.
+    Activation(Activation),
+    /// Global average pool: planes to features.
+    GlobalAveragePool,
+    /// Dense layer on features; the bias is the next parameter.
+    Dense {
+        /// Geometry.
+        dense: Dense,
+        /// Weight.
+        weight: usize,
+    },
+}
+
+/// One operation with its input and output.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Layer name, for profiles and errors.
+    pub name: String,
+    /// What it computes.
+    pub operation: Operation,
+    /// What from.
+    pub input: TensorId,
+    /// What it gives.
+    pub output: TensorId,
+}
+
+/// A whole network.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// `resnet56`, `one-layer`.
+    pub name: String,
+    /// Operations in forward order.
+    pub nodes: Vec<Node>,
+    /// Shape of every tensor; tensor 0 is the input, the last node's output the logits.
+    pub shapes: Vec<Shape>,
+    /// Learned tensors, in arena order.
+    pub parameters: Vec<Parameter>,
+    /// Remembered tensors.
+    pub running: Vec<Running>,
+    /// Elements of one replica's parameter arena: a multiple of 64.
+    pub parameter_stride: u32,
+    /// Elements of one replica's statistics arena: a multiple of 64.
+    pub running_stride: u32,
+    /// Loss on the logits.
+    pub loss: Loss,
+}
+
+impl Network {
+    /// Number of learned values.
+    #[must_use]
+    pub fn parameter_count(&self) -> u64 {
+        self.parameters.iter().map(|p| u64::from(p.elements())).sum()
+    }
+
+    /// C, H, W of the input.
+    #[must_use]
+    pub fn input(&self) -> Shape {
+        self.shapes[0]
+    }
+
+    /// The logits.
+    #[must_use]
+    pub fn logits(&self) -> TensorId {
+        TensorId(self.shapes.len() - 1)
+    }
+}
+
+/// Arena tensors begin at multiples of 64 floats: 256 bytes, the alignment of a binding, and a block of the reductions.
+const ALIGNMENT: u32 = 64;
+
+/// Builds a [`Network`] operation by operation.
+pub struct GraphBuilder {
+    network: Network,
+}
+
+impl GraphBuilder {
+    /// A graph with only its input, and the loss on what will come out.
+    #[must_use]
+    pub fn new(name: impl Into<String>, input: Shape, loss: Loss) -> Self {
+        Self {
+            network: Network {
+                name: name.into(),
+                nodes: Vec::new(),
+                shapes: vec![input],
+                parameters: Vec::new(),
+                running: Vec::new(),
+                parameter_stride: 0,
+                running_stride: 0,
+                loss,
+            },
+        }
+    }
+
+    /// The input.
+    #[must_use]
+    pub fn input(&self) -> TensorId {
+        TensorId(0)
+    }
+
+    fn shape(&self, tensor: TensorId) -> Shape {
+        self.network.shapes[tensor.0]
+    }
+
+    fn parameter(&mut self, name: String, dims: Vec<u32>, init: Init, convolution: bool) -> usize {
+        let offset = self.network.parameter_stride;
+        let parameter = Parameter { name, dims, init, offset, convolution };
+        self.network.parameter_stride = (offset + parameter.elements()).next_multiple_of(ALIGNMENT);
+        self.network.parameters.push(parameter);
+        self.network.parameters.len() - 1
+    }
+
+    fn node(&mut self, name: &str, operation: Operation, input: TensorId, shape: Shape) -> TensorId {
+        self.network.shapes.push(shape);
+        let output = TensorId(self.network.shapes.len() - 1);
+        self.network.nodes.push(Node { name: name.to_owned(), operation, input, output });
+        output
+    }
+
+    /// Convolution without bias, padding `kernel / 2`, initialised normal(0, sqrt(2 / (kh kw c_out))).
+    pub fn conv(&mut self, name: &str, x: TensorId, out_channels: u32, kernel: u32, stride: u32) -> TensorId {
+        let input = self.shape(x);
+        let conv = Conv { input, out_channels, kernel, stride, shared_input: x == self.input() };
+        let init = Init::Normal((2.0 / f64::from(kernel * kernel * out_channels)).sqrt());
+        let dims = vec![out_channels, input.channels, kernel, kernel];
+        let weight = self.parameter(format!("{name}.weight"), dims, init, true);
+        self.node(name, Operation::Conv { conv, weight }, x, conv.output())
+    }
+
+    /// Valid convolution of the one-channel input with one kernel, initialised as [`GraphBuilder::conv`].
+    pub fn conv_valid(&mut self, name: &str, x: TensorId, kernel: u32) -> TensorId {
+        let conv = ConvValid { input: self.shape(x), kernel };
+        let init = Init::Normal((2.0 / f64::from(kernel * kernel)).sqrt());
+        let weight = self.parameter(format!("{name}.weight"), vec![1, 1, kernel, kernel], init, true);
+        self.node(name, Operation::ConvValid { conv, weight }, x, conv.output())
+    }
+
+    /// Batch norm alone.
+    pub fn batch_norm(&mut self, name: &str, y: TensorId) -> TensorId {
+        self.fused_norm(name, y, None, None)
+    }
+
+    /// Batch norm, then the activation.
+    pub fn norm_act(&mut self, name: &str, y: TensorId, activation: Activation) -> TensorId {
+        self.fused_norm(name, y, None, Some(activation))
+    }
+
+    /// Batch norm, plus the shortcut, then the activation: the end of a residual block.
+    pub fn norm_add_act(&mut self, name: &str, y: TensorId, shortcut: TensorId, activation: Activation) -> TensorId {
+        self.fused_norm(name, y, Some(shortcut), Some(activation))
+    }
+
+    fn fused_norm(
+        &mut self,
+        name: &str,
+        y: TensorId,
+        shortcut: Option<TensorId>,
+        activation: Option<Activation>,
+    ) -> TensorId {
+        let shape = self.shape(y);
+        let channels = shape.channels;
+        let norm = BatchNorm { shape, activation, shortcut: shortcut.is_some() };
+        let scale = self.parameter(format!("{name}.weight"), vec![channels], Init::Constant(1.0), false);
+        self.parameter(format!("{name}.bias"), vec![channels], Init::Constant(0.0), false);
+        let mean = self.network.running_stride;
+        let variance = mean + channels.next_multiple_of(ALIGNMENT);
+        self.network.running_stride = variance + channels.next_multiple_of(ALIGNMENT);
+        self.network.running.push(Running { name: name.to_owned(), channels, mean, variance });
+        let running = self.network.running.len() - 1;
+        self.node(name, Operation::BatchNorm { norm, shortcut, scale, running }, y, shape)
+    }
+
+    /// An activation alone.
+    pub fn activation(&mut self, name: &str, x: TensorId, activation: Activation) -> TensorId {
+        self.node(name, Operation::Activation(activation), x, self.shape(x))
+    }
+
+    /// Mean over the pixels: C features.
+    pub fn global_average_pool(&mut self, x: TensorId) -> TensorId {
+        let shape = Shape::new(self.shape(x).channels, 1, 1);
+        self.node("avgpool", Operation::GlobalAveragePool, x, shape)
+    }
+
+    /// Dense layer on features, initialised uniform(+-1/sqrt(fan_in)) for weight and bias.
+    pub fn dense(&mut self, name: &str, x: TensorId, units: u32) -> TensorId {
+        let inputs = self.shape(x).channels;
+        let init = Init::Uniform(1.0 / f64::from(inputs).sqrt());
+        let weight = self.parameter(format!("{name}.weight"), vec![units, inputs], init, false);
+        self.parameter(format!("{name}.bias"), vec![units], init, false);
+        let operation = Operation::Dense { dense: Dense { inputs, units }, weight };
+        self.node(name, operation, x, Shape::new(units, 1, 1))
+    }
+
+    /// The network; its logits are the last node's output.
+    #[must_use]
+    pub fn finish(self) -> Network {
+        self.network
+    }
+}

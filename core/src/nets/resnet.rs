@@ -1,0 +1,54 @@
+//! CIFAR-style ResNets (He et al. 2016, section 4.2, with projection shortcuts): depth 6n + 2, three stages of n basic
+//! blocks with 16, 32, 64 channels, 3x3 convolutions without bias.
+
+use super::graph::{GraphBuilder, Network, TensorId};
+use crate::ops::{Activation, Shape, cross_entropy::Loss};
+
+/// ResNet-`depth` on images of `input`; `channels` in the first stage (16 as published).
+pub fn build(depth: u32, input: Shape, classes: u32, activation: Activation, channels: u32) -> Network {
+    let mut g = GraphBuilder::new(format!("resnet{depth}"), input, Loss::SoftmaxCrossEntropy);
+    let x = g.conv("conv1", g.input(), channels, 3, 1);
+    let mut x = g.norm_act("bn1", x, activation);
+    let mut in_channels = channels;
+    for stage in 0..3 {
+        let out_channels = channels << stage;
+        for block in 0..(depth - 2) / 6 {
+            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+            let projected = stride != 1 || in_channels != out_channels;
+            x = basic_block(
+                &mut g,
+                &format!("layer{}.{block}", stage + 1),
+                x,
+                out_channels,
+                stride,
+                projected,
+                activation,
+            );
+            in_channels = out_channels;
+        }
+    }
+    let x = g.global_average_pool(x);
+    g.dense("fc", x, classes);
+    g.finish()
+}
+
+fn basic_block(
+    g: &mut GraphBuilder,
+    name: &str,
+    x: TensorId,
+    channels: u32,
+    stride: u32,
+    projected: bool,
+    activation: Activation,
+) -> TensorId {
+    let y = g.conv(&format!("{name}.conv1"), x, channels, 3, stride);
+    let y = g.norm_act(&format!("{name}.bn1"), y, activation);
+    let y = g.conv(&format!("{name}.conv2"), y, channels, 3, 1);
+    let shortcut = if projected {
+        let s = g.conv(&format!("{name}.downsample.0"), x, channels, 1, stride);
+        g.batch_norm(&format!("{name}.downsample.1"), s)
+    } else {
+        x
+    };
+    g.norm_add_act(&format!("{name}.bn2"), y, shortcut, activation)
+}

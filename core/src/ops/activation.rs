@@ -1,0 +1,102 @@
+//! Activations, and their launches where no batch norm is there to fuse them with.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, workgroups};
+use crate::gpu::{Binding, Constant, Kernel, Recording, Work, shader};
+
+/// The nonlinearity of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Activation {
+    /// max(x, 0); its derivative at 0 is 0.
+    Relu,
+    /// x * sigmoid(beta * x), Ramachandran et al. 2017. The paper's ResNets have beta = 5, its one-layer network 1.
+    Swish {
+        /// Steepness, positive and finite.
+        beta: f32,
+    },
+}
+
+/// Steepness of `swish` without a number: the paper's ResNets.
+pub const DEFAULT_SWISH_BETA: f32 = 5.0;
+
+impl std::str::FromStr for Activation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "relu" => Ok(Self::Relu),
+            None if text == "swish" => Ok(Self::Swish { beta: DEFAULT_SWISH_BETA }),
+            Some(("swish", beta)) => match beta.parse::<f32>() {
+                Ok(beta) if beta.is_finite() && beta > 0.0 => Ok(Self::Swish { beta }),
+                _ => Err(format!("swish wants a positive number after the colon, not '{beta}'")),
+            },
+            _ => Err(format!("unknown activation '{text}': use relu, swish or swish:BETA")),
+        }
+    }
+}
+
+impl TryFrom<String> for Activation {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl std::fmt::Display for Activation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Relu => write!(f, "relu"),
+            Self::Swish { beta } if *beta == DEFAULT_SWISH_BETA => write!(f, "swish"),
+            Self::Swish { beta } => write!(f, "swish:{beta}"),
+        }
+    }
+}
+
+impl From<Activation> for String {
+    fn from(activation: Activation) -> Self {
+        activation.to_string()
+    }
+}
+
+/// The constants that `shaders/shared/activation.wgsl` wants.
+#[must_use]
+pub fn constants(activation: Option<Activation>) -> [(&'static str, Constant); 2] {
+    let (kind, beta) = match activation {
+        None => (0, 1.0),
+        Some(Activation::Relu) => (1, 1.0),
+        Some(Activation::Swish { beta }) => (2, beta),
+    };
+    [("ACTIVATION", Constant::U32(kind)), ("BETA", Constant::F32(beta))]
+}
+
+fn kernel(shader: crate::gpu::Shader, shape: Shape, activation: Activation) -> Kernel {
+    let mut all = vec![
+        ("C", shape.channels.into()),
+        ("HEIGHT", shape.height.into()),
+        ("WIDTH", shape.width.into()),
+        ("ROW", shape.row().into()),
+        ("PLANE", shape.plane().into()),
+    ];
+    all.extend(constants(Some(activation)));
+    Kernel::new(shader, &all)
+}
+
+/// `a = activation(y)`.
+pub fn forward(rec: &mut Recording, label: &str, shape: Shape, activation: Activation, y: Binding, a: Binding) {
+    launch(rec, label, shape, kernel(shader!("activation_forward"), shape, activation), y, a);
+}
+
+/// `g <- g * activation'(y)` in place.
+pub fn backward(rec: &mut Recording, label: &str, shape: Shape, activation: Activation, y: Binding, g: Binding) {
+    launch(rec, label, shape, kernel(shader!("activation_backward"), shape, activation), y, g);
+}
+
+fn launch(rec: &mut Recording, label: &str, shape: Shape, kernel: Kernel, from: Binding, to: Binding) {
+    let samples = u64::from(rec.job.samples);
+    let threads = samples * u64::from(shape.channels * shape.height * shape.quads());
+    let elements = samples * shape.elements();
+    rec.dispatch(label, kernel, &[from, to], workgroups(threads), Work::new(elements * 8, elements * 8));
+}

@@ -1,0 +1,48 @@
+//! The batch: bytes to normalised float planes, cropped and flipped on the GPU, shared by all replicas.
+
+use super::{Shape, workgroups};
+use crate::gpu::{Binding, Kernel, Recording, Work, shader};
+
+/// Zero-padding around an image before the random crop.
+pub const CROP_MARGIN: u32 = 4;
+
+/// Bytes of the packed images of `samples` samples (rounded up to whole words).
+#[must_use]
+pub fn image_bytes(shape: Shape, samples: u32) -> u64 {
+    (u64::from(samples) * shape.elements()).next_multiple_of(4)
+}
+
+/// What the kernel reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Bindings {
+    /// Bytes [N][C][H][W], packed four to a word.
+    pub bytes: Binding,
+    /// [N] words: dy | dx << 8 | flip << 16.
+    pub choices: Binding,
+    /// [C] pairs of mean and standard deviation.
+    pub normalization: Binding,
+    /// Planes [N][C].
+    pub x: Binding,
+}
+
+/// Appends the launch. `pad_byte` fills what the crop takes from outside the image.
+pub fn forward(rec: &mut Recording, shape: Shape, pad_byte: u8, bindings: Bindings) {
+    let kernel = Kernel::new(
+        shader!("batch_input"),
+        &[
+            ("C", shape.channels.into()),
+            ("HEIGHT", shape.height.into()),
+            ("WIDTH", shape.width.into()),
+            ("ROW", shape.row().into()),
+            ("PLANE", shape.plane().into()),
+            ("MARGIN", CROP_MARGIN.into()),
+            ("PAD_BYTE", u32::from(pad_byte).into()),
+        ],
+    );
+    let samples = u64::from(rec.job.samples);
+    let threads = samples * u64::from(shape.channels * shape.height * shape.quads());
+    let elements = samples * shape.elements();
+    let Bindings { bytes, choices, normalization, x } = bindings;
+    let work = Work::shared(elements * 3, elements * 5);
+    rec.dispatch("input", kernel, &[bytes, choices, normalization, x], workgroups(threads), work);
+}

@@ -1,0 +1,79 @@
+//! The one-layer network's convolution: one channel, one large kernel, no padding, shared input. Its input needs no
+//! gradient.
+
+use super::{Shape, Tile, conv::reduce_blocks, workgroups};
+use crate::gpu::{Binding, Kernel, Recording, Shader, Work, shader};
+
+/// A valid convolution layer.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvValid {
+    /// 1, H, W of the input.
+    pub input: Shape,
+    /// Kernel edge, a multiple of 4.
+    pub kernel: u32,
+}
+
+impl ConvValid {
+    /// Shape of the output: 1, H - kernel + 1, W - kernel + 1.
+    #[must_use]
+    pub fn output(&self) -> Shape {
+        Shape::new(1, self.input.height - self.kernel + 1, self.input.width - self.kernel + 1)
+    }
+
+    /// Elements of the kernel.
+    #[must_use]
+    pub fn weights(&self) -> u32 {
+        self.kernel * self.kernel
+    }
+
+    /// Blocks of the weight gradient: rows of the output.
+    #[must_use]
+    pub fn blocks(&self, samples: u32) -> u32 {
+        samples * self.output().height
+    }
+
+    /// Bytes of the weight gradient's partial sums, for one replica.
+    #[must_use]
+    pub fn partial_bytes(&self, samples: u32) -> u64 {
+        u64::from(self.blocks(samples)) * u64::from(self.weights()) * 4
+    }
+
+    fn work(&self, rec: &Recording) -> Work {
+        let samples = u64::from(rec.job.samples);
+        let macs = samples * self.output().elements() * u64::from(self.weights());
+        Work::new(2 * macs, 4 * samples * (self.input.elements() + self.output().elements()))
+    }
+
+    fn kernel(&self, shader: Shader, tile: Option<Tile>) -> Kernel {
+        let mut all = vec![
+            ("HEIGHT", self.output().height.into()),
+            ("WIDTH", self.output().width.into()),
+            ("KERNEL", self.kernel.into()),
+            ("X_ROW", self.input.row().into()),
+            ("X_PLANE", self.input.plane().into()),
+            ("Y_ROW", self.output().row().into()),
+            ("Y_PLANE", self.output().plane().into()),
+        ];
+        if let Some(tile) = tile {
+            all.push(("TILE_ROWS", tile.rows.into()));
+        }
+        Kernel::new(shader, &all)
+    }
+
+    /// `y = conv(x, w)`, `weight` the parameter arena from the kernel on.
+    pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, [x, weight, y]: [Binding; 3]) {
+        let kernel = self.kernel(shader!("conv_valid_forward"), Some(tile));
+        let out = self.output();
+        let threads = u64::from(out.quads() * out.height.div_ceil(tile.rows)) * u64::from(rec.job.samples);
+        rec.dispatch(label, kernel, &[x, weight, y], workgroups(threads), self.work(rec));
+    }
+
+    /// Gradient by the kernel into the arena from `gradient` on.
+    pub fn dweight(&self, rec: &mut Recording, label: &str, [x, dy, partial, gradient]: [Binding; 4]) {
+        let kernel = self.kernel(shader!("conv_valid_dweight"), None);
+        let blocks = self.blocks(rec.job.samples);
+        let threads = u64::from(blocks) * u64::from(self.weights() / 4);
+        rec.dispatch(label, kernel, &[x, dy, partial], workgroups(threads), self.work(rec));
+        reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
+    }
+}

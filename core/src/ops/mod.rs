@@ -1,0 +1,36 @@
+//! The operations of a network: each file holds an op's launches, forward and backward side by side, for the shaders
+//! of the same name in `shaders/`. They know shapes and shaders and append to a [`Recording`](crate::gpu::Recording).
+//!
+//! Shape letters, everywhere: R replica, N sample, C channel, H W pixel, K output channel; kh kw kernel.
+
+pub mod activation;
+pub mod batch_input;
+pub mod batch_norm;
+pub mod conv;
+pub mod conv_valid;
+pub mod cross_entropy;
+pub mod dense;
+pub mod divergence;
+pub mod fingerprint;
+pub mod flip_bit;
+pub mod pack;
+pub mod planes;
+pub mod pool;
+pub mod sgd;
+
+pub use activation::Activation;
+pub use conv::{Conv, Tile};
+pub use planes::Shape;
+
+/// Invocations in a workgroup of every kernel but the fault injector.
+pub const WORKGROUP: u32 = 64;
+
+/// Workgroups for `threads` threads.
+///
+/// # Panics
+/// If they are more than a u32 counts: such a tensor is over every adapter's limit long before.
+#[must_use]
+pub fn workgroups(threads: u64) -> u32 {
+    u32::try_from(threads.div_ceil(u64::from(WORKGROUP)))
+        .expect("tensor sizes are checked against the adapter's limits")
+}

@@ -1,0 +1,35 @@
+//! Global average pooling.
+
+use super::{Shape, workgroups};
+use crate::gpu::{Binding, Kernel, Recording, Shader, Work, shader};
+
+fn kernel(shader: Shader, shape: Shape) -> Kernel {
+    Kernel::new(
+        shader,
+        &[
+            ("C", shape.channels.into()),
+            ("HEIGHT", shape.height.into()),
+            ("WIDTH", shape.width.into()),
+            ("ROW", shape.row().into()),
+            ("PLANE", shape.plane().into()),
+        ],
+    )
+}
+
+/// `features[n][c] = mean of a[n][c]`.
+pub fn forward(rec: &mut Recording, label: &str, shape: Shape, a: Binding, features: Binding) {
+    let samples = u64::from(rec.job.samples);
+    let elements = samples * shape.elements();
+    let tiles = workgroups(samples * u64::from(shape.channels));
+    let work = Work::new(elements, elements * 4);
+    rec.dispatch(label, kernel(shader!("pool_forward"), shape), &[a, features], tiles, work);
+}
+
+/// `g[n][c][h][w] = dfeatures[n][c] / (H W)`.
+pub fn backward(rec: &mut Recording, label: &str, shape: Shape, dfeatures: Binding, g: Binding) {
+    let samples = u64::from(rec.job.samples);
+    let elements = samples * shape.elements();
+    let tiles = workgroups(samples * u64::from(shape.channels * shape.height * shape.quads()));
+    let work = Work::new(elements, elements * 4);
+    rec.dispatch(label, kernel(shader!("pool_backward"), shape), &[dfeatures, g], tiles, work);
+}

@@ -1,0 +1,141 @@
+//! Random numbers that are the same everywhere: Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random
+//! numbers: as easy as 1, 2, 3", SC 2011). A stream is a pure function of (seed, purpose, index), so the same image,
+//! weight or permutation comes out whatever else was drawn before, on every platform: only integers, + - * / sqrt and
+//! `libm` are used (DESIGN rule 10). Changing anything here changes every run; the golden tests stand in the way.
+
+/// What a stream is for. Streams of one seed but of different purposes are independent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Purpose {
+    /// Initial weights; index = parameter.
+    Init = 1,
+    /// Order of samples; index = epoch.
+    Order = 2,
+    /// Crop and flip; index = epoch and position in it.
+    Augment = 3,
+    /// Synthetic images; index = image.
+    Synthetic = 4,
+    /// The weight that the nextafter perturbation moves.
+    Nextafter = 5,
+}
+
+const ROUNDS: usize = 10;
+const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+
+/// One block of Philox4x32-10: four words from a counter and a key.
+fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    for _ in 0..ROUNDS {
+        let [a, b] = [0, 1].map(|i| u64::from(MULTIPLIERS[i]) * u64::from(counter[2 * i]));
+        counter =
+            [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
+        key = [0, 1].map(|i| key[i].wrapping_add(WEYL[i]));
+    }
+    counter
+}
+
+/// An endless sequence of u32, determined by (seed, purpose, index).
+#[derive(Clone, Debug)]
+pub struct Stream {
+    key: [u32; 2],
+    index: u64,
+    purpose: Purpose,
+    next_block: u64,
+    words: [u32; 4],
+    used: usize,
+    spare_normal: Option<f64>,
+}
+
+impl Stream {
+    /// The stream from its start.
+    #[must_use]
+    pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
+        let key = [seed as u32, (seed >> 32) as u32];
+        Self { key, index, purpose, next_block: 0, words: [0; 4], used: 4, spare_normal: None }
+    }
+
+    /// The next 32 bits.
+    pub fn next_u32(&mut self) -> u32 {
+        if self.used == self.words.len() {
+            // The counter: low word of the block number, index, purpose (8 bits) and the rest of the block number.
+            let purpose = self.purpose as u32 | ((self.next_block >> 32) as u32) << 8;
+            let counter = [self.next_block as u32, self.index as u32, (self.index >> 32) as u32, purpose];
+            self.words = philox(counter, self.key);
+            self.next_block += 1;
+            self.used = 0;
+        }
+        let word = self.words[self.used];
+        self.used += 1;
+        word
+    }
+
+    /// Uniform in 0..n without bias (Lemire 2019: multiply, reject the few products that would favour a value).
+    /// `n` is at least 1.
+    pub fn below(&mut self, n: u32) -> u32 {
+        debug_assert!(n > 0, "there is no number below 0");
+        let mut product = u64::from(self.next_u32()) * u64::from(n);
+        if (product as u32) < n {
+            let rejected = n.wrapping_neg() % n;
+            while (product as u32) < rejected {
+                product = u64::from(self.next_u32()) * u64::from(n);
+            }
+        }
+        (product >> 32) as u32
+    }
+
+    /// Uniform in [0, 1): a multiple of 2^-53.
+    pub fn uniform(&mut self) -> f64 {
+        let low = u64::from(self.next_u32());
+        let high = u64::from(self.next_u32());
+        const UNIT: f64 = 1.0 / (1_u64 << 53) as f64;
+        ((high << 32 | low) >> 11) as f64 * UNIT
+    }
+
+    /// Standard normal (Box and Muller 1958). Two draws cost one logarithm, the second is kept for the next call.
+    pub fn normal(&mut self) -> f64 {
+        if let Some(spare) = self.spare_normal.take() {
+            return spare;
+        }
+        // 1 - u is in (0, 1], so the logarithm is finite.
+        let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.uniform()));
+        let (sin, cos) = libm::sincos(std::f64::consts::TAU * self.uniform());
+        self.spare_normal = Some(radius * sin);
+        radius * cos
+    }
+
+    /// `n` normal values of standard deviation `std`, rounded once to f32.
+    pub fn normal_f32s(&mut self, std: f64, n: usize) -> Vec<f32> {
+        (0..n).map(|_| (std * self.normal()) as f32).collect()
+    }
+
+    /// `n` values uniform in [-bound, bound), rounded once to f32. One word gives one value: with 24 bits
+    /// (a multiple of bound / 2^23) rounding cannot reach the upper bound.
+    pub fn uniform_f32s(&mut self, bound: f64, n: usize) -> Vec<f32> {
+        let half = f64::from(1_u32 << 23);
+        (0..n).map(|_| ((f64::from(self.next_u32() >> 8) - half) / half * bound) as f32).collect()
+    }
+
+    /// A uniform permutation of 0..n (Fisher and Yates, from the end).
+    pub fn shuffled(&mut self, n: u32) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..n).collect();
+        for last in (1..n).rev() {
+            order.swap(last as usize, self.below(last + 1) as usize);
+        }
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/kat_vectors` of the Random123 library, the three lines `philox4x32 10`.
+    #[test]
+    fn philox_gives_the_known_answers() {
+        let ones = u32::MAX;
+        let pi = ([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]);
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        assert_eq!(philox([ones; 4], [ones; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+        assert_eq!(philox(pi.0, pi.1), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
+    }
+}

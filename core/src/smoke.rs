@@ -1,0 +1,68 @@
+//! One step of ResNet-8, small enough for any adapter: what a browser and a native program must agree on.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use crate::data::synthetic;
+use crate::gpu::{AdapterChoice, Context};
+use crate::nets::NetKind;
+use crate::train::{DatasetKind, Event, Start, TrainConfig, TrainError, Trainer, Tuning, checkpoint};
+
+/// What the step gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct SmokeReport {
+    /// Name of the adapter.
+    pub adapter: String,
+    /// Driver and version, where known.
+    pub driver: String,
+    /// Mean loss of the batch, before the update.
+    pub loss: f32,
+    /// Its bits, 8 hex digits.
+    pub loss_bits: String,
+    /// Of parameters and momentum after the update, 16 hex digits.
+    pub fingerprint: String,
+}
+
+/// Takes one step of ResNet-8 (k = 3, batch 4, synthetic images) on the chosen adapter.
+///
+/// # Errors
+/// The GPU.
+pub async fn run(choice: &AdapterChoice) -> Result<SmokeReport, TrainError> {
+    let context = Rc::new(Context::new(choice).await?);
+    let config = TrainConfig {
+        net: NetKind::ResNet { depth: 8 },
+        dataset: DatasetKind::Synthetic,
+        ks: vec![3],
+        batch_size: 4,
+        steps: Some(1),
+        log_every: Some(1),
+        ..TrainConfig::default()
+    };
+    let dataset = Rc::new(synthetic::dataset(1, 4, 4));
+    let mut trainer =
+        Trainer::new(Rc::clone(&context), config, dataset, Tuning::default(), Start::Fresh).await?;
+    let mut events = trainer.advance().await?.events;
+    events.extend(trainer.settle().await?);
+    let (mut loss, mut fingerprint) = (f32::NAN, String::new());
+    for event in events {
+        match event {
+            Event::Step(step) => loss = step.loss[0],
+            Event::Layers(layers) => fingerprint = layers.fingerprint,
+            Event::Epoch(_) => {}
+        }
+    }
+    let on_host = checkpoint::fingerprint_of(&trainer.state().await?.replicas[0]);
+    if fingerprint != on_host {
+        let message = format!("the GPU's fingerprint {fingerprint} is not the one of its weights, {on_host}");
+        return Err(TrainError::Start(message));
+    }
+    let adapter = context.adapter();
+    Ok(SmokeReport {
+        adapter: adapter.name.clone(),
+        driver: adapter.driver.clone(),
+        loss,
+        loss_bits: format!("{:08x}", loss.to_bits()),
+        fingerprint,
+    })
+}

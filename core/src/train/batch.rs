@@ -1,0 +1,112 @@
+//! Batches as bytes: which samples a step sees, and how they are cropped and flipped.
+
+use std::rc::Rc;
+
+use super::config::TrainConfig;
+use super::plan::UploadLayout;
+use super::trainer::EVALUATION_BATCH;
+use crate::data::{Dataset, ImageSet, Sampler, augment};
+
+/// Images that a run uses.
+pub struct SetSizes {
+    /// Training images.
+    pub train: usize,
+    /// Test images.
+    pub test: usize,
+}
+
+/// The batches of a run: functions of the step alone.
+pub struct Batches {
+    dataset: Rc<Dataset>,
+    sampler: Sampler,
+    sizes: SetSizes,
+    batch_size: u64,
+    seed_augment: Option<u64>,
+}
+
+impl Batches {
+    /// How many images are left after the limits.
+    pub fn sizes(config: &TrainConfig, dataset: &Dataset) -> SetSizes {
+        let limited = |set: &ImageSet, limit: Option<usize>| limit.map_or(set.len(), |n| n.min(set.len()));
+        SetSizes {
+            train: limited(&dataset.train, config.train_limit),
+            test: limited(&dataset.test, config.test_limit),
+        }
+    }
+
+    /// Batches of `config`.
+    pub fn new(config: &TrainConfig, dataset: Rc<Dataset>) -> Self {
+        let sizes = Self::sizes(config, &dataset);
+        let seed_order = config.seed_order.unwrap_or(config.seed);
+        let seed_augment = config.seed_augment.unwrap_or(config.seed);
+        Self {
+            sampler: Sampler::new(sizes.train, config.batch_size, config.shuffle, seed_order),
+            seed_augment: (config.augment && dataset.crop_and_flip).then_some(seed_augment),
+            batch_size: u64::from(config.batch_size),
+            sizes,
+            dataset,
+        }
+    }
+
+    /// Steps of an epoch; the last may be smaller.
+    pub fn per_epoch(&self) -> u64 {
+        self.sampler.batches_per_epoch()
+    }
+
+    /// Sizes that training batches have.
+    pub fn train_sizes(&self) -> impl Iterator<Item = u32> + use<> {
+        sizes_of(self.sizes.train as u64, self.batch_size)
+    }
+
+    /// Sizes that evaluation batches have.
+    pub fn test_sizes(&self) -> impl Iterator<Item = u32> + use<> {
+        sizes_of(self.sizes.test as u64, u64::from(EVALUATION_BATCH))
+    }
+
+    /// Writes the batch of `step` (from 1) into `upload`; returns its size.
+    pub fn train(&mut self, step: u64, layout: &UploadLayout, upload: &mut [u8]) -> u32 {
+        let per_epoch = self.sampler.batches_per_epoch();
+        let (epoch, index) = ((step - 1) / per_epoch, (step - 1) % per_epoch);
+        let samples = self.sampler.batch(epoch, index);
+        let choices = match self.seed_augment {
+            Some(seed) => augment::choices(seed, epoch, index * self.batch_size, samples.len()),
+            None => vec![augment::CENTERED; samples.len()],
+        };
+        put(&self.dataset.train, samples.iter().map(|&s| s as usize), &choices, layout, upload);
+        samples.len() as u32
+    }
+
+    /// Writes the evaluation batch that begins at test image `first`; returns its size, or `None` at the end.
+    pub fn test(&self, first: usize, layout: &UploadLayout, upload: &mut [u8]) -> Option<u32> {
+        let last = (first + EVALUATION_BATCH as usize).min(self.sizes.test);
+        if first >= last {
+            return None;
+        }
+        put(&self.dataset.test, first..last, &vec![augment::CENTERED; last - first], layout, upload);
+        Some((last - first) as u32)
+    }
+}
+
+fn sizes_of(images: u64, batch: u64) -> impl Iterator<Item = u32> {
+    let whole = (images >= batch).then_some(batch);
+    let rest = Some(images % batch).filter(|rest| *rest > 0);
+    whole.into_iter().chain(rest).map(|n| n as u32)
+}
+
+fn put(
+    set: &ImageSet,
+    samples: impl Iterator<Item = usize>,
+    choices: &[u32],
+    layout: &UploadLayout,
+    upload: &mut [u8],
+) {
+    let (mut label_at, mut image_at) = (layout.labels as usize, layout.images as usize);
+    for sample in samples {
+        let image = set.image(sample);
+        upload[label_at..label_at + 4].copy_from_slice(&u32::from(set.labels[sample]).to_le_bytes());
+        upload[image_at..image_at + image.len()].copy_from_slice(image);
+        label_at += 4;
+        image_at += image.len();
+    }
+    upload[layout.choices as usize..][..choices.len() * 4].copy_from_slice(bytemuck::cast_slice(choices));
+}

@@ -1,0 +1,301 @@
+//! Checkpoints as bytes, in the safetensors format: one file a replica with the tensors that torchvision would name so,
+//! and one beside them with momenta and counters. Equal states give equal bytes: no clock, path or host is in them.
+
+use std::collections::HashMap;
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::config::TrainConfig;
+use super::state::{EpochSums, ReplicaState, State, Weights};
+use crate::nets::Network;
+use crate::ops::fingerprint;
+
+/// Why bytes are no checkpoint of this network.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum CheckpointError {
+    /// Not the format at all, or cut off.
+    #[error("'{file}' is not a whole safetensors file ({reason})")]
+    Format {
+        /// Name of the file.
+        file: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// A tensor is missing or has another type or shape.
+    #[error("'{file}': tensor '{tensor}' {problem}; the file belongs to another network or data set")]
+    Tensor {
+        /// Name of the file.
+        file: String,
+        /// Name of the tensor.
+        tensor: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Counters are missing, or the bits are not those that were saved.
+    #[error("'{file}': {problem}")]
+    Content {
+        /// Name of the file.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// The one metadata key of our files.
+const KEY: &str = "lastbit";
+/// Name of the file with momenta and counters.
+pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+
+/// Name of a replica's file: `r1-k3.safetensors`.
+#[must_use]
+pub fn replica_file(position: usize, k: u32) -> String {
+    format!("r{position}-k{k}.safetensors")
+}
+
+#[derive(Serialize, Deserialize)]
+struct Counters {
+    step: u64,
+    evaluated: bool,
+    samples: u64,
+    correct: Vec<u64>,
+    ks: Vec<u32>,
+    /// Of parameters and momentum, and of running means and variances, by replica.
+    fingerprints: Vec<[String; 2]>,
+}
+
+/// Tensors on their way into a file.
+#[derive(Default)]
+struct Writer<'a> {
+    tensors: Vec<(String, Dtype, Vec<usize>, &'a [u8])>,
+}
+
+impl<'a> Writer<'a> {
+    fn push(&mut self, name: impl Into<String>, dims: &[u32], values: &'a [f32]) {
+        let dims = dims.iter().map(|&d| d as usize).collect();
+        self.tensors.push((name.into(), Dtype::F32, dims, bytemuck::cast_slice(values)));
+    }
+
+    fn finish(self, metadata: &impl Serialize) -> Vec<u8> {
+        let text = serde_json::to_string(metadata).unwrap_or_else(|e| unreachable!("plain data serializes: {e}"));
+        let views = self.tensors.into_iter().map(|(name, dtype, dims, bytes)| {
+            let view = TensorView::new(dtype, dims, bytes);
+            (name, view.unwrap_or_else(|e| unreachable!("dimensions and values agree: {e}")))
+        });
+        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), text)])))
+            .unwrap_or_else(|e| unreachable!("tensors in memory serialize: {e}"))
+    }
+}
+
+/// A file being read.
+struct Reader<'a> {
+    file: &'a str,
+    tensors: SafeTensors<'a>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(file: &'a str, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
+        let failed = |e: safetensors::SafeTensorError| CheckpointError::Format {
+            file: file.to_owned(),
+            reason: e.to_string(),
+        };
+        Ok(Self { file, tensors: SafeTensors::deserialize(bytes).map_err(failed)? })
+    }
+
+    fn bytes(&self, name: &str, dtype: Dtype, dims: &[u32]) -> Result<&'a [u8], CheckpointError> {
+        let refuse = |problem: String| CheckpointError::Tensor {
+            file: self.file.to_owned(),
+            tensor: name.to_owned(),
+            problem,
+        };
+        let view = self.tensors.tensor(name).map_err(|_| refuse("is missing".to_owned()))?;
+        let dims: Vec<usize> = dims.iter().map(|&d| d as usize).collect();
+        if view.dtype() != dtype || view.shape() != dims {
+            return Err(refuse(format!("is {:?} {:?}, not {dtype:?} {dims:?}", view.dtype(), view.shape())));
+        }
+        Ok(view.data())
+    }
+
+    fn floats(&self, name: &str, dims: &[u32]) -> Result<Vec<f32>, CheckpointError> {
+        Ok(bytemuck::pod_collect_to_vec(self.bytes(name, Dtype::F32, dims)?))
+    }
+}
+
+fn content(file: &str, problem: impl Into<String>) -> CheckpointError {
+    CheckpointError::Content { file: file.to_owned(), problem: problem.into() }
+}
+
+/// The weights of one replica with torchvision's names; `metadata` becomes one JSON string.
+#[must_use]
+pub fn encode_weights(network: &Network, weights: &Weights, metadata: &impl Serialize) -> Vec<u8> {
+    let mut writer = Writer::default();
+    for (parameter, values) in network.parameters.iter().zip(&weights.parameters) {
+        writer.push(&parameter.name, &parameter.dims, values);
+    }
+    for (norm, [mean, variance]) in network.running.iter().zip(&weights.running) {
+        writer.push(format!("{}.running_mean", norm.name), &[norm.channels], mean);
+        writer.push(format!("{}.running_var", norm.name), &[norm.channels], variance);
+    }
+    writer.finish(metadata)
+}
+
+/// The weights in a file that [`encode_weights`] or PyTorch made. Further tensors in it are ignored.
+///
+/// # Errors
+/// If it is not the format, or a tensor of the network is missing or has another shape.
+pub fn decode_weights(network: &Network, file: &str, bytes: &[u8]) -> Result<Weights, CheckpointError> {
+    let reader = Reader::new(file, bytes)?;
+    let parameters = network.parameters.iter().map(|p| reader.floats(&p.name, &p.dims)).collect::<Result<_, _>>()?;
+    let norm = |name: &str, channels: u32| -> Result<[Vec<f32>; 2], CheckpointError> {
+        Ok([
+            reader.floats(&format!("{name}.running_mean"), &[channels])?,
+            reader.floats(&format!("{name}.running_var"), &[channels])?,
+        ])
+    };
+    let running = network.running.iter().map(|r| norm(&r.name, r.channels)).collect::<Result<_, _>>()?;
+    Ok(Weights { parameters, running })
+}
+
+/// The fingerprint of a replica.
+#[must_use]
+pub fn fingerprint_of(replica: &ReplicaState) -> String {
+    let tensors = replica.weights.parameters.iter().zip(&replica.momenta);
+    fingerprint::text(fingerprint::of_tensors(tensors.map(|(p, m)| (p.as_slice(), m.as_slice()))))
+}
+
+/// Fingerprints of everything in a replica: the one that metrics show, and one of the running statistics.
+fn fingerprints_of(replica: &ReplicaState) -> [String; 2] {
+    let running = replica.weights.running.iter().map(|[mean, variance]| (mean.as_slice(), variance.as_slice()));
+    [fingerprint_of(replica), fingerprint::text(fingerprint::of_tensors(running))]
+}
+
+/// All files of a checkpoint, by name.
+#[must_use]
+pub fn encode_state(network: &Network, config: &TrainConfig, state: &State) -> Vec<(String, Vec<u8>)> {
+    let fingerprints: Vec<_> = state.replicas.iter().map(fingerprints_of).collect();
+    let mut files = Vec::with_capacity(state.replicas.len() + 1);
+    let mut optimizer = Writer::default();
+    for (position, (replica, &k)) in state.replicas.iter().zip(&config.ks).enumerate() {
+        let metadata = serde_json::json!({
+            "net": network.name, "step": state.step, "replica": position, "k": k, "fingerprint": fingerprints[position][0],
+        });
+        files.push((replica_file(position, k), encode_weights(network, &replica.weights, &metadata)));
+        for (parameter, momentum) in network.parameters.iter().zip(&replica.momenta) {
+            optimizer.push(format!("r{position}.{}", parameter.name), &parameter.dims, momentum);
+        }
+    }
+    let losses: &[u8] = bytemuck::cast_slice(&state.sums.loss);
+    optimizer.tensors.push(("epoch.loss".to_owned(), Dtype::F64, vec![state.sums.loss.len()], losses));
+    let counters = Counters {
+        step: state.step,
+        evaluated: state.evaluated,
+        samples: state.sums.samples,
+        correct: state.sums.correct.clone(),
+        ks: config.ks.clone(),
+        fingerprints,
+    };
+    files.push((OPTIMIZER_FILE.to_owned(), optimizer.finish(&counters)));
+    files
+}
+
+/// The state in the files of a checkpoint; `read` gives the bytes of a file by its name.
+///
+/// # Errors
+/// If a file is no such file, belongs to another network or to other divisors, or its bits have changed since.
+pub fn decode_state<E: From<CheckpointError>>(
+    network: &Network,
+    config: &TrainConfig,
+    mut read: impl FnMut(&str) -> Result<Vec<u8>, E>,
+) -> Result<State, E> {
+    let file = OPTIMIZER_FILE;
+    let bytes = read(file)?;
+    let optimizer = Reader::new(file, &bytes)?;
+    let counters = counters(file, &bytes)?;
+    let n = config.ks.len();
+    if counters.ks != config.ks || counters.fingerprints.len() != n || counters.correct.len() != n {
+        let problem = format!("was saved with --ks {:?}, not {:?}", counters.ks, config.ks);
+        return Err(content(file, problem).into());
+    }
+    let loss = bytemuck::pod_collect_to_vec(optimizer.bytes("epoch.loss", Dtype::F64, &[n as u32])?);
+    let mut replicas = Vec::with_capacity(n);
+    for (position, &k) in config.ks.iter().enumerate() {
+        let name = replica_file(position, k);
+        let weights = decode_weights(network, &name, &read(&name)?)?;
+        let momentum = |p: &crate::nets::Parameter| optimizer.floats(&format!("r{position}.{}", p.name), &p.dims);
+        let momenta = network.parameters.iter().map(momentum).collect::<Result<_, _>>()?;
+        let replica = ReplicaState { weights, momenta };
+        if fingerprints_of(&replica) != counters.fingerprints[position] {
+            return Err(content(&name, "its bits are not those that were saved (wrong fingerprint)").into());
+        }
+        replicas.push(replica);
+    }
+    let sums = EpochSums { samples: counters.samples, loss, correct: counters.correct };
+    Ok(State { step: counters.step, evaluated: counters.evaluated, sums, replicas })
+}
+
+fn counters(file: &str, bytes: &[u8]) -> Result<Counters, CheckpointError> {
+    let (_, header) =
+        SafeTensors::read_metadata(bytes).map_err(|e| content(file, format!("has no readable header ({e})")))?;
+    let text = header.metadata().as_ref().and_then(|m| m.get(KEY));
+    let text = text.ok_or_else(|| content(file, "has no counters: lastbit did not write it"))?;
+    serde_json::from_str(text).map_err(|e| content(file, format!("has unreadable counters ({e})")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nets::NetKind;
+    use crate::ops::{Activation, Shape};
+
+    fn example() -> (Network, TrainConfig, State) {
+        let net = NetKind::ResNet { depth: 8 };
+        let network = net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 0.25).unwrap();
+        let config = TrainConfig { net, width: 0.25, ks: vec![1, 3], ..Default::default() };
+        let mut state = State::initial(&Weights::initial(&network, 1), 2);
+        state.step = 7;
+        state.sums.add(5, &[[0.1, 2.0], [f32::MIN_POSITIVE, 3.0]]);
+        state.replicas[1].momenta[3][1] = -0.0;
+        (network, config, state)
+    }
+
+    fn read(files: &[(String, Vec<u8>)]) -> impl FnMut(&str) -> Result<Vec<u8>, CheckpointError> {
+        |name| {
+            let found = files.iter().find(|(n, _)| n == name);
+            found.map(|(_, bytes)| bytes.clone()).ok_or_else(|| content(name, "missing"))
+        }
+    }
+
+    #[test]
+    fn a_state_survives_its_files() {
+        let (network, config, state) = example();
+        let files = encode_state(&network, &config, &state);
+        assert_eq!(files, encode_state(&network, &config, &state), "equal states give equal bytes");
+        let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["r0-k1.safetensors", "r1-k3.safetensors", "optimizer.safetensors"]);
+        let back = decode_state(&network, &config, read(&files)).unwrap();
+        assert_eq!(back, state);
+        assert_eq!(back.replicas[1].momenta[3][1].to_bits(), (-0.0f32).to_bits());
+    }
+
+    #[test]
+    fn damage_is_noticed_and_named() {
+        let (network, config, state) = example();
+        let good = encode_state(&network, &config, &state);
+        let with = |file: usize, change: &dyn Fn(&mut Vec<u8>)| {
+            let mut files = good.clone();
+            change(&mut files[file].1);
+            decode_state(&network, &config, read(&files)).unwrap_err().to_string()
+        };
+        let flipped = with(1, &|bytes| *bytes.last_mut().unwrap() ^= 1);
+        assert!(flipped.contains("r1-k3") && flipped.contains("fingerprint"), "{flipped}");
+        let cut = with(0, &|bytes| bytes.truncate(bytes.len() / 2));
+        assert!(cut.contains("r0-k1") && cut.contains("whole"), "{cut}");
+        let other = TrainConfig { ks: vec![1, 5], ..config.clone() };
+        let error = decode_state(&network, &other, read(&good)).unwrap_err().to_string();
+        assert!(error.contains("--ks"), "{error}");
+        let wide = NetKind::ResNet { depth: 8 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0).unwrap();
+        let error = decode_state(&wide, &config, read(&good)).unwrap_err().to_string();
+        assert!(error.contains("another network"), "{error}");
+    }
+}

@@ -1,0 +1,289 @@
+//! What a run is: the same config is a TOML file, command-line flags and a page's URL.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::nets::NetKind;
+use crate::ops::Activation;
+use crate::ops::sgd::Perturbation;
+
+/// Which images to train on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatasetKind {
+    /// CIFAR-10, binary version.
+    #[default]
+    Cifar10,
+    /// Made up: ten procedural classes; for the one-layer network, the checkerboard.
+    Synthetic,
+}
+
+impl std::str::FromStr for DatasetKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "cifar10" => Ok(Self::Cifar10),
+            "synthetic" => Ok(Self::Synthetic),
+            _ => Err(format!("unknown data set '{text}': use cifar10 or synthetic")),
+        }
+    }
+}
+
+impl std::fmt::Display for DatasetKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cifar10 => "cifar10",
+            Self::Synthetic => "synthetic",
+        })
+    }
+}
+
+/// A training run. Defaults are the paper's (DESIGN section 3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrainConfig {
+    /// Network.
+    #[serde(with = "as_text")]
+    pub net: NetKind,
+    /// Multiplies the channels of a ResNet; 1 as published.
+    pub width: f64,
+    /// Nonlinearity; by default ReLU, and Swish with beta 1 for the one-layer network.
+    pub activation: Option<Activation>,
+    /// Images.
+    pub dataset: DatasetKind,
+    /// One replica for each; all are compared with the first.
+    pub ks: Vec<u32>,
+    /// How k enters the update.
+    pub perturbation: Perturbation,
+    /// Drives initialisation, order and augmentation where they have no seed of their own.
+    pub seed: u64,
+    /// Seed of the initial weights.
+    pub seed_init: Option<u64>,
+    /// Seed of the sample order.
+    pub seed_order: Option<u64>,
+    /// Seed of the augmentation.
+    pub seed_augment: Option<u64>,
+    /// Samples in a batch.
+    pub batch_size: u32,
+    /// Initial learning rate.
+    pub lr: f64,
+    /// Momentum coefficient; 0 is plain SGD.
+    pub momentum: f64,
+    /// Nesterov's form of momentum.
+    pub nesterov: bool,
+    /// L2 coefficient, applied to every parameter.
+    pub weight_decay: f64,
+    /// Ends the run, unless `steps` ends it before.
+    pub epochs: u32,
+    /// Ends the run, unless `epochs` ends it before.
+    pub steps: Option<u64>,
+    /// Epochs between learning-rate decays; 0 never decays.
+    pub decay_every: u32,
+    /// Factor of a decay.
+    pub decay_factor: f64,
+    /// Epochs between evaluations; 0 evaluates at the end only.
+    pub eval_every: u32,
+    /// Steps between `layers` lines; by default dense at the start and sparser later.
+    pub log_every: Option<u64>,
+    /// Random crop and flip.
+    pub augment: bool,
+    /// Random order.
+    pub shuffle: bool,
+    /// Only the first N training images.
+    pub train_limit: Option<usize>,
+    /// Only the first N test images.
+    pub test_limit: Option<usize>,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            net: NetKind::ResNet { depth: 56 },
+            width: 1.0,
+            activation: None,
+            dataset: DatasetKind::Cifar10,
+            ks: vec![1, 3, 5, 7, 9, 11],
+            perturbation: Perturbation::Divide,
+            seed: 1,
+            seed_init: None,
+            seed_order: None,
+            seed_augment: None,
+            batch_size: 128,
+            lr: 0.1,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            epochs: 200,
+            steps: None,
+            decay_every: 40,
+            decay_factor: 0.1,
+            eval_every: 1,
+            log_every: None,
+            augment: true,
+            shuffle: true,
+            train_limit: None,
+            test_limit: None,
+        }
+    }
+}
+
+/// A value that makes no run, with the flag to change.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{flag}: {problem}")]
+pub struct ConfigError {
+    flag: &'static str,
+    problem: String,
+}
+
+/// Largest divisor that the exact division takes (DESIGN rule 5).
+pub const MAX_K: u32 = 63;
+/// Most replicas in a run.
+const MAX_REPLICAS: usize = 64;
+
+impl TrainConfig {
+    /// The nonlinearity that will be used.
+    #[must_use]
+    pub fn activation(&self) -> Activation {
+        self.activation.unwrap_or(match self.net {
+            NetKind::OneLayer => Activation::Swish { beta: 1.0 },
+            NetKind::ResNet { .. } => Activation::Relu,
+        })
+    }
+
+    /// Replicas whose bits must equal the first one's, by position: the null controls (DESIGN rule 4).
+    #[must_use]
+    pub fn controls(&self) -> Vec<usize> {
+        let Some(&first) = self.ks.first() else {
+            return Vec::new();
+        };
+        let equal = |k: u32| match self.perturbation {
+            Perturbation::Nextafter => k == first,
+            Perturbation::Divide | Perturbation::Reciprocal => {
+                let (small, large) = (k.min(first), k.max(first));
+                large % small == 0 && (large / small).is_power_of_two()
+            }
+        };
+        (1..self.ks.len()).filter(|&r| equal(self.ks[r])).collect()
+    }
+
+    /// Refuses what cannot be run, naming the flag.
+    ///
+    /// # Errors
+    /// The first bad value.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let fail = |flag, problem: String| Err(ConfigError { flag, problem });
+        if self.ks.is_empty() || self.ks.len() > MAX_REPLICAS {
+            return fail("--ks", format!("give 1 to {MAX_REPLICAS} divisors, not {}", self.ks.len()));
+        }
+        if let Some(k) = self.ks.iter().find(|k| !(1..=MAX_K).contains(*k)) {
+            return fail("--ks", format!("every k must be between 1 and {MAX_K}, not {k}"));
+        }
+        if self.batch_size == 0 || self.batch_size > 65_536 {
+            return fail("--batch-size", format!("must be between 1 and 65536, not {}", self.batch_size));
+        }
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return fail("--lr", format!("must be a positive number, not {}", self.lr));
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return fail("--momentum", format!("must be at least 0 and below 1, not {}", self.momentum));
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            return fail("--weight-decay", format!("must be at least 0, not {}", self.weight_decay));
+        }
+        if !(self.decay_factor.is_finite() && self.decay_factor > 0.0 && self.decay_factor <= 1.0) {
+            return fail("--decay-factor", format!("must be above 0 and at most 1, not {}", self.decay_factor));
+        }
+        if self.epochs == 0 {
+            return fail("--epochs", "must be at least 1".to_owned());
+        }
+        for (flag, value) in [("--train-limit", self.train_limit), ("--test-limit", self.test_limit)] {
+            if value == Some(0) {
+                return fail(flag, "must be at least 1".to_owned());
+            }
+        }
+        if self.steps == Some(0) || self.log_every == Some(0) {
+            let flag = if self.steps == Some(0) { "--steps" } else { "--log-every" };
+            return fail(flag, "must be at least 1".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Refuses a batch that is larger than the training set.
+    ///
+    /// # Errors
+    /// Names both sizes.
+    pub fn check_batch(&self, training_images: usize) -> Result<(), ConfigError> {
+        if self.batch_size as usize > training_images {
+            return Err(ConfigError {
+                flag: "--batch-size",
+                problem: format!("{} is larger than the training set ({training_images} images)", self.batch_size),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Serde for values that are text by `Display` and `FromStr`.
+mod as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub fn serialize<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: std::str::FromStr<Err: std::fmt::Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_twins_and_powers_of_two() {
+        let with = |ks: &[u32]| TrainConfig { ks: ks.to_vec(), ..Default::default() }.controls();
+        assert_eq!(with(&[1, 3, 2, 1, 8, 6]), [2, 3, 4]);
+        assert_eq!(with(&[3, 6, 12, 9, 1]), [1, 2]);
+        let nextafter = TrainConfig { ks: vec![1, 2, 1], perturbation: Perturbation::Nextafter, ..Default::default() };
+        assert_eq!(nextafter.controls(), [2]);
+    }
+
+    #[test]
+    fn bad_values_name_their_flag() {
+        let base = TrainConfig::default;
+        let bad = [
+            TrainConfig { ks: vec![1, 0], ..base() },
+            TrainConfig { ks: vec![64], ..base() },
+            TrainConfig { ks: vec![], ..base() },
+            TrainConfig { lr: -0.1, ..base() },
+            TrainConfig { lr: f64::NAN, ..base() },
+            TrainConfig { batch_size: 0, ..base() },
+            TrainConfig { momentum: 1.0, ..base() },
+            TrainConfig { weight_decay: f64::INFINITY, ..base() },
+        ];
+        for config in bad {
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.starts_with("--"), "{message}");
+        }
+        assert_eq!(base().validate(), Ok(()));
+        assert!(base().check_batch(100).is_err());
+    }
+
+    #[test]
+    fn config_survives_json() {
+        let config = TrainConfig {
+            activation: Some(Activation::Swish { beta: 5.0 }),
+            steps: Some(100),
+            ..Default::default()
+        };
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), config);
+        assert!(serde_json::from_str::<TrainConfig>(r#"{"learning-rate": 1}"#).is_err());
+    }
+}

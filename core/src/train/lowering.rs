@@ -1,0 +1,315 @@
+//! From a network to launches: the forward pass in the order of its nodes, the backward pass in reverse.
+
+use std::collections::HashMap;
+
+use super::memory::{PlanePool, Planes};
+use crate::gpu::{Binding, BufferId, Recording};
+use crate::nets::{Network, Node, Operation, TensorId};
+use crate::ops::{Shape, Tile, activation, batch_norm, cross_entropy, pool};
+
+/// What the passes of one group of replicas work on, beside scratch.
+#[derive(Clone, Copy, Debug)]
+pub struct Arenas {
+    /// [R] arenas of parameters.
+    pub parameters: BufferId,
+    /// [R] arenas of gradients.
+    pub gradients: BufferId,
+    /// [R] arenas of running statistics.
+    pub running: BufferId,
+    /// [R] arenas of packed convolution weights.
+    pub packed: BufferId,
+    /// The batch, shared by all replicas.
+    pub x: Binding,
+    /// [N] words.
+    pub labels: Binding,
+    /// [R] pairs: sum of losses, number of correct answers.
+    pub totals: Binding,
+}
+
+/// Byte offsets of a convolution's packed weights in the arena of one replica.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PackedAt {
+    /// For the forward pass.
+    pub forward: u64,
+    /// For the input gradient.
+    pub dinput: u64,
+}
+
+/// Where a tensor's values lie.
+#[derive(Clone, Copy)]
+enum Place {
+    Planes(Planes),
+    /// The batch or a dense [R][N][C] vector: never given back.
+    Fixed(Binding),
+}
+
+impl Place {
+    fn binding(self) -> Binding {
+        match self {
+            Self::Planes(planes) => planes.binding,
+            Self::Fixed(binding) => binding,
+        }
+    }
+}
+
+/// Lowers one pass of `network` into a recording.
+pub struct Lowering<'a> {
+    pub network: &'a Network,
+    pub arenas: Arenas,
+    pub packed_at: &'a HashMap<usize, PackedAt>,
+    pub tile: Tile,
+    pub pool: PlanePool<'a>,
+    pub rec: &'a mut Recording,
+}
+
+/// Values of the forward pass, by tensor.
+pub struct Activations {
+    places: Vec<Option<Place>>,
+}
+
+impl Activations {
+    fn at(&self, tensor: TensorId) -> Binding {
+        match self.places[tensor.0] {
+            Some(place) => place.binding(),
+            None => unreachable!("tensor {} is used before it is made or after its last use", tensor.0),
+        }
+    }
+}
+
+impl Lowering<'_> {
+    fn parameter(&mut self, index: usize) -> Binding {
+        let offset = u64::from(self.network.parameters[index].offset) * 4;
+        self.pool.memory().table.from(self.arenas.parameters, offset)
+    }
+
+    fn gradient(&mut self, index: usize) -> Binding {
+        let offset = u64::from(self.network.parameters[index].offset) * 4;
+        self.pool.memory().table.from(self.arenas.gradients, offset)
+    }
+
+    fn distance(&self, from: usize) -> u32 {
+        self.network.parameters[from + 1].offset - self.network.parameters[from].offset
+    }
+
+    fn packed(&mut self, offset: u64) -> Binding {
+        self.pool.memory().table.from(self.arenas.packed, offset)
+    }
+
+    fn per_replica(&mut self, name: &str, bytes: u64) -> Binding {
+        let bytes = bytes * u64::from(self.rec.replicas);
+        self.pool.memory().scratch(name, bytes)
+    }
+
+    fn vector(&mut self, name: &str, shape: Shape) -> Binding {
+        let samples = u64::from(self.rec.job.samples);
+        self.per_replica(name, samples * u64::from(shape.channels) * 4)
+    }
+
+    fn coefficients(&mut self, node: &Node, shape: Shape) -> Binding {
+        self.per_replica(&format!("coefficients {}", node.name), u64::from(shape.channels) * 16)
+    }
+
+    /// The node after which each tensor is not read any more, in a pass that only goes forward.
+    fn last_uses(&self) -> Vec<usize> {
+        let mut last = vec![usize::MAX; self.network.shapes.len()];
+        for (i, node) in self.network.nodes.iter().enumerate() {
+            last[node.input.0] = i;
+            if let Operation::BatchNorm { shortcut: Some(s), .. } = node.operation {
+                last[s.0] = i;
+            }
+        }
+        last
+    }
+
+    /// Forward pass and loss. With batch statistics when `training`, and then everything is kept for the backward pass.
+    pub fn forward(&mut self, training: bool) -> Activations {
+        let network = self.network;
+        let last_uses = self.last_uses();
+        let mut values = Activations { places: vec![None; network.shapes.len()] };
+        values.places[0] = Some(Place::Fixed(self.arenas.x));
+        for (i, node) in network.nodes.iter().enumerate() {
+            values.places[node.output.0] = Some(self.forward_node(node, &values, training));
+            if training {
+                continue;
+            }
+            for (tensor, _) in last_uses.iter().enumerate().filter(|(_, last)| **last == i) {
+                if let Some(Place::Planes(planes)) = values.places[tensor].take() {
+                    self.pool.give(planes);
+                }
+            }
+        }
+        let logits = network.logits();
+        let classes = network.shapes[logits.0].channels;
+        let samples = u64::from(self.rec.job.samples);
+        let bindings = cross_entropy::Bindings {
+            logits: values.at(logits),
+            labels: self.arenas.labels,
+            dlogits: self.vector("gradient of the logits", network.shapes[logits.0]),
+            scores: self.per_replica("scores", samples * 8),
+            totals: self.arenas.totals,
+        };
+        cross_entropy::forward(self.rec, network.loss, classes, bindings);
+        values
+    }
+
+    fn forward_node(&mut self, node: &Node, values: &Activations, training: bool) -> Place {
+        let shape = self.network.shapes[node.output.0];
+        let x = values.at(node.input);
+        let label = node.name.as_str();
+        match &node.operation {
+            Operation::Conv { conv, weight } => {
+                let y = self.pool.take(shape);
+                let packed = self.packed(self.packed_at[weight].forward);
+                conv.forward(self.rec, label, self.tile, x, packed, y.binding);
+                Place::Planes(y)
+            }
+            Operation::ConvValid { conv, weight } => {
+                let y = self.pool.take(shape);
+                let weight = self.parameter(*weight);
+                conv.forward(self.rec, label, self.tile, [x, weight, y.binding]);
+                Place::Planes(y)
+            }
+            Operation::BatchNorm { norm, shortcut, scale, running } => {
+                let running = &self.network.running[*running];
+                let at = u64::from(running.mean) * 4;
+                let channels = batch_norm::Channels {
+                    scale: self.parameter(*scale),
+                    shift: self.parameter(scale + 1),
+                    running: self.pool.memory().table.from(self.arenas.running, at),
+                    mean_to_variance: running.variance - running.mean,
+                };
+                let coefficients = self.coefficients(node, shape);
+                if training {
+                    let leaves = self.per_replica("leaves", norm.leaves(self.rec.job.samples) * 8);
+                    norm.statistics(self.rec, label, x, leaves, channels, coefficients);
+                } else {
+                    norm.running(self.rec, label, channels, coefficients);
+                }
+                let a = self.pool.take(shape);
+                let shortcut = shortcut.map_or(x, |s| values.at(s));
+                norm.apply(self.rec, label, x, coefficients, shortcut, a.binding);
+                Place::Planes(a)
+            }
+            Operation::Activation(activation) => {
+                let a = self.pool.take(shape);
+                activation::forward(self.rec, label, shape, *activation, x, a.binding);
+                Place::Planes(a)
+            }
+            Operation::GlobalAveragePool => {
+                let features = self.vector(&format!("output of {label}"), shape);
+                pool::forward(self.rec, label, self.network.shapes[node.input.0], x, features);
+                Place::Fixed(features)
+            }
+            Operation::Dense { dense, weight } => {
+                let logits = self.vector(&format!("output of {label}"), shape);
+                let bindings = [x, self.parameter(*weight), self.parameter(weight + 1), logits];
+                dense.forward(self.rec, label, bindings);
+                Place::Fixed(logits)
+            }
+        }
+    }
+
+    /// Backward pass: the gradient of every parameter into the gradient arena.
+    pub fn backward(&mut self, values: &Activations) {
+        let network = self.network;
+        let logits = network.logits();
+        let mut gradients: HashMap<TensorId, Place> = HashMap::new();
+        let dlogits = self.vector("gradient of the logits", network.shapes[logits.0]);
+        gradients.insert(logits, Place::Fixed(dlogits));
+        for node in network.nodes.iter().rev() {
+            let Some(g) = gradients.remove(&node.output) else { unreachable!("{} has no gradient", node.name) };
+            self.backward_node(node, values, g, &mut gradients);
+        }
+    }
+
+    fn backward_node(
+        &mut self,
+        node: &Node,
+        values: &Activations,
+        g: Place,
+        gradients: &mut HashMap<TensorId, Place>,
+    ) {
+        let input_shape = self.network.shapes[node.input.0];
+        let x = values.at(node.input);
+        let label = node.name.as_str();
+        let is_batch = node.input == TensorId(0);
+        match &node.operation {
+            Operation::Conv { conv, weight } => {
+                let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
+                let gradient = self.gradient(*weight);
+                conv.dweight(self.rec, label, [x, g.binding(), partial, gradient]);
+                if !is_batch {
+                    let packed = self.packed(self.packed_at[weight].dinput);
+                    let there = gradients.get(&node.input).copied();
+                    let dx = there.unwrap_or_else(|| Place::Planes(self.pool.take(input_shape)));
+                    let bindings = [g.binding(), packed, dx.binding()];
+                    conv.dinput(self.rec, label, self.tile, bindings, there.is_some());
+                    gradients.insert(node.input, dx);
+                }
+                self.give(g);
+            }
+            Operation::ConvValid { conv, weight } => {
+                assert!(is_batch, "a valid convolution has no input gradient: it must come first");
+                let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
+                let gradient = self.gradient(*weight);
+                conv.dweight(self.rec, label, [x, g.binding(), partial, gradient]);
+                self.give(g);
+            }
+            Operation::BatchNorm { norm, shortcut, scale, .. } => {
+                let channels = u64::from(input_shape.channels);
+                let dy = self.pool.take(input_shape);
+                let tensors = batch_norm::Backward {
+                    y: x,
+                    coefficients: self.coefficients(node, input_shape),
+                    shortcut: shortcut.map_or(x, |s| values.at(s)),
+                    g: g.binding(),
+                    leaves: self.per_replica("leaves", norm.leaves(self.rec.job.samples) * 8),
+                    scale_gradient: self.gradient(*scale),
+                    scale_to_shift: self.distance(*scale),
+                    means: self.per_replica("means", channels * 8),
+                    dy: dy.binding,
+                };
+                norm.backward(self.rec, label, tensors);
+                let only = gradients.insert(node.input, Place::Planes(dy)).is_none();
+                // What went through the activation is the shortcut's gradient as well.
+                let free = match shortcut {
+                    Some(s) => gradients.insert(*s, g).is_none(),
+                    None => {
+                        self.give(g);
+                        true
+                    }
+                };
+                assert!(only && free, "{label}: only convolutions add to a gradient that is there already");
+            }
+            Operation::Activation(activation) => {
+                activation::backward(self.rec, label, input_shape, *activation, x, g.binding());
+                self.first(node, g, gradients);
+            }
+            Operation::GlobalAveragePool => {
+                let dx = self.pool.take(input_shape);
+                pool::backward(self.rec, label, input_shape, g.binding(), dx.binding);
+                self.first(node, Place::Planes(dx), gradients);
+            }
+            Operation::Dense { dense, weight } => {
+                let to_bias = self.distance(*weight);
+                let gradient = self.gradient(*weight);
+                dense.dweight(self.rec, label, [x, g.binding(), gradient], to_bias);
+                let weight = self.parameter(*weight);
+                let dx = self.vector(&format!("gradient into {label}"), input_shape);
+                dense.dinput(self.rec, label, [g.binding(), weight, dx]);
+                self.first(node, Place::Fixed(dx), gradients);
+            }
+        }
+    }
+
+    fn first(&self, node: &Node, gradient: Place, gradients: &mut HashMap<TensorId, Place>) {
+        let only = gradients.insert(node.input, gradient).is_none();
+        assert!(only, "{}: only convolutions add to a gradient that is there already", node.name);
+    }
+
+    fn give(&mut self, place: Place) {
+        if let Place::Planes(planes) = place {
+            self.pool.give(planes);
+        }
+    }
+}

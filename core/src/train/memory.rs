@@ -1,0 +1,116 @@
+//! Which buffers a plan has: scratch by name, planes from a pool by shape. Both grow to the largest use.
+
+use std::collections::HashMap;
+
+use crate::gpu::{Binding, BufferId, BufferTable};
+use crate::ops::Shape;
+
+/// The buffers of a plan. Asking again for the same name or slot gives the same buffer, so that recordings of several
+/// batch sizes share memory.
+#[derive(Default)]
+pub struct Memory {
+    /// All buffers.
+    pub table: BufferTable,
+    named: HashMap<String, BufferId>,
+    planes: HashMap<Shape, Vec<BufferId>>,
+    cleared: Vec<BufferId>,
+}
+
+impl Memory {
+    /// The buffer of this name, at least `bytes` long.
+    pub fn named(&mut self, name: &str, bytes: u64) -> BufferId {
+        let id = match self.named.get(name) {
+            Some(id) => *id,
+            None => {
+                let id = self.table.add(name, bytes);
+                self.named.insert(name.to_owned(), id);
+                id
+            }
+        };
+        self.table.grow(id, bytes);
+        id
+    }
+
+    /// The buffer of this name, whole.
+    pub fn scratch(&mut self, name: &str, bytes: u64) -> Binding {
+        let id = self.named(name, bytes);
+        self.table.whole(id)
+    }
+
+    /// A named buffer that must be zero before the first step, for example because tensors in it are padded.
+    pub fn arena(&mut self, name: &str, bytes: u64) -> BufferId {
+        let id = self.named(name, bytes);
+        if !self.cleared.contains(&id) {
+            self.cleared.push(id);
+        }
+        id
+    }
+
+    fn slot(&mut self, shape: Shape, slot: usize, bytes: u64) -> BufferId {
+        let slots = self.planes.entry(shape).or_default();
+        if slot == slots.len() {
+            let label = format!("planes {}x{}x{} {slot}", shape.channels, shape.height, shape.width);
+            let id = self.table.add(label, bytes);
+            slots.push(id);
+            self.cleared.push(id);
+        }
+        let id = slots[slot];
+        self.table.grow(id, bytes);
+        id
+    }
+
+    /// Buffers that rely on zeros outside of what kernels write: borders of planes, padding of arenas.
+    pub fn cleared(&self) -> &[BufferId] {
+        &self.cleared
+    }
+}
+
+/// Hands out planes while one recording is made; what is given back is used again. The sequence of requests depends
+/// only on the network, so that every recording gets the same buffers.
+pub struct PlanePool<'a> {
+    memory: &'a mut Memory,
+    replicas: u32,
+    samples: u32,
+    taken: HashMap<Shape, Vec<bool>>,
+}
+
+/// Planes from the pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Planes {
+    shape: Shape,
+    slot: usize,
+    /// The whole buffer.
+    pub binding: Binding,
+}
+
+impl<'a> PlanePool<'a> {
+    /// A pool of which nothing is taken.
+    pub fn new(memory: &'a mut Memory, replicas: u32, samples: u32) -> Self {
+        Self { memory, replicas, samples, taken: HashMap::new() }
+    }
+
+    /// The buffers beneath.
+    pub fn memory(&mut self) -> &mut Memory {
+        self.memory
+    }
+
+    /// Planes of `shape` for every replica and sample.
+    pub fn take(&mut self, shape: Shape) -> Planes {
+        let taken = self.taken.entry(shape).or_default();
+        let slot = taken.iter().position(|t| !t).unwrap_or(taken.len());
+        if slot == taken.len() {
+            taken.push(true);
+        } else {
+            taken[slot] = true;
+        }
+        let id = self.memory.slot(shape, slot, shape.plane_bytes(self.replicas, self.samples));
+        Planes { shape, slot, binding: self.memory.table.whole(id) }
+    }
+
+    /// Gives planes back.
+    pub fn give(&mut self, planes: Planes) {
+        if let Some(taken) = self.taken.get_mut(&planes.shape) {
+            taken[planes.slot] = false;
+        }
+    }
+}

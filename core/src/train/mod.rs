@@ -1,0 +1,22 @@
+//! Training: the config, the plan of buffers and recordings that a network and a config compile into, the step loop
+//! over replicas, and the state that a checkpoint holds.
+
+mod batch;
+pub mod checkpoint;
+mod config;
+mod events;
+mod lowering;
+mod memory;
+mod metrics;
+mod plan;
+mod schedule;
+mod state;
+mod trainer;
+mod transfer;
+
+pub use config::{ConfigError, DatasetKind, MAX_K, TrainConfig};
+pub use events::{EpochEvent, Event, LayersEvent, StepEvent};
+pub use plan::{BatchSizes, Chunk, MemoryLimits, Plan, Tuning, UploadLayout};
+pub use schedule::{learning_rate, logs_layers};
+pub use state::{EpochSums, ReplicaState, State, Weights};
+pub use trainer::{EVALUATION_BATCH, FlipBit, Progress, Start, TrainError, Trainer, plan};

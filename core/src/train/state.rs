@@ -1,0 +1,123 @@
+//! Everything that a run needs to go on with the same bits.
+
+use crate::nets::{Init, Network};
+use crate::rng::{Purpose, Stream};
+
+/// What a network knows: values by tensor, in the network's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// Each parameter's values.
+    pub parameters: Vec<Vec<f32>>,
+    /// Each batch norm's running mean and running variance.
+    pub running: Vec<[Vec<f32>; 2]>,
+}
+
+impl Weights {
+    /// The start of `network` at `seed`: every tensor has a stream of its own (DESIGN section 3, "init").
+    #[must_use]
+    pub fn initial(network: &Network, seed: u64) -> Self {
+        let parameters = network.parameters.iter().enumerate().map(|(index, parameter)| {
+            let n = parameter.elements() as usize;
+            let mut stream = Stream::new(seed, Purpose::Init, index as u64);
+            match parameter.init {
+                Init::Normal(std) => stream.normal_f32s(std, n),
+                Init::Uniform(bound) => stream.uniform_f32s(bound, n),
+                Init::Constant(value) => vec![value; n],
+            }
+        });
+        let running = network.running.iter().map(|norm| {
+            let n = norm.channels as usize;
+            [vec![0.0; n], vec![1.0; n]]
+        });
+        Self { parameters: parameters.collect(), running: running.collect() }
+    }
+
+    /// Moves one convolution weight to the next float away from zero, as Summers & Dinneen 2021: `k` and the seed say
+    /// which; k = 1 moves none.
+    pub fn move_one_ulp(&mut self, network: &Network, seed: u64, k: u32) {
+        let convolutions: Vec<usize> =
+            (0..network.parameters.len()).filter(|&p| network.parameters[p].convolution).collect();
+        let total: usize = convolutions.iter().map(|&p| self.parameters[p].len()).sum();
+        if k == 1 || total == 0 {
+            return;
+        }
+        let mut chosen = Stream::new(seed, Purpose::Nextafter, u64::from(k)).below(total as u32) as usize;
+        for p in convolutions {
+            match self.parameters[p].get_mut(chosen) {
+                Some(value) => {
+                    *value = f32::from_bits(value.to_bits() + 1);
+                    return;
+                }
+                None => chosen -= self.parameters[p].len(),
+            }
+        }
+    }
+}
+
+/// One replica.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplicaState {
+    /// Parameters and running statistics.
+    pub weights: Weights,
+    /// Each parameter's momentum.
+    pub momenta: Vec<Vec<f32>>,
+}
+
+/// Sums over the samples of the running epoch, for its line in the metrics.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EpochSums {
+    /// Samples seen.
+    pub samples: u64,
+    /// Sum of losses of each replica.
+    pub loss: Vec<f64>,
+    /// Correct answers of each replica.
+    pub correct: Vec<u64>,
+}
+
+impl EpochSums {
+    /// Nothing seen by `replicas` replicas.
+    #[must_use]
+    pub fn new(replicas: usize) -> Self {
+        Self { samples: 0, loss: vec![0.0; replicas], correct: vec![0; replicas] }
+    }
+
+    /// Adds a batch: `totals` has the sum of losses and the number of correct answers of each replica.
+    pub fn add(&mut self, samples: u32, totals: &[[f32; 2]]) {
+        self.samples += u64::from(samples);
+        for (r, [loss, correct]) in totals.iter().enumerate() {
+            self.loss[r] += f64::from(*loss);
+            self.correct[r] += *correct as u64;
+        }
+    }
+
+    /// Mean loss and accuracy in percent of each replica.
+    #[must_use]
+    pub fn means(&self) -> (Vec<f64>, Vec<f64>) {
+        let n = self.samples as f64;
+        (self.loss.iter().map(|l| l / n).collect(), self.correct.iter().map(|&c| 100.0 * c as f64 / n).collect())
+    }
+}
+
+/// The state of a run after `step` steps. Order and augmentation are functions of the step, so that the counter is
+/// the sampler's position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Steps done.
+    pub step: u64,
+    /// True when the evaluation that is due after this step has been told already.
+    pub evaluated: bool,
+    /// Sums of the running epoch.
+    pub sums: EpochSums,
+    /// Replicas in the order of the divisors.
+    pub replicas: Vec<ReplicaState>,
+}
+
+impl State {
+    /// The start of a run: the same weights in every replica, momentum zero.
+    #[must_use]
+    pub fn initial(weights: &Weights, replicas: usize) -> Self {
+        let momenta = weights.parameters.iter().map(|p| vec![0.0; p.len()]).collect();
+        let replica = ReplicaState { weights: weights.clone(), momenta };
+        Self { step: 0, evaluated: false, sums: EpochSums::new(replicas), replicas: vec![replica; replicas] }
+    }
+}

@@ -1,0 +1,530 @@
+//! The step loop: every replica goes through the same batch, then the next step. Nothing in it waits for the GPU but
+//! the results of the step before the last.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use thiserror::Error;
+
+use super::batch::Batches;
+use super::config::{ConfigError, TrainConfig};
+use super::events::{EpochEvent, Event};
+use super::metrics;
+use super::plan::{BatchSizes, MemoryLimits, Plan, Tuning};
+use super::schedule::{learning_rate, logs_layers};
+use super::state::{EpochSums, State, Weights};
+use super::transfer;
+use crate::data::Dataset;
+use crate::gpu::{Buffers, Context, GpuError, Pending, Program, Readback, Recording, Submitter};
+use crate::nets::{NetError, Network};
+use crate::ops::sgd::{Perturbation, ReplicaValues, StepValues};
+
+/// Why a run cannot start or go on.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// The GPU.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// A flag.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The network.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// A start that belongs to another network or config.
+    #[error("{0}")]
+    Start(String),
+}
+
+/// What a run starts from.
+#[derive(Clone, Debug, Default)]
+pub enum Start {
+    /// Weights drawn from the seed.
+    #[default]
+    Fresh,
+    /// Given weights.
+    Weights(Weights),
+    /// Where another run stopped.
+    State(State),
+}
+
+/// The fault injector: flips the last bit of one element of one tensor of one replica after one step's update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlipBit {
+    /// Name of the parameter.
+    pub tensor: String,
+    /// Element, row-major.
+    pub index: u32,
+    /// Step, from 1.
+    pub step: u64,
+    /// Position in the list of divisors.
+    pub replica: usize,
+}
+
+/// What a call of [`Trainer::advance`] brought.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// In order. They may belong to an earlier call's step: results come when the GPU is done.
+    pub events: Vec<Event>,
+    /// True when the last step is done and evaluated.
+    pub finished: bool,
+}
+
+/// Samples in an evaluation batch (DESIGN section 3).
+pub const EVALUATION_BATCH: u32 = 256;
+/// Steps that may be on the GPU while the host goes on.
+const IN_FLIGHT: usize = 2;
+
+/// A step whose results are still to come.
+struct InFlight {
+    step: u64,
+    samples: u32,
+    lr: f64,
+    layers: bool,
+    pending: Pending,
+}
+
+/// An evaluation that goes on batch by batch.
+struct Evaluation {
+    next: usize,
+    sums: EpochSums,
+    pending: VecDeque<(u32, Pending)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Input(u32),
+    Train(usize, u32),
+    Evaluate(usize, u32),
+    Measure(usize),
+    Fingerprint(usize),
+}
+
+/// A run in progress.
+pub struct Trainer {
+    context: Rc<Context>,
+    config: TrainConfig,
+    network: Network,
+    plan: Plan,
+    buffers: Buffers,
+    programs: HashMap<Kind, Program>,
+    dispatch_flops: u64,
+    readback: Readback,
+    batches: Batches,
+    flip: Option<(FlipBit, Program)>,
+    /// Steps given to the GPU.
+    submitted: u64,
+    /// Steps whose results are told.
+    done: u64,
+    evaluated: bool,
+    sums: EpochSums,
+    in_flight: VecDeque<InFlight>,
+    evaluation: Option<Evaluation>,
+    events: Vec<Event>,
+}
+
+/// The plan of `config` on `dataset`: what [`Trainer::new`] would allocate and record.
+///
+/// # Errors
+/// As [`Trainer::new`], before anything touches the GPU.
+pub fn plan(
+    config: &TrainConfig,
+    dataset: &Dataset,
+    tuning: &Tuning,
+    limits: MemoryLimits,
+) -> Result<Plan, TrainError> {
+    config.validate()?;
+    let batches = Batches::sizes(config, dataset);
+    config.check_batch(batches.train)?;
+    let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
+    let sizes =
+        BatchSizes { train: config.batch_size, evaluate: (batches.test as u64).min(u64::from(EVALUATION_BATCH)) as u32 };
+    let scale = &dataset.normalization;
+    let normalization: Vec<[f32; 2]> = scale.mean.iter().zip(&scale.std).map(|(m, s)| [*m, *s]).collect();
+    let images = (normalization.as_slice(), dataset.pad_byte);
+    Ok(Plan::new(&network, config.ks.len(), config.perturbation, sizes, images, tuning, limits)?)
+}
+
+impl Trainer {
+    /// Allocates and compiles everything for a run.
+    ///
+    /// # Errors
+    /// A config that makes no run, a network that cannot take the images, a start that does not fit, or the GPU.
+    pub async fn new(
+        context: Rc<Context>,
+        config: TrainConfig,
+        dataset: Rc<Dataset>,
+        tuning: Tuning,
+        start: Start,
+    ) -> Result<Self, TrainError> {
+        let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
+        let plan = plan(&config, &dataset, &tuning, limits)?;
+        let network = plan.network.clone();
+        let state = Self::start_state(&config, &network, start)?;
+        let dispatch_flops = tuning.dispatch_flops.unwrap_or_else(|| context.submit_flops());
+        let buffers = Buffers::allocate(&context, plan.table(), tuning.fill).await?;
+        let clear = Program::build(&context, &buffers, &plan.clear(), dispatch_flops).await?;
+        let mut submitter = Submitter::new(&context);
+        submitter.run(&clear, &buffers);
+        submitter.submit();
+        for (buffer, bytes) in &plan.tables {
+            buffers.write(&context, *buffer, 0, bytes);
+        }
+        transfer::write_state(&context, &buffers, &plan, &state);
+        let batches = Batches::new(&config, dataset);
+        let mut trainer = Self {
+            context,
+            network,
+            plan,
+            buffers,
+            programs: HashMap::new(),
+            dispatch_flops,
+            readback: Readback::default(),
+            batches,
+            flip: None,
+            submitted: state.step,
+            done: state.step,
+            evaluated: state.evaluated,
+            sums: state.sums,
+            in_flight: VecDeque::new(),
+            evaluation: None,
+            events: Vec::new(),
+            config,
+        };
+        trainer.build_programs().await?;
+        Ok(trainer)
+    }
+
+    fn start_state(config: &TrainConfig, network: &Network, start: Start) -> Result<State, TrainError> {
+        let seed = config.seed_init.unwrap_or(config.seed);
+        let state = match start {
+            Start::Fresh => Self::perturbed(config, network, seed, &Weights::initial(network, seed)),
+            Start::Weights(weights) => Self::perturbed(config, network, seed, &weights),
+            Start::State(state) => state,
+        };
+        let fits = |weights: &Weights| {
+            weights.parameters.len() == network.parameters.len()
+                && weights.running.len() == network.running.len()
+                && network.parameters.iter().zip(&weights.parameters).all(|(p, v)| p.elements() as usize == v.len())
+        };
+        let replicas = &state.replicas;
+        if replicas.len() != config.ks.len() || !replicas.iter().all(|replica| fits(&replica.weights)) {
+            let (found, wanted) = (replicas.len(), config.ks.len());
+            let message = format!(
+                "the state to start from does not fit: it has {found} replicas for {wanted} divisors, or tensors of \
+                 another network than {}; start with the flags it was saved with",
+                network.name
+            );
+            return Err(TrainError::Start(message));
+        }
+        Ok(state)
+    }
+
+    fn perturbed(config: &TrainConfig, network: &Network, seed: u64, weights: &Weights) -> State {
+        let mut state = State::initial(weights, config.ks.len());
+        if config.perturbation == Perturbation::Nextafter {
+            for (replica, k) in state.replicas.iter_mut().zip(&config.ks) {
+                replica.weights.move_one_ulp(network, seed, *k);
+            }
+        }
+        state
+    }
+
+    /// Compiles every program that the run will need: pipelines are built here and never inside the step loop.
+    async fn build_programs(&mut self) -> Result<(), TrainError> {
+        let mut kinds = Vec::new();
+        for chunk in 0..self.plan.chunks.len() {
+            kinds.extend(self.batches.train_sizes().map(|n| Kind::Train(chunk, n)));
+            kinds.extend(self.batches.test_sizes().map(|n| Kind::Evaluate(chunk, n)));
+            kinds.extend([Kind::Measure(chunk), Kind::Fingerprint(chunk)]);
+        }
+        kinds.extend(self.batches.train_sizes().chain(self.batches.test_sizes()).map(Kind::Input));
+        for kind in kinds {
+            let recording = match kind {
+                Kind::Input(n) => self.plan.input(n),
+                Kind::Train(chunk, n) => self.plan.train(chunk, n),
+                Kind::Evaluate(chunk, n) => self.plan.evaluate(chunk, n),
+                Kind::Measure(chunk) => self.plan.measure(chunk),
+                Kind::Fingerprint(chunk) => self.plan.fingerprint(chunk),
+            };
+            let program = self.program(&recording).await?;
+            self.programs.insert(kind, program);
+        }
+        Ok(())
+    }
+
+    async fn program(&self, recording: &Recording) -> Result<Program, GpuError> {
+        Program::build(&self.context, &self.buffers, recording, self.dispatch_flops).await
+    }
+
+    /// Installs the fault injector.
+    ///
+    /// # Errors
+    /// If there is no such tensor, element or replica.
+    pub async fn flip_bit(&mut self, flip: FlipBit) -> Result<(), TrainError> {
+        let FlipBit { tensor, index, replica, .. } = &flip;
+        let refuse = |problem: String| Err(TrainError::Start(format!("--flip-bit: {problem}")));
+        let Some(parameter) = self.network.parameters.iter().find(|p| p.name == *tensor) else {
+            return refuse(format!("{} has no tensor '{tensor}'", self.network.name));
+        };
+        if *index >= parameter.elements() {
+            return refuse(format!("{tensor} has {} elements, there is no element {index}", parameter.elements()));
+        }
+        if *replica >= self.config.ks.len() {
+            return refuse(format!("there are {} replicas, counted from 0", self.config.ks.len()));
+        }
+        let recording = self.plan.flip(parameter.offset + index, *replica);
+        let program = self.program(&recording).await?;
+        self.flip = Some((flip, program));
+        Ok(())
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The plan: buffers and recordings.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The config.
+    #[must_use]
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// The adapter and its device.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Steps whose results have been told.
+    #[must_use]
+    pub fn step(&self) -> u64 {
+        self.done
+    }
+
+    /// Steps given to the GPU: at most two more than [`Trainer::step`].
+    #[must_use]
+    pub fn submitted(&self) -> u64 {
+        self.submitted
+    }
+
+    /// Launches that reach the driver in one step of a whole batch, after dispatches are split.
+    #[must_use]
+    pub fn launches_of_a_step(&self) -> usize {
+        let samples = self.config.batch_size;
+        (0..self.plan.chunks.len()).map(|chunk| self.programs[&Kind::Train(chunk, samples)].launches()).sum()
+    }
+
+    /// Steps of the whole run.
+    #[must_use]
+    pub fn total_steps(&self) -> u64 {
+        let by_epochs = u64::from(self.config.epochs) * self.batches.per_epoch();
+        self.config.steps.map_or(by_epochs, |steps| steps.min(by_epochs))
+    }
+
+    /// Steps of an epoch.
+    #[must_use]
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.batches.per_epoch()
+    }
+
+    /// Steps given to the GPU: results of the last of them may be still to come.
+    #[must_use]
+    pub fn begun(&self) -> u64 {
+        self.submitted
+    }
+
+    /// True when the next call of [`Trainer::advance`] begins a step or finds the run finished: no evaluation is due or
+    /// under way. The place for a checkpoint.
+    #[must_use]
+    pub fn is_between_steps(&self) -> bool {
+        self.evaluation.is_none() && (self.evaluated || !self.is_evaluated_after(self.submitted))
+    }
+
+    /// Whether an evaluation is due after `step` steps.
+    #[must_use]
+    pub fn is_evaluated_after(&self, step: u64) -> bool {
+        let per_epoch = self.batches.per_epoch();
+        let every = u64::from(self.config.eval_every);
+        let at_epoch_end = step > 0 && step % per_epoch == 0 && every > 0 && (step / per_epoch) % every == 0;
+        at_epoch_end || step >= self.total_steps()
+    }
+
+    /// Does the next piece of work: a step, or one batch of an evaluation. Returns what became known meanwhile.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn advance(&mut self) -> Result<Progress, TrainError> {
+        let mut finished = false;
+        if self.evaluation.is_some() {
+            self.evaluate_some().await?;
+        } else if self.is_evaluated_after(self.submitted) && !self.evaluated {
+            self.drain().await?;
+            let sums = EpochSums::new(self.config.ks.len());
+            self.evaluation = Some(Evaluation { next: 0, sums, pending: VecDeque::new() });
+        } else if self.submitted < self.total_steps() {
+            self.submit_step();
+            if self.in_flight.len() > IN_FLIGHT {
+                self.harvest().await?;
+            }
+        } else {
+            self.drain().await?;
+            finished = true;
+        }
+        Ok(Progress { events: std::mem::take(&mut self.events), finished })
+    }
+
+    /// Waits for the steps that are on the GPU and returns their events.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn settle(&mut self) -> Result<Vec<Event>, TrainError> {
+        self.drain().await?;
+        Ok(std::mem::take(&mut self.events))
+    }
+
+    /// The state after the last step that was begun. Call [`Trainer::settle`] before to have that step's events.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn state(&mut self) -> Result<State, TrainError> {
+        self.drain().await?;
+        let replicas = transfer::read_replicas(&self.context, &self.buffers, &self.plan, &self.readback).await?;
+        Ok(State { step: self.done, evaluated: self.evaluated, sums: self.sums.clone(), replicas })
+    }
+
+    fn lr_at(&self, step: u64) -> f64 {
+        let epoch = (step.max(1) - 1) / self.batches.per_epoch();
+        learning_rate(self.config.lr, self.config.decay_every, self.config.decay_factor, epoch)
+    }
+
+    fn step_values(&self, step: u64, lr: f64) -> (StepValues, Vec<ReplicaValues>) {
+        let momentum = self.config.momentum as f32;
+        let shared = StepValues {
+            weight_decay: self.config.weight_decay as f32,
+            momentum,
+            keep: if step == 1 { 0.0 } else { momentum },
+            nesterov: f32::from(self.config.nesterov && momentum != 0.0),
+        };
+        let replicas = self.config.ks.iter().map(|&k| ReplicaValues::new(k, lr, self.config.perturbation));
+        (shared, replicas.collect())
+    }
+
+    fn submit_step(&mut self) {
+        let step = self.submitted + 1;
+        let lr = self.lr_at(step);
+        let layers = logs_layers(self.config.log_every, step);
+        let (shared, values) = self.step_values(step, lr);
+        let layout = &self.plan.upload_layout;
+        let mut upload = vec![0; layout.bytes as usize];
+        let mut put = |at: u64, bytes: &[u8]| upload[at as usize..][..bytes.len()].copy_from_slice(bytes);
+        put(layout.step, bytemuck::bytes_of(&shared));
+        for (chunk, at) in self.plan.chunks.iter().zip(&layout.replicas) {
+            put(*at, bytemuck::cast_slice(&values[chunk.replicas.clone()]));
+        }
+        let samples = self.batches.train(step, layout, &mut upload);
+        self.buffers.write(&self.context, self.plan.upload, 0, &upload);
+
+        let mut submitter = Submitter::new(&self.context);
+        let mut run = |kind: Kind| submitter.run(&self.programs[&kind], &self.buffers);
+        run(Kind::Input(samples));
+        let chunks = 0..self.plan.chunks.len();
+        chunks.clone().for_each(|chunk| run(Kind::Train(chunk, samples)));
+        if let Some((_, program)) = self.flip.as_ref().filter(|(flip, _)| flip.step == step) {
+            submitter.run(program, &self.buffers);
+        }
+        let mut run = |kind: Kind| submitter.run(&self.programs[&kind], &self.buffers);
+        chunks.clone().for_each(|chunk| run(Kind::Measure(chunk)));
+        if layers {
+            chunks.for_each(|chunk| run(Kind::Fingerprint(chunk)));
+        }
+        let pending = self.capture(submitter);
+        self.in_flight.push_back(InFlight { step, samples, lr, layers, pending });
+        self.submitted = step;
+        self.evaluated = false;
+    }
+
+    fn capture(&self, submitter: Submitter<'_>) -> Pending {
+        let bytes = self.plan.table().spec(self.plan.metrics).bytes;
+        self.readback.capture(&self.context, submitter, &self.buffers, (self.plan.metrics, 0, bytes))
+    }
+
+    async fn drain(&mut self) -> Result<(), TrainError> {
+        while !self.in_flight.is_empty() {
+            self.harvest().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the results of the oldest step in flight.
+    async fn harvest(&mut self) -> Result<(), TrainError> {
+        let Some(InFlight { step, samples, lr, layers, pending }) = self.in_flight.pop_front() else {
+            return Ok(());
+        };
+        let bytes = self.readback.take(&self.context, pending).await?;
+        let per_epoch = self.batches.per_epoch();
+        if (step - 1) % per_epoch == 0 {
+            self.sums = EpochSums::new(self.config.ks.len());
+        }
+        let results = metrics::parse(&self.plan, &bytes);
+        self.sums.add(samples, &results.totals);
+        let epoch = (step - 1) / per_epoch;
+        self.events.push(Event::Step(results.step_event(&self.network, step, epoch, lr, samples)));
+        if layers {
+            self.events.extend(results.layer_events(&self.network, step, &self.config.ks).map(Event::Layers));
+        }
+        self.done = step;
+        Ok(())
+    }
+
+    /// Gives the next batch of an evaluation to the GPU, or ends the evaluation.
+    async fn evaluate_some(&mut self) -> Result<(), TrainError> {
+        let Some(mut evaluation) = self.evaluation.take() else {
+            return Ok(());
+        };
+        let mut upload = vec![0; self.plan.upload_layout.bytes as usize];
+        let more = self.batches.test(evaluation.next, &self.plan.upload_layout, &mut upload);
+        if let Some(samples) = more {
+            self.buffers.write(&self.context, self.plan.upload, 0, &upload);
+            let mut submitter = Submitter::new(&self.context);
+            submitter.run(&self.programs[&Kind::Input(samples)], &self.buffers);
+            for chunk in 0..self.plan.chunks.len() {
+                submitter.run(&self.programs[&Kind::Evaluate(chunk, samples)], &self.buffers);
+            }
+            let pending = self.capture(submitter);
+            evaluation.pending.push_back((samples, pending));
+            evaluation.next += samples as usize;
+        }
+        while evaluation.pending.len() > if more.is_some() { IN_FLIGHT } else { 0 } {
+            let Some((samples, pending)) = evaluation.pending.pop_front() else {
+                break;
+            };
+            let bytes = self.readback.take(&self.context, pending).await?;
+            evaluation.sums.add(samples, &metrics::parse(&self.plan, &bytes).totals);
+        }
+        if more.is_some() {
+            self.evaluation = Some(evaluation);
+            return Ok(());
+        }
+        let (train_loss, train_accuracy) = self.sums.means();
+        let (test_loss, test_accuracy) = evaluation.sums.means();
+        self.events.push(Event::Epoch(EpochEvent {
+            epoch: self.done.div_ceil(self.batches.per_epoch()),
+            step: self.done,
+            lr: self.lr_at(self.done),
+            train_loss,
+            train_accuracy,
+            test_loss,
+            test_accuracy,
+        }));
+        self.evaluated = true;
+        Ok(())
+    }
+}

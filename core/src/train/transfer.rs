@@ -1,0 +1,86 @@
+//! State between host tensors and the arenas of a chunk.
+
+use super::plan::Plan;
+use super::state::{ReplicaState, State, Weights};
+use crate::gpu::{BufferId, Buffers, Context, GpuError, Readback};
+use crate::nets::Network;
+
+/// Writes every replica's parameters, momenta and running statistics.
+pub fn write_state(context: &Context, buffers: &Buffers, plan: &Plan, state: &State) {
+    let network = &plan.network;
+    for chunk in &plan.chunks {
+        let replicas = &state.replicas[chunk.replicas.clone()];
+        let fill = |buffer: BufferId, stride: u32, put: &dyn Fn(&ReplicaState, &mut [f32])| {
+            let mut arenas = vec![0.0; replicas.len() * stride as usize];
+            for (replica, arena) in replicas.iter().zip(arenas.chunks_mut(stride.max(1) as usize)) {
+                put(replica, arena);
+            }
+            buffers.write(context, buffer, 0, bytemuck::cast_slice(&arenas));
+        };
+        let put_parameters = |values: &[Vec<f32>], arena: &mut [f32]| {
+            for (parameter, values) in network.parameters.iter().zip(values) {
+                arena[parameter.offset as usize..][..values.len()].copy_from_slice(values);
+            }
+        };
+        fill(chunk.parameters, network.parameter_stride, &|r, arena| put_parameters(&r.weights.parameters, arena));
+        fill(chunk.momenta, network.parameter_stride, &|r, arena| put_parameters(&r.momenta, arena));
+        fill(chunk.running, network.running_stride, &|r, arena| {
+            for (norm, [mean, variance]) in network.running.iter().zip(&r.weights.running) {
+                arena[norm.mean as usize..][..mean.len()].copy_from_slice(mean);
+                arena[norm.variance as usize..][..variance.len()].copy_from_slice(variance);
+            }
+        });
+    }
+}
+
+/// Reads every replica back.
+///
+/// # Errors
+/// The GPU.
+pub async fn read_replicas(
+    context: &Context,
+    buffers: &Buffers,
+    plan: &Plan,
+    readback: &Readback,
+) -> Result<Vec<ReplicaState>, GpuError> {
+    let network = &plan.network;
+    let mut replicas = Vec::new();
+    for chunk in &plan.chunks {
+        let n = chunk.replicas.len();
+        let read = async |buffer: BufferId, stride: u32| -> Result<Vec<f32>, GpuError> {
+            let bytes = n as u64 * u64::from(stride) * 4;
+            if bytes == 0 {
+                return Ok(Vec::new());
+            }
+            let bytes = readback.read(context, buffers, (buffer, 0, bytes)).await?;
+            Ok(bytemuck::pod_collect_to_vec(&bytes))
+        };
+        let parameters = read(chunk.parameters, network.parameter_stride).await?;
+        let momenta = read(chunk.momenta, network.parameter_stride).await?;
+        let running = read(chunk.running, network.running_stride).await?;
+        for r in 0..n {
+            let arena = |all: &'_ [f32], stride: u32| all[r * stride as usize..(r + 1) * stride as usize].to_vec();
+            let running = arena(&running, network.running_stride);
+            replicas.push(ReplicaState {
+                weights: Weights {
+                    parameters: tensors(network, &arena(&parameters, network.parameter_stride)),
+                    running: network
+                        .running
+                        .iter()
+                        .map(|norm| {
+                            [norm.mean, norm.variance]
+                                .map(|at| running[at as usize..][..norm.channels as usize].to_vec())
+                        })
+                        .collect(),
+                },
+                momenta: tensors(network, &arena(&momenta, network.parameter_stride)),
+            });
+        }
+    }
+    Ok(replicas)
+}
+
+fn tensors(network: &Network, arena: &[f32]) -> Vec<Vec<f32>> {
+    let of = |p: &crate::nets::Parameter| arena[p.offset as usize..][..p.elements() as usize].to_vec();
+    network.parameters.iter().map(of).collect()
+}

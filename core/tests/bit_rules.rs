@@ -1,0 +1,233 @@
+//! The bit rules (DESIGN section 2), on real training: every promise is kept to the last bit or it is broken.
+
+mod runs;
+
+use lastbit_core::gpu::{Command, Fill};
+use lastbit_core::nets::NetKind;
+use lastbit_core::ops::Tile;
+use lastbit_core::ops::sgd::Perturbation;
+use lastbit_core::train::{
+    BatchSizes, Event, FlipBit, MemoryLimits, Plan, Start, State, TrainConfig, Tuning, checkpoint,
+};
+use runs::{Outcome, context, dataset, run, run_tuned, small, trainer};
+
+fn step_events(outcome: &Outcome) -> impl Iterator<Item = &lastbit_core::train::StepEvent> {
+    outcome.events.iter().filter_map(|e| match e {
+        Event::Step(step) => Some(step),
+        _ => None,
+    })
+}
+
+/// Bits of everything that a replica is.
+fn bits(state: &State, replica: usize) -> Vec<u32> {
+    let replica = &state.replicas[replica];
+    let tensors = replica.weights.parameters.iter().chain(&replica.momenta);
+    tensors.chain(replica.weights.running.iter().flatten()).flatten().map(|v| v.to_bits()).collect()
+}
+
+fn files(config: &TrainConfig, outcome: &Outcome) -> Vec<(String, Vec<u8>)> {
+    let lines: String = outcome.events.iter().map(|e| e.to_json() + "\n").collect();
+    let mut files = checkpoint::encode_state(&outcome.network, config, &outcome.state);
+    files.push(("metrics.jsonl".to_owned(), lines.into_bytes()));
+    files
+}
+
+#[test]
+fn equal_runs_give_equal_files() {
+    let config = TrainConfig { ks: vec![1, 3], steps: Some(12), ..small() };
+    let (first, second) = (run(&config), run(&config));
+    assert_eq!(files(&config, &first), files(&config, &second));
+    let other = TrainConfig { seed: 2, ..config.clone() };
+    assert_ne!(files(&config, &first), files(&other, &run(&other)), "another seed is another run");
+}
+
+#[test]
+fn null_controls_differ_in_zero_bits() {
+    // Momentum, weight decay and augmentation are on; 50 steps, some of them on the smaller last batch.
+    let config = TrainConfig { ks: vec![1, 1, 2, 4, 8, 3], steps: Some(50), ..small() };
+    assert_eq!(config.controls(), [1, 2, 3, 4]);
+    let outcome = run(&config);
+    for control in config.controls() {
+        assert!(bits(&outcome.state, 0) == bits(&outcome.state, control), "replica {control} left the first one");
+        assert!(step_events(&outcome).all(|e| e.differing_anywhere[control] == 0 && e.rel_l1[control] == 0.0));
+    }
+    let last = step_events(&outcome).last().unwrap();
+    assert_eq!(last.step, 50);
+    assert!(last.differing_anywhere[5] > 1000 && last.rel_l1[5] > 1e-6, "k = 3 stayed: {last:?}");
+}
+
+#[test]
+fn the_authors_form_leaves_powers_of_two_alone() {
+    let perturbation = Perturbation::Reciprocal;
+    let outcome = run(&TrainConfig { ks: vec![1, 2, 4, 3], steps: Some(10), perturbation, ..small() });
+    let last = step_events(&outcome).last().unwrap();
+    assert_eq!(last.differing_anywhere[..3], [0, 0, 0]);
+    assert!(last.differing_anywhere[3] > 0);
+}
+
+#[test]
+fn nextafter_starts_one_ulp_away() {
+    let perturbation = Perturbation::Nextafter;
+    let config = TrainConfig { ks: vec![1, 3, 5, 1], steps: Some(5), perturbation, ..small() };
+    let state = pollster::block_on(async { trainer(&config, Tuning::default(), Start::Fresh).await.state().await });
+    let state = state.unwrap();
+    let distance = |r: usize| -> u32 {
+        bits(&state, 0).iter().zip(bits(&state, r)).map(|(a, b)| a.abs_diff(b)).sum()
+    };
+    assert_eq!([distance(1), distance(2), distance(3)], [1, 1, 0]);
+    let last = run(&config).events.iter().rev().find_map(|e| match e {
+        Event::Step(step) => Some(step.clone()),
+        _ => None,
+    });
+    let differing = last.unwrap().differing_anywhere;
+    assert!(differing[1] > 1 && differing[2] > 1 && differing[3] == 0, "{differing:?}");
+}
+
+#[test]
+fn a_replica_does_not_depend_on_its_neighbours() {
+    let together = TrainConfig { ks: vec![1, 3, 5], steps: Some(15), ..small() };
+    let alone = TrainConfig { ks: vec![3], ..together.clone() };
+    assert!(bits(&run(&together).state, 1) == bits(&run(&alone).state, 0));
+}
+
+#[test]
+fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
+    let config = TrainConfig { ks: vec![1, 3, 5], steps: Some(6), ..small() };
+    let reference = run(&config);
+    let lines = |outcome: &Outcome| -> Vec<String> {
+        let kept = outcome.events.iter().filter(|e| !matches!(e, Event::Layers(_)));
+        kept.map(Event::to_json).collect()
+    };
+    let variants = [
+        ("one replica at a time", Tuning { chunk_replicas: Some(1), ..Tuning::default() }),
+        ("chunks of two", Tuning { chunk_replicas: Some(2), ..Tuning::default() }),
+        ("split dispatches", Tuning { dispatch_flops: Some(50_000), ..Tuning::default() }),
+        ("tiles of one row", Tuning { tile: Tile { rows: 1 }, ..Tuning::default() }),
+        ("tiles of four rows", Tuning { tile: Tile { rows: 4 }, ..Tuning::default() }),
+        ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),
+    ];
+    for (name, tuning) in variants {
+        let outcome = run_tuned(&config, tuning);
+        assert_eq!(lines(&outcome), lines(&reference), "{name}");
+        assert!((0..3).all(|r| bits(&outcome.state, r) == bits(&reference.state, r)), "{name}");
+    }
+    let quiet = run(&TrainConfig { log_every: Some(4), ..config });
+    assert_eq!(lines(&quiet), lines(&reference), "sparser logging");
+}
+
+#[test]
+fn splits_are_real() {
+    let config = TrainConfig { ks: vec![1], ..small() };
+    let launches = |dispatch_flops| {
+        let tuning = Tuning { dispatch_flops, ..Tuning::default() };
+        let trainer = pollster::block_on(trainer(&config, tuning, Start::Fresh));
+        trainer.launches_of_a_step()
+    };
+    assert!(launches(Some(50_000)) > 2 * launches(None));
+}
+
+#[test]
+fn sources_and_dispatches_do_not_depend_on_the_number_of_replicas() {
+    let network = NetKind::ResNet { depth: 20 }
+        .build(dataset().shape(), 10, lastbit_core::ops::Activation::Relu, 1.0)
+        .unwrap();
+    let sources = |replicas: usize| {
+        let sizes = BatchSizes { train: 32, evaluate: 256 };
+        let limits = MemoryLimits { binding: u64::MAX, total: None };
+        let images = ([[0.5, 0.25]; 3], 0);
+        let images = (images.0.as_slice(), images.1);
+        let mut plan =
+            Plan::new(&network, replicas, Perturbation::Divide, sizes, images, &Tuning::default(), limits).unwrap();
+        let all = [plan.train(0, 32), plan.evaluate(0, 256), plan.measure(0), plan.fingerprint(0)];
+        let commands = all.iter().flat_map(|rec| &rec.commands);
+        commands
+            .map(|c| match c {
+                Command::Dispatch(d) => (d.kernel.source().to_owned(), d.tiles),
+                other => panic!("a step has nothing but dispatches, not {other:?}"),
+            })
+            .collect::<Vec<_>>()
+    };
+    assert!(sources(1) == sources(6));
+    assert!(sources(1).len() > 100);
+}
+
+#[test]
+fn stop_and_resume_equals_the_undisturbed_run() {
+    let config = TrainConfig { ks: vec![1, 3], steps: Some(11), ..small() };
+    let whole = run(&config);
+    // Five steps an epoch: in an epoch, at its end before its evaluation, and just before the last step.
+    for stop in [1, 3, 5, 10] {
+        let (events, state) = pollster::block_on(async {
+            let mut trainer = trainer(&config, Tuning::default(), Start::Fresh).await;
+            let mut events = Vec::new();
+            while trainer.step() < stop {
+                let more = trainer.advance().await.unwrap().events;
+                events.extend(more);
+                if trainer.submitted() == stop {
+                    events.extend(trainer.settle().await.unwrap());
+                }
+            }
+            (events, trainer.state().await.unwrap())
+        });
+        assert_eq!(state.step, stop);
+        let files = checkpoint::encode_state(&whole.network, &config, &state);
+        let read = |name: &str| -> Result<Vec<u8>, checkpoint::CheckpointError> {
+            Ok(files.iter().find(|(n, _)| n == name).unwrap().1.clone())
+        };
+        let state = checkpoint::decode_state(&whole.network, &config, read).unwrap();
+        let rest = runs::run_from(&config, Tuning::default(), Start::State(state));
+        let all: Vec<_> = events.iter().chain(&rest.events).map(Event::to_json).collect();
+        let expected: Vec<_> = whole.events.iter().map(Event::to_json).collect();
+        assert_eq!(all, expected, "stopped after step {stop}");
+        assert!(rest.state == whole.state, "stopped after step {stop}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_turns_the_lamp_red() {
+    let config = TrainConfig { ks: vec![1, 2], steps: Some(6), ..small() };
+    let flip =
+        FlipBit { tensor: "layer2.0.downsample.0.weight".to_owned(), index: 5, step: 3, replica: 1 };
+    let events = pollster::block_on(async {
+        let mut trainer = trainer(&config, Tuning::default(), Start::Fresh).await;
+        trainer.flip_bit(flip.clone()).await.unwrap();
+        runs::finish(&mut trainer).await
+    });
+    let differing: Vec<u64> = events
+        .iter()
+        .filter_map(|e| match e {
+            Event::Step(step) => Some(step.differing_anywhere[1]),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(differing[..3], [0, 0, 1], "one element differs after the step, none before");
+    assert!(differing[5] > 1, "the bit grows: {differing:?}");
+
+    let refused = |flip: FlipBit| {
+        pollster::block_on(async {
+            let mut trainer = trainer(&config, Tuning::default(), Start::Fresh).await;
+            trainer.flip_bit(flip).await.unwrap_err().to_string()
+        })
+    };
+    assert!(refused(FlipBit { tensor: "conv9.weight".to_owned(), ..flip.clone() }).contains("conv9"));
+    assert!(refused(FlipBit { index: 1 << 20, ..flip.clone() }).contains("elements"));
+    assert!(refused(FlipBit { replica: 2, ..flip }).contains("2 replicas"));
+}
+
+#[test]
+fn a_lost_device_is_an_error_and_no_panic() {
+    let config = TrainConfig { ks: vec![1], steps: Some(20), ..small() };
+    let error = pollster::block_on(async {
+        let mut trainer = trainer(&config, Tuning::default(), Start::Fresh).await;
+        trainer.advance().await.unwrap();
+        trainer.context().destroy();
+        loop {
+            match trainer.advance().await {
+                Ok(progress) => assert!(!progress.finished, "the run went on without a device"),
+                Err(error) => return error.to_string(),
+            }
+        }
+    });
+    assert!(error.contains("device"), "{error}");
+    assert!(context().check().is_ok(), "another context is not affected");
+}

@@ -1,0 +1,70 @@
+//! Small real runs for tests.
+
+use std::rc::Rc;
+
+use lastbit_core::data::{Dataset, synthetic};
+use lastbit_core::gpu::{AdapterChoice, Context};
+use lastbit_core::nets::{NetKind, Network};
+use lastbit_core::train::{DatasetKind, Event, Start, State, TrainConfig, Trainer, Tuning};
+
+/// A run's traces.
+pub struct Outcome {
+    pub network: Network,
+    pub events: Vec<Event>,
+    pub state: State,
+}
+
+/// A device of its own.
+pub fn context() -> Rc<Context> {
+    Rc::new(pollster::block_on(Context::new(&AdapterChoice::Best)).unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// 36 training images (five batches of 8, the last one of 4) and 20 for the test.
+pub fn dataset() -> Rc<Dataset> {
+    Rc::new(synthetic::dataset(1, 36, 20))
+}
+
+/// The paper's optimiser on a quarter-width ResNet-8.
+pub fn small() -> TrainConfig {
+    TrainConfig {
+        net: NetKind::ResNet { depth: 8 },
+        width: 0.25,
+        dataset: DatasetKind::Synthetic,
+        batch_size: 8,
+        ..TrainConfig::default()
+    }
+}
+
+pub async fn trainer(config: &TrainConfig, tuning: Tuning, start: Start) -> Trainer {
+    let new = Trainer::new(context(), config.clone(), dataset(), tuning, start).await;
+    new.unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Lets a run come to its end.
+pub async fn finish(trainer: &mut Trainer) -> Vec<Event> {
+    let mut events = Vec::new();
+    loop {
+        let progress = trainer.advance().await.unwrap_or_else(|e| panic!("{e}"));
+        events.extend(progress.events);
+        if progress.finished {
+            return events;
+        }
+    }
+}
+
+pub fn run_from(config: &TrainConfig, tuning: Tuning, start: Start) -> Outcome {
+    pollster::block_on(async {
+        let mut trainer = trainer(config, tuning, start).await;
+        let events = finish(&mut trainer).await;
+        let state = trainer.state().await.unwrap_or_else(|e| panic!("{e}"));
+        Outcome { network: trainer.network().clone(), events, state }
+    })
+}
+
+pub fn run_tuned(config: &TrainConfig, tuning: Tuning) -> Outcome {
+    run_from(config, tuning, Start::Fresh)
+}
+
+pub fn run(config: &TrainConfig) -> Outcome {
+    run_tuned(config, Tuning::default())
+}

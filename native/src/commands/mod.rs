@@ -1,0 +1,19 @@
+//! One file for each subcommand: its flags and what it does.
+
+pub mod adapters;
+pub mod smoke;
+pub mod train;
+
+use std::process::ExitCode;
+
+use crate::cli::Command;
+use crate::failure::Failure;
+
+/// Does what the command line says.
+pub fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Train(arguments) => train::run(*arguments),
+        Command::Adapters(arguments) => adapters::run(&arguments),
+        Command::Smoke(arguments) => smoke::run(&arguments),
+    }
+}

@@ -1,0 +1,34 @@
+//! `lastbit smoke`: one step of ResNet-8, for comparison with the same step in a browser.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use lastbit_core::gpu::AdapterChoice;
+use lastbit_core::smoke;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::terminal::say;
+
+/// Flags of `smoke`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Adapter by index or part of its name
+    #[arg(long, value_name = "ADAPTER")]
+    adapter: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Takes the step and prints what it gave.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let choice = arguments.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
+    let report = pollster::block_on(smoke::run(&choice))?;
+    if arguments.json {
+        say(json!(report));
+    } else {
+        say(format!("{}: loss {} ({}), fingerprint {}", report.adapter, report.loss, report.loss_bits, report.fingerprint));
+    }
+    Ok(ExitCode::SUCCESS)
+}

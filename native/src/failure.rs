@@ -1,0 +1,87 @@
+//! Why the program ends without what it was asked for: one line, and an exit code.
+
+use std::fmt::Display;
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+use std::process::ExitCode;
+
+use lastbit_core::gpu::GpuError;
+use lastbit_core::train::{ConfigError, TrainError};
+
+/// The exit code of a run that Ctrl-C stopped (128 + SIGINT).
+pub const INTERRUPTED: u8 = 130;
+const USAGE: u8 = 2;
+const OTHER: u8 = 1;
+
+/// An error for the user: what is wrong and what to do about it, in one line.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// A bad flag or value: exit code 2.
+    pub fn usage(message: impl Display) -> Self {
+        Self::new(USAGE, message)
+    }
+
+    /// Anything else: exit code 1.
+    pub fn other(message: impl Display) -> Self {
+        Self::new(OTHER, message)
+    }
+
+    /// A file or folder that could not be read or written.
+    pub fn file(action: &str, path: &Path, error: &Error) -> Self {
+        let remedy = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                "make room, then go on with --resume; what was written before is kept"
+            }
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "use a place that this user may read and write"
+            }
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "a file is in the way, choose another folder",
+            ErrorKind::NotFound => "check the path",
+            _ => "check the disk and the path",
+        };
+        Self::other(format!("cannot {action} '{}': {error}: {remedy}", path.display()))
+    }
+
+    fn new(code: u8, message: impl Display) -> Self {
+        // Drivers and parsers like to write paragraphs.
+        let message = message.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { code, message }
+    }
+
+    /// Tells the user and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        eprintln!("error: {}", self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<GpuError> for Failure {
+    fn from(error: GpuError) -> Self {
+        match error {
+            GpuError::UnknownAdapter { .. } => Self::usage(format!("--adapter: {error}")),
+            _ => Self::other(error),
+        }
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Gpu(error) => error.into(),
+            TrainError::Config(error) => error.into(),
+            TrainError::Net(error) => Self::usage(format!("--net: {error}")),
+            TrainError::Start(_) => Self::usage(error),
+        }
+    }
+}

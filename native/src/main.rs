@@ -1,0 +1,35 @@
+//! lastbit: trains copies of one network in lockstep and shows what the last floating-point bit does to them.
+
+mod cli;
+mod commands;
+mod datasets;
+mod failure;
+mod host_memory;
+mod interrupt;
+mod progress;
+mod run;
+mod run_config;
+mod terminal;
+mod train_flags;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    quiet_software_driver();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    match commands::run(cli.command) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// Mesa's software driver complains on standard error where a session has no runtime folder, as in a container.
+fn quiet_software_driver() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: the first thing that the program does; no other thread reads the environment yet.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+    }
+}

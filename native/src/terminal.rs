@@ -1,0 +1,43 @@
+//! Lines for standard output. A reader that went away (`lastbit ... | head`) is no error.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+/// Writes a line to standard output.
+pub fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Writes a line to standard error: something to know that is no error.
+pub fn warn(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "warning: {line}");
+}
+
+/// True when a person looks at the output, so that it may move.
+pub fn is_interactive() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Rows of equally many cells as lines of aligned columns, the first row being the head.
+pub fn columns(rows: &[Vec<String>]) -> Vec<String> {
+    let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..n_columns).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [["k", "loss"], ["11", "2.30"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(columns(&rows), ["k   loss", "11  2.30"]);
+        assert!(columns(&[]).is_empty());
+    }
+}

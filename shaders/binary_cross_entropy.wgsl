@@ -1,0 +1,22 @@
+#import math
+// Sigmoid and binary cross-entropy of one sample a thread: loss = max(l, 0) - l * label + ln(1 + e^-|l|), whether the
+// sign of the logit is the label's, and dlogit = (sigmoid(l) - label) / N.
+
+@group(0) @binding(1) var<storage, read> logits: array<f32>;             // [R][N]
+@group(0) @binding(2) var<storage, read> labels: array<u32>;             // [N], 0 or 1
+@group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;      // [R][N]
+@group(0) @binding(4) var<storage, read_write> scores: array<vec2f>;     // [R][N]: loss, 1 if correct
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let n = (job.first_tile + tile.x) * 64u + lane;
+    if (n >= job.samples) {
+        return;
+    }
+    let sample = tile.y * job.samples + n;
+    let logit = logits[sample];
+    let label = f32(labels[n]);
+    dlogits[sample] = (sigmoid(logit) - label) / f32(job.samples);
+    let loss = max(logit, 0.0) - logit * label + log1p_exp_neg_abs(logit);
+    scores[sample] = vec2f(loss, select(0.0, 1.0, (logit > 0.0) == (label > 0.5)));
+}

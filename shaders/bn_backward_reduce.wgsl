@@ -1,0 +1,50 @@
+#import mac
+#import activation
+// Backward through the activation, g <- g * activation'(z) in place (which is then also the shortcut's gradient), and
+// the leaves' sums of g and g * normalized that the gradients of shift and scale are made of.
+// Leaves as in bn_statistics. Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), IMAGES, SHORTCUT, ACTIVATION, BETA.
+
+@group(0) @binding(1) var<storage, read> y: array<vec4f>;               // planes [R][N][C]
+@group(0) @binding(2) var<storage, read> channels: array<vec4f>;        // [R][C]
+@group(0) @binding(3) var<storage, read> shortcut: array<vec4f>;        // planes; y again where there is none
+@group(0) @binding(4) var<storage, read_write> g: array<vec4f>;         // planes [R][N][C]
+@group(0) @binding(5) var<storage, read_write> leaves: array<vec2f>;    // [R][C][leaves]: sum g, sum g * normalized
+
+const QUADS = (WIDTH + 3u) / 4u;
+const POSITIONS = HEIGHT * QUADS;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let chunks = (job.samples + IMAGES - 1u) / IMAGES;
+    let t = (job.first_tile + tile.x) * 64u + lane;
+    if (t >= POSITIONS * chunks * C) {
+        return;
+    }
+    let position = t % POSITIONS;
+    let chunk = (t / POSITIONS) % chunks;
+    let c = t / (POSITIONS * chunks);
+    let quad = position % QUADS;
+    let first = chunk * IMAGES;
+    let images = min(IMAGES, job.samples - first);
+    let channel = channels[tile.y * C + c];
+
+    var at = ((tile.y * job.samples + first) * C + c) * PLANE + (position / QUADS + 1u) * ROW + 1u + quad;
+    var sum = vec4f(0.0);
+    var products = vec4f(0.0);
+    for (var i = 0u; i < images; i++) {
+        let normalized = normalize(y[at], channel);
+        var d = g[at];
+        if (ACTIVATION != 0u) {
+            var z = scale_and_shift(normalized, channel);
+            if (SHORTCUT) {
+                z += shortcut[at];
+            }
+            d *= activate_slope(z);
+            g[at] = d;
+        }
+        sum += d;
+        products = fma(d, normalized, products);
+        at += C * PLANE;
+    }
+    leaves[tile.y * C * POSITIONS * chunks + t] = vec2f(lane_sum(sum), lane_sum(products));
+}

@@ -1,0 +1,51 @@
+#import chan
+// Merges a channel's leaves into batch mean and variance, moves the running statistics (momentum 0.1, unbiased
+// variance) and writes what the other kernels need of the channel.
+// Order: lane l merges leaves l, l + 64, ... in turn; the lanes are merged pairwise. One workgroup a channel.
+// Constants: C, HEIGHT, WIDTH, IMAGES, EPSILON, MOMENTUM.
+
+@group(0) @binding(1) var<storage, read> leaves: array<vec2f>;             // [R][C][leaves]: mean, M2
+@group(0) @binding(2) var<storage, read> scale: array<f32>;                // arena, from the layer's scale on
+@group(0) @binding(3) var<storage, read> shift: array<f32>;                // arena, from the layer's shift on
+@group(0) @binding(4) var<storage, read_write> running: array<f32>;        // arena of statistics, from the mean on
+@group(0) @binding(5) var<storage, read_write> channels: array<vec4f>;     // [R][C]: mean, 1/sqrt(var+eps), scale, shift
+
+const QUADS = (WIDTH + 3u) / 4u;
+const POSITIONS = HEIGHT * QUADS;
+
+var<workgroup> sh_part: array<vec3f, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let chunks = (job.samples + IMAGES - 1u) / IMAGES;
+    let n_leaves = POSITIONS * chunks;
+    let c = job.first_tile + tile.x;
+    let r = tile.y;
+    let base = (r * C + c) * n_leaves;
+    var part = vec3f(0.0);
+    for (var i = lane; i < n_leaves; i += 64u) {
+        let images = min(IMAGES, job.samples - (i / POSITIONS) * IMAGES);
+        let columns = min(4u, WIDTH - ((i % POSITIONS) % QUADS) * 4u);
+        part = chan_merge(part, vec3f(f32(images * columns), leaves[base + i]));
+    }
+    sh_part[lane] = part;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width >>= 1u) {
+        if (lane < width) {
+            sh_part[lane] = chan_merge(sh_part[lane], sh_part[lane + width]);
+        }
+        workgroupBarrier();
+    }
+    if (lane == 0u) {
+        let total = sh_part[0];
+        let variance = total.z / total.x;
+        let p = r * job.parameter_stride + c;
+        channels[r * C + c] = vec4f(total.y, 1.0 / sqrt(variance + EPSILON), scale[p], shift[p]);
+        let s = r * job.running_stride + c;
+        let unbiased = total.z / max(total.x - 1.0, 1.0);
+        running[s] = fma(MOMENTUM, total.y - running[s], running[s]);
+        // job.argument: elements from the layer's mean to its variance in the arena.
+        let v = s + job.argument;
+        running[v] = fma(MOMENTUM, unbiased - running[v], running[v]);
+    }
+}

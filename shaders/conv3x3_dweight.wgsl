@@ -1,0 +1,106 @@
+#import mac
+// Gradient of a 3x3 convolution (padding 1, stride 1 or 2) by its weights, one partial sum for each block of pixels:
+// partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,S h+kh-1,S w+kw-1].
+//
+// A block is a strip of 4 columns x all rows x IMAGES images. A thread computes 9 taps of 4 output channels of one
+// input channel; rows of x stay in registers while the window moves down.
+// Order inside a block: image, row, column. conv_dweight_reduce adds the blocks.
+// Constants: C, K, HEIGHT, WIDTH (of dy), STRIDE, X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, SHARED_INPUT.
+
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> partial: array<f32>; // [R][blocks][K][C][9]
+
+const STRIPS = (WIDTH + 3u) / 4u;
+const GROUPS_K = (K + 3u) / 4u;
+const THREADS = C * GROUPS_K;
+
+struct Window {
+    left: f32,
+    near: vec4f,
+    far: vec4f,
+}
+
+// Columns S w - 1 ... of a row of x; with stride 1 only far.x is used.
+fn window(at: u32) -> Window {
+    if (STRIDE == 1u) {
+        return Window(x[at].w, x[at + 1u], vec4f(x[at + 2u].x, 0.0, 0.0, 0.0));
+    }
+    return Window(x[at].w, x[at + 1u], x[at + 2u]);
+}
+
+fn add_row(d: vec4f, v: Window, acc: vec3f) -> vec3f {
+    if (STRIDE == 1u) {
+        return mac3(d.w, vec3f(v.near.zw, v.far.x), mac3(d.z, v.near.yzw, mac3(d.y, v.near.xyz, mac3(d.x, vec3f(v.left, v.near.xy), acc))));
+    }
+    return mac3(d.w, v.far.yzw, mac3(d.z, vec3f(v.near.w, v.far.xy), mac3(d.y, v.near.yzw, mac3(d.x, vec3f(v.left, v.near.xy), acc))));
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
+    let thread = (job.first_tile + tile.x) * 64u + lane;
+    let t = min(thread, THREADS * blocks - 1u);
+    let c = t % C;
+    let group = (t / C) % GROUPS_K;
+    let block = t / THREADS;
+    let strip = block % STRIPS;
+    let first_image = (block / STRIPS) * IMAGES;
+    let r = tile.y;
+
+    // A group may reach beyond K; those threads read channel K - 1 again and write nothing.
+    let k0 = min(group * 4u, K - 1u);
+    let k1 = min(group * 4u + 1u, K - 1u);
+    let k2 = min(group * 4u + 2u, K - 1u);
+    let k3 = min(group * 4u + 3u, K - 1u);
+    let images = min(IMAGES, job.samples - first_image);
+    var acc: array<array<vec3f, 3>, 4>;
+    for (var i = 0u; i < images; i++) {
+        let n = first_image + i;
+        let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
+        var xi = (input_sample * C + c) * X_PLANE + STRIDE * strip;
+        var yi = (r * job.samples + n) * K * Y_PLANE + Y_ROW + 1u + strip;
+        var v0 = window(xi);
+        var v1 = v0;
+        if (STRIDE == 1u) {
+            v1 = window(xi + X_ROW);
+            xi += X_ROW;
+        }
+        for (var h = 0u; h < HEIGHT; h++) {
+            if (STRIDE == 2u) {
+                v1 = window(xi + X_ROW);
+                xi += X_ROW;
+            }
+            xi += X_ROW;
+            let v2 = window(xi);
+            let d = array<vec4f, 4>(
+                dy[yi + k0 * Y_PLANE], dy[yi + k1 * Y_PLANE], dy[yi + k2 * Y_PLANE], dy[yi + k3 * Y_PLANE]);
+            yi += Y_ROW;
+            for (var j = 0u; j < 4u; j++) {
+                acc[j][0] = add_row(d[j], v0, acc[j][0]);
+                acc[j][1] = add_row(d[j], v1, acc[j][1]);
+                acc[j][2] = add_row(d[j], v2, acc[j][2]);
+            }
+            if (STRIDE == 1u) {
+                v0 = v1;
+                v1 = v2;
+            } else {
+                v0 = v2;
+            }
+        }
+    }
+    if (thread >= THREADS * blocks) {
+        return;
+    }
+    for (var j = 0u; j < 4u; j++) {
+        let k = group * 4u + j;
+        if (k < K) {
+            let at = (((r * blocks + block) * K + k) * C + c) * 9u;
+            for (var kh = 0u; kh < 3u; kh++) {
+                partial[at + kh * 3u] = acc[j][kh].x;
+                partial[at + kh * 3u + 1u] = acc[j][kh].y;
+                partial[at + kh * 3u + 2u] = acc[j][kh].z;
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+#import mac
+// 3x3 convolution, stride 1, padding 1: y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,h+kh-1,w+kw-1].
+// Also the gradient by the input, with weights packed transposed and flipped.
+//
+// A thread computes TILE_ROWS x 4 pixels of 4 output channels in registers. No branch in the loop: planes have a zero
+// border (see docs/ARCHITECTURE.md, "planes"), and lanes of a workgroup share their weights.
+// Order (docs/ORDER.md): c, then kh, then kw, one accumulator for each output.
+// Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), TILE_ROWS, SHARED_INPUT, ACCUMULATE.
+
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> packed: array<vec4f>; // [R][K/4][C][9], four k in a vector
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+
+const TILES_X = (WIDTH + 3u) / 4u;
+const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
+const GROUPS_K = (K + 3u) / 4u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let tiles = TILES_X * TILES_Y * job.samples;
+    let thread = (job.first_tile + tile.x) * 64u + lane;
+    let t = min(thread, tiles * GROUPS_K - 1u);
+    let tx = t % TILES_X;
+    let ty = (t / TILES_X) % TILES_Y;
+    let n = (t / (TILES_X * TILES_Y)) % job.samples;
+    let group = t / tiles;
+    let r = tile.y;
+
+    let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
+    var xi = input_sample * C * PLANE + ty * TILE_ROWS * ROW + tx;
+    var wi = (r * job.packed_stride) / 4u + group * C * 9u;
+    var acc: array<array<vec4f, TILE_ROWS>, 4>;
+    for (var c = 0u; c < C; c++) {
+        var left: array<f32, TILE_ROWS + 2u>;
+        var middle: array<vec4f, TILE_ROWS + 2u>;
+        var right: array<f32, TILE_ROWS + 2u>;
+        for (var i = 0u; i < TILE_ROWS + 2u; i++) {
+            left[i] = x[xi + i * ROW].w;
+            middle[i] = x[xi + i * ROW + 1u];
+            right[i] = x[xi + i * ROW + 2u].x;
+        }
+        for (var kh = 0u; kh < 3u; kh++) {
+            let w0 = packed[wi + kh * 3u];
+            let w1 = packed[wi + kh * 3u + 1u];
+            let w2 = packed[wi + kh * 3u + 2u];
+            for (var i = 0u; i < TILE_ROWS; i++) {
+                let m = middle[i + kh];
+                let x0 = vec4f(left[i + kh], m.xyz);
+                let x2 = vec4f(m.yzw, right[i + kh]);
+                acc[0][i] = mac4(w2.x, x2, mac4(w1.x, m, mac4(w0.x, x0, acc[0][i])));
+                acc[1][i] = mac4(w2.y, x2, mac4(w1.y, m, mac4(w0.y, x0, acc[1][i])));
+                acc[2][i] = mac4(w2.z, x2, mac4(w1.z, m, mac4(w0.z, x0, acc[2][i])));
+                acc[3][i] = mac4(w2.w, x2, mac4(w1.w, m, mac4(w0.w, x0, acc[3][i])));
+            }
+        }
+        xi += PLANE;
+        wi += 9u;
+    }
+    if (thread >= tiles * GROUPS_K) {
+        return;
+    }
+    let mask = column_mask(tx * 4u, WIDTH);
+    for (var j = 0u; j < 4u; j++) {
+        let k = group * 4u + j;
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            let h = ty * TILE_ROWS + i;
+            if (k < K && h < HEIGHT) {
+                let at = ((r * job.samples + n) * K + k) * PLANE + (h + 1u) * ROW + 1u + tx;
+                var value = acc[j][i] * mask;
+                if (ACCUMULATE) {
+                    value += y[at];
+                }
+                y[at] = value;
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+#import mac
+// 3x3 convolution, stride 2, padding 1: y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,2h+kh-1,2w+kw-1].
+// A thread computes TILE_ROWS x 4 pixels of 4 output channels. Order: c, then kh, then kw.
+// Constants: C, K, HEIGHT, WIDTH (output), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, SHARED_INPUT.
+
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> packed: array<vec4f>; // [R][K/4][C][9], four k in a vector
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+
+const TILES_X = (WIDTH + 3u) / 4u;
+const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
+const GROUPS_K = (K + 3u) / 4u;
+const ROWS = 2u * TILE_ROWS + 1u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let tiles = TILES_X * TILES_Y * job.samples;
+    let thread = (job.first_tile + tile.x) * 64u + lane;
+    let t = min(thread, tiles * GROUPS_K - 1u);
+    let tx = t % TILES_X;
+    let ty = (t / TILES_X) % TILES_Y;
+    let n = (t / (TILES_X * TILES_Y)) % job.samples;
+    let group = t / tiles;
+    let r = tile.y;
+
+    let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
+    var xi = input_sample * C * X_PLANE + 2u * ty * TILE_ROWS * X_ROW + 2u * tx;
+    var wi = (r * job.packed_stride) / 4u + group * C * 9u;
+    var acc: array<array<vec4f, TILE_ROWS>, 4>;
+    for (var c = 0u; c < C; c++) {
+        var left: array<f32, ROWS>;
+        var near: array<vec4f, ROWS>;
+        var far: array<vec4f, ROWS>;
+        for (var i = 0u; i < ROWS; i++) {
+            left[i] = x[xi + i * X_ROW].w;
+            near[i] = x[xi + i * X_ROW + 1u];
+            far[i] = x[xi + i * X_ROW + 2u];
+        }
+        for (var kh = 0u; kh < 3u; kh++) {
+            let w0 = packed[wi + kh * 3u];
+            let w1 = packed[wi + kh * 3u + 1u];
+            let w2 = packed[wi + kh * 3u + 2u];
+            for (var i = 0u; i < TILE_ROWS; i++) {
+                let a = near[2u * i + kh];
+                let b = far[2u * i + kh];
+                let x0 = vec4f(left[2u * i + kh], a.yw, b.y);
+                let x1 = vec4f(a.xz, b.xz);
+                let x2 = vec4f(a.yw, b.yw);
+                acc[0][i] = mac4(w2.x, x2, mac4(w1.x, x1, mac4(w0.x, x0, acc[0][i])));
+                acc[1][i] = mac4(w2.y, x2, mac4(w1.y, x1, mac4(w0.y, x0, acc[1][i])));
+                acc[2][i] = mac4(w2.z, x2, mac4(w1.z, x1, mac4(w0.z, x0, acc[2][i])));
+                acc[3][i] = mac4(w2.w, x2, mac4(w1.w, x1, mac4(w0.w, x0, acc[3][i])));
+            }
+        }
+        xi += X_PLANE;
+        wi += 9u;
+    }
+    if (thread >= tiles * GROUPS_K) {
+        return;
+    }
+    let mask = column_mask(tx * 4u, WIDTH);
+    for (var j = 0u; j < 4u; j++) {
+        let k = group * 4u + j;
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            let h = ty * TILE_ROWS + i;
+            if (k < K && h < HEIGHT) {
+                y[((r * job.samples + n) * K + k) * Y_PLANE + (h + 1u) * Y_ROW + 1u + tx] = acc[j][i] * mask;
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+#import mac
+// dweight[k,c] = sum over n of dlogit[n,k] * feature[n,c]; dbias[k] = sum over n of dlogit[n,k]. A thread does one.
+// Order: samples in turn, one accumulator. Constants: C, K.
+
+@group(0) @binding(1) var<storage, read> features: array<f32>;              // [R][N][C]
+@group(0) @binding(2) var<storage, read> dlogits: array<f32>;               // [R][N][K]
+@group(0) @binding(3) var<storage, read_write> gradient: array<f32>;        // arena, from the weight on
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let t = (job.first_tile + tile.x) * 64u + lane;
+    if (t >= K * (C + 1u)) {
+        return;
+    }
+    let k = t / (C + 1u);
+    let c = t % (C + 1u); // column C stands for the bias
+    var acc = 0.0;
+    for (var n = 0u; n < job.samples; n++) {
+        let sample = tile.y * job.samples + n;
+        let feature = select(1.0, features[sample * C + min(c, C - 1u)], c < C);
+        acc = mac(feature, dlogits[sample * K + k], acc);
+    }
+    // job.argument: elements from the weight to the bias in the arena.
+    let at = select(job.argument + k, k * C + c, c < C);
+    gradient[tile.y * job.parameter_stride + at] = acc;
+}

@@ -1,0 +1,62 @@
+#import mac
+// How far a replica's parameters are from the reference's, for each block of 64 consecutive parameters (a thread):
+// sum of 2|a-b| / (|a|+|b|), largest distance in ulps, number of elements whose bits differ.
+// Order: vector lanes, in turn, then the four lanes.
+
+@group(0) @binding(1) var<storage, read> parameters: array<vec4f>;      // [R] arenas
+@group(0) @binding(2) var<storage, read> reference: array<vec4f>;       // the arena of the first replica of the run
+@group(0) @binding(3) var<storage, read_write> blocks: array<vec4u>;    // [R][blocks]: bits of the sum, ulps, differing, 0
+
+// A float's place in the order of all floats.
+fn rank(bits: u32) -> i32 {
+    return select(i32(bits), i32(0x80000000u) - i32(bits), (bits & 0x80000000u) != 0u);
+}
+
+fn ulps(a: u32, b: u32) -> u32 {
+    let ra = rank(a);
+    let rb = rank(b);
+    // As unsigned: the distance of two ranks can pass 2^31.
+    return select(u32(rb) - u32(ra), u32(ra) - u32(rb), ra > rb);
+}
+
+// 0 where the bits are equal (0/0 included), 2 where one side is not finite.
+fn relative(a: f32, b: f32) -> f32 {
+    let ua = bitcast<u32>(a);
+    let ub = bitcast<u32>(b);
+    if (ua == ub) {
+        return 0.0;
+    }
+    if ((ua & 0x7f800000u) == 0x7f800000u || (ub & 0x7f800000u) == 0x7f800000u) {
+        return 2.0;
+    }
+    // Halves first: neither the sum nor the difference of two large floats overflows.
+    let sum = 0.5 * abs(a) + 0.5 * abs(b);
+    return select(0.0, 2.0 * (abs(0.5 * a - 0.5 * b) / sum), sum > 0.0);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let n_blocks = job.parameter_stride / 64u;
+    let block = (job.first_tile + tile.x) * 64u + lane;
+    if (block >= n_blocks) {
+        return;
+    }
+    let base = tile.y * (job.parameter_stride / 4u) + block * 16u;
+    var sum = vec4f(0.0);
+    var farthest = vec4u(0u);
+    var differing = vec4u(0u);
+    for (var i = 0u; i < 16u; i++) {
+        let a = parameters[base + i];
+        let b = reference[block * 16u + i];
+        let ua = bitcast<vec4u>(a);
+        let ub = bitcast<vec4u>(b);
+        if (any(ua != ub)) {
+            sum += vec4f(relative(a.x, b.x), relative(a.y, b.y), relative(a.z, b.z), relative(a.w, b.w));
+            farthest = max(farthest, vec4u(ulps(ua.x, ub.x), ulps(ua.y, ub.y), ulps(ua.z, ub.z), ulps(ua.w, ub.w)));
+            differing += select(vec4u(0u), vec4u(1u), ua != ub);
+        }
+    }
+    let most = max(max(farthest.x, farthest.y), max(farthest.z, farthest.w));
+    let count = differing.x + differing.y + differing.z + differing.w;
+    blocks[tile.y * n_blocks + block] = vec4u(bitcast<u32>(lane_sum(sum)), most, count, 0u);
+}

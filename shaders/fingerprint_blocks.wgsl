@@ -1,0 +1,26 @@
+#import mix
+// The fingerprint's part of each block of 64 parameters (a thread): wrapping sums of mix(bits, index, tensor) over
+// parameters and momentum. Integers wrap, so order does not matter.
+
+@group(0) @binding(1) var<storage, read> parameters: array<u32>;        // [R] arenas
+@group(0) @binding(2) var<storage, read> momenta: array<u32>;           // [R] arenas
+@group(0) @binding(3) var<storage, read> tensor_of_block: array<vec4u>; // tensor, first element's index in it, elements of the block
+@group(0) @binding(4) var<storage, read_write> blocks: array<vec2u>;    // [R][blocks]
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let n_blocks = job.parameter_stride / 64u;
+    let block = (job.first_tile + tile.x) * 64u + lane;
+    if (block >= n_blocks) {
+        return;
+    }
+    let place = tensor_of_block[block];
+    let base = tile.y * job.parameter_stride + block * 64u;
+    var sum = vec2u(0u);
+    for (var i = 0u; i < place.z; i++) {
+        let index = place.y + i;
+        sum += vec2u(mix(parameters[base + i], index, place.x, 0u), mix(parameters[base + i], index, place.x, 1u));
+        sum += vec2u(mix(momenta[base + i], index, place.x, 2u), mix(momenta[base + i], index, place.x, 3u));
+    }
+    blocks[tile.y * n_blocks + block] = sum;
+}

@@ -1,0 +1,27 @@
+// Adds the samples' losses and correct answers. Order: lane l adds samples l, l + 64, ... in turn; the lanes are added
+// pairwise. One workgroup a replica.
+
+@group(0) @binding(1) var<storage, read> scores: array<vec2f>;           // [R][N]
+@group(0) @binding(2) var<storage, read_write> totals: array<vec2f>;     // [R]: sum of losses, number correct
+
+var<workgroup> sh_part: array<vec2f, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let first = (job.first_tile + tile.x) * 64u + lane;
+    var part = vec2f(0.0);
+    for (var n = first; n < job.samples; n += 64u) {
+        part += scores[tile.y * job.samples + n];
+    }
+    sh_part[lane] = part;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width >>= 1u) {
+        if (lane < width) {
+            sh_part[lane] += sh_part[lane + width];
+        }
+        workgroupBarrier();
+    }
+    if (lane == 0u) {
+        totals[tile.y] = sh_part[0];
+    }
+}

@@ -1,0 +1,12 @@
+// A position-dependent hash of a word: what the fingerprint sums. Finaliser constants of MurmurHash3 (Appleby).
+
+fn avalanche(value: u32) -> u32 {
+    var h = value;
+    h = (h ^ (h >> 16u)) * 0x85ebca6bu;
+    h = (h ^ (h >> 13u)) * 0xc2b2ae35u;
+    return h ^ (h >> 16u);
+}
+
+fn mix(bits: u32, index: u32, tensor: u32, salt: u32) -> u32 {
+    return avalanche(bits ^ avalanche(index ^ avalanche(tensor ^ salt)));
+}
