@@ -17,6 +17,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let logit = logits[sample];
     let label = f32(labels[n]);
     dlogits[sample] = (sigmoid(logit) - label) / f32(job.samples);
-    let loss = max(logit, 0.0) - logit * label + log1p_exp_neg_abs(logit);
+    // Bounded, so that the sum over a batch does not overflow.
+    let loss = min(max(logit, 0.0) - logit * label, 1e30) + log1p_exp_neg_abs(logit);
     scores[sample] = vec2f(loss, select(0.0, 1.0, (logit > 0.0) == (label > 0.5)));
 }

@@ -1,5 +1,6 @@
 #import mac
 #import activation
+#import norm
 // a = activation(batch_norm(y) + shortcut), shortcut where SHORTCUT says so. A thread does 4 columns of ROWS rows.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), ROWS, SHORTCUT, ACTIVATION, BETA.
 

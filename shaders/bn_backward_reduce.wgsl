@@ -1,5 +1,6 @@
 #import mac
 #import activation
+#import norm
 // Backward through the activation, g <- g * activation'(z) in place (which is then also the shortcut's gradient), and
 // the leaves' sums of g and g * normalized that the gradients of shift and scale are made of.
 // Leaves as in bn_statistics. Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), IMAGES, SHORTCUT, ACTIVATION, BETA.

@@ -33,5 +33,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         let p = exp_finite(logits[at + k] - largest) / sum;
         dlogits[at + k] = (p - select(0.0, 1.0, k == label)) / f32(job.samples);
     }
-    scores[sample] = vec2f(log_positive(sum) - (logits[at + label] - largest), select(0.0, 1.0, winner == label));
+    // Bounded, so that the sum over a batch does not overflow either.
+    let loss = log_positive(sum) + min(largest - logits[at + label], 1e30);
+    scores[sample] = vec2f(loss, select(0.0, 1.0, winner == label));
 }

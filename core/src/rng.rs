@@ -138,4 +138,105 @@ mod tests {
         assert_eq!(philox([ones; 4], [ones; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
         assert_eq!(philox(pi.0, pi.1), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
     }
+
+    /// A 64-bit FNV-1a hash.
+    fn hash(words: impl IntoIterator<Item = u32>) -> u64 {
+        let bytes = words.into_iter().flat_map(u32::to_le_bytes);
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// Frozen: these values are the start of every run. The wasm build runs the same test.
+    #[test]
+    fn streams_keep_their_values() {
+        let stream = |index| Stream::new(0x0123_4567_89ab_cdef, Purpose::Init, index);
+        let words = |mut s: Stream| hash((0..1000).map(|_| s.next_u32()));
+        let normals = stream(7).normal_f32s(0.25, 10_000);
+        let uniforms = stream(7).uniform_f32s(0.125, 10_000);
+        let found = [
+            words(stream(0)),
+            words(stream(u64::MAX)),
+            hash(normals.iter().map(|v| v.to_bits())),
+            hash(uniforms.iter().map(|v| v.to_bits())),
+            hash(stream(7).shuffled(1000)),
+        ];
+        assert_eq!(found, [0; 5], "{found:#018x?}");
+    }
+
+    #[test]
+    fn streams_differ_in_seed_purpose_and_index() {
+        let first = |seed, purpose, index| Stream::new(seed, purpose, index).next_u32();
+        let words = [
+            first(1, Purpose::Init, 0),
+            first(2, Purpose::Init, 0),
+            first(1 << 32, Purpose::Init, 0),
+            first(1, Purpose::Order, 0),
+            first(1, Purpose::Init, 1),
+            first(1, Purpose::Init, 1 << 32),
+        ];
+        for (i, word) in words.iter().enumerate() {
+            assert!(!words[..i].contains(word), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_outlives_32_bits_of_blocks() {
+        let mut stream = Stream::new(1, Purpose::Synthetic, 2);
+        stream.next_block = 1 << 32;
+        assert_ne!(stream.next_u32(), Stream::new(1, Purpose::Synthetic, 2).next_u32());
+        assert_eq!(stream.words, philox([0, 2, 0, 4 | 1 << 8], [1, 0]));
+    }
+
+    #[test]
+    fn below_is_even() {
+        let mut stream = Stream::new(3, Purpose::Order, 0);
+        assert!((0..10).all(|_| stream.below(1) == 0));
+        // A third of the words would favour low values without rejection: 2^32 = 1.33 n.
+        let n = 3 << 30;
+        let low = (0..40_000).filter(|_| stream.below(n) < n / 2).count();
+        assert!((19_500..20_500).contains(&low), "5 standard deviations: {low}");
+        let mut counts = [0_u32; 9];
+        (0..90_000).for_each(|_| counts[stream.below(9) as usize] += 1);
+        assert!(counts.iter().all(|c| c.abs_diff(10_000) < 500), "5 standard deviations: {counts:?}");
+    }
+
+    #[test]
+    fn normals_have_the_right_moments() {
+        let mut stream = Stream::new(5, Purpose::Init, 0);
+        let values: Vec<f64> = (0..100_000).map(|_| stream.normal()).collect();
+        let moment = |p| values.iter().map(|v| v.powi(p)).sum::<f64>() / values.len() as f64;
+        // Standard errors: 1, sqrt(2), sqrt(15), sqrt(96) over sqrt(n) = 316; the bounds are five of them.
+        for (p, expected, bound) in [(1, 0.0, 0.016), (2, 1.0, 0.023), (3, 0.0, 0.062), (4, 3.0, 0.16)] {
+            assert!((moment(p) - expected).abs() < bound, "moment {p}: {}", moment(p));
+        }
+    }
+
+    #[test]
+    fn uniforms_stay_below_the_bound() {
+        for bound in [0.125, 0.1, 1.0 / 3.0, 1.0 - 1e-9] {
+            let mut stream = Stream::new(5, Purpose::Init, 0);
+            let edge = bound as f32;
+            assert!(stream.uniform_f32s(bound, 10_000).iter().all(|v| (-edge..edge).contains(v)));
+            let half = f64::from(1_u32 << 23);
+            assert!((((half - 1.0) / half * bound) as f32) < edge, "largest value for {bound}");
+        }
+        let mut stream = Stream::new(5, Purpose::Init, 1);
+        assert!((0..10_000).all(|_| (0.0..1.0).contains(&stream.uniform())));
+    }
+
+    #[test]
+    fn shuffles_are_permutations() {
+        for n in [0, 1, 2, 257] {
+            let mut order = Stream::new(9, Purpose::Order, u64::from(n)).shuffled(n);
+            order.sort_unstable();
+            assert!(order.into_iter().eq(0..n));
+        }
+        // All 6 orders of 3 come equally often.
+        let mut stream = Stream::new(9, Purpose::Order, 0);
+        let mut counts = [0_u32; 6];
+        for _ in 0..60_000 {
+            let order = stream.shuffled(3);
+            counts[(order[0] * 2 + u32::from(order[1] > order[2])) as usize] += 1;
+        }
+        assert!(counts.iter().all(|c| c.abs_diff(10_000) < 500), "5 standard deviations: {counts:?}");
+    }
 }

@@ -5,128 +5,77 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lastbit_core::gpu::{Binding, BufferId, Job, Kernel, Recording};
-use lastbit_core::nets::{NetKind, Network, Operation};
-use lastbit_core::ops::{self, Activation, Shape, Tile, batch_norm, conv};
-use lastbit_core::ops::{batch_input, cross_entropy, divergence, fingerprint, flip_bit, pack, pool, sgd};
+use lastbit_core::gpu::{Dispatch, Kernel, Recording};
+use lastbit_core::nets::{NetKind, Network};
+use lastbit_core::ops::{Activation, Shape, Tile, sgd::Perturbation};
+use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 
-/// A binding for launches that are looked at and never run.
-fn nowhere() -> Binding {
-    Binding { buffer: BufferId::default(), offset: 0, bytes: 16 }
+/// All that a run of `network` records.
+fn recordings(
+    network: &Network,
+    perturbation: Perturbation,
+    tile: Tile,
+    replicas: usize,
+    samples: u32,
+) -> Vec<Recording> {
+    let sizes = BatchSizes { train: samples, evaluate: 2 * samples };
+    let normalization = vec![[0.5, 0.25]; network.input().channels as usize];
+    let tuning = Tuning { tile, ..Tuning::default() };
+    let limits = MemoryLimits { binding: u64::MAX, total: None };
+    let plan = Plan::new(network, replicas, perturbation, sizes, (&normalization, 0), &tuning, limits);
+    let mut plan = plan.expect("no limit is passed");
+    vec![
+        plan.input(samples),
+        plan.train(0, samples),
+        plan.evaluate(0, 2 * samples),
+        plan.measure(0),
+        plan.fingerprint(0),
+        plan.flip(7, 0),
+    ]
 }
 
-/// Every launch of `network` once, in both directions, on no buffers at all.
-fn launches(network: &Network, tile: Tile) -> Recording {
-    let mut rec = Recording::new(2, Job { samples: 3, parameter_stride: 64, packed_stride: 256, ..Job::default() });
-    let at = nowhere();
-    for node in &network.nodes {
-        let shape = network.shapes[node.input.0];
-        match &node.operation {
-            Operation::Conv { conv, .. } => {
-                conv.forward(&mut rec, &node.name, tile, at, at, at);
-                conv.dweight(&mut rec, &node.name, [at; 4]);
-                if !conv.shared_input {
-                    conv.dinput(&mut rec, &node.name, tile, [at; 3], false);
-                    conv.dinput(&mut rec, &node.name, tile, [at; 3], true);
-                }
-            }
-            Operation::ConvValid { conv, .. } => {
-                conv.forward(&mut rec, &node.name, tile, [at; 3]);
-                conv.dweight(&mut rec, &node.name, [at; 4]);
-            }
-            Operation::BatchNorm { norm, .. } => {
-                let channels = batch_norm::Channels { scale: at, shift: at, running: at, mean_to_variance: 64 };
-                norm.statistics(&mut rec, &node.name, at, at, channels, at);
-                norm.running(&mut rec, &node.name, channels, at);
-                norm.apply(&mut rec, &node.name, at, at, at, at);
-                let tensors = batch_norm::Backward {
-                    y: at,
-                    coefficients: at,
-                    shortcut: at,
-                    g: at,
-                    leaves: at,
-                    scale_gradient: at,
-                    scale_to_shift: 64,
-                    means: at,
-                    dy: at,
-                };
-                norm.backward(&mut rec, &node.name, tensors);
-            }
-            Operation::Activation(activation) => {
-                ops::activation::forward(&mut rec, &node.name, shape, *activation, at, at);
-                ops::activation::backward(&mut rec, &node.name, shape, *activation, at, at);
-            }
-            Operation::GlobalAveragePool => {
-                pool::forward(&mut rec, &node.name, shape, at, at);
-                pool::backward(&mut rec, &node.name, shape, at, at);
-            }
-            Operation::Dense { dense, .. } => {
-                dense.forward(&mut rec, &node.name, [at; 4]);
-                dense.dinput(&mut rec, &node.name, [at; 3]);
-                dense.dweight(&mut rec, &node.name, [at; 3], 640);
-            }
-        }
-    }
-    let bindings =
-        cross_entropy::Bindings { logits: at, labels: at, dlogits: at, scores: at, totals: at };
-    cross_entropy::forward(&mut rec, network.loss, network.shapes[network.logits().0].channels, bindings);
-    let bindings = batch_input::Bindings { bytes: at, choices: at, normalization: at, x: at };
-    batch_input::forward(&mut rec, network.input(), 0, bindings);
-    rec
+fn network(kind: NetKind, [channels, height, width]: [u32; 3], activation: Activation, multiplier: f64) -> Network {
+    let network = kind.build(Shape::new(channels, height, width), 10, activation, multiplier);
+    network.expect("a network that the command line takes")
 }
 
-/// The launches that know no network.
-fn common_launches() -> Recording {
-    let mut rec = Recording::new(2, Job { samples: 3, parameter_stride: 64, packed_stride: 256, ..Job::default() });
-    let at = nowhere();
-    for perturbation in [sgd::Perturbation::Divide, sgd::Perturbation::Reciprocal, sgd::Perturbation::Nextafter] {
-        let bindings = sgd::Bindings { gradients: at, step: at, replicas: at, parameters: at, momenta: at };
-        sgd::update(&mut rec, perturbation, bindings);
-    }
-    divergence::measure(&mut rec, 3, [at; 5]);
-    fingerprint::measure(&mut rec, [at; 5]);
-    flip_bit::flip(&mut rec, at, 0, 0);
-    let mut table = pack::PackTable::default();
-    let input = Shape::new(3, 8, 8);
-    let layer = conv::Conv { input, out_channels: 4, kernel: 3, stride: 1, shared_input: false };
-    table.add(&layer, 0, pack::Direction::Forward);
-    table.forward(&mut rec, [at; 4]);
-    rec
-}
-
-/// Every network in the shapes, widths and activations that a command line can ask for and that differ in kernels.
-fn networks() -> Vec<Network> {
-    let swish = |beta| Activation::Swish { beta };
+/// What a run may record: every network as published in every tile, and other widths, sizes and activations.
+fn all_recordings() -> Vec<Recording> {
+    let (relu, swish) = (Activation::Relu, |beta| Activation::Swish { beta });
+    let resnet = |depth| NetKind::ResNet { depth };
     let mut all = Vec::new();
-    // Kernels know shapes, not depth: a second block a stage (depth 14) has the last kernel that deeper ones add.
-    for depth in [8, 14, 20, 32, 44, 56, 110] {
-        for activation in [Activation::Relu, swish(5.0)] {
-            all.push(NetKind::ResNet { depth }.build(Shape::new(3, 32, 32), 10, activation, 1.0));
+    let mut add = |network: &Network, tiles: &[u32]| {
+        for rows in tiles {
+            all.extend(recordings(network, Perturbation::Divide, Tile { rows: *rows }, 2, 3));
         }
+    };
+    for activation in [relu, swish(5.0)] {
+        for depth in [8, 14, 20, 26, 32, 44, 56, 110] {
+            add(&network(resnet(depth), [3, 32, 32], activation, 1.0), &[2]);
+        }
+        add(&network(resnet(20), [3, 32, 32], activation, 1.0), &[1, 4]);
+        add(&network(resnet(20), [1, 32, 32], activation, 1.0), &[2]);
+        add(&network(resnet(20), [1, 28, 28], activation, 0.5), &[2]);
     }
-    for width in [0.25, 0.5, 0.625, 2.0, 4.0] {
-        for (channels, size) in [(1, 32), (3, 32), (1, 28), (3, 30), (3, 9), (1, 64)] {
-            for activation in [Activation::Relu, swish(1.0)] {
-                all.push(NetKind::ResNet { depth: 14 }.build(Shape::new(channels, size, size), 7, activation, width));
-            }
-        }
+    for (width, size) in [(0.25, 9), (0.625, 30), (2.0, 32), (4.0, 64)] {
+        add(&network(resnet(14), [3, size, size], swish(1.0), width), &[2]);
     }
     for (height, width) in [(256, 256), (64, 64), (40, 37)] {
-        for activation in [Activation::Relu, swish(1.0)] {
-            all.push(NetKind::OneLayer.build(Shape::new(1, height, width), 2, activation, 1.0));
-        }
+        add(&network(NetKind::OneLayer, [1, height, width], swish(1.0), 1.0), &[1, 2, 4]);
     }
-    all.into_iter().map(|network| network.expect("a network that the command line takes")).collect()
+    add(&network(NetKind::OneLayer, [1, 256, 256], relu, 1.0), &[2]);
+    let small = network(resnet(8), [1, 8, 8], relu, 0.25);
+    for perturbation in [Perturbation::Reciprocal, Perturbation::Nextafter] {
+        all.extend(recordings(&small, perturbation, Tile::default(), 2, 3));
+    }
+    all
 }
 
 fn kernels() -> Vec<Kernel> {
-    let mut recordings = vec![common_launches()];
-    for network in networks() {
-        recordings.extend([1, 2, 4].map(|rows| launches(&network, Tile { rows })));
-    }
+    let recordings = all_recordings();
     let mut seen = HashSet::new();
-    let all = recordings.iter().flat_map(Recording::dispatches).map(|d| d.kernel.clone());
-    all.filter(|kernel| seen.insert(kernel.clone())).collect()
+    let all = recordings.iter().flat_map(Recording::dispatches).map(|d| &d.kernel);
+    all.filter(|kernel| seen.insert(*kernel)).cloned().collect()
 }
 
 fn through_naga(source: &str) -> Result<(), String> {
@@ -157,34 +106,67 @@ fn through_tint(tint: &Path, path: &Path, source: &str) -> Result<(), String> {
     if run.status.success() { Ok(()) } else { Err(format!("tint: {}", String::from_utf8_lossy(&run.stderr))) }
 }
 
+/// What a kernel fails, each failure with the constants of the specialisation.
+fn failures(kernel: &Kernel, tint: Option<&Path>, scratch: &Path) -> Vec<String> {
+    let naga = through_naga(kernel.source());
+    let tint = tint.map_or(Ok(()), |tint| through_tint(tint, scratch, kernel.source()));
+    let errors = [naga, tint].into_iter().filter_map(Result::err);
+    let constants: Vec<_> = kernel.source().lines().take_while(|line| line.starts_with("const ")).collect();
+    errors.map(|error| format!("{} [{}]: {error}", kernel.name(), constants.join(" "))).collect()
+}
+
 #[test]
 fn every_kernel_is_valid_everywhere() {
     let kernels = kernels();
     let tint = program_on_path("tint");
-    let scratch = std::env::temp_dir().join(format!("lastbit-kernels-{}.wgsl", std::process::id()));
-    let mut failures = Vec::new();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let failures: Vec<_> = std::thread::scope(|scope| {
+        let parts = kernels.chunks(kernels.len().div_ceil(threads)).enumerate().map(|(i, part)| {
+            let scratch = std::env::temp_dir().join(format!("lastbit-kernels-{}-{i}.wgsl", std::process::id()));
+            let tint = tint.as_deref();
+            scope.spawn(move || {
+                let found: Vec<_> = part.iter().flat_map(|kernel| failures(kernel, tint, &scratch)).collect();
+                // The scratch file is not there when tint is not.
+                let _ = std::fs::remove_file(&scratch);
+                found
+            })
+        });
+        let running: Vec<_> = parts.collect();
+        running.into_iter().flat_map(|thread| thread.join().expect("naga does not panic")).collect()
+    });
     let mut specialisations = BTreeMap::<&str, usize>::new();
-    for kernel in &kernels {
-        *specialisations.entry(kernel.name()).or_default() += 1;
-        let naga = through_naga(kernel.source());
-        let tint = tint.as_deref().map_or(Ok(()), |tint| through_tint(tint, &scratch, kernel.source()));
-        for error in [naga, tint].into_iter().filter_map(Result::err) {
-            let constants: Vec<_> = kernel.source().lines().take_while(|line| line.starts_with("const ")).collect();
-            failures.push(format!("{} [{}]: {error}", kernel.name(), constants.join(" ")));
-        }
-    }
-    // The scratch file is not there when tint is not.
-    let _ = std::fs::remove_file(&scratch);
+    kernels.iter().for_each(|kernel| *specialisations.entry(kernel.name()).or_default() += 1);
     println!("{} kernels, tint: {tint:?}; specialisations: {specialisations:?}", kernels.len());
     assert!(failures.is_empty(), "{} of {} kernels fail:\n{}", failures.len(), kernels.len(), failures.join("\n"));
 }
 
 #[test]
 fn every_shader_file_is_used() {
-    let used: HashSet<_> = kernels().iter().map(Kernel::name).collect();
+    let kernels = kernels();
+    let used: HashSet<_> = kernels.iter().map(Kernel::name).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
     let files = std::fs::read_dir(folder).expect("the shaders are in the repository");
-    let names = files.map(|f| f.expect("a readable folder").path()).filter(|p| p.extension().is_some());
-    let unused: Vec<_> = names.filter(|p| !used.contains(p.file_stem().and_then(|s| s.to_str()).unwrap_or(""))).collect();
-    assert!(unused.is_empty(), "no launch of ops or nets uses {unused:?}");
+    let paths = files.map(|f| f.expect("a readable folder").path()).filter(|p| p.extension().is_some());
+    let unused: Vec<_> =
+        paths.filter(|p| !used.contains(p.file_stem().and_then(|s| s.to_str()).unwrap_or(""))).collect();
+    assert!(unused.is_empty(), "no run uses {unused:?}");
+}
+
+#[test]
+fn replicas_and_batch_are_data() {
+    let swish = Activation::Swish { beta: 5.0 };
+    for network in [
+        network(NetKind::ResNet { depth: 14 }, [3, 32, 32], swish, 1.0),
+        network(NetKind::OneLayer, [1, 64, 64], swish, 1.0),
+    ] {
+        let of = |replicas, samples| recordings(&network, Perturbation::Divide, Tile::default(), replicas, samples);
+        let launches = |recording: &Recording| -> Vec<Kernel> {
+            recording.dispatches().map(|d: &Dispatch| d.kernel.clone()).collect()
+        };
+        let sequences = |all: Vec<Recording>| all.iter().map(launches).collect::<Vec<_>>();
+        let one = sequences(of(1, 3));
+        // Not assert_eq: it would print the sources.
+        assert!(one == sequences(of(6, 3)), "{}: sources or dispatches depend on the replicas", network.name);
+        assert!(one == sequences(of(1, 128)), "{}: sources or dispatches depend on the batch", network.name);
+    }
 }

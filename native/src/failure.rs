@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use lastbit_core::gpu::GpuError;
+use lastbit_core::nets::NetError;
 use lastbit_core::train::{ConfigError, TrainError};
 
 /// The exit code of a run that Ctrl-C stopped (128 + SIGINT).
@@ -80,6 +81,7 @@ impl From<TrainError> for Failure {
         match error {
             TrainError::Gpu(error) => error.into(),
             TrainError::Config(error) => error.into(),
+            TrainError::Net(error @ NetError::Width(_)) => Self::usage(format!("--width: {error}")),
             TrainError::Net(error) => Self::usage(format!("--net: {error}")),
             TrainError::Start(_) => Self::usage(error),
         }

@@ -31,9 +31,7 @@ fn left_in_group(line: &str) -> Option<u64> {
     let (controllers, path) = (parts.next()?, parts.next()?.trim_start_matches('/'));
     let (root, limit, used, cache) = match controllers {
         "" => ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
-        "memory" => {
-            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        }
+        "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
         _ => return None,
     };
     let folders: [PathBuf; 2] = [Path::new(root).join(path), PathBuf::from(root)];

@@ -14,8 +14,11 @@ mod train_flags;
 
 use std::process::ExitCode;
 
+use failure::Failure;
+
 fn main() -> ExitCode {
     quiet_software_driver();
+    report_defects_in_one_line();
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -31,5 +34,16 @@ fn quiet_software_driver() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: the first thing that the program does; no other thread reads the environment yet.
         unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+    }
+}
+
+/// A panic is a defect of lastbit. Whoever wants its backtrace sets `RUST_BACKTRACE`.
+fn report_defects_in_one_line() {
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        std::panic::set_hook(Box::new(|panic| {
+            let failure = Failure::other(format!("a defect of lastbit, please report it: {panic}"));
+            let _ = failure.report();
+            std::process::exit(1);
+        }));
     }
 }

@@ -1,15 +1,15 @@
-//! The core in a browser: what a Web Worker of the page may call. Thin: values come in and go out as JSON, and errors
-//! as JavaScript `Error`s with the core's one line.
-//!
-//! It builds for the host too, so that clippy and rustdoc see it without a wasm toolchain; it only runs in a browser.
+//! The core in a browser: what a Web Worker of the page may call. Thin: values go in and come out as JSON, and an error
+//! is a JavaScript `Error` with the core's one line.
 
-use lastbit_core::gpu;
+#![cfg(target_arch = "wasm32")]
+
+use lastbit_core::gpu::AdapterChoice;
+use lastbit_core::smoke;
 use wasm_bindgen::prelude::*;
 
 /// Sends panics to the console, with file and line, before they become a bare `unreachable`.
 #[wasm_bindgen(start)]
 pub fn start() {
-    #[cfg(target_arch = "wasm32")]
     console_error_panic_hook::set_once();
 }
 
@@ -17,8 +17,8 @@ pub fn start() {
 ///
 /// # Errors
 /// No WebGPU adapter, or a step that the adapter refused.
-#[wasm_bindgen]
-pub async fn smoke() -> Result<String, JsError> {
-    let report = gpu::adapters().await;
+#[wasm_bindgen(js_name = smoke)]
+pub async fn smoke_step() -> Result<String, JsError> {
+    let report = smoke::run(&AdapterChoice::Best).await?;
     Ok(serde_json::to_string(&report)?)
 }

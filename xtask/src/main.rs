@@ -1,3 +1,48 @@
-//! Developer commands: `cargo xtask --help`.
+//! The developer commands of lastbit, `cargo xtask VERB`: one module a verb, and the few modules that verbs share.
 
-fn main() {}
+mod browser;
+mod host;
+mod process;
+mod setup;
+mod smoke;
+mod test;
+mod wasm;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Developer commands of lastbit.
+
+    cargo xtask test [STAGE...]   everything that CI checks, cheapest first: installs what is missing, then format,
+                                  lints, documentation, tests, and one training step in a real browser.
+                                  With stage names only those run, in the same order:
+                                  set-up format lint lint-web docs tests browser
+    cargo xtask help              this text
+
+Set CHROMIUM to the browser's executable where it is not on the PATH.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (verb, rest) = match arguments.split_first() {
+        Some((verb, rest)) => (verb.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let outcome = match verb {
+        "test" => test::run(rest),
+        "help" | "-h" | "--help" => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        unknown => {
+            eprintln!("xtask: no verb '{unknown}'; `cargo xtask help` lists them");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {verb}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -91,20 +91,20 @@ impl Scene {
         let texture = class < TEXTURES;
         let (shift, size) = if texture { (8.0, (5.0, 11.0)) } else { (5.0, (6.0, 12.0)) };
         let mut colour = |low, high| [(); 3].map(|()| between(stream, low, high));
-        let ground = colour(40.0, 216.0);
-        let bar = colour(0.0, 255.0);
-        let contrast = colour(-90.0, 90.0);
+        let ground = colour(20.0, 150.0);
+        let bar = colour(0.0, 200.0);
+        let contrast = colour(20.0, 130.0);
         Self {
             class,
             frame: Frame::new(stream, shift, 0.3),
             size: between(stream, size.0, size.1),
             ground,
             figure: [0, 1, 2].map(|c| ground[c] + contrast[c]),
-            slope: [(); 2].map(|()| between(stream, -2.0, 2.0)),
+            slope: [(); 2].map(|()| between(stream, -1.0, 1.0)),
             bar_frame: Frame::new(stream, 12.0, std::f64::consts::PI),
-            bar_half_width: between(stream, 0.0, 2.5),
+            bar_half_width: between(stream, -0.5, 2.0),
             bar,
-            noise: between(stream, 8.0, 40.0),
+            noise: between(stream, 4.0, 40.0),
         }
     }
 

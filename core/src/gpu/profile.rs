@@ -16,6 +16,21 @@ pub struct DispatchTime {
 }
 
 impl Program {
+    /// Seconds of one run, by the host's clock around one submit of `repeats` runs.
+    ///
+    /// # Errors
+    /// Whatever went wrong on the GPU.
+    pub fn time(&self, context: &Context, buffers: &Buffers, repeats: u32) -> Result<f64, GpuError> {
+        let start = Instant::now();
+        let mut submitter = Submitter::new(context);
+        (0..repeats.max(1)).for_each(|_| submitter.run(self, buffers));
+        if let Some(submission) = submitter.finish() {
+            platform::wait_for(&context.device, &submission);
+        }
+        context.check()?;
+        Ok(start.elapsed().as_secs_f64() / f64::from(repeats.max(1)))
+    }
+
     /// Runs the program once, each launch in a pass of its own: by GPU timestamps where the adapter has them, by the
     /// host's clock around a submit otherwise (software adapters, whose launches cost next to nothing).
     ///

@@ -9,14 +9,18 @@ mod lowering;
 mod memory;
 mod metrics;
 mod plan;
+mod profile;
 mod schedule;
 mod state;
+mod step_loop;
 mod trainer;
 mod transfer;
 
 pub use config::{ConfigError, DatasetKind, MAX_K, TrainConfig};
 pub use events::{EpochEvent, Event, LayersEvent, StepEvent};
 pub use plan::{BatchSizes, Chunk, MemoryLimits, Plan, Tuning, UploadLayout};
+pub(crate) use profile::median;
+pub use profile::StepTimes;
 pub use schedule::{learning_rate, logs_layers};
 pub use state::{EpochSums, ReplicaState, State, Weights};
 pub use trainer::{EVALUATION_BATCH, FlipBit, Progress, Start, TrainError, Trainer, plan};

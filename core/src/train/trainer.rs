@@ -1,5 +1,4 @@
-//! The step loop: every replica goes through the same batch, then the next step. Nothing in it waits for the GPU but
-//! the results of the step before the last.
+//! A run in progress: what it starts from, what it allocates and compiles. The steps are in `step_loop.rs`.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -8,16 +7,15 @@ use thiserror::Error;
 
 use super::batch::Batches;
 use super::config::{ConfigError, TrainConfig};
-use super::events::{EpochEvent, Event};
-use super::metrics;
+use super::events::Event;
 use super::plan::{BatchSizes, MemoryLimits, Plan, Tuning};
-use super::schedule::{learning_rate, logs_layers};
 use super::state::{EpochSums, State, Weights};
+use super::step_loop::{Evaluation, InFlight};
 use super::transfer;
 use crate::data::Dataset;
-use crate::gpu::{Buffers, Context, GpuError, Pending, Program, Readback, Recording, Submitter};
+use crate::gpu::{Buffers, Context, GpuError, Program, Readback, Recording, Submitter};
 use crate::nets::{NetError, Network};
-use crate::ops::sgd::{Perturbation, ReplicaValues, StepValues};
+use crate::ops::sgd::Perturbation;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, Error)]
@@ -72,27 +70,10 @@ pub struct Progress {
 
 /// Samples in an evaluation batch (DESIGN section 3).
 pub const EVALUATION_BATCH: u32 = 256;
-/// Steps that may be on the GPU while the host goes on.
-const IN_FLIGHT: usize = 2;
 
-/// A step whose results are still to come.
-struct InFlight {
-    step: u64,
-    samples: u32,
-    lr: f64,
-    layers: bool,
-    pending: Pending,
-}
-
-/// An evaluation that goes on batch by batch.
-struct Evaluation {
-    next: usize,
-    sums: EpochSums,
-    pending: VecDeque<(u32, Pending)>,
-}
-
+/// A program of the run, by chunk and batch size.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+pub enum Kind {
     Input(u32),
     Train(usize, u32),
     Evaluate(usize, u32),
@@ -102,25 +83,25 @@ enum Kind {
 
 /// A run in progress.
 pub struct Trainer {
-    context: Rc<Context>,
-    config: TrainConfig,
-    network: Network,
-    plan: Plan,
-    buffers: Buffers,
-    programs: HashMap<Kind, Program>,
-    dispatch_flops: u64,
-    readback: Readback,
-    batches: Batches,
-    flip: Option<(FlipBit, Program)>,
+    pub(super) context: Rc<Context>,
+    pub(super) config: TrainConfig,
+    pub(super) network: Network,
+    pub(super) plan: Plan,
+    pub(super) buffers: Buffers,
+    pub(super) programs: HashMap<Kind, Program>,
+    pub(super) dispatch_flops: u64,
+    pub(super) readback: Readback,
+    pub(super) batches: Batches,
+    pub(super) flip: Option<(FlipBit, Program)>,
     /// Steps given to the GPU.
-    submitted: u64,
+    pub(super) submitted: u64,
     /// Steps whose results are told.
-    done: u64,
-    evaluated: bool,
-    sums: EpochSums,
-    in_flight: VecDeque<InFlight>,
-    evaluation: Option<Evaluation>,
-    events: Vec<Event>,
+    pub(super) done: u64,
+    pub(super) evaluated: bool,
+    pub(super) sums: EpochSums,
+    pub(super) in_flight: VecDeque<InFlight>,
+    pub(super) evaluation: Option<Evaluation>,
+    pub(super) events: Vec<Event>,
 }
 
 /// The plan of `config` on `dataset`: what [`Trainer::new`] would allocate and record.
@@ -346,185 +327,5 @@ impl Trainer {
     #[must_use]
     pub fn is_between_steps(&self) -> bool {
         self.evaluation.is_none() && (self.evaluated || !self.is_evaluated_after(self.submitted))
-    }
-
-    /// Whether an evaluation is due after `step` steps.
-    #[must_use]
-    pub fn is_evaluated_after(&self, step: u64) -> bool {
-        let per_epoch = self.batches.per_epoch();
-        let every = u64::from(self.config.eval_every);
-        let at_epoch_end = step > 0 && step % per_epoch == 0 && every > 0 && (step / per_epoch) % every == 0;
-        at_epoch_end || step >= self.total_steps()
-    }
-
-    /// Does the next piece of work: a step, or one batch of an evaluation. Returns what became known meanwhile.
-    ///
-    /// # Errors
-    /// The GPU.
-    pub async fn advance(&mut self) -> Result<Progress, TrainError> {
-        let mut finished = false;
-        if self.evaluation.is_some() {
-            self.evaluate_some().await?;
-        } else if self.is_evaluated_after(self.submitted) && !self.evaluated {
-            self.drain().await?;
-            let sums = EpochSums::new(self.config.ks.len());
-            self.evaluation = Some(Evaluation { next: 0, sums, pending: VecDeque::new() });
-        } else if self.submitted < self.total_steps() {
-            self.submit_step();
-            if self.in_flight.len() > IN_FLIGHT {
-                self.harvest().await?;
-            }
-        } else {
-            self.drain().await?;
-            finished = true;
-        }
-        Ok(Progress { events: std::mem::take(&mut self.events), finished })
-    }
-
-    /// Waits for the steps that are on the GPU and returns their events.
-    ///
-    /// # Errors
-    /// The GPU.
-    pub async fn settle(&mut self) -> Result<Vec<Event>, TrainError> {
-        self.drain().await?;
-        Ok(std::mem::take(&mut self.events))
-    }
-
-    /// The state after the last step that was begun. Call [`Trainer::settle`] before to have that step's events.
-    ///
-    /// # Errors
-    /// The GPU.
-    pub async fn state(&mut self) -> Result<State, TrainError> {
-        self.drain().await?;
-        let replicas = transfer::read_replicas(&self.context, &self.buffers, &self.plan, &self.readback).await?;
-        Ok(State { step: self.done, evaluated: self.evaluated, sums: self.sums.clone(), replicas })
-    }
-
-    fn lr_at(&self, step: u64) -> f64 {
-        let epoch = (step.max(1) - 1) / self.batches.per_epoch();
-        learning_rate(self.config.lr, self.config.decay_every, self.config.decay_factor, epoch)
-    }
-
-    fn step_values(&self, step: u64, lr: f64) -> (StepValues, Vec<ReplicaValues>) {
-        let momentum = self.config.momentum as f32;
-        let shared = StepValues {
-            weight_decay: self.config.weight_decay as f32,
-            momentum,
-            keep: if step == 1 { 0.0 } else { momentum },
-            nesterov: f32::from(self.config.nesterov && momentum != 0.0),
-        };
-        let replicas = self.config.ks.iter().map(|&k| ReplicaValues::new(k, lr, self.config.perturbation));
-        (shared, replicas.collect())
-    }
-
-    fn submit_step(&mut self) {
-        let step = self.submitted + 1;
-        let lr = self.lr_at(step);
-        let layers = logs_layers(self.config.log_every, step);
-        let (shared, values) = self.step_values(step, lr);
-        let layout = &self.plan.upload_layout;
-        let mut upload = vec![0; layout.bytes as usize];
-        let mut put = |at: u64, bytes: &[u8]| upload[at as usize..][..bytes.len()].copy_from_slice(bytes);
-        put(layout.step, bytemuck::bytes_of(&shared));
-        for (chunk, at) in self.plan.chunks.iter().zip(&layout.replicas) {
-            put(*at, bytemuck::cast_slice(&values[chunk.replicas.clone()]));
-        }
-        let samples = self.batches.train(step, layout, &mut upload);
-        self.buffers.write(&self.context, self.plan.upload, 0, &upload);
-
-        let mut submitter = Submitter::new(&self.context);
-        let mut run = |kind: Kind| submitter.run(&self.programs[&kind], &self.buffers);
-        run(Kind::Input(samples));
-        let chunks = 0..self.plan.chunks.len();
-        chunks.clone().for_each(|chunk| run(Kind::Train(chunk, samples)));
-        if let Some((_, program)) = self.flip.as_ref().filter(|(flip, _)| flip.step == step) {
-            submitter.run(program, &self.buffers);
-        }
-        let mut run = |kind: Kind| submitter.run(&self.programs[&kind], &self.buffers);
-        chunks.clone().for_each(|chunk| run(Kind::Measure(chunk)));
-        if layers {
-            chunks.for_each(|chunk| run(Kind::Fingerprint(chunk)));
-        }
-        let pending = self.capture(submitter);
-        self.in_flight.push_back(InFlight { step, samples, lr, layers, pending });
-        self.submitted = step;
-        self.evaluated = false;
-    }
-
-    fn capture(&self, submitter: Submitter<'_>) -> Pending {
-        let bytes = self.plan.table().spec(self.plan.metrics).bytes;
-        self.readback.capture(&self.context, submitter, &self.buffers, (self.plan.metrics, 0, bytes))
-    }
-
-    async fn drain(&mut self) -> Result<(), TrainError> {
-        while !self.in_flight.is_empty() {
-            self.harvest().await?;
-        }
-        Ok(())
-    }
-
-    /// Takes the results of the oldest step in flight.
-    async fn harvest(&mut self) -> Result<(), TrainError> {
-        let Some(InFlight { step, samples, lr, layers, pending }) = self.in_flight.pop_front() else {
-            return Ok(());
-        };
-        let bytes = self.readback.take(&self.context, pending).await?;
-        let per_epoch = self.batches.per_epoch();
-        if (step - 1) % per_epoch == 0 {
-            self.sums = EpochSums::new(self.config.ks.len());
-        }
-        let results = metrics::parse(&self.plan, &bytes);
-        self.sums.add(samples, &results.totals);
-        let epoch = (step - 1) / per_epoch;
-        self.events.push(Event::Step(results.step_event(&self.network, step, epoch, lr, samples)));
-        if layers {
-            self.events.extend(results.layer_events(&self.network, step, &self.config.ks).map(Event::Layers));
-        }
-        self.done = step;
-        Ok(())
-    }
-
-    /// Gives the next batch of an evaluation to the GPU, or ends the evaluation.
-    async fn evaluate_some(&mut self) -> Result<(), TrainError> {
-        let Some(mut evaluation) = self.evaluation.take() else {
-            return Ok(());
-        };
-        let mut upload = vec![0; self.plan.upload_layout.bytes as usize];
-        let more = self.batches.test(evaluation.next, &self.plan.upload_layout, &mut upload);
-        if let Some(samples) = more {
-            self.buffers.write(&self.context, self.plan.upload, 0, &upload);
-            let mut submitter = Submitter::new(&self.context);
-            submitter.run(&self.programs[&Kind::Input(samples)], &self.buffers);
-            for chunk in 0..self.plan.chunks.len() {
-                submitter.run(&self.programs[&Kind::Evaluate(chunk, samples)], &self.buffers);
-            }
-            let pending = self.capture(submitter);
-            evaluation.pending.push_back((samples, pending));
-            evaluation.next += samples as usize;
-        }
-        while evaluation.pending.len() > if more.is_some() { IN_FLIGHT } else { 0 } {
-            let Some((samples, pending)) = evaluation.pending.pop_front() else {
-                break;
-            };
-            let bytes = self.readback.take(&self.context, pending).await?;
-            evaluation.sums.add(samples, &metrics::parse(&self.plan, &bytes).totals);
-        }
-        if more.is_some() {
-            self.evaluation = Some(evaluation);
-            return Ok(());
-        }
-        let (train_loss, train_accuracy) = self.sums.means();
-        let (test_loss, test_accuracy) = evaluation.sums.means();
-        self.events.push(Event::Epoch(EpochEvent {
-            epoch: self.done.div_ceil(self.batches.per_epoch()),
-            step: self.done,
-            lr: self.lr_at(self.done),
-            train_loss,
-            train_accuracy,
-            test_loss,
-            test_accuracy,
-        }));
-        self.evaluated = true;
-        Ok(())
     }
 }

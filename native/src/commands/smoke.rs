@@ -28,7 +28,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.json {
         say(json!(report));
     } else {
-        say(format!("{}: loss {} ({}), fingerprint {}", report.adapter, report.loss, report.loss_bits, report.fingerprint));
+        say(format!(
+            "{}: loss {} ({}), fingerprint {}",
+            report.adapter, report.loss, report.loss_bits, report.fingerprint
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

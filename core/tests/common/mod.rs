@@ -1,0 +1,336 @@
+//! What the GPU tests share: a device, a bench that puts data on it and launches ops, random data, comparisons that
+//! collect every mismatch before they fail.
+
+#![allow(dead_code, reason = "each test program uses a part of these helpers")]
+
+use std::ops::Range;
+
+use lastbit_core::gpu::{AdapterChoice, Binding, BufferId, BufferTable, Buffers, Context, Fill};
+use lastbit_core::gpu::{Job, Program, Readback, Recording, Submitter};
+use lastbit_core::ops::{Shape, Tile};
+
+/// What the pixels of output planes hold before an op: finite, and wrong everywhere.
+const JUNK: f32 = 1e30;
+
+/// A device with its readback. `LASTBIT_TEST_ADAPTER` names another adapter than the best one.
+pub struct Gpu {
+    pub context: Context,
+    readback: Readback,
+}
+
+impl Gpu {
+    pub fn new() -> Self {
+        let choice = std::env::var("LASTBIT_TEST_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
+        let context = pollster::block_on(Context::new(&choice)).expect("tests need a GPU adapter, software will do");
+        Self { context, readback: Readback::default() }
+    }
+}
+
+/// One recording with its data.
+pub struct Bench<'a> {
+    gpu: &'a Gpu,
+    table: BufferTable,
+    contents: Vec<(BufferId, Vec<u8>)>,
+    pub rec: Recording,
+}
+
+/// Tensors of all replicas at multiples of 64 elements, as parameters and gradients lie.
+pub struct Arena {
+    buffer: BufferId,
+    /// First element of each tensor.
+    pub offsets: Vec<u32>,
+    /// Elements from one replica to the next.
+    pub stride: u32,
+}
+
+impl<'a> Bench<'a> {
+    pub fn new(gpu: &'a Gpu, replicas: usize, samples: usize) -> Self {
+        let job = Job { samples: samples as u32, ..Job::default() };
+        Self { gpu, table: BufferTable::default(), contents: Vec::new(), rec: Recording::new(replicas as u32, job) }
+    }
+
+    fn add(&mut self, bytes: Vec<u8>) -> Binding {
+        let id = self.table.add(format!("buffer {}", self.table.specs().len()), bytes.len() as u64);
+        self.contents.push((id, bytes));
+        self.table.whole(id)
+    }
+
+    pub fn floats(&mut self, values: &[f32]) -> Binding {
+        self.add(bytemuck::cast_slice(values).to_vec())
+    }
+
+    pub fn words(&mut self, values: &[u32]) -> Binding {
+        self.add(bytemuck::cast_slice(values).to_vec())
+    }
+
+    pub fn bytes(&mut self, values: &[u8]) -> Binding {
+        self.add(values.to_vec())
+    }
+
+    /// A buffer of `words` that nothing was written to: junk.
+    pub fn fresh(&mut self, words: usize) -> Binding {
+        let id = self.table.add(format!("buffer {}", self.table.specs().len()), words as u64 * 4);
+        self.table.whole(id)
+    }
+
+    pub fn planes(&mut self, shape: Shape, values: &[f32]) -> Binding {
+        self.floats(&shape.to_planes(values))
+    }
+
+    /// Planes as the trainer hands them to an op that writes them: borders cleared, pixels junk.
+    pub fn fresh_planes(&mut self, shape: Shape) -> Binding {
+        let samples = (self.rec.replicas * self.rec.job.samples) as usize;
+        self.planes(shape, &vec![JUNK; samples * shape.elements() as usize])
+    }
+
+    /// An arena of tensors, each by replica; junk between them. Sets the recording's stride.
+    pub fn arena(&mut self, tensors: &[Vec<Vec<f32>>]) -> Arena {
+        let elements: Vec<_> = tensors.iter().map(|t| t[0].len() as u32).collect();
+        let arena = self.fresh_arena(&elements);
+        let mut values = vec![JUNK; (arena.stride * self.rec.replicas) as usize];
+        for (tensor, offset) in tensors.iter().zip(&arena.offsets) {
+            for (r, replica) in tensor.iter().enumerate() {
+                let at = r * arena.stride as usize + *offset as usize;
+                values[at..at + replica.len()].copy_from_slice(replica);
+            }
+        }
+        self.contents.push((arena.buffer, bytemuck::cast_slice(&values).to_vec()));
+        arena
+    }
+
+    /// An arena of junk for tensors of so many `elements`. The first 64 elements belong to nobody.
+    pub fn fresh_arena(&mut self, elements: &[u32]) -> Arena {
+        let mut stride = 64;
+        let mut offsets = Vec::new();
+        for n in elements {
+            offsets.push(stride);
+            stride = (stride + n).next_multiple_of(64);
+        }
+        let bytes = u64::from(stride * self.rec.replicas) * 4;
+        let buffer = self.table.add(format!("arena {}", self.table.specs().len()), bytes);
+        self.rec.job.parameter_stride = stride;
+        Arena { buffer, offsets, stride }
+    }
+
+    /// From a tensor of an arena to the arena's end, as ops want it bound.
+    pub fn tensor(&self, arena: &Arena, tensor: usize) -> Binding {
+        self.table.from(arena.buffer, u64::from(arena.offsets[tensor]) * 4)
+    }
+
+    /// The whole arena.
+    pub fn whole(&self, arena: &Arena) -> Binding {
+        self.table.whole(arena.buffer)
+    }
+
+    /// From byte `offset` of a binding on.
+    pub fn from(&self, binding: Binding, offset: u64) -> Binding {
+        self.table.from(binding.buffer, offset)
+    }
+
+    /// Runs what was recorded, on buffers full of junk where no data was put, in dispatches of at most `limit_flops`.
+    pub fn run(self, limit_flops: u64) -> Outcome<'a> {
+        let context = &self.gpu.context;
+        let buffers = pollster::block_on(Buffers::allocate(context, &self.table, Fill::Junk)).expect("memory");
+        for (id, bytes) in &self.contents {
+            buffers.write(context, *id, 0, bytes);
+        }
+        let program = pollster::block_on(Program::build(context, &buffers, &self.rec, limit_flops));
+        let program = program.expect("valid kernels and bindings");
+        let mut submitter = Submitter::new(context);
+        submitter.run(&program, &buffers);
+        submitter.submit();
+        let (replicas, samples) = (self.rec.replicas as usize, self.rec.job.samples as usize);
+        Outcome { gpu: self.gpu, buffers, launches: program.launches(), replicas, samples }
+    }
+}
+
+/// The buffers after a run.
+pub struct Outcome<'a> {
+    gpu: &'a Gpu,
+    buffers: Buffers,
+    /// Dispatches after splitting.
+    pub launches: usize,
+    replicas: usize,
+    samples: usize,
+}
+
+impl Outcome<'_> {
+    pub fn words(&self, binding: Binding) -> Vec<u32> {
+        let range = (binding.buffer, binding.offset, binding.bytes);
+        let bytes = pollster::block_on(self.gpu.readback.read(&self.gpu.context, &self.buffers, range));
+        bytemuck::pod_collect_to_vec(&bytes.expect("a device that is not lost"))
+    }
+
+    pub fn floats(&self, binding: Binding) -> Vec<f32> {
+        bytemuck::cast_vec(self.words(binding))
+    }
+
+    /// `each` values for every replica.
+    pub fn by_replica(&self, binding: Binding, each: usize) -> Vec<Vec<f32>> {
+        self.floats(binding).chunks(each).take(self.replicas).map(<[f32]>::to_vec).collect()
+    }
+
+    /// Pixels by replica. Fails if anything but pixels was written.
+    pub fn planes(&self, binding: Binding, shape: Shape) -> Vec<Vec<f32>> {
+        let dense = self.pixels(binding, shape, self.replicas * self.samples);
+        dense.chunks(self.samples * shape.elements() as usize).map(<[f32]>::to_vec).collect()
+    }
+
+    /// Pixels of planes that have no replica axis.
+    pub fn shared_planes(&self, binding: Binding, shape: Shape) -> Vec<f32> {
+        self.pixels(binding, shape, self.samples)
+    }
+
+    fn pixels(&self, binding: Binding, shape: Shape, samples: usize) -> Vec<f32> {
+        let values = self.floats(binding);
+        let count = samples * shape.channels as usize;
+        let dense = shape.from_planes(&values, count).expect("zeros around the pixels");
+        let rest = &values[count * shape.plane() as usize * 4..];
+        assert!(rest.iter().all(|v| *v == 0.0), "zeros after the last plane");
+        dense
+    }
+
+    /// A tensor of an arena by replica.
+    pub fn tensor(&self, arena: &Arena, tensor: usize, elements: usize) -> Vec<Vec<f32>> {
+        let bytes = u64::from(arena.stride) * self.replicas as u64 * 4;
+        let values = self.floats(Binding { buffer: arena.buffer, offset: 0, bytes });
+        let of = |replica: &[f32]| replica[arena.offsets[tensor] as usize..][..elements].to_vec();
+        values.chunks(arena.stride as usize).map(of).collect()
+    }
+}
+
+/// How an op is run: results must not depend on it.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub tile: Tile,
+    pub limit_flops: u64,
+    /// Which of the case's replicas take part.
+    pub replicas: Range<usize>,
+}
+
+/// What an op gave: named tensors, by replica.
+pub type Outputs = Vec<(&'static str, Vec<Vec<f32>>)>;
+
+/// Runs an op for all replicas at once, and again in each of `tiles`, in the smallest dispatches, and for the first and
+/// the last replica alone. All must have the same bits; the outputs of the first run come back.
+pub fn outputs_by_any_setting(
+    failures: &mut Failures,
+    case: &str,
+    replicas: usize,
+    tiles: &[u32],
+    run: impl Fn(&Setting) -> Outputs,
+) -> Outputs {
+    let usual = Setting { tile: Tile::default(), limit_flops: u64::MAX, replicas: 0..replicas };
+    let expected = run(&usual);
+    let mut settings = vec![("split", Setting { limit_flops: 1, ..usual.clone() })];
+    settings.extend(tiles.iter().map(|rows| ("tile", Setting { tile: Tile { rows: *rows }, ..usual.clone() })));
+    if replicas > 1 {
+        settings.push(("first alone", Setting { replicas: 0..1, ..usual.clone() }));
+        settings.push(("last alone", Setting { replicas: replicas - 1..replicas, ..usual.clone() }));
+    }
+    for (what, setting) in settings {
+        for ((name, of_all), (_, of_these)) in expected.iter().zip(run(&setting)) {
+            for (r, (a, b)) in of_all[setting.replicas.clone()].iter().zip(&of_these).enumerate() {
+                failures.equal_bits(&format!("{case}: {name} [{r}] {what} {:?}", setting.tile), b, a);
+            }
+        }
+    }
+    expected
+}
+
+/// Mismatches, all reported at the end.
+#[derive(Default)]
+pub struct Failures {
+    found: Vec<String>,
+    checks: usize,
+    worst: f64,
+}
+
+impl Failures {
+    pub fn check(&mut self, holds: bool, message: impl FnOnce() -> String) {
+        self.checks += 1;
+        if !holds {
+            self.found.push(message());
+        }
+    }
+
+    /// ||out - ref|| / ||ref|| below `tolerance`; a reference of zeros must be met exactly.
+    pub fn close(&mut self, what: &str, out: &[f32], reference: &[f64], tolerance: f64) {
+        let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+        let difference = norm(&mut out.iter().zip(reference).map(|(o, r)| f64::from(*o) - r));
+        let error = if difference == 0.0 { 0.0 } else { difference / norm(&mut reference.iter().copied()) };
+        self.worst = self.worst.max(error);
+        let shapes = out.len() == reference.len();
+        // By bits as well: a NaN compares as nothing.
+        let finite = out.iter().all(|v| v.to_bits() & 0x7f80_0000 != 0x7f80_0000);
+        self.check(shapes && finite && error < tolerance, || {
+            format!("{what}: error {error:.2e} (finite {finite}), {} of {} values", out.len(), reference.len())
+        });
+    }
+
+    pub fn equal_bits(&mut self, what: &str, out: &[f32], expected: &[f32]) {
+        let differing = out.iter().zip(expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+        self.check(differing == 0 && out.len() == expected.len(), || {
+            format!("{what}: bits of {differing} of {} values differ ({} came)", expected.len(), out.len())
+        });
+    }
+
+    pub fn finish(self) {
+        println!("{} checks, largest error {:.2e}", self.checks, self.worst);
+        assert!(self.checks > 0, "nothing was checked");
+        let shown = self.found.iter().take(60).cloned().collect::<Vec<_>>().join("\n");
+        assert!(self.found.is_empty(), "{} of {} checks fail:\n{shown}", self.found.len(), self.checks);
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): data that is the same in every run.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: u32) -> u32 {
+        (self.word() >> 32) as u32 % n
+    }
+
+    pub fn between(&mut self, range: std::ops::RangeInclusive<u32>) -> u32 {
+        range.start() + self.below(range.end() - range.start() + 1)
+    }
+
+    pub fn coin(&mut self) -> bool {
+        self.below(2) == 1
+    }
+
+    /// Uniform in [low, high).
+    pub fn uniform(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * ((self.word() >> 40) as f32 / (1u32 << 24) as f32)
+    }
+
+    /// About normal(0, 1): a sum of four uniforms.
+    pub fn normal(&mut self) -> f32 {
+        (0..4).map(|_| self.uniform(-0.866, 0.866)).sum()
+    }
+
+    pub fn normals(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.normal()).collect()
+    }
+
+    /// `each` normal values for every replica.
+    pub fn replicas(&mut self, replicas: usize, each: usize) -> Vec<Vec<f32>> {
+        (0..replicas).map(|_| self.normals(each)).collect()
+    }
+}
+
+/// One after the other.
+pub fn joined(replicas: &[Vec<f32>]) -> Vec<f32> {
+    replicas.concat()
+}

@@ -1,0 +1,197 @@
+//! Convolutions: forward, by the input (fresh and added to), by the weight, against candle.
+
+use lastbit_core::ops::pack::{Direction, PackTable};
+use lastbit_core::ops::{Conv, Shape, conv_valid::ConvValid};
+
+use super::common::{Bench, Failures, Gpu, Outputs, Random, Setting, joined, outputs_by_any_setting};
+use super::oracle;
+
+struct Case {
+    conv: Conv,
+    samples: usize,
+    x: Vec<Vec<f32>>,
+    weight: Vec<Vec<f32>>,
+    dy: Vec<Vec<f32>>,
+    /// What the input gradient is added to.
+    before: Vec<Vec<f32>>,
+}
+
+impl Case {
+    fn new(random: &mut Random, conv: Conv, samples: usize, replicas: usize) -> Self {
+        let (input, output) = (conv.input.elements() as usize, conv.output().elements() as usize);
+        Self {
+            x: random.replicas(if conv.shared_input { 1 } else { replicas }, samples * input),
+            weight: random.replicas(replicas, conv.weights() as usize),
+            dy: random.replicas(replicas, samples * output),
+            before: random.replicas(replicas, samples * input),
+            conv,
+            samples,
+        }
+    }
+
+    fn of<'a>(&self, values: &'a [Vec<f32>], replica: usize) -> &'a [f32] {
+        &values[if values.len() == 1 { 0 } else { replica }]
+    }
+
+    fn run(&self, gpu: &Gpu, setting: &Setting) -> Outputs {
+        let Self { conv, samples, .. } = self;
+        let range = setting.replicas.clone();
+        let mut bench = Bench::new(gpu, range.len(), *samples);
+        let x = if conv.shared_input { &self.x[..] } else { &self.x[range.clone()] };
+        let x = bench.planes(conv.input, &joined(x));
+        let dy = bench.planes(conv.output(), &joined(&self.dy[range.clone()]));
+        let parameters = bench.arena(&[self.weight[range.clone()].to_vec()]);
+        let mut table = PackTable::default();
+        // A layer before, so that neither offset is 0.
+        table.add(conv, 64, Direction::Forward);
+        let forward = table.add(conv, 64, Direction::Forward);
+        let backward = table.add(conv, 64, Direction::InputGradient);
+        bench.rec.job.packed_stride = table.stride();
+        let packed = bench.fresh(table.stride() as usize * range.len());
+        let (layers, tiles) = (bench.bytes(table.layer_bytes()), bench.bytes(table.tile_bytes()));
+        let whole = bench.whole(&parameters);
+        table.forward(&mut bench.rec, [whole, layers, tiles, packed]);
+
+        let y = bench.fresh_planes(conv.output());
+        let dx = bench.fresh_planes(conv.input);
+        let added = bench.planes(conv.input, &joined(&self.before[range.clone()]));
+        let partial = bench.fresh(conv.partial_bytes(*samples as u32) as usize / 4 * range.len());
+        let gradients = bench.fresh_arena(&[conv.weights()]);
+        let (forward, backward) = (bench.from(packed, forward), bench.from(packed, backward));
+        let gradient = bench.tensor(&gradients, 0);
+        conv.forward(&mut bench.rec, "conv", setting.tile, x, forward, y);
+        if !conv.shared_input {
+            conv.dinput(&mut bench.rec, "conv", setting.tile, [dy, backward, dx], false);
+            conv.dinput(&mut bench.rec, "conv", setting.tile, [dy, backward, added], true);
+        }
+        conv.dweight(&mut bench.rec, "conv", [x, dy, partial, gradient]);
+
+        let done = bench.run(setting.limit_flops);
+        let mut outputs = vec![("y", done.planes(y, conv.output()))];
+        outputs.push(("dweight", done.tensor(&gradients, 0, conv.weights() as usize)));
+        if !conv.shared_input {
+            outputs.push(("dx", done.planes(dx, conv.input)));
+            outputs.push(("dx added", done.planes(added, conv.input)));
+        }
+        outputs
+    }
+
+    fn compare(&self, failures: &mut Failures, name: &str, outputs: &Outputs) {
+        let Conv { input, out_channels, kernel, stride, .. } = self.conv;
+        let out = self.conv.output();
+        let n = self.samples as u32;
+        for replica in 0..self.weight.len() {
+            let x = oracle::leaf(self.of(&self.x, replica), &[n, input.channels, input.height, input.width]);
+            let w = oracle::leaf(&self.weight[replica], &[out_channels, input.channels, kernel, kernel]);
+            let dy = oracle::constant(&self.dy[replica], &[n, out_channels, out.height, out.width]);
+            let y = oracle::convolution(&x, &w, kernel / 2, stride);
+            let [dx, dw] = oracle::gradients(&y, &dy, &[&x, &w]).try_into().expect("two leaves");
+            let added: Vec<_> = dx.iter().zip(&self.before[replica]).map(|(d, b)| d + f64::from(*b)).collect();
+            for (what, values) in outputs {
+                let reference = match *what {
+                    "y" => &oracle::values(&y),
+                    "dweight" => &dw,
+                    "dx" => &dx,
+                    _ => &added,
+                };
+                // f32 sums of at most a few thousand products: 1e-6 is usual, 1e-5 is the bound.
+                failures.close(&format!("{name}: {what} [{replica}]"), &values[replica], reference, 1e-5);
+            }
+        }
+    }
+}
+
+fn check(gpu: &Gpu, failures: &mut Failures, case: &Case, tiles: &[u32]) {
+    let (conv, replicas) = (&case.conv, case.weight.len());
+    let name = format!("{conv:?} N {} R {replicas}", case.samples);
+    let outputs = outputs_by_any_setting(failures, &name, replicas, tiles, |setting| case.run(gpu, setting));
+    case.compare(failures, &name, &outputs);
+}
+
+fn conv(kernel: u32, stride: u32, input: [u32; 3], out_channels: u32, shared_input: bool) -> Conv {
+    let [channels, height, width] = input;
+    Conv { input: Shape::new(channels, height, width), out_channels, kernel, stride, shared_input }
+}
+
+#[test]
+fn convolutions_of_the_networks() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(1);
+    for (conv, samples, replicas) in [
+        (conv(3, 1, [3, 32, 32], 16, true), 3, 6),
+        (conv(3, 1, [16, 32, 32], 16, false), 3, 2),
+        (conv(3, 2, [16, 32, 32], 32, false), 3, 2),
+        (conv(1, 2, [16, 32, 32], 32, false), 5, 2),
+        (conv(3, 1, [64, 8, 8], 64, false), 9, 1),
+    ] {
+        check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, replicas), &[1, 4]);
+    }
+    failures.finish();
+}
+
+#[test]
+fn convolutions_of_odd_shapes() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(2);
+    // Heights so small that a block of the weight gradient holds many images, and the batch ends inside a block.
+    for (conv, samples) in [(conv(3, 1, [2, 2, 3], 3, false), 67), (conv(3, 2, [3, 1, 1], 2, true), 131)] {
+        check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, 2), &[1, 4]);
+    }
+    for round in 0..16 {
+        let (kernel, stride) = [(3, 1), (3, 2), (1, 1), (1, 2)][round % 4];
+        let input = [random.between(1..=7), random.between(1..=13), random.between(1..=13)];
+        let conv = conv(kernel, stride, input, random.between(1..=7), random.below(4) == 0);
+        let (samples, replicas) = (random.between(1..=7) as usize, random.between(1..=6) as usize);
+        let tiles: &[u32] = if round < 8 { &[1, 4] } else { &[] };
+        check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, replicas), tiles);
+    }
+    failures.finish();
+}
+
+#[test]
+fn valid_convolution() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(3);
+    for (height, width, kernel, samples, replicas) in
+        [(64, 64, 32, 1, 2), (40, 37, 32, 3, 6), (32, 33, 32, 2, 1), (11, 9, 8, 5, 3)]
+    {
+        let conv = ConvValid { input: Shape::new(1, height, width), kernel };
+        let out = conv.output();
+        let pixels = samples * out.elements() as usize;
+        let x = random.normals(samples * conv.input.elements() as usize);
+        let weight = random.replicas(replicas, conv.weights() as usize);
+        let dy = random.replicas(replicas, pixels);
+        let run = |setting: &Setting| -> Outputs {
+            let range = setting.replicas.clone();
+            let mut bench = Bench::new(&gpu, range.len(), samples);
+            let x = bench.planes(conv.input, &x);
+            let dy = bench.planes(out, &joined(&dy[range.clone()]));
+            let parameters = bench.arena(&[weight[range.clone()].to_vec()]);
+            let y = bench.fresh_planes(out);
+            let partial = bench.fresh(conv.partial_bytes(samples as u32) as usize / 4 * range.len());
+            let gradients = bench.fresh_arena(&[conv.weights()]);
+            let (w, gradient) = (bench.tensor(&parameters, 0), bench.tensor(&gradients, 0));
+            conv.forward(&mut bench.rec, "conv", setting.tile, [x, w, y]);
+            conv.dweight(&mut bench.rec, "conv", [x, dy, partial, gradient]);
+            let done = bench.run(setting.limit_flops);
+            vec![("y", done.planes(y, out)), ("dweight", done.tensor(&gradients, 0, conv.weights() as usize))]
+        };
+        let name = format!("{conv:?} N {samples}");
+        let outputs = outputs_by_any_setting(&mut failures, &name, replicas, &[1, 4], run);
+        let n = samples as u32;
+        let x = oracle::constant(&x, &[n, 1, height, width]);
+        for r in 0..replicas {
+            let w = oracle::leaf(&weight[r], &[1, 1, kernel, kernel]);
+            let y = oracle::convolution(&x, &w, 0, 1);
+            let dy = oracle::constant(&dy[r], &[n, 1, out.height, out.width]);
+            // 1,024 products a pixel, up to thousands of pixels a tap: f32 sums err by about 1e-6.
+            failures.close(&format!("{name}: y [{r}]"), &outputs[0].1[r], &oracle::values(&y), 1e-5);
+            let dw = &oracle::gradients(&y, &dy, &[&w])[0];
+            failures.close(&format!("{name}: dweight [{r}]"), &outputs[1].1[r], dw, 1e-5);
+        }
+    }
+    failures.finish();
+}

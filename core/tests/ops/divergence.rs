@@ -1,0 +1,189 @@
+//! Divergence against f64 on tensors with injected differences, and the fingerprint against the host's.
+
+use lastbit_core::ops::{divergence, fingerprint};
+
+use super::common::{Arena, Bench, Failures, Gpu, Outputs, Random, Setting, outputs_by_any_setting};
+
+/// First block, blocks and elements of each tensor.
+fn tensor_table(arena: &Arena, elements: &[usize]) -> Vec<u32> {
+    let entries = arena.offsets.iter().zip(elements);
+    entries.flat_map(|(offset, n)| [offset / 64, (*n as u32).div_ceil(64), *n as u32, 0]).collect()
+}
+
+/// Tensor, first element and number of elements of each block of 64.
+fn block_table(arena: &Arena, elements: &[usize]) -> Vec<u32> {
+    let mut table = vec![0; arena.stride as usize / 64 * 4];
+    for (tensor, (offset, n)) in arena.offsets.iter().zip(elements).enumerate() {
+        for (i, first) in (0..*n).step_by(64).enumerate() {
+            let at = (*offset as usize / 64 + i) * 4;
+            table[at..at + 3].copy_from_slice(&[tensor as u32, first as u32, (n - first).min(64) as u32]);
+        }
+    }
+    table
+}
+
+fn rank(v: f32) -> i64 {
+    let magnitude = i64::from(v.to_bits() & 0x7fff_ffff);
+    if v.is_sign_negative() { -magnitude } else { magnitude }
+}
+
+fn relative(a: f32, b: f32) -> f64 {
+    // Subnormal numbers count as zero.
+    let [x, y] = [a, b].map(|v| if v.is_subnormal() { 0.0 } else { f64::from(v) });
+    if a.to_bits() == b.to_bits() || (x == 0.0 && y == 0.0) {
+        0.0
+    } else if !a.is_finite() || !b.is_finite() {
+        2.0
+    } else {
+        2.0 * (x - y).abs() / (x.abs() + y.abs())
+    }
+}
+
+/// Mean relative distance, largest distance in ulps, differing elements.
+fn reference(a: &[f32], b: &[f32]) -> (f64, u64, u64) {
+    let pairs = || a.iter().copied().zip(b.iter().copied());
+    let mean = pairs().map(|(a, b)| relative(a, b)).sum::<f64>() / a.len() as f64;
+    let ulps = pairs().map(|(a, b)| rank(a).abs_diff(rank(b))).max().unwrap_or(0);
+    (mean, ulps, pairs().filter(|(a, b)| a.to_bits() != b.to_bits()).count() as u64)
+}
+
+/// [tensor][replica][element]
+type Tensors = Vec<Vec<Vec<f32>>>;
+
+/// Words of the results, as they are, by replica.
+fn run(gpu: &Gpu, setting: &Setting, tensors: &Tensors) -> Outputs {
+    let range = setting.replicas.clone();
+    let mut bench = Bench::new(gpu, range.len(), 1);
+    let elements: Vec<_> = tensors.iter().map(|t| t[0].len()).collect();
+    let first = bench.arena(&tensors.iter().map(|t| vec![t[0].clone()]).collect::<Vec<_>>());
+    let arena = bench.arena(&tensors.iter().map(|t| t[range.clone()].to_vec()).collect::<Vec<_>>());
+    let blocks = bench.fresh(arena.stride as usize / 64 * 4 * range.len());
+    let table = bench.words(&tensor_table(&arena, &elements));
+    let results = bench.fresh(tensors.len() * 4 * range.len());
+    let (parameters, reference) = (bench.whole(&arena), bench.whole(&first));
+    divergence::measure(&mut bench.rec, tensors.len() as u32, [parameters, reference, blocks, table, results]);
+    vec![("divergence", bench.run(setting.limit_flops).by_replica(results, tensors.len() * 4))]
+}
+
+fn check(gpu: &Gpu, failures: &mut Failures, name: &str, tensors: &Tensors) {
+    let replicas = tensors[0].len();
+    let outputs = outputs_by_any_setting(failures, name, replicas, &[], |s| run(gpu, s, tensors));
+    for r in 0..replicas {
+        for (t, tensor) in tensors.iter().enumerate() {
+            let (mean, ulps, differing) = reference(&tensor[r], &tensor[0]);
+            let out: [u32; 4] = std::array::from_fn(|i| outputs[0].1[r][t * 4 + i].to_bits());
+            let error = (f64::from(f32::from_bits(out[0])) - mean).abs();
+            let what = format!("{name}: tensor {t} replica {r}");
+            // A few roundings and a sum of thousands.
+            failures.check(error <= 1e-6 * mean, || format!("{what}: {:e}, not {mean:e}", f32::from_bits(out[0])));
+            failures.check(u64::from(out[1]) == ulps, || format!("{what}: {} ulp, not {ulps}", out[1]));
+            failures.check(u64::from(out[2]) == differing, || format!("{what}: {} differ, not {differing}", out[2]));
+        }
+    }
+}
+
+const SIZES: [usize; 7] = [1, 10, 64, 65, 432, 4096, 9216];
+
+#[test]
+fn injected_differences() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(71);
+    // Replica r differs in every 4^r-th element: by an ulp, by a share of a thousandth, by its sign, or from zero.
+    let mut tensors: Tensors = SIZES.iter().map(|n| vec![random.normals(*n); 5]).collect();
+    for replicas in &mut tensors {
+        let zeros: Vec<_> = (0..replicas[0].len()).map(|_| random.below(8) == 0).collect();
+        for (r, replica) in replicas.iter_mut().enumerate() {
+            for (value, zero) in replica.iter_mut().zip(&zeros) {
+                *value = if *zero { 0.0 } else { *value };
+                if r > 0 && random.below(4 << (2 * r)) == 0 {
+                    *value = match random.below(4) {
+                        0 => f32::from_bits(value.to_bits() + 1),
+                        1 => *value * 1.001,
+                        2 => -*value,
+                        _ => 0.25,
+                    };
+                }
+            }
+        }
+    }
+    check(&gpu, &mut failures, "injected", &tensors);
+    failures.finish();
+}
+
+#[test]
+fn extreme_values() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let max = f32::MAX;
+    let pairs = [
+        (0.0, 0.0),
+        (0.0, -0.0),
+        (1.0, -1.0),
+        (max, -max),
+        (max, 0.0),
+        (max, max / 2.0),
+        (-max, f32::from_bits(max.to_bits() - 1)),
+        (2e38, 3e38),
+        (1e-38, max),
+        (1.2e-38, 2.4e-38),
+        (1.2e-38, 1.200001e-38),
+        (1e-40, 1.2e-38),
+        (1e-40, 0.0),
+        (1e-44, 1e30),
+        (1e-37, 1e37),
+        (8e37, 1e38),
+        (1e-30, -3e-30),
+        (f32::NAN, 1.0),
+        (f32::NAN, f32::NAN),
+        (f32::INFINITY, f32::NEG_INFINITY),
+        (f32::INFINITY, max),
+        (3.0, f32::NEG_INFINITY),
+    ];
+    // A tensor for each pair: one element of ten.
+    let tensors = pairs.map(|(a, b)| {
+        let mut both = vec![vec![1.0f32; 10]; 2];
+        (both[0][3], both[1][3]) = (a, b);
+        both
+    });
+    check(&gpu, &mut failures, "extremes", &tensors.to_vec());
+    failures.finish();
+}
+
+#[test]
+fn fingerprints_are_the_host_s() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(72);
+    let replicas = 5;
+    let of_all: [Tensors; 2] = [(); 2].map(|()| SIZES.map(|n| random.replicas(replicas, n)).to_vec());
+    let outputs = outputs_by_any_setting(&mut failures, "fingerprint", replicas, &[], |setting| {
+        let range = setting.replicas.clone();
+        let mut bench = Bench::new(&gpu, range.len(), 1);
+        let [parameters, momenta] = of_all.each_ref().map(|tensors| {
+            let chosen: Vec<_> = tensors.iter().map(|t| t[range.clone()].to_vec()).collect();
+            bench.arena(&chosen)
+        });
+        let places = bench.words(&block_table(&parameters, &SIZES));
+        let blocks = bench.fresh(parameters.stride as usize / 64 * 2 * range.len());
+        let results = bench.fresh(2 * range.len());
+        let bindings = [bench.whole(&parameters), bench.whole(&momenta), places, blocks, results];
+        fingerprint::measure(&mut bench.rec, bindings);
+        vec![("words", bench.run(setting.limit_flops).by_replica(results, 2))]
+    });
+    for r in 0..replicas {
+        let tensors = of_all[0].iter().zip(&of_all[1]).map(|(p, m)| (&p[r][..], &m[r][..]));
+        let expected = fingerprint::of_tensors(tensors);
+        let out = [0, 1].map(|i| outputs[0].1[r][i].to_bits());
+        failures.check(out == expected, || format!("replica {r}: {out:x?}, not {expected:x?}"));
+    }
+    // One bit anywhere, or two elements exchanged, gives another one.
+    let tensor = random.normals(64);
+    let of = |values: &[f32]| fingerprint::of_tensors([(values, &tensor[..])]);
+    let (mut flipped, mut exchanged) = (tensor.clone(), tensor.clone());
+    flipped[5] = f32::from_bits(flipped[5].to_bits() ^ 1);
+    exchanged.swap(5, 6);
+    failures.check(of(&flipped) != of(&tensor), || "a flipped bit is not seen".to_owned());
+    failures.check(of(&exchanged) != of(&tensor), || "an exchange is not seen".to_owned());
+    failures.finish();
+}

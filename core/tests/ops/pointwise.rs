@@ -1,0 +1,126 @@
+//! Activations alone and the global average pool, against candle; activations of extreme values by their bits.
+
+use lastbit_core::ops::{Activation, Shape, activation, pool};
+
+use super::common::{Bench, Failures, Gpu, Outputs, Random, Setting, joined, outputs_by_any_setting};
+use super::oracle;
+
+const ACTIVATIONS: [Activation; 3] =
+    [Activation::Relu, Activation::Swish { beta: 5.0 }, Activation::Swish { beta: 1.0 }];
+
+/// `a`, and `g` after the activation's derivative.
+fn run(gpu: &Gpu, setting: &Setting, shape: Shape, kind: Activation, [y, g]: [&[Vec<f32>]; 2]) -> Outputs {
+    let range = setting.replicas.clone();
+    let samples = y[0].len() / shape.elements() as usize;
+    let mut bench = Bench::new(gpu, range.len(), samples);
+    let y = bench.planes(shape, &joined(&y[range.clone()]));
+    let g = bench.planes(shape, &joined(&g[range.clone()]));
+    let a = bench.fresh_planes(shape);
+    activation::forward(&mut bench.rec, "act", shape, kind, y, a);
+    activation::backward(&mut bench.rec, "act", shape, kind, y, g);
+    let done = bench.run(setting.limit_flops);
+    vec![("a", done.planes(a, shape)), ("dy", done.planes(g, shape))]
+}
+
+#[test]
+fn activations() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(21);
+    for round in 0..9 {
+        let kind = ACTIVATIONS[round % 3];
+        let shape = Shape::new(random.between(1..=5), random.between(1..=9), random.between(1..=14));
+        let (samples, replicas) = (random.between(1..=7), random.between(1..=6) as usize);
+        let elements = u64::from(samples) * shape.elements();
+        let mut y = random.replicas(replicas, elements as usize);
+        y.iter_mut().flatten().for_each(|v| *v *= 4.0);
+        let g = random.replicas(replicas, elements as usize);
+        let name = format!("{kind:?} {shape:?} N {samples}");
+        let outputs =
+            outputs_by_any_setting(&mut failures, &name, replicas, &[], |s| run(&gpu, s, shape, kind, [&y, &g]));
+        for r in 0..replicas {
+            let dims = [samples, shape.channels, shape.height, shape.width];
+            let leaf = oracle::leaf(&y[r], &dims);
+            let a = oracle::activate(&leaf, Some(kind));
+            let dy = &oracle::gradients(&a, &oracle::constant(&g[r], &dims), &[&leaf])[0];
+            // A few roundings and an exponential of 2 ulp: 1e-6 at the very most.
+            failures.close(&format!("{name}: a [{r}]"), &outputs[0].1[r], &oracle::values(&a), 1e-6);
+            failures.close(&format!("{name}: dy [{r}]"), &outputs[1].1[r], dy, 1e-6);
+        }
+    }
+    failures.finish();
+}
+
+#[test]
+fn activations_of_extreme_values_are_finite() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let extremes: Vec<f32> = [0.0, 1e-38, 1e-20, 17.0, 86.9, 87.1, 100.0, 1e4, 1e20, 1e38, f32::MAX]
+        .iter()
+        .flat_map(|v| [*v, -*v])
+        .collect();
+    let shape = Shape::new(1, 1, extremes.len() as u32);
+    let ones = vec![vec![1.0; extremes.len()]];
+    let setting = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
+    for kind in ACTIVATIONS {
+        let outputs = run(&gpu, &setting, shape, kind, [&[extremes.clone()], &ones]);
+        for (i, x) in extremes.iter().map(|x| f64::from(*x)).enumerate() {
+            let (a, slope) = (outputs[0].1[0][i], outputs[1].1[0][i]);
+            let (expected, expected_slope) = match kind {
+                Activation::Relu => (x.max(0.0), if x > 0.0 { 1.0 } else { 0.0 }),
+                Activation::Swish { beta } => {
+                    let beta = f64::from(beta);
+                    let s = 1.0 / (1.0 + (-beta * x).exp());
+                    // Beyond f64's own exponential the product is x or 0, and never inf * 0.
+                    (x * s, if s == 0.0 || s == 1.0 { s } else { s + beta * x * s * (1.0 - s) })
+                }
+            };
+            let near = |out: f32, expected: f64| {
+                let finite = out.to_bits() & 0x7f80_0000 != 0x7f80_0000;
+                // 1e-6 of the value, or below the smallest numbers that software adapters keep.
+                finite && (f64::from(out) - expected).abs() <= 1e-6 * expected.abs() + 1e-35
+            };
+            failures.check(near(a, expected), || format!("{kind:?}({x:e}) = {a:e}, not {expected:e}"));
+            failures
+                .check(near(slope, expected_slope), || format!("{kind:?}'({x:e}) = {slope:e}, not {expected_slope:e}"));
+        }
+    }
+    failures.finish();
+}
+
+#[test]
+fn global_average_pool() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(22);
+    for shape in [Shape::new(64, 8, 8), Shape::new(3, 7, 5), Shape::new(1, 225, 225), Shape::new(5, 1, 3)] {
+        let (samples, replicas) = (random.between(1..=9), random.between(1..=6) as usize);
+        let features = (samples * shape.channels) as usize;
+        let elements = features * (shape.height * shape.width) as usize;
+        let a = random.replicas(replicas, elements);
+        let dfeatures = random.replicas(replicas, features);
+        let name = format!("{shape:?} N {samples}");
+        let outputs = outputs_by_any_setting(&mut failures, &name, replicas, &[], |setting| {
+            let range = setting.replicas.clone();
+            let mut bench = Bench::new(&gpu, range.len(), samples as usize);
+            let a = bench.planes(shape, &joined(&a[range.clone()]));
+            let d = bench.floats(&joined(&dfeatures[range.clone()]));
+            let out = bench.fresh(features * range.len());
+            let g = bench.fresh_planes(shape);
+            pool::forward(&mut bench.rec, "pool", shape, a, out);
+            pool::backward(&mut bench.rec, "pool", shape, d, g);
+            let done = bench.run(setting.limit_flops);
+            vec![("features", done.by_replica(out, features)), ("g", done.planes(g, shape))]
+        });
+        for r in 0..replicas {
+            let leaf = oracle::leaf(&a[r], &[samples, shape.channels, shape.height, shape.width]);
+            let mean = leaf.mean((2, 3)).expect("four dimensions");
+            let g =
+                &oracle::gradients(&mean, &oracle::constant(&dfeatures[r], &[samples, shape.channels]), &[&leaf])[0];
+            // Means of values around 0 cancel; sums of 50,625 err by a few 1e-7 of what they add.
+            failures.close(&format!("{name}: features [{r}]"), &outputs[0].1[r], &oracle::values(&mean), 1e-5);
+            failures.close(&format!("{name}: g [{r}]"), &outputs[1].1[r], g, 1e-6);
+        }
+    }
+    failures.finish();
+}

@@ -1,0 +1,263 @@
+//! `lastbit train`: from flags to a run that is finished, stopped or refused.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use clap::Args;
+use lastbit_core::data::Dataset;
+use lastbit_core::gpu::{AdapterChoice, Context, human_bytes};
+use lastbit_core::nets::Network;
+use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
+use lastbit_core::train::{FlipBit, MemoryLimits, Plan, Start, State, TrainError, Trainer, Tuning, Weights, plan};
+use pollster::block_on;
+use serde_json::json;
+
+use crate::failure::{Failure, INTERRUPTED};
+use crate::progress::{RunShape, Screen};
+use crate::run::{
+    Checkpoints, Contents, Journal, Manifest, Outcome, RunFolder, Session, Summary, finished_step, inspect,
+};
+use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
+use crate::terminal::{say, warn};
+use crate::train_flags::RunFlags;
+use crate::{datasets, host_memory, interrupt};
+
+/// Weights that the run began with, before `nextafter` moved one.
+const INIT_FILE: &str = "init.safetensors";
+
+/// Flags of `train`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    run: RunFlags,
+    /// TOML file with a run's config; flags that are given go before it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Run folder to make
+    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
+    /// Go on with the run in --out from its last good checkpoint; begin it if there is none
+    #[arg(long)]
+    resume: bool,
+    /// Print the network, its memory and its steps, and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Bytes of GPU memory that may be used in all
+    #[arg(long, value_name = "BYTES", hide = true)]
+    memory_budget: Option<u64>,
+}
+
+/// Everything that a run needs before its folder is touched.
+struct Prepared {
+    config: RunConfig,
+    dataset: Rc<Dataset>,
+    context: Rc<Context>,
+    plan: Plan,
+}
+
+/// Trains.
+pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let mut given = arguments.config.as_deref().map(read_table).transpose()?.unwrap_or_default();
+    given.extend(arguments.run.given()?);
+    let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
+    let contents = out.map_or(Ok(Contents::Nothing), inspect)?;
+    let config = match (contents, out) {
+        (Contents::Run(config), Some(out)) if arguments.resume => {
+            let config = config.continued(&given, out)?;
+            if let Some(step) = finished_step(out, &config.train) {
+                say(format!("the run in '{}' is finished after {step} steps", out.display()));
+                return Ok(ExitCode::SUCCESS);
+            }
+            config
+        }
+        (Contents::Nothing, _) | (_, None) => RunConfig::from_table(&given, CONFIG_FLAG)?,
+        (contents, Some(out)) => return Err(occupied(&contents, out)),
+    };
+    let prepared = prepare(config, arguments.memory_budget)?;
+    match out {
+        None => {
+            describe(&prepared);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(out) => train(prepared, out),
+    }
+}
+
+fn occupied(contents: &Contents, out: &Path) -> Failure {
+    let out = out.display();
+    Failure::usage(match contents {
+        Contents::Run(_) => {
+            format!("--out: '{out}' holds a run already: add --resume to go on, or give another folder")
+        }
+        _ => format!("--out: '{out}' is not empty and holds no run: give another folder"),
+    })
+}
+
+fn prepare(config: RunConfig, memory_budget: Option<u64>) -> Result<Prepared, Failure> {
+    config.train.validate()?;
+    let choice = config.host.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
+    let mut context = block_on(Context::new(&choice))?;
+    let dataset = datasets::load(&config.train, config.host.data_dir.as_deref())?;
+    let budget = memory_budget.or_else(|| host_memory::budget().filter(|_| context.adapter().software));
+    if let Some(bytes) = budget {
+        context = context.with_memory_budget(bytes);
+    }
+    let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
+    let plan = plan(&config.train, &dataset, &Tuning::default(), limits)?;
+    Ok(Prepared { config, dataset: Rc::new(dataset), context: Rc::new(context), plan })
+}
+
+/// What `--dry-run` tells.
+fn describe(prepared: &Prepared) {
+    let Prepared { config, dataset, context, plan } = prepared;
+    let train = &config.train;
+    let limited = |images: usize, limit: Option<usize>| limit.map_or(images, |limit| limit.min(images));
+    let images = limited(dataset.train.len(), train.train_limit);
+    let per_epoch = images.div_ceil(train.batch_size as usize) as u64;
+    let by_epochs = u64::from(train.epochs).saturating_mul(per_epoch);
+    let steps = train.steps.map_or(by_epochs, |steps| steps.min(by_epochs));
+    let adapter = context.adapter();
+    let software = if adapter.software { ", software" } else { "" };
+    let tests = limited(dataset.test.len(), train.test_limit);
+    say(format!(
+        "network     {}, {}, {} parameters",
+        plan.network.name,
+        train.activation(),
+        plan.network.parameter_count()
+    ));
+    say(format!("replicas    {} in {} chunk(s), k = {:?}", train.ks.len(), plan.chunks.len(), train.ks));
+    say(format!("data        {}: {images} training and {tests} test images", dataset.name));
+    say(format!("steps       {steps} of batch {}, {per_epoch} an epoch", train.batch_size));
+    say(format!("adapter     {} ({}, {}{software})", adapter.name, adapter.backend, adapter.driver));
+    let available = context.memory_budget().map(|bytes| format!(" of {}", human_bytes(bytes))).unwrap_or_default();
+    say(format!("memory      {}{available}", human_bytes(plan.table().total_bytes())));
+}
+
+fn train(prepared: Prepared, out: &Path) -> Result<ExitCode, Failure> {
+    let Prepared { config, dataset, context, mut plan } = prepared;
+    let manifest = Manifest::new(context.adapter(), &dataset, &mut plan);
+    let network = plan.network;
+    let folder = RunFolder::claim(out)?;
+    let mut journal = Journal::open(&folder)?;
+    let recovered = Checkpoints::of(&folder).recover(&network, &config.train, journal.last_step()?);
+    for line in &recovered.damaged {
+        warn(format!("{line}: going on from an older one"));
+    }
+    let (manifest, warning) = match (&recovered.state, Manifest::read(&folder)) {
+        (Some(state), Some(old)) => old.continued(manifest, state.step, out)?,
+        _ => (manifest, None),
+    };
+    if let Some(warning) = warning {
+        warn(warning);
+    }
+    let initial = match &recovered.state {
+        Some(_) => None,
+        None => Some(initial_weights(&network, &config)?),
+    };
+    let start = match (&recovered.state, &initial) {
+        (Some(state), _) => Start::State(state.clone()),
+        (None, Some(weights)) => Start::Weights(weights.clone()),
+        (None, None) => Start::Fresh,
+    };
+    let mut trainer = block_on(Trainer::new(context, config.train.clone(), dataset, Tuning::default(), start))
+        .map_err(|error| start_failure(error, &config))?;
+    if let Some(flip) = &config.host.flip_bit {
+        check_flip(&flip.0, trainer.total_steps())?;
+        block_on(trainer.flip_bit(flip.0.clone()))?;
+    }
+
+    interrupt::install()?;
+    folder.write("config.toml", config.to_text()?.as_bytes())?;
+    manifest.write(&folder)?;
+    if let Some(weights) = &initial {
+        folder.write(INIT_FILE, &encode_weights(&network, weights, &json!({ "net": network.name })))?;
+    }
+    let mut summary = Summary::new(&config.train);
+    let saved = cut(&mut journal, &mut summary, &trainer, recovered.state.as_ref())?;
+    let first_step = saved.map_or(0, |(step, _)| step);
+    announce(&trainer, out, first_step);
+    let shape = RunShape { ks: config.train.ks.clone(), first_step, total_steps: trainer.total_steps() };
+    let screen = Screen::new(shape, summary.lamp());
+    let session = Session { trainer, config, folder, journal, summary, screen, saved };
+    let (outcome, summary) = session.run()?;
+    Ok(conclude(outcome, &summary, out))
+}
+
+fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights, Failure> {
+    let Some(path) = &config.host.init else {
+        return Ok(Weights::initial(network, config.train.seed_init.unwrap_or(config.train.seed)));
+    };
+    let bytes = std::fs::read(path).map_err(|error| Failure::file("read --init", path, &error))?;
+    decode_weights(network, &path.display().to_string(), &bytes)
+        .map_err(|error| Failure::other(format!("--init: {error}: give a safetensors file of {}", network.name)))
+}
+
+fn start_failure(error: TrainError, config: &RunConfig) -> Failure {
+    match (error, &config.host.init) {
+        (TrainError::Start(problem), Some(path)) => Failure::other(format!("--init: '{}': {problem}", path.display())),
+        (error, _) => error.into(),
+    }
+}
+
+fn check_flip(flip: &FlipBit, total_steps: u64) -> Result<(), Failure> {
+    if flip.step > total_steps {
+        let step = flip.step;
+        return Err(Failure::usage(format!(
+            "--flip-bit: there is no step {step}, the run ends after step {total_steps}"
+        )));
+    }
+    Ok(())
+}
+
+/// Cuts the files back to what `state` knows; returns the step and evaluation that are on the disk.
+fn cut(
+    journal: &mut Journal,
+    summary: &mut Summary,
+    trainer: &Trainer,
+    state: Option<&State>,
+) -> Result<Option<(u64, bool)>, Failure> {
+    let step = state.map_or(0, |state| state.step);
+    // A run that was made longer loses the evaluation at its former end, so that it equals one that was as long from the
+    // start.
+    let is_evaluated = state.is_some_and(|state| state.evaluated) && trainer.is_evaluated_after(step);
+    journal.cut(step, is_evaluated, |line| summary.see_line(line))?;
+    Ok(state.map(|_| (step, is_evaluated)))
+}
+
+fn announce(trainer: &Trainer, out: &Path, first_step: u64) {
+    let (adapter, config) = (trainer.context().adapter(), trainer.config());
+    let software = if adapter.software { ", a software adapter" } else { "" };
+    let from = if first_step > 0 { format!(" from step {first_step}") } else { String::new() };
+    say(format!(
+        "training {} on {} with k = {:?}{from}, {} steps, {} on '{}'{software} -> {}",
+        trainer.network().name,
+        config.dataset,
+        config.ks,
+        trainer.total_steps(),
+        human_bytes(trainer.plan().table().total_bytes()),
+        adapter.name,
+        out.display()
+    ));
+}
+
+/// Says how it ended.
+fn conclude(outcome: Outcome, summary: &Summary, out: &Path) -> ExitCode {
+    let out = out.display();
+    if let Outcome::Interrupted(step) = outcome {
+        say(format!("stopped after step {step}; go on with: lastbit train --out '{out}' --resume"));
+        return ExitCode::from(INTERRUPTED);
+    }
+    summary.table().iter().for_each(say);
+    say(format!("files in {out}: config.toml, manifest.json, metrics.jsonl, timing.jsonl, summary.json, checkpoint/"));
+    if summary.is_control_red() {
+        let since = summary.lamp().first_red_step().map(|step| format!(" since step {step}")).unwrap_or_default();
+        warn(format!(
+            "THE CONTROL IS RED{since}: replicas that must equal the first one bit for bit do not. Divergence in this run \
+             does not come from k alone: do not use it (with --flip-bit this is what should happen)"
+        ));
+    } else if !summary.lamp().controls().is_empty() {
+        say("control green: 0 bits differ");
+    }
+    ExitCode::SUCCESS
+}

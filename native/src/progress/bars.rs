@@ -1,0 +1,73 @@
+//! Bars for a terminal: the run, a line for each replica, the control lamp.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use lastbit_core::train::{EpochEvent, StepEvent};
+
+use super::{RunShape, epoch_text, replica_text};
+use crate::run::Lamp;
+
+/// The bars of a run.
+pub struct Bars {
+    screen: MultiProgress,
+    steps: ProgressBar,
+    replicas: Vec<ProgressBar>,
+    lamp: ProgressBar,
+    ks: Vec<u32>,
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Bars {
+    /// Puts the bars on the screen.
+    pub fn new(shape: &RunShape, lamp: &Lamp) -> Self {
+        let screen = MultiProgress::new();
+        let line = |template| screen.add(ProgressBar::new_spinner().with_style(style(template)));
+        let steps = screen.add(ProgressBar::new(shape.total_steps));
+        steps.set_style(style("{bar:24} step {pos}/{len}  {msg}  {per_sec}  {eta} left"));
+        steps.set_position(shape.first_step);
+        steps.reset_eta();
+        let bars = Self {
+            replicas: shape.ks.iter().map(|_| line("  {msg}")).collect(),
+            lamp: line("{msg}"),
+            ks: shape.ks.clone(),
+            steps,
+            screen: screen.clone(),
+        };
+        bars.show_lamp(lamp);
+        bars
+    }
+
+    fn show_lamp(&self, lamp: &Lamp) {
+        let colour = match lamp {
+            lamp if lamp.controls().is_empty() => "{msg}",
+            lamp if lamp.is_red() => "{msg:.red.bold}",
+            _ => "{msg:.green}",
+        };
+        self.lamp.set_style(style(&format!("  ● control: {colour}")));
+        self.lamp.set_message(lamp.to_string());
+    }
+
+    /// Shows a step.
+    pub fn step(&mut self, step: &StepEvent, lamp: &Lamp) {
+        self.steps.set_position(step.step);
+        self.steps.set_message(format!("epoch {}  lr {}", step.epoch, step.lr));
+        for (replica, line) in self.replicas.iter().enumerate() {
+            line.set_message(replica_text(&self.ks, replica, step));
+        }
+        self.show_lamp(lamp);
+    }
+
+    /// Shows an evaluation above the bars, where it stays.
+    pub fn epoch(&mut self, epoch: &EpochEvent) {
+        let _ = self.screen.println(epoch_text(epoch));
+    }
+
+    /// Leaves the bars as they are.
+    pub fn finish(&mut self) {
+        for bar in self.replicas.iter().chain([&self.steps, &self.lamp]) {
+            bar.abandon();
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Plain lines for files and pipes: the first steps, then sparser ones, and at least one a minute.
+
+use std::time::{Duration, Instant};
+
+use lastbit_core::train::{EpochEvent, StepEvent};
+
+use super::{RunShape, epoch_text, replica_text};
+use crate::run::Lamp;
+use crate::terminal::say;
+
+/// The longest silence.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Prints lines.
+pub struct Lines {
+    shape: RunShape,
+    last: Instant,
+    is_red: bool,
+}
+
+/// Steps 1 to 10, then 20, 30, ... 100, then 200, 300, ... 1000, and so on up to every thousandth.
+fn is_told(step: u64) -> bool {
+    let cadence = [1, 10, 100, 1000].into_iter().find(|cadence| step <= cadence * 10).unwrap_or(1000);
+    step % cadence == 0
+}
+
+impl Lines {
+    /// Lines of a run.
+    pub fn new(shape: RunShape) -> Self {
+        Self { shape, last: Instant::now(), is_red: false }
+    }
+
+    /// Prints a step if it is time, and whenever the lamp changes.
+    pub fn step(&mut self, step: &StepEvent, lamp: &Lamp) {
+        let is_changed = std::mem::replace(&mut self.is_red, lamp.is_red()) != lamp.is_red();
+        let is_near_start = is_told(step.step) || step.step <= self.shape.first_step + 3;
+        if !(is_changed || is_near_start || step.step == self.shape.total_steps || self.last.elapsed() >= SILENCE) {
+            return;
+        }
+        self.last = Instant::now();
+        let replicas = (0..self.shape.ks.len()).map(|replica| replica_text(&self.shape.ks, replica, step));
+        let mut line =
+            format!("step {}/{}: {}", step.step, self.shape.total_steps, replicas.collect::<Vec<_>>().join(" | "));
+        if !lamp.controls().is_empty() {
+            line.push_str(&format!(" | control: {lamp}{}", if lamp.is_red() { " (RED)" } else { "" }));
+        }
+        say(line);
+    }
+
+    /// Prints an evaluation.
+    pub fn epoch(&mut self, epoch: &EpochEvent) {
+        say(epoch_text(epoch));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_told;
+
+    #[test]
+    fn lines_become_sparser() {
+        let told: Vec<u64> = (1..=300).filter(|step| is_told(*step)).collect();
+        assert_eq!(told, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300]);
+    }
+}

@@ -1,0 +1,78 @@
+//! What a user sees of a run: bars on a terminal, plain lines elsewhere.
+
+mod bars;
+mod lines;
+
+use lastbit_core::train::{EpochEvent, Event, StepEvent};
+
+use crate::run::Lamp;
+use crate::terminal::is_interactive;
+
+/// What a screen has to know of a run.
+#[derive(Clone, Debug)]
+pub struct RunShape {
+    /// One replica for each.
+    pub ks: Vec<u32>,
+    /// Steps done before this session.
+    pub first_step: u64,
+    /// Steps of the whole run.
+    pub total_steps: u64,
+}
+
+/// Shows events.
+pub enum Screen {
+    /// On a terminal.
+    Bars(bars::Bars),
+    /// Into a file or a pipe.
+    Lines(lines::Lines),
+}
+
+impl Screen {
+    /// The one that fits where the output goes.
+    pub fn new(shape: RunShape, lamp: &Lamp) -> Self {
+        if is_interactive() { Self::Bars(bars::Bars::new(&shape, lamp)) } else { Self::Lines(lines::Lines::new(shape)) }
+    }
+
+    /// Shows an event; `lamp` has seen it.
+    pub fn show(&mut self, event: &Event, lamp: &Lamp) {
+        match (self, event) {
+            (Self::Bars(bars), Event::Step(step)) => bars.step(step, lamp),
+            (Self::Bars(bars), Event::Epoch(epoch)) => bars.epoch(epoch),
+            (Self::Lines(lines), Event::Step(step)) => lines.step(step, lamp),
+            (Self::Lines(lines), Event::Epoch(epoch)) => lines.epoch(epoch),
+            (_, Event::Layers(_)) => {}
+        }
+    }
+
+    /// Leaves the last state on the screen.
+    pub fn finish(&mut self) {
+        if let Self::Bars(bars) = self {
+            bars.finish();
+        }
+    }
+}
+
+/// `k=3 loss 2.3021 rel_l1 4.1e-9`; the first replica is what the others are compared with.
+fn replica_text(ks: &[u32], replica: usize, step: &StepEvent) -> String {
+    let loss = format!("k={} loss {:.4}", ks[replica], step.loss[replica]);
+    if replica == 0 { loss } else { format!("{loss} rel_l1 {}", divergence_text(step.rel_l1[replica])) }
+}
+
+fn divergence_text(rel_l1: f64) -> String {
+    if rel_l1 == 0.0 { "0".to_owned() } else { format!("{rel_l1:.1e}") }
+}
+
+/// `epoch 1 (step 391): train loss 1.52 1.53, test loss 1.31 1.33, test accuracy 52.10 51.88 %`.
+fn epoch_text(epoch: &EpochEvent) -> String {
+    let list = |values: &[f64], digits: usize| {
+        values.iter().map(|value| format!("{value:.digits$}")).collect::<Vec<_>>().join(" ")
+    };
+    format!(
+        "epoch {} (step {}): train loss {}, test loss {}, test accuracy {} %",
+        epoch.epoch,
+        epoch.step,
+        list(&epoch.train_loss, 4),
+        list(&epoch.test_loss, 4),
+        list(&epoch.test_accuracy, 2),
+    )
+}

@@ -1,0 +1,171 @@
+//! `metrics.jsonl` and `timing.jsonl`: written line by line as events come, and cut back to a checkpoint when a run goes on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::folder::{METRICS_FILE, RunFolder, TIMING_FILE};
+use crate::failure::Failure;
+
+/// A file of lines.
+struct Lines {
+    path: PathBuf,
+    file: File,
+}
+
+impl Lines {
+    fn open(path: PathBuf) -> Result<Self, Failure> {
+        match OpenOptions::new().read(true).append(true).create(true).open(&path) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(error) => Err(Failure::file("write", &path, &error)),
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::file("write", &self.path, error)
+    }
+
+    fn append(&mut self, mut line: String) -> Result<(), Failure> {
+        line.push('\n');
+        self.file.write_all(line.as_bytes()).map_err(|error| self.failed(&error))
+    }
+
+    /// Removes everything from the first line that `keep` refuses or that is no whole line of JSON.
+    fn cut(&mut self, mut keep: impl FnMut(&Value) -> bool) -> Result<(), Failure> {
+        let kept = self.read_while(&mut keep).map_err(|error| self.failed(&error))?;
+        let length = self.file.metadata().map_err(|error| self.failed(&error))?.len();
+        if kept < length {
+            self.file.set_len(kept).map_err(|error| self.failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the leading lines that are whole and pass `keep`.
+    fn read_while(&mut self, keep: &mut impl FnMut(&Value) -> bool) -> io::Result<u64> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut unread = self.file.metadata()?.len();
+        let mut reader = BufReader::new(&self.file);
+        let (mut kept, mut line) = (0, String::new());
+        while unread > 0 {
+            line.clear();
+            let bytes = match reader.read_line(&mut line) {
+                Ok(bytes) if line.ends_with('\n') => bytes as u64,
+                // The end, a line that was cut off, or bytes that are no text.
+                _ => break,
+            };
+            match serde_json::from_str::<Value>(&line) {
+                Ok(value) if keep(&value) => kept += bytes,
+                _ => break,
+            }
+            unread = unread.saturating_sub(bytes);
+        }
+        Ok(kept)
+    }
+}
+
+/// Both files.
+pub struct Journal {
+    metrics: Lines,
+    timing: Lines,
+}
+
+impl Journal {
+    /// Opens both files, and makes them where there are none.
+    pub fn open(folder: &RunFolder) -> Result<Self, Failure> {
+        Ok(Self { metrics: Lines::open(folder.file(METRICS_FILE))?, timing: Lines::open(folder.file(TIMING_FILE))? })
+    }
+
+    /// The last step that has its line.
+    pub fn last_step(&mut self) -> Result<u64, Failure> {
+        let mut last = 0;
+        let mut count = |line: &Value| {
+            if line["kind"] == "step" {
+                last = line["step"].as_u64().unwrap_or(last);
+            }
+            true
+        };
+        self.metrics.read_while(&mut count).map_err(|error| self.metrics.failed(&error))?;
+        Ok(last)
+    }
+
+    /// Keeps what was known after `step` steps, with the evaluation of that step if `is_evaluated`. `kept` sees every
+    /// line that stays in the metrics.
+    pub fn cut(&mut self, step: u64, is_evaluated: bool, mut kept: impl FnMut(&Value)) -> Result<(), Failure> {
+        self.metrics.cut(|line| {
+            let at = line["step"].as_u64().unwrap_or(u64::MAX);
+            let stays = at < step || (at == step && (is_evaluated || line["kind"] != "epoch"));
+            if stays {
+                kept(line);
+            }
+            stays
+        })?;
+        self.timing.cut(|line| line["step"].as_u64().is_some_and(|at| at <= step))
+    }
+
+    /// Appends a line to the metrics.
+    pub fn metrics(&mut self, line: String) -> Result<(), Failure> {
+        self.metrics.append(line)
+    }
+
+    /// Appends the seconds of a step.
+    pub fn timing(&mut self, step: u64, seconds: f64) -> Result<(), Failure> {
+        let seconds = (seconds * 1e6).round() / 1e6;
+        self.timing.append(json!({ "step": step, "seconds": seconds }).to_string())
+    }
+
+    /// Waits until all lines are on the disk.
+    pub fn sync(&mut self) -> Result<(), Failure> {
+        for lines in [&self.metrics, &self.timing] {
+            match lines.file.sync_data() {
+                // Not a file of a disk, such as a pipe.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                other => other.map_err(|error| lines.failed(&error))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(name: &str, metrics: &str) -> (PathBuf, RunFolder, Journal) {
+        let path = std::env::temp_dir().join(format!("lastbit-journal-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        let folder = RunFolder::claim(&path).unwrap();
+        std::fs::write(folder.file(METRICS_FILE), metrics).unwrap();
+        let journal = Journal::open(&folder).unwrap();
+        (path, folder, journal)
+    }
+
+    const LINES: &str = "{\"kind\":\"step\",\"step\":1}\n{\"kind\":\"layers\",\"step\":1}\n{\"kind\":\"step\",\"step\":2}\n\
+                         {\"kind\":\"epoch\",\"step\":2}\n{\"kind\":\"step\",\"step\":3}\n{\"kind\":\"st";
+
+    #[test]
+    fn the_evaluation_of_the_last_step_stays_if_it_is_done() {
+        for (step, is_evaluated, lines) in [(2, true, 4), (2, false, 3), (1, false, 2), (0, false, 0), (9, false, 5)] {
+            let (path, _folder, mut journal) = journal("cut", LINES);
+            assert_eq!(journal.last_step().unwrap(), 3);
+            let mut seen = 0;
+            journal.cut(step, is_evaluated, |_| seen += 1).unwrap();
+            journal.metrics("{}".to_owned()).unwrap();
+            let text = std::fs::read_to_string(path.join(METRICS_FILE)).unwrap();
+            let expected: Vec<&str> = LINES.lines().take(lines).chain(["{}"]).collect();
+            assert_eq!(text.lines().collect::<Vec<_>>(), expected, "step {step}");
+            assert_eq!(seen, lines);
+            std::fs::remove_dir_all(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_folder_has_one_writer() {
+        let (path, folder, _) = journal("lock", "");
+        assert!(RunFolder::claim(&path).is_err());
+        drop(folder);
+        assert!(RunFolder::claim(&path).is_ok());
+        std::fs::remove_dir_all(path).unwrap();
+    }
+}

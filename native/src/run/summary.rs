@@ -1,0 +1,155 @@
+//! `summary.json` and the table at the end: where a run stands.
+
+use std::path::Path;
+
+use lastbit_core::train::{Event, State, TrainConfig, checkpoint::fingerprint_of};
+use serde_json::{Value, json};
+
+use super::folder::RunFolder;
+use super::lamp::Lamp;
+use crate::failure::Failure;
+use crate::terminal::columns;
+
+const SUMMARY_FILE: &str = "summary.json";
+
+/// The last lines of the metrics and the lamp.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    ks: Vec<u32>,
+    last_step: Value,
+    last_epoch: Value,
+    lamp: Lamp,
+    fingerprints: Vec<String>,
+    /// Elements of all parameters and momenta in which each control differs from the first replica.
+    control_differences: Vec<u64>,
+}
+
+impl Summary {
+    /// Nothing seen yet.
+    pub fn new(config: &TrainConfig) -> Self {
+        Self {
+            ks: config.ks.clone(),
+            last_step: Value::Null,
+            last_epoch: Value::Null,
+            lamp: Lamp::new(config),
+            fingerprints: Vec::new(),
+            control_differences: Vec::new(),
+        }
+    }
+
+    /// Looks at a line that an earlier session wrote.
+    pub fn see_line(&mut self, line: &Value) {
+        self.lamp.see_line(line);
+        self.keep(line.clone());
+    }
+
+    /// Looks at an event and its line.
+    pub fn see(&mut self, event: &Event, line: &str) {
+        if let Event::Step(event) = event {
+            self.lamp.see(event);
+        }
+        if !matches!(event, Event::Layers(_)) {
+            self.keep(serde_json::from_str(line).unwrap_or_default());
+        }
+    }
+
+    fn keep(&mut self, line: Value) {
+        match line["kind"].as_str() {
+            Some("step") => self.last_step = line,
+            Some("epoch") => self.last_epoch = line,
+            _ => {}
+        }
+    }
+
+    /// The lamp.
+    pub fn lamp(&self) -> &Lamp {
+        &self.lamp
+    }
+
+    /// Looks at the weights.
+    pub fn see_state(&mut self, state: &State) {
+        self.fingerprints = state.replicas.iter().map(fingerprint_of).collect();
+        let all = |replica: usize| {
+            let replica = &state.replicas[replica];
+            replica.weights.parameters.iter().chain(&replica.momenta).flatten()
+        };
+        let differing = |r: &usize| all(0).zip(all(*r)).filter(|(a, b)| a.to_bits() != b.to_bits()).count() as u64;
+        self.control_differences = self.lamp.controls().iter().map(differing).collect();
+    }
+
+    /// True if a control differs now or did so at a step.
+    pub fn is_control_red(&self) -> bool {
+        self.lamp.first_red_step().is_some() || self.control_differences.iter().any(|n| *n > 0)
+    }
+
+    /// Writes the file.
+    pub fn write(&self, folder: &RunFolder, progress: &RunProgress) -> Result<(), Failure> {
+        let controls = self.lamp.controls().iter().zip(&self.control_differences);
+        let controls: Vec<Value> = controls
+            .map(|(replica, differing)| json!({ "replica": replica, "k": self.ks[*replica], "differing": differing }))
+            .collect();
+        let summary = json!({
+            "finished": progress.is_finished,
+            "step": progress.step,
+            "steps_per_epoch": progress.steps_per_epoch,
+            "ks": self.ks,
+            "last_step": self.last_step,
+            "last_epoch": self.last_epoch,
+            "fingerprints": self.fingerprints,
+            "control": {
+                "green": !self.is_control_red(),
+                "first_red_step": self.lamp.first_red_step(),
+                "replicas": controls,
+            },
+            "flip_bit": progress.flip_bit,
+        });
+        let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)?;
+        folder.write(SUMMARY_FILE, format!("{text}\n").as_bytes())
+    }
+
+    /// The table at the end.
+    pub fn table(&self) -> Vec<String> {
+        let head =
+            ["replica", "k", "loss", "rel_l1", "max ulp", "differing", "test loss", "test accuracy", "fingerprint"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        rows.extend(self.ks.iter().enumerate().map(|(r, k)| {
+            let number = |line: &Value, key: &str, show: fn(f64) -> String| {
+                line[key][r].as_f64().map_or_else(|| "-".to_owned(), show)
+            };
+            let (step, epoch) = (&self.last_step, &self.last_epoch);
+            vec![
+                r.to_string(),
+                k.to_string(),
+                number(step, "loss", |x| format!("{x:.4}")),
+                number(step, "rel_l1", |x| if x == 0.0 { "0".to_owned() } else { format!("{x:.2e}") }),
+                number(step, "max_ulp", |x| x.to_string()),
+                number(step, "differing", |x| x.to_string()),
+                number(epoch, "test_loss", |x| format!("{x:.4}")),
+                number(epoch, "test_accuracy", |x| format!("{x:.2} %")),
+                self.fingerprints.get(r).cloned().unwrap_or_default(),
+            ]
+        }));
+        columns(&rows)
+    }
+}
+
+/// How far a run is.
+pub struct RunProgress {
+    /// Steps done.
+    pub step: u64,
+    /// True when no step or evaluation is left.
+    pub is_finished: bool,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// The injected fault, as its flag.
+    pub flip_bit: Option<String>,
+}
+
+/// The last step of the run in `folder` if it is finished under `config`.
+pub fn finished_step(folder: &Path, config: &TrainConfig) -> Option<u64> {
+    let summary: Value = serde_json::from_slice(&std::fs::read(folder.join(SUMMARY_FILE)).ok()?).ok()?;
+    let by_epochs = u64::from(config.epochs).saturating_mul(summary["steps_per_epoch"].as_u64()?);
+    let total = config.steps.map_or(by_epochs, |steps| steps.min(by_epochs));
+    let step = summary["step"].as_u64()?;
+    (summary["finished"] == true && step >= total).then_some(step)
+}

@@ -1,0 +1,244 @@
+//! `config.toml`: what is trained ([`TrainConfig`]) and where its inputs come from, everything needed to run it again.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use lastbit_core::nets::NetKind;
+use lastbit_core::train::{FlipBit, TrainConfig};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::failure::Failure;
+
+/// What the command line adds to a [`TrainConfig`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HostConfig {
+    /// Where the data set's files are.
+    pub data_dir: Option<PathBuf>,
+    /// Weights to start from.
+    pub init: Option<PathBuf>,
+    /// Adapter by index or part of its name.
+    pub adapter: Option<String>,
+    /// When to save.
+    pub checkpoint_every: CheckpointEvery,
+    /// The fault to inject.
+    pub flip_bit: Option<FlipBitText>,
+}
+
+/// Flags are checked when they are parsed, so that this is where a bad value in a merged table is from.
+pub const CONFIG_FLAG: &str = "--config";
+/// Keys of [`HostConfig`].
+const HOST_KEYS: [&str; 5] = ["data-dir", "init", "adapter", "checkpoint-every", "flip-bit"];
+/// Keys that may change when a run goes on: they say where and how long, not what.
+const FREE_KEYS: [&str; 3] = ["data-dir", "adapter", "checkpoint-every"];
+/// Keys that may grow when a run goes on, and what they are where they are not set.
+const GROWING_KEYS: [(&str, i64); 2] = [("steps", i64::MAX), ("epochs", 0)];
+
+/// A whole run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunConfig {
+    /// What is trained.
+    pub train: TrainConfig,
+    /// Where its inputs come from.
+    pub host: HostConfig,
+}
+
+impl RunConfig {
+    /// The run that a table describes; what is not in it has its default. `source` is where the table is from.
+    pub fn from_table(table: &Table, source: &str) -> Result<Self, Failure> {
+        let mut train = table.clone();
+        let host = HOST_KEYS.iter().filter_map(|key| train.remove_entry(*key)).collect::<Table>();
+        let unreadable = |error: toml::de::Error| Failure::usage(format!("{source}: {}", error.message()));
+        let mut config =
+            Self { train: train.try_into().map_err(unreadable)?, host: host.try_into().map_err(unreadable)? };
+        if config.train.net == NetKind::OneLayer && !table.contains_key("dataset") {
+            config.train.dataset = lastbit_core::train::DatasetKind::Synthetic;
+        }
+        Ok(config)
+    }
+
+    /// The table that [`RunConfig::from_table`] reads.
+    pub fn to_table(&self) -> Result<Table, Failure> {
+        let parts = (Table::try_from(&self.train), Table::try_from(&self.host));
+        match parts {
+            (Ok(mut table), Ok(host)) => {
+                table.extend(host);
+                Ok(table)
+            }
+            (Err(error), _) | (_, Err(error)) => Err(Failure::usage(format!("config: {error}"))),
+        }
+    }
+
+    /// The text of `config.toml`: first what is trained in the order of [`TrainConfig`], then the rest.
+    pub fn to_text(&self) -> Result<String, Failure> {
+        let parts = (toml::to_string(&self.train), toml::to_string(&self.host));
+        match parts {
+            (Ok(train), Ok(host)) => {
+                Ok(format!("# Run it again: lastbit train --config config.toml --out FOLDER\n{train}{host}"))
+            }
+            (Err(error), _) | (_, Err(error)) => Err(Failure::usage(format!("config: {error}"))),
+        }
+    }
+
+    /// This run with the entries of `given`, as a run that goes on allows it: longer, or from another place.
+    pub fn continued(&self, given: &Table, folder: &Path) -> Result<Self, Failure> {
+        let old = self.to_table()?;
+        let mut merged = old.clone();
+        merged.extend(given.clone());
+        let config = Self::from_table(&merged, CONFIG_FLAG)?;
+        let (old, new) = (self.filled().to_table()?, config.filled().to_table()?);
+        for key in given.keys().filter(|key| !FREE_KEYS.contains(&key.as_str())) {
+            let (was, is) = (old.get(key), new.get(key));
+            let grows = GROWING_KEYS.iter().find(|(name, _)| name == key).is_some_and(|(_, unset)| {
+                let number = |value: Option<&Value>| value.and_then(Value::as_integer).unwrap_or(*unset);
+                number(is) >= number(was)
+            });
+            if was != is && !grows {
+                let show = |value: Option<&Value>| value.map_or("none".to_owned(), Value::to_string);
+                return Err(Failure::usage(format!(
+                    "{}: the run in '{}' has {}, not {}: leave it away to go on, or give another --out",
+                    flag_of(key),
+                    folder.display(),
+                    show(was),
+                    show(is),
+                )));
+            }
+        }
+        Ok(config)
+    }
+
+    /// The same run with every default that depends on another value written out.
+    fn filled(&self) -> Self {
+        let mut filled = self.clone();
+        let train = &mut filled.train;
+        train.activation = Some(train.activation());
+        for seed in [&mut train.seed_init, &mut train.seed_order, &mut train.seed_augment] {
+            seed.get_or_insert(train.seed);
+        }
+        filled
+    }
+}
+
+/// The flag of a key.
+fn flag_of(key: &str) -> String {
+    match key {
+        "augment" | "shuffle" => format!("--no-{key}"),
+        _ => format!("--{key}"),
+    }
+}
+
+/// Reads a TOML file as a table.
+pub fn read_table(path: &Path) -> Result<Table, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
+    text.parse::<Table>().map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        Failure::usage(format!("'{}' line {line}: {}: correct the file", path.display(), error.message()))
+    })
+}
+
+/// When checkpoints are saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum CheckpointEvery {
+    /// Every so many steps.
+    Steps(u64),
+    /// Every so many epochs.
+    Epochs(u64),
+    /// Every so many minutes.
+    Minutes(u64),
+}
+
+impl Default for CheckpointEvery {
+    fn default() -> Self {
+        Self::Epochs(1)
+    }
+}
+
+impl FromStr for CheckpointEvery {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no interval: use 50steps, 1epoch or 10min");
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
+        match unit {
+            "step" | "steps" => Ok(Self::Steps(number)),
+            "epoch" | "epochs" => Ok(Self::Epochs(number)),
+            "min" => Ok(Self::Minutes(number)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for CheckpointEvery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |number| if number == 1 { "" } else { "s" };
+        match *self {
+            Self::Steps(number) => write!(f, "{number}step{}", plural(number)),
+            Self::Epochs(number) => write!(f, "{number}epoch{}", plural(number)),
+            Self::Minutes(number) => write!(f, "{number}min"),
+        }
+    }
+}
+
+/// `TENSOR:INDEX:STEP:REPLICA`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FlipBitText(pub FlipBit);
+
+impl FromStr for FlipBitText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "'{text}' is not TENSOR:INDEX:STEP:REPLICA, as in conv1.weight:0:5:1 (steps from 1, the rest from 0)"
+            )
+        };
+        let mut parts = text.rsplitn(4, ':');
+        let mut next = || parts.next().ok_or_else(wrong);
+        let (replica, step, index, tensor) = (next()?, next()?, next()?, next()?);
+        let flip = FlipBit {
+            tensor: tensor.to_owned(),
+            index: index.parse().map_err(|_| wrong())?,
+            step: step.parse().map_err(|_| wrong())?,
+            replica: replica.parse().map_err(|_| wrong())?,
+        };
+        if flip.step == 0 || flip.tensor.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self(flip))
+    }
+}
+
+impl fmt::Display for FlipBitText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FlipBit { tensor, index, step, replica } = &self.0;
+        write!(f, "{tensor}:{index}:{step}:{replica}")
+    }
+}
+
+macro_rules! text_conversions {
+    ($($name:ident),+) => {$(
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+    )+};
+}
+text_conversions!(CheckpointEvery, FlipBitText);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! The flags of `train` that say what is trained. They are the keys of the TOML file: a flag that is given becomes an
+//! entry of the same name, so that flags, file and defaults merge as tables.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgAction, Args};
+use lastbit_core::nets::NetKind;
+use lastbit_core::ops::Activation;
+use lastbit_core::train::DatasetKind;
+use serde::Serialize;
+use toml::Table;
+
+use crate::failure::Failure;
+use crate::run_config::{CheckpointEvery, FlipBitText};
+
+/// Flags of a run. None is required: what is not given is in the TOML file, or has the paper's value.
+#[derive(Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RunFlags {
+    /// Network: resnet8, resnet14, resnet20, ... resnet110, or one-layer [default: resnet56]
+    #[arg(long, value_parser = checked::<NetKind>)]
+    net: Option<String>,
+    /// Multiply the channels of a ResNet [default: 1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    width: Option<f64>,
+    /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
+    #[arg(long, value_parser = checked::<Activation>)]
+    activation: Option<String>,
+    /// Images: cifar10 or synthetic (for one-layer the 256 x 256 checkerboard) [default: cifar10; one-layer: synthetic]
+    #[arg(long, value_parser = checked::<DatasetKind>)]
+    dataset: Option<String>,
+    /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
+    #[arg(long, value_name = "PATH")]
+    data_dir: Option<PathBuf>,
+    /// One replica for each divisor; all are compared with the first [default: 1,3,5,7,9,11]
+    #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true)]
+    ks: Option<Vec<u32>>,
+    /// Seed of initial weights, order and augmentation [default: 1]
+    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true)]
+    seed: Option<u64>,
+    /// Seed of the initial weights alone [default: --seed]
+    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true)]
+    seed_init: Option<u64>,
+    /// Seed of the sample order alone [default: --seed]
+    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true)]
+    seed_order: Option<u64>,
+    /// Seed of the augmentation alone [default: --seed]
+    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true)]
+    seed_augment: Option<u64>,
+    /// Samples in a batch [default: 128]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    batch_size: Option<u32>,
+    /// Initial learning rate [default: 0.1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// Momentum coefficient, 0 for plain SGD [default: 0.9]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    momentum: Option<f64>,
+    /// Nesterov's form of momentum [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    nesterov: Option<bool>,
+    /// L2 coefficient, applied to every parameter [default: 0.0005]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    weight_decay: Option<f64>,
+    /// End after so many epochs, unless --steps ends the run before [default: 200]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    epochs: Option<u32>,
+    /// End after so many steps, unless --epochs ends the run before
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    steps: Option<u64>,
+    /// Epochs between learning-rate decays, 0 for none [default: 40]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true)]
+    decay_every: Option<u32>,
+    /// Factor of a decay [default: 0.1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    decay_factor: Option<f64>,
+    /// Epochs between evaluations, 0 for one at the end [default: 1]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true)]
+    eval_every: Option<u32>,
+    /// Steps between layer-wise lines in metrics.jsonl [default: dense at the start, sparser later]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true)]
+    log_every: Option<u64>,
+    /// No random crop and flip
+    #[arg(long = "no-augment", action = ArgAction::SetTrue)]
+    #[serde(skip)]
+    is_unaugmented: bool,
+    /// Samples in file order
+    #[arg(long = "no-shuffle", action = ArgAction::SetTrue)]
+    #[serde(skip)]
+    is_unshuffled: bool,
+    /// Train on the first N images only
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    train_limit: Option<usize>,
+    /// Evaluate on the first N test images only
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    test_limit: Option<usize>,
+    /// How k enters: divide, reciprocal or nextafter [default: divide]
+    #[arg(long, value_parser = ["divide", "reciprocal", "nextafter"])]
+    perturbation: Option<String>,
+    /// GPU adapter by index or part of its name (see `lastbit adapters`) [default: the fastest]
+    #[arg(long)]
+    adapter: Option<String>,
+    /// Save a checkpoint every so often: 50steps, 1epoch or 10min [default: 1epoch]
+    #[arg(long, value_name = "INTERVAL", value_parser = checked::<CheckpointEvery>)]
+    checkpoint_every: Option<String>,
+    /// Start from these weights: safetensors with torchvision's names
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// Fault injector: flip the last bit of one element of one replica after one step, to see the control lamp turn red
+    #[arg(long, value_name = "TENSOR:INDEX:STEP:REPLICA", value_parser = checked::<FlipBitText>)]
+    flip_bit: Option<String>,
+}
+
+impl RunFlags {
+    /// The flags that are given, by their key in the TOML file.
+    pub fn given(&self) -> Result<Table, Failure> {
+        let absolute = |path: &Option<PathBuf>| path.as_ref().and_then(|path| std::path::absolute(path).ok());
+        let mut table = Table::try_from(self).map_err(Failure::usage)?;
+        for (key, path) in [("data-dir", absolute(&self.data_dir)), ("init", absolute(&self.init))] {
+            if let Some(path) = path {
+                let text = path.to_str().ok_or_else(|| {
+                    Failure::usage(format!("--{key}: '{}' is not Unicode: rename the folder or file", path.display()))
+                })?;
+                table.insert(key.to_owned(), text.into());
+            }
+        }
+        for (key, is_off) in [("augment", self.is_unaugmented), ("shuffle", self.is_unshuffled)] {
+            if is_off {
+                table.insert(key.to_owned(), false.into());
+            }
+        }
+        Ok(table)
+    }
+}
+
+/// Accepts what parses as a `T`, as text in `T`'s own spelling.
+fn checked<T: FromStr<Err: Display> + Display>(text: &str) -> Result<String, String> {
+    text.parse::<T>().map(|value| value.to_string()).map_err(|error| error.to_string())
+}
+
+/// TOML's integers end at 2^63 - 1.
+fn seed() -> impl clap::builder::TypedValueParser<Value = u64> {
+    clap::value_parser!(u64).range(0..=i64::MAX as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: RunFlags,
+    }
+
+    fn given(flags: &[&str]) -> Table {
+        Line::parse_from([&["train"], flags].concat()).flags.given().unwrap()
+    }
+
+    #[test]
+    fn only_given_flags_are_entries() {
+        assert!(given(&[]).is_empty());
+        let table =
+            given(&["--ks", "1,3,1", "--lr", "0.05", "--no-shuffle", "--nesterov=false", "--activation", "swish:5"]);
+        assert_eq!(table.len(), 5, "{table:?}");
+        assert_eq!(table["ks"].as_array().map(Vec::len), Some(3));
+        assert_eq!(table["shuffle"].as_bool(), Some(false));
+        assert_eq!(table["nesterov"].as_bool(), Some(false));
+        assert_eq!(table["activation"].as_str(), Some("swish"));
+    }
+
+    #[test]
+    fn bad_names_are_refused_at_once() {
+        for flags in [["--net", "resnet9"], ["--dataset", "mnist"], ["--flip-bit", "a:b"], ["--seed", "-1"]] {
+            assert!(Line::try_parse_from([&["train"], &flags[..]].concat()).is_err(), "{flags:?}");
+        }
+    }
+}

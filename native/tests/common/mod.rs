@@ -1,0 +1,116 @@
+//! What the tests of the program share: running it, scratch folders, the files of a run.
+
+// Every test file compiles this module anew and uses its own part of it.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A run small enough to take a second on a software adapter: 8 steps an epoch.
+pub const SMALL: &[&str] = &[
+    "train",
+    "--net",
+    "resnet8",
+    "--width",
+    "0.25",
+    "--dataset",
+    "synthetic",
+    "--batch-size",
+    "8",
+    "--train-limit",
+    "64",
+    "--test-limit",
+    "16",
+    "--ks",
+    "1,3,2",
+];
+
+/// The program with arguments, to be started.
+pub fn command<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lastbit"));
+    command.args(arguments).env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// What the program wrote and how it ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
+
+/// Runs the program to its end.
+pub fn lastbit(arguments: &[&str]) -> Ended {
+    command(arguments).output().unwrap().into()
+}
+
+/// Runs the small run with more flags and expects success.
+pub fn train(flags: &[&str], out: &Path) -> Ended {
+    let ended = lastbit(&[SMALL, flags, &["--out", text(out)]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended
+}
+
+/// A path as an argument.
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// An empty folder for one test.
+pub fn scratch(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// The files that equal runs have equal: metrics, initial weights, and the checkpoints of the named steps.
+pub fn equal_files(run: &Path, steps: &[u64]) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut add = |path: PathBuf| {
+        let name = path.strip_prefix(run).unwrap().display().to_string();
+        files.insert(name, std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
+    };
+    add(run.join("metrics.jsonl"));
+    add(run.join("init.safetensors"));
+    for step in steps {
+        let folder = run.join(format!("checkpoint/step-{step:06}"));
+        let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        entries.for_each(|entry| add(entry.unwrap().path()));
+    }
+    files
+}
+
+/// Compares two runs file by file and says which differ.
+pub fn assert_equal_runs(a: &Path, b: &Path, steps: &[u64]) {
+    let (a, b) = (equal_files(a, steps), equal_files(b, steps));
+    assert!(a.keys().eq(b.keys()), "{:?} against {:?}", a.keys(), b.keys());
+    let different: Vec<_> = a.keys().filter(|name| a[*name] != b[*name]).collect();
+    assert!(different.is_empty(), "these differ: {different:?}");
+}
+
+/// The lines of a JSON-lines file.
+pub fn json_lines(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+}
+
+/// One error line, nothing on standard output, and the exit code.
+pub fn assert_refused(ended: &Ended, code: i32, parts: &[&str]) {
+    let lines: Vec<_> = ended.err.lines().collect();
+    assert!(lines.len() == 1 && lines[0].starts_with("error: "), "not one error line: {ended:?}");
+    assert!(!lines[0].contains("defect") && !lines[0].contains("panicked"), "{ended:?}");
+    for part in parts {
+        assert!(lines[0].contains(part), "'{part}' is missing: {}", lines[0]);
+    }
+    assert_eq!(ended.code, Some(code), "{ended:?}");
+}

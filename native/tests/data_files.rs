@@ -1,0 +1,132 @@
+//! CIFAR-10 from files: where they are found, and what is said of files that are damaged or something else.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{assert_refused, command, json_lines, lastbit, scratch, text};
+
+const RECORD: usize = 3073;
+
+/// Records with all ten labels and pixels that vary.
+fn records(n: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let mut pixel = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..n)
+        .flat_map(|i| std::iter::once((i % 10) as u8).chain((1..RECORD).map(|_| pixel())).collect::<Vec<_>>())
+        .collect()
+}
+
+fn file_names() -> Vec<String> {
+    (1..=5).map(|i| format!("data_batch_{i}.bin")).chain(["test_batch.bin".to_owned()]).collect()
+}
+
+/// A folder with six small files: 40 training and 8 test images.
+fn small_cifar10(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    for (i, name) in file_names().iter().enumerate() {
+        fs::write(folder.join(name), records(8, i as u32)).unwrap();
+    }
+}
+
+fn flags<'a>(data: &'a Path, out: &'a Path) -> Vec<&'a str> {
+    let mut flags =
+        vec!["train", "--net", "resnet8", "--width", "0.25", "--batch-size", "8", "--ks", "1,3", "--steps", "2"];
+    flags.extend(["--data-dir", text(data), "--out", text(out)]);
+    flags
+}
+
+#[test]
+fn folder_parent_and_archive_are_the_same_data() {
+    let home = scratch("places");
+    let folder = home.join("cifar-10-batches-bin");
+    small_cifar10(&folder);
+    let archive = home.join("elsewhere").join("cifar-10-binary.tar.gz");
+    fs::create_dir_all(archive.parent().unwrap()).unwrap();
+    let encoder = flate2::write::GzEncoder::new(fs::File::create(&archive).unwrap(), flate2::Compression::fast());
+    let mut builder = tar::Builder::new(encoder);
+    builder.append_dir_all("cifar-10-batches-bin", &folder).unwrap();
+    builder.into_inner().unwrap().finish().unwrap();
+
+    let mut runs = Vec::new();
+    for (i, data) in [&folder, &home, &archive, &archive.parent().unwrap().to_owned()].into_iter().enumerate() {
+        let out = home.join(format!("run-{i}"));
+        let ended = lastbit(&flags(data, &out));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        runs.push((fs::read(out.join("metrics.jsonl")).unwrap(), fs::read(out.join("manifest.json")).unwrap()));
+        let lines = json_lines(&out.join("metrics.jsonl"));
+        assert_eq!(lines.iter().filter(|line| line["kind"] == "step").count(), 2);
+    }
+    assert!(runs.iter().all(|run| run == &runs[0]));
+
+    fs::write(&archive, &fs::read(&archive).unwrap()[..100]).unwrap();
+    let ended = lastbit(&flags(&archive, &home.join("cut")));
+    assert_refused(&ended, 1, &["cifar-10-binary.tar.gz", "tar.gz", "again"]);
+}
+
+#[test]
+fn damaged_and_foreign_files_are_named() {
+    type Damage = (usize, fn(&Path), &'static [&'static str]);
+    let damages: &[Damage] = &[
+        (2, |file| fs::write(file, &records(8, 0)[..RECORD * 8 - 1]).unwrap(), &["data_batch_3.bin", "bytes"]),
+        (5, |file| fs::write(file, "").unwrap(), &["test_batch.bin", "empty"]),
+        (0, |file| fs::write(file, "<!DOCTYPE html>").unwrap(), &["data_batch_1.bin"]),
+        // Sparse: larger than any such file, and than memory.
+        (1, |file| fs::File::create(file).unwrap().set_len(1 << 40).unwrap(), &["data_batch_2.bin", "30730000"]),
+        (4, |file| fs::remove_file(file).unwrap(), &["data_batch_5.bin", "cannot read"]),
+        (
+            3,
+            |file| {
+                let mut bytes = records(8, 0);
+                bytes[RECORD * 7] = 10;
+                fs::write(file, bytes).unwrap();
+            },
+            &["data_batch_4.bin", "label 10", "record 7"],
+        ),
+    ];
+    let home = scratch("damaged");
+    for (index, damage, parts) in damages {
+        let data = home.join("data");
+        small_cifar10(&data);
+        damage(&data.join(&file_names()[*index]));
+        assert_refused(&lastbit(&flags(&data, &home.join("run"))), 1, parts);
+        assert!(!home.join("run").exists());
+    }
+}
+
+#[test]
+fn without_data_the_archive_is_named() {
+    let home = scratch("no-data");
+    let out = home.join("run");
+    let parts = ["CIFAR-10", "cifar-10-binary.tar.gz", "--data-dir", "--dataset synthetic"];
+    assert_refused(&lastbit(&flags(&home, &out)), 1, &parts);
+    let bare = ["train", "--net", "resnet8", "--steps", "1", "--out", "run"];
+    let in_empty_home =
+        |user: &PathBuf| command(bare).current_dir(&home).env("XDG_DATA_HOME", user).output().unwrap().into();
+    assert_refused(&in_empty_home(&home), 1, &parts);
+    small_cifar10(&home.join("user").join("lastbit"));
+    let ended: common::Ended = command([&bare[..], &["--batch-size", "8", "--width", "0.25"]].concat())
+        .current_dir(&home)
+        .env("XDG_DATA_HOME", home.join("user"))
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_images_only() {
+    let home = scratch("other-images");
+    let (data, out) = (home.join("data"), home.join("run"));
+    small_cifar10(&data);
+    assert_eq!(lastbit(&flags(&data, &out)).code, Some(0));
+    fs::write(data.join("data_batch_1.bin"), records(8, 99)).unwrap();
+    let mut longer = flags(&data, &out);
+    longer.extend(["--resume", "--steps", "4"]);
+    longer.drain(9..11);
+    assert_refused(&lastbit(&longer), 2, &["--data-dir", "other images"]);
+}

@@ -1,0 +1,109 @@
+//! Runs and their folders: equal runs have equal files, and the control lamp tells the truth.
+
+mod common;
+
+use std::fs;
+
+use common::{SMALL, assert_equal_runs, assert_refused, json_lines, lastbit, scratch, text, train};
+use serde_json::Value;
+
+fn summary(run: &std::path::Path) -> Value {
+    serde_json::from_slice(&fs::read(run.join("summary.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn equal_runs_have_equal_files_and_green_controls() {
+    let home = scratch("equal");
+    let (a, b, c) = (home.join("a"), home.join("b"), home.join("c"));
+    let ended = train(&["--steps", "10"], &a);
+    assert!(ended.out.contains("control: 0 bits differ") && ended.out.contains("control green"), "{ended:?}");
+    assert!(!ended.out.contains('\u{1b}') && ended.err.is_empty(), "escape codes or warnings: {ended:?}");
+    train(&["--steps", "10"], &b);
+    assert_equal_runs(&a, &b, &[8, 10]);
+    // The config that the run wrote makes the same run.
+    let ended = lastbit(&["train", "--config", text(&a.join("config.toml")), "--out", text(&c)]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_equal_runs(&a, &c, &[8, 10]);
+    assert_eq!(fs::read(a.join("config.toml")).unwrap(), fs::read(c.join("config.toml")).unwrap());
+
+    let kinds: Vec<_> = json_lines(&a.join("metrics.jsonl")).iter().map(|line| line["kind"].to_string()).collect();
+    assert_eq!(kinds.iter().filter(|kind| *kind == "\"step\"").count(), 10);
+    assert_eq!(kinds.iter().filter(|kind| *kind == "\"epoch\"").count(), 2, "after step 8 and at the end");
+    assert_eq!(json_lines(&a.join("timing.jsonl")).len(), 10);
+    let summary = summary(&a);
+    assert_eq!(summary["finished"], true);
+    assert_eq!(summary["control"]["green"], true);
+    assert_eq!(summary["control"]["replicas"][0]["differing"], 0);
+    assert_eq!(summary["fingerprints"][0], summary["fingerprints"][2], "k = 2 has the bits of k = 1");
+    assert_ne!(summary["fingerprints"][0], summary["fingerprints"][1], "k = 3 has not");
+    let manifest: Value = serde_json::from_slice(&fs::read(a.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["network"]["name"], "resnet8");
+    for hash in [&manifest["dataset"]["sha256"], &manifest["environment"]["shaders_sha256"]] {
+        assert_eq!(hash.as_str().map(str::len), Some(64));
+    }
+}
+
+#[test]
+fn a_flipped_bit_turns_the_lamp_red() {
+    let out = scratch("flip").join("run");
+    // Replica 2 has k = 2, a control; one element of one convolution differs right after the step.
+    let ended = train(&["--steps", "4", "--flip-bit", "layer2.0.conv1.weight:17:3:2"], &out);
+    let steps: Vec<Value> =
+        json_lines(&out.join("metrics.jsonl")).into_iter().filter(|line| line["kind"] == "step").collect();
+    let differing: Vec<_> = steps.iter().map(|step| step["differing"][2].as_u64().unwrap()).collect();
+    assert_eq!(differing[..3], [0, 0, 1], "{differing:?}");
+    assert!(differing[3] > 1, "the next step spreads it: {differing:?}");
+    assert!(ended.out.contains("control: 1 element differs (RED)"), "{ended:?}");
+    assert!(ended.err.contains("CONTROL IS RED since step 3"), "{ended:?}");
+    let summary = summary(&out);
+    assert_eq!(summary["control"]["green"], false);
+    assert_eq!(summary["control"]["first_red_step"], 3);
+    assert_eq!(summary["flip_bit"], "layer2.0.conv1.weight:17:3:2");
+}
+
+#[test]
+fn given_weights_start_a_run() {
+    let home = scratch("init");
+    let (first, second) = (home.join("first"), home.join("second"));
+    train(&["--steps", "2", "--seed-init", "7"], &first);
+    let init = first.join("init.safetensors");
+    train(&["--steps", "2", "--init", text(&init)], &second);
+    let read = |run: &std::path::Path, name| fs::read(run.join(name)).unwrap();
+    assert_eq!(read(&first, "init.safetensors"), read(&second, "init.safetensors"));
+    assert_eq!(read(&first, "metrics.jsonl"), read(&second, "metrics.jsonl"));
+    // Weights of another width.
+    let out = home.join("wide");
+    let wide = [&SMALL[..3], &["--dataset", "synthetic", "--init", text(&init), "--out", text(&out)]];
+    assert_refused(&lastbit(&wide.concat()), 1, &["--init", "init.safetensors", "conv1.weight"]);
+}
+
+#[test]
+fn the_one_layer_network_trains_on_its_checkerboard() {
+    let out = scratch("one-layer").join("run");
+    let mut flags = vec!["train", "--net", "one-layer", "--lr", "0.01", "--momentum", "0", "--weight-decay", "20"];
+    flags.extend(["--batch-size", "1", "--steps", "3", "--ks", "1,3,1", "--out", text(&out)]);
+    let ended = lastbit(&flags);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let lines = json_lines(&out.join("metrics.jsonl"));
+    assert_eq!(lines.iter().filter(|line| line["kind"] == "step").count(), 3);
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_writes_nothing() {
+    let home = scratch("dry-run");
+    let out = home.join("run");
+    let ended = lastbit(&["train", "--dataset", "synthetic", "--dry-run", "--out", text(&out)]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("855770 parameters") && ended.out.contains("memory"), "{ended:?}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn adapters_and_smoke_speak_json() {
+    let adapters: Value = serde_json::from_str(&lastbit(&["adapters", "--json"]).out).unwrap();
+    let first = adapters.as_array().and_then(|list| list.first()).expect("tests need an adapter");
+    let table = lastbit(&["adapters"]);
+    assert!(table.code == Some(0) && table.out.contains(first["name"].as_str().unwrap()), "{table:?}");
+    let smoke: Value = serde_json::from_str(&lastbit(&["smoke", "--json"]).out).unwrap();
+    assert_eq!(smoke["fingerprint"].as_str().map(str::len), Some(16));
+}

@@ -1,0 +1,112 @@
+//! What this machine is and has: asked of the machine itself, never of a list kept here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::process;
+
+/// How missing programs can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packages {
+    /// `apt-get install` works as it is.
+    DebianRoot,
+    /// `sudo apt-get install` would, but that is the user's to say.
+    Debian,
+    /// By the user's own means.
+    Other,
+}
+
+/// The kind of machine this is.
+pub fn packages() -> Packages {
+    let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    if !os_release.lines().any(|line| line == "ID=debian") {
+        return Packages::Other;
+    }
+    let user = process::capture(&mut process::command("id", &["-u"]), Duration::from_secs(10));
+    if user.is_ok_and(|id| id.trim() == "0") { Packages::DebianRoot } else { Packages::Debian }
+}
+
+/// The folder that cargo builds into, wherever the user's configuration puts it.
+pub fn target_dir() -> Result<&'static Path> {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(found);
+    }
+    let mut cargo = process::command("cargo", &["metadata", "--no-deps", "--format-version", "1"]);
+    let metadata = process::capture(&mut cargo, Duration::from_secs(300))?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).context("cargo metadata prints JSON")?;
+    let folder = metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?;
+    Ok(FOUND.get_or_init(|| PathBuf::from(folder)))
+}
+
+/// Chromium or Chrome: the variable CHROMIUM, then the PATH, then where macOS keeps programs.
+pub fn chromium() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("CHROMIUM") {
+        return Some(PathBuf::from(named)).filter(|file| file.is_file());
+    }
+    let mac = [
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ];
+    process::find_program(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"])
+        .or_else(|| mac.iter().map(PathBuf::from).find(|file| file.is_file()))
+}
+
+/// The Vulkan driver file of the SwiftShader that comes with `chromium`, where there is one.
+pub fn swiftshader(chromium: &Path) -> Option<PathBuf> {
+    // The program on the PATH is a link or a script; the files lie beside the real one, which distributions put here.
+    let beside = fs::canonicalize(chromium).ok().and_then(|file| file.parent().map(Path::to_path_buf));
+    let usual = [
+        "/usr/lib/chromium",
+        "/usr/lib64/chromium",
+        "/usr/lib/chromium-browser",
+        "/usr/lib64/chromium-browser",
+        "/opt/google/chrome",
+    ];
+    let folders = beside.into_iter().chain(usual.iter().map(PathBuf::from));
+    folders.map(|folder| folder.join("vk_swiftshader_icd.json")).find(|file| file.is_file())
+}
+
+/// True when a program can reach the GPU by Vulkan: a loader and at least one driver. Only Linux needs to be asked.
+pub fn has_vulkan() -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some());
+    let folders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let installed = folders.iter().any(|folder| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some()));
+    has_library("libvulkan.so.1") && (named || installed)
+}
+
+fn has_library(name: &str) -> bool {
+    let triple = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let folders = [triple.as_str(), "/usr/lib64", "/usr/lib", "/usr/local/lib"];
+    folders.iter().any(|folder| Path::new(folder).join(name).exists())
+}
+
+/// Node.js's major version, when both it and npm are there.
+pub fn node_major() -> Option<u32> {
+    process::find_program(&["npm"])?;
+    let version = process::capture(&mut process::command("node", &["--version"]), Duration::from_secs(30)).ok()?;
+    major_of(&version)
+}
+
+fn major_of(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_versions_are_read() {
+        assert_eq!(major_of("v20.20.2\n"), Some(20));
+        assert_eq!(major_of("v8.0.0"), Some(8));
+        assert_eq!(major_of("command not found"), None);
+    }
+}

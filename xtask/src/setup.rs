@@ -1,0 +1,177 @@
+//! Set-up: finds out what a stage needs and this machine lacks, installs it where that can be done without asking
+//! (Debian as root, rustup components), and otherwise says exactly what to install.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::host::{self, Packages};
+use crate::{process, wasm};
+
+const INSTALL_LIMIT: Duration = Duration::from_secs(20 * 60);
+const NODE_MAJOR: u32 = 20;
+
+/// Something that stages need.
+struct Need {
+    what: &'static str,
+    present: fn() -> bool,
+    /// Debian's packages; none where Debian has nothing recent enough.
+    debian: &'static [&'static str],
+    /// What to do where there are no such packages.
+    otherwise: &'static str,
+}
+
+const NEEDS: [Need; 4] = [
+    Need {
+        what: "a Vulkan driver",
+        present: host::has_vulkan,
+        debian: &["mesa-vulkan-drivers", "libvulkan1"],
+        otherwise: "install your GPU's Vulkan driver and loader, or Mesa's software driver lavapipe",
+    },
+    Need {
+        what: "Chromium",
+        present: || host::chromium().is_some(),
+        debian: &["chromium"],
+        otherwise: "install Chromium or Chrome and put it on the PATH, or name its executable in CHROMIUM",
+    },
+    Need {
+        what: "Node.js 20 or newer, with npm",
+        present: || host::node_major().is_some_and(|major| major >= NODE_MAJOR),
+        debian: &[],
+        otherwise: "install Node.js 20 or newer and npm, and put both on the PATH",
+    },
+    Need {
+        what: "a wasm32 toolchain",
+        present: || wasm::toolchain().is_some() || wasm::add_target(),
+        debian: &wasm::DEBIAN_PACKAGES,
+        otherwise: "run `rustup target add wasm32-unknown-unknown`",
+    },
+];
+
+/// What to do about what is missing.
+#[derive(Debug, PartialEq, Eq)]
+enum Plan {
+    Nothing,
+    Install(Vec<&'static str>),
+    Tell(Vec<String>),
+}
+
+fn plan(missing: &[&Need], packages: Packages) -> Plan {
+    if missing.is_empty() {
+        return Plan::Nothing;
+    }
+    let installable = |need: &&&Need| packages != Packages::Other && !need.debian.is_empty();
+    let wanted: Vec<&str> = missing.iter().filter(installable).flat_map(|need| need.debian).copied().collect();
+    let by_hand = missing.iter().filter(|need| !installable(need));
+    let mut lines: Vec<String> =
+        by_hand.map(|need| format!("no {}: {}", without_article(need), need.otherwise)).collect();
+    if lines.is_empty() && packages == Packages::DebianRoot {
+        return Plan::Install(wanted);
+    }
+    if !wanted.is_empty() {
+        let sudo = if packages == Packages::DebianRoot { "" } else { "sudo " };
+        lines.push(format!("run `{sudo}apt-get install --no-install-recommends {}`", wanted.join(" ")));
+    }
+    Plan::Tell(lines)
+}
+
+fn without_article(need: &Need) -> &'static str {
+    need.what.strip_prefix("a ").unwrap_or(need.what)
+}
+
+/// Sees to everything that the stages need.
+pub fn run() -> Result<()> {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        ensure_component(component, subcommand)?;
+    }
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+    match plan(&missing, host::packages()) {
+        Plan::Nothing => {}
+        Plan::Install(packages) => install(&packages)?,
+        Plan::Tell(lines) => bail!("{}", lines.join("; ")),
+    }
+    let still = missing.iter().filter(|need| !(need.present)()).map(|need| need.what);
+    let still: Vec<&str> = still.collect();
+    if !still.is_empty() {
+        bail!("installed, but still not found: {}", still.join(", "));
+    }
+    println!("set-up: everything is there");
+    Ok(())
+}
+
+fn ensure_component(component: &str, subcommand: &str) -> Result<()> {
+    let present = || process::succeeds("cargo", &[subcommand, "--version"]);
+    if present() {
+        return Ok(());
+    }
+    println!("set-up: {component} is missing, trying rustup");
+    let mut rustup = process::command("rustup", &["component", "add", component]);
+    if process::run(&mut rustup, Duration::from_secs(180)).is_err() || !present() {
+        bail!("no {component}: install it for the Rust in use (`rustup component add {component}`)");
+    }
+    Ok(())
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    println!("set-up: installing {}", packages.join(", "));
+    let apt_get = |arguments: &[&str]| {
+        let mut command = process::command("apt-get", arguments);
+        process::run(command.env("DEBIAN_FRONTEND", "noninteractive"), INSTALL_LIMIT)
+    };
+    apt_get(&["update", "--quiet"])?;
+    let mut arguments = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt_get(&arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(indices: &[usize]) -> Vec<&'static Need> {
+        const STATIC: &[Need] = &NEEDS;
+        indices.iter().map(|&index| &STATIC[index]).collect()
+    }
+
+    #[test]
+    fn nothing_missing_needs_nothing() {
+        for packages in [Packages::DebianRoot, Packages::Debian, Packages::Other] {
+            assert_eq!(plan(&[], packages), Plan::Nothing);
+        }
+    }
+
+    #[test]
+    fn root_on_debian_installs_all_at_once() {
+        let wanted = vec![
+            "mesa-vulkan-drivers",
+            "libvulkan1",
+            "chromium",
+            "rustc-web",
+            "cargo-web",
+            "rust-web-src",
+            "rust-web-clippy",
+        ];
+        assert_eq!(plan(&needs(&[0, 1, 3]), Packages::DebianRoot), Plan::Install(wanted));
+    }
+
+    #[test]
+    fn a_user_on_debian_is_told_the_one_command() {
+        let lines = vec!["run `sudo apt-get install --no-install-recommends chromium`".to_owned()];
+        assert_eq!(plan(&needs(&[1]), Packages::Debian), Plan::Tell(lines));
+    }
+
+    #[test]
+    fn what_debian_lacks_is_told_before_anything_is_installed() {
+        let Plan::Tell(lines) = plan(&needs(&[1, 2]), Packages::DebianRoot) else { panic!("must tell") };
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("no Node.js 20 or newer, with npm: install"), "{}", lines[0]);
+        assert_eq!(lines[1], "run `apt-get install --no-install-recommends chromium`");
+    }
+
+    #[test]
+    fn elsewhere_every_need_has_its_own_line() {
+        let Plan::Tell(lines) = plan(&needs(&[0, 1, 2, 3]), Packages::Other) else { panic!("must tell") };
+        assert_eq!(lines.len(), 4);
+        assert!(lines.iter().all(|line| !line.contains("apt-get")));
+    }
+}
