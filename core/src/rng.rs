@@ -126,7 +126,7 @@ impl Stream {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// `tests/kat_vectors` of the Random123 library, the three lines `philox4x32 10`.
@@ -140,7 +140,7 @@ mod tests {
     }
 
     /// A 64-bit FNV-1a hash.
-    fn hash(words: impl IntoIterator<Item = u32>) -> u64 {
+    pub(crate) fn hash(words: impl IntoIterator<Item = u32>) -> u64 {
         let bytes = words.into_iter().flat_map(u32::to_le_bytes);
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
@@ -190,7 +190,7 @@ mod tests {
     fn below_is_even() {
         let mut stream = Stream::new(3, Purpose::Order, 0);
         assert!((0..10).all(|_| stream.below(1) == 0));
-        // A third of the words would favour low values without rejection: 2^32 = 1.33 n.
+        // Without rejection the words, 1.33 n in number, would fall on the lower values unevenly.
         let n = 3 << 30;
         let low = (0..40_000).filter(|_| stream.below(n) < n / 2).count();
         assert!((19_500..20_500).contains(&low), "5 standard deviations: {low}");

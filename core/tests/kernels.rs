@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lastbit_core::gpu::{Dispatch, Kernel, Recording};
+use lastbit_core::gpu::{Dispatch, Kernel, Recording, Shader};
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::ops::{Activation, Shape, Tile, sgd::Perturbation};
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
@@ -71,11 +71,18 @@ fn all_recordings() -> Vec<Recording> {
     all
 }
 
+/// What the benchmarks measure an adapter by.
+const RATES: [Shader; 2] = [
+    Shader { name: "fma_rate", source: include_str!("../../shaders/fma_rate.wgsl") },
+    Shader { name: "copy_rate", source: include_str!("../../shaders/copy_rate.wgsl") },
+];
+
 fn kernels() -> Vec<Kernel> {
     let recordings = all_recordings();
     let mut seen = HashSet::new();
-    let all = recordings.iter().flat_map(Recording::dispatches).map(|d| &d.kernel);
-    all.filter(|kernel| seen.insert(*kernel)).cloned().collect()
+    let launched = recordings.iter().flat_map(Recording::dispatches).map(|d| d.kernel.clone());
+    let rates = RATES.map(|shader| Kernel::new(shader, &[("ROUNDS", 16.into())]));
+    launched.chain(rates).filter(|kernel| seen.insert(kernel.clone())).collect()
 }
 
 fn through_naga(source: &str) -> Result<(), String> {

@@ -50,7 +50,7 @@ impl RunConfig {
     pub fn from_table(table: &Table, source: &str) -> Result<Self, Failure> {
         let mut train = table.clone();
         let host = HOST_KEYS.iter().filter_map(|key| train.remove_entry(*key)).collect::<Table>();
-        let unreadable = |error: toml::de::Error| Failure::usage(format!("{source}: {}", error.message()));
+        let unreadable = |error: toml::de::Error| Failure::usage(format!("{source}: {error}"));
         let mut config =
             Self { train: train.try_into().map_err(unreadable)?, host: host.try_into().map_err(unreadable)? };
         if config.train.net == NetKind::OneLayer && !table.contains_key("dataset") {

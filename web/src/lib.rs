@@ -4,7 +4,6 @@
 #![cfg(target_arch = "wasm32")]
 
 use lastbit_core::gpu::AdapterChoice;
-use lastbit_core::smoke;
 use wasm_bindgen::prelude::*;
 
 /// Sends panics to the console, with file and line, before they become a bare `unreachable`.
@@ -17,8 +16,8 @@ pub fn start() {
 ///
 /// # Errors
 /// No WebGPU adapter, or a step that the adapter refused.
-#[wasm_bindgen(js_name = smoke)]
-pub async fn smoke_step() -> Result<String, JsError> {
-    let report = smoke::run(&AdapterChoice::Best).await?;
+#[wasm_bindgen]
+pub async fn smoke() -> Result<String, JsError> {
+    let report = lastbit_core::smoke::run(&AdapterChoice::Best).await?;
     Ok(serde_json::to_string(&report)?)
 }

@@ -26,3 +26,36 @@ pub fn choices(seed_augment: u64, epoch: u64, position_of_first_sample_in_epoch:
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::tests::hash;
+
+    /// Frozen: the same crops in every version and on every platform.
+    #[test]
+    fn choices_keep_their_values() {
+        let found = hash(choices(1, 2, 3, 1000));
+        assert_eq!(found, 0, "{found:#018x}");
+    }
+
+    #[test]
+    fn batches_do_not_matter() {
+        let whole = choices(1, 5, 0, 100);
+        let parts = [choices(1, 5, 0, 33), choices(1, 5, 33, 64), choices(1, 5, 97, 3)].concat();
+        assert_eq!(whole, parts);
+        assert_ne!(whole, choices(2, 5, 0, 100));
+        assert_ne!(whole, choices(1, 6, 0, 100));
+    }
+
+    #[test]
+    fn every_choice_comes_equally_often() {
+        let mut counts = [[[0_u32; 2]; 9]; 9];
+        for choice in choices(1, 0, 0, 162_000) {
+            counts[(choice & 255) as usize][(choice >> 8 & 255) as usize][(choice >> 16) as usize] += 1;
+        }
+        let mut all = counts.as_flattened().as_flattened().iter();
+        assert!(all.all(|c| c.abs_diff(1000) < 160), "5 standard deviations: {counts:?}");
+        assert_eq!(CENTERED, 4 | 4 << 8);
+    }
+}

@@ -21,3 +21,18 @@ pub fn dataset(size: u32) -> Dataset {
         crop_and_flip: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn light_and_dark_alternate() {
+        let data = dataset(4).checked().unwrap();
+        assert_eq!(data.train.image(0)[..8], [255, 0, 255, 0, 0, 255, 0, 255]);
+        assert_eq!((data.train.labels.as_slice(), data.test.len()), ([1_u8].as_slice(), 1));
+        assert_eq!(dataset(3).train.pixels, [255, 0, 255, 0, 255, 0, 255, 0, 255], "an odd size");
+        let input = |byte: u8| (f32::from(byte) / 255.0 - data.normalization.mean[0]) / data.normalization.std[0];
+        assert_eq!([input(0), input(255)], [-1.0, 1.0]);
+    }
+}

@@ -55,6 +55,9 @@ fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), DataE
     if bytes.is_empty() {
         return Err(DataError::Empty { file: file() });
     }
+    if let Some((found, remedy)) = foreign(bytes) {
+        return Err(DataError::Foreign { file: file(), found, remedy });
+    }
     let (whole, over) = (bytes.len() / RECORD_BYTES, bytes.len() % RECORD_BYTES);
     if over != 0 {
         let (next, short) = (whole + 1, RECORD_BYTES - over);
@@ -72,4 +75,112 @@ fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), DataE
         set.pixels.extend_from_slice(&fields[1..]);
     }
     Ok(())
+}
+
+/// What else people have under these names, and the remedy; `None` for what may be CIFAR-10. All that begins with a
+/// label passes, whatever follows: none of these files does, but for CIFAR-100, known by its length.
+fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    const UNPACK: &str = "unpack it and give the .bin files in it";
+    const BINARY: &str = "use the \"binary version\", cifar-10-binary.tar.gz";
+    const AGAIN: &str = "the download failed, download it again";
+    if [10_000, 50_000].contains(&(bytes.len() / (RECORD_BYTES + 1))) && bytes.len().is_multiple_of(RECORD_BYTES + 1) {
+        return Some(("as long as CIFAR-100", BINARY));
+    }
+    if usize::from(bytes[0]) < CLASS_NAMES.len() {
+        return None;
+    }
+    const SIGNATURES: [(&[u8], &str, &str); 9] = [
+        (b"\x1f\x8b", "a gzip archive", UNPACK),
+        (b"PK\x03\x04", "a zip archive", UNPACK),
+        (b"\xfd7zXZ", "an xz archive", UNPACK),
+        (b"BZh", "a bzip2 archive", UNPACK),
+        (b"cifar-10", "a tar archive", UNPACK),
+        (b"\x80", "a Python pickle", BINARY),
+        (b"\x89PNG", "a PNG image", BINARY),
+        (b"\xff\xd8\xff", "a JPEG image", BINARY),
+        (b"version https://git-lfs", "a Git LFS pointer", "fetch the file itself with git lfs pull"),
+    ];
+    if let Some((_, found, remedy)) = SIGNATURES.iter().find(|(signature, ..)| bytes.starts_with(signature)) {
+        return Some((found, remedy));
+    }
+    let start = bytes[..bytes.len().min(64)].trim_ascii_start();
+    if start.starts_with(b"<") {
+        return Some(("a web page", AGAIN));
+    }
+    start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).then_some(("text", AGAIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records of these labels; the pixels of record r are r.
+    fn records(labels: &[u8]) -> Vec<u8> {
+        let record = |(r, &label): (usize, &u8)| [&[label], [r as u8; RECORD_BYTES - 1].as_slice()].concat();
+        labels.iter().enumerate().flat_map(record).collect()
+    }
+
+    fn message(bytes: &[u8]) -> String {
+        parse("data_batch_2.bin", bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn records_become_images() {
+        let mut bytes = records(&[9, 0, 3]);
+        bytes[RECORD_BYTES + 1 + 1024] = 77; // second record: first green pixel
+        let set = parse("test_batch.bin", &bytes).unwrap();
+        assert_eq!((set.shape, set.labels.as_slice()), (Shape::new(3, 32, 32), [9, 0, 3].as_slice()));
+        assert_eq!(set.image(1)[1023..1026], [1, 77, 1]);
+        assert_eq!(set.image(2), [2; 3072]);
+    }
+
+    #[test]
+    fn files_follow_each_other() {
+        let file = |name: &str, labels: &[u8]| (name.to_owned(), records(labels));
+        let train = [file("data_batch_1.bin", &[1, 2]), file("data_batch_2.bin", &[3])];
+        let data = dataset(&train, &file(TEST_FILE, &[4])).unwrap();
+        assert_eq!((data.train.labels.as_slice(), data.test.labels.as_slice()), ([1, 2, 3].as_slice(), [4].as_slice()));
+        assert_eq!((data.shape(), data.class_names[3].as_str()), (Shape::new(3, 32, 32), "cat"));
+
+        let message = dataset(&[], &file(TEST_FILE, &[4])).unwrap_err().to_string();
+        assert!(message.starts_with("cifar10: there is no training file, give at least one of data_batch_1.bin, "));
+        let error = dataset(&train, &file(TEST_FILE, &[10])).unwrap_err();
+        assert_eq!(error, DataError::Label { file: TEST_FILE.into(), record: 0, label: 10 });
+    }
+
+    #[test]
+    fn broken_files_are_explained() {
+        assert_eq!(message(&[]), "data_batch_2.bin is empty: download the data set again");
+        assert_eq!(
+            message(&records(&[1, 2, 3])[..2 * RECORD_BYTES + 100]),
+            "data_batch_2.bin has 6246 bytes, which is 100 bytes over 2 records of 3073 bytes and 2973 bytes short of 3 \
+             (a complete file has 30730000 bytes): it is cut off or damaged, download it again"
+        );
+        assert_eq!(
+            message(&records(&[1, 2, 200])),
+            "data_batch_2.bin: record 2 (counting from 0) has label 200, but CIFAR-10 has labels 0 to 9: the file is \
+             damaged or of another data set, download it again"
+        );
+        assert_eq!(
+            message(&vec![0; FILE_BYTES + RECORD_BYTES]),
+            "data_batch_2.bin has 30733073 bytes, more than the 30730000 bytes (10000 records) of a CIFAR-10 file: give \
+             the original files data_batch_1.bin to data_batch_5.bin and test_batch.bin"
+        );
+    }
+
+    #[test]
+    fn other_files_are_recognised() {
+        let cases: [(&[u8], &str); 7] = [
+            (b"\x1f\x8b\x08\0", "a gzip archive: unpack it and give the .bin files in it"),
+            (b"cifar-10-batches-bin/\0\0", "a tar archive: unpack it and give the .bin files in it"),
+            (b"\x80\x02}q\x01", "a Python pickle: use the \"binary version\", cifar-10-binary.tar.gz"),
+            (b"\n <!DOCTYPE html>\xc3", "a web page: the download failed, download it again"),
+            (b"404 Not Found\n", "text: the download failed, download it again"),
+            (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer: fetch the file itself with git lfs pull"),
+            (&vec![0; 3074 * 10_000], "as long as CIFAR-100: use the \"binary version\", cifar-10-binary.tar.gz"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(message(bytes), format!("data_batch_2.bin is not a CIFAR-10 binary file but {expected}"));
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub enum DataError {
         /// File name.
         file: String,
         /// What it looks like.
-        found: String,
+        found: &'static str,
         /// What to do.
         remedy: &'static str,
     },

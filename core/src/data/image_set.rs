@@ -115,3 +115,44 @@ impl Dataset {
         self.train.shape
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::checkerboard;
+
+    #[test]
+    fn a_set_keeps_its_first_images() {
+        let mut set = ImageSet { shape: Shape::new(1, 1, 2), pixels: vec![1, 2, 3, 4, 5, 6], labels: vec![7, 8, 9] };
+        assert_eq!((set.len(), set.image(2)), (3, [5, 6].as_slice()));
+        set.truncate(usize::MAX);
+        assert_eq!(set.len(), 3);
+        set.truncate(1);
+        assert_eq!((set.pixels.as_slice(), set.labels.as_slice()), ([1, 2].as_slice(), [7].as_slice()));
+        set.truncate(0);
+        assert!(set.is_empty());
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let good = || checkerboard::dataset(2);
+        let image = good().train;
+        let short = ImageSet { pixels: vec![0; 3], ..image.clone() };
+        let wide = ImageSet { shape: Shape::new(1, 1, 4), ..image.clone() };
+        let label = ImageSet { labels: vec![2], ..image };
+        let cases = [
+            (Dataset { test: wide, ..good() }, "training images are 1 x 2 x 2, test images 1 x 1 x 4"),
+            (Dataset { train: short, ..good() }, "1 training labels need 4 bytes of pixels, not 3"),
+            (Dataset { test: label, ..good() }, "a test label is 2, but there are 2 classes"),
+            (Dataset { class_names: vec![], ..good() }, "not every class has one name"),
+            (
+                Dataset { normalization: Normalization { mean: vec![0.0; 3], std: vec![1.0; 3] }, ..good() },
+                "normalisation and images have different numbers of channels",
+            ),
+        ];
+        for (data, problem) in cases {
+            let message = data.checked().unwrap_err().to_string();
+            assert_eq!(message, format!("checkerboard: {problem}: check how the data set was put together"));
+        }
+    }
+}

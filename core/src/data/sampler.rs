@@ -37,3 +37,44 @@ impl Sampler {
         batch.unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(sampler: &mut Sampler, epoch: u64) -> Vec<u32> {
+        (0..sampler.batches_per_epoch()).flat_map(|i| sampler.batch(epoch, i).to_vec()).collect()
+    }
+
+    #[test]
+    fn an_epoch_sees_every_image_once() {
+        for (n, batch_size, batches) in [(10, 3, 4), (9, 3, 3), (2, 5, 1), (0, 4, 0)] {
+            let mut sampler = Sampler::new(n, batch_size, true, 1);
+            assert_eq!(sampler.batches_per_epoch(), batches);
+            let mut seen = epoch(&mut sampler, 4);
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..n as u32));
+            assert!(sampler.batch(4, batches).is_empty());
+        }
+        assert_eq!(Sampler::new(50_000, 128, true, 1).batches_per_epoch(), 391);
+        assert_eq!(Sampler::new(50_000, 128, true, 1).batch(0, 390).len(), 80);
+    }
+
+    #[test]
+    fn order_depends_on_seed_and_epoch_only() {
+        let new = |batch_size, seed| Sampler::new(100, batch_size, true, seed);
+        let mut sampler = new(8, 1);
+        let (first, second) = (epoch(&mut sampler, 0), epoch(&mut sampler, 1));
+        assert_ne!(first, second);
+        assert_eq!(first, epoch(&mut sampler, 0), "after another epoch");
+        assert_eq!(second, epoch(&mut new(7, 1), 1), "at another batch size, without epoch 0 before");
+        assert_ne!(first, epoch(&mut new(8, 2), 0));
+    }
+
+    #[test]
+    fn without_shuffling_images_come_in_file_order() {
+        let mut sampler = Sampler::new(10, 4, false, 1);
+        assert_eq!(epoch(&mut sampler, 3), (0..10).collect::<Vec<_>>());
+        assert_eq!(sampler.batch(5, 2), [8, 9]);
+    }
+}

@@ -24,8 +24,8 @@ pub fn dataset(seed: u64, train: usize, test: usize) -> Dataset {
         class_names: CLASS_NAMES.map(String::from).to_vec(),
         train: images(seed, 0, train),
         test: images(seed, FIRST_TEST, test),
-        normalization: Normalization { mean: vec![0.5; 3], std: vec![0.25; 3] },
-        pad_byte: 128,
+        normalization: Normalization { mean: vec![0.425; 3], std: vec![0.224; 3] },
+        pad_byte: 108,
         crop_and_flip: true,
     }
 }
@@ -76,6 +76,8 @@ struct Scene {
     frame: Frame,
     /// Period of a texture, half the extent of a shape, in pixels.
     size: f64,
+    /// 1 or -1: which of the two diagonals the stripes follow.
+    diagonal: f64,
     ground: [f64; 3],
     figure: [f64; 3],
     /// Light added per pixel to the right and down.
@@ -88,6 +90,8 @@ struct Scene {
 
 impl Scene {
     fn new(class: u8, stream: &mut Stream) -> Self {
+        // The ranges make a ResNet-8 reach 75 to 85 % in 100 steps of 64 images. What counts most is that the figure is
+        // always the lighter part: with either sign of contrast, shapes take several times as long.
         let texture = class < TEXTURES;
         let (shift, size) = if texture { (8.0, (5.0, 11.0)) } else { (5.0, (6.0, 12.0)) };
         let mut colour = |low, high| [(); 3].map(|()| between(stream, low, high));
@@ -98,6 +102,7 @@ impl Scene {
             class,
             frame: Frame::new(stream, shift, 0.3),
             size: between(stream, size.0, size.1),
+            diagonal: if stream.below(2) == 0 { 1.0 } else { -1.0 },
             ground,
             figure: [0, 1, 2].map(|c| ground[c] + contrast[c]),
             slope: [(); 2].map(|()| between(stream, -1.0, 1.0)),
@@ -133,7 +138,7 @@ impl Scene {
         match self.class {
             0 => stripes(v, size),
             1 => stripes(u, size),
-            2 => stripes((u + v) * std::f64::consts::FRAC_1_SQRT_2, size),
+            2 => stripes((u + self.diagonal * v) * std::f64::consts::FRAC_1_SQRT_2, size),
             3 => {
                 // Inside where exactly one of two stripe patterns is.
                 let (a, b) = (stripes(u, size * 1.4), stripes(v, size * 1.4));
@@ -168,4 +173,49 @@ fn covered(outside: f64) -> f64 {
 fn rough_normal(stream: &mut Stream) -> f64 {
     let sum: u32 = stream.next_u32().to_le_bytes().map(u32::from).iter().sum();
     (f64::from(sum) - 510.0) / 147.8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::tests::hash;
+
+    /// Frozen: the same images in every version and on every platform.
+    #[test]
+    fn images_keep_their_values() {
+        let hashes = |seed| {
+            let Dataset { train, test, .. } = dataset(seed, 40, 20);
+            [train, test].map(|set| hash(set.pixels.iter().map(|&b| b.into())))
+        };
+        let found = [hashes(1), hashes(2)];
+        assert_eq!(found, [[0; 2]; 2], "{found:#018x?}");
+    }
+
+    #[test]
+    fn classes_are_balanced() {
+        let data = dataset(1, 50, 20).checked().unwrap();
+        for (set, each) in [(&data.train, 5), (&data.test, 2)] {
+            assert!((0..10).all(|class| set.labels.iter().filter(|&&label| label == class).count() == each));
+        }
+    }
+
+    #[test]
+    fn fewer_images_are_the_first_of_more() {
+        let (mut more, fewer) = (dataset(1, 30, 11), dataset(1, 7, 3));
+        more.train.truncate(7);
+        more.test.truncate(3);
+        assert!(more == fewer);
+        assert_ne!(fewer.train.image(0), fewer.test.image(0));
+    }
+
+    #[test]
+    fn normalisation_fits_the_images() {
+        let data = dataset(1, 400, 0);
+        let values = || data.train.pixels.iter().map(|&b| f64::from(b) / 255.0);
+        let n = data.train.pixels.len() as f64;
+        let mean = values().sum::<f64>() / n;
+        let std = (values().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n).sqrt();
+        assert!((mean - f64::from(data.normalization.mean[0])).abs() < 0.02, "{mean}");
+        assert!((std - f64::from(data.normalization.std[0])).abs() < 0.02, "{std}");
+    }
 }

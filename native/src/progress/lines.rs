@@ -21,7 +21,7 @@ pub struct Lines {
 /// Steps 1 to 10, then 20, 30, ... 100, then 200, 300, ... 1000, and so on up to every thousandth.
 fn is_told(step: u64) -> bool {
     let cadence = [1, 10, 100, 1000].into_iter().find(|cadence| step <= cadence * 10).unwrap_or(1000);
-    step % cadence == 0
+    step.is_multiple_of(cadence)
 }
 
 impl Lines {

@@ -101,8 +101,10 @@ impl Session {
     fn is_checkpoint_due(&self, marks: &Marks) -> bool {
         let step = self.trainer.begun();
         match self.config.host.checkpoint_every {
-            CheckpointEvery::Steps(steps) => step % steps == 0,
-            CheckpointEvery::Epochs(epochs) => step % epochs.saturating_mul(self.trainer.steps_per_epoch()) == 0,
+            CheckpointEvery::Steps(steps) => step.is_multiple_of(steps),
+            CheckpointEvery::Epochs(epochs) => {
+                step.is_multiple_of(epochs.saturating_mul(self.trainer.steps_per_epoch()))
+            }
             CheckpointEvery::Minutes(minutes) => {
                 marks.checkpoint.elapsed() >= Duration::from_secs(minutes.saturating_mul(60))
             }
