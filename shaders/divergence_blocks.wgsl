@@ -1,11 +1,11 @@
 #import mac
 // How far a replica's parameters are from the reference's, for each block of 64 consecutive parameters (a thread):
-// sum of 2|a-b| / (|a|+|b|), largest distance in ulps, number of elements whose bits differ.
+// sum of 2|a-b| / (|a|+|b|), largest distance in ulps, number of elements whose bits differ, sums of (a-b)^2 and b^2.
 // Order: vector lanes, in turn, then the four lanes.
 
 @group(0) @binding(1) var<storage, read> parameters: array<vec4f>;      // [R] arenas
 @group(0) @binding(2) var<storage, read> reference: array<vec4f>;       // the arena of the first replica of the run
-@group(0) @binding(3) var<storage, read_write> blocks: array<vec4u>;    // [R][blocks]: bits of the sum, ulps, differing, 0
+@group(0) @binding(3) var<storage, read_write> blocks: array<vec4u>;    // [R][blocks][2]: as below
 
 // A float's place in the order of all floats.
 fn rank(bits: u32) -> i32 {
@@ -52,6 +52,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
     let base = tile.y * (job.parameter_stride / 4u) + block * 16u;
     var sum = vec4f(0.0);
+    var squares = vec4f(0.0);
+    var reference_squares = vec4f(0.0);
     var farthest = vec4u(0u);
     var differing = vec4u(0u);
     for (var i = 0u; i < 16u; i++) {
@@ -59,13 +61,17 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         let b = reference[block * 16u + i];
         let ua = bitcast<vec4u>(a);
         let ub = bitcast<vec4u>(b);
+        reference_squares = fma(b, b, reference_squares);
         if (any(ua != ub)) {
             sum += vec4f(relative(ua.x, ub.x), relative(ua.y, ub.y), relative(ua.z, ub.z), relative(ua.w, ub.w));
+            squares = fma(a - b, a - b, squares);
             farthest = max(farthest, vec4u(ulps(ua.x, ub.x), ulps(ua.y, ub.y), ulps(ua.z, ub.z), ulps(ua.w, ub.w)));
             differing += select(vec4u(0u), vec4u(1u), ua != ub);
         }
     }
     let most = max(max(farthest.x, farthest.y), max(farthest.z, farthest.w));
     let count = differing.x + differing.y + differing.z + differing.w;
-    blocks[tile.y * n_blocks + block] = vec4u(bitcast<u32>(lane_sum(sum)), most, count, 0u);
+    let at = 2u * (tile.y * n_blocks + block);
+    blocks[at] = vec4u(bitcast<u32>(lane_sum(sum)), most, count, bitcast<u32>(lane_sum(squares)));
+    blocks[at + 1u] = vec4u(bitcast<u32>(lane_sum(reference_squares)), 0u, 0u, 0u);
 }

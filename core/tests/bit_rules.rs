@@ -163,7 +163,7 @@ fn stop_and_resume_equals_the_undisturbed_run() {
             while trainer.step() < stop {
                 let more = trainer.advance().await.unwrap().events;
                 events.extend(more);
-                if trainer.submitted() == stop {
+                if trainer.begun() == stop {
                     events.extend(trainer.settle().await.unwrap());
                 }
             }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{adapters, smoke, train};
+use crate::commands::{adapters, bench, smoke, train};
 use crate::failure::Failure;
 
 /// Shows what the last floating-point bit does to the training of a deep network.
@@ -24,6 +24,8 @@ pub enum Command {
     Train(Box<train::Arguments>),
     /// List the GPU adapters of this machine, software ones included
     Adapters(adapters::Arguments),
+    /// Measure this machine: operations and whole steps beside its fma rate and copy bandwidth
+    Bench(bench::Arguments),
     /// Take one step of a small network and print its loss and fingerprint
     #[command(hide = true)]
     Smoke(smoke::Arguments),

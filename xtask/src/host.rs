@@ -46,7 +46,7 @@ pub fn target_dir() -> Result<&'static Path> {
 /// Chromium or Chrome: the variable CHROMIUM, then the PATH, then where macOS keeps programs.
 pub fn chromium() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("CHROMIUM") {
-        return Some(PathBuf::from(named)).filter(|file| file.is_file());
+        return Some(PathBuf::from(named));
     }
     let mac = [
         "/Applications/Chromium.app/Contents/MacOS/Chromium",

@@ -176,7 +176,10 @@ mod tests {
             (b"\x80\x02}q\x01", "a Python pickle: use the \"binary version\", cifar-10-binary.tar.gz"),
             (b"\n <!DOCTYPE html>\xc3", "a web page: the download failed, download it again"),
             (b"404 Not Found\n", "text: the download failed, download it again"),
-            (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer: fetch the file itself with git lfs pull"),
+            (
+                b"version https://git-lfs.github.com/spec/v1",
+                "a Git LFS pointer: fetch the file itself with git lfs pull",
+            ),
             (&vec![0; 3074 * 10_000], "as long as CIFAR-100: use the \"binary version\", cifar-10-binary.tar.gz"),
         ];
         for (bytes, expected) in cases {

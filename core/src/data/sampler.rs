@@ -33,7 +33,8 @@ impl Sampler {
             self.order = Stream::new(self.seed, Purpose::Order, epoch).shuffled(self.order.len() as u32);
             self.epoch_of_order = Some(epoch);
         }
-        let batch = usize::try_from(index_in_epoch).ok().and_then(|index| self.order.chunks(self.batch_size).nth(index));
+        let batch =
+            usize::try_from(index_in_epoch).ok().and_then(|index| self.order.chunks(self.batch_size).nth(index));
         batch.unwrap_or_default()
     }
 }

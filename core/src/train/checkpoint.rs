@@ -65,6 +65,15 @@ struct Counters {
     fingerprints: Vec<[String; 2]>,
 }
 
+#[derive(Serialize)]
+struct ReplicaMetadata<'a> {
+    net: &'a str,
+    step: u64,
+    replica: usize,
+    k: u32,
+    fingerprint: &'a str,
+}
+
 /// Tensors on their way into a file.
 #[derive(Default)]
 struct Writer<'a> {
@@ -177,9 +186,13 @@ pub fn encode_state(network: &Network, config: &TrainConfig, state: &State) -> V
     let mut files = Vec::with_capacity(state.replicas.len() + 1);
     let mut optimizer = Writer::default();
     for (position, (replica, &k)) in state.replicas.iter().zip(&config.ks).enumerate() {
-        let metadata = serde_json::json!({
-            "net": network.name, "step": state.step, "replica": position, "k": k, "fingerprint": fingerprints[position][0],
-        });
+        let metadata = ReplicaMetadata {
+            net: &network.name,
+            step: state.step,
+            replica: position,
+            k,
+            fingerprint: &fingerprints[position][0],
+        };
         files.push((replica_file(position, k), encode_weights(network, &replica.weights, &metadata)));
         for (parameter, momentum) in network.parameters.iter().zip(&replica.momenta) {
             optimizer.push(format!("r{position}.{}", parameter.name), &parameter.dims, momentum);

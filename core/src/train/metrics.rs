@@ -3,25 +3,14 @@
 use super::events::{LayersEvent, StepEvent};
 use super::plan::Plan;
 use crate::nets::Network;
-use crate::ops::fingerprint;
-
-/// One tensor's divergence from the first replica.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TensorDivergence {
-    /// Mean of 2|a-b| / (|a|+|b|).
-    pub rel_l1: f32,
-    /// Largest distance in ulps.
-    pub max_ulp: u32,
-    /// Elements whose bits differ.
-    pub differing: u32,
-}
+use crate::ops::{divergence::Distance, fingerprint};
 
 /// What came back of a step, in the order of the divisors.
 pub struct Results {
     /// Sum of losses and number of correct answers.
     pub totals: Vec<[f32; 2]>,
     /// By replica and tensor.
-    pub divergence: Vec<Vec<TensorDivergence>>,
+    pub divergence: Vec<Vec<Distance>>,
     /// As of the last time that fingerprints were taken.
     pub fingerprints: Vec<[u32; 2]>,
 }
@@ -35,15 +24,9 @@ pub fn parse(plan: &Plan, bytes: &[u8]) -> Results {
         let part = |offset: u64, length: usize| &bytes[offset as usize..][..length];
         results.totals.extend_from_slice(bytemuck::cast_slice(part(chunk.metrics.totals, n * 8)));
         results.fingerprints.extend_from_slice(bytemuck::cast_slice(part(chunk.metrics.fingerprints, n * 8)));
-        let tensors: &[[u32; 4]] = bytemuck::cast_slice(part(chunk.metrics.divergence, n * n_tensors * 16));
-        results.divergence.extend(tensors.chunks(n_tensors).map(|replica| {
-            let of = |t: &[u32; 4]| TensorDivergence {
-                rel_l1: f32::from_bits(t[0]),
-                max_ulp: t[1],
-                differing: t[2],
-            };
-            replica.iter().map(of).collect()
-        }));
+        let bytes = part(chunk.metrics.divergence, n * n_tensors * size_of::<Distance>());
+        let tensors: &[Distance] = bytemuck::cast_slice(bytes);
+        results.divergence.extend(tensors.chunks(n_tensors).map(<[Distance]>::to_vec));
     }
     results
 }
@@ -51,15 +34,15 @@ pub fn parse(plan: &Plan, bytes: &[u8]) -> Results {
 impl Results {
     /// The step's line. Divergence is over convolution weights; a run's `rel_l1` is the unweighted mean over them.
     pub fn step_event(&self, network: &Network, step: u64, epoch: u64, lr: f64, samples: u32) -> StepEvent {
-        let convolutions = |replica: &[TensorDivergence]| -> Vec<TensorDivergence> {
+        let convolutions = |replica: &[Distance]| -> Vec<Distance> {
             let all = network.parameters.iter().zip(replica);
             all.filter(|(p, _)| p.convolution).map(|(_, d)| *d).collect()
         };
         let per_replica: Vec<_> = self.divergence.iter().map(|replica| convolutions(replica)).collect();
-        let mean = |tensors: &Vec<TensorDivergence>| {
+        let mean = |tensors: &Vec<Distance>| {
             tensors.iter().map(|d| f64::from(d.rel_l1)).sum::<f64>() / tensors.len().max(1) as f64
         };
-        let differing = |tensors: &[TensorDivergence]| tensors.iter().map(|d| u64::from(d.differing)).sum();
+        let differing = |tensors: &[Distance]| tensors.iter().map(|d| u64::from(d.differing)).sum();
         StepEvent {
             step,
             epoch,

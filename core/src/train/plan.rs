@@ -64,7 +64,7 @@ pub struct UploadLayout {
 pub struct MetricsLayout {
     /// [R] pairs of f32: sum of losses, correct answers.
     pub totals: u64,
-    /// [R][tensors] of 4 words: bits of the mean relative L1, ulps, differing elements, 0.
+    /// [R][tensors] of [`divergence::Distance`].
     pub divergence: u64,
     /// [R] pairs of words.
     pub fingerprints: u64,
@@ -201,7 +201,7 @@ impl Plan {
                 running: self.memory.arena(&format!("running statistics {index}"), running),
                 metrics: MetricsLayout {
                     totals: appended(&mut back, n * 8),
-                    divergence: appended(&mut back, n * n_tensors * 16),
+                    divergence: appended(&mut back, n * n_tensors * size_of::<divergence::Distance>() as u64),
                     fingerprints: appended(&mut back, n * 8),
                 },
                 replicas: range,
@@ -341,8 +341,10 @@ impl Plan {
         let n_tensors = self.network.parameters.len() as u32;
         let n = self.chunks[chunk].replicas.len() as u64;
         let tensors = self.memory.named("table of tensors", 0);
-        let results = self.part(self.metrics, self.chunks[chunk].metrics.divergence, n * u64::from(n_tensors) * 16);
-        let blocks = self.memory.scratch("blocks", n * u64::from(self.network.parameter_stride) / 64 * 16);
+        let bytes = n * u64::from(n_tensors) * size_of::<divergence::Distance>() as u64;
+        let results = self.part(self.metrics, self.chunks[chunk].metrics.divergence, bytes);
+        let n_blocks = n * u64::from(self.network.parameter_stride / divergence::BLOCK);
+        let blocks = self.memory.scratch("blocks", n_blocks * divergence::BLOCK_BYTES);
         let whole = |id| self.memory.table.whole(id);
         let parameters = whole(self.chunks[chunk].parameters);
         let reference = whole(self.chunks[0].parameters);

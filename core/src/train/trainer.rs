@@ -290,12 +290,6 @@ impl Trainer {
         self.done
     }
 
-    /// Steps given to the GPU: at most two more than [`Trainer::step`].
-    #[must_use]
-    pub fn submitted(&self) -> u64 {
-        self.submitted
-    }
-
     /// Launches that reach the driver in one step of a whole batch, after dispatches are split.
     #[must_use]
     pub fn launches_of_a_step(&self) -> usize {

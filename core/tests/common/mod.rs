@@ -11,6 +11,9 @@ use lastbit_core::ops::{Shape, Tile};
 
 /// What the pixels of output planes hold before an op: finite, and wrong everywhere.
 const JUNK: f32 = 1e30;
+/// What lies behind every buffer's data, inside its binding: NaN that shows in a result which reads it, and that must
+/// still be there after the run.
+const GUARD: [u8; 256] = [0xff; 256];
 
 /// A device with its readback. `LASTBIT_TEST_ADAPTER` names another adapter than the best one.
 pub struct Gpu {
@@ -30,7 +33,10 @@ impl Gpu {
 pub struct Bench<'a> {
     gpu: &'a Gpu,
     table: BufferTable,
-    contents: Vec<(BufferId, Vec<u8>)>,
+    contents: Vec<(BufferId, u64, Vec<u8>)>,
+    guards: Vec<(BufferId, u64)>,
+    /// What lies between the tensors of arenas.
+    pub padding: f32,
     pub rec: Recording,
 }
 
@@ -46,12 +52,20 @@ pub struct Arena {
 impl<'a> Bench<'a> {
     pub fn new(gpu: &'a Gpu, replicas: usize, samples: usize) -> Self {
         let job = Job { samples: samples as u32, ..Job::default() };
-        Self { gpu, table: BufferTable::default(), contents: Vec::new(), rec: Recording::new(replicas as u32, job) }
+        let rec = Recording::new(replicas as u32, job);
+        Self { gpu, table: BufferTable::default(), contents: Vec::new(), guards: Vec::new(), padding: JUNK, rec }
+    }
+
+    fn guarded(&mut self, bytes: u64) -> BufferId {
+        let id = self.table.add(format!("buffer {}", self.table.specs().len()), bytes + GUARD.len() as u64);
+        self.contents.push((id, bytes, GUARD.to_vec()));
+        self.guards.push((id, bytes));
+        id
     }
 
     fn add(&mut self, bytes: Vec<u8>) -> Binding {
-        let id = self.table.add(format!("buffer {}", self.table.specs().len()), bytes.len() as u64);
-        self.contents.push((id, bytes));
+        let id = self.guarded(bytes.len() as u64);
+        self.contents.push((id, 0, bytes));
         self.table.whole(id)
     }
 
@@ -69,7 +83,7 @@ impl<'a> Bench<'a> {
 
     /// A buffer of `words` that nothing was written to: junk.
     pub fn fresh(&mut self, words: usize) -> Binding {
-        let id = self.table.add(format!("buffer {}", self.table.specs().len()), words as u64 * 4);
+        let id = self.guarded(words as u64 * 4);
         self.table.whole(id)
     }
 
@@ -83,18 +97,18 @@ impl<'a> Bench<'a> {
         self.planes(shape, &vec![JUNK; samples * shape.elements() as usize])
     }
 
-    /// An arena of tensors, each by replica; junk between them. Sets the recording's stride.
+    /// An arena of tensors, each by replica. Sets the recording's stride.
     pub fn arena(&mut self, tensors: &[Vec<Vec<f32>>]) -> Arena {
         let elements: Vec<_> = tensors.iter().map(|t| t[0].len() as u32).collect();
         let arena = self.fresh_arena(&elements);
-        let mut values = vec![JUNK; (arena.stride * self.rec.replicas) as usize];
+        let mut values = vec![self.padding; (arena.stride * self.rec.replicas) as usize];
         for (tensor, offset) in tensors.iter().zip(&arena.offsets) {
             for (r, replica) in tensor.iter().enumerate() {
                 let at = r * arena.stride as usize + *offset as usize;
                 values[at..at + replica.len()].copy_from_slice(replica);
             }
         }
-        self.contents.push((arena.buffer, bytemuck::cast_slice(&values).to_vec()));
+        self.contents.push((arena.buffer, 0, bytemuck::cast_slice(&values).to_vec()));
         arena
     }
 
@@ -106,8 +120,7 @@ impl<'a> Bench<'a> {
             offsets.push(stride);
             stride = (stride + n).next_multiple_of(64);
         }
-        let bytes = u64::from(stride * self.rec.replicas) * 4;
-        let buffer = self.table.add(format!("arena {}", self.table.specs().len()), bytes);
+        let buffer = self.guarded(u64::from(stride * self.rec.replicas) * 4);
         self.rec.job.parameter_stride = stride;
         Arena { buffer, offsets, stride }
     }
@@ -131,8 +144,8 @@ impl<'a> Bench<'a> {
     pub fn run(self, limit_flops: u64) -> Outcome<'a> {
         let context = &self.gpu.context;
         let buffers = pollster::block_on(Buffers::allocate(context, &self.table, Fill::Junk)).expect("memory");
-        for (id, bytes) in &self.contents {
-            buffers.write(context, *id, 0, bytes);
+        for (id, offset, bytes) in &self.contents {
+            buffers.write(context, *id, *offset, bytes);
         }
         let program = pollster::block_on(Program::build(context, &buffers, &self.rec, limit_flops));
         let program = program.expect("valid kernels and bindings");
@@ -140,7 +153,12 @@ impl<'a> Bench<'a> {
         submitter.run(&program, &buffers);
         submitter.submit();
         let (replicas, samples) = (self.rec.replicas as usize, self.rec.job.samples as usize);
-        Outcome { gpu: self.gpu, buffers, launches: program.launches(), replicas, samples }
+        let outcome = Outcome { gpu: self.gpu, buffers, launches: program.launches(), replicas, samples };
+        for (buffer, offset) in self.guards {
+            let guard = outcome.words(Binding { buffer, offset, bytes: GUARD.len() as u64 });
+            assert!(guard.iter().all(|word| *word == u32::MAX), "{buffer:?} was written behind its end");
+        }
+        outcome
     }
 }
 
@@ -185,7 +203,7 @@ impl Outcome<'_> {
         let values = self.floats(binding);
         let count = samples * shape.channels as usize;
         let dense = shape.from_planes(&values, count).expect("zeros around the pixels");
-        let rest = &values[count * shape.plane() as usize * 4..];
+        let rest = &values[count * shape.plane() as usize * 4..values.len() - GUARD.len() / 4];
         assert!(rest.iter().all(|v| *v == 0.0), "zeros after the last plane");
         dense
     }

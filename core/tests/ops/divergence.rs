@@ -1,6 +1,9 @@
 //! Divergence against f64 on tensors with injected differences, and the fingerprint against the host's.
 
-use lastbit_core::ops::{divergence, fingerprint};
+use lastbit_core::ops::{
+    divergence::{self, Distance},
+    fingerprint,
+};
 
 use super::common::{Arena, Bench, Failures, Gpu, Outputs, Random, Setting, outputs_by_any_setting};
 
@@ -39,12 +42,20 @@ fn relative(a: f32, b: f32) -> f64 {
     }
 }
 
-/// Mean relative distance, largest distance in ulps, differing elements.
-fn reference(a: &[f32], b: &[f32]) -> (f64, u64, u64) {
-    let pairs = || a.iter().copied().zip(b.iter().copied());
-    let mean = pairs().map(|(a, b)| relative(a, b)).sum::<f64>() / a.len() as f64;
-    let ulps = pairs().map(|(a, b)| rank(a).abs_diff(rank(b))).max().unwrap_or(0);
-    (mean, ulps, pairs().filter(|(a, b)| a.to_bits() != b.to_bits()).count() as u64)
+/// In f64: mean relative distance, norms of the distance and of the reference.
+fn real_parts(a: &[f32], b: &[f32]) -> [f64; 3] {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let pairs = || a.iter().zip(b);
+    let mean = pairs().map(|(a, b)| relative(*a, *b)).sum::<f64>() / a.len() as f64;
+    let distance = norm(&mut pairs().map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    [mean, distance, norm(&mut b.iter().map(|b| f64::from(*b)))]
+}
+
+/// Largest distance in ulps, differing elements.
+fn integer_parts(a: &[f32], b: &[f32]) -> [u64; 2] {
+    let pairs = || a.iter().zip(b);
+    let ulps = pairs().map(|(a, b)| rank(*a).abs_diff(rank(*b))).max().unwrap_or(0);
+    [ulps, pairs().filter(|(a, b)| a.to_bits() != b.to_bits()).count() as u64]
 }
 
 /// [tensor][replica][element]
@@ -55,29 +66,37 @@ fn run(gpu: &Gpu, setting: &Setting, tensors: &Tensors) -> Outputs {
     let range = setting.replicas.clone();
     let mut bench = Bench::new(gpu, range.len(), 1);
     let elements: Vec<_> = tensors.iter().map(|t| t[0].len()).collect();
+    bench.padding = 0.0;
     let first = bench.arena(&tensors.iter().map(|t| vec![t[0].clone()]).collect::<Vec<_>>());
     let arena = bench.arena(&tensors.iter().map(|t| t[range.clone()].to_vec()).collect::<Vec<_>>());
-    let blocks = bench.fresh(arena.stride as usize / 64 * 4 * range.len());
+    let n_blocks = u64::from(arena.stride / divergence::BLOCK) * range.len() as u64;
+    let blocks = bench.fresh((n_blocks * divergence::BLOCK_BYTES / 4) as usize);
     let table = bench.words(&tensor_table(&arena, &elements));
-    let results = bench.fresh(tensors.len() * 4 * range.len());
+    let words = tensors.len() * size_of::<Distance>() / 4;
+    let results = bench.fresh(words * range.len());
     let (parameters, reference) = (bench.whole(&arena), bench.whole(&first));
     divergence::measure(&mut bench.rec, tensors.len() as u32, [parameters, reference, blocks, table, results]);
-    vec![("divergence", bench.run(setting.limit_flops).by_replica(results, tensors.len() * 4))]
+    vec![("divergence", bench.run(setting.limit_flops).by_replica(results, words))]
 }
 
-fn check(gpu: &Gpu, failures: &mut Failures, name: &str, tensors: &Tensors) {
+/// `norms` says whether squares stay inside f32.
+fn check(gpu: &Gpu, failures: &mut Failures, name: &str, tensors: &Tensors, norms: bool) {
     let replicas = tensors[0].len();
     let outputs = outputs_by_any_setting(failures, name, replicas, &[], |s| run(gpu, s, tensors));
-    for r in 0..replicas {
-        for (t, tensor) in tensors.iter().enumerate() {
-            let (mean, ulps, differing) = reference(&tensor[r], &tensor[0]);
-            let out: [u32; 4] = std::array::from_fn(|i| outputs[0].1[r][t * 4 + i].to_bits());
-            let error = (f64::from(f32::from_bits(out[0])) - mean).abs();
-            let what = format!("{name}: tensor {t} replica {r}");
-            // A few roundings and a sum of thousands.
-            failures.check(error <= 1e-6 * mean, || format!("{what}: {:e}, not {mean:e}", f32::from_bits(out[0])));
-            failures.check(u64::from(out[1]) == ulps, || format!("{what}: {} ulp, not {ulps}", out[1]));
-            failures.check(u64::from(out[2]) == differing, || format!("{what}: {} differ, not {differing}", out[2]));
+    for (r, words) in outputs[0].1.iter().enumerate() {
+        let distances: &[Distance] = bytemuck::cast_slice(words);
+        for (t, (tensor, out)) in tensors.iter().zip(distances).enumerate() {
+            let what = format!("{name}: tensor {t} replica {r}: {out:?}");
+            let reals = [out.rel_l1, out.l2, out.reference_l2].map(f64::from);
+            let expected = real_parts(&tensor[r], &tensor[0]);
+            for i in 0..if norms { 3 } else { 1 } {
+                // A few roundings and a sum of thousands.
+                let holds = (reals[i] - expected[i]).abs() <= 1e-6 * expected[i];
+                failures.check(holds, || format!("{what}, not {expected:?}"));
+            }
+            let expected = integer_parts(&tensor[r], &tensor[0]);
+            let holds = [out.max_ulp, out.differing].map(u64::from) == expected;
+            failures.check(holds, || format!("{what}, not {expected:?}"));
         }
     }
 }
@@ -107,7 +126,7 @@ fn injected_differences() {
             }
         }
     }
-    check(&gpu, &mut failures, "injected", &tensors);
+    check(&gpu, &mut failures, "injected", &tensors, true);
     failures.finish();
 }
 
@@ -146,7 +165,7 @@ fn extreme_values() {
         (both[0][3], both[1][3]) = (a, b);
         both
     });
-    check(&gpu, &mut failures, "extremes", &tensors.to_vec());
+    check(&gpu, &mut failures, "extremes", &tensors.to_vec(), false);
     failures.finish();
 }
 

@@ -63,7 +63,7 @@ fn activations_of_extreme_values_are_finite() {
     let ones = vec![vec![1.0; extremes.len()]];
     let setting = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
     for kind in ACTIVATIONS {
-        let outputs = run(&gpu, &setting, shape, kind, [&[extremes.clone()], &ones]);
+        let outputs = run(&gpu, &setting, shape, kind, [std::slice::from_ref(&extremes), &ones]);
         for (i, x) in extremes.iter().map(|x| f64::from(*x)).enumerate() {
             let (a, slope) = (outputs[0].1[0][i], outputs[1].1[0][i]);
             let (expected, expected_slope) = match kind {

@@ -1,6 +1,7 @@
 //! One file for each subcommand: its flags and what it does.
 
 pub mod adapters;
+pub mod bench;
 pub mod smoke;
 pub mod train;
 
@@ -14,6 +15,7 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Adapters(arguments) => adapters::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Smoke(arguments) => smoke::run(&arguments),
     }
 }
