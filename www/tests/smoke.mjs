@@ -58,5 +58,7 @@ async function main([executable, pkg]) {
   }
 }
 
-const answer = await main(process.argv.slice(2)).catch((error) => ({ error: oneLine(error.message) }));
+const answer = await main(process.argv.slice(2)).catch((error) => {
+  return { error: oneLine(error.message).replace(/^browserType.launch: /, "Chromium does not start: ") };
+});
 process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(0));

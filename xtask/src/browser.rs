@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::smoke::{self, Report};
 use crate::{host, process, wasm};
@@ -53,7 +53,6 @@ fn install_node_modules() -> Result<()> {
     if changed(&www.join("node_modules/.package-lock.json")) >= changed(&www.join("package-lock.json")) {
         return Ok(());
     }
-    let npm = process::find_program(&["npm", "npm.cmd"]);
-    let Some(npm) = npm else { bail!("no npm; install Node.js 20 or newer with npm") };
+    let npm = host::npm().context("no npm; run `cargo xtask test set-up`")?;
     process::run(process::command(npm, &["ci"]).current_dir(&www), Duration::from_secs(600))
 }

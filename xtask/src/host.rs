@@ -88,9 +88,13 @@ fn has_library(name: &str) -> bool {
     folders.iter().any(|folder| Path::new(folder).join(name).exists())
 }
 
-/// Node.js's major version, when both it and npm are there.
+/// npm, which is a script on Windows.
+pub fn npm() -> Option<PathBuf> {
+    process::find_program(&[if cfg!(windows) { "npm.cmd" } else { "npm" }])
+}
+
+/// Node.js's major version, where it is there.
 pub fn node_major() -> Option<u32> {
-    process::find_program(&["npm"])?;
     let version = process::capture(&mut process::command("node", &["--version"]), Duration::from_secs(30)).ok()?;
     major_of(&version)
 }

@@ -10,16 +10,21 @@ mod wasm;
 
 use std::process::ExitCode;
 
-const HELP: &str = "\
+fn help() -> String {
+    let stages = test::stage_names().join(" ");
+    format!(
+        "\
 Developer commands of lastbit.
 
-    cargo xtask test [STAGE...]   everything that CI checks, cheapest first: installs what is missing, then format,
-                                  lints, documentation, tests, and one training step in a real browser.
-                                  With stage names only those run, in the same order:
-                                  set-up format lint lint-web docs tests browser
+    cargo xtask test [STAGE...]   everything that CI checks, cheapest first, up to the first failure: installs what is
+                                  missing, then format, lints, documentation, tests, and one training step in a real
+                                  browser. With stage names only those run, in the order in which they stand here:
+                                  {stages}
     cargo xtask help              this text
 
-Set CHROMIUM to the browser's executable where it is not on the PATH.";
+Set CHROMIUM to the browser's executable where it is not on the PATH."
+    )
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,7 +35,7 @@ fn main() -> ExitCode {
     let outcome = match verb {
         "test" => test::run(rest),
         "help" | "-h" | "--help" => {
-            println!("{HELP}");
+            println!("{}", help());
             return ExitCode::SUCCESS;
         }
         unknown => {

@@ -59,11 +59,12 @@ pub fn succeeds(program: impl AsRef<OsStr>, arguments: &[&str]) -> bool {
     spawn(&mut command, &line).and_then(|child| wait(child, Duration::from_secs(60), &line)).is_ok_and(|s| s.success())
 }
 
-/// The first of `names` that is on the PATH.
+/// The first of `names` that is on the PATH; a name without extension is that of an executable.
 pub fn find_program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let in_folder = |folder: &PathBuf, name: &str| {
-        let file = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+        let suffix = if name.contains('.') { "" } else { std::env::consts::EXE_SUFFIX };
+        let file = folder.join(format!("{name}{suffix}"));
         file.is_file().then_some(file)
     };
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();

@@ -36,7 +36,7 @@ const NEEDS: [Need; 4] = [
     },
     Need {
         what: "Node.js 20 or newer, with npm",
-        present: || host::node_major().is_some_and(|major| major >= NODE_MAJOR),
+        present: || host::npm().is_some() && host::node_major().is_some_and(|major| major >= NODE_MAJOR),
         debian: &[],
         otherwise: "install Node.js 20 or newer and npm, and put both on the PATH",
     },
@@ -119,7 +119,8 @@ fn install(packages: &[&str]) -> Result<()> {
         process::run(command.env("DEBIAN_FRONTEND", "noninteractive"), INSTALL_LIMIT)
     };
     apt_get(&["update", "--quiet"])?;
-    let mut arguments = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
+    // Nothing is removed for it: where packages conflict, the choice is the user's.
+    let mut arguments = vec!["install", "--quiet", "--yes", "--no-install-recommends", "--no-remove"];
     arguments.extend(packages);
     apt_get(&arguments)
 }

@@ -25,11 +25,15 @@ const STAGES: [Stage; 7] = [
 /// Longer than any stage takes on two cores, shorter than a CI run may be.
 const STAGE_LIMIT: Duration = Duration::from_secs(80 * 60);
 
+/// The stages in their order.
+pub fn stage_names() -> Vec<&'static str> {
+    STAGES.iter().map(|stage| stage.name).collect()
+}
+
 /// Runs the stages called `names`, or all of them.
 pub fn run(names: &[String]) -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| STAGES.iter().all(|stage| stage.name != name.as_str())) {
-        let known: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
-        bail!("no stage '{unknown}'; there are {}", known.join(", "));
+        bail!("no stage '{unknown}'; there are {}", stage_names().join(", "));
     }
     let chosen: Vec<&Stage> = STAGES.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)).collect();
     let mut taken = Vec::new();

@@ -24,8 +24,8 @@ pub fn dataset(seed: u64, train: usize, test: usize) -> Dataset {
         class_names: CLASS_NAMES.map(String::from).to_vec(),
         train: images(seed, 0, train),
         test: images(seed, FIRST_TEST, test),
-        normalization: Normalization { mean: vec![0.425; 3], std: vec![0.224; 3] },
-        pad_byte: 108,
+        normalization: Normalization { mean: vec![0.436; 3], std: vec![0.227; 3] },
+        pad_byte: 111,
         crop_and_flip: true,
     }
 }
@@ -90,14 +90,14 @@ struct Scene {
 
 impl Scene {
     fn new(class: u8, stream: &mut Stream) -> Self {
-        // The ranges make a ResNet-8 reach 75 to 85 % in 100 steps of 64 images. What counts most is that the figure is
+        // The ranges make a ResNet-8 reach about 80 % in 100 steps of 64 images. What counts most is that the figure is
         // always the lighter part: with either sign of contrast, shapes take several times as long.
         let texture = class < TEXTURES;
         let (shift, size) = if texture { (8.0, (5.0, 11.0)) } else { (5.0, (6.0, 12.0)) };
         let mut colour = |low, high| [(); 3].map(|()| between(stream, low, high));
         let ground = colour(20.0, 150.0);
         let bar = colour(0.0, 200.0);
-        let contrast = colour(20.0, 130.0);
+        let contrast = colour(30.0, 140.0);
         Self {
             class,
             frame: Frame::new(stream, shift, 0.3),
@@ -109,7 +109,7 @@ impl Scene {
             bar_frame: Frame::new(stream, 12.0, std::f64::consts::PI),
             bar_half_width: between(stream, -0.5, 2.0),
             bar,
-            noise: between(stream, 4.0, 40.0),
+            noise: between(stream, 4.0, 32.0),
         }
     }
 
@@ -190,7 +190,7 @@ mod tests {
             [train, test].map(|set| hash(set.pixels.iter().map(|&b| b.into())))
         };
         let found = [hashes(1), hashes(2)];
-        let expected = [[0x8755_1ffd_ad1e_76ea, 0x775f_ebdb_6c0e_a24c], [0x7f35_bdee_7e37_3d2c, 0x0832_969f_304a_d8b5]];
+        let expected = [[0xa055_eab6_cc23_be06, 0x995f_2641_b50a_6d9f], [0xafc1_1170_39e0_5a96, 0x3377_aefe_ce6d_754f]];
         assert_eq!(found, expected, "{found:#018x?}");
     }
 

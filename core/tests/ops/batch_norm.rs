@@ -181,7 +181,7 @@ fn batch_norms_of_odd_shapes() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(12);
-    for round in 0..12 {
+    for round in 0..20 {
         let (activation, shortcut) = (ACTIVATIONS[round % 4], round / 4 % 2 == 0);
         let shape = Shape::new(random.between(1..=9), random.between(1..=11), random.between(1..=11));
         let norm = BatchNorm { shape, activation, shortcut };

@@ -139,12 +139,12 @@ fn convolutions_of_odd_shapes() {
     for (conv, samples) in [(conv(3, 1, [2, 2, 3], 3, false), 67), (conv(3, 2, [3, 1, 1], 2, true), 131)] {
         check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, 2), &[1, 4]);
     }
-    for round in 0..16 {
+    for round in 0..28 {
         let (kernel, stride) = [(3, 1), (3, 2), (1, 1), (1, 2)][round % 4];
         let input = [random.between(1..=7), random.between(1..=13), random.between(1..=13)];
         let conv = conv(kernel, stride, input, random.between(1..=7), random.below(4) == 0);
         let (samples, replicas) = (random.between(1..=7) as usize, random.between(1..=6) as usize);
-        let tiles: &[u32] = if round < 8 { &[1, 4] } else { &[] };
+        let tiles: &[u32] = if round < 12 { &[1, 4] } else { &[] };
         check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, replicas), tiles);
     }
     failures.finish();

@@ -2,6 +2,9 @@
 
 /// Lets the device finish `submission`, so that callbacks registered before are called.
 pub fn wait_for(device: &wgpu::Device, submission: &wgpu::SubmissionIndex) {
-    // A lost device fails here; the context's lost callback has the reason, and readers check it.
-    let _ = device.poll(wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None });
+    let waited = device.poll(wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None });
+    if waited.is_err() {
+        // A lost device refuses to wait. Polling it once more calls the lost callback, which keeps the reason.
+        let _ = device.poll(wgpu::PollType::Poll);
+    }
 }

@@ -1,0 +1,79 @@
+//! The paper's network at the paper's batch size fits: one step of ResNet-56 at batch 128 with two replicas, in a
+//! process of its own so that its memory can be measured.
+
+mod runs;
+
+use std::rc::Rc;
+
+use lastbit_core::data::synthetic;
+use lastbit_core::gpu::GpuError;
+use lastbit_core::nets::NetKind;
+use lastbit_core::train::{Event, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, plan};
+
+const MIB: u64 = 1 << 20;
+
+/// Resident bytes of this process, where the system tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+fn resnet56(ks: Vec<u32>) -> TrainConfig {
+    TrainConfig { net: NetKind::ResNet { depth: 56 }, ks, steps: Some(1), batch_size: 128, ..TrainConfig::default() }
+}
+
+#[test]
+fn resnet56_at_batch_128_takes_at_most_900_mib_a_replica() {
+    let dataset = Rc::new(synthetic::dataset(1, 128, 256));
+    let context = runs::context();
+    let software = context.adapter().software;
+    let before = resident();
+    let (events, planned) = pollster::block_on(async {
+        let new = Trainer::new(context, resnet56(vec![1, 3]), dataset, Tuning::default(), Start::Fresh);
+        let mut trainer = new.await.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(trainer.network().parameter_count(), 855_770);
+        let planned = trainer.plan().table().total_bytes();
+        (runs::finish(&mut trainer).await, planned)
+    });
+    assert!(planned <= 2 * 900 * MIB, "{} MiB are planned", planned / MIB);
+    let step = events.iter().find_map(|e| if let Event::Step(step) = e { Some(step.clone()) } else { None }).unwrap();
+    assert!(step.loss.iter().all(|loss| (1.0..5.0).contains(loss)), "{step:?}");
+    assert!(step.rel_l1[1] > 0.0 && step.rel_l1[1] < 1e-6, "{step:?}");
+    // A software adapter's memory is the host's: what the process grew by is what the run takes.
+    if let (true, Some(before), Some(after)) = (software, before, resident()) {
+        let grown = after.saturating_sub(before);
+        assert!(grown <= 2 * 900 * MIB, "the process grew by {} MiB", grown / MIB);
+        assert!(grown >= planned / 2, "the plan of {} MiB is not what was used ({} MiB)", planned / MIB, grown / MIB);
+    }
+}
+
+#[test]
+fn replicas_take_turns_when_memory_is_short() {
+    let dataset = synthetic::dataset(1, 128, 256);
+    let planned = |replicas: usize, total: Option<u64>, binding: u64| {
+        let ks = vec![1; replicas];
+        plan(&resnet56(ks), &dataset, &Tuning::default(), MemoryLimits { binding, total })
+    };
+    let whole = planned(6, None, u64::MAX).unwrap();
+    assert_eq!(whole.chunks.len(), 1);
+    let half = planned(6, Some(whole.table().total_bytes() * 2 / 3), u64::MAX).unwrap();
+    assert_eq!(half.chunks.len(), 2);
+    assert!(half.table().total_bytes() <= whole.table().total_bytes() * 2 / 3);
+    // WebGPU's default: no binding above 128 MiB.
+    let bound = planned(32, None, 128 * MIB).unwrap();
+    assert!(bound.chunks.len() > 1);
+    assert!(bound.table().specs().iter().all(|spec| spec.bytes <= 128 * MIB));
+    let replicas: Vec<usize> = bound.chunks.iter().flat_map(|chunk| chunk.replicas.clone()).collect();
+    assert_eq!(replicas, (0..32).collect::<Vec<_>>());
+
+    let message = |result: Result<_, TrainError>| match result {
+        Ok(_) => panic!("it fits"),
+        Err(TrainError::Gpu(error)) => (matches!(error, GpuError::OutOfMemory { .. }), error.to_string()),
+        Err(other) => panic!("{other}"),
+    };
+    let (out_of_memory, text) = message(planned(2, Some(100 * MIB), u64::MAX));
+    assert!(out_of_memory && text.contains("--ks") && text.contains("100"), "{text}");
+    let (out_of_memory, text) = message(planned(2, None, MIB));
+    assert!(!out_of_memory && text.contains("--batch-size"), "{text}");
+}
