@@ -6,7 +6,9 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::data::synthetic;
-use crate::gpu::{Binding, BufferTable, Buffers, Context, Fill, GpuError, Job, Kernel, Program, Recording, Work, shader};
+use crate::gpu::{
+    Binding, BufferTable, Buffers, Context, Fill, GpuError, Job, Kernel, Program, Recording, Work, shader,
+};
 use crate::nets::NetKind;
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::{Conv, Shape, Tile, workgroups};
@@ -215,12 +217,7 @@ impl Bench<'_> {
         let packed = table.add("packed", u64::from(packs.stride()) * 4);
         let partial = table.add("partial", conv.partial_bytes(samples));
         let gradient = table.add("gradient", u64::from(conv.weights()) * 4);
-        let job = Job {
-            samples,
-            parameter_stride: conv.weights(),
-            packed_stride: packs.stride(),
-            ..Job::default()
-        };
+        let job = Job { samples, parameter_stride: conv.weights(), packed_stride: packs.stride(), ..Job::default() };
         let mut rec = Recording::new(1, job);
         let [x, y, packed, partial, gradient]: [Binding; 5] =
             [x, y, packed, partial, gradient].map(|id| table.whole(id));

@@ -40,8 +40,7 @@ pub async fn run(choice: &AdapterChoice) -> Result<SmokeReport, TrainError> {
         ..TrainConfig::default()
     };
     let dataset = Rc::new(synthetic::dataset(1, 4, 4));
-    let mut trainer =
-        Trainer::new(Rc::clone(&context), config, dataset, Tuning::default(), Start::Fresh).await?;
+    let mut trainer = Trainer::new(Rc::clone(&context), config, dataset, Tuning::default(), Start::Fresh).await?;
     let mut events = trainer.advance().await?.events;
     events.extend(trainer.settle().await?);
     let (mut loss, mut fingerprint) = (f32::NAN, String::new());

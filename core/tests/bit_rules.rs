@@ -71,9 +71,7 @@ fn nextafter_starts_one_ulp_away() {
     let config = TrainConfig { ks: vec![1, 3, 5, 1], steps: Some(5), perturbation, ..small() };
     let state = pollster::block_on(async { trainer(&config, Tuning::default(), Start::Fresh).await.state().await });
     let state = state.unwrap();
-    let distance = |r: usize| -> u32 {
-        bits(&state, 0).iter().zip(bits(&state, r)).map(|(a, b)| a.abs_diff(b)).sum()
-    };
+    let distance = |r: usize| -> u32 { bits(&state, 0).iter().zip(bits(&state, r)).map(|(a, b)| a.abs_diff(b)).sum() };
     assert_eq!([distance(1), distance(2), distance(3)], [1, 1, 0]);
     let last = run(&config).events.iter().rev().find_map(|e| match e {
         Event::Step(step) => Some(step.clone()),
@@ -128,9 +126,8 @@ fn splits_are_real() {
 
 #[test]
 fn sources_and_dispatches_do_not_depend_on_the_number_of_replicas() {
-    let network = NetKind::ResNet { depth: 20 }
-        .build(dataset().shape(), 10, lastbit_core::ops::Activation::Relu, 1.0)
-        .unwrap();
+    let network =
+        NetKind::ResNet { depth: 20 }.build(dataset().shape(), 10, lastbit_core::ops::Activation::Relu, 1.0).unwrap();
     let sources = |replicas: usize| {
         let sizes = BatchSizes { train: 32, evaluate: 256 };
         let limits = MemoryLimits { binding: u64::MAX, total: None };
@@ -186,8 +183,7 @@ fn stop_and_resume_equals_the_undisturbed_run() {
 #[test]
 fn a_flipped_bit_turns_the_lamp_red() {
     let config = TrainConfig { ks: vec![1, 2], steps: Some(6), ..small() };
-    let flip =
-        FlipBit { tensor: "layer2.0.downsample.0.weight".to_owned(), index: 5, step: 3, replica: 1 };
+    let flip = FlipBit { tensor: "layer2.0.downsample.0.weight".to_owned(), index: 5, step: 3, replica: 1 };
     let events = pollster::block_on(async {
         let mut trainer = trainer(&config, Tuning::default(), Start::Fresh).await;
         trainer.flip_bit(flip.clone()).await.unwrap();

@@ -1,5 +1,5 @@
 //! CIFAR-10, the binary version (Krizhevsky 2009): a file is up to 10,000 records of one label byte and
-//! 3 x 32 x 32 pixel bytes [C][H][W], red first.
+//! 3 x 32 x 32 pixel bytes `[C][H][W]`, red first.
 
 use super::{DataError, Dataset, ImageSet, Normalization};
 use crate::ops::Shape;
@@ -153,8 +153,8 @@ mod tests {
         assert_eq!(message(&[]), "data_batch_2.bin is empty: download the data set again");
         assert_eq!(
             message(&records(&[1, 2, 3])[..2 * RECORD_BYTES + 100]),
-            "data_batch_2.bin has 6246 bytes, which is 100 bytes over 2 records of 3073 bytes and 2973 bytes short of 3 \
-             (a complete file has 30730000 bytes): it is cut off or damaged, download it again"
+            "data_batch_2.bin has 6246 bytes, which is 100 bytes over 2 records of 3073 bytes and 2973 bytes short of \
+             3 (a complete file has 30730000 bytes): it is cut off or damaged, download it again"
         );
         assert_eq!(
             message(&records(&[1, 2, 200])),
@@ -163,8 +163,8 @@ mod tests {
         );
         assert_eq!(
             message(&vec![0; FILE_BYTES + RECORD_BYTES]),
-            "data_batch_2.bin has 30733073 bytes, more than the 30730000 bytes (10000 records) of a CIFAR-10 file: give \
-             the original files data_batch_1.bin to data_batch_5.bin and test_batch.bin"
+            "data_batch_2.bin has 30733073 bytes, more than the 30730000 bytes (10000 records) of a CIFAR-10 file: \
+             give the original files data_batch_1.bin to data_batch_5.bin and test_batch.bin"
         );
     }
 

@@ -26,8 +26,8 @@ pub enum DataError {
     },
     /// Not a whole number of records.
     #[error(
-        "{file} has {bytes} bytes, which is {over} bytes over {whole} records of {RECORD_BYTES} bytes and {short} bytes \
-         short of {next} (a complete file has {FILE_BYTES} bytes): it is cut off or damaged, download it again"
+        "{file} has {bytes} bytes, which is {over} bytes over {whole} records of {RECORD_BYTES} bytes and {short} \
+         bytes short of {next} (a complete file has {FILE_BYTES} bytes): it is cut off or damaged, download it again"
     )]
     Truncated {
         /// File name.
@@ -56,8 +56,8 @@ pub enum DataError {
     },
     /// A class that does not exist.
     #[error(
-        "{file}: record {record} (counting from 0) has label {label}, but CIFAR-10 has labels 0 to 9: the file is damaged \
-         or of another data set, download it again"
+        "{file}: record {record} (counting from 0) has label {label}, but CIFAR-10 has labels 0 to 9: the file is \
+         damaged or of another data set, download it again"
     )]
     Label {
         /// File name.

@@ -8,9 +8,9 @@ use crate::ops::Shape;
 pub struct ImageSet {
     /// C, H, W of every image.
     pub shape: Shape,
-    /// [N][C][H][W].
+    /// `[N][C][H][W]`.
     pub pixels: Vec<u8>,
-    /// [N] class indices.
+    /// `[N]` class indices.
     pub labels: Vec<u8>,
 }
 
@@ -34,7 +34,7 @@ impl ImageSet {
         self.labels.is_empty()
     }
 
-    /// Bytes [C][H][W] of image `i`. Panics if there is none.
+    /// Bytes `[C][H][W]` of image `i`. Panics if there is none.
     #[must_use]
     pub fn image(&self, i: usize) -> &[u8] {
         let bytes = self.shape.elements() as usize;
@@ -51,9 +51,9 @@ impl ImageSet {
 /// Turns a byte into the network's input: (byte / 255 - mean) / std, per channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalization {
-    /// [C], on the scale 0 to 1.
+    /// `[C]`, on the scale 0 to 1.
     pub mean: Vec<f32>,
-    /// [C].
+    /// `[C]`.
     pub std: Vec<f32>,
 }
 

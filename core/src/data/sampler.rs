@@ -26,8 +26,8 @@ impl Sampler {
         self.order.len().div_ceil(self.batch_size) as u64
     }
 
-    /// Images of batch `index_in_epoch` of `epoch`, both from 0; empty beyond the epoch's last batch. An epoch's order is
-    /// kept until another epoch is asked for.
+    /// Images of batch `index_in_epoch` of `epoch`, both from 0; empty beyond the epoch's last batch. An epoch's order
+    /// is kept until another epoch is asked for.
     pub fn batch(&mut self, epoch: u64, index_in_epoch: u64) -> &[u32] {
         if self.shuffle && self.epoch_of_order != Some(epoch) {
             self.order = Stream::new(self.seed, Purpose::Order, epoch).shuffled(self.order.len() as u32);

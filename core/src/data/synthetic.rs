@@ -113,7 +113,7 @@ impl Scene {
         }
     }
 
-    /// Appends the image [C][H][W] to `pixels`.
+    /// Appends the image `[C][H][W]` to `pixels`.
     fn paint(&self, stream: &mut Stream, pixels: &mut Vec<u8>) {
         let middle = f64::from(SIDE - 1) / 2.0;
         let places = (0..SIDE * SIDE).map(|at| (at % SIDE, at / SIDE));

@@ -95,8 +95,9 @@ impl Conv {
         }
         let work = self.work(rec);
         for odd_rows in [false, true] {
+            let rows = if odd_rows { self.input.height / 2 } else { self.input.height.div_ceil(2) };
             // A 1x1 kernel does not reach odd rows: there is nothing to add to what is there already.
-            if odd_rows && self.kernel == 1 && accumulate {
+            if rows == 0 || (odd_rows && self.kernel == 1 && accumulate) {
                 continue;
             }
             let kernel = self.kernel_of(
@@ -104,7 +105,6 @@ impl Conv {
                 self.input,
                 &[("KERNEL", self.kernel.into()), ("ODD_ROWS", odd_rows.into()), ("ACCUMULATE", accumulate.into())],
             );
-            let rows = if odd_rows { self.input.height / 2 } else { self.input.height.div_ceil(2) };
             let tiles = u64::from(self.input.width.div_ceil(8) * rows) * u64::from(rec.job.samples);
             let threads = tiles * u64::from(self.input.channels.div_ceil(4));
             // Of a 3x3 kernel's nine taps, three meet even rows and six odd ones.

@@ -28,10 +28,7 @@ impl Batches {
     /// How many images are left after the limits.
     pub fn sizes(config: &TrainConfig, dataset: &Dataset) -> SetSizes {
         let limited = |set: &ImageSet, limit: Option<usize>| limit.map_or(set.len(), |n| n.min(set.len()));
-        SetSizes {
-            train: limited(&dataset.train, config.train_limit),
-            test: limited(&dataset.test, config.test_limit),
-        }
+        SetSizes { train: limited(&dataset.train, config.train_limit), test: limited(&dataset.test, config.test_limit) }
     }
 
     /// Batches of `config`.

@@ -105,19 +105,14 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(file: &'a str, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
-        let failed = |e: safetensors::SafeTensorError| CheckpointError::Format {
-            file: file.to_owned(),
-            reason: e.to_string(),
-        };
+        let failed =
+            |e: safetensors::SafeTensorError| CheckpointError::Format { file: file.to_owned(), reason: e.to_string() };
         Ok(Self { file, tensors: SafeTensors::deserialize(bytes).map_err(failed)? })
     }
 
     fn bytes(&self, name: &str, dtype: Dtype, dims: &[u32]) -> Result<&'a [u8], CheckpointError> {
-        let refuse = |problem: String| CheckpointError::Tensor {
-            file: self.file.to_owned(),
-            tensor: name.to_owned(),
-            problem,
-        };
+        let refuse =
+            |problem: String| CheckpointError::Tensor { file: self.file.to_owned(), tensor: name.to_owned(), problem };
         let view = self.tensors.tensor(name).map_err(|_| refuse("is missing".to_owned()))?;
         let dims: Vec<usize> = dims.iter().map(|&d| d as usize).collect();
         if view.dtype() != dtype || view.shape() != dims {

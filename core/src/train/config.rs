@@ -277,11 +277,8 @@ mod tests {
 
     #[test]
     fn config_survives_json() {
-        let config = TrainConfig {
-            activation: Some(Activation::Swish { beta: 5.0 }),
-            steps: Some(100),
-            ..Default::default()
-        };
+        let config =
+            TrainConfig { activation: Some(Activation::Swish { beta: 5.0 }), steps: Some(100), ..Default::default() };
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), config);
         assert!(serde_json::from_str::<TrainConfig>(r#"{"learning-rate": 1}"#).is_err());

@@ -222,13 +222,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn backward_node(
-        &mut self,
-        node: &Node,
-        values: &Activations,
-        g: Place,
-        gradients: &mut HashMap<TensorId, Place>,
-    ) {
+    fn backward_node(&mut self, node: &Node, values: &Activations, g: Place, gradients: &mut HashMap<TensorId, Place>) {
         let input_shape = self.network.shapes[node.input.0];
         let x = values.at(node.input);
         let label = node.name.as_str();

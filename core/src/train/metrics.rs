@@ -58,16 +58,10 @@ impl Results {
     }
 
     /// The `layers` lines of a step.
-    pub fn layer_events(
-        &self,
-        network: &Network,
-        step: u64,
-        ks: &[u32],
-    ) -> impl Iterator<Item = LayersEvent> {
+    pub fn layer_events(&self, network: &Network, step: u64, ks: &[u32]) -> impl Iterator<Item = LayersEvent> {
         ks.iter().enumerate().map(move |(replica, &k)| {
             let tensors = network.parameters.iter().zip(&self.divergence[replica]);
-            let rel_l1 =
-                tensors.filter(|(p, _)| p.convolution).map(|(p, d)| (p.name.clone(), d.rel_l1)).collect();
+            let rel_l1 = tensors.filter(|(p, _)| p.convolution).map(|(p, d)| (p.name.clone(), d.rel_l1)).collect();
             LayersEvent { step, replica, k, fingerprint: fingerprint::text(self.fingerprints[replica]), rel_l1 }
         })
     }

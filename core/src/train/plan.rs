@@ -178,8 +178,7 @@ impl Plan {
             };
             let source = self.network.parameters[*weight].offset;
             let forward = self.packs.add(conv, source, Direction::Forward);
-            let dinput =
-                if node.input.0 == 0 { 0 } else { self.packs.add(conv, source, Direction::InputGradient) };
+            let dinput = if node.input.0 == 0 { 0 } else { self.packs.add(conv, source, Direction::InputGradient) };
             self.packed_at.insert(*weight, PackedAt { forward, dinput });
         }
         self.add_tables(normalization);
@@ -228,15 +227,17 @@ impl Plan {
     fn add_tables(&mut self, normalization: &[[f32; 2]]) {
         let blocks_of = |elements: u32| elements.div_ceil(divergence::BLOCK);
         let parameters = &self.network.parameters;
-        let tensors: Vec<[u32; 4]> =
-            parameters.iter().map(|p| [p.offset / divergence::BLOCK, blocks_of(p.elements()), p.elements(), 0]).collect();
+        let tensors: Vec<[u32; 4]> = parameters
+            .iter()
+            .map(|p| [p.offset / divergence::BLOCK, blocks_of(p.elements()), p.elements(), 0])
+            .collect();
         let places: Vec<[u32; 4]> = parameters
             .iter()
             .enumerate()
             .flat_map(|(tensor, p)| {
-                (0..p.elements()).step_by(divergence::BLOCK as usize).map(move |first| {
-                    [tensor as u32, first, (p.elements() - first).min(divergence::BLOCK), 0]
-                })
+                (0..p.elements())
+                    .step_by(divergence::BLOCK as usize)
+                    .map(move |first| [tensor as u32, first, (p.elements() - first).min(divergence::BLOCK), 0])
             })
             .collect();
         let contents: [(&str, &[u8]); 5] = [

@@ -14,11 +14,11 @@ pub fn learning_rate(lr: f64, every: u32, factor: f64, epoch: u64) -> f64 {
 #[must_use]
 pub fn logs_layers(log_every: Option<u64>, step: u64) -> bool {
     match (log_every, step) {
-        (Some(every), _) => step % every.max(1) == 0,
+        (Some(every), _) => step.is_multiple_of(every.max(1)),
         (None, 0..=20) => true,
-        (None, 21..=200) => step % 10 == 0,
-        (None, 201..=2000) => step % 100 == 0,
-        (None, _) => step % 500 == 0,
+        (None, 21..=200) => step.is_multiple_of(10),
+        (None, 201..=2000) => step.is_multiple_of(100),
+        (None, _) => step.is_multiple_of(500),
     }
 }
 

@@ -36,7 +36,8 @@ impl Trainer {
     pub fn is_evaluated_after(&self, step: u64) -> bool {
         let per_epoch = self.batches.per_epoch();
         let every = u64::from(self.config.eval_every);
-        let at_epoch_end = step > 0 && step % per_epoch == 0 && every > 0 && (step / per_epoch) % every == 0;
+        let at_epoch_end =
+            step > 0 && step.is_multiple_of(per_epoch) && every > 0 && (step / per_epoch).is_multiple_of(every);
         at_epoch_end || step >= self.total_steps()
     }
 

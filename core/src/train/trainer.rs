@@ -118,8 +118,10 @@ pub fn plan(
     let batches = Batches::sizes(config, dataset);
     config.check_batch(batches.train)?;
     let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
-    let sizes =
-        BatchSizes { train: config.batch_size, evaluate: (batches.test as u64).min(u64::from(EVALUATION_BATCH)) as u32 };
+    let sizes = BatchSizes {
+        train: config.batch_size,
+        evaluate: (batches.test as u64).min(u64::from(EVALUATION_BATCH)) as u32,
+    };
     let scale = &dataset.normalization;
     let normalization: Vec<[f32; 2]> = scale.mean.iter().zip(&scale.std).map(|(m, s)| [*m, *s]).collect();
     let images = (normalization.as_slice(), dataset.pad_byte);

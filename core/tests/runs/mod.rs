@@ -1,5 +1,7 @@
 //! Small real runs for tests.
 
+#![allow(dead_code, reason = "each test program uses a part of these helpers")]
+
 use std::rc::Rc;
 
 use lastbit_core::data::{Dataset, synthetic};
