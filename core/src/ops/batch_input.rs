@@ -15,13 +15,13 @@ pub fn image_bytes(shape: Shape, samples: u32) -> u64 {
 /// What the kernel reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Bindings {
-    /// Bytes [N][C][H][W], packed four to a word.
+    /// Bytes `[N][C][H][W]`, packed four to a word.
     pub bytes: Binding,
-    /// [N] words: dy | dx << 8 | flip << 16.
+    /// `[N]` words: dy | dx << 8 | flip << 16.
     pub choices: Binding,
-    /// [C] pairs of mean and standard deviation.
+    /// `[C]` pairs of mean and standard deviation.
     pub normalization: Binding,
-    /// Planes [N][C].
+    /// Planes `[N][C]`.
     pub x: Binding,
 }
 

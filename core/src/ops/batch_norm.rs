@@ -81,7 +81,7 @@ impl BatchNorm {
         workgroups(u64::from(rec.job.samples) * u64::from(strips))
     }
 
-    /// Batch statistics of `y` into `coefficients` ([R][C] x 4 floats), moving the running statistics.
+    /// Batch statistics of `y` into `coefficients` (`[R][C]` x 4 floats), moving the running statistics.
     pub fn statistics(
         &self,
         rec: &mut Recording,
@@ -132,7 +132,7 @@ impl BatchNorm {
     }
 
     /// Backward: `g` (the gradient by `a`) goes through the activation in place, gradients of scale and shift go to the
-    /// arena from `scale_gradient` on, the gradient by `y` to `dy`. `means` is scratch of [R][C] x 2 floats.
+    /// arena from `scale_gradient` on, the gradient by `y` to `dy`. `means` is scratch of `[R][C]` x 2 floats.
     pub fn backward(&self, rec: &mut Recording, label: &str, tensors: Backward) {
         let Backward { y, coefficients, shortcut, g, leaves, scale_gradient, scale_to_shift, means, dy } = tensors;
         let threads = self.leaves(rec.job.samples);
@@ -157,7 +157,7 @@ impl BatchNorm {
 pub struct Backward {
     /// Planes, the layer's input.
     pub y: Binding,
-    /// [R][C] x 4 floats, of the forward pass.
+    /// `[R][C]` x 4 floats, of the forward pass.
     pub coefficients: Binding,
     /// Planes, the shortcut that was added; `y` where there is none.
     pub shortcut: Binding,
@@ -169,7 +169,7 @@ pub struct Backward {
     pub scale_gradient: Binding,
     /// Elements from the scale to the shift in the arena.
     pub scale_to_shift: u32,
-    /// Scratch of [R][C] x 2 floats.
+    /// Scratch of `[R][C]` x 2 floats.
     pub means: Binding,
     /// Planes: gradient by the input.
     pub dy: Binding,

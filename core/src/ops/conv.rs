@@ -44,7 +44,7 @@ impl Conv {
         self.kernel * self.kernel
     }
 
-    /// Elements of the weight tensor [K][C][kh][kw].
+    /// Elements of the weight tensor `[K][C][kh][kw]`.
     #[must_use]
     pub fn weights(&self) -> u32 {
         self.out_channels * self.input.channels * self.taps()

@@ -15,15 +15,15 @@ pub enum Loss {
 /// What the loss reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Bindings {
-    /// [R][N][K]
+    /// `[R][N][K]`
     pub logits: Binding,
-    /// [N] words.
+    /// `[N]` words.
     pub labels: Binding,
-    /// [R][N][K]: gradient of the batch's mean loss.
+    /// `[R][N][K]`: gradient of the batch's mean loss.
     pub dlogits: Binding,
-    /// [R][N] pairs of loss and correctness.
+    /// `[R][N]` pairs of loss and correctness.
     pub scores: Binding,
-    /// [R] pairs: sum of losses, number of correct answers.
+    /// `[R]` pairs: sum of losses, number of correct answers.
     pub totals: Binding,
 }
 

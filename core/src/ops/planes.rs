@@ -1,6 +1,6 @@
 //! Planes: how images and activations lie in memory.
 //!
-//! A tensor [R][N][C][H][W] is a run of planes, one for each (replica, sample, channel). A plane is H + 1 rows of
+//! A tensor `[R][N][C][H][W]` is a run of planes, one for each (replica, sample, channel). A plane is H + 1 rows of
 //! ceil(W / 4) + 1 vectors of four floats; its first row and the first vector of every row are zero. The zeros of the
 //! next row and of the next plane serve as right and bottom border, so a 3x3 kernel reads without a branch and every
 //! store is aligned. Everything outside the H x W pixels stays zero: kernels only write pixels, masked.
@@ -64,7 +64,7 @@ impl Shape {
         table.add(label, self.plane_bytes(replicas, samples))
     }
 
-    /// Lays dense values [..][C][H][W] out as planes.
+    /// Lays dense values `[..][C][H][W]` out as planes.
     #[must_use]
     pub fn to_planes(&self, dense: &[f32]) -> Vec<f32> {
         let (h, w) = (self.height as usize, self.width as usize);

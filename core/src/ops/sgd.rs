@@ -60,15 +60,15 @@ impl ReplicaValues {
 /// What the update reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Bindings {
-    /// [R] arenas.
+    /// `[R]` arenas.
     pub gradients: Binding,
     /// One [`StepValues`].
     pub step: Binding,
-    /// [R] of [`ReplicaValues`].
+    /// `[R]` of [`ReplicaValues`].
     pub replicas: Binding,
-    /// [R] arenas.
+    /// `[R]` arenas.
     pub parameters: Binding,
-    /// [R] arenas.
+    /// `[R]` arenas.
     pub momenta: Binding,
 }
 

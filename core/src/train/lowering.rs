@@ -10,19 +10,19 @@ use crate::ops::{Shape, Tile, activation, batch_norm, cross_entropy, pool};
 /// What the passes of one group of replicas work on, beside scratch.
 #[derive(Clone, Copy, Debug)]
 pub struct Arenas {
-    /// [R] arenas of parameters.
+    /// `[R]` arenas of parameters.
     pub parameters: BufferId,
-    /// [R] arenas of gradients.
+    /// `[R]` arenas of gradients.
     pub gradients: BufferId,
-    /// [R] arenas of running statistics.
+    /// `[R]` arenas of running statistics.
     pub running: BufferId,
-    /// [R] arenas of packed convolution weights.
+    /// `[R]` arenas of packed convolution weights.
     pub packed: BufferId,
     /// The batch, shared by all replicas.
     pub x: Binding,
-    /// [N] words.
+    /// `[N]` words.
     pub labels: Binding,
-    /// [R] pairs: sum of losses, number of correct answers.
+    /// `[R]` pairs: sum of losses, number of correct answers.
     pub totals: Binding,
 }
 
@@ -39,7 +39,7 @@ pub struct PackedAt {
 #[derive(Clone, Copy)]
 enum Place {
     Planes(Planes),
-    /// The batch or a dense [R][N][C] vector: never given back.
+    /// The batch or a dense `[R][N][C]` vector: never given back.
     Fixed(Binding),
 }
 

@@ -49,11 +49,11 @@ pub struct UploadLayout {
     pub step: u64,
     /// For each chunk, one `ReplicaValues` for each of its replicas.
     pub replicas: Vec<u64>,
-    /// [N] words.
+    /// `[N]` words.
     pub labels: u64,
-    /// [N] words.
+    /// `[N]` words.
     pub choices: u64,
-    /// [N][C][H][W] bytes.
+    /// `[N][C][H][W]` bytes.
     pub images: u64,
     /// Length of the buffer.
     pub bytes: u64,
@@ -62,11 +62,11 @@ pub struct UploadLayout {
 /// Byte offsets of a chunk in the buffer that is read back after every step.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetricsLayout {
-    /// [R] pairs of f32: sum of losses, correct answers.
+    /// `[R]` pairs of f32: sum of losses, correct answers.
     pub totals: u64,
-    /// [R][tensors] of [`divergence::Distance`].
+    /// `[R][tensors]` of [`divergence::Distance`].
     pub divergence: u64,
-    /// [R] pairs of words.
+    /// `[R]` pairs of words.
     pub fingerprints: u64,
 }
 
@@ -75,11 +75,11 @@ pub struct MetricsLayout {
 pub struct Chunk {
     /// Positions in the list of divisors.
     pub replicas: Range<usize>,
-    /// [R] arenas.
+    /// `[R]` arenas.
     pub parameters: BufferId,
-    /// [R] arenas.
+    /// `[R]` arenas.
     pub momenta: BufferId,
-    /// [R] arenas.
+    /// `[R]` arenas.
     pub running: BufferId,
     /// Where its results are.
     pub metrics: MetricsLayout,
