@@ -2,17 +2,18 @@
 // Gradient of a 3x3 convolution (padding 1, stride 1 or 2) by its weights, one partial sum for each block of pixels:
 // partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,S h+kh-1,S w+kw-1].
 //
-// A block is a strip of 4 columns x all rows x IMAGES images. A thread computes 9 taps of 4 output channels of one
-// input channel; rows of x stay in registers while the window moves down.
+// A block is a strip of 4 columns x all rows x IMAGES images. A thread computes 9 taps of TILE_K output channels of
+// one input channel; rows of x stay in registers while the window moves down.
 // Order inside a block: image, row, column. conv_dweight_reduce adds the blocks.
-// Constants: C, K, HEIGHT, WIDTH (of dy), STRIDE, X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, SHARED_INPUT.
+// Constants: C, K, HEIGHT, WIDTH (of dy), STRIDE, X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES,
+// TILE_C (1), TILE_K, SHARED_INPUT.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>; // [R][blocks][K][C][9]
 
 const STRIPS = (WIDTH + 3u) / 4u;
-const GROUPS_K = (K + 3u) / 4u;
+const GROUPS_K = (K + TILE_K - 1u) / TILE_K;
 const THREADS = C * GROUPS_K;
 
 struct Window {
@@ -49,12 +50,12 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let r = tile.y;
 
     // A group may reach beyond K; those threads read channel K - 1 again and write nothing.
-    let k0 = min(group * 4u, K - 1u);
-    let k1 = min(group * 4u + 1u, K - 1u);
-    let k2 = min(group * 4u + 2u, K - 1u);
-    let k3 = min(group * 4u + 3u, K - 1u);
+    var ks: array<u32, TILE_K>;
+    for (var j = 0u; j < TILE_K; j++) {
+        ks[j] = min(group * TILE_K + j, K - 1u) * Y_PLANE;
+    }
     let images = min(IMAGES, job.samples - first_image);
-    var acc: array<array<vec3f, 3>, 4>;
+    var acc: array<array<vec3f, 3>, TILE_K>;
     for (var i = 0u; i < images; i++) {
         let n = first_image + i;
         let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
@@ -73,14 +74,13 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             }
             xi += X_ROW;
             let v2 = window(xi);
-            let d = array<vec4f, 4>(
-                dy[yi + k0 * Y_PLANE], dy[yi + k1 * Y_PLANE], dy[yi + k2 * Y_PLANE], dy[yi + k3 * Y_PLANE]);
-            yi += Y_ROW;
-            for (var j = 0u; j < 4u; j++) {
-                acc[j][0] = add_row(d[j], v0, acc[j][0]);
-                acc[j][1] = add_row(d[j], v1, acc[j][1]);
-                acc[j][2] = add_row(d[j], v2, acc[j][2]);
+            for (var j = 0u; j < TILE_K; j++) {
+                let d = dy[yi + ks[j]];
+                acc[j][0] = add_row(d, v0, acc[j][0]);
+                acc[j][1] = add_row(d, v1, acc[j][1]);
+                acc[j][2] = add_row(d, v2, acc[j][2]);
             }
+            yi += Y_ROW;
             if (STRIDE == 1u) {
                 v0 = v1;
                 v1 = v2;
@@ -92,8 +92,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (thread >= THREADS * blocks) {
         return;
     }
-    for (var j = 0u; j < 4u; j++) {
-        let k = group * 4u + j;
+    for (var j = 0u; j < TILE_K; j++) {
+        let k = group * TILE_K + j;
         if (k < K) {
             let at = (((r * blocks + block) * K + k) * C + c) * 9u;
             for (var kh = 0u; kh < 3u; kh++) {

@@ -101,7 +101,7 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         ("chunks of two", Tuning { chunk_replicas: Some(2), ..Tuning::default() }),
         ("split dispatches", Tuning { dispatch_flops: Some(50_000), ..Tuning::default() }),
         ("tiles of one row", Tuning { tile: Tile { rows: 1 }, ..Tuning::default() }),
-        ("tiles of four rows", Tuning { tile: Tile { rows: 4 }, ..Tuning::default() }),
+        ("tiles of two rows", Tuning { tile: Tile { rows: 2 }, ..Tuning::default() }),
         ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),
     ];
     for (name, tuning) in variants {

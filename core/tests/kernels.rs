@@ -51,19 +51,19 @@ fn all_recordings() -> Vec<Recording> {
     };
     for activation in [relu, swish(5.0)] {
         for depth in [8, 14, 20, 26, 32, 44, 56, 110] {
-            add(&network(resnet(depth), [3, 32, 32], activation, 1.0), &[2]);
+            add(&network(resnet(depth), [3, 32, 32], activation, 1.0), &[4]);
         }
-        add(&network(resnet(20), [3, 32, 32], activation, 1.0), &[1, 4]);
-        add(&network(resnet(20), [1, 32, 32], activation, 1.0), &[2]);
-        add(&network(resnet(20), [1, 28, 28], activation, 0.5), &[2]);
+        add(&network(resnet(20), [3, 32, 32], activation, 1.0), &[1, 2]);
+        add(&network(resnet(20), [1, 32, 32], activation, 1.0), &[4]);
+        add(&network(resnet(20), [1, 28, 28], activation, 0.5), &[4]);
     }
     for (width, size) in [(0.25, 9), (0.625, 30), (2.0, 32), (4.0, 64)] {
-        add(&network(resnet(14), [3, size, size], swish(1.0), width), &[2]);
+        add(&network(resnet(14), [3, size, size], swish(1.0), width), &[4]);
     }
     for (height, width) in [(256, 256), (64, 64), (40, 37)] {
         add(&network(NetKind::OneLayer, [1, height, width], swish(1.0), 1.0), &[1, 2, 4]);
     }
-    add(&network(NetKind::OneLayer, [1, 256, 256], relu, 1.0), &[2]);
+    add(&network(NetKind::OneLayer, [1, 256, 256], relu, 1.0), &[4]);
     let small = network(resnet(8), [1, 8, 8], relu, 0.25);
     for perturbation in [Perturbation::Reciprocal, Perturbation::Nextafter] {
         all.extend(recordings(&small, perturbation, Tile::default(), 2, 3));
