@@ -88,6 +88,12 @@ fn has_library(name: &str) -> bool {
     folders.iter().any(|folder| Path::new(folder).join(name).exists())
 }
 
+/// True where a person sits in front of a desktop that can show a page.
+pub fn is_desktop() -> bool {
+    let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !has("CI") && (cfg!(any(target_os = "macos", windows)) || has("DISPLAY") || has("WAYLAND_DISPLAY"))
+}
+
 /// npm, which is a script on Windows.
 pub fn npm() -> Option<PathBuf> {
     process::find_program(&[if cfg!(windows) { "npm.cmd" } else { "npm" }])

@@ -1,6 +1,7 @@
 //! The developer commands of lastbit, `cargo xtask VERB`: one module a verb, and the few modules that verbs share.
 
 mod browser;
+mod demo;
 mod host;
 mod process;
 mod setup;
@@ -16,14 +17,23 @@ fn help() -> String {
         "\
 Developer commands of lastbit.
 
+    cargo xtask demo              from nothing to a report: installs what is missing, builds, trains a small network on real
+                                  images and names the report
     cargo xtask test [STAGE...]   everything that CI checks, cheapest first, up to the first failure: installs what is
                                   missing, then format, lints, documentation, tests, and one training step in a real
                                   browser. With stage names only those run, in the order in which they stand here:
                                   {stages}
+    cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask help              this text
 
 Set CHROMIUM to the browser's executable where it is not on the PATH."
     )
+}
+
+/// `lastbit bench`, built with optimisation.
+fn bench(flags: &[String]) -> anyhow::Result<()> {
+    let mut cargo = process::command("cargo", &["run", "--release", "--quiet", "--package", "lastbit", "--", "bench"]);
+    process::run(cargo.args(flags), std::time::Duration::from_secs(60 * 60))
 }
 
 fn main() -> ExitCode {
@@ -33,7 +43,13 @@ fn main() -> ExitCode {
         None => ("help", &[][..]),
     };
     let outcome = match verb {
+        "demo" if rest.is_empty() => demo::run(),
+        "demo" => {
+            eprintln!("xtask: demo takes no flags, not '{}'; `lastbit train` takes many", rest.join(" "));
+            return ExitCode::from(2);
+        }
         "test" => test::run(rest),
+        "bench" => bench(rest),
         "help" | "-h" | "--help" => {
             println!("{}", help());
             return ExitCode::SUCCESS;

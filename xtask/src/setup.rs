@@ -1,6 +1,7 @@
 //! Set-up: finds out what a stage needs and this machine lacks, installs it where that can be done without asking
 //! (Debian as root, rustup components), and otherwise says exactly what to install.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -21,13 +22,23 @@ struct Need {
     otherwise: &'static str,
 }
 
+const VULKAN: Need = Need {
+    what: "a Vulkan driver",
+    present: host::has_vulkan,
+    debian: &["mesa-vulkan-drivers", "libvulkan1"],
+    otherwise: "install your GPU's Vulkan driver and loader, or Mesa's software driver lavapipe",
+};
+
+/// Only where it can be installed without asking: elsewhere the demo downloads the images.
+const FASHION_MNIST: Need = Need {
+    what: "Fashion-MNIST",
+    present: || Path::new("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz").is_file(),
+    debian: &["dataset-fashion-mnist"],
+    otherwise: "run `lastbit data fetch fashion-mnist`",
+};
+
 const NEEDS: [Need; 4] = [
-    Need {
-        what: "a Vulkan driver",
-        present: host::has_vulkan,
-        debian: &["mesa-vulkan-drivers", "libvulkan1"],
-        otherwise: "install your GPU's Vulkan driver and loader, or Mesa's software driver lavapipe",
-    },
+    VULKAN,
     Need {
         what: "Chromium",
         present: || host::chromium().is_some(),
@@ -84,7 +95,23 @@ pub fn run() -> Result<()> {
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         ensure_component(component, subcommand)?;
     }
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+    provide(&NEEDS.each_ref())?;
+    println!("set-up: everything is there");
+    Ok(())
+}
+
+/// Sees to what the demo needs beside a compiler.
+pub fn for_demo() -> Result<()> {
+    provide(&[&VULKAN])?;
+    if host::packages() == Packages::DebianRoot && provide(&[&FASHION_MNIST]).is_err() {
+        println!("set-up: Debian's dataset-fashion-mnist cannot be installed; the demo looks for the images elsewhere");
+    }
+    Ok(())
+}
+
+/// Installs those of `needs` that are missing, or says how.
+fn provide(needs: &[&Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().copied().filter(|need| !(need.present)()).collect();
     match plan(&missing, host::packages()) {
         Plan::Nothing => {}
         Plan::Install(packages) => install(&packages)?,
@@ -95,7 +122,6 @@ pub fn run() -> Result<()> {
     if !still.is_empty() {
         bail!("installed, but still not found: {}", still.join(", "));
     }
-    println!("set-up: everything is there");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use wgpu::util::DeviceExt as _;
 
-use super::{BufferId, BufferTable, Command, Context, Dispatch, GpuError, Job, Recording};
+use super::{BufferId, BufferTable, Command, Context, Dispatch, GpuError, Job, Recording, platform};
 
 /// What fresh buffers hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -265,6 +265,14 @@ impl<'a> Submitter<'a> {
             self.last = Some(self.context.queue.submit([encoder.finish()]));
         }
         self.flops = 0;
+    }
+
+    /// Submits and waits until the GPU is done: for measurements, not for the step loop.
+    pub fn wait(self) {
+        let context = self.context;
+        if let Some(submission) = self.finish() {
+            platform::wait_for(&context.device, &submission);
+        }
     }
 
     pub(super) fn finish(mut self) -> Option<wgpu::SubmissionIndex> {

@@ -24,9 +24,7 @@ impl Program {
         let start = Instant::now();
         let mut submitter = Submitter::new(context);
         (0..repeats.max(1)).for_each(|_| submitter.run(self, buffers));
-        if let Some(submission) = submitter.finish() {
-            platform::wait_for(&context.device, &submission);
-        }
+        submitter.wait();
         context.check()?;
         Ok(start.elapsed().as_secs_f64() / f64::from(repeats.max(1)))
     }
@@ -55,9 +53,7 @@ impl Program {
         // The copies and clears between the launches were left out; one whole run leaves the buffers consistent.
         let mut submitter = Submitter::new(context);
         submitter.run(self, buffers);
-        if let Some(submission) = submitter.finish() {
-            platform::wait_for(&context.device, &submission);
-        }
+        submitter.wait();
         Ok(times)
     }
 }

@@ -45,6 +45,11 @@ impl Batches {
         }
     }
 
+    /// Training images after the limit.
+    pub fn train_images(&self) -> usize {
+        self.sizes.train
+    }
+
     /// Steps of an epoch; the last may be smaller.
     pub fn per_epoch(&self) -> u64 {
         self.sampler.batches_per_epoch()

@@ -4,6 +4,7 @@
 mod batch;
 pub mod checkpoint;
 mod config;
+mod estimate;
 mod events;
 mod lowering;
 mod memory;
@@ -17,6 +18,7 @@ mod trainer;
 mod transfer;
 
 pub use config::{ConfigError, DatasetKind, MAX_K, TrainConfig};
+pub use estimate::{Estimate, MemoryEstimate, RunLength, estimate, memory as memory_estimate};
 pub use events::{EpochEvent, Event, LayersEvent, StepEvent};
 pub use plan::{BatchSizes, Chunk, MemoryLimits, Plan, Tuning, UploadLayout};
 pub use profile::StepTimes;

@@ -302,8 +302,7 @@ impl Trainer {
     /// Steps of the whole run.
     #[must_use]
     pub fn total_steps(&self) -> u64 {
-        let by_epochs = u64::from(self.config.epochs) * self.batches.per_epoch();
-        self.config.steps.map_or(by_epochs, |steps| steps.min(by_epochs))
+        self.config.length(self.batches.train_images()).steps
     }
 
     /// Steps of an epoch.

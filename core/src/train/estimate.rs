@@ -1,0 +1,208 @@
+//! What a run will take, told before it begins: memory from the plan, time from a few steps of the same network.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use super::config::TrainConfig;
+use super::plan::{Plan, Tuning};
+use super::trainer::{Kind, Start, TrainError, Trainer};
+use super::{MemoryLimits, median, plan};
+use crate::data::Dataset;
+use crate::gpu::{Context, Submitter};
+
+/// What a run will take.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    /// Seconds of a training step of all replicas, metrics included.
+    pub step: f64,
+    /// Seconds of an evaluation of all replicas on the whole test set.
+    pub evaluation: f64,
+    /// Training steps.
+    pub steps: u64,
+    /// Evaluations.
+    pub evaluations: u64,
+}
+
+impl Estimate {
+    /// Seconds from the first step to the last evaluation.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.step * self.steps as f64 + self.evaluation * self.evaluations as f64
+    }
+}
+
+/// Memory that a run takes, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryEstimate {
+    /// Buffers on the adapter.
+    pub buffers: u64,
+    /// Images and labels on the host, and one copy of the state for a checkpoint.
+    pub host: u64,
+    /// Machine code of the kernels, where the host holds it: a software adapter compiles with LLVM in this process.
+    pub kernels: u64,
+}
+
+impl MemoryEstimate {
+    /// Everything that this process grows by on a software adapter.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.buffers + self.host + self.kernels
+    }
+}
+
+/// What llvmpipe (Mesa 22.3, LLVM 15) keeps for a compiled kernel, measured over the kernels of ResNet-8 and ResNet-20.
+const SOFTWARE_KERNEL_BYTES: u64 = 2 << 20;
+/// Operations of a probe, in submits as the adapter is assumed to do them in 100 ms: about a second.
+const PROBE_SUBMITS: u64 = 10;
+
+/// Bytes that a run with `plan` takes.
+#[must_use]
+pub fn memory(context: &Context, plan: &mut Plan, dataset: &Dataset, evaluation_batch: u32) -> MemoryEstimate {
+    let kernels: u64 = if context.adapter().software { plan.kernels(evaluation_batch) as u64 } else { 0 };
+    let images = [&dataset.train, &dataset.test].map(|set| set.pixels.len() + set.labels.len()).iter().sum::<usize>();
+    let replicas = plan.chunks.iter().map(|chunk| chunk.replicas.len() as u64).sum::<u64>();
+    let state = replicas * 4 * u64::from(2 * plan.network.parameter_stride + plan.network.running_stride);
+    MemoryEstimate {
+        buffers: plan.table().total_bytes(),
+        // Of the state: the tensors, the arenas that they come from, and the file that they go to.
+        host: images as u64 + 2 * state,
+        kernels: kernels * SOFTWARE_KERNEL_BYTES,
+    }
+}
+
+/// How long a run will take. Where a whole step is short it is timed as it is; otherwise two smaller batches of one
+/// replica are, and the line through them tells what a step costs by itself and what by sample.
+///
+/// # Errors
+/// As [`Trainer::new`].
+pub async fn estimate(
+    context: &Rc<Context>,
+    config: &TrainConfig,
+    dataset: &Rc<Dataset>,
+) -> Result<Estimate, TrainError> {
+    let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
+    let mut whole = plan(config, dataset, &Tuning::default(), limits)?;
+    let samples = config.batch_size;
+    let chunks = 0..whole.chunks.len();
+    let flops: u64 = chunks.clone().map(|chunk| whole.train(chunk, samples).flops()).sum();
+    let replicas = config.ks.len();
+    let budget = context.submit_flops() * PROBE_SUBMITS;
+    let step = if flops <= budget {
+        probe(context, config, dataset, replicas, samples).await?
+    } else {
+        let of_sample = flops / (replicas as u64 * u64::from(samples)).max(1);
+        let few = (budget / of_sample.max(1) / 3).clamp(1, u64::from(samples / 2).max(1)) as u32;
+        let short = probe(context, config, dataset, 1, few).await?;
+        let long = probe(context, config, dataset, 1, 2 * few).await?;
+        let of_sample = (long - short).max(0.0) / f64::from(few);
+        let alone = (short - of_sample * f64::from(few)).max(0.0);
+        replicas as f64 * (alone + of_sample * f64::from(samples))
+    };
+    let length = config.length(super::batch::Batches::sizes(config, dataset).train);
+    let tests = super::batch::Batches::sizes(config, dataset).test as f64;
+    let batch = tests.min(f64::from(super::EVALUATION_BATCH)) as u32;
+    let forward: u64 = chunks.map(|chunk| whole.evaluate(chunk, batch).flops()).sum();
+    let evaluation = step * forward as f64 / flops.max(1) as f64 * tests / f64::from(batch.max(1));
+    Ok(Estimate { step, evaluation, steps: length.steps, evaluations: length.evaluations })
+}
+
+/// Seconds of a step of `replicas` replicas on batches of `samples`.
+async fn probe(
+    context: &Rc<Context>,
+    config: &TrainConfig,
+    dataset: &Rc<Dataset>,
+    replicas: usize,
+    samples: u32,
+) -> Result<f64, TrainError> {
+    let config = TrainConfig {
+        ks: config.ks[..replicas].to_vec(),
+        batch_size: samples,
+        steps: Some(1),
+        test_limit: Some(1),
+        ..config.clone()
+    };
+    let new = Trainer::new(Rc::clone(context), config, Rc::clone(dataset), Tuning::default(), Start::Fresh);
+    new.await?.step_seconds()
+}
+
+impl Trainer {
+    /// Median seconds of a step with its metrics, repeated on the same batch. The weights move on: such a trainer has
+    /// nothing to do with its run any more.
+    fn step_seconds(&mut self) -> Result<f64, TrainError> {
+        let samples = self.config.batch_size;
+        let mut kinds = vec![Kind::Input(samples)];
+        for chunk in 0..self.plan.chunks.len() {
+            kinds.extend([Kind::Train(chunk, samples), Kind::Measure(chunk)]);
+        }
+        let once = || {
+            let start = web_time::Instant::now();
+            let mut submitter = Submitter::new(&self.context);
+            kinds.iter().for_each(|kind| submitter.run(&self.programs[kind], &self.buffers));
+            submitter.wait();
+            self.context.check()?;
+            Ok(start.elapsed().as_secs_f64())
+        };
+        // Drivers compile at the first use.
+        once()?;
+        Ok(median(3, once)?)
+    }
+}
+
+/// How long a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLength {
+    /// Steps of an epoch.
+    pub per_epoch: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Evaluations in all.
+    pub evaluations: u64,
+}
+
+impl TrainConfig {
+    /// How long the run is on so many training images.
+    #[must_use]
+    pub fn length(&self, training_images: usize) -> RunLength {
+        let per_epoch = training_images.div_ceil(self.batch_size.max(1) as usize) as u64;
+        let by_epochs = u64::from(self.epochs).saturating_mul(per_epoch);
+        let steps = self.steps.map_or(by_epochs, |steps| steps.min(by_epochs));
+        let interval = u64::from(self.eval_every).saturating_mul(per_epoch);
+        let regular = steps.checked_div(interval).unwrap_or(0);
+        // The end of the run is always evaluated.
+        let evaluations = regular + u64::from(interval == 0 || !steps.is_multiple_of(interval));
+        RunLength { per_epoch, steps, evaluations }
+    }
+}
+
+impl Plan {
+    /// Different kernels that a run of this plan compiles.
+    fn kernels(&mut self, evaluation_batch: u32) -> usize {
+        let recordings = [
+            self.input(1),
+            self.train(0, 1),
+            self.evaluate(0, evaluation_batch.max(1)),
+            self.measure(0),
+            self.fingerprint(0),
+        ];
+        let all: HashSet<_> = recordings.iter().flat_map(|r| r.dispatches()).map(|d| d.kernel.clone()).collect();
+        all.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_as_long_as_its_epochs_or_steps() {
+        let length = |config: TrainConfig, images| {
+            let RunLength { per_epoch, steps, evaluations } = config.length(images);
+            [per_epoch, steps, evaluations]
+        };
+        let base = TrainConfig { batch_size: 128, epochs: 200, ..TrainConfig::default() };
+        assert_eq!(length(base.clone(), 50_000), [391, 78_200, 200]);
+        assert_eq!(length(TrainConfig { steps: Some(1000), ..base.clone() }, 50_000), [391, 1000, 3]);
+        assert_eq!(length(TrainConfig { eval_every: 0, ..base.clone() }, 50_000), [391, 78_200, 1]);
+        assert_eq!(length(TrainConfig { eval_every: 3, epochs: 7, ..base }, 256), [2, 14, 3]);
+    }
+}

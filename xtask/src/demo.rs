@@ -1,0 +1,170 @@
+//! `cargo xtask demo`: from nothing to a report. Installs what is missing, builds, trains a ResNet on real images for as
+//! long as this adapter does in about a minute and a half, and names the report (on a desktop: opens it).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::{host, process, setup};
+
+const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
+const TRAIN_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// Training aims at less: two minutes are what a person waits.
+const TRAIN_SECONDS: f64 = 90.0;
+/// Steps after which the mean loss says something.
+const LAST_STEPS: usize = 10;
+
+/// What is trained, from the most that a desktop GPU does in the time to the least that still shows the effect.
+const SIZES: [&[&str]; 6] = [
+    &["--net", "resnet56", "--batch-size", "128", "--epochs", "2"],
+    &["--net", "resnet20", "--batch-size", "128", "--epochs", "2"],
+    &["--net", "resnet20", "--batch-size", "64", "--steps", "400", "--test-limit", "4000"],
+    &["--net", "resnet8", "--batch-size", "64", "--steps", "250", "--test-limit", "2000"],
+    &["--net", "resnet8", "--batch-size", "32", "--steps", "200", "--test-limit", "1000"],
+    &["--net", "resnet8", "--batch-size", "32", "--steps", "100", "--test-limit", "500", "--width", "0.5"],
+];
+
+/// The part of `lastbit train --dry-run --json` that matters here.
+#[derive(Deserialize)]
+struct DryRun {
+    seconds: f64,
+}
+
+/// Runs the demo.
+pub fn run() -> Result<()> {
+    setup::for_demo()?;
+    process::run(&mut process::command("cargo", &["build", "--release", "--package", "lastbit"]), BUILD_LIMIT)?;
+    let program = host::target_dir()?.join(format!("release/lastbit{}", std::env::consts::EXE_SUFFIX));
+    let dataset = dataset(&program);
+    let size = size(&program, dataset)?;
+    let out = free_folder();
+    let name = out.to_string_lossy();
+    let mut train = train_command(&program, dataset, size);
+    process::run(train.args(["--out", name.as_ref()]), TRAIN_LIMIT)?;
+    let lines =
+        std::fs::read_to_string(process::root().join(&out).join("metrics.jsonl")).context("the run's metrics")?;
+    println!("\n{}", verdict(&lines)?);
+    let report = process::root().join(&out).join("report.html");
+    println!("\nThe report: {}", report.display());
+    if host::is_desktop() {
+        process::run(&mut process::command(&program, &["report", name.as_ref(), "--open"]), TRAIN_LIMIT)?;
+    }
+    Ok(())
+}
+
+fn train_command(program: &Path, dataset: &str, size: &[&str]) -> std::process::Command {
+    let mut train = process::command(program, &["train", "--dataset", dataset, "--ks", "1,2,3"]);
+    train.args(size);
+    train
+}
+
+/// Fashion-MNIST where it is or can be had; made-up images as the last resort.
+fn dataset(program: &Path) -> &'static str {
+    let there = || process::succeeds(program, &["data", "info", "fashion-mnist"]);
+    let mut fetch = process::command(program, &["data", "fetch", "fashion-mnist"]);
+    if there() || (process::run(&mut fetch, TRAIN_LIMIT).is_ok() && there()) {
+        return "fashion-mnist";
+    }
+    println!("demo: Fashion-MNIST cannot be had here; training on made-up images instead");
+    "synthetic"
+}
+
+/// The largest size that this adapter trains in the time.
+fn size(program: &Path, dataset: &str) -> Result<&'static [&'static str]> {
+    for size in SIZES {
+        let mut dry_run = train_command(program, dataset, size);
+        let plan = process::capture(dry_run.args(["--dry-run", "--json"]), TRAIN_LIMIT)?;
+        let plan: DryRun = serde_json::from_str(&plan).context("lastbit train --dry-run --json prints JSON")?;
+        println!("demo: {} would take {:.0} s", size.join(" "), plan.seconds);
+        if plan.seconds <= TRAIN_SECONDS {
+            return Ok(size);
+        }
+    }
+    println!("demo: this is a slow machine; training the smallest network all the same");
+    Ok(SIZES[SIZES.len() - 1])
+}
+
+/// A run folder that is not there yet: an earlier demo stays as it is.
+fn free_folder() -> PathBuf {
+    let names = std::iter::once("runs/demo".to_owned()).chain((2..).map(|n| format!("runs/demo-{n}")));
+    let mut folders = names.map(PathBuf::from).filter(|folder| !process::root().join(folder).exists());
+    folders.next().unwrap_or_else(|| unreachable!("there is always a further number"))
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Deserialize)]
+struct Line {
+    kind: String,
+    #[serde(default)]
+    loss: Vec<f64>,
+    #[serde(default)]
+    rel_l1: Vec<Option<f64>>,
+    #[serde(default)]
+    differing: Vec<u64>,
+}
+
+/// What the run showed, for k = 1, 2, 3; an error where it shows nothing.
+fn verdict(metrics: &str) -> Result<String> {
+    let lines: Vec<Line> =
+        metrics.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("metrics.jsonl")?;
+    let steps: Vec<Line> = lines.into_iter().filter(|line| line.kind == "step").collect();
+    let last = steps.last().context("the run has no steps")?;
+    let losses: Vec<f64> = steps.iter().rev().take(LAST_STEPS).filter_map(|step| step.loss.first().copied()).collect();
+    let loss = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+    let (Some(distance), &[_, control, different]) = (last.rel_l1.get(2).copied().flatten(), &last.differing[..])
+    else {
+        bail!("the run has not three replicas, or its numbers are not finite");
+    };
+    if control != 0 {
+        bail!("the control k = 2 differs from k = 1 in {control} elements: this adapter's results are not to be used");
+    }
+    if different == 0 {
+        bail!("k = 3 does not differ from k = 1 after {} steps", steps.len());
+    }
+    Ok(format!(
+        "After {} steps the network has learned (mean loss of the last {} steps: {loss:.2}), and\n  \
+         k = 2 equals k = 1 in every bit: dividing by a power of two is exact;\n  \
+         k = 3 differs from k = 1 in {different} of its weights; their mean relative distance is {distance:.1e}.\n\
+         Three copies, the same start, the same images, the same arithmetic: what separates them is the last bit.",
+        steps.len(),
+        losses.len(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(control: u64, different: u64) -> String {
+        let step = |step: u64| {
+            format!(
+                r#"{{"kind":"step","step":{step},"loss":[0.5,0.5,0.25],"rel_l1":[0.0,0.0,0.03],"differing":[0,{control},{different}]}}"#
+            )
+        };
+        format!("{}\n{{\"kind\":\"epoch\",\"epoch\":1}}\n{}\n", step(1), step(2))
+    }
+
+    #[test]
+    fn the_verdict_names_what_was_measured() {
+        let text = verdict(&metrics(0, 77)).unwrap();
+        assert!(
+            text.contains("After 2 steps") && text.contains("0.50") && text.contains("77") && text.contains("3.0e-2")
+        );
+    }
+
+    #[test]
+    fn a_run_that_shows_nothing_fails() {
+        assert!(verdict(&metrics(1, 77)).unwrap_err().to_string().contains("k = 2 differs"));
+        assert!(verdict(&metrics(0, 0)).unwrap_err().to_string().contains("k = 3 does not differ"));
+        assert!(verdict("").unwrap_err().to_string().contains("no steps"));
+        assert!(verdict("{\"kind\":\"step\"}").is_err());
+    }
+
+    #[test]
+    fn sizes_become_smaller() {
+        assert!(SIZES.iter().all(|size| size.contains(&"--net") && size.contains(&"--batch-size")));
+        assert!(SIZES[0].contains(&"resnet56") && SIZES[SIZES.len() - 1].contains(&"resnet8"));
+    }
+}
