@@ -97,7 +97,6 @@ fn receive(part: &mut Part, file: &RemoteFile, url: &str, folder: &Path) -> Resu
             ))
         })?;
         if n == 0 {
-            progress.finish();
             return Ok(());
         }
         if part.bytes + n as u64 > file.bytes {

@@ -1,5 +1,7 @@
 //! What can be downloaded: from where, with which checksum, under which terms.
 
+use std::path::{Path, PathBuf};
+
 use super::user_folder;
 
 /// A file on a server.
@@ -70,10 +72,15 @@ pub const FASHION_MNIST: Source = Source {
 };
 
 impl Source {
+    /// Where its files are in a data folder.
+    pub fn folder_in(&self, data_folder: &Path) -> PathBuf {
+        if self.subfolder.is_empty() { data_folder.to_owned() } else { data_folder.join(self.subfolder) }
+    }
+
     /// How to get it, with and without a network.
     pub fn remedy(&self) -> String {
         let files = self.files.iter().map(|file| file.name).collect::<Vec<_>>().join(", ");
-        let folder = user_folder().map(|folder| format!("into '{}' or ", folder.join(self.subfolder).display()));
+        let folder = user_folder().map(|folder| format!("into '{}' or ", self.folder_in(&folder).display()));
         let package =
             self.package.map(|package| format!("or install Debian's package {package}; ")).unwrap_or_default();
         format!(

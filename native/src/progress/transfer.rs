@@ -47,9 +47,11 @@ impl Transfer {
             self.quarters = quarters;
         }
     }
+}
 
-    /// Takes the bar away.
-    pub fn finish(&mut self) {
+impl Drop for Transfer {
+    /// Takes the bar away, however the download ended.
+    fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -34,7 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.data_dir.clone().or_else(datasets::user_folder).ok_or_else(|| {
             Failure::usage("--data-dir: this user has no home folder, so that the place must be given")
         })?;
-    let folder = data_dir.join(source.subfolder);
+    let folder = source.folder_in(&data_dir);
     let base = arguments.url.as_deref().unwrap_or(source.url);
     if arguments.md5.as_ref().is_some_and(|md5s| md5s.len() != source.files.len()) {
         return Err(Failure::usage(format!("--md5: {} has {} files", source.name, source.files.len())));

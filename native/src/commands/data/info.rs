@@ -90,8 +90,8 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
             "train": dataset.train.len(),
             "test": dataset.test.len(),
             "shape": [shape.channels, shape.height, shape.width],
-            "mean": dataset.normalization.mean,
-            "std": dataset.normalization.std,
+            "mean": as_written(&dataset.normalization.mean),
+            "std": as_written(&dataset.normalization.std),
             "pad_byte": dataset.pad_byte,
             "crop_and_flip": dataset.crop_and_flip,
             "sha256": sha256,
@@ -107,6 +107,11 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
         say(format!("\nthe first ten training images of each class are in '{}'", path.display()));
     }
     Ok(())
+}
+
+/// Float32 numbers with the digits that they have in float32.
+fn as_written(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|value| value.to_string().parse().unwrap_or_else(|_| f64::from(*value))).collect()
 }
 
 /// Number of images of each class.
