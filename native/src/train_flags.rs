@@ -32,7 +32,8 @@ pub struct RunFlags {
     /// 256 x 256 checkerboard) [default: cifar10; one-layer: synthetic]
     #[arg(long, value_parser = checked::<DatasetKind>)]
     dataset: Option<String>,
-    /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
+    /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder, where
+    /// `lastbit data fetch` puts them]
     #[arg(long, value_name = "PATH")]
     data_dir: Option<PathBuf>,
     /// One replica for each divisor; all are compared with the first [default: 1,3,5,7,9,11]

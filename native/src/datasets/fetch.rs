@@ -10,7 +10,7 @@ use md5::{Digest, Md5};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::RemoteFile;
+use super::{RemoteFile, Source};
 use crate::failure::Failure;
 use crate::progress::Transfer;
 use crate::terminal::say;
@@ -28,8 +28,8 @@ pub enum Fetched {
     Now,
 }
 
-/// Makes sure that `folder` holds `file`, by a download from `url` if need be.
-pub fn fetch(file: &RemoteFile, url: &str, folder: &Path) -> Result<Fetched, Failure> {
+/// Makes sure that `folder` holds `file` of `source`, by a download from `url` if need be.
+pub fn fetch(source: &Source, file: &RemoteFile, url: &str, folder: &Path) -> Result<Fetched, Failure> {
     fs::create_dir_all(folder).map_err(|error| Failure::file("make the folder", folder, &error))?;
     let target = folder.join(file.name);
     if target.exists() {
@@ -40,20 +40,16 @@ pub fn fetch(file: &RemoteFile, url: &str, folder: &Path) -> Result<Fetched, Fai
     }
     let mut part = Part::open(folder.join(format!("{}.part", file.name)))?;
     // A whole one stays behind when a call is killed just before the end.
-    let received = if part.md5() == file.md5 { Ok(()) } else { receive(&mut part, file, url, folder) };
+    let is_whole = part.md5() == file.md5;
+    let received = if is_whole { Ok(()) } else { receive(&mut part, file, url, &source.by_hand(file, url, folder)) };
     part.close(received, file, &target)?;
     Ok(Fetched::Now)
 }
 
-/// Fills the part.
-fn receive(part: &mut Part, file: &RemoteFile, url: &str, folder: &Path) -> Result<(), Failure> {
-    let without_network = || {
-        let (folder, md5) = (folder.display(), file.md5);
-        format!("try again later, or download {url} on another machine and put it into '{folder}' (MD5 {md5})")
-    };
+/// Fills the part; `by_hand` is the remedy where the server does not help.
+fn receive(part: &mut Part, file: &RemoteFile, url: &str, by_hand: &str) -> Result<(), Failure> {
     let ask = |from: u64| {
-        request(url, from)
-            .map_err(|error| Failure::other(format!("cannot download {url} ({error}): {}", without_network())))
+        request(url, from).map_err(|error| Failure::other(format!("cannot download {url} ({error}): {by_hand}")))
     };
     let mut response = ask(part.bytes)?;
     if response.status() == 416 {
@@ -61,16 +57,14 @@ fn receive(part: &mut Part, file: &RemoteFile, url: &str, folder: &Path) -> Resu
         part.empty()?;
         response = ask(0)?;
     }
-    match response.status().as_u16() {
+    let status = response.status();
+    match status.as_u16() {
         206 if first_byte(&response) == Some(part.bytes) => {}
         // The server has no ranges: it sends everything.
         200 => part.empty()?,
-        status => {
-            let status = ureq::http::StatusCode::from_u16(status).map(|status| status.to_string()).unwrap_or_default();
-            return Err(Failure::other(format!(
-                "{url}: the server answers '{status}': check --url, or {}",
-                without_network()
-            )));
+        _ => {
+            let problem = format!("{url}: the server answers '{status}'");
+            return Err(Failure::other(format!("{problem}: check --url, or {by_hand}")));
         }
     }
     let oversized = |bytes: u64| {

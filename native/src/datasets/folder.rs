@@ -1,8 +1,9 @@
 //! An image folder: `train/<class>/*.png|jpg|jpeg` and `test/<class>/...`. Names are sorted by their bytes, so that the
 //! order is the same on every file system; the classes take turns, so that the first N images are of all classes.
 
+use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{BufReader, Seek};
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
@@ -161,27 +162,31 @@ impl Decoder {
 
     fn decode(&mut self, path: &Path) -> Result<DynamicImage, Failure> {
         let failed = |error| Failure::file("read", path, &error);
-        let unreadable = |error: image::ImageError| {
-            Failure::other(format!("'{}' cannot be decoded ({error}): replace or remove it", path.display()))
+        let mut bytes = Vec::new();
+        File::open(path).map_err(failed)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        self.decode_bytes(path, &bytes)
+    }
+
+    /// The image that `bytes` hold; `path` names them.
+    fn decode_bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<DynamicImage, Failure> {
+        let unreadable = |problem: &dyn Display| {
+            Failure::other(format!("'{}' cannot be decoded ({problem}): replace or remove it", path.display()))
         };
-        let mut file = File::open(path).map_err(failed)?;
-        let bytes = file.seek(std::io::SeekFrom::End(0)).map_err(failed)?;
-        if bytes > MOST_BYTES {
-            return Err(Failure::other(format!(
-                "'{}' has {bytes} bytes: images of at most {MOST_PIXELS} x {MOST_PIXELS} pixels are never so long, replace \
-                 or remove it",
-                path.display()
-            )));
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(unreadable(&format!("it is longer than {MOST_BYTES} bytes")));
         }
-        file.rewind().map_err(failed)?;
-        let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(failed)?;
+        if is_cut_jpeg(bytes) {
+            return Err(unreadable(&"it is cut off"));
+        }
+        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+        let mut reader = reader.map_err(|error| unreadable(&error))?;
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MOST_BYTES);
         reader.limits(limits);
-        let decoder = reader.into_decoder().map_err(unreadable)?;
+        let decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
         // Looked at before any pixel is decoded.
         self.check_size(path, decoder.dimensions())?;
-        DynamicImage::from_decoder(decoder).map_err(unreadable)
+        DynamicImage::from_decoder(decoder).map_err(|error| unreadable(&error))
     }
 
     fn check_size(&mut self, path: &Path, (width, height): (u32, u32)) -> Result<(), Failure> {
@@ -206,10 +211,62 @@ impl Decoder {
     }
 }
 
+/// True for a JPEG file without an end marker after its last scan: a decoder fills up what is missing and says nothing.
+fn is_cut_jpeg(bytes: &[u8]) -> bool {
+    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
+    bytes.starts_with(b"\xff\xd8") && last(0xd9) <= last(0xda)
+}
+
 /// The same images with their first channel alone.
 fn first_channel(set: ImageSet) -> ImageSet {
     let shape = Shape::new(1, set.shape.height, set.shape.width);
     let plane = shape.elements() as usize;
     let pixels = set.pixels.chunks_exact(plane).step_by(3).flatten().copied().collect();
     ImageSet { shape, pixels, labels: set.labels }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ExtendedColorType, ImageEncoder, codecs};
+
+    /// A small image with some detail, as PNG and as JPEG.
+    fn encoded() -> [Vec<u8>; 2] {
+        let pixels: Vec<u8> = (0..12 * 12 * 3_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let (mut png, mut jpeg) = (Vec::new(), Vec::new());
+        codecs::png::PngEncoder::new(&mut png).write_image(&pixels, 12, 12, ExtendedColorType::Rgb8).unwrap();
+        codecs::jpeg::JpegEncoder::new(&mut jpeg).write_image(&pixels, 12, 12, ExtendedColorType::Rgb8).unwrap();
+        [png, jpeg]
+    }
+
+    fn decode(bytes: &[u8]) -> Result<DynamicImage, Failure> {
+        Decoder { first: None, is_grey: true }.decode_bytes(Path::new("image"), bytes)
+    }
+
+    #[test]
+    fn every_cut_is_refused() {
+        for whole in encoded() {
+            assert_eq!(decode(&whole).unwrap().width(), 12);
+            // The last twelve bytes of a PNG file only say that it ends.
+            let needed = if whole.starts_with(b"\x89PNG") { whole.len() - 12 } else { whole.len() };
+            for length in 0..needed {
+                assert!(decode(&whole[..length]).is_err(), "{length} of {} bytes", whole.len());
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic() {
+        for whole in encoded() {
+            for at in 0..whole.len() {
+                for flip in [1, 0x80, 0xff] {
+                    let mut bytes = whole.clone();
+                    bytes[at] ^= flip;
+                    if let Ok(image) = decode(&bytes) {
+                        assert!(image.width().max(image.height()) <= MOST_PIXELS);
+                    }
+                }
+            }
+        }
+    }
 }

@@ -24,6 +24,8 @@ pub struct Source {
     pub title: &'static str,
     /// The URL of the folder that holds the files.
     pub url: &'static str,
+    /// The web page that tells about it.
+    page: &'static str,
     /// The files.
     pub files: &'static [RemoteFile<'static>],
     /// The folder that they get in the data folder, if they are several.
@@ -41,6 +43,7 @@ pub const CIFAR10: Source = Source {
     name: "cifar10",
     title: "CIFAR-10",
     url: "https://www.cs.toronto.edu/~kriz",
+    page: "https://www.cs.toronto.edu/~kriz/cifar.html",
     files: &[RemoteFile {
         name: "cifar-10-binary.tar.gz",
         bytes: 170_052_171,
@@ -58,6 +61,7 @@ pub const FASHION_MNIST: Source = Source {
     name: "fashion-mnist",
     title: "Fashion-MNIST",
     url: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+    page: "https://github.com/zalandoresearch/fashion-mnist",
     files: &[
         RemoteFile { name: "train-images-idx3-ubyte.gz", bytes: 26_421_880, md5: "8d4fb7e6c68d591d4c3dfef9ec88bf0d" },
         RemoteFile { name: "train-labels-idx1-ubyte.gz", bytes: 29_515, md5: "25c81989df183df01b3e8a0aad5dffbe" },
@@ -87,8 +91,18 @@ impl Source {
             "download it with `lastbit data fetch {}`; {package}without a network, put {files} (from {}) {}anywhere and \
              give the place to --data-dir",
             self.name,
-            self.url,
+            self.page,
             folder.unwrap_or_default(),
+        )
+    }
+
+    /// What to do when `file` cannot be downloaded from `url` into `folder`.
+    pub fn by_hand(&self, file: &RemoteFile, url: &str, folder: &Path) -> String {
+        let (folder, md5) = (folder.display(), file.md5);
+        let package = self.package.map(|package| format!(", or install Debian's package {package}"));
+        format!(
+            "try again later, or download {url} on another machine and put it into '{folder}' (MD5 {md5}){}",
+            package.unwrap_or_default()
         )
     }
 }

@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let file = RemoteFile { md5: md5s.next().map_or(file.md5, String::as_str), ..*file };
         let url = url_of(base, file.name);
         let path = folder.join(file.name);
-        match datasets::fetch(&file, &url, &folder)? {
+        match datasets::fetch(source, &file, &url, &folder)? {
             Fetched::Before => say(format!("'{}' is there already, its checksum is right", path.display())),
             Fetched::Now => say(format!("'{}' is complete, its checksum is right", path.display())),
         }

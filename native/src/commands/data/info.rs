@@ -44,7 +44,7 @@ fn list(arguments: &Arguments) {
         DatasetKind::ALL.map(|kind| (kind, datasets::find(kind, arguments.data_dir.as_deref()))).into_iter().collect();
     if arguments.json {
         let entries = places.iter().map(|(kind, place)| {
-            json!({ "name": kind.to_string(), "found": place.is_ok(), "path": place.as_ref().ok().cloned().flatten() })
+            json!({ "name": kind.to_string(), "found": place.is_ok(), "path": place.as_ref().ok().and_then(path_text) })
         });
         say(json!(entries.collect::<Vec<_>>()));
         return;
@@ -86,7 +86,7 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
         );
         say(json!({
             "name": dataset.name,
-            "path": place,
+            "path": path_text(&place),
             "train": dataset.train.len(),
             "test": dataset.test.len(),
             "shape": [shape.channels, shape.height, shape.width],
@@ -99,7 +99,7 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
         }));
         return Ok(());
     }
-    let place = place.map_or_else(|| "made up, needs no files".to_owned(), |path| path.display().to_string());
+    let place = path_text(&place).unwrap_or_else(|| "made up, needs no files".to_owned());
     facts(&dataset, place, sha256).iter().for_each(say);
     say("");
     class_table(&dataset, &counts).iter().for_each(say);
@@ -107,6 +107,11 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
         say(format!("\nthe first ten training images of each class are in '{}'", path.display()));
     }
     Ok(())
+}
+
+/// A place as text.
+fn path_text(place: &Option<PathBuf>) -> Option<String> {
+    place.as_ref().map(|path| path.display().to_string())
 }
 
 /// Float32 numbers with the digits that they have in float32.
