@@ -35,7 +35,8 @@ fn recordings(
 }
 
 fn network(kind: NetKind, [channels, height, width]: [u32; 3], activation: Activation, multiplier: f64) -> Network {
-    let network = kind.build(Shape::new(channels, height, width), 10, activation, multiplier);
+    let classes = if kind == NetKind::OneLayer { 2 } else { 10 };
+    let network = kind.build(Shape::new(channels, height, width), classes, activation, multiplier);
     network.expect("a network that the command line takes")
 }
 

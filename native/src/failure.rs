@@ -36,7 +36,7 @@ impl Failure {
     pub fn file(action: &str, path: &Path, error: &Error) -> Self {
         let remedy = match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                "make room, then go on with --resume; what was written before is kept"
+                "make room, then give the same line again (to train, with --resume); what was written before is kept"
             }
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 "use a place that this user may read and write"

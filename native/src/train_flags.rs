@@ -28,10 +28,12 @@ pub struct RunFlags {
     /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>)]
     activation: Option<String>,
-    /// Images: cifar10 or synthetic (for one-layer the 256 x 256 checkerboard) [default: cifar10; one-layer: synthetic]
+    /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png or .jpg, test/CLASS/...) or synthetic (for one-layer the
+    /// 256 x 256 checkerboard) [default: cifar10; one-layer: synthetic]
     #[arg(long, value_parser = checked::<DatasetKind>)]
     dataset: Option<String>,
-    /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
+    /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder, where
+    /// `lastbit data fetch` puts them]
     #[arg(long, value_name = "PATH")]
     data_dir: Option<PathBuf>,
     /// One replica for each divisor; all are compared with the first [default: 1,3,5,7,9,11]
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn bad_names_are_refused_at_once() {
-        for flags in [["--net", "resnet9"], ["--dataset", "mnist"], ["--flip-bit", "a:b"], ["--seed", "-1"]] {
+        for flags in [["--net", "resnet9"], ["--dataset", "imagenet"], ["--flip-bit", "a:b"], ["--seed", "-1"]] {
             assert!(Line::try_parse_from([&["train"], &flags[..]].concat()).is_err(), "{flags:?}");
         }
     }

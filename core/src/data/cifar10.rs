@@ -1,6 +1,7 @@
 //! CIFAR-10, the binary version (Krizhevsky 2009): a file is up to 10,000 records of one label byte and
 //! 3 x 32 x 32 pixel bytes `[C][H][W]`, red first.
 
+use super::foreign::{FAILED_DOWNLOAD, Kind, UNFETCHED, recognise};
 use super::{DataError, Dataset, ImageSet, Normalization};
 use crate::ops::Shape;
 
@@ -56,7 +57,7 @@ fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), DataE
         return Err(DataError::Empty { file: file() });
     }
     if let Some((found, remedy)) = foreign(bytes) {
-        return Err(DataError::Foreign { file: file(), found, remedy });
+        return Err(DataError::Foreign { file: file(), expected: "a CIFAR-10 binary file", found, remedy });
     }
     let (whole, over) = (bytes.len() / RECORD_BYTES, bytes.len() % RECORD_BYTES);
     if over != 0 {
@@ -69,7 +70,7 @@ fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), DataE
     for (record, fields) in bytes.chunks_exact(RECORD_BYTES).enumerate() {
         let label = fields[0];
         if usize::from(label) >= CLASS_NAMES.len() {
-            return Err(DataError::Label { file: file(), record, label });
+            return Err(DataError::Label { file: file(), data_set: "CIFAR-10", record, label });
         }
         set.labels.push(label);
         set.pixels.extend_from_slice(&fields[1..]);
@@ -80,34 +81,21 @@ fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), DataE
 /// What else people have under these names, and the remedy; `None` for what may be CIFAR-10. All that begins with a
 /// label passes, whatever follows: none of these files does, but for CIFAR-100, known by its length.
 fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
-    const UNPACK: &str = "unpack it and give the .bin files in it";
     const BINARY: &str = "use the \"binary version\", cifar-10-binary.tar.gz";
-    const AGAIN: &str = "the download failed, download it again";
     if [10_000, 50_000].contains(&(bytes.len() / (RECORD_BYTES + 1))) && bytes.len().is_multiple_of(RECORD_BYTES + 1) {
         return Some(("as long as CIFAR-100", BINARY));
     }
     if usize::from(bytes[0]) < CLASS_NAMES.len() {
         return None;
     }
-    const SIGNATURES: [(&[u8], &str, &str); 9] = [
-        (b"\x1f\x8b", "a gzip archive", UNPACK),
-        (b"PK\x03\x04", "a zip archive", UNPACK),
-        (b"\xfd7zXZ", "an xz archive", UNPACK),
-        (b"BZh", "a bzip2 archive", UNPACK),
-        (b"cifar-10", "a tar archive", UNPACK),
-        (b"\x80", "a Python pickle", BINARY),
-        (b"\x89PNG", "a PNG image", BINARY),
-        (b"\xff\xd8\xff", "a JPEG image", BINARY),
-        (b"version https://git-lfs", "a Git LFS pointer", "fetch the file itself with git lfs pull"),
-    ];
-    if let Some((_, found, remedy)) = SIGNATURES.iter().find(|(signature, ..)| bytes.starts_with(signature)) {
-        return Some((found, remedy));
-    }
-    let start = bytes[..bytes.len().min(64)].trim_ascii_start();
-    if start.starts_with(b"<") {
-        return Some(("a web page", AGAIN));
-    }
-    start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).then_some(("text", AGAIN))
+    let (found, kind) = recognise(bytes)?;
+    let remedy = match kind {
+        Kind::Archive => "unpack it and give the .bin files in it",
+        Kind::OtherFormat => BINARY,
+        Kind::Reply => FAILED_DOWNLOAD,
+        Kind::Pointer => UNFETCHED,
+    };
+    Some((found, remedy))
 }
 
 #[cfg(test)]
@@ -145,7 +133,7 @@ mod tests {
         let message = dataset(&[], &file(TEST_FILE, &[4])).unwrap_err().to_string();
         assert!(message.starts_with("cifar10: there is no training file, give at least one of data_batch_1.bin, "));
         let error = dataset(&train, &file(TEST_FILE, &[10])).unwrap_err();
-        assert_eq!(error, DataError::Label { file: TEST_FILE.into(), record: 0, label: 10 });
+        assert_eq!(error, DataError::Label { file: TEST_FILE.into(), data_set: "CIFAR-10", record: 0, label: 10 });
     }
 
     #[test]

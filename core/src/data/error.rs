@@ -15,10 +15,12 @@ pub enum DataError {
         file: String,
     },
     /// Some other kind of file.
-    #[error("{file} is not a CIFAR-10 binary file but {found}: {remedy}")]
+    #[error("{file} is not {expected} but {found}: {remedy}")]
     Foreign {
         /// File name.
         file: String,
+        /// What it should be.
+        expected: &'static str,
         /// What it looks like.
         found: &'static str,
         /// What to do.
@@ -56,16 +58,93 @@ pub enum DataError {
     },
     /// A class that does not exist.
     #[error(
-        "{file}: record {record} (counting from 0) has label {label}, but CIFAR-10 has labels 0 to 9: the file is \
+        "{file}: record {record} (counting from 0) has label {label}, but {data_set} has labels 0 to 9: the file is \
          damaged or of another data set, download it again"
     )]
     Label {
         /// File name.
         file: String,
+        /// Name of the data set, of ten classes.
+        data_set: &'static str,
         /// Index of the record in the file.
         record: usize,
         /// Its label.
         label: u8,
+    },
+    /// An IDX file that ends within its header.
+    #[error("{file} has {bytes} bytes, but an IDX header has {header}: it is cut off, download it again")]
+    IdxHeader {
+        /// File name.
+        file: String,
+        /// Length of the file.
+        bytes: usize,
+        /// Length of the header.
+        header: usize,
+    },
+    /// An IDX file of another type of elements or number of dimensions.
+    #[error(
+        "{file} begins with {magic:#010x}, not with {wanted:#010x} as {expected} does: it is damaged or of another data \
+         set, download it again"
+    )]
+    IdxMagic {
+        /// File name.
+        file: String,
+        /// First four bytes, the highest first.
+        magic: u32,
+        /// What they should be.
+        wanted: u32,
+        /// What begins so.
+        expected: &'static str,
+    },
+    /// Images of another size.
+    #[error("{file} has images of {rows} x {columns} pixels, but Fashion-MNIST has 28 x 28: give its original files")]
+    IdxSize {
+        /// File name.
+        file: String,
+        /// H
+        rows: u32,
+        /// W
+        columns: u32,
+    },
+    /// More items than the original file has.
+    #[error("{file} claims {items} items, but Fashion-MNIST has {most} there: give its original files")]
+    IdxCount {
+        /// File name.
+        file: String,
+        /// Items that the header promises.
+        items: u32,
+        /// Items of the original file.
+        most: u32,
+    },
+    /// An IDX file that is shorter or longer than its header says.
+    #[error(
+        "{file} has {bytes} bytes, but its header promises {items} items, which take {needed}: it is cut off or damaged, \
+         download it again"
+    )]
+    IdxLength {
+        /// File name.
+        file: String,
+        /// Length of the file.
+        bytes: usize,
+        /// Items that the header promises.
+        items: u32,
+        /// Length that follows from the header.
+        needed: usize,
+    },
+    /// Images and labels of different numbers.
+    #[error(
+        "{images_file} has {images} images, but {labels_file} has {labels} labels: they do not belong together, download \
+         both again"
+    )]
+    Unpaired {
+        /// File of images.
+        images_file: String,
+        /// Its number of images.
+        images: usize,
+        /// File of labels.
+        labels_file: String,
+        /// Its number of labels.
+        labels: usize,
     },
     /// No file to train on.
     #[error("{name}: there is no training file, give at least one of {expected}")]

@@ -57,6 +57,34 @@ pub struct Normalization {
     pub std: Vec<f32>,
 }
 
+impl Normalization {
+    /// Mean and standard deviation of each channel over all pixels of `set`, in f64. The pixels are counted by value
+    /// first, so that the sums run over 256 values in turn whatever the order of the images. A channel of one value
+    /// alone has standard deviation 1, so that its input is 0.
+    #[must_use]
+    pub fn of(set: &ImageSet) -> Self {
+        let (mut mean, mut std) = (Vec::new(), Vec::new());
+        let channels = set.shape.channels as usize;
+        let plane = set.shape.elements() as usize / channels.max(1);
+        for c in 0..channels {
+            let mut counts = [0_u64; 256];
+            let planes = set.pixels.chunks_exact(plane).skip(c).step_by(channels);
+            planes.flatten().for_each(|&byte| counts[usize::from(byte)] += 1);
+            let pixels = counts.iter().sum::<u64>().max(1) as f64;
+            let average = |of: &dyn Fn(f64) -> f64| {
+                let terms = counts.iter().enumerate().map(|(byte, &count)| count as f64 * of(byte as f64 / 255.0));
+                terms.sum::<f64>() / pixels
+            };
+            let middle = average(&|value| value);
+            let variance = average(&|value| (value - middle) * (value - middle));
+            let is_constant = counts.iter().filter(|count| **count > 0).count() <= 1;
+            mean.push(middle as f32);
+            std.push(if is_constant { 1.0 } else { variance.sqrt() as f32 });
+        }
+        Self { mean, std }
+    }
+}
+
 /// Images to train on and to test on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
@@ -131,6 +159,17 @@ mod tests {
         assert_eq!((set.pixels.as_slice(), set.labels.as_slice()), ([1, 2].as_slice(), [7].as_slice()));
         set.truncate(0);
         assert!(set.is_empty());
+    }
+
+    #[test]
+    fn normalisation_is_measured_by_channel() {
+        let pixels = vec![0, 255, 51, 51, 255, 255, 51, 51]; // two images of 2 channels and 2 pixels
+        let set = ImageSet { shape: Shape::new(2, 1, 2), pixels, labels: vec![0, 1] };
+        let Normalization { mean, std } = Normalization::of(&set);
+        assert_eq!(mean, [0.75, 0.2]);
+        assert_eq!(std, [0.1875_f64.sqrt() as f32, 1.0], "the second channel is of one value");
+        let empty = ImageSet::with_capacity(Shape::new(1, 2, 2), 0);
+        assert_eq!(Normalization::of(&empty), Normalization { mean: vec![0.0], std: vec![1.0] });
     }
 
     #[test]

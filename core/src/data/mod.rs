@@ -1,11 +1,13 @@
 //! Images to train on: bytes in, batches out. Where the bytes come from is the front end's business.
 
 mod error;
+mod foreign;
 mod image_set;
 
 pub mod augment;
 pub mod checkerboard;
 pub mod cifar10;
+pub mod fashion_mnist;
 pub mod sampler;
 pub mod synthetic;
 

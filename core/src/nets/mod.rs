@@ -43,6 +43,9 @@ pub enum NetError {
         /// W
         width: u32,
     },
+    /// A yes-or-no network cannot learn so many classes.
+    #[error("one-layer tells two classes apart, but the data set has {0}: use resnet8 or larger")]
+    Classes(u32),
     /// The width multiplier is out of range.
     #[error("width must be between 0.25 and 8 and give whole channels, not {0}")]
     Width(String),
@@ -90,6 +93,9 @@ impl NetKind {
             Self::OneLayer => {
                 if input.channels != 1 || input.height < 32 || input.width < 32 {
                     return Err(wrong("one channel and at least 32 x 32 pixels"));
+                }
+                if classes != 2 {
+                    return Err(NetError::Classes(classes));
                 }
                 Ok(one_layer::build(input, activation))
             }

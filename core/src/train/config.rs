@@ -14,19 +14,27 @@ pub enum DatasetKind {
     /// CIFAR-10, binary version.
     #[default]
     Cifar10,
+    /// Fashion-MNIST, IDX files.
+    FashionMnist,
+    /// PNG and JPEG images in folders named by their class.
+    Folder,
     /// Made up: ten procedural classes; for the one-layer network, the checkerboard.
     Synthetic,
+}
+
+impl DatasetKind {
+    /// Every kind, in the order that help texts name them.
+    pub const ALL: [Self; 4] = [Self::Cifar10, Self::FashionMnist, Self::Folder, Self::Synthetic];
 }
 
 impl std::str::FromStr for DatasetKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "cifar10" => Ok(Self::Cifar10),
-            "synthetic" => Ok(Self::Synthetic),
-            _ => Err(format!("unknown data set '{text}': use cifar10 or synthetic")),
-        }
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.to_string() == text)
+            .ok_or_else(|| format!("unknown data set '{text}': use cifar10, fashion-mnist, folder or synthetic"))
     }
 }
 
@@ -34,6 +42,8 @@ impl std::fmt::Display for DatasetKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Cifar10 => "cifar10",
+            Self::FashionMnist => "fashion-mnist",
+            Self::Folder => "folder",
             Self::Synthetic => "synthetic",
         })
     }

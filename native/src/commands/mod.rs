@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod bench;
+pub mod data;
 pub mod smoke;
 pub mod train;
 
@@ -15,6 +16,7 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Adapters(arguments) => adapters::run(&arguments),
+        Command::Data(arguments) => data::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Smoke(arguments) => smoke::run(&arguments),
     }

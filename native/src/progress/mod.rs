@@ -1,9 +1,12 @@
-//! What a user sees of a run: bars on a terminal, plain lines elsewhere.
+//! What a user sees of a run or a download: bars on a terminal, plain lines elsewhere.
 
 mod bars;
 mod lines;
+mod transfer;
 
 use lastbit_core::train::{EpochEvent, Event, StepEvent};
+
+pub use transfer::Transfer;
 
 use crate::run::Lamp;
 use crate::terminal::is_interactive;

@@ -83,12 +83,7 @@ impl RunFolder {
 
     /// Replaces a file by one with `bytes`, completely or not at all.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let (path, temporary) = (self.file(name), self.file(&format!(".{name}.tmp")));
-        let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, &path));
-        written.map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            Failure::file("write", &path, &error)
-        })
+        replace_file(&self.file(name), bytes)
     }
 }
 
@@ -97,6 +92,17 @@ impl Drop for RunFolder {
         // One that stays behind does no harm: it is not locked.
         let _ = fs::remove_file(self.file(LOCK_FILE));
     }
+}
+
+/// Replaces a file by one with `bytes`, completely or not at all.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.tmp"));
+    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        Failure::file("write", path, &error)
+    })
 }
 
 /// Writes a file and waits until it is on the disk.

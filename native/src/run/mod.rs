@@ -9,7 +9,7 @@ mod session;
 mod summary;
 
 pub use checkpoints::Checkpoints;
-pub use folder::{Contents, RunFolder, inspect};
+pub use folder::{Contents, RunFolder, inspect, replace_file};
 pub use journal::Journal;
 pub use lamp::Lamp;
 pub use manifest::Manifest;

@@ -1,11 +1,12 @@
-//! CIFAR-10 from files: where they are found, and what is said of files that are damaged or something else.
-
-mod common;
+//! CIFAR-10: a folder with six files, its parent, or the archive.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{assert_refused, command, json_lines, lastbit, scratch, text};
+use tar::EntryType;
+
+use super::common::{self, assert_refused, command, json_lines, lastbit, scratch, text};
+use super::{good_info, gzip, info, names_in, two_steps};
 
 const RECORD: usize = 3073;
 
@@ -33,11 +34,26 @@ fn small_cifar10(folder: &Path) {
     }
 }
 
-/// A run of two steps.
 fn flags<'a>(data: &'a Path, out: &'a Path) -> Vec<&'a str> {
-    let mut flags = vec!["train", "--net", "resnet8", "--width", "0.25", "--batch-size", "8", "--ks", "1,3"];
-    flags.extend(["--data-dir", text(data), "--out", text(out), "--steps", "2"]);
-    flags
+    two_steps("cifar10", data, out)
+}
+
+/// The archive of these members: name, type and contents. The builder refuses names that lead out of the archive, so
+/// they are written into the header.
+fn archive(members: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, kind, contents) in members {
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(*kind);
+        header.set_size(contents.len() as u64);
+        if kind.is_symlink() || kind.is_hard_link() {
+            header.set_link_name("/etc/passwd").unwrap();
+        }
+        header.set_cksum();
+        builder.append(&header, *contents).unwrap();
+    }
+    builder.into_inner().unwrap()
 }
 
 #[test]
@@ -47,10 +63,9 @@ fn folder_parent_and_archive_are_the_same_data() {
     small_cifar10(&folder);
     let archive = home.join("elsewhere").join("cifar-10-binary.tar.gz");
     fs::create_dir_all(archive.parent().unwrap()).unwrap();
-    let encoder = flate2::write::GzEncoder::new(fs::File::create(&archive).unwrap(), flate2::Compression::fast());
-    let mut builder = tar::Builder::new(encoder);
+    let mut builder = tar::Builder::new(Vec::new());
     builder.append_dir_all("cifar-10-batches-bin", &folder).unwrap();
-    builder.into_inner().unwrap().finish().unwrap();
+    fs::write(&archive, gzip(&builder.into_inner().unwrap())).unwrap();
 
     let mut runs = Vec::new();
     for (i, data) in [&folder, &home, &archive, &archive.parent().unwrap().to_owned()].into_iter().enumerate() {
@@ -62,10 +77,45 @@ fn folder_parent_and_archive_are_the_same_data() {
         assert_eq!(lines.iter().filter(|line| line["kind"] == "step").count(), 2);
     }
     assert!(runs.iter().all(|run| run == &runs[0]));
+}
 
-    fs::write(&archive, &fs::read(&archive).unwrap()[..100]).unwrap();
-    let ended = lastbit(&flags(&archive, &home.join("cut")));
-    assert_refused(&ended, 1, &["cifar-10-binary.tar.gz", "tar.gz", "again"]);
+#[test]
+fn archives_that_are_not_whole_are_refused() {
+    let home = scratch("broken-archives");
+    let records = records(2, 1);
+    let six = file_names();
+    let members: Vec<_> = six.iter().map(|name| (name.as_str(), EntryType::Regular, &records[..])).collect();
+    let whole = gzip(&archive(&members));
+    let path = home.join("cifar-10-binary.tar.gz");
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(good_info("cifar10", &home)["train"], 10);
+
+    let refused = |bytes: &[u8], parts: &[&str]| {
+        fs::write(&path, bytes).unwrap();
+        assert_refused(&info("cifar10", &home), 1, &[parts, &["cifar-10-binary.tar.gz"]].concat());
+        assert_eq!(names_in(&home), ["cifar-10-binary.tar.gz"], "something was written");
+    };
+    for length in (0..whole.len()).step_by(whole.len() / 50) {
+        refused(&whole[..length], &["again"]);
+    }
+    let mut wrong_sum = whole.clone();
+    let checksum = wrong_sum.len() - 8;
+    wrong_sum[checksum] ^= 1;
+    refused(&wrong_sum, &["not a whole tar.gz", "again"]);
+    refused(b"<!DOCTYPE html>", &["not a whole tar.gz", "again"]);
+    refused(&gzip(&[7; 5000]), &["not a whole tar.gz", "again"]);
+    refused(&gzip(&archive(&members[..5])), &["no test_batch.bin", "binary version"]);
+
+    let with = |member: (&str, EntryType, &[u8])| gzip(&archive(&[&members[..], &[member]].concat()));
+    refused(&with(("test_batch.bin", EntryType::Symlink, b"")), &["'test_batch.bin'", "a link", "again"]);
+    refused(&with(("more", EntryType::Link, b"")), &["'more'", "a link", "again"]);
+    refused(&with(("../test_batch.bin", EntryType::Regular, &records)), &["'../test_batch.bin'", "leads out", "again"]);
+    refused(&with(("/data_batch_1.bin", EntryType::Regular, &records)), &["'/data_batch_1.bin'", "leads out"]);
+    refused(&with(("a/test_batch.bin", EntryType::Regular, &records)), &["test_batch.bin twice", "again"]);
+    // 220 MB of zeros in 1 MB; the archive may unpack to 215 MB.
+    let zeros = vec![0; 220_000_000];
+    refused(&with(("zeros.bin", EntryType::Regular, &zeros)), &["unpacks to more than", "again"]);
+    refused(&with(("b/test_batch.bin", EntryType::Regular, &zeros[..31_000_000])), &["31000000 bytes", "30730000"]);
 }
 
 #[test]
@@ -102,7 +152,8 @@ fn damaged_and_foreign_files_are_named() {
 fn without_data_the_archive_is_named() {
     let home = scratch("no-data");
     let out = home.join("run");
-    let parts = ["CIFAR-10", "cifar-10-binary.tar.gz", "--data-dir", "--dataset synthetic"];
+    let parts =
+        ["CIFAR-10", "lastbit data fetch cifar10", "cifar-10-binary.tar.gz", "--data-dir", "--dataset synthetic"];
     assert_refused(&lastbit(&flags(&home, &out)), 1, &parts);
     let bare = ["train", "--net", "resnet8", "--steps", "1", "--out", "run"];
     let in_empty_home =

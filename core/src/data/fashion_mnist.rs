@@ -1,0 +1,155 @@
+//! Fashion-MNIST (Xiao, Rasul, Vollgraf 2017) from IDX files: a header of big-endian words (magic, number of items, for
+//! images rows and columns) and one byte for each pixel or label.
+
+use super::foreign::{FAILED_DOWNLOAD, Kind, UNFETCHED, recognise};
+use super::{DataError, Dataset, ImageSet, Normalization};
+use crate::ops::Shape;
+
+/// A file of the data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its name when unpacked; as it is downloaded, `.gz` follows.
+    pub name: &'static str,
+    /// Items of the complete file.
+    pub items: u32,
+    /// Pixels of an image, or the label.
+    item_bytes: usize,
+    header_bytes: usize,
+    magic: u32,
+    expected: &'static str,
+}
+
+impl File {
+    const fn images(name: &'static str, items: u32) -> Self {
+        let item_bytes = (SIDE * SIDE) as usize;
+        Self { name, items, item_bytes, header_bytes: 16, magic: 0x0803, expected: "an IDX file of images" }
+    }
+
+    const fn labels(name: &'static str, items: u32) -> Self {
+        Self { name, items, item_bytes: 1, header_bytes: 8, magic: 0x0801, expected: "an IDX file of labels" }
+    }
+
+    /// Bytes of the complete file.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.header_bytes + self.items as usize * self.item_bytes
+    }
+
+    /// The items of a file with these bytes, one after the other. Fewer items than in the complete file are fine.
+    fn items<'a>(&self, file: &str, bytes: &'a [u8]) -> Result<&'a [u8], DataError> {
+        let name = || file.to_owned();
+        if bytes.is_empty() {
+            return Err(DataError::Empty { file: name() });
+        }
+        let word = |index: usize| bytes[index * 4..].first_chunk().map_or(0, |word| u32::from_be_bytes(*word));
+        if bytes.len() < 4 || word(0) != self.magic {
+            if let Some((found, remedy)) = foreign(bytes) {
+                return Err(DataError::Foreign { file: name(), expected: self.expected, found, remedy });
+            }
+        }
+        if bytes.len() < self.header_bytes {
+            return Err(DataError::IdxHeader { file: name(), bytes: bytes.len(), header: self.header_bytes });
+        }
+        if word(0) != self.magic {
+            let (magic, wanted, expected) = (word(0), self.magic, self.expected);
+            return Err(DataError::IdxMagic { file: name(), magic, wanted, expected });
+        }
+        if self.header_bytes == 16 && (word(2), word(3)) != (SIDE, SIDE) {
+            return Err(DataError::IdxSize { file: name(), rows: word(2), columns: word(3) });
+        }
+        let items = word(1);
+        if items > self.items {
+            return Err(DataError::IdxCount { file: name(), items, most: self.items });
+        }
+        let needed = self.header_bytes + items as usize * self.item_bytes;
+        if bytes.len() != needed {
+            return Err(DataError::IdxLength { file: name(), bytes: bytes.len(), items, needed });
+        }
+        if items == 0 {
+            return Err(DataError::Empty { file: name() });
+        }
+        Ok(&bytes[self.header_bytes..])
+    }
+}
+
+/// Training images, training labels, test images, test labels.
+pub const FILES: [File; 4] = [
+    File::images("train-images-idx3-ubyte", 60_000),
+    File::labels("train-labels-idx1-ubyte", 60_000),
+    File::images("t10k-images-idx3-ubyte", 10_000),
+    File::labels("t10k-labels-idx1-ubyte", 10_000),
+];
+
+/// Edge of an image in the files, and of one that a network sees.
+const SIDE: u32 = 28;
+const PADDED_SIDE: u32 = 32;
+const CLASS_NAMES: [&str; 10] =
+    ["t-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
+
+/// The data set of four files, each name and bytes, in the order of [`FILES`]. Images are surrounded by bytes 0 to
+/// 32 x 32 pixels.
+///
+/// # Errors
+/// The first file that is cut off, damaged or something else, or images and labels of different numbers.
+pub fn dataset(files: &[(String, Vec<u8>); 4]) -> Result<Dataset, DataError> {
+    let [train_images, train_labels, test_images, test_labels] = files;
+    Dataset {
+        name: "fashion-mnist".into(),
+        classes: CLASS_NAMES.len() as u32,
+        class_names: CLASS_NAMES.map(String::from).to_vec(),
+        train: pair([&FILES[0], &FILES[1]], train_images, train_labels)?,
+        test: pair([&FILES[2], &FILES[3]], test_images, test_labels)?,
+        normalization: Normalization { mean: vec![0.286], std: vec![0.353] },
+        pad_byte: 0,
+        crop_and_flip: true,
+    }
+    .checked()
+}
+
+/// Images with their labels.
+fn pair(
+    [of_images, of_labels]: [&File; 2],
+    (images_file, image_bytes): &(String, Vec<u8>),
+    (labels_file, label_bytes): &(String, Vec<u8>),
+) -> Result<ImageSet, DataError> {
+    let pixels = of_images.items(images_file, image_bytes)?;
+    let labels = of_labels.items(labels_file, label_bytes)?;
+    let images = pixels.len() / of_images.item_bytes;
+    if images != labels.len() {
+        let (images_file, labels_file) = (images_file.clone(), labels_file.clone());
+        return Err(DataError::Unpaired { images_file, images, labels_file, labels: labels.len() });
+    }
+    if let Some(record) = labels.iter().position(|&label| usize::from(label) >= CLASS_NAMES.len()) {
+        let (file, label) = (labels_file.clone(), labels[record]);
+        return Err(DataError::Label { file, data_set: "Fashion-MNIST", record, label });
+    }
+    Ok(ImageSet { shape: Shape::new(1, PADDED_SIDE, PADDED_SIDE), pixels: padded(pixels), labels: labels.to_vec() })
+}
+
+/// Images of 28 x 28 in the middle of 32 x 32 bytes 0.
+fn padded(pixels: &[u8]) -> Vec<u8> {
+    let (side, padded_side) = (SIDE as usize, PADDED_SIDE as usize);
+    let margin = (padded_side - side) / 2;
+    let mut padded = vec![0; pixels.len() / (side * side) * padded_side * padded_side];
+    let images = pixels.chunks_exact(side * side).zip(padded.chunks_exact_mut(padded_side * padded_side));
+    for (from, to) in images {
+        let rows = from.chunks_exact(side).zip(to.chunks_exact_mut(padded_side).skip(margin));
+        rows.for_each(|(from, to)| to[margin..][..side].copy_from_slice(from));
+    }
+    padded
+}
+
+/// What else people have under these names, and the remedy.
+fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    let (found, kind) = recognise(bytes)?;
+    let remedy = match kind {
+        Kind::Archive => "unpack it",
+        Kind::OtherFormat => "give Fashion-MNIST's original files",
+        Kind::Reply => FAILED_DOWNLOAD,
+        Kind::Pointer => UNFETCHED,
+    };
+    Some((found, remedy))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! `lastbit data`: gets data sets and shows what is in them.
+
+mod fetch;
+mod info;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::Failure;
+
+/// Flags of `data`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Download a data set and check it
+    Fetch(fetch::Arguments),
+    /// Show where data sets are and what is in one
+    Info(info::Arguments),
+}
+
+/// Does what the command line says.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    match &arguments.action {
+        Action::Fetch(arguments) => fetch::run(arguments),
+        Action::Info(arguments) => info::run(arguments),
+    }
+}

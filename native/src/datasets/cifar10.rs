@@ -1,0 +1,133 @@
+//! CIFAR-10 on disk: a folder with six files, or the archive, which is read without unpacking it to the disk.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use lastbit_core::data::cifar10::{self, FILE_BYTES, TEST_FILE, TRAIN_FILES};
+use lastbit_core::data::{DataError, Dataset};
+
+use super::{CIFAR10, search};
+use crate::failure::Failure;
+
+/// The folder in the archive.
+const FOLDER: &str = "cifar-10-batches-bin";
+/// The archive, binary version.
+const ARCHIVE: &str = CIFAR10.files[0].name;
+/// What the archive may unpack to: its six files, two of text, and the blocks between them take less.
+const MOST_BYTES: u64 = 7 * FILE_BYTES as u64;
+
+/// The folder or archive.
+pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
+    search(&CIFAR10, data_dir, &[], |place| {
+        if place.is_file() {
+            return Some(place.to_owned());
+        }
+        let is_cifar10 = |folder: &PathBuf| folder.join(TEST_FILE).exists() || folder.join(TRAIN_FILES[0]).exists();
+        let folder = [place.to_owned(), place.join(FOLDER)].into_iter().find(is_cifar10);
+        folder.or_else(|| Some(place.join(ARCHIVE)).filter(|archive| archive.is_file()))
+    })
+}
+
+/// The data set in a folder or archive.
+pub fn read(place: &Path) -> Result<Dataset, Failure> {
+    let files = if place.is_file() { read_archive(place)? } else { read_folder(place)? };
+    let Some((test, train)) = files.split_last() else {
+        return Err(Failure::other("CIFAR-10 has no files"));
+    };
+    cifar10::dataset(train, test).map_err(Failure::other)
+}
+
+fn file_names() -> impl Iterator<Item = &'static str> {
+    TRAIN_FILES.into_iter().chain([TEST_FILE])
+}
+
+/// The six files in order; each is named by its path, so that errors can name it.
+fn read_folder(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    file_names()
+        .map(|name| {
+            let path = folder.join(name);
+            let failed = |error| Failure::file("read", &path, &error);
+            let mut file = File::open(&path).map_err(failed)?;
+            check_length(&path.display().to_string(), file.metadata().map_err(failed)?.len())?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(failed)?;
+            Ok((path.display().to_string(), bytes))
+        })
+        .collect()
+}
+
+/// A file that is far too long is refused before it is read.
+fn check_length(file: &str, bytes: u64) -> Result<(), Failure> {
+    if bytes > FILE_BYTES as u64 {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        return Err(Failure::other(DataError::Oversized { file: file.to_owned(), bytes }));
+    }
+    Ok(())
+}
+
+/// The six files in the archive, in order. Nothing is written, so a member's path can do no harm; one that is a link or
+/// leads elsewhere is refused all the same, since the original archive has none.
+fn read_archive(archive: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let refuse = |problem: String| {
+        Failure::other(format!(
+            "'{}' {problem}: download {ARCHIVE} again (lastbit data fetch cifar10)",
+            archive.display()
+        ))
+    };
+    let broken = |error: io::Error| refuse(format!("is not a whole tar.gz archive of CIFAR-10 ({error})"));
+    let file = File::open(archive).map_err(|error| Failure::file("read", archive, &error))?;
+    let unpacked = Bounded { inner: GzDecoder::new(file), left: MOST_BYTES };
+    let mut found = HashMap::new();
+    let mut members = tar::Archive::new(unpacked);
+    for entry in members.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let path = entry.path().map_err(broken)?.into_owned();
+        let kind = entry.header().entry_type();
+        if kind.is_dir() || kind.is_pax_global_extensions() {
+            continue;
+        }
+        let is_inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !kind.is_file() || !is_inside {
+            return Err(refuse(format!("holds '{}', a link or a path that leads out of it", path.display())));
+        }
+        let Some(name) = file_names().find(|name| path.file_name().is_some_and(|last| last == *name)) else {
+            continue;
+        };
+        let shown = format!("{}: {}", archive.display(), path.display());
+        check_length(&shown, entry.size())?;
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(broken)?;
+        if found.insert(name, (shown, bytes)).is_some() {
+            return Err(refuse(format!("holds {name} twice")));
+        }
+    }
+    // gzip's checksum follows the last block.
+    io::copy(&mut members.into_inner(), &mut io::sink()).map_err(broken)?;
+    file_names()
+        .map(|name| {
+            found.remove(name).ok_or_else(|| {
+                let archive = archive.display();
+                Failure::other(format!("'{archive}' has no {name} in it: give the binary version, {ARCHIVE}"))
+            })
+        })
+        .collect()
+}
+
+/// A reader that refuses to go on after so many bytes: a small archive may unpack to any length.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(n as u64).ok_or_else(|| {
+            io::Error::other(format!("it unpacks to more than the {MOST_BYTES} bytes that CIFAR-10 takes"))
+        })?;
+        Ok(n)
+    }
+}

@@ -1,0 +1,70 @@
+//! Fashion-MNIST on disk: four IDX files, each as it is downloaded (gzip) or unpacked.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::GzDecoder;
+use lastbit_core::data::Dataset;
+use lastbit_core::data::fashion_mnist::{self, FILES};
+
+use super::{FASHION_MNIST, search};
+use crate::failure::Failure;
+
+/// Where Debian's package puts it.
+const DEBIAN: &str = "/usr/share/datasets/fashion-mnist";
+/// How a gzip file begins.
+const GZIP: &[u8] = b"\x1f\x8b";
+
+/// The folder with the four files.
+pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
+    search(&FASHION_MNIST, data_dir, &[DEBIAN], |place| {
+        let folders = [place.to_owned(), place.join(FASHION_MNIST.subfolder)];
+        // One file is enough: that others are missing is said when they are read.
+        folders.into_iter().find(|folder| FILES.iter().any(|file| path_of(folder, file).is_some()))
+    })
+}
+
+/// The data set in a folder.
+pub fn read(folder: &Path) -> Result<Dataset, Failure> {
+    let [a, b, c, d] = FILES.each_ref().map(|file| read_file(folder, file));
+    fashion_mnist::dataset(&[a?, b?, c?, d?]).map_err(Failure::other)
+}
+
+/// The file as it is downloaded, or unpacked.
+fn path_of(folder: &Path, file: &fashion_mnist::File) -> Option<PathBuf> {
+    [format!("{}.gz", file.name), file.name.to_owned()].map(|name| folder.join(name)).into_iter().find(|p| p.is_file())
+}
+
+/// The unpacked bytes, named by the path, so that errors can name it.
+fn read_file(folder: &Path, file: &fashion_mnist::File) -> Result<(String, Vec<u8>), Failure> {
+    let path = path_of(folder, file).ok_or_else(|| {
+        let (folder, name) = (folder.display(), file.name);
+        Failure::other(format!(
+            "'{folder}' has neither {name}.gz nor {name}: put it there, or fetch all four with `lastbit data fetch \
+             fashion-mnist`"
+        ))
+    })?;
+    let failed = |error| Failure::file("read", &path, &error);
+    let mut packed = BufReader::new(File::open(&path).map_err(failed)?);
+    let is_gzip = packed.fill_buf().map_err(failed)?.starts_with(GZIP);
+    // One byte more than there may be shows that there is more.
+    let (most, mut bytes) = (file.bytes(), Vec::new());
+    let limit = most as u64 + 1;
+    if is_gzip {
+        GzDecoder::new(packed).take(limit).read_to_end(&mut bytes).map_err(|error| {
+            let path = path.display();
+            Failure::other(format!("'{path}' is not a whole gzip file ({error}): download it again"))
+        })?;
+    } else {
+        packed.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if bytes.len() > most {
+        let (path, verb) = (path.display(), if is_gzip { "unpacks to" } else { "has" });
+        return Err(Failure::other(format!(
+            "'{path}' {verb} more than the {most} bytes of Fashion-MNIST's {}: download it again",
+            file.name
+        )));
+    }
+    Ok((path.display().to_string(), bytes))
+}

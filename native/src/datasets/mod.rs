@@ -1,0 +1,104 @@
+//! Data sets on disk and from the network: where they are looked for, and their bytes.
+
+mod cifar10;
+mod fashion_mnist;
+mod fetch;
+mod folder;
+mod sheet;
+mod sources;
+
+use std::path::{Path, PathBuf};
+
+use lastbit_core::data::{Dataset, checkerboard, synthetic};
+use lastbit_core::nets::NetKind;
+use lastbit_core::train::{DatasetKind, TrainConfig};
+use sha2::{Digest, Sha256};
+
+pub use fetch::{Fetched, fetch};
+pub use sheet::contact_sheet;
+pub use sources::{CIFAR10, FASHION_MNIST, RemoteFile, Source};
+
+use crate::failure::Failure;
+
+/// Side of the one-layer network's image (DESIGN section 3).
+const CHECKERBOARD_PIXELS: u32 = 256;
+/// Synthetic images: one fixed set, whatever the seed of the run.
+const SYNTHETIC: (u64, usize, usize) = (1, 2048, 512);
+
+/// The data set of a run.
+pub fn load(config: &TrainConfig, data_dir: Option<&Path>) -> Result<Dataset, Failure> {
+    if (config.dataset, config.net) == (DatasetKind::Synthetic, NetKind::OneLayer) {
+        return Ok(checkerboard::dataset(CHECKERBOARD_PIXELS));
+    }
+    read(config.dataset, find(config.dataset, data_dir)?.as_deref())
+}
+
+/// Where a data set is: the folder with its files, or its archive; `None` for one that is made up.
+pub fn find(kind: DatasetKind, data_dir: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    match kind {
+        DatasetKind::Cifar10 => cifar10::find(data_dir).map(Some),
+        DatasetKind::FashionMnist => fashion_mnist::find(data_dir).map(Some),
+        DatasetKind::Folder => folder::find(data_dir).map(Some),
+        DatasetKind::Synthetic => Ok(None),
+    }
+}
+
+/// The data set at a place that [`find`] gave.
+pub fn read(kind: DatasetKind, place: Option<&Path>) -> Result<Dataset, Failure> {
+    match (kind, place) {
+        (DatasetKind::Cifar10, Some(place)) => cifar10::read(place),
+        (DatasetKind::FashionMnist, Some(place)) => fashion_mnist::read(place),
+        (DatasetKind::Folder, Some(place)) => folder::read(place),
+        (DatasetKind::Synthetic, _) | (_, None) => {
+            let (seed, train, test) = SYNTHETIC;
+            Ok(synthetic::dataset(seed, train, test))
+        }
+    }
+}
+
+/// SHA-256 over all pixels and labels, training set first, in hexadecimal.
+pub fn sha256(dataset: &Dataset) -> String {
+    let mut hasher = Sha256::new();
+    for set in [&dataset.train, &dataset.test] {
+        hasher.update(&set.pixels);
+        hasher.update(&set.labels);
+    }
+    format!("{:x}", hasher.finalize())
+}
+
+/// Where `lastbit data fetch` puts files, and where they are looked for.
+pub fn user_folder() -> Option<PathBuf> {
+    let data = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| Some(std::env::home_dir()?.join(".local").join("share")));
+    data.map(|folder| folder.join("lastbit"))
+}
+
+/// Looks for `source` in `data_dir`, else in `./data`, the user's data folder and `packaged`: where a package puts it.
+/// `accept` gives the folder or archive if a place holds the data set.
+fn search(
+    source: &Source,
+    data_dir: Option<&Path>,
+    packaged: &[&str],
+    accept: impl Fn(&Path) -> Option<PathBuf>,
+) -> Result<PathBuf, Failure> {
+    let searched: Vec<PathBuf> = match data_dir {
+        Some(given) => vec![given.to_owned()],
+        None => {
+            let own = [Some(PathBuf::from("data")), user_folder()].into_iter().flatten();
+            own.chain(packaged.iter().map(PathBuf::from)).collect()
+        }
+    };
+    if let Some(found) = searched.iter().find_map(|place| accept(place)) {
+        return Ok(found);
+    }
+    let title = source.title;
+    let looked_in = searched.iter().map(|place| format!("'{}'", place.display())).collect::<Vec<_>>().join(" or ");
+    let problem = match data_dir {
+        Some(given) if !given.exists() => format!("--data-dir: {looked_in} does not exist"),
+        Some(_) => format!("--data-dir: there is no {title} in {looked_in}"),
+        None => format!("there is no {title} in {looked_in}"),
+    };
+    Err(Failure::other(format!("{problem}: {}; --dataset synthetic needs no files", source.remedy())))
+}

@@ -1,0 +1,59 @@
+//! How far a download is: a bar on a terminal, a line at each quarter elsewhere.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use lastbit_core::gpu::human_bytes;
+
+use crate::terminal::{is_interactive, say};
+
+/// A download in progress.
+pub struct Transfer {
+    bar: Option<ProgressBar>,
+    total_bytes: u64,
+    /// Quarters that a line has told.
+    quarters: u64,
+}
+
+impl Transfer {
+    /// A download of `total_bytes`, of which the first are there.
+    pub fn new(name: &str, first_bytes: u64, total_bytes: u64) -> Self {
+        let from =
+            if first_bytes > 0 { format!(", going on after {}", human_bytes(first_bytes)) } else { String::new() };
+        say(format!("downloading {name} ({}{from})", human_bytes(total_bytes)));
+        let bar = is_interactive().then(|| {
+            let template = "{bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(total_bytes).with_style(style).with_position(first_bytes);
+            bar.reset_eta();
+            bar
+        });
+        let mut transfer = Self { bar, total_bytes, quarters: 0 };
+        transfer.quarters = transfer.quarters_of(first_bytes);
+        transfer
+    }
+
+    fn quarters_of(&self, bytes: u64) -> u64 {
+        bytes.saturating_mul(4) / self.total_bytes.max(1)
+    }
+
+    /// So many bytes are there.
+    pub fn advance(&mut self, bytes: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(bytes);
+            return;
+        }
+        let quarters = self.quarters_of(bytes);
+        if quarters > self.quarters && quarters < 4 {
+            say(format!("  {} of {}", human_bytes(bytes), human_bytes(self.total_bytes)));
+            self.quarters = quarters;
+        }
+    }
+}
+
+impl Drop for Transfer {
+    /// Takes the bar away, however the download ended.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
