@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{adapters, bench, smoke, train};
+use crate::commands::{adapters, bench, report, smoke, train};
 use crate::failure::Failure;
 
 /// Shows what the last floating-point bit does to the training of a deep network.
@@ -22,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Train copies of one network that differ in an integer k alone
     Train(Box<train::Arguments>),
+    /// Make the report of a run anew, from its folder alone
+    Report(report::Arguments),
     /// List the GPU adapters of this machine, software ones included
     Adapters(adapters::Arguments),
     /// Measure this machine: operations and whole steps beside its fma rate and copy bandwidth

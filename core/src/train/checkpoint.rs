@@ -161,6 +161,29 @@ pub fn decode_weights(network: &Network, file: &str, bytes: &[u8]) -> Result<Wei
     Ok(Weights { parameters, running })
 }
 
+/// Names and dimensions of the tensors of a file, whatever network it belongs to; ordered by name.
+///
+/// # Errors
+/// If it is not the format.
+pub fn tensor_dims(file: &str, bytes: &[u8]) -> Result<Vec<(String, Vec<usize>)>, CheckpointError> {
+    let reader = Reader::new(file, bytes)?;
+    let mut tensors: Vec<_> =
+        reader.tensors.iter().map(|(name, view)| (name.to_owned(), view.shape().to_vec())).collect();
+    tensors.sort_unstable();
+    Ok(tensors)
+}
+
+/// The values of one float32 tensor of a file.
+///
+/// # Errors
+/// If it is not the format, or has no such tensor.
+pub fn decode_tensor(file: &str, bytes: &[u8], name: &str) -> Result<Vec<f32>, CheckpointError> {
+    let reader = Reader::new(file, bytes)?;
+    let dims = reader.tensors.tensor(name).map(|view| view.shape().to_vec()).unwrap_or_default();
+    let dims: Vec<u32> = dims.iter().map(|&d| d as u32).collect();
+    reader.floats(name, &dims)
+}
+
 /// The fingerprint of a replica.
 #[must_use]
 pub fn fingerprint_of(replica: &ReplicaState) -> String {

@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod bench;
+pub mod report;
 pub mod smoke;
 pub mod train;
 
@@ -16,6 +17,7 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Train(arguments) => train::run(*arguments),
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Smoke(arguments) => smoke::run(&arguments),
     }
 }

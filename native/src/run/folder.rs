@@ -11,6 +11,8 @@ use crate::run_config::{RunConfig, read_table};
 pub const CONFIG_FILE: &str = "config.toml";
 /// One JSON object a line.
 pub const METRICS_FILE: &str = "metrics.jsonl";
+/// Weights that the run began with, before `nextafter` moved one.
+pub const INIT_FILE: &str = "init.safetensors";
 /// One JSON object a line: how long each step took.
 pub const TIMING_FILE: &str = "timing.jsonl";
 /// Locked while a process writes to the folder. The metrics themselves stay free: others read them meanwhile, which a
@@ -83,12 +85,7 @@ impl RunFolder {
 
     /// Replaces a file by one with `bytes`, completely or not at all.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let (path, temporary) = (self.file(name), self.file(&format!(".{name}.tmp")));
-        let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, &path));
-        written.map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            Failure::file("write", &path, &error)
-        })
+        write_whole(&self.file(name), bytes)
     }
 }
 
@@ -97,6 +94,17 @@ impl Drop for RunFolder {
         // One that stays behind does no harm: it is not locked.
         let _ = fs::remove_file(self.file(LOCK_FILE));
     }
+}
+
+/// Replaces a file by one with `bytes`, completely or not at all.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.tmp"));
+    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        Failure::file("write", path, &error)
+    })
 }
 
 /// Writes a file and waits until it is on the disk.
