@@ -27,6 +27,7 @@ pub fn divergence(run: &RunData) -> Option<String> {
             y,
             has_rail: true,
             panels: panels(run),
+            marks: decays(run),
             ..over_steps(run, curves(run, &replicas, series))?
         }
         .markup(),
@@ -93,6 +94,7 @@ pub fn loss(run: &RunData) -> Option<String> {
         height: 260,
         y,
         panels: vec![whole(run, false)],
+        marks: decays(run),
         ..over_steps(run, curves)?
     };
     Some(chart.markup())
@@ -142,9 +144,9 @@ pub fn epochs(run: &RunData) -> Option<String> {
     Some(format!("<div class=\"pair\">{accuracy}{loss}</div>\n"))
 }
 
-/// Replicas that are compared with the first.
+/// Replicas that are compared with the first; none before the first step.
 fn compared(run: &RunData) -> Vec<usize> {
-    (1..run.ks().len()).take(MAX_CURVES).collect()
+    (1..run.ks().len()).take(if run.steps.step.is_empty() { 0 } else { MAX_CURVES }).collect()
 }
 
 fn has_values(values: &[f64]) -> bool {
@@ -177,7 +179,7 @@ fn over_steps(run: &RunData, curves: Vec<Curve>) -> Option<Chart> {
         x_name: "step",
         curves,
         panels: vec![whole(run, true)],
-        marks: decays(run),
+        marks: Vec::new(),
         readable: readable_lines(run.steps.step.len()),
     })
 }
@@ -185,8 +187,10 @@ fn over_steps(run: &RunData, curves: Vec<Curve>) -> Option<Chart> {
 /// Steps at which the learning rate changes.
 fn decays(run: &RunData) -> Vec<(f64, String)> {
     let (steps, rates) = (&run.steps.step, &run.steps.lr);
+    // A rate that was multiplied again and again has a long tail of digits.
+    let short = |rate: f64| format!("{rate:.2e}").parse().unwrap_or(rate);
     let changes = (1..rates.len()).filter(|&line| rates[line] != rates[line - 1]);
-    changes.map(|line| (steps[line] as f64, format!("lr {}", number(rates[line]).trim_end_matches('0')))).collect()
+    changes.map(|line| (steps[line] as f64, format!("lr {}", short(rates[line])))).collect()
 }
 
 fn whole(run: &RunData, is_log: bool) -> Panel {

@@ -122,19 +122,18 @@ fn ends_of(values: &[f32]) -> String {
     format!("{} and {}", number(f64::from(low)), number(f64::from(high)))
 }
 
-/// Names of few layers, or of stages where there are many, at their first row.
+/// Names of few layers; of many only their stages, in the middle of each.
 fn row_labels(names: &[String]) -> Vec<(f64, String)> {
     let short = |name: &str| name.trim_end_matches(".weight").replace("downsample.0", "shortcut");
     if names.len() <= NAMED_ROWS {
         return names.iter().enumerate().map(|(row, name)| (row as f64, short(name))).collect();
     }
-    let stage = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-    let mut labels: Vec<(f64, String)> = Vec::new();
-    for (row, name) in names.iter().enumerate() {
-        let stage = stage(name);
-        if labels.last().is_none_or(|(_, last)| *last != stage) {
-            labels.push((row as f64, stage));
-        }
+    let stage = |name: &String| name.split('.').next().unwrap_or_default().to_owned();
+    let mut labels = Vec::new();
+    let mut from = 0;
+    for rows in names.chunk_by(|a, b| stage(a) == stage(b)) {
+        labels.push((from as f64 + (rows.len() - 1) as f64 / 2.0, stage(&rows[0])));
+        from += rows.len();
     }
     // One stage only, as in VGG's "features": some of its layers.
     if labels.len() == 1 {
@@ -195,7 +194,7 @@ mod tests {
         let few = ["conv1.weight", "layer2.0.downsample.0.weight"].map(str::to_owned);
         assert_eq!(row_labels(&few), [(0.0, "conv1".to_owned()), (1.0, "layer2.0.shortcut".to_owned())]);
         let many: Vec<String> = (0..20).map(|i| format!("layer{}.{i}.conv1.weight", i / 10)).collect();
-        assert_eq!(row_labels(&many), [(0.0, "layer0".to_owned()), (10.0, "layer1".to_owned())]);
+        assert_eq!(row_labels(&many), [(4.5, "layer0".to_owned()), (14.5, "layer1".to_owned())]);
         let vgg: Vec<String> = (0..20).map(|i| format!("features.{i}.weight")).collect();
         assert_eq!(row_labels(&vgg).len(), 10);
     }

@@ -188,13 +188,19 @@ impl Chart {
         if lines.is_empty() { lines } else { format!("<path class=\"mark\" d=\"{lines}\"/>") }
     }
 
+    /// What the marks are: at the foot of an axis with a rail, whose curves go up, and at the top of others.
     fn mark_labels(&self, panel: &Panel) -> String {
+        let top = if self.has_rail { self.axis_height() - 15.0 } else { 3.0 };
         let mut labels = String::new();
         let mut last = f64::NEG_INFINITY;
         for (place, text) in self.marks_in(panel) {
-            if place - last > 0.12 && place < 0.9 {
-                let _ =
-                    write!(labels, "<span class=\"mark\" style=\"left:{:.2}%\">{}</span>", place * 100.0, escape(text));
+            if place - last > 0.15 && place < 0.88 {
+                let left = place * 100.0;
+                let _ = write!(
+                    labels,
+                    "<span class=\"mark\" style=\"left:{left:.2}%;top:{top:.0}px\">{}</span>",
+                    escape(text)
+                );
                 last = place;
             }
         }
@@ -324,7 +330,7 @@ mod tests {
             markup.contains(r#"{"of":"step","x":[1,3],"curves":[["k = 3",[0.01,1]],["k = 2",[0,0]]]}"#),
             "{markup}"
         );
-        assert!(markup.contains("&lt;d&gt;") && markup.contains("left:50.00%\">lr 0.01<"), "{markup}");
+        assert!(markup.contains("&lt;d&gt;") && markup.contains("left:50.00%;top:85px\">lr 0.01<"), "{markup}");
     }
 
     #[test]
