@@ -307,6 +307,12 @@ mod tests {
         let back = decode_state(&network, &config, read(&files)).unwrap();
         assert_eq!(back, state);
         assert_eq!(back.replicas[1].momenta[3][1].to_bits(), (-0.0f32).to_bits());
+        // One tensor alone, without the network.
+        let (name, bytes) = &files[1];
+        let dims = tensor_dims(name, bytes).unwrap();
+        assert!(dims.contains(&("conv1.weight".to_owned(), vec![4, 3, 3, 3])), "{dims:?}");
+        assert_eq!(decode_tensor(name, bytes, "conv1.weight").unwrap(), state.replicas[1].weights.parameters[0]);
+        assert!(decode_tensor(name, bytes, "conv9.weight").unwrap_err().to_string().contains("is missing"));
     }
 
     #[test]

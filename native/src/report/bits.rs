@@ -47,7 +47,7 @@ fn weights(run: &RunData) -> Result<String, String> {
     match &start {
         Ok(_) => section.push_str(" The first row is the weight before the first step, the same in every copy.</p>\n"),
         Err(reason) => {
-            let _ = write!(section, " The common start is missing: {}.</p>\n", escape(reason));
+            let _ = writeln!(section, " The common start is missing: {}.</p>", escape(reason));
         }
     }
     section.push_str(KEY);
@@ -65,7 +65,7 @@ fn weights(run: &RunData) -> Result<String, String> {
     section.push_str("</div>\n");
     if run.ks().len() > MAX_ROWS {
         let _ =
-            write!(section, "<p class=\"note\">The first {MAX_ROWS} of {} replicas are shown.</p>\n", run.ks().len());
+            writeln!(section, "<p class=\"note\">The first {MAX_ROWS} of {} replicas are shown.</p>", run.ks().len());
     }
     Ok(section)
 }
@@ -91,7 +91,7 @@ fn layers(run: &RunData, tensors: &[(String, Vec<usize>)]) -> Vec<String> {
     let last = convolutions.len().saturating_sub(1);
     let mut chosen: Vec<String> =
         [0, last / 2, last].iter().filter_map(|&i| convolutions.get(i)).map(|name| (*name).clone()).collect();
-    chosen.extend(with(2).last().cloned());
+    chosen.extend(with(2).next_back().cloned());
     chosen.dedup();
     chosen
 }

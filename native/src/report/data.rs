@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::layers::Layers;
+use super::numbers::list;
 use crate::failure::Failure;
 use crate::run::{Contents, METRICS_FILE, inspect};
 use crate::run_config::RunConfig;
@@ -62,6 +63,9 @@ pub struct Epoch {
     /// Percent.
     pub test_accuracy: Vec<f64>,
 }
+
+/// No loss of a network that learns. The kernels keep losses finite, so that one that has blown up may still have a number.
+const BLOWN_UP: f64 = 1e6;
 
 /// What the controls say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +218,18 @@ impl RunData {
         if ks[..replica].contains(&k) { format!("k = {k} (r{replica})") } else { format!("k = {k}") }
     }
 
+    /// `k = 3, 5 and 7`; of many only how many they are.
+    pub fn labels(&self, replicas: &[usize]) -> String {
+        const MANY: usize = 9;
+        if replicas.len() > MANY {
+            let ks = || replicas.iter().map(|&r| self.ks()[r]);
+            let (low, high) = (ks().min().unwrap_or(0), ks().max().unwrap_or(0));
+            return format!("{} copies with k from {low} to {high}", replicas.len());
+        }
+        let short = |&r: &usize| self.label(r).trim_start_matches("k = ").to_owned();
+        format!("k = {}", list(&replicas.iter().map(short).collect::<Vec<_>>()))
+    }
+
     /// Replicas that must equal the first.
     pub fn controls(&self) -> Vec<usize> {
         self.config.train.controls()
@@ -276,10 +292,14 @@ impl RunData {
         (0..differing.len()).find(|&line| differing[line] > 0.0 || rel_l1[line] > 0.0)
     }
 
-    /// The first step at which a replica's loss or distance was not finite.
-    pub fn first_nonfinite(&self, replica: usize) -> Option<u64> {
+    /// The first line at which a replica's training has blown up: its loss is beyond [`BLOWN_UP`] or not finite.
+    pub fn blow_up(&self, replica: usize) -> Option<usize> {
         let (loss, rel_l1) = (&self.steps.loss[replica], &self.steps.rel_l1[replica]);
-        let line = (0..loss.len()).find(|&line| !loss[line].is_finite() || !rel_l1[line].is_finite());
-        line.map(|line| self.steps.step[line])
+        (0..loss.len()).find(|&line| !(loss[line].abs() < BLOWN_UP && rel_l1[line].is_finite()))
+    }
+
+    /// Lines before any replica has blown up: those whose distances mean something.
+    pub fn sound_lines(&self) -> usize {
+        (0..self.ks().len()).filter_map(|r| self.blow_up(r)).min().unwrap_or(self.steps.step.len())
     }
 }

@@ -18,20 +18,24 @@ pub fn divergence(run: &RunData) -> Option<String> {
         .map(|scale| Scale::log(scale.low, if scale.high > 0.99 { 2.0 } else { scale.high }))
         .or_else(|| (!replicas.is_empty()).then(|| Scale::log(1e-10, 1.0)))?;
     let first = run.label(0);
-    Some(
-        Chart {
-            id: "divergence".to_owned(),
-            title: format!("Relative L1 distance to {first}"),
-            description: story(run, &replicas, series),
-            height: 330,
-            y,
-            has_rail: true,
-            panels: panels(run),
-            marks: decays(run),
-            ..over_steps(run, curves(run, &replicas, series))?
-        }
-        .markup(),
-    )
+    let chart = Chart {
+        id: "divergence".to_owned(),
+        title: format!("Relative L1 distance to {first}"),
+        description: story(run, &replicas, series),
+        height: 330,
+        y,
+        has_rail: true,
+        panels: panels(run),
+        marks: decays(run),
+        ..over_steps(run, curves(run, &replicas, series))?
+    };
+    let left_out = match run.ks().len() - 1 - replicas.len() {
+        0 => String::new(),
+        n => format!(
+            "<p class=\"note\">{MAX_CURVES} curves are drawn here and below, {n} more are in metrics.jsonl.</p>\n"
+        ),
+    };
+    Some(chart.markup() + &left_out)
 }
 
 /// Elements that differ, and the farthest in ulps.
@@ -84,7 +88,7 @@ pub fn loss(run: &RunData) -> Option<String> {
     let most = *all.get(all.len().saturating_sub(1) * 99 / 100)?;
     let is_cut = all.last().is_some_and(|highest| *highest > 2.0 * most);
     let high = if is_cut { most * 1.2 } else { *all.last()? };
-    let y = Scale::around([*all.first()?, high]);
+    let y = axis([*all.first()?, high]);
     let mean = if window > 1 { format!(": mean of {window} batches, over each batch") } else { String::new() };
     let cut = if is_cut { " (higher ones are cut off)" } else { "" };
     let chart = Chart {
@@ -111,7 +115,7 @@ pub fn epochs(run: &RunData) -> Option<String> {
     let unit = if per_epoch.is_some() { "epoch" } else { "step" };
     let replicas: Vec<usize> = (0..run.ks().len()).take(MAX_CURVES).collect();
     let pair = |what: &str, of: [fn(&Epoch) -> &Vec<f64>; 2]| {
-        let y = Scale::around(run.epochs.iter().flat_map(|epoch| of.map(|of| of(epoch).clone())).flatten());
+        let y = axis(run.epochs.iter().flat_map(|epoch| of.map(|of| of(epoch).clone())).flatten());
         let chart = |(set, of): (&str, fn(&Epoch) -> &Vec<f64>)| {
             let values = |replica: usize| run.epochs.iter().map(|epoch| of(epoch)[replica]).collect::<Vec<_>>();
             let at_end = range(replicas.iter().filter_map(|r| values(*r).last().copied()), number);
@@ -147,6 +151,12 @@ pub fn epochs(run: &RunData) -> Option<String> {
 /// Replicas that are compared with the first; none before the first step.
 fn compared(run: &RunData) -> Vec<usize> {
     (1..run.ks().len()).take(if run.steps.step.is_empty() { 0 } else { MAX_CURVES }).collect()
+}
+
+/// A linear axis, or a logarithmic one where values span more than a linear one can show.
+fn axis(values: impl IntoIterator<Item = f64>) -> Scale {
+    let linear = Scale::around(values);
+    if linear.high > 1e4 { Scale::log(1e-2, linear.high) } else { linear }
 }
 
 fn has_values(values: &[f64]) -> bool {

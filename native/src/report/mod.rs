@@ -3,14 +3,15 @@
 
 mod bits;
 mod charts;
+mod conclusions;
 mod data;
 mod figures;
+mod headline;
 mod html;
 mod layers;
 mod numbers;
 mod page;
 mod tables;
-mod words;
 
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,7 @@ use super::charts::palette::{LEVELS, colour};
 use super::data::RunData;
 use super::html::escape;
 use super::numbers::{count, thousands};
-use super::{bits, charts, figures, tables, words};
+use super::{bits, charts, conclusions, figures, headline, tables};
 use crate::failure::Failure;
 
 const STYLE: &str = include_str!("page.css");
@@ -52,23 +52,30 @@ fn section(id: &str, title: &str, content: &str) -> String {
 }
 
 fn head(run: &RunData, name: &str) -> String {
-    let (class, word, meaning) = words::lamp(run);
-    let facts = words::facts(run)
+    let (class, word, meaning) = headline::lamp(run);
+    let facts = headline::facts(run)
         .into_iter()
         .map(|(what, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(what), escape(value)));
     let facts: String = facts.collect();
     let facts = if facts.is_empty() { facts } else { format!("<dl class=\"key\">{facts}</dl>\n") };
-    let notices: String =
-        words::notices(run).into_iter().map(|notice| format!("<p class=\"notice\">{}</p>\n", escape(notice))).collect();
+    let notices: String = headline::notices(run)
+        .into_iter()
+        .map(|notice| format!("<p class=\"notice\">{}</p>\n", prose(notice)))
+        .collect();
     let copies = count(run.ks().len() as u64, "copy").replace("copys", "copies");
     format!(
         "<header>\n<p class=\"eyebrow\">lastbit · {} · {copies} · {}</p>\n<h1>{}</h1>\n\
          <p class=\"lamp {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}</span></p>\n{facts}{notices}</header>\n",
         escape(name),
         count(run.last_step(), "step"),
-        escape(words::headline(run)),
-        escape(meaning),
+        prose(headline::sentence(run)),
+        prose(meaning),
     )
+}
+
+/// A sentence, in which `k = 3` stays on one line.
+fn prose(text: impl AsRef<str>) -> String {
+    escape(text.as_ref().replace("k = ", "k\u{a0}=\u{a0}"))
 }
 
 fn absent(text: &str) -> String {
@@ -132,7 +139,7 @@ fn replicas(run: &RunData) -> String {
 
 fn conclusions(run: &RunData) -> String {
     let list = |points: Vec<String>| {
-        let items: String = points.iter().map(|point| format!("<li>{}</li>\n", escape(point))).collect();
+        let items: String = points.iter().map(|point| format!("<li>{}</li>\n", prose(point))).collect();
         if items.is_empty() { absent("Nothing yet.") } else { format!("<ul>\n{items}</ul>\n") }
     };
     let content = format!(
@@ -146,9 +153,9 @@ fn conclusions(run: &RunData) -> String {
          stays at 0 shows that order, memory and neighbours have no influence.</dd>\n</dl>\n\
          <p class=\"cite\">After Yuxin Sun, Dong Lao, Ganesh Sundaramoorthi and Anthony Yezzi, <cite>Surprising Instabilities in \
          Training Deep Networks and a Theoretical Analysis</cite>, NeurIPS 2022.</p>\n",
-        list(words::shown(run)),
-        list(words::not_shown(run)),
-        escape(words::meaning_of_k(run)),
+        list(conclusions::shown(run)),
+        list(conclusions::not_shown(run)),
+        escape(conclusions::meaning_of_k(run)),
     );
     section("conclusions", "What to conclude", &content)
 }

@@ -61,7 +61,8 @@ impl Scale {
         let first = (self.low / step - 1e-9).ceil() as i64;
         let last = (self.high / step + 1e-9).floor() as i64;
         let label = |value: f64| match decimals {
-            0 if value >= 0.0 => thousands(value.round() as u64),
+            0 if (0.0..1e7).contains(&value) => thousands(value.round() as u64),
+            0 if value.abs() >= 1e7 => number(value),
             _ => format!("{value:.decimals$}"),
         };
         (first..=last).map(|i| i as f64 * step).map(|value| (value, label(value))).collect()
