@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{adapters, bench, data, smoke, train};
+use crate::commands::{adapters, bench, data, report, smoke, train};
 use crate::failure::Failure;
 
 /// Shows what the last floating-point bit does to the training of a deep network.
@@ -24,6 +24,8 @@ pub enum Command {
     Train(Box<train::Arguments>),
     /// Download data sets and show what is in them
     Data(data::Arguments),
+    /// Make the report of a run anew, from its folder alone
+    Report(report::Arguments),
     /// List the GPU adapters of this machine, software ones included
     Adapters(adapters::Arguments),
     /// Measure this machine: operations and whole steps beside its fma rate and copy bandwidth

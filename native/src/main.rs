@@ -7,6 +7,7 @@ mod failure;
 mod host_memory;
 mod interrupt;
 mod progress;
+mod report;
 mod run;
 mod run_config;
 mod terminal;

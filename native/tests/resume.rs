@@ -45,6 +45,8 @@ fn ctrl_c_saves_and_the_same_line_goes_on() {
         let told = json_lines(&stopped.join("timing.jsonl")).len();
         assert!(told > last && told < 60, "stopped after step {told}");
         assert!(stopped.join(format!("checkpoint/step-{told:06}")).is_dir());
+        let report = fs::read_to_string(stopped.join("report.html")).unwrap();
+        assert!(report.contains(&format!("not finished: the report shows it after step {told} of 60")));
         last = told;
     }
     train(&flags, &stopped);

@@ -161,6 +161,29 @@ pub fn decode_weights(network: &Network, file: &str, bytes: &[u8]) -> Result<Wei
     Ok(Weights { parameters, running })
 }
 
+/// Names and dimensions of the tensors of a file, whatever network it belongs to; ordered by name.
+///
+/// # Errors
+/// If it is not the format.
+pub fn tensor_dims(file: &str, bytes: &[u8]) -> Result<Vec<(String, Vec<usize>)>, CheckpointError> {
+    let reader = Reader::new(file, bytes)?;
+    let mut tensors: Vec<_> =
+        reader.tensors.iter().map(|(name, view)| (name.to_owned(), view.shape().to_vec())).collect();
+    tensors.sort_unstable();
+    Ok(tensors)
+}
+
+/// The values of one float32 tensor of a file.
+///
+/// # Errors
+/// If it is not the format, or has no such tensor.
+pub fn decode_tensor(file: &str, bytes: &[u8], name: &str) -> Result<Vec<f32>, CheckpointError> {
+    let reader = Reader::new(file, bytes)?;
+    let dims = reader.tensors.tensor(name).map(|view| view.shape().to_vec()).unwrap_or_default();
+    let dims: Vec<u32> = dims.iter().map(|&d| d as u32).collect();
+    reader.floats(name, &dims)
+}
+
 /// The fingerprint of a replica.
 #[must_use]
 pub fn fingerprint_of(replica: &ReplicaState) -> String {
@@ -284,6 +307,12 @@ mod tests {
         let back = decode_state(&network, &config, read(&files)).unwrap();
         assert_eq!(back, state);
         assert_eq!(back.replicas[1].momenta[3][1].to_bits(), (-0.0f32).to_bits());
+        // One tensor alone, without the network.
+        let (name, bytes) = &files[1];
+        let dims = tensor_dims(name, bytes).unwrap();
+        assert!(dims.contains(&("conv1.weight".to_owned(), vec![4, 3, 3, 3])), "{dims:?}");
+        assert_eq!(decode_tensor(name, bytes, "conv1.weight").unwrap(), state.replicas[1].weights.parameters[0]);
+        assert!(decode_tensor(name, bytes, "conv9.weight").unwrap_err().to_string().contains("is missing"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod adapters;
 pub mod bench;
 pub mod data;
+pub mod report;
 pub mod smoke;
 pub mod train;
 
@@ -18,6 +19,7 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Smoke(arguments) => smoke::run(&arguments),
     }
 }

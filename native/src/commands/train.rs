@@ -16,15 +16,12 @@ use serde_json::json;
 use crate::failure::{Failure, INTERRUPTED};
 use crate::progress::{RunShape, Screen};
 use crate::run::{
-    Checkpoints, Contents, Journal, Manifest, Outcome, RunFolder, Session, Summary, finished_step, inspect,
+    Checkpoints, Contents, INIT_FILE, Journal, Manifest, Outcome, RunFolder, Session, Summary, finished_step, inspect,
 };
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{say, warn};
 use crate::train_flags::RunFlags;
-use crate::{datasets, host_memory, interrupt};
-
-/// Weights that the run began with, before `nextafter` moved one.
-const INIT_FILE: &str = "init.safetensors";
+use crate::{datasets, host_memory, interrupt, report};
 
 /// Flags of `train`.
 #[derive(Debug, Args)]
@@ -181,7 +178,13 @@ fn train(prepared: Prepared, out: &Path) -> Result<ExitCode, Failure> {
     let screen = Screen::new(shape, summary.lamp());
     let session = Session { trainer, config, folder, journal, summary, screen, saved };
     let (outcome, summary) = session.run()?;
-    Ok(conclude(outcome, &summary, out))
+    let code = conclude(outcome, &summary, out);
+    // The run is saved, whatever becomes of its page.
+    match report::write(out, None) {
+        Ok(written) => say(format!("report: {}", written.path.display())),
+        Err(failure) => warn(format!("no report: {failure}")),
+    }
+    Ok(code)
 }
 
 fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights, Failure> {

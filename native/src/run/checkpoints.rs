@@ -1,7 +1,7 @@
 //! `checkpoint/step-000120/`: complete or not there at all. The last two are kept, so that a damaged one costs little.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lastbit_core::nets::Network;
 use lastbit_core::train::checkpoint::{CheckpointError, decode_state, encode_state};
@@ -27,6 +27,20 @@ pub struct Recovered {
     pub damaged: Vec<String>,
 }
 
+fn steps_in(folder: &Path) -> Vec<u64> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut steps: Vec<u64> = names.filter_map(|name| name.strip_prefix("step-")?.parse().ok()).collect();
+    steps.sort_unstable_by(|a, b| b.cmp(a));
+    steps
+}
+
+/// Step and folder of each checkpoint of the run in `run`, newest first, to be looked at without claiming the run.
+pub fn checkpoint_folders(run: &Path) -> Vec<(u64, PathBuf)> {
+    let folder = run.join(FOLDER);
+    steps_in(&folder).into_iter().map(|step| (step, folder.join(format!("step-{step:06}")))).collect()
+}
+
 impl Checkpoints {
     /// Those in a run folder.
     pub fn of(run: &RunFolder) -> Self {
@@ -43,11 +57,7 @@ impl Checkpoints {
 
     /// Steps with a checkpoint, newest first.
     fn steps(&self) -> Vec<u64> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut steps: Vec<u64> = names.filter_map(|name| name.strip_prefix("step-")?.parse().ok()).collect();
-        steps.sort_unstable_by(|a, b| b.cmp(a));
-        steps
+        steps_in(&self.folder)
     }
 
     /// Saves `state`, then removes what is older than the last two.

@@ -11,6 +11,8 @@ use crate::run_config::{RunConfig, read_table};
 pub const CONFIG_FILE: &str = "config.toml";
 /// One JSON object a line.
 pub const METRICS_FILE: &str = "metrics.jsonl";
+/// Weights that the run began with, before `nextafter` moved one.
+pub const INIT_FILE: &str = "init.safetensors";
 /// One JSON object a line: how long each step took.
 pub const TIMING_FILE: &str = "timing.jsonl";
 /// Locked while a process writes to the folder. The metrics themselves stay free: others read them meanwhile, which a

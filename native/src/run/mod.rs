@@ -8,8 +8,8 @@ mod manifest;
 mod session;
 mod summary;
 
-pub use checkpoints::Checkpoints;
-pub use folder::{Contents, RunFolder, inspect, replace_file};
+pub use checkpoints::{Checkpoints, checkpoint_folders};
+pub use folder::{Contents, INIT_FILE, METRICS_FILE, RunFolder, inspect, replace_file};
 pub use journal::Journal;
 pub use lamp::Lamp;
 pub use manifest::Manifest;

@@ -1,0 +1,53 @@
+//! `lastbit report`: makes the page of a run anew, from its folder alone.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::report;
+use crate::terminal::{say, warn};
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Run folder
+    #[arg(value_name = "RUN_FOLDER")]
+    folder: PathBuf,
+    /// Where to write the page [default: RUN_FOLDER/report.html]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Show the page in the browser
+    #[arg(long)]
+    open: bool,
+}
+
+/// Writes the page and says where it is.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let written = report::write(&arguments.folder, arguments.out.as_deref())?;
+    if written.ignored > 0 {
+        warn(format!(
+            "lines of '{}' that are damaged or out of turn were left out: {}",
+            arguments.folder.join("metrics.jsonl").display(),
+            written.ignored
+        ));
+    }
+    say(format!("report: {}", written.path.display()));
+    if arguments.open && !open(&written.path) {
+        warn("no program of this system opens it: open the file in a browser");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the platform's opener; false if there is none.
+fn open(path: &Path) -> bool {
+    let (program, first): (&str, &[&str]) = match std::env::consts::OS {
+        "macos" => ("open", &[]),
+        "windows" => ("cmd", &["/C", "start", ""]),
+        _ => ("xdg-open", &[]),
+    };
+    let mut opener = Command::new(program);
+    opener.args(first).arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    opener.status().is_ok_and(|status| status.success())
+}

@@ -1,0 +1,219 @@
+//! A few weights bit by bit, in every replica side by side: from the common start and from the last checkpoint.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use lastbit_core::train::checkpoint::{decode_tensor, replica_file, tensor_dims};
+
+use super::charts::style_of;
+use super::data::RunData;
+use super::html::{data, escape};
+use super::numbers::{count, thousands};
+use crate::run::{INIT_FILE, checkpoint_folders};
+
+/// Replicas side by side.
+const MAX_ROWS: usize = 8;
+
+/// A weight that is worth a look.
+struct Pick {
+    index: usize,
+    why: &'static str,
+}
+
+/// The section, or why there is none.
+pub fn section(run: &RunData) -> String {
+    match weights(run) {
+        Ok(section) => section,
+        Err(reason) => format!("<p class=\"absent\">No weights to show: {}.</p>\n", escape(reason)),
+    }
+}
+
+fn weights(run: &RunData) -> Result<String, String> {
+    let (step, folder) = checkpoint_folders(&run.folder).into_iter().next().ok_or("the run has no checkpoint yet")?;
+    let shown: Vec<usize> = (0..run.ks().len().min(MAX_ROWS)).collect();
+    let files: Vec<PathBuf> = shown.iter().map(|&r| folder.join(replica_file(r, run.ks()[r]))).collect();
+    let first = read(&files[0])?;
+    let layers = layers(run, &tensor_dims(&name_of(&files[0]), &first).map_err(|error| error.to_string())?);
+    drop(first);
+    // One file at a time, and of it only the layers at hand: the files of a large network do not fit into memory.
+    let tensors = |path: &PathBuf| -> Result<Vec<Vec<f32>>, String> {
+        let (bytes, name) = (read(path)?, name_of(path));
+        let of = |layer: &String| decode_tensor(&name, &bytes, layer).map_err(|error| error.to_string());
+        layers.iter().map(of).collect()
+    };
+    let replicas: Vec<Vec<Vec<f32>>> = files.iter().map(&tensors).collect::<Result<_, _>>()?;
+    let start = tensors(&run.folder.join(INIT_FILE));
+    let mut section = format!("<p>After step {}, from the last checkpoint.", thousands(step));
+    match &start {
+        Ok(_) => section.push_str(" The first row is the weight before the first step, the same in every copy.</p>\n"),
+        Err(reason) => {
+            let _ = writeln!(section, " The common start is missing: {}.</p>", escape(reason));
+        }
+    }
+    section.push_str(KEY);
+    section.push_str("<div class=\"weights\">\n");
+    for (layer, name) in layers.iter().enumerate() {
+        let values: Vec<&[f32]> = replicas.iter().map(|tensors| tensors[layer].as_slice()).collect();
+        if values.iter().any(|tensor| tensor.len() != values[0].len()) {
+            return Err(format!("the replicas' tensors '{name}' have different sizes"));
+        }
+        for pick in picks(&values) {
+            let start = start.as_ref().ok().and_then(|tensors| tensors[layer].get(pick.index).copied());
+            section.push_str(&weight(run, name, &pick, start, &values));
+        }
+    }
+    section.push_str("</div>\n");
+    if run.ks().len() > MAX_ROWS {
+        let _ =
+            writeln!(section, "<p class=\"note\">The first {MAX_ROWS} of {} replicas are shown.</p>", run.ks().len());
+    }
+    Ok(section)
+}
+
+const KEY: &str = "<p class=\"bits-key\" aria-hidden=\"true\"><span class=\"bits\"><span class=\"s\"><i>0</i></span></span> sign \
+                   <span class=\"bits\"><span class=\"e\"><i>01111011</i></span></span> exponent \
+                   <span class=\"bits\"><span class=\"m\"><i>0101…</i></span></span> mantissa \
+                   <span class=\"bits\"><span class=\"m\"><b>1</b></span></span> differs from the first copy</p>\n";
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{} cannot be read ({error})", name_of(path)))
+}
+
+/// First, middle and last convolution and the dense layer at the end, where the network has them.
+fn layers(run: &RunData, tensors: &[(String, Vec<usize>)]) -> Vec<String> {
+    let with = |n_dims: usize| tensors.iter().filter(move |(_, dims)| dims.len() == n_dims).map(|(name, _)| name);
+    let named: Vec<&String> = run.layers.names.iter().filter(|name| with(4).any(|tensor| tensor == *name)).collect();
+    let convolutions: Vec<&String> = if named.is_empty() { with(4).collect() } else { named };
+    let last = convolutions.len().saturating_sub(1);
+    let mut chosen: Vec<String> =
+        [0, last / 2, last].iter().filter_map(|&i| convolutions.get(i)).map(|name| (*name).clone()).collect();
+    chosen.extend(with(2).next_back().cloned());
+    chosen.dedup();
+    chosen
+}
+
+/// The element that differs least (but does) from the first replica's, and the one that lies farthest from it.
+fn picks(replicas: &[&[f32]]) -> Vec<Pick> {
+    let Some((first, others)) = replicas.split_first() else { return Vec::new() };
+    let mut nearest: Option<(u32, usize)> = None;
+    let mut farthest: Option<(f32, usize)> = None;
+    for other in others {
+        for (index, (a, b)) in first.iter().zip(*other).enumerate() {
+            let (apart, distance) = (ulps(*a, *b), (a - b).abs());
+            if apart > 0 && nearest.is_none_or(|(least, _)| apart < least) {
+                nearest = Some((apart, index));
+            }
+            if distance > 0.0 && farthest.is_none_or(|(most, _)| distance > most) {
+                farthest = Some((distance, index));
+            }
+        }
+    }
+    match (nearest, farthest) {
+        (Some((_, near)), Some((_, far))) if near != far => {
+            vec![Pick { index: near, why: "still the closest" }, Pick { index: far, why: "the farthest apart" }]
+        }
+        (Some((_, index)), _) => vec![Pick { index, why: "the only one that differs most" }],
+        _ if first.is_empty() => Vec::new(),
+        _ => vec![Pick { index: 0, why: "equal in all copies, as every other in this layer" }],
+    }
+}
+
+fn weight(run: &RunData, layer: &str, pick: &Pick, start: Option<f32>, replicas: &[&[f32]]) -> String {
+    let reference = replicas[0][pick.index];
+    let mut rows = String::new();
+    if let Some(start) = start {
+        rows.push_str(&row("start", "ref", start, start, "".to_owned()));
+    }
+    for (replica, tensor) in replicas.iter().enumerate() {
+        let value = tensor[pick.index];
+        let apart = match ulps(reference, value) {
+            _ if replica == 0 => String::new(),
+            0 => "same bits".to_owned(),
+            ulps => count(u64::from(ulps), "ulp"),
+        };
+        rows.push_str(&row(&run.label(replica), &style_of(run, replica), value, reference, apart));
+    }
+    format!(
+        "<div class=\"weight\"><h3><code>{}[{}]</code> <span>{}</span></h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"bits\"><table class=\"bit-table\">\n\
+         <thead class=\"hidden\"><tr><th scope=\"col\">copy</th><th scope=\"col\">bits</th><th scope=\"col\">value</th>\
+         <th scope=\"col\">distance</th></tr></thead><tbody>\n{rows}</tbody></table></div></div>\n",
+        escape(layer),
+        pick.index,
+        pick.why,
+    )
+}
+
+fn row(label: &str, style: &str, value: f32, reference: f32, apart: String) -> String {
+    let (bits, other) = (format!("{:032b}", value.to_bits()), format!("{:032b}", reference.to_bits()));
+    let (bits, other) = (bits.as_bytes(), other.as_bytes());
+    let mut fields = String::new();
+    for (class, range) in [("s", 0..1), ("e", 1..9), ("m", 9..32)] {
+        let _ = write!(fields, "<span class=\"{class}\">");
+        let mut at = range.start;
+        while at < range.end {
+            let from = at;
+            let differs = bits[at] != other[at];
+            // Bits that differ are cells of their own, the others run on.
+            at += 1;
+            while at < range.end && !differs && bits[at] == other[at] {
+                at += 1;
+            }
+            let tag = if differs { 'b' } else { 'i' };
+            let _ = write!(fields, "<{tag}>{}</{tag}>", String::from_utf8_lossy(&bits[from..at]));
+        }
+        fields.push_str("</span>");
+    }
+    format!(
+        "<tr><th scope=\"row\" class=\"{style}\">{}</th><td class=\"bits\">{fields}</td><td class=\"value\">{}</td>\
+         <td class=\"apart\">{apart}</td></tr>\n",
+        escape(label),
+        data(f64::from(value), format!("{value:?}")),
+    )
+}
+
+/// Steps from one float to the other in the order of all floats, as the divergence kernel counts them.
+fn ulps(a: f32, b: f32) -> u32 {
+    let rank = |value: f32| {
+        let bits = value.to_bits() as i32;
+        if bits < 0 { i32::MIN.wrapping_sub(bits) } else { bits }
+    };
+    rank(a).abs_diff(rank(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ulps_count_floats_between() {
+        assert_eq!(ulps(1.0, f32::from_bits(1.0f32.to_bits() + 1)), 1);
+        assert_eq!(ulps(0.0, -0.0), 0);
+        assert_eq!(ulps(f32::from_bits(1), -f32::from_bits(1)), 2);
+        assert_eq!(ulps(f32::MAX, f32::MIN), 2 * (f32::MAX.to_bits()));
+    }
+
+    #[test]
+    fn the_closest_and_the_farthest_are_picked() {
+        let next = f32::from_bits(0.5f32.to_bits() + 1);
+        let picked: Vec<usize> =
+            picks(&[&[1.0, 0.5, -2.0, 0.25], &[1.0, next, 2.0, 0.26], &[1.0, 0.5, f32::NAN, 0.25]])
+                .iter()
+                .map(|pick| pick.index)
+                .collect();
+        assert_eq!(picked, [1, 2]);
+        assert_eq!(picks(&[&[1.0, 0.5], &[1.0, 0.5]]).len(), 1);
+        assert_eq!(picks(&[&[1.0, 0.5], &[1.0, next]]).len(), 1, "one element, not twice");
+        assert!(picks(&[&[], &[]]).is_empty());
+    }
+
+    #[test]
+    fn differing_bits_are_cells() {
+        let row = row("k = 3", "c0", f32::from_bits(1.0f32.to_bits() + 1), 1.0, "1 ulp".to_owned());
+        assert!(row.contains("<span class=\"s\"><i>0</i></span><span class=\"e\"><i>01111111</i></span>"), "{row}");
+        assert!(row.contains("<i>0000000000000000000000</i><b>1</b></span>"), "{row}");
+    }
+}

@@ -1,0 +1,147 @@
+//! What to conclude from a run and what not, in plain words, computed from the data.
+
+use lastbit_core::ops::sgd::Perturbation;
+
+use super::data::{RunData, Verdict};
+use super::numbers::{about, count, range};
+
+/// What the run shows.
+pub fn shown(run: &RunData) -> Vec<String> {
+    let (others, first) = (run.others(), run.label(0));
+    let mut points = Vec::new();
+    if matches!(run.verdict(), Verdict::Red(_)) {
+        return vec!["Nothing about k: the control is red, so something else changes bits.".to_owned()];
+    }
+    if others.is_empty() || run.steps.step.is_empty() {
+        return points;
+    }
+    let cause = match run.verdict() {
+        Verdict::Green => "and the control proves it for this very run.",
+        _ => "by construction; a control would prove it for this very run.",
+    };
+    let began = match run.config.train.perturbation {
+        Perturbation::Nextafter => "Every difference began as one ulp in one weight.",
+        _ => "On paper k changes nothing; every difference began as the rounding of a last bit.",
+    };
+    points.push(format!("k is the only difference between the copies, {cause} {began}"));
+    points.extend(growth(run));
+    if run.sound_lines() < run.steps.step.len() {
+        points.push("Training that blows up: a smaller learning rate is the first thing to try.".to_owned());
+        return points;
+    }
+    let ends: Vec<f64> = others.iter().filter_map(|&r| run.steps.rel_l1[r].last().copied()).collect();
+    let most = ends.iter().copied().fold(0.0, f64::max);
+    if most >= 0.1 {
+        points.push(format!(
+            "At the end {} lie {} from {first}, where 0 means the same and 2 means opposite signs everywhere: these are \
+             different networks, though they were trained on the same images in the same order.",
+            run.labels(&others),
+            range(ends, about).unwrap_or_default()
+        ));
+    } else if most > 0.0 {
+        points.push(format!(
+            "So far the copies have stayed close: at most {} apart. A smaller learning rate or fewer steps do that.",
+            about(most)
+        ));
+    }
+    points.extend(accuracies(run));
+    points
+}
+
+/// How far the copies' accuracies lie from each other, the controls left out.
+fn accuracies(run: &RunData) -> Option<String> {
+    let compared: Vec<usize> = std::iter::once(0).chain(run.others()).collect();
+    let epoch = run.epochs.last()?;
+    let values: Vec<f64> = compared.iter().map(|&r| epoch.test_accuracy[r]).collect();
+    let names = run.labels(&compared);
+    let span = range(values.iter().copied(), |accuracy| format!("{accuracy:.2} %"))?;
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let deviation = (values.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+    Some(if deviation == 0.0 {
+        format!("Test accuracy is {span} for {names} alike: too coarse a measure to tell these copies apart.")
+    } else {
+        format!(
+            "Test accuracy of {names}: {span}, standard deviation {deviation:.2} percentage points. That is noise from the \
+             last bit alone."
+        )
+    })
+}
+
+/// How fast the first replica that leaves grows, while it does.
+fn growth(run: &RunData) -> Option<String> {
+    let replica = run.others().into_iter().find(|&r| run.departure(r).is_some())?;
+    let (distance, steps) = (&run.steps.rel_l1[replica], &run.steps.step);
+    let from = run.departure(replica).filter(|&line| distance[line] > 0.0)?;
+    let sound = &distance[..run.sound_lines()];
+    let highest = sound.iter().copied().fold(0.0, f64::max);
+    let to = (from..sound.len()).find(|&line| distance[line] >= highest / 10.0)?;
+    let (n, factor) = (steps[to] - steps[from], distance[to] / distance[from]);
+    if n == 0 || factor <= 10.0 {
+        return None;
+    }
+    // What is less than ten times as much, after at least as long again.
+    let slows = if sound.len() - to > to - from { ", and slowed down then" } else { "" };
+    Some(format!(
+        "The distance grew by powers of ten: {} went from {} to {} within {}, by a factor of {} a step on average{slows}.",
+        run.label(replica),
+        about(distance[from]),
+        about(distance[to]),
+        count(n, "step"),
+        about(factor.powf(1.0 / n as f64))
+    ))
+}
+
+/// What the run does not show.
+pub fn not_shown(run: &RunData) -> Vec<String> {
+    let train = &run.config.train;
+    let mut points = Vec::new();
+    if run.steps_per_epoch().is_some_and(|steps| run.last_step() < steps.saturating_mul(100)) {
+        points.push(
+            "What training to the end would give. This run is short beside the paper's 200 epochs: its accuracies are those \
+             of a network that has hardly learned, and their spread is no measure of the final one."
+                .to_owned(),
+        );
+    }
+    if run.manifest["environment"]["software"] == true {
+        points.push(
+            "How fast a GPU is. A software adapter did the work; it rounds by the same rules, but its bits need not be those \
+             of a GPU."
+                .to_owned(),
+        );
+    }
+    if train.dataset.to_string() == "synthetic" {
+        points.push("Anything about real images: these were made up.".to_owned());
+    }
+    if let Some(limit) = train.test_limit {
+        points.push(format!("A precise accuracy: only {} were looked at.", count(limit as u64, "test image")));
+    }
+    points.push("How other seeds, learning rates or networks behave: this is one run at one seed.".to_owned());
+    points.push(
+        "What another machine gives. Float32 differs in details between drivers; only runs of one machine are equal bit for \
+         bit. Compare fingerprints."
+            .to_owned(),
+    );
+    points
+        .push("Which k is best. None is: they are equal on paper, and which one comes out ahead is chance.".to_owned());
+    points
+}
+
+/// What k does in this run.
+pub fn meaning_of_k(run: &RunData) -> &'static str {
+    match run.config.train.perturbation {
+        Perturbation::Divide => {
+            "Each update d of a weight is divided by k, correctly rounded, and the learning rate is multiplied by k: \
+             p ← p − (lr · k) · (d / k). On paper the two k cancel. In float32 the quotient is rounded, which moves the last bit. \
+             Dividing by a power of two is exact and moves none: such copies are the controls."
+        }
+        Perturbation::Reciprocal => {
+            "Each update d of a weight is multiplied by 1/k, rounded to float32, and the learning rate is multiplied by k: \
+             p ← p − (lr · k) · (d · fl(1/k)). On paper the two cancel. In float32 both roundings move the last bits. For a power of \
+             two they are exact: such copies are the controls. This is the form of the paper's own code."
+        }
+        Perturbation::Nextafter => {
+            "Before the first step one weight is moved to the next float32; k says which, and k = 1 moves none (as in Summers & \
+             Dinneen 2021). The updates are the same in all copies. A second copy with the same k is a control."
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! A run as its report needs it, read from the folder alone. What is damaged is counted, not refused.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::layers::Layers;
+use super::numbers::list;
+use crate::failure::Failure;
+use crate::run::{Contents, METRICS_FILE, inspect};
+use crate::run_config::RunConfig;
+
+/// Everything but the weights, which [`super::bits`] reads tensor by tensor.
+pub struct RunData {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// `config.toml`
+    pub config: RunConfig,
+    /// `manifest.json`, or null.
+    pub manifest: Value,
+    /// `summary.json`, or null.
+    pub summary: Value,
+    /// Lines of kind `step`.
+    pub steps: Steps,
+    /// Lines of kind `layers`.
+    pub layers: Layers,
+    /// Lines of kind `epoch`.
+    pub epochs: Vec<Epoch>,
+    /// Lines of `metrics.jsonl` that could not be used.
+    pub ignored: u64,
+}
+
+/// The `step` lines as columns `[replica][line]`; what is not finite is NaN.
+#[derive(Default)]
+pub struct Steps {
+    /// Of each line, rising.
+    pub step: Vec<u64>,
+    /// Of each line.
+    pub lr: Vec<f64>,
+    /// Mean loss of the batch before the update.
+    pub loss: Vec<Vec<f64>>,
+    /// Relative L1 to the first replica after the update.
+    pub rel_l1: Vec<Vec<f64>>,
+    /// Largest distance in ulps.
+    pub max_ulp: Vec<Vec<f64>>,
+    /// Elements that differ.
+    pub differing: Vec<Vec<f64>>,
+}
+
+/// An `epoch` line: `[replica]`, what is not finite is NaN.
+pub struct Epoch {
+    /// Steps done.
+    pub step: u64,
+    /// Over the epoch's samples so far.
+    pub train_loss: Vec<f64>,
+    /// Percent.
+    pub train_accuracy: Vec<f64>,
+    /// Over the test set.
+    pub test_loss: Vec<f64>,
+    /// Percent.
+    pub test_accuracy: Vec<f64>,
+}
+
+/// No loss of a network that learns. The kernels keep losses finite, so that one that has blown up may still have a number.
+const BLOWN_UP: f64 = 1e6;
+
+/// What the controls say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There are none.
+    NoControl,
+    /// All have equalled the first replica at every step.
+    Green,
+    /// One differs or did so. The step is known where convolution weights differed at one.
+    Red(Option<u64>),
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Line {
+    Step(StepLine),
+    Layers(super::layers::LayersLine),
+    Epoch(EpochLine),
+}
+
+#[derive(Deserialize)]
+struct StepLine {
+    step: u64,
+    lr: f64,
+    loss: Vec<Option<f64>>,
+    rel_l1: Vec<Option<f64>>,
+    max_ulp: Vec<f64>,
+    differing: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct EpochLine {
+    step: u64,
+    train_loss: Vec<Option<f64>>,
+    train_accuracy: Vec<f64>,
+    test_loss: Vec<Option<f64>>,
+    test_accuracy: Vec<f64>,
+}
+
+/// JSON's null is what was not finite.
+fn or_nan(values: Vec<Option<f64>>) -> Vec<f64> {
+    values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect()
+}
+
+impl RunData {
+    /// Reads the run in `folder`.
+    pub fn read(folder: &Path) -> Result<Self, Failure> {
+        let Contents::Run(config) = inspect(folder)? else {
+            return Err(Failure::usage(format!(
+                "'{}' holds no run (no config.toml): give a folder that lastbit train made",
+                folder.display()
+            )));
+        };
+        let json = |name: &str| -> Value {
+            let bytes = std::fs::read(folder.join(name)).unwrap_or_default();
+            serde_json::from_slice(&bytes).unwrap_or_default()
+        };
+        let n = config.train.ks.len();
+        let columns = || vec![Vec::new(); n];
+        let mut run = Self {
+            folder: folder.to_owned(),
+            manifest: json("manifest.json"),
+            summary: json("summary.json"),
+            steps: Steps {
+                loss: columns(),
+                rel_l1: columns(),
+                max_ulp: columns(),
+                differing: columns(),
+                ..Steps::default()
+            },
+            layers: Layers::new(n),
+            epochs: Vec::new(),
+            ignored: 0,
+            config: *config,
+        };
+        let path = folder.join(METRICS_FILE);
+        match File::open(&path) {
+            Ok(file) => run.read_metrics(BufReader::new(file)).map_err(|e| Failure::file("read", &path, &e))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::file("read", &path, &error)),
+        }
+        Ok(run)
+    }
+
+    fn read_metrics(&mut self, mut reader: impl io::BufRead) -> io::Result<()> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if reader.read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            let is_used = serde_json::from_slice(&line).is_ok_and(|line| self.take(line));
+            self.ignored += u64::from(!is_used);
+        }
+    }
+
+    /// True if the line belongs to this run and is next in turn.
+    fn take(&mut self, line: Line) -> bool {
+        let n = self.config.train.ks.len();
+        match line {
+            Line::Step(line) => {
+                let lengths = [line.loss.len(), line.rel_l1.len(), line.max_ulp.len(), line.differing.len()];
+                let steps = &mut self.steps;
+                if lengths != [n; 4] || steps.step.last().is_some_and(|last| *last >= line.step) {
+                    return false;
+                }
+                steps.step.push(line.step);
+                steps.lr.push(line.lr);
+                let parts = [
+                    (&mut steps.loss, or_nan(line.loss)),
+                    (&mut steps.rel_l1, or_nan(line.rel_l1)),
+                    (&mut steps.max_ulp, line.max_ulp),
+                    (&mut steps.differing, line.differing),
+                ];
+                for (columns, values) in parts {
+                    columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+                }
+                true
+            }
+            Line::Layers(line) => self.layers.take(line),
+            Line::Epoch(line) => {
+                let lengths = [&line.train_accuracy, &line.test_accuracy].map(Vec::len);
+                if lengths != [n; 2]
+                    || [&line.train_loss, &line.test_loss].map(Vec::len) != [n; 2]
+                    || self.epochs.last().is_some_and(|last| last.step >= line.step)
+                {
+                    return false;
+                }
+                self.epochs.push(Epoch {
+                    step: line.step,
+                    train_loss: or_nan(line.train_loss),
+                    train_accuracy: line.train_accuracy,
+                    test_loss: or_nan(line.test_loss),
+                    test_accuracy: line.test_accuracy,
+                });
+                true
+            }
+        }
+    }
+
+    /// The divisors.
+    pub fn ks(&self) -> &[u32] {
+        &self.config.train.ks
+    }
+
+    /// `k = 3`; a divisor that has come before also says which replica it is.
+    pub fn label(&self, replica: usize) -> String {
+        let ks = self.ks();
+        let k = ks[replica];
+        if ks[..replica].contains(&k) { format!("k = {k} (r{replica})") } else { format!("k = {k}") }
+    }
+
+    /// `k = 3, 5 and 7`; of many only how many they are.
+    pub fn labels(&self, replicas: &[usize]) -> String {
+        const MANY: usize = 9;
+        if replicas.len() > MANY {
+            let ks = || replicas.iter().map(|&r| self.ks()[r]);
+            let (low, high) = (ks().min().unwrap_or(0), ks().max().unwrap_or(0));
+            return format!("{} copies with k from {low} to {high}", replicas.len());
+        }
+        let short = |&r: &usize| self.label(r).trim_start_matches("k = ").to_owned();
+        format!("k = {}", list(&replicas.iter().map(short).collect::<Vec<_>>()))
+    }
+
+    /// Replicas that must equal the first.
+    pub fn controls(&self) -> Vec<usize> {
+        self.config.train.controls()
+    }
+
+    /// Replicas that may differ from the first.
+    pub fn others(&self) -> Vec<usize> {
+        let controls = self.controls();
+        (1..self.ks().len()).filter(|replica| !controls.contains(replica)).collect()
+    }
+
+    /// The last step that has its line; 0 if there is none.
+    pub fn last_step(&self) -> u64 {
+        self.steps.step.last().copied().unwrap_or(0)
+    }
+
+    /// The line of `step`, or of the last one before it.
+    pub fn line_at(&self, step: u64) -> Option<usize> {
+        self.steps.step.partition_point(|at| *at <= step).checked_sub(1)
+    }
+
+    /// Steps that the run is to have, where the summary knows the length of an epoch.
+    pub fn total_steps(&self) -> Option<u64> {
+        let train = &self.config.train;
+        let by_epochs = self.steps_per_epoch().map(|steps| steps.saturating_mul(u64::from(train.epochs)));
+        match (by_epochs, train.steps) {
+            (Some(epochs), Some(steps)) => Some(epochs.min(steps)),
+            (epochs, steps) => epochs.or(steps),
+        }
+    }
+
+    /// Steps of an epoch.
+    pub fn steps_per_epoch(&self) -> Option<u64> {
+        self.summary["steps_per_epoch"].as_u64()
+    }
+
+    /// True if nothing was left to do when the last line was written.
+    pub fn is_finished(&self) -> bool {
+        self.summary["finished"] == true && self.summary["step"].as_u64() == Some(self.last_step())
+    }
+
+    /// What the controls say, by every line and by the weights that the summary compared.
+    pub fn verdict(&self) -> Verdict {
+        let controls = self.controls();
+        if controls.is_empty() {
+            return Verdict::NoControl;
+        }
+        let in_lines = controls.iter().filter_map(|&r| self.departure(r)).map(|line| self.steps.step[line]).min();
+        let control = &self.summary["control"];
+        match (in_lines, control["first_red_step"].as_u64()) {
+            (None, None) if control["green"] == false => Verdict::Red(None),
+            (None, None) => Verdict::Green,
+            (a, b) => Verdict::Red(a.into_iter().chain(b).min()),
+        }
+    }
+
+    /// The first line at which a replica differs from the first one.
+    pub fn departure(&self, replica: usize) -> Option<usize> {
+        let (differing, rel_l1) = (&self.steps.differing[replica], &self.steps.rel_l1[replica]);
+        (0..differing.len()).find(|&line| differing[line] > 0.0 || rel_l1[line] > 0.0)
+    }
+
+    /// The first line at which a replica's training has blown up: its loss is beyond [`BLOWN_UP`] or not finite.
+    pub fn blow_up(&self, replica: usize) -> Option<usize> {
+        let (loss, rel_l1) = (&self.steps.loss[replica], &self.steps.rel_l1[replica]);
+        (0..loss.len()).find(|&line| !(loss[line].abs() < BLOWN_UP && rel_l1[line].is_finite()))
+    }
+
+    /// Lines before any replica has blown up: those whose distances mean something.
+    pub fn sound_lines(&self) -> usize {
+        (0..self.ks().len()).filter_map(|r| self.blow_up(r)).min().unwrap_or(self.steps.step.len())
+    }
+}

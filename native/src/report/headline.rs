@@ -1,0 +1,212 @@
+//! The top of the page in plain words, computed from the data: what happened, what the lamp says, what a reader has to know
+//! before reading on.
+
+use super::data::{RunData, Verdict};
+use super::numbers::{about, count, range, thousands};
+
+/// The step that the headline looks at beside the first and the last.
+const MILESTONE: u64 = 20;
+
+/// One or two sentences.
+pub fn sentence(run: &RunData) -> String {
+    let (last, first) = (run.last_step(), run.label(0));
+    let mut before = String::new();
+    if run.steps.step.is_empty() {
+        return "No step of this run is recorded yet.".to_owned();
+    }
+    if let Some(step) = run.steps.step.get(run.sound_lines()) {
+        before += &format!("Training blew up at step {}. ", thousands(*step));
+    }
+    if let Verdict::Red(since) = run.verdict() {
+        let since = since.map_or_else(String::new, |step| format!(" from step {} on", thousands(step)));
+        let red = red_names(run);
+        before += &format!("The control is red: {red} should equal {first} bit for bit, and{since} does not. ");
+    }
+    let network = &run.config.train.net;
+    if run.ks().len() == 1 {
+        let steps = count(last, "step");
+        return before
+            + &format!(
+                "One copy of {network} ({first}) went through {steps}: there is no second one to compare it with."
+            );
+    }
+    let (gone, stayed): (Vec<usize>, Vec<usize>) = run.others().iter().partition(|&&r| run.departure(r).is_some());
+    let mut parts = Vec::new();
+    if !gone.is_empty() {
+        parts.push(departure(run, &gone));
+    }
+    if !stayed.is_empty() {
+        let names = run.labels(&stayed);
+        parts.push(format!("{names} did not leave {first}: after {} every bit is the same", count(last, "step")));
+    }
+    if gone.is_empty() && stayed.is_empty() {
+        parts.push(format!("Only controls ran beside {first}"));
+    }
+    if !matches!(run.verdict(), Verdict::Red(_)) {
+        parts.push(controls(run));
+    }
+    format!("{before}{}.", parts.join("; "))
+}
+
+fn red_names(run: &RunData) -> String {
+    let red: Vec<usize> = run.controls().into_iter().filter(|&r| run.departure(r).is_some()).collect();
+    run.labels(if red.is_empty() { run.controls() } else { red }.as_slice())
+}
+
+fn distances(run: &RunData, replicas: &[usize], line: usize) -> String {
+    range(replicas.iter().map(|&r| run.steps.rel_l1[r][line]), about).unwrap_or_else(|| "not finite".to_owned())
+}
+
+fn departure(run: &RunData, gone: &[usize]) -> String {
+    let lines: Vec<usize> = gone.iter().filter_map(|&r| run.departure(r)).collect();
+    let steps = &run.steps.step;
+    let (Some(&first), Some(&latest)) = (lines.iter().min(), lines.iter().max()) else { return String::new() };
+    let when = if first == latest {
+        format!("after step {} ({})", thousands(steps[first]), distances(run, gone, first))
+    } else {
+        format!("between step {} and step {}", thousands(steps[first]), thousands(steps[latest]))
+    };
+    let verb = if gone.len() == 1 { "was" } else { "were" };
+    let mut sentence = format!("{} left {} {when}", run.labels(gone), run.label(0));
+    let end = run.sound_lines().saturating_sub(1);
+    let milestone = run.line_at(MILESTONE).filter(|&line| steps[line] == MILESTONE && line > latest && line < end);
+    if let Some(line) = milestone {
+        sentence += &format!(", {verb} {} apart by step {MILESTONE}", distances(run, gone, line));
+    }
+    if end > latest {
+        let apart = if milestone.is_some() { "" } else { " apart" };
+        let verb = if milestone.is_some() { String::new() } else { format!("{verb} ") };
+        sentence += &format!(" and {verb}{}{apart} by step {}", distances(run, gone, end), thousands(steps[end]));
+    }
+    sentence
+}
+
+fn controls(run: &RunData) -> String {
+    match run.controls().as_slice() {
+        [] => "the run has no control".to_owned(),
+        [one] => format!("the control {} stayed at exactly 0 bits", run.label(*one)),
+        more => format!("the controls {} stayed at exactly 0 bits", run.labels(more)),
+    }
+}
+
+/// The lamp: its class, its word, and what it means.
+pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
+    let first = run.label(0);
+    match run.verdict() {
+        Verdict::Green => {
+            let (names, they) = (run.labels(&run.controls()), if run.controls().len() == 1 { "It" } else { "They" });
+            let (why, steps) = (because(run), count(run.last_step(), "step"));
+            let meaning = format!(
+                "{why}, so {names} must equal {first} bit for bit. {they} did, after each of {steps}. Whatever else differs \
+                 here, k is the reason."
+            );
+            ("green", "Control green", meaning)
+        }
+        Verdict::Red(since) => {
+            let since = since.map_or_else(String::new, |step| format!(" since step {}", thousands(step)));
+            let meaning = format!(
+                "{} must equal {first} bit for bit, and differs{since}. Something besides k changes bits: nothing in this \
+                 report may be put down to k.",
+                red_names(run)
+            );
+            ("red", "Control red", meaning)
+        }
+        Verdict::NoControl if run.ks().len() == 1 => (
+            "none",
+            "No control",
+            "One copy has nothing to differ from. Give --ks two or more, as in --ks 1,3,2.".to_owned(),
+        ),
+        Verdict::NoControl => {
+            let k = run.ks()[0];
+            let meaning = format!(
+                "This run has no copy that must equal {first} bit for bit, so nothing in it proves that k alone makes the \
+                 difference. A second k = {k}, or k = {}, in --ks would.",
+                k * 2
+            );
+            ("none", "No control", meaning)
+        }
+    }
+}
+
+/// Why the controls must not differ.
+fn because(run: &RunData) -> &'static str {
+    let controls = run.controls();
+    match controls.iter().filter(|&&r| run.ks()[r] == run.ks()[0]).count() {
+        0 => "A power of two divides exactly",
+        twins if twins == controls.len() => "The same k is the same arithmetic",
+        _ => "The same k is the same arithmetic, and a power of two divides exactly",
+    }
+}
+
+/// What must be said before anything is read off the page.
+pub fn notices(run: &RunData) -> Vec<String> {
+    let mut notices = Vec::new();
+    let last = run.last_step();
+    if last > 0 && !run.is_finished() {
+        let of = run.total_steps().map_or_else(String::new, |total| format!(" of {}", thousands(total)));
+        notices.push(format!(
+            "This run is not finished: the report shows it after step {}{of}. Train it on with --resume, and the report is \
+             made anew.",
+            thousands(last)
+        ));
+    }
+    let blown: Vec<usize> = (0..run.ks().len()).filter(|&r| run.blow_up(r).is_some()).collect();
+    if let Some(step) = run.steps.step.get(run.sound_lines()) {
+        notices.push(format!(
+            "From step {} on the loss of {} is beyond all bounds or not finite. Distances from then on mean nothing: not-a-number \
+             equals itself bit for bit.",
+            thousands(*step),
+            run.labels(&blown)
+        ));
+    }
+    if let Some(flip) = run.summary["flip_bit"].as_str() {
+        notices.push(format!(
+            "A fault was injected (--flip-bit {flip}): the last bit of one weight of replica {} was flipped on purpose, to see \
+             whether the lamp notices.",
+            flip.rsplit(':').next().unwrap_or("?")
+        ));
+    }
+    let changes = run.manifest["changes"].as_array().map_or(&[][..], Vec::as_slice);
+    for change in changes {
+        let step = change["from_step"].as_u64().unwrap_or(0);
+        notices.push(format!(
+            "From step {} on the run went on with another program, driver or adapter ({}): its bits may differ from those of \
+             an undisturbed run, equally in all copies.",
+            thousands(step + 1),
+            change["environment"]["adapter"].as_str().unwrap_or("unknown")
+        ));
+    }
+    if run.ignored > 0 {
+        let are = if run.ignored == 1 { "is" } else { "are" };
+        notices.push(format!(
+            "{} of metrics.jsonl {are} damaged or out of turn and left out.",
+            count(run.ignored, "line")
+        ));
+    }
+    notices
+}
+
+/// Short facts beside the headline: what, and its value.
+pub fn facts(run: &RunData) -> Vec<(String, String)> {
+    let others = run.others();
+    let mut facts = Vec::new();
+    if let Some(line) = others.iter().filter_map(|&r| run.departure(r)).min() {
+        facts.push(("first bit differs".to_owned(), format!("step {}", thousands(run.steps.step[line]))));
+    }
+    let passes = |r: &usize| run.steps.rel_l1[*r].iter().position(|distance| *distance >= 0.01);
+    if let Some(line) = others.iter().filter_map(passes).min() {
+        facts.push(("1 % apart".to_owned(), format!("step {}", thousands(run.steps.step[line]))));
+    }
+    if let Some(end) = run.sound_lines().checked_sub(1) {
+        if let Some(apart) = range(others.iter().map(|&r| run.steps.rel_l1[r][end]), about) {
+            let step = thousands(run.steps.step[end]);
+            facts.push((format!("relative L1 at step {step}"), apart));
+        }
+    }
+    if let Some(epoch) = run.epochs.last() {
+        if let Some(accuracy) = range(epoch.test_accuracy.iter().copied(), |a| format!("{a:.1}")) {
+            facts.push(("test accuracy".to_owned(), format!("{accuracy} %")));
+        }
+    }
+    facts
+}

@@ -1,0 +1,164 @@
+//! The `layers` lines: divergence of each convolution, thinned while they are read, so that a run that logs every step
+//! fits into memory.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+/// Columns that are kept at most; the default cadence of the paper's run has 208.
+const MAX_COLUMNS: usize = 240;
+
+/// A line of `metrics.jsonl`.
+#[derive(serde::Deserialize)]
+pub struct LayersLine {
+    step: u64,
+    replica: usize,
+    fingerprint: String,
+    rel_l1: InOrder,
+}
+
+/// A map's pairs in the order of the file, which is the network's.
+struct InOrder(Vec<(String, Option<f32>)>);
+
+impl<'de> Deserialize<'de> for InOrder {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = InOrder;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from tensors to numbers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(InOrder(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// One step.
+pub struct Column {
+    /// From 1.
+    pub step: u64,
+    /// `[replica][layer]`; empty where the replica's line is missing, NaN where a value was not finite.
+    pub rel_l1: Vec<Vec<f32>>,
+}
+
+/// All of them.
+pub struct Layers {
+    /// Names of the convolution weights in the network's order.
+    pub names: Vec<String>,
+    /// Steps, rising.
+    pub columns: Vec<Column>,
+    /// Of each replica at its last line, with the step.
+    pub fingerprints: Vec<Option<(u64, String)>>,
+    replicas: usize,
+    /// Of the steps that are logged, every so manieth is kept.
+    stride: usize,
+    /// Steps seen so far.
+    seen: usize,
+}
+
+impl Layers {
+    /// None yet.
+    pub fn new(replicas: usize) -> Self {
+        Self {
+            names: Vec::new(),
+            columns: Vec::new(),
+            fingerprints: vec![None; replicas],
+            replicas,
+            stride: 1,
+            seen: 0,
+        }
+    }
+
+    /// True if the line belongs to this run and is next in turn.
+    pub fn take(&mut self, line: LayersLine) -> bool {
+        let LayersLine { step, replica, fingerprint, rel_l1: InOrder(pairs) } = line;
+        if self.names.is_empty() {
+            self.names = pairs.iter().map(|(name, _)| name.clone()).collect();
+        }
+        let newest = self.fingerprints.iter().flatten().map(|(step, _)| *step).max();
+        if replica >= self.replicas
+            || newest.is_some_and(|newest| newest > step)
+            || !pairs.iter().map(|(name, _)| name).eq(&self.names)
+        {
+            return false;
+        }
+        if newest != Some(step) {
+            self.begin(step);
+        }
+        self.fingerprints[replica] = Some((step, fingerprint));
+        if let Some(column) = self.columns.last_mut().filter(|column| column.step == step) {
+            column.rel_l1[replica] = pairs.iter().map(|(_, value)| value.unwrap_or(f32::NAN)).collect();
+        }
+        true
+    }
+
+    /// Opens the column of a step, unless it is one that is left out.
+    fn begin(&mut self, step: u64) {
+        if self.columns.len() == 2 * MAX_COLUMNS {
+            let mut index = 0;
+            self.columns.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.stride *= 2;
+        }
+        if self.seen.is_multiple_of(self.stride) {
+            self.columns.push(Column { step, rel_l1: vec![Vec::new(); self.replicas] });
+        }
+        self.seen += 1;
+    }
+
+    /// At most [`MAX_COLUMNS`] columns, evenly chosen.
+    pub fn chosen(&self) -> Vec<&Column> {
+        let n = self.columns.len();
+        let kept = n.min(MAX_COLUMNS);
+        (0..kept).map(|index| &self.columns[if kept == n { index } else { index * (n - 1) / (kept - 1) }]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(step: u64, replica: usize) -> LayersLine {
+        let text = format!(
+            r#"{{"step":{step},"replica":{replica},"k":1,"fingerprint":"{step:x}","rel_l1":{{"b":1e-9,"a":null}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn layers_keep_the_order_of_the_network() {
+        let mut layers = Layers::new(1);
+        assert!(layers.take(line(1, 0)));
+        assert!(!layers.take(line(2, 1)), "there is no replica 1");
+        assert!(!layers.take(line(0, 0)), "steps rise");
+        assert_eq!(layers.names, ["b", "a"]);
+        let values = &layers.columns[0].rel_l1[0];
+        assert!(values[0] == 1e-9 && values[1].is_nan());
+    }
+
+    #[test]
+    fn many_lines_are_thinned_and_the_last_fingerprint_stays() {
+        let mut layers = Layers::new(2);
+        for step in 1..=5000 {
+            assert!(layers.take(line(step, 0)) && layers.take(line(step, 1)));
+        }
+        let chosen = layers.chosen();
+        assert_eq!(chosen.len(), MAX_COLUMNS);
+        assert_eq!(chosen[0].step, 1);
+        assert!(chosen[MAX_COLUMNS - 1].step > 4900, "{}", chosen[MAX_COLUMNS - 1].step);
+        assert!(chosen.windows(2).all(|pair| pair[0].step < pair[1].step));
+        assert!(chosen.iter().all(|column| column.rel_l1.iter().all(|values| values.len() == 2)));
+        assert_eq!(layers.fingerprints[1], Some((5000, "1388".to_owned())));
+    }
+}

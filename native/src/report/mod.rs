@@ -1,0 +1,39 @@
+//! `report.html`: one file that shows a run to a stranger. It is made from the run folder alone, without a GPU or the data
+//! set, and from equal folders it has equal bytes.
+
+mod bits;
+mod charts;
+mod conclusions;
+mod data;
+mod figures;
+mod headline;
+mod html;
+mod layers;
+mod numbers;
+mod page;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::run::replace_file;
+use data::RunData;
+
+/// Name of the report in a run folder.
+const REPORT_FILE: &str = "report.html";
+
+/// A report on the disk.
+pub struct Written {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Lines of the metrics that could not be used.
+    pub ignored: u64,
+}
+
+/// Reports on the run in `folder`, into `out` or into the folder itself.
+pub fn write(folder: &Path, out: Option<&Path>) -> Result<Written, Failure> {
+    let run = RunData::read(folder)?;
+    let path = out.map_or_else(|| folder.join(REPORT_FILE), Path::to_owned);
+    replace_file(&path, page::page(&run)?.as_bytes())?;
+    Ok(Written { path, ignored: run.ignored })
+}

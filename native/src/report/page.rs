@@ -1,0 +1,174 @@
+//! The page: its sections in their order, with style and script inside, so that it needs no other file.
+
+use super::charts::palette::{LEVELS, colour};
+use super::data::RunData;
+use super::html::escape;
+use super::numbers::{count, thousands};
+use super::{bits, charts, conclusions, figures, headline, tables};
+use crate::failure::Failure;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The whole file.
+pub fn page(run: &RunData) -> Result<String, Failure> {
+    let train = &run.config.train;
+    let name = format!("{} on {}", train.net, train.dataset);
+    let mut body = head(run, &name);
+    body += &divergence(run);
+    body += &layers(run);
+    body += &learning(run);
+    body += &section("bits", "The bits", &bits::section(run));
+    body += &replicas(run);
+    body += &conclusions(run);
+    body += &again(run)?;
+    Ok(format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n\
+         <title>{} – lastbit</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n\
+         <script>//<![CDATA[\n{SCRIPT}//]]></script>\n</body>\n</html>\n",
+        escape(&name),
+        palette(),
+    ))
+}
+
+/// Classes of the heat maps, dark first on dark paper and light first on light paper.
+fn palette() -> String {
+    let variables = |at: fn(usize) -> usize| {
+        (1..=LEVELS).map(|level| format!("--h{level}:{};", colour(at(level - 1)))).collect::<String>()
+    };
+    let light = variables(|level| LEVELS - 1 - level);
+    let dark = variables(|level| level);
+    let classes: String =
+        (1..=LEVELS).map(|level| format!(".h{level}{{fill:var(--h{level});background:var(--h{level})}}")).collect();
+    format!(":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{classes}\n")
+}
+
+fn section(id: &str, title: &str, content: &str) -> String {
+    format!(
+        "<section id=\"{id}-section\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\">{title}</h2>\n{content}</section>\n"
+    )
+}
+
+fn head(run: &RunData, name: &str) -> String {
+    let (class, word, meaning) = headline::lamp(run);
+    let facts = headline::facts(run)
+        .into_iter()
+        .map(|(what, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(what), escape(value)));
+    let facts: String = facts.collect();
+    let facts = if facts.is_empty() { facts } else { format!("<dl class=\"key\">{facts}</dl>\n") };
+    let notices: String = headline::notices(run)
+        .into_iter()
+        .map(|notice| format!("<p class=\"notice\">{}</p>\n", prose(notice)))
+        .collect();
+    let copies = count(run.ks().len() as u64, "copy").replace("copys", "copies");
+    format!(
+        "<header>\n<p class=\"eyebrow\">lastbit · {} · {copies} · {}</p>\n<h1>{}</h1>\n\
+         <p class=\"lamp {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}</span></p>\n{facts}{notices}</header>\n",
+        escape(name),
+        count(run.last_step(), "step"),
+        prose(headline::sentence(run)),
+        prose(meaning),
+    )
+}
+
+/// A sentence, in which `k = 3` stays on one line.
+fn prose(text: impl AsRef<str>) -> String {
+    escape(text.as_ref().replace("k = ", "k\u{a0}=\u{a0}"))
+}
+
+fn absent(text: &str) -> String {
+    format!("<p class=\"absent\">{text}</p>\n")
+}
+
+fn divergence(run: &RunData) -> String {
+    let content = match figures::divergence(run) {
+        Some(chart) => format!(
+            "<p>Relative L1 is the mean of 2|a − b| / (|a| + |b|) over the elements of a weight tensor, averaged over all \
+             convolutions: 0 where every bit is the same, 2 at most. The axis is logarithmic, so exponential growth is a straight \
+             line. Zero has no place on it: curves with the bits of {} run on the rail below.</p>\n{chart}{}",
+            escape(run.label(0)),
+            figures::elements(run).unwrap_or_default()
+        ),
+        None if run.ks().len() == 1 => {
+            absent("A single copy was trained. With a second k in --ks, as in --ks 1,3,2, this is where they part.")
+        }
+        None => absent("No step is recorded yet."),
+    };
+    section("apart", "How the copies part", &content)
+}
+
+fn layers(run: &RunData) -> String {
+    let content = match charts::heatmap(run) {
+        Some(maps) => format!(
+            "<p>Relative L1 of each convolution, from the input (top) to the output (bottom). Columns are the steps at which \
+             layers were recorded, dense at the start. Read the colour as a power of ten.</p>\n{maps}"
+        ),
+        None if run.layers.columns.is_empty() => absent(
+            "No layers lines are recorded: --log-every sets how often they are, by default every step at the start.",
+        ),
+        None => absent("In no recorded layer does any copy differ from the first."),
+    };
+    section("layers", "Where in the network", &content)
+}
+
+fn learning(run: &RunData) -> String {
+    let loss = figures::loss(run)
+        .map(|chart| format!("<p>Where fewer curves are seen than named, they lie on one another.</p>\n{chart}"))
+        .unwrap_or_else(|| absent("No loss is recorded yet."));
+    let epochs = figures::epochs(run).unwrap_or_else(|| {
+        absent(match run.epochs.len() {
+            0 => "The run has not been evaluated yet.",
+            _ => "The run was evaluated once; the numbers are in the table below.",
+        })
+    });
+    section("learning", "What they learn", &format!("{loss}{epochs}"))
+}
+
+fn replicas(run: &RunData) -> String {
+    let content = format!(
+        "{}<h3>Fingerprints</h3>\n<p>16 hexadecimal digits over every bit of a copy's parameters and momenta, taken on the GPU. Equal fingerprints, \
+         equal copies. Compare them with those of the same run elsewhere.</p>\n{}",
+        tables::finals(run),
+        tables::fingerprints(run)
+    );
+    let title = format!("The copies after step {}", thousands(run.last_step()));
+    section("copies", &title, &content)
+}
+
+fn conclusions(run: &RunData) -> String {
+    let list = |points: Vec<String>| {
+        let items: String = points.iter().map(|point| format!("<li>{}</li>\n", prose(point))).collect();
+        if items.is_empty() { absent("Nothing yet.") } else { format!("<ul>\n{items}</ul>\n") }
+    };
+    let content = format!(
+        "<div class=\"pair text\"><div><h3>It shows</h3>\n{}</div>\n<div><h3>It does not show</h3>\n{}</div></div>\n\
+         <dl class=\"terms\">\n<dt>k</dt><dd>{}</dd>\n\
+         <dt>Relative L1</dt><dd>For a tensor a and the first copy's b: mean over the elements of 2|a − b| / (|a| + |b|), with \
+         0/0 = 0. A run's value is the unweighted mean over all convolution weights, shortcuts included.</dd>\n\
+         <dt>ulp</dt><dd>Unit in the last place: the step from one float32 to the next. Two weights one ulp apart differ in their \
+         last bit.</dd>\n\
+         <dt>Control</dt><dd>A copy that must equal the first bit for bit. It is compared on the GPU after every step; that it \
+         stays at 0 shows that order, memory and neighbours have no influence.</dd>\n</dl>\n\
+         <p class=\"cite\">After Yuxin Sun, Dong Lao, Ganesh Sundaramoorthi and Anthony Yezzi, <cite>Surprising Instabilities in \
+         Training Deep Networks and a Theoretical Analysis</cite>, NeurIPS 2022.</p>\n",
+        list(conclusions::shown(run)),
+        list(conclusions::not_shown(run)),
+        escape(conclusions::meaning_of_k(run)),
+    );
+    section("conclusions", "What to conclude", &content)
+}
+
+fn again(run: &RunData) -> Result<String, Failure> {
+    let commands = format!(
+        "<p>With the file in this run's folder, or with flags; both make the same bits on the same machine.</p>\n\
+         <pre><code>lastbit train --config config.toml --out FOLDER</code></pre>\n\
+         <pre><code id=\"flags\">{}</code></pre>\n\
+         <p>This page again: <code>lastbit report RUN_FOLDER</code></p>\n",
+        escape(tables::flags(&run.config)?)
+    );
+    let content =
+        format!("{commands}<h3>Made with</h3>\n{}<h3>Config</h3>\n{}", tables::environment(run), tables::config(run)?);
+    Ok(section("again", "Run it again", &content))
+}

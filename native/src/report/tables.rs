@@ -1,0 +1,190 @@
+//! Tables: how the replicas ended, what was trained, on what, and how to train it again.
+
+use toml::{Table, Value};
+
+use super::charts::style_of;
+use super::data::RunData;
+use super::html::{data, escape, table};
+use super::numbers::{number, thousands};
+use crate::failure::Failure;
+use crate::run_config::RunConfig;
+
+/// The last numbers of every replica.
+pub fn finals(run: &RunData) -> String {
+    let head = [
+        "copy",
+        "loss of the last batch",
+        "test loss",
+        "test accuracy",
+        "relative L1",
+        "farthest weight",
+        "weights that differ",
+    ];
+    let line = run.steps.step.len().checked_sub(1);
+    let row = |replica: usize| {
+        let step = |columns: &[Vec<f64>], show: fn(f64) -> String| match line {
+            Some(line) => shown(columns[replica][line], show),
+            None => "–".to_owned(),
+        };
+        let epoch = |of: fn(&super::data::Epoch) -> &Vec<f64>, show: fn(f64) -> String| match run.epochs.last() {
+            Some(epoch) => shown(of(epoch)[replica], show),
+            None => "–".to_owned(),
+        };
+        vec![
+            name(run, replica),
+            step(&run.steps.loss, |x| format!("{x:.4}")),
+            epoch(|epoch| &epoch.test_loss, |x| format!("{x:.4}")),
+            epoch(|epoch| &epoch.test_accuracy, |x| format!("{x:.2} %")),
+            step(&run.steps.rel_l1, number),
+            step(&run.steps.max_ulp, |x| format!("{} ulp", thousands(x as u64))),
+            step(&run.steps.differing, |x| thousands(x as u64)),
+        ]
+    };
+    table("numbers", &head, &(0..run.ks().len()).map(row).collect::<Vec<_>>())
+}
+
+fn shown(value: f64, show: fn(f64) -> String) -> String {
+    if value.is_finite() { data(value, show(value)) } else { "<span class=\"bad\">not finite</span>".to_owned() }
+}
+
+fn name(run: &RunData, replica: usize) -> String {
+    let role = match replica {
+        0 => "<small>reference</small>",
+        _ if run.controls().contains(&replica) => "<small>control</small>",
+        _ => "",
+    };
+    format!("<span class=\"{}\">{}</span> {role}", style_of(run, replica), escape(run.label(replica)))
+}
+
+/// Fingerprints at the last `layers` line and at the end.
+pub fn fingerprints(run: &RunData) -> String {
+    let at_end = |replica: usize| run.summary["fingerprints"][replica].as_str().map(str::to_owned);
+    let at_line = |replica: usize| run.layers.fingerprints[replica].clone();
+    let step = run.layers.fingerprints.iter().flatten().map(|(step, _)| *step).max();
+    let saved = run.summary["step"].as_u64();
+    let column =
+        |what: &str, step: Option<u64>| step.map_or(what.to_owned(), |s| format!("{what} (step {})", thousands(s)));
+    let head = ["copy", &column("last layers line", step), &column("last checkpoint", saved), ""];
+    let code = |text: Option<String>| text.map_or("–".to_owned(), |text| format!("<code>{}</code>", escape(text)));
+    let row = |replica: usize| {
+        let (line, end) = (at_line(replica).map(|(_, text)| text), at_end(replica));
+        let same = |mine: &Option<String>, first: Option<String>| mine.is_some() && *mine == first;
+        let verdict = match (same(&line, at_line(0).map(|(_, text)| text)), same(&end, at_end(0))) {
+            _ if replica == 0 => "",
+            (true, true) => "= the first",
+            (true, false) if end.is_none() => "= the first",
+            (false, true) if line.is_none() => "= the first",
+            (false, false) if line.is_none() && end.is_none() => "",
+            _ => "≠ the first",
+        };
+        vec![name(run, replica), code(line), code(end), verdict.to_owned()]
+    };
+    table("numbers", &head, &(0..run.ks().len()).map(row).collect::<Vec<_>>())
+}
+
+/// Every key of the config in the order of `config.toml`, with its default.
+pub fn config(run: &RunData) -> Result<String, Failure> {
+    let (own, default) = (run.config.to_table()?, RunConfig::default().to_table()?);
+    let row = |key: String| {
+        let is_changed = own.get(&key) != default.get(&key);
+        let show = |table: &Table| table.get(&key).map_or("–".to_owned(), |value| escape(plain(value)));
+        let mark = if is_changed { "<b class=\"changed\">changed</b>" } else { "" };
+        vec![format!("<code>{}</code>", escape(&key)), show(&own), show(&default), mark.to_owned()]
+    };
+    let rows: Vec<Vec<String>> = keys(&run.config)?.into_iter().map(row).collect();
+    Ok(table("config", &["key", "this run", "default", ""], &rows))
+}
+
+/// The keys that are set, in the order of `config.toml`.
+fn keys(config: &RunConfig) -> Result<Vec<String>, Failure> {
+    let text = config.to_text()?;
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    Ok(lines.filter_map(|line| Some(line.split_once(" = ")?.0.trim().to_owned())).collect())
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// The line that trains this run without its config file: a flag for each key that is not at its default.
+pub fn flags(config: &RunConfig) -> Result<String, Failure> {
+    let (own, default) = (config.to_table()?, RunConfig::default().to_table()?);
+    let mut line = "lastbit train".to_owned();
+    for key in keys(config)? {
+        let Some(value) = own.get(&key).filter(|value| Some(*value) != default.get(&key)) else { continue };
+        line += &match (key.as_str(), value) {
+            ("augment" | "shuffle", _) => format!(" --no-{key}"),
+            ("nesterov", value) => format!(" --nesterov={value}"),
+            (_, value) => format!(" --{key} {}", quoted(&plain(value))),
+        };
+    }
+    Ok(line + " --out FOLDER")
+}
+
+/// For a shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,+=@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// Adapter, driver, data and version.
+pub fn environment(run: &RunData) -> String {
+    let manifest = &run.manifest;
+    if manifest.is_null() {
+        return "<p class=\"absent\">manifest.json is missing or damaged: where this run was made is not known.</p>\n"
+            .to_owned();
+    }
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => escape(text),
+        serde_json::Value::Number(n) => n.as_u64().map_or_else(|| escape(n.to_string()), thousands),
+        _ => "–".to_owned(),
+    };
+    let mut rows = Vec::new();
+    let mut row = |key: &str, value: String| rows.push(vec![key.to_owned(), value]);
+    let (environment, dataset) = (&manifest["environment"], &manifest["dataset"]);
+    row("lastbit", text(&environment["version"]));
+    row(
+        "network",
+        format!("{}, {} parameters", text(&manifest["network"]["name"]), text(&manifest["network"]["parameters"])),
+    );
+    let software = if environment["software"] == true { " (software: the processor does the work)" } else { "" };
+    row("adapter", format!("{}{software}", text(&environment["adapter"])));
+    row("driver", format!("{}, {}", text(&environment["driver"]), text(&environment["backend"])));
+    row(
+        "images",
+        format!(
+            "{}: {} to train on, {} to test",
+            text(&dataset["name"]),
+            text(&dataset["train"]),
+            text(&dataset["test"])
+        ),
+    );
+    row("SHA-256 of the images", format!("<code>{}</code>", text(&dataset["sha256"])));
+    row("SHA-256 of the shaders", format!("<code>{}</code>", text(&environment["shaders_sha256"])));
+    table("facts", &["", ""], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_what_differs_from_the_defaults() {
+        let table: Table =
+            "ks = [1, 3]\nlr = 0.05\nshuffle = false\nnesterov = false\ndata-dir = \"/a b/it's\"".parse().unwrap();
+        let config = RunConfig::from_table(&table, "test").unwrap();
+        let line = flags(&config).unwrap();
+        let expected =
+            "lastbit train --ks 1,3 --lr 0.05 --nesterov=false --no-shuffle --data-dir '/a b/it'\\''s' --out FOLDER";
+        assert_eq!(line, expected);
+        assert_eq!(flags(&RunConfig::default()).unwrap(), "lastbit train --out FOLDER");
+    }
+}
