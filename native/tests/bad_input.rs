@@ -9,6 +9,7 @@ type Case = (&'static [&'static str], i32, &'static [&'static str]);
 
 const CASES: &[Case] = &[
     (&["--net", "resnet9"], 2, &["resnet9", "--net", "resnet20"]),
+    (&["--net", "vgg19"], 2, &["vgg19", "--net", "vgg16"]),
     (&["--dataset", "imagenet"], 2, &["imagenet", "--dataset", "cifar10"]),
     (&["--activation", "gelu"], 2, &["gelu", "--activation", "swish"]),
     (&["--activation", "swish:-1"], 2, &["--activation", "positive"]),
