@@ -86,6 +86,21 @@ fn a_missing_folder_and_a_missing_command_are_named() {
 }
 
 #[test]
+fn bad_flags_of_bench_are_one_line() {
+    for (flags, parts) in [
+        (["--repeats", "0"], ["--repeats", "0"]),
+        (["--replicas", "65"], ["--replicas", "65"]),
+        (["--batch-size", "many"], ["--batch-size", "many"]),
+        (["--filter", "conv7x7"], ["--filter", "conv7x7"]),
+        (["--adapter", "no-such-gpu"], ["--adapter", "no-such-gpu"]),
+    ] {
+        let ended = lastbit(&[&["bench"][..], &flags].concat());
+        assert_refused(&ended, 2, &parts);
+        assert!(ended.out.is_empty(), "{ended:?}");
+    }
+}
+
+#[test]
 fn an_occupied_folder_is_left_alone() {
     let folder = scratch("occupied");
     std::fs::write(folder.join("thesis.tex"), "precious").unwrap();
