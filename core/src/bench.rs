@@ -1,18 +1,17 @@
-//! Benchmarks: every kind of convolution that the networks have, and whole steps, beside what the adapter can do at
-//! most, measured in the same run.
+//! Benchmarks: every kind of operation that the networks have, and whole steps, beside what the adapter can do at most,
+//! measured in the same run.
+
+mod cases;
 
 use std::rc::Rc;
 
 use serde::Serialize;
 
 use crate::data::synthetic;
-use crate::gpu::{
-    Binding, BufferTable, Buffers, Context, Fill, GpuError, Job, Kernel, Program, Recording, Work, shader,
-};
+use crate::gpu::{Buffers, Context, Fill, Program};
 use crate::nets::NetKind;
-use crate::ops::pack::{Direction, PackTable};
-use crate::ops::{Conv, Shape, Tile, workgroups};
 use crate::train::{DatasetKind, Start, TrainConfig, TrainError, Trainer, Tuning, median};
+use cases::{Case, Recorded};
 
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
@@ -23,12 +22,30 @@ pub struct Row {
     pub shape: String,
     /// Median milliseconds.
     pub ms: f64,
-    /// Useful operations: an fma counts two.
+    /// Useful operations: an fma counts two. Of a step, those of its convolutions.
     pub gflops: f64,
     /// Bytes that have to move at least.
     pub gbps: f64,
     /// Share of the FMA rate.
     pub fma_share: f64,
+    /// Share of the copy bandwidth.
+    pub copy_share: f64,
+    /// Memory of all buffers, in MiB.
+    pub memory_mib: f64,
+    /// Milliseconds of the longest submit.
+    pub longest_submit_ms: f64,
+    /// What else is known of a step.
+    #[serde(flatten)]
+    pub step: Option<StepShares>,
+}
+
+/// Where the time of a step goes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StepShares {
+    /// Share that is not convolutions.
+    pub share_beside_convolutions: f64,
+    /// Metrics at the default cadence, over the first 2000 steps, as a share of the step.
+    pub share_of_metrics: f64,
 }
 
 /// A whole run of the benchmarks.
@@ -42,18 +59,20 @@ pub struct Report {
     pub fma_gflops: f64,
     /// GB/s of a copy, reads and writes counted.
     pub copy_gbps: f64,
+    /// The largest `memory_mib` of the rows.
+    pub peak_memory_mib: f64,
     /// The measurements.
     pub rows: Vec<Row>,
-    /// Of a ResNet-20 step at batch 32: share that is not convolutions.
-    pub step_share_beside_convolutions: f64,
-    /// Of a ResNet-20 step at batch 32: metrics at the default cadence, over the first 2000 steps.
-    pub step_share_of_metrics: f64,
 }
 
-/// How thoroughly to measure.
-#[derive(Clone, Copy, Debug)]
+/// What to measure, and how thoroughly.
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// Samples in the batch of single operations.
+    /// Only rows whose name contains this.
+    pub filter: String,
+    /// Replicas in each measurement.
+    pub replicas: u32,
+    /// Samples in the batch.
     pub samples: u32,
     /// Measurements of which the median is taken.
     pub repeats: usize,
@@ -63,61 +82,54 @@ impl Options {
     /// What fits the adapter.
     #[must_use]
     pub fn for_adapter(context: &Context) -> Self {
-        Self { samples: if context.adapter().software { 32 } else { 128 }, repeats: 5 }
+        let (samples, repeats) = if context.adapter().software { (32, 3) } else { (128, 9) };
+        Self { filter: String::new(), replicas: 1, samples, repeats }
     }
 }
 
+/// The default log cadence takes fingerprints in 56 of the first 2000 steps.
+const FINGERPRINTS_PER_STEP: f64 = 56.0 / 2000.0;
+
 struct Bench<'a> {
-    context: &'a Context,
-    options: Options,
+    context: &'a Rc<Context>,
+    options: &'a Options,
     fma_gflops: f64,
+    copy_gbps: f64,
 }
 
-/// Measures everything; `tell` sees each row when it is there.
+/// Names of the rows that `options` ask for, in order.
+#[must_use]
+pub fn names(context: &Context, options: &Options) -> Vec<String> {
+    let rates = ["fma", "copy"].into_iter().filter(|name| name.contains(&options.filter)).map(str::to_owned);
+    rates.chain(cases::all(context.adapter().software, &options.filter).iter().map(Case::name)).collect()
+}
+
+/// Measures everything that the filter lets through; `tell` sees each row when it is there.
 ///
 /// # Errors
 /// The GPU.
-pub async fn run(context: Rc<Context>, options: Options, mut tell: impl FnMut(&Row)) -> Result<Report, TrainError> {
-    let mut bench = Bench { context: &context, options, fma_gflops: f64::INFINITY };
-    let fma = bench.fma().await?;
-    bench.fma_gflops = fma.gflops;
-    let copy = bench.copy().await?;
+pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&Row)) -> Result<Report, TrainError> {
+    let mut bench = Bench { context: &context, options, fma_gflops: f64::INFINITY, copy_gbps: f64::INFINITY };
+    let software = context.adapter().software;
+    let mut fma = bench.operation("fma", cases::fma(software)).await?;
+    let mut copy = bench.operation("copy", cases::copy(software)).await?;
+    (bench.fma_gflops, bench.copy_gbps) = (fma.gflops, copy.gbps);
+    (fma.fma_share, copy.copy_share) = (1.0, 1.0);
     let mut rows = Vec::new();
     let mut add = |row: Row| {
         tell(&row);
         rows.push(row);
     };
-    add(Row { fma_share: 1.0, ..fma.clone() });
-    add(copy.clone());
-    for (conv, pass) in convolutions() {
-        add(bench.convolution(conv, pass).await?);
-    }
-    let (mut beside, mut metrics) = (0.0, 0.0);
-    for (depth, samples) in [(8, 32), (20, 32)] {
-        let config = TrainConfig {
-            net: NetKind::ResNet { depth },
-            dataset: DatasetKind::Synthetic,
-            ks: vec![1],
-            batch_size: samples,
-            steps: Some(1),
-            ..TrainConfig::default()
+    [fma.clone(), copy.clone()].into_iter().filter(|row| row.name.contains(&options.filter)).for_each(&mut add);
+    for case in cases::all(software, &options.filter) {
+        let row = match case {
+            Case::Step(net) => bench.step(net).await?,
+            Case::Operation(operation) => {
+                let recorded = operation.record(options.replicas, options.samples)?;
+                bench.operation(&operation.name(), recorded).await?
+            }
         };
-        let dataset = Rc::new(synthetic::dataset(1, samples as usize, 1));
-        let new = Trainer::new(Rc::clone(&context), config, dataset, Tuning::default(), Start::Fresh);
-        let mut trainer = new.await?;
-        let times = trainer.step_times(options.repeats).await?;
-        let gflops = times.convolution_flops as f64 / times.step * 1e-9;
-        add(Row {
-            name: format!("step_resnet{depth}"),
-            shape: format!("R1 N{samples}"),
-            ms: times.step * 1e3,
-            gflops,
-            gbps: 0.0,
-            fma_share: gflops / bench.fma_gflops,
-        });
-        beside = 1.0 - times.convolutions / times.step;
-        // The default cadence takes fingerprints in 56 of the first 2000 steps.
-        metrics = (times.divergence + times.fingerprints * 56.0 / 2000.0) / times.step;
+        add(row);
     }
     let adapter = context.adapter();
     Ok(Report {
@@ -125,126 +137,73 @@ pub async fn run(context: Rc<Context>, options: Options, mut tell: impl FnMut(&R
         driver: adapter.driver.clone(),
         fma_gflops: fma.gflops,
         copy_gbps: copy.gbps,
+        peak_memory_mib: rows.iter().map(|row| row.memory_mib).fold(0.0, f64::max),
         rows,
-        step_share_beside_convolutions: beside,
-        step_share_of_metrics: metrics,
     })
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Pass {
-    Forward,
-    InputGradient,
-    WeightGradient,
-}
-
-/// Every convolution of the CIFAR ResNets, with the passes that training takes through it.
-fn convolutions() -> Vec<(Conv, Pass)> {
-    let conv = |channels: u32, size: u32, out_channels: u32, kernel: u32, stride: u32| Conv {
-        input: Shape::new(channels, size, size),
-        out_channels,
-        kernel,
-        stride,
-        shared_input: channels == 3,
-    };
-    let all = [
-        conv(3, 32, 16, 3, 1),
-        conv(16, 32, 16, 3, 1),
-        conv(32, 16, 32, 3, 1),
-        conv(64, 8, 64, 3, 1),
-        conv(16, 32, 32, 3, 2),
-        conv(32, 16, 64, 3, 2),
-        conv(16, 32, 32, 1, 2),
-        conv(32, 16, 64, 1, 2),
-    ];
-    let passes = [Pass::Forward, Pass::InputGradient, Pass::WeightGradient];
-    let needed = |conv: &Conv, pass: Pass| pass != Pass::InputGradient || !conv.shared_input;
-    passes.into_iter().flat_map(|p| all.into_iter().filter(move |c| needed(c, p)).map(move |c| (c, p))).collect()
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 impl Bench<'_> {
-    /// Median seconds of a run, repeated within each measurement until the clock is no matter.
-    fn seconds(&self, program: &Program, buffers: &Buffers) -> Result<f64, GpuError> {
-        program.time(self.context, buffers, 1)?;
-        let once = program.time(self.context, buffers, 1)?;
-        let repeats = (0.03 / once.max(1e-7)).clamp(1.0, 500.0) as u32;
-        median(self.options.repeats, || program.time(self.context, buffers, repeats))
+    async fn operation(&self, name: &str, recorded: Recorded) -> Result<Row, TrainError> {
+        let Recorded { shape, table, contents, recording, flops, bytes } = recorded;
+        let buffers = Buffers::allocate(self.context, &table, Fill::Zero).await?;
+        for (buffer, values) in &contents {
+            buffers.write(self.context, *buffer, 0, values);
+        }
+        let program = Program::build(self.context, &buffers, &recording, self.context.submit_flops()).await?;
+        let run = |repeats: u32| program.time(self.context, &buffers, repeats);
+        run(1)?;
+        // Repeated within each measurement until the clock is no matter.
+        let repeats = (0.03 / run(1)?.seconds.max(1e-7)).clamp(1.0, 500.0) as u32;
+        let time = median(self.options.repeats, || run(repeats))?;
+        let row = self.row(name, shape, time.seconds, flops, bytes);
+        Ok(Row { memory_mib: mib(table.total_bytes()), longest_submit_ms: time.longest_submit * 1e3, ..row })
     }
 
-    async fn row(&self, name: &str, shape: String, table: &BufferTable, rec: &Recording) -> Result<Row, TrainError> {
-        let buffers = Buffers::allocate(self.context, table, Fill::Zero).await?;
-        let program = Program::build(self.context, &buffers, rec, self.context.submit_flops()).await?;
-        let seconds = self.seconds(&program, &buffers)?;
-        let gflops = rec.flops() as f64 / seconds * 1e-9;
-        let bytes: u64 = rec.dispatches().map(|d| d.bytes).sum();
-        let gbps = bytes as f64 / seconds * 1e-9;
-        let fma_share = gflops / self.fma_gflops;
-        Ok(Row { name: name.to_owned(), shape, ms: seconds * 1e3, gflops, gbps, fma_share })
-    }
-
-    async fn fma(&self) -> Result<Row, TrainError> {
-        // Enough threads to fill a large GPU, or enough rounds to keep a processor busy.
-        let (tiles, rounds) = if self.context.adapter().software { (64, 4_000) } else { (16_384, 4_000) };
-        let threads = u64::from(tiles) * 64;
-        let mut table = BufferTable::default();
-        let results = table.add("results", threads * 4);
-        let kernel = Kernel::new(shader!("fma_rate"), &[("ROUNDS", rounds.into())]);
-        let mut rec = Recording::new(1, Job::default());
-        let work = Work::shared(threads * u64::from(rounds) * 12 * 4 * 2, 0);
-        rec.dispatch("fma", kernel, &[table.whole(results)], tiles, work);
-        self.row("fma", format!("{threads} threads"), &table, &rec).await
-    }
-
-    async fn copy(&self) -> Result<Row, TrainError> {
-        let bytes: u64 = 64 << 20;
-        let mut table = BufferTable::default();
-        let buffers = [table.add("from", bytes), table.add("to", bytes)].map(|id| table.whole(id));
-        let mut rec = Recording::new(1, Job::default());
-        let work = Work::shared(0, 2 * bytes);
-        rec.dispatch("copy", Kernel::new(shader!("copy_rate"), &[]), &buffers, workgroups(bytes / 16), work);
-        self.row("copy", format!("{} MiB", bytes >> 20), &table, &rec).await
-    }
-
-    async fn convolution(&self, conv: Conv, pass: Pass) -> Result<Row, TrainError> {
-        let samples = self.options.samples;
-        let (input, output) = (conv.input, conv.output());
-        let mut table = BufferTable::default();
-        let x = input.buffer(&mut table, "x", 1, samples);
-        let y = output.buffer(&mut table, "y", 1, samples);
-        let mut packs = PackTable::default();
-        let direction = if pass == Pass::Forward { Direction::Forward } else { Direction::InputGradient };
-        packs.add(&conv, 0, direction);
-        let packed = table.add("packed", u64::from(packs.stride()) * 4);
-        let partial = table.add("partial", conv.partial_bytes(samples));
-        let gradient = table.add("gradient", u64::from(conv.weights()) * 4);
-        let job = Job { samples, parameter_stride: conv.weights(), packed_stride: packs.stride(), ..Job::default() };
-        let mut rec = Recording::new(1, job);
-        let [x, y, packed, partial, gradient]: [Binding; 5] =
-            [x, y, packed, partial, gradient].map(|id| table.whole(id));
-        let tile = Tile::default();
-        let passed = match pass {
-            Pass::Forward => {
-                conv.forward(&mut rec, "conv", tile, x, packed, y);
-                "forward"
-            }
-            Pass::InputGradient => {
-                conv.dinput(&mut rec, "conv", tile, [y, packed, x], false);
-                "dinput"
-            }
-            Pass::WeightGradient => {
-                conv.dweight(&mut rec, "conv", [x, y, partial, gradient]);
-                "dweight"
-            }
+    async fn step(&self, net: NetKind) -> Result<Row, TrainError> {
+        let &Options { replicas, samples, repeats, .. } = self.options;
+        let config = TrainConfig {
+            net,
+            dataset: DatasetKind::Synthetic,
+            // 1, 3, 5, ... 61, and from the start again.
+            ks: (0..replicas).map(|r| 2 * (r % 31) + 1).collect(),
+            batch_size: samples,
+            steps: Some(1),
+            ..TrainConfig::default()
         };
-        let stride = if conv.stride == 2 { "_stride2" } else { "" };
-        let name = format!("conv{0}x{0}{stride}_{passed}", conv.kernel);
-        let (c, k) = (input.channels, conv.out_channels);
-        let shape = format!("R1 N{samples} C{c} H{} W{} K{k}", input.height, input.width);
-        let mut row = self.row(&name, shape, &table, &rec).await?;
-        // The sum of the partial sums is work that a better order would not have: it does not count as useful.
-        let useful = 2 * u64::from(samples) * output.elements() * u64::from(c * conv.taps());
-        row.gflops = useful as f64 / row.ms * 1e-6;
-        row.fma_share = row.gflops / self.fma_gflops;
-        Ok(row)
+        let dataset = Rc::new(synthetic::dataset(1, samples as usize, 1));
+        let new = Trainer::new(Rc::clone(self.context), config, dataset, Tuning::default(), Start::Fresh);
+        let mut trainer = new.await?;
+        let times = trainer.step_times(repeats).await?;
+        let shape = format!("R{replicas} N{samples}");
+        let row = self.row(&format!("step_{net}"), shape, times.step, times.convolution_flops, times.bytes);
+        Ok(Row {
+            memory_mib: mib(trainer.plan().table().total_bytes()),
+            longest_submit_ms: times.longest_submit * 1e3,
+            step: Some(StepShares {
+                share_beside_convolutions: 1.0 - times.convolutions / times.step,
+                share_of_metrics: (times.divergence + times.fingerprints * FINGERPRINTS_PER_STEP) / times.step,
+            }),
+            ..row
+        })
+    }
+
+    fn row(&self, name: &str, shape: String, seconds: f64, flops: u64, bytes: u64) -> Row {
+        let (gflops, gbps) = (flops as f64 / seconds * 1e-9, bytes as f64 / seconds * 1e-9);
+        Row {
+            name: name.to_owned(),
+            shape,
+            ms: seconds * 1e3,
+            gflops,
+            gbps,
+            fma_share: gflops / self.fma_gflops,
+            copy_share: gbps / self.copy_gbps,
+            memory_mib: 0.0,
+            longest_submit_ms: 0.0,
+            step: None,
+        }
     }
 }

@@ -114,6 +114,20 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
 }
 
 #[test]
+fn max_pools_keep_the_rules() {
+    let config = TrainConfig { net: NetKind::Vgg { depth: 11 }, ks: vec![1, 3, 2], steps: Some(4), ..small() };
+    let reference = run(&config);
+    assert!(bits(&reference.state, 0) == bits(&reference.state, 2), "k = 2 is a control");
+    assert!(bits(&reference.state, 0) != bits(&reference.state, 1), "k = 3 is none");
+    let alone = run(&TrainConfig { ks: vec![3], ..config.clone() });
+    assert!(bits(&reference.state, 1) == bits(&alone.state, 0), "k = 3 alone");
+    let tuning =
+        Tuning { tile: Tile { rows: 4 }, dispatch_flops: Some(1_000_000), chunk_replicas: Some(2), fill: Fill::Junk };
+    let other = run_tuned(&config, tuning);
+    assert!((0..3).all(|r| bits(&reference.state, r) == bits(&other.state, r)), "chunks, splits, tiles and junk");
+}
+
+#[test]
 fn splits_are_real() {
     let config = TrainConfig { ks: vec![1], ..small() };
     let launches = |dispatch_flops| {

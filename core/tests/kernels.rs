@@ -44,6 +44,7 @@ fn network(kind: NetKind, [channels, height, width]: [u32; 3], activation: Activ
 fn all_recordings() -> Vec<Recording> {
     let (relu, swish) = (Activation::Relu, |beta| Activation::Swish { beta });
     let resnet = |depth| NetKind::ResNet { depth };
+    let vgg = |depth| NetKind::Vgg { depth };
     let mut all = Vec::new();
     let mut add = |network: &Network, tiles: &[u32]| {
         for rows in tiles {
@@ -57,9 +58,16 @@ fn all_recordings() -> Vec<Recording> {
         add(&network(resnet(20), [3, 32, 32], activation, 1.0), &[1, 2]);
         add(&network(resnet(20), [1, 32, 32], activation, 1.0), &[4]);
         add(&network(resnet(20), [1, 28, 28], activation, 0.5), &[4]);
+        for depth in [11, 13, 16] {
+            add(&network(vgg(depth), [3, 32, 32], activation, 1.0), &[4]);
+        }
+        add(&network(vgg(11), [1, 32, 32], activation, 1.0), &[1, 2]);
     }
     for (width, size) in [(0.25, 9), (0.625, 30), (2.0, 32), (4.0, 64)] {
         add(&network(resnet(14), [3, size, size], swish(1.0), width), &[4]);
+    }
+    for (width, height) in [(0.25, 32), (0.390625, 64), (2.0, 32)] {
+        add(&network(vgg(13), [1, height, 32], swish(1.0), width), &[4]);
     }
     for (height, width) in [(256, 256), (64, 64), (40, 37)] {
         add(&network(NetKind::OneLayer, [1, height, width], swish(1.0), 1.0), &[1, 2, 4]);
@@ -165,6 +173,7 @@ fn replicas_and_batch_are_data() {
     let swish = Activation::Swish { beta: 5.0 };
     for network in [
         network(NetKind::ResNet { depth: 14 }, [3, 32, 32], swish, 1.0),
+        network(NetKind::Vgg { depth: 13 }, [3, 32, 32], swish, 1.0),
         network(NetKind::OneLayer, [1, 64, 64], swish, 1.0),
     ] {
         let of = |replicas, samples| recordings(&network, Perturbation::Divide, Tile::default(), replicas, samples);

@@ -19,10 +19,10 @@ use crate::run_config::{CheckpointEvery, FlipBitText};
 #[derive(Debug, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunFlags {
-    /// Network: resnet8, resnet14, resnet20, ... resnet110, or one-layer [default: resnet56]
+    /// Network: resnet8, resnet14, resnet20, ... resnet110, vgg11, vgg13, vgg16 or one-layer [default: resnet56]
     #[arg(long, value_parser = checked::<NetKind>)]
     net: Option<String>,
-    /// Multiply the channels of a ResNet [default: 1]
+    /// Multiply the channels of a ResNet or VGG [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     width: Option<f64>,
     /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]

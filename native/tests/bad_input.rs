@@ -9,6 +9,7 @@ type Case = (&'static [&'static str], i32, &'static [&'static str]);
 
 const CASES: &[Case] = &[
     (&["--net", "resnet9"], 2, &["resnet9", "--net", "resnet20"]),
+    (&["--net", "vgg19"], 2, &["vgg19", "--net", "vgg16"]),
     (&["--dataset", "imagenet"], 2, &["imagenet", "--dataset", "cifar10"]),
     (&["--activation", "gelu"], 2, &["gelu", "--activation", "swish"]),
     (&["--activation", "swish:-1"], 2, &["--activation", "positive"]),
@@ -81,6 +82,21 @@ fn a_missing_folder_and_a_missing_command_are_named() {
     for help in [&["--help"][..], &["train", "--help"], &["--version"]] {
         let ended = lastbit(help);
         assert!(ended.code == Some(0) && ended.out.contains("lastbit"), "{ended:?}");
+    }
+}
+
+#[test]
+fn bad_flags_of_bench_are_one_line() {
+    for (flags, parts) in [
+        (["--repeats", "0"], ["--repeats", "0"]),
+        (["--replicas", "65"], ["--replicas", "65"]),
+        (["--batch-size", "many"], ["--batch-size", "many"]),
+        (["--filter", "conv7x7"], ["--filter", "conv7x7"]),
+        (["--adapter", "no-such-gpu"], ["--adapter", "no-such-gpu"]),
+    ] {
+        let ended = lastbit(&[&["bench"][..], &flags].concat());
+        assert_refused(&ended, 2, &parts);
+        assert!(ended.out.is_empty(), "{ended:?}");
     }
 }
 

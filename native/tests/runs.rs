@@ -107,3 +107,27 @@ fn adapters_and_smoke_speak_json() {
     let smoke: Value = serde_json::from_str(&lastbit(&["smoke", "--json"]).out).unwrap();
     assert_eq!(smoke["fingerprint"].as_str().map(str::len), Some(16));
 }
+
+#[test]
+fn benchmarks_speak_json() {
+    let flags = ["bench", "--repeats", "1", "--batch-size", "2", "--replicas", "2", "--json", "--filter"];
+    let report = |filter: &str| -> Value {
+        let ended = lastbit(&[&flags[..], &[filter]].concat());
+        assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {}", ended.out))
+    };
+    let positive = |value: &Value| assert!(value.as_f64().is_some_and(|v| v > 0.0 && v.is_finite()), "{value}");
+    let convolutions = report("conv3x3_forward");
+    assert!(convolutions["adapter"].is_string() && convolutions["driver"].is_string());
+    ["fma_gflops", "copy_gbps", "peak_memory_mib"].iter().for_each(|rate| positive(&convolutions[*rate]));
+    let rows = convolutions["rows"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["name"] == "conv3x3_forward"), "{rows:?}");
+    assert!(rows.iter().any(|row| row["shape"] == "R2 N2 C512 H4 W4 K512"), "{rows:?}");
+    for row in rows {
+        let numbers = ["ms", "gflops", "gbps", "fma_share", "copy_share", "memory_mib", "longest_submit_ms"];
+        numbers.iter().for_each(|number| positive(&row[*number]));
+    }
+    let step = &report("step_resnet8")["rows"][0];
+    assert_eq!((&step["name"], &step["shape"]), (&Value::from("step_resnet8"), &Value::from("R2 N2")));
+    ["ms", "share_beside_convolutions", "share_of_metrics"].iter().for_each(|number| positive(&step[*number]));
+}

@@ -2,7 +2,8 @@
 
 use wgpu::util::DeviceExt as _;
 
-use super::{BufferId, BufferTable, Command, Context, Dispatch, GpuError, Job, Recording, platform};
+use super::recording::OPERATIONS_PER_BYTE;
+use super::{BufferId, BufferTable, Command, Context, Dispatch, GpuError, Job, Recording, platform, profile};
 
 /// What fresh buffers hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,7 +77,8 @@ pub(super) struct Launch {
     pub pipeline: wgpu::ComputePipeline,
     pub bind_group: wgpu::BindGroup,
     pub grid: [u32; 2],
-    pub flops: u64,
+    /// Of this piece, in operations.
+    pub cost: u64,
     /// Index of the dispatch in the recording.
     pub dispatch: usize,
 }
@@ -98,7 +100,7 @@ const MAX_TILES: u32 = 65_535;
 
 /// Lengths of the pieces that a dispatch is cut into: no more than `limit_flops` each where tiles allow it.
 fn piece_tiles(dispatch: &Dispatch, limit_flops: u64) -> u32 {
-    let pieces = dispatch.flops.div_ceil(limit_flops.max(1)).clamp(1, u64::from(dispatch.tiles)) as u32;
+    let pieces = dispatch.cost().div_ceil(limit_flops.max(1)).clamp(1, u64::from(dispatch.tiles)) as u32;
     dispatch.tiles.div_ceil(pieces).min(MAX_TILES)
 }
 
@@ -178,7 +180,7 @@ impl Program {
                     pipeline: pipeline.clone(),
                     bind_group,
                     grid: [tiles, dispatch.replicas],
-                    flops: dispatch.flops * u64::from(tiles) / u64::from(dispatch.tiles),
+                    cost: (u128::from(dispatch.cost()) * u128::from(tiles) / u128::from(dispatch.tiles)) as u64,
                     dispatch: labels.len(),
                 }));
             }
@@ -202,15 +204,28 @@ impl Program {
 pub struct Submitter<'a> {
     context: &'a Context,
     encoder: Option<wgpu::CommandEncoder>,
-    flops: u64,
+    /// Of what is encoded, in operations.
+    cost: u64,
     last: Option<wgpu::SubmissionIndex>,
+    /// Seconds of the longest submit, where they are timed.
+    longest: Option<f64>,
 }
 
 impl<'a> Submitter<'a> {
     /// Begins with an empty encoder.
     #[must_use]
     pub fn new(context: &'a Context) -> Self {
-        Self { context, encoder: None, flops: 0, last: None }
+        Self { context, encoder: None, cost: 0, last: None, longest: None }
+    }
+
+    /// One that waits for each of its submits and times it.
+    pub(super) fn timed(context: &'a Context) -> Self {
+        Self { longest: Some(0.0), ..Self::new(context) }
+    }
+
+    /// Seconds of the longest submit so far; 0 where they are not timed.
+    pub(super) fn longest_submit(&self) -> f64 {
+        self.longest.unwrap_or(0.0)
     }
 
     fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
@@ -226,32 +241,43 @@ impl<'a> Submitter<'a> {
                 Action::Copy { from, to, bytes } => {
                     let (source, target) = (buffers.get(from.0), buffers.get(to.0));
                     self.encoder().copy_buffer_to_buffer(source, from.1, target, to.1, *bytes);
+                    self.add_bytes(2 * bytes);
                     actions.next();
                 }
                 Action::Clear(buffer) => {
-                    self.encoder().clear_buffer(buffers.get(*buffer), 0, None);
+                    let buffer = buffers.get(*buffer);
+                    self.encoder().clear_buffer(buffer, 0, None);
+                    self.add_bytes(buffer.size());
                     actions.next();
                 }
                 Action::Launch(_) => {
-                    let mut flops = self.flops;
+                    let mut cost = self.cost;
                     let mut pass = self.encoder().begin_compute_pass(&Default::default());
                     while let Some(Action::Launch(launch)) = actions.peek() {
-                        if flops > 0 && flops + launch.flops > limit {
+                        if cost > 0 && cost + launch.cost > limit {
                             break;
                         }
                         pass.set_pipeline(&launch.pipeline);
                         pass.set_bind_group(0, &launch.bind_group, &[]);
                         pass.dispatch_workgroups(launch.grid[0], launch.grid[1], 1);
-                        flops += launch.flops;
+                        cost += launch.cost;
                         actions.next();
                     }
                     drop(pass);
-                    self.flops = flops;
+                    self.cost = cost;
                     if matches!(actions.peek(), Some(Action::Launch(_))) {
                         self.submit();
                     }
                 }
             }
+        }
+    }
+
+    /// Counts the `bytes` that a copy or a clear moves.
+    fn add_bytes(&mut self, bytes: u64) {
+        self.cost += bytes * OPERATIONS_PER_BYTE;
+        if self.cost > self.context.submit_flops() {
+            self.submit();
         }
     }
 
@@ -262,9 +288,16 @@ impl<'a> Submitter<'a> {
     /// Sends what is encoded to the queue.
     pub fn submit(&mut self) {
         if let Some(encoder) = self.encoder.take() {
-            self.last = Some(self.context.queue.submit([encoder.finish()]));
+            self.last = Some(match &mut self.longest {
+                None => self.context.queue.submit([encoder.finish()]),
+                Some(longest) => {
+                    let (submission, seconds) = profile::timed_submit(self.context, encoder.finish());
+                    *longest = longest.max(seconds);
+                    submission
+                }
+            });
         }
-        self.flops = 0;
+        self.cost = 0;
     }
 
     /// Submits and waits until the GPU is done: for measurements, not for the step loop.

@@ -1,4 +1,4 @@
-//! Where the time of a recording goes: one timed pass for each dispatch.
+//! Where the time of a recording goes: a run as a whole, its longest submit, each dispatch by itself.
 
 use web_time::Instant;
 
@@ -15,18 +15,29 @@ pub struct DispatchTime {
     pub seconds: f64,
 }
 
+/// Times of a run, by the host's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct RunTime {
+    /// Seconds of one run.
+    pub seconds: f64,
+    /// Seconds from the longest submit to its end: what must stay far below the two seconds after which Windows takes a
+    /// device for hung.
+    pub longest_submit: f64,
+}
+
 impl Program {
-    /// Seconds of one run, by the host's clock around one submit of `repeats` runs.
+    /// Runs the program `repeats` times in a row, waiting for every submit.
     ///
     /// # Errors
     /// Whatever went wrong on the GPU.
-    pub fn time(&self, context: &Context, buffers: &Buffers, repeats: u32) -> Result<f64, GpuError> {
+    pub fn time(&self, context: &Context, buffers: &Buffers, repeats: u32) -> Result<RunTime, GpuError> {
         let start = Instant::now();
-        let mut submitter = Submitter::new(context);
+        let mut submitter = Submitter::timed(context);
         (0..repeats.max(1)).for_each(|_| submitter.run(self, buffers));
-        submitter.wait();
+        submitter.submit();
         context.check()?;
-        Ok(start.elapsed().as_secs_f64() / f64::from(repeats.max(1)))
+        let seconds = start.elapsed().as_secs_f64() / f64::from(repeats.max(1));
+        Ok(RunTime { seconds, longest_submit: submitter.longest_submit() })
     }
 
     /// Runs the program once, each launch in a pass of its own: by GPU timestamps where the adapter has them, by the
@@ -67,11 +78,15 @@ fn encode(pass: &mut wgpu::ComputePass<'_>, launch: &super::executor::Launch) {
 fn timed_by_clock(context: &Context, launch: &super::executor::Launch) -> f64 {
     let mut encoder = context.device.create_command_encoder(&Default::default());
     encode(&mut encoder.begin_compute_pass(&Default::default()), launch);
-    let commands = encoder.finish();
+    timed_submit(context, encoder.finish()).1
+}
+
+/// Submits, waits, and tells how many seconds that took.
+pub(super) fn timed_submit(context: &Context, commands: wgpu::CommandBuffer) -> (wgpu::SubmissionIndex, f64) {
     let start = Instant::now();
     let submission = context.queue.submit([commands]);
     platform::wait_for(&context.device, &submission);
-    start.elapsed().as_secs_f64()
+    (submission, start.elapsed().as_secs_f64())
 }
 
 async fn timed_by_stamps(context: &Context, launch: &super::executor::Launch) -> Result<f64, GpuError> {

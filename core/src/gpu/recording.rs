@@ -102,10 +102,22 @@ pub struct Dispatch {
     pub job: Job,
     /// Useful floating-point operations of all replicas, for the split and the benchmarks.
     pub flops: u64,
-    /// Bytes that have to move at least, for the benchmarks.
+    /// Bytes that have to move at least, for the same.
     pub bytes: u64,
     /// The layer, for profiles: `layer1.0.conv1`.
     pub label: String,
+}
+
+/// Operations that take about as long as moving a byte: a guess that suits processors and GPUs, only used to keep
+/// dispatches and submits short.
+pub(super) const OPERATIONS_PER_BYTE: u64 = 4;
+
+impl Dispatch {
+    /// How long it takes, in operations: by its arithmetic or by its memory traffic, whichever is more.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.flops.max(self.bytes * OPERATIONS_PER_BYTE)
+    }
 }
 
 /// One entry of a recording.

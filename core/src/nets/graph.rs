@@ -1,7 +1,7 @@
 //! A network as a list of operations on named tensors. Training lowers it to recordings (`train/plan.rs`).
 
 use crate::ops::{Activation, Shape, conv_valid::ConvValid, cross_entropy::Loss, dense::Dense};
-use crate::ops::{Conv, batch_norm::BatchNorm};
+use crate::ops::{Conv, batch_norm::BatchNorm, max_pool::MaxPool};
 
 /// A tensor of the graph: an index into [`Network::shapes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +84,8 @@ pub enum Operation {
     },
     /// An activation alone.
     Activation(Activation),
+    /// 2x2 max pool.
+    MaxPool(MaxPool),
     /// Global average pool: planes to features.
     GlobalAveragePool,
     /// Dense layer on features; the bias is the next parameter.
@@ -111,7 +113,7 @@ pub struct Node {
 /// A whole network.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// `resnet56`, `one-layer`.
+    /// `resnet56`, `vgg16`, `one-layer`.
     pub name: String,
     /// Operations in forward order.
     pub nodes: Vec<Node>,
@@ -256,6 +258,12 @@ impl GraphBuilder {
     /// An activation alone.
     pub fn activation(&mut self, name: &str, x: TensorId, activation: Activation) -> TensorId {
         self.node(name, Operation::Activation(activation), x, self.shape(x))
+    }
+
+    /// 2x2 max pool with stride 2, of an input with even sides.
+    pub fn max_pool(&mut self, name: &str, x: TensorId) -> TensorId {
+        let pool = MaxPool { input: self.shape(x) };
+        self.node(name, Operation::MaxPool(pool), x, pool.output())
     }
 
     /// Mean over the pixels: C features.

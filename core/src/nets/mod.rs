@@ -3,6 +3,7 @@
 mod graph;
 mod one_layer;
 mod resnet;
+mod vgg;
 
 pub use graph::{GraphBuilder, Init, Network, Node, Operation, Parameter, TensorId};
 
@@ -17,6 +18,11 @@ pub enum NetKind {
         /// 8, 14, 20, 26, 32, ... 110.
         depth: u32,
     },
+    /// CIFAR-style VGG with batch norm.
+    Vgg {
+        /// 11, 13 or 16.
+        depth: u32,
+    },
     /// The paper's one-layer network.
     OneLayer,
 }
@@ -26,7 +32,8 @@ pub enum NetKind {
 pub enum NetError {
     /// No such network.
     #[error(
-        "unknown network '{0}': use resnet8, resnet14, resnet20, resnet32, resnet44, resnet56, resnet110 or one-layer"
+        "unknown network '{0}': use resnet8, resnet14, resnet20, resnet32, resnet44, resnet56, resnet110, vgg11, vgg13, \
+         vgg16 or one-layer"
     )]
     Unknown(String),
     /// The network cannot take such images.
@@ -55,15 +62,16 @@ impl std::str::FromStr for NetKind {
     type Err = NetError;
 
     fn from_str(text: &str) -> Result<Self, NetError> {
-        let unknown = || NetError::Unknown(text.to_owned());
-        if text == "one-layer" {
-            return Ok(Self::OneLayer);
-        }
-        let depth: u32 = text.strip_prefix("resnet").ok_or_else(unknown)?.parse().map_err(|_| unknown())?;
-        if !(8..=1202).contains(&depth) || depth % 6 != 2 || text != format!("resnet{depth}") {
-            return Err(unknown());
-        }
-        Ok(Self::ResNet { depth })
+        let depth = |family| text.strip_prefix(family)?.parse::<u32>().ok();
+        let kind = if let Some(depth) = depth("resnet").filter(|d| (8..=1202).contains(d) && d % 6 == 2) {
+            Self::ResNet { depth }
+        } else if let Some(depth) = depth("vgg").filter(|d| vgg::convolutions(*d).is_some()) {
+            Self::Vgg { depth }
+        } else {
+            Self::OneLayer
+        };
+        // One spelling each: not resnet020.
+        if kind.to_string() == text { Ok(kind) } else { Err(NetError::Unknown(text.to_owned())) }
     }
 }
 
@@ -71,6 +79,7 @@ impl std::fmt::Display for NetKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::ResNet { depth } => write!(f, "resnet{depth}"),
+            Self::Vgg { depth } => write!(f, "vgg{depth}"),
             Self::OneLayer => write!(f, "one-layer"),
         }
     }
@@ -103,53 +112,92 @@ impl NetKind {
                 if !matches!(input.channels, 1 | 3) || input.height < 8 || input.width < 8 {
                     return Err(wrong("1 or 3 channels and at least 8 x 8 pixels"));
                 }
-                let base = 16.0 * width;
-                if !(0.25..=8.0).contains(&width) || base.fract() != 0.0 {
-                    return Err(NetError::Width(width.to_string()));
+                Ok(resnet::build(depth, input, classes, activation, channels(16.0, width)?))
+            }
+            Self::Vgg { depth } => {
+                let sides_fit = [input.height, input.width].iter().all(|side| *side > 0 && side % vgg::SIDE == 0);
+                if !matches!(input.channels, 1 | 3) || !sides_fit {
+                    return Err(wrong("1 or 3 channels and sides that are multiples of 32 pixels"));
                 }
-                Ok(resnet::build(depth, input, classes, activation, base as u32))
+                let stages = vgg::convolutions(depth).ok_or_else(|| NetError::Unknown(self.to_string()))?;
+                Ok(vgg::build(&self.to_string(), stages, input, classes, activation, channels(64.0, width)?))
             }
         }
     }
+}
+
+/// `published` channels times `width`.
+fn channels(published: f64, width: f64) -> Result<u32, NetError> {
+    let channels = published * width;
+    if !(0.25..=8.0).contains(&width) || channels.fract() != 0.0 {
+        return Err(NetError::Width(width.to_string()));
+    }
+    Ok(channels as u32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parameters(depth: u32) -> u64 {
-        let net = NetKind::ResNet { depth };
-        net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0).unwrap().parameter_count()
+    fn published(name: &str) -> Network {
+        let kind: NetKind = name.parse().unwrap();
+        assert_eq!(kind.to_string(), name);
+        kind.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0).unwrap()
     }
 
     #[test]
-    fn resnet_parameter_counts_are_the_published_ones() {
-        // He et al. 2016 plus the projection shortcuts (option B) that DESIGN section 3 names.
-        assert_eq!(parameters(56), 855_770);
-        assert_eq!(parameters(20), 272_474);
-        assert_eq!(parameters(8), 78_042);
+    fn parameter_counts_are_the_published_ones() {
+        // He et al. 2016 plus the projection shortcuts (option B), and VGG, as DESIGN section 3 names them. VGG11 and
+        // VGG13 by the same sum over their layers: 9 c k + 2 k each, and 5130 in the dense layer.
+        for (name, parameters) in [
+            ("resnet56", 855_770),
+            ("resnet20", 272_474),
+            ("resnet8", 78_042),
+            ("vgg11", 9_228_362),
+            ("vgg13", 9_413_066),
+            ("vgg16", 14_724_042),
+        ] {
+            assert_eq!(published(name).parameter_count(), parameters, "{name}");
+        }
     }
 
     #[test]
     fn names_are_torchvision_s() {
-        let net = NetKind::ResNet { depth: 56 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0).unwrap();
-        let names: Vec<_> = net.parameters.iter().map(|p| p.name.as_str()).collect();
-        for name in [
-            "conv1.weight",
-            "bn1.bias",
-            "layer2.5.conv1.weight",
-            "layer2.0.downsample.0.weight",
-            "fc.weight",
-            "fc.bias",
-        ] {
-            assert!(names.contains(&name), "{name} is missing");
+        let check = |net: &str, wanted: &[&str], unwanted: &str| {
+            let network = published(net);
+            let names: Vec<_> = network.parameters.iter().map(|p| p.name.as_str()).collect();
+            wanted.iter().for_each(|name| assert!(names.contains(name), "{net} has no {name}: {names:?}"));
+            assert!(!names.contains(&unwanted), "{net} has {unwanted}");
+        };
+        let downsample = "layer2.0.downsample.0.weight";
+        let resnet = ["conv1.weight", "bn1.bias", "layer2.5.conv1.weight", downsample, "fc.weight", "fc.bias"];
+        check("resnet56", &resnet, "layer1.0.downsample.0.weight");
+        // torchvision.models.vgg16_bn().features: the convolutions of its last stage are modules 34, 37 and 40.
+        let vgg = ["features.0.weight", "features.1.bias", "features.7.weight", "features.34.weight"];
+        let end = ["features.40.weight", "features.41.weight", "classifier.weight", "classifier.bias"];
+        check("vgg16", &[vgg, end].concat(), "features.0.bias");
+    }
+
+    #[test]
+    fn widths_and_sides_that_do_not_fit_are_refused() {
+        let build = |width, side| {
+            let net = NetKind::Vgg { depth: 11 }.build(Shape::new(3, side, side), 10, Activation::Relu, width);
+            net.map(|net| net.shapes[1].channels)
+        };
+        assert_eq!(build(0.25, 32), Ok(16));
+        assert_eq!(build(1.5, 64), Ok(96));
+        for width in [0.3, 0.125, 9.0, f64::NAN] {
+            assert_eq!(build(width, 32), Err(NetError::Width(width.to_string())));
         }
-        assert!(!names.contains(&"layer1.0.downsample.0.weight"));
+        for side in [0, 16, 28, 48] {
+            let text = build(1.0, side).unwrap_err().to_string();
+            assert!(text.contains("vgg11 wants") && text.contains("multiples of 32"), "{text}");
+        }
     }
 
     #[test]
     fn bad_names_are_named() {
-        for name in ["resnet9", "resnet2", "resnet", "resnet020", "vgg", ""] {
+        for name in ["resnet9", "resnet2", "resnet", "resnet020", "vgg", "vgg12", "vgg016", ""] {
             assert_eq!(name.parse::<NetKind>(), Err(NetError::Unknown(name.to_owned())));
         }
     }

@@ -13,6 +13,7 @@ pub mod dense;
 pub mod divergence;
 pub mod fingerprint;
 pub mod flip_bit;
+pub mod max_pool;
 pub mod pack;
 pub mod planes;
 pub mod pool;

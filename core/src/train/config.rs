@@ -56,7 +56,7 @@ pub struct TrainConfig {
     /// Network.
     #[serde(with = "as_text")]
     pub net: NetKind,
-    /// Multiplies the channels of a ResNet; 1 as published.
+    /// Multiplies the channels of a ResNet or VGG; 1 as published.
     pub width: f64,
     /// Nonlinearity; by default ReLU, and Swish with beta 1 for the one-layer network.
     pub activation: Option<Activation>,
@@ -157,7 +157,7 @@ impl TrainConfig {
     pub fn activation(&self) -> Activation {
         self.activation.unwrap_or(match self.net {
             NetKind::OneLayer => Activation::Swish { beta: 1.0 },
-            NetKind::ResNet { .. } => Activation::Relu,
+            NetKind::ResNet { .. } | NetKind::Vgg { .. } => Activation::Relu,
         })
     }
 

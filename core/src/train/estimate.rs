@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use web_time::Instant;
+
+use super::batch::Batches;
 use super::config::TrainConfig;
-use super::plan::{Plan, Tuning};
-use super::trainer::{Kind, Start, TrainError, Trainer};
-use super::{MemoryLimits, median, plan};
+use super::plan::{MemoryLimits, Plan, Tuning};
+use super::trainer::{EVALUATION_BATCH, Kind, Start, TrainError, Trainer, plan};
 use crate::data::Dataset;
 use crate::gpu::{Context, Submitter};
 
@@ -98,11 +100,11 @@ pub async fn estimate(
         let alone = (short - of_sample * f64::from(few)).max(0.0);
         replicas as f64 * (alone + of_sample * f64::from(samples))
     };
-    let length = config.length(super::batch::Batches::sizes(config, dataset).train);
-    let tests = super::batch::Batches::sizes(config, dataset).test as f64;
-    let batch = tests.min(f64::from(super::EVALUATION_BATCH)) as u32;
+    let sizes = Batches::sizes(config, dataset);
+    let length = config.length(sizes.train);
+    let batch = sizes.test.min(EVALUATION_BATCH as usize) as u32;
     let forward: u64 = chunks.map(|chunk| whole.evaluate(chunk, batch).flops()).sum();
-    let evaluation = step * forward as f64 / flops.max(1) as f64 * tests / f64::from(batch.max(1));
+    let evaluation = step * forward as f64 / flops.max(1) as f64 * sizes.test as f64 / f64::from(batch.max(1));
     Ok(Estimate { step, evaluation, steps: length.steps, evaluations: length.evaluations })
 }
 
@@ -134,8 +136,8 @@ impl Trainer {
         for chunk in 0..self.plan.chunks.len() {
             kinds.extend([Kind::Train(chunk, samples), Kind::Measure(chunk)]);
         }
-        let once = || {
-            let start = web_time::Instant::now();
+        let once = || -> Result<f64, TrainError> {
+            let start = Instant::now();
             let mut submitter = Submitter::new(&self.context);
             kinds.iter().for_each(|kind| submitter.run(&self.programs[kind], &self.buffers));
             submitter.wait();
@@ -144,7 +146,9 @@ impl Trainer {
         };
         // Drivers compile at the first use.
         once()?;
-        Ok(median(3, once)?)
+        let mut seconds = [once()?, once()?, once()?];
+        seconds.sort_by(f64::total_cmp);
+        Ok(seconds[1])
     }
 }
 

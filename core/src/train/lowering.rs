@@ -195,6 +195,11 @@ impl Lowering<'_> {
                 activation::forward(self.rec, label, shape, *activation, x, a.binding);
                 Place::Planes(a)
             }
+            Operation::MaxPool(pool) => {
+                let y = self.pool.take(shape);
+                pool.forward(self.rec, label, x, y.binding);
+                Place::Planes(y)
+            }
             Operation::GlobalAveragePool => {
                 let features = self.vector(&format!("output of {label}"), shape);
                 pool::forward(self.rec, label, self.network.shapes[node.input.0], x, features);
@@ -278,6 +283,12 @@ impl Lowering<'_> {
             Operation::Activation(activation) => {
                 activation::backward(self.rec, label, input_shape, *activation, x, g.binding());
                 self.first(node, g, gradients);
+            }
+            Operation::MaxPool(pool) => {
+                let dx = self.pool.take(input_shape);
+                pool.backward(self.rec, label, [x, g.binding(), dx.binding]);
+                self.give(g);
+                self.first(node, Place::Planes(dx), gradients);
             }
             Operation::GlobalAveragePool => {
                 let dx = self.pool.take(input_shape);

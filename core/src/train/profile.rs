@@ -1,7 +1,7 @@
 //! Where the time of a training step goes.
 
 use super::trainer::{Kind, TrainError, Trainer};
-use crate::gpu::{Command, DispatchTime, GpuError, Program, Recording};
+use crate::gpu::{Command, DispatchTime, GpuError, Program, Recording, RunTime};
 
 /// Seconds of one training step of all replicas, medians.
 #[derive(Clone, Debug, Default)]
@@ -16,16 +16,21 @@ pub struct StepTimes {
     pub fingerprints: f64,
     /// Operations of the convolutions.
     pub convolution_flops: u64,
+    /// Bytes that a step has to move at least.
+    pub bytes: u64,
+    /// The longest submit of all that was timed.
+    pub longest_submit: f64,
 }
 
-/// Median of `n` measurements of a run of `program`.
+/// Median of `n` measurements, and the longest submit of all of them.
 ///
 /// # Errors
 /// The GPU.
-pub(crate) fn median(n: usize, mut measure: impl FnMut() -> Result<f64, GpuError>) -> Result<f64, GpuError> {
-    let mut seconds = (0..n).map(|_| measure()).collect::<Result<Vec<_>, _>>()?;
-    seconds.sort_by(f64::total_cmp);
-    Ok(seconds[n / 2])
+pub(crate) fn median(n: usize, mut measure: impl FnMut() -> Result<RunTime, GpuError>) -> Result<RunTime, GpuError> {
+    let mut times = (0..n).map(|_| measure()).collect::<Result<Vec<_>, _>>()?;
+    times.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let longest_submit = times.iter().map(|t| t.longest_submit).fold(0.0, f64::max);
+    Ok(RunTime { seconds: times[n / 2].seconds, longest_submit })
 }
 
 impl Trainer {
@@ -38,17 +43,28 @@ impl Trainer {
         let samples = self.config.batch_size;
         let mut times = StepTimes::default();
         for chunk in 0..self.plan.chunks.len() {
-            let mut convolutions = self.plan.train(chunk, samples);
-            convolutions.commands.retain(is_convolution);
-            times.convolution_flops += convolutions.flops();
-            let only = self.timed_program(&convolutions).await?;
-            let time = |program: &Program| median(repeats, || program.time(&self.context, &self.buffers, 1));
+            let mut recording = self.plan.train(chunk, samples);
+            times.bytes += recording.dispatches().map(|d| d.bytes).sum::<u64>();
+            recording.commands.retain(is_convolution);
+            times.convolution_flops += recording.flops();
+            let convolutions = self.timed_program(&recording).await?;
+            let mut longest: f64 = 0.0;
+            let kinds = [Kind::Train(chunk, samples), Kind::Measure(chunk), Kind::Fingerprint(chunk)];
+            let [step, divergence, fingerprints] = kinds.map(|kind| &self.programs[&kind]);
             // Once to warm up: drivers compile at the first use.
-            time(&only)?;
-            times.convolutions += time(&only)?;
-            times.step += time(&self.programs[&Kind::Train(chunk, samples)])?;
-            times.divergence += time(&self.programs[&Kind::Measure(chunk)])?;
-            times.fingerprints += time(&self.programs[&Kind::Fingerprint(chunk)])?;
+            for program in [step, divergence, fingerprints] {
+                program.time(&self.context, &self.buffers, 1)?;
+            }
+            let mut time = |program: &Program| -> Result<f64, GpuError> {
+                let time = median(repeats, || program.time(&self.context, &self.buffers, 1))?;
+                longest = longest.max(time.longest_submit);
+                Ok(time.seconds)
+            };
+            times.step += time(step)?;
+            times.convolutions += time(&convolutions)?;
+            times.divergence += time(divergence)?;
+            times.fingerprints += time(fingerprints)?;
+            times.longest_submit = times.longest_submit.max(longest);
         }
         Ok(times)
     }

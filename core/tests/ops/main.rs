@@ -8,6 +8,7 @@ mod common;
 mod conv;
 mod divergence;
 mod head;
+mod max_pool;
 mod numbers;
 mod oracle;
 mod pointwise;

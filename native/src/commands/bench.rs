@@ -9,6 +9,7 @@ use lastbit_core::gpu::{AdapterChoice, Context};
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::host_memory;
 use crate::terminal::say;
 
 /// Flags of `bench`.
@@ -17,12 +18,18 @@ pub struct Arguments {
     /// Adapter by index or part of its name
     #[arg(long, value_name = "ADAPTER")]
     adapter: Option<String>,
-    /// Samples in the batch of single operations [default: 32 on software adapters, 128 on others]
+    /// Only rows whose name contains this, for example conv3x3 or step_vgg16
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    filter: String,
+    /// Replicas in each measurement
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    replicas: u32,
+    /// Samples in the batch [default: 32 on software adapters, 128 on others]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch_size: Option<u32>,
-    /// Measurements of which the median is taken
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    repeats: u16,
+    /// Measurements of which the median is taken [default: 3 on software adapters, 9 on others]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    repeats: Option<u16>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -31,42 +38,64 @@ pub struct Arguments {
 /// Measures and prints a table, row by row.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let choice = arguments.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
-    let context = Rc::new(pollster::block_on(Context::new(&choice))?);
-    let mut options = Options { repeats: usize::from(arguments.repeats), ..Options::for_adapter(&context) };
-    if let Some(samples) = arguments.batch_size {
-        options.samples = samples;
+    let mut context = pollster::block_on(Context::new(&choice))?;
+    if let Some(bytes) = host_memory::budget().filter(|_| context.adapter().software) {
+        context = context.with_memory_budget(bytes);
+    }
+    let context = Rc::new(context);
+    let usual = Options::for_adapter(&context);
+    let options = Options {
+        filter: arguments.filter.clone(),
+        replicas: arguments.replicas,
+        samples: arguments.batch_size.unwrap_or(usual.samples),
+        repeats: arguments.repeats.map_or(usual.repeats, usize::from),
+    };
+    if bench::names(&context, &options).is_empty() {
+        let names = "try conv3x3, conv1x1, batch_norm, max_pool, update, divergence, fingerprint or step";
+        return Err(Failure::usage(format!("--filter: no row's name contains '{}': {names}", options.filter)));
     }
     if !arguments.json {
         say(format!("{} ({})", context.adapter().name, context.adapter().driver));
-        say(format!("{:<26} {:<26} {:>10} {:>9} {:>8} {:>7}", "name", "shape", "ms", "GFLOP/s", "GB/s", "of fma"));
+        say(cells(
+            ["name", "shape", "ms", "GFLOP/s", "of fma", "GB/s", "of copy", "MiB", "submit ms"].map(str::to_owned),
+        ));
     }
     let tell = |row: &Row| {
         if !arguments.json {
             say(line(row));
         }
     };
-    let report = pollster::block_on(bench::run(context, options, tell))?;
+    let report = pollster::block_on(bench::run(context, &options, tell))?;
     if arguments.json {
         say(json!(report));
-    } else {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (name, step) in report.rows.iter().filter_map(|row| Some((&row.name, row.step?))) {
         say(format!(
-            "Of a ResNet-20 step, {:.1} % is not convolutions; metrics at the default cadence add {:.2} %.",
-            report.step_share_beside_convolutions * 100.0,
-            report.step_share_of_metrics * 100.0
+            "Of {name}, {:.1} % is not convolutions; metrics at the default cadence add {:.2} %.",
+            step.share_beside_convolutions * 100.0,
+            step.share_of_metrics * 100.0
         ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn cells([name, shape, ms, gflops, of_fma, gbps, of_copy, mib, submit]: [String; 9]) -> String {
+    format!("{name:<24} {shape:<26} {ms:>10} {gflops:>8} {of_fma:>7} {gbps:>7} {of_copy:>8} {mib:>8} {submit:>9}")
+}
+
 fn line(row: &Row) -> String {
     let or_dash = |value: f64, text: String| if value > 0.0 { text } else { "-".to_owned() };
-    format!(
-        "{:<26} {:<26} {:>10.3} {:>9} {:>8} {:>7}",
-        row.name,
-        row.shape,
-        row.ms,
+    let percent = |share: f64| or_dash(share, format!("{:.1} %", share * 100.0));
+    cells([
+        row.name.clone(),
+        row.shape.clone(),
+        format!("{:.3}", row.ms),
         or_dash(row.gflops, format!("{:.1}", row.gflops)),
+        percent(row.fma_share),
         or_dash(row.gbps, format!("{:.1}", row.gbps)),
-        or_dash(row.fma_share, format!("{:.1} %", row.fma_share * 100.0)),
-    )
+        percent(row.copy_share),
+        format!("{:.1}", row.memory_mib),
+        format!("{:.1}", row.longest_submit_ms),
+    ])
 }

@@ -1,0 +1,323 @@
+//! What the benchmarks measure: the operations of the networks in the shapes that they have there.
+
+use crate::gpu::{Binding, BufferId, BufferTable, Command, Job, Kernel, Recording, Work, shader};
+use crate::nets::NetKind;
+use crate::ops::batch_norm::{Backward, BatchNorm, Channels};
+use crate::ops::max_pool::MaxPool;
+use crate::ops::pack::{Direction, PackTable};
+use crate::ops::sgd::{Perturbation, ReplicaValues};
+use crate::ops::{Activation, Conv, Shape, Tile, workgroups};
+use crate::train::{BatchSizes, MemoryLimits, Plan, TrainError, Tuning};
+
+/// A line of the table.
+pub enum Case {
+    /// One operation.
+    Operation(Operation),
+    /// A training step.
+    Step(NetKind),
+}
+
+/// An operation alone.
+#[derive(Clone, Copy)]
+pub enum Operation {
+    Conv(Conv, Pass),
+    BatchNorm(Shape, Direction),
+    MaxPool(Shape, Direction),
+    /// Of all parameters of ResNet-56.
+    Parameters(Sweep),
+}
+
+/// A pass that training takes through a convolution.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Pass {
+    Forward,
+    InputGradient,
+    WeightGradient,
+}
+
+/// What passes over all parameters.
+#[derive(Clone, Copy)]
+pub enum Sweep {
+    Update,
+    Divergence,
+    Fingerprint,
+}
+
+/// An operation, ready to be built.
+pub struct Recorded {
+    pub shape: String,
+    pub table: BufferTable,
+    /// What buffers hold at the start, where it matters.
+    pub contents: Vec<(BufferId, Vec<u8>)>,
+    pub recording: Recording,
+    /// Useful operations of all replicas.
+    pub flops: u64,
+    /// Bytes that have to move at least, of all replicas.
+    pub bytes: u64,
+}
+
+/// The lines whose name contains `filter`, in order. Steps that take minutes on a `software` adapter only where the
+/// filter names the network.
+pub fn all(software: bool, filter: &str) -> Vec<Case> {
+    let mut operations = convolutions();
+    for direction in [Direction::Forward, Direction::InputGradient] {
+        let shapes = [(16, 32), (64, 8), (64, 32)].map(|(c, side)| Shape::new(c, side, side));
+        operations.extend(shapes.map(|shape| Operation::BatchNorm(shape, direction)));
+        let shapes = [(64, 32), (512, 4)].map(|(c, side)| Shape::new(c, side, side));
+        operations.extend(shapes.map(|shape| Operation::MaxPool(shape, direction)));
+    }
+    operations.extend([Sweep::Update, Sweep::Divergence, Sweep::Fingerprint].map(Operation::Parameters));
+    let nets = [
+        (NetKind::ResNet { depth: 8 }, true),
+        (NetKind::ResNet { depth: 20 }, true),
+        (NetKind::ResNet { depth: 56 }, !software),
+        (NetKind::Vgg { depth: 16 }, !software),
+    ];
+    let named = |net: &NetKind| filter.contains(&net.to_string());
+    let steps = nets.into_iter().filter(|(net, quick)| *quick || named(net)).map(|(net, _)| Case::Step(net));
+    let all = operations.into_iter().map(Case::Operation).chain(steps);
+    all.filter(|case| case.name().contains(filter)).collect()
+}
+
+/// Every kind of convolution of the CIFAR ResNets and of VGG16, by the passes that training takes through it.
+fn convolutions() -> Vec<Operation> {
+    let conv = |channels: u32, size: u32, out_channels: u32, kernel: u32, stride: u32| Conv {
+        input: Shape::new(channels, size, size),
+        out_channels,
+        kernel,
+        stride,
+        shared_input: channels == 3,
+    };
+    let all = [
+        conv(3, 32, 16, 3, 1),
+        conv(16, 32, 16, 3, 1),
+        conv(32, 16, 32, 3, 1),
+        conv(64, 8, 64, 3, 1),
+        conv(3, 32, 64, 3, 1),
+        conv(64, 32, 64, 3, 1),
+        conv(128, 16, 128, 3, 1),
+        conv(256, 8, 256, 3, 1),
+        conv(512, 4, 512, 3, 1),
+        conv(512, 2, 512, 3, 1),
+        conv(16, 32, 32, 3, 2),
+        conv(32, 16, 64, 3, 2),
+        conv(16, 32, 32, 1, 2),
+        conv(32, 16, 64, 1, 2),
+    ];
+    let passes = [Pass::Forward, Pass::InputGradient, Pass::WeightGradient];
+    let needed = |conv: &Conv, pass: Pass| pass != Pass::InputGradient || !conv.shared_input;
+    let of_pass = |pass| all.into_iter().filter(move |conv| needed(conv, pass)).map(move |c| Operation::Conv(c, pass));
+    passes.into_iter().flat_map(of_pass).collect()
+}
+
+impl Case {
+    /// `conv3x3_forward`, `step_vgg16`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Operation(operation) => operation.name(),
+            Self::Step(net) => format!("step_{net}"),
+        }
+    }
+}
+
+impl Operation {
+    /// `conv3x3_forward`.
+    pub fn name(&self) -> String {
+        let way = |direction: &Direction| match direction {
+            Direction::Forward => "forward",
+            Direction::InputGradient => "backward",
+        };
+        match self {
+            Self::Conv(conv, pass) => {
+                let stride = if conv.stride == 2 { "_stride2" } else { "" };
+                let pass = match pass {
+                    Pass::Forward => "forward",
+                    Pass::InputGradient => "dinput",
+                    Pass::WeightGradient => "dweight",
+                };
+                format!("conv{0}x{0}{stride}_{pass}", conv.kernel)
+            }
+            Self::BatchNorm(_, direction) => format!("batch_norm_{}", way(direction)),
+            Self::MaxPool(_, direction) => format!("max_pool_{}", way(direction)),
+            Self::Parameters(Sweep::Update) => "update".to_owned(),
+            Self::Parameters(Sweep::Divergence) => "divergence".to_owned(),
+            Self::Parameters(Sweep::Fingerprint) => "fingerprint".to_owned(),
+        }
+    }
+
+    /// The launches and their buffers, for a batch of `samples` in each of `replicas`.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn record(&self, replicas: u32, samples: u32) -> Result<Recorded, TrainError> {
+        Ok(match self {
+            Self::Conv(conv, pass) => convolution(*conv, *pass, replicas, samples),
+            Self::BatchNorm(shape, direction) => batch_norm(*shape, *direction, replicas, samples),
+            Self::MaxPool(shape, direction) => max_pool(*shape, *direction, replicas, samples),
+            Self::Parameters(sweep) => parameters(*sweep, replicas)?,
+        })
+    }
+}
+
+/// Buffers and the recording of one operation while it is put together.
+struct Sketch {
+    table: BufferTable,
+    recording: Recording,
+}
+
+impl Sketch {
+    fn new(replicas: u32, job: Job) -> Self {
+        Self { table: BufferTable::default(), recording: Recording::new(replicas, job) }
+    }
+
+    fn planes(&mut self, label: &str, shape: Shape) -> Binding {
+        let id = shape.buffer(&mut self.table, label, self.recording.replicas, self.recording.job.samples);
+        self.table.whole(id)
+    }
+
+    /// A buffer of so many bytes for each replica.
+    fn bytes(&mut self, label: &str, each: u64) -> Binding {
+        let id = self.table.add(label, each * u64::from(self.recording.replicas));
+        self.table.whole(id)
+    }
+
+    /// Done; all that was recorded is useful.
+    fn finish(self, shape: String) -> Recorded {
+        let Self { table, recording } = self;
+        let (flops, bytes) = (recording.flops(), recording.dispatches().map(|d| d.bytes).sum());
+        Recorded { shape, table, contents: Vec::new(), recording, flops, bytes }
+    }
+}
+
+/// Independent fma chains in registers.
+pub fn fma(software: bool) -> Recorded {
+    // Enough threads to fill a large GPU, or enough rounds to keep a processor busy.
+    let (tiles, rounds) = if software { (64, 4_000) } else { (16_384, 4_000) };
+    let threads = u64::from(tiles) * 64;
+    let mut sketch = Sketch::new(1, Job::default());
+    let results = sketch.bytes("results", threads * 4);
+    let kernel = Kernel::new(shader!("fma_rate"), &[("ROUNDS", rounds.into())]);
+    let work = Work::shared(threads * u64::from(rounds) * 12 * 4 * 2, 0);
+    sketch.recording.dispatch("fma", kernel, &[results], tiles, work);
+    sketch.finish(format!("{threads} threads"))
+}
+
+/// A copy of more than caches hold.
+pub fn copy(software: bool) -> Recorded {
+    let bytes: u64 = if software { 64 << 20 } else { 128 << 20 };
+    let mut sketch = Sketch::new(1, Job::default());
+    let buffers = ["from", "to"].map(|label| sketch.bytes(label, bytes));
+    let kernel = Kernel::new(shader!("copy_rate"), &[]);
+    sketch.recording.dispatch("copy", kernel, &buffers, workgroups(bytes / 16), Work::shared(0, 2 * bytes));
+    sketch.finish(format!("{} MiB", bytes >> 20))
+}
+
+fn convolution(conv: Conv, pass: Pass, replicas: u32, samples: u32) -> Recorded {
+    let (input, output) = (conv.input, conv.output());
+    let mut packs = PackTable::default();
+    packs.add(&conv, 0, if pass == Pass::Forward { Direction::Forward } else { Direction::InputGradient });
+    let parameter_stride = conv.weights().next_multiple_of(64);
+    let job = Job { samples, parameter_stride, packed_stride: packs.stride(), ..Job::default() };
+    let mut sketch = Sketch::new(replicas, job);
+    // A shared input is allocated for every replica: more than is read, and only a few channels.
+    let [x, y] = [("x", input), ("y", output)].map(|(label, shape)| sketch.planes(label, shape));
+    let packed = sketch.bytes("packed weights", u64::from(packs.stride()) * 4);
+    let tile = Tile::default();
+    match pass {
+        Pass::Forward => conv.forward(&mut sketch.recording, "conv", tile, x, packed, y),
+        Pass::InputGradient => conv.dinput(&mut sketch.recording, "conv", tile, [y, packed, x], false),
+        Pass::WeightGradient => {
+            let partial = sketch.bytes("partial sums", conv.partial_bytes(samples));
+            let gradient = sketch.bytes("gradient", u64::from(parameter_stride) * 4);
+            conv.dweight(&mut sketch.recording, "conv", [x, y, partial, gradient]);
+        }
+    }
+    let (c, k) = (input.channels, conv.out_channels);
+    let recorded = sketch.finish(format!("{} K{k}", shape_text(input, replicas, samples)));
+    // Of the definition: partial sums are work that another order would not have.
+    let n = u64::from(replicas) * u64::from(samples);
+    let flops = 2 * n * output.elements() * u64::from(c * conv.taps());
+    let bytes = 4 * (n * (input.elements() + output.elements()) + u64::from(replicas * conv.weights()));
+    Recorded { flops, bytes, ..recorded }
+}
+
+/// `R1 N32 C16 H32 W32`.
+fn shape_text(shape: Shape, replicas: u32, samples: u32) -> String {
+    format!("R{replicas} N{samples} C{} H{} W{}", shape.channels, shape.height, shape.width)
+}
+
+fn batch_norm(shape: Shape, direction: Direction, replicas: u32, samples: u32) -> Recorded {
+    let norm = BatchNorm { shape, activation: Some(Activation::Relu), shortcut: false };
+    let channels = shape.channels.next_multiple_of(64);
+    let job = Job { samples, parameter_stride: 2 * channels, running_stride: 2 * channels, ..Job::default() };
+    let mut sketch = Sketch::new(replicas, job);
+    let [y, a] = ["y", "a"].map(|label| sketch.planes(label, shape));
+    let arena = u64::from(2 * channels) * 4;
+    let leaves = sketch.bytes("leaves", norm.leaves(samples) * 8);
+    let coefficients = sketch.bytes("coefficients", u64::from(channels) * 16);
+    let parameters = sketch.bytes("parameters", arena);
+    if direction == Direction::Forward {
+        let running = sketch.bytes("running statistics", arena);
+        let shift = sketch.table.from(parameters.buffer, u64::from(channels) * 4);
+        let arenas = Channels { scale: parameters, shift, running, mean_to_variance: channels };
+        norm.statistics(&mut sketch.recording, "norm", y, leaves, arenas, coefficients);
+        norm.apply(&mut sketch.recording, "norm", y, coefficients, y, a);
+    } else {
+        let tensors = Backward {
+            y,
+            coefficients,
+            shortcut: y,
+            g: a,
+            leaves,
+            scale_gradient: parameters,
+            scale_to_shift: channels,
+            means: sketch.bytes("means", u64::from(channels) * 8),
+            dy: sketch.planes("dy", shape),
+        };
+        norm.backward(&mut sketch.recording, "norm", tensors);
+    }
+    sketch.finish(shape_text(shape, replicas, samples))
+}
+
+fn max_pool(shape: Shape, direction: Direction, replicas: u32, samples: u32) -> Recorded {
+    let pool = MaxPool { input: shape };
+    let mut sketch = Sketch::new(replicas, Job { samples, ..Job::default() });
+    let [x, y] = [("x", shape), ("y", pool.output())].map(|(label, shape)| sketch.planes(label, shape));
+    if direction == Direction::Forward {
+        pool.forward(&mut sketch.recording, "pool", x, y);
+    } else {
+        let dx = sketch.planes("dx", shape);
+        pool.backward(&mut sketch.recording, "pool", [x, y, dx]);
+    }
+    sketch.finish(shape_text(shape, replicas, samples))
+}
+
+/// A sweep over the parameters of ResNet-56, cut out of its plan for a batch of one.
+fn parameters(sweep: Sweep, replicas: u32) -> Result<Recorded, TrainError> {
+    let network = NetKind::ResNet { depth: 56 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0)?;
+    let sizes = BatchSizes { train: 1, evaluate: 1 };
+    let limits = MemoryLimits { binding: u64::MAX, total: None };
+    let normalization = [[0.0, 1.0]; 3];
+    let images = (normalization.as_slice(), 0);
+    let tuning = Tuning::default();
+    let mut plan = Plan::new(&network, replicas as usize, Perturbation::Divide, sizes, images, &tuning, limits)?;
+    let recording = match sweep {
+        Sweep::Update => {
+            let mut step = plan.train(0, 1);
+            step.commands.retain(|c| matches!(c, Command::Dispatch(d) if d.kernel.name() == "sgd_update"));
+            step
+        }
+        Sweep::Divergence => plan.measure(0),
+        Sweep::Fingerprint => plan.fingerprint(0),
+    };
+    let mut upload = vec![0; plan.upload_layout.bytes as usize];
+    let values = vec![ReplicaValues::new(3, 0.1, Perturbation::Divide); replicas as usize];
+    let at = plan.upload_layout.replicas[0] as usize;
+    upload[at..at + size_of_val(values.as_slice())].copy_from_slice(bytemuck::cast_slice(&values));
+    let table = plan.table().clone();
+    let sketch = Sketch { table, recording };
+    let recorded = sketch.finish(format!("R{replicas} P{}", network.parameter_count()));
+    let mut contents = plan.tables;
+    contents.push((plan.upload, upload));
+    Ok(Recorded { contents, ..recorded })
+}
