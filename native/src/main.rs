@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod datasets;
 mod failure;
+mod forecast;
 mod host_memory;
 mod interrupt;
 mod progress;

@@ -20,98 +20,104 @@ use crate::run_config::{CheckpointEvery, FlipBitText};
 #[serde(rename_all = "kebab-case")]
 pub struct RunFlags {
     /// Network: resnet8, resnet14, resnet20, ... resnet110, vgg11, vgg13, vgg16 or one-layer [default: resnet56]
-    #[arg(long, value_parser = checked::<NetKind>)]
+    #[arg(long, value_parser = checked::<NetKind>, help_heading = "Network")]
     net: Option<String>,
     /// Multiply the channels of a ResNet or VGG [default: 1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network")]
     width: Option<f64>,
     /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
-    #[arg(long, value_parser = checked::<Activation>)]
+    #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
     activation: Option<String>,
     /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png or .jpg, test/CLASS/...) or synthetic (for one-layer the
     /// 256 x 256 checkerboard) [default: cifar10; one-layer: synthetic]
-    #[arg(long, value_parser = checked::<DatasetKind>)]
+    #[arg(long, value_parser = checked::<DatasetKind>, help_heading = "Data")]
     dataset: Option<String>,
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder, where
     /// `lastbit data fetch` puts them]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = "Data")]
     data_dir: Option<PathBuf>,
     /// One replica for each divisor; all are compared with the first [default: 1,3,5,7,9,11]
-    #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "K,K,...",
+        value_delimiter = ',',
+        allow_negative_numbers = true,
+        help_heading = "Replicas"
+    )]
     ks: Option<Vec<u32>>,
     /// Seed of initial weights, order and augmentation [default: 1]
-    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true, help_heading = "Replicas")]
     seed: Option<u64>,
     /// Seed of the initial weights alone [default: --seed]
-    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true, help_heading = "Replicas")]
     seed_init: Option<u64>,
     /// Seed of the sample order alone [default: --seed]
-    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true, help_heading = "Replicas")]
     seed_order: Option<u64>,
     /// Seed of the augmentation alone [default: --seed]
-    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true, help_heading = "Replicas")]
     seed_augment: Option<u64>,
     /// Samples in a batch [default: 128]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Optimiser")]
     batch_size: Option<u32>,
     /// Initial learning rate [default: 0.1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
     lr: Option<f64>,
     /// Momentum coefficient, 0 for plain SGD [default: 0.9]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
     momentum: Option<f64>,
     /// Nesterov's form of momentum [default: true]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Optimiser")]
     nesterov: Option<bool>,
     /// L2 coefficient, applied to every parameter [default: 0.0005]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
     weight_decay: Option<f64>,
     /// End after so many epochs, unless --steps ends the run before [default: 200]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording")]
     epochs: Option<u32>,
     /// End after so many steps, unless --epochs ends the run before
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording")]
     steps: Option<u64>,
     /// Epochs between learning-rate decays, 0 for none [default: 40]
-    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Optimiser")]
     decay_every: Option<u32>,
     /// Factor of a decay [default: 0.1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
     decay_factor: Option<f64>,
     /// Epochs between evaluations, 0 for one at the end [default: 1]
-    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Length and recording")]
     eval_every: Option<u32>,
     /// Steps between layer-wise lines in metrics.jsonl [default: dense at the start, sparser later]
-    #[arg(long, value_name = "STEPS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true, help_heading = "Length and recording")]
     log_every: Option<u64>,
     /// No random crop and flip
-    #[arg(long = "no-augment", action = ArgAction::SetTrue)]
+    #[arg(long = "no-augment", action = ArgAction::SetTrue, help_heading = "Data")]
     #[serde(skip)]
     is_unaugmented: bool,
     /// Samples in file order
-    #[arg(long = "no-shuffle", action = ArgAction::SetTrue)]
+    #[arg(long = "no-shuffle", action = ArgAction::SetTrue, help_heading = "Data")]
     #[serde(skip)]
     is_unshuffled: bool,
     /// Train on the first N images only
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data")]
     train_limit: Option<usize>,
     /// Evaluate on the first N test images only
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data")]
     test_limit: Option<usize>,
     /// How k enters: divide, reciprocal or nextafter [default: divide]
-    #[arg(long, value_parser = ["divide", "reciprocal", "nextafter"])]
+    #[arg(long, value_parser = ["divide", "reciprocal", "nextafter"], help_heading = "Replicas")]
     perturbation: Option<String>,
     /// GPU adapter by index or part of its name (see `lastbit adapters`) [default: the fastest]
     #[arg(long)]
     adapter: Option<String>,
     /// Save a checkpoint every so often: 50steps, 1epoch or 10min [default: 1epoch]
-    #[arg(long, value_name = "INTERVAL", value_parser = checked::<CheckpointEvery>)]
+    #[arg(long, value_name = "INTERVAL", value_parser = checked::<CheckpointEvery>, help_heading = "Length and recording")]
     checkpoint_every: Option<String>,
     /// Start from these weights: safetensors with torchvision's names
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
     init: Option<PathBuf>,
     /// Fault injector: flip the last bit of one element of one replica after one step, to see the control lamp turn red
-    #[arg(long, value_name = "TENSOR:INDEX:STEP:REPLICA", value_parser = checked::<FlipBitText>)]
+    #[arg(long, value_name = "TENSOR:INDEX:STEP:REPLICA", value_parser = checked::<FlipBitText>, help_heading = "Replicas")]
     flip_bit: Option<String>,
 }
 

@@ -59,8 +59,8 @@ const PROBE_SUBMITS: u64 = 10;
 
 /// Bytes that a run with `plan` takes.
 #[must_use]
-pub fn memory(context: &Context, plan: &mut Plan, dataset: &Dataset, evaluation_batch: u32) -> MemoryEstimate {
-    let kernels: u64 = if context.adapter().software { plan.kernels(evaluation_batch) as u64 } else { 0 };
+pub fn memory(context: &Context, plan: &mut Plan, dataset: &Dataset) -> MemoryEstimate {
+    let kernels: u64 = if context.adapter().software { plan.kernels() as u64 } else { 0 };
     let images = [&dataset.train, &dataset.test].map(|set| set.pixels.len() + set.labels.len()).iter().sum::<usize>();
     let replicas = plan.chunks.iter().map(|chunk| chunk.replicas.len() as u64).sum::<u64>();
     let state = replicas * 4 * u64::from(2 * plan.network.parameter_stride + plan.network.running_stride);
@@ -180,14 +180,8 @@ impl TrainConfig {
 
 impl Plan {
     /// Different kernels that a run of this plan compiles.
-    fn kernels(&mut self, evaluation_batch: u32) -> usize {
-        let recordings = [
-            self.input(1),
-            self.train(0, 1),
-            self.evaluate(0, evaluation_batch.max(1)),
-            self.measure(0),
-            self.fingerprint(0),
-        ];
+    fn kernels(&mut self) -> usize {
+        let recordings = [self.input(1), self.train(0, 1), self.evaluate(0, 1), self.measure(0), self.fingerprint(0)];
         let all: HashSet<_> = recordings.iter().flat_map(|r| r.dispatches()).map(|d| d.kernel.clone()).collect();
         all.len()
     }

@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod bench;
+pub mod completions;
 pub mod data;
 pub mod report;
 pub mod smoke;
@@ -20,6 +21,7 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Data(arguments) => data::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Smoke(arguments) => smoke::run(&arguments),
     }
 }

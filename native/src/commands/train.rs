@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use clap::Args;
 use lastbit_core::data::Dataset;
-use lastbit_core::gpu::{AdapterChoice, Context, human_bytes};
+use lastbit_core::gpu::{AdapterChoice, Context};
 use lastbit_core::nets::Network;
 use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
 use lastbit_core::train::{FlipBit, MemoryLimits, Plan, Start, State, TrainError, Trainer, Tuning, Weights, plan};
@@ -14,7 +14,8 @@ use pollster::block_on;
 use serde_json::json;
 
 use crate::failure::{Failure, INTERRUPTED};
-use crate::progress::{RunShape, Screen};
+use crate::forecast::{Forecast, time_text};
+use crate::progress::{Manner, RunShape, Screen};
 use crate::run::{
     Checkpoints, Contents, INIT_FILE, Journal, Manifest, Outcome, RunFolder, Session, Summary, finished_step, inspect,
 };
@@ -37,9 +38,15 @@ pub struct Arguments {
     /// Go on with the run in --out from its last good checkpoint; begin it if there is none
     #[arg(long)]
     resume: bool,
-    /// Print the network, its memory and its steps, and stop
+    /// Print the plan with an estimate of memory and time, and stop
     #[arg(long)]
     dry_run: bool,
+    /// Print nothing but warnings and errors
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+    /// Print JSON on standard output and nothing else: the lines of metrics.jsonl, then how it ended
+    #[arg(long)]
+    json: bool,
     /// Bytes of GPU memory that may be used in all
     #[arg(long, value_name = "BYTES", hide = true)]
     memory_budget: Option<u64>,
@@ -53,17 +60,49 @@ struct Prepared {
     plan: Plan,
 }
 
+impl Prepared {
+    /// What a person hears before a run begins: memory, and time where it is long.
+    fn told(&mut self) -> Result<Vec<String>, Failure> {
+        let steps = 0..self.plan.chunks.len();
+        let operations = steps.map(|chunk| self.plan.train(chunk, self.config.train.batch_size).flops()).sum();
+        let forecast = self.forecast();
+        let mut told = vec![format!("memory: {}", forecast.memory_text())];
+        if forecast.is_long(operations) {
+            told.push(format!("time: {}", time_text(&forecast.time()?)));
+        }
+        Ok(told)
+    }
+
+    fn forecast(&mut self) -> Forecast<'_> {
+        Forecast::new(&self.config, &self.dataset, &self.context, &mut self.plan)
+    }
+}
+
+/// The last line of `--json`.
+fn ending(how: &str, step: u64, out: &Path) -> serde_json::Value {
+    json!({ "kind": how, "step": step, "out": out })
+}
+
 /// Trains.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut given = arguments.config.as_deref().map(read_table).transpose()?.unwrap_or_default();
     given.extend(arguments.run.given()?);
     let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
+    let manner = match (arguments.json, arguments.quiet) {
+        (true, _) => Manner::Json,
+        (_, true) => Manner::Quiet,
+        _ => Manner::Text,
+    };
     let contents = out.map_or(Ok(Contents::Nothing), inspect)?;
     let config = match (contents, out) {
         (Contents::Run(config), Some(out)) if arguments.resume => {
             let config = config.continued(&given, out)?;
             if let Some(step) = finished_step(out, &config.train) {
-                say(format!("the run in '{}' is finished after {step} steps", out.display()));
+                match manner {
+                    Manner::Json => say(ending("finished", step, out)),
+                    Manner::Text => say(format!("the run in '{}' is finished after {step} steps", out.display())),
+                    Manner::Quiet => {}
+                }
                 return Ok(ExitCode::SUCCESS);
             }
             config
@@ -71,14 +110,18 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         (Contents::Nothing, _) | (_, None) => RunConfig::from_table(&given, CONFIG_FLAG)?,
         (contents, Some(out)) => return Err(occupied(&contents, out)),
     };
-    let prepared = prepare(config, arguments.memory_budget)?;
-    match out {
-        None => {
-            describe(&prepared);
-            Ok(ExitCode::SUCCESS)
+    let mut prepared = prepare(config, arguments.memory_budget)?;
+    let Some(out) = out else {
+        let forecast = prepared.forecast();
+        let time = forecast.time()?;
+        match manner {
+            Manner::Json => say(forecast.json(&time)),
+            Manner::Text => forecast.lines(&time).iter().for_each(say),
+            Manner::Quiet => {}
         }
-        Some(out) => train(prepared, out),
-    }
+        return Ok(ExitCode::SUCCESS);
+    };
+    train(prepared, out, manner)
 }
 
 fn occupied(contents: &Contents, out: &Path) -> Failure {
@@ -105,33 +148,8 @@ fn prepare(config: RunConfig, memory_budget: Option<u64>) -> Result<Prepared, Fa
     Ok(Prepared { config, dataset: Rc::new(dataset), context: Rc::new(context), plan })
 }
 
-/// What `--dry-run` tells.
-fn describe(prepared: &Prepared) {
-    let Prepared { config, dataset, context, plan } = prepared;
-    let train = &config.train;
-    let limited = |images: usize, limit: Option<usize>| limit.map_or(images, |limit| limit.min(images));
-    let images = limited(dataset.train.len(), train.train_limit);
-    let per_epoch = images.div_ceil(train.batch_size as usize) as u64;
-    let by_epochs = u64::from(train.epochs).saturating_mul(per_epoch);
-    let steps = train.steps.map_or(by_epochs, |steps| steps.min(by_epochs));
-    let adapter = context.adapter();
-    let software = if adapter.software { ", software" } else { "" };
-    let tests = limited(dataset.test.len(), train.test_limit);
-    say(format!(
-        "network     {}, {}, {} parameters",
-        plan.network.name,
-        train.activation(),
-        plan.network.parameter_count()
-    ));
-    say(format!("replicas    {} in {} chunk(s), k = {:?}", train.ks.len(), plan.chunks.len(), train.ks));
-    say(format!("data        {}: {images} training and {tests} test images", dataset.name));
-    say(format!("steps       {steps} of batch {}, {per_epoch} an epoch", train.batch_size));
-    say(format!("adapter     {} ({}, {}{software})", adapter.name, adapter.backend, adapter.driver));
-    let available = context.memory_budget().map(|bytes| format!(" of {}", human_bytes(bytes))).unwrap_or_default();
-    say(format!("memory      {}{available}", human_bytes(plan.table().total_bytes())));
-}
-
-fn train(prepared: Prepared, out: &Path) -> Result<ExitCode, Failure> {
+fn train(mut prepared: Prepared, out: &Path, manner: Manner) -> Result<ExitCode, Failure> {
+    let told = if manner == Manner::Text { Some(prepared.told()?) } else { None };
     let Prepared { config, dataset, context, mut plan } = prepared;
     let manifest = Manifest::new(context.adapter(), &dataset, &mut plan);
     let network = plan.network;
@@ -173,18 +191,38 @@ fn train(prepared: Prepared, out: &Path) -> Result<ExitCode, Failure> {
     let mut summary = Summary::new(&config.train);
     let saved = cut(&mut journal, &mut summary, &trainer, recovered.state.as_ref())?;
     let first_step = saved.map_or(0, |(step, _)| step);
-    announce(&trainer, out, first_step);
-    let shape = RunShape { ks: config.train.ks.clone(), first_step, total_steps: trainer.total_steps() };
-    let screen = Screen::new(shape, summary.lamp());
+    if let Some(told) = told {
+        announce(&trainer, out, first_step);
+        told.iter().for_each(say);
+    }
+    let total_steps = trainer.total_steps();
+    let shape = RunShape { ks: config.train.ks.clone(), first_step, total_steps };
+    let screen = Screen::new(manner, shape, summary.lamp());
     let session = Session { trainer, config, folder, journal, summary, screen, saved };
     let (outcome, summary) = session.run()?;
-    let code = conclude(outcome, &summary, out);
     // The run is saved, whatever becomes of its page.
-    match report::write(out, None) {
-        Ok(written) => say(format!("report: {}", written.path.display())),
-        Err(failure) => warn(format!("no report: {failure}")),
+    let page = report::write(out, None).map_err(|failure| warn(format!("no report: {failure}"))).ok();
+    match manner {
+        Manner::Text => {
+            conclude(outcome, &summary, out);
+            page.iter().for_each(|page| say(format!("report: {}", page.path.display())));
+        }
+        Manner::Json => {
+            let (how, step) = match outcome {
+                Outcome::Finished => ("finished", total_steps),
+                Outcome::Interrupted(step) => ("interrupted", step),
+            };
+            say(ending(how, step, out));
+        }
+        Manner::Quiet => {}
     }
-    Ok(code)
+    if summary.is_control_red() {
+        warn(red_control(&summary));
+    }
+    Ok(match outcome {
+        Outcome::Finished => ExitCode::SUCCESS,
+        Outcome::Interrupted(_) => ExitCode::from(INTERRUPTED),
+    })
 }
 
 fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights, Failure> {
@@ -233,34 +271,33 @@ fn announce(trainer: &Trainer, out: &Path, first_step: u64) {
     let software = if adapter.software { ", a software adapter" } else { "" };
     let from = if first_step > 0 { format!(" from step {first_step}") } else { String::new() };
     say(format!(
-        "training {} on {} with k = {:?}{from}, {} steps, {} on '{}'{software} -> {}",
+        "training {} on {} with k = {:?}{from}, {} steps, on '{}'{software} -> {}",
         trainer.network().name,
         config.dataset,
         config.ks,
         trainer.total_steps(),
-        human_bytes(trainer.plan().table().total_bytes()),
         adapter.name,
         out.display()
     ));
 }
 
 /// Says how it ended.
-fn conclude(outcome: Outcome, summary: &Summary, out: &Path) -> ExitCode {
+fn conclude(outcome: Outcome, summary: &Summary, out: &Path) {
     let out = out.display();
     if let Outcome::Interrupted(step) = outcome {
-        say(format!("stopped after step {step}; go on with: lastbit train --out '{out}' --resume"));
-        return ExitCode::from(INTERRUPTED);
+        return say(format!("stopped after step {step}; go on with: lastbit train --out '{out}' --resume"));
     }
     summary.table().iter().for_each(say);
     say(format!("files in {out}: config.toml, manifest.json, metrics.jsonl, timing.jsonl, summary.json, checkpoint/"));
-    if summary.is_control_red() {
-        let since = summary.lamp().first_red_step().map(|step| format!(" since step {step}")).unwrap_or_default();
-        warn(format!(
-            "THE CONTROL IS RED{since}: replicas that must equal the first one bit for bit do not. Divergence in this run \
-             does not come from k alone: do not use it (with --flip-bit this is what should happen)"
-        ));
-    } else if !summary.lamp().controls().is_empty() {
+    if !summary.is_control_red() && !summary.lamp().controls().is_empty() {
         say("control green: 0 bits differ");
     }
-    ExitCode::SUCCESS
+}
+
+fn red_control(summary: &Summary) -> String {
+    let since = summary.lamp().first_red_step().map(|step| format!(" since step {step}")).unwrap_or_default();
+    format!(
+        "THE CONTROL IS RED{since}: replicas that must equal the first one bit for bit do not. Divergence in this run \
+         does not come from k alone: do not use it (with --flip-bit this is what should happen)"
+    )
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use lastbit_core::train::{EpochEvent, StepEvent};
 
 use super::{RunShape, epoch_text, replica_text};
+use crate::forecast::duration_text;
 use crate::run::Lamp;
 use crate::terminal::say;
 
@@ -14,6 +15,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Prints lines.
 pub struct Lines {
     shape: RunShape,
+    start: Instant,
     last: Instant,
     is_red: bool,
 }
@@ -27,7 +29,8 @@ fn is_told(step: u64) -> bool {
 impl Lines {
     /// Lines of a run.
     pub fn new(shape: RunShape) -> Self {
-        Self { shape, last: Instant::now(), is_red: false }
+        let now = Instant::now();
+        Self { shape, start: now, last: now, is_red: false }
     }
 
     /// Prints a step if it is time, and whenever the lamp changes.
@@ -43,6 +46,12 @@ impl Lines {
             format!("step {}/{}: {}", step.step, self.shape.total_steps, replicas.collect::<Vec<_>>().join(" | "));
         if !lamp.controls().is_empty() {
             line.push_str(&format!(" | control: {lamp}{}", if lamp.is_red() { " (RED)" } else { "" }));
+        }
+        // From the steps of this session, evaluations included, once there are enough of them to tell.
+        let (done, left) = (step.step - self.shape.first_step, self.shape.total_steps.saturating_sub(step.step));
+        let seconds = self.start.elapsed().as_secs_f64() / done.max(1) as f64 * left as f64;
+        if done >= 10 && seconds >= 60.0 {
+            line.push_str(&format!(" | {} left", duration_text(seconds)));
         }
         say(line);
     }

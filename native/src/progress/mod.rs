@@ -9,7 +9,7 @@ use lastbit_core::train::{EpochEvent, Event, StepEvent};
 pub use transfer::Transfer;
 
 use crate::run::Lamp;
-use crate::terminal::is_interactive;
+use crate::terminal::{is_interactive, say};
 
 /// What a screen has to know of a run.
 #[derive(Clone, Debug)]
@@ -22,28 +22,49 @@ pub struct RunShape {
     pub total_steps: u64,
 }
 
+/// How the program talks on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// To a person.
+    Text,
+    /// To a program: one JSON object a line.
+    Json,
+    /// Not at all.
+    Quiet,
+}
+
 /// Shows events.
 pub enum Screen {
     /// On a terminal.
     Bars(bars::Bars),
     /// Into a file or a pipe.
     Lines(lines::Lines),
+    /// The lines of `metrics.jsonl`.
+    Json,
+    /// Nothing.
+    Quiet,
 }
 
 impl Screen {
-    /// The one that fits where the output goes.
-    pub fn new(shape: RunShape, lamp: &Lamp) -> Self {
-        if is_interactive() { Self::Bars(bars::Bars::new(&shape, lamp)) } else { Self::Lines(lines::Lines::new(shape)) }
+    /// The one that was asked for and fits where the output goes.
+    pub fn new(manner: Manner, shape: RunShape, lamp: &Lamp) -> Self {
+        match manner {
+            Manner::Json => Self::Json,
+            Manner::Quiet => Self::Quiet,
+            Manner::Text if is_interactive() => Self::Bars(bars::Bars::new(&shape, lamp)),
+            Manner::Text => Self::Lines(lines::Lines::new(shape)),
+        }
     }
 
-    /// Shows an event; `lamp` has seen it.
-    pub fn show(&mut self, event: &Event, lamp: &Lamp) {
+    /// Shows an event, whose line of `metrics.jsonl` is `line`; `lamp` has seen it.
+    pub fn show(&mut self, event: &Event, line: &str, lamp: &Lamp) {
         match (self, event) {
             (Self::Bars(bars), Event::Step(step)) => bars.step(step, lamp),
             (Self::Bars(bars), Event::Epoch(epoch)) => bars.epoch(epoch),
             (Self::Lines(lines), Event::Step(step)) => lines.step(step, lamp),
             (Self::Lines(lines), Event::Epoch(epoch)) => lines.epoch(epoch),
-            (_, Event::Layers(_)) => {}
+            (Self::Json, _) => say(line),
+            (Self::Quiet, _) | (_, Event::Layers(_)) => {}
         }
     }
 

@@ -27,9 +27,9 @@ impl Lines {
         Failure::file("write", &self.path, error)
     }
 
-    fn append(&mut self, mut line: String) -> Result<(), Failure> {
-        line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(|error| self.failed(&error))
+    fn append(&mut self, line: &str) -> Result<(), Failure> {
+        // One write, so that a reader never sees half a line for long.
+        self.file.write_all(format!("{line}\n").as_bytes()).map_err(|error| self.failed(&error))
     }
 
     /// Removes everything from the first line that `keep` refuses or that is no whole line of JSON.
@@ -105,14 +105,14 @@ impl Journal {
     }
 
     /// Appends a line to the metrics.
-    pub fn metrics(&mut self, line: String) -> Result<(), Failure> {
+    pub fn metrics(&mut self, line: &str) -> Result<(), Failure> {
         self.metrics.append(line)
     }
 
     /// Appends the seconds of a step.
     pub fn timing(&mut self, step: u64, seconds: f64) -> Result<(), Failure> {
         let seconds = (seconds * 1e6).round() / 1e6;
-        self.timing.append(json!({ "step": step, "seconds": seconds }).to_string())
+        self.timing.append(&json!({ "step": step, "seconds": seconds }).to_string())
     }
 
     /// Waits until all lines are on the disk.
@@ -151,7 +151,7 @@ mod tests {
             assert_eq!(journal.last_step().unwrap(), 3);
             let mut seen = 0;
             journal.cut(step, is_evaluated, |_| seen += 1).unwrap();
-            journal.metrics("{}".to_owned()).unwrap();
+            journal.metrics("{}").unwrap();
             let text = std::fs::read_to_string(path.join(METRICS_FILE)).unwrap();
             let expected: Vec<&str> = LINES.lines().take(lines).chain(["{}"]).collect();
             assert_eq!(text.lines().collect::<Vec<_>>(), expected, "step {step}");

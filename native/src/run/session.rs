@@ -81,7 +81,7 @@ impl Session {
         for event in events {
             let line = event.to_json();
             self.summary.see(&event, &line);
-            self.journal.metrics(line)?;
+            self.journal.metrics(&line)?;
             match &event {
                 Event::Step(step) => {
                     self.journal.timing(step.step, seconds)?;
@@ -93,7 +93,7 @@ impl Session {
                 }
                 Event::Layers(_) => {}
             }
-            self.screen.show(&event, self.summary.lamp());
+            self.screen.show(&event, &line, self.summary.lamp());
         }
         Ok(())
     }

@@ -1,0 +1,25 @@
+//! `lastbit completions`: what a shell needs to complete commands and flags.
+
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::failure::Failure;
+use crate::terminal::say;
+
+/// Flags of `completions`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The shell
+    shell: Shell,
+}
+
+/// Prints the script.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "lastbit", &mut script);
+    say(String::from_utf8_lossy(&script).trim_end());
+    Ok(ExitCode::SUCCESS)
+}

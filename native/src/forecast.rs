@@ -1,0 +1,165 @@
+//! What a run will be and take, told before it begins: network, steps, memory, time.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use lastbit_core::data::Dataset;
+use lastbit_core::gpu::{Context, human_bytes};
+use lastbit_core::train::{Estimate, MemoryEstimate, Plan, RunLength, estimate, memory_estimate};
+use pollster::block_on;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::run_config::RunConfig;
+
+/// A run that has not begun.
+pub struct Forecast<'a> {
+    config: &'a RunConfig,
+    dataset: &'a Rc<Dataset>,
+    context: &'a Rc<Context>,
+    plan: &'a Plan,
+    memory: MemoryEstimate,
+    length: RunLength,
+    images: [usize; 2],
+}
+
+impl<'a> Forecast<'a> {
+    /// Of a run with this plan; takes no time.
+    pub fn new(config: &'a RunConfig, dataset: &'a Rc<Dataset>, context: &'a Rc<Context>, plan: &'a mut Plan) -> Self {
+        let limited = |images: usize, limit: Option<usize>| limit.map_or(images, |limit| limit.min(images));
+        let train = limited(dataset.train.len(), config.train.train_limit);
+        let test = limited(dataset.test.len(), config.train.test_limit);
+        let memory = memory_estimate(context, plan, dataset);
+        Self { config, dataset, context, plan, memory, length: config.train.length(train), images: [train, test] }
+    }
+
+    /// Times a few steps of the network on this adapter.
+    pub fn time(&self) -> Result<Estimate, Failure> {
+        Ok(block_on(estimate(self.context, &self.config.train, self.dataset))?)
+    }
+
+    /// True if the run is long enough for a person to ask how long: the estimate then costs little beside it.
+    pub fn is_long(&self, operations_of_a_step: u64) -> bool {
+        // What the adapter is assumed to do in 100 ms is far less than what it does.
+        let submits = operations_of_a_step.saturating_mul(self.length.steps) / self.context.submit_flops().max(1);
+        submits > 1200
+    }
+
+    /// Memory in one line. A software adapter's memory is this process's.
+    pub fn memory_text(&self) -> String {
+        let MemoryEstimate { buffers, host, .. } = self.memory;
+        if self.context.adapter().software {
+            format!("{} in all, {} of it buffers", human_bytes(self.memory.total()), human_bytes(buffers))
+        } else {
+            format!("{} on the adapter, {} on the host", human_bytes(buffers), human_bytes(host))
+        }
+    }
+
+    /// The lines of `--dry-run`.
+    pub fn lines(&self, time: &Estimate) -> Vec<String> {
+        let Self { config, dataset, context, plan, length, .. } = self;
+        let train = &config.train;
+        let adapter = context.adapter();
+        let software = if adapter.software { ", software" } else { "" };
+        let [images, tests] = self.images;
+        let available = context.memory_budget().map(|bytes| format!(" ({} are free)", human_bytes(bytes)));
+        let chunks = match plan.chunks.len() {
+            1 => String::new(),
+            n => format!(" in {n} groups that take turns"),
+        };
+        vec![
+            format!(
+                "network     {}, {}, {} parameters",
+                plan.network.name,
+                train.activation(),
+                plan.network.parameter_count()
+            ),
+            format!("replicas    {}{chunks}, k = {:?}", train.ks.len(), train.ks),
+            format!("data        {}: {images} training and {tests} test images", dataset.name),
+            format!("steps       {} of batch {}, {} an epoch", length.steps, train.batch_size, length.per_epoch),
+            format!("adapter     {} ({}, {}{software})", adapter.name, adapter.backend, adapter.driver),
+            format!("memory      {}{}", self.memory_text(), available.unwrap_or_default()),
+            format!("time        {}", time_text(time)),
+        ]
+    }
+
+    /// The object of `--dry-run --json`.
+    pub fn json(&self, time: &Estimate) -> Value {
+        json!({
+            "network": self.plan.network.name,
+            "activation": self.config.train.activation().to_string(),
+            "parameters": self.plan.network.parameter_count(),
+            "ks": self.config.train.ks,
+            "chunks": self.plan.chunks.len(),
+            "dataset": self.dataset.name,
+            "train_images": self.images[0],
+            "test_images": self.images[1],
+            "steps": self.length.steps,
+            "steps_per_epoch": self.length.per_epoch,
+            "evaluations": self.length.evaluations,
+            "adapter": self.context.adapter(),
+            "buffer_bytes": self.memory.buffers,
+            "host_bytes": self.memory.host + self.memory.kernels,
+            "seconds_per_step": time.step,
+            "seconds_per_evaluation": time.evaluation,
+            "seconds": time.seconds(),
+        })
+    }
+}
+
+/// `about 3 h 20 min: 1.2 s a step, 14 s an evaluation`.
+pub fn time_text(time: &Estimate) -> String {
+    let evaluation = match time.evaluations {
+        0 => String::new(),
+        1 => format!(", {} for the evaluation at the end", short(time.evaluation)),
+        n => format!(", {} for each of {n} evaluations", short(time.evaluation)),
+    };
+    format!("about {}: {} a step{evaluation}", duration_text(time.seconds()), short(time.step))
+}
+
+/// Seconds below ten with two digits, else as [`duration_text`].
+fn short(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.1 => format!("{:.2} ms", s * 1e3),
+        s if s < 10.0 => format!("{s:.2} s"),
+        s => duration_text(s),
+    }
+}
+
+/// `45 s`, `12 min 30 s`, `3 h 20 min`, `2 d 4 h`: the two largest units.
+pub fn duration_text(seconds: f64) -> String {
+    let whole = Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(Duration::MAX).as_secs();
+    let (days, hours, minutes, seconds) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
+    let parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")];
+    let first = parts.iter().position(|(n, _)| *n > 0).unwrap_or(parts.len() - 1);
+    let told = parts.iter().enumerate().skip(first).take(2).filter(|(i, (n, _))| *i == first || *n > 0);
+    told.map(|(_, (n, unit))| format!("{n} {unit}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units() {
+        for (seconds, text) in [
+            (0.0, "0 s"),
+            (44.2, "45 s"),
+            (60.0, "1 min"),
+            (750.0, "12 min 30 s"),
+            (12_059.0, "3 h 20 min"),
+            (86_400.0 * 2.0 + 4.0 * 3600.0 + 59.0, "2 d 4 h"),
+            (3600.0, "1 h"),
+        ] {
+            assert_eq!(duration_text(seconds), text);
+        }
+        assert_eq!(short(0.012), "12.00 ms");
+        assert_eq!(short(1.5), "1.50 s");
+    }
+
+    #[test]
+    fn time_is_told_with_its_parts() {
+        let time = Estimate { step: 0.5, evaluation: 30.0, steps: 1000, evaluations: 2 };
+        assert_eq!(time_text(&time), "about 9 min 20 s: 0.50 s a step, 30 s for each of 2 evaluations");
+    }
+}
