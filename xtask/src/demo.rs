@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{host, process, setup};
 
@@ -23,7 +24,7 @@ const SIZES: [&[&str]; 6] = [
     &["--net", "resnet20", "--batch-size", "64", "--steps", "400", "--test-limit", "4000"],
     &["--net", "resnet8", "--batch-size", "64", "--steps", "250", "--test-limit", "2000"],
     &["--net", "resnet8", "--batch-size", "32", "--steps", "200", "--test-limit", "1000"],
-    &["--net", "resnet8", "--batch-size", "32", "--steps", "100", "--test-limit", "500", "--width", "0.5"],
+    &["--net", "resnet8", "--batch-size", "32", "--steps", "150", "--test-limit", "500", "--width", "0.5"],
 ];
 
 /// The part of `lastbit train --dry-run --json` that matters here.
@@ -55,7 +56,7 @@ pub fn run() -> Result<()> {
 }
 
 fn train_command(program: &Path, dataset: &str, size: &[&str]) -> std::process::Command {
-    let mut train = process::command(program, &["train", "--dataset", dataset, "--ks", "1,2,3"]);
+    let mut train = process::command(program, &["train", "--dataset", dataset, "--ks", "1,2,3", "--lr", "0.05"]);
     train.args(size);
     train
 }
@@ -93,25 +94,21 @@ fn free_folder() -> PathBuf {
     folders.next().unwrap_or_else(|| unreachable!("there is always a further number"))
 }
 
-/// A line of `metrics.jsonl`.
+/// A `step` line of `metrics.jsonl`; numbers that are not finite are null.
 #[derive(Deserialize)]
-struct Line {
-    kind: String,
-    #[serde(default)]
-    loss: Vec<f64>,
-    #[serde(default)]
+struct Step {
+    loss: Vec<Option<f64>>,
     rel_l1: Vec<Option<f64>>,
-    #[serde(default)]
     differing: Vec<u64>,
 }
 
 /// What the run showed, for k = 1, 2, 3; an error where it shows nothing.
 fn verdict(metrics: &str) -> Result<String> {
-    let lines: Vec<Line> =
-        metrics.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("metrics.jsonl")?;
-    let steps: Vec<Line> = lines.into_iter().filter(|line| line.kind == "step").collect();
+    let lines = metrics.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>();
+    let steps = lines.context("metrics.jsonl")?.into_iter().filter(|line| line["kind"] == "step");
+    let steps = steps.map(serde_json::from_value).collect::<Result<Vec<Step>, _>>().context("metrics.jsonl")?;
     let last = steps.last().context("the run has no steps")?;
-    let losses: Vec<f64> = steps.iter().rev().take(LAST_STEPS).filter_map(|step| step.loss.first().copied()).collect();
+    let losses: Vec<f64> = steps.iter().rev().take(LAST_STEPS).filter_map(|step| *step.loss.first()?).collect();
     let loss = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
     let (Some(distance), &[_, control, different]) = (last.rel_l1.get(2).copied().flatten(), &last.differing[..])
     else {
@@ -143,7 +140,8 @@ mod tests {
                 r#"{{"kind":"step","step":{step},"loss":[0.5,0.5,0.25],"rel_l1":[0.0,0.0,0.03],"differing":[0,{control},{different}]}}"#
             )
         };
-        format!("{}\n{{\"kind\":\"epoch\",\"epoch\":1}}\n{}\n", step(1), step(2))
+        let layers = r#"{"kind":"layers","step":1,"rel_l1":{"conv1.weight":0.5}}"#;
+        format!("{}\n{layers}\n{}\n", step(1), step(2))
     }
 
     #[test]
