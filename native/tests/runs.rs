@@ -129,5 +129,7 @@ fn benchmarks_speak_json() {
     }
     let step = &report("step_resnet8")["rows"][0];
     assert_eq!((&step["name"], &step["shape"]), (&Value::from("step_resnet8"), &Value::from("R2 N2")));
-    ["ms", "share_beside_convolutions", "share_of_metrics"].iter().for_each(|number| positive(&step[*number]));
+    ["ms", "share_of_metrics"].iter().for_each(|number| positive(&step[*number]));
+    // A difference of two measurements: on a busy machine it may be negative.
+    assert!(step["share_beside_convolutions"].as_f64().is_some_and(|share| share < 1.0), "{step}");
 }
