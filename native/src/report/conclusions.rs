@@ -33,9 +33,10 @@ pub fn shown(run: &RunData) -> Vec<String> {
     let most = ends.iter().copied().fold(0.0, f64::max);
     if most >= 0.1 {
         points.push(format!(
-            "At the end {} lie {} from {first}, where 0 means the same and 2 means opposite signs everywhere: these are \
+            "At the end {} {} {} from {first}, where 0 means the same and 2 means opposite signs everywhere: these are \
              different networks, though they were trained on the same images in the same order.",
             run.labels(&others),
+            if others.len() == 1 { "lies" } else { "lie" },
             range(ends, about).unwrap_or_default()
         ));
     } else if most > 0.0 {
