@@ -8,7 +8,9 @@ use std::rc::Rc;
 use lastbit_core::data::synthetic;
 use lastbit_core::gpu::GpuError;
 use lastbit_core::nets::NetKind;
-use lastbit_core::train::{Event, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, plan};
+use lastbit_core::train::{
+    Event, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, memory_estimate, plan,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -29,8 +31,12 @@ fn resnet56_at_batch_128_takes_at_most_900_mib_a_replica() {
     let context = runs::context();
     let software = context.adapter().software;
     let before = status_bytes("VmRSS:");
+    let config = resnet56(vec![1, 3]);
+    let limits = MemoryLimits { binding: context.max_binding_bytes(), total: None };
+    let mut forecast = plan(&config, &dataset, &Tuning::default(), limits).unwrap_or_else(|e| panic!("{e}"));
+    let told = memory_estimate(&context, &mut forecast, &dataset).total();
     let (events, planned) = pollster::block_on(async {
-        let new = Trainer::new(context, resnet56(vec![1, 3]), dataset, Tuning::default(), Start::Fresh);
+        let new = Trainer::new(context, config, dataset, Tuning::default(), Start::Fresh);
         let mut trainer = new.await.unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(trainer.network().parameter_count(), 855_770);
         let planned = trainer.plan().table().total_bytes();
@@ -40,12 +46,13 @@ fn resnet56_at_batch_128_takes_at_most_900_mib_a_replica() {
     let step = events.iter().find_map(|e| if let Event::Step(step) = e { Some(step.clone()) } else { None }).unwrap();
     assert!(step.loss.iter().all(|loss| (1.0..5.0).contains(loss)), "{step:?}");
     assert!(step.rel_l1[1] > 0.0 && step.rel_l1[1] < 1e-6, "{step:?}");
-    // A software adapter's memory is the host's: what the process grew by is what the run takes.
+    // A software adapter's memory is the host's: what the process grew by is what the run takes. What is told before a
+    // run may be a tenth off.
     if let (true, Some(before), Some(peak)) = (software, before, status_bytes("VmHWM:")) {
         let grown = peak.saturating_sub(before);
-        println!("planned {} MiB, grown by {} MiB", planned / MIB, grown / MIB);
         assert!(grown <= 2 * 900 * MIB, "the process grew by {} MiB", grown / MIB);
-        assert!(grown >= planned / 2, "the plan of {} MiB is not what was used ({} MiB)", planned / MIB, grown / MIB);
+        let off = told.abs_diff(grown) * 100 / grown.max(1);
+        assert!(off <= 10, "{} MiB were told, the process grew by {} MiB", told / MIB, grown / MIB);
     }
 }
 
