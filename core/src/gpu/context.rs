@@ -37,6 +37,35 @@ pub struct AdapterSummary {
     pub max_buffer_bytes: u64,
     /// True when dispatches can be timed on the GPU.
     pub timestamps: bool,
+    /// Limits that kernels keep to.
+    pub limits: Vec<AdapterLimit>,
+}
+
+/// A limit of an adapter beside what lastbit needs: never more than WebGPU's default (DESIGN rule 6).
+#[derive(Clone, Debug, Serialize)]
+pub struct AdapterLimit {
+    /// WebGPU's name for it.
+    pub name: &'static str,
+    /// What lastbit needs.
+    pub needed: u64,
+    /// What the adapter has.
+    pub available: u64,
+}
+
+impl AdapterLimit {
+    fn all(limits: &wgpu::Limits) -> Vec<Self> {
+        let needed = wgpu::Limits::default();
+        let of = |name, get: fn(&wgpu::Limits) -> u64| Self { name, needed: get(&needed), available: get(limits) };
+        vec![
+            of("maxStorageBuffersPerShaderStage", |l| l.max_storage_buffers_per_shader_stage.into()),
+            of("maxStorageBufferBindingSize", |l| l.max_storage_buffer_binding_size),
+            of("maxBufferSize", |l| l.max_buffer_size),
+            of("minStorageBufferOffsetAlignment", |l| l.min_storage_buffer_offset_alignment.into()),
+            of("maxComputeWorkgroupStorageSize", |l| l.max_compute_workgroup_storage_size.into()),
+            of("maxComputeInvocationsPerWorkgroup", |l| l.max_compute_invocations_per_workgroup.into()),
+            of("maxComputeWorkgroupsPerDimension", |l| l.max_compute_workgroups_per_dimension.into()),
+        ]
+    }
 }
 
 impl AdapterSummary {
@@ -53,6 +82,7 @@ impl AdapterSummary {
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_buffer_bytes: limits.max_buffer_size,
             timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
+            limits: AdapterLimit::all(&limits),
             name: info.name,
         }
     }

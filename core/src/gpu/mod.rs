@@ -13,7 +13,7 @@ mod profile;
 mod readback;
 mod recording;
 
-pub use context::{AdapterChoice, AdapterSummary, Context, adapters};
+pub use context::{AdapterChoice, AdapterLimit, AdapterSummary, Context, adapters};
 pub use error::{GpuError, human_bytes};
 pub use executor::{Buffers, Fill, Program, Submitter};
 pub(crate) use kernel::shader;

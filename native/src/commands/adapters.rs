@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lastbit_core::gpu::{self, AdapterSummary, GpuError, human_bytes};
+use lastbit_core::gpu::{self, AdapterLimit, AdapterSummary, GpuError, human_bytes};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -12,7 +12,10 @@ use crate::terminal::{columns, say};
 /// Flags of `adapters`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Print JSON
+    /// Print each adapter's limits beside what lastbit needs of them
+    #[arg(long)]
+    limits: bool,
+    /// Print JSON, limits included
     #[arg(long)]
     json: bool,
 }
@@ -31,7 +34,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(adapters.iter().enumerate().map(|(index, adapter)| row(index, adapter)));
     columns(&rows).iter().for_each(say);
+    if arguments.limits {
+        adapters.iter().flat_map(limits).for_each(say);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A table under the adapter's name.
+fn limits(adapter: &AdapterSummary) -> Vec<String> {
+    let mut rows = vec![["limit", "needed", "available"].map(str::to_owned).to_vec()];
+    let row = |l: &AdapterLimit| vec![l.name.to_owned(), l.needed.to_string(), l.available.to_string()];
+    rows.extend(adapter.limits.iter().map(row));
+    [vec![String::new(), adapter.name.clone()], columns(&rows)].concat()
 }
 
 fn row(index: usize, adapter: &AdapterSummary) -> Vec<String> {
