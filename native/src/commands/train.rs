@@ -68,7 +68,7 @@ impl Prepared {
         let forecast = self.forecast();
         let mut told = vec![format!("memory: {}", forecast.memory_text())];
         if forecast.is_long(operations) {
-            told.push(format!("time: {}", time_text(&forecast.time()?)));
+            told.push(format!("time for the whole run: {}", time_text(&forecast.time()?)));
         }
         Ok(told)
     }
