@@ -1,5 +1,5 @@
-//! The stages that type-check the command line for Windows and macOS: what is `cfg`'d for a system is seen by a compiler
-//! before a user of that system sees it. Nothing is linked, so no linker and no SDK is needed.
+//! The stages that check types and lints of the command line and its tests for Windows and macOS: what exists on a system
+//! alone is seen by a compiler before a user sees it. Nothing is linked, so no linker and no SDK is needed.
 
 use std::time::Duration;
 
@@ -42,9 +42,9 @@ fn check(target: &str, is_this_system: bool) -> Result<()> {
     let Some(compiler) = process::find_program(&["true"]) else {
         return not_tried("there is no program `true` to stand in for the C compiler");
     };
-    let (mut cargo, _) = toolchain::cargo(&chosen, "check", target)?;
+    let (mut cargo, _) = toolchain::cargo(&chosen, "clippy", target)?;
     for tool in ["CC", "AR"] {
         cargo.env(format!("{tool}_{}", target.replace('-', "_")), &compiler);
     }
-    process::run(cargo.args(["--package", "lastbit"]), LIMIT)
+    process::run(cargo.args(["--package", "lastbit", "--all-targets", "--", "-D", "warnings"]), LIMIT)
 }
