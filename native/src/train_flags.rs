@@ -113,7 +113,8 @@ pub struct RunFlags {
     /// Save a checkpoint every so often: 50steps, 1epoch or 10min [default: 1epoch]
     #[arg(long, value_name = "INTERVAL", value_parser = checked::<CheckpointEvery>, help_heading = "Length and recording")]
     checkpoint_every: Option<String>,
-    /// Start from these weights: safetensors with torchvision's names
+    /// Start from these weights: safetensors in float32 with torchvision's names, as PyTorch saves a state dict; `module.`
+    /// before all names and further tensors are ignored
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     init: Option<PathBuf>,
     /// Fault injector: flip the last bit of one element of one replica after one step, to see the control lamp turn red

@@ -35,6 +35,7 @@ enum Manner {
     /// Sends another part than the one that was asked for.
     WrongRange,
     /// Sends half and then nothing, but stays.
+    #[cfg(unix)]
     Stalls,
 }
 
@@ -119,6 +120,7 @@ fn answer(
                 stream.write_all(&[0; 4096])?;
             }
         }
+        #[cfg(unix)]
         (Manner::Stalls, _) => {
             reply("200 OK", &length, &bytes[..bytes.len() / 2])?;
             loop {

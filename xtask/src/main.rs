@@ -2,11 +2,13 @@
 
 mod browser;
 mod demo;
+mod foreign;
 mod host;
 mod process;
 mod setup;
 mod smoke;
 mod test;
+mod toolchain;
 mod wasm;
 
 use std::process::ExitCode;
@@ -20,8 +22,8 @@ Developer commands of lastbit.
     cargo xtask demo              from nothing to a report: installs what is missing, builds, trains a small network on real
                                   images and names the report
     cargo xtask test [STAGE...]   everything that CI checks, cheapest first, up to the first failure: installs what is
-                                  missing, then format, lints, documentation, tests, and one training step in a real
-                                  browser. With stage names only those run, in the order in which they stand here:
+                                  missing, then format, lints, type checks for Windows and macOS, documentation, tests, and
+                                  one training step in a real browser. With stage names only those run, in the order in which they stand here:
                                   {stages}
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask help              this text

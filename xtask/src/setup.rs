@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::host::{self, Packages};
-use crate::{process, wasm};
+use crate::{process, toolchain, wasm};
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(20 * 60);
 const NODE_MAJOR: u32 = 20;
@@ -53,8 +53,8 @@ const NEEDS: [Need; 4] = [
     },
     Need {
         what: "a wasm32 toolchain",
-        present: || wasm::toolchain().is_some() || wasm::add_target(),
-        debian: &wasm::DEBIAN_PACKAGES,
+        present: || toolchain::find(wasm::TARGET).or_else(|| toolchain::add_target(wasm::TARGET)).is_some(),
+        debian: &toolchain::DEBIAN_PACKAGES,
         otherwise: "run `rustup target add wasm32-unknown-unknown`",
     },
 ];
@@ -177,6 +177,7 @@ mod tests {
             "cargo-web",
             "rust-web-src",
             "rust-web-clippy",
+            "binutils-mingw-w64-x86-64",
         ];
         assert_eq!(plan(&needs(&[0, 1, 3]), Packages::DebianRoot), Plan::Install(wanted));
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{browser, process, setup, wasm};
+use crate::{browser, foreign, process, setup, wasm};
 
 /// One check. It runs after those above it in [`STAGES`] and stops the whole when it fails.
 struct Stage {
@@ -12,11 +12,13 @@ struct Stage {
     run: fn() -> Result<()>,
 }
 
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 9] = [
     Stage { name: "set-up", run: setup::run },
     Stage { name: "format", run: || cargo(&["fmt", "--all", "--check"], &[]) },
     Stage { name: "lint", run: lint },
     Stage { name: "lint-web", run: wasm::lint },
+    Stage { name: "check-windows", run: foreign::check_windows },
+    Stage { name: "check-macos", run: foreign::check_macos },
     Stage { name: "docs", run: || cargo(&["doc", "--no-deps", "--workspace"], &[("RUSTDOCFLAGS", "-D warnings")]) },
     Stage { name: "tests", run: || cargo(&["test", "--workspace"], &[]) },
     Stage { name: "browser", run: browser::run },
@@ -65,7 +67,7 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
 
 fn table(taken: &[(&str, Duration)]) -> String {
     let total: Duration = taken.iter().map(|(_, time)| *time).sum();
-    let row = |name: &str, time: Duration| format!("{name:<10}{:>9.1} s", time.as_secs_f64());
+    let row = |name: &str, time: Duration| format!("{name:<14}{:>9.1} s", time.as_secs_f64());
     let mut rows: Vec<String> = taken.iter().map(|(name, time)| row(name, *time)).collect();
     rows.push(row("total", total));
     rows.join("\n")
@@ -78,12 +80,13 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_named_with_the_known_ones() {
         let error = run(&["browsers".to_owned()]).unwrap_err().to_string();
-        assert_eq!(error, "no stage 'browsers'; there are set-up, format, lint, lint-web, docs, tests, browser");
+        let known = "set-up, format, lint, lint-web, check-windows, check-macos, docs, tests, browser";
+        assert_eq!(error, format!("no stage 'browsers'; there are {known}"));
     }
 
     #[test]
     fn times_line_up_and_add_up() {
         let taken = [("format", Duration::from_millis(800)), ("tests", Duration::from_millis(123_400))];
-        assert_eq!(table(&taken), "format          0.8 s\ntests         123.4 s\ntotal         124.2 s");
+        assert_eq!(table(&taken), "format              0.8 s\ntests             123.4 s\ntotal             124.2 s");
     }
 }

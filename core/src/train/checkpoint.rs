@@ -16,14 +16,14 @@ use crate::ops::fingerprint;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum CheckpointError {
     /// Not the format at all, or cut off.
-    #[error("'{file}' is not a whole safetensors file ({reason})")]
+    #[error("'{file}' is not a whole safetensors file {reason}")]
     Format {
         /// Name of the file.
         file: String,
-        /// What the parser says.
+        /// What the parser says, or what it is.
         reason: String,
     },
-    /// A tensor is missing or has another type or shape.
+    /// A tensor is missing or has another shape.
     #[error("'{file}': tensor '{tensor}' {problem}; the file belongs to another network or data set")]
     Tensor {
         /// Name of the file.
@@ -33,7 +33,7 @@ pub enum CheckpointError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Counters are missing, or the bits are not those that were saved.
+    /// Numbers of another type, counters that are missing, or bits that are not those that were saved.
     #[error("'{file}': {problem}")]
     Content {
         /// Name of the file.
@@ -101,22 +101,53 @@ impl<'a> Writer<'a> {
 struct Reader<'a> {
     file: &'a str,
     tensors: SafeTensors<'a>,
+    /// What stands before the names of the tensors.
+    prefix: &'static str,
 }
+
+/// What `torch.nn.DataParallel` puts before the names.
+const DATA_PARALLEL: &str = "module.";
+/// How the files of `torch.save` begin, now and before PyTorch 1.6.
+const TORCH_SAVE: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 
 impl<'a> Reader<'a> {
     fn new(file: &'a str, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
-        let failed =
-            |e: safetensors::SafeTensorError| CheckpointError::Format { file: file.to_owned(), reason: e.to_string() };
-        Ok(Self { file, tensors: SafeTensors::deserialize(bytes).map_err(failed)? })
+        let failed = |e: safetensors::SafeTensorError| {
+            let is_pickle = TORCH_SAVE.iter().any(|start| bytes.starts_with(start));
+            let reason = if is_pickle {
+                "but torch.save's format: write it anew with safetensors.torch.save_file".to_owned()
+            } else {
+                format!("({e})")
+            };
+            CheckpointError::Format { file: file.to_owned(), reason }
+        };
+        let tensors = SafeTensors::deserialize(bytes).map_err(failed)?;
+        Ok(Self { file, tensors, prefix: "" })
+    }
+
+    /// A file of weights, which may come from PyTorch.
+    fn of_weights(file: &'a str, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
+        let mut reader = Self::new(file, bytes)?;
+        let mut names = reader.tensors.names().into_iter().peekable();
+        if names.peek().is_some() && names.all(|name| name.starts_with(DATA_PARALLEL)) {
+            reader.prefix = DATA_PARALLEL;
+        }
+        Ok(reader)
     }
 
     fn bytes(&self, name: &str, dtype: Dtype, dims: &[u32]) -> Result<&'a [u8], CheckpointError> {
         let refuse =
             |problem: String| CheckpointError::Tensor { file: self.file.to_owned(), tensor: name.to_owned(), problem };
-        let view = self.tensors.tensor(name).map_err(|_| refuse("is missing".to_owned()))?;
+        let stored = format!("{}{name}", self.prefix);
+        let view = self.tensors.tensor(&stored).map_err(|_| refuse("is missing".to_owned()))?;
         let dims: Vec<usize> = dims.iter().map(|&d| d as usize).collect();
-        if view.dtype() != dtype || view.shape() != dims {
-            return Err(refuse(format!("is {:?} {:?}, not {dtype:?} {dims:?}", view.dtype(), view.shape())));
+        if view.shape() != dims {
+            return Err(refuse(format!("is {:?}, not {dims:?}", view.shape())));
+        }
+        if view.dtype() != dtype {
+            let problem = format!("tensor '{name}' has numbers of type {}, not {dtype}", view.dtype());
+            let remedy = if dtype == Dtype::F32 { ": in PyTorch, model.float() before state_dict()" } else { "" };
+            return Err(content(self.file, format!("{problem}{remedy}")));
         }
         Ok(view.data())
     }
@@ -144,12 +175,13 @@ pub fn encode_weights(network: &Network, weights: &Weights, metadata: &impl Seri
     writer.finish(metadata)
 }
 
-/// The weights in a file that [`encode_weights`] or PyTorch made. Further tensors in it are ignored.
+/// The weights in a file that [`encode_weights`] or PyTorch made: names may all begin with `module.`, and further tensors
+/// are ignored.
 ///
 /// # Errors
-/// If it is not the format, or a tensor of the network is missing or has another shape.
+/// If it is not the format, or a tensor of the network is missing, has another shape or is not float32.
 pub fn decode_weights(network: &Network, file: &str, bytes: &[u8]) -> Result<Weights, CheckpointError> {
-    let reader = Reader::new(file, bytes)?;
+    let reader = Reader::of_weights(file, bytes)?;
     let parameters = network.parameters.iter().map(|p| reader.floats(&p.name, &p.dims)).collect::<Result<_, _>>()?;
     let norm = |name: &str, channels: u32| -> Result<[Vec<f32>; 2], CheckpointError> {
         Ok([
@@ -313,6 +345,28 @@ mod tests {
         assert!(dims.contains(&("conv1.weight".to_owned(), vec![4, 3, 3, 3])), "{dims:?}");
         assert_eq!(decode_tensor(name, bytes, "conv1.weight").unwrap(), state.replicas[1].weights.parameters[0]);
         assert!(decode_tensor(name, bytes, "conv9.weight").unwrap_err().to_string().contains("is missing"));
+    }
+
+    #[test]
+    fn state_dicts_of_pytorch_are_read() {
+        let (network, _, state) = example();
+        let weights = &state.replicas[0].weights;
+        let bytes = encode_weights(&network, weights, &"");
+        let ours = SafeTensors::deserialize(&bytes).unwrap();
+        for prefix in ["", "module."] {
+            let counter = TensorView::new(Dtype::I64, vec![], &[0; 8]).unwrap();
+            let tensors = ours.iter().chain([("bn1.num_batches_tracked", counter)]);
+            let theirs = tensors.map(|(name, view)| (format!("{prefix}{name}"), view));
+            let theirs = safetensors::serialize(theirs, None).unwrap();
+            assert_eq!(decode_weights(&network, "x", &theirs).as_ref(), Ok(weights), "'{prefix}'");
+        }
+        let zeros = [0; 4 * 27 * 8];
+        let doubles = TensorView::new(Dtype::F64, vec![4, 3, 3, 3], &zeros).unwrap();
+        let doubles = safetensors::serialize([("conv1.weight", doubles)], None).unwrap();
+        for (bytes, part) in [(doubles.as_slice(), "F64, not F32"), (b"PK\x03\x04....", "torch.save")] {
+            let error = decode_weights(&network, "x", bytes).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
     }
 
     #[test]

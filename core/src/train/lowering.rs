@@ -52,6 +52,11 @@ impl Place {
     }
 }
 
+/// The buffer of a node that gives vectors.
+pub fn output_name(node: &str) -> String {
+    format!("output of {node}")
+}
+
 /// Lowers one pass of `network` into a recording.
 pub struct Lowering<'a> {
     pub network: &'a Network,
@@ -201,12 +206,12 @@ impl Lowering<'_> {
                 Place::Planes(y)
             }
             Operation::GlobalAveragePool => {
-                let features = self.vector(&format!("output of {label}"), shape);
+                let features = self.vector(&output_name(label), shape);
                 pool::forward(self.rec, label, self.network.shapes[node.input.0], x, features);
                 Place::Fixed(features)
             }
             Operation::Dense { dense, weight } => {
-                let logits = self.vector(&format!("output of {label}"), shape);
+                let logits = self.vector(&output_name(label), shape);
                 let bindings = [x, self.parameter(*weight), self.parameter(weight + 1), logits];
                 dense.forward(self.rec, label, bindings);
                 Place::Fixed(logits)

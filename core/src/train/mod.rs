@@ -6,6 +6,7 @@ pub mod checkpoint;
 mod config;
 mod estimate;
 mod events;
+mod logits;
 mod lowering;
 mod memory;
 mod metrics;

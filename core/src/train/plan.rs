@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::lowering::{Arenas, Lowering, PackedAt};
+use super::lowering::{Arenas, Lowering, PackedAt, output_name};
 use super::memory::{Memory, PlanePool};
 use crate::gpu::{Binding, BufferId, BufferTable, Command, Fill, GpuError, Job, Recording};
 use crate::nets::{Network, Operation};
@@ -374,6 +374,12 @@ impl Plan {
         let parameters = self.memory.table.whole(self.chunks[chunk].parameters);
         flip_bit::flip(&mut rec, parameters, element, (replica - self.chunks[chunk].replicas.start) as u32);
         rec
+    }
+
+    /// Where a forward pass leaves the logits, `[R][N][K]`, of the chunk that it ran last.
+    pub fn logits(&mut self) -> BufferId {
+        let name = output_name(self.network.nodes.last().map_or("", |node| &node.name));
+        self.memory.named(&name, 0)
     }
 
     /// The chunk that a replica is in.

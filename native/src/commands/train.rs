@@ -231,7 +231,7 @@ fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights, Fai
     };
     let bytes = std::fs::read(path).map_err(|error| Failure::file("read --init", path, &error))?;
     decode_weights(network, &path.display().to_string(), &bytes)
-        .map_err(|error| Failure::other(format!("--init: {error}: give a safetensors file of {}", network.name)))
+        .map_err(|error| Failure::other(format!("--init: {error}; give a safetensors file of {}", network.name)))
 }
 
 fn start_failure(error: TrainError, config: &RunConfig) -> Failure {

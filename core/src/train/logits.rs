@@ -1,0 +1,38 @@
+//! What the networks of a run answer, for comparison with other implementations.
+
+use super::trainer::{Kind, TrainError, Trainer};
+use crate::gpu::Submitter;
+
+impl Trainer {
+    /// Logits of each replica on the test images, `[N][K]`, with running statistics as in an evaluation.
+    ///
+    /// # Errors
+    /// The GPU.
+    pub async fn logits(&mut self) -> Result<Vec<Vec<f32>>, TrainError> {
+        let buffer = self.plan.logits();
+        let classes = self.network.shapes[self.network.logits().0].channels as usize;
+        let mut logits = vec![Vec::new(); self.config.ks.len()];
+        let mut next = 0;
+        loop {
+            let mut upload = vec![0; self.plan.upload_layout.bytes as usize];
+            let Some(samples) = self.batches.test(next, &self.plan.upload_layout, &mut upload) else {
+                return Ok(logits);
+            };
+            self.buffers.write(&self.context, self.plan.upload, 0, &upload);
+            for (index, chunk) in self.plan.chunks.iter().enumerate() {
+                let mut submitter = Submitter::new(&self.context);
+                submitter.run(&self.programs[&Kind::Input(samples)], &self.buffers);
+                submitter.run(&self.programs[&Kind::Evaluate(index, samples)], &self.buffers);
+                submitter.submit();
+                // Chunks share the buffer: it is read before the next one writes it.
+                let values = samples as usize * classes;
+                let bytes = (chunk.replicas.len() * values * 4) as u64;
+                let read = self.readback.read(&self.context, &self.buffers, (buffer, 0, bytes)).await?;
+                let read: Vec<f32> = bytemuck::pod_collect_to_vec(&read);
+                let replicas = logits[chunk.replicas.clone()].iter_mut();
+                replicas.zip(read.chunks(values)).for_each(|(all, new)| all.extend_from_slice(new));
+            }
+            next += samples as usize;
+        }
+    }
+}
