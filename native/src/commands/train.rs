@@ -156,8 +156,9 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner) -> Result<ExitCode,
     let folder = RunFolder::claim(out)?;
     let mut journal = Journal::open(&folder)?;
     let recovered = Checkpoints::of(&folder).recover(&network, &config.train, journal.last_step()?);
+    let instead = if recovered.state.is_some() { "going on from an older one" } else { "beginning anew" };
     for line in &recovered.damaged {
-        warn(format!("{line}: going on from an older one"));
+        warn(format!("{line}: {instead}"));
     }
     let (manifest, warning) = match (&recovered.state, Manifest::read(&folder)) {
         (Some(state), Some(old)) => old.continued(manifest, state.step, out)?,
