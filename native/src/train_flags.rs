@@ -35,6 +35,7 @@ pub struct RunFlags {
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder, where
     /// `lastbit data fetch` puts them]
     #[arg(long, value_name = "PATH", help_heading = "Data")]
+    #[serde(skip)]
     data_dir: Option<PathBuf>,
     /// One replica for each divisor; all are compared with the first [default: 1,3,5,7,9,11]
     #[arg(
@@ -115,6 +116,7 @@ pub struct RunFlags {
     checkpoint_every: Option<String>,
     /// Start from these weights: safetensors with torchvision's names
     #[arg(long, value_name = "FILE", help_heading = "Network")]
+    #[serde(skip)]
     init: Option<PathBuf>,
     /// Fault injector: flip the last bit of one element of one replica after one step, to see the control lamp turn red
     #[arg(long, value_name = "TENSOR:INDEX:STEP:REPLICA", value_parser = checked::<FlipBitText>, help_heading = "Replicas")]

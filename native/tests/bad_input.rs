@@ -86,6 +86,21 @@ fn a_missing_folder_and_a_missing_command_are_named() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_path_that_is_no_text_is_named() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let out = scratch("no-text").join("run");
+    for flag in ["--data-dir", "--init"] {
+        let flags = ["--out", text(&out), flag];
+        let line = SMALL.iter().chain(&flags).map(std::ffi::OsStr::new);
+        let ended = command(line.chain([std::ffi::OsStr::from_bytes(b"bad\xff")])).output().unwrap().into();
+        assert_refused(&ended, 2, &[flag, "not Unicode", "rename"]);
+    }
+    assert!(!out.exists());
+}
+
+#[test]
 fn bad_flags_of_bench_are_one_line() {
     for (flags, parts) in [
         (["--repeats", "0"], ["--repeats", "0"]),
