@@ -1,6 +1,7 @@
 #import math
 // Softmax cross-entropy of one sample a thread: loss = ln(sum of e^(l - max)) - (l_label - max), whether the largest
-// logit is the label's (a tie goes to the first), and dlogit = (softmax - onehot) / N.
+// logit is the label's (a tie goes to the first), and dlogit = (softmax - onehot) / N. The loss of logits that are not
+// finite is NaN.
 // Constants: K.
 
 @group(0) @binding(1) var<storage, read> logits: array<f32>;             // [R][N][K]
@@ -25,7 +26,9 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         }
     }
     var sum = 0.0;
+    var is_sound = true;
     for (var k = 0u; k < K; k++) {
+        is_sound = is_sound && is_finite(logits[at + k]);
         sum += exp_finite(logits[at + k] - largest);
     }
     let label = labels[n];
@@ -35,5 +38,5 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
     // Bounded, so that the sum over a batch does not overflow either.
     let loss = log_positive(sum) + min(largest - logits[at + label], 1e30);
-    scores[sample] = vec2f(loss, select(0.0, 1.0, winner == label));
+    scores[sample] = vec2f(nan_unless(is_sound, loss), select(0.0, 1.0, winner == label));
 }

@@ -122,7 +122,7 @@ fn max_pools_keep_the_rules() {
     let alone = run(&TrainConfig { ks: vec![3], ..config.clone() });
     assert!(bits(&reference.state, 1) == bits(&alone.state, 0), "k = 3 alone");
     let tuning =
-        Tuning { tile: Tile { rows: 4 }, dispatch_flops: Some(1_000_000), chunk_replicas: Some(2), fill: Fill::Junk };
+        Tuning { tile: Tile { rows: 1 }, dispatch_flops: Some(1_000_000), chunk_replicas: Some(2), fill: Fill::Junk };
     let other = run_tuned(&config, tuning);
     assert!((0..3).all(|r| bits(&reference.state, r) == bits(&other.state, r)), "chunks, splits, tiles and junk");
 }

@@ -35,6 +35,7 @@ pub struct RunFlags {
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder, where
     /// `lastbit data fetch` puts them]
     #[arg(long, value_name = "PATH", help_heading = "Data")]
+    #[serde(skip)]
     data_dir: Option<PathBuf>,
     /// One replica for each divisor; all are compared with the first [default: 1,3,5,7,9,11]
     #[arg(
@@ -46,16 +47,16 @@ pub struct RunFlags {
     )]
     ks: Option<Vec<u32>>,
     /// Seed of initial weights, order and augmentation [default: 1]
-    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true, help_heading = "Replicas")]
+    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Replicas")]
     seed: Option<u64>,
     /// Seed of the initial weights alone [default: --seed]
-    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true, help_heading = "Replicas")]
+    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Replicas")]
     seed_init: Option<u64>,
     /// Seed of the sample order alone [default: --seed]
-    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true, help_heading = "Replicas")]
+    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Replicas")]
     seed_order: Option<u64>,
     /// Seed of the augmentation alone [default: --seed]
-    #[arg(long, value_name = "N", value_parser = seed(), allow_negative_numbers = true, help_heading = "Replicas")]
+    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Replicas")]
     seed_augment: Option<u64>,
     /// Samples in a batch [default: 128]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Optimiser")]
@@ -76,7 +77,7 @@ pub struct RunFlags {
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording")]
     epochs: Option<u32>,
     /// End after so many steps, unless --epochs ends the run before
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording")]
+    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Length and recording")]
     steps: Option<u64>,
     /// Epochs between learning-rate decays, 0 for none [default: 40]
     #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Optimiser")]
@@ -88,7 +89,7 @@ pub struct RunFlags {
     #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Length and recording")]
     eval_every: Option<u32>,
     /// Steps between layer-wise lines in metrics.jsonl [default: dense at the start, sparser later]
-    #[arg(long, value_name = "STEPS", allow_negative_numbers = true, help_heading = "Length and recording")]
+    #[arg(long, value_name = "STEPS", value_parser = whole(), allow_negative_numbers = true, help_heading = "Length and recording")]
     log_every: Option<u64>,
     /// No random crop and flip
     #[arg(long = "no-augment", action = ArgAction::SetTrue, help_heading = "Data")]
@@ -116,6 +117,7 @@ pub struct RunFlags {
     /// Start from these weights: safetensors in float32 with torchvision's names, as PyTorch saves a state dict; `module.`
     /// before all names and further tensors are ignored
     #[arg(long, value_name = "FILE", help_heading = "Network")]
+    #[serde(skip)]
     init: Option<PathBuf>,
     /// Fault injector: flip the last bit of one element of one replica after one step, to see the control lamp turn red
     #[arg(long, value_name = "TENSOR:INDEX:STEP:REPLICA", value_parser = checked::<FlipBitText>, help_heading = "Replicas")]
@@ -150,7 +152,7 @@ fn checked<T: FromStr<Err: Display> + Display>(text: &str) -> Result<String, Str
 }
 
 /// TOML's integers end at 2^63 - 1.
-fn seed() -> impl clap::builder::TypedValueParser<Value = u64> {
+fn whole() -> impl clap::builder::TypedValueParser<Value = u64> {
     clap::value_parser!(u64).range(0..=i64::MAX as u64)
 }
 
@@ -183,7 +185,13 @@ mod tests {
 
     #[test]
     fn bad_names_are_refused_at_once() {
-        for flags in [["--net", "resnet9"], ["--dataset", "imagenet"], ["--flip-bit", "a:b"], ["--seed", "-1"]] {
+        for flags in [
+            ["--net", "resnet9"],
+            ["--dataset", "imagenet"],
+            ["--flip-bit", "a:b"],
+            ["--seed", "-1"],
+            ["--steps", "18446744073709551615"],
+        ] {
             assert!(Line::try_parse_from([&["train"], &flags[..]].concat()).is_err(), "{flags:?}");
         }
     }

@@ -44,6 +44,19 @@ fn equal_runs_have_equal_files_and_green_controls() {
 }
 
 #[test]
+fn a_run_that_blows_up_says_so() {
+    let out = scratch("blow-up").join("run");
+    let ended = train(&["--steps", "6", "--lr", "1e30"], &out);
+    let lines = json_lines(&out.join("metrics.jsonl"));
+    let last = lines.iter().rfind(|line| line["kind"] == "step").unwrap();
+    assert!(last["loss"].as_array().unwrap().iter().all(Value::is_null) && last["nonfinite"] == true, "{last}");
+    let evaluated = lines.last().unwrap();
+    assert!(evaluated["test_loss"][0].is_null() && evaluated["nonfinite"] == true, "{evaluated}");
+    assert!(ended.out.contains("loss NaN"), "{ended:?}");
+    assert!(!ended.out.contains("00000000"), "{ended:?}");
+}
+
+#[test]
 fn a_flipped_bit_turns_the_lamp_red() {
     let out = scratch("flip").join("run");
     // Replica 2 has k = 2, a control; one element of one convolution differs right after the step.

@@ -9,7 +9,8 @@ fn steepened(z: vec4f) -> vec4f {
 
 fn activate(z: vec4f) -> vec4f {
     if (ACTIVATION == 1u) {
-        return max(z, vec4f(0.0));
+        // No max, which would turn NaN into 0 and let a network that has blown up look healthy.
+        return select(z, vec4f(0.0), z <= vec4f(0.0));
     }
     if (ACTIVATION == 2u) {
         return z * sigmoid4(steepened(z));

@@ -4,6 +4,10 @@ fn chan_merge(a: vec3f, b: vec3f) -> vec3f {
     if (b.x == 0.0) {
         return a;
     }
+    // The first set of a lane: taken as it is, for the square of its distance from nothing may overflow.
+    if (a.x == 0.0) {
+        return b;
+    }
     let n = a.x + b.x;
     let share = b.x / n;
     let distance = b.y - a.y;

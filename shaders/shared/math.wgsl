@@ -1,6 +1,16 @@
 // exp, log and the sigmoid from + - * / and bits alone: drivers differ in theirs by many ulps (software ones by
 // thousands), and the same formula everywhere is what lets devices be compared.
 
+// By the bits, because compilers may assume that there is neither infinity nor NaN.
+fn is_finite(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
+}
+
+// `value`, or NaN: what bounds and clamps have hidden must show.
+fn nan_unless(is_sound: bool, value: f32) -> f32 {
+    return bitcast<f32>(select(0x7fc00000u, bitcast<u32>(value), is_sound));
+}
+
 // e^x within 2 ulp for -87 <= x <= 88; clamped outside, so that the result stays a finite normal number.
 fn exp_finite(value: f32) -> f32 {
     let x = clamp(value, -87.0, 88.0);

@@ -108,8 +108,13 @@ fn verdict(metrics: &str) -> Result<String> {
     let steps = lines.context("metrics.jsonl")?.into_iter().filter(|line| line["kind"] == "step");
     let steps = steps.map(serde_json::from_value).collect::<Result<Vec<Step>, _>>().context("metrics.jsonl")?;
     let last = steps.last().context("the run has no steps")?;
-    let losses: Vec<f64> = steps.iter().rev().take(LAST_STEPS).filter_map(|step| *step.loss.first()?).collect();
-    let loss = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
+    let losses: Option<Vec<f64>> = steps.iter().map(|step| step.loss.first().copied().flatten()).collect();
+    let losses = losses.context("the loss of the run is not finite")?;
+    let last_losses = &losses[losses.len().saturating_sub(LAST_STEPS)..];
+    let loss = last_losses.iter().sum::<f64>() / last_losses.len() as f64;
+    if loss >= losses[0] {
+        bail!("the network has not learned: its loss was {:.2} and is {loss:.2}", losses[0]);
+    }
     let (Some(distance), &[_, control, different]) = (last.rel_l1.get(2).copied().flatten(), &last.differing[..])
     else {
         bail!("the run has not three replicas, or its numbers are not finite");
@@ -126,7 +131,7 @@ fn verdict(metrics: &str) -> Result<String> {
          k = 3 differs from k = 1 in {different} of its weights; their mean relative distance is {distance:.1e}.\n\
          Three copies, the same start, the same images, the same arithmetic: what separates them is the last bit.",
         steps.len(),
-        losses.len(),
+        last_losses.len(),
     ))
 }
 
@@ -134,21 +139,26 @@ fn verdict(metrics: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn metrics(control: u64, different: u64) -> String {
-        let step = |step: u64| {
+    /// Two steps; `loss` is what k = 1 has in the second.
+    fn metrics_with(loss: &str, control: u64, different: u64) -> String {
+        let step = |step: u64, loss: &str| {
             format!(
-                r#"{{"kind":"step","step":{step},"loss":[0.5,0.5,0.25],"rel_l1":[0.0,0.0,0.03],"differing":[0,{control},{different}]}}"#
+                r#"{{"kind":"step","step":{step},"loss":[{loss},0.5,0.25],"rel_l1":[0.0,0.0,0.03],"differing":[0,{control},{different}]}}"#
             )
         };
         let layers = r#"{"kind":"layers","step":1,"rel_l1":{"conv1.weight":0.5}}"#;
-        format!("{}\n{layers}\n{}\n", step(1), step(2))
+        format!("{}\n{layers}\n{}\n", step(1, "2.0"), step(2, loss))
+    }
+
+    fn metrics(control: u64, different: u64) -> String {
+        metrics_with("0.5", control, different)
     }
 
     #[test]
     fn the_verdict_names_what_was_measured() {
         let text = verdict(&metrics(0, 77)).unwrap();
         assert!(
-            text.contains("After 2 steps") && text.contains("0.50") && text.contains("77") && text.contains("3.0e-2")
+            text.contains("After 2 steps") && text.contains("1.25") && text.contains("77") && text.contains("3.0e-2")
         );
     }
 
@@ -156,6 +166,8 @@ mod tests {
     fn a_run_that_shows_nothing_fails() {
         assert!(verdict(&metrics(1, 77)).unwrap_err().to_string().contains("k = 2 differs"));
         assert!(verdict(&metrics(0, 0)).unwrap_err().to_string().contains("k = 3 does not differ"));
+        assert!(verdict(&metrics_with("null", 0, 77)).unwrap_err().to_string().contains("not finite"));
+        assert!(verdict(&metrics_with("2.5", 0, 77)).unwrap_err().to_string().contains("has not learned"));
         assert!(verdict("").unwrap_err().to_string().contains("no steps"));
         assert!(verdict("{\"kind\":\"step\"}").is_err());
     }

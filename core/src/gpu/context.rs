@@ -237,10 +237,11 @@ impl Context {
         &self.summary
     }
 
-    /// Bytes that one storage binding may span.
+    /// Bytes that one storage binding may span: what the adapter allows, and no more floats than a u32 counts, as kernels
+    /// do.
     #[must_use]
     pub fn max_binding_bytes(&self) -> u64 {
-        self.summary.max_binding_bytes.min(self.summary.max_buffer_bytes)
+        self.summary.max_binding_bytes.min(self.summary.max_buffer_bytes).min(4 << 32)
     }
 
     /// Bytes that may be allocated in all, where known.

@@ -191,3 +191,25 @@ fn batch_norms_of_odd_shapes() {
     }
     failures.finish();
 }
+
+#[test]
+fn large_values_do_not_overflow() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(13);
+    // Squares of these are beyond float32; their distances from each other are not.
+    let norm = BatchNorm { shape: Shape::new(3, 6, 5), activation: None, shortcut: false };
+    let mut case = Case::new(&mut random, norm, 33, 2);
+    case.y.iter_mut().flatten().for_each(|y| *y = 1e25);
+    let outputs = outputs_by_any_setting(&mut failures, "1e25", 2, &[], |setting| case.run(&gpu, setting));
+    let plane = (norm.shape.height * norm.shape.width) as usize;
+    for (replica, shift) in case.shift.iter().enumerate() {
+        let (_, a) = &outputs[1];
+        let expected: Vec<_> = (0..a[replica].len()).map(|i| shift[i / plane % shift.len()]).collect();
+        failures.equal_bits("what does not vary becomes the shift", &a[replica], &expected);
+        for (what, values) in &outputs {
+            failures.check(values[replica].iter().all(|v| v.is_finite()), || format!("{what}: {:?}", values[replica]));
+        }
+    }
+    failures.finish();
+}

@@ -153,6 +153,30 @@ fn losses() {
 }
 
 #[test]
+fn losses_of_logits_that_are_not_finite_are_nan() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let setting = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
+    for (loss, classes) in [(Loss::SoftmaxCrossEntropy, 3), (Loss::SigmoidBinaryCrossEntropy, 1)] {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in 0..classes as usize {
+                // The second of three samples, whose label is each class in turn.
+                let mut logits = vec![0.5; 3 * classes as usize];
+                logits[classes as usize + place] = bad;
+                for label in 0..classes.max(2) {
+                    let outputs = run_loss(&gpu, &setting, loss, classes, &[logits.clone()], &[0, label, 1]);
+                    let is_nan: Vec<_> = outputs[1].1[0].iter().map(|l| l.is_nan()).collect();
+                    failures.check(is_nan == [false, true, false] && outputs[3].1[0][0].is_nan(), || {
+                        format!("{loss:?} of {bad} at {place}, label {label}: {outputs:?}")
+                    });
+                }
+            }
+        }
+    }
+    failures.finish();
+}
+
+#[test]
 fn losses_of_extreme_logits_are_finite() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();

@@ -55,7 +55,7 @@ fn activations() {
 fn activations_of_extreme_values_are_finite() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
-    let extremes: Vec<f32> = [0.0, 1e-38, 1e-20, 17.0, 86.9, 87.1, 100.0, 1e4, 1e20, 1e38, f32::MAX]
+    let extremes: Vec<f32> = [0.0, 2e-38, 1e-20, 17.0, 86.9, 87.1, 100.0, 1e4, 1e20, 1e38, f32::MAX]
         .iter()
         .flat_map(|v| [*v, -*v])
         .collect();
@@ -128,6 +128,20 @@ fn global_average_pool() {
                 failures.equal_bits(&format!("{name}: g [{r}] of one pixel"), &outputs[1].1[r], &dfeatures[r]);
             }
         }
+    }
+    failures.finish();
+}
+
+#[test]
+fn activations_do_not_hide_nan() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let setting = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
+    for kind in ACTIVATIONS {
+        let y = vec![vec![1.0, f32::NAN, -1.0, f32::from_bits(0xffc0_0001)]];
+        let outputs = run(&gpu, &setting, Shape::new(1, 1, 4), kind, [&y, &[vec![1.0; 4]]]);
+        let is_nan: Vec<_> = outputs[0].1[0].iter().map(|a| a.is_nan()).collect();
+        failures.check(is_nan == [false, true, false, true], || format!("{kind:?}: {outputs:?}"));
     }
     failures.finish();
 }

@@ -9,7 +9,9 @@ use lastbit_core::data::Dataset;
 use lastbit_core::gpu::{AdapterChoice, Context};
 use lastbit_core::nets::Network;
 use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
-use lastbit_core::train::{FlipBit, MemoryLimits, Plan, Start, State, TrainError, Trainer, Tuning, Weights, plan};
+use lastbit_core::train::{
+    FlipBit, MemoryLimits, Plan, Start, State, TrainError, Trainer, Tuning, Weights, memory_estimate, plan,
+};
 use pollster::block_on;
 use serde_json::json;
 
@@ -138,13 +140,24 @@ fn prepare(config: RunConfig, memory_budget: Option<u64>) -> Result<Prepared, Fa
     config.train.validate()?;
     let choice = config.host.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
     let mut context = block_on(Context::new(&choice))?;
+    let free = host_memory::budget().filter(|_| context.adapter().software);
     let dataset = datasets::load(&config.train, config.host.data_dir.as_deref())?;
-    let budget = memory_budget.or_else(|| host_memory::budget().filter(|_| context.adapter().software));
+    let planned = |total: Option<u64>| {
+        let limits = MemoryLimits { binding: context.max_binding_bytes(), total };
+        plan(&config.train, &dataset, &Tuning::default(), limits)
+    };
+    let budget = match (memory_budget, free) {
+        (None, Some(free)) => {
+            // Images, kernels and checkpoints come out of the same memory.
+            let memory = memory_estimate(&context, &mut planned(None)?, &dataset);
+            Some(free.saturating_sub(memory.host + memory.kernels))
+        }
+        (given, _) => given,
+    };
+    let plan = planned(budget)?;
     if let Some(bytes) = budget {
         context = context.with_memory_budget(bytes);
     }
-    let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
-    let plan = plan(&config.train, &dataset, &Tuning::default(), limits)?;
     Ok(Prepared { config, dataset: Rc::new(dataset), context: Rc::new(context), plan })
 }
 
@@ -156,8 +169,9 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner) -> Result<ExitCode,
     let folder = RunFolder::claim(out)?;
     let mut journal = Journal::open(&folder)?;
     let recovered = Checkpoints::of(&folder).recover(&network, &config.train, journal.last_step()?);
+    let instead = if recovered.state.is_some() { "going on from an older one" } else { "beginning anew" };
     for line in &recovered.damaged {
-        warn(format!("{line}: going on from an older one"));
+        warn(format!("{line}: {instead}"));
     }
     let (manifest, warning) = match (&recovered.state, Manifest::read(&folder)) {
         (Some(state), Some(old)) => old.continued(manifest, state.step, out)?,

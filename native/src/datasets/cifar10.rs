@@ -50,11 +50,14 @@ fn read_folder(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         .map(|name| {
             let path = folder.join(name);
             let failed = |error| Failure::file("read", &path, &error);
-            let mut file = File::open(&path).map_err(failed)?;
-            check_length(&path.display().to_string(), file.metadata().map_err(failed)?.len())?;
+            let file = File::open(&path).map_err(failed)?;
+            let shown = path.display().to_string();
+            check_length(&shown, file.metadata().map_err(failed)?.len())?;
             let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(failed)?;
-            Ok((path.display().to_string(), bytes))
+            // One byte more than there may be shows that there is more, where the length was not told (a device, a pipe).
+            file.take(FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+            check_length(&shown, bytes.len() as u64)?;
+            Ok((shown, bytes))
         })
         .collect()
 }

@@ -78,8 +78,13 @@ impl Screen {
 
 /// `k=3 loss 2.3021 rel_l1 4.1e-9`; the first replica is what the others are compared with.
 fn replica_text(ks: &[u32], replica: usize, step: &StepEvent) -> String {
-    let loss = format!("k={} loss {:.4}", ks[replica], step.loss[replica]);
+    let loss = format!("k={} loss {}", ks[replica], loss_text(step.loss[replica].into()));
     if replica == 0 { loss } else { format!("{loss} rel_l1 {}", divergence_text(step.rel_l1[replica])) }
+}
+
+/// Four decimals, and powers of ten for a loss that has blown up.
+pub fn loss_text(loss: f64) -> String {
+    if loss.abs() < 1e6 { format!("{loss:.4}") } else { format!("{loss:.3e}") }
 }
 
 fn divergence_text(rel_l1: f64) -> String {
@@ -88,15 +93,13 @@ fn divergence_text(rel_l1: f64) -> String {
 
 /// `epoch 1 (step 391): train loss 1.52 1.53, test loss 1.31 1.33, test accuracy 52.10 51.88 %`.
 fn epoch_text(epoch: &EpochEvent) -> String {
-    let list = |values: &[f64], digits: usize| {
-        values.iter().map(|value| format!("{value:.digits$}")).collect::<Vec<_>>().join(" ")
-    };
+    let list = |values: &[f64], show: fn(f64) -> String| values.iter().copied().map(show).collect::<Vec<_>>().join(" ");
     format!(
         "epoch {} (step {}): train loss {}, test loss {}, test accuracy {} %",
         epoch.epoch,
         epoch.step,
-        list(&epoch.train_loss, 4),
-        list(&epoch.test_loss, 4),
-        list(&epoch.test_accuracy, 2),
+        list(&epoch.train_loss, loss_text),
+        list(&epoch.test_loss, loss_text),
+        list(&epoch.test_accuracy, |percent| format!("{percent:.2}")),
     )
 }

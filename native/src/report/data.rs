@@ -64,7 +64,8 @@ pub struct Epoch {
     pub test_accuracy: Vec<f64>,
 }
 
-/// No loss of a network that learns. The kernels keep losses finite, so that one that has blown up may still have a number.
+/// No loss of a network that learns. The loss of finite logits is finite, so that one that has blown up may still have a
+/// number.
 const BLOWN_UP: f64 = 1e6;
 
 /// What the controls say.

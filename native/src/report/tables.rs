@@ -7,6 +7,7 @@ use super::data::RunData;
 use super::html::{data, escape, table};
 use super::numbers::{number, thousands};
 use crate::failure::Failure;
+use crate::progress::loss_text;
 use crate::run_config::RunConfig;
 
 /// The last numbers of every replica.
@@ -32,8 +33,8 @@ pub fn finals(run: &RunData) -> String {
         };
         vec![
             name(run, replica),
-            step(&run.steps.loss, |x| format!("{x:.4}")),
-            epoch(|epoch| &epoch.test_loss, |x| format!("{x:.4}")),
+            step(&run.steps.loss, loss_text),
+            epoch(|epoch| &epoch.test_loss, loss_text),
             epoch(|epoch| &epoch.test_accuracy, |x| format!("{x:.2} %")),
             step(&run.steps.rel_l1, number),
             step(&run.steps.max_ulp, |x| format!("{} ulp", thousands(x as u64))),

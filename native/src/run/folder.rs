@@ -54,6 +54,8 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
 /// A run folder that this process alone writes to.
 pub struct RunFolder {
     path: PathBuf,
+    /// True if there was no such folder.
+    is_new: bool,
     /// Held until the end.
     _lock: File,
 }
@@ -61,6 +63,7 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes the folder where there is none and locks it.
     pub fn claim(path: &Path) -> Result<Self, Failure> {
+        let is_new = !path.exists();
         fs::create_dir_all(path).map_err(|error| Failure::file("make the run folder", path, &error))?;
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(path.join(LOCK_FILE));
         let lock = lock.map_err(|error| Failure::file("write to the run folder", path, &error))?;
@@ -75,7 +78,7 @@ impl RunFolder {
                 )));
             }
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), is_new, _lock: lock })
     }
 
     /// A file of the folder.
@@ -91,8 +94,20 @@ impl RunFolder {
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
-        // One that stays behind does no harm: it is not locked.
+        // What stays behind does no harm: the lock is not held, and empty files count as nothing.
         let _ = fs::remove_file(self.file(LOCK_FILE));
+        if self.file(CONFIG_FILE).exists() {
+            return;
+        }
+        // The run was refused before it began.
+        for file in [METRICS_FILE, TIMING_FILE].map(|name| self.file(name)) {
+            if fs::metadata(&file).is_ok_and(|data| data.len() == 0) {
+                let _ = fs::remove_file(file);
+            }
+        }
+        if self.is_new {
+            let _ = fs::remove_dir(&self.path);
+        }
     }
 }
 

@@ -166,6 +166,6 @@ mod tests {
         assert!(RunFolder::claim(&path).is_err());
         drop(folder);
         assert!(RunFolder::claim(&path).is_ok());
-        std::fs::remove_dir_all(path).unwrap();
+        assert!(!path.exists(), "a folder without a run stays behind");
     }
 }

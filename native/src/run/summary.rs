@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::folder::RunFolder;
 use super::lamp::Lamp;
 use crate::failure::Failure;
+use crate::progress::loss_text;
 use crate::terminal::columns;
 
 const SUMMARY_FILE: &str = "summary.json";
@@ -120,11 +121,11 @@ impl Summary {
             vec![
                 r.to_string(),
                 k.to_string(),
-                number(step, "loss", |x| format!("{x:.4}")),
+                number(step, "loss", loss_text),
                 number(step, "rel_l1", |x| if x == 0.0 { "0".to_owned() } else { format!("{x:.2e}") }),
                 number(step, "max_ulp", |x| x.to_string()),
                 number(step, "differing", |x| x.to_string()),
-                number(epoch, "test_loss", |x| format!("{x:.4}")),
+                number(epoch, "test_loss", loss_text),
                 number(epoch, "test_accuracy", |x| format!("{x:.2} %")),
                 self.fingerprints.get(r).cloned().unwrap_or_default(),
             ]

@@ -119,6 +119,16 @@ fn archives_that_are_not_whole_are_refused() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_file_without_an_end_is_refused() {
+    let home = scratch("endless");
+    small_cifar10(&home);
+    fs::remove_file(home.join("data_batch_5.bin")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", home.join("data_batch_5.bin")).unwrap();
+    assert_refused(&info("cifar10", &home), 1, &["data_batch_5.bin", "30730000"]);
+}
+
+#[test]
 fn damaged_and_foreign_files_are_named() {
     type Damage = (usize, fn(&Path), &'static [&'static str]);
     let damages: &[Damage] = &[
