@@ -98,7 +98,7 @@ impl RunConfig {
             if was != is && !grows {
                 let show = |value: Option<&Value>| value.map_or("none".to_owned(), Value::to_string);
                 return Err(Failure::usage(format!(
-                    "{}: the run in '{}' has {}, not {}: leave it away to go on, or give another --out",
+                    "{}: the run in '{}' has {}, not {}: leave it out to go on, or give another --out",
                     flag_of(key),
                     folder.display(),
                     show(was),

@@ -84,6 +84,23 @@ fn given_weights_start_a_run() {
     let read = |run: &std::path::Path, name| fs::read(run.join(name)).unwrap();
     assert_eq!(read(&first, "init.safetensors"), read(&second, "init.safetensors"));
     assert_eq!(read(&first, "metrics.jsonl"), read(&second, "metrics.jsonl"));
+    // Values that are no numbers: the last tensor but the running statistics ends with one of them.
+    let (broken, bytes) = (home.join("broken.safetensors"), fs::read(&init).unwrap());
+    let mut infinite = bytes.clone();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let tensors: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    let end = tensors["fc.bias"]["data_offsets"][1].as_u64().unwrap() as usize;
+    infinite[8 + header + end - 4..8 + header + end].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    fs::write(&broken, infinite).unwrap();
+    let out = home.join("refused");
+    let flags = [SMALL, &["--init", text(&broken), "--out", text(&out)]].concat();
+    assert_refused(&lastbit(&flags), 1, &["--init", "fc.bias", "not finite"]);
+    // A file without end.
+    #[cfg(unix)]
+    {
+        let flags = [SMALL, &["--init", "/dev/zero", "--out", text(&out)]].concat();
+        assert_refused(&lastbit(&flags), 1, &["--init", "/dev/zero", "too long"]);
+    }
     // Weights of another width.
     let out = home.join("wide");
     let wide = [&SMALL[..3], &["--dataset", "synthetic", "--init", text(&init), "--out", text(&out)]];

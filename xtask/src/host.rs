@@ -114,6 +114,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn cargo_run_runs_lastbit() {
+        // The README's lines say `cargo run --release -- train ...`.
+        let mut cargo = process::command("cargo", &["metadata", "--no-deps", "--format-version", "1"]);
+        let metadata = process::capture(&mut cargo, Duration::from_secs(300)).unwrap();
+        let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+        let members = metadata["workspace_default_members"].as_array().unwrap();
+        let is_lastbit = |id: &serde_json::Value| id.as_str().is_some_and(|id| id.contains("/native#"));
+        assert!(members.len() == 1 && is_lastbit(&members[0]), "{members:?}");
+    }
+
+    #[test]
     fn node_versions_are_read() {
         assert_eq!(major_of("v20.20.2\n"), Some(20));
         assert_eq!(major_of("v8.0.0"), Some(8));

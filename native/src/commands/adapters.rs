@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if adapters.is_empty() {
         return Err(GpuError::NoAdapter { looked_in: "Vulkan, Metal, DX12".to_owned() }.into());
     }
-    let head = ["index", "name", "kind", "backend", "driver", "software", "binding", "buffer", "timestamps"];
+    let head = ["index", "name", "kind", "backend", "driver", "software", "max binding", "max buffer", "timestamps"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(adapters.iter().enumerate().map(|(index, adapter)| row(index, adapter)));
     columns(&rows).iter().for_each(say);

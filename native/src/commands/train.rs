@@ -1,5 +1,6 @@
 //! `lastbit train`: from flags to a run that is finished, stopped or refused.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -193,6 +194,12 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner) -> Result<ExitCode,
         .map_err(|error| start_failure(error, &config))?;
     if let Some(flip) = &config.host.flip_bit {
         check_flip(&flip.0, trainer.total_steps())?;
+        let replica = flip.0.replica;
+        if let (Some(k), false) = (config.train.ks.get(replica), config.train.controls().contains(&replica)) {
+            warn(format!(
+                "--flip-bit: replica {replica} (k = {k}) is no control, so no lamp will turn red; --ks 1,3,2 has one at 2"
+            ));
+        }
         block_on(trainer.flip_bit(flip.0.clone()))?;
     }
 
@@ -243,9 +250,32 @@ fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights, Fai
     let Some(path) = &config.host.init else {
         return Ok(Weights::initial(network, config.train.seed_init.unwrap_or(config.train.seed)));
     };
-    let bytes = std::fs::read(path).map_err(|error| Failure::file("read --init", path, &error))?;
-    decode_weights(network, &path.display().to_string(), &bytes)
-        .map_err(|error| Failure::other(format!("--init: {error}; give a safetensors file of {}", network.name)))
+    let remedy = format!("give a safetensors file of {}", network.name);
+    let bytes = read_bounded(path, 16 * network.parameter_count() + MOST_BESIDE_WEIGHTS)
+        .map_err(|error| Failure::file("read --init", path, &error))?;
+    let Some(bytes) = bytes else {
+        return Err(Failure::other(format!("--init: '{}' is far too long: {remedy}", path.display())));
+    };
+    let weights = decode_weights(network, &path.display().to_string(), &bytes)
+        .map_err(|error| Failure::other(format!("--init: {error}; {remedy}")))?;
+    let tensors = weights.parameters.iter().zip(&network.parameters);
+    if let Some((_, parameter)) = tensors.into_iter().find(|(values, _)| values.iter().any(|v| !v.is_finite())) {
+        let (path, name) = (path.display(), &parameter.name);
+        return Err(Failure::other(format!(
+            "--init: '{path}': tensor '{name}' has values that are not finite; {remedy}"
+        )));
+    }
+    Ok(weights)
+}
+
+/// What a state dict may hold beside the network's own tensors.
+const MOST_BESIDE_WEIGHTS: u64 = 64 << 20;
+
+/// The bytes of a file of at most `most`; `None` if it goes on.
+fn read_bounded(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 fn start_failure(error: TrainError, config: &RunConfig) -> Failure {
@@ -302,7 +332,9 @@ fn conclude(outcome: Outcome, summary: &Summary, out: &Path) {
         return say(format!("stopped after step {step}; go on with: lastbit train --out '{out}' --resume"));
     }
     summary.table().iter().for_each(say);
-    say(format!("files in {out}: config.toml, manifest.json, metrics.jsonl, timing.jsonl, summary.json, checkpoint/"));
+    say(format!(
+        "files in {out}: config.toml, manifest.json, metrics.jsonl, timing.jsonl, init.safetensors, summary.json, checkpoint/"
+    ));
     if !summary.is_control_red() && !summary.lamp().controls().is_empty() {
         say("control green: 0 bits differ");
     }

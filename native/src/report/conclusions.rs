@@ -45,6 +45,9 @@ pub fn shown(run: &RunData) -> Vec<String> {
             about(most)
         ));
     }
+    if most == 0.0 && others.iter().any(|&r| run.departure(r).is_some()) {
+        points.push("The copies met again: at this learning rate rounding is damped.".to_owned());
+    }
     points.extend(accuracies(run));
     points
 }
@@ -58,14 +61,17 @@ fn accuracies(run: &RunData) -> Option<String> {
     let span = range(values.iter().copied(), |accuracy| format!("{accuracy:.2} %"))?;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let deviation = (values.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
-    Some(if deviation == 0.0 {
-        format!("Test accuracy is {span} for {names} alike: too coarse a measure to tell these copies apart.")
-    } else {
-        format!(
-            "Test accuracy of {names}: {span}, standard deviation {deviation:.2} percentage points. That is noise from the \
-             last bit alone."
-        )
-    })
+    if deviation == 0.0 {
+        let is_apart = run.others().iter().any(|&r| run.steps.rel_l1[r].last().is_some_and(|distance| *distance > 0.0));
+        let why = if is_apart { ": too coarse a measure to tell these copies apart" } else { "" };
+        return Some(format!("Test accuracy is {span} for {names} alike{why}."));
+    }
+    // Two numbers have a distance; a deviation begins with three. Its form is the paper's.
+    let spread = match values.len() {
+        2 => format!("{:.2} percentage points apart", (values[0] - values[1]).abs()),
+        n => format!("standard deviation {deviation:.2} percentage points (over {n} copies, ddof 0)"),
+    };
+    Some(format!("Test accuracy of {names}: {span}, {spread}. Nothing but the last bit separates these copies."))
 }
 
 /// How fast the first replica that leaves grows, while it does.
@@ -132,7 +138,7 @@ pub fn meaning_of_k(run: &RunData) -> &'static str {
     match run.config.train.perturbation {
         Perturbation::Divide => {
             "Each update d of a weight is divided by k, correctly rounded, and the learning rate is multiplied by k: \
-             p ← p − (lr · k) · (d / k). On paper the two k cancel. In float32 the quotient is rounded, which moves the last bit. \
+             p ← p − (lr · k) · (d / k). On paper the two k cancel. In float32 the quotient and lr · k are rounded: the update moves in its last bit, a small weight by several of its own. \
              Dividing by a power of two is exact and moves none: such copies are the controls."
         }
         Perturbation::Reciprocal => {

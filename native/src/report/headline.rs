@@ -84,8 +84,8 @@ fn departure(run: &RunData, gone: &[usize]) -> String {
 fn controls(run: &RunData) -> String {
     match run.controls().as_slice() {
         [] => "the run has no control".to_owned(),
-        [one] => format!("the control {} stayed at exactly 0 bits", run.label(*one)),
-        more => format!("the controls {} stayed at exactly 0 bits", run.labels(more)),
+        [one] => format!("the control {} never differed in a bit", run.label(*one)),
+        more => format!("the controls {} never differed in a bit", run.labels(more)),
     }
 }
 

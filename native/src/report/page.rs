@@ -148,7 +148,7 @@ fn conclusions(run: &RunData) -> String {
          <dt>Relative L1</dt><dd>For a tensor a and the first copy's b: mean over the elements of 2|a − b| / (|a| + |b|), with \
          0/0 = 0. A run's value is the unweighted mean over all convolution weights, shortcuts included.</dd>\n\
          <dt>ulp</dt><dd>Unit in the last place: the step from one float32 to the next. Two weights one ulp apart differ in their \
-         last bit.</dd>\n\
+         last bit; two of opposite sign are up to 2 × 10⁹ apart, so the curve jumps where a weight crosses zero.</dd>\n\
          <dt>Control</dt><dd>A copy that must equal the first bit for bit. It is compared on the GPU after every step; that it \
          stays at 0 shows that order, memory and neighbours have no influence.</dd>\n</dl>\n\
          <p class=\"cite\">After Yuxin Sun, Dong Lao, Ganesh Sundaramoorthi and Anthony Yezzi, <cite>Surprising Instabilities in \
