@@ -194,13 +194,13 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner) -> Result<ExitCode,
         .map_err(|error| start_failure(error, &config))?;
     if let Some(flip) = &config.host.flip_bit {
         check_flip(&flip.0, trainer.total_steps())?;
+        block_on(trainer.flip_bit(flip.0.clone()))?;
         let replica = flip.0.replica;
         if let (Some(k), false) = (config.train.ks.get(replica), config.train.controls().contains(&replica)) {
             warn(format!(
                 "--flip-bit: replica {replica} (k = {k}) is no control, so no lamp will turn red; --ks 1,3,2 has one at 2"
             ));
         }
-        block_on(trainer.flip_bit(flip.0.clone()))?;
     }
 
     interrupt::install()?;
