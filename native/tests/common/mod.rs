@@ -1,7 +1,6 @@
 //! What the tests of the program share: running it, scratch folders, the files of a run.
 
-// Every test file compiles this module anew and uses its own part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test program uses a part of these helpers")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
