@@ -1,12 +1,11 @@
 #import mac
-// Gradient of a 3x3 convolution (padding 1, stride 1 or 2) by its weights, one partial sum for each block of pixels:
-// partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,S h+kh-1,S w+kw-1].
+// Gradient of a 3x3 convolution (stride 1, padding 1) by its weights, one partial sum for each block of pixels:
+// partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,h+kh-1,w+kw-1].
 //
 // A block is a strip of 4 columns x all rows x IMAGES images. A thread computes 9 taps of TILE_K output channels of
 // one input channel; rows of x stay in registers while the window moves down.
 // Order inside a block: image, row, column. conv_dweight_reduce adds the blocks.
-// Constants: C, K, HEIGHT, WIDTH (of dy), STRIDE, X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES,
-// TILE_C (1), TILE_K, SHARED_INPUT.
+// Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), IMAGES, TILE_K, SHARED_INPUT.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
@@ -16,25 +15,19 @@ const STRIPS = (WIDTH + 3u) / 4u;
 const GROUPS_K = (K + TILE_K - 1u) / TILE_K;
 const THREADS = C * GROUPS_K;
 
+// Columns w - 1 ... w + 4 of a row of x.
 struct Window {
     left: f32,
-    near: vec4f,
-    far: vec4f,
+    middle: vec4f,
+    right: f32,
 }
 
-// Columns S w - 1 ... of a row of x; with stride 1 only far.x is used.
 fn window(at: u32) -> Window {
-    if (STRIDE == 1u) {
-        return Window(x[at].w, x[at + 1u], vec4f(x[at + 2u].x, 0.0, 0.0, 0.0));
-    }
-    return Window(x[at].w, x[at + 1u], x[at + 2u]);
+    return Window(x[at].w, x[at + 1u], x[at + 2u].x);
 }
 
 fn add_row(d: vec4f, v: Window, acc: vec3f) -> vec3f {
-    if (STRIDE == 1u) {
-        return mac3(d.w, vec3f(v.near.zw, v.far.x), mac3(d.z, v.near.yzw, mac3(d.y, v.near.xyz, mac3(d.x, vec3f(v.left, v.near.xy), acc))));
-    }
-    return mac3(d.w, v.far.yzw, mac3(d.z, vec3f(v.near.w, v.far.xy), mac3(d.y, v.near.yzw, mac3(d.x, vec3f(v.left, v.near.xy), acc))));
+    return mac3(d.w, vec3f(v.middle.zw, v.right), mac3(d.z, v.middle.yzw, mac3(d.y, v.middle.xyz, mac3(d.x, vec3f(v.left, v.middle.xy), acc))));
 }
 
 @compute @workgroup_size(64)
@@ -52,27 +45,20 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     // A group may reach beyond K; those threads read channel K - 1 again and write nothing.
     var ks: array<u32, TILE_K>;
     for (var j = 0u; j < TILE_K; j++) {
-        ks[j] = min(group * TILE_K + j, K - 1u) * Y_PLANE;
+        ks[j] = min(group * TILE_K + j, K - 1u) * PLANE;
     }
     let images = min(IMAGES, job.samples - first_image);
     var acc: array<array<vec3f, 3>, TILE_K>;
     for (var i = 0u; i < images; i++) {
         let n = first_image + i;
         let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
-        var xi = (input_sample * C + c) * X_PLANE + STRIDE * strip;
-        var yi = (r * job.samples + n) * K * Y_PLANE + Y_ROW + 1u + strip;
+        var xi = (input_sample * C + c) * PLANE + strip;
+        var yi = (r * job.samples + n) * K * PLANE + ROW + 1u + strip;
         var v0 = window(xi);
-        var v1 = v0;
-        if (STRIDE == 1u) {
-            v1 = window(xi + X_ROW);
-            xi += X_ROW;
-        }
+        xi += ROW;
+        var v1 = window(xi);
         for (var h = 0u; h < HEIGHT; h++) {
-            if (STRIDE == 2u) {
-                v1 = window(xi + X_ROW);
-                xi += X_ROW;
-            }
-            xi += X_ROW;
+            xi += ROW;
             let v2 = window(xi);
             for (var j = 0u; j < TILE_K; j++) {
                 let d = dy[yi + ks[j]];
@@ -80,13 +66,9 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
                 acc[j][1] = add_row(d, v1, acc[j][1]);
                 acc[j][2] = add_row(d, v2, acc[j][2]);
             }
-            yi += Y_ROW;
-            if (STRIDE == 1u) {
-                v0 = v1;
-                v1 = v2;
-            } else {
-                v0 = v2;
-            }
+            yi += ROW;
+            v0 = v1;
+            v1 = v2;
         }
     }
     if (thread >= THREADS * blocks) {

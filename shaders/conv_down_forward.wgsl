@@ -1,11 +1,14 @@
 #import mac
-// 3x3 convolution, stride 2, padding 1: y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,2h+kh-1,2w+kw-1].
-// A thread computes TILE_ROWS x 4 pixels of 4 output channels. Order: c, then kh, then kw.
-// Constants: C, K, HEIGHT, WIDTH (output), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, SHARED_INPUT.
+// 3x3 convolution (padding 1) and 1x1 convolution, stride 2, of the same input:
+// y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,2h+kh-1,2w+kw-1], s[n,k,h,w] = sum over c of v[k,c] * x[n,c,2h,2w].
+// A thread computes TILE_ROWS x 4 pixels of 4 channels of both. Order: c, then kh, then kw; of s: c.
+// Constants: C, K, HEIGHT, WIDTH (output), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> packed: array<vec4f>; // [R][K/4][C][9], four k in a vector
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<storage, read> packed: array<vec4f>;          // [R][K/4][C][9], four k in a vector
+@group(0) @binding(3) var<storage, read> packed_shortcut: array<vec4f>; // [R][K/4][C]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> s: array<vec4f>;
 
 const TILES_X = (WIDTH + 3u) / 4u;
 const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
@@ -41,6 +44,17 @@ fn add_taps(
     }
 }
 
+// The shortcut's tap: the centre of the nine.
+fn add_centre(acc: ptr<function, Accumulators>, near: ptr<function, Vectors>, far: ptr<function, Vectors>, w: vec4f) {
+    for (var i = 0u; i < TILE_ROWS; i++) {
+        let centre = vec4f((*near)[2u * i + 1u].xz, (*far)[2u * i + 1u].xz);
+        (*acc)[0][i] = mac4(w.x, centre, (*acc)[0][i]);
+        (*acc)[1][i] = mac4(w.y, centre, (*acc)[1][i]);
+        (*acc)[2][i] = mac4(w.z, centre, (*acc)[2][i]);
+        (*acc)[3][i] = mac4(w.w, centre, (*acc)[3][i]);
+    }
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let tiles = TILES_X * TILES_Y * job.samples;
@@ -52,10 +66,11 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let group = t / tiles;
     let r = tile.y;
 
-    let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
-    var xi = input_sample * C * X_PLANE + 2u * ty * TILE_ROWS * X_ROW + 2u * tx;
+    var xi = (r * job.samples + n) * C * X_PLANE + 2u * ty * TILE_ROWS * X_ROW + 2u * tx;
     var wi = (r * job.packed_stride) / 4u + group * C * 9u;
+    let vi = (r * job.packed_stride) / 4u + group * C;
     var acc: Accumulators;
+    var acc_shortcut: Accumulators;
     for (var c = 0u; c < C; c++) {
         var left: Scalars;
         var near: Vectors;
@@ -68,6 +83,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         add_taps(&acc, &left, &near, &far, 0u, wi);
         add_taps(&acc, &left, &near, &far, 1u, wi);
         add_taps(&acc, &left, &near, &far, 2u, wi);
+        add_centre(&acc_shortcut, &near, &far, packed_shortcut[vi + c]);
         xi += X_PLANE;
         wi += 9u;
     }
@@ -75,12 +91,19 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         return;
     }
     let mask = column_mask(tx * 4u, WIDTH);
+    let first = ((r * job.samples + n) * K + group * 4u) * Y_PLANE + (ty * TILE_ROWS + 1u) * Y_ROW + 1u + tx;
+    // One loop for each output, for the same reason.
     for (var j = 0u; j < 4u; j++) {
-        let k = group * 4u + j;
         for (var i = 0u; i < TILE_ROWS; i++) {
-            let h = ty * TILE_ROWS + i;
-            if (k < K && h < HEIGHT) {
-                y[((r * job.samples + n) * K + k) * Y_PLANE + (h + 1u) * Y_ROW + 1u + tx] = acc[j][i] * mask;
+            if (group * 4u + j < K && ty * TILE_ROWS + i < HEIGHT) {
+                y[first + j * Y_PLANE + i * Y_ROW] = acc[j][i] * mask;
+            }
+        }
+    }
+    for (var j = 0u; j < 4u; j++) {
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            if (group * 4u + j < K && ty * TILE_ROWS + i < HEIGHT) {
+                s[first + j * Y_PLANE + i * Y_ROW] = acc_shortcut[j][i] * mask;
             }
         }
     }
