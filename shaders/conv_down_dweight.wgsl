@@ -3,9 +3,8 @@
 // partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,2h+kh-1,2w+kw-1],
 // partial_shortcut[block][k][c] = sum over the block of ds[n,k,h,w] * x[n,c,2h,2w].
 //
-// Blocks and order as in conv3x3_dweight. A thread computes 9 taps and the shortcut of TILE_K output channels of one input
-// channel.
-// Constants: C, K, HEIGHT, WIDTH (of dy), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, TILE_K.
+// Blocks and order as in conv3x3_dweight. A thread computes 9 taps and the shortcut of TILE_K x TILE_C channels.
+// Constants: C, K, HEIGHT, WIDTH (of dy), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, TILE_C, TILE_K.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
@@ -14,8 +13,9 @@
 @group(0) @binding(5) var<storage, read_write> partial_shortcut: array<f32>; // [R][blocks][K][C]
 
 const STRIPS = (WIDTH + 3u) / 4u;
+const GROUPS_C = (C + TILE_C - 1u) / TILE_C;
 const GROUPS_K = (K + TILE_K - 1u) / TILE_K;
-const THREADS = C * GROUPS_K;
+const THREADS = GROUPS_C * GROUPS_K;
 
 // Columns 2 w - 1 ... 2 w + 7 of a row of x.
 struct Window {
@@ -24,8 +24,15 @@ struct Window {
     far: vec4f,
 }
 
-fn window(at: u32) -> Window {
-    return Window(x[at].w, x[at + 1u], x[at + 2u]);
+alias Windows = array<Window, TILE_C>; // [c]
+
+fn windows(at: u32, cs: ptr<function, array<u32, TILE_C>>) -> Windows {
+    var w: Windows;
+    for (var l = 0u; l < TILE_C; l++) {
+        let i = at + (*cs)[l];
+        w[l] = Window(x[i].w, x[i + 1u], x[i + 2u]);
+    }
+    return w;
 }
 
 fn add_row(d: vec4f, v: Window, acc: vec3f) -> vec3f {
@@ -41,39 +48,48 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
     let thread = (job.first_tile + tile.x) * 64u + lane;
     let t = min(thread, THREADS * blocks - 1u);
-    let c = t % C;
-    let group = (t / C) % GROUPS_K;
+    let c = (t % GROUPS_C) * TILE_C;
+    let k = ((t / GROUPS_C) % GROUPS_K) * TILE_K;
     let block = t / THREADS;
     let strip = block % STRIPS;
     let first_image = (block / STRIPS) * IMAGES;
     let r = tile.y;
 
-    // A group may reach beyond K; those threads read channel K - 1 again and write nothing.
+    // Tiles may reach beyond C and K; those threads read the last channel again and write nothing.
+    var cs: array<u32, TILE_C>;
+    for (var l = 0u; l < TILE_C; l++) {
+        cs[l] = min(c + l, C - 1u) * X_PLANE;
+    }
     var ks: array<u32, TILE_K>;
     for (var j = 0u; j < TILE_K; j++) {
-        ks[j] = min(group * TILE_K + j, K - 1u) * Y_PLANE;
+        ks[j] = min(k + j, K - 1u) * Y_PLANE;
     }
     let images = min(IMAGES, job.samples - first_image);
-    var acc: array<array<vec3f, 3>, TILE_K>;
-    var acc_shortcut: array<f32, TILE_K>;
+    var acc: array<array<array<vec3f, 3>, TILE_C>, TILE_K>; // [k][c][kh], lanes are kw
+    var acc_shortcut: array<array<f32, TILE_C>, TILE_K>;
     for (var i = 0u; i < images; i++) {
         let n = r * job.samples + first_image + i;
-        var xi = (n * C + c) * X_PLANE + 2u * strip;
+        var xi = n * C * X_PLANE + 2u * strip;
         var yi = n * K * Y_PLANE + Y_ROW + 1u + strip;
-        var v0 = window(xi);
+        var v0 = windows(xi, &cs);
         for (var h = 0u; h < HEIGHT; h++) {
-            let v1 = window(xi + X_ROW);
+            var v1 = windows(xi + X_ROW, &cs);
             xi += 2u * X_ROW;
-            let v2 = window(xi);
+            var v2 = windows(xi, &cs);
             for (var j = 0u; j < TILE_K; j++) {
                 let d = dy[yi + ks[j]];
-                acc[j][0] = add_row(d, v0, acc[j][0]);
-                acc[j][1] = add_row(d, v1, acc[j][1]);
-                acc[j][2] = add_row(d, v2, acc[j][2]);
+                for (var l = 0u; l < TILE_C; l++) {
+                    acc[j][l][0] = add_row(d, v0[l], acc[j][l][0]);
+                    acc[j][l][1] = add_row(d, v1[l], acc[j][l][1]);
+                    acc[j][l][2] = add_row(d, v2[l], acc[j][l][2]);
+                }
             }
             // A loop of its own, so that compilers that unroll only so much unroll both.
             for (var j = 0u; j < TILE_K; j++) {
-                acc_shortcut[j] = add_centre(ds[yi + ks[j]], v1, acc_shortcut[j]);
+                let d = ds[yi + ks[j]];
+                for (var l = 0u; l < TILE_C; l++) {
+                    acc_shortcut[j][l] = add_centre(d, v1[l], acc_shortcut[j][l]);
+                }
             }
             yi += Y_ROW;
             v0 = v2;
@@ -82,21 +98,23 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (thread >= THREADS * blocks) {
         return;
     }
-    for (var j = 0u; j < TILE_K; j++) {
-        let k = group * TILE_K + j;
-        if (k < K) {
-            let at = (((r * blocks + block) * K + k) * C + c) * 9u;
-            for (var kh = 0u; kh < 3u; kh++) {
-                partial[at + kh * 3u] = acc[j][kh].x;
-                partial[at + kh * 3u + 1u] = acc[j][kh].y;
-                partial[at + kh * 3u + 2u] = acc[j][kh].z;
+    for (var l = 0u; l < TILE_C; l++) {
+        for (var j = 0u; j < TILE_K; j++) {
+            if (k + j < K && c + l < C) {
+                let at = (((r * blocks + block) * K + k + j) * C + c + l) * 9u;
+                for (var kh = 0u; kh < 3u; kh++) {
+                    partial[at + kh * 3u] = acc[j][l][kh].x;
+                    partial[at + kh * 3u + 1u] = acc[j][l][kh].y;
+                    partial[at + kh * 3u + 2u] = acc[j][l][kh].z;
+                }
             }
         }
     }
-    for (var j = 0u; j < TILE_K; j++) {
-        let k = group * TILE_K + j;
-        if (k < K) {
-            partial_shortcut[((r * blocks + block) * K + k) * C + c] = acc_shortcut[j];
+    for (var l = 0u; l < TILE_C; l++) {
+        for (var j = 0u; j < TILE_K; j++) {
+            if (k + j < K && c + l < C) {
+                partial_shortcut[((r * blocks + block) * K + k + j) * C + c + l] = acc_shortcut[j][l];
+            }
         }
     }
 }

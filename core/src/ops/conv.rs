@@ -18,8 +18,8 @@ impl Default for Tile {
     }
 }
 
-/// Output channels that a thread of the weight gradient computes.
-const DWEIGHT_K: u32 = 8;
+/// Input and output channels that a thread of the weight gradient computes.
+const DWEIGHT: [u32; 2] = [4, 4];
 
 /// A convolution layer.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +101,8 @@ impl Conv {
     /// Gradient by the weights: partial sums into `partial`, their sum into the arena from `gradient` on.
     pub fn dweight(&self, rec: &mut Recording, label: &str, [x, dy, partial, gradient]: [Binding; 4]) {
         let (c, k, pixels) = (self.input.channels, self.out_channels, self.output());
-        let constants: [(&str, Constant); 9] = [
+        let [tile_c, tile_k] = DWEIGHT;
+        let constants: [(&str, Constant); 10] = [
             ("C", c.into()),
             ("K", k.into()),
             ("HEIGHT", pixels.height.into()),
@@ -109,11 +110,12 @@ impl Conv {
             ("ROW", pixels.row().into()),
             ("PLANE", pixels.plane().into()),
             ("IMAGES", block_images(pixels).into()),
-            ("TILE_K", DWEIGHT_K.into()),
+            ("TILE_C", tile_c.into()),
+            ("TILE_K", tile_k.into()),
             ("SHARED_INPUT", self.shared_input.into()),
         ];
         let blocks = blocks(pixels, rec.job.samples);
-        let threads = u64::from(c * k.div_ceil(DWEIGHT_K)) * u64::from(blocks);
+        let threads = u64::from(c.div_ceil(tile_c) * k.div_ceil(tile_k)) * u64::from(blocks);
         let kernel = Kernel::new(shader!("conv3x3_dweight"), &constants);
         let work = self.work(rec);
         rec.dispatch(label, kernel, &[x, dy, partial], workgroups(threads), work);

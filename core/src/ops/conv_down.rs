@@ -5,8 +5,10 @@
 use super::{Shape, Tile, conv, workgroups};
 use crate::gpu::{Binding, Constant, Kernel, Recording, Shader, Work, shader};
 
-/// Output channels that a thread of the weight gradients computes.
-const DWEIGHT_K: u32 = 16;
+/// Output channels that a thread of the forward kernel computes.
+const FORWARD_K: u32 = 8;
+/// Input and output channels that a thread of the weight gradients computes.
+const DWEIGHT: [u32; 2] = [2, 8];
 
 /// A pair of layers. Of everything that comes twice, the 3x3 convolution's is the first.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +95,7 @@ impl ConvDown {
         let rows = tile.rows.clamp(1, out.height);
         let kernel = self.kernel(shader!("conv_down_forward"), out, &[("TILE_ROWS", rows.into())]);
         let tiles = u64::from(out.quads() * out.height.div_ceil(rows)) * u64::from(rec.job.samples);
-        let threads = tiles * u64::from(out.channels.div_ceil(4));
+        let threads = tiles * u64::from(out.channels.div_ceil(FORWARD_K));
         let work = self.work(rec);
         rec.dispatch(label, kernel, &[x, packed[0], packed[1], y[0], y[1]], workgroups(threads), work);
     }
@@ -110,7 +112,7 @@ impl ConvDown {
     ) {
         let dy_rows = self.output().height;
         // A row of dy makes two of dx.
-        let rows = (tile.rows / 2).clamp(1, dy_rows);
+        let rows = tile.rows.clamp(1, dy_rows);
         let kernel = self.kernel(shader!("conv_down_dinput"), self.input, &[("TILE_ROWS", rows.into())]);
         let tiles = u64::from(self.output().quads() * dy_rows.div_ceil(rows)) * u64::from(rec.job.samples);
         let threads = tiles * u64::from(self.input.channels.div_ceil(4));
@@ -122,10 +124,13 @@ impl ConvDown {
     pub fn dweight(&self, rec: &mut Recording, label: &str, tensors: WeightGradient) {
         let WeightGradient { x, dy, partial, gradient } = tensors;
         let out = self.output();
-        let more = [("IMAGES", conv::block_images(out).into()), ("TILE_K", DWEIGHT_K.into())];
+        let [tile_c, tile_k] = DWEIGHT;
+        let images = conv::block_images(out);
+        let more = [("IMAGES", images.into()), ("TILE_C", tile_c.into()), ("TILE_K", tile_k.into())];
         let kernel = self.kernel(shader!("conv_down_dweight"), out, &more);
         let blocks = conv::blocks(out, rec.job.samples);
-        let threads = u64::from(self.input.channels * self.out_channels.div_ceil(DWEIGHT_K)) * u64::from(blocks);
+        let threads =
+            u64::from(self.input.channels.div_ceil(tile_c) * self.out_channels.div_ceil(tile_k)) * u64::from(blocks);
         let work = self.work(rec);
         rec.dispatch(label, kernel, &[x, dy[0], dy[1], partial[0], partial[1]], workgroups(threads), work);
         for (i, elements) in self.weights().into_iter().enumerate() {
