@@ -12,7 +12,9 @@ use serde::Serialize;
 
 use super::churn::{Churn, disagreement};
 use super::figure::{Axis, Figure};
+use super::forms::{form, form_name, forms_of};
 use super::growth::{self, VISIBLE, exponential_phase, first_bit, median, reaches};
+use super::onset;
 use super::run::Run;
 use super::{Agreement, Cell, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
@@ -65,21 +67,6 @@ pub struct Flags {
     /// Forms of the perturbation to set beside each other at the smallest n [default: divide,reciprocal,nextafter]
     #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = form)]
     perturbation: Option<Vec<Perturbation>>,
-}
-
-fn form(text: &str) -> Result<Perturbation, String> {
-    [Perturbation::Divide, Perturbation::Reciprocal, Perturbation::Nextafter]
-        .into_iter()
-        .find(|form| form_name(*form) == text)
-        .ok_or_else(|| "use divide, reciprocal or nextafter".to_owned())
-}
-
-fn form_name(form: Perturbation) -> &'static str {
-    match form {
-        Perturbation::Divide => "divide",
-        Perturbation::Reciprocal => "reciprocal",
-        Perturbation::Nextafter => "nextafter",
-    }
 }
 
 /// The experiment.
@@ -137,10 +124,7 @@ impl Setup for Flags {
             points,
             steps: self.steps.or(is_quick.then_some(50)),
             test_limit: self.test_limit.or(is_quick.then_some(1000)),
-            perturbation: self
-                .perturbation
-                .clone()
-                .unwrap_or_else(|| vec![Perturbation::Divide, Perturbation::Reciprocal, Perturbation::Nextafter]),
+            perturbation: self.perturbation.clone().unwrap_or_else(forms_of),
         };
         for &n in &experiment.ns {
             experiment.config(n, experiment.seeds[0], Perturbation::Divide).validate()?;
@@ -216,8 +200,8 @@ impl Done {
         let index = run.tensors.iter().position(|name| name == tensor).unwrap_or(0);
         Self {
             n: (LARGEST_LR / run.config.lr).round() as u64,
-            tensor: of_tensor(&run, PERTURBED, index),
-            whole: run.steps.iter().copied().zip(run.rel_l1.iter().map(|line| line[PERTURBED])).collect(),
+            tensor: onset::of_tensor(&run, PERTURBED, index),
+            whole: onset::of_replica(&run, PERTURBED),
             churn: (1..predictions.len()).map(|r| disagreement(&predictions[0], &predictions[r])).collect(),
             run,
         }
@@ -230,11 +214,6 @@ impl Done {
     fn at(&self, step: u64) -> Option<f64> {
         self.whole.iter().find(|(at, _)| *at == step).map(|(_, distance)| *distance)
     }
-}
-
-/// Step and relative L1 of a tensor of a replica at each layers line.
-fn of_tensor(run: &Run, replica: usize, tensor: usize) -> Vec<(u64, f64)> {
-    run.layers.keys().filter_map(|&step| Some((step, run.tensor_at(step, replica, tensor)?))).collect()
 }
 
 impl Experiment for Fig2 {
@@ -302,6 +281,12 @@ impl Curve {
 }
 
 impl Fig2 {
+    /// The runs of the first seed by their rate.
+    fn first_seed<'a>(&self, main: &[&'a Done]) -> Vec<(String, &'a Run)> {
+        let runs = main.iter().filter(|done| done.run.config.seed == self.seeds[0]);
+        runs.map(|done| (format!("lr {}", done.lr()), &done.run)).collect()
+    }
+
     /// As published: a point every n steps. Where a run is shorter than a hundred points, all its steps.
     fn curves(&self, main: &[&Done]) -> Vec<Curve> {
         let curve = |&n: &u64| {
@@ -529,7 +514,7 @@ impl Fig2 {
             self.seeds[0]
         ));
         let mut figures = vec![distance, by_step];
-        figures.extend(self.layers_figure(main));
+        figures.extend(onset::figure("fig2-layers", &self.first_seed(main), PERTURBED));
         if forms.len() > 1 {
             let mut beside = Figure::new(
                 "fig2-forms",
@@ -547,33 +532,6 @@ impl Fig2 {
             ));
         }
         figures
-    }
-
-    /// Growth a step of each layer.
-    fn layers_figure(&self, main: &[&Done]) -> Option<Figure> {
-        let mut figure = Figure::new(
-            "fig2-layers",
-            "Growth while it is exponential, by layer",
-            Axis::linear("convolution, from the input (1) to the output"),
-            Axis::log("factor a step"),
-        );
-        let mut has_points = false;
-        for &n in &self.ns {
-            let Some(done) = main.iter().find(|done| done.n == n) else { continue };
-            let rates = (0..done.run.tensors.len()).filter_map(|tensor| {
-                let growth = exponential_phase(&of_tensor(&done.run, PERTURBED, tensor))?;
-                Some(((tensor + 1) as f64, growth.factor))
-            });
-            let rates: Vec<(f64, f64)> = rates.collect();
-            has_points |= !rates.is_empty();
-            figure = figure.dotted_line(format!("lr {}", LARGEST_LR / n as f64), rates);
-        }
-        has_points.then(|| {
-            figure.caption(
-                "Of a line through the logarithm of each layer's distance, from its first bit to 1 %. Layers that grow alike are one \
-                 instability of the whole network. Layers without an exponential phase have no point.",
-            )
-        })
     }
 
     fn tables(&self, main: &[&Done], forms: &[&Done], curves: &[Curve]) -> Vec<Table> {
@@ -607,38 +565,8 @@ impl Fig2 {
         for done in main.iter().chain(forms.iter().skip(1)) {
             runs.row(run_cells(done));
         }
-        let mut layers = Table::new(
-            "fig2-layers",
-            format!("Where and when it begins, seed {}", self.seeds[0]),
-            &[
-                ("n", "n"),
-                ("lr", "learning rate"),
-                ("tensor", "tensor"),
-                ("first_step", "first step that differs"),
-                ("growth_factor", "growth a step"),
-                ("growth_r2", "R²"),
-                ("step_1_percent", "1 % apart at step"),
-                ("rel_l1_last", "at the end"),
-            ],
-        )
-        .note("An empty cell: it did not happen in this run, or the phase is too short for a fit.");
-        for &n in &self.ns {
-            let Some(done) = main.iter().find(|done| done.n == n) else { continue };
-            for (tensor, name) in done.run.tensors.iter().enumerate() {
-                let points = of_tensor(&done.run, PERTURBED, tensor);
-                let growth = exponential_phase(&points);
-                layers.row([
-                    n.into(),
-                    done.lr().into(),
-                    name.clone().into(),
-                    first_bit(&points).into(),
-                    growth.map(|g| g.factor).into(),
-                    growth.map(|g| g.r_squared).into(),
-                    reaches(&points, VISIBLE).into(),
-                    points.last().map(|(_, distance)| *distance).into(),
-                ]);
-            }
-        }
+        let title = format!("Where and when it begins, seed {}", self.seeds[0]);
+        let layers = onset::table("fig2-layers", title, &self.first_seed(main), PERTURBED);
         let mut figure = Table::data(
             "fig2",
             "the curves of the figure, with every seed and the controls",

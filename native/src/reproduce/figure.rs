@@ -74,7 +74,7 @@ impl Axis {
 #[derive(Clone, Debug)]
 enum Layer {
     Line { points: Vec<(f64, f64)>, is_dotted: bool },
-    Scatter(Vec<(f64, f64)>),
+    Scatter { points: Vec<(f64, f64)>, is_small: bool },
     Band(Vec<(f64, f64, f64)>),
     Vertical(f64),
     Horizontal(f64),
@@ -141,7 +141,13 @@ impl Figure {
     /// Small points without a line, in the next colour.
     pub fn scatter(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         let style = self.colour();
-        self.with(label, style, Layer::Scatter(points)).counted()
+        self.with(label, style, Layer::Scatter { points, is_small: true }).counted()
+    }
+
+    /// Points that each count, without a line, in the next colour.
+    pub fn dots(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        let style = self.colour();
+        self.with(label, style, Layer::Scatter { points, is_small: false }).counted()
     }
 
     /// An area between two values at each x, in the colour of the line that comes next.
@@ -205,7 +211,7 @@ impl Figure {
     fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.series.iter().flat_map(|series| -> Box<dyn Iterator<Item = (f64, f64)>> {
             match &series.layer {
-                Layer::Line { points, .. } | Layer::Scatter(points) => Box::new(points.iter().copied()),
+                Layer::Line { points, .. } | Layer::Scatter { points, .. } => Box::new(points.iter().copied()),
                 Layer::Band(bounds) => Box::new(bounds.iter().flat_map(|&(x, low, high)| [(x, low), (x, high)])),
                 Layer::Vertical(x) => Box::new(std::iter::once((*x, f64::NAN))),
                 Layer::Horizontal(y) => Box::new(std::iter::once((f64::NAN, *y))),
@@ -330,7 +336,7 @@ impl Figure {
         for (row, series) in self.named().into_iter().enumerate() {
             let (left, middle) = (LEFT + PLOT[0] + 18.0, top + 8.0 + row as f64 * LINE);
             let sample = match series.layer {
-                Layer::Scatter(_) => format!("<path class=\"dots\" d=\"M{:.1},{middle:.1}h0\"/>", left + 12.0),
+                Layer::Scatter { .. } => format!("<path class=\"dots\" d=\"M{:.1},{middle:.1}h0\"/>", left + 12.0),
                 Layer::Band(_) => {
                     format!("<path class=\"area\" d=\"M{left:.1},{:.1}h24v10h-24z\"/>", middle - 5.0)
                 }
@@ -378,7 +384,10 @@ impl Plot {
     fn layer(&self, layer: &Layer, zeros: &mut usize) -> String {
         match layer {
             Layer::Line { points, is_dotted } => self.line(points, *is_dotted, zeros),
-            Layer::Scatter(points) => format!("<path class=\"dots small\" d=\"{}\"/>", self.scatter(points)),
+            Layer::Scatter { points, is_small } => {
+                let class = if *is_small { "dots small" } else { "dots" };
+                format!("<path class=\"{class}\" d=\"{}\"/>", self.scatter(points))
+            }
             Layer::Band(bounds) => {
                 let there = bounds.iter().map(|&(x, _, high)| self.at((x, high)));
                 let back = bounds.iter().rev().map(|&(x, low, _)| self.at((x, low)));

@@ -114,7 +114,7 @@ pub struct Table {
     /// Below it: what a reader has to know.
     pub note: String,
     /// Each column's name in the csv file, and its head in the page.
-    pub columns: Vec<(&'static str, String)>,
+    pub columns: Vec<(String, String)>,
     /// Cells in the order of the columns.
     pub rows: Vec<Vec<Cell>>,
     /// False for data too long to be read, which the page links only.
@@ -123,19 +123,19 @@ pub struct Table {
 
 impl Table {
     /// An empty table that the page shows.
-    pub fn new(name: &str, title: impl Into<String>, columns: &[(&'static str, &str)]) -> Self {
+    pub fn new(name: &str, title: impl Into<String>, columns: &[(&str, &str)]) -> Self {
         Self {
             name: name.to_owned(),
             title: title.into(),
             note: String::new(),
-            columns: columns.iter().map(|(name, head)| (*name, (*head).to_owned())).collect(),
+            columns: columns.iter().map(|(name, head)| ((*name).to_owned(), (*head).to_owned())).collect(),
             rows: Vec::new(),
             is_shown: true,
         }
     }
 
     /// Data for a csv file that the page links.
-    pub fn data(name: &str, title: impl Into<String>, columns: &[&'static str]) -> Self {
+    pub fn data(name: &str, title: impl Into<String>, columns: &[&str]) -> Self {
         let columns: Vec<(&str, &str)> = columns.iter().map(|name| (*name, *name)).collect();
         Self { is_shown: false, ..Self::new(name, title, &columns) }
     }
@@ -143,6 +143,12 @@ impl Table {
     /// With a note below.
     pub fn note(self, text: impl Into<String>) -> Self {
         Self { note: text.into(), ..self }
+    }
+
+    /// With a column more.
+    pub fn column(mut self, name: impl Into<String>, head: impl Into<String>) -> Self {
+        self.columns.push((name.into(), head.into()));
+        self
     }
 
     /// Appends a row.

@@ -55,10 +55,14 @@ mod fig2;
 mod figure;
 mod findings;
 mod folder;
+mod forms;
 mod growth;
+mod onset;
 mod page;
 mod run;
+mod statistics;
 mod study;
+mod table1;
 
 use std::path::{Path, PathBuf};
 
@@ -77,6 +81,8 @@ pub use study::{Forecast, Study};
 pub enum Which {
     /// Figure 2, right: distance of two copies for falling learning rates
     Fig2(Line<fig2::Flags>),
+    /// Table 1: spread of the test accuracy over k, beside that over seeds
+    Table1(Line<table1::Flags>),
 }
 
 impl Which {
@@ -84,6 +90,7 @@ impl Which {
     fn setup(&self) -> (&dyn Setup, Box<dyn Setup>, &Common) {
         match self {
             Self::Fig2(line) => line.setup(),
+            Self::Table1(line) => line.setup(),
         }
     }
 }

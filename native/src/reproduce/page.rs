@@ -172,7 +172,7 @@ fn shown(sheet: &Table) -> String {
     let note =
         if sheet.note.is_empty() { String::new() } else { format!("<p class=\"note\">{}</p>\n", escape(&sheet.note)) };
     format!(
-        "<div id=\"{}\"><h3>{}</h3>\n{}{note}</div>\n",
+        "<div id=\"table-{}\"><h3>{}</h3>\n{}{note}</div>\n",
         escape(&sheet.name),
         escape(&sheet.title),
         table("numbers", &head, &rows)

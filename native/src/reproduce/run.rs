@@ -94,11 +94,6 @@ impl Run {
         Ok(())
     }
 
-    /// Relative L1 of one tensor of one replica at a step that has its lines.
-    pub fn tensor_at(&self, step: u64, replica: usize, tensor: usize) -> Option<f64> {
-        self.layers.get(&step)?.get(replica)?.get(tensor).copied()
-    }
-
     /// True if no control ever differed in a convolution weight, nor in any parameter or momentum at the end.
     pub fn are_controls_zero(&self) -> bool {
         let controls = self.config.controls();

@@ -225,7 +225,9 @@ impl Study {
         let name = format!("predictions-{}", run.name);
         let prepared = if self.is_done(&name) { None } else { Some(self.prepared(&run.config)?) };
         self.piece(&name, |_| {
-            let Some(prepared) = prepared else { return Err(Failure::other("predictions are damaged: give the line again")) };
+            let Some(prepared) = prepared else {
+                return Err(Failure::other("predictions are damaged: give the line again"));
+            };
             let mut trainer = prepared.open(&run.path)?.trainer;
             let classes = trainer.network().shapes[trainer.network().logits().0].channels as usize;
             let logits = block_on(trainer.logits())?;
