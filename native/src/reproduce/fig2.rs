@@ -16,7 +16,7 @@ use super::forms::{form, form_name, forms_of};
 use super::growth::{self, VISIBLE, exponential_phase, first_bit, median, reaches};
 use super::onset;
 use super::run::Run;
-use super::{Agreement, Cell, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::{Agreement, Cell, Claim, Experiment, Findings, Forecast, Setup, Study, Table, as_text, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::{about, count, list, range};
 
@@ -88,10 +88,6 @@ struct Fig2 {
     steps: Option<u64>,
     test_limit: Option<usize>,
     perturbation: Vec<Perturbation>,
-}
-
-fn as_text<S: serde::Serializer>(net: &NetKind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(net)
 }
 
 impl Setup for Flags {

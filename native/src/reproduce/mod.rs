@@ -63,6 +63,7 @@ mod run;
 mod statistics;
 mod study;
 mod table1;
+mod threshold;
 
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,8 @@ pub enum Which {
     Fig2(Line<fig2::Flags>),
     /// Table 1: spread of the test accuracy over k, beside that over seeds
     Table1(Line<table1::Flags>),
+    /// The largest learning rate at which k = 3 stays close to k = 1
+    Threshold(Line<threshold::Flags>),
 }
 
 impl Which {
@@ -91,6 +94,7 @@ impl Which {
         match self {
             Self::Fig2(line) => line.setup(),
             Self::Table1(line) => line.setup(),
+            Self::Threshold(line) => line.setup(),
         }
     }
 }
@@ -168,6 +172,11 @@ pub trait Experiment {
 /// [`Experiment::settings`] of a struct whose fields are in kebab case.
 pub fn settings_of(experiment: &impl Serialize) -> Result<toml::Table, Failure> {
     toml::Table::try_from(experiment).map_err(Failure::usage)
+}
+
+/// For serde: what is text by `Display`.
+fn as_text<T: std::fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 /// Does what the line says, up to the report.
