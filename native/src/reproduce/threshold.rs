@@ -49,13 +49,13 @@ pub struct Flags {
     /// Largest relative L1, over all convolutions, that still counts as close [default: 0.001]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     distance: Option<f64>,
-    /// Learning rate times steps of each run [default: 10; --quick: 1]
+    /// Learning rate times steps of each run [default: 10; --quick: 3]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     scaled_time: Option<f64>,
     /// Smallest rate [default: 0.001; --quick: 0.01]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr_min: Option<f64>,
-    /// Largest rate [default: 0.2; --quick: 0.64]
+    /// Largest rate [default: 0.2; --quick: 0.16]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr_max: Option<f64>,
     /// Bisect until the two ends are at most this factor apart [default: 1.1; --quick: 1.25]
@@ -96,9 +96,9 @@ impl Setup for Flags {
             momentum: self.momentum.unwrap_or(0.0),
             seeds: self.seeds.clone().unwrap_or_else(|| if is_quick { vec![1] } else { vec![1, 2, 3] }),
             distance: pick(self.distance, 1e-3, 1e-3),
-            scaled_time: pick(self.scaled_time, 1.0, 10.0),
+            scaled_time: pick(self.scaled_time, 3.0, 10.0),
             lr_min: pick(self.lr_min, 0.01, 1e-3),
-            lr_max: pick(self.lr_max, 0.64, 0.2),
+            lr_max: pick(self.lr_max, 0.16, 0.2),
             precision: pick(self.precision, 1.25, 1.1),
             test_limit: self.test_limit.or(is_quick.then_some(256)),
         };
