@@ -1,18 +1,20 @@
 //! The largest learning rate at which k = 3 stays close to k = 1: a grid of rates over decades, then bisection of the
 //! logarithm between the last that stays and the first that leaves. Rates are compared at one scaled time, rate x steps.
 
+mod sheets;
+mod verdict;
+
 use clap::Args;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use serde::Serialize;
 
-use super::figure::{Axis, Figure};
 use super::growth::median;
 use super::run::Run;
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, as_text, onset, settings_of};
+use super::{Experiment, Findings, Forecast, Setup, Study, as_text, onset, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::{about, count, list};
+use crate::report::numbers::count;
 
 /// The pair, and a null control.
 const KS: [u32; 3] = [1, 3, 2];
@@ -20,8 +22,6 @@ const KS: [u32; 3] = [1, 3, 2];
 const PERTURBED: usize = 1;
 /// Rates of the first pass, its ends included.
 const GRID: u32 = 5;
-/// The paper's initial rate.
-const USUAL_LR: f64 = 0.1;
 /// No run is longer.
 const MOST_STEPS: f64 = 1e7;
 
@@ -277,159 +277,6 @@ fn bracket(probes: &[Probe], distance: f64) -> Option<(f64, f64)> {
 }
 
 impl Threshold {
-    fn claims(&self, probes: &[Probe]) -> Vec<Claim> {
-        let found = bracket(probes, self.distance);
-        let seeds = count(self.seeds.len() as u64, "seed");
-        let (low, high) = (&probes[0], &probes[probes.len() - 1]);
-        let threshold = Claim {
-            about: "A small enough rate removes the divergence".to_owned(),
-            paper: "The divergence can be eliminated by the choice of the learning rate.".to_owned(),
-            found: match found {
-                Some((below, above)) => format!(
-                    "Up to scaled time {} k = 3 stays within {} of k = 1 at lr {below} and leaves at lr {above}: the threshold is about {}.",
-                    self.scaled_time,
-                    self.distance,
-                    about((below * above).sqrt())
-                ),
-                None if low.median() > self.distance => {
-                    format!(
-                        "Even at lr {} it comes to {}: the threshold is below --lr-min.",
-                        low.lr,
-                        about(low.median())
-                    )
-                }
-                None => format!(
-                    "Even at lr {} it stays at {}: the threshold is above --lr-max.",
-                    high.lr,
-                    about(high.median())
-                ),
-            },
-            agrees: if found.is_some() { Agreement::Yes } else { Agreement::CannotTell },
-            certainty: format!(
-                "{seeds} a rate. A longer run could still leave: the threshold belongs to this scaled time and distance."
-            ),
-        };
-        let after = found.map_or(f64::INFINITY, |(_, above)| above);
-        let exceptions: Vec<String> = probes
-            .iter()
-            .filter(|probe| probe.lr > after && probe.median() <= self.distance)
-            .map(|probe| format!("lr {}", probe.lr))
-            .collect();
-        let monotone = Claim {
-            about: "The larger the rate, the larger the divergence".to_owned(),
-            paper: "Distances are ordered by the learning rate.".to_owned(),
-            found: match exceptions.as_slice() {
-                [] => {
-                    format!("Of {} none above the threshold comes back below it.", count(probes.len() as u64, "rate"))
-                }
-                some => format!("Above the threshold {} stayed close again.", list(some)),
-            },
-            agrees: match (found, exceptions.is_empty()) {
-                (None, _) => Agreement::CannotTell,
-                (_, is_ordered) => Agreement::of(is_ordered),
-            },
-            certainty: "Bisection finds one edge; it relies on this order.".to_owned(),
-        };
-        let usual = Claim {
-            about: format!("The usual rate {USUAL_LR} is beyond it"),
-            paper: "Common training takes place beyond the threshold: its instabilities are restrained, they do not blow up.".to_owned(),
-            found: found.map_or("No threshold was found.".to_owned(), |(below, above)| {
-                format!("The threshold lies between {below} and {above}.")
-            }),
-            agrees: match found {
-                Some((_, above)) if above <= USUAL_LR => Agreement::Yes,
-                Some((below, _)) if below >= USUAL_LR => Agreement::No,
-                _ => Agreement::CannotTell,
-            },
-            certainty: format!("For momentum {}, batch {} and this length.", self.momentum, self.batch_size),
-        };
-        let are_zero = probes.iter().all(|probe| probe.are_controls_zero);
-        let controls = Claim {
-            about: "The controls stay at zero".to_owned(),
-            paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.".to_owned(),
-            found: if are_zero {
-                format!("{}: 0 bits differ.", count((probes.len() * self.seeds.len()) as u64, "control"))
-            } else {
-                "A control differs: nothing here may be put down to k.".to_owned()
-            },
-            agrees: Agreement::of(are_zero),
-            certainty: "Sure: every weight is compared bit by bit on the GPU after every step.".to_owned(),
-        };
-        vec![threshold, monotone, usual, controls]
-    }
-
-    fn figures(&self, probes: &[Probe]) -> Vec<Figure> {
-        let medians = probes.iter().filter(|probe| probe.median().is_finite());
-        let mut by_rate = Figure::new(
-            "threshold",
-            format!("Largest distance up to scaled time {}", self.scaled_time),
-            Axis::log("learning rate").between(self.lr_min, self.lr_max),
-            Axis::log("relative L1 of k = 3 to k = 1, at most 2"),
-        );
-        if self.seeds.len() > 1 {
-            let ends = |probe: &Probe| {
-                let fold = |start, of: fn(f64, f64) -> f64| probe.largest.iter().copied().fold(start, of);
-                (probe.lr, fold(f64::INFINITY, f64::min), fold(0.0, f64::max).min(2.0))
-            };
-            by_rate = by_rate.band("", probes.iter().map(ends).collect());
-        }
-        by_rate = by_rate
-            .dotted_line("k = 3", medians.map(|probe| (probe.lr, probe.median())).collect())
-            .horizontal(format!("--distance {}", self.distance), self.distance);
-        if let Some((below, above)) = bracket(probes, self.distance) {
-            let threshold = (below * above).sqrt();
-            by_rate = by_rate.vertical(format!("threshold: {}", about(threshold)), threshold);
-        }
-        let many = if self.seeds.len() > 1 {
-            " Points are medians over the seeds, the area reaches from the smallest to the largest."
-        } else {
-            ""
-        };
-        let mut by_time = Figure::new(
-            "threshold-curves",
-            format!("The way there, seed {}", self.seeds[0]),
-            Axis::linear("scaled time (learning rate x steps)"),
-            Axis::log("relative L1 of k = 3 to k = 1, at most 2"),
-        );
-        for probe in probes {
-            by_time = by_time.line(format!("lr {}", probe.lr), probe.curve.clone());
-        }
-        vec![
-            by_rate.caption(format!(
-                "Each point is a training of its own; below the dashed line it counts as close.{many}"
-            )),
-            by_time
-                .horizontal(format!("--distance {}", self.distance), self.distance)
-                .caption("At equal scaled time small rates have taken more steps."),
-        ]
-    }
-
-    fn tables(&self, probes: &[Probe]) -> Vec<Table> {
-        let mut table = Table::new(
-            "threshold",
-            "Every rate that was tried",
-            &[("lr", "learning rate"), ("steps", "steps"), ("largest_median", "largest distance, median")],
-        );
-        for seed in &self.seeds {
-            table = table.column(format!("seed{seed}"), format!("seed {seed}"));
-        }
-        table = table.column("stays", "stays");
-        for probe in probes {
-            let stays = if probe.median() <= self.distance { "yes" } else { "no" };
-            let head = [probe.lr.into(), probe.steps.into(), probe.median().into()];
-            let seeds = probe.largest.iter().map(|largest| (*largest).into());
-            table.row(head.into_iter().chain(seeds).chain([stays.into()]));
-        }
-        let mut curves =
-            Table::data("threshold-curves", "every step of the first seed", &["lr", "step", "scaled_time", "rel_l1"]);
-        for probe in probes {
-            for (line, (time, distance)) in probe.curve.iter().enumerate() {
-                curves.row([probe.lr.into(), (line + 1).into(), (*time).into(), (*distance).into()]);
-            }
-        }
-        vec![table, curves]
-    }
-
     fn methods(&self) -> Vec<String> {
         vec![
             format!(
@@ -457,6 +304,7 @@ impl Threshold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reproduce::Agreement;
 
     fn threshold() -> Threshold {
         Threshold {
