@@ -81,10 +81,17 @@ pub use study::{Forecast, Study};
 #[derive(Debug, Subcommand)]
 pub enum Which {
     /// Figure 2, right: distance of two copies for falling learning rates
+    #[command(after_help = "Example: lastbit reproduce fig2 --n-max 8 --seeds 1,2,3,4,5 --out runs/fig2")]
     Fig2(Line<fig2::Flags>),
     /// Table 1: spread of the test accuracy over k, beside that over seeds
+    #[command(
+        after_help = "Example: lastbit reproduce table1 --rows vgg16:relu:cifar10 --seeds 1,2,3 --out runs/vgg16"
+    )]
     Table1(Line<table1::Flags>),
     /// The largest learning rate at which k = 3 stays close to k = 1
+    #[command(
+        after_help = "Example: lastbit reproduce threshold --net vgg16 --dataset fashion-mnist --out runs/threshold"
+    )]
     Threshold(Line<threshold::Flags>),
 }
 

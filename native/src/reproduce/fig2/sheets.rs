@@ -1,5 +1,7 @@
 //! Tables and figures of the runs.
 
+use lastbit_core::ops::sgd::Perturbation;
+
 use super::curves::{Curve, Done, Point};
 use super::{Fig2, LARGEST_LR, PERTURBED};
 use crate::reproduce::churn::Churn;
@@ -64,7 +66,10 @@ impl Fig2 {
             );
             for done in forms {
                 let points = done.whole.iter().map(|(step, d)| (*step as f64, *d)).collect();
-                beside = beside.line(form_name(done.run.config.perturbation), points);
+                let name = form_name(done.run.config.perturbation);
+                // The form of all other figures is what the others are compared with.
+                let is_main = done.run.config.perturbation == Perturbation::Divide;
+                beside = if is_main { beside.reference(name, points) } else { beside.line(name, points) };
             }
             figures.push(beside.caption(
                 "divide: the quotient d / k correctly rounded. reciprocal: d times fl(1/k), the authors' form. nextafter: one weight \
