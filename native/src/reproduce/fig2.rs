@@ -1,0 +1,277 @@
+//! Figure 2, right: two copies of a network under plain SGD, k = 1 against 3, at the learning rates 0.1 / n. A large rate
+//! amplifies the last bit; a small one does not. What the paper leaves out stands beside it: null controls, growth by
+//! layer, the forms of the perturbation, and how many test images the copies disagree on.
+
+mod curves;
+mod sheets;
+mod verdict;
+
+use clap::Args;
+use lastbit_core::nets::NetKind;
+use lastbit_core::ops::sgd::Perturbation;
+use lastbit_core::ops::{Activation, Shape};
+use lastbit_core::train::{DatasetKind, TrainConfig};
+use serde::Serialize;
+
+use super::forms::{form, form_name, forms_of};
+use super::{Experiment, Findings, Forecast, Setup, Study, as_text, settings_of};
+use crate::failure::Failure;
+use curves::Done;
+
+/// Learning rates are 0.1 / n.
+const LARGEST_LR: f64 = 0.1;
+/// The paper's n.
+const NS: [u64; 7] = [2, 4, 8, 16, 32, 320, 3200];
+/// Replicas of a run: the pair that is compared, and two null controls.
+const KS: [u32; 4] = [1, 3, 2, 1];
+/// Of [`KS`].
+const PERTURBED: usize = 1;
+/// A distance beyond everything that rounding alone makes.
+const MACROSCOPIC: f64 = 1e-3;
+
+/// Flags of `reproduce fig2`.
+#[derive(Debug, Default, Args)]
+pub struct Flags {
+    /// Largest n of the learning rates 0.1/n for n = 2, 4, 8, 16, 32, 320, 3200; with --quick every other
+    /// of them [default: 32; --quick: 8]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    n_max: Option<u64>,
+    /// Seeds; the figure shows medians [default: 1,2,3; --quick: 1]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    seeds: Option<Vec<u64>>,
+    /// Network [default: resnet56; --quick: resnet20]
+    #[arg(long)]
+    net: Option<NetKind>,
+    /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: swish]
+    #[arg(long)]
+    activation: Option<Activation>,
+    /// Images: cifar10, fashion-mnist, folder or synthetic [default: cifar10]
+    #[arg(long)]
+    dataset: Option<DatasetKind>,
+    /// Weight tensor that the figure follows [default: layer2.5.conv1.weight, in another network the one in the middle]
+    #[arg(long, value_name = "NAME")]
+    tensor: Option<String>,
+    /// Samples in a batch [default: 128]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<u32>,
+    /// Points of each curve, one every n steps [default: 100]
+    #[arg(long, value_name = "N")]
+    points: Option<u64>,
+    /// End every run after so many steps, whatever its n [--quick: 50]
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Evaluate on the first N test images only [--quick: 1000]
+    #[arg(long, value_name = "N")]
+    test_limit: Option<usize>,
+    /// Forms of the perturbation to set beside each other at the smallest n [default: divide,reciprocal,nextafter]
+    #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = form)]
+    perturbation: Option<Vec<Perturbation>>,
+}
+
+/// The experiment.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Fig2 {
+    n_max: u64,
+    /// Those up to `n_max` that are taken.
+    #[serde(skip)]
+    ns: Vec<u64>,
+    seeds: Vec<u64>,
+    #[serde(serialize_with = "as_text")]
+    net: NetKind,
+    activation: Activation,
+    dataset: DatasetKind,
+    tensor: String,
+    batch_size: u32,
+    points: u64,
+    steps: Option<u64>,
+    test_limit: Option<usize>,
+    perturbation: Vec<Perturbation>,
+}
+
+impl Setup for Flags {
+    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
+        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
+        let n_max = self.n_max.unwrap_or(size(8, 32));
+        let net = self.net.unwrap_or(NetKind::ResNet { depth: size(20, 56) as u32 });
+        // Rates four times apart are ordered; in between a single seed is not.
+        let every = if is_quick { 2 } else { 1 };
+        let ns: Vec<u64> = NS.into_iter().step_by(every).filter(|n| *n <= n_max).collect();
+        if ns.is_empty() {
+            return Err(Failure::usage(format!("--n-max: must be at least {}, not {n_max}", NS[0])));
+        }
+        let seeds = self.seeds.clone().unwrap_or_else(|| if is_quick { vec![1] } else { vec![1, 2, 3] });
+        if seeds.is_empty() {
+            return Err(Failure::usage("--seeds: give at least one"));
+        }
+        let points = self.points.unwrap_or(100);
+        if points == 0 {
+            return Err(Failure::usage("--points: must be at least 1"));
+        }
+        let experiment = Fig2 {
+            n_max,
+            ns,
+            seeds,
+            net,
+            activation: self.activation.unwrap_or(Activation::Swish { beta: 5.0 }),
+            dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
+            tensor: followed(net, self.tensor.as_deref())?,
+            batch_size: self.batch_size.unwrap_or(128),
+            points,
+            steps: self.steps.or(is_quick.then_some(50)),
+            test_limit: self.test_limit.or(is_quick.then_some(1000)),
+            perturbation: self.perturbation.clone().unwrap_or_else(forms_of),
+        };
+        for &n in &experiment.ns {
+            experiment.config(n, experiment.seeds[0], Perturbation::Divide).validate()?;
+        }
+        Ok(Box::new(experiment))
+    }
+}
+
+/// The tensor to follow: the one that is named, or the one at the place of `layer2.5.conv1.weight` among the nine blocks
+/// of ResNet-56's second stage.
+fn followed(net: NetKind, wanted: Option<&str>) -> Result<String, Failure> {
+    let built = net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0);
+    let network = built.map_err(|error| Failure::usage(format!("--net: {error}")))?;
+    let names: Vec<&str> = network.parameters.iter().filter(|p| p.convolution).map(|p| p.name.as_str()).collect();
+    let middle = match net {
+        NetKind::ResNet { depth } => format!("layer2.{}.conv1.weight", (depth - 2) / 6 * 5 / 9),
+        _ => names[names.len() / 2].to_owned(),
+    };
+    let name = wanted.unwrap_or(&middle);
+    if !names.contains(&name) {
+        return Err(Failure::usage(format!("--tensor: {net} has no convolution '{name}': one is {middle}")));
+    }
+    Ok(name.to_owned())
+}
+
+impl Fig2 {
+    fn config(&self, n: u64, seed: u64, perturbation: Perturbation) -> TrainConfig {
+        TrainConfig {
+            net: self.net,
+            activation: Some(self.activation),
+            dataset: self.dataset,
+            ks: if perturbation == Perturbation::Divide { KS.to_vec() } else { KS[..2].to_vec() },
+            perturbation,
+            seed,
+            batch_size: self.batch_size,
+            lr: LARGEST_LR / n as f64,
+            momentum: 0.0,
+            decay_every: 0,
+            eval_every: 0,
+            epochs: 100_000,
+            steps: Some(self.steps.unwrap_or(n * self.points)),
+            // Every step of the first rates; of the smaller ones every so manieth, among them every n-th.
+            log_every: Some((n / NS[4]).max(1)),
+            test_limit: self.test_limit,
+            ..TrainConfig::default()
+        }
+    }
+
+    /// Runs by name: every rate and seed, then the other forms of the perturbation at the largest rate.
+    fn runs(&self) -> Vec<(String, TrainConfig)> {
+        let pairs = self.ns.iter().flat_map(|&n| self.seeds.iter().map(move |&seed| (n, seed)));
+        let main = pairs.map(|(n, seed)| (format!("n{n}-seed{seed}"), self.config(n, seed, Perturbation::Divide)));
+        let (n, seed) = (self.ns[0], self.seeds[0]);
+        let others = self.perturbation.iter().filter(|form| **form != Perturbation::Divide);
+        let others = others.map(|&form| (format!("n{n}-seed{seed}-{}", form_name(form)), self.config(n, seed, form)));
+        main.chain(others).collect()
+    }
+}
+
+impl Experiment for Fig2 {
+    fn name(&self) -> &'static str {
+        "fig2"
+    }
+
+    fn title(&self) -> String {
+        format!("Figure 2: the last bit under plain SGD, {} with {} on {}", self.net, self.activation, self.dataset)
+    }
+
+    fn settings(&self) -> Result<toml::Table, Failure> {
+        settings_of(self)
+    }
+
+    fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
+        study.forecast_runs(&self.runs())
+    }
+
+    fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
+        let mut done = Vec::new();
+        for (name, config) in self.runs() {
+            let run = study.train(&name, &config)?;
+            let predictions = study.predictions(&run)?;
+            done.push(Done::new(run, &self.tensor, &predictions));
+        }
+        let (main, forms): (Vec<&Done>, Vec<&Done>) =
+            done.iter().partition(|done| done.run.config.perturbation == Perturbation::Divide);
+        let forms: Vec<&Done> = main.iter().copied().take(1).chain(forms).collect();
+        let curves = self.curves(&main);
+        Ok(Findings {
+            claims: self.claims(&main, &forms, &curves),
+            figures: self.figures(&main, &forms, &curves),
+            tables: self.tables(&main, &forms, &curves),
+            methods: self.methods(),
+        })
+    }
+}
+
+impl Fig2 {
+    fn methods(&self) -> Vec<String> {
+        let which = if self.tensor == "layer2.5.conv1.weight" {
+            "It follows the tensor of the paper".to_owned()
+        } else {
+            "It follows the tensor at the same place of this smaller network".to_owned()
+        };
+        vec![
+            format!(
+                "{} with {} on {}, batch {}, plain SGD (momentum 0), weight decay 5e-4, constant learning rate 0.1 / n. All copies begin with \
+                 the same weights and see the same batches; the update is divided by k and the rate multiplied by k. {which}: {}.",
+                self.net, self.activation, self.dataset, self.batch_size, self.tensor
+            ),
+            "Relative L1 of a tensor a from b is the mean of 2|a - b| / (|a| + |b|) over its elements, 0/0 = 0; over all convolutions it \
+             is the unweighted mean of the tensors'. It is measured on the GPU after every step."
+                .to_owned(),
+            "Controls: a second k = 1 and k = 2, whose division is exact, train in the same run. Whatever else than k moved a bit would \
+             move theirs."
+                .to_owned(),
+            "Growth a step is fitted by least squares to the logarithm of the distance, from its first bit to a tenth of its largest \
+             value, at most to 1 %: above that it saturates. R² says how straight the line is."
+                .to_owned(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_followed_tensor_is_the_paper_s_or_in_the_middle() {
+        let of = |name: &str| followed(name.parse().unwrap(), None).unwrap();
+        assert_eq!(of("resnet56"), "layer2.5.conv1.weight");
+        assert_eq!(of("resnet20"), "layer2.1.conv1.weight");
+        assert_eq!(of("resnet8"), "layer2.0.conv1.weight");
+        assert!(of("vgg16").starts_with("features."));
+        assert!(followed(NetKind::ResNet { depth: 8 }, Some("layer2.5.conv1.weight")).is_err());
+    }
+
+    #[test]
+    fn full_size_is_the_paper_s() {
+        let full = Flags::default().experiment(false).unwrap().settings().unwrap();
+        assert_eq!(full["net"].as_str(), Some("resnet56"));
+        assert_eq!(full["seeds"].as_array().map(Vec::len), Some(3));
+        let bad = [
+            Flags { n_max: Some(0), ..Flags::default() },
+            Flags { seeds: Some(Vec::new()), ..Flags::default() },
+            Flags { points: Some(0), ..Flags::default() },
+            Flags { batch_size: Some(0), ..Flags::default() },
+            Flags { net: Some(NetKind::OneLayer), ..Flags::default() },
+        ];
+        for flags in bad {
+            let Err(failure) = flags.experiment(false) else { panic!("{flags:?} is accepted") };
+            assert!(failure.to_string().starts_with("--"), "{failure}");
+        }
+    }
+}
