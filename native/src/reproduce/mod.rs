@@ -51,7 +51,11 @@
 //! middle. The framework owns the folder, the terminal, the files and the page.
 
 mod churn;
+mod equations;
+mod fig1;
 mod fig2;
+mod fig3;
+mod fig4;
 mod figure;
 mod findings;
 mod folder;
@@ -63,6 +67,8 @@ mod run;
 mod statistics;
 mod study;
 mod table1;
+mod table2;
+mod table3;
 
 use std::path::{Path, PathBuf};
 
@@ -79,18 +85,33 @@ pub use study::{Forecast, Study};
 /// The experiments.
 #[derive(Debug, Subcommand)]
 pub enum Which {
+    /// Figure 1: the heat equation, stable and unstable
+    Fig1(Line<fig1::Flags>),
     /// Figure 2, right: distance of two copies for falling learning rates
     Fig2(Line<fig2::Flags>),
+    /// Figure 3: the linear one-layer equation about its bounds of stability
+    Fig3(Line<fig3::Flags>),
+    /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
+    Fig4(Line<fig4::Flags>),
     /// Table 1: spread of the test accuracy over k, beside that over seeds
     Table1(Line<table1::Flags>),
+    /// Table 2: bounds of stability by bisection, against theory
+    Table2(Line<table2::Flags>),
+    /// Table 3: stability in three regimes, growth on both sides of each bound
+    Table3(Line<table3::Flags>),
 }
 
 impl Which {
     /// The experiment's own flags, the same where none is given, and the flags of all.
     fn setup(&self) -> (&dyn Setup, Box<dyn Setup>, &Common) {
         match self {
+            Self::Fig1(line) => line.setup(),
             Self::Fig2(line) => line.setup(),
+            Self::Fig3(line) => line.setup(),
+            Self::Fig4(line) => line.setup(),
             Self::Table1(line) => line.setup(),
+            Self::Table2(line) => line.setup(),
+            Self::Table3(line) => line.setup(),
         }
     }
 }
