@@ -9,8 +9,12 @@ use lastbit_core::gpu::GpuError;
 use lastbit_core::nets::NetError;
 use lastbit_core::train::{ConfigError, TrainError};
 
+use crate::terminal;
+
 /// The exit code of a run that Ctrl-C stopped (128 + SIGINT).
 pub const INTERRUPTED: u8 = 130;
+/// The exit code of a run that SIGTERM stopped (128 + SIGTERM): it is saved and can be queued again.
+pub const REQUEUE: u8 = 143;
 const USAGE: u8 = 2;
 const OTHER: u8 = 1;
 
@@ -56,7 +60,7 @@ impl Failure {
 
     /// Tells the user and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.message);
+        terminal::error(&self.message);
         ExitCode::from(self.code)
     }
 }

@@ -2,11 +2,13 @@
 
 pub mod adapters;
 pub mod bench;
+pub mod compare;
 pub mod completions;
 pub mod data;
 pub mod report;
 pub mod smoke;
 pub mod train;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -21,6 +23,8 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Data(arguments) => data::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Smoke(arguments) => smoke::run(&arguments),
     }

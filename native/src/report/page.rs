@@ -22,15 +22,20 @@ pub fn page(run: &RunData) -> Result<String, Failure> {
     body += &replicas(run);
     body += &conclusions(run);
     body += &again(run)?;
-    Ok(format!(
+    Ok(document(&name, &body))
+}
+
+/// A page with this name and content.
+pub fn document(name: &str, body: &str) -> String {
+    format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
          <meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <title>{} – lastbit</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n\
          <script>//<![CDATA[\n{SCRIPT}//]]></script>\n</body>\n</html>\n",
-        escape(&name),
+        escape(name),
         palette(),
-    ))
+    )
 }
 
 /// Classes of the heat maps, dark first on dark paper and light first on light paper.
@@ -45,7 +50,8 @@ fn palette() -> String {
     format!(":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{classes}\n")
 }
 
-fn section(id: &str, title: &str, content: &str) -> String {
+/// A section with its heading.
+pub fn section(id: &str, title: &str, content: &str) -> String {
     format!(
         "<section id=\"{id}-section\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\">{title}</h2>\n{content}</section>\n"
     )
@@ -74,7 +80,7 @@ fn head(run: &RunData, name: &str) -> String {
 }
 
 /// A sentence, in which `k = 3` stays on one line.
-fn prose(text: impl AsRef<str>) -> String {
+pub fn prose(text: impl AsRef<str>) -> String {
     escape(text.as_ref().replace("k = ", "k\u{a0}=\u{a0}"))
 }
 
