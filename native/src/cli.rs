@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{adapters, bench, completions, data, report, reproduce, smoke, train};
+use crate::commands::{adapters, bench, compare, completions, data, report, reproduce, smoke, train, verify};
 use crate::failure::Failure;
+use crate::log::LogFlags;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,7 +24,8 @@ Examples:
   lastbit data fetch fashion-mnist
         Downloads a data set with its checksum checked.
 
-Exit codes: 0 done, 1 failed, 2 a bad flag or value, 130 stopped by Ctrl-C (the run can go on).";
+Exit codes: 0 done, 1 failed, 2 a bad flag or value; of a run that is saved and can go on with --resume: 130 stopped by Ctrl-C,
+143 by SIGTERM (a scheduler: queue it again).";
 
 /// Shows what the last floating-point bit does to the training of a deep network.
 ///
@@ -35,6 +37,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// What is told on the way.
+    #[command(flatten)]
+    pub log: LogFlags,
 }
 
 /// One variant for each file in `commands/`.
@@ -50,6 +55,11 @@ pub enum Command {
     Data(data::Arguments),
     /// Make the report of a run anew, from its folder alone
     Report(report::Arguments),
+    /// Train a run again and compare every line and every checkpoint with what it recorded
+    #[command(after_help = "Example: lastbit verify runs/first --steps 100..200")]
+    Verify(verify::Arguments),
+    /// Compare two runs of one experiment, also from two machines: the hardware as a perturbation, with a report
+    Compare(compare::Arguments),
     /// List the GPU adapters of this machine, software ones included
     Adapters(adapters::Arguments),
     /// Measure this machine: operations and whole steps beside its fma rate and copy bandwidth

@@ -10,10 +10,12 @@ use lastbit_core::nets::NetError;
 use lastbit_core::pde::PdeError;
 use lastbit_core::train::{ConfigError, TrainError};
 
-use crate::terminal::say;
+use crate::{interrupt, terminal};
 
 /// The exit code of a run that Ctrl-C stopped (128 + SIGINT).
 pub const INTERRUPTED: u8 = 130;
+/// The exit code of a run that SIGTERM stopped (128 + SIGTERM): it is saved and can be queued again.
+pub const REQUEUE: u8 = 143;
 const USAGE: u8 = 2;
 const OTHER: u8 = 1;
 
@@ -35,9 +37,9 @@ impl Failure {
         Self::new(OTHER, message)
     }
 
-    /// Ctrl-C: what was done is kept, and the message says how to go on.
+    /// Ctrl-C or SIGTERM: what was done is kept, and the message says how to go on.
     pub fn interrupted(message: impl Display) -> Self {
-        Self::new(INTERRUPTED, message)
+        Self::new(interrupt::exit_code(), message)
     }
 
     /// A file or folder that could not be read or written.
@@ -65,8 +67,8 @@ impl Failure {
     /// Tells the user and gives the exit code.
     pub fn report(&self) -> ExitCode {
         match self.code {
-            INTERRUPTED => say(&self.message),
-            _ => eprintln!("error: {}", self.message),
+            INTERRUPTED | REQUEUE => terminal::say(&self.message),
+            _ => terminal::error(&self.message),
         }
         ExitCode::from(self.code)
     }

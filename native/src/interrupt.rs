@@ -1,24 +1,60 @@
-//! Ctrl-C: the first one asks a run to stop after its step, the second one kills. A download ends at once.
+//! Signals. Ctrl-C and SIGTERM ask a run to stop after its step; a second one kills. A download ends at once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::failure::{Failure, INTERRUPTED};
 
-static REQUESTED: AtomicBool = AtomicBool::new(false);
+/// The exit code of the signal that came, or 0.
+static REQUESTED: AtomicU8 = AtomicU8::new(0);
 
-/// Installs the handler, unless it is there already.
+/// Installs the handlers, unless they are there already.
 pub fn install() -> Result<(), Failure> {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if INSTALLED.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
     let handler = || {
-        if REQUESTED.swap(true, Ordering::SeqCst) {
+        if REQUESTED.swap(INTERRUPTED, Ordering::SeqCst) != 0 {
             std::process::exit(i32::from(INTERRUPTED));
         }
         eprintln!("\nstopping: this step is finished and saved first (Ctrl-C again ends at once)");
     };
-    ctrlc::set_handler(handler).map_err(cannot_listen)
+    ctrlc::set_handler(handler).map_err(cannot_listen)?;
+    terminate::install()
+}
+
+/// SIGTERM: what schedulers send before they kill. Elsewhere than on Unix there is no such signal.
+#[cfg(unix)]
+mod terminate {
+    use std::sync::atomic::Ordering;
+
+    use nix::libc;
+    use nix::sys::signal::{SigHandler, Signal, signal};
+
+    use super::REQUESTED;
+    use crate::failure::{Failure, REQUEUE};
+
+    extern "C" fn handler(_: libc::c_int) {
+        if REQUESTED.swap(REQUEUE, Ordering::SeqCst) != 0 {
+            // SAFETY: one of the few calls that a handler may make.
+            unsafe { libc::_exit(libc::c_int::from(REQUEUE)) };
+        }
+    }
+
+    pub fn install() -> Result<(), Failure> {
+        // SAFETY: the handler does nothing but what a handler may: an atomic swap and `_exit`.
+        let installed = unsafe { signal(Signal::SIGTERM, SigHandler::Handler(handler)) };
+        installed.map(drop).map_err(|error| Failure::other(format!("cannot listen to SIGTERM: {error}")))
+    }
+}
+
+#[cfg(not(unix))]
+mod terminate {
+    use crate::failure::Failure;
+
+    pub fn install() -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// Makes Ctrl-C end the program at once, saying `message`. To be called once.
@@ -34,7 +70,12 @@ fn cannot_listen(error: ctrlc::Error) -> Failure {
     Failure::other(format!("cannot listen to Ctrl-C: {error}"))
 }
 
-/// True after the first Ctrl-C.
+/// True after the first signal.
 pub fn requested() -> bool {
+    exit_code() != 0
+}
+
+/// What a run that a signal stopped ends with: 130 after Ctrl-C, 143 after SIGTERM, 0 if there was none.
+pub fn exit_code() -> u8 {
     REQUESTED.load(Ordering::SeqCst)
 }

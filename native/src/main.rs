@@ -1,52 +1,5 @@
-//! lastbit: trains copies of one network in lockstep and shows what the last floating-point bit does to them.
+//! The program; all of it is in the library, where fuzz targets reach its parsers.
 
-mod cli;
-mod commands;
-mod datasets;
-mod failure;
-mod forecast;
-mod host_memory;
-mod interrupt;
-mod progress;
-mod report;
-mod reproduce;
-mod run;
-mod run_config;
-mod terminal;
-mod train_flags;
-
-use std::process::ExitCode;
-
-use failure::Failure;
-
-fn main() -> ExitCode {
-    quiet_software_driver();
-    report_defects_in_one_line();
-    let cli = match cli::parse() {
-        Ok(cli) => cli,
-        Err(code) => return code,
-    };
-    match commands::run(cli.command) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
-}
-
-/// Mesa's software driver complains on standard error where a session has no runtime folder, as in a container.
-fn quiet_software_driver() {
-    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: the first thing that the program does; no other thread reads the environment yet.
-        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
-    }
-}
-
-/// A panic is a defect of lastbit. Whoever wants its backtrace sets `RUST_BACKTRACE`.
-fn report_defects_in_one_line() {
-    if std::env::var_os("RUST_BACKTRACE").is_none() {
-        std::panic::set_hook(Box::new(|panic| {
-            let failure = Failure::other(format!("a defect of lastbit, please report it: {panic}"));
-            let _ = failure.report();
-            std::process::exit(1);
-        }));
-    }
+fn main() -> std::process::ExitCode {
+    lastbit::main()
 }

@@ -1,6 +1,7 @@
 //! `config.toml`: what is trained ([`TrainConfig`]) and where its inputs come from, everything needed to run it again.
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -12,7 +13,7 @@ use toml::{Table, Value};
 use crate::failure::Failure;
 
 /// What the command line adds to a [`TrainConfig`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HostConfig {
     /// Where the data set's files are.
@@ -25,14 +26,56 @@ pub struct HostConfig {
     pub checkpoint_every: CheckpointEvery,
     /// The fault to inject.
     pub flip_bit: Option<FlipBitText>,
+    /// Complete checkpoints that stay.
+    pub keep_checkpoints: u32,
+    /// What to do on an adapter that breaks a promise.
+    pub on_broken_device: OnBrokenDevice,
+    /// Whether event files for TensorBoard are written.
+    pub tensorboard: bool,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            init: None,
+            adapter: None,
+            checkpoint_every: CheckpointEvery::default(),
+            flip_bit: None,
+            keep_checkpoints: 2,
+            on_broken_device: OnBrokenDevice::default(),
+            tensorboard: false,
+        }
+    }
+}
+
+/// What to do on an adapter that fails the self-test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBrokenDevice {
+    /// Do not train.
+    #[default]
+    Refuse,
+    /// Say so, record it, and train.
+    Warn,
 }
 
 /// Flags are checked when they are parsed, so that this is where a bad value in a merged table is from.
 pub const CONFIG_FLAG: &str = "--config";
 /// Keys of [`HostConfig`].
-const HOST_KEYS: [&str; 5] = ["data-dir", "init", "adapter", "checkpoint-every", "flip-bit"];
+const HOST_KEYS: [&str; 8] = [
+    "data-dir",
+    "init",
+    "adapter",
+    "checkpoint-every",
+    "flip-bit",
+    "keep-checkpoints",
+    "on-broken-device",
+    "tensorboard",
+];
 /// Keys that may change when a run goes on: they say where and how long, not what.
-const FREE_KEYS: [&str; 3] = ["data-dir", "adapter", "checkpoint-every"];
+const FREE_KEYS: [&str; 6] =
+    ["data-dir", "adapter", "checkpoint-every", "keep-checkpoints", "on-broken-device", "tensorboard"];
 /// Keys that may grow when a run goes on, and what they are where they are not set.
 const GROWING_KEYS: [(&str, i64); 2] = [("steps", i64::MAX), ("epochs", 0)];
 
@@ -109,8 +152,13 @@ impl RunConfig {
         Ok(config)
     }
 
+    /// True for a key that says where and how, not what is trained.
+    pub fn is_free(key: &str) -> bool {
+        FREE_KEYS.contains(&key) || GROWING_KEYS.iter().any(|(growing, _)| *growing == key)
+    }
+
     /// The same run with every default that depends on another value written out.
-    fn filled(&self) -> Self {
+    pub fn filled(&self) -> Self {
         let mut filled = self.clone();
         let train = &mut filled.train;
         train.activation = Some(train.activation());
@@ -131,7 +179,23 @@ fn flag_of(key: &str) -> String {
 
 /// Reads a TOML file as a table.
 pub fn read_table(path: &Path) -> Result<Table, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MOST_CONFIG_BYTES + 1).read_to_string(&mut text));
+    read.map_err(|error| Failure::file("read", path, &error))?;
+    if text.len() as u64 > MOST_CONFIG_BYTES {
+        return Err(Failure::usage(format!(
+            "'{}' is longer than the {MOST_CONFIG_BYTES} bytes that a config may have: give a TOML file of lastbit train",
+            path.display()
+        )));
+    }
+    parse_table(&text, path)
+}
+
+/// A config has some thirty short lines.
+const MOST_CONFIG_BYTES: u64 = 1 << 20;
+
+/// The table that `text`, the content of `path`, describes.
+pub fn parse_table(text: &str, path: &Path) -> Result<Table, Failure> {
     text.parse::<Table>().map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;

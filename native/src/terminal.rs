@@ -3,14 +3,27 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
+use crate::log;
+
 /// Writes a line to standard output.
 pub fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// Writes a line to standard error: something to know that is no error.
+/// Writes a line to standard error: something to know that is no error. In the log's format where one was asked for.
 pub fn warn(line: impl Display) {
+    if log::is_structured() {
+        return tracing::warn!("{line}");
+    }
     let _ = writeln!(std::io::stderr().lock(), "warning: {line}");
+}
+
+/// Writes a line to standard error: why the program ends.
+pub fn error(line: impl Display) {
+    if log::is_structured() {
+        return tracing::error!("{line}");
+    }
+    let _ = writeln!(std::io::stderr().lock(), "error: {line}");
 }
 
 /// True when a person looks at the output, so that it may move.

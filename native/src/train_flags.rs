@@ -114,6 +114,16 @@ pub struct RunFlags {
     /// Save a checkpoint every so often: 50steps, 1epoch or 10min [default: 1epoch]
     #[arg(long, value_name = "INTERVAL", value_parser = checked::<CheckpointEvery>, help_heading = "Length and recording")]
     checkpoint_every: Option<String>,
+    /// Keep so many checkpoints, the newest ones [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Length and recording")]
+    keep_checkpoints: Option<u32>,
+    /// Write event files for TensorBoard into RUN_FOLDER/tensorboard
+    #[arg(long = "tensorboard", action = ArgAction::SetTrue, help_heading = "Length and recording")]
+    #[serde(skip)]
+    is_tensorboard: bool,
+    /// What to do on an adapter that fails the start-up self-test: refuse, or warn and train [default: refuse]
+    #[arg(long, value_name = "POLICY", value_parser = ["refuse", "warn"])]
+    on_broken_device: Option<String>,
     /// Start from these weights: safetensors in float32 with torchvision's names, as PyTorch saves a state dict; `module.`
     /// before all names and further tensors are ignored
     #[arg(long, value_name = "FILE", help_heading = "Network")]
@@ -136,6 +146,9 @@ impl RunFlags {
                 })?;
                 table.insert(key.to_owned(), text.into());
             }
+        }
+        if self.is_tensorboard {
+            table.insert("tensorboard".to_owned(), true.into());
         }
         for (key, is_off) in [("augment", self.is_unaugmented), ("shuffle", self.is_unshuffled)] {
             if is_off {

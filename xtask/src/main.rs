@@ -7,6 +7,7 @@ mod host;
 mod process;
 mod setup;
 mod smoke;
+mod soak;
 mod test;
 mod toolchain;
 mod wasm;
@@ -26,6 +27,9 @@ Developer commands of lastbit.
                                   one training step in a real browser. With stage names only those run, in the order in which they stand here:
                                   {stages}
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
+    cargo xtask soak [--minutes N] [--kills N]
+                                  what takes too long for CI: a run that is killed 20 times at random moments against an
+                                  undisturbed one, then an hour of training with memory, handles and the control lamp watched
     cargo xtask help              this text
 
 Set CHROMIUM to the browser's executable where it is not on the PATH."
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         }
         "test" => test::run(rest),
         "bench" => bench(rest),
+        "soak" => soak::run(rest),
         "help" | "-h" | "--help" => {
             println!("{}", help());
             return ExitCode::SUCCESS;

@@ -15,6 +15,7 @@ pub mod divergence;
 pub mod fingerprint;
 pub mod flip_bit;
 pub mod max_pool;
+pub mod not_finite;
 pub mod pack;
 pub mod planes;
 pub mod pool;

@@ -36,6 +36,8 @@ pub struct StepEvent {
     pub correct: Vec<u32>,
     /// Samples in the batch. Not in `metrics.jsonl`.
     pub samples: u32,
+    /// The first layer of the forward pass whose values were not finite, by replica. Not in `metrics.jsonl`.
+    pub first_not_finite: Vec<Option<String>>,
 }
 
 /// One replica's layers.
@@ -160,6 +162,7 @@ mod tests {
             differing_anywhere: vec![0, 8],
             correct: vec![1, 1],
             samples: 4,
+            first_not_finite: vec![None, Some("bn1".to_owned())],
         };
         assert_eq!(
             Event::Step(event).to_json(),

@@ -13,17 +13,21 @@ pub struct Results {
     pub divergence: Vec<Vec<Distance>>,
     /// As of the last time that fingerprints were taken.
     pub fingerprints: Vec<[u32; 2]>,
+    /// First running statistic that is not finite; the arena's length for none.
+    pub not_finite: Vec<u32>,
 }
 
 /// Takes the metrics buffer apart.
 pub fn parse(plan: &Plan, bytes: &[u8]) -> Results {
     let n_tensors = plan.network.parameters.len();
-    let mut results = Results { totals: Vec::new(), divergence: Vec::new(), fingerprints: Vec::new() };
+    let mut results =
+        Results { totals: Vec::new(), divergence: Vec::new(), fingerprints: Vec::new(), not_finite: Vec::new() };
     for chunk in &plan.chunks {
         let n = chunk.replicas.len();
         let part = |offset: u64, length: usize| &bytes[offset as usize..][..length];
         results.totals.extend_from_slice(bytemuck::cast_slice(part(chunk.metrics.totals, n * 8)));
         results.fingerprints.extend_from_slice(bytemuck::cast_slice(part(chunk.metrics.fingerprints, n * 8)));
+        results.not_finite.extend_from_slice(bytemuck::cast_slice(part(chunk.metrics.not_finite, n * 4)));
         let bytes = part(chunk.metrics.divergence, n * n_tensors * size_of::<Distance>());
         let tensors: &[Distance] = bytemuck::cast_slice(bytes);
         results.divergence.extend(tensors.chunks(n_tensors).map(<[Distance]>::to_vec));
@@ -54,6 +58,18 @@ impl Results {
             differing_anywhere: self.divergence.iter().map(|t| differing(t)).collect(),
             correct: self.totals.iter().map(|[_, correct]| *correct as u32).collect(),
             samples,
+            first_not_finite: (0..self.totals.len()).map(|r| self.first_not_finite(network, r)).collect(),
+        }
+    }
+
+    /// The first layer of the forward pass whose values are not finite; the last one where only the loss is not.
+    fn first_not_finite(&self, network: &Network, replica: usize) -> Option<String> {
+        let element = self.not_finite[replica];
+        let norm = network.running.iter().find(|norm| element < norm.variance + norm.channels);
+        match norm.filter(|_| element < network.running_stride) {
+            Some(norm) => Some(norm.name.clone()),
+            None if self.totals[replica][0].is_finite() => None,
+            None => network.nodes.last().map(|node| node.name.clone()),
         }
     }
 

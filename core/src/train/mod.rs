@@ -4,6 +4,7 @@
 mod batch;
 pub mod checkpoint;
 mod config;
+mod difference;
 mod estimate;
 mod events;
 mod logits;
@@ -13,12 +14,14 @@ mod metrics;
 mod plan;
 mod profile;
 mod schedule;
+pub mod self_test;
 mod state;
 mod step_loop;
 mod trainer;
 mod transfer;
 
 pub use config::{ConfigError, DatasetKind, MAX_K, TrainConfig};
+pub use difference::{Difference, difference, tensors};
 pub use estimate::{Estimate, MemoryEstimate, RunLength, estimate, memory as memory_estimate};
 pub use events::{EpochEvent, Event, LayersEvent, StepEvent};
 pub use plan::{BatchSizes, Chunk, MemoryLimits, Plan, Tuning, UploadLayout};

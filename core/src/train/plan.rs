@@ -9,7 +9,7 @@ use crate::gpu::{Binding, BufferId, BufferTable, Command, Fill, GpuError, Job, R
 use crate::nets::{Network, Operation};
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{self, Perturbation};
-use crate::ops::{Tile, batch_input, divergence, fingerprint, flip_bit};
+use crate::ops::{Tile, batch_input, divergence, fingerprint, flip_bit, not_finite};
 
 /// Choices that change speed and memory but no bit of the result. Tests force each of them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,6 +68,8 @@ pub struct MetricsLayout {
     pub divergence: u64,
     /// `[R]` pairs of words.
     pub fingerprints: u64,
+    /// `[R]` words: the first running statistic that is not finite.
+    pub not_finite: u64,
 }
 
 /// Replicas that go through the network at once. Chunks take turns and share everything but these arenas.
@@ -208,6 +210,7 @@ impl Plan {
                     totals: appended(&mut back, n * 8),
                     divergence: appended(&mut back, n * n_tensors * size_of::<divergence::Distance>() as u64),
                     fingerprints: appended(&mut back, n * 8),
+                    not_finite: appended(&mut back, n * 4),
                 },
                 replicas: range,
             });
@@ -342,7 +345,7 @@ impl Plan {
         rec
     }
 
-    /// Divergence of every tensor of a chunk from the run's first replica.
+    /// Divergence of every tensor of a chunk from the run's first replica, and where its numbers are not finite.
     pub fn measure(&mut self, chunk: usize) -> Recording {
         let mut rec = self.recording(chunk, 0);
         let n_tensors = self.network.parameters.len() as u32;
@@ -356,6 +359,10 @@ impl Plan {
         let parameters = whole(self.chunks[chunk].parameters);
         let reference = whole(self.chunks[0].parameters);
         divergence::measure(&mut rec, n_tensors, [parameters, reference, blocks, whole(tensors), results]);
+        if self.network.running_stride > 0 {
+            let firsts = self.part(self.metrics, self.chunks[chunk].metrics.not_finite, n * 4);
+            not_finite::search(&mut rec, [whole(self.chunks[chunk].running), firsts]);
+        }
         rec
     }
 

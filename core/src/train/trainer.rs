@@ -118,6 +118,18 @@ pub fn plan(
     let batches = Batches::sizes(config, dataset);
     config.check_batch(batches.train)?;
     let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
+    plan_of(&network, config, dataset, tuning, limits)
+}
+
+/// The plan of `network`, which need not be the one that `config` names.
+pub(super) fn plan_of(
+    network: &Network,
+    config: &TrainConfig,
+    dataset: &Dataset,
+    tuning: &Tuning,
+    limits: MemoryLimits,
+) -> Result<Plan, TrainError> {
+    let batches = Batches::sizes(config, dataset);
     let sizes = BatchSizes {
         train: config.batch_size,
         evaluate: (batches.test as u64).min(u64::from(EVALUATION_BATCH)) as u32,
@@ -125,7 +137,7 @@ pub fn plan(
     let scale = &dataset.normalization;
     let normalization: Vec<[f32; 2]> = scale.mean.iter().zip(&scale.std).map(|(m, s)| [*m, *s]).collect();
     let images = (normalization.as_slice(), dataset.pad_byte);
-    Ok(Plan::new(&network, config.ks.len(), config.perturbation, sizes, images, tuning, limits)?)
+    Ok(Plan::new(network, config.ks.len(), config.perturbation, sizes, images, tuning, limits)?)
 }
 
 impl Trainer {
@@ -142,8 +154,23 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
         let plan = plan(&config, &dataset, &tuning, limits)?;
+        let state = Self::start_state(&config, &plan.network, start)?;
+        let mut trainer = Self::allocate(context, config, dataset, tuning, plan, state).await?;
+        let kinds = trainer.kinds();
+        trainer.build_programs(kinds).await?;
+        Ok(trainer)
+    }
+
+    /// A trainer whose buffers hold `state`, without programs.
+    pub(super) async fn allocate(
+        context: Rc<Context>,
+        config: TrainConfig,
+        dataset: Rc<Dataset>,
+        tuning: Tuning,
+        plan: Plan,
+        state: State,
+    ) -> Result<Self, TrainError> {
         let network = plan.network.clone();
-        let state = Self::start_state(&config, &network, start)?;
         let dispatch_flops = tuning.dispatch_flops.unwrap_or_else(|| context.submit_flops());
         let buffers = Buffers::allocate(&context, plan.table(), tuning.fill).await?;
         let clear = Program::build(&context, &buffers, &plan.clear(), dispatch_flops).await?;
@@ -155,7 +182,7 @@ impl Trainer {
         }
         transfer::write_state(&context, &buffers, &plan, &state);
         let batches = Batches::new(&config, dataset);
-        let mut trainer = Self {
+        Ok(Self {
             context,
             network,
             plan,
@@ -173,9 +200,7 @@ impl Trainer {
             evaluation: None,
             events: Vec::new(),
             config,
-        };
-        trainer.build_programs().await?;
-        Ok(trainer)
+        })
     }
 
     fn start_state(config: &TrainConfig, network: &Network, start: Start) -> Result<State, TrainError> {
@@ -213,8 +238,8 @@ impl Trainer {
         state
     }
 
-    /// Compiles every program that the run will need: pipelines are built here and never inside the step loop.
-    async fn build_programs(&mut self) -> Result<(), TrainError> {
+    /// Every program that the run will need.
+    fn kinds(&self) -> Vec<Kind> {
         let mut kinds = Vec::new();
         for chunk in 0..self.plan.chunks.len() {
             kinds.extend(self.batches.train_sizes().map(|n| Kind::Train(chunk, n)));
@@ -222,6 +247,11 @@ impl Trainer {
             kinds.extend([Kind::Measure(chunk), Kind::Fingerprint(chunk)]);
         }
         kinds.extend(self.batches.train_sizes().chain(self.batches.test_sizes()).map(Kind::Input));
+        kinds
+    }
+
+    /// Compiles programs: pipelines are built here and never inside the step loop.
+    pub(super) async fn build_programs(&mut self, kinds: Vec<Kind>) -> Result<(), TrainError> {
         for kind in kinds {
             let recording = match kind {
                 Kind::Input(n) => self.plan.input(n),

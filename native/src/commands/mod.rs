@@ -2,12 +2,14 @@
 
 pub mod adapters;
 pub mod bench;
+pub mod compare;
 pub mod completions;
 pub mod data;
 pub mod report;
 pub mod reproduce;
 pub mod smoke;
 pub mod train;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -23,6 +25,8 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Smoke(arguments) => smoke::run(&arguments),
     }

@@ -5,16 +5,17 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lastbit_core::train::Trainer;
+use lastbit_core::train::self_test::Check;
 use serde_json::json;
 
-use crate::failure::{Failure, INTERRUPTED};
+use crate::failure::Failure;
 use crate::forecast::time_text;
 use crate::progress::Manner;
-use crate::report;
-use crate::run::{Contents, Outcome, Prepared, Summary, finished_step, inspect};
+use crate::run::{Contents, Hooks, Outcome, Prepared, Summary, finished_step, inspect};
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{say, warn};
 use crate::train_flags::RunFlags;
+use crate::{interrupt, report};
 
 /// Flags of `train`.
 #[derive(Debug, Args)]
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// Go on with the run in --out from its last good checkpoint; begin it if there is none
     #[arg(long)]
     resume: bool,
+    /// With --resume: go on although shaders, driver or adapter are not those that the run was made with
+    #[arg(long, requires = "resume")]
+    allow_changed: bool,
     /// Print the plan with an estimate of memory and time, and stop
     #[arg(long)]
     dry_run: bool,
@@ -42,6 +46,16 @@ pub struct Arguments {
     /// Bytes of GPU memory that may be used in all
     #[arg(long, value_name = "BYTES", hide = true)]
     memory_budget: Option<u64>,
+    /// Make a check of the self-test fail
+    #[arg(long, value_name = "CHECK", hide = true, value_parser = a_check)]
+    break_device: Option<Check>,
+    /// Destroy the device after a step
+    #[arg(long, value_name = "STEP", hide = true)]
+    lose_device: Option<u64>,
+}
+
+fn a_check(text: &str) -> Result<Check, String> {
+    Check::ALL.into_iter().find(|check| check.name() == text).ok_or_else(|| "there is no such check".to_owned())
 }
 
 /// What a person hears before a run begins: memory, and time where it is long.
@@ -88,7 +102,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         (Contents::Nothing, _) | (_, None) => RunConfig::from_table(&given, CONFIG_FLAG)?,
         (contents, Some(out)) => return Err(occupied(&contents, out)),
     };
-    let mut prepared = Prepared::new(config, arguments.memory_budget)?;
+    let hooks = Hooks {
+        memory_budget: arguments.memory_budget,
+        break_device: arguments.break_device,
+        lose_device: arguments.lose_device,
+    };
+    let mut prepared = Prepared::new(config, hooks)?;
     let Some(out) = out else {
         let forecast = prepared.forecast();
         let time = forecast.time()?;
@@ -99,7 +118,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    train(prepared, out, manner)
+    train(prepared, out, manner, arguments.allow_changed)
 }
 
 fn occupied(contents: &Contents, out: &Path) -> Failure {
@@ -112,9 +131,9 @@ fn occupied(contents: &Contents, out: &Path) -> Failure {
     })
 }
 
-fn train(mut prepared: Prepared, out: &Path, manner: Manner) -> Result<ExitCode, Failure> {
+fn train(mut prepared: Prepared, out: &Path, manner: Manner, is_change_allowed: bool) -> Result<ExitCode, Failure> {
     let told = if manner == Manner::Text { Some(told(&mut prepared)?) } else { None };
-    let opened = prepared.open(out)?;
+    let opened = prepared.open(out, is_change_allowed)?;
     if let Some(told) = told {
         announce(&opened.trainer, out, opened.first_step());
         told.iter().for_each(say);
@@ -142,7 +161,7 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner) -> Result<ExitCode,
     }
     Ok(match outcome {
         Outcome::Finished => ExitCode::SUCCESS,
-        Outcome::Interrupted(_) => ExitCode::from(INTERRUPTED),
+        Outcome::Interrupted(_) => ExitCode::from(interrupt::exit_code()),
     })
 }
 

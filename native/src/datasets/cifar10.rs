@@ -74,6 +74,12 @@ fn check_length(file: &str, bytes: u64) -> Result<(), Failure> {
 /// The six files in the archive, in order. Nothing is written, so a member's path can do no harm; one that is a link or
 /// leads elsewhere is refused all the same, since the original archive has none.
 fn read_archive(archive: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let file = File::open(archive).map_err(|error| Failure::file("read", archive, &error))?;
+    unpack(file, archive)
+}
+
+/// The same from a reader; `archive` names it.
+pub fn unpack(packed: impl Read, archive: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let refuse = |problem: String| {
         Failure::other(format!(
             "'{}' {problem}: download {ARCHIVE} again (lastbit data fetch cifar10)",
@@ -81,8 +87,7 @@ fn read_archive(archive: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         ))
     };
     let broken = |error: io::Error| refuse(format!("is not a whole tar.gz archive of CIFAR-10 ({error})"));
-    let file = File::open(archive).map_err(|error| Failure::file("read", archive, &error))?;
-    let unpacked = Bounded { inner: GzDecoder::new(file), left: MOST_BYTES };
+    let unpacked = Bounded { inner: GzDecoder::new(packed), left: MOST_BYTES };
     let mut found = HashMap::new();
     let mut members = tar::Archive::new(unpacked);
     for entry in members.entries().map_err(broken)? {

@@ -45,8 +45,14 @@ fn read_file(folder: &Path, file: &fashion_mnist::File) -> Result<(String, Vec<u
              fashion-mnist`"
         ))
     })?;
-    let failed = |error| Failure::file("read", &path, &error);
-    let mut packed = BufReader::new(File::open(&path).map_err(failed)?);
+    let opened = File::open(&path).map_err(|error| Failure::file("read", &path, &error))?;
+    Ok((path.display().to_string(), unpack(opened, &path, file)?))
+}
+
+/// The same from a reader; `path` names it.
+pub fn unpack(packed: impl Read, path: &Path, file: &fashion_mnist::File) -> Result<Vec<u8>, Failure> {
+    let failed = |error| Failure::file("read", path, &error);
+    let mut packed = BufReader::new(packed);
     let is_gzip = packed.fill_buf().map_err(failed)?.starts_with(GZIP);
     // One byte more than there may be shows that there is more.
     let (most, mut bytes) = (file.bytes(), Vec::new());
@@ -66,5 +72,5 @@ fn read_file(folder: &Path, file: &fashion_mnist::File) -> Result<(String, Vec<u
             file.name
         )));
     }
-    Ok((path.display().to_string(), bytes))
+    Ok(bytes)
 }

@@ -211,6 +211,13 @@ impl Decoder {
     }
 }
 
+/// Decodes an image that stands alone.
+pub fn decode_alone(bytes: &[u8]) {
+    if let Ok(image) = (Decoder { first: None, is_grey: true }).decode_bytes(Path::new("image"), bytes) {
+        assert!(image.width().max(image.height()) <= MOST_PIXELS);
+    }
+}
+
 /// True for a JPEG file without an end marker after its last scan: a decoder fills up what is missing and says nothing.
 fn is_cut_jpeg(bytes: &[u8]) -> bool {
     let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);

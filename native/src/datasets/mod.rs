@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use lastbit_core::data::{Dataset, checkerboard, synthetic};
 use lastbit_core::nets::NetKind;
+use lastbit_core::ops::Shape;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use sha2::{Digest, Sha256};
 
@@ -54,6 +55,37 @@ pub fn read(kind: DatasetKind, place: Option<&Path>) -> Result<Dataset, Failure>
             Ok(synthetic::dataset(seed, train, test))
         }
     }
+}
+
+/// Shapes and numbers of classes that images of a kind may have, where the images themselves are not at hand.
+pub fn shapes(kind: DatasetKind, net: NetKind) -> Vec<(Shape, u32)> {
+    match kind {
+        DatasetKind::Synthetic if net == NetKind::OneLayer => {
+            vec![(Shape::new(1, CHECKERBOARD_PIXELS, CHECKERBOARD_PIXELS), 2)]
+        }
+        DatasetKind::Cifar10 | DatasetKind::Synthetic => vec![(Shape::new(3, 32, 32), 10)],
+        DatasetKind::FashionMnist => vec![(Shape::new(1, 32, 32), 10)],
+        // The weights of a network that averages over pixels do not depend on their number.
+        DatasetKind::Folder => {
+            let classes = 2..=256;
+            classes.flat_map(|n| [1, 3].map(|channels| (Shape::new(channels, 32, 32), n))).collect()
+        }
+    }
+}
+
+/// Reads an archive of CIFAR-10 from bytes, as [`crate::fuzzing`] does.
+pub fn unpack_archive(bytes: &[u8]) {
+    let _ = cifar10::unpack(bytes, Path::new("archive"));
+}
+
+/// Unpacks a file of Fashion-MNIST from bytes, as [`crate::fuzzing`] does.
+pub fn unpack_idx(bytes: &[u8]) {
+    let _ = fashion_mnist::unpack(bytes, Path::new("file"), &lastbit_core::data::fashion_mnist::FILES[3]);
+}
+
+/// Decodes an image of a folder from bytes, as [`crate::fuzzing`] does.
+pub fn decode_image(bytes: &[u8]) {
+    folder::decode_alone(bytes);
 }
 
 /// SHA-256 over all pixels and labels, training set first, in hexadecimal.

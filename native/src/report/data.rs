@@ -1,7 +1,7 @@
 //! A run as its report needs it, read from the folder alone. What is damaged is counted, not refused.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -64,6 +64,9 @@ pub struct Epoch {
     pub test_accuracy: Vec<f64>,
 }
 
+/// Longest line that is read.
+const MOST_LINE_BYTES: u64 = 1 << 20;
+
 /// No loss of a network that learns. The loss of finite logits is finite, so that one that has blown up may still have a
 /// number.
 const BLOWN_UP: f64 = 1e6;
@@ -124,12 +127,24 @@ impl RunData {
             let bytes = std::fs::read(folder.join(name)).unwrap_or_default();
             serde_json::from_slice(&bytes).unwrap_or_default()
         };
+        let mut run = Self::new(folder, *config, json("manifest.json"), json("summary.json"));
+        let path = folder.join(METRICS_FILE);
+        match File::open(&path) {
+            Ok(file) => run.read_metrics(BufReader::new(file)).map_err(|e| Failure::file("read", &path, &e))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::file("read", &path, &error)),
+        }
+        Ok(run)
+    }
+
+    /// A run without lines.
+    pub fn new(folder: &Path, config: RunConfig, manifest: Value, summary: Value) -> Self {
         let n = config.train.ks.len();
         let columns = || vec![Vec::new(); n];
-        let mut run = Self {
+        Self {
             folder: folder.to_owned(),
-            manifest: json("manifest.json"),
-            summary: json("summary.json"),
+            manifest,
+            summary,
             steps: Steps {
                 loss: columns(),
                 rel_l1: columns(),
@@ -140,22 +155,17 @@ impl RunData {
             layers: Layers::new(n),
             epochs: Vec::new(),
             ignored: 0,
-            config: *config,
-        };
-        let path = folder.join(METRICS_FILE);
-        match File::open(&path) {
-            Ok(file) => run.read_metrics(BufReader::new(file)).map_err(|e| Failure::file("read", &path, &e))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::file("read", &path, &error)),
+            config,
         }
-        Ok(run)
     }
 
-    fn read_metrics(&mut self, mut reader: impl io::BufRead) -> io::Result<()> {
+    /// Takes the lines of `metrics.jsonl`.
+    pub fn read_metrics(&mut self, mut reader: impl io::BufRead) -> io::Result<()> {
         let mut line = Vec::new();
         loop {
             line.clear();
-            if reader.read_until(b'\n', &mut line)? == 0 {
+            // A longer line is none that a run wrote: it comes in pieces, which are left out.
+            if reader.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
                 return Ok(());
             }
             let is_used = serde_json::from_slice(&line).is_ok_and(|line| self.take(line));

@@ -3,6 +3,7 @@
 
 mod bits;
 pub mod charts;
+mod comparison;
 mod conclusions;
 mod data;
 mod figures;
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::run::replace_file;
+use crate::run_config::RunConfig;
+pub use comparison::write as write_comparison;
 use data::RunData;
 pub use page::{THEME, document, section};
 
@@ -29,6 +32,17 @@ pub struct Written {
     pub path: PathBuf,
     /// Lines of the metrics that could not be used.
     pub ignored: u64,
+}
+
+/// Makes the page of a run whose files hold these bytes, as [`crate::fuzzing`] does.
+pub fn of_bytes(metrics: &[u8], summary: &[u8], manifest: &[u8]) {
+    let json = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or_default();
+    let mut config = RunConfig::default();
+    config.train.ks = vec![1, 3, 2];
+    let mut run = RunData::new(Path::new("no-such-run"), config, json(manifest), json(summary));
+    if run.read_metrics(metrics).is_ok() {
+        let _ = page::page(&run);
+    }
 }
 
 /// Reports on the run in `folder`, into `out` or into the folder itself.

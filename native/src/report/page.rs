@@ -24,8 +24,12 @@ pub fn page(run: &RunData) -> Result<String, Failure> {
     body += &replicas(run);
     body += &conclusions(run);
     body += &again(run)?;
-    let script = format!("<script>//<![CDATA[\n{SCRIPT}//]]></script>\n");
-    Ok(document(&name, &palette(), &body, &script))
+    Ok(document(&name, &palette(), &body, &script()))
+}
+
+/// What lets the curves of a page be read at the pointer.
+pub fn script() -> String {
+    format!("<script>//<![CDATA[\n{SCRIPT}//]]></script>\n")
 }
 
 /// A page that needs no other file: `style` and `script` are what it has beside those of every page.
@@ -82,7 +86,7 @@ fn head(run: &RunData, name: &str) -> String {
 }
 
 /// A sentence, in which `k = 3` stays on one line.
-fn prose(text: impl AsRef<str>) -> String {
+pub fn prose(text: impl AsRef<str>) -> String {
     escape(text.as_ref().replace("k = ", "k\u{a0}=\u{a0}"))
 }
 

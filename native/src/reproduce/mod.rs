@@ -78,6 +78,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::interrupt;
+use crate::run_config::OnBrokenDevice;
 use crate::terminal::columns;
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
 pub use folder::{Environment, Place};
@@ -157,6 +158,9 @@ pub struct Common {
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
     #[arg(long, value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
+    /// What to do on an adapter that fails the start-up self-test [default: refuse]
+    #[arg(long, value_name = "POLICY")]
+    pub on_broken_device: Option<OnBrokenDevice>,
     /// Print an estimate of time and memory, and stop
     #[arg(long)]
     pub dry_run: bool,

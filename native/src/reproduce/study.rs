@@ -21,7 +21,7 @@ use crate::progress::Manner;
 use crate::run::{Contents, Outcome, Prepared, finished_step, inspect};
 use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
 use crate::terminal::say;
-use crate::{datasets, host_memory, interrupt, report};
+use crate::{datasets, device_test, host_memory, interrupt, report};
 
 /// What is left to do will take.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,6 +68,8 @@ const HOST_BYTES: u64 = 1 << 29;
 /// A reproduction in progress.
 pub struct Study {
     context: Rc<Context>,
+    /// Promises that the adapter breaks, where the user goes on all the same.
+    broken: Vec<String>,
     host: HostConfig,
     is_quick: bool,
     manner: Manner,
@@ -86,13 +88,18 @@ impl Study {
         if let Some(free) = host_memory::budget().filter(|_| context.adapter().software) {
             context = context.with_memory_budget(free.saturating_sub(HOST_BYTES));
         }
+        let context = Rc::new(context);
+        let on_broken_device = common.on_broken_device.unwrap_or_default();
+        let broken = device_test::run(&context, on_broken_device, None)?;
         let data_dir = common.data_dir.as_ref().and_then(|path| std::path::absolute(path).ok());
         Ok(Self {
-            context: Rc::new(context),
+            context,
+            broken,
             host: HostConfig {
                 data_dir,
                 adapter: common.adapter.clone(),
                 checkpoint_every: CheckpointEvery::Minutes(10),
+                on_broken_device,
                 ..HostConfig::default()
             },
             is_quick: common.quick,
@@ -189,7 +196,7 @@ impl Study {
     fn prepared(&self, train: &TrainConfig) -> Result<Prepared, Failure> {
         train.validate()?;
         let config = RunConfig { train: train.clone(), host: self.host.clone() };
-        Prepared::sharing(config, &self.dataset(train)?, &self.context)
+        Prepared::sharing(config, &self.dataset(train)?, &self.context, &self.broken)
     }
 
     /// Trains, or goes on where the run `name` was stopped, or takes it as it is if it is finished.
@@ -208,7 +215,7 @@ impl Study {
             Contents::Run(_) | Contents::Nothing => {
                 self.go_on()?;
                 self.begin(&format!("run {name}"));
-                let opened = self.prepared(config)?.open(&out)?;
+                let opened = self.prepared(config)?.open(&out, false)?;
                 let (outcome, _) = opened.session(self.manner).run()?;
                 // The run is saved, whatever becomes of its page.
                 let _ = report::write(&out, None);
@@ -228,7 +235,7 @@ impl Study {
             let Some(prepared) = prepared else {
                 return Err(Failure::other("predictions are damaged: give the line again"));
             };
-            let mut trainer = prepared.open(&run.path)?.trainer;
+            let mut trainer = prepared.open(&run.path, false)?.trainer;
             let classes = trainer.network().shapes[trainer.network().logits().0].channels as usize;
             let logits = block_on(trainer.logits())?;
             Ok(logits.iter().map(|replica| replica.chunks(classes.max(1)).map(winner).collect()).collect())

@@ -1,4 +1,5 @@
-//! `checkpoint/step-000120/`: complete or not there at all. The last two are kept, so that a damaged one costs little.
+//! `checkpoint/step-000120/`: complete or not there at all, with the SHA-256 of every file. The last few are kept, so that
+//! a damaged one costs little.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,16 +8,20 @@ use lastbit_core::nets::Network;
 use lastbit_core::train::checkpoint::{CheckpointError, decode_state, encode_state};
 use lastbit_core::train::{State, TrainConfig};
 
+use super::checkpoint_manifest::{CheckpointManifest, Digest, MANIFEST_FILE};
 use super::folder::{RunFolder, sync_folder, write_synced};
+use super::journal::Journal;
 use crate::failure::Failure;
 
 const FOLDER: &str = "checkpoint";
-/// Complete checkpoints that stay.
-const KEPT: usize = 2;
+/// What a file may have beside its numbers: names, shapes, counters.
+const MOST_BESIDE_NUMBERS: u64 = 16 << 20;
 
 /// The checkpoints of a run.
 pub struct Checkpoints {
     folder: PathBuf,
+    /// Complete checkpoints that stay.
+    kept: usize,
 }
 
 /// A checkpoint that is whole, and what is wrong with newer ones.
@@ -41,10 +46,30 @@ pub fn checkpoint_folders(run: &Path) -> Vec<(u64, PathBuf)> {
     steps_in(&folder).into_iter().map(|step| (step, folder.join(format!("step-{step:06}")))).collect()
 }
 
+/// The state in the checkpoint `folder`, with what it knows of the metrics; the error says what is wrong with it.
+pub fn read_checkpoint(
+    folder: &Path,
+    network: &Network,
+    config: &TrainConfig,
+) -> Result<(State, CheckpointManifest), String> {
+    let manifest = CheckpointManifest::read(folder)?;
+    // Each of the files holds less than all numbers of all replicas.
+    let most = 16 * network.parameter_count() * config.ks.len() as u64 + MOST_BESIDE_NUMBERS;
+    let read = |name: &str| {
+        let bytes = manifest.read_file(folder, name, most);
+        bytes.map_err(|problem| CheckpointError::Content { file: name.to_owned(), problem })
+    };
+    let state = decode_state(network, config, read).map_err(|error| error.to_string())?;
+    if state.step != manifest.step {
+        return Err(format!("holds step {}", state.step));
+    }
+    Ok((state, manifest))
+}
+
 impl Checkpoints {
-    /// Those in a run folder.
-    pub fn of(run: &RunFolder) -> Self {
-        Self { folder: run.file(FOLDER) }
+    /// Those in a run folder, of which `kept` stay.
+    pub fn of(run: &RunFolder, kept: usize) -> Self {
+        Self { folder: run.file(FOLDER), kept: kept.max(1) }
     }
 
     fn named(&self, step: u64) -> PathBuf {
@@ -60,17 +85,20 @@ impl Checkpoints {
         steps_in(&self.folder)
     }
 
-    /// Saves `state`, then removes what is older than the last two.
-    pub fn save(&self, network: &Network, config: &TrainConfig, state: &State) -> Result<(), Failure> {
+    /// Saves `state`, to which the beginning of the metrics belongs, then removes what is older than the last few.
+    pub fn save(&self, network: &Network, config: &TrainConfig, state: &State, metrics: Digest) -> Result<(), Failure> {
         let (path, new) = (self.named(state.step), self.temporary(state.step, "tmp"));
         let written = || -> std::io::Result<()> {
             if new.exists() {
                 fs::remove_dir_all(&new)?;
             }
             fs::create_dir_all(&new)?;
-            for (name, bytes) in encode_state(network, config, state) {
-                write_synced(&new.join(name), &bytes)?;
+            let files = encode_state(network, config, state);
+            for (name, bytes) in &files {
+                write_synced(&new.join(name), bytes)?;
             }
+            let manifest = CheckpointManifest::new(state.step, metrics, &files);
+            write_synced(&new.join(MANIFEST_FILE), manifest.to_text().as_bytes())?;
             sync_folder(&new);
             let old = self.temporary(state.step, "old");
             if path.exists() {
@@ -91,51 +119,54 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes what is not among the last [`KEPT`] up to `newest`. Later ones were found damaged when the run went on.
-    /// What cannot be removed does no harm.
+    /// Removes what is not among the last few up to `newest`. Later ones were found damaged when the run went on. What
+    /// cannot be removed does no harm.
     fn prune(&self, newest: u64) {
         let (good, bad): (Vec<u64>, Vec<u64>) = self.steps().into_iter().partition(|step| *step <= newest);
-        for step in good.into_iter().skip(KEPT).chain(bad) {
+        for step in good.into_iter().skip(self.kept).chain(bad) {
             let _ = fs::remove_dir_all(self.named(step));
         }
     }
 
-    /// The newest whole checkpoint of at most `last_step` steps.
-    pub fn recover(&self, network: &Network, config: &TrainConfig, last_step: u64) -> Recovered {
+    /// The newest whole checkpoint whose metrics are there.
+    pub fn recover(&self, network: &Network, config: &TrainConfig, journal: &mut Journal) -> Recovered {
         self.finish_replacements();
         let mut damaged = Vec::new();
         for step in self.steps() {
             let folder = self.named(step);
-            if step > last_step {
-                damaged
-                    .push(format!("'{}' is ahead of metrics.jsonl, which ends at step {last_step}", folder.display()));
-                continue;
-            }
-            let read = |name: &str| {
-                fs::read(folder.join(name)).map_err(|error| CheckpointError::Content {
-                    file: name.to_owned(),
-                    problem: format!("cannot be read ({error})"),
-                })
+            let mut read = || -> Result<State, String> {
+                let (state, manifest) = read_checkpoint(&folder, network, config)?;
+                if state.step != step {
+                    return Err(format!("it holds step {}", state.step));
+                }
+                journal.check(&manifest.metrics)?;
+                Ok(state)
             };
-            match decode_state(network, config, read) {
-                Ok(state) if state.step == step => return Recovered { state: Some(state), damaged },
-                Ok(state) => damaged.push(format!("'{}' holds step {}", folder.display(), state.step)),
-                Err(error) => damaged.push(format!("'{}' is damaged: {error}", folder.display())),
+            match read() {
+                Ok(state) => return Recovered { state: Some(state), damaged },
+                Err(problem) => damaged.push(format!("'{}' cannot be used: {problem}", folder.display())),
             }
         }
         Recovered { state: None, damaged }
     }
 
-    /// Puts a checkpoint back that was to be replaced when the program ended.
+    /// Puts a checkpoint back that was to be replaced when the program ended, and removes what was not completed.
     fn finish_replacements(&self) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name().into_string().unwrap_or_default();
-            if let Some(kept) = name.strip_prefix('.').and_then(|name| name.strip_suffix(".old")) {
-                let target = self.folder.join(kept);
-                if !target.exists() {
+            let Some(hidden) = name.strip_prefix(".step-") else { continue };
+            let target = hidden.strip_suffix(".old").map(|step| self.folder.join(format!("step-{step}")));
+            match target.filter(|target| !target.exists()) {
+                Some(target) => {
                     let _ = fs::rename(entry.path(), target);
+                }
+                None => {
+                    let _ = fs::remove_dir_all(entry.path());
                 }
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

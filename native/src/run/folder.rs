@@ -81,6 +81,11 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), is_new, _lock: lock })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A file of the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -116,6 +121,9 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.tmp"));
     let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if let Some(folder) = path.parent() {
+        sync_folder(folder);
+    }
     written.map_err(|error| {
         let _ = fs::remove_file(&temporary);
         Failure::file("write", path, &error)

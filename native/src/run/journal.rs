@@ -1,11 +1,14 @@
 //! `metrics.jsonl` and `timing.jsonl`: written line by line as events come, and cut back to a checkpoint when a run goes on.
+//! The metrics are hashed as they grow, so that a checkpoint knows what came before it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
+use super::checkpoint_manifest::Digest;
 use super::folder::{METRICS_FILE, RunFolder, TIMING_FILE};
 use crate::failure::Failure;
 
@@ -13,12 +16,18 @@ use crate::failure::Failure;
 struct Lines {
     path: PathBuf,
     file: File,
+    /// Of the lines that are kept or were appended.
+    bytes: u64,
+    hasher: Sha256,
 }
+
+/// Longest line that is read back: a run writes shorter ones, whatever its network.
+const MOST_LINE_BYTES: u64 = 1 << 20;
 
 impl Lines {
     fn open(path: PathBuf) -> Result<Self, Failure> {
         match OpenOptions::new().read(true).append(true).create(true).open(&path) {
-            Ok(file) => Ok(Self { path, file }),
+            Ok(file) => Ok(Self { path, file, bytes: 0, hasher: Sha256::new() }),
             Err(error) => Err(Failure::file("write", &path, &error)),
         }
     }
@@ -29,7 +38,19 @@ impl Lines {
 
     fn append(&mut self, line: &str) -> Result<(), Failure> {
         // One write, so that a reader never sees half a line for long.
-        self.file.write_all(format!("{line}\n").as_bytes()).map_err(|error| self.failed(&error))
+        let line = format!("{line}\n");
+        self.file.write_all(line.as_bytes()).map_err(|error| self.failed(&error))?;
+        self.bytes += line.len() as u64;
+        self.hasher.update(line);
+        Ok(())
+    }
+
+    /// SHA-256 of the first `bytes`, as far as there are so many.
+    fn hash(&mut self, bytes: u64) -> io::Result<Sha256> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut hasher = Sha256::new();
+        io::copy(&mut (&self.file).take(bytes), &mut hasher)?;
+        Ok(hasher)
     }
 
     /// Removes everything from the first line that `keep` refuses or that is no whole line of JSON.
@@ -39,6 +60,8 @@ impl Lines {
         if kept < length {
             self.file.set_len(kept).map_err(|error| self.failed(&error))?;
         }
+        self.hasher = self.hash(kept).map_err(|error| self.failed(&error))?;
+        self.bytes = kept;
         Ok(())
     }
 
@@ -50,7 +73,7 @@ impl Lines {
         let (mut kept, mut line) = (0, String::new());
         while unread > 0 {
             line.clear();
-            let bytes = match reader.read_line(&mut line) {
+            let bytes = match reader.by_ref().take(MOST_LINE_BYTES).read_line(&mut line) {
                 Ok(bytes) if line.ends_with('\n') => bytes as u64,
                 // The end, a line that was cut off, or bytes that are no text.
                 _ => break,
@@ -77,17 +100,34 @@ impl Journal {
         Ok(Self { metrics: Lines::open(folder.file(METRICS_FILE))?, timing: Lines::open(folder.file(TIMING_FILE))? })
     }
 
-    /// The last step that has its line.
-    pub fn last_step(&mut self) -> Result<u64, Failure> {
-        let mut last = 0;
-        let mut count = |line: &Value| {
-            if line["kind"] == "step" {
-                last = line["step"].as_u64().unwrap_or(last);
-            }
-            true
+    /// Whether the metrics begin with what a checkpoint saw; the error says what is wrong.
+    pub fn check(&mut self, seen: &Digest) -> Result<(), String> {
+        let problem = |error: io::Error| format!("metrics.jsonl cannot be read ({error})");
+        let length = self.metrics.file.metadata().map_err(problem)?.len();
+        if length < seen.bytes {
+            return Err(format!("it is ahead of metrics.jsonl, which has {length} of {} bytes", seen.bytes));
+        }
+        let found = format!("{:x}", self.metrics.hash(seen.bytes).map_err(problem)?.finalize());
+        if found != seen.sha256 {
+            return Err(
+                "the lines of metrics.jsonl before it are not those that were written (wrong SHA-256)".to_owned()
+            );
+        }
+        Ok(())
+    }
+
+    /// What the metrics are so far.
+    pub fn digest(&self) -> Digest {
+        Digest { bytes: self.metrics.bytes, sha256: format!("{:x}", self.metrics.hasher.clone().finalize()) }
+    }
+
+    /// A handle that syncs both files from another thread.
+    pub fn syncer(&self) -> Result<Syncer, Failure> {
+        let clone = |lines: &Lines| match lines.file.try_clone() {
+            Ok(file) => Ok((lines.path.clone(), file)),
+            Err(error) => Err(lines.failed(&error)),
         };
-        self.metrics.read_while(&mut count).map_err(|error| self.metrics.failed(&error))?;
-        Ok(last)
+        Ok(Syncer { files: [clone(&self.metrics)?, clone(&self.timing)?] })
     }
 
     /// Keeps what was known after `step` steps, with the evaluation of that step if `is_evaluated`. `kept` sees every
@@ -114,14 +154,21 @@ impl Journal {
         let seconds = (seconds * 1e6).round() / 1e6;
         self.timing.append(&json!({ "step": step, "seconds": seconds }).to_string())
     }
+}
 
+/// Both files, to be synced.
+pub struct Syncer {
+    files: [(PathBuf, File); 2],
+}
+
+impl Syncer {
     /// Waits until all lines are on the disk.
-    pub fn sync(&mut self) -> Result<(), Failure> {
-        for lines in [&self.metrics, &self.timing] {
-            match lines.file.sync_data() {
+    pub fn sync(&self) -> Result<(), Failure> {
+        for (path, file) in &self.files {
+            match file.sync_data() {
                 // Not a file of a disk, such as a pipe.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
-                other => other.map_err(|error| lines.failed(&error))?,
+                other => other.map_err(|error| Failure::file("write", path, &error))?,
             }
         }
         Ok(())
@@ -148,7 +195,8 @@ mod tests {
     fn the_evaluation_of_the_last_step_stays_if_it_is_done() {
         for (step, is_evaluated, lines) in [(2, true, 4), (2, false, 3), (1, false, 2), (0, false, 0), (9, false, 5)] {
             let (path, _folder, mut journal) = journal("cut", LINES);
-            assert_eq!(journal.last_step().unwrap(), 3);
+            let before = Digest::of(&LINES.as_bytes()[..40]);
+            assert_eq!(journal.check(&before), Ok(()));
             let mut seen = 0;
             journal.cut(step, is_evaluated, |_| seen += 1).unwrap();
             journal.metrics("{}").unwrap();
@@ -156,6 +204,8 @@ mod tests {
             let expected: Vec<&str> = LINES.lines().take(lines).chain(["{}"]).collect();
             assert_eq!(text.lines().collect::<Vec<_>>(), expected, "step {step}");
             assert_eq!(seen, lines);
+            assert_eq!(journal.digest(), Digest::of(text.as_bytes()));
+            assert_eq!(journal.check(&before).is_ok(), lines > 1);
             std::fs::remove_dir_all(path).unwrap();
         }
     }

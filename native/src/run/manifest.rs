@@ -1,5 +1,5 @@
 //! `manifest.json`: which program made the run, from which data, on which adapter. It holds whatever may change bits but
-//! is not in the config.
+//! is not in the config, and a checksum over itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,6 +31,25 @@ pub struct Environment {
     backend: String,
     /// Whether the processor does the work.
     software: bool,
+    /// Promises that the self-test found broken, with --on-broken-device warn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    broken: Vec<String>,
+}
+
+impl Environment {
+    /// What may change bits and is not as it was in `self`.
+    fn changes(&self, now: &Self) -> Vec<String> {
+        let hash = |environment: &Self| environment.shaders_sha256.get(..12).unwrap_or_default().to_owned();
+        let texts = [
+            ("the shaders", hash(self), hash(now), self.shaders_sha256 != now.shaders_sha256),
+            ("the adapter", self.adapter.clone(), now.adapter.clone(), self.adapter != now.adapter),
+            ("the driver", self.driver.clone(), now.driver.clone(), self.driver != now.driver),
+            ("the interface", self.backend.clone(), now.backend.clone(), self.backend != now.backend),
+            ("the self-test", self.broken.join("; "), now.broken.join("; "), self.broken != now.broken),
+        ];
+        let changed = texts.into_iter().filter(|(.., is_changed)| *is_changed);
+        changed.map(|(what, was, is, _)| format!("{what} ('{was}', now '{is}')")).collect()
+    }
 }
 
 /// The data set.
@@ -64,11 +83,23 @@ pub struct Manifest {
     network: NetworkRecord,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changes: Vec<Change>,
+    /// Over the text with this left empty.
+    sha256: String,
+}
+
+/// A manifest on the disk.
+pub enum Found {
+    /// There is none.
+    Nothing,
+    /// It is not as it was written.
+    Damaged,
+    /// It is whole.
+    Whole(Box<Manifest>),
 }
 
 impl Manifest {
     /// The manifest of a run that begins now.
-    pub fn new(adapter: &AdapterSummary, dataset: &Dataset, plan: &mut Plan) -> Self {
+    pub fn new(adapter: &AdapterSummary, broken: &[String], dataset: &Dataset, plan: &mut Plan) -> Self {
         Self {
             environment: Environment {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -77,6 +108,7 @@ impl Manifest {
                 driver: adapter.driver.clone(),
                 backend: adapter.backend.clone(),
                 software: adapter.software,
+                broken: broken.to_vec(),
             },
             dataset: DatasetRecord {
                 name: dataset.name.clone(),
@@ -86,22 +118,72 @@ impl Manifest {
             },
             network: NetworkRecord { name: plan.network.name.clone(), parameters: plan.network.parameter_count() },
             changes: Vec::new(),
+            sha256: String::new(),
         }
     }
 
-    /// The manifest in a folder; `None` if there is none that can be read.
-    pub fn read(folder: &RunFolder) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(folder.file(MANIFEST_FILE)).ok()?).ok()
+    /// The manifest of the run in `folder`.
+    pub fn read(folder: &Path) -> Found {
+        match std::fs::read(folder.join(MANIFEST_FILE)) {
+            Err(_) => Found::Nothing,
+            Ok(bytes) => Self::parse(&bytes).map_or(Found::Damaged, |manifest| Found::Whole(Box::new(manifest))),
+        }
+    }
+
+    /// The manifest with this text; `None` if it is not as one was written.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let manifest: Self = serde_json::from_slice(bytes).ok()?;
+        (manifest.to_text().as_bytes() == bytes).then_some(manifest)
+    }
+
+    /// The text of the file.
+    fn to_text(&self) -> String {
+        let text = |sha256: String| {
+            let manifest = Self { sha256, ..self.clone() };
+            let text = serde_json::to_string_pretty(&manifest);
+            text.unwrap_or_else(|e| unreachable!("plain data serializes: {e}")) + "\n"
+        };
+        text(format!("{:x}", Sha256::digest(text(String::new()))))
     }
 
     /// Writes the file.
     pub fn write(&self, folder: &RunFolder) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(self).map_err(Failure::other)?;
-        folder.write(MANIFEST_FILE, format!("{text}\n").as_bytes())
+        folder.write(MANIFEST_FILE, self.to_text().as_bytes())
     }
 
-    /// This manifest, for a run that `now` goes on with after `step` steps, and a warning where that may change bits.
-    pub fn continued(mut self, now: Self, step: u64, folder: &Path) -> Result<(Self, Option<String>), Failure> {
+    /// What may make the bits of a run in `now` others than those of this run as it went on last.
+    pub fn changes(&self, now: &Self) -> Vec<String> {
+        let images = (self.dataset != now.dataset)
+            .then(|| format!("the images ('{}', now '{}')", self.dataset.sha256, now.dataset.sha256));
+        self.last_environment().changes(&now.environment).into_iter().chain(images).collect()
+    }
+
+    /// Where the run was made, as a table: what, and its value.
+    pub fn facts(&self) -> [(&'static str, String); 6] {
+        let Environment { version, shaders_sha256, adapter, driver, backend, .. } = self.last_environment();
+        [
+            ("adapter", adapter.clone()),
+            ("driver", driver.clone()),
+            ("interface", backend.clone()),
+            ("lastbit", version.clone()),
+            ("SHA-256 of the shaders", shaders_sha256.clone()),
+            ("SHA-256 of the images", self.dataset.sha256.clone()),
+        ]
+    }
+
+    fn last_environment(&self) -> &Environment {
+        self.changes.last().map_or(&self.environment, |change| &change.environment)
+    }
+
+    /// This manifest, for a run that `now` goes on with after `step` steps, and a warning where that may change bits: only
+    /// where the user said that it may.
+    pub fn continued(
+        mut self,
+        now: Self,
+        step: u64,
+        folder: &Path,
+        is_change_allowed: bool,
+    ) -> Result<(Self, Option<String>), Failure> {
         if self.dataset != now.dataset {
             return Err(Failure::usage(format!(
                 "--data-dir: the run in '{}' saw other images (SHA-256 {}, these have {}): give it the files it began with",
@@ -110,9 +192,18 @@ impl Manifest {
                 now.dataset.sha256,
             )));
         }
-        let last = self.changes.last().map_or(&self.environment, |change| &change.environment);
+        let last = self.last_environment();
         if *last == now.environment {
             return Ok((self, None));
+        }
+        let changes = last.changes(&now.environment);
+        if !(changes.is_empty() || is_change_allowed) {
+            return Err(Failure::usage(format!(
+                "--resume: since the run in '{}' stopped after step {step}, this has changed: {}; its bits may differ from \
+                 here on: go back to what it was made with, or accept that with --allow-changed",
+                folder.display(),
+                changes.join(", "),
+            )));
         }
         let warning = format!(
             "the run was made by lastbit {} on '{}' ({}) and goes on with {} on '{}' ({}): its bits may differ from \

@@ -1,17 +1,21 @@
 //! A run on disk (DESIGN section 4): its folder and what is in it, and the loop that fills it.
 
+mod checkpoint_manifest;
 mod checkpoints;
 mod folder;
 mod journal;
 mod lamp;
 mod manifest;
 mod opening;
+mod saver;
 mod session;
 mod summary;
 
-pub use checkpoints::checkpoint_folders;
+pub use checkpoint_manifest::CheckpointManifest;
+pub use checkpoints::{checkpoint_folders, read_checkpoint};
 pub use folder::{CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, RunFolder, inspect, replace_file};
 pub use lamp::Lamp;
-pub use opening::Prepared;
+pub use manifest::{Found, Manifest};
+pub use opening::{Hooks, Prepared, initial_weights};
 pub use session::Outcome;
 pub use summary::{Summary, finished_step};

@@ -8,6 +8,7 @@ use lastbit_core::data::Dataset;
 use lastbit_core::gpu::{AdapterChoice, Context};
 use lastbit_core::nets::Network;
 use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
+use lastbit_core::train::self_test::Check;
 use lastbit_core::train::{
     FlipBit, MemoryLimits, Plan, Start, State, TrainError, Trainer, Tuning, Weights, memory_estimate, plan,
 };
@@ -17,7 +18,7 @@ use serde_json::json;
 use super::checkpoints::Checkpoints;
 use super::folder::{INIT_FILE, RunFolder};
 use super::journal::Journal;
-use super::manifest::Manifest;
+use super::manifest::{Found, Manifest};
 use super::session::Session;
 use super::summary::Summary;
 use crate::failure::Failure;
@@ -25,7 +26,7 @@ use crate::forecast::Forecast;
 use crate::progress::{Manner, RunShape, Screen};
 use crate::run_config::RunConfig;
 use crate::terminal::warn;
-use crate::{datasets, host_memory, interrupt};
+use crate::{datasets, device_test, host_memory, interrupt};
 
 /// Everything that a run needs before its folder is touched.
 pub struct Prepared {
@@ -37,12 +38,26 @@ pub struct Prepared {
     pub context: Rc<Context>,
     /// Its buffers.
     pub plan: Plan,
+    /// Promises that the adapter breaks, where the user goes on all the same.
+    broken: Vec<String>,
+    hooks: Hooks,
+}
+
+/// What tests do to a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hooks {
+    /// Bytes of GPU memory in all.
+    pub memory_budget: Option<u64>,
+    /// The check of the self-test that is made to fail.
+    pub break_device: Option<Check>,
+    /// The step after which the device is destroyed.
+    pub lose_device: Option<u64>,
 }
 
 impl Prepared {
-    /// With an adapter and images of its own. `memory_budget` bounds the buffers, by default what the host has left where
-    /// the adapter is the host.
-    pub fn new(config: RunConfig, memory_budget: Option<u64>) -> Result<Self, Failure> {
+    /// With an adapter and images of its own. Where the adapter is the host, buffers take no more than the host has left. The
+    /// adapter is tested.
+    pub fn new(config: RunConfig, hooks: Hooks) -> Result<Self, Failure> {
         config.train.validate()?;
         let choice = config.host.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
         let mut context = block_on(Context::new(&choice))?;
@@ -52,7 +67,7 @@ impl Prepared {
             let limits = MemoryLimits { binding: context.max_binding_bytes(), total };
             plan(&config.train, &dataset, &Tuning::default(), limits)
         };
-        let budget = match (memory_budget, free) {
+        let budget = match (hooks.memory_budget, free) {
             (None, Some(free)) => {
                 // Images, kernels and checkpoints come out of the same memory.
                 let memory = memory_estimate(&context, &mut planned(None)?, &dataset);
@@ -64,14 +79,27 @@ impl Prepared {
         if let Some(bytes) = budget {
             context = context.with_memory_budget(bytes);
         }
-        Ok(Self { config, dataset: Rc::new(dataset), context: Rc::new(context), plan })
+        let context = Rc::new(context);
+        let broken = device_test::run(&context, config.host.on_broken_device, hooks.break_device)?;
+        Ok(Self { config, dataset: Rc::new(dataset), context, plan, broken, hooks })
     }
 
-    /// On an adapter and with images that other runs use, too.
-    pub fn sharing(config: RunConfig, dataset: &Rc<Dataset>, context: &Rc<Context>) -> Result<Self, Failure> {
+    /// On an adapter that is tested already, and with images that other runs use, too.
+    pub fn sharing(
+        config: RunConfig,
+        dataset: &Rc<Dataset>,
+        context: &Rc<Context>,
+        broken: &[String],
+    ) -> Result<Self, Failure> {
         let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
         let plan = plan(&config.train, dataset, &Tuning::default(), limits)?;
-        Ok(Self { config, dataset: Rc::clone(dataset), context: Rc::clone(context), plan })
+        let (dataset, context) = (Rc::clone(dataset), Rc::clone(context));
+        Ok(Self { config, dataset, context, plan, broken: broken.to_vec(), hooks: Hooks::default() })
+    }
+
+    /// What the run would be made with now.
+    pub fn manifest(&mut self) -> Manifest {
+        Manifest::new(self.context.adapter(), &self.broken, &self.dataset, &mut self.plan)
     }
 
     /// What the run will take.
@@ -80,19 +108,27 @@ impl Prepared {
     }
 
     /// Claims the folder `out`, goes back to the last good checkpoint in it, and builds the trainer.
-    pub fn open(self, out: &Path) -> Result<Opened, Failure> {
-        let Prepared { config, dataset, context, mut plan } = self;
-        let manifest = Manifest::new(context.adapter(), &dataset, &mut plan);
+    pub fn open(mut self, out: &Path, is_change_allowed: bool) -> Result<Opened, Failure> {
+        let manifest = self.manifest();
+        let Prepared { config, dataset, context, plan, hooks, .. } = self;
         let network = plan.network;
         let folder = RunFolder::claim(out)?;
         let mut journal = Journal::open(&folder)?;
-        let recovered = Checkpoints::of(&folder).recover(&network, &config.train, journal.last_step()?);
+        let checkpoints = Checkpoints::of(&folder, config.host.keep_checkpoints as usize);
+        let recovered = checkpoints.recover(&network, &config.train, &mut journal);
         let instead = if recovered.state.is_some() { "going on from an older one" } else { "beginning anew" };
         for line in &recovered.damaged {
             warn(format!("{line}: {instead}"));
         }
-        let (manifest, warning) = match (&recovered.state, Manifest::read(&folder)) {
-            (Some(state), Some(old)) => old.continued(manifest, state.step, out)?,
+        let (manifest, warning) = match (&recovered.state, Manifest::read(out)) {
+            (Some(state), Found::Whole(old)) => old.continued(manifest, state.step, out, is_change_allowed)?,
+            (Some(_), Found::Damaged) => {
+                let warning = format!(
+                    "'{}' is damaged, so that nobody knows what the run was made with until now: it is written anew",
+                    folder.file("manifest.json").display()
+                );
+                (manifest, Some(warning))
+            }
             _ => (manifest, None),
         };
         if let Some(warning) = warning {
@@ -128,7 +164,7 @@ impl Prepared {
         }
         let mut summary = Summary::new(&config.train);
         let saved = cut(&mut journal, &mut summary, &trainer, recovered.state.as_ref())?;
-        Ok(Opened { trainer, config, folder, journal, summary, saved })
+        Ok(Opened { trainer, config, folder, journal, summary, saved, hooks })
     }
 }
 
@@ -141,6 +177,7 @@ pub struct Opened {
     journal: Journal,
     summary: Summary,
     saved: Option<(u64, bool)>,
+    hooks: Hooks,
 }
 
 impl Opened {
@@ -157,12 +194,13 @@ impl Opened {
             total_steps: self.trainer.total_steps(),
         };
         let screen = Screen::new(manner, shape, self.summary.lamp());
-        let Self { trainer, config, folder, journal, summary, saved } = self;
-        Session { trainer, config, folder, journal, summary, screen, saved }
+        let Self { trainer, config, folder, journal, summary, saved, hooks } = self;
+        Session { trainer, config, folder, journal, summary, screen, saved, lose_device: hooks.lose_device }
     }
 }
 
-fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights, Failure> {
+/// The weights that the run begins with, before `nextafter` moves one.
+pub fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights, Failure> {
     let Some(path) = &config.host.init else {
         return Ok(Weights::initial(network, config.train.seed_init.unwrap_or(config.train.seed)));
     };

@@ -1,25 +1,29 @@
-//! The loop of a run: takes the trainer's events to the files and to the screen, and saves when it is time.
+//! The loop of a run: takes the trainer's events to the files and to the screen, and hands over what is to be saved when
+//! it is time.
 
 use std::time::{Duration, Instant};
 
-use lastbit_core::train::{Event, Trainer};
+use lastbit_core::train::{Event, StepEvent, Trainer};
 use pollster::block_on;
 
 use super::checkpoints::Checkpoints;
 use super::folder::RunFolder;
 use super::journal::Journal;
+use super::saver::{Disk, Save, Saver};
 use super::summary::{RunProgress, Summary};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Screen;
 use crate::run_config::{CheckpointEvery, RunConfig};
+use crate::tensorboard::TensorBoard;
+use crate::terminal::warn;
 
 /// How a session ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The run is complete.
     Finished,
-    /// Ctrl-C after this many steps; all is saved.
+    /// A signal after this many steps; all is saved.
     Interrupted(u64),
 }
 
@@ -39,42 +43,74 @@ pub struct Session {
     pub screen: Screen,
     /// Step and evaluation that the newest checkpoint holds.
     pub saved: Option<(u64, bool)>,
+    /// Fault injector: the step after which the device is destroyed.
+    pub lose_device: Option<u64>,
 }
 
-/// When it was that something happened last.
+/// When it was that something happened last, and what was said.
 struct Marks {
     step: Instant,
     checkpoint: Instant,
     /// The step that was evaluated last.
     evaluated: Option<u64>,
+    /// By replica: it was said that its numbers are not finite.
+    is_told: Vec<bool>,
 }
 
 impl Session {
-    /// Trains until the end or Ctrl-C.
+    /// Trains until the end or a signal.
     pub fn run(mut self) -> Result<(Outcome, Summary), Failure> {
         let now = Instant::now();
         let evaluated = self.saved.filter(|(_, is_evaluated)| *is_evaluated).map(|(step, _)| step);
-        let mut marks = Marks { step: now, checkpoint: now, evaluated };
+        let is_told = vec![false; self.config.train.ks.len()];
+        let mut marks = Marks { step: now, checkpoint: now, evaluated, is_told };
+        let mut saver = Saver::new(Disk {
+            folder: self.folder.path().to_owned(),
+            checkpoints: Checkpoints::of(&self.folder, self.config.host.keep_checkpoints as usize),
+            journal: self.journal.syncer()?,
+            network: self.trainer.network().clone(),
+            config: self.config.train.clone(),
+        });
+        let mut tensorboard = match self.config.host.tensorboard {
+            true => Some(TensorBoard::begin(self.folder.path(), &self.config.train.ks, self.trainer.step())?),
+            false => None,
+        };
         let outcome = loop {
             if interrupt::requested() {
-                self.save(&mut marks, false)?;
+                self.save(&mut marks, &mut saver, &mut tensorboard, false)?;
                 break Outcome::Interrupted(self.trainer.step());
             }
+            if self.lose_device.is_some_and(|step| self.trainer.begun() >= step) {
+                self.trainer.context().destroy();
+            }
             let progress = block_on(self.trainer.advance())?;
-            self.record(progress.events, &mut marks)?;
+            self.record(progress.events, &mut marks, &mut tensorboard)?;
+            self.adopt(saver.poll()?);
             if progress.finished {
-                self.save(&mut marks, true)?;
+                self.save(&mut marks, &mut saver, &mut tensorboard, true)?;
                 break Outcome::Finished;
             }
             if self.trainer.is_between_steps() && self.is_checkpoint_due(&marks) {
-                self.save(&mut marks, false)?;
+                self.save(&mut marks, &mut saver, &mut tensorboard, false)?;
             }
         };
+        self.adopt(saver.wait()?);
         self.screen.finish();
         Ok((outcome, self.summary))
     }
 
-    fn record(&mut self, events: Vec<Event>, marks: &mut Marks) -> Result<(), Failure> {
+    fn adopt(&mut self, saved: Option<Summary>) {
+        if let Some(saved) = saved {
+            self.summary.adopt(saved);
+        }
+    }
+
+    fn record(
+        &mut self,
+        events: Vec<Event>,
+        marks: &mut Marks,
+        tensorboard: &mut Option<TensorBoard>,
+    ) -> Result<(), Failure> {
         // Steps that were waited for together share the time.
         let n_steps = events.iter().filter(|event| matches!(event, Event::Step(_))).count();
         let seconds = marks.step.elapsed().as_secs_f64() / n_steps.max(1) as f64;
@@ -84,18 +120,38 @@ impl Session {
             self.journal.metrics(&line)?;
             match &event {
                 Event::Step(step) => {
+                    tracing::debug!(step = step.step, seconds, "step");
                     self.journal.timing(step.step, seconds)?;
+                    self.tell_not_finite(step, marks);
                     marks.step = Instant::now();
                 }
                 Event::Epoch(epoch) => {
+                    tracing::info!(epoch = epoch.epoch, step = epoch.step, "evaluated");
                     marks.evaluated = Some(epoch.step);
                     marks.step = Instant::now();
                 }
                 Event::Layers(_) => {}
             }
             self.screen.show(&event, &line, self.summary.lamp());
+            if let Some(tensorboard) = tensorboard {
+                tensorboard.add(&event)?;
+            }
         }
         Ok(())
+    }
+
+    /// Says once of each replica where its numbers stopped being finite. The others do not notice.
+    fn tell_not_finite(&self, step: &StepEvent, marks: &mut Marks) {
+        let ks = &self.config.train.ks;
+        for (replica, layer) in step.first_not_finite.iter().enumerate() {
+            let Some(layer) = layer.as_ref().filter(|_| !marks.is_told[replica]) else { continue };
+            marks.is_told[replica] = true;
+            let others = if ks.len() > 1 { "; the other replicas go on" } else { "" };
+            warn(format!(
+                "step {}: the numbers of replica {replica} (k = {}) are not finite any more, first in layer '{layer}'{others}",
+                step.step, ks[replica]
+            ));
+        }
     }
 
     fn is_checkpoint_due(&self, marks: &Marks) -> bool {
@@ -105,34 +161,39 @@ impl Session {
             CheckpointEvery::Epochs(epochs) => {
                 step.is_multiple_of(epochs.saturating_mul(self.trainer.steps_per_epoch()))
             }
+            // A monotonic clock: one that is set does no harm.
             CheckpointEvery::Minutes(minutes) => {
                 marks.checkpoint.elapsed() >= Duration::from_secs(minutes.saturating_mul(60))
             }
         }
     }
 
-    /// Brings everything up to the last step that was begun to the disk: first the metrics, then the checkpoint.
-    fn save(&mut self, marks: &mut Marks, is_finished: bool) -> Result<(), Failure> {
+    /// Hands over what has to be on the disk after the last step that was begun. The GPU waits for the copy of the state
+    /// alone.
+    fn save(
+        &mut self,
+        marks: &mut Marks,
+        saver: &mut Saver,
+        tensorboard: &mut Option<TensorBoard>,
+        is_finished: bool,
+    ) -> Result<(), Failure> {
         let events = block_on(self.trainer.settle())?;
-        self.record(events, marks)?;
-        self.journal.sync()?;
+        self.record(events, marks, tensorboard)?;
         let step = self.trainer.step();
         let content = (step, marks.evaluated == Some(step));
-        if step > 0 && (self.saved != Some(content) || is_finished) {
+        let is_new = self.saved != Some(content);
+        if step > 0 && (is_new || is_finished) {
             let state = block_on(self.trainer.state())?;
-            if self.saved != Some(content) {
-                let checkpoints = Checkpoints::of(&self.folder);
-                checkpoints.save(self.trainer.network(), &self.config.train, &state)?;
-                self.saved = Some(content);
-            }
-            self.summary.see_state(&state);
             let progress = RunProgress {
                 step,
                 is_finished,
                 steps_per_epoch: self.trainer.steps_per_epoch(),
                 flip_bit: self.config.host.flip_bit.as_ref().map(ToString::to_string),
             };
-            self.summary.write(&self.folder, &progress)?;
+            let metrics = is_new.then(|| self.journal.digest());
+            let before = saver.save(Save { state, metrics, summary: self.summary.clone(), progress })?;
+            self.adopt(before);
+            self.saved = Some(content);
         }
         marks.step = Instant::now();
         marks.checkpoint = marks.step;

@@ -5,7 +5,7 @@ use std::path::Path;
 use lastbit_core::train::{Event, State, TrainConfig, checkpoint::fingerprint_of};
 use serde_json::{Value, json};
 
-use super::folder::RunFolder;
+use super::folder::replace_file;
 use super::lamp::Lamp;
 use crate::failure::Failure;
 use crate::progress::loss_text;
@@ -78,13 +78,19 @@ impl Summary {
         self.control_differences = self.lamp.controls().iter().map(differing).collect();
     }
 
+    /// Takes over what another summary saw in the weights.
+    pub fn adopt(&mut self, saved: Self) {
+        self.fingerprints = saved.fingerprints;
+        self.control_differences = saved.control_differences;
+    }
+
     /// True if a control differs now or did so at a step.
     pub fn is_control_red(&self) -> bool {
         self.lamp.first_red_step().is_some() || self.control_differences.iter().any(|n| *n > 0)
     }
 
     /// Writes the file.
-    pub fn write(&self, folder: &RunFolder, progress: &RunProgress) -> Result<(), Failure> {
+    pub fn write(&self, folder: &Path, progress: &RunProgress) -> Result<(), Failure> {
         let controls = self.lamp.controls().iter().zip(&self.control_differences);
         let controls: Vec<Value> = controls
             .map(|(replica, differing)| json!({ "replica": replica, "k": self.ks[*replica], "differing": differing }))
@@ -105,7 +111,7 @@ impl Summary {
             "flip_bit": progress.flip_bit,
         });
         let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)?;
-        folder.write(SUMMARY_FILE, format!("{text}\n").as_bytes())
+        replace_file(&folder.join(SUMMARY_FILE), format!("{text}\n").as_bytes())
     }
 
     /// The table at the end.

@@ -28,6 +28,9 @@ fn host_keys_are_the_fields() {
         adapter: Some("c".into()),
         checkpoint_every: CheckpointEvery::Minutes(10),
         flip_bit: Some("fc.bias:1:2:0".parse().unwrap()),
+        keep_checkpoints: 3,
+        on_broken_device: OnBrokenDevice::Warn,
+        tensorboard: true,
     };
     let mut keys: Vec<_> = Table::try_from(&full).unwrap().keys().cloned().collect();
     let mut listed = HOST_KEYS.map(str::to_owned).to_vec();

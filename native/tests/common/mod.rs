@@ -97,6 +97,42 @@ pub fn assert_equal_runs(a: &Path, b: &Path, steps: &[u64]) {
     assert!(different.is_empty(), "these differ: {different:?}");
 }
 
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy_folder(&path, &target) } else { std::fs::copy(&path, &target).map(drop).unwrap() }
+    }
+}
+
+/// The text of a run's manifest with the checksum that belongs to it.
+pub fn with_checksum(manifest: &str) -> String {
+    use sha2::{Digest, Sha256};
+
+    let (before, rest) = manifest.rsplit_once("\"sha256\": \"").unwrap();
+    let after = &rest[64..];
+    let empty = format!("{before}\"sha256\": \"{after}");
+    format!("{before}\"sha256\": \"{:x}{after}", Sha256::digest(empty))
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): choices that are the same in every run of a test.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+}
+
 /// The lines of a JSON-lines file.
 pub fn json_lines(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).unwrap();

@@ -1,0 +1,257 @@
+//! The start-up self-test: whether the adapter at hand keeps the promises that a run's bits rest on. Small enough for a
+//! second on a software adapter. Software adapters cannot show all that a compiler may do to a kernel, so that the tests of
+//! the repository do not replace it.
+
+use std::rc::Rc;
+
+use bytemuck::bytes_of;
+
+use super::trainer::{Kind, plan_of};
+use super::{
+    Difference, Event, FlipBit, MemoryLimits, State, StepEvent, TrainConfig, TrainError, Trainer, Tuning, Weights,
+    difference,
+};
+use crate::data::{Dataset, ImageSet, Normalization};
+use crate::gpu::{BufferTable, Buffers, Context, Fill, Job, Program, Readback, Recording, Submitter};
+use crate::nets::{GraphBuilder, Network};
+use crate::ops::cross_entropy::Loss;
+use crate::ops::sgd::{self, Perturbation, ReplicaValues, StepValues};
+use crate::ops::{Activation, Shape, Tile};
+use crate::rng::{Purpose, Stream};
+
+/// A promise that is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The update divides as IEEE-754 says (DESIGN rule 5).
+    Division,
+    /// k = 2 has the bits of k = 1 (DESIGN rule 4).
+    Control,
+    /// Every register tile gives the same bits (*tile-independent*).
+    Tiles,
+    /// The loss of a known network on known images.
+    Loss,
+}
+
+impl Check {
+    /// All of them, in the order in which they are made.
+    pub const ALL: [Self; 4] = [Self::Division, Self::Control, Self::Tiles, Self::Loss];
+
+    /// As messages and flags name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Division => "division",
+            Self::Control => "control",
+            Self::Tiles => "tiles",
+            Self::Loss => "loss",
+        }
+    }
+}
+
+/// A promise that the adapter does not keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which one.
+    pub check: Check,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// Steps of each small run, and samples of a step.
+const STEPS: u64 = 2;
+const BATCH: u32 = 2;
+const CLASSES: u32 = 4;
+const SHAPE: Shape = Shape { channels: 3, height: 8, width: 8 };
+/// The register tiles. The first one is the default, the one that runs use whatever the others do.
+const TILES: [u32; 3] = [4, 2, 1];
+/// Loss of the first batch, as a software adapter computed it; any adapter is within [`LOSS_TOLERANCE`] of it.
+const KNOWN_LOSS: f32 = 1.368_974_9;
+/// Relative. Float32 rounds each of a few hundred sums a bit differently elsewhere; a wrong kernel is far off.
+const LOSS_TOLERANCE: f32 = 1e-4;
+
+/// Tests the adapter; an empty list means that it keeps every promise. `fault` spoils one check on the GPU, to show that it
+/// can fail.
+///
+/// # Errors
+/// The GPU.
+pub async fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<Broken>, TrainError> {
+    let mut broken = Vec::new();
+    let mut add = |check: Check, seen: Option<String>| broken.extend(seen.map(|seen| Broken { check, seen }));
+    add(Check::Division, division(context, fault == Some(Check::Division)).await?);
+    let mut reference: Option<SmallRun> = None;
+    for (index, rows) in TILES.into_iter().enumerate() {
+        let is_first = index == 0;
+        let flip = match fault {
+            Some(Check::Control) if is_first => Some(1),
+            Some(Check::Tiles) if index == 1 => Some(0),
+            _ => None,
+        };
+        let seed = if is_first && fault == Some(Check::Loss) { 2 } else { 1 };
+        let run = SmallRun::new(context, rows, seed, flip).await?;
+        match &reference {
+            None => {
+                add(Check::Control, run.control());
+                add(Check::Loss, run.loss());
+                reference = Some(run);
+            }
+            // A first run that was spoilt is no reference.
+            Some(_) if matches!(fault, Some(Check::Loss | Check::Control)) => {}
+            Some(first) => add(Check::Tiles, first.difference(&run)),
+        }
+    }
+    Ok(broken)
+}
+
+/// Quotients that the update kernel gets wrong: with p = 0, no momentum and a rate of -1, p becomes d / k.
+async fn division(context: &Context, is_spoilt: bool) -> Result<Option<String>, TrainError> {
+    const KS: [u32; 8] = [1, 3, 5, 7, 9, 11, 33, 63];
+    const VALUES: usize = 1024;
+    let mut stream = Stream::new(1, Purpose::Synthetic, 0);
+    // Any sign and significand, exponents whose quotients are normal numbers.
+    let value = |stream: &mut Stream| {
+        let significand = stream.below(1 << 24);
+        let exponent = 16 + stream.below(220);
+        f32::from_bits((significand & 0x80_0000) << 8 | exponent << 23 | significand & 0x7f_ffff)
+    };
+    let values: Vec<f32> = (0..VALUES).map(|_| value(&mut stream)).collect();
+    let job = Job { parameter_stride: VALUES as u32, ..Job::default() };
+    let mut table = BufferTable::default();
+    let arena = (KS.len() * VALUES * 4) as u64;
+    let [gradients, parameters, momenta] = ["gradients", "parameters", "momenta"].map(|name| table.add(name, arena));
+    let (step, replicas) = (table.add("step", 16), table.add("replicas", 16 * KS.len() as u64));
+    let mut recording = Recording::new(KS.len() as u32, job);
+    let whole = |id| table.whole(id);
+    let bindings = sgd::Bindings {
+        gradients: whole(gradients),
+        step: whole(step),
+        replicas: whole(replicas),
+        parameters: whole(parameters),
+        momenta: whole(momenta),
+    };
+    sgd::update(&mut recording, Perturbation::Divide, bindings);
+    let buffers = Buffers::allocate(context, &table, Fill::Zero).await?;
+    let all: Vec<f32> = KS.iter().flat_map(|_| values.iter().copied()).collect();
+    buffers.write(context, gradients, 0, bytemuck::cast_slice(&all));
+    let shared = StepValues { weight_decay: 0.0, momentum: 0.0, keep: 0.0, nesterov: 0.0 };
+    buffers.write(context, step, 0, bytes_of(&shared));
+    let of_replicas = KS.map(|k| {
+        let k = if is_spoilt { 13 } else { k };
+        ReplicaValues { rate: -1.0, ..ReplicaValues::new(k, 0.0, Perturbation::Divide) }
+    });
+    buffers.write(context, replicas, 0, bytemuck::cast_slice(&of_replicas));
+    let program = Program::build(context, &buffers, &recording, u64::MAX).await?;
+    let mut submitter = Submitter::new(context);
+    submitter.run(&program, &buffers);
+    let readback = Readback::default();
+    let pending = readback.capture(context, submitter, &buffers, (parameters, 0, arena));
+    let quotients: Vec<u32> = bytemuck::pod_collect_to_vec(&readback.take(context, pending).await?);
+    let cases = KS.iter().flat_map(|k| values.iter().map(move |value| (*value, *k)));
+    let wrong: Vec<_> =
+        cases.zip(quotients).filter(|((value, k), quotient)| (value / *k as f32).to_bits() != *quotient).collect();
+    Ok(wrong.first().map(|((value, k), quotient)| {
+        let (n, value, expected) = (wrong.len(), value.to_bits(), (value / *k as f32).to_bits());
+        format!("{n} quotients are wrong, the first {value:#010x} / {k}, {quotient:#010x} and not {expected:#010x}")
+    }))
+}
+
+/// What two steps of the small network gave, with k = 1, 2 and 3.
+struct SmallRun {
+    first: StepEvent,
+    last: StepEvent,
+    state: State,
+    network: Network,
+    rows: u32,
+}
+
+impl SmallRun {
+    async fn new(context: &Rc<Context>, rows: u32, seed: u64, flip: Option<usize>) -> Result<Self, TrainError> {
+        let config = TrainConfig {
+            ks: vec![1, 2, 3],
+            batch_size: BATCH,
+            log_every: Some(STEPS),
+            augment: false,
+            ..TrainConfig::default()
+        };
+        let tuning = Tuning { tile: Tile { rows }, ..Tuning::default() };
+        let (dataset, network) = (images(), network());
+        let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
+        let plan = plan_of(&network, &config, &dataset, &tuning, limits)?;
+        let state = State::initial(&Weights::initial(&network, seed), config.ks.len());
+        let mut trainer = Trainer::allocate(Rc::clone(context), config, Rc::new(dataset), tuning, plan, state).await?;
+        let kinds = vec![Kind::Input(BATCH), Kind::Train(0, BATCH), Kind::Measure(0), Kind::Fingerprint(0)];
+        trainer.build_programs(kinds).await?;
+        if let Some(replica) = flip {
+            trainer.flip_bit(FlipBit { tensor: "conv1.weight".to_owned(), index: 0, step: 1, replica }).await?;
+        }
+        let mut events = Vec::new();
+        while trainer.begun() < STEPS {
+            events.extend(trainer.advance().await?.events);
+        }
+        events.extend(trainer.settle().await?);
+        let state = trainer.state().await?;
+        let mut steps = events.into_iter().filter_map(|event| match event {
+            Event::Step(step) => Some(step),
+            Event::Layers(_) | Event::Epoch(_) => None,
+        });
+        let (Some(first), Some(last)) = (steps.next(), steps.next()) else {
+            unreachable!("every step has its event");
+        };
+        Ok(Self { first, last, state, network, rows })
+    }
+
+    fn control(&self) -> Option<String> {
+        let [_, of_2, of_3] = self.last.differing_anywhere[..] else { unreachable!("three replicas") };
+        match (of_2, of_3) {
+            (0, 1..) => None,
+            (0, 0) => Some("k = 3 has the bits of k = 1: the division does nothing".to_owned()),
+            (n, _) => Some(format!("{n} weights of k = 2 differ from those of k = 1")),
+        }
+    }
+
+    fn loss(&self) -> Option<String> {
+        let loss = self.first.loss[0];
+        let is_known = (loss - KNOWN_LOSS).abs() <= LOSS_TOLERANCE * KNOWN_LOSS;
+        (!is_known).then(|| format!("the loss of a known network is {loss}, not {KNOWN_LOSS}"))
+    }
+
+    /// Where the bits of `other`, which used another tile, are not this run's.
+    fn difference(&self, other: &Self) -> Option<String> {
+        let mut pairs = self.state.replicas.iter().zip(&other.state.replicas);
+        let Difference { tensor, index, .. } = pairs.find_map(|(a, b)| difference(&self.network, a, b))?;
+        Some(format!("tiles of {} rows give other bits than those of {}: {tensor}[{index}]", other.rows, self.rows))
+    }
+}
+
+/// One block of a ResNet: every kind of convolution, batch norm with and without a shortcut.
+fn network() -> Network {
+    let mut g = GraphBuilder::new("self-test", SHAPE, Loss::SoftmaxCrossEntropy);
+    let x = g.conv3x3("conv1", g.input(), 4, 1);
+    let x = g.norm_act("bn1", x, Activation::Relu);
+    let y = g.conv3x3("conv2", x, 8, 2);
+    let y = g.norm_act("bn2", y, Activation::Relu);
+    let y = g.conv3x3("conv3", y, 8, 1);
+    let s = g.conv1x1("downsample", x, 8);
+    let x = g.norm_add_act("bn3", y, s, Activation::Relu);
+    let x = g.global_average_pool(x);
+    g.dense("fc", x, CLASSES);
+    g.finish()
+}
+
+/// Four images of 3 x 8 x 8 random bytes.
+fn images() -> Dataset {
+    let set = |index: u64, n: usize| {
+        let mut stream = Stream::new(1, Purpose::Synthetic, index);
+        let pixels = (0..n * SHAPE.elements() as usize).map(|_| stream.below(256) as u8).collect();
+        ImageSet { shape: SHAPE, pixels, labels: (0..n as u8).collect() }
+    };
+    Dataset {
+        name: "self-test".into(),
+        classes: CLASSES,
+        class_names: (0..CLASSES).map(|class| class.to_string()).collect(),
+        train: set(1, 4),
+        test: set(2, 1),
+        normalization: Normalization { mean: vec![0.5; 3], std: vec![0.25; 3] },
+        pad_byte: 0,
+        crop_and_flip: false,
+    }
+}

@@ -1,0 +1,7 @@
+//! Strangers' bytes for `config`: see native/src/fuzzing.rs.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    lastbit::fuzzing::run("config", bytes);
+});

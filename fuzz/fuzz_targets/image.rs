@@ -1,0 +1,7 @@
+//! Strangers' bytes for `image`: see native/src/fuzzing.rs.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    lastbit::fuzzing::run("image", bytes);
+});

@@ -1,0 +1,99 @@
+//! `lastbit compare`: two runs against each other, also from two machines, and a page about it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::report;
+use crate::terminal::say;
+use crate::verify::Comparison;
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Run folder
+    #[arg(value_name = "RUN_FOLDER")]
+    first: PathBuf,
+    /// Another one, of the same experiment
+    #[arg(value_name = "RUN_FOLDER")]
+    second: PathBuf,
+    /// Where to write the page [default: compare.html in the first folder]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Compares, writes the page and tells.
+pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { first, second, out, json } = arguments;
+    let comparison = Comparison::of([first, second])?;
+    let page = report::write_comparison(&comparison, out.as_deref())?;
+    if json {
+        say(as_json(&comparison));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (key, [a, b]) in &comparison.different_keys {
+        say(format!("config: {key} is {a} and {b}"));
+    }
+    for change in changes(&comparison) {
+        say(format!("made with other means: {change}"));
+    }
+    let steps = comparison.steps.len();
+    say(format!("compared {steps} steps and {} fingerprints", comparison.fingerprints));
+    if let Some(line) = &comparison.line {
+        let equal =
+            comparison.last_equal_fingerprint.map(|step| format!(" (fingerprints are the same up to step {step})"));
+        say(format!(
+            "the first line that differs is of step {}: {}{}",
+            line.step,
+            line.what,
+            equal.unwrap_or_default()
+        ));
+    }
+    if let Some((state, difference)) = comparison.first_state() {
+        say(format!("the first state that differs is of step {}, replica {}: {difference}", state.step, state.replica));
+    }
+    if comparison.is_equal() {
+        say("every bit that both runs have is the same");
+    }
+    say(format!("report: {}", page.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What may make the bits of the second run others than those of the first.
+fn changes(comparison: &Comparison) -> Vec<String> {
+    match &comparison.manifests {
+        [Some(first), Some(second)] => first.changes(second),
+        _ => vec!["a manifest.json is missing or damaged: not known".to_owned()],
+    }
+}
+
+fn as_json(comparison: &Comparison) -> serde_json::Value {
+    let states = comparison.states.iter().map(|state| {
+        let difference = state.difference.as_ref();
+        json!({
+            "step": state.step,
+            "replica": state.replica,
+            "rel_l1": state.rel_l1,
+            "tensor": difference.map(|d| &d.tensor),
+            "index": difference.map(|d| d.index),
+            "bits": difference.map(|d| d.bits.map(|bits| format!("{bits:08x}"))),
+            "elements": difference.map_or(0, |d| d.elements),
+        })
+    });
+    json!({
+        "equal": comparison.is_equal(),
+        "different_keys": comparison.different_keys.iter().map(|(key, _)| key).collect::<Vec<_>>(),
+        "changes": changes(comparison),
+        "steps": comparison.steps.len(),
+        "fingerprints": comparison.fingerprints,
+        "last_equal_fingerprint": comparison.last_equal_fingerprint,
+        "line": comparison.line.as_ref().map(|line| json!({ "step": line.step, "what": line.what })),
+        "states": states.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,134 @@
+//! `lastbit verify`: trains a run again and compares every line and every checkpoint with what it recorded.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::run::{Contents, Hooks, Prepared, inspect};
+use crate::terminal::{say, warn};
+use crate::verify::{Replay, replay};
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Run folder
+    #[arg(value_name = "RUN_FOLDER")]
+    folder: PathBuf,
+    /// Only these steps, from the last checkpoint before them where there is one [default: all that were recorded]
+    #[arg(long, value_name = "A..B", value_parser = a_range)]
+    steps: Option<RangeInclusive<u64>>,
+    /// Replay on another adapter, by index or part of its name
+    #[arg(long)]
+    adapter: Option<String>,
+    /// Folder with the data set's files, where they are not where the run found them
+    #[arg(long, value_name = "PATH")]
+    data_dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Both ends included.
+fn a_range(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let parsed = text.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..=b.parse().ok()?));
+    let range: Option<RangeInclusive<u64>> = parsed.filter(|range| *range.start() >= 1 && !range.is_empty());
+    range.ok_or_else(|| format!("'{text}' is not A..B, as in 100..200 (both included, counted from 1)"))
+}
+
+/// Replays and tells.
+pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let folder = &arguments.folder;
+    let Contents::Run(mut config) = inspect(folder)? else {
+        return Err(Failure::usage(format!(
+            "'{}' holds no run (no config.toml): give a folder that lastbit train made",
+            folder.display()
+        )));
+    };
+    if let Some(adapter) = arguments.adapter {
+        config.host.adapter = Some(adapter);
+    }
+    if let Some(data_dir) = arguments.data_dir {
+        config.host.data_dir = Some(data_dir);
+    }
+    let prepared = Prepared::new(*config, Hooks::default())?;
+    let adapter = prepared.context.adapter().name.clone();
+    let ks = prepared.config.train.ks.clone();
+    let found = replay(folder, prepared, arguments.steps)?;
+    for change in &found.changes {
+        warn(format!("since the run was made, {change} changed: equal bits are promised no more"));
+    }
+    if arguments.json {
+        say(as_json(&found, &ks));
+    } else {
+        tell(&found, &adapter);
+    }
+    if found.is_equal() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::other(format!("the run in '{}' does not replay: {}", folder.display(), why(&found, &ks))))
+}
+
+/// What differs first.
+fn why(found: &Replay, ks: &[u32]) -> String {
+    let mut parts = Vec::new();
+    if let Some(line) = &found.line {
+        parts.push(format!("at step {}, {} (recorded, now)", line.step, line.what));
+    }
+    if let Some(state) = &found.state {
+        let k = ks.get(state.replica).copied().unwrap_or(0);
+        let place = match state.step {
+            0 => "at the start".to_owned(),
+            step => format!("in the checkpoint of step {step}, replica {} (k = {k})", state.replica),
+        };
+        parts.push(format!("{place}, {}", state.difference));
+    } else if found.line.is_some() {
+        parts.push("no later checkpoint is there to name tensor and element".to_owned());
+    }
+    parts.extend(found.damaged.iter().map(|damaged| format!("checkpoint {damaged}")));
+    parts.join("; ")
+}
+
+fn tell(found: &Replay, adapter: &str) {
+    let checkpoints: Vec<String> = found.checkpoints.iter().map(ToString::to_string).collect();
+    let states = match checkpoints.as_slice() {
+        [] => "no checkpoint".to_owned(),
+        steps => format!("the checkpoints of steps {}", steps.join(", ")),
+    };
+    say(format!(
+        "replayed steps {} to {} on '{adapter}': compared {} lines, {} fingerprints, {states}",
+        found.first_step, found.last_step, found.lines, found.fingerprints
+    ));
+    if found.is_equal() {
+        say("verified: every bit is the same");
+    }
+}
+
+fn as_json(found: &Replay, ks: &[u32]) -> serde_json::Value {
+    let state = found.state.as_ref().map(|state| {
+        json!({
+            "step": state.step,
+            "replica": state.replica,
+            "k": ks.get(state.replica),
+            "tensor": state.difference.tensor,
+            "index": state.difference.index,
+            "bits": state.difference.bits.map(|bits| format!("{bits:08x}")),
+            "elements": state.difference.elements,
+        })
+    });
+    json!({
+        "equal": found.is_equal(),
+        "first_step": found.first_step,
+        "last_step": found.last_step,
+        "lines": found.lines,
+        "fingerprints": found.fingerprints,
+        "checkpoints": found.checkpoints,
+        "changes": found.changes,
+        "damaged": found.damaged,
+        "line": found.line.as_ref().map(|line| json!({ "step": line.step, "what": line.what })),
+        "state": state,
+    })
+}

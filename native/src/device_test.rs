@@ -1,0 +1,37 @@
+//! The start-up self-test of an adapter, and what follows if it fails.
+
+use std::rc::Rc;
+
+use lastbit_core::gpu::Context;
+use lastbit_core::train::self_test::{self, Check};
+use pollster::block_on;
+
+use crate::failure::Failure;
+use crate::run_config::OnBrokenDevice;
+use crate::terminal::warn;
+
+/// Tests the adapter. Broken promises are an error, or come back to be recorded. `fault` makes a check fail.
+pub fn run(context: &Rc<Context>, policy: OnBrokenDevice, fault: Option<Check>) -> Result<Vec<String>, Failure> {
+    let _span = tracing::info_span!("self-test").entered();
+    let broken = block_on(self_test::run(context, fault))?;
+    let texts: Vec<String> = broken.iter().map(|b| format!("{}: {}", b.check.name(), b.seen)).collect();
+    if texts.is_empty() {
+        return Ok(texts);
+    }
+    let adapter = context.adapter();
+    let told = format!(
+        "adapter '{}' (driver {}) breaks a promise that equal bits rest on: {}",
+        adapter.name,
+        adapter.driver,
+        texts.join("; ")
+    );
+    match policy {
+        OnBrokenDevice::Refuse => Err(Failure::other(format!(
+            "{told}: choose another one with --adapter, update its driver, or go on all the same with --on-broken-device warn"
+        ))),
+        OnBrokenDevice::Warn => {
+            warn(format!("{told}. The run goes on with the default register tile; manifest.json records it"));
+            Ok(texts)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What strangers' bytes reach: one function for each kind of input, as fuzz targets (`fuzz/`) and the tests of hostile
+//! input call it. None may panic, whatever the bytes are. Not for other use.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use lastbit_core::data::{cifar10, fashion_mnist};
+use lastbit_core::nets::{NetKind, Network};
+use lastbit_core::ops::{Activation, Shape};
+use lastbit_core::train::checkpoint::{CheckpointError, decode_state, decode_tensor, decode_weights, tensor_dims};
+use lastbit_core::train::{DatasetKind, TrainConfig};
+
+use crate::run::{CheckpointManifest, Manifest};
+use crate::run_config::{CheckpointEvery, FlipBitText, RunConfig, parse_table};
+use crate::{datasets, report};
+
+/// A kind of input and what reads it.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every kind of input, by the name of its fuzz target.
+pub const TARGETS: [Target; 10] = [
+    ("config", config),
+    ("values", values),
+    ("safetensors", safetensors),
+    ("manifest", manifest),
+    ("report", report),
+    ("cifar10", cifar10),
+    ("archive", archive),
+    ("idx", idx),
+    ("gzip", gzip),
+    ("image", image),
+];
+
+/// Gives bytes to a target.
+///
+/// # Panics
+/// If there is no such target, or it has a defect.
+pub fn run(target: &str, bytes: &[u8]) {
+    let found = TARGETS.iter().find(|(name, _)| *name == target);
+    found.unwrap_or_else(|| panic!("no target '{target}'")).1(bytes);
+}
+
+fn text(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // As far as it is one.
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    }
+}
+
+/// A config file. One that is taken survives being written.
+fn config(bytes: &[u8]) {
+    let Ok(table) = parse_table(text(bytes), Path::new("config.toml")) else { return };
+    let Ok(config) = RunConfig::from_table(&table, "config.toml") else { return };
+    let _ = (config.train.validate(), config.train.controls(), config.continued(&table, Path::new("run")));
+    let written = config.to_text().unwrap_or_else(|failure| panic!("{failure}"));
+    let again = parse_table(&written, Path::new("config.toml")).and_then(|table| RunConfig::from_table(&table, ""));
+    // A number that is no number equals nothing.
+    let shown = |config: &RunConfig| format!("{config:?}");
+    assert_eq!(again.map(|again| shown(&again)).map_err(|failure| failure.to_string()), Ok(shown(&config)));
+}
+
+/// The values of flags. One that is taken reads as it is written.
+fn values(bytes: &[u8]) {
+    fn survives<T: std::str::FromStr + std::fmt::Display + PartialEq + std::fmt::Debug>(text: &str) {
+        if let Ok(value) = text.parse::<T>() {
+            assert_eq!(value.to_string().parse::<T>().ok(), Some(value), "'{text}'");
+        }
+    }
+    let text = text(bytes);
+    survives::<NetKind>(text);
+    survives::<Activation>(text);
+    survives::<DatasetKind>(text);
+    survives::<CheckpointEvery>(text);
+    survives::<FlipBitText>(text);
+    if let Ok(net) = text.parse::<NetKind>() {
+        let side = u32::from(bytes.len() as u8);
+        let _ = net.build(Shape::new(3, side, side), 10, Activation::Relu, 1.0);
+    }
+}
+
+fn network() -> &'static Network {
+    static NETWORK: OnceLock<Network> = OnceLock::new();
+    NETWORK.get_or_init(|| {
+        let built = NetKind::ResNet { depth: 8 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 0.0625);
+        built.unwrap_or_else(|error| panic!("{error}"))
+    })
+}
+
+/// Weights, one tensor, a whole checkpoint all of whose files are these bytes.
+fn safetensors(bytes: &[u8]) {
+    let _ = decode_weights(network(), "file", bytes);
+    for (name, _) in tensor_dims("file", bytes).into_iter().flatten().take(16) {
+        let _ = decode_tensor("file", bytes, &name);
+    }
+    let config = TrainConfig { ks: vec![1], ..TrainConfig::default() };
+    let _ = decode_state(network(), &config, |_| Ok::<_, CheckpointError>(bytes.to_vec()));
+}
+
+/// The manifests of a run and of a checkpoint. One that is taken is written with the same bytes.
+fn manifest(bytes: &[u8]) {
+    let _ = Manifest::parse(bytes);
+    if let Ok(manifest) = CheckpointManifest::parse(bytes) {
+        assert_eq!(manifest.to_text().as_bytes(), bytes);
+    }
+}
+
+/// A run folder: metrics, then after a NUL each its summary and its manifest. Its page is made.
+fn report(bytes: &[u8]) {
+    let mut parts = bytes.splitn(3, |byte| *byte == 0);
+    let mut part = || parts.next().unwrap_or_default();
+    let (metrics, summary, manifest) = (part(), part(), part());
+    report::of_bytes(metrics, summary, manifest);
+}
+
+fn cifar10(bytes: &[u8]) {
+    if let Ok(set) = cifar10::parse("data_batch_1.bin", bytes) {
+        assert_eq!(set.pixels.len(), set.len() * 3072);
+    }
+}
+
+fn archive(bytes: &[u8]) {
+    datasets::unpack_archive(bytes);
+}
+
+/// One of Fashion-MNIST's four files, by the first byte; the others hold one image.
+fn idx(bytes: &[u8]) {
+    let Some((which, bytes)) = bytes.split_first() else { return };
+    let mut files = fashion_mnist::FILES.each_ref().map(|file| (file.name.to_owned(), one_item(file.name)));
+    files[usize::from(*which) % 4].1 = bytes.to_vec();
+    if let Ok(dataset) = fashion_mnist::dataset(&files) {
+        assert_eq!(dataset.train.pixels.len(), dataset.train.len() * 1024);
+    }
+}
+
+fn one_item(name: &str) -> Vec<u8> {
+    let is_images = name.contains("images");
+    let words: &[u32] = if is_images { &[0x0803, 1, 28, 28] } else { &[0x0801, 1] };
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+    bytes.resize(bytes.len() + if is_images { 784 } else { 1 }, 0);
+    bytes
+}
+
+fn gzip(bytes: &[u8]) {
+    datasets::unpack_idx(bytes);
+}
+
+fn image(bytes: &[u8]) {
+    datasets::decode_image(bytes);
+}

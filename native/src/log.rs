@@ -1,0 +1,75 @@
+//! The log on standard error: `-v`, `--log-level` and `--log-format`. Without them there is none, and warnings and errors
+//! are plain lines.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::failure::Failure;
+
+static IS_STRUCTURED: AtomicBool = AtomicBool::new(false);
+
+/// How the lines of the log look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a person.
+    #[default]
+    Text,
+    /// One JSON object a line, warnings and errors included.
+    Json,
+}
+
+/// Flags of every command.
+#[derive(Debug, Default, Args)]
+pub struct LogFlags {
+    /// Log what happens on standard error; twice also single steps, three times everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Log")]
+    verbose: u8,
+    /// Log by level: off, error, warn, info, debug, trace, or TARGET=LEVEL,... as in lastbit=debug,lastbit_core=info
+    #[arg(long, value_name = "LEVELS", global = true, conflicts_with = "verbose", help_heading = "Log")]
+    log_level: Option<String>,
+    /// What a line of the log is; with json warnings and errors are such lines, too
+    #[arg(long, value_enum, default_value_t, global = true, help_heading = "Log")]
+    log_format: Format,
+}
+
+/// Starts the log. To be called once.
+pub fn start(flags: &LogFlags) -> Result<(), Failure> {
+    let is_json = flags.log_format == Format::Json;
+    let of_verbosity = match flags.verbose {
+        0 if is_json => LevelFilter::WARN,
+        0 => LevelFilter::OFF,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let own = |level| Targets::new().with_target("lastbit", level).with_target("lastbit_core", level);
+    let targets = match &flags.log_level {
+        None => own(of_verbosity),
+        Some(text) => match text.parse::<LevelFilter>() {
+            Ok(level) => own(level),
+            Err(_) => text.parse().map_err(|error| {
+                Failure::usage(format!(
+                    "--log-level: '{text}' ({error}): use info, debug or lastbit=debug,lastbit_core=info"
+                ))
+            })?,
+        },
+    };
+    let registry = tracing_subscriber::registry().with(targets);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_span_events(FmtSpan::CLOSE);
+    let started = match is_json {
+        true => registry.with(lines.json()).try_init(),
+        false => registry.with(lines.with_ansi(false)).try_init(),
+    };
+    IS_STRUCTURED.store(is_json && started.is_ok(), Ordering::Relaxed);
+    started.map_err(|error| Failure::other(format!("the log cannot start: {error}")))
+}
+
+/// True if warnings and errors belong into the log.
+pub fn is_structured() -> bool {
+    IS_STRUCTURED.load(Ordering::Relaxed)
+}

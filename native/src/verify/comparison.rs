@@ -1,0 +1,263 @@
+//! Two runs of one experiment against each other, from their folders alone: what was given, where they were made, every
+//! line, and the states in the checkpoints that both have. Made on two machines, the hardware is the perturbation.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use lastbit_core::nets::Network;
+use lastbit_core::train::checkpoint::{decode_weights, replica_file};
+use lastbit_core::train::{Difference, ReplicaState, Weights, difference};
+use serde_json::Value;
+
+use super::lines::{LineDifference, Recorded, first_field};
+use crate::failure::Failure;
+use crate::run::{Contents, Found, INIT_FILE, Manifest, checkpoint_folders, inspect, read_checkpoint};
+use crate::run_config::RunConfig;
+
+/// Of one run and the other.
+pub type Pair<T> = [T; 2];
+
+/// How far a replica of one run is from the same replica of the other.
+pub struct StateDistance {
+    /// Of the checkpoint; 0 for the start.
+    pub step: u64,
+    /// Position in `--ks`.
+    pub replica: usize,
+    /// Mean over the convolutions of their relative L1, between the runs.
+    pub rel_l1: f64,
+    /// The first element that differs; `None` if every bit is the same.
+    pub difference: Option<Difference>,
+}
+
+/// One replica's numbers at a step of both runs.
+#[derive(Clone, Copy)]
+pub struct Numbers {
+    /// Loss in either run; NaN where it is not finite.
+    pub loss: Pair<f64>,
+    /// Relative L1 to the first replica in either run.
+    pub rel_l1: Pair<f64>,
+}
+
+/// Everything that was compared.
+pub struct Comparison {
+    /// The folders.
+    pub folders: Pair<PathBuf>,
+    /// The configs.
+    pub configs: Pair<RunConfig>,
+    /// Where the runs were made, where that is known.
+    pub manifests: Pair<Option<Manifest>>,
+    /// Keys of the configs that differ in what is trained, with their values.
+    pub different_keys: Vec<(String, Pair<String>)>,
+    /// Steps that both recorded.
+    pub steps: Vec<u64>,
+    /// By step and replica.
+    pub numbers: Vec<Vec<Numbers>>,
+    /// Fingerprints that were compared.
+    pub fingerprints: u64,
+    /// The last step at which all fingerprints are the same.
+    pub last_equal_fingerprint: Option<u64>,
+    /// The first line that differs.
+    pub line: Option<LineDifference>,
+    /// In order of steps, then replicas.
+    pub states: Vec<StateDistance>,
+    /// Whether either run's control was red.
+    pub is_control_red: Pair<bool>,
+}
+
+impl Comparison {
+    /// Compares the runs in two folders.
+    pub fn of(folders: Pair<PathBuf>) -> Result<Self, Failure> {
+        let configs = [config(&folders[0])?, config(&folders[1])?];
+        let of_train = |key: fn(&RunConfig) -> String| configs.each_ref().map(key);
+        for (flag, [a, b]) in [
+            ("--net", of_train(|c| c.train.net.to_string())),
+            ("--width", of_train(|c| c.train.width.to_string())),
+            ("--dataset", of_train(|c| c.train.dataset.to_string())),
+            ("--ks", of_train(|c| format!("{:?}", c.train.ks))),
+        ] {
+            if a != b {
+                return Err(Failure::usage(format!(
+                    "the runs have no common ground: {flag} is {a} in '{}' and {b} in '{}': give two runs of one experiment",
+                    folders[0].display(),
+                    folders[1].display()
+                )));
+            }
+        }
+        let manifests = folders.each_ref().map(|folder| match Manifest::read(folder) {
+            Found::Whole(manifest) => Some(*manifest),
+            Found::Damaged | Found::Nothing => None,
+        });
+        let different_keys = different_keys(&configs)?;
+        let is_control_red = folders.each_ref().map(|folder| {
+            let summary = std::fs::read(folder.join("summary.json")).unwrap_or_default();
+            serde_json::from_slice::<Value>(&summary).is_ok_and(|summary| summary["control"]["green"] == false)
+        });
+        let mut comparison = Self {
+            folders,
+            configs,
+            manifests,
+            different_keys,
+            steps: Vec::new(),
+            numbers: Vec::new(),
+            fingerprints: 0,
+            last_equal_fingerprint: None,
+            line: None,
+            states: Vec::new(),
+            is_control_red,
+        };
+        comparison.compare_lines()?;
+        comparison.compare_states()?;
+        Ok(comparison)
+    }
+
+    /// True if nothing that both have differs.
+    pub fn is_equal(&self) -> bool {
+        self.line.is_none() && self.states.iter().all(|state| state.difference.is_none())
+    }
+
+    /// The first replica's state that differs, and where.
+    pub fn first_state(&self) -> Option<(&StateDistance, &Difference)> {
+        self.states.iter().find_map(|state| Some((state, state.difference.as_ref()?)))
+    }
+
+    fn compare_lines(&mut self) -> Result<(), Failure> {
+        let mut recorded = [Recorded::open(&self.folders[0])?, Recorded::open(&self.folders[1])?];
+        let n = self.configs[0].train.ks.len();
+        let mut is_apart = false;
+        // Lines that one run has and the other has not (other --log-every, other length) are passed over: what is compared
+        // waits for its counterpart.
+        let mut waiting: Pair<HashMap<(u64, String), Value>> = Default::default();
+        loop {
+            let [a, b] = &mut recorded;
+            let (Some(x), Some(y)) = (a.peek(), b.peek()) else { break };
+            let turn = usize::from(y.step() < x.step());
+            let Some(line) = recorded[turn].take()? else { break };
+            let step = line.step();
+            if step == u64::MAX {
+                continue;
+            }
+            let kind = line.value["kind"].as_str().unwrap_or("?");
+            let key = (step, format!("{kind} {}", line.value["replica"]));
+            let Some(other) = waiting[1 - turn].remove(&key) else {
+                waiting[turn].insert(key, line.value);
+                waiting.iter_mut().for_each(|lines| lines.retain(|(at, _), _| at + 1 >= step));
+                continue;
+            };
+            let pair = if turn == 0 { [&line.value, &other] } else { [&other, &line.value] };
+            self.compare_pair(step, pair, n, &mut is_apart);
+        }
+        Ok(())
+    }
+
+    fn compare_pair(&mut self, step: u64, [a, b]: Pair<&Value>, n: usize, is_apart: &mut bool) {
+        if self.line.is_none() {
+            self.line = first_field(a, b).map(|what| LineDifference { step, what });
+        }
+        match a["kind"].as_str() {
+            Some("step") => {
+                let number = |line: &Value, key: &str, r: usize| line[key][r].as_f64().unwrap_or(f64::NAN);
+                let of = |r: usize| Numbers {
+                    loss: [a, b].map(|line| number(line, "loss", r)),
+                    rel_l1: [a, b].map(|line| number(line, "rel_l1", r)),
+                };
+                self.steps.push(step);
+                self.numbers.push((0..n).map(of).collect());
+            }
+            Some("layers") => {
+                self.fingerprints += 1;
+                *is_apart |= a["fingerprint"] != b["fingerprint"];
+                if *is_apart {
+                    // A step counts when all of its replicas are the same.
+                    self.last_equal_fingerprint = self.last_equal_fingerprint.filter(|last| *last < step);
+                } else {
+                    self.last_equal_fingerprint = Some(step);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn compare_states(&mut self) -> Result<(), Failure> {
+        let Some(network) = self.network() else { return Ok(()) };
+        let start = self.folders.each_ref().map(|folder| {
+            let weights = decode_weights(&network, INIT_FILE, &std::fs::read(folder.join(INIT_FILE)).ok()?).ok()?;
+            Some(ReplicaState { weights, momenta: Vec::new() })
+        });
+        if let [Some(a), Some(b)] = &start {
+            self.states.push(distance(&network, 0, 0, a, b));
+        }
+        let [mine, theirs] = self.folders.each_ref().map(|folder| checkpoint_folders(folder));
+        for (step, folder) in mine.into_iter().rev() {
+            let Some((_, other)) = theirs.iter().find(|(at, _)| *at == step) else { continue };
+            let read = |folder: &Path, config: &RunConfig| {
+                let read = read_checkpoint(folder, &network, &config.train);
+                read.map_err(|problem| Failure::other(format!("'{}' {problem}", folder.display())))
+            };
+            let (a, b) = (read(&folder, &self.configs[0])?.0, read(other, &self.configs[1])?.0);
+            let replicas = a.replicas.iter().zip(&b.replicas).enumerate();
+            self.states.extend(replicas.map(|(r, (a, b))| distance(&network, step, r, a, b)));
+        }
+        Ok(())
+    }
+
+    /// The network, from the shapes of the tensors of the first run: the data set may be elsewhere.
+    fn network(&self) -> Option<Network> {
+        let train = &self.configs[0].train;
+        let (_, folder) = checkpoint_folders(&self.folders[0]).into_iter().next()?;
+        let file = folder.join(replica_file(0, *train.ks.first()?));
+        let bytes = std::fs::read(&file).ok()?;
+        crate::datasets::shapes(train.dataset, train.net).into_iter().find_map(|(shape, classes)| {
+            let network = train.net.build(shape, classes, train.activation(), train.width).ok()?;
+            decode_weights(&network, "", &bytes).ok().map(|_: Weights| network)
+        })
+    }
+}
+
+fn config(folder: &Path) -> Result<RunConfig, Failure> {
+    match inspect(folder)? {
+        Contents::Run(config) => Ok(*config),
+        Contents::Nothing | Contents::Other => Err(Failure::usage(format!(
+            "'{}' holds no run (no config.toml): give a folder that lastbit train made",
+            folder.display()
+        ))),
+    }
+}
+
+/// Keys that say what is trained and differ; where from and how often it is saved is no matter.
+fn different_keys(configs: &Pair<RunConfig>) -> Result<Vec<(String, Pair<String>)>, Failure> {
+    let tables = [configs[0].filled().to_table()?, configs[1].filled().to_table()?];
+    let keys = tables[0].keys().chain(tables[1].keys().filter(|key| !tables[0].contains_key(*key)));
+    let differing = keys.filter(|key| !RunConfig::is_free(key) && tables[0].get(*key) != tables[1].get(*key));
+    let show = |table: &toml::Table, key: &str| table.get(key).map_or("-".to_owned(), toml::Value::to_string);
+    Ok(differing.map(|key| (key.clone(), tables.each_ref().map(|table| show(table, key)))).collect())
+}
+
+fn distance(network: &Network, step: u64, replica: usize, a: &ReplicaState, b: &ReplicaState) -> StateDistance {
+    let pairs = a.weights.parameters.iter().zip(&b.weights.parameters).zip(&network.parameters);
+    let convolutions: Vec<f64> =
+        pairs.filter(|(_, parameter)| parameter.convolution).map(|((a, b), _)| relative_l1(a, b)).collect();
+    let rel_l1 = convolutions.iter().sum::<f64>() / convolutions.len().max(1) as f64;
+    StateDistance { step, replica, rel_l1, difference: difference(network, a, b) }
+}
+
+/// Mean of 2|a-b| / (|a|+|b|) with 0/0 = 0, and 2 where one side is not finite.
+fn relative_l1(a: &[f32], b: &[f32]) -> f64 {
+    let of = |(a, b): (&f32, &f32)| match (f64::from(*a), f64::from(*b)) {
+        _ if a.to_bits() == b.to_bits() => 0.0,
+        (x, y) if !(x.is_finite() && y.is_finite()) => 2.0,
+        (x, y) if x == y => 0.0,
+        (x, y) => 2.0 * (x - y).abs() / (x.abs() + y.abs()),
+    };
+    a.iter().zip(b).map(of).sum::<f64>() / a.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::relative_l1;
+
+    #[test]
+    fn the_distance_is_the_paper_s() {
+        assert_eq!(relative_l1(&[1.0, 0.0, 2.0, f32::NAN], &[3.0, -0.0, 2.0, 1.0]), (1.0 + 2.0) / 4.0);
+        assert_eq!(relative_l1(&[], &[]), 0.0);
+    }
+}

@@ -1,0 +1,212 @@
+//! A run trained again from its start or from one of its checkpoints, line by line against what it recorded and state by
+//! state against the checkpoints that it kept.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use lastbit_core::nets::Network;
+use lastbit_core::train::checkpoint::decode_weights;
+use lastbit_core::train::{Difference, Event, ReplicaState, Start, State, Trainer, Tuning, Weights, difference};
+use pollster::block_on;
+
+use super::lines::{LineDifference, Recorded};
+use crate::failure::Failure;
+use crate::run::{Found, INIT_FILE, Manifest, Prepared, checkpoint_folders, initial_weights, read_checkpoint};
+use crate::terminal::warn;
+
+/// A replica that is not as a checkpoint has it.
+pub struct StateDifference {
+    /// Of the checkpoint; 0 for the weights that the run began with.
+    pub step: u64,
+    /// Position in `--ks`.
+    pub replica: usize,
+    /// The first element, recorded and now.
+    pub difference: Difference,
+}
+
+/// What a replay showed.
+#[derive(Default)]
+pub struct Replay {
+    /// What is not as it was when the run was made.
+    pub changes: Vec<String>,
+    /// Steps that were compared.
+    pub first_step: u64,
+    /// The last of them.
+    pub last_step: u64,
+    /// Lines that were compared.
+    pub lines: u64,
+    /// Fingerprints among them.
+    pub fingerprints: u64,
+    /// Steps of the checkpoints that were compared.
+    pub checkpoints: Vec<u64>,
+    /// Checkpoints that cannot be read.
+    pub damaged: Vec<String>,
+    /// The first line that differs.
+    pub line: Option<LineDifference>,
+    /// The first state that differs.
+    pub state: Option<StateDifference>,
+}
+
+impl Replay {
+    /// True if nothing differs.
+    pub fn is_equal(&self) -> bool {
+        self.line.is_none() && self.state.is_none() && self.damaged.is_empty()
+    }
+}
+
+/// A checkpoint to compare with.
+struct Milestone {
+    step: u64,
+    state: State,
+}
+
+/// Trains the steps that are asked for again. All that were recorded by default.
+pub fn replay(run: &Path, mut prepared: Prepared, steps: Option<RangeInclusive<u64>>) -> Result<Replay, Failure> {
+    let mut found = Replay::default();
+    match Manifest::read(run) {
+        Found::Whole(old) => found.changes = old.changes(&prepared.manifest()),
+        Found::Damaged | Found::Nothing => {
+            warn(format!("'{}' has no whole manifest.json: where it was made is not known", run.display()));
+        }
+    }
+    let network = prepared.plan.network.clone();
+    let (first, last) = steps.map_or((1, u64::MAX), |steps| (*steps.start(), *steps.end()));
+    let mut milestones = Vec::new();
+    for (step, folder) in checkpoint_folders(run).into_iter().rev() {
+        match read_checkpoint(&folder, &network, &prepared.config.train) {
+            Ok((state, _)) if state.step == step => milestones.push(Milestone { step, state }),
+            Ok((state, _)) => found.damaged.push(format!("'{}' holds step {}", folder.display(), state.step)),
+            Err(problem) => found.damaged.push(format!("'{}': {problem}", folder.display())),
+        }
+    }
+    let from = milestones.iter().rposition(|milestone| milestone.step < first);
+    let start = match from {
+        Some(index) => Start::State(milestones[index].state.clone()),
+        None => Start::Weights(begin(run, &network, &prepared, &mut found)?),
+    };
+    milestones.drain(..from.map_or(0, |index| index + 1));
+    let (begun, is_evaluated) = match &start {
+        Start::State(state) => (state.step, state.evaluated),
+        Start::Weights(_) | Start::Fresh => (0, false),
+    };
+
+    let mut recorded = Recorded::open(run)?;
+    let is_before = |recorded: &Recorded| {
+        let known = |step, kind: &str| step < begun || (step == begun && (is_evaluated || kind != "epoch"));
+        recorded.peek().is_some_and(|line| known(line.step(), line.value["kind"].as_str().unwrap_or("")))
+    };
+    while is_before(&recorded) {
+        recorded.take()?;
+    }
+    if recorded.peek().is_none_or(|line| line.step() > last) {
+        return Err(Failure::usage(format!("'{}' has recorded none of these steps", run.display())));
+    }
+    (found.first_step, found.last_step) = (begun + 1, begun);
+    let mut trainer = prepared.trainer(start)?;
+    let mut comparison = Comparing { recorded, milestones, last, found };
+    block_on(comparison.run(&mut trainer))?;
+    Ok(comparison.found)
+}
+
+/// The weights to begin with: those that the config says, which the run's own record of them must equal.
+fn begin(run: &Path, network: &Network, prepared: &Prepared, found: &mut Replay) -> Result<Weights, Failure> {
+    let path = run.join(INIT_FILE);
+    let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+    let kept = decode_weights(network, &path.display().to_string(), &bytes).map_err(Failure::other)?;
+    // Given weights may be gone; the run's own copy of them is what it began with.
+    if prepared.config.host.init.is_some() {
+        return Ok(kept);
+    }
+    let drawn = initial_weights(network, &prepared.config)?;
+    let replica = |weights: &Weights| ReplicaState { weights: weights.clone(), momenta: Vec::new() };
+    found.state = difference(network, &replica(&kept), &replica(&drawn)).map(|difference| StateDifference {
+        step: 0,
+        replica: 0,
+        difference,
+    });
+    Ok(drawn)
+}
+
+struct Comparing {
+    recorded: Recorded,
+    milestones: Vec<Milestone>,
+    last: u64,
+    found: Replay,
+}
+
+impl Comparing {
+    /// Replays until everything is compared, and on from a line that differs to the next checkpoint, which tells more.
+    async fn run(&mut self, trainer: &mut Trainer) -> Result<(), Failure> {
+        while !self.is_done() {
+            let progress = trainer.advance().await?;
+            self.compare_lines(progress.events)?;
+            let is_here = |milestone: &Milestone| trainer.begun() == milestone.step;
+            if trainer.is_between_steps() && self.milestones.first().is_some_and(is_here) {
+                self.compare_lines(trainer.settle().await?)?;
+                let milestone = self.milestones.remove(0);
+                let state = trainer.state().await?;
+                self.compare_states(trainer.network(), &milestone, &state);
+            }
+            if progress.finished {
+                if let Some(line) = self.recorded.peek().filter(|line| line.step() <= self.last) {
+                    let what = "the run recorded more than its config says".to_owned();
+                    self.found.line.get_or_insert(LineDifference { step: line.step(), what });
+                }
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        let next = self.milestones.first().map(|milestone| milestone.step);
+        match (&self.found.state, &self.found.line) {
+            (Some(_), _) => true,
+            // The next checkpoint names tensor and element.
+            (None, Some(_)) => next.is_none(),
+            (None, None) => {
+                let no_line = self.recorded.peek().is_none_or(|line| line.step() > self.last);
+                no_line && next.is_none_or(|step| step > self.last || self.recorded.peek().is_none())
+            }
+        }
+    }
+
+    fn compare_lines(&mut self, events: Vec<Event>) -> Result<(), Failure> {
+        for event in events {
+            if self.found.line.is_some() || self.recorded.peek().is_none() {
+                return Ok(());
+            }
+            if event.step() > self.last {
+                continue;
+            }
+            let Some(line) = self.recorded.take()? else { return Ok(()) };
+            self.found.line = LineDifference::between(&line, &event.to_json());
+            self.found.last_step = event.step();
+            self.found.lines += 1;
+            self.found.fingerprints += u64::from(matches!(event, Event::Layers(_)));
+        }
+        Ok(())
+    }
+
+    fn compare_states(&mut self, network: &Network, milestone: &Milestone, state: &State) {
+        self.found.checkpoints.push(milestone.step);
+        let replicas = milestone.state.replicas.iter().zip(&state.replicas).enumerate();
+        let mut differing = replicas.filter_map(|(replica, (a, b))| {
+            let difference = difference(network, a, b)?;
+            Some(StateDifference { step: milestone.step, replica, difference })
+        });
+        self.found.state = differing.next();
+    }
+}
+
+impl Prepared {
+    /// The trainer of a replay.
+    fn trainer(self, start: Start) -> Result<Trainer, Failure> {
+        let Prepared { config, dataset, context, .. } = self;
+        let mut trainer = block_on(Trainer::new(context, config.train.clone(), dataset, Tuning::default(), start))?;
+        if let Some(flip) = &config.host.flip_bit {
+            block_on(trainer.flip_bit(flip.0.clone()))?;
+        }
+        Ok(trainer)
+    }
+}
