@@ -1,22 +1,25 @@
 //! The browser stage: one training step of ResNet-8 in headless Chromium and the same step natively on the driver that
-//! Chromium brings along (SwiftShader). Same kernels, same driver: the same bits, or a report of how far apart.
+//! Chromium brings along (SwiftShader). Same kernels, same driver: the same bits, or a report of how far apart. Then the
+//! page, built and tested as a visitor meets it.
 
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::smoke::{self, Report};
-use crate::{host, process, wasm};
+use crate::{host, process, site, wasm};
 
 /// Of each side's step, start of the browser included; SwiftShader takes seconds.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
+/// Of all tests of the page.
+const SITE_LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// Runs the stage.
 pub fn run() -> Result<()> {
     let chromium = host::chromium().context("no Chromium; run `cargo xtask test set-up`")?;
-    let package = wasm::build()?;
-    install_node_modules()?;
+    let site = site::build()?;
+    let package = process::root().join(wasm::PACKAGE);
     let in_browser = browser_step(&chromium, &package)?;
     let driver = host::swiftshader(&chromium);
     let native = native_step(driver.as_deref())?;
@@ -25,7 +28,14 @@ pub fn run() -> Result<()> {
     if driver.is_none() {
         println!("this Chromium has no vk_swiftshader_icd.json beside it, so the native step ran on another driver");
     }
-    Ok(())
+    println!("testing {}", site.display());
+    let mut node = process::command("node", &["www/tests/site.mjs"]);
+    process::run(node.arg(&chromium).arg(program()?).args(driver), SITE_LIMIT)
+}
+
+/// The native program, unoptimised.
+fn program() -> Result<PathBuf> {
+    Ok(host::target_dir()?.join(format!("debug/lastbit{}", std::env::consts::EXE_SUFFIX)))
 }
 
 fn browser_step(chromium: &Path, package: &Path) -> Result<Report> {
@@ -37,22 +47,10 @@ fn browser_step(chromium: &Path, package: &Path) -> Result<Report> {
 fn native_step(driver: Option<&Path>) -> Result<Report> {
     let mut cargo = process::command("cargo", &["build", "--quiet", "--package", "lastbit"]);
     process::run(&mut cargo, Duration::from_secs(30 * 60))?;
-    let program = host::target_dir()?.join(format!("debug/lastbit{}", std::env::consts::EXE_SUFFIX));
-    let mut lastbit = process::command(program, &["smoke", "--json"]);
+    let mut lastbit = process::command(program()?, &["smoke", "--json"]);
     if let Some(driver) = driver {
         lastbit.env("VK_DRIVER_FILES", driver);
     }
     let json = process::capture(&mut lastbit, STEP_LIMIT).context("the native step")?;
     Report::from_json(&json).context("the native step")
-}
-
-/// `npm ci`, unless what is installed is as new as the lock file.
-fn install_node_modules() -> Result<()> {
-    let www = process::root().join("www");
-    let changed = |file: &Path| file.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    if changed(&www.join("node_modules/.package-lock.json")) >= changed(&www.join("package-lock.json")) {
-        return Ok(());
-    }
-    let npm = host::npm().context("no npm; run `cargo xtask test set-up`")?;
-    process::run(process::command(npm, &["ci"]).current_dir(&www), Duration::from_secs(600))
 }

@@ -6,6 +6,7 @@ mod foreign;
 mod host;
 mod process;
 mod setup;
+mod site;
 mod smoke;
 mod soak;
 mod test;
@@ -26,6 +27,7 @@ Developer commands of lastbit.
                                   missing, then format, lints, type checks for Windows and macOS, documentation, tests, and
                                   one training step in a real browser. With stage names only those run, in the order in which they stand here:
                                   {stages}
+    cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask soak [--minutes N] [--kills N]
                                   what takes too long for CI: a run that is killed 20 times at random moments against an
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         "test" => test::run(rest),
+        "web" => site::run(rest),
         "bench" => bench(rest),
         "soak" => soak::run(rest),
         "help" | "-h" | "--help" => {

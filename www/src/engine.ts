@@ -1,0 +1,83 @@
+// The engine: a typed client of the worker that trains. Commands go in, events come out; nothing here blocks the page.
+import type { Command, Config, DataFile, EngineEvent, FlipBit, WatchedRange } from "./messages";
+
+type Listener = (event: EngineEvent) => void;
+
+/** A worker with the core in it, and at most one run. */
+export class Engine {
+  private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "lastbit" });
+  private run = 0;
+  private readonly listeners = new Set<Listener>();
+
+  constructor() {
+    this.worker.onmessage = ({ data }: MessageEvent<{ run: number; event: EngineEvent }>) => {
+      if (data.run === this.run || data.event.kind === "data") this.tell(data.event);
+    };
+    this.worker.onerror = (event) => {
+      event.preventDefault();
+      const message = `${event.message || "the worker did not load"}: reload the page`;
+      this.tell({ kind: "error", fault: "load", message });
+    };
+  }
+
+  private tell(event: EngineEvent): void {
+    for (const listener of [...this.listeners]) listener(event);
+  }
+
+  /** Hears every event of the current run; returns what ends that. */
+  on(listener: Listener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private send(command: Command, transfer: Transferable[] = []): void {
+    this.worker.postMessage(command, transfer);
+  }
+
+  /** Makes a run, paused before its first step; the one before is closed. `opened` or `error` follows. */
+  open(config: Config): void {
+    this.run += 1;
+    this.send({ kind: "open", run: this.run, config });
+  }
+
+  /** Hands over files of data sets, or archives, which a run that needs them opens after. `data` or `error` follows. */
+  data(files: DataFile[]): void {
+    this.send({ kind: "data", files }, files.map(({ bytes }) => bytes));
+  }
+
+  /** Runs until paused or finished; without effect while running. */
+  start(): void {
+    this.send({ kind: "start" });
+  }
+
+  /** Stops after the steps that are under way. */
+  pause(): void {
+    this.send({ kind: "pause" });
+  }
+
+  /** Takes exactly one step. */
+  step(): void {
+    this.send({ kind: "step" });
+  }
+
+  /** Changes the learning rate from the next step on; `changed` says which step that is. */
+  setLr(lr: number): void {
+    this.send({ kind: "set-lr", lr });
+  }
+
+  /** Flips the last bit of one weight after the next step. */
+  flipBit(flip: FlipBit): void {
+    this.send({ kind: "flip-bit", flip });
+  }
+
+  /** Reads these weights of all replicas every now and then, beside the step loop. */
+  watch(ranges: WatchedRange[]): void {
+    this.send({ kind: "watch", ranges });
+  }
+
+  /** Ends the worker. */
+  close(): void {
+    this.listeners.clear();
+    this.worker.terminate();
+  }
+}

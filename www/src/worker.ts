@@ -1,0 +1,180 @@
+// The worker: the core as WebAssembly, one run, and the loop that advances it. It runs in hidden tabs, too, since nothing
+// in it waits for a frame. Commands are followed one after the other, between two pieces of work.
+import init, { Lab, type Events } from "../pkg/lastbit_web";
+import wasmUrl from "../pkg/lastbit_web_bg.wasm?url";
+import { describe } from "./webgpu";
+import type { Command, DataFile, EngineEvent, Fault, Layers, Epoch, Opened, Tensors, WatchedRange, Data } from "./messages";
+
+/** Milliseconds of work between two looks at the commands, and between two messages to the page. */
+const SLICE_MS = 25;
+
+let lab: Lab | undefined;
+let run = 0;
+let isOpen = false;
+let running = false;
+let replicas = 1;
+let watched: WatchedRange[] = [];
+/** Everything that touches the core waits for what came before: one call at a time. */
+let tail: Promise<void> = Promise.resolve();
+
+function tell(event: EngineEvent, transfer: Transferable[] = []): void {
+  postMessage({ run, event }, { transfer });
+}
+
+function tellState(finished = false): void {
+  tell({ kind: "state", running, finished });
+}
+
+const FAULTS: readonly string[] = ["config", "data", "device-lost", "out-of-memory", "gpu"] satisfies Fault[];
+
+function fail(error: unknown): void {
+  const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
+  if (name === "RuntimeError") {
+    // A panic: its place is in the console, and nothing can be called any more.
+    tell({ kind: "error", fault: "load", message: `the core stopped (${message}): reload the page` });
+  } else {
+    tell({ kind: "error", fault: FAULTS.includes(name) ? (name as Fault) : "gpu", message });
+  }
+  // A refused command or file is no reason to stop a run.
+  if (isOpen && (name === "config" || name === "data")) return;
+  running = isOpen = false;
+  tellState();
+}
+
+function enqueue(work: () => Promise<void> | void): void {
+  tail = tail.then(work).catch(fail);
+}
+
+/** The core, which loads while the page is still asking for an adapter. */
+const loaded = init({ module_or_path: wasmUrl });
+// Told when it is needed.
+loaded.catch(() => undefined);
+
+async function core(): Promise<Lab> {
+  await loaded;
+  return (lab ??= new Lab());
+}
+
+/** Passes on what a piece of work brought. */
+function pass(events: Events): boolean {
+  const { finished } = events;
+  const rows = events.rows() as Float64Array<ArrayBuffer>;
+  if (rows.length > 0) tell({ kind: "steps", rows }, [rows.buffer]);
+  const others = events.others();
+  if (others !== "") for (const event of JSON.parse(others) as (Layers | Epoch)[]) tell(event);
+  const step = events.peeked_step();
+  if (step !== undefined) tell(tensors(step, events.peeked()));
+  events.free();
+  return finished;
+}
+
+function tensors(step: number, bits: Uint32Array): Tensors {
+  let at = 0;
+  const ranges = watched.map((range) => {
+    const start = at;
+    at += range.count * replicas;
+    return { ...range, bits: bits.subarray(start, at) };
+  });
+  return { kind: "tensors", step, ranges };
+}
+
+/** Works until paused or finished. Each slice is queued anew, so that commands get their turn. */
+function work(): void {
+  enqueue(async () => {
+    if (!running || lab === undefined) return;
+    if (pass(await lab.advance(SLICE_MS))) {
+      running = false;
+      tellState(true);
+      return;
+    }
+    await commandsFirst();
+    work();
+  });
+}
+
+const channel = new MessageChannel();
+
+/** Lets messages in that arrived during a slice: a message to oneself comes after them, and no timer delays it. */
+function commandsFirst(): Promise<void> {
+  return new Promise((resolve) => {
+    channel.port1.onmessage = () => resolve();
+    channel.port2.postMessage(undefined);
+  });
+}
+
+async function open(config: Extract<Command, { kind: "open" }>): Promise<void> {
+  running = isOpen = false;
+  run = config.run;
+  const opened = JSON.parse(await (await core()).open(JSON.stringify(config.config))) as Opened;
+  opened.adapter = { ...opened.adapter, ...(await adapterInBrowser()) };
+  replicas = opened.ks.length;
+  watched = [];
+  isOpen = true;
+  tell(opened);
+  tellState();
+}
+
+/** The adapter as the browser describes it, which wgpu does not pass on. */
+async function adapterInBrowser(): Promise<{ name: string; software: boolean } | undefined> {
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  return adapter === null ? undefined : describe(adapter.info);
+}
+
+async function addFiles(files: DataFile[]): Promise<void> {
+  const here = await core();
+  const arrived: Data["files"] = [];
+  for (const { name, bytes } of files) {
+    arrived.push(...(JSON.parse(here.add_file(name, new Uint8Array(bytes))) as Data["files"]));
+  }
+  const missing = Object.fromEntries(arrived.map(({ dataset }) => [dataset, here.missing(dataset)]));
+  tell({ kind: "data", files: arrived, missing });
+}
+
+function follow(command: Command): Promise<void> | void {
+  switch (command.kind) {
+    case "open":
+      return open(command);
+    case "close":
+      running = isOpen = false;
+      lab?.close();
+      return;
+    case "data":
+      return addFiles(command.files);
+  }
+  if (lab === undefined || !isOpen) return;
+  const here = lab;
+  switch (command.kind) {
+    case "start":
+      if (running) return;
+      running = true;
+      tellState();
+      work();
+      return;
+    case "pause":
+      if (!running) return;
+      running = false;
+      return here.settle().then((events) => (pass(events), tellState()));
+    case "step":
+      running = false;
+      return here.step().then((events) => tellState(pass(events)));
+    case "set-lr":
+      tell({ kind: "changed", what: "lr", step: here.set_lr(command.lr), lr: command.lr });
+      return;
+    case "flip-bit": {
+      const { flip } = command;
+      return here
+        .flip_bit(flip.tensor, flip.index, flip.replica, flip.step)
+        .then((step) => tell({ kind: "changed", what: "flip-bit", step, flip }));
+    }
+    case "watch":
+      watched = command.ranges;
+      here.watch(
+        watched.map(({ tensor }) => tensor),
+        Uint32Array.from(watched, ({ first }) => first),
+        Uint32Array.from(watched, ({ count }) => count),
+      );
+      return;
+  }
+}
+
+onmessage = ({ data }: MessageEvent<Command>) => enqueue(() => follow(data));
