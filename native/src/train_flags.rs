@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::{ArgAction, Args};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
-use lastbit_core::train::DatasetKind;
+use lastbit_core::train::{DatasetKind, LrChange};
 use serde::Serialize;
 use toml::Table;
 
@@ -64,6 +64,16 @@ pub struct RunFlags {
     /// Initial learning rate [default: 0.1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
     lr: Option<f64>,
+    /// Other learning rates from these steps on; decays go on from them
+    #[arg(
+        long,
+        value_name = "STEP:LR,...",
+        value_delimiter = ',',
+        value_parser = checked::<LrChange>,
+        allow_negative_numbers = true,
+        help_heading = "Optimiser"
+    )]
+    lr_changes: Option<Vec<String>>,
     /// Momentum coefficient, 0 for plain SGD [default: 0.9]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
     momentum: Option<f64>,
@@ -189,6 +199,7 @@ mod tests {
             ["--net", "resnet9"],
             ["--dataset", "imagenet"],
             ["--flip-bit", "a:b"],
+            ["--lr-changes", "20"],
             ["--seed", "-1"],
             ["--steps", "18446744073709551615"],
         ] {

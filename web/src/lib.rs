@@ -1,10 +1,16 @@
-//! The core in a browser: what a Web Worker of the page may call. Thin: values go in and come out as JSON, and an error
-//! is a JavaScript `Error` with the core's one line.
+//! The core in a browser: what the page's Web Worker may call. Thin: configs, files and commands go in, typed events come
+//! out, and an error is a JavaScript `Error` with the core's one line, whose `name` says what kind of fault it is.
 
 #![cfg(target_arch = "wasm32")]
 
+mod events;
+mod fault;
+mod lab;
+
 use lastbit_core::gpu::AdapterChoice;
 use wasm_bindgen::prelude::*;
+
+pub use lab::Lab;
 
 /// Sends panics to the console, with file and line, before they become a bare `unreachable`.
 #[wasm_bindgen(start)]

@@ -1,4 +1,5 @@
-// A static server for tests, on loopback only: WebGPU needs a secure context, which file: is not and 127.0.0.1 is.
+// A static server on loopback only: WebGPU needs a secure context, which file: is not and 127.0.0.1 is. Tests import it;
+// `node www/tests/server.mjs FOLDER [PORT]` serves a folder until it is stopped.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize, sep } from "node:path";
@@ -8,26 +9,35 @@ const TYPES = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
   ".json": "application/json",
+  ".svg": "image/svg+xml",
   ".wasm": "application/wasm",
 };
 
 /**
- * Serves folders by URL prefix, such as `{ "/pkg/": "target/web-pkg", "/": "www/tests/smoke" }`; the first that fits
- * wins. Resolves to the server and the address of its root.
+ * Serves folders by URL prefix, such as `{ "/pkg/": "www/pkg", "/": "www/tests/smoke" }`; the first that fits wins.
+ * Resolves to the server and the address of its root.
  */
-export async function serve(folders) {
+export async function serve(folders, port = 0) {
   const server = createServer(async (request, response) => {
-    const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
-    const prefix = Object.keys(folders).find((candidate) => path.startsWith(candidate));
-    const relative = normalize(path.slice(prefix?.length ?? 0) || "index.html");
     try {
+      const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
+      const prefix = Object.keys(folders).find((candidate) => path.startsWith(candidate));
+      const relative = normalize(path.slice(prefix?.length ?? 0) || "index.html");
       if (prefix === undefined || relative.split(sep).includes("..")) throw new Error("outside the served folders");
-      const body = await readFile(join(folders[prefix], relative));
-      response.writeHead(200, { "content-type": TYPES[extname(relative)] ?? "application/octet-stream" }).end(body);
+      const file = relative.endsWith(sep) ? join(relative, "index.html") : relative;
+      const body = await readFile(join(folders[prefix], file));
+      response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(body);
     } catch {
       response.writeHead(404).end();
     }
   });
-  await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
   return { server, url: `http://127.0.0.1:${server.address().port}/` };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [folder, port = "8080"] = process.argv.slice(2);
+  // A port that is taken is no reason to fail: any other serves as well.
+  const { url } = await serve({ "/": folder }, Number(port)).catch(() => serve({ "/": folder }));
+  console.log(`serving ${folder} on ${url} until Ctrl-C`);
 }

@@ -2,12 +2,12 @@
 //! Chromium brings along (SwiftShader). Same kernels, same driver: the same bits, or a report of how far apart.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::smoke::{self, Report};
-use crate::{host, process, wasm};
+use crate::{host, process, site, wasm};
 
 /// Of each side's step, start of the browser included; SwiftShader takes seconds.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
@@ -16,7 +16,7 @@ const STEP_LIMIT: Duration = Duration::from_secs(300);
 pub fn run() -> Result<()> {
     let chromium = host::chromium().context("no Chromium; run `cargo xtask test set-up`")?;
     let package = wasm::build()?;
-    install_node_modules()?;
+    site::install_node_modules()?;
     let in_browser = browser_step(&chromium, &package)?;
     let driver = host::swiftshader(&chromium);
     let native = native_step(driver.as_deref())?;
@@ -44,15 +44,4 @@ fn native_step(driver: Option<&Path>) -> Result<Report> {
     }
     let json = process::capture(&mut lastbit, STEP_LIMIT).context("the native step")?;
     Report::from_json(&json).context("the native step")
-}
-
-/// `npm ci`, unless what is installed is as new as the lock file.
-fn install_node_modules() -> Result<()> {
-    let www = process::root().join("www");
-    let changed = |file: &Path| file.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    if changed(&www.join("node_modules/.package-lock.json")) >= changed(&www.join("package-lock.json")) {
-        return Ok(());
-    }
-    let npm = host::npm().context("no npm; run `cargo xtask test set-up`")?;
-    process::run(process::command(npm, &["ci"]).current_dir(&www), Duration::from_secs(600))
 }

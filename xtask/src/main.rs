@@ -6,6 +6,7 @@ mod foreign;
 mod host;
 mod process;
 mod setup;
+mod site;
 mod smoke;
 mod test;
 mod toolchain;
@@ -25,6 +26,7 @@ Developer commands of lastbit.
                                   missing, then format, lints, type checks for Windows and macOS, documentation, tests, and
                                   one training step in a real browser. With stage names only those run, in the order in which they stand here:
                                   {stages}
+    cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask help              this text
 
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         "test" => test::run(rest),
+        "web" => site::run(rest),
         "bench" => bench(rest),
         "help" | "-h" | "--help" => {
             println!("{}", help());

@@ -109,6 +109,12 @@ pub fn for_demo() -> Result<()> {
     Ok(())
 }
 
+/// Sees to what the page is built with.
+pub fn for_web() -> Result<()> {
+    let [_, _, node, wasm] = &NEEDS;
+    provide(&[node, wasm])
+}
+
 /// Installs those of `needs` that are missing, or says how.
 fn provide(needs: &[&Need]) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().copied().filter(|need| !(need.present)()).collect();

@@ -1,4 +1,4 @@
-//! The crate `lastbit-web` as WebAssembly, and the JavaScript that loads it, in `target/web-pkg/`.
+//! The crate `lastbit-web` as WebAssembly, and the JavaScript and types that load it, in `www/pkg/`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{host, process, toolchain};
+use crate::{process, toolchain};
 
 /// The browser.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -24,7 +24,7 @@ pub fn lint() -> Result<()> {
 pub fn build() -> Result<PathBuf> {
     let (mut cargo, build_dir) = cargo("build")?;
     process::run(cargo.args(["--package", "lastbit-web"]), BUILD_LIMIT)?;
-    let package = host::target_dir()?.join("web-pkg");
+    let package = process::root().join("www/pkg");
     bind(&build_dir.join(TARGET).join("release/lastbit_web.wasm"), &package)?;
     Ok(package)
 }

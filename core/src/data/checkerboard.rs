@@ -3,6 +3,9 @@
 use super::{Dataset, ImageSet, Normalization};
 use crate::ops::Shape;
 
+/// Side of the image that the one-layer network takes.
+pub const SIDE: u32 = 256;
+
 /// One image of `size` x `size` pixels in one channel: byte 255 where row + column is even, else 0, normalised to
 /// exactly +1 and -1. Its label is 1 of two classes. It is both the training set and the test set.
 #[must_use]

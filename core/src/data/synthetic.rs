@@ -11,6 +11,8 @@ const CLASS_NAMES: [&str; 10] =
 /// The first classes are textures that fill the image; the others are shapes in it.
 const TEXTURES: u8 = 5;
 const SIDE: u32 = 32;
+/// The set that runs use, whatever their seed: its own seed, training and test images.
+pub const SET: (u64, usize, usize) = (1, 2048, 512);
 /// Index of the first test image, so that no number of training images reaches it.
 const FIRST_TEST: u64 = 1 << 32;
 

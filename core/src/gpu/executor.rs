@@ -72,6 +72,13 @@ impl Buffers {
     }
 }
 
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        // In a browser memory comes back when a collector finds the time, which does not know how large a buffer is.
+        self.buffers.iter().for_each(wgpu::Buffer::destroy);
+    }
+}
+
 /// One piece of a dispatch with everything that wgpu needs.
 pub(super) struct Launch {
     pub pipeline: wgpu::ComputePipeline,
@@ -281,8 +288,8 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    pub(super) fn copy_to(&mut self, source: &wgpu::Buffer, offset: u64, target: &wgpu::Buffer, bytes: u64) {
-        self.encoder().copy_buffer_to_buffer(source, offset, target, 0, bytes);
+    pub(super) fn copy_to(&mut self, from: (&wgpu::Buffer, u64), to: (&wgpu::Buffer, u64), bytes: u64) {
+        self.encoder().copy_buffer_to_buffer(from.0, from.1, to.0, to.1, bytes);
     }
 
     /// Sends what is encoded to the queue.

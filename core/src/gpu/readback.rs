@@ -42,19 +42,35 @@ impl Readback {
         buffers: &Buffers,
         (buffer, offset, bytes): (BufferId, u64, u64),
     ) -> Pending {
-        self.capture_raw(context, submitter, buffers.get(buffer), offset, bytes)
+        self.capture_raw(context, submitter, &[(buffers.get(buffer), offset, bytes)])
+    }
+
+    /// Like [`Readback::capture`] for several ranges, whose bytes come one after the other in one piece.
+    pub fn capture_all(
+        &self,
+        context: &Context,
+        submitter: Submitter<'_>,
+        buffers: &Buffers,
+        ranges: &[(BufferId, u64, u64)],
+    ) -> Pending {
+        let ranges: Vec<_> =
+            ranges.iter().map(|&(buffer, offset, bytes)| (buffers.get(buffer), offset, bytes)).collect();
+        self.capture_raw(context, submitter, &ranges)
     }
 
     fn capture_raw(
         &self,
         context: &Context,
         mut submitter: Submitter<'_>,
-        buffer: &wgpu::Buffer,
-        offset: u64,
-        bytes: u64,
+        ranges: &[(&wgpu::Buffer, u64, u64)],
     ) -> Pending {
+        let bytes = ranges.iter().map(|(_, _, bytes)| bytes).sum();
         let staging = self.staging(context, bytes);
-        submitter.copy_to(buffer, offset, &staging, bytes);
+        let mut at = 0;
+        for &(buffer, offset, bytes) in ranges {
+            submitter.copy_to((buffer, offset), (&staging, at), bytes);
+            at += bytes;
+        }
         let Some(submission) = submitter.finish() else { unreachable!("a copy was encoded") };
         let (sender, mapped) = oneshot::channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
@@ -106,7 +122,7 @@ impl Readback {
         buffer: &wgpu::Buffer,
         bytes: u64,
     ) -> Result<Vec<u8>, GpuError> {
-        let pending = self.capture_raw(context, Submitter::new(context), buffer, 0, bytes);
+        let pending = self.capture_raw(context, Submitter::new(context), &[(buffer, 0, bytes)]);
         self.take(context, pending).await
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::schedule::learning_rate;
 use crate::nets::NetKind;
 use crate::ops::Activation;
 use crate::ops::sgd::Perturbation;
@@ -49,6 +50,46 @@ impl std::fmt::Display for DatasetKind {
     }
 }
 
+/// A learning rate that takes the initial one's place; as text `STEP:LR`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LrChange {
+    /// The first step that it holds for, from 1.
+    pub step: u64,
+    /// The learning rate.
+    pub lr: f64,
+}
+
+impl std::str::FromStr for LrChange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once(':').and_then(|(step, lr)| Some((step.parse().ok()?, lr.parse().ok()?)));
+        let (step, lr) = parts.ok_or_else(|| format!("'{text}' is not STEP:LR, as in 20:0.01"))?;
+        Ok(Self { step, lr })
+    }
+}
+
+impl TryFrom<String> for LrChange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl std::fmt::Display for LrChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.step, self.lr)
+    }
+}
+
+impl From<LrChange> for String {
+    fn from(change: LrChange) -> Self {
+        change.to_string()
+    }
+}
+
 /// A training run. Defaults are the paper's (DESIGN section 3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -78,6 +119,9 @@ pub struct TrainConfig {
     pub batch_size: u32,
     /// Initial learning rate.
     pub lr: f64,
+    /// Learning rates that take its place from a step on, in ascending order of steps; decays go on from them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lr_changes: Vec<LrChange>,
     /// Momentum coefficient; 0 is plain SGD.
     pub momentum: f64,
     /// Nesterov's form of momentum.
@@ -121,6 +165,7 @@ impl Default for TrainConfig {
             seed_augment: None,
             batch_size: 128,
             lr: 0.1,
+            lr_changes: Vec::new(),
             momentum: 0.9,
             nesterov: true,
             weight_decay: 5e-4,
@@ -177,6 +222,13 @@ impl TrainConfig {
         (1..self.ks.len()).filter(|&r| equal(self.ks[r])).collect()
     }
 
+    /// The learning rate of `step` (from 1) in `epoch` (from 0): the last one that was set, decayed as often as epochs say.
+    #[must_use]
+    pub fn lr_at(&self, step: u64, epoch: u64) -> f64 {
+        let changed = self.lr_changes.iter().rev().find(|change| change.step <= step);
+        learning_rate(changed.map_or(self.lr, |change| change.lr), self.decay_every, self.decay_factor, epoch)
+    }
+
     /// Refuses what cannot be run, naming the flag.
     ///
     /// # Errors
@@ -194,6 +246,13 @@ impl TrainConfig {
         }
         if !(self.lr.is_finite() && self.lr > 0.0) {
             return fail("--lr", format!("must be a positive number, not {}", self.lr));
+        }
+        if let Some(change) = self.lr_changes.iter().find(|change| !(change.lr.is_finite() && change.lr > 0.0)) {
+            return fail("--lr-changes", format!("every learning rate must be a positive number, not {}", change.lr));
+        }
+        let changed_at = std::iter::once(0).chain(self.lr_changes.iter().map(|change| change.step));
+        if !changed_at.is_sorted_by(|a, b| a < b) {
+            return fail("--lr-changes", "steps must ascend, from 1".to_owned());
         }
         if !(0.0..1.0).contains(&self.momentum) {
             return fail("--momentum", format!("must be at least 0 and below 1, not {}", self.momentum));
@@ -264,6 +323,22 @@ mod tests {
         assert_eq!(nextafter.controls(), [2]);
     }
 
+    fn changes(text: &str) -> Vec<LrChange> {
+        text.split(',').map(|change| change.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn learning_rates_change_and_then_decay() {
+        let config = TrainConfig { lr_changes: changes("20:0.01,21:0.5"), decay_every: 2, ..Default::default() };
+        let rates = [(19, 0), (20, 0), (21, 0), (1000, 1), (2000, 2)].map(|(step, epoch)| config.lr_at(step, epoch));
+        assert_eq!(rates, [0.1, 0.01, 0.5, 0.5, 0.5 * 0.1]);
+        assert_eq!(serde_json::to_value(&config).unwrap()["lr-changes"], serde_json::json!(["20:0.01", "21:0.5"]));
+        assert_eq!(serde_json::to_value(TrainConfig::default()).unwrap().get("lr-changes"), None);
+        for bad in ["20", "x:0.1", "20:", "20:0.1:3", "-1:0.1"] {
+            assert!(bad.parse::<LrChange>().unwrap_err().contains("STEP:LR"), "{bad}");
+        }
+    }
+
     #[test]
     fn bad_values_name_their_flag() {
         let base = TrainConfig::default;
@@ -273,6 +348,9 @@ mod tests {
             TrainConfig { ks: vec![], ..base() },
             TrainConfig { lr: -0.1, ..base() },
             TrainConfig { lr: f64::NAN, ..base() },
+            TrainConfig { lr_changes: changes("5:0"), ..base() },
+            TrainConfig { lr_changes: changes("0:0.1"), ..base() },
+            TrainConfig { lr_changes: changes("5:0.1,5:0.2"), ..base() },
             TrainConfig { batch_size: 0, ..base() },
             TrainConfig { momentum: 1.0, ..base() },
             TrainConfig { weight_decay: f64::INFINITY, ..base() },

@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
+use super::config::LrChange;
 use super::events::{EpochEvent, Event};
-use super::schedule::{learning_rate, logs_layers};
+use super::schedule::logs_layers;
 use super::state::{EpochSums, State};
 use super::trainer::{Kind, Progress, TrainError, Trainer};
 use super::{metrics, transfer};
@@ -85,8 +86,24 @@ impl Trainer {
     }
 
     fn lr_at(&self, step: u64) -> f64 {
-        let epoch = (step.max(1) - 1) / self.batches.per_epoch();
-        learning_rate(self.config.lr, self.config.decay_every, self.config.decay_factor, epoch)
+        self.config.lr_at(step, (step.max(1) - 1) / self.batches.per_epoch())
+    }
+
+    /// Sets the learning rate from the next step that is begun, as if the config had said so; returns that step. Decays go
+    /// on from it.
+    ///
+    /// # Errors
+    /// A rate that is not a positive number.
+    pub fn set_lr(&mut self, lr: f64) -> Result<u64, TrainError> {
+        let step = self.submitted + 1;
+        let before = self.config.lr_changes.clone();
+        self.config.lr_changes.retain(|change| change.step < step);
+        self.config.lr_changes.push(LrChange { step, lr });
+        if let Err(error) = self.config.validate() {
+            self.config.lr_changes = before;
+            return Err(error.into());
+        }
+        Ok(step)
     }
 
     fn step_values(&self, step: u64, lr: f64) -> (StepValues, Vec<ReplicaValues>) {

@@ -20,15 +20,10 @@ pub use sources::{CIFAR10, FASHION_MNIST, RemoteFile, Source};
 
 use crate::failure::Failure;
 
-/// Side of the one-layer network's image (DESIGN section 3).
-const CHECKERBOARD_PIXELS: u32 = 256;
-/// Synthetic images: one fixed set, whatever the seed of the run.
-const SYNTHETIC: (u64, usize, usize) = (1, 2048, 512);
-
 /// The data set of a run.
 pub fn load(config: &TrainConfig, data_dir: Option<&Path>) -> Result<Dataset, Failure> {
     if (config.dataset, config.net) == (DatasetKind::Synthetic, NetKind::OneLayer) {
-        return Ok(checkerboard::dataset(CHECKERBOARD_PIXELS));
+        return Ok(checkerboard::dataset(checkerboard::SIDE));
     }
     read(config.dataset, find(config.dataset, data_dir)?.as_deref())
 }
@@ -50,7 +45,7 @@ pub fn read(kind: DatasetKind, place: Option<&Path>) -> Result<Dataset, Failure>
         (DatasetKind::FashionMnist, Some(place)) => fashion_mnist::read(place),
         (DatasetKind::Folder, Some(place)) => folder::read(place),
         (DatasetKind::Synthetic, _) | (_, None) => {
-            let (seed, train, test) = SYNTHETIC;
+            let (seed, train, test) = synthetic::SET;
             Ok(synthetic::dataset(seed, train, test))
         }
     }

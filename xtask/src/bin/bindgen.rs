@@ -11,6 +11,7 @@ fn main() -> Result<()> {
     Bindgen::new()
         .input_path(&input)
         .web(true)?
+        .typescript(true)
         .generate(&out_dir)
         .with_context(|| format!("cannot bind {}", input.display()))
 }

@@ -1,0 +1,94 @@
+//! What a piece of work brought, in the shapes of `www/src/messages.ts`: rows of numbers for steps, JSON for the rest.
+
+use lastbit_core::train::{EpochEvent, Event, LayersEvent, StepEvent};
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::*;
+
+/// Events of some steps.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Events {
+    rows: Vec<f64>,
+    others: Vec<Value>,
+    peeked: Option<(u64, Vec<u32>)>,
+    /// True when the last step is done and evaluated.
+    pub finished: bool,
+}
+
+#[wasm_bindgen]
+impl Events {
+    /// Steps, row-major: step, epoch, learning rate, then for each replica loss, relative L1, largest distance in ulps,
+    /// differing elements of convolutions, differing elements anywhere, percent of right answers.
+    #[must_use]
+    pub fn rows(&mut self) -> Vec<f64> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// A JSON array of what else happened; empty text for nothing.
+    #[must_use]
+    pub fn others(&mut self) -> String {
+        let others = std::mem::take(&mut self.others);
+        if others.is_empty() { String::new() } else { Value::Array(others).to_string() }
+    }
+
+    /// The step of the watched parameters, if they came.
+    #[must_use]
+    pub fn peeked_step(&self) -> Option<f64> {
+        self.peeked.as_ref().map(|(step, _)| *step as f64)
+    }
+
+    /// Their bits, one parameter after the other, each `[R][elements]`.
+    #[must_use]
+    pub fn peeked(&mut self) -> Vec<u32> {
+        self.peeked.take().map(|(_, bits)| bits).unwrap_or_default()
+    }
+}
+
+impl Events {
+    /// Takes events in.
+    pub fn add(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Step(event) => self.add_step(&event),
+                Event::Layers(event) => self.others.push(layers(&event)),
+                Event::Epoch(event) => self.others.push(epoch(&event)),
+            }
+        }
+    }
+
+    fn add_step(&mut self, event: &StepEvent) {
+        self.rows.extend([event.step as f64, event.epoch as f64, event.lr]);
+        self.rows.extend(event.loss.iter().map(|loss| f64::from(*loss)));
+        self.rows.extend(&event.rel_l1);
+        self.rows.extend(event.max_ulp.iter().map(|ulp| f64::from(*ulp)));
+        self.rows.extend(event.differing.iter().map(|n| *n as f64));
+        self.rows.extend(event.differing_anywhere.iter().map(|n| *n as f64));
+        let percent = 100.0 / f64::from(event.samples.max(1));
+        self.rows.extend(event.correct.iter().map(|n| f64::from(*n) * percent));
+    }
+
+    /// Takes in the bits of the watched parameters after a step.
+    pub fn set_peeked(&mut self, step: u64, bits: Vec<u32>) {
+        self.peeked = Some((step, bits));
+    }
+
+    /// True if nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.others.is_empty() && self.peeked.is_none()
+    }
+}
+
+fn layers(event: &LayersEvent) -> Value {
+    let rel_l1: Vec<f32> = event.rel_l1.iter().map(|(_, distance)| *distance).collect();
+    json!({
+        "kind": "layers", "step": event.step, "replica": event.replica, "fingerprint": event.fingerprint, "relL1": rel_l1
+    })
+}
+
+fn epoch(event: &EpochEvent) -> Value {
+    json!({
+        "kind": "epoch", "epoch": event.epoch, "step": event.step,
+        "trainLoss": event.train_loss, "trainAccuracy": event.train_accuracy,
+        "testLoss": event.test_loss, "testAccuracy": event.test_accuracy,
+    })
+}

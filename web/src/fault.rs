@@ -1,0 +1,65 @@
+//! Errors as the page reads them: the kind decides what it offers (a restart, another value), the line is shown.
+
+use lastbit_core::data::DataError;
+use lastbit_core::gpu::GpuError;
+use lastbit_core::train::TrainError;
+use wasm_bindgen::JsValue;
+
+/// Something that went wrong.
+pub struct Fault {
+    /// One of the page's `Fault`s.
+    kind: &'static str,
+    message: String,
+}
+
+impl Fault {
+    /// A config or a command that cannot be followed.
+    pub fn config(message: impl std::fmt::Display) -> Self {
+        Self { kind: "config", message: message.to_string() }
+    }
+
+    /// Files that cannot be used, or are missing.
+    pub fn data(message: impl std::fmt::Display) -> Self {
+        Self { kind: "data", message: message.to_string() }
+    }
+}
+
+impl From<GpuError> for Fault {
+    fn from(error: GpuError) -> Self {
+        let kind = match error {
+            GpuError::DeviceLost(_) => "device-lost",
+            GpuError::OverLimit { .. } | GpuError::OutOfMemory { .. } => "out-of-memory",
+            _ => "gpu",
+        };
+        let message = match error {
+            // The command line's remedy does not exist here; the page has its own.
+            GpuError::DeviceLost(reason) => format!("the GPU device was lost ({reason})"),
+            error => error.to_string(),
+        };
+        Self { kind, message }
+    }
+}
+
+impl From<TrainError> for Fault {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Gpu(error) => error.into(),
+            error => Self::config(error),
+        }
+    }
+}
+
+impl From<DataError> for Fault {
+    fn from(error: DataError) -> Self {
+        Self::data(error)
+    }
+}
+
+impl From<Fault> for JsValue {
+    fn from(Fault { kind, message }: Fault) -> Self {
+        // The core speaks of flags; the page's fields have their names without dashes.
+        let error = js_sys::Error::new(&message.replace("--", ""));
+        error.set_name(kind);
+        error.into()
+    }
+}

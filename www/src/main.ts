@@ -1,0 +1,66 @@
+// The shell: the head of the page, and one view at a time by the address.
+import "./style/index.css";
+import { button, h } from "./dom";
+import { parseRoute, VIEWS } from "./router";
+import { isLarge, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
+import type { View } from "./view";
+
+const main = h("main", { id: "main", tabindex: -1 });
+const tabs = VIEWS.map(({ path, title }) => h("a", { href: `#/${path}` }, title));
+let shown: { path: string; view: View } | undefined;
+/** Counts navigations: a view that loads slowly must not replace a later one. */
+let turn = 0;
+
+function head(): HTMLElement {
+  const label = () => (theme() === "dark" ? "Light" : "Dark");
+  const themeButton = button(label(), () => {
+    toggleTheme();
+    themeButton.textContent = label();
+  }, { class: "quiet", title: "Light or dark" });
+  const sizeButton = button("A+", () => {
+    toggleSize();
+    sizeButton.setAttribute("aria-pressed", String(isLarge()));
+  }, { class: "quiet", title: "Larger type", "aria-label": "Larger type", "aria-pressed": String(isLarge()) });
+  return h(
+    "header",
+    { class: "bar" },
+    h("a", { class: "wordmark", href: `#/${VIEWS[0]!.path}`, "aria-label": "lastbit" }, "last", h("b", {}, "bit")),
+    h("nav", { class: "tabs", "aria-label": "Views" }, ...tabs),
+    h("div", { class: "bar-tools" }, sizeButton, themeButton),
+  );
+}
+
+async function navigate(): Promise<void> {
+  const route = parseRoute(location.hash);
+  const mine = ++turn;
+  for (const [index, tab] of tabs.entries()) {
+    if (VIEWS[index]!.path === route.path) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
+  }
+  if (shown?.path === route.path && shown.view.navigate !== undefined) {
+    shown.view.navigate(route);
+    return;
+  }
+  const entry = VIEWS.find(({ path }) => path === route.path)!;
+  const module = await entry.load();
+  if (mine !== turn) return;
+  shown?.view.close();
+  shown = undefined;
+  const view = await module.open(route);
+  if (mine !== turn) {
+    view.close();
+    return;
+  }
+  shown = { path: route.path, view };
+  document.title = `${entry.title} – lastbit`;
+  main.replaceChildren(view.element);
+}
+
+restoreTheme();
+document.body.replaceChildren(
+  h("a", { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "Skip to content"),
+  head(),
+  main,
+);
+addEventListener("hashchange", () => void navigate());
+void navigate();

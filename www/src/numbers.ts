@@ -1,0 +1,20 @@
+// Numbers as people read them. What tests read is plain: digits, a point, an exponent.
+
+/** A number of three digits, plain: `0`, `0.123`, `2.31`, `3.4e-7`. */
+export function plain(value: number | undefined): string {
+  if (value === undefined) return "–";
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  return size >= 1e-3 && size < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
+}
+
+/** A count with thin spaces: `78 042`. */
+export function count(value: number): string {
+  return value.toLocaleString("en").replaceAll(",", " ");
+}
+
+/** Steps a second: `0.42`, `3.1`, `250`. */
+export function rate(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}

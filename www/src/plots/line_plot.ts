@@ -1,0 +1,270 @@
+// Curves against the step, over uPlot: logarithmic or not, with zoom, hover and marks. It draws as many points as there are
+// pixels, so that a long run costs no more than a short one.
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { button, h, setText } from "../dom";
+import { cancelFrame, inNextFrame } from "../frame";
+import { plain } from "../numbers";
+import { colour, onTheme, rem } from "../style/theme";
+import { decimate, visible } from "./decimate";
+import { logScale, logTicks, powerText, toLog, type LogScale } from "./scale";
+
+/** One curve. Values belong to the plot's `x`, from its start; a curve may be shorter. */
+export interface Curve {
+  label: string;
+  /** A colour of tokens.css: `ref`, `ctl`, `c0` to `c5`. */
+  colour: string;
+  values: Float64Array;
+  dashed?: boolean;
+  /** A curve of an earlier run, behind the others. */
+  pinned?: boolean;
+}
+
+/** What is shown. */
+export interface PlotData {
+  x: Float64Array;
+  curves: readonly Curve[];
+  /** Steps at which something was changed. */
+  marks?: readonly { x: number; label: string }[];
+}
+
+interface Options {
+  title: string;
+  note?: string;
+  log?: boolean;
+  /** Height in rem. */
+  height?: number;
+  /** What is shown while there is nothing. */
+  empty?: string;
+}
+
+/** A plot in a figure. */
+export class LinePlot {
+  readonly element: HTMLElement;
+  private readonly frame = h("div", { class: "plot-frame", tabindex: 0, role: "img" });
+  private readonly legend = h("ul", { class: "legend" });
+  private readonly empty: HTMLElement;
+  private readonly zoomOut: HTMLButtonElement;
+  private readonly options: Options;
+  private readonly resize: ResizeObserver;
+  private readonly endTheme: () => void;
+  private data: PlotData = { x: new Float64Array(), curves: [] };
+  private plot: uPlot | undefined;
+  /** What the plot was made for: other curves need another one. */
+  private made = "";
+  private zoom: [number, number] | undefined;
+  private chosen: Uint32Array = new Uint32Array();
+  private scale: LogScale = { min: -9, max: 0, zero: undefined };
+  private linear: [number, number] = [0, 1];
+  private readonly draw = (): void => this.drawNow();
+
+  constructor(options: Options) {
+    this.options = options;
+    this.empty = h("p", { class: "plot-empty" }, options.empty ?? "No step yet");
+    this.zoomOut = button("Zoom out", () => this.zoomTo(undefined), { class: "quiet", hidden: true });
+    this.frame.style.setProperty("--h", String(options.height ?? 17));
+    this.frame.setAttribute("aria-label", options.title);
+    this.frame.append(this.empty);
+    this.frame.addEventListener("keydown", (event) => this.onKey(event));
+    this.element = h(
+      "figure",
+      { class: "plot" },
+      h("figcaption", {}, h("b", {}, options.title), h("span", { class: "note" }, options.note), this.zoomOut),
+      this.frame,
+      this.legend,
+    );
+    this.resize = new ResizeObserver(() => this.fit());
+    this.resize.observe(this.frame);
+    this.endTheme = onTheme(() => this.remake());
+  }
+
+  /** Shows `data` from the next frame on. */
+  set(data: PlotData): void {
+    this.data = data;
+    inNextFrame(this.draw);
+  }
+
+  /** Shows steps `from` to `to`, or all of them. */
+  zoomTo(range: [number, number] | undefined): void {
+    this.zoom = range;
+    this.zoomOut.hidden = range === undefined;
+    inNextFrame(this.draw);
+  }
+
+  /** The plot as it is on screen, on the page's background; `undefined` while there is none. */
+  canvas(): HTMLCanvasElement | undefined {
+    return this.plot?.ctx.canvas;
+  }
+
+  /** Ends it. */
+  close(): void {
+    cancelFrame(this.draw);
+    this.resize.disconnect();
+    this.endTheme();
+    this.plot?.destroy();
+  }
+
+  private drawNow(): void {
+    const { x, curves } = this.data;
+    this.empty.hidden = x.length > 0;
+    const wanted = curves.map(({ label, colour, dashed, pinned }) => [label, colour, dashed, pinned].join()).join("|");
+    if (wanted !== this.made || this.plot === undefined) this.make(wanted);
+    const plot = this.plot;
+    if (plot === undefined || x.length === 0) return;
+    const range = this.zoom ?? [x[0]!, Math.max(x[x.length - 1]!, x[0]! + 1)];
+    const window = visible(x, ...range);
+    this.chosen = decimate(curves.map(({ values }) => values), window, Math.max(Math.round(plot.bbox.width / 2), 50));
+    this.rescale();
+    const columns = curves.map(({ values }) => Array.from(this.chosen, (i) => this.toAxis(values[i] ?? Number.NaN)));
+    plot.batch(() => {
+      plot.setData([Array.from(this.chosen, (i) => x[i]!), ...columns], false);
+      plot.setScale("x", { min: range[0], max: range[1] });
+      plot.setScale("y", this.options.log ? this.scale : { min: this.linear[0], max: this.linear[1] });
+    });
+    this.tellValues();
+  }
+
+  private toAxis(value: number): number | null {
+    return this.options.log ? toLog(value, this.scale) : Number.isFinite(value) ? value : null;
+  }
+
+  /** The vertical scale, from what is in view. */
+  private rescale(): void {
+    let [low, high, zero] = [Infinity, -Infinity, false];
+    for (const { values } of this.data.curves) {
+      for (const i of this.chosen) {
+        const value = values[i] ?? Number.NaN;
+        if (!Number.isFinite(value)) continue;
+        if (this.options.log && value <= 0) zero = true;
+        else [low, high] = [Math.min(low, value), Math.max(high, value)];
+      }
+    }
+    const none = low > high;
+    this.scale = logScale(none ? undefined : low, none ? undefined : high, zero);
+    const margin = (high - low || Math.abs(high) || 1) * 0.05;
+    this.linear = none ? [0, 1] : [low - margin, high + margin];
+  }
+
+  private remake(): void {
+    this.made = "";
+    inNextFrame(this.draw);
+  }
+
+  private fit(): void {
+    const { clientWidth: width, clientHeight: height } = this.frame;
+    if (width > 0 && this.plot !== undefined) this.plot.setSize({ width, height });
+    if (this.data.x.length > 0) inNextFrame(this.draw);
+  }
+
+  private make(wanted: string): void {
+    const { clientWidth: width, clientHeight: height } = this.frame;
+    if (width === 0) return;
+    this.plot?.destroy();
+    this.made = wanted;
+    const { log } = this.options;
+    const size = rem();
+    const axis = { stroke: colour("soft"), font: `${0.78 * size}px system-ui, sans-serif` };
+    const lines = { stroke: colour("faint"), width: 1 };
+    this.plot = new uPlot(
+      {
+        width,
+        height,
+        legend: { show: false },
+        scales: { x: { time: false }, y: {} },
+        cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, bind: { dblclick: () => () => this.zoomOutNow() } },
+        axes: [
+          { ...axis, grid: lines, ticks: lines, size: 1.9 * size, gap: 4, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6] },
+          {
+            ...axis,
+            grid: lines,
+            ticks: lines,
+            size: 3.4 * size,
+            gap: 4,
+            ...(log && {
+              splits: (plot: uPlot) => logTicks(this.scale, plot.bbox.height / devicePixelRatio / (1.6 * size)),
+              values: (_: uPlot, ticks: number[]) => ticks.map((tick) => powerText(tick, this.scale)),
+            }),
+          },
+        ],
+        series: [{}, ...this.data.curves.map((curve) => this.series(curve))],
+        hooks: {
+          setSelect: [(plot) => this.onSelect(plot)],
+          setCursor: [() => this.tellValues()],
+          draw: [(plot) => this.drawMarks(plot)],
+        },
+      },
+      [[], ...this.data.curves.map(() => [])],
+      this.frame,
+    );
+    this.legend.replaceChildren(...this.data.curves.map(legendItem));
+  }
+
+  private series({ colour: token, dashed, pinned }: Curve): uPlot.Series {
+    return {
+      stroke: colour(token),
+      width: pinned === true ? 1 : 1.8,
+      alpha: pinned === true ? 0.6 : 1,
+      points: { show: (plot) => plot.data[0].length < 2 },
+      ...(dashed === true || pinned === true ? { dash: pinned === true ? [2, 3] : [6, 4] } : {}),
+    };
+  }
+
+  private zoomOutNow(): null {
+    this.zoomTo(undefined);
+    return null;
+  }
+
+  private onSelect(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (width < 5) return;
+    this.zoomTo([plot.posToVal(left, "x"), plot.posToVal(left + width, "x")]);
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  }
+
+  /** Values under the cursor, else the newest ones, beside the names in the legend. */
+  private tellValues(): void {
+    const at = this.plot?.cursor.idx;
+    const index = at === null || at === undefined ? undefined : this.chosen[at];
+    this.data.curves.forEach(({ values }, curve) => {
+      const output = this.legend.children[curve]?.querySelector("output");
+      if (output) setText(output, plain(values[index ?? values.length - 1]));
+    });
+    const step = index === undefined ? "" : `step ${this.data.x[index]}`;
+    const note = this.element.querySelector("figcaption .note");
+    if (note) setText(note, step || (this.options.note ?? ""));
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    const { plot } = this;
+    if (plot === undefined) return;
+    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === "Escape") this.zoomTo(undefined);
+    if (move === undefined) return;
+    event.preventDefault();
+    const last = this.chosen.length - 1;
+    const at = Math.min(Math.max((plot.cursor.idx ?? last) + move, 0), last);
+    plot.setCursor({ left: plot.valToPos(plot.data[0][at]!, "x"), top: plot.over.clientHeight / 2 });
+  }
+
+  private drawMarks({ ctx, bbox, valToPos }: uPlot): void {
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = colour("warn");
+    ctx.font = `${0.75 * rem() * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.setLineDash([4, 4]);
+    for (const { x, label } of this.data.marks ?? []) {
+      const left = valToPos(x, "x", true);
+      if (left < bbox.left || left > bbox.left + bbox.width) continue;
+      ctx.beginPath();
+      ctx.moveTo(left, bbox.top);
+      ctx.lineTo(left, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.fillText(label, left + 4, bbox.top + rem() * devicePixelRatio);
+    }
+    ctx.restore();
+  }
+}
+
+function legendItem({ label, colour: token, dashed, pinned }: Curve): HTMLElement {
+  const swatch = h("i", { class: dashed === true || pinned === true ? "dash" : undefined });
+  return h("li", { class: `k-${token}` }, swatch, label, h("output", {}));
+}

@@ -1,0 +1,193 @@
+// The one table of what a run can be: it makes the controls, the address, the config and the command line. A value is
+// text everywhere but in the config; the keys are those of the native config.toml.
+import type { Config } from "./messages";
+
+/** Values by key. */
+export type Values = Record<string, string>;
+
+/** How a property is read, and shown. */
+type Kind =
+  | { type: "choice"; options: readonly (readonly [value: string, label: string])[] }
+  | { type: "number" | "integer"; min: number; max: number; above?: boolean; optional?: boolean }
+  | { type: "divisors" | "flag" | "rates" | "text" };
+
+/** One property of a run. */
+export interface Property {
+  key: string;
+  label: string;
+  kind: Kind;
+  /** Where the lab shows it; `hidden` ones only live in the address. */
+  place: "main" | "more" | "hidden";
+  /** Default of `lastbit train`: what the command line leaves out. */
+  native: string;
+  /** Default of the page: what the address leaves out. */
+  page: string;
+  /** A short explanation. */
+  hint?: string;
+}
+
+const NETS = [
+  ["one-layer", "one layer"],
+  ["resnet8", "ResNet-8"],
+  ["resnet20", "ResNet-20"],
+  ["resnet56", "ResNet-56"],
+  ["vgg11", "VGG11"],
+  ["vgg16", "VGG16"],
+] as const;
+const DATASETS = [
+  ["synthetic", "made up"],
+  ["fashion-mnist", "Fashion-MNIST"],
+  ["cifar10", "CIFAR-10"],
+] as const;
+const ACTIVATIONS = [
+  ["", "as published"],
+  ["relu", "ReLU"],
+  ["swish", "Swish, beta 5"],
+  ["swish:1", "Swish, beta 1"],
+] as const;
+const PERTURBATIONS = [
+  ["divide", "divide by k"],
+  ["reciprocal", "multiply by 1/k"],
+  ["nextafter", "one weight, one ulp"],
+] as const;
+
+const number = (min: number, max: number, above = false): Kind => ({ type: "number", min, max, above });
+const integer = (min: number, max: number): Kind => ({ type: "integer", min, max });
+const optional = (min: number, max: number): Kind => ({ type: "integer", min, max, optional: true });
+const BIG = 2 ** 53 - 1;
+
+/** In the order of `config.toml`. */
+export const PROPERTIES: readonly Property[] = [
+  { key: "net", label: "Network", kind: { type: "choice", options: NETS }, place: "main", native: "resnet56", page: "resnet8" },
+  { key: "width", label: "Width", kind: number(0.25, 8), place: "more", native: "1", page: "1", hint: "times the channels" },
+  { key: "activation", label: "Activation", kind: { type: "choice", options: ACTIVATIONS }, place: "main", native: "", page: "" },
+  { key: "dataset", label: "Images", kind: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
+  { key: "ks", label: "k", kind: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: "one copy each, up to 63" },
+  { key: "perturbation", label: "Perturbation", kind: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },
+  { key: "seed", label: "Seed", kind: integer(0, BIG), place: "main", native: "1", page: "1" },
+  { key: "seed-init", label: "Seed of the weights", kind: optional(0, BIG), place: "hidden", native: "", page: "" },
+  { key: "seed-order", label: "Seed of the order", kind: optional(0, BIG), place: "hidden", native: "", page: "" },
+  { key: "seed-augment", label: "Seed of the crops", kind: optional(0, BIG), place: "hidden", native: "", page: "" },
+  { key: "batch-size", label: "Batch size", kind: integer(1, 65_536), place: "main", native: "128", page: "32" },
+  { key: "lr", label: "Learning rate", kind: number(0, 1e9, true), place: "main", native: "0.1", page: "0.1" },
+  { key: "lr-changes", label: "Later learning rates", kind: { type: "rates" }, place: "hidden", native: "", page: "" },
+  { key: "momentum", label: "Momentum", kind: number(0, 0.999_999), place: "main", native: "0.9", page: "0.9" },
+  { key: "nesterov", label: "Nesterov's momentum", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "weight-decay", label: "Weight decay", kind: number(0, 1e9), place: "main", native: "0.0005", page: "0.0005" },
+  { key: "epochs", label: "Epochs", kind: integer(1, 2 ** 32 - 1), place: "more", native: "200", page: "200" },
+  { key: "steps", label: "Steps", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: as the epochs say" },
+  { key: "decay-every", label: "Epochs between decays", kind: integer(0, 2 ** 32 - 1), place: "more", native: "40", page: "0", hint: "of the learning rate; 0: never" },
+  { key: "decay-factor", label: "Factor of a decay", kind: number(0, 1, true), place: "more", native: "0.1", page: "0.1" },
+  { key: "eval-every", label: "Epochs between tests", kind: integer(0, 2 ** 32 - 1), place: "more", native: "1", page: "1", hint: "0: at the end only" },
+  { key: "log-every", label: "Steps between layers", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: dense at the start" },
+  { key: "augment", label: "Random crop and flip", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "shuffle", label: "Random order", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "train-limit", label: "Training images", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: all" },
+  { key: "test-limit", label: "Test images", kind: optional(1, BIG), place: "more", native: "", page: "64", hint: "empty: all" },
+  { key: "flip-bit", label: "Flipped bit", kind: { type: "text" }, place: "hidden", native: "", page: "" },
+];
+
+/** Sizes that keep a software adapter lively, in place of the page's defaults. */
+export const SOFTWARE: Values = { "batch-size": "4" };
+
+const byKey = new Map(PROPERTIES.map((property) => [property.key, property]));
+
+/** The property called `key`. */
+export function property(key: string): Property {
+  const found = byKey.get(key);
+  if (found === undefined) throw new Error(`no property ${key}`);
+  return found;
+}
+
+/** The page's defaults, with some of them replaced. */
+export function defaults(replaced: Values = {}): Values {
+  return { ...Object.fromEntries(PROPERTIES.map(({ key, page }) => [key, page])), ...replaced };
+}
+
+/** What is wrong with a value, in words that follow its name; `undefined` if nothing is. */
+export function problem({ kind }: Property, text: string): string | undefined {
+  switch (kind.type) {
+    case "choice":
+      return kind.options.some(([value]) => value === text) || /^(resnet\d+|vgg1[136]|swish:[\d.e+-]+)$/.test(text)
+        ? undefined
+        : `is one of ${kind.options.map(([value]) => value || "(empty)").join(", ")}`;
+    case "flag":
+      return text === "true" || text === "false" ? undefined : "is true or false";
+    case "divisors":
+      return /^\d+(,\d+)*$/.test(text) && text.split(",").every((k) => Number(k) >= 1 && Number(k) <= 63)
+        ? undefined
+        : "is a list of numbers from 1 to 63, such as 1,3,2";
+    case "rates":
+      return text === "" || /^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text) ? undefined : "is a list such as 20:0.01,40:0.1";
+    case "text":
+      return undefined;
+    case "number":
+    case "integer": {
+      if (text === "" && kind.optional === true) return undefined;
+      const value = Number(text);
+      const whole = kind.type === "number" || Number.isInteger(value);
+      const low = kind.above === true ? value > kind.min : value >= kind.min;
+      if (text.trim() !== "" && whole && low && value <= kind.max) return undefined;
+      const from = kind.above === true ? `above ${kind.min}` : `at least ${kind.min}`;
+      return `is a ${kind.type === "integer" ? "whole " : ""}number ${from}${kind.max < 1e9 ? ` and at most ${kind.max}` : ""}`;
+    }
+  }
+}
+
+/** The config that core reads. Values must be without problems. `flip-bit` is no part of it: it is a command. */
+export function config(values: Values): Config {
+  const entries = PROPERTIES.filter(({ key }) => key !== "flip-bit").flatMap(({ key, kind }): [string, Config[string]][] => {
+    const text = values[key] ?? "";
+    if (text === "") return [];
+    if (kind.type === "number" || kind.type === "integer") return [[key, Number(text)]];
+    if (kind.type === "flag") return [[key, text === "true"]];
+    if (kind.type === "divisors") return [[key, text.split(",").map(Number)]];
+    if (kind.type === "rates") return [[key, text.split(",")]];
+    return [[key, text]];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The values of an address: defaults where it is silent. Unknown keys and bad values are told, in words. */
+export function fromQuery(query: URLSearchParams, base: Values): { values: Values; problems: string[] } {
+  const values = { ...base };
+  const problems: string[] = [];
+  for (const [key, text] of query) {
+    const known = byKey.get(key);
+    const wrong = known === undefined ? "is not known" : problem(known, text);
+    if (wrong === undefined) values[key] = text;
+    else problems.push(`${key} ${wrong}`);
+  }
+  return { values, problems };
+}
+
+/** The query of an address: what differs from the page's defaults. */
+export function toQuery(values: Values): Values {
+  const changed = PROPERTIES.filter(({ key, page }) => (values[key] ?? "") !== page);
+  return Object.fromEntries(changed.map(({ key }) => [key, values[key] ?? ""]));
+}
+
+/** The line that makes the same run natively. */
+export function commandLine(values: Values): string {
+  const words = PROPERTIES.flatMap(({ key, native }) => {
+    const text = values[key] ?? "";
+    if (text === native || text === "") return [];
+    if (key === "augment" || key === "shuffle") return [`--no-${key}`];
+    return [key === "nesterov" ? `--${key}=${text}` : `--${key} ${text}`];
+  });
+  return ["lastbit train", ...words, "--out runs/lab"].join(" ");
+}
+
+/** The text of a `config.toml` that makes the same run natively. */
+export function toml(values: Values): string {
+  const lines = PROPERTIES.flatMap(({ key, kind }) => {
+    const text = values[key] ?? "";
+    if (text === "") return [];
+    if (kind.type === "number") return [`${key} = ${/[.e]/.test(text) ? text : `${text}.0`}`];
+    if (kind.type === "integer" || kind.type === "flag") return [`${key} = ${text}`];
+    if (kind.type === "divisors") return [`${key} = [${text.split(",").join(", ")}]`];
+    if (kind.type === "rates") return [`${key} = [${text.split(",").map((rate) => `"${rate}"`).join(", ")}]`];
+    return [`${key} = "${text}"`];
+  });
+  return `# Run it again: lastbit train --config config.toml --out FOLDER\n${lines.join("\n")}\n`;
+}

@@ -1,0 +1,54 @@
+// The control lamp: green while every control equals the first replica bit for bit. Measured on the GPU, over all
+// parameters, after every step.
+import { h, setText } from "../dom";
+import { count } from "../numbers";
+import type { RunRecord } from "./record";
+import { labelOf } from "./replicas";
+import type { Component, RunSource } from "./session";
+
+/** The lamp's colour. */
+export type LampState = "green" | "red" | "none";
+
+/** What it shows for a record. */
+export function lampState(record: RunRecord | undefined): LampState {
+  if (record === undefined || record.controls.length === 0 || record.step.length === 0) return "none";
+  return record.firstRed === undefined ? "green" : "red";
+}
+
+/** The lamp, with its meaning. */
+export class Lamp implements Component {
+  private readonly word = h("span", {});
+  private readonly meaning = h("span", {});
+  readonly element = h(
+    "p",
+    { class: "lamp none", "data-testid": "lamp", "data-state": "none", role: "status" },
+    h("b", {}, h("i", { "aria-hidden": "true" }), this.word),
+    this.meaning,
+  );
+
+  update({ record }: RunSource): void {
+    const state = lampState(record);
+    this.element.className = `lamp ${state}`;
+    this.element.dataset["state"] = state;
+    const [word, meaning] = words(state, record);
+    setText(this.word, word);
+    setText(this.meaning, meaning);
+  }
+}
+
+function words(state: LampState, record: RunRecord | undefined): [string, string] {
+  if (record === undefined) return ["Control", ""];
+  const names = record.controls.map((r) => labelOf(record, r)).join(", ");
+  const first = labelOf(record, 0);
+  if (state === "green") return ["Control green", `${names} equals ${first} in every bit, as it must.`];
+  if (state === "red") {
+    const now = record.differingControls();
+    return [
+      "Control red",
+      `${names} must equal ${first} bit for bit, and does not since step ${record.firstRed}: ${count(now)} weights differ now.`,
+    ];
+  }
+  return record.controls.length === 0
+    ? ["No control", `A second ${first}, or k = ${record.ks[0]! * 2}, would be one.`]
+    : ["Control", `${names} must equal ${first} bit for bit.`];
+}

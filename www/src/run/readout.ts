@@ -1,0 +1,53 @@
+// The newest numbers of every replica. The cells that tests read hold one plain number and nothing else.
+import { h, setText } from "../dom";
+import { plain } from "../numbers";
+import { colourOf, idOf, labelOf, roleOf } from "./replicas";
+import type { RunRecord, StepColumn } from "./record";
+import type { Component, RunSource } from "./session";
+
+const COLUMNS: readonly [column: StepColumn, title: string, id: string][] = [
+  ["loss", "loss", "loss"],
+  ["accuracy", "right, %", "accuracy"],
+  ["relL1", "relative L1", "rel-l1"],
+  ["differing", "weights that differ", "differing"],
+  ["maxUlp", "farthest, ulp", "max-ulp"],
+];
+
+/** A table with a row for each replica. */
+export class Readout implements Component {
+  private readonly body = h("tbody", {});
+  readonly element = h(
+    "div",
+    { class: "scroll" },
+    h(
+      "table",
+      { class: "numbers" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "copy"), ...COLUMNS.map(([, title]) => h("th", { scope: "col" }, title)))),
+      this.body,
+    ),
+  );
+  private shown: RunRecord | undefined;
+  private cells: HTMLElement[][] = [];
+
+  update({ record }: RunSource): void {
+    if (record !== this.shown) this.rebuild(record);
+    record?.ks.forEach((_, r) =>
+      COLUMNS.forEach(([column], c) => setText(this.cells[r]![c]!, plain(record.last(column, r)))),
+    );
+  }
+
+  private rebuild(record: RunRecord | undefined): void {
+    this.shown = record;
+    if (record === undefined) return;
+    this.cells = record.ks.map((_, r) => COLUMNS.map(([, , id]) => h("td", { "data-testid": `${id}-${idOf(record, r)}` })));
+    const rows = record.ks.map((_, r) =>
+      h(
+        "tr",
+        { class: `k-${colourOf(record, r)}` },
+        h("th", { scope: "row" }, labelOf(record, r), " ", h("small", { class: "soft" }, roleOf(record, r))),
+        ...this.cells[r]!,
+      ),
+    );
+    this.body.replaceChildren(...rows);
+  }
+}

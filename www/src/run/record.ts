@@ -1,0 +1,92 @@
+// Everything that is known of a run: what the events said, in the form that plots and tables read. It does not care where
+// the events come from: the engine, or a run that was recorded natively.
+import { STEP_COLUMNS, STEP_HEAD, type Epoch, type FlipBit, type Layers, type Steps, type Tensor, type Tensors } from "../messages";
+import { Column } from "./columns";
+
+/** What a record must know before its first step. */
+export interface RunShape {
+  ks: number[];
+  /** Replicas that must equal the first bit for bit. */
+  controls: number[];
+  tensors: Tensor[];
+}
+
+/** The layers at one step. */
+export interface LayerColumn {
+  step: number;
+  /** By replica; each in the order of `RunRecord.layerNames`. */
+  relL1: (Float32Array | undefined)[];
+  fingerprints: (string | undefined)[];
+}
+
+/** One of the replicated columns of a step. */
+export type StepColumn = (typeof STEP_COLUMNS)[number];
+
+/** The record of a run. */
+export class RunRecord {
+  readonly ks: readonly number[];
+  readonly controls: readonly number[];
+  readonly layerNames: readonly string[];
+  readonly step = new Column();
+  readonly epoch = new Column();
+  readonly lr = new Column();
+  /** By name and replica. */
+  readonly columns: Record<StepColumn, Column[]>;
+  readonly layers: LayerColumn[] = [];
+  readonly epochs: Epoch[] = [];
+  readonly lrChanges: { step: number; lr: number }[] = [];
+  readonly flips: { step: number; flip: FlipBit }[] = [];
+  /** The newest bits of the watched tensors. */
+  tensors: Tensors | undefined;
+  /** The first step after which a control differed. */
+  firstRed: number | undefined;
+
+  constructor({ ks, controls, tensors }: RunShape) {
+    this.ks = ks;
+    this.controls = controls;
+    this.layerNames = tensors.filter((tensor) => tensor.convolution).map(({ name }) => name);
+    const columns = STEP_COLUMNS.map((name) => [name, ks.map(() => new Column())]);
+    this.columns = Object.fromEntries(columns) as Record<StepColumn, Column[]>;
+  }
+
+  /** Takes rows of steps in. */
+  addSteps({ rows }: Steps): void {
+    const n = this.ks.length;
+    const stride = STEP_HEAD + STEP_COLUMNS.length * n;
+    for (let at = 0; at < rows.length; at += stride) {
+      this.step.push(rows[at]!);
+      this.epoch.push(rows[at + 1]!);
+      this.lr.push(rows[at + 2]!);
+      STEP_COLUMNS.forEach((name, column) => {
+        for (let r = 0; r < n; r++) this.columns[name][r]!.push(rows[at + STEP_HEAD + column * n + r]!);
+      });
+      if (this.firstRed === undefined && this.differingControls() > 0) this.firstRed = rows[at]!;
+    }
+  }
+
+  /** Takes one replica's layers in. */
+  addLayers({ step, replica, relL1, fingerprint }: Layers): void {
+    let column = this.layers.at(-1);
+    if (column?.step !== step) {
+      column = { step, relL1: this.ks.map(() => undefined), fingerprints: this.ks.map(() => undefined) };
+      this.layers.push(column);
+    }
+    column.relL1[replica] = Float32Array.from(relL1, (value) => value ?? Number.NaN);
+    column.fingerprints[replica] = fingerprint;
+  }
+
+  /** Elements of all controls that differ from the first replica now. */
+  differingControls(): number {
+    return this.controls.reduce((sum, r) => sum + (this.last("differingAnywhere", r) ?? 0), 0);
+  }
+
+  /** The newest value of a column. */
+  last(name: StepColumn, replica: number): number | undefined {
+    return this.columns[name][replica]?.last();
+  }
+
+  /** The last step, 0 before the first. */
+  lastStep(): number {
+    return this.step.last() ?? 0;
+  }
+}

@@ -1,0 +1,134 @@
+// A live run: an engine, the record of what it told, and the values that it was opened with. Views add components and call
+// the commands; components are drawn at most once a frame, when something changed.
+import { Engine } from "../engine";
+import { cancelFrame, inNextFrame } from "../frame";
+import type { EngineEvent, Fault, FlipBit, Opened } from "../messages";
+import { config, type Values } from "../properties";
+import { RunRecord } from "./record";
+
+/** What components read: a live session has it, and so can a recorded run. */
+export interface RunSource {
+  readonly record: RunRecord | undefined;
+  readonly opened: Opened | undefined;
+  readonly running: boolean;
+  readonly finished: boolean;
+}
+
+/** Something on screen that shows a run. */
+export interface Component {
+  element: HTMLElement;
+  update(source: RunSource): void;
+  close?(): void;
+}
+
+/** A run on this machine's GPU. */
+export class Session implements RunSource {
+  readonly engine = new Engine();
+  values: Values = {};
+  opened: Opened | undefined;
+  record: RunRecord | undefined;
+  running = false;
+  finished = false;
+  error: { fault: Fault; message: string } | undefined;
+  /** Hears every event after the session has taken it in. */
+  onEvent: (event: EngineEvent) => void = () => undefined;
+  private readonly components = new Set<Component>();
+  private readonly draw = (): void => {
+    for (const component of this.components) component.update(this);
+  };
+
+  constructor() {
+    this.engine.on((event) => this.hear(event));
+  }
+
+  /** Shows the run in `component`. */
+  add<C extends Component>(component: C): C {
+    this.components.add(component);
+    this.changed();
+    return component;
+  }
+
+  /** Opens a run, paused, in place of the one before, whose record is dropped. */
+  open(values: Values): void {
+    this.values = values;
+    this.error = undefined;
+    this.finished = this.running = false;
+    this.opened = this.record = undefined;
+    this.engine.open(config(values));
+    this.changed();
+  }
+
+  /** Starts; without effect while running. */
+  start(): void {
+    this.engine.start();
+  }
+
+  /** Pauses. */
+  pause(): void {
+    this.engine.pause();
+  }
+
+  /** Takes one step. */
+  step(): void {
+    this.engine.step();
+  }
+
+  /** Changes the learning rate from the next step on. */
+  setLr(lr: number): void {
+    this.engine.setLr(lr);
+  }
+
+  /** Flips one bit after the next step. */
+  flipBit(flip: FlipBit): void {
+    this.engine.flipBit(flip);
+  }
+
+  /** Ends the session and its components. */
+  close(): void {
+    cancelFrame(this.draw);
+    this.engine.close();
+    for (const component of this.components) component.close?.();
+    this.components.clear();
+  }
+
+  /** Has all components drawn in the next frame. */
+  changed(): void {
+    inNextFrame(this.draw);
+  }
+
+  private hear(event: EngineEvent): void {
+    switch (event.kind) {
+      case "opened":
+        this.opened = event;
+        this.record = new RunRecord(event);
+        break;
+      case "steps":
+        this.record?.addSteps(event);
+        break;
+      case "layers":
+        this.record?.addLayers(event);
+        break;
+      case "epoch":
+        this.record?.epochs.push(event);
+        break;
+      case "tensors":
+        if (this.record) this.record.tensors = event;
+        break;
+      case "state":
+        this.running = event.running;
+        this.finished = event.finished;
+        break;
+      case "changed":
+        if (event.what === "lr") this.record?.lrChanges.push(event);
+        else this.record?.flips.push(event);
+        break;
+      case "error":
+        this.error = event;
+        break;
+      case "data":
+        break;
+    }
+    this.changed();
+    this.onEvent(event);
+  }
+}

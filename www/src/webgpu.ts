@@ -1,0 +1,61 @@
+// Whether this browser can train, and if not, why: said plainly, with what to do about it.
+
+/** Why there is no WebGPU. */
+export type Reason = "insecure" | "unsupported" | "blocked";
+
+/** What was found. */
+export type Support = { ok: true } | { ok: false; reason: Reason; why: string; remedy: string };
+
+/** Asks the browser. `?webgpu=off` in the address of the page pretends that there is none, to see the page without it. */
+export async function webgpuSupport(): Promise<Support> {
+  if (!isSecureContext) {
+    return {
+      ok: false,
+      reason: "insecure",
+      why: "WebGPU works on secure pages only, and this one came over plain HTTP.",
+      remedy: "Open it over https://, or from this machine as http://localhost or http://127.0.0.1.",
+    };
+  }
+  const gpu = "gpu" in navigator ? navigator.gpu : undefined;
+  if (gpu === undefined || new URLSearchParams(location.search).get("webgpu") === "off") {
+    return { ok: false, reason: "unsupported", ...browserAdvice(navigator.userAgent) };
+  }
+  const adapter = await gpu.requestAdapter().catch(() => null);
+  if (adapter === null) {
+    return {
+      ok: false,
+      reason: "blocked",
+      why: "This browser knows WebGPU but gives no adapter: the graphics driver is missing, too old or on its block list.",
+      remedy:
+        "Turn on hardware acceleration in the browser's settings, update the graphics driver and restart the browser. " +
+        "chrome://gpu or about:support tells what is blocked.",
+    };
+  }
+  return { ok: true };
+}
+
+/** What to do in a browser without WebGPU, by its name. */
+function browserAdvice(userAgent: string): { why: string; remedy: string } {
+  const linux = /Linux/.test(userAgent) && !/Android/.test(userAgent);
+  if (/Firefox\//.test(userAgent)) {
+    return {
+      why: "This Firefox has WebGPU turned off, or is too old for it.",
+      remedy: "Update Firefox (141 on Windows, 145 on macOS), or set dom.webgpu.enabled to true in about:config; or use Chrome or Edge.",
+    };
+  }
+  if (/Chrom(e|ium)\/|Edg\//.test(userAgent)) {
+    return {
+      why: "This browser has WebGPU turned off, or is older than version 113.",
+      remedy: linux
+        ? "Update it, or open chrome://flags/#enable-unsafe-webgpu, enable the flag and restart the browser."
+        : "Update it; if that does not help, open chrome://flags/#enable-unsafe-webgpu, enable the flag and restart the browser.",
+    };
+  }
+  if (/Safari\//.test(userAgent)) {
+    return {
+      why: "This Safari has no WebGPU.",
+      remedy: "Update to Safari 26 (macOS 26, iOS 26), or use a current Chrome, Edge or Firefox.",
+    };
+  }
+  return { why: "This browser has no WebGPU.", remedy: "Use a current Chrome, Edge, Firefox or Safari." };
+}
