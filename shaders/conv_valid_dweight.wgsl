@@ -2,14 +2,14 @@
 // Gradient of the valid convolution by its kernel, one partial sum for each row of dy and image:
 // partial[n,h][kh][kw] = sum over w of dy[n,h,w] * x[n,h+kh,w+kw], w in turn. A thread computes 4 neighbouring kw of
 // one kh. conv_dweight_reduce adds the rows.
-// Constants: HEIGHT, WIDTH (of dy), KERNEL (a multiple of 4), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units).
+// Constants: HEIGHT, WIDTH (of dy), KERNEL, X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units).
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;                // planes [N], shared by all replicas
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;               // planes [R][N]
-@group(0) @binding(3) var<storage, read_write> partial: array<vec4f>;    // [R][N HEIGHT][KERNEL][KERNEL/4]
+@group(0) @binding(3) var<storage, read_write> partial: array<vec4f>;    // [R][N HEIGHT][KERNEL][QUADS_K]
 
 const QUADS_W = (WIDTH + 3u) / 4u;
-const QUADS_K = KERNEL / 4u;
+const QUADS_K = (KERNEL + 3u) / 4u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -35,5 +35,5 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         acc = mac4(d.w, vec4f(a.w, b.xyz), acc);
         a = b;
     }
-    partial[r * job.samples * HEIGHT * KERNEL * QUADS_K + t] = acc;
+    partial[r * job.samples * HEIGHT * KERNEL * QUADS_K + t] = acc * column_mask(q * 4u, KERNEL);
 }

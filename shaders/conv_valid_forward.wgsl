@@ -1,12 +1,13 @@
 #import mac
 // Valid convolution of one channel with one large kernel (the one-layer network): y[n,h,w] = sum over kh, kw of
 // w[kh,kw] * x[n,h+kh,w+kw]. A thread computes TILE_ROWS x 4 pixels, four taps at a time. Order: kh, then kw.
-// Constants: HEIGHT, WIDTH (of y), KERNEL (a multiple of 4), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS.
+// Constants: HEIGHT, WIDTH (of y), KERNEL, X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;          // planes [N], shared by all replicas
-@group(0) @binding(2) var<storage, read> w: array<vec4f>;          // arena, from the weight [KERNEL][KERNEL] on
+@group(0) @binding(2) var<storage, read> w: array<vec4f>;          // arena, from the weight on, its rows padded with zeros to whole vectors
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;    // planes [R][N]
 
+const QUADS_K = (KERNEL + 3u) / 4u;
 const TILES_X = (WIDTH + 3u) / 4u;
 const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
 
@@ -27,7 +28,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         for (var i = 0u; i < TILE_ROWS; i++) {
             near[i] = x[xi + i * X_ROW];
         }
-        for (var q = 0u; q < KERNEL / 4u; q++) {
+        for (var q = 0u; q < QUADS_K; q++) {
             let v = w[wi + q];
             for (var i = 0u; i < TILE_ROWS; i++) {
                 let a = near[i];
@@ -40,7 +41,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             }
         }
         xi += X_ROW;
-        wi += KERNEL / 4u;
+        wi += QUADS_K;
     }
     if (thread >= threads) {
         return;

@@ -6,6 +6,7 @@ pub mod data;
 pub mod gpu;
 pub mod nets;
 pub mod ops;
+pub mod pde;
 pub mod rng;
 pub mod smoke;
 pub mod train;

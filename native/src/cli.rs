@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{adapters, bench, completions, data, report, smoke, train};
+use crate::commands::{adapters, bench, completions, data, report, reproduce, smoke, train};
 use crate::failure::Failure;
 
 const EXAMPLES: &str = "\
@@ -18,6 +18,8 @@ Examples:
         Goes on after Ctrl-C, a crash or a full disk, with the same bits.
   lastbit report runs/paper --open
         The page of a run, made anew.
+  lastbit reproduce fig2 --quick --out runs/fig2
+        A figure of the paper with data, report and verdict; without --quick as published, on a GPU.
   lastbit data fetch fashion-mnist
         Downloads a data set with its checksum checked.
 
@@ -40,6 +42,10 @@ pub struct Cli {
 pub enum Command {
     /// Train copies of one network that differ in an integer k alone
     Train(Box<train::Arguments>),
+    /// Do an experiment of the paper: data, figures, and a report with a verdict
+    #[command(after_help = "The same line goes on where it was stopped. --dry-run tells first what it takes.\n\n\
+        Example: lastbit reproduce fig2 --quick --out runs/fig2")]
+    Reproduce(Box<reproduce::Arguments>),
     /// Download data sets and show what is in them
     Data(data::Arguments),
     /// Make the report of a run anew, from its folder alone

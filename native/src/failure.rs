@@ -9,6 +9,8 @@ use lastbit_core::gpu::GpuError;
 use lastbit_core::nets::NetError;
 use lastbit_core::train::{ConfigError, TrainError};
 
+use crate::terminal::say;
+
 /// The exit code of a run that Ctrl-C stopped (128 + SIGINT).
 pub const INTERRUPTED: u8 = 130;
 const USAGE: u8 = 2;
@@ -30,6 +32,11 @@ impl Failure {
     /// Anything else: exit code 1.
     pub fn other(message: impl Display) -> Self {
         Self::new(OTHER, message)
+    }
+
+    /// Ctrl-C: what was done is kept, and the message says how to go on.
+    pub fn interrupted(message: impl Display) -> Self {
+        Self::new(INTERRUPTED, message)
     }
 
     /// A file or folder that could not be read or written.
@@ -56,7 +63,10 @@ impl Failure {
 
     /// Tells the user and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.message);
+        match self.code {
+            INTERRUPTED => say(&self.message),
+            _ => eprintln!("error: {}", self.message),
+        }
         ExitCode::from(self.code)
     }
 }

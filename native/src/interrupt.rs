@@ -6,8 +6,12 @@ use crate::failure::{Failure, INTERRUPTED};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handler. To be called once.
+/// Installs the handler, unless it is there already.
 pub fn install() -> Result<(), Failure> {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if INSTALLED.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
     let handler = || {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(INTERRUPTED));

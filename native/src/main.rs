@@ -9,6 +9,7 @@ mod host_memory;
 mod interrupt;
 mod progress;
 mod report;
+mod reproduce;
 mod run;
 mod run_config;
 mod terminal;

@@ -9,7 +9,7 @@ use crate::gpu::{Binding, Kernel, Recording, Shader, Work, shader};
 pub struct ConvValid {
     /// 1, H, W of the input.
     pub input: Shape,
-    /// Kernel edge, a multiple of 4.
+    /// Kernel edge. In an arena a row of the kernel takes whole vectors of four, the rest zeros that stay zero.
     pub kernel: u32,
 }
 
@@ -20,10 +20,10 @@ impl ConvValid {
         Shape::new(1, self.input.height - self.kernel + 1, self.input.width - self.kernel + 1)
     }
 
-    /// Elements of the kernel.
+    /// Elements of the kernel in an arena: its square where the edge is a multiple of 4.
     #[must_use]
     pub fn weights(&self) -> u32 {
-        self.kernel * self.kernel
+        self.kernel * self.kernel.next_multiple_of(4)
     }
 
     /// Blocks of the weight gradient: rows of the output.

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod completions;
 pub mod data;
 pub mod report;
+pub mod reproduce;
 pub mod smoke;
 pub mod train;
 
@@ -20,6 +21,7 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Adapters(arguments) => adapters::run(&arguments),
         Command::Data(arguments) => data::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Smoke(arguments) => smoke::run(&arguments),

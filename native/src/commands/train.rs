@@ -1,31 +1,20 @@
 //! `lastbit train`: from flags to a run that is finished, stopped or refused.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::rc::Rc;
 
 use clap::Args;
-use lastbit_core::data::Dataset;
-use lastbit_core::gpu::{AdapterChoice, Context};
-use lastbit_core::nets::Network;
-use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
-use lastbit_core::train::{
-    FlipBit, MemoryLimits, Plan, Start, State, TrainError, Trainer, Tuning, Weights, memory_estimate, plan,
-};
-use pollster::block_on;
+use lastbit_core::train::Trainer;
 use serde_json::json;
 
 use crate::failure::{Failure, INTERRUPTED};
-use crate::forecast::{Forecast, time_text};
-use crate::progress::{Manner, RunShape, Screen};
-use crate::run::{
-    Checkpoints, Contents, INIT_FILE, Journal, Manifest, Outcome, RunFolder, Session, Summary, finished_step, inspect,
-};
+use crate::forecast::time_text;
+use crate::progress::Manner;
+use crate::report;
+use crate::run::{Contents, Outcome, Prepared, Summary, finished_step, inspect};
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{say, warn};
 use crate::train_flags::RunFlags;
-use crate::{datasets, host_memory, interrupt, report};
 
 /// Flags of `train`.
 #[derive(Debug, Args)]
@@ -55,30 +44,16 @@ pub struct Arguments {
     memory_budget: Option<u64>,
 }
 
-/// Everything that a run needs before its folder is touched.
-struct Prepared {
-    config: RunConfig,
-    dataset: Rc<Dataset>,
-    context: Rc<Context>,
-    plan: Plan,
-}
-
-impl Prepared {
-    /// What a person hears before a run begins: memory, and time where it is long.
-    fn told(&mut self) -> Result<Vec<String>, Failure> {
-        let steps = 0..self.plan.chunks.len();
-        let operations = steps.map(|chunk| self.plan.train(chunk, self.config.train.batch_size).flops()).sum();
-        let forecast = self.forecast();
-        let mut told = vec![format!("memory: {}", forecast.memory_text())];
-        if forecast.is_long(operations) {
-            told.push(format!("time for the whole run: {}", time_text(&forecast.time()?)));
-        }
-        Ok(told)
+/// What a person hears before a run begins: memory, and time where it is long.
+fn told(prepared: &mut Prepared) -> Result<Vec<String>, Failure> {
+    let (steps, samples) = (0..prepared.plan.chunks.len(), prepared.config.train.batch_size);
+    let operations = steps.map(|chunk| prepared.plan.train(chunk, samples).flops()).sum();
+    let forecast = prepared.forecast();
+    let mut told = vec![format!("memory: {}", forecast.memory_text())];
+    if forecast.is_long(operations) {
+        told.push(format!("time for the whole run: {}", time_text(&forecast.time()?)));
     }
-
-    fn forecast(&mut self) -> Forecast<'_> {
-        Forecast::new(&self.config, &self.dataset, &self.context, &mut self.plan)
-    }
+    Ok(told)
 }
 
 /// The last line of `--json`.
@@ -113,7 +88,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         (Contents::Nothing, _) | (_, None) => RunConfig::from_table(&given, CONFIG_FLAG)?,
         (contents, Some(out)) => return Err(occupied(&contents, out)),
     };
-    let mut prepared = prepare(config, arguments.memory_budget)?;
+    let mut prepared = Prepared::new(config, arguments.memory_budget)?;
     let Some(out) = out else {
         let forecast = prepared.forecast();
         let time = forecast.time()?;
@@ -137,90 +112,15 @@ fn occupied(contents: &Contents, out: &Path) -> Failure {
     })
 }
 
-fn prepare(config: RunConfig, memory_budget: Option<u64>) -> Result<Prepared, Failure> {
-    config.train.validate()?;
-    let choice = config.host.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
-    let mut context = block_on(Context::new(&choice))?;
-    let free = host_memory::budget().filter(|_| context.adapter().software);
-    let dataset = datasets::load(&config.train, config.host.data_dir.as_deref())?;
-    let planned = |total: Option<u64>| {
-        let limits = MemoryLimits { binding: context.max_binding_bytes(), total };
-        plan(&config.train, &dataset, &Tuning::default(), limits)
-    };
-    let budget = match (memory_budget, free) {
-        (None, Some(free)) => {
-            // Images, kernels and checkpoints come out of the same memory.
-            let memory = memory_estimate(&context, &mut planned(None)?, &dataset);
-            Some(free.saturating_sub(memory.host + memory.kernels))
-        }
-        (given, _) => given,
-    };
-    let plan = planned(budget)?;
-    if let Some(bytes) = budget {
-        context = context.with_memory_budget(bytes);
-    }
-    Ok(Prepared { config, dataset: Rc::new(dataset), context: Rc::new(context), plan })
-}
-
 fn train(mut prepared: Prepared, out: &Path, manner: Manner) -> Result<ExitCode, Failure> {
-    let told = if manner == Manner::Text { Some(prepared.told()?) } else { None };
-    let Prepared { config, dataset, context, mut plan } = prepared;
-    let manifest = Manifest::new(context.adapter(), &dataset, &mut plan);
-    let network = plan.network;
-    let folder = RunFolder::claim(out)?;
-    let mut journal = Journal::open(&folder)?;
-    let recovered = Checkpoints::of(&folder).recover(&network, &config.train, journal.last_step()?);
-    let instead = if recovered.state.is_some() { "going on from an older one" } else { "beginning anew" };
-    for line in &recovered.damaged {
-        warn(format!("{line}: {instead}"));
-    }
-    let (manifest, warning) = match (&recovered.state, Manifest::read(&folder)) {
-        (Some(state), Some(old)) => old.continued(manifest, state.step, out)?,
-        _ => (manifest, None),
-    };
-    if let Some(warning) = warning {
-        warn(warning);
-    }
-    let initial = match &recovered.state {
-        Some(_) => None,
-        None => Some(initial_weights(&network, &config)?),
-    };
-    let start = match (&recovered.state, &initial) {
-        (Some(state), _) => Start::State(state.clone()),
-        (None, Some(weights)) => Start::Weights(weights.clone()),
-        (None, None) => Start::Fresh,
-    };
-    let mut trainer = block_on(Trainer::new(context, config.train.clone(), dataset, Tuning::default(), start))
-        .map_err(|error| start_failure(error, &config))?;
-    if let Some(flip) = &config.host.flip_bit {
-        check_flip(&flip.0, trainer.total_steps())?;
-        block_on(trainer.flip_bit(flip.0.clone()))?;
-        let replica = flip.0.replica;
-        if let (Some(k), false) = (config.train.ks.get(replica), config.train.controls().contains(&replica)) {
-            warn(format!(
-                "--flip-bit: replica {replica} (k = {k}) is no control, so no lamp will turn red; --ks 1,3,2 has one at 2"
-            ));
-        }
-    }
-
-    interrupt::install()?;
-    folder.write("config.toml", config.to_text()?.as_bytes())?;
-    manifest.write(&folder)?;
-    if let Some(weights) = &initial {
-        folder.write(INIT_FILE, &encode_weights(&network, weights, &json!({ "net": network.name })))?;
-    }
-    let mut summary = Summary::new(&config.train);
-    let saved = cut(&mut journal, &mut summary, &trainer, recovered.state.as_ref())?;
-    let first_step = saved.map_or(0, |(step, _)| step);
+    let told = if manner == Manner::Text { Some(told(&mut prepared)?) } else { None };
+    let opened = prepared.open(out)?;
     if let Some(told) = told {
-        announce(&trainer, out, first_step);
+        announce(&opened.trainer, out, opened.first_step());
         told.iter().for_each(say);
     }
-    let total_steps = trainer.total_steps();
-    let shape = RunShape { ks: config.train.ks.clone(), first_step, total_steps };
-    let screen = Screen::new(manner, shape, summary.lamp());
-    let session = Session { trainer, config, folder, journal, summary, screen, saved };
-    let (outcome, summary) = session.run()?;
+    let total_steps = opened.trainer.total_steps();
+    let (outcome, summary) = opened.session(manner).run()?;
     // The run is saved, whatever becomes of its page.
     let page = report::write(out, None).map_err(|failure| warn(format!("no report: {failure}"))).ok();
     match manner {
@@ -244,70 +144,6 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner) -> Result<ExitCode,
         Outcome::Finished => ExitCode::SUCCESS,
         Outcome::Interrupted(_) => ExitCode::from(INTERRUPTED),
     })
-}
-
-fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights, Failure> {
-    let Some(path) = &config.host.init else {
-        return Ok(Weights::initial(network, config.train.seed_init.unwrap_or(config.train.seed)));
-    };
-    let remedy = format!("give a safetensors file of {}", network.name);
-    let bytes = read_bounded(path, 16 * network.parameter_count() + MOST_BESIDE_WEIGHTS)
-        .map_err(|error| Failure::file("read --init", path, &error))?;
-    let Some(bytes) = bytes else {
-        return Err(Failure::other(format!("--init: '{}' is far too long: {remedy}", path.display())));
-    };
-    let weights = decode_weights(network, &path.display().to_string(), &bytes)
-        .map_err(|error| Failure::other(format!("--init: {error}; {remedy}")))?;
-    let tensors = weights.parameters.iter().zip(&network.parameters);
-    if let Some((_, parameter)) = tensors.into_iter().find(|(values, _)| values.iter().any(|v| !v.is_finite())) {
-        let (path, name) = (path.display(), &parameter.name);
-        return Err(Failure::other(format!(
-            "--init: '{path}': tensor '{name}' has values that are not finite; {remedy}"
-        )));
-    }
-    Ok(weights)
-}
-
-/// What a state dict may hold beside the network's own tensors.
-const MOST_BESIDE_WEIGHTS: u64 = 64 << 20;
-
-/// The bytes of a file of at most `most`; `None` if it goes on.
-fn read_bounded(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= most).then_some(bytes))
-}
-
-fn start_failure(error: TrainError, config: &RunConfig) -> Failure {
-    match (error, &config.host.init) {
-        (TrainError::Start(problem), Some(path)) => Failure::other(format!("--init: '{}': {problem}", path.display())),
-        (error, _) => error.into(),
-    }
-}
-
-fn check_flip(flip: &FlipBit, total_steps: u64) -> Result<(), Failure> {
-    if flip.step > total_steps {
-        let step = flip.step;
-        return Err(Failure::usage(format!(
-            "--flip-bit: there is no step {step}, the run ends after step {total_steps}"
-        )));
-    }
-    Ok(())
-}
-
-/// Cuts the files back to what `state` knows; returns the step and evaluation that are on the disk.
-fn cut(
-    journal: &mut Journal,
-    summary: &mut Summary,
-    trainer: &Trainer,
-    state: Option<&State>,
-) -> Result<Option<(u64, bool)>, Failure> {
-    let step = state.map_or(0, |state| state.step);
-    // A run that was made longer loses the evaluation at its former end, so that it equals one that was as long from the
-    // start.
-    let is_evaluated = state.is_some_and(|state| state.evaluated) && trainer.is_evaluated_after(step);
-    journal.cut(step, is_evaluated, |line| summary.see_line(line))?;
-    Ok(state.map(|_| (step, is_evaluated)))
 }
 
 fn announce(trainer: &Trainer, out: &Path, first_step: u64) {

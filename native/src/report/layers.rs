@@ -11,14 +11,17 @@ const MAX_COLUMNS: usize = 240;
 /// A line of `metrics.jsonl`.
 #[derive(serde::Deserialize)]
 pub struct LayersLine {
-    step: u64,
-    replica: usize,
+    /// From 1.
+    pub step: u64,
+    /// Position in `--ks`.
+    pub replica: usize,
     fingerprint: String,
-    rel_l1: InOrder,
+    /// Of each convolution weight.
+    pub rel_l1: InOrder,
 }
 
 /// A map's pairs in the order of the file, which is the network's.
-struct InOrder(Vec<(String, Option<f32>)>);
+pub struct InOrder(pub Vec<(String, Option<f32>)>);
 
 impl<'de> Deserialize<'de> for InOrder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -2,14 +2,14 @@
 //! set, and from equal folders it has equal bytes.
 
 mod bits;
-mod charts;
+pub mod charts;
 mod conclusions;
 mod data;
 mod figures;
 mod headline;
-mod html;
-mod layers;
-mod numbers;
+pub mod html;
+pub mod layers;
+pub mod numbers;
 mod page;
 mod tables;
 
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::run::replace_file;
 use data::RunData;
+pub use page::{THEME, document, section};
 
 /// Name of the report in a run folder.
 const REPORT_FILE: &str = "report.html";

@@ -7,6 +7,8 @@ use super::numbers::{count, thousands};
 use super::{bits, charts, conclusions, figures, headline, tables};
 use crate::failure::Failure;
 
+/// Colours for light and dark, as variables.
+pub const THEME: &str = include_str!("theme.css");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
@@ -22,15 +24,20 @@ pub fn page(run: &RunData) -> Result<String, Failure> {
     body += &replicas(run);
     body += &conclusions(run);
     body += &again(run)?;
-    Ok(format!(
+    let script = format!("<script>//<![CDATA[\n{SCRIPT}//]]></script>\n");
+    Ok(document(&name, &palette(), &body, &script))
+}
+
+/// A page that needs no other file: `style` and `script` are what it has beside those of every page.
+pub fn document(title: &str, style: &str, body: &str, script: &str) -> String {
+    format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
          <meta name=\"color-scheme\" content=\"light dark\"/>\n\
-         <title>{} – lastbit</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n\
-         <script>//<![CDATA[\n{SCRIPT}//]]></script>\n</body>\n</html>\n",
-        escape(&name),
-        palette(),
-    ))
+         <title>{} – lastbit</title>\n<style>\n{THEME}{STYLE}{style}</style>\n</head>\n<body>\n<main>\n{body}</main>\n\
+         {script}</body>\n</html>\n",
+        escape(title),
+    )
 }
 
 /// Classes of the heat maps, dark first on dark paper and light first on light paper.
@@ -45,7 +52,8 @@ fn palette() -> String {
     format!(":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{classes}\n")
 }
 
-fn section(id: &str, title: &str, content: &str) -> String {
+/// A section with its heading; `content` is markup.
+pub fn section(id: &str, title: &str, content: &str) -> String {
     format!(
         "<section id=\"{id}-section\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\">{title}</h2>\n{content}</section>\n"
     )

@@ -5,13 +5,13 @@ mod folder;
 mod journal;
 mod lamp;
 mod manifest;
+mod opening;
 mod session;
 mod summary;
 
-pub use checkpoints::{Checkpoints, checkpoint_folders};
-pub use folder::{Contents, INIT_FILE, METRICS_FILE, RunFolder, inspect, replace_file};
-pub use journal::Journal;
+pub use checkpoints::checkpoint_folders;
+pub use folder::{CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, RunFolder, inspect, replace_file};
 pub use lamp::Lamp;
-pub use manifest::Manifest;
-pub use session::{Outcome, Session};
+pub use opening::Prepared;
+pub use session::Outcome;
 pub use summary::{Summary, finished_step};

@@ -10,7 +10,7 @@ mod thin;
 pub use heatmap::heatmap;
 pub use lines::{Chart, Curve, Panel};
 pub use scale::Scale;
-pub use thin::{moving_mean, readable_lines};
+pub use thin::{Thinned, moving_mean, readable_lines, thin};
 
 use super::data::RunData;
 use super::html::escape;

@@ -1,0 +1,35 @@
+//! Prediction churn: how many test images two copies disagree on, whatever their accuracies are.
+
+/// Disagreement of two copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Churn {
+    /// Images on which they say different classes.
+    pub differing: u64,
+    /// Images in all.
+    pub images: u64,
+}
+
+impl Churn {
+    /// In percent of the images.
+    pub fn percent(&self) -> f64 {
+        100.0 * self.differing as f64 / self.images.max(1) as f64
+    }
+}
+
+/// Compares what two copies say of the same images.
+pub fn disagreement(a: &[u32], b: &[u32]) -> Churn {
+    let differing = a.iter().zip(b).filter(|(a, b)| a != b).count() as u64;
+    Churn { differing, images: a.len().min(b.len()) as u64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn churn_is_a_share_of_the_images() {
+        let churn = disagreement(&[1, 2, 3, 4], &[1, 0, 3, 0]);
+        assert_eq!((churn.differing, churn.percent()), (2, 50.0));
+        assert_eq!(disagreement(&[], &[]).percent(), 0.0);
+    }
+}

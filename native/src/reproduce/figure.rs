@@ -1,0 +1,494 @@
+//! Figures of a reproduction: each is one drawing with its axes, its legend and the theory's lines, used twice. In the
+//! page it takes the page's colours, as an `.svg` file it brings its own, light and dark.
+//!
+//! ```text
+//! Figure::new("fig4-left", "Loss against the iteration", Axis::linear("iteration"), Axis::log("loss"))
+//!     .line("dt 0.01", points)                       // connected points, x rising; NaN interrupts
+//!     .scatter("orbit", points)                      // many small points, as in a bifurcation diagram
+//!     .band("quartiles", bounds)                     // (x, low, high), in the colour of the line that comes next
+//!     .vertical("first doubling: 0.0323", 0.0323)    // a theory's line, with its label above the plot
+//!     .horizontal("fixed point: 0.2915", 0.2915)     // likewise, named in the legend
+//!     .caption("What to see in it.")
+//! ```
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use crate::report::THEME;
+use crate::report::charts::{Scale, Thinned, thin};
+use crate::report::html::escape;
+
+/// What all drawings look like; the page has it once.
+pub const STYLE: &str = include_str!("figure.css");
+
+/// Size of the drawing without the legend and the lines above the plot, in units that are pixels at full width.
+const PLOT: [f64; 2] = [600.0, 330.0];
+/// Left of the plot: ticks and the axis' name.
+const LEFT: f64 = 84.0;
+/// Below it.
+const BOTTOM: f64 = 52.0;
+/// A line of text.
+const LINE: f64 = 19.0;
+/// Width of a character of the legend, on average.
+const CHARACTER: f64 = 6.9;
+/// Height of the strip under a logarithmic axis on which zeros are drawn, with the gap above it.
+const RAIL: f64 = 30.0;
+/// Colours, before dashes tell the rounds apart.
+const COLOURS: usize = 6;
+
+/// An axis: its name with its unit, its kind, and its ends where they are not taken from the data.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    label: String,
+    is_log: bool,
+    ends: Option<(f64, f64)>,
+}
+
+impl Axis {
+    /// Equal distances.
+    pub fn linear(label: impl Into<String>) -> Self {
+        Self { label: label.into(), is_log: false, ends: None }
+    }
+
+    /// Powers of ten. On a vertical one, zeros are drawn on a rail below it.
+    pub fn log(label: impl Into<String>) -> Self {
+        Self { label: label.into(), is_log: true, ends: None }
+    }
+
+    /// With these ends.
+    pub fn between(self, low: f64, high: f64) -> Self {
+        Self { ends: Some((low, high)), ..self }
+    }
+
+    fn scale(&self, values: impl Iterator<Item = f64>) -> Scale {
+        match (self.ends, self.is_log) {
+            (Some((low, high)), true) => Scale::log(low, high),
+            (Some((low, high)), false) => Scale::linear(low, high),
+            (None, true) => Scale::decades(values).unwrap_or_else(|| Scale::log(0.1, 1.0)),
+            (None, false) => Scale::around(values),
+        }
+    }
+}
+
+/// What is drawn.
+#[derive(Clone, Debug)]
+enum Layer {
+    Line { points: Vec<(f64, f64)>, is_dotted: bool },
+    Scatter { points: Vec<(f64, f64)>, is_small: bool },
+    Band(Vec<(f64, f64, f64)>),
+    Vertical(f64),
+    Horizontal(f64),
+}
+
+#[derive(Clone, Debug)]
+struct Series {
+    label: String,
+    /// Its classes in the style sheet.
+    style: String,
+    layer: Layer,
+}
+
+/// A figure.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Name of its file, without `.svg`.
+    pub name: String,
+    /// What is drawn.
+    pub title: String,
+    /// What to see in it.
+    pub caption: String,
+    x: Axis,
+    y: Axis,
+    series: Vec<Series>,
+    /// Colours that are given.
+    coloured: usize,
+}
+
+impl Figure {
+    /// An empty one.
+    pub fn new(name: impl Into<String>, title: impl Into<String>, x: Axis, y: Axis) -> Self {
+        Self { name: name.into(), title: title.into(), caption: String::new(), x, y, series: Vec::new(), coloured: 0 }
+    }
+
+    /// What to see in it, in one or two sentences.
+    pub fn caption(mut self, text: impl Into<String>) -> Self {
+        self.caption = text.into();
+        self
+    }
+
+    /// A line through points in the order of x, in the next colour.
+    pub fn line(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        let style = self.colour();
+        self.with(label, style, Layer::Line { points, is_dotted: false }).counted()
+    }
+
+    /// A line with a dot at each point, where there are few.
+    pub fn dotted_line(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        let style = self.colour();
+        self.with(label, style, Layer::Line { points, is_dotted: true }).counted()
+    }
+
+    /// A line that others are compared with, in the colour of the text.
+    pub fn reference(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        self.with(label, "ref".to_owned(), Layer::Line { points, is_dotted: false })
+    }
+
+    /// The line of a null control, grey.
+    pub fn control(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        self.with(label, "ctl".to_owned(), Layer::Line { points, is_dotted: false })
+    }
+
+    /// Small points without a line, in the next colour.
+    pub fn scatter(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        let style = self.colour();
+        self.with(label, style, Layer::Scatter { points, is_small: true }).counted()
+    }
+
+    /// Points that each count, without a line, in the next colour.
+    pub fn dots(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        let style = self.colour();
+        self.with(label, style, Layer::Scatter { points, is_small: false }).counted()
+    }
+
+    /// An area between two values at each x, in the colour of the line that comes next.
+    pub fn band(self, label: impl Into<String>, bounds: Vec<(f64, f64, f64)>) -> Self {
+        let style = self.colour();
+        self.with(label, style, Layer::Band(bounds))
+    }
+
+    /// A theory's value of x.
+    pub fn vertical(self, label: impl Into<String>, x: f64) -> Self {
+        self.with(label, "theory".to_owned(), Layer::Vertical(x))
+    }
+
+    /// A theory's value of y.
+    pub fn horizontal(self, label: impl Into<String>, y: f64) -> Self {
+        self.with(label, "theory".to_owned(), Layer::Horizontal(y))
+    }
+
+    fn with(mut self, label: impl Into<String>, style: String, layer: Layer) -> Self {
+        self.series.push(Series { label: label.into(), style, layer });
+        self
+    }
+
+    fn colour(&self) -> String {
+        format!("c{} d{}", self.coloured % COLOURS, self.coloured / COLOURS % 3)
+    }
+
+    fn counted(mut self) -> Self {
+        self.coloured += 1;
+        self
+    }
+
+    /// The content of the `.svg` file.
+    pub fn file(&self) -> String {
+        let [width, height, _] = self.size();
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"figure\" \
+             viewBox=\"0 -34 {width:.0} {1:.0}\" width=\"{width:.0}\" height=\"{1:.0}\">\n<style>\n{THEME}{STYLE}</style>\n\
+             <rect class=\"paper\" y=\"-34\" width=\"100%\" height=\"100%\"/><text class=\"title\" x=\"8\" y=\"-12\">{0}</text>{2}</svg>\n",
+            escape(&self.title),
+            height + 34.0,
+            self.drawing(),
+        )
+    }
+
+    /// The figure in the page.
+    pub fn markup(&self) -> String {
+        let [width, height, _] = self.size();
+        format!(
+            "<figure class=\"drawn\" id=\"{0}\"><figcaption><b>{1}</b></figcaption>\n<svg class=\"figure\" \
+             viewBox=\"0 0 {width:.0} {height:.0}\" style=\"max-width:{width:.0}px\" role=\"img\" aria-labelledby=\"{0}-t {0}-d\">\
+             <title id=\"{0}-t\">{1}</title><desc id=\"{0}-d\">{2}</desc>{3}</svg>\n<p class=\"note\">{4}</p></figure>\n",
+            escape(&self.name),
+            escape(&self.title),
+            escape(if self.caption.is_empty() { &self.title } else { &self.caption }),
+            self.drawing(),
+            escape(&self.caption),
+        )
+    }
+
+    fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.series.iter().flat_map(|series| -> Box<dyn Iterator<Item = (f64, f64)>> {
+            match &series.layer {
+                Layer::Line { points, .. } | Layer::Scatter { points, .. } => Box::new(points.iter().copied()),
+                Layer::Band(bounds) => Box::new(bounds.iter().flat_map(|&(x, low, high)| [(x, low), (x, high)])),
+                Layer::Vertical(x) => Box::new(std::iter::once((*x, f64::NAN))),
+                Layer::Horizontal(y) => Box::new(std::iter::once((f64::NAN, *y))),
+            }
+        })
+    }
+
+    /// True if a value has no place on the logarithmic vertical axis but the rail.
+    fn has_rail(&self) -> bool {
+        self.y.is_log && self.points().any(|(_, y)| y == 0.0)
+    }
+
+    /// Lines of the strip above the plot that each vertical line's label takes: row, and where it is centred.
+    fn above(&self, x: &Scale) -> Vec<(usize, f64, &Series)> {
+        let mut marks: Vec<(f64, &Series)> = self
+            .series
+            .iter()
+            .filter_map(|series| match series.layer {
+                Layer::Vertical(value) => Some((LEFT + x.place(value) * PLOT[0], series)),
+                _ => None,
+            })
+            .filter(|(at, _)| (LEFT..=LEFT + PLOT[0]).contains(at))
+            .collect();
+        marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut ends: Vec<f64> = Vec::new();
+        let placed = marks.into_iter().map(|(at, series)| {
+            let half = series.label.chars().count() as f64 * CHARACTER / 2.0;
+            let row = ends.iter().position(|end| *end + 8.0 < at - half).unwrap_or(ends.len());
+            ends.resize(ends.len().max(row + 1), 0.0);
+            ends[row] = at + half;
+            (row, at, series)
+        });
+        placed.collect()
+    }
+
+    /// Series that the legend names.
+    fn named(&self) -> Vec<&Series> {
+        let is_named = |series: &&Series| !series.label.is_empty() && !matches!(series.layer, Layer::Vertical(_));
+        self.series.iter().filter(is_named).collect()
+    }
+
+    /// Width, height, and where the plot begins from above.
+    fn size(&self) -> [f64; 3] {
+        let x = self.x.scale(self.points().map(|(x, _)| x));
+        let rows = self.above(&x).iter().map(|(row, ..)| row + 1).max().unwrap_or(0);
+        let top = 10.0 + rows as f64 * LINE;
+        let named = self.named();
+        let widest = named.iter().map(|series| series.label.chars().count()).max().unwrap_or(0);
+        let legend = if named.is_empty() { 24.0 } else { 58.0 + widest as f64 * CHARACTER };
+        let height = (top + PLOT[1] + BOTTOM).max(top + named.len() as f64 * LINE + 8.0);
+        [LEFT + PLOT[0] + legend, height, top]
+    }
+
+    fn drawing(&self) -> String {
+        let [_, _, top] = self.size();
+        let (x, y) = (self.x.scale(self.points().map(|(x, _)| x)), self.y.scale(self.points().map(|(_, y)| y)));
+        let plot = Plot { x, y, height: PLOT[1] - if self.has_rail() { RAIL } else { 0.0 } };
+        let mut svg = String::new();
+        let bottom = top + PLOT[1];
+        if self.has_rail() {
+            let _ = write!(
+                svg,
+                "<rect class=\"band\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{}\" height=\"20\"/><text class=\"tick end\" x=\"{}\" y=\"{:.1}\">0</text>",
+                bottom - 20.0,
+                PLOT[0],
+                LEFT - 8.0,
+                bottom - 6.0
+            );
+        }
+        for (value, text) in plot.y.ticks(6) {
+            let at = top + plot.top(value);
+            let _ = write!(
+                svg,
+                "<path class=\"grid\" d=\"M{LEFT},{at:.1}h{}\"/><text class=\"tick end\" x=\"{}\" y=\"{:.1}\">{}</text>",
+                PLOT[0],
+                LEFT - 8.0,
+                at + 4.0,
+                escape(text)
+            );
+        }
+        for (value, text) in plot.x.ticks(6) {
+            let at = LEFT + plot.left(value);
+            let _ = write!(
+                svg,
+                "<path class=\"grid\" d=\"M{at:.1},{top:.1}v{}\"/><text class=\"tick mid\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
+                PLOT[1],
+                bottom + 18.0,
+                escape(text)
+            );
+        }
+        let _ = write!(
+            svg,
+            "<path class=\"axis\" d=\"M{LEFT},{top:.1}v{}h{}\"/><text class=\"name mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
+             <text class=\"name mid\" transform=\"translate(16,{:.1}) rotate(-90)\">{}</text>",
+            PLOT[1],
+            PLOT[0],
+            LEFT + PLOT[0] / 2.0,
+            bottom + 42.0,
+            escape(&self.x.label),
+            top + PLOT[1] / 2.0,
+            escape(&self.y.label),
+        );
+        for (row, at, series) in self.above(&plot.x) {
+            let _ = write!(
+                svg,
+                "<text class=\"tick mid\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
+                top - 6.0 - row as f64 * LINE,
+                escape(&series.label)
+            );
+        }
+        // An inner drawing cuts off what is outside the plot.
+        let _ = write!(
+            svg,
+            "<svg x=\"{LEFT}\" y=\"{top:.1}\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\">",
+            PLOT[0], PLOT[1]
+        );
+        let mut zeros = 0;
+        for series in &self.series {
+            let _ = write!(svg, "<g class=\"{}\">{}</g>", series.style, plot.layer(&series.layer, &mut zeros));
+        }
+        svg += "</svg>";
+        for (row, series) in self.named().into_iter().enumerate() {
+            let (left, middle) = (LEFT + PLOT[0] + 18.0, top + 8.0 + row as f64 * LINE);
+            let sample = match series.layer {
+                Layer::Scatter { .. } => format!("<path class=\"dots\" d=\"M{:.1},{middle:.1}h0\"/>", left + 12.0),
+                Layer::Band(_) => {
+                    format!("<path class=\"area\" d=\"M{left:.1},{:.1}h24v10h-24z\"/>", middle - 5.0)
+                }
+                Layer::Line { is_dotted: true, .. } => format!(
+                    "<path d=\"M{left:.1},{middle:.1}h24\"/><path class=\"dots\" d=\"M{:.1},{middle:.1}h0\"/>",
+                    left + 12.0
+                ),
+                _ => format!("<path d=\"M{left:.1},{middle:.1}h24\"/>"),
+            };
+            let _ = write!(
+                svg,
+                "<g class=\"{}\">{sample}<text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
+                series.style,
+                left + 31.0,
+                middle + 4.0,
+                escape(&series.label)
+            );
+        }
+        svg
+    }
+}
+
+/// From values to places in the plot.
+struct Plot {
+    x: Scale,
+    y: Scale,
+    /// Of the vertical axis, without the rail.
+    height: f64,
+}
+
+impl Plot {
+    fn left(&self, value: f64) -> f64 {
+        self.x.place(value) * PLOT[0]
+    }
+
+    /// Bounded, so that what is far outside has short numbers.
+    fn top(&self, value: f64) -> f64 {
+        ((1.0 - self.y.place(value)) * self.height).clamp(-100.0, 2.0 * PLOT[1])
+    }
+
+    fn at(&self, (x, y): (f64, f64)) -> String {
+        format!("{:.1},{:.1}", self.left(x), self.top(y))
+    }
+
+    fn layer(&self, layer: &Layer, zeros: &mut usize) -> String {
+        match layer {
+            Layer::Line { points, is_dotted } => self.line(points, *is_dotted, zeros),
+            Layer::Scatter { points, is_small } => {
+                let class = if *is_small { "dots small" } else { "dots" };
+                format!("<path class=\"{class}\" d=\"{}\"/>", self.scatter(points))
+            }
+            Layer::Band(bounds) => {
+                let there = bounds.iter().map(|&(x, _, high)| self.at((x, high)));
+                let back = bounds.iter().rev().map(|&(x, low, _)| self.at((x, low)));
+                let corners: Vec<String> = there.chain(back).collect();
+                if corners.is_empty() {
+                    String::new()
+                } else {
+                    format!("<path class=\"area\" d=\"M{}z\"/>", corners.join("L"))
+                }
+            }
+            Layer::Vertical(x) => format!("<path d=\"M{:.1},0v{}\"/>", self.left(*x), PLOT[1]),
+            Layer::Horizontal(y) => format!("<path d=\"M0,{:.1}h{}\"/>", self.top(*y), PLOT[0]),
+        }
+    }
+
+    fn line(&self, points: &[(f64, f64)], is_dotted: bool, zeros: &mut usize) -> String {
+        let Thinned { lines, zeros: spans } = thin(points.iter().copied(), &self.x, self.y.is_log);
+        let joined = |line: &Vec<(f64, f64)>| {
+            let corners: Vec<String> = line.iter().map(|point| self.at(*point)).collect();
+            format!("M{}", corners.join("L"))
+        };
+        let path: String = lines.iter().map(joined).collect();
+        let mut svg = if path.is_empty() { path } else { format!("<path d=\"{path}\"/>") };
+        // A point alone has no line.
+        let alone = |line: &&Vec<(f64, f64)>| is_dotted || line.len() == 1;
+        let dots: String =
+            lines.iter().filter(alone).flatten().map(|point| format!("M{}h0", self.at(*point))).collect();
+        if !dots.is_empty() {
+            let _ = write!(svg, "<path class=\"dots\" d=\"{dots}\"/>");
+        }
+        if !spans.is_empty() {
+            let top = PLOT[1] - 15.0 + (*zeros % 4) as f64 * 3.5;
+            *zeros += 1;
+            let span = |(from, to): &(f64, f64)| {
+                format!("M{:.1},{top:.1}h{:.1}", self.left(*from), self.left(*to) - self.left(*from))
+            };
+            let _ = write!(svg, "<path class=\"rail\" d=\"{}\"/>", spans.iter().map(span).collect::<String>());
+        }
+        svg
+    }
+
+    /// Half pixels that have a point, each once, so that a diagram of a million points stays small.
+    fn scatter(&self, points: &[(f64, f64)]) -> String {
+        let inside = points
+            .iter()
+            .filter(|(x, y)| (0.0..=1.0).contains(&self.x.place(*x)) && (0.0..=1.0).contains(&self.y.place(*y)));
+        let halves = inside.map(|&(x, y)| ((self.left(x) * 2.0).round() as i32, (self.top(y) * 2.0).round() as i32));
+        let places: BTreeSet<(i32, i32)> = halves.collect();
+        places.into_iter().map(|(x, y)| format!("M{},{}h0", f64::from(x) / 2.0, f64::from(y) / 2.0)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure() -> Figure {
+        Figure::new("f", "A <title>", Axis::linear("step"), Axis::log("distance"))
+            .line("k = 3", vec![(0.0, 1e-9), (10.0, 1.0)])
+            .control("k = 2", vec![(0.0, 0.0), (10.0, 0.0)])
+            .band("", vec![(0.0, 1e-3, 1e-2), (10.0, 1e-2, 1e-1)])
+            .scatter("orbit", vec![(5.0, 0.1), (5.000_01, 0.1), (20.0, f64::NAN)])
+            .vertical("bound", 5.0)
+            .vertical("another bound", 5.5)
+            .horizontal("2 at most", 2.0)
+    }
+
+    #[test]
+    fn files_stand_alone_and_are_well_formed() {
+        let file = figure().file();
+        let document = roxmltree::Document::parse(&file).unwrap();
+        assert!(file.contains("--c0") && file.contains("prefers-color-scheme"), "it has its own colours");
+        let texts: Vec<&str> = document
+            .descendants()
+            .filter(|n| n.has_tag_name("text") || n.tag_name().name() == "text")
+            .filter_map(|n| n.text())
+            .collect();
+        for text in
+            ["A <title>", "step", "distance", "k = 3", "k = 2", "orbit", "bound", "another bound", "2 at most", "0"]
+        {
+            assert!(texts.contains(&text), "'{text}' is not drawn: {texts:?}");
+        }
+        roxmltree::Document::parse(&figure().markup()).unwrap();
+    }
+
+    #[test]
+    fn values_have_their_places() {
+        let markup = figure().markup();
+        // From the lower left to the upper right of a plot of 20 steps and ten decades above its rail.
+        assert!(markup.contains("M0.0,300.0L"), "{markup}");
+        assert!(markup.contains("class=\"rail\" d=\"M0.0,315.0h"), "{markup}");
+        assert_eq!(markup.matches("class=\"dots small\" d=\"M").count(), 1);
+        let scattered = markup.split("dots small\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(scattered.matches('M').count(), 1, "two points of one place are drawn once: {scattered}");
+    }
+
+    #[test]
+    fn labels_above_the_plot_do_not_overlap() {
+        let figure = figure();
+        let x = figure.x.scale(figure.points().map(|(x, _)| x));
+        let rows: Vec<usize> = figure.above(&x).iter().map(|(row, ..)| *row).collect();
+        assert_eq!(rows, [0, 1]);
+    }
+}

@@ -1,0 +1,206 @@
+//! What a reproduction hands over: claims with a verdict each, figures, tables, and notes on the methods.
+
+use serde::Serialize;
+
+use super::figure::Figure;
+
+/// Whether this run agrees with the paper on a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Agreement {
+    /// It does.
+    #[serde(rename = "yes")]
+    Yes,
+    /// It does not.
+    #[serde(rename = "no")]
+    No,
+    /// The data do not decide.
+    #[serde(rename = "cannot tell")]
+    CannotTell,
+}
+
+impl Agreement {
+    /// Yes or no.
+    pub fn of(agrees: bool) -> Self {
+        if agrees { Self::Yes } else { Self::No }
+    }
+
+    /// As in the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::CannotTell => "cannot tell",
+        }
+    }
+}
+
+/// One line of the verdict, in plain sentences.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Claim {
+    /// What it is about: `Controls`, `Blow-up at alpha 2.1e8`.
+    pub about: String,
+    /// What the paper found, or what must hold by algebra.
+    pub paper: String,
+    /// What this run found, with its numbers.
+    pub found: String,
+    /// Whether the two agree.
+    pub agrees: Agreement,
+    /// How sure one can be of that, and why.
+    pub certainty: String,
+}
+
+/// A cell of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Words.
+    Text(String),
+    /// A number; exact in the csv file, a few digits in the page. What is not finite is an empty field.
+    Number(f64),
+    /// A number of things.
+    Whole(u64),
+    /// Nothing to say.
+    Empty,
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(value: u64) -> Self {
+        Self::Whole(value)
+    }
+}
+
+impl From<u32> for Cell {
+    fn from(value: u32) -> Self {
+        Self::Whole(value.into())
+    }
+}
+
+impl From<usize> for Cell {
+    fn from(value: usize) -> Self {
+        Self::Whole(value as u64)
+    }
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Empty, Into::into)
+    }
+}
+
+/// A table: a csv file, and, where it is short, a part of the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// Name of its file, without `.csv`.
+    pub name: String,
+    /// Above it.
+    pub title: String,
+    /// Below it: what a reader has to know.
+    pub note: String,
+    /// Each column's name in the csv file, and its head in the page.
+    pub columns: Vec<(String, String)>,
+    /// Cells in the order of the columns.
+    pub rows: Vec<Vec<Cell>>,
+    /// False for data too long to be read, which the page links only.
+    pub is_shown: bool,
+}
+
+impl Table {
+    /// An empty table that the page shows.
+    pub fn new(name: &str, title: impl Into<String>, columns: &[(&str, &str)]) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: title.into(),
+            note: String::new(),
+            columns: columns.iter().map(|(name, head)| ((*name).to_owned(), (*head).to_owned())).collect(),
+            rows: Vec::new(),
+            is_shown: true,
+        }
+    }
+
+    /// Data for a csv file that the page links.
+    pub fn data(name: &str, title: impl Into<String>, columns: &[&str]) -> Self {
+        let columns: Vec<(&str, &str)> = columns.iter().map(|name| (*name, *name)).collect();
+        Self { is_shown: false, ..Self::new(name, title, &columns) }
+    }
+
+    /// With a note below.
+    pub fn note(self, text: impl Into<String>) -> Self {
+        Self { note: text.into(), ..self }
+    }
+
+    /// With a column more.
+    pub fn column(mut self, name: impl Into<String>, head: impl Into<String>) -> Self {
+        self.columns.push((name.into(), head.into()));
+        self
+    }
+
+    /// Appends a row.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// The csv file (RFC 4180, lines end with a newline alone).
+    pub fn csv(&self) -> String {
+        let quoted = |text: &str| match text.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", text.replace('"', "\"\"")),
+            false => text.to_owned(),
+        };
+        let cell = |cell: &Cell| match cell {
+            Cell::Text(text) => quoted(text),
+            Cell::Number(value) if value.is_finite() => shortest(*value),
+            Cell::Whole(value) => value.to_string(),
+            Cell::Number(_) | Cell::Empty => String::new(),
+        };
+        let head = self.columns.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(",");
+        let rows = self.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(","));
+        std::iter::once(head).chain(rows).map(|line| line + "\n").collect()
+    }
+}
+
+/// The shortest text that reads as the same float64.
+fn shortest(value: f64) -> String {
+    [format!("{value}"), format!("{value:e}")].into_iter().min_by_key(String::len).unwrap_or_default()
+}
+
+/// Everything that a reproduction found.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// The verdict. The paper's claims first, then what must hold for the run itself.
+    pub claims: Vec<Claim>,
+    /// In the order of the page.
+    pub figures: Vec<Figure>,
+    /// In the order of the page.
+    pub tables: Vec<Table>,
+    /// How it was done and what it leaves open: a paragraph each.
+    pub methods: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_csv() {
+        let mut table = Table::data("t", "", &["name", "value", "count"]);
+        table.row(["a, \"b\"".into(), 1e-9.into(), 3_u64.into()]);
+        table.row([Cell::Empty, f64::NAN.into(), Some(0.25).into()]);
+        assert_eq!(table.csv(), "name,value,count\n\"a, \"\"b\"\"\",1e-9,3\n,,0.25\n");
+    }
+}

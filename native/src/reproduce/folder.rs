@@ -1,0 +1,189 @@
+//! The folder of a reproduction: which one it holds, what is done, and who may write to it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use lastbit_core::gpu::AdapterSummary;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use super::Experiment;
+use crate::failure::Failure;
+use crate::run::{CONFIG_FILE, RunFolder, replace_file};
+use crate::run_config::read_table;
+use crate::terminal::warn;
+
+/// Which reproduction it is.
+const IDENTITY_FILE: &str = "reproduce.toml";
+/// What made it.
+const ENVIRONMENT_FILE: &str = "environment.json";
+/// Finished pieces.
+const PIECES: &str = "pieces";
+/// Run folders.
+const RUNS: &str = "runs";
+
+/// What a folder's results depend on beside the flags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Of lastbit.
+    pub version: String,
+    /// Name of the adapter.
+    pub adapter: String,
+    /// Its driver.
+    pub driver: String,
+    /// Its programming interface.
+    pub backend: String,
+    /// Whether the processor does the work.
+    pub software: bool,
+}
+
+impl Environment {
+    /// Of this program on this adapter.
+    pub fn of(adapter: &AdapterSummary) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            adapter: adapter.name.clone(),
+            driver: adapter.driver.clone(),
+            backend: adapter.backend.clone(),
+            software: adapter.software,
+        }
+    }
+}
+
+/// What is stored of a reproduction: its name, its size, and every value.
+pub fn identity(experiment: &dyn Experiment, is_quick: bool) -> Result<Table, Failure> {
+    let mut identity = Table::new();
+    identity.insert("experiment".to_owned(), experiment.name().into());
+    identity.insert("quick".to_owned(), is_quick.into());
+    identity.extend(experiment.settings()?);
+    Ok(identity)
+}
+
+/// A place for a reproduction, looked at but not touched.
+#[derive(Clone, Debug)]
+pub struct Place {
+    path: PathBuf,
+}
+
+impl Place {
+    /// Refuses a folder that holds something else than this reproduction or nothing.
+    pub fn inspect(path: &Path, identity: &Table) -> Result<Self, Failure> {
+        let place = Self { path: path.to_owned() };
+        let shown = path.display();
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(place),
+            Err(error) => return Err(Failure::file("use the folder", path, &error)),
+        };
+        let mut has_content = false;
+        for entry in entries {
+            let name = entry.map_err(|error| Failure::file("read", path, &error))?.file_name();
+            if name == IDENTITY_FILE {
+                let stored = read_table(&path.join(IDENTITY_FILE))?;
+                return check(&stored, identity, path).map(|()| place);
+            }
+            // A reproduction that ended before it began leaves its lock.
+            has_content |= !name.to_string_lossy().starts_with('.');
+        }
+        if path.join(CONFIG_FILE).exists() {
+            return Err(Failure::usage(format!("--out: '{shown}' holds a run of lastbit train: give another folder")));
+        }
+        if has_content {
+            return Err(Failure::usage(format!(
+                "--out: '{shown}' is not empty and holds no reproduction: give another folder"
+            )));
+        }
+        Ok(place)
+    }
+
+    /// A file or folder in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder of a run.
+    pub fn run(&self, name: &str) -> PathBuf {
+        self.path.join(RUNS).join(name)
+    }
+
+    fn piece(&self, name: &str) -> PathBuf {
+        self.path.join(PIECES).join(format!("{name}.json"))
+    }
+
+    /// The piece `name`, if it is done.
+    pub fn read_piece<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let path = self.piece(name);
+        let bytes = fs::read(&path).ok()?;
+        let read = serde_json::from_slice(&bytes);
+        read.map_err(|error| warn(format!("'{}' is damaged ({error}): it is done again", path.display()))).ok()
+    }
+
+    /// True if the piece `name` is done.
+    pub fn has_piece(&self, name: &str) -> bool {
+        self.piece(name).exists()
+    }
+
+    /// Keeps the piece `name` and gives it back as it will be read.
+    pub fn write_piece<T: Serialize + DeserializeOwned>(&self, name: &str, value: &T) -> Result<T, Failure> {
+        let text = serde_json::to_string(value).map_err(Failure::other)?;
+        let path = self.piece(name);
+        let folder = self.path.join(PIECES);
+        fs::create_dir_all(&folder).map_err(|error| Failure::file("make the folder", &folder, &error))?;
+        replace_file(&path, format!("{text}\n").as_bytes())?;
+        serde_json::from_str(&text).map_err(|error| Failure::other(format!("'{}': {error}", path.display())))
+    }
+
+    /// Makes the folder where there is none, locks it, and says in it what it holds. Refuses one that another program or
+    /// driver began.
+    pub fn claim(&self, identity: &Table, command: &str, environment: &Environment) -> Result<RunFolder, Failure> {
+        if let Ok(bytes) = fs::read(self.path(ENVIRONMENT_FILE)) {
+            match serde_json::from_slice::<Environment>(&bytes) {
+                Ok(began) if began != *environment => return Err(self.began_elsewhere(&began, environment)),
+                _ => {}
+            }
+        }
+        let folder = RunFolder::claim(&self.path)?;
+        let text = toml::to_string(identity).map_err(Failure::other)?;
+        folder.write(IDENTITY_FILE, format!("# Go on or do it again: {command}\n{text}").as_bytes())?;
+        let text = serde_json::to_string_pretty(environment).map_err(Failure::other)?;
+        folder.write(ENVIRONMENT_FILE, format!("{text}\n").as_bytes())?;
+        Ok(folder)
+    }
+
+    fn began_elsewhere(&self, began: &Environment, now: &Environment) -> Failure {
+        let name = |e: &Environment| format!("lastbit {} on '{}' ({}, {})", e.version, e.adapter, e.driver, e.backend);
+        let flag = if began.version == now.version { "--adapter" } else { "--out" };
+        Failure::usage(format!(
+            "{flag}: the reproduction in '{}' was begun by {}, this is {}, whose bits may differ: go on with the former, or \
+             give another --out",
+            self.path.display(),
+            name(began),
+            name(now),
+        ))
+    }
+}
+
+/// Refuses flags that say something else than what the folder holds.
+fn check(stored: &Table, wanted: &Table, path: &Path) -> Result<(), Failure> {
+    let show = |value: Option<&toml::Value>| value.map_or("none".to_owned(), toml::Value::to_string);
+    let path = path.display();
+    let (was, is) = (stored.get("experiment"), wanted.get("experiment"));
+    if was != is {
+        return Err(Failure::usage(format!(
+            "--out: '{path}' holds {}, not {}: give another folder",
+            show(was),
+            show(is)
+        )));
+    }
+    let keys = wanted.keys().chain(stored.keys());
+    match keys.into_iter().find(|key| stored.get(*key) != wanted.get(*key)) {
+        None => Ok(()),
+        Some(key) => Err(Failure::usage(format!(
+            "--{key}: the reproduction in '{path}' has {}, not {}: give the same flags to go on, or another --out",
+            show(stored.get(key)),
+            show(wanted.get(key)),
+        ))),
+    }
+}

@@ -1,0 +1,25 @@
+//! The forms of the perturbation, by name.
+
+use lastbit_core::ops::sgd::Perturbation;
+
+/// Of all forms.
+pub fn forms_of() -> Vec<Perturbation> {
+    vec![Perturbation::Divide, Perturbation::Reciprocal, Perturbation::Nextafter]
+}
+
+/// As `--perturbation` names it.
+pub fn form_name(form: Perturbation) -> &'static str {
+    match form {
+        Perturbation::Divide => "divide",
+        Perturbation::Reciprocal => "reciprocal",
+        Perturbation::Nextafter => "nextafter",
+    }
+}
+
+/// The form of a name.
+pub fn form(text: &str) -> Result<Perturbation, String> {
+    forms_of()
+        .into_iter()
+        .find(|form| form_name(*form) == text)
+        .ok_or_else(|| "use divide, reciprocal or nextafter".to_owned())
+}

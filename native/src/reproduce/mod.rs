@@ -1,0 +1,250 @@
+//! `lastbit reproduce`: the paper's experiments, one file each, and what they share.
+//!
+//! An experiment is a file here with two types. Its *flags* (clap `Args`, every one an `Option`) implement [`Setup`]: they
+//! become the experiment with every value filled in. The experiment itself implements [`Experiment`]; all its values
+//! serialize, and what is serialized says what the folder holds: the same line goes on, another value is refused.
+//!
+//! ```text
+//! /// Flags of `reproduce figX`.
+//! #[derive(Debug, Default, Args)]
+//! pub struct Flags {
+//!     /// Time step [default: 0.4]
+//!     #[arg(long, value_name = "X", allow_negative_numbers = true)]
+//!     dt: Option<f64>,
+//! }
+//!
+//! #[derive(Serialize)]
+//! #[serde(rename_all = "kebab-case")]
+//! struct FigX { dt: f64 }
+//!
+//! impl Setup for Flags {
+//!     fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
+//!         let dt = self.dt.unwrap_or(0.4);
+//!         if !(dt > 0.0) { return Err(Failure::usage(format!("--dt: must be above 0, not {dt}"))); }
+//!         Ok(Box::new(FigX { dt }))
+//!     }
+//! }
+//!
+//! impl Experiment for FigX {
+//!     fn name(&self) -> &'static str { "figX" }
+//!     fn title(&self) -> String { "Figure X: the heat equation".to_owned() }
+//!     fn settings(&self) -> Result<toml::Table, Failure> { settings_of(self) }
+//!     fn forecast(&self, _: &Study) -> Result<Forecast, Failure> { Ok(Forecast { seconds: 2.0, ..Forecast::default() }) }
+//!     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
+//!         // Kept in the folder: a reproduction that was stopped does not repeat it. The value is what serde_json reads
+//!         // back, so put a number that may not be finite into an Option.
+//!         let edge: f64 = study.piece("edge", |context| find_edge(context, self.dt))?;
+//!         let mut findings = Findings::default();
+//!         findings.claims.push(Claim { about: "Edge".into(), paper: "0.5".into(), found: format!("{edge}"),
+//!             agrees: Agreement::of((edge - 0.5).abs() < 1e-3), certainty: "by algebra".into() });
+//!         findings.figures.push(Figure::new("figX", "...", Axis::linear("x"), Axis::linear("u")).line("t = 0", points));
+//!         let mut table = Table::new("figX", "...", &[("dt", "dt"), ("growth", "growth a step")]);
+//!         table.row([self.dt.into(), edge.into()]);
+//!         findings.tables.push(table);
+//!         Ok(findings)
+//!     }
+//! }
+//! ```
+//!
+//! Then a line in [`Which`] and its arm in [`Which::setup`]. A piece that takes long asks [`Study::go_on`] now and then, or
+//! is cut into several. Networks are trained with [`Study::train`]: runs are run folders under `runs/` and go on in the
+//! middle. The framework owns the folder, the terminal, the files and the page.
+
+mod churn;
+mod fig2;
+mod figure;
+mod findings;
+mod folder;
+mod forms;
+mod growth;
+mod onset;
+mod page;
+mod run;
+mod statistics;
+mod study;
+mod table1;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::terminal::columns;
+pub use findings::{Agreement, Cell, Claim, Findings, Table};
+pub use folder::{Environment, Place};
+pub use study::{Forecast, Study};
+
+/// The experiments.
+#[derive(Debug, Subcommand)]
+pub enum Which {
+    /// Figure 2, right: distance of two copies for falling learning rates
+    Fig2(Line<fig2::Flags>),
+    /// Table 1: spread of the test accuracy over k, beside that over seeds
+    Table1(Line<table1::Flags>),
+}
+
+impl Which {
+    /// The experiment's own flags, the same where none is given, and the flags of all.
+    fn setup(&self) -> (&dyn Setup, Box<dyn Setup>, &Common) {
+        match self {
+            Self::Fig2(line) => line.setup(),
+            Self::Table1(line) => line.setup(),
+        }
+    }
+}
+
+/// A line of the command line: an experiment's own flags and those of all.
+#[derive(Debug, Args)]
+pub struct Line<T: Args> {
+    #[command(flatten)]
+    own: T,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl<T: Args + Setup + Default + 'static> Line<T> {
+    fn setup(&self) -> (&dyn Setup, Box<dyn Setup>, &Common) {
+        (&self.own, Box::new(T::default()), &self.common)
+    }
+}
+
+/// Flags of every experiment.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Folder for data, figures and report; where it was stopped, the same line goes on
+    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// A small size, for a machine without a GPU; the report says so
+    #[arg(long)]
+    pub quick: bool,
+    /// GPU adapter by index or part of its name (see `lastbit adapters`) [default: the fastest]
+    #[arg(long)]
+    pub adapter: Option<String>,
+    /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
+    #[arg(long, value_name = "PATH")]
+    pub data_dir: Option<PathBuf>,
+    /// Print an estimate of time and memory, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print nothing but warnings and errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// An experiment's flags.
+pub trait Setup {
+    /// The experiment with every value filled in; `is_quick` chooses between the two sizes.
+    ///
+    /// # Errors
+    /// A bad value, with its flag.
+    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure>;
+}
+
+/// One figure or table of the paper.
+pub trait Experiment {
+    /// As on the command line.
+    fn name(&self) -> &'static str;
+    /// Above the page: which part of the paper it is, and what it is about.
+    fn title(&self) -> String;
+    /// Every value that decides what is computed, by its flag's name. [`settings_of`] makes it of a struct.
+    ///
+    /// # Errors
+    /// A value that TOML cannot say.
+    fn settings(&self) -> Result<toml::Table, Failure>;
+    /// What is left to do takes; told before it begins.
+    ///
+    /// # Errors
+    /// A missing data set, or the GPU.
+    fn forecast(&self, study: &Study) -> Result<Forecast, Failure>;
+    /// Does everything that is not done yet.
+    ///
+    /// # Errors
+    /// Whatever goes wrong, or Ctrl-C.
+    fn run(&self, study: &mut Study) -> Result<Findings, Failure>;
+}
+
+/// [`Experiment::settings`] of a struct whose fields are in kebab case.
+pub fn settings_of(experiment: &impl Serialize) -> Result<toml::Table, Failure> {
+    toml::Table::try_from(experiment).map_err(Failure::usage)
+}
+
+/// Does what the line says, up to the report.
+pub fn run(which: &Which) -> Result<(), Failure> {
+    let (own, default, common) = which.setup();
+    let experiment = own.experiment(common.quick)?;
+    let identity = folder::identity(experiment.as_ref(), common.quick)?;
+    let default = folder::identity(default.experiment(common.quick)?.as_ref(), common.quick)?;
+    let command = command(experiment.name(), common.quick, &identity, &default);
+    let place = common.out.as_deref().map(|out| Place::inspect(out, &identity)).transpose()?;
+    let mut study = Study::new(common, place.clone())?;
+    let forecast = experiment.forecast(&study)?;
+    if common.dry_run {
+        return dry_run(experiment.as_ref(), &study, &forecast);
+    }
+    let (Some(place), Some(out)) = (place, &common.out) else {
+        return Err(Failure::usage("--out: give a folder for data, figures and report"));
+    };
+    let environment = Environment::of(study.context().adapter());
+    let folder = place.claim(&identity, &command, &environment)?;
+    interrupt::install()?;
+    study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
+    study.tell(format!("on '{}'; it takes {}", environment.adapter, forecast.text()));
+    study.expect(forecast.pieces);
+    let findings = experiment.run(&mut study)?;
+    let report = page::Report {
+        experiment: experiment.as_ref(),
+        is_quick: common.quick,
+        command: &command,
+        environment: &environment,
+        findings: &findings,
+    };
+    report.write(&folder)?;
+    conclude(&study, &findings, out);
+    Ok(())
+}
+
+fn size_text(is_quick: bool) -> &'static str {
+    if is_quick { " (quick size)" } else { " (full size)" }
+}
+
+fn dry_run(experiment: &dyn Experiment, study: &Study, forecast: &Forecast) -> Result<(), Failure> {
+    let adapter = study.context().adapter();
+    study.tell(format!("experiment  {}{}", experiment.title(), size_text(study.is_quick())));
+    for (name, value) in experiment.settings()? {
+        study.tell(format!("  --{name} {}", plain(&value)));
+    }
+    study.tell(format!("adapter     {} ({}, {})", adapter.name, adapter.backend, adapter.driver));
+    study.tell(format!("takes       {}", forecast.text()));
+    Ok(())
+}
+
+/// A value as a flag takes it.
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// The line that does it again: a flag for each value that is not the size's own.
+fn command(name: &str, is_quick: bool, identity: &toml::Table, default: &toml::Table) -> String {
+    let given = identity.iter().filter(|(key, value)| default.get(*key) != Some(*value));
+    let flags: String = given.map(|(key, value)| format!(" --{key} {}", plain(value))).collect();
+    format!("lastbit reproduce {name}{}{flags} --out FOLDER", if is_quick { " --quick" } else { "" })
+}
+
+/// The verdict on the terminal, and where the rest is.
+fn conclude(study: &Study, findings: &Findings, out: &Path) {
+    let head = ["claim", "agrees", "this run"].map(str::to_owned).to_vec();
+    let rows = findings
+        .claims
+        .iter()
+        .map(|claim| vec![claim.about.clone(), claim.agrees.word().to_owned(), claim.found.clone()]);
+    for line in columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>()) {
+        study.tell(line);
+    }
+    study.tell(format!("report: {}", out.join(page::REPORT_FILE).display()));
+}

@@ -1,0 +1,106 @@
+//! A finished run of a reproduction as columns: every line of `metrics.jsonl`, none left out.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+
+use lastbit_core::train::TrainConfig;
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::report::layers::{InOrder, LayersLine};
+use crate::run::METRICS_FILE;
+
+/// A run. Values that are not finite are NaN.
+pub struct Run {
+    /// Its folder's name.
+    pub name: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// What was trained.
+    pub config: TrainConfig,
+    /// `[line]`, rising.
+    pub steps: Vec<u64>,
+    /// `[line][replica]`: relative L1 to the first replica, over all convolutions.
+    pub rel_l1: Vec<Vec<f64>>,
+    /// `[line][replica]`: elements of convolution weights whose bits differ.
+    pub differing: Vec<Vec<u64>>,
+    /// `[line][replica]`: mean loss of the batch before the update.
+    pub loss: Vec<Vec<f64>>,
+    /// Names of the convolution weights in the network's order.
+    pub tensors: Vec<String>,
+    /// By step: `[replica][tensor]` relative L1.
+    pub layers: BTreeMap<u64, Vec<Vec<f64>>>,
+    /// `[evaluation]`: step, and `[replica]` test accuracy in percent.
+    pub accuracy: Vec<(u64, Vec<f64>)>,
+    /// True if every control equals the first replica in every bit that was compared.
+    pub is_control_green: bool,
+}
+
+impl Run {
+    /// Reads a finished run.
+    pub fn read(name: &str, path: PathBuf, config: TrainConfig) -> Result<Self, Failure> {
+        let file = path.join(METRICS_FILE);
+        let failed = |error: &std::io::Error| Failure::file("read", &file, error);
+        let summary: Value = std::fs::read(path.join("summary.json"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let reader = BufReader::new(File::open(&file).map_err(|error| failed(&error))?);
+        let mut run = Self {
+            name: name.to_owned(),
+            config,
+            steps: Vec::new(),
+            rel_l1: Vec::new(),
+            differing: Vec::new(),
+            loss: Vec::new(),
+            tensors: Vec::new(),
+            layers: BTreeMap::new(),
+            accuracy: Vec::new(),
+            is_control_green: summary["control"]["green"] == true,
+            path,
+        };
+        for line in reader.lines() {
+            let line = line.map_err(|error| failed(&error))?;
+            run.take(&line).map_err(|error| Failure::other(format!("'{}': {error}", file.display())))?;
+        }
+        Ok(run)
+    }
+
+    fn take(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        let line: Value = serde_json::from_str(text)?;
+        let step = line["step"].as_u64().unwrap_or(0);
+        match line["kind"].as_str() {
+            Some("step") => {
+                self.steps.push(step);
+                self.rel_l1.push(numbers(&line["rel_l1"]));
+                self.loss.push(numbers(&line["loss"]));
+                self.differing
+                    .push(line["differing"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect());
+            }
+            Some("layers") => {
+                // Again, because a value's keys are sorted, and the network's order is wanted.
+                let LayersLine { step, rel_l1: InOrder(tensors), .. } = serde_json::from_str(text)?;
+                if self.tensors.is_empty() {
+                    self.tensors = tensors.iter().map(|(name, _)| name.clone()).collect();
+                }
+                let values = tensors.iter().map(|(_, value)| value.map_or(f64::NAN, f64::from));
+                self.layers.entry(step).or_default().push(values.collect());
+            }
+            Some("epoch") => self.accuracy.push((step, numbers(&line["test_accuracy"]))),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// True if no control ever differed in a convolution weight, nor in any parameter or momentum at the end.
+    pub fn are_controls_zero(&self) -> bool {
+        let controls = self.config.controls();
+        self.is_control_green && self.differing.iter().all(|line| controls.iter().all(|&r| line.get(r) == Some(&0)))
+    }
+}
+
+fn numbers(values: &Value) -> Vec<f64> {
+    values.as_array().into_iter().flatten().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
+}

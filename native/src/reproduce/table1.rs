@@ -1,0 +1,270 @@
+//! Table 1: whole trainings that differ in k alone, beside whole trainings that differ in the seed. The standard deviation of
+//! the test accuracy over k is to be as large as that over seeds.
+
+mod row;
+mod sheets;
+mod verdict;
+
+use clap::Args;
+use lastbit_core::ops::sgd::Perturbation;
+use lastbit_core::train::{MAX_K, TrainConfig};
+use serde::Serialize;
+
+use super::forms::{form, form_name, forms_of};
+use super::{Experiment, Findings, Forecast, Setup, Study, settings_of};
+use crate::failure::Failure;
+use row::{Row, Trained};
+
+/// Flags of `reproduce table1`.
+#[derive(Debug, Default, Args)]
+pub struct Flags {
+    /// Rows, each NET:ACTIVATION:DATASET [default: resnet56:relu:cifar10, resnet56:swish:cifar10, vgg16:relu:cifar10,
+    /// resnet56:relu:fashion-mnist; --quick: resnet8:relu:cifar10]
+    #[arg(long, value_name = "ROW,ROW,...", value_delimiter = ',')]
+    rows: Option<Vec<Row>>,
+    /// Divisors; a control of twice the first is added [default: 1,3,5,7,9,11; --quick: 1,3,5]
+    #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true)]
+    ks: Option<Vec<u32>>,
+    /// Seeds of initialisation, order and augmentation together [default: 1,2,3,4,5,6; --quick: 1,2,3]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    seeds: Option<Vec<u64>>,
+    /// Epochs of a training [default: 200; --quick: 8]
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// Epochs between decays of the learning rate by 10 [default: 40; --quick: 5]
+    #[arg(long, value_name = "EPOCHS")]
+    decay_every: Option<u32>,
+    /// A training's number is its mean test accuracy over so many last epochs [default: 10; --quick: 3]
+    #[arg(long, value_name = "N")]
+    last: Option<u32>,
+    /// Samples in a batch [default: 128; --quick: 32]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<u32>,
+    /// Initial learning rate [default: 0.1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// Train on the first N images only [--quick: 1024]
+    #[arg(long, value_name = "N")]
+    train_limit: Option<usize>,
+    /// Evaluate on the first N test images only [--quick: 1000]
+    #[arg(long, value_name = "N")]
+    test_limit: Option<usize>,
+    /// Forms of the perturbation; the table is of the first, the others are set beside it at the first seed
+    /// [default: divide,reciprocal,nextafter]
+    #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = form)]
+    perturbation: Option<Vec<Perturbation>>,
+}
+
+/// The experiment.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Table1 {
+    rows: Vec<Row>,
+    ks: Vec<u32>,
+    seeds: Vec<u64>,
+    epochs: u32,
+    decay_every: u32,
+    last: u32,
+    batch_size: u32,
+    lr: f64,
+    train_limit: Option<usize>,
+    test_limit: Option<usize>,
+    perturbation: Vec<Perturbation>,
+}
+
+impl Setup for Flags {
+    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
+        let rows = self.rows.clone().unwrap_or_else(|| Row::defaults(is_quick));
+        let ks = self.ks.clone().unwrap_or_else(|| if is_quick { vec![1, 3, 5] } else { vec![1, 3, 5, 7, 9, 11] });
+        let seeds = self.seeds.clone().unwrap_or_else(|| (1..=if is_quick { 3 } else { 6 }).collect());
+        let pick = |given: Option<u32>, quick: u32, full: u32| given.unwrap_or(if is_quick { quick } else { full });
+        let experiment = Table1 {
+            rows,
+            ks,
+            seeds,
+            epochs: pick(self.epochs, 8, 200),
+            decay_every: pick(self.decay_every, 5, 40),
+            last: pick(self.last, 3, 10),
+            batch_size: pick(self.batch_size, 32, 128),
+            lr: self.lr.unwrap_or(0.1),
+            train_limit: self.train_limit.or(is_quick.then_some(1024)),
+            test_limit: self.test_limit.or(is_quick.then_some(1000)),
+            perturbation: self.perturbation.clone().unwrap_or_else(forms_of),
+        };
+        experiment.check()?;
+        Ok(Box::new(experiment))
+    }
+}
+
+/// Position of the number `wanted` more than once.
+fn has_twins<T: PartialEq>(values: &[T]) -> bool {
+    values.iter().enumerate().any(|(i, value)| values[..i].contains(value))
+}
+
+impl Table1 {
+    fn check(&self) -> Result<(), Failure> {
+        let refuse = |text: String| Err(Failure::usage(text));
+        if self.rows.is_empty() || self.ks.len() < 2 || self.seeds.len() < 2 || self.perturbation.is_empty() {
+            let (flag, least) = match (self.rows.is_empty(), self.ks.len() < 2, self.seeds.len() < 2) {
+                (true, ..) => ("--rows", "one"),
+                (_, true, _) => ("--ks", "two"),
+                (.., true) => ("--seeds", "two"),
+                _ => ("--perturbation", "one"),
+            };
+            return refuse(format!("{flag}: give at least {least}"));
+        }
+        if has_twins(&self.seeds) || has_twins(&self.perturbation) || has_twins(&self.rows) {
+            return refuse("--rows, --seeds, --perturbation: give each value once".to_owned());
+        }
+        if self.ks[0].saturating_mul(2) > MAX_K {
+            return refuse(format!(
+                "--ks: the first must be at most {}, so that twice as much is a control",
+                MAX_K / 2
+            ));
+        }
+        let (form, config) = (self.perturbation[0], self.config(&self.rows[0], self.seeds[0], self.perturbation[0]));
+        config.validate()?;
+        if let Some(&twin) = config.controls().iter().find(|&&r| r < self.ks.len()) {
+            let k = self.ks[twin];
+            return refuse(format!("--ks: k = {k} is a control of {} ({}): leave it out", self.ks[0], form_name(form)));
+        }
+        if self.last == 0 || self.last > self.epochs {
+            return refuse(format!("--last: must be between 1 and the {} epochs, not {}", self.epochs, self.last));
+        }
+        Ok(())
+    }
+
+    fn config(&self, row: &Row, seed: u64, perturbation: Perturbation) -> TrainConfig {
+        // Twice the first divides alike; after a start that is moved by one ulp only an equal k does nothing.
+        let control = if perturbation == Perturbation::Nextafter { self.ks[0] } else { 2 * self.ks[0] };
+        TrainConfig {
+            net: row.net,
+            activation: Some(row.activation),
+            dataset: row.dataset,
+            ks: self.ks.iter().copied().chain([control]).collect(),
+            perturbation,
+            seed,
+            batch_size: self.batch_size,
+            lr: self.lr,
+            epochs: self.epochs,
+            decay_every: self.decay_every,
+            train_limit: self.train_limit,
+            test_limit: self.test_limit,
+            ..TrainConfig::default()
+        }
+    }
+
+    /// Runs of a row by name: every seed, then the other forms of the perturbation at the first one.
+    fn runs(&self, row: &Row) -> Vec<(String, TrainConfig)> {
+        let main = self.perturbation[0];
+        let name = row.name();
+        let seeds = self.seeds.iter().map(|&seed| (format!("{name}-seed{seed}"), self.config(row, seed, main)));
+        let seed = self.seeds[0];
+        let others = self.perturbation[1..].iter();
+        let others =
+            others.map(|&form| (format!("{name}-seed{seed}-{}", form_name(form)), self.config(row, seed, form)));
+        seeds.chain(others).collect()
+    }
+}
+
+impl Experiment for Table1 {
+    fn name(&self) -> &'static str {
+        "table1"
+    }
+
+    fn title(&self) -> String {
+        "Table 1: spread of the test accuracy over k, beside that over seeds".to_owned()
+    }
+
+    fn settings(&self) -> Result<toml::Table, Failure> {
+        settings_of(self)
+    }
+
+    fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
+        let runs: Vec<(String, TrainConfig)> = self.rows.iter().flat_map(|row| self.runs(row)).collect();
+        study.forecast_runs(&runs)
+    }
+
+    fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
+        let mut rows = Vec::new();
+        for row in &self.rows {
+            let mut trained = Vec::new();
+            for (name, config) in self.runs(row) {
+                let run = study.train(&name, &config)?;
+                let predictions = study.predictions(&run)?;
+                trained.push(Trained::new(run, predictions, self.ks.len(), self.last as usize));
+            }
+            rows.push(row::Done::new(row.clone(), trained, self.seeds.len()));
+        }
+        Ok(Findings {
+            claims: verdict::claims(&rows),
+            figures: sheets::figures(&rows),
+            tables: sheets::tables(&rows, &self.ks),
+            methods: self.methods(),
+        })
+    }
+}
+
+impl Table1 {
+    fn methods(&self) -> Vec<String> {
+        let limits = match (self.train_limit, self.test_limit) {
+            (None, None) => String::new(),
+            (train, test) => {
+                let of = |limit: Option<usize>, what: &str| limit.map(|n| format!("the first {n} {what} images"));
+                let parts: Vec<String> = [of(train, "training"), of(test, "test")].into_iter().flatten().collect();
+                format!(" It uses {} only.", parts.join(" and "))
+            }
+        };
+        vec![
+            format!(
+                "Batch {}, {} epochs, learning rate {} divided by 10 every {} epochs, Nesterov momentum 0.9, weight decay 5e-4, random crop and \
+                 flip.{limits} One seed drives initialisation, order and augmentation. A training's number is its mean test accuracy \
+                 over the last {} epochs.",
+                self.batch_size, self.epochs, self.lr, self.decay_every, self.last
+            ),
+            "Deviations over k are taken at one seed, those over seeds at one k. The paper divides by n (ddof 0); divided by n - 1 the \
+             variance is unbiased. Pooled deviations are the root of the mean variance of all seeds (of all k). The 95 % intervals are \
+             those of a normal sample, from chi-square. Trainings of one seed that differ in k are as good as independent once they \
+             have parted, but not quite: they share the order of the images."
+                .to_owned(),
+            "Churn is the share of test images on which two trainings say different classes at the end: two networks of equal \
+             accuracy can disagree on many images."
+                .to_owned(),
+            "The test set's own noise is the binomial deviation of the accuracy over test sets of this size. All trainings are \
+             tested on the same images, so it is no part of the spreads; it says how well one accuracy is known at all."
+                .to_owned(),
+            "The control is trained in the same run and takes no part in any number: it must equal the first copy bit for bit.".to_owned(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_size_is_the_paper_s() {
+        let full = Flags::default().experiment(false).unwrap().settings().unwrap();
+        let count = |key: &str| full[key].as_array().map(Vec::len);
+        assert_eq!([count("rows"), count("ks"), count("seeds")], [Some(4), Some(6), Some(6)]);
+        assert_eq!((full["epochs"].as_integer(), full["last"].as_integer()), (Some(200), Some(10)));
+    }
+
+    #[test]
+    fn bad_values_name_their_flag() {
+        let bad = [
+            (Flags { ks: Some(vec![1]), ..Flags::default() }, "--ks"),
+            (Flags { ks: Some(vec![1, 4]), ..Flags::default() }, "--ks: k = 4"),
+            (Flags { ks: Some(vec![1, 64]), ..Flags::default() }, "--ks"),
+            (Flags { seeds: Some(vec![]), ..Flags::default() }, "--seeds"),
+            (Flags { seeds: Some(vec![1, 1]), ..Flags::default() }, "--rows, --seeds"),
+            (Flags { last: Some(0), ..Flags::default() }, "--last"),
+            (Flags { epochs: Some(5), ..Flags::default() }, "--last"),
+            (Flags { lr: Some(-1.0), ..Flags::default() }, "--lr"),
+        ];
+        for (flags, flag) in bad {
+            let Err(failure) = flags.experiment(false) else { panic!("{flags:?} is accepted") };
+            assert!(failure.to_string().starts_with(flag), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! A row of the table: a network on a data set, its trainings, and their numbers.
+
+use std::fmt;
+use std::str::FromStr;
+
+use lastbit_core::nets::NetKind;
+use lastbit_core::ops::Activation;
+use lastbit_core::ops::sgd::Perturbation;
+use lastbit_core::train::DatasetKind;
+use serde::{Serialize, Serializer};
+
+use crate::reproduce::churn::{Churn, disagreement};
+use crate::reproduce::growth::{VISIBLE, first_bit, reaches};
+use crate::reproduce::onset;
+use crate::reproduce::run::Run;
+use crate::reproduce::statistics::Spread;
+
+/// What is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Network.
+    pub net: NetKind,
+    /// Its nonlinearity.
+    pub activation: Activation,
+    /// Images.
+    pub dataset: DatasetKind,
+}
+
+impl Row {
+    /// The paper's rows, or one for a machine without a GPU.
+    pub fn defaults(is_quick: bool) -> Vec<Self> {
+        let resnet = |depth, activation, dataset| Self { net: NetKind::ResNet { depth }, activation, dataset };
+        if is_quick {
+            return vec![resnet(8, Activation::Relu, DatasetKind::Cifar10)];
+        }
+        vec![
+            resnet(56, Activation::Relu, DatasetKind::Cifar10),
+            resnet(56, Activation::Swish { beta: 5.0 }, DatasetKind::Cifar10),
+            Self { net: NetKind::Vgg { depth: 16 }, activation: Activation::Relu, dataset: DatasetKind::Cifar10 },
+            resnet(56, Activation::Relu, DatasetKind::FashionMnist),
+        ]
+    }
+
+    /// As a part of a folder's name.
+    pub fn name(&self) -> String {
+        self.to_string().replace(':', "-")
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.net, self.activation, self.dataset)
+    }
+}
+
+impl FromStr for Row {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is not NET:ACTIVATION:DATASET, as in resnet56:relu:cifar10");
+        let (net, rest) = text.split_once(':').ok_or_else(wrong)?;
+        // The activation may have a colon of its own.
+        let (activation, dataset) = rest.rsplit_once(':').ok_or_else(wrong)?;
+        Ok(Self {
+            net: net.parse().map_err(|error| format!("{error}"))?,
+            activation: activation.parse()?,
+            dataset: dataset.parse()?,
+        })
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A finished run: all k at one seed.
+pub struct Trained {
+    /// Its first steps, layers included.
+    pub run: Run,
+    /// `[k]` mean test accuracy over the last epochs, in percent; the control is left out.
+    pub numbers: Vec<f64>,
+    /// `[k][image]` classes at the end; the control is left out.
+    pub predictions: Vec<Vec<u32>>,
+    /// Images on which the control and the first copy disagree.
+    pub control_churn: Churn,
+}
+
+impl Trained {
+    /// Of a run of `n_ks` divisors and a control.
+    pub fn new(run: Run, predictions: Vec<Vec<u32>>, n_ks: usize, last: usize) -> Self {
+        let ends = &run.accuracy[run.accuracy.len().saturating_sub(last)..];
+        let mean = |replica: usize| ends.iter().map(|(_, accuracy)| accuracy[replica]).sum::<f64>() / ends.len() as f64;
+        Self {
+            numbers: (0..n_ks).map(mean).collect(),
+            control_churn: disagreement(&predictions[0], &predictions[n_ks]),
+            predictions: predictions.into_iter().take(n_ks).collect(),
+            run,
+        }
+    }
+
+    /// Seed.
+    pub fn seed(&self) -> u64 {
+        self.run.config.seed
+    }
+
+    /// Form of the perturbation.
+    pub fn form(&self) -> Perturbation {
+        self.run.config.perturbation
+    }
+
+    /// Over k at this seed.
+    pub fn spread(&self) -> Option<Spread> {
+        Spread::of(&self.numbers)
+    }
+
+    /// Mean churn in percent over all pairs of k.
+    pub fn churn(&self) -> Option<f64> {
+        let n = self.predictions.len();
+        let pairs = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));
+        mean(pairs.map(|(a, b)| disagreement(&self.predictions[a], &self.predictions[b]).percent()))
+    }
+
+    /// Of a replica: the first step that differs, and the first at which it is 1 % apart.
+    pub fn onset(&self, replica: usize) -> (Option<u64>, Option<u64>) {
+        let points = onset::of_replica(&self.run, replica);
+        (first_bit(&points), reaches(&points, VISIBLE))
+    }
+}
+
+/// A row with all its trainings.
+pub struct Done {
+    /// What was trained.
+    pub row: Row,
+    /// `[seed]`
+    pub seeds: Vec<Trained>,
+    /// The other forms of the perturbation at the first seed.
+    pub forms: Vec<Trained>,
+}
+
+impl Done {
+    /// Of a row's runs in their order: the seeds, then the other forms.
+    pub fn new(row: Row, mut trained: Vec<Trained>, n_seeds: usize) -> Self {
+        let forms = trained.split_off(n_seeds);
+        Self { row, seeds: trained, forms }
+    }
+
+    /// All runs.
+    pub fn all(&self) -> impl Iterator<Item = &Trained> {
+        self.seeds.iter().chain(&self.forms)
+    }
+
+    /// Over k, of each seed.
+    pub fn over_k(&self) -> Vec<Spread> {
+        self.seeds.iter().filter_map(Trained::spread).collect()
+    }
+
+    /// Over seeds, of each k.
+    pub fn over_seeds(&self) -> Vec<Spread> {
+        let of = |k: usize| Spread::of(&self.seeds.iter().map(|trained| trained.numbers[k]).collect::<Vec<_>>());
+        (0..self.seeds[0].numbers.len()).filter_map(of).collect()
+    }
+
+    /// Mean number of all trainings.
+    pub fn mean(&self) -> f64 {
+        mean(self.seeds.iter().flat_map(|trained| trained.numbers.iter().copied())).unwrap_or(f64::NAN)
+    }
+
+    /// Test images.
+    pub fn images(&self) -> usize {
+        self.seeds[0].predictions[0].len()
+    }
+
+    /// Mean churn in percent over all pairs of k at one seed.
+    pub fn churn_over_k(&self) -> Option<f64> {
+        mean(self.seeds.iter().filter_map(Trained::churn))
+    }
+
+    /// Mean churn in percent over all pairs of seeds at one k.
+    pub fn churn_over_seeds(&self) -> Option<f64> {
+        let n = self.seeds.len();
+        let pairs = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));
+        let of = |(a, b): (usize, usize)| {
+            let (a, b) = (&self.seeds[a].predictions, &self.seeds[b].predictions);
+            a.iter().zip(b).map(|(a, b)| disagreement(a, b).percent()).collect::<Vec<_>>()
+        };
+        mean(pairs.flat_map(of))
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_text() {
+        for text in ["resnet56:relu:cifar10", "vgg16:swish:fashion-mnist", "resnet8:swish:2:synthetic"] {
+            assert_eq!(text.parse::<Row>().unwrap().to_string(), text);
+        }
+        for text in ["resnet56", "resnet56:relu", "resnet9:relu:cifar10", "resnet56:tanh:cifar10", "resnet56:relu:x"] {
+            assert!(text.parse::<Row>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Tables and figures of the trainings.
+
+use super::row::{Done, Trained};
+use crate::reproduce::figure::{Axis, Figure};
+use crate::reproduce::forms::form_name;
+use crate::reproduce::growth::exponential_phase;
+use crate::reproduce::statistics::{Spread, test_set_noise};
+use crate::reproduce::{Cell, Table, onset};
+
+/// The replica whose start is shown: the first that is perturbed.
+const SHOWN: usize = 1;
+
+/// All tables, the paper's first.
+pub fn tables(rows: &[Done], ks: &[u32]) -> Vec<Table> {
+    let runs: Vec<(String, &crate::reproduce::run::Run)> =
+        rows.iter().map(|done| (done.row.to_string(), &done.seeds[0].run)).collect();
+    let seed = rows[0].seeds[0].seed();
+    let title = format!("Where and when k = {} leaves k = {}, seed {seed}", ks[SHOWN], ks[0]);
+    vec![
+        table1(rows),
+        spreads(rows, ks),
+        accuracies(rows, ks),
+        starts(rows, ks),
+        onset::table("table1-layers", title, &runs, SHOWN),
+        epochs(rows, ks),
+    ]
+}
+
+/// A line for each row of the paper's table.
+fn table1(rows: &[Done]) -> Table {
+    let mut table = Table::new(
+        "table1",
+        "Spread of the test accuracy, in percentage points",
+        &[
+            ("row", "network, activation, data"),
+            ("mean_accuracy", "mean, %"),
+            ("std_k_ddof0", "over k, ddof 0"),
+            ("std_k_ddof1", "ddof 1"),
+            ("std_k_low", "95 % from"),
+            ("std_k_high", "to"),
+            ("std_seeds_ddof0", "over seeds, ddof 0"),
+            ("std_seeds_ddof1", "ddof 1"),
+            ("std_seeds_low", "95 % from"),
+            ("std_seeds_high", "to"),
+            ("test_set_noise", "test set's own noise"),
+            ("churn_k", "churn of two k, %"),
+            ("churn_seeds", "of two seeds, %"),
+            ("churn_control", "of controls, %"),
+        ],
+    )
+    .note("Deviations pooled over all seeds (over all k). Churn: test images on which two trainings say different classes.");
+    for done in rows {
+        let cells = |spread: Option<Spread>| -> [Cell; 4] {
+            let ends = spread.map(|spread| spread.interval());
+            [
+                spread.map(|s| s.ddof0).into(),
+                spread.map(|s| s.ddof1).into(),
+                ends.map(|(low, _)| low).into(),
+                ends.map(|(_, high)| high).into(),
+            ]
+        };
+        let control = done.all().map(|trained| trained.control_churn.percent()).fold(0.0, f64::max);
+        let mut row: Vec<Cell> = vec![done.row.to_string().into(), done.mean().into()];
+        row.extend(cells(Spread::pooled(&done.over_k())));
+        row.extend(cells(Spread::pooled(&done.over_seeds())));
+        row.push(test_set_noise(done.mean(), done.images()).into());
+        row.extend([done.churn_over_k().into(), done.churn_over_seeds().into(), control.into()]);
+        table.row(row);
+    }
+    table
+}
+
+/// A line for each seed and each k.
+fn spreads(rows: &[Done], ks: &[u32]) -> Table {
+    let mut table = Table::new(
+        "table1-spreads",
+        "As published: over k at each seed, over seeds at each k",
+        &[
+            ("row", "network, activation, data"),
+            ("over", "over"),
+            ("at", "at"),
+            ("n", "n"),
+            ("mean", "mean, %"),
+            ("std_ddof0", "deviation, ddof 0"),
+            ("std_ddof1", "ddof 1"),
+            ("low", "95 % from"),
+            ("high", "to"),
+        ],
+    );
+    let mut add = |row: &str, over: &str, at: String, spread: &Spread| {
+        let (low, high) = spread.interval();
+        table.row([
+            row.into(),
+            over.into(),
+            at.into(),
+            (spread.freedom + 1).into(),
+            spread.mean.into(),
+            spread.ddof0.into(),
+            spread.ddof1.into(),
+            low.into(),
+            high.into(),
+        ]);
+    };
+    for done in rows {
+        let row = done.row.to_string();
+        for trained in done.all() {
+            if let Some(spread) = trained.spread() {
+                add(&row, "k", format!("seed {}, {}", trained.seed(), form_name(trained.form())), &spread);
+            }
+        }
+        for (k, spread) in ks.iter().zip(done.over_seeds()) {
+            add(&row, "seeds", format!("k = {k}"), &spread);
+        }
+    }
+    table
+}
+
+/// The numbers themselves.
+fn accuracies(rows: &[Done], ks: &[u32]) -> Table {
+    let head = [("row", "network, activation, data"), ("seed", "seed"), ("perturbation", "perturbation")];
+    let mut table = Table::new("table1-accuracies", "Mean test accuracy over the last epochs, in percent", &head);
+    for k in ks {
+        table = table.column(format!("k{k}"), format!("k = {k}"));
+    }
+    for done in rows {
+        for trained in done.all() {
+            let head: [Cell; 3] =
+                [done.row.to_string().into(), trained.seed().into(), form_name(trained.form()).into()];
+            table.row(head.into_iter().chain(trained.numbers.iter().map(|number| (*number).into())));
+        }
+    }
+    table
+}
+
+/// How each copy leaves the first.
+fn starts(rows: &[Done], ks: &[u32]) -> Table {
+    let mut table = Table::new(
+        "table1-starts",
+        "How the copies part",
+        &[
+            ("row", "network, activation, data"),
+            ("seed", "seed"),
+            ("perturbation", "perturbation"),
+            ("k", "k"),
+            ("first_step", "first step that differs"),
+            ("rel_l1_step_1", "relative L1 after step 1"),
+            ("growth_factor", "growth a step"),
+            ("steps_to_1_percent", "steps from first bit to 1 %"),
+            ("rel_l1_last", "at the end"),
+        ],
+    );
+    let mut add = |done: &Done, trained: &Trained, replica: usize| {
+        let points = onset::of_replica(&trained.run, replica);
+        let (first, visible) = trained.onset(replica);
+        table.row([
+            done.row.to_string().into(),
+            trained.seed().into(),
+            form_name(trained.form()).into(),
+            ks[replica].into(),
+            first.into(),
+            points.first().map(|(_, distance)| *distance).into(),
+            exponential_phase(&points).map(|growth| growth.factor).into(),
+            visible.zip(first).map(|(to, from)| to - from).into(),
+            points.last().map(|(_, distance)| *distance).into(),
+        ]);
+    };
+    for done in rows {
+        for trained in done.all() {
+            (1..ks.len()).for_each(|replica| add(done, trained, replica));
+        }
+    }
+    table
+}
+
+/// Every evaluation.
+fn epochs(rows: &[Done], ks: &[u32]) -> Table {
+    let names = ["row", "seed", "perturbation", "k", "step", "test_accuracy"];
+    let mut table = Table::data("table1-epochs", "the test accuracy after every epoch", &names);
+    for done in rows {
+        for trained in done.all() {
+            for (step, accuracy) in &trained.run.accuracy {
+                for (k, accuracy) in ks.iter().zip(accuracy) {
+                    table.row([
+                        done.row.to_string().into(),
+                        trained.seed().into(),
+                        form_name(trained.form()).into(),
+                        (*k).into(),
+                        (*step).into(),
+                        (*accuracy).into(),
+                    ]);
+                }
+            }
+        }
+    }
+    table
+}
+
+/// For each row the accuracies, and the start of the first seed.
+pub fn figures(rows: &[Done]) -> Vec<Figure> {
+    rows.iter().flat_map(|done| [accuracy_figure(done), distance_figure(done)]).collect()
+}
+
+fn accuracy_figure(done: &Done) -> Figure {
+    let mut figure = Figure::new(
+        format!("table1-{}", done.row.name()),
+        format!("{}: test accuracy by seed and k", done.row),
+        Axis::linear("seed").between(0.5, done.seeds.len() as f64 + 0.5),
+        Axis::linear("mean test accuracy over the last epochs, %"),
+    );
+    for (replica, k) in done.seeds[0].run.config.ks.iter().take(done.seeds[0].numbers.len()).enumerate() {
+        let points = done.seeds.iter().enumerate().map(|(seed, trained)| ((seed + 1) as f64, trained.numbers[replica]));
+        figure = figure.dots(format!("k = {k}"), points.collect());
+    }
+    let seeds: Vec<String> = done.seeds.iter().map(|trained| trained.seed().to_string()).collect();
+    figure.caption(format!(
+        "Seeds {} from left to right. Points above each other differ in k alone: their spread beside that between seeds is what the \
+         table measures.",
+        seeds.join(", ")
+    ))
+}
+
+fn distance_figure(done: &Done) -> Figure {
+    let run = &done.seeds[0].run;
+    let mut figure = Figure::new(
+        format!("table1-{}-distance", done.row.name()),
+        format!("{}: distance to k = {}, seed {}", done.row, run.config.ks[0], run.config.seed),
+        Axis::log("step"),
+        Axis::log("relative L1 over all convolutions, at most 2"),
+    );
+    let points = |replica: usize| {
+        onset::of_replica(run, replica).into_iter().map(|(step, distance)| (step as f64, distance)).collect()
+    };
+    let n_ks = done.seeds[0].numbers.len();
+    for replica in 1..n_ks {
+        figure = figure.line(format!("k = {}", run.config.ks[replica]), points(replica));
+    }
+    figure
+        .control(format!("control k = {}", run.config.ks[n_ks]), points(n_ks))
+        .caption("Zero is on the rail below the axis: where the control belongs.")
+}

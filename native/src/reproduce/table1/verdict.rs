@@ -1,0 +1,183 @@
+//! What the trainings say about the paper's claims.
+
+use super::row::Done;
+use crate::report::numbers::{about, count, list, range};
+use crate::reproduce::forms::form_name;
+use crate::reproduce::statistics::{Spread, test_set_noise};
+use crate::reproduce::{Agreement, Claim};
+
+/// Two deviations within this factor are called comparable.
+const COMPARABLE: f64 = 2.0;
+
+/// All claims.
+pub fn claims(rows: &[Done]) -> Vec<Claim> {
+    let mut claims: Vec<Claim> = rows.iter().filter_map(comparable).collect();
+    claims.push(significant(rows));
+    claims.push(controls(rows));
+    claims.extend(rows.iter().filter_map(churn));
+    claims.push(onset(rows));
+    claims.extend(rows.iter().filter_map(forms));
+    claims
+}
+
+fn points(spread: &Spread) -> String {
+    let (low, high) = spread.interval();
+    format!("{:.2} points (ddof 1; 95 %: {:.2} to {:.2})", spread.ddof1, low, high)
+}
+
+/// The paper's main claim.
+fn comparable(done: &Done) -> Option<Claim> {
+    let (k, seeds) = (Spread::pooled(&done.over_k())?, Spread::pooled(&done.over_seeds())?);
+    let ratio = k.ddof1 / seeds.ddof1;
+    let (a, b) = (k.interval(), seeds.interval());
+    let are_apart = a.1 < b.0 || b.1 < a.0;
+    Some(Claim {
+        about: format!("{}: k is as good as a seed", done.row),
+        paper: "The standard deviation of the test accuracy over k is comparable to that over random seeds.".to_owned(),
+        found: format!(
+            "Over k {}, over seeds {}: a ratio of {}. With ddof 0, as published: {:.2} and {:.2}. Mean accuracy {:.1} %.",
+            points(&k),
+            points(&seeds),
+            about(ratio),
+            k.ddof0,
+            seeds.ddof0,
+            done.mean()
+        ),
+        agrees: match ratio {
+            ratio if (1.0 / COMPARABLE..=COMPARABLE).contains(&ratio) => Agreement::Yes,
+            _ if are_apart => Agreement::No,
+            _ => Agreement::CannotTell,
+        },
+        certainty: format!(
+            "{} and {} of freedom; the 95 % intervals {}. Comparable is called what is within a factor of {COMPARABLE}.",
+            count(k.freedom.into(), "degree"),
+            seeds.freedom,
+            if are_apart { "do not overlap" } else { "overlap" }
+        ),
+    })
+}
+
+fn significant(rows: &[Done]) -> Claim {
+    let told: Vec<String> = rows
+        .iter()
+        .map(|done| {
+            let ranges = done.seeds.iter().map(|trained| {
+                let fold = |start, of: fn(f64, f64) -> f64| trained.numbers.iter().copied().fold(start, of);
+                fold(f64::NEG_INFINITY, f64::max) - fold(f64::INFINITY, f64::min)
+            });
+            format!(
+                "{}: best and worst k of one seed are {} points apart; a test set of {} images alone makes a deviation of {:.2} points",
+                done.row,
+                range(ranges, |points| format!("{points:.2}")).unwrap_or_default(),
+                done.images(),
+                test_set_noise(done.mean(), done.images())
+            )
+        })
+        .collect();
+    let spread = |done: &Done| Spread::pooled(&done.over_k()).map_or(0.0, |spread| spread.ddof1);
+    Claim {
+        about: "The last bit moves the accuracy".to_owned(),
+        paper: "Perturbing the last bit changes the test accuracy significantly, as if it were another training.".to_owned(),
+        found: format!("{}.", told.join("; ")),
+        agrees: Agreement::of(rows.iter().all(|done| spread(done) > 0.0)),
+        certainty: "Sure: everything but k is the same, and the test images are the same. Whether it matters is a question of the test set's \
+                    size."
+            .to_owned(),
+    }
+}
+
+fn controls(rows: &[Done]) -> Claim {
+    let all = || rows.iter().flat_map(Done::all);
+    let red: Vec<&str> = all()
+        .filter(|trained| !trained.run.are_controls_zero() || trained.control_churn.differing > 0)
+        .map(|trained| trained.run.name.as_str())
+        .collect();
+    let steps: usize = all().map(|trained| trained.run.steps.len()).sum();
+    Claim {
+        about: "The controls stay at zero".to_owned(),
+        paper:
+            "Not in the paper. By the arithmetic k = 2 (a second k = 1 for nextafter) must not differ in a single bit."
+                .to_owned(),
+        found: match red.as_slice() {
+            [] => format!(
+                "{} over {}: 0 bits differ, 0 test images are classified differently.",
+                count(all().count() as u64, "control"),
+                count(steps as u64, "step")
+            ),
+            red => format!("Controls differ in {}: nothing here may be put down to k.", list(red)),
+        },
+        agrees: Agreement::of(red.is_empty()),
+        certainty: "Sure: every weight is compared bit by bit on the GPU after every step, and the momenta at the end."
+            .to_owned(),
+    }
+}
+
+fn churn(done: &Done) -> Option<Claim> {
+    let (k, seeds) = (done.churn_over_k()?, done.churn_over_seeds()?);
+    Some(Claim {
+        about: format!("{}: they disagree on images", done.row),
+        paper:
+            "Not in the paper. If k is as good as a seed, two k should disagree on as many test images as two seeds."
+                .to_owned(),
+        found: format!(
+            "Two k of one seed say different classes on {} % of {}, two seeds on {} %.",
+            about(k),
+            count(done.images() as u64, "test image"),
+            about(seeds)
+        ),
+        agrees: if seeds == 0.0 { Agreement::CannotTell } else { Agreement::of(k >= seeds / COMPARABLE) },
+        certainty: format!(
+            "One share of {} images is known to {:.1} points; these are means over all pairs.",
+            done.images(),
+            test_set_noise(seeds, done.images())
+        ),
+    })
+}
+
+fn onset(rows: &[Done]) -> Claim {
+    let mut delays = Vec::new();
+    let (mut never, mut n) = (0_u64, 0_u64);
+    for trained in rows.iter().flat_map(|done| &done.seeds) {
+        for replica in 1..trained.numbers.len() {
+            n += 1;
+            match trained.onset(replica) {
+                (Some(first), Some(visible)) => delays.push((visible - first) as f64),
+                _ => never += 1,
+            }
+        }
+    }
+    let steps = range(delays.iter().copied(), |steps| format!("{steps:.0}"));
+    Claim {
+        about: "It happens at the start".to_owned(),
+        paper: "The copies part within tens of iterations, long before the first epoch ends.".to_owned(),
+        found: match steps {
+            Some(steps) => format!(
+                "From the first differing bit to a relative L1 of 1 % it takes {steps} steps{}.",
+                if never > 0 { format!(" ({never} of {n} copies did not get there)") } else { String::new() }
+            ),
+            None => format!("None of {n} copies came as far as 1 %."),
+        },
+        agrees: Agreement::of(never == 0 && delays.iter().all(|steps| *steps < 100.0)),
+        certainty: format!("Sure: all {n} copies were compared after every step."),
+    }
+}
+
+fn forms(done: &Done) -> Option<Claim> {
+    let all: Vec<_> = done.seeds.first().into_iter().chain(&done.forms).collect();
+    let spreads: Vec<(&str, Spread)> =
+        all.iter().filter_map(|trained| Some((form_name(trained.form()), trained.spread()?))).collect();
+    if spreads.len() < 2 {
+        return None;
+    }
+    let told: Vec<String> = spreads.iter().map(|(name, spread)| format!("{name} {:.2}", spread.ddof1)).collect();
+    let ends: Vec<(f64, f64)> = spreads.iter().map(|(_, spread)| spread.interval()).collect();
+    let highest_low = ends.iter().map(|(low, _)| *low).fold(0.0, f64::max);
+    let lowest_high = ends.iter().map(|(_, high)| *high).fold(f64::INFINITY, f64::min);
+    Some(Claim {
+        about: format!("{}: the form does not matter", done.row),
+        paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.".to_owned(),
+        found: format!("Deviation over k at seed {} in points: {}.", all[0].seed(), told.join(", ")),
+        agrees: if highest_low <= lowest_high { Agreement::Yes } else { Agreement::No },
+        certainty: "Weak: one seed, few copies; agreement means that the 95 % intervals share a value.".to_owned(),
+    })
+}

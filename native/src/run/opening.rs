@@ -1,0 +1,227 @@
+//! From a config to a session: everything a run needs before its first step, new or gone on with.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::rc::Rc;
+
+use lastbit_core::data::Dataset;
+use lastbit_core::gpu::{AdapterChoice, Context};
+use lastbit_core::nets::Network;
+use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
+use lastbit_core::train::{
+    FlipBit, MemoryLimits, Plan, Start, State, TrainError, Trainer, Tuning, Weights, memory_estimate, plan,
+};
+use pollster::block_on;
+use serde_json::json;
+
+use super::checkpoints::Checkpoints;
+use super::folder::{INIT_FILE, RunFolder};
+use super::journal::Journal;
+use super::manifest::Manifest;
+use super::session::Session;
+use super::summary::Summary;
+use crate::failure::Failure;
+use crate::forecast::Forecast;
+use crate::progress::{Manner, RunShape, Screen};
+use crate::run_config::RunConfig;
+use crate::terminal::warn;
+use crate::{datasets, host_memory, interrupt};
+
+/// Everything that a run needs before its folder is touched.
+pub struct Prepared {
+    /// What is trained, and where its inputs come from.
+    pub config: RunConfig,
+    /// Its images.
+    pub dataset: Rc<Dataset>,
+    /// Where it runs.
+    pub context: Rc<Context>,
+    /// Its buffers.
+    pub plan: Plan,
+}
+
+impl Prepared {
+    /// With an adapter and images of its own. `memory_budget` bounds the buffers, by default what the host has left where
+    /// the adapter is the host.
+    pub fn new(config: RunConfig, memory_budget: Option<u64>) -> Result<Self, Failure> {
+        config.train.validate()?;
+        let choice = config.host.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
+        let mut context = block_on(Context::new(&choice))?;
+        let free = host_memory::budget().filter(|_| context.adapter().software);
+        let dataset = datasets::load(&config.train, config.host.data_dir.as_deref())?;
+        let planned = |total: Option<u64>| {
+            let limits = MemoryLimits { binding: context.max_binding_bytes(), total };
+            plan(&config.train, &dataset, &Tuning::default(), limits)
+        };
+        let budget = match (memory_budget, free) {
+            (None, Some(free)) => {
+                // Images, kernels and checkpoints come out of the same memory.
+                let memory = memory_estimate(&context, &mut planned(None)?, &dataset);
+                Some(free.saturating_sub(memory.host + memory.kernels))
+            }
+            (given, _) => given,
+        };
+        let plan = planned(budget)?;
+        if let Some(bytes) = budget {
+            context = context.with_memory_budget(bytes);
+        }
+        Ok(Self { config, dataset: Rc::new(dataset), context: Rc::new(context), plan })
+    }
+
+    /// On an adapter and with images that other runs use, too.
+    pub fn sharing(config: RunConfig, dataset: &Rc<Dataset>, context: &Rc<Context>) -> Result<Self, Failure> {
+        let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
+        let plan = plan(&config.train, dataset, &Tuning::default(), limits)?;
+        Ok(Self { config, dataset: Rc::clone(dataset), context: Rc::clone(context), plan })
+    }
+
+    /// What the run will take.
+    pub fn forecast(&mut self) -> Forecast<'_> {
+        Forecast::new(&self.config, &self.dataset, &self.context, &mut self.plan)
+    }
+
+    /// Claims the folder `out`, goes back to the last good checkpoint in it, and builds the trainer.
+    pub fn open(self, out: &Path) -> Result<Opened, Failure> {
+        let Prepared { config, dataset, context, mut plan } = self;
+        let manifest = Manifest::new(context.adapter(), &dataset, &mut plan);
+        let network = plan.network;
+        let folder = RunFolder::claim(out)?;
+        let mut journal = Journal::open(&folder)?;
+        let recovered = Checkpoints::of(&folder).recover(&network, &config.train, journal.last_step()?);
+        let instead = if recovered.state.is_some() { "going on from an older one" } else { "beginning anew" };
+        for line in &recovered.damaged {
+            warn(format!("{line}: {instead}"));
+        }
+        let (manifest, warning) = match (&recovered.state, Manifest::read(&folder)) {
+            (Some(state), Some(old)) => old.continued(manifest, state.step, out)?,
+            _ => (manifest, None),
+        };
+        if let Some(warning) = warning {
+            warn(warning);
+        }
+        let initial = match &recovered.state {
+            Some(_) => None,
+            None => Some(initial_weights(&network, &config)?),
+        };
+        let start = match (&recovered.state, &initial) {
+            (Some(state), _) => Start::State(state.clone()),
+            (None, Some(weights)) => Start::Weights(weights.clone()),
+            (None, None) => Start::Fresh,
+        };
+        let mut trainer = block_on(Trainer::new(context, config.train.clone(), dataset, Tuning::default(), start))
+            .map_err(|error| start_failure(error, &config))?;
+        if let Some(flip) = &config.host.flip_bit {
+            check_flip(&flip.0, trainer.total_steps())?;
+            block_on(trainer.flip_bit(flip.0.clone()))?;
+            let replica = flip.0.replica;
+            if let (Some(k), false) = (config.train.ks.get(replica), config.train.controls().contains(&replica)) {
+                warn(format!(
+                    "--flip-bit: replica {replica} (k = {k}) is no control, so no lamp will turn red; --ks 1,3,2 has one at 2"
+                ));
+            }
+        }
+
+        interrupt::install()?;
+        folder.write("config.toml", config.to_text()?.as_bytes())?;
+        manifest.write(&folder)?;
+        if let Some(weights) = &initial {
+            folder.write(INIT_FILE, &encode_weights(&network, weights, &json!({ "net": network.name })))?;
+        }
+        let mut summary = Summary::new(&config.train);
+        let saved = cut(&mut journal, &mut summary, &trainer, recovered.state.as_ref())?;
+        Ok(Opened { trainer, config, folder, journal, summary, saved })
+    }
+}
+
+/// A run that is ready for its next step.
+pub struct Opened {
+    /// The steps.
+    pub trainer: Trainer,
+    config: RunConfig,
+    folder: RunFolder,
+    journal: Journal,
+    summary: Summary,
+    saved: Option<(u64, bool)>,
+}
+
+impl Opened {
+    /// Steps that are done already.
+    pub fn first_step(&self) -> u64 {
+        self.saved.map_or(0, |(step, _)| step)
+    }
+
+    /// The session, which talks in this manner.
+    pub fn session(self, manner: Manner) -> Session {
+        let shape = RunShape {
+            ks: self.config.train.ks.clone(),
+            first_step: self.first_step(),
+            total_steps: self.trainer.total_steps(),
+        };
+        let screen = Screen::new(manner, shape, self.summary.lamp());
+        let Self { trainer, config, folder, journal, summary, saved } = self;
+        Session { trainer, config, folder, journal, summary, screen, saved }
+    }
+}
+
+fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights, Failure> {
+    let Some(path) = &config.host.init else {
+        return Ok(Weights::initial(network, config.train.seed_init.unwrap_or(config.train.seed)));
+    };
+    let remedy = format!("give a safetensors file of {}", network.name);
+    let bytes = read_bounded(path, 16 * network.parameter_count() + MOST_BESIDE_WEIGHTS)
+        .map_err(|error| Failure::file("read --init", path, &error))?;
+    let Some(bytes) = bytes else {
+        return Err(Failure::other(format!("--init: '{}' is far too long: {remedy}", path.display())));
+    };
+    let weights = decode_weights(network, &path.display().to_string(), &bytes)
+        .map_err(|error| Failure::other(format!("--init: {error}; {remedy}")))?;
+    let tensors = weights.parameters.iter().zip(&network.parameters);
+    if let Some((_, parameter)) = tensors.into_iter().find(|(values, _)| values.iter().any(|v| !v.is_finite())) {
+        let (path, name) = (path.display(), &parameter.name);
+        return Err(Failure::other(format!(
+            "--init: '{path}': tensor '{name}' has values that are not finite; {remedy}"
+        )));
+    }
+    Ok(weights)
+}
+
+/// What a state dict may hold beside the network's own tensors.
+const MOST_BESIDE_WEIGHTS: u64 = 64 << 20;
+
+/// The bytes of a file of at most `most`; `None` if it goes on.
+fn read_bounded(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}
+
+fn start_failure(error: TrainError, config: &RunConfig) -> Failure {
+    match (error, &config.host.init) {
+        (TrainError::Start(problem), Some(path)) => Failure::other(format!("--init: '{}': {problem}", path.display())),
+        (error, _) => error.into(),
+    }
+}
+
+fn check_flip(flip: &FlipBit, total_steps: u64) -> Result<(), Failure> {
+    if flip.step > total_steps {
+        let step = flip.step;
+        return Err(Failure::usage(format!(
+            "--flip-bit: there is no step {step}, the run ends after step {total_steps}"
+        )));
+    }
+    Ok(())
+}
+
+/// Cuts the files back to what `state` knows; returns the step and evaluation that are on the disk.
+fn cut(
+    journal: &mut Journal,
+    summary: &mut Summary,
+    trainer: &Trainer,
+    state: Option<&State>,
+) -> Result<Option<(u64, bool)>, Failure> {
+    let step = state.map_or(0, |state| state.step);
+    // A run that was made longer loses the evaluation at its former end, so that it equals one that was as long from the
+    // start.
+    let is_evaluated = state.is_some_and(|state| state.evaluated) && trainer.is_evaluated_after(step);
+    journal.cut(step, is_evaluated, |line| summary.see_line(line))?;
+    Ok(state.map(|_| (step, is_evaluated)))
+}
