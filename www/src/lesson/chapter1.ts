@@ -47,7 +47,7 @@ function exhibit(stage: Stage): Exhibit {
   const row = h("div", { class: "bit-row", "data-testid": "bit-row" });
   for (const { name, className, from, to } of FIELDS) {
     const group = h("div", { class: `bit-group ${className}`, role: "group", "aria-label": name });
-    for (let bit = from; bit >= to; bit--) {
+    for (let bit: number = from; bit >= to; bit--) {
       const label = bit === 0 ? "last bit" : name === "sign" ? "sign bit" : `${name} bit ${bit - to}`;
       const one = button("0", () => set(bits ^ (1 << bit)), { class: "bit", "data-testid": `bit-${bit}`, "aria-label": label });
       buttons[bit] = one;

@@ -1,26 +1,27 @@
-// Plays a recorded run: the same events as the engine's, at a speed that one can follow, forwards and backwards.
-import type { EngineEvent } from "../messages";
+// Plays a recorded run: what components read of a live session, at a speed that one can follow, forwards and backwards.
+import { cancelFrame, inNextFrame } from "../frame";
+import type { Opened } from "../messages";
+import { RunRecord } from "../run/record";
+import type { Component, RunSource } from "../run/session";
 import { type Recording, stepsOf } from "./format";
 
 const STEPS_PER_SECOND = 12;
 
-/** What the plots listen to: a live engine or a player. */
-export interface Source {
-  on(listener: (event: EngineEvent) => void): () => void;
-  start(): void;
-  pause(): void;
-  step(): void;
-  close(): void;
-}
-
-/** A recorded run as a source of events. Nothing is told before {@link Player.seek} or {@link Player.start}. */
-export class Player implements Source {
-  private readonly listeners = new Set<(event: EngineEvent) => void>();
+/** A recorded run that shows itself in components, as a session does. */
+export class Player implements RunSource {
+  record: RunRecord;
+  readonly opened: Opened;
+  private readonly components = new Set<Component>();
   private timer: ReturnType<typeof setInterval> | undefined;
-  private opened = false;
   private at = 0;
+  private readonly draw = (): void => {
+    for (const component of this.components) component.update(this);
+  };
 
-  constructor(private readonly recording: Recording) {}
+  constructor(readonly recording: Recording) {
+    this.opened = recording.opened;
+    this.record = this.start0();
+  }
 
   /** The last step that is shown. */
   get position(): number {
@@ -31,67 +32,78 @@ export class Player implements Source {
     return this.recording.rows.length;
   }
 
-  on(listener: (event: EngineEvent) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+  get running(): boolean {
+    return this.timer !== undefined;
   }
 
-  private tell(event: EngineEvent): void {
-    for (const listener of [...this.listeners]) listener(event);
+  get finished(): boolean {
+    return this.at === this.length;
   }
 
-  private tellState(): void {
-    this.tell({ kind: "state", running: this.timer !== undefined, finished: this.at === this.length });
+  /** Shows the run in `component`. */
+  add<C extends Component>(component: C): C {
+    this.components.add(component);
+    this.changed();
+    return component;
   }
 
   /** Plays from here, or from the beginning if this is the end. */
   start(): void {
-    if (this.timer !== undefined) return;
-    if (!this.opened || this.at === this.length) this.seek(0);
+    if (this.running) return;
+    if (this.finished) this.seek(0);
     this.timer = setInterval(() => {
-      this.advance(this.at + 1);
-      if (this.at === this.length) this.pause();
+      this.seek(this.at + 1);
+      if (this.finished) this.pause();
     }, 1000 / STEPS_PER_SECOND);
-    this.tellState();
+    this.changed();
   }
 
+  /** Stops where it is. */
   pause(): void {
     clearInterval(this.timer);
     this.timer = undefined;
-    this.tellState();
+    this.changed();
   }
 
+  /** One step more. */
   step(): void {
     this.pause();
-    if (!this.opened) this.seek(0);
-    if (this.at < this.length) this.advance(this.at + 1);
-    this.tellState();
+    this.seek(this.at + 1);
   }
 
-  /** Shows the run as it was after `step` steps. Going back tells the run anew from its start. */
+  /** Shows the run as it was after `step` steps. */
   seek(step: number): void {
     const to = Math.min(Math.max(Math.round(step), 0), this.length);
-    if (!this.opened || to < this.at) {
-      this.opened = true;
+    if (to < this.at) {
       this.at = 0;
-      this.tell(this.recording.opened);
-      for (const tensors of this.recording.tensors) if (tensors.step === 0) this.tell(tensors);
+      this.record = this.start0();
     }
-    if (to > this.at) this.advance(to);
-    this.tellState();
-  }
-
-  private advance(to: number): void {
-    const from = this.at;
-    const isNew = ({ step }: { step: number }) => step > from && step <= to;
+    const isNew = ({ step: of }: { step: number }): boolean => of > this.at && of <= to;
+    const { rows, layers, tensors, epochs } = this.recording;
+    if (to > this.at) this.record.addSteps(stepsOf(rows.slice(this.at, to)));
+    layers.filter(isNew).forEach((event) => this.record.addLayers(event));
+    this.record.tensors = tensors.filter(isNew).at(-1) ?? this.record.tensors;
+    this.record.epochs.push(...epochs.filter(isNew));
     this.at = to;
-    this.tell(stepsOf(this.recording.rows.slice(from, to)));
-    const { layers, tensors, epochs } = this.recording;
-    for (const event of [...layers.filter(isNew), ...tensors.filter(isNew), ...epochs.filter(isNew)]) this.tell(event);
+    this.changed();
   }
 
+  /** Ends it and its components. */
   close(): void {
     clearInterval(this.timer);
-    this.listeners.clear();
+    cancelFrame(this.draw);
+    for (const component of this.components) component.close?.();
+    this.components.clear();
+  }
+
+  /** The record before the first step. */
+  private start0(): RunRecord {
+    const record = new RunRecord(this.recording.opened);
+    record.tensors = this.recording.tensors.find(({ step }) => step === 0);
+    return record;
+  }
+
+  private changed(): void {
+    inNextFrame(this.draw);
   }
 }
