@@ -1,6 +1,7 @@
 // node www/recorded/record.mjs LASTBIT [NAME...]: trains the runs of runs.mjs with the native trainer and writes each as one
 // compact file into www/public/recorded/, for browsers without WebGPU. LASTBIT is the program, CIFAR-10 lies where it looks
-// for it (or in --data-dir of $LASTBIT_FLAGS). The format is that of www/src/recorded/format.ts.
+// for it (or in --data-dir of $LASTBIT_FLAGS). $LASTBIT_RUNS is a folder to keep the run folders in; what is done there is
+// not done again. The format is that of www/src/recorded/format.ts.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,8 +42,10 @@ function tensorsOf(path) {
   );
 }
 
-/** Bits of one tensor in all replicas: the first as it is, the others xor the first, byte 3 of all, then byte 2, ...: */
-/** equal bytes stand together, which is what gzip shortens. */
+/**
+ * Bits of one tensor in all replicas: the first as it is, the others xor the first, byte 3 of all, then byte 2, ...: equal
+ * bytes stand together, which is what gzip shortens.
+ */
 function packed(tensors) {
   const first = tensors[0];
   const parts = tensors.map((bytes, replica) => {
@@ -63,7 +66,8 @@ const short = (value, digits = 4) => (value === null ? null : Number(value.toPre
 const all = (values, digits) => values.map((value) => short(value, digits));
 
 function record(program, { name, title, flags, watch, snapshots }) {
-  const folder = mkdtempSync(join(tmpdir(), "lastbit-record-"));
+  const kept = process.env.LASTBIT_RUNS;
+  const folder = kept === undefined ? mkdtempSync(join(tmpdir(), "lastbit-record-")) : join(kept, name);
   try {
     const weights = train(program, flags, snapshots, folder);
     const lines = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
@@ -121,7 +125,7 @@ function record(program, { name, title, flags, watch, snapshots }) {
     writeFileSync(join(OUT, `${name}.json.gz`), bytes);
     console.log(`${name}: ${lines.length} lines, ${(bytes.length / 1024).toFixed(1)} KiB`);
   } finally {
-    rmSync(folder, { recursive: true });
+    if (kept === undefined) rmSync(folder, { recursive: true });
   }
 }
 
