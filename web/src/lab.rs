@@ -1,13 +1,14 @@
 //! A run in a browser: it is opened from a config, advanced in small pieces between the worker's messages, and told what
 //! to change. The step loop is the core's; nothing here computes.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use lastbit_core::data::{Dataset, checkerboard, synthetic};
-use lastbit_core::gpu::{AdapterChoice, Context};
+use lastbit_core::data::{Arrived, Dataset, Parcel, checkerboard, synthetic};
+use lastbit_core::gpu::{AdapterChoice, Context, GpuError};
 use lastbit_core::nets::NetKind;
-use lastbit_core::train::{DatasetKind, FlipBit, Peek, Start, TrainConfig, Trainer, Tuning};
+use lastbit_core::train::{DatasetKind, FlipBit, Peek, PeekRange, Start, TrainConfig, TrainError, Trainer, Tuning};
 use serde_json::json;
 use wasm_bindgen::prelude::*;
 use web_time::Instant;
@@ -23,9 +24,11 @@ const PEEK_EVERY: Duration = Duration::from_millis(250);
 #[derive(Default)]
 pub struct Lab {
     context: Option<Rc<Context>>,
-    synthetic: Option<Rc<Dataset>>,
+    parcel: Parcel,
+    /// Data sets that were asked for.
+    datasets: HashMap<DatasetKind, Rc<Dataset>>,
     trainer: Option<Trainer>,
-    watched: Vec<usize>,
+    watched: Vec<PeekRange>,
     peek: Option<Peek>,
     /// Of the step that the newest peek is of.
     peeked: Option<(Instant, u64)>,
@@ -57,7 +60,8 @@ impl Lab {
         let end = Instant::now() + Duration::from_secs_f64(milliseconds / 1000.0);
         let mut events = Events::default();
         loop {
-            let progress = self.trainer()?.advance().await.map_err(Fault::from)?;
+            let progress = self.trainer()?.advance().await;
+            let progress = progress.map_err(|error| self.failed(error))?;
             events.add(progress.events);
             events.finished = progress.finished;
             self.look(&mut events).await?;
@@ -75,7 +79,8 @@ impl Lab {
         let begun = self.trainer()?.begun();
         let mut events = Events::default();
         while self.trainer()?.begun() == begun && !events.finished {
-            let progress = self.trainer()?.advance().await.map_err(Fault::from)?;
+            let progress = self.trainer()?.advance().await;
+            let progress = progress.map_err(|error| self.failed(error))?;
             events.add(progress.events);
             events.finished = progress.finished;
         }
@@ -98,27 +103,63 @@ impl Lab {
         Ok(self.trainer()?.set_lr(lr).map_err(Fault::from)? as f64)
     }
 
-    /// Flips the last bit of one element of one parameter of one replica after the next step; returns that step.
+    /// Flips the last bit of one element of one parameter of one replica after `step`, or after the next step; returns
+    /// which one that is.
     ///
     /// # Errors
     /// No such tensor, element or replica, or the GPU.
-    pub async fn flip_bit(&mut self, tensor: String, index: u32, replica: usize) -> Result<f64, JsValue> {
+    pub async fn flip_bit(
+        &mut self,
+        tensor: String,
+        index: u32,
+        replica: usize,
+        step: Option<f64>,
+    ) -> Result<f64, JsValue> {
         let trainer = self.trainer()?;
-        let step = trainer.begun() + 1;
+        let step = step.map_or(trainer.begun() + 1, |step| step as u64);
         trainer.flip_bit(FlipBit { tensor, index, step, replica }).await.map_err(Fault::from)?;
         Ok(step as f64)
     }
 
-    /// Chooses the parameters that [`Events::peeked`] brings, by name; those that the network does not have are ignored.
+    /// Chooses what [`Events::peeked`] brings: names of parameters, first elements and numbers of elements.
     ///
     /// # Errors
-    /// There is no run.
-    pub fn watch(&mut self, names: Vec<String>) -> Result<(), JsValue> {
+    /// There is no run, or no such element.
+    pub fn watch(&mut self, names: Vec<String>, firsts: &[u32], counts: &[u32]) -> Result<(), JsValue> {
         let parameters = &self.trainer()?.network().parameters;
-        let position = |name: &String| parameters.iter().position(|parameter| parameter.name == *name);
-        self.watched = names.iter().filter_map(position).collect();
+        let range = |((name, &first), &count): ((&String, &u32), &u32)| {
+            let parameter = parameters.iter().position(|parameter| parameter.name == *name)?;
+            let end = first.checked_add(count)?;
+            (count > 0 && end <= parameters[parameter].elements()).then_some(PeekRange { parameter, first, count })
+        };
+        let ranges: Option<Vec<_>> = names.iter().zip(firsts).zip(counts).map(range).collect();
+        self.watched = ranges.ok_or_else(|| Fault::config(format!("there are no such elements of {names:?}")))?;
         (self.peek, self.peeked) = (None, None);
         Ok(())
+    }
+
+    /// Takes a file of a data set in, or an archive. Returns a JSON array of what it holds: `dataset`, `file`, `items`.
+    ///
+    /// # Errors
+    /// A file that is cut off, damaged or of no data set.
+    pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<String, JsValue> {
+        let arrived = self.parcel.add(name, bytes).map_err(Fault::from)?;
+        let told = arrived
+            .iter()
+            .map(|Arrived { dataset, file, items }| json!({ "dataset": dataset, "file": file, "items": items }));
+        let told = serde_json::Value::Array(told.collect()).to_string();
+        for kind in [DatasetKind::Cifar10, DatasetKind::FashionMnist] {
+            if arrived.iter().any(|file| file.dataset == kind.to_string()) {
+                self.datasets.remove(&kind);
+            }
+        }
+        Ok(told)
+    }
+
+    /// What of a data set is still missing before it can be trained on; `undefined` for nothing.
+    #[must_use]
+    pub fn missing(&self, dataset: &str) -> Option<String> {
+        self.parcel.missing(dataset).map(str::to_owned)
     }
 
     /// Ends the run and gives its memory back.
@@ -133,12 +174,25 @@ impl Lab {
         self.trainer.as_mut().ok_or_else(|| Fault::config("there is no run"))
     }
 
+    /// A lost device takes everything on it along; the next run gets a new one.
+    fn failed(&mut self, error: TrainError) -> Fault {
+        if matches!(error, TrainError::Gpu(GpuError::DeviceLost(_))) {
+            self.close();
+            self.context = None;
+        }
+        error.into()
+    }
+
     async fn make(&mut self, config: &str) -> Result<String, Fault> {
         let started = Instant::now();
         let config: TrainConfig = serde_json::from_str(config).map_err(Fault::config)?;
         config.validate().map_err(Fault::config)?;
         self.close();
         let dataset = self.dataset(&config)?;
+        // Lost while nothing ran.
+        if self.context.as_ref().is_some_and(|context| context.check().is_err()) {
+            self.context = None;
+        }
         let context = match &self.context {
             Some(context) => Rc::clone(context),
             None => Rc::clone(self.context.insert(Rc::new(Context::new(&AdapterChoice::Best).await?))),
@@ -170,20 +224,26 @@ impl Lab {
     }
 
     fn dataset(&mut self, config: &TrainConfig) -> Result<Rc<Dataset>, Fault> {
-        match (config.dataset, config.net) {
-            (DatasetKind::Synthetic, NetKind::OneLayer) => Ok(Rc::new(checkerboard::dataset(checkerboard::SIDE))),
-            (DatasetKind::Synthetic, _) => {
-                let (seed, train, test) = synthetic::SET;
-                Ok(Rc::clone(self.synthetic.get_or_insert_with(|| Rc::new(synthetic::dataset(seed, train, test)))))
-            }
-            (kind, _) => Err(Fault::data(format!("there are no files of {kind} yet: drop them on the page"))),
+        if (config.dataset, config.net) == (DatasetKind::Synthetic, NetKind::OneLayer) {
+            return Ok(Rc::new(checkerboard::dataset(checkerboard::SIDE)));
         }
+        if let Some(dataset) = self.datasets.get(&config.dataset) {
+            return Ok(Rc::clone(dataset));
+        }
+        let dataset = match config.dataset {
+            DatasetKind::Synthetic => {
+                let (seed, train, test) = synthetic::SET;
+                synthetic::dataset(seed, train, test)
+            }
+            kind => self.parcel.dataset(&kind.to_string())?,
+        };
+        Ok(Rc::clone(self.datasets.entry(config.dataset).or_insert(Rc::new(dataset))))
     }
 
     /// Waits for what is under way, and for the watched parameters as they are now.
     async fn finish(&mut self, mut events: Events) -> Result<Events, JsValue> {
-        let settled = self.trainer()?.settle().await.map_err(Fault::from)?;
-        events.add(settled);
+        let settled = self.trainer()?.settle().await;
+        events.add(settled.map_err(|error| self.failed(error))?);
         self.look(&mut events).await?;
         if self.peeked.is_none_or(|(_, step)| self.trainer.as_ref().is_some_and(|trainer| trainer.step() != step)) {
             self.peeked = None;

@@ -1,29 +1,23 @@
 // The engine: a typed client of the worker that trains. Commands go in, events come out; nothing here blocks the page.
-import type { Command, Config, DataFile, EngineEvent, FlipBit } from "./messages";
+import type { Command, Config, DataFile, EngineEvent, FlipBit, WatchedRange } from "./messages";
 
 type Listener = (event: EngineEvent) => void;
 
 /** A worker with the core in it, and at most one run. */
 export class Engine {
-  private worker: Worker;
+  private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "lastbit" });
   private run = 0;
   private readonly listeners = new Set<Listener>();
 
   constructor() {
-    this.worker = this.startWorker();
-  }
-
-  private startWorker(): Worker {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "lastbit" });
-    worker.onmessage = ({ data }: MessageEvent<{ run: number; event: EngineEvent }>) => {
-      if (worker === this.worker && data.run === this.run) this.tell(data.event);
+    this.worker.onmessage = ({ data }: MessageEvent<{ run: number; event: EngineEvent }>) => {
+      if (data.run === this.run || data.event.kind === "data") this.tell(data.event);
     };
-    worker.onerror = (event) => {
+    this.worker.onerror = (event) => {
       event.preventDefault();
-      if (worker !== this.worker) return;
-      this.tell({ kind: "error", fault: "load", message: event.message || "the worker did not load: reload the page" });
+      const message = `${event.message || "the worker did not load"}: reload the page`;
+      this.tell({ kind: "error", fault: "load", message });
     };
-    return worker;
   }
 
   private tell(event: EngineEvent): void {
@@ -46,7 +40,7 @@ export class Engine {
     this.send({ kind: "open", run: this.run, config });
   }
 
-  /** Hands over files of a data set; a run that needs them is opened after. `data` or `error` follows. */
+  /** Hands over files of data sets, or archives, which a run that needs them opens after. `data` or `error` follows. */
   data(files: DataFile[]): void {
     this.send({ kind: "data", files }, files.map(({ bytes }) => bytes));
   }
@@ -76,15 +70,9 @@ export class Engine {
     this.send({ kind: "flip-bit", flip });
   }
 
-  /** Reads these parameters of all replicas every now and then, beside the step loop. */
-  watch(tensors: string[]): void {
-    this.send({ kind: "watch", tensors });
-  }
-
-  /** A new worker in place of one whose device is lost. The data sets that it held are gone with it. */
-  restart(): void {
-    this.worker.terminate();
-    this.worker = this.startWorker();
+  /** Reads these weights of all replicas every now and then, beside the step loop. */
+  watch(ranges: WatchedRange[]): void {
+    this.send({ kind: "watch", ranges });
   }
 
   /** Ends the worker. */

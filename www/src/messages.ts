@@ -9,11 +9,19 @@ export interface DataFile {
   bytes: ArrayBuffer;
 }
 
-/** One bit to flip: the fault injector of core. */
+/** One bit to flip: the fault injector of core. Without a step it is flipped after the next one. */
 export interface FlipBit {
   tensor: string;
   index: number;
   replica: number;
+  step?: number;
+}
+
+/** Elements of a parameter that are watched, row-major. */
+export interface WatchedRange {
+  tensor: string;
+  first: number;
+  count: number;
 }
 
 /** From the page. `run` counts the runs of an engine; what concerns an older one is ignored. */
@@ -22,7 +30,7 @@ export type Command =
   | { kind: "start" | "pause" | "step" | "close" }
   | { kind: "set-lr"; lr: number }
   | { kind: "flip-bit"; flip: FlipBit }
-  | { kind: "watch"; tensors: string[] }
+  | { kind: "watch"; ranges: WatchedRange[] }
   | { kind: "data"; files: DataFile[] };
 
 /** A parameter of the network. */
@@ -80,11 +88,18 @@ export interface Epoch {
   testAccuracy: (number | null)[];
 }
 
-/** Bits of watched tensors after a step, `[R][elements]` each. */
+/** Bits of the watched ranges after a step, `[R][count]` each. */
 export interface Tensors {
   kind: "tensors";
   step: number;
-  values: Record<string, Uint32Array<ArrayBuffer>>;
+  ranges: (WatchedRange & { bits: Uint32Array })[];
+}
+
+/** Files of data sets that have arrived, and what their data sets still lack. */
+export interface Data {
+  kind: "data";
+  files: { dataset: string; file: string; items: number }[];
+  missing: Record<string, string | undefined>;
 }
 
 /** What can go wrong, as far as the page reacts to it differently. */
@@ -100,5 +115,5 @@ export type EngineEvent =
   | { kind: "state"; running: boolean; finished: boolean }
   | { kind: "changed"; what: "lr"; step: number; lr: number }
   | { kind: "changed"; what: "flip-bit"; step: number; flip: FlipBit }
-  | { kind: "data"; dataset: string; train: number; test: number }
+  | Data
   | { kind: "error"; fault: Fault; message: string };

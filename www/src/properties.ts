@@ -87,8 +87,22 @@ export const PROPERTIES: readonly Property[] = [
   { key: "flip-bit", label: "Flipped bit", kind: { type: "text" }, place: "hidden", native: "", page: "" },
 ];
 
-/** Sizes that keep a software adapter lively, in place of the page's defaults. */
-export const SOFTWARE: Values = { "batch-size": "4" };
+/** What suits a network: its sizes on a GPU, or on a software adapter, where they keep the page lively. */
+export function preset(net: string, software: boolean): Values {
+  if (net === "one-layer") {
+    // The paper's: one image, plain gradient descent, a weight decay that the step size can just bear.
+    return {
+      "dataset": "synthetic", "width": "1", "batch-size": "1", "lr": "0.01", "momentum": "0", "weight-decay": "20",
+      "epochs": "100000", "eval-every": "0",
+    };
+  }
+  const page = Object.fromEntries(
+    ["width", "batch-size", "lr", "momentum", "weight-decay", "epochs", "eval-every"].map((key) => [key, property(key).page]),
+  );
+  if (!software) return page;
+  const width = /^resnet(8|14|20)$/.test(net) ? "0.5" : "0.25";
+  return { ...page, width, "batch-size": "4", "test-limit": "16" };
+}
 
 const byKey = new Map(PROPERTIES.map((property) => [property.key, property]));
 

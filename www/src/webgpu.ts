@@ -3,8 +3,8 @@
 /** Why there is no WebGPU. */
 export type Reason = "insecure" | "unsupported" | "blocked";
 
-/** What was found. */
-export type Support = { ok: true } | { ok: false; reason: Reason; why: string; remedy: string };
+/** What was found. `software`: the processor does the work of a GPU. */
+export type Support = { ok: true; software: boolean } | { ok: false; reason: Reason; why: string; remedy: string };
 
 /** Asks the browser. `?webgpu=off` in the address of the page pretends that there is none, to see the page without it. */
 export async function webgpuSupport(): Promise<Support> {
@@ -31,7 +31,8 @@ export async function webgpuSupport(): Promise<Support> {
         "chrome://gpu or about:support tells what is blocked.",
     };
   }
-  return { ok: true };
+  const { isFallbackAdapter, architecture, description } = adapter.info;
+  return { ok: true, software: isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(`${architecture} ${description}`) };
 }
 
 /** What to do in a browser without WebGPU, by its name. */

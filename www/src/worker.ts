@@ -2,7 +2,7 @@
 // in it waits for a frame. Commands are followed one after the other, between two pieces of work.
 import init, { Lab, type Events } from "../pkg/lastbit_web";
 import wasmUrl from "../pkg/lastbit_web_bg.wasm?url";
-import type { Command, EngineEvent, Fault, Layers, Epoch, Opened, Tensors } from "./messages";
+import type { Command, DataFile, EngineEvent, Fault, Layers, Epoch, Opened, Tensors, WatchedRange, Data } from "./messages";
 
 /** Milliseconds of work between two looks at the commands, and between two messages to the page. */
 const SLICE_MS = 25;
@@ -12,9 +12,7 @@ let run = 0;
 let isOpen = false;
 let running = false;
 let replicas = 1;
-/** Elements of each parameter by name, and the names that are watched. */
-let sizes = new Map<string, number>();
-let watched: string[] = [];
+let watched: WatchedRange[] = [];
 /** Everything that touches the core waits for what came before: one call at a time. */
 let tail: Promise<void> = Promise.resolve();
 
@@ -29,9 +27,16 @@ function tellState(finished = false): void {
 const FAULTS: readonly string[] = ["config", "data", "device-lost", "out-of-memory", "gpu"] satisfies Fault[];
 
 function fail(error: unknown): void {
-  running = false;
   const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
-  tell({ kind: "error", fault: FAULTS.includes(name) ? (name as Fault) : "gpu", message });
+  if (name === "RuntimeError") {
+    // A panic: its place is in the console, and nothing can be called any more.
+    tell({ kind: "error", fault: "load", message: `the core stopped (${message}): reload the page` });
+  } else {
+    tell({ kind: "error", fault: FAULTS.includes(name) ? (name as Fault) : "gpu", message });
+  }
+  // A refused command or file is no reason to stop a run.
+  if (isOpen && (name === "config" || name === "data")) return;
+  running = isOpen = false;
   tellState();
 }
 
@@ -62,14 +67,13 @@ function pass(events: Events): boolean {
 }
 
 function tensors(step: number, bits: Uint32Array): Tensors {
-  const values: Tensors["values"] = {};
   let at = 0;
-  for (const name of watched) {
-    const length = replicas * (sizes.get(name) ?? 0);
-    values[name] = bits.slice(at, at + length);
-    at += length;
-  }
-  return { kind: "tensors", step, values };
+  const ranges = watched.map((range) => {
+    const start = at;
+    at += range.count * replicas;
+    return { ...range, bits: bits.subarray(start, at) };
+  });
+  return { kind: "tensors", step, ranges };
 }
 
 /** Works until paused or finished. Each slice is queued anew, so that commands get their turn. */
@@ -101,11 +105,20 @@ async function open(config: Extract<Command, { kind: "open" }>): Promise<void> {
   run = config.run;
   const opened = JSON.parse(await (await core()).open(JSON.stringify(config.config))) as Opened;
   replicas = opened.ks.length;
-  sizes = new Map(opened.tensors.map(({ name, shape }) => [name, shape.reduce((a, b) => a * b, 1)]));
   watched = [];
   isOpen = true;
   tell(opened);
   tellState();
+}
+
+async function addFiles(files: DataFile[]): Promise<void> {
+  const here = await core();
+  const arrived: Data["files"] = [];
+  for (const { name, bytes } of files) {
+    arrived.push(...(JSON.parse(here.add_file(name, new Uint8Array(bytes))) as Data["files"]));
+  }
+  const missing = Object.fromEntries(arrived.map(({ dataset }) => [dataset, here.missing(dataset)]));
+  tell({ kind: "data", files: arrived, missing });
 }
 
 function follow(command: Command): Promise<void> | void {
@@ -117,7 +130,7 @@ function follow(command: Command): Promise<void> | void {
       lab?.close();
       return;
     case "data":
-      return core().then(() => undefined);
+      return addFiles(command.files);
   }
   if (lab === undefined || !isOpen) return;
   const here = lab;
@@ -141,12 +154,16 @@ function follow(command: Command): Promise<void> | void {
     case "flip-bit": {
       const { flip } = command;
       return here
-        .flip_bit(flip.tensor, flip.index, flip.replica)
+        .flip_bit(flip.tensor, flip.index, flip.replica, flip.step)
         .then((step) => tell({ kind: "changed", what: "flip-bit", step, flip }));
     }
     case "watch":
-      watched = command.tensors.filter((name) => sizes.has(name));
-      here.watch(watched);
+      watched = command.ranges;
+      here.watch(
+        watched.map(({ tensor }) => tensor),
+        Uint32Array.from(watched, ({ first }) => first),
+        Uint32Array.from(watched, ({ count }) => count),
+      );
       return;
   }
 }

@@ -146,6 +146,31 @@ pub enum DataError {
         /// Its number of labels.
         labels: usize,
     },
+    /// A packed file that does not unpack.
+    #[error("{file} does not unpack ({reason}): it is cut off or damaged, download it again")]
+    Packed {
+        /// File name.
+        file: String,
+        /// What the unpacker says.
+        reason: String,
+    },
+    /// A file that belongs to no data set.
+    #[error(
+        "{file} is no file of a known data set: give cifar-10-binary.tar.gz, the .bin files in it, or Fashion-MNIST's files such \
+         as train-images-idx3-ubyte.gz"
+    )]
+    Unknown {
+        /// File name.
+        file: String,
+    },
+    /// Files of a data set that are still to come.
+    #[error("{name} is not complete: {missing} is missing")]
+    Missing {
+        /// Data set.
+        name: String,
+        /// File names.
+        missing: String,
+    },
     /// No file to train on.
     #[error("{name}: there is no training file, give at least one of {expected}")]
     NoTrainingFile {

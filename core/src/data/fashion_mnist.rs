@@ -35,6 +35,28 @@ impl File {
         self.header_bytes + self.items as usize * self.item_bytes
     }
 
+    /// The number of items of a file with these bytes.
+    ///
+    /// # Errors
+    /// A file that is cut off, damaged or something else.
+    pub fn count(&self, file: &str, bytes: &[u8]) -> Result<usize, DataError> {
+        Ok(self.items(file, bytes)?.len() / self.item_bytes)
+    }
+
+    /// The first items of a checked file of the same kind, as many as the complete file has.
+    pub(super) fn first(&self, (name, bytes): &(String, Vec<u8>)) -> (String, Vec<u8>) {
+        let items = ((bytes.len() - self.header_bytes) / self.item_bytes).min(self.items as usize);
+        let mut bytes = bytes[..self.header_bytes + items * self.item_bytes].to_vec();
+        bytes[4..8].copy_from_slice(&(items as u32).to_be_bytes());
+        (name.clone(), bytes)
+    }
+
+    /// True if the file begins as this one does.
+    #[must_use]
+    pub fn is_like(&self, bytes: &[u8]) -> bool {
+        bytes.starts_with(&self.magic.to_be_bytes())
+    }
+
     /// The items of a file with these bytes, one after the other. Fewer items than in the complete file are fine.
     fn items<'a>(&self, file: &str, bytes: &'a [u8]) -> Result<&'a [u8], DataError> {
         let name = || file.to_owned();

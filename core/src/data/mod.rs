@@ -3,6 +3,7 @@
 mod error;
 mod foreign;
 mod image_set;
+mod parcel;
 
 pub mod augment;
 pub mod checkerboard;
@@ -13,4 +14,5 @@ pub mod synthetic;
 
 pub use error::DataError;
 pub use image_set::{Dataset, ImageSet, Normalization};
+pub use parcel::{Arrived, Parcel};
 pub use sampler::Sampler;

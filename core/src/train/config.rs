@@ -9,7 +9,7 @@ use crate::ops::Activation;
 use crate::ops::sgd::Perturbation;
 
 /// Which images to train on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
     /// CIFAR-10, binary version.

@@ -22,7 +22,7 @@ mod transfer;
 pub use config::{ConfigError, DatasetKind, LrChange, MAX_K, TrainConfig};
 pub use estimate::{Estimate, MemoryEstimate, RunLength, estimate, memory as memory_estimate};
 pub use events::{EpochEvent, Event, LayersEvent, StepEvent};
-pub use peek::Peek;
+pub use peek::{Peek, PeekRange};
 pub use plan::{BatchSizes, Chunk, MemoryLimits, Plan, Tuning, UploadLayout};
 pub use profile::StepTimes;
 pub(crate) use profile::median;

@@ -18,26 +18,38 @@ impl Peek {
     }
 }
 
+/// Some elements of a parameter, row-major.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeekRange {
+    /// Position in the network's parameters.
+    pub parameter: usize,
+    /// First element.
+    pub first: u32,
+    /// Number of elements, at least one.
+    pub count: u32,
+}
+
 impl Trainer {
-    /// Begins to copy parameters (at least one, by their position in the network) of all replicas, as they are after the last
-    /// step that was begun. [`Trainer::take_peek`] hardly waits once that step is told ([`Trainer::step`]).
+    /// Begins to copy ranges (at least one, inside their parameters) of all replicas, as they are after the last step that
+    /// was begun. [`Trainer::take_peek`] hardly waits once that step is told ([`Trainer::step`]).
     #[must_use]
-    pub fn peek(&self, parameters: &[usize]) -> Peek {
-        let stride = u64::from(self.network.parameter_stride) * 4;
-        let mut ranges = Vec::new();
-        for tensor in parameters.iter().map(|&parameter| &self.network.parameters[parameter]) {
+    pub fn peek(&self, ranges: &[PeekRange]) -> Peek {
+        let stride = self.network.parameter_stride;
+        let mut copies = Vec::new();
+        for range in ranges {
+            let start = self.network.parameters[range.parameter].offset + range.first;
             for chunk in &self.plan.chunks {
-                let offset = |r: usize| r as u64 * stride + u64::from(tensor.offset) * 4;
-                let bytes = u64::from(tensor.elements()) * 4;
-                ranges.extend((0..chunk.replicas.len()).map(|r| (chunk.parameters, offset(r), bytes)));
+                let offset = |r: u32| u64::from(r * stride + start) * 4;
+                let replicas = 0..chunk.replicas.len() as u32;
+                copies.extend(replicas.map(|r| (chunk.parameters, offset(r), u64::from(range.count) * 4)));
             }
         }
         let submitter = Submitter::new(&self.context);
-        let pending = self.readback.capture_all(&self.context, submitter, &self.buffers, &ranges);
+        let pending = self.readback.capture_all(&self.context, submitter, &self.buffers, &copies);
         Peek { step: self.submitted, pending }
     }
 
-    /// What [`Trainer::peek`] began to copy: the bits of one parameter after the other, each `[R][elements]`.
+    /// What [`Trainer::peek`] began to copy: the bits of one range after the other, each `[R][count]`.
     ///
     /// # Errors
     /// The GPU.

@@ -1,60 +1,228 @@
-// The lab: one run with everything to see and to change.
-import { button, h, setText } from "../dom";
+// The lab: one run with everything to see and to change. What is chosen is in the address; a change makes a new run at
+// once, but for the learning rate, which changes the run that goes on.
+import { button, h } from "../dom";
+import type { EngineEvent, FlipBit } from "../messages";
 import { openWithoutWebgpu } from "../no_webgpu";
-import { plain } from "../numbers";
-import { defaults, fromQuery, toQuery, type Values } from "../properties";
+import { defaults, fromQuery, preset, toQuery, type Values } from "../properties";
 import { linkTo, showLink } from "../router";
+import { Bits } from "../run/bits";
 import { divergencePlot, lossPlot } from "../run/curves";
+import { Filters } from "../run/filters";
+import { Heatmap } from "../run/heatmap";
 import { Lamp } from "../run/lamp";
 import { Readout } from "../run/readout";
 import { Session } from "../run/session";
 import type { Route, View } from "../view";
 import { webgpuSupport } from "../webgpu";
+import { Actions } from "./actions";
+import { Controls } from "./controls";
+import { DataPanel } from "./data";
+import { FlipButton, flipText, parseFlip } from "./flip";
+import { LearningRate } from "./learning_rate";
+import { Problem } from "./problem";
+import { Share } from "./share";
+import "./lab.css";
 
 /** Opens the lab, or the page that explains why there is none. */
 export async function open(route: Route): Promise<View> {
   const support = await webgpuSupport();
-  return support.ok ? openLab(route) : openWithoutWebgpu(support);
+  return support.ok ? new Lab(route, support.software) : openWithoutWebgpu(support);
 }
 
-function openLab(route: Route): View {
-  const session = new Session();
-  const step = h("output", { "data-testid": "step" }, "0");
-  const error = h("p", { class: "notice error", "data-testid": "error", role: "alert", hidden: true });
-  const adapter = h("span", { class: "note", "data-testid": "adapter" });
-  const plots = [divergencePlot(), lossPlot()];
-  const start = button("Start", () => session.start(), { class: "primary", "data-testid": "start" });
-  const pause = button("Pause", () => session.pause(), { "data-testid": "pause" });
-  const single = button("Single step", () => session.step(), { "data-testid": "single-step" });
-  const reset = button("Reset", () => session.open(session.values), { "data-testid": "reset" });
-  const lamp = session.add(new Lamp());
-  const readout = session.add(new Readout());
-  plots.forEach((plot) => session.add(plot));
-  const element = h(
-    "div",
-    { class: "page wide" },
-    h("h1", { class: "hidden" }, "Lab"),
-    error,
-    h("div", { class: "toolbar" }, start, pause, single, reset, h("span", {}, "step ", step), adapter),
-    lamp.element,
-    readout.element,
-    ...plots.map(({ element }) => element),
-  );
-  session.add({
-    element,
-    update: () => {
-      setText(step, plain(session.record?.lastStep() ?? 0));
-      setText(adapter, session.opened?.adapter.name ?? "");
-      error.hidden = session.error === undefined;
-      setText(error, session.error?.message ?? "");
-    },
-  });
-  const openValues = ({ query }: Route): void => {
-    const values: Values = fromQuery(query, defaults()).values;
-    showLink(linkTo("lab", toQuery(values)));
+class Lab implements View {
+  readonly element: HTMLElement;
+  private readonly session = new Session();
+  private values: Values;
+  private readonly divergence = this.session.add(divergencePlot());
+  private readonly loss = this.session.add(lossPlot());
+  private readonly problem = new Problem(() => this.restart());
+  private readonly main = new Controls("main", ["lr"], (key, text) => this.change(key, text));
+  private readonly more = new Controls("more", [], (key, text) => this.change(key, text));
+  private readonly lr = new LearningRate((lr) => this.changeLr(lr));
+  private readonly share = new Share(() => this.session.record, this.divergence);
+  private readonly data = new DataPanel(this.session, (message) => this.problem.show("data", message));
+  private readonly pin = button("Pin curves", () => this.togglePin(), { "data-testid": "pin", "aria-pressed": "false" });
+
+  constructor(
+    route: Route,
+    private readonly software: boolean,
+  ) {
+    this.values = this.valuesOf(route);
+    this.session.onEvent = (event) => this.hear(event);
+    this.element = this.layout();
+    this.openRun(true);
+  }
+
+  navigate(route: Route): void {
+    this.values = this.valuesOf(route);
+    this.openRun(true);
+  }
+
+  close(): void {
+    this.data.close();
+    this.session.close();
+  }
+
+  private layout(): HTMLElement {
+    const { session } = this;
+    const add = session.add.bind(session);
+    const bits = add(new Bits(() => session.watch()));
+    return h(
+      "div",
+      { class: "page wide lab" },
+      h("h1", { class: "hidden" }, "Lab"),
+      this.problem.element,
+      add(new Actions(session, () => this.reset())).element,
+      add(new Lamp()).element,
+      h(
+        "div",
+        { class: "columns" },
+        h(
+          "div",
+          { class: "side" },
+          h("section", { class: "panel" }, h("h2", {}, "Run"), this.lr.element, this.main.element),
+          h("details", { class: "panel" }, h("summary", {}, "More"), this.more.element),
+          this.data.element,
+          this.share.element,
+        ),
+        h(
+          "div",
+          { class: "main" },
+          this.divergence.element,
+          h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element),
+          add(new Readout()).element,
+          h("div", { class: "plot-grid" }, this.loss.element, add(new Heatmap()).element),
+          h("div", { class: "plot-grid" }, add(new Filters()).element, bits.element),
+        ),
+      ),
+    );
+  }
+
+  /** The values of an address. What it leaves open suits its network and this adapter; then the address says it all. */
+  private valuesOf({ query }: Route): Values {
+    const net = query.get("net") ?? defaults()["net"]!;
+    const { values, problems } = fromQuery(query, defaults(preset(net, this.software)));
+    if (problems.length > 0) this.problem.show("config", `The address: ${problems.join("; ")}. The usual value is used instead.`);
+    else this.problem.clear();
+    return values;
+  }
+
+  /** Opens the run of `values`, and starts it. */
+  private openRun(start: boolean): void {
+    const { values, session } = this;
+    this.showValues();
     session.open(values);
-    session.start();
-  };
-  openValues(route);
-  return { element, navigate: openValues, close: () => session.close() };
+    const flip = parseFlip(values["flip-bit"] ?? "");
+    if (flip !== undefined) session.flipBit(flip);
+    if (start) session.start();
+  }
+
+  private showValues(): void {
+    showLink(linkTo("lab", toQuery(this.values)));
+    this.main.show(this.values);
+    this.more.show(this.values);
+    this.share.show(this.values);
+    this.lr.show(this.rate());
+  }
+
+  /** The learning rate of the newest change. */
+  private rate(): number {
+    const last = (this.values["lr-changes"] ?? "").split(":").at(-1);
+    return Number(last || this.values["lr"]);
+  }
+
+  /** The values without what was done to the run: its learning rate is the one that it ended with, and no bit is flipped. */
+  private untouched(): Values {
+    return { ...this.values, "lr": String(this.rate()), "lr-changes": "", "flip-bit": "" };
+  }
+
+  private change(key: string, text: string): void {
+    const suited = key === "net" ? preset(text, this.software) : {};
+    this.values = { ...this.untouched(), ...suited, [key]: text };
+    if (key === "net" && text !== "one-layer" && this.session.values["net"] === "one-layer") this.values["width"] = suited["width"] ?? "1";
+    this.problem.clear();
+    void this.openWithData();
+  }
+
+  /** Opens the run; a data set whose files are not here yet is looked for on the host first. */
+  private async openWithData(): Promise<void> {
+    const dataset = this.values["dataset"]!;
+    if (dataset !== "synthetic" && !this.arrived.has(dataset)) {
+      await this.data.fetchFromHost(dataset).catch((error) => this.problem.show("data", String(error)));
+    }
+    this.openRun(this.session.running || this.session.finished || this.session.error !== undefined);
+  }
+
+  /** Data sets that are complete. */
+  private readonly arrived = new Set<string>();
+
+  private changeLr(lr: number): void {
+    if ((this.session.record?.lastStep() ?? 0) > 0 && !this.session.finished) {
+      this.session.setLr(lr);
+    } else {
+      this.values = { ...this.untouched(), lr: String(lr) };
+      this.openRun(this.session.running);
+    }
+  }
+
+  private reset(): void {
+    this.values = this.untouched();
+    this.problem.clear();
+    this.openRun(false);
+  }
+
+  /** After a fault: the run anew, beside what it had recorded. */
+  private restart(): void {
+    if (this.session.record !== undefined) this.setPin(true);
+    this.problem.clear();
+    this.openRun(true);
+  }
+
+  private togglePin(): void {
+    this.setPin(this.pin.getAttribute("aria-pressed") !== "true");
+  }
+
+  private setPin(isOn: boolean): void {
+    const record = isOn ? this.session.record : undefined;
+    for (const plot of [this.divergence, this.loss]) plot.pin(record);
+    this.pin.setAttribute("aria-pressed", String(record !== undefined));
+    this.session.changed();
+  }
+
+  private hear(event: EngineEvent): void {
+    switch (event.kind) {
+      case "error":
+        this.problem.show(event.fault, event.message);
+        return;
+      case "data":
+        this.data.show(event);
+        for (const [dataset, missing] of Object.entries(event.missing)) if (missing === undefined) this.useData(dataset);
+        return;
+      case "changed":
+        this.keep(event);
+        return;
+    }
+  }
+
+  /** Writes into the address what was done to the run, so that the link does it again. */
+  private keep(event: Extract<EngineEvent, { kind: "changed" }>): void {
+    if (event.what === "flip-bit") {
+      this.values = { ...this.values, "flip-bit": flipText(event.flip as FlipBit, event.step) };
+    } else {
+      const before = (this.values["lr-changes"] ?? "").split(",").filter((change) => change !== "" && Number(change.split(":")[0]) < event.step);
+      this.values = { ...this.values, "lr-changes": [...before, `${event.step}:${event.lr}`].join() };
+    }
+    this.session.values = this.values;
+    this.showValues();
+  }
+
+  /** Trains on a data set that has just become complete. */
+  private useData(dataset: string): void {
+    this.arrived.add(dataset);
+    this.problem.clear();
+    const net = this.values["net"] === "one-layer" ? "resnet8" : this.values["net"]!;
+    const suited = net === this.values["net"] ? {} : preset(net, this.software);
+    this.values = { ...this.untouched(), ...suited, net, dataset };
+    this.openRun(true);
+  }
 }

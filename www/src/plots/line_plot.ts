@@ -91,9 +91,14 @@ export class LinePlot {
     inNextFrame(this.draw);
   }
 
-  /** The plot as it is on screen, on the page's background; `undefined` while there is none. */
+  /** The plot as it is on screen, without a background; `undefined` while there is none. */
   canvas(): HTMLCanvasElement | undefined {
     return this.plot?.ctx.canvas;
+  }
+
+  /** What is drawn. */
+  curves(): readonly Curve[] {
+    return this.data.curves;
   }
 
   /** Ends it. */

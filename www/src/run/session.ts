@@ -2,7 +2,7 @@
 // the commands; components are drawn at most once a frame, when something changed.
 import { Engine } from "../engine";
 import { cancelFrame, inNextFrame } from "../frame";
-import type { EngineEvent, Fault, FlipBit, Opened } from "../messages";
+import type { EngineEvent, Fault, FlipBit, Opened, WatchedRange } from "../messages";
 import { config, type Values } from "../properties";
 import { RunRecord } from "./record";
 
@@ -18,8 +18,13 @@ export interface RunSource {
 export interface Component {
   element: HTMLElement;
   update(source: RunSource): void;
+  /** The weights that it shows. */
+  ranges?(opened: Opened): WatchedRange[];
   close?(): void;
 }
+
+/** Over how long the speed is taken. */
+const SPEED_MS = 3000;
 
 /** A run on this machine's GPU. */
 export class Session implements RunSource {
@@ -30,6 +35,8 @@ export class Session implements RunSource {
   running = false;
   finished = false;
   error: { fault: Fault; message: string } | undefined;
+  /** Arrival of the newest steps: milliseconds and step. */
+  private arrivals: [time: number, step: number][] = [];
   /** Hears every event after the session has taken it in. */
   onEvent: (event: EngineEvent) => void = () => undefined;
   private readonly components = new Set<Component>();
@@ -54,8 +61,23 @@ export class Session implements RunSource {
     this.error = undefined;
     this.finished = this.running = false;
     this.opened = this.record = undefined;
+    this.arrivals = [];
     this.engine.open(config(values));
     this.changed();
+  }
+
+  /** Steps a second over the last seconds; `undefined` while nothing runs. */
+  stepsPerSecond(): number | undefined {
+    const [first, last] = [this.arrivals[0], this.arrivals.at(-1)];
+    if (!this.running || first === undefined || last === undefined || last[0] <= first[0]) return undefined;
+    return ((last[1] - first[1]) / (last[0] - first[0])) * 1000;
+  }
+
+  /** Asks for the weights that components show, again when they show others. */
+  watch(): void {
+    const { opened } = this;
+    if (opened === undefined) return;
+    this.engine.watch([...this.components].flatMap((component) => component.ranges?.(opened) ?? []));
   }
 
   /** Starts; without effect while running. */
@@ -101,9 +123,12 @@ export class Session implements RunSource {
       case "opened":
         this.opened = event;
         this.record = new RunRecord(event);
+        this.watch();
         break;
       case "steps":
         this.record?.addSteps(event);
+        this.arrivals.push([performance.now(), this.record?.lastStep() ?? 0]);
+        if (this.arrivals.length > 2 && this.arrivals.at(-1)![0] - this.arrivals[1]![0] > SPEED_MS) this.arrivals.shift();
         break;
       case "layers":
         this.record?.addLayers(event);
@@ -115,6 +140,7 @@ export class Session implements RunSource {
         if (this.record) this.record.tensors = event;
         break;
       case "state":
+        if (event.running !== this.running) this.arrivals = [];
         this.running = event.running;
         this.finished = event.finished;
         break;

@@ -1,0 +1,252 @@
+//! Files of data sets as people have them: packed or not, one by one or all at once, in any order. A file is known by its
+//! name and its first bytes, and checked when it arrives.
+
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+
+use super::cifar10::{self, FILE_BYTES, TEST_FILE, TRAIN_FILES};
+use super::{DataError, Dataset, fashion_mnist};
+
+/// What one file may unpack to: more than any data set takes.
+const MOST_BYTES: usize = 8 * FILE_BYTES;
+
+type NamedBytes = (String, Vec<u8>);
+
+/// Files that have arrived.
+#[derive(Clone, Debug, Default)]
+pub struct Parcel {
+    cifar10: [Option<NamedBytes>; 6],
+    fashion_mnist: [Option<NamedBytes>; 4],
+}
+
+/// A file of a data set that has arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// `cifar10` or `fashion-mnist`.
+    pub dataset: &'static str,
+    /// The file's name.
+    pub file: &'static str,
+    /// Images or labels in it.
+    pub items: usize,
+}
+
+impl Parcel {
+    /// Takes a file in, or every file of an archive; one that is there already is replaced.
+    ///
+    /// # Errors
+    /// A file that is cut off, damaged or of no data set.
+    pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<Vec<Arrived>, DataError> {
+        let (name, bytes) = unpacked(name, bytes)?;
+        if is_tar(&bytes) { self.add_archive(&name, &bytes) } else { Ok(vec![self.add_file(&name, bytes)?]) }
+    }
+
+    fn add_archive(&mut self, name: &str, bytes: &[u8]) -> Result<Vec<Arrived>, DataError> {
+        let broken = |error: std::io::Error| DataError::Packed { file: name.to_owned(), reason: error.to_string() };
+        let mut arrived = Vec::new();
+        for entry in tar::Archive::new(bytes).entries().map_err(broken)? {
+            let mut entry = entry.map_err(broken)?;
+            let member = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let is_wanted = TRAIN_FILES.iter().chain([&TEST_FILE]).any(|file| last_part(&member) == *file);
+            if entry.header().entry_type().is_file() && is_wanted {
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes).map_err(broken)?;
+                arrived.push(self.add_file(&member, bytes)?);
+            }
+        }
+        if arrived.is_empty() {
+            return Err(DataError::Unknown { file: name.to_owned() });
+        }
+        Ok(arrived)
+    }
+
+    fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<Arrived, DataError> {
+        if let Some(place) = TRAIN_FILES.iter().chain([&TEST_FILE]).position(|file| last_part(name) == *file) {
+            let items = cifar10::parse(name, &bytes)?.len();
+            self.cifar10[place] = Some((name.to_owned(), bytes));
+            return Ok(Arrived { dataset: "cifar10", file: TRAIN_FILES.get(place).unwrap_or(&TEST_FILE), items });
+        }
+        let Some(place) = fashion_place(last_part(name), &bytes) else {
+            return Err(DataError::Unknown { file: name.to_owned() });
+        };
+        let file = &fashion_mnist::FILES[place];
+        let items = file.count(name, &bytes)?;
+        self.fashion_mnist[place] = Some((name.to_owned(), bytes));
+        Ok(Arrived { dataset: "fashion-mnist", file: file.name, items })
+    }
+
+    /// The first file without which there is no data set called `name`.
+    #[must_use]
+    pub fn missing(&self, name: &str) -> Option<&'static str> {
+        let [images, labels, ..] = &self.fashion_mnist;
+        match name {
+            "cifar10" if self.cifar10[..TRAIN_FILES.len()].iter().all(Option::is_none) => Some(TRAIN_FILES[0]),
+            "fashion-mnist" if images.is_none() => Some(fashion_mnist::FILES[0].name),
+            "fashion-mnist" if labels.is_none() => Some(fashion_mnist::FILES[1].name),
+            _ => None,
+        }
+    }
+
+    /// The data set called `name`. CIFAR-10 takes some of its training files; where one of the test files is missing, the
+    /// training images stand in.
+    ///
+    /// # Errors
+    /// Files that are missing, or contradict each other.
+    pub fn dataset(&self, name: &str) -> Result<Dataset, DataError> {
+        let lacking = |missing: &str| DataError::Missing { name: name.to_owned(), missing: missing.to_owned() };
+        if let Some(file) = self.missing(name) {
+            return Err(lacking(file));
+        }
+        match (name, &self.fashion_mnist) {
+            ("cifar10", _) => {
+                let (train, test) = self.cifar10.split_at(TRAIN_FILES.len());
+                let train: Vec<NamedBytes> = train.iter().flatten().cloned().collect();
+                let test = test.iter().flatten().chain(&train).next();
+                cifar10::dataset(&train, test.ok_or_else(|| lacking(TEST_FILE))?)
+            }
+            ("fashion-mnist", [Some(train_images), Some(train_labels), test_images, test_labels]) => {
+                let [.., of_images, of_labels] = &fashion_mnist::FILES;
+                let test = match (test_images, test_labels) {
+                    (Some(images), Some(labels)) => [images.clone(), labels.clone()],
+                    _ => [of_images.first(train_images), of_labels.first(train_labels)],
+                };
+                let [test_images, test_labels] = test;
+                fashion_mnist::dataset(&[train_images.clone(), train_labels.clone(), test_images, test_labels])
+            }
+            _ => Err(lacking("every file")),
+        }
+    }
+}
+
+/// The place in Fashion-MNIST's files, by kind (first bytes, else name) and part (name).
+fn fashion_place(name: &str, bytes: &[u8]) -> Option<usize> {
+    let part = match name {
+        _ if name.contains("train") => 0,
+        _ if name.contains("t10k") || name.contains("test") => 2,
+        _ => return None,
+    };
+    let [images, labels, ..] = &fashion_mnist::FILES;
+    if images.is_like(bytes) || (name.contains("images") && !labels.is_like(bytes)) {
+        Some(part)
+    } else if labels.is_like(bytes) || name.contains("labels") {
+        Some(part + 1)
+    } else {
+        None
+    }
+}
+
+fn last_part(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// The tar format's mark.
+fn is_tar(bytes: &[u8]) -> bool {
+    bytes.get(257..).is_some_and(|rest| rest.starts_with(b"ustar"))
+}
+
+/// The file without gzip around it, if there is one.
+fn unpacked(name: &str, bytes: Vec<u8>) -> Result<NamedBytes, DataError> {
+    if !bytes.starts_with(b"\x1f\x8b") {
+        return Ok((name.to_owned(), bytes));
+    }
+    let broken = |reason: String| DataError::Packed { file: name.to_owned(), reason };
+    let mut unpacked = Vec::new();
+    let mut decoder = GzDecoder::new(bytes.as_slice()).take(MOST_BYTES as u64 + 1);
+    decoder.read_to_end(&mut unpacked).map_err(|error| broken(error.to_string()))?;
+    if unpacked.len() > MOST_BYTES {
+        return Err(broken(format!("it unpacks to more than {MOST_BYTES} bytes")));
+    }
+    let inner = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".tgz")).unwrap_or(name);
+    Ok((inner.to_owned(), unpacked))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::data::cifar10::RECORD_BYTES;
+
+    fn idx(labels: &[u8]) -> [Vec<u8>; 2] {
+        let word = |word: usize| (word as u32).to_be_bytes().to_vec();
+        let pixels = vec![7; labels.len() * 784];
+        let images = [word(0x0803), word(labels.len()), word(28), word(28), pixels].concat();
+        [images, [word(0x0801), word(labels.len()), labels.to_vec()].concat()]
+    }
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn tar_of(members: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, bytes) in members {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            builder.append_data(&mut header, path, *bytes).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn idx_files_come_in_any_order_and_packing() {
+        let mut parcel = Parcel::default();
+        let [images, labels] = idx(&[1, 2, 3]);
+        let arrived = parcel.add("some/train-labels-idx1-ubyte.gz", gz(&labels)).unwrap();
+        assert_eq!(arrived, [Arrived { dataset: "fashion-mnist", file: "train-labels-idx1-ubyte", items: 3 }]);
+        let error = parcel.dataset("fashion-mnist").unwrap_err().to_string();
+        assert_eq!(error, "fashion-mnist is not complete: train-images-idx3-ubyte is missing");
+        // As some people rename it.
+        parcel.add("train-images.idx3-ubyte", images).unwrap();
+        let alone = parcel.dataset("fashion-mnist").unwrap();
+        assert_eq!((alone.train.labels.as_slice(), &alone.test), ([1, 2, 3].as_slice(), &alone.train));
+        let [images, labels] = idx(&[4]);
+        parcel.add("t10k-images-idx3-ubyte", images).unwrap();
+        parcel.add("t10k-labels-idx1-ubyte", labels).unwrap();
+        assert_eq!(parcel.dataset("fashion-mnist").unwrap().test.labels, [4]);
+    }
+
+    #[test]
+    fn an_archive_brings_its_files() {
+        let record = |label: u8| [&[label], [9; RECORD_BYTES - 1].as_slice()].concat();
+        let members = [
+            ("cifar-10-batches-bin/readme.html", b"<html>".as_slice()),
+            ("cifar-10-batches-bin/data_batch_2.bin", &record(2)),
+            ("cifar-10-batches-bin/data_batch_1.bin", &record(1)),
+        ];
+        let mut parcel = Parcel::default();
+        let arrived = parcel.add("cifar-10-binary.tar.gz", gz(&tar_of(&members))).unwrap();
+        assert_eq!(arrived.iter().map(|a| a.file).collect::<Vec<_>>(), ["data_batch_2.bin", "data_batch_1.bin"]);
+        let data = parcel.dataset("cifar10").unwrap();
+        assert_eq!((data.train.labels.as_slice(), data.test.labels.as_slice()), ([1, 2].as_slice(), [1].as_slice()));
+        parcel.add("test_batch.bin", record(5)).unwrap();
+        assert_eq!(parcel.dataset("cifar10").unwrap().test.labels, [5]);
+        assert!(parcel.dataset("imagenet").is_err());
+    }
+
+    #[test]
+    fn damage_is_told_when_a_file_arrives() {
+        let [images, labels] = idx(&[1, 2]);
+        let mut cut = gz(&images);
+        cut.truncate(cut.len() / 2);
+        let message = |name: &str, bytes: &[u8]| Parcel::default().add(name, bytes.to_vec()).unwrap_err().to_string();
+        for (name, bytes, expected) in [
+            ("train-images-idx3-ubyte.gz", cut.as_slice(), "train-images-idx3-ubyte.gz does not unpack"),
+            (
+                "train-images-idx3-ubyte",
+                &images[..1000],
+                "train-images-idx3-ubyte has 1000 bytes, but its header promises",
+            ),
+            ("train-images-idx3-ubyte", b"\0\0\0\0 neither images nor labels", "train-images-idx3-ubyte begins with"),
+            ("t10k-labels-idx1-ubyte", &[labels, vec![0]].concat(), "t10k-labels-idx1-ubyte has 11 bytes"),
+            ("data_batch_1.bin", &[1, 2, 3], "data_batch_1.bin has 3 bytes"),
+            ("holiday.jpg", b"\xff\xd8\xff", "holiday.jpg is no file of a known data set"),
+            ("a.tar", &tar_of(&[("a/b.txt", b"b")]), "a.tar is no file of a known data set"),
+            ("bomb.gz", &gz(&vec![0; MOST_BYTES + 1]), "bomb.gz does not unpack (it unpacks to more than"),
+        ] {
+            assert!(message(name, bytes).starts_with(expected), "{}", message(name, bytes));
+        }
+    }
+}

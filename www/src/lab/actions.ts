@@ -1,0 +1,50 @@
+// What one does with a run: start, pause, step, reset; and beside it the step, the speed and the adapter.
+import { button, h, setText } from "../dom";
+import { count, rate } from "../numbers";
+import type { Component, RunSource, Session } from "../run/session";
+
+/** The row of actions. `start` and `pause` are two buttons, and either does nothing when it has nothing to do. */
+export class Actions implements Component {
+  private readonly step = h("output", { "data-testid": "step", "aria-live": "off" }, "0");
+  private readonly speed = h("span", { class: "note speed" });
+  private readonly adapter = h("span", { "data-testid": "adapter" });
+  private readonly about = h("span", { class: "note" });
+  private readonly startButton: HTMLButtonElement;
+  private readonly pauseButton: HTMLButtonElement;
+  readonly element: HTMLElement;
+
+  constructor(
+    private readonly session: Session,
+    reset: () => void,
+  ) {
+    this.startButton = button("Start", () => session.start(), { "data-testid": "start" });
+    this.pauseButton = button("Pause", () => session.pause(), { "data-testid": "pause" });
+    this.element = h(
+      "div",
+      { class: "toolbar actions" },
+      this.startButton,
+      this.pauseButton,
+      button("Single step", () => session.step(), { "data-testid": "single-step" }),
+      button("Reset", reset, { "data-testid": "reset" }),
+      h("span", { class: "count" }, "Step ", this.step),
+      this.speed,
+      h("span", { class: "spacer" }),
+      h("span", { class: "note" }, this.adapter, this.about),
+    );
+  }
+
+  update({ record, opened, running, finished }: RunSource): void {
+    this.startButton.classList.toggle("primary", !running);
+    this.pauseButton.classList.toggle("primary", running);
+    setText(this.step, String(record?.lastStep() ?? 0));
+    const speed = this.session.stepsPerSecond();
+    setText(this.speed, finished ? "finished" : speed !== undefined ? `${rate(speed)} steps/s` : running ? "running" : opened ? "paused" : "");
+    setText(this.adapter, opened === undefined ? "" : opened.adapter.name || "unnamed adapter");
+    setText(
+      this.about,
+      opened === undefined
+        ? "compiling"
+        : `${opened.adapter.software ? ", a software adapter: the processor does the work" : ""} · ${count(opened.parameters)} parameters`,
+    );
+  }
+}

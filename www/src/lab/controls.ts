@@ -1,0 +1,78 @@
+// The controls of a run, made from the table of properties. A change that makes sense is told at once.
+import { h } from "../dom";
+import { problem, PROPERTIES, type Property, type Values } from "../properties";
+
+/** Hears that `key` is to have another value. */
+export type OnChange = (key: string, text: string) => void;
+
+/** Fields for the properties of one place. */
+export class Controls {
+  readonly element: HTMLElement;
+  private readonly inputs = new Map<string, HTMLInputElement | HTMLSelectElement>();
+
+  constructor(place: Property["place"], except: readonly string[], onChange: OnChange) {
+    const shown = PROPERTIES.filter((property) => property.place === place && !except.includes(property.key));
+    this.element = h("div", { class: "fields" }, ...shown.map((property) => this.field(property, onChange)));
+  }
+
+  /** Shows these values; the field that is being edited is left alone. */
+  show(values: Values): void {
+    for (const [key, input] of this.inputs) {
+      if (input === document.activeElement && input.getAttribute("aria-invalid") === "true") continue;
+      write(input, values[key] ?? "");
+      input.removeAttribute("aria-invalid");
+      input.setCustomValidity("");
+    }
+  }
+
+  private field(property: Property, onChange: OnChange): HTMLElement {
+    const { key, label, hint } = property;
+    const input = inputOf(property);
+    const tell = (): void => {
+      const text = read(input);
+      const wrong = problem(property, text);
+      input.toggleAttribute("aria-invalid", false);
+      input.setCustomValidity(wrong === undefined ? "" : `${label} ${wrong}`);
+      if (wrong === undefined) return onChange(key, text);
+      input.setAttribute("aria-invalid", "true");
+      input.reportValidity();
+    };
+    input.addEventListener("change", tell);
+    input.dataset["testid"] = key;
+    this.inputs.set(key, input);
+    const name = h("span", {}, label, hint === undefined ? undefined : h("small", { class: "unit" }, hint));
+    return property.kind.type === "flag"
+      ? h("label", { class: "field check" }, input, name)
+      : h("label", { class: "field" }, name, input);
+  }
+}
+
+function inputOf({ kind }: Property): HTMLInputElement | HTMLSelectElement {
+  switch (kind.type) {
+    case "choice":
+      return h("select", {}, ...kind.options.map(([value, text]) => h("option", { value }, text)));
+    case "flag":
+      return h("input", { type: "checkbox" });
+    case "number":
+    case "integer":
+      return h("input", { type: "text", inputmode: kind.type === "integer" ? "numeric" : "decimal", autocomplete: "off", spellcheck: "false" });
+    default:
+      return h("input", { type: "text", autocomplete: "off", spellcheck: "false" });
+  }
+}
+
+function read(input: HTMLInputElement | HTMLSelectElement): string {
+  return input.type === "checkbox" ? String((input as HTMLInputElement).checked) : input.value.trim().replaceAll(/\s*,\s*/g, ",");
+}
+
+function write(input: HTMLInputElement | HTMLSelectElement, text: string): void {
+  if (input.type === "checkbox") {
+    (input as HTMLInputElement).checked = text === "true";
+    return;
+  }
+  // A value from an address that is not in the list, such as resnet32, joins it.
+  if (input instanceof HTMLSelectElement && ![...input.options].some(({ value }) => value === text)) {
+    input.append(h("option", { value: text }, text));
+  }
+  if (input.value !== text) input.value = text;
+}

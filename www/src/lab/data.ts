@@ -1,0 +1,84 @@
+// Images of one's own: files that are dropped or chosen are read here and go to the worker, never over the network. Where
+// the host has a folder data/ beside the page, with a list of its files, they come from there.
+import { button, h, setText } from "../dom";
+import { count } from "../numbers";
+import type { Data, DataFile } from "../messages";
+import type { Session } from "../run/session";
+
+/** More than the largest file of a known data set. */
+const MOST_BYTES = 400 * 2 ** 20;
+
+/** The panel, and files dropped anywhere on the page. */
+export class DataPanel {
+  private readonly status = h("p", { class: "hint", "data-testid": "data-status", role: "status" });
+  private readonly input = h("input", { type: "file", multiple: true, class: "hidden", "data-testid": "files", "aria-label": "Files of a data set" });
+  private readonly zone: HTMLElement;
+  readonly element: HTMLElement;
+  private readonly end = new AbortController();
+
+  constructor(
+    private readonly session: Session,
+    private readonly onError: (message: string) => void,
+  ) {
+    this.zone = h(
+      "div",
+      { class: "drop" },
+      h("p", {}, "Drop cifar-10-binary.tar.gz, or Fashion-MNIST's four .gz files, anywhere on the page. They stay on this machine."),
+      button("Choose files", () => this.input.click()),
+      this.input,
+    );
+    this.element = h("section", { class: "panel" }, h("h2", {}, "Your images"), this.zone, this.status);
+    this.input.addEventListener("change", () => {
+      void this.take([...(this.input.files ?? [])]);
+      this.input.value = "";
+    });
+    const { signal } = this.end;
+    addEventListener("dragover", (event) => (event.preventDefault(), this.zone.classList.add("over")), { signal });
+    addEventListener("dragleave", () => this.zone.classList.remove("over"), { signal });
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      this.zone.classList.remove("over");
+      void this.take([...(event.dataTransfer?.files ?? [])]);
+    }, { signal });
+  }
+
+  /** Says what arrived. */
+  show({ files, missing }: Data): void {
+    const words = files.map(({ file, items }) => `${file}: ${count(items)}`).join("; ");
+    const lacks = Object.values(missing).filter((file) => file !== undefined);
+    setText(this.status, `${words}${lacks.length === 0 ? ". Ready." : `. Still missing: ${lacks.join(", ")}.`}`);
+  }
+
+  /** Fetches the files of `dataset` from the host's folder; false if it has none. */
+  async fetchFromHost(dataset: string): Promise<boolean> {
+    const index: unknown = await fetch("./data/index.json").then((response) => response.json(), () => []);
+    const wanted = dataset === "cifar10" ? /cifar|data_batch|test_batch/ : /ubyte/;
+    const names = Array.isArray(index) ? index.filter((name) => typeof name === "string" && wanted.test(name)) : [];
+    if (names.length === 0) return false;
+    setText(this.status, `Fetching ${names.join(", ")} from this host`);
+    const files = names.map(async (name: string): Promise<DataFile> => {
+      const response = await fetch(`./data/${name}`);
+      if (!response.ok) throw new Error(`data/${name}: the host says ${response.status}`);
+      return { name, bytes: await response.arrayBuffer() };
+    });
+    this.session.engine.data(await Promise.all(files));
+    return true;
+  }
+
+  close(): void {
+    this.end.abort();
+  }
+
+  private async take(files: File[]): Promise<void> {
+    if (files.length === 0) return;
+    const large = files.find(({ size }) => size > MOST_BYTES);
+    if (large !== undefined) return this.onError(`${large.name} is larger than any data set here: drop CIFAR-10 or Fashion-MNIST`);
+    setText(this.status, "Reading");
+    try {
+      const read = files.map(async (file): Promise<DataFile> => ({ name: file.name, bytes: await file.arrayBuffer() }));
+      this.session.engine.data(await Promise.all(read));
+    } catch (error) {
+      this.onError(`a dropped file cannot be read (${String(error)}): drop it again`);
+    }
+  }
+}

@@ -1,0 +1,58 @@
+// The learning rate: a number and a slider of decades. While a run goes on it changes the run itself; typing is taken up
+// after a pause, the slider when it is let go.
+import { h } from "../dom";
+
+/** Decades of the slider. */
+const [LOW, HIGH] = [-5, 1];
+const TYPING_MS = 500;
+
+/** The control. */
+export class LearningRate {
+  private readonly number = h("input", { type: "text", inputmode: "decimal", autocomplete: "off", "data-testid": "lr" });
+  private readonly slider = h("input", { type: "range", min: LOW, max: HIGH, step: 0.05, "aria-label": "Learning rate, slider" });
+  readonly element = h(
+    "div",
+    { class: "field slider" },
+    h("label", { class: "field" }, h("span", {}, "Learning rate", h("small", { class: "unit" }, "also while it runs")), this.number),
+    this.slider,
+  );
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private told = Number.NaN;
+
+  constructor(private readonly onChange: (lr: number) => void) {
+    this.number.addEventListener("input", () => {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.typed(), TYPING_MS);
+    });
+    this.number.addEventListener("change", () => this.typed());
+    this.slider.addEventListener("input", () => (this.number.value = String(this.slid())));
+    this.slider.addEventListener("change", () => this.tell(this.slid()));
+  }
+
+  /** Shows `lr`, unless the field is being edited. */
+  show(lr: number): void {
+    this.told = lr;
+    if (document.activeElement !== this.number) this.number.value = String(lr);
+    if (document.activeElement !== this.slider || !this.slider.matches(":active")) this.slider.value = String(Math.log10(lr));
+    this.slider.setAttribute("aria-valuetext", String(lr));
+  }
+
+  private slid(): number {
+    return Number((10 ** Number(this.slider.value)).toPrecision(2));
+  }
+
+  private typed(): void {
+    clearTimeout(this.timer);
+    const lr = Number(this.number.value);
+    const isGood = this.number.value.trim() !== "" && lr > 0 && lr < Infinity;
+    if (isGood) this.number.removeAttribute("aria-invalid");
+    else this.number.setAttribute("aria-invalid", "true");
+    if (isGood) this.tell(lr);
+  }
+
+  private tell(lr: number): void {
+    if (lr === this.told) return;
+    this.told = lr;
+    this.onChange(lr);
+  }
+}

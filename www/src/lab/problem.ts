@@ -1,0 +1,45 @@
+// What went wrong, with the way out. What the run has recorded stays on screen.
+import { button, h, setText } from "../dom";
+import type { Fault } from "../messages";
+
+const REMEDIES: Partial<Record<Fault, string>> = {
+  "device-lost": "The curves stay. Restart begins the run anew on a new device; the old curves are pinned.",
+  "out-of-memory": "Choose a smaller network, batch or width, or fewer k, and restart.",
+  "gpu": "Restart tries again.",
+};
+
+/** The notice. */
+export class Problem {
+  private readonly message = h("span", { "data-testid": "error" });
+  private readonly remedy = h("p", {});
+  private readonly restart: HTMLButtonElement;
+  readonly element: HTMLElement;
+
+  constructor(restart: () => void) {
+    this.restart = button("Restart", restart, { "data-testid": "restart" });
+    const dismiss = button("Dismiss", () => this.clear(), { class: "quiet" });
+    this.element = h(
+      "div",
+      { class: "notice error", role: "alert", hidden: true },
+      h("p", {}, this.message),
+      this.remedy,
+      h("div", { class: "toolbar" }, this.restart, dismiss),
+    );
+  }
+
+  /** Shows a fault. */
+  show(fault: Fault, message: string): void {
+    setText(this.message, message);
+    const remedy = REMEDIES[fault];
+    setText(this.remedy, remedy ?? "");
+    this.remedy.hidden = remedy === undefined;
+    this.restart.hidden = fault === "data" || fault === "config" || fault === "load";
+    this.element.hidden = false;
+  }
+
+  /** Hides it. */
+  clear(): void {
+    this.element.hidden = true;
+    setText(this.message, "");
+  }
+}

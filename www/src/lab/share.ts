@@ -1,0 +1,89 @@
+// A run to take away: its address, the command that makes it natively, its numbers, its picture, its config.
+import { button, h, setText } from "../dom";
+import { STEP_COLUMNS } from "../messages";
+import { commandLine, toml, toQuery, type Values } from "../properties";
+import { linkTo } from "../router";
+import { colour } from "../style/theme";
+import { idOf } from "../run/replicas";
+import type { RunRecord } from "../run/record";
+import type { RunPlot } from "../run/curves";
+
+/** The panel. */
+export class Share {
+  private readonly command = h("code", { "data-testid": "command" });
+  private readonly note = h("p", { class: "hint", role: "status" });
+  readonly element: HTMLElement;
+  private values: Values = {};
+
+  constructor(record: () => RunRecord | undefined, plot: RunPlot) {
+    const actions = [
+      button("Copy link", () => this.copy(location.href.split("#")[0] + linkTo("lab", toQuery(this.values)), "Link copied")),
+      button("CSV", () => save("lastbit.csv", "text/csv", csv(record())), { "data-testid": "csv" }),
+      button("PNG", () => void picture(plot).then((blob) => blob && saveBlob("lastbit.png", blob)), { "data-testid": "png" }),
+      button("Config", () => save("config.toml", "application/toml", toml(this.values)), { "data-testid": "config" }),
+    ];
+    this.element = h(
+      "section",
+      { class: "panel" },
+      h("h2", {}, "Take it along"),
+      h("p", { class: "note" }, "The same run on the command line:"),
+      h("div", { class: "copy" }, h("pre", {}, this.command), button("Copy", () => this.copy(this.command.textContent, "Command copied"))),
+      h("div", { class: "toolbar" }, ...actions),
+      this.note,
+    );
+  }
+
+  /** Shows these values. */
+  show(values: Values): void {
+    this.values = values;
+    setText(this.command, commandLine(values));
+  }
+
+  private copy(text: string, done: string): void {
+    // Refused without a gesture or outside secure pages; the text is on screen anyway.
+    navigator.clipboard.writeText(text).then(() => setText(this.note, done), () => setText(this.note, "The browser does not let the page copy"));
+  }
+}
+
+/** Every step as a line of comma-separated values, columns by replica. */
+function csv(record: RunRecord | undefined): string {
+  if (record === undefined) return "";
+  const columns = STEP_COLUMNS.flatMap((name) => record.columns[name].map((column, r) => [`${snake(name)}_${idOf(record, r)}`, column] as const));
+  const all = [["step", record.step] as const, ["epoch", record.epoch] as const, ["lr", record.lr] as const, ...columns];
+  const values = all.map(([, column]) => column.values());
+  const lines = Array.from({ length: record.step.length }, (_, i) => values.map((column) => column[i]).join());
+  return [all.map(([name]) => name).join(), ...lines, ""].join("\n");
+}
+
+function snake(name: string): string {
+  return name.replaceAll(/[A-Z0-9]+/g, (capital) => `_${capital.toLowerCase()}`);
+}
+
+/** The divergence plot with its names, on paper. */
+async function picture(plot: RunPlot): Promise<Blob | null> {
+  const source = plot.plot.canvas();
+  if (source === undefined) return null;
+  const canvas = h("canvas", { width: source.width, height: source.height + 60 });
+  const context = canvas.getContext("2d")!;
+  context.fillStyle = colour("paper");
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(source, 0, 50);
+  context.font = "24px system-ui, sans-serif";
+  let at = 20;
+  for (const { label, colour: token } of plot.plot.curves()) {
+    context.fillStyle = colour(token);
+    context.fillText(label, at, 32);
+    at += context.measureText(label).width + 32;
+  }
+  return new Promise((resolve) => canvas.toBlob(resolve));
+}
+
+function save(name: string, type: string, text: string): void {
+  saveBlob(name, new Blob([text], { type }));
+}
+
+function saveBlob(name: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,0 +1,99 @@
+// The 32 bits of a few weights in every replica. Bits that differ from the first replica's are lit, so that one sees the
+// last bit climb.
+import { h } from "../dom";
+import { count as counted } from "../numbers";
+import type { Opened, Tensor, WatchedRange } from "../messages";
+import { floatOf, ulps } from "./floats";
+import { colourOf, labelOf } from "./replicas";
+import type { RunRecord } from "./record";
+import type { Component, RunSource } from "./session";
+
+/** Neighbouring weights that are shown. */
+const SHOWN = 3;
+
+/** A table of bits, with a choice of tensor and element. */
+export class Bits implements Component {
+  private readonly tensor = h("select", { onchange: () => this.choose() });
+  private readonly index = h("input", { type: "number", min: 0, value: 0, onchange: () => this.choose() });
+  private readonly tables = h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Bits of the chosen weights" });
+  readonly element = h(
+    "figure",
+    { class: "bits-figure" },
+    h("figcaption", {}, h("b", {}, "The bits"), h("span", { class: "note" }, "sign, exponent, fraction; lit: differs from the first copy")),
+    h(
+      "div",
+      { class: "toolbar" },
+      h("label", { class: "field" }, h("span", {}, "Tensor"), this.tensor),
+      h("label", { class: "field" }, h("span", {}, "First element"), this.index),
+    ),
+    this.tables,
+  );
+  private tensors: readonly Tensor[] = [];
+  private shown: unknown;
+
+  /** `onChoice` asks for other weights. */
+  constructor(private readonly onChoice: () => void) {}
+
+  ranges({ tensors }: Opened): WatchedRange[] {
+    this.offer(tensors);
+    const chosen = tensors.find(({ name }) => name === this.tensor.value);
+    if (chosen === undefined) return [];
+    const elements = elementsOf(chosen);
+    const count = Math.min(SHOWN, elements);
+    const first = Math.min(Math.max(Math.trunc(Number(this.index.value) || 0), 0), elements - count);
+    this.index.max = String(elements - count);
+    this.index.value = String(first);
+    return [{ tensor: chosen.name, first, count }];
+  }
+
+  update({ record }: RunSource): void {
+    if (record === undefined || record.tensors === this.shown) return;
+    this.shown = record.tensors;
+    const range = record.tensors?.ranges.findLast(({ tensor, first }) => tensor === this.tensor.value && String(first) === this.index.value);
+    if (range === undefined) return;
+    const tables = Array.from({ length: range.count }, (_, i) => this.table(record, range, i));
+    this.tables.replaceChildren(...tables);
+  }
+
+  private offer(tensors: readonly Tensor[]): void {
+    if (this.tensors === tensors) return;
+    this.tensors = tensors;
+    const before = this.tensor.value;
+    this.tensor.replaceChildren(...tensors.map(({ name }) => h("option", { value: name }, name)));
+    if (tensors.some(({ name }) => name === before)) this.tensor.value = before;
+  }
+
+  private choose(): void {
+    this.shown = undefined;
+    this.onChoice();
+  }
+
+  private table(record: RunRecord, { first, count, bits }: WatchedRange & { bits: Uint32Array }, i: number): HTMLElement {
+    const reference = bits[i]!;
+    const rows = record.ks.map((_, r) => {
+      const word = bits[r * count + i]!;
+      const apart = ulps(word, reference);
+      return h(
+        "tr",
+        { class: `k-${colourOf(record, r)}` },
+        h("th", { scope: "row" }, labelOf(record, r)),
+        h("td", { class: "bits" }, ...spans(word, word ^ reference)),
+        h("td", { class: "value" }, floatOf(word).toPrecision(8)),
+        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${counted(apart)} ulp`),
+      );
+    });
+    return h("table", { class: "bit-table" }, h("caption", { class: "note" }, `element ${first + i}`), h("tbody", {}, ...rows));
+  }
+}
+
+/** Sign, exponent and fraction; those of `differing` are bold. */
+function spans(word: number, differing: number): HTMLElement[] {
+  const bit = (at: number) => h((differing >>> at) & 1 ? "b" : "i", {}, (word >>> at) & 1);
+  const part = (name: string, high: number, low: number) =>
+    h("span", { class: name }, ...Array.from({ length: high - low + 1 }, (_, i) => bit(high - i)));
+  return [part("s", 31, 31), part("e", 30, 23), part("m", 22, 0)];
+}
+
+function elementsOf({ shape }: Tensor): number {
+  return shape.reduce((product, side) => product * side, 1);
+}

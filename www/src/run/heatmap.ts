@@ -1,0 +1,140 @@
+// Where the drift is: layers down, steps across, relative L1 as colour on a logarithmic scale.
+import { h, setText } from "../dom";
+import { plain } from "../numbers";
+import { colour, onTheme, rem } from "../style/theme";
+import { palette, shade } from "./palette";
+import type { LayerColumn, RunRecord } from "./record";
+import { labelOf } from "./replicas";
+import type { Component, RunSource } from "./session";
+
+/** Exponents at the ends of the scale: a last bit, and wholly different. */
+const [LOW, HIGH] = [-9, 0.3];
+
+/** The map of one replica, which the reader chooses. */
+export class Heatmap implements Component {
+  private readonly canvas = h("canvas", {});
+  private readonly frame = h("div", { class: "plot-frame", role: "img" }, this.canvas);
+  private readonly note = h("span", { class: "note" });
+  private readonly choice = h("select", { "aria-label": "Copy in the map", onchange: () => this.redraw() });
+  private readonly ramp = h("i", {});
+  readonly element = h(
+    "figure",
+    { class: "map" },
+    h("figcaption", {}, h("b", {}, "Where it drifts"), this.note, this.choice),
+    this.frame,
+    h("div", { class: "ramp" }, "10⁻⁹", this.ramp, "2, relative L1"),
+  );
+  private source: RunRecord | undefined;
+  private drawn = "";
+  private readonly resize = new ResizeObserver(() => this.redraw());
+  private readonly endTheme = onTheme(() => this.redraw());
+
+  constructor() {
+    this.frame.style.setProperty("--h", "12");
+    this.frame.addEventListener("pointermove", ({ offsetX, offsetY }) => this.tell(offsetX, offsetY));
+    this.frame.addEventListener("pointerleave", () => setText(this.note, this.words()));
+    this.resize.observe(this.frame);
+  }
+
+  update({ record }: RunSource): void {
+    if (record !== this.source) {
+      this.source = record;
+      if (record !== undefined) this.offer(record);
+    }
+    const state = `${record?.layers.length} ${record?.layers.at(-1)?.relL1.filter(Boolean).length}`;
+    if (state === this.drawn) return;
+    this.drawn = state;
+    this.draw();
+  }
+
+  close(): void {
+    this.resize.disconnect();
+    this.endTheme();
+  }
+
+  private offer(record: RunRecord): void {
+    const before = this.choice.value;
+    const others = record.ks.map((_, r) => r).filter((r) => r > 0);
+    this.choice.replaceChildren(...others.map((r) => h("option", { value: r }, labelOf(record, r))));
+    const usual = others.find((r) => !record.controls.includes(r)) ?? others[0];
+    const kept = others.some((r) => String(r) === before);
+    this.choice.value = kept ? before : String(usual ?? "");
+    this.choice.hidden = others.length < 2;
+  }
+
+  private redraw(): void {
+    this.drawn = "";
+    this.draw();
+  }
+
+  private replica(): number {
+    return Number(this.choice.value);
+  }
+
+  private columns(): LayerColumn[] {
+    return this.source?.layers.filter(({ relL1 }) => relL1[this.replica()] !== undefined) ?? [];
+  }
+
+  private words(): string {
+    return this.source === undefined ? "" : "input at the top, output at the bottom";
+  }
+
+  private draw(): void {
+    const { clientWidth: width, clientHeight: height } = this.frame;
+    if (width === 0) return;
+    const dots = devicePixelRatio;
+    if (this.canvas.width !== width * dots) this.canvas.width = width * dots;
+    if (this.canvas.height !== height * dots) this.canvas.height = height * dots;
+    const context = this.canvas.getContext("2d")!;
+    context.setTransform(dots, 0, 0, dots, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const colours = palette();
+    this.ramp.style.background = `linear-gradient(to right, ${colours.filter((_, i) => i % 7 === 0).join()})`;
+    setText(this.note, this.words());
+    const columns = this.columns();
+    const rows = this.source?.layerNames.length ?? 0;
+    this.frame.setAttribute("aria-label", `Relative L1 of ${rows} layers at ${columns.length} steps`);
+    if (columns.length === 0) return;
+    const [zero, bad] = [colour("zero"), colour("bad")];
+    const { left, mapHeight, x } = this.geometry(width, height, columns);
+    columns.forEach(({ relL1, step }, c) => {
+      const [from, to] = [x(step - 1), x(columns[c + 1] === undefined ? step : columns[c + 1]!.step - 1)];
+      relL1[this.replica()]!.forEach((value, row) => {
+        context.fillStyle = !Number.isFinite(value) ? bad : value === 0 ? zero : shade(colours, position(value));
+        const [top, bottom] = [(row * mapHeight) / rows, ((row + 1) * mapHeight) / rows];
+        context.fillRect(from, top, Math.max(to - from, 0.7) + 0.3, bottom - top + 0.3);
+      });
+    });
+    context.fillStyle = colour("soft");
+    context.font = `${0.78 * rem()}px system-ui, sans-serif`;
+    context.textBaseline = "bottom";
+    context.fillText("step 1", left, height);
+    const last = String(columns.at(-1)!.step);
+    context.textAlign = "right";
+    context.fillText(last, width - 2, height);
+  }
+
+  /** Left edge, height of the map, and where a step ends. */
+  private geometry(width: number, height: number, columns: LayerColumn[]) {
+    const last = columns.at(-1)!.step;
+    return { left: 0, mapHeight: height - 1.25 * rem(), x: (step: number) => (step / last) * width };
+  }
+
+  /** The value under the pointer, in the caption. */
+  private tell(atX: number, atY: number): void {
+    const columns = this.columns();
+    const names = this.source?.layerNames ?? [];
+    const { clientWidth: width, clientHeight: height } = this.frame;
+    if (columns.length === 0 || width === 0) return;
+    const { mapHeight, x } = this.geometry(width, height, columns);
+    const row = Math.floor((atY / mapHeight) * names.length);
+    const column = columns.findLast(({ step }) => x(step - 1) <= atX) ?? columns[0]!;
+    const value = column.relL1[this.replica()]?.[row];
+    if (value !== undefined) setText(this.note, `${names[row]!.replace(/\.weight$/, "")}, step ${column.step}: ${plain(value)}`);
+  }
+}
+
+/** Where a value lies between the ends of the scale. */
+function position(value: number): number {
+  return (Math.log10(value) - LOW) / (HIGH - LOW);
+}
