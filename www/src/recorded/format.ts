@@ -1,6 +1,6 @@
 // A recorded run: what www/recorded/record.mjs wrote from a run folder of the native trainer, as the events that the worker
 // would have sent. Bits of weights are exact; plotted numbers have the digits that a plot shows.
-import type { Epoch, Layers, Opened, Steps, Tensors } from "../messages";
+import type { Epoch, Layers, Opened, Steps } from "../messages";
 import { STEP_COLUMNS, STEP_HEAD } from "../messages";
 
 type Numbers = (number | null)[];
@@ -39,8 +39,8 @@ export interface Recording {
   rows: Float64Array<ArrayBuffer>[];
   layers: Layers[];
   epochs: Epoch[];
-  /** In order of steps; the first is step 0, the common start. */
-  tensors: Tensors[];
+  /** In order of steps; the first is step 0, the common start. Bits are `[R][elements]` by tensor. */
+  snapshots: { step: number; bits: Map<string, Uint32Array> }[];
 }
 
 /** Fetches and unpacks the run of this name from the page's own folder. Throws an `Error` with one line. */
@@ -57,12 +57,11 @@ export async function fetchRecording(name: string): Promise<Recording> {
 }
 
 function unpack(file: RecordedFile): Recording {
-  const tensors = new Map<number, Tensors>();
+  const snapshots = new Map<number, Map<string, Uint32Array>>();
   for (const { name, steps, bits } of file.tensors) {
     for (const [index, step] of steps.entries()) {
-      const snapshot = tensors.get(step) ?? { kind: "tensors", step, values: {} };
-      snapshot.values[name] = unpackBits(bits[index]!, file.ks.length);
-      tensors.set(step, snapshot);
+      const snapshot = snapshots.get(step) ?? new Map<string, Uint32Array>();
+      snapshots.set(step, snapshot.set(name, unpackBits(bits[index]!, file.ks.length)));
     }
   }
   const shapes = new Map(file.tensors.map(({ name, shape }) => [name, shape]));
@@ -83,7 +82,7 @@ function unpack(file: RecordedFile): Recording {
     rows: file.loss.map((_, index) => rowOf(file, index)),
     layers: file.layers.map((layers) => ({ kind: "layers", ...layers })),
     epochs: file.evaluations.map((evaluation) => ({ kind: "epoch", ...evaluation })),
-    tensors: [...tensors.values()].sort((a, b) => a.step - b.step),
+    snapshots: [...snapshots].map(([step, bits]) => ({ step, bits })).sort((a, b) => a.step - b.step),
   };
 }
 

@@ -1,6 +1,6 @@
 // Plays a recorded run: what components read of a live session, at a speed that one can follow, forwards and backwards.
 import { cancelFrame, inNextFrame } from "../frame";
-import type { Opened } from "../messages";
+import type { Opened, Tensor, WatchedRange } from "../messages";
 import { RunRecord } from "../run/record";
 import type { Component, RunSource } from "../run/session";
 import { type Recording, stepsOf } from "./format";
@@ -11,6 +11,8 @@ const STEPS_PER_SECOND = 12;
 export class Player implements RunSource {
   record: RunRecord;
   readonly opened: Opened;
+  /** The parameters of which there are bits. */
+  private readonly tensors: Tensor[];
   private readonly components = new Set<Component>();
   private timer: ReturnType<typeof setInterval> | undefined;
   private at = 0;
@@ -20,7 +22,9 @@ export class Player implements RunSource {
 
   constructor(readonly recording: Recording) {
     this.opened = recording.opened;
-    this.record = this.start0();
+    const names = recording.snapshots[0]?.bits;
+    this.tensors = recording.opened.tensors.filter(({ name }) => names?.has(name));
+    this.record = new RunRecord(recording.opened);
   }
 
   /** The last step that is shown. */
@@ -43,7 +47,7 @@ export class Player implements RunSource {
   /** Shows the run in `component`. */
   add<C extends Component>(component: C): C {
     this.components.add(component);
-    this.changed();
+    this.watch();
     return component;
   }
 
@@ -76,17 +80,36 @@ export class Player implements RunSource {
     const to = Math.min(Math.max(Math.round(step), 0), this.length);
     if (to < this.at) {
       this.at = 0;
-      this.record = this.start0();
+      this.record = new RunRecord(this.opened);
     }
     const isNew = ({ step: of }: { step: number }): boolean => of > this.at && of <= to;
-    const { rows, layers, tensors, epochs } = this.recording;
+    const { rows, layers, epochs } = this.recording;
     if (to > this.at) this.record.addSteps(stepsOf(rows.slice(this.at, to)));
     layers.filter(isNew).forEach((event) => this.record.addLayers(event));
-    this.record.tensors = tensors.filter(isNew).at(-1) ?? this.record.tensors;
     this.record.epochs.push(...epochs.filter(isNew));
     this.at = to;
+    this.watch();
+  }
+
+  /** Gives components the weights that they show, as of the newest step whose weights were recorded. */
+  watch(): void {
+    const snapshot = this.recording.snapshots.findLast(({ step }) => step <= this.at);
+    if (snapshot !== undefined) {
+      const { tensors } = this;
+      const wanted = [...this.components].flatMap((component) => component.ranges?.({ ...this.opened, tensors }) ?? []);
+      const ranges = wanted.map((range) => ({ ...range, bits: this.slice(snapshot.bits.get(range.tensor)!, range) }));
+      this.record.tensors = { kind: "tensors", step: snapshot.step, ranges };
+    }
     this.changed();
   }
+
+  /** `[R][count]` of `[R][elements]`. */
+  private slice(bits: Uint32Array, { first, count }: WatchedRange): Uint32Array {
+    const elements = bits.length / this.opened.ks.length;
+    const parts = this.opened.ks.map((_, r) => [...bits.subarray(r * elements + first, r * elements + first + count)]);
+    return Uint32Array.from(parts.flat());
+  }
+
 
   /** Ends it and its components. */
   close(): void {
@@ -94,13 +117,6 @@ export class Player implements RunSource {
     cancelFrame(this.draw);
     for (const component of this.components) component.close?.();
     this.components.clear();
-  }
-
-  /** The record before the first step. */
-  private start0(): RunRecord {
-    const record = new RunRecord(this.recording.opened);
-    record.tensors = this.recording.tensors.find(({ step }) => step === 0);
-    return record;
   }
 
   private changed(): void {

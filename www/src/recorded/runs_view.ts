@@ -1,8 +1,12 @@
 // Recorded runs to look at where nothing can be trained: choose one, play it, drag through it.
 import { button, h, setText } from "../dom";
+import { Bits } from "../run/bits";
 import { divergencePlot, lossPlot } from "../run/curves";
+import { Filters } from "../run/filters";
+import { Heatmap } from "../run/heatmap";
 import { Lamp } from "../run/lamp";
 import { Readout } from "../run/readout";
+import type { Component } from "../run/session";
 import { fetchRecording } from "./format";
 import { Player } from "./player";
 
@@ -50,9 +54,15 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
       const { command: line, adapter, driver, network } = recording.file;
       setText(about, `${network} on CIFAR-10, trained by lastbit on ${adapter} (${driver}). Real numbers, nothing simulated.`);
       setText(command, line);
-      const parts = [new Lamp(), new Readout(), divergencePlot(), lossPlot()].map((part) => made.add(part));
-      const [lamp, readout, divergence, loss] = parts.map(({ element }) => element);
-      figures.replaceChildren(lamp!, h("div", { class: "plot-grid" }, divergence!, loss!), readout!);
+      const show = <C extends Component>(part: C): HTMLElement => made.add(part).element;
+      const weights = recording.snapshots.length === 0 ? [] : [show(new Filters()), show(new Bits(() => made.watch()))];
+      figures.replaceChildren(
+        show(new Lamp()),
+        show(divergencePlot()),
+        show(new Readout()),
+        h("div", { class: "plot-grid" }, show(lossPlot()), show(new Heatmap())),
+        h("div", { class: "plot-grid" }, ...weights),
+      );
       made.add({
         element: figures,
         update: () => {
