@@ -103,7 +103,7 @@ function contents(current: number, notes: boolean): HTMLElement {
     const number = index + 1;
     const mark = number === current ? { "aria-current": "step" } : {};
     const words = h("span", { class: "name" }, title);
-    return h("li", {}, h("a", { href: link(number, notes), ...mark }, h("span", { class: "number" }, number), words));
+    return h("li", {}, h("a", { href: link(number, notes), title, ...mark }, h("span", { class: "number" }, number), words));
   });
   const toggle = button("Teacher’s notes", () => {
     location.hash = link(current, toggle.getAttribute("aria-pressed") !== "true");

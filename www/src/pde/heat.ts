@@ -55,7 +55,7 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
     const stable = Math.abs(factor) <= 1;
     setText(verdict, Number.isNaN(factor) ? "–" : stable ? "stable" : "unstable");
     verdict.className = stable ? "good" : "bad";
-    setText(factorCell, Number.isNaN(factor) ? "–" : factor.toFixed(4));
+    setText(factorCell, Number.isNaN(factor) ? "–" : factor.toFixed(4).replace("-", "−"));
     setText(edgeCell, Number.isNaN(edge) ? "–" : edge.toFixed(5));
     setText(stepCell, String(steps.at(-1) ?? 0));
     setText(hottest, plain(rod.reduce((most, u) => Math.max(most, Math.abs(u)), 0)));
@@ -64,8 +64,8 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
     growth.set({
       x,
       curves: [
-        { label: "theory", colour: "ctl", dashed: true, values: x.map((n) => (amplitudes[0] ?? 0) * Math.abs(factor) ** n) },
         { label: "computed", colour: "c0", values: Float64Array.from(amplitudes) },
+        { label: "theory", colour: "ref", dashed: true, values: x.map((n) => (amplitudes[0] ?? 0) * Math.abs(factor) ** n) },
       ],
     });
   }

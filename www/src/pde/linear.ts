@@ -52,7 +52,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     const stable = Math.abs(factor) <= 1;
     setText(verdict, stable ? "stable" : "unstable");
     verdict.className = stable ? "good" : "bad";
-    setText(theoryCell, factor.toFixed(4));
+    setText(theoryCell, factor.toFixed(4).replace("-", "−"));
     // A mode that decays is soon hidden by slower ones; the last steps show the one that wins.
     const [before, last] = norms.slice(-2);
     setText(measuredCell, before === undefined || last === undefined || before === 0 ? "–" : (last / before).toFixed(4));
@@ -60,8 +60,8 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     plot.set({
       x,
       curves: [
-        { label: "theory, the fastest mode", colour: "ctl", dashed: true, values: x.map((n) => norms.at(-1)! * Math.abs(factor) ** (n - norms.length + 1)) },
         { label: "computed", colour: "c0", values: Float64Array.from(norms) },
+        { label: "theory, the mode that wins", colour: "ref", dashed: true, values: x.map((n) => norms.at(-1)! * Math.abs(factor) ** (n - norms.length + 1)) },
       ],
     });
   }
@@ -86,7 +86,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     h(
       "dl",
       { class: "readout small" },
-      h("div", {}, h("dt", {}, "theory: a step multiplies by"), theoryCell),
+      h("div", {}, h("dt", {}, "theory: a step multiplies |w| by"), theoryCell),
       h("div", {}, h("dt", {}, "measured, last step"), measuredCell),
       h("div", {}, h("dt", {}, "so it is"), h("dd", {}, verdict)),
     ),

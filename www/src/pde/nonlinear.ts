@@ -1,5 +1,6 @@
 // The nonlinear one-layer network: fixed point, period two, chaos and blow-up as the step size moves, with k = 1 against 3.
 import { button, h, setText } from "../dom";
+import { plain } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
 import { numberOf, pace, slider, withBench, type Equation, type EquationOptions } from "./equation";
@@ -13,6 +14,10 @@ const FRAME_MS = 40;
 const [LARGE, SMALL] = [256, 64];
 /** The map of where orbits end: columns, steps that are forgotten, points of a column. */
 const MAP = { columns: 180, transient: 300, points: 60 };
+/** Losses above are not drawn: the first steps fall from twenty. */
+const LOSS_SHOWN = 2.5;
+/** Milliseconds of a round that the map may take. */
+const MAP_MS = 30;
 /** Relative L1 at which k = 3 has visibly parted. */
 const PARTED = 0.05;
 
@@ -68,11 +73,13 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
     const n = ks.length;
     const colours = ["ref", "c0", "ctl"];
     const curve = (r: number, index: number) => ({ label: `k = ${ks[r]}`, colour: colours[r]!, dashed: r === 2, values: column(index) });
-    loss.set({ x, curves: [curve(1, 1), curve(0, 0)], marks });
+    const cut = (values: Float64Array): Float64Array => values.map((value) => (value > LOSS_SHOWN ? Number.NaN : value));
+    const losses = [curve(1, 1), curve(0, 0)].map((each) => ({ ...each, values: cut(each.values) }));
+    loss.set({ x, curves: losses, marks });
     distance.set({ x, curves: [curve(1, n + 1), curve(2, n + 2)], marks });
     setText(stepCell, String(steps.at(-1) ?? 0));
     const now = columns[n + 1]?.at(-1);
-    setText(apart, now === undefined || Number.isNaN(now) ? "–" : now === 0 ? "0" : now.toExponential(1));
+    setText(apart, now === undefined || Number.isNaN(now) ? "–" : plain(now));
   }
 
   function take(rows: Float64Array): boolean {
@@ -121,10 +128,12 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
       verdict.dataset["kind"] = found.kind === "period" ? `period-${found.period}` : found.kind;
     };
     const sketch = async (): Promise<void> => {
-      if (orbits.length === MAP.columns) return;
-      const at = LEAST + ((MOST - LEAST) * orbits.length) / (MAP.columns - 1);
-      orbits.push({ dt: at, losses: await bench.call("nonlinear_orbit", side, at, MAP.transient, MAP.points) });
-      map.changed();
+      const end = performance.now() + MAP_MS;
+      while (orbits.length < MAP.columns && performance.now() < end) {
+        const at = LEAST + ((MOST - LEAST) * orbits.length) / (MAP.columns - 1);
+        orbits.push({ dt: at, losses: await bench.call("nonlinear_orbit", side, at, MAP.transient, MAP.points) });
+        map.changed();
+      }
     };
     restart = true;
     let over = false;

@@ -47,7 +47,7 @@ const EQUATIONS: readonly Entry[] = [
 
 /** The bench at the equation of the address. */
 export function open(route: Route): View {
-  const element = h("div", { class: "page" });
+  const element = h("div", { class: "page bench" });
   let shown: { entry: Entry; equation: Equation } | undefined;
 
   function show({ rest, query }: Route): void {

@@ -105,7 +105,7 @@ export class StabilityPlane {
     ctx.fillText("dt", box.right, box.bottom - 0.25 * rem);
     ctx.textAlign = "left";
     ctx.textBaseline = "top";
-    ctx.fillText("α", box.left + 0.35 * rem, box.top);
+    ctx.fillText("α", box.right - 0.9 * rem, box.top);
     ctx.beginPath();
     ctx.arc(atX(this.point[0]), atY(this.point[1]), 0.5 * rem, 0, 7);
     ctx.fillStyle = colour("c1");
