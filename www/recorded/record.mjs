@@ -3,7 +3,7 @@
 // for it (or in --data-dir of $LASTBIT_FLAGS). $LASTBIT_RUNS is a folder to keep the run folders in; what is done there is
 // not done again. The format is that of www/src/recorded/format.ts.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,8 +19,10 @@ function train(program, flags, steps, folder) {
   const snapshots = [];
   for (const step of steps) {
     const length = ["--steps", String(step), "--out", folder, "--resume", "--quiet"];
-    execFileSync(program, ["train", ...flags, ...extra, ...length], { stdio: ["ignore", "inherit", "inherit"] });
     const checkpoint = join(folder, "checkpoint", `step-${String(step).padStart(6, "0")}`);
+    if (!existsSync(checkpoint)) {
+      execFileSync(program, ["train", ...flags, ...extra, ...length], { stdio: ["ignore", "inherit", "inherit"] });
+    }
     const files = readdirSync(checkpoint).filter((name) => /^r\d+-k\d+\./.test(name));
     files.sort((a, b) => Number.parseInt(a.slice(1), 10) - Number.parseInt(b.slice(1), 10));
     snapshots.push({ step, replicas: files.map((name) => tensorsOf(join(checkpoint, name))) });
@@ -70,7 +72,9 @@ function record(program, { name, title, flags, watch, snapshots }) {
   const folder = kept === undefined ? mkdtempSync(join(tmpdir(), "lastbit-record-")) : join(kept, name);
   try {
     const weights = train(program, flags, snapshots, folder);
-    const lines = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
+    const last = snapshots.at(-1);
+    const text = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim();
+    const lines = text.split("\n").map((line) => JSON.parse(line)).filter(({ step }) => step <= last);
     const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
     const summary = JSON.parse(readFileSync(join(folder, "summary.json"), "utf8"));
     const of = (kind) => lines.filter((line) => line.kind === kind);
@@ -80,7 +84,7 @@ function record(program, { name, title, flags, watch, snapshots }) {
     const ks = summary.ks;
     const file = {
       title,
-      command: `lastbit train ${flags.join(" ")} --steps ${snapshots.at(-1)}`,
+      command: `lastbit train ${flags.join(" ")} --steps ${last}`,
       version: manifest.environment.version,
       adapter: manifest.environment.adapter,
       driver: manifest.environment.driver,
