@@ -10,6 +10,8 @@ const FRAME_MS = 30;
 const START = 0.4;
 /** Of the slider. The edge of theory lies between them. */
 const [LEAST, MOST] = [0.3, 0.7];
+/** Theory is not drawn below: rounding keeps the computed zigzag above it. */
+const SMALLEST = 1e-11;
 /** A rod that is hotter than this somewhere was 1.5 at most: it has been seen to blow up. */
 const BLOWN_UP = 3;
 
@@ -61,11 +63,12 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
     setText(hottest, plain(rod.reduce((most, u) => Math.max(most, Math.abs(u)), 0)));
     rodPlot.changed();
     const x = Float64Array.from(steps);
+    const theory = x.map((n) => (amplitudes[0] ?? 0) * Math.abs(factor) ** n);
     growth.set({
       x,
       curves: [
         { label: "computed", colour: "c0", values: Float64Array.from(amplitudes) },
-        { label: "theory", colour: "ref", dashed: true, values: x.map((n) => (amplitudes[0] ?? 0) * Math.abs(factor) ** n) },
+        { label: "theory", colour: "ref", dashed: true, values: theory.map((value) => (value < SMALLEST ? Number.NaN : value)) },
       ],
     });
   }
