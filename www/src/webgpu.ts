@@ -31,8 +31,13 @@ export async function webgpuSupport(): Promise<Support> {
         "chrome://gpu or about:support tells what is blocked.",
     };
   }
-  const { isFallbackAdapter, architecture, description } = adapter.info;
-  return { ok: true, software: isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(`${architecture} ${description}`) };
+  return { ok: true, software: describe(adapter.info).software };
+}
+
+/** An adapter's name, as far as the browser tells it, and whether the processor does its work. */
+export function describe({ vendor, architecture, device, description, isFallbackAdapter }: GPUAdapterInfo) {
+  const name = description || [vendor, architecture || device].filter(Boolean).join(" ") || "unnamed adapter";
+  return { name, software: isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(`${architecture} ${description}`) };
 }
 
 /** What to do in a browser without WebGPU, by its name. */

@@ -2,6 +2,7 @@
 // in it waits for a frame. Commands are followed one after the other, between two pieces of work.
 import init, { Lab, type Events } from "../pkg/lastbit_web";
 import wasmUrl from "../pkg/lastbit_web_bg.wasm?url";
+import { describe } from "./webgpu";
 import type { Command, DataFile, EngineEvent, Fault, Layers, Epoch, Opened, Tensors, WatchedRange, Data } from "./messages";
 
 /** Milliseconds of work between two looks at the commands, and between two messages to the page. */
@@ -44,13 +45,14 @@ function enqueue(work: () => Promise<void> | void): void {
   tail = tail.then(work).catch(fail);
 }
 
-/** The core, loaded at the first call. */
+/** The core, which loads while the page is still asking for an adapter. */
+const loaded = init({ module_or_path: wasmUrl });
+// Told when it is needed.
+loaded.catch(() => undefined);
+
 async function core(): Promise<Lab> {
-  if (lab === undefined) {
-    await init({ module_or_path: wasmUrl });
-    lab = new Lab();
-  }
-  return lab;
+  await loaded;
+  return (lab ??= new Lab());
 }
 
 /** Passes on what a piece of work brought. */
@@ -104,11 +106,18 @@ async function open(config: Extract<Command, { kind: "open" }>): Promise<void> {
   running = isOpen = false;
   run = config.run;
   const opened = JSON.parse(await (await core()).open(JSON.stringify(config.config))) as Opened;
+  opened.adapter = { ...opened.adapter, ...(await adapterInBrowser()) };
   replicas = opened.ks.length;
   watched = [];
   isOpen = true;
   tell(opened);
   tellState();
+}
+
+/** The adapter as the browser describes it, which wgpu does not pass on. */
+async function adapterInBrowser(): Promise<{ name: string; software: boolean } | undefined> {
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  return adapter === null ? undefined : describe(adapter.info);
 }
 
 async function addFiles(files: DataFile[]): Promise<void> {

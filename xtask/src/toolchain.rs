@@ -61,15 +61,15 @@ pub fn add_target(target: &str) -> Option<Toolchain> {
     is_added.then_some(Toolchain::Installed)
 }
 
-/// `cargo VERB` for `target`, and the folder that it builds into.
-pub fn cargo(toolchain: &Toolchain, verb: &str, target: &str) -> Result<(Command, PathBuf)> {
+/// `cargo VERB` for `target` with a profile, and the folder that it builds into.
+pub fn cargo(toolchain: &Toolchain, verb: &str, target: &str, profile: &str) -> Result<(Command, PathBuf)> {
     let target_dir = host::target_dir()?;
     let (mut cargo, build_dir) = match toolchain {
         Toolchain::Installed => (process::command("cargo", &[verb]), target_dir.to_path_buf()),
         // A folder of its own: two compilers that share one rebuild each other's work.
         Toolchain::Debian(linker) => (debian_cargo(verb, target, linker), target_dir.join("web-toolchain")),
     };
-    cargo.args(["--release", "--target", target, "--target-dir"]).arg(&build_dir);
+    cargo.args(["--profile", profile, "--target", target, "--target-dir"]).arg(&build_dir);
     Ok((cargo, build_dir))
 }
 

@@ -39,7 +39,7 @@ export class Actions implements Component {
     setText(this.step, String(record?.lastStep() ?? 0));
     const speed = this.session.stepsPerSecond();
     setText(this.speed, finished ? "finished" : speed !== undefined ? `${rate(speed)} steps/s` : running ? "running" : opened ? "paused" : "");
-    setText(this.adapter, opened === undefined ? "" : opened.adapter.name || "unnamed adapter");
+    setText(this.adapter, opened?.adapter.name ?? "");
     setText(
       this.about,
       opened === undefined

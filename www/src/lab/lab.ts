@@ -25,28 +25,33 @@ import "./lab.css";
 
 /** Opens the lab, or the page that explains why there is none. */
 export async function open(route: Route): Promise<View> {
+  // The worker loads while the browser looks for an adapter.
+  const session = new Session();
   const support = await webgpuSupport();
-  return support.ok ? new Lab(route, support.software) : openWithoutWebgpu(support);
+  if (support.ok) return new Lab(session, route, support.software);
+  session.close();
+  return openWithoutWebgpu(support);
 }
 
 class Lab implements View {
   readonly element: HTMLElement;
-  private readonly session = new Session();
   private values: Values;
-  private readonly divergence = this.session.add(divergencePlot());
-  private readonly loss = this.session.add(lossPlot());
+  private readonly divergence = divergencePlot();
+  private readonly loss = lossPlot();
   private readonly problem = new Problem(() => this.restart());
   private readonly main = new Controls("main", ["lr"], (key, text) => this.change(key, text));
   private readonly more = new Controls("more", [], (key, text) => this.change(key, text));
   private readonly lr = new LearningRate((lr) => this.changeLr(lr));
   private readonly share = new Share(() => this.session.record, this.divergence);
-  private readonly data = new DataPanel(this.session, (message) => this.problem.show("data", message));
+  private readonly data: DataPanel;
   private readonly pin = button("Pin curves", () => this.togglePin(), { "data-testid": "pin", "aria-pressed": "false" });
 
   constructor(
+    private readonly session: Session,
     route: Route,
     private readonly software: boolean,
   ) {
+    this.data = new DataPanel(session, (message) => this.problem.show("data", message));
     this.values = this.valuesOf(route);
     this.session.onEvent = (event) => this.hear(event);
     this.element = this.layout();
@@ -88,10 +93,10 @@ class Lab implements View {
         h(
           "div",
           { class: "main" },
-          this.divergence.element,
+          add(this.divergence).element,
           h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element),
           add(new Readout()).element,
-          h("div", { class: "plot-grid" }, this.loss.element, add(new Heatmap()).element),
+          h("div", { class: "plot-grid" }, add(this.loss).element, add(new Heatmap()).element),
           h("div", { class: "plot-grid" }, add(new Filters()).element, bits.element),
         ),
       ),
@@ -136,10 +141,12 @@ class Lab implements View {
     return { ...this.values, "lr": String(this.rate()), "lr-changes": "", "flip-bit": "" };
   }
 
+  /** Data sets that are complete. */
+  private readonly arrived = new Set<string>();
+
   private change(key: string, text: string): void {
     const suited = key === "net" ? preset(text, this.software) : {};
     this.values = { ...this.untouched(), ...suited, [key]: text };
-    if (key === "net" && text !== "one-layer" && this.session.values["net"] === "one-layer") this.values["width"] = suited["width"] ?? "1";
     this.problem.clear();
     void this.openWithData();
   }
@@ -152,9 +159,6 @@ class Lab implements View {
     }
     this.openRun(this.session.running || this.session.finished || this.session.error !== undefined);
   }
-
-  /** Data sets that are complete. */
-  private readonly arrived = new Set<string>();
 
   private changeLr(lr: number): void {
     if ((this.session.record?.lastStep() ?? 0) > 0 && !this.session.finished) {

@@ -27,7 +27,7 @@ export class Share {
       { class: "panel" },
       h("h2", {}, "Take it along"),
       h("p", { class: "note" }, "The same run on the command line:"),
-      h("div", { class: "copy" }, h("pre", {}, this.command), button("Copy", () => this.copy(this.command.textContent, "Command copied"))),
+      h("div", { class: "copy" }, h("pre", {}, this.command), button("Copy", () => this.copy(commandLine(this.values), "Command copied"))),
       h("div", { class: "toolbar" }, ...actions),
       this.note,
     );
@@ -36,7 +36,9 @@ export class Share {
   /** Shows these values. */
   show(values: Values): void {
     this.values = values;
-    setText(this.command, commandLine(values));
+    // A flag and its value stay on one line.
+    const words = commandLine(values).split(/ (?=--)/);
+    this.command.replaceChildren(...words.flatMap((word, i) => [i === 0 ? "" : " ", h("span", { class: "flag" }, word)]));
   }
 
   private copy(text: string, done: string): void {

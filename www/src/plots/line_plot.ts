@@ -60,7 +60,7 @@ export class LinePlot {
 
   constructor(options: Options) {
     this.options = options;
-    this.empty = h("p", { class: "plot-empty" }, options.empty ?? "No step yet");
+    this.empty = h("div", { class: "plot-empty" }, options.empty ?? "No step yet");
     this.zoomOut = button("Zoom out", () => this.zoomTo(undefined), { class: "quiet", hidden: true });
     this.frame.style.setProperty("--h", String(options.height ?? 17));
     this.frame.setAttribute("aria-label", options.title);

@@ -54,7 +54,7 @@ export class Heatmap implements Component {
 
   private offer(record: RunRecord): void {
     const before = this.choice.value;
-    const others = record.ks.map((_, r) => r).filter((r) => r > 0);
+    const others = record.ks.map((_, r) => r).slice(1);
     this.choice.replaceChildren(...others.map((r) => h("option", { value: r }, labelOf(record, r))));
     const usual = others.find((r) => !record.controls.includes(r)) ?? others[0];
     const kept = others.some((r) => String(r) === before);

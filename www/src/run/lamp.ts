@@ -37,7 +37,7 @@ export class Lamp implements Component {
 }
 
 function words(state: LampState, record: RunRecord | undefined): [string, string] {
-  if (record === undefined) return ["Control", ""];
+  if (record === undefined || record.isPending) return ["Control", ""];
   const names = record.controls.map((r) => labelOf(record, r)).join(", ");
   const first = labelOf(record, 0);
   if (state === "green") return ["Control green", `${names} equals ${first} in every bit, as it must.`];

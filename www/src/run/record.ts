@@ -41,7 +41,11 @@ export class RunRecord {
   /** The first step after which a control differed. */
   firstRed: number | undefined;
 
-  constructor({ ks, controls, tensors }: RunShape) {
+  /** `isPending`: the core has not said yet what the run is. */
+  constructor(
+    { ks, controls, tensors }: RunShape,
+    readonly isPending = false,
+  ) {
     this.ks = ks;
     this.controls = controls;
     this.layerNames = tensors.filter((tensor) => tensor.convolution).map(({ name }) => name);

@@ -60,7 +60,10 @@ export class Session implements RunSource {
     this.values = values;
     this.error = undefined;
     this.finished = this.running = false;
-    this.opened = this.record = undefined;
+    this.opened = undefined;
+    // What is known before the core answers: as many rows and curves as there will be.
+    const ks = (values["ks"] ?? "").split(",").map(Number);
+    this.record = new RunRecord({ ks, controls: [], tensors: [] }, true);
     this.arrivals = [];
     this.engine.open(config(values));
     this.changed();

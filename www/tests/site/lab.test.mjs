@@ -1,0 +1,130 @@
+// The lab: a run that starts by itself and does as it is told.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+
+import { images, labels } from "./files.mjs";
+
+/** A ResNet-8 that a software adapter steps through quickly. */
+const SMALL = "net=resnet8&width=0.5&batch-size=4&test-limit=8";
+
+const query = (page) => new URLSearchParams(page.url().split("?")[1] ?? "");
+
+export default function lab(site) {
+  test("the lab trains by itself, k = 3 parts, k = 2 does not, and commands are followed", async (t) => {
+    await site.visit(`#/lab?${SMALL}&ks=1,2,3`, async (shown, page) => {
+      await shown.step(1);
+      const first = await page.evaluate(() => window.told.find(({ kind }) => kind === "steps").at);
+      t.diagnostic(`first step told after ${(first / 1000).toFixed(1)} s`);
+      await shown.click("start"); // while it runs: nothing
+      await shown.step(30);
+      assert.ok((await shown.number("rel-l1-k3")) > 1e-3, "k = 3 is apart");
+      assert.equal(await shown.number("differing-k2"), 0);
+      assert.ok((await shown.number("loss-k1")) > 0);
+      assert.match(await shown.text("lamp"), /green/);
+      assert.match(await shown.text("adapter"), /SwiftShader/);
+      assert.equal(await shown.get("error").isVisible(), false);
+
+      await shown.click("pause");
+      await shown.page.waitForFunction(() => window.told.findLast(({ kind }) => kind === "state").running === false);
+      const paused = await shown.number("step");
+      await shown.click("pause");
+      await page.waitForTimeout(1500);
+      assert.equal(await shown.number("step"), paused, "paused");
+      await shown.click("single-step");
+      await shown.until("step", String(paused + 1), `step ${paused + 1}`);
+
+      await shown.get("lr").fill("0.01");
+      await page.waitForFunction((step) => location.hash.includes(`lr-changes=${step}:0.01`), paused + 2);
+      await shown.click("single-step");
+      await shown.until("step", String(paused + 2));
+      const download = page.waitForEvent("download");
+      await shown.click("csv");
+      const csv = (await readFile(await (await download).path(), "utf8")).trim().split("\n");
+      const rates = csv.slice(1).map((line) => line.split(",")[2]);
+      assert.deepEqual(rates.slice(paused), ["0.1", "0.01"], "the learning rate of the last steps");
+      assert.equal(csv.length, paused + 3);
+      assert.match(await shown.text("command"), new RegExp(`--lr-changes ${paused + 2}:0.01`));
+
+      await shown.click("flip-bit");
+      await page.waitForFunction(() => location.hash.includes("flip-bit="));
+      await shown.click("single-step");
+      await shown.until("lamp", /red/);
+      assert.ok((await shown.number("differing-k2")) >= 1);
+
+      await shown.click("reset");
+      await shown.until("step", "0");
+      assert.equal(query(page).get("lr"), "0.01", "the rate that was set last");
+      assert.equal(query(page).get("lr-changes") ?? query(page).get("flip-bit"), null);
+      await shown.until("lamp", (text) => !/red/.test(text));
+      await shown.click("start");
+      await shown.step(2);
+    });
+  });
+
+  test("every state is a link", async () => {
+    const address = "#/lab?net=one-layer&ks=1,3&seed=7&batch-size=1&lr=0.02&momentum=0&weight-decay=20&epochs=500&steps=12&lr-changes=5:0.01";
+    await site.visit(address, async (shown, page) => {
+      await shown.step(12);
+      const before = query(page);
+      assert.equal(before.get("lr-changes"), "5:0.01");
+      const [fingerprint, distance] = [await shown.text("fingerprint-k3"), await shown.text("rel-l1-k3")];
+      await page.reload();
+      await shown.step(12);
+      assert.equal(query(page).toString(), before.toString());
+      assert.equal(await shown.get("seed").inputValue(), "7");
+      assert.equal(await shown.get("lr").inputValue(), "0.01", "the rate that holds now");
+      await shown.until("fingerprint-k3", fingerprint);
+      assert.equal(await shown.text("rel-l1-k3"), distance);
+
+      await shown.get("seed").fill("8");
+      await shown.get("seed").press("Enter");
+      await page.waitForFunction(() => location.hash.includes("seed=8"));
+      await shown.until("fingerprint-k3", (text) => /^[0-9a-f]{16}$/.test(text) && text !== fingerprint);
+
+      await page.evaluate(() => (location.hash = "#/lab?seed=none&nets=resnet8"));
+      await shown.until("error", /seed is a whole number.*nets is not known/);
+    });
+  });
+
+  test("files that are dropped are trained on, and damaged ones explained", async () => {
+    await site.visit(`#/lab?${SMALL}&ks=1,3`, async (shown, page) => {
+      await shown.step(1);
+      await shown.drop([{ name: "train-images-idx3-ubyte", bytes: images(40).subarray(0, 5000) }]);
+      await shown.until("error", /train-images-idx3-ubyte has 5000 bytes, but its header promises 40 items/);
+      const step = await shown.number("step");
+      await shown.step(step + 1); // a bad file stops nothing
+
+      await shown.drop([{ name: "train-images-idx3-ubyte", bytes: images(40) }]);
+      await shown.until("data-status", /train-images-idx3-ubyte: 40.*missing: train-labels-idx1-ubyte/);
+      await shown.drop([
+        { name: "train-labels-idx1-ubyte.gz", bytes: gzipSync(labels(40)) },
+        { name: "t10k-images-idx3-ubyte", bytes: images(10) },
+        { name: "t10k-labels-idx1-ubyte", bytes: labels(10) },
+      ]);
+      await shown.until("data-status", /Ready/);
+      await page.waitForFunction(() => location.hash.includes("dataset=fashion-mnist"));
+      await page.waitForFunction(() => window.told.findLast(({ kind }) => kind === "opened").stepsPerEpoch === 10);
+      await shown.step(2);
+      assert.equal(await shown.get("error").isVisible(), false);
+    });
+  });
+
+  test("a lost device is told, what was recorded stays, and a restart goes on", async () => {
+    await site.visit(`#/lab?${SMALL}&ks=1,3`, async (shown, page) => {
+      await shown.step(2);
+      const crash = await page.context().newPage();
+      // The page never loads: the process that serves it dies.
+      await crash.goto("chrome://gpucrash", { timeout: 5000 }).catch(() => undefined);
+      await crash.close();
+      await shown.until("error", /lost/);
+      assert.ok((await shown.number("step")) >= 2, "the curves stay");
+      assert.ok((await shown.number("rel-l1-k3")) > 0);
+      await shown.click("restart");
+      await shown.until("step", (text) => Number(text) >= 1);
+      assert.equal(await shown.get("error").isVisible(), false);
+      assert.equal(await shown.get("pin").getAttribute("aria-pressed"), "true");
+    });
+  });
+}

@@ -1,0 +1,44 @@
+// The same run natively and in the browser on one driver, compared step by step.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+const STEPS = 12;
+const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "test-limit": "4", steps: String(STEPS), "log-every": "1" };
+
+/** Runs the native program on the browser's driver; resolves when it is done. */
+function train(site, out) {
+  const flags = Object.entries(RUN).flatMap(([key, value]) => [`--${key}`, value]);
+  const env = { ...process.env, ...(site.driver ? { VK_DRIVER_FILES: site.driver } : {}) };
+  const child = spawn(site.lastbit, ["train", ...flags, "--decay-every", "0", "--quiet", "--out", out], { env, stdio: ["ignore", "inherit", "inherit"] });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`lastbit ends with ${code}`))));
+  });
+}
+
+export default function native(site) {
+  test("browser and native program make the same bits on one driver", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
+    try {
+      const out = join(folder, "run");
+      await train(site, out);
+      const lines = (await readFile(join(out, "metrics.jsonl"), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+      const key = ({ step, replica, fingerprint }) => `step ${step}, replica ${replica}: ${fingerprint}`;
+      const natively = lines.filter(({ kind }) => kind === "layers").map(key);
+      assert.equal(natively.length, STEPS * 3);
+      await site.visit(`#/lab?${new URLSearchParams(RUN)}`, async (shown, page) => {
+        await page.waitForFunction(() => window.told.some(({ kind, finished }) => kind === "state" && finished));
+        const inBrowser = (await page.evaluate(() => window.told.filter(({ kind }) => kind === "layers"))).map(key);
+        t.diagnostic(`fingerprints equal for ${natively.findIndex((line, i) => line !== inBrowser[i]) + 1 || natively.length} of ${natively.length} lines`);
+        assert.deepEqual(inBrowser, natively);
+        assert.match(await shown.text("command"), /--steps 12/);
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+}

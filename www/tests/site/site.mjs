@@ -1,0 +1,107 @@
+// What the tests of the site share: pages that notice every complaint, and waiting for what is shown.
+import assert from "node:assert/strict";
+
+/** Software adapters and busy machines are slow; a test that waits this long has failed. */
+const PATIENCE_MS = 180_000;
+
+/** The built site in a browser. */
+export class Site {
+  constructor({ browser, url, dist, lastbit, driver }) {
+    Object.assign(this, { browser, url, dist, lastbit, driver });
+  }
+
+  /** Opens `address` (such as `#/lab?seed=2`) in a page of its own; `use` gets it, and any complaint fails. */
+  async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [] } = {}) {
+    const context = await this.browser.newContext({ viewport });
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    const heard = [];
+    page.on("console", (message) => ["error", "warning"].includes(message.type()) && heard.push(message.text()));
+    page.on("pageerror", (error) => heard.push(error.message));
+    page.on("request", (request) => request.url().startsWith(this.url) || /^(data|blob):/.test(request.url()) || heard.push(`asks ${request.url()}`));
+    await context.addInitScript(listen);
+    try {
+      await page.goto(this.url + address);
+      const shown = new Shown(page);
+      await use(shown, page);
+      const unexpected = heard.filter((text) => !complaints.some((pattern) => pattern.test(text)));
+      assert.deepEqual(unexpected, [], "the page complains");
+    } finally {
+      await context.close();
+    }
+  }
+}
+
+/** Runs in the page: keeps what the engine's worker told, as `window.told`. */
+function listen() {
+  window.told = [];
+  const Original = Worker;
+  window.Worker = class extends Original {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("message", ({ data }) => window.told.push({ at: performance.now(), ...data?.event }));
+    }
+  };
+}
+
+/** A text, a pattern or a function. */
+function isFitting(text, fits) {
+  if (fits instanceof RegExp) return fits.test(text);
+  return typeof fits === "function" ? fits(text) : text === fits;
+}
+
+/** What is on screen, by test id. */
+export class Shown {
+  constructor(page) {
+    this.page = page;
+  }
+
+  get(id) {
+    return this.page.getByTestId(id).first();
+  }
+
+  async text(id) {
+    return (await this.get(id).textContent()) ?? "";
+  }
+
+  /** The whole text of an element as a plain number. */
+  async number(id) {
+    const text = await this.text(id);
+    assert.match(text, /^-?\d+(\.\d+)?(e[+-]\d+)?$/, `${id} is one plain number`);
+    return Number(text);
+  }
+
+  click(id) {
+    return this.get(id).click();
+  }
+
+  /** Waits until the text of `id` fits. */
+  async until(id, fits, what = String(fits)) {
+    const deadline = Date.now() + PATIENCE_MS;
+    let text;
+    while (Date.now() < deadline) {
+      text = await this.get(id).textContent({ timeout: 5000 }).catch(() => undefined);
+      if (text !== undefined && isFitting(text, fits)) return text;
+      await this.page.waitForTimeout(50);
+    }
+    const error = await this.get("error").textContent({ timeout: 1000 }).catch(() => "");
+    assert.fail(`${id} is '${text}' after ${PATIENCE_MS / 1000} s, not ${what}; error: '${error}'`);
+  }
+
+  /** Waits for a step. */
+  step(at) {
+    return this.until("step", (text) => Number(text) >= at, `step ${at}`);
+  }
+
+  /** Drops files on the page: `{ name, bytes }`. */
+  async drop(files) {
+    const given = files.map(({ name, bytes }) => ({ name, base64: Buffer.from(bytes).toString("base64") }));
+    await this.page.evaluate((dropped) => {
+      const dataTransfer = new DataTransfer();
+      for (const { name, base64 } of dropped) {
+        dataTransfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+      }
+      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    }, given);
+  }
+}
