@@ -113,7 +113,7 @@ function contents(current: number, notes: boolean): HTMLElement {
 
 function teacher({ teacher: { notes, questions } }: Chapter): HTMLElement {
   return h(
-    "aside",
+    "section",
     { class: "panel teacher", "aria-label": "Teacher’s notes", "data-testid": "teacher", hidden: true },
     h("h2", {}, "For the teacher"),
     h("ul", {}, ...notes.map((note) => h("li", {}, ...rich(note)))),

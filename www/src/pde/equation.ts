@@ -1,6 +1,6 @@
 // What the three equations of the bench have in common: a part of the page that runs in a worker until it is closed, and
 // says on its own what went wrong.
-import { h, setText } from "../dom";
+import { button, h, setText } from "../dom";
 import { BenchClient } from "./bench";
 
 /** An equation on the page. */
@@ -27,26 +27,38 @@ export function numberOf(query: URLSearchParams | undefined, name: string, least
   return text !== "" && value >= least && value <= most ? value : undefined;
 }
 
-/** Runs `body` with a bench; what it throws is shown in `element`. Returns what ends it. */
+/** Runs `body` with a bench; what it throws is shown in `element`, with a button that begins anew. Returns what ends it. */
 export function withBench(
   element: HTMLElement,
   body: (bench: BenchClient, isOver: () => boolean) => Promise<void>,
 ): () => void {
   let bench: BenchClient | undefined;
   let over = false;
-  const fail = (error: unknown): void => {
-    if (over) return;
-    const words = error instanceof Error ? error.message : String(error);
-    element.prepend(h("p", { class: "notice error", role: "alert", "data-testid": "error" }, words));
-  };
-  void (async () => {
+  const where = h("p", { class: "note", "data-testid": "pde-adapter" });
+  element.append(where);
+
+  async function begin(): Promise<void> {
     bench = await BenchClient.open();
     if (over) return bench.close();
-    const where = h("p", { class: "note", "data-testid": "pde-adapter" });
-    element.append(where);
     setText(where, (await bench.adapter()).words);
     await body(bench, () => over);
-  })().catch(fail);
+  }
+
+  function start(): void {
+    begin().catch((error: unknown) => {
+      bench?.close();
+      if (over) return;
+      const words = error instanceof Error ? error.message : String(error);
+      const again = button("Start again", () => {
+        notice.remove();
+        start();
+      });
+      const notice = h("div", { class: "notice error", role: "alert" }, h("p", { "data-testid": "error" }, words), h("div", { class: "toolbar" }, again));
+      element.prepend(notice);
+    });
+  }
+
+  start();
   return () => {
     over = true;
     bench?.close();
