@@ -6,11 +6,13 @@
 mod events;
 mod fault;
 mod lab;
+mod pde;
 
 use lastbit_core::gpu::AdapterChoice;
 use wasm_bindgen::prelude::*;
 
 pub use lab::Lab;
+pub use pde::Bench;
 
 /// Sends panics to the console, with file and line, before they become a bare `unreachable`.
 #[wasm_bindgen(start)]

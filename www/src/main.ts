@@ -2,7 +2,7 @@
 import "./style/index.css";
 import { button, h } from "./dom";
 import { parseRoute, VIEWS } from "./router";
-import { isLarge, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
+import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
 import type { View } from "./view";
 
 const main = h("main", { id: "main", tabindex: -1 });
@@ -13,10 +13,8 @@ let turn = 0;
 
 function head(): HTMLElement {
   const label = () => (theme() === "dark" ? "Light" : "Dark");
-  const themeButton = button(label(), () => {
-    toggleTheme();
-    themeButton.textContent = label();
-  }, { class: "quiet", title: "Light or dark" });
+  const themeButton = button(label(), toggleTheme, { class: "quiet", title: "Light or dark" });
+  onTheme(() => (themeButton.textContent = label()));
   const sizeButton = button("A+", () => {
     toggleSize();
     sizeButton.setAttribute("aria-pressed", String(isLarge()));

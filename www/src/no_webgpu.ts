@@ -1,16 +1,32 @@
-// The page without WebGPU: why, and what to do.
+// The page without WebGPU: why, what to do, what works all the same, and recorded runs.
 import { h } from "./dom";
-import type { Support } from "./webgpu";
+import { recordedRuns } from "./recorded/runs_view";
+import { linkTo } from "./router";
+import "./style/recorded.css";
 import type { View } from "./view";
+import type { Support } from "./webgpu";
 
-/** Explains what is missing. */
+/** Explains what is missing, and plays what was recorded. */
 export function openWithoutWebgpu(support: Extract<Support, { ok: false }>): View {
+  const recorded = recordedRuns();
   const element = h(
     "div",
-    { class: "page", "data-testid": "no-webgpu" },
+    { class: "page", "data-testid": "no-webgpu", "data-reason": support.reason },
     h("h1", {}, "No WebGPU here"),
-    h("p", { class: "lead", "data-testid": "no-webgpu-why" }, support.why),
-    h("p", {}, support.remedy),
+    h(
+      "div",
+      { class: "notice warn" },
+      h("p", { class: "lead", "data-testid": "no-webgpu-why" }, support.why),
+      h("p", { "data-testid": "no-webgpu-remedy" }, support.remedy),
+    ),
+    h(
+      "p",
+      {},
+      "The lab trains networks on your GPU, for which there is no substitute here. The ",
+      h("a", { href: linkTo("lesson/1") }, "lesson"),
+      " works: it plays recorded runs, and its equations are computed by the processor.",
+    ),
+    recorded.element,
   );
-  return { element, close: () => undefined };
+  return { element, close: recorded.close };
 }

@@ -9,7 +9,11 @@ interface Entry {
 }
 
 /** In the order of the tabs; the first is where an empty address leads. Each view is a file of its own, loaded when asked for. */
-export const VIEWS: readonly Entry[] = [{ path: "lab", title: "Lab", load: () => import("./lab/lab") }];
+export const VIEWS: readonly Entry[] = [
+  { path: "lab", title: "Lab", load: () => import("./lab/lab") },
+  { path: "pde", title: "Equations", load: () => import("./pde/pde") },
+  { path: "lesson", title: "Lesson", load: () => import("./lesson/lesson") },
+];
 
 /** Reads `#/path/rest?query`. An unknown path is the first view's. */
 export function parseRoute(hash: string): Route {

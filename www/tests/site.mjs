@@ -13,7 +13,7 @@ const [chromium, lastbit, driver] = process.argv.slice(2);
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
 const { server, url } = await serve({ "/": dist });
 const browser = await launch(chromium);
-const site = new Site({ browser, url, dist, lastbit, driver });
+const site = new Site({ browser, chromium, url, dist, lastbit, driver });
 after(async () => {
   // A browser that hangs must not keep this program.
   await Promise.race([browser.close(), new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);

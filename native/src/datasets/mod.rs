@@ -56,7 +56,7 @@ pub fn read(kind: DatasetKind, place: Option<&Path>) -> Result<Dataset, Failure>
 pub fn shapes(kind: DatasetKind, net: NetKind) -> Vec<(Shape, u32)> {
     match kind {
         DatasetKind::Synthetic if net == NetKind::OneLayer => {
-            vec![(Shape::new(1, CHECKERBOARD_PIXELS, CHECKERBOARD_PIXELS), 2)]
+            vec![(Shape::new(1, checkerboard::SIDE, checkerboard::SIDE), 2)]
         }
         DatasetKind::Cifar10 | DatasetKind::Synthetic => vec![(Shape::new(3, 32, 32), 10)],
         DatasetKind::FashionMnist => vec![(Shape::new(1, 32, 32), 10)],

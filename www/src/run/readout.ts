@@ -34,7 +34,7 @@ export class Readout implements Component {
   update({ record }: RunSource): void {
     if (record !== this.shown) this.rebuild(record);
     record?.ks.forEach((_, r) =>
-      COLUMNS.forEach(([column], c) => setText(this.cells[r]![c]!, plain(record.last(column, r)))),
+      COLUMNS.forEach(([column], c) => setText(this.cells[r]![c]!, text(column, record.last(column, r)))),
     );
     const layers = record?.layers.at(-1);
     setText(this.head, layers === undefined ? "fingerprint" : `fingerprint, step ${layers.step}`);
@@ -57,4 +57,9 @@ export class Readout implements Component {
     );
     this.body.replaceChildren(...rows);
   }
+}
+
+/** A recorded run does not know how many answers of a batch were right. */
+function text(column: StepColumn, value: number | undefined): string {
+  return plain(column === "accuracy" && Number.isNaN(value) ? undefined : value);
 }

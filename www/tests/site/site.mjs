@@ -6,8 +6,8 @@ const PATIENCE_MS = 1000 * Number(process.env.SITE_PATIENCE_S ?? 240);
 
 /** The built site in a browser. */
 export class Site {
-  constructor({ browser, url, dist, lastbit, driver }) {
-    Object.assign(this, { browser, url, dist, lastbit, driver });
+  constructor({ browser, chromium, url, dist, lastbit, driver }) {
+    Object.assign(this, { browser, chromium, url, dist, lastbit, driver });
   }
 
   /** Opens `address` (such as `#/lab?seed=2`) in a page of its own; `use` gets it, and any complaint fails. */

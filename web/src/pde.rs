@@ -1,0 +1,393 @@
+//! The equations of the page's bench: the core's runs on the GPU in float32, or, where the browser has no WebGPU, the
+//! core's float64 twins on the processor; and what theory says in closed form. Rows of numbers come out.
+
+use std::rc::Rc;
+
+use lastbit_core::gpu::{AdapterChoice, Context, Fill};
+use lastbit_core::ops::Activation;
+use lastbit_core::ops::sgd::Perturbation;
+use lastbit_core::pde::{
+    Heat, HeatDouble, HeatParams, Image, Linear, LinearDouble, LinearParams, Nonlinear, NonlinearDouble,
+    NonlinearParams, PdeError, Regime, Replica, Sample, initial_kernel, period,
+};
+use serde_json::json;
+use wasm_bindgen::prelude::*;
+
+use crate::fault::Fault;
+
+/// Side of the one-layer network's kernel.
+const KERNEL: u32 = 32;
+/// Weight decay of the nonlinear equation (the paper's Figure 4).
+const ALPHA: f64 = 20.0;
+/// Divisors of the nonlinear equation's replicas: the first, another, and a control.
+const KS: [u32; 3] = [1, 3, 2];
+/// A step at which the nonlinear equation surely settles, and steps until it has.
+const SETTLING: (f64, u64) = (0.01, 400);
+
+impl From<PdeError> for Fault {
+    fn from(error: PdeError) -> Self {
+        match error {
+            PdeError::Gpu(error) => error.into(),
+            error => Self::config(error),
+        }
+    }
+}
+
+/// Steps until an orbit has forgotten its start, steps that are looked at then, and the longest period that is told from chaos.
+const TRANSIENT: u64 = 600;
+const ORBIT: u64 = 256;
+const LONGEST_PERIOD: usize = 32;
+
+enum HeatRun {
+    Gpu(Heat),
+    Processor(HeatDouble),
+}
+
+enum LinearRun {
+    Gpu(Linear),
+    Processor(Box<LinearDouble>),
+}
+
+enum NonlinearRun {
+    Gpu(Nonlinear),
+    Processor(Vec<NonlinearDouble>),
+}
+
+/// A run of each equation at most. Opening one again is cheap where only numbers changed.
+#[wasm_bindgen]
+pub struct Bench {
+    /// None: the processor computes.
+    context: Option<Rc<Context>>,
+    heat: Option<HeatRun>,
+    linear: Option<(LinearParams, LinearRun)>,
+    /// Of the linear equation, by its parameters.
+    eigenvalues: Option<(LinearParams, [f64; 2])>,
+    nonlinear: Option<(u32, NonlinearRun)>,
+    /// The nonlinear equation in float64 at step 0: to look through an image's patches takes longer than an orbit.
+    start: Option<(u32, NonlinearDouble)>,
+}
+
+#[wasm_bindgen]
+impl Bench {
+    /// A bench on the GPU, or on the processor.
+    ///
+    /// # Errors
+    /// There is no adapter.
+    pub async fn make(processor: bool) -> Result<Self, JsValue> {
+        let context = if processor {
+            None
+        } else {
+            Some(Rc::new(Context::new(&AdapterChoice::Best).await.map_err(Fault::from)?))
+        };
+        Ok(Self { context, heat: None, linear: None, eigenvalues: None, nonlinear: None, start: None })
+    }
+
+    /// JSON: the adapter's name, and whether the processor does the work.
+    #[must_use]
+    pub fn adapter(&self) -> String {
+        match &self.context {
+            Some(context) => json!({ "name": context.adapter().name, "software": context.adapter().software }),
+            None => json!({ "name": "", "software": true }),
+        }
+        .to_string()
+    }
+
+    /// JSON: what theory says of the heat equation at `dt`.
+    #[must_use]
+    pub fn heat_theory(&self, dt: f64) -> String {
+        let params = HeatParams::default();
+        let mode = params.highest_mode();
+        json!({ "points": params.points, "mode": mode, "edge": params.edge(), "factor": params.factor(mode, dt) })
+            .to_string()
+    }
+
+    /// The tent, to be advanced in steps of `dt`: a row as of [`Bench::heat_step`].
+    ///
+    /// # Errors
+    /// A step size that makes no run, or the GPU.
+    pub async fn heat_open(&mut self, dt: f64) -> Result<Vec<f64>, JsValue> {
+        let params = HeatParams::default();
+        let run = match (&self.context, self.heat.take()) {
+            (Some(_), Some(HeatRun::Gpu(mut heat))) => {
+                heat.restart(&[dt]).map_err(Fault::from)?;
+                HeatRun::Gpu(heat)
+            }
+            (Some(context), _) => {
+                let heat = Heat::new(Rc::clone(context), params, &[dt], Fill::Zero).await;
+                HeatRun::Gpu(heat.map_err(Fault::from)?)
+            }
+            (None, _) => HeatRun::Processor(HeatDouble::new(params, dt).map_err(Fault::from)?),
+        };
+        self.heat = Some(run);
+        self.heat_step(0).await
+    }
+
+    /// `steps` steps; then the amplitude of the highest mode, followed by the values.
+    ///
+    /// # Errors
+    /// There is no run, or the GPU.
+    pub async fn heat_step(&mut self, steps: u32) -> Result<Vec<f64>, JsValue> {
+        let params = HeatParams::default();
+        let values: Vec<f64> = match self.heat.as_mut().ok_or_else(no_run)? {
+            HeatRun::Gpu(heat) => {
+                heat.step(steps);
+                let values = heat.values().await.map_err(Fault::from)?;
+                values[0].iter().map(|u| f64::from(*u)).collect()
+            }
+            HeatRun::Processor(heat) => {
+                heat.step(u64::from(steps));
+                heat.values().to_vec()
+            }
+        };
+        let amplitude = params.amplitude(params.highest_mode(), &values);
+        Ok(std::iter::once(amplitude).chain(values).collect())
+    }
+
+    /// Bounds of stability of the linear equation: lowest and highest stable weight decay for each of `dts`, in pairs.
+    ///
+    /// # Errors
+    /// No such image.
+    pub fn linear_bounds(&mut self, side: u32, regime: u32, dts: &[f64]) -> Result<Vec<f64>, JsValue> {
+        let eigenvalues = self.linear_eigenvalues(&linear_params(side, regime)?)?;
+        let bounds = dts.iter().map(|dt| LinearParams::bounds(eigenvalues, *dt));
+        Ok(bounds.flat_map(|bounds| [bounds.alpha_min, bounds.alpha_max]).collect())
+    }
+
+    /// What a step multiplies the fastest-growing mode of the linear equation by.
+    ///
+    /// # Errors
+    /// No such image.
+    pub fn linear_factor(&mut self, side: u32, regime: u32, alpha: f64, dt: f64) -> Result<f64, JsValue> {
+        Ok(LinearParams::factor(self.linear_eigenvalues(&linear_params(side, regime)?)?, alpha, dt))
+    }
+
+    /// The linear equation at step 0; returns |w|.
+    ///
+    /// # Errors
+    /// Numbers that make no run, or the GPU.
+    pub async fn linear_open(&mut self, side: u32, regime: u32, alpha: f64, dt: f64) -> Result<Vec<f64>, JsValue> {
+        let params = linear_params(side, regime)?;
+        let run = match (&self.context, self.linear.take()) {
+            (_, Some((of, mut run))) if of == params => {
+                match &mut run {
+                    LinearRun::Gpu(run) => run.restart(&[(alpha, dt)]).await.map_err(Fault::from)?,
+                    LinearRun::Processor(run) => run.restart(&params.initial, alpha, dt).map_err(Fault::from)?,
+                }
+                run
+            }
+            (Some(context), _) => {
+                let run = Linear::new(Rc::clone(context), params.clone(), &[(alpha, dt)], Fill::Zero).await;
+                LinearRun::Gpu(run.map_err(Fault::from)?)
+            }
+            (None, _) => LinearRun::Processor(Box::new(LinearDouble::new(&params, alpha, dt).map_err(Fault::from)?)),
+        };
+        self.linear = Some((params, run));
+        self.linear_step(0).await
+    }
+
+    /// `steps` steps; |w| from step 0 to the last one on the GPU, of the last one on the processor.
+    ///
+    /// # Errors
+    /// There is no run, or the GPU.
+    pub async fn linear_step(&mut self, steps: u32) -> Result<Vec<f64>, JsValue> {
+        match &mut self.linear.as_mut().ok_or_else(no_run)?.1 {
+            LinearRun::Gpu(run) => {
+                let known = run.history(0).len();
+                run.step(steps).await.map_err(Fault::from)?;
+                let from = if steps == 0 { 0 } else { known };
+                Ok(run.history(0)[from..].iter().map(|sample| f64::from(sample.squares).sqrt()).collect())
+            }
+            LinearRun::Processor(run) if steps == 0 => Ok(vec![run.norm()]),
+            LinearRun::Processor(run) => Ok((0..steps)
+                .map_while(|_| {
+                    let goes_on = run.stopped().is_none();
+                    run.step(1);
+                    goes_on.then(|| run.norm())
+                })
+                .collect()),
+        }
+    }
+
+    /// JSON: where the nonlinear equation settles, and the step size up to which it does (2 over the sharpness there).
+    ///
+    /// # Errors
+    /// No such image.
+    pub fn nonlinear_theory(&mut self, side: u32) -> Result<String, JsValue> {
+        let mut run = self.nonlinear_double(side, SETTLING.0)?;
+        run.step(SETTLING.1);
+        Ok(json!({ "loss": run.loss(), "edge": 2.0 / run.sharpness(), "alpha": ALPHA, "ks": KS }).to_string())
+    }
+
+    /// Losses of the nonlinear equation at `dt` after a transient, in float64; empty where it blows up.
+    ///
+    /// # Errors
+    /// Numbers that make no run.
+    pub fn nonlinear_orbit(&mut self, side: u32, dt: f64, transient: u32, steps: u32) -> Result<Vec<f64>, JsValue> {
+        let mut run = self.nonlinear_double(side, dt)?;
+        run.step(u64::from(transient));
+        let losses = (0..steps).map(|_| {
+            run.step(1);
+            run.stopped().is_none().then(|| run.loss())
+        });
+        Ok(losses.collect::<Option<Vec<f64>>>().unwrap_or_default())
+    }
+
+    /// JSON: what becomes of the nonlinear equation at `dt`, in float64: `blows-up`; or `period` with its length (1: it
+    /// settles); or `chaos`. Beside it the growth of a small difference per step, as the Lyapunov exponent.
+    ///
+    /// # Errors
+    /// Numbers that make no run.
+    pub fn nonlinear_behaviour(&mut self, side: u32, dt: f64) -> Result<String, JsValue> {
+        let mut run = self.nonlinear_double(side, dt)?;
+        run.step(TRANSIENT);
+        let losses: Vec<f64> = (0..ORBIT).map(|_| (run.step(1), run.loss()).1).collect();
+        let exponent = run.lyapunov(ORBIT);
+        let (Some(exponent), None) = (exponent.filter(|e| !e.is_nan()), run.stopped()) else {
+            return Ok(json!({ "kind": "blows-up" }).to_string());
+        };
+        Ok(match period(&losses, LONGEST_PERIOD, 1e-9) {
+            Some(period) => json!({ "kind": "period", "period": period, "exponent": exponent }),
+            None => json!({ "kind": "chaos", "exponent": exponent }),
+        }
+        .to_string())
+    }
+
+    /// The nonlinear equation at step 0: rows as of [`Bench::nonlinear_step`].
+    ///
+    /// # Errors
+    /// Numbers that make no run, or the GPU.
+    pub async fn nonlinear_open(&mut self, side: u32, dt: f64) -> Result<Vec<f64>, JsValue> {
+        let params = nonlinear_params(side)?;
+        let run = match (&self.context, self.nonlinear.take()) {
+            (Some(_), Some((of, NonlinearRun::Gpu(mut run)))) if of == side => {
+                run.restart(&replicas(dt)).await.map_err(Fault::from)?;
+                NonlinearRun::Gpu(run)
+            }
+            (Some(context), _) => {
+                let run = Nonlinear::new(Rc::clone(context), params, &replicas(dt), Fill::Zero).await;
+                NonlinearRun::Gpu(run.map_err(Fault::from)?)
+            }
+            (None, _) => {
+                let runs = KS.iter().map(|k| NonlinearDouble::new(&params, *k, dt));
+                NonlinearRun::Processor(runs.collect::<Result<_, _>>().map_err(Fault::from)?)
+            }
+        };
+        self.nonlinear = Some((side, run));
+        self.nonlinear_step(0).await
+    }
+
+    /// Another step size from here on.
+    ///
+    /// # Errors
+    /// There is no run, or a step size that makes none.
+    pub fn nonlinear_change(&mut self, dt: f64) -> Result<(), JsValue> {
+        match &mut self.nonlinear.as_mut().ok_or_else(no_run)?.1 {
+            NonlinearRun::Gpu(run) => run.change_dts(&replicas(dt)).map_err(Fault::from)?,
+            NonlinearRun::Processor(runs) => {
+                let changed = runs.iter().map(|run| run.clone().with_dt(dt));
+                *runs = changed.collect::<Result<_, _>>().map_err(Fault::from)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `steps` steps (0: the row of step 0); a row for each: loss of every replica, then relative L1 of every replica from
+    /// the first. A replica that blew up repeats nothing: its numbers are not numbers from there on.
+    ///
+    /// # Errors
+    /// There is no run, or the GPU.
+    pub async fn nonlinear_step(&mut self, steps: u32) -> Result<Vec<f64>, JsValue> {
+        match &mut self.nonlinear.as_mut().ok_or_else(no_run)?.1 {
+            NonlinearRun::Gpu(run) => {
+                let known = run.steps() as usize + 1;
+                run.step(steps).await.map_err(Fault::from)?;
+                let rows = if steps == 0 { 0..1 } else { known..run.steps() as usize + 1 };
+                let at = |r: usize, step: usize| run.history(r).get(step).copied();
+                Ok(rows
+                    .flat_map(|step| {
+                        let samples: Vec<Option<Sample>> = (0..KS.len()).map(|r| at(r, step)).collect();
+                        let losses = samples.iter().map(|s| s.map_or(f64::NAN, |s| s.loss(ALPHA)));
+                        let apart = samples.iter().map(|s| s.map_or(f64::NAN, |s| f64::from(s.rel_l1)));
+                        losses.chain(apart).collect::<Vec<f64>>()
+                    })
+                    .collect())
+            }
+            NonlinearRun::Processor(runs) => {
+                let mut rows = Vec::new();
+                for _ in 0..steps.max(1) {
+                    runs.iter_mut().for_each(|run| run.step(u64::from(steps.min(1))));
+                    let alive = |run: &NonlinearDouble| run.stopped().is_none();
+                    rows.extend(runs.iter().map(|run| if alive(run) { run.loss() } else { f64::NAN }));
+                    let first = runs[0].kernel();
+                    let both = |run: &NonlinearDouble| alive(run) && alive(&runs[0]);
+                    rows.extend(
+                        runs.iter().map(|run| if both(run) { relative_l1(run.kernel(), first) } else { f64::NAN }),
+                    );
+                }
+                Ok(rows)
+            }
+        }
+    }
+}
+
+impl Bench {
+    fn nonlinear_double(&mut self, side: u32, dt: f64) -> Result<NonlinearDouble, Fault> {
+        let start = match self.start.take() {
+            Some((of, start)) if of == side => start,
+            _ => NonlinearDouble::new(&nonlinear_params(side)?, 1, dt)?,
+        };
+        let run = start.clone().with_dt(dt)?;
+        self.start = Some((side, start));
+        Ok(run)
+    }
+
+    fn linear_eigenvalues(&mut self, params: &LinearParams) -> Result<[f64; 2], Fault> {
+        match &self.eigenvalues {
+            Some((of, values)) if of == params => Ok(*values),
+            _ => {
+                let values = params.eigenvalues()?;
+                self.eigenvalues = Some((params.clone(), values));
+                Ok(values)
+            }
+        }
+    }
+}
+
+fn no_run() -> Fault {
+    Fault::config("the equation is not open")
+}
+
+fn replicas(dt: f64) -> [Replica; 3] {
+    KS.map(|k| Replica { k, dt, reference: 0 })
+}
+
+fn linear_params(side: u32, regime: u32) -> Result<LinearParams, Fault> {
+    let regime = Regime::ALL.get(regime as usize).copied().ok_or_else(|| Fault::config("regime must be 0, 1 or 2"))?;
+    Ok(LinearParams {
+        image: Image::checkerboard(side, side)?,
+        kernel: KERNEL,
+        regime,
+        a: -0.5,
+        beta: 1.0,
+        source: false,
+        initial: initial_kernel(KERNEL, None, 1),
+    })
+}
+
+fn nonlinear_params(side: u32) -> Result<NonlinearParams, Fault> {
+    Ok(NonlinearParams {
+        image: Image::checkerboard(side, side)?,
+        kernel: KERNEL,
+        activation: Activation::Swish { beta: 1.0 },
+        label: 1,
+        alpha: ALPHA,
+        perturbation: Perturbation::Divide,
+        initial: initial_kernel(KERNEL, None, 1),
+    })
+}
+
+/// Mean of 2|a-b| / (|a|+|b|), 0/0 = 0 (DESIGN section 3).
+fn relative_l1(a: &[f64], b: &[f64]) -> f64 {
+    let term = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { 2.0 * (a - b).abs() / (a.abs() + b.abs()) };
+    a.iter().zip(b).map(term).sum::<f64>() / a.len() as f64
+}

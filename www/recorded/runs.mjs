@@ -1,0 +1,24 @@
+// The recorded runs of the page: what record.mjs trains. Names are those that www/src asks for.
+
+/** Chapter 3 and the page without WebGPU: the run of the README's figure with fewer copies and steps. */
+const PARTING = {
+  name: "parting",
+  title: "ResNet-20 on CIFAR-10 parts",
+  flags: ["--net", "resnet20", "--dataset", "cifar10", "--ks", "1,3,2", "--batch-size", "32", "--test-limit", "256", "--eval-every", "0"],
+  watch: ["conv1.weight"],
+  snapshots: [4, 6, 100],
+};
+
+/** Chapter 6: the same network at four learning rates. */
+const RATES = [[0.8, 200], [0.2, 200], [0.05, 100], [0.0125, 100]].map(([rate, steps]) => ({
+  name: `rate-${rate}`,
+  title: `ResNet-8 with Swish on CIFAR-10 at learning rate ${rate}`,
+  flags: [
+    ...["--net", "resnet8", "--dataset", "cifar10", "--activation", "swish", "--momentum", "0", "--lr", String(rate)],
+    ...["--ks", "1,3,2", "--batch-size", "32", "--test-limit", "256", "--eval-every", "0"],
+  ],
+  watch: [],
+  snapshots: [steps],
+}));
+
+export const RUNS = [PARTING, ...RATES];

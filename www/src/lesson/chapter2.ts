@@ -1,0 +1,161 @@
+// Chapter 2: divide by k and multiply by k. The perturbation of the training, on one number and on many.
+import { button, h, setText } from "../dom";
+import type { Chapter, Exhibit, Stage } from "./chapter";
+import { shortestDecimal } from "./chapter1";
+import { bitsOf, updated } from "./float32";
+
+export const chapter: Chapter = {
+  title: "Divide by three, multiply by three",
+  text: [
+    "Divide a number by three, then multiply it by three. On paper you are back where you began.",
+    "In float32 the quotient is rounded, and the error may survive the way back. To divide by 2 or 4 only lowers the " +
+      "exponent, so nothing is lost.",
+    "lastbit trains copies of a network that differ in just this. Where the usual step is _p_ ← _p_ − _lr_ · _d_, copy k takes " +
+      "_p_ ← _p_ − (_lr_ k) · (_d_ / k). The same step on paper for every k; for k = 2 the same bits as well; for k = 3 now and " +
+      "then another last bit.",
+  ],
+  task: "Choose k = 3 and press “Try 100,000 numbers”. Then do it with k = 2.",
+  sight:
+    "With k = 3 about one number in seven does not come back, and about one weight in a hundred gets another last bit in a " +
+    "step. With k = 2 none does.",
+  teacher: {
+    notes: [
+      "This is the whole perturbation. No noise is added and nobody is careless: both formulas are correct, both are " +
+        "rounded correctly, and a compiler might well turn one into the other.",
+      "k = 2 is the control of the experiment. If a copy with k = 2 ever differed from k = 1, something other than " +
+        "rounding would be going on.",
+    ],
+    questions: [
+      ["Why does a power of two lose nothing?", "Only the exponent changes; the 23 bits that would be rounded stay as they are (unless the number becomes as small as 10^-38)."],
+      ["One in seven numbers, but one in a hundred weights. Why fewer?", "A step changes a weight by much less than the weight itself. An error in the last bit of the small change mostly disappears when it is added to the large weight."],
+      ["Which other harmless rewriting changes last bits?", "Adding in another order: (a + b) + c against a + (b + c). Parallel sums on a GPU do it all the time."],
+    ],
+  },
+  exhibit,
+};
+
+const DIVISORS = [1, 2, 3, 4, 5, 7];
+const TRIES = 100_000;
+/** Spread of the numbers: what weights and their gradients typically are. */
+const WEIGHT_STD = 0.1;
+const UPDATE_STD = 0.01;
+const LR = 0.1;
+
+interface Count {
+  back: number;
+  weights: number;
+}
+
+function exhibit(stage: Stage): Exhibit {
+  let k = 3;
+  let d = Math.fround(0.1);
+  const results = new Map<number, Count>();
+  const rows = [h("tr"), h("tr"), h("tr")];
+  const verdict = h("p", { class: "verdict", "data-testid": "divide-verdict", "aria-live": "polite" });
+  const table = h("tbody");
+
+  function show(): void {
+    const quotient = Math.fround(d / k);
+    const back = Math.fround(quotient * k);
+    const names = ["d", `d / ${k}`, `d / ${k} · ${k}`];
+    for (const [index, value] of [d, quotient, back].entries()) {
+      rows[index]!.replaceChildren(
+        h("th", { scope: "row" }, names[index]!),
+        h("td", { class: "bits" }, ...bitSpans(bitsOf(value), index === 2 ? bitsOf(d) : bitsOf(value))),
+        h("td", { class: "value" }, shortestDecimal(value)),
+      );
+    }
+    setText(verdict, back === d ? "It came back." : "It did not come back: the last bit differs.");
+    verdict.classList.toggle("apart", back !== d);
+    const entries = [...results].sort(([a], [b]) => a - b);
+    table.replaceChildren(
+      ...entries.map(([divisor, count]) =>
+        h(
+          "tr",
+          { "data-testid": `divide-row-${divisor}` },
+          h("th", { scope: "row" }, `k = ${divisor}`),
+          h("td", { "data-testid": `divide-back-${divisor}` }, percent(count.back)),
+          h("td", {}, percent(count.weights)),
+        ),
+      ),
+    );
+    if (entries.length === 0) table.append(h("tr", {}, h("td", { colspan: 3, class: "soft" }, "not tried yet")));
+  }
+
+  const choices = h("fieldset", { class: "choices" }, h("legend", {}, "k"));
+  for (const divisor of DIVISORS) {
+    const radio = h("input", { type: "radio", name: "divisor", value: divisor, "data-testid": `divisor-${divisor}` });
+    radio.checked = divisor === k;
+    radio.addEventListener("change", () => {
+      k = divisor;
+      show();
+    });
+    choices.append(h("label", {}, radio, h("span", {}, String(divisor))));
+  }
+
+  show();
+  const element = h(
+    "div",
+    { class: "panel exhibit" },
+    choices,
+    h("div", { class: "scroll" }, h("table", { class: "bit-table k-c0", "aria-label": "Bits on the way" }, h("tbody", {}, ...rows))),
+    verdict,
+    h(
+      "div",
+      { class: "toolbar" },
+      button("Another number", () => {
+        d = Math.fround(normal() * UPDATE_STD);
+        show();
+      }),
+      button("Try 100,000 numbers", () => {
+        results.set(k, tally(k));
+        if (results.has(3) && (results.has(2) || results.has(4))) stage.seen();
+        show();
+      }, { class: "primary", "data-testid": "divide-try" }),
+    ),
+    h(
+      "div",
+      { class: "scroll" },
+      h(
+        "table",
+        { "aria-live": "polite" },
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "100,000 times"), h("th", { scope: "col" }, "d / k · k is not d"), h("th", { scope: "col" }, "another weight after the step"))),
+        table,
+      ),
+    ),
+    h("p", { class: "note" }, `Random numbers: d about ${UPDATE_STD}, weights about ${WEIGHT_STD}, learning rate ${LR}, rounded as the trainer does.`),
+  );
+  return { element, close: () => undefined };
+}
+
+function tally(k: number): Count {
+  const count = { back: 0, weights: 0 };
+  for (let i = 0; i < TRIES; i++) {
+    const d = Math.fround(normal() * UPDATE_STD);
+    const p = Math.fround(normal() * WEIGHT_STD);
+    if (Math.fround(Math.fround(d / k) * k) !== d) count.back++;
+    if (updated(p, d, LR, k) !== updated(p, d, LR, 1)) count.weights++;
+  }
+  return count;
+}
+
+/** A standard normal number (Box and Muller). */
+function normal(): number {
+  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+}
+
+function percent(count: number): string {
+  return count === 0 ? "0" : `${((100 * count) / TRIES).toFixed(1)} %`;
+}
+
+/** Bits in their three fields; those that differ from `other` are marked. */
+function bitSpans(bits: number, other: number): HTMLElement[] {
+  const text = bits.toString(2).padStart(32, "0");
+  const span = (className: string, from: number, to: number) =>
+    h(
+      "span",
+      { class: className },
+      ...[...text.slice(from, to)].map((bit, index) => h(((bits ^ other) >>> (31 - from - index)) % 2 === 0 ? "i" : "b", {}, bit)),
+    );
+  return [span("s", 0, 1), span("e", 1, 9), span("m", 9, 32)];
+}

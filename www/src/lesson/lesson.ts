@@ -1,0 +1,145 @@
+// The lesson: six short chapters around the live parts of the lab. `#/lesson/3` is a chapter; `?notes=1` shows the teacher's
+// notes beside it.
+import { button, h } from "../dom";
+import { linkTo } from "../router";
+import "../style/lesson.css";
+import type { Route, View } from "../view";
+import { type Chapter, type Exhibit, rich } from "./chapter";
+
+/** In order. Each is a file of its own, loaded when it is opened. */
+const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter }> }[] = [
+  { title: "A number is 32 bits", load: () => import("./chapter1") },
+  { title: "Divide and multiply by three", load: () => import("./chapter2") },
+  { title: "Two networks and one bit", load: () => import("./chapter3") },
+  { title: "A step that is too long", load: () => import("./chapter4") },
+  { title: "Unstable, but restrained", load: () => import("./chapter5") },
+  { title: "Choose the learning rate", load: () => import("./chapter6") },
+];
+
+/** The lesson at the chapter of the address. */
+export async function open(route: Route): Promise<View> {
+  const element = h("div", { class: "page lesson" });
+  let exhibit: Exhibit | undefined;
+  let shown = 0;
+  /** Counts chapters asked for: one that loads slowly must not replace a later one. */
+  let turn = 0;
+
+  async function show(at: Route): Promise<void> {
+    const number = chapterNumber(at);
+    const notes = at.query.get("notes") === "1";
+    if (number === shown) {
+      showNotes(element, number, notes);
+      return;
+    }
+    const mine = ++turn;
+    const { chapter } = await CHAPTERS[number - 1]!.load();
+    if (mine !== turn) return;
+    exhibit?.close();
+    exhibit = undefined;
+    const isFirst = shown === 0;
+    shown = number;
+    const tick = h("span", { class: "tick", "data-testid": "seen", hidden: true }, "✓ seen");
+    const stage = h("div", { class: "stage", "data-testid": `chapter-${number}` });
+    element.replaceChildren(
+      contents(number, notes),
+      h(
+        "article",
+        { class: "chapter" },
+        h(
+          "div",
+          { class: "reading" },
+          h("p", { class: "eyebrow" }, `Chapter ${number} of ${CHAPTERS.length}`),
+          h("h1", { tabindex: -1 }, chapter.title),
+          ...chapter.text.map((text, index) => h("p", index === 0 ? { class: "lead" } : {}, ...rich(text))),
+          h("section", { class: "task" }, h("h2", {}, "Do"), h("p", {}, ...rich(chapter.task))),
+          h("section", { class: "sight" }, h("h2", {}, "See ", tick), h("p", {}, ...rich(chapter.sight))),
+        ),
+        stage,
+      ),
+      teacher(chapter),
+      turner(number, notes),
+    );
+    showNotes(element, number, notes);
+    if (!isFirst) {
+      scrollTo({ top: 0 });
+      element.querySelector("h1")?.focus({ preventScroll: true });
+    }
+    const made = await chapter.exhibit({
+      seen: () => {
+        tick.hidden = false;
+        tick.closest("section")?.classList.add("is-seen");
+      },
+    });
+    if (mine !== turn) {
+      made.close();
+      return;
+    }
+    exhibit = made;
+    stage.append(made.element);
+  }
+
+  await show(route);
+  return {
+    element,
+    navigate: (next) => void show(next),
+    close: () => {
+      turn++;
+      exhibit?.close();
+    },
+  };
+}
+
+function chapterNumber({ rest }: Route): number {
+  const number = Number.parseInt(rest, 10);
+  return number >= 1 && number <= CHAPTERS.length ? number : 1;
+}
+
+function link(number: number, notes: boolean): string {
+  return linkTo(`lesson/${number}`, notes ? { notes: "1" } : {});
+}
+
+function contents(current: number, notes: boolean): HTMLElement {
+  const items = CHAPTERS.map(({ title }, index) => {
+    const number = index + 1;
+    const mark = number === current ? { "aria-current": "step" } : {};
+    const words = h("span", { class: "name" }, title);
+    return h("li", {}, h("a", { href: link(number, notes), title, ...mark }, h("span", { class: "number" }, number), words));
+  });
+  const toggle = button("Teacher’s notes", () => {
+    location.hash = link(current, toggle.getAttribute("aria-pressed") !== "true");
+  }, { class: "notes-toggle", "data-testid": "notes" });
+  return h("div", { class: "contents" }, h("nav", { "aria-label": "Chapters" }, h("ol", {}, ...items)), toggle);
+}
+
+function teacher({ teacher: { notes, questions } }: Chapter): HTMLElement {
+  return h(
+    "section",
+    { class: "panel teacher", "aria-label": "Teacher’s notes", "data-testid": "teacher", hidden: true },
+    h("h2", {}, "For the teacher"),
+    h("ul", {}, ...notes.map((note) => h("li", {}, ...rich(note)))),
+    h("h3", {}, "Questions to ask"),
+    ...questions.map(([question, answer]) =>
+      h("details", {}, h("summary", {}, ...rich(question)), h("p", {}, ...rich(answer))),
+    ),
+  );
+}
+
+/** Shows or hides the notes; the links of the chapter keep the choice. */
+function showNotes(element: HTMLElement, number: number, notes: boolean): void {
+  element.classList.toggle("with-notes", notes);
+  element.querySelector<HTMLElement>(".teacher")!.hidden = !notes;
+  element.querySelector(".notes-toggle")!.setAttribute("aria-pressed", String(notes));
+  for (const [index, anchor] of element.querySelectorAll<HTMLAnchorElement>(".contents a").entries()) {
+    anchor.href = link(index + 1, notes);
+  }
+  element.querySelector(".turn")!.replaceWith(turner(number, notes));
+}
+
+function turner(number: number, notes: boolean): HTMLElement {
+  const before = number > 1 ? h("a", { href: link(number - 1, notes), class: "button" }, `← ${CHAPTERS[number - 2]!.title}`) : null;
+  const after =
+    number < CHAPTERS.length
+      ? h("a", { href: link(number + 1, notes), class: "button primary" }, `${CHAPTERS[number]!.title} →`)
+      : h("a", { href: linkTo("lab"), class: "button primary" }, "To the lab →");
+  return h("nav", { class: "turn", "aria-label": "Next and previous" }, before, h("span", { class: "spacer" }), after);
+}

@@ -1,0 +1,99 @@
+// A run in the lesson: live where there is WebGPU, else recorded, with the same buttons and plots.
+import { button, h, setText } from "../dom";
+import { commandLine, defaults, type Values } from "../properties";
+import { fetchRecording } from "../recorded/format";
+import { Player } from "../recorded/player";
+import { divergencePlot } from "../run/curves";
+import { Lamp } from "../run/lamp";
+import { type Component, type RunSource, Session } from "../run/session";
+import { webgpuSupport } from "../webgpu";
+
+/** A run that can be started and stopped. */
+export interface Run extends RunSource {
+  add<C extends Component>(component: C): C;
+  start(): void;
+  pause(): void;
+  close(): void;
+}
+
+/** The lesson's network: small enough for any machine, large enough to part. The same numbers everywhere. */
+export const LESSON_RUN: Values = {
+  net: "resnet8",
+  width: "0.5",
+  dataset: "synthetic",
+  ks: "1,3,2",
+  "batch-size": "8",
+  "test-limit": "64",
+  "eval-every": "0",
+};
+
+/** What the run is, in words. */
+export interface Described {
+  run: Run;
+  live: boolean;
+  /** The command that makes the same run natively. */
+  command: string;
+  /** Back to the start, paused. */
+  reset(): void;
+}
+
+/** Opens a run of `values`, paused; without WebGPU the recorded run `recording`. */
+export async function openRun(values: Values, recording: string): Promise<Described> {
+  if (!(await webgpuSupport()).ok) {
+    const player = new Player(await fetchRecording(recording));
+    return {
+      run: player,
+      live: false,
+      command: player.recording.file.command,
+      reset: () => {
+        player.pause();
+        player.seek(0);
+      },
+    };
+  }
+  const session = new Session();
+  const all = defaults({ ...LESSON_RUN, ...values });
+  session.open(all);
+  return { run: session, live: true, command: commandLine(all), reset: () => session.open(session.values) };
+}
+
+/** Buttons, lamp and divergence of a run. */
+export function runPanel({ run, live, command, reset }: Described): HTMLElement {
+  const step = h("output", { "data-testid": "step" }, "0");
+  const start = button(live ? "Start" : "Play", () => run.start(), { class: "primary", "data-testid": "start" });
+  const pause = button("Pause", () => run.pause(), { "data-testid": "pause" });
+  const error = h("p", { class: "notice error", role: "alert", "data-testid": "error", hidden: true });
+  const where = h("p", { class: "note", "data-testid": "adapter" });
+  const lamp = run.add(new Lamp());
+  const plot = run.add(divergencePlot());
+  const element = h(
+    "div",
+    { class: "run-panel" },
+    error,
+    h(
+      "div",
+      { class: "toolbar" },
+      start,
+      pause,
+      button("Start anew", reset, { "data-testid": "reset" }),
+      h("span", { class: "spacer" }),
+      h("span", {}, "step ", step),
+    ),
+    lamp.element,
+    plot.element,
+    where,
+    h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), h("pre", {}, command)),
+  );
+  run.add({
+    element,
+    update: ({ record, opened }) => {
+      setText(step, String(record?.lastStep() ?? 0));
+      const name = opened?.adapter.name ?? "";
+      setText(where, opened === undefined ? "Preparing…" : live ? `Live on ${name || "your GPU"}: ${opened.network}, made-up images.` : `Recorded: ${opened.network} on real images, trained by lastbit on ${name}.`);
+      const fault = run instanceof Session ? run.error : undefined;
+      error.hidden = fault === undefined;
+      setText(error, fault === undefined ? "" : `${fault.message} `);
+    },
+  });
+  return element;
+}

@@ -1,0 +1,73 @@
+// The page's side of the worker of the equations: calls of the core's `Bench`, answered by promises.
+import type { Bench } from "../../pkg/lastbit_web";
+import { webgpuSupport } from "../webgpu";
+
+/** A method of the core's bench. */
+export type Method = Exclude<Extract<keyof Bench, string>, "free">;
+
+type Value<K extends Method> = Awaited<ReturnType<Bench[K]>>;
+
+/** To the worker. */
+export interface Call {
+  id: number;
+  /** Whether the processor computes; the first call decides. */
+  processor: boolean;
+  method: Method;
+  parameters: unknown[];
+}
+
+/** From the worker. */
+export type Answer<K extends Method> = { id: number; value: unknown | Value<K> } | { id: number; error: string };
+
+interface Waiting {
+  resolve: (value: never) => void;
+  reject: (error: Error) => void;
+}
+
+/** A worker with a bench in it. */
+export class BenchClient {
+  private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "lastbit-pde" });
+  private readonly waiting = new Map<number, Waiting>();
+  private calls = 0;
+
+  private constructor(
+    /** Whether the processor computes, in float64. */
+    readonly processor: boolean,
+  ) {
+    this.worker.onmessage = ({ data }: MessageEvent<Answer<Method>>) => {
+      const waiting = this.waiting.get(data.id);
+      this.waiting.delete(data.id);
+      if ("error" in data) waiting?.reject(new Error(data.error));
+      else waiting?.resolve(data.value as never);
+    };
+    this.worker.onerror = (event) => {
+      event.preventDefault();
+      for (const { reject } of this.waiting.values()) reject(new Error("the worker did not load: reload the page"));
+      this.waiting.clear();
+    };
+  }
+
+  /** A bench on the GPU where there is WebGPU, else on the processor. */
+  static async open(): Promise<BenchClient> {
+    return new BenchClient(!(await webgpuSupport()).ok);
+  }
+
+  /** Calls a method of the bench; calls are answered in order. */
+  call<K extends Method>(method: K, ...parameters: Parameters<Bench[K]>): Promise<Value<K>> {
+    const id = this.calls++;
+    this.worker.postMessage({ id, processor: this.processor, method, parameters } satisfies Call);
+    return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
+  }
+
+  /** What computes, in words, and whether it is slow. */
+  async adapter(): Promise<{ words: string; software: boolean }> {
+    const { name, software } = JSON.parse(await this.call("adapter")) as { name: string; software: boolean };
+    return { words: this.processor ? "float64 on the processor, without WebGPU" : `float32 on ${name || "WebGPU"}`, software };
+  }
+
+  /** Ends the worker. Calls that wait stay unanswered. */
+  close(): void {
+    this.worker.terminate();
+    this.waiting.clear();
+  }
+}

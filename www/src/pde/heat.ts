@@ -1,0 +1,150 @@
+// The heat equation with a slider for the step size: what instability looks like where nothing restrains it.
+import { button, h, setText } from "../dom";
+import { plain } from "../numbers";
+import { LinePlot } from "../plots/line_plot";
+import { Drawing, drawAxes, type Surface } from "./canvas";
+import { numberOf, pace, slider, withBench, type Equation, type EquationOptions } from "./equation";
+
+const STEPS = 120;
+const FRAME_MS = 30;
+const START = 0.4;
+/** Of the slider. The edge of theory lies between them. */
+const [LEAST, MOST] = [0.3, 0.7];
+/** Theory is not drawn below: rounding keeps the computed zigzag above it. */
+const SMALLEST = 1e-11;
+/** A rod that is hotter than this somewhere was 1.5 at most: it has been seen to blow up. */
+const BLOWN_UP = 3;
+
+/** The heat equation. */
+export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
+  let dt = numberOf(query, "dt", LEAST, MOST) ?? START;
+  let edge = Number.NaN;
+  let restart = true;
+  let wake: () => void = () => undefined;
+  let rod: number[] = [];
+  const steps: number[] = [];
+  const amplitudes: number[] = [];
+  let factor = Number.NaN;
+
+  const control = slider(
+    "Step size dt",
+    { min: LEAST, max: MOST, step: 0.001, value: dt, testid: "heat-dt", text: (value) => value.toFixed(3) },
+    (value) => {
+      dt = value;
+      changed?.();
+      again();
+    },
+  );
+  const verdict = h("b", { "data-testid": "heat-verdict" }, "–");
+  const [factorCell, edgeCell, stepCell, hottest] = ["heat-factor", "heat-edge", "heat-step", "heat-max"].map((id) =>
+    h("dd", { "data-testid": id }, "–"),
+  ) as [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
+  const rodPlot = new Drawing("Temperature along the rod", "Temperature at 31 points, between fixed ends", 14, (surface) => paintRod(surface, rod));
+  const growth = new LinePlot({
+    title: "Size of the zigzag",
+    note: "the rod’s fastest mode, against the step",
+    log: true,
+    height: 14,
+    empty: "Starting…",
+  });
+
+  function again(): void {
+    restart = true;
+    wake();
+  }
+
+  function show(): void {
+    const stable = Math.abs(factor) <= 1;
+    setText(verdict, Number.isNaN(factor) ? "–" : stable ? "stable" : "unstable");
+    verdict.className = stable ? "good" : "bad";
+    setText(factorCell, Number.isNaN(factor) ? "–" : factor.toFixed(4).replace("-", "−"));
+    setText(edgeCell, Number.isNaN(edge) ? "–" : edge.toFixed(5));
+    setText(stepCell, String(steps.at(-1) ?? 0));
+    setText(hottest, plain(rod.reduce((most, u) => Math.max(most, Math.abs(u)), 0)));
+    rodPlot.changed();
+    const x = Float64Array.from(steps);
+    const theory = x.map((n) => (amplitudes[0] ?? 0) * Math.abs(factor) ** n);
+    growth.set({
+      x,
+      curves: [
+        { label: "computed", colour: "c0", values: Float64Array.from(amplitudes) },
+        { label: "theory", colour: "ref", dashed: true, values: theory.map((value) => (value < SMALLEST ? Number.NaN : value)) },
+      ],
+    });
+  }
+
+  const panel = h(
+    "div",
+    { class: "panel pde-controls" },
+    control.element,
+    h(
+      "dl",
+      { class: "readout small" },
+      h("div", {}, h("dt", {}, "a step multiplies the zigzag by"), factorCell),
+      h("div", {}, h("dt", {}, "edge of theory"), edgeCell),
+      h("div", {}, h("dt", {}, "so it is"), h("dd", {}, verdict)),
+      h("div", {}, h("dt", {}, "step"), stepCell),
+      h("div", {}, h("dt", {}, "hottest point"), hottest),
+    ),
+    h("div", { class: "toolbar" }, button("Run again", again, { "data-testid": "heat-again" })),
+  );
+  const element = h("div", { class: "equation" }, panel, h("div", { class: "plot-grid" }, rodPlot.element, growth.element));
+
+  const end = withBench(element, async (bench, isOver) => {
+    while (!isOver()) {
+      restart = false;
+      const mine = dt;
+      const theory = JSON.parse(await bench.call("heat_theory", mine)) as { edge: number; factor: number };
+      ({ edge, factor } = theory);
+      let row = await bench.call("heat_open", mine);
+      steps.length = amplitudes.length = 0;
+      for (let n = 0; ; n++) {
+        steps.push(n);
+        amplitudes.push(Math.abs(row[0]!));
+        rod = [...row.slice(1)];
+        show();
+        if (rod.some((u) => Math.abs(u) > BLOWN_UP)) seen?.();
+        if (restart || isOver() || n === STEPS) break;
+        await pace(FRAME_MS);
+        row = await bench.call("heat_step", 1);
+      }
+      if (!restart && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
+    }
+  });
+
+  return {
+    element,
+    query: () => ({ dt: String(dt) }),
+    close: () => {
+      end();
+      wake();
+      rodPlot.close();
+      growth.close();
+    },
+  };
+}
+
+/** The rod between its fixed ends; what passes 1.6 makes the scale grow. */
+function paintRod(surface: Surface, rod: number[]): void {
+  if (rod.length === 0) return;
+  const { ctx, width, height, colour, rem } = surface;
+  const most = rod.reduce((most, u) => Math.max(most, Math.abs(u)), 1.6);
+  const least = rod.some((u) => u < -0.05) ? -most : 0;
+  const box = { left: 3.2 * rem, top: 0.5 * rem, right: width - 0.6 * rem, bottom: height - 1.7 * rem };
+  const atX = (i: number): number => box.left + ((box.right - box.left) * i) / (rod.length - 1);
+  const atY = (u: number): number => box.bottom - ((box.bottom - box.top) * (u - least)) / (most - least);
+  const text = (u: number): string => (most > 1e4 ? (u === 0 ? "0" : u.toExponential(0)) : String(Number(u.toPrecision(2))));
+  const ticks = least < 0 ? [-most, -most / 2, 0, most / 2, most] : most === 1.6 ? [0, 0.5, 1, 1.5] : [0, most / 2, most];
+  drawAxes(surface, box, { ticks: [0, 10, 20, 30], at: atX, text: String }, { ticks, at: atY, text });
+  ctx.strokeStyle = ctx.fillStyle = colour("c0");
+  ctx.lineWidth = 1.8;
+  ctx.lineJoin = "round";
+  ctx.beginPath();
+  rod.forEach((u, i) => ctx.lineTo(atX(i), atY(u)));
+  ctx.stroke();
+  for (const [i, u] of rod.entries()) {
+    ctx.beginPath();
+    ctx.arc(atX(i), atY(u), 0.17 * rem, 0, 7);
+    ctx.fill();
+  }
+}

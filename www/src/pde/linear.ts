@@ -1,0 +1,151 @@
+// The linear one-layer equation: the plane of step size and weight decay, what theory says there, and what a run does.
+import { button, h, setText } from "../dom";
+import { LinePlot } from "../plots/line_plot";
+import { numberOf, slider, withBench, type Equation, type EquationOptions } from "./equation";
+import { StabilityPlane } from "./plane";
+
+/** Steps of a run: enough to see which way it goes. */
+const STEPS = 60;
+/** The paper's step size, on its image of 256 x 256; on the small image everything is smaller by the number of patches. */
+const DT = 1e-8;
+const [LARGE, SMALL] = [256, 64];
+const REGIMES = ["activated", "transitioning", "not activated"] as const;
+const TRANSITIONING = 1;
+const COLUMNS = 160;
+
+/** The linear equation. */
+export function linear({ query, changed, seen }: EquationOptions = {}): Equation {
+  let regime = numberOf(query, "regime", 0, 2) ?? TRANSITIONING;
+  let side = query?.has("side") === true ? (query.get("side") === "64" ? SMALL : LARGE) : undefined;
+  let dt = numberOf(query, "dt", 1e-12, 1) ?? Number.NaN;
+  let alpha = numberOf(query, "alpha", 1, 1e12) ?? Number.NaN;
+  let asked = true;
+  let wake: () => void = () => undefined;
+
+  const plane = new StabilityPlane((newDt, newAlpha) => move(newDt, newAlpha));
+  const exponents = { min: -12, max: 0, step: 0.005, value: -8, text: (value: number) => (10 ** value).toPrecision(3) };
+  const dtSlider = slider("Step size dt", { ...exponents, testid: "linear-dt" }, (value) => move(10 ** value, alpha));
+  const alphaSlider = slider("Weight decay α", { ...exponents, testid: "linear-alpha" }, (value) => move(dt, 10 ** value));
+  const verdict = h("b", { "data-testid": "linear-verdict" }, "–");
+  const [theoryCell, measuredCell] = ["linear-theory", "linear-measured"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
+  const plot = new LinePlot({ title: "Size of the weights", note: "|w| against the step", log: true, height: 19, empty: "Starting…" });
+
+  function ask(): void {
+    asked = true;
+    wake();
+  }
+
+  function move(newDt: number, newAlpha: number): void {
+    [dt, alpha] = [newDt, newAlpha];
+    showPoint();
+    changed?.();
+    ask();
+  }
+
+  function showPoint(): void {
+    dtSlider.set(Math.log10(dt));
+    alphaSlider.set(Math.log10(alpha));
+    plane.setPoint(dt, alpha);
+  }
+
+  function show(factor: number, norms: number[]): void {
+    const stable = Math.abs(factor) <= 1;
+    setText(verdict, stable ? "stable" : "unstable");
+    verdict.className = stable ? "good" : "bad";
+    setText(theoryCell, factor.toFixed(4).replace("-", "−"));
+    // A mode that decays is soon hidden by slower ones; the last steps show the one that wins.
+    const [before, last] = norms.slice(-2);
+    setText(measuredCell, before === undefined || last === undefined || before === 0 ? "–" : (last / before).toFixed(4));
+    const x = Float64Array.from(norms, (_, n) => n);
+    plot.set({
+      x,
+      curves: [
+        { label: "computed", colour: "c0", values: Float64Array.from(norms) },
+        { label: "theory, the mode that wins", colour: "ref", dashed: true, values: x.map((n) => norms.at(-1)! * Math.abs(factor) ** (n - norms.length + 1)) },
+      ],
+    });
+  }
+
+  const choices = h("fieldset", { class: "choices" }, h("legend", {}, "Activation"));
+  REGIMES.forEach((name, index) => {
+    const radio = h("input", { type: "radio", name: "regime", value: index, "data-testid": `regime-${index}` });
+    radio.checked = index === regime;
+    radio.addEventListener("change", () => {
+      regime = index;
+      changed?.();
+      ask();
+    });
+    choices.append(h("label", {}, radio, h("span", {}, name)));
+  });
+  const image = h("p", { class: "note" });
+  const panel = h(
+    "div",
+    { class: "panel pde-controls" },
+    h("div", { class: "fields" }, dtSlider.element, alphaSlider.element),
+    choices,
+    h(
+      "dl",
+      { class: "readout small" },
+      h("div", {}, h("dt", {}, "theory: a step multiplies |w| by"), theoryCell),
+      h("div", {}, h("dt", {}, "measured, last step"), measuredCell),
+      h("div", {}, h("dt", {}, "so it is"), h("dd", {}, verdict)),
+    ),
+    h("div", { class: "toolbar" }, button("Back to the paper’s point", () => move(...start), { "data-testid": "linear-reset" })),
+    image,
+  );
+  let start: [number, number] = [DT, 1e8];
+  const element = h("div", { class: "equation" }, panel, h("div", { class: "plot-grid" }, plane.element, plot.element));
+
+  const end = withBench(element, async (bench, isOver) => {
+    const { software } = await bench.adapter();
+    side ??= software && !bench.processor ? SMALL : LARGE;
+    setText(image, `Image: a checkerboard of ${side} × ${side} pixels, kernel 32 × 32.`);
+    // The lowest stable weight decay while the activation is at its steepest sets the scale of the plane.
+    const [unit] = await bench.call("linear_bounds", side, TRANSITIONING, Float64Array.of(DT));
+    const [least, most] = [unit! / 10, unit! * 100];
+    start = [(DT * 12_960_000) / unit!, unit! * 1.5];
+    if (Number.isNaN(dt)) dt = start[0];
+    if (Number.isNaN(alpha)) alpha = start[1];
+    const dts = Array.from({ length: COLUMNS }, (_, i) => (0.02 / unit!) * 200 ** (i / (COLUMNS - 1)));
+    for (const [{ input }, low, high] of [[dtSlider, dts[0]!, dts.at(-1)!], [alphaSlider, least, most]] as const) {
+      input.min = String(Math.log10(low));
+      input.max = String(Math.log10(high));
+    }
+    let shown = -1;
+    let was: boolean | undefined;
+    while (!isOver()) {
+      asked = false;
+      if (shown !== regime) {
+        const flat = await bench.call("linear_bounds", side, regime, Float64Array.from(dts));
+        plane.setPlane({ dts, alphas: [least, most], bounds: dts.map((_, i) => [flat[2 * i]!, flat[2 * i + 1]!]) });
+        shown = regime;
+      }
+      showPoint();
+      const factor = await bench.call("linear_factor", side, regime, alpha, dt);
+      const norms = [...(await bench.call("linear_open", side, regime, alpha, dt))];
+      for (let n = 0; n < STEPS && !asked && !isOver(); n += 10) {
+        norms.push(...(await bench.call("linear_step", 10)));
+        show(factor, norms);
+      }
+      const stable = Math.abs(factor) <= 1;
+      if (was !== undefined && was !== stable) seen?.();
+      was = stable;
+      if (!asked && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
+    }
+  });
+
+  return {
+    element,
+    query: () => ({
+      regime: String(regime),
+      ...(Number.isNaN(dt) ? {} : { dt: dt.toPrecision(4), alpha: alpha.toPrecision(4) }),
+      ...(side === undefined ? {} : { side: String(side) }),
+    }),
+    close: () => {
+      end();
+      wake();
+      plane.close();
+      plot.close();
+    },
+  };
+}

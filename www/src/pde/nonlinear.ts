@@ -1,0 +1,230 @@
+// The nonlinear one-layer network: fixed point, period two, chaos and blow-up as the step size moves, with k = 1 against 3.
+import { button, h, setText } from "../dom";
+import { plain } from "../numbers";
+import { LinePlot } from "../plots/line_plot";
+import { Drawing, drawAxes, type Surface } from "./canvas";
+import { numberOf, pace, slider, withBench, type Equation, type EquationOptions } from "./equation";
+
+const [LEAST, MOST] = [0.005, 0.13];
+const START = 0.02;
+/** Steps of a run, as in the paper's Figure 4, and of one call. */
+const STEPS = 1000;
+const BATCH = 8;
+const FRAME_MS = 40;
+const [LARGE, SMALL] = [256, 64];
+/** The map of where orbits end: columns, steps that are forgotten, points of a column. */
+const MAP = { columns: 180, transient: 300, points: 60 };
+/** Losses above are not drawn: the first steps fall from twenty. */
+const LOSS_SHOWN = 2.5;
+/** Milliseconds of a round that the map may take. */
+const MAP_MS = 30;
+/** Relative L1 at which k = 3 has visibly parted. */
+const PARTED = 0.05;
+
+/** What theory (float64, in the core) says of a step size. */
+type Behaviour = { kind: "blows-up" } | { kind: "period"; period: number; exponent: number } | { kind: "chaos"; exponent: number };
+
+/** The nonlinear one-layer network. */
+export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equation {
+  let dt = numberOf(query, "dt", LEAST, MOST) ?? START;
+  let [paused, restart, moved] = [false, false, false];
+  let wake: () => void = () => undefined;
+  let ks: number[] = [];
+  let columns: number[][] = [];
+  let steps: number[] = [];
+  let marks: { x: number; label: string }[] = [];
+  let settled: { loss: number; edge: number } | undefined;
+  const orbits: { dt: number; losses: Float64Array }[] = [];
+
+  const control = slider(
+    "Step size dt",
+    { min: LEAST, max: MOST, step: 0.0005, value: dt, testid: "nonlinear-dt", text: (value) => value.toFixed(4) },
+    (value) => {
+      dt = value;
+      moved = true;
+      changed?.();
+      wake();
+    },
+  );
+  const verdict = h("p", { class: "verdict", "data-testid": "nonlinear-verdict", "aria-live": "polite" });
+  const stepCell = h("dd", { "data-testid": "nonlinear-step" }, "0");
+  const apart = h("dd", { "data-testid": "nonlinear-apart" }, "0");
+  const pause = button("Pause", () => {
+    paused = !paused;
+    setText(pause, paused ? "Go on" : "Pause");
+    wake();
+  }, { "data-testid": "nonlinear-pause" });
+  const again = button("Start again", () => {
+    restart = true;
+    wake();
+  }, { "data-testid": "nonlinear-again" });
+  const loss = new LinePlot({ title: "Loss", note: "with the weight decay’s part", height: 13, empty: "Starting…" });
+  const distance = new LinePlot({ title: "Distance from k = 1", note: "relative L1 of the weights", log: true, height: 13, empty: "Starting…" });
+  const map = new Drawing(
+    "Where it ends, for every step size",
+    "Losses after a long time against the step size: one value, then two, then a cloud of values, then none",
+    13,
+    (surface) => paintMap(surface, orbits, dt, settled?.edge),
+  );
+
+  function show(): void {
+    const x = Float64Array.from(steps);
+    const column = (index: number): Float64Array => Float64Array.from(columns[index] ?? []);
+    const n = ks.length;
+    const colours = ["ref", "c0", "ctl"];
+    const curve = (r: number, index: number) => ({ label: `k = ${ks[r]}`, colour: colours[r]!, dashed: r === 2, values: column(index) });
+    const cut = (values: Float64Array): Float64Array => values.map((value) => (value > LOSS_SHOWN ? Number.NaN : value));
+    const losses = [curve(1, 1), curve(0, 0)].map((each) => ({ ...each, values: cut(each.values) }));
+    loss.set({ x, curves: losses, marks });
+    distance.set({ x, curves: [curve(1, n + 1), curve(2, n + 2)], marks });
+    setText(stepCell, String(steps.at(-1) ?? 0));
+    const now = columns[n + 1]?.at(-1);
+    setText(apart, now === undefined || Number.isNaN(now) ? "–" : plain(now));
+  }
+
+  function take(rows: Float64Array): boolean {
+    const width = 2 * ks.length;
+    for (let at = 0; at < rows.length; at += width) {
+      steps.push(steps.length);
+      for (let c = 0; c < width; c++) (columns[c] ??= []).push(rows[at + c]!);
+    }
+    const parted = (columns[ks.length + 1]?.at(-1) ?? 0) > PARTED;
+    if (parted) seen?.();
+    return Number.isNaN(rows.at(-width) ?? Number.NaN);
+  }
+
+  const panel = h(
+    "div",
+    { class: "panel pde-controls" },
+    control.element,
+    verdict,
+    h("dl", { class: "readout small" }, h("div", {}, h("dt", {}, "step"), stepCell), h("div", {}, h("dt", {}, "k = 3 is apart by"), apart)),
+    h("div", { class: "toolbar" }, pause, again),
+  );
+  const element = h(
+    "div",
+    { class: "equation" },
+    panel,
+    h("div", { class: "plot-grid" }, loss.element, distance.element),
+    map.element,
+    h("p", { class: "note" }, "The map below the curves is computed in float64, each step size from the same start. Click it, or use the slider."),
+  );
+  map.canvas.dataset["testid"] = "nonlinear-map";
+  map.canvas.addEventListener("pointerdown", (event) => {
+    const share = (event.offsetX - mapLeft()) / (map.frame.clientWidth - mapLeft() - mapRight());
+    control.set(LEAST + Math.min(Math.max(share, 0), 1) * (MOST - LEAST));
+    control.input.dispatchEvent(new Event("input"));
+  });
+
+  const end = withBench(element, async (bench, isOver) => {
+    const { software } = await bench.adapter();
+    const side = software && !bench.processor ? SMALL : LARGE;
+    const theory = JSON.parse(await bench.call("nonlinear_theory", side)) as { loss: number; edge: number; ks: number[] };
+    settled = theory;
+    ks = theory.ks;
+    const tellBehaviour = async (): Promise<void> => {
+      const found = JSON.parse(await bench.call("nonlinear_behaviour", side, dt)) as Behaviour;
+      setText(verdict, words(found, theory));
+      verdict.dataset["kind"] = found.kind === "period" ? `period-${found.period}` : found.kind;
+    };
+    const sketch = async (): Promise<void> => {
+      const end = performance.now() + MAP_MS;
+      while (orbits.length < MAP.columns && performance.now() < end) {
+        const at = LEAST + ((MOST - LEAST) * orbits.length) / (MAP.columns - 1);
+        orbits.push({ dt: at, losses: await bench.call("nonlinear_orbit", side, at, MAP.transient, MAP.points) });
+        map.changed();
+      }
+    };
+    restart = true;
+    let over = false;
+    while (!isOver()) {
+      if (restart) {
+        [restart, moved, over] = [false, false, false];
+        [columns, steps, marks] = [[], [], []];
+        take(await bench.call("nonlinear_open", side, dt));
+        await tellBehaviour();
+      }
+      if (moved) {
+        moved = false;
+        // A run that blew up, or is at its end, begins anew with the step size that was chosen.
+        if (over || steps.length > STEPS) {
+          restart = true;
+          continue;
+        }
+        const mine = dt;
+        await bench.call("nonlinear_change", mine);
+        const last = marks.at(-1);
+        const mark = { x: steps.length, label: `dt ${mine.toFixed(3)}` };
+        if (last?.x === mark.x) marks.pop();
+        marks.push(mark);
+        await tellBehaviour();
+        map.changed();
+      }
+      const idle = paused || over || steps.length > STEPS;
+      if (!idle) {
+        over = take(await bench.call("nonlinear_step", BATCH));
+        show();
+        await pace(FRAME_MS);
+      }
+      await sketch();
+      if (idle && orbits.length === MAP.columns && !moved && !restart) await new Promise<void>((resolve) => (wake = resolve));
+    }
+  });
+
+  return {
+    element,
+    query: () => ({ dt: String(dt) }),
+    close: () => {
+      end();
+      wake();
+      loss.close();
+      distance.close();
+      map.close();
+    },
+  };
+}
+
+function words(found: Behaviour, { loss, edge }: { loss: number; edge: number }): string {
+  if (found.kind === "blows-up") return "Blow-up: the steps are so long that nothing holds them.";
+  if (found.kind === "chaos") {
+    return `Chaos: the loss never settles, and a difference grows ${Math.exp(found.exponent).toFixed(2)}-fold a step, until it is as large as the orbit.`;
+  }
+  if (found.period === 1) return `Settles at loss ${loss.toFixed(4)}. Theory: so it does up to dt = ${edge.toFixed(5)}.`;
+  return `Hops between ${found.period} values, for ever. A difference dies out.`;
+}
+
+const mapLeft = (): number => 3.2 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+const mapRight = (): number => 0.8 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+
+function paintMap(surface: Surface, orbits: { dt: number; losses: Float64Array }[], dt: number, edge: number | undefined): void {
+  const { ctx, width, height, colour, rem } = surface;
+  const box = { left: mapLeft(), top: 0.6 * rem, right: width - mapRight(), bottom: height - 1.7 * rem };
+  const most = 1.2;
+  const atX = (value: number): number => box.left + ((box.right - box.left) * (value - LEAST)) / (MOST - LEAST);
+  const atY = (value: number): number => box.bottom - ((box.bottom - box.top) * value) / most;
+  const ticks = [0.02, 0.04, 0.06, 0.08, 0.1, 0.12];
+  drawAxes(surface, box, { ticks, at: atX, text: String }, { ticks: [0, 0.4, 0.8, 1.2], at: atY, text: String });
+  ctx.fillStyle = colour("ref");
+  ctx.globalAlpha = 0.55;
+  const dot = Math.max(1, rem / 13);
+  for (const orbit of orbits) {
+    for (const value of orbit.losses) if (value <= most) ctx.fillRect(atX(orbit.dt) - dot / 2, atY(value) - dot / 2, dot, dot);
+  }
+  ctx.globalAlpha = 1;
+  ctx.setLineDash([4, 4]);
+  ctx.textBaseline = "top";
+  const line = (at: number, token: string, label: string): void => {
+    ctx.strokeStyle = ctx.fillStyle = colour(token);
+    ctx.beginPath();
+    ctx.moveTo(atX(at), box.top);
+    ctx.lineTo(atX(at), box.bottom);
+    ctx.stroke();
+    const fits = atX(at) + 7 * rem < box.right;
+    ctx.textAlign = fits ? "left" : "right";
+    ctx.fillText(label, atX(at) + (fits ? 0.3 : -0.3) * rem, box.top);
+  };
+  if (edge !== undefined) line(edge, "good", "edge of theory");
+  ctx.setLineDash([]);
+  ctx.lineWidth = 1.5;
+  line(dt, "c1", "");
+}

@@ -1,0 +1,81 @@
+// The bench of equations: heat, the linear one-layer equation and the nonlinear one-layer network. The address says which,
+// and where its sliders stand.
+import { h } from "../dom";
+import { linkTo, showLink } from "../router";
+import "../style/pde.css";
+import type { Route, View } from "../view";
+import { heat } from "./heat";
+import type { Equation, EquationOptions } from "./equation";
+import { linear } from "./linear";
+import { nonlinear } from "./nonlinear";
+
+interface Entry {
+  path: string;
+  title: string;
+  make: (options: EquationOptions) => Equation;
+  /** What it is, and what to look for. */
+  formula: string;
+  words: string;
+}
+
+const EQUATIONS: readonly Entry[] = [
+  {
+    path: "heat",
+    title: "Heat",
+    make: heat,
+    formula: "u′ᵢ = uᵢ + dt (uᵢ₋₁ − 2uᵢ + uᵢ₊₁)",
+    words:
+      "Heat flows along a rod of 31 points. While a step multiplies the fastest zigzag by a number between −1 and 1, it dies out; one step of the slider further it grows without bound.",
+  },
+  {
+    path: "linear",
+    title: "Linear network",
+    make: linear,
+    formula: "w′ = w − dt (a β G w / 2 + α w)",
+    words:
+      "The one-layer network, linearised. Too little weight decay and a mode grows; too long a step and a mode grows, alternating. Drag the point across the border: the computed weights follow theory at once.",
+  },
+  {
+    path: "nonlinear",
+    title: "Nonlinear network",
+    make: nonlinear,
+    formula: "w′ = w − (dt k) (∇L(w) / k)",
+    words:
+      "The paper’s one-layer network, trained on one image, with k = 1, 3 and the control 2. As the step grows it settles, hops, wanders without end, and blows up; where it wanders, the last bit is enough to part k = 3 from k = 1.",
+  },
+];
+
+/** The bench at the equation of the address. */
+export function open(route: Route): View {
+  const element = h("div", { class: "page bench" });
+  let shown: { entry: Entry; equation: Equation } | undefined;
+
+  function show({ rest, query }: Route): void {
+    const entry = EQUATIONS.find(({ path }) => path === rest) ?? EQUATIONS[0]!;
+    if (shown?.entry === entry && sameQuery(query, shown.equation.query())) return;
+    shown?.equation.close();
+    const equation = entry.make({
+      query,
+      changed: () => showLink(linkTo(`pde/${entry.path}`, equation.query())),
+    });
+    shown = { entry, equation };
+    const tabs = EQUATIONS.map(({ path, title }) =>
+      h("a", { href: linkTo(`pde/${path}`), ...(path === entry.path ? { "aria-current": "page" } : {}) }, title),
+    );
+    element.replaceChildren(
+      h("h1", {}, "Three equations, from tame to wild"),
+      h("nav", { class: "tabs sub", "aria-label": "Equations" }, ...tabs),
+      h("p", { class: "formula", "aria-label": "The step" }, entry.formula),
+      h("p", {}, entry.words),
+      equation.element,
+    );
+  }
+
+  show(route);
+  return { element, navigate: show, close: () => shown?.equation.close() };
+}
+
+/** Whether an address says nothing else than what is shown. */
+function sameQuery(query: URLSearchParams, shown: Record<string, string>): boolean {
+  return [...query].length > 0 && [...query].every(([name, value]) => shown[name] === value);
+}

@@ -1,0 +1,28 @@
+// The worker of the equations: the core as WebAssembly with a bench of its own, which answers one call after the other.
+import init, { Bench } from "../../pkg/lastbit_web";
+import wasmUrl from "../../pkg/lastbit_web_bg.wasm?url";
+import type { Answer, Call, Method } from "./bench";
+
+let bench: Promise<Bench> | undefined;
+let tail: Promise<void> = Promise.resolve();
+
+async function make(processor: boolean): Promise<Bench> {
+  await init({ module_or_path: wasmUrl });
+  return Bench.make(processor);
+}
+
+async function answer({ id, processor, method, parameters }: Call): Promise<void> {
+  try {
+    bench ??= make(processor);
+    const made = await bench;
+    const call = made[method] as (...values: unknown[]) => unknown;
+    const value = await call.apply(made, parameters);
+    postMessage({ id, value } satisfies Answer<Method>);
+  } catch (error) {
+    postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies Answer<Method>);
+  }
+}
+
+onmessage = ({ data }: MessageEvent<Call>) => {
+  tail = tail.then(() => answer(data));
+};

@@ -1,0 +1,130 @@
+// A recorded run: what www/recorded/record.mjs wrote from a run folder of the native trainer, as the events that the worker
+// would have sent. Bits of weights are exact; plotted numbers have the digits that a plot shows.
+import type { Epoch, Layers, Opened, Steps } from "../messages";
+import { STEP_COLUMNS, STEP_HEAD } from "../messages";
+
+type Numbers = (number | null)[];
+
+/** The file, before it is unpacked. Arrays by step are in order from step 1, inner arrays in the order of `ks`. */
+export interface RecordedFile {
+  title: string;
+  /** The command that makes the same run. */
+  command: string;
+  version: string;
+  adapter: string;
+  driver: string;
+  network: string;
+  parameters: number;
+  ks: number[];
+  controls: number[];
+  stepsPerEpoch: number;
+  convolutions: string[];
+  epochs: number[];
+  lr: number[];
+  loss: Numbers[];
+  relL1: Numbers[];
+  maxUlp: number[][];
+  differing: number[][];
+  layers: { step: number; replica: number; fingerprint: string; relL1: Numbers }[];
+  evaluations: Omit<Epoch, "kind">[];
+  /** `bits` is base64 for each of `steps`: see {@link unpackBits}. */
+  tensors: { name: string; shape: number[]; steps: number[]; bits: string[] }[];
+}
+
+/** A run that can be shown up to any step. */
+export interface Recording {
+  file: RecordedFile;
+  opened: Opened;
+  /** Row s - 1 is step s, in the columns of a worker's `steps`. */
+  rows: Float64Array<ArrayBuffer>[];
+  layers: Layers[];
+  epochs: Epoch[];
+  /** In order of steps; the first is step 0, the common start. Bits are `[R][elements]` by tensor. */
+  snapshots: { step: number; bits: Map<string, Uint32Array> }[];
+}
+
+/** Fetches and unpacks the run of this name from the page's own folder. Throws an `Error` with one line. */
+export async function fetchRecording(name: string): Promise<Recording> {
+  const url = new URL(`recorded/${name}.json.gz`, document.baseURI);
+  const response = await fetch(url);
+  if (!response.ok || response.body === null) throw new Error(`the recorded run '${name}' did not load (${response.status})`);
+  const bytes = await response.arrayBuffer();
+  // A host may have unpacked the file on the way (Content-Encoding); gzip begins with 1f 8b.
+  const [first, second] = new Uint8Array(bytes, 0, 2);
+  const packed = first === 0x1f && second === 0x8b;
+  const body = new Response(packed ? new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")) : bytes);
+  return unpack((await body.json()) as RecordedFile);
+}
+
+function unpack(file: RecordedFile): Recording {
+  const snapshots = new Map<number, Map<string, Uint32Array>>();
+  for (const { name, steps, bits } of file.tensors) {
+    for (const [index, step] of steps.entries()) {
+      const snapshot = snapshots.get(step) ?? new Map<string, Uint32Array>();
+      snapshots.set(step, snapshot.set(name, unpackBits(bits[index]!, file.ks.length)));
+    }
+  }
+  const shapes = new Map(file.tensors.map(({ name, shape }) => [name, shape]));
+  return {
+    file,
+    opened: {
+      kind: "opened",
+      adapter: { name: file.adapter, driver: file.driver, backend: "recorded", software: false },
+      network: file.network,
+      tensors: file.convolutions.map((name) => ({ name, shape: shapes.get(name) ?? [], convolution: true })),
+      parameters: file.parameters,
+      ks: file.ks,
+      controls: file.controls,
+      totalSteps: file.loss.length,
+      stepsPerEpoch: file.stepsPerEpoch,
+      seconds: 0,
+    },
+    rows: file.loss.map((_, index) => rowOf(file, index)),
+    layers: file.layers.map((layers) => ({ kind: "layers", ...layers })),
+    epochs: file.evaluations.map((evaluation) => ({ kind: "epoch", ...evaluation })),
+    snapshots: [...snapshots].map(([step, bits]) => ({ step, bits })).sort((a, b) => a.step - b.step),
+  };
+}
+
+function rowOf(file: RecordedFile, index: number): Float64Array<ArrayBuffer> {
+  const n = file.ks.length;
+  const row = new Float64Array(STEP_HEAD + STEP_COLUMNS.length * n).fill(Number.NaN);
+  row.set([index + 1, file.epochs[index]!, file.lr[index]!]);
+  const columns: Partial<Record<(typeof STEP_COLUMNS)[number], Numbers>> = {
+    loss: file.loss[index]!,
+    relL1: file.relL1[index]!,
+    maxUlp: file.maxUlp[index]!,
+    differing: file.differing[index]!,
+    // The recorder checked that the controls' fingerprints are the first replica's, which is more than this column says.
+    differingAnywhere: file.differing[index]!,
+  };
+  for (const [column, name] of STEP_COLUMNS.entries()) {
+    for (const [replica, value] of (columns[name] ?? []).entries()) {
+      if (value !== null) row[STEP_HEAD + column * n + replica] = value;
+    }
+  }
+  return row;
+}
+
+/** `[R][n]`: from base64 of each replica's bytes by significance, the first as they are, the others xor the first. */
+function unpackBits(text: string, replicas: number): Uint32Array<ArrayBuffer> {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const n = bytes.length / 4 / replicas;
+  const bits = new Uint32Array(n * replicas);
+  for (let replica = 0; replica < replicas; replica++) {
+    const plane = bytes.subarray(4 * n * replica);
+    for (let i = 0; i < n; i++) {
+      const word = (plane[i]! << 24) | (plane[n + i]! << 16) | (plane[2 * n + i]! << 8) | plane[3 * n + i]!;
+      bits[replica * n + i] = replica === 0 ? word : word ^ bits[i]!;
+    }
+  }
+  return bits;
+}
+
+/** `rows` as one event. */
+export function stepsOf(rows: Float64Array<ArrayBuffer>[]): Steps {
+  const width = rows[0]?.length ?? 0;
+  const joined = new Float64Array(width * rows.length);
+  for (const [index, row] of rows.entries()) joined.set(row, index * width);
+  return { kind: "steps", rows: joined };
+}

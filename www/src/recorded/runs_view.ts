@@ -1,0 +1,103 @@
+// Recorded runs to look at where nothing can be trained: choose one, play it, drag through it.
+import { button, h, setText } from "../dom";
+import { Bits } from "../run/bits";
+import { divergencePlot, lossPlot } from "../run/curves";
+import { Filters } from "../run/filters";
+import { Heatmap } from "../run/heatmap";
+import { Lamp } from "../run/lamp";
+import { Readout } from "../run/readout";
+import type { Component } from "../run/session";
+import { fetchRecording } from "./format";
+import { Player } from "./player";
+
+/** What there is, by the file's name in public/recorded/. */
+const RUNS: readonly [name: string, words: string][] = [
+  ["parting", "ResNet-20, learning rate 0.1, momentum: parts within ten steps"],
+  ["rate-0.8", "ResNet-8 with Swish, learning rate 0.8: parts"],
+  ["rate-0.2", "… 0.2: parts slowly"],
+  ["rate-0.05", "… 0.05"],
+  ["rate-0.0125", "… 0.0125: stays together"],
+];
+
+/** The part of the page with the recorded runs. */
+export function recordedRuns(): { element: HTMLElement; close: () => void } {
+  let player: Player | undefined;
+  let closed = false;
+  /** Counts choices: one that loads slowly must not replace a later one. */
+  let turn = 0;
+
+  const scrub = h("input", { type: "range", min: 0, max: 1, step: 1, value: 0, "data-testid": "scrub", "aria-label": "Step" });
+  const step = h("output", { "data-testid": "step" }, "0");
+  const play = button("Play", () => player?.start(), { class: "primary", "data-testid": "start" });
+  const pause = button("Pause", () => player?.pause(), { "data-testid": "pause" });
+  const single = button("Single step", () => player?.step(), { "data-testid": "single-step" });
+  const choice = h("select", { "data-testid": "recorded-run" }, ...RUNS.map(([name, words]) => h("option", { value: name }, words)));
+  const figures = h("div", { class: "recorded-figures" });
+  const about = h("p", { class: "note" });
+  const command = h("pre", {});
+  const error = h("p", { class: "notice error", role: "alert", hidden: true });
+  scrub.addEventListener("input", () => {
+    player?.pause();
+    player?.seek(scrub.valueAsNumber);
+  });
+  choice.addEventListener("change", () => void show(choice.value));
+
+  async function show(name: string): Promise<void> {
+    const mine = ++turn;
+    try {
+      const recording = await fetchRecording(name);
+      if (closed || mine !== turn) return;
+      player?.close();
+      const made = (player = new Player(recording));
+      error.hidden = true;
+      scrub.max = String(made.length);
+      const { command: line, adapter, driver, network } = recording.file;
+      setText(about, `${network} on CIFAR-10, trained by lastbit on ${adapter} (${driver}). Real numbers, nothing simulated.`);
+      setText(command, line);
+      const show = <C extends Component>(part: C): HTMLElement => made.add(part).element;
+      const weights = recording.snapshots.length === 0 ? [] : [show(new Filters()), show(new Bits(() => made.watch()))];
+      figures.replaceChildren(
+        show(new Lamp()),
+        show(divergencePlot()),
+        show(new Readout()),
+        h("div", { class: "plot-grid" }, show(lossPlot()), show(new Heatmap())),
+        h("div", { class: "plot-grid" }, ...weights),
+      );
+      made.add({
+        element: figures,
+        update: () => {
+          setText(step, String(made.position));
+          scrub.value = String(made.position);
+          scrub.setAttribute("aria-valuetext", `step ${made.position}`);
+        },
+      });
+      if (matchMedia("(prefers-reduced-motion: reduce)").matches) made.seek(made.length);
+      else made.start();
+    } catch (problem) {
+      error.hidden = false;
+      setText(error, problem instanceof Error ? problem.message : String(problem));
+    }
+  }
+
+  const element = h(
+    "section",
+    { class: "recorded", "aria-label": "Recorded runs" },
+    h("h2", {}, "Meanwhile, recorded runs"),
+    h("p", {}, "These were trained by the native program on real images. k = 2 is the control: it must stay at zero."),
+    error,
+    h("label", { class: "field" }, h("span", {}, "Run"), choice),
+    h("div", { class: "toolbar" }, play, pause, single, h("span", { class: "spacer" }), h("span", {}, "step ", step)),
+    scrub,
+    figures,
+    about,
+    h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), command),
+  );
+  void show(RUNS[0]![0]);
+  return {
+    element,
+    close: () => {
+      closed = true;
+      player?.close();
+    },
+  };
+}
