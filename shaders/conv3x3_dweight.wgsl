@@ -1,40 +1,41 @@
 #import mac
-// Gradient of a 3x3 convolution (padding 1, stride 1 or 2) by its weights, one partial sum for each block of pixels:
-// partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,S h+kh-1,S w+kw-1].
+// Gradient of a 3x3 convolution (stride 1, padding 1) by its weights, one partial sum for each block of pixels:
+// partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,h+kh-1,w+kw-1].
 //
-// A block is a strip of 4 columns x all rows x IMAGES images. A thread computes 9 taps of TILE_K output channels of
-// one input channel; rows of x stay in registers while the window moves down.
+// A block is a strip of 4 columns x all rows x IMAGES images. A thread computes 9 taps of TILE_K output channels x
+// TILE_C input channels; rows of x stay in registers while the window moves down.
 // Order inside a block: image, row, column. conv_dweight_reduce adds the blocks.
-// Constants: C, K, HEIGHT, WIDTH (of dy), STRIDE, X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES,
-// TILE_C (1), TILE_K, SHARED_INPUT.
+// Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), IMAGES, TILE_C, TILE_K, SHARED_INPUT.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>; // [R][blocks][K][C][9]
 
 const STRIPS = (WIDTH + 3u) / 4u;
+const GROUPS_C = (C + TILE_C - 1u) / TILE_C;
 const GROUPS_K = (K + TILE_K - 1u) / TILE_K;
-const THREADS = C * GROUPS_K;
+const THREADS = GROUPS_C * GROUPS_K;
 
+// Columns w - 1 ... w + 4 of a row of x.
 struct Window {
     left: f32,
-    near: vec4f,
-    far: vec4f,
+    middle: vec4f,
+    right: f32,
 }
 
-// Columns S w - 1 ... of a row of x; with stride 1 only far.x is used.
-fn window(at: u32) -> Window {
-    if (STRIDE == 1u) {
-        return Window(x[at].w, x[at + 1u], vec4f(x[at + 2u].x, 0.0, 0.0, 0.0));
+alias Windows = array<Window, TILE_C>; // [c]
+
+fn windows(at: u32, cs: ptr<function, array<u32, TILE_C>>) -> Windows {
+    var w: Windows;
+    for (var l = 0u; l < TILE_C; l++) {
+        let i = at + (*cs)[l];
+        w[l] = Window(x[i].w, x[i + 1u], x[i + 2u].x);
     }
-    return Window(x[at].w, x[at + 1u], x[at + 2u]);
+    return w;
 }
 
 fn add_row(d: vec4f, v: Window, acc: vec3f) -> vec3f {
-    if (STRIDE == 1u) {
-        return mac3(d.w, vec3f(v.near.zw, v.far.x), mac3(d.z, v.near.yzw, mac3(d.y, v.near.xyz, mac3(d.x, vec3f(v.left, v.near.xy), acc))));
-    }
-    return mac3(d.w, v.far.yzw, mac3(d.z, vec3f(v.near.w, v.far.xy), mac3(d.y, v.near.yzw, mac3(d.x, vec3f(v.left, v.near.xy), acc))));
+    return mac3(d.w, vec3f(v.middle.zw, v.right), mac3(d.z, v.middle.yzw, mac3(d.y, v.middle.xyz, mac3(d.x, vec3f(v.left, v.middle.xy), acc))));
 }
 
 @compute @workgroup_size(64)
@@ -42,64 +43,60 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
     let thread = (job.first_tile + tile.x) * 64u + lane;
     let t = min(thread, THREADS * blocks - 1u);
-    let c = t % C;
-    let group = (t / C) % GROUPS_K;
+    let c = (t % GROUPS_C) * TILE_C;
+    let k = ((t / GROUPS_C) % GROUPS_K) * TILE_K;
     let block = t / THREADS;
     let strip = block % STRIPS;
     let first_image = (block / STRIPS) * IMAGES;
     let r = tile.y;
 
-    // A group may reach beyond K; those threads read channel K - 1 again and write nothing.
+    // Tiles may reach beyond C and K; those threads read the last channel again and write nothing.
+    var cs: array<u32, TILE_C>;
+    for (var l = 0u; l < TILE_C; l++) {
+        cs[l] = min(c + l, C - 1u) * PLANE;
+    }
     var ks: array<u32, TILE_K>;
     for (var j = 0u; j < TILE_K; j++) {
-        ks[j] = min(group * TILE_K + j, K - 1u) * Y_PLANE;
+        ks[j] = min(k + j, K - 1u) * PLANE;
     }
     let images = min(IMAGES, job.samples - first_image);
-    var acc: array<array<vec3f, 3>, TILE_K>;
+    var acc: array<array<array<vec3f, 3>, TILE_C>, TILE_K>; // [k][c][kh], lanes are kw
     for (var i = 0u; i < images; i++) {
         let n = first_image + i;
         let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
-        var xi = (input_sample * C + c) * X_PLANE + STRIDE * strip;
-        var yi = (r * job.samples + n) * K * Y_PLANE + Y_ROW + 1u + strip;
-        var v0 = window(xi);
-        var v1 = v0;
-        if (STRIDE == 1u) {
-            v1 = window(xi + X_ROW);
-            xi += X_ROW;
-        }
+        var xi = input_sample * C * PLANE + strip;
+        var yi = (r * job.samples + n) * K * PLANE + ROW + 1u + strip;
+        var v0 = windows(xi, &cs);
+        xi += ROW;
+        var v1 = windows(xi, &cs);
         for (var h = 0u; h < HEIGHT; h++) {
-            if (STRIDE == 2u) {
-                v1 = window(xi + X_ROW);
-                xi += X_ROW;
-            }
-            xi += X_ROW;
-            let v2 = window(xi);
+            xi += ROW;
+            var v2 = windows(xi, &cs);
             for (var j = 0u; j < TILE_K; j++) {
                 let d = dy[yi + ks[j]];
-                acc[j][0] = add_row(d, v0, acc[j][0]);
-                acc[j][1] = add_row(d, v1, acc[j][1]);
-                acc[j][2] = add_row(d, v2, acc[j][2]);
+                for (var l = 0u; l < TILE_C; l++) {
+                    acc[j][l][0] = add_row(d, v0[l], acc[j][l][0]);
+                    acc[j][l][1] = add_row(d, v1[l], acc[j][l][1]);
+                    acc[j][l][2] = add_row(d, v2[l], acc[j][l][2]);
+                }
             }
-            yi += Y_ROW;
-            if (STRIDE == 1u) {
-                v0 = v1;
-                v1 = v2;
-            } else {
-                v0 = v2;
-            }
+            yi += ROW;
+            v0 = v1;
+            v1 = v2;
         }
     }
     if (thread >= THREADS * blocks) {
         return;
     }
-    for (var j = 0u; j < TILE_K; j++) {
-        let k = group * TILE_K + j;
-        if (k < K) {
-            let at = (((r * blocks + block) * K + k) * C + c) * 9u;
-            for (var kh = 0u; kh < 3u; kh++) {
-                partial[at + kh * 3u] = acc[j][kh].x;
-                partial[at + kh * 3u + 1u] = acc[j][kh].y;
-                partial[at + kh * 3u + 2u] = acc[j][kh].z;
+    for (var l = 0u; l < TILE_C; l++) {
+        for (var j = 0u; j < TILE_K; j++) {
+            if (k + j < K && c + l < C) {
+                let at = (((r * blocks + block) * K + k + j) * C + c + l) * 9u;
+                for (var kh = 0u; kh < 3u; kh++) {
+                    partial[at + kh * 3u] = acc[j][l][kh].x;
+                    partial[at + kh * 3u + 1u] = acc[j][l][kh].y;
+                    partial[at + kh * 3u + 2u] = acc[j][l][kh].z;
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
 // Convolution weights in the order in which the kernels read them, four output channels in a vector, zeros beyond the
-// last one: once for the forward pass and once, transposed (and flipped for stride 1), for the input gradient.
+// last one: once for the forward pass and once, transposed and with the taps in reverse, for the input gradient.
 // A thread writes one vector; a table says which layer each run of 64 vectors belongs to.
 
 struct Layer {
@@ -8,9 +8,9 @@ struct Layer {
     outer: u32,       // channels that go four to a vector: K forward, C for the gradient
     inner: u32,       // channels that are summed over: C forward, K for the gradient
     taps: u32,        // 1 or 9
-    transposed: u32,  // 1: outer is the weight's second axis
-    flipped: u32,     // 1: taps in reverse
+    transposed: u32,  // 1: outer is the weight's second axis, and the taps go in reverse
     vectors: u32,     // how many vectors the layer has
+    padding: u32,
 }
 
 @group(0) @binding(1) var<storage, read> parameters: array<f32>;           // [R] arenas, weights [K][C][taps]
@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let tap = v % layer.taps;
     let inner = (v / layer.taps) % layer.inner;
     let outer = (v / (layer.taps * layer.inner)) * 4u;
-    let source_tap = select(tap, layer.taps - 1u - tap, layer.flipped == 1u);
+    let source_tap = select(tap, layer.taps - 1u - tap, layer.transposed == 1u);
     let base = group.y * job.parameter_stride + layer.source;
     var value = vec4f(0.0);
     for (var j = 0u; j < 4u; j++) {

@@ -5,7 +5,7 @@ mod runs;
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use lastbit_core::data::{Dataset, ImageSet};
-use lastbit_core::nets::{NetKind, Network, Operation};
+use lastbit_core::nets::{NetKind, Network, Operation, TensorId};
 use lastbit_core::ops::{Activation, cross_entropy::Loss};
 use lastbit_core::train::{Event, Start, State, TrainConfig, Trainer, Tuning, Weights};
 use std::rc::Rc;
@@ -55,12 +55,17 @@ fn loss(
     x: Tensor,
     labels: &[u8],
 ) -> Result<Tensor> {
-    let mut values = vec![x];
+    let mut values = vec![None; network.shapes.len()];
+    values[0] = Some(x);
     for node in &network.nodes {
-        let x = &values[node.input.0];
+        let value = |id: TensorId| values[id.0].clone().expect("made before it is used");
+        let x = &value(node.input);
         let y = match &node.operation {
-            Operation::Conv { conv, weight } => {
-                x.conv2d(&parameters[*weight], conv.kernel as usize / 2, conv.stride as usize, 1, 1)?
+            Operation::Conv { weight, .. } => x.conv2d(&parameters[*weight], 1, 1, 1, 1)?,
+            Operation::ConvDown { weight, shortcut, .. } => {
+                let shortcut = shortcut.expect("a network has both convolutions");
+                values[shortcut.output.0] = Some(x.conv2d(&parameters[shortcut.weight], 0, 2, 1, 1)?);
+                x.conv2d(&parameters[*weight], 1, 2, 1, 1)?
             }
             Operation::ConvValid { weight, .. } => x.conv2d(&parameters[*weight], 0, 1, 1, 1)?,
             Operation::BatchNorm { norm, shortcut, scale, running: index } => {
@@ -82,7 +87,7 @@ fn loss(
                 let scaled = normalized.broadcast_mul(&column(&parameters[*scale])?)?;
                 let mut z = scaled.broadcast_add(&column(&parameters[scale + 1])?)?;
                 if let Some(shortcut) = shortcut {
-                    z = (z + &values[shortcut.0])?;
+                    z = (z + value(*shortcut))?;
                 }
                 match norm.activation {
                     Some(activation) => activate(&z, activation)?,
@@ -100,9 +105,9 @@ fn loss(
                 x.matmul(&parameters[*weight].t()?)?.broadcast_add(&parameters[weight + 1])?
             }
         };
-        values.push(y);
+        values[node.output.0] = Some(y);
     }
-    let logits = values.last().unwrap();
+    let logits = values[network.logits().0].as_ref().unwrap();
     let labels: Vec<f64> = labels.iter().map(|&l| f64::from(l)).collect();
     match network.loss {
         Loss::SoftmaxCrossEntropy => {

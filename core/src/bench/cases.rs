@@ -3,10 +3,11 @@
 use crate::gpu::{Binding, BufferId, BufferTable, Command, Job, Kernel, Recording, Work, shader};
 use crate::nets::NetKind;
 use crate::ops::batch_norm::{Backward, BatchNorm, Channels};
+use crate::ops::conv_down::WeightGradient;
 use crate::ops::max_pool::MaxPool;
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{Perturbation, ReplicaValues};
-use crate::ops::{Activation, Conv, Shape, Tile, workgroups};
+use crate::ops::{Activation, Conv, ConvDown, Shape, Tile, workgroups};
 use crate::train::{BatchSizes, MemoryLimits, Plan, TrainError, Tuning};
 
 /// A line of the table.
@@ -21,6 +22,7 @@ pub enum Case {
 #[derive(Clone, Copy)]
 pub enum Operation {
     Conv(Conv, Pass),
+    ConvDown(ConvDown, Pass),
     BatchNorm(Shape, Direction),
     MaxPool(Shape, Direction),
     /// Of all parameters of ResNet-56.
@@ -81,32 +83,32 @@ pub fn all(software: bool, filter: &str) -> Vec<Case> {
 
 /// Every kind of convolution of the CIFAR ResNets and of VGG16, by the passes that training takes through it.
 fn convolutions() -> Vec<Operation> {
-    let conv = |channels: u32, size: u32, out_channels: u32, kernel: u32, stride: u32| Conv {
+    let all = [
+        (3, 32, 16),
+        (16, 32, 16),
+        (32, 16, 32),
+        (64, 8, 64),
+        (3, 32, 64),
+        (64, 32, 64),
+        (128, 16, 128),
+        (256, 8, 256),
+        (512, 4, 512),
+        (512, 2, 512),
+    ];
+    let conv = |(channels, size, out_channels)| Conv {
         input: Shape::new(channels, size, size),
         out_channels,
-        kernel,
-        stride,
         shared_input: channels == 3,
     };
-    let all = [
-        conv(3, 32, 16, 3, 1),
-        conv(16, 32, 16, 3, 1),
-        conv(32, 16, 32, 3, 1),
-        conv(64, 8, 64, 3, 1),
-        conv(3, 32, 64, 3, 1),
-        conv(64, 32, 64, 3, 1),
-        conv(128, 16, 128, 3, 1),
-        conv(256, 8, 256, 3, 1),
-        conv(512, 4, 512, 3, 1),
-        conv(512, 2, 512, 3, 1),
-        conv(16, 32, 32, 3, 2),
-        conv(32, 16, 64, 3, 2),
-        conv(16, 32, 32, 1, 2),
-        conv(32, 16, 64, 1, 2),
-    ];
+    let down = [(16, 32), (32, 16)]
+        .map(|(channels, size)| ConvDown { input: Shape::new(channels, size, size), out_channels: 2 * channels });
     let passes = [Pass::Forward, Pass::InputGradient, Pass::WeightGradient];
     let needed = |conv: &Conv, pass: Pass| pass != Pass::InputGradient || !conv.shared_input;
-    let of_pass = |pass| all.into_iter().filter(move |conv| needed(conv, pass)).map(move |c| Operation::Conv(c, pass));
+    let of_pass = |pass| {
+        let all = all.map(conv).into_iter().filter(move |conv| needed(conv, pass));
+        let down = down.into_iter().map(move |conv| Operation::ConvDown(conv, pass));
+        all.map(move |conv| Operation::Conv(conv, pass)).chain(down)
+    };
     passes.into_iter().flat_map(of_pass).collect()
 }
 
@@ -120,23 +122,31 @@ impl Case {
     }
 }
 
+impl Pass {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::InputGradient => "dinput",
+            Self::WeightGradient => "dweight",
+        }
+    }
+
+    /// What the weights are packed for.
+    fn direction(self) -> Direction {
+        if self == Self::Forward { Direction::Forward } else { Direction::InputGradient }
+    }
+}
+
 impl Operation {
-    /// `conv3x3_forward`.
+    /// `conv3x3_forward`, `conv_down_dweight`.
     pub fn name(&self) -> String {
         let way = |direction: &Direction| match direction {
             Direction::Forward => "forward",
             Direction::InputGradient => "backward",
         };
         match self {
-            Self::Conv(conv, pass) => {
-                let stride = if conv.stride == 2 { "_stride2" } else { "" };
-                let pass = match pass {
-                    Pass::Forward => "forward",
-                    Pass::InputGradient => "dinput",
-                    Pass::WeightGradient => "dweight",
-                };
-                format!("conv{0}x{0}{stride}_{pass}", conv.kernel)
-            }
+            Self::Conv(_, pass) => format!("conv3x3_{}", pass.name()),
+            Self::ConvDown(_, pass) => format!("conv_down_{}", pass.name()),
             Self::BatchNorm(_, direction) => format!("batch_norm_{}", way(direction)),
             Self::MaxPool(_, direction) => format!("max_pool_{}", way(direction)),
             Self::Parameters(Sweep::Update) => "update".to_owned(),
@@ -152,6 +162,7 @@ impl Operation {
     pub fn record(&self, replicas: u32, samples: u32) -> Result<Recorded, TrainError> {
         Ok(match self {
             Self::Conv(conv, pass) => convolution(*conv, *pass, replicas, samples),
+            Self::ConvDown(conv, pass) => conv_down(*conv, *pass, replicas, samples),
             Self::BatchNorm(shape, direction) => batch_norm(*shape, *direction, replicas, samples),
             Self::MaxPool(shape, direction) => max_pool(*shape, *direction, replicas, samples),
             Self::Parameters(sweep) => parameters(*sweep, replicas)?,
@@ -215,7 +226,7 @@ pub fn copy(software: bool) -> Recorded {
 fn convolution(conv: Conv, pass: Pass, replicas: u32, samples: u32) -> Recorded {
     let (input, output) = (conv.input, conv.output());
     let mut packs = PackTable::default();
-    packs.add(&conv, 0, if pass == Pass::Forward { Direction::Forward } else { Direction::InputGradient });
+    packs.add(conv.weight_dims(), 0, pass.direction());
     let parameter_stride = conv.weights().next_multiple_of(64);
     let job = Job { samples, parameter_stride, packed_stride: packs.stride(), ..Job::default() };
     let mut sketch = Sketch::new(replicas, job);
@@ -224,7 +235,7 @@ fn convolution(conv: Conv, pass: Pass, replicas: u32, samples: u32) -> Recorded 
     let packed = sketch.bytes("packed weights", u64::from(packs.stride()) * 4);
     let tile = Tile::default();
     match pass {
-        Pass::Forward => conv.forward(&mut sketch.recording, "conv", tile, x, packed, y),
+        Pass::Forward => conv.forward(&mut sketch.recording, "conv", tile, [x, packed, y]),
         Pass::InputGradient => conv.dinput(&mut sketch.recording, "conv", tile, [y, packed, x], false),
         Pass::WeightGradient => {
             let partial = sketch.bytes("partial sums", conv.partial_bytes(samples));
@@ -232,13 +243,42 @@ fn convolution(conv: Conv, pass: Pass, replicas: u32, samples: u32) -> Recorded 
             conv.dweight(&mut sketch.recording, "conv", [x, y, partial, gradient]);
         }
     }
-    let (c, k) = (input.channels, conv.out_channels);
-    let recorded = sketch.finish(format!("{} K{k}", shape_text(input, replicas, samples)));
-    // Of the definition: partial sums are work that another order would not have.
-    let n = u64::from(replicas) * u64::from(samples);
-    let flops = 2 * n * output.elements() * u64::from(c * conv.taps());
-    let bytes = 4 * (n * (input.elements() + output.elements()) + u64::from(replicas * conv.weights()));
-    Recorded { flops, bytes, ..recorded }
+    useful(sketch, &format!("K{}", conv.out_channels), input)
+}
+
+fn conv_down(conv: ConvDown, pass: Pass, replicas: u32, samples: u32) -> Recorded {
+    let (input, output, weights) = (conv.input, conv.output(), conv.weights());
+    let mut packs = PackTable::default();
+    let packed_at = conv.weight_dims().map(|dims| packs.add(dims, 0, pass.direction()));
+    let offset = u64::from(weights[0].next_multiple_of(64)) * 4;
+    let arena = offset + u64::from(weights[1].next_multiple_of(64)) * 4;
+    let parameter_stride = (arena / 4) as u32;
+    let job = Job { samples, parameter_stride, packed_stride: packs.stride(), ..Job::default() };
+    let mut sketch = Sketch::new(replicas, job);
+    let x = sketch.planes("x", input);
+    let y = ["y", "shortcut"].map(|label| sketch.planes(label, output));
+    let packed = sketch.bytes("packed weights", u64::from(packs.stride()) * 4);
+    let packed = packed_at.map(|at| sketch.table.from(packed.buffer, at));
+    let tile = Tile::default();
+    match pass {
+        Pass::Forward => conv.forward(&mut sketch.recording, "conv", tile, x, packed, y),
+        Pass::InputGradient => conv.dinput(&mut sketch.recording, "conv", tile, y, packed, x),
+        Pass::WeightGradient => {
+            let partial = conv.partial_bytes(samples).map(|bytes| sketch.bytes("partial sums", bytes));
+            let gradient = sketch.bytes("gradients", arena);
+            let gradient = [0, offset].map(|at| sketch.table.from(gradient.buffer, at));
+            conv.dweight(&mut sketch.recording, "conv", WeightGradient { x, dy: y, partial, gradient });
+        }
+    }
+    useful(sketch, &format!("K2x{}", conv.out_channels), input)
+}
+
+/// Done; of the definition: partial sums are work that another order would not have.
+fn useful(sketch: Sketch, kernels: &str, input: Shape) -> Recorded {
+    let Recording { replicas, job, .. } = sketch.recording;
+    let first = sketch.recording.dispatches().next().map_or((0, 0), |d| (d.flops, d.bytes));
+    let recorded = sketch.finish(format!("{} {kernels}", shape_text(input, replicas, job.samples)));
+    Recorded { flops: first.0, bytes: first.1, ..recorded }
 }
 
 /// `R1 N32 C16 H32 W32`.

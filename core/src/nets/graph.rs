@@ -1,7 +1,7 @@
 //! A network as a list of operations on named tensors. Training lowers it to recordings (`train/plan.rs`).
 
 use crate::ops::{Activation, Shape, conv_valid::ConvValid, cross_entropy::Loss, dense::Dense};
-use crate::ops::{Conv, batch_norm::BatchNorm, max_pool::MaxPool};
+use crate::ops::{Conv, ConvDown, batch_norm::BatchNorm, max_pool::MaxPool};
 
 /// A tensor of the graph: an index into [`Network::shapes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,12 +57,21 @@ pub struct Running {
 /// What a node computes. Indices are into [`Network::parameters`] and [`Network::running`].
 #[derive(Clone, Debug)]
 pub enum Operation {
-    /// Convolution, 3x3 or 1x1.
+    /// Convolution 3x3 with stride 1.
     Conv {
         /// Geometry.
         conv: Conv,
         /// Weight.
         weight: usize,
+    },
+    /// Convolution 3x3 with stride 2, which is the node's output, and the projection shortcut 1x1 of the same input.
+    ConvDown {
+        /// Geometry of both.
+        conv: ConvDown,
+        /// Weight of the 3x3 convolution.
+        weight: usize,
+        /// The 1x1 convolution; every network has one.
+        shortcut: Option<Projection>,
     },
     /// The one-layer network's convolution.
     ConvValid {
@@ -95,6 +104,15 @@ pub enum Operation {
         /// Weight.
         weight: usize,
     },
+}
+
+/// The 1x1 convolution of [`Operation::ConvDown`].
+#[derive(Clone, Copy, Debug)]
+pub struct Projection {
+    /// Weight.
+    pub weight: usize,
+    /// What it gives.
+    pub output: TensorId,
 }
 
 /// One operation with its input and output.
@@ -202,21 +220,49 @@ impl GraphBuilder {
         output
     }
 
-    /// Convolution without bias, padding `kernel / 2`, initialised normal(0, sqrt(2 / (kh kw c_out))).
-    pub fn conv(&mut self, name: &str, x: TensorId, out_channels: u32, kernel: u32, stride: u32) -> TensorId {
-        let input = self.shape(x);
-        let conv = Conv { input, out_channels, kernel, stride, shared_input: x == self.input() };
+    /// The weight of a convolution without bias, initialised normal(0, sqrt(2 / (kh kw c_out))).
+    fn kernel(&mut self, name: &str, [out_channels, in_channels, kernel]: [u32; 3]) -> usize {
         let init = Init::Normal((2.0 / f64::from(kernel * kernel * out_channels)).sqrt());
-        let dims = vec![out_channels, input.channels, kernel, kernel];
-        let weight = self.parameter(format!("{name}.weight"), dims, init, true);
-        self.node(name, Operation::Conv { conv, weight }, x, conv.output())
+        self.parameter(format!("{name}.weight"), vec![out_channels, in_channels, kernel, kernel], init, true)
     }
 
-    /// Valid convolution of the one-channel input with one kernel, initialised as [`GraphBuilder::conv`].
+    /// Convolution 3x3 without bias, padding 1, stride 1 or 2. With stride 2, [`GraphBuilder::conv1x1`] of the same `x` has
+    /// to follow.
+    pub fn conv3x3(&mut self, name: &str, x: TensorId, out_channels: u32, stride: u32) -> TensorId {
+        let input = self.shape(x);
+        let weight = self.kernel(name, [out_channels, input.channels, 3]);
+        if stride == 1 {
+            let conv = Conv { input, out_channels, shared_input: x == self.input() };
+            self.node(name, Operation::Conv { conv, weight }, x, conv.output())
+        } else {
+            let conv = ConvDown { input, out_channels };
+            self.node(name, Operation::ConvDown { conv, weight, shortcut: None }, x, conv.output())
+        }
+    }
+
+    /// Convolution 1x1 with stride 2 without bias: the projection shortcut around a 3x3 convolution of the same `x` with
+    /// stride 2, with which it is computed.
+    ///
+    /// # Panics
+    /// Without such a convolution before.
+    pub fn conv1x1(&mut self, name: &str, x: TensorId, out_channels: u32) -> TensorId {
+        let weight = self.kernel(name, [out_channels, self.shape(x).channels, 1]);
+        let output = TensorId(self.network.shapes.len());
+        let beside = self.network.nodes.iter_mut().filter(|node| node.input == x).find_map(|node| {
+            let Operation::ConvDown { conv, shortcut, .. } = &mut node.operation else { return None };
+            (conv.out_channels == out_channels).then(|| {
+                *shortcut = Some(Projection { weight, output });
+                conv.output()
+            })
+        });
+        self.network.shapes.push(beside.expect("a 3x3 convolution of the same input with stride 2"));
+        output
+    }
+
+    /// Valid convolution of the one-channel input with one kernel, initialised as the others.
     pub fn conv_valid(&mut self, name: &str, x: TensorId, kernel: u32) -> TensorId {
         let conv = ConvValid { input: self.shape(x), kernel };
-        let init = Init::Normal((2.0 / f64::from(kernel * kernel)).sqrt());
-        let weight = self.parameter(format!("{name}.weight"), vec![1, 1, kernel, kernel], init, true);
+        let weight = self.kernel(name, [1, 1, kernel]);
         self.node(name, Operation::ConvValid { conv, weight }, x, conv.output())
     }
 

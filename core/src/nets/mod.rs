@@ -5,7 +5,7 @@ mod one_layer;
 mod resnet;
 mod vgg;
 
-pub use graph::{GraphBuilder, Init, Network, Node, Operation, Parameter, TensorId};
+pub use graph::{GraphBuilder, Init, Network, Node, Operation, Parameter, Projection, TensorId};
 
 use crate::ops::{Activation, Shape};
 use thiserror::Error;

@@ -7,24 +7,13 @@ use crate::ops::{Activation, Shape, cross_entropy::Loss};
 /// ResNet-`depth` on images of `input`; `channels` in the first stage (16 as published).
 pub fn build(depth: u32, input: Shape, classes: u32, activation: Activation, channels: u32) -> Network {
     let mut g = GraphBuilder::new(format!("resnet{depth}"), input, Loss::SoftmaxCrossEntropy);
-    let x = g.conv("conv1", g.input(), channels, 3, 1);
+    let x = g.conv3x3("conv1", g.input(), channels, 1);
     let mut x = g.norm_act("bn1", x, activation);
-    let mut in_channels = channels;
     for stage in 0..3 {
         let out_channels = channels << stage;
         for block in 0..(depth - 2) / 6 {
             let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-            let projected = stride != 1 || in_channels != out_channels;
-            x = basic_block(
-                &mut g,
-                &format!("layer{}.{block}", stage + 1),
-                x,
-                out_channels,
-                stride,
-                projected,
-                activation,
-            );
-            in_channels = out_channels;
+            x = basic_block(&mut g, &format!("layer{}.{block}", stage + 1), x, out_channels, stride, activation);
         }
     }
     let x = g.global_average_pool(x);
@@ -38,14 +27,14 @@ fn basic_block(
     x: TensorId,
     channels: u32,
     stride: u32,
-    projected: bool,
     activation: Activation,
 ) -> TensorId {
-    let y = g.conv(&format!("{name}.conv1"), x, channels, 3, stride);
+    let y = g.conv3x3(&format!("{name}.conv1"), x, channels, stride);
     let y = g.norm_act(&format!("{name}.bn1"), y, activation);
-    let y = g.conv(&format!("{name}.conv2"), y, channels, 3, 1);
-    let shortcut = if projected {
-        let s = g.conv(&format!("{name}.downsample.0"), x, channels, 1, stride);
+    let y = g.conv3x3(&format!("{name}.conv2"), y, channels, 1);
+    // The shape changes exactly where the stride is 2.
+    let shortcut = if stride == 2 {
+        let s = g.conv1x1(&format!("{name}.downsample.0"), x, channels);
         g.batch_norm(&format!("{name}.downsample.1"), s)
     } else {
         x

@@ -1,7 +1,7 @@
-//! 3x3 (padding 1) and 1x1 convolution, stride 1 or 2, without bias: direct, tiled in registers, on zero-bordered planes.
+//! 3x3 convolution, stride 1, padding 1, without bias: direct, tiled in registers, on zero-bordered planes.
 
 use super::{Shape, workgroups};
-use crate::gpu::{Binding, Constant, Job, Kernel, Recording, Shader, Work, shader};
+use crate::gpu::{Binding, Constant, Job, Kernel, Recording, Work, shader};
 
 /// How much a thread of a convolution computes. Results do not depend on it (*tile-independent*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +18,8 @@ impl Default for Tile {
     }
 }
 
-/// Groups of four channels that a thread of a 1x1 kernel computes: a kernel with one tap uses a pixel only once for each.
-const GROUPS_1X1: u32 = 4;
-/// Output channels that a thread of a weight gradient computes: 3x3 with stride 1 (where fewer loads serve a row of x),
-/// and the others.
-const DWEIGHT_K: [u32; 2] = [8, 16];
-/// Input channels that a thread of the 1x1 weight gradient computes; one of the 3x3 kernel computes one.
-const DWEIGHT_1X1_C: u32 = 8;
+/// Input and output channels that a thread of the weight gradient computes.
+const DWEIGHT: [u32; 2] = [4, 4];
 
 /// A convolution layer.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +28,6 @@ pub struct Conv {
     pub input: Shape,
     /// Output channels.
     pub out_channels: u32,
-    /// 1 or 3.
-    pub kernel: u32,
-    /// 1 or 2.
-    pub stride: u32,
     /// True when the input is the batch, which all replicas share.
     pub shared_input: bool,
 }
@@ -45,167 +36,90 @@ impl Conv {
     /// K, H, W of the output.
     #[must_use]
     pub fn output(&self) -> Shape {
-        Shape::new(self.out_channels, self.input.height.div_ceil(self.stride), self.input.width.div_ceil(self.stride))
+        Shape { channels: self.out_channels, ..self.input }
     }
 
-    /// Kernel taps: 1 or 9.
+    /// K, C and taps of the weight tensor `[K][C][3][3]`.
     #[must_use]
-    pub fn taps(&self) -> u32 {
-        self.kernel * self.kernel
+    pub fn weight_dims(&self) -> [u32; 3] {
+        [self.out_channels, self.input.channels, 9]
     }
 
-    /// Elements of the weight tensor `[K][C][kh][kw]`.
+    /// Elements of the weight tensor.
     #[must_use]
     pub fn weights(&self) -> u32 {
-        self.out_channels * self.input.channels * self.taps()
-    }
-
-    /// Images in a block of the weight gradient: about 256 pixels in a strip of four columns (docs/ORDER.md).
-    fn block_images(&self) -> u32 {
-        (64 / self.output().height).max(1)
-    }
-
-    /// Blocks of the weight gradient.
-    #[must_use]
-    pub fn blocks(&self, samples: u32) -> u32 {
-        self.output().quads() * samples.div_ceil(self.block_images())
+        self.weight_dims().iter().product()
     }
 
     /// Bytes of the weight gradient's partial sums, for one replica.
     #[must_use]
     pub fn partial_bytes(&self, samples: u32) -> u64 {
-        u64::from(self.blocks(samples)) * u64::from(self.weights()) * 4
+        u64::from(blocks(self.output(), samples)) * u64::from(self.weights()) * 4
     }
 
     fn work(&self, rec: &Recording) -> Work {
         let samples = u64::from(rec.job.samples);
-        let macs = samples * self.output().elements() * u64::from(self.input.channels * self.taps());
+        let macs = samples * self.output().elements() * u64::from(self.input.channels * 9);
         let values = samples * (self.input.elements() + self.output().elements()) + u64::from(self.weights());
         Work::new(2 * macs, 4 * values)
     }
 
-    /// `y = conv(x, w)`, `packed` from [`super::pack`] (forward).
-    pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, x: Binding, packed: Binding, y: Binding) {
+    /// `y = conv(x, w)` on `[x, packed, y]`, `packed` from [`super::pack`] (forward).
+    pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, bindings: [Binding; 3]) {
         let pass = Pass { from: self.input, to: self.output(), shared: self.shared_input, accumulate: false };
-        self.direct(rec, label, tile, pass, [x, packed, y]);
+        self.direct(rec, label, tile, pass, bindings);
     }
 
-    /// `dx = dconv/dx (dy)`, or `dx += ...`; `packed` from [`super::pack`] (input gradient).
-    pub fn dinput(
-        &self,
-        rec: &mut Recording,
-        label: &str,
-        tile: Tile,
-        [dy, packed, dx]: [Binding; 3],
-        accumulate: bool,
-    ) {
-        if self.stride == 1 {
-            let pass = Pass { from: self.output(), to: self.input, shared: false, accumulate };
-            return self.direct(rec, label, tile, pass, [dy, packed, dx]);
-        }
-        let dy_rows = self.input.height.div_ceil(2);
-        let rows = (tile.rows / 2).clamp(1, dy_rows);
-        let groups = if self.kernel == 1 { GROUPS_1X1 } else { 1 };
-        let kernel = self.kernel_of(
-            shader!("conv_dinput_stride2"),
-            self.input,
-            &[
-                ("KERNEL", self.kernel.into()),
-                ("TILE_ROWS", rows.into()),
-                ("TILE_GROUPS", groups.into()),
-                ("ACCUMULATE", accumulate.into()),
-            ],
-        );
-        let tiles = self.input.width.div_ceil(8) * dy_rows.div_ceil(rows);
-        let sets = self.input.channels.div_ceil(4 * groups);
-        let threads = u64::from(tiles * sets) * u64::from(rec.job.samples);
-        let work = self.work(rec);
-        rec.dispatch(label, kernel, &[dy, packed, dx], workgroups(threads), work);
-    }
-
-    /// Gradient by the weights: partial sums into `partial`, their sum into the arena from `gradient` on.
-    pub fn dweight(&self, rec: &mut Recording, label: &str, [x, dy, partial, gradient]: [Binding; 4]) {
-        let (c, k) = (self.input.channels, self.out_channels);
-        let is_pointwise = self.kernel == 1;
-        let tile_c = if is_pointwise { DWEIGHT_1X1_C } else { 1 };
-        let tile_k = DWEIGHT_K[usize::from(is_pointwise || self.stride == 2)];
-        let shader = if is_pointwise { shader!("conv1x1_dweight") } else { shader!("conv3x3_dweight") };
-        let kernel = self.kernel_of(
-            shader,
-            self.output(),
-            &[
-                ("STRIDE", self.stride.into()),
-                ("IMAGES", self.block_images().into()),
-                ("TILE_C", tile_c.into()),
-                ("TILE_K", tile_k.into()),
-                ("SHARED_INPUT", self.shared_input.into()),
-            ],
-        );
-        let blocks = self.blocks(rec.job.samples);
-        let threads = u64::from(c.div_ceil(tile_c) * k.div_ceil(tile_k)) * u64::from(blocks);
-        let work = self.work(rec);
-        rec.dispatch(label, kernel, &[x, dy, partial], workgroups(threads), work);
-        reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
+    /// `dx = dconv/dx (dy)`, or `dx += ...`, on `[dy, packed, dx]`; `packed` from [`super::pack`] (input gradient).
+    pub fn dinput(&self, rec: &mut Recording, label: &str, tile: Tile, bindings: [Binding; 3], accumulate: bool) {
+        let pass = Pass { from: self.output(), to: self.input, shared: false, accumulate };
+        self.direct(rec, label, tile, pass, bindings);
     }
 
     fn direct(&self, rec: &mut Recording, label: &str, tile: Tile, pass: Pass, bindings: [Binding; 3]) {
         let Pass { from, to, shared, accumulate } = pass;
         // A tile never spans more rows than there are.
-        let rows = if self.kernel == 1 { tile.rows / 2 } else { tile.rows }.clamp(1, to.height);
-        let groups = if self.kernel == 1 { GROUPS_1X1 } else { 1 };
-        let common: [(&str, Constant); 6] = [
+        let rows = tile.rows.clamp(1, to.height);
+        let constants: [(&str, Constant); 9] = [
             ("C", from.channels.into()),
             ("K", to.channels.into()),
             ("HEIGHT", to.height.into()),
             ("WIDTH", to.width.into()),
+            ("ROW", to.row().into()),
+            ("PLANE", to.plane().into()),
             ("TILE_ROWS", rows.into()),
             ("SHARED_INPUT", shared.into()),
+            ("ACCUMULATE", accumulate.into()),
         ];
-        let strides: [(&str, Constant); 4] = [
-            ("X_ROW", from.row().into()),
-            ("X_PLANE", from.plane().into()),
-            ("Y_ROW", to.row().into()),
-            ("Y_PLANE", to.plane().into()),
-        ];
-        let one_stride: [(&str, Constant); 3] =
-            [("ROW", to.row().into()), ("PLANE", to.plane().into()), ("ACCUMULATE", accumulate.into())];
-        let mut all = common.to_vec();
-        let shader = match (self.kernel, self.stride) {
-            (3, 1) => {
-                all.extend(one_stride);
-                shader!("conv3x3_forward")
-            }
-            (3, _) => {
-                all.extend(strides);
-                shader!("conv3x3_forward_stride2")
-            }
-            _ => {
-                all.extend(strides);
-                let more: [(&str, Constant); 3] =
-                    [("STRIDE", self.stride.into()), ("TILE_GROUPS", groups.into()), ("ACCUMULATE", accumulate.into())];
-                all.extend(more);
-                shader!("conv1x1_forward")
-            }
-        };
         let tiles = u64::from(to.quads() * to.height.div_ceil(rows)) * u64::from(rec.job.samples);
-        let threads = tiles * u64::from(to.channels.div_ceil(4 * groups));
+        let threads = tiles * u64::from(to.channels.div_ceil(4));
+        let kernel = Kernel::new(shader!("conv3x3_forward"), &constants);
         let work = self.work(rec);
-        rec.dispatch(label, Kernel::new(shader, &all), &bindings, workgroups(threads), work);
+        rec.dispatch(label, kernel, &bindings, workgroups(threads), work);
     }
 
-    fn kernel_of(&self, shader: Shader, pixels: Shape, more: &[(&'static str, Constant)]) -> Kernel {
-        let mut all: Vec<(&str, Constant)> = vec![
-            ("C", self.input.channels.into()),
-            ("K", self.out_channels.into()),
+    /// Gradient by the weights: partial sums into `partial`, their sum into the arena from `gradient` on.
+    pub fn dweight(&self, rec: &mut Recording, label: &str, [x, dy, partial, gradient]: [Binding; 4]) {
+        let (c, k, pixels) = (self.input.channels, self.out_channels, self.output());
+        let [tile_c, tile_k] = DWEIGHT;
+        let constants: [(&str, Constant); 10] = [
+            ("C", c.into()),
+            ("K", k.into()),
             ("HEIGHT", pixels.height.into()),
             ("WIDTH", pixels.width.into()),
-            ("X_ROW", self.input.row().into()),
-            ("X_PLANE", self.input.plane().into()),
-            ("Y_ROW", self.output().row().into()),
-            ("Y_PLANE", self.output().plane().into()),
+            ("ROW", pixels.row().into()),
+            ("PLANE", pixels.plane().into()),
+            ("IMAGES", block_images(pixels).into()),
+            ("TILE_C", tile_c.into()),
+            ("TILE_K", tile_k.into()),
+            ("SHARED_INPUT", self.shared_input.into()),
         ];
-        all.extend_from_slice(more);
-        Kernel::new(shader, &all)
+        let blocks = blocks(pixels, rec.job.samples);
+        let threads = u64::from(c.div_ceil(tile_c) * k.div_ceil(tile_k)) * u64::from(blocks);
+        let kernel = Kernel::new(shader!("conv3x3_dweight"), &constants);
+        let work = self.work(rec);
+        rec.dispatch(label, kernel, &[x, dy, partial], workgroups(threads), work);
+        reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
     }
 }
 
@@ -215,6 +129,16 @@ struct Pass {
     to: Shape,
     shared: bool,
     accumulate: bool,
+}
+
+/// Images in a block of a weight gradient: about 256 pixels of the output in a strip of four columns (docs/ORDER.md).
+pub fn block_images(output: Shape) -> u32 {
+    (64 / output.height).max(1)
+}
+
+/// Blocks of a weight gradient.
+pub fn blocks(output: Shape, samples: u32) -> u32 {
+    output.quads() * samples.div_ceil(block_images(output))
 }
 
 /// Adds `blocks` partial sums of `elements` weights into the gradient arena, from `gradient` on.

@@ -7,6 +7,7 @@ pub mod activation;
 pub mod batch_input;
 pub mod batch_norm;
 pub mod conv;
+pub mod conv_down;
 pub mod conv_valid;
 pub mod cross_entropy;
 pub mod dense;
@@ -21,6 +22,7 @@ pub mod sgd;
 
 pub use activation::Activation;
 pub use conv::{Conv, Tile};
+pub use conv_down::ConvDown;
 pub use planes::Shape;
 
 /// Invocations in a workgroup of every kernel but the fault injector.

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Conv, WORKGROUP};
+use super::WORKGROUP;
 use crate::gpu::{Binding, Kernel, Recording, Work, shader};
 
 /// One layer's entry in the table that the kernel reads: fields of `Layer` in the shader.
@@ -15,8 +15,8 @@ struct Layer {
     inner: u32,
     taps: u32,
     transposed: u32,
-    flipped: u32,
     vectors: u32,
+    padding: u32,
 }
 
 /// Where each layer's packed weights lie, and the tables that say so to the GPU.
@@ -31,28 +31,27 @@ pub struct PackTable {
 pub enum Direction {
     /// Four output channels in a vector.
     Forward,
-    /// Four input channels in a vector; taps reversed where the forward kernel is used again (stride 1).
+    /// Four input channels in a vector, taps in reverse: what the forward kernel wants for it.
     InputGradient,
 }
 
 impl PackTable {
-    /// Adds a layer whose weight begins at `source` in the parameter arena. Returns the byte offset of its packed
-    /// weights in the arena of one replica, a multiple of 256.
-    pub fn add(&mut self, conv: &Conv, source: u32, direction: Direction) -> u64 {
-        let (k, c) = (conv.out_channels, conv.input.channels);
+    /// Adds a layer whose weight of `[K][C][taps]` begins at `source` in the parameter arena. Returns the byte offset of
+    /// its packed weights in the arena of one replica, a multiple of 256.
+    pub fn add(&mut self, [k, c, taps]: [u32; 3], source: u32, direction: Direction) -> u64 {
         let forward = direction == Direction::Forward;
         let (outer, inner) = if forward { (k, c) } else { (c, k) };
-        let vectors = outer.div_ceil(4) * inner * conv.taps();
+        let vectors = outer.div_ceil(4) * inner * taps;
         let first_vector = self.layer_of_tile.len() as u32 * WORKGROUP;
         self.layers.push(Layer {
             source,
             first_vector,
             outer,
             inner,
-            taps: conv.taps(),
+            taps,
             transposed: u32::from(!forward),
-            flipped: u32::from(!forward && conv.stride == 1),
             vectors,
+            padding: 0,
         });
         let tiles = vectors.div_ceil(WORKGROUP) as usize;
         let index = self.layers.len() as u32 - 1;

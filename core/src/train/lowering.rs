@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::memory::{PlanePool, Planes};
 use crate::gpu::{Binding, BufferId, Recording};
-use crate::nets::{Network, Node, Operation, TensorId};
-use crate::ops::{Shape, Tile, activation, batch_norm, cross_entropy, pool};
+use crate::nets::{Network, Node, Operation, Projection, TensorId};
+use crate::ops::{Shape, Tile, activation, batch_norm, conv_down, cross_entropy, pool};
 
 /// What the passes of one group of replicas work on, beside scratch.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +133,8 @@ impl Lowering<'_> {
         let mut values = Activations { places: vec![None; network.shapes.len()] };
         values.places[0] = Some(Place::Fixed(self.arenas.x));
         for (i, node) in network.nodes.iter().enumerate() {
-            values.places[node.output.0] = Some(self.forward_node(node, &values, training));
+            let place = self.forward_node(node, &mut values, training);
+            values.places[node.output.0] = Some(place);
             if training {
                 continue;
             }
@@ -157,7 +158,7 @@ impl Lowering<'_> {
         values
     }
 
-    fn forward_node(&mut self, node: &Node, values: &Activations, training: bool) -> Place {
+    fn forward_node(&mut self, node: &Node, values: &mut Activations, training: bool) -> Place {
         let shape = self.network.shapes[node.output.0];
         let x = values.at(node.input);
         let label = node.name.as_str();
@@ -165,7 +166,15 @@ impl Lowering<'_> {
             Operation::Conv { conv, weight } => {
                 let y = self.pool.take(shape);
                 let packed = self.packed(self.packed_at[weight].forward);
-                conv.forward(self.rec, label, self.tile, x, packed, y.binding);
+                conv.forward(self.rec, label, self.tile, [x, packed, y.binding]);
+                Place::Planes(y)
+            }
+            Operation::ConvDown { conv, weight, shortcut } => {
+                let shortcut = the_shortcut(node, shortcut);
+                let [y, s] = [self.pool.take(shape), self.pool.take(shape)];
+                let packed = [*weight, shortcut.weight].map(|weight| self.packed(self.packed_at[&weight].forward));
+                conv.forward(self.rec, label, self.tile, x, packed, [y.binding, s.binding]);
+                values.places[shortcut.output.0] = Some(Place::Planes(s));
                 Place::Planes(y)
             }
             Operation::ConvValid { conv, weight } => {
@@ -252,6 +261,27 @@ impl Lowering<'_> {
                 }
                 self.give(g);
             }
+            Operation::ConvDown { conv, weight, shortcut } => {
+                let shortcut = the_shortcut(node, shortcut);
+                let Some(ds) = gradients.remove(&shortcut.output) else { unreachable!("{label}: no second gradient") };
+                let dy = [g.binding(), ds.binding()];
+                let weights = [*weight, shortcut.weight];
+                let [sums, sums_shortcut] = conv.partial_bytes(self.rec.job.samples);
+                let partial = [("partial sums", sums), ("partial sums of shortcuts", sums_shortcut)];
+                let tensors = conv_down::WeightGradient {
+                    x,
+                    dy,
+                    partial: partial.map(|(name, bytes)| self.per_replica(name, bytes)),
+                    gradient: weights.map(|weight| self.gradient(weight)),
+                };
+                conv.dweight(self.rec, label, tensors);
+                let dx = self.pool.take(input_shape);
+                let packed = weights.map(|weight| self.packed(self.packed_at[&weight].dinput));
+                conv.dinput(self.rec, label, self.tile, dy, packed, dx.binding);
+                self.give(g);
+                self.give(ds);
+                self.first(node, Place::Planes(dx), gradients);
+            }
             Operation::ConvValid { conv, weight } => {
                 assert!(is_batch, "a valid convolution has no input gradient: it must come first");
                 let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
@@ -322,4 +352,9 @@ impl Lowering<'_> {
             self.pool.give(planes);
         }
     }
+}
+
+fn the_shortcut(node: &Node, shortcut: &Option<Projection>) -> Projection {
+    let Some(shortcut) = shortcut else { unreachable!("{} has no shortcut", node.name) };
+    *shortcut
 }

@@ -172,14 +172,20 @@ impl Plan {
     }
 
     fn lay_out(&mut self, replicas: usize, n_chunks: usize, normalization: &[[f32; 2]]) {
-        for (index, node) in self.network.nodes.iter().enumerate() {
-            let Operation::Conv { conv, weight } = &self.network.nodes[index].operation else {
-                continue;
+        for node in &self.network.nodes {
+            let weights = match node.operation {
+                Operation::Conv { conv, weight } => vec![(weight, conv.weight_dims())],
+                Operation::ConvDown { conv, weight, shortcut: Some(shortcut) } => {
+                    [weight, shortcut.weight].into_iter().zip(conv.weight_dims()).collect()
+                }
+                _ => continue,
             };
-            let source = self.network.parameters[*weight].offset;
-            let forward = self.packs.add(conv, source, Direction::Forward);
-            let dinput = if node.input.0 == 0 { 0 } else { self.packs.add(conv, source, Direction::InputGradient) };
-            self.packed_at.insert(*weight, PackedAt { forward, dinput });
+            for (weight, dims) in weights {
+                let source = self.network.parameters[weight].offset;
+                let forward = self.packs.add(dims, source, Direction::Forward);
+                let dinput = if node.input.0 == 0 { 0 } else { self.packs.add(dims, source, Direction::InputGradient) };
+                self.packed_at.insert(weight, PackedAt { forward, dinput });
+            }
         }
         self.add_tables(normalization);
 

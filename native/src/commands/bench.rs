@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         repeats: arguments.repeats.map_or(usual.repeats, usize::from),
     };
     if bench::names(&context, &options).is_empty() {
-        let names = "try conv3x3, conv1x1, batch_norm, max_pool, update, divergence, fingerprint or step";
+        let names = "try conv3x3, conv_down, batch_norm, max_pool, update, divergence, fingerprint or step";
         return Err(Failure::usage(format!("--filter: no row's name contains '{}': {names}", options.filter)));
     }
     if !arguments.json {

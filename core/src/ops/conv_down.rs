@@ -1,0 +1,141 @@
+//! The two convolutions that read the input of a residual block which halves the resolution, together: 3x3 (padding 1)
+//! and the projection shortcut 1x1, both with stride 2 and without bias. The shortcut's one tap is the centre of the
+//! other's nine, so that it costs next to no loads of its own.
+
+use super::{Shape, Tile, conv, workgroups};
+use crate::gpu::{Binding, Constant, Kernel, Recording, Shader, Work, shader};
+
+/// Output channels that a thread of the forward kernel computes. Many accumulators, as in the input gradient: a GPU has
+/// to spill some, but a software adapter gains a fifth and a third by them.
+const FORWARD_K: u32 = 8;
+/// Input and output channels that a thread of the weight gradients computes.
+const DWEIGHT: [u32; 2] = [2, 8];
+
+/// A pair of layers. Of everything that comes twice, the 3x3 convolution's is the first.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvDown {
+    /// C, H, W of the input.
+    pub input: Shape,
+    /// Output channels of each.
+    pub out_channels: u32,
+}
+
+/// What [`ConvDown::dweight`] reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightGradient {
+    /// Planes, the input.
+    pub x: Binding,
+    /// Planes, the gradients by the outputs.
+    pub dy: [Binding; 2],
+    /// Scratch of [`ConvDown::partial_bytes`].
+    pub partial: [Binding; 2],
+    /// Gradient arena from each weight on.
+    pub gradient: [Binding; 2],
+}
+
+impl ConvDown {
+    /// K, H, W of each output.
+    #[must_use]
+    pub fn output(&self) -> Shape {
+        Shape::new(self.out_channels, self.input.height.div_ceil(2), self.input.width.div_ceil(2))
+    }
+
+    /// K, C and taps of the weight tensors `[K][C][3][3]` and `[K][C][1][1]`.
+    #[must_use]
+    pub fn weight_dims(&self) -> [[u32; 3]; 2] {
+        [9, 1].map(|taps| [self.out_channels, self.input.channels, taps])
+    }
+
+    /// Elements of the weight tensors.
+    #[must_use]
+    pub fn weights(&self) -> [u32; 2] {
+        self.weight_dims().map(|dims| dims.iter().product())
+    }
+
+    /// Bytes of the weight gradients' partial sums, for one replica.
+    #[must_use]
+    pub fn partial_bytes(&self, samples: u32) -> [u64; 2] {
+        let blocks = u64::from(conv::blocks(self.output(), samples));
+        self.weights().map(|elements| blocks * u64::from(elements) * 4)
+    }
+
+    fn work(&self, rec: &Recording) -> Work {
+        let samples = u64::from(rec.job.samples);
+        let macs = samples * self.output().elements() * u64::from(self.input.channels * 10);
+        let weights = u64::from(self.weights().iter().sum::<u32>());
+        let values = samples * (self.input.elements() + 2 * self.output().elements()) + weights;
+        Work::new(2 * macs, 4 * values)
+    }
+
+    fn kernel(&self, shader: Shader, pixels: Shape, more: &[(&'static str, Constant)]) -> Kernel {
+        let mut all: Vec<(&str, Constant)> = vec![
+            ("C", self.input.channels.into()),
+            ("K", self.out_channels.into()),
+            ("HEIGHT", pixels.height.into()),
+            ("WIDTH", pixels.width.into()),
+            ("X_ROW", self.input.row().into()),
+            ("X_PLANE", self.input.plane().into()),
+            ("Y_ROW", self.output().row().into()),
+            ("Y_PLANE", self.output().plane().into()),
+        ];
+        all.extend_from_slice(more);
+        Kernel::new(shader, &all)
+    }
+
+    /// `y = conv(x, w)` of each, `packed` from [`super::pack`] (forward).
+    pub fn forward(
+        &self,
+        rec: &mut Recording,
+        label: &str,
+        tile: Tile,
+        x: Binding,
+        packed: [Binding; 2],
+        y: [Binding; 2],
+    ) {
+        let out = self.output();
+        let rows = tile.rows.clamp(1, out.height);
+        let kernel = self.kernel(shader!("conv_down_forward"), out, &[("TILE_ROWS", rows.into())]);
+        let tiles = u64::from(out.quads() * out.height.div_ceil(rows)) * u64::from(rec.job.samples);
+        let threads = tiles * u64::from(out.channels.div_ceil(FORWARD_K));
+        let work = self.work(rec);
+        rec.dispatch(label, kernel, &[x, packed[0], packed[1], y[0], y[1]], workgroups(threads), work);
+    }
+
+    /// `dx`: the sum of both gradients by the input; `packed` from [`super::pack`] (input gradient).
+    pub fn dinput(
+        &self,
+        rec: &mut Recording,
+        label: &str,
+        tile: Tile,
+        dy: [Binding; 2],
+        packed: [Binding; 2],
+        dx: Binding,
+    ) {
+        let dy_rows = self.output().height;
+        // A row of dy makes two of dx.
+        let rows = tile.rows.clamp(1, dy_rows);
+        let kernel = self.kernel(shader!("conv_down_dinput"), self.input, &[("TILE_ROWS", rows.into())]);
+        let tiles = u64::from(self.output().quads() * dy_rows.div_ceil(rows)) * u64::from(rec.job.samples);
+        let threads = tiles * u64::from(self.input.channels.div_ceil(4));
+        let work = self.work(rec);
+        rec.dispatch(label, kernel, &[dy[0], dy[1], packed[0], packed[1], dx], workgroups(threads), work);
+    }
+
+    /// Gradients by the weights.
+    pub fn dweight(&self, rec: &mut Recording, label: &str, tensors: WeightGradient) {
+        let WeightGradient { x, dy, partial, gradient } = tensors;
+        let out = self.output();
+        let [tile_c, tile_k] = DWEIGHT;
+        let images = conv::block_images(out);
+        let more = [("IMAGES", images.into()), ("TILE_C", tile_c.into()), ("TILE_K", tile_k.into())];
+        let kernel = self.kernel(shader!("conv_down_dweight"), out, &more);
+        let blocks = conv::blocks(out, rec.job.samples);
+        let threads =
+            u64::from(self.input.channels.div_ceil(tile_c) * self.out_channels.div_ceil(tile_k)) * u64::from(blocks);
+        let work = self.work(rec);
+        rec.dispatch(label, kernel, &[x, dy[0], dy[1], partial[0], partial[1]], workgroups(threads), work);
+        for (i, elements) in self.weights().into_iter().enumerate() {
+            conv::reduce_blocks(rec, label, elements, blocks, partial[i], gradient[i]);
+        }
+    }
+}
