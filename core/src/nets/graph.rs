@@ -226,7 +226,8 @@ impl GraphBuilder {
         self.parameter(format!("{name}.weight"), vec![out_channels, in_channels, kernel, kernel], init, true)
     }
 
-    /// Convolution 3x3 without bias, padding 1. With stride 2, [`GraphBuilder::conv1x1`] of the same `x` has to follow.
+    /// Convolution 3x3 without bias, padding 1, stride 1 or 2. With stride 2, [`GraphBuilder::conv1x1`] of the same `x` has
+    /// to follow.
     pub fn conv3x3(&mut self, name: &str, x: TensorId, out_channels: u32, stride: u32) -> TensorId {
         let input = self.shape(x);
         let weight = self.kernel(name, [out_channels, input.channels, 3]);

@@ -64,13 +64,13 @@ impl Conv {
         Work::new(2 * macs, 4 * values)
     }
 
-    /// `y = conv(x, w)`, `packed` from [`super::pack`] (forward).
+    /// `y = conv(x, w)` on `[x, packed, y]`, `packed` from [`super::pack`] (forward).
     pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, bindings: [Binding; 3]) {
         let pass = Pass { from: self.input, to: self.output(), shared: self.shared_input, accumulate: false };
         self.direct(rec, label, tile, pass, bindings);
     }
 
-    /// `dx = dconv/dx (dy)`, or `dx += ...`; `packed` from [`super::pack`] (input gradient).
+    /// `dx = dconv/dx (dy)`, or `dx += ...`, on `[dy, packed, dx]`; `packed` from [`super::pack`] (input gradient).
     pub fn dinput(&self, rec: &mut Recording, label: &str, tile: Tile, bindings: [Binding; 3], accumulate: bool) {
         let pass = Pass { from: self.output(), to: self.input, shared: false, accumulate };
         self.direct(rec, label, tile, pass, bindings);

@@ -5,7 +5,8 @@
 use super::{Shape, Tile, conv, workgroups};
 use crate::gpu::{Binding, Constant, Kernel, Recording, Shader, Work, shader};
 
-/// Output channels that a thread of the forward kernel computes.
+/// Output channels that a thread of the forward kernel computes. Many accumulators, as in the input gradient: a GPU has
+/// to spill some, but a software adapter gains a fifth and a third by them.
 const FORWARD_K: u32 = 8;
 /// Input and output channels that a thread of the weight gradients computes.
 const DWEIGHT: [u32; 2] = [2, 8];
