@@ -84,7 +84,8 @@ pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, 
         regime: Regime::Transitioning,
         a: -0.5,
         beta: 1.0,
-        source: true,
+        // As in the authors' script, where the constant term is the image's mean: 0.
+        source: false,
         initial: initial_kernel(kernel.min(lastbit_core::pde::MAX_KERNEL), None, seed),
     })
 }
@@ -286,9 +287,9 @@ impl Experiment for Fig3 {
             tables: vec![table, losses],
             methods: vec![
                 format!(
-                    "w ← w - dt g with g = a (s + beta G w)/2 + alpha w, a = -0.5 and beta = 1: the gradient flow of the one-layer network about z = 0, \
-                     with the prediction's error a held. G is the sum over all {0} x {0} patches of patch times patch transposed and s their sum. The loss \
-                     is that of the nonlinear network with these weights.",
+                    "w ← w - dt g with g = (a beta/2) G w + alpha w, a = -0.5 and beta = 1: the gradient flow of the one-layer network about z = 0, with the \
+                     prediction's error a held. G is the sum over all {0} x {0} patches of patch times patch transposed. The constant term is the \
+                     image's mean, which is 0. The loss is that of the nonlinear network with these weights.",
                     self.size - self.kernel + 1
                 ),
                 "On the checkerboard all patches are plus or minus one vector, so that G has one eigenvalue that is not zero: the number of patches times \

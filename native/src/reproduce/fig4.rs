@@ -8,6 +8,7 @@ mod verdict;
 use std::rc::Rc;
 
 use clap::Args;
+use lastbit_core::double::relative_l1;
 use lastbit_core::gpu::{Context, Fill};
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
@@ -126,12 +127,6 @@ impl Course {
     fn end(distance: &[f64]) -> f64 {
         Self::moving_mean(distance).last().map_or(f64::NAN, |(_, mean)| *mean)
     }
-}
-
-/// Mean of 2|a-b| / (|a|+|b|), 0 where both are 0.
-fn relative_l1(a: &[f64], b: &[f64]) -> f64 {
-    let each = a.iter().zip(b).map(|(a, b)| if a == b { 0.0 } else { 2.0 * (a - b).abs() / (a.abs() + b.abs()) });
-    each.sum::<f64>() / a.len() as f64
 }
 
 impl Fig4 {
