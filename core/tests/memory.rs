@@ -1,4 +1,4 @@
-//! The paper's network at the paper's batch size fits: one step of ResNet-56 at batch 128 with two replicas, in a
+//! The paper's network at the paper's batch size fits: one step of ResNet-56 with Swish at batch 128 and two replicas, in a
 //! process of its own so that its memory can be measured.
 
 mod runs;
@@ -8,6 +8,7 @@ use std::rc::Rc;
 use lastbit_core::data::synthetic;
 use lastbit_core::gpu::GpuError;
 use lastbit_core::nets::NetKind;
+use lastbit_core::ops::Activation;
 use lastbit_core::train::{
     Event, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, memory_estimate, plan,
 };
@@ -22,7 +23,14 @@ fn status_bytes(field: &str) -> Option<u64> {
 }
 
 fn resnet56(ks: Vec<u32>) -> TrainConfig {
-    TrainConfig { net: NetKind::ResNet { depth: 56 }, ks, steps: Some(1), batch_size: 128, ..TrainConfig::default() }
+    TrainConfig {
+        net: NetKind::ResNet { depth: 56 },
+        activation: Some(Activation::Swish { beta: 5.0 }),
+        ks,
+        steps: Some(1),
+        batch_size: 128,
+        ..TrainConfig::default()
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub fn first_bit(points: &[(u64, f64)]) -> Option<u64> {
 
 /// The first step at which the distance is at least `level` or no number any more.
 pub fn reaches(points: &[(u64, f64)], level: f64) -> Option<u64> {
-    points.iter().find(|(_, distance)| !(*distance < level)).map(|(step, _)| *step)
+    points.iter().find(|(_, distance)| distance.is_nan() || *distance >= level).map(|(step, _)| *step)
 }
 
 /// The largest finite distance.

@@ -69,6 +69,7 @@ mod study;
 mod table1;
 mod table2;
 mod table3;
+mod threshold;
 
 use std::path::{Path, PathBuf};
 
@@ -88,17 +89,26 @@ pub enum Which {
     /// Figure 1: the heat equation, stable and unstable
     Fig1(Line<fig1::Flags>),
     /// Figure 2, right: distance of two copies for falling learning rates
+    #[command(after_help = "Example: lastbit reproduce fig2 --n-max 8 --seeds 1,2,3,4,5 --out runs/fig2")]
     Fig2(Line<fig2::Flags>),
     /// Figure 3: the linear one-layer equation about its bounds of stability
     Fig3(Line<fig3::Flags>),
     /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
     Fig4(Line<fig4::Flags>),
     /// Table 1: spread of the test accuracy over k, beside that over seeds
+    #[command(
+        after_help = "Example: lastbit reproduce table1 --rows vgg16:relu:cifar10 --seeds 1,2,3 --out runs/vgg16"
+    )]
     Table1(Line<table1::Flags>),
     /// Table 2: bounds of stability by bisection, against theory
     Table2(Line<table2::Flags>),
     /// Table 3: stability in three regimes, growth on both sides of each bound
     Table3(Line<table3::Flags>),
+    /// The largest learning rate at which k = 3 stays close to k = 1
+    #[command(
+        after_help = "Example: lastbit reproduce threshold --net vgg16 --dataset fashion-mnist --out runs/threshold"
+    )]
+    Threshold(Line<threshold::Flags>),
 }
 
 impl Which {
@@ -112,6 +122,7 @@ impl Which {
             Self::Table1(line) => line.setup(),
             Self::Table2(line) => line.setup(),
             Self::Table3(line) => line.setup(),
+            Self::Threshold(line) => line.setup(),
         }
     }
 }
@@ -189,6 +200,11 @@ pub trait Experiment {
 /// [`Experiment::settings`] of a struct whose fields are in kebab case.
 pub fn settings_of(experiment: &impl Serialize) -> Result<toml::Table, Failure> {
     toml::Table::try_from(experiment).map_err(Failure::usage)
+}
+
+/// For serde: what is text by `Display`.
+fn as_text<T: std::fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 /// Does what the line says, up to the report.

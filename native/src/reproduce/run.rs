@@ -85,7 +85,7 @@ impl Run {
                 if self.tensors.is_empty() {
                     self.tensors = tensors.iter().map(|(name, _)| name.clone()).collect();
                 }
-                let values = tensors.iter().map(|(_, value)| value.map_or(f64::NAN, f64::from));
+                let values = tensors.iter().map(|(_, value)| value.map_or(f64::NAN, as_written));
                 self.layers.entry(step).or_default().push(values.collect());
             }
             Some("epoch") => self.accuracy.push((step, numbers(&line["test_accuracy"]))),
@@ -103,4 +103,9 @@ impl Run {
 
 fn numbers(values: &Value) -> Vec<f64> {
     values.as_array().into_iter().flatten().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
+}
+
+/// The float64 of the digits that the file has, not of the bits that they came from.
+fn as_written(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::NAN)
 }

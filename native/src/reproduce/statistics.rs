@@ -65,7 +65,8 @@ fn chi_square_probability(x: f64, freedom: u32) -> f64 {
     }
     let (a, x) = (f64::from(freedom) / 2.0, x / 2.0);
     // x^a e^-x / Gamma(a + 1); the logarithm of Gamma by its recurrence from 1 or 1/2.
-    let (mut log_gamma, mut at) = if freedom % 2 == 0 { (0.0, 1.0) } else { (std::f64::consts::PI.sqrt().ln(), 0.5) };
+    let (mut log_gamma, mut at) =
+        if freedom.is_multiple_of(2) { (0.0, 1.0) } else { (std::f64::consts::PI.sqrt().ln(), 0.5) };
     while at < a + 0.75 {
         log_gamma += at.ln();
         at += 1.0;

@@ -28,13 +28,13 @@ pub struct Flags {
     /// Seeds of initialisation, order and augmentation together [default: 1,2,3,4,5,6; --quick: 1,2,3]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
     seeds: Option<Vec<u64>>,
-    /// Epochs of a training [default: 200; --quick: 8]
+    /// Epochs of a training [default: 200; --quick: 6]
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
-    /// Epochs between decays of the learning rate by 10 [default: 40; --quick: 5]
+    /// Epochs between decays of the learning rate by 10 [default: 40; --quick: 4]
     #[arg(long, value_name = "EPOCHS")]
     decay_every: Option<u32>,
-    /// A training's number is its mean test accuracy over so many last epochs [default: 10; --quick: 3]
+    /// A training's number is its mean test accuracy over so many last epochs [default: 10; --quick: 2]
     #[arg(long, value_name = "N")]
     last: Option<u32>,
     /// Samples in a batch [default: 128; --quick: 32]
@@ -82,9 +82,9 @@ impl Setup for Flags {
             rows,
             ks,
             seeds,
-            epochs: pick(self.epochs, 8, 200),
-            decay_every: pick(self.decay_every, 5, 40),
-            last: pick(self.last, 3, 10),
+            epochs: pick(self.epochs, 6, 200),
+            decay_every: pick(self.decay_every, 4, 40),
+            last: pick(self.last, 2, 10),
             batch_size: pick(self.batch_size, 32, 128),
             lr: self.lr.unwrap_or(0.1),
             train_limit: self.train_limit.or(is_quick.then_some(1024)),

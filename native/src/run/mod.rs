@@ -10,7 +10,7 @@ mod session;
 mod summary;
 
 pub use checkpoints::checkpoint_folders;
-pub use folder::{CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, RunFolder, inspect, replace_file};
+pub use folder::{CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, RunFolder, TIMING_FILE, inspect, replace_file};
 pub use lamp::Lamp;
 pub use opening::Prepared;
 pub use session::Outcome;

@@ -79,6 +79,7 @@ fn spreads(rows: &[Done], ks: &[u32]) -> Table {
             ("row", "network, activation, data"),
             ("over", "over"),
             ("at", "at"),
+            ("perturbation", "perturbation"),
             ("n", "n"),
             ("mean", "mean, %"),
             ("std_ddof0", "deviation, ddof 0"),
@@ -87,12 +88,13 @@ fn spreads(rows: &[Done], ks: &[u32]) -> Table {
             ("high", "to"),
         ],
     );
-    let mut add = |row: &str, over: &str, at: String, spread: &Spread| {
+    let mut add = |row: &str, over: &str, at: String, form: &Trained, spread: &Spread| {
         let (low, high) = spread.interval();
         table.row([
             row.into(),
             over.into(),
             at.into(),
+            form_name(form.form()).into(),
             (spread.freedom + 1).into(),
             spread.mean.into(),
             spread.ddof0.into(),
@@ -105,11 +107,11 @@ fn spreads(rows: &[Done], ks: &[u32]) -> Table {
         let row = done.row.to_string();
         for trained in done.all() {
             if let Some(spread) = trained.spread() {
-                add(&row, "k", format!("seed {}, {}", trained.seed(), form_name(trained.form())), &spread);
+                add(&row, "k", format!("seed {}", trained.seed()), trained, &spread);
             }
         }
         for (k, spread) in ks.iter().zip(done.over_seeds()) {
-            add(&row, "seeds", format!("k = {k}"), &spread);
+            add(&row, "seeds", format!("k = {k}"), &done.seeds[0], &spread);
         }
     }
     table

@@ -1,0 +1,192 @@
+//! Tables and figures of the runs.
+
+use lastbit_core::ops::sgd::Perturbation;
+
+use super::curves::{Curve, Done, Point};
+use super::{Fig2, LARGEST_LR, PERTURBED};
+use crate::reproduce::churn::Churn;
+use crate::reproduce::figure::{Axis, Figure};
+use crate::reproduce::forms::form_name;
+use crate::reproduce::growth::{VISIBLE, exponential_phase, first_bit, median, reaches};
+use crate::reproduce::{Cell, Table, onset};
+
+impl Fig2 {
+    /// The paper's figure, then what it leaves out.
+    pub(super) fn figures(&self, main: &[&Done], forms: &[&Done], curves: &[Curve]) -> Vec<Figure> {
+        let mut distance = Figure::new(
+            "fig2",
+            format!("k = 3 against k = 1: relative L1 of {}", self.tensor),
+            Axis::linear("scaled iteration (step / n)"),
+            Axis::log("relative L1, at most 2"),
+        );
+        for curve in curves {
+            if self.seeds.len() > 1 {
+                let ends = |point: &Point| {
+                    let fold = |start, of: fn(f64, f64) -> f64| point.values.iter().copied().fold(start, of);
+                    (point.scaled, fold(f64::INFINITY, f64::min), fold(0.0, f64::max))
+                };
+                distance = distance.band("", curve.points.iter().map(ends).collect());
+            }
+            distance = distance.line(format!("lr {} (n = {})", LARGEST_LR / curve.n as f64, curve.n), curve.medians());
+        }
+        let control = curves.iter().max_by(|a, b| end_of(a).total_cmp(&end_of(b)));
+        let control = control.map(|curve| curve.points.iter().map(|point| (point.scaled, point.control)).collect());
+        let many = if self.seeds.len() > 1 {
+            " Lines are medians over the seeds, areas reach from the smallest to the largest."
+        } else {
+            ""
+        };
+        let distance = distance
+            .control("controls k = 2, 1", control.unwrap_or_default())
+            .caption(format!("Both axes as published, except that the iteration is in units of n. Zero is on the rail below the axis.{many}"));
+
+        let mut by_step = Figure::new(
+            "fig2-steps",
+            "The same copies over all convolutions, step by step",
+            Axis::linear("step"),
+            Axis::log("relative L1, at most 2"),
+        );
+        for &n in &self.ns {
+            let first = main.iter().find(|done| done.n == n);
+            let points = first.map(|done| done.whole.iter().map(|(step, d)| (*step as f64, *d)).collect());
+            by_step = by_step.line(format!("lr {}", LARGEST_LR / n as f64), points.unwrap_or_default());
+        }
+        let by_step = by_step.horizontal("1 %: visible", VISIBLE).caption(format!(
+            "Seed {}. A straight line is exponential growth: the same factor at every step.",
+            self.seeds[0]
+        ));
+        let mut figures = vec![distance, by_step];
+        figures.extend(onset::figure("fig2-layers", &self.first_seed(main), PERTURBED));
+        if forms.len() > 1 {
+            let mut beside = Figure::new(
+                "fig2-forms",
+                format!("Three ways to move the last bit, lr {}", LARGEST_LR / self.ns[0] as f64),
+                Axis::linear("step"),
+                Axis::log("relative L1 over all convolutions"),
+            );
+            for done in forms {
+                let points = done.whole.iter().map(|(step, d)| (*step as f64, *d)).collect();
+                let name = form_name(done.run.config.perturbation);
+                // The form of all other figures is what the others are compared with.
+                let is_main = done.run.config.perturbation == Perturbation::Divide;
+                beside = if is_main { beside.reference(name, points) } else { beside.line(name, points) };
+            }
+            figures.push(beside.caption(
+                "divide: the quotient d / k correctly rounded. reciprocal: d times fl(1/k), the authors' form. nextafter: one weight \
+                 moved by one ulp before the first step.",
+            ));
+        }
+        figures
+    }
+
+    /// Every number of the figures, and every run in a line.
+    pub(super) fn tables(&self, main: &[&Done], forms: &[&Done], curves: &[Curve]) -> Vec<Table> {
+        let mut runs = Table::new(
+            "fig2-runs",
+            "Every run",
+            &[
+                ("n", "n"),
+                ("lr", "learning rate"),
+                ("seed", "seed"),
+                ("perturbation", "perturbation"),
+                ("rel_l1_step_1", "after step 1"),
+                ("rel_l1_step_3", "step 3"),
+                ("rel_l1_step_10", "step 10"),
+                ("rel_l1_step_20", "step 20"),
+                ("rel_l1_step_50", "step 50"),
+                ("last_step", "last step"),
+                ("rel_l1_last", "last step's"),
+                ("growth_factor", "growth a step"),
+                ("growth_r2", "R² of the fit"),
+                ("steps_from_first_bit_to_1_percent", "steps from first bit to 1 %"),
+                ("controls_differ", "controls differ"),
+                ("churn_percent", "churn, %"),
+                ("churn_control_percent", "churn of controls, %"),
+            ],
+        )
+        .note(
+            "Relative L1 of k = 3 to k = 1 over all convolutions. Churn: test images on which the two copies say different \
+             classes at the end of the run.",
+        );
+        for done in main.iter().chain(forms.iter().skip(1)) {
+            runs.row(run_cells(done));
+        }
+        let title = format!("Where and when it begins, seed {}", self.seeds[0]);
+        let layers = onset::table("fig2-layers", title, &self.first_seed(main), PERTURBED);
+        let mut figure = Table::data(
+            "fig2",
+            "the curves of the figure, with every seed and the controls",
+            &["n", "lr", "scaled_iteration", "step", "seed", "rel_l1", "rel_l1_median", "control_largest"],
+        );
+        for curve in curves {
+            for point in &curve.points {
+                for (seed, value) in self.seeds.iter().zip(&point.values) {
+                    figure.row([
+                        curve.n.into(),
+                        (LARGEST_LR / curve.n as f64).into(),
+                        point.scaled.into(),
+                        point.step.into(),
+                        (*seed).into(),
+                        (*value).into(),
+                        median(&point.values).into(),
+                        point.control.into(),
+                    ]);
+                }
+            }
+        }
+        let mut steps = Table::data(
+            "fig2-steps",
+            "every step of every run, over all convolutions",
+            &["n", "seed", "perturbation", "step", "loss_k1", "loss_k3", "rel_l1"],
+        );
+        for done in main.iter().chain(forms.iter().skip(1)) {
+            for (line, (step, distance)) in done.whole.iter().enumerate() {
+                steps.row([
+                    done.n.into(),
+                    done.run.config.seed.into(),
+                    form_name(done.run.config.perturbation).into(),
+                    (*step).into(),
+                    done.run.loss[line][0].into(),
+                    done.run.loss[line][PERTURBED].into(),
+                    (*distance).into(),
+                ]);
+            }
+        }
+        vec![runs, layers, figure, steps]
+    }
+}
+
+fn run_cells(done: &Done) -> Vec<Cell> {
+    let config = &done.run.config;
+    let growth = exponential_phase(&done.whole);
+    let steps = reaches(&done.whole, VISIBLE).zip(first_bit(&done.whole)).map(|(to, from)| to - from);
+    let controls = config.controls();
+    let most = controls.iter().flat_map(|&r| done.run.differing.iter().map(move |line| line[r])).max();
+    let churn = |replica: usize| done.churn.get(replica - 1).map(Churn::percent);
+    let of_controls =
+        controls.iter().filter_map(|&r| churn(r)).fold(None, |most: Option<f64>, c| Some(most.unwrap_or(0.0).max(c)));
+    let (step, last) = done.whole.last().copied().unwrap_or_default();
+    vec![
+        done.n.into(),
+        done.lr().into(),
+        config.seed.into(),
+        form_name(config.perturbation).into(),
+        done.at(1).into(),
+        done.at(3).into(),
+        done.at(10).into(),
+        done.at(20).into(),
+        done.at(50).into(),
+        step.into(),
+        last.into(),
+        growth.map(|g| g.factor).into(),
+        growth.map(|g| g.r_squared).into(),
+        steps.into(),
+        most.into(),
+        churn(PERTURBED).into(),
+        of_controls.into(),
+    ]
+}
+
+fn end_of(curve: &Curve) -> f64 {
+    curve.points.last().map_or(0.0, |point| point.scaled)
+}

@@ -1,0 +1,232 @@
+//! What the runs say about the paper's claims.
+
+use lastbit_core::ops::Activation;
+use lastbit_core::train::DatasetKind;
+
+use super::curves::{Curve, Done};
+use super::{Fig2, LARGEST_LR, MACROSCOPIC};
+use crate::report::numbers::{about, count, list, range};
+use crate::reproduce::forms::form_name;
+use crate::reproduce::growth::{self, VISIBLE, median, reaches};
+use crate::reproduce::{Agreement, Claim};
+
+/// ResNet-20 with Swish at batch 128 on four seeds (DESIGN section 3).
+const REFERENCE_N: u64 = 2;
+const REFERENCE_STEP_1: [f64; 2] = [2e-10, 4e-10];
+const REFERENCE_FACTOR: f64 = 5.0;
+
+/// Smallest and largest.
+fn ends(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+}
+
+impl Fig2 {
+    /// All claims.
+    pub(super) fn claims(&self, main: &[&Done], forms: &[&Done], curves: &[Curve]) -> Vec<Claim> {
+        let seeds = count(self.seeds.len() as u64, "seed");
+        let mut claims = vec![self.begins(main), self.amplified(main, &seeds)];
+        claims.extend(self.vanishes(curves, &seeds));
+        claims.push(controls(main));
+        claims.extend(self.forms_claim(forms));
+        claims
+    }
+
+    fn begins(&self, main: &[&Done]) -> Claim {
+        let at = |wanted: u64| main.iter().filter(move |done| done.n == wanted).filter_map(|done| done.at(1));
+        let first: Vec<f64> = main.iter().filter_map(|done| done.at(1)).collect();
+        let (low, high) = ends(first.iter().copied());
+        let mut claim = Claim {
+            about: "It begins in the last bit".to_owned(),
+            paper: "k divides the update and multiplies the rate: in exact arithmetic nothing changes, in float32 the last bit does."
+                .to_owned(),
+            found: format!(
+                "After step 1 k = 3 is {} from k = 1 (relative L1 over all convolutions).",
+                range(first, about).unwrap_or_default()
+            ),
+            agrees: Agreement::of(low > 0.0 && high < 1e-6),
+            certainty: "Sure: measured on every weight. One ulp of one weight is a relative distance of about 1e-7, and few weights move."
+                .to_owned(),
+        };
+        if self.is_reference() {
+            let (low, high) = ends(at(REFERENCE_N));
+            let [from, to] = REFERENCE_STEP_1;
+            claim.paper += &format!(
+                " Measured elsewhere by the authors' protocol for this network at lr {}: {} to {} after step 1.",
+                LARGEST_LR / REFERENCE_N as f64,
+                about(from),
+                about(to)
+            );
+            claim.found += &format!(
+                " At lr {} it is {}.",
+                LARGEST_LR / REFERENCE_N as f64,
+                range([low, high], about).unwrap_or_default()
+            );
+            claim.agrees = Agreement::of(low >= from / REFERENCE_FACTOR && high <= to * REFERENCE_FACTOR);
+            claim.certainty +=
+                &format!(" Agreement means within a factor of {REFERENCE_FACTOR}: another adapter rounds otherwise.");
+        }
+        claim
+    }
+
+    /// True for the runs whose first step is known from elsewhere.
+    fn is_reference(&self) -> bool {
+        self.net.to_string() == "resnet20"
+            && self.activation == Activation::Swish { beta: 5.0 }
+            && self.dataset == DatasetKind::Cifar10
+            && self.batch_size == 128
+            && self.ns.contains(&REFERENCE_N)
+    }
+
+    fn amplified(&self, main: &[&Done], seeds: &str) -> Claim {
+        let n = self.ns[0];
+        let largest: Vec<&&Done> = main.iter().filter(|done| done.n == n).collect();
+        let by: Vec<Option<u64>> = largest.iter().map(|done| reaches(&done.whole, MACROSCOPIC)).collect();
+        let ends: Vec<f64> =
+            largest.iter().filter_map(|done| done.whole.last()).map(|(_, distance)| *distance).collect();
+        let last = largest.first().and_then(|done| done.whole.last()).map_or(0, |(step, _)| *step);
+        let reached: Vec<f64> = by.iter().flatten().map(|step| *step as f64).collect();
+        let when = range(reached.iter().copied(), |step| format!("{step:.0}"))
+            .map_or_else(|| "was not reached".to_owned(), |steps| format!("was passed at step {steps}"));
+        Claim {
+            about: format!("At lr {} it is amplified", LARGEST_LR / n as f64),
+            paper: "A large learning rate amplifies it until the copies are visibly different networks, within tens of iterations.".to_owned(),
+            found: format!("{MACROSCOPIC} {when}; after step {last} the copies are {} apart.", range(ends, about).unwrap_or_default()),
+            agrees: match (reached.len(), last) {
+                (n, _) if n == by.len() => Agreement::Yes,
+                (_, last) if last < 50 => Agreement::CannotTell,
+                _ => Agreement::No,
+            },
+            certainty: format!("{seeds}; the controls show that nothing but k is the reason. While it grows, seeds differ by orders of magnitude."),
+        }
+    }
+
+    /// The smaller rate diverges less: at the end of the shortest curve in scaled iterations, for rates four times apart.
+    fn vanishes(&self, curves: &[Curve], seeds: &str) -> Vec<Claim> {
+        let end = curves
+            .iter()
+            .filter_map(|curve| curve.points.last())
+            .map(|point| point.scaled)
+            .fold(f64::INFINITY, f64::min);
+        let at_end: Vec<(u64, f64)> =
+            curves.iter().filter_map(|curve| Some((curve.n, curve.median_at(end)?))).collect();
+        let pairs: Vec<[(u64, f64); 2]> = at_end
+            .iter()
+            .flat_map(|&large| {
+                at_end.iter().filter(move |small| small.0 == 4 * large.0).map(move |&small| [large, small])
+            })
+            .collect();
+        let told: Vec<String> = at_end
+            .iter()
+            .map(|(n, distance)| format!("{} at lr {}", about(*distance), LARGEST_LR / *n as f64))
+            .collect();
+        let mut claims = Vec::new();
+        if !pairs.is_empty() {
+            let ordered = pairs.iter().filter(|[large, small]| small.1 < large.1).count();
+            claims.push(Claim {
+                about: "A smaller rate amplifies less".to_owned(),
+                paper:
+                    "The smaller the learning rate, the smaller the distance at the same scaled iteration (step / n)."
+                        .to_owned(),
+                found: format!(
+                    "At scaled iteration {}: {}. Of {} four times apart {ordered} {} in this order.",
+                    about(end),
+                    list(&told),
+                    count(pairs.len() as u64, "pair"),
+                    if ordered == 1 { "is" } else { "are" }
+                ),
+                agrees: Agreement::of(ordered == pairs.len()),
+                certainty: format!(
+                    "{seeds} a rate. One seed can deviate by orders of magnitude while the distance grows."
+                ),
+            });
+        }
+        let small = curves.iter().filter(|curve| curve.n >= 32).filter_map(|curve| Some((curve.n, growth_of(curve)?)));
+        let small: Vec<(u64, f64)> = small.collect();
+        claims.push(Claim {
+            about: "A small enough rate removes it".to_owned(),
+            paper: "At a small enough learning rate the distance stays at the level of rounding.".to_owned(),
+            found: match small.as_slice() {
+                [] => format!(
+                    "The smallest rate here is {}: too large to decide.",
+                    LARGEST_LR / *self.ns.last().unwrap_or(&1) as f64
+                ),
+                all => {
+                    let told: Vec<String> = all
+                        .iter()
+                        .map(|(n, most)| format!("at most {} at lr {}", about(*most), LARGEST_LR / *n as f64))
+                        .collect();
+                    format!("The median of the followed tensor is {}.", list(&told))
+                }
+            },
+            agrees: match small.last() {
+                None => Agreement::CannotTell,
+                Some((_, most)) if *most < 1e-5 => Agreement::Yes,
+                Some((n, _)) if *n < 320 => Agreement::CannotTell,
+                Some(_) => Agreement::No,
+            },
+            certainty: "The longer a run, the more it could still grow: true for as many steps as were taken."
+                .to_owned(),
+        });
+        claims
+    }
+
+    /// The forms of the perturbation beside each other.
+    fn forms_claim(&self, forms: &[&Done]) -> Option<Claim> {
+        if forms.len() < 2 {
+            return None;
+        }
+        let ends: Vec<f64> = forms.iter().filter_map(|done| done.whole.last()).map(|(_, distance)| *distance).collect();
+        let told: Vec<String> = forms
+            .iter()
+            .zip(&ends)
+            .map(|(done, end)| {
+                format!(
+                    "{}: {} after step 1, {} at the end",
+                    form_name(done.run.config.perturbation),
+                    done.at(1).map_or("-".to_owned(), about),
+                    about(*end)
+                )
+            })
+            .collect();
+        let (low, high) =
+            (ends.iter().copied().fold(f64::INFINITY, f64::min), ends.iter().copied().fold(0.0, f64::max));
+        Some(Claim {
+            about: "How the bit is moved does not matter".to_owned(),
+            paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) move one weight by one ulp. Both end in the same divergence."
+                .to_owned(),
+            found: format!("{}.", told.join("; ")),
+            agrees: match low {
+                low if low >= VISIBLE || high <= 10.0 * low => Agreement::Yes,
+                _ if high < VISIBLE => Agreement::CannotTell,
+                _ => Agreement::No,
+            },
+            certainty: "One run of each form. They begin at different distances and need different times; where growth has ended they must lie close."
+                .to_owned(),
+        })
+    }
+}
+
+/// The largest median of a curve.
+fn growth_of(curve: &Curve) -> Option<f64> {
+    let medians: Vec<(u64, f64)> = curve.points.iter().map(|point| (point.step, median(&point.values))).collect();
+    (!medians.is_empty()).then(|| growth::largest(&medians))
+}
+
+/// The null controls of every run.
+fn controls(main: &[&Done]) -> Claim {
+    let red: Vec<&str> =
+        main.iter().filter(|done| !done.run.are_controls_zero()).map(|done| done.run.name.as_str()).collect();
+    let n: usize = main.iter().map(|done| done.run.config.controls().len()).sum();
+    let steps: usize = main.iter().map(|done| done.run.steps.len()).sum();
+    Claim {
+        about: "The controls stay at zero".to_owned(),
+        paper: "Not in the paper. By the arithmetic a second k = 1 and a power of two must not differ in a single bit."
+            .to_owned(),
+        found: match red.as_slice() {
+            [] => format!("{} over {}: 0 bits differ.", count(n as u64, "control"), count(steps as u64, "step")),
+            red => format!("Controls differ in {}: nothing here may be put down to k.", list(red)),
+        },
+        agrees: Agreement::of(red.is_empty()),
+        certainty: "Sure: every weight and momentum is compared bit by bit on the GPU.".to_owned(),
+    }
+}

@@ -1,0 +1,365 @@
+//! The largest learning rate at which k = 3 stays close to k = 1: a grid of rates over decades, then bisection of the
+//! logarithm between the last that stays and the first that leaves. Rates are compared at one scaled time, rate x steps.
+
+mod sheets;
+mod verdict;
+
+use clap::Args;
+use lastbit_core::nets::NetKind;
+use lastbit_core::ops::Activation;
+use lastbit_core::train::{DatasetKind, TrainConfig};
+use serde::Serialize;
+
+use super::growth::median;
+use super::run::Run;
+use super::{Experiment, Findings, Forecast, Setup, Study, as_text, onset, settings_of};
+use crate::failure::Failure;
+use crate::report::numbers::count;
+
+/// The pair, and a null control.
+const KS: [u32; 3] = [1, 3, 2];
+/// Of [`KS`].
+const PERTURBED: usize = 1;
+/// Rates of the first pass, its ends included.
+const GRID: u32 = 5;
+/// No run is longer.
+const MOST_STEPS: f64 = 1e7;
+
+/// Flags of `reproduce threshold`.
+#[derive(Debug, Default, Args)]
+pub struct Flags {
+    /// Network [default: resnet56; --quick: resnet8]
+    #[arg(long)]
+    net: Option<NetKind>,
+    /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: swish]
+    #[arg(long)]
+    activation: Option<Activation>,
+    /// Images: cifar10, fashion-mnist, folder or synthetic [default: cifar10]
+    #[arg(long)]
+    dataset: Option<DatasetKind>,
+    /// Samples in a batch [default: 128; --quick: 32]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<u32>,
+    /// Momentum coefficient [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    momentum: Option<f64>,
+    /// Seeds; a rate is judged by the median [default: 1,2,3; --quick: 1]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    seeds: Option<Vec<u64>>,
+    /// Largest relative L1, over all convolutions, that still counts as close [default: 0.001]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    distance: Option<f64>,
+    /// Learning rate times steps of each run [default: 10; --quick: 3]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    scaled_time: Option<f64>,
+    /// Smallest rate [default: 0.001; --quick: 0.01]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    lr_min: Option<f64>,
+    /// Largest rate [default: 0.2; --quick: 0.16]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    lr_max: Option<f64>,
+    /// Bisect until the two ends are at most this factor apart [default: 1.1; --quick: 1.25]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    precision: Option<f64>,
+    /// Evaluate on the first N test images only [--quick: 256]
+    #[arg(long, value_name = "N")]
+    test_limit: Option<usize>,
+}
+
+/// The experiment.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Threshold {
+    #[serde(serialize_with = "as_text")]
+    net: NetKind,
+    activation: Activation,
+    dataset: DatasetKind,
+    batch_size: u32,
+    momentum: f64,
+    seeds: Vec<u64>,
+    distance: f64,
+    scaled_time: f64,
+    lr_min: f64,
+    lr_max: f64,
+    precision: f64,
+    test_limit: Option<usize>,
+}
+
+impl Setup for Flags {
+    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
+        let pick = |given: Option<f64>, quick: f64, full: f64| given.unwrap_or(if is_quick { quick } else { full });
+        let experiment = Threshold {
+            net: self.net.unwrap_or(NetKind::ResNet { depth: if is_quick { 8 } else { 56 } }),
+            activation: self.activation.unwrap_or(Activation::Swish { beta: 5.0 }),
+            dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
+            batch_size: self.batch_size.unwrap_or(if is_quick { 32 } else { 128 }),
+            momentum: self.momentum.unwrap_or(0.0),
+            seeds: self.seeds.clone().unwrap_or_else(|| if is_quick { vec![1] } else { vec![1, 2, 3] }),
+            distance: pick(self.distance, 1e-3, 1e-3),
+            scaled_time: pick(self.scaled_time, 3.0, 10.0),
+            lr_min: pick(self.lr_min, 0.01, 1e-3),
+            lr_max: pick(self.lr_max, 0.16, 0.2),
+            precision: pick(self.precision, 1.25, 1.1),
+            test_limit: self.test_limit.or(is_quick.then_some(256)),
+        };
+        experiment.check()?;
+        Ok(Box::new(experiment))
+    }
+}
+
+impl Threshold {
+    fn check(&self) -> Result<(), Failure> {
+        let refuse = |text: String| Err(Failure::usage(text));
+        if self.seeds.is_empty() {
+            return refuse("--seeds: give at least one".to_owned());
+        }
+        for (flag, value) in [
+            ("--distance", self.distance),
+            ("--scaled-time", self.scaled_time),
+            ("--lr-min", self.lr_min),
+            ("--lr-max", self.lr_max),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return refuse(format!("{flag}: must be a positive number, not {value}"));
+            }
+        }
+        if self.lr_max <= self.lr_min {
+            return refuse(format!("--lr-max: must be above --lr-min ({}), not {}", self.lr_min, self.lr_max));
+        }
+        if !(self.precision.is_finite() && self.precision > 1.0) {
+            return refuse(format!("--precision: must be a factor above 1, not {}", self.precision));
+        }
+        if self.distance >= 2.0 {
+            return refuse(format!("--distance: relative L1 is at most 2, so {} is never passed", self.distance));
+        }
+        if self.scaled_time / self.lr_min > MOST_STEPS || self.scaled_time < self.lr_max {
+            return refuse(format!(
+                "--scaled-time: {} gives less than one step at --lr-max {} or more than {MOST_STEPS} at --lr-min {}",
+                self.scaled_time, self.lr_max, self.lr_min
+            ));
+        }
+        Ok(self.config(self.lr_max, self.seeds[0]).validate()?)
+    }
+
+    fn config(&self, lr: f64, seed: u64) -> TrainConfig {
+        TrainConfig {
+            net: self.net,
+            activation: Some(self.activation),
+            dataset: self.dataset,
+            ks: KS.to_vec(),
+            seed,
+            batch_size: self.batch_size,
+            lr,
+            momentum: self.momentum,
+            decay_every: 0,
+            eval_every: 0,
+            epochs: u32::MAX,
+            steps: Some((self.scaled_time / lr).round().max(1.0) as u64),
+            test_limit: self.test_limit,
+            ..TrainConfig::default()
+        }
+    }
+
+    /// The first pass: equal ratios from the smallest to the largest rate.
+    fn grid(&self) -> Vec<f64> {
+        let ratio = self.lr_max / self.lr_min;
+        (0..GRID).map(|i| tidy(self.lr_min * ratio.powf(f64::from(i) / f64::from(GRID - 1)))).collect()
+    }
+
+    /// Rates that bisection adds between two neighbours of the grid.
+    fn bisections(&self) -> u32 {
+        let ratio = (self.lr_max / self.lr_min).ln() / f64::from(GRID - 1);
+        (ratio / self.precision.ln()).log2().ceil().max(0.0) as u32
+    }
+
+    fn runs(&self, lr: f64) -> Vec<(String, TrainConfig)> {
+        self.seeds.iter().map(|&seed| (format!("lr{lr}-seed{seed}"), self.config(lr, seed))).collect()
+    }
+
+    fn probe(&self, study: &mut Study, lr: f64) -> Result<Probe, Failure> {
+        let mut probe = Probe { lr, steps: 0, largest: Vec::new(), are_controls_zero: true, curve: Vec::new() };
+        for (name, config) in self.runs(lr) {
+            let run: Run = study.train(&name, &config)?;
+            let points = onset::of_replica(&run, PERTURBED);
+            // A loss that is no number has left, too.
+            let is_sound = points.iter().all(|(_, distance)| distance.is_finite());
+            let largest = points.iter().map(|(_, distance)| *distance).fold(0.0, f64::max);
+            probe.largest.push(if is_sound { largest } else { f64::INFINITY });
+            probe.are_controls_zero &= run.are_controls_zero();
+            probe.steps = points.len() as u64;
+            if probe.curve.is_empty() {
+                probe.curve = points.iter().map(|(step, distance)| (*step as f64 * lr, *distance)).collect();
+            }
+        }
+        Ok(probe)
+    }
+}
+
+/// Four significant digits, so that names of folders are short.
+fn tidy(lr: f64) -> f64 {
+    format!("{lr:.3e}").parse().unwrap_or(lr)
+}
+
+/// A rate that was tried.
+struct Probe {
+    lr: f64,
+    steps: u64,
+    /// `[seed]` largest distance of the run.
+    largest: Vec<f64>,
+    are_controls_zero: bool,
+    /// Of the first seed: scaled time and distance.
+    curve: Vec<(f64, f64)>,
+}
+
+impl Probe {
+    fn median(&self) -> f64 {
+        median(&self.largest)
+    }
+}
+
+impl Experiment for Threshold {
+    fn name(&self) -> &'static str {
+        "threshold"
+    }
+
+    fn title(&self) -> String {
+        format!(
+            "The largest learning rate without divergence: {} with {} on {}",
+            self.net, self.activation, self.dataset
+        )
+    }
+
+    fn settings(&self) -> Result<toml::Table, Failure> {
+        settings_of(self)
+    }
+
+    /// Bisection counts as if it took place in the middle of the grid.
+    fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
+        let mut runs: Vec<(String, TrainConfig)> = self.grid().into_iter().flat_map(|lr| self.runs(lr)).collect();
+        let middle = (self.lr_min * self.lr_max).sqrt();
+        for i in 0..self.bisections() {
+            let more = self.seeds.iter().map(|&seed| (format!("bisection{i}-seed{seed}"), self.config(middle, seed)));
+            runs.extend(more);
+        }
+        let forecast = study.forecast_runs(&runs)?;
+        // No predictions are asked for.
+        Ok(Forecast { pieces: forecast.pieces / 2, ..forecast })
+    }
+
+    fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
+        let mut probes = Vec::new();
+        for lr in self.grid() {
+            probes.push(self.probe(study, lr)?);
+        }
+        for _ in 0..self.bisections() {
+            let Some((below, above)) = bracket(&probes, self.distance) else { break };
+            let middle = tidy((below * above).sqrt());
+            if above / below <= self.precision || middle <= below || middle >= above {
+                break;
+            }
+            study.tell(format!("between {below} and {above}"));
+            probes.push(self.probe(study, middle)?);
+            probes.sort_by(|a, b| a.lr.total_cmp(&b.lr));
+        }
+        Ok(Findings {
+            claims: self.claims(&probes),
+            figures: self.figures(&probes),
+            tables: self.tables(&probes),
+            methods: self.methods(),
+        })
+    }
+}
+
+/// The largest rate below which all stay within the distance, and the next one, which does not.
+fn bracket(probes: &[Probe], distance: f64) -> Option<(f64, f64)> {
+    let first = probes.iter().position(|probe| probe.median() > distance)?;
+    Some((probes.get(first.checked_sub(1)?)?.lr, probes[first].lr))
+}
+
+impl Threshold {
+    fn methods(&self) -> Vec<String> {
+        vec![
+            format!(
+                "{} with {} on {}, batch {}, SGD with momentum {}, weight decay 5e-4, constant learning rate. Every rate trains until rate x \
+                 steps is {}. A rate stays if the largest relative L1 of k = 3 to k = 1, over all convolutions and all steps, is at \
+                 most {} in the median of {}.",
+                self.net,
+                self.activation,
+                self.dataset,
+                self.batch_size,
+                self.momentum,
+                self.scaled_time,
+                self.distance,
+                count(self.seeds.len() as u64, "seed")
+            ),
+            format!(
+                "{GRID} rates at equal ratios from {} to {}, then bisection of the logarithm between the last that stays and the first \
+                 that leaves, until they are at most a factor of {} apart.",
+                self.lr_min, self.lr_max, self.precision
+            ),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reproduce::Agreement;
+
+    fn threshold() -> Threshold {
+        Threshold {
+            net: NetKind::ResNet { depth: 8 },
+            activation: Activation::Relu,
+            dataset: DatasetKind::Synthetic,
+            batch_size: 8,
+            momentum: 0.0,
+            seeds: vec![1],
+            distance: 1e-3,
+            scaled_time: 1.0,
+            lr_min: 0.01,
+            lr_max: 0.16,
+            precision: 1.25,
+            test_limit: None,
+        }
+    }
+
+    #[test]
+    fn the_grid_reaches_from_end_to_end() {
+        let experiment = threshold();
+        assert_eq!(experiment.grid(), [0.01, 0.02, 0.04, 0.08, 0.16]);
+        // A factor of 2 halves to 1.41 and 1.19.
+        assert_eq!(experiment.bisections(), 2);
+        assert_eq!(experiment.config(0.04, 1).steps, Some(25));
+    }
+
+    #[test]
+    fn the_bracket_is_the_first_that_leaves() {
+        let probe =
+            |lr, largest| Probe { lr, steps: 1, largest: vec![largest], are_controls_zero: true, curve: vec![] };
+        let probes = [probe(0.01, 1e-8), probe(0.02, 1e-5), probe(0.04, 0.1), probe(0.08, 1e-5)];
+        assert_eq!(bracket(&probes, 1e-3), Some((0.02, 0.04)));
+        assert_eq!(bracket(&probes, 1.0), None);
+        assert_eq!(bracket(&probes[2..], 1e-3), None, "none stays");
+        let claims = threshold().claims(&probes);
+        assert_eq!(claims[1].agrees, Agreement::No, "0.08 came back");
+        assert_eq!(claims[2].agrees, Agreement::Yes);
+    }
+
+    #[test]
+    fn bad_values_name_their_flag() {
+        let bad = [
+            (Threshold { seeds: vec![], ..threshold() }, "--seeds"),
+            (Threshold { distance: 0.0, ..threshold() }, "--distance"),
+            (Threshold { distance: 2.5, ..threshold() }, "--distance"),
+            (Threshold { scaled_time: f64::NAN, ..threshold() }, "--scaled-time"),
+            (Threshold { scaled_time: 0.1, ..threshold() }, "--scaled-time"),
+            (Threshold { lr_max: 0.01, ..threshold() }, "--lr-max"),
+            (Threshold { precision: 1.0, ..threshold() }, "--precision"),
+            (Threshold { momentum: 1.0, ..threshold() }, "--momentum"),
+        ];
+        for (experiment, flag) in bad {
+            let failure = experiment.check().unwrap_err().to_string();
+            assert!(failure.starts_with(flag), "{failure}");
+        }
+    }
+}

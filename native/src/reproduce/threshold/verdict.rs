@@ -1,0 +1,92 @@
+//! What the rates say about the paper's claims.
+
+use super::{Probe, Threshold, bracket};
+use crate::report::numbers::{about, count, list};
+use crate::reproduce::{Agreement, Claim};
+
+/// The paper's initial rate.
+const USUAL_LR: f64 = 0.1;
+
+impl Threshold {
+    /// All claims.
+    pub(super) fn claims(&self, probes: &[Probe]) -> Vec<Claim> {
+        let found = bracket(probes, self.distance);
+        let seeds = count(self.seeds.len() as u64, "seed");
+        let (low, high) = (&probes[0], &probes[probes.len() - 1]);
+        let threshold = Claim {
+            about: "A small enough rate removes the divergence".to_owned(),
+            paper: "The divergence can be eliminated by the choice of the learning rate.".to_owned(),
+            found: match found {
+                Some((below, above)) => format!(
+                    "Up to scaled time {} k = 3 stays within {} of k = 1 at lr {below} and leaves at lr {above}: the threshold is about {}.",
+                    self.scaled_time,
+                    self.distance,
+                    about((below * above).sqrt())
+                ),
+                None if low.median() > self.distance => {
+                    format!(
+                        "Even at lr {} it comes to {}: the threshold is below --lr-min.",
+                        low.lr,
+                        about(low.median())
+                    )
+                }
+                None => format!(
+                    "Even at lr {} it stays at {}: the threshold is above --lr-max.",
+                    high.lr,
+                    about(high.median())
+                ),
+            },
+            agrees: if found.is_some() { Agreement::Yes } else { Agreement::CannotTell },
+            certainty: format!(
+                "{seeds} a rate. A longer run could still leave: the threshold belongs to this scaled time and distance."
+            ),
+        };
+        let after = found.map_or(f64::INFINITY, |(_, above)| above);
+        let exceptions: Vec<String> = probes
+            .iter()
+            .filter(|probe| probe.lr > after && probe.median() <= self.distance)
+            .map(|probe| format!("lr {}", probe.lr))
+            .collect();
+        let monotone = Claim {
+            about: "The larger the rate, the larger the divergence".to_owned(),
+            paper: "Distances are ordered by the learning rate.".to_owned(),
+            found: match exceptions.as_slice() {
+                [] => {
+                    format!("Of {} none above the threshold comes back below it.", count(probes.len() as u64, "rate"))
+                }
+                some => format!("Above the threshold {} stayed close again.", list(some)),
+            },
+            agrees: match (found, exceptions.is_empty()) {
+                (None, _) => Agreement::CannotTell,
+                (_, is_ordered) => Agreement::of(is_ordered),
+            },
+            certainty: "Bisection finds one edge; it relies on this order.".to_owned(),
+        };
+        let usual = Claim {
+            about: format!("The usual rate {USUAL_LR} is beyond it"),
+            paper: "Common training takes place beyond the threshold: its instabilities are restrained, they do not blow up.".to_owned(),
+            found: found.map_or("No threshold was found.".to_owned(), |(below, above)| {
+                format!("The threshold lies between {below} and {above}.")
+            }),
+            agrees: match found {
+                Some((_, above)) if above <= USUAL_LR => Agreement::Yes,
+                Some((below, _)) if below >= USUAL_LR => Agreement::No,
+                _ => Agreement::CannotTell,
+            },
+            certainty: format!("For momentum {}, batch {} and this length.", self.momentum, self.batch_size),
+        };
+        let are_zero = probes.iter().all(|probe| probe.are_controls_zero);
+        let controls = Claim {
+            about: "The controls stay at zero".to_owned(),
+            paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.".to_owned(),
+            found: if are_zero {
+                format!("{}: 0 bits differ.", count((probes.len() * self.seeds.len()) as u64, "control"))
+            } else {
+                "A control differs: nothing here may be put down to k.".to_owned()
+            },
+            agrees: Agreement::of(are_zero),
+            certainty: "Sure: every weight is compared bit by bit on the GPU after every step.".to_owned(),
+        };
+        vec![threshold, monotone, usual, controls]
+    }
+}
