@@ -1,4 +1,5 @@
 #import mac
+#import relative
 // How far a replica's parameters are from the reference's, for each block of 64 consecutive parameters (a thread):
 // sum of 2|a-b| / (|a|+|b|), largest distance in ulps, number of elements whose bits differ, sums of (a-b)^2 and b^2.
 // Order: vector lanes, in turn, then the four lanes.
@@ -6,42 +7,6 @@
 @group(0) @binding(1) var<storage, read> parameters: array<vec4f>;      // [R] arenas
 @group(0) @binding(2) var<storage, read> reference: array<vec4f>;       // the arena of the first replica of the run
 @group(0) @binding(3) var<storage, read_write> blocks: array<vec4u>;    // [R][blocks][2]: as below
-
-// A float's place in the order of all floats.
-fn rank(bits: u32) -> i32 {
-    return select(i32(bits), i32(0x80000000u) - i32(bits), (bits & 0x80000000u) != 0u);
-}
-
-fn ulps(a: u32, b: u32) -> u32 {
-    let ra = rank(a);
-    let rb = rank(b);
-    // As unsigned: the distance of two ranks can pass 2^31.
-    return select(u32(rb) - u32(ra), u32(ra) - u32(rb), ra > rb);
-}
-
-// A float times 2^(steps / 2^23), on its bits. Subnormal numbers count as zero, because adapters may compute so.
-fn moved(bits: u32, steps: i32) -> f32 {
-    let exponent = i32(bits & 0x7f800000u);
-    return select(0.0, bitcast<f32>(u32(i32(bits) + steps)), exponent > 0 && exponent + steps > 0);
-}
-
-// 2|a-b| / (|a|+|b|); 0 where the bits are equal or both are zero, 2 where one side is not finite.
-fn relative(a: u32, b: u32) -> f32 {
-    if (a == b) {
-        return 0.0;
-    }
-    let top = max(a & 0x7f800000u, b & 0x7f800000u);
-    if (top == 0x7f800000u) {
-        return 2.0;
-    }
-    // Both by the same power of 2, away from where the sum would overflow or the difference be subnormal. A factor
-    // will not do: compilers may take it out of the sum.
-    let steps = select(select(0, 0x20000000, top < 0x20000000u), -0x02000000, top > 0x7d800000u);
-    let x = moved(a, steps);
-    let y = moved(b, steps);
-    let sum = abs(x) + abs(y);
-    return select(0.0, 2.0 * (abs(x - y) / sum), sum > 0.0);
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -3,9 +3,11 @@
 
 pub mod bench;
 pub mod data;
+pub mod double;
 pub mod gpu;
 pub mod nets;
 pub mod ops;
+pub mod pde;
 pub mod rng;
 pub mod smoke;
 pub mod train;

@@ -17,6 +17,8 @@ pub enum Purpose {
     Synthetic = 4,
     /// The weight that the nextafter perturbation moves.
     Nextafter = 5,
+    /// Images of noise for the one-layer equations.
+    Noise = 6,
 }
 
 const ROUNDS: usize = 10;

@@ -8,6 +8,7 @@ use std::process::Command;
 use lastbit_core::gpu::{Dispatch, Kernel, Recording, Shader};
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::ops::{Activation, Shape, Tile, sgd::Perturbation};
+use lastbit_core::pde::{Heat, HeatParams, Image, Linear, LinearParams, Nonlinear, NonlinearParams, Regime};
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 
 /// All that a run of `network` records.
@@ -76,6 +77,29 @@ fn all_recordings() -> Vec<Recording> {
     let small = network(resnet(8), [1, 8, 8], relu, 0.25);
     for perturbation in [Perturbation::Reciprocal, Perturbation::Nextafter] {
         all.extend(recordings(&small, perturbation, Tile::default(), 2, 3));
+    }
+    for (side, kernel) in [(256, 32), (64, 32), (33, 7), (5, 5), (32, 3), (9, 1)] {
+        all.extend(equations(side, kernel, 2));
+    }
+    all.extend(
+        [3, 31, 1024].into_iter().flat_map(|points| Heat::recordings(HeatParams { points, dx: 1.0 }, 2).unwrap()),
+    );
+    all
+}
+
+/// A step of each one-layer equation.
+fn equations(side: u32, kernel: u32, replicas: usize) -> Vec<Recording> {
+    let image = Image::checkerboard(side, side).expect("a size that is allowed");
+    let initial = vec![0.0; (kernel * kernel) as usize];
+    let linear = Regime::ALL.map(|regime| {
+        let (image, initial) = (image.clone(), initial.clone());
+        LinearParams { image, kernel, regime, a: -0.5, beta: 1.0, source: true, initial }
+    });
+    let mut all: Vec<_> = linear.iter().map(|params| Linear::recording(params, replicas).unwrap()).collect();
+    for activation in [Activation::Relu, Activation::Swish { beta: 1.0 }] {
+        let (image, initial, perturbation) = (image.clone(), initial.clone(), Perturbation::Divide);
+        let params = NonlinearParams { image, kernel, activation, label: 1, alpha: 20.0, perturbation, initial };
+        all.push(Nonlinear::recording(&params, replicas).unwrap());
     }
     all
 }
@@ -168,8 +192,14 @@ fn every_shader_file_is_used() {
     assert!(unused.is_empty(), "no run uses {unused:?}");
 }
 
+/// The kernels of each recording.
+fn sequences(all: Vec<Recording>) -> Vec<Vec<Kernel>> {
+    all.iter().map(|rec| rec.dispatches().map(|d: &Dispatch| d.kernel.clone()).collect()).collect()
+}
+
 #[test]
 fn replicas_and_batch_are_data() {
+    assert!(sequences(equations(33, 7, 1)) == sequences(equations(33, 7, 60)), "the equations depend on the replicas");
     let swish = Activation::Swish { beta: 5.0 };
     for network in [
         network(NetKind::ResNet { depth: 14 }, [3, 32, 32], swish, 1.0),
@@ -177,10 +207,6 @@ fn replicas_and_batch_are_data() {
         network(NetKind::OneLayer, [1, 64, 64], swish, 1.0),
     ] {
         let of = |replicas, samples| recordings(&network, Perturbation::Divide, Tile::default(), replicas, samples);
-        let launches = |recording: &Recording| -> Vec<Kernel> {
-            recording.dispatches().map(|d: &Dispatch| d.kernel.clone()).collect()
-        };
-        let sequences = |all: Vec<Recording>| all.iter().map(launches).collect::<Vec<_>>();
         let one = sequences(of(1, 3));
         // Not assert_eq: it would print the sources.
         assert!(one == sequences(of(6, 3)), "{}: sources or dispatches depend on the replicas", network.name);

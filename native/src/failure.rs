@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use lastbit_core::gpu::GpuError;
 use lastbit_core::nets::NetError;
+use lastbit_core::pde::PdeError;
 use lastbit_core::train::{ConfigError, TrainError};
 
 use crate::terminal::say;
@@ -88,6 +89,15 @@ impl From<GpuError> for Failure {
         match error {
             GpuError::UnknownAdapter { .. } => Self::usage(format!("--adapter: {error}")),
             _ => Self::other(error),
+        }
+    }
+}
+
+impl From<PdeError> for Failure {
+    fn from(error: PdeError) -> Self {
+        match error {
+            PdeError::Gpu(error) => error.into(),
+            PdeError::Value { .. } | PdeError::TooLarge { .. } => Self::usage(error),
         }
     }
 }

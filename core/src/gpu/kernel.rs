@@ -32,7 +32,8 @@ macro_rules! shared {
 }
 
 /// Helper files that shaders name in `#import` lines. They declare functions only, no bindings.
-const SHARED: &[(&str, &str)] = shared!["activation", "chan", "division", "mac", "math", "mix", "norm", "window"];
+const SHARED: &[(&str, &str)] =
+    shared!["activation", "chan", "division", "mac", "math", "mix", "norm", "relative", "window"];
 
 /// A value of a `const` line.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use crate::gpu::{Binding, Kernel, Recording, Shader, Work, shader};
 pub struct ConvValid {
     /// 1, H, W of the input.
     pub input: Shape,
-    /// Kernel edge, a multiple of 4.
+    /// Kernel edge. In an arena a row of the kernel takes whole vectors of four, the rest zeros that stay zero.
     pub kernel: u32,
 }
 
@@ -20,10 +20,10 @@ impl ConvValid {
         Shape::new(1, self.input.height - self.kernel + 1, self.input.width - self.kernel + 1)
     }
 
-    /// Elements of the kernel.
+    /// Elements of the kernel in an arena: its square where the edge is a multiple of 4.
     #[must_use]
     pub fn weights(&self) -> u32 {
-        self.kernel * self.kernel
+        self.kernel * self.kernel.next_multiple_of(4)
     }
 
     /// Blocks of the weight gradient: rows of the output.
@@ -64,7 +64,8 @@ impl ConvValid {
     pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, [x, weight, y]: [Binding; 3]) {
         let kernel = self.kernel(shader!("conv_valid_forward"), Some(tile));
         let out = self.output();
-        let threads = u64::from(out.quads() * out.height.div_ceil(tile.rows)) * u64::from(rec.job.samples);
+        let tiles = out.quads().div_ceil(2) * out.height.div_ceil(tile.rows);
+        let threads = u64::from(tiles) * u64::from(rec.job.samples);
         rec.dispatch(label, kernel, &[x, weight, y], workgroups(threads), self.work(rec));
     }
 
@@ -72,7 +73,9 @@ impl ConvValid {
     pub fn dweight(&self, rec: &mut Recording, label: &str, [x, dy, partial, gradient]: [Binding; 4]) {
         let kernel = self.kernel(shader!("conv_valid_dweight"), None);
         let blocks = self.blocks(rec.job.samples);
-        let threads = u64::from(blocks) * u64::from(self.weights() / 4);
+        // A thread does up to four vectors of a row of the kernel.
+        let quads = self.kernel.div_ceil(4);
+        let threads = u64::from(blocks) * u64::from(self.kernel * quads.div_ceil(quads.min(4)));
         rec.dispatch(label, kernel, &[x, dy, partial], workgroups(threads), self.work(rec));
         reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
     }

@@ -18,6 +18,7 @@ mod step_loop;
 mod trainer;
 mod transfer;
 
+pub(crate) use batch::Batches;
 pub use config::{ConfigError, DatasetKind, MAX_K, TrainConfig};
 pub use estimate::{Estimate, MemoryEstimate, RunLength, estimate, memory as memory_estimate};
 pub use events::{EpochEvent, Event, LayersEvent, StepEvent};

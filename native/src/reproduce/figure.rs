@@ -135,6 +135,11 @@ impl Figure {
         self.with(label, "ref".to_owned(), Layer::Line { points, is_dotted: false })
     }
 
+    /// A theory's curve, dashed.
+    pub fn theory(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        self.with(label, "theory".to_owned(), Layer::Line { points, is_dotted: false })
+    }
+
     /// The line of a null control, grey.
     pub fn control(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         self.with(label, "ctl".to_owned(), Layer::Line { points, is_dotted: false })

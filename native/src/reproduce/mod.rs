@@ -51,7 +51,11 @@
 //! middle. The framework owns the folder, the terminal, the files and the page.
 
 mod churn;
+mod equations;
+mod fig1;
 mod fig2;
+mod fig3;
+mod fig4;
 mod figure;
 mod findings;
 mod folder;
@@ -63,6 +67,8 @@ mod run;
 mod statistics;
 mod study;
 mod table1;
+mod table2;
+mod table3;
 mod threshold;
 
 use std::path::{Path, PathBuf};
@@ -80,14 +86,24 @@ pub use study::{Forecast, Study};
 /// The experiments.
 #[derive(Debug, Subcommand)]
 pub enum Which {
+    /// Figure 1: the heat equation, stable and unstable
+    Fig1(Line<fig1::Flags>),
     /// Figure 2, right: distance of two copies for falling learning rates
     #[command(after_help = "Example: lastbit reproduce fig2 --n-max 8 --seeds 1,2,3,4,5 --out runs/fig2")]
     Fig2(Line<fig2::Flags>),
+    /// Figure 3: the linear one-layer equation about its bounds of stability
+    Fig3(Line<fig3::Flags>),
+    /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
+    Fig4(Line<fig4::Flags>),
     /// Table 1: spread of the test accuracy over k, beside that over seeds
     #[command(
         after_help = "Example: lastbit reproduce table1 --rows vgg16:relu:cifar10 --seeds 1,2,3 --out runs/vgg16"
     )]
     Table1(Line<table1::Flags>),
+    /// Table 2: bounds of stability by bisection, against theory
+    Table2(Line<table2::Flags>),
+    /// Table 3: stability in three regimes, growth on both sides of each bound
+    Table3(Line<table3::Flags>),
     /// The largest learning rate at which k = 3 stays close to k = 1
     #[command(
         after_help = "Example: lastbit reproduce threshold --net vgg16 --dataset fashion-mnist --out runs/threshold"
@@ -99,8 +115,13 @@ impl Which {
     /// The experiment's own flags, the same where none is given, and the flags of all.
     fn setup(&self) -> (&dyn Setup, Box<dyn Setup>, &Common) {
         match self {
+            Self::Fig1(line) => line.setup(),
             Self::Fig2(line) => line.setup(),
+            Self::Fig3(line) => line.setup(),
+            Self::Fig4(line) => line.setup(),
             Self::Table1(line) => line.setup(),
+            Self::Table2(line) => line.setup(),
+            Self::Table3(line) => line.setup(),
             Self::Threshold(line) => line.setup(),
         }
     }

@@ -1,0 +1,379 @@
+//! What the one-layer equations share on the GPU: image, kernels of all replicas, forward pass with loss, measurement,
+//! and the loop that replays a recorded step. The equations differ in how a step changes the kernel.
+
+use std::rc::Rc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Image, PdeError, STOP_ABOVE, check_kernel, check_replicas};
+use crate::gpu::{Binding, BufferId, BufferTable, Buffers, Command, Context, Fill, Job, Kernel, Pending, Program};
+use crate::gpu::{Readback, Recording, Submitter, Work, shader};
+use crate::ops::conv_valid::ConvValid;
+use crate::ops::cross_entropy::{self, Loss};
+use crate::ops::{Activation, Shape, Tile, activation, pool};
+use crate::rng::{Purpose, Stream};
+
+/// Steps between two readbacks.
+const SLOTS: u32 = 256;
+
+/// What is known of a replica after a step: fields of `Sample` in the shader.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub struct Sample {
+    /// Cross-entropy of the network with this kernel.
+    pub cross_entropy: f32,
+    /// |w|^2.
+    pub squares: f32,
+    /// max |w|.
+    pub max_abs: f32,
+    /// Relative L1 from the replica's reference: mean of 2|a-b| / (|a|+|b|), in [0, 2].
+    pub rel_l1: f32,
+    /// Elements whose bits differ from the reference's.
+    pub differing: u32,
+    /// Largest distance from the reference in units in the last place.
+    pub max_ulp: u32,
+    unused: [u32; 2],
+}
+
+impl Sample {
+    /// Cross-entropy plus alpha/2 |w|^2: what the gradient descends.
+    #[must_use]
+    pub fn loss(&self, alpha: f64) -> f64 {
+        f64::from(self.cross_entropy) + 0.5 * alpha * f64::from(self.squares)
+    }
+
+    fn is_beyond(&self) -> bool {
+        self.max_abs.is_nan() || self.max_abs > STOP_ABOVE
+    }
+}
+
+/// A kernel to start from: `[kernel][kernel]` normal values. Without a standard deviation it is the network's own,
+/// sqrt(2) / kernel, and the values are those that `lastbit train --net one-layer` starts with at this seed.
+#[must_use]
+pub fn initial_kernel(kernel: u32, std: Option<f64>, seed: u64) -> Vec<f32> {
+    let n = kernel as usize * kernel as usize;
+    let std = std.unwrap_or_else(|| (2.0 / n as f64).sqrt());
+    Stream::new(seed, Purpose::Init, 0).normal_f32s(std, n)
+}
+
+/// What an equation is set up with.
+pub(super) struct Setup<'a> {
+    pub image: &'a Image,
+    pub kernel: u32,
+    pub activation: Activation,
+    pub label: u32,
+    pub initial: &'a [f32],
+}
+
+impl Setup<'_> {
+    pub fn check(&self) -> Result<(), PdeError> {
+        check_kernel(self.image, self.kernel)?;
+        if self.label > 1 {
+            return Err(PdeError::value("label", "0 or 1", self.label));
+        }
+        let n = self.kernel * self.kernel;
+        if self.initial.len() != n as usize || self.initial.iter().any(|w| !w.is_finite()) {
+            let found = format!("{} values", self.initial.len());
+            return Err(PdeError::value("initial kernel", format!("{n} finite values"), found));
+        }
+        Ok(())
+    }
+
+    fn conv(&self) -> ConvValid {
+        ConvValid { input: Shape::new(1, self.image.height(), self.image.width()), kernel: self.kernel }
+    }
+}
+
+/// The buffers of a run, for the recordings.
+pub(super) struct Layout {
+    pub table: BufferTable,
+    pub conv: ConvValid,
+    pub replicas: u32,
+    activation: Activation,
+    x: BufferId,
+    labels: BufferId,
+    /// `[R]` planes: pre-activations.
+    pub y: Binding,
+    /// `[R]` planes: activations, then the gradient by them.
+    pub a: Binding,
+    /// `[R]`: gradient by the logit.
+    pub dlogits: Binding,
+    features: Binding,
+    scores: Binding,
+    totals: Binding,
+    partial: Binding,
+    /// `[R]` arenas.
+    pub parameters: BufferId,
+    /// `[R]` arenas.
+    pub gradients: Binding,
+    watches: BufferId,
+    history: BufferId,
+    /// `[R]` of whatever an equation's update reads; one word of it is the rate.
+    pub rates: BufferId,
+    /// Words of a replica in `rates`, and which of them is the rate.
+    rate_at: [u32; 2],
+    /// What must be zero before the first step.
+    pub cleared: Vec<BufferId>,
+}
+
+impl Layout {
+    pub fn new(setup: &Setup<'_>, replicas: usize, rate_at: [u32; 2]) -> Result<Self, PdeError> {
+        setup.check()?;
+        check_replicas(replicas)?;
+        let conv = setup.conv();
+        let r = replicas as u32;
+        let n = u64::from(r);
+        let out = conv.output();
+        let mut table = BufferTable::default();
+        let x = conv.input.buffer(&mut table, "image", 1, 1);
+        let y = out.buffer(&mut table, "pre-activations", r, 1);
+        let a = out.buffer(&mut table, "activations", r, 1);
+        let arena = n * u64::from(conv.weights().next_multiple_of(64)) * 4;
+        let parameters = table.add("kernels", arena);
+        let gradients = table.add("gradients", arena);
+        let partial = table.add("partial sums", n * conv.partial_bytes(1));
+        let [labels, features, dlogits] = [("labels", 4), ("features", n * 4), ("gradient of the logits", n * 4)]
+            .map(|(label, bytes)| table.add(label, bytes));
+        let [scores, totals] = ["scores", "totals"].map(|label| table.add(label, n * 8));
+        let watches = table.add("watches", n * 8);
+        let history = table.add("history", n * u64::from(SLOTS) * size_of::<Sample>() as u64);
+        let rates = table.add("rates", n * u64::from(rate_at[0]) * 4);
+        Ok(Self {
+            x,
+            y: table.whole(y),
+            a: table.whole(a),
+            labels,
+            features: table.whole(features),
+            dlogits: table.whole(dlogits),
+            scores: table.whole(scores),
+            totals: table.whole(totals),
+            partial: table.whole(partial),
+            parameters,
+            gradients: table.whole(gradients),
+            watches,
+            history,
+            rates,
+            rate_at,
+            cleared: vec![y, a, parameters, gradients],
+            table,
+            conv,
+            replicas: r,
+            activation: setup.activation,
+        })
+    }
+
+    /// Another buffer, which begins as zeros.
+    pub fn add_cleared(&mut self, label: &str, bytes: u64) -> Binding {
+        let id = self.table.add(label, bytes);
+        self.cleared.push(id);
+        self.table.whole(id)
+    }
+
+    pub fn recording(&self) -> Recording {
+        let parameter_stride = self.conv.weights().next_multiple_of(64);
+        Recording::new(self.replicas, Job { samples: 1, parameter_stride, ..Job::default() })
+    }
+
+    fn clear(&self) -> Recording {
+        let mut rec = self.recording();
+        rec.commands = self.cleared.iter().map(|id| Command::Clear(*id)).collect();
+        rec
+    }
+
+    /// Appends `gradients = sum over the pixels of dy times patch`.
+    pub fn gradient_by_kernel(&self, rec: &mut Recording, dy: Binding) {
+        let x = self.table.whole(self.x);
+        self.conv.dweight(rec, "conv", [x, dy, self.partial, self.gradients]);
+    }
+
+    /// Appends the forward pass, the loss with its gradient by the logit, and the measurement.
+    pub fn forward_and_measure(&self, rec: &mut Recording) {
+        let out = self.conv.output();
+        let whole = |id| self.table.whole(id);
+        self.conv.forward(rec, "conv", Tile::default(), [whole(self.x), whole(self.parameters), self.y]);
+        activation::forward(rec, "activation", out, self.activation, self.y, self.a);
+        pool::forward(rec, "average", out, self.a, self.features);
+        let bindings = cross_entropy::Bindings {
+            logits: self.features,
+            labels: whole(self.labels),
+            dlogits: self.dlogits,
+            scores: self.scores,
+            totals: self.totals,
+        };
+        cross_entropy::forward(rec, Loss::SigmoidBinaryCrossEntropy, 1, bindings);
+        let elements = self.conv.weights();
+        let constants = [
+            ("KERNEL", self.conv.kernel.into()),
+            ("ELEMENTS", elements.into()),
+            ("STOP_BITS", STOP_ABOVE.to_bits().into()),
+        ];
+        let kernel = Kernel::new(shader!("pde_measure"), &constants);
+        let bindings =
+            [whole(self.parameters), self.scores, whole(self.watches), whole(self.rates), whole(self.history)];
+        let [argument2, argument3] = self.rate_at;
+        let job = Job { argument: self.replicas, argument2, argument3, ..rec.job };
+        let work = Work::new(u64::from(elements) * 10, u64::from(elements) * 8);
+        rec.dispatch_job("measure", kernel, &bindings, 1, work, job);
+    }
+}
+
+/// Replicas of a one-layer equation on the GPU.
+pub(super) struct Lockstep {
+    context: Rc<Context>,
+    layout: Layout,
+    buffers: Buffers,
+    clear: Program,
+    begin: Program,
+    step: Program,
+    readback: Readback,
+    steps: u64,
+    /// By replica, from step 0 on.
+    history: Vec<Vec<Sample>>,
+    stopped: Vec<Option<u64>>,
+    references: Vec<u32>,
+}
+
+impl Lockstep {
+    /// Allocates and compiles. `step` is a whole step.
+    pub async fn new(
+        context: Rc<Context>,
+        layout: Layout,
+        image: &Image,
+        label: u32,
+        step: &Recording,
+        fill: Fill,
+    ) -> Result<Self, PdeError> {
+        let limit = context.max_binding_bytes();
+        if let Some(largest) = layout.table.specs().iter().map(|s| s.bytes).max().filter(|bytes| *bytes > limit) {
+            let (replicas, kernel) = (layout.replicas as usize, layout.conv.kernel);
+            return Err(PdeError::TooLarge { replicas, kernel, asked: largest, limit });
+        }
+        let buffers = Buffers::allocate(&context, &layout.table, fill).await?;
+        let mut begin = layout.recording();
+        layout.forward_and_measure(&mut begin);
+        let build = |rec| Program::build(&context, &buffers, rec, context.submit_flops());
+        let (clear, begin, step) = (build(&layout.clear()).await?, build(&begin).await?, build(step).await?);
+        let planes = layout.conv.input.to_planes(image.pixels());
+        buffers.write(&context, layout.x, 0, bytemuck::cast_slice(&planes));
+        buffers.write(&context, layout.labels, 0, bytemuck::bytes_of(&label));
+        let replicas = layout.replicas as usize;
+        Ok(Self {
+            context,
+            layout,
+            buffers,
+            clear,
+            begin,
+            step,
+            readback: Readback::default(),
+            steps: 0,
+            history: vec![Vec::new(); replicas],
+            stopped: vec![None; replicas],
+            references: vec![0; replicas],
+        })
+    }
+
+    pub fn write(&self, id: BufferId, bytes: &[u8]) {
+        self.buffers.write(&self.context, id, 0, bytes);
+    }
+
+    pub fn rates(&self) -> BufferId {
+        self.layout.rates
+    }
+
+    fn rewind_history(&self) {
+        let watches: Vec<[u32; 2]> = self.references.iter().map(|reference| [0, *reference]).collect();
+        self.write(self.layout.watches, bytemuck::cast_slice(&watches));
+    }
+
+    /// Back to step 0 with these kernels (`[K^2]` by replica) and references. The rates are written after.
+    pub fn rewind(&mut self, kernels: &[Vec<f32>], references: Vec<u32>) {
+        let mut submitter = Submitter::new(&self.context);
+        submitter.run(&self.clear, &self.buffers);
+        submitter.submit();
+        let arena = self.layout.recording().job.parameter_stride as usize;
+        let row = self.layout.conv.kernel.next_multiple_of(4) as usize;
+        let mut values = vec![0.0_f32; arena * kernels.len()];
+        for (to, from) in values.chunks_exact_mut(arena).zip(kernels) {
+            for (to, from) in to.chunks_mut(row).zip(from.chunks_exact(self.layout.conv.kernel as usize)) {
+                to[..from.len()].copy_from_slice(from);
+            }
+        }
+        self.write(self.layout.parameters, bytemuck::cast_slice(&values));
+        self.references = references;
+        self.steps = 0;
+        self.history.iter_mut().for_each(Vec::clear);
+        self.stopped.fill(None);
+    }
+
+    /// Forward pass and measurement at step 0.
+    pub async fn begin(&mut self) -> Result<(), PdeError> {
+        self.rewind_history();
+        let mut submitter = Submitter::new(&self.context);
+        submitter.run(&self.begin, &self.buffers);
+        let pending = self.capture(submitter, 1);
+        self.harvest(pending).await
+    }
+
+    /// Up to `steps` steps; fewer once every replica has stopped.
+    pub async fn step(&mut self, steps: u32) -> Result<(), PdeError> {
+        let mut left = steps;
+        while left > 0 && self.stopped.iter().any(Option::is_none) {
+            let now = left.min(SLOTS);
+            self.rewind_history();
+            let mut submitter = Submitter::new(&self.context);
+            for _ in 0..now {
+                submitter.run(&self.step, &self.buffers);
+            }
+            let pending = self.capture(submitter, now);
+            self.steps += u64::from(now);
+            self.harvest(pending).await?;
+            left -= now;
+        }
+        Ok(())
+    }
+
+    fn capture(&self, submitter: Submitter<'_>, slots: u32) -> Pending {
+        let bytes = u64::from(slots) * (self.history.len() * size_of::<Sample>()) as u64;
+        self.readback.capture(&self.context, submitter, &self.buffers, (self.layout.history, 0, bytes))
+    }
+
+    async fn harvest(&mut self, pending: Pending) -> Result<(), PdeError> {
+        let replicas = self.history.len();
+        let bytes = self.readback.take(&self.context, pending).await?;
+        let samples: Vec<Sample> = bytemuck::pod_collect_to_vec(&bytes);
+        for slot in samples.chunks_exact(replicas) {
+            for ((sample, series), stopped) in slot.iter().zip(&mut self.history).zip(&mut self.stopped) {
+                // What comes after a stop repeats it.
+                if stopped.is_none() {
+                    *stopped = sample.is_beyond().then_some(series.len() as u64);
+                    series.push(*sample);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    pub fn history(&self, replica: usize) -> &[Sample] {
+        &self.history[replica]
+    }
+
+    pub fn stopped(&self) -> &[Option<u64>] {
+        &self.stopped
+    }
+
+    /// `[R][K^2]`
+    pub async fn kernels(&self) -> Result<Vec<Vec<f32>>, PdeError> {
+        let arena = self.layout.recording().job.parameter_stride as usize;
+        let kernel = self.layout.conv.kernel as usize;
+        let (row, replicas) = (kernel.next_multiple_of(4), self.history.len());
+        let range = (self.layout.parameters, 0, (arena * replicas * 4) as u64);
+        let bytes = self.readback.read(&self.context, &self.buffers, range).await?;
+        let values: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+        let dense = |arena: &[f32]| arena.chunks(row).take(kernel).flat_map(|line| line[..kernel].to_vec()).collect();
+        Ok(values.chunks_exact(arena).map(dense).collect())
+    }
+}

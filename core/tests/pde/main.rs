@@ -1,0 +1,17 @@
+//! The paper's equations: GPU against float64 against theory, and the facts of DESIGN section 3.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod heat;
+mod linear;
+mod nonlinear;
+
+use std::rc::Rc;
+
+use lastbit_core::gpu::{AdapterChoice, Context};
+
+fn context() -> Rc<Context> {
+    let choice = std::env::var("LASTBIT_TEST_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
+    Rc::new(pollster::block_on(Context::new(&choice)).expect("tests need a GPU adapter, software will do"))
+}

@@ -1,0 +1,96 @@
+//! What the experiments on the paper's equations share: checks of flags, Ctrl-C inside a piece, and how long a step takes.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use lastbit_core::gpu::{Context, Fill};
+use lastbit_core::ops::Activation;
+use lastbit_core::ops::sgd::Perturbation;
+use lastbit_core::pde::{Bracket, Image, Nonlinear, NonlinearParams, PdeError, Replica, bisect, initial_kernel};
+use pollster::block_on;
+
+use super::Study;
+use crate::failure::Failure;
+use crate::interrupt;
+
+/// The value of a flag that must be above 0.
+pub fn positive(flag: &str, value: f64) -> Result<f64, Failure> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(value);
+    }
+    Err(Failure::usage(format!("{flag}: must be a positive number, not {value}")))
+}
+
+/// The values of a flag, each above 0, at least one.
+pub fn positives(flag: &str, values: Vec<f64>) -> Result<Vec<f64>, Failure> {
+    if values.is_empty() {
+        return Err(Failure::usage(format!("{flag}: give at least one number")));
+    }
+    values.into_iter().map(|value| positive(flag, value)).collect()
+}
+
+/// The value of a flag that counts something.
+pub fn at_least(flag: &str, least: u64, value: u64) -> Result<u64, Failure> {
+    if value >= least {
+        Ok(value)
+    } else {
+        Err(Failure::usage(format!("{flag}: must be at least {least}, not {value}")))
+    }
+}
+
+/// What the core refuses, with the flags to change.
+pub fn checked<T>(flags: &str, result: Result<T, PdeError>) -> Result<T, Failure> {
+    result.map_err(|error| Failure::usage(format!("{flags}: {error}")))
+}
+
+/// Ends a piece after Ctrl-C: it is done again from its start.
+pub fn go_on() -> Result<(), Failure> {
+    if interrupt::requested() {
+        return Err(Failure::interrupted("stopped: what is finished is kept, and the same line goes on"));
+    }
+    Ok(())
+}
+
+/// The middle of what is left of `bracket` once it is narrower than `tolerance`.
+pub fn edge(
+    bracket: Bracket,
+    tolerance: f64,
+    mut holds: impl FnMut(f64) -> Result<bool, Failure>,
+) -> Result<f64, Failure> {
+    let found = bisect(bracket, tolerance, |value| {
+        go_on()?;
+        holds(value)
+    })?;
+    Ok(found.middle())
+}
+
+/// Seconds of a step of one replica of a one-layer equation on this adapter, measured.
+pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32) -> Result<f64, Failure> {
+    let params = NonlinearParams {
+        image: Image::checkerboard(size, size)?,
+        kernel,
+        activation: Activation::Swish { beta: 1.0 },
+        label: 1,
+        alpha: 20.0,
+        perturbation: Perturbation::Divide,
+        initial: initial_kernel(kernel, None, 1),
+    };
+    let replica = Replica { k: 1, dt: 0.01, reference: 0 };
+    let context: &Rc<Context> = study.context();
+    let mut run = block_on(Nonlinear::new(Rc::clone(context), params, &[replica], Fill::Zero))?;
+    // The first steps compile.
+    block_on(run.step(2))?;
+    let start = Instant::now();
+    block_on(run.step(4))?;
+    Ok(start.elapsed().as_secs_f64() / 4.0)
+}
+
+/// JSON has no infinity.
+pub fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// Points of a curve from its first step on; what is not finite interrupts it.
+pub fn curve(values: &[Option<f64>]) -> Vec<(f64, f64)> {
+    values.iter().enumerate().map(|(step, value)| (step as f64, value.unwrap_or(f64::NAN))).collect()
+}

@@ -1,0 +1,304 @@
+//! Figure 3: the linear one-layer equation in the transitioning regime on the checkerboard. Between two bounds in the
+//! weight decay alpha the loss falls; below the lower and above the upper one it explodes, for nothing restrains a linear
+//! equation.
+
+use std::rc::Rc;
+
+use clap::Args;
+use lastbit_core::gpu::{Context, Fill};
+use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, Regime, initial_kernel};
+use pollster::block_on;
+use serde::{Deserialize, Serialize};
+
+use super::equations::{at_least, checked, curve, finite, go_on, positive, positives, seconds_of_a_step};
+use super::figure::{Axis, Figure};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use crate::failure::Failure;
+use crate::report::numbers::about;
+
+/// The paper's weight decays.
+const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];
+/// Steps between two looks at Ctrl-C.
+const STRIDE: u32 = 25;
+/// Steps over which the growth at the end is taken.
+const LAST: usize = 10;
+
+/// Flags of `reproduce fig3`.
+#[derive(Debug, Default, Args)]
+pub struct Flags {
+    /// Weight decays [default: 1.1e7,1.2e7,1.3e7,1.9e8,2e8,2.1e8,2.2e8]
+    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true)]
+    alpha: Option<Vec<f64>>,
+    /// Time step [default: 1e-8]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    dt: Option<f64>,
+    /// Steps [default: 1000; --quick: 150]
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Side of the checkerboard [default: 256]
+    #[arg(long, value_name = "N")]
+    size: Option<u32>,
+    /// Side of the kernel [default: 32]
+    #[arg(long, value_name = "N")]
+    kernel: Option<u32>,
+    /// Seed of the initial kernel [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// The experiment.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Fig3 {
+    alpha: Vec<f64>,
+    dt: f64,
+    steps: u64,
+    size: u32,
+    kernel: u32,
+    seed: u64,
+}
+
+impl Setup for Flags {
+    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
+        let experiment = Fig3 {
+            alpha: positives("--alpha", self.alpha.clone().unwrap_or_else(|| ALPHAS.to_vec()))?,
+            dt: positive("--dt", self.dt.unwrap_or(1e-8))?,
+            steps: at_least("--steps", 20, self.steps.unwrap_or(if is_quick { 150 } else { 1000 }))?,
+            size: self.size.unwrap_or(256),
+            kernel: self.kernel.unwrap_or(32),
+            seed: self.seed.unwrap_or(1),
+        };
+        checked(
+            "--size, --kernel",
+            transitioning(experiment.size, experiment.kernel, experiment.seed).and_then(|p| p.eigenvalues()),
+        )?;
+        Ok(Box::new(experiment))
+    }
+}
+
+/// The paper's linear equation on a checkerboard.
+pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, lastbit_core::pde::PdeError> {
+    Ok(LinearParams {
+        image: Image::checkerboard(size, size)?,
+        kernel,
+        regime: Regime::Transitioning,
+        a: -0.5,
+        beta: 1.0,
+        // As in the authors' script, where the constant term is the image's mean: 0.
+        source: false,
+        initial: initial_kernel(kernel.min(lastbit_core::pde::MAX_KERNEL), None, seed),
+    })
+}
+
+/// What one weight decay gave.
+#[derive(Serialize, Deserialize)]
+struct Course {
+    alpha: f64,
+    /// float32 on the GPU, from step 0 on.
+    loss: Vec<Option<f64>>,
+    stopped: Option<u64>,
+    /// |w| in a step by |w| in the step before, over the last steps.
+    growth: f64,
+    /// float64 on the processor.
+    loss_double: Vec<Option<f64>>,
+    growth_double: f64,
+}
+
+/// Mean growth per step of the last of some norms.
+fn growth_of(norms: &[f64]) -> f64 {
+    let last = norms.len() - 1;
+    let from = last - LAST.min(last);
+    (norms[last] / norms[from]).powf(1.0 / (last - from).max(1) as f64)
+}
+
+impl Fig3 {
+    fn courses(&self, context: &Rc<Context>) -> Result<Vec<Course>, Failure> {
+        let params = transitioning(self.size, self.kernel, self.seed)?;
+        let replicas: Vec<_> = self.alpha.iter().map(|alpha| (*alpha, self.dt)).collect();
+        let mut linear = block_on(Linear::new(Rc::clone(context), params.clone(), &replicas, Fill::Zero))?;
+        let mut left = self.steps as u32;
+        while left > 0 {
+            go_on()?;
+            block_on(linear.step(left.min(STRIDE)))?;
+            left -= left.min(STRIDE);
+        }
+        let mut courses = Vec::new();
+        for (r, &alpha) in self.alpha.iter().enumerate() {
+            let history = linear.history(r);
+            let norms: Vec<f64> = history.iter().map(|sample| f64::from(sample.squares).sqrt()).collect();
+            let mut double = LinearDouble::new(&params, alpha, self.dt)?;
+            let (mut loss_double, mut norms_double) = (vec![finite(double.loss())], vec![double.norm()]);
+            for _ in 0..self.steps {
+                double.step(1);
+                loss_double.push(finite(double.loss()));
+                norms_double.push(double.norm());
+                if double.stopped().is_some() {
+                    break;
+                }
+            }
+            courses.push(Course {
+                alpha,
+                loss: history.iter().map(|sample| finite(sample.loss(alpha))).collect(),
+                stopped: linear.stopped()[r],
+                growth: growth_of(&norms),
+                loss_double,
+                growth_double: growth_of(&norms_double),
+            });
+        }
+        Ok(courses)
+    }
+
+    fn claims(&self, courses: &[Course], eigenvalues: [f64; 2], bounds: Bounds) -> Vec<Claim> {
+        let Bounds { alpha_min, alpha_max } = bounds;
+        let mut claims: Vec<Claim> = courses
+            .iter()
+            .map(|course| {
+                let factor = LinearParams::factor(eigenvalues, course.alpha, self.dt);
+                // A thousandth from the edge, growth and decay cannot be told apart in a thousand steps.
+                let is_marginal = (factor.abs() - 1.0).abs() < 1e-3;
+                let side = match factor.abs() > 1.0 {
+                    _ if is_marginal => "On the edge: it neither grows nor decays in so many steps.",
+                    true if factor < 0.0 => "Explodes, with alternating sign.",
+                    true => "Explodes, without changing its sign.",
+                    false => "Decays.",
+                };
+                let stopped = course.stopped.map_or(String::new(), |step| format!(" Stopped at step {step}: a weight passed 10¹⁵."));
+                let agrees = (course.growth - factor.abs()).abs() < 2e-3 && (course.growth_double - factor.abs()).abs() < 2e-3;
+                Claim {
+                    about: format!("alpha {:e}", course.alpha),
+                    paper: side.to_owned(),
+                    found: format!(
+                        "|w| changes by {:.5} a step at the end in float32, {:.5} in float64; theory {:.5}.{stopped}",
+                        course.growth, course.growth_double, factor.abs()
+                    ),
+                    agrees: Agreement::of(agrees),
+                    certainty: "Sure: on this image the map has two factors, and after tens of steps only the larger one is left.".into(),
+                }
+            })
+            .collect();
+        let worst = courses.iter().map(|c| relative_difference(&c.loss, &c.loss_double)).fold(0.0, f64::max);
+        claims.push(Claim {
+            about: "Precision".into(),
+            paper: "The authors computed in float64.".into(),
+            found: format!("The losses in float32 and float64 differ by at most {} of their value.", about(worst)),
+            agrees: Agreement::of(worst < 0.05),
+            certainty: format!("Sure: the same equation and start. A linear equation amplifies rounding no faster than itself; bounds {} and {}.", about(alpha_min), about(alpha_max)),
+        });
+        claims
+    }
+
+    fn figures(&self, courses: &[Course], eigenvalues: [f64; 2], bounds: Bounds) -> Vec<Figure> {
+        let low: Vec<&Course> =
+            courses.iter().filter(|c| c.alpha < (bounds.alpha_min * bounds.alpha_max).sqrt()).collect();
+        let high: Vec<&Course> = courses.iter().filter(|c| !low.iter().any(|l| l.alpha == c.alpha)).collect();
+        let sides = [("fig3-low", "lower", bounds.alpha_min, low), ("fig3-high", "upper", bounds.alpha_max, high)];
+        let sides = sides.into_iter().filter(|(.., of_side)| !of_side.is_empty());
+        sides
+            .map(|(name, side, bound, of_side)| {
+                let title = format!("Loss about the {side} bound, alpha = {bound:.4e}");
+                let mut figure = Figure::new(name, title, Axis::linear("step (1)"), Axis::log("loss (nats)"));
+                for course in &of_side {
+                    figure = figure.line(format!("alpha {:e}", course.alpha), curve(&course.loss));
+                }
+                for (i, course) in of_side.iter().enumerate() {
+                    let label = if i == 0 { "theory: factor² a step" } else { "" };
+                    figure = figure.theory(label, self.theory(course, eigenvalues));
+                }
+                figure.caption(format!(
+                    "float32 on the GPU. Loss: cross-entropy + alpha/2 |w|². Dashed: the fastest mode alone, |1 - dt (alpha + eigenvalue)|² a step. \
+                     Stable between {:.4e} and {:.4e}.",
+                    bounds.alpha_min, bounds.alpha_max
+                ))
+            })
+            .collect()
+    }
+
+    /// The asymptote: what the fastest mode alone would have been, back to the start, through the last point at which the
+    /// loss is not all cross-entropy.
+    fn theory(&self, course: &Course, eigenvalues: [f64; 2]) -> Vec<(f64, f64)> {
+        let square = LinearParams::factor(eigenvalues, course.alpha, self.dt).powi(2);
+        let Some((anchor, loss)) =
+            course.loss.iter().enumerate().rev().find_map(|(i, loss)| Some((i, (*loss)?)).filter(|(_, l)| *l > 100.0))
+        else {
+            return Vec::new();
+        };
+        let points = (0..course.loss.len()).map(|step| (step as f64, loss * square.powi(step as i32 - anchor as i32)));
+        points.filter(|(_, loss)| *loss > 0.1).collect()
+    }
+}
+
+/// Largest relative difference of two curves where both have values.
+fn relative_difference(a: &[Option<f64>], b: &[Option<f64>]) -> f64 {
+    let pairs = a.iter().zip(b).filter_map(|(a, b)| a.zip(*b));
+    pairs.map(|(a, b)| (a - b).abs() / a.abs().max(b.abs())).fold(0.0, f64::max)
+}
+
+impl Experiment for Fig3 {
+    fn name(&self) -> &'static str {
+        "fig3"
+    }
+
+    fn title(&self) -> String {
+        "Figure 3: the linear one-layer equation about its bounds of stability".to_owned()
+    }
+
+    fn settings(&self) -> Result<toml::Table, Failure> {
+        settings_of(self)
+    }
+
+    fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
+        if study.is_done("courses") {
+            return Ok(Forecast { seconds: 0.5, ..Forecast::default() });
+        }
+        let step = seconds_of_a_step(study, self.size, self.kernel)?;
+        let seconds = step * self.steps as f64 * self.alpha.len() as f64 + 1.0;
+        Ok(Forecast { seconds, pieces: 1, ..Forecast::default() })
+    }
+
+    fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
+        let eigenvalues = transitioning(self.size, self.kernel, self.seed)?.eigenvalues()?;
+        let bounds = LinearParams::bounds(eigenvalues, self.dt);
+        let courses: Vec<Course> = study.piece("courses", |context| self.courses(context))?;
+        let mut losses = Table::data("fig3", "Loss at every step", &["alpha", "step", "loss_float32", "loss_float64"]);
+        let mut table = Table::new(
+            "fig3-growth",
+            "Growth of |w| a step at the end",
+            &[
+                ("alpha", "alpha"),
+                ("theory", "theory"),
+                ("float32", "float32"),
+                ("float64", "float64"),
+                ("stopped", "stopped at step"),
+            ],
+        )
+        .note("The factor's sign says whether the growing mode alternates. Stopped: a weight passed 10¹⁵.");
+        for course in &courses {
+            for (step, loss) in course.loss.iter().enumerate() {
+                let double = course.loss_double.get(step).copied().flatten();
+                losses.row([course.alpha.into(), step.into(), (*loss).into(), double.into()]);
+            }
+            let factor = LinearParams::factor(eigenvalues, course.alpha, self.dt);
+            let cells = [course.alpha, factor, course.growth, course.growth_double];
+            table.row(cells.into_iter().map(Into::into).chain([course.stopped.into()]));
+        }
+        Ok(Findings {
+            claims: self.claims(&courses, eigenvalues, bounds),
+            figures: self.figures(&courses, eigenvalues, bounds),
+            tables: vec![table, losses],
+            methods: vec![
+                format!(
+                    "w ← w - dt g with g = (a beta/2) G w + alpha w, a = -0.5 and beta = 1: the gradient flow of the one-layer network about z = 0, with the \
+                     prediction's error a held. G is the sum over all {0} x {0} patches of patch times patch transposed. The constant term is the \
+                     image's mean, which is 0. The loss is that of the nonlinear network with these weights.",
+                    self.size - self.kernel + 1
+                ),
+                "On the checkerboard all patches are plus or minus one vector, so that G has one eigenvalue that is not zero: the number of patches times \
+                 the number of the kernel's elements, 225² · 1024 as published. A mode is multiplied by 1 - dt (alpha + a beta/2 · eigenvalue) in every step."
+                    .to_owned(),
+                "The initial kernel is the network's own, normal with standard deviation √2/32; the authors' script draws it with standard deviation 1. \
+                 In a linear equation that scales the weights and moves no bound."
+                    .to_owned(),
+            ],
+        })
+    }
+}

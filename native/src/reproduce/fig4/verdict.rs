@@ -1,0 +1,203 @@
+//! What the paper says about the nonlinear network, and what this run found.
+
+use super::super::{Agreement, Claim};
+use super::orbits::Orbits;
+use super::{Course, Fig4, WINDOW};
+use crate::report::numbers::{about, list};
+
+/// Steps within which k = 3 must have left k = 1, by step size.
+const LEAVES: [(f64, usize); 3] = [(0.05, 400), (0.07, 60), (0.09, 60)];
+
+/// All claims.
+pub fn claims(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Vec<Claim> {
+    let mut claims: Vec<Claim> = courses.iter().map(|course| one(figure, course, orbits)).collect();
+    claims.extend(parting(courses));
+    claims.push(doubling(orbits));
+    claims.push(chaos(courses, orbits));
+    claims.extend(precision(courses));
+    claims.push(controls(courses));
+    claims
+}
+
+/// What a step size does, by theory: below the first doubling, up to 2/alpha, beyond.
+fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
+    let dt = course.dt;
+    let end = course.loss.last().copied().flatten();
+    let tail: Vec<f64> = course.loss.iter().rev().take(WINDOW).flatten().copied().collect();
+    let (low, high) = (tail.iter().copied().fold(f64::INFINITY, f64::min), tail.iter().copied().fold(0.0, f64::max));
+    let is_published = figure.size == 256 && figure.kernel == 32 && figure.alpha == 20.0;
+    let settled = orbits.fixed_point_loss;
+    let target = if is_published { 0.2915 } else { settled };
+    let about_it = format!("dt {dt}");
+    if dt < orbits.doubling {
+        return Claim {
+            about: about_it,
+            paper: format!(
+                "The loss settles ({target:.4}{}).",
+                if is_published { "" } else { " by the float64 fixed point at this size" }
+            ),
+            found: format!("It ends at {:.5}; the fixed point has {settled:.5}.", end.unwrap_or(f64::NAN)),
+            agrees: Agreement::of(end.is_some_and(|end| (end - target).abs() < 1e-4)),
+            certainty: "Sure: the fixed point is known in float64, and its loss does not depend on dt.".into(),
+        };
+    }
+    if dt < orbits.explosion * 0.999 {
+        return Claim {
+            about: about_it,
+            paper: "The loss neither settles nor explodes: a restrained instability.".into(),
+            found: format!(
+                "Over the last {WINDOW} steps it lies between {low:.4} and {high:.4}; the fixed point, {settled:.4}, is not reached."
+            ),
+            agrees: Agreement::of(course.stopped.is_none() && high > low + 1e-4 && high < 1e3),
+            certainty: "Sure of this run. In chaos another adapter gives another course of the same kind.".into(),
+        };
+    }
+    if dt <= orbits.explosion * 1.001 {
+        return Claim {
+            about: about_it,
+            paper: "The last step size before the loss explodes.".into(),
+            found: match course.stopped {
+                None => format!(
+                    "On the edge, 2/alpha: over the last {WINDOW} steps the loss lies between {low:.4} and {high:.4}."
+                ),
+                Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
+            },
+            agrees: Agreement::of(course.stopped.is_none()),
+            certainty: "The undriven weights are multiplied by -1 in every step: rounding alone decides, and slowly."
+                .into(),
+        };
+    }
+    Claim {
+        about: about_it,
+        paper: "The loss explodes.".into(),
+        found: match course.stopped {
+            Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
+            None => format!("It has reached {} after {} steps.", about(end.unwrap_or(f64::INFINITY)), figure.steps),
+        },
+        agrees: Agreement::of(course.stopped.is_some() || end.is_none_or(|end| end > 1e2 * settled)),
+        certainty: format!(
+            "Sure: weights off the patch are multiplied by 1 - dt alpha = {:.1} in every step.",
+            1.0 - dt * figure.alpha
+        ),
+    }
+}
+
+/// Where k = 3 leaves k = 1, and where it does not.
+fn parting(courses: &[Course]) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for course in courses {
+        let most = course.distance.iter().copied().fold(0.0, f64::max);
+        let (leaves, end) = (Course::leaves(&course.distance), Course::end(&course.distance));
+        let told = match leaves {
+            Some(step) => format!(
+                "They are more than 0.1 apart from step {step} on; over the last {WINDOW} steps {}.",
+                about(end)
+            ),
+            None => format!("Never more than {} apart.", about(most)),
+        };
+        if course.dt <= 0.03 {
+            claims.push(Claim {
+                about: format!("k = 3 against 1 at dt {}", course.dt),
+                paper: "The distance stays at the level of rounding.".into(),
+                found: told,
+                agrees: Agreement::of(most < 1e-3),
+                certainty: "Sure: every weight of every step is compared.".into(),
+            });
+        } else if let Some((_, within)) = LEAVES.iter().find(|(dt, _)| *dt == course.dt) {
+            let has_time = course.distance.len() > *within;
+            claims.push(Claim {
+                about: format!("k = 3 against 1 at dt {}", course.dt),
+                paper: format!("The copies leave each other, within {within} steps, and stay apart."),
+                found: told,
+                agrees: match leaves {
+                    Some(step) => Agreement::of(step <= *within && end > 0.1),
+                    None if has_time => Agreement::No,
+                    None => Agreement::CannotTell,
+                },
+                certainty: "Sure of this run; the step depends on the adapter's rounding, by tens of steps.".into(),
+            });
+        }
+    }
+    claims
+}
+
+fn doubling(orbits: &Orbits) -> Claim {
+    let (theory, found) = (orbits.doubling, orbits.doubling_found);
+    Claim {
+        about: "First period doubling".into(),
+        paper: "Not in the paper: by algebra at dt = 2 / (largest eigenvalue of the Hessian).".into(),
+        found: format!("Theory {theory:.5}, by bisection on the period of float64 orbits {found:.5}."),
+        agrees: Agreement::of((found / theory - 1.0).abs() < 0.01),
+        certainty: "To 1 %: near the doubling orbits settle slowly.".into(),
+    }
+}
+
+fn chaos(courses: &[Course], orbits: &Orbits) -> Claim {
+    let chaotic: Vec<&Course> = courses
+        .iter()
+        .filter(|course| orbits.exponent_at(course.dt).is_some_and(|exponent| exponent > 0.005))
+        .collect();
+    let told =
+        |course: &&Course| format!("{:.3} at dt {}", orbits.exponent_at(course.dt).unwrap_or(f64::NAN), course.dt);
+    let parted = chaotic.iter().filter(|course| Course::leaves(&course.distance).is_some()).count();
+    Claim {
+        about: "Chaos".into(),
+        paper: "Not in the paper. The instability is restrained: the loss stays bounded although neighbouring orbits part.".into(),
+        found: format!(
+            "The Lyapunov exponent is positive from dt {} on: {}. In {parted} of these {} k = 3 left k = 1.",
+            orbits.onset_of_chaos().map_or("nowhere".into(), |dt| format!("{dt:.4}")),
+            list(&chaotic.iter().map(told).collect::<Vec<_>>()),
+            chaotic.len(),
+        ),
+        agrees: if chaotic.is_empty() { Agreement::CannotTell } else { Agreement::of(parted == chaotic.len()) },
+        certainty: "The exponent is a mean of 2,000 steps, good to about 0.02; inside chaos there are windows of periodic orbits.".into(),
+    }
+}
+
+/// What more bits change.
+fn precision(courses: &[Course]) -> Option<Claim> {
+    let both = |course: &&Course| Course::leaves(&course.distance).is_some() && course.stopped.is_none();
+    let parted: Vec<&Course> = courses.iter().filter(both).collect();
+    if parted.is_empty() {
+        return None;
+    }
+    let later = |course: &&Course| {
+        let step = |distance: &[f64]| Course::leaves(distance).map_or("never".to_owned(), |step| step.to_string());
+        format!(
+            "dt {}: step {} in float32, {} in float64",
+            course.dt,
+            step(&course.distance),
+            step(&course.distance_double)
+        )
+    };
+    let all_later = parted.iter().all(|course| {
+        let double = Course::leaves(&course.distance_double).unwrap_or(usize::MAX);
+        double > Course::leaves(&course.distance).unwrap_or(0)
+    });
+    let has_parted = parted.iter().all(|course| Course::leaves(&course.distance_double).is_some());
+    Some(Claim {
+        about: "Precision".into(),
+        paper: "The authors saw it in float64: it is no matter of float32.".into(),
+        found: format!(
+            "The copies leave each other later and leave each other still: {}.",
+            list(&parted.iter().map(later).collect::<Vec<_>>())
+        ),
+        agrees: match (all_later, has_parted) {
+            (true, true) => Agreement::Yes,
+            (_, false) => Agreement::CannotTell,
+            (false, true) => Agreement::No,
+        },
+        certainty: "29 more bits postpone the parting by 29 ln 2 divided by the Lyapunov exponent.".into(),
+    })
+}
+
+fn controls(courses: &[Course]) -> Claim {
+    let most = courses.iter().map(|course| course.control).max().unwrap_or(0);
+    Claim {
+        about: "Null controls".into(),
+        paper: "k = 2 and a second k = 1 have the bits of k = 1.".into(),
+        found: format!("At every step of every step size they differ from it in {most} weights."),
+        agrees: Agreement::of(most == 0),
+        certainty: "Sure: compared bit by bit on the GPU. So k alone is what parts k = 3 from k = 1.".into(),
+    }
+}

@@ -1,0 +1,324 @@
+//! Table 3: the bounds of stability of the linear one-layer equation in its three regimes, and the growth on both sides of
+//! each. The image is noise about a mean that is not zero: on the checkerboard the activated regime has no mode of its own.
+
+use std::rc::Rc;
+
+use clap::Args;
+use lastbit_core::gpu::{Context, Fill};
+use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, initial_kernel};
+use pollster::block_on;
+use serde::{Deserialize, Serialize};
+
+use super::equations::{at_least, checked, go_on, seconds_of_a_step};
+use super::figure::{Axis, Figure};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use crate::failure::Failure;
+use crate::report::numbers::{about, number};
+
+/// dt times the widest spread of eigenvalues: leaves the stable interval at least as wide as the spread.
+const SPREAD: f64 = 0.5;
+/// Where the sides of a bound are looked at, as shares of the stable interval.
+const BESIDE: f64 = 0.05;
+/// How far a measured growth may be from theory: other modes have not died away altogether.
+const ALLOWED: f64 = 5e-3;
+
+/// Flags of `reproduce table3`.
+#[derive(Debug, Default, Args)]
+pub struct Flags {
+    /// Weight decays of each curve [default: 60; --quick: 24]
+    #[arg(long, value_name = "N")]
+    points: Option<u64>,
+    /// Steps after which the growth is taken [default: 400; --quick: 200]
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Mean of the image [default: 0.5]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    mean: Option<f64>,
+    /// Standard deviation of its noise [default: 1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    noise: Option<f64>,
+    /// Side of the image [default: 64; --quick: 32]
+    #[arg(long, value_name = "N")]
+    size: Option<u32>,
+    /// Side of the kernel [default: 8; --quick: 5]
+    #[arg(long, value_name = "N")]
+    kernel: Option<u32>,
+    /// Seed of image and initial kernel [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// The experiment.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Table3 {
+    points: u64,
+    steps: u64,
+    mean: f64,
+    noise: f64,
+    size: u32,
+    kernel: u32,
+    seed: u64,
+}
+
+impl Setup for Flags {
+    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
+        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
+        let experiment = Table3 {
+            points: at_least("--points", 4, self.points.unwrap_or(size(24, 60)))?,
+            steps: at_least("--steps", 20, self.steps.unwrap_or(size(200, 400)))?,
+            mean: self.mean.unwrap_or(0.5),
+            noise: self.noise.unwrap_or(1.0),
+            size: self.size.unwrap_or(size(32, 64) as u32),
+            kernel: self.kernel.unwrap_or(size(5, 8) as u32),
+            seed: self.seed.unwrap_or(1),
+        };
+        if experiment.points > 1000 {
+            return Err(Failure::usage(format!("--points: must be at most 1000, not {}", experiment.points)));
+        }
+        if experiment.mean == 0.0 || !experiment.mean.is_finite() {
+            return Err(Failure::usage("--mean: must not be 0: the activated regime then has no mode of its own"));
+        }
+        checked(
+            "--size, --kernel, --noise",
+            experiment.params(Regime::NotActivated).and_then(|params| params.eigenvalues()),
+        )?;
+        Ok(Box::new(experiment))
+    }
+}
+
+/// Growth at one weight decay.
+#[derive(Serialize, Deserialize)]
+struct Point {
+    alpha: f64,
+    theory: f64,
+    float32: f64,
+    float64: f64,
+}
+
+/// One regime.
+struct Row {
+    regime: Regime,
+    dt: f64,
+    eigenvalues: [f64; 2],
+    bounds: Bounds,
+    points: Vec<Point>,
+    /// Just inside and just outside of the lower bound, then of the upper one.
+    beside: Vec<Point>,
+}
+
+impl Table3 {
+    fn params(&self, regime: Regime) -> Result<LinearParams, PdeError> {
+        Ok(LinearParams {
+            image: Image::noise(self.size, self.size, self.mean, self.noise, self.seed)?,
+            kernel: self.kernel,
+            regime,
+            a: -0.5,
+            beta: 1.0,
+            // It holds a decaying kernel at its fixed point and is indifferent to stability.
+            source: false,
+            initial: initial_kernel(self.kernel.min(lastbit_core::pde::MAX_KERNEL), None, self.seed),
+        })
+    }
+
+    /// One step size for all regimes: the regime with the widest spread decides.
+    fn dt(&self) -> Result<f64, Failure> {
+        let mut widest = 0.0_f64;
+        for regime in Regime::ALL {
+            let [low, high] = self.params(regime)?.eigenvalues()?;
+            widest = widest.max(low.abs()).max(high.abs());
+        }
+        Ok(SPREAD / widest)
+    }
+
+    /// Growth at all of `alphas`: on the GPU in lockstep, in float64 one by one.
+    fn growth(&self, context: &Rc<Context>, regime: Regime, dt: f64, alphas: &[f64]) -> Result<Vec<Point>, Failure> {
+        let params = self.params(regime)?;
+        let eigenvalues = params.eigenvalues()?;
+        let replicas: Vec<_> = alphas.iter().map(|alpha| (*alpha, dt)).collect();
+        let mut linear = block_on(Linear::new(Rc::clone(context), params.clone(), &replicas, Fill::Zero))?;
+        block_on(linear.step(self.steps as u32))?;
+        let mut double = LinearDouble::new(&params, 0.0, dt)?;
+        let mut points = Vec::new();
+        for (r, &alpha) in alphas.iter().enumerate() {
+            go_on()?;
+            let norms: Vec<f64> = linear.history(r).iter().map(|sample| f64::from(sample.squares).sqrt()).collect();
+            // The last step at which |w| is still a normal number; beyond a bound the run stops before.
+            let last = norms.iter().rposition(|norm| *norm > 1e-12 * norms[0]).unwrap_or(1).max(1);
+            double.restart(&params.initial, alpha, dt)?;
+            double.step(last as u64 - 1);
+            let before = double.norm();
+            double.step(1);
+            points.push(Point {
+                alpha,
+                theory: LinearParams::factor(eigenvalues, alpha, dt).abs(),
+                float32: norms[last] / norms[last - 1],
+                float64: double.norm() / before,
+            });
+        }
+        Ok(points)
+    }
+
+    fn row(&self, study: &mut Study, regime: Regime, dt: f64) -> Result<Row, Failure> {
+        let eigenvalues = self.params(regime)?.eigenvalues()?;
+        let bounds = LinearParams::bounds(eigenvalues, dt);
+        let width = bounds.alpha_max - bounds.alpha_min;
+        let at = |share: f64| bounds.alpha_min + share * width;
+        // From a fifth below to a fifth above the stable interval.
+        let alphas: Vec<f64> = (0..self.points).map(|i| at(-0.2 + 1.4 * i as f64 / (self.points - 1) as f64)).collect();
+        let name = regime.to_string().replace(' ', "-");
+        let points = study.piece(&format!("{name}.curve"), |context| self.growth(context, regime, dt, &alphas))?;
+        let alphas = [BESIDE, -BESIDE, 1.0 - BESIDE, 1.0 + BESIDE].map(at);
+        let beside = study.piece(&format!("{name}.sides"), |context| self.growth(context, regime, dt, &alphas))?;
+        Ok(Row { regime, dt, eigenvalues, bounds, points, beside })
+    }
+
+    fn figure(row: &Row) -> Figure {
+        let name = format!("table3-{}", row.regime.to_string().replace(' ', "-"));
+        let curve = |of: fn(&Point) -> f64| row.points.iter().map(|p| (p.alpha, of(p))).collect::<Vec<_>>();
+        Figure::new(
+            name,
+            format!("Growth of |w| a step, {}", row.regime),
+            Axis::linear("alpha (1/time)"),
+            Axis::linear("growth a step (1)"),
+        )
+        .reference("theory", curve(|p| p.theory))
+        .dots("float32 on the GPU", curve(|p| p.float32))
+        .horizontal("1: neither grows nor decays", 1.0)
+        .vertical(format!("alpha_min {}", number(row.bounds.alpha_min)), row.bounds.alpha_min)
+        .vertical(format!("alpha_max {}", number(row.bounds.alpha_max)), row.bounds.alpha_max)
+        .caption("Stable between the two bounds. Theory: the largest |1 - dt (alpha + eigenvalue)|.")
+    }
+}
+
+/// The paper's row of the table.
+fn formulas(regime: Regime) -> &'static str {
+    match regime {
+        Regime::Activated => "alpha < 2/dt - Ī²/8",
+        Regime::Transitioning => "-(a beta/2) max |Î|² < alpha < 2/dt - (a beta/2) min |Î|²",
+        Regime::NotActivated => "alpha < 2/dt",
+    }
+}
+
+impl Row {
+    fn claim(&self) -> Claim {
+        let [inside_low, below, inside_high, above] = &self.beside[..] else { unreachable!("four sides") };
+        let sides_hold =
+            |of: fn(&Point) -> f64| of(inside_low) < 1.0 && of(inside_high) < 1.0 && of(below) > 1.0 && of(above) > 1.0;
+        let error = self
+            .beside
+            .iter()
+            .flat_map(|p| [p.float32 - p.theory, p.float64 - p.theory])
+            .map(f64::abs)
+            .fold(0.0, f64::max);
+        Claim {
+            about: format!("{}{}", self.regime.to_string()[..1].to_uppercase(), &self.regime.to_string()[1..]),
+            paper: format!(
+                "Stable for {}: here {} to {}.",
+                formulas(self.regime),
+                number(self.bounds.alpha_min),
+                number(self.bounds.alpha_max)
+            ),
+            found: format!(
+                "Growth a step in float32 {:.4} just below and {:.4} just above the lower bound, {:.4} below and {:.4} above the upper one; at most {} from theory.",
+                below.float32,
+                inside_low.float32,
+                inside_high.float32,
+                above.float32,
+                about(error)
+            ),
+            agrees: Agreement::of(sides_hold(|p| p.float32) && sides_hold(|p| p.float64) && error < ALLOWED),
+            certainty: format!(
+                "Sure: measured {} % of the stable interval to either side of each bound, in float32 and float64.",
+                100.0 * BESIDE
+            ),
+        }
+    }
+}
+
+impl Experiment for Table3 {
+    fn name(&self) -> &'static str {
+        "table3"
+    }
+
+    fn title(&self) -> String {
+        "Table 3: stability of the linear one-layer equation in three regimes".to_owned()
+    }
+
+    fn settings(&self) -> Result<toml::Table, Failure> {
+        settings_of(self)
+    }
+
+    fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
+        let names = Regime::ALL.iter().flat_map(|regime| {
+            ["curve", "sides"].map(|part| format!("{}.{part}", regime.to_string().replace(' ', "-")))
+        });
+        let left: Vec<_> = names.filter(|name| !study.is_done(name)).collect();
+        if left.is_empty() {
+            return Ok(Forecast { seconds: 0.5, ..Forecast::default() });
+        }
+        let curves = left.iter().filter(|name| name.ends_with("curve")).count() as f64;
+        // A few replicas alone take as long as one; float64 on noise, where no two patches are equal, as long again.
+        let step = seconds_of_a_step(study, self.size, self.kernel)?;
+        let seconds = step * self.steps as f64 * (curves * self.points as f64 + 12.0);
+        Ok(Forecast { seconds: seconds + 1.0, pieces: left.len(), ..Forecast::default() })
+    }
+
+    fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
+        let dt = self.dt()?;
+        let mut rows = Vec::new();
+        for regime in Regime::ALL {
+            rows.push(self.row(study, regime, dt)?);
+        }
+        let mut table = Table::new(
+            "table3",
+            "Bounds of stability",
+            &[
+                ("regime", "regime"),
+                ("stable", "stable for"),
+                ("dt", "dt"),
+                ("eigenvalue_min", "smallest eigenvalue"),
+                ("eigenvalue_max", "largest eigenvalue"),
+                ("alpha_min", "alpha_min"),
+                ("alpha_max", "alpha_max"),
+            ],
+        )
+        .note(
+            "Eigenvalues of the linear part without alpha: Ī²/8 and 0 activated, (a beta/2) |Î|² transitioning, 0 not activated. The paper gives the \
+             lower bound of the transitioning regime alone; in the others it is 0, for the modes that the image does not touch.",
+        );
+        let mut data = Table::data(
+            "table3-growth",
+            "Growth a step against alpha",
+            &["regime", "alpha", "theory", "float32", "float64"],
+        );
+        for row in &rows {
+            let [least, most] = row.eigenvalues;
+            let numbers = [row.dt, least, most, row.bounds.alpha_min, row.bounds.alpha_max];
+            let words = [row.regime.to_string(), formulas(row.regime).to_owned()];
+            table.row(words.into_iter().map(Into::into).chain(numbers.into_iter().map(Into::into)));
+            for point in row.points.iter().chain(&row.beside) {
+                let numbers = [point.alpha, point.theory, point.float32, point.float64];
+                data.row(std::iter::once(row.regime.to_string().into()).chain(numbers.into_iter().map(Into::into)));
+            }
+        }
+        Ok(Findings {
+            claims: rows.iter().map(Row::claim).collect(),
+            figures: rows.iter().map(Self::figure).collect(),
+            tables: vec![table, data],
+            methods: vec![
+                format!(
+                    "An image of {0} x {0} pixels of normal noise (standard deviation {1}) about {2}, a kernel of {3} x {3}. Explicit Euler without the constant \
+                     term, so that |w| grows and decays by the factors; the growth is that of the last of {4} steps, or of the last before a weight passed 10¹⁵.",
+                    self.size, self.noise, self.mean, self.kernel, self.steps
+                ),
+                "Activated: g = <s, w> s/8 + alpha w with s the sum of the image's patches and Ī² = |s|², where the sigmoid's slope 1/4 times Swish's slope 1/2 at 0 \
+                 makes the 1/8. Transitioning: g = (a beta/2) G w + alpha w with G the patches' Gram matrix and |Î|² its eigenvalues. Not activated: g = alpha w."
+                    .to_owned(),
+                "Near the middle of the stable interval the two extreme modes decay about equally fast and the others have not died away: there the measured \
+                 growth is a little below the theory's."
+                    .to_owned(),
+            ],
+        })
+    }
+}

@@ -1,0 +1,69 @@
+#import mac
+#import relative
+// What is known of each replica of a one-layer equation after a step: cross-entropy, |w|^2, max |w|, distance from its
+// reference. A replica with a value beyond STOP_BITS (or that is no number) gets the rate 0 and so stays as it is.
+// Order: lane l takes elements l, l + 64, ... in turn; the lanes are added pairwise. One workgroup a replica.
+// Constants: KERNEL, ELEMENTS (with the padding of rows, which is zero), STOP_BITS.
+// job.argument: replicas, argument2: words of a replica in rates, argument3: which of them is the rate.
+
+struct Watch {
+    slot: u32,        // where in the history this step goes
+    reference: u32,   // the replica it is compared with
+}
+
+struct Sample {
+    cross_entropy: f32,
+    squares: f32,
+    max_abs: f32,
+    rel_l1: f32,
+    differing: u32,
+    max_ulp: u32,
+    unused0: u32,
+    unused1: u32,
+}
+
+@group(0) @binding(1) var<storage, read> parameters: array<f32>;           // [R] arenas
+@group(0) @binding(2) var<storage, read> scores: array<vec2f>;             // [R]: loss, correct
+@group(0) @binding(3) var<storage, read_write> watches: array<Watch>;      // [R]
+@group(0) @binding(4) var<storage, read_write> rates: array<u32>;          // [R][argument2]
+@group(0) @binding(5) var<storage, read_write> history: array<Sample>;     // [slots][R]
+
+var<workgroup> sh_sums: array<vec2f, 64>;
+var<workgroup> sh_counts: array<vec3u, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let r = tile.y;
+    let watch = watches[r];
+    var sums = vec2f(0.0);
+    var counts = vec3u(0u);
+    for (var e = (job.first_tile + tile.x) * 64u + lane; e < ELEMENTS; e += 64u) {
+        let w = parameters[r * job.parameter_stride + e];
+        let a = bitcast<u32>(w);
+        let b = bitcast<u32>(parameters[watch.reference * job.parameter_stride + e]);
+        sums = vec2f(mac(w, w, sums.x), sums.y + relative(a, b));
+        counts = vec3u(max(counts.x, a & 0x7fffffffu), counts.y + u32(a != b), max(counts.z, ulps(a, b)));
+    }
+    sh_sums[lane] = sums;
+    sh_counts[lane] = counts;
+    workgroupBarrier();
+    for (var width = 32u; width > 0u; width >>= 1u) {
+        if (lane < width) {
+            sh_sums[lane] += sh_sums[lane + width];
+            let here = sh_counts[lane];
+            let there = sh_counts[lane + width];
+            sh_counts[lane] = vec3u(max(here.x, there.x), here.y + there.y, max(here.z, there.z));
+        }
+        workgroupBarrier();
+    }
+    if (lane == 0u) {
+        let sum = sh_sums[0];
+        let count = sh_counts[0];
+        history[watch.slot * job.argument + r] = Sample(scores[r].x, sum.x, bitcast<f32>(count.x),
+            sum.y / f32(KERNEL * KERNEL), count.y, count.z, 0u, 0u);
+        watches[r].slot = watch.slot + 1u;
+        if (count.x > STOP_BITS) {
+            rates[r * job.argument2 + job.argument3] = 0u;
+        }
+    }
+}

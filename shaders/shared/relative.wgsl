@@ -1,0 +1,37 @@
+// How far a float is from another: in units in the last place, and relative to their magnitudes.
+
+// A float's place in the order of all floats.
+fn rank(bits: u32) -> i32 {
+    return select(i32(bits), i32(0x80000000u) - i32(bits), (bits & 0x80000000u) != 0u);
+}
+
+fn ulps(a: u32, b: u32) -> u32 {
+    let ra = rank(a);
+    let rb = rank(b);
+    // As unsigned: the distance of two ranks can pass 2^31.
+    return select(u32(rb) - u32(ra), u32(ra) - u32(rb), ra > rb);
+}
+
+// A float times 2^(steps / 2^23), on its bits. Subnormal numbers count as zero, because adapters may compute so.
+fn moved(bits: u32, steps: i32) -> f32 {
+    let exponent = i32(bits & 0x7f800000u);
+    return select(0.0, bitcast<f32>(u32(i32(bits) + steps)), exponent > 0 && exponent + steps > 0);
+}
+
+// 2|a-b| / (|a|+|b|); 0 where the bits are equal or both are zero, 2 where one side is not finite.
+fn relative(a: u32, b: u32) -> f32 {
+    if (a == b) {
+        return 0.0;
+    }
+    let top = max(a & 0x7f800000u, b & 0x7f800000u);
+    if (top == 0x7f800000u) {
+        return 2.0;
+    }
+    // Both by the same power of 2, away from where the sum would overflow or the difference be subnormal. A factor
+    // will not do: compilers may take it out of the sum.
+    let steps = select(select(0, 0x20000000, top < 0x20000000u), -0x02000000, top > 0x7d800000u);
+    let x = moved(a, steps);
+    let y = moved(b, steps);
+    let sum = abs(x) + abs(y);
+    return select(0.0, 2.0 * (abs(x - y) / sum), sum > 0.0);
+}
