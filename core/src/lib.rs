@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod data;
+pub mod double;
 pub mod gpu;
 pub mod nets;
 pub mod ops;

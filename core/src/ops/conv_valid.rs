@@ -64,7 +64,8 @@ impl ConvValid {
     pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, [x, weight, y]: [Binding; 3]) {
         let kernel = self.kernel(shader!("conv_valid_forward"), Some(tile));
         let out = self.output();
-        let threads = u64::from(out.quads() * out.height.div_ceil(tile.rows)) * u64::from(rec.job.samples);
+        let tiles = out.quads().div_ceil(2) * out.height.div_ceil(tile.rows);
+        let threads = u64::from(tiles) * u64::from(rec.job.samples);
         rec.dispatch(label, kernel, &[x, weight, y], workgroups(threads), self.work(rec));
     }
 
@@ -72,7 +73,9 @@ impl ConvValid {
     pub fn dweight(&self, rec: &mut Recording, label: &str, [x, dy, partial, gradient]: [Binding; 4]) {
         let kernel = self.kernel(shader!("conv_valid_dweight"), None);
         let blocks = self.blocks(rec.job.samples);
-        let threads = u64::from(blocks) * u64::from(self.weights() / 4);
+        // A thread does up to four vectors of a row of the kernel.
+        let quads = self.kernel.div_ceil(4);
+        let threads = u64::from(blocks) * u64::from(self.kernel * quads.div_ceil(quads.min(4)));
         rec.dispatch(label, kernel, &[x, dy, partial], workgroups(threads), self.work(rec));
         reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
     }

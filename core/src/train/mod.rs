@@ -21,6 +21,7 @@ mod step_loop;
 mod trainer;
 mod transfer;
 
+pub(crate) use batch::Batches;
 pub use config::{ConfigError, DatasetKind, LrChange, MAX_K, TrainConfig};
 pub use difference::{Difference, difference, tensors};
 pub use estimate::{Estimate, MemoryEstimate, RunLength, estimate, memory as memory_estimate};

@@ -42,6 +42,12 @@ pub async fn trainer(config: &TrainConfig, tuning: Tuning, start: Start) -> Trai
     new.unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// On other images, from fresh weights.
+pub async fn trainer_on(config: &TrainConfig, dataset: &Rc<Dataset>) -> Trainer {
+    let new = Trainer::new(context(), config.clone(), Rc::clone(dataset), Tuning::default(), Start::Fresh).await;
+    new.unwrap_or_else(|e| panic!("{e}"))
+}
+
 /// Lets a run come to its end.
 pub async fn finish(trainer: &mut Trainer) -> Vec<Event> {
     let mut events = Vec::new();

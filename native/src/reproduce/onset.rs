@@ -12,7 +12,7 @@ pub fn of_tensor(run: &Run, replica: usize, tensor: usize) -> Vec<(u64, f64)> {
 
 /// Step and relative L1 of a replica over all convolutions.
 pub fn of_replica(run: &Run, replica: usize) -> Vec<(u64, f64)> {
-    run.steps.iter().copied().zip(run.rel_l1.iter().map(|line| line[replica])).collect()
+    run.steps.iter().copied().zip(run.rel_l1[replica].iter().copied()).collect()
 }
 
 /// Every layer of one replica of each run: the first step at which it differs, its growth, and when it is 1 % apart.

@@ -22,12 +22,12 @@ pub struct Run {
     pub config: TrainConfig,
     /// `[line]`, rising.
     pub steps: Vec<u64>,
-    /// `[line][replica]`: relative L1 to the first replica, over all convolutions.
+    /// `[replica][line]`: relative L1 to the first replica, over all convolutions.
     pub rel_l1: Vec<Vec<f64>>,
-    /// `[line][replica]`: elements of convolution weights whose bits differ.
-    pub differing: Vec<Vec<u64>>,
-    /// `[line][replica]`: mean loss of the batch before the update.
+    /// `[replica][line]`: mean loss of the batch before the update.
     pub loss: Vec<Vec<f64>>,
+    /// `[replica]`: most elements of convolution weights whose bits differed after a step.
+    pub most_differing: Vec<u64>,
     /// Names of the convolution weights in the network's order.
     pub tensors: Vec<String>,
     /// By step: `[replica][tensor]` relative L1.
@@ -48,13 +48,14 @@ impl Run {
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
         let reader = BufReader::new(File::open(&file).map_err(|error| failed(&error))?);
+        let n = config.ks.len();
         let mut run = Self {
             name: name.to_owned(),
             config,
             steps: Vec::new(),
-            rel_l1: Vec::new(),
-            differing: Vec::new(),
-            loss: Vec::new(),
+            rel_l1: vec![Vec::new(); n],
+            loss: vec![Vec::new(); n],
+            most_differing: vec![0; n],
             tensors: Vec::new(),
             layers: BTreeMap::new(),
             accuracy: Vec::new(),
@@ -74,10 +75,13 @@ impl Run {
         match line["kind"].as_str() {
             Some("step") => {
                 self.steps.push(step);
-                self.rel_l1.push(numbers(&line["rel_l1"]));
-                self.loss.push(numbers(&line["loss"]));
-                self.differing
-                    .push(line["differing"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect());
+                for replica in 0..self.config.ks.len() {
+                    self.rel_l1[replica].push(line["rel_l1"][replica].as_f64().unwrap_or(f64::NAN));
+                    self.loss[replica].push(line["loss"][replica].as_f64().unwrap_or(f64::NAN));
+                    // A line without the number is no proof that nothing differed.
+                    let differing = line["differing"][replica].as_u64().unwrap_or(u64::MAX);
+                    self.most_differing[replica] = self.most_differing[replica].max(differing);
+                }
             }
             Some("layers") => {
                 // Again, because a value's keys are sorted, and the network's order is wanted.
@@ -96,8 +100,7 @@ impl Run {
 
     /// True if no control ever differed in a convolution weight, nor in any parameter or momentum at the end.
     pub fn are_controls_zero(&self) -> bool {
-        let controls = self.config.controls();
-        self.is_control_green && self.differing.iter().all(|line| controls.iter().all(|&r| line.get(r) == Some(&0)))
+        self.is_control_green && self.config.controls().iter().all(|&replica| self.most_differing[replica] == 0)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -14,11 +15,12 @@ use serde::de::DeserializeOwned;
 
 use super::Common;
 use super::folder::Place;
+use super::growth::median;
 use super::run::Run;
 use crate::failure::Failure;
 use crate::forecast::duration_text;
 use crate::progress::Manner;
-use crate::run::{Contents, Outcome, Prepared, finished_step, inspect};
+use crate::run::{Contents, Outcome, Prepared, TIMING_FILE, finished_step, inspect};
 use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
 use crate::terminal::say;
 use crate::{datasets, device_test, host_memory, interrupt, report};
@@ -230,11 +232,11 @@ impl Study {
     /// What each replica of a finished run says of each test image: `[replica][image]` class indices.
     pub fn predictions(&mut self, run: &Run) -> Result<Vec<Vec<u32>>, Failure> {
         let name = format!("predictions-{}", run.name);
-        let prepared = if self.is_done(&name) { None } else { Some(self.prepared(&run.config)?) };
+        if let Some(done) = self.place()?.read_piece(&name) {
+            return Ok(done);
+        }
+        let prepared = self.prepared(&run.config)?;
         self.piece(&name, |_| {
-            let Some(prepared) = prepared else {
-                return Err(Failure::other("predictions are damaged: give the line again"));
-            };
             let mut trainer = prepared.open(&run.path, false)?.trainer;
             let classes = trainer.network().shapes[trainer.network().logits().0].channels as usize;
             let logits = block_on(trainer.logits())?;
@@ -242,39 +244,31 @@ impl Study {
         })
     }
 
-    /// What the runs that are not finished take, with one more evaluation each for [`Study::predictions`].
+    /// What the runs that are not finished take, with one more evaluation each for [`Study::predictions`]. Steps of equal
+    /// networks and batches take equally long: they are timed once, or were when a run was stopped.
     pub fn forecast_runs(&self, runs: &[(String, TrainConfig)]) -> Result<Forecast, Failure> {
         let mut known: HashMap<String, Estimate> = HashMap::new();
         let mut total = Forecast::default();
         for (name, config) in runs {
-            let is_finished =
-                self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some());
-            if is_finished {
+            if let Some(measured) = self.place.as_ref().and_then(|place| measured(&place.run(name), config)) {
+                known.insert(kind(config), measured);
+            }
+        }
+        for (name, config) in runs {
+            if self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some()) {
                 continue;
             }
             let mut prepared = self.prepared(config)?;
-            // Steps of equal networks and batches take equally long.
-            let key = format!(
-                "{} {} {} {} {} {} {:?}",
-                config.net,
-                config.width,
-                config.activation(),
-                config.dataset,
-                config.batch_size,
-                config.ks.len(),
-                config.test_limit
-            );
-            let measured = match known.get(&key) {
+            let measured = match known.get(&kind(config)) {
                 Some(measured) => *measured,
                 None => {
                     let measured = block_on(estimate(&self.context, config, &prepared.dataset))?;
-                    known.insert(key, measured);
+                    known.insert(kind(config), measured);
                     measured
                 }
             };
-            let images =
-                config.train_limit.map_or(prepared.dataset.train.len(), |n| n.min(prepared.dataset.train.len()));
-            let length = config.length(images);
+            let images = prepared.dataset.train.len();
+            let length = config.length(config.train_limit.map_or(images, |n| n.min(images)));
             let evaluations = (length.evaluations + 1) as f64;
             let memory = memory_estimate(&self.context, &mut prepared.plan, &prepared.dataset);
             total = total.and(Forecast {
@@ -286,6 +280,29 @@ impl Study {
         }
         Ok(total)
     }
+}
+
+/// What a step's time depends on.
+fn kind(config: &TrainConfig) -> String {
+    let TrainConfig { net, width, dataset, batch_size, ks, test_limit, .. } = config;
+    format!("{net} {width} {} {dataset} {batch_size} {} {test_limit:?}", config.activation(), ks.len())
+}
+
+/// Median of the last steps of a run that was begun; `None` for less than three. Going forward alone takes about a third
+/// of a step.
+fn measured(run: &Path, config: &TrainConfig) -> Option<Estimate> {
+    const STEPS: usize = 30;
+    const FORWARD: f64 = 1.0 / 3.0;
+    let text = std::fs::read_to_string(run.join(TIMING_FILE)).ok()?;
+    let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["seconds"].as_f64();
+    let seconds: Vec<f64> = text.lines().rev().take(STEPS).filter_map(read).collect();
+    if seconds.len() < 3 {
+        return None;
+    }
+    let step = median(&seconds);
+    let images = config.test_limit.unwrap_or(10_000) as f64;
+    let evaluation = step * FORWARD * images / f64::from(config.batch_size);
+    Some(Estimate { step, evaluation, steps: 0, evaluations: 0 })
 }
 
 /// Files of a run: two checkpoints of every replica, the initial weights, and lines of metrics.

@@ -143,15 +143,16 @@ impl Table3 {
         for (r, &alpha) in alphas.iter().enumerate() {
             go_on()?;
             let norms: Vec<f64> = linear.history(r).iter().map(|sample| f64::from(sample.squares).sqrt()).collect();
+            // The last step at which |w| is still a normal number; beyond a bound the run stops before.
+            let last = norms.iter().rposition(|norm| *norm > 1e-12 * norms[0]).unwrap_or(1).max(1);
             double.restart(&params.initial, alpha, dt)?;
-            // As far as the GPU came: beyond a bound it stops.
-            double.step(norms.len() as u64 - 2);
+            double.step(last as u64 - 1);
             let before = double.norm();
             double.step(1);
             points.push(Point {
                 alpha,
                 theory: LinearParams::factor(eigenvalues, alpha, dt).abs(),
-                float32: norms[norms.len() - 1] / norms[norms.len() - 2],
+                float32: norms[last] / norms[last - 1],
                 float64: double.norm() / before,
             });
         }

@@ -146,8 +146,8 @@ impl Fig2 {
                     done.run.config.seed.into(),
                     form_name(done.run.config.perturbation).into(),
                     (*step).into(),
-                    done.run.loss[line][0].into(),
-                    done.run.loss[line][PERTURBED].into(),
+                    done.run.loss[0][line].into(),
+                    done.run.loss[PERTURBED][line].into(),
                     (*distance).into(),
                 ]);
             }
@@ -161,7 +161,7 @@ fn run_cells(done: &Done) -> Vec<Cell> {
     let growth = exponential_phase(&done.whole);
     let steps = reaches(&done.whole, VISIBLE).zip(first_bit(&done.whole)).map(|(to, from)| to - from);
     let controls = config.controls();
-    let most = controls.iter().flat_map(|&r| done.run.differing.iter().map(move |line| line[r])).max();
+    let most = controls.iter().map(|&replica| done.run.most_differing[replica]).max();
     let churn = |replica: usize| done.churn.get(replica - 1).map(Churn::percent);
     let of_controls =
         controls.iter().filter_map(|&r| churn(r)).fold(None, |most: Option<f64>, c| Some(most.unwrap_or(0.0).max(c)));

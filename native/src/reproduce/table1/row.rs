@@ -77,7 +77,7 @@ impl Serialize for Row {
 
 /// A finished run: all k at one seed.
 pub struct Trained {
-    /// Its first steps, layers included.
+    /// Its columns but the loss.
     pub run: Run,
     /// `[k]` mean test accuracy over the last epochs, in percent; the control is left out.
     pub numbers: Vec<f64>,
@@ -89,7 +89,9 @@ pub struct Trained {
 
 impl Trained {
     /// Of a run of `n_ks` divisors and a control.
-    pub fn new(run: Run, predictions: Vec<Vec<u32>>, n_ks: usize, last: usize) -> Self {
+    pub fn new(mut run: Run, predictions: Vec<Vec<u32>>, n_ks: usize, last: usize) -> Self {
+        // Not shown, and as long as the training.
+        run.loss.clear();
         let ends = &run.accuracy[run.accuracy.len().saturating_sub(last)..];
         let mean = |replica: usize| ends.iter().map(|(_, accuracy)| accuracy[replica]).sum::<f64>() / ends.len() as f64;
         Self {

@@ -1,0 +1,229 @@
+//! Operations on float64 tensors `[N][C][H][W]`, forward and backward side by side. Sums go in turn.
+
+use crate::ops::batch_norm::{BatchNorm, EPSILON};
+use crate::ops::conv_valid::ConvValid;
+use crate::ops::max_pool::MaxPool;
+use crate::ops::{Activation, Conv, Shape};
+
+/// A convolution over square kernels, padded or not.
+#[derive(Clone, Copy)]
+pub struct Geometry {
+    input: Shape,
+    output: Shape,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+impl From<&Conv> for Geometry {
+    fn from(conv: &Conv) -> Self {
+        let (kernel, stride) = (conv.kernel as usize, conv.stride as usize);
+        Self { input: conv.input, output: conv.output(), kernel, stride, padding: kernel / 2 }
+    }
+}
+
+impl From<&ConvValid> for Geometry {
+    fn from(conv: &ConvValid) -> Self {
+        Self { input: conv.input, output: conv.output(), kernel: conv.kernel as usize, stride: 1, padding: 0 }
+    }
+}
+
+impl Geometry {
+    /// Calls `run` with (weight, output elements, input elements) for every run of pixels in a row that one tap joins:
+    /// output elements are neighbours, input elements `stride` apart.
+    fn each_run(&self, samples: usize, mut run: impl FnMut(usize, std::ops::Range<usize>, usize)) {
+        let (channels, height, width) = sizes(self.input);
+        let (outputs, rows, columns) = sizes(self.output);
+        let (kernel, stride, padding) = (self.kernel, self.stride, self.padding);
+        // Outputs whose input at this tap lies inside: first and one beyond the last.
+        let inside = |tap: usize, size: usize, most: usize| {
+            let first = padding.saturating_sub(tap).div_ceil(stride);
+            let last = (size + padding).saturating_sub(tap).div_ceil(stride).min(most);
+            first..last.max(first)
+        };
+        for n in 0..samples {
+            for k in 0..outputs {
+                for c in 0..channels {
+                    let weights = (k * channels + c) * kernel * kernel;
+                    for (kh, kw) in (0..kernel).flat_map(|kh| (0..kernel).map(move |kw| (kh, kw))) {
+                        let across = inside(kw, width, columns);
+                        for y in inside(kh, height, rows) {
+                            let to = ((n * outputs + k) * rows + y) * columns;
+                            let from = ((n * channels + c) * height + y * stride + kh - padding) * width;
+                            let first = from + across.start * stride + kw - padding;
+                            run(weights + kh * kernel + kw, to + across.start..to + across.end, first);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// `y = conv(x, w)`
+    pub fn forward(&self, samples: usize, x: &[f64], w: &[f64]) -> Vec<f64> {
+        let mut y = vec![0.0; samples * self.output.elements() as usize];
+        let stride = self.stride;
+        self.each_run(samples, |weight, to, from| {
+            let w = w[weight];
+            // Neighbours alone are what the compiler makes vectors of.
+            if stride == 1 {
+                let x = &x[from..from + to.len()];
+                y[to].iter_mut().zip(x).for_each(|(y, x)| *y += w * x);
+            } else {
+                y[to].iter_mut().zip(x[from..].iter().step_by(stride)).for_each(|(y, x)| *y += w * x);
+            }
+        });
+        y
+    }
+
+    /// Gradients by x (added to `dx`, where it is wanted) and by w.
+    pub fn backward(&self, samples: usize, [x, w, dy]: [&[f64]; 3], mut dx: Option<&mut [f64]>) -> Vec<f64> {
+        let mut dw = vec![0.0; w.len()];
+        let stride = self.stride;
+        self.each_run(samples, |weight, to, from| {
+            let dy = &dy[to];
+            if stride == 1 {
+                let x = &x[from..from + dy.len()];
+                dw[weight] += dot(dy, x);
+            } else {
+                dw[weight] += dy.iter().zip(x[from..].iter().step_by(stride)).map(|(d, x)| d * x).sum::<f64>();
+            }
+            if let Some(dx) = dx.as_deref_mut() {
+                let w = w[weight];
+                if stride == 1 {
+                    dx[from..from + dy.len()].iter_mut().zip(dy).for_each(|(x, d)| *x += w * d);
+                } else {
+                    dx[from..].iter_mut().step_by(stride).zip(dy).for_each(|(x, d)| *x += w * d);
+                }
+            }
+        });
+        dw
+    }
+}
+
+/// Four accumulators: one would wait for itself.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 4];
+    let (a, b) = (a.chunks_exact(4), b.chunks_exact(4));
+    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        for lane in 0..4 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    ((sums[0] + sums[1]) + (sums[2] + sums[3])) + rest
+}
+
+fn sizes(shape: Shape) -> (usize, usize, usize) {
+    (shape.channels as usize, shape.height as usize, shape.width as usize)
+}
+
+/// An activation and its derivative at z.
+pub fn activate(activation: Option<Activation>, z: f64) -> [f64; 2] {
+    match activation {
+        None => [z, 1.0],
+        Some(Activation::Relu) if z > 0.0 => [z, 1.0],
+        // Not 0 for what is not a number.
+        Some(Activation::Relu) => [0.0 * z, 0.0],
+        Some(Activation::Swish { beta }) => {
+            let beta = f64::from(beta);
+            let e = libm::exp(-(beta * z).abs());
+            let s = if z < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) };
+            [z * s, s + beta * z * s * (1.0 - s)]
+        }
+    }
+}
+
+/// What batch norm keeps of the forward pass: mean and 1 / sqrt(variance + eps) of each channel.
+pub type Moments = Vec<[f64; 2]>;
+
+/// Batch norm with the shortcut and the activation after it.
+pub struct Norm<'a> {
+    pub norm: &'a BatchNorm,
+    pub scale: &'a [f64],
+    pub shift: &'a [f64],
+}
+
+impl Norm<'_> {
+    fn pixels(&self) -> usize {
+        (self.norm.shape.height * self.norm.shape.width) as usize
+    }
+
+    /// Ranges of the planes of a channel.
+    fn planes(&self, samples: usize, c: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        let (channels, pixels) = (self.norm.shape.channels as usize, self.pixels());
+        (0..samples).map(move |n| (n * channels + c) * pixels..(n * channels + c + 1) * pixels)
+    }
+
+    /// Mean and variance over the batch, then normalisation, shortcut and activation.
+    pub fn forward(&self, samples: usize, y: &[f64], shortcut: Option<&[f64]>) -> (Vec<f64>, Moments) {
+        let count = (samples * self.pixels()) as f64;
+        let mut a = vec![0.0; y.len()];
+        let mut moments = Moments::new();
+        for c in 0..self.scale.len() {
+            let over = |of: &dyn Fn(f64) -> f64| {
+                let sums = self.planes(samples, c).map(|plane| y[plane].iter().map(|v| of(*v)).sum::<f64>());
+                sums.sum::<f64>() / count
+            };
+            let mean = over(&|v| v);
+            let variance = over(&|v| (v - mean) * (v - mean));
+            let moment = [mean, 1.0 / (variance + f64::from(EPSILON)).sqrt()];
+            for i in self.planes(samples, c).flatten() {
+                a[i] = activate(self.norm.activation, self.before(c, moment, y[i], shortcut.map(|s| s[i])))[0];
+            }
+            moments.push(moment);
+        }
+        (a, moments)
+    }
+
+    /// The value before the activation.
+    fn before(&self, c: usize, [mean, inverse]: [f64; 2], y: f64, shortcut: Option<f64>) -> f64 {
+        self.scale[c] * ((y - mean) * inverse) + self.shift[c] + shortcut.unwrap_or(0.0)
+    }
+
+    /// `g` becomes the gradient before the activation, which is the shortcut's too. Gradients by y, scale and shift.
+    pub fn backward(
+        &self,
+        samples: usize,
+        y: &[f64],
+        shortcut: Option<&[f64]>,
+        moments: &Moments,
+        g: &mut [f64],
+    ) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+        let count = (samples * self.pixels()) as f64;
+        let mut dy = vec![0.0; y.len()];
+        let (mut dscale, mut dshift) = (Vec::new(), Vec::new());
+        for (c, &[mean, inverse]) in moments.iter().enumerate() {
+            let (mut sum, mut product) = (0.0, 0.0);
+            for i in self.planes(samples, c).flatten() {
+                let z = self.before(c, [mean, inverse], y[i], shortcut.map(|s| s[i]));
+                g[i] *= activate(self.norm.activation, z)[1];
+                sum += g[i];
+                product += g[i] * (y[i] - mean) * inverse;
+            }
+            for i in self.planes(samples, c).flatten() {
+                let normalized = (y[i] - mean) * inverse;
+                dy[i] = self.scale[c] * inverse * (g[i] - sum / count - normalized * (product / count));
+            }
+            dscale.push(product);
+            dshift.push(sum);
+        }
+        (dy, dscale, dshift)
+    }
+}
+
+/// The largest of each 2x2 window, and where it lies in x. A tie goes to the first in row order.
+pub fn max_pool(pool: &MaxPool, samples: usize, x: &[f64]) -> (Vec<f64>, Vec<usize>) {
+    let (channels, height, width) = sizes(pool.input);
+    let (mut y, mut from) = (Vec::new(), Vec::new());
+    for plane in 0..samples * channels {
+        for at in (0..height).step_by(2).flat_map(|h| (0..width).step_by(2).map(move |w| h * width + w)) {
+            let first = plane * height * width + at;
+            let window = [first, first + 1, first + width, first + width + 1];
+            let best = window.into_iter().fold(first, |best, i| if x[i] > x[best] { i } else { best });
+            y.push(x[best]);
+            from.push(best);
+        }
+    }
+    (y, from)
+}

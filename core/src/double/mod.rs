@@ -1,0 +1,189 @@
+//! Training in float64 on the processor: the same network declaration, initial weights, batches, optimiser and divisors as
+//! [`crate::train`], in plain loops. It shows what precision changes (d / k is rounded at 2^-53 where the GPU rounds at
+//! 2^-24), and is slow: ResNet-8 takes about a second for a replica's step of 16 images on one core. Training only: no
+//! evaluation, no checkpoints.
+
+mod layers;
+mod passes;
+
+use std::rc::Rc;
+
+use crate::data::Dataset;
+use crate::nets::Network;
+use crate::ops::batch_input::CROP_MARGIN;
+use crate::ops::sgd::Perturbation;
+use crate::train::{Batches, TrainConfig, TrainError, UploadLayout, Weights, learning_rate};
+
+/// What a step gave, in the order of the divisors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DoubleStep {
+    /// From 1.
+    pub step: u64,
+    /// Mean loss of the batch, before the update.
+    pub loss: Vec<f64>,
+    /// Distance from the first replica after the update: mean over the convolution weights of their [`relative_l1`].
+    pub rel_l1: Vec<f64>,
+}
+
+/// One replica: values by parameter, in the network's order.
+struct Replica {
+    k: f64,
+    parameters: Vec<Vec<f64>>,
+    momenta: Vec<Vec<f64>>,
+}
+
+/// A run in float64.
+pub struct DoubleTrainer {
+    network: Network,
+    config: TrainConfig,
+    dataset: Rc<Dataset>,
+    batches: Batches,
+    replicas: Vec<Replica>,
+    step: u64,
+}
+
+/// A batch: values `[N][C][H][W]` and labels `[N]`.
+struct Batch {
+    x: Vec<f64>,
+    labels: Vec<u32>,
+}
+
+impl DoubleTrainer {
+    /// At step 0, with the initial weights of the config's seed.
+    ///
+    /// # Errors
+    /// A config that makes no run, or a network that cannot take the images.
+    pub fn new(config: TrainConfig, dataset: Rc<Dataset>) -> Result<Self, TrainError> {
+        config.validate()?;
+        config.check_batch(Batches::sizes(&config, &dataset).train)?;
+        let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
+        let seed = config.seed_init.unwrap_or(config.seed);
+        let initial = Weights::initial(&network, seed);
+        let replica = |k: &u32| {
+            let mut weights = initial.clone();
+            let is_moved = config.perturbation == Perturbation::Nextafter;
+            if is_moved {
+                weights.move_one_ulp(&network, seed, *k);
+            }
+            let parameters: Vec<Vec<f64>> = weights.parameters.iter().map(|values| widened(values)).collect();
+            let momenta = parameters.iter().map(|values| vec![0.0; values.len()]).collect();
+            Replica { k: if is_moved { 1.0 } else { f64::from(*k) }, parameters, momenta }
+        };
+        let replicas = config.ks.iter().map(replica).collect();
+        let batches = Batches::new(&config, Rc::clone(&dataset));
+        Ok(Self { network, config, dataset, batches, replicas, step: 0 })
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// A replica's values by parameter, in the network's order.
+    #[must_use]
+    pub fn parameters(&self, replica: usize) -> &[Vec<f64>] {
+        &self.replicas[replica].parameters
+    }
+
+    /// A replica's momenta by parameter. After the first step, without weight decay, they are that batch's gradients.
+    #[must_use]
+    pub fn momenta(&self, replica: usize) -> &[Vec<f64>] {
+        &self.replicas[replica].momenta
+    }
+
+    /// The batch of `step`, cropped and flipped as on the GPU.
+    fn batch(&mut self, step: u64) -> Batch {
+        let shape = self.network.input();
+        let most = self.config.batch_size as usize;
+        let image_bytes = shape.elements() as usize;
+        let layout = UploadLayout {
+            choices: most as u64 * 4,
+            images: most as u64 * 8,
+            bytes: (most * (8 + image_bytes)) as u64,
+            ..UploadLayout::default()
+        };
+        let mut upload = vec![0; layout.bytes as usize];
+        let samples = self.batches.train(step, &layout, &mut upload) as usize;
+        let word = |at: usize| u32::from_le_bytes([upload[at], upload[at + 1], upload[at + 2], upload[at + 3]]);
+        let (height, width) = (shape.height as i64, shape.width as i64);
+        let scale = &self.dataset.normalization;
+        let mut x = Vec::with_capacity(samples * image_bytes);
+        for n in 0..samples {
+            let choice = i64::from(word(layout.choices as usize + 4 * n));
+            let margin = i64::from(CROP_MARGIN);
+            let (down, across, flip) = ((choice & 255) - margin, (choice >> 8 & 255) - margin, choice >> 16 != 0);
+            for c in 0..shape.channels as usize {
+                let plane = &upload[layout.images as usize + n * image_bytes + c * (height * width) as usize..];
+                let (mean, std) = (f64::from(scale.mean[c]), f64::from(scale.std[c]));
+                for h in 0..height {
+                    for w in 0..width {
+                        let column = if flip { width - 1 - w } else { w };
+                        let (from_h, from_w) = (h + down, column + across);
+                        let is_inside = (0..height).contains(&from_h) && (0..width).contains(&from_w);
+                        let byte =
+                            if is_inside { plane[(from_h * width + from_w) as usize] } else { self.dataset.pad_byte };
+                        x.push((f64::from(byte) / 255.0 - mean) / std);
+                    }
+                }
+            }
+        }
+        let labels = (0..samples).map(|n| word(layout.labels as usize + 4 * n)).collect();
+        Batch { x, labels }
+    }
+
+    /// One step of every replica.
+    pub fn step(&mut self) -> DoubleStep {
+        self.step += 1;
+        let batch = self.batch(self.step);
+        let epoch = (self.step - 1) / self.batches.per_epoch();
+        let lr = learning_rate(self.config.lr, self.config.decay_every, self.config.decay_factor, epoch);
+        let mut loss = Vec::new();
+        for replica in &mut self.replicas {
+            let (value, gradients) = passes::gradients(&self.network, &replica.parameters, &batch.x, &batch.labels);
+            loss.push(value);
+            replica.update(&self.config, self.step == 1, lr, &gradients);
+        }
+        let first = &self.replicas[0];
+        let convolutions: Vec<usize> =
+            (0..self.network.parameters.len()).filter(|&p| self.network.parameters[p].convolution).collect();
+        let distance = |replica: &Replica| {
+            let tensor = |&p: &usize| relative_l1(&replica.parameters[p], &first.parameters[p]);
+            convolutions.iter().map(tensor).sum::<f64>() / convolutions.len() as f64
+        };
+        DoubleStep { step: self.step, loss, rel_l1: self.replicas.iter().map(distance).collect() }
+    }
+}
+
+impl Replica {
+    /// DESIGN section 3, in float64.
+    fn update(&mut self, config: &TrainConfig, is_first: bool, lr: f64, gradients: &[Vec<f64>]) {
+        let (mu, decay) = (config.momentum, config.weight_decay);
+        let (rate, reciprocal) = (lr * self.k, 1.0 / self.k);
+        let tensors = self.parameters.iter_mut().zip(&mut self.momenta).zip(gradients);
+        for ((values, momenta), gradients) in tensors {
+            for ((p, buffer), gradient) in values.iter_mut().zip(momenta).zip(gradients) {
+                let g = gradient + decay * *p;
+                *buffer = if is_first { g } else { mu * *buffer + g };
+                let d = match config.nesterov {
+                    _ if mu == 0.0 => g,
+                    true => g + mu * *buffer,
+                    false => *buffer,
+                };
+                let divided = if config.perturbation == Perturbation::Reciprocal { d * reciprocal } else { d / self.k };
+                *p -= rate * divided;
+            }
+        }
+    }
+}
+
+fn widened(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+/// Mean over the elements of 2|a-b| / (|a|+|b|), with 0/0 = 0, in [0, 2].
+#[must_use]
+pub fn relative_l1(a: &[f64], b: &[f64]) -> f64 {
+    let each = a.iter().zip(b).map(|(a, b)| if a == b { 0.0 } else { 2.0 * (a - b).abs() / (a.abs() + b.abs()) });
+    each.sum::<f64>() / a.len() as f64
+}
