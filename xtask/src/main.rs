@@ -27,7 +27,7 @@ Developer commands of lastbit.
                                   one training step in a real browser. With stage names only those run, in the order in which they stand here:
                                   {stages}
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
-    cargo xtask soak [--minutes N] [--kills N]
+    cargo xtask soak [--minutes N] [--kills N] [--program PATH]
                                   what takes too long for CI: a run that is killed 20 times at random moments against an
                                   undisturbed one, then an hour of training with memory, handles and the control lamp watched
     cargo xtask help              this text
