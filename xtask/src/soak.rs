@@ -65,19 +65,24 @@ const CONTROLS: [usize; 2] = [2, 3];
 /// Memory may grow by so much between the second quarter of the time and the last: lines that are longer, a cache.
 const MOST_GROWTH: f64 = 0.02;
 
-/// Flags: `--minutes N` (60), `--kills N` (20).
+/// Flags: `--minutes N` (60), `--kills N` (20), `--program PATH` (a lastbit that is there already).
 pub fn run(flags: &[String]) -> Result<()> {
-    let (mut minutes, mut kills) = (60, 20);
+    let (mut minutes, mut kills, mut program) = (60, 20, None);
     for pair in flags.chunks(2) {
         match pair {
             [flag, value] if flag == "--minutes" => minutes = value.parse().context("--minutes takes a number")?,
             [flag, value] if flag == "--kills" => kills = value.parse().context("--kills takes a number")?,
-            _ => bail!("soak takes --minutes N and --kills N, not '{}'", pair.join(" ")),
+            [flag, value] if flag == "--program" => program = Some(std::path::absolute(value)?),
+            _ => bail!("soak takes --minutes N, --kills N and --program PATH, not '{}'", pair.join(" ")),
         }
     }
-    // As tests build it: with checks that a release leaves out. The GPU does the work.
-    process::run(&mut process::command("cargo", &["build", "--workspace"]), BUILD_LIMIT)?;
-    let program = host::target_dir()?.join(format!("debug/lastbit{}", std::env::consts::EXE_SUFFIX));
+    let program = match program {
+        Some(program) => program,
+        None => {
+            process::run(&mut process::command("cargo", &["build", "--release", "--package", "lastbit"]), BUILD_LIMIT)?;
+            host::target_dir()?.join(format!("release/lastbit{}", std::env::consts::EXE_SUFFIX))
+        }
+    };
     let home = host::target_dir()?.join(format!("soak-{}", std::process::id()));
     std::fs::create_dir_all(&home)?;
     if kills > 0 {
