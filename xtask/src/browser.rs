@@ -8,10 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::smoke::{self, Report};
-use crate::{host, process, site, wasm};
+use crate::{host, process, setup, site, wasm};
 
 /// Of each side's step, start of the browser included; SwiftShader takes seconds.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
+/// Ten thousand steps of the one-layer network are among it.
+const BENCH_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 /// Of all tests of the page.
 const SITE_LIMIT: Duration = Duration::from_secs(40 * 60);
 
@@ -31,6 +33,18 @@ pub fn run() -> Result<()> {
     println!("testing {}", site.display());
     let mut node = process::command("node", &["www/tests/site.mjs"]);
     process::run(node.arg(&chromium).arg(program()?).args(driver), SITE_LIMIT)
+}
+
+/// Measures the page beside the native program, both as users have them.
+pub fn bench() -> Result<()> {
+    setup::for_browser()?;
+    let chromium = host::chromium().context("no Chromium")?;
+    site::build()?;
+    let mut cargo = process::command("cargo", &["build", "--release", "--quiet", "--package", "lastbit"]);
+    process::run(&mut cargo, Duration::from_secs(30 * 60))?;
+    let program = host::target_dir()?.join(format!("release/lastbit{}", std::env::consts::EXE_SUFFIX));
+    let mut node = process::command("node", &["www/tests/bench.mjs"]);
+    process::run(node.arg(&chromium).arg(program).args(host::swiftshader(&chromium)), BENCH_LIMIT)
 }
 
 /// The native program, unoptimised.
