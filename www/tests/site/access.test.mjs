@@ -9,7 +9,7 @@ const SMALL = "net=one-layer&batch-size=1&lr=0.01&momentum=0&weight-decay=20&ste
 
 /** Addresses, and what must be there before a look. */
 const VIEWS = [
-  [`#/lab?${SMALL}`, "readout"],
+  [`#/lab?${SMALL}`, "lamp"],
   ["#/pde/heat", "heat-verdict"],
   ["#/pde/linear", "linear-verdict"],
   ["#/pde/nonlinear", "nonlinear-verdict"],
