@@ -7,7 +7,7 @@ use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Tile;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::{
-    BatchSizes, Event, FlipBit, MemoryLimits, Plan, Start, State, TrainConfig, Tuning, checkpoint,
+    BatchSizes, Event, FlipBit, MemoryLimits, PeekRange, Plan, Start, State, TrainConfig, Tuning, checkpoint,
 };
 use runs::{Outcome, context, dataset, run, run_tuned, small, trainer};
 
@@ -63,6 +63,55 @@ fn the_authors_form_leaves_powers_of_two_alone() {
     let last = step_events(&outcome).last().unwrap();
     assert_eq!(last.differing_anywhere[..3], [0, 0, 0]);
     assert!(last.differing_anywhere[3] > 0);
+}
+
+#[test]
+fn a_rate_that_is_set_on_the_way_is_one_that_the_config_names() {
+    let lr_changes = vec!["4:0.02".parse().unwrap()];
+    let named = TrainConfig { ks: vec![1, 3], steps: Some(6), lr_changes, ..small() };
+    let unnamed = TrainConfig { lr_changes: Vec::new(), ..named.clone() };
+    let reference = run(&named);
+    let rates: Vec<f64> = step_events(&reference).map(|e| e.lr).collect();
+    assert_eq!(rates, [0.1, 0.1, 0.1, 0.02, 0.02, 0.02]);
+    pollster::block_on(async {
+        let mut trainer = trainer(&unnamed, Tuning::default(), Start::Fresh).await;
+        while trainer.begun() < 3 {
+            trainer.advance().await.unwrap();
+        }
+        assert!(trainer.set_lr(f64::NAN).is_err());
+        trainer.set_lr(7.0).unwrap();
+        assert_eq!(trainer.set_lr(0.02).unwrap(), 4, "the last word before the step counts");
+        runs::finish(&mut trainer).await;
+        assert_eq!(trainer.config(), &named);
+        let state = trainer.state().await.unwrap();
+        assert!((0..2).all(|r| bits(&state, r) == bits(&reference.state, r)));
+    });
+}
+
+#[test]
+fn a_peek_sees_the_weights_after_its_step() {
+    let config = TrainConfig { ks: vec![1, 3, 5], steps: Some(5), ..small() };
+    for chunk_replicas in [None, Some(2)] {
+        let tuning = || Tuning { chunk_replicas, ..Tuning::default() };
+        pollster::block_on(async {
+            let mut trainer = trainer(&config, tuning(), Start::Fresh).await;
+            while trainer.begun() < 2 {
+                trainer.advance().await.unwrap();
+            }
+            let ranges = [(0, 0, 4), (3, 5, 2)].map(|(parameter, first, count)| PeekRange { parameter, first, count });
+            let peek = trainer.peek(&ranges);
+            assert_eq!(peek.step(), 2);
+            // What comes after the copy does not change it.
+            trainer.advance().await.unwrap();
+            let found = trainer.take_peek(peek).await.unwrap();
+            let after_two = run_tuned(&TrainConfig { steps: Some(2), ..config.clone() }, tuning()).state;
+            let expected = ranges.iter().flat_map(|range| {
+                let tensors = after_two.replicas.iter().map(|replica| &replica.weights.parameters[range.parameter]);
+                tensors.flat_map(|tensor| &tensor[range.first as usize..][..range.count as usize])
+            });
+            assert_eq!(found, expected.map(|value| value.to_bits()).collect::<Vec<_>>());
+        });
+    }
 }
 
 #[test]

@@ -1,19 +1,34 @@
-// Drawing at most once a frame, however often something changes; in a hidden tab not at all.
+// Drawing at most once a frame, however often something changes, and never so much that the page has no time for its
+// reader; in a hidden tab not at all.
+
+/** Drawing takes at most one part in so many of the time. */
+const SHARE = 3;
 
 const waiting = new Set<() => void>();
 let requested = false;
+/** Milliseconds; no drawing before. */
+let restUntil = 0;
 
-/** Calls `draw` in the next frame, once, however often it is asked for. */
+function frame(now: number): void {
+  if (now < restUntil) {
+    requestAnimationFrame(frame);
+    return;
+  }
+  requested = false;
+  const draws = [...waiting];
+  waiting.clear();
+  const started = performance.now();
+  for (const draw of draws) draw();
+  const ended = performance.now();
+  restUntil = ended + (SHARE - 1) * (ended - started);
+}
+
+/** Calls `draw` in one of the next frames, once, however often it is asked for. */
 export function inNextFrame(draw: () => void): void {
   waiting.add(draw);
   if (requested) return;
   requested = true;
-  requestAnimationFrame(() => {
-    requested = false;
-    const draws = [...waiting];
-    waiting.clear();
-    for (const each of draws) each();
-  });
+  requestAnimationFrame(frame);
 }
 
 /** Takes a `draw` back that was asked for. */

@@ -36,8 +36,9 @@ export async function webgpuSupport(): Promise<Support> {
 
 /** An adapter's name, as far as the browser tells it, and whether the processor does its work. */
 export function describe({ vendor, architecture, device, description, isFallbackAdapter }: GPUAdapterInfo) {
-  const name = description || [vendor, architecture || device].filter(Boolean).join(" ") || "unnamed adapter";
-  return { name, software: isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(`${architecture} ${description}`) };
+  const told = description || [vendor, architecture || device].filter(Boolean).join(" ");
+  const name = /swiftshader/i.test(told) ? "SwiftShader" : told || "unnamed adapter";
+  return { name, software: isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(told) };
 }
 
 /** What to do in a browser without WebGPU, by its name. */

@@ -1,22 +1,27 @@
 //! The browser stage: one training step of ResNet-8 in headless Chromium and the same step natively on the driver that
-//! Chromium brings along (SwiftShader). Same kernels, same driver: the same bits, or a report of how far apart.
+//! Chromium brings along (SwiftShader). Same kernels, same driver: the same bits, or a report of how far apart. Then the
+//! page, built and tested as a visitor meets it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::smoke::{self, Report};
-use crate::{host, process, site, wasm};
+use crate::{host, process, setup, site, wasm};
 
 /// Of each side's step, start of the browser included; SwiftShader takes seconds.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
+/// Ten thousand steps of the one-layer network are among it.
+const BENCH_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
+/// Of all tests of the page.
+const SITE_LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// Runs the stage.
 pub fn run() -> Result<()> {
     let chromium = host::chromium().context("no Chromium; run `cargo xtask test set-up`")?;
-    let package = wasm::build()?;
-    site::install_node_modules()?;
+    let site = site::build()?;
+    let package = process::root().join(wasm::PACKAGE);
     let in_browser = browser_step(&chromium, &package)?;
     let driver = host::swiftshader(&chromium);
     let native = native_step(driver.as_deref())?;
@@ -25,7 +30,26 @@ pub fn run() -> Result<()> {
     if driver.is_none() {
         println!("this Chromium has no vk_swiftshader_icd.json beside it, so the native step ran on another driver");
     }
-    Ok(())
+    println!("testing {}", site.display());
+    let mut node = process::command("node", &["www/tests/site.mjs"]);
+    process::run(node.arg(&chromium).arg(program()?).args(driver), SITE_LIMIT)
+}
+
+/// Measures the page beside the native program, both as users have them.
+pub fn bench() -> Result<()> {
+    setup::for_browser()?;
+    let chromium = host::chromium().context("no Chromium")?;
+    site::build()?;
+    let mut cargo = process::command("cargo", &["build", "--release", "--quiet", "--package", "lastbit"]);
+    process::run(&mut cargo, Duration::from_secs(30 * 60))?;
+    let program = host::target_dir()?.join(format!("release/lastbit{}", std::env::consts::EXE_SUFFIX));
+    let mut node = process::command("node", &["www/tests/bench.mjs"]);
+    process::run(node.arg(&chromium).arg(program).args(host::swiftshader(&chromium)), BENCH_LIMIT)
+}
+
+/// The native program, unoptimised.
+fn program() -> Result<PathBuf> {
+    Ok(host::target_dir()?.join(format!("debug/lastbit{}", std::env::consts::EXE_SUFFIX)))
 }
 
 fn browser_step(chromium: &Path, package: &Path) -> Result<Report> {
@@ -37,8 +61,7 @@ fn browser_step(chromium: &Path, package: &Path) -> Result<Report> {
 fn native_step(driver: Option<&Path>) -> Result<Report> {
     let mut cargo = process::command("cargo", &["build", "--quiet", "--package", "lastbit"]);
     process::run(&mut cargo, Duration::from_secs(30 * 60))?;
-    let program = host::target_dir()?.join(format!("debug/lastbit{}", std::env::consts::EXE_SUFFIX));
-    let mut lastbit = process::command(program, &["smoke", "--json"]);
+    let mut lastbit = process::command(program()?, &["smoke", "--json"]);
     if let Some(driver) = driver {
         lastbit.env("VK_DRIVER_FILES", driver);
     }

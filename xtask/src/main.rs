@@ -28,6 +28,7 @@ Developer commands of lastbit.
                                   {stages}
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
+    cargo xtask bench --web       measures the page in Chromium: first point, throughput against the native program, frames, memory
     cargo xtask help              this text
 
 Set CHROMIUM to the browser's executable where it is not on the PATH."
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         }
         "test" => test::run(rest),
         "web" => site::run(rest),
+        "bench" if rest == ["--web"] => browser::bench(),
         "bench" => bench(rest),
         "help" | "-h" | "--help" => {
             println!("{}", help());

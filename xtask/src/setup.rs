@@ -115,6 +115,12 @@ pub fn for_web() -> Result<()> {
     provide(&[node, wasm])
 }
 
+/// Sees to what the page is built with and shown in.
+pub fn for_browser() -> Result<()> {
+    let [_, chromium, node, wasm] = &NEEDS;
+    provide(&[chromium, node, wasm])
+}
+
 /// Installs those of `needs` that are missing, or says how.
 fn provide(needs: &[&Need]) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().copied().filter(|need| !(need.present)()).collect();

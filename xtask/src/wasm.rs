@@ -10,6 +10,8 @@ use crate::{process, toolchain};
 
 /// The browser.
 pub const TARGET: &str = "wasm32-unknown-unknown";
+/// Where the package lies, in the repository.
+pub const PACKAGE: &str = "www/pkg";
 /// Of the workspace: small before fast.
 const PROFILE: &str = "web";
 const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
@@ -26,7 +28,7 @@ pub fn lint() -> Result<()> {
 pub fn build() -> Result<PathBuf> {
     let (mut cargo, build_dir) = cargo("build", PROFILE)?;
     process::run(cargo.args(["--package", "lastbit-web"]), BUILD_LIMIT)?;
-    let package = process::root().join("www/pkg");
+    let package = process::root().join(PACKAGE);
     bind(&build_dir.join(TARGET).join(PROFILE).join("lastbit_web.wasm"), &package)?;
     Ok(package)
 }

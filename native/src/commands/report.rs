@@ -18,6 +18,9 @@ pub struct Arguments {
     /// Where to write the page [default: RUN_FOLDER/report.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Link to the same run on the page of lastbit that is hosted here
+    #[arg(long, value_name = "URL")]
+    page_url: Option<String>,
     /// Show the page in the browser
     #[arg(long)]
     open: bool,
@@ -25,7 +28,11 @@ pub struct Arguments {
 
 /// Writes the page and says where it is.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let written = report::write(&arguments.folder, arguments.out.as_deref())?;
+    let page_url = arguments.page_url.as_deref();
+    if page_url.is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        return Err(Failure::usage("--page-url: give the page's whole address, as in https://example.org/lastbit/"));
+    }
+    let written = report::write_linked(&arguments.folder, arguments.out.as_deref(), page_url)?;
     if written.ignored > 0 {
         warn(format!(
             "lines of '{}' that are damaged or out of turn were left out: {}",

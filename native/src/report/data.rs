@@ -17,6 +17,8 @@ use crate::run_config::RunConfig;
 pub struct RunData {
     /// Where it is.
     pub folder: PathBuf,
+    /// Where the page of lastbit is hosted, if the reader said so.
+    pub page_url: Option<String>,
     /// `config.toml`
     pub config: RunConfig,
     /// `manifest.json`, or null.
@@ -127,6 +129,7 @@ impl RunData {
         let n = config.train.ks.len();
         let columns = || vec![Vec::new(); n];
         let mut run = Self {
+            page_url: None,
             folder: folder.to_owned(),
             manifest: json("manifest.json"),
             summary: json("summary.json"),

@@ -173,8 +173,9 @@ fn again(run: &RunData) -> Result<String, Failure> {
         "<p>With the file in this run's folder, or with flags; both make the same bits on the same machine.</p>\n\
          <pre><code>lastbit train --config config.toml --out FOLDER</code></pre>\n\
          <pre><code id=\"flags\">{}</code></pre>\n\
-         <p>This page again: <code>lastbit report RUN_FOLDER</code></p>\n",
-        escape(tables::flags(&run.config)?)
+         <p>This page again: <code>lastbit report RUN_FOLDER</code></p>\n{}",
+        escape(tables::flags(&run.config)?),
+        tables::in_browser(run)?
     );
     let content =
         format!("{commands}<h3>Made with</h3>\n{}<h3>Config</h3>\n{}", tables::environment(run), tables::config(run)?);

@@ -1,5 +1,6 @@
 //! Tables: how the replicas ended, what was trained, on what, and how to train it again.
 
+use lastbit_core::train::DatasetKind;
 use toml::{Table, Value};
 
 use super::charts::style_of;
@@ -126,6 +127,40 @@ pub fn flags(config: &RunConfig) -> Result<String, Failure> {
     Ok(line + " --out FOLDER")
 }
 
+/// The way to the same run in a browser; nothing for images that only this machine has.
+pub fn in_browser(run: &RunData) -> Result<String, Failure> {
+    if run.config.train.dataset == DatasetKind::Folder {
+        return Ok(String::new());
+    }
+    let address = escape(page_address(&run.config)?);
+    Ok(match &run.page_url {
+        Some(url) => {
+            let url = escape(url.split('#').next().unwrap_or_default());
+            format!("<p>Live in a browser: <a id=\"page-link\" href=\"{url}{address}\">this run on the page</a></p>\n")
+        }
+        None => format!(
+            "<p>Live in a browser, where the page of lastbit is hosted (or <code>cargo xtask web --serve</code> runs), by this address \
+             behind its own:</p>\n<pre><code id=\"page-address\">{address}</code></pre>\n"
+        ),
+    })
+}
+
+/// The page's address of a run. The page has defaults of its own, so every key is there, an unset one without a value.
+fn page_address(config: &RunConfig) -> Result<String, Failure> {
+    let table = serde_json::to_value(&config.train).map_err(Failure::other)?;
+    let pairs = table.as_object().into_iter().flatten().map(|(key, value)| match value {
+        serde_json::Value::Null => format!("{key}="),
+        serde_json::Value::String(text) => format!("{key}={text}"),
+        serde_json::Value::Array(values) => {
+            let values = values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            format!("{key}={}", values.collect::<Vec<_>>().join(","))
+        }
+        other => format!("{key}={other}"),
+    });
+    let flip = config.host.flip_bit.iter().map(|flip| format!("flip-bit={flip}"));
+    Ok(format!("#/lab?{}", pairs.chain(flip).collect::<Vec<_>>().join("&")))
+}
+
 /// For a shell.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,+=@%".contains(c);
@@ -187,5 +222,24 @@ mod tests {
             "lastbit train --ks 1,3 --lr 0.05 --nesterov=false --no-shuffle --data-dir '/a b/it'\\''s' --out FOLDER";
         assert_eq!(line, expected);
         assert_eq!(flags(&RunConfig::default()).unwrap(), "lastbit train --out FOLDER");
+    }
+
+    #[test]
+    fn the_page_gets_every_key() {
+        let table: Table =
+            "ks = [1, 3]\nsteps = 9\nlr-changes = [\"4:0.5\"]\nflip-bit = \"conv1.weight:0:5:1\"".parse().unwrap();
+        let address = page_address(&RunConfig::from_table(&table, "test").unwrap()).unwrap();
+        for pair in [
+            "#/lab?",
+            "ks=1,3",
+            "steps=9",
+            "net=resnet56",
+            "activation=",
+            "lr-changes=4:0.5",
+            "flip-bit=conv1.weight:0:5:1",
+        ] {
+            assert!(address.contains(pair), "{pair}: {address}");
+        }
+        assert!(!address.contains([' ', '"']), "{address}");
     }
 }

@@ -1,5 +1,5 @@
-// Fewer points, same picture: of the many points that share a column of pixels, a line needs the first, the lowest, the
-// highest and the last.
+// Fewer points, same picture: of the many points that share a few columns of pixels, a line needs the lowest and the
+// highest.
 
 /** Indices of the points of `x` (ascending) in [from, to], with one neighbour on each side, so that lines reach the edges. */
 export function visible(x: Float64Array, from: number, to: number): [number, number] {
@@ -19,26 +19,28 @@ export function lowerBound(x: Float64Array, value: number): number {
 
 /**
  * The indices to draw of `[from, to)`: all of them if they are few, else for each of `buckets` equal runs of points the
- * places of the lowest and the highest value of every curve in `ys`, in order and without repetition.
+ * places of the lowest and the highest value of every curve in `ys`, in order and without repetition, and both ends.
  */
 export function decimate(ys: readonly Float64Array[], [from, to]: [number, number], buckets: number): Uint32Array {
   const n = to - from;
   if (n <= buckets * 4) return Uint32Array.from({ length: Math.max(n, 0) }, (_, i) => from + i);
-  const chosen: number[] = [];
+  const chosen: number[] = [from];
   for (let bucket = 0; bucket < buckets; bucket++) {
     const start = from + Math.floor((n * bucket) / buckets);
     const end = from + Math.floor((n * (bucket + 1)) / buckets);
-    const places = [start, end - 1];
+    const places: number[] = [];
     for (const y of ys) {
       let [low, high] = [start, start];
       for (let i = start + 1; i < end; i++) {
-        if (y[i]! < y[low]!) low = i;
-        if (y[i]! > y[high]!) high = i;
+        // A value that is no number gives way to any other.
+        if (y[i]! < y[low]! || Number.isNaN(y[low])) low = i;
+        if (y[i]! > y[high]! || Number.isNaN(y[high])) high = i;
       }
       places.push(low, high);
     }
     places.sort((a, b) => a - b);
     for (const place of places) if (place !== chosen.at(-1)) chosen.push(place);
   }
+  if (chosen.at(-1) !== to - 1) chosen.push(to - 1);
   return Uint32Array.from(chosen);
 }

@@ -118,7 +118,7 @@ export class LinePlot {
     if (plot === undefined || x.length === 0) return;
     const range = this.zoom ?? [x[0]!, Math.max(x[x.length - 1]!, x[0]! + 1)];
     const window = visible(x, ...range);
-    this.chosen = decimate(curves.map(({ values }) => values), window, Math.max(Math.round(plot.bbox.width / 2), 50));
+    this.chosen = decimate(curves.map(({ values }) => values), window, Math.max(Math.round(plot.over.clientWidth / 3), 50));
     this.rescale();
     const columns = curves.map(({ values }) => Array.from(this.chosen, (i) => this.toAxis(values[i] ?? Number.NaN)));
     plot.batch(() => {

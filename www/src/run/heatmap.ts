@@ -20,7 +20,7 @@ export class Heatmap implements Component {
   readonly element = h(
     "figure",
     { class: "map" },
-    h("figcaption", {}, h("b", {}, "Where it drifts"), this.note, this.choice),
+    h("figcaption", {}, h("b", {}, "Where it drifts"), this.choice, this.note),
     this.frame,
     h("div", { class: "ramp" }, "10⁻⁹", this.ramp, "2, relative L1"),
   );
@@ -76,7 +76,7 @@ export class Heatmap implements Component {
   }
 
   private words(): string {
-    return this.source === undefined ? "" : "input at the top, output at the bottom";
+    return this.source === undefined ? "" : "input on top";
   }
 
   private draw(): void {

@@ -7,7 +7,7 @@ import type { Component, RunSource } from "./session";
 
 const COLUMNS: readonly [column: StepColumn, title: string, id: string][] = [
   ["loss", "loss", "loss"],
-  ["accuracy", "right, %", "accuracy"],
+  ["accuracy", "accuracy, %", "accuracy"],
   ["relL1", "relative L1", "rel-l1"],
   ["differing", "weights that differ", "differing"],
   ["maxUlp", "farthest, ulp", "max-ulp"],

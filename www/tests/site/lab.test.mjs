@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
+import { fakeEngine } from "./fake_engine.mjs";
 import { images, labels } from "./files.mjs";
 
 /** A ResNet-8 that a software adapter steps through quickly. */
@@ -61,6 +62,28 @@ export default function lab(site) {
       await shown.click("start");
       await shown.step(2);
     });
+  });
+
+  test("a long run is drawn with the points that there is room for, and zooms", async () => {
+    await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+      await shown.step(20_000);
+      assert.match(await shown.text("lamp"), /green/);
+      const plot = page.locator("figure.plot").first();
+      const box = await plot.locator(".u-over").boundingBox();
+      const middle = box.y + box.height / 2;
+      await page.mouse.move(box.x + box.width * 0.4, middle);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.5, middle, { steps: 3 });
+      await page.mouse.up();
+      const zoomOut = plot.getByRole("button", { name: "Zoom out" });
+      await zoomOut.waitFor();
+      await page.mouse.move(box.x + box.width * 0.5, middle);
+      await page.waitForFunction(() => /step \d+/.test(document.querySelector("figure.plot .note").textContent));
+      const under = Number((await plot.locator(".note").first().textContent()).split(" ")[1]);
+      assert.ok(under > 6000 && under < 12_000, `the middle of the zoomed range, not ${under}`);
+      await zoomOut.click();
+      await zoomOut.waitFor({ state: "hidden" });
+    }, { script: [fakeEngine, { steps: 20_000 }] });
   });
 
   test("every state is a link", async () => {

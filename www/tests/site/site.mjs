@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 
 /** Software adapters and busy machines are slow; a test that waits this long has failed. */
-const PATIENCE_MS = 180_000;
+const PATIENCE_MS = 1000 * Number(process.env.SITE_PATIENCE_S ?? 240);
 
 /** The built site in a browser. */
 export class Site {
@@ -10,8 +10,11 @@ export class Site {
     Object.assign(this, { browser, chromium, url, dist, lastbit, driver });
   }
 
-  /** Opens `address` (such as `#/lab?seed=2`) in a page of its own; `use` gets it, and any complaint fails. */
-  async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [] } = {}) {
+  /**
+   * Opens `address` (such as `#/lab?seed=2`) in a page of its own; `use` gets it, and any complaint fails. `script`: a
+   * function that runs in the page before its scripts, and its argument.
+   */
+  async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [], script } = {}) {
     const context = await this.browser.newContext({ viewport });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
@@ -20,6 +23,7 @@ export class Site {
     page.on("pageerror", (error) => heard.push(error.message));
     page.on("request", (request) => request.url().startsWith(this.url) || /^(data|blob):/.test(request.url()) || heard.push(`asks ${request.url()}`));
     await context.addInitScript(listen);
+    if (script !== undefined) await context.addInitScript(...script);
     try {
       await page.goto(this.url + address);
       const shown = new Shown(page);
@@ -33,7 +37,7 @@ export class Site {
 }
 
 /** Runs in the page: keeps what the engine's worker told, as `window.told`. */
-function listen() {
+export function listen() {
   window.told = [];
   const Original = Worker;
   window.Worker = class extends Original {
