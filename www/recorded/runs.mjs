@@ -6,11 +6,11 @@ const PARTING = {
   title: "ResNet-20 on CIFAR-10 parts",
   flags: ["--net", "resnet20", "--dataset", "cifar10", "--ks", "1,3,2", "--batch-size", "32", "--test-limit", "256", "--eval-every", "0"],
   watch: ["conv1.weight"],
-  snapshots: [4, 6, 100],
+  snapshots: [4, 6, 8, 12, 20, 100],
 };
 
 /** Chapter 6: the same network at four learning rates. */
-const RATES = [[0.8, 200], [0.2, 200], [0.05, 100], [0.0125, 100]].map(([rate, steps]) => ({
+const RATES = [[0.8, 200], [0.2, 200], [0.05, 100], [0.0125, 60]].map(([rate, steps]) => ({
   name: `rate-${rate}`,
   title: `ResNet-8 with Swish on CIFAR-10 at learning rate ${rate}`,
   flags: [
