@@ -10,7 +10,7 @@ const PARTING = {
 };
 
 /** Chapter 6: the same network at four learning rates. */
-const RATES = [[0.8, 200], [0.2, 200], [0.05, 100], [0.0125, 60]].map(([rate, steps]) => ({
+const RATES = [[0.8, 200], [0.2, 200], [0.05, 100], [0.0125, 100]].map(([rate, steps]) => ({
   name: `rate-${rate}`,
   title: `ResNet-8 with Swish on CIFAR-10 at learning rate ${rate}`,
   flags: [

@@ -31,9 +31,9 @@ export default function recorded(site) {
         await shown.until("step", "1");
         assert.ok((await shown.number("rel-l1-k3")) < 1e-7);
         await shown.get("recorded-run").selectOption("rate-0.0125");
-        await page.waitForFunction(() => document.querySelector('[data-testid="scrub"]').max === "60");
-        await shown.get("scrub").fill("60");
-        await shown.until("step", "60");
+        await page.waitForFunction(() => document.querySelector('[data-testid="scrub"]').max === "100");
+        await shown.get("scrub").fill("100");
+        await shown.until("step", "100");
         assert.ok((await shown.number("rel-l1-k3")) < 1e-3);
       });
       await without.visit("#/lesson/3", async (shown) => {
