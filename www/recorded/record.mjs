@@ -14,20 +14,33 @@ import { RUNS } from "./runs.mjs";
 const OUT = fileURLToPath(new URL("../public/recorded/", import.meta.url));
 
 /** Trains up to each step at which weights are wanted: a run that is made longer keeps its bits. */
-function train(program, flags, steps, folder) {
+function train(program, { flags, watch }, steps, folder) {
   const extra = (process.env.LASTBIT_FLAGS ?? "").split(" ").filter(Boolean);
   const snapshots = [];
   for (const step of steps) {
     const length = ["--steps", String(step), "--out", folder, "--resume", "--quiet"];
     const checkpoint = join(folder, "checkpoint", `step-${String(step).padStart(6, "0")}`);
-    if (!existsSync(checkpoint)) {
+    const isThere = watch.length > 0 ? existsSync(checkpoint) : reaches(folder, step);
+    if (!isThere) {
       execFileSync(program, ["train", ...flags, ...extra, ...length], { stdio: ["ignore", "inherit", "inherit"] });
     }
+    if (watch.length === 0) continue;
     const files = readdirSync(checkpoint).filter((name) => /^r\d+-k\d+\./.test(name));
     files.sort((a, b) => Number.parseInt(a.slice(1), 10) - Number.parseInt(b.slice(1), 10));
     snapshots.push({ step, replicas: files.map((name) => tensorsOf(join(checkpoint, name))) });
   }
   return snapshots;
+}
+
+/** The lines of a run's metrics. */
+function metricsOf(folder) {
+  const text = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim();
+  return text.split("\n").map((line) => JSON.parse(line));
+}
+
+/** Whether a kept run is as long. */
+function reaches(folder, step) {
+  return existsSync(join(folder, "summary.json")) && metricsOf(folder).some((line) => line.step === step);
 }
 
 /** A safetensors file: names, shapes and bytes. */
@@ -67,14 +80,14 @@ function packed(tensors) {
 const short = (value, digits = 4) => (value === null ? null : Number(value.toPrecision(digits)));
 const all = (values, digits) => values.map((value) => short(value, digits));
 
-function record(program, { name, title, flags, watch, snapshots }) {
+function record(program, run) {
+  const { name, title, flags, watch, snapshots } = run;
   const kept = process.env.LASTBIT_RUNS;
   const folder = kept === undefined ? mkdtempSync(join(tmpdir(), "lastbit-record-")) : join(kept, name);
   try {
-    const weights = train(program, flags, snapshots, folder);
+    const weights = train(program, run, snapshots, folder);
     const last = snapshots.at(-1);
-    const text = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim();
-    const lines = text.split("\n").map((line) => JSON.parse(line)).filter(({ step }) => step <= last);
+    const lines = metricsOf(folder).filter(({ step }) => step <= last);
     const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
     const summary = JSON.parse(readFileSync(join(folder, "summary.json"), "utf8"));
     const of = (kind) => lines.filter((line) => line.kind === kind);

@@ -6,7 +6,7 @@ const PARTING = {
   title: "ResNet-20 on CIFAR-10 parts",
   flags: ["--net", "resnet20", "--dataset", "cifar10", "--ks", "1,3,2", "--batch-size", "32", "--test-limit", "256", "--eval-every", "0"],
   watch: ["conv1.weight"],
-  snapshots: [4, 6, 100],
+  snapshots: [4, 6, 8, 12, 20, 100],
 };
 
 /** Chapter 6: the same network at four learning rates. */

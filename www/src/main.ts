@@ -18,7 +18,7 @@ function head(): HTMLElement {
   const sizeButton = button("A+", () => {
     toggleSize();
     sizeButton.setAttribute("aria-pressed", String(isLarge()));
-  }, { class: "quiet", title: "Larger type", "aria-label": "Larger type", "aria-pressed": String(isLarge()) });
+  }, { class: "quiet", title: "Larger type", "aria-label": "A+, larger type", "aria-pressed": String(isLarge()) });
   return h(
     "header",
     { class: "bar" },

@@ -3,7 +3,7 @@
 use crate::ops::batch_norm::{BatchNorm, EPSILON};
 use crate::ops::conv_valid::ConvValid;
 use crate::ops::max_pool::MaxPool;
-use crate::ops::{Activation, Conv, Shape};
+use crate::ops::{Activation, Conv, ConvDown, Shape};
 
 /// A convolution over square kernels, padded or not.
 #[derive(Clone, Copy)]
@@ -17,8 +17,7 @@ pub struct Geometry {
 
 impl From<&Conv> for Geometry {
     fn from(conv: &Conv) -> Self {
-        let (kernel, stride) = (conv.kernel as usize, conv.stride as usize);
-        Self { input: conv.input, output: conv.output(), kernel, stride, padding: kernel / 2 }
+        Self { input: conv.input, output: conv.output(), kernel: 3, stride: 1, padding: 1 }
     }
 }
 
@@ -29,6 +28,11 @@ impl From<&ConvValid> for Geometry {
 }
 
 impl Geometry {
+    /// The 3x3 and the 1x1 convolution of a pair.
+    pub fn pair(conv: &ConvDown) -> [Self; 2] {
+        [3, 1].map(|kernel| Self { input: conv.input, output: conv.output(), kernel, stride: 2, padding: kernel / 2 })
+    }
+
     /// Calls `run` with (weight, output elements, input elements) for every run of pixels in a row that one tap joins:
     /// output elements are neighbours, input elements `stride` apart.
     fn each_run(&self, samples: usize, mut run: impl FnMut(usize, std::ops::Range<usize>, usize)) {

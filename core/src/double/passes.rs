@@ -1,7 +1,7 @@
 //! The passes over a network: forward in the order of its nodes, backward in reverse.
 
 use super::layers::{Geometry, Moments, Norm, activate, max_pool};
-use crate::nets::{Network, Node, Operation};
+use crate::nets::{Network, Node, Operation, Projection};
 use crate::ops::cross_entropy::Loss;
 
 /// What a node keeps for the backward pass beside its input and output.
@@ -23,12 +23,18 @@ struct Passes<'a> {
 
 /// Mean loss of a batch, and its gradient by every parameter.
 pub fn gradients(network: &Network, parameters: &[Vec<f64>], x: &[f64], labels: &[u32]) -> (f64, Vec<Vec<f64>>) {
-    let (values, samples) = (vec![x.to_vec()], labels.len());
-    let mut passes = Passes { network, parameters, samples, values, kept: Vec::new() };
+    let mut values = vec![Vec::new(); network.shapes.len()];
+    values[0] = x.to_vec();
+    let mut passes = Passes { network, parameters, samples: labels.len(), values, kept: Vec::new() };
     for node in &network.nodes {
         let (value, kept) = passes.forward(node);
-        passes.values.push(value);
+        passes.values[node.output.0] = value;
         passes.kept.push(kept);
+        if let Operation::ConvDown { conv, shortcut: Some(Projection { weight, output }), .. } = &node.operation {
+            let [_, pointwise] = Geometry::pair(conv);
+            let x = &passes.values[node.input.0];
+            passes.values[output.0] = pointwise.forward(passes.samples, x, &parameters[*weight]);
+        }
     }
     let (loss, dlogits) = cross_entropy(network.loss, &passes.values[network.logits().0], labels);
     (loss, passes.backward(dlogits))
@@ -71,6 +77,10 @@ impl Passes<'_> {
         let samples = self.samples;
         let value = match &node.operation {
             Operation::Conv { conv, weight } => Geometry::from(conv).forward(samples, x, &self.parameters[*weight]),
+            Operation::ConvDown { conv, weight, .. } => {
+                let [square, _] = Geometry::pair(conv);
+                square.forward(samples, x, &self.parameters[*weight])
+            }
             Operation::ConvValid { conv, weight } => {
                 Geometry::from(conv).forward(samples, x, &self.parameters[*weight])
             }
@@ -122,15 +132,26 @@ impl Passes<'_> {
     ) {
         let x = &self.values[node.input.0];
         let samples = self.samples;
-        let mut conv = |geometry: Geometry, weight: usize| {
+        let mut conv = |geometry: Geometry, weight: usize, g: &[f64], by_tensor: &mut [Option<Vec<f64>>]| {
             // The batch itself needs no gradient.
             let dx = (node.input.0 != 0)
                 .then(|| by_tensor[node.input.0].get_or_insert_with(|| vec![0.0; x.len()]).as_mut_slice());
-            gradients[weight] = geometry.backward(samples, [x, &self.parameters[weight], &g], dx);
+            gradients[weight] = geometry.backward(samples, [x, &self.parameters[weight], g], dx);
         };
         let dx = match &node.operation {
-            Operation::Conv { conv: of, weight } => return conv(of.into(), *weight),
-            Operation::ConvValid { conv: of, weight } => return conv(of.into(), *weight),
+            Operation::Conv { conv: of, weight } => return conv(of.into(), *weight, &g, by_tensor),
+            Operation::ConvDown { conv: of, weight, shortcut } => {
+                let [square, pointwise] = Geometry::pair(of);
+                conv(square, *weight, &g, by_tensor);
+                if let Some(Projection { weight, output }) = shortcut {
+                    let Some(g) = by_tensor[output.0].take() else {
+                        unreachable!("{}: no shortcut gradient", node.name)
+                    };
+                    conv(pointwise, *weight, &g, by_tensor);
+                }
+                return;
+            }
+            Operation::ConvValid { conv: of, weight } => return conv(of.into(), *weight, &g, by_tensor),
             Operation::BatchNorm { norm, shortcut, scale, .. } => {
                 let Kept::Moments(moments) = kept else { unreachable!("batch norm keeps moments") };
                 let added = shortcut.map(|s| self.values[s.0].as_slice());

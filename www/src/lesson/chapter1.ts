@@ -44,13 +44,15 @@ function exhibit(stage: Stage): Exhibit {
   let bits = bitsOf(START);
   let before = bits;
   const buttons: HTMLButtonElement[] = [];
+  const names: string[] = [];
   const row = h("div", { class: "bit-row", "data-testid": "bit-row" });
   for (const { name, className, from, to } of FIELDS) {
     const group = h("div", { class: `bit-group ${className}`, role: "group", "aria-label": name });
     for (let bit: number = from; bit >= to; bit--) {
       const label = bit === 0 ? "last bit" : name === "sign" ? "sign bit" : `${name} bit ${bit - to}`;
-      const one = button("0", () => set(bits ^ (1 << bit)), { class: "bit", "data-testid": `bit-${bit}`, "aria-label": label });
+      const one = button("0", () => set(bits ^ (1 << bit)), { class: "bit", "data-testid": `bit-${bit}` });
       buttons[bit] = one;
+      names[bit] = label;
       group.append(one);
     }
     row.append(h("div", { class: "bit-field" }, group, h("span", { class: "note", "aria-hidden": "true" }, name)));
@@ -79,6 +81,7 @@ function exhibit(stage: Stage): Exhibit {
     for (const [bit, one] of buttons.entries()) {
       const value = (bits >>> bit) & 1;
       setText(one, String(value));
+      one.setAttribute("aria-label", `${value}, ${names[bit]}`);
       one.setAttribute("aria-pressed", String(value === 1));
       one.classList.toggle("changed", ((bits ^ before) >>> bit) % 2 === 1);
     }

@@ -3,7 +3,7 @@ import type { Bench } from "../../pkg/lastbit_web";
 import { webgpuSupport } from "../webgpu";
 
 /** A method of the core's bench. */
-export type Method = Exclude<Extract<keyof Bench, string>, "free">;
+export type Method = Exclude<keyof Bench & string, "free">;
 
 type Value<K extends Method> = Awaited<ReturnType<Bench[K]>>;
 
@@ -17,7 +17,7 @@ export interface Call {
 }
 
 /** From the worker. */
-export type Answer<K extends Method> = { id: number; value: unknown | Value<K> } | { id: number; error: string };
+export type Answer = { id: number; value: unknown } | { id: number; error: string };
 
 interface Waiting {
   resolve: (value: never) => void;
@@ -34,7 +34,7 @@ export class BenchClient {
     /** Whether the processor computes, in float64. */
     readonly processor: boolean,
   ) {
-    this.worker.onmessage = ({ data }: MessageEvent<Answer<Method>>) => {
+    this.worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       const waiting = this.waiting.get(data.id);
       this.waiting.delete(data.id);
       if ("error" in data) waiting?.reject(new Error(data.error));

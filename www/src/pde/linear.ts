@@ -19,6 +19,8 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
   let side = query?.has("side") === true ? (query.get("side") === "64" ? SMALL : LARGE) : undefined;
   let dt = numberOf(query, "dt", 1e-12, 1) ?? Number.NaN;
   let alpha = numberOf(query, "alpha", 1, 1e12) ?? Number.NaN;
+  /** The paper's point, on the image at hand. */
+  let start: [dt: number, alpha: number] = [DT, Number.NaN];
   let asked = true;
   let wake: () => void = () => undefined;
 
@@ -93,7 +95,6 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     h("div", { class: "toolbar" }, button("Back to the paper’s point", () => move(...start), { "data-testid": "linear-reset" })),
     image,
   );
-  let start: [number, number] = [DT, 1e8];
   const element = h("div", { class: "equation" }, panel, h("div", { class: "plot-grid" }, plane.element, plot.element));
 
   const end = withBench(element, async (bench, isOver) => {

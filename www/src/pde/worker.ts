@@ -1,7 +1,7 @@
 // The worker of the equations: the core as WebAssembly with a bench of its own, which answers one call after the other.
 import init, { Bench } from "../../pkg/lastbit_web";
 import wasmUrl from "../../pkg/lastbit_web_bg.wasm?url";
-import type { Answer, Call, Method } from "./bench";
+import type { Answer, Call } from "./bench";
 
 let bench: Promise<Bench> | undefined;
 let tail: Promise<void> = Promise.resolve();
@@ -17,9 +17,9 @@ async function answer({ id, processor, method, parameters }: Call): Promise<void
     const made = await bench;
     const call = made[method] as (...values: unknown[]) => unknown;
     const value = await call.apply(made, parameters);
-    postMessage({ id, value } satisfies Answer<Method>);
+    postMessage({ id, value } satisfies Answer);
   } catch (error) {
-    postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies Answer<Method>);
+    postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies Answer);
   }
 }
 

@@ -15,8 +15,8 @@ const RUNS: readonly [name: string, words: string][] = [
   ["parting", "ResNet-20, learning rate 0.1, momentum: parts within ten steps"],
   ["rate-0.8", "ResNet-8 with Swish, learning rate 0.8: parts"],
   ["rate-0.2", "… 0.2: parts slowly"],
-  ["rate-0.05", "… 0.05"],
-  ["rate-0.0125", "… 0.0125: stays together"],
+  ["rate-0.05", "… 0.05: stays together for a hundred steps"],
+  ["rate-0.0125", "… 0.0125: stays together for as long as was recorded"],
 ];
 
 /** The part of the page with the recorded runs. */

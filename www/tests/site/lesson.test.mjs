@@ -46,7 +46,7 @@ export default function lesson(site) {
 
   test("chapter 3: two networks part, the control does not", async () => {
     await site.visit("#/lesson/3", async (shown) => {
-      await shown.until("adapter", /SwiftShader|GPU/);
+      await shown.until("adapter", /SwiftShader|GPU/i);
       assert.equal(await shown.text("step"), "0");
       await shown.click("start");
       await seen(shown);
