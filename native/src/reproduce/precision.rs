@@ -271,9 +271,8 @@ impl Experiment for Precision {
 fn macs(node: &lastbit_core::nets::Node) -> u64 {
     use lastbit_core::nets::Operation;
     match &node.operation {
-        Operation::Conv { conv, .. } => {
-            conv.output().elements() * u64::from(conv.input.channels * conv.kernel * conv.kernel)
-        }
+        Operation::Conv { conv, .. } => conv.output().elements() * u64::from(conv.input.channels * 9),
+        Operation::ConvDown { conv, .. } => conv.output().elements() * u64::from(conv.input.channels * (9 + 1)),
         Operation::ConvValid { conv, .. } => conv.output().elements() * u64::from(conv.kernel * conv.kernel),
         _ => 0,
     }
