@@ -28,7 +28,7 @@ const FIG3: &[&str] = &[
 ];
 const TABLE2: &[&str] = &["reproduce", "table2", "--quick", "--size", "12", "--kernel", "6"];
 const TABLE3: &[&str] =
-    &["reproduce", "table3", "--quick", "--size", "12", "--kernel", "3", "--points", "6", "--steps", "150"];
+    &["reproduce", "table3", "--quick", "--size", "12", "--kernel", "3", "--points", "6", "--steps", "400"];
 const FIG4: &[&str] =
     &["reproduce", "fig4", "--quick", "--size", "40", "--dt", "0.03,0.07,0.13", "--steps", "150", "--points", "24"];
 const PRECISION: &[&str] =

@@ -64,8 +64,8 @@ pub fn edge(
     Ok(found.middle())
 }
 
-/// Seconds of a step of one replica of a one-layer equation on this adapter, measured.
-pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32) -> Result<f64, Failure> {
+/// Seconds of a step of so many replicas of a one-layer equation in lockstep on this adapter, measured.
+pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize) -> Result<f64, Failure> {
     let params = NonlinearParams {
         image: Image::checkerboard(size, size)?,
         kernel,
@@ -75,9 +75,9 @@ pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32) -> Result<f64, F
         perturbation: Perturbation::Divide,
         initial: initial_kernel(kernel, None, 1),
     };
-    let replica = Replica { k: 1, dt: 0.01, reference: 0 };
+    let replicas = vec![Replica { k: 1, dt: 0.01, reference: 0 }; replicas];
     let context: &Rc<Context> = study.context();
-    let mut run = block_on(Nonlinear::new(Rc::clone(context), params, &[replica], Fill::Zero))?;
+    let mut run = block_on(Nonlinear::new(Rc::clone(context), params, &replicas, Fill::Zero))?;
     // The first steps compile.
     block_on(run.step(2))?;
     let start = Instant::now();

@@ -250,8 +250,8 @@ impl Experiment for Fig3 {
         if study.is_done("courses") {
             return Ok(Forecast { seconds: 0.5, ..Forecast::default() });
         }
-        let step = seconds_of_a_step(study, self.size, self.kernel)?;
-        let seconds = step * self.steps as f64 * self.alpha.len() as f64 + 1.0;
+        let step = seconds_of_a_step(study, self.size, self.kernel, self.alpha.len())?;
+        let seconds = step * self.steps as f64 + 1.0;
         Ok(Forecast { seconds, pieces: 1, ..Forecast::default() })
     }
 

@@ -263,9 +263,8 @@ impl Experiment for Fig4 {
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
         let left = self.dt.iter().filter(|dt| !study.is_done(&format!("dt{dt}"))).count();
         let orbits = usize::from(!study.is_done("orbits"));
-        let step = if left == 0 { 0.0 } else { seconds_of_a_step(study, self.size, self.kernel)? };
-        let seconds =
-            step * (self.steps as usize * left * KS.len()) as f64 + orbits as f64 * Orbits::seconds(self.points);
+        let step = if left == 0 { 0.0 } else { seconds_of_a_step(study, self.size, self.kernel, KS.len())? };
+        let seconds = step * (self.steps as usize * left) as f64 + orbits as f64 * Orbits::seconds(self.points);
         Ok(Forecast { seconds: seconds + 0.5, pieces: left + orbits, ..Forecast::default() })
     }
 

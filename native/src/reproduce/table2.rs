@@ -12,7 +12,7 @@ use super::equations::{at_least, checked, edge, go_on, positive, seconds_of_a_st
 use super::fig3::transitioning;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::{about, number};
+use crate::report::numbers::number;
 
 /// Width at which a bisection ends, relative to the bound.
 const TOLERANCE: f64 = 5e-4;
@@ -153,7 +153,7 @@ impl Experiment for Table2 {
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
         let left = ["alpha_min", "alpha_max", "growth"].iter().filter(|name| !study.is_done(name)).count();
-        let step = if left == 0 { 0.0 } else { seconds_of_a_step(study, self.size, self.kernel)? };
+        let step = if left == 0 { 0.0 } else { seconds_of_a_step(study, self.size, self.kernel, 1)? };
         let halvings = (2.0 * BRACKET / TOLERANCE).log2().ceil();
         let seconds = step * self.steps as f64 * halvings * left.min(2) as f64 + 1.0;
         Ok(Forecast { seconds, pieces: left, ..Forecast::default() })
@@ -219,9 +219,8 @@ impl Experiment for Table2 {
             about: "The published size".into(),
             paper: "alpha_min = 0.25 · 225² · 1024 = 12,960,000 and alpha_max = 2/dt = 2 × 10⁸.".into(),
             found: format!(
-                "From the eigenvalues of the patch Gram matrix: {} and {}.",
-                about(published.alpha_min),
-                about(published.alpha_max)
+                "From the eigenvalues of the patch Gram matrix: {:.0} and {:.4e}.",
+                published.alpha_min, published.alpha_max
             ),
             agrees: Agreement::of(
                 (published.alpha_min / 12_960_000.0 - 1.0).abs() < 1e-9

@@ -15,12 +15,12 @@ use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Tabl
 use crate::failure::Failure;
 use crate::report::numbers::{about, number};
 
-/// dt times the widest spread of eigenvalues: leaves the stable interval at least as wide as the spread.
+/// dt times the largest eigenvalue: leaves the stable interval three times as wide.
 const SPREAD: f64 = 0.5;
 /// Where the sides of a bound are looked at, as shares of the stable interval.
 const BESIDE: f64 = 0.05;
 /// How far a measured growth may be from theory: other modes have not died away altogether.
-const ALLOWED: f64 = 5e-3;
+const ALLOWED: f64 = 1e-2;
 
 /// Flags of `reproduce table3`.
 #[derive(Debug, Default, Args)]
@@ -28,7 +28,7 @@ pub struct Flags {
     /// Weight decays of each curve [default: 60; --quick: 24]
     #[arg(long, value_name = "N")]
     points: Option<u64>,
-    /// Steps after which the growth is taken [default: 400; --quick: 200]
+    /// Steps after which the growth is taken [default: 400]
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Mean of the image [default: 0.5]
@@ -66,7 +66,7 @@ impl Setup for Flags {
         let size = |quick: u64, full: u64| if is_quick { quick } else { full };
         let experiment = Table3 {
             points: at_least("--points", 4, self.points.unwrap_or(size(24, 60)))?,
-            steps: at_least("--steps", 20, self.steps.unwrap_or(size(200, 400)))?,
+            steps: at_least("--steps", 20, self.steps.unwrap_or(400))?,
             mean: self.mean.unwrap_or(0.5),
             noise: self.noise.unwrap_or(1.0),
             size: self.size.unwrap_or(size(32, 64) as u32),
@@ -121,14 +121,11 @@ impl Table3 {
         })
     }
 
-    /// One step size for all regimes: the regime with the widest spread decides.
-    fn dt(&self) -> Result<f64, Failure> {
-        let mut widest = 0.0_f64;
-        for regime in Regime::ALL {
-            let [low, high] = self.params(regime)?.eigenvalues()?;
-            widest = widest.max(low.abs()).max(high.abs());
-        }
-        Ok(SPREAD / widest)
+    /// The step size of a regime, by the largest magnitude of its eigenvalues, so that its own bounds show.
+    fn dt(&self, regime: Regime) -> Result<f64, Failure> {
+        let [low, high] = self.params(regime)?.eigenvalues()?;
+        let widest = low.abs().max(high.abs());
+        Ok(if widest > 0.0 { SPREAD / widest } else { SPREAD })
     }
 
     /// Growth at all of `alphas`: on the GPU in lockstep, in float64 one by one.
@@ -159,7 +156,8 @@ impl Table3 {
         Ok(points)
     }
 
-    fn row(&self, study: &mut Study, regime: Regime, dt: f64) -> Result<Row, Failure> {
+    fn row(&self, study: &mut Study, regime: Regime) -> Result<Row, Failure> {
+        let dt = self.dt(regime)?;
         let eigenvalues = self.params(regime)?.eigenvalues()?;
         let bounds = LinearParams::bounds(eigenvalues, dt);
         let width = bounds.alpha_max - bounds.alpha_min;
@@ -180,7 +178,7 @@ impl Table3 {
             name,
             format!("Growth of |w| a step, {}", row.regime),
             Axis::linear("alpha (1/time)"),
-            Axis::linear("growth a step (1)"),
+            Axis::linear("growth a step (1)").between(0.0, 1.5),
         )
         .reference("theory", curve(|p| p.theory))
         .dots("float32 on the GPU", curve(|p| p.float32))
@@ -258,17 +256,16 @@ impl Experiment for Table3 {
             return Ok(Forecast { seconds: 0.5, ..Forecast::default() });
         }
         let curves = left.iter().filter(|name| name.ends_with("curve")).count() as f64;
-        // A few replicas alone take as long as one; float64 on noise, where no two patches are equal, as long again.
-        let step = seconds_of_a_step(study, self.size, self.kernel)?;
-        let seconds = step * self.steps as f64 * (curves * self.points as f64 + 12.0);
+        // As long again for float64 on noise, where no two patches are equal.
+        let step = seconds_of_a_step(study, self.size, self.kernel, self.points as usize)?;
+        let seconds = 2.0 * step * self.steps as f64 * curves;
         Ok(Forecast { seconds: seconds + 1.0, pieces: left.len(), ..Forecast::default() })
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        let dt = self.dt()?;
         let mut rows = Vec::new();
         for regime in Regime::ALL {
-            rows.push(self.row(study, regime, dt)?);
+            rows.push(self.row(study, regime)?);
         }
         let mut table = Table::new(
             "table3",
