@@ -81,9 +81,14 @@ fn figure_1_and_the_same_line_again() {
 
 #[test]
 fn figure_3() {
-    let out = scratch("equations-fig3").join("out");
+    let home = scratch("equations-fig3");
+    let out = home.join("out");
     reproduce(FIG3, &out);
     check(&out, &["fig3.csv", "fig3-growth.csv", "fig3-low.svg", "fig3-high.svg"]);
+    // As many steps as published: what decays underflows, what grows stops.
+    let long: Vec<&str> = FIG3.iter().map(|word| if *word == "120" { "1000" } else { word }).collect();
+    reproduce(&long, &home.join("long"));
+    check(&home.join("long"), &["fig3.csv"]);
 }
 
 #[test]

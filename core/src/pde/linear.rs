@@ -219,7 +219,7 @@ impl LinearDouble {
         let responses = self.patches.responses(&self.w);
         let total: f64 = responses.iter().zip(self.patches.multiplicities()).map(|(y, m)| m * swish(*y)).sum();
         let norm = self.norm();
-        super::nonlinear::cross_entropy(total / self.patches.count(), 1.0) + 0.5 * self.alpha * norm * norm
+        super::nonlinear_double::cross_entropy(total / self.patches.count(), 1.0) + 0.5 * self.alpha * norm * norm
     }
 
     /// The step after which a value was beyond [`STOP_ABOVE`].

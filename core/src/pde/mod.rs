@@ -13,6 +13,7 @@ mod image;
 mod linear;
 mod lockstep;
 mod nonlinear;
+mod nonlinear_double;
 mod patches;
 
 pub use dynamics::{Bracket, bisect, period};
@@ -21,7 +22,8 @@ pub use heat::{Heat, HeatDouble, HeatParams};
 pub use image::Image;
 pub use linear::{Bounds, Linear, LinearDouble, LinearParams, Regime};
 pub use lockstep::{Sample, initial_kernel};
-pub use nonlinear::{Nonlinear, NonlinearDouble, NonlinearParams, Replica};
+pub use nonlinear::{Nonlinear, NonlinearParams, Replica};
+pub use nonlinear_double::NonlinearDouble;
 pub use patches::Patches;
 
 use thiserror::Error;
