@@ -270,7 +270,7 @@ impl Experiment for Fig4 {
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        let orbits: Orbits = study.piece("orbits", |_| Orbits::find(&self.params()?, self.points))?;
+        let orbits: Orbits = study.piece("orbits", |_| Orbits::find(&self.params()?, self.points, &self.dt))?;
         let mut courses = Vec::new();
         for &dt in &self.dt {
             courses.push(study.piece::<Course>(&format!("dt{dt}"), |context| self.course(context, dt))?);

@@ -63,6 +63,7 @@ mod forms;
 mod growth;
 mod onset;
 mod page;
+mod precision;
 mod run;
 mod statistics;
 mod study;
@@ -95,6 +96,8 @@ pub enum Which {
     Fig3(Line<fig3::Flags>),
     /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
     Fig4(Line<fig4::Flags>),
+    /// What precision changes: float32 on the GPU against float64 on the processor
+    Precision(Line<precision::Flags>),
     /// Table 1: spread of the test accuracy over k, beside that over seeds
     #[command(
         after_help = "Example: lastbit reproduce table1 --rows vgg16:relu:cifar10 --seeds 1,2,3 --out runs/vgg16"
@@ -119,6 +122,7 @@ impl Which {
             Self::Fig2(line) => line.setup(),
             Self::Fig3(line) => line.setup(),
             Self::Fig4(line) => line.setup(),
+            Self::Precision(line) => line.setup(),
             Self::Table1(line) => line.setup(),
             Self::Table2(line) => line.setup(),
             Self::Table3(line) => line.setup(),

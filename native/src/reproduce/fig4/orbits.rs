@@ -61,8 +61,8 @@ impl Orbits {
         points as f64 * (TRANSIENT + 3 * LYAPUNOV) as f64 * 4e-6
     }
 
-    /// Orbits at `points` step sizes.
-    pub fn find(params: &NonlinearParams, points: u64) -> Result<Self, Failure> {
+    /// Orbits at `points` step sizes, and at those of `others` that lie among them.
+    pub fn find(params: &NonlinearParams, points: u64, others: &[f64]) -> Result<Self, Failure> {
         let explosion = 2.0 / params.alpha;
         let start = NonlinearDouble::new(params, 1, explosion / 20.0)?;
         // The fixed point is the same for every dt; a small one reaches it.
@@ -77,9 +77,13 @@ impl Orbits {
         let bracket = Bracket { without: 0.9 * doubling, with: (1.1 * doubling).min(0.98 * explosion) };
         let doubling_found = if doubled(bracket.with)? { edge(bracket, 1e-4, doubled)? } else { f64::MAX };
         let mut orbits = Vec::new();
-        for i in 0..points {
+        let last = explosion * LAST / 2.0;
+        let mut dts: Vec<f64> = (1..=points).map(|i| last * i as f64 / points as f64).collect();
+        dts.extend(others.iter().filter(|dt| **dt < last));
+        dts.sort_by(f64::total_cmp);
+        dts.dedup();
+        for dt in dts {
             go_on()?;
-            let dt = explosion * LAST / 2.0 * (i + 1) as f64 / points as f64;
             let mut run = start.clone().with_dt(dt)?;
             let values = settle(&mut run, TRANSIENT);
             let lyapunov = if run.stopped().is_some() { None } else { run.lyapunov(LYAPUNOV) };
@@ -96,15 +100,14 @@ impl Orbits {
         Ok(Self { orbits, fixed_point_loss: calm.loss(), doubling, doubling_found, explosion })
     }
 
-    /// The first step size from which on more than half of the exponents are positive.
+    /// The first step size with a positive exponent.
     pub fn onset_of_chaos(&self) -> Option<f64> {
         self.orbits.iter().find(|orbit| orbit.lyapunov.is_some_and(|exponent| exponent > 0.005)).map(|orbit| orbit.dt)
     }
 
-    /// The exponent of the step size next to `dt`.
+    /// The exponent at one of the step sizes; `None` where the run stopped.
     pub fn exponent_at(&self, dt: f64) -> Option<f64> {
-        let nearest = self.orbits.iter().min_by(|a, b| (a.dt - dt).abs().total_cmp(&(b.dt - dt).abs()));
-        nearest.and_then(|orbit| orbit.lyapunov)
+        self.orbits.iter().find(|orbit| orbit.dt == dt).and_then(|orbit| orbit.lyapunov)
     }
 
     /// The bifurcation diagram, and the exponent below it on the same axis.

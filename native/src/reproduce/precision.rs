@@ -1,0 +1,280 @@
+//! What precision changes: the same network, start, batches and divisors in float32 on the GPU and in float64 on the
+//! processor. More bits make the first difference smaller and leave its growth as it is. Not in the paper.
+
+use std::rc::Rc;
+
+use clap::Args;
+use lastbit_core::data::Dataset;
+use lastbit_core::double::DoubleTrainer;
+use lastbit_core::nets::NetKind;
+use lastbit_core::ops::Activation;
+use lastbit_core::train::{DatasetKind, TrainConfig};
+use serde::{Deserialize, Serialize};
+
+use super::equations::{at_least, go_on, positive};
+use super::figure::{Axis, Figure};
+use super::growth::{VISIBLE, exponential_phase, reaches};
+use super::onset::of_replica;
+use super::run::Run;
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use crate::failure::Failure;
+use crate::report::numbers::about;
+
+/// Replicas: the pair that is compared, and a null control.
+const KS: [u32; 3] = [1, 3, 2];
+/// Of [`KS`].
+const PERTURBED: usize = 1;
+/// Of [`KS`].
+const CONTROL: usize = 2;
+/// The last run's evaluation, which nothing here looks at.
+const TEST_IMAGES: usize = 16;
+
+/// Flags of `reproduce precision`.
+#[derive(Debug, Default, Args)]
+pub struct Flags {
+    /// Network [default: resnet8]
+    #[arg(long)]
+    net: Option<NetKind>,
+    /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu]
+    #[arg(long)]
+    activation: Option<Activation>,
+    /// Images: cifar10, fashion-mnist, folder or synthetic [default: cifar10]
+    #[arg(long)]
+    dataset: Option<DatasetKind>,
+    /// Samples in a batch [default: 16; --quick: 8]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<u32>,
+    /// Learning rate [default: 0.1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// Steps [default: 60; --quick: 20]
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Seed [default: 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// The experiment.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Precision {
+    #[serde(serialize_with = "as_text")]
+    net: NetKind,
+    activation: Activation,
+    dataset: DatasetKind,
+    batch_size: u32,
+    lr: f64,
+    steps: u64,
+    seed: u64,
+}
+
+fn as_text<S: serde::Serializer>(net: &NetKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(net)
+}
+
+impl Setup for Flags {
+    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
+        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
+        let experiment = Precision {
+            net: self.net.unwrap_or(NetKind::ResNet { depth: 8 }),
+            activation: self.activation.unwrap_or(Activation::Relu),
+            dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
+            batch_size: self.batch_size.unwrap_or(size(8, 16) as u32),
+            lr: positive("--lr", self.lr.unwrap_or(0.1))?,
+            steps: at_least("--steps", 1, self.steps.unwrap_or(size(20, 60)))?,
+            seed: self.seed.unwrap_or(1),
+        };
+        experiment.config().validate()?;
+        Ok(Box::new(experiment))
+    }
+}
+
+/// `[step][replica]`
+#[derive(Serialize, Deserialize)]
+struct Course {
+    loss: Vec<Vec<Option<f64>>>,
+    rel_l1: Vec<Vec<Option<f64>>>,
+}
+
+impl Precision {
+    fn config(&self) -> TrainConfig {
+        TrainConfig {
+            net: self.net,
+            activation: Some(self.activation),
+            dataset: self.dataset,
+            ks: KS.to_vec(),
+            seed: self.seed,
+            batch_size: self.batch_size,
+            lr: self.lr,
+            decay_every: 0,
+            eval_every: 0,
+            epochs: 100_000,
+            steps: Some(self.steps),
+            log_every: Some(1),
+            test_limit: Some(TEST_IMAGES),
+            ..TrainConfig::default()
+        }
+    }
+
+    fn in_double(&self, dataset: Rc<Dataset>) -> Result<Course, Failure> {
+        let mut trainer = DoubleTrainer::new(self.config(), dataset)?;
+        let mut course = Course { loss: Vec::new(), rel_l1: Vec::new() };
+        let finite = |values: Vec<f64>| values.into_iter().map(super::equations::finite).collect();
+        for _ in 0..self.steps {
+            go_on()?;
+            let step = trainer.step();
+            course.loss.push(finite(step.loss));
+            course.rel_l1.push(finite(step.rel_l1));
+        }
+        Ok(course)
+    }
+
+    fn claims(&self, run: &Run, course: &Course, single: &[(u64, f64)], double: &[(u64, f64)]) -> Vec<Claim> {
+        let first = [single, double].map(|points| points.first().map_or(f64::NAN, |(_, distance)| *distance));
+        let losses = [run.loss[0][0], course.loss[0][0].unwrap_or(f64::NAN)];
+        let off = (losses[0] / losses[1] - 1.0).abs();
+        let growth = [single, double].map(exponential_phase);
+        let factors = growth.map(|growth| growth.map_or(f64::NAN, |growth| growth.factor));
+        let by = [single, double].map(|points| reaches(points, VISIBLE));
+        let told =
+            |by: Option<u64>| by.map_or(format!("not within {} steps", self.steps), |step| format!("at step {step}"));
+        let control_double = course.rel_l1.iter().all(|line| line[CONTROL] == Some(0.0));
+        vec![
+            Claim {
+                about: "One and the same network".into(),
+                paper: "Not in the paper: both start from the same weights and see the same batches.".into(),
+                found: format!("The first batch's loss is {:.7} in float32 and {:.7} in float64, {} of it apart.", losses[0], losses[1], about(off)),
+                agrees: Agreement::of(off < 1e-5),
+                certainty: "Sure: two programs for the same formulas, one on the GPU, one on the processor.".into(),
+            },
+            Claim {
+                about: "The first difference".into(),
+                paper: "By the formats: float64 has 29 more bits, so that it begins about 2⁻²⁹ = 1.9 × 10⁻⁹ times as far apart.".into(),
+                found: format!("After step 1 k = 3 is {} from k = 1 in float32 and {} in float64: {} times.", about(first[0]), about(first[1]), about(first[1] / first[0])),
+                agrees: Agreement::of((1e-11..1e-7).contains(&(first[1] / first[0]))),
+                certainty: "Sure of the order of magnitude: how many weights a rounding moves is chance.".into(),
+            },
+            Claim {
+                about: "The growth".into(),
+                paper: "An instability of the algorithm, not of the format, grows alike in both.".into(),
+                found: format!("By {} a step in float32 and {} in float64, while it is exponential.", about(factors[0]), about(factors[1])),
+                agrees: match growth {
+                    [Some(a), Some(b)] => Agreement::of((0.25..4.0).contains(&(a.factor.ln() / b.factor.ln()))),
+                    _ => Agreement::CannotTell,
+                },
+                certainty: "Fair: growth changes from step to step, and float32 passes through it in few steps.".into(),
+            },
+            Claim {
+                about: "The parting".into(),
+                paper: "More bits postpone it and do not prevent it.".into(),
+                found: format!("1 % apart {} in float32, {} in float64.", told(by[0]), told(by[1])),
+                agrees: match by {
+                    [Some(a), Some(b)] => Agreement::of(a < b),
+                    _ => Agreement::CannotTell,
+                },
+                certainty: "One seed; the order of the two is sure, their distance is not.".into(),
+            },
+            Claim {
+                about: "Null controls".into(),
+                paper: "k = 2 has the bits of k = 1 in either format.".into(),
+                found: format!(
+                    "float32: {}; float64: {}.",
+                    if run.are_controls_zero() { "zero bits differ" } else { "bits differ" },
+                    if control_double { "zero bits differ" } else { "bits differ" }
+                ),
+                agrees: Agreement::of(run.are_controls_zero() && control_double),
+                certainty: "Sure: compared after every step.".into(),
+            },
+        ]
+    }
+}
+
+impl Experiment for Precision {
+    fn name(&self) -> &'static str {
+        "precision"
+    }
+
+    fn title(&self) -> String {
+        format!(
+            "What precision changes: {} with {} on {} in float32 and float64",
+            self.net, self.activation, self.dataset
+        )
+    }
+
+    fn settings(&self) -> Result<toml::Table, Failure> {
+        settings_of(self)
+    }
+
+    fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
+        let runs = study.forecast_runs(&[("float32".to_owned(), self.config())])?;
+        if study.is_done("float64") {
+            return Ok(runs);
+        }
+        // About a billion fused operations a second, three times the forward pass.
+        let dataset = study.dataset(&self.config())?;
+        let network = self.config().net.build(dataset.shape(), dataset.classes, self.activation, 1.0);
+        let network = network.map_err(|error| Failure::usage(format!("--net: {error}")))?;
+        let macs: u64 = network.nodes.iter().map(macs).sum();
+        let seconds = 3e-9 * macs as f64 * f64::from(self.batch_size) * (KS.len() as u64 * self.steps) as f64;
+        Ok(runs.and(Forecast { seconds, pieces: 1, ..Forecast::default() }))
+    }
+
+    fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
+        let run = study.train("float32", &self.config())?;
+        let dataset = study.dataset(&self.config())?;
+        let course: Course = study.piece("float64", |_| self.in_double(dataset))?;
+        let single = of_replica(&run, PERTURBED);
+        let values = course.rel_l1.iter().map(|line| line[PERTURBED].unwrap_or(f64::NAN));
+        let double: Vec<(u64, f64)> = (1..).zip(values).collect();
+        let points =
+            |points: &[(u64, f64)]| points.iter().map(|(step, value)| (*step as f64, *value)).collect::<Vec<_>>();
+        let losses = |values: Vec<f64>| (1..).map(f64::from).zip(values).collect::<Vec<_>>();
+        let apart = Figure::new(
+            "precision-distance",
+            "Distance of k = 3 from k = 1",
+            Axis::linear("step (1)"),
+            Axis::log("relative L1 (0 to 2)"),
+        )
+        .dotted_line("float32 on the GPU", points(&single))
+        .dotted_line("float64 on the processor", points(&double))
+        .horizontal("1 %: visible", VISIBLE)
+        .caption("Over all convolution weights. float64 begins nine decades lower.");
+        let loss = Figure::new("precision-loss", "Loss of k = 1", Axis::linear("step (1)"), Axis::log("loss (nats)"))
+            .line("float32 on the GPU", losses(run.loss.iter().map(|line| line[0]).collect()))
+            .line(
+                "float64 on the processor",
+                losses(course.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()),
+            )
+            .caption("float32 is a perturbation of float64 itself: the two leave each other as k = 3 leaves k = 1.");
+        let columns = ["step", "loss_float32", "loss_float64", "rel_l1_float32", "rel_l1_float64"];
+        let mut data = Table::data("precision", "Loss of k = 1 and distance of k = 3 at every step", &columns);
+        for (i, (step, distance)) in single.iter().enumerate() {
+            let at = |lines: &[Vec<Option<f64>>], replica: usize| lines.get(i).and_then(|line| line[replica]);
+            let numbers = [at(&course.loss, 0), Some(*distance), at(&course.rel_l1, PERTURBED)];
+            data.row([(*step).into(), run.loss[i][0].into(), numbers[0].into(), numbers[1].into(), numbers[2].into()]);
+        }
+        Ok(Findings {
+            claims: self.claims(&run, &course, &single, &double),
+            figures: vec![apart, loss],
+            tables: vec![data],
+            methods: vec![
+                "The float64 run is plain loops on one core: the same declaration of the network, the same initial weights (float32 values), batches, crops, \
+                 optimiser and divisors; every product, sum and quotient is rounded to 53 bits. Its first loss and gradients are tested against the GPU's."
+                    .to_owned(),
+            ],
+        })
+    }
+}
+
+/// Multiplications of a node for one sample.
+fn macs(node: &lastbit_core::nets::Node) -> u64 {
+    use lastbit_core::nets::Operation;
+    match &node.operation {
+        Operation::Conv { conv, .. } => {
+            conv.output().elements() * u64::from(conv.input.channels * conv.kernel * conv.kernel)
+        }
+        Operation::ConvValid { conv, .. } => conv.output().elements() * u64::from(conv.kernel * conv.kernel),
+        _ => 0,
+    }
+}
