@@ -106,7 +106,7 @@ impl DoubleTrainer {
         let mut upload = vec![0; layout.bytes as usize];
         let samples = self.batches.train(step, &layout, &mut upload) as usize;
         let word = |at: usize| u32::from_le_bytes([upload[at], upload[at + 1], upload[at + 2], upload[at + 3]]);
-        let (height, width) = (shape.height as i64, shape.width as i64);
+        let (height, width) = (i64::from(shape.height), i64::from(shape.width));
         let scale = &self.dataset.normalization;
         let mut x = Vec::with_capacity(samples * image_bytes);
         for n in 0..samples {
