@@ -204,9 +204,9 @@ impl Figure {
     pub fn markup(&self) -> String {
         let [width, height, _] = self.size();
         format!(
-            "<figure class=\"drawn\" id=\"{0}\"><figcaption><b>{1}</b></figcaption>\n<svg class=\"figure\" \
+            "<figure class=\"drawn\" id=\"{0}\"><figcaption><b>{1}</b></figcaption>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"figure\"><svg class=\"figure\" \
              viewBox=\"0 0 {width:.0} {height:.0}\" style=\"max-width:{width:.0}px\" role=\"img\" aria-labelledby=\"{0}-t {0}-d\">\
-             <title id=\"{0}-t\">{1}</title><desc id=\"{0}-d\">{2}</desc>{3}</svg>\n<p class=\"note\">{4}</p></figure>\n",
+             <title id=\"{0}-t\">{1}</title><desc id=\"{0}-d\">{2}</desc>{3}</svg></div>\n<p class=\"note\">{4}</p></figure>\n",
             escape(&self.name),
             escape(&self.title),
             escape(if self.caption.is_empty() { &self.title } else { &self.caption }),

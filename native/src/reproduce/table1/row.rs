@@ -153,6 +153,11 @@ impl Done {
         self.seeds.iter().chain(&self.forms)
     }
 
+    /// True if every copy of every seed came to be 1 % apart from the first: before that, k cannot matter.
+    pub fn has_parted(&self) -> bool {
+        self.seeds.iter().all(|trained| (1..trained.numbers.len()).all(|replica| trained.onset(replica).1.is_some()))
+    }
+
     /// Over k, of each seed.
     pub fn over_k(&self) -> Vec<Spread> {
         self.seeds.iter().filter_map(Trained::spread).collect()

@@ -206,16 +206,19 @@ fn accuracy_figure(done: &Done) -> Figure {
     let mut figure = Figure::new(
         format!("table1-{}", done.row.name()),
         format!("{}: test accuracy by seed and k", done.row),
-        Axis::linear("seed").between(0.5, done.seeds.len() as f64 + 0.5),
+        Axis::linear("position in --seeds").between(0.0, done.seeds.len() as f64 + 1.0),
         Axis::linear("mean test accuracy over the last epochs, %"),
     );
-    for (replica, k) in done.seeds[0].run.config.ks.iter().take(done.seeds[0].numbers.len()).enumerate() {
-        let points = done.seeds.iter().enumerate().map(|(seed, trained)| ((seed + 1) as f64, trained.numbers[replica]));
-        figure = figure.dots(format!("k = {k}"), points.collect());
+    let n_ks = done.seeds[0].numbers.len();
+    for (replica, k) in done.seeds[0].run.config.ks.iter().take(n_ks).enumerate() {
+        // Side by side, so that equal accuracies are seen.
+        let aside = (replica as f64 - (n_ks as f64 - 1.0) / 2.0) * 0.08;
+        let point = |(seed, trained): (usize, &Trained)| ((seed + 1) as f64 + aside, trained.numbers[replica]);
+        figure = figure.dots(format!("k = {k}"), done.seeds.iter().enumerate().map(point).collect());
     }
     let seeds: Vec<String> = done.seeds.iter().map(|trained| trained.seed().to_string()).collect();
     figure.caption(format!(
-        "Seeds {} from left to right. Points above each other differ in k alone: their spread beside that between seeds is what the \
+        "Seeds {} from left to right. Points of one seed differ in k alone: their spread beside that between seeds is what the \
          table measures.",
         seeds.join(", ")
     ))

@@ -1,6 +1,6 @@
 //! What the trainings say about the paper's claims.
 
-use super::row::Done;
+use super::row::{Done, Trained};
 use crate::report::numbers::{about, count, list, range};
 use crate::reproduce::forms::form_name;
 use crate::reproduce::statistics::{Spread, test_set_noise};
@@ -8,6 +8,8 @@ use crate::reproduce::{Agreement, Claim};
 
 /// Two deviations within this factor are called comparable.
 const COMPARABLE: f64 = 2.0;
+/// Within so many steps the copies part.
+const SOON: usize = 100;
 
 /// All claims.
 pub fn claims(rows: &[Done]) -> Vec<Claim> {
@@ -44,12 +46,14 @@ fn comparable(done: &Done) -> Option<Claim> {
             done.mean()
         ),
         agrees: match ratio {
+            _ if !done.has_parted() => Agreement::CannotTell,
             ratio if (1.0 / COMPARABLE..=COMPARABLE).contains(&ratio) => Agreement::Yes,
             _ if are_apart => Agreement::No,
             _ => Agreement::CannotTell,
         },
         certainty: format!(
-            "{} and {} of freedom; the 95 % intervals {}. Comparable is called what is within a factor of {COMPARABLE}.",
+            "{}{} and {} of freedom; the 95 % intervals {}. Comparable is called what is within a factor of {COMPARABLE}.",
+            if done.has_parted() { "" } else { "Not at all: in so short a training the copies have hardly parted. " },
             count(k.freedom.into(), "degree"),
             seeds.freedom,
             if are_apart { "do not overlap" } else { "overlap" }
@@ -79,7 +83,11 @@ fn significant(rows: &[Done]) -> Claim {
         about: "The last bit moves the accuracy".to_owned(),
         paper: "Perturbing the last bit changes the test accuracy significantly, as if it were another training.".to_owned(),
         found: format!("{}.", told.join("; ")),
-        agrees: Agreement::of(rows.iter().all(|done| spread(done) > 0.0)),
+        agrees: match rows.iter().all(|done| spread(done) > 0.0) {
+            true => Agreement::Yes,
+            false if !rows.iter().all(Done::has_parted) => Agreement::CannotTell,
+            false => Agreement::No,
+        },
         certainty: "Sure: everything but k is the same, and the test images are the same. Whether it matters is a question of the test set's \
                     size."
             .to_owned(),
@@ -125,7 +133,10 @@ fn churn(done: &Done) -> Option<Claim> {
             count(done.images() as u64, "test image"),
             about(seeds)
         ),
-        agrees: if seeds == 0.0 { Agreement::CannotTell } else { Agreement::of(k >= seeds / COMPARABLE) },
+        agrees: match k >= seeds / COMPARABLE {
+            _ if seeds == 0.0 || !done.has_parted() => Agreement::CannotTell,
+            agrees => Agreement::of(agrees),
+        },
         certainty: format!(
             "One share of {} images is known to {:.1} points; these are means over all pairs.",
             done.images(),
@@ -146,6 +157,7 @@ fn onset(rows: &[Done]) -> Claim {
             }
         }
     }
+    let longest = rows.iter().flat_map(|done| &done.seeds).map(|trained| trained.run.steps.len()).max().unwrap_or(0);
     let steps = range(delays.iter().copied(), |steps| format!("{steps:.0}"));
     Claim {
         about: "It happens at the start".to_owned(),
@@ -157,13 +169,17 @@ fn onset(rows: &[Done]) -> Claim {
             ),
             None => format!("None of {n} copies came as far as 1 %."),
         },
-        agrees: Agreement::of(never == 0 && delays.iter().all(|steps| *steps < 100.0)),
+        agrees: match never == 0 && delays.iter().all(|steps| *steps < SOON as f64) {
+            true => Agreement::Yes,
+            false if longest < SOON => Agreement::CannotTell,
+            false => Agreement::No,
+        },
         certainty: format!("Sure: all {n} copies were compared after every step."),
     }
 }
 
 fn forms(done: &Done) -> Option<Claim> {
-    let all: Vec<_> = done.seeds.first().into_iter().chain(&done.forms).collect();
+    let all: Vec<&Trained> = done.seeds.first().into_iter().chain(&done.forms).collect();
     let spreads: Vec<(&str, Spread)> =
         all.iter().filter_map(|trained| Some((form_name(trained.form()), trained.spread()?))).collect();
     if spreads.len() < 2 {
@@ -176,8 +192,21 @@ fn forms(done: &Done) -> Option<Claim> {
     Some(Claim {
         about: format!("{}: the form does not matter", done.row),
         paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.".to_owned(),
-        found: format!("Deviation over k at seed {} in points: {}.", all[0].seed(), told.join(", ")),
+        found: format!("Deviation over k at seed {} in points: {}.{}", all[0].seed(), told.join(", "), stayed(&all)),
         agrees: if highest_low <= lowest_high { Agreement::Yes } else { Agreement::No },
         certainty: "Weak: one seed, few copies; agreement means that the 95 % intervals share a value.".to_owned(),
     })
+}
+
+/// Copies that never left the first one: with `reciprocal` fl(lr k) fl(1/k) may round as fl(lr) does.
+fn stayed(all: &[&Trained]) -> String {
+    let of = |trained: &&Trained| {
+        let ks = &trained.run.config.ks;
+        let same = (1..trained.numbers.len()).filter(|&replica| trained.onset(replica).0.is_none());
+        same.map(|replica| format!("{}, k = {}", form_name(trained.form()), ks[replica])).collect::<Vec<_>>()
+    };
+    match all.iter().flat_map(of).collect::<Vec<_>>() {
+        same if same.is_empty() => String::new(),
+        same => format!(" These never differed from k = {}: {}.", all[0].run.config.ks[0], same.join("; ")),
+    }
 }
