@@ -82,7 +82,7 @@ fn values(bytes: &[u8]) {
 fn network() -> &'static Network {
     static NETWORK: OnceLock<Network> = OnceLock::new();
     NETWORK.get_or_init(|| {
-        let built = NetKind::ResNet { depth: 8 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 0.0625);
+        let built = NetKind::ResNet { depth: 8 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 0.25);
         built.unwrap_or_else(|error| panic!("{error}"))
     })
 }

@@ -15,7 +15,7 @@ use common::{Ended, SMALL, assert_equal_runs, assert_refused, command, json_line
 fn running(flags: &[&str], out: &Path, steps: usize) -> Child {
     let line = [SMALL, flags, &["--out", text(out)]].concat();
     let child = command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(600);
     let told =
         || fs::read_to_string(out.join("metrics.jsonl")).unwrap_or_default().matches("\"kind\":\"step\"").count();
     while told() < steps {

@@ -28,7 +28,7 @@ fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
     };
     let check = |bytes: &[u8], stored: &[u8]| {
         let crc = crc32c(bytes);
-        let masked = ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8);
+        let masked = crc.rotate_right(15).wrapping_add(0xa282_ead8);
         assert_eq!(masked.to_le_bytes(), stored, "a checksum is wrong");
     };
     let mut records = Vec::new();

@@ -128,9 +128,12 @@ impl Comparison {
         // waits for its counterpart.
         let mut waiting: Pair<HashMap<(u64, String), Value>> = Default::default();
         loop {
-            let [a, b] = &mut recorded;
-            let (Some(x), Some(y)) = (a.peek(), b.peek()) else { break };
-            let turn = usize::from(y.step() < x.step());
+            let turn = match [&recorded[0], &recorded[1]].map(Recorded::peek) {
+                [None, None] => break,
+                [Some(_), None] => 0,
+                [None, Some(_)] => 1,
+                [Some(x), Some(y)] => usize::from(y.step() < x.step()),
+            };
             let Some(line) = recorded[turn].take()? else { break };
             let step = line.step();
             if step == u64::MAX {

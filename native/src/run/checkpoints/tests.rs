@@ -23,8 +23,8 @@ impl Run {
         let _ = fs::remove_dir_all(&path);
         let folder = RunFolder::claim(&path).unwrap();
         let net = NetKind::ResNet { depth: 8 };
-        let network = net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 0.0625).unwrap();
-        let config = TrainConfig { net, width: 0.0625, ks: vec![1, 3], ..TrainConfig::default() };
+        let network = net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 0.25).unwrap();
+        let config = TrainConfig { net, width: 0.25, ks: vec![1, 3], ..TrainConfig::default() };
         let mut journal = Journal::open(&folder).unwrap();
         let checkpoints = Checkpoints::of(&folder, 2);
         for step in [4, 8] {
