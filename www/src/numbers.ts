@@ -9,9 +9,9 @@ export function plain(value: number | undefined): string {
   return size >= 1e-3 && size < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
-/** A count with thin spaces: `78 042`. */
+/** A count in groups of three, with narrow spaces that do not break: `78 042`. */
 export function count(value: number): string {
-  return value.toLocaleString("en").replaceAll(",", " ");
+  return value.toLocaleString("en").replaceAll(",", "\u202f");
 }
 
 /** Steps a second: `0.42`, `3.1`, `250`. */

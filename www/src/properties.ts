@@ -40,7 +40,7 @@ const DATASETS = [
   ["cifar10", "CIFAR-10"],
 ] as const;
 const ACTIVATIONS = [
-  ["", "as published"],
+  ["", "default"],
   ["relu", "ReLU"],
   ["swish", "Swish, beta 5"],
   ["swish:1", "Swish, beta 1"],
@@ -62,7 +62,7 @@ export const PROPERTIES: readonly Property[] = [
   { key: "width", label: "Width", kind: number(0.25, 8), place: "more", native: "1", page: "1", hint: "times the channels" },
   { key: "activation", label: "Activation", kind: { type: "choice", options: ACTIVATIONS }, place: "main", native: "", page: "" },
   { key: "dataset", label: "Images", kind: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
-  { key: "ks", label: "k", kind: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: "one copy each, up to 63" },
+  { key: "ks", label: "k", kind: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: "1 to 63" },
   { key: "perturbation", label: "Perturbation", kind: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },
   { key: "seed", label: "Seed", kind: integer(0, BIG), place: "main", native: "1", page: "1" },
   { key: "seed-init", label: "Seed of the weights", kind: optional(0, BIG), place: "hidden", native: "", page: "" },

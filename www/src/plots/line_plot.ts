@@ -255,6 +255,8 @@ export class LinePlot {
     ctx.save();
     ctx.strokeStyle = ctx.fillStyle = colour("warn");
     ctx.font = `${0.75 * rem() * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
     ctx.setLineDash([4, 4]);
     for (const { x, label } of this.data.marks ?? []) {
       const left = valToPos(x, "x", true);

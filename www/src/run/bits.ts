@@ -29,6 +29,7 @@ export class Bits implements Component {
     this.tables,
   );
   private tensors: readonly Tensor[] = [];
+  private wanted: WatchedRange | undefined;
   private shown: unknown;
 
   /** `onChoice` asks for other weights. */
@@ -43,13 +44,17 @@ export class Bits implements Component {
     const first = Math.min(Math.max(Math.trunc(Number(this.index.value) || 0), 0), elements - count);
     this.index.max = String(elements - count);
     this.index.value = String(first);
-    return [{ tensor: chosen.name, first, count }];
+    this.wanted = { tensor: chosen.name, first, count };
+    return [this.wanted];
   }
 
   update({ record }: RunSource): void {
     if (record === undefined || record.tensors === this.shown) return;
     this.shown = record.tensors;
-    const range = record.tensors?.ranges.findLast(({ tensor, first }) => tensor === this.tensor.value && String(first) === this.index.value);
+    const { wanted } = this;
+    const isWanted = ({ tensor, first, count }: WatchedRange) =>
+      tensor === wanted?.tensor && first === wanted.first && count === wanted.count;
+    const range = record.tensors?.ranges.find(isWanted);
     if (range === undefined) return;
     const tables = Array.from({ length: range.count }, (_, i) => this.table(record, range, i));
     this.tables.replaceChildren(...tables);

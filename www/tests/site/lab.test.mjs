@@ -26,6 +26,11 @@ export default function lab(site) {
       assert.match(await shown.text("lamp"), /green/);
       assert.match(await shown.text("adapter"), /SwiftShader/);
       assert.equal(await shown.get("error").isVisible(), false);
+      const rows = page.locator(".bit-table tr");
+      assert.equal(await rows.count(), 9, "three weights in three replicas");
+      assert.equal(await rows.first().locator(".bits :is(i, b)").count(), 32);
+      assert.ok((await page.locator(".bit-table .k-c0 b").count()) > 0, "bits of k = 3 are lit");
+      assert.equal(await page.locator(".bit-table .k-ctl b").count(), 0, "none of k = 2");
 
       await shown.click("pause");
       await shown.page.waitForFunction(() => window.told.findLast(({ kind }) => kind === "state").running === false);
