@@ -25,7 +25,7 @@ async function until(page, id, fits) {
 const VIEWS = {
   lab: { path: "#/lab", ready: (page) => until(page, "step", (text) => Number(text) >= 25) },
   heat: { path: "#/pde/heat?dt=0.52", ready: (page) => until(page, "heat-step", (text) => Number(text) >= 120) },
-  linear: { path: "#/pde/linear", ready: (page) => until(page, "linear-measured", (text) => text !== "–") },
+  linear: { path: "#/pde/linear", ready: (page) => until(page, "linear-measured", (text) => Math.abs(Number(text) - 0.935) < 0.002) },
   nonlinear: { path: "#/pde/nonlinear?dt=0.07", ready: (page) => until(page, "nonlinear-step", (text) => Number(text) >= 250) },
   "lesson-1": {
     path: "#/lesson/1",
