@@ -44,12 +44,12 @@ enum HeatRun {
 }
 
 enum LinearRun {
-    Gpu(Linear),
+    Gpu(Box<Linear>),
     Processor(Box<LinearDouble>),
 }
 
 enum NonlinearRun {
-    Gpu(Nonlinear),
+    Gpu(Box<Nonlinear>),
     Processor(Vec<NonlinearDouble>),
 }
 
@@ -177,7 +177,7 @@ impl Bench {
             }
             (Some(context), _) => {
                 let run = Linear::new(Rc::clone(context), params.clone(), &[(alpha, dt)], Fill::Zero).await;
-                LinearRun::Gpu(run.map_err(Fault::from)?)
+                LinearRun::Gpu(Box::new(run.map_err(Fault::from)?))
             }
             (None, _) => LinearRun::Processor(Box::new(LinearDouble::new(&params, alpha, dt).map_err(Fault::from)?)),
         };
@@ -265,7 +265,7 @@ impl Bench {
             }
             (Some(context), _) => {
                 let run = Nonlinear::new(Rc::clone(context), params, &replicas(dt), Fill::Zero).await;
-                NonlinearRun::Gpu(run.map_err(Fault::from)?)
+                NonlinearRun::Gpu(Box::new(run.map_err(Fault::from)?))
             }
             (None, _) => {
                 let runs = KS.iter().map(|k| NonlinearDouble::new(&params, *k, dt));

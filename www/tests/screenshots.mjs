@@ -9,6 +9,8 @@ import { serve } from "./server.mjs";
 const WIDTHS = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 const PATIENCE_MS = 120_000;
 const QUALITY = 0.6;
+/** Pixels of a phone's page that are kept. */
+const LONGEST = 2400;
 
 /** Waits until the text of an element fits. Asked from outside: the page's policy forbids to evaluate text in it. */
 async function until(page, id, fits) {
@@ -23,7 +25,7 @@ async function until(page, id, fits) {
 const VIEWS = {
   lab: { path: "#/lab", ready: (page) => until(page, "step", (text) => Number(text) >= 25) },
   heat: { path: "#/pde/heat?dt=0.52", ready: (page) => until(page, "heat-step", (text) => Number(text) >= 120) },
-  linear: { path: "#/pde/linear", ready: (page) => until(page, "linear-measured", (text) => text !== "–") },
+  linear: { path: "#/pde/linear", ready: (page) => until(page, "linear-measured", (text) => Math.abs(Number(text) - 0.935) < 0.002) },
   nonlinear: { path: "#/pde/nonlinear?dt=0.07", ready: (page) => until(page, "nonlinear-step", (text) => Number(text) >= 250) },
   "lesson-1": {
     path: "#/lesson/1",
@@ -80,6 +82,12 @@ async function webp(context, png) {
   return Buffer.from(encoded, "base64");
 }
 
+async function shoot(page, isLong) {
+  if (!isLong) return page.screenshot();
+  const { width, height } = await page.evaluate(() => ({ width: innerWidth, height: document.documentElement.scrollHeight }));
+  return page.screenshot({ fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(height, LONGEST) } });
+}
+
 async function main([executable, site, out, ...names]) {
   await mkdir(out, { recursive: true });
   const { server, url } = await serve({ "/": site });
@@ -100,7 +108,7 @@ async function main([executable, site, out, ...names]) {
         for (const colorScheme of ["light", "dark"]) {
           await page.emulateMedia({ colorScheme });
           await page.waitForTimeout(300);
-          const picture = await webp(context, await page.screenshot({ fullPage: place === "phone" }));
+          const picture = await webp(context, await shoot(page, place === "phone"));
           await writeFile(join(out, `${name}-${place}-${colorScheme}.webp`), picture);
           console.log(`${name}-${place}-${colorScheme}.webp: ${(picture.length / 1024).toFixed(0)} KiB`);
         }

@@ -15,8 +15,8 @@ export const chapter: Chapter = {
   ],
   task: "Move dt from 0.02 to 0.07.",
   sight:
-    "At 0.02 the copies part in the last bits and come together again. At 0.07 their distance grows more than twofold every " +
-    "step, until the two losses have nothing to do with each other; yet neither runs away.",
+    "At 0.02 the copies part in the last bits and come together again. At 0.07 their distance grows more than twofold a step on " +
+    "average, until the two losses have nothing to do with each other; yet neither runs away.",
   teacher: {
     notes: [
       "The paper calls this *restrained instability*: locally unstable, globally bounded. It is what large networks do at " +

@@ -19,7 +19,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
   let side = query?.has("side") === true ? (query.get("side") === "64" ? SMALL : LARGE) : undefined;
   let dt = numberOf(query, "dt", 1e-12, 1) ?? Number.NaN;
   let alpha = numberOf(query, "alpha", 1, 1e12) ?? Number.NaN;
-  /** The paper's point, on the image at hand. */
+  /** Inside the stable region, at the paper's step size on the image at hand. */
   let start: [dt: number, alpha: number] = [DT, Number.NaN];
   let asked = true;
   let wake: () => void = () => undefined;
@@ -92,7 +92,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
       h("div", {}, h("dt", {}, "measured, last step"), measuredCell),
       h("div", {}, h("dt", {}, "so it is"), h("dd", {}, verdict)),
     ),
-    h("div", { class: "toolbar" }, button("Back to the paper’s point", () => move(...start), { "data-testid": "linear-reset" })),
+    h("div", { class: "toolbar" }, button("Back to the start", () => move(...start), { "data-testid": "linear-reset" })),
     image,
   );
   const element = h("div", { class: "equation" }, panel, h("div", { class: "plot-grid" }, plane.element, plot.element));

@@ -58,7 +58,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
     restart = true;
     wake();
   }, { "data-testid": "nonlinear-again" });
-  const loss = new LinePlot({ title: "Loss", note: "with the weight decay’s part", height: 13, empty: "Starting…" });
+  const loss = new LinePlot({ title: "Loss", note: "with the weight decay’s part, below 2.5", height: 13, empty: "Starting…" });
   const distance = new LinePlot({ title: "Distance from k = 1", note: "relative L1 of the weights", log: true, height: 13, empty: "Starting…" });
   const map = new Drawing(
     "Where it ends, for every step size",
@@ -187,7 +187,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
 function words(found: Behaviour, { loss, edge }: { loss: number; edge: number }): string {
   if (found.kind === "blows-up") return "Blow-up: the steps are so long that nothing holds them.";
   if (found.kind === "chaos") {
-    return `Chaos: the loss never settles, and a difference grows ${Math.exp(found.exponent).toFixed(2)}-fold a step, until it is as large as the orbit.`;
+    return `Chaos: the loss never settles, and a difference grows ${Math.exp(found.exponent).toFixed(2)}-fold a step on average, until it is as large as the orbit.`;
   }
   if (found.period === 1) return `Settles at loss ${loss.toFixed(4)}. Theory: so it does up to dt = ${edge.toFixed(5)}.`;
   return `Hops between ${found.period} values, for ever. A difference dies out.`;

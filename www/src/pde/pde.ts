@@ -25,7 +25,7 @@ const EQUATIONS: readonly Entry[] = [
     make: heat,
     formula: "u′ᵢ = uᵢ + dt (uᵢ₋₁ − 2uᵢ + uᵢ₊₁)",
     words:
-      "Heat flows along a rod of 31 points. While a step multiplies the fastest zigzag by a number between −1 and 1, it dies out; one step of the slider further it grows without bound.",
+      "Heat flows along a rod of 31 points. While a step multiplies the fastest zigzag by a number between −1 and 1, it dies out. Beyond, it grows without bound.",
   },
   {
     path: "linear",
