@@ -7,7 +7,7 @@ export type Values = Record<string, string>;
 
 /** How a property is read, and shown. */
 type Kind =
-  | { type: "choice"; options: readonly (readonly [value: string, label: string])[] }
+  | { type: "choice"; options: readonly (readonly [value: string, label: string])[]; also?: RegExp }
   | { type: "number" | "integer"; min: number; max: number; above?: boolean; optional?: boolean }
   | { type: "divisors" | "flag" | "rates" | "text" };
 
@@ -58,9 +58,9 @@ const BIG = 2 ** 53 - 1;
 
 /** In the order of `config.toml`. */
 export const PROPERTIES: readonly Property[] = [
-  { key: "net", label: "Network", kind: { type: "choice", options: NETS }, place: "main", native: "resnet56", page: "resnet8" },
+  { key: "net", label: "Network", kind: { type: "choice", options: NETS, also: /^(resnet\d+|vgg13)$/ }, place: "main", native: "resnet56", page: "resnet8" },
   { key: "width", label: "Width", kind: number(0.25, 8), place: "more", native: "1", page: "1", hint: "times the channels" },
-  { key: "activation", label: "Activation", kind: { type: "choice", options: ACTIVATIONS }, place: "main", native: "", page: "" },
+  { key: "activation", label: "Activation", kind: { type: "choice", options: ACTIVATIONS, also: /^swish:[\d.e+-]+$/ }, place: "main", native: "", page: "" },
   { key: "dataset", label: "Images", kind: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
   { key: "ks", label: "k", kind: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: "1 to 63" },
   { key: "perturbation", label: "Perturbation", kind: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },
@@ -122,7 +122,7 @@ export function defaults(replaced: Values = {}): Values {
 export function problem({ kind }: Property, text: string): string | undefined {
   switch (kind.type) {
     case "choice":
-      return kind.options.some(([value]) => value === text) || /^(resnet\d+|vgg1[136]|swish:[\d.e+-]+)$/.test(text)
+      return kind.options.some(([value]) => value === text) || kind.also?.test(text) === true
         ? undefined
         : `is one of ${kind.options.map(([value]) => value || "(empty)").join(", ")}`;
     case "flag":

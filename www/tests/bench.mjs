@@ -2,8 +2,7 @@
 // `cargo xtask bench --web`. No assertion: machines differ. Times are wall and processor time (the latter is what counts
 // on a busy machine): of the native program, and of all processes of the browser.
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -54,9 +53,11 @@ const stepReached = (page, step) =>
 
 /** Milliseconds of wall and processor time for a step in the browser, and when the first was on screen. */
 async function inBrowser() {
+  const { cpu } = await usageOfBrowser();
   const page = await open(`#/lab?${new URLSearchParams(RUN)}`, listen);
   const opened = await page.waitForFunction(() => window.told.find(({ kind }) => kind === "steps")?.at);
-  console.log(`first divergence point: ${((await opened.jsonValue()) / 1000).toFixed(1)} s after load`);
+  const worked = ((await usageOfBrowser()).cpu - cpu) / 1000;
+  console.log(`first divergence point: ${((await opened.jsonValue()) / 1000).toFixed(1)} s after load, ${worked.toFixed(1)} s of processor time`);
   await stepReached(page, FROM);
   const before = { wall: performance.now(), ...(await usageOfBrowser()) };
   await stepReached(page, TO);

@@ -164,7 +164,7 @@ pub enum DataError {
         file: String,
     },
     /// Files of a data set that are still to come.
-    #[error("{name} is not complete: {missing} is missing")]
+    #[error("{name} is not complete: {missing} is missing, give it as well")]
     Missing {
         /// Data set.
         name: String,

@@ -197,7 +197,7 @@ mod tests {
         let arrived = parcel.add("some/train-labels-idx1-ubyte.gz", gz(&labels)).unwrap();
         assert_eq!(arrived, [Arrived { dataset: "fashion-mnist", file: "train-labels-idx1-ubyte", items: 3 }]);
         let error = parcel.dataset("fashion-mnist").unwrap_err().to_string();
-        assert_eq!(error, "fashion-mnist is not complete: train-images-idx3-ubyte is missing");
+        assert_eq!(error, "fashion-mnist is not complete: train-images-idx3-ubyte is missing, give it as well");
         // As some people rename it.
         parcel.add("train-images.idx3-ubyte", images).unwrap();
         let alone = parcel.dataset("fashion-mnist").unwrap();

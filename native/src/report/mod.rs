@@ -36,7 +36,7 @@ pub fn write(folder: &Path, out: Option<&Path>) -> Result<Written, Failure> {
     write_linked(folder, out, None)
 }
 
-/// Like [`write`]; the same run in a browser is linked to, on the page at `page_url`.
+/// Like [`write()`]; the same run in a browser is linked to, on the page at `page_url`.
 pub fn write_linked(folder: &Path, out: Option<&Path>, page_url: Option<&str>) -> Result<Written, Failure> {
     let run = RunData { page_url: page_url.map(str::to_owned), ..RunData::read(folder)? };
     let path = out.map_or_else(|| folder.join(REPORT_FILE), Path::to_owned);

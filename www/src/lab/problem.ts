@@ -6,6 +6,7 @@ const REMEDIES: Partial<Record<Fault, string>> = {
   "device-lost": "The curves stay. Restart begins the run anew on a new device; the old curves are pinned.",
   "out-of-memory": "Choose a smaller network, batch or width, or fewer k, and restart.",
   "gpu": "Restart tries again.",
+  "data": "Images come from files that are dropped anywhere on this page.",
 };
 
 /** The notice. */
