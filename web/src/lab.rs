@@ -232,8 +232,11 @@ impl Lab {
         }
         let dataset = match config.dataset {
             DatasetKind::Synthetic => {
+                // Fewer images are the first of more, and painting them all takes a second.
                 let (seed, train, test) = synthetic::SET;
-                synthetic::dataset(seed, train, test)
+                let upto = |limit: Option<usize>, all: usize| limit.map_or(all, |limit| limit.min(all));
+                let painted = synthetic::dataset(seed, upto(config.train_limit, train), upto(config.test_limit, test));
+                return Ok(Rc::new(painted));
             }
             kind => self.parcel.dataset(&kind.to_string())?,
         };

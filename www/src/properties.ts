@@ -82,7 +82,7 @@ export const PROPERTIES: readonly Property[] = [
   { key: "log-every", label: "Steps between layers", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: dense at the start" },
   { key: "augment", label: "Random crop and flip", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
   { key: "shuffle", label: "Random order", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
-  { key: "train-limit", label: "Training images", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: all" },
+  { key: "train-limit", label: "Training images", kind: optional(1, BIG), place: "more", native: "", page: "1024", hint: "empty: all" },
   { key: "test-limit", label: "Test images", kind: optional(1, BIG), place: "more", native: "", page: "64", hint: "empty: all" },
   { key: "flip-bit", label: "Flipped bit", kind: { type: "text" }, place: "hidden", native: "", page: "" },
 ];
@@ -97,11 +97,11 @@ export function preset(net: string, software: boolean): Values {
     };
   }
   const page = Object.fromEntries(
-    ["width", "batch-size", "lr", "momentum", "weight-decay", "epochs", "eval-every"].map((key) => [key, property(key).page]),
+    ["width", "batch-size", "lr", "momentum", "weight-decay", "epochs", "eval-every", "train-limit", "test-limit"].map((key) => [key, property(key).page]),
   );
   if (!software) return page;
   const width = /^resnet(8|14|20)$/.test(net) ? "0.5" : "0.25";
-  return { ...page, width, "batch-size": "4", "test-limit": "16" };
+  return { ...page, width, "batch-size": "4", "train-limit": "512", "test-limit": "16" };
 }
 
 const byKey = new Map(PROPERTIES.map((property) => [property.key, property]));

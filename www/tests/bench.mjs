@@ -13,7 +13,7 @@ import { serve } from "./server.mjs";
 import { fakeEngine } from "./site/fake_engine.mjs";
 import { listen } from "./site/site.mjs";
 
-const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "test-limit": "4" };
+const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "train-limit": "512", "test-limit": "4" };
 /** Steps between which the speed is taken. */
 const [FROM, TO] = [5, Number(process.env.BENCH_STEPS ?? 45)];
 const ONE_LAYER_STEPS = Number(process.env.BENCH_ONE_LAYER ?? 10_000);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 const STEPS = 12;
-const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "test-limit": "4", steps: String(STEPS), "log-every": "1" };
+const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "train-limit": "512", "test-limit": "4", steps: String(STEPS), "log-every": "1" };
 
 /** Runs the native program on the browser's driver; resolves when it is done. */
 function train(site, out) {
