@@ -134,7 +134,8 @@ export function problem({ kind }: Property, text: string): string | undefined {
     case "rates":
       return text === "" || /^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text) ? undefined : "is a list such as 20:0.01,40:0.1";
     case "text":
-      return undefined;
+      // It goes into a command line that people copy.
+      return text === "" || /^[\w.]+:\d+:\d+:\d+$/.test(text) ? undefined : "is TENSOR:INDEX:STEP:REPLICA";
     case "number":
     case "integer": {
       if (text === "" && kind.optional === true) return undefined;
