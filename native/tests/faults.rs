@@ -5,8 +5,9 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -98,12 +99,29 @@ fn a_lost_device_leaves_a_run_that_goes_on() {
 /// What is done to a run, its name, and what is said about it.
 type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 
-/// Damages a copy of a finished run, makes it longer, and gives what was said.
-fn resumed(home: &Path, whole: &Path, name: &str, damage: &dyn Fn(&Path)) -> Ended {
+/// Every file below a folder, with its bytes.
+fn files_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files =
+        |path: PathBuf| if path.is_dir() { files_of(&path) } else { [(path.clone(), fs::read(path).unwrap())].into() };
+    paths.flat_map(files).collect()
+}
+
+/// Damages a copy of a finished run, makes it longer, and gives what was said. A run that can only begin anew does so when
+/// it is allowed, and not before.
+fn resumed(home: &Path, whole: &Path, name: &str, damage: &dyn Fn(&Path), begins_anew: bool) -> Ended {
     let run = home.join(name);
     copy_folder(&home.join("short"), &run);
     damage(&run);
-    let ended = train(&["--steps", "10", "--resume"], &run);
+    let mut flags = vec!["--steps", "10", "--resume"];
+    if begins_anew {
+        let before = files_of(&run);
+        let ended = lastbit(&[SMALL, &flags, &["--out", text(&run)]].concat());
+        assert_refused(&ended, 1, &["step-000006'", "step-000007'", "nothing was changed", "--allow-changed"]);
+        assert!(files_of(&run) == before, "{name}: a refused run changed its files");
+        flags.push("--allow-changed");
+    }
+    let ended = train(&flags, &run);
     assert_equal_runs(whole, &run, &[9, 10]);
     ended
 }
@@ -134,16 +152,32 @@ fn damage_is_noticed_and_no_step_is_lost_or_told_twice() {
     let cases: [Case<'_>; 5] = [
         ("weights", &flip("checkpoint/step-000007/r1-k3.safetensors", 0.9), &newest),
         ("checkpoint manifest", &flip("checkpoint/step-000007/manifest.json", 0.6), &["step-000007'", "older"]),
-        // A digit of an early line: no checkpoint after it counts.
+        // A digit of an early line, or half of the lines: no checkpoint after it counts.
         ("metrics", &flip("metrics.jsonl", 0.02), &["metrics.jsonl before it", "beginning anew"]),
-        ("metrics cut", &cut("metrics.jsonl"), &["ahead of metrics.jsonl"]),
+        ("metrics cut", &cut("metrics.jsonl"), &["ahead of metrics.jsonl", "beginning anew"]),
         ("run manifest", &flip("manifest.json", 0.5), &["manifest.json' is damaged"]),
     ];
     for (name, damage, parts) in cases {
-        let ended = resumed(&home, &whole, name, damage);
+        let ended = resumed(&home, &whole, name, damage, parts.contains(&"beginning anew"));
         assert!(parts.iter().all(|part| ended.err.contains(part)), "{name}: {ended:?}");
         assert!(ended.err.lines().all(|line| line.starts_with("warning: ")), "{name}: {ended:?}");
     }
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_begins_anew() {
+    let home = scratch("first");
+    let (whole, killed) = (home.join("whole"), home.join("killed"));
+    train(&["--steps", "4"], &whole);
+    copy_folder(&whole, &killed);
+    fs::remove_file(killed.join("summary.json")).unwrap();
+    // As a kill leaves it while the first checkpoint is written.
+    let (complete, half) = (killed.join("checkpoint/step-000004"), killed.join("checkpoint/.step-000004.tmp"));
+    fs::rename(complete, &half).unwrap();
+    fs::remove_file(half.join("manifest.json")).unwrap();
+    let ended = train(&["--steps", "4", "--resume"], &killed);
+    assert!(ended.err.is_empty(), "{ended:?}");
+    assert_equal_runs(&whole, &killed, &[4]);
 }
 
 #[test]

@@ -76,6 +76,15 @@ fn what_was_changed_is_named() {
         replace(&run.join("metrics.jsonl"), "\"step\":3,\"epoch\":0,\"lr\":0.1", "\"step\":3,\"epoch\":0,\"lr\":0.2");
     });
     assert_eq!((&found["line"]["step"], &found["line"]["what"]), (&3.into(), &"lr is 0.2 and 0.1".into()), "{found}");
+    let (found, err) = tampered("cut", &|run| {
+        let path = run.join("metrics.jsonl");
+        let lines = fs::read_to_string(&path).unwrap();
+        let kept = lines.find("{\"kind\":\"step\",\"step\":4,").unwrap();
+        fs::write(path, &lines[..kept]).unwrap();
+    });
+    // The states are compared all the same.
+    assert_eq!((&found["last_step"], &found["checkpoints"]), (&3.into(), &serde_json::json!([4, 6])), "{found}");
+    assert!(err.contains("checkpoint of step 4 is ahead of metrics.jsonl, which ends at step 3"), "{err}");
     let (_, err) = tampered("damaged", &|run| {
         let path = run.join("checkpoint/step-000004/r0-k1.safetensors");
         let mut bytes = fs::read(&path).unwrap();
@@ -117,6 +126,20 @@ fn two_runs_are_compared() {
     assert!(page.contains("lamp green") && page.contains("Two runs, one set of bits"), "{page}");
     roxmltree::Document::parse_with_options(&page, roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() })
         .unwrap();
+
+    // A line that cannot be read is no equal line, and what follows it is compared all the same.
+    let torn = home.join("torn");
+    copy_folder(&b, &torn);
+    replace(&torn.join("metrics.jsonl"), "{\"kind\":\"step\",\"step\":2,", "{\"kind\":step\",\"step\":2,");
+    let found = compare(&a, &torn);
+    assert_eq!((&found["equal"], &found["damaged_lines"]), (&false.into(), &serde_json::json!([0, 1])), "{found}");
+    assert!(found["line"].is_null() && found["steps"] == 5 && found["fingerprints"] == 18, "{found}");
+    let ended = lastbit(&["compare", text(&a), text(&torn)]);
+    assert!(
+        ended.out.contains("torn' has 1 line that cannot be read") && !ended.out.contains("is the same"),
+        "{ended:?}"
+    );
+    assert!(fs::read_to_string(a.join("compare.html")).unwrap().contains("lines are damaged"));
 
     let apart = compare(&a, &c);
     assert_eq!(

@@ -45,6 +45,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let steps = comparison.steps.len();
     say(format!("compared {steps} steps and {} fingerprints", comparison.fingerprints));
+    comparison.damages().iter().for_each(say);
     if let Some(line) = &comparison.line {
         let equal =
             comparison.last_equal_fingerprint.map(|step| format!(" (fingerprints are the same up to step {step})"));
@@ -93,6 +94,7 @@ fn as_json(comparison: &Comparison) -> serde_json::Value {
         "steps": comparison.steps.len(),
         "fingerprints": comparison.fingerprints,
         "last_equal_fingerprint": comparison.last_equal_fingerprint,
+        "damaged_lines": comparison.damaged_lines,
         "line": comparison.line.as_ref().map(|line| json!({ "step": line.step, "what": line.what })),
         "states": states.collect::<Vec<_>>(),
     })

@@ -31,7 +31,8 @@ pub struct Arguments {
     /// Go on with the run in --out from its last good checkpoint; begin it if there is none
     #[arg(long)]
     resume: bool,
-    /// With --resume: go on although shaders, driver or adapter are not those that the run was made with
+    /// With --resume: go on although shaders, driver or adapter are not those that the run was made with;
+    /// begin anew where no checkpoint can be used
     #[arg(long, requires = "resume")]
     allow_changed: bool,
     /// Print the plan with an estimate of memory and time, and stop

@@ -36,7 +36,10 @@ fn head(comparison: &Comparison, name: &str) -> String {
     let (class, word, meaning) = match &comparison.line {
         _ if comparison.is_equal() => ("green", "equal", "every bit that both runs have is the same".to_owned()),
         Some(line) => ("red", "apart", format!("from step {} on: {}", thousands(line.step), line.what)),
-        None => ("red", "apart", "the lines are the same, the states are not".to_owned()),
+        None if comparison.first_state().is_some() => {
+            ("red", "apart", "the lines are the same, the states are not".to_owned())
+        }
+        None => ("red", "damaged", "what can be read is the same, but lines are damaged".to_owned()),
     };
     let sentence = match comparison.first_state() {
         None if comparison.is_equal() => "Two runs, one set of bits.".to_owned(),
@@ -60,7 +63,7 @@ fn head(comparison: &Comparison, name: &str) -> String {
 }
 
 fn notices(comparison: &Comparison) -> Vec<String> {
-    let mut notices = Vec::new();
+    let mut notices: Vec<String> = comparison.damages().into_iter().map(|damage| format!("{damage}.")).collect();
     if !comparison.different_keys.is_empty() {
         let keys: Vec<&str> = comparison.different_keys.iter().map(|(key, _)| key.as_str()).collect();
         notices.push(format!(

@@ -116,6 +116,15 @@ impl Prepared {
         let mut journal = Journal::open(&folder)?;
         let checkpoints = Checkpoints::of(&folder, config.host.keep_checkpoints as usize);
         let recovered = checkpoints.recover(&network, &config.train, &mut journal);
+        // To begin anew would remove the checkpoints: weights may be whole where a line before them is not.
+        if recovered.state.is_none() && !recovered.damaged.is_empty() && !is_change_allowed {
+            return Err(Failure::other(format!(
+                "--resume: {}; no checkpoint in '{}' can be used, and nothing was changed: mend the files, give another \
+                 --out, or begin anew with --allow-changed",
+                recovered.damaged.join("; "),
+                out.display()
+            )));
+        }
         let instead = if recovered.state.is_some() { "going on from an older one" } else { "beginning anew" };
         for line in &recovered.damaged {
             warn(format!("{line}: {instead}"));

@@ -9,7 +9,7 @@ use lastbit_core::train::checkpoint::{decode_weights, replica_file};
 use lastbit_core::train::{Difference, ReplicaState, Weights, difference};
 use serde_json::Value;
 
-use super::lines::{LineDifference, Recorded, first_field};
+use super::lines::{Line, LineDifference, Recorded, first_field};
 use crate::failure::Failure;
 use crate::run::{Contents, Found, INIT_FILE, Manifest, checkpoint_folders, inspect, read_checkpoint};
 use crate::run_config::RunConfig;
@@ -58,6 +58,8 @@ pub struct Comparison {
     pub last_equal_fingerprint: Option<u64>,
     /// The first line that differs.
     pub line: Option<LineDifference>,
+    /// Lines of either run that are no JSON or tell no step.
+    pub damaged_lines: Pair<u64>,
     /// In order of steps, then replicas.
     pub states: Vec<StateDistance>,
     /// Whether either run's control was red.
@@ -102,6 +104,7 @@ impl Comparison {
             fingerprints: 0,
             last_equal_fingerprint: None,
             line: None,
+            damaged_lines: [0, 0],
             states: Vec::new(),
             is_control_red,
         };
@@ -110,9 +113,22 @@ impl Comparison {
         Ok(comparison)
     }
 
-    /// True if nothing that both have differs.
+    /// True if nothing that both have differs, and nothing is damaged.
     pub fn is_equal(&self) -> bool {
-        self.line.is_none() && self.states.iter().all(|state| state.difference.is_none())
+        self.line.is_none()
+            && self.damaged_lines == [0, 0]
+            && self.states.iter().all(|state| state.difference.is_none())
+    }
+
+    /// What is told of the damaged lines of either run.
+    pub fn damages(&self) -> Vec<String> {
+        let found = self.folders.iter().zip(self.damaged_lines).filter(|(_, lines)| *lines > 0);
+        found
+            .map(|(folder, lines)| {
+                let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+                format!("metrics.jsonl in '{}' has {lines} that cannot be read", folder.display())
+            })
+            .collect()
     }
 
     /// The first replica's state that differs, and where.
@@ -127,18 +143,20 @@ impl Comparison {
         // Lines that one run has and the other has not (other --log-every, other length) are passed over: what is compared
         // waits for its counterpart.
         let mut waiting: Pair<HashMap<(u64, String), Value>> = Default::default();
+        // A damaged line comes first, so that it holds up nothing.
+        let at = |line: &Line| line.value["step"].as_u64();
         loop {
             let turn = match [&recorded[0], &recorded[1]].map(Recorded::peek) {
                 [None, None] => break,
                 [Some(_), None] => 0,
                 [None, Some(_)] => 1,
-                [Some(x), Some(y)] => usize::from(y.step() < x.step()),
+                [Some(x), Some(y)] => usize::from(at(y) < at(x)),
             };
             let Some(line) = recorded[turn].take()? else { break };
-            let step = line.step();
-            if step == u64::MAX {
+            let Some(step) = at(&line) else {
+                self.damaged_lines[turn] += 1;
                 continue;
-            }
+            };
             let kind = line.value["kind"].as_str().unwrap_or("?");
             let key = (step, format!("{kind} {}", line.value["replica"]));
             let Some(other) = waiting[1 - turn].remove(&key) else {

@@ -39,7 +39,7 @@ pub struct Replay {
     pub fingerprints: u64,
     /// Steps of the checkpoints that were compared.
     pub checkpoints: Vec<u64>,
-    /// Checkpoints that cannot be read.
+    /// Checkpoints that cannot be read, or that the lines do not reach.
     pub damaged: Vec<String>,
     /// The first line that differs.
     pub line: Option<LineDifference>,
@@ -166,7 +166,7 @@ impl Comparing {
             (None, Some(_)) => next.is_none(),
             (None, None) => {
                 let no_line = self.recorded.peek().is_none_or(|line| line.step() > self.last);
-                no_line && next.is_none_or(|step| step > self.last || self.recorded.peek().is_none())
+                no_line && next.is_none_or(|step| step > self.last)
             }
         }
     }
@@ -189,6 +189,12 @@ impl Comparing {
     }
 
     fn compare_states(&mut self, network: &Network, milestone: &Milestone, state: &State) {
+        let end = self.found.last_step;
+        // Checkpoints after the steps that were asked for have their lines, which nobody looked at.
+        if self.found.line.is_none() && end < milestone.step && milestone.step <= self.last {
+            let step = milestone.step;
+            self.found.damaged.push(format!("of step {step} is ahead of metrics.jsonl, which ends at step {end}"));
+        }
         self.found.checkpoints.push(milestone.step);
         let replicas = milestone.state.replicas.iter().zip(&state.replicas).enumerate();
         let mut differing = replicas.filter_map(|(replica, (a, b))| {
