@@ -43,7 +43,9 @@ export class Actions implements Component {
     setText(
       this.about,
       opened === undefined
-        ? "compiling"
+        ? this.session.error === undefined
+          ? "compiling"
+          : ""
         : `${opened.adapter.software ? ", a software adapter: the processor does the work" : ""} · ${count(opened.parameters)} parameters`,
     );
   }

@@ -156,6 +156,8 @@ class Lab implements View {
     const dataset = this.values["dataset"]!;
     if (dataset !== "synthetic" && !this.arrived.has(dataset)) {
       await this.data.fetchFromHost(dataset).catch((error) => this.problem.show("data", String(error)));
+      // Meanwhile another data set may have been chosen.
+      if (this.values["dataset"] !== dataset) return;
     }
     this.openRun(this.session.running || this.session.finished || this.session.error !== undefined);
   }
@@ -177,7 +179,8 @@ class Lab implements View {
 
   /** After a fault: the run anew, beside what it had recorded. */
   private restart(): void {
-    if (this.session.record !== undefined) this.setPin(true);
+    // A run that failed before its first step has nothing to keep, and earlier curves stay pinned.
+    if ((this.session.record?.lastStep() ?? 0) > 0) this.setPin(true);
     this.problem.clear();
     this.openRun(true);
   }

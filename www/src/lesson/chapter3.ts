@@ -33,7 +33,7 @@ export const chapter: Chapter = {
       ["What does the control prove?", "That the machine repeats itself exactly, and that only rounding separates k = 3 from k = 1. Without it one could blame the GPU, the order of sums or a bug."],
       ["The curve is straight on this scale for a while. What does that mean?", "The distance grows by the same factor each step: exponential growth, as a small disturbance grows in an unstable system."],
       ["Why does it bend at the top?", "Two networks cannot be farther apart than the weights are large. The growth is restrained; chapter 5 takes that up."],
-      ["Would float64 help?", "It would start at 10^-17 instead of 10^-9. With the same growth that buys some steps, no more."],
+      ["Would float64 help?", "It would start at 10^-18 instead of 10^-9. With the same growth that buys some steps, no more."],
     ],
   },
   exhibit,

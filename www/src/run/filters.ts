@@ -26,14 +26,20 @@ export class Filters implements Component {
     ),
   );
   private shown: unknown;
-  private readonly endTheme = onTheme(() => (this.shown = undefined));
+  private source: RunSource | undefined;
+  private readonly endTheme = onTheme(() => {
+    this.shown = undefined;
+    if (this.source !== undefined) this.update(this.source);
+  });
 
   ranges({ tensors }: Opened): WatchedRange[] {
     const first = firstLayer(tensors);
     return first === undefined ? [] : [{ tensor: first.name, first: 0, count: shape(first).count }];
   }
 
-  update({ record, opened }: RunSource): void {
+  update(source: RunSource): void {
+    this.source = source;
+    const { record, opened } = source;
     const first = opened && firstLayer(opened.tensors);
     if (record === undefined || first === undefined || record.tensors === this.shown) return;
     const { count } = shape(first);

@@ -42,11 +42,8 @@ function words(state: LampState, record: RunRecord | undefined): [string, string
   const first = labelOf(record, 0);
   if (state === "green") return ["Control green", `${names} equals ${first} in every bit, as it must.`];
   if (state === "red") {
-    const now = record.differingControls();
-    return [
-      "Control red",
-      `${names} must equal ${first} bit for bit, and does not since step ${record.firstRed}: ${count(now)} weights differ now.`,
-    ];
+    // No count here: a screen reader would read out each of its changes.
+    return ["Control red", `${names} must equal ${first} bit for bit, and does not since step ${record.firstRed}.`];
   }
   return record.controls.length === 0
     ? ["No control", `A second ${first}, or k = ${record.ks[0]! * 2}, would be one.`]
