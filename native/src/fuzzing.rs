@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use lastbit_core::data::{cifar10, fashion_mnist};
+use lastbit_core::data::{Parcel, cifar10, fashion_mnist};
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::ops::{Activation, Shape};
 use lastbit_core::train::checkpoint::{CheckpointError, decode_state, decode_tensor, decode_weights, tensor_dims};
@@ -18,7 +18,7 @@ use crate::{datasets, report};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every kind of input, by the name of its fuzz target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("config", config),
     ("values", values),
     ("safetensors", safetensors),
@@ -26,6 +26,7 @@ pub const TARGETS: [Target; 10] = [
     ("report", report),
     ("cifar10", cifar10),
     ("archive", archive),
+    ("parcel", parcel),
     ("idx", idx),
     ("gzip", gzip),
     ("image", image),
@@ -121,6 +122,23 @@ fn cifar10(bytes: &[u8]) {
 
 fn archive(bytes: &[u8]) {
     datasets::unpack_archive(bytes);
+}
+
+/// A file that was dropped on the page, under each kind of name.
+fn parcel(bytes: &[u8]) {
+    for name in ["a.tar.gz", "data_batch_1.bin", "train-images", "train-labels"] {
+        let mut parcel = Parcel::default();
+        if let Ok(arrived) = parcel.add(name, bytes.to_vec()) {
+            assert!(!arrived.is_empty());
+            // What one file of Fashion-MNIST lacks is there.
+            let [images, labels, ..] = &fashion_mnist::FILES;
+            for file in [images, labels].into_iter().filter(|file| arrived.iter().all(|own| own.file != file.name)) {
+                let added = parcel.add(file.name, one_item(file.name));
+                added.unwrap_or_else(|error| panic!("{error}"));
+            }
+            let _ = (parcel.dataset("cifar10"), parcel.dataset("fashion-mnist"));
+        }
+    }
 }
 
 /// One of Fashion-MNIST's four files, by the first byte; the others hold one image.

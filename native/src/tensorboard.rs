@@ -26,15 +26,17 @@ pub struct TensorBoard {
 
 impl TensorBoard {
     /// Files for a run with these divisors that goes on after `step`: TensorBoard forgets what earlier files have of later
-    /// steps.
+    /// steps, all of them where the run begins anew.
     pub fn begin(run: &Path, ks: &[u32], step: u64) -> Result<Self, Failure> {
         let start = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut replicas = Vec::with_capacity(ks.len());
+        let mut had_files = false;
         for (replica, k) in ks.iter().enumerate() {
             let folder = run.join(FOLDER).join(format!("r{replica}-k{k}"));
             fs::create_dir_all(&folder).map_err(|error| Failure::file("make the folder", &folder, &error))?;
             // TensorBoard reads the files of a folder in the order of their names.
             let count = fs::read_dir(&folder).map_or(0, Iterator::count);
+            had_files |= count > 0;
             let path = folder.join(format!("events.out.tfevents.{count:010}.lastbit"));
             let file = File::create(&path).map_err(|error| Failure::file("write", &path, &error))?;
             replicas.push((path, BufWriter::new(file)));
@@ -42,7 +44,7 @@ impl TensorBoard {
         let mut tensorboard = Self { replicas, start, clock: Instant::now() };
         for replica in 0..ks.len() {
             tensorboard.write(replica, &event::version(start))?;
-            if step > 0 {
+            if step > 0 || had_files {
                 tensorboard.write(replica, &event::session_start(start, step + 1))?;
             }
         }

@@ -98,6 +98,15 @@ fn scalars(file: &Path) -> Scalars {
     found
 }
 
+/// The steps from which on a file makes TensorBoard forget what earlier files have.
+fn session_starts(file: &Path) -> Vec<u64> {
+    let events = records(&fs::read(file).unwrap());
+    let events = events.iter().map(|record| fields(record).into_iter().collect::<BTreeMap<u64, Vec<u8>>>());
+    // `session_log { status: START }`
+    let starts = events.filter(|event| event.get(&7).is_some_and(|log| log == &[8, 1]));
+    starts.map(|event| u64::from_le_bytes(event[&2].clone().try_into().unwrap())).collect()
+}
+
 fn event_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -178,5 +187,23 @@ fn event_files_hold_the_metrics() {
         if let Some(theirs) = by_tensorboard(&folder) {
             assert_eq!(theirs, all);
         }
+    }
+}
+
+#[test]
+fn a_run_begun_anew_makes_old_steps_forgotten() {
+    let out = scratch("tensorboard-anew").join("run");
+    train(&["--steps", "6", "--tensorboard"], &out);
+    fs::remove_dir_all(out.join("checkpoint")).unwrap();
+    fs::remove_file(out.join("summary.json")).unwrap();
+    train(&["--steps", "6", "--resume"], &out);
+    let folder = out.join("tensorboard/r0-k1");
+    let files = event_files(&folder);
+    let starts: Vec<_> = files.iter().map(|file| session_starts(file)).collect();
+    assert_eq!(starts, [vec![], vec![1]]);
+    let again = scalars(&files[1]);
+    assert_eq!(scalars(&files[0]), again, "the same bits");
+    if let Some(theirs) = by_tensorboard(&folder) {
+        assert_eq!(theirs, again);
     }
 }

@@ -65,19 +65,7 @@ impl RunFolder {
     pub fn claim(path: &Path) -> Result<Self, Failure> {
         let is_new = !path.exists();
         fs::create_dir_all(path).map_err(|error| Failure::file("make the run folder", path, &error))?;
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(path.join(LOCK_FILE));
-        let lock = lock.map_err(|error| Failure::file("write to the run folder", path, &error))?;
-        match fs4::fs_std::FileExt::try_lock_exclusive(&lock) {
-            Ok(true) => {}
-            // Some network file systems have no locks; a run is still possible there.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-            Ok(false) | Err(_) => {
-                let path = path.display();
-                return Err(Failure::other(format!(
-                    "another lastbit is writing to '{path}': wait until it ends, or give another --out"
-                )));
-            }
-        }
+        let lock = lock(path)?;
         Ok(Self { path: path.to_owned(), is_new, _lock: lock })
     }
 
@@ -97,20 +85,62 @@ impl RunFolder {
     }
 }
 
+/// Locks the folder at `path`.
+fn lock(path: &Path) -> Result<File, Failure> {
+    let file = path.join(LOCK_FILE);
+    loop {
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&file);
+        let lock = lock.map_err(|error| Failure::file("write to the run folder", path, &error))?;
+        match fs4::fs_std::FileExt::try_lock_exclusive(&lock) {
+            Ok(true) => {}
+            Ok(false) => {
+                let path = path.display();
+                return Err(Failure::other(format!(
+                    "another lastbit is writing to '{path}': wait until it ends, or give another --out"
+                )));
+            }
+            // Some network file systems have no locks; a run is still possible there.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(error) => return Err(Failure::file("lock", &file, &error)),
+        }
+        // Whoever held it before removes the file: a lock on one that is gone keeps nobody out.
+        if is_at(&lock, &file) {
+            return Ok(lock);
+        }
+    }
+}
+
+/// Whether the open file is still the one at `path`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
+        (Err(_), _) => true,
+    }
+}
+
+/// Elsewhere a file that is open is not replaced.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
 impl Drop for RunFolder {
     fn drop(&mut self) {
-        // What stays behind does no harm: the lock is not held, and empty files count as nothing.
-        let _ = fs::remove_file(self.file(LOCK_FILE));
-        if self.file(CONFIG_FILE).exists() {
-            return;
-        }
+        let is_refused = !self.file(CONFIG_FILE).exists();
         // The run was refused before it began.
-        for file in [METRICS_FILE, TIMING_FILE].map(|name| self.file(name)) {
+        for file in [METRICS_FILE, TIMING_FILE].map(|name| self.file(name)).into_iter().filter(|_| is_refused) {
             if fs::metadata(&file).is_ok_and(|data| data.len() == 0) {
                 let _ = fs::remove_file(file);
             }
         }
-        if self.is_new {
+        // Last, as others may write from here on. What stays behind does no harm: the lock is not held, and empty files
+        // count as nothing.
+        let _ = fs::remove_file(self.file(LOCK_FILE));
+        if is_refused && self.is_new {
             let _ = fs::remove_dir(&self.path);
         }
     }
@@ -141,5 +171,54 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn sync_folder(path: &Path) {
     if let Ok(folder) = File::open(path) {
         let _ = folder.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("lastbit-folder-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_lock_on_a_file_that_is_gone_is_none() {
+        let folder = scratch("gone");
+        let path = folder.join(LOCK_FILE);
+        let file = File::create(&path).unwrap();
+        assert!(is_at(&file, &path));
+        fs::remove_file(&path).unwrap();
+        assert!(!is_at(&file, &path));
+        let _other = File::create(&path).unwrap();
+        assert!(!is_at(&file, &path));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn writers_that_come_and_go_are_never_two() {
+        let folder = scratch("writers");
+        let (is_taken, claims) = (AtomicBool::new(false), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while claims.load(Ordering::SeqCst) < 2000 {
+                        let Ok(claimed) = RunFolder::claim(&folder) else { continue };
+                        assert!(!is_taken.swap(true, Ordering::SeqCst), "two writers");
+                        std::thread::yield_now();
+                        is_taken.store(false, Ordering::SeqCst);
+                        claims.fetch_add(1, Ordering::SeqCst);
+                        drop(claimed);
+                    }
+                });
+            }
+        });
+        fs::remove_dir_all(folder).unwrap();
     }
 }

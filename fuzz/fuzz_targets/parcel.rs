@@ -1,0 +1,7 @@
+//! Strangers' bytes for `parcel`: see native/src/fuzzing.rs.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    lastbit::fuzzing::run("parcel", bytes);
+});
