@@ -198,8 +198,11 @@ export function toml(values: Values): string {
   const lines = PROPERTIES.flatMap(({ key, kind }) => {
     const text = values[key] ?? "";
     if (text === "") return [];
-    if (kind.type === "number") return [`${key} = ${/[.e]/.test(text) ? text : `${text}.0`}`];
-    if (kind.type === "integer" || kind.type === "flag") return [`${key} = ${text}`];
+    // As JavaScript writes it: people type .9 and 1E-5, which TOML does not know.
+    const number = String(Number(text));
+    if (kind.type === "number") return [`${key} = ${/[.e]/.test(number) ? number : `${number}.0`}`];
+    if (kind.type === "integer") return [`${key} = ${number}`];
+    if (kind.type === "flag") return [`${key} = ${text}`];
     if (kind.type === "divisors") return [`${key} = [${text.split(",").join(", ")}]`];
     if (kind.type === "rates") return [`${key} = [${text.split(",").map((rate) => `"${rate}"`).join(", ")}]`];
     return [`${key} = "${text}"`];

@@ -35,10 +35,10 @@ export async function webgpuSupport(): Promise<Support> {
 }
 
 /** An adapter's name, as far as the browser tells it, and whether the processor does its work. */
-export function describe({ vendor, architecture, device, description, isFallbackAdapter }: GPUAdapterInfo) {
+export function describe({ vendor, architecture, device, description, isFallbackAdapter }: Partial<GPUAdapterInfo> = {}) {
   const told = description || [vendor, architecture || device].filter(Boolean).join(" ");
   const name = /swiftshader/i.test(told) ? "SwiftShader" : told || "unnamed adapter";
-  return { name, software: isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(told) };
+  return { name, software: isFallbackAdapter === true || /swiftshader|llvmpipe|basic render/i.test(told) };
 }
 
 /** What to do in a browser without WebGPU, by its name. */

@@ -62,7 +62,8 @@ export class BenchClient {
   /** What computes, in words, and whether it is slow. */
   async adapter(): Promise<{ words: string; software: boolean }> {
     const { name, software } = JSON.parse(await this.call("adapter")) as { name: string; software: boolean };
-    return { words: this.processor ? "float64 on the processor, without WebGPU" : `float32 on ${name || "WebGPU"}`, software };
+    const gpu = `float32 on ${name || "WebGPU"}${software ? ", a software adapter" : ""}`;
+    return { words: this.processor ? "float64 on the processor, without WebGPU" : gpu, software };
   }
 
   /** Ends the worker. Calls that wait stay unanswered. */

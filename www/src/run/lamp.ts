@@ -1,7 +1,6 @@
 // The control lamp: green while every control equals the first replica bit for bit. Measured on the GPU, over all
 // parameters, after every step.
 import { h, setText } from "../dom";
-import { count } from "../numbers";
 import type { RunRecord } from "./record";
 import { labelOf } from "./replicas";
 import type { Component, RunSource } from "./session";
