@@ -5,7 +5,7 @@ import { shortestDecimal } from "./chapter1";
 import { bitsOf, updated } from "./float32";
 
 export const chapter: Chapter = {
-  title: "Divide by three, multiply by three",
+  title: "Divide and multiply by three",
   text: [
     "Divide a number by three, then multiply it by three. On paper you are back where you began.",
     "In float32 the quotient is rounded, and the error may survive the way back. To divide by 2 or 4 only lowers the " +

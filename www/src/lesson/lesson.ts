@@ -9,7 +9,7 @@ import { type Chapter, type Exhibit, rich } from "./chapter";
 /** In order. Each is a file of its own, loaded when it is opened. */
 const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter }> }[] = [
   { title: "A number is 32 bits", load: () => import("./chapter1") },
-  { title: "Divide by three, multiply by three", load: () => import("./chapter2") },
+  { title: "Divide and multiply by three", load: () => import("./chapter2") },
   { title: "Two networks and one bit", load: () => import("./chapter3") },
   { title: "A step that is too long", load: () => import("./chapter4") },
   { title: "Unstable, but restrained", load: () => import("./chapter5") },
