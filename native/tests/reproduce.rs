@@ -58,6 +58,8 @@ const THRESHOLD: &[&str] = &[
     "reproduce",
     "threshold",
     "--quick",
+    "--net",
+    "resnet8",
     "--dataset",
     "synthetic",
     "--batch-size",
@@ -295,7 +297,7 @@ fn the_threshold_lies_between_a_rate_that_stays_and_one_that_leaves() {
     assert!(rates.len() >= 5);
     assert!(rates.windows(2).all(|pair| number(&pair[0], "lr") < number(&pair[1], "lr")));
     for rate in &rates {
-        assert_eq!(rate["stays"] == "yes", number(rate, "largest_median") <= 1e-7, "{rate:?}");
+        assert_eq!(rate["stays"] == "yes", number(rate, "distance_median") <= 1e-7, "{rate:?}");
         assert_eq!(number(rate, "steps"), (0.2 / number(rate, "lr")).round());
     }
 }

@@ -14,7 +14,7 @@ use lastbit_core::train::{DatasetKind, TrainConfig};
 use serde::Serialize;
 
 use super::forms::{form, form_name, forms_of};
-use super::{Experiment, Findings, Forecast, Setup, Study, as_text, settings_of};
+use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, settings_of};
 use crate::failure::Failure;
 use curves::Done;
 
@@ -28,6 +28,9 @@ const KS: [u32; 4] = [1, 3, 2, 1];
 const PERTURBED: usize = 1;
 /// A distance beyond everything that rounding alone makes.
 const MACROSCOPIC: f64 = 1e-3;
+
+/// A curve has no more points.
+const MOST_POINTS: u64 = 100_000;
 
 /// Flags of `reproduce fig2`.
 #[derive(Debug, Default, Args)]
@@ -104,9 +107,12 @@ impl Setup for Flags {
         if seeds.is_empty() {
             return Err(Failure::usage("--seeds: give at least one"));
         }
+        if has_twins(&seeds) || self.perturbation.as_deref().is_some_and(has_twins) {
+            return Err(Failure::usage("--seeds, --perturbation: give each value once"));
+        }
         let points = self.points.unwrap_or(100);
-        if points == 0 {
-            return Err(Failure::usage("--points: must be at least 1"));
+        if !(1..=MOST_POINTS).contains(&points) {
+            return Err(Failure::usage(format!("--points: must be from 1 to {MOST_POINTS}, not {points}")));
         }
         let experiment = Fig2 {
             n_max,

@@ -210,6 +210,11 @@ pub fn settings_of(experiment: &impl Serialize) -> Result<toml::Table, Failure> 
     toml::Table::try_from(experiment).map_err(Failure::usage)
 }
 
+/// True where a value is given more than once: a run counted twice would be no evidence.
+fn has_twins<T: PartialEq>(values: &[T]) -> bool {
+    values.iter().enumerate().any(|(i, value)| values[..i].contains(value))
+}
+
 /// For serde: what is text by `Display`.
 fn as_text<T: std::fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)

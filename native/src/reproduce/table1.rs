@@ -11,7 +11,7 @@ use lastbit_core::train::{MAX_K, TrainConfig};
 use serde::Serialize;
 
 use super::forms::{form, form_name, forms_of};
-use super::{Experiment, Findings, Forecast, Setup, Study, settings_of};
+use super::{Experiment, Findings, Forecast, Setup, Study, has_twins, settings_of};
 use crate::failure::Failure;
 use row::{Row, Trained};
 
@@ -94,11 +94,6 @@ impl Setup for Flags {
         experiment.check()?;
         Ok(Box::new(experiment))
     }
-}
-
-/// Position of the number `wanted` more than once.
-fn has_twins<T: PartialEq>(values: &[T]) -> bool {
-    values.iter().enumerate().any(|(i, value)| values[..i].contains(value))
 }
 
 impl Table1 {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::growth::median;
 use super::run::Run;
-use super::{Experiment, Findings, Forecast, Setup, Study, as_text, onset, settings_of};
+use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, onset, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::count;
 
@@ -28,7 +28,7 @@ const MOST_STEPS: f64 = 1e7;
 /// Flags of `reproduce threshold`.
 #[derive(Debug, Default, Args)]
 pub struct Flags {
-    /// Network [default: resnet56; --quick: resnet8]
+    /// Network [default: resnet56; --quick: resnet20]
     #[arg(long)]
     net: Option<NetKind>,
     /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: swish]
@@ -89,7 +89,7 @@ impl Setup for Flags {
     fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
         let pick = |given: Option<f64>, quick: f64, full: f64| given.unwrap_or(if is_quick { quick } else { full });
         let experiment = Threshold {
-            net: self.net.unwrap_or(NetKind::ResNet { depth: if is_quick { 8 } else { 56 } }),
+            net: self.net.unwrap_or(NetKind::ResNet { depth: if is_quick { 20 } else { 56 } }),
             activation: self.activation.unwrap_or(Activation::Swish { beta: 5.0 }),
             dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
             batch_size: self.batch_size.unwrap_or(if is_quick { 32 } else { 128 }),
@@ -112,6 +112,9 @@ impl Threshold {
         let refuse = |text: String| Err(Failure::usage(text));
         if self.seeds.is_empty() {
             return refuse("--seeds: give at least one".to_owned());
+        }
+        if has_twins(&self.seeds) {
+            return refuse("--seeds: give each value once".to_owned());
         }
         for (flag, value) in [
             ("--distance", self.distance),
@@ -177,14 +180,14 @@ impl Threshold {
     }
 
     fn probe(&self, study: &mut Study, lr: f64) -> Result<Probe, Failure> {
-        let mut probe = Probe { lr, steps: 0, largest: Vec::new(), are_controls_zero: true, curve: Vec::new() };
+        let mut probe = Probe { lr, steps: 0, distances: Vec::new(), are_controls_zero: true, curve: Vec::new() };
         for (name, config) in self.runs(lr) {
             let run: Run = study.train(&name, &config)?;
             let points = onset::of_replica(&run, PERTURBED);
             // A loss that is no number has left, too.
             let is_sound = points.iter().all(|(_, distance)| distance.is_finite());
-            let largest = points.iter().map(|(_, distance)| *distance).fold(0.0, f64::max);
-            probe.largest.push(if is_sound { largest } else { f64::INFINITY });
+            let last: Vec<f64> = points[points.len() - points.len().div_ceil(10)..].iter().map(|(_, d)| *d).collect();
+            probe.distances.push(if is_sound && !last.is_empty() { median(&last) } else { f64::INFINITY });
             probe.are_controls_zero &= run.are_controls_zero();
             probe.steps = points.len() as u64;
             if probe.curve.is_empty() {
@@ -204,8 +207,8 @@ fn tidy(lr: f64) -> f64 {
 struct Probe {
     lr: f64,
     steps: u64,
-    /// `[seed]` largest distance of the run.
-    largest: Vec<f64>,
+    /// `[seed]` distance at the end: the median of the last tenth of the steps.
+    distances: Vec<f64>,
     are_controls_zero: bool,
     /// Of the first seed: scaled time and distance.
     curve: Vec<(f64, f64)>,
@@ -213,7 +216,7 @@ struct Probe {
 
 impl Probe {
     fn median(&self) -> f64 {
-        median(&self.largest)
+        median(&self.distances)
     }
 }
 
@@ -281,8 +284,8 @@ impl Threshold {
         vec![
             format!(
                 "{} with {} on {}, batch {}, SGD with momentum {}, weight decay 5e-4, constant learning rate. Every rate trains until rate x \
-                 steps is {}. A rate stays if the largest relative L1 of k = 3 to k = 1, over all convolutions and all steps, is at \
-                 most {} in the median of {}.",
+                 steps is {}. A rate stays if the relative L1 of k = 3 to k = 1, over all convolutions, is at most {} in the median of the last tenth of \
+                 the steps and of {}.",
                 self.net,
                 self.activation,
                 self.dataset,
@@ -335,7 +338,7 @@ mod tests {
     #[test]
     fn the_bracket_is_the_first_that_leaves() {
         let probe =
-            |lr, largest| Probe { lr, steps: 1, largest: vec![largest], are_controls_zero: true, curve: vec![] };
+            |lr, distance| Probe { lr, steps: 1, distances: vec![distance], are_controls_zero: true, curve: vec![] };
         let probes = [probe(0.01, 1e-8), probe(0.02, 1e-5), probe(0.04, 0.1), probe(0.08, 1e-5)];
         assert_eq!(bracket(&probes, 1e-3), Some((0.02, 0.04)));
         assert_eq!(bracket(&probes, 1.0), None);

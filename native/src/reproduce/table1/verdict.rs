@@ -8,6 +8,8 @@ use crate::reproduce::{Agreement, Claim};
 
 /// Two deviations within this factor are called comparable.
 const COMPARABLE: f64 = 2.0;
+/// With fewer degrees of freedom two deviations cannot be told apart, nor called alike.
+const ENOUGH: u32 = 10;
 /// Within so many steps the copies part.
 const SOON: usize = 100;
 
@@ -47,8 +49,9 @@ fn comparable(done: &Done) -> Option<Claim> {
         ),
         agrees: match ratio {
             _ if !done.has_parted() => Agreement::CannotTell,
-            ratio if (1.0 / COMPARABLE..=COMPARABLE).contains(&ratio) => Agreement::Yes,
             _ if are_apart => Agreement::No,
+            _ if k.freedom.min(seeds.freedom) < ENOUGH => Agreement::CannotTell,
+            ratio if (1.0 / COMPARABLE..=COMPARABLE).contains(&ratio) => Agreement::Yes,
             _ => Agreement::CannotTell,
         },
         certainty: format!(
@@ -79,17 +82,18 @@ fn significant(rows: &[Done]) -> Claim {
         })
         .collect();
     let spread = |done: &Done| Spread::pooled(&done.over_k()).map_or(0.0, |spread| spread.ddof1);
+    let noise = |done: &Done| test_set_noise(done.mean(), done.images());
     Claim {
         about: "The last bit moves the accuracy".to_owned(),
-        paper: "Perturbing the last bit changes the test accuracy significantly, as if it were another training.".to_owned(),
+        paper: "Perturbing the last bit changes the test accuracy.".to_owned(),
         found: format!("{}.", told.join("; ")),
-        agrees: match rows.iter().all(|done| spread(done) > 0.0) {
-            true => Agreement::Yes,
-            false if !rows.iter().all(Done::has_parted) => Agreement::CannotTell,
-            false => Agreement::No,
+        agrees: match rows {
+            rows if rows.iter().any(|done| done.has_parted() && spread(done) == 0.0) => Agreement::No,
+            rows if rows.iter().all(|done| done.has_parted() && spread(done) > 0.5 * noise(done)) => Agreement::Yes,
+            _ => Agreement::CannotTell,
         },
-        certainty: "Sure: everything but k is the same, and the test images are the same. Whether it matters is a question of the test set's \
-                    size."
+        certainty: "Everything but k is the same, and so are the test images. It counts as moved where the deviation over k is above half of \
+                    what the size of the test set alone makes."
             .to_owned(),
     }
 }
@@ -193,8 +197,14 @@ fn forms(done: &Done) -> Option<Claim> {
         about: format!("{}: the form does not matter", done.row),
         paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.".to_owned(),
         found: format!("Deviation over k at seed {} in points: {}.{}", all[0].seed(), told.join(", "), stayed(&all)),
-        agrees: if highest_low <= lowest_high { Agreement::Yes } else { Agreement::No },
-        certainty: "Weak: one seed, few copies; agreement means that the 95 % intervals share a value.".to_owned(),
+        agrees: match spreads.iter().map(|(_, spread)| spread.freedom).min() {
+            _ if highest_low > lowest_high => Agreement::No,
+            Some(least) if least >= ENOUGH => Agreement::Yes,
+            _ => Agreement::CannotTell,
+        },
+        certainty: format!(
+            "Agreement means that the 95 % intervals share a value, and takes {ENOUGH} degrees of freedom: with fewer, nearly all do."
+        ),
     })
 }
 

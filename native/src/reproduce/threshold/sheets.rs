@@ -11,13 +11,13 @@ impl Threshold {
         let medians = probes.iter().filter(|probe| probe.median().is_finite());
         let mut by_rate = Figure::new(
             "threshold",
-            format!("Largest distance up to scaled time {}", self.scaled_time),
+            format!("Distance at scaled time {}", self.scaled_time),
             Axis::log("learning rate").between(self.lr_min, self.lr_max),
             Axis::log("relative L1 of k = 3 to k = 1, at most 2"),
         );
         if self.seeds.len() > 1 {
             let ends = |probe: &Probe| {
-                let fold = |start, of: fn(f64, f64) -> f64| probe.largest.iter().copied().fold(start, of);
+                let fold = |start, of: fn(f64, f64) -> f64| probe.distances.iter().copied().fold(start, of);
                 (probe.lr, fold(f64::INFINITY, f64::min), fold(0.0, f64::max).min(2.0))
             };
             by_rate = by_rate.band("", probes.iter().map(ends).collect());
@@ -58,7 +58,7 @@ impl Threshold {
         let mut table = Table::new(
             "threshold",
             "Every rate that was tried",
-            &[("lr", "learning rate"), ("steps", "steps"), ("largest_median", "largest distance, median")],
+            &[("lr", "learning rate"), ("steps", "steps"), ("distance_median", "distance, median")],
         );
         for seed in &self.seeds {
             table = table.column(format!("seed{seed}"), format!("seed {seed}"));
@@ -67,7 +67,7 @@ impl Threshold {
         for probe in probes {
             let stays = if probe.median() <= self.distance { "yes" } else { "no" };
             let head = [probe.lr.into(), probe.steps.into(), probe.median().into()];
-            let seeds = probe.largest.iter().map(|largest| (*largest).into());
+            let seeds = probe.distances.iter().map(|distance| (*distance).into());
             table.row(head.into_iter().chain(seeds).chain([stays.into()]));
         }
         let mut curves =
