@@ -216,7 +216,8 @@ impl TrainConfig {
             Perturbation::Nextafter => k == first,
             Perturbation::Divide | Perturbation::Reciprocal => {
                 let (small, large) = (k.min(first), k.max(first));
-                large % small == 0 && (large / small).is_power_of_two()
+                // A config that nobody has validated may hold a zero.
+                large.checked_rem(small) == Some(0) && (large / small).is_power_of_two()
             }
         };
         (1..self.ks.len()).filter(|&r| equal(self.ks[r])).collect()
