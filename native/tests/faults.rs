@@ -250,6 +250,7 @@ fn numbers_that_stop_being_finite_are_placed() {
 }
 
 /// A clock that goes an hour back and a day forth at every look at it.
+#[cfg(target_os = "linux")]
 const JUMPY_CLOCK: &str = r"
 #define _GNU_SOURCE
 #include <time.h>
