@@ -32,7 +32,7 @@ const TABLE3: &[&str] =
 const FIG4: &[&str] =
     &["reproduce", "fig4", "--quick", "--size", "40", "--dt", "0.03,0.07,0.13", "--steps", "150", "--points", "24"];
 const PRECISION: &[&str] =
-    &["reproduce", "precision", "--quick", "--dataset", "synthetic", "--batch-size", "4", "--steps", "3"];
+    &["reproduce", "precision", "--quick", "--dataset", "synthetic", "--batch-size", "4", "--steps", "5"];
 
 fn reproduce(line: &[&str], out: &Path) {
     let ended = lastbit(&[line, &["--out", text(out)]].concat());
@@ -119,14 +119,57 @@ fn precision() {
     for file in ["precision.csv", "precision-distance.svg", "precision-loss.svg"] {
         assert!(out.join(file).is_file(), "{file}");
     }
+    // A row for each step, with the loss of k = 1 that the run recorded.
+    let metrics = std::fs::read_to_string(out.join("runs/float32/metrics.jsonl")).unwrap();
+    let lines = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let losses = lines.filter(|line| line["kind"] == "step").map(|line| line["loss"][0].as_f64().unwrap());
+    let data = std::fs::read_to_string(out.join("precision.csv")).unwrap();
+    let rows = data.lines().skip(1).map(|row| row.split(',').nth(1).unwrap().parse().unwrap());
+    let rows: Vec<f64> = rows.collect();
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows, losses.collect::<Vec<_>>());
 }
 
-/// In three steps growth and parting cannot be told; the rest must hold.
+/// In five steps growth and parting cannot be told; the rest must hold.
 fn check_words(folder: &Path, about: &str) {
     let verdict = verdict(folder);
     let claims = verdict["claims"].as_array().unwrap();
     assert!(claims.iter().all(|claim| claim["agrees"] != "no"), "{claims:?}");
     assert!(claims.iter().any(|claim| claim["about"] == about && claim["agrees"] == "yes"), "{claims:?}");
+}
+
+/// Agreement of the claims whose subject begins with `about`.
+fn agreements(folder: &Path, about: &str) -> Vec<String> {
+    let verdict = verdict(folder);
+    let claims = verdict["claims"].as_array().unwrap().iter();
+    let of_it = claims.filter(|claim| claim["about"].as_str().unwrap().starts_with(about));
+    of_it.map(|claim| claim["agrees"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_is_beyond_the_formats_or_too_short_is_told() {
+    let home = scratch("equations-extremes");
+    let run = |name: &str, line: &[&str], about: &str| {
+        let out = home.join(name);
+        reproduce(&[&["reproduce"], line].concat(), &out);
+        // Once more, from what was kept.
+        reproduce(&[&["reproduce"], line].concat(), &out);
+        agreements(&out, about)
+    };
+    // So steep that the run stops before its growth is usually measured.
+    assert_eq!(run("steep", &["fig1", "--quick", "--points", "11", "--dt", "3"], "dt 3"), ["yes"]);
+    let small = ["--quick", "--size", "12", "--kernel", "6"];
+    let fig3 = |rest: &[&'static str]| [&["fig3"], &small[..], rest].concat();
+    assert_eq!(run("alpha", &fig3(&["--dt", "0.0003", "--alpha", "1e30"]), "alpha"), ["cannot tell"]);
+    assert_eq!(run("dt", &fig3(&["--dt", "1e300", "--alpha", "500"]), "alpha"), ["cannot tell"]);
+    let table3 = ["table3", "--size", "12", "--kernel", "3", "--points", "4", "--steps", "20", "--mean", "1e20"];
+    assert_eq!(run("mean", &table3, "Activated"), ["cannot tell"]);
+    let fig4 = ["fig4", "--quick", "--size", "40", "--points", "4"];
+    let few = [&fig4[..], &["--dt", "0.01,0.07", "--steps", "20"]].concat();
+    assert_eq!(run("few", &few, "dt 0.01"), ["cannot tell"]);
+    let decaying = [&fig4[..], &["--dt", "0.001", "--alpha", "300", "--steps", "150"]].concat();
+    assert_eq!(run("decaying", &decaying, "First period doubling"), ["cannot tell"]);
+    assert!(agreements(&home.join("decaying"), "k = 3 against 1").is_empty());
 }
 
 #[test]
@@ -143,6 +186,11 @@ fn bad_values_are_one_line() {
         (vec!["fig3", "--steps", "0"], vec!["--steps", "at least 20"]),
         (vec!["table2", "--dt", "nan"], vec!["--dt", "positive"]),
         (vec!["table2", "--kernel", "0"], vec!["--kernel"]),
+        (vec!["table2", "--dt", "1"], vec!["--dt", "no stable interval"]),
+        (vec!["table3", "--mean", "1e39"], vec!["--mean", "finite"]),
+        (vec!["fig3", "--steps", "4294967296"], vec!["--steps", "at most 10000000"]),
+        (vec!["fig4", "--points", "100001"], vec!["--points", "at most 100000"]),
+        (vec!["fig4", "--alpha", "1e-5"], vec!["--alpha"]),
         (vec!["table3", "--mean", "0"], vec!["--mean"]),
         (vec!["table3", "--noise", "-1"], vec!["--noise", "at least 0"]),
         (vec!["table3", "--points", "5000"], vec!["--points", "1000"]),

@@ -12,6 +12,10 @@ use pollster::block_on;
 use super::Study;
 use crate::failure::Failure;
 use crate::interrupt;
+use crate::report::numbers::number;
+
+/// Largest `--steps`, which the core counts in 32 bits.
+pub const MOST_STEPS: u64 = 10_000_000;
 
 /// The value of a flag that must be above 0.
 pub fn positive(flag: &str, value: f64) -> Result<f64, Failure> {
@@ -30,11 +34,11 @@ pub fn positives(flag: &str, values: Vec<f64>) -> Result<Vec<f64>, Failure> {
 }
 
 /// The value of a flag that counts something.
-pub fn at_least(flag: &str, least: u64, value: u64) -> Result<u64, Failure> {
-    if value >= least {
+pub fn between(flag: &str, least: u64, most: u64, value: u64) -> Result<u64, Failure> {
+    if (least..=most).contains(&value) {
         Ok(value)
     } else {
-        Err(Failure::usage(format!("{flag}: must be at least {least}, not {value}")))
+        Err(Failure::usage(format!("{flag}: must be at least {least} and at most {most}, not {value}")))
     }
 }
 
@@ -88,6 +92,15 @@ pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize)
 /// JSON has no infinity.
 pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
+}
+
+/// A growth a step for prose: five decimals, or a power of ten where it is large.
+pub fn told(growth: Option<f64>) -> String {
+    match growth {
+        Some(growth) if growth.abs() < 1e3 => format!("{growth:.5}"),
+        Some(growth) => number(growth),
+        None => "no finite number".to_owned(),
+    }
 }
 
 /// Points of a curve from its first step on; what is not finite interrupts it.

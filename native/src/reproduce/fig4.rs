@@ -17,7 +17,7 @@ use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
 use self::orbits::Orbits;
-use super::equations::{at_least, checked, curve, finite, go_on, positive, positives, seconds_of_a_step};
+use super::equations::{MOST_STEPS, between, checked, curve, finite, go_on, positive, positives, seconds_of_a_step};
 use super::figure::{Axis, Figure};
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
@@ -77,14 +77,16 @@ impl Setup for Flags {
         let size = |quick: u64, full: u64| if is_quick { quick } else { full };
         let experiment = Fig4 {
             dt: positives("--dt", self.dt.clone().unwrap_or_else(|| DTS.to_vec()))?,
-            steps: at_least("--steps", 20, self.steps.unwrap_or(1000))?,
+            steps: between("--steps", 20, MOST_STEPS, self.steps.unwrap_or(1000))?,
             alpha: positive("--alpha", self.alpha.unwrap_or(20.0))?,
-            points: at_least("--points", 2, self.points.unwrap_or(size(200, 600)))?,
+            points: between("--points", 2, 100_000, self.points.unwrap_or(size(200, 600)))?,
             size: self.size.unwrap_or(size(64, 256) as u32),
             kernel: self.kernel.unwrap_or(32),
             seed: self.seed.unwrap_or(1),
         };
         let params = checked("--size, --kernel", experiment.params())?;
+        // Where the diagrams' orbits begin.
+        checked("--alpha", NonlinearDouble::new(&params, 1, 0.1 / experiment.alpha))?;
         for dt in &experiment.dt {
             checked("--dt, --alpha, --size, --kernel", NonlinearDouble::new(&params, 1, *dt))?;
         }

@@ -11,7 +11,7 @@ use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use serde::{Deserialize, Serialize};
 
-use super::equations::{at_least, go_on, positive};
+use super::equations::{MOST_STEPS, between, go_on, positive};
 use super::figure::{Axis, Figure};
 use super::growth::{VISIBLE, exponential_phase, reaches};
 use super::onset::of_replica;
@@ -82,7 +82,7 @@ impl Setup for Flags {
             dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
             batch_size: self.batch_size.unwrap_or(size(8, 16) as u32),
             lr: positive("--lr", self.lr.unwrap_or(0.1))?,
-            steps: at_least("--steps", 1, self.steps.unwrap_or(size(20, 60)))?,
+            steps: between("--steps", 1, MOST_STEPS, self.steps.unwrap_or(size(20, 60)))?,
             seed: self.seed.unwrap_or(1),
         };
         experiment.config().validate()?;
@@ -160,7 +160,7 @@ impl Precision {
                 paper: "An instability of the algorithm, not of the format, grows alike in both.".into(),
                 found: format!("By {} a step in float32 and {} in float64, while it is exponential.", about(factors[0]), about(factors[1])),
                 agrees: match growth {
-                    [Some(a), Some(b)] => Agreement::of((0.25..4.0).contains(&(a.factor.ln() / b.factor.ln()))),
+                    [Some(a), Some(b)] => Agreement::of((0.5..2.0).contains(&(a.factor.ln() / b.factor.ln()))),
                     _ => Agreement::CannotTell,
                 },
                 certainty: "Fair: growth changes from step to step, and float32 passes through it in few steps.".into(),
@@ -243,7 +243,7 @@ impl Experiment for Precision {
         .horizontal("1 %: visible", VISIBLE)
         .caption("Over all convolution weights. float64 begins nine decades lower.");
         let loss = Figure::new("precision-loss", "Loss of k = 1", Axis::linear("step (1)"), Axis::log("loss (nats)"))
-            .line("float32 on the GPU", losses(run.loss.iter().map(|line| line[0]).collect()))
+            .line("float32 on the GPU", losses(run.loss[0].clone()))
             .line(
                 "float64 on the processor",
                 losses(course.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()),
@@ -254,7 +254,7 @@ impl Experiment for Precision {
         for (i, (step, distance)) in single.iter().enumerate() {
             let at = |lines: &[Vec<Option<f64>>], replica: usize| lines.get(i).and_then(|line| line[replica]);
             let numbers = [at(&course.loss, 0), Some(*distance), at(&course.rel_l1, PERTURBED)];
-            data.row([(*step).into(), run.loss[i][0].into(), numbers[0].into(), numbers[1].into(), numbers[2].into()]);
+            data.row([(*step).into(), run.loss[0][i].into(), numbers[0].into(), numbers[1].into(), numbers[2].into()]);
         }
         Ok(Findings {
             claims: self.claims(&run, &course, &single, &double),

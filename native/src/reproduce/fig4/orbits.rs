@@ -39,8 +39,8 @@ pub struct Orbits {
     pub fixed_point_loss: f64,
     /// 2 / largest eigenvalue of the Hessian there: theory's first doubling.
     pub doubling: f64,
-    /// The first doubling by bisection on the period.
-    pub doubling_found: f64,
+    /// The first doubling by bisection on the period. None: no orbit doubles before 2 / alpha.
+    pub doubling_found: Option<f64>,
     /// 2 / alpha: beyond it the undriven weights explode.
     pub explosion: f64,
 }
@@ -75,7 +75,7 @@ impl Orbits {
             Ok(period(&values, MOST, 1e-4) != Some(1))
         };
         let bracket = Bracket { without: 0.9 * doubling, with: (1.1 * doubling).min(0.98 * explosion) };
-        let doubling_found = if doubled(bracket.with)? { edge(bracket, 1e-4, doubled)? } else { f64::MAX };
+        let doubling_found = if doubled(bracket.with)? { Some(edge(bracket, 1e-4, doubled)?) } else { None };
         let mut orbits = Vec::new();
         let last = explosion * LAST / 2.0;
         let mut dts: Vec<f64> = (1..=points).map(|i| last * i as f64 / points as f64).collect();
@@ -98,6 +98,11 @@ impl Orbits {
             });
         }
         Ok(Self { orbits, fixed_point_loss: calm.loss(), doubling, doubling_found, explosion })
+    }
+
+    /// Distance between the diagram's step sizes.
+    pub fn spacing(&self, points: u64) -> f64 {
+        self.explosion * LAST / 2.0 / points as f64
     }
 
     /// The first step size with a positive exponent.
