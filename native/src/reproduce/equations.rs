@@ -99,7 +99,7 @@ pub fn told(growth: Option<f64>) -> String {
     match growth {
         Some(growth) if growth.abs() < 1e3 => format!("{growth:.5}"),
         Some(growth) => number(growth),
-        None => "no finite number".to_owned(),
+        None => "an unmeasurable factor".to_owned(),
     }
 }
 

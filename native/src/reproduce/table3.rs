@@ -76,13 +76,10 @@ impl Setup for Flags {
         if experiment.mean == 0.0 || !experiment.mean.is_finite() {
             return Err(Failure::usage("--mean: must not be 0: the activated regime then has no mode of its own"));
         }
-        let [_, largest] = checked(
+        checked(
             "--size, --kernel, --mean, --noise",
-            experiment.params(Regime::Activated).and_then(|params| params.eigenvalues()),
+            experiment.params(Regime::NotActivated).and_then(|params| params.eigenvalues()),
         )?;
-        if !largest.is_finite() {
-            return Err(Failure::usage("--mean, --noise: too large for float32"));
-        }
         Ok(Box::new(experiment))
     }
 }
@@ -201,14 +198,16 @@ fn formulas(regime: Regime) -> &'static str {
 impl Row {
     fn claim(&self) -> Claim {
         let [inside_low, below, inside_high, above] = &self.beside[..] else { unreachable!("four sides") };
-        let is_told = self.beside.iter().all(|p| p.float32.is_some() && p.float64.is_some());
+        // A step that float32 rounds to nothing changes nothing.
+        let is_told =
+            (self.dt as f32).is_normal() && self.beside.iter().all(|p| p.float32.is_some() && p.float64.is_some());
         let grows = |p: &Point| [p.float32, p.float64].iter().all(|g| g.is_some_and(|g| g > 1.0));
         let decays = |p: &Point| [p.float32, p.float64].iter().all(|g| g.is_some_and(|g| g < 1.0));
         let sides_hold = decays(inside_low) && decays(inside_high) && grows(below) && grows(above);
         let error = self
             .beside
             .iter()
-            .flat_map(|p| [p.float32, p.float64].map(|growth| growth.map_or(f64::INFINITY, |g| (g - p.theory).abs())))
+            .flat_map(|p| [p.float32, p.float64].into_iter().flatten().map(|growth| (growth - p.theory).abs()))
             .fold(0.0, f64::max);
         Claim {
             about: format!("{}{}", self.regime.to_string()[..1].to_uppercase(), &self.regime.to_string()[1..]),

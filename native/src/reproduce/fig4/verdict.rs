@@ -11,7 +11,7 @@ const LEAVES: [(f64, usize); 3] = [(0.05, 400), (0.07, 60), (0.09, 60)];
 const DOUBLING: f64 = 0.0323;
 /// Where chaos begins with them.
 const ONSET: std::ops::RangeInclusive<f64> = 0.0475..=0.0505;
-/// Steps after which it is judged whether the copies have stayed apart, as published.
+/// Steps after which it is judged whether the copies have parted and stayed apart, as published.
 const LONG: usize = 1000;
 
 /// All claims.
@@ -165,21 +165,29 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
     let told =
         |course: &&Course| format!("{:.3} at dt {}", orbits.exponent_at(course.dt).unwrap_or(f64::NAN), course.dt);
     let parted = chaotic.iter().filter(|course| Course::leaves(&course.distance).is_some()).count();
+    let has_time = chaotic.iter().all(|course| course.distance.len() >= LONG);
     // A diagram too coarse to see the onset does not place it.
     let is_known = has_published_map(figure) && orbits.spacing(figure.points) < 1e-3;
     let onset_holds = !is_known || orbits.onset_of_chaos().is_some_and(|dt| ONSET.contains(&dt));
     Claim {
         about: "Chaos".into(),
         paper: "Not in the paper. The instability is restrained: the loss stays bounded although neighbouring orbits part.".into(),
-        found: format!(
-            "The Lyapunov exponent is positive from dt {} on: {}. In {parted} of these {} k = 3 left k = 1.",
-            orbits.onset_of_chaos().map_or("nowhere".into(), |dt| format!("{dt:.4}")),
-            list(&chaotic.iter().map(told).collect::<Vec<_>>()),
-            chaotic.len(),
-        ),
-        agrees: match onset_holds {
-            true if chaotic.is_empty() => Agreement::CannotTell,
-            _ => Agreement::of(onset_holds && parted == chaotic.len()),
+        found: match orbits.onset_of_chaos() {
+            None => "The Lyapunov exponent is nowhere positive.".into(),
+            Some(onset) if chaotic.is_empty() => {
+                format!("The Lyapunov exponent is positive from dt {onset:.4} on, at none of these step sizes.")
+            }
+            Some(onset) => format!(
+                "The Lyapunov exponent is positive from dt {onset:.4} on: {}. In {parted} of these {} k = 3 left k = 1.",
+                list(&chaotic.iter().map(told).collect::<Vec<_>>()),
+                chaotic.len(),
+            ),
+        },
+        agrees: match (onset_holds, parted == chaotic.len()) {
+            (false, _) => Agreement::No,
+            (true, true) if !chaotic.is_empty() => Agreement::Yes,
+            (true, false) if has_time => Agreement::No,
+            _ => Agreement::CannotTell,
         },
         certainty: "The exponent is a mean of 2,000 steps, good to about 0.02; inside chaos there are windows of periodic orbits.".into(),
     }
