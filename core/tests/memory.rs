@@ -34,7 +34,7 @@ fn resnet56(ks: Vec<u32>) -> TrainConfig {
 }
 
 #[test]
-fn resnet56_at_batch_128_takes_at_most_900_mib_a_replica() {
+fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
     let dataset = Rc::new(synthetic::dataset(1, 128, 256));
     let context = runs::context();
     let software = context.adapter().software;
@@ -50,15 +50,16 @@ fn resnet56_at_batch_128_takes_at_most_900_mib_a_replica() {
         let planned = trainer.plan().table().total_bytes();
         (runs::finish(&mut trainer).await, planned)
     });
-    assert!(planned <= 2 * 900 * MIB, "{} MiB are planned", planned / MIB);
+    assert!(planned <= 2 * 650 * MIB, "{} MiB are planned", planned / MIB);
     let step = events.iter().find_map(|e| if let Event::Step(step) = e { Some(step.clone()) } else { None }).unwrap();
     assert!(step.loss.iter().all(|loss| (1.0..5.0).contains(loss)), "{step:?}");
     assert!(step.rel_l1[1] > 0.0 && step.rel_l1[1] < 1e-6, "{step:?}");
-    // A software adapter's memory is the host's: what the process grew by is what the run takes. What is told before a
+    // A software adapter's memory is the host's: what the process grew by is what the run takes, with compiled kernels
+    // and what the host prepares. What is told before a
     // run may be a tenth off.
     if let (true, Some(before), Some(peak)) = (software, before, status_bytes("VmHWM:")) {
         let grown = peak.saturating_sub(before);
-        assert!(grown <= 2 * 900 * MIB, "the process grew by {} MiB", grown / MIB);
+        assert!(grown <= 2 * 700 * MIB, "the process grew by {} MiB", grown / MIB);
         let off = told.abs_diff(grown) * 100 / grown.max(1);
         assert!(off <= 10, "{} MiB were told, the process grew by {} MiB", told / MIB, grown / MIB);
     }

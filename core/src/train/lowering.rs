@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::liveness::{Liveness, backward_reads};
 use super::memory::{PlanePool, Planes};
 use crate::gpu::{Binding, BufferId, Recording};
 use crate::nets::{Network, Node, Operation, Projection, TensorId};
@@ -114,34 +115,17 @@ impl Lowering<'_> {
         self.per_replica(&format!("coefficients {}", node.name), u64::from(shape.channels) * 16)
     }
 
-    /// The node after which each tensor is not read any more, in a pass that only goes forward.
-    fn last_uses(&self) -> Vec<usize> {
-        let mut last = vec![usize::MAX; self.network.shapes.len()];
-        for (i, node) in self.network.nodes.iter().enumerate() {
-            last[node.input.0] = i;
-            if let Operation::BatchNorm { shortcut: Some(s), .. } = node.operation {
-                last[s.0] = i;
-            }
-        }
-        last
-    }
-
-    /// Forward pass and loss. With batch statistics when `training`, and then everything is kept for the backward pass.
+    /// Forward pass and loss. With batch statistics when `training`, and then what the backward pass reads is kept.
     pub fn forward(&mut self, training: bool) -> Activations {
         let network = self.network;
-        let last_uses = self.last_uses();
+        let liveness = Liveness::new(network);
         let mut values = Activations { places: vec![None; network.shapes.len()] };
         values.places[0] = Some(Place::Fixed(self.arenas.x));
         for (i, node) in network.nodes.iter().enumerate() {
             let place = self.forward_node(node, &mut values, training);
             values.places[node.output.0] = Some(place);
-            if training {
-                continue;
-            }
-            for (tensor, _) in last_uses.iter().enumerate().filter(|(_, last)| **last == i) {
-                if let Some(Place::Planes(planes)) = values.places[tensor].take() {
-                    self.pool.give(planes);
-                }
+            for tensor in liveness.ends_forward(i, training) {
+                self.end(&mut values, tensor);
             }
         }
         let logits = network.logits();
@@ -183,7 +167,7 @@ impl Lowering<'_> {
                 conv.forward(self.rec, label, self.tile, [x, weight, y.binding]);
                 Place::Planes(y)
             }
-            Operation::BatchNorm { norm, shortcut, scale, running } => {
+            Operation::BatchNorm { norm, scale, running, .. } => {
                 let running = &self.network.running[*running];
                 let at = u64::from(running.mean) * 4;
                 let channels = batch_norm::Channels {
@@ -199,10 +183,7 @@ impl Lowering<'_> {
                 } else {
                     norm.running(self.rec, label, channels, coefficients);
                 }
-                let a = self.pool.take(shape);
-                let shortcut = shortcut.map_or(x, |s| values.at(s));
-                norm.apply(self.rec, label, x, coefficients, shortcut, a.binding);
-                Place::Planes(a)
+                self.norm_output(node, values)
             }
             Operation::Activation(activation) => {
                 let a = self.pool.take(shape);
@@ -228,29 +209,57 @@ impl Lowering<'_> {
         }
     }
 
+    /// The output of a batch norm whose coefficients are there.
+    fn norm_output(&mut self, node: &Node, values: &Activations) -> Place {
+        let Operation::BatchNorm { norm, shortcut, .. } = &node.operation else { unreachable!("{}", node.name) };
+        let coefficients = self.coefficients(node, norm.shape);
+        let a = self.pool.take(norm.shape);
+        let x = values.at(node.input);
+        let shortcut = shortcut.map_or(x, |s| values.at(s));
+        norm.apply(self.rec, &node.name, x, coefficients, shortcut, a.binding);
+        Place::Planes(a)
+    }
+
+    /// Nothing will read a tensor any more.
+    fn end(&mut self, values: &mut Activations, tensor: usize) {
+        if let Some(place) = values.places[tensor].take() {
+            self.give(place);
+        }
+    }
+
     /// Backward pass: the gradient of every parameter into the gradient arena.
-    pub fn backward(&mut self, values: &Activations) {
+    pub fn backward(&mut self, mut values: Activations) {
         let network = self.network;
+        let liveness = Liveness::new(network);
         let logits = network.logits();
         let mut gradients: HashMap<TensorId, Place> = HashMap::new();
         let dlogits = self.vector("gradient of the logits", network.shapes[logits.0]);
         gradients.insert(logits, Place::Fixed(dlogits));
-        for node in network.nodes.iter().rev() {
+        for (i, node) in network.nodes.iter().enumerate().rev() {
             let Some(g) = gradients.remove(&node.output) else { unreachable!("{} has no gradient", node.name) };
-            self.backward_node(node, values, g, &mut gradients);
+            for tensor in backward_reads(node) {
+                if let (None, Some(maker)) = (values.places[tensor.0], liveness.maker(tensor)) {
+                    values.places[tensor.0] = Some(self.norm_output(&network.nodes[maker], &values));
+                }
+            }
+            self.backward_node(node, &values, g, &mut gradients);
+            for tensor in liveness.ends_backward(i) {
+                self.end(&mut values, tensor);
+            }
         }
     }
 
     fn backward_node(&mut self, node: &Node, values: &Activations, g: Place, gradients: &mut HashMap<TensorId, Place>) {
         let input_shape = self.network.shapes[node.input.0];
-        let x = values.at(node.input);
+        // Not every node reads its input again.
+        let x = || values.at(node.input);
         let label = node.name.as_str();
         let is_batch = node.input == TensorId(0);
         match &node.operation {
             Operation::Conv { conv, weight } => {
                 let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
                 let gradient = self.gradient(*weight);
-                conv.dweight(self.rec, label, [x, g.binding(), partial, gradient]);
+                conv.dweight(self.rec, label, [x(), g.binding(), partial, gradient]);
                 if !is_batch {
                     let packed = self.packed(self.packed_at[weight].dinput);
                     let there = gradients.get(&node.input).copied();
@@ -269,7 +278,7 @@ impl Lowering<'_> {
                 let [sums, sums_shortcut] = conv.partial_bytes(self.rec.job.samples);
                 let partial = [("partial sums", sums), ("partial sums of shortcuts", sums_shortcut)];
                 let tensors = conv_down::WeightGradient {
-                    x,
+                    x: x(),
                     dy,
                     partial: partial.map(|(name, bytes)| self.per_replica(name, bytes)),
                     gradient: weights.map(|weight| self.gradient(weight)),
@@ -286,16 +295,16 @@ impl Lowering<'_> {
                 assert!(is_batch, "a valid convolution has no input gradient: it must come first");
                 let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
                 let gradient = self.gradient(*weight);
-                conv.dweight(self.rec, label, [x, g.binding(), partial, gradient]);
+                conv.dweight(self.rec, label, [x(), g.binding(), partial, gradient]);
                 self.give(g);
             }
             Operation::BatchNorm { norm, shortcut, scale, .. } => {
                 let channels = u64::from(input_shape.channels);
                 let dy = self.pool.take(input_shape);
                 let tensors = batch_norm::Backward {
-                    y: x,
+                    y: x(),
                     coefficients: self.coefficients(node, input_shape),
-                    shortcut: shortcut.map_or(x, |s| values.at(s)),
+                    shortcut: shortcut.map_or_else(x, |s| values.at(s)),
                     g: g.binding(),
                     leaves: self.per_replica("leaves", norm.leaves(self.rec.job.samples) * 8),
                     scale_gradient: self.gradient(*scale),
@@ -316,12 +325,12 @@ impl Lowering<'_> {
                 assert!(only && free, "{label}: only convolutions add to a gradient that is there already");
             }
             Operation::Activation(activation) => {
-                activation::backward(self.rec, label, input_shape, *activation, x, g.binding());
+                activation::backward(self.rec, label, input_shape, *activation, x(), g.binding());
                 self.first(node, g, gradients);
             }
             Operation::MaxPool(pool) => {
                 let dx = self.pool.take(input_shape);
-                pool.backward(self.rec, label, [x, g.binding(), dx.binding]);
+                pool.backward(self.rec, label, [x(), g.binding(), dx.binding]);
                 self.give(g);
                 self.first(node, Place::Planes(dx), gradients);
             }
@@ -333,7 +342,7 @@ impl Lowering<'_> {
             Operation::Dense { dense, weight } => {
                 let to_bias = self.distance(*weight);
                 let gradient = self.gradient(*weight);
-                dense.dweight(self.rec, label, [x, g.binding(), gradient], to_bias);
+                dense.dweight(self.rec, label, [x(), g.binding(), gradient], to_bias);
                 let weight = self.parameter(*weight);
                 let dx = self.vector(&format!("gradient into {label}"), input_shape);
                 dense.dinput(self.rec, label, [g.binding(), weight, dx]);

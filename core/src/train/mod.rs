@@ -7,6 +7,7 @@ mod config;
 mod difference;
 mod estimate;
 mod events;
+mod liveness;
 mod logits;
 mod lowering;
 mod memory;

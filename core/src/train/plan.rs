@@ -323,7 +323,7 @@ impl Plan {
         let mut rec = self.recording(chunk, samples);
         let mut lowering = self.lowering(chunk, &mut rec);
         let values = lowering.forward(true);
-        lowering.backward(&values);
+        lowering.backward(values);
         let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
         let gradients = self.gradients(chunk);
         let n = self.chunks[chunk].replicas.len() as u64;
