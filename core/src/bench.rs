@@ -30,6 +30,8 @@ pub struct Row {
     pub fma_share: f64,
     /// Share of the copy bandwidth.
     pub copy_share: f64,
+    /// Times the *floor*: what its operations take at the FMA rate or its bytes at the copy bandwidth, whichever is longer.
+    pub times_floor: f64,
     /// Memory of all buffers, in MiB.
     pub memory_mib: f64,
     /// Milliseconds of the longest submit.
@@ -46,6 +48,8 @@ pub struct StepShares {
     pub share_beside_convolutions: f64,
     /// Metrics at the default cadence, over the first 2000 steps, as a share of the step.
     pub share_of_metrics: f64,
+    /// The host's part: it gathers the next batch and encodes the next step while the GPU is at this one.
+    pub share_of_host: f64,
 }
 
 /// A whole run of the benchmarks.
@@ -115,6 +119,7 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
     let mut copy = bench.operation("copy", cases::copy(software)).await?;
     (bench.fma_gflops, bench.copy_gbps) = (fma.gflops, copy.gbps);
     (fma.fma_share, copy.copy_share) = (1.0, 1.0);
+    (fma.times_floor, copy.times_floor) = (1.0, 1.0);
     let mut rows = Vec::new();
     let mut add = |row: Row| {
         tell(&row);
@@ -186,6 +191,7 @@ impl Bench<'_> {
             step: Some(StepShares {
                 share_beside_convolutions: 1.0 - times.convolutions / times.step,
                 share_of_metrics: (times.divergence + times.fingerprints * FINGERPRINTS_PER_STEP) / times.step,
+                share_of_host: times.host / times.step,
             }),
             ..row
         })
@@ -193,14 +199,16 @@ impl Bench<'_> {
 
     fn row(&self, name: &str, shape: String, seconds: f64, flops: u64, bytes: u64) -> Row {
         let (gflops, gbps) = (flops as f64 / seconds * 1e-9, bytes as f64 / seconds * 1e-9);
+        let (fma_share, copy_share) = (gflops / self.fma_gflops, gbps / self.copy_gbps);
         Row {
             name: name.to_owned(),
             shape,
             ms: seconds * 1e3,
             gflops,
             gbps,
-            fma_share: gflops / self.fma_gflops,
-            copy_share: gbps / self.copy_gbps,
+            fma_share,
+            copy_share,
+            times_floor: 1.0 / fma_share.max(copy_share),
             memory_mib: 0.0,
             longest_submit_ms: 0.0,
             step: None,

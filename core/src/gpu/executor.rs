@@ -214,25 +214,42 @@ pub struct Submitter<'a> {
     /// Of what is encoded, in operations.
     cost: u64,
     last: Option<wgpu::SubmissionIndex>,
-    /// Seconds of the longest submit, where they are timed.
-    longest: Option<f64>,
+    mode: Mode,
+}
+
+/// What becomes of what is encoded.
+enum Mode {
+    Sent,
+    /// Each submit is waited for; seconds of the longest one.
+    Timed(f64),
+    /// Nothing: to see what encoding alone costs.
+    ThrownAway,
 }
 
 impl<'a> Submitter<'a> {
     /// Begins with an empty encoder.
     #[must_use]
     pub fn new(context: &'a Context) -> Self {
-        Self { context, encoder: None, cost: 0, last: None, longest: None }
+        Self { context, encoder: None, cost: 0, last: None, mode: Mode::Sent }
+    }
+
+    /// One that encodes and sends nothing.
+    #[must_use]
+    pub fn throwing_away(context: &'a Context) -> Self {
+        Self { mode: Mode::ThrownAway, ..Self::new(context) }
     }
 
     /// One that waits for each of its submits and times it.
     pub(super) fn timed(context: &'a Context) -> Self {
-        Self { longest: Some(0.0), ..Self::new(context) }
+        Self { mode: Mode::Timed(0.0), ..Self::new(context) }
     }
 
     /// Seconds of the longest submit so far; 0 where they are not timed.
     pub(super) fn longest_submit(&self) -> f64 {
-        self.longest.unwrap_or(0.0)
+        match self.mode {
+            Mode::Timed(longest) => longest,
+            Mode::Sent | Mode::ThrownAway => 0.0,
+        }
     }
 
     fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
@@ -295,14 +312,16 @@ impl<'a> Submitter<'a> {
     /// Sends what is encoded to the queue.
     pub fn submit(&mut self) {
         if let Some(encoder) = self.encoder.take() {
-            self.last = Some(match &mut self.longest {
-                None => self.context.queue.submit([encoder.finish()]),
-                Some(longest) => {
-                    let (submission, seconds) = profile::timed_submit(self.context, encoder.finish());
+            let commands = encoder.finish();
+            match &mut self.mode {
+                Mode::Sent => self.last = Some(self.context.queue.submit([commands])),
+                Mode::Timed(longest) => {
+                    let (submission, seconds) = profile::timed_submit(self.context, commands);
                     *longest = longest.max(seconds);
-                    submission
+                    self.last = Some(submission);
                 }
-            });
+                Mode::ThrownAway => {}
+            }
         }
         self.cost = 0;
     }

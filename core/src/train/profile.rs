@@ -1,7 +1,9 @@
 //! Where the time of a training step goes.
 
+use web_time::Instant;
+
 use super::trainer::{Kind, TrainError, Trainer};
-use crate::gpu::{Command, DispatchTime, GpuError, Program, Recording, RunTime};
+use crate::gpu::{Command, DispatchTime, GpuError, Program, Recording, RunTime, Submitter};
 
 /// Seconds of one training step of all replicas, medians.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,8 @@ pub struct StepTimes {
     pub divergence: f64,
     /// The fingerprints, taken at the log cadence.
     pub fingerprints: f64,
+    /// What the host does for a step: gather the batch and encode.
+    pub host: f64,
     /// Operations of the convolutions.
     pub convolution_flops: u64,
     /// Bytes that a step has to move at least.
@@ -66,7 +70,26 @@ impl Trainer {
             times.fingerprints += time(fingerprints)?;
             times.longest_submit = times.longest_submit.max(longest);
         }
+        times.host = self.host_time(repeats);
         Ok(times)
+    }
+
+    /// Median seconds of the host's part of a step, but for handing it to the driver: there a software adapter does the
+    /// GPU's work.
+    fn host_time(&mut self, repeats: usize) -> f64 {
+        let mut seconds: Vec<f64> = (0..repeats)
+            .map(|_| {
+                let start = Instant::now();
+                let (upload, samples) = self.upload(1, self.config.lr);
+                self.buffers.write(&self.context, self.plan.upload, 0, &upload);
+                let mut submitter = Submitter::throwing_away(&self.context);
+                self.encode(&mut submitter, 1, samples, true);
+                submitter.submit();
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        seconds.sort_by(f64::total_cmp);
+        seconds[repeats / 2]
     }
 
     /// Times every dispatch of a step of the first chunk by itself.

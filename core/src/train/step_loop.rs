@@ -118,10 +118,8 @@ impl Trainer {
         (shared, replicas.collect())
     }
 
-    fn submit_step(&mut self) {
-        let step = self.submitted + 1;
-        let lr = self.lr_at(step);
-        let layers = logs_layers(self.config.log_every, step);
+    /// What goes up for a step of learning rate `lr`, and the samples of its batch.
+    pub(super) fn upload(&mut self, step: u64, lr: f64) -> (Vec<u8>, u32) {
         let (shared, values) = self.step_values(step, lr);
         let layout = &self.plan.upload_layout;
         let mut upload = vec![0; layout.bytes as usize];
@@ -131,9 +129,11 @@ impl Trainer {
             put(*at, bytemuck::cast_slice(&values[chunk.replicas.clone()]));
         }
         let samples = self.batches.train(step, layout, &mut upload);
-        self.buffers.write(&self.context, self.plan.upload, 0, &upload);
+        (upload, samples)
+    }
 
-        let mut submitter = Submitter::new(&self.context);
+    /// Everything of a step behind its upload.
+    pub(super) fn encode(&self, submitter: &mut Submitter<'_>, step: u64, samples: u32, layers: bool) {
         let mut run = |kind: Kind| submitter.run(&self.programs[&kind], &self.buffers);
         run(Kind::Input(samples));
         let chunks = 0..self.plan.chunks.len();
@@ -146,6 +146,16 @@ impl Trainer {
         if layers {
             chunks.for_each(|chunk| run(Kind::Fingerprint(chunk)));
         }
+    }
+
+    fn submit_step(&mut self) {
+        let step = self.submitted + 1;
+        let lr = self.lr_at(step);
+        let layers = logs_layers(self.config.log_every, step);
+        let (upload, samples) = self.upload(step, lr);
+        self.buffers.write(&self.context, self.plan.upload, 0, &upload);
+        let mut submitter = Submitter::new(&self.context);
+        self.encode(&mut submitter, step, samples, layers);
         let pending = self.capture(submitter);
         self.in_flight.push_back(InFlight { step, samples, lr, layers, pending });
         self.submitted = step;

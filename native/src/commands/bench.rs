@@ -57,7 +57,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.json {
         say(format!("{} ({})", context.adapter().name, context.adapter().driver));
         say(cells(
-            ["name", "shape", "ms", "GFLOP/s", "of fma", "GB/s", "of copy", "MiB", "submit ms"].map(str::to_owned),
+            ["name", "shape", "ms", "GFLOP/s", "of fma", "GB/s", "of copy", "x floor", "MiB", "submit ms"]
+                .map(str::to_owned),
         ));
     }
     let tell = |row: &Row| {
@@ -72,16 +73,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     for (name, step) in report.rows.iter().filter_map(|row| Some((&row.name, row.step?))) {
         say(format!(
-            "Of {name}, {:.1} % is not convolutions; metrics at the default cadence add {:.2} %.",
+            "Of {name}, {:.1} % is not convolutions; metrics at the default cadence add {:.2} %, the host works for {:.1} % of it.",
             step.share_beside_convolutions * 100.0,
-            step.share_of_metrics * 100.0
+            step.share_of_metrics * 100.0,
+            step.share_of_host * 100.0
         ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn cells([name, shape, ms, gflops, of_fma, gbps, of_copy, mib, submit]: [String; 9]) -> String {
-    format!("{name:<24} {shape:<26} {ms:>10} {gflops:>8} {of_fma:>7} {gbps:>7} {of_copy:>8} {mib:>8} {submit:>9}")
+fn cells([name, shape, ms, gflops, of_fma, gbps, of_copy, floor, mib, submit]: [String; 10]) -> String {
+    format!(
+        "{name:<24} {shape:<26} {ms:>10} {gflops:>8} {of_fma:>7} {gbps:>7} {of_copy:>8} {floor:>7} {mib:>8} {submit:>9}"
+    )
 }
 
 fn line(row: &Row) -> String {
@@ -95,6 +99,7 @@ fn line(row: &Row) -> String {
         percent(row.fma_share),
         or_dash(row.gbps, format!("{:.1}", row.gbps)),
         percent(row.copy_share),
+        format!("{:.1}", row.times_floor),
         format!("{:.1}", row.memory_mib),
         format!("{:.1}", row.longest_submit_ms),
     ])
