@@ -183,9 +183,8 @@ fn python(work: &Path, install: bool) -> Result<PathBuf> {
     Ok(own)
 }
 
-/// Chromium, with the page built and TensorFlow.js installed.
+/// Chromium, with TensorFlow.js installed and the page built.
 fn set_up_browser(install: bool) -> Result<PathBuf> {
-    setup::for_browser()?;
     let chromium = host::chromium().context("no Chromium: install it, or name its executable in CHROMIUM")?;
     let folder = process::root().join("peers/tfjs");
     if install && !folder.join("node_modules").is_dir() {
@@ -196,6 +195,9 @@ fn set_up_browser(install: bool) -> Result<PathBuf> {
         folder.join("node_modules").is_dir(),
         "not installed: `cargo xtask bench --peers --install` installs it into peers/tfjs/node_modules"
     );
-    site::build()?;
+    if install || !process::root().join("www/dist/index.html").is_file() {
+        setup::for_browser()?;
+        site::build()?;
+    }
     Ok(chromium)
 }
