@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::child::Conversation;
@@ -15,8 +15,10 @@ use crate::process;
 /// Of building, compiling and the first steps.
 const START_LIMIT: Duration = Duration::from_secs(40 * 60);
 const TURN_LIMIT: Duration = Duration::from_secs(20 * 60);
-/// Steps of a run of lastbit before those that are timed.
-const WARM_UP: usize = 4;
+/// Steps of a run of lastbit before those that are timed: kernels compile in the first.
+const WARM_UP: usize = 3;
+/// Steps after those: the host runs ahead by so many and hears of the last ones together.
+const AHEAD: usize = 2;
 
 /// Where it runs, which decides what it is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +73,13 @@ impl Side {
                 Ok(Turn { mib: turn.mib.or_else(|| peer.peak_mib()), ..turn })
             }
             Self::Lastbit { program, folder, ks } => {
-                let peak = reference.train(program, folder, ks, WARM_UP + steps)?;
+                let peak = reference.train(program, folder, ks, WARM_UP + steps + AHEAD)?;
                 let timing = std::fs::read_to_string(folder.join("timing.jsonl")).context("the run's timing.jsonl")?;
                 let line = |line: &str| Ok(serde_json::from_str::<serde_json::Value>(line)?["seconds"].as_f64());
                 let all = timing.lines().map(line).collect::<Result<Option<Vec<f64>>>>()?;
-                let all = all.context("timing.jsonl tells the seconds of each step")?;
-                ensure!(all.len() > WARM_UP, "the run has {} steps", all.len());
-                Ok(Turn { seconds: all[WARM_UP..].to_vec(), mib: Some(peak).filter(|peak| *peak > 0.0) })
+                let timed = all.as_deref().and_then(|all| all.get(WARM_UP..WARM_UP + steps));
+                let seconds = timed.context("timing.jsonl tells the seconds of each step")?.to_vec();
+                Ok(Turn { seconds, mib: Some(peak).filter(|peak| *peak > 0.0) })
             }
         }
     }
@@ -133,7 +135,7 @@ impl<'a> Contender<'a> {
                 } else {
                     self.seconds.push(seconds);
                 }
-                println!("  {:<18} {} x {seconds:.3} s", self.name, turn.seconds.len());
+                println!("  {:<18} {seconds:.3} s a step", self.name);
             }
             Err(error) => {
                 self.side = Err(error);
