@@ -4,8 +4,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,11 +49,15 @@ impl Conversation {
 
     /// The next answer.
     pub fn answer(&mut self, limit: Duration) -> Result<Value> {
-        let Ok(line) = self.answers.recv_timeout(limit) else {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("ended ({status}); {} says more", self.log.display());
+        let line = match self.answers.recv_timeout(limit) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("no answer within {} s; {} may say more", limit.as_secs(), self.log.display())
             }
-            bail!("no answer within {} s; {} may say more", limit.as_secs(), self.log.display());
+            Err(RecvTimeoutError::Disconnected) => match self.end(FAREWELL) {
+                Some(status) => bail!("ended ({status}); {} says more", self.log.display()),
+                None => bail!("says nothing any more; {} may say more", self.log.display()),
+            },
         };
         let answer: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
         match answer["error"].as_str() {
@@ -69,6 +73,17 @@ impl Conversation {
         self.answer(limit)
     }
 
+    /// How it ended, if it does within `limit`.
+    fn end(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.child.try_wait() {
+                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(50)),
+                ended => return ended.ok().flatten(),
+            }
+        }
+    }
+
     /// MiB that it had at most so far, where the system tells.
     pub fn peak_mib(&self) -> Option<f64> {
         peak_mib(self.child.id())
@@ -78,12 +93,8 @@ impl Conversation {
 impl Drop for Conversation {
     fn drop(&mut self) {
         self.stdin = None;
-        let deadline = Instant::now() + FAREWELL;
-        while Instant::now() < deadline {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(50));
+        if self.end(FAREWELL).is_some() {
+            return;
         }
         // It may have ended in between; either way it is gone afterwards.
         let _ = self.child.kill();
@@ -130,8 +141,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(30);
 
     fn start(script: &str) -> Conversation {
-        let log = std::env::temp_dir().join(format!("xtask-child-{}-{}", std::process::id(), script.len()));
-        Conversation::start(process::command("sh", &["-c", script]), &log).unwrap()
+        Conversation::start(process::command("sh", &["-c", script]), Path::new("/dev/null")).unwrap()
     }
 
     #[test]

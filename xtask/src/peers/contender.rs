@@ -40,7 +40,7 @@ pub enum Side {
 /// A line of the table.
 pub struct Contender<'a> {
     name: &'static str,
-    pub place: Place,
+    place: Place,
     reference: &'a Reference,
     replicas: u32,
     about: About,
@@ -150,7 +150,7 @@ impl<'a> Contender<'a> {
         }
     }
 
-    /// The finished line, beside an FMA rate of so many GFLOP/s.
+    /// The finished line. The FMA rate is of lastbit's adapter, in GFLOP/s; in the browser nothing is compared with it.
     pub fn row(&self, fma_gflops: Option<f64>) -> Row {
         let per_replica = self.seconds.iter().map(|seconds| seconds * 1e3 / f64::from(self.replicas)).collect();
         Row::new(
@@ -159,7 +159,7 @@ impl<'a> Contender<'a> {
             [self.replicas, self.reference.batch],
             self.side.as_ref().err().map_or(Ok(per_replica), |error| Err(format!("{error:#}"))),
             self.reference.flops,
-            fma_gflops,
+            fma_gflops.filter(|_| self.place == Place::Native),
             self.peak_mib,
         )
     }

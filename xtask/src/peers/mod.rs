@@ -19,7 +19,7 @@ use crate::{host, process, setup, site};
 use contender::{Contender, Place, Side};
 use options::{Options, Which};
 use reference::Reference;
-use table::{Machine, Row, Table};
+use table::{Machine, Table};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(90 * 60);
 /// What SwiftShader trains in some seconds.
@@ -51,7 +51,6 @@ pub fn run(flags: &[String]) -> Result<()> {
     if options.wants(Which::PyTorch) {
         contenders.extend(pytorch(&work, &native, &options));
     }
-    let driver = host::chromium().and_then(|chromium| host::swiftshader(&chromium));
     if options.wants(Which::TensorFlowJs) {
         let browser = set_up_browser(options.install);
         for (name, side) in [("lastbit, the page", "lastbit"), ("TensorFlow.js", "tfjs")] {
@@ -65,26 +64,19 @@ pub fn run(flags: &[String]) -> Result<()> {
             }));
         }
     }
-    let mut rates = [Vec::new(), Vec::new()];
-    let mut machine = None;
+    let mut rates = Vec::new();
     // The first round warms up and finds out how many steps make a turn.
     for round in 0..=options.rounds {
         println!("peers: round {round} of {}", options.rounds);
-        let now = Rate::measure(&lastbit, None)?;
-        rates[0].push(now.fma_gflops);
-        if let Some(driver) = driver.as_deref().filter(|_| options.wants(Which::TensorFlowJs)) {
-            rates[1].extend(Rate::measure(&lastbit, Some(driver)).map(|rate| rate.fma_gflops));
-        }
-        machine = Some(now);
+        rates.push(Rate::measure(&lastbit)?);
         for contender in &mut contenders {
             contender.take_turn(round);
         }
     }
-    let [native, browser] = rates.map(|rates| table::median(&rates[usize::from(rates.len() > 1)..]));
-    let machine = machine.context("at least one round")?;
-    let machine =
-        Machine { adapter: machine.adapter, driver: machine.driver, fma_gflops: native, browser_fma_gflops: browser };
-    let rows = contenders.iter().map(|contender| row(contender, &machine)).collect();
+    let fma_gflops = table::median(&rates.iter().skip(1).map(|rate| rate.fma_gflops).collect::<Vec<_>>());
+    let Rate { adapter, driver, .. } = rates.swap_remove(0);
+    let machine = Machine { adapter, driver, fma_gflops };
+    let rows = contenders.iter().map(|contender| contender.row(fma_gflops)).collect();
     let table = Table::new(options.net, options.rounds, machine, rows);
     println!("\n{}", table.markdown());
     for (name, text) in [("peers.md", table.markdown()), ("peers.json", serde_json::to_string_pretty(&table)? + "\n")] {
@@ -93,14 +85,6 @@ pub fn run(flags: &[String]) -> Result<()> {
         println!("peers: wrote {}", file.display());
     }
     Ok(())
-}
-
-fn row(contender: &Contender, machine: &Machine) -> Row {
-    let rate = match contender.place {
-        Place::Native => machine.fma_gflops,
-        Place::Browser => machine.browser_fma_gflops,
-    };
-    contender.row(rate)
 }
 
 /// What `lastbit bench` says of the adapter.
@@ -112,11 +96,8 @@ struct Rate {
 }
 
 impl Rate {
-    fn measure(lastbit: &Path, driver: Option<&Path>) -> Result<Self> {
+    fn measure(lastbit: &Path) -> Result<Self> {
         let mut bench = process::command(lastbit, &["bench", "--filter", "fma", "--json"]);
-        if let Some(driver) = driver {
-            bench.env("VK_DRIVER_FILES", driver);
-        }
         let json = process::capture(&mut bench, Duration::from_secs(300))?;
         serde_json::from_str(&json).context("lastbit bench --json prints JSON")
     }

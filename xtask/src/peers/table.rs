@@ -11,8 +11,6 @@ pub struct Machine {
     pub driver: String,
     /// GFLOP/s of independent fma chains on it.
     pub fma_gflops: Option<f64>,
-    /// The same on the browser's software driver.
-    pub browser_fma_gflops: Option<f64>,
 }
 
 /// A contender, measured.
@@ -134,15 +132,13 @@ impl Table {
 
     /// For people.
     pub fn markdown(&self) -> String {
-        let Machine { adapter, driver, fma_gflops, browser_fma_gflops } = &self.machine;
-        let rate = |rate: &Option<f64>| rate.map_or("not measured".to_owned(), |rate| format!("{rate:.1} GFLOP/s"));
+        let Machine { adapter, driver, fma_gflops } = &self.machine;
         let mut lines = vec![
             format!(
-                "{}, medians of {} rounds (least to most); {adapter}, {driver}; FMA rate {}, in the browser {}.",
+                "{}, medians of {} rounds (least to most); {adapter}, {driver}; FMA rate {:.1} GFLOP/s.",
                 self.net,
                 self.rounds,
-                rate(fma_gflops),
-                rate(browser_fma_gflops)
+                fma_gflops.unwrap_or(f64::NAN)
             ),
             String::new(),
             "| what | replicas | batch | ms a replica-step | images/s | GFLOP/s | of the FMA rate | peak MiB | times lastbit's ms |"
@@ -160,7 +156,7 @@ mod tests {
 
     fn machine() -> Machine {
         let (adapter, driver) = ("llvmpipe".to_owned(), "Mesa".to_owned());
-        Machine { adapter, driver, fma_gflops: Some(100.0), browser_fma_gflops: None }
+        Machine { adapter, driver, fma_gflops: Some(100.0) }
     }
 
     fn row(name: &str, replicas: u32, rounds: Result<Vec<f64>, String>) -> Row {
