@@ -16,7 +16,6 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::prelude::*;
-use burn::tensor::DeviceKind;
 use net::ResNet;
 use serde_json::json;
 
@@ -53,7 +52,7 @@ fn main() {
     let about = json!({
         "version": "Burn 0.22",
         "setting": "wgpu (WGSL), fusion, autotune",
-        "parameters": model.num_params(),
+        "parameters": model.trained_values(),
         "flops": model.convolution_flops(samples as u64, 32),
     });
     let mut training = Training {

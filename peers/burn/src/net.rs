@@ -59,6 +59,11 @@ impl ConvNorm {
         self.norm.forward(self.conv.forward(x))
     }
 
+    /// Mean and variance of each channel.
+    fn running_values(&self) -> usize {
+        2 * self.norm.gamma.shape().num_elements()
+    }
+
     /// Operations of the forward pass on inputs of `side` by `side` pixels, and the side of its outputs.
     fn flops(&self, samples: u64, side: u64) -> (u64, u64) {
         let side = side / self.conv.stride[0] as u64;
@@ -116,6 +121,16 @@ impl ResNet {
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
         let [samples, channels, _, _] = x.dims();
         self.dense.forward(x.mean_dim(3).mean_dim(2).reshape([samples, channels]))
+    }
+
+    /// Burn counts running statistics among the parameters; these are without.
+    pub fn trained_values(&self) -> usize {
+        let of_block = |block: &Block| {
+            let shortcut = block.shortcut.as_ref().map_or(0, ConvNorm::running_values);
+            block.first.running_values() + block.second.running_values() + shortcut
+        };
+        let running = self.first.running_values() + self.blocks.iter().map(of_block).sum::<usize>();
+        self.num_params() - running
     }
 
     /// Of a step on images of `side` by `side` pixels: the convolutions forward, by the weights, and by the input in all
