@@ -4,6 +4,7 @@ mod browser;
 mod demo;
 mod foreign;
 mod host;
+mod peers;
 mod process;
 mod setup;
 mod site;
@@ -30,6 +31,9 @@ Developer commands of lastbit.
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask bench --web       measures the page in Chromium: first point, throughput against the native program, frames, memory
+    cargo xtask bench --peers [--install] [--net NAME] [--batch-size N] [--replicas N] [--rounds N] [--only burn,pytorch,tfjs]
+                                  lastbit beside Burn, PyTorch and TensorFlow.js: the same network from the same weights, in turn, one
+                                  table; --install fetches and builds the peers (gigabytes), without it those run that are there
     cargo xtask soak [--minutes N] [--kills N] [--program PATH]
                                   what takes too long for CI: a run that is killed 20 times at random moments against an
                                   undisturbed one, then an hour of training with memory, handles and the control lamp watched
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "web" => site::run(rest),
         "bench" if rest == ["--web"] => browser::bench(),
+        "bench" if rest.first().is_some_and(|flag| flag == "--peers") => peers::run(&rest[1..]),
         "bench" => bench(rest),
         "soak" => soak::run(rest),
         "help" | "-h" | "--help" => {

@@ -17,7 +17,8 @@ pub fn root() -> &'static Path {
 /// A command that runs in the repository's root.
 pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(root());
+    // Set by the cargo that runs xtask. Build scripts that look at it would be run again, and again by the user's own cargo.
+    command.args(arguments).current_dir(root()).env_remove("CARGO_MANIFEST_DIR");
     command
 }
 

@@ -1,0 +1,164 @@
+//! Contenders as child processes: one that answers questions, a line of JSON for a line of text, or one that runs to its
+//! end; either way with the most memory that it had.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::process;
+
+/// What a child has to end by itself when nothing more is asked.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// A process that answers.
+pub struct Conversation {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    answers: Receiver<String>,
+    log: PathBuf,
+}
+
+impl Conversation {
+    /// Starts it; what it says on stderr goes to `log`.
+    pub fn start(mut command: Command, log: &Path) -> Result<Self> {
+        let line = process::line_of(&command);
+        println!("$ {line}");
+        let stderr = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
+        let mut child = command.spawn().with_context(|| format!("cannot start `{line}`"))?;
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stdin = child.stdin.take();
+        let (sender, answers) = channel();
+        thread::spawn(move || {
+            // Ends with the child, or when nobody listens any more.
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { child, stdin, answers, log: log.to_owned() })
+    }
+
+    /// The next answer.
+    pub fn answer(&mut self, limit: Duration) -> Result<Value> {
+        let line = match self.answers.recv_timeout(limit) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("no answer within {} s; {} may say more", limit.as_secs(), self.log.display())
+            }
+            Err(RecvTimeoutError::Disconnected) => match self.end(FAREWELL) {
+                Some(status) => bail!("ended ({status}); {} says more", self.log.display()),
+                None => bail!("says nothing any more; {} may say more", self.log.display()),
+            },
+        };
+        let answer: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+        match answer["error"].as_str() {
+            Some(error) => bail!("{error}"),
+            None => Ok(answer),
+        }
+    }
+
+    /// Asks and waits for the answer.
+    pub fn ask(&mut self, question: &str, limit: Duration) -> Result<Value> {
+        let stdin = self.stdin.as_mut().expect("open until the conversation ends");
+        writeln!(stdin, "{question}").with_context(|| format!("it is gone; {} says more", self.log.display()))?;
+        self.answer(limit)
+    }
+
+    /// How it ended, if it does within `limit`.
+    fn end(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.child.try_wait() {
+                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(50)),
+                ended => return ended.ok().flatten(),
+            }
+        }
+    }
+
+    /// MiB that it had at most so far, where the system tells.
+    pub fn peak_mib(&self) -> Option<f64> {
+        peak_mib(self.child.id())
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.stdin = None;
+        if self.end(FAREWELL).is_some() {
+            return;
+        }
+        // It may have ended in between; either way it is gone afterwards.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs to the end, saying nothing; MiB that it had at most, 0 where the system does not tell.
+pub fn run_watched(command: &mut Command, limit: Duration) -> Result<f64> {
+    let line = process::line_of(command);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().with_context(|| format!("cannot start `{line}`"))?;
+    let deadline = Instant::now() + limit;
+    let mut peak: f64 = 0.0;
+    loop {
+        peak = peak.max(peak_mib(child.id()).unwrap_or(0.0));
+        if let Some(status) = child.try_wait()? {
+            if status.success() {
+                return Ok(peak);
+            }
+            bail!("`{line}` failed ({status})");
+        }
+        if Instant::now() >= deadline {
+            // It may have ended in between; either way it is gone afterwards.
+            let _ = child.kill();
+            let _ = child.wait();
+            bail!("`{line}` did not end within {} s and was stopped", limit.as_secs());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Resident MiB that a process had at most.
+fn peak_mib(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(value.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    fn start(script: &str) -> Conversation {
+        Conversation::start(process::command("sh", &["-c", script]), Path::new("/dev/null")).unwrap()
+    }
+
+    #[test]
+    fn a_child_answers_line_by_line() {
+        let mut child = start(r#"echo '{"parameters":3}'; while read n; do echo "{\"seconds\":[$n]}"; done"#);
+        assert_eq!(child.answer(LIMIT).unwrap()["parameters"], 3);
+        assert_eq!(child.ask("7", LIMIT).unwrap()["seconds"][0], 7);
+        if cfg!(target_os = "linux") {
+            assert!(child.peak_mib().unwrap() > 0.0);
+        }
+    }
+
+    #[test]
+    fn its_end_and_its_errors_are_told() {
+        let error = |script: &str| start(script).answer(LIMIT).unwrap_err().to_string();
+        assert_eq!(error(r#"echo '{"error":"no adapter"}'"#), "no adapter");
+        assert!(error("echo Segmentation fault").starts_with("not JSON: Segmentation"));
+        assert!(error("exit 3; # silent").contains("says more"));
+    }
+}

@@ -1,0 +1,166 @@
+//! One line of the table while it is measured.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::child::Conversation;
+use super::reference::{About, Reference};
+use super::table::{Row, median};
+use super::{MOST_STEPS, TURN_SECONDS};
+use crate::process;
+
+/// Of building, compiling and the first steps.
+const START_LIMIT: Duration = Duration::from_secs(40 * 60);
+const TURN_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// Steps of a run of lastbit before those that are timed: kernels compile in the first.
+const WARM_UP: usize = 3;
+/// Steps after those: the host runs ahead by so many and hears of the last ones together.
+const AHEAD: usize = 2;
+
+/// Where it runs, which decides what it is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// As a program of its own.
+    Native,
+    /// In Chromium.
+    Browser,
+}
+
+/// How a contender is made to train.
+pub enum Side {
+    /// It waits for its turns.
+    Peer(Conversation),
+    /// A run of `lastbit train` for each turn, so that all that a user waits for is in it.
+    Lastbit { program: PathBuf, folder: PathBuf, ks: String },
+}
+
+/// A line of the table.
+pub struct Contender<'a> {
+    name: &'static str,
+    place: Place,
+    reference: &'a Reference,
+    replicas: u32,
+    about: About,
+    side: Result<Side>,
+    steps: usize,
+    /// Of each round that counts, the median seconds of a step of all replicas.
+    seconds: Vec<f64>,
+    peak_mib: Option<f64>,
+}
+
+/// What a turn is answered with.
+#[derive(Deserialize)]
+struct Turn {
+    seconds: Vec<f64>,
+    /// Where more than the process itself has to be counted.
+    mib: Option<f64>,
+}
+
+impl Side {
+    /// Starts a peer; `name` is that of its log.
+    pub fn start(command: std::process::Command, work: &Path, name: &str) -> Result<Self> {
+        Ok(Self::Peer(Conversation::start(command, &work.join(format!("{name}.log")))?))
+    }
+
+    fn turn(&mut self, reference: &Reference, steps: usize) -> Result<Turn> {
+        match self {
+            Self::Peer(peer) => {
+                let turn = peer.ask(&steps.to_string(), TURN_LIMIT)?;
+                let turn: Turn = serde_json::from_value(turn).context("the answer to a turn")?;
+                Ok(Turn { mib: turn.mib.or_else(|| peer.peak_mib()), ..turn })
+            }
+            Self::Lastbit { program, folder, ks } => {
+                let peak = reference.train(program, folder, ks, WARM_UP + steps + AHEAD)?;
+                let timing = std::fs::read_to_string(folder.join("timing.jsonl")).context("the run's timing.jsonl")?;
+                let line = |line: &str| Ok(serde_json::from_str::<serde_json::Value>(line)?["seconds"].as_f64());
+                let all = timing.lines().map(line).collect::<Result<Option<Vec<f64>>>>()?;
+                let timed = all.as_deref().and_then(|all| all.get(WARM_UP..WARM_UP + steps));
+                let seconds = timed.context("timing.jsonl tells the seconds of each step")?.to_vec();
+                Ok(Turn { seconds, mib: Some(peak).filter(|peak| *peak > 0.0) })
+            }
+        }
+    }
+}
+
+impl<'a> Contender<'a> {
+    /// Starts a peer and checks that it trains what lastbit trains.
+    pub fn new(
+        name: &'static str,
+        place: Place,
+        reference: &'a Reference,
+        replicas: u32,
+        start: impl FnOnce() -> Result<Side>,
+    ) -> Self {
+        let mut about = About::default();
+        let side = start().and_then(|mut side| {
+            if let Side::Peer(peer) = &mut side {
+                let answer = peer.answer(START_LIMIT)?;
+                about = serde_json::from_value(answer).context("what it says of itself")?;
+                reference.check(&about)?;
+            }
+            Ok(side)
+        });
+        let mut new =
+            Self { name, place, reference, replicas, about, side, steps: 1, seconds: Vec::new(), peak_mib: None };
+        new.report_failure();
+        new
+    }
+
+    /// lastbit's own program.
+    pub fn lastbit(program: &Path, work: &Path, reference: &'a Reference, replicas: u32) -> Self {
+        // 1, 3, 5, ... as in the paper.
+        let ks: Vec<String> = (0..replicas).map(|r| (2 * r + 1).to_string()).collect();
+        let folder = work.join("lastbit-run");
+        let side = Side::Lastbit { program: program.to_owned(), folder, ks: ks.join(",") };
+        let mut new = Self::new("lastbit", Place::Native, reference, replicas, || Ok(side));
+        let version = process::capture(&mut process::command(program, &["--version"]), Duration::from_secs(60));
+        let lockstep = if replicas > 1 { ", in lockstep" } else { "" };
+        new.about.version = version.map(|version| version.trim().to_owned()).unwrap_or_default();
+        new.about.setting = format!("`lastbit train`, divergence measured{lockstep}");
+        new
+    }
+
+    /// Steps for some seconds. What round 0 takes is not kept: it says how many steps the others get.
+    pub fn take_turn(&mut self, round: usize) {
+        let Ok(side) = &mut self.side else { return };
+        match side.turn(self.reference, self.steps) {
+            Ok(turn) => {
+                let seconds = median(&turn.seconds).unwrap_or(f64::NAN);
+                self.peak_mib = turn.mib.or(self.peak_mib);
+                if round == 0 {
+                    self.steps = (TURN_SECONDS / seconds.max(1e-9)).clamp(1.0, MOST_STEPS).ceil() as usize;
+                } else {
+                    self.seconds.push(seconds);
+                }
+                println!("  {:<18} {seconds:.3} s a step", self.name);
+            }
+            Err(error) => {
+                self.side = Err(error);
+                self.report_failure();
+            }
+        }
+    }
+
+    fn report_failure(&mut self) {
+        if let Err(error) = &self.side {
+            println!("peers: {}: {error:#}", self.name);
+        }
+    }
+
+    /// The finished line. The FMA rate is of lastbit's adapter, in GFLOP/s; in the browser nothing is compared with it.
+    pub fn row(&self, fma_gflops: Option<f64>) -> Row {
+        let per_replica = self.seconds.iter().map(|seconds| seconds * 1e3 / f64::from(self.replicas)).collect();
+        Row::new(
+            [self.name, &self.about.version, &self.about.setting],
+            self.place == Place::Browser,
+            [self.replicas, self.reference.batch],
+            self.side.as_ref().err().map_or(Ok(per_replica), |error| Err(format!("{error:#}"))),
+            self.reference.flops,
+            fma_gflops.filter(|_| self.place == Place::Native),
+            self.peak_mib,
+        )
+    }
+}

@@ -1,0 +1,184 @@
+//! `cargo xtask bench --peers`: lastbit beside Burn, PyTorch and TensorFlow.js on this machine: the same network, the same
+//! weights and batch, in turn, several rounds, one table. What each trains is checked before it is timed. A peer that is
+//! absent or fails is a line of the table that says why.
+
+mod child;
+mod contender;
+mod options;
+mod reference;
+mod table;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::{host, process, setup, site};
+use contender::{Contender, Place, Side};
+use options::{Options, Which};
+use reference::Reference;
+use table::{Machine, Table};
+
+const BUILD_LIMIT: Duration = Duration::from_secs(90 * 60);
+/// What SwiftShader trains in some seconds.
+const BROWSER_BATCH: u32 = 8;
+/// What a contender works on before the others have their turn, in seconds.
+const TURN_SECONDS: f64 = 3.0;
+/// Of a step that takes milliseconds.
+const MOST_STEPS: f64 = 100.0;
+
+/// Measures and writes `peers.md` and `peers.json`.
+pub fn run(flags: &[String]) -> Result<()> {
+    let options = Options::parse(flags)?;
+    let work = host::target_dir()?.join("peers");
+    fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
+    process::run(
+        &mut process::command("cargo", &["build", "--release", "--quiet", "--package", "lastbit"]),
+        BUILD_LIMIT,
+    )?;
+    let lastbit = host::target_dir()?.join(format!("release/lastbit{}", std::env::consts::EXE_SUFFIX));
+    let native = Reference::make(&lastbit, &work, &options.net, options.batch)?;
+    let small = Reference::make(&lastbit, &work, &options.net, BROWSER_BATCH)?;
+    let mut contenders = Vec::new();
+    for replicas in [1, options.replicas] {
+        contenders.push(Contender::lastbit(&lastbit, &work, &native, replicas));
+    }
+    if options.wants(Which::Burn) {
+        contenders.push(Contender::new("Burn", Place::Native, &native, 1, || burn(&work, &native, options.install)));
+    }
+    if options.wants(Which::PyTorch) {
+        contenders.extend(pytorch(&work, &native, &options));
+    }
+    if options.wants(Which::TensorFlowJs) {
+        let browser = set_up_browser(options.install);
+        for (name, side) in [("lastbit, the page", "lastbit"), ("TensorFlow.js", "tfjs")] {
+            contenders.push(Contender::new(name, Place::Browser, &small, 1, || {
+                let chromium = browser.as_ref().map_err(|reason| anyhow::anyhow!("{reason:#}"))?;
+                let files = [&small.weights, &small.images];
+                let mut node = process::command("node", &["peers/tfjs/peer.mjs", side]);
+                node.arg(chromium).args([&small.net, &small.batch.to_string()]);
+                node.args(files.into_iter().filter(|_| side == "tfjs"));
+                Side::start(node, &work, side)
+            }));
+        }
+    }
+    let mut rates = Vec::new();
+    // The first round warms up and finds out how many steps make a turn.
+    for round in 0..=options.rounds {
+        println!("peers: round {round} of {}", options.rounds);
+        rates.push(Rate::measure(&lastbit)?);
+        for contender in &mut contenders {
+            contender.take_turn(round);
+        }
+    }
+    let fma_gflops = table::median(&rates.iter().skip(1).map(|rate| rate.fma_gflops).collect::<Vec<_>>());
+    let Rate { adapter, driver, .. } = rates.swap_remove(0);
+    let machine = Machine { adapter, driver, fma_gflops };
+    let rows = contenders.iter().map(|contender| contender.row(fma_gflops)).collect();
+    let table = Table::new(options.net, options.rounds, machine, rows);
+    println!("\n{}", table.markdown());
+    for (name, text) in [("peers.md", table.markdown()), ("peers.json", serde_json::to_string_pretty(&table)? + "\n")] {
+        let file = work.join(name);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("peers: wrote {}", file.display());
+    }
+    Ok(())
+}
+
+/// What `lastbit bench` says of the adapter.
+#[derive(Deserialize)]
+struct Rate {
+    adapter: String,
+    driver: String,
+    fma_gflops: f64,
+}
+
+impl Rate {
+    fn measure(lastbit: &Path) -> Result<Self> {
+        let mut bench = process::command(lastbit, &["bench", "--filter", "fma", "--json"]);
+        let json = process::capture(&mut bench, Duration::from_secs(300))?;
+        serde_json::from_str(&json).context("lastbit bench --json prints JSON")
+    }
+}
+
+/// Burn's program, built from its own lock file; downloads and builds only where that was asked for or done before.
+fn burn(work: &Path, reference: &Reference, install: bool) -> Result<Side> {
+    let folder = work.join("burn");
+    let program = folder.join(format!("release/lastbit-peer-burn{}", std::env::consts::EXE_SUFFIX));
+    if install || program.is_file() {
+        let mut cargo = process::command("cargo", &["build", "--release", "--quiet", "--locked"]);
+        cargo.arg("--target-dir").arg(&folder).arg("--manifest-path").arg("peers/burn/Cargo.toml");
+        process::run(&mut cargo, BUILD_LIMIT)?;
+    }
+    anyhow::ensure!(program.is_file(), "not built: `cargo xtask bench --peers --install` builds it");
+    let mut command = process::command(&program, &[&reference.net, &reference.batch.to_string()]);
+    command.args([&reference.weights, &reference.images]);
+    Side::start(command, work, "burn")
+}
+
+/// PyTorch in the authors' way and at its best; on CUDA both with TF32, too.
+fn pytorch<'a>(work: &Path, reference: &'a Reference, options: &Options) -> Vec<Contender<'a>> {
+    let python = python(work, options.install);
+    let has_cuda = |python: &PathBuf| {
+        let asks = ["-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"];
+        process::succeeds(python, &asks)
+    };
+    let precisions: &[&str] = if python.as_ref().is_ok_and(has_cuda) { &["float32", "tf32"] } else { &["float32"] };
+    let mut contenders = Vec::new();
+    for precision in precisions {
+        for mode in ["eager", "best"] {
+            let place = Place::Native;
+            contenders.push(Contender::new("PyTorch", place, reference, options.replicas, || {
+                let python = python.as_ref().map_err(|reason| anyhow::anyhow!("{reason:#}"))?;
+                let numbers = [reference.batch, options.replicas].map(|number| number.to_string());
+                let mut command = process::command(python, &["-B", "peers/pytorch/peer.py", &reference.net]);
+                command.args(numbers).args([&reference.weights, &reference.images]).args([mode, precision]);
+                Side::start(command, work, &format!("pytorch-{mode}-{precision}"))
+            }));
+        }
+    }
+    contenders
+}
+
+/// A Python that has PyTorch: LASTBIT_PYTHON, the one that `--install` makes, or that on the PATH.
+fn python(work: &Path, install: bool) -> Result<PathBuf> {
+    let folder = work.join("venv");
+    let scripts = if cfg!(windows) { "Scripts" } else { "bin" };
+    let own = folder.join(scripts).join(format!("python{}", std::env::consts::EXE_SUFFIX));
+    let on_path = process::find_program(&["python3", "python"]);
+    let known = [std::env::var_os("LASTBIT_PYTHON").map(PathBuf::from), Some(own.clone()), on_path.clone()];
+    let has_torch = |python: &PathBuf| process::succeeds(python, &["-c", "import torch"]);
+    if let Some(found) = known.into_iter().flatten().find(has_torch) {
+        return Ok(found);
+    }
+    let remedy =
+        "no Python here has it: `cargo xtask bench --peers --install` installs it, or name one in LASTBIT_PYTHON";
+    let base = on_path.filter(|_| install).context(remedy)?;
+    process::run(process::command(base, &["-m", "venv"]).arg(&folder), BUILD_LIMIT)?;
+    process::run(
+        &mut process::command(&own, &["-m", "pip", "install", "-r", "peers/pytorch/requirements.txt"]),
+        BUILD_LIMIT,
+    )?;
+    Ok(own)
+}
+
+/// Chromium, with TensorFlow.js installed and the page built.
+fn set_up_browser(install: bool) -> Result<PathBuf> {
+    let chromium = host::chromium().context("no Chromium: install it, or name its executable in CHROMIUM")?;
+    let folder = process::root().join("peers/tfjs");
+    if install && !folder.join("node_modules").is_dir() {
+        let npm = host::npm().context("no npm: install Node.js")?;
+        process::run(process::command(npm, &["ci", "--ignore-scripts"]).current_dir(&folder), BUILD_LIMIT)?;
+    }
+    anyhow::ensure!(
+        folder.join("node_modules").is_dir(),
+        "not installed: `cargo xtask bench --peers --install` installs it into peers/tfjs/node_modules"
+    );
+    if install || !process::root().join("www/dist/index.html").is_file() {
+        setup::for_browser()?;
+        site::build()?;
+    }
+    Ok(chromium)
+}

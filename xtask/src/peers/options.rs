@@ -1,0 +1,107 @@
+//! The flags of `cargo xtask bench --peers`.
+
+use anyhow::{Context, Result, bail};
+
+/// A peer that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Burn,
+    PyTorch,
+    TensorFlowJs,
+}
+
+const NAMES: [(&str, Which); 3] = [("burn", Which::Burn), ("pytorch", Which::PyTorch), ("tfjs", Which::TensorFlowJs)];
+
+/// What is measured.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Options {
+    /// A ResNet, as in `lastbit train --net`.
+    pub net: String,
+    /// Samples in the batch of what runs natively.
+    pub batch: u32,
+    /// Replicas beside a single one, and networks that PyTorch trains in turn.
+    pub replicas: u32,
+    /// Rounds that count.
+    pub rounds: usize,
+    /// Install and build what is missing.
+    pub install: bool,
+    only: Vec<Which>,
+}
+
+impl Options {
+    /// # Errors
+    /// A flag that there is not, or a value that does not fit.
+    pub fn parse(flags: &[String]) -> Result<Self> {
+        let only = NAMES.map(|(_, which)| which).to_vec();
+        let mut options = Self { net: "resnet20".to_owned(), batch: 32, replicas: 6, rounds: 5, install: false, only };
+        let mut flags = flags.iter();
+        while let Some(flag) = flags.next() {
+            if flag == "--install" {
+                options.install = true;
+                continue;
+            }
+            let value = flags.next().with_context(|| format!("{flag} wants a value; see `cargo xtask help`"))?;
+            let number = |most: u32| {
+                let number = value.parse::<u32>().ok().filter(|number| (1..=most).contains(number));
+                number.with_context(|| format!("{flag} takes a number from 1 to {most}, not '{value}'"))
+            };
+            match flag.as_str() {
+                "--net" if is_resnet(value) => options.net.clone_from(value),
+                "--net" => bail!("--net takes resnet8, resnet20, resnet56 or another of that family, not '{value}'"),
+                "--batch-size" => options.batch = number(1024)?,
+                "--replicas" => options.replicas = number(31)?,
+                "--rounds" => options.rounds = number(99)? as usize,
+                "--only" => options.only = value.split(',').map(peer).collect::<Result<_>>()?,
+                _ => bail!("bench --peers has no flag {flag}; see `cargo xtask help`"),
+            }
+        }
+        Ok(options)
+    }
+
+    /// True unless `--only` leaves it out.
+    pub fn wants(&self, which: Which) -> bool {
+        self.only.contains(&which)
+    }
+}
+
+fn is_resnet(name: &str) -> bool {
+    let depth = name.strip_prefix("resnet").and_then(|depth| depth.parse::<u32>().ok());
+    depth.is_some_and(|depth| (8..=110).contains(&depth) && depth % 6 == 2)
+}
+
+fn peer(name: &str) -> Result<Which> {
+    let known = NAMES.iter().find(|(known, _)| *known == name);
+    known.map(|(_, which)| *which).with_context(|| format!("--only takes burn, pytorch, tfjs, not '{name}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        Options::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let options = parse("--net resnet56 --only tfjs,burn --rounds 3 --install").unwrap();
+        assert_eq!((options.net.as_str(), options.rounds, options.install), ("resnet56", 3, true));
+        assert!(options.wants(Which::Burn) && options.wants(Which::TensorFlowJs) && !options.wants(Which::PyTorch));
+        assert_eq!(parse("").unwrap().replicas, 6);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        for (line, named) in [
+            ("--net vgg16", "'vgg16'"),
+            ("--net resnet21", "'resnet21'"),
+            ("--batch-size 0", "--batch-size"),
+            ("--replicas", "--replicas wants a value"),
+            ("--only jax", "'jax'"),
+            ("--fast yes", "--fast"),
+        ] {
+            let error = parse(line).unwrap_err().to_string();
+            assert!(error.contains(named), "{line}: {error}");
+        }
+    }
+}

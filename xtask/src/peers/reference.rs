@@ -1,0 +1,196 @@
+//! What all contenders start from and are checked against: images, weights that lastbit drew, and its first losses.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::process;
+
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+const IMAGE_BYTES: usize = 3072;
+/// Of the same batch, so that a run can be long and every step is on the same images.
+const BATCHES_IN_A_FILE: usize = 24;
+/// Steps whose losses are compared.
+const STEPS: usize = 3;
+/// Relative. The first loss has seen no update; after that another order of sums grows tenfold and more each step, which
+/// is what lastbit is about.
+const TOLERANCES: [f64; STEPS] = [1e-4, 2e-3, 5e-2];
+
+/// A network with its start.
+pub struct Reference {
+    /// As in `lastbit train --net`.
+    pub net: String,
+    /// Samples in the batch.
+    pub batch: u32,
+    /// Trained values.
+    pub parameters: u64,
+    /// Operations of a step's convolutions, one replica.
+    pub flops: u64,
+    /// A safetensors file.
+    pub weights: PathBuf,
+    /// CIFAR-10's binary layout; all batches are the first.
+    pub images: PathBuf,
+    losses: Vec<f64>,
+}
+
+/// What a contender says of itself before it is timed; the page, which runs lastbit's core, says no numbers.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct About {
+    /// `PyTorch 2.15.0`.
+    #[serde(default)]
+    pub version: String,
+    /// In a few words.
+    #[serde(default)]
+    pub setting: String,
+    parameters: Option<u64>,
+    flops: Option<u64>,
+    losses: Option<Vec<f64>>,
+}
+
+impl Reference {
+    /// Draws weights, makes a batch and trains three steps.
+    pub fn make(lastbit: &Path, work: &Path, net: &str, batch: u32) -> Result<Self> {
+        let folder = work.join(format!("{net}-{batch}"));
+        let data = folder.join("images");
+        fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
+        let bytes = images(batch as usize).repeat(BATCHES_IN_A_FILE);
+        let files = (1..=5).map(|i| format!("data_batch_{i}.bin")).chain(["test_batch.bin".to_owned()]);
+        for file in files.map(|name| data.join(name)) {
+            fs::write(&file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        let (images, run) = (data.join("data_batch_1.bin"), folder.join("run"));
+        let mut reference = Self {
+            net: net.to_owned(),
+            batch,
+            parameters: 0,
+            flops: flops(depth(net)?, batch),
+            weights: run.join("init.safetensors"),
+            images,
+            losses: Vec::new(),
+        };
+        reference.train(lastbit, &run, "1", STEPS)?;
+        let metrics = fs::read_to_string(run.join("metrics.jsonl")).context("the metrics of the reference run")?;
+        let lines = metrics.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
+        let steps = lines.iter().filter(|line| line["kind"] == "step");
+        reference.losses = steps.filter_map(|line| line["loss"][0].as_f64()).collect();
+        ensure!(reference.losses.len() == STEPS, "lastbit's own losses are not finite");
+        let plan = process::capture(reference.command(lastbit, "1", STEPS).args(["--dry-run", "--json"]), LIMIT)?;
+        let plan: Value = serde_json::from_str(&plan).context("lastbit train --dry-run --json prints JSON")?;
+        reference.parameters = plan["parameters"].as_u64().context("the plan has no parameters")?;
+        Ok(reference)
+    }
+
+    /// `lastbit train` on these images.
+    pub fn command(&self, lastbit: &Path, ks: &str, steps: usize) -> std::process::Command {
+        let mut train = process::command(lastbit, &["train", "--net", &self.net, "--dataset", "cifar10", "--ks", ks]);
+        train.arg("--data-dir").arg(self.images.parent().unwrap_or(Path::new(".")));
+        train.args(["--no-augment", "--no-shuffle", "--test-limit", "1", "--log-every", "1000"]);
+        train.args(["--batch-size", &self.batch.to_string(), "--steps", &steps.to_string()]);
+        train
+    }
+
+    /// A run in `folder`, anew; MiB that it had at most, 0 where the system does not tell.
+    pub fn train(&self, lastbit: &Path, folder: &Path, ks: &str, steps: usize) -> Result<f64> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        let mut train = self.command(lastbit, ks, steps);
+        super::child::run_watched(train.arg("--out").arg(folder), LIMIT)
+    }
+
+    /// Refuses a contender that trains something else.
+    pub fn check(&self, about: &About) -> Result<()> {
+        let counts = [("parameters", about.parameters, self.parameters), ("operations", about.flops, self.flops)];
+        for (what, theirs, ours) in counts {
+            if let Some(theirs) = theirs.filter(|theirs| *theirs != ours) {
+                bail!("not the same network: {theirs} {what} where lastbit has {ours}");
+            }
+        }
+        for (step, (theirs, ours)) in about.losses.iter().flatten().zip(&self.losses).enumerate() {
+            // Also where one is not a number.
+            let is_close = (theirs - ours).abs() <= TOLERANCES[step] * ours.abs();
+            ensure!(is_close, "not the same training: loss {theirs} at step {} where lastbit has {ours}", step + 1);
+        }
+        Ok(())
+    }
+}
+
+/// Layers of the ResNet called `net`.
+fn depth(net: &str) -> Result<u64> {
+    let depth = net.strip_prefix("resnet").and_then(|depth| depth.parse().ok());
+    depth.with_context(|| format!("{net} is no ResNet"))
+}
+
+/// Operations of the convolutions of a step on 32 by 32 pixels: forward, by the weights, and by the input in all but the
+/// first. Counted from the definition, for all contenders alike.
+fn flops(depth: u64, batch: u32) -> u64 {
+    let conv = |kernel: u64, inputs: u64, outputs: u64, side: u64| {
+        2 * kernel * kernel * inputs * outputs * side * side * u64::from(batch)
+    };
+    let first = conv(3, 3, 16, 32);
+    let mut forward = first;
+    for (channels, side) in [(16, 32), (32, 16), (64, 8)] {
+        forward += ((depth - 2) / 3 - 1) * conv(3, channels, channels, side);
+        forward += if channels == 16 {
+            conv(3, 16, 16, side)
+        } else {
+            conv(3, channels / 2, channels, side) + conv(1, channels / 2, channels, side)
+        };
+    }
+    3 * forward - first
+}
+
+/// Noise, of a brightness that depends on the class.
+fn images(samples: usize) -> Vec<u8> {
+    let mut random = 1u32;
+    let mut bytes = Vec::with_capacity(samples * (IMAGE_BYTES + 1));
+    for sample in 0..samples {
+        let label = (sample * 7 % 10) as u8;
+        bytes.push(label);
+        bytes.extend((0..IMAGE_BYTES).map(|_| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            label * 12 + (random >> 25) as u8
+        }));
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(about: &str) -> Result<()> {
+        let reference = Reference {
+            net: "resnet8".to_owned(),
+            batch: 2,
+            parameters: 78_042,
+            flops: 1000,
+            weights: PathBuf::new(),
+            images: PathBuf::new(),
+            losses: vec![2.0, 2.0, 2.0],
+        };
+        reference.check(&serde_json::from_str(about).unwrap())
+    }
+
+    #[test]
+    fn operations_are_those_that_pytorch_counts() {
+        // By hooks on the convolutions of native/tests/pytorch/nets.py.
+        assert_eq!(flops(20, 32), 7_807_696_896);
+        assert_eq!(flops(20, 8), 1_951_924_224);
+    }
+
+    #[test]
+    fn another_network_is_refused() {
+        check(r#"{"parameters":78042,"flops":1000,"losses":[2.0001,2.003,2.05]}"#).unwrap();
+        check(r#"{"version":"lastbit"}"#).unwrap();
+        let refused = |about: &str| check(about).unwrap_err().to_string();
+        assert!(refused(r#"{"parameters":78043}"#).contains("78043 parameters where lastbit has 78042"));
+        assert!(refused(r#"{"parameters":78042,"flops":999}"#).contains("999 operations"));
+        assert!(refused(r#"{"losses":[2.001]}"#).contains("at step 1"));
+        assert!(refused(r#"{"losses":[2,2,1.8]}"#).contains("at step 3"));
+    }
+}

@@ -1,0 +1,201 @@
+//! The table: numbers from seconds, as Markdown and JSON.
+
+use serde::Serialize;
+
+/// What was measured of the machine in the same run.
+#[derive(Debug, Serialize)]
+pub struct Machine {
+    /// Name of lastbit's adapter.
+    pub adapter: String,
+    /// Driver and version.
+    pub driver: String,
+    /// GFLOP/s of independent fma chains on it.
+    pub fma_gflops: Option<f64>,
+}
+
+/// A contender, measured.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    name: String,
+    version: String,
+    setting: String,
+    in_browser: bool,
+    replicas: u32,
+    batch: u32,
+    /// Of each round, the median of its steps.
+    ms_per_replica_step: Vec<f64>,
+    /// Their median.
+    ms: Option<f64>,
+    images_per_s: Option<f64>,
+    gflops: Option<f64>,
+    fma_share: Option<f64>,
+    peak_mib: Option<f64>,
+    /// Times of lastbit's milliseconds at the same place, with as many replicas.
+    times_lastbit: Option<f64>,
+    /// Why there are no numbers.
+    problem: Option<String>,
+}
+
+/// All of it.
+#[derive(Debug, Serialize)]
+pub struct Table {
+    net: String,
+    rounds: usize,
+    #[serde(flatten)]
+    machine: Machine,
+    rows: Vec<Row>,
+}
+
+/// Of an even number of values the mean of the middle two; none of none.
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = sorted[(sorted.len() - 1) / 2];
+    Some(f64::midpoint(lower, upper))
+}
+
+impl Row {
+    /// `flops` of a step of one replica; `rounds` are milliseconds for a replica's step, or why there are none.
+    pub fn new(
+        [name, version, setting]: [&str; 3],
+        in_browser: bool,
+        [replicas, batch]: [u32; 2],
+        rounds: Result<Vec<f64>, String>,
+        flops: u64,
+        fma_gflops: Option<f64>,
+        peak_mib: Option<f64>,
+    ) -> Self {
+        let (rounds, problem) = match rounds {
+            Ok(rounds) => (rounds, None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        let ms = median(&rounds);
+        let gflops = ms.map(|ms| flops as f64 / ms * 1e-6);
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            setting: setting.to_owned(),
+            in_browser,
+            replicas,
+            batch,
+            ms_per_replica_step: rounds,
+            ms,
+            images_per_s: ms.map(|ms| f64::from(batch) / ms * 1e3),
+            gflops,
+            fma_share: gflops.zip(fma_gflops).map(|(gflops, rate)| gflops / rate),
+            peak_mib: peak_mib.filter(|_| problem.is_none()),
+            times_lastbit: None,
+            problem,
+        }
+    }
+
+    fn line(&self) -> String {
+        let title = if self.version.is_empty() { &self.name } else { &self.version };
+        let title = if self.setting.is_empty() { title.clone() } else { format!("{title}: {}", self.setting) };
+        if let Some(problem) = &self.problem {
+            // A line break or a bar would end the cell.
+            let problem = problem.replace(['\n', '\r'], " ").replace('|', "/");
+            return format!("| {title} | {} | {} | not measured: {problem} | | | | | |", self.replicas, self.batch);
+        }
+        let or_dash = |value: Option<f64>, digits: usize, unit: &str| {
+            value.map_or("-".to_owned(), |value| format!("{value:.digits$}{unit}"))
+        };
+        let ms = or_dash(self.ms, self.ms.map_or(0, |ms| usize::from(ms < 100.0)), "");
+        let least = self.ms_per_replica_step.iter().copied().reduce(f64::min);
+        let most = self.ms_per_replica_step.iter().copied().reduce(f64::max);
+        let range = format!("{} to {}", or_dash(least, 0, ""), or_dash(most, 0, ""));
+        format!(
+            "| {title} | {} | {} | {ms} ({range}) | {} | {} | {} | {} | {} |",
+            self.replicas,
+            self.batch,
+            or_dash(self.images_per_s, 1, ""),
+            or_dash(self.gflops, 2, ""),
+            or_dash(self.fma_share.map(|share| share * 100.0), 1, " %"),
+            or_dash(self.peak_mib, 0, ""),
+            or_dash(self.times_lastbit, 2, ""),
+        )
+    }
+}
+
+impl Table {
+    /// Puts rows beside each other: one of the two sides of a comparison is the row whose name begins with `lastbit`.
+    pub fn new(net: String, rounds: usize, machine: Machine, mut rows: Vec<Row>) -> Self {
+        let is_ours = |row: &&Row| row.name.starts_with("lastbit");
+        let ours: Vec<_> = rows.iter().filter(is_ours).map(|row| (row.in_browser, row.replicas, row.ms)).collect();
+        for row in &mut rows {
+            let same = ours.iter().find(|(place, replicas, _)| (*place, *replicas) == (row.in_browser, row.replicas));
+            row.times_lastbit = same.and_then(|(_, _, ms)| row.ms.zip(*ms)).map(|(theirs, ours)| theirs / ours);
+        }
+        Self { net, rounds, machine, rows }
+    }
+
+    /// For people.
+    pub fn markdown(&self) -> String {
+        let Machine { adapter, driver, fma_gflops } = &self.machine;
+        let mut lines = vec![
+            format!(
+                "{}, medians of {} rounds (least to most); {adapter}, {driver}; FMA rate {:.1} GFLOP/s.",
+                self.net,
+                self.rounds,
+                fma_gflops.unwrap_or(f64::NAN)
+            ),
+            String::new(),
+            "| what | replicas | batch | ms a replica-step | images/s | GFLOP/s | of the FMA rate | peak MiB | times lastbit's ms |"
+                .to_owned(),
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
+        ];
+        lines.extend(self.rows.iter().map(Row::line));
+        lines.join("\n") + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine() -> Machine {
+        let (adapter, driver) = ("llvmpipe".to_owned(), "Mesa".to_owned());
+        Machine { adapter, driver, fma_gflops: Some(100.0) }
+    }
+
+    fn row(name: &str, replicas: u32, rounds: Result<Vec<f64>, String>) -> Row {
+        Row::new([name, "", ""], false, [replicas, 32], rounds, 8_000_000_000, Some(100.0), Some(512.4))
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn a_peer_is_compared_with_as_many_replicas() {
+        let rows = vec![
+            row("lastbit", 1, Ok(vec![410.0, 400.0, 390.0])),
+            row("lastbit", 6, Ok(vec![80.0])),
+            row("Burn", 1, Ok(vec![1600.0])),
+            row("PyTorch", 6, Ok(vec![40.0])),
+            row("JAX", 6, Err("not\nhere | there".to_owned())),
+        ];
+        let text = Table::new("resnet20".to_owned(), 3, machine(), rows).markdown();
+        let lines: Vec<&str> = text.lines().skip(4).collect();
+        assert_eq!(lines[0], "| lastbit | 1 | 32 | 400 (390 to 410) | 80.0 | 20.00 | 20.0 % | 512 | 1.00 |");
+        assert_eq!(lines[1], "| lastbit | 6 | 32 | 80.0 (80 to 80) | 400.0 | 100.00 | 100.0 % | 512 | 1.00 |");
+        assert!(lines[2].ends_with("| 4.00 |") && lines[3].ends_with("| 0.50 |"), "{text}");
+        assert_eq!(lines[4], "| JAX | 6 | 32 | not measured: not here / there | | | | | |");
+        // Every line has the head's cells.
+        let cells = |line: &str| line.matches('|').count();
+        assert!(text.lines().skip(2).all(|line| cells(line) == 10), "{text}");
+    }
+
+    #[test]
+    fn json_has_the_rounds() {
+        let table = Table::new("resnet8".to_owned(), 2, machine(), vec![row("lastbit", 1, Ok(vec![3.0, 5.0]))]);
+        let json = serde_json::to_value(&table).unwrap();
+        assert_eq!(json["adapter"], "llvmpipe");
+        assert_eq!(json["rows"][0]["ms"], 4.0);
+        assert_eq!(json["rows"][0]["ms_per_replica_step"], serde_json::json!([3.0, 5.0]));
+    }
+}
