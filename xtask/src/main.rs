@@ -29,7 +29,9 @@ Developer commands of lastbit.
                                   {stages}
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
-    cargo xtask bench --web       measures the page in Chromium: first point, throughput against the native program, frames, memory
+    cargo xtask bench --web [--memory-steps N]
+                                  measures the page in Chromium: first point, throughput against the native program, frames, memory;
+                                  with --memory-steps N, only memory over N steps of the one-layer network
     cargo xtask soak [--minutes N] [--kills N] [--program PATH]
                                   what takes too long for CI: a run that is killed 20 times at random moments against an
                                   undisturbed one, then an hour of training with memory, handles and the control lamp watched
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
         }
         "test" => test::run(rest),
         "web" => site::run(rest),
-        "bench" if rest == ["--web"] => browser::bench(),
+        "bench" if rest.first().is_some_and(|flag| flag == "--web") => browser::bench(&rest[1..]),
         "bench" => bench(rest),
         "soak" => soak::run(rest),
         "help" | "-h" | "--help" => {
