@@ -210,7 +210,7 @@ export default function lab(site) {
       await page.waitForFunction(isAtRest);
       const recorded = await shown.number("step");
       // A limit of the adapter.
-      await page.evaluate(() => (location.hash = "#/lab?net=vgg16&width=8&batch-size=65536&ks=1,3"));
+      await page.evaluate(() => (location.hash = "#/lab?net=vgg11&width=8&batch-size=2048&train-limit=2048&ks=1,3"));
       await shown.until("error", /needs \d+\.\d\d GiB but this adapter binds at most \d+\.\d\d [GM]iB: use a smaller batch/);
       await page.getByText(/Choose a smaller network, batch size or width/).waitFor();
       assert.ok(await shown.get("restart").isVisible());
