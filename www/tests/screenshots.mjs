@@ -8,9 +8,9 @@ import { serve } from "./server.mjs";
 
 const WIDTHS = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 const PATIENCE_MS = 120_000;
-const QUALITY = 0.6;
+const QUALITY = 0.35;
 /** Pixels of a phone's page that are kept. */
-const LONGEST = 2400;
+const LONGEST = 1800;
 
 /** Waits until the text of an element fits. Asked from outside: the page's policy forbids to evaluate text in it. */
 async function until(page, id, fits) {

@@ -122,9 +122,12 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
       session.start();
       return;
     }
-    const recording = await fetchRecording(`rate-${rate}`);
-    if (closed || running !== rate) return;
+    // The one before must not go on under the new rate.
     player?.close();
+    player = undefined;
+    const mine = rate;
+    const recording = await fetchRecording(`rate-${mine}`);
+    if (closed || running !== mine || player !== undefined) return;
     player = new Player(recording);
     setText(command, recording.file.command);
     player.add(component);

@@ -9,7 +9,6 @@ const WIDTHS = [{ width: 390, height: 844 }, { width: 1440, height: 900 }];
 
 /** Addresses, and the count that tells that the first steps are done. */
 const VIEWS = [
-  ["#/lab?net=one-layer&ks=1,3,2&log-every=1", "step", 3],
   ["#/lab?net=resnet8&width=0.5&batch-size=4&test-limit=8", "step", 3],
   ["#/pde/heat", "heat-step", 10],
   ["#/pde/linear", "linear-measured", 0.5],
