@@ -1,6 +1,7 @@
 // The shell: the head of the page, and one view at a time by the address.
 import "./style/index.css";
 import { button, h } from "./dom";
+import { failure } from "./failure";
 import { parseRoute, VIEWS } from "./router";
 import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
 import type { View } from "./view";
@@ -40,18 +41,28 @@ async function navigate(): Promise<void> {
     return;
   }
   const entry = VIEWS.find(({ path }) => path === route.path)!;
-  const module = await entry.load();
-  if (mine !== turn) return;
+  document.title = `${entry.title} – lastbit`;
+  try {
+    const module = await entry.load();
+    if (mine !== turn) return;
+    leave();
+    const view = await module.open(route);
+    if (mine !== turn) {
+      view.close();
+      return;
+    }
+    shown = { path: route.path, view };
+    main.replaceChildren(view.element);
+  } catch (error) {
+    if (mine !== turn) return;
+    leave();
+    main.replaceChildren(h("div", { class: "page" }, failure(`“${entry.title}”`, error)));
+  }
+}
+
+function leave(): void {
   shown?.view.close();
   shown = undefined;
-  const view = await module.open(route);
-  if (mine !== turn) {
-    view.close();
-    return;
-  }
-  shown = { path: route.path, view };
-  document.title = `${entry.title} – lastbit`;
-  main.replaceChildren(view.element);
 }
 
 restoreTheme();

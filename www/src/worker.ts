@@ -123,11 +123,18 @@ async function adapterInBrowser(): Promise<{ name: string; software: boolean } |
 async function addFiles(files: DataFile[]): Promise<void> {
   const here = await core();
   const arrived: Data["files"] = [];
+  let refused: unknown;
   for (const { name, bytes } of files) {
-    arrived.push(...(JSON.parse(here.add_file(name, new Uint8Array(bytes))) as Data["files"]));
+    try {
+      arrived.push(...(JSON.parse(here.add_file(name, new Uint8Array(bytes))) as Data["files"]));
+    } catch (error) {
+      refused ??= error;
+    }
   }
   const missing = Object.fromEntries(arrived.map(({ dataset }) => [dataset, here.missing(dataset)]));
-  tell({ kind: "data", files: arrived, missing });
+  // One bad file does not keep the good ones out.
+  if (arrived.length > 0) tell({ kind: "data", files: arrived, missing });
+  if (refused !== undefined) throw refused;
 }
 
 function follow(command: Command): Promise<void> | void {

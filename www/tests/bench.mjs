@@ -1,5 +1,5 @@
 // node www/tests/bench.mjs CHROMIUM LASTBIT [DRIVER]: what docs/RESULTS.md says of the page, measured anew and printed; for
-// `cargo xtask bench --web`. No assertion: machines differ. Times are wall and processor time (the latter is what counts
+// `cargo xtask bench --web`. No assertion but on memory, which must stay flat: machines differ. Times are wall and processor time (the latter is what counts
 // on a busy machine): of the native program, and of all processes of the browser.
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -16,7 +16,12 @@ import { listen } from "./site/site.mjs";
 const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "train-limit": "512", "test-limit": "4" };
 /** Steps between which the speed is taken. */
 const [FROM, TO] = [5, Number(process.env.BENCH_STEPS ?? 45)];
-const ONE_LAYER_STEPS = Number(process.env.BENCH_ONE_LAYER ?? 10_000);
+/** `--memory-steps N`: the memory alone, over so many steps. */
+const MEMORY_STEPS = process.env.BENCH_MEMORY_STEPS;
+const ONE_LAYER_STEPS = Number(MEMORY_STEPS ?? 10_000);
+const MEMORY_EVERY = 1000;
+/** What counts as flat: the record of a run grows by a hundred bytes a step, heaps go up and down. */
+const [GROWTH, LEAST_GROWTH_MIB] = [0.05, 8];
 const RECORDED_STEPS = 50_000;
 /** Of a kernel's clock tick, in which /proc counts. */
 const TICK_MS = 10;
@@ -101,25 +106,90 @@ async function frames() {
   console.log(`${RECORDED_STEPS} recorded steps, one more every 16 ms: ${rate.toFixed(0)} frames/s`);
 }
 
-/** Memory while the one-layer network trains. */
-async function memory() {
-  const page = await open("#/lab?net=one-layer&ks=1,3", listen);
-  const marks = [0.1, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * ONE_LAYER_STEPS));
-  for (const step of marks) {
-    await stepReached(page, step);
-    const { gpu, renderer } = await usageOfBrowser();
-    console.log(`one layer, step ${step}: page and worker ${(renderer / 2 ** 20).toFixed(0)} MiB, GPU process ${(gpu / 2 ** 20).toFixed(0)} MiB`);
-  }
-  await page.close();
+/** What a page and its worker hold, in MiB: the heaps of their scripts, the core's memory, and the processes. */
+async function held(page, inWorker) {
+  const heap = async (send) => (await send("Runtime.getHeapUsage")).usedSize;
+  const session = await page.context().newCDPSession(page);
+  const script = (await heap((method) => session.send(method))) + (await heap(inWorker));
+  await session.detach();
+  const { result } = await inWorker("Runtime.evaluate", { expression: "WebAssembly.Memory.prototype" });
+  const { objects } = await inWorker("Runtime.queryObjects", { prototypeObjectId: result.objectId, objectGroup: "held" });
+  const functionDeclaration = "function () { return this.reduce((sum, { buffer }) => sum + buffer.byteLength, 0); }";
+  const { result: core } = await inWorker("Runtime.callFunctionOn", { objectId: objects.objectId, functionDeclaration, returnByValue: true });
+  await inWorker("Runtime.releaseObjectGroup", { objectGroup: "held" });
+  const { gpu, renderer } = await usageOfBrowser();
+  return Object.fromEntries(Object.entries({ script, core: core.value, renderer, gpu }).map(([key, bytes]) => [key, bytes / 2 ** 20]));
 }
 
-const here = await inBrowser();
-const there = await natively();
-const show = ({ wall, cpu }) => `${wall.toFixed(0)} ms a step (${cpu.toFixed(0)} ms of processor time)`;
-console.log(`browser: ${show(here)}\nnative:  ${show(there)}`);
-console.log(`throughput in the browser: ${(there.wall / here.wall).toFixed(2)} of native (${(there.cpu / here.cpu).toFixed(2)} by processor time)`);
-await frames();
+/** Sends to the debugger of the page's only worker, which is a target of its own. */
+async function debuggerOfWorker(page) {
+  const session = await page.context().newCDPSession(page);
+  const attached = new Promise((resolve) => session.once("Target.attachedToTarget", resolve));
+  await session.send("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
+  const { sessionId } = await attached;
+  const waiting = new Map();
+  session.on("Target.receivedMessageFromTarget", ({ message }) => {
+    const { id, result, error } = JSON.parse(message);
+    const { resolve, reject } = waiting.get(id) ?? {};
+    waiting.delete(id);
+    if (error === undefined) resolve?.(result);
+    else reject?.(new Error(error.message));
+  });
+  let calls = 0;
+  return async (method, params = {}) => {
+    const id = ++calls;
+    const answer = new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+    await session.send("Target.sendMessageToTarget", { sessionId, message: JSON.stringify({ id, method, params }) });
+    return answer;
+  };
+}
+
+/** Memory while the one-layer network trains, and whether it stays flat: by the straight line through what is held. */
+async function memory() {
+  const page = await open("#/lab?net=one-layer&ks=1", listen);
+  await stepReached(page, 1);
+  const inWorker = await debuggerOfWorker(page);
+  const every = Math.min(MEMORY_EVERY, Math.ceil(ONE_LAYER_STEPS / 10));
+  const told = [];
+  for (let step = every; step <= ONE_LAYER_STEPS; step += every) {
+    await stepReached(page, step);
+    const now = await held(page, inWorker);
+    told.push(now);
+    const [script, core, renderer, gpu] = [now.script, now.core, now.renderer, now.gpu].map((size) => size.toFixed(1));
+    console.log(`one layer, step ${step}, MiB: scripts ${script}, core ${core}, page's process ${renderer}, GPU process ${gpu}`);
+  }
+  await page.close();
+  for (const key of Object.keys(told[0])) {
+    const growth = slope(told.map((now) => now[key])) * (told.length - 1);
+    const mayGrow = Math.max(LEAST_GROWTH_MIB, GROWTH * told[0][key]);
+    const isFlat = growth <= mayGrow;
+    if (!isFlat) process.exitCode = 1;
+    console.log(`${key}: ${growth.toFixed(1)} MiB more from the first to the last: ${isFlat ? "flat" : `grows (more than ${mayGrow.toFixed(0)} MiB)`}`);
+  }
+}
+
+/** Of the straight line that fits best, a place. */
+function slope(values) {
+  const middle = (values.length - 1) / 2;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const spread = values.reduce((sum, _, i) => sum + (i - middle) ** 2, 0);
+  return spread === 0 ? 0 : values.reduce((sum, value, i) => sum + (i - middle) * (value - mean), 0) / spread;
+}
+
+/** The page beside the native program. */
+async function speed() {
+  const here = await inBrowser();
+  const there = await natively();
+  const show = ({ wall, cpu }) => `${wall.toFixed(0)} ms a step (${cpu.toFixed(0)} ms of processor time)`;
+  console.log(`browser: ${show(here)}\nnative:  ${show(there)}`);
+  console.log(`throughput in the browser: ${(there.wall / here.wall).toFixed(2)} of native (${(there.cpu / here.cpu).toFixed(2)} by processor time)`);
+}
+
+if (MEMORY_STEPS === undefined) {
+  await speed();
+  await frames();
+}
 await memory();
 await browser.close();
 server.close();
-process.exit(0);
+process.exit();

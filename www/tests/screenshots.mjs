@@ -7,10 +7,10 @@ import { launch } from "./chromium.mjs";
 import { serve } from "./server.mjs";
 
 const WIDTHS = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
-const PATIENCE_MS = 120_000;
-const QUALITY = 0.6;
+const PATIENCE_MS = 600_000;
+const QUALITY = 0.35;
 /** Pixels of a phone's page that are kept. */
-const LONGEST = 2400;
+const LONGEST = 1800;
 
 /** Waits until the text of an element fits. Asked from outside: the page's policy forbids to evaluate text in it. */
 async function until(page, id, fits) {
@@ -98,6 +98,7 @@ async function main([executable, site, out, ...names]) {
       for (const [place, viewport] of Object.entries(WIDTHS)) {
         const context = await browser.newContext({ viewport, colorScheme: "light" });
         const page = await context.newPage();
+        page.setDefaultTimeout(PATIENCE_MS);
         page.on("console", (message) => message.type() === "error" && console.error(`${name}: ${message.text()}`));
         page.on("pageerror", (error) => console.error(`${name}: ${error.message}`));
         await page.goto(url + path);
@@ -105,6 +106,7 @@ async function main([executable, site, out, ...names]) {
         // A picture must not catch a view in the middle of a change.
         const pause = page.getByTestId("pause");
         if ((await pause.count()) > 0) await pause.first().click().catch(() => undefined);
+        await page.waitForFunction(() => document.querySelector('[data-testid="pause"].primary') === null);
         for (const colorScheme of ["light", "dark"]) {
           await page.emulateMedia({ colorScheme });
           await page.waitForTimeout(300);

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::smoke::{self, Report};
 use crate::{host, process, setup, site, wasm};
@@ -35,8 +35,14 @@ pub fn run() -> Result<()> {
     process::run(node.arg(&chromium).arg(program()?).args(driver), SITE_LIMIT)
 }
 
-/// Measures the page beside the native program, both as users have them.
-pub fn bench() -> Result<()> {
+/// Measures the page beside the native program, both as users have them; with `--memory-steps N`, memory alone over so
+/// many steps of the one-layer network.
+pub fn bench(flags: &[String]) -> Result<()> {
+    let memory_steps = match flags {
+        [] => None,
+        [flag, steps] if flag == "--memory-steps" => Some(memory_steps(steps)?),
+        _ => bail!("bench --web takes --memory-steps N or nothing, not '{}'", flags.join(" ")),
+    };
     setup::for_browser()?;
     let chromium = host::chromium().context("no Chromium")?;
     site::build()?;
@@ -44,7 +50,13 @@ pub fn bench() -> Result<()> {
     process::run(&mut cargo, Duration::from_secs(30 * 60))?;
     let program = host::target_dir()?.join(format!("release/lastbit{}", std::env::consts::EXE_SUFFIX));
     let mut node = process::command("node", &["www/tests/bench.mjs"]);
+    node.envs(memory_steps.map(|steps| ("BENCH_MEMORY_STEPS", steps.to_string())));
     process::run(node.arg(&chromium).arg(program).args(host::swiftshader(&chromium)), BENCH_LIMIT)
+}
+
+fn memory_steps(text: &str) -> Result<u64> {
+    let steps = text.parse().ok().filter(|steps| *steps >= 10);
+    steps.with_context(|| format!("--memory-steps is a whole number from 10 on, not '{text}'"))
 }
 
 /// The native program, unoptimised.

@@ -30,7 +30,9 @@ Developer commands of lastbit.
                                   {stages}
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
-    cargo xtask bench --web       measures the page in Chromium: first point, throughput against the native program, frames, memory
+    cargo xtask bench --web [--memory-steps N]
+                                  measures the page in Chromium: first point, throughput against the native program, frames, memory;
+                                  with --memory-steps N, only memory over N steps of the one-layer network
     cargo xtask bench --peers [--install] [--net NAME] [--batch-size N] [--replicas N] [--rounds N] [--only burn,pytorch,tfjs]
                                   lastbit beside Burn, PyTorch and TensorFlow.js: the same network from the same weights, in turn, one
                                   table; --install fetches and builds the peers (gigabytes), without it those run that are there
@@ -63,7 +65,7 @@ fn main() -> ExitCode {
         }
         "test" => test::run(rest),
         "web" => site::run(rest),
-        "bench" if rest == ["--web"] => browser::bench(),
+        "bench" if rest.first().is_some_and(|flag| flag == "--web") => browser::bench(&rest[1..]),
         "bench" if rest.first().is_some_and(|flag| flag == "--peers") => peers::run(&rest[1..]),
         "bench" => bench(rest),
         "soak" => soak::run(rest),

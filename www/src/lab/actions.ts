@@ -28,8 +28,7 @@ export class Actions implements Component {
       button("Reset", reset, { "data-testid": "reset" }),
       h("span", { class: "count" }, "Step ", this.step),
       this.speed,
-      h("span", { class: "spacer" }),
-      h("span", { class: "note" }, this.adapter, this.about),
+      h("span", { class: "note about" }, this.adapter, this.about),
     );
   }
 

@@ -15,6 +15,8 @@ export class DataPanel {
   private readonly zone: HTMLElement;
   readonly element: HTMLElement;
   private readonly end = new AbortController();
+  /** What the status says while nothing is being read. */
+  private arrived = "";
 
   constructor(
     private readonly session: Session,
@@ -46,19 +48,25 @@ export class DataPanel {
   show({ files, missing }: Data): void {
     const words = files.map(({ file, items }) => `${file}: ${count(items)}`).join("; ");
     const lacks = Object.values(missing).filter((file) => file !== undefined);
-    setText(this.status, `${words}${lacks.length === 0 ? ". Ready." : `. Still missing: ${lacks.join(", ")}.`}`);
+    this.arrived = `${words}${lacks.length === 0 ? ". Ready." : `. Still missing: ${lacks.join(", ")}.`}`;
+    setText(this.status, this.arrived);
   }
 
-  /** Fetches the files of `dataset` from the host's folder; false if it has none. */
+  /** Says that what was being read was not taken. */
+  failed(): void {
+    if (this.status.textContent !== this.arrived) setText(this.status, `Not taken. ${this.arrived}`);
+  }
+
+  /** Fetches the files of `dataset` from the host's folder and hands them over; false if it has none. */
   async fetchFromHost(dataset: string): Promise<boolean> {
-    const index: unknown = await fetch("./data/index.json").then((response) => response.json(), () => []);
+    const index: unknown = await fetch("./data/index.json").then((response) => response.json()).catch(() => []);
     const wanted = dataset === "cifar10" ? /cifar|data_batch|test_batch/ : /ubyte/;
     const names = Array.isArray(index) ? index.filter((name) => typeof name === "string" && wanted.test(name)) : [];
     if (names.length === 0) return false;
     setText(this.status, `Fetching ${names.join(", ")} from this host`);
     const files = names.map(async (name: string): Promise<DataFile> => {
       const response = await fetch(`./data/${name}`);
-      if (!response.ok) throw new Error(`data/${name}: the host says ${response.status}`);
+      if (!response.ok) throw new Error(`the host lists data/${name} but does not give it (${response.status})`);
       return { name, bytes: await response.arrayBuffer() };
     });
     this.session.engine.data(await Promise.all(files));
@@ -78,6 +86,7 @@ export class DataPanel {
       const read = files.map(async (file): Promise<DataFile> => ({ name: file.name, bytes: await file.arrayBuffer() }));
       this.session.engine.data(await Promise.all(read));
     } catch (error) {
+      this.failed();
       this.onError(`a dropped file cannot be read (${String(error)}): drop it again`);
     }
   }

@@ -1,6 +1,7 @@
 // The lab: one run with everything to see and to change. What is chosen is in the address; a change makes a new run at
 // once, but for the learning rate, which changes the run that goes on.
 import { button, h } from "../dom";
+import { wordsOf } from "../failure";
 import type { EngineEvent, FlipBit } from "../messages";
 import { openWithoutWebgpu } from "../no_webgpu";
 import { defaults, fromQuery, preset, toQuery, type Values } from "../properties";
@@ -55,12 +56,12 @@ class Lab implements View {
     this.values = this.valuesOf(route);
     this.session.onEvent = (event) => this.hear(event);
     this.element = this.layout();
-    this.openRun(true);
+    void this.openWithData(true);
   }
 
   navigate(route: Route): void {
     this.values = this.valuesOf(route);
-    this.openRun(true);
+    void this.openWithData(true);
   }
 
   close(): void {
@@ -143,23 +144,46 @@ class Lab implements View {
 
   /** Data sets that are complete. */
   private readonly arrived = new Set<string>();
+  /** The data set that is being fetched for the run of `values`, and whether that run is to start. */
+  private awaited: { dataset: string; start: boolean } | undefined;
 
   private change(key: string, text: string): void {
     const suited = key === "net" ? preset(text, this.software) : {};
     this.values = { ...this.untouched(), ...suited, [key]: text };
     this.problem.clear();
-    void this.openWithData();
+    const { running, finished, error } = this.session;
+    void this.openWithData(running || finished || error !== undefined);
   }
 
-  /** Opens the run; a data set whose files are not here yet is looked for on the host first. */
-  private async openWithData(): Promise<void> {
+  /** Opens the run; a data set whose files are not here yet is looked for on the host first, and opened once they are. */
+  private async openWithData(start: boolean): Promise<void> {
     const dataset = this.values["dataset"]!;
-    if (dataset !== "synthetic" && !this.arrived.has(dataset)) {
-      await this.data.fetchFromHost(dataset).catch((error) => this.problem.show("data", String(error)));
-      // Meanwhile another data set may have been chosen.
-      if (this.values["dataset"] !== dataset) return;
+    if (dataset === "synthetic" || this.arrived.has(dataset)) {
+      this.awaited = undefined;
+      return this.openRun(start);
     }
-    this.openRun(this.session.running || this.session.finished || this.session.error !== undefined);
+    this.showValues();
+    const isOnItsWay = this.awaited?.dataset === dataset;
+    this.awaited = { dataset, start };
+    if (isOnItsWay) return;
+    try {
+      if (await this.data.fetchFromHost(dataset)) return;
+      // The core says what is missing.
+      this.openAwaited(dataset);
+    } catch (error) {
+      this.awaited = undefined;
+      this.data.failed();
+      this.problem.show("data", wordsOf(error));
+    }
+  }
+
+  /** Opens the run that waited for `dataset`, if one does; another one may have been chosen meanwhile. */
+  private openAwaited(dataset: string): boolean {
+    if (this.awaited?.dataset !== dataset) return false;
+    const { start } = this.awaited;
+    this.awaited = undefined;
+    this.openRun(start);
+    return true;
   }
 
   private changeLr(lr: number): void {
@@ -192,6 +216,7 @@ class Lab implements View {
   private setPin(isOn: boolean): void {
     const record = isOn ? this.session.record : undefined;
     for (const plot of [this.divergence, this.loss]) plot.pin(record);
+    this.share.keep(record);
     this.pin.setAttribute("aria-pressed", String(record !== undefined));
     this.session.changed();
   }
@@ -199,11 +224,18 @@ class Lab implements View {
   private hear(event: EngineEvent): void {
     switch (event.kind) {
       case "error":
+        if (event.fault === "data") {
+          this.awaited = undefined;
+          this.data.failed();
+        }
         this.problem.show(event.fault, event.message);
         return;
       case "data":
         this.data.show(event);
-        for (const [dataset, missing] of Object.entries(event.missing)) if (missing === undefined) this.useData(dataset);
+        for (const [dataset, missing] of Object.entries(event.missing)) {
+          if (missing === undefined) this.arrived.add(dataset);
+          if (!this.openAwaited(dataset) && missing === undefined) this.useData(dataset);
+        }
         return;
       case "changed":
         this.keep(event);
@@ -225,8 +257,9 @@ class Lab implements View {
 
   /** Trains on a data set that has just become complete. */
   private useData(dataset: string): void {
-    this.arrived.add(dataset);
     this.problem.clear();
+    // A link to a run that had to wait for its files keeps what is done to the run.
+    if (this.session.opened === undefined && this.values["dataset"] === dataset) return this.openRun(true);
     const net = this.values["net"] === "one-layer" ? "resnet8" : this.values["net"]!;
     const suited = net === this.values["net"] ? {} : preset(net, this.software);
     this.values = { ...this.untouched(), ...suited, net, dataset };

@@ -3,8 +3,12 @@ import { button, h, setText } from "../dom";
 import type { Fault } from "../messages";
 
 const REMEDIES: Partial<Record<Fault, string>> = {
-  "device-lost": "The curves stay. Restart begins the run anew on a new device; the old curves are pinned.",
-  "out-of-memory": "Choose a smaller network, batch or width, or fewer k, and restart.",
+  "device-lost":
+    "What was recorded stays: the curves on screen, and their numbers under CSV. Restart begins again at step 0 on a new " +
+    "device and pins the old curves beside the new ones.",
+  "out-of-memory":
+    "Choose a smaller network, batch size or width, or fewer k; the run then starts. Restart tries the same sizes again. What the " +
+    "last run recorded stays on screen, and under CSV.",
   "gpu": "Restart tries again.",
   "data": "Images come from files that are dropped anywhere on this page.",
 };

@@ -14,11 +14,14 @@ export class Share {
   private readonly note = h("p", { class: "hint", role: "status" });
   readonly element: HTMLElement;
   private values: Values = {};
+  private kept: RunRecord | undefined;
+  private readonly ofKept = button("CSV, pinned", () => save("lastbit-pinned.csv", "text/csv", csv(this.kept)), { "data-testid": "csv-pinned", hidden: true });
 
   constructor(record: () => RunRecord | undefined, plot: RunPlot) {
     const actions = [
       button("Copy link", () => this.copy(location.href.split("#")[0] + linkTo("lab", toQuery(this.values)), "Link copied")),
       button("CSV", () => save("lastbit.csv", "text/csv", csv(record())), { "data-testid": "csv" }),
+      this.ofKept,
       button("PNG", () => void picture(plot).then((blob) => blob && saveBlob("lastbit.png", blob)), { "data-testid": "png" }),
       button("Config", () => save("config.toml", "application/toml", toml(this.values)), { "data-testid": "config" }),
     ];
@@ -39,6 +42,12 @@ export class Share {
     // A flag and its value stay on one line.
     const words = commandLine(values).split(/ (?=--)/);
     this.command.replaceChildren(...words.flatMap((word, i) => [i === 0 ? "" : " ", h("span", { class: "flag" }, word)]));
+  }
+
+  /** Offers the numbers of a run whose curves are pinned. */
+  keep(record: RunRecord | undefined): void {
+    this.kept = record;
+    this.ofKept.hidden = record === undefined;
   }
 
   private copy(text: string, done: string): void {

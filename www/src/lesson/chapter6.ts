@@ -1,5 +1,6 @@
 // Chapter 6: choose the learning rate. One run for each rate, all in one plot: where rounding stays rounding, and where not.
 import { button, h, setText } from "../dom";
+import { wordsOf } from "../failure";
 import { plain } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { commandLine, defaults } from "../properties";
@@ -74,7 +75,7 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
       setText(start, `Run at ${rate}`);
     },
   );
-  const start = button(`Run at ${rate}`, () => void run(), { class: "primary", "data-testid": "start" });
+  const start = button(`Run at ${rate}`, () => void run().catch(fail), { class: "primary", "data-testid": "start" });
   const pause = button("Pause", () => (session ?? player)?.pause(), { "data-testid": "pause" });
   const step = h("output", { "data-testid": "step" }, "0");
   const [loss, apart] = ["loss-k1", "rel-l1-k3"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
@@ -121,13 +122,22 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
       session.start();
       return;
     }
-    const recording = await fetchRecording(`rate-${rate}`);
-    if (closed || running !== rate) return;
+    // The one before must not go on under the new rate.
     player?.close();
+    player = undefined;
+    const mine = rate;
+    const recording = await fetchRecording(`rate-${mine}`);
+    if (closed || running !== mine || player !== undefined) return;
     player = new Player(recording);
     setText(command, recording.file.command);
     player.add(component);
     player.start();
+  }
+
+  function fail(problem: unknown): void {
+    if (closed) return;
+    error.hidden = false;
+    setText(error, `${wordsOf(problem)}: choose another rate, or reload the page.`);
   }
 
   const element = h(

@@ -1,6 +1,7 @@
 // The lesson: six short chapters around the live parts of the lab. `#/lesson/3` is a chapter; `?notes=1` shows the teacher's
 // notes beside it.
 import { button, h } from "../dom";
+import { failure } from "../failure";
 import { linkTo } from "../router";
 import "../style/lesson.css";
 import type { Route, View } from "../view";
@@ -32,11 +33,17 @@ export async function open(route: Route): Promise<View> {
       return;
     }
     const mine = ++turn;
-    const { chapter } = await CHAPTERS[number - 1]!.load();
+    const loaded = await CHAPTERS[number - 1]!.load().catch((error: unknown) => failure(`Chapter ${number}`, error, ", or choose another chapter"));
     if (mine !== turn) return;
     exhibit?.close();
     exhibit = undefined;
     const isFirst = shown === 0;
+    if (loaded instanceof HTMLElement) {
+      shown = 0;
+      element.replaceChildren(contents(number, notes), loaded);
+      return;
+    }
+    const { chapter } = loaded;
     shown = number;
     const tick = h("span", { class: "tick", "data-testid": "seen", hidden: true }, "✓ seen");
     const stage = h("div", { class: "stage", "data-testid": `chapter-${number}` });
@@ -64,18 +71,21 @@ export async function open(route: Route): Promise<View> {
       scrollTo({ top: 0 });
       element.querySelector("h1")?.focus({ preventScroll: true });
     }
-    const made = await chapter.exhibit({
-      seen: () => {
-        tick.hidden = false;
-        tick.closest("section")?.classList.add("is-seen");
-      },
-    });
-    if (mine !== turn) {
-      made.close();
-      return;
+    const seen = (): void => {
+      tick.hidden = false;
+      tick.closest("section")?.classList.add("is-seen");
+    };
+    try {
+      const made = await chapter.exhibit({ seen });
+      if (mine !== turn) {
+        made.close();
+        return;
+      }
+      exhibit = made;
+      stage.append(made.element);
+    } catch (error) {
+      stage.append(failure("What moves in this chapter", error, ", or choose another chapter"));
     }
-    exhibit = made;
-    stage.append(made.element);
   }
 
   await show(route);

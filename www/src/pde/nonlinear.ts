@@ -211,7 +211,6 @@ function paintMap(surface: Surface, orbits: { dt: number; losses: Float64Array }
     for (const value of orbit.losses) if (value <= most) ctx.fillRect(atX(orbit.dt) - dot / 2, atY(value) - dot / 2, dot, dot);
   }
   ctx.globalAlpha = 1;
-  ctx.setLineDash([4, 4]);
   ctx.textBaseline = "top";
   const line = (at: number, token: string, label: string): void => {
     ctx.strokeStyle = ctx.fillStyle = colour(token);
@@ -221,10 +220,19 @@ function paintMap(surface: Surface, orbits: { dt: number; losses: Float64Array }
     ctx.stroke();
     const fits = atX(at) + 7 * rem < box.right;
     ctx.textAlign = fits ? "left" : "right";
-    ctx.fillText(label, atX(at) + (fits ? 0.3 : -0.3) * rem, box.top);
+    const from = atX(at) + (fits ? 0.3 : -0.3) * rem;
+    // Readable over dots and the other line.
+    ctx.strokeStyle = colour("paper");
+    ctx.lineWidth = 0.35 * rem;
+    ctx.setLineDash([]);
+    ctx.strokeText(label, from, box.top);
+    ctx.fillText(label, from, box.top);
   };
-  if (edge !== undefined) line(edge, "good", "edge of theory");
-  ctx.setLineDash([]);
   ctx.lineWidth = 1.5;
   line(dt, "c1", "");
+  ctx.setLineDash([4, 4]);
+  ctx.lineWidth = 1;
+  ctx.lineJoin = "round";
+  if (edge !== undefined) line(edge, "good", "edge of theory");
+  ctx.setLineDash([]);
 }

@@ -52,6 +52,8 @@ export class LinePlot {
   private plot: uPlot | undefined;
   /** What the plot was made for: other curves need another one. */
   private made = "";
+  /** What the legend was made for. */
+  private named = "";
   private zoom: [number, number] | undefined;
   private chosen: Uint32Array = new Uint32Array();
   private scale: LogScale = { min: -9, max: 0, zero: undefined };
@@ -106,16 +108,20 @@ export class LinePlot {
     cancelFrame(this.draw);
     this.resize.disconnect();
     this.endTheme();
-    this.plot?.destroy();
+    this.unmake();
   }
 
   private drawNow(): void {
     const { x, curves } = this.data;
     this.empty.hidden = x.length > 0;
     const wanted = curves.map(({ label, colour, dashed, pinned }) => [label, colour, dashed, pinned].join()).join("|");
-    if (wanted !== this.made || this.plot === undefined) this.make(wanted);
+    if (wanted !== this.named) this.legend.replaceChildren(...curves.map(legendItem));
+    this.named = wanted;
+    // A plot is made once it has something to show: empty it has no axes, and would move when they come.
+    if (x.length === 0) this.unmake();
+    else if (wanted !== this.made || this.plot === undefined) this.make(wanted);
     const plot = this.plot;
-    if (plot === undefined || x.length === 0) return;
+    if (plot === undefined) return;
     const range = this.zoom ?? [x[0]!, Math.max(x[x.length - 1]!, x[0]! + 1)];
     const window = visible(x, ...range);
     this.chosen = decimate(curves.map(({ values }) => values), window, Math.max(Math.round(plot.over.clientWidth / 3), 50));
@@ -164,7 +170,7 @@ export class LinePlot {
   private make(wanted: string): void {
     const { clientWidth: width, clientHeight: height } = this.frame;
     if (width === 0) return;
-    this.plot?.destroy();
+    this.unmake();
     this.made = wanted;
     const { log } = this.options;
     const size = rem();
@@ -201,7 +207,11 @@ export class LinePlot {
       [[], ...this.data.curves.map(() => [])],
       this.frame,
     );
-    this.legend.replaceChildren(...this.data.curves.map(legendItem));
+  }
+
+  private unmake(): void {
+    this.plot?.destroy();
+    this.plot = undefined;
   }
 
   private series({ colour: token, dashed, pinned }: Curve): uPlot.Series {

@@ -46,8 +46,8 @@ export interface Recording {
 /** Fetches and unpacks the run of this name from the page's own folder. Throws an `Error` with one line. */
 export async function fetchRecording(name: string): Promise<Recording> {
   const url = new URL(`recorded/${name}.json.gz`, document.baseURI);
-  const response = await fetch(url);
-  if (!response.ok || response.body === null) throw new Error(`the recorded run '${name}' did not load (${response.status})`);
+  const response = await fetch(url).catch(() => undefined);
+  if (response?.ok !== true) throw new Error(`the host does not give the recorded run '${name}' (${response?.status ?? "no connection"})`);
   const bytes = await response.arrayBuffer();
   // A host may have unpacked the file on the way (Content-Encoding); gzip begins with 1f 8b.
   const [first, second] = new Uint8Array(bytes, 0, 2);

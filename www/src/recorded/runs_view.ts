@@ -1,5 +1,6 @@
 // Recorded runs to look at where nothing can be trained: choose one, play it, drag through it.
 import { button, h, setText } from "../dom";
+import { wordsOf } from "../failure";
 import { Bits } from "../run/bits";
 import { divergencePlot, lossPlot } from "../run/curves";
 import { Filters } from "../run/filters";
@@ -75,7 +76,7 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
       else made.start();
     } catch (problem) {
       error.hidden = false;
-      setText(error, problem instanceof Error ? problem.message : String(problem));
+      setText(error, `${wordsOf(problem)}: choose another run, or reload the page.`);
     }
   }
 

@@ -34,6 +34,8 @@ export class Session implements RunSource {
   record: RunRecord | undefined;
   running = false;
   finished = false;
+  /** Of the last run that was made, while the next one is not made yet. */
+  private before: RunRecord | undefined;
   error: { fault: Fault; message: string } | undefined;
   /** Arrival of the newest steps: milliseconds and step. */
   private arrivals: [time: number, step: number][] = [];
@@ -55,12 +57,13 @@ export class Session implements RunSource {
     return component;
   }
 
-  /** Opens a run, paused, in place of the one before, whose record is dropped. */
+  /** Opens a run, paused, in place of the one before, whose record is dropped, unless this one cannot be made. */
   open(values: Values): void {
     this.values = values;
     this.error = undefined;
     this.finished = this.running = false;
     this.opened = undefined;
+    if (this.record?.isPending === false) this.before = this.record;
     // What is known before the core answers: as many rows and curves as there will be.
     const ks = (values["ks"] ?? "").split(",").map(Number);
     this.record = new RunRecord({ ks, controls: [], tensors: [] }, true);
@@ -126,6 +129,7 @@ export class Session implements RunSource {
       case "opened":
         this.opened = event;
         this.record = new RunRecord(event);
+        this.before = undefined;
         this.watch();
         break;
       case "steps":
@@ -153,6 +157,7 @@ export class Session implements RunSource {
         break;
       case "error":
         this.error = event;
+        if (this.opened === undefined) this.record = this.before ?? this.record;
         break;
       case "data":
         break;

@@ -46,13 +46,12 @@ export default function access(site) {
     assert.deepEqual(complaints, []);
   });
 
-  test("no view is wider than a phone, nor does its head move while it loads", async () => {
+  test("no view is wider than a phone", async () => {
     for (const [address, there] of VIEWS) {
       await site.visit(address, async (shown, page) => {
         await shown.get(there).waitFor({ state: "attached" });
         const [width, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
         assert.ok(width <= seen, `${address}: ${width} pixels on ${seen}`);
-        assert.equal(await page.locator("header.bar").evaluate((head) => head.getBoundingClientRect().top + scrollY), 0);
       }, { viewport: { width: 390, height: 844 } });
     }
   });

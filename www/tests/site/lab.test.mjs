@@ -1,14 +1,35 @@
 // The lab: a run that starts by itself and does as it is told.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
 import { fakeEngine } from "./fake_engine.mjs";
+import { serve } from "../server.mjs";
 import { images, labels } from "./files.mjs";
+import { refuseMemory } from "./refuse_memory.mjs";
+import { NOT_THERE, Site, without } from "./site.mjs";
 
 /** A ResNet-8 that a software adapter steps through quickly. */
 const SMALL = "net=resnet8&width=0.5&batch-size=4&test-limit=8";
+
+/** Runs in the page: whether the step on screen is the last that the worker told, after it told that nothing runs. */
+function isAtRest() {
+  const { rows } = window.told.findLast(({ kind }) => kind === "steps");
+  const { ks } = window.told.findLast(({ kind }) => kind === "opened");
+  const last = rows[rows.length - (3 + 6 * ks.length)];
+  const { running } = window.told.findLast(({ kind }) => kind === "state");
+  return !running && Number(document.querySelector('[data-testid="step"]').textContent) === last;
+}
+
+/** The lines of a file that a click on `id` downloads. */
+async function downloaded(shown, id) {
+  const download = shown.page.waitForEvent("download");
+  await shown.click(id);
+  return (await readFile(await (await download).path(), "utf8")).trim().split("\n");
+}
 
 const query = (page) => new URLSearchParams(page.url().split("?")[1] ?? "");
 
@@ -33,7 +54,7 @@ export default function lab(site) {
       assert.equal(await page.locator(".bit-table .k-ctl b").count(), 0, "none of k = 2");
 
       await shown.click("pause");
-      await shown.page.waitForFunction(() => window.told.findLast(({ kind }) => kind === "state").running === false);
+      await page.waitForFunction(isAtRest);
       const paused = await shown.number("step");
       await shown.click("pause");
       await page.waitForTimeout(1500);
@@ -45,21 +66,29 @@ export default function lab(site) {
       await page.waitForFunction((step) => location.hash.includes(`lr-changes=${step}:0.01`), paused + 2);
       await shown.click("single-step");
       await shown.until("step", String(paused + 2));
-      const download = page.waitForEvent("download");
-      await shown.click("csv");
-      const csv = (await readFile(await (await download).path(), "utf8")).trim().split("\n");
+      const csv = await downloaded(shown, "csv");
       const rates = csv.slice(1).map((line) => line.split(",")[2]);
       assert.deepEqual(rates.slice(paused), ["0.1", "0.01"], "the learning rate of the last steps");
       assert.equal(csv.length, paused + 3);
       assert.match(await shown.text("command"), new RegExp(`--lr-changes ${paused + 2}:0.01`));
 
-      await shown.click("flip-bit");
+      const flip = shown.get("flip-bit");
+      assert.equal(await flip.getAttribute("aria-disabled"), "false");
+      await flip.click();
+      assert.equal(await flip.getAttribute("aria-disabled"), "true");
       await page.waitForFunction(() => location.hash.includes("flip-bit="));
+      // A run has one flipped bit: a second press does nothing, and the button says why.
+      assert.match(await flip.getAttribute("title"), /has its flipped bit\. Reset/);
+      const flipped = () => page.evaluate(() => window.told.filter(({ kind, what }) => kind === "changed" && what === "flip-bit").length);
+      await flip.press("Enter");
+      assert.equal(await flipped(), 1);
       await shown.click("single-step");
       await shown.until("lamp", /red/);
       assert.ok((await shown.number("differing-k2")) >= 1);
+      assert.equal(await flipped(), 1);
 
       await shown.click("reset");
+      await page.waitForFunction(() => document.querySelector('[data-testid="flip-bit"]').ariaDisabled === "false");
       await shown.until("step", "0");
       assert.equal(query(page).get("lr"), "0.01", "the rate that was set last");
       assert.equal(query(page).get("lr-changes") ?? query(page).get("flip-bit"), null);
@@ -121,6 +150,7 @@ export default function lab(site) {
       await shown.step(1);
       await shown.drop([{ name: "train-images-idx3-ubyte", bytes: images(40).subarray(0, 5000) }]);
       await shown.until("error", /train-images-idx3-ubyte has 5000 bytes, but its header promises 40 items/);
+      assert.match(await shown.text("data-status"), /^Not taken/);
       const step = await shown.number("step");
       await shown.step(step + 1); // a bad file stops nothing
 
@@ -139,17 +169,97 @@ export default function lab(site) {
     });
   });
 
+  test("a link to a data set finds its files on the host, and opens once", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
+    const files = { "train-images-idx3-ubyte.gz": gzipSync(images(40)), "train-labels-idx1-ubyte": labels(40) };
+    for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes);
+    await writeFile(join(folder, "index.json"), JSON.stringify(Object.keys(files)));
+    const { server, url } = await serve({ "/data/": folder, "/": site.dist });
+    const host = new Site({ ...site, url });
+    const address = `#/lab?${SMALL}&ks=1,3&dataset=fashion-mnist&lr-changes=2:0.05`;
+    try {
+      await host.visit(address, async (shown, page) => {
+        await shown.step(3);
+        assert.match(await shown.text("data-status"), /Ready/);
+        const opened = await page.evaluate(() => window.told.filter(({ kind }) => kind === "opened").map(({ stepsPerEpoch }) => stepsPerEpoch));
+        assert.deepEqual(opened, [10]);
+        assert.equal(query(page).get("lr-changes"), "2:0.05", "what the link does to the run");
+        // Another link to the same data set needs no second look.
+        await page.evaluate((to) => (location.hash = to), address.replace("lr-changes=2:0.05", "seed=4"));
+        await shown.until("step", (text) => Number(text) < 3);
+        await shown.step(3);
+        assert.equal(await page.evaluate(() => window.told.filter(({ kind }) => kind === "data").length), 1);
+      });
+      await host.visit(address, async (shown) => {
+        await shown.until("error", /the host lists data\/train-labels-idx1-ubyte but does not give it \(404\)/);
+        assert.match(await shown.text("data-status"), /^Not taken/);
+        // What the host lacks may be dropped.
+        await shown.drop(Object.entries(files).map(([name, bytes]) => ({ name, bytes })));
+        await shown.step(3);
+      }, { prepare: without(/train-labels/), complaints: [NOT_THERE] });
+    } finally {
+      server.close();
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test("a run that is too large says how large, and what was recorded stays", async () => {
+    await site.visit(`#/lab?${SMALL}&ks=1,3`, async (shown, page) => {
+      await shown.step(2);
+      await shown.click("pause");
+      await page.waitForFunction(isAtRest);
+      const recorded = await shown.number("step");
+      // A limit of the adapter.
+      await page.evaluate(() => (location.hash = "#/lab?net=vgg11&width=8&batch-size=2048&train-limit=2048&ks=1,3"));
+      await shown.until("error", /needs \d+\.\d\d GiB but this adapter binds at most \d+\.\d\d [GM]iB: use a smaller batch/);
+      await page.getByText(/Choose a smaller network, batch size or width/).waitFor();
+      assert.ok(await shown.get("restart").isVisible());
+      await shown.until("step", String(recorded), "the run before");
+      assert.equal((await downloaded(shown, "csv")).length, recorded + 1);
+      // Restart tries the same again; another value starts by itself.
+      await shown.click("restart");
+      await shown.until("error", /needs \d+\.\d\d GiB/);
+      await page.evaluate((to) => (location.hash = to), `#/lab?${SMALL}&ks=1,3&seed=2`);
+      await page.waitForFunction(() => window.told.filter(({ kind }) => kind === "opened").length === 2);
+      await shown.step(1);
+      assert.equal(await shown.get("error").isVisible(), false);
+      assert.equal((await downloaded(shown, "csv-pinned")).length, recorded + 1);
+    });
+  });
+
+  test("memory that the driver refuses is told with its size, and a restart goes on", async () => {
+    await site.visit(`#/lab?${SMALL}&ks=1,3`, async (shown, page) => {
+      await shown.step(2);
+      await page.evaluate(() => new BroadcastChannel("memory").postMessage("refuse"));
+      await shown.get("seed").fill("3");
+      await shown.get("seed").press("Enter");
+      await shown.until("error", /out of GPU memory: \d+\.\d\d MiB are needed.*which the driver refused.*smaller batch/);
+      await shown.until("step", (text) => Number(text) >= 2, "the run before");
+      await page.evaluate(() => new BroadcastChannel("memory").postMessage("give"));
+      await shown.click("restart");
+      await page.waitForFunction(() => window.told.filter(({ kind }) => kind === "opened").length === 2);
+      await shown.step(1);
+      assert.equal(query(page).get("seed"), "3");
+      assert.equal(await shown.get("error").isVisible(), false);
+    }, { prepare: refuseMemory });
+  });
+
   test("a lost device is told, what was recorded stays, and a restart goes on", async () => {
     await site.visit(`#/lab?${SMALL}&ks=1,3`, async (shown, page) => {
       await shown.step(2);
       await (await site.browser.newBrowserCDPSession()).send("Browser.crashGpuProcess");
       await shown.until("error", /lost/);
-      assert.ok((await shown.number("step")) >= 2, "the curves stay");
+      await page.getByText(/What was recorded stays.*begins again at step 0 on a new device/).waitFor();
+      const recorded = await shown.number("step");
+      assert.ok(recorded >= 2, "the curves stay");
       assert.ok((await shown.number("rel-l1-k3")) > 0);
+      const csv = await downloaded(shown, "csv");
+      assert.equal(csv.length, recorded + 1);
       await shown.click("restart");
       await shown.until("step", (text) => Number(text) >= 1);
       assert.equal(await shown.get("error").isVisible(), false);
       assert.equal(await shown.get("pin").getAttribute("aria-pressed"), "true");
+      assert.deepEqual(await downloaded(shown, "csv-pinned"), csv, "also beside the new run");
     });
   });
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { launch } from "../chromium.mjs";
-import { Site } from "./site.mjs";
+import { NOT_THERE, Site, without } from "./site.mjs";
 
 const MOST_KB = 300;
 
@@ -14,9 +14,10 @@ export default function recorded(site) {
     const browser = await launch(site.chromium, { webgpu: false });
     const plain = new Site({ ...site, browser });
     // What Chromium itself says when a page asks.
-    const without = { visit: (address, use) => plain.visit(address, use, { complaints: [/No available adapters/] }) };
+    const complaints = [/No available adapters/];
+    const plainly = { visit: (address, use) => plain.visit(address, use, { complaints }) };
     try {
-      await without.visit("#/lab", async (shown, page) => {
+      await plainly.visit("#/lab", async (shown, page) => {
         assert.match(await shown.text("no-webgpu-why"), /WebGPU turned off|older|no adapter/);
         assert.match(await shown.text("no-webgpu-remedy"), /chrome:\/\/|Update/);
         await shown.step(5);
@@ -38,23 +39,33 @@ export default function recorded(site) {
         await shown.until("step", "100");
         assert.ok((await shown.number("rel-l1-k3")) < 1e-3);
       });
-      await without.visit("#/lesson/3", async (shown) => {
+      await plainly.visit("#/lesson/3", async (shown) => {
         await shown.click("start");
         await shown.get("seen").waitFor({ state: "visible" });
         assert.match(await shown.text("adapter"), /Recorded/);
       });
-      await without.visit("#/lesson/6", async (shown) => {
+      await plainly.visit("#/lesson/6", async (shown) => {
         await shown.click("start");
         await shown.until("rel-l1-k3", (text) => Number(text) > 0.01);
         await shown.get("lr").fill("0");
         await shown.click("start");
         await shown.get("seen").waitFor({ state: "visible" });
       });
-      await without.visit("#/lesson/5", async (shown) => {
+      await plainly.visit("#/lesson/5", async (shown) => {
         await shown.get("nonlinear-dt").fill("0.07");
         await shown.get("seen").waitFor({ state: "visible" });
         assert.match(await shown.text("pde-adapter"), /float64 on the processor/);
       });
+      // A host that lost its recorded runs.
+      const bare = { prepare: without(/recorded\//), complaints: [...complaints, NOT_THERE] };
+      await plain.visit("#/lesson/3", (shown) => shown.until("error", /^What moves in this chapter did not load: .*'parting' \(404\)/), bare);
+      await plain.visit("#/lesson/6", async (shown) => {
+        await shown.click("start");
+        await shown.until("error", /'rate-0.8' \(404\): choose another rate, or reload/);
+      }, bare);
+      await plain.visit("#/lab", async (shown, page) => {
+        await page.getByRole("alert").getByText(/'parting' \(404\): choose another run, or reload/).waitFor();
+      }, bare);
     } finally {
       await browser.close();
     }

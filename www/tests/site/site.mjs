@@ -12,9 +12,9 @@ export class Site {
 
   /**
    * Opens `address` (such as `#/lab?seed=2`) in a page of its own; `use` gets it, and any complaint fails. `script`: a
-   * function that runs in the page before its scripts, and its argument.
+   * function that runs in the page before its scripts, and its argument. `prepare` gets the page before it loads.
    */
-  async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [], script } = {}) {
+  async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [], script, prepare } = {}) {
     const context = await this.browser.newContext({ viewport });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
@@ -25,6 +25,7 @@ export class Site {
     await context.addInitScript(listen);
     if (script !== undefined) await context.addInitScript(...script);
     try {
+      await prepare?.(page);
       await page.goto(this.url + address);
       const shown = new Shown(page);
       await use(shown, page);
@@ -47,6 +48,10 @@ export function listen() {
     }
   };
 }
+
+/** Prepares a page for a host that lacks the files whose addresses fit; its visit has {@link NOT_THERE} as a complaint. */
+export const without = (pattern) => (page) => page.route(pattern, (route) => route.fulfill({ status: 404 }));
+export const NOT_THERE = /the server responded with a status of 404/;
 
 /** A text, a pattern or a function. */
 function isFitting(text, fits) {

@@ -1,0 +1,72 @@
+// Nothing moves under the reader's eyes: what the browser itself counts as layout shift, while a view loads and takes its
+// first steps, on a phone and on a desk.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+/** Of a view's score (the share of the window that moved, times how far); what search engines call good is 0.1. */
+const MOST = 0.02;
+const WIDTHS = [{ width: 390, height: 844 }, { width: 1440, height: 900 }];
+
+/** Addresses, and the count that tells that the first steps are done. */
+const VIEWS = [
+  ["#/lab?net=resnet8&width=0.5&batch-size=4&test-limit=8", "step", 3],
+  ["#/pde/heat", "heat-step", 10],
+  ["#/pde/linear", "linear-measured", 0.5],
+  ["#/pde/nonlinear", "nonlinear-step", 16],
+  ["#/lesson/1", undefined],
+  ["#/lesson/2", undefined],
+  ["#/lesson/3", "step", 3, "start"],
+  ["#/lesson/4", "heat-step", 10],
+  ["#/lesson/5", "nonlinear-step", 16],
+  ["#/lesson/6", "step", 3, "start"],
+  ["?webgpu=off#/lab", "step", 5],
+];
+
+/** Runs in the page before its scripts: keeps what moved, and how far, as `window.shifts`. */
+function watchShifts() {
+  window.shifts = [];
+  const words = ({ node, previousRect: from, currentRect: to }) => {
+    const name = node?.nodeType === 1 ? `${node.localName}.${node.className}` : String(node?.textContent).slice(0, 30);
+    return `${name} ${[from.x, from.y, from.width, from.height].map(Math.round)} to ${[to.x, to.y, to.width, to.height].map(Math.round)}`;
+  };
+  new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput, sources } of list.getEntries()) {
+      // What moves because the reader pressed something is expected to.
+      if (!hadRecentInput) window.shifts.push({ value, sources: sources.map(words) });
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+}
+
+export default function layout(site) {
+  for (const viewport of WIDTHS) {
+    test(`nothing moves while views load and take their first steps, ${viewport.width} pixels wide`, async (t) => {
+      const found = [];
+      for (const [address, count, least, start] of VIEWS) {
+        await site.visit(address, async (shown, page) => {
+          if (start !== undefined) {
+            // From the script, as a press would excuse what moves half a second later.
+            await shown.get("adapter").filter({ hasText: /Live/ }).or(shown.get("lr")).first().waitFor();
+            await shown.get(start).evaluate((button) => button.click());
+          }
+          if (count === undefined) await page.locator(".exhibit").waitFor();
+          else await shown.until(count, (text) => Number(text) >= least, `${least} at ${address}`);
+          await page.waitForTimeout(300);
+          const shifts = await page.evaluate(() => window.shifts);
+          const score = shifts.reduce((sum, { value }) => sum + value, 0);
+          t.diagnostic(`${address}: ${score.toFixed(4)}`);
+          if (score >= MOST) found.push([address, score, ...shifts.map(({ value, sources }) => [value, ...sources])]);
+        }, { viewport, script: [watchShifts] });
+      }
+      assert.deepEqual(found, []);
+    });
+  }
+
+  test("the measure sees what moves", async () => {
+    await site.visit("#/lesson/1", async (shown, page) => {
+      await page.locator(".exhibit").waitFor();
+      await page.waitForTimeout(600);
+      await page.evaluate(() => document.querySelector("header").insertAdjacentHTML("beforebegin", "<p>late</p><p>and later</p>"));
+      await page.waitForFunction((most) => window.shifts.reduce((sum, { value }) => sum + value, 0) >= most, MOST);
+    }, { script: [watchShifts] });
+  });
+}

@@ -1,0 +1,26 @@
+// A driver that has no memory left, on demand. True exhaustion would endanger the machine that tests; this is what a page
+// sees of it: an out-of-memory scope that is popped with an error.
+
+/** Put before the worker's script; hears "refuse" and "give" on the channel "memory". */
+const PRELUDE = `
+const memory = { refused: false, scopes: [] };
+new BroadcastChannel("memory").onmessage = ({ data }) => (memory.refused = data === "refuse");
+const { pushErrorScope, popErrorScope } = GPUDevice.prototype;
+GPUDevice.prototype.pushErrorScope = function (filter) {
+  memory.scopes.push(filter);
+  return pushErrorScope.call(this, filter);
+};
+GPUDevice.prototype.popErrorScope = async function () {
+  const filter = memory.scopes.pop();
+  const error = await popErrorScope.call(this);
+  return memory.refused && filter === "out-of-memory" ? new GPUOutOfMemoryError("refused") : error;
+};
+`;
+
+/** Prepares a page whose workers can be refused memory. */
+export function refuseMemory(page) {
+  return page.route(/\/assets\/worker-.*\.js$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: PRELUDE + (await response.text()) });
+  });
+}
