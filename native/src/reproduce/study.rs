@@ -20,7 +20,7 @@ use super::run::Run;
 use crate::failure::Failure;
 use crate::forecast::duration_text;
 use crate::progress::Manner;
-use crate::run::{Contents, Outcome, Prepared, TIMING_FILE, finished_step, inspect};
+use crate::run::{Contents, Found, Manifest, OnChange, Outcome, Prepared, TIMING_FILE, finished_step, inspect};
 use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
 use crate::terminal::say;
 use crate::{datasets, device_test, host_memory, interrupt, report};
@@ -92,7 +92,7 @@ impl Study {
         }
         let context = Rc::new(context);
         let on_broken_device = common.on_broken_device.unwrap_or_default();
-        let broken = device_test::run(&context, on_broken_device, None)?;
+        let broken = device_test::run(&context, on_broken_device, common.break_device)?;
         let data_dir = common.data_dir.as_ref().and_then(|path| std::path::absolute(path).ok());
         Ok(Self {
             context,
@@ -116,6 +116,11 @@ impl Study {
     /// The adapter.
     pub fn context(&self) -> &Rc<Context> {
         &self.context
+    }
+
+    /// Promises that the adapter breaks, where the user goes on all the same.
+    pub(super) fn broken(&self) -> &[String] {
+        &self.broken
     }
 
     /// True at the small size.
@@ -213,11 +218,11 @@ impl Study {
                 let out = out.display();
                 return Err(Failure::other(format!("'{out}' is not empty and holds no run: give another --out")));
             }
-            Contents::Run(_) if finished_step(&out, config).is_some() => {}
+            Contents::Run(_) if finished_step(&out, config).is_some() => self.check_unchanged(&out, config)?,
             Contents::Run(_) | Contents::Nothing => {
                 self.go_on()?;
                 self.begin(&format!("run {name}"));
-                let opened = self.prepared(config)?.open(&out, false)?;
+                let opened = self.prepared(config)?.open(&out, OnChange::Never)?;
                 let (outcome, _) = opened.session(self.manner).run()?;
                 // The run is saved, whatever becomes of its page.
                 let _ = report::write(&out, None);
@@ -229,6 +234,23 @@ impl Study {
         Run::read(name, out, config.clone())
     }
 
+    /// Refuses a finished run that would have other bits if it were made now: beside it new ones would prove nothing.
+    fn check_unchanged(&self, out: &Path, config: &TrainConfig) -> Result<(), Failure> {
+        let changes = match Manifest::read(out) {
+            Found::Whole(old) => old.changes(&self.prepared(config)?.manifest()),
+            Found::Nothing | Found::Damaged => vec!["its manifest.json, which is missing or damaged".to_owned()],
+        };
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "--out: since the run in '{}' was made, this has changed: {}; a reproduction has runs of one make only: go back \
+             to what it was made with, or give another --out",
+            out.display(),
+            changes.join(", "),
+        )))
+    }
+
     /// What each replica of a finished run says of each test image: `[replica][image]` class indices.
     pub fn predictions(&mut self, run: &Run) -> Result<Vec<Vec<u32>>, Failure> {
         let name = format!("predictions-{}", run.name);
@@ -237,7 +259,7 @@ impl Study {
         }
         let prepared = self.prepared(&run.config)?;
         self.piece(&name, |_| {
-            let mut trainer = prepared.open(&run.path, false)?.trainer;
+            let mut trainer = prepared.open(&run.path, OnChange::Never)?.trainer;
             let classes = trainer.network().shapes[trainer.network().logits().0].channels as usize;
             let logits = block_on(trainer.logits())?;
             Ok(logits.iter().map(|replica| replica.chunks(classes.max(1)).map(winner).collect()).collect())
