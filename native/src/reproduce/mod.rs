@@ -50,6 +50,7 @@
 //! is cut into several. Networks are trained with [`Study::train`]: runs are run folders under `runs/` and go on in the
 //! middle. The framework owns the folder, the terminal, the files and the page.
 
+mod beside;
 mod churn;
 mod equations;
 mod fig1;
@@ -61,6 +62,7 @@ mod findings;
 mod folder;
 mod forms;
 mod growth;
+mod modes;
 mod onset;
 mod page;
 mod precision;

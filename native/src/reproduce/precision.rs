@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::equations::{MOST_STEPS, between, go_on, positive};
 use super::figure::{Axis, Figure};
-use super::growth::{VISIBLE, exponential_phase, reaches};
+use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
 use super::onset::of_replica;
 use super::run::Run;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
@@ -59,7 +59,7 @@ pub struct Flags {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Precision {
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "super::as_text")]
     net: NetKind,
     activation: Activation,
     dataset: DatasetKind,
@@ -67,10 +67,6 @@ struct Precision {
     lr: f64,
     steps: u64,
     seed: u64,
-}
-
-fn as_text<S: serde::Serializer>(net: &NetKind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(net)
 }
 
 impl Setup for Flags {
@@ -136,6 +132,8 @@ impl Precision {
         let off = (losses[0] / losses[1] - 1.0).abs();
         let growth = [single, double].map(exponential_phase);
         let factors = growth.map(|growth| growth.map_or(f64::NAN, |growth| growth.factor));
+        // A line through few points, or through points that are on none, contradicts nothing.
+        let is_clear = |growth: &Growth| growth.r_squared > 0.9 && growth.steps.1 - growth.steps.0 >= 10;
         let by = [single, double].map(|points| reaches(points, VISIBLE));
         let told =
             |by: Option<u64>| by.map_or(format!("not within {} steps", self.steps), |step| format!("at step {step}"));
@@ -152,7 +150,11 @@ impl Precision {
                 about: "The first difference".into(),
                 paper: "By the formats: float64 has 29 more bits, so that it begins about 2⁻²⁹ = 1.9 × 10⁻⁹ times as far apart.".into(),
                 found: format!("After step 1 k = 3 is {} from k = 1 in float32 and {} in float64: {} times.", about(first[0]), about(first[1]), about(first[1] / first[0])),
-                agrees: Agreement::of((1e-11..1e-7).contains(&(first[1] / first[0]))),
+                // A rate may be so small that no weight moves by an ulp in one step.
+                agrees: match first.iter().all(|distance| *distance > 0.0) {
+                    true => Agreement::of((1e-11..1e-7).contains(&(first[1] / first[0]))),
+                    false => Agreement::CannotTell,
+                },
                 certainty: "Sure of the order of magnitude: how many weights a rounding moves is chance.".into(),
             },
             Claim {
@@ -160,7 +162,11 @@ impl Precision {
                 paper: "An instability of the algorithm, not of the format, grows alike in both.".into(),
                 found: format!("By {} a step in float32 and {} in float64, while it is exponential.", about(factors[0]), about(factors[1])),
                 agrees: match growth {
-                    [Some(a), Some(b)] => Agreement::of((0.5..2.0).contains(&(a.factor.ln() / b.factor.ln()))),
+                    [Some(a), Some(b)] => match (0.5..2.0).contains(&(a.factor.ln() / b.factor.ln())) {
+                        true => Agreement::Yes,
+                        false if [a, b].iter().all(is_clear) => Agreement::No,
+                        false => Agreement::CannotTell,
+                    },
                     _ => Agreement::CannotTell,
                 },
                 certainty: "Fair: growth changes from step to step, and float32 passes through it in few steps.".into(),

@@ -344,7 +344,10 @@ mod tests {
         assert_eq!(bracket(&probes, 1.0), None);
         assert_eq!(bracket(&probes[2..], 1e-3), None, "none stays");
         let claims = threshold().claims(&probes);
-        assert_eq!(claims[1].agrees, Agreement::No, "0.08 came back");
+        assert_eq!(claims[1].agrees, Agreement::CannotTell, "0.08 came back, for one seed");
+        let several = Threshold { seeds: vec![1, 2, 3], ..threshold() };
+        assert_eq!(several.claims(&probes)[1].agrees, Agreement::No, "for the median of three");
+        assert_eq!(threshold().claims(&probes[..3])[1].agrees, Agreement::Yes);
         assert_eq!(claims[2].agrees, Agreement::Yes);
     }
 

@@ -13,6 +13,12 @@ const DOUBLING: f64 = 0.0323;
 const ONSET: std::ops::RangeInclusive<f64> = 0.0475..=0.0505;
 /// Steps after which it is judged whether the copies have parted and stayed apart, as published.
 const LONG: usize = 1000;
+/// Two orbits with an exponent have left each other when it times the steps is so large: from one ulp to 1 takes half.
+const SURELY: f64 = 40.0;
+/// The first difference in float64 by that in float32: 2⁻²⁹, give or take how many weights a rounding moves.
+const LOWER: f64 = 1e-5;
+/// More bits in float64's significand.
+const BITS: f64 = 29.0;
 
 /// All claims.
 pub fn claims(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Vec<Claim> {
@@ -20,7 +26,7 @@ pub fn claims(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Vec<Claim> 
     claims.extend(parting(figure, courses));
     claims.push(doubling(figure, orbits));
     claims.push(chaos(figure, courses, orbits));
-    claims.extend(precision(courses));
+    claims.extend(precision(courses, orbits));
     claims.push(controls(courses));
     claims
 }
@@ -62,7 +68,12 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
             found: format!(
                 "Over the last {WINDOW} steps it lies between {low:.4} and {high:.4}; the fixed point, {settled:.4}, is not reached."
             ),
-            agrees: Agreement::of(course.stopped.is_none() && high > low + 1e-4 && high < 1e3),
+            agrees: match course.stopped.is_none() && high > low + 1e-4 && high < 1e3 {
+                // Fewer steps are all transient, and just above the doubling the cycle is small.
+                true if course.loss.len() > WINDOW => Agreement::Yes,
+                false if course.stopped.is_some() || dt > 1.02 * orbits.doubling => Agreement::No,
+                _ => Agreement::CannotTell,
+            },
             certainty: "Sure of this run. In chaos another adapter gives another course of the same kind.".into(),
         };
     }
@@ -76,11 +87,15 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
                 ),
                 Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
             },
-            agrees: Agreement::of(course.stopped.is_none()),
+            agrees: if course.stopped.is_none() { Agreement::Yes } else { Agreement::CannotTell },
             certainty: "The undriven weights are multiplied by -1 in every step: rounding alone decides, and slowly."
                 .into(),
         };
     }
+    let factor = 1.0 - dt * figure.alpha;
+    let has_exploded = course.stopped.is_some() || end.is_none_or(|end| end > 1e2 * settled);
+    // Their share of the loss, alpha/2 |w|², begins at about alpha.
+    let has_time = figure.alpha * factor.powi(2).powf(figure.steps as f64) > 1e4 * settled;
     Claim {
         about: about_it,
         paper: "The loss explodes.".into(),
@@ -88,11 +103,8 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
             Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
             None => format!("It has reached {} after {} steps.", about(end.unwrap_or(f64::INFINITY)), figure.steps),
         },
-        agrees: Agreement::of(course.stopped.is_some() || end.is_none_or(|end| end > 1e2 * settled)),
-        certainty: format!(
-            "Sure: weights off the patch are multiplied by 1 - dt alpha = {:.1} in every step.",
-            1.0 - dt * figure.alpha
-        ),
+        agrees: if has_exploded || has_time { Agreement::of(has_exploded) } else { Agreement::CannotTell },
+        certainty: format!("Sure: weights off the patch are multiplied by 1 - dt alpha = {factor:.2} in every step."),
     }
 }
 
@@ -102,6 +114,8 @@ fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
     if figure.alpha != 20.0 {
         return claims;
     }
+    // From another kernel, or on another image, the copies may leave some steps later.
+    let is_known = figure.size == 256 && figure.kernel == 32 && figure.seed == 1;
     for course in courses {
         let most = course.distance.iter().copied().fold(0.0, f64::max);
         let (leaves, end) = (Course::leaves(&course.distance), Course::end(&course.distance));
@@ -121,17 +135,19 @@ fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
                 certainty: "Sure: every weight of every step is compared.".into(),
             });
         } else if let Some((_, within)) = LEAVES.iter().find(|(dt, _)| *dt == course.dt) {
-            let has_time = course.distance.len() > *within;
-            let least = if course.dt == 0.05 { 0.5 } else { 0.1 };
-            let stays = course.distance.len() < LONG || end > least;
+            let (length, least) = (course.distance.len(), if course.dt == 0.05 { 0.5 } else { 0.1 });
+            let stays = length < LONG || end > least;
+            let has_come_back = length >= LONG && end < 1e-3;
+            let has_time = length > if is_known { *within } else { LONG };
             claims.push(Claim {
                 about: format!("k = 3 against 1 at dt {}", course.dt),
                 paper: format!("The copies leave each other, within {within} steps, and stay apart."),
                 found: told,
                 agrees: match leaves {
-                    Some(step) => Agreement::of(step <= *within && stays),
+                    Some(step) if step <= *within && stays => Agreement::Yes,
+                    Some(_) if is_known || has_come_back => Agreement::No,
                     None if has_time => Agreement::No,
-                    None => Agreement::CannotTell,
+                    _ => Agreement::CannotTell,
                 },
                 certainty: "Sure of this run; the step depends on the adapter's rounding, by tens of steps.".into(),
             });
@@ -164,8 +180,12 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
         .collect();
     let told =
         |course: &&Course| format!("{:.3} at dt {}", orbits.exponent_at(course.dt).unwrap_or(f64::NAN), course.dt);
-    let parted = chaotic.iter().filter(|course| Course::leaves(&course.distance).is_some()).count();
-    let has_time = chaotic.iter().all(|course| course.distance.len() >= LONG);
+    let has_parted = |course: &&&Course| Course::leaves(&course.distance).is_some();
+    let parted = chaotic.iter().filter(has_parted).count();
+    let are_overdue = chaotic.iter().filter(|course| !has_parted(course)).any(|course| {
+        let exponent = orbits.exponent_at(course.dt).unwrap_or(0.0);
+        course.stopped.is_none() && exponent * course.distance.len() as f64 > SURELY
+    });
     // A diagram too coarse to see the onset does not place it.
     let is_known = has_published_map(figure) && orbits.spacing(figure.points) < 1e-3;
     let onset_holds = !is_known || orbits.onset_of_chaos().is_some_and(|dt| ONSET.contains(&dt));
@@ -186,7 +206,7 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
         agrees: match (onset_holds, parted == chaotic.len()) {
             (false, _) => Agreement::No,
             (true, true) if !chaotic.is_empty() => Agreement::Yes,
-            (true, false) if has_time => Agreement::No,
+            (true, false) if are_overdue => Agreement::No,
             _ => Agreement::CannotTell,
         },
         certainty: "The exponent is a mean of 2,000 steps, good to about 0.02; inside chaos there are windows of periodic orbits.".into(),
@@ -194,7 +214,7 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
 }
 
 /// What more bits change.
-fn precision(courses: &[Course]) -> Option<Claim> {
+fn precision(courses: &[Course], orbits: &Orbits) -> Option<Claim> {
     let both = |course: &&Course| Course::leaves(&course.distance).is_some() && course.stopped.is_none();
     let parted: Vec<&Course> = courses.iter().filter(both).collect();
     if parted.is_empty() {
@@ -214,21 +234,39 @@ fn precision(courses: &[Course]) -> Option<Claim> {
         double > Course::leaves(&course.distance).unwrap_or(0)
     });
     let has_parted = parted.iter().all(|course| Course::leaves(&course.distance_double).is_some());
+    // So long after float32 that more bits cannot be the reason any more.
+    let are_overdue = parted.iter().any(|course| {
+        let exponent = orbits.exponent_at(course.dt).unwrap_or(0.0);
+        let left = course.distance_double.len().saturating_sub(Course::leaves(&course.distance).unwrap_or(0));
+        Course::leaves(&course.distance_double).is_none() && exponent * left as f64 > SURELY + BITS * f64::ln(2.0)
+    });
+    let first = |distance: &[f64]| distance.iter().copied().find(|d| *d > 0.0);
+    let begins_lower = parted.iter().all(|course| {
+        first(&course.distance)
+            .zip(first(&course.distance_double))
+            .is_none_or(|(single, double)| double < LOWER * single)
+    });
     let told = match (all_later, has_parted) {
         (true, true) => "In float64 the copies leave each other later and leave each other still",
         (_, false) => "In float64 not all of these copies have left each other by the end",
-        (false, true) => "In float64 the copies leave each other too, and not always later",
+        (false, true) => {
+            "In float64 the copies leave each other too, and not always later, for in float32 they can first become equal again"
+        }
     };
     Some(Claim {
         about: "Precision".into(),
         paper: "The authors saw it in float64: it is no matter of float32.".into(),
         found: format!("{told}: {}.", list(&parted.iter().map(later).collect::<Vec<_>>())),
-        agrees: match (all_later, has_parted) {
-            (true, true) => Agreement::Yes,
-            (_, false) => Agreement::CannotTell,
-            (false, true) => Agreement::No,
+        agrees: match has_parted {
+            _ if are_overdue || !begins_lower => Agreement::No,
+            true => Agreement::Yes,
+            false => Agreement::CannotTell,
         },
-        certainty: "29 more bits postpone the parting by 29 ln 2 divided by the Lyapunov exponent.".into(),
+        certainty: format!(
+            "{BITS} more bits make the first difference smaller, and postpone the parting by {BITS} ln 2 divided by the Lyapunov exponent, unless \
+             the orbits meet on the way.{}",
+            if begins_lower { "" } else { " Here the first difference is not smaller." }
+        ),
     })
 }
 
@@ -240,5 +278,102 @@ fn controls(courses: &[Course]) -> Claim {
         found: format!("At every step of every step size they differ from it in {most} weights."),
         agrees: Agreement::of(most == 0),
         certainty: "Sure: compared bit by bit on the GPU. So k alone is what parts k = 3 from k = 1.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::orbits::Orbit;
+    use super::*;
+
+    /// The last bit, growing by this factor a step from `first` on, up to 1.
+    fn distance(first: f64, factor: f64, steps: i32) -> Vec<f64> {
+        (0..=steps).map(|step| if step == 0 { 0.0 } else { (first * factor.powi(step)).min(1.0) }).collect()
+    }
+
+    fn course(dt: f64, single: Vec<f64>, double: Vec<f64>) -> Course {
+        let loss: Vec<Option<f64>> = (0..single.len()).map(|step| Some(0.3 + (step % 2) as f64)).collect();
+        Course {
+            dt,
+            loss: loss.clone(),
+            loss_double: loss,
+            distance: single,
+            distance_double: double,
+            control: 0,
+            stopped: None,
+        }
+    }
+
+    /// Chaos with this exponent at dt 0.05 to 0.09.
+    fn orbits(exponent: f64) -> Orbits {
+        let orbit = |dt| Orbit { dt, values: vec![1.0], period: None, lyapunov: Some(exponent) };
+        Orbits {
+            orbits: [0.05, 0.07, 0.09].map(orbit).into(),
+            fixed_point_loss: 0.29,
+            doubling: 0.0322,
+            doubling_found: Some(0.0322),
+            explosion: 0.1,
+        }
+    }
+
+    fn figure(size: u32, steps: u64) -> Fig4 {
+        Fig4 { dt: vec![0.05], steps, alpha: 20.0, points: 24, size, kernel: 32, seed: 1 }
+    }
+
+    #[test]
+    fn more_bits_may_part_earlier_but_must_part() {
+        let verdict = |single: Vec<f64>, double: Vec<f64>| {
+            precision(&[course(0.05, single, double)], &orbits(0.4)).map(|claim| claim.agrees)
+        };
+        let late = |steps: i32| [vec![0.0, 1e-8], vec![0.0; 90], distance(1e-8, 1.5, steps - 91)].concat();
+        assert_eq!(verdict(distance(1e-8, 1.5, 300), distance(1e-17, 1.5, 300)), Some(Agreement::Yes));
+        // The copies in float32 were equal again for a while.
+        assert_eq!(verdict(late(300), distance(1e-17, 1.5, 300)), Some(Agreement::Yes));
+        let never = |steps: i32| distance(1e-17, 1.0, steps);
+        assert_eq!(verdict(distance(1e-8, 1.5, 80), never(80)), Some(Agreement::CannotTell), "no time");
+        assert_eq!(verdict(distance(1e-8, 1.5, 1000), never(1000)), Some(Agreement::No), "a matter of float32");
+        assert_eq!(verdict(distance(1e-8, 1.5, 300), distance(1e-8, 1.5, 300)), Some(Agreement::No), "no more bits");
+        assert_eq!(verdict(distance(1e-8, 1.0, 300), never(300)), None, "nothing to compare");
+    }
+
+    #[test]
+    fn chaos_parts_copies_if_it_has_time() {
+        let verdict = |exponent: f64, steps: i32, factor: f64| {
+            let courses = [course(0.05, distance(1e-8, factor, steps), Vec::new())];
+            chaos(&figure(64, steps as u64), &courses, &orbits(exponent)).agrees
+        };
+        assert_eq!(verdict(0.4, 1000, 1.5), Agreement::Yes);
+        assert_eq!(verdict(0.4, 1000, 1.0), Agreement::No);
+        assert_eq!(verdict(0.4, 50, 1.0), Agreement::CannotTell);
+        assert_eq!(verdict(0.01, 1000, 1.0), Agreement::CannotTell, "a weak instability is slow");
+    }
+
+    #[test]
+    fn another_kernel_may_leave_later() {
+        let verdict = |size: u32, single: Vec<f64>| {
+            let steps = single.len() as u64 - 1;
+            parting(&figure(size, steps), &[course(0.07, single, Vec::new())])[0].agrees
+        };
+        let at = |step: usize| [vec![0.0; step], vec![1.0; 1001 - step]].concat();
+        assert_eq!([64, 256].map(|size| verdict(size, at(40))), [Agreement::Yes; 2]);
+        assert_eq!([64, 256].map(|size| verdict(size, at(90))), [Agreement::CannotTell, Agreement::No]);
+        assert_eq!([64, 256].map(|size| verdict(size, vec![0.0; 1001])), [Agreement::No; 2]);
+        assert_eq!([64, 256].map(|size| verdict(size, vec![0.0; 41])), [Agreement::CannotTell; 2]);
+        let back = [vec![0.0; 20], vec![1.0; 20], vec![0.0; 961]].concat();
+        assert_eq!(verdict(64, back), Agreement::No, "they do not stay apart");
+    }
+
+    #[test]
+    fn what_explodes_may_take_longer() {
+        let verdict = |dt: f64, steps: u64, end: f64| {
+            let course = Course { loss: vec![Some(end); steps as usize + 1], ..course(dt, Vec::new(), Vec::new()) };
+            one(&figure(64, steps), &course, &orbits(0.4)).agrees
+        };
+        assert_eq!(verdict(0.13, 20, 1e6), Agreement::Yes);
+        assert_eq!(verdict(0.13, 20, 1.0), Agreement::No);
+        assert_eq!(verdict(0.101, 20, 20.0), Agreement::CannotTell);
+        // Above the doubling: neither settled nor exploded.
+        assert_eq!(verdict(0.05, 1000, 0.29), Agreement::No);
+        assert_eq!(verdict(0.0323, 1000, 0.29), Agreement::CannotTell, "so near the doubling the cycle is small");
     }
 }

@@ -2,14 +2,13 @@
 
 use super::row::{Done, Trained};
 use crate::report::numbers::{about, count, list, range};
+use crate::reproduce::beside::{Beside, COMPARABLE, ENOUGH, Length};
 use crate::reproduce::forms::form_name;
 use crate::reproduce::statistics::{Spread, test_set_noise};
 use crate::reproduce::{Agreement, Claim};
 
-/// Two deviations within this factor are called comparable.
-const COMPARABLE: f64 = 2.0;
-/// With fewer degrees of freedom two deviations cannot be told apart, nor called alike.
-const ENOUGH: u32 = 10;
+/// A test set of so many images shows a spread if there is one.
+const FINE: usize = 1000;
 /// Within so many steps the copies part.
 const SOON: usize = 100;
 
@@ -24,43 +23,15 @@ pub fn claims(rows: &[Done]) -> Vec<Claim> {
     claims
 }
 
-fn points(spread: &Spread) -> String {
-    let (low, high) = spread.interval();
-    format!("{:.2} points (ddof 1; 95 %: {:.2} to {:.2})", spread.ddof1, low, high)
-}
-
 /// The paper's main claim.
 fn comparable(done: &Done) -> Option<Claim> {
-    let (k, seeds) = (Spread::pooled(&done.over_k())?, Spread::pooled(&done.over_seeds())?);
-    let ratio = k.ddof1 / seeds.ddof1;
-    let (a, b) = (k.interval(), seeds.interval());
-    let are_apart = a.1 < b.0 || b.1 < a.0;
+    let beside = Beside::of(&done.over_k(), &done.over_seeds())?;
     Some(Claim {
         about: format!("{}: k is as good as a seed", done.row),
         paper: "The standard deviation of the test accuracy over k is comparable to that over random seeds.".to_owned(),
-        found: format!(
-            "Over k {}, over seeds {}: a ratio of {}. With ddof 0, as published: {:.2} and {:.2}. Mean accuracy {:.1} %.",
-            points(&k),
-            points(&seeds),
-            about(ratio),
-            k.ddof0,
-            seeds.ddof0,
-            done.mean()
-        ),
-        agrees: match ratio {
-            _ if !done.has_parted() => Agreement::CannotTell,
-            _ if are_apart => Agreement::No,
-            _ if k.freedom.min(seeds.freedom) < ENOUGH => Agreement::CannotTell,
-            ratio if (1.0 / COMPARABLE..=COMPARABLE).contains(&ratio) => Agreement::Yes,
-            _ => Agreement::CannotTell,
-        },
-        certainty: format!(
-            "{}{} and {} of freedom; the 95 % intervals {}. Comparable is called what is within a factor of {COMPARABLE}.",
-            if done.has_parted() { "" } else { "Not at all: in so short a training the copies have hardly parted. " },
-            count(k.freedom.into(), "degree"),
-            seeds.freedom,
-            if are_apart { "do not overlap" } else { "overlap" }
-        ),
+        found: format!("{} Mean accuracy {:.1} %.", beside.told("points"), done.mean()),
+        agrees: beside.agrees(done.length()),
+        certainty: beside.certainty(done.length()),
     })
 }
 
@@ -82,14 +53,15 @@ fn significant(rows: &[Done]) -> Claim {
         })
         .collect();
     let spread = |done: &Done| Spread::pooled(&done.over_k()).map_or(0.0, |spread| spread.ddof1);
+    let has_parted = |done: &Done| done.length() != Length::Together;
     let noise = |done: &Done| test_set_noise(done.mean(), done.images());
     Claim {
         about: "The last bit moves the accuracy".to_owned(),
         paper: "Perturbing the last bit changes the test accuracy.".to_owned(),
         found: format!("{}.", told.join("; ")),
         agrees: match rows {
-            rows if rows.iter().any(|done| done.has_parted() && spread(done) == 0.0) => Agreement::No,
-            rows if rows.iter().all(|done| done.has_parted() && spread(done) > 0.5 * noise(done)) => Agreement::Yes,
+            rows if rows.iter().any(|done| has_parted(done) && done.images() >= FINE && spread(done) == 0.0) => Agreement::No,
+            rows if rows.iter().all(|done| has_parted(done) && spread(done) > 0.5 * noise(done)) => Agreement::Yes,
             _ => Agreement::CannotTell,
         },
         certainty: "Everything but k is the same, and so are the test images. It counts as moved where the deviation over k is above half of \
@@ -137,9 +109,12 @@ fn churn(done: &Done) -> Option<Claim> {
             count(done.images() as u64, "test image"),
             about(seeds)
         ),
-        agrees: match k >= seeds / COMPARABLE {
-            _ if seeds == 0.0 || !done.has_parted() => Agreement::CannotTell,
-            agrees => Agreement::of(agrees),
+        agrees: match (k >= seeds / COMPARABLE, done.length()) {
+            (_, Length::Together) => Agreement::CannotTell,
+            _ if seeds == 0.0 => Agreement::CannotTell,
+            (true, _) => Agreement::Yes,
+            (false, Length::Long) => Agreement::No,
+            (false, Length::Short) => Agreement::CannotTell,
         },
         certainty: format!(
             "One share of {} images is known to {:.1} points; these are means over all pairs.",
