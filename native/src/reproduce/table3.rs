@@ -210,14 +210,23 @@ impl Row {
         // A step that float32 rounds to nothing changes nothing.
         let is_told =
             (self.dt as f32).is_normal() && self.beside.iter().all(|p| p.float32.is_some() && p.float64.is_some());
-        let grows = |p: &Point| [p.float32, p.float64].iter().all(|g| g.is_some_and(|g| g > 1.0));
-        let decays = |p: &Point| [p.float32, p.float64].iter().all(|g| g.is_some_and(|g| g < 1.0));
-        // Other modes have died away where the growth is no other than it was.
-        let has_settled = self
-            .beside
-            .iter()
-            .all(|p| p.float64.zip(p.halfway).is_some_and(|(end, half)| (end - half).abs() < ALLOWED));
-        let sides_hold = decays(inside_low) && decays(inside_high) && grows(below) && grows(above);
+        // Outside of its bounds it grows, inside it decays, each by theory's factor.
+        let is_off = |p: &&Point| {
+            let growth = [p.float32, p.float64].into_iter().flatten();
+            growth.into_iter().any(|g| (g - p.theory).abs() >= ALLOWED || (g > 1.0) != (p.theory > 1.0))
+        };
+        // Other modes still have to die away where the growth comes nearer to theory, and alike in both formats.
+        let comes_nearer = |p: &Point| {
+            let [single, end, half] = [p.float32, p.float64, p.halfway].map(|g| g.unwrap_or(f64::NAN) - p.theory);
+            end.abs() < 0.8 * half.abs() && (single - end).abs() < ALLOWED
+        };
+        let off: Vec<&Point> = self.beside.iter().filter(is_off).collect();
+        let agrees = match off.as_slice() {
+            _ if !is_told => Agreement::CannotTell,
+            [] => Agreement::Yes,
+            off if off.iter().all(|p| comes_nearer(p)) => Agreement::CannotTell,
+            _ => Agreement::No,
+        };
         let error = self
             .beside
             .iter()
@@ -239,14 +248,14 @@ impl Row {
                 told(above.float32),
                 about(error)
             ),
-            agrees: match sides_hold && error < ALLOWED {
-                true if is_told => Agreement::Yes,
-                false if is_told && has_settled => Agreement::No,
-                _ => Agreement::CannotTell,
-            },
+            agrees,
             certainty: format!(
                 "{}: measured {} % of the stable interval to either side of each bound, in float32 and float64.",
-                if has_settled { "Sure" } else { "Other modes have not died away in so few steps" },
+                if agrees == Agreement::CannotTell {
+                    "Other modes have not died away in so few steps, or it is beyond the format"
+                } else {
+                    "Sure"
+                },
                 100.0 * BESIDE
             ),
         }

@@ -30,7 +30,7 @@ impl Fig2 {
     /// Of the accuracy, and of the decades of the distance.
     fn spreads(&self, runs: &Runs) -> [Spreads; 2] {
         [
-            self.spread_of("test accuracy, %", runs, 0, |done, replica| done.accuracy(replica)),
+            self.spread_of("test accuracy (%)", runs, 0, |done, replica| done.accuracy(replica)),
             self.spread_of("log10 relative L1", runs, PERTURBED, |done, replica| {
                 done.run.rel_l1[replica].last().map_or(f64::NAN, |distance| distance.log10())
             }),
@@ -70,7 +70,7 @@ impl Fig2 {
             _ => Length::Long,
         };
         let distance = distance.beside().map_or(String::new(), |distance| {
-            format!(" Distance, in powers of ten: {}", distance.told("decades").replacen("Over", "over", 1))
+            format!(" Of the distance's power of ten it is {}.", distance.told("decades"))
         });
         let (images, mean) = (runs.spread[0].images(), accuracy.over_k.mean);
         Some(Claim {
@@ -78,7 +78,7 @@ impl Fig2 {
             paper: "Of whole trainings (Table 1): the standard deviation of the test accuracy over k is comparable to that over random seeds."
                 .to_owned(),
             found: format!(
-                "Test accuracy after step {steps} at lr {}: {} Mean {mean:.1} %.{distance} {}",
+                "Deviation of the test accuracy after step {steps} at lr {}: {}. Mean {mean:.1} %.{distance} {}",
                 LARGEST_LR / self.ns[0] as f64,
                 accuracy.told("points"),
                 churn(&runs.spread)

@@ -39,7 +39,8 @@ fn has_published_map(figure: &Fig4) -> bool {
 fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
     let dt = course.dt;
     let end = course.loss.last().copied().flatten();
-    let tail: Vec<f64> = course.loss.iter().rev().take(WINDOW).flatten().copied().collect();
+    let last = WINDOW.min(figure.steps as usize);
+    let tail: Vec<f64> = course.loss.iter().rev().take(last).flatten().copied().collect();
     let (low, high) = (tail.iter().copied().fold(f64::INFINITY, f64::min), tail.iter().copied().fold(0.0, f64::max));
     let is_published = figure.size == 256 && has_published_map(figure);
     let settled = orbits.fixed_point_loss;
@@ -66,7 +67,7 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
             about: about_it,
             paper: "The loss neither settles nor explodes: a restrained instability.".into(),
             found: format!(
-                "Over the last {WINDOW} steps it lies between {low:.4} and {high:.4}; the fixed point, {settled:.4}, is not reached."
+                "Over the last {last} steps it lies between {low:.4} and {high:.4}; the fixed point, {settled:.4}, is not reached."
             ),
             agrees: match course.stopped.is_none() && high > low + 1e-4 && high < 1e3 {
                 // Fewer steps are all transient, and just above the doubling the cycle is small.
@@ -83,7 +84,7 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
             paper: "The last step size before the loss explodes.".into(),
             found: match course.stopped {
                 None => format!(
-                    "On the edge, 2/alpha: over the last {WINDOW} steps the loss lies between {low:.4} and {high:.4}."
+                    "On the edge, 2/alpha: over the last {last} steps the loss lies between {low:.4} and {high:.4}."
                 ),
                 Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
             },

@@ -29,7 +29,7 @@ fn comparable(done: &Done) -> Option<Claim> {
     Some(Claim {
         about: format!("{}: k is as good as a seed", done.row),
         paper: "The standard deviation of the test accuracy over k is comparable to that over random seeds.".to_owned(),
-        found: format!("{} Mean accuracy {:.1} %.", beside.told("points"), done.mean()),
+        found: format!("Deviation {}, as published. Mean accuracy {:.1} %.", beside.told("points"), done.mean()),
         agrees: beside.agrees(done.length()),
         certainty: beside.certainty(done.length()),
     })
