@@ -1,5 +1,7 @@
 //! Prediction churn: how many test images two copies disagree on, whatever their accuracies are.
 
+use super::statistics::mean;
+
 /// Disagreement of two copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Churn {
@@ -25,8 +27,7 @@ pub fn disagreement(a: &[u32], b: &[u32]) -> Churn {
 /// Mean over all pairs of copies, in percent; `None` for less than two.
 pub fn mean_of_pairs(copies: &[impl AsRef<[u32]>]) -> Option<f64> {
     let pairs = copies.iter().enumerate().flat_map(|(i, a)| copies[i + 1..].iter().map(move |b| (a, b)));
-    let churn: Vec<f64> = pairs.map(|(a, b)| disagreement(a.as_ref(), b.as_ref()).percent()).collect();
-    (!churn.is_empty()).then(|| churn.iter().sum::<f64>() / churn.len() as f64)
+    mean(pairs.map(|(a, b)| disagreement(a.as_ref(), b.as_ref()).percent()))
 }
 
 #[cfg(test)]

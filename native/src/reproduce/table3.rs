@@ -1,6 +1,8 @@
 //! Table 3: the bounds of stability of the linear one-layer equation in its three regimes, and the growth on both sides of
 //! each. The image is noise about a mean that is not zero: on the checkerboard the activated regime has no mode of its own.
 
+mod verdict;
+
 use std::rc::Rc;
 
 use clap::Args;
@@ -9,18 +11,16 @@ use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeEr
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, between, checked, finite, go_on, seconds_of_a_step, told};
+use super::equations::{MOST_STEPS, between, checked, finite, go_on, seconds_of_a_step};
 use super::figure::{Axis, Figure};
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::{about, number};
+use crate::report::numbers::number;
 
 /// dt times the largest eigenvalue: leaves the stable interval three times as wide.
 const SPREAD: f64 = 0.5;
 /// Where the sides of a bound are looked at, as shares of the stable interval.
 const BESIDE: f64 = 0.05;
-/// How far a measured growth may be from theory: other modes have not died away altogether.
-const ALLOWED: f64 = 1e-2;
 
 /// Flags of `reproduce table3`.
 #[derive(Debug, Default, Args)]
@@ -204,64 +204,6 @@ fn formulas(regime: Regime) -> &'static str {
     }
 }
 
-impl Row {
-    fn claim(&self) -> Claim {
-        let [inside_low, below, inside_high, above] = &self.beside[..] else { unreachable!("four sides") };
-        // A step that float32 rounds to nothing changes nothing.
-        let is_told =
-            (self.dt as f32).is_normal() && self.beside.iter().all(|p| p.float32.is_some() && p.float64.is_some());
-        // Outside of its bounds it grows, inside it decays, each by theory's factor.
-        let is_off = |p: &&Point| {
-            let growth = [p.float32, p.float64].into_iter().flatten();
-            growth.into_iter().any(|g| (g - p.theory).abs() >= ALLOWED || (g > 1.0) != (p.theory > 1.0))
-        };
-        // Other modes still have to die away where the growth comes nearer to theory, and alike in both formats.
-        let comes_nearer = |p: &Point| {
-            let [single, end, half] = [p.float32, p.float64, p.halfway].map(|g| g.unwrap_or(f64::NAN) - p.theory);
-            end.abs() < 0.8 * half.abs() && (single - end).abs() < ALLOWED
-        };
-        let off: Vec<&Point> = self.beside.iter().filter(is_off).collect();
-        let agrees = match off.as_slice() {
-            _ if !is_told => Agreement::CannotTell,
-            [] => Agreement::Yes,
-            off if off.iter().all(|p| comes_nearer(p)) => Agreement::CannotTell,
-            _ => Agreement::No,
-        };
-        let error = self
-            .beside
-            .iter()
-            .flat_map(|p| [p.float32, p.float64].into_iter().flatten().map(|growth| (growth - p.theory).abs()))
-            .fold(0.0, f64::max);
-        Claim {
-            about: format!("{}{}", self.regime.to_string()[..1].to_uppercase(), &self.regime.to_string()[1..]),
-            paper: format!(
-                "Stable for {}: here {} to {}.",
-                formulas(self.regime),
-                number(self.bounds.alpha_min),
-                number(self.bounds.alpha_max)
-            ),
-            found: format!(
-                "Growth a step in float32 {} just below and {} just above the lower bound, {} below and {} above the upper one; at most {} from theory.",
-                told(below.float32),
-                told(inside_low.float32),
-                told(inside_high.float32),
-                told(above.float32),
-                about(error)
-            ),
-            agrees,
-            certainty: format!(
-                "{}: measured {} % of the stable interval to either side of each bound, in float32 and float64.",
-                if agrees == Agreement::CannotTell {
-                    "Other modes have not died away in so few steps, or it is beyond the format"
-                } else {
-                    "Sure"
-                },
-                100.0 * BESIDE
-            ),
-        }
-    }
-}
-
 impl Experiment for Table3 {
     fn name(&self) -> &'static str {
         "table3"
@@ -350,31 +292,5 @@ impl Experiment for Table3 {
                     .to_owned(),
             ],
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn too_few_steps_are_no_contradiction() {
-        let verdict = |off: f64, halfway: f64| {
-            let point = |theory: f64| Point {
-                alpha: 0.0,
-                theory,
-                float32: Some(theory - off),
-                float64: Some(theory - off),
-                halfway: Some(theory - halfway),
-            };
-            let beside = [0.9, 1.1, 0.9, 1.1].map(point).into();
-            let bounds = Bounds { alpha_min: 0.0, alpha_max: 1.0 };
-            Row { regime: Regime::Activated, dt: 1e-3, eigenvalues: [0.0, 1.0], bounds, points: Vec::new(), beside }
-                .claim()
-                .agrees
-        };
-        assert_eq!(verdict(1e-3, 1e-3), Agreement::Yes);
-        assert_eq!(verdict(0.03, 0.06), Agreement::CannotTell, "on its way to theory");
-        assert_eq!(verdict(0.03, 0.03), Agreement::No, "and not any more");
     }
 }

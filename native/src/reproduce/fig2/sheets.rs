@@ -7,6 +7,7 @@ use super::{Fig2, LARGEST_LR, PERTURBED};
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::{VISIBLE, exponential_phase, first_bit, median, reaches};
+use crate::reproduce::statistics::ends;
 use crate::reproduce::{Cell, Table, onset};
 
 impl Fig2 {
@@ -21,11 +22,11 @@ impl Fig2 {
         );
         for curve in curves {
             if self.seeds.len() > 1 {
-                let ends = |point: &Point| {
-                    let fold = |start, of: fn(f64, f64) -> f64| point.values.iter().copied().fold(start, of);
-                    (point.scaled, fold(f64::INFINITY, f64::min), fold(0.0, f64::max))
+                let area = |point: &Point| {
+                    let (low, high) = ends(point.values.iter().copied());
+                    (point.scaled, low, high)
                 };
-                distance = distance.band("", curve.points.iter().map(ends).collect());
+                distance = distance.band("", curve.points.iter().map(area).collect());
             }
             distance = distance.line(format!("lr {} (n = {})", LARGEST_LR / curve.n as f64, curve.n), curve.medians());
         }
@@ -48,7 +49,7 @@ impl Fig2 {
         );
         for &n in &self.ns {
             let first = main.iter().find(|done| done.n == n);
-            let points = first.map(|done| done.whole.iter().map(|(step, d)| (*step as f64, *d)).collect());
+            let points = first.map(|done| onset::plotted(&done.whole));
             by_step = by_step.line(format!("lr {}", LARGEST_LR / n as f64), points.unwrap_or_default());
         }
         let by_step = by_step.horizontal("1 %: visible", VISIBLE).caption(format!(
@@ -65,7 +66,7 @@ impl Fig2 {
                 Axis::log("relative L1 over all convolutions"),
             );
             for done in forms {
-                let points = done.whole.iter().map(|(step, d)| (*step as f64, *d)).collect();
+                let points = onset::plotted(&done.whole);
                 let name = form_name(done.run.config.perturbation);
                 // The form of all other figures is what the others are compared with.
                 let is_main = done.run.config.perturbation == Perturbation::Divide;

@@ -9,7 +9,7 @@ use crate::reproduce::churn::mean_of_pairs;
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::{VISIBLE, reaches};
-use crate::reproduce::statistics::{Spread, test_set_noise};
+use crate::reproduce::statistics::{Spread, mean, test_set_noise};
 use crate::reproduce::{Cell, Claim, Table, onset};
 
 /// A quantity's spread, each with the seed or k at which it is taken.
@@ -72,13 +72,13 @@ impl Fig2 {
         let distance = distance.beside().map_or(String::new(), |distance| {
             format!(" Of the distance's power of ten it is {}.", distance.told("decades"))
         });
-        let (images, mean) = (runs.spread[0].images(), accuracy.over_k.mean);
+        let (images, accuracy_mean) = (runs.spread[0].images(), accuracy.over_k.mean);
         Some(Claim {
             about: "k beside a seed".to_owned(),
             paper: "Of whole trainings (Table 1): the standard deviation of the test accuracy over k is comparable to that over random seeds."
                 .to_owned(),
             found: format!(
-                "Deviation of the test accuracy after step {steps} at lr {}: {}. Mean {mean:.1} %.{distance} {}",
+                "Deviation of the test accuracy after step {steps} at lr {}: {}. Mean {accuracy_mean:.1} %.{distance} {}",
                 LARGEST_LR / self.ns[0] as f64,
                 accuracy.told("points"),
                 churn(&runs.spread)
@@ -87,7 +87,7 @@ impl Fig2 {
             certainty: format!(
                 "{} A test set of {images} images alone makes a deviation of {:.2} points.",
                 accuracy.certainty(length),
-                test_set_noise(mean, images)
+                test_set_noise(accuracy_mean, images)
             ),
         })
     }
@@ -159,9 +159,9 @@ impl Fig2 {
             // All k of the first seed, one of the others.
             let last = if i == 0 { done.perturbed() } else { PERTURBED + 1 };
             for replica in PERTURBED..last {
-                let points = onset::of_replica(&done.run, replica).into_iter().map(|(step, d)| (step as f64, d));
+                let points = onset::plotted(&onset::of_replica(&done.run, replica));
                 let label = format!("k = {}, seed {}", self.ks[replica], done.run.config.seed);
-                figure = figure.line(label, points.collect());
+                figure = figure.line(label, points);
             }
         }
         figure.caption("Each line is the distance of a copy from k = 1 of its own seed. Where lines of one seed lie as far from each other as those of several, k is chance as a seed is.")
@@ -170,10 +170,9 @@ impl Fig2 {
 
 /// How many images two k of one seed disagree on, and two seeds at k = 1 and 3.
 fn churn(spread: &[&Done]) -> String {
-    let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
-    let over_k = mean(spread.iter().filter_map(|done| mean_of_pairs(&done.predictions[..done.perturbed()])).collect());
+    let over_k = mean(spread.iter().filter_map(|done| mean_of_pairs(&done.predictions[..done.perturbed()])));
     let at = |replica: usize| spread.iter().map(|done| &done.predictions[replica]).collect::<Vec<_>>();
-    let over_seeds = mean((0..=PERTURBED).filter_map(|replica| mean_of_pairs(&at(replica))).collect());
+    let over_seeds = mean((0..=PERTURBED).filter_map(|replica| mean_of_pairs(&at(replica))));
     match over_k.zip(over_seeds) {
         Some((k, seeds)) => format!(
             "Two k of one seed say different classes on {} % of {} test images, two seeds on {} %.",

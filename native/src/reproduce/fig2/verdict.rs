@@ -8,6 +8,7 @@ use super::{Fig2, LARGEST_LR, MACROSCOPIC};
 use crate::report::numbers::{about, count, list, range};
 use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::{self, VISIBLE, median, reaches};
+use crate::reproduce::statistics::ends;
 use crate::reproduce::{Agreement, Claim};
 
 /// ResNet-20 with Swish at batch 128 on four seeds (DESIGN section 3).
@@ -15,11 +16,6 @@ const REFERENCE_N: u64 = 2;
 const REFERENCE_STEP_1: [f64; 2] = [2e-10, 4e-10];
 const REFERENCE_FACTOR: f64 = 5.0;
 const REFERENCE_STEPS: u64 = 50;
-
-/// Smallest and largest.
-fn ends(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
-    values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
-}
 
 impl Fig2 {
     /// All claims.
@@ -193,10 +189,10 @@ impl Fig2 {
         if forms.len() < 2 {
             return None;
         }
-        let ends: Vec<f64> = forms.iter().filter_map(|done| done.whole.last()).map(|(_, distance)| *distance).collect();
+        let last: Vec<f64> = forms.iter().filter_map(|done| done.whole.last()).map(|(_, distance)| *distance).collect();
         let told: Vec<String> = forms
             .iter()
-            .zip(&ends)
+            .zip(&last)
             .map(|(done, end)| {
                 format!(
                     "{}: {} after step 1, {} at the end",
@@ -206,8 +202,7 @@ impl Fig2 {
                 )
             })
             .collect();
-        let (low, high) =
-            (ends.iter().copied().fold(f64::INFINITY, f64::min), ends.iter().copied().fold(0.0, f64::max));
+        let (low, high) = ends(last.iter().copied());
         // By how much the one that is behind has grown over the last quarter.
         let is_growing = forms.iter().any(|done| {
             let (end, before) = (done.whole.last(), done.whole.get(done.whole.len() * 3 / 4));
@@ -256,5 +251,70 @@ fn controls(main: &[&Done]) -> Claim {
         },
         agrees: Agreement::of(red.is_empty()),
         certainty: "Sure: every weight and momentum is compared bit by bit on the GPU.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastbit_core::nets::NetKind;
+    use lastbit_core::ops::sgd::Perturbation;
+
+    use super::*;
+    use crate::reproduce::run::Run;
+
+    fn figure() -> Fig2 {
+        Fig2 {
+            n_max: 2,
+            ns: vec![2],
+            seeds: vec![1],
+            ks: vec![1, 3],
+            spread_seeds: vec![1, 2],
+            net: NetKind::ResNet { depth: 8 },
+            activation: Activation::Relu,
+            dataset: DatasetKind::Synthetic,
+            tensor: "conv1.weight".to_owned(),
+            batch_size: 4,
+            points: 100,
+            steps: None,
+            test_limit: None,
+            perturbation: vec![Perturbation::Divide],
+        }
+    }
+
+    /// A run whose k = 3 has these distances.
+    fn done(form: Perturbation, distances: Vec<f64>) -> Done {
+        let config = figure().config(2, 1, form);
+        let mut rel_l1 = vec![vec![0.0; distances.len()]; config.ks.len()];
+        rel_l1[1] = distances;
+        let predictions = vec![vec![0; 4]; config.ks.len()];
+        Done::new(Run::made_up(config, rel_l1), "conv1.weight", predictions)
+    }
+
+    #[test]
+    fn a_first_step_that_moves_nothing_decides_nothing() {
+        let verdict = |first: f64| figure().begins(&[&done(Perturbation::Divide, vec![first])]).agrees;
+        assert_eq!([1e-9, 0.0, 1e-3].map(verdict), [Agreement::Yes, Agreement::CannotTell, Agreement::No]);
+    }
+
+    #[test]
+    fn what_stays_close_contradicts_after_the_published_steps() {
+        let verdict = |end: f64, steps: usize| {
+            figure().amplified(&[&done(Perturbation::Divide, vec![end; steps])], "1 seed").agrees
+        };
+        assert_eq!(verdict(0.1, 20), Agreement::Yes);
+        assert_eq!(verdict(1e-8, 199), Agreement::CannotTell);
+        assert_eq!(verdict(1e-8, 200), Agreement::No);
+    }
+
+    #[test]
+    fn a_form_that_is_still_growing_is_no_contradiction() {
+        let verdict = |distances: Vec<f64>| {
+            let forms = [done(Perturbation::Divide, vec![0.3; 40]), done(Perturbation::Nextafter, distances)];
+            figure().forms_claim(&[&forms[0], &forms[1]]).map(|claim| claim.agrees)
+        };
+        assert_eq!(verdict(vec![0.2; 40]), Some(Agreement::Yes));
+        let growing = (0..40).map(|step| 1e-9 * 1.3_f64.powi(step)).collect();
+        assert_eq!(verdict(growing), Some(Agreement::CannotTell));
+        assert_eq!(verdict(vec![1e-8; 40]), Some(Agreement::No));
     }
 }

@@ -14,7 +14,7 @@ use crate::reproduce::churn::{Churn, disagreement, mean_of_pairs};
 use crate::reproduce::growth::{VISIBLE, first_bit, reaches};
 use crate::reproduce::onset;
 use crate::reproduce::run::Run;
-use crate::reproduce::statistics::Spread;
+use crate::reproduce::statistics::{Spread, mean};
 
 /// What is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -194,11 +194,6 @@ impl Done {
         let at = |k: usize| self.seeds.iter().map(|trained| &trained.predictions[k]).collect::<Vec<_>>();
         mean((0..self.seeds[0].numbers.len()).filter_map(|k| mean_of_pairs(&at(k))))
     }
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 #[cfg(test)]

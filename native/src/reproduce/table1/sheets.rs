@@ -209,9 +209,7 @@ fn distance_figure(done: &Done) -> Figure {
         Axis::log("step"),
         Axis::log("relative L1 over all convolutions, at most 2"),
     );
-    let points = |replica: usize| {
-        onset::of_replica(run, replica).into_iter().map(|(step, distance)| (step as f64, distance)).collect()
-    };
+    let points = |replica: usize| onset::plotted(&onset::of_replica(run, replica));
     let n_ks = done.seeds[0].numbers.len();
     for replica in 1..n_ks {
         figure = figure.line(format!("k = {}", run.config.ks[replica]), points(replica));

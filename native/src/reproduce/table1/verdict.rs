@@ -4,7 +4,7 @@ use super::row::{Done, Trained};
 use crate::report::numbers::{about, count, list, range};
 use crate::reproduce::beside::{Beside, COMPARABLE, ENOUGH, Length};
 use crate::reproduce::forms::form_name;
-use crate::reproduce::statistics::{Spread, test_set_noise};
+use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Agreement, Claim};
 
 /// A test set of so many images shows a spread if there is one.
@@ -40,8 +40,8 @@ fn significant(rows: &[Done]) -> Claim {
         .iter()
         .map(|done| {
             let ranges = done.seeds.iter().map(|trained| {
-                let fold = |start, of: fn(f64, f64) -> f64| trained.numbers.iter().copied().fold(start, of);
-                fold(f64::NEG_INFINITY, f64::max) - fold(f64::INFINITY, f64::min)
+                let (low, high) = ends(trained.numbers.iter().copied());
+ high - low
             });
             format!(
                 "{}: best and worst k of one seed are {} points apart; a test set of {} images alone makes a deviation of {:.2} points",
@@ -165,9 +165,9 @@ fn forms(done: &Done) -> Option<Claim> {
         return None;
     }
     let told: Vec<String> = spreads.iter().map(|(name, spread)| format!("{name} {:.2}", spread.ddof1)).collect();
-    let ends: Vec<(f64, f64)> = spreads.iter().map(|(_, spread)| spread.interval()).collect();
-    let highest_low = ends.iter().map(|(low, _)| *low).fold(0.0, f64::max);
-    let lowest_high = ends.iter().map(|(_, high)| *high).fold(f64::INFINITY, f64::min);
+    let intervals: Vec<(f64, f64)> = spreads.iter().map(|(_, spread)| spread.interval()).collect();
+    let highest_low = intervals.iter().map(|(low, _)| *low).fold(0.0, f64::max);
+    let lowest_high = intervals.iter().map(|(_, high)| *high).fold(f64::INFINITY, f64::min);
     Some(Claim {
         about: format!("{}: the form does not matter", done.row),
         paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.".to_owned(),
@@ -193,5 +193,44 @@ fn stayed(all: &[&Trained]) -> String {
     match all.iter().flat_map(of).collect::<Vec<_>>() {
         same if same.is_empty() => String::new(),
         same => format!(" These never differed from k = {}: {}.", all[0].run.config.ks[0], same.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastbit_core::train::TrainConfig;
+
+    use super::super::row::Row;
+    use super::*;
+    use crate::reproduce::beside::LONG;
+    use crate::reproduce::churn::disagreement;
+    use crate::reproduce::run::Run;
+
+    /// Two seeds, k = 1 and 3 half a unit apart, which classify `images` alike within a seed.
+    fn row(steps: usize, images: usize) -> Done {
+        let trained = |seed: u32| {
+            let config = TrainConfig { ks: vec![1, 3, 2], seed: seed.into(), ..TrainConfig::default() };
+            let rel_l1 = vec![vec![0.0; steps], vec![0.5; steps], vec![0.0; steps]];
+            Trained {
+                run: Run::made_up(config, rel_l1),
+                numbers: vec![50.0; 2],
+                predictions: vec![vec![seed; images]; 2],
+                control_churn: disagreement(&[], &[]),
+            }
+        };
+        Done::new(Row::defaults(true).remove(0), vec![trained(1), trained(2)], 2)
+    }
+
+    #[test]
+    fn agreement_on_images_contradicts_after_a_long_training() {
+        let verdict = |steps: usize| churn(&row(steps, 8)).map(|claim| claim.agrees);
+        assert_eq!(verdict(100), Some(Agreement::CannotTell));
+        assert_eq!(verdict(LONG), Some(Agreement::No));
+    }
+
+    #[test]
+    fn a_few_images_show_no_spread() {
+        let verdict = |images: usize| significant(&[row(100, images)]).agrees;
+        assert_eq!([16, FINE].map(verdict), [Agreement::CannotTell, Agreement::No]);
     }
 }
