@@ -10,6 +10,11 @@ use crate::failure::Failure;
 use crate::run_config::OnBrokenDevice;
 use crate::terminal::warn;
 
+/// For the hidden flag --break-device: the check of this name.
+pub fn a_check(text: &str) -> Result<Check, String> {
+    Check::ALL.into_iter().find(|check| check.name() == text).ok_or_else(|| "there is no such check".to_owned())
+}
+
 /// Tests the adapter. Broken promises are an error, or come back to be recorded. `fault` makes a check fail.
 pub fn run(context: &Rc<Context>, policy: OnBrokenDevice, fault: Option<Check>) -> Result<Vec<String>, Failure> {
     let _span = tracing::info_span!("self-test").entered();
@@ -30,7 +35,7 @@ pub fn run(context: &Rc<Context>, policy: OnBrokenDevice, fault: Option<Check>) 
             "{told}: choose another one with --adapter, update its driver, or go on all the same with --on-broken-device warn"
         ))),
         OnBrokenDevice::Warn => {
-            warn(format!("{told}. The run goes on with the default register tile; manifest.json records it"));
+            warn(format!("{told}. It goes on with the default register tile, which is recorded"));
             Ok(texts)
         }
     }

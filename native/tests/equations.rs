@@ -164,12 +164,28 @@ fn what_is_beyond_the_formats_or_too_short_is_told() {
     let fig3 = |rest: &[&'static str]| [&["fig3"], &small[..], rest].concat();
     assert_eq!(run("alpha", &fig3(&["--dt", "0.0003", "--alpha", "1e30"]), "alpha"), ["cannot tell"]);
     assert_eq!(run("dt", &fig3(&["--dt", "1e300", "--alpha", "500"]), "alpha"), ["cannot tell"]);
+    // The modes that grow are a part of the tent that rounding hides.
+    assert_eq!(agreements(&home.join("steep-fine"), "The edge"), ["cannot tell"]);
+    // On so coarse a grid the tent does not move.
+    let coarse = ["fig1", "--quick", "--points", "11", "--dx", "100000", "--dt", "0.4"];
+    assert_eq!(run("coarse", &coarse, "dt 0.4"), ["cannot tell"]);
+    // The modes that decay are still to be seen.
+    let short = fig3(&["--dt", "0.0003", "--alpha", "300,7000", "--steps", "20"]);
+    assert_eq!(run("short", &short, "alpha"), ["cannot tell", "yes"]);
+    let table2 = ["table2", "--quick", "--size", "12", "--kernel", "6", "--steps", "20"];
+    assert_eq!(run("bounds", &table2, "alpha_m"), ["cannot tell", "yes"]);
+    let slow = ["table3", "--size", "12", "--kernel", "3", "--points", "4", "--steps", "20"];
+    assert_eq!(run("slow", &slow, "Transitioning"), ["cannot tell"]);
     let table3 = ["table3", "--size", "12", "--kernel", "3", "--points", "4", "--steps", "20", "--mean", "1e20"];
     assert_eq!(run("mean", &table3, "Activated"), ["cannot tell"]);
     let fig4 = ["fig4", "--quick", "--size", "40", "--points", "4"];
     let few = [&fig4[..], &["--dt", "0.01,0.07", "--steps", "20"]].concat();
     assert_eq!(run("few", &few, "dt 0.01"), ["cannot tell"]);
     assert_ne!(agreements(&home.join("few"), "Chaos"), ["no"]);
+    assert_eq!(agreements(&home.join("few"), "dt 0.07"), ["cannot tell"]);
+    // In float32 the copies become equal again and leave each other later than in float64.
+    let meeting = [&fig4[..], &["--dt", "0.05", "--seed", "3", "--steps", "400"]].concat();
+    assert_eq!(run("meeting", &meeting, "Precision"), ["yes"]);
     let decaying = [&fig4[..], &["--dt", "0.001", "--alpha", "300", "--steps", "150"]].concat();
     assert_eq!(run("decaying", &decaying, "First period doubling"), ["cannot tell"]);
     assert!(agreements(&home.join("decaying"), "k = 3 against 1").is_empty());

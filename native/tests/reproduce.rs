@@ -175,7 +175,7 @@ fn figure_2_has_its_data_and_goes_on_after_a_kill_with_the_same_bytes() {
     let home = scratch("reproduce-fig2");
     let (whole, stopped) = (home.join("whole"), home.join("stopped"));
     let ended = reproduce(FIG2, &whole);
-    assert!(ended.err.is_empty() && ended.out.contains("[1/4] run n2-seed1"), "{ended:?}");
+    assert!(ended.err.is_empty() && ended.out.contains("[1/6] run n2-seed1"), "{ended:?}");
     check_report(&whole);
     assert_eq!(agrees(&whole, "The controls stay at zero"), "yes");
     assert_eq!(agrees(&whole, "It begins in the last bit"), "yes");
@@ -194,8 +194,10 @@ fn figure_2_has_its_data_and_goes_on_after_a_kill_with_the_same_bytes() {
     assert_eq!(Some(number(&points[2], "rel_l1")), layer["rel_l1"]["layer2.0.conv1.weight"].as_f64());
     assert_eq!(csv(&whole.join("fig2-layers.csv")).len(), 9, "every convolution of ResNet-8");
     let runs = csv(&whole.join("fig2-runs.csv"));
-    assert_eq!(runs.iter().map(|run| run["perturbation"].as_str()).collect::<Vec<_>>(), ["divide", "nextafter"]);
-    assert_eq!((number(&runs[0], "controls_differ"), number(&runs[0], "churn_control_percent")), (0.0, 0.0));
+    let forms = runs.iter().map(|run| run["perturbation"].as_str()).collect::<Vec<_>>();
+    assert_eq!(forms, ["divide", "nextafter", "divide"]);
+    assert_eq!(number(&runs[0], "controls_differ"), 0.0);
+    check_spreads(&whole);
 
     // Killed in the first run, and in the second: finished pieces stay, the rest has the same bytes.
     for (run, steps) in [("n2-seed1", 3), ("n2-seed1-nextafter", 2)] {
@@ -219,12 +221,101 @@ fn figure_2_has_its_data_and_goes_on_after_a_kill_with_the_same_bytes() {
         let ended = lastbit(&[line, vec!["--out", text(&whole)]].concat());
         assert_refused(&ended, 2, &[flag, text(&whole)]);
     }
+    // Other images or another driver, as the manifest of a finished run tells; and none that tells.
+    let path = whole.join("runs/n2-seed1/manifest.json");
+    let manifest = fs::read_to_string(&path).unwrap();
+    let told: Value = serde_json::from_str(&manifest).unwrap();
+    let page = fs::read(whole.join("report.html")).unwrap();
+    for (part, key, names) in [("dataset", "sha256", "the images ('"), ("environment", "driver", "the driver ('")] {
+        let changed = manifest.replace(told[part][key].as_str().unwrap(), "another");
+        fs::write(&path, common::with_checksum(&changed)).unwrap();
+        let ended = lastbit(&[FIG2, &["--out", text(&whole)]].concat());
+        assert_refused(&ended, 2, &["--out", "n2-seed1", &format!("{names}another', now '"), "another --out"]);
+    }
+    fs::write(&path, &manifest[1..]).unwrap();
+    assert_refused(&lastbit(&[FIG2, &["--out", text(&whole)]].concat()), 2, &["n2-seed1", "manifest.json"]);
+    assert_eq!(fs::read(whole.join("report.html")).unwrap(), page, "what is refused changes nothing");
+    fs::write(&path, manifest).unwrap();
+    reproduce(FIG2, &whole);
     // Another program.
     let environment = fs::read_to_string(whole.join("environment.json")).unwrap();
     let version = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
     fs::write(whole.join("environment.json"), environment.replace(&version, "\"0.0.1\"")).unwrap();
     let ended = lastbit(&[FIG2, &["--out", text(&whole)]].concat());
     assert_refused(&ended, 2, &["begun by lastbit 0.0.1"]);
+}
+
+/// Accuracies with the noise of their test set, and spreads that are those of the accuracies.
+fn check_spreads(folder: &Path) {
+    let accuracies = csv(&folder.join("fig2-accuracies.csv"));
+    let rows: Vec<[&str; 3]> =
+        accuracies.iter().map(|row| ["seed", "perturbation", "k"].map(|column| row[column].as_str())).collect();
+    let divide = ["1", "3", "5", "2"].map(|k| ["1", "divide", k]);
+    let further = [["1", "nextafter", "1"], ["1", "nextafter", "3"], ["2", "divide", "1"], ["2", "divide", "3"]];
+    assert_eq!(rows, [&divide[..], &further].concat());
+    let accuracy = |row: usize| number(&accuracies[row], "test_accuracy");
+    for (i, row) in accuracies.iter().enumerate() {
+        let share = accuracy(i) / 100.0;
+        let noise = 100.0 * (share * (1.0 - share) / 16.0).sqrt();
+        assert!((number(row, "test_set_noise") - noise).abs() < 1e-9, "{row:?}");
+    }
+    assert_eq!((accuracy(3), number(&accuracies[3], "churn_percent")), (accuracy(0), 0.0), "the control");
+    let spreads = csv(&folder.join("fig2-spreads.csv"));
+    let spread = |quantity: &str, over: &str, at: &str| {
+        let found = spreads.iter().find(|row| row["quantity"] == quantity && row["over"] == over && row["at"] == at);
+        found.unwrap_or_else(|| panic!("no {quantity} over {over} at {at}")).clone()
+    };
+    let check = |row: BTreeMap<String, String>, values: &[f64]| {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+        assert!((number(&row, "mean") - mean).abs() < 1e-9, "{row:?}");
+        assert!((number(&row, "std_ddof0") - (squares / n).sqrt()).abs() < 1e-9, "{row:?}");
+        assert!((number(&row, "std_ddof1") - (squares / (n - 1.0)).sqrt()).abs() < 1e-9, "{row:?}");
+        assert!(number(&row, "low") <= number(&row, "std_ddof1") && number(&row, "std_ddof1") <= number(&row, "high"));
+        assert_eq!(number(&row, "freedom"), n - 1.0);
+    };
+    check(spread("test accuracy (%)", "k", "seed 1"), &[accuracy(0), accuracy(1), accuracy(2)]);
+    check(spread("test accuracy (%)", "seeds", "k = 3"), &[accuracy(1), accuracy(7)]);
+    // The distances at the end are those of the runs.
+    let last = |run: &str, replica: usize| {
+        let metrics = common::json_lines(&folder.join("runs").join(run).join("metrics.jsonl"));
+        metrics.iter().rfind(|line| line["kind"] == "step").unwrap()["rel_l1"][replica].as_f64().unwrap().log10()
+    };
+    check(spread("log10 relative L1", "k", "seed 1"), &[last("n2-seed1", 1), last("n2-seed1", 2)]);
+    check(spread("log10 relative L1", "seeds", "k = 3"), &[last("n2-seed1", 1), last("n2-seed2", 1)]);
+    for pooled in [spread("test accuracy (%)", "k", "pooled"), spread("test accuracy (%)", "seeds", "pooled")] {
+        assert!(number(&pooled, "freedom") > 1.0, "{pooled:?}");
+    }
+    assert_eq!(agrees(folder, "k beside a seed"), "cannot tell", "so short a run decides nothing");
+}
+
+#[test]
+fn an_adapter_that_breaks_a_promise_is_named() {
+    let home = scratch("reproduce-broken");
+    let out = home.join("out");
+    let line = ["reproduce", "fig1", "--quick", "--points", "11", "--dt", "0.4"];
+    let broken = [&line[..], &["--break-device", "tiles"]].concat();
+    assert_refused(&lastbit(&[&broken[..], &["--out", text(&out)]].concat()), 1, &["--on-broken-device warn"]);
+    assert!(!out.exists());
+    let broken = [&broken[..], &["--on-broken-device", "warn"]].concat();
+    assert!(reproduce(&broken, &out).err.contains("warning: adapter"));
+    let verdict: Value = serde_json::from_slice(&fs::read(out.join("verdict.json")).unwrap()).unwrap();
+    let told = verdict["environment"]["broken"][0].as_str().unwrap();
+    assert!(told.starts_with("tiles: "), "{verdict}");
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    let document =
+        Document::parse_with_options(&page, ParsingOptions { allow_dtd: true, ..Default::default() }).unwrap();
+    let header = words(document.descendants().find(|node| node.has_tag_name("header")).unwrap());
+    assert!(header.contains("fails the self-test") && header.contains(told), "{header}");
+    // On a sound adapter it does not go on, nor the other way round.
+    let ended = lastbit(&[&line[..], &["--out", text(&out)]].concat());
+    assert_refused(&ended, 2, &["--out", "which fails the self-test (tiles: "]);
+    let sound = home.join("sound");
+    reproduce(&line, &sound);
+    assert!(!fs::read_to_string(sound.join("report.html")).unwrap().contains("fails the self-test"));
+    let ended = lastbit(&[&broken[..], &["--out", text(&sound)]].concat());
+    assert!(ended.code == Some(2) && ended.err.contains("which fails the self-test"), "{ended:?}");
 }
 
 #[test]
@@ -246,6 +337,16 @@ fn ctrl_c_ends_with_130_and_the_same_line_goes_on() {
     assert!(ended.out.contains("the same line goes on") && !ended.err.contains("error"), "{ended:?}");
     let before = common::json_lines(&out.join("runs/n2-seed1/timing.jsonl")).len();
     assert!((2..40).contains(&before), "{before}");
+    // In the middle of a run another driver is refused as well, without a flag that reproduce has not.
+    let path = out.join("runs/n2-seed1/manifest.json");
+    let manifest = fs::read_to_string(&path).unwrap();
+    let told: Value = serde_json::from_str(&manifest).unwrap();
+    let changed = manifest.replace(told["environment"]["driver"].as_str().unwrap(), "another");
+    fs::write(&path, common::with_checksum(&changed)).unwrap();
+    let ended = lastbit(&[&line[..], &["--out", text(&out)]].concat());
+    assert_refused(&ended, 2, &["--out", "the driver ('another', now '", "give another --out"]);
+    assert!(!ended.err.contains("--allow-changed") && !ended.err.contains("--resume"), "{ended:?}");
+    fs::write(&path, manifest).unwrap();
     reproduce(&line, &out);
     check_report(&out);
     assert_eq!(csv(&out.join("fig2.csv")).len(), 40);
@@ -311,6 +412,8 @@ fn bad_lines_are_refused_and_leave_nothing() {
     assert_refused(&at(&["fig2", "--n-max", "0"]), 2, &["--n-max", "at least 2"]);
     assert_refused(&at(&["fig2", "--seeds", ""]), 2, &["--seeds"]);
     assert_refused(&at(&["fig2", "--net", "vgg99"]), 2, &["--net", "vgg99"]);
+    assert_refused(&at(&["fig2", "--ks", "1,5"]), 2, &["--ks", "1,3"]);
+    assert_refused(&at(&["fig2", "--spread-seeds", "4"]), 2, &["--spread-seeds", "two"]);
     assert_refused(&at(&["fig2", "--tensor", "fc.weight"]), 2, &["--tensor", "layer2.5.conv1.weight"]);
     assert_refused(&at(&["table1", "--ks", "1,2"]), 2, &["--ks", "control"]);
     assert_refused(&at(&["threshold", "--distance", "0"]), 2, &["--distance"]);
@@ -338,7 +441,7 @@ fn a_dry_run_tells_what_it_takes_and_leaves_nothing() {
     let out = scratch("reproduce-dry").join("out");
     let ended = lastbit(&[FIG2, &["--dry-run", "--out", text(&out)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    for told in ["--steps 6", "takes", "4 pieces", "of memory", "of files"] {
+    for told in ["--steps 6", "--spread-seeds 1,2", "takes", "6 pieces", "of memory", "of files"] {
         assert!(ended.out.contains(told), "'{told}' is missing: {ended:?}");
     }
     assert!(!out.exists());

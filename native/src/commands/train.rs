@@ -8,10 +8,11 @@ use lastbit_core::train::Trainer;
 use lastbit_core::train::self_test::Check;
 use serde_json::json;
 
+use crate::device_test::a_check;
 use crate::failure::Failure;
 use crate::forecast::time_text;
 use crate::progress::Manner;
-use crate::run::{Contents, Hooks, Outcome, Prepared, Summary, finished_step, inspect};
+use crate::run::{Contents, Hooks, OnChange, Outcome, Prepared, Summary, finished_step, inspect};
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{say, warn};
 use crate::train_flags::RunFlags;
@@ -53,10 +54,6 @@ pub struct Arguments {
     /// Destroy the device after a step
     #[arg(long, value_name = "STEP", hide = true)]
     lose_device: Option<u64>,
-}
-
-fn a_check(text: &str) -> Result<Check, String> {
-    Check::ALL.into_iter().find(|check| check.name() == text).ok_or_else(|| "there is no such check".to_owned())
 }
 
 /// What a person hears before a run begins: memory, and time where it is long.
@@ -119,7 +116,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    train(prepared, out, manner, arguments.allow_changed)
+    train(prepared, out, manner, if arguments.allow_changed { OnChange::GoOn } else { OnChange::Refuse })
 }
 
 fn occupied(contents: &Contents, out: &Path) -> Failure {
@@ -132,9 +129,9 @@ fn occupied(contents: &Contents, out: &Path) -> Failure {
     })
 }
 
-fn train(mut prepared: Prepared, out: &Path, manner: Manner, is_change_allowed: bool) -> Result<ExitCode, Failure> {
+fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange) -> Result<ExitCode, Failure> {
     let told = if manner == Manner::Text { Some(told(&mut prepared)?) } else { None };
-    let opened = prepared.open(out, is_change_allowed)?;
+    let opened = prepared.open(out, on_change)?;
     if let Some(told) = told {
         announce(&opened.trainer, out, opened.first_step());
         told.iter().for_each(say);

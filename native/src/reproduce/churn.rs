@@ -1,5 +1,7 @@
 //! Prediction churn: how many test images two copies disagree on, whatever their accuracies are.
 
+use super::statistics::mean;
+
 /// Disagreement of two copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Churn {
@@ -22,6 +24,12 @@ pub fn disagreement(a: &[u32], b: &[u32]) -> Churn {
     Churn { differing, images: a.len().min(b.len()) as u64 }
 }
 
+/// Mean over all pairs of copies, in percent; `None` for less than two.
+pub fn mean_of_pairs(copies: &[impl AsRef<[u32]>]) -> Option<f64> {
+    let pairs = copies.iter().enumerate().flat_map(|(i, a)| copies[i + 1..].iter().map(move |b| (a, b)));
+    mean(pairs.map(|(a, b)| disagreement(a.as_ref(), b.as_ref()).percent()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +39,7 @@ mod tests {
         let churn = disagreement(&[1, 2, 3, 4], &[1, 0, 3, 0]);
         assert_eq!((churn.differing, churn.percent()), (2, 50.0));
         assert_eq!(disagreement(&[], &[]).percent(), 0.0);
+        assert_eq!(mean_of_pairs(&[[1, 2], [1, 2], [1, 3]]), Some(100.0 / 3.0));
+        assert_eq!(mean_of_pairs(&[[1, 2]]), None);
     }
 }

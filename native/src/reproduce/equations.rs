@@ -47,7 +47,7 @@ pub fn checked<T>(flags: &str, result: Result<T, PdeError>) -> Result<T, Failure
     result.map_err(|error| Failure::usage(format!("{flags}: {error}")))
 }
 
-/// Ends a piece after Ctrl-C: it is done again from its start.
+/// Ends a reproduction after Ctrl-C. To be asked wherever little is lost: a piece is done again from its start.
 pub fn go_on() -> Result<(), Failure> {
     if interrupt::requested() {
         return Err(Failure::interrupted("stopped: what is finished is kept, and the same line goes on"));

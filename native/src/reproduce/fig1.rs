@@ -1,6 +1,8 @@
 //! Figure 1: the heat equation by explicit Euler, stable below the edge dt = dx^2 / 2 and unstable above it: what an
 //! instability looks like where nothing restrains it.
 
+mod verdict;
+
 use std::rc::Rc;
 
 use clap::Args;
@@ -11,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::equations::{checked, edge, finite, positive, positives};
 use super::figure::{Axis, Figure};
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::{about, number};
+use crate::report::numbers::number;
 
 /// The paper's times. Above the edge only those up to [`LAST_UNSTABLE`], after which nothing else can be seen.
 const TIMES: [f64; 7] = [0.0, 0.8, 2.4, 4.0, 100.0, 200.0, 800.0];
@@ -22,8 +24,6 @@ const LAST_UNSTABLE: f64 = 4.0;
 const MOST_STEPS: f64 = 1e6;
 /// Steps between which the growth is measured: late enough for the highest mode to be the largest, early enough for float32.
 const GROWTH_STEPS: [u32; 2] = [20, 24];
-/// An amplitude of the tent's highest mode that is no rounding.
-const CLEAR: f64 = 1e-4;
 /// Step sizes of the growth curve, as shares of the edge.
 const SHARES: std::ops::RangeInclusive<u32> = 2..=36;
 
@@ -175,64 +175,6 @@ impl Fig1 {
             Ok(heat.values().iter().any(|u| u.is_nan() || u.abs() > 1.5))
         })?;
         Ok([single, double])
-    }
-
-    fn claims(&self, profiles: &[Profile], growth: &[Growth], [single, double]: [f64; 2]) -> Vec<Claim> {
-        let params = self.params();
-        let mut claims = Vec::new();
-        for &dt in &self.dt {
-            let of_dt: Vec<&Profile> = profiles.iter().filter(|p| p.dt == dt).collect();
-            let Some(last) = of_dt.last() else { continue };
-            let largest =
-                |values: &[Option<f64>]| values.iter().map(|u| u.map_or(f64::INFINITY, f64::abs)).fold(0.0, f64::max);
-            let top = largest(&last.gpu);
-            if dt <= params.edge() {
-                let error = of_dt.iter().flat_map(|p| p.gpu.iter().zip(&p.exact));
-                let error =
-                    error.map(|(a, b)| a.zip(*b).map_or(f64::INFINITY, |(a, b)| (a - b).abs())).fold(0.0, f64::max);
-                claims.push(Claim {
-                    about: format!("dt {dt} is stable"),
-                    paper: "The tent flattens smoothly towards zero.".into(),
-                    found: format!("At t = {} the largest value is {}; nowhere is float32 further than {} from the exact solution of the difference equation.", last.time, about(top), about(error)),
-                    agrees: Agreement::of(top < 1.5 && error < 1e-3),
-                    certainty: "Sure: the solution is known mode by mode.".into(),
-                });
-            } else {
-                let theory = params.factor(params.highest_mode(), dt);
-                let of_dt = growth.iter().rev().find(|g| g.dt == dt);
-                let tent: Vec<f64> = params.tent().into_iter().map(f64::from).collect();
-                let is_clear = params.amplitude(params.highest_mode(), &tent).abs() > CLEAR;
-                let (late, when) = match of_dt {
-                    Some(g) if g.has_stopped => {
-                        (g.first.map(f64::abs).filter(|_| is_clear), " in the first (the run stopped soon)")
-                    }
-                    _ => (of_dt.and_then(|g| g.late), ""),
-                };
-                claims.push(Claim {
-                    about: format!("dt {dt} is unstable"),
-                    paper: "An oscillation from point to point grows without bound.".into(),
-                    found: late.map_or("Its growth cannot be measured: the highest mode is too small or beyond float32.".into(), |late| {
-                        format!("The highest mode grows by {late:.5} a step{when}; theory says |{theory:.5}|. At t = {} the largest value is {}.", last.time, about(top))
-                    }),
-                    agrees: late.map_or(Agreement::CannotTell, |late| Agreement::of((late / theory.abs() - 1.0).abs() < 1e-3)),
-                    certainty: "Sure: by algebra, 1 - 4 dt/dx² sin²(mode π / (2 (points - 1))).".into(),
-                });
-            }
-        }
-        let theory = params.edge();
-        claims.push(Claim {
-            about: "The edge".into(),
-            paper:
-                "Stable for dt < dx²/2 (on an infinite grid; on 31 points with dx 1 the highest mode gives 0.50137)."
-                    .into(),
-            found: format!(
-                "By bisection {single:.5} in float32 and {double:.5} in float64; theory on {} points {theory:.5}.",
-                self.points
-            ),
-            agrees: Agreement::of([single, double].iter().all(|found| (found / theory - 1.0).abs() < 1e-3)),
-            certainty: format!("To 0.1 %: {} steps decide whether anything outgrows the tent.", self.steps),
-        });
-        claims
     }
 
     fn figures(&self, profiles: &[Profile], growth: &[Growth]) -> Vec<Figure> {

@@ -4,6 +4,7 @@
 
 mod curves;
 mod sheets;
+mod spread;
 mod verdict;
 
 use clap::Args;
@@ -16,16 +17,19 @@ use serde::Serialize;
 use super::forms::{form, form_name, forms_of};
 use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, settings_of};
 use crate::failure::Failure;
-use curves::Done;
+use crate::report::numbers::list;
+use curves::{Done, Runs};
 
 /// Learning rates are 0.1 / n.
 const LARGEST_LR: f64 = 0.1;
 /// The paper's n.
 const NS: [u64; 7] = [2, 4, 8, 16, 32, 320, 3200];
-/// Replicas of a run: the pair that is compared, and two null controls.
-const KS: [u32; 4] = [1, 3, 2, 1];
-/// Of [`KS`].
+/// The pair that is compared: the first replicas of every run.
+const PAIR: [u32; 2] = [1, 3];
+/// The second of it.
 const PERTURBED: usize = 1;
+/// The null control, which comes last.
+const CONTROL: u32 = 2;
 /// A distance beyond everything that rounding alone makes.
 const MACROSCOPIC: f64 = 1e-3;
 
@@ -42,6 +46,13 @@ pub struct Flags {
     /// Seeds; the figure shows medians [default: 1,2,3; --quick: 1]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
     seeds: Option<Vec<u64>>,
+    /// Divisors whose spread is taken at the smallest n, beside that over seeds [default: 1,3,5,7,9,11; --quick: 1,3,5]
+    #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true)]
+    ks: Option<Vec<u32>>,
+    /// Seeds whose spread is taken there; those that are not in --seeds train k = 1 and 3 alone [default: --seeds, and
+    /// the next one where that is a single one]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    spread_seeds: Option<Vec<u64>>,
     /// Network [default: resnet56; --quick: resnet20]
     #[arg(long)]
     net: Option<NetKind>,
@@ -80,6 +91,8 @@ struct Fig2 {
     #[serde(skip)]
     ns: Vec<u64>,
     seeds: Vec<u64>,
+    ks: Vec<u32>,
+    spread_seeds: Vec<u64>,
     #[serde(serialize_with = "as_text")]
     net: NetKind,
     activation: Activation,
@@ -107,8 +120,23 @@ impl Setup for Flags {
         if seeds.is_empty() {
             return Err(Failure::usage("--seeds: give at least one"));
         }
-        if has_twins(&seeds) || self.perturbation.as_deref().is_some_and(has_twins) {
-            return Err(Failure::usage("--seeds, --perturbation: give each value once"));
+        let spread_seeds = self.spread_seeds.clone().unwrap_or_else(|| match seeds.as_slice() {
+            [seed] => vec![*seed, seed.wrapping_add(1)],
+            several => several.to_vec(),
+        });
+        if spread_seeds.len() < 2 {
+            return Err(Failure::usage("--spread-seeds: give at least two"));
+        }
+        let has_twins = has_twins(&seeds)
+            || has_twins(&spread_seeds)
+            || self.ks.as_deref().is_some_and(has_twins)
+            || self.perturbation.as_deref().is_some_and(has_twins);
+        if has_twins {
+            return Err(Failure::usage("--seeds, --spread-seeds, --ks, --perturbation: give each value once"));
+        }
+        let ks = self.ks.clone().unwrap_or_else(|| if is_quick { vec![1, 3, 5] } else { vec![1, 3, 5, 7, 9, 11] });
+        if !ks.starts_with(&PAIR) {
+            return Err(Failure::usage("--ks: begin with 1,3, which the figure compares"));
         }
         let points = self.points.unwrap_or(100);
         if !(1..=MOST_POINTS).contains(&points) {
@@ -118,6 +146,8 @@ impl Setup for Flags {
             n_max,
             ns,
             seeds,
+            ks,
+            spread_seeds,
             net,
             activation: self.activation.unwrap_or(Activation::Swish { beta: 5.0 }),
             dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
@@ -128,8 +158,13 @@ impl Setup for Flags {
             test_limit: self.test_limit.or(is_quick.then_some(1000)),
             perturbation: self.perturbation.clone().unwrap_or_else(forms_of),
         };
-        for &n in &experiment.ns {
-            experiment.config(n, experiment.seeds[0], Perturbation::Divide).validate()?;
+        for (_, config) in experiment.runs() {
+            config.validate()?;
+        }
+        let largest = experiment.config(experiment.ns[0], experiment.seeds[0], Perturbation::Divide);
+        if let Some(&control) = largest.controls().iter().find(|&&replica| replica < experiment.ks.len()) {
+            let k = experiment.ks[control];
+            return Err(Failure::usage(format!("--ks: k = {k} is a control of 1 (divide): leave it out")));
         }
         Ok(Box::new(experiment))
     }
@@ -154,11 +189,18 @@ fn followed(net: NetKind, wanted: Option<&str>) -> Result<String, Failure> {
 
 impl Fig2 {
     fn config(&self, n: u64, seed: u64, perturbation: Perturbation) -> TrainConfig {
+        let ks = match perturbation {
+            // What stands beside the figure's runs has no control of its own.
+            _ if !self.seeds.contains(&seed) => PAIR.to_vec(),
+            Perturbation::Reciprocal | Perturbation::Nextafter => PAIR.to_vec(),
+            Perturbation::Divide if n == self.ns[0] => [&self.ks[..], &[CONTROL]].concat(),
+            Perturbation::Divide => [&PAIR[..], &[CONTROL]].concat(),
+        };
         TrainConfig {
             net: self.net,
             activation: Some(self.activation),
             dataset: self.dataset,
-            ks: if perturbation == Perturbation::Divide { KS.to_vec() } else { KS[..2].to_vec() },
+            ks,
             perturbation,
             seed,
             batch_size: self.batch_size,
@@ -175,14 +217,17 @@ impl Fig2 {
         }
     }
 
-    /// Runs by name: every rate and seed, then the other forms of the perturbation at the largest rate.
+    /// Runs by name: every rate and seed, then at the largest rate the other forms of the perturbation and the other seeds of
+    /// the spread.
     fn runs(&self) -> Vec<(String, TrainConfig)> {
+        let further =
+            self.spread_seeds.iter().filter(|seed| !self.seeds.contains(seed)).map(|&seed| (self.ns[0], seed));
         let pairs = self.ns.iter().flat_map(|&n| self.seeds.iter().map(move |&seed| (n, seed)));
-        let main = pairs.map(|(n, seed)| (format!("n{n}-seed{seed}"), self.config(n, seed, Perturbation::Divide)));
+        let divided = |(n, seed): (u64, u64)| (format!("n{n}-seed{seed}"), self.config(n, seed, Perturbation::Divide));
         let (n, seed) = (self.ns[0], self.seeds[0]);
         let others = self.perturbation.iter().filter(|form| **form != Perturbation::Divide);
         let others = others.map(|&form| (format!("n{n}-seed{seed}-{}", form_name(form)), self.config(n, seed, form)));
-        main.chain(others).collect()
+        pairs.map(divided).chain(others).chain(further.map(divided)).collect()
     }
 }
 
@@ -208,16 +253,14 @@ impl Experiment for Fig2 {
         for (name, config) in self.runs() {
             let run = study.train(&name, &config)?;
             let predictions = study.predictions(&run)?;
-            done.push(Done::new(run, &self.tensor, &predictions));
+            done.push(Done::new(run, &self.tensor, predictions));
         }
-        let (main, forms): (Vec<&Done>, Vec<&Done>) =
-            done.iter().partition(|done| done.run.config.perturbation == Perturbation::Divide);
-        let forms: Vec<&Done> = main.iter().copied().take(1).chain(forms).collect();
-        let curves = self.curves(&main);
+        let runs = Runs::of(self, &done);
+        let curves = self.curves(&runs.main);
         Ok(Findings {
-            claims: self.claims(&main, &forms, &curves),
-            figures: self.figures(&main, &forms, &curves),
-            tables: self.tables(&main, &forms, &curves),
+            claims: self.claims(&runs, &curves),
+            figures: self.figures(&runs, &curves),
+            tables: self.tables(&runs, &curves),
             methods: self.methods(),
         })
     }
@@ -239,9 +282,17 @@ impl Fig2 {
             "Relative L1 of a tensor a from b is the mean of 2|a - b| / (|a| + |b|) over its elements, 0/0 = 0; over all convolutions it \
              is the unweighted mean of the tensors'. It is measured on the GPU after every step."
                 .to_owned(),
-            "Controls: a second k = 1 and k = 2, whose division is exact, train in the same run. Whatever else than k moved a bit would \
-             move theirs."
+            "Control: k = 2, whose division is exact, trains in each run of the figure. Whatever else than k moved a bit would move its."
                 .to_owned(),
+            format!(
+                "At learning rate {} k = {} train together, and seeds {}, for the spread over k beside that over seeds: of the test accuracy after the last \
+                 step, and of the distance from k = 1. Deviations are divided by n (ddof 0) and by n - 1 (ddof 1), with the 95 % intervals of a normal sample, \
+                 from chi-square. The pooled interval over seeds is too narrow: the samples at different k share their seeds. One seed drives \
+                 initialisation, order and augmentation.",
+                LARGEST_LR / self.ns[0] as f64,
+                list(&self.ks.iter().map(u32::to_string).collect::<Vec<_>>()),
+                list(&self.spread_seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
+            ),
             "Growth a step is fitted by least squares to the logarithm of the distance, from its first bit to a tenth of its largest \
              value, at most to 1 %: above that it saturates. R² says how straight the line is."
                 .to_owned(),
@@ -271,6 +322,12 @@ mod tests {
         let bad = [
             Flags { n_max: Some(0), ..Flags::default() },
             Flags { seeds: Some(Vec::new()), ..Flags::default() },
+            Flags { ks: Some(vec![1]), ..Flags::default() },
+            Flags { ks: Some(vec![1, 5, 3]), ..Flags::default() },
+            Flags { ks: Some(vec![1, 3, 4]), ..Flags::default() },
+            Flags { ks: Some(vec![1, 3, 64]), ..Flags::default() },
+            Flags { spread_seeds: Some(vec![1]), ..Flags::default() },
+            Flags { spread_seeds: Some(vec![1, 1]), ..Flags::default() },
             Flags { points: Some(0), ..Flags::default() },
             Flags { batch_size: Some(0), ..Flags::default() },
             Flags { net: Some(NetKind::OneLayer), ..Flags::default() },

@@ -2,6 +2,8 @@
 //! weight decay alpha the loss falls; below the lower and above the upper one it explodes, for nothing restrains a linear
 //! equation.
 
+mod verdict;
+
 use std::rc::Rc;
 
 use clap::Args;
@@ -10,13 +12,11 @@ use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, Regim
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{
-    MOST_STEPS, between, checked, curve, finite, go_on, positive, positives, seconds_of_a_step, told,
-};
+use super::equations::{MOST_STEPS, between, checked, curve, finite, go_on, positive, positives, seconds_of_a_step};
 use super::figure::{Axis, Figure};
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::modes::Modes;
+use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::about;
 
 /// The paper's weight decays.
 const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];
@@ -24,6 +24,8 @@ const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];
 const STRIDE: u32 = 25;
 /// Steps over which the growth at the end is taken.
 const LAST: usize = 10;
+/// Norms below this share of the first are not looked at: what decays for a thousand steps underflows.
+const LEAST: f64 = 1e-12;
 
 /// Flags of `reproduce fig3`.
 #[derive(Debug, Default, Args)]
@@ -106,9 +108,9 @@ struct Course {
     growth_double: Option<f64>,
 }
 
-/// Mean growth per step of the last of some norms that are normal numbers: what decays for a thousand steps underflows.
+/// Mean growth per step of the last of some norms that are normal numbers.
 fn growth_of(norms: &[f64]) -> Option<f64> {
-    let last = norms.iter().rposition(|norm| *norm > 1e-12 * norms[0]).unwrap_or(1).max(1);
+    let last = norms.iter().rposition(|norm| *norm > LEAST * norms[0]).unwrap_or(1).max(1);
     let from = last - LAST.min(last);
     finite((norms[last] / norms[from]).powf(1.0 / (last - from) as f64))
 }
@@ -148,49 +150,6 @@ impl Fig3 {
             });
         }
         Ok(courses)
-    }
-
-    fn claims(&self, courses: &[Course], eigenvalues: [f64; 2], bounds: Bounds) -> Vec<Claim> {
-        let Bounds { alpha_min, alpha_max } = bounds;
-        let mut claims: Vec<Claim> = courses
-            .iter()
-            .map(|course| {
-                let factor = LinearParams::factor(eigenvalues, course.alpha, self.dt);
-                // Closer to the edge float32 cannot tell growth from decay.
-                let is_marginal = (factor.abs() - 1.0).abs() < 1e-6;
-                let same_side = |growth: f64| is_marginal || (growth > 1.0) == (factor.abs() > 1.0);
-                let holds = |growth: f64| (growth - factor.abs()).abs() < 2e-3 && same_side(growth);
-                let side = match factor.abs() > 1.0 {
-                    _ if is_marginal => "On the edge: it neither grows nor decays in so many steps.",
-                    true if factor < 0.0 => "Explodes, with alternating sign.",
-                    true => "Explodes, without changing its sign.",
-                    false => "Decays.",
-                };
-                let stopped = course.stopped.map_or(String::new(), |step| format!(" Stopped at step {step}: a weight passed 10¹⁵."));
-                Claim {
-                    about: format!("alpha {:e}", course.alpha),
-                    paper: side.to_owned(),
-                    found: format!(
-                        "|w| changes by {} a step at the end in float32, {} in float64; theory {}.{stopped}",
-                        told(course.growth), told(course.growth_double), told(finite(factor.abs()))
-                    ),
-                    agrees: match course.growth.zip(course.growth_double) {
-                        Some((single, double)) => Agreement::of(holds(single) && holds(double)),
-                        None => Agreement::CannotTell,
-                    },
-                    certainty: "Sure: on this image the map has two factors, and after tens of steps only the larger one is left.".into(),
-                }
-            })
-            .collect();
-        let worst = courses.iter().map(|c| relative_difference(&c.loss, &c.loss_double)).fold(0.0, f64::max);
-        claims.push(Claim {
-            about: "Precision".into(),
-            paper: "The authors computed in float64.".into(),
-            found: format!("The losses in float32 and float64 differ by at most {} of their value.", about(worst)),
-            agrees: Agreement::of(worst < 0.05),
-            certainty: format!("Sure: the same equation and start. A linear equation amplifies rounding no faster than itself; bounds {} and {}.", about(alpha_min), about(alpha_max)),
-        });
-        claims
     }
 
     fn figures(&self, courses: &[Course], eigenvalues: [f64; 2], bounds: Bounds) -> Vec<Figure> {
@@ -233,12 +192,6 @@ impl Fig3 {
     }
 }
 
-/// Largest relative difference of two curves where both have values.
-fn relative_difference(a: &[Option<f64>], b: &[Option<f64>]) -> f64 {
-    let pairs = a.iter().zip(b).filter_map(|(a, b)| a.zip(*b));
-    pairs.map(|(a, b)| (a - b).abs() / a.abs().max(b.abs())).fold(0.0, f64::max)
-}
-
 impl Experiment for Fig3 {
     fn name(&self) -> &'static str {
         "fig3"
@@ -262,7 +215,8 @@ impl Experiment for Fig3 {
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        let eigenvalues = transitioning(self.size, self.kernel, self.seed)?.eigenvalues()?;
+        let params = transitioning(self.size, self.kernel, self.seed)?;
+        let (modes, eigenvalues) = (Modes::of(&params)?, params.eigenvalues()?);
         let bounds = LinearParams::bounds(eigenvalues, self.dt);
         let courses: Vec<Course> = study.piece("courses", |context| self.courses(context))?;
         let mut losses = Table::data("fig3", "Loss at every step", &["alpha", "step", "loss_float32", "loss_float64"]);
@@ -293,7 +247,7 @@ impl Experiment for Fig3 {
             ]);
         }
         Ok(Findings {
-            claims: self.claims(&courses, eigenvalues, bounds),
+            claims: self.claims(&courses, &modes, eigenvalues, bounds),
             figures: self.figures(&courses, eigenvalues, bounds),
             tables: vec![table, losses],
             methods: vec![

@@ -37,17 +37,21 @@ pub struct Environment {
     pub backend: String,
     /// Whether the processor does the work.
     pub software: bool,
+    /// Promises that the self-test found broken, with --on-broken-device warn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<String>,
 }
 
 impl Environment {
-    /// Of this program on this adapter.
-    pub fn of(adapter: &AdapterSummary) -> Self {
+    /// Of this program on this adapter, which breaks these promises.
+    pub fn of(adapter: &AdapterSummary, broken: &[String]) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             adapter: adapter.name.clone(),
             driver: adapter.driver.clone(),
             backend: adapter.backend.clone(),
             software: adapter.software,
+            broken: broken.to_vec(),
         }
     }
 }
@@ -153,8 +157,16 @@ impl Place {
     }
 
     fn began_elsewhere(&self, began: &Environment, now: &Environment) -> Failure {
-        let name = |e: &Environment| format!("lastbit {} on '{}' ({}, {})", e.version, e.adapter, e.driver, e.backend);
-        let flag = if began.version == now.version { "--adapter" } else { "--out" };
+        let name = |e: &Environment| {
+            let broken = match e.broken.as_slice() {
+                [] => String::new(),
+                broken => format!(", which fails the self-test ({})", broken.join("; ")),
+            };
+            format!("lastbit {} on '{}' ({}, {}){broken}", e.version, e.adapter, e.driver, e.backend)
+        };
+        let is_same = |of: fn(&Environment) -> &str| of(began) == of(now);
+        let is_other_adapter = !(is_same(|e| &e.adapter) && is_same(|e| &e.driver) && is_same(|e| &e.backend));
+        let flag = if is_same(|e| &e.version) && is_other_adapter { "--adapter" } else { "--out" };
         Failure::usage(format!(
             "{flag}: the reproduction in '{}' was begun by {}, this is {}, whose bits may differ: go on with the former, or \
              give another --out",

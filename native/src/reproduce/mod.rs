@@ -46,10 +46,11 @@
 //! }
 //! ```
 //!
-//! Then a line in [`Which`] and its arm in [`Which::setup`]. A piece that takes long asks [`Study::go_on`] now and then, or
-//! is cut into several. Networks are trained with [`Study::train`]: runs are run folders under `runs/` and go on in the
+//! Then a line in [`Which`] and its arm in [`Which::setup`]. A piece that takes long asks `equations::go_on` now and then,
+//! or is cut into several. Networks are trained with [`Study::train`]: runs are run folders under `runs/` and go on in the
 //! middle. The framework owns the folder, the terminal, the files and the page.
 
+mod beside;
 mod churn;
 mod equations;
 mod fig1;
@@ -61,6 +62,7 @@ mod findings;
 mod folder;
 mod forms;
 mod growth;
+mod modes;
 mod onset;
 mod page;
 mod precision;
@@ -75,8 +77,10 @@ mod threshold;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use lastbit_core::train::self_test::Check;
 use serde::Serialize;
 
+use crate::device_test::a_check;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::run_config::OnBrokenDevice;
@@ -171,6 +175,9 @@ pub struct Common {
     /// Print nothing but warnings and errors
     #[arg(long)]
     pub quiet: bool,
+    /// Make a check of the self-test fail
+    #[arg(long, value_name = "CHECK", hide = true, value_parser = a_check)]
+    pub break_device: Option<Check>,
 }
 
 /// An experiment's flags.
@@ -236,7 +243,7 @@ pub fn run(which: &Which) -> Result<(), Failure> {
     let (Some(place), Some(out)) = (place, &common.out) else {
         return Err(Failure::usage("--out: give a folder for data, figures and report"));
     };
-    let environment = Environment::of(study.context().adapter());
+    let environment = Environment::of(study.context().adapter(), study.broken());
     let folder = place.claim(&identity, &command, &environment)?;
     interrupt::install()?;
     study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));

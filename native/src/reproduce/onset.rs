@@ -15,6 +15,11 @@ pub fn of_replica(run: &Run, replica: usize) -> Vec<(u64, f64)> {
     run.steps.iter().copied().zip(run.rel_l1[replica].iter().copied()).collect()
 }
 
+/// As a figure takes them.
+pub fn plotted(points: &[(u64, f64)]) -> Vec<(f64, f64)> {
+    points.iter().map(|(step, distance)| (*step as f64, *distance)).collect()
+}
+
 /// Every layer of one replica of each run: the first step at which it differs, its growth, and when it is 1 % apart.
 pub fn table(name: &str, title: impl Into<String>, runs: &[(String, &Run)], replica: usize) -> Table {
     let mut table = Table::new(

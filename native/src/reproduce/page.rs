@@ -96,9 +96,17 @@ impl Report<'_> {
         } else {
             "This is the full size, as published unless a flag below says otherwise."
         };
+        let broken = match self.environment.broken.as_slice() {
+            [] => String::new(),
+            broken => format!(
+                "<p class=\"lamp red\"><b><i aria-hidden=\"true\"></i>The adapter fails the self-test</b> <span>{}. Equal bits rest on this promise: \
+                 what is said here of bits and controls may be wrong.</span></p>\n",
+                escape(broken.join("; "))
+            ),
+        };
         format!(
             "<header>\n<p class=\"eyebrow\">lastbit · the paper, reproduced · {} · {} size</p>\n<h1>{}</h1>\n\
-             <p class=\"lamp {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}.</span></p>\n<p class=\"notice\">{size}</p>\n</header>\n",
+             <p class=\"lamp {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}.</span></p>\n{broken}<p class=\"notice\">{size}</p>\n</header>\n",
             escape(self.experiment.name()),
             if self.is_quick { "quick" } else { "full" },
             escape(title),
@@ -107,7 +115,7 @@ impl Report<'_> {
     }
 
     fn again(&self) -> Result<String, Failure> {
-        let Environment { version, adapter, driver, backend, software } = self.environment;
+        let Environment { version, adapter, driver, backend, software, broken: _ } = self.environment;
         let software = if *software { " (software: the processor does the work)" } else { "" };
         let rows = [
             ("lastbit", version.clone()),

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::equations::{MOST_STEPS, between, go_on, positive};
 use super::figure::{Axis, Figure};
-use super::growth::{VISIBLE, exponential_phase, reaches};
-use super::onset::of_replica;
+use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
+use super::onset::{of_replica, plotted};
 use super::run::Run;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
@@ -59,7 +59,7 @@ pub struct Flags {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Precision {
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "super::as_text")]
     net: NetKind,
     activation: Activation,
     dataset: DatasetKind,
@@ -67,10 +67,6 @@ struct Precision {
     lr: f64,
     steps: u64,
     seed: u64,
-}
-
-fn as_text<S: serde::Serializer>(net: &NetKind, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(net)
 }
 
 impl Setup for Flags {
@@ -135,7 +131,10 @@ impl Precision {
         let losses = [run.loss[0][0], course.loss[0][0].unwrap_or(f64::NAN)];
         let off = (losses[0] / losses[1] - 1.0).abs();
         let growth = [single, double].map(exponential_phase);
-        let factors = growth.map(|growth| growth.map_or(f64::NAN, |growth| growth.factor));
+        let factors =
+            growth.map(|growth| growth.map_or("an unmeasurable factor".to_owned(), |growth| about(growth.factor)));
+        // A line through few points, or through points that are on none, contradicts nothing.
+        let is_clear = |growth: &Growth| growth.r_squared > 0.9 && growth.steps.1 - growth.steps.0 >= 10;
         let by = [single, double].map(|points| reaches(points, VISIBLE));
         let told =
             |by: Option<u64>| by.map_or(format!("not within {} steps", self.steps), |step| format!("at step {step}"));
@@ -151,16 +150,24 @@ impl Precision {
             Claim {
                 about: "The first difference".into(),
                 paper: "By the formats: float64 has 29 more bits, so that it begins about 2⁻²⁹ = 1.9 × 10⁻⁹ times as far apart.".into(),
-                found: format!("After step 1 k = 3 is {} from k = 1 in float32 and {} in float64: {} times.", about(first[0]), about(first[1]), about(first[1] / first[0])),
-                agrees: Agreement::of((1e-11..1e-7).contains(&(first[1] / first[0]))),
+                found: format!("After step 1 k = 3 is {} from k = 1 in float32 and {} in float64{}.", about(first[0]), about(first[1]), if first[0] > 0.0 { format!(": {} times", about(first[1] / first[0])) } else { String::new() }),
+                // A rate may be so small that no weight moves by an ulp in one step.
+                agrees: match first.iter().all(|distance| *distance > 0.0) {
+                    true => Agreement::of((1e-11..1e-7).contains(&(first[1] / first[0]))),
+                    false => Agreement::CannotTell,
+                },
                 certainty: "Sure of the order of magnitude: how many weights a rounding moves is chance.".into(),
             },
             Claim {
                 about: "The growth".into(),
                 paper: "An instability of the algorithm, not of the format, grows alike in both.".into(),
-                found: format!("By {} a step in float32 and {} in float64, while it is exponential.", about(factors[0]), about(factors[1])),
+                found: format!("By {} a step in float32 and {} in float64, while it is exponential.", factors[0], factors[1]),
                 agrees: match growth {
-                    [Some(a), Some(b)] => Agreement::of((0.5..2.0).contains(&(a.factor.ln() / b.factor.ln()))),
+                    [Some(a), Some(b)] => match (0.5..2.0).contains(&(a.factor.ln() / b.factor.ln())) {
+                        true => Agreement::Yes,
+                        false if [a, b].iter().all(is_clear) => Agreement::No,
+                        false => Agreement::CannotTell,
+                    },
                     _ => Agreement::CannotTell,
                 },
                 certainty: "Fair: growth changes from step to step, and float32 passes through it in few steps.".into(),
@@ -229,8 +236,6 @@ impl Experiment for Precision {
         let single = of_replica(&run, PERTURBED);
         let values = course.rel_l1.iter().map(|line| line[PERTURBED].unwrap_or(f64::NAN));
         let double: Vec<(u64, f64)> = (1..).zip(values).collect();
-        let points =
-            |points: &[(u64, f64)]| points.iter().map(|(step, value)| (*step as f64, *value)).collect::<Vec<_>>();
         let losses = |values: Vec<f64>| (1..).map(f64::from).zip(values).collect::<Vec<_>>();
         let apart = Figure::new(
             "precision-distance",
@@ -238,8 +243,8 @@ impl Experiment for Precision {
             Axis::linear("step (1)"),
             Axis::log("relative L1 (0 to 2)"),
         )
-        .dotted_line("float32 on the GPU", points(&single))
-        .dotted_line("float64 on the processor", points(&double))
+        .dotted_line("float32 on the GPU", plotted(&single))
+        .dotted_line("float64 on the processor", plotted(&double))
         .horizontal("1 %: visible", VISIBLE)
         .caption("Over all convolution weights. float64 begins nine decades lower.");
         let loss = Figure::new("precision-loss", "Loss of k = 1", Axis::linear("step (1)"), Axis::log("loss (nats)"))

@@ -69,6 +69,27 @@ impl Run {
         Ok(run)
     }
 
+    /// A run with these distances, `[replica][step]`, and nothing else in it.
+    #[cfg(test)]
+    pub fn made_up(config: TrainConfig, rel_l1: Vec<Vec<f64>>) -> Self {
+        let (n, steps) = (rel_l1.len(), rel_l1[0].len() as u64);
+        assert_eq!(n, config.ks.len());
+        let layers = |step: u64| rel_l1.iter().map(|line| vec![line[step as usize - 1]]).collect();
+        Self {
+            name: "made-up".to_owned(),
+            path: PathBuf::new(),
+            steps: (1..=steps).collect(),
+            layers: (1..=steps).map(|step| (step, layers(step))).collect(),
+            loss: vec![vec![1.0; steps as usize]; n],
+            most_differing: vec![0; n],
+            tensors: vec!["conv1.weight".to_owned()],
+            accuracy: vec![(steps, vec![50.0; n])],
+            is_control_green: true,
+            config,
+            rel_l1,
+        }
+    }
+
     fn take(&mut self, text: &str) -> Result<(), serde_json::Error> {
         let line: Value = serde_json::from_str(text)?;
         let step = line["step"].as_u64().unwrap_or(0);

@@ -51,6 +51,17 @@ impl Spread {
     }
 }
 
+/// Mean; `None` if there is no value.
+pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let (n, sum) = values.into_iter().fold((0_u64, 0.0), |(n, sum), value| (n + 1, sum + value));
+    (n > 0).then(|| sum / n as f64)
+}
+
+/// Smallest and largest; infinite the wrong way round if there is no value.
+pub fn ends(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+}
+
 /// Standard deviation, in percentage points, that the accuracy of one network has over test sets of so many images.
 pub fn test_set_noise(accuracy_percent: f64, images: usize) -> f64 {
     let p = accuracy_percent / 100.0;

@@ -1,5 +1,7 @@
 //! A reproduction in progress: its pieces and runs, each done once, and what the terminal says meanwhile.
 
+mod forecast;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,62 +9,25 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use lastbit_core::data::Dataset;
-use lastbit_core::gpu::{AdapterChoice, Context, human_bytes};
-use lastbit_core::train::{Estimate, Plan, TrainConfig, estimate, memory_estimate};
+use lastbit_core::gpu::{AdapterChoice, Context};
+use lastbit_core::train::TrainConfig;
 use pollster::block_on;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Common;
+use super::equations::go_on;
 use super::folder::Place;
-use super::growth::median;
 use super::run::Run;
 use crate::failure::Failure;
 use crate::forecast::duration_text;
 use crate::progress::Manner;
-use crate::run::{Contents, Outcome, Prepared, TIMING_FILE, finished_step, inspect};
+use crate::run::{Contents, Found, Manifest, OnChange, Outcome, Prepared, finished_step, inspect};
 use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
 use crate::terminal::say;
-use crate::{datasets, device_test, host_memory, interrupt, report};
+use crate::{datasets, device_test, host_memory, report};
 
-/// What is left to do will take.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Forecast {
-    /// Time.
-    pub seconds: f64,
-    /// Most memory at a time, where a software adapter's is the host's.
-    pub memory_bytes: u64,
-    /// Files that stay.
-    pub disk_bytes: u64,
-    /// Pieces and runs that are left, for the line at the beginning of each; 0 where that is not known.
-    pub pieces: usize,
-}
-
-impl Forecast {
-    /// Both, one after the other.
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            seconds: self.seconds + other.seconds,
-            memory_bytes: self.memory_bytes.max(other.memory_bytes),
-            disk_bytes: self.disk_bytes + other.disk_bytes,
-            pieces: self.pieces + other.pieces,
-        }
-    }
-
-    /// `about 12 min in 7 pieces, 1.2 GiB of memory, 30.1 MiB of files`.
-    pub fn text(&self) -> String {
-        let mut text = format!("about {}", duration_text(self.seconds));
-        if self.pieces > 0 {
-            text += &format!(" in {} piece{}", self.pieces, if self.pieces == 1 { "" } else { "s" });
-        }
-        for (bytes, of) in [(self.memory_bytes, "memory"), (self.disk_bytes, "files")] {
-            if bytes > 0 {
-                text += &format!(", {} of {of}", human_bytes(bytes));
-            }
-        }
-        text
-    }
-}
+pub use forecast::Forecast;
 
 /// Bytes that the host keeps when a software adapter's buffers are planned: images, kernels, one checkpoint.
 const HOST_BYTES: u64 = 1 << 29;
@@ -92,7 +57,7 @@ impl Study {
         }
         let context = Rc::new(context);
         let on_broken_device = common.on_broken_device.unwrap_or_default();
-        let broken = device_test::run(&context, on_broken_device, None)?;
+        let broken = device_test::run(&context, on_broken_device, common.break_device)?;
         let data_dir = common.data_dir.as_ref().and_then(|path| std::path::absolute(path).ok());
         Ok(Self {
             context,
@@ -118,6 +83,11 @@ impl Study {
         &self.context
     }
 
+    /// Promises that the adapter breaks, where the user goes on all the same.
+    pub(super) fn broken(&self) -> &[String] {
+        &self.broken
+    }
+
     /// True at the small size.
     pub fn is_quick(&self) -> bool {
         self.is_quick
@@ -133,14 +103,6 @@ impl Study {
         if self.manner == Manner::Text {
             say(line);
         }
-    }
-
-    /// Ends the reproduction after Ctrl-C. To be asked wherever nothing is lost.
-    pub fn go_on(&self) -> Result<(), Failure> {
-        if interrupt::requested() {
-            return Err(Failure::interrupted("stopped: what is finished is kept, and the same line goes on"));
-        }
-        Ok(())
     }
 
     fn place(&self) -> Result<&Place, Failure> {
@@ -172,7 +134,7 @@ impl Study {
         if let Some(done) = self.place()?.read_piece(name) {
             return Ok(done);
         }
-        self.go_on()?;
+        go_on()?;
         self.begin(name);
         let start = Instant::now();
         let value = work(&self.context)?;
@@ -213,20 +175,37 @@ impl Study {
                 let out = out.display();
                 return Err(Failure::other(format!("'{out}' is not empty and holds no run: give another --out")));
             }
-            Contents::Run(_) if finished_step(&out, config).is_some() => {}
+            Contents::Run(_) if finished_step(&out, config).is_some() => self.check_unchanged(&out, config)?,
             Contents::Run(_) | Contents::Nothing => {
-                self.go_on()?;
+                go_on()?;
                 self.begin(&format!("run {name}"));
-                let opened = self.prepared(config)?.open(&out, false)?;
+                let opened = self.prepared(config)?.open(&out, OnChange::Never)?;
                 let (outcome, _) = opened.session(self.manner).run()?;
                 // The run is saved, whatever becomes of its page.
                 let _ = report::write(&out, None);
                 if let Outcome::Interrupted(_) = outcome {
-                    self.go_on()?;
+                    go_on()?;
                 }
             }
         }
         Run::read(name, out, config.clone())
+    }
+
+    /// Refuses a finished run that would have other bits if it were made now: beside it new ones would prove nothing.
+    fn check_unchanged(&self, out: &Path, config: &TrainConfig) -> Result<(), Failure> {
+        let changes = match Manifest::read(out) {
+            Found::Whole(old) => old.changes(&self.prepared(config)?.manifest()),
+            Found::Nothing | Found::Damaged => vec!["its manifest.json, which is missing or damaged".to_owned()],
+        };
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "--out: since the run in '{}' was made, this has changed: {}; a reproduction has runs of one make only: go back \
+             to what it was made with, or give another --out",
+            out.display(),
+            changes.join(", "),
+        )))
     }
 
     /// What each replica of a finished run says of each test image: `[replica][image]` class indices.
@@ -237,83 +216,12 @@ impl Study {
         }
         let prepared = self.prepared(&run.config)?;
         self.piece(&name, |_| {
-            let mut trainer = prepared.open(&run.path, false)?.trainer;
+            let mut trainer = prepared.open(&run.path, OnChange::Never)?.trainer;
             let classes = trainer.network().shapes[trainer.network().logits().0].channels as usize;
             let logits = block_on(trainer.logits())?;
             Ok(logits.iter().map(|replica| replica.chunks(classes.max(1)).map(winner).collect()).collect())
         })
     }
-
-    /// What the runs that are not finished take, with one more evaluation each for [`Study::predictions`]. Steps of equal
-    /// networks and batches take equally long: they are timed once, or were when a run was stopped.
-    pub fn forecast_runs(&self, runs: &[(String, TrainConfig)]) -> Result<Forecast, Failure> {
-        let mut known: HashMap<String, Estimate> = HashMap::new();
-        let mut total = Forecast::default();
-        for (name, config) in runs {
-            if let Some(measured) = self.place.as_ref().and_then(|place| measured(&place.run(name), config)) {
-                known.insert(kind(config), measured);
-            }
-        }
-        for (name, config) in runs {
-            if self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some()) {
-                continue;
-            }
-            let mut prepared = self.prepared(config)?;
-            let measured = match known.get(&kind(config)) {
-                Some(measured) => *measured,
-                None => {
-                    let measured = block_on(estimate(&self.context, config, &prepared.dataset))?;
-                    known.insert(kind(config), measured);
-                    measured
-                }
-            };
-            let images = prepared.dataset.train.len();
-            let length = config.length(config.train_limit.map_or(images, |n| n.min(images)));
-            let evaluations = (length.evaluations + 1) as f64;
-            let memory = memory_estimate(&self.context, &mut prepared.plan, &prepared.dataset);
-            total = total.and(Forecast {
-                seconds: measured.step * length.steps as f64 + measured.evaluation * evaluations,
-                memory_bytes: memory.total(),
-                disk_bytes: run_bytes(config, &prepared.plan, length.steps),
-                pieces: 2,
-            });
-        }
-        Ok(total)
-    }
-}
-
-/// What a step's time depends on.
-fn kind(config: &TrainConfig) -> String {
-    let TrainConfig { net, width, dataset, batch_size, ks, test_limit, .. } = config;
-    format!("{net} {width} {} {dataset} {batch_size} {} {test_limit:?}", config.activation(), ks.len())
-}
-
-/// Median of the last steps of a run that was begun; `None` for less than three. Going forward alone takes about a third
-/// of a step.
-fn measured(run: &Path, config: &TrainConfig) -> Option<Estimate> {
-    const STEPS: usize = 30;
-    const FORWARD: f64 = 1.0 / 3.0;
-    let text = std::fs::read_to_string(run.join(TIMING_FILE)).ok()?;
-    let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["seconds"].as_f64();
-    let seconds: Vec<f64> = text.lines().rev().take(STEPS).filter_map(read).collect();
-    if seconds.len() < 3 {
-        return None;
-    }
-    let step = median(&seconds);
-    let images = config.test_limit.unwrap_or(10_000) as f64;
-    let evaluation = step * FORWARD * images / f64::from(config.batch_size);
-    Some(Estimate { step, evaluation, steps: 0, evaluations: 0 })
-}
-
-/// Files of a run: two checkpoints of every replica, the initial weights, and lines of metrics.
-fn run_bytes(config: &TrainConfig, plan: &Plan, steps: u64) -> u64 {
-    const STEP_LINE: u64 = 120;
-    const REPLICA: u64 = 60;
-    const TENSOR: u64 = 45;
-    let (replicas, parameters) = (config.ks.len() as u64, plan.network.parameter_count());
-    let tensors = plan.network.parameters.iter().filter(|p| p.convolution).count() as u64;
-    let layers = config.log_every.map_or(100, |every| steps / every.max(1)) * replicas * (100 + tensors * TENSOR);
-    (4 * replicas + 1) * parameters * 4 + steps * (STEP_LINE + replicas * REPLICA) + layers
 }
 
 /// The first of the largest, as the evaluation counts. A replica that has one logit says class 1 where it is positive.

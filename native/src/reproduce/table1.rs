@@ -222,6 +222,10 @@ impl Table1 {
              those of a normal sample, from chi-square. Trainings of one seed that differ in k are as good as independent once they \
              have parted, but not quite: they share the order of the images."
                 .to_owned(),
+            "The pooled interval over seeds is too narrow: trainings of one seed share initialisation, order and augmentation, so that the samples at \
+             the different k are no independent ones, although their degrees of freedom are added. A contradiction is therefore read off \
+             the interval that a single k would have."
+                .to_owned(),
             "Churn is the share of test images on which two trainings say different classes at the end: two networks of equal \
              accuracy can disagree on many images."
                 .to_owned(),

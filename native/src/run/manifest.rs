@@ -87,6 +87,17 @@ pub struct Manifest {
     sha256: String,
 }
 
+/// What follows where something has changed since a run stopped that may change bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// It goes on, for the user said so.
+    GoOn,
+    /// It does not, unless the user says so.
+    Refuse,
+    /// It does not: its numbers are to stand beside those of other runs.
+    Never,
+}
+
 /// A manifest on the disk.
 pub enum Found {
     /// There is none.
@@ -182,7 +193,7 @@ impl Manifest {
         now: Self,
         step: u64,
         folder: &Path,
-        is_change_allowed: bool,
+        on_change: OnChange,
     ) -> Result<(Self, Option<String>), Failure> {
         if self.dataset != now.dataset {
             return Err(Failure::usage(format!(
@@ -197,10 +208,14 @@ impl Manifest {
             return Ok((self, None));
         }
         let changes = last.changes(&now.environment);
-        if !(changes.is_empty() || is_change_allowed) {
+        let (flag, remedy) = match on_change {
+            OnChange::Never => ("--out", "give another --out"),
+            OnChange::GoOn | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
+        };
+        if !(changes.is_empty() || on_change == OnChange::GoOn) {
             return Err(Failure::usage(format!(
-                "--resume: since the run in '{}' stopped after step {step}, this has changed: {}; its bits may differ from \
-                 here on: go back to what it was made with, or accept that with --allow-changed",
+                "{flag}: since the run in '{}' stopped after step {step}, this has changed: {}; its bits may differ from \
+                 here on: go back to what it was made with, or {remedy}",
                 folder.display(),
                 changes.join(", "),
             )));

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::checkpoints::Checkpoints;
 use super::folder::{INIT_FILE, RunFolder};
 use super::journal::Journal;
-use super::manifest::{Found, Manifest};
+use super::manifest::{Found, Manifest, OnChange};
 use super::session::Session;
 use super::summary::Summary;
 use crate::failure::Failure;
@@ -108,7 +108,7 @@ impl Prepared {
     }
 
     /// Claims the folder `out`, goes back to the last good checkpoint in it, and builds the trainer.
-    pub fn open(mut self, out: &Path, is_change_allowed: bool) -> Result<Opened, Failure> {
+    pub fn open(mut self, out: &Path, on_change: OnChange) -> Result<Opened, Failure> {
         let manifest = self.manifest();
         let Prepared { config, dataset, context, plan, hooks, .. } = self;
         let network = plan.network;
@@ -117,10 +117,14 @@ impl Prepared {
         let checkpoints = Checkpoints::of(&folder, config.host.keep_checkpoints as usize);
         let recovered = checkpoints.recover(&network, &config.train, &mut journal);
         // To begin anew would remove the checkpoints: weights may be whole where a line before them is not.
-        if recovered.state.is_none() && !recovered.damaged.is_empty() && !is_change_allowed {
+        if recovered.state.is_none() && !recovered.damaged.is_empty() && on_change != OnChange::GoOn {
+            let (flag, remedy) = match on_change {
+                OnChange::Never => ("--out", "remove this folder to have the run begun anew"),
+                OnChange::GoOn | OnChange::Refuse => ("--resume", "begin anew with --allow-changed"),
+            };
             return Err(Failure::other(format!(
-                "--resume: {}; no checkpoint in '{}' can be used, and nothing was changed: mend the files, give another \
-                 --out, or begin anew with --allow-changed",
+                "{flag}: {}; no checkpoint in '{}' can be used, and nothing was changed: mend the files, give another \
+                 --out, or {remedy}",
                 recovered.damaged.join("; "),
                 out.display()
             )));
@@ -130,7 +134,7 @@ impl Prepared {
             warn(format!("{line}: {instead}"));
         }
         let (manifest, warning) = match (&recovered.state, Manifest::read(out)) {
-            (Some(state), Found::Whole(old)) => old.continued(manifest, state.step, out, is_change_allowed)?,
+            (Some(state), Found::Whole(old)) => old.continued(manifest, state.step, out, on_change)?,
             (Some(_), Found::Damaged) => {
                 let warning = format!(
                     "'{}' is damaged, so that nobody knows what the run was made with until now: it is written anew",

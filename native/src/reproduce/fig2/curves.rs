@@ -1,7 +1,9 @@
 //! What is read off the runs: the curves of the figure, at the iterations that the paper shows.
 
+use lastbit_core::ops::sgd::Perturbation;
+
 use super::{Fig2, LARGEST_LR, PERTURBED};
-use crate::reproduce::churn::{Churn, disagreement};
+use crate::reproduce::churn::disagreement;
 use crate::reproduce::growth::median;
 use crate::reproduce::onset;
 use crate::reproduce::run::Run;
@@ -12,8 +14,8 @@ pub struct Done {
     pub n: u64,
     /// Its columns.
     pub run: Run,
-    /// `[replica - 1]` disagreement with the first replica at the end.
-    pub churn: Vec<Churn>,
+    /// `[replica][image]` classes at the end.
+    pub predictions: Vec<Vec<u32>>,
     /// Of the tensor that is followed: step and relative L1 at each layers line.
     pub tensor: Vec<(u64, f64)>,
     /// Over all convolutions: step and relative L1.
@@ -22,13 +24,13 @@ pub struct Done {
 
 impl Done {
     /// Reads off what the figure follows.
-    pub(super) fn new(run: Run, tensor: &str, predictions: &[Vec<u32>]) -> Self {
+    pub(super) fn new(run: Run, tensor: &str, predictions: Vec<Vec<u32>>) -> Self {
         let index = run.tensors.iter().position(|name| name == tensor).unwrap_or(0);
         Self {
             n: (LARGEST_LR / run.config.lr).round() as u64,
             tensor: onset::of_tensor(&run, PERTURBED, index),
             whole: onset::of_replica(&run, PERTURBED),
-            churn: (1..predictions.len()).map(|r| disagreement(&predictions[0], &predictions[r])).collect(),
+            predictions,
             run,
         }
     }
@@ -38,9 +40,62 @@ impl Done {
         self.run.config.lr
     }
 
+    /// Replicas but the controls.
+    pub(super) fn perturbed(&self) -> usize {
+        self.run.config.ks.len() - self.run.config.controls().len()
+    }
+
+    /// Test accuracy in percent at the end.
+    pub(super) fn accuracy(&self, replica: usize) -> f64 {
+        self.run.accuracy.last().map_or(f64::NAN, |(_, accuracy)| accuracy[replica])
+    }
+
+    /// Test images on which a replica disagrees with the first, in percent.
+    pub(super) fn churn(&self, replica: usize) -> f64 {
+        disagreement(&self.predictions[0], &self.predictions[replica]).percent()
+    }
+
+    /// Test images.
+    pub(super) fn images(&self) -> usize {
+        self.predictions[0].len()
+    }
+
     /// Over all convolutions after a step that was taken.
     pub(super) fn at(&self, step: u64) -> Option<f64> {
         self.whole.iter().find(|(at, _)| *at == step).map(|(_, distance)| *distance)
+    }
+}
+
+/// All runs by what they are for; some serve several purposes.
+pub struct Runs<'a> {
+    /// Of the figure: every rate at every seed of it.
+    pub main: Vec<&'a Done>,
+    /// At the largest rate: the first seed of the figure with each form of the perturbation.
+    pub forms: Vec<&'a Done>,
+    /// At the largest rate: every seed of the spread.
+    pub spread: Vec<&'a Done>,
+}
+
+impl<'a> Runs<'a> {
+    /// Sorts the runs of a figure.
+    pub(super) fn of(figure: &Fig2, done: &'a [Done]) -> Self {
+        let divided = |done: &&Done| done.run.config.perturbation == Perturbation::Divide;
+        let main: Vec<&Done> =
+            done.iter().filter(divided).filter(|done| figure.seeds.contains(&done.run.config.seed)).collect();
+        let others = done.iter().filter(|done| !divided(done));
+        let of_seed = |seed: &u64| done.iter().filter(divided).find(|done| done.run.config.seed == *seed);
+        Self {
+            forms: main.iter().copied().take(1).chain(others).collect(),
+            // Of each seed the largest rate comes first.
+            spread: figure.spread_seeds.iter().filter_map(of_seed).collect(),
+            main,
+        }
+    }
+
+    /// Each once.
+    pub(super) fn all(&self) -> impl Iterator<Item = &'a Done> {
+        let further = self.spread.iter().filter(|done| !self.main.iter().any(|main| main.run.name == done.run.name));
+        self.main.iter().chain(self.forms.iter().skip(1)).chain(further).copied()
     }
 }
 

@@ -2,17 +2,18 @@
 
 use lastbit_core::ops::sgd::Perturbation;
 
-use super::curves::{Curve, Done, Point};
+use super::curves::{Curve, Done, Point, Runs};
 use super::{Fig2, LARGEST_LR, PERTURBED};
-use crate::reproduce::churn::Churn;
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::{VISIBLE, exponential_phase, first_bit, median, reaches};
+use crate::reproduce::statistics::ends;
 use crate::reproduce::{Cell, Table, onset};
 
 impl Fig2 {
     /// The paper's figure, then what it leaves out.
-    pub(super) fn figures(&self, main: &[&Done], forms: &[&Done], curves: &[Curve]) -> Vec<Figure> {
+    pub(super) fn figures(&self, runs: &Runs, curves: &[Curve]) -> Vec<Figure> {
+        let Runs { main, forms, .. } = runs;
         let mut distance = Figure::new(
             "fig2",
             format!("k = 3 against k = 1: relative L1 of {}", self.tensor),
@@ -21,11 +22,11 @@ impl Fig2 {
         );
         for curve in curves {
             if self.seeds.len() > 1 {
-                let ends = |point: &Point| {
-                    let fold = |start, of: fn(f64, f64) -> f64| point.values.iter().copied().fold(start, of);
-                    (point.scaled, fold(f64::INFINITY, f64::min), fold(0.0, f64::max))
+                let area = |point: &Point| {
+                    let (low, high) = ends(point.values.iter().copied());
+                    (point.scaled, low, high)
                 };
-                distance = distance.band("", curve.points.iter().map(ends).collect());
+                distance = distance.band("", curve.points.iter().map(area).collect());
             }
             distance = distance.line(format!("lr {} (n = {})", LARGEST_LR / curve.n as f64, curve.n), curve.medians());
         }
@@ -37,7 +38,7 @@ impl Fig2 {
             ""
         };
         let distance = distance
-            .control("controls k = 2, 1", control.unwrap_or_default())
+            .control("control k = 2", control.unwrap_or_default())
             .caption(format!("Both axes as published, except that the iteration is in units of n. Zero is on the rail below the axis.{many}"));
 
         let mut by_step = Figure::new(
@@ -48,14 +49,14 @@ impl Fig2 {
         );
         for &n in &self.ns {
             let first = main.iter().find(|done| done.n == n);
-            let points = first.map(|done| done.whole.iter().map(|(step, d)| (*step as f64, *d)).collect());
+            let points = first.map(|done| onset::plotted(&done.whole));
             by_step = by_step.line(format!("lr {}", LARGEST_LR / n as f64), points.unwrap_or_default());
         }
         let by_step = by_step.horizontal("1 %: visible", VISIBLE).caption(format!(
             "Seed {}. A straight line is exponential growth: the same factor at every step.",
             self.seeds[0]
         ));
-        let mut figures = vec![distance, by_step];
+        let mut figures = vec![distance, by_step, self.spread_figure(runs)];
         figures.extend(onset::figure("fig2-layers", &self.first_seed(main), PERTURBED));
         if forms.len() > 1 {
             let mut beside = Figure::new(
@@ -65,7 +66,7 @@ impl Fig2 {
                 Axis::log("relative L1 over all convolutions"),
             );
             for done in forms {
-                let points = done.whole.iter().map(|(step, d)| (*step as f64, *d)).collect();
+                let points = onset::plotted(&done.whole);
                 let name = form_name(done.run.config.perturbation);
                 // The form of all other figures is what the others are compared with.
                 let is_main = done.run.config.perturbation == Perturbation::Divide;
@@ -80,8 +81,8 @@ impl Fig2 {
     }
 
     /// Every number of the figures, and every run in a line.
-    pub(super) fn tables(&self, main: &[&Done], forms: &[&Done], curves: &[Curve]) -> Vec<Table> {
-        let mut runs = Table::new(
+    pub(super) fn tables(&self, runs: &Runs, curves: &[Curve]) -> Vec<Table> {
+        let mut sheet = Table::new(
             "fig2-runs",
             "Every run",
             &[
@@ -100,19 +101,12 @@ impl Fig2 {
                 ("growth_r2", "R² of the fit"),
                 ("steps_from_first_bit_to_1_percent", "steps from first bit to 1 %"),
                 ("controls_differ", "controls differ"),
-                ("churn_percent", "churn, %"),
-                ("churn_control_percent", "churn of controls, %"),
             ],
         )
-        .note(
-            "Relative L1 of k = 3 to k = 1 over all convolutions. Churn: test images on which the two copies say different \
-             classes at the end of the run.",
-        );
-        for done in main.iter().chain(forms.iter().skip(1)) {
-            runs.row(run_cells(done));
-        }
+        .note("Relative L1 of k = 3 to k = 1 over all convolutions. Controls differ: most elements after a step; empty where a run has none.");
+        runs.all().for_each(|done| sheet.row(run_cells(done)));
         let title = format!("Where and when it begins, seed {}", self.seeds[0]);
-        let layers = onset::table("fig2-layers", title, &self.first_seed(main), PERTURBED);
+        let layers = onset::table("fig2-layers", title, &self.first_seed(&runs.main), PERTURBED);
         let mut figure = Table::data(
             "fig2",
             "the curves of the figure, with every seed and the controls",
@@ -139,7 +133,7 @@ impl Fig2 {
             "every step of every run, over all convolutions",
             &["n", "seed", "perturbation", "step", "loss_k1", "loss_k3", "rel_l1"],
         );
-        for done in main.iter().chain(forms.iter().skip(1)) {
+        for done in runs.all() {
             for (line, (step, distance)) in done.whole.iter().enumerate() {
                 steps.row([
                     done.n.into(),
@@ -152,7 +146,8 @@ impl Fig2 {
                 ]);
             }
         }
-        vec![runs, layers, figure, steps]
+        let [accuracies, spreads] = self.spread_tables(runs);
+        vec![sheet, spreads, accuracies, layers, figure, steps]
     }
 }
 
@@ -162,9 +157,6 @@ fn run_cells(done: &Done) -> Vec<Cell> {
     let steps = reaches(&done.whole, VISIBLE).zip(first_bit(&done.whole)).map(|(to, from)| to - from);
     let controls = config.controls();
     let most = controls.iter().map(|&replica| done.run.most_differing[replica]).max();
-    let churn = |replica: usize| done.churn.get(replica - 1).map(Churn::percent);
-    let of_controls =
-        controls.iter().filter_map(|&r| churn(r)).fold(None, |most: Option<f64>, c| Some(most.unwrap_or(0.0).max(c)));
     let (step, last) = done.whole.last().copied().unwrap_or_default();
     vec![
         done.n.into(),
@@ -182,8 +174,6 @@ fn run_cells(done: &Done) -> Vec<Cell> {
         growth.map(|g| g.r_squared).into(),
         steps.into(),
         most.into(),
-        churn(PERTURBED).into(),
-        of_controls.into(),
     ]
 }
 

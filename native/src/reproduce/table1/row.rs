@@ -9,11 +9,12 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::DatasetKind;
 use serde::{Serialize, Serializer};
 
-use crate::reproduce::churn::{Churn, disagreement};
+use crate::reproduce::beside::{LONG, Length};
+use crate::reproduce::churn::{Churn, disagreement, mean_of_pairs};
 use crate::reproduce::growth::{VISIBLE, first_bit, reaches};
 use crate::reproduce::onset;
 use crate::reproduce::run::Run;
-use crate::reproduce::statistics::Spread;
+use crate::reproduce::statistics::{Spread, mean};
 
 /// What is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,9 +120,7 @@ impl Trained {
 
     /// Mean churn in percent over all pairs of k.
     pub fn churn(&self) -> Option<f64> {
-        let n = self.predictions.len();
-        let pairs = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));
-        mean(pairs.map(|(a, b)| disagreement(&self.predictions[a], &self.predictions[b]).percent()))
+        mean_of_pairs(&self.predictions)
     }
 
     /// Of a replica: the first step that differs, and the first at which it is 1 % apart.
@@ -153,9 +152,15 @@ impl Done {
         self.seeds.iter().chain(&self.forms)
     }
 
-    /// True if every copy of every seed came to be 1 % apart from the first: before that, k cannot matter.
-    pub fn has_parted(&self) -> bool {
-        self.seeds.iter().all(|trained| (1..trained.numbers.len()).all(|replica| trained.onset(replica).1.is_some()))
+    /// How far all copies of all seeds have come.
+    pub fn length(&self) -> Length {
+        let has_parted =
+            |trained: &Trained| (1..trained.numbers.len()).all(|replica| trained.onset(replica).1.is_some());
+        match self.seeds.iter().all(has_parted) {
+            false => Length::Together,
+            true if self.seeds.iter().all(|trained| trained.run.steps.len() >= LONG) => Length::Long,
+            true => Length::Short,
+        }
     }
 
     /// Over k, of each seed.
@@ -186,19 +191,9 @@ impl Done {
 
     /// Mean churn in percent over all pairs of seeds at one k.
     pub fn churn_over_seeds(&self) -> Option<f64> {
-        let n = self.seeds.len();
-        let pairs = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));
-        let of = |(a, b): (usize, usize)| {
-            let (a, b) = (&self.seeds[a].predictions, &self.seeds[b].predictions);
-            a.iter().zip(b).map(|(a, b)| disagreement(a, b).percent()).collect::<Vec<_>>()
-        };
-        mean(pairs.flat_map(of))
+        let at = |k: usize| self.seeds.iter().map(|trained| &trained.predictions[k]).collect::<Vec<_>>();
+        mean((0..self.seeds[0].numbers.len()).filter_map(|k| mean_of_pairs(&at(k))))
     }
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Tables and figures of the trainings.
 
 use super::row::{Done, Trained};
+use crate::reproduce::beside::{self, COLUMNS};
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::exponential_phase;
@@ -72,36 +73,12 @@ fn table1(rows: &[Done]) -> Table {
 
 /// A line for each seed and each k.
 fn spreads(rows: &[Done], ks: &[u32]) -> Table {
-    let mut table = Table::new(
-        "table1-spreads",
-        "As published: over k at each seed, over seeds at each k",
-        &[
-            ("row", "network, activation, data"),
-            ("over", "over"),
-            ("at", "at"),
-            ("perturbation", "perturbation"),
-            ("n", "n"),
-            ("mean", "mean, %"),
-            ("std_ddof0", "deviation, ddof 0"),
-            ("std_ddof1", "ddof 1"),
-            ("low", "95 % from"),
-            ("high", "to"),
-        ],
-    );
+    let head = [("row", "network, activation, data"), ("over", "over"), ("at", "at"), ("perturbation", "perturbation")];
+    let title = "As published: over k at each seed, over seeds at each k";
+    let mut table = Table::new("table1-spreads", title, &[&head[..], &COLUMNS].concat());
     let mut add = |row: &str, over: &str, at: String, form: &Trained, spread: &Spread| {
-        let (low, high) = spread.interval();
-        table.row([
-            row.into(),
-            over.into(),
-            at.into(),
-            form_name(form.form()).into(),
-            (spread.freedom + 1).into(),
-            spread.mean.into(),
-            spread.ddof0.into(),
-            spread.ddof1.into(),
-            low.into(),
-            high.into(),
-        ]);
+        let head: [Cell; 4] = [row.into(), over.into(), at.into(), form_name(form.form()).into()];
+        table.row(head.into_iter().chain(beside::cells(spread)));
     };
     for done in rows {
         let row = done.row.to_string();
@@ -232,9 +209,7 @@ fn distance_figure(done: &Done) -> Figure {
         Axis::log("step"),
         Axis::log("relative L1 over all convolutions, at most 2"),
     );
-    let points = |replica: usize| {
-        onset::of_replica(run, replica).into_iter().map(|(step, distance)| (step as f64, distance)).collect()
-    };
+    let points = |replica: usize| onset::plotted(&onset::of_replica(run, replica));
     let n_ks = done.seeds[0].numbers.len();
     for replica in 1..n_ks {
         figure = figure.line(format!("k = {}", run.config.ks[replica]), points(replica));

@@ -2,14 +2,13 @@
 
 use super::row::{Done, Trained};
 use crate::report::numbers::{about, count, list, range};
+use crate::reproduce::beside::{Beside, COMPARABLE, ENOUGH, Length};
 use crate::reproduce::forms::form_name;
-use crate::reproduce::statistics::{Spread, test_set_noise};
+use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Agreement, Claim};
 
-/// Two deviations within this factor are called comparable.
-const COMPARABLE: f64 = 2.0;
-/// With fewer degrees of freedom two deviations cannot be told apart, nor called alike.
-const ENOUGH: u32 = 10;
+/// A test set of so many images shows a spread if there is one.
+const FINE: usize = 1000;
 /// Within so many steps the copies part.
 const SOON: usize = 100;
 
@@ -24,43 +23,15 @@ pub fn claims(rows: &[Done]) -> Vec<Claim> {
     claims
 }
 
-fn points(spread: &Spread) -> String {
-    let (low, high) = spread.interval();
-    format!("{:.2} points (ddof 1; 95 %: {:.2} to {:.2})", spread.ddof1, low, high)
-}
-
 /// The paper's main claim.
 fn comparable(done: &Done) -> Option<Claim> {
-    let (k, seeds) = (Spread::pooled(&done.over_k())?, Spread::pooled(&done.over_seeds())?);
-    let ratio = k.ddof1 / seeds.ddof1;
-    let (a, b) = (k.interval(), seeds.interval());
-    let are_apart = a.1 < b.0 || b.1 < a.0;
+    let beside = Beside::of(&done.over_k(), &done.over_seeds())?;
     Some(Claim {
         about: format!("{}: k is as good as a seed", done.row),
         paper: "The standard deviation of the test accuracy over k is comparable to that over random seeds.".to_owned(),
-        found: format!(
-            "Over k {}, over seeds {}: a ratio of {}. With ddof 0, as published: {:.2} and {:.2}. Mean accuracy {:.1} %.",
-            points(&k),
-            points(&seeds),
-            about(ratio),
-            k.ddof0,
-            seeds.ddof0,
-            done.mean()
-        ),
-        agrees: match ratio {
-            _ if !done.has_parted() => Agreement::CannotTell,
-            _ if are_apart => Agreement::No,
-            _ if k.freedom.min(seeds.freedom) < ENOUGH => Agreement::CannotTell,
-            ratio if (1.0 / COMPARABLE..=COMPARABLE).contains(&ratio) => Agreement::Yes,
-            _ => Agreement::CannotTell,
-        },
-        certainty: format!(
-            "{}{} and {} of freedom; the 95 % intervals {}. Comparable is called what is within a factor of {COMPARABLE}.",
-            if done.has_parted() { "" } else { "Not at all: in so short a training the copies have hardly parted. " },
-            count(k.freedom.into(), "degree"),
-            seeds.freedom,
-            if are_apart { "do not overlap" } else { "overlap" }
-        ),
+        found: format!("Deviation {}, as published. Mean accuracy {:.1} %.", beside.told("points"), done.mean()),
+        agrees: beside.agrees(done.length()),
+        certainty: beside.certainty(done.length()),
     })
 }
 
@@ -69,8 +40,8 @@ fn significant(rows: &[Done]) -> Claim {
         .iter()
         .map(|done| {
             let ranges = done.seeds.iter().map(|trained| {
-                let fold = |start, of: fn(f64, f64) -> f64| trained.numbers.iter().copied().fold(start, of);
-                fold(f64::NEG_INFINITY, f64::max) - fold(f64::INFINITY, f64::min)
+                let (low, high) = ends(trained.numbers.iter().copied());
+ high - low
             });
             format!(
                 "{}: best and worst k of one seed are {} points apart; a test set of {} images alone makes a deviation of {:.2} points",
@@ -82,14 +53,15 @@ fn significant(rows: &[Done]) -> Claim {
         })
         .collect();
     let spread = |done: &Done| Spread::pooled(&done.over_k()).map_or(0.0, |spread| spread.ddof1);
+    let has_parted = |done: &Done| done.length() != Length::Together;
     let noise = |done: &Done| test_set_noise(done.mean(), done.images());
     Claim {
         about: "The last bit moves the accuracy".to_owned(),
         paper: "Perturbing the last bit changes the test accuracy.".to_owned(),
         found: format!("{}.", told.join("; ")),
         agrees: match rows {
-            rows if rows.iter().any(|done| done.has_parted() && spread(done) == 0.0) => Agreement::No,
-            rows if rows.iter().all(|done| done.has_parted() && spread(done) > 0.5 * noise(done)) => Agreement::Yes,
+            rows if rows.iter().any(|done| has_parted(done) && done.images() >= FINE && spread(done) == 0.0) => Agreement::No,
+            rows if rows.iter().all(|done| has_parted(done) && spread(done) > 0.5 * noise(done)) => Agreement::Yes,
             _ => Agreement::CannotTell,
         },
         certainty: "Everything but k is the same, and so are the test images. It counts as moved where the deviation over k is above half of \
@@ -137,9 +109,12 @@ fn churn(done: &Done) -> Option<Claim> {
             count(done.images() as u64, "test image"),
             about(seeds)
         ),
-        agrees: match k >= seeds / COMPARABLE {
-            _ if seeds == 0.0 || !done.has_parted() => Agreement::CannotTell,
-            agrees => Agreement::of(agrees),
+        agrees: match (k >= seeds / COMPARABLE, done.length()) {
+            (_, Length::Together) => Agreement::CannotTell,
+            _ if seeds == 0.0 => Agreement::CannotTell,
+            (true, _) => Agreement::Yes,
+            (false, Length::Long) => Agreement::No,
+            (false, Length::Short) => Agreement::CannotTell,
         },
         certainty: format!(
             "One share of {} images is known to {:.1} points; these are means over all pairs.",
@@ -190,9 +165,9 @@ fn forms(done: &Done) -> Option<Claim> {
         return None;
     }
     let told: Vec<String> = spreads.iter().map(|(name, spread)| format!("{name} {:.2}", spread.ddof1)).collect();
-    let ends: Vec<(f64, f64)> = spreads.iter().map(|(_, spread)| spread.interval()).collect();
-    let highest_low = ends.iter().map(|(low, _)| *low).fold(0.0, f64::max);
-    let lowest_high = ends.iter().map(|(_, high)| *high).fold(f64::INFINITY, f64::min);
+    let intervals: Vec<(f64, f64)> = spreads.iter().map(|(_, spread)| spread.interval()).collect();
+    let highest_low = intervals.iter().map(|(low, _)| *low).fold(0.0, f64::max);
+    let lowest_high = intervals.iter().map(|(_, high)| *high).fold(f64::INFINITY, f64::min);
     Some(Claim {
         about: format!("{}: the form does not matter", done.row),
         paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.".to_owned(),
@@ -218,5 +193,44 @@ fn stayed(all: &[&Trained]) -> String {
     match all.iter().flat_map(of).collect::<Vec<_>>() {
         same if same.is_empty() => String::new(),
         same => format!(" These never differed from k = {}: {}.", all[0].run.config.ks[0], same.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastbit_core::train::TrainConfig;
+
+    use super::super::row::Row;
+    use super::*;
+    use crate::reproduce::beside::LONG;
+    use crate::reproduce::churn::disagreement;
+    use crate::reproduce::run::Run;
+
+    /// Two seeds, k = 1 and 3 half a unit apart, which classify `images` alike within a seed.
+    fn row(steps: usize, images: usize) -> Done {
+        let trained = |seed: u32| {
+            let config = TrainConfig { ks: vec![1, 3, 2], seed: seed.into(), ..TrainConfig::default() };
+            let rel_l1 = vec![vec![0.0; steps], vec![0.5; steps], vec![0.0; steps]];
+            Trained {
+                run: Run::made_up(config, rel_l1),
+                numbers: vec![50.0; 2],
+                predictions: vec![vec![seed; images]; 2],
+                control_churn: disagreement(&[], &[]),
+            }
+        };
+        Done::new(Row::defaults(true).remove(0), vec![trained(1), trained(2)], 2)
+    }
+
+    #[test]
+    fn agreement_on_images_contradicts_after_a_long_training() {
+        let verdict = |steps: usize| churn(&row(steps, 8)).map(|claim| claim.agrees);
+        assert_eq!(verdict(100), Some(Agreement::CannotTell));
+        assert_eq!(verdict(LONG), Some(Agreement::No));
+    }
+
+    #[test]
+    fn a_few_images_show_no_spread() {
+        let verdict = |images: usize| significant(&[row(100, images)]).agrees;
+        assert_eq!([16, FINE].map(verdict), [Agreement::CannotTell, Agreement::No]);
     }
 }

@@ -4,6 +4,7 @@ use super::{Probe, Threshold, bracket};
 use crate::report::numbers::about;
 use crate::reproduce::Table;
 use crate::reproduce::figure::{Axis, Figure};
+use crate::reproduce::statistics::ends;
 
 impl Threshold {
     /// Over the rates, and the way there.
@@ -16,11 +17,11 @@ impl Threshold {
             Axis::log("relative L1 of k = 3 to k = 1, at most 2"),
         );
         if self.seeds.len() > 1 {
-            let ends = |probe: &Probe| {
-                let fold = |start, of: fn(f64, f64) -> f64| probe.distances.iter().copied().fold(start, of);
-                (probe.lr, fold(f64::INFINITY, f64::min), fold(0.0, f64::max).min(2.0))
+            let area = |probe: &Probe| {
+                let (low, high) = ends(probe.distances.iter().copied());
+                (probe.lr, low, high.min(2.0))
             };
-            by_rate = by_rate.band("", probes.iter().map(ends).collect());
+            by_rate = by_rate.band("", probes.iter().map(area).collect());
         }
         by_rate = by_rate
             .dotted_line("k = 3", medians.map(|probe| (probe.lr, probe.median())).collect())

@@ -1,0 +1,185 @@
+//! Spread over k beside spread over seeds at the largest rate: of the test accuracy at the end, and of the distance that
+//! the figure is about.
+
+use super::curves::{Done, Runs};
+use super::{Fig2, LARGEST_LR, PERTURBED};
+use crate::report::numbers::about;
+use crate::reproduce::beside::{self, Beside, COLUMNS, Length};
+use crate::reproduce::churn::mean_of_pairs;
+use crate::reproduce::figure::{Axis, Figure};
+use crate::reproduce::forms::form_name;
+use crate::reproduce::growth::{VISIBLE, reaches};
+use crate::reproduce::statistics::{Spread, mean, test_set_noise};
+use crate::reproduce::{Cell, Claim, Table, onset};
+
+/// A quantity's spread, each with the seed or k at which it is taken.
+pub struct Spreads {
+    quantity: &'static str,
+    over_k: Vec<(String, Spread)>,
+    over_seeds: Vec<(String, Spread)>,
+}
+
+impl Spreads {
+    fn beside(&self) -> Option<Beside> {
+        let of = |spreads: &[(String, Spread)]| spreads.iter().map(|(_, spread)| *spread).collect::<Vec<_>>();
+        Beside::of(&of(&self.over_k), &of(&self.over_seeds))
+    }
+}
+
+impl Fig2 {
+    /// Of the accuracy, and of the decades of the distance.
+    fn spreads(&self, runs: &Runs) -> [Spreads; 2] {
+        [
+            self.spread_of("test accuracy (%)", runs, 0, |done, replica| done.accuracy(replica)),
+            self.spread_of("log10 relative L1", runs, PERTURBED, |done, replica| {
+                done.run.rel_l1[replica].last().map_or(f64::NAN, |distance| distance.log10())
+            }),
+        ]
+    }
+
+    /// Of a value of the replicas from `first` on. What is not finite takes its sample out.
+    fn spread_of(
+        &self,
+        quantity: &'static str,
+        runs: &Runs,
+        first: usize,
+        value: impl Fn(&Done, usize) -> f64,
+    ) -> Spreads {
+        let over_k = runs.spread.iter().filter_map(|done| {
+            let values: Vec<f64> = (first..done.perturbed()).map(|replica| value(done, replica)).collect();
+            Some((format!("seed {}", done.run.config.seed), Spread::of(&values)?))
+        });
+        let over_seeds = (first..self.ks.len()).filter_map(|replica| {
+            let with_it = runs.spread.iter().filter(|done| replica < done.perturbed());
+            let values: Vec<f64> = with_it.map(|done| value(done, replica)).collect();
+            Some((format!("k = {}", self.ks[replica]), Spread::of(&values)?))
+        });
+        Spreads { quantity, over_k: over_k.collect(), over_seeds: over_seeds.collect() }
+    }
+
+    /// The claim of Table 1 at the end of these short runs.
+    pub(super) fn beside(&self, runs: &Runs) -> Option<Claim> {
+        let [accuracy, distance] = self.spreads(runs);
+        let accuracy = accuracy.beside()?;
+        let has_parted =
+            |done: &&Done| (1..done.perturbed()).all(|r| reaches(&onset::of_replica(&done.run, r), VISIBLE).is_some());
+        let steps = runs.spread.first()?.run.steps.len();
+        let length = match steps {
+            _ if !runs.spread.iter().all(has_parted) => Length::Together,
+            steps if steps < beside::LONG => Length::Short,
+            _ => Length::Long,
+        };
+        let distance = distance.beside().map_or(String::new(), |distance| {
+            format!(" Of the distance's power of ten it is {}.", distance.told("decades"))
+        });
+        let (images, accuracy_mean) = (runs.spread[0].images(), accuracy.over_k.mean);
+        Some(Claim {
+            about: "k beside a seed".to_owned(),
+            paper: "Of whole trainings (Table 1): the standard deviation of the test accuracy over k is comparable to that over random seeds."
+                .to_owned(),
+            found: format!(
+                "Deviation of the test accuracy after step {steps} at lr {}: {}. Mean {accuracy_mean:.1} %.{distance} {}",
+                LARGEST_LR / self.ns[0] as f64,
+                accuracy.told("points"),
+                churn(&runs.spread)
+            ),
+            agrees: accuracy.agrees(length),
+            certainty: format!(
+                "{} A test set of {images} images alone makes a deviation of {:.2} points.",
+                accuracy.certainty(length),
+                test_set_noise(accuracy_mean, images)
+            ),
+        })
+    }
+
+    /// Each accuracy with what the test set alone makes of it, and each spread.
+    pub(super) fn spread_tables(&self, runs: &Runs) -> [Table; 2] {
+        let mut accuracies = Table::new(
+            "fig2-accuracies",
+            "Test accuracy at the end of each run",
+            &[
+                ("n", "n"),
+                ("lr", "learning rate"),
+                ("seed", "seed"),
+                ("perturbation", "perturbation"),
+                ("k", "k"),
+                ("test_accuracy", "test accuracy, %"),
+                ("test_set_noise", "test set's own noise"),
+                ("churn_percent", "churn against k = 1, %"),
+            ],
+        )
+        .note(
+            "Noise: the standard deviation, in points, that the accuracy of one network has over test sets of this size. Churn: test images on which \
+             the copy and k = 1 say different classes. k = 2, a null control, must have the accuracy of k = 1 and no churn.",
+        );
+        for done in runs.all() {
+            for (replica, k) in done.run.config.ks.iter().enumerate() {
+                let accuracy = done.accuracy(replica);
+                accuracies.row([
+                    done.n.into(),
+                    done.lr().into(),
+                    done.run.config.seed.into(),
+                    form_name(done.run.config.perturbation).into(),
+                    (*k).into(),
+                    accuracy.into(),
+                    test_set_noise(accuracy, done.images()).into(),
+                    done.churn(replica).into(),
+                ]);
+            }
+        }
+        let head = [("quantity", "quantity"), ("over", "over"), ("at", "at")];
+        let title = format!("Spread over k beside spread over seeds, lr {}", LARGEST_LR / self.ns[0] as f64);
+        let mut table = Table::new("fig2-spreads", title, &[&head[..], &COLUMNS].concat()).note(
+            "At the last step. The distance is that of the copies from k = 1 over all convolutions, in powers of ten. Pooled over seeds is surer than it \
+             can be: its samples share their seeds.",
+        );
+        for spreads in self.spreads(runs) {
+            let mut add = |over: &str, at: &str, spread: &Spread| {
+                let head: [Cell; 3] = [spreads.quantity.into(), over.into(), at.into()];
+                table.row(head.into_iter().chain(beside::cells(spread)));
+            };
+            for (over, samples) in [("k", &spreads.over_k), ("seeds", &spreads.over_seeds)] {
+                samples.iter().for_each(|(at, spread)| add(over, at, spread));
+                let all: Vec<Spread> = samples.iter().map(|(_, spread)| *spread).collect();
+                Spread::pooled(&all).iter().for_each(|pooled| add(over, "pooled", pooled));
+            }
+        }
+        [accuracies, table]
+    }
+
+    /// The distances that the spreads are of, step by step.
+    pub(super) fn spread_figure(&self, runs: &Runs) -> Figure {
+        let mut figure = Figure::new(
+            "fig2-spread",
+            format!("Another k beside another seed, lr {}", LARGEST_LR / self.ns[0] as f64),
+            Axis::linear("step"),
+            Axis::log("relative L1 over all convolutions, at most 2"),
+        );
+        for (i, done) in runs.spread.iter().enumerate() {
+            // All k of the first seed, one of the others.
+            let last = if i == 0 { done.perturbed() } else { PERTURBED + 1 };
+            for replica in PERTURBED..last {
+                let points = onset::plotted(&onset::of_replica(&done.run, replica));
+                let label = format!("k = {}, seed {}", self.ks[replica], done.run.config.seed);
+                figure = figure.line(label, points);
+            }
+        }
+        figure.caption("Each line is the distance of a copy from k = 1 of its own seed. Where lines of one seed lie as far from each other as those of several, k is chance as a seed is.")
+    }
+}
+
+/// How many images two k of one seed disagree on, and two seeds at k = 1 and 3.
+fn churn(spread: &[&Done]) -> String {
+    let over_k = mean(spread.iter().filter_map(|done| mean_of_pairs(&done.predictions[..done.perturbed()])));
+    let at = |replica: usize| spread.iter().map(|done| &done.predictions[replica]).collect::<Vec<_>>();
+    let over_seeds = mean((0..=PERTURBED).filter_map(|replica| mean_of_pairs(&at(replica))));
+    match over_k.zip(over_seeds) {
+        Some((k, seeds)) => format!(
+            "Two k of one seed say different classes on {} % of {} test images, two seeds on {} %.",
+            about(k),
+            spread[0].images(),
+            about(seeds)
+        ),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,115 @@
+//! What the linear equation shows at each weight decay, and whether it had the time to.
+
+use lastbit_core::pde::{Bounds, LinearParams};
+
+use super::{Course, Fig3, LAST, LEAST};
+use crate::report::numbers::about;
+use crate::reproduce::equations::{finite, told};
+use crate::reproduce::modes::Modes;
+use crate::reproduce::{Agreement, Claim};
+
+/// How far from theory it may be.
+const ALLOWED: f64 = 2e-3;
+
+impl Fig3 {
+    /// True if by theory only the fastest mode is left where the growth is measured.
+    fn has_settled(&self, course: &Course, modes: &Modes, factor: f64) -> bool {
+        let until = if factor < 1.0 { LEAST.ln() / factor.ln() } else { f64::INFINITY };
+        let last = (course.loss.len() as u64 - 1).min(until as u64).max(1);
+        let growth = modes.growth(course.alpha, self.dt, last.saturating_sub(LAST as u64), last);
+        (growth - factor).abs() < ALLOWED / 2.0
+    }
+
+    /// All claims.
+    pub(super) fn claims(
+        &self,
+        courses: &[Course],
+        modes: &Modes,
+        eigenvalues: [f64; 2],
+        bounds: Bounds,
+    ) -> Vec<Claim> {
+        let Bounds { alpha_min, alpha_max } = bounds;
+        let mut claims: Vec<Claim> = courses
+            .iter()
+            .map(|course| {
+                let factor = LinearParams::factor(eigenvalues, course.alpha, self.dt);
+                // Closer to the edge float32 cannot tell growth from decay.
+                let is_marginal = (factor.abs() - 1.0).abs() < 1e-6;
+                let same_side = |growth: f64| is_marginal || (growth > 1.0) == (factor.abs() > 1.0);
+                let holds = |growth: f64| (growth - factor.abs()).abs() < ALLOWED && same_side(growth);
+                let side = match factor.abs() > 1.0 {
+                    _ if is_marginal => "On the edge: it neither grows nor decays in so many steps.",
+                    true if factor < 0.0 => "Explodes, with alternating sign.",
+                    true => "Explodes, without changing its sign.",
+                    false => "Decays.",
+                };
+                let has_settled = self.has_settled(course, modes, factor.abs());
+                let stopped = course.stopped.map_or(String::new(), |step| format!(" Stopped at step {step}: a weight passed 10¹⁵."));
+                Claim {
+                    about: format!("alpha {:e}", course.alpha),
+                    paper: side.to_owned(),
+                    found: format!(
+                        "|w| changes by {} a step at the end in float32, {} in float64; theory {}.{stopped}",
+                        told(course.growth), told(course.growth_double), told(finite(factor.abs()))
+                    ),
+                    agrees: match course.growth.zip(course.growth_double) {
+                        Some((single, double)) if holds(single) && holds(double) => Agreement::Yes,
+                        Some(_) if has_settled => Agreement::No,
+                        _ => Agreement::CannotTell,
+                    },
+                    certainty: if has_settled {
+                        "Sure: on this image the map has two factors, and by now only the larger one is left."
+                    } else {
+                        "Not at all: on this image the map has two factors, and in so few steps the smaller one is still to be seen."
+                    }
+                    .into(),
+                }
+            })
+            .collect();
+        let worst = courses.iter().map(|c| relative_difference(&c.loss, &c.loss_double)).fold(0.0, f64::max);
+        claims.push(Claim {
+            about: "Precision".into(),
+            paper: "The authors computed in float64.".into(),
+            found: format!("The losses in float32 and float64 differ by at most {} of their value.", about(worst)),
+            agrees: Agreement::of(worst < 0.05),
+            certainty: format!("Sure: the same equation and start. A linear equation amplifies rounding no faster than itself; bounds {} and {}.", about(alpha_min), about(alpha_max)),
+        });
+        claims
+    }
+}
+
+/// Largest relative difference of two curves where both have values.
+fn relative_difference(a: &[Option<f64>], b: &[Option<f64>]) -> f64 {
+    let pairs = a.iter().zip(b).filter_map(|(a, b)| a.zip(*b));
+    pairs.map(|(a, b)| (a - b).abs() / a.abs().max(b.abs())).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::transitioning;
+    use super::*;
+
+    #[test]
+    fn too_few_steps_are_no_contradiction() {
+        let params = transitioning(12, 6, 1).unwrap();
+        let (modes, eigenvalues) = (Modes::of(&params).unwrap(), params.eigenvalues().unwrap());
+        let verdict = |steps: u64, growth: f64| {
+            let figure = Fig3 { alpha: vec![300.0], dt: 3e-4, steps, size: 12, kernel: 6, seed: 1 };
+            let loss = vec![Some(1.0); steps as usize + 1];
+            let course = Course {
+                alpha: 300.0,
+                loss: loss.clone(),
+                stopped: None,
+                growth: Some(growth),
+                loss_double: loss,
+                growth_double: Some(growth),
+            };
+            let bounds = LinearParams::bounds(eigenvalues, figure.dt);
+            figure.claims(&[course], &modes, eigenvalues, bounds)[0].agrees
+        };
+        let theory = LinearParams::factor(eigenvalues, 300.0, 3e-4);
+        assert_eq!(verdict(100, theory), Agreement::Yes);
+        assert_eq!(verdict(100, 0.98), Agreement::No);
+        assert_eq!(verdict(20, 0.98), Agreement::CannotTell, "as it is there");
+    }
+}

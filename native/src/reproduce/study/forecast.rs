@@ -1,0 +1,126 @@
+//! What the work that is left will take in time, memory and files.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use lastbit_core::gpu::human_bytes;
+use lastbit_core::train::{Estimate, Plan, TrainConfig, estimate, memory_estimate};
+use pollster::block_on;
+
+use super::Study;
+use crate::failure::Failure;
+use crate::forecast::duration_text;
+use crate::reproduce::growth::median;
+use crate::run::{TIMING_FILE, finished_step};
+
+/// What the work that is left will take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Forecast {
+    /// Time.
+    pub seconds: f64,
+    /// Most memory at a time, where a software adapter's is the host's.
+    pub memory_bytes: u64,
+    /// Files that stay.
+    pub disk_bytes: u64,
+    /// Pieces and runs that are left, for the line at the beginning of each; 0 where that is not known.
+    pub pieces: usize,
+}
+
+impl Forecast {
+    /// Both, one after the other.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            seconds: self.seconds + other.seconds,
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            disk_bytes: self.disk_bytes + other.disk_bytes,
+            pieces: self.pieces + other.pieces,
+        }
+    }
+
+    /// `about 12 min in 7 pieces, 1.2 GiB of memory, 30.1 MiB of files`.
+    pub fn text(&self) -> String {
+        let mut text = format!("about {}", duration_text(self.seconds));
+        if self.pieces > 0 {
+            text += &format!(" in {} piece{}", self.pieces, if self.pieces == 1 { "" } else { "s" });
+        }
+        for (bytes, of) in [(self.memory_bytes, "memory"), (self.disk_bytes, "files")] {
+            if bytes > 0 {
+                text += &format!(", {} of {of}", human_bytes(bytes));
+            }
+        }
+        text
+    }
+}
+
+impl Study {
+    /// What the runs that are not finished take, with one more evaluation each for [`Study::predictions`]. Steps of equal
+    /// networks and batches take equally long: they are timed once, or were when a run was stopped.
+    pub fn forecast_runs(&self, runs: &[(String, TrainConfig)]) -> Result<Forecast, Failure> {
+        let mut known: HashMap<String, Estimate> = HashMap::new();
+        let mut total = Forecast::default();
+        for (name, config) in runs {
+            if let Some(measured) = self.place.as_ref().and_then(|place| measured(&place.run(name), config)) {
+                known.insert(kind(config), measured);
+            }
+        }
+        for (name, config) in runs {
+            if self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some()) {
+                continue;
+            }
+            let mut prepared = self.prepared(config)?;
+            let measured = match known.get(&kind(config)) {
+                Some(measured) => *measured,
+                None => {
+                    let measured = block_on(estimate(&self.context, config, &prepared.dataset))?;
+                    known.insert(kind(config), measured);
+                    measured
+                }
+            };
+            let images = prepared.dataset.train.len();
+            let length = config.length(config.train_limit.map_or(images, |n| n.min(images)));
+            let evaluations = (length.evaluations + 1) as f64;
+            let memory = memory_estimate(&self.context, &mut prepared.plan, &prepared.dataset);
+            total = total.and(Forecast {
+                seconds: measured.step * length.steps as f64 + measured.evaluation * evaluations,
+                memory_bytes: memory.total(),
+                disk_bytes: run_bytes(config, &prepared.plan, length.steps),
+                pieces: 2,
+            });
+        }
+        Ok(total)
+    }
+}
+
+/// What a step's time depends on.
+fn kind(config: &TrainConfig) -> String {
+    let TrainConfig { net, width, dataset, batch_size, ks, test_limit, .. } = config;
+    format!("{net} {width} {} {dataset} {batch_size} {} {test_limit:?}", config.activation(), ks.len())
+}
+
+/// Median of the last steps of a run that was begun; `None` for less than three. Going forward alone takes about a third
+/// of a step.
+fn measured(run: &Path, config: &TrainConfig) -> Option<Estimate> {
+    const STEPS: usize = 30;
+    const FORWARD: f64 = 1.0 / 3.0;
+    let text = std::fs::read_to_string(run.join(TIMING_FILE)).ok()?;
+    let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["seconds"].as_f64();
+    let seconds: Vec<f64> = text.lines().rev().take(STEPS).filter_map(read).collect();
+    if seconds.len() < 3 {
+        return None;
+    }
+    let step = median(&seconds);
+    let images = config.test_limit.unwrap_or(10_000) as f64;
+    let evaluation = step * FORWARD * images / f64::from(config.batch_size);
+    Some(Estimate { step, evaluation, steps: 0, evaluations: 0 })
+}
+
+/// Files of a run: two checkpoints of every replica, the initial weights, and lines of metrics.
+fn run_bytes(config: &TrainConfig, plan: &Plan, steps: u64) -> u64 {
+    const STEP_LINE: u64 = 120;
+    const REPLICA: u64 = 60;
+    const TENSOR: u64 = 45;
+    let (replicas, parameters) = (config.ks.len() as u64, plan.network.parameter_count());
+    let tensors = plan.network.parameters.iter().filter(|p| p.convolution).count() as u64;
+    let layers = config.log_every.map_or(100, |every| steps / every.max(1)) * replicas * (100 + tensors * TENSOR);
+    (4 * replicas + 1) * parameters * 4 + steps * (STEP_LINE + replicas * REPLICA) + layers
+}

@@ -1,0 +1,96 @@
+//! What a regime shows on both sides of its bounds, and whether it had the time to.
+
+use super::{BESIDE, Point, Row, formulas};
+use crate::report::numbers::{about, number};
+use crate::reproduce::equations::told;
+use crate::reproduce::{Agreement, Claim};
+
+/// How far a measured growth may be from theory: other modes have not died away altogether.
+const ALLOWED: f64 = 1e-2;
+
+impl Row {
+    /// Its claim.
+    pub(super) fn claim(&self) -> Claim {
+        let [inside_low, below, inside_high, above] = &self.beside[..] else { unreachable!("four sides") };
+        // A step that float32 rounds to nothing changes nothing.
+        let is_told =
+            (self.dt as f32).is_normal() && self.beside.iter().all(|p| p.float32.is_some() && p.float64.is_some());
+        // Outside of its bounds it grows, inside it decays, each by theory's factor.
+        let is_off = |p: &&Point| {
+            let growth = [p.float32, p.float64].into_iter().flatten();
+            growth.into_iter().any(|g| (g - p.theory).abs() >= ALLOWED || (g > 1.0) != (p.theory > 1.0))
+        };
+        // Other modes still have to die away where the growth comes nearer to theory, and alike in both formats.
+        let comes_nearer = |p: &Point| {
+            let [single, end, half] = [p.float32, p.float64, p.halfway].map(|g| g.unwrap_or(f64::NAN) - p.theory);
+            end.abs() < 0.95 * half.abs() && (single - end).abs() < ALLOWED
+        };
+        let off: Vec<&Point> = self.beside.iter().filter(is_off).collect();
+        let agrees = match off.as_slice() {
+            _ if !is_told => Agreement::CannotTell,
+            [] => Agreement::Yes,
+            off if off.iter().all(|p| comes_nearer(p)) => Agreement::CannotTell,
+            _ => Agreement::No,
+        };
+        let error = self
+            .beside
+            .iter()
+            .flat_map(|p| [p.float32, p.float64].into_iter().flatten().map(|growth| (growth - p.theory).abs()))
+            .fold(0.0, f64::max);
+        Claim {
+            about: format!("{}{}", self.regime.to_string()[..1].to_uppercase(), &self.regime.to_string()[1..]),
+            paper: format!(
+                "Stable for {}: here {} to {}.",
+                formulas(self.regime),
+                number(self.bounds.alpha_min),
+                number(self.bounds.alpha_max)
+            ),
+            found: format!(
+                "Growth a step in float32 {} just below and {} just above the lower bound, {} below and {} above the upper one; at most {} from theory.",
+                told(below.float32),
+                told(inside_low.float32),
+                told(inside_high.float32),
+                told(above.float32),
+                about(error)
+            ),
+            agrees,
+            certainty: format!(
+                "{}: measured {} % of the stable interval to either side of each bound, in float32 and float64.",
+                if agrees == Agreement::CannotTell {
+                    "Other modes have not died away in so few steps, or it is beyond the format"
+                } else {
+                    "Sure"
+                },
+                100.0 * BESIDE
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastbit_core::pde::{Bounds, Regime};
+
+    use super::*;
+
+    #[test]
+    fn too_few_steps_are_no_contradiction() {
+        let verdict = |off: f64, halfway: f64| {
+            let point = |theory: f64| Point {
+                alpha: 0.0,
+                theory,
+                float32: Some(theory - off),
+                float64: Some(theory - off),
+                halfway: Some(theory - halfway),
+            };
+            let beside = [0.9, 1.1, 0.9, 1.1].map(point).into();
+            let bounds = Bounds { alpha_min: 0.0, alpha_max: 1.0 };
+            Row { regime: Regime::Activated, dt: 1e-3, eigenvalues: [0.0, 1.0], bounds, points: Vec::new(), beside }
+                .claim()
+                .agrees
+        };
+        assert_eq!(verdict(1e-3, 1e-3), Agreement::Yes);
+        assert_eq!(verdict(0.03, 0.06), Agreement::CannotTell, "on its way to theory");
+        assert_eq!(verdict(0.03, 0.03), Agreement::No, "and not any more");
+    }
+}
