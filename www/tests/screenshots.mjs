@@ -49,13 +49,31 @@ const VIEWS = {
       await until(page, "step", (text) => Number(text) >= 40);
     },
   },
-  "lesson-4": { path: "#/lesson/4", ready: (page) => until(page, "heat-step", (text) => Number(text) >= 60) },
-  "lesson-5": { path: "#/lesson/5", ready: (page) => until(page, "nonlinear-step", (text) => Number(text) >= 40) },
+  "lesson-4": {
+    path: "#/lesson/4",
+    ready: async (page) => {
+      await page.getByTestId("heat-dt").fill("0.53");
+      await until(page, "heat-factor", (text) => text.startsWith("−1"));
+      await until(page, "heat-step", (text) => Number(text) >= 120);
+    },
+  },
+  "lesson-5": {
+    path: "#/lesson/5",
+    ready: async (page) => {
+      await until(page, "nonlinear-step", (text) => Number(text) >= 40);
+      await page.getByTestId("nonlinear-dt").fill("0.07");
+      await until(page, "nonlinear-step", (text) => Number(text) >= 160);
+    },
+  },
   "lesson-6": {
     path: "#/lesson/6",
     ready: async (page) => {
+      // A low rate beside the highest one.
       await page.getByTestId("start").click();
-      await until(page, "step", (text) => Number(text) >= 40);
+      await until(page, "step", (text) => Number(text) >= 60);
+      await page.getByTestId("lr").fill("2");
+      await page.getByTestId("start").click();
+      await page.getByTestId("seen").waitFor();
     },
   },
   "no-webgpu": {
@@ -107,6 +125,7 @@ async function main([executable, site, out, ...names]) {
         const pause = page.getByTestId("pause");
         if ((await pause.count()) > 0) await pause.first().click().catch(() => undefined);
         await page.waitForFunction(() => document.querySelector('[data-testid="pause"].primary') === null);
+        await page.waitForTimeout(1000);
         for (const colorScheme of ["light", "dark"]) {
           await page.emulateMedia({ colorScheme });
           await page.waitForTimeout(300);

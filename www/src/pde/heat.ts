@@ -42,7 +42,7 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
   const rodPlot = new Drawing("Temperature along the rod", "Temperature at 31 points, between fixed ends", 14, (surface) => paintRod(surface, rod));
   const growth = new LinePlot({
     title: "Size of the zigzag",
-    note: "the rod’s fastest mode, against the step",
+    note: "the rod’s fastest mode",
     log: true,
     height: 14,
     empty: "Starting…",

@@ -242,7 +242,8 @@ export class LinePlot {
     const index = at === null || at === undefined ? undefined : this.chosen[at];
     this.data.curves.forEach(({ values }, curve) => {
       const output = this.legend.children[curve]?.querySelector("output");
-      if (output) setText(output, plain(values[index ?? values.length - 1]));
+      const value = values[index ?? values.length - 1];
+      if (output) setText(output, Number.isNaN(value) ? "–" : plain(value));
     });
     const step = index === undefined ? "" : `step ${this.data.x[index]}`;
     const note = this.element.querySelector("figcaption .note");
