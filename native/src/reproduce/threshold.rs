@@ -28,7 +28,7 @@ const MOST_STEPS: f64 = 1e7;
 /// Flags of `reproduce threshold`.
 #[derive(Debug, Default, Args)]
 pub struct Flags {
-    /// Network [default: resnet56; --quick: resnet20]
+    /// Network [default: resnet56; --quick: resnet8]
     #[arg(long)]
     net: Option<NetKind>,
     /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: swish]
@@ -49,13 +49,13 @@ pub struct Flags {
     /// Largest relative L1, over all convolutions, that still counts as close [default: 0.001]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     distance: Option<f64>,
-    /// Learning rate times steps of each run [default: 10; --quick: 3]
+    /// Learning rate times steps of each run [default: 10; --quick: 16]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     scaled_time: Option<f64>,
-    /// Smallest rate [default: 0.001; --quick: 0.01]
+    /// Smallest rate [default: 0.001; --quick: 0.05]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr_min: Option<f64>,
-    /// Largest rate [default: 0.2; --quick: 0.16]
+    /// Largest rate [default: 0.2; --quick: 0.8]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr_max: Option<f64>,
     /// Bisect until the two ends are at most this factor apart [default: 1.1; --quick: 1.25]
@@ -89,16 +89,16 @@ impl Setup for Flags {
     fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
         let pick = |given: Option<f64>, quick: f64, full: f64| given.unwrap_or(if is_quick { quick } else { full });
         let experiment = Threshold {
-            net: self.net.unwrap_or(NetKind::ResNet { depth: if is_quick { 20 } else { 56 } }),
+            net: self.net.unwrap_or(NetKind::ResNet { depth: if is_quick { 8 } else { 56 } }),
             activation: self.activation.unwrap_or(Activation::Swish { beta: 5.0 }),
             dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
             batch_size: self.batch_size.unwrap_or(if is_quick { 32 } else { 128 }),
             momentum: self.momentum.unwrap_or(0.0),
             seeds: self.seeds.clone().unwrap_or_else(|| if is_quick { vec![1] } else { vec![1, 2, 3] }),
             distance: pick(self.distance, 1e-3, 1e-3),
-            scaled_time: pick(self.scaled_time, 3.0, 10.0),
-            lr_min: pick(self.lr_min, 0.01, 1e-3),
-            lr_max: pick(self.lr_max, 0.16, 0.2),
+            scaled_time: pick(self.scaled_time, 16.0, 10.0),
+            lr_min: pick(self.lr_min, 0.05, 1e-3),
+            lr_max: pick(self.lr_max, 0.8, 0.2),
             precision: pick(self.precision, 1.25, 1.1),
             test_limit: self.test_limit.or(is_quick.then_some(256)),
         };
