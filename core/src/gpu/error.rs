@@ -47,14 +47,14 @@ pub enum GpuError {
     },
     /// Memory is not enough.
     #[error(
-        "out of GPU memory: {} are needed ({label}), {}: train fewer replicas at once (--ks), or use a smaller batch (--batch-size)",
-        human_bytes(*asked),
+        "out of GPU memory: {} ({label}), {}: train fewer replicas at once (--ks), or use a smaller batch (--batch-size)",
+        if *asked == 0 { "more is needed".to_owned() } else { format!("{} are needed", human_bytes(*asked)) },
         limit.map_or_else(|| "which the driver refused".to_owned(), |limit| format!("{} are available", human_bytes(limit)))
     )]
     OutOfMemory {
         /// What the memory is for.
         label: String,
-        /// Bytes asked for in all.
+        /// Bytes asked for in all; 0 where the driver does not tell.
         asked: u64,
         /// Bytes there are, where known.
         limit: Option<u64>,

@@ -43,6 +43,11 @@ fn the_bracket_is_the_first_that_leaves() {
     assert_eq!(several.claims(&probes)[1].agrees, Agreement::No, "for the median of three");
     assert_eq!(threshold().claims(&probes[..3])[1].agrees, Agreement::Yes);
     assert_eq!(claims[2].agrees, Agreement::Yes);
+    // Above the usual rate: that contradicts the paper for its own network only.
+    let high = [probe(0.1, 1e-8), probe(0.2, 0.1)];
+    assert_eq!(threshold().claims(&high)[2].agrees, Agreement::CannotTell);
+    let papers = Threshold { net: NetKind::ResNet { depth: 56 }, batch_size: 128, ..threshold() };
+    assert_eq!(papers.claims(&high)[2].agrees, Agreement::No);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the rates say about the paper's claims.
 
+use lastbit_core::nets::NetKind;
+
 use super::{Probe, Threshold, bracket};
 use crate::report::numbers::{about, count, list};
 use crate::reproduce::{Agreement, Claim};
@@ -68,6 +70,7 @@ impl Threshold {
                  median of {ENOUGH}."
             ),
         };
+        let is_the_papers = self.net == NetKind::ResNet { depth: 56 } && self.batch_size == 128;
         let usual = Claim {
             about: format!("The usual rate {USUAL_LR} is beyond it"),
             paper: "Common training takes place beyond the threshold: its instabilities are restrained, they do not blow up.".to_owned(),
@@ -76,10 +79,14 @@ impl Threshold {
             }),
             agrees: match found {
                 Some((_, above)) if above <= USUAL_LR => Agreement::Yes,
-                Some((below, _)) if below >= USUAL_LR => Agreement::No,
+                // What is said of the paper's network says nothing of a shallower one or a smaller batch.
+                Some((below, _)) if below >= USUAL_LR && is_the_papers => Agreement::No,
                 _ => Agreement::CannotTell,
             },
-            certainty: format!("For momentum {}, batch {} and this length.", self.momentum, self.batch_size),
+            certainty: format!(
+                "For {}, momentum {}, batch {} and this length; the paper's is ResNet-56 at batch 128.",
+                self.net, self.momentum, self.batch_size
+            ),
         };
         let are_zero = probes.iter().all(|probe| probe.are_controls_zero);
         let controls = Claim {
