@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(verdict(&spreads(0.05), Length::Long), Agreement::No);
         assert_eq!(verdict(&spreads(0.05), Length::Short), Agreement::CannotTell);
         // Apart by the freedom of all k together, not by that of the seeds there are.
-        assert_eq!(verdict(&spreads(0.17), Length::Long), Agreement::CannotTell);
+        assert_eq!(verdict(&spreads(0.145), Length::Long), Agreement::CannotTell);
         assert_eq!(verdict(&spreads(0.25)[..1], Length::Long), Agreement::CannotTell, "five degrees are too few");
         assert!(Beside::of(&[], &spreads(0.3)).is_none());
     }

@@ -5,7 +5,7 @@ use crate::reproduce::beside::{self, COLUMNS};
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::exponential_phase;
-use crate::reproduce::statistics::{Spread, test_set_noise};
+use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Cell, Table, onset};
 
 /// The replica whose start is shown: the first that is perturbed.
@@ -180,11 +180,15 @@ pub fn figures(rows: &[Done]) -> Vec<Figure> {
 }
 
 fn accuracy_figure(done: &Done) -> Figure {
+    // A point on the edge would be cut in half.
+    let (low, high) = ends(done.seeds.iter().flat_map(|trained| trained.numbers.iter().copied()));
+    let gap = ((high - low) / 10.0).max(0.1);
+    let axis = Axis::linear("mean test accuracy over the last epochs, %");
     let mut figure = Figure::new(
         format!("table1-{}", done.row.name()),
         format!("{}: test accuracy by seed and k", done.row),
         Axis::linear("position in --seeds").between(0.0, done.seeds.len() as f64 + 1.0),
-        Axis::linear("mean test accuracy over the last epochs, %"),
+        if low <= high { axis.between(low - gap, high + gap) } else { axis },
     );
     let n_ks = done.seeds[0].numbers.len();
     for (replica, k) in done.seeds[0].run.config.ks.iter().take(n_ks).enumerate() {
