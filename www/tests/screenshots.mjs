@@ -8,7 +8,7 @@ import { serve } from "./server.mjs";
 
 const WIDTHS = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 const PATIENCE_MS = 600_000;
-const QUALITY = 0.35;
+const QUALITY = 0.2;
 /** Pixels of a phone's page that are kept. */
 const LONGEST = 1800;
 
