@@ -7,7 +7,6 @@ the first losses; then each line on stdin asks for so many steps and is answered
 """
 
 import json
-import struct
 import sys
 import time
 import warnings
@@ -17,23 +16,8 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "native/tests/pytorch"))
+from exchange import MEAN, STD, load_file  # noqa: E402
 from nets import build  # noqa: E402
-
-MEAN, STD = (torch.tensor(values).view(3, 1, 1) for values in ([0.507, 0.487, 0.441], [0.267, 0.256, 0.276]))
-
-
-def load_weights(path):
-    """A safetensors file of float32: length of the header, header in JSON, values."""
-    data = Path(path).read_bytes()
-    (length,) = struct.unpack_from("<Q", data)
-    header = json.loads(data[8 : 8 + length])
-    header.pop("__metadata__", None)
-
-    def tensor(entry):
-        first, last = (8 + length + offset for offset in entry["data_offsets"])
-        return torch.frombuffer(bytearray(data[first:last]), dtype=torch.float32).view(entry["shape"])
-
-    return {name: tensor(entry) for name, entry in header.items()}
 
 
 def load_batch(path, samples):
@@ -71,7 +55,7 @@ def main(net, batch, replicas, weights, images, mode, precision):
 
     def network():
         model = build(net)
-        model.load_state_dict(load_weights(weights), strict=False)
+        model.load_state_dict(load_file(weights), strict=False)
         model.to(device, memory_format=layout)
         fused = {"fused": True} if is_best and cuda else {}
         return model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True, **fused)
