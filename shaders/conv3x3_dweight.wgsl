@@ -5,7 +5,7 @@
 // A block is a strip of 4 columns x all rows x IMAGES images. A thread computes 9 taps of TILE_K output channels x
 // TILE_C input channels; rows of x stay in registers while the window moves down.
 // Order inside a block: image, row, column. conv_dweight_reduce adds the blocks.
-// Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), IMAGES, TILE_C, TILE_K, SHARED_INPUT.
+// Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), IMAGES, TILE_C, TILE_K, SHARED_INPUT, LANES.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
@@ -38,10 +38,10 @@ fn add_row(d: vec4f, v: Window, acc: vec3f) -> vec3f {
     return mac3(d.w, vec3f(v.middle.zw, v.right), mac3(d.z, v.middle.yzw, mac3(d.y, v.middle.xyz, mac3(d.x, vec3f(v.left, v.middle.xy), acc))));
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
-    let thread = (job.first_tile + tile.x) * 64u + lane;
+    let thread = (job.first_tile + tile.x) * LANES + lane;
     let t = min(thread, THREADS * blocks - 1u);
     let c = (t % GROUPS_C) * TILE_C;
     let k = ((t / GROUPS_C) % GROUPS_K) * TILE_K;

@@ -5,7 +5,7 @@
 // A thread computes TILE_ROWS x 4 pixels of 4 output channels in registers. No branch in the loop: planes have a zero
 // border (see docs/ARCHITECTURE.md, "planes"), and lanes of a workgroup share their weights.
 // Order (docs/ORDER.md): c, then kh, then kw, one accumulator for each output.
-// Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), TILE_ROWS, SHARED_INPUT, ACCUMULATE.
+// Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), TILE_ROWS, SHARED_INPUT, ACCUMULATE, LANES.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> packed: array<vec4f>; // [R][K/4][C][9], four k in a vector
@@ -43,10 +43,10 @@ fn add_taps(
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let tiles = TILES_X * TILES_Y * job.samples;
-    let thread = (job.first_tile + tile.x) * 64u + lane;
+    let thread = (job.first_tile + tile.x) * LANES + lane;
     let t = min(thread, tiles * GROUPS_K - 1u);
     let tx = t % TILES_X;
     let ty = (t / TILES_X) % TILES_Y;

@@ -6,7 +6,7 @@
 // meet different taps: even rows kh = 1, odd rows kh = 2 (dy row i) then kh = 0 (dy row i + 1); even columns kw = 1, odd
 // columns kw = 2 (dy column j) then kw = 0 (column j + 1). Order: k, then kh and kw as named; of the shortcut: k. The two
 // sums are added at the end.
-// Constants: C, K, HEIGHT, WIDTH (of dx), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS.
+// Constants: C, K, HEIGHT, WIDTH (of dx), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, LANES.
 
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(2) var<storage, read> ds: array<vec4f>;
@@ -20,10 +20,10 @@ const GROUPS_C = (C + 3u) / 4u;
 
 alias Accumulators = array<array<vec4f, TILE_ROWS>, 4>; // [c][row of dy]
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let tiles = TILES_X * TILES_Y * job.samples;
-    let thread = (job.first_tile + tile.x) * 64u + lane;
+    let thread = (job.first_tile + tile.x) * LANES + lane;
     let t = min(thread, tiles * GROUPS_C - 1u);
     let tx = t % TILES_X;
     let ty = (t / TILES_X) % TILES_Y;

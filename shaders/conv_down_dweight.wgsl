@@ -4,7 +4,7 @@
 // partial_shortcut[block][k][c] = sum over the block of ds[n,k,h,w] * x[n,c,2h,2w].
 //
 // Blocks and order as in conv3x3_dweight. A thread computes 9 taps and the shortcut of TILE_K x TILE_C channels.
-// Constants: C, K, HEIGHT, WIDTH (of dy), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, TILE_C, TILE_K.
+// Constants: C, K, HEIGHT, WIDTH (of dy), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, TILE_C, TILE_K, LANES.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
@@ -43,10 +43,10 @@ fn add_centre(d: vec4f, v: Window, acc: f32) -> f32 {
     return mac(d.w, v.far.z, mac(d.z, v.far.x, mac(d.y, v.near.z, mac(d.x, v.near.x, acc))));
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
-    let thread = (job.first_tile + tile.x) * 64u + lane;
+    let thread = (job.first_tile + tile.x) * LANES + lane;
     let t = min(thread, THREADS * blocks - 1u);
     let c = (t % GROUPS_C) * TILE_C;
     let k = ((t / GROUPS_C) % GROUPS_K) * TILE_K;

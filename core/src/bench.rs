@@ -2,6 +2,7 @@
 //! measured in the same run.
 
 mod cases;
+pub mod tune;
 
 use std::rc::Rc;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::data::synthetic;
 use crate::gpu::{Buffers, Context, Fill, Program};
 use crate::nets::NetKind;
+use crate::ops::Tile;
 use crate::train::{DatasetKind, Start, TrainConfig, TrainError, Trainer, Tuning, median};
 use cases::{Case, Recorded};
 
@@ -36,6 +38,8 @@ pub struct Row {
     pub memory_mib: f64,
     /// Milliseconds of the longest submit.
     pub longest_submit_ms: f64,
+    /// Of a convolution: its tile, where it is not the usual one.
+    pub tile: Option<Tile>,
     /// What else is known of a step.
     #[serde(flatten)]
     pub step: Option<StepShares>,
@@ -80,6 +84,8 @@ pub struct Options {
     pub samples: u32,
     /// Measurements of which the median is taken.
     pub repeats: usize,
+    /// Finds the quickest tile of each convolution first; else it is the usual one.
+    pub tune: bool,
 }
 
 impl Options {
@@ -87,7 +93,7 @@ impl Options {
     #[must_use]
     pub fn for_adapter(context: &Context) -> Self {
         let (samples, repeats) = if context.adapter().software { (32, 3) } else { (128, 9) };
-        Self { filter: String::new(), replicas: 1, samples, repeats }
+        Self { filter: String::new(), replicas: 1, samples, repeats, tune: false }
     }
 }
 
@@ -130,8 +136,13 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
         let row = match case {
             Case::Step(net) => bench.step(net).await?,
             Case::Operation(operation) => {
-                let recorded = operation.record(options.replicas, options.samples)?;
-                bench.operation(&operation.name(), recorded).await?
+                let sizes = (options.replicas, options.samples);
+                let tile = match operation.layer().filter(|_| options.tune) {
+                    Some(layer) => tune::choose(&context, layer, sizes, &|_| false).await?.tile,
+                    None => Tile::default(),
+                };
+                let row = bench.operation(&operation.name(), operation.record(sizes, tile)?).await?;
+                Row { tile: Some(tile).filter(|tile| *tile != Tile::default()), ..row }
             }
         };
         add(row);
@@ -153,7 +164,7 @@ fn mib(bytes: u64) -> f64 {
 
 impl Bench<'_> {
     async fn operation(&self, name: &str, recorded: Recorded) -> Result<Row, TrainError> {
-        let Recorded { shape, table, contents, recording, flops, bytes } = recorded;
+        let Recorded { shape, table, contents, recording, flops, bytes, .. } = recorded;
         let buffers = Buffers::allocate(self.context, &table, Fill::Zero).await?;
         for (buffer, values) in &contents {
             buffers.write(self.context, *buffer, 0, values);
@@ -180,8 +191,13 @@ impl Bench<'_> {
             ..TrainConfig::default()
         };
         let dataset = Rc::new(synthetic::dataset(1, samples as usize, 1));
-        let new = Trainer::new(Rc::clone(self.context), config, dataset, Tuning::default(), Start::Fresh);
-        let mut trainer = new.await?;
+        let mut tuning = Tuning::default();
+        if self.options.tune {
+            let network = net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
+            let choices = tune::tune(self.context, &network, (replicas, samples), |_| false, |_| {}).await?;
+            tuning.tiles = tune::tiles(&choices);
+        }
+        let mut trainer = Trainer::new(Rc::clone(self.context), config, dataset, tuning, Start::Fresh).await?;
         let times = trainer.step_times(repeats).await?;
         let shape = format!("R{replicas} N{samples}");
         let row = self.row(&format!("step_{net}"), shape, times.step, times.convolution_flops, times.bytes);
@@ -211,6 +227,7 @@ impl Bench<'_> {
             times_floor: 1.0 / fma_share.max(copy_share),
             memory_mib: 0.0,
             longest_submit_ms: 0.0,
+            tile: None,
             step: None,
         }
     }

@@ -4,8 +4,8 @@ mod runs;
 
 use lastbit_core::gpu::{Command, Fill};
 use lastbit_core::nets::NetKind;
-use lastbit_core::ops::Tile;
 use lastbit_core::ops::sgd::Perturbation;
+use lastbit_core::ops::{Tile, Tiles};
 use lastbit_core::train::{
     BatchSizes, Event, FlipBit, MemoryLimits, PeekRange, Plan, Start, State, TrainConfig, Tuning, checkpoint,
 };
@@ -149,8 +149,8 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         ("one replica at a time", Tuning { chunk_replicas: Some(1), ..Tuning::default() }),
         ("chunks of two", Tuning { chunk_replicas: Some(2), ..Tuning::default() }),
         ("split dispatches", Tuning { dispatch_flops: Some(50_000), ..Tuning::default() }),
-        ("tiles of one row", Tuning { tile: Tile { rows: 1 }, ..Tuning::default() }),
-        ("tiles of two rows", Tuning { tile: Tile { rows: 2 }, ..Tuning::default() }),
+        ("tiles of one row", Tuning { tiles: Tiles::all(Tile::of_rows(1)), ..Tuning::default() }),
+        ("tiles of two rows", Tuning { tiles: Tiles::all(Tile::of_rows(2)), ..Tuning::default() }),
         ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),
     ];
     for (name, tuning) in variants {
@@ -170,8 +170,12 @@ fn max_pools_keep_the_rules() {
     assert!(bits(&reference.state, 0) != bits(&reference.state, 1), "k = 3 is none");
     let alone = run(&TrainConfig { ks: vec![3], ..config.clone() });
     assert!(bits(&reference.state, 1) == bits(&alone.state, 0), "k = 3 alone");
-    let tuning =
-        Tuning { tile: Tile { rows: 1 }, dispatch_flops: Some(1_000_000), chunk_replicas: Some(2), fill: Fill::Junk };
+    let tuning = Tuning {
+        tiles: Tiles::all(Tile::of_rows(1)),
+        dispatch_flops: Some(1_000_000),
+        chunk_replicas: Some(2),
+        fill: Fill::Junk,
+    };
     let other = run_tuned(&config, tuning);
     assert!((0..3).all(|r| bits(&reference.state, r) == bits(&other.state, r)), "chunks, splits, tiles and junk");
 }

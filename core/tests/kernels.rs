@@ -7,7 +7,7 @@ use std::process::Command;
 
 use lastbit_core::gpu::{Dispatch, Kernel, Recording, Shader};
 use lastbit_core::nets::{NetKind, Network};
-use lastbit_core::ops::{Activation, Shape, Tile, sgd::Perturbation};
+use lastbit_core::ops::{Activation, Shape, Tile, Tiles, sgd::Perturbation};
 use lastbit_core::pde::{Heat, HeatParams, Image, Linear, LinearParams, Nonlinear, NonlinearParams, Regime};
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 
@@ -21,7 +21,7 @@ fn recordings(
 ) -> Vec<Recording> {
     let sizes = BatchSizes { train: samples, evaluate: 2 * samples };
     let normalization = vec![[0.5, 0.25]; network.input().channels as usize];
-    let tuning = Tuning { tile, ..Tuning::default() };
+    let tuning = Tuning { tiles: Tiles::all(tile), ..Tuning::default() };
     let limits = MemoryLimits { binding: u64::MAX, total: None };
     let plan = Plan::new(network, replicas, perturbation, sizes, (&normalization, 0), &tuning, limits);
     let mut plan = plan.expect("no limit is passed");
@@ -49,7 +49,7 @@ fn all_recordings() -> Vec<Recording> {
     let mut all = Vec::new();
     let mut add = |network: &Network, tiles: &[u32]| {
         for rows in tiles {
-            all.extend(recordings(network, Perturbation::Divide, Tile { rows: *rows }, 2, 3));
+            all.extend(recordings(network, Perturbation::Divide, Tile::of_rows(*rows), 2, 3));
         }
     };
     for activation in [relu, swish(5.0)] {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{adapters, bench, compare, completions, data, report, reproduce, smoke, train, verify};
+use crate::commands::{adapters, bench, compare, completions, data, report, reproduce, smoke, train, tune, verify};
 use crate::failure::Failure;
 use crate::log::LogFlags;
 
@@ -67,6 +67,9 @@ pub enum Command {
     /// Print a completion script for a shell
     #[command(after_help = "Example: lastbit completions bash > ~/.local/share/bash-completion/completions/lastbit")]
     Completions(completions::Arguments),
+    /// Find the quickest tile of each convolution on an adapter, for runs to come; their bits stay the same
+    #[command(after_help = "Example: lastbit tune --net resnet56 --ks 1,3,5,7,9,11")]
+    Tune(Box<tune::Arguments>),
     /// Take one step of a small network and print its loss and fingerprint
     #[command(hide = true)]
     Smoke(smoke::Arguments),

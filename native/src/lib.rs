@@ -18,6 +18,7 @@ mod run;
 mod run_config;
 mod tensorboard;
 mod terminal;
+mod tiles;
 mod train_flags;
 mod verify;
 

@@ -7,7 +7,7 @@ use crate::ops::conv_down::WeightGradient;
 use crate::ops::max_pool::MaxPool;
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{Perturbation, ReplicaValues};
-use crate::ops::{Activation, Conv, ConvDown, Shape, Tile, workgroups};
+use crate::ops::{Activation, Conv, ConvDown, Layer, Pass, Shape, Tile, workgroups};
 use crate::train::{BatchSizes, MemoryLimits, Plan, TrainError, Tuning};
 
 /// A line of the table.
@@ -29,14 +29,6 @@ pub enum Operation {
     Parameters(Sweep),
 }
 
-/// A pass that training takes through a convolution.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Pass {
-    Forward,
-    InputGradient,
-    WeightGradient,
-}
-
 /// What passes over all parameters.
 #[derive(Clone, Copy)]
 pub enum Sweep {
@@ -52,6 +44,8 @@ pub struct Recorded {
     /// What buffers hold at the start, where it matters.
     pub contents: Vec<(BufferId, Vec<u8>)>,
     pub recording: Recording,
+    /// What a convolution's launches write.
+    pub outputs: Vec<BufferId>,
     /// Useful operations of all replicas.
     pub flops: u64,
     /// Bytes that have to move at least, of all replicas.
@@ -122,22 +116,38 @@ impl Case {
     }
 }
 
-impl Pass {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::InputGradient => "dinput",
-            Self::WeightGradient => "dweight",
-        }
-    }
-
-    /// What the weights are packed for.
-    fn direction(self) -> Direction {
-        if self == Self::Forward { Direction::Forward } else { Direction::InputGradient }
+/// As the rows of the table name a pass.
+fn name(pass: Pass) -> &'static str {
+    match pass {
+        Pass::Forward => "forward",
+        Pass::InputGradient => "dinput",
+        Pass::WeightGradient => "dweight",
     }
 }
 
+/// What the weights are packed for.
+fn direction(pass: Pass) -> Direction {
+    if pass == Pass::Forward { Direction::Forward } else { Direction::InputGradient }
+}
+
 impl Operation {
+    /// A convolution.
+    pub fn of(layer: Layer, pass: Pass) -> Self {
+        match layer {
+            Layer::Conv(conv) => Self::Conv(conv, pass),
+            Layer::ConvDown(conv) => Self::ConvDown(conv, pass),
+        }
+    }
+
+    /// What it is if it is a convolution.
+    pub fn layer(&self) -> Option<(Layer, Pass)> {
+        match self {
+            Self::Conv(conv, pass) => Some((Layer::Conv(*conv), *pass)),
+            Self::ConvDown(conv, pass) => Some((Layer::ConvDown(*conv), *pass)),
+            _ => None,
+        }
+    }
+
     /// `conv3x3_forward`, `conv_down_dweight`.
     pub fn name(&self) -> String {
         let way = |direction: &Direction| match direction {
@@ -145,8 +155,8 @@ impl Operation {
             Direction::InputGradient => "backward",
         };
         match self {
-            Self::Conv(_, pass) => format!("conv3x3_{}", pass.name()),
-            Self::ConvDown(_, pass) => format!("conv_down_{}", pass.name()),
+            Self::Conv(_, pass) => format!("conv3x3_{}", name(*pass)),
+            Self::ConvDown(_, pass) => format!("conv_down_{}", name(*pass)),
             Self::BatchNorm(_, direction) => format!("batch_norm_{}", way(direction)),
             Self::MaxPool(_, direction) => format!("max_pool_{}", way(direction)),
             Self::Parameters(Sweep::Update) => "update".to_owned(),
@@ -155,14 +165,14 @@ impl Operation {
         }
     }
 
-    /// The launches and their buffers, for a batch of `samples` in each of `replicas`.
+    /// The launches and their buffers, for a batch of `samples` in each of `replicas`; convolutions in `tile`.
     ///
     /// # Errors
     /// As [`Plan::new`].
-    pub fn record(&self, replicas: u32, samples: u32) -> Result<Recorded, TrainError> {
+    pub fn record(&self, (replicas, samples): (u32, u32), tile: Tile) -> Result<Recorded, TrainError> {
         Ok(match self {
-            Self::Conv(conv, pass) => convolution(*conv, *pass, replicas, samples),
-            Self::ConvDown(conv, pass) => conv_down(*conv, *pass, replicas, samples),
+            Self::Conv(conv, pass) => convolution(*conv, *pass, (replicas, samples), tile),
+            Self::ConvDown(conv, pass) => conv_down(*conv, *pass, (replicas, samples), tile),
             Self::BatchNorm(shape, direction) => batch_norm(*shape, *direction, replicas, samples),
             Self::MaxPool(shape, direction) => max_pool(*shape, *direction, replicas, samples),
             Self::Parameters(sweep) => parameters(*sweep, replicas)?,
@@ -196,7 +206,7 @@ impl Sketch {
     fn finish(self, shape: String) -> Recorded {
         let Self { table, recording } = self;
         let (flops, bytes) = (recording.flops(), recording.dispatches().map(|d| d.bytes).sum());
-        Recorded { shape, table, contents: Vec::new(), recording, flops, bytes }
+        Recorded { shape, table, contents: Vec::new(), recording, outputs: Vec::new(), flops, bytes }
     }
 }
 
@@ -223,33 +233,39 @@ pub fn copy(software: bool) -> Recorded {
     sketch.finish(format!("{} MiB", bytes >> 20))
 }
 
-fn convolution(conv: Conv, pass: Pass, replicas: u32, samples: u32) -> Recorded {
+fn convolution(conv: Conv, pass: Pass, (replicas, samples): (u32, u32), tile: Tile) -> Recorded {
     let (input, output) = (conv.input, conv.output());
     let mut packs = PackTable::default();
-    packs.add(conv.weight_dims(), 0, pass.direction());
+    packs.add(conv.weight_dims(), 0, direction(pass));
     let parameter_stride = conv.weights().next_multiple_of(64);
     let job = Job { samples, parameter_stride, packed_stride: packs.stride(), ..Job::default() };
     let mut sketch = Sketch::new(replicas, job);
     // A shared input is allocated for every replica: more than is read, and only a few channels.
     let [x, y] = [("x", input), ("y", output)].map(|(label, shape)| sketch.planes(label, shape));
     let packed = sketch.bytes("packed weights", u64::from(packs.stride()) * 4);
-    let tile = Tile::default();
-    match pass {
-        Pass::Forward => conv.forward(&mut sketch.recording, "conv", tile, [x, packed, y]),
-        Pass::InputGradient => conv.dinput(&mut sketch.recording, "conv", tile, [y, packed, x], false),
+    let outputs = match pass {
+        Pass::Forward => {
+            conv.forward(&mut sketch.recording, "conv", tile, [x, packed, y]);
+            vec![y]
+        }
+        Pass::InputGradient => {
+            conv.dinput(&mut sketch.recording, "conv", tile, [y, packed, x], false);
+            vec![x]
+        }
         Pass::WeightGradient => {
             let partial = sketch.bytes("partial sums", conv.partial_bytes(samples));
             let gradient = sketch.bytes("gradient", u64::from(parameter_stride) * 4);
-            conv.dweight(&mut sketch.recording, "conv", [x, y, partial, gradient]);
+            conv.dweight(&mut sketch.recording, "conv", tile, [x, y, partial, gradient]);
+            vec![partial]
         }
-    }
-    useful(sketch, &format!("K{}", conv.out_channels), input)
+    };
+    useful(sketch, outputs, &format!("K{}", conv.out_channels), input)
 }
 
-fn conv_down(conv: ConvDown, pass: Pass, replicas: u32, samples: u32) -> Recorded {
+fn conv_down(conv: ConvDown, pass: Pass, (replicas, samples): (u32, u32), tile: Tile) -> Recorded {
     let (input, output, weights) = (conv.input, conv.output(), conv.weights());
     let mut packs = PackTable::default();
-    let packed_at = conv.weight_dims().map(|dims| packs.add(dims, 0, pass.direction()));
+    let packed_at = conv.weight_dims().map(|dims| packs.add(dims, 0, direction(pass)));
     let offset = u64::from(weights[0].next_multiple_of(64)) * 4;
     let arena = offset + u64::from(weights[1].next_multiple_of(64)) * 4;
     let parameter_stride = (arena / 4) as u32;
@@ -259,26 +275,33 @@ fn conv_down(conv: ConvDown, pass: Pass, replicas: u32, samples: u32) -> Recorde
     let y = ["y", "shortcut"].map(|label| sketch.planes(label, output));
     let packed = sketch.bytes("packed weights", u64::from(packs.stride()) * 4);
     let packed = packed_at.map(|at| sketch.table.from(packed.buffer, at));
-    let tile = Tile::default();
-    match pass {
-        Pass::Forward => conv.forward(&mut sketch.recording, "conv", tile, x, packed, y),
-        Pass::InputGradient => conv.dinput(&mut sketch.recording, "conv", tile, y, packed, x),
+    let outputs = match pass {
+        Pass::Forward => {
+            conv.forward(&mut sketch.recording, "conv", tile, x, packed, y);
+            y.to_vec()
+        }
+        Pass::InputGradient => {
+            conv.dinput(&mut sketch.recording, "conv", tile, y, packed, x);
+            vec![x]
+        }
         Pass::WeightGradient => {
             let partial = conv.partial_bytes(samples).map(|bytes| sketch.bytes("partial sums", bytes));
             let gradient = sketch.bytes("gradients", arena);
             let gradient = [0, offset].map(|at| sketch.table.from(gradient.buffer, at));
-            conv.dweight(&mut sketch.recording, "conv", WeightGradient { x, dy: y, partial, gradient });
+            conv.dweight(&mut sketch.recording, "conv", tile, WeightGradient { x, dy: y, partial, gradient });
+            partial.to_vec()
         }
-    }
-    useful(sketch, &format!("K2x{}", conv.out_channels), input)
+    };
+    useful(sketch, outputs, &format!("K2x{}", conv.out_channels), input)
 }
 
 /// Done; of the definition: partial sums are work that another order would not have.
-fn useful(sketch: Sketch, kernels: &str, input: Shape) -> Recorded {
+fn useful(sketch: Sketch, outputs: Vec<Binding>, kernels: &str, input: Shape) -> Recorded {
     let Recording { replicas, job, .. } = sketch.recording;
     let first = sketch.recording.dispatches().next().map_or((0, 0), |d| (d.flops, d.bytes));
     let recorded = sketch.finish(format!("{} {kernels}", shape_text(input, replicas, job.samples)));
-    Recorded { flops: first.0, bytes: first.1, ..recorded }
+    let outputs = outputs.into_iter().map(|binding| binding.buffer).collect();
+    Recorded { flops: first.0, bytes: first.1, outputs, ..recorded }
 }
 
 /// `R1 N32 C16 H32 W32`.

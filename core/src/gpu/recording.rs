@@ -40,6 +40,11 @@ impl BufferTable {
         &self.specs
     }
 
+    /// Their ids, in order.
+    pub fn ids(&self) -> impl Iterator<Item = BufferId> {
+        (0..self.specs.len()).map(BufferId)
+    }
+
     /// One buffer's description.
     #[must_use]
     pub fn spec(&self, id: BufferId) -> &BufferSpec {

@@ -1,28 +1,15 @@
 //! 3x3 convolution, stride 1, padding 1, without bias: direct, tiled in registers, on zero-bordered planes.
 
-use super::{Shape, workgroups};
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, Tile, workgroups};
 use crate::gpu::{Binding, Constant, Job, Kernel, Recording, Work, shader};
 
-/// How much a thread of a convolution computes. Results do not depend on it (*tile-independent*).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tile {
-    /// Output rows; 1, 2 or 4.
-    pub rows: u32,
-}
-
-/// Tall: what a thread loads is used for more products. 64 accumulators stay in the registers of a GPU, and on a software
-/// adapter, where a load costs as much as two dozen products, it is half as fast again as two rows.
-impl Default for Tile {
-    fn default() -> Self {
-        Self { rows: 4 }
-    }
-}
-
-/// Input and output channels that a thread of the weight gradient computes.
+/// Input and output channels that a thread of the weight gradient usually computes.
 const DWEIGHT: [u32; 2] = [4, 4];
 
 /// A convolution layer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conv {
     /// C, H, W of the input.
     pub input: Shape,
@@ -66,21 +53,21 @@ impl Conv {
 
     /// `y = conv(x, w)` on `[x, packed, y]`, `packed` from [`super::pack`] (forward).
     pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, bindings: [Binding; 3]) {
-        let pass = Pass { from: self.input, to: self.output(), shared: self.shared_input, accumulate: false };
+        let pass = Direct { from: self.input, to: self.output(), shared: self.shared_input, accumulate: false };
         self.direct(rec, label, tile, pass, bindings);
     }
 
     /// `dx = dconv/dx (dy)`, or `dx += ...`, on `[dy, packed, dx]`; `packed` from [`super::pack`] (input gradient).
     pub fn dinput(&self, rec: &mut Recording, label: &str, tile: Tile, bindings: [Binding; 3], accumulate: bool) {
-        let pass = Pass { from: self.output(), to: self.input, shared: false, accumulate };
+        let pass = Direct { from: self.output(), to: self.input, shared: false, accumulate };
         self.direct(rec, label, tile, pass, bindings);
     }
 
-    fn direct(&self, rec: &mut Recording, label: &str, tile: Tile, pass: Pass, bindings: [Binding; 3]) {
-        let Pass { from, to, shared, accumulate } = pass;
+    fn direct(&self, rec: &mut Recording, label: &str, tile: Tile, pass: Direct, bindings: [Binding; 3]) {
+        let Direct { from, to, shared, accumulate } = pass;
         // A tile never spans more rows than there are.
         let rows = tile.rows.clamp(1, to.height);
-        let constants: [(&str, Constant); 9] = [
+        let constants: [(&str, Constant); 10] = [
             ("C", from.channels.into()),
             ("K", to.channels.into()),
             ("HEIGHT", to.height.into()),
@@ -90,19 +77,20 @@ impl Conv {
             ("TILE_ROWS", rows.into()),
             ("SHARED_INPUT", shared.into()),
             ("ACCUMULATE", accumulate.into()),
+            ("LANES", tile.lanes.into()),
         ];
         let tiles = u64::from(to.quads() * to.height.div_ceil(rows)) * u64::from(rec.job.samples);
         let threads = tiles * u64::from(to.channels.div_ceil(4));
         let kernel = Kernel::new(shader!("conv3x3_forward"), &constants);
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &bindings, workgroups(threads), work);
+        rec.dispatch(label, kernel, &bindings, tile.workgroups(threads), work);
     }
 
     /// Gradient by the weights: partial sums into `partial`, their sum into the arena from `gradient` on.
-    pub fn dweight(&self, rec: &mut Recording, label: &str, [x, dy, partial, gradient]: [Binding; 4]) {
+    pub fn dweight(&self, rec: &mut Recording, label: &str, tile: Tile, [x, dy, partial, gradient]: [Binding; 4]) {
         let (c, k, pixels) = (self.input.channels, self.out_channels, self.output());
-        let [tile_c, tile_k] = DWEIGHT;
-        let constants: [(&str, Constant); 10] = [
+        let [tile_c, tile_k] = tile.channels.unwrap_or(DWEIGHT);
+        let constants: [(&str, Constant); 11] = [
             ("C", c.into()),
             ("K", k.into()),
             ("HEIGHT", pixels.height.into()),
@@ -113,18 +101,19 @@ impl Conv {
             ("TILE_C", tile_c.into()),
             ("TILE_K", tile_k.into()),
             ("SHARED_INPUT", self.shared_input.into()),
+            ("LANES", tile.lanes.into()),
         ];
         let blocks = blocks(pixels, rec.job.samples);
         let threads = u64::from(c.div_ceil(tile_c) * k.div_ceil(tile_k)) * u64::from(blocks);
         let kernel = Kernel::new(shader!("conv3x3_dweight"), &constants);
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &[x, dy, partial], workgroups(threads), work);
+        rec.dispatch(label, kernel, &[x, dy, partial], tile.workgroups(threads), work);
         reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
     }
 }
 
 /// One direct pass: where from, where to.
-struct Pass {
+struct Direct {
     from: Shape,
     to: Shape,
     shared: bool,

@@ -2,17 +2,19 @@
 //! and the projection shortcut 1x1, both with stride 2 and without bias. The shortcut's one tap is the centre of the
 //! other's nine, so that it costs next to no loads of its own.
 
-use super::{Shape, Tile, conv, workgroups};
+use serde::{Deserialize, Serialize};
+
+use super::{Shape, Tile, conv};
 use crate::gpu::{Binding, Constant, Kernel, Recording, Shader, Work, shader};
 
 /// Output channels that a thread of the forward kernel computes. Many accumulators, as in the input gradient: a GPU has
 /// to spill some, but a software adapter gains a fifth and a third by them.
 const FORWARD_K: u32 = 8;
-/// Input and output channels that a thread of the weight gradients computes.
+/// Input and output channels that a thread of the weight gradients usually computes.
 const DWEIGHT: [u32; 2] = [2, 8];
 
 /// A pair of layers. Of everything that comes twice, the 3x3 convolution's is the first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConvDown {
     /// C, H, W of the input.
     pub input: Shape,
@@ -94,11 +96,12 @@ impl ConvDown {
     ) {
         let out = self.output();
         let rows = tile.rows.clamp(1, out.height);
-        let kernel = self.kernel(shader!("conv_down_forward"), out, &[("TILE_ROWS", rows.into())]);
+        let kernel =
+            self.kernel(shader!("conv_down_forward"), out, &[("TILE_ROWS", rows.into()), ("LANES", tile.lanes.into())]);
         let tiles = u64::from(out.quads() * out.height.div_ceil(rows)) * u64::from(rec.job.samples);
         let threads = tiles * u64::from(out.channels.div_ceil(FORWARD_K));
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &[x, packed[0], packed[1], y[0], y[1]], workgroups(threads), work);
+        rec.dispatch(label, kernel, &[x, packed[0], packed[1], y[0], y[1]], tile.workgroups(threads), work);
     }
 
     /// `dx`: the sum of both gradients by the input; `packed` from [`super::pack`] (input gradient).
@@ -114,26 +117,35 @@ impl ConvDown {
         let dy_rows = self.output().height;
         // A row of dy makes two of dx.
         let rows = tile.rows.clamp(1, dy_rows);
-        let kernel = self.kernel(shader!("conv_down_dinput"), self.input, &[("TILE_ROWS", rows.into())]);
+        let kernel = self.kernel(
+            shader!("conv_down_dinput"),
+            self.input,
+            &[("TILE_ROWS", rows.into()), ("LANES", tile.lanes.into())],
+        );
         let tiles = u64::from(self.output().quads() * dy_rows.div_ceil(rows)) * u64::from(rec.job.samples);
         let threads = tiles * u64::from(self.input.channels.div_ceil(4));
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &[dy[0], dy[1], packed[0], packed[1], dx], workgroups(threads), work);
+        rec.dispatch(label, kernel, &[dy[0], dy[1], packed[0], packed[1], dx], tile.workgroups(threads), work);
     }
 
     /// Gradients by the weights.
-    pub fn dweight(&self, rec: &mut Recording, label: &str, tensors: WeightGradient) {
+    pub fn dweight(&self, rec: &mut Recording, label: &str, tile: Tile, tensors: WeightGradient) {
         let WeightGradient { x, dy, partial, gradient } = tensors;
         let out = self.output();
-        let [tile_c, tile_k] = DWEIGHT;
+        let [tile_c, tile_k] = tile.channels.unwrap_or(DWEIGHT);
         let images = conv::block_images(out);
-        let more = [("IMAGES", images.into()), ("TILE_C", tile_c.into()), ("TILE_K", tile_k.into())];
+        let more = [
+            ("IMAGES", images.into()),
+            ("TILE_C", tile_c.into()),
+            ("TILE_K", tile_k.into()),
+            ("LANES", tile.lanes.into()),
+        ];
         let kernel = self.kernel(shader!("conv_down_dweight"), out, &more);
         let blocks = conv::blocks(out, rec.job.samples);
         let threads =
             u64::from(self.input.channels.div_ceil(tile_c) * self.out_channels.div_ceil(tile_k)) * u64::from(blocks);
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &[x, dy[0], dy[1], partial[0], partial[1]], workgroups(threads), work);
+        rec.dispatch(label, kernel, &[x, dy[0], dy[1], partial[0], partial[1]], tile.workgroups(threads), work);
         for (i, elements) in self.weights().into_iter().enumerate() {
             conv::reduce_blocks(rec, label, elements, blocks, partial[i], gradient[i]);
         }

@@ -20,13 +20,15 @@ pub mod pack;
 pub mod planes;
 pub mod pool;
 pub mod sgd;
+pub mod tile;
 
 pub use activation::Activation;
-pub use conv::{Conv, Tile};
+pub use conv::Conv;
 pub use conv_down::ConvDown;
 pub use planes::Shape;
+pub use tile::{Layer, Pass, Tile, Tiles};
 
-/// Invocations in a workgroup of every kernel but the fault injector.
+/// Invocations in a workgroup of every kernel but the fault injector and the convolutions, whose [`Tile`] says it.
 pub const WORKGROUP: u32 = 64;
 
 /// Workgroups for `threads` threads.

@@ -5,10 +5,12 @@
 //! next row and of the next plane serve as right and bottom border, so a 3x3 kernel reads without a branch and every
 //! store is aligned. Everything outside the H x W pixels stays zero: kernels only write pixels, masked.
 
+use serde::{Deserialize, Serialize};
+
 use crate::gpu::{BufferId, BufferTable};
 
 /// Channels and pixels of one sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shape {
     /// C
     pub channels: u32,
@@ -19,7 +21,7 @@ pub struct Shape {
 }
 
 /// Rows that a tile may read beyond the last plane (their values are never used).
-const SLACK_ROWS: u32 = 12;
+const SLACK_ROWS: u32 = 20;
 
 impl Shape {
     /// A shape of C, H, W.

@@ -6,7 +6,7 @@ use super::liveness::{Liveness, backward_reads};
 use super::memory::{PlanePool, Planes};
 use crate::gpu::{Binding, BufferId, Recording};
 use crate::nets::{Network, Node, Operation, Projection, TensorId};
-use crate::ops::{Shape, Tile, activation, batch_norm, conv_down, cross_entropy, pool};
+use crate::ops::{Pass, Shape, Tile, Tiles, activation, batch_norm, conv_down, cross_entropy, pool};
 
 /// What the passes of one group of replicas work on, beside scratch.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ pub struct Lowering<'a> {
     pub network: &'a Network,
     pub arenas: Arenas,
     pub packed_at: &'a HashMap<usize, PackedAt>,
-    pub tile: Tile,
+    pub tiles: &'a Tiles,
     pub pool: PlanePool<'a>,
     pub rec: &'a mut Recording,
 }
@@ -150,21 +150,23 @@ impl Lowering<'_> {
             Operation::Conv { conv, weight } => {
                 let y = self.pool.take(shape);
                 let packed = self.packed(self.packed_at[weight].forward);
-                conv.forward(self.rec, label, self.tile, [x, packed, y.binding]);
+                let tile = self.tiles.of(*conv, Pass::Forward);
+                conv.forward(self.rec, label, tile, [x, packed, y.binding]);
                 Place::Planes(y)
             }
             Operation::ConvDown { conv, weight, shortcut } => {
                 let shortcut = the_shortcut(node, shortcut);
                 let [y, s] = [self.pool.take(shape), self.pool.take(shape)];
                 let packed = [*weight, shortcut.weight].map(|weight| self.packed(self.packed_at[&weight].forward));
-                conv.forward(self.rec, label, self.tile, x, packed, [y.binding, s.binding]);
+                let tile = self.tiles.of(*conv, Pass::Forward);
+                conv.forward(self.rec, label, tile, x, packed, [y.binding, s.binding]);
                 values.places[shortcut.output.0] = Some(Place::Planes(s));
                 Place::Planes(y)
             }
             Operation::ConvValid { conv, weight } => {
                 let y = self.pool.take(shape);
                 let weight = self.parameter(*weight);
-                conv.forward(self.rec, label, self.tile, [x, weight, y.binding]);
+                conv.forward(self.rec, label, Tile::default(), [x, weight, y.binding]);
                 Place::Planes(y)
             }
             Operation::BatchNorm { norm, scale, running, .. } => {
@@ -259,13 +261,15 @@ impl Lowering<'_> {
             Operation::Conv { conv, weight } => {
                 let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
                 let gradient = self.gradient(*weight);
-                conv.dweight(self.rec, label, [x(), g.binding(), partial, gradient]);
+                let tile = self.tiles.of(*conv, Pass::WeightGradient);
+                conv.dweight(self.rec, label, tile, [x(), g.binding(), partial, gradient]);
                 if !is_batch {
                     let packed = self.packed(self.packed_at[weight].dinput);
                     let there = gradients.get(&node.input).copied();
                     let dx = there.unwrap_or_else(|| Place::Planes(self.pool.take(input_shape)));
                     let bindings = [g.binding(), packed, dx.binding()];
-                    conv.dinput(self.rec, label, self.tile, bindings, there.is_some());
+                    let tile = self.tiles.of(*conv, Pass::InputGradient);
+                    conv.dinput(self.rec, label, tile, bindings, there.is_some());
                     gradients.insert(node.input, dx);
                 }
                 self.give(g);
@@ -283,10 +287,12 @@ impl Lowering<'_> {
                     partial: partial.map(|(name, bytes)| self.per_replica(name, bytes)),
                     gradient: weights.map(|weight| self.gradient(weight)),
                 };
-                conv.dweight(self.rec, label, tensors);
+                let tile = self.tiles.of(*conv, Pass::WeightGradient);
+                conv.dweight(self.rec, label, tile, tensors);
                 let dx = self.pool.take(input_shape);
                 let packed = weights.map(|weight| self.packed(self.packed_at[&weight].dinput));
-                conv.dinput(self.rec, label, self.tile, dy, packed, dx.binding);
+                let tile = self.tiles.of(*conv, Pass::InputGradient);
+                conv.dinput(self.rec, label, tile, dy, packed, dx.binding);
                 self.give(g);
                 self.give(ds);
                 self.first(node, Place::Planes(dx), gradients);

@@ -9,13 +9,13 @@ use crate::gpu::{Binding, BufferId, BufferTable, Command, Fill, GpuError, Job, R
 use crate::nets::{Network, Operation};
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{self, Perturbation};
-use crate::ops::{Tile, batch_input, divergence, fingerprint, flip_bit, not_finite};
+use crate::ops::{Tiles, batch_input, divergence, fingerprint, flip_bit, not_finite};
 
 /// Choices that change speed and memory but no bit of the result. Tests force each of them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tuning {
-    /// Register tile of the convolutions.
-    pub tile: Tile,
+    /// Tiles of the convolutions.
+    pub tiles: Tiles,
     /// Most operations in one dispatch; by default what the adapter does in about 100 ms.
     pub dispatch_flops: Option<u64>,
     /// Most replicas that go through the network at once; by default as many as memory and bindings allow.
@@ -106,7 +106,7 @@ pub struct Plan {
     packed_at: HashMap<usize, PackedAt>,
     perturbation: Perturbation,
     pad_byte: u8,
-    tile: Tile,
+    tiles: Tiles,
     sizes: BatchSizes,
 }
 
@@ -149,7 +149,7 @@ impl Plan {
                 packed_at: HashMap::new(),
                 perturbation,
                 pad_byte,
-                tile: tuning.tile,
+                tiles: tuning.tiles.clone(),
                 sizes,
             };
             plan.lay_out(replicas, n_chunks, normalization);
@@ -433,7 +433,7 @@ impl Plan {
             network: &self.network,
             arenas,
             packed_at: &self.packed_at,
-            tile: self.tile,
+            tiles: &self.tiles,
             pool: PlanePool::new(&mut self.memory, rec.replicas, samples),
             rec,
         }

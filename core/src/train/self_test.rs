@@ -16,7 +16,7 @@ use crate::gpu::{BufferTable, Buffers, Context, Fill, Job, Program, Readback, Re
 use crate::nets::{GraphBuilder, Network};
 use crate::ops::cross_entropy::Loss;
 use crate::ops::sgd::{self, Perturbation, ReplicaValues, StepValues};
-use crate::ops::{Activation, Shape, Tile};
+use crate::ops::{Activation, Shape, Tile, Tiles};
 use crate::rng::{Purpose, Stream};
 
 /// A promise that is tested.
@@ -172,7 +172,7 @@ impl SmallRun {
             augment: false,
             ..TrainConfig::default()
         };
-        let tuning = Tuning { tile: Tile { rows }, ..Tuning::default() };
+        let tuning = Tuning { tiles: Tiles::all(Tile::of_rows(rows)), ..Tuning::default() };
         let (dataset, network) = (images(), network());
         let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
         let plan = plan_of(&network, &config, &dataset, &tuning, limits)?;

@@ -229,19 +229,26 @@ pub struct Setting {
 /// What an op gave: named tensors, by replica.
 pub type Outputs = Vec<(&'static str, Vec<Vec<f32>>)>;
 
+/// Tiles that differ from the usual one in everything.
+pub const OTHER_TILES: [Tile; 3] = [
+    Tile { rows: 1, channels: Some([2, 4]), lanes: 32 },
+    Tile { rows: 2, channels: Some([4, 8]), lanes: 128 },
+    Tile { rows: 8, channels: Some([1, 8]), lanes: 256 },
+];
+
 /// Runs an op for all replicas at once, and again in each of `tiles`, in the smallest dispatches, and for the first and
 /// the last replica alone. All must have the same bits; the outputs of the first run come back.
 pub fn outputs_by_any_setting(
     failures: &mut Failures,
     case: &str,
     replicas: usize,
-    tiles: &[u32],
+    tiles: &[Tile],
     run: impl Fn(&Setting) -> Outputs,
 ) -> Outputs {
     let usual = Setting { tile: Tile::default(), limit_flops: u64::MAX, replicas: 0..replicas };
     let expected = run(&usual);
     let mut settings = vec![("split", Setting { limit_flops: 1, ..usual.clone() })];
-    settings.extend(tiles.iter().map(|rows| ("tile", Setting { tile: Tile { rows: *rows }, ..usual.clone() })));
+    settings.extend(tiles.iter().map(|tile| ("tile", Setting { tile: *tile, ..usual.clone() })));
     if replicas > 1 {
         settings.push(("first alone", Setting { replicas: 0..1, ..usual.clone() }));
         settings.push(("last alone", Setting { replicas: replicas - 1..replicas, ..usual.clone() }));

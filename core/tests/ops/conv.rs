@@ -1,9 +1,9 @@
 //! Convolutions with stride 1: forward, by the input (fresh and added to), by the weight, against candle.
 
 use lastbit_core::ops::pack::{Direction, PackTable};
-use lastbit_core::ops::{Conv, Shape, conv_valid::ConvValid};
+use lastbit_core::ops::{Conv, Shape, Tile, conv_valid::ConvValid};
 
-use super::common::{Bench, Failures, Gpu, Outputs, Random, Setting, joined, outputs_by_any_setting};
+use super::common::{Bench, Failures, Gpu, OTHER_TILES, Outputs, Random, Setting, joined, outputs_by_any_setting};
 use super::oracle;
 
 struct Case {
@@ -64,7 +64,7 @@ impl Case {
             conv.dinput(&mut bench.rec, "conv", setting.tile, [dy, backward, dx], false);
             conv.dinput(&mut bench.rec, "conv", setting.tile, [dy, backward, added], true);
         }
-        conv.dweight(&mut bench.rec, "conv", [x, dy, partial, gradient]);
+        conv.dweight(&mut bench.rec, "conv", setting.tile, [x, dy, partial, gradient]);
 
         let done = bench.run(setting.limit_flops);
         let mut outputs = vec![("y", done.planes(y, conv.output()))];
@@ -101,7 +101,7 @@ impl Case {
     }
 }
 
-fn check(gpu: &Gpu, failures: &mut Failures, case: &Case, tiles: &[u32]) {
+fn check(gpu: &Gpu, failures: &mut Failures, case: &Case, tiles: &[Tile]) {
     let (conv, replicas) = (&case.conv, case.weight.len());
     let name = format!("{conv:?} N {} R {replicas}", case.samples);
     let outputs = outputs_by_any_setting(failures, &name, replicas, tiles, |setting| case.run(gpu, setting));
@@ -123,7 +123,7 @@ fn convolutions_of_the_networks() {
         (conv([16, 32, 32], 16, false), 3, 2),
         (conv([64, 8, 8], 64, false), 9, 1),
     ] {
-        check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, replicas), &[1, 2]);
+        check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, replicas), &OTHER_TILES);
     }
     failures.finish();
 }
@@ -135,13 +135,13 @@ fn convolutions_of_odd_shapes() {
     let mut random = Random::new(2);
     // Heights so small that a block of the weight gradient holds many images, and the batch ends inside a block.
     for (conv, samples) in [(conv([2, 2, 3], 3, false), 67), (conv([3, 1, 1], 2, true), 131)] {
-        check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, 2), &[1, 2]);
+        check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, 2), &OTHER_TILES);
     }
     for round in 0..16 {
         let input = [random.between(1..=7), random.between(1..=13), random.between(1..=13)];
         let conv = conv(input, random.between(1..=7), random.below(4) == 0);
         let (samples, replicas) = (random.between(1..=7) as usize, random.between(1..=6) as usize);
-        let tiles: &[u32] = if round < 6 { &[1, 2] } else { &[] };
+        let tiles: &[Tile] = if round < 6 { &OTHER_TILES } else { &[] };
         check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, replicas), tiles);
     }
     failures.finish();
@@ -187,7 +187,7 @@ fn valid_convolution() {
             vec![("y", done.planes(y, out)), ("dweight", done.tensor(&gradients, 0, conv.weights() as usize))]
         };
         let name = format!("{conv:?} N {samples}");
-        let outputs = outputs_by_any_setting(&mut failures, &name, replicas, &[1, 2], run);
+        let outputs = outputs_by_any_setting(&mut failures, &name, replicas, &OTHER_TILES, run);
         let n = samples as u32;
         let x = oracle::constant(&x, &[n, 1, height, width]);
         for r in 0..replicas {

@@ -1,10 +1,10 @@
 //! The pair of convolutions with stride 2: forward, by the input, by the weights, against candle.
 
-use lastbit_core::ops::Shape;
 use lastbit_core::ops::conv_down::{ConvDown, WeightGradient};
 use lastbit_core::ops::pack::{Direction, PackTable};
+use lastbit_core::ops::{Shape, Tile};
 
-use super::common::{Bench, Failures, Gpu, Outputs, Random, Setting, joined, outputs_by_any_setting};
+use super::common::{Bench, Failures, Gpu, OTHER_TILES, Outputs, Random, Setting, joined, outputs_by_any_setting};
 use super::oracle;
 
 /// Of what comes twice, the 3x3 convolution's is the first.
@@ -62,7 +62,7 @@ impl Case {
         let [forward, backward] = [forward, backward].map(|both| both.map(|at| bench.from(packed, at)));
         conv.forward(&mut bench.rec, "conv", setting.tile, x, forward, y);
         conv.dinput(&mut bench.rec, "conv", setting.tile, dy, backward, dx);
-        conv.dweight(&mut bench.rec, "conv", WeightGradient { x, dy, partial, gradient });
+        conv.dweight(&mut bench.rec, "conv", setting.tile, WeightGradient { x, dy, partial, gradient });
 
         let done = bench.run(setting.limit_flops);
         let dweight = |i: usize| done.tensor(&gradients, i, conv.weights()[i] as usize);
@@ -96,7 +96,7 @@ impl Case {
         }
     }
 
-    fn check(&self, gpu: &Gpu, failures: &mut Failures, tiles: &[u32]) {
+    fn check(&self, gpu: &Gpu, failures: &mut Failures, tiles: &[Tile]) {
         let replicas = self.x.len();
         let name = format!("{:?} N {} R {replicas}", self.conv, self.samples);
         let outputs = outputs_by_any_setting(failures, &name, replicas, tiles, |setting| self.run(gpu, setting));
@@ -110,7 +110,7 @@ fn pairs_of_the_networks() {
     let mut failures = Failures::default();
     let mut random = Random::new(4);
     for (input, out_channels, samples, replicas) in [([16, 32, 32], 32, 3, 2), ([32, 16, 16], 64, 9, 1)] {
-        Case::new(&mut random, input, out_channels, samples, replicas).check(&gpu, &mut failures, &[1, 2]);
+        Case::new(&mut random, input, out_channels, samples, replicas).check(&gpu, &mut failures, &OTHER_TILES);
     }
     failures.finish();
 }
@@ -121,13 +121,13 @@ fn pairs_of_odd_shapes() {
     let mut failures = Failures::default();
     let mut random = Random::new(5);
     // So low that a block of the weight gradient holds many images, and the batch ends inside a block.
-    Case::new(&mut random, [3, 1, 1], 2, 131, 2).check(&gpu, &mut failures, &[1, 2]);
+    Case::new(&mut random, [3, 1, 1], 2, 131, 2).check(&gpu, &mut failures, &OTHER_TILES);
     for round in 0..16 {
         let input = [random.between(1..=7), random.between(1..=19), random.between(1..=19)];
         let (samples, replicas) = (random.between(1..=7) as usize, random.between(1..=6) as usize);
         let out_channels = random.between(1..=13);
         let case = Case::new(&mut random, input, out_channels, samples, replicas);
-        case.check(&gpu, &mut failures, if round < 6 { &[1, 2] } else { &[] });
+        case.check(&gpu, &mut failures, if round < 6 { &OTHER_TILES } else { &[] });
     }
     failures.finish();
 }

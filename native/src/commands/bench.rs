@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Measurements of which the median is taken [default: 3 on software adapters, 9 on others]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeats: Option<u16>,
+    /// Find the quickest tile of each convolution first (the bits are the same); runs do so with `lastbit tune`
+    #[arg(long)]
+    tune: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -49,6 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         replicas: arguments.replicas,
         samples: arguments.batch_size.unwrap_or(usual.samples),
         repeats: arguments.repeats.map_or(usual.repeats, usize::from),
+        tune: arguments.tune,
     };
     if bench::names(&context, &options).is_empty() {
         let names = "try conv3x3, conv_down, batch_norm, max_pool, update, divergence, fingerprint or step";
@@ -91,7 +95,7 @@ fn cells([name, shape, ms, gflops, of_fma, gbps, of_copy, floor, mib, submit]: [
 fn line(row: &Row) -> String {
     let or_dash = |value: f64, text: String| if value > 0.0 { text } else { "-".to_owned() };
     let percent = |share: f64| or_dash(share, format!("{:.1} %", share * 100.0));
-    cells([
+    let line = cells([
         row.name.clone(),
         row.shape.clone(),
         format!("{:.3}", row.ms),
@@ -102,5 +106,6 @@ fn line(row: &Row) -> String {
         format!("{:.1}", row.times_floor),
         format!("{:.1}", row.memory_mib),
         format!("{:.1}", row.longest_submit_ms),
-    ])
+    ]);
+    row.tile.map_or(line.clone(), |tile| format!("{line}  {tile}"))
 }

@@ -9,6 +9,7 @@ pub mod report;
 pub mod reproduce;
 pub mod smoke;
 pub mod train;
+pub mod tune;
 pub mod verify;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Smoke(arguments) => smoke::run(&arguments),

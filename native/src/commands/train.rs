@@ -131,6 +131,11 @@ fn occupied(contents: &Contents, out: &Path) -> Failure {
 
 fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange) -> Result<ExitCode, Failure> {
     let told = if manner == Manner::Text { Some(told(&mut prepared)?) } else { None };
+    prepared.tune_for_long_run(|| {
+        if manner == Manner::Text {
+            say("finding the quickest tile of each convolution, once for this adapter and network (`lastbit tune`)");
+        }
+    });
     let opened = prepared.open(out, on_change)?;
     if let Some(told) = told {
         announce(&opened.trainer, out, opened.first_step());

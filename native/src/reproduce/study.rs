@@ -179,7 +179,9 @@ impl Study {
             Contents::Run(_) | Contents::Nothing => {
                 go_on()?;
                 self.begin(&format!("run {name}"));
-                let opened = self.prepared(config)?.open(&out, OnChange::Never)?;
+                let mut prepared = self.prepared(config)?;
+                prepared.tune_for_long_run(|| {});
+                let opened = prepared.open(&out, OnChange::Never)?;
                 let (outcome, _) = opened.session(self.manner).run()?;
                 // The run is saved, whatever becomes of its page.
                 let _ = report::write(&out, None);

@@ -37,6 +37,19 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// That of a run that begins now.
+    pub fn new(adapter: &AdapterSummary, broken: &[String], plan: &mut Plan) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            shaders_sha256: shaders_sha256(plan),
+            adapter: adapter.name.clone(),
+            driver: adapter.driver.clone(),
+            backend: adapter.backend.clone(),
+            software: adapter.software,
+            broken: broken.to_vec(),
+        }
+    }
+
     /// What may change bits and is not as it was in `self`.
     fn changes(&self, now: &Self) -> Vec<String> {
         let hash = |environment: &Self| environment.shaders_sha256.get(..12).unwrap_or_default().to_owned();
@@ -112,15 +125,7 @@ impl Manifest {
     /// The manifest of a run that begins now.
     pub fn new(adapter: &AdapterSummary, broken: &[String], dataset: &Dataset, plan: &mut Plan) -> Self {
         Self {
-            environment: Environment {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                shaders_sha256: shaders_sha256(plan),
-                adapter: adapter.name.clone(),
-                driver: adapter.driver.clone(),
-                backend: adapter.backend.clone(),
-                software: adapter.software,
-                broken: broken.to_vec(),
-            },
+            environment: Environment::new(adapter, broken, plan),
             dataset: DatasetRecord {
                 name: dataset.name.clone(),
                 train: dataset.train.len(),

@@ -15,7 +15,7 @@ pub use checkpoint_manifest::CheckpointManifest;
 pub use checkpoints::{checkpoint_folders, read_checkpoint};
 pub use folder::{CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, RunFolder, TIMING_FILE, inspect, replace_file};
 pub use lamp::Lamp;
-pub use manifest::{Found, Manifest, OnChange};
+pub use manifest::{Environment, Found, Manifest, OnChange};
 pub use opening::{Hooks, Prepared, initial_weights};
 pub use session::Outcome;
 pub use summary::{Summary, finished_step};

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use lastbit_core::data::Dataset;
 use lastbit_core::gpu::{AdapterChoice, Context};
 use lastbit_core::nets::Network;
+use lastbit_core::ops::Tiles;
 use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
 use lastbit_core::train::self_test::Check;
 use lastbit_core::train::{
@@ -18,7 +19,7 @@ use serde_json::json;
 use super::checkpoints::Checkpoints;
 use super::folder::{INIT_FILE, RunFolder};
 use super::journal::Journal;
-use super::manifest::{Found, Manifest, OnChange};
+use super::manifest::{Environment, Found, Manifest, OnChange};
 use super::session::Session;
 use super::summary::Summary;
 use crate::failure::Failure;
@@ -40,6 +41,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// Promises that the adapter breaks, where the user goes on all the same.
     broken: Vec<String>,
+    /// Tiles of its convolutions.
+    pub(crate) tiles: Tiles,
     hooks: Hooks,
 }
 
@@ -81,7 +84,10 @@ impl Prepared {
         }
         let context = Rc::new(context);
         let broken = device_test::run(&context, config.host.on_broken_device, hooks.break_device)?;
-        Ok(Self { config, dataset: Rc::new(dataset), context, plan, broken, hooks })
+        let tiles = Tiles::default();
+        let mut prepared = Self { config, dataset: Rc::new(dataset), context, plan, broken, tiles, hooks };
+        prepared.take_kept_tiles();
+        Ok(prepared)
     }
 
     /// On an adapter that is tested already, and with images that other runs use, too.
@@ -94,7 +100,20 @@ impl Prepared {
         let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
         let plan = plan(&config.train, dataset, &Tuning::default(), limits)?;
         let (dataset, context) = (Rc::clone(dataset), Rc::clone(context));
-        Ok(Self { config, dataset, context, plan, broken: broken.to_vec(), hooks: Hooks::default() })
+        let (broken, tiles, hooks) = (broken.to_vec(), Tiles::default(), Hooks::default());
+        let mut prepared = Self { config, dataset, context, plan, broken, tiles, hooks };
+        prepared.take_kept_tiles();
+        Ok(prepared)
+    }
+
+    /// True where the adapter breaks a promise and the user goes on all the same.
+    pub fn is_broken(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
+    /// Program, shaders and adapter: together they fix the bits of a config.
+    pub fn environment(&mut self) -> Environment {
+        Environment::new(self.context.adapter(), &self.broken, &mut self.plan)
     }
 
     /// What the run would be made with now.
@@ -110,7 +129,7 @@ impl Prepared {
     /// Claims the folder `out`, goes back to the last good checkpoint in it, and builds the trainer.
     pub fn open(mut self, out: &Path, on_change: OnChange) -> Result<Opened, Failure> {
         let manifest = self.manifest();
-        let Prepared { config, dataset, context, plan, hooks, .. } = self;
+        let Prepared { config, dataset, context, plan, tiles, hooks, .. } = self;
         let network = plan.network;
         let folder = RunFolder::claim(out)?;
         let mut journal = Journal::open(&folder)?;
@@ -156,7 +175,8 @@ impl Prepared {
             (None, Some(weights)) => Start::Weights(weights.clone()),
             (None, None) => Start::Fresh,
         };
-        let mut trainer = block_on(Trainer::new(context, config.train.clone(), dataset, Tuning::default(), start))
+        let tuning = Tuning { tiles, ..Tuning::default() };
+        let mut trainer = block_on(Trainer::new(context, config.train.clone(), dataset, tuning, start))
             .map_err(|error| start_failure(error, &config))?;
         if let Some(flip) = &config.host.flip_bit {
             check_flip(&flip.0, trainer.total_steps())?;

@@ -1,0 +1,234 @@
+//! Chooses the tile of each convolution on an adapter by measurement. Before a tile is timed it computes the layer on random
+//! values; one that does not give the usual tile's bits is refused, so that what is chosen changes no result.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use super::cases::{Operation, Recorded};
+use crate::gpu::{BufferId, Buffers, Context, Fill, Program, Readback, Submitter};
+use crate::nets::{self, Network};
+use crate::ops::{Layer, Pass, Tile, Tiles};
+use crate::rng::{Purpose, Stream};
+use crate::train::TrainError;
+
+/// What was found for the layers of one geometry in one pass.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Choice {
+    /// The layers.
+    pub layer: Layer,
+    /// The pass.
+    pub pass: Pass,
+    /// The quickest tile.
+    pub tile: Tile,
+    /// Its milliseconds.
+    pub ms: f64,
+    /// Milliseconds of the usual tile, measured in turns with it.
+    pub usual_ms: f64,
+    /// Tiles that gave other bits than the usual one: the adapter's compiler is not to be trusted with them.
+    pub refused: Vec<Tile>,
+}
+
+const ROWS: [u32; 4] = [4, 1, 2, 8];
+const CHANNELS: [[u32; 2]; 5] = [[4, 4], [2, 4], [2, 8], [4, 8], [1, 8]];
+const LANES: [u32; 3] = [32, 128, 256];
+/// Another tile has to be quicker by this much: less is noise.
+const WORTH: f64 = 0.95;
+/// Measurements of each tile, in turns with the best one so far.
+const TURNS: usize = 3;
+/// Seconds of a measurement.
+const LONG_ENOUGH: f64 = 0.02;
+/// Words of the random pattern that fills inputs. A prime: planes and channels do not see the same one.
+const PATTERN: usize = 262_139;
+
+/// Finds the tiles for training `network`, for `(replicas, samples)` at once; `tell` hears each choice.
+/// `is_spoilt` flips a bit of what a tile gives, to show that such a tile is refused.
+///
+/// # Errors
+/// The GPU.
+pub async fn tune(
+    context: &Rc<Context>,
+    network: &Network,
+    sizes: (u32, u32),
+    is_spoilt: impl Fn(Tile) -> bool,
+    mut tell: impl FnMut(&Choice),
+) -> Result<Vec<Choice>, TrainError> {
+    let mut choices: Vec<Choice> = Vec::new();
+    for layer in passes(network) {
+        let choice = choose(context, layer, sizes, &is_spoilt).await?;
+        tell(&choice);
+        choices.push(choice);
+    }
+    Ok(choices)
+}
+
+/// True for a tile that [`tune`] may choose.
+#[must_use]
+pub fn is_candidate(tile: Tile) -> bool {
+    let usual = Tile::default();
+    let are_channels = tile.channels.is_none_or(|channels| CHANNELS.contains(&channels));
+    are_channels && ROWS.contains(&tile.rows) && (tile.lanes == usual.lanes || LANES.contains(&tile.lanes))
+}
+
+/// The choices as a run uses them.
+#[must_use]
+pub fn tiles(choices: &[Choice]) -> Tiles {
+    let mut tiles = Tiles::default();
+    choices.iter().for_each(|choice| tiles.choose(choice.layer, choice.pass, choice.tile));
+    tiles
+}
+
+/// Finds the tile of one layer in one pass.
+pub(super) async fn choose(
+    context: &Rc<Context>,
+    (layer, pass): (Layer, Pass),
+    sizes: (u32, u32),
+    is_spoilt: &impl Fn(Tile) -> bool,
+) -> Result<Choice, TrainError> {
+    Tuner::new(context, layer, pass, sizes).await?.choose(is_spoilt).await
+}
+
+/// The convolutions of `network`, each geometry once, by the passes that training takes through them.
+#[must_use]
+pub fn passes(network: &Network) -> Vec<(Layer, Pass)> {
+    let mut all = Vec::new();
+    for node in &network.nodes {
+        let (layer, is_batch) = match &node.operation {
+            nets::Operation::Conv { conv, .. } => (Layer::Conv(*conv), conv.shared_input),
+            nets::Operation::ConvDown { conv, .. } => (Layer::ConvDown(*conv), false),
+            _ => continue,
+        };
+        for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
+            let is_needed = pass != Pass::InputGradient || !is_batch;
+            if is_needed && !all.contains(&(layer, pass)) {
+                all.push((layer, pass));
+            }
+        }
+    }
+    all
+}
+
+/// One layer in one pass, on the adapter.
+struct Tuner<'a> {
+    context: &'a Rc<Context>,
+    layer: Layer,
+    pass: Pass,
+    sizes: (u32, u32),
+    buffers: Buffers,
+    outputs: Vec<(BufferId, u64)>,
+}
+
+impl<'a> Tuner<'a> {
+    async fn new(context: &'a Rc<Context>, layer: Layer, pass: Pass, sizes: (u32, u32)) -> Result<Self, TrainError> {
+        let Recorded { table, outputs, .. } = Operation::of(layer, pass).record(sizes, Tile::default())?;
+        let buffers = Buffers::allocate(context, &table, Fill::Zero).await?;
+        let mut stream = Stream::new(1, Purpose::Synthetic, 0);
+        let pattern: Vec<f32> = (0..PATTERN).map(|_| stream.below(1 << 16) as f32 / 32_768.0 - 1.0).collect();
+        let pattern: &[u8] = bytemuck::cast_slice(&pattern);
+        let of_bytes = |id: BufferId| (id, table.spec(id).bytes);
+        for (id, bytes) in table.ids().map(of_bytes) {
+            let mut at = 0;
+            while at < bytes {
+                let n = (bytes - at).min(pattern.len() as u64);
+                buffers.write(context, id, at, &pattern[..n as usize]);
+                at += n;
+            }
+        }
+        let outputs = outputs.into_iter().map(of_bytes).collect();
+        Ok(Self { context, layer, pass, sizes, buffers, outputs })
+    }
+
+    async fn program(&self, tile: Tile) -> Result<Program, TrainError> {
+        let recorded = Operation::of(self.layer, self.pass).record(self.sizes, tile)?;
+        Ok(Program::build(self.context, &self.buffers, &recorded.recording, self.context.submit_flops()).await?)
+    }
+
+    /// What the launches write, into poisoned buffers.
+    async fn bits(&self, program: &Program) -> Result<Vec<Vec<u8>>, TrainError> {
+        let poison = vec![0xa5; 1 << 20];
+        for (id, bytes) in &self.outputs {
+            for at in (0..*bytes).step_by(poison.len()) {
+                self.buffers.write(self.context, *id, at, &poison[..(bytes - at).min(poison.len() as u64) as usize]);
+            }
+        }
+        let mut submitter = Submitter::new(self.context);
+        submitter.run(program, &self.buffers);
+        submitter.submit();
+        let readback = Readback::default();
+        let mut all = Vec::new();
+        for (id, bytes) in &self.outputs {
+            all.push(readback.read(self.context, &self.buffers, (*id, 0, *bytes)).await?);
+        }
+        Ok(all)
+    }
+
+    /// The tiles that differ from `tile` in what a thread computes.
+    fn other_threads(&self, tile: Tile) -> Vec<Tile> {
+        if self.pass == Pass::WeightGradient {
+            return CHANNELS.map(|channels| Tile { channels: Some(channels), ..tile }).to_vec();
+        }
+        let height = match (self.layer, self.pass) {
+            (Layer::Conv(conv), _) => conv.input.height,
+            // A thread of the gradient by the input owns two rows for each of the output's.
+            (Layer::ConvDown(conv), _) => conv.output().height,
+        };
+        // Taller ones than the layer are the same kernel.
+        let of_use = ROWS.into_iter().filter(|rows| *rows <= height && *rows != tile.rows);
+        of_use.map(|rows| Tile { rows, ..tile }).collect()
+    }
+
+    async fn choose(self, is_spoilt: &impl Fn(Tile) -> bool) -> Result<Choice, TrainError> {
+        let usual = Tile::default();
+        let usual_program = self.program(usual).await?;
+        let expected = self.bits(&usual_program).await?;
+        let mut best = (usual, usual_program);
+        let mut refused = Vec::new();
+        let once = best.1.time(self.context, &self.buffers, 1)?.seconds;
+        let repeats = (LONG_ENOUGH / once.max(1e-7)).clamp(1.0, 500.0) as u32;
+        for stage in 0..2 {
+            let tile = best.0;
+            let candidates = match stage {
+                0 => self.other_threads(tile),
+                _ => LANES.map(|lanes| Tile { lanes, ..tile }).to_vec(),
+            };
+            for candidate in candidates {
+                // What a driver cannot compile is no candidate; a lost device shows at once in the next call.
+                let Ok(program) = self.program(candidate).await else {
+                    self.context.check()?;
+                    continue;
+                };
+                let mut bits = self.bits(&program).await?;
+                if is_spoilt(candidate) {
+                    bits[0][0] ^= 1;
+                }
+                if bits != expected {
+                    refused.push(candidate);
+                    continue;
+                }
+                let (of_best, of_candidate) = self.compare(&best.1, &program, repeats)?;
+                if of_candidate < of_best * WORTH {
+                    best = (candidate, program);
+                }
+            }
+        }
+        let (usual_seconds, seconds) = if best.0 == usual {
+            let (a, b) = self.compare(&best.1, &best.1, repeats)?;
+            (a.min(b), a.min(b))
+        } else {
+            self.compare(&self.program(usual).await?, &best.1, repeats)?
+        };
+        let Self { layer, pass, .. } = self;
+        Ok(Choice { layer, pass, tile: best.0, ms: seconds * 1e3, usual_ms: usual_seconds * 1e3, refused })
+    }
+
+    /// Least seconds of both, measured in turns.
+    fn compare(&self, a: &Program, b: &Program, repeats: u32) -> Result<(f64, f64), TrainError> {
+        let mut least = (f64::INFINITY, f64::INFINITY);
+        for _ in 0..TURNS {
+            least.0 = least.0.min(a.time(self.context, &self.buffers, repeats)?.seconds);
+            least.1 = least.1.min(b.time(self.context, &self.buffers, repeats)?.seconds);
+        }
+        Ok(least)
+    }
+}

@@ -1,0 +1,47 @@
+//! Tuning picks among tiles that give the same bits, and refuses one that does not.
+
+mod runs;
+
+use lastbit_core::bench::tune;
+use lastbit_core::nets::GraphBuilder;
+use lastbit_core::ops::cross_entropy::Loss;
+use lastbit_core::ops::{Activation, Layer, Pass, Shape, Tile};
+
+#[test]
+fn every_layer_gets_a_tile_with_the_usual_bits() {
+    let mut g = GraphBuilder::new("two", Shape::new(3, 8, 8), Loss::SoftmaxCrossEntropy);
+    let x = g.conv3x3("conv1", g.input(), 4, 1);
+    let x = g.norm_act("bn1", x, Activation::Relu);
+    let y = g.conv3x3("conv2", x, 8, 2);
+    let y = g.norm_act("bn2", y, Activation::Relu);
+    let s = g.conv1x1("downsample", x, 8);
+    let y = g.conv3x3("conv3", y, 8, 1);
+    let x = g.norm_add_act("bn3", y, s, Activation::Relu);
+    let x = g.global_average_pool(x);
+    g.dense("fc", x, 4);
+    let network = g.finish();
+    let expected = tune::passes(&network);
+    // The first layer has no gradient by its input.
+    assert_eq!(expected.len(), 3 * 3 - 1);
+
+    let context = runs::context();
+    // Stands for a compiler that gets tall tiles wrong.
+    let is_spoilt = |tile: Tile| tile.rows == 8 || tile.channels == Some([2, 8]);
+    let mut told = Vec::new();
+    let tell = |choice: &tune::Choice| told.push((choice.layer, choice.pass));
+    let choices = pollster::block_on(tune::tune(&context, &network, (2, 3), is_spoilt, tell)).unwrap();
+    assert_eq!(told, expected);
+    let tiles = tune::tiles(&choices);
+    for choice in &choices {
+        assert!(tune::is_candidate(choice.tile) && !is_spoilt(choice.tile), "{choice:?}");
+        assert!(choice.ms > 0.0 && choice.usual_ms > 0.0, "{choice:?}");
+        assert_eq!(tiles.of(choice.layer, choice.pass), choice.tile);
+        let has_tall = match (choice.layer, choice.pass) {
+            (_, Pass::WeightGradient) => true,
+            (Layer::Conv(conv), _) => conv.input.height >= 8,
+            (Layer::ConvDown(conv), _) => conv.output().height >= 8,
+        };
+        assert_eq!(!choice.refused.is_empty(), has_tall, "{choice:?}");
+        assert!(choice.refused.iter().all(|tile| is_spoilt(*tile)), "{choice:?}");
+    }
+}

@@ -1,0 +1,73 @@
+//! `lastbit tune`: the quickest tile of each convolution of a run, found on its adapter and kept for runs to come.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use lastbit_core::bench::tune::Choice;
+use lastbit_core::ops::{Layer, Pass};
+
+use crate::failure::Failure;
+use crate::run::{Hooks, Prepared};
+use crate::run_config::{CONFIG_FLAG, RunConfig};
+use crate::terminal::{say, warn};
+use crate::train_flags::RunFlags;
+
+/// Flags of `tune`: those of the run that it is for.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// Finds and keeps the tiles.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let config = RunConfig::from_table(&arguments.run.given()?, CONFIG_FLAG)?;
+    let mut prepared = Prepared::new(config, Hooks::default())?;
+    if prepared.is_broken() {
+        return Err(Failure::other(
+            "this adapter breaks a promise that equal bits rest on, and runs on it use the usual tiles: there is nothing to tune",
+        ));
+    }
+    say(format!("{} on '{}'", prepared.plan.network.name, prepared.context.adapter().name));
+    say(format!("{:<30} {:<15} {:>9} {:>9} {:>6}  tile", "layer", "pass", "usual ms", "ms", "ratio"));
+    let (mut usual, mut tuned, mut refused) = (0.0, 0.0, 0);
+    let file = prepared.tune(|choice| {
+        usual += choice.usual_ms;
+        tuned += choice.ms;
+        refused += choice.refused.len();
+        say(line(choice));
+    })?;
+    say(format!("each once: {usual:.3} ms with the usual tiles, {tuned:.3} ms with these"));
+    if refused > 0 {
+        warn(format!(
+            "{refused} tiles gave other bits than the usual one and were refused: the driver's compiler has a fault"
+        ));
+    }
+    say(match file {
+        Some(path) => {
+            format!("runs of this network and batch on this adapter use them from now on: {}", path.display())
+        }
+        None => "there is no home folder to keep them in: set XDG_DATA_HOME".to_owned(),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(choice: &Choice) -> String {
+    let layer = match choice.layer {
+        Layer::Conv(conv) => format!("3x3 {}", sizes(conv.input.channels, conv.out_channels, conv.input.height)),
+        Layer::ConvDown(conv) => {
+            format!("3x3 + 1x1 / 2 {}", sizes(conv.input.channels, conv.out_channels, conv.input.height))
+        }
+    };
+    let pass = match choice.pass {
+        Pass::Forward => "forward",
+        Pass::InputGradient => "input gradient",
+        Pass::WeightGradient => "weight gradient",
+    };
+    let Choice { usual_ms, ms, tile, .. } = choice;
+    format!("{layer:<30} {pass:<15} {usual_ms:>9.3} {ms:>9.3} {:>6.2}  {tile}", ms / usual_ms)
+}
+
+fn sizes(channels: u32, out_channels: u32, height: u32) -> String {
+    format!("{channels} -> {out_channels} at {height}")
+}

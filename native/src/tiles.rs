@@ -1,0 +1,75 @@
+//! Tiles that were found quickest on this machine's adapters, kept in the user's folder: one file for each adapter, driver,
+//! network and batch. They change no bit of a result, so that a file that cannot be read is as good as none.
+
+use std::path::{Path, PathBuf};
+
+use lastbit_core::bench::tune::{self, Choice};
+use lastbit_core::ops::Tiles;
+use pollster::block_on;
+use sha2::{Digest as _, Sha256};
+
+use crate::datasets;
+use crate::failure::Failure;
+use crate::run::{Environment, Prepared, replace_file};
+
+/// Where the tiles for so many replicas and samples are kept.
+fn file(environment: &Environment, (replicas, samples): (u32, u32)) -> Option<PathBuf> {
+    let digest = format!("{:x}", Sha256::digest(format!("{environment:?} {replicas} {samples}")));
+    Some(datasets::user_folder()?.join("tiles").join(format!("{}.json", &digest[..16])))
+}
+
+fn read(path: &Path) -> Option<Vec<Choice>> {
+    let choices: Vec<Choice> = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    choices.iter().all(|choice| tune::is_candidate(choice.tile)).then_some(choices)
+}
+
+impl Prepared {
+    fn tiles_file(&mut self) -> Option<PathBuf> {
+        let sizes = self.tile_sizes();
+        file(&self.environment(), sizes)
+    }
+
+    /// Replicas that go through the network at once, and samples of a batch.
+    fn tile_sizes(&self) -> (u32, u32) {
+        let replicas = self.plan.chunks.first().map_or(1, |chunk| chunk.replicas.len());
+        (replicas as u32, self.config.train.batch_size)
+    }
+
+    /// Takes the tiles that were found before; an adapter that failed the self-test gets the usual ones.
+    pub(crate) fn take_kept_tiles(&mut self) -> bool {
+        let kept = if self.is_broken() { None } else { self.tiles_file().and_then(|path| read(&path)) };
+        let is_kept = kept.is_some();
+        self.tiles = kept.map_or_else(Tiles::default, |choices| tune::tiles(&choices));
+        is_kept
+    }
+
+    /// Finds the tiles, uses them and keeps them; gives the file. `tell` hears each choice.
+    pub fn tune(&mut self, tell: impl FnMut(&Choice)) -> Result<Option<PathBuf>, Failure> {
+        let sizes = self.tile_sizes();
+        let choices = block_on(tune::tune(&self.context, &self.plan.network, sizes, |_| false, tell))?;
+        self.tiles = tune::tiles(&choices);
+        let Some(path) = self.tiles_file() else { return Ok(None) };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Failure::file("make", folder, &error))?;
+        }
+        let text = serde_json::to_vec_pretty(&choices).map_err(Failure::other)?;
+        replace_file(&path, &text)?;
+        Ok(Some(path))
+    }
+
+    /// Finds the tiles where that pays: for a long run, on an adapter that is no software (which compiles for seconds what it
+    /// then runs hardly faster), unless they are known. `tell` hears that it begins. A run never fails for it.
+    pub fn tune_for_long_run(&mut self, tell: impl FnOnce()) {
+        if self.context.adapter().software || self.is_broken() || self.take_kept_tiles() {
+            return;
+        }
+        let samples = self.config.train.batch_size;
+        let operations = (0..self.plan.chunks.len()).map(|chunk| self.plan.train(chunk, samples).flops()).sum();
+        if self.forecast().is_long(operations) {
+            tell();
+            if let Err(failure) = self.tune(|_| {}) {
+                tracing::warn!(%failure, "the usual tiles are used");
+            }
+        }
+    }
+}

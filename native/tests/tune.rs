@@ -1,0 +1,43 @@
+//! `tune`: what it keeps is used by the runs that it is for, changes no bit of them, and does no harm when it is damaged.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Ended, SMALL, assert_equal_runs, command, scratch, text};
+
+/// The program with the user's folder at `home`.
+fn at_home(home: &Path, arguments: &[&str]) -> Ended {
+    let mut command = command(arguments);
+    let ended: Ended = command.env("XDG_DATA_HOME", home).output().unwrap().into();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended
+}
+
+#[test]
+fn tiles_are_kept_and_change_no_bit() {
+    let home = scratch("tune");
+    let train = |name: &str| -> PathBuf {
+        let run = home.join(name);
+        at_home(&home, &[SMALL, &["--steps", "4", "--out", text(&run)]].concat());
+        run
+    };
+    let usual = train("usual");
+    let told = at_home(&home, &[&["tune"], &SMALL[1..]].concat());
+    assert!(told.err.is_empty() && told.out.contains("weight gradient") && told.out.contains("use them from now on"));
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(home.join("lastbit/tiles")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    // Whatever was quickest: other tiles than the usual one everywhere.
+    let kept = std::fs::read_to_string(file).unwrap();
+    let mut choices: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    for choice in choices.as_array_mut().unwrap() {
+        choice["tile"] = serde_json::json!({ "rows": 1, "channels": [2, 4], "lanes": 32 });
+    }
+    std::fs::write(file, choices.to_string()).unwrap();
+    assert_equal_runs(&usual, &train("other"), &[4]);
+    for damaged in [&kept[..kept.len() / 2], &kept.replace("\"lanes\": 64", "\"lanes\": 4000000")] {
+        std::fs::write(file, damaged).unwrap();
+        assert_equal_runs(&usual, &train(&format!("damaged-{}", damaged.len())), &[4]);
+    }
+}
