@@ -134,7 +134,7 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
     [fma.clone(), copy.clone()].into_iter().filter(|row| row.name.contains(&options.filter)).for_each(&mut add);
     for case in cases::all(software, &options.filter) {
         let row = match case {
-            Case::Step(net) => bench.step(net).await?,
+            Case::Step(net) => bench.step(net, (options.replicas, options.samples)).await?,
             Case::Operation(operation) => {
                 let sizes = (options.replicas, options.samples);
                 let tile = match operation.layer().filter(|_| options.tune) {
@@ -158,6 +158,92 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
     })
 }
 
+/// What a step costs when one size of the run changes and the others stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sweep {
+    /// Replicas 1 to 12.
+    Replicas,
+    /// Samples of a batch, 32 to 512.
+    Batch,
+    /// Depth of the ResNet, 8 to 110.
+    Depth,
+}
+
+/// A point of a sweep.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScalePoint {
+    /// Which one.
+    pub sweep: Sweep,
+    /// The network's depth.
+    pub depth: u32,
+    /// Replicas in lockstep.
+    pub replicas: u32,
+    /// Samples of a batch.
+    pub samples: u32,
+    /// The step.
+    pub row: Row,
+}
+
+impl ScalePoint {
+    /// The size that the sweep changes.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        match self.sweep {
+            Sweep::Replicas => self.replicas,
+            Sweep::Batch => self.samples,
+            Sweep::Depth => self.depth,
+        }
+    }
+
+    /// Milliseconds of a step, for each replica.
+    #[must_use]
+    pub fn ms_a_replica(&self) -> f64 {
+        self.row.ms / f64::from(self.replicas)
+    }
+
+    /// Images a second, each counted once for every replica.
+    #[must_use]
+    pub fn images_a_second(&self) -> f64 {
+        f64::from(self.samples) / self.ms_a_replica() * 1e3
+    }
+}
+
+/// Measures whole steps of ResNets over replicas, batch and depth, around ResNet-20 with the replicas and the batch of `options`;
+/// `tell` sees each point when it is there, or why there is none.
+///
+/// # Errors
+/// The GPU. A point that does not fit into its memory is no error.
+pub async fn scale(
+    context: Rc<Context>,
+    options: &Options,
+    mut tell: impl FnMut(Result<&ScalePoint, &TrainError>),
+) -> Result<Vec<ScalePoint>, TrainError> {
+    let mut bench = Bench { context: &context, options, fma_gflops: f64::INFINITY, copy_gbps: f64::INFINITY };
+    let software = context.adapter().software;
+    bench.fma_gflops = bench.operation("fma", cases::fma(software)).await?.gflops;
+    bench.copy_gbps = bench.operation("copy", cases::copy(software)).await?.gbps;
+    let &Options { replicas, samples, .. } = options;
+    let of_replicas = [1, 2, 3, 6, 12].map(|replicas| (Sweep::Replicas, 20, replicas, samples));
+    let of_batch = [32, 64, 128, 256, 512].map(|samples| (Sweep::Batch, 20, replicas, samples));
+    let of_depth = [8, 14, 20, 32, 44, 56, 110].map(|depth| (Sweep::Depth, depth, replicas, samples));
+    let mut points = Vec::new();
+    for (sweep, depth, replicas, samples) in of_replicas.into_iter().chain(of_batch).chain(of_depth) {
+        match bench.step(NetKind::ResNet { depth }, (replicas, samples)).await {
+            Ok(row) => {
+                let point = ScalePoint { sweep, depth, replicas, samples, row };
+                tell(Ok(&point));
+                points.push(point);
+            }
+            Err(error) => {
+                context.check()?;
+                tell(Err(&error));
+            }
+        }
+    }
+    Ok(points)
+}
+
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
@@ -179,8 +265,8 @@ impl Bench<'_> {
         Ok(Row { memory_mib: mib(table.total_bytes()), longest_submit_ms: time.longest_submit * 1e3, ..row })
     }
 
-    async fn step(&self, net: NetKind) -> Result<Row, TrainError> {
-        let &Options { replicas, samples, repeats, .. } = self.options;
+    async fn step(&self, net: NetKind, (replicas, samples): (u32, u32)) -> Result<Row, TrainError> {
+        let repeats = self.options.repeats;
         let config = TrainConfig {
             net,
             dataset: DatasetKind::Synthetic,

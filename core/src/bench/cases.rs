@@ -70,7 +70,10 @@ pub fn all(software: bool, filter: &str) -> Vec<Case> {
         (NetKind::Vgg { depth: 16 }, !software),
     ];
     let named = |net: &NetKind| filter.contains(&net.to_string());
-    let steps = nets.into_iter().filter(|(net, quick)| *quick || named(net)).map(|(net, _)| Case::Step(net));
+    let asked = filter.strip_prefix("step_").and_then(|net| net.parse().ok());
+    let asked = asked.filter(|net: &NetKind| nets.iter().all(|(known, _)| known != net)).map(|net| (net, true));
+    let steps =
+        nets.into_iter().chain(asked).filter(|(net, quick)| *quick || named(net)).map(|(net, _)| Case::Step(net));
     let all = operations.into_iter().map(Case::Operation).chain(steps);
     all.filter(|case| case.name().contains(filter)).collect()
 }

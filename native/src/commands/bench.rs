@@ -1,5 +1,8 @@
 //! `lastbit bench`: what the adapter does, beside what it could do.
 
+mod scale;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -33,6 +36,12 @@ pub struct Arguments {
     /// Find the quickest tile of each convolution first (the bits are the same); runs do so with `lastbit tune`
     #[arg(long)]
     tune: bool,
+    /// Measure steps of ResNets over replicas (1 to 12), batch (32 to 512) and depth (8 to 110) instead
+    #[arg(long, conflicts_with = "filter")]
+    scale: bool,
+    /// With --scale: folder for the curves (SVG) and the numbers (JSON)
+    #[arg(long, value_name = "FOLDER", requires = "scale")]
+    out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -54,6 +63,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         repeats: arguments.repeats.map_or(usual.repeats, usize::from),
         tune: arguments.tune,
     };
+    if arguments.scale {
+        return scale::run(context, &options, arguments.out.as_deref(), arguments.json);
+    }
     if bench::names(&context, &options).is_empty() {
         let names = "try conv3x3, conv_down, batch_norm, max_pool, update, divergence, fingerprint or step";
         return Err(Failure::usage(format!("--filter: no row's name contains '{}': {names}", options.filter)));

@@ -85,6 +85,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::run_config::OnBrokenDevice;
 use crate::terminal::columns;
+pub use figure::{Axis, Figure};
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
 pub use folder::{Environment, Place};
 pub use study::{Forecast, Study};
