@@ -58,10 +58,15 @@ impl Prepared {
     /// With an adapter and images of its own. Where the adapter is the host, buffers take no more than the host has left. The
     /// adapter is tested.
     pub fn new(config: RunConfig, hooks: Hooks) -> Result<Self, Failure> {
+        Self::beside(config, hooks, 1)
+    }
+
+    /// Like [`Prepared::new`], for one of so many runs at the same time, which share the host's memory.
+    pub fn beside(config: RunConfig, hooks: Hooks, runs: u64) -> Result<Self, Failure> {
         config.train.validate()?;
         let choice = config.host.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
         let mut context = block_on(Context::new(&choice))?;
-        let free = host_memory::budget().filter(|_| context.adapter().software);
+        let free = host_memory::budget().filter(|_| context.adapter().software).map(|bytes| bytes / runs);
         let dataset = datasets::load(&config.train, config.host.data_dir.as_deref())?;
         let planned = |total: Option<u64>| {
             let limits = MemoryLimits { binding: context.max_binding_bytes(), total };
