@@ -181,7 +181,7 @@ impl Prepared {
             folder.write(INIT_FILE, &encode_weights(&network, weights, &json!({ "net": network.name })))?;
         }
         let mut summary = Summary::new(&config.train);
-        let saved = cut(&mut journal, &mut summary, &trainer, recovered.state.as_ref())?;
+        let saved = cut(&mut journal, &checkpoints, &mut summary, &trainer, recovered.state.as_ref())?;
         Ok(Opened { trainer, config, folder, journal, summary, saved, hooks })
     }
 }
@@ -270,6 +270,7 @@ fn check_flip(flip: &FlipBit, total_steps: u64) -> Result<(), Failure> {
 /// Cuts the files back to what `state` knows; returns the step and evaluation that are on the disk.
 fn cut(
     journal: &mut Journal,
+    checkpoints: &Checkpoints,
     summary: &mut Summary,
     trainer: &Trainer,
     state: Option<&State>,
@@ -278,6 +279,14 @@ fn cut(
     // A run that was made longer loses the evaluation at its former end, so that it equals one that was as long from the
     // start.
     let is_evaluated = state.is_some_and(|state| state.evaluated) && trainer.is_evaluated_after(step);
-    journal.cut(step, is_evaluated, |line| summary.see_line(line))?;
+    let renew = |metrics| match state.filter(|state| state.evaluated && !is_evaluated) {
+        // The checkpoint saw that evaluation; until the next one it has to be one that did not.
+        Some(state) => {
+            let state = State { evaluated: false, ..state.clone() };
+            checkpoints.save(trainer.network(), trainer.config(), &state, metrics)
+        }
+        None => Ok(()),
+    };
+    journal.cut(step, is_evaluated, |line| summary.see_line(line), renew)?;
     Ok(state.map(|_| (step, is_evaluated)))
 }

@@ -57,6 +57,7 @@ pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String], hooks: 
     };
     let Some(out) = out else { return common.dry_run(&parts) };
     if let Some(step) = parts.iter().map(|part| part.finished).min().flatten() {
+        write_page(&parts, out)?;
         common.tell(format!("the run in '{}' is finished after {step} steps", out.display()));
         return Ok(ExitCode::SUCCESS);
     }
@@ -264,11 +265,7 @@ impl Common {
 
     /// Says how it ended, with one page over all parts.
     fn conclude(&self, parts: &[Part], ended: &[Ended], adapters: &[String], out: &Path) -> Result<ExitCode, Failure> {
-        let folders: Vec<PathBuf> = parts.iter().map(|part| part.folder.clone()).collect();
-        let references = References::of(&folders)?;
-        // The runs are saved, whatever becomes of their page.
-        let page = report::write_parts(out, &folders, &references);
-        let page = page.map_err(|failure| warn(format!("no report: {failure}"))).ok();
+        let (references, page) = write_page(parts, out)?;
         let stopped: Vec<String> = ended
             .iter()
             .zip(parts)
@@ -309,6 +306,15 @@ impl Common {
         ));
         Ok(ExitCode::from(interrupt::exit_code()))
     }
+}
+
+/// Compares the references, and writes the page over all parts. They are saved, whatever becomes of it.
+fn write_page(parts: &[Part], out: &Path) -> Result<(References, Option<PathBuf>), Failure> {
+    let folders: Vec<PathBuf> = parts.iter().map(|part| part.folder.clone()).collect();
+    let references = References::of(&folders)?;
+    let page = report::write_parts(out, &folders, &references);
+    let page = page.map_err(|failure| warn(format!("no report: {failure}"))).ok();
+    Ok((references, page))
 }
 
 /// What a thread gave. A panic goes on where it would without threads.
