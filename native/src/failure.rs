@@ -17,7 +17,8 @@ pub const INTERRUPTED: u8 = 130;
 /// The exit code of a run that SIGTERM stopped (128 + SIGTERM): it is saved and can be queued again.
 pub const REQUEUE: u8 = 143;
 const USAGE: u8 = 2;
-const OTHER: u8 = 1;
+/// The exit code of what failed.
+pub const OTHER: u8 = 1;
 
 /// An error for the user: what is wrong and what to do about it, in one line.
 #[derive(Debug)]
@@ -56,6 +57,11 @@ impl Failure {
             _ => "check the disk and the path",
         };
         Self::other(format!("cannot {action} '{}': {error}: {remedy}", path.display()))
+    }
+
+    /// The same failure, in one of several runs.
+    pub fn within(self, part: impl Display) -> Self {
+        Self::new(self.code, format!("{part}: {}", self.message))
     }
 
     fn new(code: u8, message: impl Display) -> Self {

@@ -1,10 +1,11 @@
-//! Signals. Ctrl-C and SIGTERM ask a run to stop after its step; a second one kills. A download ends at once.
+//! Signals. Ctrl-C and SIGTERM ask a run to stop after its step; a second one kills. A download ends at once. A run that
+//! fails asks those beside it in the same way.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use crate::failure::{Failure, INTERRUPTED};
+use crate::failure::{Failure, INTERRUPTED, OTHER};
 
-/// The exit code of the signal that came, or 0.
+/// The exit code of what came, or 0.
 static REQUESTED: AtomicU8 = AtomicU8::new(0);
 
 /// Installs the handlers, unless they are there already.
@@ -70,12 +71,18 @@ fn cannot_listen(error: ctrlc::Error) -> Failure {
     Failure::other(format!("cannot listen to Ctrl-C: {error}"))
 }
 
-/// True after the first signal.
+/// Asks all runs of this process to stop and save, because one of them has failed.
+pub fn stop_all() {
+    let _ = REQUESTED.compare_exchange(0, OTHER, Ordering::SeqCst, Ordering::SeqCst);
+}
+
+/// True after the first signal, or after a failure beside.
 pub fn requested() -> bool {
     exit_code() != 0
 }
 
-/// What a run that a signal stopped ends with: 130 after Ctrl-C, 143 after SIGTERM, 0 if there was none.
+/// What a run that was stopped ends with: 130 after Ctrl-C, 143 after SIGTERM, 1 after a failure beside it, 0 if there was
+/// none.
 pub fn exit_code() -> u8 {
     REQUESTED.load(Ordering::SeqCst)
 }

@@ -109,6 +109,19 @@ fn a_run_can_be_made_longer_but_not_another() {
 }
 
 #[test]
+fn a_run_that_was_made_longer_may_be_killed_before_its_next_checkpoint() {
+    let home = scratch("longer-killed");
+    let (whole, grown) = (home.join("whole"), home.join("grown"));
+    let flags = ["--steps", "40", "--checkpoint-every", "1000steps", "--resume"];
+    train(&flags, &whole);
+    train(&["--steps", "5"], &grown);
+    assert_eq!(signal(running(&flags, &grown, 7), "-KILL").code, None);
+    let ended = train(&flags, &grown);
+    assert!(ended.err.is_empty() && ended.out.contains("from step 5"), "{ended:?}");
+    assert_equal_runs(&whole, &grown, &[40]);
+}
+
+#[test]
 fn two_writers_are_one_too_many() {
     let home = scratch("writers");
     let out = home.join("run");

@@ -1,5 +1,7 @@
 //! `lastbit train`: from flags to a run that is finished, stopped or refused.
 
+mod parts;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -23,6 +25,10 @@ use crate::{interrupt, report};
 pub struct Arguments {
     #[command(flatten)]
     run: RunFlags,
+    /// Several adapters, as --adapter takes one: each trains the first of --ks and its share of the others, at the same time, as
+    /// an ordinary run in OUT/part-0, OUT/part-1, ...; an adapter may be given twice
+    #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', conflicts_with_all = ["adapter", "json"])]
+    adapters: Option<Vec<String>>,
     /// TOML file with a run's config; flags that are given go before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -73,10 +79,22 @@ fn ending(how: &str, step: u64, out: &Path) -> serde_json::Value {
     json!({ "kind": how, "step": step, "out": out })
 }
 
+/// Said before a long run's first tuning.
+const TUNING: &str =
+    "finding the quickest tile of each convolution, once for this adapter and network (`lastbit tune`)";
+
 /// Trains.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut given = arguments.config.as_deref().map(read_table).transpose()?.unwrap_or_default();
     given.extend(arguments.run.given()?);
+    let hooks = Hooks {
+        memory_budget: arguments.memory_budget,
+        break_device: arguments.break_device,
+        lose_device: arguments.lose_device,
+    };
+    if let Some(adapters) = &arguments.adapters {
+        return parts::run(&arguments, given, adapters, hooks);
+    }
     let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
     let manner = match (arguments.json, arguments.quiet) {
         (true, _) => Manner::Json,
@@ -90,7 +108,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             if let Some(step) = finished_step(out, &config.train) {
                 match manner {
                     Manner::Json => say(ending("finished", step, out)),
-                    Manner::Text => say(format!("the run in '{}' is finished after {step} steps", out.display())),
+                    Manner::Text | Manner::Beside(_) => {
+                        say(format!("the run in '{}' is finished after {step} steps", out.display()))
+                    }
                     Manner::Quiet => {}
                 }
                 return Ok(ExitCode::SUCCESS);
@@ -100,18 +120,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         (Contents::Nothing, _) | (_, None) => RunConfig::from_table(&given, CONFIG_FLAG)?,
         (contents, Some(out)) => return Err(occupied(&contents, out)),
     };
-    let hooks = Hooks {
-        memory_budget: arguments.memory_budget,
-        break_device: arguments.break_device,
-        lose_device: arguments.lose_device,
-    };
     let mut prepared = Prepared::new(config, hooks)?;
     let Some(out) = out else {
         let forecast = prepared.forecast();
         let time = forecast.time()?;
         match manner {
             Manner::Json => say(forecast.json(&time)),
-            Manner::Text => forecast.lines(&time).iter().for_each(say),
+            Manner::Text | Manner::Beside(_) => forecast.lines(&time).iter().for_each(say),
             Manner::Quiet => {}
         }
         return Ok(ExitCode::SUCCESS);
@@ -120,8 +135,14 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn occupied(contents: &Contents, out: &Path) -> Failure {
+    let is_in_parts = parts::is_in_parts(out);
     let out = out.display();
     Failure::usage(match contents {
+        _ if is_in_parts => {
+            format!(
+                "--out: '{out}' holds a run in parts already: add --adapters and --resume to go on, or give another folder"
+            )
+        }
         Contents::Run(_) => {
             format!("--out: '{out}' holds a run already: add --resume to go on, or give another folder")
         }
@@ -133,20 +154,20 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange
     let told = if manner == Manner::Text { Some(told(&mut prepared)?) } else { None };
     prepared.tune_for_long_run(|| {
         if manner == Manner::Text {
-            say("finding the quickest tile of each convolution, once for this adapter and network (`lastbit tune`)");
+            say(TUNING);
         }
     });
     let opened = prepared.open(out, on_change)?;
     if let Some(told) = told {
-        announce(&opened.trainer, out, opened.first_step());
+        say(announcement(&opened.trainer, out, opened.first_step()));
         told.iter().for_each(say);
     }
     let total_steps = opened.trainer.total_steps();
-    let (outcome, summary) = opened.session(manner).run()?;
+    let (outcome, summary) = opened.session(manner.clone()).run()?;
     // The run is saved, whatever becomes of its page.
     let page = report::write(out, None).map_err(|failure| warn(format!("no report: {failure}"))).ok();
     match manner {
-        Manner::Text => {
+        Manner::Text | Manner::Beside(_) => {
             conclude(outcome, &summary, out);
             page.iter().for_each(|page| say(format!("report: {}", page.path.display())));
         }
@@ -168,11 +189,11 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange
     })
 }
 
-fn announce(trainer: &Trainer, out: &Path, first_step: u64) {
+fn announcement(trainer: &Trainer, out: &Path, first_step: u64) -> String {
     let (adapter, config) = (trainer.context().adapter(), trainer.config());
     let software = if adapter.software { ", a software adapter" } else { "" };
     let from = if first_step > 0 { format!(" from step {first_step}") } else { String::new() };
-    say(format!(
+    format!(
         "training {} on {} with k = {:?}{from}, {} steps, on '{}'{software} -> {}",
         trainer.network().name,
         config.dataset,
@@ -180,7 +201,7 @@ fn announce(trainer: &Trainer, out: &Path, first_step: u64) {
         trainer.total_steps(),
         adapter.name,
         out.display()
-    ));
+    )
 }
 
 /// Says how it ended.

@@ -15,6 +15,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Prints lines.
 pub struct Lines {
     shape: RunShape,
+    /// Before each line.
+    prefix: String,
     start: Instant,
     last: Instant,
     is_red: bool,
@@ -27,10 +29,10 @@ fn is_told(step: u64) -> bool {
 }
 
 impl Lines {
-    /// Lines of a run.
-    pub fn new(shape: RunShape) -> Self {
+    /// Lines of a run, each after `prefix`.
+    pub fn new(shape: RunShape, prefix: String) -> Self {
         let now = Instant::now();
-        Self { shape, start: now, last: now, is_red: false }
+        Self { shape, prefix, start: now, last: now, is_red: false }
     }
 
     /// Prints a step if it is time, and whenever the lamp changes.
@@ -42,8 +44,8 @@ impl Lines {
         }
         self.last = Instant::now();
         let replicas = (0..self.shape.ks.len()).map(|replica| replica_text(&self.shape.ks, replica, step));
-        let mut line =
-            format!("step {}/{}: {}", step.step, self.shape.total_steps, replicas.collect::<Vec<_>>().join(" | "));
+        let replicas = replicas.collect::<Vec<_>>().join(" | ");
+        let mut line = format!("{}step {}/{}: {replicas}", self.prefix, step.step, self.shape.total_steps);
         if !lamp.controls().is_empty() {
             line.push_str(&format!(" | control: {lamp}{}", if lamp.is_red() { " (RED)" } else { "" }));
         }
@@ -58,7 +60,7 @@ impl Lines {
 
     /// Prints an evaluation.
     pub fn epoch(&mut self, epoch: &EpochEvent) {
-        say(epoch_text(epoch));
+        say(format!("{}{}", self.prefix, epoch_text(epoch)));
     }
 }
 

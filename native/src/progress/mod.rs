@@ -23,10 +23,12 @@ pub struct RunShape {
 }
 
 /// How the program talks on standard output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Manner {
     /// To a person.
     Text,
+    /// To a person, in lines that begin with this name: runs beside this one talk, too.
+    Beside(String),
     /// To a program: one JSON object a line.
     Json,
     /// Not at all.
@@ -52,7 +54,8 @@ impl Screen {
             Manner::Json => Self::Json,
             Manner::Quiet => Self::Quiet,
             Manner::Text if is_interactive() => Self::Bars(bars::Bars::new(&shape, lamp)),
-            Manner::Text => Self::Lines(lines::Lines::new(shape)),
+            Manner::Text => Self::Lines(lines::Lines::new(shape, String::new())),
+            Manner::Beside(name) => Self::Lines(lines::Lines::new(shape, format!("{name}: "))),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod html;
 pub mod layers;
 pub mod numbers;
 mod page;
+mod parts;
 mod tables;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::run_config::RunConfig;
 pub use comparison::write as write_comparison;
 use data::RunData;
 pub use page::{THEME, document, section};
+pub use parts::write as write_parts;
 
 /// Name of the report in a run folder.
 const REPORT_FILE: &str = "report.html";

@@ -248,8 +248,13 @@ impl Experiment for Fig2 {
         study.forecast_runs(&self.runs())
     }
 
+    fn has_independent_runs(&self) -> bool {
+        true
+    }
+
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let mut done = Vec::new();
+        study.train_ahead(&self.runs())?;
         for (name, config) in self.runs() {
             let run = study.train(&name, &config)?;
             let predictions = study.predictions(&run)?;

@@ -48,7 +48,7 @@
 //!
 //! Then a line in [`Which`] and its arm in [`Which::setup`]. A piece that takes long asks `equations::go_on` now and then,
 //! or is cut into several. Networks are trained with [`Study::train`]: runs are run folders under `runs/` and go on in the
-//! middle. The framework owns the folder, the terminal, the files and the page.
+//! middle; those that do not depend on each other go to [`Study::train_ahead`] before. The framework owns the folder, the terminal, the files and the page.
 
 mod beside;
 mod churn;
@@ -153,7 +153,7 @@ impl<T: Args + Setup + Default + 'static> Line<T> {
 }
 
 /// Flags of every experiment.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Common {
     /// Folder for data, figures and report; where it was stopped, the same line goes on
     #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
@@ -164,6 +164,10 @@ pub struct Common {
     /// GPU adapter by index or part of its name (see `lastbit adapters`) [default: the fastest]
     #[arg(long)]
     pub adapter: Option<String>,
+    /// Several adapters of one make, as --adapter takes one: the experiment's runs are trained on all of them at the same
+    /// time, each whole on one; an adapter may be given twice (fig2, table1, threshold)
+    #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', conflicts_with = "adapter")]
+    pub adapters: Option<Vec<String>>,
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
     #[arg(long, value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
@@ -206,6 +210,10 @@ pub trait Experiment {
     /// # Errors
     /// A missing data set, or the GPU.
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure>;
+    /// True if it trains runs that do not depend on each other, and gives them to [`Study::train_ahead`].
+    fn has_independent_runs(&self) -> bool {
+        false
+    }
     /// Does everything that is not done yet.
     ///
     /// # Errors
@@ -236,6 +244,12 @@ pub fn run(which: &Which) -> Result<(), Failure> {
     let default = folder::identity(default.experiment(common.quick)?.as_ref(), common.quick)?;
     let command = command(experiment.name(), common.quick, &identity, &default);
     let place = common.out.as_deref().map(|out| Place::inspect(out, &identity)).transpose()?;
+    if common.adapters.is_some() && !experiment.has_independent_runs() {
+        return Err(Failure::usage(format!(
+            "--adapters: {} has no trainings that could run at the same time: give --adapter",
+            experiment.name()
+        )));
+    }
     let mut study = Study::new(common, place.clone())?;
     let forecast = experiment.forecast(&study)?;
     if common.dry_run {
@@ -248,7 +262,7 @@ pub fn run(which: &Which) -> Result<(), Failure> {
     let folder = place.claim(&identity, &command, &environment)?;
     interrupt::install()?;
     study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
-    study.tell(format!("on '{}'; it takes {}", environment.adapter, forecast.text()));
+    study.tell(format!("on '{}'; it takes {}{}", environment.adapter, forecast.text(), study.hands_text()));
     study.expect(forecast.pieces);
     let findings = experiment.run(&mut study)?;
     let report = page::Report {
@@ -274,7 +288,7 @@ fn dry_run(experiment: &dyn Experiment, study: &Study, forecast: &Forecast) -> R
         study.tell(format!("  --{name} {}", plain(&value)));
     }
     study.tell(format!("adapter     {} ({}, {})", adapter.name, adapter.backend, adapter.driver));
-    study.tell(format!("takes       {}", forecast.text()));
+    study.tell(format!("takes       {}{}", forecast.text(), study.hands_text()));
     Ok(())
 }
 

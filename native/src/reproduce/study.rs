@@ -1,5 +1,6 @@
 //! A reproduction in progress: its pieces and runs, each done once, and what the terminal says meanwhile.
 
+mod ahead;
 mod forecast;
 
 use std::cell::RefCell;
@@ -40,6 +41,10 @@ pub struct Study {
     host: HostConfig,
     is_quick: bool,
     manner: Manner,
+    /// Where runs are trained at the same time; one is `context`'s. Empty where they are trained in turn.
+    hands: Vec<Common>,
+    /// True for the study of one of them, whose runs talk beside others.
+    is_beside: bool,
     place: Option<Place>,
     datasets: RefCell<HashMap<String, Rc<Dataset>>>,
     /// Pieces and runs begun in this session, and how many there are.
@@ -50,10 +55,19 @@ pub struct Study {
 impl Study {
     /// On the adapter that was asked for, with the results that are in `place`.
     pub fn new(common: &Common, place: Option<Place>) -> Result<Self, Failure> {
+        let hands = ahead::hands(common)?;
+        let mut study = Self::on(hands.first().unwrap_or(common), place, hands.len().max(1) as u64)?;
+        study.hands = hands;
+        study.check_hands()?;
+        Ok(study)
+    }
+
+    /// On one adapter, beside so many studies in all, which share the host's memory.
+    fn on(common: &Common, place: Option<Place>, studies: u64) -> Result<Self, Failure> {
         let choice = common.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
         let mut context = block_on(Context::new(&choice))?;
         if let Some(free) = host_memory::budget().filter(|_| context.adapter().software) {
-            context = context.with_memory_budget(free.saturating_sub(HOST_BYTES));
+            context = context.with_memory_budget((free / studies).saturating_sub(HOST_BYTES));
         }
         let context = Rc::new(context);
         let on_broken_device = common.on_broken_device.unwrap_or_default();
@@ -71,6 +85,8 @@ impl Study {
             },
             is_quick: common.quick,
             manner: if common.quiet { Manner::Quiet } else { Manner::Text },
+            hands: Vec::new(),
+            is_beside: false,
             place,
             datasets: RefCell::default(),
             begun: 0,
@@ -182,7 +198,11 @@ impl Study {
                 let mut prepared = self.prepared(config)?;
                 prepared.tune_for_long_run(|| {});
                 let opened = prepared.open(&out, OnChange::Never)?;
-                let (outcome, _) = opened.session(self.manner).run()?;
+                let manner = match self.manner {
+                    Manner::Text if self.is_beside => Manner::Beside(name.to_owned()),
+                    _ => self.manner.clone(),
+                };
+                let (outcome, _) = opened.session(manner).run()?;
                 // The run is saved, whatever becomes of its page.
                 let _ = report::write(&out, None);
                 if let Outcome::Interrupted(_) = outcome {

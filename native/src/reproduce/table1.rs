@@ -160,6 +160,10 @@ impl Table1 {
             others.map(|&form| (format!("{name}-seed{seed}-{}", form_name(form)), self.config(row, seed, form)));
         seeds.chain(others).collect()
     }
+
+    fn all_runs(&self) -> Vec<(String, TrainConfig)> {
+        self.rows.iter().flat_map(|row| self.runs(row)).collect()
+    }
 }
 
 impl Experiment for Table1 {
@@ -176,11 +180,15 @@ impl Experiment for Table1 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let runs: Vec<(String, TrainConfig)> = self.rows.iter().flat_map(|row| self.runs(row)).collect();
-        study.forecast_runs(&runs)
+        study.forecast_runs(&self.all_runs())
+    }
+
+    fn has_independent_runs(&self) -> bool {
+        true
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
+        study.train_ahead(&self.all_runs())?;
         let mut rows = Vec::new();
         for row in &self.rows {
             let mut trained = Vec::new();

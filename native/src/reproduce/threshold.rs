@@ -179,7 +179,12 @@ impl Threshold {
         self.seeds.iter().map(|&seed| (format!("lr{lr}-seed{seed}"), self.config(lr, seed))).collect()
     }
 
+    fn grid_runs(&self) -> Vec<(String, TrainConfig)> {
+        self.grid().into_iter().flat_map(|lr| self.runs(lr)).collect()
+    }
+
     fn probe(&self, study: &mut Study, lr: f64) -> Result<Probe, Failure> {
+        study.train_ahead(&self.runs(lr))?;
         let mut probe = Probe { lr, steps: 0, distances: Vec::new(), are_controls_zero: true, curve: Vec::new() };
         for (name, config) in self.runs(lr) {
             let run: Run = study.train(&name, &config)?;
@@ -238,7 +243,7 @@ impl Experiment for Threshold {
 
     /// Bisection counts as if it took place in the middle of the grid.
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let mut runs: Vec<(String, TrainConfig)> = self.grid().into_iter().flat_map(|lr| self.runs(lr)).collect();
+        let mut runs = self.grid_runs();
         let middle = (self.lr_min * self.lr_max).sqrt();
         for i in 0..self.bisections() {
             let more = self.seeds.iter().map(|&seed| (format!("bisection{i}-seed{seed}"), self.config(middle, seed)));
@@ -249,7 +254,13 @@ impl Experiment for Threshold {
         Ok(Forecast { pieces: forecast.pieces / 2, ..forecast })
     }
 
+    /// Those of the grid, and the seeds of one bisection.
+    fn has_independent_runs(&self) -> bool {
+        true
+    }
+
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
+        study.train_ahead(&self.grid_runs())?;
         let mut probes = Vec::new();
         for lr in self.grid() {
             probes.push(self.probe(study, lr)?);

@@ -53,15 +53,20 @@ impl Lines {
         Ok(hasher)
     }
 
-    /// Removes everything from the first line that `keep` refuses or that is no whole line of JSON.
-    fn cut(&mut self, mut keep: impl FnMut(&Value) -> bool) -> Result<(), Failure> {
+    /// Takes everything from the first line that `keep` refuses, or that is no whole line of JSON, as not there.
+    fn keep(&mut self, mut keep: impl FnMut(&Value) -> bool) -> Result<(), Failure> {
         let kept = self.read_while(&mut keep).map_err(|error| self.failed(&error))?;
-        let length = self.file.metadata().map_err(|error| self.failed(&error))?.len();
-        if kept < length {
-            self.file.set_len(kept).map_err(|error| self.failed(&error))?;
-        }
         self.hasher = self.hash(kept).map_err(|error| self.failed(&error))?;
         self.bytes = kept;
+        Ok(())
+    }
+
+    /// Removes what is taken as not there.
+    fn truncate(&mut self) -> Result<(), Failure> {
+        let length = self.file.metadata().map_err(|error| self.failed(&error))?.len();
+        if self.bytes < length {
+            self.file.set_len(self.bytes).map_err(|error| self.failed(&error))?;
+        }
         Ok(())
     }
 
@@ -131,9 +136,15 @@ impl Journal {
     }
 
     /// Keeps what was known after `step` steps, with the evaluation of that step if `is_evaluated`. `kept` sees every
-    /// line that stays in the metrics.
-    pub fn cut(&mut self, step: u64, is_evaluated: bool, mut kept: impl FnMut(&Value)) -> Result<(), Failure> {
-        self.metrics.cut(|line| {
+    /// line that stays in the metrics; `before` the rest is removed, it sees what they will be.
+    pub fn cut(
+        &mut self,
+        step: u64,
+        is_evaluated: bool,
+        mut kept: impl FnMut(&Value),
+        before: impl FnOnce(Digest) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.metrics.keep(|line| {
             let at = line["step"].as_u64().unwrap_or(u64::MAX);
             let stays = at < step || (at == step && (is_evaluated || line["kind"] != "epoch"));
             if stays {
@@ -141,7 +152,10 @@ impl Journal {
             }
             stays
         })?;
-        self.timing.cut(|line| line["step"].as_u64().is_some_and(|at| at <= step))
+        self.timing.keep(|line| line["step"].as_u64().is_some_and(|at| at <= step))?;
+        before(self.digest())?;
+        self.metrics.truncate()?;
+        self.timing.truncate()
     }
 
     /// Appends a line to the metrics.
@@ -198,7 +212,7 @@ mod tests {
             let before = Digest::of(&LINES.as_bytes()[..40]);
             assert_eq!(journal.check(&before), Ok(()));
             let mut seen = 0;
-            journal.cut(step, is_evaluated, |_| seen += 1).unwrap();
+            journal.cut(step, is_evaluated, |_| seen += 1, |_| Ok(())).unwrap();
             journal.metrics("{}").unwrap();
             let text = std::fs::read_to_string(path.join(METRICS_FILE)).unwrap();
             let expected: Vec<&str> = LINES.lines().take(lines).chain(["{}"]).collect();

@@ -61,10 +61,15 @@ impl Prepared {
     /// With an adapter and images of its own. Where the adapter is the host, buffers take no more than the host has left. The
     /// adapter is tested.
     pub fn new(config: RunConfig, hooks: Hooks) -> Result<Self, Failure> {
+        Self::beside(config, hooks, 1)
+    }
+
+    /// Like [`Prepared::new`], for one of so many runs at the same time, which share the host's memory.
+    pub fn beside(config: RunConfig, hooks: Hooks, runs: u64) -> Result<Self, Failure> {
         config.train.validate()?;
         let choice = config.host.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
         let mut context = block_on(Context::new(&choice))?;
-        let free = host_memory::budget().filter(|_| context.adapter().software);
+        let free = host_memory::budget().filter(|_| context.adapter().software).map(|bytes| bytes / runs);
         let dataset = datasets::load(&config.train, config.host.data_dir.as_deref())?;
         let planned = |total: Option<u64>| {
             let limits = MemoryLimits { binding: context.max_binding_bytes(), total };
@@ -196,7 +201,7 @@ impl Prepared {
             folder.write(INIT_FILE, &encode_weights(&network, weights, &json!({ "net": network.name })))?;
         }
         let mut summary = Summary::new(&config.train);
-        let saved = cut(&mut journal, &mut summary, &trainer, recovered.state.as_ref())?;
+        let saved = cut(&mut journal, &checkpoints, &mut summary, &trainer, recovered.state.as_ref())?;
         Ok(Opened { trainer, config, folder, journal, summary, saved, hooks })
     }
 }
@@ -285,6 +290,7 @@ fn check_flip(flip: &FlipBit, total_steps: u64) -> Result<(), Failure> {
 /// Cuts the files back to what `state` knows; returns the step and evaluation that are on the disk.
 fn cut(
     journal: &mut Journal,
+    checkpoints: &Checkpoints,
     summary: &mut Summary,
     trainer: &Trainer,
     state: Option<&State>,
@@ -293,6 +299,14 @@ fn cut(
     // A run that was made longer loses the evaluation at its former end, so that it equals one that was as long from the
     // start.
     let is_evaluated = state.is_some_and(|state| state.evaluated) && trainer.is_evaluated_after(step);
-    journal.cut(step, is_evaluated, |line| summary.see_line(line))?;
+    let renew = |metrics| match state.filter(|state| state.evaluated && !is_evaluated) {
+        // The checkpoint saw that evaluation; until the next one it has to be one that did not.
+        Some(state) => {
+            let state = State { evaluated: false, ..state.clone() };
+            checkpoints.save(trainer.network(), trainer.config(), &state, metrics)
+        }
+        None => Ok(()),
+    };
+    journal.cut(step, is_evaluated, |line| summary.see_line(line), renew)?;
     Ok(state.map(|_| (step, is_evaluated)))
 }

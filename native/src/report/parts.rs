@@ -1,0 +1,124 @@
+//! The page of a run in parts, one for each adapter: all replicas on one chart, each against the reference on its own
+//! adapter, and whether the references have the same bits.
+
+use std::path::{Path, PathBuf};
+
+use super::REPORT_FILE;
+use super::charts::{Chart, Curve, Panel, Scale, readable_lines};
+use super::data::RunData;
+use super::html::{escape, table};
+use super::numbers::{about, count, thousands};
+use super::page::{document, prose, script, section};
+use super::tables;
+use crate::failure::Failure;
+use crate::run::{Found, Manifest, replace_file};
+use crate::verify::References;
+
+/// Replicas whose curves are drawn.
+const MAX_CURVES: usize = 24;
+
+/// Writes the page over the parts in `folders` into `out`; returns where it is.
+pub fn write(out: &Path, folders: &[PathBuf], references: &References) -> Result<PathBuf, Failure> {
+    let parts = folders.iter().map(|folder| RunData::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    let path = out.join(REPORT_FILE);
+    replace_file(&path, page(&parts, references).as_bytes())?;
+    Ok(path)
+}
+
+fn page(parts: &[RunData], references: &References) -> String {
+    let train = &parts[0].config.train;
+    let name = format!("{} on {}, in {} parts", train.net, train.dataset, parts.len());
+    let (class, word, meaning) = match references.difference {
+        None => ("green", "one reference", "the first copy has the same bits in all parts".to_owned()),
+        Some((step, part)) => (
+            "red",
+            "several references",
+            format!(
+                "the first copy of part {part} has other bits than that of part 0 from step {} on: each curve is measured on its \
+                 own adapter",
+                thousands(step)
+            ),
+        ),
+    };
+    let mut body = format!(
+        "<header>\n<p class=\"eyebrow\">lastbit · {} · {}</p>\n<h1>{}</h1>\n\
+         <p class=\"lamp {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}</span></p>\n</header>\n",
+        escape(&name),
+        count(last_step(parts), "step"),
+        prose(format!("Each part trains k = {} again, as the reference of the copies beside it.", train.ks[0])),
+        prose(meaning),
+    );
+    body += &section("apart", "How the copies part", &apart(parts));
+    let copies = parts.iter().enumerate().map(|(i, part)| format!("<h3>Part {i}</h3>\n{}", tables::finals(part)));
+    body += &section("copies", "The copies at the end", &copies.collect::<String>());
+    body += &section("made", "Where they were made", &made(parts));
+    document(&name, "", &body, &script())
+}
+
+fn last_step(parts: &[RunData]) -> u64 {
+    parts.iter().map(RunData::last_step).max().unwrap_or(0)
+}
+
+fn apart(parts: &[RunData]) -> String {
+    let Some(longest) = parts.iter().max_by_key(|part| part.steps.step.len()).filter(|p| !p.steps.step.is_empty())
+    else {
+        return "<p class=\"absent\">No step is recorded yet.</p>\n".to_owned();
+    };
+    let steps = &longest.steps.step;
+    let replicas = parts.iter().enumerate().flat_map(|(i, part)| (1..part.ks().len()).map(move |r| (i, part, r)));
+    let curves: Vec<Curve> = replicas
+        .take(MAX_CURVES)
+        .enumerate()
+        .map(|(position, (i, part, replica))| {
+            let mut values = part.steps.rel_l1[replica].clone();
+            // A part that is not as far as the others.
+            values.resize(steps.len(), f64::NAN);
+            let style = format!("c{} d{}", position % 6, position / 6 % 3);
+            Curve { label: format!("k = {} (part {i})", part.ks()[replica]), style, values, raw: None }
+        })
+        .filter(|curve| curve.values.iter().any(|value| value.is_finite()))
+        .collect();
+    let ends = curves.iter().map(|curve| {
+        let end = curve.values.iter().rfind(|value| !value.is_nan()).copied().unwrap_or(f64::NAN);
+        format!("{}: {} at the end.", curve.label, about(end))
+    });
+    let chart = Chart {
+        id: "divergence".to_owned(),
+        title: format!("Relative L1 distance to k = {} on the same adapter", parts[0].ks()[0]),
+        description: ends.collect::<Vec<_>>().join(" "),
+        height: 330,
+        y: Scale::decades(curves.iter().flat_map(|curve| curve.values.iter().copied()))
+            .unwrap_or_else(|| Scale::log(1e-10, 1.0)),
+        has_rail: true,
+        x: steps.iter().map(|step| *step as f64).collect(),
+        x_name: "step",
+        panels: vec![Panel {
+            caption: String::new(),
+            x: Scale::linear(steps[0] as f64, last_step(parts) as f64),
+            share: 1,
+        }],
+        marks: Vec::new(),
+        readable: readable_lines(steps.len()),
+        curves,
+    };
+    format!("<p>Curves with the bits of the reference run on the rail below.</p>\n{}", chart.markup())
+}
+
+fn made(parts: &[RunData]) -> String {
+    let rows: Vec<Vec<String>> = parts
+        .iter()
+        .enumerate()
+        .map(|(i, part)| {
+            let facts = match Manifest::read(&part.folder) {
+                Found::Whole(manifest) => manifest.facts().map(|(_, value)| value),
+                Found::Damaged | Found::Nothing => [(); 6].map(|()| "unknown".to_owned()),
+            };
+            let [adapter, driver, interface, ..] = facts;
+            let ks = part.ks().iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+            let folder = part.folder.file_name().unwrap_or_default().to_string_lossy();
+            let link = format!("<a href=\"{0}/{REPORT_FILE}\">{0}</a>", escape(folder));
+            vec![i.to_string(), ks, escape(adapter), escape(driver), escape(interface), link]
+        })
+        .collect();
+    table("numbers", &["part", "k", "adapter", "driver", "interface", "its report"], &rows)
+}

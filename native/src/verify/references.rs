@@ -1,0 +1,66 @@
+//! The first replica of several runs that all have it, line by line: one reference, or one for each adapter.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::lines::Recorded;
+use crate::failure::Failure;
+
+/// How far the references of several runs are the same.
+pub struct References {
+    /// Lines of the first run that another one was compared with.
+    pub lines: u64,
+    /// The first step at which a run's reference differs from that of the first run, and that run's position.
+    pub difference: Option<(u64, usize)>,
+}
+
+impl References {
+    /// Compares every number that tells of the first replica alone, as far as the runs have come, and its state at the end.
+    pub fn of(folders: &[PathBuf]) -> Result<Self, Failure> {
+        let mut references = Self { lines: 0, difference: None };
+        for (position, folder) in folders.iter().enumerate().skip(1) {
+            let mut pair = [Recorded::open(&folders[0])?, Recorded::open(folder)?];
+            let mut first = None;
+            while let (Some(a), Some(b)) = (next(&mut pair[0])?, next(&mut pair[1])?) {
+                references.lines += 1;
+                if a != b {
+                    first = Some(a.0.min(b.0));
+                    break;
+                }
+            }
+            let [mine, theirs] = [&folders[0], folder].map(|folder| at_end(folder));
+            if first.is_none() && mine.0 == theirs.0 && mine.1 != theirs.1 {
+                first = mine.0;
+            }
+            let earliest = references.difference.map_or(u64::MAX, |(step, _)| step);
+            if let Some(step) = first.filter(|step| *step < earliest) {
+                references.difference = Some((step, position));
+            }
+        }
+        Ok(references)
+    }
+}
+
+/// The next line's step, and what it says of the first replica.
+fn next(recorded: &mut Recorded) -> Result<Option<(u64, Vec<Value>)>, Failure> {
+    while let Some(line) = recorded.take()? {
+        let told = match line.value["kind"].as_str() {
+            Some("step") => vec![line.value["loss"][0].clone()],
+            Some("layers") if line.value["replica"] == 0 => vec![line.value["fingerprint"].clone()],
+            Some("epoch") => {
+                ["train_loss", "test_loss", "test_accuracy"].map(|key| line.value[key][0].clone()).to_vec()
+            }
+            _ => continue,
+        };
+        return Ok(Some((line.step(), told)));
+    }
+    Ok(None)
+}
+
+/// The step of the newest checkpoint and the first replica's fingerprint.
+fn at_end(folder: &std::path::Path) -> (Option<u64>, Value) {
+    let summary = std::fs::read(folder.join("summary.json")).unwrap_or_default();
+    let summary: Value = serde_json::from_slice(&summary).unwrap_or_default();
+    (summary["step"].as_u64(), summary["fingerprints"][0].clone())
+}
