@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::{Ended, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train};
 use serde_json::Value;
 
-/// The small run with four replicas; the first flag replaces its `--ks`.
+/// The small run with four replicas in two parts; the first flag replaces its `--ks`.
 const FOUR: &[&str] = &["--ks", "1,3,2,5", "--adapters", "0,0"];
 
 /// The small run without its `--ks`.
@@ -314,13 +314,12 @@ fn a_run_that_fails_beside_another_ends_both() {
     let out = scratch("reproduce-adapters-failing").join("out");
     let replaced = FIG2.iter().map(|part| if *part == "6" { "100000" } else { *part }).collect::<Vec<_>>();
     let line = [&replaced[..], &["--adapters", "0,0", "--out", text(&out)]].concat();
-    // In the way of the second run.
-    let child = command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for(&out.join("runs/n2-seed1"), 1);
     wait_for(&out.join("runs/n2-seed1-nextafter"), 1);
-    let mut child = child;
     child.kill().unwrap();
     child.wait().unwrap();
+    // Something is in the way of the second run.
     fs::remove_dir_all(out.join("runs/n2-seed1-nextafter")).unwrap();
     fs::create_dir(out.join("runs/n2-seed1-nextafter")).unwrap();
     fs::write(out.join("runs/n2-seed1-nextafter/letter.txt"), "dear").unwrap();

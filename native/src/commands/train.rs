@@ -105,7 +105,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
                 match manner {
                     Manner::Json => say(ending("finished", step, out)),
                     Manner::Text | Manner::Beside(_) => {
-                        say(format!("the run in '{}' is finished after {step} steps", out.display()))
+                        say(format!("the run in '{}' is finished after {step} steps", out.display()));
                     }
                     Manner::Quiet => {}
                 }
