@@ -108,11 +108,11 @@ fn each_replica_in_a_part_is_that_of_the_whole_run() {
         assert!(out.join(link).is_file(), "the page links '{link}', which is not there");
     }
 
-    // Once more: finished, and longer.
+    // Once more: finished.
     let ended = four(&["--steps", "10", "--resume"], &out);
     assert!(ended.code == Some(0) && ended.out.lines().count() == 1, "{ended:?}");
     assert!(ended.out.contains("finished after 10 steps"), "{ended:?}");
-    // Damage in a metric that is not of the reference is none of its business; of the reference it is told.
+    // A reference that is another one is told of, on the page that is made anew.
     let metrics = parts(&out)[1].join("metrics.jsonl");
     let text_before = fs::read_to_string(&metrics).unwrap();
     let (first, rest) = text_before.split_once('\n').unwrap();
