@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::{Ended, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train};
 use serde_json::Value;
 
-/// The small run with four replicas; the first flag replaces its `--ks`.
+/// The small run with four replicas in two parts; the first flag replaces its `--ks`.
 const FOUR: &[&str] = &["--ks", "1,3,2,5", "--adapters", "0,0"];
 
 /// The small run without its `--ks`.
@@ -108,11 +108,11 @@ fn each_replica_in_a_part_is_that_of_the_whole_run() {
         assert!(out.join(link).is_file(), "the page links '{link}', which is not there");
     }
 
-    // Once more: finished, and longer.
+    // Once more: finished.
     let ended = four(&["--steps", "10", "--resume"], &out);
     assert!(ended.code == Some(0) && ended.out.lines().count() == 1, "{ended:?}");
     assert!(ended.out.contains("finished after 10 steps"), "{ended:?}");
-    // Damage in a metric that is not of the reference is none of its business; of the reference it is told.
+    // A reference that is another one is told of, on the page that is made anew.
     let metrics = parts(&out)[1].join("metrics.jsonl");
     let text_before = fs::read_to_string(&metrics).unwrap();
     let (first, rest) = text_before.split_once('\n').unwrap();
@@ -314,13 +314,12 @@ fn a_run_that_fails_beside_another_ends_both() {
     let out = scratch("reproduce-adapters-failing").join("out");
     let replaced = FIG2.iter().map(|part| if *part == "6" { "100000" } else { *part }).collect::<Vec<_>>();
     let line = [&replaced[..], &["--adapters", "0,0", "--out", text(&out)]].concat();
-    // In the way of the second run.
-    let child = command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for(&out.join("runs/n2-seed1"), 1);
     wait_for(&out.join("runs/n2-seed1-nextafter"), 1);
-    let mut child = child;
     child.kill().unwrap();
     child.wait().unwrap();
+    // Something is in the way of the second run.
     fs::remove_dir_all(out.join("runs/n2-seed1-nextafter")).unwrap();
     fs::create_dir(out.join("runs/n2-seed1-nextafter")).unwrap();
     fs::write(out.join("runs/n2-seed1-nextafter/letter.txt"), "dear").unwrap();

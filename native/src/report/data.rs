@@ -19,6 +19,8 @@ pub struct RunData {
     pub folder: PathBuf,
     /// Where the page of lastbit is hosted, if the reader said so.
     pub page_url: Option<String>,
+    /// Colours that other runs on the same page take before this one.
+    pub first_colour: usize,
     /// `config.toml`
     pub config: RunConfig,
     /// `manifest.json`, or null.
@@ -145,6 +147,7 @@ impl RunData {
         let columns = || vec![Vec::new(); n];
         Self {
             page_url: None,
+            first_colour: 0,
             folder: folder.to_owned(),
             manifest,
             summary,

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::REPORT_FILE;
-use super::charts::{Chart, Curve, Panel, Scale, readable_lines};
+use super::charts::{Chart, Curve, Panel, Scale, readable_lines, style_of};
 use super::data::RunData;
 use super::html::{escape, table};
 use super::numbers::{about, count, thousands};
@@ -19,7 +19,12 @@ const MAX_CURVES: usize = 24;
 
 /// Writes the page over the parts in `folders` into `out`; returns where it is.
 pub fn write(out: &Path, folders: &[PathBuf], references: &References) -> Result<PathBuf, Failure> {
-    let parts = folders.iter().map(|folder| RunData::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    let mut parts = folders.iter().map(|folder| RunData::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    let mut colours = 0;
+    for part in &mut parts {
+        part.first_colour = colours;
+        colours += part.others().len();
+    }
     let path = out.join(REPORT_FILE);
     replace_file(&path, page(&parts, references).as_bytes())?;
     Ok(path)
@@ -68,13 +73,12 @@ fn apart(parts: &[RunData]) -> String {
     let replicas = parts.iter().enumerate().flat_map(|(i, part)| (1..part.ks().len()).map(move |r| (i, part, r)));
     let curves: Vec<Curve> = replicas
         .take(MAX_CURVES)
-        .enumerate()
-        .map(|(position, (i, part, replica))| {
+        .map(|(i, part, replica)| {
             let mut values = part.steps.rel_l1[replica].clone();
             // A part that is not as far as the others.
             values.resize(steps.len(), f64::NAN);
-            let style = format!("c{} d{}", position % 6, position / 6 % 3);
-            Curve { label: format!("k = {} (part {i})", part.ks()[replica]), style, values, raw: None }
+            let label = format!("k = {} (part {i})", part.ks()[replica]);
+            Curve { label, style: style_of(part, replica), values, raw: None }
         })
         .filter(|curve| curve.values.iter().any(|value| value.is_finite()))
         .collect();

@@ -48,7 +48,8 @@
 //!
 //! Then a line in [`Which`] and its arm in [`Which::setup`]. A piece that takes long asks `equations::go_on` now and then,
 //! or is cut into several. Networks are trained with [`Study::train`]: runs are run folders under `runs/` and go on in the
-//! middle; those that do not depend on each other go to [`Study::train_ahead`] before. The framework owns the folder, the terminal, the files and the page.
+//! middle; those that do not depend on each other are given to [`Study::train_ahead`] before. The framework owns the folder,
+//! the terminal, the files and the page.
 
 mod beside;
 mod churn;

@@ -24,7 +24,10 @@ pub fn style_of(run: &RunData, replica: usize) -> String {
         return "ref".to_owned();
     }
     match run.others().iter().position(|other| *other == replica) {
-        Some(index) => format!("c{} d{}", index % COLOURS, index / COLOURS % 3),
+        Some(index) => {
+            let colour = run.first_colour + index;
+            format!("c{} d{}", colour % COLOURS, colour / COLOURS % 3)
+        }
         None => "ctl".to_owned(),
     }
 }
