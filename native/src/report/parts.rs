@@ -77,7 +77,10 @@ fn apart(parts: &[RunData]) -> String {
             let mut values = part.steps.rel_l1[replica].clone();
             // A part that is not as far as the others.
             values.resize(steps.len(), f64::NAN);
-            let label = format!("k = {} (part {i})", part.ks()[replica]);
+            let k = part.ks()[replica];
+            let same = parts.iter().flat_map(|part| &part.ks()[1..]).filter(|other| **other == k).count();
+            // Short, for the margin beside the plot.
+            let label = if same == 1 { format!("k = {k}") } else { format!("k = {k}, {i}") };
             Curve { label, style: style_of(part, replica), values, raw: None }
         })
         .filter(|curve| curve.values.iter().any(|value| value.is_finite()))
