@@ -9,10 +9,10 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::data::synthetic;
-use crate::gpu::{Buffers, Context, Fill, Program};
+use crate::gpu::{Buffers, Context, Fill, GpuError, Program};
 use crate::nets::NetKind;
 use crate::ops::Tile;
-use crate::train::{DatasetKind, Start, TrainConfig, TrainError, Trainer, Tuning, median};
+use crate::train::{DatasetKind, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, median, plan};
 use cases::{Case, Recorded};
 
 /// One line of the table.
@@ -235,10 +235,10 @@ pub async fn scale(
                 tell(Ok(&point));
                 points.push(point);
             }
-            Err(error) => {
-                context.check()?;
+            Err(error @ TrainError::Gpu(GpuError::OverLimit { .. } | GpuError::OutOfMemory { .. })) => {
                 tell(Err(&error));
             }
+            Err(error) => return Err(error),
         }
     }
     Ok(points)
@@ -279,8 +279,11 @@ impl Bench<'_> {
         let dataset = Rc::new(synthetic::dataset(1, samples as usize, 1));
         let mut tuning = Tuning::default();
         if self.options.tune {
-            let network = net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
-            let choices = tune::tune(self.context, &network, (replicas, samples), |_| false, |_| {}).await?;
+            let limits =
+                MemoryLimits { binding: self.context.max_binding_bytes(), total: self.context.memory_budget() };
+            let plan = plan(&config, &dataset, &tuning, limits)?;
+            let at_once = plan.chunks[0].replicas.len() as u32;
+            let choices = tune::tune(self.context, &plan.network, (at_once, samples), |_| false, |_| {}).await?;
             tuning.tiles = tune::tiles(&choices);
         }
         let mut trainer = Trainer::new(Rc::clone(self.context), config, dataset, tuning, Start::Fresh).await?;

@@ -151,6 +151,10 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         ("split dispatches", Tuning { dispatch_flops: Some(50_000), ..Tuning::default() }),
         ("tiles of one row", Tuning { tiles: Tiles::all(Tile::of_rows(1)), ..Tuning::default() }),
         ("tiles of two rows", Tuning { tiles: Tiles::all(Tile::of_rows(2)), ..Tuning::default() }),
+        (
+            "tall tiles",
+            Tuning { tiles: Tiles::all(Tile { rows: 8, channels: Some([4, 8]), lanes: 256 }), ..Tuning::default() },
+        ),
         ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),
     ];
     for (name, tuning) in variants {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lastbit_core::bench::tune;
 use lastbit_core::gpu::{Dispatch, Kernel, Recording, Shader};
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::ops::{Activation, Shape, Tile, Tiles, sgd::Perturbation};
@@ -47,9 +48,17 @@ fn all_recordings() -> Vec<Recording> {
     let resnet = |depth| NetKind::ResNet { depth };
     let vgg = |depth| NetKind::Vgg { depth };
     let mut all = Vec::new();
+    let mut add_tile = |network: &Network, tile: Tile| {
+        all.extend(recordings(network, Perturbation::Divide, tile, 2, 3));
+    };
+    // What `lastbit tune` may choose.
+    for tile in tune::candidates() {
+        add_tile(&network(resnet(20), [3, 32, 32], relu, 1.0), tile);
+        add_tile(&network(vgg(16), [3, 32, 32], relu, 1.0), tile);
+    }
     let mut add = |network: &Network, tiles: &[u32]| {
         for rows in tiles {
-            all.extend(recordings(network, Perturbation::Divide, Tile::of_rows(*rows), 2, 3));
+            add_tile(network, Tile::of_rows(*rows));
         }
     };
     for activation in [relu, swish(5.0)] {

@@ -8,6 +8,11 @@ use crate::failure::{Failure, INTERRUPTED, OTHER};
 /// The exit code of what came, or 0.
 static REQUESTED: AtomicU8 = AtomicU8::new(0);
 
+/// True for what a signal left: the next one ends the program. A failure beside is none.
+fn is_signal(code: u8) -> bool {
+    code != 0 && code != OTHER
+}
+
 /// Installs the handlers, unless they are there already.
 pub fn install() -> Result<(), Failure> {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -15,7 +20,7 @@ pub fn install() -> Result<(), Failure> {
         return Ok(());
     }
     let handler = || {
-        if REQUESTED.swap(INTERRUPTED, Ordering::SeqCst) != 0 {
+        if is_signal(REQUESTED.swap(INTERRUPTED, Ordering::SeqCst)) {
             std::process::exit(i32::from(INTERRUPTED));
         }
         eprintln!("\nstopping: this step is finished and saved first (Ctrl-C again ends at once)");
@@ -32,11 +37,11 @@ mod terminate {
     use nix::libc;
     use nix::sys::signal::{SigHandler, Signal, signal};
 
-    use super::REQUESTED;
+    use super::{REQUESTED, is_signal};
     use crate::failure::{Failure, REQUEUE};
 
     extern "C" fn handler(_: libc::c_int) {
-        if REQUESTED.swap(REQUEUE, Ordering::SeqCst) != 0 {
+        if is_signal(REQUESTED.swap(REQUEUE, Ordering::SeqCst)) {
             // SAFETY: one of the few calls that a handler may make.
             unsafe { libc::_exit(libc::c_int::from(REQUEUE)) };
         }

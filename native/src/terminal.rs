@@ -1,5 +1,6 @@
 //! Lines for standard output. A reader that went away (`lastbit ... | head`) is no error.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
@@ -10,8 +11,19 @@ pub fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
+thread_local! {
+    /// Whose thread this is, where several runs go on at the same time.
+    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Has the warnings of this thread begin with `place`.
+pub fn name_thread(place: &str) {
+    PLACE.set(format!("{place}: "));
+}
+
 /// Writes a line to standard error: something to know that is no error. In the log's format where one was asked for.
 pub fn warn(line: impl Display) {
+    let line = PLACE.with_borrow(|place| format!("{place}{line}"));
     if log::is_structured() {
         return tracing::warn!("{line}");
     }

@@ -1,7 +1,8 @@
 //! Tiles that were found quickest on this machine's adapters, kept in the user's folder: one file for each adapter, driver,
-//! network and batch. They change no bit of a result, so that a file that cannot be read is as good as none.
+//! network, batch and number of replicas at once. They change no bit of a result, so that a file that cannot be read is as good as none.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use lastbit_core::bench::tune::{self, Choice};
 use lastbit_core::ops::Tiles;
@@ -30,7 +31,7 @@ impl Prepared {
     }
 
     /// Replicas that go through the network at once, and samples of a batch.
-    fn tile_sizes(&self) -> (u32, u32) {
+    pub fn tile_sizes(&self) -> (u32, u32) {
         let replicas = self.plan.chunks.first().map_or(1, |chunk| chunk.replicas.len());
         (replicas as u32, self.config.train.batch_size)
     }
@@ -60,7 +61,13 @@ impl Prepared {
     /// Finds the tiles where that pays: for a long run, on an adapter that is no software (which compiles for seconds what it
     /// then runs hardly faster), unless they are known. `tell` hears that it begins. A run never fails for it.
     pub fn tune_for_long_run(&mut self, tell: impl FnOnce()) {
-        if self.context.adapter().software || self.is_broken() || self.take_kept_tiles() {
+        /// Two at a time would measure each other, and write one file.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        if self.context.adapter().software || self.is_broken() {
+            return;
+        }
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if self.take_kept_tiles() {
             return;
         }
         let samples = self.config.train.batch_size;
@@ -68,7 +75,7 @@ impl Prepared {
         if self.forecast().is_long(operations) {
             tell();
             if let Err(failure) = self.tune(|_| {}) {
-                tracing::warn!(%failure, "the usual tiles are used");
+                tracing::warn!(%failure, "the tiles are not tuned, or not kept for the next run");
             }
         }
     }

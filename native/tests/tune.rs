@@ -24,7 +24,11 @@ fn tiles_are_kept_and_change_no_bit() {
     };
     let usual = train("usual");
     let told = at_home(&home, &[&["tune"], &SMALL[1..]].concat());
-    assert!(told.err.is_empty() && told.out.contains("weight gradient") && told.out.contains("use them from now on"));
+    assert!(
+        told.err.is_empty()
+            && told.out.contains("weight gradient")
+            && told.out.contains("with this batch and 3 replicas at once")
+    );
     let files: Vec<PathBuf> =
         std::fs::read_dir(home.join("lastbit/tiles")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [file] = files.as_slice() else { panic!("{files:?}") };

@@ -174,13 +174,18 @@ impl Operation {
     /// As [`Plan::new`].
     pub fn record(&self, (replicas, samples): (u32, u32), tile: Tile) -> Result<Recorded, TrainError> {
         Ok(match self {
-            Self::Conv(conv, pass) => convolution(*conv, *pass, (replicas, samples), tile),
+            Self::Conv(conv, pass) => convolution(*conv, *pass, (replicas, samples), tile, false),
             Self::ConvDown(conv, pass) => conv_down(*conv, *pass, (replicas, samples), tile),
             Self::BatchNorm(shape, direction) => batch_norm(*shape, *direction, replicas, samples),
             Self::MaxPool(shape, direction) => max_pool(*shape, *direction, replicas, samples),
             Self::Parameters(sweep) => parameters(*sweep, replicas)?,
         })
     }
+}
+
+/// The gradient by the input that is added to one which is there.
+pub fn accumulating(conv: Conv, sizes: (u32, u32), tile: Tile) -> Recorded {
+    convolution(conv, Pass::InputGradient, sizes, tile, true)
 }
 
 /// Buffers and the recording of one operation while it is put together.
@@ -236,7 +241,7 @@ pub fn copy(software: bool) -> Recorded {
     sketch.finish(format!("{} MiB", bytes >> 20))
 }
 
-fn convolution(conv: Conv, pass: Pass, (replicas, samples): (u32, u32), tile: Tile) -> Recorded {
+fn convolution(conv: Conv, pass: Pass, (replicas, samples): (u32, u32), tile: Tile, accumulate: bool) -> Recorded {
     let (input, output) = (conv.input, conv.output());
     let mut packs = PackTable::default();
     packs.add(conv.weight_dims(), 0, direction(pass));
@@ -252,7 +257,7 @@ fn convolution(conv: Conv, pass: Pass, (replicas, samples): (u32, u32), tile: Ti
             vec![y]
         }
         Pass::InputGradient => {
-            conv.dinput(&mut sketch.recording, "conv", tile, [y, packed, x], false);
+            conv.dinput(&mut sketch.recording, "conv", tile, [y, packed, x], accumulate);
             vec![x]
         }
         Pass::WeightGradient => {

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::cases::{Operation, Recorded};
-use crate::gpu::{BufferId, Buffers, Context, Fill, Program, Readback, Submitter};
+use super::cases::{Operation, Recorded, accumulating};
+use crate::gpu::{BufferId, Buffers, Context, Fill, GpuError, Program, Readback, Recording, Submitter};
 use crate::nets::{self, Network};
-use crate::ops::{Layer, Pass, Tile, Tiles};
+use crate::ops::{Layer, Pass, Tile, Tiles, conv, conv_down};
 use crate::rng::{Purpose, Stream};
 use crate::train::TrainError;
 
@@ -69,6 +69,18 @@ pub fn is_candidate(tile: Tile) -> bool {
     let usual = Tile::default();
     let are_channels = tile.channels.is_none_or(|channels| CHANNELS.contains(&channels));
     are_channels && ROWS.contains(&tile.rows) && (tile.lanes == usual.lanes || LANES.contains(&tile.lanes))
+}
+
+/// Tiles among which every choice of rows, and every choice of channels, stands beside every number of threads.
+#[must_use]
+pub fn candidates() -> Vec<Tile> {
+    let channels: Vec<_> = [None].into_iter().chain(CHANNELS.map(Some)).collect();
+    let lanes: Vec<_> = [Tile::default().lanes].into_iter().chain(LANES).collect();
+    let tile = |i: usize| {
+        let (channel, lane) = (i % channels.len(), i / channels.len());
+        Tile { rows: ROWS[i % ROWS.len()], channels: channels[channel], lanes: lanes[lane] }
+    };
+    (0..channels.len() * lanes.len()).map(tile).collect()
 }
 
 /// The choices as a run uses them.
@@ -141,17 +153,30 @@ impl<'a> Tuner<'a> {
 
     async fn program(&self, tile: Tile) -> Result<Program, TrainError> {
         let recorded = Operation::of(self.layer, self.pass).record(self.sizes, tile)?;
-        Ok(Program::build(self.context, &self.buffers, &recorded.recording, self.context.submit_flops()).await?)
+        self.build(&recorded.recording).await
     }
 
-    /// What the launches write, into poisoned buffers.
-    async fn bits(&self, program: &Program) -> Result<Vec<Vec<u8>>, TrainError> {
+    async fn build(&self, recording: &Recording) -> Result<Program, TrainError> {
+        Ok(Program::build(self.context, &self.buffers, recording, self.context.submit_flops()).await?)
+    }
+
+    /// What the launches write, into poisoned buffers; of a gradient by the input also what comes of adding it once more.
+    async fn bits(&self, tile: Tile, program: &Program) -> Result<Vec<Vec<u8>>, TrainError> {
         let poison = vec![0xa5; 1 << 20];
         for (id, bytes) in &self.outputs {
             for at in (0..*bytes).step_by(poison.len()) {
                 self.buffers.write(self.context, *id, at, &poison[..(bytes - at).min(poison.len() as u64) as usize]);
             }
         }
+        let mut all = self.outputs_of(program).await?;
+        if let (Layer::Conv(conv), Pass::InputGradient) = (self.layer, self.pass) {
+            let again = self.build(&accumulating(conv, self.sizes, tile).recording).await?;
+            all.extend(self.outputs_of(&again).await?);
+        }
+        Ok(all)
+    }
+
+    async fn outputs_of(&self, program: &Program) -> Result<Vec<Vec<u8>>, TrainError> {
         let mut submitter = Submitter::new(self.context);
         submitter.run(program, &self.buffers);
         submitter.submit();
@@ -166,7 +191,12 @@ impl<'a> Tuner<'a> {
     /// The tiles that differ from `tile` in what a thread computes.
     fn other_threads(&self, tile: Tile) -> Vec<Tile> {
         if self.pass == Pass::WeightGradient {
-            return CHANNELS.map(|channels| Tile { channels: Some(channels), ..tile }).to_vec();
+            let usual = match self.layer {
+                Layer::Conv(_) => conv::DWEIGHT,
+                Layer::ConvDown(_) => conv_down::DWEIGHT,
+            };
+            let others = CHANNELS.into_iter().filter(|channels| *channels != usual);
+            return others.map(|channels| Tile { channels: Some(channels), ..tile }).collect();
         }
         let height = match (self.layer, self.pass) {
             (Layer::Conv(conv), _) => conv.input.height,
@@ -181,7 +211,7 @@ impl<'a> Tuner<'a> {
     async fn choose(self, is_spoilt: &impl Fn(Tile) -> bool) -> Result<Choice, TrainError> {
         let usual = Tile::default();
         let usual_program = self.program(usual).await?;
-        let expected = self.bits(&usual_program).await?;
+        let expected = self.bits(usual, &usual_program).await?;
         let mut best = (usual, usual_program);
         let mut refused = Vec::new();
         let once = best.1.time(self.context, &self.buffers, 1)?.seconds;
@@ -193,12 +223,7 @@ impl<'a> Tuner<'a> {
                 _ => LANES.map(|lanes| Tile { lanes, ..tile }).to_vec(),
             };
             for candidate in candidates {
-                // What a driver cannot compile is no candidate; a lost device shows at once in the next call.
-                let Ok(program) = self.program(candidate).await else {
-                    self.context.check()?;
-                    continue;
-                };
-                let mut bits = self.bits(&program).await?;
+                let Some((program, mut bits)) = self.computed(candidate).await? else { continue };
                 if is_spoilt(candidate) {
                     bits[0][0] ^= 1;
                 }
@@ -220,6 +245,23 @@ impl<'a> Tuner<'a> {
         }
         let Self { layer, pass, .. } = self;
         Ok(Choice { layer, pass, tile, ms: seconds * 1e3, usual_ms: usual_seconds * 1e3, refused })
+    }
+
+    /// The tile's program and what it gives; `None` where the driver refuses it.
+    async fn computed(&self, tile: Tile) -> Result<Option<(Program, Vec<Vec<u8>>)>, TrainError> {
+        let computed = match self.program(tile).await {
+            Ok(program) => self.bits(tile, &program).await.map(|bits| (program, bits)),
+            Err(error) => Err(error),
+        };
+        match computed {
+            Ok(computed) => Ok(Some(computed)),
+            Err(TrainError::Gpu(GpuError::Refused(_))) => match self.context.check() {
+                // The same refusal, told a second time.
+                Ok(()) | Err(GpuError::Refused(_)) => Ok(None),
+                Err(lost) => Err(lost.into()),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// Least seconds of both, measured in turns.

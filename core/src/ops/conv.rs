@@ -6,7 +6,7 @@ use super::{Shape, Tile, workgroups};
 use crate::gpu::{Binding, Constant, Job, Kernel, Recording, Work, shader};
 
 /// Input and output channels that a thread of the weight gradient usually computes.
-const DWEIGHT: [u32; 2] = [4, 4];
+pub(crate) const DWEIGHT: [u32; 2] = [4, 4];
 
 /// A convolution layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::gpu::{Binding, Constant, Kernel, Recording, Shader, Work, shader};
 /// to spill some, but a software adapter gains a fifth and a third by them.
 const FORWARD_K: u32 = 8;
 /// Input and output channels that a thread of the weight gradients usually computes.
-const DWEIGHT: [u32; 2] = [2, 8];
+pub(crate) const DWEIGHT: [u32; 2] = [2, 8];
 
 /// A pair of layers. Of everything that comes twice, the 3x3 convolution's is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -99,6 +99,12 @@ impl Tiles {
         Self { usual, chosen: Vec::new() }
     }
 
+    /// That of layers for which none was chosen.
+    #[must_use]
+    pub fn usual(&self) -> Tile {
+        self.usual
+    }
+
     /// Uses `tile` for the layers of this geometry in this pass.
     pub fn choose(&mut self, layer: Layer, pass: Pass, tile: Tile) {
         self.chosen.retain(|(of, in_pass, _)| (of, in_pass) != (&layer, &pass));

@@ -6,7 +6,7 @@ use super::liveness::{Liveness, backward_reads};
 use super::memory::{PlanePool, Planes};
 use crate::gpu::{Binding, BufferId, Recording};
 use crate::nets::{Network, Node, Operation, Projection, TensorId};
-use crate::ops::{Pass, Shape, Tile, Tiles, activation, batch_norm, conv_down, cross_entropy, pool};
+use crate::ops::{Pass, Shape, Tiles, activation, batch_norm, conv_down, cross_entropy, pool};
 
 /// What the passes of one group of replicas work on, beside scratch.
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +166,7 @@ impl Lowering<'_> {
             Operation::ConvValid { conv, weight } => {
                 let y = self.pool.take(shape);
                 let weight = self.parameter(*weight);
-                conv.forward(self.rec, label, Tile::default(), [x, weight, y.binding]);
+                conv.forward(self.rec, label, self.tiles.usual(), [x, weight, y.binding]);
                 Place::Planes(y)
             }
             Operation::BatchNorm { norm, scale, running, .. } => {

@@ -26,7 +26,7 @@ pub enum Check {
     Division,
     /// k = 2 has the bits of k = 1 (DESIGN rule 4).
     Control,
-    /// Every register tile gives the same bits (*tile-independent*).
+    /// Tiles of other heights give the same bits (*tile-independent*).
     Tiles,
     /// The loss of a known network on known images.
     Loss,
@@ -62,7 +62,7 @@ const STEPS: u64 = 2;
 const BATCH: u32 = 2;
 const CLASSES: u32 = 4;
 const SHAPE: Shape = Shape { channels: 3, height: 8, width: 8 };
-/// The register tiles. The first one is the default, the one that runs use whatever the others do.
+/// Rows of the tiles. The first ones are the default's. What `lastbit tune` chooses is compared when it is chosen.
 const TILES: [u32; 3] = [4, 2, 1];
 /// Loss of the first batch, as a software adapter computed it; any adapter is within [`LOSS_TOLERANCE`] of it.
 const KNOWN_LOSS: f32 = 1.368_974_9;

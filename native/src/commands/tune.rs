@@ -7,6 +7,7 @@ use lastbit_core::bench::tune::Choice;
 use lastbit_core::ops::{Layer, Pass};
 
 use crate::failure::Failure;
+use crate::report::numbers::count;
 use crate::run::{Hooks, Prepared};
 use crate::run_config::{CONFIG_FLAG, RunConfig};
 use crate::terminal::{say, warn};
@@ -30,6 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     say(format!("{} on '{}'", prepared.plan.network.name, prepared.context.adapter().name));
     say(format!("{:<30} {:<15} {:>9} {:>9} {:>6}  tile", "layer", "pass", "usual ms", "ms", "ratio"));
+    let replicas = count(u64::from(prepared.tile_sizes().0), "replica");
     let (mut usual, mut tuned, mut refused) = (0.0, 0.0, 0);
     let file = prepared.tune(|choice| {
         usual += choice.usual_ms;
@@ -44,9 +46,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     say(match file {
-        Some(path) => {
-            format!("runs of this network and batch on this adapter use them from now on: {}", path.display())
-        }
+        Some(path) => format!(
+            "runs of this network with this batch and {replicas} at once use them on this adapter from now on: {}",
+            path.display()
+        ),
         None => "there is no home folder to keep them in: set XDG_DATA_HOME".to_owned(),
     });
     Ok(ExitCode::SUCCESS)

@@ -108,7 +108,11 @@ fn apart(parts: &[RunData]) -> String {
         readable: readable_lines(steps.len()),
         curves,
     };
-    format!("<p>Curves with the bits of the reference run on the rail below.</p>\n{}", chart.markup())
+    let more = match parts.iter().map(|part| part.ks().len() - 1).sum::<usize>().saturating_sub(MAX_CURVES) {
+        0 => String::new(),
+        n => format!(" {MAX_CURVES} curves are drawn, {n} more are in the parts' reports."),
+    };
+    format!("<p>Curves with the bits of the reference run on the rail below.{more}</p>\n{}", chart.markup())
 }
 
 fn made(parts: &[RunData]) -> String {

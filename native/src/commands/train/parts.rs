@@ -16,7 +16,7 @@ use crate::run::{
     CONFIG_FILE, Contents, Hooks, OnChange, Outcome, Prepared, RunFolder, Summary, finished_step, inspect, replace_file,
 };
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
-use crate::terminal::{say, warn};
+use crate::terminal::{name_thread, say, warn};
 use crate::verify::References;
 use crate::{interrupt, report};
 
@@ -171,8 +171,11 @@ impl Part {
         begin: &Receiver<()>,
     ) -> Result<Ended, Failure> {
         let _span = tracing::info_span!("part", part = self.index).entered();
+        name_thread(&self.name());
         let prepared = Prepared::beside(self.config.clone(), common.hooks, common.n).and_then(|mut prepared| {
             let told = if common.manner == Manner::Text { told(&mut prepared)? } else { Vec::new() };
+            // Before any part trains: the times of two on one adapter would say nothing.
+            prepared.tune_for_long_run(|| common.tell(format!("{}: {TUNING}", self.name())));
             Ok((prepared, told))
         });
         let (prepared, told) = match prepared {
@@ -195,8 +198,7 @@ impl Part {
         })
     }
 
-    fn session(&self, common: &Common, mut prepared: Prepared, told: &[String]) -> Result<(Outcome, Summary), Failure> {
-        prepared.tune_for_long_run(|| common.tell(format!("{}: {TUNING}", self.name())));
+    fn session(&self, common: &Common, prepared: Prepared, told: &[String]) -> Result<(Outcome, Summary), Failure> {
         let opened = prepared.open(&self.folder, common.on_change)?;
         common.tell(format!("{}: {}", self.name(), announcement(&opened.trainer, &self.folder, opened.first_step())));
         told.iter().for_each(|line| common.tell(format!("{}: {line}", self.name())));
@@ -206,8 +208,7 @@ impl Part {
         };
         let ended = opened.session(manner).run()?;
         // The run is saved, whatever becomes of its page.
-        let _ =
-            report::write(&self.folder, None).map_err(|failure| warn(format!("{}: no report: {failure}", self.name())));
+        let _ = report::write(&self.folder, None).map_err(|failure| warn(format!("no report: {failure}")));
         Ok(ended)
     }
 }
@@ -300,7 +301,7 @@ impl Common {
             return Ok(ExitCode::SUCCESS);
         }
         self.tell(format!(
-            "stopped: {}; go on with: lastbit train --adapters {} --out '{}' --resume",
+            "stopped: {}; go on with: lastbit train --adapters '{}' --out '{}' --resume",
             stopped.join(", "),
             adapters.join(","),
             out.display()

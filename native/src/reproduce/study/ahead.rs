@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::reproduce::{Common, Environment};
 use crate::run::finished_step;
+use crate::terminal::name_thread;
 
 /// The flags as they would be for each of `--adapters` alone; none where they are not given.
 pub fn hands(common: &Common) -> Result<Vec<Common>, Failure> {
@@ -76,6 +77,7 @@ impl Study {
                 let (train, failure) = (&train, &failure);
                 scope.spawn(move || {
                     let _span = tracing::info_span!("hand", hand = index).entered();
+                    name_thread(&format!("adapter {}", hand.adapter.as_deref().unwrap_or_default()));
                     if let Err(error) = train(hand) {
                         // The first one is the cause; the others stop and save.
                         let place = format!("adapter {}", hand.adapter.as_deref().unwrap_or_default());
