@@ -141,7 +141,7 @@ fn stopped_and_killed_parts_go_on_with_the_same_files() {
     signal(&child, "-INT");
     let ended: Ended = child.wait_with_output().unwrap().into();
     assert_eq!(ended.code, Some(130), "{ended:?}");
-    assert!(ended.out.contains("go on with: lastbit train --adapters 0,0 --out"), "{ended:?}");
+    assert!(ended.out.contains("go on with: lastbit train --adapters '0,0' --out"), "{ended:?}");
     for part in parts(&stopped) {
         let told = json_lines(&part.join("timing.jsonl")).len();
         assert!((3..60).contains(&told), "stopped after step {told}");
