@@ -13,6 +13,7 @@ pub fn say(line: impl Display) {
 
 thread_local! {
     /// Whose thread this is, where several runs go on at the same time.
+    #[allow(clippy::missing_const_for_thread_local, reason = "it is const, which clippy does not see on every target")]
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
