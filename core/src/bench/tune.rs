@@ -198,10 +198,10 @@ impl<'a> Tuner<'a> {
             let others = CHANNELS.into_iter().filter(|channels| *channels != usual);
             return others.map(|channels| Tile { channels: Some(channels), ..tile }).collect();
         }
-        let height = match (self.layer, self.pass) {
-            (Layer::Conv(conv), _) => conv.input.height,
+        let height = match self.layer {
+            Layer::Conv(conv) => conv.input.height,
             // A thread of the gradient by the input owns two rows for each of the output's.
-            (Layer::ConvDown(conv), _) => conv.output().height,
+            Layer::ConvDown(conv) => conv.output().height,
         };
         // Taller ones than the layer are the same kernel.
         let of_use = ROWS.into_iter().filter(|rows| *rows <= height && *rows != tile.rows);
