@@ -161,7 +161,7 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
 /// What a step costs when one size of the run changes and the others stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Sweep {
+pub enum ScaleOver {
     /// Replicas 1 to 12.
     Replicas,
     /// Samples of a batch, 32 to 512.
@@ -170,11 +170,11 @@ pub enum Sweep {
     Depth,
 }
 
-/// A point of a sweep.
+/// A point of a curve.
 #[derive(Clone, Debug, Serialize)]
 pub struct ScalePoint {
-    /// Which one.
-    pub sweep: Sweep,
+    /// Of which curve it is.
+    pub over: ScaleOver,
     /// The network's depth.
     pub depth: u32,
     /// Replicas in lockstep.
@@ -186,13 +186,13 @@ pub struct ScalePoint {
 }
 
 impl ScalePoint {
-    /// The size that the sweep changes.
+    /// The size that the curve changes.
     #[must_use]
     pub fn size(&self) -> u32 {
-        match self.sweep {
-            Sweep::Replicas => self.replicas,
-            Sweep::Batch => self.samples,
-            Sweep::Depth => self.depth,
+        match self.over {
+            ScaleOver::Replicas => self.replicas,
+            ScaleOver::Batch => self.samples,
+            ScaleOver::Depth => self.depth,
         }
     }
 
@@ -224,14 +224,14 @@ pub async fn scale(
     bench.fma_gflops = bench.operation("fma", cases::fma(software)).await?.gflops;
     bench.copy_gbps = bench.operation("copy", cases::copy(software)).await?.gbps;
     let &Options { replicas, samples, .. } = options;
-    let of_replicas = [1, 2, 3, 6, 12].map(|replicas| (Sweep::Replicas, 20, replicas, samples));
-    let of_batch = [32, 64, 128, 256, 512].map(|samples| (Sweep::Batch, 20, replicas, samples));
-    let of_depth = [8, 14, 20, 32, 44, 56, 110].map(|depth| (Sweep::Depth, depth, replicas, samples));
+    let of_replicas = [1, 2, 3, 6, 12].map(|replicas| (ScaleOver::Replicas, 20, replicas, samples));
+    let of_batch = [32, 64, 128, 256, 512].map(|samples| (ScaleOver::Batch, 20, replicas, samples));
+    let of_depth = [8, 14, 20, 32, 44, 56, 110].map(|depth| (ScaleOver::Depth, depth, replicas, samples));
     let mut points = Vec::new();
-    for (sweep, depth, replicas, samples) in of_replicas.into_iter().chain(of_batch).chain(of_depth) {
+    for (over, depth, replicas, samples) in of_replicas.into_iter().chain(of_batch).chain(of_depth) {
         match bench.step(NetKind::ResNet { depth }, (replicas, samples)).await {
             Ok(row) => {
-                let point = ScalePoint { sweep, depth, replicas, samples, row };
+                let point = ScalePoint { over, depth, replicas, samples, row };
                 tell(Ok(&point));
                 points.push(point);
             }

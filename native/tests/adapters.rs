@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Ended, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train};
+use common::{
+    Ended, FIG2, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train,
+};
 use serde_json::Value;
 
 /// The small run with four replicas in two parts; the first flag replaces its `--ks`.
@@ -250,26 +252,6 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files.sort();
     files
 }
-
-const FIG2: &[&str] = &[
-    "reproduce",
-    "fig2",
-    "--quick",
-    "--net",
-    "resnet8",
-    "--dataset",
-    "synthetic",
-    "--batch-size",
-    "4",
-    "--n-max",
-    "2",
-    "--steps",
-    "6",
-    "--test-limit",
-    "16",
-    "--perturbation",
-    "divide,nextafter",
-];
 
 #[test]
 fn a_reproduction_on_two_adapters_has_the_same_files() {

@@ -8,29 +8,10 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Ended, assert_refused, command, lastbit, scratch, text};
+use common::{Ended, FIG2, assert_refused, command, lastbit, scratch, text};
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::Value;
 
-const FIG2: &[&str] = &[
-    "reproduce",
-    "fig2",
-    "--quick",
-    "--net",
-    "resnet8",
-    "--dataset",
-    "synthetic",
-    "--batch-size",
-    "4",
-    "--n-max",
-    "2",
-    "--steps",
-    "6",
-    "--test-limit",
-    "16",
-    "--perturbation",
-    "divide,nextafter",
-];
 const TABLE1: &[&str] = &[
     "reproduce",
     "table1",

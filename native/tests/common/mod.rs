@@ -25,6 +25,27 @@ pub const SMALL: &[&str] = &[
     "1,3,2",
 ];
 
+/// Figure 2 at a tiny size: six runs.
+pub const FIG2: &[&str] = &[
+    "reproduce",
+    "fig2",
+    "--quick",
+    "--net",
+    "resnet8",
+    "--dataset",
+    "synthetic",
+    "--batch-size",
+    "4",
+    "--n-max",
+    "2",
+    "--steps",
+    "6",
+    "--test-limit",
+    "16",
+    "--perturbation",
+    "divide,nextafter",
+];
+
 /// The program with arguments, to be started.
 pub fn command<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lastbit"));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use lastbit_core::bench::{self, Options, ScalePoint, Sweep};
+use lastbit_core::bench::{self, Options, ScaleOver, ScalePoint};
 use lastbit_core::gpu::Context;
 use serde_json::json;
 
@@ -32,6 +32,11 @@ pub fn run(context: Rc<Context>, options: &Options, out: Option<&Path>, is_json:
         Err(error) => warn(format!("left out: {error}")),
     };
     let points = pollster::block_on(bench::scale(context, options, tell))?;
+    if points.is_empty() {
+        return Err(Failure::other(
+            "none of the sizes fits this adapter's memory: give a smaller --batch-size or --replicas",
+        ));
+    }
     if is_json {
         say(json!(points));
     }
@@ -61,8 +66,8 @@ fn line(point: &ScalePoint) -> String {
 }
 
 fn figures(points: &[ScalePoint], adapter: &str) -> [Figure; 3] {
-    let of = |sweep: Sweep, y: fn(&ScalePoint) -> f64| -> Vec<(f64, f64)> {
-        points.iter().filter(|point| point.sweep == sweep).map(|p| (f64::from(p.size()), y(p))).collect()
+    let of = |over: ScaleOver, y: fn(&ScalePoint) -> f64| -> Vec<(f64, f64)> {
+        points.iter().filter(|point| point.over == over).map(|p| (f64::from(p.size()), y(p))).collect()
     };
     let highest = |values: &[(f64, f64)]| values.iter().map(|(_, y)| *y).fold(0.0, f64::max) * 1.1;
     let figure = |name: &str, title: &str, x: &str, y: &str, values: Vec<(f64, f64)>| {
@@ -70,9 +75,9 @@ fn figures(points: &[ScalePoint], adapter: &str) -> [Figure; 3] {
         let title = format!("{title}, on {adapter}");
         Figure::new(name, title, Axis::linear(x), axis).line(y, values.clone()).dots("measured", values)
     };
-    let per_replica = of(Sweep::Replicas, ScalePoint::ms_a_replica);
-    let per_batch = of(Sweep::Batch, ScalePoint::images_a_second);
-    let per_depth = of(Sweep::Depth, ScalePoint::ms_a_replica);
+    let per_replica = of(ScaleOver::Replicas, ScalePoint::ms_a_replica);
+    let per_batch = of(ScaleOver::Batch, ScalePoint::images_a_second);
+    let per_depth = of(ScaleOver::Depth, ScalePoint::ms_a_replica);
     [
         figure("scale-replicas", "ResNet-20 over replicas", "replicas in lockstep", "ms a replica-step", per_replica),
         figure("scale-batch", "ResNet-20 over the batch", "samples of a batch", "images a second", per_batch),

@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String], hooks: 
     };
     let Some(out) = out else { return common.dry_run(&parts) };
     if let Some(step) = parts.iter().map(|part| part.finished).min().flatten() {
-        write_page(&parts, out)?;
+        write_page(&parts, out);
         common.tell(format!("the run in '{}' is finished after {step} steps", out.display()));
         return Ok(ExitCode::SUCCESS);
     }
@@ -267,7 +267,7 @@ impl Common {
 
     /// Says how it ended, with one page over all parts.
     fn conclude(&self, parts: &[Part], ended: &[Ended], adapters: &[String], out: &Path) -> Result<ExitCode, Failure> {
-        let (references, page) = write_page(parts, out)?;
+        let written = write_page(parts, out);
         let stopped: Vec<String> = ended
             .iter()
             .zip(parts)
@@ -286,15 +286,17 @@ impl Common {
                 warn(format!("{}: {}", part.name(), red_control(summary)));
             }
         }
-        match references.difference {
-            None => self
-                .tell(format!("the reference has the same bits on all adapters ({} lines compared)", references.lines)),
-            Some((step, part)) => warn(format!(
-                "the reference of part {part} has other bits than that of part 0 from step {step} on: each divergence is \
-                 measured on its own adapter, but what differs between the parts does not come from k alone"
-            )),
-        }
-        if let Some(page) = page {
+        if let Some((references, page)) = written {
+            match references.difference {
+                None => self.tell(format!(
+                    "the reference has the same bits on all adapters ({} lines compared)",
+                    references.lines
+                )),
+                Some((step, part)) => warn(format!(
+                    "the reference of part {part} has other bits than that of part 0 from step {step} on: each divergence \
+                     is measured on its own adapter, but what differs between the parts does not come from k alone"
+                )),
+            }
             self.tell(format!("report: {}", page.display()));
         }
         if stopped.is_empty() {
@@ -310,13 +312,12 @@ impl Common {
     }
 }
 
-/// Compares the references, and writes the page over all parts. They are saved, whatever becomes of it.
-fn write_page(parts: &[Part], out: &Path) -> Result<(References, Option<PathBuf>), Failure> {
+/// Compares the references, and writes the page over all parts. The parts are saved, whatever becomes of it.
+fn write_page(parts: &[Part], out: &Path) -> Option<(References, PathBuf)> {
     let folders: Vec<PathBuf> = parts.iter().map(|part| part.folder.clone()).collect();
-    let references = References::of(&folders)?;
-    let page = report::write_parts(out, &folders, &references);
-    let page = page.map_err(|failure| warn(format!("no report: {failure}"))).ok();
-    Ok((references, page))
+    let written = References::of(&folders)
+        .and_then(|references| report::write_parts(out, &folders, &references).map(|page| (references, page)));
+    written.map_err(|failure| warn(format!("no report: {failure}"))).ok()
 }
 
 /// What a thread gave. A panic goes on where it would without threads.
