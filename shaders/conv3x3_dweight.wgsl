@@ -43,11 +43,13 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
     let thread = (job.first_tile + tile.x) * LANES + lane;
     let t = min(thread, THREADS * blocks - 1u);
-    let c = (t % GROUPS_C) * TILE_C;
-    let k = ((t / GROUPS_C) % GROUPS_K) * TILE_K;
-    let block = t / THREADS;
-    let strip = block % STRIPS;
-    let first_image = (block / STRIPS) * IMAGES;
+    // Strips first: what neighbouring threads load lies side by side.
+    let strip = t % STRIPS;
+    let c = ((t / STRIPS) % GROUPS_C) * TILE_C;
+    let k = ((t / (STRIPS * GROUPS_C)) % GROUPS_K) * TILE_K;
+    let image_block = t / (STRIPS * THREADS);
+    let block = image_block * STRIPS + strip;
+    let first_image = image_block * IMAGES;
     let r = tile.y;
 
     // Tiles may reach beyond C and K; those threads read the last channel again and write nothing.
