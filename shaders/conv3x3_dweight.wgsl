@@ -1,4 +1,5 @@
 #import mac
+#import weight_tile
 // Gradient of a 3x3 convolution (stride 1, padding 1) by its weights, one partial sum for each block of pixels:
 // partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,h+kh-1,w+kw-1].
 //
@@ -16,15 +17,6 @@ const GROUPS_C = (C + TILE_C - 1u) / TILE_C;
 const GROUPS_K = (K + TILE_K - 1u) / TILE_K;
 const THREADS = GROUPS_C * GROUPS_K;
 
-// Columns w - 1 ... w + 4 of a row of x.
-struct Window {
-    left: f32,
-    middle: vec4f,
-    right: f32,
-}
-
-alias Windows = array<Window, TILE_C>; // [c]
-
 fn windows(at: u32, cs: ptr<function, array<u32, TILE_C>>) -> Windows {
     var w: Windows;
     for (var l = 0u; l < TILE_C; l++) {
@@ -32,10 +24,6 @@ fn windows(at: u32, cs: ptr<function, array<u32, TILE_C>>) -> Windows {
         w[l] = Window(x[i].w, x[i + 1u], x[i + 2u].x);
     }
     return w;
-}
-
-fn add_row(d: vec4f, v: Window, acc: vec3f) -> vec3f {
-    return mac3(d.w, vec3f(v.middle.zw, v.right), mac3(d.z, v.middle.yzw, mac3(d.y, v.middle.xyz, mac3(d.x, vec3f(v.left, v.middle.xy), acc))));
 }
 
 @compute @workgroup_size(LANES)
@@ -62,7 +50,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         ks[j] = min(k + j, K - 1u) * PLANE;
     }
     let images = min(IMAGES, job.samples - first_image);
-    var acc: array<array<array<vec3f, 3>, TILE_C>, TILE_K>; // [k][c][kh], lanes are kw
+    var acc: Taps;
     for (var i = 0u; i < images; i++) {
         let n = first_image + i;
         let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
@@ -90,16 +78,5 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (thread >= THREADS * blocks) {
         return;
     }
-    for (var l = 0u; l < TILE_C; l++) {
-        for (var j = 0u; j < TILE_K; j++) {
-            if (k + j < K && c + l < C) {
-                let at = (((r * blocks + block) * K + k + j) * C + c + l) * 9u;
-                for (var kh = 0u; kh < 3u; kh++) {
-                    partial[at + kh * 3u] = acc[j][l][kh].x;
-                    partial[at + kh * 3u + 1u] = acc[j][l][kh].y;
-                    partial[at + kh * 3u + 2u] = acc[j][l][kh].z;
-                }
-            }
-        }
-    }
+    store_taps(&acc, r * blocks + block, c, k);
 }

@@ -1,4 +1,5 @@
 #import mac
+#import taps
 // 3x3 convolution, stride 1, padding 1: y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,h+kh-1,w+kw-1].
 // Also the gradient by the input, with weights packed transposed and flipped.
 //
@@ -15,32 +16,8 @@ const TILES_X = (WIDTH + 3u) / 4u;
 const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
 const GROUPS_K = (K + 3u) / 4u;
 
-alias Scalars = array<f32, TILE_ROWS + 2u>;
-alias Vectors = array<vec4f, TILE_ROWS + 2u>;
-alias Accumulators = array<array<vec4f, TILE_ROWS>, 4>; // [k][row]
-
-// The three taps of one kernel row. A function and no loop over kh: compilers that unroll only so much leave the loop
-// over the rows of a tall tile alone otherwise, and its arrays go to memory.
-fn add_taps(
-    acc: ptr<function, Accumulators>,
-    left: ptr<function, Scalars>,
-    middle: ptr<function, Vectors>,
-    right: ptr<function, Scalars>,
-    kh: u32,
-    wi: u32,
-) {
-    let w0 = packed[wi + kh * 3u];
-    let w1 = packed[wi + kh * 3u + 1u];
-    let w2 = packed[wi + kh * 3u + 2u];
-    for (var i = 0u; i < TILE_ROWS; i++) {
-        let m = (*middle)[i + kh];
-        let x0 = vec4f((*left)[i + kh], m.xyz);
-        let x2 = vec4f(m.yzw, (*right)[i + kh]);
-        (*acc)[0][i] = mac4(w2.x, x2, mac4(w1.x, m, mac4(w0.x, x0, (*acc)[0][i])));
-        (*acc)[1][i] = mac4(w2.y, x2, mac4(w1.y, m, mac4(w0.y, x0, (*acc)[1][i])));
-        (*acc)[2][i] = mac4(w2.z, x2, mac4(w1.z, m, mac4(w0.z, x0, (*acc)[2][i])));
-        (*acc)[3][i] = mac4(w2.w, x2, mac4(w1.w, m, mac4(w0.w, x0, (*acc)[3][i])));
-    }
+fn weight(i: u32) -> vec4f {
+    return packed[i];
 }
 
 @compute @workgroup_size(LANES)

@@ -25,7 +25,7 @@ struct Pixels {
     far: array<vec4f, ROWS>,
 }
 
-// The three taps of one kernel row; a function for the reason that conv3x3_forward states.
+// The three taps of one kernel row; a function for the reason that taps.wgsl states.
 fn add_taps(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, kh: u32, wi: u32) {
     let w0 = packed[wi + kh * 3u];
     let w1 = packed[wi + kh * 3u + 1u];

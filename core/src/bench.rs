@@ -14,6 +14,7 @@ use crate::nets::NetKind;
 use crate::ops::Tile;
 use crate::train::{DatasetKind, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, median, plan};
 use cases::{Case, Recorded};
+use tune::Search;
 
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
@@ -138,7 +139,7 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
             Case::Operation(operation) => {
                 let sizes = (options.replicas, options.samples);
                 let tile = match operation.layer().filter(|_| options.tune) {
-                    Some(layer) => tune::choose(&context, layer, sizes, &|_| false).await?.tile,
+                    Some(layer) => tune::choose(&context, layer, sizes, Search::on(&context)).await?.tile,
                     None => Tile::default(),
                 };
                 let row = bench.operation(&operation.name(), operation.record(sizes, tile)?).await?;
@@ -283,7 +284,8 @@ impl Bench<'_> {
                 MemoryLimits { binding: self.context.max_binding_bytes(), total: self.context.memory_budget() };
             let plan = plan(&config, &dataset, &tuning, limits)?;
             let at_once = plan.chunks[0].replicas.len() as u32;
-            let choices = tune::tune(self.context, &plan.network, (at_once, samples), |_| false, |_| {}).await?;
+            let search = Search::on(self.context);
+            let choices = tune::tune(self.context, &plan.network, (at_once, samples), search, |_| {}).await?;
             tuning.tiles = tune::tiles(&choices);
         }
         let mut trainer = Trainer::new(Rc::clone(self.context), config, dataset, tuning, Start::Fresh).await?;

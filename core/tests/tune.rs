@@ -2,7 +2,7 @@
 
 mod runs;
 
-use lastbit_core::bench::tune;
+use lastbit_core::bench::tune::{self, Search};
 use lastbit_core::nets::GraphBuilder;
 use lastbit_core::ops::cross_entropy::Loss;
 use lastbit_core::ops::{Activation, Layer, Pass, Shape, Tile};
@@ -29,7 +29,8 @@ fn every_layer_gets_a_tile_with_the_usual_bits() {
     let is_spoilt = |tile: Tile| tile.rows == 8 || tile.channels == Some([4, 8]);
     let mut told = Vec::new();
     let tell = |choice: &tune::Choice| told.push((choice.layer, choice.pass));
-    let choices = pollster::block_on(tune::tune(&context, &network, (2, 3), is_spoilt, tell)).unwrap();
+    let search = Search { staging: true, is_spoilt };
+    let choices = pollster::block_on(tune::tune(&context, &network, (2, 3), search, tell)).unwrap();
     assert_eq!(told, expected);
     let tiles = tune::tiles(&choices);
     for choice in &choices {
@@ -43,5 +44,18 @@ fn every_layer_gets_a_tile_with_the_usual_bits() {
         };
         assert_eq!(!choice.refused.is_empty(), has_tall, "{choice:?}");
         assert!(choice.refused.iter().all(|tile| is_spoilt(*tile)), "{choice:?}");
+    }
+}
+
+#[test]
+fn staged_tiles_are_tried() {
+    let mut g = GraphBuilder::new("one", Shape::new(3, 8, 8), Loss::SoftmaxCrossEntropy);
+    let x = g.conv3x3("conv1", g.input(), 4, 1);
+    let x = g.global_average_pool(x);
+    g.dense("fc", x, 4);
+    let search = Search { staging: true, is_spoilt: |tile| tile.staging.is_some() };
+    let (context, network) = (runs::context(), g.finish());
+    for choice in pollster::block_on(tune::tune(&context, &network, (2, 3), search, |_| {})).unwrap() {
+        assert!(!choice.refused.is_empty() && choice.tile.staging.is_none(), "{choice:?}");
     }
 }

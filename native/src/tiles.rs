@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use lastbit_core::bench::tune::{self, Choice};
+use lastbit_core::bench::tune::{self, Choice, Search};
 use lastbit_core::ops::Tiles;
 use pollster::block_on;
 use sha2::{Digest as _, Sha256};
@@ -15,7 +15,9 @@ use crate::run::{Environment, Prepared, replace_file};
 
 /// Where the tiles for so many replicas and samples are kept.
 fn file(environment: &Environment, (replicas, samples): (u32, u32)) -> Option<PathBuf> {
-    let digest = format!("{:x}", Sha256::digest(format!("{environment:?} {replicas} {samples}")));
+    // With what there was to choose from.
+    let from = tune::candidates();
+    let digest = format!("{:x}", Sha256::digest(format!("{environment:?} {replicas} {samples} {from:?}")));
     Some(datasets::user_folder()?.join("tiles").join(format!("{}.json", &digest[..16])))
 }
 
@@ -47,7 +49,7 @@ impl Prepared {
     /// Finds the tiles, uses them and keeps them; gives the file. `tell` hears each choice.
     pub fn tune(&mut self, tell: impl FnMut(&Choice)) -> Result<Option<PathBuf>, Failure> {
         let sizes = self.tile_sizes();
-        let choices = block_on(tune::tune(&self.context, &self.plan.network, sizes, |_| false, tell))?;
+        let choices = block_on(tune::tune(&self.context, &self.plan.network, sizes, Search::on(&self.context), tell))?;
         self.tiles = tune::tiles(&choices);
         let Some(path) = self.tiles_file() else { return Ok(None) };
         if let Some(folder) = path.parent() {

@@ -46,6 +46,8 @@ pub struct Recorded {
     pub recording: Recording,
     /// What a convolution's launches write.
     pub outputs: Vec<BufferId>,
+    /// The buffers of planes, with a sample's shape.
+    pub planes: Vec<(BufferId, Shape)>,
     /// Useful operations of all replicas.
     pub flops: u64,
     /// Bytes that have to move at least, of all replicas.
@@ -192,15 +194,17 @@ pub fn accumulating(conv: Conv, sizes: (u32, u32), tile: Tile) -> Recorded {
 struct Sketch {
     table: BufferTable,
     recording: Recording,
+    planes: Vec<(BufferId, Shape)>,
 }
 
 impl Sketch {
     fn new(replicas: u32, job: Job) -> Self {
-        Self { table: BufferTable::default(), recording: Recording::new(replicas, job) }
+        Self { table: BufferTable::default(), recording: Recording::new(replicas, job), planes: Vec::new() }
     }
 
     fn planes(&mut self, label: &str, shape: Shape) -> Binding {
         let id = shape.buffer(&mut self.table, label, self.recording.replicas, self.recording.job.samples);
+        self.planes.push((id, shape));
         self.table.whole(id)
     }
 
@@ -212,9 +216,9 @@ impl Sketch {
 
     /// Done; all that was recorded is useful.
     fn finish(self, shape: String) -> Recorded {
-        let Self { table, recording } = self;
+        let Self { table, recording, planes } = self;
         let (flops, bytes) = (recording.flops(), recording.dispatches().map(|d| d.bytes).sum());
-        Recorded { shape, table, contents: Vec::new(), recording, outputs: Vec::new(), flops, bytes }
+        Recorded { shape, table, contents: Vec::new(), recording, outputs: Vec::new(), planes, flops, bytes }
     }
 }
 
@@ -386,7 +390,7 @@ fn parameters(sweep: Sweep, replicas: u32) -> Result<Recorded, TrainError> {
     let at = plan.upload_layout.replicas[0] as usize;
     upload[at..at + size_of_val(values.as_slice())].copy_from_slice(bytemuck::cast_slice(&values));
     let table = plan.table().clone();
-    let sketch = Sketch { table, recording };
+    let sketch = Sketch { table, recording, planes: Vec::new() };
     let recorded = sketch.finish(format!("R{replicas} P{}", network.parameter_count()));
     let mut contents = plan.tables;
     contents.push((plan.upload, upload));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::cases::{Operation, Recorded, accumulating};
 use crate::gpu::{BufferId, Buffers, Context, Fill, GpuError, Program, Readback, Recording, Submitter};
 use crate::nets::{self, Network};
-use crate::ops::{Layer, Pass, Tile, Tiles, conv, conv_down};
+use crate::ops::{Layer, Pass, Shape, Tile, Tiles, conv, conv_down};
 use crate::rng::{Purpose, Stream};
 use crate::train::TrainError;
 
@@ -33,6 +33,8 @@ pub struct Choice {
 const ROWS: [u32; 4] = [4, 1, 2, 8];
 const CHANNELS: [[u32; 2]; 5] = [[4, 4], [2, 4], [2, 8], [4, 8], [1, 8]];
 const LANES: [u32; 3] = [32, 128, 256];
+/// Threads of a workgroup that stages what it reads, and groups of output channels that share it.
+const STAGING: [(u32, u32); 4] = [(64, 2), (128, 4), (256, 4), (256, 8)];
 /// Another tile has to be quicker by this much: less is noise.
 const WORTH: f64 = 0.95;
 /// Measurements of each tile, in turns with the best one so far.
@@ -42,8 +44,24 @@ const LONG_ENOUGH: f64 = 0.02;
 /// Words of the random pattern that fills inputs. A prime: planes and channels do not see the same one.
 const PATTERN: usize = 262_139;
 
+/// What is searched.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    /// Whether tiles that stage what they read are tried.
+    pub staging: bool,
+    /// For which tiles a bit of what they give is flipped, to show that such a tile is refused.
+    pub is_spoilt: fn(Tile) -> bool,
+}
+
+impl Search {
+    /// What is worth trying: on a software adapter workgroup memory is memory like any other, and staging costs twice the time.
+    #[must_use]
+    pub fn on(context: &Context) -> Self {
+        Self { staging: !context.adapter().software, is_spoilt: |_| false }
+    }
+}
+
 /// Finds the tiles for training `network`, for `(replicas, samples)` at once; `tell` hears each choice.
-/// `is_spoilt` flips a bit of what a tile gives, to show that such a tile is refused.
 ///
 /// # Errors
 /// The GPU.
@@ -51,12 +69,12 @@ pub async fn tune(
     context: &Rc<Context>,
     network: &Network,
     sizes: (u32, u32),
-    is_spoilt: impl Fn(Tile) -> bool,
+    search: Search,
     mut tell: impl FnMut(&Choice),
 ) -> Result<Vec<Choice>, TrainError> {
     let mut choices: Vec<Choice> = Vec::new();
     for layer in passes(network) {
-        let choice = choose(context, layer, sizes, &is_spoilt).await?;
+        let choice = choose(context, layer, sizes, search).await?;
         tell(&choice);
         choices.push(choice);
     }
@@ -68,19 +86,25 @@ pub async fn tune(
 pub fn is_candidate(tile: Tile) -> bool {
     let usual = Tile::default();
     let are_channels = tile.channels.is_none_or(|channels| CHANNELS.contains(&channels));
-    are_channels && ROWS.contains(&tile.rows) && (tile.lanes == usual.lanes || LANES.contains(&tile.lanes))
+    let are_lanes = match tile.staging {
+        Some(groups) => STAGING.contains(&(tile.lanes, groups)),
+        None => tile.lanes == usual.lanes || LANES.contains(&tile.lanes),
+    };
+    are_channels && are_lanes && ROWS.contains(&tile.rows)
 }
 
-/// Tiles among which every choice of rows, and every choice of channels, stands beside every number of threads.
+/// Tiles among which every choice of rows, and every choice of channels, stands beside every number of threads and
+/// every kind of staging.
 #[must_use]
 pub fn candidates() -> Vec<Tile> {
     let channels: Vec<_> = [None].into_iter().chain(CHANNELS.map(Some)).collect();
-    let lanes: Vec<_> = [Tile::default().lanes].into_iter().chain(LANES).collect();
+    let direct = [Tile::default().lanes].into_iter().chain(LANES).map(|lanes| (lanes, None));
+    let cuts: Vec<_> = direct.chain(STAGING.map(|(lanes, groups)| (lanes, Some(groups)))).collect();
     let tile = |i: usize| {
-        let (channel, lane) = (i % channels.len(), i / channels.len());
-        Tile { rows: ROWS[i % ROWS.len()], channels: channels[channel], lanes: lanes[lane] }
+        let (lanes, staging) = cuts[i / channels.len()];
+        Tile { rows: ROWS[i % ROWS.len()], channels: channels[i % channels.len()], lanes, staging }
     };
-    (0..channels.len() * lanes.len()).map(tile).collect()
+    (0..channels.len() * cuts.len()).map(tile).collect()
 }
 
 /// The choices as a run uses them.
@@ -96,9 +120,9 @@ pub(super) async fn choose(
     context: &Rc<Context>,
     (layer, pass): (Layer, Pass),
     sizes: (u32, u32),
-    is_spoilt: &impl Fn(Tile) -> bool,
+    search: Search,
 ) -> Result<Choice, TrainError> {
-    Tuner::new(context, layer, pass, sizes).await?.choose(is_spoilt).await
+    Tuner::new(context, layer, pass, sizes).await?.choose(search).await
 }
 
 /// The convolutions of `network`, each geometry once, by the passes that training takes through them.
@@ -133,17 +157,26 @@ struct Tuner<'a> {
 
 impl<'a> Tuner<'a> {
     async fn new(context: &'a Rc<Context>, layer: Layer, pass: Pass, sizes: (u32, u32)) -> Result<Self, TrainError> {
-        let Recorded { table, outputs, .. } = Operation::of(layer, pass).record(sizes, Tile::default())?;
+        let Recorded { table, outputs, planes, .. } = Operation::of(layer, pass).record(sizes, Tile::default())?;
         let buffers = Buffers::allocate(context, &table, Fill::Zero).await?;
         let mut stream = Stream::new(1, Purpose::Synthetic, 0);
         let pattern: Vec<f32> = (0..PATTERN).map(|_| stream.below(1 << 16) as f32 / 32_768.0 - 1.0).collect();
-        let pattern: &[u8] = bytemuck::cast_slice(&pattern);
         let of_bytes = |id: BufferId| (id, table.spec(id).bytes);
         for (id, bytes) in table.ids().map(of_bytes) {
+            // Planes keep their borders of zeros, which kernels may read in one place or another.
+            let shape = planes.iter().find(|(of, _)| *of == id).map(|(_, shape)| shape);
+            let whole = |shape: &Shape| {
+                let count = PATTERN / (shape.height * shape.width) as usize;
+                let mut planes = shape.to_planes(&pattern[..count * (shape.height * shape.width) as usize]);
+                planes.truncate(count * shape.plane() as usize * 4);
+                planes
+            };
+            let values = shape.map_or_else(|| pattern.clone(), whole);
+            let values: &[u8] = bytemuck::cast_slice(&values);
             let mut at = 0;
             while at < bytes {
-                let n = (bytes - at).min(pattern.len() as u64);
-                buffers.write(context, id, at, &pattern[..n as usize]);
+                let n = (bytes - at).min(values.len() as u64);
+                buffers.write(context, id, at, &values[..n as usize]);
                 at += n;
             }
         }
@@ -195,7 +228,7 @@ impl<'a> Tuner<'a> {
                 Layer::Conv(_) => conv::DWEIGHT,
                 Layer::ConvDown(_) => conv_down::DWEIGHT,
             };
-            let others = CHANNELS.into_iter().filter(|channels| *channels != usual);
+            let others = CHANNELS.into_iter().filter(|channels| *channels != tile.channels.unwrap_or(usual));
             return others.map(|channels| Tile { channels: Some(channels), ..tile }).collect();
         }
         let height = match self.layer {
@@ -208,7 +241,14 @@ impl<'a> Tuner<'a> {
         of_use.map(|rows| Tile { rows, ..tile }).collect()
     }
 
-    async fn choose(self, is_spoilt: &impl Fn(Tile) -> bool) -> Result<Choice, TrainError> {
+    /// The tiles that stage what `tile` reads.
+    fn staged(&self, tile: Tile) -> Vec<Tile> {
+        let Layer::Conv(conv) = self.layer else { return Vec::new() };
+        let staged = STAGING.map(|(lanes, groups)| Tile { lanes, staging: Some(groups), ..tile });
+        staged.into_iter().filter(|tile| conv.is_staged(self.pass, *tile, self.sizes.1)).collect()
+    }
+
+    async fn choose(self, search: Search) -> Result<Choice, TrainError> {
         let usual = Tile::default();
         let usual_program = self.program(usual).await?;
         let expected = self.bits(usual, &usual_program).await?;
@@ -216,15 +256,19 @@ impl<'a> Tuner<'a> {
         let mut refused = Vec::new();
         let once = best.1.time(self.context, &self.buffers, 1)?.seconds;
         let repeats = (LONG_ENOUGH / once.max(1e-7)).clamp(1.0, 500.0) as u32;
-        for stage in 0..2 {
+        for stage in 0..4 {
             let tile = best.0;
             let candidates = match stage {
                 0 => self.other_threads(tile),
-                _ => LANES.map(|lanes| Tile { lanes, ..tile }).to_vec(),
+                1 => LANES.map(|lanes| Tile { lanes, ..tile }).to_vec(),
+                2 if search.staging => self.staged(tile),
+                // What suits a thread that reads for itself need not suit one that does not.
+                _ if tile.staging.is_some() => self.other_threads(tile),
+                _ => Vec::new(),
             };
             for candidate in candidates {
                 let Some((program, mut bits)) = self.computed(candidate).await? else { continue };
-                if is_spoilt(candidate) {
+                if (search.is_spoilt)(candidate) {
                     bits[0][0] ^= 1;
                 }
                 if bits != expected {

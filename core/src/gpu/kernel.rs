@@ -31,9 +31,20 @@ macro_rules! shared {
     };
 }
 
-/// Helper files that shaders name in `#import` lines. They declare functions only, no bindings.
-const SHARED: &[(&str, &str)] =
-    shared!["activation", "chan", "division", "mac", "math", "mix", "norm", "relative", "window"];
+/// Helper files that shaders name in `#import` lines. They declare no bindings.
+const SHARED: &[(&str, &str)] = shared![
+    "activation",
+    "chan",
+    "division",
+    "mac",
+    "math",
+    "mix",
+    "norm",
+    "relative",
+    "taps",
+    "weight_tile",
+    "window"
+];
 
 /// A value of a `const` line.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, Tile, workgroups};
+use super::staging::Staging;
+use super::{Pass, Shape, Tile, tile, workgroups};
 use crate::gpu::{Binding, Constant, Job, Kernel, Recording, Work, shader};
 
 /// Input and output channels that a thread of the weight gradient usually computes.
@@ -63,11 +64,26 @@ impl Conv {
         self.direct(rec, label, tile, pass, bindings);
     }
 
+    /// How a workgroup stages what it reads, if `tile` asks for it and the layer fits.
+    pub(super) fn staging(&self, pass: Pass, tile: Tile, samples: u32) -> Option<Staging> {
+        let (input, output) = (self.input, self.output());
+        match pass {
+            Pass::Forward => Staging::direct(tile, input, output, samples),
+            Pass::InputGradient => Staging::direct(tile, output, input, samples),
+            Pass::WeightGradient => Staging::weight_gradient(tile, input, output, samples),
+        }
+    }
+
+    /// Whether a launch of the pass in `tile` stages what its workgroups read.
+    #[must_use]
+    pub fn is_staged(&self, pass: Pass, tile: Tile, samples: u32) -> bool {
+        self.staging(pass, tile, samples).is_some()
+    }
+
     fn direct(&self, rec: &mut Recording, label: &str, tile: Tile, pass: Direct, bindings: [Binding; 3]) {
         let Direct { from, to, shared, accumulate } = pass;
-        // A tile never spans more rows than there are.
-        let rows = tile.rows.clamp(1, to.height);
-        let constants: [(&str, Constant); 10] = [
+        let rows = tile.rows_of(to);
+        let mut constants: Vec<(&str, Constant)> = vec![
             ("C", from.channels.into()),
             ("K", to.channels.into()),
             ("HEIGHT", to.height.into()),
@@ -77,20 +93,29 @@ impl Conv {
             ("TILE_ROWS", rows.into()),
             ("SHARED_INPUT", shared.into()),
             ("ACCUMULATE", accumulate.into()),
-            ("LANES", tile.lanes.into()),
         ];
-        let tiles = u64::from(to.quads() * to.height.div_ceil(rows)) * u64::from(rec.job.samples);
-        let threads = tiles * u64::from(to.channels.div_ceil(4));
-        let kernel = Kernel::new(shader!("conv3x3_forward"), &constants);
+        let samples = rec.job.samples;
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &bindings, tile.workgroups(threads), work);
+        let (shader, lanes, workgroups) = match Staging::direct(tile, from, to, samples) {
+            Some(staging) => {
+                constants.extend(staging.constants);
+                (shader!("conv3x3_forward_staged"), staging.lanes, staging.workgroups)
+            }
+            None => {
+                let tiles = u64::from(to.quads() * to.height.div_ceil(rows)) * u64::from(samples);
+                let threads = tiles * u64::from(to.channels.div_ceil(4));
+                (shader!("conv3x3_forward"), tile.lanes, threads.div_ceil(u64::from(tile.lanes)))
+            }
+        };
+        constants.push(("LANES", lanes.into()));
+        rec.dispatch(label, Kernel::new(shader, &constants), &bindings, tile::counted(workgroups), work);
     }
 
     /// Gradient by the weights: partial sums into `partial`, their sum into the arena from `gradient` on.
     pub fn dweight(&self, rec: &mut Recording, label: &str, tile: Tile, [x, dy, partial, gradient]: [Binding; 4]) {
         let (c, k, pixels) = (self.input.channels, self.out_channels, self.output());
         let [tile_c, tile_k] = tile.channels.unwrap_or(DWEIGHT);
-        let constants: [(&str, Constant); 11] = [
+        let mut constants: Vec<(&str, Constant)> = vec![
             ("C", c.into()),
             ("K", k.into()),
             ("HEIGHT", pixels.height.into()),
@@ -101,13 +126,22 @@ impl Conv {
             ("TILE_C", tile_c.into()),
             ("TILE_K", tile_k.into()),
             ("SHARED_INPUT", self.shared_input.into()),
-            ("LANES", tile.lanes.into()),
         ];
-        let blocks = blocks(pixels, rec.job.samples);
-        let threads = u64::from(c.div_ceil(tile_c) * k.div_ceil(tile_k)) * u64::from(blocks);
-        let kernel = Kernel::new(shader!("conv3x3_dweight"), &constants);
+        let samples = rec.job.samples;
+        let blocks = blocks(pixels, samples);
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &[x, dy, partial], tile.workgroups(threads), work);
+        let (shader, lanes, workgroups) = match Staging::weight_gradient(tile, self.input, pixels, samples) {
+            Some(staging) => {
+                constants.extend(staging.constants);
+                (shader!("conv3x3_dweight_staged"), staging.lanes, staging.workgroups)
+            }
+            None => {
+                let threads = u64::from(c.div_ceil(tile_c) * k.div_ceil(tile_k)) * u64::from(blocks);
+                (shader!("conv3x3_dweight"), tile.lanes, threads.div_ceil(u64::from(tile.lanes)))
+            }
+        };
+        constants.push(("LANES", lanes.into()));
+        rec.dispatch(label, Kernel::new(shader, &constants), &[x, dy, partial], tile::counted(workgroups), work);
         reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
     }
 }

@@ -95,7 +95,7 @@ impl ConvDown {
         y: [Binding; 2],
     ) {
         let out = self.output();
-        let rows = tile.rows.clamp(1, out.height);
+        let rows = tile.rows_of(out);
         let kernel =
             self.kernel(shader!("conv_down_forward"), out, &[("TILE_ROWS", rows.into()), ("LANES", tile.lanes.into())]);
         let tiles = u64::from(out.quads() * out.height.div_ceil(rows)) * u64::from(rec.job.samples);
@@ -116,7 +116,7 @@ impl ConvDown {
     ) {
         let dy_rows = self.output().height;
         // A row of dy makes two of dx.
-        let rows = tile.rows.clamp(1, dy_rows);
+        let rows = tile.rows_of(self.output());
         let kernel = self.kernel(
             shader!("conv_down_dinput"),
             self.input,

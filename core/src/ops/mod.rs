@@ -20,6 +20,7 @@ pub mod pack;
 pub mod planes;
 pub mod pool;
 pub mod sgd;
+mod staging;
 pub mod tile;
 
 pub use activation::Activation;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conv, ConvDown};
+use super::{Conv, ConvDown, Shape};
 
 /// How much a thread of a convolution computes, and how many threads make a workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,13 +14,17 @@ pub struct Tile {
     pub channels: Option<[u32; 2]>,
     /// Threads of a workgroup.
     pub lanes: u32,
+    /// Staging: the threads of a workgroup bring what they read into its memory together, and so many groups of output channels
+    /// share it (of 4 in the forward pass and the gradient by the input, of the tile's in that by the weights). Otherwise
+    /// each thread reads for itself, and so it does where a layer does not fit, and in the pairs with stride 2.
+    pub staging: Option<u32>,
 }
 
 /// Tall: what a thread loads is used for more products. 64 accumulators stay in the registers of a GPU, and on a software
 /// adapter, where a load costs as much as two dozen products, it is half as fast again as two rows.
 impl Default for Tile {
     fn default() -> Self {
-        Self { rows: 4, channels: None, lanes: 64 }
+        Self { rows: 4, channels: None, lanes: 64, staging: None }
     }
 }
 
@@ -30,7 +34,11 @@ impl std::fmt::Display for Tile {
         if let Some([c, k]) = self.channels {
             write!(f, ", {c} x {k} channels")?;
         }
-        write!(f, ", {} lanes", self.lanes)
+        write!(f, ", {} lanes", self.lanes)?;
+        if let Some(groups) = self.staging {
+            write!(f, ", staged for {groups} groups")?;
+        }
+        Ok(())
     }
 }
 
@@ -41,14 +49,23 @@ impl Tile {
         Self { rows, ..Self::default() }
     }
 
-    /// Workgroups for `threads` threads.
-    ///
-    /// # Panics
-    /// If they are more than a u32 counts: such a tensor is over every adapter's limit long before.
-    pub(super) fn workgroups(self, threads: u64) -> u32 {
-        u32::try_from(threads.div_ceil(u64::from(self.lanes)))
-            .expect("tensor sizes are checked against the adapter's limits")
+    /// Rows of a thread in planes of this shape: never more than there are.
+    pub(super) fn rows_of(self, shape: Shape) -> u32 {
+        self.rows.clamp(1, shape.height)
     }
+
+    /// Workgroups for `threads` threads.
+    pub(super) fn workgroups(self, threads: u64) -> u32 {
+        counted(threads.div_ceil(u64::from(self.lanes)))
+    }
+}
+
+/// A number of workgroups as a launch takes it.
+///
+/// # Panics
+/// If they are more than a u32 counts: such a tensor is over every adapter's limit long before.
+pub(super) fn counted(workgroups: u64) -> u32 {
+    u32::try_from(workgroups).expect("tensor sizes are checked against the adapter's limits")
 }
 
 /// A pass that training takes through a convolution.

@@ -1,7 +1,7 @@
 //! Convolutions with stride 1: forward, by the input (fresh and added to), by the weight, against candle.
 
 use lastbit_core::ops::pack::{Direction, PackTable};
-use lastbit_core::ops::{Conv, Shape, Tile, conv_valid::ConvValid};
+use lastbit_core::ops::{Conv, Pass, Shape, Tile, conv_valid::ConvValid};
 
 use super::common::{Bench, Failures, Gpu, OTHER_TILES, Outputs, Random, Setting, joined, outputs_by_any_setting};
 use super::oracle;
@@ -123,6 +123,11 @@ fn convolutions_of_the_networks() {
         (conv([16, 32, 32], 16, false), 3, 2),
         (conv([64, 8, 8], 64, false), 9, 1),
     ] {
+        for tile in OTHER_TILES.iter().filter(|tile| tile.staging.is_some()) {
+            let passes = [Pass::Forward, Pass::InputGradient, Pass::WeightGradient];
+            let are_staged = passes.map(|pass| conv.is_staged(pass, *tile, samples as u32));
+            assert_eq!(are_staged, [true; 3], "{conv:?} {tile}: each thread would read for itself");
+        }
         check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, replicas), &OTHER_TILES);
     }
     failures.finish();

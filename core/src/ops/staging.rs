@@ -1,0 +1,66 @@
+//! Staging: how a workgroup of a convolution shares what it brings into its memory.
+
+use super::{Shape, Tile, conv};
+use crate::gpu::Constant;
+
+/// Vectors of four floats that a workgroup's memory holds on every adapter: WebGPU's 16 KiB.
+const VECTORS: u32 = (16 << 10) / 16;
+/// Input channels that a workgroup brings at a time, at most: more save barriers, and take registers while they are under way.
+const CHUNK: u32 = 8;
+
+/// The workgroups of a staged launch.
+pub(super) struct Staging {
+    /// Threads of each.
+    pub lanes: u32,
+    /// How many.
+    pub workgroups: u64,
+    /// What the kernel has to know besides.
+    pub constants: Vec<(&'static str, Constant)>,
+}
+
+impl Staging {
+    /// Of the forward kernel from planes of shape `from` to those of shape `to`, for `samples` samples; `None` where the tile asks for
+    /// none or the layer does not fit.
+    pub fn direct(tile: Tile, from: Shape, to: Shape, samples: u32) -> Option<Self> {
+        let groups = tile.staging?;
+        let (rows, pixels) = (tile.rows_of(to), tile.lanes / groups);
+        let (tiles_x, tiles_y) = (to.quads(), to.height.div_ceil(rows));
+        // Whole images, or whole rows of tiles of one.
+        let bands = tiles_y.min(pixels / tiles_x);
+        let images = pixels.checked_div(tiles_x * bands)?.min(samples);
+        let span = (bands * rows + 2) * to.row() + 1;
+        let fits =
+            |chunk: &u32| from.channels.is_multiple_of(*chunk) && 2 * chunk * (images * span + groups * 9) <= VECTORS;
+        let chunk = (1..=CHUNK).rev().find(fits)?;
+        let blocks = u64::from(tiles_y.div_ceil(bands)) * u64::from(samples.div_ceil(images));
+        Some(Self {
+            lanes: pixels * groups,
+            workgroups: blocks * u64::from(to.channels.div_ceil(4).div_ceil(groups)),
+            constants: vec![
+                ("PIXELS", pixels.into()),
+                ("GROUPS", groups.into()),
+                ("BANDS", bands.into()),
+                ("IMAGES", images.into()),
+                ("CHUNK", chunk.into()),
+            ],
+        })
+    }
+
+    /// Of the gradient by the weights, likewise.
+    pub fn weight_gradient(tile: Tile, input: Shape, output: Shape, samples: u32) -> Option<Self> {
+        let groups = tile.staging?;
+        let [tile_c, tile_k] = tile.channels.unwrap_or(conv::DWEIGHT);
+        let strips = output.quads();
+        let groups_c = (tile.lanes / (strips * groups)).min(input.channels.div_ceil(tile_c));
+        let row = groups_c * tile_c * input.row() + 1 + groups * tile_k * strips;
+        if groups_c == 0 || 2 * row > VECTORS {
+            return None;
+        }
+        let workgroups = input.channels.div_ceil(tile_c * groups_c) * output.channels.div_ceil(tile_k * groups);
+        Some(Self {
+            lanes: strips * groups_c * groups,
+            workgroups: u64::from(workgroups) * u64::from(samples.div_ceil(conv::block_images(output))),
+            constants: vec![("GROUPS_C", groups_c.into()), ("GROUPS", groups.into())],
+        })
+    }
+}

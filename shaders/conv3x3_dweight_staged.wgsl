@@ -1,0 +1,121 @@
+#import mac
+#import weight_tile
+// conv3x3_dweight by way of workgroup memory: the threads of a workgroup bring there a row of x and of dy of all their
+// channels, and fetch the next rows into registers while they work on these (double buffering).
+//
+// A workgroup computes all strips of a block of images x GROUPS_C tiles of TILE_C input channels x GROUPS tiles of TILE_K output
+// channels. Blocks and order as in conv3x3_dweight: image, row, column.
+// Constants: those of conv3x3_dweight; GROUPS_C, GROUPS (LANES = strips x GROUPS_C x GROUPS).
+
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> partial: array<f32>; // [R][blocks][K][C][9]
+
+const STRIPS = (WIDTH + 3u) / 4u;
+const CHANNELS_C = GROUPS_C * TILE_C;
+const CHANNELS_K = GROUPS * TILE_K;
+const BLOCKS_C = (C + CHANNELS_C - 1u) / CHANNELS_C;
+const BLOCKS_K = (K + CHANNELS_K - 1u) / CHANNELS_K;
+
+// Of x whole rows with the left border; a row's right border is the next one's left. Of dy the strips.
+const OF_X = CHANNELS_C * ROW + 1u;
+const OF_ROW = OF_X + CHANNELS_K * STRIPS;
+const LOADS = (OF_ROW + LANES - 1u) / LANES;
+// Rows of x that an image takes, with its borders.
+const ROWS = HEIGHT + 2u;
+
+// Two rows: of x [c][ROW] and one vector of border, of dy [k][strip].
+var<workgroup> staged: array<vec4f, 2u * OF_ROW>;
+
+// What a thread brings of a row; element l * LANES + lane of it.
+alias Fetched = array<vec4f, LOADS>;
+
+// Row `row` of x in image `image` of the block, and the row of dy that is complete with it: the one before.
+fn fetch(at: ptr<function, array<u32, LOADS>>, lane: u32, image: u32, row: u32) -> Fetched {
+    var fetched: Fetched;
+    for (var l = 0u; l < LOADS; l++) {
+        let e = l * LANES + lane;
+        if (e < OF_X) {
+            fetched[l] = x[(*at)[l] + image * C * PLANE + row * ROW];
+        } else if (e < OF_ROW) {
+            fetched[l] = dy[(*at)[l] + image * K * PLANE + (max(row, 1u) - 1u) * ROW];
+        }
+    }
+    return fetched;
+}
+
+fn put(fetched: ptr<function, Fetched>, lane: u32, turn: u32) {
+    for (var l = 0u; l < LOADS; l++) {
+        let e = l * LANES + lane;
+        if (e < OF_ROW) {
+            staged[(turn & 1u) * OF_ROW + e] = (*fetched)[l];
+        }
+    }
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
+    let nth = job.first_tile + tile.x;
+    let first_c = (nth % BLOCKS_C) * CHANNELS_C;
+    let first_k = ((nth / BLOCKS_C) % BLOCKS_K) * CHANNELS_K;
+    let image_block = nth / (BLOCKS_C * BLOCKS_K);
+    let first_image = image_block * IMAGES;
+    let images = min(IMAGES, job.samples - first_image);
+    let r = tile.y;
+
+    // Where the first row of what this thread brings lies. Beyond C and K the last channel is read again, and not written.
+    var at: array<u32, LOADS>;
+    for (var l = 0u; l < LOADS; l++) {
+        let e = l * LANES + lane;
+        let c = min(first_c + min(e / ROW, CHANNELS_C - 1u), C - 1u);
+        let in_row = e - min(e / ROW, CHANNELS_C - 1u) * ROW;
+        let image = select(r * job.samples + first_image, first_image, SHARED_INPUT);
+        let d = e - OF_X;
+        let k = min(first_k + d / STRIPS, K - 1u);
+        let of_dy = ((r * job.samples + first_image) * K + k) * PLANE + 1u + d % STRIPS;
+        at[l] = select(of_dy, (image * C + c) * PLANE + in_row, e < OF_X);
+    }
+
+    let strip = lane % STRIPS;
+    let c = ((lane / STRIPS) % GROUPS_C) * TILE_C;
+    let k = (lane / (STRIPS * GROUPS_C)) * TILE_K;
+    var acc: Taps;
+    var v0: Windows;
+    var v1: Windows;
+    var fetched = fetch(&at, lane, 0u, 0u);
+    put(&fetched, lane, 0u);
+    workgroupBarrier();
+    for (var turn = 0u; turn < images * ROWS; turn++) {
+        let row = turn % ROWS;
+        let is_last = turn + 1u == images * ROWS;
+        if (!is_last) {
+            fetched = fetch(&at, lane, (turn + 1u) / ROWS, (turn + 1u) % ROWS);
+        }
+        let half = (turn & 1u) * OF_ROW;
+        var v2: Windows;
+        for (var l = 0u; l < TILE_C; l++) {
+            let i = half + (c + l) * ROW + strip;
+            v2[l] = Window(staged[i].w, staged[i + 1u], staged[i + 2u].x);
+        }
+        // The first two rows of an image only fill the window.
+        if (row >= 2u) {
+            for (var j = 0u; j < TILE_K; j++) {
+                let d = staged[half + OF_X + (k + j) * STRIPS + strip];
+                for (var l = 0u; l < TILE_C; l++) {
+                    acc[j][l][0] = add_row(d, v0[l], acc[j][l][0]);
+                    acc[j][l][1] = add_row(d, v1[l], acc[j][l][1]);
+                    acc[j][l][2] = add_row(d, v2[l], acc[j][l][2]);
+                }
+            }
+        }
+        v0 = v1;
+        v1 = v2;
+        // The other half was read in the turn before, and a barrier ago.
+        if (!is_last) {
+            put(&fetched, lane, turn + 1u);
+        }
+        workgroupBarrier();
+    }
+    store_taps(&acc, r * blocks + image_block * STRIPS + strip, first_c + c, first_k + k);
+}

@@ -1,0 +1,140 @@
+#import mac
+#import taps
+// conv3x3_forward by way of workgroup memory: the threads of a workgroup bring there what they all read, CHUNK input channels
+// at a time, and fetch the next chunk into registers while they work on this one (double buffering).
+//
+// A workgroup computes PIXELS tiles of TILE_ROWS x 4 pixels (BANDS rows of tiles of IMAGES images) x GROUPS groups of 4 output
+// channels. Planes are contiguous with their borders, so what it reads of one is one piece of SPAN vectors.
+// Order as in conv3x3_forward: c, then kh, then kw, one accumulator for each output.
+// Constants: those of conv3x3_forward; PIXELS, GROUPS (LANES = PIXELS x GROUPS), BANDS, IMAGES, CHUNK (divides C).
+
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> packed: array<vec4f>; // [R][K/4][C][9], four k in a vector
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+
+const TILES_X = (WIDTH + 3u) / 4u;
+const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
+const GROUPS_K = (K + 3u) / 4u;
+const BLOCKS_Y = (TILES_Y + BANDS - 1u) / BANDS;
+
+const SPAN = (BANDS * TILE_ROWS + 2u) * ROW + 1u;
+const OF_X = CHUNK * IMAGES * SPAN;
+const OF_CHUNK = OF_X + CHUNK * GROUPS * 9u;
+const LOADS = (OF_CHUNK + LANES - 1u) / LANES;
+
+// Two chunks: [channel][image][SPAN], then weights [group][channel][9].
+var<workgroup> staged: array<vec4f, 2u * OF_CHUNK>;
+
+// What a thread brings of a chunk; element l * LANES + lane of it.
+alias Fetched = array<vec4f, LOADS>;
+
+fn fetch(at: ptr<function, array<u32, LOADS>>, lane: u32, chunk: u32) -> Fetched {
+    var fetched: Fetched;
+    for (var l = 0u; l < LOADS; l++) {
+        let e = l * LANES + lane;
+        if (e < OF_X) {
+            fetched[l] = x[(*at)[l] + chunk * CHUNK * PLANE];
+        } else if (e < OF_CHUNK) {
+            fetched[l] = packed[(*at)[l] + chunk * CHUNK * 9u];
+        }
+    }
+    return fetched;
+}
+
+fn put(fetched: ptr<function, Fetched>, lane: u32, chunk: u32) {
+    for (var l = 0u; l < LOADS; l++) {
+        let e = l * LANES + lane;
+        if (e < OF_CHUNK) {
+            staged[(chunk & 1u) * OF_CHUNK + e] = (*fetched)[l];
+        }
+    }
+}
+
+fn weight(i: u32) -> vec4f {
+    return staged[i];
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let blocks = BLOCKS_Y * ((job.samples + IMAGES - 1u) / IMAGES);
+    let nth = job.first_tile + tile.x;
+    let block = nth % blocks;
+    let first_group = (nth / blocks) * GROUPS;
+    let first_row = (block % BLOCKS_Y) * BANDS * TILE_ROWS;
+    let first_image = (block / BLOCKS_Y) * IMAGES;
+    let r = tile.y;
+
+    // Where the first chunk of what this thread brings lies. Beyond the last image, group and row others are read again, and not used.
+    var at: array<u32, LOADS>;
+    for (var l = 0u; l < LOADS; l++) {
+        let e = l * LANES + lane;
+        let n = min(first_image + (e / SPAN) % IMAGES, job.samples - 1u);
+        let image = select(r * job.samples + n, n, SHARED_INPUT);
+        let in_plane = min(first_row * ROW + e % SPAN, PLANE + ROW);
+        let of_x = (image * C + e / (IMAGES * SPAN)) * PLANE + in_plane;
+        let w = e - OF_X;
+        let group = min(first_group + w / (CHUNK * 9u), GROUPS_K - 1u);
+        at[l] = select((r * job.packed_stride) / 4u + group * C * 9u + w % (CHUNK * 9u), of_x, e < OF_X);
+    }
+
+    // Lanes that are left over at the end of PIXELS work on the last image, and write nothing.
+    let pixel = lane % PIXELS;
+    let group = lane / PIXELS;
+    let tx = pixel % TILES_X;
+    let band = (pixel / TILES_X) % BANDS;
+    let image = min(pixel / (TILES_X * BANDS), IMAGES - 1u);
+    let corner = image * SPAN + band * TILE_ROWS * ROW + tx;
+
+    var acc: Accumulators;
+    var fetched = fetch(&at, lane, 0u);
+    put(&fetched, lane, 0u);
+    workgroupBarrier();
+    for (var chunk = 0u; chunk < C / CHUNK; chunk++) {
+        let is_last = chunk + 1u == C / CHUNK;
+        if (!is_last) {
+            fetched = fetch(&at, lane, chunk + 1u);
+        }
+        var xi = (chunk & 1u) * OF_CHUNK + corner;
+        var wi = (chunk & 1u) * OF_CHUNK + OF_X + group * CHUNK * 9u;
+        for (var c = 0u; c < CHUNK; c++) {
+            var left: Scalars;
+            var middle: Vectors;
+            var right: Scalars;
+            for (var i = 0u; i < TILE_ROWS + 2u; i++) {
+                left[i] = staged[xi + i * ROW].w;
+                middle[i] = staged[xi + i * ROW + 1u];
+                right[i] = staged[xi + i * ROW + 2u].x;
+            }
+            add_taps(&acc, &left, &middle, &right, 0u, wi);
+            add_taps(&acc, &left, &middle, &right, 1u, wi);
+            add_taps(&acc, &left, &middle, &right, 2u, wi);
+            xi += IMAGES * SPAN;
+            wi += 9u;
+        }
+        // The other half was read in the turn before, and a barrier ago.
+        if (!is_last) {
+            put(&fetched, lane, chunk + 1u);
+        }
+        workgroupBarrier();
+    }
+
+    let n = first_image + image;
+    if (pixel >= TILES_X * BANDS * IMAGES || n >= job.samples) {
+        return;
+    }
+    let mask = column_mask(tx * 4u, WIDTH);
+    for (var j = 0u; j < 4u; j++) {
+        let k = (first_group + group) * 4u + j;
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            let h = first_row + band * TILE_ROWS + i;
+            if (k < K && h < HEIGHT) {
+                let to = ((r * job.samples + n) * K + k) * PLANE + (h + 1u) * ROW + 1u + tx;
+                var value = acc[j][i] * mask;
+                if (ACCUMULATE) {
+                    value += y[to];
+                }
+                y[to] = value;
+            }
+        }
+    }
+}
