@@ -138,12 +138,14 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
             Case::Step(net) => bench.step(net, (options.replicas, options.samples)).await?,
             Case::Operation(operation) => {
                 let sizes = (options.replicas, options.samples);
+                let usual = operation.layer().map(|(layer, pass)| Tile::usual(layer, pass, software));
                 let tile = match operation.layer().filter(|_| options.tune) {
-                    Some(layer) => tune::choose(&context, layer, sizes, Search::on(&context)).await?.tile,
-                    None => Tile::default(),
+                    Some(layer) => Some(tune::choose(&context, layer, sizes, Search::on(&context)).await?.tile),
+                    None => usual,
                 };
-                let row = bench.operation(&operation.name(), operation.record(sizes, tile)?).await?;
-                Row { tile: Some(tile).filter(|tile| *tile != Tile::default()), ..row }
+                let recorded = operation.record(sizes, tile.unwrap_or_default())?;
+                let row = bench.operation(&operation.name(), recorded).await?;
+                Row { tile: tile.filter(|_| tile != usual), ..row }
             }
         };
         add(row);
@@ -286,7 +288,7 @@ impl Bench<'_> {
             let at_once = plan.chunks[0].replicas.len() as u32;
             let search = Search::on(self.context);
             let choices = tune::tune(self.context, &plan.network, (at_once, samples), search, |_| {}).await?;
-            tuning.tiles = tune::tiles(&choices);
+            tuning.tiles = Some(tune::tiles(self.context, &choices));
         }
         let mut trainer = Trainer::new(Rc::clone(self.context), config, dataset, tuning, Start::Fresh).await?;
         let times = trainer.step_times(repeats).await?;

@@ -145,16 +145,16 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         let kept = outcome.events.iter().filter(|e| !matches!(e, Event::Layers(_)));
         kept.map(Event::to_json).collect()
     };
-    let tall = Tile { rows: 8, channels: Some([4, 8]), lanes: 256, staging: None };
+    let tall = Tile { rows: 8, channels: [4, 8], lanes: 256, staging: None };
     let staged = Tile { lanes: 128, staging: Some(4), ..Tile::default() };
     let variants = [
         ("one replica at a time", Tuning { chunk_replicas: Some(1), ..Tuning::default() }),
         ("chunks of two", Tuning { chunk_replicas: Some(2), ..Tuning::default() }),
         ("split dispatches", Tuning { dispatch_flops: Some(50_000), ..Tuning::default() }),
-        ("tiles of one row", Tuning { tiles: Tiles::all(Tile::of_rows(1)), ..Tuning::default() }),
-        ("tiles of two rows", Tuning { tiles: Tiles::all(Tile::of_rows(2)), ..Tuning::default() }),
-        ("tall tiles", Tuning { tiles: Tiles::all(tall), ..Tuning::default() }),
-        ("staged tiles", Tuning { tiles: Tiles::all(staged), ..Tuning::default() }),
+        ("tiles of one row", Tuning { tiles: Some(Tiles::all(Tile::of_rows(1))), ..Tuning::default() }),
+        ("tiles of two rows", Tuning { tiles: Some(Tiles::all(Tile::of_rows(2))), ..Tuning::default() }),
+        ("tall tiles", Tuning { tiles: Some(Tiles::all(tall)), ..Tuning::default() }),
+        ("staged tiles", Tuning { tiles: Some(Tiles::all(staged)), ..Tuning::default() }),
         ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),
     ];
     for (name, tuning) in variants {
@@ -175,7 +175,7 @@ fn max_pools_keep_the_rules() {
     let alone = run(&TrainConfig { ks: vec![3], ..config.clone() });
     assert!(bits(&reference.state, 1) == bits(&alone.state, 0), "k = 3 alone");
     let tuning = Tuning {
-        tiles: Tiles::all(Tile::of_rows(1)),
+        tiles: Some(Tiles::all(Tile::of_rows(1))),
         dispatch_flops: Some(1_000_000),
         chunk_replicas: Some(2),
         fill: Fill::Junk,

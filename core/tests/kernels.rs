@@ -22,7 +22,7 @@ fn recordings(
 ) -> Vec<Recording> {
     let sizes = BatchSizes { train: samples, evaluate: 2 * samples };
     let normalization = vec![[0.5, 0.25]; network.input().channels as usize];
-    let tuning = Tuning { tiles: Tiles::all(tile), ..Tuning::default() };
+    let tuning = Tuning { tiles: Some(Tiles::all(tile)), ..Tuning::default() };
     let limits = MemoryLimits { binding: u64::MAX, total: None };
     let plan = Plan::new(network, replicas, perturbation, sizes, (&normalization, 0), &tuning, limits);
     let mut plan = plan.expect("no limit is passed");
@@ -215,10 +215,12 @@ fn replicas_and_batch_are_data() {
         network(NetKind::Vgg { depth: 13 }, [3, 32, 32], swish, 1.0),
         network(NetKind::OneLayer, [1, 64, 64], swish, 1.0),
     ] {
-        let of = |replicas, samples| recordings(&network, Perturbation::Divide, Tile::default(), replicas, samples);
-        let one = sequences(of(1, 3));
-        // Not assert_eq: it would print the sources.
-        assert!(one == sequences(of(6, 3)), "{}: sources or dispatches depend on the replicas", network.name);
-        assert!(one == sequences(of(1, 128)), "{}: sources or dispatches depend on the batch", network.name);
+        for tile in [Tile::default(), Tile { lanes: 256, staging: Some(4), ..Tile::default() }] {
+            let of = |replicas, samples| recordings(&network, Perturbation::Divide, tile, replicas, samples);
+            let one = sequences(of(1, 3));
+            // Not assert_eq: it would print the sources.
+            assert!(one == sequences(of(6, 3)), "{}: sources or dispatches depend on the replicas", network.name);
+            assert!(one == sequences(of(1, 128)), "{}: sources or dispatches depend on the batch", network.name);
+        }
     }
 }

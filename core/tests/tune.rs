@@ -26,13 +26,13 @@ fn every_layer_gets_a_tile_with_the_usual_bits() {
 
     let context = runs::context();
     // Stands for a compiler that gets tall tiles wrong.
-    let is_spoilt = |tile: Tile| tile.rows == 8 || tile.channels == Some([4, 8]);
+    let is_spoilt = |tile: Tile| tile.rows == 8 || tile.channels == [4, 8];
     let mut told = Vec::new();
     let tell = |choice: &tune::Choice| told.push((choice.layer, choice.pass));
     let search = Search { staging: true, is_spoilt };
     let choices = pollster::block_on(tune::tune(&context, &network, (2, 3), search, tell)).unwrap();
     assert_eq!(told, expected);
-    let tiles = tune::tiles(&choices);
+    let tiles = tune::tiles(&context, &choices);
     for choice in &choices {
         assert!(tune::is_candidate(choice.tile) && !is_spoilt(choice.tile), "{choice:?}");
         assert!(choice.ms > 0.0 && choice.usual_ms > 0.0, "{choice:?}");

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use lastbit_core::bench::tune::{self, Choice, Search};
-use lastbit_core::ops::Tiles;
 use pollster::block_on;
 use sha2::{Digest as _, Sha256};
 
@@ -42,7 +41,7 @@ impl Prepared {
     pub(crate) fn take_kept_tiles(&mut self) -> bool {
         let kept = if self.is_broken() { None } else { self.tiles_file().and_then(|path| read(&path)) };
         let is_kept = kept.is_some();
-        self.tiles = kept.map_or_else(Tiles::default, |choices| tune::tiles(&choices));
+        self.tiles = kept.map(|choices| tune::tiles(&self.context, &choices));
         is_kept
     }
 
@@ -50,7 +49,7 @@ impl Prepared {
     pub fn tune(&mut self, tell: impl FnMut(&Choice)) -> Result<Option<PathBuf>, Failure> {
         let sizes = self.tile_sizes();
         let choices = block_on(tune::tune(&self.context, &self.plan.network, sizes, Search::on(&self.context), tell))?;
-        self.tiles = tune::tiles(&choices);
+        self.tiles = Some(tune::tiles(&self.context, &choices));
         let Some(path) = self.tiles_file() else { return Ok(None) };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::file("make", folder, &error))?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::cases::{Operation, Recorded, accumulating};
 use crate::gpu::{BufferId, Buffers, Context, Fill, GpuError, Program, Readback, Recording, Submitter};
 use crate::nets::{self, Network};
-use crate::ops::{Layer, Pass, Shape, Tile, Tiles, conv, conv_down};
+use crate::ops::{Layer, Pass, Shape, Tile, Tiles};
 use crate::rng::{Purpose, Stream};
 use crate::train::TrainError;
 
@@ -31,7 +31,7 @@ pub struct Choice {
 }
 
 const ROWS: [u32; 4] = [4, 1, 2, 8];
-const CHANNELS: [[u32; 2]; 5] = [[4, 4], [2, 4], [2, 8], [4, 8], [1, 8]];
+const CHANNELS: [[u32; 2]; 6] = [[4, 4], [2, 4], [2, 8], [4, 8], [1, 8], [2, 2]];
 const LANES: [u32; 3] = [32, 128, 256];
 /// Threads of a workgroup that stages what it reads, and groups of output channels that share it.
 const STAGING: [(u32, u32); 4] = [(64, 2), (128, 4), (256, 4), (256, 8)];
@@ -85,32 +85,30 @@ pub async fn tune(
 #[must_use]
 pub fn is_candidate(tile: Tile) -> bool {
     let usual = Tile::default();
-    let are_channels = tile.channels.is_none_or(|channels| CHANNELS.contains(&channels));
     let are_lanes = match tile.staging {
         Some(groups) => STAGING.contains(&(tile.lanes, groups)),
         None => tile.lanes == usual.lanes || LANES.contains(&tile.lanes),
     };
-    are_channels && are_lanes && ROWS.contains(&tile.rows)
+    are_lanes && ROWS.contains(&tile.rows) && CHANNELS.contains(&tile.channels)
 }
 
 /// Tiles among which every choice of rows, and every choice of channels, stands beside every number of threads and
 /// every kind of staging.
 #[must_use]
 pub fn candidates() -> Vec<Tile> {
-    let channels: Vec<_> = [None].into_iter().chain(CHANNELS.map(Some)).collect();
     let direct = [Tile::default().lanes].into_iter().chain(LANES).map(|lanes| (lanes, None));
     let cuts: Vec<_> = direct.chain(STAGING.map(|(lanes, groups)| (lanes, Some(groups)))).collect();
     let tile = |i: usize| {
-        let (lanes, staging) = cuts[i / channels.len()];
-        Tile { rows: ROWS[i % ROWS.len()], channels: channels[i % channels.len()], lanes, staging }
+        let (lanes, staging) = cuts[i / CHANNELS.len()];
+        Tile { rows: ROWS[i % ROWS.len()], channels: CHANNELS[i % CHANNELS.len()], lanes, staging }
     };
-    (0..channels.len() * cuts.len()).map(tile).collect()
+    (0..CHANNELS.len() * cuts.len()).map(tile).collect()
 }
 
 /// The choices as a run uses them.
 #[must_use]
-pub fn tiles(choices: &[Choice]) -> Tiles {
-    let mut tiles = Tiles::default();
+pub fn tiles(context: &Context, choices: &[Choice]) -> Tiles {
+    let mut tiles = Tiles::usual(context.adapter().software);
     choices.iter().for_each(|choice| tiles.choose(choice.layer, choice.pass, choice.tile));
     tiles
 }
@@ -224,12 +222,8 @@ impl<'a> Tuner<'a> {
     /// The tiles that differ from `tile` in what a thread computes.
     fn other_threads(&self, tile: Tile) -> Vec<Tile> {
         if self.pass == Pass::WeightGradient {
-            let usual = match self.layer {
-                Layer::Conv(_) => conv::DWEIGHT,
-                Layer::ConvDown(_) => conv_down::DWEIGHT,
-            };
-            let others = CHANNELS.into_iter().filter(|channels| *channels != tile.channels.unwrap_or(usual));
-            return others.map(|channels| Tile { channels: Some(channels), ..tile }).collect();
+            let others = CHANNELS.into_iter().filter(|channels| *channels != tile.channels);
+            return others.map(|channels| Tile { channels, ..tile }).collect();
         }
         let height = match self.layer {
             Layer::Conv(conv) => conv.input.height,
@@ -249,7 +243,7 @@ impl<'a> Tuner<'a> {
     }
 
     async fn choose(self, search: Search) -> Result<Choice, TrainError> {
-        let usual = Tile::default();
+        let usual = Tile::usual(self.layer, self.pass, self.context.adapter().software);
         let usual_program = self.program(usual).await?;
         let expected = self.bits(usual, &usual_program).await?;
         let mut best = (usual, usual_program);

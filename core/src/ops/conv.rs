@@ -6,9 +6,6 @@ use super::staging::Staging;
 use super::{Pass, Shape, Tile, tile, workgroups};
 use crate::gpu::{Binding, Constant, Job, Kernel, Recording, Work, shader};
 
-/// Input and output channels that a thread of the weight gradient usually computes.
-pub(crate) const DWEIGHT: [u32; 2] = [4, 4];
-
 /// A convolution layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conv {
@@ -114,7 +111,7 @@ impl Conv {
     /// Gradient by the weights: partial sums into `partial`, their sum into the arena from `gradient` on.
     pub fn dweight(&self, rec: &mut Recording, label: &str, tile: Tile, [x, dy, partial, gradient]: [Binding; 4]) {
         let (c, k, pixels) = (self.input.channels, self.out_channels, self.output());
-        let [tile_c, tile_k] = tile.channels.unwrap_or(DWEIGHT);
+        let [tile_c, tile_k] = tile.channels;
         let mut constants: Vec<(&str, Constant)> = vec![
             ("C", c.into()),
             ("K", k.into()),

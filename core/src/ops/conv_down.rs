@@ -7,11 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Shape, Tile, conv};
 use crate::gpu::{Binding, Constant, Kernel, Recording, Shader, Work, shader};
 
-/// Output channels that a thread of the forward kernel computes. Many accumulators, as in the input gradient: a GPU has
-/// to spill some, but a software adapter gains a fifth and a third by them.
+/// Output channels that a thread of the forward kernel computes.
 const FORWARD_K: u32 = 8;
-/// Input and output channels that a thread of the weight gradients usually computes.
-pub(crate) const DWEIGHT: [u32; 2] = [2, 8];
 
 /// A pair of layers. Of everything that comes twice, the 3x3 convolution's is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,7 +129,7 @@ impl ConvDown {
     pub fn dweight(&self, rec: &mut Recording, label: &str, tile: Tile, tensors: WeightGradient) {
         let WeightGradient { x, dy, partial, gradient } = tensors;
         let out = self.output();
-        let [tile_c, tile_k] = tile.channels.unwrap_or(DWEIGHT);
+        let [tile_c, tile_k] = tile.channels;
         let images = conv::block_images(out);
         let more = [
             ("IMAGES", images.into()),

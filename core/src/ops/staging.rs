@@ -27,7 +27,7 @@ impl Staging {
         let (tiles_x, tiles_y) = (to.quads(), to.height.div_ceil(rows));
         // Whole images, or whole rows of tiles of one.
         let bands = tiles_y.min(pixels / tiles_x);
-        let images = pixels.checked_div(tiles_x * bands)?.min(samples);
+        let images = pixels.checked_div(tiles_x * bands)?;
         let span = (bands * rows + 2) * to.row() + 1;
         let fits =
             |chunk: &u32| from.channels.is_multiple_of(*chunk) && 2 * chunk * (images * span + groups * 9) <= VECTORS;
@@ -49,7 +49,7 @@ impl Staging {
     /// Of the gradient by the weights, likewise.
     pub fn weight_gradient(tile: Tile, input: Shape, output: Shape, samples: u32) -> Option<Self> {
         let groups = tile.staging?;
-        let [tile_c, tile_k] = tile.channels.unwrap_or(conv::DWEIGHT);
+        let [tile_c, tile_k] = tile.channels;
         let strips = output.quads();
         let groups_c = (tile.lanes / (strips * groups)).min(input.channels.div_ceil(tile_c));
         let row = groups_c * tile_c * input.row() + 1 + groups * tile_k * strips;

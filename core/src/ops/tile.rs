@@ -10,8 +10,8 @@ use super::{Conv, ConvDown, Shape};
 pub struct Tile {
     /// Output rows of a thread in the forward pass and the gradient by the input; 1, 2, 4 or 8.
     pub rows: u32,
-    /// Input and output channels of a thread in the gradient by the weights; by default what suits the kind of layer.
-    pub channels: Option<[u32; 2]>,
+    /// Input and output channels of a thread in the gradient by the weights.
+    pub channels: [u32; 2],
     /// Threads of a workgroup.
     pub lanes: u32,
     /// Staging: the threads of a workgroup bring what they read into its memory together, and so many groups of output channels
@@ -20,29 +20,37 @@ pub struct Tile {
     pub staging: Option<u32>,
 }
 
-/// Tall: what a thread loads is used for more products. 64 accumulators stay in the registers of a GPU, and on a software
-/// adapter, where a load costs as much as two dozen products, it is half as fast again as two rows.
 impl Default for Tile {
     fn default() -> Self {
-        Self { rows: 4, channels: None, lanes: 64, staging: None }
+        Self { rows: 4, channels: [4, 4], lanes: 64, staging: None }
     }
 }
 
 impl std::fmt::Display for Tile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} rows", self.rows)?;
-        if let Some([c, k]) = self.channels {
-            write!(f, ", {c} x {k} channels")?;
-        }
-        write!(f, ", {} lanes", self.lanes)?;
-        if let Some(groups) = self.staging {
-            write!(f, ", staged for {groups} groups")?;
-        }
-        Ok(())
+        let Self { rows, channels: [c, k], lanes, staging } = self;
+        write!(f, "{rows} rows, {c} x {k} channels, {lanes} lanes")?;
+        staging.map_or(Ok(()), |groups| write!(f, ", staged for {groups} groups"))
     }
 }
 
 impl Tile {
+    /// What suits a layer in a pass before anything is measured.
+    ///
+    /// What a thread loads is used for more products in a large tile. A software adapter, where a load costs as much as two
+    /// dozen products, gains by it even when the accumulators overflow into memory. A GPU loses many times over then: its tiles
+    /// stay within 128 registers or a few more, so that none is spilled (counted with AMD's compiler, docs/PERFORMANCE.md).
+    #[must_use]
+    pub fn usual(layer: Layer, pass: Pass, software: bool) -> Self {
+        let (rows, channels) = match (layer, software) {
+            (Layer::Conv(_), true) => (4, [4, 4]),
+            (Layer::Conv(_), false) => (4, [2, 4]),
+            (Layer::ConvDown(_), true) => (if pass == Pass::Forward { 8 } else { 4 }, [2, 8]),
+            (Layer::ConvDown(_), false) => (1, [2, 2]),
+        };
+        Self { rows, channels, ..Self::default() }
+    }
+
     /// A tile of so many rows.
     #[must_use]
     pub fn of_rows(rows: u32) -> Self {
@@ -103,23 +111,32 @@ impl From<ConvDown> for Layer {
 }
 
 /// Which tile each layer uses in each pass.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiles {
-    usual: Tile,
+    usual: Usual,
     chosen: Vec<(Layer, Pass, Tile)>,
+}
+
+/// Tiles of the layers for which none was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Usual {
+    /// The same one everywhere.
+    All(Tile),
+    /// [`Tile::usual`].
+    Adapter { software: bool },
 }
 
 impl Tiles {
     /// The same one everywhere.
     #[must_use]
-    pub fn all(usual: Tile) -> Self {
-        Self { usual, chosen: Vec::new() }
+    pub fn all(tile: Tile) -> Self {
+        Self { usual: Usual::All(tile), chosen: Vec::new() }
     }
 
-    /// That of layers for which none was chosen.
+    /// The usual ones of a GPU, or of a software adapter.
     #[must_use]
-    pub fn usual(&self) -> Tile {
-        self.usual
+    pub fn usual(software: bool) -> Self {
+        Self { usual: Usual::Adapter { software }, chosen: Vec::new() }
     }
 
     /// Uses `tile` for the layers of this geometry in this pass.
@@ -133,6 +150,19 @@ impl Tiles {
     pub fn of(&self, layer: impl Into<Layer>, pass: Pass) -> Tile {
         let layer = layer.into();
         let chosen = self.chosen.iter().find(|(of, in_pass, _)| (of, in_pass) == (&layer, &pass));
-        chosen.map_or(self.usual, |(_, _, tile)| *tile)
+        match (chosen, self.usual) {
+            (Some((_, _, tile)), _) => *tile,
+            (None, Usual::All(tile)) => tile,
+            (None, Usual::Adapter { software }) => Tile::usual(layer, pass, software),
+        }
+    }
+
+    /// The tile of the convolution without padding, which is not measured.
+    #[must_use]
+    pub fn of_valid(&self) -> Tile {
+        match self.usual {
+            Usual::All(tile) => tile,
+            Usual::Adapter { .. } => Tile::default(),
+        }
     }
 }

@@ -166,7 +166,7 @@ impl Lowering<'_> {
             Operation::ConvValid { conv, weight } => {
                 let y = self.pool.take(shape);
                 let weight = self.parameter(*weight);
-                conv.forward(self.rec, label, self.tiles.usual(), [x, weight, y.binding]);
+                conv.forward(self.rec, label, self.tiles.of_valid(), [x, weight, y.binding]);
                 Place::Planes(y)
             }
             Operation::BatchNorm { norm, scale, running, .. } => {

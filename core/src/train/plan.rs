@@ -14,8 +14,8 @@ use crate::ops::{Tiles, batch_input, divergence, fingerprint, flip_bit, not_fini
 /// Choices that change speed and memory but no bit of the result. Tests force each of them.
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
-    /// Tiles of the convolutions.
-    pub tiles: Tiles,
+    /// Tiles of the convolutions; by default the usual ones of the adapter.
+    pub tiles: Option<Tiles>,
     /// Most operations in one dispatch; by default what the adapter does in about 100 ms.
     pub dispatch_flops: Option<u64>,
     /// Most replicas that go through the network at once; by default as many as memory and bindings allow.
@@ -149,7 +149,8 @@ impl Plan {
                 packed_at: HashMap::new(),
                 perturbation,
                 pad_byte,
-                tiles: tuning.tiles.clone(),
+                // Without an adapter, as for an estimate, any will do: memory does not depend on them.
+                tiles: tuning.tiles.clone().unwrap_or_else(|| Tiles::usual(false)),
                 sizes,
             };
             plan.lay_out(replicas, n_chunks, normalization);

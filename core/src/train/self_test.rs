@@ -172,7 +172,7 @@ impl SmallRun {
             augment: false,
             ..TrainConfig::default()
         };
-        let tuning = Tuning { tiles: Tiles::all(Tile::of_rows(rows)), ..Tuning::default() };
+        let tuning = Tuning { tiles: Some(Tiles::all(Tile::of_rows(rows))), ..Tuning::default() };
         let (dataset, network) = (images(), network());
         let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
         let plan = plan_of(&network, &config, &dataset, &tuning, limits)?;

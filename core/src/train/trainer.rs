@@ -15,7 +15,7 @@ use super::transfer;
 use crate::data::Dataset;
 use crate::gpu::{Buffers, Context, GpuError, Program, Readback, Recording, Submitter};
 use crate::nets::{NetError, Network};
-use crate::ops::sgd::Perturbation;
+use crate::ops::{Tiles, sgd::Perturbation};
 
 /// Why a run cannot start or go on.
 #[derive(Debug, Error)]
@@ -153,6 +153,8 @@ impl Trainer {
         start: Start,
     ) -> Result<Self, TrainError> {
         let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
+        let tiles = tuning.tiles.or_else(|| Some(Tiles::usual(context.adapter().software)));
+        let tuning = Tuning { tiles, ..tuning };
         let plan = plan(&config, &dataset, &tuning, limits)?;
         let state = Self::start_state(&config, &plan.network, start)?;
         let mut trainer = Self::allocate(context, config, dataset, tuning, plan, state).await?;

@@ -42,7 +42,7 @@ pub struct Prepared {
     /// Promises that the adapter breaks, where the user goes on all the same.
     broken: Vec<String>,
     /// Tiles of its convolutions.
-    pub(crate) tiles: Tiles,
+    pub(crate) tiles: Option<Tiles>,
     hooks: Hooks,
 }
 
@@ -89,8 +89,7 @@ impl Prepared {
         }
         let context = Rc::new(context);
         let broken = device_test::run(&context, config.host.on_broken_device, hooks.break_device)?;
-        let tiles = Tiles::default();
-        let mut prepared = Self { config, dataset: Rc::new(dataset), context, plan, broken, tiles, hooks };
+        let mut prepared = Self { config, dataset: Rc::new(dataset), context, plan, broken, tiles: None, hooks };
         prepared.take_kept_tiles();
         Ok(prepared)
     }
@@ -105,8 +104,8 @@ impl Prepared {
         let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
         let plan = plan(&config.train, dataset, &Tuning::default(), limits)?;
         let (dataset, context) = (Rc::clone(dataset), Rc::clone(context));
-        let (broken, tiles, hooks) = (broken.to_vec(), Tiles::default(), Hooks::default());
-        let mut prepared = Self { config, dataset, context, plan, broken, tiles, hooks };
+        let (broken, hooks) = (broken.to_vec(), Hooks::default());
+        let mut prepared = Self { config, dataset, context, plan, broken, tiles: None, hooks };
         prepared.take_kept_tiles();
         Ok(prepared)
     }

@@ -1,0 +1,141 @@
+//! No kernel that a GPU gets before anything is tuned spills registers. Mesa's driver for AMD GPUs compiles without one
+//! (`RADV_FORCE_FAMILY`) and tells how many registers a kernel takes; it comes with the software adapter.
+#![cfg(target_os = "linux")]
+
+use std::collections::HashSet;
+use std::ffi::CStr;
+
+use ash::khr::pipeline_executable_properties as executable;
+use ash::vk;
+use lastbit_core::gpu::Kernel;
+use lastbit_core::nets::NetKind;
+use lastbit_core::ops::{Activation, Shape, Tiles, sgd::Perturbation};
+use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
+use naga::back::spv;
+
+/// RDNA 2: 256 registers a thread, as many as NVIDIA's GPUs have.
+const FAMILY: &str = "navi21";
+
+/// Mesa's compiler behind its Vulkan driver. Nothing is freed: the process ends with the test.
+struct Compiler {
+    device: ash::Device,
+    executable: executable::Device,
+}
+
+impl Compiler {
+    fn new() -> Self {
+        // SAFETY: the file has one test, and no other thread of it reads the environment yet. The handles that are passed are alive.
+        unsafe {
+            std::env::set_var("RADV_FORCE_FAMILY", FAMILY);
+            let entry = ash::Entry::load().expect("the Vulkan loader");
+            let application = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_2);
+            let info = vk::InstanceCreateInfo::default().application_info(&application);
+            let instance = entry.create_instance(&info, None).expect("an instance");
+            let devices = instance.enumerate_physical_devices().expect("a list of devices");
+            let is_amd = |device: &vk::PhysicalDevice| {
+                let properties = instance.get_physical_device_properties(*device);
+                properties.device_name_as_c_str().is_ok_and(|name| name.to_string_lossy().contains("RADV"))
+            };
+            let device = devices.into_iter().find(is_amd).expect("Mesa's driver for AMD GPUs (mesa-vulkan-drivers)");
+            let queue = [vk::DeviceQueueCreateInfo::default().queue_priorities(&[1.0])];
+            let extensions = [executable::NAME.as_ptr()];
+            let mut statistics =
+                vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default().pipeline_executable_info(true);
+            let info = vk::DeviceCreateInfo::default().queue_create_infos(&queue).enabled_extension_names(&extensions);
+            let device = instance.create_device(device, &info.push_next(&mut statistics), None).expect("a device");
+            let executable = executable::Device::new(&instance, &device);
+            Self { device, executable }
+        }
+    }
+
+    /// Registers that a thread of the kernel takes, and those that did not fit and lie in memory.
+    fn registers(&self, kernel: &Kernel) -> (u64, u64) {
+        let module = naga::front::wgsl::parse_str(kernel.source()).expect("WGSL");
+        let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), Default::default());
+        let info = validator.validate(&module).expect("a valid kernel");
+        // As `Context` asks of wgpu: no checks at run time, nothing cleared.
+        let options = spv::Options {
+            lang_version: (1, 3),
+            zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+            force_loop_bounding: false,
+            ..Default::default()
+        };
+        let entry = spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: "main".to_owned() };
+        let code = spv::write_vec(&module, &info, &options, Some(&entry)).expect("SPIR-V");
+        let bindings: Vec<_> = module.global_variables.iter().filter_map(|(_, variable)| binding(variable)).collect();
+        // SAFETY: the structures live as long as the calls, and the handles as long as the process.
+        let statistics = unsafe {
+            let device = &self.device;
+            let info = vk::ShaderModuleCreateInfo::default().code(&code);
+            let shader = device.create_shader_module(&info, None).expect("a module");
+            let info = vk::DescriptorSetLayoutCreateInfo::default().bindings(&bindings);
+            let layout = [device.create_descriptor_set_layout(&info, None).expect("a layout")];
+            let info = vk::PipelineLayoutCreateInfo::default().set_layouts(&layout);
+            let layout = device.create_pipeline_layout(&info, None).expect("a layout");
+            let stage = vk::PipelineShaderStageCreateInfo::default().stage(vk::ShaderStageFlags::COMPUTE);
+            let info = vk::ComputePipelineCreateInfo::default()
+                .stage(stage.module(shader).name(c"main"))
+                .layout(layout)
+                .flags(vk::PipelineCreateFlags::CAPTURE_STATISTICS_KHR);
+            let pipelines = device.create_compute_pipelines(vk::PipelineCache::null(), &[info], None);
+            let pipeline = pipelines.expect("a pipeline")[0];
+            let info = vk::PipelineExecutableInfoKHR::default().pipeline(pipeline);
+            self.executable.get_pipeline_executable_statistics(&info).expect("statistics")
+        };
+        let of = |name: &CStr| {
+            let statistic = statistics.iter().find(|s| s.name_as_c_str() == Ok(name));
+            let statistic = statistic.unwrap_or_else(|| panic!("no statistic {name:?}"));
+            // SAFETY: both are counts.
+            unsafe { statistic.value.u64 }
+        };
+        (of(c"VGPRs"), of(c"Spilled VGPRs"))
+    }
+}
+
+fn binding(variable: &naga::GlobalVariable) -> Option<vk::DescriptorSetLayoutBinding<'static>> {
+    let kind = match variable.space {
+        naga::AddressSpace::Uniform => vk::DescriptorType::UNIFORM_BUFFER,
+        _ => vk::DescriptorType::STORAGE_BUFFER,
+    };
+    let layout = vk::DescriptorSetLayoutBinding::default().descriptor_type(kind).descriptor_count(1);
+    Some(layout.binding(variable.binding.as_ref()?.binding).stage_flags(vk::ShaderStageFlags::COMPUTE))
+}
+
+/// Every kernel of a training step, once.
+fn kernels() -> Vec<Kernel> {
+    let mut seen = HashSet::new();
+    let mut all = Vec::new();
+    for (net, input, classes) in [
+        (NetKind::ResNet { depth: 20 }, Shape::new(3, 32, 32), 10),
+        (NetKind::Vgg { depth: 16 }, Shape::new(3, 32, 32), 10),
+        (NetKind::OneLayer, Shape::new(1, 256, 256), 2),
+    ] {
+        for activation in [Activation::Relu, Activation::Swish { beta: 1.0 }] {
+            let network = net.build(input, classes, activation, 1.0).expect("a network as published");
+            let sizes = BatchSizes { train: 128, evaluate: 128 };
+            let normalization = vec![[0.0, 1.0]; input.channels as usize];
+            let tuning = Tuning { tiles: Some(Tiles::usual(false)), ..Tuning::default() };
+            let limits = MemoryLimits { binding: u64::MAX, total: None };
+            let plan = Plan::new(&network, 6, Perturbation::Divide, sizes, (&normalization, 0), &tuning, limits);
+            let mut plan = plan.expect("no limit is passed");
+            let step = [plan.input(128), plan.train(0, 128), plan.measure(0), plan.fingerprint(0)];
+            let launched = step.iter().flat_map(|recording| recording.dispatches()).map(|d| d.kernel.clone());
+            all.extend(launched.filter(|kernel| seen.insert(kernel.clone())));
+        }
+    }
+    all
+}
+
+#[test]
+fn no_kernel_spills_before_it_is_tuned() {
+    let compiler = Compiler::new();
+    let kernels = kernels();
+    assert!(kernels.len() > 50, "{} kernels", kernels.len());
+    let mut registers: Vec<_> = kernels.iter().map(|kernel| (compiler.registers(kernel), kernel.name())).collect();
+    registers.sort_unstable();
+    registers.dedup();
+    registers.iter().rev().for_each(|((taken, spilled), name)| println!("{taken:>4} {spilled:>4} {name}"));
+    assert!(registers.iter().all(|((taken, _), _)| *taken > 0), "a count that cannot be");
+    let spilling: Vec<_> = registers.iter().filter(|((_, spilled), _)| *spilled > 0).collect();
+    assert!(spilling.is_empty(), "registers and spilled ones: {spilling:?}");
+}
