@@ -1,12 +1,13 @@
 #import mac
 #import taps
+#import share
 // 3x3 convolution, stride 1, padding 1: y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,h+kh-1,w+kw-1].
 // Also the gradient by the input, with weights packed transposed and flipped.
 //
 // A thread computes TILE_ROWS x 4 pixels of 4 output channels in registers. No branch in the loop: planes have a zero
 // border (see docs/ARCHITECTURE.md, "planes"), and lanes of a workgroup share their weights.
 // Order (docs/ORDER.md): c, then kh, then kw, one accumulator for each output.
-// Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), TILE_ROWS, SHARED_INPUT, ACCUMULATE, LANES.
+// Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), TILE_ROWS, SHARED_INPUT, ACCUMULATE, LANES, UNIFORM.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> packed: array<vec4f>; // [R][K/4][C][9], four k in a vector
@@ -23,12 +24,12 @@ fn weight(i: u32) -> vec4f {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let tiles = TILES_X * TILES_Y * job.samples;
-    let thread = (job.first_tile + tile.x) * LANES + lane;
-    let t = min(thread, tiles * GROUPS_K - 1u);
+    let own = share(job.first_tile + tile.x, lane, tiles, GROUPS_K);
+    let t = own.tile;
     let tx = t % TILES_X;
     let ty = (t / TILES_X) % TILES_Y;
-    let n = (t / (TILES_X * TILES_Y)) % job.samples;
-    let group = t / tiles;
+    let n = t / (TILES_X * TILES_Y);
+    let group = own.group;
     let r = tile.y;
 
     let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
@@ -50,7 +51,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         xi += PLANE;
         wi += 9u;
     }
-    if (thread >= tiles * GROUPS_K) {
+    if (!own.is_own) {
         return;
     }
     let mask = column_mask(tx * 4u, WIDTH);

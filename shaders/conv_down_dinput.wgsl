@@ -1,4 +1,5 @@
 #import mac
+#import share
 // Gradient by the input of conv_down_forward: dx[n,c,h,w] = sum over k and the taps that meet (h, w) of
 // w[k,c,kh,kw] * dy[n,k,(h+1-kh)/2,(w+1-kw)/2], plus, where h and w are even, sum over k of v[k,c] * ds[n,k,h/2,w/2].
 //
@@ -6,7 +7,7 @@
 // meet different taps: even rows kh = 1, odd rows kh = 2 (dy row i) then kh = 0 (dy row i + 1); even columns kw = 1, odd
 // columns kw = 2 (dy column j) then kw = 0 (column j + 1). Order: k, then kh and kw as named; of the shortcut: k. The two
 // sums are added at the end.
-// Constants: C, K, HEIGHT, WIDTH (of dx), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, LANES.
+// Constants: C, K, HEIGHT, WIDTH (of dx), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, LANES, UNIFORM.
 
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(2) var<storage, read> ds: array<vec4f>;
@@ -23,12 +24,12 @@ alias Accumulators = array<array<vec4f, TILE_ROWS>, 4>; // [c][row of dy]
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let tiles = TILES_X * TILES_Y * job.samples;
-    let thread = (job.first_tile + tile.x) * LANES + lane;
-    let t = min(thread, tiles * GROUPS_C - 1u);
+    let own = share(job.first_tile + tile.x, lane, tiles, GROUPS_C);
+    let t = own.tile;
     let tx = t % TILES_X;
     let ty = (t / TILES_X) % TILES_Y;
-    let n = (t / (TILES_X * TILES_Y)) % job.samples;
-    let group = t / tiles;
+    let n = t / (TILES_X * TILES_Y);
+    let group = own.group;
     let r = tile.y;
 
     var yi = (r * job.samples + n) * K * Y_PLANE + (ty * TILE_ROWS + 1u) * Y_ROW + 1u + tx;
@@ -71,7 +72,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         yi += Y_PLANE;
         wi += 9u;
     }
-    if (thread >= tiles * GROUPS_C) {
+    if (!own.is_own) {
         return;
     }
     for (var j = 0u; j < 4u; j++) {

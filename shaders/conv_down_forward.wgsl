@@ -1,8 +1,9 @@
 #import mac
+#import share
 // 3x3 convolution (padding 1) and 1x1 convolution, stride 2, of the same input:
 // y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,2h+kh-1,2w+kw-1], s[n,k,h,w] = sum over c of v[k,c] * x[n,c,2h,2w].
 // A thread computes TILE_ROWS x 4 pixels of two groups of 4 channels of both. Order: c, then kh, then kw; of s: c.
-// Constants: C, K, HEIGHT, WIDTH (output), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, LANES.
+// Constants: C, K, HEIGHT, WIDTH (output), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, LANES, UNIFORM.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> packed: array<vec4f>;          // [R][K/4][C][9], four k in a vector
@@ -57,12 +58,12 @@ fn add_centre(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, w: vec
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let tiles = TILES_X * TILES_Y * job.samples;
-    let thread = (job.first_tile + tile.x) * LANES + lane;
-    let t = min(thread, tiles * PAIRS_K - 1u);
+    let own = share(job.first_tile + tile.x, lane, tiles, PAIRS_K);
+    let t = own.tile;
     let tx = t % TILES_X;
     let ty = (t / TILES_X) % TILES_Y;
-    let n = (t / (TILES_X * TILES_Y)) % job.samples;
-    let group = 2u * (t / tiles);
+    let n = t / (TILES_X * TILES_Y);
+    let group = 2u * own.group;
     let r = tile.y;
 
     var xi = (r * job.samples + n) * C * X_PLANE + 2u * ty * TILE_ROWS * X_ROW + 2u * tx;
@@ -96,7 +97,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         wi0 += 9u;
         wi1 += 9u;
     }
-    if (thread >= tiles * PAIRS_K) {
+    if (!own.is_own) {
         return;
     }
     let row = ty * TILE_ROWS;

@@ -36,7 +36,8 @@ fn tiles_are_kept_and_change_no_bit() {
     let kept = std::fs::read_to_string(file).unwrap();
     let mut choices: serde_json::Value = serde_json::from_str(&kept).unwrap();
     for choice in choices.as_array_mut().unwrap() {
-        choice["tile"] = serde_json::json!({ "rows": 1, "channels": [2, 4], "lanes": 64, "staging": 2 });
+        choice["tile"] =
+            serde_json::json!({ "rows": 1, "channels": [2, 4], "lanes": 64, "uniform": true, "staging": 2 });
     }
     std::fs::write(file, choices.to_string()).unwrap();
     assert_equal_runs(&usual, &train("other"), &[4]);

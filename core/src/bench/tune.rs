@@ -32,7 +32,7 @@ pub struct Choice {
 
 const ROWS: [u32; 4] = [4, 1, 2, 8];
 const CHANNELS: [[u32; 2]; 6] = [[4, 4], [2, 4], [2, 8], [4, 8], [1, 8], [2, 2]];
-const LANES: [u32; 3] = [32, 128, 256];
+const LANES: [u32; 4] = [64, 32, 128, 256];
 /// Threads of a workgroup that stages what it reads, and groups of output channels that share it.
 const STAGING: [(u32, u32); 4] = [(64, 2), (128, 4), (256, 4), (256, 8)];
 /// Another tile has to be quicker by this much: less is noise.
@@ -84,10 +84,9 @@ pub async fn tune(
 /// True for a tile that [`tune`] may choose.
 #[must_use]
 pub fn is_candidate(tile: Tile) -> bool {
-    let usual = Tile::default();
     let are_lanes = match tile.staging {
         Some(groups) => STAGING.contains(&(tile.lanes, groups)),
-        None => tile.lanes == usual.lanes || LANES.contains(&tile.lanes),
+        None => LANES.contains(&tile.lanes),
     };
     are_lanes && ROWS.contains(&tile.rows) && CHANNELS.contains(&tile.channels)
 }
@@ -96,11 +95,11 @@ pub fn is_candidate(tile: Tile) -> bool {
 /// every kind of staging.
 #[must_use]
 pub fn candidates() -> Vec<Tile> {
-    let direct = [Tile::default().lanes].into_iter().chain(LANES).map(|lanes| (lanes, None));
+    let direct = LANES.map(|lanes| (lanes, None)).into_iter();
     let cuts: Vec<_> = direct.chain(STAGING.map(|(lanes, groups)| (lanes, Some(groups)))).collect();
     let tile = |i: usize| {
         let (lanes, staging) = cuts[i / CHANNELS.len()];
-        Tile { rows: ROWS[i % ROWS.len()], channels: CHANNELS[i % CHANNELS.len()], lanes, staging }
+        Tile { rows: ROWS[i % ROWS.len()], channels: CHANNELS[i % CHANNELS.len()], lanes, uniform: i % 2 == 1, staging }
     };
     (0..CHANNELS.len() * cuts.len()).map(tile).collect()
 }
@@ -235,6 +234,14 @@ impl<'a> Tuner<'a> {
         of_use.map(|rows| Tile { rows, ..tile }).collect()
     }
 
+    /// The tiles that differ from `tile` in how threads make workgroups.
+    fn other_workgroups(&self, tile: Tile) -> Vec<Tile> {
+        let others = LANES.into_iter().filter(|lanes| *lanes != tile.lanes);
+        let others = others.map(|lanes| Tile { lanes, ..tile });
+        let has_groups = self.pass != Pass::WeightGradient;
+        others.chain(has_groups.then_some(Tile { uniform: !tile.uniform, ..tile })).collect()
+    }
+
     /// The tiles that stage what `tile` reads.
     fn staged(&self, tile: Tile) -> Vec<Tile> {
         let Layer::Conv(conv) = self.layer else { return Vec::new() };
@@ -254,7 +261,7 @@ impl<'a> Tuner<'a> {
             let tile = best.0;
             let candidates = match stage {
                 0 => self.other_threads(tile),
-                1 => LANES.map(|lanes| Tile { lanes, ..tile }).to_vec(),
+                1 => self.other_workgroups(tile),
                 2 if search.staging => self.staged(tile),
                 // What suits a thread that reads for itself need not suit one that does not.
                 _ if tile.staging.is_some() => self.other_threads(tile),

@@ -41,6 +41,7 @@ const SHARED: &[(&str, &str)] = shared![
     "mix",
     "norm",
     "relative",
+    "share",
     "taps",
     "weight_tile",
     "window"

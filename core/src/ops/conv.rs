@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::staging::Staging;
-use super::{Pass, Shape, Tile, tile, workgroups};
+use super::{Pass, Shape, Tile, workgroups};
 use crate::gpu::{Binding, Constant, Job, Kernel, Recording, Work, shader};
 
 /// A convolution layer.
@@ -100,12 +100,12 @@ impl Conv {
             }
             None => {
                 let tiles = u64::from(to.quads() * to.height.div_ceil(rows)) * u64::from(samples);
-                let threads = tiles * u64::from(to.channels.div_ceil(4));
-                (shader!("conv3x3_forward"), tile.lanes, threads.div_ceil(u64::from(tile.lanes)))
+                constants.push(("UNIFORM", tile.uniform.into()));
+                (shader!("conv3x3_forward"), tile.lanes, tile.workgroups(tiles, to.channels.div_ceil(4)))
             }
         };
         constants.push(("LANES", lanes.into()));
-        rec.dispatch(label, Kernel::new(shader, &constants), &bindings, tile::counted(workgroups), work);
+        rec.dispatch(label, Kernel::new(shader, &constants), &bindings, workgroups, work);
     }
 
     /// Gradient by the weights: partial sums into `partial`, their sum into the arena from `gradient` on.
@@ -134,11 +134,11 @@ impl Conv {
             }
             None => {
                 let threads = u64::from(c.div_ceil(tile_c) * k.div_ceil(tile_k)) * u64::from(blocks);
-                (shader!("conv3x3_dweight"), tile.lanes, threads.div_ceil(u64::from(tile.lanes)))
+                (shader!("conv3x3_dweight"), tile.lanes, tile.workgroups(threads, 1))
             }
         };
         constants.push(("LANES", lanes.into()));
-        rec.dispatch(label, Kernel::new(shader, &constants), &[x, dy, partial], tile::counted(workgroups), work);
+        rec.dispatch(label, Kernel::new(shader, &constants), &[x, dy, partial], workgroups, work);
         reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
     }
 }

@@ -93,12 +93,11 @@ impl ConvDown {
     ) {
         let out = self.output();
         let rows = tile.rows_of(out);
-        let kernel =
-            self.kernel(shader!("conv_down_forward"), out, &[("TILE_ROWS", rows.into()), ("LANES", tile.lanes.into())]);
+        let kernel = self.kernel(shader!("conv_down_forward"), out, &tile.constants(rows));
         let tiles = u64::from(out.quads() * out.height.div_ceil(rows)) * u64::from(rec.job.samples);
-        let threads = tiles * u64::from(out.channels.div_ceil(FORWARD_K));
+        let workgroups = tile.workgroups(tiles, out.channels.div_ceil(FORWARD_K));
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &[x, packed[0], packed[1], y[0], y[1]], tile.workgroups(threads), work);
+        rec.dispatch(label, kernel, &[x, packed[0], packed[1], y[0], y[1]], workgroups, work);
     }
 
     /// `dx`: the sum of both gradients by the input; `packed` from [`super::pack`] (input gradient).
@@ -114,15 +113,11 @@ impl ConvDown {
         let dy_rows = self.output().height;
         // A row of dy makes two of dx.
         let rows = tile.rows_of(self.output());
-        let kernel = self.kernel(
-            shader!("conv_down_dinput"),
-            self.input,
-            &[("TILE_ROWS", rows.into()), ("LANES", tile.lanes.into())],
-        );
+        let kernel = self.kernel(shader!("conv_down_dinput"), self.input, &tile.constants(rows));
         let tiles = u64::from(self.output().quads() * dy_rows.div_ceil(rows)) * u64::from(rec.job.samples);
-        let threads = tiles * u64::from(self.input.channels.div_ceil(4));
+        let workgroups = tile.workgroups(tiles, self.input.channels.div_ceil(4));
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &[dy[0], dy[1], packed[0], packed[1], dx], tile.workgroups(threads), work);
+        rec.dispatch(label, kernel, &[dy[0], dy[1], packed[0], packed[1], dx], workgroups, work);
     }
 
     /// Gradients by the weights.
@@ -142,7 +137,7 @@ impl ConvDown {
         let threads =
             u64::from(self.input.channels.div_ceil(tile_c) * self.out_channels.div_ceil(tile_k)) * u64::from(blocks);
         let work = self.work(rec);
-        rec.dispatch(label, kernel, &[x, dy[0], dy[1], partial[0], partial[1]], tile.workgroups(threads), work);
+        rec.dispatch(label, kernel, &[x, dy[0], dy[1], partial[0], partial[1]], tile.workgroups(threads, 1), work);
         for (i, elements) in self.weights().into_iter().enumerate() {
             conv::reduce_blocks(rec, label, elements, blocks, partial[i], gradient[i]);
         }

@@ -13,7 +13,7 @@ pub(super) struct Staging {
     /// Threads of each.
     pub lanes: u32,
     /// How many.
-    pub workgroups: u64,
+    pub workgroups: u32,
     /// What the kernel has to know besides.
     pub constants: Vec<(&'static str, Constant)>,
 }
@@ -32,10 +32,10 @@ impl Staging {
         let fits =
             |chunk: &u32| from.channels.is_multiple_of(*chunk) && 2 * chunk * (images * span + groups * 9) <= VECTORS;
         let chunk = (1..=CHUNK).rev().find(fits)?;
-        let blocks = u64::from(tiles_y.div_ceil(bands)) * u64::from(samples.div_ceil(images));
+        let blocks = tiles_y.div_ceil(bands) * samples.div_ceil(images);
         Some(Self {
             lanes: pixels * groups,
-            workgroups: blocks * u64::from(to.channels.div_ceil(4).div_ceil(groups)),
+            workgroups: blocks * to.channels.div_ceil(4 * groups),
             constants: vec![
                 ("PIXELS", pixels.into()),
                 ("GROUPS", groups.into()),
@@ -59,7 +59,7 @@ impl Staging {
         let workgroups = input.channels.div_ceil(tile_c * groups_c) * output.channels.div_ceil(tile_k * groups);
         Some(Self {
             lanes: strips * groups_c * groups,
-            workgroups: u64::from(workgroups) * u64::from(samples.div_ceil(conv::block_images(output))),
+            workgroups: workgroups * samples.div_ceil(conv::block_images(output)),
             constants: vec![("GROUPS_C", groups_c.into()), ("GROUPS", groups.into())],
         })
     }

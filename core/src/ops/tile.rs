@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Conv, ConvDown, Shape};
+use crate::gpu::Constant;
 
 /// How much a thread of a convolution computes, and how many threads make a workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,9 @@ pub struct Tile {
     pub channels: [u32; 2],
     /// Threads of a workgroup.
     pub lanes: u32,
+    /// A workgroup computes one group of output channels, whose weights a GPU loads once for all of its threads; of these some
+    /// are left over where a batch has fewer tiles.
+    pub uniform: bool,
     /// Staging: the threads of a workgroup bring what they read into its memory together, and so many groups of output channels
     /// share it (of 4 in the forward pass and the gradient by the input, of the tile's in that by the weights). Otherwise
     /// each thread reads for itself, and so it does where a layer does not fit, and in the pairs with stride 2.
@@ -22,14 +26,17 @@ pub struct Tile {
 
 impl Default for Tile {
     fn default() -> Self {
-        Self { rows: 4, channels: [4, 4], lanes: 64, staging: None }
+        Self { rows: 4, channels: [4, 4], lanes: 64, uniform: false, staging: None }
     }
 }
 
 impl std::fmt::Display for Tile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { rows, channels: [c, k], lanes, staging } = self;
+        let Self { rows, channels: [c, k], lanes, uniform, staging } = self;
         write!(f, "{rows} rows, {c} x {k} channels, {lanes} lanes")?;
+        if *uniform {
+            write!(f, ", uniform")?;
+        }
         staging.map_or(Ok(()), |groups| write!(f, ", staged for {groups} groups"))
     }
 }
@@ -48,7 +55,10 @@ impl Tile {
             (Layer::ConvDown(_), true) => (if pass == Pass::Forward { 8 } else { 4 }, [2, 8]),
             (Layer::ConvDown(_), false) => (1, [2, 2]),
         };
-        Self { rows, channels, ..Self::default() }
+        // A layer of few tiles shall fill a workgroup with a small batch, too.
+        let is_small = layer.output().quads() * layer.output().height.div_ceil(rows) <= 4;
+        let lanes = if is_small && !software { 32 } else { 64 };
+        Self { rows, channels, lanes, uniform: !software, staging: None }
     }
 
     /// A tile of so many rows.
@@ -62,18 +72,21 @@ impl Tile {
         self.rows.clamp(1, shape.height)
     }
 
-    /// Workgroups for `threads` threads.
-    pub(super) fn workgroups(self, threads: u64) -> u32 {
-        counted(threads.div_ceil(u64::from(self.lanes)))
+    /// What the kernels of the pairs have to know of it, with `rows` rows.
+    pub(super) fn constants(self, rows: u32) -> [(&'static str, Constant); 3] {
+        [("TILE_ROWS", rows.into()), ("LANES", self.lanes.into()), ("UNIFORM", self.uniform.into())]
     }
-}
 
-/// A number of workgroups as a launch takes it.
-///
-/// # Panics
-/// If they are more than a u32 counts: such a tensor is over every adapter's limit long before.
-pub(super) fn counted(workgroups: u64) -> u32 {
-    u32::try_from(workgroups).expect("tensor sizes are checked against the adapter's limits")
+    /// Workgroups for `threads` threads in each of `groups` groups.
+    ///
+    /// # Panics
+    /// If they are more than a u32 counts: such a tensor is over every adapter's limit long before.
+    pub(super) fn workgroups(self, threads: u64, groups: u32) -> u32 {
+        let (lanes, groups) = (u64::from(self.lanes), u64::from(groups));
+        let workgroups =
+            if self.uniform { threads.div_ceil(lanes) * groups } else { (threads * groups).div_ceil(lanes) };
+        u32::try_from(workgroups).expect("tensor sizes are checked against the adapter's limits")
+    }
 }
 
 /// A pass that training takes through a convolution.
@@ -96,6 +109,17 @@ pub enum Layer {
     Conv(Conv),
     /// A pair with stride 2.
     ConvDown(ConvDown),
+}
+
+impl Layer {
+    /// K, H, W of the output.
+    #[must_use]
+    pub fn output(&self) -> Shape {
+        match self {
+            Self::Conv(conv) => conv.output(),
+            Self::ConvDown(conv) => conv.output(),
+        }
+    }
 }
 
 impl From<Conv> for Layer {

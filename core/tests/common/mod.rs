@@ -231,12 +231,12 @@ pub type Outputs = Vec<(&'static str, Vec<Vec<f32>>)>;
 
 /// Tiles that differ from the usual one in everything.
 pub const OTHER_TILES: [Tile; 6] = [
-    Tile { rows: 1, channels: [2, 4], lanes: 32, staging: None },
-    Tile { rows: 2, channels: [4, 8], lanes: 128, staging: None },
-    Tile { rows: 8, channels: [1, 8], lanes: 256, staging: None },
-    Tile { rows: 1, channels: [1, 8], lanes: 64, staging: Some(1) },
-    Tile { rows: 4, channels: [2, 4], lanes: 128, staging: Some(4) },
-    Tile { rows: 2, channels: [4, 4], lanes: 256, staging: Some(8) },
+    Tile { rows: 1, channels: [2, 4], lanes: 32, uniform: true, staging: None },
+    Tile { rows: 2, channels: [4, 8], lanes: 128, uniform: false, staging: None },
+    Tile { rows: 8, channels: [1, 8], lanes: 256, uniform: true, staging: None },
+    Tile { rows: 1, channels: [1, 8], lanes: 64, uniform: false, staging: Some(1) },
+    Tile { rows: 4, channels: [2, 4], lanes: 128, uniform: true, staging: Some(4) },
+    Tile { rows: 2, channels: [4, 4], lanes: 256, uniform: false, staging: Some(8) },
 ];
 
 /// Runs an op for all replicas at once, and again in each of `tiles`, in the smallest dispatches, and for the first and
