@@ -216,7 +216,7 @@ impl Study {
     /// Refuses a finished run that would have other bits if it were made now: beside it new ones would prove nothing.
     fn check_unchanged(&self, out: &Path, config: &TrainConfig) -> Result<(), Failure> {
         let changes = match Manifest::read(out) {
-            Found::Whole(old) => old.changes(&self.prepared(config)?.manifest()),
+            Found::Whole(old) => old.changes(&self.prepared(config)?.manifest(), 1..=u64::MAX),
             Found::Nothing | Found::Damaged => vec!["its manifest.json, which is missing or damaged".to_owned()],
         };
         if changes.is_empty() {
