@@ -88,7 +88,7 @@ impl Default for ScaleSizes {
 /// it is there, or why there is none.
 ///
 /// # Errors
-/// The GPU, or a depth that no ResNet has. A point that does not fit into its memory is no error.
+/// The GPU. A point that does not fit into its memory is no error.
 pub async fn scale(
     context: Rc<Context>,
     options: &Options,
