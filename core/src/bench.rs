@@ -2,6 +2,7 @@
 //! measured in the same run.
 
 mod cases;
+mod scale;
 pub mod tune;
 
 use std::rc::Rc;
@@ -9,12 +10,14 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::data::synthetic;
-use crate::gpu::{Buffers, Context, Fill, GpuError, Program};
+use crate::gpu::{Buffers, Context, Fill, Program};
 use crate::nets::NetKind;
 use crate::ops::Tile;
 use crate::train::{DatasetKind, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, median, plan};
 use cases::{Case, Recorded};
 use tune::Search;
+
+pub use scale::{ScaleOver, ScalePoint, ScaleSizes, scale};
 
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
@@ -159,92 +162,6 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
         peak_memory_mib: rows.iter().map(|row| row.memory_mib).fold(0.0, f64::max),
         rows,
     })
-}
-
-/// What a step costs when one size of the run changes and the others stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScaleOver {
-    /// Replicas 1 to 12.
-    Replicas,
-    /// Samples of a batch, 32 to 512.
-    Batch,
-    /// Depth of the ResNet, 8 to 110.
-    Depth,
-}
-
-/// A point of a curve.
-#[derive(Clone, Debug, Serialize)]
-pub struct ScalePoint {
-    /// Of which curve it is.
-    pub over: ScaleOver,
-    /// The network's depth.
-    pub depth: u32,
-    /// Replicas in lockstep.
-    pub replicas: u32,
-    /// Samples of a batch.
-    pub samples: u32,
-    /// The step.
-    pub row: Row,
-}
-
-impl ScalePoint {
-    /// The size that the curve changes.
-    #[must_use]
-    pub fn size(&self) -> u32 {
-        match self.over {
-            ScaleOver::Replicas => self.replicas,
-            ScaleOver::Batch => self.samples,
-            ScaleOver::Depth => self.depth,
-        }
-    }
-
-    /// Milliseconds of a step, for each replica.
-    #[must_use]
-    pub fn ms_a_replica(&self) -> f64 {
-        self.row.ms / f64::from(self.replicas)
-    }
-
-    /// Images a second, each counted once for every replica.
-    #[must_use]
-    pub fn images_a_second(&self) -> f64 {
-        f64::from(self.samples) / self.ms_a_replica() * 1e3
-    }
-}
-
-/// Measures whole steps of ResNets over replicas, batch and depth, around ResNet-20 with the replicas and the batch of `options`;
-/// `tell` sees each point when it is there, or why there is none.
-///
-/// # Errors
-/// The GPU. A point that does not fit into its memory is no error.
-pub async fn scale(
-    context: Rc<Context>,
-    options: &Options,
-    mut tell: impl FnMut(Result<&ScalePoint, &TrainError>),
-) -> Result<Vec<ScalePoint>, TrainError> {
-    let mut bench = Bench { context: &context, options, fma_gflops: f64::INFINITY, copy_gbps: f64::INFINITY };
-    let software = context.adapter().software;
-    bench.fma_gflops = bench.operation("fma", cases::fma(software)).await?.gflops;
-    bench.copy_gbps = bench.operation("copy", cases::copy(software)).await?.gbps;
-    let &Options { replicas, samples, .. } = options;
-    let of_replicas = [1, 2, 3, 6, 12].map(|replicas| (ScaleOver::Replicas, 20, replicas, samples));
-    let of_batch = [32, 64, 128, 256, 512].map(|samples| (ScaleOver::Batch, 20, replicas, samples));
-    let of_depth = [8, 14, 20, 32, 44, 56, 110].map(|depth| (ScaleOver::Depth, depth, replicas, samples));
-    let mut points = Vec::new();
-    for (over, depth, replicas, samples) in of_replicas.into_iter().chain(of_batch).chain(of_depth) {
-        match bench.step(NetKind::ResNet { depth }, (replicas, samples)).await {
-            Ok(row) => {
-                let point = ScalePoint { over, depth, replicas, samples, row };
-                tell(Ok(&point));
-                points.push(point);
-            }
-            Err(error @ TrainError::Gpu(GpuError::OverLimit { .. } | GpuError::OutOfMemory { .. })) => {
-                tell(Err(&error));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(points)
 }
 
 fn mib(bytes: u64) -> f64 {

@@ -17,9 +17,9 @@ thread_local! {
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Has the warnings of this thread begin with `place`.
+/// Has the warnings of this thread begin with `place`, or with nothing where it is empty.
 pub fn name_thread(place: &str) {
-    PLACE.set(format!("{place}: "));
+    PLACE.set(if place.is_empty() { String::new() } else { format!("{place}: ") });
 }
 
 /// Writes a line to standard error: something to know that is no error. In the log's format where one was asked for.

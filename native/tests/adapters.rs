@@ -301,12 +301,12 @@ fn a_run_that_fails_beside_another_ends_both() {
     wait_for(&out.join("runs/n2-seed1-nextafter"), 1);
     child.kill().unwrap();
     child.wait().unwrap();
-    // Something is in the way of the second run.
-    fs::remove_dir_all(out.join("runs/n2-seed1-nextafter")).unwrap();
-    fs::create_dir(out.join("runs/n2-seed1-nextafter")).unwrap();
-    fs::write(out.join("runs/n2-seed1-nextafter/letter.txt"), "dear").unwrap();
+    // Something is in the way of the second run, which it meets when the first is under way.
+    let weights = out.join("runs/n2-seed1-nextafter/init.safetensors");
+    fs::remove_file(&weights).unwrap();
+    fs::create_dir(&weights).unwrap();
     let ended = lastbit(&line);
-    assert_refused(&Ended { out: String::new(), ..ended }, 1, &["adapter 0", "n2-seed1-nextafter", "not empty"]);
+    assert_refused(&Ended { out: String::new(), ..ended }, 1, &["adapter 0", "n2-seed1-nextafter", "init.safetensors"]);
     let steps = json_lines(&out.join("runs/n2-seed1/timing.jsonl")).len();
     assert!(out.join(format!("runs/n2-seed1/checkpoint/step-{steps:06}")).is_dir() || steps == 0, "{steps}");
 }

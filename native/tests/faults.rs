@@ -194,17 +194,18 @@ fn so_many_checkpoints_stay_as_were_asked_for() {
 fn another_adapter_or_shader_has_to_be_allowed() {
     let home = scratch("changed");
     let out = home.join("run");
-    train(&["--steps", "4"], &out);
+    let keep = ["--checkpoint-every", "2steps", "--keep-checkpoints", "9"];
+    train(&[&["--steps", "4"], &keep[..]].concat(), &out);
     // As if another driver had made it: the manifest is whole, and says so.
     let path = out.join("manifest.json");
-    let text = fs::read_to_string(&path).unwrap();
-    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let before = fs::read_to_string(&path).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&before).unwrap();
     let environment = &manifest["environment"];
     let (driver, shaders) = (environment["driver"].as_str().unwrap(), environment["shaders_sha256"].as_str().unwrap());
     let zero = "0".repeat(64);
-    let changed = text.replace(driver, "another driver 1.2").replace(shaders, &zero);
+    let changed = before.replace(driver, "another driver 1.2").replace(shaders, &zero);
     fs::write(&path, common::with_checksum(&changed)).unwrap();
-    let line = [SMALL, &["--steps", "6", "--resume", "--out", common::text(&out)]].concat();
+    let line = [SMALL, &["--steps", "6", "--resume", "--out", text(&out)]].concat();
     assert_refused(
         &lastbit(&line),
         2,
@@ -212,8 +213,32 @@ fn another_adapter_or_shader_has_to_be_allowed() {
     );
     let ended = lastbit(&[&line[..], &["--allow-changed"]].concat());
     assert!(ended.code == Some(0) && ended.err.contains("its bits may differ"), "{ended:?}");
-    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    assert_eq!(manifest["changes"][0]["from_step"], 4);
+    let changes = || serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).unwrap()["changes"].clone();
+    assert_eq!((&changes()[0]["from_step"], &changes()[1]), (&4.into(), &serde_json::Value::Null));
+
+    // Whoever looks at the run is told which steps were made elsewhere.
+    let whole = home.join("whole");
+    train(&["--steps", "6"], &whole);
+    let told = "the driver of steps 1 to 4 ('another driver 1.2', now '";
+    let ended = lastbit(&["verify", text(&out)]);
+    assert!(ended.code == Some(0) && ended.err.contains(told), "{ended:?}");
+    let ended = lastbit(&["verify", text(&out), "--steps", "5..6"]);
+    assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+    let ended = lastbit(&["compare", text(&out), text(&whole)]);
+    assert!(ended.code == Some(0) && ended.out.contains(told), "{ended:?}");
+    let page = fs::read_to_string(out.join("compare.html")).unwrap();
+    assert!(page.contains("another driver 1.2; from step 5 on "), "the page knows one driver only");
+
+    // Going back takes along what the manifest says of the steps that are gone; what was accepted is not asked again.
+    for (gone, left) in [(&["step-000006"][..], 4), (&["step-000006", "step-000004"], 2)] {
+        gone.iter().for_each(|step| fs::remove_dir_all(out.join("checkpoint").join(step)).unwrap());
+        // Else it is finished.
+        fs::remove_file(out.join("summary.json")).unwrap();
+        let ended = lastbit(&line);
+        assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+        assert_eq!((&changes()[0]["from_step"], &changes()[1]), (&left.into(), &serde_json::Value::Null));
+    }
+    assert_equal_runs(&whole, &out, &[6]);
 }
 
 #[test]

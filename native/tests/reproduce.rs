@@ -57,6 +57,8 @@ const THRESHOLD: &[&str] = &[
     "1.5",
     "--test-limit",
     "16",
+    "--seeds",
+    "1,2",
 ];
 
 /// Does the experiment and expects success.
@@ -72,8 +74,11 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     entries.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())).collect()
 }
 
+/// A line of a table, by the names of its columns.
+type Row = BTreeMap<String, String>;
+
 /// The rows of a csv file as maps from column to text. Fields of these files have no commas.
-fn csv(path: &Path) -> Vec<BTreeMap<String, String>> {
+fn csv(path: &Path) -> Vec<Row> {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
     let head = lines.next().unwrap();
@@ -84,7 +89,7 @@ fn csv(path: &Path) -> Vec<BTreeMap<String, String>> {
     lines.map(row).collect()
 }
 
-fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
+fn number(row: &Row, column: &str) -> f64 {
     row[column].parse().unwrap_or_else(|_| panic!("{column} is '{}'", row[column]))
 }
 
@@ -371,7 +376,8 @@ fn table_1_has_the_deviations_of_its_accuracies() {
 
 #[test]
 fn the_threshold_lies_between_a_rate_that_stays_and_one_that_leaves() {
-    let out = scratch("reproduce-threshold").join("out");
+    let home = scratch("reproduce-threshold");
+    let out = home.join("out");
     reproduce(THRESHOLD, &out);
     check_report(&out);
     assert_eq!(agrees(&out, "The controls stay at zero"), "yes");
@@ -382,6 +388,20 @@ fn the_threshold_lies_between_a_rate_that_stays_and_one_that_leaves() {
         assert_eq!(rate["stays"] == "yes", number(rate, "distance_median") <= 1e-7, "{rate:?}");
         assert_eq!(number(rate, "steps"), (0.2 / number(rate, "lr")).round());
     }
+
+    // Between two rates of which the larger one goes farther there is a threshold. To find it two adapters train the grid,
+    // and then the seeds of one rate after the other.
+    let farther = |a: &Row, b: &Row| number(a, "distance_median") < number(b, "distance_median");
+    let mut pairs = rates.iter().enumerate().flat_map(|(i, a)| rates[i + 1..].iter().map(move |b| (a, b)));
+    let (a, b) = pairs.find(|(a, b)| farther(a, b)).expect("some larger rate goes farther");
+    let between =
+        ["--lr-min", &a["lr"], "--lr-max", &b["lr"], "--distance", &a["distance_median"], "--precision", "1.02"];
+    let line = [&THRESHOLD[..9], &["--scaled-time", "0.2", "--test-limit", "16", "--seeds", "1,2"], &between].concat();
+    let (one, two) = (home.join("one"), home.join("two"));
+    reproduce(&line, &one);
+    let ended = reproduce(&[&line[..], &["--adapters", "0,0"]].concat(), &two);
+    assert!(ended.out.contains("\nbetween ") && ended.err.is_empty(), "{ended:?}");
+    assert_eq!(files(&one), files(&two));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{browser, foreign, process, setup, wasm};
+use crate::{browser, foreign, host, process, setup, wasm};
 
 /// One check. It runs after those above it in [`STAGES`] and stops the whole when it fails.
 struct Stage {
@@ -20,7 +20,7 @@ const STAGES: [Stage; 9] = [
     Stage { name: "check-windows", run: foreign::check_windows },
     Stage { name: "check-macos", run: foreign::check_macos },
     Stage { name: "docs", run: || cargo(&["doc", "--no-deps", "--workspace"], &[("RUSTDOCFLAGS", "-D warnings")]) },
-    Stage { name: "tests", run: || cargo(&["test", "--workspace"], &[]) },
+    Stage { name: "tests", run: tests },
     Stage { name: "browser", run: browser::run },
 ];
 
@@ -58,6 +58,21 @@ pub fn run(names: &[String]) -> Result<()> {
 
 fn lint() -> Result<()> {
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])
+}
+
+/// All tests; then those that need two Vulkan drivers, of which Chromium brings one.
+fn tests() -> Result<()> {
+    cargo(&["test", "--workspace"], &[])?;
+    if !cfg!(target_os = "linux") {
+        println!("not tested: two drivers of different make (only Linux has a loader that is told of another one)");
+        return Ok(());
+    }
+    let chromium = host::chromium().context("no Chromium; run `cargo xtask test set-up`")?;
+    let driver = host::swiftshader(&chromium).with_context(|| {
+        format!("no vk_swiftshader_icd.json with '{}': name a Chromium that has it in CHROMIUM", chromium.display())
+    })?;
+    let mut command = process::command("cargo", &["test", "--workspace", "--test", "drivers", "--", "--ignored"]);
+    process::run(command.env("LASTBIT_SWIFTSHADER", driver), STAGE_LIMIT)
 }
 
 fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {

@@ -66,10 +66,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What may make the bits of the second run others than those of the first.
+/// What may make the bits of the second run others than those of the first, in the steps that both have.
 fn changes(comparison: &Comparison) -> Vec<String> {
+    let last = comparison.steps.last().copied().unwrap_or(u64::MAX);
     match &comparison.manifests {
-        [Some(first), Some(second)] => first.changes(second),
+        [Some(first), Some(second)] => first.changes(second, 1..=last),
         _ => vec!["a manifest.json is missing or damaged: not known".to_owned()],
     }
 }

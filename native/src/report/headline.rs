@@ -172,7 +172,7 @@ pub fn notices(run: &RunData) -> Vec<String> {
         notices.push(format!(
             "From step {} on the run went on with another program, driver or adapter ({}): its bits may differ from those of \
              an undisturbed run, equally in all copies.",
-            thousands(step + 1),
+            thousands(step.saturating_add(1)),
             change["environment"]["adapter"].as_str().unwrap_or("unknown")
         ));
     }

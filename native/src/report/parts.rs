@@ -34,6 +34,7 @@ fn page(parts: &[RunData], references: &References) -> String {
     let train = &parts[0].config.train;
     let name = format!("{} on {}, in {} parts", train.net, train.dataset, parts.len());
     let (class, word, meaning) = match references.difference {
+        None if references.lines == 0 => ("none", "nothing compared", "some part has no step yet".to_owned()),
         None => ("green", "one reference", "the first copy has the same bits in all parts".to_owned()),
         Some((step, part)) => (
             "red",

@@ -16,6 +16,8 @@ use pollster::block_on;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use ahead::Hand;
+
 use super::Common;
 use super::equations::go_on;
 use super::folder::Place;
@@ -41,9 +43,9 @@ pub struct Study {
     host: HostConfig,
     is_quick: bool,
     manner: Manner,
-    /// Where runs are trained at the same time; one is `context`'s. Empty where they are trained in turn.
-    hands: Vec<Common>,
-    /// True for the study of one of them, whose runs talk beside others.
+    /// The other adapters, where runs are trained at the same time.
+    hands: Vec<Hand>,
+    /// True while they are, when each talks beside others.
     is_beside: bool,
     place: Option<Place>,
     datasets: RefCell<HashMap<String, Rc<Dataset>>>,
@@ -55,21 +57,29 @@ pub struct Study {
 impl Study {
     /// On the adapter that was asked for, with the results that are in `place`.
     pub fn new(common: &Common, place: Option<Place>) -> Result<Self, Failure> {
-        let hands = ahead::hands(common)?;
-        let mut study = Self::on(hands.first().unwrap_or(common), place, hands.len().max(1) as u64)?;
-        study.hands = hands;
+        let mut each = ahead::each(common)?.into_iter();
+        let studies = each.len() as u64;
+        let first = each.next().unwrap_or_else(|| common.clone());
+        let context = Self::open(&first, studies)?;
+        // These are tested at the same time.
+        let hands = (1..).zip(each).map(|(index, common)| Hand::new(index, common, place.clone(), studies)).collect();
+        let mut study = Self { hands, ..Self::on(context, &first, place)? };
         study.check_hands()?;
         Ok(study)
     }
 
-    /// On one adapter, beside so many studies in all, which share the host's memory.
-    fn on(common: &Common, place: Option<Place>, studies: u64) -> Result<Self, Failure> {
+    /// The adapter of one of so many studies at the same time, which share the host's memory.
+    fn open(common: &Common, studies: u64) -> Result<Rc<Context>, Failure> {
         let choice = common.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
         let mut context = block_on(Context::new(&choice))?;
         if let Some(free) = host_memory::budget().filter(|_| context.adapter().software) {
             context = context.with_memory_budget((free / studies).saturating_sub(HOST_BYTES));
         }
-        let context = Rc::new(context);
+        Ok(Rc::new(context))
+    }
+
+    /// On one adapter, which is tested.
+    fn on(context: Rc<Context>, common: &Common, place: Option<Place>) -> Result<Self, Failure> {
         let on_broken_device = common.on_broken_device.unwrap_or_default();
         let broken = device_test::run(&context, on_broken_device, common.break_device)?;
         let data_dir = common.data_dir.as_ref().and_then(|path| std::path::absolute(path).ok());
@@ -132,7 +142,7 @@ impl Study {
 
     fn begin(&mut self, what: &str) {
         self.begun += 1;
-        if self.pieces > 0 {
+        if self.pieces > 0 && !self.is_beside {
             self.tell(format!("[{}/{}] {what}", self.begun.min(self.pieces), self.pieces));
         } else {
             self.tell(what);
@@ -216,7 +226,7 @@ impl Study {
     /// Refuses a finished run that would have other bits if it were made now: beside it new ones would prove nothing.
     fn check_unchanged(&self, out: &Path, config: &TrainConfig) -> Result<(), Failure> {
         let changes = match Manifest::read(out) {
-            Found::Whole(old) => old.changes(&self.prepared(config)?.manifest()),
+            Found::Whole(old) => old.changes(&self.prepared(config)?.manifest(), 1..=u64::MAX),
             Found::Nothing | Found::Damaged => vec!["its manifest.json, which is missing or damaged".to_owned()],
         };
         if changes.is_empty() {

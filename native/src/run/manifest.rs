@@ -1,7 +1,8 @@
 //! `manifest.json`: which program made the run, from which data, on which adapter. It holds whatever may change bits but
 //! is not in the config, and a checksum over itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use lastbit_core::data::Dataset;
@@ -50,8 +51,8 @@ impl Environment {
         }
     }
 
-    /// What may change bits and is not as it was in `self`.
-    fn changes(&self, now: &Self) -> Vec<String> {
+    /// What may change bits and is not as it was in `self`; `of` says of which steps.
+    fn changes(&self, now: &Self, of: &str) -> Vec<String> {
         let hash = |environment: &Self| environment.shaders_sha256.get(..12).unwrap_or_default().to_owned();
         let texts = [
             ("the shaders", hash(self), hash(now), self.shaders_sha256 != now.shaders_sha256),
@@ -61,7 +62,7 @@ impl Environment {
             ("the self-test", self.broken.join("; "), now.broken.join("; "), self.broken != now.broken),
         ];
         let changed = texts.into_iter().filter(|(.., is_changed)| *is_changed);
-        changed.map(|(what, was, is, _)| format!("{what} ('{was}', now '{is}')")).collect()
+        changed.map(|(what, was, is, _)| format!("{what}{of} ('{was}', now '{is}')")).collect()
     }
 }
 
@@ -167,28 +168,51 @@ impl Manifest {
         folder.write(MANIFEST_FILE, self.to_text().as_bytes())
     }
 
-    /// What may make the bits of a run in `now` others than those of this run as it went on last.
-    pub fn changes(&self, now: &Self) -> Vec<String> {
+    /// What may make the bits of these steps of `now` others than those of this run: a run may have been made in several
+    /// environments, one after the other.
+    pub fn changes(&self, now: &Self, steps: RangeInclusive<u64>) -> Vec<String> {
+        let (start, end) = (*steps.start(), *steps.end());
+        // The first steps of the stretches that each run made in one environment.
+        let later = self.changes.iter().chain(&now.changes).map(|change| change.from_step.saturating_add(1));
+        let firsts: BTreeSet<u64> = later.filter(|first| *first > start && *first <= end).chain([start]).collect();
+        let next = |first: u64| firsts.range(first + 1..).next();
+        let of = |first: u64| match next(first) {
+            _ if firsts.len() == 1 => String::new(),
+            Some(next) => format!(" of steps {first} to {}", next - 1),
+            None => format!(" of the steps from {first} on"),
+        };
+        let changes = firsts.iter().flat_map(|&first| self.maker(first).changes(now.maker(first), &of(first)));
         let images = (self.dataset != now.dataset)
             .then(|| format!("the images ('{}', now '{}')", self.dataset.sha256, now.dataset.sha256));
-        self.last_environment().changes(&now.environment).into_iter().chain(images).collect()
+        changes.chain(images).collect()
     }
 
-    /// Where the run was made, as a table: what, and its value.
+    /// The environment that made a step.
+    fn maker(&self, step: u64) -> &Environment {
+        let change = self.changes.iter().rfind(|change| change.from_step < step);
+        change.map_or(&self.environment, |change| &change.environment)
+    }
+
+    /// Where the run was made, as a table: what, and its value, or its values in turn.
     pub fn facts(&self) -> [(&'static str, String); 6] {
-        let Environment { version, shaders_sha256, adapter, driver, backend, .. } = self.last_environment();
+        let told = |of: fn(&Environment) -> &String| {
+            let (mut text, mut last) = (of(&self.environment).clone(), of(&self.environment));
+            for Change { from_step, environment } in &self.changes {
+                if of(environment) != last {
+                    last = of(environment);
+                    text += &format!("; from step {} on {last}", from_step.saturating_add(1));
+                }
+            }
+            text
+        };
         [
-            ("adapter", adapter.clone()),
-            ("driver", driver.clone()),
-            ("interface", backend.clone()),
-            ("lastbit", version.clone()),
-            ("SHA-256 of the shaders", shaders_sha256.clone()),
+            ("adapter", told(|environment| &environment.adapter)),
+            ("driver", told(|environment| &environment.driver)),
+            ("interface", told(|environment| &environment.backend)),
+            ("lastbit", told(|environment| &environment.version)),
+            ("SHA-256 of the shaders", told(|environment| &environment.shaders_sha256)),
             ("SHA-256 of the images", self.dataset.sha256.clone()),
         ]
-    }
-
-    fn last_environment(&self) -> &Environment {
-        self.changes.last().map_or(&self.environment, |change| &change.environment)
     }
 
     /// This manifest, for a run that `now` goes on with after `step` steps, and a warning where that may change bits: only
@@ -208,22 +232,27 @@ impl Manifest {
                 now.dataset.sha256,
             )));
         }
-        let last = self.last_environment();
-        if *last == now.environment {
-            return Ok((self, None));
-        }
-        let changes = last.changes(&now.environment);
+        // It went on there before.
+        let is_accepted = *self.maker(u64::MAX) == now.environment && on_change != OnChange::Never;
+        // The steps after this one are made again, so nothing is left of where they were made.
+        self.changes.retain(|change| change.from_step < step);
+        let first = if on_change == OnChange::Never { 1 } else { step };
+        let changes = self.changes(&now, first..=step);
         let (flag, remedy) = match on_change {
             OnChange::Never => ("--out", "give another --out"),
             OnChange::GoOn | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
         };
-        if !(changes.is_empty() || on_change == OnChange::GoOn) {
+        if !(changes.is_empty() || is_accepted || on_change == OnChange::GoOn) {
             return Err(Failure::usage(format!(
                 "{flag}: since the run in '{}' stopped after step {step}, this has changed: {}; its bits may differ from \
                  here on: go back to what it was made with, or {remedy}",
                 folder.display(),
                 changes.join(", "),
             )));
+        }
+        let last = self.maker(u64::MAX);
+        if *last == now.environment {
+            return Ok((self, None));
         }
         let warning = format!(
             "the run was made by lastbit {} on '{}' ({}) and goes on with {} on '{}' ({}): its bits may differ from \
@@ -236,7 +265,7 @@ impl Manifest {
             now.environment.driver,
         );
         self.changes.push(Change { from_step: step, environment: now.environment });
-        Ok((self, Some(warning)))
+        Ok((self, Some(warning).filter(|_| !is_accepted)))
     }
 }
 

@@ -16,7 +16,7 @@ use lastbit_core::train::{
 use pollster::block_on;
 use serde_json::json;
 
-use super::checkpoints::Checkpoints;
+use super::checkpoints::{Checkpoints, checkpoint_folders};
 use super::folder::{INIT_FILE, RunFolder};
 use super::journal::Journal;
 use super::manifest::{Environment, Found, Manifest, OnChange};
@@ -128,6 +128,14 @@ impl Prepared {
     /// What the run will take.
     pub fn forecast(&mut self) -> Forecast<'_> {
         Forecast::new(&self.config, &self.dataset, &self.context, &mut self.plan)
+    }
+
+    /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made.
+    pub fn check_unchanged(&mut self, out: &Path, on_change: OnChange) -> Result<(), Failure> {
+        match (checkpoint_folders(out).first(), Manifest::read(out)) {
+            (Some((step, _)), Found::Whole(old)) => old.continued(self.manifest(), *step, out, on_change).map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// Claims the folder `out`, goes back to the last good checkpoint in it, and builds the trainer.

@@ -63,12 +63,6 @@ struct Milestone {
 /// Trains the steps that are asked for again. All that were recorded by default.
 pub fn replay(run: &Path, mut prepared: Prepared, steps: Option<RangeInclusive<u64>>) -> Result<Replay, Failure> {
     let mut found = Replay::default();
-    match Manifest::read(run) {
-        Found::Whole(old) => found.changes = old.changes(&prepared.manifest()),
-        Found::Damaged | Found::Nothing => {
-            warn(format!("'{}' has no whole manifest.json: where it was made is not known", run.display()));
-        }
-    }
     let network = prepared.plan.network.clone();
     let (first, last) = steps.map_or((1, u64::MAX), |steps| (*steps.start(), *steps.end()));
     let mut milestones = Vec::new();
@@ -89,6 +83,13 @@ pub fn replay(run: &Path, mut prepared: Prepared, steps: Option<RangeInclusive<u
         Start::State(state) => (state.step, state.evaluated),
         Start::Weights(_) | Start::Fresh => (0, false),
     };
+
+    match Manifest::read(run) {
+        Found::Whole(old) => found.changes = old.changes(&prepared.manifest(), begun + 1..=last),
+        Found::Damaged | Found::Nothing => {
+            warn(format!("'{}' has no whole manifest.json: where it was made is not known", run.display()));
+        }
+    }
 
     let mut recorded = Recorded::open(run)?;
     let is_before = |recorded: &Recorded| {

@@ -173,8 +173,10 @@ impl Part {
         let _span = tracing::info_span!("part", part = self.index).entered();
         name_thread(&self.name());
         let prepared = Prepared::beside(self.config.clone(), common.hooks, common.n).and_then(|mut prepared| {
+            // Before any part trains, and before the folder says that it does.
+            prepared.check_unchanged(&self.folder, common.on_change)?;
             let told = if common.manner == Manner::Text { told(&mut prepared)? } else { Vec::new() };
-            // Before any part trains: the times of two on one adapter would say nothing.
+            // Here, too: the times of two on one adapter would say nothing.
             prepared.tune_for_long_run(|| common.tell(format!("{}: {TUNING}", self.name())));
             Ok((prepared, told))
         });
@@ -288,6 +290,7 @@ impl Common {
         }
         if let Some((references, page)) = written {
             match references.difference {
+                None if references.lines == 0 => {}
                 None => self.tell(format!(
                     "the reference has the same bits on all adapters ({} lines compared)",
                     references.lines

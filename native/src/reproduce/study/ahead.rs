@@ -1,94 +1,163 @@
-//! Runs that do not depend on each other, trained at the same time: one thread for each adapter takes the next from the list
-//! and trains it whole. Afterwards [`Study::train`] finds them finished.
+//! Runs that do not depend on each other, trained at the same time: whoever has an adapter takes the next from the list and
+//! trains it whole. The study itself has the first; each other one has a thread, whose device lives as long as the study.
+//! Afterwards [`Study::train`] finds the runs finished.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
-use lastbit_core::gpu::{AdapterChoice, Context};
 use lastbit_core::train::TrainConfig;
-use pollster::block_on;
 
 use super::Study;
 use crate::failure::Failure;
 use crate::interrupt;
+use crate::reproduce::folder::Place;
 use crate::reproduce::{Common, Environment};
 use crate::run::finished_step;
 use crate::terminal::name_thread;
 
-/// The flags as they would be for each of `--adapters` alone; none where they are not given.
-pub fn hands(common: &Common) -> Result<Vec<Common>, Failure> {
-    let adapters = common.adapters.as_deref().unwrap_or_default();
-    if adapters.len() == 1 {
-        return Err(Failure::usage("--adapters: give at least two, or --adapter"));
+/// The flags as they would be for each of `--adapters` alone; those that were given where it is not.
+pub fn each(common: &Common) -> Result<Vec<Common>, Failure> {
+    match common.adapters.as_deref() {
+        None => Ok(vec![common.clone()]),
+        Some([_]) => Err(Failure::usage("--adapters: give at least two, or --adapter")),
+        Some(adapters) => {
+            Ok(adapters.iter().map(|adapter| Common { adapter: Some(adapter.clone()), ..common.clone() }).collect())
+        }
     }
-    Ok(adapters.iter().map(|adapter| Common { adapter: Some(adapter.clone()), ..common.clone() }).collect())
+}
+
+/// Runs that are left, and why they are not all trained.
+struct Runs {
+    left: Vec<(String, TrainConfig)>,
+    next: AtomicUsize,
+    failure: Mutex<Option<Failure>>,
+}
+
+impl Runs {
+    /// Trains one after the other until none is left. The first failure is the cause; the others stop and save.
+    fn train(&self, study: &mut Study) {
+        let trained = std::iter::from_fn(|| self.left.get(self.next.fetch_add(1, Ordering::SeqCst)))
+            .try_for_each(|(name, config)| study.train(name, config).map(drop));
+        if let Err(error) = trained {
+            let failed = if interrupt::requested() { error } else { error.within(study.adapter()) };
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
+            interrupt::stop_all();
+        }
+    }
+}
+
+/// An adapter beside the study's own: a thread that trains on it.
+pub struct Hand {
+    /// What to train; the thread ends when this is gone.
+    work: Option<Sender<Arc<Runs>>>,
+    /// Of which make the adapter is, once, when it is tested.
+    ready: Receiver<Result<Environment, Failure>>,
+    /// When none of the runs is left.
+    done: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hand {
+    /// The `index`-th of so many studies at the same time.
+    pub fn new(index: usize, common: Common, place: Option<Place>, studies: u64) -> Self {
+        let ((work, given), (tested, ready), (finished, done)) = (channel::<Arc<Runs>>(), channel(), channel());
+        let thread = std::thread::spawn(move || {
+            let _span = tracing::info_span!("hand", hand = index).entered();
+            name_thread(&format!("adapter {}", common.adapter.as_deref().unwrap_or_default()));
+            let study = Study::open(&common, studies).and_then(|context| Study::on(context, &common, place));
+            let mut study = match study {
+                Ok(study) => Study { is_beside: true, ..study },
+                Err(failure) => return drop(tested.send(Err(failure))),
+            };
+            let _ = tested.send(Ok(Environment::of(study.context.adapter(), &study.broken)));
+            for runs in given {
+                runs.train(&mut study);
+                let _ = finished.send(());
+            }
+        });
+        Self { work: Some(work), ready, done, thread: Some(thread) }
+    }
+
+    /// What the thread says next. A panic in it goes on here.
+    fn hear<T>(&mut self, of: impl Fn(&Self) -> &Receiver<T>) -> T {
+        of(self).recv().unwrap_or_else(|_| match self.thread.take().map(JoinHandle::join) {
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            _ => unreachable!("the thread says so before it ends"),
+        })
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.work = None;
+        // Its device goes before the program does. A panic was told when it was.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 impl Study {
     /// Refuses adapters of several makes: their runs would not be comparable.
-    pub(super) fn check_hands(&self) -> Result<(), Failure> {
-        let first = Environment::of(self.context.adapter(), &[]);
-        for hand in self.hands.iter().skip(1) {
-            let choice = hand.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
-            let other = Environment::of(block_on(Context::new(&choice))?.adapter(), &[]);
-            if other != first {
+    pub(super) fn check_hands(&mut self) -> Result<(), Failure> {
+        let first = Environment::of(self.context.adapter(), &self.broken);
+        for hand in &mut self.hands {
+            let other = hand.hear(|hand| &hand.ready)?;
+            if (&other.adapter, &other.driver, &other.backend) != (&first.adapter, &first.driver, &first.backend) {
                 return Err(Failure::usage(format!(
                     "--adapters: '{}' ({}, {}) and '{}' ({}, {}) are not of one make, and their bits may differ: a reproduction \
                      has runs of one make only, so give adapters of the same name, driver and interface",
                     first.adapter, first.driver, first.backend, other.adapter, other.driver, other.backend
                 )));
             }
+            if other != first {
+                return Err(Failure::other("--adapters: the self-test ends otherwise than on the first of them"));
+            }
         }
         Ok(())
     }
 
+    /// How many runs are trained at the same time.
+    pub(super) fn at_a_time(&self) -> u64 {
+        self.hands.len() as u64 + 1
+    }
+
     /// What is said behind a forecast, which counts one run after the other.
     pub(in crate::reproduce) fn hands_text(&self) -> String {
-        match self.hands.len() {
-            0 => String::new(),
+        match self.at_a_time() {
+            1 => String::new(),
             n => format!("; the time is that of one adapter, and runs are trained on {n} at a time"),
         }
+    }
+
+    fn adapter(&self) -> String {
+        format!("adapter {}", self.host.adapter.as_deref().unwrap_or_default())
     }
 
     /// Trains the runs that are not finished, on all adapters at the same time. Does nothing on one adapter: there
     /// [`Study::train`] comes to them in turn.
     pub fn train_ahead(&mut self, runs: &[(String, TrainConfig)]) -> Result<(), Failure> {
-        let place = self.place()?.clone();
+        let place = self.place()?;
         let is_left = |run: &&(String, TrainConfig)| finished_step(&place.run(&run.0), &run.1).is_none();
-        let left: Vec<&(String, TrainConfig)> = runs.iter().filter(is_left).collect();
+        let left: Vec<(String, TrainConfig)> = runs.iter().filter(is_left).cloned().collect();
         if self.hands.is_empty() || left.len() < 2 {
             return Ok(());
         }
-        let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
-        let broken = &self.broken;
-        let train = |hand: &Common| {
-            let mut study = Self::on(hand, Some(place.clone()), self.hands.len() as u64)?;
-            study.is_beside = true;
-            if study.broken != *broken {
-                return Err(Failure::other("--adapters: the self-test ends otherwise than on the first of them"));
-            }
-            while let Some((name, config)) = left.get(next.fetch_add(1, Ordering::SeqCst)) {
-                study.train(name, config)?;
-            }
-            Ok(())
-        };
-        std::thread::scope(|scope| {
-            for (index, hand) in self.hands.iter().enumerate() {
-                let (train, failure) = (&train, &failure);
-                scope.spawn(move || {
-                    let _span = tracing::info_span!("hand", hand = index).entered();
-                    name_thread(&format!("adapter {}", hand.adapter.as_deref().unwrap_or_default()));
-                    if let Err(error) = train(hand) {
-                        // The first one is the cause; the others stop and save.
-                        let place = format!("adapter {}", hand.adapter.as_deref().unwrap_or_default());
-                        let failed = if interrupt::requested() { error } else { error.within(place) };
-                        failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(failed);
-                        interrupt::stop_all();
-                    }
-                });
-            }
-        });
-        self.begun += left.len();
-        failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).map_or(Ok(()), Err)
+        let begun = self.begun + left.len();
+        let runs = Arc::new(Runs { left, next: AtomicUsize::new(0), failure: Mutex::default() });
+        // A thread that is gone is heard of below.
+        self.hands.iter().filter_map(|hand| hand.work.as_ref()).for_each(|work| drop(work.send(Arc::clone(&runs))));
+        {
+            let _span = tracing::info_span!("hand", hand = 0).entered();
+            name_thread(&self.adapter());
+            self.is_beside = true;
+            runs.train(self);
+            self.is_beside = false;
+            name_thread("");
+        }
+        self.hands.iter_mut().for_each(|hand| hand.hear(|hand| &hand.done));
+        self.begun = begun;
+        let failure = runs.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), Err)
     }
 }

@@ -82,7 +82,7 @@ impl Study {
             let memory = memory_estimate(&self.context, &mut prepared.plan, &prepared.dataset);
             total = total.and(Forecast {
                 seconds: measured.step * length.steps as f64 + measured.evaluation * evaluations,
-                memory_bytes: memory.total() * self.hands.len().max(1) as u64,
+                memory_bytes: memory.total() * self.at_a_time(),
                 disk_bytes: run_bytes(config, &prepared.plan, length.steps),
                 pieces: 2,
             });
