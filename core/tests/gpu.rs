@@ -100,7 +100,7 @@ fn memory_errors_say_size_limit_and_remedy() {
     assert!(matches!(error, GpuError::OverLimit { asked, .. } if asked == limit + 16), "{error}");
     assert!(error.to_string().contains("activations") && error.to_string().contains("--batch-size"), "{error}");
 
-    let context = context.with_memory_budget(1 << 20);
+    context.set_memory_budget(1 << 20);
     let error = allocation_error(&context, 3 << 20);
     let message = error.to_string();
     assert!(matches!(error, GpuError::OutOfMemory { asked: 0x30_0000, limit: Some(0x10_0000), .. }), "{message}");

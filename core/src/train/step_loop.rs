@@ -1,5 +1,5 @@
 //! The step loop: every replica goes through the same batch, then the next step. Nothing in it waits for the GPU but
-//! the results of the step before the last.
+//! the results of the step before the last; those that are there earlier are told at once.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use super::schedule::logs_layers;
 use super::state::{EpochSums, State};
 use super::trainer::{Kind, Progress, TrainError, Trainer};
 use super::{metrics, transfer};
-use crate::gpu::{Pending, Submitter};
+use crate::gpu::{Pending, Readback, Submitter};
 use crate::ops::sgd::{ReplicaValues, StepValues};
 
 /// Steps that may be on the GPU while the host goes on.
@@ -56,7 +56,7 @@ impl Trainer {
             self.evaluation = Some(Evaluation { next: 0, sums, pending: VecDeque::new() });
         } else if self.submitted < self.total_steps() {
             self.submit_step();
-            if self.in_flight.len() > IN_FLIGHT {
+            while self.in_flight.len() > IN_FLIGHT || self.is_oldest_done() {
                 self.harvest().await?;
             }
         } else {
@@ -172,6 +172,10 @@ impl Trainer {
             self.harvest().await?;
         }
         Ok(())
+    }
+
+    fn is_oldest_done(&self) -> bool {
+        self.in_flight.front().is_some_and(|step| Readback::is_here(&self.context, &step.pending))
     }
 
     /// Takes the results of the oldest step in flight.

@@ -4,16 +4,14 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lastbit_core::gpu::{AdapterChoice, Context};
 use lastbit_core::train::TrainConfig;
-use pollster::block_on;
 
 use super::Study;
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::reproduce::{Common, Environment};
 use crate::run::finished_step;
 use crate::terminal::name_thread;
+use crate::{device, interrupt};
 
 /// The flags as they would be for each of `--adapters` alone; none where they are not given.
 pub fn hands(common: &Common) -> Result<Vec<Common>, Failure> {
@@ -29,8 +27,7 @@ impl Study {
     pub(super) fn check_hands(&self) -> Result<(), Failure> {
         let first = Environment::of(self.context.adapter(), &[]);
         for hand in self.hands.iter().skip(1) {
-            let choice = hand.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
-            let other = Environment::of(block_on(Context::new(&choice))?.adapter(), &[]);
+            let other = Environment::of(device::open(hand.adapter.as_deref())?.adapter(), &[]);
             if other != first {
                 return Err(Failure::usage(format!(
                     "--adapters: '{}' ({}, {}) and '{}' ({}, {}) are not of one make, and their bits may differ: a reproduction \
