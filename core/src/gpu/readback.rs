@@ -1,8 +1,6 @@
 //! Bytes from the GPU to the host, through a pool of staging buffers, so that the step loop never waits for them.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_channel::oneshot;
 
@@ -20,7 +18,6 @@ pub struct Pending {
     bytes: u64,
     submission: wgpu::SubmissionIndex,
     mapped: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
-    is_here: Arc<AtomicBool>,
 }
 
 impl Readback {
@@ -76,21 +73,11 @@ impl Readback {
         }
         let Some(submission) = submitter.finish() else { unreachable!("a copy was encoded") };
         let (sender, mapped) = oneshot::channel();
-        let is_here = Arc::new(AtomicBool::new(false));
-        let arrival = Arc::clone(&is_here);
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is gone when nobody wants the bytes any more.
             let _ = sender.send(result);
-            arrival.store(true, Ordering::Release);
         });
-        Pending { staging, bytes, submission, mapped, is_here }
-    }
-
-    /// True when [`Readback::take`] will not wait for `pending`.
-    #[must_use]
-    pub fn is_here(context: &Context, pending: &Pending) -> bool {
-        platform::look(&context.device);
-        pending.is_here.load(Ordering::Acquire)
+        Pending { staging, bytes, submission, mapped }
     }
 
     /// Waits until the bytes are there and gives the staging buffer back to the pool.

@@ -6,6 +6,6 @@ mod native;
 mod web;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::{Spread, look, wait_for};
+pub use native::{Spread, wait_for};
 #[cfg(target_arch = "wasm32")]
-pub use web::{Spread, look, wait_for};
+pub use web::{Spread, wait_for};

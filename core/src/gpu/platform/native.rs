@@ -11,8 +11,3 @@ pub fn wait_for(device: &wgpu::Device, submission: &wgpu::SubmissionIndex) {
         let _ = device.poll(wgpu::PollType::Poll);
     }
 }
-
-/// Calls the callbacks of what the device has finished.
-pub fn look(device: &wgpu::Device) {
-    let _ = device.poll(wgpu::PollType::Poll);
-}

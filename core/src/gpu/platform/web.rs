@@ -5,6 +5,3 @@ pub type Spread = fn(usize, &dyn Fn(usize));
 
 /// Does nothing: the browser calls back by itself.
 pub fn wait_for(_device: &wgpu::Device, _submission: &wgpu::SubmissionIndex) {}
-
-/// Does nothing, for the same reason.
-pub fn look(_device: &wgpu::Device) {}
