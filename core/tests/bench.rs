@@ -54,7 +54,8 @@ fn each_curve_changes_one_size() {
 fn a_point_that_does_not_fit_is_left_out() {
     let context = block_on(Context::new(&AdapterChoice::Best)).unwrap();
     // Enough for the copy that is measured first.
-    let context = Rc::new(context.with_memory_budget(400 << 20));
+    context.set_memory_budget(400 << 20);
+    let context = Rc::new(context);
     let sizes = ScaleSizes { depth: 8, replicas: vec![], samples: vec![4096, 2], depths: vec![] };
     let mut told = Vec::new();
     let tell = |point: Result<&ScalePoint, &TrainError>| match point {

@@ -156,6 +156,8 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         ("tall tiles", Tuning { tiles: Some(Tiles::all(tall)), ..Tuning::default() }),
         ("staged tiles", Tuning { tiles: Some(Tiles::all(staged)), ..Tuning::default() }),
         ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),
+        ("every step waited for", Tuning { in_flight: Some(0), ..Tuning::default() }),
+        ("two steps in flight", Tuning { in_flight: Some(2), ..Tuning::default() }),
     ];
     for (name, tuning) in variants {
         let outcome = run_tuned(&config, tuning);
@@ -178,6 +180,7 @@ fn max_pools_keep_the_rules() {
         tiles: Some(Tiles::all(Tile::of_rows(1))),
         dispatch_flops: Some(1_000_000),
         chunk_replicas: Some(2),
+        in_flight: Some(2),
         fill: Fill::Junk,
     };
     let other = run_tuned(&config, tuning);

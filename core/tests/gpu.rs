@@ -100,7 +100,7 @@ fn memory_errors_say_size_limit_and_remedy() {
     assert!(matches!(error, GpuError::OverLimit { asked, .. } if asked == limit + 16), "{error}");
     assert!(error.to_string().contains("activations") && error.to_string().contains("--batch-size"), "{error}");
 
-    let context = context.with_memory_budget(1 << 20);
+    context.set_memory_budget(1 << 20);
     let error = allocation_error(&context, 3 << 20);
     let message = error.to_string();
     assert!(matches!(error, GpuError::OutOfMemory { asked: 0x30_0000, limit: Some(0x10_0000), .. }), "{message}");
@@ -129,17 +129,33 @@ fn a_lost_device_is_an_error_and_not_a_panic() {
     assert!(error.to_string().contains("--resume"), "{error}");
 }
 
-#[test]
-fn a_kernel_that_is_no_wgsl_is_refused() {
-    let Gpu { context, .. } = Gpu::new();
+/// Builds a dispatch of each of these sources.
+fn build(context: &Context, sources: &[&'static str]) -> Result<Program, GpuError> {
     let mut table = BufferTable::default();
     let id = table.add("words", 1024);
-    let buffers = pollster::block_on(Buffers::allocate(&context, &table, Fill::Zero)).unwrap();
+    let buffers = pollster::block_on(Buffers::allocate(context, &table, Fill::Zero)).unwrap();
     let mut rec = Recording::new(1, Job::default());
-    let kernel = Kernel::new(Shader { name: "nonsense", source: "fn main( {" }, &[]);
-    rec.dispatch("nonsense", kernel, &[table.whole(id)], 1, Work::default());
-    let Err(error) = pollster::block_on(Program::build(&context, &buffers, &rec, u64::MAX)) else {
-        panic!("nonsense was compiled")
-    };
-    assert!(matches!(error, GpuError::Refused(_)) && error.to_string().contains("nonsense"), "{error}");
+    for source in sources {
+        let kernel = Kernel::new(Shader { name: "given", source }, &[]);
+        rec.dispatch("given", kernel, &[table.whole(id)], 1, Work::default());
+    }
+    pollster::block_on(Program::build(context, &buffers, &rec, u64::MAX))
+}
+
+/// Every piece in a thread of its own.
+fn threads(n: usize, work: &(dyn Fn(usize) + Sync)) {
+    std::thread::scope(|scope| (0..n).for_each(|i| drop(scope.spawn(move || work(i)))));
+}
+
+#[test]
+fn a_kernel_that_is_no_wgsl_is_refused_in_whatever_thread_it_is_built() {
+    const COUNT: &str = "@group(0) @binding(1) var<storage, read_write> words: array<u32>;
+        @compute @workgroup_size(1) fn main() { words[0] += job.samples; }";
+    for context in [Gpu::new().context, Gpu::new().context.with_spread(threads)] {
+        let Err(error) = build(&context, &[COUNT, "fn main( {", COUNT]) else { panic!("nonsense was compiled") };
+        assert!(matches!(error, GpuError::Refused(_)) && error.to_string().contains("fn main( {"), "{error}");
+        // Told once, and of no kernel but this one.
+        let program = build(&context, &[COUNT, COUNT]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(program.launches(), 2);
+    }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use lastbit_core::gpu::Context;
-use lastbit_core::train::self_test::{self, Check};
+use lastbit_core::train::self_test::{self, Broken, Check};
 use pollster::block_on;
 
 use crate::failure::Failure;
@@ -15,10 +15,14 @@ pub fn a_check(text: &str) -> Result<Check, String> {
     Check::ALL.into_iter().find(|check| check.name() == text).ok_or_else(|| "there is no such check".to_owned())
 }
 
-/// Tests the adapter. Broken promises are an error, or come back to be recorded. `fault` makes a check fail.
-pub fn run(context: &Rc<Context>, policy: OnBrokenDevice, fault: Option<Check>) -> Result<Vec<String>, Failure> {
+/// The promises that the adapter breaks. `fault` makes a check fail.
+pub fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<Broken>, Failure> {
     let _span = tracing::info_span!("self-test").entered();
-    let broken = block_on(self_test::run(context, fault))?;
+    Ok(block_on(self_test::run(context, fault))?)
+}
+
+/// Broken promises are an error, or come back to be recorded.
+pub fn judge(context: &Context, broken: &[Broken], policy: OnBrokenDevice) -> Result<Vec<String>, Failure> {
     let texts: Vec<String> = broken.iter().map(|b| format!("{}: {}", b.check.name(), b.seen)).collect();
     if texts.is_empty() {
         return Ok(texts);

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod datasets;
+mod device;
 mod device_test;
 mod failure;
 mod forecast;

@@ -262,6 +262,24 @@ fn a_driver_that_breaks_a_promise_is_named() {
     assert_refused(&lastbit(&line), 2, &["the self-test", "--allow-changed"]);
 }
 
+/// Images are read while the adapter is tested: it does not show which of them ends first.
+#[test]
+fn bad_images_are_told_before_a_broken_driver() {
+    let home = scratch("bad-images");
+    let (data, out) = (home.join("data"), home.join("run"));
+    fs::create_dir(&data).unwrap();
+    for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+        let label = if name == "data_batch_2" { 200 } else { 0 };
+        fs::write(data.join(format!("{name}.bin")), [&[label][..], &[0; 3072]].concat()).unwrap();
+    }
+    for policy in ["refuse", "warn"] {
+        let broken = ["--break-device", "tiles", "--on-broken-device", policy];
+        let line = [&["train", "--data-dir", text(&data), "--out", text(&out)][..], &broken].concat();
+        assert_refused(&lastbit(&line), 1, &["data_batch_2.bin", "label 200"]);
+        assert!(!out.exists());
+    }
+}
+
 #[test]
 fn numbers_that_stop_being_finite_are_placed() {
     let out = scratch("not-finite").join("run");

@@ -20,9 +20,15 @@ pub const FILE_BYTES: usize = RECORDS * RECORD_BYTES;
 const CLASS_NAMES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
+/// No images yet, with room for what files of so many bytes in all hold.
+#[must_use]
+pub fn room_for(bytes: usize) -> ImageSet {
+    ImageSet::with_capacity(Shape::new(3, 32, 32), bytes / RECORD_BYTES)
+}
+
 /// Images of one file. Subsets of whole records are fine.
 pub fn parse(file_name: &str, bytes: &[u8]) -> Result<ImageSet, DataError> {
-    let mut set = ImageSet::with_capacity(Shape::new(3, 32, 32), bytes.len() / RECORD_BYTES);
+    let mut set = room_for(bytes.len());
     append(&mut set, file_name, bytes)?;
     Ok(set)
 }
@@ -32,17 +38,21 @@ pub fn dataset(train: &[(String, Vec<u8>)], test: &(String, Vec<u8>)) -> Result<
     if train.is_empty() {
         return Err(DataError::NoTrainingFile { name: "cifar10".into(), expected: TRAIN_FILES.join(", ") });
     }
-    let records = train.iter().map(|(_, bytes)| bytes.len() / RECORD_BYTES).sum();
-    let mut images = ImageSet::with_capacity(Shape::new(3, 32, 32), records);
+    let mut images = room_for(train.iter().map(|(_, bytes)| bytes.len()).sum());
     for (name, bytes) in train {
         append(&mut images, name, bytes)?;
     }
+    of_sets(images, parse(&test.0, &test.1)?)
+}
+
+/// The data set of images that are read already.
+pub fn of_sets(train: ImageSet, test: ImageSet) -> Result<Dataset, DataError> {
     Dataset {
         name: "cifar10".into(),
         classes: 10,
         class_names: CLASS_NAMES.map(String::from).to_vec(),
-        train: images,
-        test: parse(&test.0, &test.1)?,
+        train,
+        test,
         normalization: Normalization { mean: vec![0.507, 0.487, 0.441], std: vec![0.267, 0.256, 0.276] },
         pad_byte: 0,
         crop_and_flip: true,
@@ -51,7 +61,7 @@ pub fn dataset(train: &[(String, Vec<u8>)], test: &(String, Vec<u8>)) -> Result<
 }
 
 /// Adds the records of a file to `set`.
-fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), DataError> {
+pub fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), DataError> {
     let file = || file_name.to_owned();
     if bytes.is_empty() {
         return Err(DataError::Empty { file: file() });

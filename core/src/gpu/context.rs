@@ -1,12 +1,12 @@
 //! An adapter, its device and the pipelines built on it.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde::Serialize;
 
-use super::{GpuError, Kernel};
+use super::{GpuError, Kernel, Spread};
 
 /// Which adapter to use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,7 +104,8 @@ pub struct Context {
     pub(super) pipelines: RefCell<HashMap<Kernel, wgpu::ComputePipeline>>,
     failure: Arc<Mutex<Option<GpuError>>>,
     summary: AdapterSummary,
-    memory_budget: Option<u64>,
+    memory_budget: Cell<Option<u64>>,
+    spread: Option<Spread>,
 }
 
 /// All adapters, best first. In a browser there is at most one.
@@ -220,14 +221,20 @@ impl Context {
                 slot.get_or_insert(error);
             }
         }));
-        Ok(Self { device, queue, pipelines: RefCell::default(), failure, summary, memory_budget: None })
+        let (pipelines, memory_budget) = (RefCell::default(), Cell::default());
+        Ok(Self { device, queue, pipelines, failure, summary, memory_budget, spread: None })
     }
 
     /// Refuses allocations beyond `bytes` in all. On a software adapter GPU memory is the host's, which drivers hand
     /// out without looking: a front end that knows how much is free says so here.
+    pub fn set_memory_budget(&self, bytes: u64) {
+        self.memory_budget.set(Some(bytes));
+    }
+
+    /// Has pipelines built in the threads of `spread`; without it they are built one after the other.
     #[must_use]
-    pub fn with_memory_budget(mut self, bytes: u64) -> Self {
-        self.memory_budget = Some(bytes);
+    pub fn with_spread(mut self, spread: Spread) -> Self {
+        self.spread = Some(spread);
         self
     }
 
@@ -247,7 +254,7 @@ impl Context {
     /// Bytes that may be allocated in all, where known.
     #[must_use]
     pub fn memory_budget(&self) -> Option<u64> {
-        self.memory_budget
+        self.memory_budget.get()
     }
 
     /// FLOPs that one dispatch, and one submit, should not pass: about 100 ms on an adapter of this kind (rule 8).
@@ -272,31 +279,49 @@ impl Context {
         self.device.destroy();
     }
 
-    /// The pipeline of `kernel`, built at the first call.
-    pub(super) fn pipeline(&self, kernel: &Kernel) -> wgpu::ComputePipeline {
-        if let Some(pipeline) = self.pipelines.borrow().get(kernel) {
-            return pipeline.clone();
-        }
-        let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(kernel.name()),
-            source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
+    /// Builds the pipelines of those `kernels` that have none yet. What the driver refuses in another thread is told by
+    /// [`Context::check`].
+    pub(super) fn build_pipelines<'a>(&self, kernels: impl Iterator<Item = &'a Kernel>) {
+        let mut pipelines = self.pipelines.borrow_mut();
+        let mut seen = HashSet::new();
+        let missing: Vec<&Kernel> =
+            kernels.filter(|kernel| !pipelines.contains_key(*kernel) && seen.insert(*kernel)).collect();
+        let built: Vec<OnceLock<wgpu::ComputePipeline>> = missing.iter().map(|_| OnceLock::new()).collect();
+        let device = &self.device;
+        let build = |i: usize| {
+            built[i].get_or_init(|| build_pipeline(device, missing[i]));
         };
-        // SAFETY: every kernel in every specialisation is checked by tests on poisoned buffers: indices stay inside
-        // their bindings and every loop ends, which is what the runtime checks (slow in inner loops) would enforce.
-        let module =
-            unsafe { self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(kernel.name()),
-            layout: None,
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        });
-        self.pipelines.borrow_mut().insert(kernel.clone(), pipeline.clone());
-        pipeline
+        match self.spread {
+            Some(spread) => spread(missing.len(), &build),
+            None => (0..missing.len()).for_each(build),
+        }
+        let built = missing.into_iter().zip(built);
+        pipelines.extend(built.filter_map(|(kernel, pipeline)| Some((kernel.clone(), pipeline.into_inner()?))));
     }
+
+    /// The pipeline of `kernel`, which [`Context::build_pipelines`] built.
+    pub(super) fn pipeline(&self, kernel: &Kernel) -> wgpu::ComputePipeline {
+        self.pipelines.borrow()[kernel].clone()
+    }
+}
+
+fn build_pipeline(device: &wgpu::Device, kernel: &Kernel) -> wgpu::ComputePipeline {
+    let descriptor = wgpu::ShaderModuleDescriptor {
+        label: Some(kernel.name()),
+        source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
+    };
+    // SAFETY: every kernel in every specialisation is checked by tests on poisoned buffers: indices stay inside
+    // their bindings and every loop ends, which is what the runtime checks (slow in inner loops) would enforce.
+    let module = unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(kernel.name()),
+        layout: None,
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        },
+        cache: None,
+    })
 }

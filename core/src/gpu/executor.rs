@@ -125,6 +125,7 @@ impl Program {
     ) -> Result<Self, GpuError> {
         const SLOT: usize = 256;
         let scope = context.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        context.build_pipelines(recording.dispatches().map(|dispatch| &dispatch.kernel));
         let mut jobs = Vec::new();
         for dispatch in recording.dispatches() {
             let length = piece_tiles(dispatch, limit_flops);
@@ -193,11 +194,13 @@ impl Program {
             }
             labels.push((dispatch.label.clone(), dispatch.kernel.name()));
         }
-        if let Some(error) = scope.pop().await {
-            return Err(GpuError::Refused(error.to_string()));
-        }
+        let error = scope.pop().await;
+        // First: a kernel that was refused in another thread is why its bindings were refused here.
         context.check()?;
-        Ok(Self { actions, labels })
+        match error {
+            Some(error) => Err(GpuError::Refused(error.to_string())),
+            None => Ok(Self { actions, labels }),
+        }
     }
 
     /// Launches after splitting: the number of dispatches that reach the driver.

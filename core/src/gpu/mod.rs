@@ -18,6 +18,7 @@ pub use error::{GpuError, human_bytes};
 pub use executor::{Buffers, Fill, Program, Submitter};
 pub(crate) use kernel::shader;
 pub use kernel::{Constant, Job, Kernel, Shader};
+pub use platform::Spread;
 pub use profile::{DispatchTime, RunTime};
 pub use readback::{Pending, Readback};
 pub use recording::{Binding, BufferId, BufferSpec, BufferTable, Command, Dispatch, Recording, Work};

@@ -1,19 +1,25 @@
 //! The step loop: every replica goes through the same batch, then the next step. Nothing in it waits for the GPU but
-//! the results of the step before the last.
+//! the results of the step before the last; on a software adapter, which works while it is given work, those of the last.
 
 use std::collections::VecDeque;
 
 use super::config::LrChange;
 use super::events::{EpochEvent, Event};
+use super::plan::Tuning;
 use super::schedule::logs_layers;
 use super::state::{EpochSums, State};
 use super::trainer::{Kind, Progress, TrainError, Trainer};
 use super::{metrics, transfer};
-use crate::gpu::{Pending, Submitter};
+use crate::gpu::{Context, Pending, Submitter};
 use crate::ops::sgd::{ReplicaValues, StepValues};
 
 /// Steps that may be on the GPU while the host goes on.
 const IN_FLIGHT: usize = 2;
+
+/// The same for this adapter and `tuning`.
+pub fn steps_ahead(context: &Context, tuning: &Tuning) -> usize {
+    tuning.in_flight.unwrap_or(if context.adapter().software { 0 } else { IN_FLIGHT })
+}
 
 /// A step whose results are still to come.
 pub struct InFlight {
@@ -56,7 +62,7 @@ impl Trainer {
             self.evaluation = Some(Evaluation { next: 0, sums, pending: VecDeque::new() });
         } else if self.submitted < self.total_steps() {
             self.submit_step();
-            if self.in_flight.len() > IN_FLIGHT {
+            if self.in_flight.len() > self.ahead {
                 self.harvest().await?;
             }
         } else {
@@ -213,7 +219,7 @@ impl Trainer {
             evaluation.pending.push_back((samples, pending));
             evaluation.next += samples as usize;
         }
-        while evaluation.pending.len() > if more.is_some() { IN_FLIGHT } else { 0 } {
+        while evaluation.pending.len() > if more.is_some() { self.ahead } else { 0 } {
             let Some((samples, pending)) = evaluation.pending.pop_front() else {
                 break;
             };

@@ -10,7 +10,7 @@ use super::config::{ConfigError, TrainConfig};
 use super::events::Event;
 use super::plan::{BatchSizes, MemoryLimits, Plan, Tuning};
 use super::state::{EpochSums, State, Weights};
-use super::step_loop::{Evaluation, InFlight};
+use super::step_loop::{Evaluation, InFlight, steps_ahead};
 use super::transfer;
 use crate::data::Dataset;
 use crate::gpu::{Buffers, Context, GpuError, Program, Readback, Recording, Submitter};
@@ -90,6 +90,8 @@ pub struct Trainer {
     pub(super) buffers: Buffers,
     pub(super) programs: HashMap<Kind, Program>,
     pub(super) dispatch_flops: u64,
+    /// Steps that may be on the GPU while the host goes on.
+    pub(super) ahead: usize,
     pub(super) readback: Readback,
     pub(super) batches: Batches,
     pub(super) flip: Option<(FlipBit, Program)>,
@@ -174,6 +176,7 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let network = plan.network.clone();
         let dispatch_flops = tuning.dispatch_flops.unwrap_or_else(|| context.submit_flops());
+        let ahead = steps_ahead(&context, &tuning);
         let buffers = Buffers::allocate(&context, plan.table(), tuning.fill).await?;
         let clear = Program::build(&context, &buffers, &plan.clear(), dispatch_flops).await?;
         let mut submitter = Submitter::new(&context);
@@ -191,6 +194,7 @@ impl Trainer {
             buffers,
             programs: HashMap::new(),
             dispatch_flops,
+            ahead,
             readback: Readback::default(),
             batches,
             flip: None,

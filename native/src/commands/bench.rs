@@ -8,12 +8,11 @@ use std::rc::Rc;
 
 use clap::Args;
 use lastbit_core::bench::{self, Options, Row};
-use lastbit_core::gpu::{AdapterChoice, Context};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::host_memory;
 use crate::terminal::say;
+use crate::{device, host_memory};
 
 /// Flags of `bench`.
 #[derive(Debug, Args)]
@@ -49,12 +48,10 @@ pub struct Arguments {
 
 /// Measures and prints a table, row by row.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let choice = arguments.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
-    let mut context = pollster::block_on(Context::new(&choice))?;
+    let context = Rc::new(device::open(arguments.adapter.as_deref())?);
     if let Some(bytes) = host_memory::budget().filter(|_| context.adapter().software) {
-        context = context.with_memory_budget(bytes);
+        context.set_memory_budget(bytes);
     }
-    let context = Rc::new(context);
     let usual = Options::for_adapter(&context);
     let options = Options {
         filter: arguments.filter.clone(),

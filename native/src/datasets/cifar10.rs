@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use lastbit_core::data::cifar10::{self, FILE_BYTES, TEST_FILE, TRAIN_FILES};
-use lastbit_core::data::{DataError, Dataset};
+use lastbit_core::data::{DataError, Dataset, ImageSet};
 
 use super::{CIFAR10, search};
 use crate::failure::Failure;
@@ -33,7 +33,10 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
 
 /// The data set in a folder or archive.
 pub fn read(place: &Path) -> Result<Dataset, Failure> {
-    let files = if place.is_file() { read_archive(place)? } else { read_folder(place)? };
+    if !place.is_file() {
+        return read_folder(place);
+    }
+    let files = read_archive(place)?;
     let Some((test, train)) = files.split_last() else {
         return Err(Failure::other("CIFAR-10 has no files"));
     };
@@ -44,31 +47,53 @@ fn file_names() -> impl Iterator<Item = &'static str> {
     TRAIN_FILES.into_iter().chain([TEST_FILE])
 }
 
-/// The six files in order; each is named by its path, so that errors can name it.
-fn read_folder(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    file_names()
-        .map(|name| {
-            let path = folder.join(name);
-            let failed = |error| Failure::file("read", &path, &error);
-            let file = File::open(&path).map_err(failed)?;
-            let shown = path.display().to_string();
-            check_length(&shown, file.metadata().map_err(failed)?.len())?;
-            let mut bytes = Vec::new();
-            // One byte more than there may be shows that there is more, where the length was not told (a device, a pipe).
-            file.take(FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-            check_length(&shown, bytes.len() as u64)?;
-            Ok((shown, bytes))
-        })
-        .collect()
+/// The data set of the six files in a folder. They pass through one buffer, so that memory is taken once.
+fn read_folder(folder: &Path) -> Result<Dataset, Failure> {
+    let mut bytes = Vec::new();
+    let mut read = |names: &[&str]| -> Result<ImageSet, Failure> {
+        let files = names.iter().map(|name| SizedFile::open(folder.join(name))).collect::<Result<Vec<_>, _>>()?;
+        let mut set = cifar10::room_for(files.iter().map(|file| file.bytes).sum());
+        for file in files {
+            file.read(&mut bytes)?;
+            cifar10::append(&mut set, &file.path.display().to_string(), &bytes).map_err(Failure::other)?;
+        }
+        Ok(set)
+    };
+    cifar10::of_sets(read(&TRAIN_FILES)?, read(&[TEST_FILE])?).map_err(Failure::other)
+}
+
+/// A file that says it is no longer than it may be.
+struct SizedFile {
+    path: PathBuf,
+    file: File,
+    bytes: usize,
+}
+
+impl SizedFile {
+    fn open(path: PathBuf) -> Result<Self, Failure> {
+        let failed = |error| Failure::file("read", &path, &error);
+        let file = File::open(&path).map_err(failed)?;
+        let bytes = check_length(&path.display().to_string(), file.metadata().map_err(failed)?.len())?;
+        Ok(Self { path, file, bytes })
+    }
+
+    /// Replaces `bytes` by those of the file.
+    fn read(&self, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+        bytes.clear();
+        // One byte more than there may be shows that there is more, where the length was not told (a device, a pipe).
+        let read = (&self.file).take(FILE_BYTES as u64 + 1).read_to_end(bytes);
+        read.map_err(|error| Failure::file("read", &self.path, &error))?;
+        check_length(&self.path.display().to_string(), bytes.len() as u64).map(|_| ())
+    }
 }
 
 /// A file that is far too long is refused before it is read.
-fn check_length(file: &str, bytes: u64) -> Result<(), Failure> {
-    if bytes > FILE_BYTES as u64 {
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+fn check_length(file: &str, bytes: u64) -> Result<usize, Failure> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if bytes > FILE_BYTES {
         return Err(Failure::other(DataError::Oversized { file: file.to_owned(), bytes }));
     }
-    Ok(())
+    Ok(bytes)
 }
 
 /// The six files in the archive, in order. Nothing is written, so a member's path can do no harm; one that is a link or

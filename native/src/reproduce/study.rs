@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use lastbit_core::data::Dataset;
-use lastbit_core::gpu::{AdapterChoice, Context};
+use lastbit_core::gpu::Context;
 use lastbit_core::train::TrainConfig;
 use pollster::block_on;
 use serde::Serialize;
@@ -28,7 +28,7 @@ use crate::progress::Manner;
 use crate::run::{Contents, Found, Manifest, OnChange, Outcome, Prepared, finished_step, inspect};
 use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
 use crate::terminal::say;
-use crate::{datasets, device_test, host_memory, report};
+use crate::{datasets, device, device_test, host_memory, report};
 
 pub use forecast::Forecast;
 
@@ -70,18 +70,18 @@ impl Study {
 
     /// The adapter of one of so many studies at the same time, which share the host's memory.
     fn open(common: &Common, studies: u64) -> Result<Rc<Context>, Failure> {
-        let choice = common.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
-        let mut context = block_on(Context::new(&choice))?;
+        let context = Rc::new(device::open(common.adapter.as_deref())?);
         if let Some(free) = host_memory::budget().filter(|_| context.adapter().software) {
-            context = context.with_memory_budget((free / studies).saturating_sub(HOST_BYTES));
+            context.set_memory_budget((free / studies).saturating_sub(HOST_BYTES));
         }
-        Ok(Rc::new(context))
+        Ok(context)
     }
 
     /// On one adapter, which is tested.
     fn on(context: Rc<Context>, common: &Common, place: Option<Place>) -> Result<Self, Failure> {
         let on_broken_device = common.on_broken_device.unwrap_or_default();
-        let broken = device_test::run(&context, on_broken_device, common.break_device)?;
+        let broken = device_test::run(&context, common.break_device)?;
+        let broken = device_test::judge(&context, &broken, on_broken_device)?;
         let data_dir = common.data_dir.as_ref().and_then(|path| std::path::absolute(path).ok());
         Ok(Self {
             context,

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::folder::RunFolder;
-use crate::datasets;
 use crate::failure::Failure;
 
 const MANIFEST_FILE: &str = "manifest.json";
@@ -123,15 +122,15 @@ pub enum Found {
 }
 
 impl Manifest {
-    /// The manifest of a run that begins now.
-    pub fn new(adapter: &AdapterSummary, broken: &[String], dataset: &Dataset, plan: &mut Plan) -> Self {
+    /// The manifest of a run that begins now; `sha256` is that of the data set.
+    pub fn new(adapter: &AdapterSummary, broken: &[String], dataset: &Dataset, sha256: &str, plan: &mut Plan) -> Self {
         Self {
             environment: Environment::new(adapter, broken, plan),
             dataset: DatasetRecord {
                 name: dataset.name.clone(),
                 train: dataset.train.len(),
                 test: dataset.test.len(),
-                sha256: datasets::sha256(dataset),
+                sha256: sha256.to_owned(),
             },
             network: NetworkRecord { name: plan.network.name.clone(), parameters: plan.network.parameter_count() },
             changes: Vec::new(),

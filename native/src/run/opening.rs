@@ -1,11 +1,13 @@
 //! From a config to a session: everything a run needs before its first step, new or gone on with.
 
+use std::cell::OnceCell;
 use std::io::Read as _;
 use std::path::Path;
 use std::rc::Rc;
+use std::thread;
 
 use lastbit_core::data::Dataset;
-use lastbit_core::gpu::{AdapterChoice, Context};
+use lastbit_core::gpu::Context;
 use lastbit_core::nets::Network;
 use lastbit_core::ops::Tiles;
 use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
@@ -27,7 +29,7 @@ use crate::forecast::Forecast;
 use crate::progress::{Manner, RunShape, Screen};
 use crate::run_config::RunConfig;
 use crate::terminal::warn;
-use crate::{datasets, device_test, host_memory, interrupt};
+use crate::{datasets, device, device_test, host_memory, interrupt};
 
 /// Everything that a run needs before its folder is touched.
 pub struct Prepared {
@@ -39,6 +41,8 @@ pub struct Prepared {
     pub context: Rc<Context>,
     /// Its buffers.
     pub plan: Plan,
+    /// SHA-256 of the images, once it is known.
+    dataset_sha256: OnceCell<String>,
     /// Promises that the adapter breaks, where the user goes on all the same.
     broken: Vec<String>,
     /// Tiles of its convolutions.
@@ -59,7 +63,7 @@ pub struct Hooks {
 
 impl Prepared {
     /// With an adapter and images of its own. Where the adapter is the host, buffers take no more than the host has left. The
-    /// adapter is tested.
+    /// adapter is opened and tested while another thread reads the images.
     pub fn new(config: RunConfig, hooks: Hooks) -> Result<Self, Failure> {
         Self::beside(config, hooks, 1)
     }
@@ -67,10 +71,20 @@ impl Prepared {
     /// Like [`Prepared::new`], for one of so many runs at the same time, which share the host's memory.
     pub fn beside(config: RunConfig, hooks: Hooks, runs: u64) -> Result<Self, Failure> {
         config.train.validate()?;
-        let choice = config.host.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
-        let mut context = block_on(Context::new(&choice))?;
-        let free = host_memory::budget().filter(|_| context.adapter().software).map(|bytes| bytes / runs);
-        let dataset = datasets::load(&config.train, config.host.data_dir.as_deref())?;
+        let (train, data_dir) = (config.train.clone(), config.host.data_dir.clone());
+        // That there are none is said at once.
+        datasets::find(train.dataset, data_dir.as_deref())?;
+        let free = host_memory::budget();
+        // No scope: an adapter that cannot be opened is told without waiting for the images.
+        let loading = thread::spawn(move || {
+            let dataset = datasets::load(&train, data_dir.as_deref())?;
+            let sha256 = datasets::sha256(&dataset);
+            Ok::<_, Failure>((dataset, sha256))
+        });
+        let context = Rc::new(device::open(config.host.adapter.as_deref())?);
+        let tested = device_test::run(&context, hooks.break_device);
+        let (dataset, sha256) = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let free = free.filter(|_| context.adapter().software).map(|bytes| bytes / runs);
         let planned = |total: Option<u64>| {
             let limits = MemoryLimits { binding: context.max_binding_bytes(), total };
             plan(&config.train, &dataset, &Tuning::default(), limits)
@@ -85,11 +99,11 @@ impl Prepared {
         };
         let plan = planned(budget)?;
         if let Some(bytes) = budget {
-            context = context.with_memory_budget(bytes);
+            context.set_memory_budget(bytes);
         }
-        let context = Rc::new(context);
-        let broken = device_test::run(&context, config.host.on_broken_device, hooks.break_device)?;
-        let mut prepared = Self { config, dataset: Rc::new(dataset), context, plan, broken, tiles: None, hooks };
+        let broken = device_test::judge(&context, &tested?, config.host.on_broken_device)?;
+        let (dataset, dataset_sha256) = (Rc::new(dataset), OnceCell::from(sha256));
+        let mut prepared = Self { config, dataset, context, plan, dataset_sha256, broken, tiles: None, hooks };
         prepared.take_kept_tiles();
         Ok(prepared)
     }
@@ -105,7 +119,8 @@ impl Prepared {
         let plan = plan(&config.train, dataset, &Tuning::default(), limits)?;
         let (dataset, context) = (Rc::clone(dataset), Rc::clone(context));
         let (broken, hooks) = (broken.to_vec(), Hooks::default());
-        let mut prepared = Self { config, dataset, context, plan, broken, tiles: None, hooks };
+        let dataset_sha256 = OnceCell::new();
+        let mut prepared = Self { config, dataset, context, plan, dataset_sha256, broken, tiles: None, hooks };
         prepared.take_kept_tiles();
         Ok(prepared)
     }
@@ -122,7 +137,8 @@ impl Prepared {
 
     /// What the run would be made with now.
     pub fn manifest(&mut self) -> Manifest {
-        Manifest::new(self.context.adapter(), &self.broken, &self.dataset, &mut self.plan)
+        let sha256 = self.dataset_sha256.get_or_init(|| datasets::sha256(&self.dataset));
+        Manifest::new(self.context.adapter(), &self.broken, &self.dataset, sha256, &mut self.plan)
     }
 
     /// What the run will take.
