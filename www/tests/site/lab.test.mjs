@@ -46,6 +46,8 @@ export default function lab(site) {
       assert.ok((await shown.number("loss-k1")) > 0);
       assert.match(await shown.text("lamp"), /green/);
       assert.match(await shown.text("adapter"), /SwiftShader/);
+      // It gets its own tiles, which a GPU does not.
+      assert.ok(await page.evaluate(() => window.told.find(({ kind }) => kind === "opened").adapter.software));
       assert.equal(await shown.get("error").isVisible(), false);
       const rows = page.locator(".bit-table tr");
       assert.equal(await rows.count(), 9, "three weights in three replicas");
