@@ -153,6 +153,8 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         ("split dispatches", Tuning { dispatch_flops: Some(50_000), ..Tuning::default() }),
         ("tiles of one row", Tuning { tiles: Some(Tiles::all(Tile::of_rows(1))), ..Tuning::default() }),
         ("tiles of two rows", Tuning { tiles: Some(Tiles::all(Tile::of_rows(2))), ..Tuning::default() }),
+        ("the usual tiles of GPUs", Tuning { tiles: Some(Tiles::usual(false)), ..Tuning::default() }),
+        ("those of software adapters", Tuning { tiles: Some(Tiles::usual(true)), ..Tuning::default() }),
         ("tall tiles", Tuning { tiles: Some(Tiles::all(tall)), ..Tuning::default() }),
         ("staged tiles", Tuning { tiles: Some(Tiles::all(staged)), ..Tuning::default() }),
         ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),

@@ -16,13 +16,13 @@ use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 fn recordings(
     network: &Network,
     perturbation: Perturbation,
-    tile: Tile,
+    tiles: &Tiles,
     replicas: usize,
     samples: u32,
 ) -> Vec<Recording> {
     let sizes = BatchSizes { train: samples, evaluate: 2 * samples };
     let normalization = vec![[0.5, 0.25]; network.input().channels as usize];
-    let tuning = Tuning { tiles: Some(Tiles::all(tile)), ..Tuning::default() };
+    let tuning = Tuning { tiles: Some(tiles.clone()), ..Tuning::default() };
     let limits = MemoryLimits { binding: u64::MAX, total: None };
     let plan = Plan::new(network, replicas, perturbation, sizes, (&normalization, 0), &tuning, limits);
     let mut plan = plan.expect("no limit is passed");
@@ -48,44 +48,44 @@ fn all_recordings() -> Vec<Recording> {
     let resnet = |depth| NetKind::ResNet { depth };
     let vgg = |depth| NetKind::Vgg { depth };
     let mut all = Vec::new();
-    let mut add_tile = |network: &Network, tile: Tile| {
-        all.extend(recordings(network, Perturbation::Divide, tile, 2, 3));
+    let mut add_tiles = |network: &Network, tiles: &Tiles| {
+        all.extend(recordings(network, Perturbation::Divide, tiles, 2, 3));
     };
     // What `lastbit tune` may choose.
     for tile in tune::candidates() {
-        add_tile(&network(resnet(20), [3, 32, 32], relu, 1.0), tile);
-        add_tile(&network(vgg(16), [3, 32, 32], relu, 1.0), tile);
+        add_tiles(&network(resnet(20), [3, 32, 32], relu, 1.0), &Tiles::all(tile));
+        add_tiles(&network(vgg(16), [3, 32, 32], relu, 1.0), &Tiles::all(tile));
     }
-    let mut add = |network: &Network, tiles: &[u32]| {
-        for rows in tiles {
-            add_tile(network, Tile::of_rows(*rows));
-        }
+    // The usual tiles, and some of so many rows.
+    let mut add = |network: &Network, rows: &[u32]| {
+        [true, false].into_iter().for_each(|software| add_tiles(network, &Tiles::usual(software)));
+        rows.iter().for_each(|rows| add_tiles(network, &Tiles::all(Tile::of_rows(*rows))));
     };
     for activation in [relu, swish(5.0)] {
         for depth in [8, 14, 20, 26, 32, 44, 56, 110] {
-            add(&network(resnet(depth), [3, 32, 32], activation, 1.0), &[4]);
+            add(&network(resnet(depth), [3, 32, 32], activation, 1.0), &[]);
         }
         add(&network(resnet(20), [3, 32, 32], activation, 1.0), &[1, 2]);
-        add(&network(resnet(20), [1, 32, 32], activation, 1.0), &[4]);
-        add(&network(resnet(20), [1, 28, 28], activation, 0.5), &[4]);
+        add(&network(resnet(20), [1, 32, 32], activation, 1.0), &[]);
+        add(&network(resnet(20), [1, 28, 28], activation, 0.5), &[]);
         for depth in [11, 13, 16] {
-            add(&network(vgg(depth), [3, 32, 32], activation, 1.0), &[4]);
+            add(&network(vgg(depth), [3, 32, 32], activation, 1.0), &[]);
         }
         add(&network(vgg(11), [1, 32, 32], activation, 1.0), &[1, 2]);
     }
     for (width, size) in [(0.25, 9), (0.625, 30), (2.0, 32), (4.0, 64)] {
-        add(&network(resnet(14), [3, size, size], swish(1.0), width), &[4]);
+        add(&network(resnet(14), [3, size, size], swish(1.0), width), &[]);
     }
     for (width, height) in [(0.25, 32), (0.390625, 64), (2.0, 32)] {
-        add(&network(vgg(13), [1, height, 32], swish(1.0), width), &[4]);
+        add(&network(vgg(13), [1, height, 32], swish(1.0), width), &[]);
     }
     for (height, width) in [(256, 256), (64, 64), (40, 37)] {
-        add(&network(NetKind::OneLayer, [1, height, width], swish(1.0), 1.0), &[1, 2, 4]);
+        add(&network(NetKind::OneLayer, [1, height, width], swish(1.0), 1.0), &[1, 2]);
     }
-    add(&network(NetKind::OneLayer, [1, 256, 256], relu, 1.0), &[4]);
+    add(&network(NetKind::OneLayer, [1, 256, 256], relu, 1.0), &[]);
     let small = network(resnet(8), [1, 8, 8], relu, 0.25);
     for perturbation in [Perturbation::Reciprocal, Perturbation::Nextafter] {
-        all.extend(recordings(&small, perturbation, Tile::default(), 2, 3));
+        all.extend(recordings(&small, perturbation, &Tiles::usual(false), 2, 3));
     }
     for (side, kernel) in [(256, 32), (64, 32), (33, 7), (5, 5), (32, 3), (9, 1)] {
         all.extend(equations(side, kernel, 2));
@@ -215,9 +215,15 @@ fn replicas_and_batch_are_data() {
         network(NetKind::Vgg { depth: 13 }, [3, 32, 32], swish, 1.0),
         network(NetKind::OneLayer, [1, 64, 64], swish, 1.0),
     ] {
-        for tile in [Tile::default(), Tile { lanes: 256, staging: Some(4), ..Tile::default() }] {
-            let of = |replicas, samples| recordings(&network, Perturbation::Divide, tile, replicas, samples);
+        let staged = Tiles::all(Tile { lanes: 128, staging: Some(4), ..Tile::default() });
+        for (tiles, is_staged) in [(Tiles::usual(true), false), (Tiles::usual(false), false), (staged, true)] {
+            let of = |replicas, samples| recordings(&network, Perturbation::Divide, &tiles, replicas, samples);
             let one = sequences(of(1, 3));
+            let names: HashSet<_> = one.iter().flatten().map(Kernel::name).collect();
+            for name in ["conv3x3_forward", "conv3x3_dweight"].into_iter().filter(|_| network.name != "one-layer") {
+                let staged = names.contains(format!("{name}_staged").as_str());
+                assert_eq!((staged, names.contains(name)), (is_staged, !is_staged), "{}: {name}", network.name);
+            }
             // Not assert_eq: it would print the sources.
             assert!(one == sequences(of(6, 3)), "{}: sources or dispatches depend on the replicas", network.name);
             assert!(one == sequences(of(1, 128)), "{}: sources or dispatches depend on the batch", network.name);

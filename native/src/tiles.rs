@@ -1,5 +1,5 @@
 //! Tiles that were found quickest on this machine's adapters, kept in the user's folder: one file for each adapter, driver,
-//! network, batch and number of replicas at once. They change no bit of a result, so that a file that cannot be read is as good as none.
+//! network, batch, number of replicas at once, and what there was to choose from. They change no bit of a result, so that a file that cannot be read is as good as none.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -14,9 +14,8 @@ use crate::run::{Environment, Prepared, replace_file};
 
 /// Where the tiles for so many replicas and samples are kept.
 fn file(environment: &Environment, (replicas, samples): (u32, u32)) -> Option<PathBuf> {
-    // With what there was to choose from.
-    let from = tune::candidates();
-    let digest = format!("{:x}", Sha256::digest(format!("{environment:?} {replicas} {samples} {from:?}")));
+    let from = tune::identity();
+    let digest = format!("{:x}", Sha256::digest(format!("{environment:?} {replicas} {samples} {from}")));
     Some(datasets::user_folder()?.join("tiles").join(format!("{}.json", &digest[..16])))
 }
 

@@ -71,6 +71,15 @@ pub fn swiftshader(chromium: &Path) -> Option<PathBuf> {
     folders.map(|folder| folder.join("vk_swiftshader_icd.json")).find(|file| file.is_file())
 }
 
+/// The Vulkan driver file of Mesa's driver for AMD GPUs, where there is one.
+pub fn radv() -> Option<PathBuf> {
+    let folders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    files
+        .map(|file| file.path())
+        .find(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("radeon_icd")))
+}
+
 /// True when a program can reach the GPU by Vulkan: a loader and at least one driver. Only Linux needs to be asked.
 pub fn has_vulkan() -> bool {
     if !cfg!(target_os = "linux") {

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that CI checks, cheapest first, with where the time went.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -60,19 +61,29 @@ fn lint() -> Result<()> {
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])
 }
 
-/// All tests; then those that need two Vulkan drivers, of which Chromium brings one.
+/// All tests; then those that need a Vulkan driver of their own: Mesa's for AMD GPUs, which compiles without one, and a second
+/// one that computes, which Chromium brings.
 fn tests() -> Result<()> {
+    let with_driver = |test: &str, variable: &str, driver: PathBuf| {
+        let mut command = process::command("cargo", &["test", "--workspace", "--test", test, "--", "--ignored"]);
+        process::run(command.env(variable, driver), STAGE_LIMIT)
+    };
     cargo(&["test", "--workspace"], &[])?;
     if !cfg!(target_os = "linux") {
-        println!("not tested: two drivers of different make (only Linux has a loader that is told of another one)");
+        println!(
+            "not tested: two drivers of different make and registers of kernels (only Linux has a loader that is told of another driver)"
+        );
         return Ok(());
+    }
+    match host::radv() {
+        Some(driver) => with_driver("registers", "LASTBIT_RADV", driver)?,
+        None => println!("not tested: registers of kernels (no radeon_icd.*.json; install Mesa's Vulkan drivers)"),
     }
     let chromium = host::chromium().context("no Chromium; run `cargo xtask test set-up`")?;
     let driver = host::swiftshader(&chromium).with_context(|| {
         format!("no vk_swiftshader_icd.json with '{}': name a Chromium that has it in CHROMIUM", chromium.display())
     })?;
-    let mut command = process::command("cargo", &["test", "--workspace", "--test", "drivers", "--", "--ignored"]);
-    process::run(command.env("LASTBIT_SWIFTSHADER", driver), STAGE_LIMIT)
+    with_driver("drivers", "LASTBIT_SWIFTSHADER", driver)
 }
 
 fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::cases::{Operation, Recorded, accumulating};
 use crate::gpu::{BufferId, Buffers, Context, Fill, GpuError, Program, Readback, Recording, Submitter};
 use crate::nets::{self, Network};
-use crate::ops::{Layer, Pass, Shape, Tile, Tiles};
+use crate::ops::{Conv, ConvDown, Layer, Pass, Shape, Tile, Tiles};
 use crate::rng::{Purpose, Stream};
 use crate::train::TrainError;
 
@@ -41,7 +41,7 @@ const WORTH: f64 = 0.95;
 const TURNS: usize = 3;
 /// Seconds of a measurement.
 const LONG_ENOUGH: f64 = 0.02;
-/// Words of the random pattern that fills inputs. A prime: planes and channels do not see the same one.
+/// Random words that fill inputs, again and again.
 const PATTERN: usize = 262_139;
 
 /// What is searched.
@@ -99,9 +99,32 @@ pub fn candidates() -> Vec<Tile> {
     let cuts: Vec<_> = direct.chain(STAGING.map(|(lanes, groups)| (lanes, Some(groups)))).collect();
     let tile = |i: usize| {
         let (lanes, staging) = cuts[i / CHANNELS.len()];
-        Tile { rows: ROWS[i % ROWS.len()], channels: CHANNELS[i % CHANNELS.len()], lanes, uniform: i % 2 == 1, staging }
+        Tile {
+            rows: ROWS[i % ROWS.len()],
+            channels: CHANNELS[i % CHANNELS.len()],
+            lanes,
+            uniform: (i / ROWS.len()) % 2 == 1,
+            staging,
+        }
     };
     (0..CHANNELS.len() * cuts.len()).map(tile).collect()
+}
+
+/// What there is to choose from, as text that changes with it: the tiles, and the kernels that they are cut for.
+#[must_use]
+pub fn identity() -> String {
+    let conv = Conv { input: Shape::new(16, 8, 8), out_channels: 16, shared_input: false };
+    let down = ConvDown { input: Shape::new(16, 8, 8), out_channels: 16 };
+    let staged = Tile { lanes: 128, staging: Some(4), ..Tile::default() };
+    let mut text = format!("{:?}", candidates());
+    for (layer, tile) in [(Layer::Conv(conv), Tile::default()), (Layer::Conv(conv), staged), (down.into(), staged)] {
+        for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
+            let recorded =
+                Operation::of(layer, pass).record((1, 1), tile).expect("a convolution is no plan that can fail");
+            recorded.recording.dispatches().for_each(|dispatch| text.push_str(dispatch.kernel.source()));
+        }
+    }
+    text
 }
 
 /// The choices as a run uses them.
@@ -163,8 +186,10 @@ impl<'a> Tuner<'a> {
             // Planes keep their borders of zeros, which kernels may read in one place or another.
             let shape = planes.iter().find(|(of, _)| *of == id).map(|(_, shape)| shape);
             let whole = |shape: &Shape| {
-                let count = PATTERN / (shape.height * shape.width) as usize;
-                let mut planes = shape.to_planes(&pattern[..count * (shape.height * shape.width) as usize]);
+                let pixels = (shape.height * shape.width) as usize;
+                let count = (PATTERN / pixels).max(1);
+                let values: Vec<f32> = pattern.iter().copied().cycle().take(count * pixels).collect();
+                let mut planes = shape.to_planes(&values);
                 planes.truncate(count * shape.plane() as usize * 4);
                 planes
             };
@@ -244,9 +269,14 @@ impl<'a> Tuner<'a> {
 
     /// The tiles that stage what `tile` reads.
     fn staged(&self, tile: Tile) -> Vec<Tile> {
+        self.staging(STAGING.map(|(lanes, groups)| Tile { lanes, staging: Some(groups), ..tile }).to_vec())
+    }
+
+    /// Those of `tiles` that do stage: the layer fits.
+    fn staging(&self, mut tiles: Vec<Tile>) -> Vec<Tile> {
         let Layer::Conv(conv) = self.layer else { return Vec::new() };
-        let staged = STAGING.map(|(lanes, groups)| Tile { lanes, staging: Some(groups), ..tile });
-        staged.into_iter().filter(|tile| conv.is_staged(self.pass, *tile, self.sizes.1)).collect()
+        tiles.retain(|tile| conv.is_staged(self.pass, *tile, self.sizes.1));
+        tiles
     }
 
     async fn choose(self, search: Search) -> Result<Choice, TrainError> {
@@ -264,7 +294,7 @@ impl<'a> Tuner<'a> {
                 1 => self.other_workgroups(tile),
                 2 if search.staging => self.staged(tile),
                 // What suits a thread that reads for itself need not suit one that does not.
-                _ if tile.staging.is_some() => self.other_threads(tile),
+                _ if tile.staging.is_some() => self.staging(self.other_threads(tile)),
                 _ => Vec::new(),
             };
             for candidate in candidates {

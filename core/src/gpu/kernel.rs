@@ -10,8 +10,67 @@ use bytemuck::{Pod, Zeroable};
 pub struct Shader {
     /// File name without `.wgsl`.
     pub name: &'static str,
-    /// The file's text.
+    /// The file's text without its comment lines: a page carries all of them, and a kernel is the same whatever they say.
     pub source: &'static str,
+}
+
+/// The text of a file without its comment lines.
+macro_rules! wgsl {
+    ($path:expr) => {{
+        const TEXT: &str = include_str!($path);
+        const CODE: [u8; $crate::gpu::code_length(TEXT)] = $crate::gpu::code(TEXT);
+        const SOURCE: &str = match std::str::from_utf8(&CODE) {
+            Ok(source) => source,
+            Err(_) => panic!("whole lines of UTF-8 are UTF-8"),
+        };
+        SOURCE
+    }};
+}
+pub(crate) use wgsl;
+
+/// Bytes of what [`code`] gives.
+pub const fn code_length(text: &str) -> usize {
+    let (bytes, mut at, mut length) = (text.as_bytes(), 0, 0);
+    while at < bytes.len() {
+        let (end, is_code) = line(bytes, at);
+        if is_code {
+            length += end - at;
+        }
+        at = end;
+    }
+    length
+}
+
+/// `text` without the lines that are comments.
+pub const fn code<const N: usize>(text: &str) -> [u8; N] {
+    let (bytes, mut at, mut code, mut length) = (text.as_bytes(), 0, [0; N], 0);
+    while at < bytes.len() {
+        let (end, is_code) = line(bytes, at);
+        while at < end {
+            if is_code {
+                code[length] = bytes[at];
+                length += 1;
+            }
+            at += 1;
+        }
+    }
+    code
+}
+
+/// Where the line that begins at `at` ends, and whether it is more than a comment.
+const fn line(bytes: &[u8], at: usize) -> (usize, bool) {
+    let mut first = at;
+    while first < bytes.len() && bytes[first] == b' ' {
+        first += 1;
+    }
+    let mut end = first;
+    while end < bytes.len() && bytes[end] != b'\n' {
+        end += 1;
+    }
+    if end < bytes.len() {
+        end += 1;
+    }
+    (end, !(first + 1 < end && bytes[first] == b'/' && bytes[first + 1] == b'/'))
 }
 
 /// The [`Shader`] of a file name: `shader!("conv3x3_forward")`. A name without a file does not compile.
@@ -19,7 +78,7 @@ macro_rules! shader {
     ($name:literal) => {
         $crate::gpu::Shader {
             name: $name,
-            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/", $name, ".wgsl")),
+            source: $crate::gpu::wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/", $name, ".wgsl")),
         }
     };
 }
@@ -27,7 +86,7 @@ pub(crate) use shader;
 
 macro_rules! shared {
     ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/shared/", $name, ".wgsl")))),+]
+        &[$(($name, wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/shared/", $name, ".wgsl")))),+]
     };
 }
 

@@ -46,12 +46,12 @@ impl Tile {
     ///
     /// What a thread loads is used for more products in a large tile. A software adapter, where a load costs as much as two
     /// dozen products, gains by it even when the accumulators overflow into memory. A GPU loses many times over then: its tiles
-    /// stay within 128 registers or a few more, so that none is spilled (counted with AMD's compiler, docs/PERFORMANCE.md).
+    /// stay within 128 registers, so that none is spilled (counted with AMD's compiler, `core/tests/registers.rs`).
     #[must_use]
     pub fn usual(layer: Layer, pass: Pass, software: bool) -> Self {
         let (rows, channels) = match (layer, software) {
             (Layer::Conv(_), true) => (4, [4, 4]),
-            (Layer::Conv(_), false) => (4, [2, 4]),
+            (Layer::Conv(_), false) => (4, [1, 8]),
             (Layer::ConvDown(_), true) => (if pass == Pass::Forward { 8 } else { 4 }, [2, 8]),
             (Layer::ConvDown(_), false) => (1, [2, 2]),
         };

@@ -151,7 +151,7 @@ impl Plan {
                 packed_at: HashMap::new(),
                 perturbation,
                 pad_byte,
-                // Without an adapter, as for an estimate, any will do: memory does not depend on them.
+                // Without an adapter any will do for an estimate; the digest of a run's kernels needs the same everywhere.
                 tiles: tuning.tiles.clone().unwrap_or_else(|| Tiles::usual(false)),
                 sizes,
             };

@@ -16,9 +16,9 @@ use crate::ops::sgd::{ReplicaValues, StepValues};
 /// Steps that may be on the GPU while the host goes on.
 const IN_FLIGHT: usize = 2;
 
-/// The same for this adapter and `tuning`.
+/// The same for this adapter and `tuning`. In a browser even a software adapter works in a process of its own.
 pub fn steps_ahead(context: &Context, tuning: &Tuning) -> usize {
-    tuning.in_flight.unwrap_or(if context.adapter().software { 0 } else { IN_FLIGHT })
+    tuning.in_flight.unwrap_or(if context.adapter().software && !cfg!(target_arch = "wasm32") { 0 } else { IN_FLIGHT })
 }
 
 /// A step whose results are still to come.

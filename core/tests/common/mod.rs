@@ -229,9 +229,10 @@ pub struct Setting {
 /// What an op gave: named tensors, by replica.
 pub type Outputs = Vec<(&'static str, Vec<Vec<f32>>)>;
 
-/// Tiles that differ from the usual one in everything.
-pub const OTHER_TILES: [Tile; 6] = [
-    Tile { rows: 1, channels: [2, 4], lanes: 32, uniform: true, staging: None },
+/// Tiles that differ from the usual one, staged ones among them.
+pub const OTHER_TILES: [Tile; 7] = [
+    Tile { rows: 1, channels: [2, 2], lanes: 32, uniform: true, staging: None },
+    Tile { rows: 4, channels: [2, 8], lanes: 64, uniform: true, staging: None },
     Tile { rows: 2, channels: [4, 8], lanes: 128, uniform: false, staging: None },
     Tile { rows: 8, channels: [1, 8], lanes: 256, uniform: true, staging: None },
     Tile { rows: 1, channels: [1, 8], lanes: 64, uniform: false, staging: Some(1) },
