@@ -19,7 +19,8 @@ const VIEWS = [
   ["#/lesson/4", "heat-step", 10],
   ["#/lesson/5", "nonlinear-step", 16],
   ["#/lesson/6", "step", 3, "start"],
-  ["?webgpu=off#/lab", "step", 5],
+  // Three digits.
+  ["?webgpu=off#/lab", "step", 100],
 ];
 
 /** Runs in the page before its scripts: keeps what moved, and how far, as `window.shifts`. */
