@@ -172,6 +172,7 @@ impl Part {
     ) -> Result<Ended, Failure> {
         let _span = tracing::info_span!("part", part = self.index).entered();
         name_thread(&self.name());
+        let _others = interrupt::StopAllOnPanic;
         let prepared = Prepared::beside(self.config.clone(), common.hooks, common.n).and_then(|mut prepared| {
             // Before any part trains, and before the folder says that it does.
             prepared.check_unchanged(&self.folder, common.on_change)?;

@@ -38,6 +38,7 @@ struct Runs {
 impl Runs {
     /// Trains one after the other until none is left. The first failure is the cause; the others stop and save.
     fn train(&self, study: &mut Study) {
+        let _others = interrupt::StopAllOnPanic;
         let trained = std::iter::from_fn(|| self.left.get(self.next.fetch_add(1, Ordering::SeqCst)))
             .try_for_each(|(name, config)| study.train(name, config).map(drop));
         if let Err(error) = trained {
