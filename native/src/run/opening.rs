@@ -148,7 +148,8 @@ impl Prepared {
         Forecast::new(&self.config, &self.dataset, &self.context, &mut self.plan)
     }
 
-    /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made.
+    /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made. It takes the
+    /// newest checkpoint to be whole: where that is damaged, it may refuse changes before which `open` begins.
     pub fn check_unchanged(&mut self, out: &Path, on_change: OnChange) -> Result<(), Failure> {
         match (checkpoint_folders(out).first(), Manifest::read(out)) {
             (Some((step, _)), Found::Whole(old)) => old.continued(self.manifest(), *step, out, on_change).map(drop),
