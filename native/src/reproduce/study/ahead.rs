@@ -28,6 +28,15 @@ pub fn each(common: &Common) -> Result<Vec<Common>, Failure> {
     }
 }
 
+fn named(adapter: Option<&str>) -> String {
+    format!("adapter {}", adapter.unwrap_or_default())
+}
+
+/// Says on which of `--adapters` a failure was.
+pub fn told(failure: Failure, common: &Common) -> Failure {
+    if common.adapters.is_some() { failure.within(named(common.adapter.as_deref())) } else { failure }
+}
+
 /// Runs that are left, and why they are not all trained.
 struct Runs {
     left: Vec<(String, TrainConfig)>,
@@ -66,11 +75,11 @@ impl Hand {
         let ((work, given), (tested, ready), (finished, done)) = (channel::<Arc<Runs>>(), channel(), channel());
         let thread = std::thread::spawn(move || {
             let _span = tracing::info_span!("hand", hand = index).entered();
-            name_thread(&format!("adapter {}", common.adapter.as_deref().unwrap_or_default()));
+            name_thread(&named(common.adapter.as_deref()));
             let study = Study::open(&common, studies).and_then(|context| Study::on(context, &common, place));
             let mut study = match study {
                 Ok(study) => Study { is_beside: true, ..study },
-                Err(failure) => return drop(tested.send(Err(failure))),
+                Err(failure) => return drop(tested.send(Err(told(failure, &common)))),
             };
             let _ = tested.send(Ok(Environment::of(study.context.adapter(), &study.broken)));
             for runs in given {
@@ -132,7 +141,7 @@ impl Study {
     }
 
     fn adapter(&self) -> String {
-        format!("adapter {}", self.host.adapter.as_deref().unwrap_or_default())
+        named(self.host.adapter.as_deref())
     }
 
     /// Trains the runs that are not finished, on all adapters at the same time. Does nothing on one adapter: there
