@@ -63,7 +63,8 @@ impl Study {
         let told = |failure| ahead::told(failure, &first);
         let context = Self::open(&first, studies).map_err(told)?;
         // These are tested at the same time.
-        let hands = (1..).zip(each).map(|(index, common)| Hand::new(index, common, place.clone(), studies)).collect();
+        let hands = (1..).zip(each).map(|(index, common)| Hand::new(index, common, place.clone(), studies));
+        let hands = hands.collect::<Result<_, Failure>>()?;
         let mut study = Self { hands, ..Self::on(context, &first, place).map_err(told)? };
         study.check_hands()?;
         Ok(study)

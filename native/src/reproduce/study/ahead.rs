@@ -11,11 +11,11 @@ use lastbit_core::train::TrainConfig;
 
 use super::Study;
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::reproduce::folder::Place;
 use crate::reproduce::{Common, Environment};
 use crate::run::finished_step;
 use crate::terminal::name_thread;
+use crate::{device, interrupt};
 
 /// The flags as they would be for each of `--adapters` alone; those that were given where it is not.
 pub fn each(common: &Common) -> Result<Vec<Common>, Failure> {
@@ -71,9 +71,9 @@ pub struct Hand {
 
 impl Hand {
     /// The `index`-th of so many studies at the same time.
-    pub fn new(index: usize, common: Common, place: Option<Place>, studies: u64) -> Self {
+    pub fn new(index: usize, common: Common, place: Option<Place>, studies: u64) -> Result<Self, Failure> {
         let ((work, given), (tested, ready), (finished, done)) = (channel::<Arc<Runs>>(), channel(), channel());
-        let thread = std::thread::spawn(move || {
+        let train = move || {
             let _span = tracing::info_span!("hand", hand = index).entered();
             name_thread(&named(common.adapter.as_deref()));
             let study = Study::open(&common, studies).and_then(|context| Study::on(context, &common, place));
@@ -86,8 +86,9 @@ impl Hand {
                 runs.train(&mut study);
                 let _ = finished.send(());
             }
-        });
-        Self { work: Some(work), ready, done, thread: Some(thread) }
+        };
+        let thread = device::thread().spawn(train).map_err(device::no_thread)?;
+        Ok(Self { work: Some(work), ready, done, thread: Some(thread) })
     }
 
     /// What the thread says next. A panic in it goes on here.
