@@ -6,13 +6,24 @@ use std::thread;
 use lastbit_core::gpu::{AdapterChoice, Context, GpuError};
 use pollster::block_on;
 
-/// What the main thread has, which drivers' compilers are used to.
-const STACK_BYTES: usize = 8 << 20;
+use crate::failure::Failure;
 
 /// The adapter of `--adapter`, or the best one, with its device.
 pub fn open(adapter: Option<&str>) -> Result<Context, GpuError> {
     let choice = adapter.map_or(AdapterChoice::Best, |name| AdapterChoice::Named(name.to_owned()));
     Ok(block_on(Context::new(&choice))?.with_spread(spread))
+}
+
+/// A thread that builds pipelines: with the stack that a main thread has, which drivers' compilers are used to.
+pub fn thread() -> thread::Builder {
+    thread::Builder::new().stack_size(8 << 20)
+}
+
+/// The system gives no thread to one of `--adapters`.
+pub fn no_thread(error: std::io::Error) -> Failure {
+    Failure::other(format!(
+        "--adapters: cannot start a thread for each: {error}: end other programs, or give --adapter"
+    ))
 }
 
 /// Calls `work` with 0 to n - 1, in as many threads as the processor runs at once.
@@ -27,7 +38,7 @@ fn spread(n: usize, work: &(dyn Fn(usize) + Sync)) {
     thread::scope(|scope| {
         for _ in 1..threads {
             // Where the system gives no more threads, those that there are do the work.
-            let _ = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, help);
+            let _ = thread().spawn_scoped(scope, help);
         }
         help();
     });

@@ -81,6 +81,17 @@ pub fn stop_all() {
     let _ = REQUESTED.compare_exchange(0, OTHER, Ordering::SeqCst, Ordering::SeqCst);
 }
 
+/// Stops all where a panic ends what holds it: whoever joins the threads of the others would wait until they have trained.
+pub struct StopAllOnPanic;
+
+impl Drop for StopAllOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            stop_all();
+        }
+    }
+}
+
 /// True after the first signal, or after a failure beside.
 pub fn requested() -> bool {
     exit_code() != 0

@@ -283,7 +283,9 @@ fn a_reproduction_on_two_adapters_has_the_same_files() {
     for (line, parts) in [
         (&["reproduce", "fig1", "--quick", "--adapters", "0,0"][..], &["--adapters", "fig1", "--adapter"][..]),
         (&[FIG2, &["--adapters", "0"]].concat(), &["--adapters", "at least two"]),
-        (&[FIG2, &["--adapters", "0,99"]].concat(), &["99", "there are"]),
+        (&[FIG2, &["--adapters", "0,99"]].concat(), &["adapter 99: ", "there are"]),
+        (&[FIG2, &["--adapters", "no such,0"]].concat(), &["adapter no such: ", "there are"]),
+        (&[FIG2, &["--adapter", "99"]].concat(), &["error: --adapter: ", "99", "there are"]),
         (&[FIG2, &["--adapters", "0,0", "--adapter", "0"]].concat(), &["--adapters", "--adapter"]),
     ] {
         assert_refused(&lastbit(&[line, &["--out", text(&refused)]].concat()), 2, parts);

@@ -60,10 +60,12 @@ impl Study {
         let mut each = ahead::each(common)?.into_iter();
         let studies = each.len() as u64;
         let first = each.next().unwrap_or_else(|| common.clone());
-        let context = Self::open(&first, studies)?;
+        let told = |failure| ahead::told(failure, &first);
+        let context = Self::open(&first, studies).map_err(told)?;
         // These are tested at the same time.
-        let hands = (1..).zip(each).map(|(index, common)| Hand::new(index, common, place.clone(), studies)).collect();
-        let mut study = Self { hands, ..Self::on(context, &first, place)? };
+        let hands = (1..).zip(each).map(|(index, common)| Hand::new(index, common, place.clone(), studies));
+        let hands = hands.collect::<Result<_, Failure>>()?;
+        let mut study = Self { hands, ..Self::on(context, &first, place).map_err(told)? };
         study.check_hands()?;
         Ok(study)
     }

@@ -2,7 +2,7 @@
 //! is not in the config, and a checksum over itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 use std::path::Path;
 
 use lastbit_core::data::Dataset;
@@ -149,7 +149,9 @@ impl Manifest {
     /// The manifest with this text; `None` if it is not as one was written.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let manifest: Self = serde_json::from_slice(bytes).ok()?;
-        (manifest.to_text().as_bytes() == bytes).then_some(manifest)
+        // Who made a step is looked up in them from the end.
+        let is_rising = manifest.changes.is_sorted_by(|one, next| one.from_step < next.from_step);
+        (is_rising && manifest.to_text().as_bytes() == bytes).then_some(manifest)
     }
 
     /// The text of the file.
@@ -174,7 +176,8 @@ impl Manifest {
         // The first steps of the stretches that each run made in one environment.
         let later = self.changes.iter().chain(&now.changes).map(|change| change.from_step.saturating_add(1));
         let firsts: BTreeSet<u64> = later.filter(|first| *first > start && *first <= end).chain([start]).collect();
-        let next = |first: u64| firsts.range(first + 1..).next();
+        // A file may name any step, the last number there is, too.
+        let next = |first: u64| firsts.range((Bound::Excluded(first), Bound::Unbounded)).next();
         let of = |first: u64| match next(first) {
             _ if firsts.len() == 1 => String::new(),
             Some(next) => format!(" of steps {first} to {}", next - 1),
@@ -286,4 +289,56 @@ fn shaders_sha256(plan: &mut Plan) -> String {
         hasher.update([0]);
     }
     format!("{:x}", hasher.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that was gone on with after these steps, each time by the next version.
+    fn manifest(steps: &[u64]) -> Manifest {
+        let environment = |version: usize| Environment {
+            version: version.to_string(),
+            shaders_sha256: format!("{version:012}"),
+            adapter: "an adapter".to_owned(),
+            driver: "a driver".to_owned(),
+            backend: "an interface".to_owned(),
+            software: true,
+            broken: Vec::new(),
+        };
+        let change = |(version, &from_step)| Change { from_step, environment: environment(version) };
+        Manifest {
+            environment: environment(0),
+            dataset: DatasetRecord { name: "images".to_owned(), train: 2, test: 1, sha256: String::new() },
+            network: NetworkRecord { name: "a network".to_owned(), parameters: 3 },
+            changes: (1..).zip(steps).map(change).collect(),
+            sha256: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_changes_in_the_order_of_steps_are_as_written() {
+        let parsed = |steps: &[u64]| Manifest::parse(manifest(steps).to_text().as_bytes());
+        for steps in [&[][..], &[0], &[5], &[0, 1, 5, u64::MAX]] {
+            assert_eq!(parsed(steps).map(|manifest| manifest.changes), Some(manifest(steps).changes), "{steps:?}");
+        }
+        for steps in [&[5, 5][..], &[6, 5], &[1, 6, 5], &[1, 6, 6]] {
+            assert_eq!(parsed(steps), None, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn changes_are_told_of_their_steps_up_to_the_last_number() {
+        let told = |was: &[u64]| manifest(was).changes(&manifest(&[]), 1..=u64::MAX);
+        let shaders = |of: &str, version: usize| format!("the shaders{of} ('{version:012}', now '{:012}')", 0);
+        assert_eq!(told(&[]), [""; 0]);
+        assert_eq!(told(&[0]), [shaders("", 1)]);
+        assert_eq!(told(&[4, 9]), [shaders(" of steps 5 to 9", 1), shaders(" of the steps from 10 on", 2)]);
+        let last = u64::MAX;
+        assert_eq!(told(&[last - 1]), [shaders(&format!(" of the steps from {last} on"), 1)]);
+        // Nothing comes after that step.
+        assert_eq!(told(&[last]), [""; 0]);
+        let before = shaders(&format!(" of steps 5 to {}", last - 1), 1);
+        assert_eq!(told(&[4, last - 1]), [before, shaders(&format!(" of the steps from {last} on"), 2)]);
+    }
 }

@@ -84,6 +84,8 @@ impl Prepared {
         let context = Rc::new(device::open(config.host.adapter.as_deref())?);
         let tested = device_test::run(&context, hooks.break_device);
         let (dataset, sha256) = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        // A device that was lost would fail what comes next, too.
+        let tested = tested?;
         let free = free.filter(|_| context.adapter().software).map(|bytes| bytes / runs);
         let planned = |total: Option<u64>| {
             let limits = MemoryLimits { binding: context.max_binding_bytes(), total };
@@ -101,7 +103,7 @@ impl Prepared {
         if let Some(bytes) = budget {
             context.set_memory_budget(bytes);
         }
-        let broken = device_test::judge(&context, &tested?, config.host.on_broken_device)?;
+        let broken = device_test::judge(&context, &tested, config.host.on_broken_device)?;
         let (dataset, dataset_sha256) = (Rc::new(dataset), OnceCell::from(sha256));
         let mut prepared = Self { config, dataset, context, plan, dataset_sha256, broken, tiles: None, hooks };
         prepared.take_kept_tiles();
@@ -146,7 +148,8 @@ impl Prepared {
         Forecast::new(&self.config, &self.dataset, &self.context, &mut self.plan)
     }
 
-    /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made.
+    /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made. It takes the
+    /// newest checkpoint to be whole: where that is damaged, it may refuse changes before which `open` begins.
     pub fn check_unchanged(&mut self, out: &Path, on_change: OnChange) -> Result<(), Failure> {
         match (checkpoint_folders(out).first(), Manifest::read(out)) {
             (Some((step, _)), Found::Whole(old)) => old.continued(self.manifest(), *step, out, on_change).map(drop),

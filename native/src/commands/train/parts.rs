@@ -18,7 +18,7 @@ use crate::run::{
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{name_thread, say, warn};
 use crate::verify::References;
-use crate::{interrupt, report};
+use crate::{device, interrupt, report};
 
 /// The whole run as the config of its parts would be, with the adapters: which run it is.
 const PARTS_FILE: &str = "parts.toml";
@@ -172,6 +172,7 @@ impl Part {
     ) -> Result<Ended, Failure> {
         let _span = tracing::info_span!("part", part = self.index).entered();
         name_thread(&self.name());
+        let _others = interrupt::StopAllOnPanic;
         let prepared = Prepared::beside(self.config.clone(), common.hooks, common.n).and_then(|mut prepared| {
             // Before any part trains, and before the folder says that it does.
             prepared.check_unchanged(&self.folder, common.on_change)?;
@@ -230,9 +231,10 @@ impl Common {
             Ok(forecast.lines(&forecast.time()?))
         };
         let forecasts: Vec<Result<Vec<String>, Failure>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = parts.iter().map(|part| scope.spawn(move || forecast(part))).collect();
-            threads.into_iter().map(joined).collect()
-        });
+            let spawn = |part| device::thread().spawn_scoped(scope, move || forecast(part)).map_err(device::no_thread);
+            let threads = parts.iter().map(spawn).collect::<Result<Vec<_>, Failure>>()?;
+            Ok::<_, Failure>(threads.into_iter().map(joined).collect())
+        })?;
         for (part, lines) in parts.iter().zip(forecasts) {
             let lines = lines.map_err(|failure| failure.within(part.place()))?;
             self.tell(part.place());
@@ -245,7 +247,7 @@ impl Common {
     fn train(&self, parts: &[Part], begin: impl FnOnce() -> Result<(), Failure>) -> Result<Vec<Ended>, Failure> {
         std::thread::scope(|scope| {
             let (ready, readiness) = channel();
-            let threads: Vec<_> = parts
+            let threads = parts
                 .iter()
                 .map(|part| {
                     let ((start, started), ready) = (channel(), ready.clone());
@@ -253,9 +255,9 @@ impl Common {
                         Some(_) => Ok(None),
                         None => part.train(self, ready, &started),
                     };
-                    (start, scope.spawn(train))
+                    Ok((start, device::thread().spawn_scoped(scope, train).map_err(device::no_thread)?))
                 })
-                .collect();
+                .collect::<Result<Vec<_>, Failure>>()?;
             drop(ready);
             // Where a part cannot be trained, the others see that their sender is gone.
             readiness.iter().collect::<Result<(), Failure>>().and_then(|()| begin())?;

@@ -11,11 +11,11 @@ use lastbit_core::train::TrainConfig;
 
 use super::Study;
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::reproduce::folder::Place;
 use crate::reproduce::{Common, Environment};
 use crate::run::finished_step;
 use crate::terminal::name_thread;
+use crate::{device, interrupt};
 
 /// The flags as they would be for each of `--adapters` alone; those that were given where it is not.
 pub fn each(common: &Common) -> Result<Vec<Common>, Failure> {
@@ -28,6 +28,15 @@ pub fn each(common: &Common) -> Result<Vec<Common>, Failure> {
     }
 }
 
+fn named(adapter: Option<&str>) -> String {
+    format!("adapter {}", adapter.unwrap_or_default())
+}
+
+/// Says on which of `--adapters` a failure was.
+pub fn told(failure: Failure, common: &Common) -> Failure {
+    if common.adapters.is_some() { failure.within(named(common.adapter.as_deref())) } else { failure }
+}
+
 /// Runs that are left, and why they are not all trained.
 struct Runs {
     left: Vec<(String, TrainConfig)>,
@@ -38,6 +47,7 @@ struct Runs {
 impl Runs {
     /// Trains one after the other until none is left. The first failure is the cause; the others stop and save.
     fn train(&self, study: &mut Study) {
+        let _others = interrupt::StopAllOnPanic;
         let trained = std::iter::from_fn(|| self.left.get(self.next.fetch_add(1, Ordering::SeqCst)))
             .try_for_each(|(name, config)| study.train(name, config).map(drop));
         if let Err(error) = trained {
@@ -61,23 +71,24 @@ pub struct Hand {
 
 impl Hand {
     /// The `index`-th of so many studies at the same time.
-    pub fn new(index: usize, common: Common, place: Option<Place>, studies: u64) -> Self {
+    pub fn new(index: usize, common: Common, place: Option<Place>, studies: u64) -> Result<Self, Failure> {
         let ((work, given), (tested, ready), (finished, done)) = (channel::<Arc<Runs>>(), channel(), channel());
-        let thread = std::thread::spawn(move || {
+        let train = move || {
             let _span = tracing::info_span!("hand", hand = index).entered();
-            name_thread(&format!("adapter {}", common.adapter.as_deref().unwrap_or_default()));
+            name_thread(&named(common.adapter.as_deref()));
             let study = Study::open(&common, studies).and_then(|context| Study::on(context, &common, place));
             let mut study = match study {
                 Ok(study) => Study { is_beside: true, ..study },
-                Err(failure) => return drop(tested.send(Err(failure))),
+                Err(failure) => return drop(tested.send(Err(told(failure, &common)))),
             };
             let _ = tested.send(Ok(Environment::of(study.context.adapter(), &study.broken)));
             for runs in given {
                 runs.train(&mut study);
                 let _ = finished.send(());
             }
-        });
-        Self { work: Some(work), ready, done, thread: Some(thread) }
+        };
+        let thread = device::thread().spawn(train).map_err(device::no_thread)?;
+        Ok(Self { work: Some(work), ready, done, thread: Some(thread) })
     }
 
     /// What the thread says next. A panic in it goes on here.
@@ -131,7 +142,7 @@ impl Study {
     }
 
     fn adapter(&self) -> String {
-        format!("adapter {}", self.host.adapter.as_deref().unwrap_or_default())
+        named(self.host.adapter.as_deref())
     }
 
     /// Trains the runs that are not finished, on all adapters at the same time. Does nothing on one adapter: there
