@@ -17,7 +17,7 @@ Examples:
         The paper's main experiment (batch 128, 200 epochs); --dry-run tells first what it takes.
   lastbit train --out runs/paper --resume
         Goes on after Ctrl-C, a crash or a full disk, with the same bits.
-  lastbit report runs/paper --open
+  lastbit report runs/hello --open
         The page of a run, made anew.
   lastbit reproduce fig2 --quick --out runs/fig2
         A figure of the paper with data, report and verdict; without --quick as published, on a GPU.

@@ -61,7 +61,9 @@ impl Failure {
 
     /// The same failure, in one of several runs.
     pub fn within(self, part: impl Display) -> Self {
-        Self::new(self.code, format!("{part}: {}", self.message))
+        // Which adapter it is, the part says; the flag that names one was not given.
+        let message = self.message.strip_prefix("--adapter: ").unwrap_or(&self.message);
+        Self::new(self.code, format!("{part}: {message}"))
     }
 
     fn new(code: u8, message: impl Display) -> Self {

@@ -37,11 +37,12 @@ pub struct RunFlags {
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     #[serde(skip)]
     data_dir: Option<PathBuf>,
-    /// One replica for each divisor; all are compared with the first [default: 1,3,5,7,9,11]
+    /// One replica for each divisor, from 1 to 63; all are compared with the first [default: 1,3,5,7,9,11]
     #[arg(
         long,
         value_name = "K,K,...",
         value_delimiter = ',',
+        value_parser = divisor,
         allow_negative_numbers = true,
         help_heading = "Replicas"
     )]
@@ -172,6 +173,11 @@ impl RunFlags {
 /// Accepts what parses as a `T`, as text in `T`'s own spelling.
 fn checked<T: FromStr<Err: Display> + Display>(text: &str) -> Result<String, String> {
     text.parse::<T>().map(|value| value.to_string()).map_err(|error| error.to_string())
+}
+
+/// A k as it is written; whether there is such a one the config says.
+fn divisor(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "k is a whole number from 1 to 63".to_owned())
 }
 
 /// TOML's integers end at 2^63 - 1.

@@ -201,9 +201,9 @@ fn lines_that_cannot_be_are_refused_and_leave_nothing() {
     let out = home.join("out");
     let at = |flags: &[&str]| lastbit(&[&small(), flags, &["--out", text(&out)]].concat());
     for (flags, parts) in [
-        (&["--ks", "1,3", "--adapters", "0,0"][..], &["--adapters", "2 given", "1 replica"][..]),
+        (&["--ks", "1,3", "--adapters", "0,0"][..], &["--adapters", "--ks two more", "or --adapter"][..]),
         (&["--ks", "1,3,5", "--adapters", "0"], &["--adapters", "1 given", "2 replicas", "or --adapter"]),
-        (&["--ks", "1,3,5", "--adapters", "0,99"], &["part 1", "99", "there are"]),
+        (&["--ks", "1,3,5", "--adapters", "0,99"], &["part 1 (adapter 99): no adapter", "there are"]),
         (&["--ks", "1,3,5", "--adapters", "0,no such"], &["part 1", "no such"]),
         (&["--ks", "1,3,5", "--adapters", "0,0", "--adapter", "0"], &["--adapters", "--adapter"]),
         (&["--ks", "1,3,5", "--adapters", "0,0", "--json"], &["--adapters", "--json"]),
@@ -230,6 +230,11 @@ fn lines_that_cannot_be_are_refused_and_leave_nothing() {
     assert_refused(&at(&three), 2, &["--adapters", "2 parts", "not 3"]);
     let others = ["--ks", "1,3,2,7", "--adapters", "0,0", "--resume"];
     assert_refused(&at(&others), 2, &["--ks", "[1, 3, 2, 5]"]);
+    // It is no run itself.
+    let folder = text(&out);
+    for line in [&["report", folder][..], &["verify", folder], &["compare", folder, folder]] {
+        assert_refused(&lastbit(line), 2, &["holds a run in parts", "part-0"]);
+    }
 }
 
 #[test]
@@ -283,7 +288,7 @@ fn a_reproduction_on_two_adapters_has_the_same_files() {
     for (line, parts) in [
         (&["reproduce", "fig1", "--quick", "--adapters", "0,0"][..], &["--adapters", "fig1", "--adapter"][..]),
         (&[FIG2, &["--adapters", "0"]].concat(), &["--adapters", "at least two"]),
-        (&[FIG2, &["--adapters", "0,99"]].concat(), &["adapter 99: ", "there are"]),
+        (&[FIG2, &["--adapters", "0,99"]].concat(), &["adapter 99: no adapter", "there are"]),
         (&[FIG2, &["--adapters", "no such,0"]].concat(), &["adapter no such: ", "there are"]),
         (&[FIG2, &["--adapter", "99"]].concat(), &["error: --adapter: ", "99", "there are"]),
         (&[FIG2, &["--adapters", "0,0", "--adapter", "0"]].concat(), &["--adapters", "--adapter"]),

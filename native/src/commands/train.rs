@@ -14,7 +14,7 @@ use crate::device_test::a_check;
 use crate::failure::Failure;
 use crate::forecast::time_text;
 use crate::progress::Manner;
-use crate::run::{Contents, Hooks, OnChange, Outcome, Prepared, Summary, finished_step, inspect};
+use crate::run::{Contents, Hooks, OnChange, Outcome, Prepared, Summary, finished_step, inspect, is_in_parts};
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{say, warn};
 use crate::train_flags::RunFlags;
@@ -134,11 +134,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     train(prepared, out, manner, if arguments.allow_changed { OnChange::GoOn } else { OnChange::Refuse })
 }
 
-fn occupied(contents: &Contents, out: &Path) -> Failure {
-    let is_in_parts = parts::is_in_parts(out);
-    let out = out.display();
+fn occupied(contents: &Contents, folder: &Path) -> Failure {
+    let out = folder.display();
     Failure::usage(match contents {
-        _ if is_in_parts => {
+        _ if is_in_parts(folder) => {
             format!(
                 "--out: '{out}' holds a run in parts already: add --adapters and --resume to go on, or give another folder"
             )

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::run::{Contents, Hooks, Prepared, inspect};
+use crate::run::{Hooks, Prepared, read_config};
 use crate::terminal::{say, warn};
 use crate::verify::{Replay, replay};
 
@@ -42,19 +42,14 @@ fn a_range(text: &str) -> Result<RangeInclusive<u64>, String> {
 /// Replays and tells.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let folder = &arguments.folder;
-    let Contents::Run(mut config) = inspect(folder)? else {
-        return Err(Failure::usage(format!(
-            "'{}' holds no run (no config.toml): give a folder that lastbit train made",
-            folder.display()
-        )));
-    };
+    let mut config = read_config(folder)?;
     if let Some(adapter) = arguments.adapter {
         config.host.adapter = Some(adapter);
     }
     if let Some(data_dir) = arguments.data_dir {
         config.host.data_dir = Some(data_dir);
     }
-    let prepared = Prepared::new(*config, Hooks::default())?;
+    let prepared = Prepared::new(config, Hooks::default())?;
     let adapter = prepared.context.adapter().name.clone();
     let ks = prepared.config.train.ks.clone();
     let found = replay(folder, prepared, arguments.steps)?;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::layers::Layers;
 use super::numbers::list;
 use crate::failure::Failure;
-use crate::run::{Contents, METRICS_FILE, inspect};
+use crate::run::{METRICS_FILE, read_config};
 use crate::run_config::RunConfig;
 
 /// Everything but the weights, which [`super::bits`] reads tensor by tensor.
@@ -121,17 +121,12 @@ fn or_nan(values: Vec<Option<f64>>) -> Vec<f64> {
 impl RunData {
     /// Reads the run in `folder`.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
-        let Contents::Run(config) = inspect(folder)? else {
-            return Err(Failure::usage(format!(
-                "'{}' holds no run (no config.toml): give a folder that lastbit train made",
-                folder.display()
-            )));
-        };
+        let config = read_config(folder)?;
         let json = |name: &str| -> Value {
             let bytes = std::fs::read(folder.join(name)).unwrap_or_default();
             serde_json::from_slice(&bytes).unwrap_or_default()
         };
-        let mut run = Self::new(folder, *config, json("manifest.json"), json("summary.json"));
+        let mut run = Self::new(folder, config, json("manifest.json"), json("summary.json"));
         let path = folder.join(METRICS_FILE);
         match File::open(&path) {
             Ok(file) => run.read_metrics(BufReader::new(file)).map_err(|e| Failure::file("read", &path, &e))?,

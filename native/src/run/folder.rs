@@ -9,6 +9,8 @@ use crate::run_config::{RunConfig, read_table};
 
 /// What trains again.
 pub const CONFIG_FILE: &str = "config.toml";
+/// The whole run as the config of its parts would be, with the adapters: which run it is.
+pub const PARTS_FILE: &str = "parts.toml";
 /// One JSON object a line.
 pub const METRICS_FILE: &str = "metrics.jsonl";
 /// Weights that the run began with, before `nextafter` moved one.
@@ -49,6 +51,26 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
         is_empty &= [METRICS_FILE, TIMING_FILE, LOCK_FILE].iter().any(|own| name == *own) && !has_content();
     }
     Ok(if is_empty { Contents::Nothing } else { Contents::Other })
+}
+
+/// The run that a folder holds, to be read and not to be gone on with.
+pub fn read_config(folder: &Path) -> Result<RunConfig, Failure> {
+    match inspect(folder)? {
+        Contents::Run(config) => Ok(*config),
+        _ if is_in_parts(folder) => Err(Failure::usage(format!(
+            "'{0}' holds a run in parts, which are runs of their own: give one of them, as in '{0}/part-0'",
+            folder.display()
+        ))),
+        Contents::Nothing | Contents::Other => Err(Failure::usage(format!(
+            "'{}' holds no run (no {CONFIG_FILE}): give a folder that lastbit train made",
+            folder.display()
+        ))),
+    }
+}
+
+/// Whether `folder` holds a run in parts.
+pub fn is_in_parts(folder: &Path) -> bool {
+    folder.join(PARTS_FILE).is_file()
 }
 
 /// A run folder that this process alone writes to.

@@ -13,7 +13,10 @@ mod summary;
 
 pub use checkpoint_manifest::CheckpointManifest;
 pub use checkpoints::{checkpoint_folders, read_checkpoint};
-pub use folder::{CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, RunFolder, TIMING_FILE, inspect, replace_file};
+pub use folder::{
+    CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, PARTS_FILE, RunFolder, TIMING_FILE, inspect, is_in_parts,
+    read_config, replace_file,
+};
 pub use lamp::Lamp;
 pub use manifest::{Environment, Found, Manifest, OnChange};
 pub use opening::{Hooks, Prepared, initial_weights};

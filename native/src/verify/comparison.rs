@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::lines::{Line, LineDifference, Recorded, first_field};
 use crate::failure::Failure;
-use crate::run::{Contents, Found, INIT_FILE, Manifest, checkpoint_folders, inspect, read_checkpoint};
+use crate::run::{Found, INIT_FILE, Manifest, checkpoint_folders, read_checkpoint, read_config};
 use crate::run_config::RunConfig;
 
 /// Of one run and the other.
@@ -69,7 +69,7 @@ pub struct Comparison {
 impl Comparison {
     /// Compares the runs in two folders.
     pub fn of(folders: Pair<PathBuf>) -> Result<Self, Failure> {
-        let configs = [config(&folders[0])?, config(&folders[1])?];
+        let configs = [read_config(&folders[0])?, read_config(&folders[1])?];
         let of_train = |key: fn(&RunConfig) -> String| configs.each_ref().map(key);
         for (flag, [a, b]) in [
             ("--net", of_train(|c| c.train.net.to_string())),
@@ -231,16 +231,6 @@ impl Comparison {
             let network = train.net.build(shape, classes, train.activation(), train.width).ok()?;
             decode_weights(&network, "", &bytes).ok().map(|_: Weights| network)
         })
-    }
-}
-
-fn config(folder: &Path) -> Result<RunConfig, Failure> {
-    match inspect(folder)? {
-        Contents::Run(config) => Ok(*config),
-        Contents::Nothing | Contents::Other => Err(Failure::usage(format!(
-            "'{}' holds no run (no config.toml): give a folder that lastbit train made",
-            folder.display()
-        ))),
     }
 }
 

@@ -13,15 +13,14 @@ use crate::failure::Failure;
 use crate::progress::Manner;
 use crate::report::numbers::count;
 use crate::run::{
-    CONFIG_FILE, Contents, Hooks, OnChange, Outcome, Prepared, RunFolder, Summary, finished_step, inspect, replace_file,
+    CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, RunFolder, Summary, finished_step, inspect,
+    is_in_parts, replace_file,
 };
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{name_thread, say, warn};
 use crate::verify::References;
 use crate::{device, interrupt, report};
 
-/// The whole run as the config of its parts would be, with the adapters: which run it is.
-const PARTS_FILE: &str = "parts.toml";
 /// Its key beside those of a config.
 const ADAPTERS: &str = "adapters";
 
@@ -109,11 +108,6 @@ fn whole(given: &Table, adapters: &[String], out: Option<&Path>, resume: bool) -
     Ok(whole)
 }
 
-/// Whether `out` holds a run in parts.
-pub fn is_in_parts(out: &Path) -> bool {
-    out.join(PARTS_FILE).is_file()
-}
-
 fn text_of(whole: &RunConfig, adapters: &[String]) -> Result<String, Failure> {
     let mut table = whole.to_table()?;
     table.insert(ADAPTERS.to_owned(), adapters.to_vec().into());
@@ -125,6 +119,11 @@ fn text_of(whole: &RunConfig, adapters: &[String]) -> Result<String, Failure> {
 fn split(whole: &RunConfig, adapters: &[String], out: Option<&Path>) -> Result<Vec<Part>, Failure> {
     let (reference, others) = (&whole.train.ks[..1], &whole.train.ks[1..]);
     let n = adapters.len();
+    if others.len() < 2 {
+        return Err(Failure::usage(
+            "--adapters: there is nothing to share out: give --ks two more beside the first, or --adapter",
+        ));
+    }
     if n < 2 || n > others.len() {
         return Err(Failure::usage(format!(
             "--adapters: {n} given, for {} to compare with the first k: each adapter takes at least one, so give at least two \
