@@ -280,7 +280,7 @@ impl<'a> Tuner<'a> {
     }
 
     async fn choose(self, search: Search) -> Result<Choice, TrainError> {
-        let usual = Tile::usual(self.layer, self.pass, self.context.adapter().software);
+        let usual = Tile::usual(self.layer, self.context.adapter().software);
         let usual_program = self.program(usual).await?;
         let expected = self.bits(usual, &usual_program).await?;
         let mut best = (usual, usual_program);

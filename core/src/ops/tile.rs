@@ -42,17 +42,17 @@ impl std::fmt::Display for Tile {
 }
 
 impl Tile {
-    /// What suits a layer in a pass before anything is measured.
+    /// What suits a layer before anything is measured.
     ///
     /// What a thread loads is used for more products in a large tile. A software adapter, where a load costs as much as two
     /// dozen products, gains by it even when the accumulators overflow into memory. A GPU loses many times over then: its tiles
     /// stay within 128 registers, so that none is spilled (counted with AMD's compiler, `core/tests/registers.rs`).
     #[must_use]
-    pub fn usual(layer: Layer, pass: Pass, software: bool) -> Self {
+    pub fn usual(layer: Layer, software: bool) -> Self {
         let (rows, channels) = match (layer, software) {
-            (Layer::Conv(_), true) => (4, [4, 4]),
+            (Layer::Conv(_), true) => (4, [4, 8]),
             (Layer::Conv(_), false) => (4, [1, 8]),
-            (Layer::ConvDown(_), true) => (if pass == Pass::Forward { 8 } else { 4 }, [2, 8]),
+            (Layer::ConvDown(_), true) => (8, [4, 8]),
             (Layer::ConvDown(_), false) => (1, [2, 2]),
         };
         // A layer of few tiles shall fill a workgroup with a small batch, too.
@@ -177,7 +177,7 @@ impl Tiles {
         match (chosen, self.usual) {
             (Some((_, _, tile)), _) => *tile,
             (None, Usual::All(tile)) => tile,
-            (None, Usual::Adapter { software }) => Tile::usual(layer, pass, software),
+            (None, Usual::Adapter { software }) => Tile::usual(layer, software),
         }
     }
 
