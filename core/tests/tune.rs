@@ -5,7 +5,7 @@ mod runs;
 use lastbit_core::bench::tune::{self, Search};
 use lastbit_core::nets::GraphBuilder;
 use lastbit_core::ops::cross_entropy::Loss;
-use lastbit_core::ops::{Activation, Layer, Pass, Shape, Tile};
+use lastbit_core::ops::{Activation, Shape, Tile};
 
 #[test]
 fn every_layer_gets_a_tile_with_the_usual_bits() {
@@ -25,8 +25,8 @@ fn every_layer_gets_a_tile_with_the_usual_bits() {
     assert_eq!(expected.len(), 3 * 3 - 1);
 
     let context = runs::context();
-    // Stands for a compiler that gets tall tiles wrong.
-    let is_spoilt = |tile: Tile| tile.rows == 8 || tile.channels == [4, 8];
+    // Stands for a compiler that gets some tiles wrong.
+    let is_spoilt = |tile: Tile| tile.rows == 1 || tile.channels == [1, 8];
     let mut told = Vec::new();
     let tell = |choice: &tune::Choice| told.push((choice.layer, choice.pass));
     let search = Search { staging: true, is_spoilt };
@@ -37,12 +37,7 @@ fn every_layer_gets_a_tile_with_the_usual_bits() {
         assert!(tune::is_candidate(choice.tile) && !is_spoilt(choice.tile), "{choice:?}");
         assert!(choice.ms > 0.0 && choice.usual_ms > 0.0, "{choice:?}");
         assert_eq!(tiles.of(choice.layer, choice.pass), choice.tile);
-        let has_tall = match (choice.layer, choice.pass) {
-            (_, Pass::WeightGradient) => true,
-            (Layer::Conv(conv), _) => conv.input.height >= 8,
-            (Layer::ConvDown(conv), _) => conv.output().height >= 8,
-        };
-        assert_eq!(!choice.refused.is_empty(), has_tall, "{choice:?}");
+        assert!(!choice.refused.is_empty(), "{choice:?}");
         assert!(choice.refused.iter().all(|tile| is_spoilt(*tile)), "{choice:?}");
     }
 }
