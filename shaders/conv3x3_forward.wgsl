@@ -40,6 +40,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         var left: Scalars;
         var middle: Vectors;
         var right: Scalars;
+        // Written out in each shader: through a function a whole vector would be loaded for one pixel.
         for (var i = 0u; i < TILE_ROWS + 2u; i++) {
             left[i] = x[xi + i * ROW].w;
             middle[i] = x[xi + i * ROW + 1u];
@@ -54,19 +55,5 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (!own.is_own) {
         return;
     }
-    let mask = column_mask(tx * 4u, WIDTH);
-    for (var j = 0u; j < 4u; j++) {
-        let k = group * 4u + j;
-        for (var i = 0u; i < TILE_ROWS; i++) {
-            let h = ty * TILE_ROWS + i;
-            if (k < K && h < HEIGHT) {
-                let at = ((r * job.samples + n) * K + k) * PLANE + (h + 1u) * ROW + 1u + tx;
-                var value = acc[j][i] * mask;
-                if (ACCUMULATE) {
-                    value += y[at];
-                }
-                y[at] = value;
-            }
-        }
-    }
+    store_tile(&acc, r * job.samples + n, group * 4u, ty * TILE_ROWS, tx);
 }

@@ -100,6 +100,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             var left: Scalars;
             var middle: Vectors;
             var right: Scalars;
+            // Written out in each shader: through a function a whole vector would be loaded for one pixel.
             for (var i = 0u; i < TILE_ROWS + 2u; i++) {
                 left[i] = staged[xi + i * ROW].w;
                 middle[i] = staged[xi + i * ROW + 1u];
@@ -122,19 +123,5 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (pixel >= TILES_X * BANDS * IMAGES || n >= job.samples) {
         return;
     }
-    let mask = column_mask(tx * 4u, WIDTH);
-    for (var j = 0u; j < 4u; j++) {
-        let k = (first_group + group) * 4u + j;
-        for (var i = 0u; i < TILE_ROWS; i++) {
-            let h = first_row + band * TILE_ROWS + i;
-            if (k < K && h < HEIGHT) {
-                let to = ((r * job.samples + n) * K + k) * PLANE + (h + 1u) * ROW + 1u + tx;
-                var value = acc[j][i] * mask;
-                if (ACCUMULATE) {
-                    value += y[to];
-                }
-                y[to] = value;
-            }
-        }
-    }
+    store_tile(&acc, r * job.samples + n, (first_group + group) * 4u, first_row + band * TILE_ROWS, tx);
 }

@@ -1,5 +1,6 @@
 // The nine taps of a 3x3 convolution with stride 1 on a tile of TILE_ROWS x 4 pixels and 4 output channels. Who imports it
-// declares TILE_ROWS, mac.wgsl and weight(i: u32) -> vec4f, the weights of four channels.
+// declares TILE_ROWS, mac.wgsl, the planes' K, HEIGHT, WIDTH, ROW and PLANE, ACCUMULATE, `y`, and
+// weight(i: u32) -> vec4f, one tap of four output channels.
 
 alias Scalars = array<f32, TILE_ROWS + 2u>;
 alias Vectors = array<vec4f, TILE_ROWS + 2u>;
@@ -26,5 +27,24 @@ fn add_taps(
         (*acc)[1][i] = mac4(w2.y, x2, mac4(w1.y, m, mac4(w0.y, x0, (*acc)[1][i])));
         (*acc)[2][i] = mac4(w2.z, x2, mac4(w1.z, m, mac4(w0.z, x0, (*acc)[2][i])));
         (*acc)[3][i] = mac4(w2.w, x2, mac4(w1.w, m, mac4(w0.w, x0, (*acc)[3][i])));
+    }
+}
+
+// `sample` counts replicas, too; channels beyond K and rows beyond HEIGHT are not written.
+fn store_tile(acc: ptr<function, Accumulators>, sample: u32, first_k: u32, first_row: u32, tx: u32) {
+    let mask = column_mask(tx * 4u, WIDTH);
+    for (var j = 0u; j < 4u; j++) {
+        let k = first_k + j;
+        for (var i = 0u; i < TILE_ROWS; i++) {
+            let h = first_row + i;
+            if (k < K && h < HEIGHT) {
+                let at = (sample * K + k) * PLANE + (h + 1u) * ROW + 1u + tx;
+                var value = (*acc)[j][i] * mask;
+                if (ACCUMULATE) {
+                    value += y[at];
+                }
+                y[at] = value;
+            }
+        }
     }
 }
