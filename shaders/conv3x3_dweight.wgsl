@@ -17,6 +17,10 @@ const GROUPS_C = (C + TILE_C - 1u) / TILE_C;
 const GROUPS_K = (K + TILE_K - 1u) / TILE_K;
 const THREADS = GROUPS_C * GROUPS_K;
 
+fn strip(i: u32) -> vec4f {
+    return dy[i];
+}
+
 fn windows(at: u32, cs: ptr<function, array<u32, TILE_C>>) -> Windows {
     var w: Windows;
     for (var l = 0u; l < TILE_C; l++) {
@@ -32,11 +36,11 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let thread = (job.first_tile + tile.x) * LANES + lane;
     let t = min(thread, THREADS * blocks - 1u);
     // Strips first: what neighbouring threads load lies side by side.
-    let strip = t % STRIPS;
+    let column = t % STRIPS;
     let c = ((t / STRIPS) % GROUPS_C) * TILE_C;
     let k = ((t / (STRIPS * GROUPS_C)) % GROUPS_K) * TILE_K;
     let image_block = t / (STRIPS * THREADS);
-    let block = image_block * STRIPS + strip;
+    let block = image_block * STRIPS + column;
     let first_image = image_block * IMAGES;
     let r = tile.y;
 
@@ -45,30 +49,33 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     for (var l = 0u; l < TILE_C; l++) {
         cs[l] = min(c + l, C - 1u) * PLANE;
     }
-    var ks: array<u32, TILE_K>;
+    var ks: Channels;
     for (var j = 0u; j < TILE_K; j++) {
         ks[j] = min(k + j, K - 1u) * PLANE;
     }
     let images = min(IMAGES, job.samples - first_image);
-    var acc: Taps;
+    var acc0: Taps;
+    var acc1: Taps;
+    var acc2: Taps;
+    var acc3: Taps;
     for (var i = 0u; i < images; i++) {
         let n = first_image + i;
         let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
-        var xi = input_sample * C * PLANE + strip;
-        var yi = (r * job.samples + n) * K * PLANE + ROW + 1u + strip;
+        var xi = input_sample * C * PLANE + column;
+        var yi = (r * job.samples + n) * K * PLANE + ROW + 1u + column;
         var v0 = windows(xi, &cs);
         xi += ROW;
         var v1 = windows(xi, &cs);
         for (var h = 0u; h < HEIGHT; h++) {
             xi += ROW;
             var v2 = windows(xi, &cs);
-            for (var j = 0u; j < TILE_K; j++) {
-                let d = dy[yi + ks[j]];
-                for (var l = 0u; l < TILE_C; l++) {
-                    acc[j][l][0] = add_row(d, v0[l], acc[j][l][0]);
-                    acc[j][l][1] = add_row(d, v1[l], acc[j][l][1]);
-                    acc[j][l][2] = add_row(d, v2[l], acc[j][l][2]);
-                }
+            add_part(&acc0, &v0, &v1, &v2, &ks, yi, 0u);
+            if (PARTS > 1u) {
+                add_part(&acc1, &v0, &v1, &v2, &ks, yi, PART_K);
+            }
+            if (PARTS > 2u) {
+                add_part(&acc2, &v0, &v1, &v2, &ks, yi, 2u * PART_K);
+                add_part(&acc3, &v0, &v1, &v2, &ks, yi, 3u * PART_K);
             }
             yi += ROW;
             v0 = v1;
@@ -78,5 +85,12 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (thread >= THREADS * blocks) {
         return;
     }
-    store_taps(&acc, r * blocks + block, c, k);
+    store_part(&acc0, r * blocks + block, c, k);
+    if (PARTS > 1u) {
+        store_part(&acc1, r * blocks + block, c, k + PART_K);
+    }
+    if (PARTS > 2u) {
+        store_part(&acc2, r * blocks + block, c, k + 2u * PART_K);
+        store_part(&acc3, r * blocks + block, c, k + 3u * PART_K);
+    }
 }

@@ -3,9 +3,9 @@
 // conv3x3_dweight by way of workgroup memory: the threads of a workgroup bring there a row of x and of dy of all their
 // channels, and fetch the next rows into registers while they work on these (double buffering).
 //
-// A workgroup computes all strips of a block of images x GROUPS_C tiles of TILE_C input channels x GROUPS tiles of TILE_K output
+// A workgroup computes all strips of a block of images x GROUPS_C tiles of TILE_C input channels x SHARERS tiles of TILE_K output
 // channels. Blocks and order as in conv3x3_dweight: image, row, column.
-// Constants: those of conv3x3_dweight; GROUPS_C, GROUPS (LANES = strips x GROUPS_C x GROUPS).
+// Constants: those of conv3x3_dweight; GROUPS_C, SHARERS (LANES = strips x GROUPS_C x SHARERS).
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
@@ -13,7 +13,7 @@
 
 const STRIPS = (WIDTH + 3u) / 4u;
 const CHANNELS_C = GROUPS_C * TILE_C;
-const CHANNELS_K = GROUPS * TILE_K;
+const CHANNELS_K = SHARERS * TILE_K;
 const BLOCKS_C = (C + CHANNELS_C - 1u) / CHANNELS_C;
 const BLOCKS_K = (K + CHANNELS_K - 1u) / CHANNELS_K;
 
@@ -53,6 +53,10 @@ fn put(fetched: ptr<function, Fetched>, lane: u32, turn: u32) {
     }
 }
 
+fn strip(i: u32) -> vec4f {
+    return staged[i];
+}
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
@@ -77,10 +81,17 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         at[l] = select(of_dy, (image * C + c) * PLANE + in_row, e < OF_X);
     }
 
-    let strip = lane % STRIPS;
+    let column = lane % STRIPS;
     let c = ((lane / STRIPS) % GROUPS_C) * TILE_C;
     let k = (lane / (STRIPS * GROUPS_C)) * TILE_K;
-    var acc: Taps;
+    var ks: Channels;
+    for (var j = 0u; j < TILE_K; j++) {
+        ks[j] = (k + j) * STRIPS;
+    }
+    var acc0: Taps;
+    var acc1: Taps;
+    var acc2: Taps;
+    var acc3: Taps;
     var v0: Windows;
     var v1: Windows;
     var fetched = fetch(&at, lane, 0u, 0u);
@@ -95,18 +106,18 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         let half = (turn & 1u) * OF_ROW;
         var v2: Windows;
         for (var l = 0u; l < TILE_C; l++) {
-            let i = half + (c + l) * ROW + strip;
+            let i = half + (c + l) * ROW + column;
             v2[l] = Window(staged[i].w, staged[i + 1u], staged[i + 2u].x);
         }
         // The first two rows of an image only fill the window.
         if (row >= 2u) {
-            for (var j = 0u; j < TILE_K; j++) {
-                let d = staged[half + OF_X + (k + j) * STRIPS + strip];
-                for (var l = 0u; l < TILE_C; l++) {
-                    acc[j][l][0] = add_row(d, v0[l], acc[j][l][0]);
-                    acc[j][l][1] = add_row(d, v1[l], acc[j][l][1]);
-                    acc[j][l][2] = add_row(d, v2[l], acc[j][l][2]);
-                }
+            add_part(&acc0, &v0, &v1, &v2, &ks, half + OF_X + column, 0u);
+            if (PARTS > 1u) {
+                add_part(&acc1, &v0, &v1, &v2, &ks, half + OF_X + column, PART_K);
+            }
+            if (PARTS > 2u) {
+                add_part(&acc2, &v0, &v1, &v2, &ks, half + OF_X + column, 2u * PART_K);
+                add_part(&acc3, &v0, &v1, &v2, &ks, half + OF_X + column, 3u * PART_K);
             }
         }
         v0 = v1;
@@ -117,5 +128,12 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         }
         workgroupBarrier();
     }
-    store_taps(&acc, r * blocks + image_block * STRIPS + strip, first_c + c, first_k + k);
+    store_part(&acc0, r * blocks + image_block * STRIPS + column, first_c + c, first_k + k);
+    if (PARTS > 1u) {
+        store_part(&acc1, r * blocks + image_block * STRIPS + column, first_c + c, first_k + k + PART_K);
+    }
+    if (PARTS > 2u) {
+        store_part(&acc2, r * blocks + image_block * STRIPS + column, first_c + c, first_k + k + 2u * PART_K);
+        store_part(&acc3, r * blocks + image_block * STRIPS + column, first_c + c, first_k + k + 3u * PART_K);
+    }
 }

@@ -3,10 +3,10 @@
 // conv3x3_forward by way of workgroup memory: the threads of a workgroup bring there what they all read, CHUNK input channels
 // at a time, and fetch the next chunk into registers while they work on this one (double buffering).
 //
-// A workgroup computes PIXELS tiles of TILE_ROWS x 4 pixels (BANDS rows of tiles of IMAGES images) x GROUPS groups of 4 output
-// channels. Planes are contiguous with their borders, so what it reads of one is one piece of SPAN vectors.
+// A workgroup computes PIXELS tiles of TILE_ROWS x 4 pixels (BANDS rows of tiles of IMAGES images), SHARERS threads each, of GROUPS
+// groups of 4 output channels. Planes are contiguous with their borders, so what it reads of one is one piece of SPAN vectors.
 // Order as in conv3x3_forward: c, then kh, then kw, one accumulator for each output.
-// Constants: those of conv3x3_forward; PIXELS, GROUPS (LANES = PIXELS x GROUPS), BANDS, IMAGES, CHUNK (divides C).
+// Constants: those of conv3x3_forward; PIXELS, SHARERS (LANES = PIXELS x SHARERS), BANDS, IMAGES, CHUNK (divides C).
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> packed: array<vec4f>; // [R][K/4][C][9], four k in a vector
@@ -15,11 +15,13 @@
 const TILES_X = (WIDTH + 3u) / 4u;
 const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
 const GROUPS_K = (K + 3u) / 4u;
+// Of a workgroup.
+const OWN_GROUPS = SHARERS * GROUPS;
 const BLOCKS_Y = (TILES_Y + BANDS - 1u) / BANDS;
 
 const SPAN = (BANDS * TILE_ROWS + 2u) * ROW + 1u;
 const OF_X = CHUNK * IMAGES * SPAN;
-const OF_CHUNK = OF_X + CHUNK * GROUPS * 9u;
+const OF_CHUNK = OF_X + CHUNK * OWN_GROUPS * 9u;
 const LOADS = (OF_CHUNK + LANES - 1u) / LANES;
 
 // Two chunks: [channel][image][SPAN], then weights [group][channel][9].
@@ -59,7 +61,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let blocks = BLOCKS_Y * ((job.samples + IMAGES - 1u) / IMAGES);
     let nth = job.first_tile + tile.x;
     let block = nth % blocks;
-    let first_group = (nth / blocks) * GROUPS;
+    let first_group = (nth / blocks) * OWN_GROUPS;
     let first_row = (block % BLOCKS_Y) * BANDS * TILE_ROWS;
     let first_image = (block / BLOCKS_Y) * IMAGES;
     let r = tile.y;
@@ -79,13 +81,16 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
 
     // Lanes that are left over at the end of PIXELS work on the last image, and write nothing.
     let pixel = lane % PIXELS;
-    let group = lane / PIXELS;
+    let group = (lane / PIXELS) * GROUPS;
     let tx = pixel % TILES_X;
     let band = (pixel / TILES_X) % BANDS;
     let image = min(pixel / (TILES_X * BANDS), IMAGES - 1u);
     let corner = image * SPAN + band * TILE_ROWS * ROW + tx;
 
-    var acc: Accumulators;
+    var acc0: Accumulators;
+    var acc1: Accumulators;
+    var acc2: Accumulators;
+    var acc3: Accumulators;
     var fetched = fetch(&at, lane, 0u);
     put(&fetched, lane, 0u);
     workgroupBarrier();
@@ -97,18 +102,21 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         var xi = (chunk & 1u) * OF_CHUNK + corner;
         var wi = (chunk & 1u) * OF_CHUNK + OF_X + group * CHUNK * 9u;
         for (var c = 0u; c < CHUNK; c++) {
-            var left: Scalars;
-            var middle: Vectors;
-            var right: Scalars;
+            var p: Pixels;
             // Written out in each shader: through a function a whole vector would be loaded for one pixel.
             for (var i = 0u; i < TILE_ROWS + 2u; i++) {
-                left[i] = staged[xi + i * ROW].w;
-                middle[i] = staged[xi + i * ROW + 1u];
-                right[i] = staged[xi + i * ROW + 2u].x;
+                p.left[i] = staged[xi + i * ROW].w;
+                p.middle[i] = staged[xi + i * ROW + 1u];
+                p.right[i] = staged[xi + i * ROW + 2u].x;
             }
-            add_taps(&acc, &left, &middle, &right, 0u, wi);
-            add_taps(&acc, &left, &middle, &right, 1u, wi);
-            add_taps(&acc, &left, &middle, &right, 2u, wi);
+            add_group(&acc0, &p, wi);
+            if (GROUPS > 1u) {
+                add_group(&acc1, &p, wi + CHUNK * 9u);
+            }
+            if (GROUPS > 2u) {
+                add_group(&acc2, &p, wi + CHUNK * 18u);
+                add_group(&acc3, &p, wi + CHUNK * 27u);
+            }
             xi += IMAGES * SPAN;
             wi += 9u;
         }
@@ -123,5 +131,13 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (pixel >= TILES_X * BANDS * IMAGES || n >= job.samples) {
         return;
     }
-    store_tile(&acc, r * job.samples + n, (first_group + group) * 4u, first_row + band * TILE_ROWS, tx);
+    let to = Place(r * job.samples + n, first_group + group, first_row + band * TILE_ROWS, tx);
+    store_group(&acc0, to, 0u);
+    if (GROUPS > 1u) {
+        store_group(&acc1, to, 1u);
+    }
+    if (GROUPS > 2u) {
+        store_group(&acc2, to, 2u);
+        store_group(&acc3, to, 3u);
+    }
 }

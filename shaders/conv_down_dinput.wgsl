@@ -3,11 +3,12 @@
 // Gradient by the input of conv_down_forward: dx[n,c,h,w] = sum over k and the taps that meet (h, w) of
 // w[k,c,kh,kw] * dy[n,k,(h+1-kh)/2,(w+1-kw)/2], plus, where h and w are even, sum over k of v[k,c] * ds[n,k,h/2,w/2].
 //
-// A thread computes 2 TILE_ROWS rows x 8 pixels of dx for 4 channels, from TILE_ROWS + 1 rows of dy. Even and odd rows
+// A thread computes 2 TILE_ROWS rows x 8 pixels of dx for GROUPS (1, 2 or 4) groups of 4 channels, from TILE_ROWS + 1 rows of dy. Even and odd rows
 // meet different taps: even rows kh = 1, odd rows kh = 2 (dy row i) then kh = 0 (dy row i + 1); even columns kw = 1, odd
 // columns kw = 2 (dy column j) then kw = 0 (column j + 1). Order: k, then kh and kw as named; of the shortcut: k. The two
 // sums are added at the end.
-// Constants: C, K, HEIGHT, WIDTH (of dx), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, LANES, UNIFORM.
+// Constants: C, K, HEIGHT, WIDTH (of dx), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, GROUPS,
+// LANES, UNIFORM.
 
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(2) var<storage, read> ds: array<vec4f>;
@@ -18,73 +19,132 @@
 const TILES_X = (WIDTH + 7u) / 8u;
 const TILES_Y = ((HEIGHT + 1u) / 2u + TILE_ROWS - 1u) / TILE_ROWS;
 const GROUPS_C = (C + 3u) / 4u;
+const TILES_C = (GROUPS_C + GROUPS - 1u) / GROUPS;
 
 alias Accumulators = array<array<vec4f, TILE_ROWS>, 4>; // [c][row of dy]
+
+// Of a group: rows 0 and 1 of each pair of rows of dx, columns 0 2 4 6 (even) and 1 3 5 7 (odd).
+struct Sums {
+    row0_even: Accumulators,
+    row0_odd: Accumulators,
+    row1_even: Accumulators,
+    row1_odd: Accumulators,
+    shortcut: Accumulators,
+}
+
+// What a tile reads of one output channel.
+struct Pixels {
+    d: array<vec4f, TILE_ROWS + 1u>,
+    next: array<vec4f, TILE_ROWS + 1u>, // of dy, one column on
+    e: array<vec4f, TILE_ROWS>,         // of ds
+}
+
+// Group `group` of replica r takes output channel k. A function for the reason that taps.wgsl states; a tile may reach beyond C: it
+// reads the last group again, and writes nothing.
+fn add_group(acc: ptr<function, Sums>, p: ptr<function, Pixels>, r: u32, group: u32, k: u32) {
+    let vi = (r * job.packed_stride) / 4u + min(group, GROUPS_C - 1u) * K + k;
+    let wi = (r * job.packed_stride) / 4u + (min(group, GROUPS_C - 1u) * K + k) * 9u;
+    let w2 = packed[wi];
+    let w1 = packed[wi + 1u];
+    let w0 = packed[wi + 2u];
+    let v2 = packed[wi + 3u];
+    let v1 = packed[wi + 4u];
+    let v0 = packed[wi + 5u];
+    let u2 = packed[wi + 6u];
+    let u1 = packed[wi + 7u];
+    let u0 = packed[wi + 8u];
+    let s = packed_shortcut[vi];
+    for (var i = 0u; i < TILE_ROWS; i++) {
+        let d = (*p).d[i];
+        let below = (*p).d[i + 1u];
+        let next = (*p).next[i];
+        let next_below = (*p).next[i + 1u];
+        for (var j = 0u; j < 4u; j++) {
+            (*acc).row0_even[j][i] = mac4(v1[j], d, (*acc).row0_even[j][i]);
+            (*acc).row0_odd[j][i] = mac4(v0[j], next, mac4(v2[j], d, (*acc).row0_odd[j][i]));
+            (*acc).row1_even[j][i] = mac4(u1[j], below, mac4(w1[j], d, (*acc).row1_even[j][i]));
+            let upper = mac4(w0[j], next, mac4(w2[j], d, (*acc).row1_odd[j][i]));
+            (*acc).row1_odd[j][i] = mac4(u0[j], next_below, mac4(u2[j], below, upper));
+            (*acc).shortcut[j][i] = mac4(s[j], (*p).e[i], (*acc).shortcut[j][i]);
+        }
+    }
+}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let tiles = TILES_X * TILES_Y * job.samples;
-    let own = share(job.first_tile + tile.x, lane, tiles, GROUPS_C);
+    let own = share(job.first_tile + tile.x, lane, tiles, TILES_C);
     let t = own.tile;
     let tx = t % TILES_X;
     let ty = (t / TILES_X) % TILES_Y;
     let n = t / (TILES_X * TILES_Y);
-    let group = own.group;
+    let group = own.group * GROUPS;
     let r = tile.y;
 
     var yi = (r * job.samples + n) * K * Y_PLANE + (ty * TILE_ROWS + 1u) * Y_ROW + 1u + tx;
-    var wi = (r * job.packed_stride) / 4u + group * K * 9u;
-    let vi = (r * job.packed_stride) / 4u + group * K;
-    // Rows 0 and 1 of each pair of rows of dx, columns 0 2 4 6 (even) and 1 3 5 7 (odd).
-    var row0_even: Accumulators;
-    var row0_odd: Accumulators;
-    var row1_even: Accumulators;
-    var row1_odd: Accumulators;
-    var shortcut: Accumulators;
+    var acc0: Sums;
+    var acc1: Sums;
+    var acc2: Sums;
+    var acc3: Sums;
     for (var k = 0u; k < K; k++) {
-        var d: array<vec4f, TILE_ROWS + 1u>;
-        var next: array<vec4f, TILE_ROWS + 1u>;
+        var p: Pixels;
         for (var i = 0u; i < TILE_ROWS + 1u; i++) {
-            d[i] = dy[yi + i * Y_ROW];
-            next[i] = vec4f(d[i].yzw, dy[yi + i * Y_ROW + 1u].x);
+            p.d[i] = dy[yi + i * Y_ROW];
+            p.next[i] = vec4f(p.d[i].yzw, dy[yi + i * Y_ROW + 1u].x);
         }
-        let w2 = packed[wi];
-        let w1 = packed[wi + 1u];
-        let w0 = packed[wi + 2u];
-        let v2 = packed[wi + 3u];
-        let v1 = packed[wi + 4u];
-        let v0 = packed[wi + 5u];
-        let u2 = packed[wi + 6u];
-        let u1 = packed[wi + 7u];
-        let u0 = packed[wi + 8u];
-        let s = packed_shortcut[vi + k];
         for (var i = 0u; i < TILE_ROWS; i++) {
-            let e = ds[yi + i * Y_ROW];
-            for (var c = 0u; c < 4u; c++) {
-                row0_even[c][i] = mac4(v1[c], d[i], row0_even[c][i]);
-                row0_odd[c][i] = mac4(v0[c], next[i], mac4(v2[c], d[i], row0_odd[c][i]));
-                row1_even[c][i] = mac4(u1[c], d[i + 1u], mac4(w1[c], d[i], row1_even[c][i]));
-                let upper = mac4(w0[c], next[i], mac4(w2[c], d[i], row1_odd[c][i]));
-                row1_odd[c][i] = mac4(u0[c], next[i + 1u], mac4(u2[c], d[i + 1u], upper));
-                shortcut[c][i] = mac4(s[c], e, shortcut[c][i]);
-            }
+            p.e[i] = ds[yi + i * Y_ROW];
+        }
+        add_group(&acc0, &p, r, group, k);
+        if (GROUPS > 1u) {
+            add_group(&acc1, &p, r, group + 1u, k);
+        }
+        if (GROUPS > 2u) {
+            add_group(&acc2, &p, r, group + 2u, k);
+            add_group(&acc3, &p, r, group + 3u, k);
         }
         yi += Y_PLANE;
-        wi += 9u;
     }
     if (!own.is_own) {
         return;
     }
+    let to = Place(r * job.samples + n, group, 2u * ty * TILE_ROWS, tx);
+    store_group(&acc0, to, 0u);
+    if (GROUPS > 1u) {
+        store_group(&acc1, to, 1u);
+    }
+    if (GROUPS > 2u) {
+        store_group(&acc2, to, 2u);
+        store_group(&acc3, to, 3u);
+    }
+}
+
+// Where a tile begins; `sample` counts replicas, too.
+struct Place {
+    sample: u32,
+    group: u32,
+    row: u32,
+    tx: u32,
+}
+
+// A sum as it is, by a way that compilers cannot see through: of a K so small that they see all of two sums, Mesa's makes one chain
+// of multiply-adds, in another order.
+fn whole(sum: vec4f) -> vec4f {
+    return select(sum, vec4f(0.0), job.samples == 0u);
+}
+
+// Group `nth` of the tile; channels beyond C and rows beyond HEIGHT are not written.
+fn store_group(acc: ptr<function, Sums>, to: Place, nth: u32) {
     for (var j = 0u; j < 4u; j++) {
-        let c = group * 4u + j;
+        let c = (to.group + nth) * 4u + j;
         for (var i = 0u; i < TILE_ROWS; i++) {
-            let h = 2u * (ty * TILE_ROWS + i);
-            let at = ((r * job.samples + n) * C + c) * X_PLANE + (h + 1u) * X_ROW + 1u + 2u * tx;
+            let h = to.row + 2u * i;
+            let at = (to.sample * C + c) * X_PLANE + (h + 1u) * X_ROW + 1u + 2u * to.tx;
             if (c < C && h < HEIGHT) {
-                store(at, tx, row0_even[j][i] + shortcut[j][i], row0_odd[j][i]);
+                store(at, to.tx, whole((*acc).row0_even[j][i]) + whole((*acc).shortcut[j][i]), (*acc).row0_odd[j][i]);
             }
             if (c < C && h + 1u < HEIGHT) {
-                store(at + X_ROW, tx, row1_even[j][i], row1_odd[j][i]);
+                store(at + X_ROW, to.tx, (*acc).row1_even[j][i], (*acc).row1_odd[j][i]);
             }
         }
     }

@@ -4,7 +4,7 @@
 // partial_shortcut[block][k][c] = sum over the block of ds[n,k,h,w] * x[n,c,2h,2w].
 //
 // Blocks and order as in conv3x3_dweight. A thread computes 9 taps and the shortcut of TILE_K x TILE_C channels.
-// Constants: C, K, HEIGHT, WIDTH (of dy), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, TILE_C, TILE_K, LANES.
+// Constants: C, K, HEIGHT, WIDTH (of dy), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, TILE_C (to 8), TILE_K (to 16), LANES.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
@@ -24,7 +24,18 @@ struct Window {
     far: vec4f,
 }
 
+// A large tile is computed in parts, as weight_tile.wgsl states.
+const PART_K = min(TILE_K, 32u / TILE_C);
+const PARTS = TILE_K / PART_K;
+
 alias Windows = array<Window, TILE_C>; // [c]
+alias Channels = array<u32, TILE_K>; // [k], where each lies
+
+// Both layers' gradients, of a part.
+struct Sums {
+    taps: array<array<array<vec3f, 3>, TILE_C>, PART_K>, // [k][c][kh], lanes are kw
+    shortcut: array<array<f32, TILE_C>, PART_K>,
+}
 
 fn windows(at: u32, cs: ptr<function, array<u32, TILE_C>>) -> Windows {
     var w: Windows;
@@ -41,6 +52,33 @@ fn add_row(d: vec4f, v: Window, acc: vec3f) -> vec3f {
 
 fn add_centre(d: vec4f, v: Window, acc: f32) -> f32 {
     return mac(d.w, v.far.z, mac(d.z, v.far.x, mac(d.y, v.near.z, mac(d.x, v.near.x, acc))));
+}
+
+// Three rows of x meet one of dy, and the one between them one of ds, which begin at `yi`, in the part from output channel k on.
+fn add_part(
+    acc: ptr<function, Sums>,
+    v0: ptr<function, Windows>,
+    v1: ptr<function, Windows>,
+    v2: ptr<function, Windows>,
+    ks: ptr<function, Channels>,
+    yi: u32,
+    k: u32,
+) {
+    for (var j = 0u; j < PART_K; j++) {
+        let d = dy[yi + (*ks)[k + j]];
+        for (var l = 0u; l < TILE_C; l++) {
+            (*acc).taps[j][l][0] = add_row(d, (*v0)[l], (*acc).taps[j][l][0]);
+            (*acc).taps[j][l][1] = add_row(d, (*v1)[l], (*acc).taps[j][l][1]);
+            (*acc).taps[j][l][2] = add_row(d, (*v2)[l], (*acc).taps[j][l][2]);
+        }
+    }
+    // A loop of its own, so that compilers that unroll only so much unroll both.
+    for (var j = 0u; j < PART_K; j++) {
+        let d = ds[yi + (*ks)[k + j]];
+        for (var l = 0u; l < TILE_C; l++) {
+            (*acc).shortcut[j][l] = add_centre(d, (*v1)[l], (*acc).shortcut[j][l]);
+        }
+    }
 }
 
 @compute @workgroup_size(LANES)
@@ -62,13 +100,15 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     for (var l = 0u; l < TILE_C; l++) {
         cs[l] = min(c + l, C - 1u) * X_PLANE;
     }
-    var ks: array<u32, TILE_K>;
+    var ks: Channels;
     for (var j = 0u; j < TILE_K; j++) {
         ks[j] = min(k + j, K - 1u) * Y_PLANE;
     }
     let images = min(IMAGES, job.samples - first_image);
-    var acc: array<array<array<vec3f, 3>, TILE_C>, TILE_K>; // [k][c][kh], lanes are kw
-    var acc_shortcut: array<array<f32, TILE_C>, TILE_K>;
+    var acc0: Sums;
+    var acc1: Sums;
+    var acc2: Sums;
+    var acc3: Sums;
     for (var i = 0u; i < images; i++) {
         let n = r * job.samples + first_image + i;
         var xi = n * C * X_PLANE + 2u * strip;
@@ -78,20 +118,13 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             var v1 = windows(xi + X_ROW, &cs);
             xi += 2u * X_ROW;
             var v2 = windows(xi, &cs);
-            for (var j = 0u; j < TILE_K; j++) {
-                let d = dy[yi + ks[j]];
-                for (var l = 0u; l < TILE_C; l++) {
-                    acc[j][l][0] = add_row(d, v0[l], acc[j][l][0]);
-                    acc[j][l][1] = add_row(d, v1[l], acc[j][l][1]);
-                    acc[j][l][2] = add_row(d, v2[l], acc[j][l][2]);
-                }
+            add_part(&acc0, &v0, &v1, &v2, &ks, yi, 0u);
+            if (PARTS > 1u) {
+                add_part(&acc1, &v0, &v1, &v2, &ks, yi, PART_K);
             }
-            // A loop of its own, so that compilers that unroll only so much unroll both.
-            for (var j = 0u; j < TILE_K; j++) {
-                let d = ds[yi + ks[j]];
-                for (var l = 0u; l < TILE_C; l++) {
-                    acc_shortcut[j][l] = add_centre(d, v1[l], acc_shortcut[j][l]);
-                }
+            if (PARTS > 2u) {
+                add_part(&acc2, &v0, &v1, &v2, &ks, yi, 2u * PART_K);
+                add_part(&acc3, &v0, &v1, &v2, &ks, yi, 3u * PART_K);
             }
             yi += Y_ROW;
             v0 = v2;
@@ -100,22 +133,33 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (thread >= THREADS * blocks) {
         return;
     }
+    store_part(&acc0, r * blocks + block, c, k);
+    if (PARTS > 1u) {
+        store_part(&acc1, r * blocks + block, c, k + PART_K);
+    }
+    if (PARTS > 2u) {
+        store_part(&acc2, r * blocks + block, c, k + 2u * PART_K);
+        store_part(&acc3, r * blocks + block, c, k + 3u * PART_K);
+    }
+}
+
+fn store_part(acc: ptr<function, Sums>, block: u32, c: u32, k: u32) {
     for (var l = 0u; l < TILE_C; l++) {
-        for (var j = 0u; j < TILE_K; j++) {
+        for (var j = 0u; j < PART_K; j++) {
             if (k + j < K && c + l < C) {
-                let at = (((r * blocks + block) * K + k + j) * C + c + l) * 9u;
+                let at = ((block * K + k + j) * C + c + l) * 9u;
                 for (var kh = 0u; kh < 3u; kh++) {
-                    partial[at + kh * 3u] = acc[j][l][kh].x;
-                    partial[at + kh * 3u + 1u] = acc[j][l][kh].y;
-                    partial[at + kh * 3u + 2u] = acc[j][l][kh].z;
+                    partial[at + kh * 3u] = (*acc).taps[j][l][kh].x;
+                    partial[at + kh * 3u + 1u] = (*acc).taps[j][l][kh].y;
+                    partial[at + kh * 3u + 2u] = (*acc).taps[j][l][kh].z;
                 }
             }
         }
     }
     for (var l = 0u; l < TILE_C; l++) {
-        for (var j = 0u; j < TILE_K; j++) {
+        for (var j = 0u; j < PART_K; j++) {
             if (k + j < K && c + l < C) {
-                partial_shortcut[((r * blocks + block) * K + k + j) * C + c + l] = acc_shortcut[j][l];
+                partial_shortcut[(block * K + k + j) * C + c + l] = (*acc).shortcut[j][l];
             }
         }
     }

@@ -2,8 +2,9 @@
 #import share
 // 3x3 convolution (padding 1) and 1x1 convolution, stride 2, of the same input:
 // y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,2h+kh-1,2w+kw-1], s[n,k,h,w] = sum over c of v[k,c] * x[n,c,2h,2w].
-// A thread computes TILE_ROWS x 4 pixels of two groups of 4 channels of both. Order: c, then kh, then kw; of s: c.
-// Constants: C, K, HEIGHT, WIDTH (output), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, LANES, UNIFORM.
+// A thread computes TILE_ROWS x 4 pixels of GROUPS (1, 2 or 4) groups of 4 channels of both. Order: c, then kh, then kw; of s: c.
+// Constants: C, K, HEIGHT, WIDTH (output), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, GROUPS, LANES,
+// UNIFORM.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> packed: array<vec4f>;          // [R][K/4][C][9], four k in a vector
@@ -14,10 +15,16 @@
 const TILES_X = (WIDTH + 3u) / 4u;
 const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
 const GROUPS_K = (K + 3u) / 4u;
-const PAIRS_K = (GROUPS_K + 1u) / 2u;
+const TILES_K = (GROUPS_K + GROUPS - 1u) / GROUPS;
 const ROWS = 2u * TILE_ROWS + 1u;
 
 alias Accumulators = array<array<vec4f, TILE_ROWS>, 4>; // [k][row]
+
+// Both layers' outputs, of a group.
+struct Sums {
+    y: Accumulators,
+    s: Accumulators,
+}
 
 // What a tile reads of one input channel: columns 2 w - 1 ... 2 w + 7.
 struct Pixels {
@@ -26,8 +33,8 @@ struct Pixels {
     far: array<vec4f, ROWS>,
 }
 
-// The three taps of one kernel row; a function for the reason that taps.wgsl states.
-fn add_taps(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, kh: u32, wi: u32) {
+// The three taps of one kernel row for a group; a function for the reason that taps.wgsl states.
+fn add_taps(acc: ptr<function, Sums>, p: ptr<function, Pixels>, kh: u32, wi: u32) {
     let w0 = packed[wi + kh * 3u];
     let w1 = packed[wi + kh * 3u + 1u];
     let w2 = packed[wi + kh * 3u + 2u];
@@ -37,45 +44,51 @@ fn add_taps(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, kh: u32,
         let x0 = vec4f((*p).left[2u * i + kh], a.yw, b.y);
         let x1 = vec4f(a.xz, b.xz);
         let x2 = vec4f(a.yw, b.yw);
-        (*acc)[0][i] = mac4(w2.x, x2, mac4(w1.x, x1, mac4(w0.x, x0, (*acc)[0][i])));
-        (*acc)[1][i] = mac4(w2.y, x2, mac4(w1.y, x1, mac4(w0.y, x0, (*acc)[1][i])));
-        (*acc)[2][i] = mac4(w2.z, x2, mac4(w1.z, x1, mac4(w0.z, x0, (*acc)[2][i])));
-        (*acc)[3][i] = mac4(w2.w, x2, mac4(w1.w, x1, mac4(w0.w, x0, (*acc)[3][i])));
+        (*acc).y[0][i] = mac4(w2.x, x2, mac4(w1.x, x1, mac4(w0.x, x0, (*acc).y[0][i])));
+        (*acc).y[1][i] = mac4(w2.y, x2, mac4(w1.y, x1, mac4(w0.y, x0, (*acc).y[1][i])));
+        (*acc).y[2][i] = mac4(w2.z, x2, mac4(w1.z, x1, mac4(w0.z, x0, (*acc).y[2][i])));
+        (*acc).y[3][i] = mac4(w2.w, x2, mac4(w1.w, x1, mac4(w0.w, x0, (*acc).y[3][i])));
     }
 }
 
 // The shortcut's tap: the centre of the nine.
-fn add_centre(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, w: vec4f) {
+fn add_centre(acc: ptr<function, Sums>, p: ptr<function, Pixels>, w: vec4f) {
     for (var i = 0u; i < TILE_ROWS; i++) {
         let centre = vec4f((*p).near[2u * i + 1u].xz, (*p).far[2u * i + 1u].xz);
-        (*acc)[0][i] = mac4(w.x, centre, (*acc)[0][i]);
-        (*acc)[1][i] = mac4(w.y, centre, (*acc)[1][i]);
-        (*acc)[2][i] = mac4(w.z, centre, (*acc)[2][i]);
-        (*acc)[3][i] = mac4(w.w, centre, (*acc)[3][i]);
+        (*acc).s[0][i] = mac4(w.x, centre, (*acc).s[0][i]);
+        (*acc).s[1][i] = mac4(w.y, centre, (*acc).s[1][i]);
+        (*acc).s[2][i] = mac4(w.z, centre, (*acc).s[2][i]);
+        (*acc).s[3][i] = mac4(w.w, centre, (*acc).s[3][i]);
     }
+}
+
+// Group `group` of replica r takes input channel c. A tile may reach beyond K: it reads the
+// last group again, and writes nothing.
+fn add_group(acc: ptr<function, Sums>, p: ptr<function, Pixels>, r: u32, group: u32, c: u32) {
+    let vi = (r * job.packed_stride) / 4u + min(group, GROUPS_K - 1u) * C + c;
+    let wi = (r * job.packed_stride) / 4u + (min(group, GROUPS_K - 1u) * C + c) * 9u;
+    add_taps(acc, p, 0u, wi);
+    add_taps(acc, p, 1u, wi);
+    add_taps(acc, p, 2u, wi);
+    add_centre(acc, p, packed_shortcut[vi]);
 }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let tiles = TILES_X * TILES_Y * job.samples;
-    let own = share(job.first_tile + tile.x, lane, tiles, PAIRS_K);
+    let own = share(job.first_tile + tile.x, lane, tiles, TILES_K);
     let t = own.tile;
     let tx = t % TILES_X;
     let ty = (t / TILES_X) % TILES_Y;
     let n = t / (TILES_X * TILES_Y);
-    let group = 2u * own.group;
+    let group = own.group * GROUPS;
     let r = tile.y;
 
     var xi = (r * job.samples + n) * C * X_PLANE + 2u * ty * TILE_ROWS * X_ROW + 2u * tx;
-    // A pair may reach beyond K: it reads the last group again and writes nothing.
-    var vi0 = (r * job.packed_stride) / 4u + group * C;
-    var vi1 = (r * job.packed_stride) / 4u + min(group + 1u, GROUPS_K - 1u) * C;
-    var wi0 = (r * job.packed_stride) / 4u + group * C * 9u;
-    var wi1 = (r * job.packed_stride) / 4u + min(group + 1u, GROUPS_K - 1u) * C * 9u;
-    var acc0: Accumulators;
-    var acc1: Accumulators;
-    var shortcut0: Accumulators;
-    var shortcut1: Accumulators;
+    var acc0: Sums;
+    var acc1: Sums;
+    var acc2: Sums;
+    var acc3: Sums;
     for (var c = 0u; c < C; c++) {
         var p: Pixels;
         for (var i = 0u; i < ROWS; i++) {
@@ -83,47 +96,48 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             p.near[i] = x[xi + i * X_ROW + 1u];
             p.far[i] = x[xi + i * X_ROW + 2u];
         }
-        add_taps(&acc0, &p, 0u, wi0);
-        add_taps(&acc0, &p, 1u, wi0);
-        add_taps(&acc0, &p, 2u, wi0);
-        add_centre(&shortcut0, &p, packed_shortcut[vi0]);
-        add_taps(&acc1, &p, 0u, wi1);
-        add_taps(&acc1, &p, 1u, wi1);
-        add_taps(&acc1, &p, 2u, wi1);
-        add_centre(&shortcut1, &p, packed_shortcut[vi1]);
+        add_group(&acc0, &p, r, group, c);
+        if (GROUPS > 1u) {
+            add_group(&acc1, &p, r, group + 1u, c);
+        }
+        if (GROUPS > 2u) {
+            add_group(&acc2, &p, r, group + 2u, c);
+            add_group(&acc3, &p, r, group + 3u, c);
+        }
         xi += X_PLANE;
-        vi0 += 1u;
-        vi1 += 1u;
-        wi0 += 9u;
-        wi1 += 9u;
     }
     if (!own.is_own) {
         return;
     }
-    let row = ty * TILE_ROWS;
-    let at = ((r * job.samples + n) * K + group * 4u) * Y_PLANE + (row + 1u) * Y_ROW + 1u + tx;
-    let mask = column_mask(tx * 4u, WIDTH);
-    store_y(&acc0, group, at, row, mask);
-    store_s(&shortcut0, group, at, row, mask);
-    store_y(&acc1, group + 1u, at + 4u * Y_PLANE, row, mask);
-    store_s(&shortcut1, group + 1u, at + 4u * Y_PLANE, row, mask);
-}
-
-fn store_y(acc: ptr<function, Accumulators>, group: u32, at: u32, row: u32, mask: vec4f) {
-    for (var j = 0u; j < 4u; j++) {
-        for (var i = 0u; i < TILE_ROWS; i++) {
-            if (group * 4u + j < K && row + i < HEIGHT) {
-                y[at + j * Y_PLANE + i * Y_ROW] = (*acc)[j][i] * mask;
-            }
-        }
+    let to = Place(r * job.samples + n, group, ty * TILE_ROWS, tx);
+    store_group(&acc0, to, 0u);
+    if (GROUPS > 1u) {
+        store_group(&acc1, to, 1u);
+    }
+    if (GROUPS > 2u) {
+        store_group(&acc2, to, 2u);
+        store_group(&acc3, to, 3u);
     }
 }
 
-fn store_s(acc: ptr<function, Accumulators>, group: u32, at: u32, row: u32, mask: vec4f) {
+// Where a tile begins; `sample` counts replicas, too.
+struct Place {
+    sample: u32,
+    group: u32,
+    row: u32,
+    tx: u32,
+}
+
+// Group `nth` of the tile; channels beyond K and rows beyond HEIGHT are not written.
+fn store_group(acc: ptr<function, Sums>, to: Place, nth: u32) {
+    let k = (to.group + nth) * 4u;
+    let at = (to.sample * K + k) * Y_PLANE + (to.row + 1u) * Y_ROW + 1u + to.tx;
+    let mask = column_mask(to.tx * 4u, WIDTH);
     for (var j = 0u; j < 4u; j++) {
         for (var i = 0u; i < TILE_ROWS; i++) {
-            if (group * 4u + j < K && row + i < HEIGHT) {
-                s[at + j * Y_PLANE + i * Y_ROW] = (*acc)[j][i] * mask;
+            if (k + j < K && to.row + i < HEIGHT) {
+                y[at + j * Y_PLANE + i * Y_ROW] = (*acc).y[j][i] * mask;
+                s[at + j * Y_PLANE + i * Y_ROW] = (*acc).s[j][i] * mask;
             }
         }
     }

@@ -141,7 +141,7 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
             Case::Step(net) => bench.step(net, (options.replicas, options.samples)).await?,
             Case::Operation(operation) => {
                 let sizes = (options.replicas, options.samples);
-                let usual = operation.layer().map(|(layer, _)| Tile::usual(layer, software));
+                let usual = operation.layer().map(|(layer, pass)| Tile::usual(layer, pass, software));
                 let tile = match operation.layer().filter(|_| options.tune) {
                     Some(layer) => Some(tune::choose(&context, layer, sizes, Search::on(&context)).await?.tile),
                     None => usual,

@@ -145,7 +145,7 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         let kept = outcome.events.iter().filter(|e| !matches!(e, Event::Layers(_)));
         kept.map(Event::to_json).collect()
     };
-    let tall = Tile { rows: 8, channels: [4, 8], lanes: 256, uniform: true, staging: None };
+    let tall = Tile { rows: 8, groups: 4, channels: [4, 16], lanes: 256, uniform: true, staging: None };
     let staged = Tile { lanes: 128, staging: Some(4), ..Tile::default() };
     let variants = [
         ("one replica at a time", Tuning { chunk_replicas: Some(1), ..Tuning::default() }),

@@ -1,5 +1,10 @@
 // A thread's tile of a weight gradient with stride 1: 9 taps of TILE_K output x TILE_C input channels. Who imports it declares
-// mac.wgsl, C, K, TILE_C, TILE_K and `partial`, the array that the tile goes to.
+// mac.wgsl, C, K, TILE_C (to 8), TILE_K (to 16), `partial`, the array that the tile goes to, and strip(i: u32) -> vec4f, four columns of dy.
+
+// A large tile is computed in up to four parts, with sums and calls of their own: compilers that unroll only so much leave a loop
+// over all of it alone, and its arrays go to memory.
+const PART_K = min(TILE_K, 32u / TILE_C);
+const PARTS = TILE_K / PART_K;
 
 // Columns w - 1 ... w + 4 of a row of x.
 struct Window {
@@ -9,16 +14,37 @@ struct Window {
 }
 
 alias Windows = array<Window, TILE_C>; // [c]
-alias Taps = array<array<array<vec3f, 3>, TILE_C>, TILE_K>; // [k][c][kh], lanes are kw
+alias Channels = array<u32, TILE_K>; // [k], where each lies
+alias Taps = array<array<array<vec3f, 3>, TILE_C>, PART_K>; // of a part: [k][c][kh], lanes are kw
 
 fn add_row(d: vec4f, v: Window, acc: vec3f) -> vec3f {
     return mac3(d.w, vec3f(v.middle.zw, v.right), mac3(d.z, v.middle.yzw, mac3(d.y, v.middle.xyz, mac3(d.x, vec3f(v.left, v.middle.xy), acc))));
 }
 
+// Three rows of x meet one of dy, which begins at `yi`, in the part from output channel k on.
+fn add_part(
+    acc: ptr<function, Taps>,
+    v0: ptr<function, Windows>,
+    v1: ptr<function, Windows>,
+    v2: ptr<function, Windows>,
+    ks: ptr<function, Channels>,
+    yi: u32,
+    k: u32,
+) {
+    for (var j = 0u; j < PART_K; j++) {
+        let d = strip(yi + (*ks)[k + j]);
+        for (var l = 0u; l < TILE_C; l++) {
+            (*acc)[j][l][0] = add_row(d, (*v0)[l], (*acc)[j][l][0]);
+            (*acc)[j][l][1] = add_row(d, (*v1)[l], (*acc)[j][l][1]);
+            (*acc)[j][l][2] = add_row(d, (*v2)[l], (*acc)[j][l][2]);
+        }
+    }
+}
+
 // `block` counts replicas, too; channels beyond C and K are not written.
-fn store_taps(acc: ptr<function, Taps>, block: u32, c: u32, k: u32) {
+fn store_part(acc: ptr<function, Taps>, block: u32, c: u32, k: u32) {
     for (var l = 0u; l < TILE_C; l++) {
-        for (var j = 0u; j < TILE_K; j++) {
+        for (var j = 0u; j < PART_K; j++) {
             if (k + j < K && c + l < C) {
                 let at = ((block * K + k + j) * C + c + l) * 9u;
                 for (var kh = 0u; kh < 3u; kh++) {

@@ -31,9 +31,10 @@ pub struct Choice {
 }
 
 const ROWS: [u32; 4] = [4, 1, 2, 8];
-const CHANNELS: [[u32; 2]; 6] = [[4, 4], [2, 4], [2, 8], [4, 8], [1, 8], [2, 2]];
+const GROUPS: [u32; 3] = [1, 2, 4];
+const CHANNELS: [[u32; 2]; 8] = [[4, 4], [2, 4], [2, 8], [4, 8], [1, 8], [2, 2], [4, 16], [8, 16]];
 const LANES: [u32; 4] = [64, 32, 128, 256];
-/// Threads of a workgroup that stages what it reads, and groups of output channels that share it.
+/// Threads of a workgroup that stages what it reads, and how many share it.
 const STAGING: [(u32, u32); 4] = [(64, 2), (128, 4), (256, 4), (256, 8)];
 /// Another tile has to be quicker by this much: less is noise.
 const WORTH: f64 = 0.95;
@@ -49,15 +50,27 @@ const PATTERN: usize = 262_139;
 pub struct Search {
     /// Whether tiles that stage what they read are tried.
     pub staging: bool,
+    /// Whether tiles are tried whose sums no GPU has the registers for: they take seconds each to compile.
+    pub large: bool,
     /// For which tiles a bit of what they give is flipped, to show that such a tile is refused.
     pub is_spoilt: fn(Tile) -> bool,
 }
 
 impl Search {
-    /// What is worth trying: on a software adapter workgroup memory is memory like any other, and staging costs twice the time.
+    /// What is worth trying. On a software adapter workgroup memory is memory like any other, and staging costs twice the time; its
+    /// loads are so dear that large tiles gain, although their sums lie in memory.
     #[must_use]
     pub fn on(context: &Context) -> Self {
-        Self { staging: !context.adapter().software, is_spoilt: |_| false }
+        let software = context.adapter().software;
+        Self { staging: !software, large: software, is_spoilt: |_| false }
+    }
+
+    fn takes(self, pass: Pass, tile: Tile) -> bool {
+        let is_large = match pass {
+            Pass::WeightGradient => tile.channels.iter().product::<u32>() > 32,
+            Pass::Forward | Pass::InputGradient => tile.rows * tile.groups > 8,
+        };
+        self.large || !is_large
     }
 }
 
@@ -88,10 +101,10 @@ pub fn is_candidate(tile: Tile) -> bool {
         Some(groups) => STAGING.contains(&(tile.lanes, groups)),
         None => LANES.contains(&tile.lanes),
     };
-    are_lanes && ROWS.contains(&tile.rows) && CHANNELS.contains(&tile.channels)
+    are_lanes && ROWS.contains(&tile.rows) && GROUPS.contains(&tile.groups) && CHANNELS.contains(&tile.channels)
 }
 
-/// Tiles among which every choice of rows, and every choice of channels, stands beside every number of threads and
+/// Tiles among which every choice of rows, of groups and of channels stands beside every number of threads and
 /// every kind of staging.
 #[must_use]
 pub fn candidates() -> Vec<Tile> {
@@ -101,6 +114,7 @@ pub fn candidates() -> Vec<Tile> {
         let (lanes, staging) = cuts[i / CHANNELS.len()];
         Tile {
             rows: ROWS[i % ROWS.len()],
+            groups: GROUPS[i % GROUPS.len()],
             channels: CHANNELS[i % CHANNELS.len()],
             lanes,
             uniform: (i / ROWS.len()) % 2 == 1,
@@ -243,20 +257,45 @@ impl<'a> Tuner<'a> {
         Ok(all)
     }
 
-    /// The tiles that differ from `tile` in what a thread computes.
-    fn other_threads(&self, tile: Tile) -> Vec<Tile> {
-        if self.pass == Pass::WeightGradient {
-            let others = CHANNELS.into_iter().filter(|channels| *channels != tile.channels);
-            return others.map(|channels| Tile { channels, ..tile }).collect();
+    /// The tiles that differ from `tile` in what a thread computes: in its rows, or the channels of a weight gradient.
+    fn other_threads(&self, tile: Tile, search: Search) -> Vec<Tile> {
+        self.of_use(
+            tile,
+            search,
+            match self.pass {
+                Pass::WeightGradient => CHANNELS.map(|channels| Tile { channels, ..tile }).to_vec(),
+                Pass::Forward | Pass::InputGradient => ROWS.map(|rows| Tile { rows, ..tile }).to_vec(),
+            },
+        )
+    }
+
+    /// The tiles that differ from `tile` in a thread's groups of channels.
+    fn other_groups(&self, tile: Tile, search: Search) -> Vec<Tile> {
+        match self.pass {
+            Pass::WeightGradient => Vec::new(),
+            Pass::Forward | Pass::InputGradient => {
+                self.of_use(tile, search, GROUPS.map(|groups| Tile { groups, ..tile }).to_vec())
+            }
         }
-        let height = match self.layer {
-            Layer::Conv(conv) => conv.input.height,
-            // A thread of the gradient by the input owns two rows for each of the output's.
-            Layer::ConvDown(conv) => conv.output().height,
-        };
-        // Taller ones than the layer are the same kernel.
-        let of_use = ROWS.into_iter().filter(|rows| *rows <= height && *rows != tile.rows);
-        of_use.map(|rows| Tile { rows, ..tile }).collect()
+    }
+
+    /// Those of `others` that are worth trying beside `tile`. Taller ones than the layer are the same kernel, and ones of twice its
+    /// channels compute what nobody reads.
+    fn of_use(&self, tile: Tile, search: Search, mut others: Vec<Tile>) -> Vec<Tile> {
+        let (input, output) = (self.layer.input(), self.layer.output());
+        // A thread of a pair's gradient by the input owns two rows for each of the output's.
+        let fits = |tile: &Tile, channels: u32| tile.rows <= output.height && 4 * tile.groups < 2 * channels;
+        others.retain(|other| {
+            let is_of_use = match self.pass {
+                Pass::WeightGradient => {
+                    other.channels[0] < 2 * input.channels && other.channels[1] < 2 * output.channels
+                }
+                Pass::Forward => fits(other, output.channels),
+                Pass::InputGradient => fits(other, input.channels),
+            };
+            *other != tile && is_of_use && search.takes(self.pass, *other)
+        });
+        others
     }
 
     /// The tiles that differ from `tile` in how threads make workgroups.
@@ -280,21 +319,23 @@ impl<'a> Tuner<'a> {
     }
 
     async fn choose(self, search: Search) -> Result<Choice, TrainError> {
-        let usual = Tile::usual(self.layer, self.context.adapter().software);
+        let usual = Tile::usual(self.layer, self.pass, self.context.adapter().software);
         let usual_program = self.program(usual).await?;
         let expected = self.bits(usual, &usual_program).await?;
         let mut best = (usual, usual_program);
         let mut refused = Vec::new();
         let once = best.1.time(self.context, &self.buffers, 1)?.seconds;
         let repeats = (LONG_ENOUGH / once.max(1e-7)).clamp(1.0, 500.0) as u32;
-        for stage in 0..4 {
+        for stage in 0..6 {
             let tile = best.0;
             let candidates = match stage {
-                0 => self.other_threads(tile),
-                1 => self.other_workgroups(tile),
-                2 if search.staging => self.staged(tile),
+                0 => self.other_threads(tile, search),
+                1 => self.other_groups(tile, search),
+                2 => self.other_workgroups(tile),
+                3 if search.staging => self.staged(tile),
                 // What suits a thread that reads for itself need not suit one that does not.
-                _ if tile.staging.is_some() => self.staging(self.other_threads(tile)),
+                4 if tile.staging.is_some() => self.staging(self.other_threads(tile, search)),
+                5 if tile.staging.is_some() => self.staging(self.other_groups(tile, search)),
                 _ => Vec::new(),
             };
             for candidate in candidates {

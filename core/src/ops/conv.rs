@@ -88,6 +88,7 @@ impl Conv {
             ("ROW", to.row().into()),
             ("PLANE", to.plane().into()),
             ("TILE_ROWS", rows.into()),
+            ("GROUPS", tile.groups.into()),
             ("SHARED_INPUT", shared.into()),
             ("ACCUMULATE", accumulate.into()),
         ];
@@ -101,7 +102,7 @@ impl Conv {
             None => {
                 let tiles = u64::from(to.quads() * to.height.div_ceil(rows)) * u64::from(samples);
                 constants.push(("UNIFORM", tile.uniform.into()));
-                (shader!("conv3x3_forward"), tile.lanes, tile.workgroups(tiles, to.channels.div_ceil(4)))
+                (shader!("conv3x3_forward"), tile.lanes, tile.workgroups(tiles, tile.groups_of(to.channels)))
             }
         };
         constants.push(("LANES", lanes.into()));

@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{Shape, Tile, conv};
 use crate::gpu::{Binding, Constant, Kernel, Recording, Shader, Work, shader};
 
-/// Output channels that a thread of the forward kernel computes.
-const FORWARD_K: u32 = 8;
-
 /// A pair of layers. Of everything that comes twice, the 3x3 convolution's is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConvDown {
@@ -95,7 +92,7 @@ impl ConvDown {
         let rows = tile.rows_of(out);
         let kernel = self.kernel(shader!("conv_down_forward"), out, &tile.constants(rows));
         let tiles = u64::from(out.quads() * out.height.div_ceil(rows)) * u64::from(rec.job.samples);
-        let workgroups = tile.workgroups(tiles, out.channels.div_ceil(FORWARD_K));
+        let workgroups = tile.workgroups(tiles, tile.groups_of(out.channels));
         let work = self.work(rec);
         rec.dispatch(label, kernel, &[x, packed[0], packed[1], y[0], y[1]], workgroups, work);
     }
@@ -115,7 +112,7 @@ impl ConvDown {
         let rows = tile.rows_of(self.output());
         let kernel = self.kernel(shader!("conv_down_dinput"), self.input, &tile.constants(rows));
         let tiles = u64::from(self.output().quads() * dy_rows.div_ceil(rows)) * u64::from(rec.job.samples);
-        let workgroups = tile.workgroups(tiles, self.input.channels.div_ceil(4));
+        let workgroups = tile.workgroups(tiles, tile.groups_of(self.input.channels));
         let work = self.work(rec);
         rec.dispatch(label, kernel, &[dy[0], dy[1], packed[0], packed[1], dx], workgroups, work);
     }

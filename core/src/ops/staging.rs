@@ -22,8 +22,9 @@ impl Staging {
     /// Of the forward kernel from planes of shape `from` to those of shape `to`, for `samples` samples; `None` where the tile asks for
     /// none or the layer does not fit.
     pub fn direct(tile: Tile, from: Shape, to: Shape, samples: u32) -> Option<Self> {
-        let groups = tile.staging?;
-        let (rows, pixels) = (tile.rows_of(to), tile.lanes / groups);
+        let sharers = tile.staging?;
+        let groups = sharers * tile.groups;
+        let (rows, pixels) = (tile.rows_of(to), tile.lanes / sharers);
         let (tiles_x, tiles_y) = (to.quads(), to.height.div_ceil(rows));
         // Whole images, or whole rows of tiles of one.
         let bands = tiles_y.min(pixels / tiles_x);
@@ -34,11 +35,11 @@ impl Staging {
         let chunk = (1..=CHUNK).rev().find(fits)?;
         let blocks = tiles_y.div_ceil(bands) * samples.div_ceil(images);
         Some(Self {
-            lanes: pixels * groups,
+            lanes: pixels * sharers,
             workgroups: blocks * to.channels.div_ceil(4 * groups),
             constants: vec![
                 ("PIXELS", pixels.into()),
-                ("GROUPS", groups.into()),
+                ("SHARERS", sharers.into()),
                 ("BANDS", bands.into()),
                 ("IMAGES", images.into()),
                 ("CHUNK", chunk.into()),
@@ -48,19 +49,19 @@ impl Staging {
 
     /// Of the gradient by the weights, likewise.
     pub fn weight_gradient(tile: Tile, input: Shape, output: Shape, samples: u32) -> Option<Self> {
-        let groups = tile.staging?;
+        let sharers = tile.staging?;
         let [tile_c, tile_k] = tile.channels;
         let strips = output.quads();
-        let groups_c = (tile.lanes / (strips * groups)).min(input.channels.div_ceil(tile_c));
-        let row = groups_c * tile_c * input.row() + 1 + groups * tile_k * strips;
+        let groups_c = (tile.lanes / (strips * sharers)).min(input.channels.div_ceil(tile_c));
+        let row = groups_c * tile_c * input.row() + 1 + sharers * tile_k * strips;
         if groups_c == 0 || 2 * row > VECTORS {
             return None;
         }
-        let workgroups = input.channels.div_ceil(tile_c * groups_c) * output.channels.div_ceil(tile_k * groups);
+        let workgroups = input.channels.div_ceil(tile_c * groups_c) * output.channels.div_ceil(tile_k * sharers);
         Some(Self {
-            lanes: strips * groups_c * groups,
+            lanes: strips * groups_c * sharers,
             workgroups: workgroups * samples.div_ceil(conv::block_images(output)),
-            constants: vec![("GROUPS_C", groups_c.into()), ("GROUPS", groups.into())],
+            constants: vec![("GROUPS_C", groups_c.into()), ("SHARERS", sharers.into())],
         })
     }
 }

@@ -11,33 +11,35 @@ use crate::gpu::Constant;
 pub struct Tile {
     /// Output rows of a thread in the forward pass and the gradient by the input; 1, 2, 4 or 8.
     pub rows: u32,
-    /// Input and output channels of a thread in the gradient by the weights.
+    /// Groups of four output channels of a thread in the same passes; 1, 2 or 4. (In the gradient by the input: of its channels.)
+    pub groups: u32,
+    /// Input and output channels of a thread in the gradient by the weights; to 4, or 8, and to 8, or 16.
     pub channels: [u32; 2],
     /// Threads of a workgroup.
     pub lanes: u32,
     /// A workgroup computes one group of output channels, whose weights a GPU loads once for all of its threads; of these some
     /// are left over where a batch has fewer tiles.
     pub uniform: bool,
-    /// Staging: the threads of a workgroup bring what they read into its memory together, and so many groups of output channels
-    /// share it (of 4 in the forward pass and the gradient by the input, of the tile's in that by the weights). Otherwise
-    /// each thread reads for itself, and so it does where a layer does not fit, and in the pairs with stride 2.
+    /// Staging: the threads of a workgroup bring what they read into its memory together, and so many with different output
+    /// channels share it. Otherwise each thread reads for itself, and so it does where a layer does not fit, and in the pairs
+    /// with stride 2.
     pub staging: Option<u32>,
 }
 
 impl Default for Tile {
     fn default() -> Self {
-        Self { rows: 4, channels: [4, 4], lanes: 64, uniform: false, staging: None }
+        Self { rows: 4, groups: 1, channels: [4, 4], lanes: 64, uniform: false, staging: None }
     }
 }
 
 impl std::fmt::Display for Tile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { rows, channels: [c, k], lanes, uniform, staging } = self;
-        write!(f, "{rows} rows, {c} x {k} channels, {lanes} lanes")?;
+        let Self { rows, groups, channels: [c, k], lanes, uniform, staging } = self;
+        write!(f, "{rows} rows of {} channels, {c} x {k} channels, {lanes} lanes", 4 * groups)?;
         if *uniform {
             write!(f, ", uniform")?;
         }
-        staging.map_or(Ok(()), |groups| write!(f, ", staged for {groups} groups"))
+        staging.map_or(Ok(()), |groups| write!(f, ", staged for {groups}"))
     }
 }
 
@@ -48,17 +50,21 @@ impl Tile {
     /// dozen products, gains by it even when the accumulators overflow into memory. A GPU loses many times over then: its tiles
     /// stay within 128 registers, so that none is spilled (counted with AMD's compiler, `core/tests/registers.rs`).
     #[must_use]
-    pub fn usual(layer: Layer, software: bool) -> Self {
-        let (rows, channels) = match (layer, software) {
-            (Layer::Conv(_), true) => (4, [4, 8]),
-            (Layer::Conv(_), false) => (4, [1, 8]),
-            (Layer::ConvDown(_), true) => (8, [4, 8]),
-            (Layer::ConvDown(_), false) => (1, [2, 2]),
+    pub fn usual(layer: Layer, pass: Pass, software: bool) -> Self {
+        let (rows, groups, channels) = match (layer, pass, software) {
+            (Layer::Conv(_), _, true) => (8, 2, [4, 8]),
+            (Layer::Conv(_), _, false) => (4, 1, [1, 8]),
+            (Layer::ConvDown(_), Pass::Forward, true) => (8, 2, [4, 8]),
+            (Layer::ConvDown(_), Pass::Forward, false) => (1, 2, [2, 2]),
+            (Layer::ConvDown(_), _, true) => (8, 1, [4, 8]),
+            (Layer::ConvDown(_), _, false) => (1, 1, [2, 2]),
         };
+        let written = if pass == Pass::InputGradient { layer.input() } else { layer.output() };
+        let groups = groups.min(written.channels.div_ceil(4));
         // A layer of few tiles shall fill a workgroup with a small batch, too.
         let is_small = layer.output().quads() * layer.output().height.div_ceil(rows) <= 4;
         let lanes = if is_small && !software { 32 } else { 64 };
-        Self { rows, channels, lanes, uniform: !software, staging: None }
+        Self { rows, groups, channels, lanes, uniform: !software, staging: None }
     }
 
     /// A tile of so many rows.
@@ -67,14 +73,24 @@ impl Tile {
         Self { rows, ..Self::default() }
     }
 
+    /// Threads that share the output channels of a tile of pixels.
+    pub(super) fn groups_of(self, channels: u32) -> u32 {
+        channels.div_ceil(4 * self.groups)
+    }
+
     /// Rows of a thread in planes of this shape: never more than there are.
     pub(super) fn rows_of(self, shape: Shape) -> u32 {
         self.rows.clamp(1, shape.height)
     }
 
     /// What the kernels of the pairs have to know of it, with `rows` rows.
-    pub(super) fn constants(self, rows: u32) -> [(&'static str, Constant); 3] {
-        [("TILE_ROWS", rows.into()), ("LANES", self.lanes.into()), ("UNIFORM", self.uniform.into())]
+    pub(super) fn constants(self, rows: u32) -> [(&'static str, Constant); 4] {
+        [
+            ("TILE_ROWS", rows.into()),
+            ("GROUPS", self.groups.into()),
+            ("LANES", self.lanes.into()),
+            ("UNIFORM", self.uniform.into()),
+        ]
     }
 
     /// Workgroups for `threads` threads in each of `groups` groups.
@@ -112,6 +128,15 @@ pub enum Layer {
 }
 
 impl Layer {
+    /// C, H, W of the input.
+    #[must_use]
+    pub fn input(&self) -> Shape {
+        match self {
+            Self::Conv(conv) => conv.input,
+            Self::ConvDown(conv) => conv.input,
+        }
+    }
+
     /// K, H, W of the output.
     #[must_use]
     pub fn output(&self) -> Shape {
@@ -177,7 +202,7 @@ impl Tiles {
         match (chosen, self.usual) {
             (Some((_, _, tile)), _) => *tile,
             (None, Usual::All(tile)) => tile,
-            (None, Usual::Adapter { software }) => Tile::usual(layer, software),
+            (None, Usual::Adapter { software }) => Tile::usual(layer, pass, software),
         }
     }
 

@@ -231,14 +231,17 @@ pub type Outputs = Vec<(&'static str, Vec<Vec<f32>>)>;
 
 /// Tiles that differ from the usual one, staged ones among them.
 pub const OTHER_TILES: [Tile; 7] = [
-    Tile { rows: 1, channels: [2, 2], lanes: 32, uniform: true, staging: None },
-    Tile { rows: 4, channels: [2, 8], lanes: 64, uniform: true, staging: None },
-    Tile { rows: 2, channels: [4, 8], lanes: 128, uniform: false, staging: None },
-    Tile { rows: 8, channels: [1, 8], lanes: 256, uniform: true, staging: None },
-    Tile { rows: 1, channels: [1, 8], lanes: 64, uniform: false, staging: Some(1) },
-    Tile { rows: 4, channels: [2, 4], lanes: 128, uniform: true, staging: Some(4) },
-    Tile { rows: 2, channels: [4, 4], lanes: 256, uniform: false, staging: Some(8) },
+    Tile { rows: 1, groups: 1, channels: [2, 2], lanes: 32, uniform: true, staging: None },
+    Tile { rows: 4, groups: 2, channels: [8, 2], lanes: 64, uniform: true, staging: None },
+    Tile { rows: 2, groups: 4, channels: [2, 16], lanes: 128, uniform: false, staging: None },
+    Tile { rows: 8, groups: 1, channels: [1, 8], lanes: 256, uniform: true, staging: None },
+    Tile { rows: 1, groups: 4, channels: [1, 16], lanes: 64, uniform: false, staging: Some(1) },
+    Tile { rows: 4, groups: 1, channels: [2, 4], lanes: 128, uniform: true, staging: Some(4) },
+    Tile { rows: 2, groups: 2, channels: [4, 4], lanes: 256, uniform: false, staging: Some(8) },
 ];
+
+/// The largest tile, which takes seconds to compile.
+pub const LARGE_TILE: Tile = Tile { rows: 8, groups: 4, channels: [8, 16], lanes: 64, uniform: false, staging: None };
 
 /// Runs an op for all replicas at once, and again in each of `tiles`, in the smallest dispatches, and for the first and
 /// the last replica alone. All must have the same bits; the outputs of the first run come back.

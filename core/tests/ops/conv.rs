@@ -3,7 +3,9 @@
 use lastbit_core::ops::pack::{Direction, PackTable};
 use lastbit_core::ops::{Conv, Pass, Shape, Tile, conv_valid::ConvValid};
 
-use super::common::{Bench, Failures, Gpu, OTHER_TILES, Outputs, Random, Setting, joined, outputs_by_any_setting};
+use super::common::{
+    Bench, Failures, Gpu, LARGE_TILE, OTHER_TILES, Outputs, Random, Setting, joined, outputs_by_any_setting,
+};
 use super::oracle;
 
 struct Case {
@@ -149,6 +151,14 @@ fn convolutions_of_odd_shapes() {
         let tiles: &[Tile] = if round < 6 { &OTHER_TILES } else { &[] };
         check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, replicas), tiles);
     }
+    failures.finish();
+}
+
+#[test]
+fn the_largest_tile() {
+    let mut failures = Failures::default();
+    let case = Case::new(&mut Random::new(7), conv([9, 9, 7], 19, false), 3, 2);
+    check(&Gpu::new(), &mut failures, &case, &[LARGE_TILE]);
     failures.finish();
 }
 

@@ -4,7 +4,9 @@ use lastbit_core::ops::conv_down::{ConvDown, WeightGradient};
 use lastbit_core::ops::pack::{Direction, PackTable};
 use lastbit_core::ops::{Shape, Tile};
 
-use super::common::{Bench, Failures, Gpu, OTHER_TILES, Outputs, Random, Setting, joined, outputs_by_any_setting};
+use super::common::{
+    Bench, Failures, Gpu, LARGE_TILE, OTHER_TILES, Outputs, Random, Setting, joined, outputs_by_any_setting,
+};
 use super::oracle;
 
 /// Of what comes twice, the 3x3 convolution's is the first.
@@ -112,6 +114,14 @@ fn pairs_of_the_networks() {
     for (input, out_channels, samples, replicas) in [([16, 32, 32], 32, 3, 2), ([32, 16, 16], 64, 9, 1)] {
         Case::new(&mut random, input, out_channels, samples, replicas).check(&gpu, &mut failures, &OTHER_TILES);
     }
+    failures.finish();
+}
+
+#[test]
+fn the_largest_tile() {
+    let mut failures = Failures::default();
+    let case = Case::new(&mut Random::new(8), [9, 17, 13], 19, 3, 2);
+    case.check(&Gpu::new(), &mut failures, &[LARGE_TILE]);
     failures.finish();
 }
 
