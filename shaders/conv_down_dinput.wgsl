@@ -3,10 +3,10 @@
 // Gradient by the input of conv_down_forward: dx[n,c,h,w] = sum over k and the taps that meet (h, w) of
 // w[k,c,kh,kw] * dy[n,k,(h+1-kh)/2,(w+1-kw)/2], plus, where h and w are even, sum over k of v[k,c] * ds[n,k,h/2,w/2].
 //
-// A thread computes 2 TILE_ROWS rows x 8 pixels of dx for GROUPS (1, 2 or 4) groups of 4 channels, from TILE_ROWS + 1 rows of dy. Even and odd rows
-// meet different taps: even rows kh = 1, odd rows kh = 2 (dy row i) then kh = 0 (dy row i + 1); even columns kw = 1, odd
-// columns kw = 2 (dy column j) then kw = 0 (column j + 1). Order: k, then kh and kw as named; of the shortcut: k. The two
-// sums are added at the end.
+// A thread computes 2 TILE_ROWS rows x 8 pixels of dx for GROUPS (1, 2 or 4) groups of 4 channels, from TILE_ROWS + 1 rows of
+// dy. Even and odd rows meet different taps: even rows kh = 1, odd rows kh = 2 (dy row i) then kh = 0 (dy row i + 1); even columns
+// kw = 1, odd columns kw = 2 (dy column j) then kw = 0 (column j + 1). Order: k, then kh and kw as named; of the shortcut: k. The
+// two sums are added at the end.
 // Constants: C, K, HEIGHT, WIDTH (of dx), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, GROUPS,
 // LANES, UNIFORM.
 
@@ -127,10 +127,10 @@ struct Place {
     tx: u32,
 }
 
-// A sum as it is, by a way that compilers cannot see through: of a K so small that they see all of two sums, Mesa's makes one chain
-// of multiply-adds, in another order.
+// A sum as it is, by way of its bits: where K is so small that a compiler sees all of two sums, it may add one inside the chain of
+// multiply-adds of the other (Mesa's does, for K to 3), which is another order.
 fn whole(sum: vec4f) -> vec4f {
-    return select(sum, vec4f(0.0), job.samples == 0u);
+    return bitcast<vec4f>(bitcast<vec4u>(sum) ^ vec4u(u32(job.samples == 0u)));
 }
 
 // Group `nth` of the tile; channels beyond C and rows beyond HEIGHT are not written.

@@ -27,6 +27,7 @@ struct Window {
 // A large tile is computed in parts, as weight_tile.wgsl states.
 const PART_K = min(TILE_K, 32u / TILE_C);
 const PARTS = TILE_K / PART_K;
+const_assert PARTS * PART_K == TILE_K && (PARTS == 1u || PARTS == 2u || PARTS == 4u);
 
 alias Windows = array<Window, TILE_C>; // [c]
 alias Channels = array<u32, TILE_K>; // [k], where each lies

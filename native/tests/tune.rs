@@ -2,6 +2,7 @@
 
 mod common;
 
+use lastbit_core::bench::tune::{self, Choice};
 use std::path::{Path, PathBuf};
 
 use common::{Ended, SMALL, assert_equal_runs, command, scratch, text};
@@ -37,8 +38,10 @@ fn tiles_are_kept_and_change_no_bit() {
     let mut choices: serde_json::Value = serde_json::from_str(&kept).unwrap();
     for choice in choices.as_array_mut().unwrap() {
         choice["tile"] =
-            serde_json::json!({ "rows": 1, "channels": [2, 4], "lanes": 64, "uniform": true, "staging": 2 });
+            serde_json::json!({ "rows": 1, "groups": 2, "channels": [2, 4], "lanes": 64, "uniform": true, "staging": 2 });
     }
+    let are_taken: Vec<Choice> = serde_json::from_value(choices.clone()).expect("a run reads them");
+    assert!(are_taken.iter().all(|choice| tune::is_candidate(choice.tile)), "a run would not use them");
     std::fs::write(file, choices.to_string()).unwrap();
     assert_equal_runs(&usual, &train("other"), &[4]);
     for damaged in [&kept[..kept.len() / 2], &kept.replace("\"lanes\": 64", "\"lanes\": 4000000")] {

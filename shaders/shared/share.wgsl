@@ -1,5 +1,6 @@
-// Which tile of pixels a thread computes, and of which group of channels. With UNIFORM a workgroup has one group, and lanes are
-// left over at the end of its tiles; GPUs then load its weights once for all lanes. Otherwise threads go on with the next group.
+// Which tile of pixels a thread computes, and which of the parts into which the channels are cut. With UNIFORM a workgroup has one
+// part, and lanes are left over at the end of its tiles; GPUs then load its weights once for all lanes. Otherwise threads go on
+// with the next part.
 
 struct Share {
     tile: u32,

@@ -5,6 +5,7 @@
 // over all of it alone, and its arrays go to memory.
 const PART_K = min(TILE_K, 32u / TILE_C);
 const PARTS = TILE_K / PART_K;
+const_assert PARTS * PART_K == TILE_K && (PARTS == 1u || PARTS == 2u || PARTS == 4u);
 
 // Columns w - 1 ... w + 4 of a row of x.
 struct Window {

@@ -40,6 +40,8 @@ const STAGING: [(u32, u32); 4] = [(64, 2), (128, 4), (256, 4), (256, 8)];
 const WORTH: f64 = 0.95;
 /// Measurements of each tile, in turns with the best one so far.
 const TURNS: usize = 3;
+/// Sums of a thread for which a GPU with 255 registers a thread has room beside what it reads.
+const REGISTERS: u32 = 160;
 /// Seconds of a measurement.
 const LONG_ENOUGH: f64 = 0.02;
 /// Random words that fill inputs, again and again.
@@ -50,7 +52,7 @@ const PATTERN: usize = 262_139;
 pub struct Search {
     /// Whether tiles that stage what they read are tried.
     pub staging: bool,
-    /// Whether tiles are tried whose sums no GPU has the registers for: they take seconds each to compile.
+    /// Whether tiles are tried whose sums overflow a GPU's registers: software adapters take seconds to compile each.
     pub large: bool,
     /// For which tiles a bit of what they give is flipped, to show that such a tile is refused.
     pub is_spoilt: fn(Tile) -> bool,
@@ -65,13 +67,6 @@ impl Search {
         Self { staging: !software, large: software, is_spoilt: |_| false }
     }
 
-    fn takes(self, pass: Pass, tile: Tile) -> bool {
-        let is_large = match pass {
-            Pass::WeightGradient => tile.channels.iter().product::<u32>() > 32,
-            Pass::Forward | Pass::InputGradient => tile.rows * tile.groups > 8,
-        };
-        self.large || !is_large
-    }
 }
 
 /// Finds the tiles for training `network`, for `(replicas, samples)` at once; `tell` hears each choice.
@@ -98,7 +93,7 @@ pub async fn tune(
 #[must_use]
 pub fn is_candidate(tile: Tile) -> bool {
     let are_lanes = match tile.staging {
-        Some(groups) => STAGING.contains(&(tile.lanes, groups)),
+        Some(sharers) => STAGING.contains(&(tile.lanes, sharers)),
         None => LANES.contains(&tile.lanes),
     };
     are_lanes && ROWS.contains(&tile.rows) && GROUPS.contains(&tile.groups) && CHANNELS.contains(&tile.channels)
@@ -109,7 +104,7 @@ pub fn is_candidate(tile: Tile) -> bool {
 #[must_use]
 pub fn candidates() -> Vec<Tile> {
     let direct = LANES.map(|lanes| (lanes, None)).into_iter();
-    let cuts: Vec<_> = direct.chain(STAGING.map(|(lanes, groups)| (lanes, Some(groups)))).collect();
+    let cuts: Vec<_> = direct.chain(STAGING.map(|(lanes, sharers)| (lanes, Some(sharers)))).collect();
     let tile = |i: usize| {
         let (lanes, staging) = cuts[i / CHANNELS.len()];
         Tile {
@@ -279,23 +274,35 @@ impl<'a> Tuner<'a> {
         }
     }
 
-    /// Those of `others` that are worth trying beside `tile`. Taller ones than the layer are the same kernel, and ones of twice its
-    /// channels compute what nobody reads.
+    /// Those of `others` that are worth trying beside `tile`: of a tile as tall as the layer a taller one is the same kernel, and one of
+    /// twice the layer's channels computes what nobody reads.
     fn of_use(&self, tile: Tile, search: Search, mut others: Vec<Tile>) -> Vec<Tile> {
-        let (input, output) = (self.layer.input(), self.layer.output());
         // A thread of a pair's gradient by the input owns two rows for each of the output's.
-        let fits = |tile: &Tile, channels: u32| tile.rows <= output.height && 4 * tile.groups < 2 * channels;
+        let rows = |tile: &Tile| tile.rows.min(self.layer.output().height);
+        let (groups_c, groups_k) = (self.layer.input().channels.div_ceil(4), self.layer.output().channels.div_ceil(4));
         others.retain(|other| {
-            let is_of_use = match self.pass {
-                Pass::WeightGradient => {
-                    other.channels[0] < 2 * input.channels && other.channels[1] < 2 * output.channels
-                }
-                Pass::Forward => fits(other, output.channels),
-                Pass::InputGradient => fits(other, input.channels),
+            let [c, k] = other.channels.map(|channels| channels.div_ceil(4));
+            let is_narrow = match self.pass {
+                Pass::WeightGradient => c < 2 * groups_c && k < 2 * groups_k,
+                Pass::Forward => other.groups < 2 * groups_k,
+                Pass::InputGradient => other.groups < 2 * groups_c,
             };
-            *other != tile && is_of_use && search.takes(self.pass, *other)
+            let is_other = Tile { rows: rows(other), ..*other } != Tile { rows: rows(&tile), ..tile };
+            is_other && is_narrow && (search.large || self.sums(other, rows(other)) <= REGISTERS)
         });
         others
+    }
+
+    /// Sums that a thread of `rows` rows keeps.
+    fn sums(&self, tile: &Tile, rows: u32) -> u32 {
+        let [c, k] = tile.channels;
+        match (self.layer, self.pass) {
+            (Layer::Conv(_), Pass::WeightGradient) => c * k * 9,
+            (Layer::ConvDown(_), Pass::WeightGradient) => c * k * 10,
+            (Layer::Conv(_), _) => rows * tile.groups * 16,
+            (Layer::ConvDown(_), Pass::Forward) => rows * tile.groups * 32,
+            (Layer::ConvDown(_), Pass::InputGradient) => rows * tile.groups * 80,
+        }
     }
 
     /// The tiles that differ from `tile` in how threads make workgroups.
@@ -308,7 +315,7 @@ impl<'a> Tuner<'a> {
 
     /// The tiles that stage what `tile` reads.
     fn staged(&self, tile: Tile) -> Vec<Tile> {
-        self.staging(STAGING.map(|(lanes, groups)| Tile { lanes, staging: Some(groups), ..tile }).to_vec())
+        self.staging(STAGING.map(|(lanes, sharers)| Tile { lanes, staging: Some(sharers), ..tile }).to_vec())
     }
 
     /// Those of `tiles` that do stage: the layer fits.

@@ -13,11 +13,11 @@ pub struct Tile {
     pub rows: u32,
     /// Groups of four output channels of a thread in the same passes; 1, 2 or 4. (In the gradient by the input: of its channels.)
     pub groups: u32,
-    /// Input and output channels of a thread in the gradient by the weights; to 4, or 8, and to 8, or 16.
+    /// Input and output channels of a thread in the gradient by the weights: 1 to 8 and 1 to 16, powers of two.
     pub channels: [u32; 2],
     /// Threads of a workgroup.
     pub lanes: u32,
-    /// A workgroup computes one group of output channels, whose weights a GPU loads once for all of its threads; of these some
+    /// A workgroup computes one thread's groups of output channels, whose weights a GPU loads once for all of its threads; of these some
     /// are left over where a batch has fewer tiles.
     pub uniform: bool,
     /// Staging: the threads of a workgroup bring what they read into its memory together, and so many with different output
@@ -39,7 +39,7 @@ impl std::fmt::Display for Tile {
         if *uniform {
             write!(f, ", uniform")?;
         }
-        staging.map_or(Ok(()), |groups| write!(f, ", staged for {groups}"))
+        staging.map_or(Ok(()), |sharers| write!(f, ", staged for {sharers}"))
     }
 }
 

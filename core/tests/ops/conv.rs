@@ -158,7 +158,9 @@ fn convolutions_of_odd_shapes() {
 fn the_largest_tile() {
     let mut failures = Failures::default();
     let case = Case::new(&mut Random::new(7), conv([9, 9, 7], 19, false), 3, 2);
-    check(&Gpu::new(), &mut failures, &case, &[LARGE_TILE]);
+    let staged = Tile { channels: [4, 16], staging: Some(2), ..LARGE_TILE };
+    assert!(case.conv.is_staged(Pass::WeightGradient, staged, 3), "each thread would read for itself");
+    check(&Gpu::new(), &mut failures, &case, &[LARGE_TILE, staged]);
     failures.finish();
 }
 
