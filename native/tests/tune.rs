@@ -37,8 +37,7 @@ fn tiles_are_kept_and_change_no_bit() {
     let kept = std::fs::read_to_string(file).unwrap();
     let mut choices: serde_json::Value = serde_json::from_str(&kept).unwrap();
     for choice in choices.as_array_mut().unwrap() {
-        choice["tile"] =
-            serde_json::json!({ "rows": 1, "groups": 2, "channels": [2, 4], "lanes": 64, "uniform": true, "staging": 2 });
+        choice["tile"] = serde_json::json!({ "rows": 1, "groups": 2, "channels": [2, 4], "lanes": 64, "uniform": true, "staging": 2 });
     }
     let are_taken: Vec<Choice> = serde_json::from_value(choices.clone()).expect("a run reads them");
     assert!(are_taken.iter().all(|choice| tune::is_candidate(choice.tile)), "a run would not use them");

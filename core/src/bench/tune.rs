@@ -66,7 +66,6 @@ impl Search {
         let software = context.adapter().software;
         Self { staging: !software, large: software, is_spoilt: |_| false }
     }
-
 }
 
 /// Finds the tiles for training `network`, for `(replicas, samples)` at once; `tell` hears each choice.
