@@ -30,9 +30,9 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
     if (lane == 0u) {
         let total = sh_part[0];
-        // job.argument: elements from the layer's scale to its shift in the arena.
+        // job.scale_to_shift: elements from the layer's scale to its shift in the arena.
         scale_gradient[r * job.parameter_stride + c] = total.y;
-        scale_gradient[r * job.parameter_stride + job.argument + c] = total.x;
+        scale_gradient[r * job.parameter_stride + job.scale_to_shift + c] = total.x;
         means[r * C + c] = total / f32(job.samples * HEIGHT * WIDTH);
     }
 }

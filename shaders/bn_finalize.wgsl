@@ -44,8 +44,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         let s = r * job.running_stride + c;
         let unbiased = total.z / max(total.x - 1.0, 1.0);
         running[s] = fma(MOMENTUM, total.y - running[s], running[s]);
-        // job.argument: elements from the layer's mean to its variance in the arena.
-        let v = s + job.argument;
+        // job.mean_to_variance: elements from the layer's mean to its variance in the arena.
+        let v = s + job.mean_to_variance;
         running[v] = fma(MOMENTUM, unbiased - running[v], running[v]);
     }
 }

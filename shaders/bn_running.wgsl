@@ -14,7 +14,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
     let p = tile.y * job.parameter_stride + c;
     let s = tile.y * job.running_stride + c;
-    // job.argument: elements from the layer's mean to its variance in the arena.
-    let deviation = sqrt(running[s + job.argument] + EPSILON);
+    // job.mean_to_variance: elements from the layer's mean to its variance in the arena.
+    let deviation = sqrt(running[s + job.mean_to_variance] + EPSILON);
     channels[tile.y * C + c] = vec4f(running[s], 1.0 / deviation, scale[p], shift[p]);
 }

@@ -1,5 +1,5 @@
 // Adds the blocks of a weight gradient: eight chains (block b goes to chain b mod 8, in order), then
-// ((0+1)+(2+3))+((4+5)+(6+7)). Constants: ELEMENTS of the weight tensor. job.argument: blocks.
+// ((0+1)+(2+3))+((4+5)+(6+7)). Constants: ELEMENTS of the weight tensor.
 
 @group(0) @binding(1) var<storage, read> partial: array<f32>;            // [R][blocks][ELEMENTS]
 @group(0) @binding(2) var<storage, read_write> gradient: array<f32>;     // arena, from the tensor on
@@ -11,7 +11,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         return;
     }
     let r = tile.y;
-    let blocks = job.argument;
+    let blocks = job.blocks;
     var at = r * blocks * ELEMENTS + e;
     var low = vec4f(0.0);
     var high = vec4f(0.0);

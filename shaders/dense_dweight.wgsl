@@ -20,7 +20,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         let feature = select(1.0, features[sample * C + min(c, C - 1u)], c < C);
         acc = mac(feature, dlogits[sample * K + k], acc);
     }
-    // job.argument: elements from the weight to the bias in the arena.
-    let at = select(job.argument + k, k * C + c, c < C);
+    // job.weight_to_bias: elements from the weight to the bias in the arena.
+    let at = select(job.weight_to_bias + k, k * C + c, c < C);
     gradient[tile.y * job.parameter_stride + at] = acc;
 }

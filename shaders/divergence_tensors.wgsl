@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (lane == 0u) {
         let total = sh_sums[0];
         let count = sh_counts[0];
-        results[tile.y * job.argument + index] =
+        results[tile.y * job.tensors + index] =
             Distance(total.x / f32(tensor.z), count.x, count.y, sqrt(total.y), sqrt(total.z), 0u, 0u, 0u);
     }
 }

@@ -1,7 +1,7 @@
 #import mac
 // Explicit Euler steps of the heat equation, u[i] <- u[i] + rate (u[i-1] + u[i+1] - 2 u[i]), both ends fixed: many steps in
 // one launch, one workgroup a replica. A replica stops at the step that takes a value beyond STOP_BITS (or to what is no
-// number) and keeps its values. Constants: POINTS (at most 1024), STOP_BITS. job.argument: steps, 0: as ordered.
+// number) and keeps its values. Constants: POINTS (at most 1024), STOP_BITS. job.steps: steps of a launch, 0: as ordered.
 
 struct Progress {
     done: u32,
@@ -18,7 +18,7 @@ var<workgroup> sh_stopped: atomic<u32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let steps = select(job.argument, orders[0], job.argument == 0u);
+    let steps = select(job.steps, orders[0], job.steps == 0u);
     let first = progress[tile.y].done;
     let rate = rates[tile.y];
     for (var i = lane; i < POINTS; i += 64u) {

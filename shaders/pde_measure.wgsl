@@ -4,7 +4,7 @@
 // reference. A replica with a value beyond STOP_BITS (or that is no number) gets the rate 0 and so stays as it is.
 // Order: lane l takes elements l, l + 64, ... in turn; the lanes are added pairwise. One workgroup a replica.
 // Constants: KERNEL, ELEMENTS (with the padding of rows, which is zero), STOP_BITS.
-// job.argument: replicas, argument2: words of a replica in rates, argument3: which of them is the rate.
+// job.rate_words: words of a replica in rates, job.rate_word: which of them is the rate.
 
 struct Watch {
     slot: u32,        // where in the history this step goes
@@ -25,7 +25,7 @@ struct Sample {
 @group(0) @binding(1) var<storage, read> parameters: array<f32>;           // [R] arenas
 @group(0) @binding(2) var<storage, read> scores: array<vec2f>;             // [R]: loss, correct
 @group(0) @binding(3) var<storage, read_write> watches: array<Watch>;      // [R]
-@group(0) @binding(4) var<storage, read_write> rates: array<u32>;          // [R][argument2]
+@group(0) @binding(4) var<storage, read_write> rates: array<u32>;          // [R][job.rate_words]
 @group(0) @binding(5) var<storage, read_write> history: array<Sample>;     // [slots][R]
 
 var<workgroup> sh_sums: array<vec2f, 64>;
@@ -59,11 +59,11 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (lane == 0u) {
         let sum = sh_sums[0];
         let count = sh_counts[0];
-        history[watch.slot * job.argument + r] = Sample(scores[r].x, sum.x, bitcast<f32>(count.x),
+        history[watch.slot * job.replicas + r] = Sample(scores[r].x, sum.x, bitcast<f32>(count.x),
             sum.y / f32(KERNEL * KERNEL), count.y, count.z, 0u, 0u);
         watches[r].slot = watch.slot + 1u;
         if (count.x > STOP_BITS) {
-            rates[r * job.argument2 + job.argument3] = 0u;
+            rates[r * job.rate_words + job.rate_word] = 0u;
         }
     }
 }

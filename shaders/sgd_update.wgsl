@@ -1,6 +1,6 @@
 #import mac
 #import division
-// The perturbed update (DESIGN section 3; paper section 3), one parameter a thread:
+// The perturbed update (docs/RULES.md; paper section 3), one parameter a thread:
 //     g <- g + wd p      buf <- mu buf + g (first step: buf = g)
 //     d = g + mu buf (Nesterov) | buf (momentum) | g (mu = 0)
 //     d <- d / k         p <- p - (lr k) d

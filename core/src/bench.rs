@@ -10,7 +10,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::data::synthetic;
-use crate::gpu::{Buffers, Context, Fill, Program};
+use crate::device::{Buffers, Context, Family, Fill, Program};
 use crate::nets::NetKind;
 use crate::ops::Tile;
 use crate::train::{DatasetKind, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, median, plan};
@@ -96,7 +96,7 @@ impl Options {
     /// What fits the adapter.
     #[must_use]
     pub fn for_adapter(context: &Context) -> Self {
-        let (samples, repeats) = if context.adapter().software { (32, 3) } else { (128, 9) };
+        let (samples, repeats) = if context.adapter().family == Family::Gpu { (128, 9) } else { (32, 3) };
         Self { filter: String::new(), replicas: 1, samples, repeats, tune: false }
     }
 }
@@ -115,7 +115,7 @@ struct Bench<'a> {
 #[must_use]
 pub fn names(context: &Context, options: &Options) -> Vec<String> {
     let rates = ["fma", "copy"].into_iter().filter(|name| name.contains(&options.filter)).map(str::to_owned);
-    rates.chain(cases::all(context.adapter().software, &options.filter).iter().map(Case::name)).collect()
+    rates.chain(cases::all(context.adapter(), &options.filter).iter().map(Case::name)).collect()
 }
 
 /// Measures everything that the filter lets through; `tell` sees each row when it is there.
@@ -124,9 +124,9 @@ pub fn names(context: &Context, options: &Options) -> Vec<String> {
 /// The GPU.
 pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&Row)) -> Result<Report, TrainError> {
     let mut bench = Bench { context: &context, options, fma_gflops: f64::INFINITY, copy_gbps: f64::INFINITY };
-    let software = context.adapter().software;
-    let mut fma = bench.operation("fma", cases::fma(software)).await?;
-    let mut copy = bench.operation("copy", cases::copy(software)).await?;
+    let adapter = context.adapter();
+    let mut fma = bench.operation("fma", cases::fma(adapter)).await?;
+    let mut copy = bench.operation("copy", cases::copy(adapter)).await?;
     (bench.fma_gflops, bench.copy_gbps) = (fma.gflops, copy.gbps);
     (fma.fma_share, copy.copy_share) = (1.0, 1.0);
     (fma.times_floor, copy.times_floor) = (1.0, 1.0);
@@ -136,13 +136,13 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
         rows.push(row);
     };
     [fma.clone(), copy.clone()].into_iter().filter(|row| row.name.contains(&options.filter)).for_each(&mut add);
-    for case in cases::all(software, &options.filter) {
+    for case in cases::all(adapter, &options.filter) {
         let row = match case {
             Case::Step(net) => bench.step(net, (options.replicas, options.samples)).await?,
             Case::Operation(operation) => {
                 let sizes = (options.replicas, options.samples);
-                let usual = operation.layer().map(|(layer, pass)| Tile::usual(layer, pass, software));
-                let tile = match operation.layer().filter(|_| options.tune) {
+                let usual = operation.layer().map(|(layer, pass)| adapter.tiles().of(layer, pass));
+                let tile = match operation.layer().filter(|_| options.tune && adapter.has_tiles()) {
                     Some(layer) => Some(tune::choose(&context, layer, sizes, Search::on(&context)).await?.tile),
                     None => usual,
                 };
@@ -153,7 +153,6 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
         };
         add(row);
     }
-    let adapter = context.adapter();
     Ok(Report {
         adapter: adapter.name.clone(),
         driver: adapter.driver.clone(),
@@ -175,7 +174,7 @@ impl Bench<'_> {
         for (buffer, values) in &contents {
             buffers.write(self.context, *buffer, 0, values);
         }
-        let program = Program::build(self.context, &buffers, &recording, self.context.submit_flops()).await?;
+        let program = Program::build(self.context, &buffers, &recording, self.context.adapter().submit_flops()).await?;
         let run = |repeats: u32| program.time(self.context, &buffers, repeats);
         run(1)?;
         // Repeated within each measurement until the clock is no matter.
@@ -198,9 +197,9 @@ impl Bench<'_> {
         };
         let dataset = Rc::new(synthetic::dataset(1, samples as usize, 1));
         let mut tuning = Tuning::default();
-        if self.options.tune {
+        if self.options.tune && self.context.adapter().has_tiles() {
             let limits =
-                MemoryLimits { binding: self.context.max_binding_bytes(), total: self.context.memory_budget() };
+                MemoryLimits { binding: self.context.adapter().binding_bytes(), total: self.context.memory_budget() };
             let plan = plan(&config, &dataset, &tuning, limits)?;
             let at_once = plan.chunks[0].replicas.len() as u32;
             let search = Search::on(self.context);

@@ -1,7 +1,7 @@
 //! Random numbers that are the same everywhere: Philox4x32-10, a counter-based generator (Salmon et al., "Parallel
 //! random numbers: as easy as 1, 2, 3", SC 2011). A stream is a pure function of (seed, purpose, index), so the same
 //! image, weight or permutation comes out whatever else was drawn before, on every platform: only integers, + - * / sqrt
-//! and `libm` are used (DESIGN rule 10). Changing anything here changes every run; the golden tests stand in the way.
+//! and `libm` are used (rule 10 of docs/RULES.md). Changing anything here changes every run; the golden tests stand in the way.
 
 /// What a stream is for. Streams of one seed but of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::data::synthetic;
-use crate::gpu::{AdapterChoice, Context};
+use crate::device::{AdapterChoice, Context};
 use crate::nets::NetKind;
 use crate::train::{DatasetKind, Event, Start, TrainConfig, TrainError, Trainer, Tuning, checkpoint};
 

@@ -5,7 +5,7 @@ mod runs;
 use std::rc::Rc;
 
 use lastbit_core::bench::{Options, ScaleOver, ScalePoint, ScaleSizes, scale};
-use lastbit_core::gpu::{AdapterChoice, Context, GpuError};
+use lastbit_core::device::{AdapterChoice, Context, DeviceError};
 use lastbit_core::train::TrainError;
 use pollster::block_on;
 
@@ -60,7 +60,7 @@ fn a_point_that_does_not_fit_is_left_out() {
     let mut told = Vec::new();
     let tell = |point: Result<&ScalePoint, &TrainError>| match point {
         Ok(point) => told.push(Some(point.samples)),
-        Err(TrainError::Gpu(GpuError::OverLimit { .. } | GpuError::OutOfMemory { .. })) => told.push(None),
+        Err(TrainError::Gpu(DeviceError::OverLimit { .. } | DeviceError::OutOfMemory { .. })) => told.push(None),
         Err(error) => panic!("{error}"),
     };
     let points = block_on(scale(context, &options(1, 2), &sizes, tell)).unwrap();

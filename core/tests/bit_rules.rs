@@ -1,11 +1,12 @@
-//! The bit rules (DESIGN section 2), on real training: every promise is kept to the last bit or it is broken.
+//! The bit rules (docs/RULES.md), on real training: every promise is kept to the last bit or it is broken.
 
 mod runs;
 
-use lastbit_core::gpu::{Command, Fill};
+use lastbit_core::device::Fill;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::ops::{Tile, Tiles};
+use lastbit_core::record::Command;
 use lastbit_core::train::{
     BatchSizes, Event, FlipBit, MemoryLimits, PeekRange, Plan, Start, State, TrainConfig, Tuning, checkpoint,
 };
@@ -215,7 +216,7 @@ fn sources_and_dispatches_do_not_depend_on_the_number_of_replicas() {
         let commands = all.iter().flat_map(|rec| &rec.commands);
         commands
             .map(|c| match c {
-                Command::Dispatch(d) => (d.kernel.source().to_owned(), d.tiles),
+                Command::Dispatch(d) => (d.kernel.clone(), d.tiles),
                 other => panic!("a step has nothing but dispatches, not {other:?}"),
             })
             .collect::<Vec<_>>()

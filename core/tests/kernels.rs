@@ -1,15 +1,16 @@
 //! Every kernel in every specialisation that the networks use: naga validates it and translates it to SPIR-V, MSL and
-//! HLSL, and `tint` (Chrome's compiler) accepts it where that program is on the PATH. All failures in one message.
+//! HLSL, its bindings are what the shaders' table says, and `tint` (Chrome's compiler) accepts it where that program is on the PATH. All failures in one message.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lastbit_core::bench::tune;
-use lastbit_core::gpu::{Dispatch, Kernel, Recording, Shader};
+use lastbit_core::gpu::wgsl::source;
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::ops::{Activation, Shape, Tile, Tiles, sgd::Perturbation};
 use lastbit_core::pde::{Heat, HeatParams, Image, Linear, LinearParams, Nonlinear, NonlinearParams, Regime};
+use lastbit_core::record::{Access, Dispatch, Kernel, Recording, Shader};
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 
 /// All that a run of `network` records.
@@ -114,10 +115,7 @@ fn equations(side: u32, kernel: u32, replicas: usize) -> Vec<Recording> {
 }
 
 /// What the benchmarks measure an adapter by.
-const RATES: [Shader; 2] = [
-    Shader { name: "fma_rate", source: include_str!("../../shaders/fma_rate.wgsl") },
-    Shader { name: "copy_rate", source: include_str!("../../shaders/copy_rate.wgsl") },
-];
+const RATES: [Shader; 2] = [Shader::FmaRate, Shader::CopyRate];
 
 fn kernels() -> Vec<Kernel> {
     let recordings = all_recordings();
@@ -127,9 +125,28 @@ fn kernels() -> Vec<Kernel> {
     launched.chain(rates).filter(|kernel| seen.insert(kernel.clone())).collect()
 }
 
-fn through_naga(source: &str) -> Result<(), String> {
+/// Whether the WGSL's bindings are what the shader's table says.
+fn check_bindings(shader: Shader, module: &naga::Module) -> Result<(), String> {
+    let mut found: Vec<(u32, Access)> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, variable)| match (&variable.binding, variable.space) {
+            (Some(at), naga::AddressSpace::Storage { access }) => {
+                let writes = access.contains(naga::StorageAccess::STORE);
+                Some((at.binding, if writes { Access::Write } else { Access::Read }))
+            }
+            _ => None,
+        })
+        .collect();
+    found.sort_by_key(|(binding, _)| *binding);
+    let said: Vec<_> = (1..).zip(shader.bindings().iter().copied()).collect();
+    if found == said { Ok(()) } else { Err(format!("bindings are {found:?}, the table says {said:?}")) }
+}
+
+fn through_naga(shader: Shader, source: &str) -> Result<(), String> {
     use naga::back::{hlsl, msl, spv};
     let module = naga::front::wgsl::parse_str(source).map_err(|e| format!("WGSL: {}", e.emit_to_string(source)))?;
+    check_bindings(shader, &module)?;
     // No capability beyond WebGPU's own.
     let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), Default::default());
     let info = validator.validate(&module).map_err(|e| format!("validation: {}", e.emit_to_string(source)))?;
@@ -157,11 +174,11 @@ fn through_tint(tint: &Path, path: &Path, source: &str) -> Result<(), String> {
 
 /// What a kernel fails, each failure with the constants of the specialisation.
 fn failures(kernel: &Kernel, tint: Option<&Path>, scratch: &Path) -> Vec<String> {
-    let naga = through_naga(kernel.source());
-    let tint = tint.map_or(Ok(()), |tint| through_tint(tint, scratch, kernel.source()));
+    let source = source(kernel);
+    let naga = through_naga(kernel.shader(), &source);
+    let tint = tint.map_or(Ok(()), |tint| through_tint(tint, scratch, &source));
     let errors = [naga, tint].into_iter().filter_map(Result::err);
-    let constants: Vec<_> = kernel.source().lines().take_while(|line| line.starts_with("const ")).collect();
-    errors.map(|error| format!("{} [{}]: {error}", kernel.name(), constants.join(" "))).collect()
+    errors.map(|error| format!("{} {:?}: {error}", kernel.name(), kernel.constants())).collect()
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod runs;
 use std::rc::Rc;
 
 use lastbit_core::data::synthetic;
-use lastbit_core::gpu::GpuError;
+use lastbit_core::device::DeviceError;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::train::{
@@ -40,7 +40,7 @@ fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
     let software = context.adapter().software;
     let before = status_bytes("VmRSS:");
     let config = resnet56(vec![1, 3]);
-    let limits = MemoryLimits { binding: context.max_binding_bytes(), total: None };
+    let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: None };
     let mut forecast = plan(&config, &dataset, &Tuning::default(), limits).unwrap_or_else(|e| panic!("{e}"));
     let told = memory_estimate(&context, &mut forecast, &dataset).total();
     let (events, planned) = pollster::block_on(async {
@@ -86,7 +86,7 @@ fn replicas_take_turns_when_memory_is_short() {
 
     let message = |result: Result<_, TrainError>| match result {
         Ok(_) => panic!("it fits"),
-        Err(TrainError::Gpu(error)) => (matches!(error, GpuError::OutOfMemory { .. }), error.to_string()),
+        Err(TrainError::Gpu(error)) => (matches!(error, DeviceError::OutOfMemory { .. }), error.to_string()),
         Err(other) => panic!("{other}"),
     };
     let (out_of_memory, text) = message(planned(2, Some(100 * MIB), u64::MAX));

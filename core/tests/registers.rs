@@ -9,9 +9,9 @@ use std::process::Command;
 
 use ash::khr::pipeline_executable_properties as executable;
 use ash::vk;
-use lastbit_core::gpu::Kernel;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::{Activation, Shape, Tiles, sgd::Perturbation};
+use lastbit_core::record::Kernel;
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 use naga::back::spv;
 

@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{adapters, bench, compare, completions, data, report, reproduce, smoke, train, tune, verify};
+use crate::device::DeviceFlags;
 use crate::failure::Failure;
 use crate::log::LogFlags;
 
@@ -40,6 +41,9 @@ pub struct Cli {
     /// What is told on the way.
     #[command(flatten)]
     pub log: LogFlags,
+    /// What computes, beside the adapter.
+    #[command(flatten)]
+    pub device: DeviceFlags,
 }
 
 /// One variant for each file in `commands/`.
@@ -60,7 +64,7 @@ pub enum Command {
     Verify(verify::Arguments),
     /// Compare two runs of one experiment, also from two machines: the hardware as a perturbation, with a report
     Compare(compare::Arguments),
-    /// List the GPU adapters of this machine, software ones included
+    /// List the adapters of this machine: GPUs, the processor, software drivers
     Adapters(adapters::Arguments),
     /// Measure this machine: operations and whole steps beside its fma rate and copy bandwidth
     Bench(bench::Arguments),

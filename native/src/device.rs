@@ -1,20 +1,95 @@
-//! Opens an adapter for a command, with the processor's threads to build pipelines in.
+//! Opens an adapter for a command, with the threads that it computes and compiles in.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::thread;
 
-use lastbit_core::gpu::{AdapterChoice, Context, GpuError};
+use clap::Args;
+use lastbit_core::device::{AdapterChoice, Context, Family, Options};
+use lastbit_core::threads::Threads;
 use pollster::block_on;
 
 use crate::failure::Failure;
+use crate::terminal::warn;
 
-/// The adapter of `--adapter`, or the best one, with its device.
-pub fn open(adapter: Option<&str>) -> Result<Context, GpuError> {
-    let choice = adapter.map_or(AdapterChoice::Best, |name| AdapterChoice::Named(name.to_owned()));
-    Ok(block_on(Context::new(&choice))?.with_spread(spread))
+/// The variable by which tests ask for another instruction set than the processor's best.
+pub const INSTRUCTIONS_VARIABLE: &str = "LASTBIT_INSTRUCTIONS";
+
+/// Flags of every command that computes.
+#[derive(Debug, Args)]
+pub struct DeviceFlags {
+    /// Threads of the processor to compute and compile in; the bits do not depend on it [default: all]
+    #[arg(long, global = true, value_name = "N", value_parser = thread_count, allow_negative_numbers = true)]
+    threads: Option<usize>,
 }
 
-/// A thread that builds pipelines: with the stack that a main thread has, which drivers' compilers are used to.
+/// Most threads that `--threads` takes.
+const MOST_THREADS: usize = 1024;
+
+fn thread_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=MOST_THREADS).contains(&count) => Ok(count),
+        _ => Err(format!("give 1 to {MOST_THREADS} threads")),
+    }
+}
+
+/// Of all devices of this program, which share them.
+static THREADS: OnceLock<Threads> = OnceLock::new();
+
+/// Starts the threads that `--threads` asks for.
+pub fn prepare(flags: &DeviceFlags) -> Result<(), Failure> {
+    if let Some(count) = flags.threads {
+        let threads = Threads::new(count).map_err(|error| {
+            Failure::other(format!("--threads: the system gives no {count} threads: {error}: give fewer"))
+        })?;
+        // The first thing that the program does: nobody has asked for threads yet.
+        let _ = THREADS.set(threads);
+    }
+    Ok(())
+}
+
+/// The adapter of `--adapter`, or the best one, with its device. Says so where a GPU is here that cannot be used.
+pub fn open(adapter: Option<&str>) -> Result<Context, Failure> {
+    let choice = adapter.map_or(AdapterChoice::Best, |name| AdapterChoice::Named(name.to_owned()));
+    let context = block_on(Context::open(options(choice)?))?;
+    if adapter.is_none() && context.adapter().family != Family::Gpu {
+        if let Some(node) = gpu_node(Path::new("/dev")) {
+            warn(hidden_gpu(&node, &context.adapter().name));
+        }
+    }
+    Ok(context)
+}
+
+/// The device file of a GPU under `dev`, as Linux names them.
+fn gpu_node(dev: &Path) -> Option<PathBuf> {
+    let starting_with = |folder: &str, start: &str| {
+        let files = std::fs::read_dir(dev.join(folder)).ok()?.flatten().map(|file| file.path());
+        files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))).min()
+    };
+    // nvidia0, nvidia1, ...; nvidiactl alone is no GPU.
+    let nvidia = (0..16).map(|i| dev.join(format!("nvidia{i}"))).find(|file| file.exists());
+    nvidia.or_else(|| starting_with("dri", "renderD"))
+}
+
+fn hidden_gpu(node: &Path, adapter: &str) -> String {
+    format!(
+        "a GPU seems to be here ({}), but Vulkan does not find it, so '{adapter}' computes: install the GPU's Vulkan driver, its \
+         file in /usr/share/vulkan/icd.d, and libXext; in a container also give it the graphics capability \
+         (NVIDIA_DRIVER_CAPABILITIES=all), or name an adapter with --adapter",
+        node.display()
+    )
+}
+
+/// How an adapter is opened here.
+pub fn options(adapter: AdapterChoice) -> Result<Options, Failure> {
+    let instructions = match std::env::var(INSTRUCTIONS_VARIABLE) {
+        Ok(text) => Some(text.parse().map_err(|error| Failure::usage(format!("{INSTRUCTIONS_VARIABLE}: {error}")))?),
+        Err(_) => None,
+    };
+    Ok(Options { adapter, threads: THREADS.get_or_init(Threads::available).clone(), instructions })
+}
+
+/// A thread that drives an adapter: with the stack that a main thread has, which drivers' compilers are used to.
 pub fn thread() -> thread::Builder {
     thread::Builder::new().stack_size(8 << 20)
 }
@@ -26,36 +101,30 @@ pub fn no_thread(error: std::io::Error) -> Failure {
     ))
 }
 
-/// Calls `work` with 0 to n - 1, in as many threads as the processor runs at once.
-fn spread(n: usize, work: &(dyn Fn(usize) + Sync)) {
-    let next = AtomicUsize::new(0);
-    let help = || {
-        while let Some(i) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < n) {
-            work(i);
-        }
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(n);
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            // Where the system gives no more threads, those that there are do the work.
-            let _ = thread().spawn_scoped(scope, help);
-        }
-        help();
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_piece_is_done_once() {
-        for n in [0, 1, 2, 1000] {
-            let times: Vec<AtomicUsize> = (0..n).map(|_| AtomicUsize::new(0)).collect();
-            spread(n, &|i| {
-                times[i].fetch_add(1, Ordering::Relaxed);
-            });
-            assert!(times.into_iter().all(|times| times.into_inner() == 1), "{n}");
+    fn threads_are_counted_from_one() {
+        assert_eq!(thread_count("7"), Ok(7));
+        for bad in ["0", "-1", "many", "1025"] {
+            assert!(thread_count(bad).unwrap_err().contains("1 to 1024"), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_gpu_is_known_by_its_device_file() {
+        let dev = std::env::temp_dir().join(format!("lastbit-dev-{}", std::process::id()));
+        std::fs::create_dir_all(dev.join("dri")).unwrap();
+        std::fs::write(dev.join("nvidiactl"), "").unwrap();
+        std::fs::write(dev.join("dri/card0"), "").unwrap();
+        assert_eq!(gpu_node(&dev), None);
+        std::fs::write(dev.join("dri/renderD128"), "").unwrap();
+        assert_eq!(gpu_node(&dev), Some(dev.join("dri/renderD128")));
+        std::fs::write(dev.join("nvidia0"), "").unwrap();
+        assert_eq!(gpu_node(&dev), Some(dev.join("nvidia0")));
+        assert!(hidden_gpu(&dev.join("nvidia0"), "processor").contains("NVIDIA_DRIVER_CAPABILITIES"));
+        std::fs::remove_dir_all(dev).unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use lastbit_core::gpu::Context;
+use lastbit_core::device::Context;
 use lastbit_core::train::self_test::{self, Broken, Check};
 use pollster::block_on;
 

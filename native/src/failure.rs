@@ -5,11 +5,12 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 use std::process::ExitCode;
 
-use lastbit_core::gpu::GpuError;
+use lastbit_core::device::DeviceError;
 use lastbit_core::nets::NetError;
 use lastbit_core::pde::PdeError;
 use lastbit_core::train::{ConfigError, TrainError};
 
+use crate::device::INSTRUCTIONS_VARIABLE;
 use crate::{interrupt, terminal};
 
 /// The exit code of a run that Ctrl-C stopped (128 + SIGINT).
@@ -90,16 +91,25 @@ impl Display for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::usage(error)
+        Self::usage(format!("--{error}"))
     }
 }
 
-impl From<GpuError> for Failure {
-    fn from(error: GpuError) -> Self {
-        match error {
-            GpuError::UnknownAdapter { .. } => Self::usage(format!("--adapter: {error}")),
-            _ => Self::other(error),
-        }
+impl From<DeviceError> for Failure {
+    fn from(error: DeviceError) -> Self {
+        let remedy = match &error {
+            DeviceError::UnknownAdapter { .. } => return Self::usage(format!("--adapter: {error}")),
+            DeviceError::NoInstructions { .. } => return Self::usage(format!("{INSTRUCTIONS_VARIABLE}: {error}")),
+            DeviceError::NoAdapter { .. } => "install a Vulkan, Metal or DX12 driver, or use --adapter processor",
+            DeviceError::NoDevice { .. } => "choose another one with --adapter (see `lastbit adapters`)",
+            DeviceError::OverLimit { .. } => "use a smaller batch (--batch-size) or network",
+            DeviceError::OutOfMemory { .. } => {
+                "train fewer replicas at once (--ks), or use a smaller batch (--batch-size)"
+            }
+            DeviceError::DeviceLost(_) => "continue the run from its last checkpoint with --resume",
+            DeviceError::Refused(_) => return Self::other(error),
+        };
+        Self::other(format!("{error}: {remedy}"))
     }
 }
 

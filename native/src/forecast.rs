@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lastbit_core::data::Dataset;
-use lastbit_core::gpu::{Context, human_bytes};
+use lastbit_core::device::{Context, human_bytes};
 use lastbit_core::train::{Estimate, MemoryEstimate, Plan, RunLength, estimate, memory_estimate};
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -41,14 +41,15 @@ impl<'a> Forecast<'a> {
     /// True if the run is long enough for a person to ask how long: the estimate then costs little beside it.
     pub fn is_long(&self, operations_of_a_step: u64) -> bool {
         // What the adapter is assumed to do in 100 ms is far less than what it does.
-        let submits = operations_of_a_step.saturating_mul(self.length.steps) / self.context.submit_flops().max(1);
+        let submits =
+            operations_of_a_step.saturating_mul(self.length.steps) / self.context.adapter().submit_flops().max(1);
         submits > 1200
     }
 
     /// Memory in one line. A software adapter's memory is this process's.
     pub fn memory_text(&self) -> String {
         let MemoryEstimate { buffers, host, .. } = self.memory;
-        if self.context.adapter().software {
+        if self.context.adapter().uses_host_memory() {
             format!("{} in all, {} of it buffers", human_bytes(self.memory.total()), human_bytes(buffers))
         } else {
             format!("{} on the adapter, {} on the host", human_bytes(buffers), human_bytes(host))

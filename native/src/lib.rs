@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    match log::start(&cli.log).and_then(|()| commands::run(cli.command)) {
+    match log::start(&cli.log).and_then(|()| device::prepare(&cli.device)).and_then(|()| commands::run(cli.command)) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }

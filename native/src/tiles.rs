@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use lastbit_core::bench::tune::{self, Choice, Search};
+use lastbit_core::device::Family;
 use pollster::block_on;
 use sha2::{Digest as _, Sha256};
 
@@ -63,7 +64,7 @@ impl Prepared {
     pub fn tune_for_long_run(&mut self, tell: impl FnOnce()) {
         /// Two at a time would measure each other, and write one file.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        if self.context.adapter().software || self.is_broken() {
+        if self.context.adapter().family != Family::Gpu || self.is_broken() {
             return;
         }
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use common::{assert_refused, json_lines, lastbit, scratch, text};
 use lastbit_core::data::cifar10;
-use lastbit_core::gpu::{AdapterChoice, Context};
+use lastbit_core::device::{AdapterChoice, Context};
 use lastbit_core::train::checkpoint::decode_weights;
 use lastbit_core::train::{Start, TrainConfig, Trainer, Tuning};
 use pollster::block_on;

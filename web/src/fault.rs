@@ -1,7 +1,7 @@
 //! Errors as the page reads them: the kind decides what it offers (a restart, another value), the line is shown.
 
 use lastbit_core::data::DataError;
-use lastbit_core::gpu::GpuError;
+use lastbit_core::device::DeviceError;
 use lastbit_core::train::TrainError;
 use wasm_bindgen::JsValue;
 
@@ -24,16 +24,16 @@ impl Fault {
     }
 }
 
-impl From<GpuError> for Fault {
-    fn from(error: GpuError) -> Self {
+impl From<DeviceError> for Fault {
+    fn from(error: DeviceError) -> Self {
         let kind = match error {
-            GpuError::DeviceLost(_) => "device-lost",
-            GpuError::OverLimit { .. } | GpuError::OutOfMemory { .. } => "out-of-memory",
+            DeviceError::DeviceLost(_) => "device-lost",
+            DeviceError::OverLimit { .. } | DeviceError::OutOfMemory { .. } => "out-of-memory",
             _ => "gpu",
         };
         let message = match error {
             // The command line's remedy does not exist here; the page has its own.
-            GpuError::DeviceLost(reason) => format!("the GPU device was lost ({reason})"),
+            DeviceError::DeviceLost(reason) => format!("the GPU device was lost ({reason})"),
             error => error.to_string(),
         };
         Self { kind, message }

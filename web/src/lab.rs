@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lastbit_core::data::{Arrived, Dataset, Parcel, checkerboard, synthetic};
-use lastbit_core::gpu::{AdapterChoice, Context, GpuError};
+use lastbit_core::device::{AdapterChoice, Context, DeviceError};
 use lastbit_core::nets::NetKind;
 use lastbit_core::train::{DatasetKind, FlipBit, Peek, PeekRange, Start, TrainConfig, TrainError, Trainer, Tuning};
 use serde_json::json;
@@ -176,7 +176,7 @@ impl Lab {
 
     /// A lost device takes everything on it along; the next run gets a new one.
     fn failed(&mut self, error: TrainError) -> Fault {
-        if matches!(error, TrainError::Gpu(GpuError::DeviceLost(_))) {
+        if matches!(error, TrainError::Gpu(DeviceError::DeviceLost(_))) {
             self.close();
             self.context = None;
         }

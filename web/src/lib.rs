@@ -8,7 +8,7 @@ mod fault;
 mod lab;
 mod pde;
 
-use lastbit_core::gpu::AdapterChoice;
+use lastbit_core::device::AdapterChoice;
 use wasm_bindgen::prelude::*;
 
 pub use lab::Lab;

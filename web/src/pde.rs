@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use lastbit_core::gpu::{AdapterChoice, Context, Fill};
+use lastbit_core::device::{AdapterChoice, Context, Fill};
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::pde::{
@@ -386,7 +386,7 @@ fn nonlinear_params(side: u32) -> Result<NonlinearParams, Fault> {
     })
 }
 
-/// Mean of 2|a-b| / (|a|+|b|), 0/0 = 0 (DESIGN section 3).
+/// Mean of 2|a-b| / (|a|+|b|), 0/0 = 0 (docs/RULES.md).
 fn relative_l1(a: &[f64], b: &[f64]) -> f64 {
     let term = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { 2.0 * (a - b).abs() / (a.abs() + b.abs()) };
     a.iter().zip(b).map(term).sum::<f64>() / a.len() as f64

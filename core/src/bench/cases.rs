@@ -1,6 +1,6 @@
 //! What the benchmarks measure: the operations of the networks in the shapes that they have there.
 
-use crate::gpu::{Binding, BufferId, BufferTable, Command, Job, Kernel, Recording, Work, shader};
+use crate::device::{AdapterSummary, Family};
 use crate::nets::NetKind;
 use crate::ops::batch_norm::{Backward, BatchNorm, Channels};
 use crate::ops::conv_down::WeightGradient;
@@ -8,6 +8,7 @@ use crate::ops::max_pool::MaxPool;
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{Perturbation, ReplicaValues};
 use crate::ops::{Activation, Conv, ConvDown, Layer, Pass, Shape, Tile, workgroups};
+use crate::record::{Binding, BufferId, BufferTable, Command, Job, Kernel, Recording, Shader, Work};
 use crate::train::{BatchSizes, MemoryLimits, Plan, TrainError, Tuning};
 
 /// A line of the table.
@@ -54,9 +55,10 @@ pub struct Recorded {
     pub bytes: u64,
 }
 
-/// The lines whose name contains `filter`, in order. Steps that take minutes on a `software` adapter only where the
+/// The lines whose name contains `filter`, in order. Steps that take minutes on a software GPU only where the
 /// filter names the network.
-pub fn all(software: bool, filter: &str) -> Vec<Case> {
+pub fn all(adapter: &AdapterSummary, filter: &str) -> Vec<Case> {
+    let is_quick = adapter.family != Family::SoftwareGpu;
     let mut operations = convolutions();
     for direction in [Direction::Forward, Direction::InputGradient] {
         let shapes = [(16, 32), (64, 8), (64, 32)].map(|(c, side)| Shape::new(c, side, side));
@@ -68,8 +70,8 @@ pub fn all(software: bool, filter: &str) -> Vec<Case> {
     let nets = [
         (NetKind::ResNet { depth: 8 }, true),
         (NetKind::ResNet { depth: 20 }, true),
-        (NetKind::ResNet { depth: 56 }, !software),
-        (NetKind::Vgg { depth: 16 }, !software),
+        (NetKind::ResNet { depth: 56 }, is_quick),
+        (NetKind::Vgg { depth: 16 }, is_quick),
     ];
     let named = |net: &NetKind| filter.contains(&net.to_string());
     let asked = filter.strip_prefix("step_").and_then(|net| net.parse().ok());
@@ -223,24 +225,24 @@ impl Sketch {
 }
 
 /// Independent fma chains in registers.
-pub fn fma(software: bool) -> Recorded {
+pub fn fma(adapter: &AdapterSummary) -> Recorded {
     // Enough threads to fill a large GPU, or enough rounds to keep a processor busy.
-    let (tiles, rounds) = if software { (64, 4_000) } else { (16_384, 4_000) };
+    let (tiles, rounds) = if adapter.uses_host_memory() { (64, 4_000) } else { (16_384, 4_000) };
     let threads = u64::from(tiles) * 64;
     let mut sketch = Sketch::new(1, Job::default());
     let results = sketch.bytes("results", threads * 4);
-    let kernel = Kernel::new(shader!("fma_rate"), &[("ROUNDS", rounds.into())]);
+    let kernel = Kernel::new(Shader::FmaRate, &[("ROUNDS", rounds.into())]);
     let work = Work::shared(threads * u64::from(rounds) * 12 * 4 * 2, 0);
     sketch.recording.dispatch("fma", kernel, &[results], tiles, work);
     sketch.finish(format!("{threads} threads"))
 }
 
 /// A copy of more than caches hold.
-pub fn copy(software: bool) -> Recorded {
-    let bytes: u64 = if software { 64 << 20 } else { 128 << 20 };
+pub fn copy(adapter: &AdapterSummary) -> Recorded {
+    let bytes: u64 = if adapter.uses_host_memory() { 64 << 20 } else { 128 << 20 };
     let mut sketch = Sketch::new(1, Job::default());
     let buffers = ["from", "to"].map(|label| sketch.bytes(label, bytes));
-    let kernel = Kernel::new(shader!("copy_rate"), &[]);
+    let kernel = Kernel::new(Shader::CopyRate, &[]);
     sketch.recording.dispatch("copy", kernel, &buffers, workgroups(bytes / 16), Work::shared(0, 2 * bytes));
     sketch.finish(format!("{} MiB", bytes >> 20))
 }
@@ -392,7 +394,7 @@ fn parameters(sweep: Sweep, replicas: u32) -> Result<Recorded, TrainError> {
     let table = plan.table().clone();
     let sketch = Sketch { table, recording, planes: Vec::new() };
     let recorded = sketch.finish(format!("R{replicas} P{}", network.parameter_count()));
-    let mut contents = plan.tables;
+    let mut contents = plan.contents;
     contents.push((plan.upload, upload));
     Ok(Recorded { contents, ..recorded })
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::{Bench, Options, Row, cases};
-use crate::gpu::{Context, GpuError};
+use crate::device::{Context, DeviceError};
 use crate::nets::NetKind;
 use crate::train::TrainError;
 
@@ -96,9 +96,9 @@ pub async fn scale(
     mut tell: impl FnMut(Result<&ScalePoint, &TrainError>),
 ) -> Result<Vec<ScalePoint>, TrainError> {
     let mut bench = Bench { context: &context, options, fma_gflops: f64::INFINITY, copy_gbps: f64::INFINITY };
-    let software = context.adapter().software;
-    bench.fma_gflops = bench.operation("fma", cases::fma(software)).await?.gflops;
-    bench.copy_gbps = bench.operation("copy", cases::copy(software)).await?.gbps;
+    let adapter = context.adapter();
+    bench.fma_gflops = bench.operation("fma", cases::fma(adapter)).await?.gflops;
+    bench.copy_gbps = bench.operation("copy", cases::copy(adapter)).await?.gbps;
     let (&Options { replicas, samples, .. }, depth) = (options, sizes.depth);
     let of_replicas = sizes.replicas.iter().map(|&replicas| (ScaleOver::Replicas, depth, replicas, samples));
     let of_batch = sizes.samples.iter().map(|&samples| (ScaleOver::Batch, depth, replicas, samples));
@@ -111,7 +111,7 @@ pub async fn scale(
                 tell(Ok(&point));
                 points.push(point);
             }
-            Err(error @ TrainError::Gpu(GpuError::OverLimit { .. } | GpuError::OutOfMemory { .. })) => {
+            Err(error @ TrainError::Gpu(DeviceError::OverLimit { .. } | DeviceError::OutOfMemory { .. })) => {
                 tell(Err(&error));
             }
             Err(error) => return Err(error),

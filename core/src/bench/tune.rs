@@ -6,9 +6,11 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::cases::{Operation, Recorded, accumulating};
-use crate::gpu::{BufferId, Buffers, Context, Fill, GpuError, Program, Readback, Recording, Submitter};
+use crate::device::{Buffers, Context, DeviceError, Family, Fill, Program, Readback, Submitter};
+use crate::gpu::wgsl;
 use crate::nets::{self, Network};
 use crate::ops::{Conv, ConvDown, Layer, Pass, Shape, Tile, Tiles};
+use crate::record::{BufferId, Recording};
 use crate::rng::{Purpose, Stream};
 use crate::train::TrainError;
 
@@ -63,8 +65,8 @@ impl Search {
     /// loads are so dear that large tiles gain, although their sums lie in memory.
     #[must_use]
     pub fn on(context: &Context) -> Self {
-        let software = context.adapter().software;
-        Self { staging: !software, large: software, is_spoilt: |_| false }
+        let is_gpu = context.adapter().family == Family::Gpu;
+        Self { staging: is_gpu, large: !is_gpu, is_spoilt: |_| false }
     }
 }
 
@@ -129,7 +131,7 @@ pub fn identity() -> String {
         for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
             let recorded =
                 Operation::of(layer, pass).record((1, 1), tile).expect("a convolution is no plan that can fail");
-            recorded.recording.dispatches().for_each(|dispatch| text.push_str(dispatch.kernel.source()));
+            recorded.recording.dispatches().for_each(|dispatch| text.push_str(&wgsl::source(&dispatch.kernel)));
         }
     }
     text
@@ -138,7 +140,7 @@ pub fn identity() -> String {
 /// The choices as a run uses them.
 #[must_use]
 pub fn tiles(context: &Context, choices: &[Choice]) -> Tiles {
-    let mut tiles = Tiles::usual(context.adapter().software);
+    let mut tiles = context.adapter().tiles();
     choices.iter().for_each(|choice| tiles.choose(choice.layer, choice.pass, choice.tile));
     tiles
 }
@@ -220,7 +222,7 @@ impl<'a> Tuner<'a> {
     }
 
     async fn build(&self, recording: &Recording) -> Result<Program, TrainError> {
-        Ok(Program::build(self.context, &self.buffers, recording, self.context.submit_flops()).await?)
+        Ok(Program::build(self.context, &self.buffers, recording, self.context.adapter().submit_flops()).await?)
     }
 
     /// What the launches write, into poisoned buffers; of a gradient by the input also what comes of adding it once more.
@@ -325,7 +327,7 @@ impl<'a> Tuner<'a> {
     }
 
     async fn choose(self, search: Search) -> Result<Choice, TrainError> {
-        let usual = Tile::usual(self.layer, self.pass, self.context.adapter().software);
+        let usual = self.context.adapter().tiles().of(self.layer, self.pass);
         let usual_program = self.program(usual).await?;
         let expected = self.bits(usual, &usual_program).await?;
         let mut best = (usual, usual_program);
@@ -377,9 +379,9 @@ impl<'a> Tuner<'a> {
         };
         match computed {
             Ok(computed) => Ok(Some(computed)),
-            Err(TrainError::Gpu(GpuError::Refused(_))) => match self.context.check() {
+            Err(TrainError::Gpu(DeviceError::Refused(_))) => match self.context.check() {
                 // The same refusal, told a second time.
-                Ok(()) | Err(GpuError::Refused(_)) => Ok(None),
+                Ok(()) | Err(DeviceError::Refused(_)) => Ok(None),
                 Err(lost) => Err(lost.into()),
             },
             Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! The image of the one-layer network (DESIGN section 3): a checkerboard of +1 and -1.
+//! The image of the one-layer network (docs/RULES.md): a checkerboard of +1 and -1.
 
 use super::{Dataset, ImageSet, Normalization};
 use crate::ops::Shape;

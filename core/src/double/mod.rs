@@ -156,7 +156,7 @@ impl DoubleTrainer {
 }
 
 impl Replica {
-    /// DESIGN section 3, in float64.
+    /// The update of docs/RULES.md, in float64.
     fn update(&mut self, config: &TrainConfig, is_first: bool, lr: f64, gradients: &[Vec<f64>]) {
         let (mu, decay) = (config.momentum, config.weight_decay);
         let (rate, reciprocal) = (lr * self.k, 1.0 / self.k);

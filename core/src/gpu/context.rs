@@ -1,99 +1,47 @@
 //! An adapter, its device and the pipelines built on it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use serde::Serialize;
+use super::wgsl::source;
+use crate::device::{AdapterLimit, AdapterSummary, DeviceError, Family};
+use crate::record::Kernel;
+use crate::threads::Threads;
 
-use super::{GpuError, Kernel, Spread};
-
-/// Which adapter to use.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum AdapterChoice {
-    /// The fastest one: discrete, integrated, virtual, then software.
-    #[default]
-    Best,
-    /// The n-th of [`adapters`], or the first whose name contains the text (case ignored).
-    Named(String),
+/// Limits that kernels keep to.
+fn limits_of(limits: &wgpu::Limits) -> Vec<AdapterLimit> {
+    let needed = wgpu::Limits::default();
+    let of = |name, get: fn(&wgpu::Limits) -> u64| AdapterLimit { name, needed: get(&needed), available: get(limits) };
+    vec![
+        of("maxStorageBuffersPerShaderStage", |l| l.max_storage_buffers_per_shader_stage.into()),
+        of("maxStorageBufferBindingSize", |l| l.max_storage_buffer_binding_size),
+        of("maxBufferSize", |l| l.max_buffer_size),
+        of("minStorageBufferOffsetAlignment", |l| l.min_storage_buffer_offset_alignment.into()),
+        of("maxComputeWorkgroupStorageSize", |l| l.max_compute_workgroup_storage_size.into()),
+        of("maxComputeInvocationsPerWorkgroup", |l| l.max_compute_invocations_per_workgroup.into()),
+        of("maxComputeWorkgroupsPerDimension", |l| l.max_compute_workgroups_per_dimension.into()),
+    ]
 }
 
-/// What is known of an adapter before a device is made on it.
-#[derive(Clone, Debug, Serialize)]
-pub struct AdapterSummary {
-    /// Name by the driver.
-    pub name: String,
-    /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other` (browsers do not tell).
-    pub kind: String,
-    /// Driver name and version.
-    pub driver: String,
-    /// `vulkan`, `metal`, `dx12` or `webgpu`.
-    pub backend: String,
-    /// True when the processor does the work (lavapipe, SwiftShader, WARP).
-    pub software: bool,
-    /// Largest storage binding in bytes.
-    pub max_binding_bytes: u64,
-    /// Largest buffer in bytes.
-    pub max_buffer_bytes: u64,
-    /// True when dispatches can be timed on the GPU.
-    pub timestamps: bool,
-    /// Limits that kernels keep to.
-    pub limits: Vec<AdapterLimit>,
-}
-
-/// A limit of an adapter beside what lastbit needs: never more than WebGPU's default (DESIGN rule 6).
-#[derive(Clone, Debug, Serialize)]
-pub struct AdapterLimit {
-    /// WebGPU's name for it.
-    pub name: &'static str,
-    /// What lastbit needs.
-    pub needed: u64,
-    /// What the adapter has.
-    pub available: u64,
-}
-
-impl AdapterLimit {
-    fn all(limits: &wgpu::Limits) -> Vec<Self> {
-        let needed = wgpu::Limits::default();
-        let of = |name, get: fn(&wgpu::Limits) -> u64| Self { name, needed: get(&needed), available: get(limits) };
-        vec![
-            of("maxStorageBuffersPerShaderStage", |l| l.max_storage_buffers_per_shader_stage.into()),
-            of("maxStorageBufferBindingSize", |l| l.max_storage_buffer_binding_size),
-            of("maxBufferSize", |l| l.max_buffer_size),
-            of("minStorageBufferOffsetAlignment", |l| l.min_storage_buffer_offset_alignment.into()),
-            of("maxComputeWorkgroupStorageSize", |l| l.max_compute_workgroup_storage_size.into()),
-            of("maxComputeInvocationsPerWorkgroup", |l| l.max_compute_invocations_per_workgroup.into()),
-            of("maxComputeWorkgroupsPerDimension", |l| l.max_compute_workgroups_per_dimension.into()),
-        ]
-    }
-}
-
-impl AdapterSummary {
-    fn of(adapter: &wgpu::Adapter) -> Self {
-        let info = adapter.get_info();
-        let limits = adapter.limits();
-        let software_names = ["llvmpipe", "swiftshader", "basic render"];
-        let lower = info.name.to_lowercase();
-        Self {
-            kind: format!("{:?}", info.device_type),
-            driver: [info.driver.as_str(), info.driver_info.as_str()].join(" ").trim().to_owned(),
-            backend: info.backend.to_string(),
-            software: info.device_type == wgpu::DeviceType::Cpu || software_names.iter().any(|s| lower.contains(s)),
-            max_binding_bytes: limits.max_storage_buffer_binding_size,
-            max_buffer_bytes: limits.max_buffer_size,
-            timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
-            limits: AdapterLimit::all(&limits),
-            name: info.name,
-        }
-    }
-
-    /// A guess of the float32 rate in FLOP/s, only used to keep single dispatches and submits short.
-    fn assumed_flops(&self) -> f64 {
-        match (self.software, self.kind.as_str()) {
-            (true, _) => 4e9,
-            (_, "DiscreteGpu") => 2e12,
-            _ => 2e11,
-        }
+fn summary_of(adapter: &wgpu::Adapter) -> AdapterSummary {
+    let info = adapter.get_info();
+    let limits = adapter.limits();
+    let software_names = ["llvmpipe", "swiftshader", "basic render"];
+    let lower = info.name.to_lowercase();
+    let software = info.device_type == wgpu::DeviceType::Cpu || software_names.iter().any(|s| lower.contains(s));
+    AdapterSummary {
+        kind: format!("{:?}", info.device_type),
+        driver: [info.driver.as_str(), info.driver_info.as_str()].join(" ").trim().to_owned(),
+        backend: info.backend.to_string(),
+        software,
+        family: if software { Family::SoftwareGpu } else { Family::Gpu },
+        detail: None,
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
+        limits: limits_of(&limits),
+        name: info.name,
     }
 }
 
@@ -102,15 +50,9 @@ pub struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) pipelines: RefCell<HashMap<Kernel, wgpu::ComputePipeline>>,
-    failure: Arc<Mutex<Option<GpuError>>>,
+    failure: Arc<Mutex<Option<DeviceError>>>,
     summary: AdapterSummary,
-    memory_budget: Cell<Option<u64>>,
-    spread: Option<Spread>,
-}
-
-/// All adapters, best first. In a browser there is at most one.
-pub async fn adapters() -> Vec<AdapterSummary> {
-    ranked_adapters().await.iter().map(AdapterSummary::of).collect()
+    threads: Threads,
 }
 
 const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN
@@ -118,7 +60,15 @@ const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN
     .union(wgpu::Backends::DX12)
     .union(wgpu::Backends::BROWSER_WEBGPU);
 
-async fn ranked_adapters() -> Vec<wgpu::Adapter> {
+/// An adapter that wgpu found.
+pub struct Found {
+    adapter: wgpu::Adapter,
+    /// What is known of it.
+    pub summary: AdapterSummary,
+}
+
+/// All adapters, best first. In a browser there is at most one.
+pub async fn found() -> Vec<Found> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: BACKENDS,
         memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
@@ -143,47 +93,17 @@ async fn ranked_adapters() -> Vec<wgpu::Adapter> {
         wgpu::DeviceType::Other => 3,
         wgpu::DeviceType::Cpu => 4,
     });
-    found
-}
-
-async fn choose(choice: &AdapterChoice) -> Result<wgpu::Adapter, GpuError> {
-    let mut found = ranked_adapters().await;
-    if found.is_empty() {
-        return Err(GpuError::NoAdapter { looked_in: "Vulkan, Metal, DX12, WebGPU".to_owned() });
-    }
-    let position = match choice {
-        AdapterChoice::Best => Some(0),
-        AdapterChoice::Named(wanted) => match wanted.parse::<usize>() {
-            Ok(index) => (index < found.len()).then_some(index),
-            Err(_) => {
-                let wanted = wanted.to_lowercase();
-                found.iter().position(|a| a.get_info().name.to_lowercase().contains(&wanted))
-            }
-        },
-    };
-    match (position, choice) {
-        (Some(position), _) => Ok(found.swap_remove(position)),
-        (None, AdapterChoice::Named(wanted)) => Err(GpuError::UnknownAdapter {
-            wanted: wanted.clone(),
-            available: found
-                .iter()
-                .enumerate()
-                .map(|(i, a)| format!("{i} '{}'", a.get_info().name))
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
-        (None, AdapterChoice::Best) => unreachable!("the list is not empty"),
-    }
+    found.into_iter().map(|adapter| Found { summary: summary_of(&adapter), adapter }).collect()
 }
 
 impl Context {
-    /// Opens a device on the chosen adapter, with the largest buffer limits it has (never less than WebGPU's defaults).
+    /// Opens a device on an adapter, with the largest buffer limits it has (never less than WebGPU's defaults). Pipelines are
+    /// built in `threads`.
     ///
     /// # Errors
-    /// [`GpuError::NoAdapter`], [`GpuError::UnknownAdapter`] or [`GpuError::NoDevice`].
-    pub async fn new(choice: &AdapterChoice) -> Result<Self, GpuError> {
-        let adapter = choose(choice).await?;
-        let summary = AdapterSummary::of(&adapter);
+    /// [`DeviceError::NoDevice`]
+    pub async fn new(found: Found, threads: Threads) -> Result<Self, DeviceError> {
+        let Found { adapter, summary } = found;
         let adapter_limits = adapter.limits();
         // Only sizes are raised: kernels keep to the default limits (rule 6), so that one set runs everywhere.
         let required_limits = wgpu::Limits {
@@ -200,42 +120,28 @@ impl Context {
         let (device, queue) = adapter
             .request_device(&descriptor)
             .await
-            .map_err(|error| GpuError::NoDevice { adapter: summary.name.clone(), reason: error.to_string() })?;
+            .map_err(|error| DeviceError::NoDevice { adapter: summary.name.clone(), reason: error.to_string() })?;
         let failure = Arc::new(Mutex::new(None));
         let lost = Arc::clone(&failure);
         device.set_device_lost_callback(move |reason, message| {
             // The cause of whatever else was refused.
             if let Ok(mut slot) = lost.lock() {
-                *slot = Some(GpuError::DeviceLost(format!("{reason:?}: {message}")));
+                *slot = Some(DeviceError::DeviceLost(format!("{reason:?}: {message}")));
             }
         });
         let uncaptured = Arc::clone(&failure);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let error = match error {
                 wgpu::Error::OutOfMemory { source } => {
-                    GpuError::OutOfMemory { label: source.to_string(), asked: 0, limit: None }
+                    DeviceError::OutOfMemory { label: source.to_string(), asked: 0, limit: None }
                 }
-                other => GpuError::Refused(other.to_string()),
+                other => DeviceError::Refused(other.to_string()),
             };
             if let Ok(mut slot) = uncaptured.lock() {
                 slot.get_or_insert(error);
             }
         }));
-        let (pipelines, memory_budget) = (RefCell::default(), Cell::default());
-        Ok(Self { device, queue, pipelines, failure, summary, memory_budget, spread: None })
-    }
-
-    /// Refuses allocations beyond `bytes` in all. On a software adapter GPU memory is the host's, which drivers hand
-    /// out without looking: a front end that knows how much is free says so here.
-    pub fn set_memory_budget(&self, bytes: u64) {
-        self.memory_budget.set(Some(bytes));
-    }
-
-    /// Has pipelines built in the threads of `spread`; without it they are built one after the other.
-    #[must_use]
-    pub fn with_spread(mut self, spread: Spread) -> Self {
-        self.spread = Some(spread);
-        self
+        Ok(Self { device, queue, pipelines: RefCell::default(), failure, summary, threads })
     }
 
     /// The adapter.
@@ -244,30 +150,11 @@ impl Context {
         &self.summary
     }
 
-    /// Bytes that one storage binding may span: what the adapter allows, and no more floats than a u32 counts, as kernels
-    /// do.
-    #[must_use]
-    pub fn max_binding_bytes(&self) -> u64 {
-        self.summary.max_binding_bytes.min(self.summary.max_buffer_bytes).min(4 << 32)
-    }
-
-    /// Bytes that may be allocated in all, where known.
-    #[must_use]
-    pub fn memory_budget(&self) -> Option<u64> {
-        self.memory_budget.get()
-    }
-
-    /// FLOPs that one dispatch, and one submit, should not pass: about 100 ms on an adapter of this kind (rule 8).
-    #[must_use]
-    pub fn submit_flops(&self) -> u64 {
-        (self.summary.assumed_flops() * 0.1) as u64
-    }
-
     /// The first thing that went wrong since the last call, as an error.
     ///
     /// # Errors
     /// A lost device, memory that ran out, or a call that the driver refused.
-    pub fn check(&self) -> Result<(), GpuError> {
+    pub fn check(&self) -> Result<(), DeviceError> {
         match self.failure.lock().ok().and_then(|mut slot| slot.take()) {
             Some(error) => Err(error),
             None => Ok(()),
@@ -291,10 +178,7 @@ impl Context {
         let build = |i: usize| {
             built[i].get_or_init(|| build_pipeline(device, missing[i]));
         };
-        match self.spread {
-            Some(spread) => spread(missing.len(), &build),
-            None => (0..missing.len()).for_each(build),
-        }
+        self.threads.spread(missing.len(), &build);
         let built = missing.into_iter().zip(built);
         pipelines.extend(built.filter_map(|(kernel, pipeline)| Some((kernel.clone(), pipeline.into_inner()?))));
     }
@@ -308,7 +192,7 @@ impl Context {
 fn build_pipeline(device: &wgpu::Device, kernel: &Kernel) -> wgpu::ComputePipeline {
     let descriptor = wgpu::ShaderModuleDescriptor {
         label: Some(kernel.name()),
-        source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
+        source: wgpu::ShaderSource::Wgsl(source(kernel).into()),
     };
     // SAFETY: every kernel in every specialisation is checked by tests on poisoned buffers: indices stay inside
     // their bindings and every loop ends, which is what the runtime checks (slow in inner loops) would enforce.

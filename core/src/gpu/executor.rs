@@ -2,20 +2,9 @@
 
 use wgpu::util::DeviceExt as _;
 
-use super::recording::OPERATIONS_PER_BYTE;
-use super::{BufferId, BufferTable, Command, Context, Dispatch, GpuError, Job, Recording, platform, profile};
-
-/// What fresh buffers hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fill {
-    /// Zeros, as WebGPU promises.
-    #[default]
-    Zero,
-    /// A signalling pattern (a large float), so that a test sees what leans on zeros.
-    Junk,
-}
-
-const JUNK_WORD: u32 = 0x7149_f2ca; // 1e30 as f32: wrong everywhere, yet finite.
+use super::{Context, platform, profile};
+use crate::device::{DeviceError, Fill, JUNK_WORD};
+use crate::record::{BufferId, BufferTable, Command, Dispatch, Job, OPERATIONS_PER_BYTE, Recording};
 
 /// The allocated buffers of a [`BufferTable`].
 pub struct Buffers {
@@ -26,14 +15,9 @@ impl Buffers {
     /// Allocates every buffer of `table`.
     ///
     /// # Errors
-    /// [`GpuError::OverLimit`] before anything is allocated, [`GpuError::OutOfMemory`] when it does not fit.
-    pub async fn allocate(context: &Context, table: &BufferTable, fill: Fill) -> Result<Self, GpuError> {
-        table.check_limit(context.max_binding_bytes())?;
+    /// [`DeviceError::OutOfMemory`] when it does not fit.
+    pub async fn allocate(context: &Context, table: &BufferTable, fill: Fill) -> Result<Self, DeviceError> {
         let asked = table.total_bytes();
-        let label = "all replicas";
-        if let Some(budget) = context.memory_budget().filter(|budget| asked > *budget) {
-            return Err(GpuError::OutOfMemory { label: label.to_owned(), asked, limit: Some(budget) });
-        }
         let scope = context.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let buffers: Vec<_> = table
@@ -49,7 +33,7 @@ impl Buffers {
             })
             .collect();
         if scope.pop().await.is_some() {
-            return Err(GpuError::OutOfMemory { label: label.to_owned(), asked, limit: None });
+            return Err(DeviceError::OutOfMemory { label: "all replicas".to_owned(), asked, limit: None });
         }
         let this = Self { buffers };
         if fill == Fill::Junk {
@@ -116,13 +100,13 @@ impl Program {
     /// operations is split along its tiles; results do not change.
     ///
     /// # Errors
-    /// [`GpuError::Refused`] if the driver takes a kernel or a binding for invalid.
+    /// [`DeviceError::Refused`] if the driver takes a kernel or a binding for invalid.
     pub async fn build(
         context: &Context,
         buffers: &Buffers,
         recording: &Recording,
         limit_flops: u64,
-    ) -> Result<Self, GpuError> {
+    ) -> Result<Self, DeviceError> {
         const SLOT: usize = 256;
         let scope = context.device.push_error_scope(wgpu::ErrorFilter::Validation);
         context.build_pipelines(recording.dispatches().map(|dispatch| &dispatch.kernel));
@@ -198,7 +182,7 @@ impl Program {
         // First: a kernel that was refused in another thread is why its bindings were refused here.
         context.check()?;
         match error {
-            Some(error) => Err(GpuError::Refused(error.to_string())),
+            Some(error) => Err(DeviceError::Refused(error.to_string())),
             None => Ok(Self { actions, labels }),
         }
     }
@@ -261,7 +245,7 @@ impl<'a> Submitter<'a> {
 
     /// Encodes `program` once; submits in between when it is long.
     pub fn run(&mut self, program: &Program, buffers: &Buffers) {
-        let limit = self.context.submit_flops();
+        let limit = self.context.adapter().submit_flops();
         let mut actions = program.actions.iter().peekable();
         while let Some(action) = actions.peek() {
             match action {
@@ -303,7 +287,7 @@ impl<'a> Submitter<'a> {
     /// Counts the `bytes` that a copy or a clear moves.
     fn add_bytes(&mut self, bytes: u64) {
         self.cost += bytes * OPERATIONS_PER_BYTE;
-        if self.cost > self.context.submit_flops() {
+        if self.cost > self.context.adapter().submit_flops() {
             self.submit();
         }
     }

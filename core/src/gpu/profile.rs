@@ -2,35 +2,15 @@
 
 use web_time::Instant;
 
-use super::{Buffers, Context, GpuError, Program, Readback, Submitter, executor::Action, platform};
-
-/// Time of one dispatch (all of its pieces).
-#[derive(Clone, Debug)]
-pub struct DispatchTime {
-    /// Layer.
-    pub label: String,
-    /// Shader file name.
-    pub kernel: &'static str,
-    /// Seconds.
-    pub seconds: f64,
-}
-
-/// Times of a run, by the host's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct RunTime {
-    /// Seconds of one run.
-    pub seconds: f64,
-    /// Seconds from the longest submit to its end: what must stay far below the two seconds after which Windows takes a
-    /// device for hung.
-    pub longest_submit: f64,
-}
+use super::{Buffers, Context, Program, Readback, Submitter, executor::Action, platform};
+use crate::device::{DeviceError, DispatchTime, Family, RunTime};
 
 impl Program {
     /// Runs the program `repeats` times in a row, waiting for every submit.
     ///
     /// # Errors
     /// Whatever went wrong on the GPU.
-    pub fn time(&self, context: &Context, buffers: &Buffers, repeats: u32) -> Result<RunTime, GpuError> {
+    pub fn time(&self, context: &Context, buffers: &Buffers, repeats: u32) -> Result<RunTime, DeviceError> {
         let start = Instant::now();
         let mut submitter = Submitter::timed(context);
         (0..repeats.max(1)).for_each(|_| submitter.run(self, buffers));
@@ -45,13 +25,13 @@ impl Program {
     ///
     /// # Errors
     /// As [`Readback::take`].
-    pub async fn profile(&self, context: &Context, buffers: &Buffers) -> Result<Vec<DispatchTime>, GpuError> {
+    pub async fn profile(&self, context: &Context, buffers: &Buffers) -> Result<Vec<DispatchTime>, DeviceError> {
         let mut times: Vec<DispatchTime> = self
             .labels
             .iter()
             .map(|(label, kernel)| DispatchTime { label: label.clone(), kernel, seconds: 0.0 })
             .collect();
-        let stamps = context.adapter().timestamps && !context.adapter().software;
+        let stamps = context.adapter().timestamps && context.adapter().family == Family::Gpu;
         for action in &self.actions {
             let Action::Launch(launch) = action else {
                 continue;
@@ -89,7 +69,7 @@ pub(super) fn timed_submit(context: &Context, commands: wgpu::CommandBuffer) -> 
     (submission, start.elapsed().as_secs_f64())
 }
 
-async fn timed_by_stamps(context: &Context, launch: &super::executor::Launch) -> Result<f64, GpuError> {
+async fn timed_by_stamps(context: &Context, launch: &super::executor::Launch) -> Result<f64, DeviceError> {
     let queries = context.device.create_query_set(&wgpu::QuerySetDescriptor {
         label: Some("profile"),
         ty: wgpu::QueryType::Timestamp,

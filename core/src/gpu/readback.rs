@@ -4,7 +4,9 @@ use std::cell::RefCell;
 
 use futures_channel::oneshot;
 
-use super::{BufferId, Buffers, Context, GpuError, Submitter, platform};
+use super::{Buffers, Context, Submitter, platform};
+use crate::device::DeviceError;
+use crate::record::BufferId;
 
 /// A pool of staging buffers.
 #[derive(Default)]
@@ -84,11 +86,11 @@ impl Readback {
     ///
     /// # Errors
     /// A lost device, or whatever else went wrong on the GPU until then.
-    pub async fn take(&self, context: &Context, pending: Pending) -> Result<Vec<u8>, GpuError> {
+    pub async fn take(&self, context: &Context, pending: Pending) -> Result<Vec<u8>, DeviceError> {
         platform::wait_for(&context.device, &pending.submission);
         let mapped = pending.mapped.await;
         context.check()?;
-        let failed = |reason: String| GpuError::DeviceLost(reason);
+        let failed = |reason: String| DeviceError::DeviceLost(reason);
         mapped.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
         let bytes = {
             let view = pending.staging.get_mapped_range(..pending.bytes).map_err(|e| failed(e.to_string()))?;
@@ -108,7 +110,7 @@ impl Readback {
         context: &Context,
         buffers: &Buffers,
         range: (BufferId, u64, u64),
-    ) -> Result<Vec<u8>, GpuError> {
+    ) -> Result<Vec<u8>, DeviceError> {
         let pending = self.capture(context, Submitter::new(context), buffers, range);
         let bytes = self.take(context, pending).await?;
         // Large one-off copies must not stay: state readback would double the memory.
@@ -121,7 +123,7 @@ impl Readback {
         context: &Context,
         buffer: &wgpu::Buffer,
         bytes: u64,
-    ) -> Result<Vec<u8>, GpuError> {
+    ) -> Result<Vec<u8>, DeviceError> {
         let pending = self.capture_raw(context, Submitter::new(context), &[(buffer, 0, bytes)]);
         self.take(context, pending).await
     }

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn parameter_counts_are_the_published_ones() {
-        // He et al. 2016 plus the projection shortcuts (option B), and VGG, as DESIGN section 3 names them. VGG11 and
+        // He et al. 2016 plus the projection shortcuts (option B), and VGG, as docs/RULES.md names them. VGG11 and
         // VGG13 by the same sum over their layers: 9 c k + 2 k each, and 5130 in the dense layer.
         for (name, parameters) in [
             ("resnet56", 855_770),

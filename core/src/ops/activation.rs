@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, workgroups};
-use crate::gpu::{Binding, Constant, Kernel, Recording, Work, shader};
+use crate::record::{Binding, Constant, Kernel, Recording, Shader, Work};
 
 /// The nonlinearity of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub fn constants(activation: Option<Activation>) -> [(&'static str, Constant); 2
     [("ACTIVATION", Constant::U32(kind)), ("BETA", Constant::F32(beta))]
 }
 
-fn kernel(shader: crate::gpu::Shader, shape: Shape, activation: Activation) -> Kernel {
+fn kernel(shader: Shader, shape: Shape, activation: Activation) -> Kernel {
     let mut all = vec![
         ("C", shape.channels.into()),
         ("HEIGHT", shape.height.into()),
@@ -86,12 +86,12 @@ fn kernel(shader: crate::gpu::Shader, shape: Shape, activation: Activation) -> K
 
 /// `a = activation(y)`.
 pub fn forward(rec: &mut Recording, label: &str, shape: Shape, activation: Activation, y: Binding, a: Binding) {
-    launch(rec, label, shape, kernel(shader!("activation_forward"), shape, activation), y, a);
+    launch(rec, label, shape, kernel(Shader::ActivationForward, shape, activation), y, a);
 }
 
 /// `g <- g * activation'(y)` in place.
 pub fn backward(rec: &mut Recording, label: &str, shape: Shape, activation: Activation, y: Binding, g: Binding) {
-    launch(rec, label, shape, kernel(shader!("activation_backward"), shape, activation), y, g);
+    launch(rec, label, shape, kernel(Shader::ActivationBackward, shape, activation), y, g);
 }
 
 fn launch(rec: &mut Recording, label: &str, shape: Shape, kernel: Kernel, from: Binding, to: Binding) {

@@ -1,7 +1,7 @@
 //! The batch: bytes to normalised float planes, cropped and flipped on the GPU, shared by all replicas.
 
 use super::{Shape, workgroups};
-use crate::gpu::{Binding, Kernel, Recording, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// Zero-padding around an image before the random crop.
 pub const CROP_MARGIN: u32 = 4;
@@ -28,7 +28,7 @@ pub struct Bindings {
 /// Appends the launch. `pad_byte` fills what the crop takes from outside the image.
 pub fn forward(rec: &mut Recording, shape: Shape, pad_byte: u8, bindings: Bindings) {
     let kernel = Kernel::new(
-        shader!("batch_input"),
+        Shader::BatchInput,
         &[
             ("C", shape.channels.into()),
             ("HEIGHT", shape.height.into()),

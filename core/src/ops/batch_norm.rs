@@ -2,7 +2,7 @@
 //! the shortcut. PyTorch's conventions: eps 1e-5, momentum 0.1, biased variance to normalise, unbiased to remember.
 
 use super::{Activation, Shape, activation, workgroups};
-use crate::gpu::{Binding, Constant, Job, Kernel, Recording, Shader, Work, shader};
+use crate::record::{Binding, Constant, Kernel, Recording, Shader, Work};
 
 /// Added to the variance.
 pub const EPSILON: f32 = 1e-5;
@@ -56,17 +56,18 @@ impl BatchNorm {
             ("ROW", self.shape.row().into()),
             ("PLANE", self.shape.plane().into()),
         ];
-        let source = shader.source;
         // Only what the shader mentions, so that equal kernels have equal text.
-        let optional: [(&str, Constant); 5] = [
-            ("IMAGES", LEAF_IMAGES.into()),
-            ("ROWS", ROWS.into()),
-            ("EPSILON", EPSILON.into()),
-            ("MOMENTUM", MOMENTUM.into()),
-            ("SHORTCUT", self.shortcut.into()),
-        ];
-        all.extend(optional.into_iter().filter(|(name, _)| source.contains(name)));
-        if source.contains("#import activation") {
+        let has = |shaders: &[Shader]| shaders.contains(&shader);
+        if has(&[Shader::BnApply, Shader::BnBackwardApply]) {
+            all.push(("ROWS", ROWS.into()));
+        } else {
+            all.push(("IMAGES", LEAF_IMAGES.into()));
+        }
+        if has(&[Shader::BnFinalize]) {
+            all.extend([("EPSILON", EPSILON.into()), ("MOMENTUM", MOMENTUM.into())]);
+        }
+        if has(&[Shader::BnApply, Shader::BnBackwardReduce]) {
+            all.push(("SHORTCUT", self.shortcut.into()));
             all.extend(activation::constants(self.activation));
         }
         Kernel::new(shader, &all)
@@ -93,14 +94,13 @@ impl BatchNorm {
     ) {
         let threads = self.leaves(rec.job.samples);
         let elements = self.elements(rec);
-        let statistics = self.kernel(shader!("bn_statistics"));
+        let statistics = self.kernel(Shader::BnStatistics);
         rec.dispatch(label, statistics, &[y, leaves], workgroups(threads), Work::new(elements * 4, elements * 4));
         let Channels { scale, shift, running, mean_to_variance } = channels;
         let bindings = [leaves, scale, shift, running, coefficients];
-        let finalize = self.kernel(shader!("bn_finalize"));
-        let job = Job { argument: mean_to_variance, ..rec.job };
+        let finalize = self.kernel(Shader::BnFinalize);
         let work = Work::new(threads * 12, threads * 8);
-        rec.dispatch_job(label, finalize, &bindings, self.shape.channels, work, job);
+        rec.dispatch_with(label, finalize, &bindings, self.shape.channels, work, &[mean_to_variance]);
     }
 
     /// For evaluation: `coefficients` from the running statistics.
@@ -108,10 +108,8 @@ impl BatchNorm {
         let c = u64::from(self.shape.channels);
         let Channels { scale, shift, running, mean_to_variance } = channels;
         let bindings = [scale, shift, running, coefficients];
-        let job = Job { argument: mean_to_variance, ..rec.job };
-        let kernel =
-            Kernel::new(shader!("bn_running"), &[("C", self.shape.channels.into()), ("EPSILON", EPSILON.into())]);
-        rec.dispatch_job(label, kernel, &bindings, workgroups(c), Work::new(c * 4, c * 32), job);
+        let kernel = Kernel::new(Shader::BnRunning, &[("C", self.shape.channels.into()), ("EPSILON", EPSILON.into())]);
+        rec.dispatch_with(label, kernel, &bindings, workgroups(c), Work::new(c * 4, c * 32), &[mean_to_variance]);
     }
 
     /// `a = activation(batch_norm(y) + shortcut)`. Without a shortcut, pass `y` for it.
@@ -126,7 +124,7 @@ impl BatchNorm {
     ) {
         let elements = self.elements(rec);
         let tensors = if self.shortcut { 3 } else { 2 };
-        let kernel = self.kernel(shader!("bn_apply"));
+        let kernel = self.kernel(Shader::BnApply);
         let work = Work::new(elements * 6, elements * 4 * tensors);
         rec.dispatch(label, kernel, &[y, coefficients, shortcut, a], self.element_tiles(rec), work);
     }
@@ -137,15 +135,14 @@ impl BatchNorm {
         let Backward { y, coefficients, shortcut, g, leaves, scale_gradient, scale_to_shift, means, dy } = tensors;
         let threads = self.leaves(rec.job.samples);
         let elements = self.elements(rec);
-        let reduce = self.kernel(shader!("bn_backward_reduce"));
+        let reduce = self.kernel(Shader::BnBackwardReduce);
         let bindings = [y, coefficients, shortcut, g, leaves];
         rec.dispatch(label, reduce, &bindings, workgroups(threads), Work::new(elements * 10, elements * 12));
-        let finalize = self.kernel(shader!("bn_backward_finalize"));
+        let finalize = self.kernel(Shader::BnBackwardFinalize);
         let bindings = [leaves, scale_gradient, means];
-        let job = Job { argument: scale_to_shift, ..rec.job };
         let work = Work::new(threads * 2, threads * 8);
-        rec.dispatch_job(label, finalize, &bindings, self.shape.channels, work, job);
-        let apply = self.kernel(shader!("bn_backward_apply"));
+        rec.dispatch_with(label, finalize, &bindings, self.shape.channels, work, &[scale_to_shift]);
+        let apply = self.kernel(Shader::BnBackwardApply);
         let bindings = [y, g, coefficients, means, dy];
         let work = Work::new(elements * 6, elements * 12);
         rec.dispatch(label, apply, &bindings, self.element_tiles(rec), work);

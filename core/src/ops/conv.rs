@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::staging::Staging;
 use super::{Pass, Shape, Tile, workgroups};
-use crate::gpu::{Binding, Constant, Job, Kernel, Recording, Work, shader};
+use crate::record::{Binding, Constant, Kernel, Recording, Shader, Work};
 
 /// A convolution layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,12 +97,12 @@ impl Conv {
         let (shader, lanes, workgroups) = match Staging::direct(tile, from, to, samples) {
             Some(staging) => {
                 constants.extend(staging.constants);
-                (shader!("conv3x3_forward_staged"), staging.lanes, staging.workgroups)
+                (Shader::Conv3x3ForwardStaged, staging.lanes, staging.workgroups)
             }
             None => {
                 let tiles = u64::from(to.quads() * to.height.div_ceil(rows)) * u64::from(samples);
                 constants.push(("UNIFORM", tile.uniform.into()));
-                (shader!("conv3x3_forward"), tile.lanes, tile.workgroups(tiles, tile.groups_of(to.channels)))
+                (Shader::Conv3x3Forward, tile.lanes, tile.workgroups(tiles, tile.groups_of(to.channels)))
             }
         };
         constants.push(("LANES", lanes.into()));
@@ -131,11 +131,11 @@ impl Conv {
         let (shader, lanes, workgroups) = match Staging::weight_gradient(tile, self.input, pixels, samples) {
             Some(staging) => {
                 constants.extend(staging.constants);
-                (shader!("conv3x3_dweight_staged"), staging.lanes, staging.workgroups)
+                (Shader::Conv3x3DweightStaged, staging.lanes, staging.workgroups)
             }
             None => {
                 let threads = u64::from(c.div_ceil(tile_c) * k.div_ceil(tile_k)) * u64::from(blocks);
-                (shader!("conv3x3_dweight"), tile.lanes, tile.workgroups(threads, 1))
+                (Shader::Conv3x3Dweight, tile.lanes, tile.workgroups(threads, 1))
             }
         };
         constants.push(("LANES", lanes.into()));
@@ -171,9 +171,8 @@ pub fn reduce_blocks(
     partial: Binding,
     gradient: Binding,
 ) {
-    let kernel = Kernel::new(shader!("conv_dweight_reduce"), &[("ELEMENTS", elements.into())]);
+    let kernel = Kernel::new(Shader::ConvDweightReduce, &[("ELEMENTS", elements.into())]);
     let all = u64::from(elements) * u64::from(blocks);
-    let job = Job { argument: blocks, ..rec.job };
     let tiles = workgroups(u64::from(elements));
-    rec.dispatch_job(label, kernel, &[partial, gradient], tiles, Work::new(all, all * 4), job);
+    rec.dispatch_with(label, kernel, &[partial, gradient], tiles, Work::new(all, all * 4), &[blocks]);
 }

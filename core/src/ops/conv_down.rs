@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, Tile, conv};
-use crate::gpu::{Binding, Constant, Kernel, Recording, Shader, Work, shader};
+use crate::record::{Binding, Constant, Kernel, Recording, Shader, Work};
 
 /// A pair of layers. Of everything that comes twice, the 3x3 convolution's is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl ConvDown {
     ) {
         let out = self.output();
         let rows = tile.rows_of(out);
-        let kernel = self.kernel(shader!("conv_down_forward"), out, &tile.constants(rows));
+        let kernel = self.kernel(Shader::ConvDownForward, out, &tile.constants(rows));
         let tiles = u64::from(out.quads() * out.height.div_ceil(rows)) * u64::from(rec.job.samples);
         let workgroups = tile.workgroups(tiles, tile.groups_of(out.channels));
         let work = self.work(rec);
@@ -110,7 +110,7 @@ impl ConvDown {
         let dy_rows = self.output().height;
         // A row of dy makes two of dx.
         let rows = tile.rows_of(self.output());
-        let kernel = self.kernel(shader!("conv_down_dinput"), self.input, &tile.constants(rows));
+        let kernel = self.kernel(Shader::ConvDownDinput, self.input, &tile.constants(rows));
         let tiles = u64::from(self.output().quads() * dy_rows.div_ceil(rows)) * u64::from(rec.job.samples);
         let workgroups = tile.workgroups(tiles, tile.groups_of(self.input.channels));
         let work = self.work(rec);
@@ -129,7 +129,7 @@ impl ConvDown {
             ("TILE_K", tile_k.into()),
             ("LANES", tile.lanes.into()),
         ];
-        let kernel = self.kernel(shader!("conv_down_dweight"), out, &more);
+        let kernel = self.kernel(Shader::ConvDownDweight, out, &more);
         let blocks = conv::blocks(out, rec.job.samples);
         let threads =
             u64::from(self.input.channels.div_ceil(tile_c) * self.out_channels.div_ceil(tile_k)) * u64::from(blocks);

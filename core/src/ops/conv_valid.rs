@@ -2,7 +2,7 @@
 //! gradient.
 
 use super::{Shape, Tile, conv::reduce_blocks, workgroups};
-use crate::gpu::{Binding, Kernel, Recording, Shader, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// A valid convolution layer.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ impl ConvValid {
 
     /// `y = conv(x, w)`, `weight` the parameter arena from the kernel on.
     pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, [x, weight, y]: [Binding; 3]) {
-        let kernel = self.kernel(shader!("conv_valid_forward"), Some(tile));
+        let kernel = self.kernel(Shader::ConvValidForward, Some(tile));
         let out = self.output();
         let tiles = out.quads().div_ceil(2) * out.height.div_ceil(tile.rows);
         let threads = u64::from(tiles) * u64::from(rec.job.samples);
@@ -71,7 +71,7 @@ impl ConvValid {
 
     /// Gradient by the kernel into the arena from `gradient` on.
     pub fn dweight(&self, rec: &mut Recording, label: &str, [x, dy, partial, gradient]: [Binding; 4]) {
-        let kernel = self.kernel(shader!("conv_valid_dweight"), None);
+        let kernel = self.kernel(Shader::ConvValidDweight, None);
         let blocks = self.blocks(rec.job.samples);
         // A thread does up to four vectors of a row of the kernel.
         let quads = self.kernel.div_ceil(4);

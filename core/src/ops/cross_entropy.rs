@@ -1,7 +1,7 @@
 //! Losses, with their gradient by the logits and the number of correct answers in one pass.
 
 use super::workgroups;
-use crate::gpu::{Binding, Kernel, Recording, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// How logits become a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,12 @@ pub fn forward(rec: &mut Recording, loss: Loss, classes: u32, bindings: Bindings
     let Bindings { logits, labels, dlogits, scores, totals } = bindings;
     let samples = u64::from(rec.job.samples);
     let kernel = match loss {
-        Loss::SoftmaxCrossEntropy => Kernel::new(shader!("softmax_cross_entropy"), &[("K", classes.into())]),
-        Loss::SigmoidBinaryCrossEntropy => Kernel::new(shader!("binary_cross_entropy"), &[]),
+        Loss::SoftmaxCrossEntropy => Kernel::new(Shader::SoftmaxCrossEntropy, &[("K", classes.into())]),
+        Loss::SigmoidBinaryCrossEntropy => Kernel::new(Shader::BinaryCrossEntropy, &[]),
     };
     let values = samples * u64::from(classes);
     let work = Work::new(values * 30, values * 12);
     rec.dispatch("loss", kernel, &[logits, labels, dlogits, scores], workgroups(samples), work);
-    let sum = Kernel::new(shader!("score_sum"), &[]);
+    let sum = Kernel::new(Shader::ScoreSum, &[]);
     rec.dispatch("loss", sum, &[scores, totals], 1, Work::new(samples * 2, samples * 8));
 }

@@ -1,7 +1,7 @@
 //! The fully connected layer at the end: logits from pooled features.
 
 use super::workgroups;
-use crate::gpu::{Binding, Job, Kernel, Recording, Shader, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// A dense layer with bias.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +27,14 @@ impl Dense {
     pub fn forward(&self, rec: &mut Recording, label: &str, [features, weight, bias, logits]: [Binding; 4]) {
         let threads = u64::from(rec.job.samples) * u64::from(self.units);
         let bindings = [features, weight, bias, logits];
-        rec.dispatch(label, self.kernel(shader!("dense_forward")), &bindings, workgroups(threads), self.work(rec));
+        rec.dispatch(label, self.kernel(Shader::DenseForward), &bindings, workgroups(threads), self.work(rec));
     }
 
     /// `dfeatures = dlogits * weight`.
     pub fn dinput(&self, rec: &mut Recording, label: &str, [dlogits, weight, dfeatures]: [Binding; 3]) {
         let threads = u64::from(rec.job.samples) * u64::from(self.inputs);
         let bindings = [dlogits, weight, dfeatures];
-        rec.dispatch(label, self.kernel(shader!("dense_dinput")), &bindings, workgroups(threads), self.work(rec));
+        rec.dispatch(label, self.kernel(Shader::DenseDinput), &bindings, workgroups(threads), self.work(rec));
     }
 
     /// Gradients by weight and bias into the arena from `gradient` on; the bias lies `weight_to_bias` elements on.
@@ -46,9 +46,8 @@ impl Dense {
         weight_to_bias: u32,
     ) {
         let threads = u64::from(self.units * (self.inputs + 1));
-        let job = Job { argument: weight_to_bias, ..rec.job };
         let bindings = [features, dlogits, gradient];
-        let kernel = self.kernel(shader!("dense_dweight"));
-        rec.dispatch_job(label, kernel, &bindings, workgroups(threads), self.work(rec), job);
+        let kernel = self.kernel(Shader::DenseDweight);
+        rec.dispatch_with(label, kernel, &bindings, workgroups(threads), self.work(rec), &[weight_to_bias]);
     }
 }

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::workgroups;
-use crate::gpu::{Binding, Job, Kernel, Recording, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// Parameters in a block of the reduction; tensors begin at multiples of it.
 pub const BLOCK: u32 = 64;
@@ -43,11 +43,10 @@ impl Distance {
 pub fn measure(rec: &mut Recording, n_tensors: u32, [parameters, reference, blocks, tensors, results]: [Binding; 5]) {
     let stride = u64::from(rec.job.parameter_stride);
     let n_blocks = stride / u64::from(BLOCK);
-    let first = Kernel::new(shader!("divergence_blocks"), &[]);
+    let first = Kernel::new(Shader::DivergenceBlocks, &[]);
     let work = Work::new(stride * 10, stride * 8);
     rec.dispatch("divergence", first, &[parameters, reference, blocks], workgroups(n_blocks), work);
-    let second = Kernel::new(shader!("divergence_tensors"), &[]);
-    let job = Job { argument: n_tensors, ..rec.job };
+    let second = Kernel::new(Shader::DivergenceTensors, &[]);
     let work = Work::new(n_blocks * 3, n_blocks * BLOCK_BYTES);
-    rec.dispatch_job("divergence", second, &[blocks, tensors, results], n_tensors, work, job);
+    rec.dispatch_with("divergence", second, &[blocks, tensors, results], n_tensors, work, &[n_tensors]);
 }

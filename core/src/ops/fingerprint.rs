@@ -1,17 +1,17 @@
 //! The fingerprint of a replica: two wrapping sums of hashed words over parameters and momentum. 16 hex digits.
 
 use super::workgroups;
-use crate::gpu::{Binding, Kernel, Recording, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// Appends the reductions. `places` holds [tensor, first element, elements, 0] for each block of 64 parameters,
 /// `results` gets two words for each replica.
 pub fn measure(rec: &mut Recording, [parameters, momenta, places, blocks, results]: [Binding; 5]) {
     let stride = u64::from(rec.job.parameter_stride);
     let n_blocks = stride / u64::from(super::divergence::BLOCK);
-    let first = Kernel::new(shader!("fingerprint_blocks"), &[]);
+    let first = Kernel::new(Shader::FingerprintBlocks, &[]);
     let bindings = [parameters, momenta, places, blocks];
     rec.dispatch("fingerprint", first, &bindings, workgroups(n_blocks), Work::new(0, stride * 8));
-    let second = Kernel::new(shader!("fingerprint_sum"), &[]);
+    let second = Kernel::new(Shader::FingerprintSum, &[]);
     rec.dispatch("fingerprint", second, &[blocks, results], 1, Work::new(0, n_blocks * 8));
 }
 

@@ -1,7 +1,7 @@
 //! 2x2 max pool with stride 2. A tie goes to the first pixel in row order.
 
 use super::{Shape, workgroups};
-use crate::gpu::{Binding, Kernel, Recording, Shader, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// A max-pool layer.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +19,12 @@ impl MaxPool {
 
     /// `y[n][c][h][w]` = largest of the four pixels of `x` at 2h, 2w.
     pub fn forward(&self, rec: &mut Recording, label: &str, x: Binding, y: Binding) {
-        self.launch(rec, label, shader!("max_pool_forward"), self.output().quads(), &[x, y]);
+        self.launch(rec, label, Shader::MaxPoolForward, self.output().quads(), &[x, y]);
     }
 
     /// `dx`: each gradient of `dy` at the pixel that was largest in `x`, zero elsewhere.
     pub fn backward(&self, rec: &mut Recording, label: &str, [x, dy, dx]: [Binding; 3]) {
-        self.launch(rec, label, shader!("max_pool_backward"), self.input.quads(), &[x, dy, dx]);
+        self.launch(rec, label, Shader::MaxPoolBackward, self.input.quads(), &[x, dy, dx]);
     }
 
     /// A thread does a vector of four columns, of which a row of the output has `quads`.

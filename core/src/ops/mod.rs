@@ -1,5 +1,5 @@
 //! The operations of a network: each file holds an op's launches, forward and backward side by side, for the shaders
-//! of the same name in `shaders/`. They know shapes and shaders and append to a [`Recording`](crate::gpu::Recording).
+//! of the same name in `shaders/`. They know shapes and shaders and append to a [`Recording`](crate::record::Recording).
 //!
 //! Shape letters, everywhere: R replica, N sample, C channel, H W pixel, K output channel; kh kw kernel.
 

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::WORKGROUP;
-use crate::gpu::{Binding, Kernel, Recording, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// One layer's entry in the table that the kernel reads: fields of `Layer` in the shader.
 #[repr(C)]
@@ -82,7 +82,7 @@ impl PackTable {
         if self.layers.is_empty() {
             return;
         }
-        let kernel = Kernel::new(shader!("pack_weights"), &[]);
+        let kernel = Kernel::new(Shader::PackWeights, &[]);
         let work = Work::new(0, u64::from(self.stride()) * 8);
         let bindings = [parameters, layers, tiles, packed];
         rec.dispatch("weights", kernel, &bindings, self.layer_of_tile.len() as u32, work);

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::gpu::{BufferId, BufferTable};
+use crate::record::{BufferId, BufferTable};
 
 /// Channels and pixels of one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Global average pooling.
 
 use super::{Shape, workgroups};
-use crate::gpu::{Binding, Kernel, Recording, Shader, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 fn kernel(shader: Shader, shape: Shape) -> Kernel {
     Kernel::new(
@@ -22,7 +22,7 @@ pub fn forward(rec: &mut Recording, label: &str, shape: Shape, a: Binding, featu
     let elements = samples * shape.elements();
     let tiles = workgroups(samples * u64::from(shape.channels));
     let work = Work::new(elements, elements * 4);
-    rec.dispatch(label, kernel(shader!("pool_forward"), shape), &[a, features], tiles, work);
+    rec.dispatch(label, kernel(Shader::PoolForward, shape), &[a, features], tiles, work);
 }
 
 /// `g[n][c][h][w] = dfeatures[n][c] / (H W)`.
@@ -31,5 +31,5 @@ pub fn backward(rec: &mut Recording, label: &str, shape: Shape, dfeatures: Bindi
     let elements = samples * shape.elements();
     let tiles = workgroups(samples * u64::from(shape.channels * shape.height * shape.quads()));
     let work = Work::new(elements, elements * 4);
-    rec.dispatch(label, kernel(shader!("pool_backward"), shape), &[dfeatures, g], tiles, work);
+    rec.dispatch(label, kernel(Shader::PoolBackward, shape), &[dfeatures, g], tiles, work);
 }

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Serialize};
 
 use super::workgroups;
-use crate::gpu::{Binding, Kernel, Recording, Work, shader};
+use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// How a replica's integer k enters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ pub struct Bindings {
 pub fn update(rec: &mut Recording, perturbation: Perturbation, bindings: Bindings) {
     let Bindings { gradients, step, replicas, parameters, momenta } = bindings;
     let reciprocal = perturbation == Perturbation::Reciprocal;
-    let kernel = Kernel::new(shader!("sgd_update"), &[("RECIPROCAL", reciprocal.into())]);
+    let kernel = Kernel::new(Shader::SgdUpdate, &[("RECIPROCAL", reciprocal.into())]);
     let elements = u64::from(rec.job.parameter_stride);
     let bindings = [gradients, step, replicas, parameters, momenta];
     rec.dispatch("update", kernel, &bindings, workgroups(elements), Work::new(elements * 10, elements * 20));

@@ -1,7 +1,7 @@
 //! Staging: how a workgroup of a convolution shares what it brings into its memory.
 
 use super::{Shape, Tile, conv};
-use crate::gpu::Constant;
+use crate::record::Constant;
 
 /// Vectors of four floats that a workgroup's memory holds on every adapter: WebGPU's 16 KiB.
 const VECTORS: u32 = (16 << 10) / 16;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Conv, ConvDown, Shape};
-use crate::gpu::Constant;
+use crate::record::Constant;
 
 /// How much a thread of a convolution computes, and how many threads make a workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,10 @@
 use std::rc::Rc;
 
 use super::{MAX_REPLICAS, PdeError, STOP_ABOVE, check_dts};
-use crate::gpu::{BufferId, BufferTable, Buffers, Context, Fill, Job, Kernel, Program, Readback, Recording};
-use crate::gpu::{Submitter, Work, shader};
+use crate::device::Submitter;
+use crate::device::{Buffers, Context, Fill, Program, Readback};
+use crate::record::{BufferId, BufferTable, Job, Kernel, Recording};
+use crate::record::{Shader, Work};
 
 /// Most points: what workgroup memory holds twice.
 const MAX_POINTS: u32 = 1024;
@@ -185,14 +187,14 @@ impl Heat {
             progress: table.add("progress", n * 8),
         };
         let constants = [("POINTS", params.points.into()), ("STOP_BITS", STOP_ABOVE.to_bits().into())];
-        let kernel = Kernel::new(shader!("heat_steps"), &constants);
+        let kernel = Kernel::new(Shader::HeatSteps, &constants);
         let recordings = [LAUNCH, 0].map(|steps| {
-            let mut rec = Recording::new(replicas as u32, Job { argument: steps, ..Job::default() });
+            let mut rec = Recording::new(replicas as u32, Job::default());
             let bindings = [ids.orders, ids.rates, ids.u, ids.progress].map(|id| table.whole(id));
             // A barrier costs as much as some arithmetic.
             let work =
                 Work::new(u64::from(LAUNCH) * (u64::from(params.points) * 6 + 600), u64::from(params.points) * 8);
-            rec.dispatch("heat", kernel.clone(), &bindings, 1, work);
+            rec.dispatch_with("heat", kernel.clone(), &bindings, 1, work, &[steps]);
             rec
         });
         (table, ids, recordings)
@@ -216,7 +218,7 @@ impl Heat {
         let (table, ids, recordings) = Self::plan(params, dts.len());
         let buffers = Buffers::allocate(&context, &table, fill).await?;
         let [many, rest] = &recordings;
-        let limit = context.submit_flops();
+        let limit = context.adapter().submit_flops();
         let many = Program::build(&context, &buffers, many, limit).await?;
         let programs = [many, Program::build(&context, &buffers, rest, limit).await?];
         let replicas = dts.len();

@@ -14,8 +14,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::lockstep::{Layout, Lockstep, Setup};
 use super::{Image, Patches, PdeError, STOP_ABOVE, Sample, check_dts, check_finite};
-use crate::gpu::{Context, Fill, Kernel, Recording, Work, shader};
+use crate::device::{Context, Fill};
 use crate::ops::{Activation, workgroups};
+use crate::record::{Kernel, Recording, Shader, Work};
 
 /// Which part of the activation the pre-activations lie in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -260,13 +261,13 @@ impl Linear {
         match params.regime {
             Regime::Transitioning => layout.gradient_by_kernel(&mut rec, layout.y),
             Regime::Activated => {
-                let kernel = Kernel::new(shader!("pde_source_dot"), &[("ELEMENTS", elements.into())]);
+                let kernel = Kernel::new(Shader::PdeSourceDot, &[("ELEMENTS", elements.into())]);
                 let work = Work::new(u64::from(elements) * 2, u64::from(elements) * 8);
                 rec.dispatch("inner product", kernel, &[parameters, source, dots], 1, work);
             }
             Regime::NotActivated => {}
         }
-        let kernel = Kernel::new(shader!("pde_linear_update"), &[("ELEMENTS", elements.into())]);
+        let kernel = Kernel::new(Shader::PdeLinearUpdate, &[("ELEMENTS", elements.into())]);
         let bindings = [layout.gradients, source, dots, layout.table.whole(layout.rates), parameters];
         let work = Work::new(u64::from(elements) * 8, u64::from(elements) * 16);
         rec.dispatch("update", kernel, &bindings, workgroups(elements.into()), work);

@@ -6,11 +6,13 @@ use std::rc::Rc;
 use bytemuck::{Pod, Zeroable};
 
 use super::{Image, PdeError, STOP_ABOVE, check_kernel, check_replicas};
-use crate::gpu::{Binding, BufferId, BufferTable, Buffers, Command, Context, Fill, Job, Kernel, Pending, Program};
-use crate::gpu::{Readback, Recording, Submitter, Work, shader};
+use crate::device::{Buffers, Context, Fill, Pending, Program};
+use crate::device::{Readback, Submitter};
 use crate::ops::conv_valid::ConvValid;
 use crate::ops::cross_entropy::{self, Loss};
 use crate::ops::{Activation, Shape, Tile, activation, pool};
+use crate::record::{Binding, BufferId, BufferTable, Command, Job, Kernel};
+use crate::record::{Recording, Shader, Work};
 use crate::rng::{Purpose, Stream};
 
 /// Steps between two readbacks.
@@ -207,13 +209,12 @@ impl Layout {
             ("ELEMENTS", elements.into()),
             ("STOP_BITS", STOP_ABOVE.to_bits().into()),
         ];
-        let kernel = Kernel::new(shader!("pde_measure"), &constants);
+        let kernel = Kernel::new(Shader::PdeMeasure, &constants);
         let bindings =
             [whole(self.parameters), self.scores, whole(self.watches), whole(self.rates), whole(self.history)];
-        let [argument2, argument3] = self.rate_at;
-        let job = Job { argument: self.replicas, argument2, argument3, ..rec.job };
+        let [rate_words, rate_word] = self.rate_at;
         let work = Work::new(u64::from(elements) * 10, u64::from(elements) * 8);
-        rec.dispatch_job("measure", kernel, &bindings, 1, work, job);
+        rec.dispatch_with("measure", kernel, &bindings, 1, work, &[self.replicas, rate_words, rate_word]);
     }
 }
 
@@ -243,7 +244,7 @@ impl Lockstep {
         step: &Recording,
         fill: Fill,
     ) -> Result<Self, PdeError> {
-        let limit = context.max_binding_bytes();
+        let limit = context.adapter().binding_bytes();
         if let Some(largest) = layout.table.specs().iter().map(|s| s.bytes).max().filter(|bytes| *bytes > limit) {
             let (replicas, kernel) = (layout.replicas as usize, layout.conv.kernel);
             return Err(PdeError::TooLarge { replicas, kernel, asked: largest, limit });
@@ -251,7 +252,7 @@ impl Lockstep {
         let buffers = Buffers::allocate(&context, &layout.table, fill).await?;
         let mut begin = layout.recording();
         layout.forward_and_measure(&mut begin);
-        let build = |rec| Program::build(&context, &buffers, rec, context.submit_flops());
+        let build = |rec| Program::build(&context, &buffers, rec, context.adapter().submit_flops());
         let (clear, begin, step) = (build(&layout.clear()).await?, build(&begin).await?, build(step).await?);
         let planes = layout.conv.input.to_planes(image.pixels());
         buffers.write(&context, layout.x, 0, bytemuck::cast_slice(&planes));

@@ -28,7 +28,7 @@ pub use patches::Patches;
 
 use thiserror::Error;
 
-use crate::gpu::GpuError;
+use crate::device::DeviceError;
 
 /// A run stops when the magnitude of a value passes this.
 pub const STOP_ABOVE: f32 = 1e15;
@@ -44,7 +44,7 @@ pub const MAX_REPLICAS: usize = 1024;
 pub enum PdeError {
     /// The GPU.
     #[error(transparent)]
-    Gpu(#[from] GpuError),
+    Gpu(#[from] DeviceError),
     /// A value that makes no run.
     #[error("{name} must be {wanted}, not {found}")]
     Value {

@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use super::lockstep::{Layout, Lockstep, Setup};
 use super::{Image, PdeError, Sample, check_dts};
-use crate::gpu::{BufferId, Context, Fill, Recording};
+use crate::device::{Context, Fill};
 use crate::ops::sgd::{self, Perturbation, ReplicaValues, StepValues};
 use crate::ops::{Activation, activation, pool};
+use crate::record::{BufferId, Recording};
 use crate::train::MAX_K;
 
 /// Bounds that keep the update of a stopped replica finite.

@@ -277,7 +277,7 @@ pub fn decode_state<E: From<CheckpointError>>(
     let counters = counters(file, &bytes)?;
     let n = config.ks.len();
     if counters.ks != config.ks || counters.fingerprints.len() != n || counters.correct.len() != n {
-        let problem = format!("was saved with --ks {:?}, not {:?}", counters.ks, config.ks);
+        let problem = format!("was saved with ks {:?}, not {:?}", counters.ks, config.ks);
         return Err(content(file, problem).into());
     }
     let loss = bytemuck::pod_collect_to_vec(optimizer.bytes("epoch.loss", Dtype::F64, &[n as u32])?);
@@ -384,7 +384,7 @@ mod tests {
         assert!(cut.contains("r0-k1") && cut.contains("whole"), "{cut}");
         let other = TrainConfig { ks: vec![1, 5], ..config.clone() };
         let error = decode_state(&network, &other, read(&good)).unwrap_err().to_string();
-        assert!(error.contains("--ks"), "{error}");
+        assert!(error.contains("with ks"), "{error}");
         let wide = NetKind::ResNet { depth: 8 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0).unwrap();
         let error = decode_state(&wide, &config, read(&good)).unwrap_err().to_string();
         assert!(error.contains("another network"), "{error}");

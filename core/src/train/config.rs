@@ -90,7 +90,7 @@ impl From<LrChange> for String {
     }
 }
 
-/// A training run. Defaults are the paper's (DESIGN section 3).
+/// A training run. Defaults are the paper's (docs/RULES.md).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TrainConfig {
@@ -183,15 +183,22 @@ impl Default for TrainConfig {
     }
 }
 
-/// A value that makes no run, with the flag to change.
+/// An invalid value, with its key in `config.toml`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{flag}: {problem}")]
+#[error("{key}: {problem}")]
 pub struct ConfigError {
-    flag: &'static str,
+    key: &'static str,
     problem: String,
 }
 
-/// Largest divisor that the exact division takes (DESIGN rule 5).
+impl ConfigError {
+    /// `problem` with the value of `key`.
+    pub(super) fn new(key: &'static str, problem: String) -> Self {
+        Self { key, problem }
+    }
+}
+
+/// Largest divisor that the exact division takes (rule 5 of docs/RULES.md).
 pub const MAX_K: u32 = 63;
 /// Most replicas in a run.
 const MAX_REPLICAS: usize = 64;
@@ -206,7 +213,7 @@ impl TrainConfig {
         })
     }
 
-    /// Replicas whose bits must equal the first one's, by position: the null controls (DESIGN rule 4).
+    /// Replicas whose bits must equal the first one's, by position: the null controls (rule 4 of docs/RULES.md).
     #[must_use]
     pub fn controls(&self) -> Vec<usize> {
         let Some(&first) = self.ks.first() else {
@@ -230,51 +237,51 @@ impl TrainConfig {
         learning_rate(changed.map_or(self.lr, |change| change.lr), self.decay_every, self.decay_factor, epoch)
     }
 
-    /// Refuses what cannot be run, naming the flag.
+    /// Refuses what cannot be run, naming the key.
     ///
     /// # Errors
     /// The first bad value.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let fail = |flag, problem: String| Err(ConfigError { flag, problem });
+        let fail = |key, problem: String| Err(ConfigError { key, problem });
         if self.ks.is_empty() || self.ks.len() > MAX_REPLICAS {
-            return fail("--ks", format!("give 1 to {MAX_REPLICAS} divisors, not {}", self.ks.len()));
+            return fail("ks", format!("give 1 to {MAX_REPLICAS} divisors, not {}", self.ks.len()));
         }
         if let Some(k) = self.ks.iter().find(|k| !(1..=MAX_K).contains(*k)) {
-            return fail("--ks", format!("every k must be between 1 and {MAX_K}, not {k}"));
+            return fail("ks", format!("every k must be between 1 and {MAX_K}, not {k}"));
         }
         if self.batch_size == 0 || self.batch_size > 65_536 {
-            return fail("--batch-size", format!("must be between 1 and 65536, not {}", self.batch_size));
+            return fail("batch-size", format!("must be between 1 and 65536, not {}", self.batch_size));
         }
         if !(self.lr.is_finite() && self.lr > 0.0) {
-            return fail("--lr", format!("must be a positive number, not {}", self.lr));
+            return fail("lr", format!("must be a positive number, not {}", self.lr));
         }
         if let Some(change) = self.lr_changes.iter().find(|change| !(change.lr.is_finite() && change.lr > 0.0)) {
-            return fail("--lr-changes", format!("every learning rate must be a positive number, not {}", change.lr));
+            return fail("lr-changes", format!("every learning rate must be a positive number, not {}", change.lr));
         }
         let changed_at = std::iter::once(0).chain(self.lr_changes.iter().map(|change| change.step));
         if !changed_at.is_sorted_by(|a, b| a < b) {
-            return fail("--lr-changes", "steps must ascend, from 1".to_owned());
+            return fail("lr-changes", "steps must ascend, from 1".to_owned());
         }
         if !(0.0..1.0).contains(&self.momentum) {
-            return fail("--momentum", format!("must be at least 0 and below 1, not {}", self.momentum));
+            return fail("momentum", format!("must be at least 0 and below 1, not {}", self.momentum));
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            return fail("--weight-decay", format!("must be at least 0, not {}", self.weight_decay));
+            return fail("weight-decay", format!("must be at least 0, not {}", self.weight_decay));
         }
         if !(self.decay_factor.is_finite() && self.decay_factor > 0.0 && self.decay_factor <= 1.0) {
-            return fail("--decay-factor", format!("must be above 0 and at most 1, not {}", self.decay_factor));
+            return fail("decay-factor", format!("must be above 0 and at most 1, not {}", self.decay_factor));
         }
         if self.epochs == 0 {
-            return fail("--epochs", "must be at least 1".to_owned());
+            return fail("epochs", "must be at least 1".to_owned());
         }
-        for (flag, value) in [("--train-limit", self.train_limit), ("--test-limit", self.test_limit)] {
+        for (key, value) in [("train-limit", self.train_limit), ("test-limit", self.test_limit)] {
             if value == Some(0) {
-                return fail(flag, "must be at least 1".to_owned());
+                return fail(key, "must be at least 1".to_owned());
             }
         }
         if self.steps == Some(0) || self.log_every == Some(0) {
-            let flag = if self.steps == Some(0) { "--steps" } else { "--log-every" };
-            return fail(flag, "must be at least 1".to_owned());
+            let key = if self.steps == Some(0) { "steps" } else { "log-every" };
+            return fail(key, "must be at least 1".to_owned());
         }
         Ok(())
     }
@@ -286,7 +293,7 @@ impl TrainConfig {
     pub fn check_batch(&self, training_images: usize) -> Result<(), ConfigError> {
         if self.batch_size as usize > training_images {
             return Err(ConfigError {
-                flag: "--batch-size",
+                key: "batch-size",
                 problem: format!("{} is larger than the training set ({training_images} images)", self.batch_size),
             });
         }
@@ -341,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_values_name_their_flag() {
+    fn bad_values_name_their_key() {
         let base = TrainConfig::default;
         let bad = [
             TrainConfig { ks: vec![1, 0], ..base() },
@@ -358,7 +365,8 @@ mod tests {
         ];
         for config in bad {
             let message = config.validate().unwrap_err().to_string();
-            assert!(message.starts_with("--"), "{message}");
+            let keys = ["ks: ", "lr: ", "lr-changes: ", "batch-size: ", "momentum: ", "weight-decay: "];
+            assert!(keys.iter().any(|key| message.starts_with(key)), "{message}");
         }
         assert_eq!(base().validate(), Ok(()));
         assert!(base().check_batch(100).is_err());

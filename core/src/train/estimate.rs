@@ -10,7 +10,7 @@ use super::config::TrainConfig;
 use super::plan::{MemoryLimits, Plan, Tuning};
 use super::trainer::{EVALUATION_BATCH, Kind, Start, TrainError, Trainer, plan};
 use crate::data::Dataset;
-use crate::gpu::{Context, Submitter};
+use crate::device::{Context, Submitter};
 
 /// What a run will take.
 #[derive(Clone, Copy, Debug)]
@@ -52,16 +52,16 @@ impl MemoryEstimate {
     }
 }
 
-/// What llvmpipe (Mesa 22.3, LLVM 15) keeps for a compiled kernel, measured over the kernels of ResNet-8, ResNet-20 and
-/// VGG11.
-const SOFTWARE_KERNEL_BYTES: u64 = 5 << 18;
 /// Operations of a probe, in submits of what the adapter is assumed to do in 100 ms. Real ones are several times as fast.
 const PROBE_SUBMITS: u64 = 50;
 
 /// Bytes that a run with `plan` takes.
 #[must_use]
 pub fn memory(context: &Context, plan: &mut Plan, dataset: &Dataset) -> MemoryEstimate {
-    let kernels: u64 = if context.adapter().software { plan.kernels() as u64 } else { 0 };
+    let kernels = match context.adapter().kernel_bytes() {
+        0 => 0,
+        bytes => bytes * plan.kernels() as u64,
+    };
     let images = [&dataset.train, &dataset.test].map(|set| set.pixels.len() + set.labels.len()).iter().sum::<usize>();
     let replicas = plan.chunks.iter().map(|chunk| chunk.replicas.len() as u64).sum::<u64>();
     let state = replicas * 4 * u64::from(2 * plan.network.parameter_stride + plan.network.running_stride);
@@ -69,7 +69,7 @@ pub fn memory(context: &Context, plan: &mut Plan, dataset: &Dataset) -> MemoryEs
         buffers: plan.table().total_bytes(),
         // Of the state: the tensors, the arenas that they come from, and the file that they go to.
         host: images as u64 + 2 * state,
-        kernels: kernels * SOFTWARE_KERNEL_BYTES,
+        kernels,
     }
 }
 
@@ -83,13 +83,13 @@ pub async fn estimate(
     config: &TrainConfig,
     dataset: &Rc<Dataset>,
 ) -> Result<Estimate, TrainError> {
-    let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
+    let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
     let mut whole = plan(config, dataset, &Tuning::default(), limits)?;
     let samples = config.batch_size;
     let chunks = 0..whole.chunks.len();
     let flops: u64 = chunks.clone().map(|chunk| whole.train(chunk, samples).flops()).sum();
     let replicas = config.ks.len();
-    let budget = context.submit_flops() * PROBE_SUBMITS;
+    let budget = context.adapter().submit_flops() * PROBE_SUBMITS;
     let step = if flops <= budget {
         probe(context, config, dataset, replicas, samples).await?
     } else {

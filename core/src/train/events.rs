@@ -1,4 +1,4 @@
-//! What a trainer tells, and how it reads in `metrics.jsonl`: one JSON object a line (DESIGN section 4).
+//! What a trainer tells, and how it reads in `metrics.jsonl`: one JSON object a line (docs/RULES.md, "A run folder").
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 

@@ -1,7 +1,7 @@
 //! What the networks of a run answer, for comparison with other implementations.
 
 use super::trainer::{Kind, TrainError, Trainer};
-use crate::gpu::Submitter;
+use crate::device::Submitter;
 
 impl Trainer {
     /// Logits of each replica on the test images, `[N][K]`, with running statistics as in an evaluation.

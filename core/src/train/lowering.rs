@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::liveness::{Liveness, backward_reads};
 use super::memory::{PlanePool, Planes};
-use crate::gpu::{Binding, BufferId, Recording};
 use crate::nets::{Network, Node, Operation, Projection, TensorId};
 use crate::ops::{Pass, Shape, Tiles, activation, batch_norm, conv_down, cross_entropy, pool};
+use crate::record::{Binding, BufferId, Recording};
 
 /// What the passes of one group of replicas work on, beside scratch.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::gpu::{Binding, BufferId, BufferTable};
 use crate::ops::Shape;
+use crate::record::{Binding, BufferId, BufferTable};
 
 /// The buffers of a plan. Asking again for the same name or slot gives the same buffer, so that recordings of several
 /// batch sizes share memory.

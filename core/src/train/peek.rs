@@ -2,7 +2,7 @@
 //! the steps that were begun and taken up later, so that the step loop does not wait for it.
 
 use super::trainer::{TrainError, Trainer};
-use crate::gpu::{Pending, Submitter};
+use crate::device::{Pending, Submitter};
 
 /// Parameters on their way to the host.
 pub struct Peek {

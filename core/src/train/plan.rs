@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use super::lowering::{Arenas, Lowering, PackedAt, output_name};
 use super::memory::{Memory, PlanePool};
-use crate::gpu::{Binding, BufferId, BufferTable, Command, Fill, GpuError, Job, Recording};
+use crate::device::{DeviceError, Fill};
 use crate::nets::{Network, Operation};
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{self, Perturbation};
 use crate::ops::{Tiles, batch_input, divergence, fingerprint, flip_bit, not_finite};
+use crate::record::{Binding, BufferId, BufferTable, Command, Job, Recording};
 
 /// Choices that change speed and memory but no bit of the result. Tests force each of them.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +103,8 @@ pub struct Plan {
     /// What comes back after every step.
     pub metrics: BufferId,
     /// Contents of buffers that are written once.
-    pub tables: Vec<(BufferId, Vec<u8>)>,
+    pub contents: Vec<(BufferId, Vec<u8>)>,
+    tables: Tables,
     memory: Memory,
     packs: PackTable,
     packed_at: HashMap<usize, PackedAt>,
@@ -110,6 +112,21 @@ pub struct Plan {
     pad_byte: u8,
     tiles: Tiles,
     sizes: BatchSizes,
+}
+
+/// Buffers that are written once.
+#[derive(Clone, Copy, Default)]
+struct Tables {
+    /// `[C]` pairs: mean and standard deviation.
+    normalization: BufferId,
+    /// `[tensors]`: first block, blocks, elements, 0.
+    tensors: BufferId,
+    /// `[blocks]`: tensor, first element, elements, 0.
+    blocks: BufferId,
+    /// Contents of [`PackTable`].
+    packed_layers: BufferId,
+    /// Contents of [`PackTable`].
+    packed_tiles: BufferId,
 }
 
 /// Bindings begin at multiples of this (WebGPU's default limit).
@@ -126,7 +143,7 @@ impl Plan {
     /// deviation of each channel, `pad_byte` what surrounds an image that is cropped.
     ///
     /// # Errors
-    /// [`GpuError::OverLimit`] or [`GpuError::OutOfMemory`] if not even one replica at a time fits.
+    /// [`DeviceError::OverLimit`] or [`DeviceError::OutOfMemory`] if not even one replica at a time fits.
     pub fn new(
         network: &Network,
         replicas: usize,
@@ -135,7 +152,7 @@ impl Plan {
         (normalization, pad_byte): (&[[f32; 2]], u8),
         tuning: &Tuning,
         limits: MemoryLimits,
-    ) -> Result<Self, GpuError> {
+    ) -> Result<Self, DeviceError> {
         let most = tuning.chunk_replicas.unwrap_or(replicas).clamp(1, replicas);
         let mut n_chunks = replicas.div_ceil(most);
         loop {
@@ -145,7 +162,8 @@ impl Plan {
                 upload_layout: UploadLayout::default(),
                 upload: BufferId::default(),
                 metrics: BufferId::default(),
-                tables: Vec::new(),
+                contents: Vec::new(),
+                tables: Tables::default(),
                 memory: Memory::default(),
                 packs: PackTable::default(),
                 packed_at: HashMap::new(),
@@ -158,9 +176,11 @@ impl Plan {
             plan.lay_out(replicas, n_chunks, normalization);
             let table = &plan.memory.table;
             let asked = table.total_bytes();
-            let refused = match (table.check_limit(limits.binding), limits.total) {
-                (Err(error), _) => error,
-                (Ok(()), Some(total)) if asked > total => GpuError::OutOfMemory {
+            let refused = match (table.first_over(limits.binding), limits.total) {
+                (Some(spec), _) => {
+                    DeviceError::OverLimit { label: spec.label.clone(), asked: spec.bytes, limit: limits.binding }
+                }
+                (None, Some(total)) if asked > total => DeviceError::OutOfMemory {
                     label: format!("{replicas} replicas, {} at a time", replicas.div_ceil(n_chunks)),
                     asked,
                     limit: Some(total),
@@ -252,18 +272,18 @@ impl Plan {
                     .map(move |first| [tensor as u32, first, (p.elements() - first).min(divergence::BLOCK), 0])
             })
             .collect();
-        let contents: [(&str, &[u8]); 5] = [
-            ("table of tensors", bytemuck::cast_slice(&tensors)),
-            ("table of blocks", bytemuck::cast_slice(&places)),
-            ("table of packed layers", self.packs.layer_bytes()),
-            ("table of packed tiles", self.packs.tile_bytes()),
-            ("normalization", bytemuck::cast_slice(normalization)),
-        ];
-        self.tables = contents
-            .into_iter()
-            .filter(|(_, bytes)| !bytes.is_empty())
-            .map(|(name, bytes)| (self.memory.named(name, bytes.len() as u64), bytes.to_vec()))
-            .collect();
+        let mut add = |label: &str, bytes: &[u8]| {
+            let id = self.memory.table.add(label, bytes.len() as u64);
+            self.contents.push((id, bytes.to_vec()));
+            id
+        };
+        self.tables = Tables {
+            tensors: add("table of tensors", bytemuck::cast_slice(&tensors)),
+            blocks: add("table of blocks", bytemuck::cast_slice(&places)),
+            packed_layers: add("table of packed layers", self.packs.layer_bytes()),
+            packed_tiles: add("table of packed tiles", self.packs.tile_bytes()),
+            normalization: add("normalization", bytemuck::cast_slice(normalization)),
+        };
     }
 
     /// All buffers.
@@ -310,11 +330,10 @@ impl Plan {
         let mut rec = Recording::new(1, self.job(samples));
         let shape = self.network.input();
         let images = batch_input::image_bytes(shape, samples);
-        let normalization = self.memory.named("normalization", 0);
         let bindings = batch_input::Bindings {
             bytes: self.part(self.upload, self.upload_layout.images, images),
             choices: self.part(self.upload, self.upload_layout.choices, u64::from(samples) * 4),
-            normalization: self.memory.table.whole(normalization),
+            normalization: self.memory.table.whole(self.tables.normalization),
             x: self.batch(),
         };
         batch_input::forward(&mut rec, shape, self.pad_byte, bindings);
@@ -353,7 +372,6 @@ impl Plan {
         let mut rec = self.recording(chunk, 0);
         let n_tensors = self.network.parameters.len() as u32;
         let n = self.chunks[chunk].replicas.len() as u64;
-        let tensors = self.memory.named("table of tensors", 0);
         let bytes = n * u64::from(n_tensors) * size_of::<divergence::Distance>() as u64;
         let results = self.part(self.metrics, self.chunks[chunk].metrics.divergence, bytes);
         let n_blocks = n * u64::from(self.network.parameter_stride / divergence::BLOCK);
@@ -361,7 +379,7 @@ impl Plan {
         let whole = |id| self.memory.table.whole(id);
         let parameters = whole(self.chunks[chunk].parameters);
         let reference = whole(self.chunks[0].parameters);
-        divergence::measure(&mut rec, n_tensors, [parameters, reference, blocks, whole(tensors), results]);
+        divergence::measure(&mut rec, n_tensors, [parameters, reference, blocks, whole(self.tables.tensors), results]);
         if self.network.running_stride > 0 {
             let firsts = self.part(self.metrics, self.chunks[chunk].metrics.not_finite, n * 4);
             not_finite::search(&mut rec, [whole(self.chunks[chunk].running), firsts]);
@@ -373,12 +391,11 @@ impl Plan {
     pub fn fingerprint(&mut self, chunk: usize) -> Recording {
         let mut rec = self.recording(chunk, 0);
         let n = self.chunks[chunk].replicas.len() as u64;
-        let places = self.memory.named("table of blocks", 0);
         let results = self.part(self.metrics, self.chunks[chunk].metrics.fingerprints, n * 8);
         let blocks = self.memory.scratch("blocks", n * u64::from(self.network.parameter_stride) / 64 * 16);
         let whole = |id| self.memory.table.whole(id);
         let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
-        fingerprint::measure(&mut rec, [whole(parameters), whole(momenta), whole(places), blocks, results]);
+        fingerprint::measure(&mut rec, [whole(parameters), whole(momenta), whole(self.tables.blocks), blocks, results]);
         rec
     }
 
@@ -426,10 +443,9 @@ impl Plan {
             totals: self.part(self.metrics, metrics.totals, n * 8),
         };
         if !self.packed_at.is_empty() {
-            let (layers, tiles) =
-                (self.memory.named("table of packed layers", 0), self.memory.named("table of packed tiles", 0));
+            let Tables { packed_layers, packed_tiles, .. } = self.tables;
             let table = &self.memory.table;
-            let bindings = [parameters, layers, tiles, packed].map(|id| table.whole(id));
+            let bindings = [parameters, packed_layers, packed_tiles, packed].map(|id| table.whole(id));
             self.packs.forward(rec, bindings);
         }
         Lowering {

@@ -3,7 +3,8 @@
 use web_time::Instant;
 
 use super::trainer::{Kind, TrainError, Trainer};
-use crate::gpu::{Command, DispatchTime, GpuError, Program, Recording, RunTime, Submitter};
+use crate::device::{DeviceError, DispatchTime, Program, RunTime, Submitter};
+use crate::record::{Command, Recording};
 
 /// Seconds of one training step of all replicas, medians.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +31,10 @@ pub struct StepTimes {
 ///
 /// # Errors
 /// The GPU.
-pub(crate) fn median(n: usize, mut measure: impl FnMut() -> Result<RunTime, GpuError>) -> Result<RunTime, GpuError> {
+pub(crate) fn median(
+    n: usize,
+    mut measure: impl FnMut() -> Result<RunTime, DeviceError>,
+) -> Result<RunTime, DeviceError> {
     let mut times = (0..n).map(|_| measure()).collect::<Result<Vec<_>, _>>()?;
     times.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let longest_submit = times.iter().map(|t| t.longest_submit).fold(0.0, f64::max);
@@ -59,7 +63,7 @@ impl Trainer {
             for program in [step, divergence, fingerprints] {
                 program.time(&self.context, &self.buffers, 1)?;
             }
-            let mut time = |program: &Program| -> Result<f64, GpuError> {
+            let mut time = |program: &Program| -> Result<f64, DeviceError> {
                 let time = median(repeats, || program.time(&self.context, &self.buffers, 1))?;
                 longest = longest.max(time.longest_submit);
                 Ok(time.seconds)
@@ -101,7 +105,7 @@ impl Trainer {
         Ok(program.profile(&self.context, &self.buffers).await?)
     }
 
-    async fn timed_program(&self, recording: &Recording) -> Result<Program, GpuError> {
+    async fn timed_program(&self, recording: &Recording) -> Result<Program, DeviceError> {
         Program::build(&self.context, &self.buffers, recording, self.dispatch_flops).await
     }
 }

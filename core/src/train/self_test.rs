@@ -12,19 +12,20 @@ use super::{
     difference,
 };
 use crate::data::{Dataset, ImageSet, Normalization};
-use crate::gpu::{BufferTable, Buffers, Context, Fill, Job, Program, Readback, Recording, Submitter};
+use crate::device::{Buffers, Context, Fill, Program, Readback, Submitter};
 use crate::nets::{GraphBuilder, Network};
 use crate::ops::cross_entropy::Loss;
 use crate::ops::sgd::{self, Perturbation, ReplicaValues, StepValues};
 use crate::ops::{Activation, Shape, Tile, Tiles};
+use crate::record::{BufferTable, Job, Recording};
 use crate::rng::{Purpose, Stream};
 
 /// A promise that is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// The update divides as IEEE-754 says (DESIGN rule 5).
+    /// The update divides as IEEE-754 says (rule 5 of docs/RULES.md).
     Division,
-    /// k = 2 has the bits of k = 1 (DESIGN rule 4).
+    /// k = 2 has the bits of k = 1 (rule 4 of docs/RULES.md).
     Control,
     /// Tiles of other heights give the same bits (*tile-independent*).
     Tiles,
@@ -172,11 +173,11 @@ impl SmallRun {
             augment: false,
             ..TrainConfig::default()
         };
-        let usual = || Tiles::usual(context.adapter().software);
+        let usual = || context.adapter().tiles();
         let tiles = Some(rows.map_or_else(usual, |rows| Tiles::all(Tile::of_rows(rows))));
         let tuning = Tuning { tiles, ..Tuning::default() };
         let (dataset, network) = (images(), network());
-        let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
+        let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
         let plan = plan_of(&network, &config, &dataset, &tuning, limits)?;
         let state = State::initial(&Weights::initial(&network, seed), config.ks.len());
         let mut trainer = Trainer::allocate(Rc::clone(context), config, Rc::new(dataset), tuning, plan, state).await?;

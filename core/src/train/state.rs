@@ -13,7 +13,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// The start of `network` at `seed`: every tensor has a stream of its own (DESIGN section 3, "init").
+    /// The start of `network` at `seed`: every tensor has a stream of its own (docs/RULES.md, "The algorithm").
     #[must_use]
     pub fn initial(network: &Network, seed: u64) -> Self {
         let parameters = network.parameters.iter().enumerate().map(|(index, parameter)| {

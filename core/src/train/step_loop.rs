@@ -10,15 +10,12 @@ use super::schedule::logs_layers;
 use super::state::{EpochSums, State};
 use super::trainer::{Kind, Progress, TrainError, Trainer};
 use super::{metrics, transfer};
-use crate::gpu::{Context, Pending, Submitter};
+use crate::device::{Context, Pending, Submitter};
 use crate::ops::sgd::{ReplicaValues, StepValues};
 
-/// Steps that may be on the GPU while the host goes on.
-const IN_FLIGHT: usize = 2;
-
-/// The same for this adapter and `tuning`. In a browser even a software adapter works in a process of its own.
+/// Steps that may be under way while the host goes on.
 pub fn steps_ahead(context: &Context, tuning: &Tuning) -> usize {
-    tuning.in_flight.unwrap_or(if context.adapter().software && !cfg!(target_arch = "wasm32") { 0 } else { IN_FLIGHT })
+    tuning.in_flight.unwrap_or_else(|| context.adapter().steps_ahead())
 }
 
 /// A step whose results are still to come.

@@ -13,16 +13,17 @@ use super::state::{EpochSums, State, Weights};
 use super::step_loop::{Evaluation, InFlight, steps_ahead};
 use super::transfer;
 use crate::data::Dataset;
-use crate::gpu::{Buffers, Context, GpuError, Program, Readback, Recording, Submitter};
+use crate::device::{Buffers, Context, DeviceError, Program, Readback, Submitter};
 use crate::nets::{NetError, Network};
-use crate::ops::{Tiles, sgd::Perturbation};
+use crate::ops::sgd::Perturbation;
+use crate::record::Recording;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, Error)]
 pub enum TrainError {
     /// The GPU.
     #[error(transparent)]
-    Gpu(#[from] GpuError),
+    Gpu(#[from] DeviceError),
     /// A flag.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -68,7 +69,7 @@ pub struct Progress {
     pub finished: bool,
 }
 
-/// Samples in an evaluation batch (DESIGN section 3).
+/// Samples in an evaluation batch (docs/RULES.md).
 pub const EVALUATION_BATCH: u32 = 256;
 
 /// A program of the run, by chunk and batch size.
@@ -154,8 +155,8 @@ impl Trainer {
         tuning: Tuning,
         start: Start,
     ) -> Result<Self, TrainError> {
-        let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
-        let tiles = tuning.tiles.or_else(|| Some(Tiles::usual(context.adapter().software)));
+        let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
+        let tiles = tuning.tiles.or_else(|| Some(context.adapter().tiles()));
         let tuning = Tuning { tiles, ..tuning };
         let plan = plan(&config, &dataset, &tuning, limits)?;
         let state = Self::start_state(&config, &plan.network, start)?;
@@ -175,14 +176,14 @@ impl Trainer {
         state: State,
     ) -> Result<Self, TrainError> {
         let network = plan.network.clone();
-        let dispatch_flops = tuning.dispatch_flops.unwrap_or_else(|| context.submit_flops());
+        let dispatch_flops = tuning.dispatch_flops.unwrap_or_else(|| context.adapter().submit_flops());
         let ahead = steps_ahead(&context, &tuning);
         let buffers = Buffers::allocate(&context, plan.table(), tuning.fill).await?;
         let clear = Program::build(&context, &buffers, &plan.clear(), dispatch_flops).await?;
         let mut submitter = Submitter::new(&context);
         submitter.run(&clear, &buffers);
         submitter.submit();
-        for (buffer, bytes) in &plan.tables {
+        for (buffer, bytes) in &plan.contents {
             buffers.write(&context, *buffer, 0, bytes);
         }
         transfer::write_state(&context, &buffers, &plan, &state);
@@ -272,7 +273,7 @@ impl Trainer {
         Ok(())
     }
 
-    async fn program(&self, recording: &Recording) -> Result<Program, GpuError> {
+    async fn program(&self, recording: &Recording) -> Result<Program, DeviceError> {
         Program::build(&self.context, &self.buffers, recording, self.dispatch_flops).await
     }
 
@@ -282,7 +283,7 @@ impl Trainer {
     /// If there is no such tensor, element or replica.
     pub async fn flip_bit(&mut self, flip: FlipBit) -> Result<(), TrainError> {
         let FlipBit { tensor, index, replica, .. } = &flip;
-        let refuse = |problem: String| Err(TrainError::Start(format!("--flip-bit: {problem}")));
+        let refuse = |problem: String| Err(ConfigError::new("flip-bit", problem).into());
         let Some(parameter) = self.network.parameters.iter().find(|p| p.name == *tensor) else {
             return refuse(format!("{} has no tensor '{tensor}'", self.network.name));
         };

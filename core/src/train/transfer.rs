@@ -2,8 +2,9 @@
 
 use super::plan::Plan;
 use super::state::{ReplicaState, State, Weights};
-use crate::gpu::{BufferId, Buffers, Context, GpuError, Readback};
+use crate::device::{Buffers, Context, DeviceError, Readback};
 use crate::nets::Network;
+use crate::record::BufferId;
 
 /// Writes every replica's parameters, momenta and running statistics.
 pub fn write_state(context: &Context, buffers: &Buffers, plan: &Plan, state: &State) {
@@ -42,12 +43,12 @@ pub async fn read_replicas(
     buffers: &Buffers,
     plan: &Plan,
     readback: &Readback,
-) -> Result<Vec<ReplicaState>, GpuError> {
+) -> Result<Vec<ReplicaState>, DeviceError> {
     let network = &plan.network;
     let mut replicas = Vec::new();
     for chunk in &plan.chunks {
         let n = chunk.replicas.len();
-        let read = async |buffer: BufferId, stride: u32| -> Result<Vec<f32>, GpuError> {
+        let read = async |buffer: BufferId, stride: u32| -> Result<Vec<f32>, DeviceError> {
             let bytes = n as u64 * u64::from(stride) * 4;
             if bytes == 0 {
                 return Ok(Vec::new());

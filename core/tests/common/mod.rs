@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
-use lastbit_core::gpu::{AdapterChoice, Binding, BufferId, BufferTable, Buffers, Context, Fill};
-use lastbit_core::gpu::{Job, Program, Readback, Recording, Submitter};
+use lastbit_core::device::{AdapterChoice, Buffers, Context, Fill, Options, Program, Readback, Submitter};
 use lastbit_core::ops::{Shape, Tile};
+use lastbit_core::record::{Binding, BufferId, BufferTable, Job, Recording};
+use lastbit_core::threads::Threads;
 
 /// What the pixels of output planes hold before an op: finite, and wrong everywhere.
 const JUNK: f32 = 1e30;
@@ -23,8 +24,16 @@ pub struct Gpu {
 
 impl Gpu {
     pub fn new() -> Self {
-        let choice = std::env::var("LASTBIT_TEST_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
-        let context = pollster::block_on(Context::new(&choice)).expect("tests need a GPU adapter, software will do");
+        Self::with_threads(Threads::available())
+    }
+
+    pub fn with_threads(threads: Threads) -> Self {
+        let adapter = std::env::var("LASTBIT_TEST_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
+        Self::open(Options { adapter, threads, ..Options::default() })
+    }
+
+    pub fn open(options: Options) -> Self {
+        let context = pollster::block_on(Context::open(options)).expect("an adapter of that name");
         Self { context, readback: Readback::default() }
     }
 }

@@ -1,6 +1,6 @@
 //! The exact division, bit for bit against Rust's `/`; exp, log and sigmoid in ulps against f64.
 
-use lastbit_core::gpu::{Job, Kernel, Shader, Work};
+use lastbit_core::record::{Job, Kernel, Shader, Work};
 
 use super::common::{Bench, Failures, Gpu, Random};
 

@@ -1,6 +1,6 @@
 //! The heat equation: edge and growth.
 
-use lastbit_core::gpu::Fill;
+use lastbit_core::device::Fill;
 use lastbit_core::pde::{Bracket, Heat, HeatDouble, HeatParams, bisect};
 use pollster::block_on;
 

@@ -1,6 +1,6 @@
 //! The linear one-layer equation: bounds of stability and growth, in every regime.
 
-use lastbit_core::gpu::Fill;
+use lastbit_core::device::Fill;
 use lastbit_core::pde::{Bracket, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, bisect, initial_kernel};
 use pollster::block_on;
 

@@ -1,4 +1,4 @@
-//! The paper's equations: GPU against float64 against theory, and the facts of DESIGN section 3.
+//! The paper's equations: GPU against float64 against theory, and the known behaviour of docs/RULES.md.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -9,7 +9,7 @@ mod nonlinear;
 
 use std::rc::Rc;
 
-use lastbit_core::gpu::{AdapterChoice, Context};
+use lastbit_core::device::{AdapterChoice, Context};
 
 fn context() -> Rc<Context> {
     let choice = std::env::var("LASTBIT_TEST_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);

@@ -1,6 +1,6 @@
 //! The nonlinear one-layer network: fixed point, period doubling, chaos, blow-up; k = 3 against 1.
 
-use lastbit_core::gpu::Fill;
+use lastbit_core::device::Fill;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::pde::{

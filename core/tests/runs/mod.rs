@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use lastbit_core::data::{Dataset, synthetic};
-use lastbit_core::gpu::{AdapterChoice, Context};
+use lastbit_core::device::{AdapterChoice, Context};
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::train::{DatasetKind, Event, Start, State, TrainConfig, Trainer, Tuning};
 
@@ -16,9 +16,10 @@ pub struct Outcome {
     pub state: State,
 }
 
-/// A device of its own.
+/// A device for one test: the best adapter, or the one that `LASTBIT_TEST_ADAPTER` names.
 pub fn context() -> Rc<Context> {
-    Rc::new(pollster::block_on(Context::new(&AdapterChoice::Best)).unwrap_or_else(|e| panic!("{e}")))
+    let choice = std::env::var("LASTBIT_TEST_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
+    Rc::new(pollster::block_on(Context::new(&choice)).unwrap_or_else(|e| panic!("{e}")))
 }
 
 /// 36 training images (five batches of 8, the last one of 4) and 20 for the test.

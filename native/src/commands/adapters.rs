@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lastbit_core::gpu::{self, AdapterLimit, AdapterSummary, GpuError, human_bytes};
+use lastbit_core::device::{self, AdapterChoice, AdapterLimit, AdapterSummary, human_bytes};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -22,15 +22,24 @@ pub struct Arguments {
 
 /// Prints all adapters, best first.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let adapters = pollster::block_on(gpu::adapters());
+    let options = crate::device::options(AdapterChoice::Best)?;
+    let adapters = pollster::block_on(device::adapters(options));
     if arguments.json {
         say(json!(adapters));
         return Ok(ExitCode::SUCCESS);
     }
-    if adapters.is_empty() {
-        return Err(GpuError::NoAdapter { looked_in: "Vulkan, Metal, DX12".to_owned() }.into());
-    }
-    let head = ["index", "name", "kind", "backend", "driver", "software", "max binding", "max buffer", "timestamps"];
+    let head = [
+        "index",
+        "name",
+        "kind",
+        "backend",
+        "driver",
+        "instructions",
+        "software",
+        "max binding",
+        "max buffer",
+        "timestamps",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(adapters.iter().enumerate().map(|(index, adapter)| row(index, adapter)));
     columns(&rows).iter().for_each(say);
@@ -56,6 +65,7 @@ fn row(index: usize, adapter: &AdapterSummary) -> Vec<String> {
         adapter.kind.clone(),
         adapter.backend.clone(),
         adapter.driver.clone(),
+        adapter.detail.clone().unwrap_or_else(|| "-".to_owned()),
         yes_no(adapter.software),
         human_bytes(adapter.max_binding_bytes),
         human_bytes(adapter.max_buffer_bytes),

@@ -49,7 +49,7 @@ pub struct Arguments {
 /// Measures and prints a table, row by row.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let context = Rc::new(device::open(arguments.adapter.as_deref())?);
-    if let Some(bytes) = host_memory::budget().filter(|_| context.adapter().software) {
+    if let Some(bytes) = host_memory::budget().filter(|_| context.adapter().uses_host_memory()) {
         context.set_memory_budget(bytes);
     }
     let usual = Options::for_adapter(&context);

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lastbit_core::gpu::AdapterChoice;
+use lastbit_core::device::AdapterChoice;
 use lastbit_core::smoke;
 use serde_json::json;
 

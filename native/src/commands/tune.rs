@@ -29,6 +29,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "this adapter breaks a promise that equal bits rest on, and runs on it use the usual tiles: there is nothing to tune",
         ));
     }
+    if !prepared.context.adapter().has_tiles() {
+        return Err(Failure::usage(format!(
+            "--adapter: '{}' has no tiles to tune: it is quick as it is; name a GPU (see `lastbit adapters`)",
+            prepared.context.adapter().name
+        )));
+    }
     say(format!("{} on '{}'", prepared.plan.network.name, prepared.context.adapter().name));
     say(format!("{:<30} {:<15} {:>9} {:>9} {:>6}  tile", "layer", "pass", "usual ms", "ms", "ratio"));
     let replicas = count(u64::from(prepared.tile_sizes().0), "replica");

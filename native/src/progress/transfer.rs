@@ -1,7 +1,7 @@
 //! How far a download is: a bar on a terminal, a line at each quarter elsewhere.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use lastbit_core::gpu::human_bytes;
+use lastbit_core::device::human_bytes;
 
 use crate::terminal::{is_interactive, say};
 

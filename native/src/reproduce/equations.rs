@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use lastbit_core::gpu::{Context, Fill};
+use lastbit_core::device::{Context, Fill};
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::pde::{Bracket, Image, Nonlinear, NonlinearParams, PdeError, Replica, bisect, initial_kernel};

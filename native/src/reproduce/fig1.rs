@@ -6,7 +6,7 @@ mod verdict;
 use std::rc::Rc;
 
 use clap::Args;
-use lastbit_core::gpu::Fill;
+use lastbit_core::device::Fill;
 use lastbit_core::pde::{Bracket, Heat, HeatDouble, HeatParams, STOP_ABOVE};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
@@ -97,11 +97,11 @@ impl Fig1 {
         HeatParams { points: self.points, dx: self.dx }
     }
 
-    fn heat(&self, context: &Rc<lastbit_core::gpu::Context>, dts: &[f64]) -> Result<Heat, Failure> {
+    fn heat(&self, context: &Rc<lastbit_core::device::Context>, dts: &[f64]) -> Result<Heat, Failure> {
         Ok(block_on(Heat::new(Rc::clone(context), self.params(), dts, Fill::Zero))?)
     }
 
-    fn profiles(&self, context: &Rc<lastbit_core::gpu::Context>) -> Result<Vec<Profile>, Failure> {
+    fn profiles(&self, context: &Rc<lastbit_core::device::Context>) -> Result<Vec<Profile>, Failure> {
         let params = self.params();
         let start: Vec<f64> = params.tent().into_iter().map(f64::from).collect();
         let mut profiles = Vec::new();
@@ -134,7 +134,7 @@ impl Fig1 {
         Ok(wide.map(|u| params.amplitude(params.highest_mode(), &u)).collect())
     }
 
-    fn growth(&self, context: &Rc<lastbit_core::gpu::Context>) -> Result<Vec<Growth>, Failure> {
+    fn growth(&self, context: &Rc<lastbit_core::device::Context>) -> Result<Vec<Growth>, Failure> {
         let edge = self.params().edge();
         let mut dts: Vec<f64> = SHARES.map(|share| f64::from(share) * edge / 20.0).collect();
         dts.extend(&self.dt);
@@ -159,7 +159,7 @@ impl Fig1 {
     }
 
     /// The edge by bisection in float32 and in float64: does anything pass the top of the tent?
-    fn edges(&self, context: &Rc<lastbit_core::gpu::Context>) -> Result<[f64; 2], Failure> {
+    fn edges(&self, context: &Rc<lastbit_core::device::Context>) -> Result<[f64; 2], Failure> {
         let params = self.params();
         // Anything that is stable on every grid, and anything that is not on any.
         let bracket = Bracket { without: 0.25 * self.dx * self.dx, with: self.dx * self.dx };

@@ -7,7 +7,7 @@ mod verdict;
 use std::rc::Rc;
 
 use clap::Args;
-use lastbit_core::gpu::{Context, Fill};
+use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, Regime, initial_kernel};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};

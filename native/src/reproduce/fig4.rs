@@ -8,8 +8,8 @@ mod verdict;
 use std::rc::Rc;
 
 use clap::Args;
+use lastbit_core::device::{Context, Fill};
 use lastbit_core::double::relative_l1;
-use lastbit_core::gpu::{Context, Fill};
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::pde::{Image, Nonlinear, NonlinearDouble, NonlinearParams, PdeError, Replica, initial_kernel};

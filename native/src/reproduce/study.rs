@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use lastbit_core::data::Dataset;
-use lastbit_core::gpu::Context;
+use lastbit_core::device::Context;
 use lastbit_core::train::TrainConfig;
 use pollster::block_on;
 use serde::Serialize;
@@ -73,7 +73,7 @@ impl Study {
     /// The adapter of one of so many studies at the same time, which share the host's memory.
     fn open(common: &Common, studies: u64) -> Result<Rc<Context>, Failure> {
         let context = Rc::new(device::open(common.adapter.as_deref())?);
-        if let Some(free) = host_memory::budget().filter(|_| context.adapter().software) {
+        if let Some(free) = host_memory::budget().filter(|_| context.adapter().uses_host_memory()) {
             context.set_memory_budget((free / studies).saturating_sub(HOST_BYTES));
         }
         Ok(context)

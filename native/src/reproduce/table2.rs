@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use clap::Args;
-use lastbit_core::gpu::{Context, Fill};
+use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Bracket, Linear, LinearDouble, LinearParams, Regime};
 use pollster::block_on;
 use serde::Serialize;

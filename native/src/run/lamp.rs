@@ -1,4 +1,4 @@
-//! The control lamp: replicas that must equal the first one bit for bit (DESIGN rule 4). Measured, never assumed.
+//! The control lamp: replicas that must equal the first one bit for bit (rule 4 of docs/RULES.md). Measured, never assumed.
 
 use lastbit_core::train::{StepEvent, TrainConfig};
 use serde_json::Value;

@@ -6,7 +6,9 @@ use std::ops::{Bound, RangeInclusive};
 use std::path::Path;
 
 use lastbit_core::data::Dataset;
-use lastbit_core::gpu::{AdapterSummary, Command};
+use lastbit_core::device::AdapterSummary;
+use lastbit_core::gpu::wgsl::source;
+use lastbit_core::record::Command;
 use lastbit_core::train::Plan;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -275,9 +277,9 @@ impl Manifest {
 fn shaders_sha256(plan: &mut Plan) -> String {
     let recordings = [plan.input(1), plan.train(0, 1), plan.evaluate(0, 1), plan.measure(0), plan.fingerprint(0)];
     let commands = recordings.iter().flat_map(|recording| &recording.commands);
-    let kernels: BTreeMap<&str, &str> = commands
+    let kernels: BTreeMap<String, &str> = commands
         .filter_map(|command| match command {
-            Command::Dispatch(dispatch) => Some((dispatch.kernel.source(), dispatch.kernel.name())),
+            Command::Dispatch(dispatch) => Some((source(&dispatch.kernel), dispatch.kernel.name())),
             Command::Copy { .. } | Command::Clear(_) => None,
         })
         .collect();

@@ -1,4 +1,4 @@
-//! A run on disk (DESIGN section 4): its folder and what is in it, and the loop that fills it.
+//! A run on disk (docs/RULES.md, "A run folder"): its folder and what is in it, and the loop that fills it.
 
 mod checkpoint_manifest;
 mod checkpoints;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::thread;
 
 use lastbit_core::data::Dataset;
-use lastbit_core::gpu::Context;
+use lastbit_core::device::Context;
 use lastbit_core::nets::Network;
 use lastbit_core::ops::Tiles;
 use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
@@ -86,9 +86,9 @@ impl Prepared {
         let (dataset, sha256) = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         // A device that was lost would fail what comes next, too.
         let tested = tested?;
-        let free = free.filter(|_| context.adapter().software).map(|bytes| bytes / runs);
+        let free = free.filter(|_| context.adapter().uses_host_memory()).map(|bytes| bytes / runs);
         let planned = |total: Option<u64>| {
-            let limits = MemoryLimits { binding: context.max_binding_bytes(), total };
+            let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total };
             plan(&config.train, &dataset, &Tuning::default(), limits)
         };
         let budget = match (hooks.memory_budget, free) {
@@ -117,7 +117,7 @@ impl Prepared {
         context: &Rc<Context>,
         broken: &[String],
     ) -> Result<Self, Failure> {
-        let limits = MemoryLimits { binding: context.max_binding_bytes(), total: context.memory_budget() };
+        let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
         let plan = plan(&config.train, dataset, &Tuning::default(), limits)?;
         let (dataset, context) = (Rc::clone(dataset), Rc::clone(context));
         let (broken, hooks) = (broken.to_vec(), Hooks::default());

@@ -1,4 +1,4 @@
-//! Waiting for the GPU, and work for several threads: one interface, two platforms.
+//! Waiting for the GPU: one interface, two platforms.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -6,6 +6,6 @@ mod native;
 mod web;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::{Spread, wait_for};
+pub use native::wait_for;
 #[cfg(target_arch = "wasm32")]
-pub use web::{Spread, wait_for};
+pub use web::wait_for;

@@ -1,7 +1,4 @@
-//! Natively somebody has to drive the device: the caller that waits does it. Threads belong to the front end.
-
-/// Does the pieces 0 to n - 1 of some work, each once, in any order and in any threads; returns when all are done.
-pub type Spread = fn(usize, &(dyn Fn(usize) + Sync));
+//! Natively somebody has to drive the device: the caller that waits does it.
 
 /// Lets the device finish `submission`, so that callbacks registered before are called.
 pub fn wait_for(device: &wgpu::Device, submission: &wgpu::SubmissionIndex) {

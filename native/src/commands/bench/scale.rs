@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use lastbit_core::bench::{self, Options, ScaleOver, ScalePoint, ScaleSizes};
-use lastbit_core::gpu::Context;
+use lastbit_core::device::Context;
 use serde_json::json;
 
 use crate::failure::Failure;

@@ -11,7 +11,7 @@ use crate::reproduce::growth::{self, VISIBLE, median, reaches};
 use crate::reproduce::statistics::ends;
 use crate::reproduce::{Agreement, Claim};
 
-/// ResNet-20 with Swish at batch 128 on four seeds (DESIGN section 3).
+/// ResNet-20 with Swish at batch 128 on four seeds (docs/RULES.md).
 const REFERENCE_N: u64 = 2;
 const REFERENCE_STEP_1: [f64; 2] = [2e-10, 4e-10];
 const REFERENCE_FACTOR: f64 = 5.0;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use lastbit_core::gpu::human_bytes;
+use lastbit_core::device::human_bytes;
 use lastbit_core::train::{Estimate, Plan, TrainConfig, estimate, memory_estimate};
 use pollster::block_on;
 

@@ -1,15 +1,12 @@
-//! What can go wrong on a GPU, each as one line that names the size, the limit and the remedy.
+//! What can go wrong on a device, each as one line that names the size and the limit. The remedy is the front end's to word.
 
 use thiserror::Error;
 
-/// An error of the GPU layer.
+/// An error of a device.
 #[derive(Debug, Error)]
-pub enum GpuError {
+pub enum DeviceError {
     /// No adapter at all.
-    #[error(
-        "no GPU adapter found ({looked_in}): install a Vulkan, Metal or DX12 driver; without a GPU, Mesa's software \
-         driver works (Debian and Ubuntu: apt-get install mesa-vulkan-drivers)"
-    )]
+    #[error("no adapter found ({looked_in})")]
     NoAdapter {
         /// The backends that were asked.
         looked_in: String,
@@ -23,19 +20,24 @@ pub enum GpuError {
         available: String,
     },
     /// The adapter cannot give what every adapter must.
-    #[error(
-        "adapter '{adapter}' refuses a device: {reason}; choose another one with --adapter (see `lastbit adapters`)"
-    )]
+    #[error("adapter '{adapter}' refuses a device: {reason}")]
     NoDevice {
         /// Name of the adapter.
         adapter: String,
         /// The driver's words.
         reason: String,
     },
+    /// The processor has no such instructions.
+    #[error("this processor has no {wanted} instructions; it has {available}")]
+    NoInstructions {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        available: String,
+    },
     /// A buffer is larger than the adapter allows.
     #[error(
-        "buffer '{label}' needs {} but this adapter binds at most {}: use a smaller batch (--batch-size) or network",
-        human_bytes(*asked), human_bytes(*limit)
+        "buffer '{label}' needs {} but this adapter binds at most {}", human_bytes(*asked), human_bytes(*limit)
     )]
     OverLimit {
         /// What the buffer is for.
@@ -47,9 +49,9 @@ pub enum GpuError {
     },
     /// Memory is not enough.
     #[error(
-        "out of GPU memory: {} ({label}), {}: train fewer replicas at once (--ks), or use a smaller batch (--batch-size)",
+        "out of memory on the adapter: {} ({label}), {}",
         if *asked == 0 { "more is needed".to_owned() } else { format!("{} are needed", human_bytes(*asked)) },
-        limit.map_or_else(|| "which the driver refused".to_owned(), |limit| format!("{} are available", human_bytes(limit)))
+        limit.map_or_else(|| "which it refused".to_owned(), |limit| format!("{} are available", human_bytes(limit)))
     )]
     OutOfMemory {
         /// What the memory is for.
@@ -60,7 +62,7 @@ pub enum GpuError {
         limit: Option<u64>,
     },
     /// The device went away.
-    #[error("the GPU device was lost ({0}): the run goes on from its last checkpoint with --resume")]
+    #[error("the device was lost ({0})")]
     DeviceLost(String),
     /// A kernel or a call was refused: a defect of lastbit or of the driver.
     #[error("the driver refused a kernel or a call (please report this): {0}")]

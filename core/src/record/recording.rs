@@ -1,103 +1,14 @@
-//! A recording is plain data: what to dispatch and what to copy, in order. It stands between the algorithm and wgpu.
+//! A recording: what to dispatch and what to copy, in order.
 
-use super::{GpuError, Job, Kernel};
-
-/// A buffer of a [`BufferTable`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct BufferId(pub(super) usize);
-
-/// What a buffer is for and how large it is.
-#[derive(Clone, Debug)]
-pub struct BufferSpec {
-    /// For error messages, debuggers and the memory table.
-    pub label: String,
-    /// Size, a multiple of 4.
-    pub bytes: u64,
-}
-
-/// All buffers that a group of recordings works on.
-#[derive(Clone, Debug, Default)]
-pub struct BufferTable {
-    specs: Vec<BufferSpec>,
-}
-
-impl BufferTable {
-    /// Adds a buffer of `bytes` (rounded up to 16).
-    pub fn add(&mut self, label: impl Into<String>, bytes: u64) -> BufferId {
-        self.specs.push(BufferSpec { label: label.into(), bytes: bytes.max(16).next_multiple_of(16) });
-        BufferId(self.specs.len() - 1)
-    }
-
-    /// Makes a buffer at least `bytes` long. Bindings made before keep their length.
-    pub fn grow(&mut self, id: BufferId, bytes: u64) {
-        let spec = &mut self.specs[id.0];
-        spec.bytes = spec.bytes.max(bytes.next_multiple_of(16));
-    }
-
-    /// The buffers, in order.
-    #[must_use]
-    pub fn specs(&self) -> &[BufferSpec] {
-        &self.specs
-    }
-
-    /// Their ids, in order.
-    pub fn ids(&self) -> impl Iterator<Item = BufferId> {
-        (0..self.specs.len()).map(BufferId)
-    }
-
-    /// One buffer's description.
-    #[must_use]
-    pub fn spec(&self, id: BufferId) -> &BufferSpec {
-        &self.specs[id.0]
-    }
-
-    /// The whole buffer as a binding.
-    #[must_use]
-    pub fn whole(&self, id: BufferId) -> Binding {
-        Binding { buffer: id, offset: 0, bytes: self.specs[id.0].bytes }
-    }
-
-    /// From `offset` (a multiple of 256) to the end.
-    #[must_use]
-    pub fn from(&self, id: BufferId, offset: u64) -> Binding {
-        Binding { buffer: id, offset, bytes: self.specs[id.0].bytes - offset }
-    }
-
-    /// Bytes of all buffers.
-    #[must_use]
-    pub fn total_bytes(&self) -> u64 {
-        self.specs.iter().map(|s| s.bytes).sum()
-    }
-
-    /// Fails if a buffer passes what one binding may span.
-    ///
-    /// # Errors
-    /// [`GpuError::OverLimit`] names the first such buffer.
-    pub fn check_limit(&self, limit: u64) -> Result<(), GpuError> {
-        match self.specs.iter().find(|s| s.bytes > limit) {
-            Some(s) => Err(GpuError::OverLimit { label: s.label.clone(), asked: s.bytes, limit }),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A range of a buffer, bound to a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Binding {
-    /// The buffer.
-    pub buffer: BufferId,
-    /// First byte, a multiple of 256.
-    pub offset: u64,
-    /// Length in bytes.
-    pub bytes: u64,
-}
+use super::{ARGUMENTS, Binding, BufferId, Job, Kernel};
 
 /// One launch of a kernel: `tiles` workgroups for each of `replicas`.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
     /// The kernel.
     pub kernel: Kernel,
-    /// Bindings 1, 2, ... in the order of the shader (binding 0 is the job).
+    /// Bindings 1, 2, ... in the order of the shader (binding 0 is the job). What the kernel does with each of them says
+    /// [`super::Shader::bindings`].
     pub bindings: Vec<Binding>,
     /// Workgroups in x: the tiles of one replica.
     pub tiles: u32,
@@ -115,7 +26,7 @@ pub struct Dispatch {
 
 /// Operations that take about as long as moving a byte: a guess that suits processors and GPUs, only used to keep
 /// dispatches and submits short.
-pub(super) const OPERATIONS_PER_BYTE: u64 = 4;
+pub(crate) const OPERATIONS_PER_BYTE: u64 = 4;
 
 impl Dispatch {
     /// How long it takes, in operations: by its arithmetic or by its memory traffic, whichever is more.
@@ -163,26 +74,35 @@ impl Recording {
 
     /// Appends a dispatch over all replicas with the recording's job.
     pub fn dispatch(&mut self, label: &str, kernel: Kernel, bindings: &[Binding], tiles: u32, work: Work) {
-        self.dispatch_job(label, kernel, bindings, tiles, work, self.job);
+        self.dispatch_with(label, kernel, bindings, tiles, work, &[]);
     }
 
-    /// Appends a dispatch over all replicas with a job of its own.
-    pub fn dispatch_job(
+    /// Appends a dispatch over all replicas with the recording's job and these arguments of the shader
+    /// ([`super::Shader::arguments`]).
+    ///
+    /// # Panics
+    /// If bindings or arguments are not as many as the shader has.
+    pub fn dispatch_with(
         &mut self,
         label: &str,
         kernel: Kernel,
         bindings: &[Binding],
         tiles: u32,
         work: Work,
-        job: Job,
+        arguments: &[u32],
     ) {
+        let shader = kernel.shader();
+        assert_eq!(shader.bindings().len(), bindings.len(), "bindings of {}", shader.name());
+        assert_eq!(shader.arguments().len(), arguments.len(), "arguments of {}", shader.name());
+        let mut values = [0; ARGUMENTS];
+        values[..arguments.len()].copy_from_slice(arguments);
         let replicas = if work.shared { 1 } else { self.replicas };
         self.commands.push(Command::Dispatch(Dispatch {
             kernel,
             bindings: bindings.to_vec(),
             tiles: tiles.max(1),
             replicas,
-            job,
+            job: Job { arguments: values, ..self.job },
             flops: work.flops * u64::from(replicas),
             bytes: work.bytes * u64::from(replicas),
             label: label.to_owned(),

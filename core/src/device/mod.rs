@@ -1,0 +1,25 @@
+//! The one door to whatever computes: a GPU through wgpu, or the machine's own cores.
+//!
+//! [`Context`] is an adapter with its device, [`Buffers`] are the allocated buffers of a table, [`Program`] is a recording made
+//! ready to run, [`Submitter`] runs programs and [`Readback`] brings bytes back without stopping the step loop.
+
+mod adapter;
+mod context;
+mod error;
+mod program;
+mod readback;
+
+#[cfg(target_arch = "wasm32")]
+mod no_cores;
+
+// The page does not carry the processor's code yet.
+#[cfg(not(target_arch = "wasm32"))]
+use crate::processor as cores;
+#[cfg(target_arch = "wasm32")]
+use no_cores as cores;
+
+pub use adapter::{AdapterChoice, AdapterLimit, AdapterSummary, Family, adapters};
+pub use context::{Context, Options};
+pub use error::{DeviceError, human_bytes};
+pub use program::{Buffers, DispatchTime, Fill, JUNK_WORD, Program, RunTime, Submitter};
+pub use readback::{Pending, Readback};

@@ -1,0 +1,198 @@
+//! A kernel's WGSL: `const` lines for what one replica's layer fixes, the job, the imported helpers, the shader itself.
+
+use std::fmt::Write as _;
+
+use crate::record::{ARGUMENTS, Constant, Kernel, Shader};
+
+/// The text of a file without its comment lines: a page carries all of them, and a kernel is the same whatever they say.
+macro_rules! wgsl {
+    ($path:expr) => {{
+        const TEXT: &str = include_str!($path);
+        const CODE: [u8; code_length(TEXT)] = code(TEXT);
+        const SOURCE: &str = match std::str::from_utf8(&CODE) {
+            Ok(source) => source,
+            Err(_) => panic!("whole lines of UTF-8 are UTF-8"),
+        };
+        SOURCE
+    }};
+}
+
+/// Bytes of what [`code`] gives.
+const fn code_length(text: &str) -> usize {
+    let (bytes, mut at, mut length) = (text.as_bytes(), 0, 0);
+    while at < bytes.len() {
+        let (end, is_code) = line(bytes, at);
+        if is_code {
+            length += end - at;
+        }
+        at = end;
+    }
+    length
+}
+
+/// `text` without the lines that are comments.
+const fn code<const N: usize>(text: &str) -> [u8; N] {
+    let (bytes, mut at, mut code, mut length) = (text.as_bytes(), 0, [0; N], 0);
+    while at < bytes.len() {
+        let (end, is_code) = line(bytes, at);
+        while at < end {
+            if is_code {
+                code[length] = bytes[at];
+                length += 1;
+            }
+            at += 1;
+        }
+    }
+    code
+}
+
+/// Where the line that begins at `at` ends, and whether it is more than a comment.
+const fn line(bytes: &[u8], at: usize) -> (usize, bool) {
+    let mut first = at;
+    while first < bytes.len() && bytes[first] == b' ' {
+        first += 1;
+    }
+    let mut end = first;
+    while end < bytes.len() && bytes[end] != b'\n' {
+        end += 1;
+    }
+    if end < bytes.len() {
+        end += 1;
+    }
+    (end, !(first + 1 < end && bytes[first] == b'/' && bytes[first + 1] == b'/'))
+}
+
+macro_rules! shared {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/shared/", $name, ".wgsl")))),+]
+    };
+}
+
+/// Helper files that shaders name in `#import` lines. They declare no bindings.
+const SHARED: &[(&str, &str)] = shared![
+    "activation",
+    "chan",
+    "division",
+    "mac",
+    "math",
+    "mix",
+    "norm",
+    "relative",
+    "share",
+    "taps",
+    "weight_tile",
+    "window"
+];
+
+macro_rules! shaders {
+    ($($variant:ident $name:literal,)+) => {
+        /// The text of a shader file.
+        fn text(shader: Shader) -> &'static str {
+            match shader {
+                $(Shader::$variant => wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/", $name, ".wgsl")),)+
+            }
+        }
+    };
+}
+
+shaders! {
+    ActivationBackward "activation_backward",
+    ActivationForward "activation_forward",
+    BatchInput "batch_input",
+    BinaryCrossEntropy "binary_cross_entropy",
+    BnApply "bn_apply",
+    BnBackwardApply "bn_backward_apply",
+    BnBackwardFinalize "bn_backward_finalize",
+    BnBackwardReduce "bn_backward_reduce",
+    BnFinalize "bn_finalize",
+    BnRunning "bn_running",
+    BnStatistics "bn_statistics",
+    Conv3x3Dweight "conv3x3_dweight",
+    Conv3x3DweightStaged "conv3x3_dweight_staged",
+    Conv3x3Forward "conv3x3_forward",
+    Conv3x3ForwardStaged "conv3x3_forward_staged",
+    ConvDownDinput "conv_down_dinput",
+    ConvDownDweight "conv_down_dweight",
+    ConvDownForward "conv_down_forward",
+    ConvDweightReduce "conv_dweight_reduce",
+    ConvValidDweight "conv_valid_dweight",
+    ConvValidForward "conv_valid_forward",
+    CopyRate "copy_rate",
+    DenseDinput "dense_dinput",
+    DenseDweight "dense_dweight",
+    DenseForward "dense_forward",
+    DivergenceBlocks "divergence_blocks",
+    DivergenceTensors "divergence_tensors",
+    FingerprintBlocks "fingerprint_blocks",
+    FingerprintSum "fingerprint_sum",
+    FlipBit "flip_bit",
+    FmaRate "fma_rate",
+    HeatSteps "heat_steps",
+    MaxPoolBackward "max_pool_backward",
+    MaxPoolForward "max_pool_forward",
+    PackWeights "pack_weights",
+    PdeLinearUpdate "pde_linear_update",
+    PdeMeasure "pde_measure",
+    PdeSourceDot "pde_source_dot",
+    PoolBackward "pool_backward",
+    PoolForward "pool_forward",
+    RunningNotFinite "running_not_finite",
+    ScoreSum "score_sum",
+    SgdUpdate "sgd_update",
+    SoftmaxCrossEntropy "softmax_cross_entropy",
+}
+
+/// The fields of the job that every shader has.
+const JOB_FIELDS: &str =
+    "first_tile: u32, samples: u32, parameter_stride: u32, packed_stride: u32, running_stride: u32";
+
+/// The whole text of a kernel: what a device compiles and a manifest hashes. Entry point `main`, binding 0 the job.
+///
+/// # Panics
+/// If the shader imports a helper that does not exist (a test builds every kernel).
+#[must_use]
+pub fn source(kernel: &Kernel) -> String {
+    let shader = text(kernel.shader());
+    let mut all = String::with_capacity(shader.len() + 2048);
+    for (name, value) in kernel.constants() {
+        let _ = match value {
+            Constant::U32(v) => writeln!(all, "const {name} = {v}u;"),
+            Constant::Bool(v) => writeln!(all, "const {name} = {v};"),
+            // Rust prints the shortest text that reads back as the same f32.
+            Constant::F32(v) => writeln!(all, "const {name} = {v:?}f;"),
+        };
+    }
+    let names = kernel.shader().arguments().iter().map(|name| (*name).to_owned());
+    let unused = (kernel.shader().arguments().len()..ARGUMENTS).map(|i| format!("unused{i}"));
+    let arguments: String = names.chain(unused).map(|name| format!(", {name}: u32")).collect();
+    let _ = writeln!(all, "struct Job {{ {JOB_FIELDS}{arguments} }}\n@group(0) @binding(0) var<uniform> job: Job;");
+    import(shader, &mut Vec::new(), &mut all);
+    all.push_str(&without_imports(shader));
+    all
+}
+
+fn imports(source: &str) -> impl Iterator<Item = &str> {
+    source.lines().filter_map(|line| line.strip_prefix("#import ")).map(str::trim)
+}
+
+fn without_imports(source: &str) -> String {
+    source.lines().filter(|line| !line.starts_with("#import ")).fold(String::new(), |mut text, line| {
+        text.push_str(line);
+        text.push('\n');
+        text
+    })
+}
+
+fn import(source: &str, done: &mut Vec<String>, text: &mut String) {
+    for name in imports(source) {
+        if done.iter().any(|d| d == name) {
+            continue;
+        }
+        done.push(name.to_owned());
+        let Some((_, helper)) = SHARED.iter().find(|(n, _)| *n == name) else {
+            panic!("no helper shaders/shared/{name}.wgsl");
+        };
+        import(helper, done, text);
+        text.push_str(&without_imports(helper));
+    }
+}

@@ -1,0 +1,96 @@
+//! Twin of shaders/batch_input.wgsl: the batch as float planes, from bytes, cropped and flipped.
+
+use super::lanes::Lanes;
+use super::memory::{Scratch, View};
+use super::shared::pieces::Pieces;
+use super::shared::planes::Planes;
+use super::twin::{Launch, Twin};
+
+/// Values of a byte.
+const BYTES: usize = 256;
+
+/// The dispatch, which has no replica axis; a piece is several samples.
+pub struct BatchInput {
+    bytes: View<u32>,
+    choices: View<u32>,
+    normalization: View<f32>,
+    x: View<f32>,
+    planes: Planes,
+    margin: usize,
+    pad_byte: usize,
+    pieces: Pieces,
+}
+
+impl Twin for BatchInput {
+    fn new(launch: &Launch<'_>) -> Self {
+        let planes = Planes::new(launch);
+        Self {
+            bytes: launch.words(0),
+            choices: launch.words(1),
+            normalization: launch.floats(2),
+            x: launch.floats(3),
+            planes,
+            margin: launch.size("MARGIN"),
+            pad_byte: launch.size("PAD_BYTE"),
+            pieces: Pieces::new(launch.samples(), planes.channels * planes.plane),
+        }
+    }
+
+    fn pieces(&self) -> usize {
+        self.pieces.count()
+    }
+
+    #[inline(always)]
+    fn run<L: Lanes>(&self, _replica: usize, piece: usize, scratch: &mut Scratch) {
+        let Planes { channels, height, width, .. } = self.planes;
+        // What each byte becomes in each channel.
+        let table = scratch.floats(channels * BYTES);
+        // SAFETY: the dispatch only reads these.
+        let (normalization, choices, bytes) = unsafe {
+            let words = self.bytes.read(0..self.bytes.len());
+            (self.normalization.read(0..2 * channels), self.choices.read(0..self.choices.len()), words)
+        };
+        // Words hold bytes in the order of addresses: every machine that runs this is little-endian.
+        let bytes: &[u8] = bytemuck::cast_slice(bytes);
+        for (table, scale) in table.chunks_exact_mut(BYTES).zip(normalization.chunks_exact(2)) {
+            for (byte, value) in table.iter_mut().enumerate() {
+                *value = (byte as f32 / 255.0 - scale[0]) / scale[1];
+            }
+        }
+        for n in self.pieces.range(piece) {
+            let choice = choices[n] as usize;
+            let (down, right, is_flipped) = (choice & 255, choice >> 8 & 255, choice >> 16 != 0);
+            // Columns whose pixel comes from inside the image, before the flip.
+            let inside =
+                self.margin.saturating_sub(right).min(width)..(width + self.margin).saturating_sub(right).min(width);
+            for c in 0..channels {
+                let table = &table[c * BYTES..(c + 1) * BYTES];
+                let image = &bytes[(n * channels + c) * height * width..][..height * width];
+                for h in 0..height {
+                    let at = self.planes.start(n * channels + c, h);
+                    // SAFETY: this piece alone has this sample of x.
+                    let row = unsafe { self.x.write(at..at + self.planes.across()) };
+                    let (pixels, excess) = row.split_at_mut(width);
+                    excess.fill(0.0);
+                    pixels.fill(table[self.pad_byte]);
+                    let from = (h + down).wrapping_sub(self.margin);
+                    if from >= height || inside.is_empty() {
+                        continue;
+                    }
+                    let first = inside.start + right - self.margin;
+                    let from = &image[from * width + first..][..inside.len()];
+                    if is_flipped {
+                        let to = &mut pixels[width - inside.end..width - inside.start];
+                        for (value, byte) in to.iter_mut().rev().zip(from) {
+                            *value = table[usize::from(*byte)];
+                        }
+                    } else {
+                        for (value, byte) in pixels[inside.clone()].iter_mut().zip(from) {
+                            *value = table[usize::from(*byte)];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Twin of shaders/conv3x3_forward.wgsl and shaders/conv3x3_forward_staged.wgsl: 3x3 convolution, stride 1, padding 1.
+//!
+//! Order: c, then kh, then kw, one accumulator for each output. A tile of 8 (with few registers 4) output channels on
+//! up to three vectors of pixels stays in registers while all input channels pass: for each tap the vectors of pixels
+//! are loaded once and every weight is broadcast once.
+
+#![allow(clippy::needless_range_loop, reason = "an index that several arrays of registers share")]
+
+mod direct;
+mod gathered;
+mod tile;
+mod tiny;
+
+use super::lanes::Lanes;
+use super::memory::{Scratch, View};
+use super::twin::{Launch, Twin};
+
+/// A convolution, or its gradient by the input.
+pub struct Conv3x3Forward {
+    x: View<f32>,
+    packed: View<f32>,
+    y: View<f32>,
+    samples: usize,
+    /// C
+    inputs: usize,
+    /// K
+    outputs: usize,
+    height: usize,
+    width: usize,
+    /// Floats from a row to the next.
+    row: usize,
+    /// Floats from a plane to the next.
+    plane: usize,
+    /// Floats from a replica's packed weights to the next one's.
+    packed_stride: usize,
+    shared_input: bool,
+    accumulate: bool,
+    /// Samples of a piece.
+    batch: usize,
+    /// Groups of four output channels of a piece.
+    groups: usize,
+    /// 1 in columns of the image and 0 beyond, for as many as a row's vectors may cover.
+    mask: Vec<f32>,
+}
+
+/// Pixels that a piece should have, for the weights to be worth loading.
+const PIXELS: usize = 192;
+/// Pieces that keep a large machine busy.
+const PIECES: usize = 32;
+/// Groups of output channels below which a piece is not cut, for each piece has to gather its pixels.
+const GROUPS: usize = 16;
+
+/// A piece: samples and groups of output channels of a replica.
+#[derive(Clone, Copy)]
+struct Piece {
+    replica: usize,
+    first_sample: usize,
+    samples: usize,
+    first_group: usize,
+    groups: usize,
+}
+
+impl Conv3x3Forward {
+    /// Columns that are computed: whole vectors of four.
+    #[inline(always)]
+    fn columns(&self) -> usize {
+        self.row - 4
+    }
+
+    /// The first tap of a pixel lies here in x: one row up, one column to the left.
+    #[inline(always)]
+    fn corner(&self, piece: Piece, sample: usize) -> usize {
+        let sample = if self.shared_input { sample } else { piece.replica * self.samples + sample };
+        sample * self.inputs * self.plane + 3
+    }
+
+    /// The first pixel of output channel 0 of a sample.
+    #[inline(always)]
+    fn target(&self, piece: Piece, sample: usize) -> usize {
+        (piece.replica * self.samples + sample) * self.outputs * self.plane + self.row + 4
+    }
+
+    /// The weights of each of G groups. Beyond the last group they are the last one's again.
+    #[inline(always)]
+    fn weights<const G: usize>(&self, replica: usize, group: usize) -> [*const f32; G] {
+        let last = self.outputs.div_ceil(4) - 1;
+        let mut weights = [std::ptr::null(); G];
+        for (g, w) in weights.iter_mut().enumerate() {
+            let group = (group + g).min(last);
+            *w = self.packed.at(replica * self.packed_stride + group * self.inputs * 36).cast_const();
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn is_masked(&self) -> bool {
+        self.width != self.columns()
+    }
+}
+
+impl Twin for Conv3x3Forward {
+    fn new(launch: &Launch<'_>) -> Self {
+        let (outputs, height, row) = (launch.size("K"), launch.size("HEIGHT"), launch.size("ROW") * 4);
+        let (samples, width) = (launch.samples(), launch.size("WIDTH"));
+        let pixels = if tiny::suits(launch.size("C"), height, width) { tiny::PIXELS } else { PIXELS };
+        let batch = pixels.div_ceil(height * (row - 4)).min(samples.max(1));
+        let all_groups = outputs.div_ceil(4);
+        let mut groups = all_groups;
+        while groups / 2 >= GROUPS && launch.replicas() * samples.div_ceil(batch) * all_groups.div_ceil(groups) < PIECES
+        {
+            groups = (groups / 2).next_multiple_of(2);
+        }
+        Self {
+            x: launch.floats(0),
+            packed: launch.floats(1),
+            y: launch.floats(2),
+            samples,
+            inputs: launch.size("C"),
+            outputs,
+            height,
+            width,
+            row,
+            plane: launch.size("PLANE") * 4,
+            packed_stride: launch.job().packed_stride as usize,
+            shared_input: launch.flag("SHARED_INPUT"),
+            accumulate: launch.flag("ACCUMULATE"),
+            batch,
+            groups,
+            mask: (0..row + 16).map(|column| f32::from(u8::from(column < width))).collect(),
+        }
+    }
+
+    fn pieces(&self) -> usize {
+        self.samples.div_ceil(self.batch) * self.outputs.div_ceil(4).div_ceil(self.groups)
+    }
+
+    #[inline(always)]
+    fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
+        let parts = self.outputs.div_ceil(4).div_ceil(self.groups);
+        let (first_sample, first_group) = (piece / parts * self.batch, piece % parts * self.groups);
+        let piece = Piece {
+            replica,
+            first_sample,
+            samples: self.batch.min(self.samples - first_sample),
+            first_group,
+            groups: self.groups.min(self.outputs.div_ceil(4) - first_group),
+        };
+        // SAFETY: the machine has the instruction set; pieces write different samples or channels of y and only read
+        // the rest.
+        unsafe {
+            if tiny::suits(self.inputs, self.height, self.width) {
+                return if L::REGISTERS >= 32 {
+                    tiny::run::<L, 3>(self, piece, scratch);
+                } else {
+                    tiny::run::<L, 1>(self, piece, scratch);
+                };
+            }
+            match (direct::suits::<L>(self.columns()), L::REGISTERS >= 32) {
+                (true, true) => direct::run::<L, 2>(self, piece),
+                (true, false) => direct::run::<L, 1>(self, piece),
+                (false, true) => gathered::run::<L, 2>(self, piece, scratch),
+                (false, false) => gathered::run::<L, 1>(self, piece, scratch),
+            }
+        }
+    }
+}

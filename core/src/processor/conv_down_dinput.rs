@@ -1,0 +1,229 @@
+//! Twin of shaders/conv_down_dinput.wgsl: the gradient by the input that a 3x3 and a 1x1 convolution of stride 2 share.
+//!
+//! Lanes are input channels, and each value of dy is broadcast from where it lies. A tile is what four pixels of dy
+//! make: two rows of eight pixels.
+
+use super::conv_down_forward::{repack, store_pixels};
+use super::lanes::Lanes;
+use super::memory::{Scratch, View};
+use super::twin::{Launch, Twin};
+
+/// Input channels of a piece.
+const GROUP: usize = 64;
+
+/// Multiply-adds that a piece should have at least.
+const PIECE: usize = 2_000_000;
+
+/// Weights of a pair of channels: nine taps and the shortcut.
+const TAPS: usize = 10;
+
+/// The dispatch.
+pub struct ConvDownDinput {
+    dy: View<f32>,
+    ds: View<f32>,
+    packed: View<f32>,
+    packed_shortcut: View<f32>,
+    dx: View<f32>,
+    channels: usize,
+    outputs: usize,
+    height: usize,
+    width: usize,
+    x_steps: [usize; 2], // floats from row to row, from plane to plane
+    y_steps: [usize; 2],
+    samples: usize,
+    packed_stride: usize,
+}
+
+/// Of a tile: where dy, ds and the weights begin, and where dx goes.
+#[derive(Clone, Copy)]
+struct Tile {
+    dy: *const f32,
+    ds: *const f32,
+    weights: *const f32,
+    dx: *mut f32,
+    column: usize,
+    /// Input channels from the first of the tile on.
+    channels: usize,
+}
+
+impl ConvDownDinput {
+    fn groups(&self) -> usize {
+        self.channels.div_ceil(GROUP)
+    }
+
+    fn samples_of_piece(&self) -> usize {
+        let sample = self.height * self.width * self.outputs * self.channels.min(GROUP) * TAPS / 4;
+        PIECE.div_ceil(sample.max(1))
+    }
+
+    /// The even row of dx, the odd one, or both. Order: k, then kh 1 (even rows) or 2 and 0, then kw likewise. Taps lie
+    /// in reverse.
+    #[inline(always)]
+    unsafe fn tile<L: Lanes, const EVEN: bool, const ODD: bool>(&self, tile: Tile) {
+        let [row, plane] = self.y_steps;
+        let Tile { mut dy, mut ds, mut weights, .. } = tile;
+        // SAFETY: the caller's.
+        unsafe {
+            let zero = L::splat(0.0);
+            let [mut row0_even, mut row0_odd, mut row1_even, mut row1_odd, mut shortcut] = [[zero; 4]; 5];
+            for k in 0..self.outputs {
+                let mut w = [zero; 9];
+                for (tap, w) in w.iter_mut().enumerate() {
+                    *w = L::load(weights.add(tap * L::N));
+                }
+                let [w2, w1, w0, v2, v1, v0, u2, u1, u0] = w;
+                let of_dx = tile.dx.wrapping_add(k % L::N * self.x_steps[1]);
+                L::prefetch(of_dx);
+                L::prefetch(of_dx.wrapping_add(self.x_steps[0]));
+                // The next sample.
+                L::prefetch(dy.wrapping_add(self.outputs * plane));
+                L::prefetch(ds.wrapping_add(self.outputs * plane));
+                for j in 0..5 {
+                    let d = L::splat(*dy.add(j));
+                    if j > 0 {
+                        if EVEN {
+                            row0_odd[j - 1] = L::mac(v0, d, row0_odd[j - 1]);
+                        }
+                        if ODD {
+                            row1_odd[j - 1] = L::mac(w0, d, row1_odd[j - 1]);
+                        }
+                    }
+                    if j < 4 {
+                        if EVEN {
+                            row0_even[j] = L::mac(v1, d, row0_even[j]);
+                            row0_odd[j] = L::mac(v2, d, row0_odd[j]);
+                        }
+                        if ODD {
+                            row1_even[j] = L::mac(w1, d, row1_even[j]);
+                            row1_odd[j] = L::mac(w2, d, row1_odd[j]);
+                        }
+                    }
+                }
+                if ODD {
+                    for j in 0..5 {
+                        let below = L::splat(*dy.add(row + j));
+                        if j > 0 {
+                            row1_odd[j - 1] = L::mac(u0, below, row1_odd[j - 1]);
+                        }
+                        if j < 4 {
+                            row1_even[j] = L::mac(u1, below, row1_even[j]);
+                            row1_odd[j] = L::mac(u2, below, row1_odd[j]);
+                        }
+                    }
+                }
+                if EVEN {
+                    let s = L::load(weights.add(9 * L::N));
+                    for (j, shortcut) in shortcut.iter_mut().enumerate() {
+                        *shortcut = L::mac(s, L::splat(*ds.add(j)), *shortcut);
+                    }
+                }
+                dy = dy.add(plane);
+                ds = ds.add(plane);
+                weights = weights.add(TAPS * L::N);
+            }
+            if EVEN {
+                for (even, shortcut) in row0_even.iter_mut().zip(shortcut) {
+                    *even = L::add(*even, shortcut);
+                }
+                self.store::<L>(tile, tile.dx, row0_even, row0_odd);
+            }
+            if ODD {
+                self.store::<L>(tile, tile.dx.add(self.x_steps[0]), row1_even, row1_odd);
+            }
+        }
+    }
+
+    /// Eight pixels of a row of dx, interleaved from their even and odd columns.
+    #[inline(always)]
+    unsafe fn store<L: Lanes>(&self, tile: Tile, to: *mut f32, even: [L::V; 4], odd: [L::V; 4]) {
+        let plane = self.x_steps[1];
+        for half in 0..2 {
+            let column = tile.column + 4 * half;
+            if column < self.width {
+                // SAFETY: the caller's.
+                unsafe {
+                    let mut pixels = [even[2 * half], odd[2 * half], even[2 * half + 1], odd[2 * half + 1]];
+                    for (j, pixel) in pixels.iter_mut().enumerate() {
+                        // As the shader does: what lies beyond the last column becomes 0 or -0.
+                        *pixel = L::mul(*pixel, L::splat(if column + j < self.width { 1.0 } else { 0.0 }));
+                    }
+                    store_pixels::<L>(to.add(4 * half), plane, tile.channels, pixels);
+                }
+            }
+        }
+    }
+}
+
+impl Twin for ConvDownDinput {
+    fn new(launch: &Launch<'_>) -> Self {
+        Self {
+            dy: launch.floats(0),
+            ds: launch.floats(1),
+            packed: launch.floats(2),
+            packed_shortcut: launch.floats(3),
+            dx: launch.floats(4),
+            channels: launch.size("C"),
+            outputs: launch.size("K"),
+            height: launch.size("HEIGHT"),
+            width: launch.size("WIDTH"),
+            x_steps: [launch.size("X_ROW") * 4, launch.size("X_PLANE") * 4],
+            y_steps: [launch.size("Y_ROW") * 4, launch.size("Y_PLANE") * 4],
+            samples: launch.samples(),
+            packed_stride: launch.job().packed_stride as usize,
+        }
+    }
+
+    fn pieces(&self) -> usize {
+        self.samples.div_ceil(self.samples_of_piece()) * self.groups()
+    }
+
+    #[inline(always)]
+    fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
+        let first = piece % self.groups() * GROUP;
+        let count = GROUP.min(self.channels - first);
+        let of_vector = self.outputs * TAPS * L::N;
+        let vectors = count.div_ceil(L::N);
+        let weights = scratch.floats(vectors * of_vector);
+        let of_replica = replica * self.packed_stride;
+        let quads = self.channels.div_ceil(4) * self.outputs * 4;
+        let samples = self.samples_of_piece();
+        let from = piece / self.groups() * samples;
+        // SAFETY: nobody writes the weights; planes have a border, and rows to spare behind the last; pieces write
+        // different samples, or different channels of them.
+        unsafe {
+            let taps = self.packed.read(of_replica..of_replica + 9 * quads);
+            let shortcut = self.packed_shortcut.read(of_replica..of_replica + quads);
+            repack::<L>(taps, shortcut, self.outputs, first, count, weights);
+            for sample in from..self.samples.min(from + samples) {
+                let sample = replica * self.samples + sample;
+                for v in 0..vectors {
+                    let c = first + v * L::N;
+                    for h in (0..self.height).step_by(2) {
+                        for column in (0..self.width).step_by(8) {
+                            let (row, plane) = (self.y_steps[0], self.y_steps[1]);
+                            let of_y = sample * self.outputs * plane + (h / 2 + 1) * row + 4 + column / 2;
+                            let of_x = (sample * self.channels + c) * self.x_steps[1] + (h + 1) * self.x_steps[0];
+                            let tile = Tile {
+                                dy: self.dy.at(of_y),
+                                ds: self.ds.at(of_y),
+                                weights: weights.as_ptr().add(v * of_vector),
+                                dx: self.dx.at(of_x + 4 + column),
+                                column,
+                                channels: self.channels - c,
+                            };
+                            let has_odd = h + 1 < self.height;
+                            if has_odd && L::REGISTERS >= 32 {
+                                self.tile::<L, true, true>(tile);
+                            } else {
+                                self.tile::<L, true, false>(tile);
+                                if has_odd {
+                                    self.tile::<L, false, true>(tile);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

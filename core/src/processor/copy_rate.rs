@@ -1,0 +1,36 @@
+//! Twin of shaders/copy_rate.wgsl: what the benchmarks call the copy bandwidth.
+
+use super::lanes::Lanes;
+use super::memory::{Scratch, View};
+use super::shared::pieces::Pieces;
+use super::twin::{Launch, Twin};
+
+/// Floats that are copied at a time.
+const BLOCK: usize = 256 << 10;
+
+/// The dispatch, which has no replica axis; a piece is a block.
+pub struct CopyRate {
+    from_buffer: View<f32>,
+    to_buffer: View<f32>,
+    pieces: Pieces,
+}
+
+impl Twin for CopyRate {
+    fn new(launch: &Launch<'_>) -> Self {
+        let (from_buffer, to_buffer) = (launch.floats(0), launch.floats(1));
+        Self { from_buffer, to_buffer, pieces: Pieces::new(to_buffer.len().div_ceil(BLOCK), BLOCK) }
+    }
+
+    fn pieces(&self) -> usize {
+        self.pieces.count()
+    }
+
+    #[inline(always)]
+    fn run<L: Lanes>(&self, _replica: usize, piece: usize, _scratch: &mut Scratch) {
+        for block in self.pieces.range(piece) {
+            let range = block * BLOCK..((block + 1) * BLOCK).min(self.to_buffer.len());
+            // SAFETY: the dispatch only reads `from_buffer`, and this piece alone has this block of the other buffer.
+            unsafe { self.to_buffer.write(range.clone()).copy_from_slice(self.from_buffer.read(range)) };
+        }
+    }
+}

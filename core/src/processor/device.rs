@@ -1,0 +1,114 @@
+//! The processor as an adapter: its instruction set, class and threads; buffers in the host's memory.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::isa::{Class, Isa};
+use super::memory::Memory;
+use crate::device::{AdapterSummary, DeviceError, Family, Fill, JUNK_WORD};
+use crate::record::{BufferId, BufferTable};
+use crate::threads::Threads;
+
+/// The machine's own cores, with one instruction set in one class.
+pub struct Processor {
+    pub(super) isa: Isa,
+    pub(super) class: Class,
+    pub(super) threads: Threads,
+    is_lost: Cell<bool>,
+}
+
+impl Processor {
+    /// The processor as adapters, one for each class, with so many threads.
+    pub fn summaries(isa: Option<Isa>, threads: usize) -> Vec<(AdapterSummary, Class)> {
+        let isa = isa.unwrap_or_else(Isa::best);
+        Class::ALL.map(|class| (summary(isa, class, threads), class)).to_vec()
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoInstructions`] where the machine lacks the instruction set.
+    pub fn new(class: Class, isa: Option<Isa>, threads: Threads) -> Result<Self, DeviceError> {
+        let isa = isa.unwrap_or_else(Isa::best);
+        if !isa.is_here() {
+            let available =
+                Isa::ALL.into_iter().filter(|isa| isa.is_here()).map(Isa::name).collect::<Vec<_>>().join(", ");
+            return Err(DeviceError::NoInstructions { wanted: isa.name().to_owned(), available });
+        }
+        Ok(Self { isa, class, threads, is_lost: Cell::new(false) })
+    }
+
+    /// Nothing goes wrong on a processor but what tests ask for.
+    pub fn check(&self) -> Result<(), DeviceError> {
+        if self.is_lost.get() { Err(DeviceError::DeviceLost("destroyed".to_owned())) } else { Ok(()) }
+    }
+
+    /// From now on the processor counts as lost.
+    pub fn destroy(&self) {
+        self.is_lost.set(true);
+    }
+}
+
+fn summary(isa: Isa, class: Class, threads: usize) -> AdapterSummary {
+    let plural = if threads == 1 { "" } else { "s" };
+    AdapterSummary {
+        name: class.adapter().to_owned(),
+        kind: "Cpu".to_owned(),
+        driver: class.name().to_owned(),
+        backend: "processor".to_owned(),
+        software: true,
+        family: Family::Processor,
+        detail: Some(format!("{}, {threads} thread{plural}", isa.name())),
+        // Kernels count floats in a u32 on every device.
+        max_binding_bytes: 4 << 32,
+        max_buffer_bytes: 4 << 32,
+        timestamps: false,
+        limits: Vec::new(),
+    }
+}
+
+/// The buffers of a table. Programs hold on to them.
+pub struct Buffers {
+    pub(super) memory: Arc<Memory>,
+}
+
+impl Buffers {
+    /// Allocates every buffer.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`] where the system gives no memory.
+    pub fn allocate(_processor: &Processor, table: &BufferTable, fill: Fill) -> Result<Self, DeviceError> {
+        let Some(memory) = Memory::allocate(table) else {
+            let (label, asked) = ("all replicas".to_owned(), table.total_bytes());
+            return Err(DeviceError::OutOfMemory { label, asked, limit: None });
+        };
+        let buffers = Self { memory: Arc::new(memory) };
+        if fill == Fill::Junk {
+            for id in table.ids() {
+                let junk = vec![JUNK_WORD; (table.spec(id).bytes / 4) as usize];
+                buffers.write(id, 0, bytemuck::cast_slice(&junk));
+            }
+        }
+        Ok(buffers)
+    }
+
+    /// Writes at once.
+    pub fn write(&self, buffer: BufferId, offset: u64, bytes: &[u8]) {
+        let start = offset as usize;
+        let view = self.memory.bytes(buffer);
+        // SAFETY: no program runs while its caller is here.
+        unsafe { view.write(start..start + bytes.len()) }.copy_from_slice(bytes);
+    }
+
+    /// The bytes of these ranges, one after the other.
+    pub fn read(&self, ranges: &[(BufferId, u64, u64)]) -> Vec<u8> {
+        let mut all = Vec::with_capacity(ranges.iter().map(|(_, _, bytes)| *bytes as usize).sum());
+        for &(buffer, offset, bytes) in ranges {
+            let start = offset as usize;
+            let view = self.memory.bytes(buffer);
+            // SAFETY: as above.
+            all.extend_from_slice(unsafe { view.read(start..start + bytes as usize) });
+        }
+        all
+    }
+}

@@ -1,0 +1,163 @@
+//! Instruction sets and classes: which the machine has, and how a twin is compiled for each.
+
+use super::lanes::Plain;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::memory::Scratch;
+use super::twin::Twin;
+
+/// How `mac` rounds (rule 12 of docs/RULES.md).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Class {
+    /// Once, as GPUs do.
+    #[default]
+    Fused,
+    /// Twice, as llvmpipe, SwiftShader and WebAssembly do.
+    Separate,
+}
+
+impl Class {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Fused, Self::Separate];
+
+    /// Name on the screen and in manifests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fused => "fused",
+            Self::Separate => "separate",
+        }
+    }
+
+    /// Name of the processor as an adapter of this class.
+    #[must_use]
+    pub fn adapter(self) -> &'static str {
+        match self {
+            Self::Fused => "processor",
+            Self::Separate => "processor:separate",
+        }
+    }
+}
+
+/// An instruction set that twins are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    /// AVX-512 F, VL, DQ, BW.
+    Avx512,
+    /// AVX2 and FMA.
+    Avx2,
+    /// 64-bit ARM.
+    Neon,
+    /// WebAssembly.
+    Simd128,
+    /// No vectors.
+    Plain,
+}
+
+impl Isa {
+    /// All of them, best first.
+    pub const ALL: [Self; 5] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Simd128, Self::Plain];
+
+    /// The best one that this machine has.
+    #[must_use]
+    pub fn best() -> Self {
+        Self::ALL.into_iter().find(|isa| isa.is_here()).unwrap_or(Self::Plain)
+    }
+
+    /// Name on the screen and in tests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Neon => "neon",
+            Self::Simd128 => "simd128",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// Whether this machine has it.
+    #[must_use]
+    pub fn is_here(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                use std::arch::is_x86_feature_detected as has;
+                has!("avx512f") && has!("avx512vl") && has!("avx512dq") && has!("avx512bw") && Self::Avx2.is_here()
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                use std::arch::is_x86_feature_detected as has;
+                has!("avx2") && has!("fma")
+            }
+            Self::Neon => cfg!(target_arch = "aarch64"),
+            Self::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
+            Self::Plain => true,
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Avx2 => false,
+        }
+    }
+}
+
+impl std::str::FromStr for Isa {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.map(Self::name).join(", ");
+        let found = Self::ALL.into_iter().find(|isa| isa.name() == text);
+        found.ok_or_else(|| format!("unknown instruction set '{text}'; there are {known}"))
+    }
+}
+
+/// A twin whose type is forgotten.
+pub trait Runnable: Send + Sync {
+    /// Pieces of one replica.
+    fn pieces(&self) -> usize;
+    /// Does one piece of one replica.
+    ///
+    /// # Safety
+    /// The machine has the instruction set, and nothing else runs that writes what the piece reads or writes.
+    unsafe fn run(&self, at: (Isa, Class), replica: usize, piece: usize, scratch: &mut Scratch);
+}
+
+impl<T: Twin> Runnable for T {
+    fn pieces(&self) -> usize {
+        Twin::pieces(self)
+    }
+
+    unsafe fn run(&self, (isa, class): (Isa, Class), replica: usize, piece: usize, scratch: &mut Scratch) {
+        // SAFETY: the caller's.
+        unsafe {
+            match (isa, class) {
+                #[cfg(target_arch = "x86_64")]
+                (Isa::Avx512, Class::Fused) => avx512::<T, true>(self, replica, piece, scratch),
+                #[cfg(target_arch = "x86_64")]
+                (Isa::Avx512, Class::Separate) => avx512::<T, false>(self, replica, piece, scratch),
+                #[cfg(target_arch = "x86_64")]
+                (Isa::Avx2, Class::Fused) => avx2::<T, true>(self, replica, piece, scratch),
+                #[cfg(target_arch = "x86_64")]
+                (Isa::Avx2, Class::Separate) => avx2::<T, false>(self, replica, piece, scratch),
+                #[cfg(target_arch = "aarch64")]
+                (Isa::Neon, Class::Fused) => Twin::run::<super::lanes::Neon<true>>(self, replica, piece, scratch),
+                #[cfg(target_arch = "aarch64")]
+                (Isa::Neon, Class::Separate) => Twin::run::<super::lanes::Neon<false>>(self, replica, piece, scratch),
+                #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                (Isa::Simd128, _) => Twin::run::<super::lanes::Simd128>(self, replica, piece, scratch),
+                (_, Class::Fused) => Twin::run::<Plain<true>>(self, replica, piece, scratch),
+                (_, Class::Separate) => Twin::run::<Plain<false>>(self, replica, piece, scratch),
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+fn avx512<T: Twin, const FUSED: bool>(twin: &T, replica: usize, piece: usize, scratch: &mut Scratch) {
+    twin.run::<Avx512<FUSED>>(replica, piece, scratch);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<T: Twin, const FUSED: bool>(twin: &T, replica: usize, piece: usize, scratch: &mut Scratch) {
+    twin.run::<Avx2<FUSED>>(replica, piece, scratch);
+}

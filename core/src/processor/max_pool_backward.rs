@@ -1,0 +1,94 @@
+//! Twin of shaders/max_pool_backward.wgsl: the gradient of the 2x2 max pool goes to the first largest pixel of each
+//! window.
+
+use super::lanes::Lanes;
+use super::memory::{Scratch, View};
+use super::shared::pieces::Pieces;
+use super::shared::planes::{Planes, Region, copy_rows, parts};
+use super::shared::window::{Windows, apart, window_max};
+use super::twin::{Launch, Twin};
+
+/// The dispatch; a piece is several regions.
+pub struct MaxPoolBackward {
+    x: View<f32>,
+    dy: View<f32>,
+    dx: View<f32>,
+    windows: Windows,
+    count: usize,
+    pieces: Pieces,
+}
+
+impl Twin for MaxPoolBackward {
+    fn new(launch: &Launch<'_>) -> Self {
+        let windows = Windows::new(launch);
+        Self {
+            x: launch.floats(0),
+            dy: launch.floats(1),
+            dx: launch.floats(2),
+            windows,
+            count: launch.samples() * windows.y.channels,
+            pieces: Pieces::new(windows.regions.count(), 2 * windows.regions.run()),
+        }
+    }
+
+    fn pieces(&self) -> usize {
+        self.pieces.count()
+    }
+
+    #[inline(always)]
+    fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
+        let Windows { regions, y } = &self.windows;
+        // Rows of x are half as long where even and odd columns lie apart.
+        let Planes { row, plane, .. } = regions.shape;
+        let across = regions.shape.across();
+        let length = self.windows.scratch();
+        let lengths = [length, length, length, 2 * length, 2 * length];
+        let [even, odd, gradient, top, bottom] = parts(scratch.floats(7 * length), lengths);
+        let first = replica * self.count;
+        for region in self.pieces.range(piece).map(|index| regions.get(index)) {
+            let (at, rows) = (region.start(first), region.rows / 2);
+            let of_y = Region { shape: *y, row: region.row / 2, rows, ..region };
+            // SAFETY: the dispatch only reads x and dy, where a whole vector may begin anywhere; scratch is padded.
+            unsafe {
+                apart(self.x.read(at..at + region.run()), even, odd);
+                for p in 0..region.planes {
+                    let dy = self.dy.at(of_y.start(first) + p * y.plane).cast_const();
+                    let to = gradient.as_mut_ptr().add(p * plane / 2);
+                    copy_rows::<L>((dy, y.row), (to, row), rows, across / 2);
+                }
+            }
+            let count = self.windows.count(&region);
+            let windows = [&even[..count], &odd[..count], &even[row / 2..][..count], &odd[row / 2..][..count]];
+            route::<false>(windows, &gradient[..count], &mut top[..2 * count]);
+            route::<true>(windows, &gradient[..count], &mut bottom[..2 * count]);
+            for p in 0..region.planes {
+                for (run, from_top) in [(&*top, 0), (&*bottom, row)] {
+                    let from = (&raw const run[p * plane], 2 * row);
+                    let to = (self.dx.at(at + p * plane + from_top), 2 * row);
+                    // SAFETY: this piece alone has these rows of dx, and scratch is padded.
+                    unsafe { copy_rows::<L>(from, to, rows, across) };
+                }
+            }
+        }
+    }
+}
+
+/// Gives each window's gradient to one of its four pixels; writes the upper two or the lower two of them, so that a
+/// loop writes one run and compilers make vectors of it.
+#[inline(always)]
+fn route<const IS_LOWER: bool>([a, b, c, d]: [&[f32]; 4], gradient: &[f32], to: &mut [f32]) {
+    let windows = a.iter().zip(b).zip(c.iter().zip(d)).zip(gradient);
+    for (to, (((a, b), (c, d)), g)) in to.as_chunks_mut::<2>().0.iter_mut().zip(windows) {
+        let [first, second, third, fourth] = shares([*a, *b, *c, *d], *g);
+        *to = if IS_LOWER { [third, fourth] } else { [first, second] };
+    }
+}
+
+/// All of g for the first pixel that is largest, else for the last (where there is NaN).
+#[inline(always)]
+fn shares([a, b, c, d]: [f32; 4], g: f32) -> [f32; 4] {
+    let most = window_max([a, b, c, d]);
+    let (is_a, is_b, is_c) = (a == most, b == most, c == most);
+    let share = |is_it: bool| if is_it { g } else { 0.0 };
+    [share(is_a), share(!is_a & is_b), share(!(is_a | is_b) & is_c), share(!(is_a | is_b | is_c))]
+}

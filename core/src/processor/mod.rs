@@ -1,0 +1,60 @@
+//! The device on the machine's own cores. Every shader has a twin here, a file of the same name, that computes the same to
+//! the last bit (rules 11 and 12).
+
+mod device;
+mod isa;
+mod lanes;
+mod memory;
+mod program;
+mod scratch;
+mod twin;
+mod twins;
+
+mod activation_backward;
+mod activation_forward;
+mod batch_input;
+mod binary_cross_entropy;
+mod bn_apply;
+mod bn_backward_apply;
+mod bn_backward_finalize;
+mod bn_backward_reduce;
+mod bn_finalize;
+mod bn_running;
+mod bn_statistics;
+mod conv3x3_dweight;
+mod conv3x3_forward;
+mod conv_down_dinput;
+mod conv_down_dweight;
+mod conv_down_forward;
+mod conv_dweight_reduce;
+mod conv_valid_dweight;
+mod conv_valid_forward;
+mod copy_rate;
+mod dense_dinput;
+mod dense_dweight;
+mod dense_forward;
+mod divergence_blocks;
+mod divergence_tensors;
+mod fingerprint_blocks;
+mod fingerprint_sum;
+mod flip_bit;
+mod fma_rate;
+mod heat_steps;
+mod max_pool_backward;
+mod max_pool_forward;
+mod pack_weights;
+mod pde_linear_update;
+mod pde_measure;
+mod pde_source_dot;
+mod pool_backward;
+mod pool_forward;
+mod running_not_finite;
+mod score_sum;
+mod sgd_update;
+mod shared;
+mod softmax_cross_entropy;
+mod weight_blocks;
+
+pub(crate) use device::{Buffers, Processor};
+pub use isa::{Class, Isa};
+pub(crate) use program::Program;

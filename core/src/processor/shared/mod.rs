@@ -1,0 +1,13 @@
+//! What several twins share: the counterparts of `shaders/shared/`, the order of sums over 64 lanes, and how planes are
+//! walked in parts that fit the first cache.
+
+pub mod activation;
+pub mod chan;
+pub mod math;
+pub mod mix;
+pub mod norm;
+pub mod pieces;
+pub mod planes;
+pub mod reduce;
+pub mod relative;
+pub mod window;

@@ -1,0 +1,61 @@
+//! Counterpart of shaders/shared/window.wgsl, with even and odd columns apart.
+
+use super::planes::{Planes, Region, Regions, scratch};
+use crate::processor::twin::Launch;
+
+/// The largest of a 2x2 window. A tie goes to the first in row order.
+#[inline(always)]
+pub fn window_max([top_even, top_odd, bottom_even, bottom_odd]: [f32; 4]) -> f32 {
+    let most = if top_odd > top_even { top_odd } else { top_even };
+    let most = if bottom_even > most { bottom_even } else { most };
+    if bottom_odd > most { bottom_odd } else { most }
+}
+
+/// Takes even and odd columns apart.
+#[inline(always)]
+pub fn apart(run: &[f32], even: &mut [f32], odd: &mut [f32]) {
+    for ((pair, even), odd) in run.as_chunks::<2>().0.iter().zip(even).zip(odd) {
+        [*even, *odd] = *pair;
+    }
+}
+
+/// The windows of a max pool, whose input x has twice the height and width of y.
+#[derive(Clone, Copy)]
+pub struct Windows {
+    /// Of x; even numbers of rows.
+    pub regions: Regions,
+    /// Of y.
+    pub y: Planes,
+}
+
+impl Windows {
+    /// Constants C, HEIGHT and WIDTH of y, X_ROW, X_PLANE, Y_ROW and Y_PLANE.
+    pub fn new(launch: &Launch<'_>) -> Self {
+        let (channels, height, width) = (launch.size("C"), launch.size("HEIGHT"), launch.size("WIDTH"));
+        let [x, y] = [(2, "X_ROW", "X_PLANE"), (1, "Y_ROW", "Y_PLANE")].map(|(by, row, plane)| Planes {
+            channels,
+            height: by * height,
+            width: by * width,
+            row: launch.size(row) * 4,
+            plane: launch.size(plane) * 4,
+        });
+        Self { regions: Regions::new(x, launch.samples() * channels, 2), y }
+    }
+
+    /// Floats that are read of a region of x. Where a row of x ends inside the last vector of y, its border is read.
+    #[inline(always)]
+    pub fn run(&self, region: &Region) -> usize {
+        region.run() - region.shape.across() + 2 * self.y.across()
+    }
+
+    /// Floats of scratch for the even or the odd columns of a region: the windows that are computed, and a row below.
+    pub fn scratch(&self) -> usize {
+        scratch(self.regions.run() / 2 + 4) + self.regions.shape.row / 2
+    }
+
+    /// Windows that are computed of a region: one begins at every pixel, those of odd rows in vain.
+    #[inline(always)]
+    pub fn count(&self, region: &Region) -> usize {
+        scratch(region.run() / 2 + 4)
+    }
+}

@@ -1,0 +1,480 @@
+//! Gradients by the weights of 3x3 convolutions, block by block (docs/ORDER.md): what `conv3x3_dweight` and
+//! `conv_down_dweight` share, and the sums of their chains.
+//!
+//! Lanes are output channels. The gradient by the output is turned once for each block, from planes to
+//! `[vector][pixel][N]`. Then a tile of 9 taps x a few channels stays in registers while the pixels pass in order. A
+//! row of a strip has 4 pixels x 3 taps, but only 6 values of x (9 where the stride is 2): half as many loads as
+//! multiply-adds.
+
+mod chain_sum;
+
+pub use chain_sum::ChainSum;
+
+use super::lanes::Lanes;
+use super::memory::{Scratch, View};
+use super::twin::{Launch, Twin};
+
+/// Output channels of a piece: their turned gradient stays in the L2 cache.
+const GROUP: usize = 64;
+
+/// Floats of a turned gradient that are used soon enough to stay in the L2 cache.
+const TURNED: usize = 131_072;
+
+/// Chains that the blocks are dealt to, in turn.
+pub const CHAINS: usize = 8;
+
+/// Multiply-adds that a piece should have at least.
+const PIECE: usize = 2_000_000;
+
+/// Pieces that a dispatch should have at least, so that many threads share it.
+const ENOUGH: usize = 12;
+
+/// A weight gradient, with all that it reads and writes. `STRIDE` 1 has one layer, 2 has two: 3x3 and 1x1, its centre.
+pub struct WeightBlocks<const STRIDE: usize> {
+    /// Planes, the input.
+    pub x: View<f32>,
+    /// Planes, the gradient by the output of the 3x3 convolution.
+    pub dy: View<f32>,
+    /// Planes, the gradient by the output of the 1x1 convolution; not read where the stride is 1.
+    pub ds: View<f32>,
+    /// Sums of 9 taps, as [`Keep`] says.
+    pub taps: View<f32>,
+    /// Sums of the 1x1 convolution, likewise; not written where the stride is 1.
+    pub centre: View<f32>,
+    /// C
+    pub channels: usize,
+    /// K
+    pub outputs: usize,
+    /// Of dy.
+    pub height: usize,
+    /// Of dy.
+    pub width: usize,
+    /// Strips of four columns.
+    pub strips: usize,
+    /// Images in a block.
+    pub images: usize,
+    /// Samples in the batch.
+    pub samples: usize,
+    /// Replicas of the dispatch.
+    pub replicas: usize,
+    /// Floats from a row of x to the next, and from a plane to the next.
+    pub x_steps: [usize; 2],
+    /// The same of dy and ds.
+    pub y_steps: [usize; 2],
+    /// The input is the batch, which all replicas share.
+    pub shared_input: bool,
+}
+
+/// Sums of a tile.
+struct Sums<L: Lanes, const VECTORS: usize, const TILE: usize> {
+    taps: [[[L::V; VECTORS]; 9]; TILE], // [c][tap]
+    centre: [[L::V; VECTORS]; TILE],
+}
+
+/// What to do with the sums of a block.
+#[derive(Clone, Copy)]
+enum Put {
+    /// Write them as they are.
+    Block,
+    /// Begin a chain with them.
+    First,
+    /// Add them to a chain.
+    Next,
+}
+
+/// Which sums a step leaves in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Of each block, `[R][blocks][K][C][taps]`, as the shaders do.
+    Blocks,
+    /// Of each block, `[R][blocks][C][taps][K]`.
+    TurnedBlocks,
+    /// Of each chain, `[R][blocks][C][taps][K]`: only the first eight are used.
+    TurnedChains,
+}
+
+/// How the work of a replica is split: what a piece has of each at most.
+struct Split {
+    image_blocks: usize,
+    /// Chains, one after the other; strips that lie side by side share cache lines.
+    chains: usize,
+    /// Input channels.
+    channels: usize,
+}
+
+/// Neighbouring blocks and some output channels, from one to another.
+#[derive(Clone, Copy)]
+struct Part {
+    replica: usize,
+    image_block: usize,
+    strips: [usize; 2],
+    outputs: [usize; 2],
+}
+
+/// A block of one replica, and where its sums go.
+#[derive(Clone, Copy)]
+struct Block {
+    put: Put,
+    images: usize,
+    /// Two columns or less of the four lie inside the image.
+    half: bool,
+    x: *const f32,
+    taps: *mut f32,
+    centre: *mut f32,
+}
+
+impl<const STRIDE: usize> WeightBlocks<STRIDE> {
+    /// Blocks of one replica.
+    fn blocks(&self) -> usize {
+        self.strips * self.image_blocks()
+    }
+
+    fn image_blocks(&self) -> usize {
+        self.samples.div_ceil(self.images)
+    }
+
+    fn groups(&self) -> usize {
+        self.outputs.div_ceil(GROUP)
+    }
+
+    /// What a step keeps for [`ChainSum`]. Chains are fewer than blocks, but a piece that computes only some strips of
+    /// an image uses only parts of the cache lines it reads. Where that would happen, and where a block has fewer sums
+    /// than values that it reads, its sums are kept one by one.
+    pub fn turned(&self) -> Keep {
+        let sums = 9 * self.channels * self.outputs;
+        let values = self.images * self.height * 4 * (self.channels * STRIDE * STRIDE + self.outputs * STRIDE);
+        let pieces = self.replicas * self.groups() * (CHAINS / self.strips).max(1);
+        if self.strips > 2 && pieces < ENOUGH && sums <= values { Keep::TurnedBlocks } else { Keep::TurnedChains }
+    }
+
+    /// Sums that a replica has after a step of this kind.
+    pub fn slots(&self, keep: Keep) -> usize {
+        if keep == Keep::TurnedChains { CHAINS.min(self.blocks()) } else { self.blocks() }
+    }
+
+    /// Multiply-adds of an image block and a group of output channels.
+    fn work(&self) -> usize {
+        self.strips * self.images * self.height * 4 * self.channels * self.outputs.min(GROUP) * 9
+    }
+
+    /// How the work of a replica is split into pieces.
+    fn split(&self, keep: Keep) -> Split {
+        let mut split = Split { image_blocks: self.image_blocks(), chains: CHAINS, channels: self.channels };
+        if keep != Keep::TurnedChains {
+            split.image_blocks = PIECE.div_ceil(self.work());
+            return split;
+        }
+        let mut work = self.work() * self.image_blocks();
+        while self.replicas * self.pieces_of(&split) < ENOUGH && work >= 2 * PIECE {
+            // Chains that share no cache line cost nothing; parts of the input channels turn dy again; the other chains
+            // read cache lines again.
+            if split.chains > self.strips.max(1) && split.chains > 1 {
+                split.chains /= 2;
+            } else if split.channels >= 32 {
+                split.channels = (split.channels / 2).next_multiple_of(16);
+            } else if split.chains > 1 {
+                split.chains /= 2;
+            } else {
+                break;
+            }
+            work /= 2;
+        }
+        split
+    }
+
+    fn pieces_of(&self, split: &Split) -> usize {
+        let Split { image_blocks, chains, channels } = split;
+        let chains = CHAINS.min(self.blocks()).div_ceil(*chains);
+        self.groups() * self.channels.div_ceil(*channels) * chains * self.image_blocks().div_ceil(*image_blocks)
+    }
+
+    /// Pieces of one replica.
+    pub fn pieces(&self, keep: Keep) -> usize {
+        self.pieces_of(&self.split(keep))
+    }
+
+    /// Writes the sums of a piece.
+    #[inline(always)]
+    pub fn run<L: Lanes>(&self, keep: Keep, replica: usize, piece: usize, scratch: &mut Scratch) {
+        let split = self.split(keep);
+        let (group, piece) = (piece % self.groups(), piece / self.groups());
+        let part_count = self.channels.div_ceil(split.channels);
+        let (part, piece) = (piece % part_count, piece / part_count);
+        let chain_count = CHAINS.min(self.blocks()).div_ceil(split.chains);
+        let (own, piece) = (piece % chain_count, piece / chain_count);
+        let outputs = group * GROUP..self.outputs.min((group + 1) * GROUP);
+        let channels = part * split.channels..self.channels.min((part + 1) * split.channels);
+        let first = piece * split.image_blocks;
+        // Strips that are turned at once stay in the L2 cache.
+        let most = (TURNED / (self.images * self.height * 4 * outputs.len() * STRIDE)).max(1);
+        for image_block in first..self.image_blocks().min(first + split.image_blocks) {
+            let is_own = |strip: usize| (image_block * self.strips + strip) % CHAINS / split.chains == own;
+            let mut strip = 0;
+            while strip < self.strips {
+                let mut end = strip;
+                while end < self.strips && end - strip < most && is_own(end) {
+                    end += 1;
+                }
+                if end > strip {
+                    let outputs = [outputs.start, outputs.end];
+                    let part = Part { replica, image_block, strips: [strip, end], outputs };
+                    self.run_strips::<L>(keep, part, [channels.start, channels.end], scratch);
+                }
+                strip = end.max(strip + 1);
+            }
+        }
+    }
+
+    /// Computes neighbouring blocks for some input and output channels.
+    #[inline(always)]
+    fn run_strips<L: Lanes>(&self, keep: Keep, part: Part, channels: [usize; 2], scratch: &mut Scratch) {
+        let Part { replica, image_block, strips: [first_strip, end_strip], outputs: [first_output, end_output] } = part;
+        let first = image_block * self.images;
+        let images = self.images.min(self.samples - first);
+        let vectors = (end_output - first_output).div_ceil(L::N);
+        let pixels = images * self.height * 4;
+        let of_strip = vectors * pixels * L::N;
+        let length = (end_strip - first_strip) * of_strip;
+        let of_x = if self.shared_input { first } else { replica * self.samples + first };
+        let of_y = (replica * self.samples + first) * self.outputs * self.y_steps[1] + self.y_steps[0] + 4;
+        // SAFETY: all of it lies in the views, whose planes have a border and rows to spare behind the last; pieces
+        // write different blocks or chains, or different channels of them.
+        unsafe {
+            let turned = scratch.floats(length * STRIDE).as_mut_ptr();
+            let of_centre = turned.add(length * (STRIDE - 1));
+            self.turn::<L>(self.dy.at(of_y), part, images, turned);
+            if STRIDE == 2 {
+                self.turn::<L>(self.ds.at(of_y), part, images, of_centre);
+            }
+            for strip in first_strip..end_strip {
+                let block = image_block * self.strips + strip;
+                let (slot, put) = match keep {
+                    Keep::Blocks => (block, Put::Block),
+                    Keep::TurnedBlocks => (block, Put::First),
+                    Keep::TurnedChains => (block % CHAINS, if block < CHAINS { Put::First } else { Put::Next }),
+                };
+                let sums = (replica * self.blocks() + slot) * self.outputs * self.channels;
+                let x = self.x.at(of_x * self.channels * self.x_steps[1] + 3 + 4 * STRIDE * strip);
+                let centre = if STRIDE == 2 { self.centre.at(sums) } else { self.taps.at(0) };
+                let half = STRIDE == 1 && keep != Keep::Blocks && self.width - 4 * strip <= 2;
+                let block = Block { put, images, half, x, taps: self.taps.at(sums * 9), centre };
+                let mut v = 0;
+                while v < vectors {
+                    let from = (strip - first_strip) * of_strip + v * pixels * L::N;
+                    let (dy, ds) = (turned.add(from), of_centre.add(from));
+                    let k = first_output + v * L::N;
+                    if L::REGISTERS >= 32 && v + 2 <= vectors {
+                        self.all_inputs::<L, 2, 1>(block, k, channels, [dy, ds]);
+                        v += 2;
+                    } else if L::REGISTERS >= 32 {
+                        self.all_inputs::<L, 1, 2>(block, k, channels, [dy, ds]);
+                        v += 1;
+                    } else {
+                        self.all_inputs::<L, 1, 1>(block, k, channels, [dy, ds]);
+                        v += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Copies blocks of planes, whose image begins at `from`, to `[strip][vector][pixel][N]`; zeros where the channels
+    /// end.
+    #[inline(always)]
+    unsafe fn turn<L: Lanes>(&self, from: *const f32, part: Part, images: usize, to: *mut f32) {
+        let [row, plane] = self.y_steps;
+        let Part { strips: [first_strip, end_strip], outputs: [first_output, end_output], .. } = part;
+        let of_vector = images * self.height * 4 * L::N;
+        let vectors = (end_output - first_output).div_ceil(L::N);
+        for v in 0..vectors {
+            let k = first_output + v * L::N;
+            for i in 0..images {
+                for h in 0..self.height {
+                    for strip in first_strip..end_strip {
+                        // SAFETY: the caller's; channels beyond the last are not read.
+                        unsafe {
+                            let from = from.add((i * self.outputs + k) * plane + h * row + 4 * strip);
+                            let to = to.add(((strip - first_strip) * vectors + v) * of_vector);
+                            let to = to.add((i * self.height + h) * 4 * L::N);
+                            if k + L::N <= self.outputs {
+                                for (w, pixel) in L::load_turned(from, plane).into_iter().enumerate() {
+                                    L::store(to.add(w * L::N), pixel);
+                                }
+                            } else {
+                                for (w, l) in (0..4).flat_map(|w| (0..L::N).map(move |l| (w, l))) {
+                                    let value = if k + l < self.outputs { *from.add(l * plane + w) } else { 0.0 };
+                                    *to.add(w * L::N + l) = value;
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The input channels from `c` to `end` with the output channels from `k` on.
+    #[inline(always)]
+    unsafe fn all_inputs<L: Lanes, const VECTORS: usize, const TILE: usize>(
+        &self,
+        block: Block,
+        k: usize,
+        [mut c, end]: [usize; 2],
+        from: [*const f32; 2],
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            while c + TILE <= end {
+                let sums = if STRIDE == 1 && block.half {
+                    self.tile::<L, VECTORS, TILE, true>(block, c, from)
+                } else {
+                    self.tile::<L, VECTORS, TILE, false>(block, c, from)
+                };
+                self.put(block, k, c, &sums);
+                c += TILE;
+            }
+            while TILE > 1 && c < end {
+                let sums = self.tile::<L, VECTORS, 1, false>(block, c, from);
+                self.put(block, k, c, &sums);
+                c += 1;
+            }
+        }
+    }
+
+    /// The sums of a block: images, rows, columns in turn.
+    ///
+    /// `HALF` leaves out the two columns of a strip that lie beyond the image: there dy is 0, and so is x, but for the
+    /// left tap of the first of them. That one stays, so that a NaN shows. A sum may be -0 instead of 0, which is the
+    /// same to a chain.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "indices say which pixel meets which tap")]
+    unsafe fn tile<L: Lanes, const VECTORS: usize, const TILE: usize, const HALF: bool>(
+        &self,
+        block: Block,
+        c: usize,
+        [mut dy, mut ds]: [*const f32; 2],
+    ) -> Sums<L, VECTORS, TILE> {
+        let [row, plane] = self.x_steps;
+        // The same channel of the image block that comes next.
+        let next_block = block.images * self.channels * plane;
+        let next_vector = block.images * self.height * 4 * L::N;
+        // SAFETY: the caller's.
+        unsafe {
+            let zero = L::splat(0.0);
+            let mut taps = [[[zero; VECTORS]; 9]; TILE];
+            let mut centre = [[zero; VECTORS]; TILE];
+            for i in 0..block.images {
+                let mut x = block.x.add((i * self.channels + c) * plane);
+                for _ in 0..self.height {
+                    let mut d = [[zero; VECTORS]; 4];
+                    for w in 0..4 {
+                        for v in 0..VECTORS {
+                            d[w][v] = L::load(dy.add(v * next_vector + w * L::N));
+                        }
+                    }
+                    for l in 0..TILE {
+                        L::prefetch(x.wrapping_add(next_block + l * plane));
+                        for kh in 0..3 {
+                            let at = x.add(l * plane + kh * row);
+                            // Tap kw of pixel w meets value j = w STRIDE + kw: for each tap the pixels come in order.
+                            for j in 0..3 * STRIDE + 3 {
+                                let value = L::splat(*at.add(j));
+                                for kw in 0..3 {
+                                    let is_met = j >= kw && (j - kw) % STRIDE == 0 && (j - kw) / STRIDE < 4;
+                                    if is_met && !(HALF && j - kw > if kw == 0 { 2 } else { 1 }) {
+                                        let tap = &mut taps[l][kh * 3 + kw];
+                                        for v in 0..VECTORS {
+                                            tap[v] = L::mac(d[(j - kw) / STRIDE][v], value, tap[v]);
+                                        }
+                                    }
+                                }
+                                if STRIDE == 2 && kh == 1 && j % 2 == 1 {
+                                    for v in 0..VECTORS {
+                                        let d = L::load(ds.add(v * next_vector + j / 2 * L::N));
+                                        centre[l][v] = L::mac(d, value, centre[l][v]);
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    dy = dy.add(4 * L::N);
+                    ds = ds.add(if STRIDE == 1 { 0 } else { 4 * L::N });
+                    x = x.add(STRIDE * row);
+                }
+            }
+            Sums { taps, centre }
+        }
+    }
+
+    /// Brings the sums of a tile to memory.
+    #[inline(always)]
+    unsafe fn put<L: Lanes, const VECTORS: usize, const TILE: usize>(
+        &self,
+        block: Block,
+        k: usize,
+        c: usize,
+        sums: &Sums<L, VECTORS, TILE>,
+    ) {
+        for l in 0..TILE {
+            for v in 0..VECTORS {
+                let k = k + v * L::N;
+                // SAFETY: the caller's.
+                unsafe {
+                    for tap in 0..9 {
+                        self.put_vector::<L, 9>(block.put, block.taps, [k, (c + l) * 9 + tap], sums.taps[l][tap][v]);
+                    }
+                    if STRIDE == 2 {
+                        self.put_vector::<L, 1>(block.put, block.centre, [k, c + l], sums.centre[l][v]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Element `e` of `[C][taps]` for the output channels from `k` on.
+    #[inline(always)]
+    unsafe fn put_vector<L: Lanes, const TAPS: usize>(&self, put: Put, to: *mut f32, [k, e]: [usize; 2], sum: L::V) {
+        // SAFETY: the caller's; channels beyond the last are neither read nor written.
+        unsafe {
+            match put {
+                Put::Block => {
+                    let mut lanes = [0.0; 16];
+                    L::store(lanes.as_mut_ptr(), sum);
+                    for (l, value) in lanes.into_iter().enumerate().take(L::N.min(self.outputs - k)) {
+                        *to.add((k + l) * self.channels * TAPS + e) = value;
+                    }
+                }
+                Put::First | Put::Next => {
+                    let to = to.add(e * self.outputs + k);
+                    let count = L::N.min(self.outputs - k);
+                    let mut old = L::splat(0.0);
+                    if matches!(put, Put::Next) {
+                        old = if count == L::N {
+                            L::load(to)
+                        } else {
+                            let mut lanes = [0.0; 16];
+                            std::ptr::copy_nonoverlapping(to, lanes.as_mut_ptr(), count);
+                            L::load(lanes.as_ptr())
+                        };
+                    }
+                    let new = L::add(old, sum);
+                    if count == L::N { L::store(to, new) } else { L::store_first(to, count, new) }
+                }
+            }
+        }
+    }
+}
+
+/// `((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7))`
+///
+/// # Safety
+/// That of [`Lanes`].
+#[inline(always)]
+pub unsafe fn eight<L: Lanes>(v: [L::V; CHAINS]) -> L::V {
+    // SAFETY: the caller's.
+    unsafe {
+        let low = L::add(L::add(v[0], v[1]), L::add(v[2], v[3]));
+        let high = L::add(L::add(v[4], v[5]), L::add(v[6], v[7]));
+        L::add(low, high)
+    }
+}

@@ -1,0 +1,137 @@
+//! The sum of the chains of a weight gradient, and where it is stored.
+
+use super::{CHAINS, Keep, WeightBlocks, eight};
+use crate::processor::lanes::Lanes;
+use crate::processor::memory::{Scratch, View};
+use crate::processor::twin::{Launch, Twin};
+
+/// Elements of `[C][taps]` that are added, then turned: together they fill whole cache lines of the gradient.
+const AT_ONCE: usize = 64;
+
+/// The sum of the chains of a weight gradient, after [`WeightBlocks::run`]: `[C][taps][K]` becomes `[K][C][taps]`.
+pub struct ChainSum {
+    sums: View<f32>,
+    gradient: View<f32>,
+    outputs: usize,
+    /// C x taps.
+    inputs: usize,
+    blocks: usize,
+    /// Sums of a replica: eight chains, or as many as there are blocks.
+    slots: usize,
+    parameter_stride: usize,
+}
+
+impl ChainSum {
+    /// In place of the dispatch of `conv_dweight_reduce`, after a step of this kind.
+    pub fn of<const STRIDE: usize>(reduce: &Launch<'_>, blocks: &WeightBlocks<STRIDE>, keep: Keep) -> Self {
+        Self {
+            sums: reduce.floats(0),
+            gradient: reduce.floats(1),
+            outputs: blocks.outputs,
+            inputs: reduce.size("ELEMENTS") / blocks.outputs,
+            blocks: blocks.blocks(),
+            slots: blocks.slots(keep),
+            parameter_stride: reduce.job().parameter_stride as usize,
+        }
+    }
+
+    /// Elements of `[C][taps]` in a piece.
+    fn inputs_of_piece(&self) -> usize {
+        (524_288 / (self.outputs * self.slots)).next_multiple_of(AT_ONCE)
+    }
+
+    /// Adds `length` elements of all blocks or chains: `chains` is room for eight times as many where chains are to be
+    /// added.
+    #[inline(always)]
+    unsafe fn add<L: Lanes>(&self, from: *const f32, length: usize, chains: &mut [f32], sums: &mut [f32]) {
+        let elements = self.inputs * self.outputs;
+        let (mut from, mut stride, mut count) = (from, elements, self.slots);
+        // SAFETY: the caller's.
+        unsafe {
+            if self.slots > CHAINS {
+                // Chains begin at 0, never hold -0, and a missing block changes nothing.
+                chains.fill(0.0);
+                for slot in 0..self.slots {
+                    let from = from.add(slot * elements);
+                    let chain = chains[slot % CHAINS * length..][..length].as_mut_ptr();
+                    let whole = length / L::N * L::N;
+                    for e in (0..whole).step_by(L::N) {
+                        L::store(chain.add(e), L::add(L::load(chain.add(e)), L::load(from.add(e))));
+                    }
+                    for e in whole..length {
+                        *chain.add(e) += *from.add(e);
+                    }
+                }
+                (from, stride, count) = (chains.as_ptr(), length, CHAINS);
+            }
+            let whole = length / L::N * L::N;
+            for e in (0..whole).step_by(L::N) {
+                let mut all = [L::splat(0.0); CHAINS];
+                for (chain, value) in all.iter_mut().enumerate() {
+                    if chain < count {
+                        *value = L::load(from.add(chain * stride + e));
+                    }
+                }
+                L::store(sums.as_mut_ptr().add(e), eight::<L>(all));
+            }
+            for (e, sum) in sums.iter_mut().enumerate().take(length).skip(whole) {
+                let mut all = [0.0; CHAINS];
+                for (chain, value) in all.iter_mut().enumerate().take(count) {
+                    *value = *from.add(chain * stride + e);
+                }
+                let [low, high] = [0, 4].map(|c| (all[c] + all[c + 1]) + (all[c + 2] + all[c + 3]));
+                *sum = low + high;
+            }
+        }
+    }
+
+    /// Writes `rows` rows `[K]` as columns.
+    #[inline(always)]
+    unsafe fn turn<L: Lanes>(&self, from: *const f32, rows: usize, to: *mut f32) {
+        let whole = [rows / 4 * 4, self.outputs / L::N * L::N];
+        // SAFETY: the caller's.
+        unsafe {
+            for k in (0..whole[1]).step_by(L::N) {
+                for e in (0..whole[0]).step_by(4) {
+                    let mut turned = [L::splat(0.0); 4];
+                    for (i, row) in turned.iter_mut().enumerate() {
+                        *row = L::load(from.add((e + i) * self.outputs + k));
+                    }
+                    L::store_turned(to.add(k * self.inputs + e), self.inputs, turned);
+                }
+            }
+            for k in 0..self.outputs {
+                for e in if k < whole[1] { whole[0] } else { 0 }..rows {
+                    *to.add(k * self.inputs + e) = *from.add(e * self.outputs + k);
+                }
+            }
+        }
+    }
+}
+
+impl Twin for ChainSum {
+    fn new(_: &Launch<'_>) -> Self {
+        unreachable!("made beside the step that fills the chains")
+    }
+
+    fn pieces(&self) -> usize {
+        self.inputs.div_ceil(self.inputs_of_piece())
+    }
+
+    #[inline(always)]
+    fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
+        let count = self.inputs_of_piece();
+        for first in (piece * count..self.inputs.min((piece + 1) * count)).step_by(AT_ONCE) {
+            let rows = AT_ONCE.min(self.inputs - first);
+            let length = rows * self.outputs;
+            let of_chains = if self.slots > CHAINS { CHAINS * length } else { 0 };
+            let (chains, sums) = scratch.floats(of_chains + length).split_at_mut(of_chains);
+            let from = replica * self.blocks * self.inputs * self.outputs + first * self.outputs;
+            // SAFETY: within the views; pieces write different inputs.
+            unsafe {
+                self.add::<L>(self.sums.at(from), length, chains, sums);
+                self.turn::<L>(sums.as_ptr(), rows, self.gradient.at(replica * self.parameter_stride + first));
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The shaders by name, with what a dispatch must know of each: what it does with its bindings, and which numbers it takes
+//! beside those that every job has. A test holds this table against the WGSL.
+
+/// What a kernel does with a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    Write,
+}
+
+macro_rules! shaders {
+    ($($variant:ident $name:literal [$($access:ident)+] [$($argument:literal),*],)+) => {
+        /// A file of `shaders/`, and its twin in `processor/`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Shader {
+            $(#[doc = concat!("`shaders/", $name, ".wgsl`")] $variant,)+
+        }
+
+        impl Shader {
+            /// All of them, by name.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// File name without `.wgsl`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// What it does with bindings 1, 2, ...
+            #[must_use]
+            pub fn bindings(self) -> &'static [Access] {
+                match self {
+                    $(Self::$variant => &[$(Access::$access),+],)+
+                }
+            }
+
+            /// Names of the fields of its job that only it has, in order.
+            #[must_use]
+            pub fn arguments(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$variant => &[$($argument),*],)+
+                }
+            }
+        }
+    };
+}
+
+shaders! {
+    ActivationBackward "activation_backward" [Read Write] [],
+    ActivationForward "activation_forward" [Read Write] [],
+    BatchInput "batch_input" [Read Read Read Write] [],
+    BinaryCrossEntropy "binary_cross_entropy" [Read Read Write Write] [],
+    BnApply "bn_apply" [Read Read Read Write] [],
+    BnBackwardApply "bn_backward_apply" [Read Read Read Read Write] [],
+    BnBackwardFinalize "bn_backward_finalize" [Read Write Write] ["scale_to_shift"],
+    BnBackwardReduce "bn_backward_reduce" [Read Read Read Write Write] [],
+    BnFinalize "bn_finalize" [Read Read Read Write Write] ["mean_to_variance"],
+    BnRunning "bn_running" [Read Read Read Write] ["mean_to_variance"],
+    BnStatistics "bn_statistics" [Read Write] [],
+    Conv3x3Dweight "conv3x3_dweight" [Read Read Write] [],
+    Conv3x3DweightStaged "conv3x3_dweight_staged" [Read Read Write] [],
+    Conv3x3Forward "conv3x3_forward" [Read Read Write] [],
+    Conv3x3ForwardStaged "conv3x3_forward_staged" [Read Read Write] [],
+    ConvDownDinput "conv_down_dinput" [Read Read Read Read Write] [],
+    ConvDownDweight "conv_down_dweight" [Read Read Read Write Write] [],
+    ConvDownForward "conv_down_forward" [Read Read Read Write Write] [],
+    ConvDweightReduce "conv_dweight_reduce" [Read Write] ["blocks"],
+    ConvValidDweight "conv_valid_dweight" [Read Read Write] [],
+    ConvValidForward "conv_valid_forward" [Read Read Write] [],
+    CopyRate "copy_rate" [Read Write] [],
+    DenseDinput "dense_dinput" [Read Read Write] [],
+    DenseDweight "dense_dweight" [Read Read Write] ["weight_to_bias"],
+    DenseForward "dense_forward" [Read Read Read Write] [],
+    DivergenceBlocks "divergence_blocks" [Read Read Write] [],
+    DivergenceTensors "divergence_tensors" [Read Read Write] ["tensors"],
+    FingerprintBlocks "fingerprint_blocks" [Read Read Read Write] [],
+    FingerprintSum "fingerprint_sum" [Read Write] [],
+    FlipBit "flip_bit" [Write] ["element", "replica"],
+    FmaRate "fma_rate" [Write] [],
+    HeatSteps "heat_steps" [Read Read Write Write] ["steps"],
+    MaxPoolBackward "max_pool_backward" [Read Read Write] [],
+    MaxPoolForward "max_pool_forward" [Read Write] [],
+    PackWeights "pack_weights" [Read Read Read Write] [],
+    PdeLinearUpdate "pde_linear_update" [Read Read Read Read Write] [],
+    PdeMeasure "pde_measure" [Read Read Write Write Write] ["replicas", "rate_words", "rate_word"],
+    PdeSourceDot "pde_source_dot" [Read Read Write] [],
+    PoolBackward "pool_backward" [Read Write] [],
+    PoolForward "pool_forward" [Read Write] [],
+    RunningNotFinite "running_not_finite" [Read Write] [],
+    ScoreSum "score_sum" [Read Write] [],
+    SgdUpdate "sgd_update" [Read Read Read Write Write] [],
+    SoftmaxCrossEntropy "softmax_cross_entropy" [Read Read Write Write] [],
+}

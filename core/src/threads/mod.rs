@@ -1,0 +1,11 @@
+//! The threads that pipelines are built in and that the processor computes in: one interface, two platforms.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use native::Threads;
+#[cfg(target_arch = "wasm32")]
+pub use web::Threads;

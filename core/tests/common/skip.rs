@@ -1,0 +1,14 @@
+//! Tests that cannot run on this machine say so in a way that is not lost: `cargo xtask test` lists them at the end, and fails for
+//! them in CI.
+
+use std::io::Write as _;
+
+/// Tells that something is not tested, and why.
+pub fn skip(what: &str) {
+    println!("not tested: {what}");
+    if let Some(file) = std::env::var_os("LASTBIT_SKIPS") {
+        let mut file =
+            std::fs::OpenOptions::new().create(true).append(true).open(file).expect("the list of skipped tests");
+        writeln!(file, "{what}").expect("the list of skipped tests");
+    }
+}

@@ -1,0 +1,150 @@
+//! The device: what a recording does in which order, grids wider than WebGPU allows, and errors that name sizes and limits.
+
+mod common;
+
+use lastbit_core::device::{AdapterChoice, Buffers, Context, DeviceError, Family, Fill, Program, Readback, Submitter};
+use lastbit_core::ops::flip_bit;
+use lastbit_core::record::{Binding, BufferTable, Command, Job, Kernel, Recording, Shader, Work};
+use lastbit_core::threads::Threads;
+
+use common::{Bench, Gpu};
+
+/// Appends a copy of `words` words, a multiple of 256, by the kernel that benchmarks copy with.
+fn copy(rec: &mut Recording, from: Binding, to: Binding, words: u32) {
+    let kernel = Kernel::new(Shader::CopyRate, &[]);
+    rec.dispatch("copy", kernel, &[from, to], words / 256, Work::shared(u64::from(words), 0));
+}
+
+#[test]
+fn commands_run_in_order() {
+    let gpu = Gpu::new();
+    // From one launch for each dispatch to one for each workgroup.
+    for limit_flops in [u64::MAX, 64, 1] {
+        let mut bench = Bench::new(&gpu, 1, 1);
+        let [a, b, c] = [5, 7, 9].map(|word| bench.words(&[word; 1024]));
+        copy(&mut bench.rec, a, b, 1024);
+        flip_bit::flip(&mut bench.rec, a, 3, 0);
+        bench.rec.commands.push(Command::Copy { from: (a.buffer, 0), to: (c.buffer, 400), bytes: 3200 });
+        flip_bit::flip(&mut bench.rec, a, 3, 0);
+        copy(&mut bench.rec, c, b, 512);
+        let done = bench.run(limit_flops);
+        if gpu.context.adapter().family != Family::Processor {
+            assert_eq!(done.launches, if limit_flops == u64::MAX { 4 } else { 8 }, "at most {limit_flops} operations");
+        }
+        assert_eq!(done.words(a)[..1024], [5; 1024], "flipped twice");
+        let mut of_c = [[9; 100].as_slice(), &[5; 800], &[9; 124]].concat();
+        of_c[103] = 4;
+        assert_eq!(done.words(c)[..1024], of_c);
+        assert_eq!(done.words(b)[..1024], [&of_c[..512], &[5; 512]].concat());
+    }
+}
+
+#[test]
+fn a_grid_is_as_wide_as_it_must_be() {
+    let gpu = Gpu::new();
+    // 66,000 workgroups, where WebGPU allows 65,535 in a dimension.
+    let count = 66_000 * 256;
+    let mut bench = Bench::new(&gpu, 1, 1);
+    let [from, to] = [1, 2].map(|word| bench.words(&vec![word; count]));
+    copy(&mut bench.rec, from, to, count as u32);
+    let done = bench.run(u64::MAX);
+    assert_eq!(done.launches, if gpu.context.adapter().family == Family::Processor { 1 } else { 2 });
+    assert!(done.words(to)[..count].iter().all(|word| *word == 1), "a part of the grid was left out");
+}
+
+#[test]
+fn a_cleared_buffer_is_zero_and_a_fresh_one_is_what_was_asked_for() {
+    let Gpu { context, .. } = Gpu::new();
+    let mut table = BufferTable::default();
+    let ids = [100, 4000].map(|bytes| table.add("words", bytes));
+    for (fill, word) in [(Fill::Zero, 0), (Fill::Junk, 1e30f32.to_bits())] {
+        let buffers = pollster::block_on(Buffers::allocate(&context, &table, fill)).unwrap();
+        let mut rec = Recording::new(1, Job::default());
+        rec.commands.push(Command::Clear(ids[0]));
+        let program = pollster::block_on(Program::build(&context, &buffers, &rec, u64::MAX)).unwrap();
+        let mut submitter = Submitter::new(&context);
+        submitter.run(&program, &buffers);
+        let readback = Readback::default();
+        // The readback is of what was encoded before it.
+        let pending = readback.capture(&context, submitter, &buffers, (ids[0], 0, 112));
+        let cleared = pollster::block_on(readback.take(&context, pending)).unwrap();
+        let kept = pollster::block_on(readback.read(&context, &buffers, (ids[1], 0, 4000))).unwrap();
+        assert!(cleared.iter().all(|byte| *byte == 0));
+        let kept: Vec<u32> = bytemuck::pod_collect_to_vec(&kept);
+        assert!(kept.iter().all(|w| *w == word), "{fill:?} gave {:#x}", kept[0]);
+    }
+}
+
+fn allocation_error(context: &Context, bytes: u64) -> DeviceError {
+    let mut table = BufferTable::default();
+    table.add("activations", bytes);
+    match pollster::block_on(Buffers::allocate(context, &table, Fill::Zero)) {
+        Ok(_) => panic!("{bytes} bytes were allocated"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn memory_errors_say_size_and_limit() {
+    let Gpu { context, .. } = Gpu::new();
+    let limit = context.adapter().binding_bytes();
+    let error = allocation_error(&context, limit + 16);
+    assert!(matches!(error, DeviceError::OverLimit { asked, .. } if asked == limit + 16), "{error}");
+    assert!(error.to_string().contains("activations"), "{error}");
+
+    context.set_memory_budget(1 << 20);
+    let error = allocation_error(&context, 3 << 20);
+    let message = error.to_string();
+    assert!(matches!(error, DeviceError::OutOfMemory { asked: 0x30_0000, limit: Some(0x10_0000), .. }), "{message}");
+    assert!(message.contains("3.00 MiB") && message.contains("1.00 MiB"), "{message}");
+}
+
+#[test]
+fn a_missing_adapter_is_named_with_those_there_are() {
+    let Err(error) = pollster::block_on(Context::new(&AdapterChoice::Named("no such adapter".to_owned()))) else {
+        panic!("an adapter of that name")
+    };
+    assert!(matches!(error, DeviceError::UnknownAdapter { .. }), "{error}");
+    let name = Gpu::new().context.adapter().name.clone();
+    assert!(error.to_string().contains(&name), "{error} does not name {name}");
+}
+
+#[test]
+fn a_lost_device_is_an_error_and_not_a_panic() {
+    let Gpu { context, .. } = Gpu::new();
+    let mut table = BufferTable::default();
+    let id = table.add("words", 1024);
+    let buffers = pollster::block_on(Buffers::allocate(&context, &table, Fill::Zero)).unwrap();
+    context.destroy();
+    let error = pollster::block_on(Readback::default().read(&context, &buffers, (id, 0, 1024))).unwrap_err();
+    assert!(matches!(error, DeviceError::DeviceLost(_)), "{error:?}");
+}
+
+/// Builds a dispatch for each of these names of a constant.
+fn build(context: &Context, constants: &[&'static str]) -> Result<Program, DeviceError> {
+    let mut table = BufferTable::default();
+    let ids = ["from", "to"].map(|label| table.add(label, 1024));
+    let buffers = pollster::block_on(Buffers::allocate(context, &table, Fill::Zero)).unwrap();
+    let mut rec = Recording::new(1, Job::default());
+    for name in constants {
+        let kernel = Kernel::new(Shader::CopyRate, &[(*name, 1.into())]);
+        rec.dispatch("given", kernel, &ids.map(|id| table.whole(id)), 1, Work::default());
+    }
+    pollster::block_on(Program::build(context, &buffers, &rec, u64::MAX))
+}
+
+#[test]
+fn a_kernel_that_is_no_wgsl_is_refused_in_whatever_thread_it_is_built() {
+    for threads in [Threads::one(), Threads::new(3).unwrap()] {
+        let context = Gpu::with_threads(threads).context;
+        if context.adapter().family == Family::Processor {
+            // It compiles nothing.
+            return;
+        }
+        let Err(error) = build(&context, &["A", "fn main( {", "B"]) else { panic!("nonsense was compiled") };
+        assert!(matches!(error, DeviceError::Refused(_)) && error.to_string().contains("fn main( {"), "{error}");
+        // Told once, and of no kernel but this one.
+        let program = build(&context, &["A", "B"]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(program.launches(), 2);
+    }
+}
