@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::data::synthetic;
-use crate::device::{AdapterChoice, Context};
+use crate::device::{Context, Options};
 use crate::nets::NetKind;
 use crate::train::{DatasetKind, Event, Start, TrainConfig, TrainError, Trainer, Tuning, checkpoint};
 
@@ -24,12 +24,12 @@ pub struct SmokeReport {
     pub fingerprint: String,
 }
 
-/// Takes one step of ResNet-8 (k = 3, batch 4, synthetic images) on the chosen adapter.
+/// Takes one step of ResNet-8 (k = 3, batch 4, synthetic images) on an adapter.
 ///
 /// # Errors
 /// The GPU.
-pub async fn run(choice: &AdapterChoice) -> Result<SmokeReport, TrainError> {
-    let context = Rc::new(Context::new(choice).await?);
+pub async fn run(options: Options) -> Result<SmokeReport, TrainError> {
+    let context = Rc::new(Context::open(options).await?);
     let config = TrainConfig {
         net: NetKind::ResNet { depth: 8 },
         dataset: DatasetKind::Synthetic,

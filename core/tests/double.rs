@@ -119,7 +119,7 @@ fn the_last_bit_of_float64_is_smaller() {
 fn bad_configs_are_refused() {
     let wrong = TrainConfig { lr: -1.0, ..runs::small() };
     let refused = DoubleTrainer::new(wrong, runs::dataset()).err().unwrap().to_string();
-    assert!(refused.starts_with("--lr"), "{refused}");
+    assert!(refused.starts_with("lr: "), "{refused}");
     let large = TrainConfig { batch_size: 1000, ..runs::small() };
     assert!(DoubleTrainer::new(large, runs::dataset()).is_err());
 }

@@ -122,7 +122,8 @@ fn kernels() -> Vec<Kernel> {
     let mut seen = HashSet::new();
     let launched = recordings.iter().flat_map(Recording::dispatches).map(|d| d.kernel.clone());
     let rates = RATES.map(|shader| Kernel::new(shader, &[("ROUNDS", 16.into())]));
-    launched.chain(rates).filter(|kernel| seen.insert(kernel.clone())).collect()
+    let functions = (0..5_u32).map(|function| Kernel::new(Shader::SharedFunctions, &[("FUNCTION", function.into())]));
+    launched.chain(rates).chain(functions).filter(|kernel| seen.insert(kernel.clone())).collect()
 }
 
 /// Whether the WGSL's bindings are what the shader's table says.

@@ -2,6 +2,8 @@
 //! process of its own so that its memory can be measured.
 
 mod runs;
+#[path = "common/skip.rs"]
+mod skip;
 
 use std::rc::Rc;
 
@@ -37,7 +39,7 @@ fn resnet56(ks: Vec<u32>) -> TrainConfig {
 fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
     let dataset = Rc::new(synthetic::dataset(1, 128, 256));
     let context = runs::context();
-    let software = context.adapter().software;
+    let is_here = context.adapter().uses_host_memory();
     let before = status_bytes("VmRSS:");
     let config = resnet56(vec![1, 3]);
     let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: None };
@@ -57,12 +59,16 @@ fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
     // A software adapter's memory is the host's: what the process grew by is what the run takes, with compiled kernels
     // and what the host prepares. What is told before a
     // run may be a tenth off.
-    if let (true, Some(before), Some(peak)) = (software, before, status_bytes("VmHWM:")) {
-        let grown = peak.saturating_sub(before);
-        assert!(grown <= 2 * 700 * MIB, "the process grew by {} MiB", grown / MIB);
-        let off = told.abs_diff(grown) * 100 / grown.max(1);
-        assert!(off <= 10, "{} MiB were told, the process grew by {} MiB", told / MIB, grown / MIB);
+    if !is_here {
+        return;
     }
+    let (Some(before), Some(peak)) = (before, status_bytes("VmHWM:")) else {
+        return skip::skip("memory beside the forecast (the system does not tell what a process takes)");
+    };
+    let grown = peak.saturating_sub(before);
+    assert!(grown <= 2 * 700 * MIB, "the process grew by {} MiB", grown / MIB);
+    let off = told.abs_diff(grown) * 100 / grown.max(1);
+    assert!(off <= 10, "{} MiB were told, the process grew by {} MiB", told / MIB, grown / MIB);
 }
 
 #[test]
@@ -90,7 +96,7 @@ fn replicas_take_turns_when_memory_is_short() {
         Err(other) => panic!("{other}"),
     };
     let (out_of_memory, text) = message(planned(2, Some(100 * MIB), u64::MAX));
-    assert!(out_of_memory && text.contains("--ks") && text.contains("100"), "{text}");
+    assert!(out_of_memory && text.contains("100"), "{text}");
     let (out_of_memory, text) = message(planned(2, None, MIB));
-    assert!(!out_of_memory && text.contains("--batch-size"), "{text}");
+    assert!(!out_of_memory && text.contains("binds at most"), "{text}");
 }

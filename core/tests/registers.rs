@@ -9,6 +9,7 @@ use std::process::Command;
 
 use ash::khr::pipeline_executable_properties as executable;
 use ash::vk;
+use lastbit_core::gpu::wgsl::source;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::{Activation, Shape, Tiles, sgd::Perturbation};
 use lastbit_core::record::Kernel;
@@ -53,7 +54,7 @@ impl Compiler {
 
     /// Registers that a thread of the kernel takes, and those that did not fit and lie in memory.
     fn registers(&self, kernel: &Kernel) -> (u64, u64) {
-        let module = naga::front::wgsl::parse_str(kernel.source()).expect("WGSL");
+        let module = naga::front::wgsl::parse_str(&source(kernel)).expect("WGSL");
         let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), Default::default());
         let info = validator.validate(&module).expect("a valid kernel");
         // As `Context` asks of wgpu: no checks at run time, nothing cleared.

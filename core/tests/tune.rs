@@ -24,7 +24,7 @@ fn every_layer_gets_a_tile_with_the_usual_bits() {
     // The first layer has no gradient by its input.
     assert_eq!(expected.len(), 3 * 3 - 1);
 
-    let context = runs::context();
+    let context = runs::gpu();
     // Stands for a compiler that gets some tiles wrong.
     let is_spoilt = |tile: Tile| tile.rows == 2 || tile.channels == [2, 4];
     let mut told = Vec::new();
@@ -49,7 +49,7 @@ fn staged_tiles_are_tried() {
     let x = g.global_average_pool(x);
     g.dense("fc", x, 4);
     let search = Search { staging: true, large: false, is_spoilt: |tile| tile.staging.is_some() };
-    let (context, network) = (runs::context(), g.finish());
+    let (context, network) = (runs::gpu(), g.finish());
     for choice in pollster::block_on(tune::tune(&context, &network, (2, 3), search, |_| {})).unwrap() {
         assert!(!choice.refused.is_empty() && choice.tile.staging.is_none(), "{choice:?}");
     }

@@ -15,18 +15,20 @@ Examples:
   lastbit train --net resnet8 --dataset synthetic --ks 1,3,2 --batch-size 32 --steps 100 --out runs/hello
         A minute on any machine, without files. k = 2 is the control: it must stay at zero bits.
   lastbit train --net resnet56 --dataset cifar10 --ks 1,3,5,7,9,11 --out runs/paper
-        The paper's main experiment (batch 128, 200 epochs); --dry-run tells first what it takes.
+        The paper's main experiment (batch 128, 200 epochs); --dry-run prints first what it takes.
   lastbit train --out runs/paper --resume
-        Goes on after Ctrl-C, a crash or a full disk, with the same bits.
+        Resumes after Ctrl-C, a crash or a full disk, with the same bits.
   lastbit report runs/hello --open
-        The page of a run, made anew.
+        Rebuilds the page of a run and opens it.
   lastbit reproduce fig2 --quick --out runs/fig2
-        A figure of the paper with data, report and verdict; without --quick as published, on a GPU.
+        A figure of the paper with data, report and verdict; without --quick at the published size, which wants a GPU.
   lastbit data fetch fashion-mnist
         Downloads a data set with its checksum checked.
 
-Exit codes: 0 done, 1 failed, 2 a bad flag or value; of a run that is saved and can go on with --resume: 130 stopped by Ctrl-C,
-143 by SIGTERM (a scheduler: queue it again).";
+Exit codes: 0 done, 1 failed, 2 a bad flag or value; 130 stopped by Ctrl-C, 143 by SIGTERM (as schedulers send it): the run is saved,
+and --resume continues it.
+
+LASTBIT_ADAPTER names the adapter where --adapter does not.";
 
 /// Shows what the last floating-point bit does to the training of a deep network.
 ///
@@ -38,10 +40,10 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// What is told on the way.
+    /// What the log on standard error shows.
     #[command(flatten)]
     pub log: LogFlags,
-    /// What computes, beside the adapter.
+    /// How many threads compute.
     #[command(flatten)]
     pub device: DeviceFlags,
 }
@@ -52,26 +54,26 @@ pub enum Command {
     /// Train copies of one network that differ in an integer k alone
     Train(Box<train::Arguments>),
     /// Do an experiment of the paper: data, figures, and a report with a verdict
-    #[command(after_help = "The same line goes on where it was stopped. --dry-run tells first what it takes.\n\n\
+    #[command(after_help = "The same line resumes where it was stopped. --dry-run prints first what it takes.\n\n\
         Example: lastbit reproduce fig2 --quick --out runs/fig2")]
     Reproduce(Box<reproduce::Arguments>),
     /// Download data sets and show what is in them
     Data(data::Arguments),
-    /// Make the report of a run anew, from its folder alone
+    /// Rebuild the report of a run from its folder alone
     Report(report::Arguments),
     /// Train a run again and compare every line and every checkpoint with what it recorded
     #[command(after_help = "Example: lastbit verify runs/first --steps 100..200")]
     Verify(verify::Arguments),
     /// Compare two runs of one experiment, also from two machines: the hardware as a perturbation, with a report
     Compare(compare::Arguments),
-    /// List the adapters of this machine: GPUs, the processor, software drivers
+    /// List the adapters of this machine: GPUs, the processor, software GPUs
     Adapters(adapters::Arguments),
     /// Measure this machine: operations and whole steps beside its fma rate and copy bandwidth
     Bench(bench::Arguments),
     /// Print a completion script for a shell
     #[command(after_help = "Example: lastbit completions bash > ~/.local/share/bash-completion/completions/lastbit")]
     Completions(completions::Arguments),
-    /// Find the quickest tile of each convolution on an adapter, for runs to come; their bits stay the same
+    /// Find the quickest tile of each convolution on a GPU, for later runs; their bits stay the same
     #[command(after_help = "Example: lastbit tune --net resnet56 --ks 1,3,5,7,9,11")]
     Tune(Box<tune::Arguments>),
     /// Take one step of a small network and print its loss and fingerprint

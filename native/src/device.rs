@@ -5,20 +5,24 @@ use std::sync::OnceLock;
 use std::thread;
 
 use clap::Args;
-use lastbit_core::device::{AdapterChoice, Context, Family, Options};
+use lastbit_core::device::{AdapterChoice, Context, DeviceError, Family, Options, ShaderPath};
 use lastbit_core::threads::Threads;
 use pollster::block_on;
 
 use crate::failure::Failure;
 use crate::terminal::warn;
 
+/// The variable that names an adapter where `--adapter` does not.
+pub const ADAPTER_VARIABLE: &str = "LASTBIT_ADAPTER";
+/// The variable by which the comparison with a browser hands WGSL to the driver, as a browser does.
+const WGSL_VARIABLE: &str = "LASTBIT_WGSL";
 /// The variable by which tests ask for another instruction set than the processor's best.
 pub const INSTRUCTIONS_VARIABLE: &str = "LASTBIT_INSTRUCTIONS";
 
 /// Flags of every command that computes.
 #[derive(Debug, Args)]
 pub struct DeviceFlags {
-    /// Threads of the processor to compute and compile in; the bits do not depend on it [default: all]
+    /// Threads that compute (on a GPU: that compile kernels); bits do not depend on their number [default: all of the machine]
     #[arg(long, global = true, value_name = "N", value_parser = thread_count, allow_negative_numbers = true)]
     threads: Option<usize>,
 }
@@ -50,9 +54,16 @@ pub fn prepare(flags: &DeviceFlags) -> Result<(), Failure> {
 
 /// The adapter of `--adapter`, or the best one, with its device. Says so where a GPU is here that cannot be used.
 pub fn open(adapter: Option<&str>) -> Result<Context, Failure> {
-    let choice = adapter.map_or(AdapterChoice::Best, |name| AdapterChoice::Named(name.to_owned()));
-    let context = block_on(Context::open(options(choice)?))?;
-    if adapter.is_none() && context.adapter().family != Family::Gpu {
+    let options = options(adapter)?;
+    let is_named = options.adapter != AdapterChoice::Best;
+    let named_by_variable = is_named && adapter.is_none();
+    let context = block_on(Context::open(options)).map_err(|error| match error {
+        DeviceError::UnknownAdapter { .. } if named_by_variable => {
+            Failure::usage(format!("{ADAPTER_VARIABLE}: {error}"))
+        }
+        error => error.into(),
+    })?;
+    if !is_named && context.adapter().family != Family::Gpu {
         if let Some(node) = gpu_node(Path::new("/dev")) {
             warn(hidden_gpu(&node, &context.adapter().name));
         }
@@ -80,13 +91,19 @@ fn hidden_gpu(node: &Path, adapter: &str) -> String {
     )
 }
 
-/// How an adapter is opened here.
-pub fn options(adapter: AdapterChoice) -> Result<Options, Failure> {
+/// How the adapter of `--adapter`, of [`ADAPTER_VARIABLE`], or the best one is opened.
+pub fn options(adapter: Option<&str>) -> Result<Options, Failure> {
+    let named = adapter.map(str::to_owned).or_else(|| std::env::var(ADAPTER_VARIABLE).ok());
     let instructions = match std::env::var(INSTRUCTIONS_VARIABLE) {
         Ok(text) => Some(text.parse().map_err(|error| Failure::usage(format!("{INSTRUCTIONS_VARIABLE}: {error}")))?),
         Err(_) => None,
     };
-    Ok(Options { adapter, threads: THREADS.get_or_init(Threads::available).clone(), instructions })
+    Ok(Options {
+        adapter: named.map_or(AdapterChoice::Best, AdapterChoice::Named),
+        threads: THREADS.get_or_init(Threads::available).clone(),
+        instructions,
+        shader_path: if std::env::var_os(WGSL_VARIABLE).is_some() { ShaderPath::Wgsl } else { ShaderPath::Spirv },
+    })
 }
 
 /// A thread that drives an adapter: with the stack that a main thread has, which drivers' compilers are used to.

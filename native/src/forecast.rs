@@ -46,7 +46,7 @@ impl<'a> Forecast<'a> {
         submits > 1200
     }
 
-    /// Memory in one line. A software adapter's memory is this process's.
+    /// Memory in one line. Buffers of the processor and of software GPUs are this process's memory.
     pub fn memory_text(&self) -> String {
         let MemoryEstimate { buffers, host, .. } = self.memory;
         if self.context.adapter().uses_host_memory() {

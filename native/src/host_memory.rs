@@ -1,5 +1,5 @@
-//! How much memory the host has left. On a software adapter that is the GPU's memory, and drivers hand it out without
-//! looking until the system kills the process.
+//! How much memory the host has left. The processor and software GPUs keep their buffers there, and systems hand memory out
+//! without looking until they kill the process.
 
 use std::path::{Path, PathBuf};
 

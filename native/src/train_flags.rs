@@ -119,7 +119,7 @@ pub struct RunFlags {
     /// How k enters: divide, reciprocal or nextafter [default: divide]
     #[arg(long, value_parser = ["divide", "reciprocal", "nextafter"], help_heading = "Replicas")]
     perturbation: Option<String>,
-    /// GPU adapter by index or part of its name (see `lastbit adapters`) [default: the fastest]
+    /// Adapter by index or part of its name (see `lastbit adapters`) [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
     #[arg(long)]
     adapter: Option<String>,
     /// Save a checkpoint every so often: 50steps, 1epoch or 10min [default: 1epoch]

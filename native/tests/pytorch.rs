@@ -4,12 +4,12 @@
 mod common;
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
+use common::skip::skip;
 use common::{assert_refused, json_lines, lastbit, scratch, text};
 use lastbit_core::data::cifar10;
 use lastbit_core::device::{AdapterChoice, Context};
@@ -54,10 +54,7 @@ fn python() -> Option<&'static Path> {
         let name = format!("python3{}", std::env::consts::EXE_SUFFIX);
         let found = folders.map(|folder| folder.join(&name)).find(has_torch);
         if found.is_none() {
-            // Not by a macro: the test program keeps what those print to itself.
-            let line = "not tested: the exchange with PyTorch (no python3 has it; set LASTBIT_PYTHON to one that does)";
-            let mut screen = std::io::stderr();
-            writeln!(screen, "{line}").unwrap();
+            skip("the exchange with PyTorch (no python3 has it; set LASTBIT_PYTHON to one that does)");
         }
         found
     };

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::skip::skip;
 use common::{json_lines, scratch, train};
 
 /// (tag, step) and the value's bits.
@@ -128,7 +129,7 @@ for tag in events.Tags()['scalars']:
     let python = std::env::var("LASTBIT_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let is_there = Command::new(&python).args(["-c", "import tensorboard"]).output().is_ok_and(|o| o.status.success());
     if !is_there {
-        println!("TensorBoard is not installed: the files were read by this test alone");
+        skip("TensorBoard's reader (not installed: the files were read by the test alone)");
         return None;
     }
     let output = Command::new(python).args(["-c", READER]).arg(folder).output().unwrap();

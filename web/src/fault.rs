@@ -32,8 +32,9 @@ impl From<DeviceError> for Fault {
             _ => "gpu",
         };
         let message = match error {
-            // The command line's remedy does not exist here; the page has its own.
             DeviceError::DeviceLost(reason) => format!("the GPU device was lost ({reason})"),
+            DeviceError::OverLimit { .. } => format!("{error}: use a smaller batch or network"),
+            DeviceError::OutOfMemory { .. } => format!("{error}: train fewer replicas at once, or use a smaller batch"),
             error => error.to_string(),
         };
         Self { kind, message }

@@ -8,7 +8,7 @@ mod fault;
 mod lab;
 mod pde;
 
-use lastbit_core::device::AdapterChoice;
+use lastbit_core::device::Options;
 use wasm_bindgen::prelude::*;
 
 pub use lab::Lab;
@@ -26,6 +26,6 @@ pub fn start() {
 /// No WebGPU adapter, or a step that the adapter refused.
 #[wasm_bindgen]
 pub async fn smoke() -> Result<String, JsError> {
-    let report = lastbit_core::smoke::run(&AdapterChoice::Best).await?;
+    let report = lastbit_core::smoke::run(Options::default()).await?;
     Ok(serde_json::to_string(&report)?)
 }

@@ -75,7 +75,7 @@ async function inBrowser() {
 async function natively() {
   const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
   const flags = Object.entries(RUN).flatMap(([key, value]) => [`--${key}`, value]);
-  const env = { ...process.env, ...(driver ? { VK_DRIVER_FILES: driver } : {}) };
+  const env = { ...process.env, LASTBIT_WGSL: "1", ...(driver ? { VK_DRIVER_FILES: driver, LASTBIT_ADAPTER: "SwiftShader" } : {}) };
   const child = spawn(lastbit, ["train", ...flags, "--decay-every", "0", "--steps", String(TO), "--json", "--out", join(folder, "run")], {
     env,
     stdio: ["ignore", "pipe", "inherit"],

@@ -75,7 +75,7 @@ fn native_step(driver: Option<&Path>) -> Result<Report> {
     process::run(&mut cargo, Duration::from_secs(30 * 60))?;
     let mut lastbit = process::command(program()?, &["smoke", "--json"]);
     if let Some(driver) = driver {
-        lastbit.env("VK_DRIVER_FILES", driver);
+        lastbit.args(["--adapter", "SwiftShader"]).env("VK_DRIVER_FILES", driver);
     }
     let json = process::capture(&mut lastbit, STEP_LIMIT).context("the native step")?;
     Report::from_json(&json).context("the native step")

@@ -97,6 +97,26 @@ fn has_library(name: &str) -> bool {
     folders.iter().any(|folder| Path::new(folder).join(name).exists())
 }
 
+/// A Python with PyTorch: LASTBIT_PYTHON, or one of those called python3 on the PATH and in /usr/bin.
+pub fn torch() -> Option<PathBuf> {
+    let named = std::env::var_os("LASTBIT_PYTHON").map(PathBuf::from);
+    let known = named.into_iter().chain(process::find_program(&["python3"])).chain([PathBuf::from("/usr/bin/python3")]);
+    known.into_iter().find(|python| process::succeeds(python, &["-c", "import torch"]))
+}
+
+/// The Python of the environment that set-up makes for tests.
+pub fn test_python() -> Result<PathBuf> {
+    let scripts = if cfg!(windows) { "Scripts" } else { "bin" };
+    let name = format!("python{}", std::env::consts::EXE_SUFFIX);
+    Ok(target_dir()?.join("test-python").join(scripts).join(name))
+}
+
+/// A Python with TensorBoard: that of the tests' environment, or the one on the PATH.
+pub fn tensorboard() -> Result<Option<PathBuf>> {
+    let known = [Some(test_python()?), process::find_program(&["python3"])];
+    Ok(known.into_iter().flatten().find(|python| process::succeeds(python, &["-c", "import tensorboard"])))
+}
+
 /// True where a person sits in front of a desktop that can show a page.
 pub fn is_desktop() -> bool {
     let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());

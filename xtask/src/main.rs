@@ -22,26 +22,30 @@ fn help() -> String {
         "\
 Developer commands of lastbit.
 
-    cargo xtask demo              from nothing to a report: installs what is missing, builds, trains a small network on real
-                                  images and names the report
+    cargo xtask demo              from nothing to a report: builds, trains a small network on real images for two minutes, on a GPU
+                                  or on the processor, and names the report; needs no driver and no root
     cargo xtask test [STAGE...]   everything that CI checks, cheapest first, up to the first failure: installs what is
-                                  missing, then format, lints, type checks for Windows and macOS, documentation, tests, and
-                                  one training step in a real browser. With stage names only those run, in the order in which they stand here:
-                                  {stages}
+                                  missing, then format, lints, type checks for Windows and macOS, documentation, tests (on a GPU
+                                  or the processor, the important ones also on a software GPU), and the page in a real browser.
+                                  It lists skipped tests at the end; in CI they fail. With stage names only those stages run, in
+                                  this order: {stages}
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask bench --web [--memory-steps N]
                                   measures the page in Chromium: first point, throughput against the native program, frames, memory;
                                   with --memory-steps N, only memory over N steps of the one-layer network
-    cargo xtask bench --peers [--install] [--net NAME] [--batch-size N] [--replicas N] [--rounds N] [--only burn,pytorch,tfjs]
+    cargo xtask bench --peers [--install] [--net NAME] [--batch-size N] [--replicas N] [--adapters NAME,NAME] [--rounds N]
+                              [--only burn,pytorch,tfjs]
                                   lastbit beside Burn, PyTorch and TensorFlow.js: the same network from the same weights, in turn, one
-                                  table; --install fetches and builds the peers (gigabytes), without it those run that are there
+                                  table; --net takes ResNets and vgg16 (lastbit and PyTorch alone), --adapters what lastbit runs on
+                                  (usually the best; peers are compared with the first); --install fetches and builds the peers
+                                  (gigabytes), without it those run that are there
     cargo xtask soak [--minutes N] [--kills N] [--program PATH]
-                                  what takes too long for CI: a run that is killed 20 times at random moments against an
+                                  what takes too long for CI: a run that is killed 20 times at random moments, compared with an
                                   undisturbed one, then an hour of training with memory, handles and the control lamp watched
     cargo xtask help              this text
 
-Set CHROMIUM to the browser's executable where it is not on the PATH."
+Set CHROMIUM to the browser's executable if it is not on the PATH."
     )
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::host::{self, Packages};
 use crate::{process, toolchain, wasm};
@@ -37,7 +37,7 @@ const FASHION_MNIST: Need = Need {
     otherwise: "run `lastbit data fetch fashion-mnist`",
 };
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     VULKAN,
     Need {
         what: "Chromium",
@@ -56,6 +56,12 @@ const NEEDS: [Need; 4] = [
         present: || toolchain::find(wasm::TARGET).or_else(|| toolchain::add_target(wasm::TARGET)).is_some(),
         debian: &toolchain::DEBIAN_PACKAGES,
         otherwise: "run `rustup target add wasm32-unknown-unknown`",
+    },
+    Need {
+        what: "a Python with PyTorch",
+        present: || host::torch().is_some(),
+        debian: &["python3-torch"],
+        otherwise: "install PyTorch for python3 (pip install torch), or name a Python that has it in LASTBIT_PYTHON",
     },
 ];
 
@@ -96,13 +102,30 @@ pub fn run() -> Result<()> {
         ensure_component(component, subcommand)?;
     }
     provide(&NEEDS.each_ref())?;
+    provide_tensorboard()?;
     println!("set-up: everything is there");
     Ok(())
 }
 
-/// Sees to what the demo needs beside a compiler.
+/// TensorBoard's reader, which a test compares with: in an environment of its own, for PyPI alone has it.
+fn provide_tensorboard() -> Result<()> {
+    if host::tensorboard()?.is_some() {
+        return Ok(());
+    }
+    println!("set-up: TensorBoard is missing, installing it into an environment of its own");
+    let own = host::test_python()?;
+    let python = process::find_program(&["python3", "python"]).context("no python3: install Python 3.10 or newer")?;
+    let folder = own.parent().and_then(Path::parent).context("an environment has a folder for programs")?;
+    process::run(process::command(python, &["-m", "venv"]).arg(folder), INSTALL_LIMIT)?;
+    process::run(&mut process::command(&own, &["-m", "pip", "install", "--quiet", "tensorboard"]), INSTALL_LIMIT)?;
+    match host::tensorboard()? {
+        Some(_) => Ok(()),
+        None => bail!("installed, but still not found: TensorBoard in '{}'", folder.display()),
+    }
+}
+
+/// Sees to what the demo needs beside a compiler: images. Without a GPU the processor computes, and nothing has to be installed.
 pub fn for_demo() -> Result<()> {
-    provide(&[&VULKAN])?;
     if host::packages() == Packages::DebianRoot && provide(&[&FASHION_MNIST]).is_err() {
         println!("set-up: Debian's dataset-fashion-mnist cannot be installed; the demo looks for the images elsewhere");
     }
@@ -111,13 +134,13 @@ pub fn for_demo() -> Result<()> {
 
 /// Sees to what the page is built with.
 pub fn for_web() -> Result<()> {
-    let [_, _, node, wasm] = &NEEDS;
+    let [_, _, node, wasm, _] = &NEEDS;
     provide(&[node, wasm])
 }
 
 /// Sees to what the page is built with and shown in.
 pub fn for_browser() -> Result<()> {
-    let [_, chromium, node, wasm] = &NEEDS;
+    let [_, chromium, node, wasm, _] = &NEEDS;
     provide(&[chromium, node, wasm])
 }
 

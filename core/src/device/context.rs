@@ -9,6 +9,16 @@ use crate::gpu;
 use crate::processor::Isa;
 use crate::threads::Threads;
 
+/// How a kernel's text reaches the driver of a GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShaderPath {
+    /// On Vulkan as SPIR-V whose float operations the driver must evaluate as written; elsewhere as [`ShaderPath::Wgsl`].
+    #[default]
+    Spirv,
+    /// As WGSL, which wgpu or a browser compiles. The driver may reorder float operations.
+    Wgsl,
+}
+
 /// How an adapter is opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -18,6 +28,8 @@ pub struct Options {
     pub threads: Threads,
     /// The instruction set of the processor's twins, where tests ask for another than the best one.
     pub instructions: Option<Isa>,
+    /// How kernels reach a GPU's driver.
+    pub shader_path: ShaderPath,
 }
 
 /// What computes.
@@ -39,9 +51,11 @@ impl Context {
     /// # Errors
     /// [`DeviceError::NoAdapter`], [`DeviceError::UnknownAdapter`] or [`DeviceError::NoDevice`].
     pub async fn open(options: Options) -> Result<Self, DeviceError> {
-        let Options { adapter, threads, instructions } = options;
+        let Options { adapter, threads, instructions, shader_path } = options;
         let (summary, inner) = match adapter::choose(&adapter, instructions, threads.count()).await? {
-            Candidate::Gpu(found) => (found.summary.clone(), Inner::Gpu(gpu::Context::new(found, threads).await?)),
+            Candidate::Gpu(found) => {
+                (found.summary.clone(), Inner::Gpu(gpu::Context::new(found, threads, shader_path).await?))
+            }
             Candidate::Processor(summary, class) => {
                 (summary, Inner::Processor(Processor::new(class, instructions, threads)?))
             }

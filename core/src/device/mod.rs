@@ -19,7 +19,7 @@ use crate::processor as cores;
 use no_cores as cores;
 
 pub use adapter::{AdapterChoice, AdapterLimit, AdapterSummary, Family, adapters};
-pub use context::{Context, Options};
+pub use context::{Context, Options, ShaderPath};
 pub use error::{DeviceError, human_bytes};
 pub use program::{Buffers, DispatchTime, Fill, JUNK_WORD, Program, RunTime, Submitter};
 pub use readback::{Pending, Readback};

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::pipeline;
 use super::wgsl::source;
-use crate::device::{AdapterLimit, AdapterSummary, DeviceError, Family};
+use crate::device::{AdapterLimit, AdapterSummary, DeviceError, Family, ShaderPath};
 use crate::record::Kernel;
 use crate::threads::Threads;
 
@@ -53,6 +54,7 @@ pub struct Context {
     failure: Arc<Mutex<Option<DeviceError>>>,
     summary: AdapterSummary,
     threads: Threads,
+    shader_path: ShaderPath,
 }
 
 const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN
@@ -96,14 +98,27 @@ pub async fn found() -> Vec<Found> {
     found.into_iter().map(|adapter| Found { summary: summary_of(&adapter), adapter }).collect()
 }
 
+fn takes_spirv(adapter: &wgpu::Adapter) -> bool {
+    let is_vulkan = adapter.get_info().backend == wgpu::Backend::Vulkan;
+    is_vulkan && adapter.features().contains(wgpu::Features::PASSTHROUGH_SHADERS)
+}
+
 impl Context {
     /// Opens a device on an adapter, with the largest buffer limits it has (never less than WebGPU's defaults). Pipelines are
-    /// built in `threads`.
+    /// built in `threads`, and reach the driver along `path` if the adapter takes it.
     ///
     /// # Errors
     /// [`DeviceError::NoDevice`]
-    pub async fn new(found: Found, threads: Threads) -> Result<Self, DeviceError> {
+    pub async fn new(found: Found, threads: Threads, path: ShaderPath) -> Result<Self, DeviceError> {
         let Found { adapter, summary } = found;
+        let shader_path = if takes_spirv(&adapter) { path } else { ShaderPath::Wgsl };
+        let mut wanted = wgpu::Features::TIMESTAMP_QUERY;
+        let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
+        if shader_path == ShaderPath::Spirv {
+            wanted |= wgpu::Features::PASSTHROUGH_SHADERS;
+            // SAFETY: passing SPIR-V through is the only experimental feature that is asked for.
+            experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
+        }
         let adapter_limits = adapter.limits();
         // Only sizes are raised: kernels keep to the default limits (rule 6), so that one set runs everywhere.
         let required_limits = wgpu::Limits {
@@ -113,8 +128,9 @@ impl Context {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("lastbit"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: adapter.features() & wanted,
             required_limits,
+            experimental_features,
             ..Default::default()
         };
         let (device, queue) = adapter
@@ -141,7 +157,13 @@ impl Context {
                 slot.get_or_insert(error);
             }
         }));
-        Ok(Self { device, queue, pipelines: RefCell::default(), failure, summary, threads })
+        Ok(Self { device, queue, pipelines: RefCell::default(), failure, summary, threads, shader_path })
+    }
+
+    /// How kernels reach the driver of this adapter.
+    #[cfg(test)]
+    pub fn shader_path(&self) -> ShaderPath {
+        self.shader_path
     }
 
     /// The adapter.
@@ -166,46 +188,35 @@ impl Context {
         self.device.destroy();
     }
 
-    /// Builds the pipelines of those `kernels` that have none yet. What the driver refuses in another thread is told by
-    /// [`Context::check`].
-    pub(super) fn build_pipelines<'a>(&self, kernels: impl Iterator<Item = &'a Kernel>) {
+    /// Builds the pipelines of those `kernels` that have none yet. [`Context::check`] reports what the driver refuses in
+    /// another thread.
+    ///
+    /// # Errors
+    /// [`DeviceError::Refused`] if naga refuses a kernel.
+    pub(super) fn build_pipelines<'a>(&self, kernels: impl Iterator<Item = &'a Kernel>) -> Result<(), DeviceError> {
         let mut pipelines = self.pipelines.borrow_mut();
         let mut seen = HashSet::new();
         let missing: Vec<&Kernel> =
             kernels.filter(|kernel| !pipelines.contains_key(*kernel) && seen.insert(*kernel)).collect();
-        let built: Vec<OnceLock<wgpu::ComputePipeline>> = missing.iter().map(|_| OnceLock::new()).collect();
-        let device = &self.device;
+        let built: Vec<OnceLock<Result<wgpu::ComputePipeline, String>>> =
+            missing.iter().map(|_| OnceLock::new()).collect();
+        let (device, path) = (&self.device, self.shader_path);
         let build = |i: usize| {
-            built[i].get_or_init(|| build_pipeline(device, missing[i]));
+            let kernel = missing[i];
+            let bindings = kernel.shader().bindings();
+            built[i].get_or_init(|| pipeline::build(device, path, kernel.name(), &source(kernel), bindings));
         };
         self.threads.spread(missing.len(), &build);
-        let built = missing.into_iter().zip(built);
-        pipelines.extend(built.filter_map(|(kernel, pipeline)| Some((kernel.clone(), pipeline.into_inner()?))));
+        for (kernel, pipeline) in missing.into_iter().zip(built) {
+            let Some(pipeline) = pipeline.into_inner() else { continue };
+            let pipeline = pipeline.map_err(|message| DeviceError::Refused(format!("{}: {message}", kernel.name())))?;
+            pipelines.insert(kernel.clone(), pipeline);
+        }
+        Ok(())
     }
 
     /// The pipeline of `kernel`, which [`Context::build_pipelines`] built.
     pub(super) fn pipeline(&self, kernel: &Kernel) -> wgpu::ComputePipeline {
         self.pipelines.borrow()[kernel].clone()
     }
-}
-
-fn build_pipeline(device: &wgpu::Device, kernel: &Kernel) -> wgpu::ComputePipeline {
-    let descriptor = wgpu::ShaderModuleDescriptor {
-        label: Some(kernel.name()),
-        source: wgpu::ShaderSource::Wgsl(source(kernel).into()),
-    };
-    // SAFETY: every kernel in every specialisation is checked by tests on poisoned buffers: indices stay inside
-    // their bindings and every loop ends, which is what the runtime checks (slow in inner loops) would enforce.
-    let module = unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(kernel.name()),
-        layout: None,
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: wgpu::PipelineCompilationOptions {
-            zero_initialize_workgroup_memory: false,
-            ..Default::default()
-        },
-        cache: None,
-    })
 }

@@ -109,7 +109,7 @@ impl Program {
     ) -> Result<Self, DeviceError> {
         const SLOT: usize = 256;
         let scope = context.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        context.build_pipelines(recording.dispatches().map(|dispatch| &dispatch.kernel));
+        context.build_pipelines(recording.dispatches().map(|dispatch| &dispatch.kernel))?;
         let mut jobs = Vec::new();
         for dispatch in recording.dispatches() {
             let length = piece_tiles(dispatch, limit_flops);

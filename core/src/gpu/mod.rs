@@ -4,10 +4,15 @@
 //! encodes programs into submits of bounded length and [`Readback`] brings bytes back without stopping the queue.
 
 mod context;
+#[cfg(test)]
+mod contraction;
 mod executor;
+mod pipeline;
 mod platform;
 mod profile;
 mod readback;
+#[cfg(not(target_arch = "wasm32"))]
+mod spirv;
 pub mod wgsl;
 
 pub(crate) use context::{Context, Found, found};

@@ -139,6 +139,7 @@ shaders! {
     RunningNotFinite "running_not_finite",
     ScoreSum "score_sum",
     SgdUpdate "sgd_update",
+    SharedFunctions "shared_functions",
     SoftmaxCrossEntropy "softmax_cross_entropy",
 }
 

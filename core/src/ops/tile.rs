@@ -182,7 +182,7 @@ impl Tiles {
         Self { usual: Usual::All(tile), chosen: Vec::new() }
     }
 
-    /// The usual ones of a GPU, or of a software adapter.
+    /// The default ones of a GPU, or of a software GPU.
     #[must_use]
     pub fn usual(software: bool) -> Self {
         Self { usual: Usual::Adapter { software }, chosen: Vec::new() }

@@ -12,13 +12,17 @@ const BLOCK: usize = 256 << 10;
 pub struct CopyRate {
     from_buffer: View<f32>,
     to_buffer: View<f32>,
+    /// Floats that the shader's workgroups copy.
+    length: usize,
     pieces: Pieces,
 }
 
 impl Twin for CopyRate {
     fn new(launch: &Launch<'_>) -> Self {
-        let (from_buffer, to_buffer) = (launch.floats(0), launch.floats(1));
-        Self { from_buffer, to_buffer, pieces: Pieces::new(to_buffer.len().div_ceil(BLOCK), BLOCK) }
+        // 64 threads with a vector of four each.
+        let length = launch.tiles() * 256;
+        let pieces = Pieces::new(length.div_ceil(BLOCK), BLOCK);
+        Self { from_buffer: launch.floats(0), to_buffer: launch.floats(1), length, pieces }
     }
 
     fn pieces(&self) -> usize {
@@ -28,7 +32,7 @@ impl Twin for CopyRate {
     #[inline(always)]
     fn run<L: Lanes>(&self, _replica: usize, piece: usize, _scratch: &mut Scratch) {
         for block in self.pieces.range(piece) {
-            let range = block * BLOCK..((block + 1) * BLOCK).min(self.to_buffer.len());
+            let range = block * BLOCK..((block + 1) * BLOCK).min(self.length);
             // SAFETY: the dispatch only reads `from_buffer`, and this piece alone has this block of the other buffer.
             unsafe { self.to_buffer.write(range.clone()).copy_from_slice(self.from_buffer.read(range)) };
         }

@@ -22,8 +22,8 @@ pub struct FmaRate {
 
 impl Twin for FmaRate {
     fn new(launch: &Launch<'_>) -> Self {
-        let (results, rounds) = (launch.floats(0), launch.size("ROUNDS"));
-        Self { results, rounds, pieces: Pieces::new(results.len() / THREADS, THREADS * rounds) }
+        let rounds = launch.size("ROUNDS");
+        Self { results: launch.floats(0), rounds, pieces: Pieces::new(launch.tiles(), THREADS * rounds) }
     }
 
     fn pieces(&self) -> usize {

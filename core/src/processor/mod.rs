@@ -52,6 +52,7 @@ mod running_not_finite;
 mod score_sum;
 mod sgd_update;
 mod shared;
+mod shared_functions;
 mod softmax_cross_entropy;
 mod weight_blocks;
 

@@ -86,6 +86,11 @@ impl<'a> Launch<'a> {
         }
     }
 
+    /// Workgroups that the shader would be launched in for each replica.
+    pub fn tiles(&self) -> usize {
+        self.dispatch.tiles as usize
+    }
+
     /// Replicas of the dispatch; 1 where it has no replica axis.
     pub fn replicas(&self) -> usize {
         self.dispatch.replicas as usize

@@ -9,7 +9,7 @@ use super::{
     conv3x3_forward, copy_rate, dense_dinput, dense_dweight, dense_forward, divergence_blocks, divergence_tensors,
     fingerprint_blocks, fingerprint_sum, flip_bit, fma_rate, heat_steps, max_pool_backward, max_pool_forward,
     pack_weights, pde_linear_update, pde_measure, pde_source_dot, pool_backward, pool_forward, running_not_finite,
-    score_sum, sgd_update, softmax_cross_entropy,
+    score_sum, sgd_update, shared_functions, softmax_cross_entropy,
 };
 use crate::record::Shader;
 
@@ -83,6 +83,7 @@ fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
         Shader::RunningNotFinite => Box::new(running_not_finite::RunningNotFinite::new(launch)),
         Shader::ScoreSum => Box::new(score_sum::ScoreSum::new(launch)),
         Shader::SgdUpdate => Box::new(sgd_update::SgdUpdate::new(launch)),
+        Shader::SharedFunctions => Box::new(shared_functions::SharedFunctions::new(launch)),
         Shader::SoftmaxCrossEntropy => Box::new(softmax_cross_entropy::SoftmaxCrossEntropy::new(launch)),
     }
 }

@@ -12,7 +12,6 @@ pub use chain_sum::ChainSum;
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
-use super::twin::{Launch, Twin};
 
 /// Output channels of a piece: their turned gradient stays in the L2 cache.
 const GROUP: usize = 64;

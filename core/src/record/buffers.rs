@@ -4,6 +4,14 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BufferId(pub(crate) usize);
 
+impl BufferId {
+    /// Position in its table.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// What a buffer is for and how large it is.
 #[derive(Clone, Debug)]
 pub struct BufferSpec {

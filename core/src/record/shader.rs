@@ -93,5 +93,6 @@ shaders! {
     RunningNotFinite "running_not_finite" [Read Write] [],
     ScoreSum "score_sum" [Read Write] [],
     SgdUpdate "sgd_update" [Read Read Read Write Write] [],
+    SharedFunctions "shared_functions" [Read Write] ["count"],
     SoftmaxCrossEntropy "softmax_cross_entropy" [Read Read Write Write] [],
 }

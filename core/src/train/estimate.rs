@@ -40,12 +40,12 @@ pub struct MemoryEstimate {
     pub buffers: u64,
     /// Images and labels on the host, and one copy of the state for a checkpoint.
     pub host: u64,
-    /// Machine code of the kernels, where the host holds it: a software adapter compiles with LLVM in this process.
+    /// Machine code of the kernels, where the host holds it: a software GPU compiles with LLVM in this process.
     pub kernels: u64,
 }
 
 impl MemoryEstimate {
-    /// Everything that this process grows by on a software adapter.
+    /// Everything that this process grows by where buffers are its memory.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.buffers + self.host + self.kernels

@@ -21,7 +21,7 @@ pub struct Tuning {
     pub dispatch_flops: Option<u64>,
     /// Most replicas that go through the network at once; by default as many as memory and bindings allow.
     pub chunk_replicas: Option<usize>,
-    /// Steps that may be on the GPU while the host goes on; by default two, none on a software adapter.
+    /// Steps that may be on the GPU while the host goes on; by default two, none on the processor and software GPUs.
     pub in_flight: Option<usize>,
     /// What fresh buffers hold.
     pub fill: Fill,

@@ -1,5 +1,5 @@
 //! The start-up self-test: whether the adapter at hand keeps the promises that a run's bits rest on. Small enough for a
-//! second on a software adapter. Software adapters cannot show all that a compiler may do to a kernel, so that the tests of
+//! second on a software GPU. Software GPUs cannot show all that a compiler may do to a kernel, so that the tests of
 //! the repository do not replace it.
 
 use std::rc::Rc;

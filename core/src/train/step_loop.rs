@@ -1,5 +1,6 @@
 //! The step loop: every replica goes through the same batch, then the next step. Nothing in it waits for the GPU but
-//! the results of the step before the last; on a software adapter, which works while it is given work, those of the last.
+//! the results of the step before the last; on the processor and on software GPUs, which compute while they are given work,
+//! those of the last.
 
 use std::collections::VecDeque;
 

@@ -1,6 +1,6 @@
-//! Small dispatches of every shader, with their data: what twins and GPUs are compared on with `plain`. Shapes are those
-//! that kernels stumble over (odd, tiny, channels that are no multiple of four, batches of several blocks); each is
-//! recorded by the op itself, so that constants, bindings and arguments are those of a run.
+//! Small dispatches of every shader, with their data: what twins and GPUs are compared on with `plain`. Shapes are
+//! those that kernels stumble over (odd, tiny, channels that are no multiple of four, batches of several blocks). The
+//! ops themselves record them, so that constants, bindings and arguments are those of a run.
 //!
 //! Outputs begin as junk, planes within zero borders, and behind every buffer's data lie guards that nothing may touch.
 
@@ -83,7 +83,7 @@ impl Random {
         match word % 32 {
             0 => 0.0,
             1 => -0.0,
-            _ => (word as i32 as f64 / 2_147_483_648.0) as f32 * scale,
+            _ => (f64::from(word as i32) / 2_147_483_648.0) as f32 * scale,
         }
     }
 
@@ -417,7 +417,7 @@ fn packs(random: &mut Random, all: &mut Vec<Case>) {
             table.add(*dims, *source, Direction::InputGradient);
         }
         sketch.rec.job.packed_stride = table.stride();
-        let [layers, tiles] = [table.layer_bytes(), table.tile_bytes()].map(|words| bytemuck::cast_slice(words));
+        let [layers, tiles] = [table.layer_bytes(), table.tile_bytes()].map(bytemuck::cast_slice);
         let (layers, tiles) = (sketch.words(layers), sketch.words(tiles));
         let packed = sketch.junk((table.stride() * replicas) as usize);
         let whole = sketch.table.whole(parameters.id);
@@ -835,4 +835,16 @@ fn rates(random: &mut Random, all: &mut Vec<Case>) {
     let [from, to] = [sketch.words(&words), sketch.junk(words.len())].map(|binding| Binding { bytes, ..binding });
     sketch.rec.dispatch("copy", kernel(Shader::CopyRate, &[]), &[from, to], tiles, Work::shared(0, 0));
     sketch.finish("rates", all);
+    for function in 0..5 {
+        let mut sketch = Sketch::new(random, 3, 1);
+        let values: Vec<f32> = (0..100).map(|_| sketch.random.float(40.0).abs() + 1e-3).collect();
+        let count = values.len();
+        let values = sketch.floats(&values);
+        let results = sketch.junk(3 * count);
+        let kernel = kernel(Shader::SharedFunctions, &[("FUNCTION", function)]);
+        let tiles = workgroups(count as u64);
+        let work = Work::default();
+        sketch.rec.dispatch_with("map", kernel, &[values, results], tiles, work, &[count as u32]);
+        sketch.finish(&format!("shared function {function}"), all);
+    }
 }

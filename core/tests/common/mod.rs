@@ -16,7 +16,7 @@ const JUNK: f32 = 1e30;
 /// still be there after the run.
 const GUARD: [u8; 256] = [0xff; 256];
 
-/// A device with its readback. `LASTBIT_TEST_ADAPTER` names another adapter than the best one.
+/// A device with its readback. `LASTBIT_ADAPTER` names another adapter than the best one.
 pub struct Gpu {
     pub context: Context,
     readback: Readback,
@@ -28,7 +28,7 @@ impl Gpu {
     }
 
     pub fn with_threads(threads: Threads) -> Self {
-        let adapter = std::env::var("LASTBIT_TEST_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
+        let adapter = std::env::var("LASTBIT_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
         Self::open(Options { adapter, threads, ..Options::default() })
     }
 

@@ -1,9 +1,9 @@
-//! docs/ORDER.md as a program: what a dispatch of each shader computes, in plain loops on buffers of words. No vectors, no
-//! tiles, no threads: what the shaders and their twins do fast is written here so that it can be read. Tests hold both
-//! against it, bit for bit.
+//! docs/ORDER.md as a program: what a dispatch of each shader computes, in plain loops on buffers of words. No vectors,
+//! no tiles, no threads: what the shaders and their twins do fast is written here so that it can be read. Tests hold
+//! both against it, bit for bit.
 //!
-//! Arithmetic is IEEE-754's, rounded to nearest even, each operation in the order that is written. The one choice left is
-//! how `mac` rounds, the class: WGSL's `fma` everywhere stands for it.
+//! Arithmetic is IEEE-754's, rounded to nearest even, each operation in the order that is written. The one choice left
+//! is how `mac` rounds, the class: WGSL's `fma` everywhere stands for it.
 //!
 //! Rows of planes are written in whole vectors of four. In the columns beyond WIDTH the shaders compute from what lies
 //! there (zeros of the border, pixels of the next row) and multiply by 0, which leaves +0 or -0; so does this.
@@ -16,16 +16,15 @@ use std::array::from_fn;
 use std::cell::Cell;
 
 use lastbit_core::processor::Class;
-use lastbit_core::record::{BufferId, BufferTable, Constant, Dispatch, Shader};
+use lastbit_core::record::{Constant, Dispatch, Shader};
 
 /// Runs a dispatch of any shader on `buffers`, which hold the words of the buffers of its table, in order.
 pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
     let cells: Vec<&[Cell<u32>]> =
         buffers.iter_mut().map(|words| Cell::from_mut(words.as_mut_slice()).as_slice_of_cells()).collect();
-    let ids = ids(cells.len());
     let arrays = dispatch.bindings.iter().map(|binding| {
-        let buffer = ids.iter().position(|id| *id == binding.buffer).expect("a buffer of the table");
-        Array(&cells[buffer][binding.offset as usize / 4..][..binding.bytes as usize / 4])
+        let words = cells[binding.buffer.index()];
+        Array(&words[binding.offset as usize / 4..][..binding.bytes as usize / 4])
     });
     let (samples, replicas) = (dispatch.job.samples as usize, dispatch.replicas as usize);
     let this = Reading { dispatch, arrays: arrays.collect(), math: Math { class }, samples, replicas };
@@ -71,14 +70,9 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
         Shader::RunningNotFinite => this.running_not_finite(),
         Shader::ScoreSum => this.score_sum(),
         Shader::SgdUpdate => this.sgd_update(),
+        Shader::SharedFunctions => this.shared_functions(),
         Shader::SoftmaxCrossEntropy => this.softmax_cross_entropy(),
     }
-}
-
-/// The ids of a table of so many buffers.
-fn ids(buffers: usize) -> Vec<BufferId> {
-    let mut table = BufferTable::default();
-    (0..buffers).map(|_| table.add("", 0)).collect()
 }
 
 // Orders.
@@ -104,7 +98,7 @@ fn lane_sum(v: [f32; 4]) -> f32 {
     (v[0] + v[1]) + (v[2] + v[3])
 }
 
-/// Lane l of 64 begins with `zero` and takes elements l, l + 64, ... in turn; then lane l takes in lane l + 32, l + 16, ...
+/// Lane l of 64 begins with `zero` and takes elements l, l + 64, ... in turn; then it takes in lane l + 32, l + 16, ...
 fn pairwise64<T: Copy>(count: usize, zero: T, take: impl Fn(T, usize) -> T, merge: impl Fn(T, T) -> T) -> T {
     let mut lanes: [T; 64] = from_fn(|lane| (lane..count).step_by(64).fold(zero, &take));
     for width in [32, 16, 8, 4, 2, 1] {
@@ -1053,6 +1047,23 @@ impl<'a> Reading<'a> {
         let at = self.argument("replica") * self.stride() + self.argument("element");
         if self.argument("replica") < self.replicas {
             self.arrays[0].set_word(at, self.arrays[0].word(at) ^ 1);
+        }
+    }
+
+    fn shared_functions(&self) {
+        let count = self.argument("count");
+        for (r, k) in (0..self.replicas).zip(1_u16..) {
+            for i in 0..count {
+                let x = self.arrays[0].get(i);
+                let result = match self.size("FUNCTION") {
+                    0 => x / f32::from(k),
+                    1 => self.math.exp_finite(x),
+                    2 => self.math.log_positive(x),
+                    3 => self.math.sigmoid(x),
+                    _ => self.math.log1p_exp_neg_abs(x),
+                };
+                self.arrays[1].set(r * count + i, result);
+            }
         }
     }
 

@@ -1,48 +1,19 @@
 //! The exact division, bit for bit against Rust's `/`; exp, log and sigmoid in ulps against f64.
 
-use lastbit_core::record::{Job, Kernel, Shader, Work};
+use lastbit_core::record::{Kernel, Shader, Work};
 
 use super::common::{Bench, Failures, Gpu, Random};
 
-/// `results[k - 1][i]` is a function of `values[i]`; only the division looks at k.
-const MAP: Shader = Shader {
-    name: "map",
-    source: "#import division
-#import math
-@group(0) @binding(1) var<storage, read> values: array<u32>;
-@group(0) @binding(2) var<storage, read_write> results: array<u32>;
-
-fn result_of(bits: u32, k: u32) -> u32 {
-    let x = bitcast<f32>(bits);
-    switch FUNCTION {
-        case 0u: { return divide_exactly(bits, k); }
-        case 1u: { return bitcast<u32>(exp_finite(x)); }
-        case 2u: { return bitcast<u32>(log_positive(x)); }
-        case 3u: { return bitcast<u32>(sigmoid(x)); }
-        default: { return bitcast<u32>(log1p_exp_neg_abs(x)); }
-    }
-}
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let i = (job.first_tile + tile.x) * 64u + lane;
-    if (i < job.argument) {
-        results[tile.y * job.argument + i] = result_of(values[i], tile.y + 1u);
-    }
-}
-",
-};
-
 const DIVIDE: u32 = 0;
 
+/// `[k - 1][i]` is a function of `values[i]`; only the division looks at k.
 fn map(gpu: &Gpu, function: u32, values: &[u32], divisors: usize) -> Vec<u32> {
     let mut bench = Bench::new(gpu, divisors, 1);
     let input = bench.words(values);
     let output = bench.fresh(values.len() * divisors);
-    let job = Job { argument: values.len() as u32, ..Job::default() };
-    let kernel = Kernel::new(MAP, &[("FUNCTION", function.into())]);
-    let tiles = values.len().div_ceil(64) as u32;
-    bench.rec.dispatch_job("map", kernel, &[input, output], tiles, Work::default(), job);
+    let kernel = Kernel::new(Shader::SharedFunctions, &[("FUNCTION", function.into())]);
+    let (tiles, count) = (values.len().div_ceil(64) as u32, values.len() as u32);
+    bench.rec.dispatch_with("map", kernel, &[input, output], tiles, Work::default(), &[count]);
     let mut results = bench.run(u64::MAX).words(output);
     results.truncate(values.len() * divisors);
     results

@@ -12,6 +12,6 @@ use std::rc::Rc;
 use lastbit_core::device::{AdapterChoice, Context};
 
 fn context() -> Rc<Context> {
-    let choice = std::env::var("LASTBIT_TEST_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
+    let choice = std::env::var("LASTBIT_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
     Rc::new(pollster::block_on(Context::new(&choice)).expect("tests need a GPU adapter, software will do"))
 }

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use lastbit_core::data::{Dataset, synthetic};
-use lastbit_core::device::{AdapterChoice, Context};
+use lastbit_core::device::{AdapterChoice, Context, Family, Options, adapters};
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::train::{DatasetKind, Event, Start, State, TrainConfig, Trainer, Tuning};
 
@@ -16,10 +16,18 @@ pub struct Outcome {
     pub state: State,
 }
 
-/// A device for one test: the best adapter, or the one that `LASTBIT_TEST_ADAPTER` names.
+/// A device for one test: the best adapter, or the one that `LASTBIT_ADAPTER` names.
 pub fn context() -> Rc<Context> {
-    let choice = std::env::var("LASTBIT_TEST_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
+    let choice = std::env::var("LASTBIT_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
     Rc::new(pollster::block_on(Context::new(&choice)).unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// A GPU, software will do: the one that `LASTBIT_ADAPTER` names, or the first.
+pub fn gpu() -> Rc<Context> {
+    let found = pollster::block_on(adapters(Options::default())).into_iter().find(|a| a.family != Family::Processor);
+    let named = std::env::var("LASTBIT_ADAPTER").ok().filter(|name| !name.starts_with("processor"));
+    let name = named.or_else(|| found.map(|adapter| adapter.name)).expect("a GPU adapter, software will do");
+    Rc::new(pollster::block_on(Context::new(&AdapterChoice::Named(name))).unwrap_or_else(|e| panic!("{e}")))
 }
 
 /// 36 training images (five batches of 8, the last one of 4) and 20 for the test.

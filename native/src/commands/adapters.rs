@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lastbit_core::device::{self, AdapterChoice, AdapterLimit, AdapterSummary, human_bytes};
+use lastbit_core::device::{self, AdapterLimit, AdapterSummary, human_bytes};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ pub struct Arguments {
 
 /// Prints all adapters, best first.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let options = crate::device::options(AdapterChoice::Best)?;
+    let options = crate::device::options(None)?;
     let adapters = pollster::block_on(device::adapters(options));
     if arguments.json {
         say(json!(adapters));

@@ -17,7 +17,7 @@ use crate::{device, host_memory};
 /// Flags of `bench`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Adapter by index or part of its name
+    /// Adapter by index or part of its name (see `lastbit adapters`) [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
     #[arg(long, value_name = "ADAPTER")]
     adapter: Option<String>,
     /// Only rows whose name contains this, for example conv3x3 or step_vgg16
@@ -26,13 +26,13 @@ pub struct Arguments {
     /// Replicas in each measurement
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     replicas: u32,
-    /// Samples in the batch [default: 32 on software adapters, 128 on others]
+    /// Samples in the batch [default: 128 on a GPU, 32 on the processor and on software GPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch_size: Option<u32>,
-    /// Measurements of which the median is taken [default: 3 on software adapters, 9 on others]
+    /// Measurements of which the median is taken [default: 9 on a GPU, 3 on the processor and on software GPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeats: Option<u16>,
-    /// Find the quickest tile of each convolution first (the bits are the same); runs do so with `lastbit tune`
+    /// Find the quickest tile of each convolution first, on a GPU (the bits are the same); `lastbit tune` does so for runs
     #[arg(long)]
     tune: bool,
     /// Measure steps of ResNets over replicas (1 to 12), batch (32 to 512) and depth (8 to 110) instead

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lastbit_core::device::AdapterChoice;
+use lastbit_core::device::{Options, ShaderPath};
 use lastbit_core::smoke;
 use serde_json::json;
 
+use crate::device;
 use crate::failure::Failure;
 use crate::terminal::say;
 
@@ -23,8 +24,9 @@ pub struct Arguments {
 
 /// Takes the step and prints what it gave.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let choice = arguments.adapter.clone().map_or(AdapterChoice::Best, AdapterChoice::Named);
-    let report = pollster::block_on(smoke::run(&choice))?;
+    // The browser's side compiles WGSL, so this one does.
+    let options = Options { shader_path: ShaderPath::Wgsl, ..device::options(arguments.adapter.as_deref())? };
+    let report = pollster::block_on(smoke::run(options))?;
     if arguments.json {
         say(json!(report));
     } else {

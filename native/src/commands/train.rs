@@ -51,7 +51,7 @@ pub struct Arguments {
     /// Print JSON on standard output and nothing else: the lines of metrics.jsonl, then how it ended
     #[arg(long)]
     json: bool,
-    /// Bytes of GPU memory that may be used in all
+    /// Bytes of the adapter's memory that may be used in all
     #[arg(long, value_name = "BYTES", hide = true)]
     memory_budget: Option<u64>,
     /// Make a check of the self-test fail
@@ -190,10 +190,14 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange
 
 fn announcement(trainer: &Trainer, out: &Path, first_step: u64) -> String {
     let (adapter, config) = (trainer.context().adapter(), trainer.config());
-    let software = if adapter.software { ", a software adapter" } else { "" };
+    let with = match (&adapter.detail, adapter.software) {
+        (Some(detail), _) => format!(" ({detail})"),
+        (None, true) => ", a software GPU".to_owned(),
+        (None, false) => String::new(),
+    };
     let from = if first_step > 0 { format!(" from step {first_step}") } else { String::new() };
     format!(
-        "training {} on {} with k = {:?}{from}, {} steps, on '{}'{software} -> {}",
+        "training {} on {} with k = {:?}{from}, {} steps, on '{}'{with} -> {}",
         trainer.network().name,
         config.dataset,
         config.ks,

@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     if !prepared.context.adapter().has_tiles() {
         return Err(Failure::usage(format!(
-            "--adapter: '{}' has no tiles to tune: it is quick as it is; name a GPU (see `lastbit adapters`)",
+            "--adapter: '{}' has no tiles to tune: name a GPU (see `lastbit adapters`)",
             prepared.context.adapter().name
         )));
     }

@@ -111,8 +111,8 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
     }
     if run.manifest["environment"]["software"] == true {
         points.push(
-            "How fast a GPU is. A software adapter did the work; it rounds by the same rules, but its bits need not be those \
-             of a GPU."
+            "How fast a GPU is. The machine's processor did the work; it rounds by the same rules, but its bits need not be \
+             those of a GPU."
                 .to_owned(),
         );
     }
@@ -123,11 +123,15 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
         points.push(format!("A precise accuracy: only {} were looked at.", count(limit as u64, "test image")));
     }
     points.push("How other seeds, learning rates or networks behave: this is one run at one seed.".to_owned());
-    points.push(
+    points.push(if run.manifest["environment"]["backend"] == "processor" {
+        "What a GPU gives, or the processor in its other class. Any machine's processor gives the same bits in the same class; \
+         float32 differs in details between GPU drivers. Compare fingerprints."
+            .to_owned()
+    } else {
         "What another machine gives. Float32 differs in details between drivers; only runs of one machine are equal bit for \
          bit. Compare fingerprints."
-            .to_owned(),
-    );
+            .to_owned()
+    });
     points
         .push("Which k is best. None is: they are equal on paper, and which one comes out ahead is chance.".to_owned());
     points

@@ -162,7 +162,7 @@ pub struct Common {
     /// A small size, for a machine without a GPU; the report says so
     #[arg(long)]
     pub quick: bool,
-    /// GPU adapter by index or part of its name (see `lastbit adapters`) [default: the fastest]
+    /// Adapter by index or part of its name (see `lastbit adapters`) [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
     #[arg(long)]
     pub adapter: Option<String>,
     /// Several adapters of one make, as --adapter takes one: the experiment's runs are trained on all of them at the same

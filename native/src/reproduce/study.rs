@@ -32,7 +32,7 @@ use crate::{datasets, device, device_test, host_memory, report};
 
 pub use forecast::Forecast;
 
-/// Bytes that the host keeps when a software adapter's buffers are planned: images, kernels, one checkpoint.
+/// Bytes that the host keeps where it plans buffers in its own memory: images, kernels, one checkpoint.
 const HOST_BYTES: u64 = 1 << 29;
 
 /// A reproduction in progress.

@@ -53,7 +53,7 @@ pub struct Prepared {
 /// What tests do to a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hooks {
-    /// Bytes of GPU memory in all.
+    /// Bytes of the adapter's memory in all.
     pub memory_budget: Option<u64>,
     /// The check of the self-test that is made to fail.
     pub break_device: Option<Check>,

@@ -2,11 +2,13 @@
 
 #![allow(dead_code, reason = "each test program uses a part of these helpers")]
 
+pub mod skip;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A run small enough to take a second on a software adapter: 8 steps an epoch.
+/// A run small enough to take a second on any adapter: 8 steps an epoch.
 pub const SMALL: &[&str] = &[
     "train",
     "--net",

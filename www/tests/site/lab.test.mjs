@@ -235,7 +235,7 @@ export default function lab(site) {
       await page.evaluate(() => new BroadcastChannel("memory").postMessage("refuse"));
       await shown.get("seed").fill("3");
       await shown.get("seed").press("Enter");
-      await shown.until("error", /out of GPU memory: \d+\.\d\d MiB are needed.*which the driver refused.*smaller batch/);
+      await shown.until("error", /out of memory on the adapter: \d+\.\d\d MiB are needed.*which it refused.*smaller batch/);
       await shown.until("step", (text) => Number(text) >= 2, "the run before");
       await page.evaluate(() => new BroadcastChannel("memory").postMessage("give"));
       await shown.click("restart");

@@ -12,7 +12,8 @@ const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "
 /** Runs the native program on the browser's driver; resolves when it is done. */
 function train(site, out) {
   const flags = Object.entries(RUN).flatMap(([key, value]) => [`--${key}`, value]);
-  const env = { ...process.env, ...(site.driver ? { VK_DRIVER_FILES: site.driver } : {}) };
+  // A browser hands WGSL to its driver; natively it would be SPIR-V.
+  const env = { ...process.env, LASTBIT_WGSL: "1", LASTBIT_ADAPTER: "SwiftShader", ...(site.driver ? { VK_DRIVER_FILES: site.driver } : {}) };
   const child = spawn(site.lastbit, ["train", ...flags, "--decay-every", "0", "--quiet", "--out", out], { env, stdio: ["ignore", "inherit", "inherit"] });
   return new Promise((resolve, reject) => {
     child.on("error", reject);

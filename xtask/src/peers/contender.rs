@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::child::Conversation;
-use super::reference::{About, Reference};
-use super::table::{Row, median};
+use super::lastbit::Lastbit;
+use super::reference::{self, About, Reference};
+use super::table::{Machine, Row, median};
 use super::{MOST_STEPS, TURN_SECONDS};
-use crate::process;
 
 /// Of building, compiling and the first steps.
 const START_LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -34,13 +34,15 @@ pub enum Side {
     /// It waits for its turns.
     Peer(Conversation),
     /// A run of `lastbit train` for each turn, so that all that a user waits for is in it.
-    Lastbit { program: PathBuf, folder: PathBuf, ks: String },
+    Lastbit { lastbit: Lastbit, folder: PathBuf, ks: String },
 }
 
 /// A line of the table.
 pub struct Contender<'a> {
-    name: &'static str,
+    name: String,
     place: Place,
+    /// Whose FMA rate it is compared with: an index, the first unless it is lastbit on another.
+    adapter: usize,
     reference: &'a Reference,
     replicas: u32,
     about: About,
@@ -72,8 +74,10 @@ impl Side {
                 let turn: Turn = serde_json::from_value(turn).context("the answer to a turn")?;
                 Ok(Turn { mib: turn.mib.or_else(|| peer.peak_mib()), ..turn })
             }
-            Self::Lastbit { program, folder, ks } => {
-                let peak = reference.train(program, folder, ks, WARM_UP + steps + AHEAD)?;
+            Self::Lastbit { lastbit, folder, ks } => {
+                let peak = reference.train(lastbit, folder, ks, WARM_UP + steps + AHEAD)?;
+                // Another adapter than the reference's has to train the same, too.
+                reference.check_losses(&reference::losses(folder)?)?;
                 let timing = std::fs::read_to_string(folder.join("timing.jsonl")).context("the run's timing.jsonl")?;
                 let line = |line: &str| Ok(serde_json::from_str::<serde_json::Value>(line)?["seconds"].as_f64());
                 let all = timing.lines().map(line).collect::<Result<Option<Vec<f64>>>>()?;
@@ -88,7 +92,7 @@ impl Side {
 impl<'a> Contender<'a> {
     /// Starts a peer and checks that it trains what lastbit trains.
     pub fn new(
-        name: &'static str,
+        name: &str,
         place: Place,
         reference: &'a Reference,
         replicas: u32,
@@ -103,23 +107,39 @@ impl<'a> Contender<'a> {
             }
             Ok(side)
         });
-        let mut new =
-            Self { name, place, reference, replicas, about, side, steps: 1, seconds: Vec::new(), peak_mib: None };
+        let mut new = Self {
+            name: name.to_owned(),
+            place,
+            adapter: 0,
+            reference,
+            replicas,
+            about,
+            side,
+            steps: 1,
+            seconds: Vec::new(),
+            peak_mib: None,
+        };
         new.report_failure();
         new
     }
 
-    /// lastbit's own program.
-    pub fn lastbit(program: &Path, work: &Path, reference: &'a Reference, replicas: u32) -> Self {
+    /// lastbit's own program on the adapter with this index and name.
+    pub fn lastbit(
+        lastbit: &Lastbit,
+        (index, adapter): (usize, &str),
+        work: &Path,
+        reference: &'a Reference,
+        replicas: u32,
+    ) -> Self {
         // 1, 3, 5, ... as in the paper.
         let ks: Vec<String> = (0..replicas).map(|r| (2 * r + 1).to_string()).collect();
         let folder = work.join("lastbit-run");
-        let side = Side::Lastbit { program: program.to_owned(), folder, ks: ks.join(",") };
-        let mut new = Self::new("lastbit", Place::Native, reference, replicas, || Ok(side));
-        let version = process::capture(&mut process::command(program, &["--version"]), Duration::from_secs(60));
+        let side = Side::Lastbit { lastbit: lastbit.clone(), folder, ks: ks.join(",") };
+        let mut new = Self::new(&format!("lastbit on {adapter}"), Place::Native, reference, replicas, || Ok(side));
+        new.adapter = index;
         let lockstep = if replicas > 1 { ", in lockstep" } else { "" };
-        new.about.version = version.map(|version| version.trim().to_owned()).unwrap_or_default();
-        new.about.setting = format!("`lastbit train`, divergence measured{lockstep}");
+        new.about.version = lastbit.version();
+        new.about.setting = format!("`lastbit train` on {adapter}, divergence measured{lockstep}");
         new
     }
 
@@ -150,16 +170,16 @@ impl<'a> Contender<'a> {
         }
     }
 
-    /// The finished line. The FMA rate is of lastbit's adapter, in GFLOP/s; in the browser nothing is compared with it.
-    pub fn row(&self, fma_gflops: Option<f64>) -> Row {
+    /// The finished line. `adapters` have FMA rates, which nothing in the browser is compared with.
+    pub fn row(&self, adapters: &[Machine]) -> Row {
         let per_replica = self.seconds.iter().map(|seconds| seconds * 1e3 / f64::from(self.replicas)).collect();
         Row::new(
-            [self.name, &self.about.version, &self.about.setting],
+            [&self.name, &self.about.version, &self.about.setting],
             self.place == Place::Browser,
             [self.replicas, self.reference.batch],
             self.side.as_ref().err().map_or(Ok(per_replica), |error| Err(format!("{error:#}"))),
             self.reference.flops,
-            fma_gflops.filter(|_| self.place == Place::Native),
+            adapters[self.adapter].fma_gflops.filter(|_| self.place == Place::Native),
             self.peak_mib,
         )
     }

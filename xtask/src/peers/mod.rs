@@ -4,6 +4,7 @@
 
 mod child;
 mod contender;
+mod lastbit;
 mod options;
 mod reference;
 mod table;
@@ -13,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
 use crate::{host, process, setup, site};
 use contender::{Contender, Place, Side};
+use lastbit::Lastbit;
 use options::{Options, Which};
 use reference::Reference;
 use table::{Machine, Table};
@@ -28,6 +29,7 @@ const BROWSER_BATCH: u32 = 8;
 const TURN_SECONDS: f64 = 3.0;
 /// Of a step that takes milliseconds.
 const MOST_STEPS: f64 = 100.0;
+const ONLY_RESNETS: &str = "only lastbit and PyTorch train VGG16 here";
 
 /// Measures and writes `peers.md` and `peers.json`.
 pub fn run(flags: &[String]) -> Result<()> {
@@ -38,12 +40,18 @@ pub fn run(flags: &[String]) -> Result<()> {
         &mut process::command("cargo", &["build", "--release", "--quiet", "--package", "lastbit"]),
         BUILD_LIMIT,
     )?;
-    let lastbit = host::target_dir()?.join(format!("release/lastbit{}", std::env::consts::EXE_SUFFIX));
-    let native = Reference::make(&lastbit, &work, &options.net, options.batch)?;
-    let small = Reference::make(&lastbit, &work, &options.net, BROWSER_BATCH)?;
+    let program = host::target_dir()?.join(format!("release/lastbit{}", std::env::consts::EXE_SUFFIX));
+    let lastbits: Vec<_> = options.adapters.iter().map(|name| Lastbit::new(&program, name.as_deref())).collect();
+    let mut adapters = lastbits.iter().map(Lastbit::measure).collect::<Result<Vec<_>>>()?;
+    let native = Reference::make(&lastbits[0], &work, &options.net, options.batch)?;
+    let small = Reference::make(&lastbits[0], &work, &options.net, BROWSER_BATCH)?;
     let mut contenders = Vec::new();
-    for replicas in [1, options.replicas] {
-        contenders.push(Contender::lastbit(&lastbit, &work, &native, replicas));
+    for (index, (lastbit, Machine { adapter, .. })) in lastbits.iter().zip(&adapters).enumerate() {
+        // What peers with one network are compared with.
+        let single = (index == 0 && options.replicas > 1).then_some(1);
+        for replicas in single.into_iter().chain([options.replicas]) {
+            contenders.push(Contender::lastbit(lastbit, (index, adapter), &work, &native, replicas));
+        }
     }
     if options.wants(Which::Burn) {
         contenders.push(Contender::new("Burn", Place::Native, &native, 1, || burn(&work, &native, options.install)));
@@ -52,7 +60,7 @@ pub fn run(flags: &[String]) -> Result<()> {
         contenders.extend(pytorch(&work, &native, &options));
     }
     if options.wants(Which::TensorFlowJs) {
-        let browser = set_up_browser(options.install);
+        let browser = set_up_browser(&options.net, options.install);
         for (name, side) in [("lastbit, the page", "lastbit"), ("TensorFlow.js", "tfjs")] {
             contenders.push(Contender::new(name, Place::Browser, &small, 1, || {
                 let chromium = browser.as_ref().map_err(|reason| anyhow::anyhow!("{reason:#}"))?;
@@ -64,20 +72,22 @@ pub fn run(flags: &[String]) -> Result<()> {
             }));
         }
     }
-    let mut rates = Vec::new();
+    let mut rates = vec![Vec::new(); adapters.len()];
     // The first round warms up and finds out how many steps make a turn.
     for round in 0..=options.rounds {
         println!("peers: round {round} of {}", options.rounds);
-        rates.push(Rate::measure(&lastbit)?);
+        for (rates, lastbit) in rates.iter_mut().zip(&lastbits).filter(|_| round > 0) {
+            rates.extend(lastbit.measure()?.fma_gflops);
+        }
         for contender in &mut contenders {
             contender.take_turn(round);
         }
     }
-    let fma_gflops = table::median(&rates.iter().skip(1).map(|rate| rate.fma_gflops).collect::<Vec<_>>());
-    let Rate { adapter, driver, .. } = rates.swap_remove(0);
-    let machine = Machine { adapter, driver, fma_gflops };
-    let rows = contenders.iter().map(|contender| contender.row(fma_gflops)).collect();
-    let table = Table::new(options.net, options.rounds, machine, rows);
+    for (adapter, rates) in adapters.iter_mut().zip(&rates) {
+        adapter.fma_gflops = table::median(rates);
+    }
+    let rows = contenders.iter().map(|contender| contender.row(&adapters)).collect();
+    let table = Table::new(options.net, options.rounds, adapters, rows);
     println!("\n{}", table.markdown());
     for (name, text) in [("peers.md", table.markdown()), ("peers.json", serde_json::to_string_pretty(&table)? + "\n")] {
         let file = work.join(name);
@@ -87,24 +97,9 @@ pub fn run(flags: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// What `lastbit bench` says of the adapter.
-#[derive(Deserialize)]
-struct Rate {
-    adapter: String,
-    driver: String,
-    fma_gflops: f64,
-}
-
-impl Rate {
-    fn measure(lastbit: &Path) -> Result<Self> {
-        let mut bench = process::command(lastbit, &["bench", "--filter", "fma", "--json"]);
-        let json = process::capture(&mut bench, Duration::from_secs(300))?;
-        serde_json::from_str(&json).context("lastbit bench --json prints JSON")
-    }
-}
-
 /// Burn's program, built from its own lock file; downloads and builds only where that was asked for or done before.
 fn burn(work: &Path, reference: &Reference, install: bool) -> Result<Side> {
+    anyhow::ensure!(options::is_resnet(&reference.net), ONLY_RESNETS);
     let folder = work.join("burn");
     let program = folder.join(format!("release/lastbit-peer-burn{}", std::env::consts::EXE_SUFFIX));
     if install || program.is_file() {
@@ -165,7 +160,8 @@ fn python(work: &Path, install: bool) -> Result<PathBuf> {
 }
 
 /// Chromium, with TensorFlow.js installed and the page built.
-fn set_up_browser(install: bool) -> Result<PathBuf> {
+fn set_up_browser(net: &str, install: bool) -> Result<PathBuf> {
+    anyhow::ensure!(options::is_resnet(net), ONLY_RESNETS);
     let chromium = host::chromium().context("no Chromium: install it, or name its executable in CHROMIUM")?;
     let folder = process::root().join("peers/tfjs");
     if install && !folder.join("node_modules").is_dir() {

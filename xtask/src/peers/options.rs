@@ -15,12 +15,14 @@ const NAMES: [(&str, Which); 3] = [("burn", Which::Burn), ("pytorch", Which::PyT
 /// What is measured.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
-    /// A ResNet, as in `lastbit train --net`.
+    /// VGG16 or a ResNet, as in `lastbit train --net`.
     pub net: String,
     /// Samples in the batch of what runs natively.
     pub batch: u32,
     /// Replicas beside a single one, and networks that PyTorch trains in turn.
     pub replicas: u32,
+    /// lastbit runs on each, as in `lastbit train --adapter`; none stands for the one that it chooses itself.
+    pub adapters: Vec<Option<String>>,
     /// Rounds that count.
     pub rounds: usize,
     /// Install and build what is missing.
@@ -33,7 +35,15 @@ impl Options {
     /// A flag that there is not, or a value that does not fit.
     pub fn parse(flags: &[String]) -> Result<Self> {
         let only = NAMES.map(|(_, which)| which).to_vec();
-        let mut options = Self { net: "resnet20".to_owned(), batch: 32, replicas: 6, rounds: 5, install: false, only };
+        let mut options = Self {
+            net: "resnet20".to_owned(),
+            batch: 32,
+            replicas: 6,
+            adapters: vec![None],
+            rounds: 5,
+            install: false,
+            only,
+        };
         let mut flags = flags.iter();
         while let Some(flag) = flags.next() {
             if flag == "--install" {
@@ -46,10 +56,13 @@ impl Options {
                 number.with_context(|| format!("{flag} takes a number from 1 to {most}, not '{value}'"))
             };
             match flag.as_str() {
-                "--net" if is_resnet(value) => options.net.clone_from(value),
-                "--net" => bail!("--net takes resnet8, resnet20, resnet56 or another of that family, not '{value}'"),
+                "--net" if value == "vgg16" || is_resnet(value) => options.net.clone_from(value),
+                "--net" => {
+                    bail!("--net takes vgg16, resnet8, resnet20, resnet56 or another of that family, not '{value}'")
+                }
                 "--batch-size" => options.batch = number(1024)?,
                 "--replicas" => options.replicas = number(31)?,
+                "--adapters" => options.adapters = value.split(',').map(adapter).collect::<Result<_>>()?,
                 "--rounds" => options.rounds = number(99)? as usize,
                 "--only" => options.only = value.split(',').map(peer).collect::<Result<_>>()?,
                 _ => bail!("bench --peers has no flag {flag}; see `cargo xtask help`"),
@@ -64,9 +77,15 @@ impl Options {
     }
 }
 
-fn is_resnet(name: &str) -> bool {
+/// True for `resnet8` and its family.
+pub fn is_resnet(name: &str) -> bool {
     let depth = name.strip_prefix("resnet").and_then(|depth| depth.parse::<u32>().ok());
     depth.is_some_and(|depth| (8..=110).contains(&depth) && depth % 6 == 2)
+}
+
+fn adapter(name: &str) -> Result<Option<String>> {
+    anyhow::ensure!(!name.is_empty(), "--adapters takes names with commas between, see `lastbit adapters`");
+    Ok(Some(name.to_owned()))
 }
 
 fn peer(name: &str) -> Result<Which> {
@@ -87,17 +106,22 @@ mod tests {
         let options = parse("--net resnet56 --only tfjs,burn --rounds 3 --install").unwrap();
         assert_eq!((options.net.as_str(), options.rounds, options.install), ("resnet56", 3, true));
         assert!(options.wants(Which::Burn) && options.wants(Which::TensorFlowJs) && !options.wants(Which::PyTorch));
-        assert_eq!(parse("").unwrap().replicas, 6);
+        let options = parse("--net vgg16 --adapters processor,llvmpipe").unwrap();
+        let adapters = ["processor", "llvmpipe"].map(|name| Some(name.to_owned()));
+        assert_eq!((options.net.as_str(), options.adapters.as_slice()), ("vgg16", &adapters[..]));
+        let usual = parse("").unwrap();
+        assert_eq!((usual.replicas, usual.adapters), (6, vec![None]));
     }
 
     #[test]
     fn what_does_not_fit_is_named() {
         for (line, named) in [
-            ("--net vgg16", "'vgg16'"),
+            ("--net vgg19", "'vgg19'"),
             ("--net resnet21", "'resnet21'"),
             ("--batch-size 0", "--batch-size"),
             ("--replicas", "--replicas wants a value"),
             ("--only jax", "'jax'"),
+            ("--adapters processor,", "--adapters"),
             ("--fast yes", "--fast"),
         ] {
             let error = parse(line).unwrap_err().to_string();

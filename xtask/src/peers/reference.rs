@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::lastbit::Lastbit;
 use crate::process;
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -53,7 +54,7 @@ pub struct About {
 
 impl Reference {
     /// Draws weights, makes a batch and trains three steps.
-    pub fn make(lastbit: &Path, work: &Path, net: &str, batch: u32) -> Result<Self> {
+    pub fn make(lastbit: &Lastbit, work: &Path, net: &str, batch: u32) -> Result<Self> {
         let folder = work.join(format!("{net}-{batch}"));
         let data = folder.join("images");
         fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
@@ -67,16 +68,13 @@ impl Reference {
             net: net.to_owned(),
             batch,
             parameters: 0,
-            flops: flops(depth(net)?, batch),
+            flops: flops(net, batch)?,
             weights: run.join("init.safetensors"),
             images,
             losses: Vec::new(),
         };
         reference.train(lastbit, &run, "1", STEPS)?;
-        let metrics = fs::read_to_string(run.join("metrics.jsonl")).context("the metrics of the reference run")?;
-        let lines = metrics.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
-        let steps = lines.iter().filter(|line| line["kind"] == "step");
-        reference.losses = steps.filter_map(|line| line["loss"][0].as_f64()).collect();
+        reference.losses = losses(&run)?;
         ensure!(reference.losses.len() == STEPS, "lastbit's own losses are not finite");
         let plan = process::capture(reference.command(lastbit, "1", STEPS).args(["--dry-run", "--json"]), LIMIT)?;
         let plan: Value = serde_json::from_str(&plan).context("lastbit train --dry-run --json prints JSON")?;
@@ -85,8 +83,8 @@ impl Reference {
     }
 
     /// `lastbit train` on these images.
-    pub fn command(&self, lastbit: &Path, ks: &str, steps: usize) -> std::process::Command {
-        let mut train = process::command(lastbit, &["train", "--net", &self.net, "--dataset", "cifar10", "--ks", ks]);
+    pub fn command(&self, lastbit: &Lastbit, ks: &str, steps: usize) -> std::process::Command {
+        let mut train = lastbit.command(&["train", "--net", &self.net, "--dataset", "cifar10", "--ks", ks]);
         train.arg("--data-dir").arg(self.images.parent().unwrap_or(Path::new(".")));
         train.args(["--no-augment", "--no-shuffle", "--test-limit", "1", "--log-every", "1000"]);
         train.args(["--batch-size", &self.batch.to_string(), "--steps", &steps.to_string()]);
@@ -94,7 +92,7 @@ impl Reference {
     }
 
     /// A run in `folder`, anew; MiB that it had at most, 0 where the system does not tell.
-    pub fn train(&self, lastbit: &Path, folder: &Path, ks: &str, steps: usize) -> Result<f64> {
+    pub fn train(&self, lastbit: &Lastbit, folder: &Path, ks: &str, steps: usize) -> Result<f64> {
         if folder.exists() {
             fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
@@ -110,7 +108,12 @@ impl Reference {
                 bail!("not the same network: {theirs} {what} where lastbit has {ours}");
             }
         }
-        for (step, (theirs, ours)) in about.losses.iter().flatten().zip(&self.losses).enumerate() {
+        self.check_losses(about.losses.as_deref().unwrap_or_default())
+    }
+
+    /// Refuses a training that begins with other losses.
+    pub fn check_losses(&self, losses: &[f64]) -> Result<()> {
+        for (step, (theirs, ours)) in losses.iter().zip(&self.losses).enumerate() {
             // Also where one is not a number.
             let is_close = (theirs - ours).abs() <= TOLERANCES[step] * ours.abs();
             ensure!(is_close, "not the same training: loss {theirs} at step {} where lastbit has {ours}", step + 1);
@@ -119,29 +122,50 @@ impl Reference {
     }
 }
 
-/// Layers of the ResNet called `net`.
-fn depth(net: &str) -> Result<u64> {
-    let depth = net.strip_prefix("resnet").and_then(|depth| depth.parse().ok());
-    depth.with_context(|| format!("{net} is no ResNet"))
+/// Losses of a run's first replica, whose k is 1, step by step.
+pub fn losses(run: &Path) -> Result<Vec<f64>> {
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).context("the run's metrics.jsonl")?;
+    let lines = metrics.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
+    let steps = lines.iter().filter(|line| line["kind"] == "step");
+    Ok(steps.filter_map(|line| line["loss"][0].as_f64()).collect())
 }
 
 /// Operations of the convolutions of a step on 32 by 32 pixels: forward, by the weights, and by the input in all but the
 /// first. Counted from the definition, for all contenders alike.
-fn flops(depth: u64, batch: u32) -> u64 {
-    let conv = |kernel: u64, inputs: u64, outputs: u64, side: u64| {
-        2 * kernel * kernel * inputs * outputs * side * side * u64::from(batch)
+fn flops(net: &str, batch: u32) -> Result<u64> {
+    let (first, rest) = match net.strip_prefix("resnet") {
+        Some(depth) => resnet(depth.parse().with_context(|| format!("{net} has no depth"))?),
+        None => vgg16(),
     };
-    let first = conv(3, 3, 16, 32);
-    let mut forward = first;
-    for (channels, side) in [(16, 32), (32, 16), (64, 8)] {
-        forward += ((depth - 2) / 3 - 1) * conv(3, channels, channels, side);
-        forward += if channels == 16 {
+    Ok((2 * first + 3 * rest) * u64::from(batch))
+}
+
+/// Operations of a convolution of one image, forward; `side` is that of its output.
+fn conv(kernel: u64, inputs: u64, outputs: u64, side: u64) -> u64 {
+    2 * kernel * kernel * inputs * outputs * side * side
+}
+
+/// Of the first convolution and of all others.
+fn resnet(depth: u64) -> (u64, u64) {
+    let rest = [(16, 32), (32, 16), (64, 8)].map(|(channels, side)| {
+        let first = if channels == 16 {
             conv(3, 16, 16, side)
         } else {
             conv(3, channels / 2, channels, side) + conv(1, channels / 2, channels, side)
         };
-    }
-    3 * forward - first
+        first + ((depth - 2) / 3 - 1) * conv(3, channels, channels, side)
+    });
+    (conv(3, 3, 16, 32), rest.iter().sum())
+}
+
+/// Of the first convolution and of all others.
+fn vgg16() -> (u64, u64) {
+    let rest = [(64, 64, 1, 32), (64, 128, 2, 16), (128, 256, 3, 8), (256, 512, 3, 4), (512, 512, 3, 2)].map(
+        |(inputs, channels, convolutions, side)| {
+            conv(3, inputs, channels, side) + (convolutions - 1) * conv(3, channels, channels, side)
+        },
+    );
+    (conv(3, 3, 64, 32), rest.iter().sum())
 }
 
 /// Noise, of a brightness that depends on the class.
@@ -179,8 +203,9 @@ mod tests {
     #[test]
     fn operations_are_those_that_pytorch_counts() {
         // By hooks on the convolutions of native/tests/pytorch/nets.py.
-        assert_eq!(flops(20, 32), 7_807_696_896);
-        assert_eq!(flops(20, 8), 1_951_924_224);
+        assert_eq!(flops("resnet20", 32).unwrap(), 7_807_696_896);
+        assert_eq!(flops("resnet20", 8).unwrap(), 1_951_924_224);
+        assert_eq!(flops("vgg16", 8).unwrap(), 15_005_122_560);
     }
 
     #[test]

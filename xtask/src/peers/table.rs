@@ -1,11 +1,11 @@
 //! The table: numbers from seconds, as Markdown and JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// What was measured of the machine in the same run.
-#[derive(Debug, Serialize)]
+/// What was measured of an adapter in the same run; `lastbit bench --json` says it in these words.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Machine {
-    /// Name of lastbit's adapter.
+    /// Its name.
     pub adapter: String,
     /// Driver and version.
     pub driver: String,
@@ -30,7 +30,7 @@ pub struct Row {
     gflops: Option<f64>,
     fma_share: Option<f64>,
     peak_mib: Option<f64>,
-    /// Times of lastbit's milliseconds at the same place, with as many replicas.
+    /// Times of lastbit's milliseconds at the same place, with as many replicas, on the first adapter.
     times_lastbit: Option<f64>,
     /// Why there are no numbers.
     problem: Option<String>,
@@ -41,8 +41,8 @@ pub struct Row {
 pub struct Table {
     net: String,
     rounds: usize,
-    #[serde(flatten)]
-    machine: Machine,
+    /// Of lastbit; the first is the one that peers are compared with.
+    adapters: Vec<Machine>,
     rows: Vec<Row>,
 }
 
@@ -119,26 +119,28 @@ impl Row {
 }
 
 impl Table {
-    /// Puts rows beside each other: one of the two sides of a comparison is the row whose name begins with `lastbit`.
-    pub fn new(net: String, rounds: usize, machine: Machine, mut rows: Vec<Row>) -> Self {
+    /// Puts rows beside each other: they are compared with the first whose name begins with `lastbit`.
+    pub fn new(net: String, rounds: usize, adapters: Vec<Machine>, mut rows: Vec<Row>) -> Self {
         let is_ours = |row: &&Row| row.name.starts_with("lastbit");
         let ours: Vec<_> = rows.iter().filter(is_ours).map(|row| (row.in_browser, row.replicas, row.ms)).collect();
         for row in &mut rows {
             let same = ours.iter().find(|(place, replicas, _)| (*place, *replicas) == (row.in_browser, row.replicas));
             row.times_lastbit = same.and_then(|(_, _, ms)| row.ms.zip(*ms)).map(|(theirs, ours)| theirs / ours);
         }
-        Self { net, rounds, machine, rows }
+        Self { net, rounds, adapters, rows }
     }
 
     /// For people.
     pub fn markdown(&self) -> String {
-        let Machine { adapter, driver, fma_gflops } = &self.machine;
+        let adapters = self.adapters.iter().map(|Machine { adapter, driver, fma_gflops }| {
+            format!("; {adapter}, {driver}, FMA rate {:.1} GFLOP/s", fma_gflops.unwrap_or(f64::NAN))
+        });
         let mut lines = vec![
             format!(
-                "{}, medians of {} rounds (least to most); {adapter}, {driver}; FMA rate {:.1} GFLOP/s.",
+                "{}, medians of {} rounds (least to most){}.",
                 self.net,
                 self.rounds,
-                fma_gflops.unwrap_or(f64::NAN)
+                adapters.collect::<String>()
             ),
             String::new(),
             "| what | replicas | batch | ms a replica-step | images/s | GFLOP/s | of the FMA rate | peak MiB | times lastbit's ms |"
@@ -154,9 +156,13 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn machine() -> Machine {
-        let (adapter, driver) = ("llvmpipe".to_owned(), "Mesa".to_owned());
-        Machine { adapter, driver, fma_gflops: Some(100.0) }
+    fn adapters() -> Vec<Machine> {
+        let machine = |adapter: &str, driver: &str, gflops| Machine {
+            adapter: adapter.to_owned(),
+            driver: driver.to_owned(),
+            fma_gflops: Some(gflops),
+        };
+        vec![machine("processor", "fused", 100.0), machine("llvmpipe", "Mesa", 50.0)]
     }
 
     fn row(name: &str, replicas: u32, rounds: Result<Vec<f64>, String>) -> Row {
@@ -175,16 +181,19 @@ mod tests {
         let rows = vec![
             row("lastbit", 1, Ok(vec![410.0, 400.0, 390.0])),
             row("lastbit", 6, Ok(vec![80.0])),
+            row("lastbit on llvmpipe", 6, Ok(vec![160.0])),
             row("Burn", 1, Ok(vec![1600.0])),
             row("PyTorch", 6, Ok(vec![40.0])),
             row("JAX", 6, Err("not\nhere | there".to_owned())),
         ];
-        let text = Table::new("resnet20".to_owned(), 3, machine(), rows).markdown();
+        let text = Table::new("resnet20".to_owned(), 3, adapters(), rows).markdown();
         let lines: Vec<&str> = text.lines().skip(4).collect();
         assert_eq!(lines[0], "| lastbit | 1 | 32 | 400 (390 to 410) | 80.0 | 20.00 | 20.0 % | 512 | 1.00 |");
         assert_eq!(lines[1], "| lastbit | 6 | 32 | 80.0 (80 to 80) | 400.0 | 100.00 | 100.0 % | 512 | 1.00 |");
-        assert!(lines[2].ends_with("| 4.00 |") && lines[3].ends_with("| 0.50 |"), "{text}");
-        assert_eq!(lines[4], "| JAX | 6 | 32 | not measured: not here / there | | | | | |");
+        let times = lines[2..5].iter().filter_map(|line| line.rsplit("| ").next()).collect::<Vec<_>>();
+        assert_eq!(times, ["2.00 |", "4.00 |", "0.50 |"]);
+        assert_eq!(lines[5], "| JAX | 6 | 32 | not measured: not here / there | | | | | |");
+        assert!(text.contains("; processor, fused, FMA rate 100.0 GFLOP/s; llvmpipe, Mesa, FMA rate 50.0 GFLOP/s."));
         // Every line has the head's cells.
         let cells = |line: &str| line.matches('|').count();
         assert!(text.lines().skip(2).all(|line| cells(line) == 10), "{text}");
@@ -192,9 +201,9 @@ mod tests {
 
     #[test]
     fn json_has_the_rounds() {
-        let table = Table::new("resnet8".to_owned(), 2, machine(), vec![row("lastbit", 1, Ok(vec![3.0, 5.0]))]);
+        let table = Table::new("resnet8".to_owned(), 2, adapters(), vec![row("lastbit", 1, Ok(vec![3.0, 5.0]))]);
         let json = serde_json::to_value(&table).unwrap();
-        assert_eq!(json["adapter"], "llvmpipe");
+        assert_eq!(json["adapters"][1]["adapter"], "llvmpipe");
         assert_eq!(json["rows"][0]["ms"], 4.0);
         assert_eq!(json["rows"][0]["ms_per_replica_step"], serde_json::json!([3.0, 5.0]));
     }

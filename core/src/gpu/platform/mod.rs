@@ -1,4 +1,4 @@
-//! Waiting for the GPU: one interface, two platforms.
+//! Waiting for the GPU, and SPIR-V: one interface, two platforms.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -6,6 +6,6 @@ mod native;
 mod web;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::wait_for;
+pub use native::{compile_spirv, wait_for};
 #[cfg(target_arch = "wasm32")]
-pub use web::wait_for;
+pub use web::{compile_spirv, wait_for};

@@ -8,3 +8,8 @@ pub fn wait_for(device: &wgpu::Device, submission: &wgpu::SubmissionIndex) {
         let _ = device.poll(wgpu::PollType::Poll);
     }
 }
+
+/// See [`crate::gpu::spirv::compile`].
+pub fn compile_spirv(wgsl: &str) -> Result<Vec<u32>, String> {
+    crate::gpu::spirv::compile(wgsl)
+}

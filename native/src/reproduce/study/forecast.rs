@@ -18,7 +18,7 @@ use crate::run::{TIMING_FILE, finished_step};
 pub struct Forecast {
     /// Time.
     pub seconds: f64,
-    /// Most memory at a time, where a software adapter's is the host's.
+    /// Most memory at a time, where the adapter's memory is the host's.
     pub memory_bytes: u64,
     /// Files that stay.
     pub disk_bytes: u64,

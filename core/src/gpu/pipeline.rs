@@ -1,0 +1,85 @@
+//! From a kernel's WGSL to a pipeline.
+
+use super::platform;
+use crate::device::ShaderPath;
+use crate::record::{Access, Job};
+
+/// Builds the pipeline of a kernel: entry point `main`, binding 0 the job, then `bindings`. What wgpu refuses goes to
+/// the device's error scope or callback.
+///
+/// # Errors
+/// With [`ShaderPath::Spirv`], what naga refuses.
+pub(super) fn build(
+    device: &wgpu::Device,
+    path: ShaderPath,
+    name: &str,
+    wgsl: &str,
+    bindings: &[Access],
+) -> Result<wgpu::ComputePipeline, String> {
+    let module = match path {
+        ShaderPath::Spirv => spirv_module(device, name, &platform::compile_spirv(wgsl)?),
+        ShaderPath::Wgsl => wgsl_module(device, name, wgsl),
+    };
+    Ok(device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(name),
+        layout: Some(&layout(device, bindings)),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        },
+        cache: None,
+    }))
+}
+
+fn wgsl_module(device: &wgpu::Device, name: &str, wgsl: &str) -> wgpu::ShaderModule {
+    let descriptor = wgpu::ShaderModuleDescriptor { label: Some(name), source: wgpu::ShaderSource::Wgsl(wgsl.into()) };
+    // SAFETY: every kernel in every specialisation is checked by tests on poisoned buffers: indices stay inside
+    // their bindings and every loop ends, which is what the runtime checks (slow in inner loops) would enforce.
+    unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+}
+
+fn spirv_module(device: &wgpu::Device, name: &str, words: &[u32]) -> wgpu::ShaderModule {
+    // Only Metal reads the workgroup's size from here.
+    let entry_points = vec![wgpu::PassthroughShaderEntryPoint { name: "main".into(), workgroup_size: (0, 0, 0) }];
+    let descriptor = wgpu::ShaderModuleDescriptorPassthrough {
+        label: Some(name),
+        entry_points: entry_points.into(),
+        spirv: Some(words.into()),
+        ..Default::default()
+    };
+    // SAFETY: naga validated the module and wrote it; the decorations follow the SPIR-V specification. Indices and loops
+    // are as in `wgsl_module`.
+    unsafe { device.create_shader_module_passthrough(descriptor) }
+}
+
+/// wgpu cannot read a layout out of SPIR-V; with WGSL it checks this one against the text.
+fn layout(device: &wgpu::Device, bindings: &[Access]) -> wgpu::PipelineLayout {
+    let job = wgpu::BindingType::Buffer {
+        ty: wgpu::BufferBindingType::Uniform,
+        has_dynamic_offset: false,
+        min_binding_size: wgpu::BufferSize::new(size_of::<Job>() as u64),
+    };
+    let storage = |access: &Access| wgpu::BindingType::Buffer {
+        ty: wgpu::BufferBindingType::Storage { read_only: *access == Access::Read },
+        has_dynamic_offset: false,
+        min_binding_size: None,
+    };
+    let entries: Vec<_> = std::iter::once(job)
+        .chain(bindings.iter().map(storage))
+        .zip(0..)
+        .map(|(ty, binding)| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty,
+            count: None,
+        })
+        .collect();
+    let descriptor = wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries };
+    let group = device.create_bind_group_layout(&descriptor);
+    device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        bind_group_layouts: &[Some(&group)],
+        ..Default::default()
+    })
+}
