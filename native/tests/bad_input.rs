@@ -157,6 +157,7 @@ fn a_machine_without_a_driver_has_the_processor() {
     assert!(std::fs::read_to_string(out.join("manifest.json")).unwrap().contains("\"adapter\": \"processor\""));
     let listed: Ended = without(&["adapters"]);
     assert!(listed.out.lines().count() == 3 && listed.out.contains("processor:separate"), "{listed:?}");
-    let ended = without(&[SMALL, &["--adapter", "llvmpipe", "--out", text(&out)]].concat());
+    let other = out.with_file_name("other");
+    let ended = without(&[SMALL, &["--adapter", "llvmpipe", "--out", text(&other)]].concat());
     assert_refused(&ended, 2, &["--adapter", "llvmpipe", "0 'processor'"]);
 }

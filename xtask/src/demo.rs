@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{host, process, setup};
+use crate::host::Packages;
+use crate::{host, images, process, setup};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 const TRAIN_LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -66,6 +67,12 @@ fn train_command(program: &Path, dataset: &str, size: &[&str]) -> std::process::
 fn dataset(program: &Path) -> &'static str {
     let there = || process::succeeds(program, &["data", "info", "fashion-mnist"]);
     let mut fetch = process::command(program, &["data", "fetch", "fashion-mnist"]);
+    if !there()
+        && host::packages() == Packages::Debian
+        && let Err(error) = images::without_root()
+    {
+        println!("demo: Debian's package of the images cannot be had: {error:#}");
+    }
     if there() || (process::run(&mut fetch, TRAIN_LIMIT).is_ok() && there()) {
         return "fashion-mnist";
     }

@@ -4,6 +4,7 @@ mod browser;
 mod demo;
 mod foreign;
 mod host;
+mod images;
 mod peers;
 mod process;
 mod setup;

@@ -1,6 +1,9 @@
 //! What is to be done, as plain data: buffers, kernels, dispatches. It stands between the algorithm and whatever computes
 //! it: a GPU (`gpu/`) or the machine's own cores (`processor/`).
 
+/// Version of docs/ORDER.md. Another version may give other bits from the same kernels.
+pub const ORDER_VERSION: u32 = 2;
+
 mod buffers;
 mod job;
 mod kernel;

@@ -8,7 +8,7 @@ use std::path::Path;
 use lastbit_core::data::Dataset;
 use lastbit_core::device::AdapterSummary;
 use lastbit_core::gpu::wgsl::source;
-use lastbit_core::record::Command;
+use lastbit_core::record::{Command, ORDER_VERSION};
 use lastbit_core::train::Plan;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -273,7 +273,7 @@ impl Manifest {
     }
 }
 
-/// SHA-256 over all kernels of a run, in hexadecimal, whatever their order and number of uses.
+/// SHA-256 over the version of docs/ORDER.md and all kernels of a run, in hexadecimal, whatever their order and number of uses.
 fn shaders_sha256(plan: &mut Plan) -> String {
     let recordings = [plan.input(1), plan.train(0, 1), plan.evaluate(0, 1), plan.measure(0), plan.fingerprint(0)];
     let commands = recordings.iter().flat_map(|recording| &recording.commands);
@@ -284,6 +284,7 @@ fn shaders_sha256(plan: &mut Plan) -> String {
         })
         .collect();
     let mut hasher = Sha256::new();
+    hasher.update(ORDER_VERSION.to_le_bytes());
     for (source, name) in kernels {
         hasher.update(name);
         hasher.update([0]);
