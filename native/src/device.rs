@@ -63,10 +63,11 @@ pub fn open(adapter: Option<&str>) -> Result<Context, Failure> {
         }
         error => error.into(),
     })?;
-    if !is_named && context.adapter().family != Family::Gpu {
-        if let Some(node) = gpu_node(Path::new("/dev")) {
-            warn(hidden_gpu(&node, &context.adapter().name));
-        }
+    if !is_named
+        && context.adapter().family != Family::Gpu
+        && let Some(node) = gpu_node(Path::new("/dev"))
+    {
+        warn(hidden_gpu(&node, &context.adapter().name));
     }
     Ok(context)
 }

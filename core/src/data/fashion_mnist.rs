@@ -64,10 +64,10 @@ impl File {
             return Err(DataError::Empty { file: name() });
         }
         let word = |index: usize| bytes[index * 4..].first_chunk().map_or(0, |word| u32::from_be_bytes(*word));
-        if bytes.len() < 4 || word(0) != self.magic {
-            if let Some((found, remedy)) = foreign(bytes) {
-                return Err(DataError::Foreign { file: name(), expected: self.expected, found, remedy });
-            }
+        if (bytes.len() < 4 || word(0) != self.magic)
+            && let Some((found, remedy)) = foreign(bytes)
+        {
+            return Err(DataError::Foreign { file: name(), expected: self.expected, found, remedy });
         }
         if bytes.len() < self.header_bytes {
             return Err(DataError::IdxHeader { file: name(), bytes: bytes.len(), header: self.header_bytes });

@@ -34,7 +34,7 @@ pub struct Options {
 
 /// What computes.
 pub(super) enum Inner {
-    Gpu(gpu::Context),
+    Gpu(Box<gpu::Context>),
     Processor(Processor),
 }
 
@@ -54,7 +54,7 @@ impl Context {
         let Options { adapter, threads, instructions, shader_path } = options;
         let (summary, inner) = match adapter::choose(&adapter, instructions, threads.count()).await? {
             Candidate::Gpu(found) => {
-                (found.summary.clone(), Inner::Gpu(gpu::Context::new(found, threads, shader_path).await?))
+                (found.summary.clone(), Inner::Gpu(Box::new(gpu::Context::new(found, threads, shader_path).await?)))
             }
             Candidate::Processor(summary, class) => {
                 (summary, Inner::Processor(Processor::new(class, instructions, threads)?))

@@ -36,7 +36,7 @@ fn passed_on(shader: Shader) -> &'static [usize] {
 }
 
 /// The bindings of a dispatch that it fills for the next one.
-fn filled<'a>(dispatch: &'a Dispatch) -> impl Iterator<Item = (&'a Dispatch, usize)> {
+fn filled(dispatch: &Dispatch) -> impl Iterator<Item = (&Dispatch, usize)> {
     let shader = dispatch.kernel.shader();
     let written = passed_on(shader).iter().filter(move |index| shader.bindings()[**index] == Access::Write);
     written.map(move |index| (dispatch, *index))

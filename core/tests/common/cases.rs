@@ -845,6 +845,6 @@ fn rates(random: &mut Random, all: &mut Vec<Case>) {
         let tiles = workgroups(count as u64);
         let work = Work::default();
         sketch.rec.dispatch_with("map", kernel, &[values, results], tiles, work, &[count as u32]);
-        sketch.finish(&format!("shared function {function}"), all);
+        sketch.finish(format!("shared function {function}"), all);
     }
 }

@@ -197,16 +197,16 @@ pub fn facts(run: &RunData) -> Vec<(String, String)> {
     if let Some(line) = others.iter().filter_map(passes).min() {
         facts.push(("1 % apart".to_owned(), format!("step {}", thousands(run.steps.step[line]))));
     }
-    if let Some(end) = run.sound_lines().checked_sub(1) {
-        if let Some(apart) = range(others.iter().map(|&r| run.steps.rel_l1[r][end]), about) {
-            let step = thousands(run.steps.step[end]);
-            facts.push((format!("relative L1 at step {step}"), apart));
-        }
+    if let Some(end) = run.sound_lines().checked_sub(1)
+        && let Some(apart) = range(others.iter().map(|&r| run.steps.rel_l1[r][end]), about)
+    {
+        let step = thousands(run.steps.step[end]);
+        facts.push((format!("relative L1 at step {step}"), apart));
     }
-    if let Some(epoch) = run.epochs.last() {
-        if let Some(accuracy) = range(epoch.test_accuracy.iter().copied(), |a| format!("{a:.1}")) {
-            facts.push(("test accuracy".to_owned(), format!("{accuracy} %")));
-        }
+    if let Some(epoch) = run.epochs.last()
+        && let Some(accuracy) = range(epoch.test_accuracy.iter().copied(), |a| format!("{a:.1}"))
+    {
+        facts.push(("test accuracy".to_owned(), format!("{accuracy} %")));
     }
     facts
 }

@@ -68,9 +68,10 @@ impl<const FUSED: bool> Lanes for Plain<FUSED> {
 
     #[inline(always)]
     unsafe fn store_turned(to: *mut f32, stride: usize, vs: [[f32; 4]; 4]) {
-        for l in 0..4 {
+        let rows: [[f32; 4]; 4] = std::array::from_fn(|l| std::array::from_fn(|w| vs[w][l]));
+        for (l, row) in rows.into_iter().enumerate() {
             // SAFETY: the caller's.
-            unsafe { Self::store(to.add(l * stride), std::array::from_fn(|w| vs[w][l])) };
+            unsafe { Self::store(to.add(l * stride), row) };
         }
     }
 
