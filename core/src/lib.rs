@@ -9,6 +9,10 @@ pub mod gpu;
 pub mod nets;
 pub mod ops;
 pub mod pde;
+#[cfg_attr(
+    target_arch = "wasm32",
+    allow(dead_code, unused_imports, reason = "it builds, but the page does not carry it yet")
+)]
 pub mod processor;
 pub mod record;
 pub mod rng;

@@ -125,6 +125,10 @@ impl<T: Twin> Runnable for T {
         Twin::pieces(self)
     }
 
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(unused_unsafe, reason = "only functions with target features are unsafe to call")
+    )]
     unsafe fn run(&self, (isa, class): (Isa, Class), replica: usize, piece: usize, scratch: &mut Scratch) {
         // SAFETY: the caller's.
         unsafe {
