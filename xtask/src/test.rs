@@ -65,10 +65,7 @@ fn lint() -> Result<()> {
 /// What the tests call a software GPU driver by, as `--adapter` takes it.
 const SOFTWARE_GPU: &str = "llvmpipe";
 /// Tests that run on the software GPU as well, after all have run on the best adapter (the processor, where there is no GPU).
-const ON_SOFTWARE_GPU: [(&str, &[&str]); 2] = [
-    ("lastbit-core", &["--test", "bit_rules", "--test", "device", "--test", "self_test"]),
-    ("lastbit", &["--test", "faults", "--test", "resume"]),
-];
+const ON_SOFTWARE_GPU: [&str; 5] = ["bit_rules", "device", "self_test", "faults", "resume"];
 
 /// All tests; those of the bit rules, of faults and of resuming again on a software GPU; then those that need a Vulkan driver of
 /// their own: Mesa's for AMD GPUs, which compiles without one, and a second one that computes, which Chromium brings.
@@ -104,10 +101,10 @@ fn run_tests(skips: &Path) -> Result<Vec<String>> {
         );
         return Ok(skipped);
     }
-    for (package, tests) in ON_SOFTWARE_GPU {
-        let arguments = [&["test", "--package", package], tests].concat();
-        run(&arguments, &[("LASTBIT_ADAPTER", OsStr::new(SOFTWARE_GPU))])?;
-    }
+    // With the whole workspace chosen, so that nothing is compiled again for other features.
+    let tests = ON_SOFTWARE_GPU.iter().flat_map(|test| ["--test", test]);
+    let arguments: Vec<&str> = ["test", "--workspace"].into_iter().chain(tests).collect();
+    run(&arguments, &[("LASTBIT_ADAPTER", OsStr::new(SOFTWARE_GPU))])?;
     let with_driver = |test: &str, variable: &str, driver: PathBuf| {
         run(&["test", "--workspace", "--test", test, "--", "--ignored"], &[(variable, driver.as_os_str())])
     };
