@@ -192,7 +192,7 @@ fn shaders_on_a_software_gpu_are_the_plain_reading() {
         skip::skip("shaders beside their twins (no software GPU driver; install Mesa's Vulkan drivers)");
         return;
     };
-    // Another driver in its place is told apart: it flushes subnormal numbers (docs/RULES.md).
+    // SwiftShader would fail here: it flushes subnormal numbers (docs/RULES.md).
     let mut outcome = Outcome::default();
     for case in cases::cases(2) {
         outcome.each_dispatch(&context, Class::Separate, &case);
