@@ -1,40 +1,40 @@
 //! Twin of shaders/bn_apply.wgsl: a = activation(batch_norm(y) + shortcut).
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::activation::Activation;
 use super::shared::norm::Norm;
 use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Regions, scratch as padded};
-use super::twin::{Launch, Twin};
+use super::shared::planes::{Planes, Region, Regions, Tensor, scratch as padded};
+use super::twin::{BySample, Launch, Twin};
 
 /// The dispatch; a piece is several regions.
 pub struct BnApply {
-    y: View<f32>,
+    y: Tensor,
     channels: View<f32>,
-    shortcut: View<f32>,
-    a: View<f32>,
+    shortcut: Tensor,
+    a: Tensor,
     regions: Regions,
     has_shortcut: bool,
     activation: Activation,
-    count: usize,
     pieces: Pieces,
 }
 
 impl Twin for BnApply {
     fn new(launch: &Launch<'_>) -> Self {
         let planes = Planes::new(launch);
-        let count = launch.samples() * planes.channels;
-        let regions = Regions::new(planes, count, 1);
+        let regions = Regions::new(planes, launch.samples() * planes.channels, 1);
+        let sample = planes.channels * planes.plane;
         Self {
-            y: launch.floats(0),
+            y: launch.tensor(0, sample),
             channels: launch.floats(1),
-            shortcut: launch.floats(2),
-            a: launch.floats(3),
+            shortcut: launch.tensor(2, sample),
+            a: launch.tensor(3, sample),
             regions,
             has_shortcut: launch.flag("SHORTCUT"),
             activation: Activation::new(launch),
-            count,
             pieces: Pieces::new(regions.count(), 2 * regions.run()),
         }
     }
@@ -45,32 +45,105 @@ impl Twin for BnApply {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let Planes { channels, plane, .. } = self.regions.shape;
+        let regions = self.pieces.range(piece).map(|index| self.regions.get(index));
+        self.apply::<L>((replica, 0), regions, scratch);
+    }
+}
+
+impl BySample for BnApply {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        let shape = self.regions.shape;
+        let regions = Regions::new(shape, samples.len() * shape.channels, 1);
+        self.apply::<L>((replica, samples.start), regions.all(), scratch);
+    }
+}
+
+impl BnApply {
+    /// Regions of the planes from a sample of a replica on.
+    #[inline(always)]
+    fn apply<L: Lanes>(
+        &self,
+        (replica, sample): (usize, usize),
+        regions: impl Iterator<Item = Region>,
+        scratch: &mut Scratch,
+    ) {
         let values = scratch.floats(self.regions.scratch());
-        for region in self.pieces.range(piece).map(|index| self.regions.get(index)) {
-            let at = region.start(replica * self.count);
-            let run = region.plane_run();
-            // SAFETY: the dispatch only reads y, shortcut and channels, where a whole vector may begin anywhere;
-            // scratch is padded; this piece alone has this region of a.
+        let [of_y, of_shortcut, of_a] = [&self.y, &self.shortcut, &self.a].map(|planes| planes.start(replica, sample));
+        for region in regions {
+            let at = [of_y, of_shortcut, of_a].map(|first| first + region.start(0));
+            // SAFETY: the dispatch only reads y, shortcut and channels; this piece alone has this region of a.
             unsafe {
-                for p in 0..region.planes {
-                    let norm = Norm::<L>::read(&self.channels, replica * channels + (region.plane + p) % channels);
-                    let (y, shortcut) = (self.y.at(at + p * plane), self.shortcut.at(at + p * plane));
-                    let to = values.as_mut_ptr().add(p * plane);
-                    let mut i = 0;
-                    while i < run {
-                        let mut z = norm.scale_and_shift(norm.normalize(L::load(y.add(i))));
+                match (self.activation, region.rows_of_vector::<L>()) {
+                    (Activation::None | Activation::Relu, 1) => self.vectors::<L, 1>(&region, at, replica),
+                    (Activation::None | Activation::Relu, 2) => self.vectors::<L, 2>(&region, at, replica),
+                    (Activation::None | Activation::Relu, 4) => self.vectors::<L, 4>(&region, at, replica),
+                    _ => self.run_on::<L>(&region, at, replica, values),
+                }
+            }
+        }
+    }
+
+    /// What batch norm does in the channel of a plane of a region.
+    #[inline(always)]
+    unsafe fn norm<L: Lanes>(&self, region: &Region, p: usize, replica: usize) -> Norm<L> {
+        let channels = self.regions.shape.channels;
+        // SAFETY: the caller's.
+        unsafe { Norm::<L>::read(&self.channels, replica * channels + (region.plane + p) % channels) }
+    }
+
+    /// A region of which S rows fill a vector, with an activation that needs no scratch.
+    #[inline(always)]
+    unsafe fn vectors<L: Lanes, const S: usize>(&self, region: &Region, at: [usize; 3], replica: usize) {
+        let Planes { plane, row, width, .. } = region.shape;
+        for p in 0..region.planes {
+            // SAFETY: the caller's.
+            unsafe {
+                let norm = self.norm::<L>(region, p, replica);
+                let y = self.y.at(at[0] + p * plane).cast_const();
+                let shortcut = self.shortcut.at(at[1] + p * plane).cast_const();
+                let a = self.a.at(at[2] + p * plane);
+                for h in (0..region.rows).step_by(S) {
+                    for w in (0..width).step_by(L::N) {
+                        let i = h * row + w;
+                        let mut z = norm.scale_and_shift(norm.normalize(L::load_rows::<S>(y.add(i), row)));
                         if self.has_shortcut {
-                            z = L::add(z, L::load(shortcut.add(i)));
+                            z = L::add(z, L::load_rows::<S>(shortcut.add(i), row));
                         }
-                        L::store(to.add(i), z);
-                        i += L::N;
+                        if self.activation.is_some() {
+                            z = L::relu(z);
+                        }
+                        L::store_rows::<S>(a.add(i), row, z);
                     }
                 }
-                self.activation.apply::<L>(&mut values[..padded(region.run())]);
-                region.mask(values);
-                region.store::<L>(values, &self.a, at);
             }
+        }
+    }
+
+    /// Any region, whose run is computed with the borders in it.
+    #[inline(always)]
+    unsafe fn run_on<L: Lanes>(&self, region: &Region, at: [usize; 3], replica: usize, values: &mut [f32]) {
+        let plane = region.shape.plane;
+        // SAFETY: the caller's; a whole vector may begin anywhere in a tensor, and scratch is padded.
+        unsafe {
+            for p in 0..region.planes {
+                let norm = self.norm::<L>(region, p, replica);
+                let y = self.y.at(at[0] + p * plane);
+                let shortcut = self.shortcut.at(at[1] + p * plane);
+                let to = values.as_mut_ptr().add(p * plane);
+                let mut i = 0;
+                while i < region.plane_run() {
+                    let mut z = norm.scale_and_shift(norm.normalize(L::load(y.add(i))));
+                    if self.has_shortcut {
+                        z = L::add(z, L::load(shortcut.add(i)));
+                    }
+                    L::store(to.add(i), z);
+                    i += L::N;
+                }
+            }
+            self.activation.apply::<L>(&mut values[..padded(region.run())]);
+            region.mask(values);
+            region.store::<L>(values, &self.a, at[2]);
         }
     }
 }

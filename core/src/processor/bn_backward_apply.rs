@@ -1,37 +1,37 @@
 //! Twin of shaders/bn_backward_apply.wgsl: the gradient by batch norm's input.
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::norm::Norm;
 use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Regions};
-use super::twin::{Launch, Twin};
+use super::shared::planes::{Planes, Region, Regions, Tensor};
+use super::twin::{BySample, Launch, Twin};
 
 /// The dispatch; a piece is several regions.
 pub struct BnBackwardApply {
-    y: View<f32>,
-    g: View<f32>,
+    y: Tensor,
+    g: Tensor,
     channels: View<f32>,
     means: View<f32>,
-    dy: View<f32>,
+    dy: Tensor,
     regions: Regions,
-    count: usize,
     pieces: Pieces,
 }
 
 impl Twin for BnBackwardApply {
     fn new(launch: &Launch<'_>) -> Self {
         let planes = Planes::new(launch);
-        let count = launch.samples() * planes.channels;
-        let regions = Regions::new(planes, count, 1);
+        let regions = Regions::new(planes, launch.samples() * planes.channels, 1);
+        let sample = planes.channels * planes.plane;
         Self {
-            y: launch.floats(0),
-            g: launch.floats(1),
+            y: launch.tensor(0, sample),
+            g: launch.tensor(1, sample),
             channels: launch.floats(2),
             means: launch.floats(3),
-            dy: launch.floats(4),
+            dy: launch.tensor(4, sample),
             regions,
-            count,
             pieces: Pieces::new(regions.count(), 2 * regions.run()),
         }
     }
@@ -42,36 +42,129 @@ impl Twin for BnBackwardApply {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let Planes { channels, plane, .. } = self.regions.shape;
+        let regions = self.pieces.range(piece).map(|index| self.regions.get(index));
+        self.apply::<L>((replica, 0), regions, scratch);
+    }
+}
+
+impl BySample for BnBackwardApply {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        let shape = self.regions.shape;
+        let regions = Regions::new(shape, samples.len() * shape.channels, 1);
+        self.apply::<L>((replica, samples.start), regions.all(), scratch);
+    }
+}
+
+impl BnBackwardApply {
+    /// Regions of the planes from a sample of a replica on.
+    #[inline(always)]
+    fn apply<L: Lanes>(
+        &self,
+        (replica, sample): (usize, usize),
+        regions: impl Iterator<Item = Region>,
+        scratch: &mut Scratch,
+    ) {
         let values = scratch.floats(self.regions.scratch());
-        for region in self.pieces.range(piece).map(|index| self.regions.get(index)) {
-            let at = region.start(replica * self.count);
-            let run = region.plane_run();
-            // SAFETY: the dispatch only reads y, g, channels and means, where a whole vector may begin anywhere;
-            // scratch is padded; this piece alone has this region of dy.
+        let [of_y, of_g, of_dy] = [&self.y, &self.g, &self.dy].map(|planes| planes.start(replica, sample));
+        for region in regions {
+            let at = [of_y, of_g, of_dy].map(|first| first + region.start(0));
+            // SAFETY: the dispatch only reads y, g, channels and means; this piece alone has this region of dy.
             unsafe {
-                for p in 0..region.planes {
-                    let channel = replica * channels + (region.plane + p) % channels;
-                    let norm = Norm::<L>::read(&self.channels, channel);
-                    let factor = {
-                        let channel = self.channels.read(4 * channel..4 * channel + 4);
-                        L::splat(channel[2] * channel[1])
-                    };
-                    let mean = self.means.read(2 * channel..2 * channel + 2);
-                    let [minus_g, minus_product] = [L::splat(-mean[0]), L::splat(-mean[1])];
-                    let (y, g) = (self.y.at(at + p * plane), self.g.at(at + p * plane));
-                    let to = values.as_mut_ptr().add(p * plane);
-                    let mut i = 0;
-                    while i < run {
-                        let normalized = norm.normalize(L::load(y.add(i)));
-                        let centred = L::add(L::load(g.add(i)), minus_g);
-                        L::store(to.add(i), L::mul(factor, L::mac(normalized, minus_product, centred)));
-                        i += L::N;
+                match region.rows_of_vector::<L>() {
+                    1 => self.vectors::<L, 1>(&region, at, replica),
+                    2 => self.vectors::<L, 2>(&region, at, replica),
+                    4 => self.vectors::<L, 4>(&region, at, replica),
+                    _ => self.run_on::<L>(&region, at, replica, values),
+                }
+            }
+        }
+    }
+
+    /// A region of which S rows fill a vector.
+    #[inline(always)]
+    unsafe fn vectors<L: Lanes, const S: usize>(&self, region: &Region, at: [usize; 3], replica: usize) {
+        let Planes { plane, row, width, .. } = region.shape;
+        for p in 0..region.planes {
+            // SAFETY: the caller's.
+            unsafe {
+                let gradient = self.gradient::<L>(region, p, replica);
+                let y = self.y.at(at[0] + p * plane).cast_const();
+                let g = self.g.at(at[1] + p * plane).cast_const();
+                let dy = self.dy.at(at[2] + p * plane);
+                for h in (0..region.rows).step_by(S) {
+                    for w in (0..width).step_by(L::N) {
+                        let i = h * row + w;
+                        let (y, g) = (L::load_rows::<S>(y.add(i), row), L::load_rows::<S>(g.add(i), row));
+                        L::store_rows::<S>(dy.add(i), row, gradient.by_input(y, g));
                     }
                 }
-                region.mask(values);
-                region.store::<L>(values, &self.dy, at);
             }
+        }
+    }
+
+    /// Any region, whose run is computed with the borders in it.
+    #[inline(always)]
+    unsafe fn run_on<L: Lanes>(&self, region: &Region, at: [usize; 3], replica: usize, values: &mut [f32]) {
+        let plane = region.shape.plane;
+        // SAFETY: the caller's; a whole vector may begin anywhere in a tensor, and scratch is padded.
+        unsafe {
+            for p in 0..region.planes {
+                let gradient = self.gradient::<L>(region, p, replica);
+                let (y, g) = (self.y.at(at[0] + p * plane), self.g.at(at[1] + p * plane));
+                let to = values.as_mut_ptr().add(p * plane);
+                let mut i = 0;
+                while i < region.plane_run() {
+                    L::store(to.add(i), gradient.by_input(L::load(y.add(i)), L::load(g.add(i))));
+                    i += L::N;
+                }
+            }
+            region.mask(values);
+            region.store::<L>(values, &self.dy, at[2]);
+        }
+    }
+
+    /// What the gradient of a plane of a region needs of its channel.
+    #[inline(always)]
+    unsafe fn gradient<L: Lanes>(&self, region: &Region, p: usize, replica: usize) -> Gradient<L> {
+        let channels = self.regions.shape.channels;
+        let at = replica * channels + (region.plane + p) % channels;
+        // SAFETY: the caller's.
+        unsafe {
+            let channel = self.channels.read(4 * at..4 * at + 4);
+            let mean = self.means.read(2 * at..2 * at + 2);
+            Gradient {
+                norm: Norm::<L>::read(&self.channels, at),
+                factor: L::splat(channel[2] * channel[1]),
+                minus_g: L::splat(-mean[0]),
+                minus_product: L::splat(-mean[1]),
+            }
+        }
+    }
+}
+
+/// The gradient by batch norm's input in one channel.
+struct Gradient<L: Lanes> {
+    norm: Norm<L>,
+    /// The learned scale / sqrt(var + eps).
+    factor: L::V,
+    /// Minus the mean of g.
+    minus_g: L::V,
+    /// Minus the mean of g and the normalized y.
+    minus_product: L::V,
+}
+
+impl<L: Lanes> Gradient<L> {
+    /// Of a vector.
+    ///
+    /// # Safety
+    /// The machine has the instruction set.
+    #[inline(always)]
+    unsafe fn by_input(&self, y: L::V, g: L::V) -> L::V {
+        // SAFETY: the caller's.
+        unsafe {
+            let centred = L::add(g, self.minus_g);
+            L::mul(self.factor, L::mac(self.norm.normalize(y), self.minus_product, centred))
         }
     }
 }

@@ -1,21 +1,23 @@
 //! Twin of shaders/bn_backward_reduce.wgsl: backward through the activation in place, and the leaves' sums of g and
 //! g * normalized.
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::activation::Activation;
 use super::shared::norm::Norm;
 use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Region, Regions, copy_rows, parts, scratch as padded};
+use super::shared::planes::{Planes, Region, Regions, Tensor, copy_rows, parts, scratch as padded};
 use super::shared::reduce::{in_pairs, lane_sums};
-use super::twin::{Launch, Twin};
+use super::twin::{BySample, Launch, Twin};
 
 /// The dispatch; a piece is several regions of a chunk of images.
 pub struct BnBackwardReduce {
-    y: View<f32>,
+    y: Tensor,
     channels: View<f32>,
-    shortcut: View<f32>,
-    g: View<f32>,
+    shortcut: Tensor,
+    g: Tensor,
     leaves: View<f32>,
     regions: Regions,
     images: usize,
@@ -23,6 +25,7 @@ pub struct BnBackwardReduce {
     has_shortcut: bool,
     activation: Activation,
     pieces: Pieces,
+    slot: usize,
 }
 
 impl Twin for BnBackwardReduce {
@@ -30,12 +33,13 @@ impl Twin for BnBackwardReduce {
         let planes = Planes::new(launch);
         let regions = Regions::new(planes, planes.channels, 1);
         let (samples, images) = (launch.samples(), launch.size("IMAGES"));
+        let sample = planes.channels * planes.plane;
         let items = regions.count() * samples.div_ceil(images);
         Self {
-            y: launch.floats(0),
+            y: launch.tensor(0, sample),
             channels: launch.floats(1),
-            shortcut: launch.floats(2),
-            g: launch.floats(3),
+            shortcut: launch.tensor(2, sample),
+            g: launch.tensor(3, sample),
             leaves: launch.floats(4),
             regions,
             images,
@@ -43,6 +47,7 @@ impl Twin for BnBackwardReduce {
             has_shortcut: launch.flag("SHORTCUT"),
             activation: Activation::new(launch),
             pieces: Pieces::new(items, 2 * images.min(samples) * regions.scratch()),
+            slot: launch.slot(),
         }
     }
 
@@ -52,63 +57,167 @@ impl Twin for BnBackwardReduce {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let Planes { channels, plane, row, height, .. } = self.regions.shape;
-        let quads = self.regions.shape.quads();
         let length = self.regions.scratch();
-        let quarter = length / 4;
-        let lengths = [length, length, length, quarter, quarter, 2 * quarter];
-        let [sums, products, values, sums_of_leaves, products_of_leaves, pairs] =
-            parts(scratch.floats(4 * length), lengths);
-        let chunks = self.samples.div_ceil(self.images);
+        let (sums, rest) = scratch.floats(4 * length).split_at_mut(2 * length);
         for item in self.pieces.range(piece) {
             let (chunk, region) = (item / self.regions.count(), self.regions.get(item % self.regions.count()));
-            let first = chunk * self.images;
-            sums.fill(0.0);
-            products.fill(0.0);
-            for n in first..(first + self.images).min(self.samples) {
-                let at = region.start((replica * self.samples + n) * channels);
-                // SAFETY: this piece has region and channels of this image to itself.
-                unsafe {
-                    if self.activation.is_some() {
-                        self.set_slope::<L>(&region, at, replica, values);
-                    }
-                    self.add::<L>(&region, at, replica, values, (sums, products));
-                    if self.activation.is_some() {
-                        region.store::<L>(values, &self.g, at);
-                    }
-                }
+            let samples = chunk * self.images..self.samples.min((chunk + 1) * self.images);
+            self.add_images::<L>((replica, samples), &region, sums, rest);
+        }
+    }
+}
+
+impl BySample for BnBackwardReduce {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        let length = self.regions.scratch();
+        let [kept, rest] = scratch.kept_and_floats(self.slot, self.regions.count() * 2 * length, 2 * length);
+        let mut first = samples.start;
+        while first < samples.end {
+            let end = samples.end.min((first / self.images + 1) * self.images);
+            for (region, sums) in self.regions.all().zip(kept.chunks_exact_mut(2 * length)) {
+                self.add_images::<L>((replica, first..end), &region, sums, rest);
             }
-            lane_sums(sums, sums_of_leaves);
-            lane_sums(products, products_of_leaves);
-            in_pairs([sums_of_leaves, products_of_leaves], pairs);
-            for p in 0..region.planes {
-                let channel = replica * channels + region.plane + p;
-                let leaf = ((channel * chunks + chunk) * height + region.row) * quads;
-                debug_assert!(2 * (leaf + region.rows * quads) <= self.leaves.len());
-                // SAFETY: this piece alone has these leaves, and pairs are padded.
-                unsafe {
-                    let to = (self.leaves.at(2 * leaf), 2 * quads);
-                    copy_rows::<L>((&raw const pairs[p * plane / 2], row / 2), to, region.rows, 2 * quads);
-                }
-            }
+            first = end;
         }
     }
 }
 
 impl BnBackwardReduce {
+    /// Takes g of one chunk's images through the activation and adds them to the sums of a region. With the first image
+    /// these begin, with the last one they become leaves.
+    #[inline(always)]
+    fn add_images<L: Lanes>(
+        &self,
+        (replica, samples): (usize, Range<usize>),
+        region: &Region,
+        sums: &mut [f32],
+        rest: &mut [f32],
+    ) {
+        let length = self.regions.scratch();
+        let (values, rest) = rest.split_at_mut(length);
+        let [sums, products] = parts(sums, [length; 2]);
+        if samples.start.is_multiple_of(self.images) {
+            sums.fill(0.0);
+            products.fill(0.0);
+        }
+        for sample in samples.clone() {
+            let tensors = [&self.y, &self.shortcut, &self.g];
+            let at = tensors.map(|planes| planes.start(replica, sample) + region.start(0));
+            let runs = [sums.as_mut_ptr(), products.as_mut_ptr()];
+            // SAFETY: this piece has region and channels of this image to itself.
+            unsafe {
+                match (self.activation, region.rows_of_vector::<L>()) {
+                    (Activation::None | Activation::Relu, 1) => self.vectors::<L, 1>(region, at, replica, runs),
+                    (Activation::None | Activation::Relu, 2) => self.vectors::<L, 2>(region, at, replica, runs),
+                    (Activation::None | Activation::Relu, 4) => self.vectors::<L, 4>(region, at, replica, runs),
+                    _ => {
+                        if self.activation.is_some() {
+                            self.set_slope::<L>(region, at, replica, values);
+                        }
+                        self.add::<L>(region, at, replica, values, (sums, products));
+                        if self.activation.is_some() {
+                            region.store::<L>(values, &self.g, at[2]);
+                        }
+                    }
+                }
+            }
+        }
+        if samples.end.is_multiple_of(self.images) || samples.end == self.samples {
+            self.finish::<L>(region, (replica, samples.end - 1), [sums, products], rest);
+        }
+    }
+
+    /// Writes the leaves of the chunk that ends with this sample.
+    #[inline(always)]
+    fn finish<L: Lanes>(
+        &self,
+        region: &Region,
+        (replica, last): (usize, usize),
+        [sums, products]: [&[f32]; 2],
+        rest: &mut [f32],
+    ) {
+        let Planes { channels, plane, row, height, .. } = self.regions.shape;
+        let (quads, quarter) = (self.regions.shape.quads(), self.regions.scratch() / 4);
+        let [sums_of_leaves, products_of_leaves, pairs] = parts(rest, [quarter, quarter, 2 * quarter]);
+        lane_sums(sums, sums_of_leaves);
+        lane_sums(products, products_of_leaves);
+        in_pairs([sums_of_leaves, products_of_leaves], pairs);
+        let (chunk, chunks) = (last / self.images, self.samples.div_ceil(self.images));
+        for p in 0..region.planes {
+            let channel = replica * channels + region.plane + p;
+            let leaf = ((channel * chunks + chunk) * height + region.row) * quads;
+            debug_assert!(2 * (leaf + region.rows * quads) <= self.leaves.len());
+            // SAFETY: this piece alone has these leaves, and pairs are padded.
+            unsafe {
+                let to = (self.leaves.at(2 * leaf), 2 * quads);
+                copy_rows::<L>((&raw const pairs[p * plane / 2], row / 2), to, region.rows, 2 * quads);
+            }
+        }
+    }
+
+    /// A region of which S rows fill a vector, with an activation whose derivative needs no scratch.
+    ///
+    /// # Safety
+    /// As for `add`; `runs` are the sums.
+    #[inline(always)]
+    unsafe fn vectors<L: Lanes, const S: usize>(
+        &self,
+        region: &Region,
+        at: [usize; 3],
+        replica: usize,
+        runs: [*mut f32; 2],
+    ) {
+        let Planes { channels, plane, row, width, .. } = region.shape;
+        for p in 0..region.planes {
+            // SAFETY: the caller's.
+            unsafe {
+                let norm = Norm::<L>::read(&self.channels, replica * channels + region.plane + p);
+                let y = self.y.at(at[0] + p * plane).cast_const();
+                let shortcut = self.shortcut.at(at[1] + p * plane).cast_const();
+                let g = self.g.at(at[2] + p * plane);
+                let [sum, product] = runs.map(|run| run.add(p * plane));
+                for h in (0..region.rows).step_by(S) {
+                    for w in (0..width).step_by(L::N) {
+                        let i = h * row + w;
+                        let normalized = norm.normalize(L::load_rows::<S>(y.add(i), row));
+                        let mut d = L::load_rows::<S>(g.add(i), row);
+                        if self.activation.is_some() {
+                            let mut z = norm.scale_and_shift(normalized);
+                            if self.has_shortcut {
+                                z = L::add(z, L::load_rows::<S>(shortcut.add(i), row));
+                            }
+                            d = L::mul(d, L::is_positive(z));
+                            L::store_rows::<S>(g.add(i), row, d);
+                        }
+                        let (sum, product) = (sum.add(i), product.add(i));
+                        L::store_rows::<S>(sum, row, L::add(L::load_rows::<S>(sum, row), d));
+                        L::store_rows::<S>(product, row, L::mac(d, normalized, L::load_rows::<S>(product, row)));
+                    }
+                }
+            }
+        }
+    }
+
     /// The activation's derivative at each pixel of a region.
     ///
     /// # Safety
     /// The machine has the instruction set; `values` are padded.
     #[inline(always)]
-    unsafe fn set_slope<L: Lanes>(&self, region: &Region, at: usize, replica: usize, values: &mut [f32]) {
+    unsafe fn set_slope<L: Lanes>(
+        &self,
+        region: &Region,
+        [of_y, of_shortcut, _]: [usize; 3],
+        replica: usize,
+        values: &mut [f32],
+    ) {
         let Planes { channels, plane, .. } = region.shape;
         let run = region.plane_run();
         for p in 0..region.planes {
             // SAFETY: the dispatch only reads y, shortcut and channels, where a whole vector may begin anywhere.
             unsafe {
                 let norm = Norm::<L>::read(&self.channels, replica * channels + region.plane + p);
-                let (y, shortcut) = (self.y.at(at + p * plane), self.shortcut.at(at + p * plane));
+                let (y, shortcut) = (self.y.at(of_y + p * plane), self.shortcut.at(of_shortcut + p * plane));
                 let to = values.as_mut_ptr().add(p * plane);
                 let mut i = 0;
                 while i < run {
@@ -132,7 +241,7 @@ impl BnBackwardReduce {
     unsafe fn add<L: Lanes>(
         &self,
         region: &Region,
-        at: usize,
+        [of_y, _, of_g]: [usize; 3],
         replica: usize,
         values: &mut [f32],
         (sums, products): (&mut [f32], &mut [f32]),
@@ -146,7 +255,7 @@ impl BnBackwardReduce {
             // piece.
             unsafe {
                 let norm = Norm::<L>::read(&self.channels, replica * channels + region.plane + p);
-                let (y, g) = (self.y.at(at + offset), self.g.at(at + offset));
+                let (y, g) = (self.y.at(of_y + offset), self.g.at(of_g + offset));
                 let value = values.as_mut_ptr().add(offset);
                 let (sum, product) = (sums.as_mut_ptr().add(offset), products.as_mut_ptr().add(offset));
                 let mut i = 0;

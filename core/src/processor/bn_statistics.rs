@@ -1,22 +1,29 @@
 //! Twin of shaders/bn_statistics.wgsl: mean and sum of squared distances of leaves of 4 neighbouring pixels of a
 //! channel over up to 32 images.
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Regions, copy_rows, parts};
+use super::shared::planes::{Planes, Region, Regions, Tensor, copy_rows, parts};
 use super::shared::reduce::{in_pairs, lane_sum, lane_sums};
-use super::twin::{Launch, Twin};
+use super::twin::{BySample, Launch, Twin};
 
 /// The dispatch; a piece is several regions of a chunk of images.
 pub struct BnStatistics {
-    y: View<f32>,
+    y: Tensor,
     leaves: View<f32>,
     regions: Regions,
     images: usize,
     samples: usize,
     pieces: Pieces,
+    slot: usize,
 }
+
+/// What grows with each image of a region: for each pixel minus the first value of its leaf, the sum of distances from that
+/// value, and the sum of their squares.
+type Sums<'a> = [&'a mut [f32]; 3];
 
 impl Twin for BnStatistics {
     fn new(launch: &Launch<'_>) -> Self {
@@ -25,12 +32,13 @@ impl Twin for BnStatistics {
         let (samples, images) = (launch.samples(), launch.size("IMAGES"));
         let items = regions.count() * samples.div_ceil(images);
         Self {
-            y: launch.floats(0),
+            y: launch.tensor(0, planes.channels * planes.plane),
             leaves: launch.floats(1),
             regions,
             images,
             samples,
             pieces: Pieces::new(items, images.min(samples) * regions.scratch()),
+            slot: launch.slot(),
         }
     }
 
@@ -40,69 +48,125 @@ impl Twin for BnStatistics {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let Planes { channels, plane, row, height, .. } = self.regions.shape;
-        let quads = self.regions.shape.quads();
-        let is_ragged = self.regions.shape.excess() > 0;
         let length = self.regions.scratch();
-        let quarter = length / 4;
-        let lengths = [length, length, length, length, quarter, quarter, quarter, 2 * quarter];
-        let [minus_shift, sums, squares, mask, counts, sums_of_leaves, squares_of_leaves, pairs] =
-            parts(scratch.floats(6 * length), lengths);
-        let chunks = self.samples.div_ceil(self.images);
+        let (sums, rest) = scratch.floats(6 * length).split_at_mut(3 * length);
         for item in self.pieces.range(piece) {
             let (chunk, region) = (item / self.regions.count(), self.regions.get(item % self.regions.count()));
-            let first = chunk * self.images;
-            let images = self.images.min(self.samples - first);
-            let run = region.run();
-            counts.fill((4 * images) as f32);
-            if is_ragged {
-                mask.fill(1.0);
-                region.mask(mask);
-                for (count, mask) in counts.iter_mut().zip(mask.as_chunks::<4>().0) {
-                    *count = lane_sum(*mask) * images as f32;
+            let samples = chunk * self.images..self.samples.min((chunk + 1) * self.images);
+            self.add::<L>((replica, samples), &region, sums, rest);
+        }
+    }
+}
+
+impl BySample for BnStatistics {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        let length = self.regions.scratch();
+        let [kept, rest] = scratch.kept_and_floats(self.slot, self.regions.count() * 3 * length, 3 * length);
+        let mut first = samples.start;
+        while first < samples.end {
+            let end = samples.end.min((first / self.images + 1) * self.images);
+            for (region, sums) in self.regions.all().zip(kept.chunks_exact_mut(3 * length)) {
+                self.add::<L>((replica, first..end), &region, sums, rest);
+            }
+            first = end;
+        }
+    }
+}
+
+impl BnStatistics {
+    /// Adds images of one chunk to the sums of a region. With the first one they begin, with the last one they become
+    /// leaves.
+    #[inline(always)]
+    fn add<L: Lanes>(
+        &self,
+        (replica, samples): (usize, Range<usize>),
+        region: &Region,
+        sums: &mut [f32],
+        rest: &mut [f32],
+    ) {
+        let length = self.regions.scratch();
+        let (mask, rest) = rest.split_at_mut(length);
+        let is_ragged = self.regions.shape.excess() > 0;
+        if is_ragged {
+            mask.fill(1.0);
+            region.mask(mask);
+        }
+        let mut sums = parts(sums, [length; 3]);
+        if samples.start.is_multiple_of(self.images) {
+            self.begin(region, (replica, samples.start), &mut sums);
+        }
+        let [minus_shift, sum, square] = sums.each_mut().map(|run| run.as_mut_ptr());
+        for sample in samples.clone() {
+            // SAFETY: the dispatch only reads y, where a whole vector may begin anywhere; scratch is padded.
+            unsafe {
+                let y = self.y.at(region.start(0) + self.y.start(replica, sample));
+                let mut i = 0;
+                while i < region.run() {
+                    let mut d = L::add(L::load(y.add(i)), L::load(minus_shift.add(i)));
+                    if is_ragged {
+                        d = L::mul(d, L::load(mask.as_ptr().add(i)));
+                    }
+                    let (sum, square) = (sum.add(i), square.add(i));
+                    L::store(sum, L::add(L::load(sum), d));
+                    L::store(square, L::mac(d, d, L::load(square)));
+                    i += L::N;
                 }
             }
-            sums.fill(0.0);
-            squares.fill(0.0);
-            for n in first..first + images {
-                let at = region.start((replica * self.samples + n) * channels);
-                if n == first {
-                    // SAFETY: the dispatch only reads y.
-                    let y = unsafe { self.y.read(at..at + run) };
-                    // The leaf's first value, in all of its lanes.
-                    for (shift, y) in minus_shift.as_chunks_mut::<4>().0.iter_mut().zip(y.as_chunks::<4>().0) {
-                        *shift = [-y[0]; 4];
-                    }
-                }
-                // SAFETY: the dispatch only reads y, where a whole vector may begin anywhere; scratch is padded.
-                unsafe {
-                    let y = self.y.at(at);
-                    let mut i = 0;
-                    while i < run {
-                        let mut d = L::add(L::load(y.add(i)), L::load(minus_shift.as_ptr().add(i)));
-                        if is_ragged {
-                            d = L::mul(d, L::load(mask.as_ptr().add(i)));
-                        }
-                        let (sum, square) = (sums.as_mut_ptr().add(i), squares.as_mut_ptr().add(i));
-                        L::store(sum, L::add(L::load(sum), d));
-                        L::store(square, L::mac(d, d, L::load(square)));
-                        i += L::N;
-                    }
-                }
+        }
+        if samples.end.is_multiple_of(self.images) || samples.end == self.samples {
+            self.finish::<L>(region, (replica, samples.end - 1), sums, mask, rest);
+        }
+    }
+
+    /// Sums of no image, at the first one.
+    #[inline(always)]
+    fn begin(&self, region: &Region, (replica, sample): (usize, usize), [minus_shift, sum, square]: &mut Sums<'_>) {
+        let at = region.start(0) + self.y.start(replica, sample);
+        // SAFETY: the dispatch only reads y.
+        let y = unsafe { self.y.read(at..at + region.run()) };
+        // The leaf's first value, in all of its lanes.
+        for (shift, y) in minus_shift.as_chunks_mut::<4>().0.iter_mut().zip(y.as_chunks::<4>().0) {
+            *shift = [-y[0]; 4];
+        }
+        sum.fill(0.0);
+        square.fill(0.0);
+    }
+
+    /// Writes the leaves of the chunk that ends with this sample.
+    #[inline(always)]
+    fn finish<L: Lanes>(
+        &self,
+        region: &Region,
+        (replica, last): (usize, usize),
+        [minus_shift, sum, square]: Sums<'_>,
+        mask: &[f32],
+        rest: &mut [f32],
+    ) {
+        let Planes { channels, plane, row, height, .. } = self.regions.shape;
+        let (quads, quarter) = (self.regions.shape.quads(), self.regions.scratch() / 4);
+        let [counts, sums_of_leaves, squares_of_leaves, pairs] = parts(rest, [quarter, quarter, quarter, 2 * quarter]);
+        let chunk = last / self.images;
+        let images = last + 1 - chunk * self.images;
+        counts.fill((4 * images) as f32);
+        if self.regions.shape.excess() > 0 {
+            for (count, mask) in counts.iter_mut().zip(mask.as_chunks::<4>().0) {
+                *count = lane_sum(*mask) * images as f32;
             }
-            lane_sums(sums, sums_of_leaves);
-            lane_sums(squares, squares_of_leaves);
-            finish::<L>(minus_shift, sums_of_leaves, squares_of_leaves, counts);
-            in_pairs([sums_of_leaves, squares_of_leaves], pairs);
-            for p in 0..region.planes {
-                let channel = replica * channels + region.plane + p;
-                let leaf = ((channel * chunks + chunk) * height + region.row) * quads;
-                debug_assert!(2 * (leaf + region.rows * quads) <= self.leaves.len());
-                // SAFETY: this piece alone has these leaves, and pairs are padded.
-                unsafe {
-                    let to = (self.leaves.at(2 * leaf), 2 * quads);
-                    copy_rows::<L>((&raw const pairs[p * plane / 2], row / 2), to, region.rows, 2 * quads);
-                }
+        }
+        lane_sums(sum, sums_of_leaves);
+        lane_sums(square, squares_of_leaves);
+        moments::<L>(minus_shift, sums_of_leaves, squares_of_leaves, counts);
+        in_pairs([sums_of_leaves, squares_of_leaves], pairs);
+        let chunks = self.samples.div_ceil(self.images);
+        for p in 0..region.planes {
+            let channel = replica * channels + region.plane + p;
+            let leaf = ((channel * chunks + chunk) * height + region.row) * quads;
+            debug_assert!(2 * (leaf + region.rows * quads) <= self.leaves.len());
+            // SAFETY: this piece alone has these leaves, and pairs are padded.
+            unsafe {
+                let to = (self.leaves.at(2 * leaf), 2 * quads);
+                copy_rows::<L>((&raw const pairs[p * plane / 2], row / 2), to, region.rows, 2 * quads);
             }
         }
     }
@@ -110,7 +174,7 @@ impl Twin for BnStatistics {
 
 /// Mean and M2 of every vector of a run, borders included, from sums of distances and of their squares.
 #[inline(always)]
-fn finish<L: Lanes>(minus_shift: &[f32], sums: &mut [f32], squares: &mut [f32], counts: &[f32]) {
+fn moments<L: Lanes>(minus_shift: &[f32], sums: &mut [f32], squares: &mut [f32], counts: &[f32]) {
     let minus_shift = minus_shift.as_chunks::<4>().0;
     for (((sum, square), count), minus_shift) in sums.iter_mut().zip(squares).zip(counts).zip(minus_shift) {
         let offset = *sum / *count;

@@ -2,9 +2,11 @@
 //! its weights, one sum for each block of pixels. Where the dispatch that adds the blocks follows, two steps replace
 //! both dispatches, and the sums of the blocks are added while they are computed.
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
 use super::memory::Scratch;
-use super::twin::{Launch, Twin};
+use super::twin::{BySample, Launch, Twin};
 use super::weight_blocks::{ChainSum, Keep, WeightBlocks};
 
 /// The dispatch.
@@ -13,10 +15,12 @@ pub struct Conv3x3Dweight(WeightBlocks<1>);
 impl Twin for Conv3x3Dweight {
     fn new(launch: &Launch<'_>) -> Self {
         let (row, plane) = (launch.size("ROW") * 4, launch.size("PLANE") * 4);
+        let x = launch.tensor(0, launch.size("C") * plane);
+        let dy = launch.tensor(1, launch.size("K") * plane);
         Self(WeightBlocks {
-            x: launch.floats(0),
-            dy: launch.floats(1),
-            ds: launch.floats(1),
+            x: if launch.flag("SHARED_INPUT") { x.shared() } else { x },
+            dy,
+            ds: dy,
             taps: launch.floats(2),
             centre: launch.floats(2),
             channels: launch.size("C"),
@@ -29,7 +33,6 @@ impl Twin for Conv3x3Dweight {
             replicas: launch.replicas(),
             x_steps: [row, plane],
             y_steps: [row, plane],
-            shared_input: launch.flag("SHARED_INPUT"),
         })
     }
 
@@ -43,15 +46,26 @@ impl Twin for Conv3x3Dweight {
     }
 }
 
+impl BySample for Conv3x3Dweight {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        self.0.run_samples::<L>(Keep::Blocks, replica, samples, scratch);
+    }
+}
+
 /// The dispatch, when that of `conv_dweight_reduce` follows: sums of chains instead of blocks.
-pub struct Conv3x3DweightChains(WeightBlocks<1>);
+pub struct Conv3x3DweightChains {
+    blocks: WeightBlocks<1>,
+    keep: Keep,
+}
 
 impl Conv3x3DweightChains {
-    /// Both steps in place of both dispatches.
-    pub fn new_pair(dweight: &Launch<'_>, reduce: &Launch<'_>) -> (Self, ChainSum) {
+    /// Both steps in place of both dispatches. As a member of a sample loop the first one keeps all chains.
+    pub fn new_pair(dweight: &Launch<'_>, reduce: &Launch<'_>, in_loop: bool) -> (Self, ChainSum) {
         let Conv3x3Dweight(blocks) = Conv3x3Dweight::new(dweight);
-        let sum = ChainSum::of(reduce, &blocks, blocks.turned());
-        (Self(blocks), sum)
+        let keep = if in_loop { Keep::TurnedChains } else { blocks.turned() };
+        let sum = ChainSum::of(reduce, &blocks, keep);
+        (Self { blocks, keep }, sum)
     }
 }
 
@@ -61,11 +75,18 @@ impl Twin for Conv3x3DweightChains {
     }
 
     fn pieces(&self) -> usize {
-        self.0.pieces(self.0.turned())
+        self.blocks.pieces(self.keep)
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        self.0.run::<L>(self.0.turned(), replica, piece, scratch);
+        self.blocks.run::<L>(self.keep, replica, piece, scratch);
+    }
+}
+
+impl BySample for Conv3x3DweightChains {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        self.blocks.run_samples::<L>(self.keep, replica, samples, scratch);
     }
 }

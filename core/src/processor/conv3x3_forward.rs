@@ -11,15 +11,18 @@ mod gathered;
 mod tile;
 mod tiny;
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
-use super::twin::{Launch, Twin};
+use super::shared::planes::Tensor;
+use super::twin::{BySample, Launch, Twin};
 
 /// A convolution, or its gradient by the input.
 pub struct Conv3x3Forward {
-    x: View<f32>,
+    x: Tensor,
     packed: View<f32>,
-    y: View<f32>,
+    y: Tensor,
     samples: usize,
     /// C
     inputs: usize,
@@ -33,7 +36,6 @@ pub struct Conv3x3Forward {
     plane: usize,
     /// Floats from a replica's packed weights to the next one's.
     packed_stride: usize,
-    shared_input: bool,
     accumulate: bool,
     /// Samples of a piece.
     batch: usize,
@@ -70,14 +72,13 @@ impl Conv3x3Forward {
     /// The first tap of a pixel lies here in x: one row up, one column to the left.
     #[inline(always)]
     fn corner(&self, piece: Piece, sample: usize) -> usize {
-        let sample = if self.shared_input { sample } else { piece.replica * self.samples + sample };
-        sample * self.inputs * self.plane + 3
+        self.x.start(piece.replica, sample) + 3
     }
 
     /// The first pixel of output channel 0 of a sample.
     #[inline(always)]
     fn target(&self, piece: Piece, sample: usize) -> usize {
-        (piece.replica * self.samples + sample) * self.outputs * self.plane + self.row + 4
+        self.y.start(piece.replica, sample) + self.row + 4
     }
 
     /// The weights of each of G groups. Beyond the last group they are the last one's again.
@@ -101,7 +102,8 @@ impl Conv3x3Forward {
 impl Twin for Conv3x3Forward {
     fn new(launch: &Launch<'_>) -> Self {
         let (outputs, height, row) = (launch.size("K"), launch.size("HEIGHT"), launch.size("ROW") * 4);
-        let (samples, width) = (launch.samples(), launch.size("WIDTH"));
+        let (samples, width, plane) = (launch.samples(), launch.size("WIDTH"), launch.size("PLANE") * 4);
+        let x = launch.tensor(0, launch.size("C") * plane);
         let pixels = if tiny::suits(launch.size("C"), height, width) { tiny::PIXELS } else { PIXELS };
         let batch = pixels.div_ceil(height * (row - 4)).min(samples.max(1));
         let all_groups = outputs.div_ceil(4);
@@ -111,18 +113,17 @@ impl Twin for Conv3x3Forward {
             groups = (groups / 2).next_multiple_of(2);
         }
         Self {
-            x: launch.floats(0),
+            x: if launch.flag("SHARED_INPUT") { x.shared() } else { x },
             packed: launch.floats(1),
-            y: launch.floats(2),
+            y: launch.tensor(2, outputs * plane),
             samples,
             inputs: launch.size("C"),
             outputs,
             height,
             width,
             row,
-            plane: launch.size("PLANE") * 4,
+            plane,
             packed_stride: launch.job().packed_stride as usize,
-            shared_input: launch.flag("SHARED_INPUT"),
             accumulate: launch.flag("ACCUMULATE"),
             batch,
             groups,
@@ -145,6 +146,29 @@ impl Twin for Conv3x3Forward {
             first_group,
             groups: self.groups.min(self.outputs.div_ceil(4) - first_group),
         };
+        self.compute::<L>(piece, scratch);
+    }
+}
+
+impl BySample for Conv3x3Forward {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        for first_sample in samples.clone().step_by(self.batch) {
+            let piece = Piece {
+                replica,
+                first_sample,
+                samples: self.batch.min(samples.end - first_sample),
+                first_group: 0,
+                groups: self.outputs.div_ceil(4),
+            };
+            self.compute::<L>(piece, scratch);
+        }
+    }
+}
+
+impl Conv3x3Forward {
+    #[inline(always)]
+    fn compute<L: Lanes>(&self, piece: Piece, scratch: &mut Scratch) {
         // SAFETY: the machine has the instruction set; pieces write different samples or channels of y and only read
         // the rest.
         unsafe {
@@ -156,8 +180,8 @@ impl Twin for Conv3x3Forward {
                 };
             }
             match (direct::suits::<L>(self.columns()), L::REGISTERS >= 32) {
-                (true, true) => direct::run::<L, 2>(self, piece),
-                (true, false) => direct::run::<L, 1>(self, piece),
+                (true, true) => direct::run::<L, 2>(self, piece, &mut scratch.ahead),
+                (true, false) => direct::run::<L, 1>(self, piece, &mut scratch.ahead),
                 (false, true) => gathered::run::<L, 2>(self, piece, scratch),
                 (false, false) => gathered::run::<L, 1>(self, piece, scratch),
             }

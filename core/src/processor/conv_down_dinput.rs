@@ -3,10 +3,13 @@
 //! Lanes are input channels, and each value of dy is broadcast from where it lies. A tile is what four pixels of dy
 //! make: two rows of eight pixels.
 
+use std::ops::Range;
+
 use super::conv_down_forward::{repack, store_pixels};
 use super::lanes::Lanes;
-use super::memory::{Scratch, View};
-use super::twin::{Launch, Twin};
+use super::memory::{Ahead, Lines, Scratch, View};
+use super::shared::planes::Tensor;
+use super::twin::{BySample, Launch, Twin};
 
 /// Input channels of a piece.
 const GROUP: usize = 64;
@@ -19,11 +22,11 @@ const TAPS: usize = 10;
 
 /// The dispatch.
 pub struct ConvDownDinput {
-    dy: View<f32>,
-    ds: View<f32>,
+    dy: Tensor,
+    ds: Tensor,
     packed: View<f32>,
     packed_shortcut: View<f32>,
-    dx: View<f32>,
+    dx: Tensor,
     channels: usize,
     outputs: usize,
     height: usize,
@@ -32,6 +35,7 @@ pub struct ConvDownDinput {
     y_steps: [usize; 2],
     samples: usize,
     packed_stride: usize,
+    slot: usize,
 }
 
 /// Of a tile: where dy, ds and the weights begin, and where dx goes.
@@ -59,7 +63,7 @@ impl ConvDownDinput {
     /// The even row of dx, the odd one, or both. Order: k, then kh 1 (even rows) or 2 and 0, then kw likewise. Taps lie
     /// in reverse.
     #[inline(always)]
-    unsafe fn tile<L: Lanes, const EVEN: bool, const ODD: bool>(&self, tile: Tile) {
+    unsafe fn tile<L: Lanes, const EVEN: bool, const ODD: bool>(&self, tile: Tile, mut ahead: Lines) {
         let [row, plane] = self.y_steps;
         let Tile { mut dy, mut ds, mut weights, .. } = tile;
         // SAFETY: the caller's.
@@ -67,6 +71,7 @@ impl ConvDownDinput {
             let zero = L::splat(0.0);
             let [mut row0_even, mut row0_odd, mut row1_even, mut row1_odd, mut shortcut] = [[zero; 4]; 5];
             for k in 0..self.outputs {
+                ahead.ask::<L>();
                 let mut w = [zero; 9];
                 for (tap, w) in w.iter_mut().enumerate() {
                     *w = L::load(weights.add(tap * L::N));
@@ -156,20 +161,23 @@ impl ConvDownDinput {
 
 impl Twin for ConvDownDinput {
     fn new(launch: &Launch<'_>) -> Self {
+        let (x_plane, y_plane) = (launch.size("X_PLANE") * 4, launch.size("Y_PLANE") * 4);
+        let of_y = launch.size("K") * y_plane;
         Self {
-            dy: launch.floats(0),
-            ds: launch.floats(1),
+            dy: launch.tensor(0, of_y),
+            ds: launch.tensor(1, of_y),
             packed: launch.floats(2),
             packed_shortcut: launch.floats(3),
-            dx: launch.floats(4),
+            dx: launch.tensor(4, launch.size("C") * x_plane),
             channels: launch.size("C"),
             outputs: launch.size("K"),
             height: launch.size("HEIGHT"),
             width: launch.size("WIDTH"),
-            x_steps: [launch.size("X_ROW") * 4, launch.size("X_PLANE") * 4],
-            y_steps: [launch.size("Y_ROW") * 4, launch.size("Y_PLANE") * 4],
+            x_steps: [launch.size("X_ROW") * 4, x_plane],
+            y_steps: [launch.size("Y_ROW") * 4, y_plane],
             samples: launch.samples(),
             packed_stride: launch.job().packed_stride as usize,
+            slot: launch.slot(),
         }
     }
 
@@ -181,43 +189,79 @@ impl Twin for ConvDownDinput {
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
         let first = piece % self.groups() * GROUP;
         let count = GROUP.min(self.channels - first);
-        let of_vector = self.outputs * TAPS * L::N;
-        let vectors = count.div_ceil(L::N);
-        let weights = scratch.floats(vectors * of_vector);
-        let of_replica = replica * self.packed_stride;
-        let quads = self.channels.div_ceil(4) * self.outputs * 4;
+        let (weights, ahead) = scratch.floats_and_ahead(self.floats_of_weights::<L>(count));
+        self.repack::<L>(replica, first, count, weights);
         let samples = self.samples_of_piece();
         let from = piece / self.groups() * samples;
-        // SAFETY: nobody writes the weights; planes have a border, and rows to spare behind the last; pieces write
-        // different samples, or different channels of them.
-        unsafe {
+        self.compute::<L>(replica, from..self.samples.min(from + samples), (first, weights), ahead);
+    }
+}
+
+impl BySample for ConvDownDinput {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        let (weights, ahead) = scratch.kept_and_ahead(self.slot, self.floats_of_weights::<L>(self.channels));
+        if samples.start == 0 {
+            self.repack::<L>(replica, 0, self.channels, weights);
+        }
+        self.compute::<L>(replica, samples, (0, weights), ahead);
+    }
+}
+
+impl ConvDownDinput {
+    fn floats_of_weights<L: Lanes>(&self, channels: usize) -> usize {
+        channels.div_ceil(L::N) * self.outputs * TAPS * L::N
+    }
+
+    /// The weights of `count` input channels from `first` on, as [`repack`] lays them out.
+    #[inline(always)]
+    fn repack<L: Lanes>(&self, replica: usize, first: usize, count: usize, weights: &mut [f32]) {
+        let of_replica = replica * self.packed_stride;
+        let quads = self.channels.div_ceil(4) * self.outputs * 4;
+        // SAFETY: nobody writes the weights.
+        let [taps, shortcut] = unsafe {
             let taps = self.packed.read(of_replica..of_replica + 9 * quads);
-            let shortcut = self.packed_shortcut.read(of_replica..of_replica + quads);
-            repack::<L>(taps, shortcut, self.outputs, first, count, weights);
-            for sample in from..self.samples.min(from + samples) {
-                let sample = replica * self.samples + sample;
-                for v in 0..vectors {
-                    let c = first + v * L::N;
-                    for h in (0..self.height).step_by(2) {
-                        for column in (0..self.width).step_by(8) {
-                            let (row, plane) = (self.y_steps[0], self.y_steps[1]);
-                            let of_y = sample * self.outputs * plane + (h / 2 + 1) * row + 4 + column / 2;
-                            let of_x = (sample * self.channels + c) * self.x_steps[1] + (h + 1) * self.x_steps[0];
-                            let tile = Tile {
-                                dy: self.dy.at(of_y),
-                                ds: self.ds.at(of_y),
-                                weights: weights.as_ptr().add(v * of_vector),
-                                dx: self.dx.at(of_x + 4 + column),
-                                column,
-                                channels: self.channels - c,
-                            };
-                            let has_odd = h + 1 < self.height;
+            [taps, self.packed_shortcut.read(of_replica..of_replica + quads)]
+        };
+        repack::<L>(taps, shortcut, self.outputs, first, count, weights);
+    }
+
+    /// Samples and the input channels that `weights` are of, from `first` on.
+    #[inline(always)]
+    fn compute<L: Lanes>(
+        &self,
+        replica: usize,
+        samples: Range<usize>,
+        (first, weights): (usize, &[f32]),
+        ahead: &mut Ahead,
+    ) {
+        let of_vector = self.outputs * TAPS * L::N;
+        let [[row, _], [x_row, x_plane]] = [self.y_steps, self.x_steps];
+        for sample in samples {
+            let [of_dy, of_ds, of_dx] = [&self.dy, &self.ds, &self.dx].map(|planes| planes.start(replica, sample));
+            for (v, weights) in weights.chunks_exact(of_vector).enumerate() {
+                let c = first + v * L::N;
+                for h in (0..self.height).step_by(2) {
+                    for column in (0..self.width).step_by(8) {
+                        let of_pixel = (h / 2 + 1) * row + 4 + column / 2;
+                        let tile = Tile {
+                            dy: self.dy.at(of_dy + of_pixel),
+                            ds: self.ds.at(of_ds + of_pixel),
+                            weights: weights.as_ptr(),
+                            dx: self.dx.at(of_dx + c * x_plane + (h + 1) * x_row + 4 + column),
+                            column,
+                            channels: self.channels - c,
+                        };
+                        let has_odd = h + 1 < self.height;
+                        // SAFETY: planes have a border, and rows to spare behind the last; pieces write different
+                        // samples, or different channels of them.
+                        unsafe {
                             if has_odd && L::REGISTERS >= 32 {
-                                self.tile::<L, true, true>(tile);
+                                self.tile::<L, true, true>(tile, ahead.lines());
                             } else {
-                                self.tile::<L, true, false>(tile);
+                                self.tile::<L, true, false>(tile, ahead.lines());
                                 if has_odd {
-                                    self.tile::<L, false, true>(tile);
+                                    self.tile::<L, false, true>(tile, ahead.lines());
                                 }
                             }
                         }

@@ -2,9 +2,11 @@
 //! same input, by their weights, one sum for each block of pixels. Where the two dispatches that add the blocks follow,
 //! three steps replace all three, and the sums of the blocks are added while they are computed.
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
 use super::memory::Scratch;
-use super::twin::{Launch, Twin};
+use super::twin::{BySample, Launch, Twin};
 use super::weight_blocks::{ChainSum, Keep, WeightBlocks};
 
 /// The dispatch.
@@ -12,10 +14,12 @@ pub struct ConvDownDweight(WeightBlocks<2>);
 
 impl Twin for ConvDownDweight {
     fn new(launch: &Launch<'_>) -> Self {
+        let (x_plane, y_plane) = (launch.size("X_PLANE") * 4, launch.size("Y_PLANE") * 4);
+        let of_y = launch.size("K") * y_plane;
         Self(WeightBlocks {
-            x: launch.floats(0),
-            dy: launch.floats(1),
-            ds: launch.floats(2),
+            x: launch.tensor(0, launch.size("C") * x_plane),
+            dy: launch.tensor(1, of_y),
+            ds: launch.tensor(2, of_y),
             taps: launch.floats(3),
             centre: launch.floats(4),
             channels: launch.size("C"),
@@ -26,9 +30,8 @@ impl Twin for ConvDownDweight {
             images: launch.size("IMAGES"),
             samples: launch.samples(),
             replicas: launch.replicas(),
-            x_steps: [launch.size("X_ROW") * 4, launch.size("X_PLANE") * 4],
-            y_steps: [launch.size("Y_ROW") * 4, launch.size("Y_PLANE") * 4],
-            shared_input: false,
+            x_steps: [launch.size("X_ROW") * 4, x_plane],
+            y_steps: [launch.size("Y_ROW") * 4, y_plane],
         })
     }
 
@@ -42,15 +45,27 @@ impl Twin for ConvDownDweight {
     }
 }
 
+impl BySample for ConvDownDweight {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        self.0.run_samples::<L>(Keep::Blocks, replica, samples, scratch);
+    }
+}
+
 /// The dispatch, when those of `conv_dweight_reduce` for both weights follow: sums of chains instead of blocks.
-pub struct ConvDownDweightChains(WeightBlocks<2>);
+pub struct ConvDownDweightChains {
+    blocks: WeightBlocks<2>,
+    keep: Keep,
+}
 
 impl ConvDownDweightChains {
-    /// Three steps in place of three dispatches; those that add are of the 3x3 and of the 1x1 convolution.
-    pub fn new_triple(dweight: &Launch<'_>, reduce: [&Launch<'_>; 2]) -> (Self, [ChainSum; 2]) {
+    /// Three steps in place of three dispatches; those that add are of the 3x3 and of the 1x1 convolution. As a member of
+    /// a sample loop the first one keeps all chains.
+    pub fn new_triple(dweight: &Launch<'_>, reduce: [&Launch<'_>; 2], in_loop: bool) -> (Self, [ChainSum; 2]) {
         let ConvDownDweight(blocks) = ConvDownDweight::new(dweight);
-        let sums = reduce.map(|reduce| ChainSum::of(reduce, &blocks, blocks.turned()));
-        (Self(blocks), sums)
+        let keep = if in_loop { Keep::TurnedChains } else { blocks.turned() };
+        let sums = reduce.map(|reduce| ChainSum::of(reduce, &blocks, keep));
+        (Self { blocks, keep }, sums)
     }
 }
 
@@ -60,11 +75,18 @@ impl Twin for ConvDownDweightChains {
     }
 
     fn pieces(&self) -> usize {
-        self.0.pieces(self.0.turned())
+        self.blocks.pieces(self.keep)
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        self.0.run::<L>(self.0.turned(), replica, piece, scratch);
+        self.blocks.run::<L>(self.keep, replica, piece, scratch);
+    }
+}
+
+impl BySample for ConvDownDweightChains {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        self.blocks.run_samples::<L>(self.keep, replica, samples, scratch);
     }
 }

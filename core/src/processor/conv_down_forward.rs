@@ -4,9 +4,12 @@
 //! Lanes are output channels, and every value of x is broadcast from where it lies: the stride and odd sizes do not
 //! matter.
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
-use super::memory::{Scratch, View};
-use super::twin::{Launch, Twin};
+use super::memory::{Ahead, Lines, Scratch, View};
+use super::shared::planes::Tensor;
+use super::twin::{BySample, Launch, Twin};
 
 /// Output channels of a piece.
 const GROUP: usize = 64;
@@ -19,11 +22,11 @@ const TAPS: usize = 10;
 
 /// The dispatch.
 pub struct ConvDownForward {
-    x: View<f32>,
+    x: Tensor,
     packed: View<f32>,
     packed_shortcut: View<f32>,
-    y: View<f32>,
-    s: View<f32>,
+    y: Tensor,
+    s: Tensor,
     channels: usize,
     outputs: usize,
     height: usize,
@@ -32,6 +35,7 @@ pub struct ConvDownForward {
     y_steps: [usize; 2],
     samples: usize,
     packed_stride: usize,
+    slot: usize,
 }
 
 impl ConvDownForward {
@@ -54,6 +58,7 @@ impl ConvDownForward {
         mut weights: *const f32,
         to: Tile,
         other: *const f32,
+        mut ahead: Lines,
     ) {
         let [row, plane] = self.x_steps;
         let next_vector = self.channels * TAPS * L::N;
@@ -61,6 +66,7 @@ impl ConvDownForward {
         unsafe {
             let mut acc = [[[L::splat(0.0); 4]; VECTORS]; ROWS];
             for c in 0..self.channels {
+                ahead.ask::<L>();
                 for tap in if SHORTCUT { 9..10 } else { 0..9 } {
                     let (kh, kw) = if SHORTCUT { (1, 1) } else { (tap / 3, tap % 3) };
                     let mut w = [L::splat(0.0); VECTORS];
@@ -113,11 +119,12 @@ impl ConvDownForward {
         x: *const f32,
         weights: *const f32,
         [y, s]: [Tile; 2],
+        ahead: &mut Ahead,
     ) {
         // SAFETY: the caller's.
         unsafe {
-            self.tile::<L, false, ROWS, VECTORS>(x, weights, y, s.start);
-            self.tile::<L, true, ROWS, VECTORS>(x, weights, s, y.start);
+            self.tile::<L, false, ROWS, VECTORS>(x, weights, y, s.start, ahead.lines());
+            self.tile::<L, true, ROWS, VECTORS>(x, weights, s, y.start, ahead.lines());
         }
     }
 
@@ -125,24 +132,28 @@ impl ConvDownForward {
     #[inline(always)]
     unsafe fn sample<L: Lanes, const ROWS: usize, const VECTORS: usize>(
         &self,
-        sample: usize,
+        (replica, sample): (usize, usize),
         k: usize,
         weights: *const f32,
+        ahead: &mut Ahead,
     ) {
+        let of_x = self.x.start(replica, sample);
+        let of_outputs = [&self.y, &self.s].map(|planes| planes.start(replica, sample));
         let mut h = 0;
         while h < self.height {
             let rows = if h + ROWS <= self.height { ROWS } else { 1 };
             for column in (0..self.width).step_by(4) {
-                let x = sample * self.channels * self.x_steps[1] + 2 * h * self.x_steps[0] + 3 + 2 * column;
-                let at = (sample * self.outputs + k) * self.y_steps[1] + (h + 1) * self.y_steps[0] + 4 + column;
+                let x = of_x + 2 * h * self.x_steps[0] + 3 + 2 * column;
+                let at = k * self.y_steps[1] + (h + 1) * self.y_steps[0] + 4 + column;
                 // SAFETY: planes have a border, and rows to spare behind the last.
                 unsafe {
                     let x = self.x.at(x);
-                    let tiles = [&self.y, &self.s].map(|planes| Tile { start: planes.at(at), column, k });
+                    let [y, s] = [self.y.at(of_outputs[0] + at), self.s.at(of_outputs[1] + at)];
+                    let tiles = [y, s].map(|start| Tile { start, column, k });
                     if rows == ROWS {
-                        self.both::<L, ROWS, VECTORS>(x, weights, tiles);
+                        self.both::<L, ROWS, VECTORS>(x, weights, tiles, ahead);
                     } else {
-                        self.both::<L, 1, VECTORS>(x, weights, tiles);
+                        self.both::<L, 1, VECTORS>(x, weights, tiles, ahead);
                     }
                 }
             }
@@ -204,20 +215,23 @@ pub fn repack<L: Lanes>(taps: &[f32], shortcut: &[f32], inner: usize, first: usi
 
 impl Twin for ConvDownForward {
     fn new(launch: &Launch<'_>) -> Self {
+        let (x_plane, y_plane) = (launch.size("X_PLANE") * 4, launch.size("Y_PLANE") * 4);
+        let of_y = launch.size("K") * y_plane;
         Self {
-            x: launch.floats(0),
+            x: launch.tensor(0, launch.size("C") * x_plane),
             packed: launch.floats(1),
             packed_shortcut: launch.floats(2),
-            y: launch.floats(3),
-            s: launch.floats(4),
+            y: launch.tensor(3, of_y),
+            s: launch.tensor(4, of_y),
             channels: launch.size("C"),
             outputs: launch.size("K"),
             height: launch.size("HEIGHT"),
             width: launch.size("WIDTH"),
-            x_steps: [launch.size("X_ROW") * 4, launch.size("X_PLANE") * 4],
-            y_steps: [launch.size("Y_ROW") * 4, launch.size("Y_PLANE") * 4],
+            x_steps: [launch.size("X_ROW") * 4, x_plane],
+            y_steps: [launch.size("Y_ROW") * 4, y_plane],
             samples: launch.samples(),
             packed_stride: launch.job().packed_stride as usize,
+            slot: launch.slot(),
         }
     }
 
@@ -229,32 +243,69 @@ impl Twin for ConvDownForward {
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
         let first = piece % self.groups() * GROUP;
         let count = GROUP.min(self.outputs - first);
-        let of_vector = self.channels * TAPS * L::N;
-        let vectors = count.div_ceil(L::N);
-        let weights = scratch.floats(vectors * of_vector);
+        let (weights, ahead) = scratch.floats_and_ahead(self.floats_of_weights::<L>(count));
+        self.repack::<L>(replica, first, count, weights);
+        let samples = self.samples_of_piece();
+        let from = piece / self.groups() * samples;
+        self.compute::<L>(replica, from..self.samples.min(from + samples), (first, weights), ahead);
+    }
+}
+
+impl BySample for ConvDownForward {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        let (weights, ahead) = scratch.kept_and_ahead(self.slot, self.floats_of_weights::<L>(self.outputs));
+        if samples.start == 0 {
+            self.repack::<L>(replica, 0, self.outputs, weights);
+        }
+        self.compute::<L>(replica, samples, (0, weights), ahead);
+    }
+}
+
+impl ConvDownForward {
+    fn floats_of_weights<L: Lanes>(&self, outputs: usize) -> usize {
+        outputs.div_ceil(L::N) * self.channels * TAPS * L::N
+    }
+
+    /// The weights of `count` output channels from `first` on, as [`repack`] lays them out.
+    #[inline(always)]
+    fn repack<L: Lanes>(&self, replica: usize, first: usize, count: usize, weights: &mut [f32]) {
         let of_replica = replica * self.packed_stride;
         let quads = self.outputs.div_ceil(4) * self.channels * 4;
-        // SAFETY: nobody writes the weights; pieces write different samples, or different channels of them.
-        unsafe {
+        // SAFETY: nobody writes the weights.
+        let [taps, shortcut] = unsafe {
             let taps = self.packed.read(of_replica..of_replica + 9 * quads);
-            let shortcut = self.packed_shortcut.read(of_replica..of_replica + quads);
-            repack::<L>(taps, shortcut, self.channels, first, count, weights);
-            let samples = self.samples_of_piece();
-            let from = piece / self.groups() * samples;
-            for sample in from..self.samples.min(from + samples) {
-                let sample = replica * self.samples + sample;
-                let mut v = 0;
-                while v < vectors {
+            [taps, self.packed_shortcut.read(of_replica..of_replica + quads)]
+        };
+        repack::<L>(taps, shortcut, self.channels, first, count, weights);
+    }
+
+    /// Samples and the output channels that `weights` are of, from `first` on.
+    #[inline(always)]
+    fn compute<L: Lanes>(
+        &self,
+        replica: usize,
+        samples: Range<usize>,
+        (first, weights): (usize, &[f32]),
+        ahead: &mut Ahead,
+    ) {
+        let of_vector = self.channels * TAPS * L::N;
+        let vectors = weights.len() / of_vector;
+        for sample in samples.map(|sample| (replica, sample)) {
+            let mut v = 0;
+            while v < vectors {
+                let pair = v + 2 <= vectors;
+                // SAFETY: pieces write different samples, or different channels of them.
+                unsafe {
                     let (k, weights) = (first + v * L::N, weights.as_ptr().add(v * of_vector));
-                    let pair = v + 2 <= vectors;
                     match (pair, L::REGISTERS >= 32) {
-                        (true, true) => self.sample::<L, 2, 2>(sample, k, weights),
-                        (true, false) => self.sample::<L, 1, 2>(sample, k, weights),
-                        (false, true) => self.sample::<L, 4, 1>(sample, k, weights),
-                        (false, false) => self.sample::<L, 2, 1>(sample, k, weights),
+                        (true, true) => self.sample::<L, 2, 2>(sample, k, weights, ahead),
+                        (true, false) => self.sample::<L, 1, 2>(sample, k, weights, ahead),
+                        (false, true) => self.sample::<L, 4, 1>(sample, k, weights, ahead),
+                        (false, false) => self.sample::<L, 2, 1>(sample, k, weights, ahead),
                     }
-                    v += if pair { 2 } else { 1 };
                 }
+                v += if pair { 2 } else { 1 };
             }
         }
     }

@@ -58,6 +58,10 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     /// a * b
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// 0 where a <= 0, a elsewhere, NaN included.
+    unsafe fn relu(a: Self::V) -> Self::V;
+    /// 1 where a > 0, 0 elsewhere.
+    unsafe fn is_positive(a: Self::V) -> Self::V;
     /// acc + a * b of this class.
     unsafe fn mac(a: Self::V, b: Self::V, acc: Self::V) -> Self::V;
 

@@ -1,32 +1,33 @@
 //! Twin of shaders/max_pool_backward.wgsl: the gradient of the 2x2 max pool goes to the first largest pixel of each
 //! window.
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
-use super::memory::{Scratch, View};
+use super::memory::Scratch;
 use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Region, copy_rows, parts};
+use super::shared::planes::{Planes, Region, Tensor, copy_rows, parts};
 use super::shared::window::{Windows, apart, window_max};
-use super::twin::{Launch, Twin};
+use super::twin::{BySample, Launch, Twin};
 
 /// The dispatch; a piece is several regions.
 pub struct MaxPoolBackward {
-    x: View<f32>,
-    dy: View<f32>,
-    dx: View<f32>,
+    x: Tensor,
+    dy: Tensor,
+    dx: Tensor,
     windows: Windows,
-    count: usize,
     pieces: Pieces,
 }
 
 impl Twin for MaxPoolBackward {
     fn new(launch: &Launch<'_>) -> Self {
         let windows = Windows::new(launch);
+        let [of_x, of_y] = windows.samples();
         Self {
-            x: launch.floats(0),
-            dy: launch.floats(1),
-            dx: launch.floats(2),
+            x: launch.tensor(0, of_x),
+            dy: launch.tensor(1, of_y),
+            dx: launch.tensor(2, of_x),
             windows,
-            count: launch.samples() * windows.y.channels,
             pieces: Pieces::new(windows.regions.count(), 2 * windows.regions.run()),
         }
     }
@@ -37,6 +38,28 @@ impl Twin for MaxPoolBackward {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
+        let regions = self.pieces.range(piece).map(|index| self.windows.regions.get(index));
+        self.route::<L>((replica, 0), regions, scratch);
+    }
+}
+
+impl BySample for MaxPoolBackward {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        let regions = self.windows.regions_of(samples.len());
+        self.route::<L>((replica, samples.start), regions.all(), scratch);
+    }
+}
+
+impl MaxPoolBackward {
+    /// Regions of the planes from a sample of a replica on.
+    #[inline(always)]
+    fn route<L: Lanes>(
+        &self,
+        (replica, sample): (usize, usize),
+        regions_of_x: impl Iterator<Item = Region>,
+        scratch: &mut Scratch,
+    ) {
         let Windows { regions, y } = &self.windows;
         // Rows of x are half as long where even and odd columns lie apart.
         let Planes { row, plane, .. } = regions.shape;
@@ -44,15 +67,16 @@ impl Twin for MaxPoolBackward {
         let length = self.windows.scratch();
         let lengths = [length, length, length, 2 * length, 2 * length];
         let [even, odd, gradient, top, bottom] = parts(scratch.floats(7 * length), lengths);
-        let first = replica * self.count;
-        for region in self.pieces.range(piece).map(|index| regions.get(index)) {
-            let (at, rows) = (region.start(first), region.rows / 2);
+        let [first_of_x, first_of_dy, first_of_dx] =
+            [&self.x, &self.dy, &self.dx].map(|planes| planes.start(replica, sample));
+        for region in regions_of_x {
+            let (at, rows) = (region.start(0), region.rows / 2);
             let of_y = Region { shape: *y, row: region.row / 2, rows, ..region };
             // SAFETY: the dispatch only reads x and dy, where a whole vector may begin anywhere; scratch is padded.
             unsafe {
-                apart(self.x.read(at..at + region.run()), even, odd);
+                apart(self.x.read(first_of_x + at..first_of_x + at + region.run()), even, odd);
                 for p in 0..region.planes {
-                    let dy = self.dy.at(of_y.start(first) + p * y.plane).cast_const();
+                    let dy = self.dy.at(first_of_dy + of_y.start(0) + p * y.plane).cast_const();
                     let to = gradient.as_mut_ptr().add(p * plane / 2);
                     copy_rows::<L>((dy, y.row), (to, row), rows, across / 2);
                 }
@@ -64,7 +88,7 @@ impl Twin for MaxPoolBackward {
             for p in 0..region.planes {
                 for (run, from_top) in [(&*top, 0), (&*bottom, row)] {
                     let from = (&raw const run[p * plane], 2 * row);
-                    let to = (self.dx.at(at + p * plane + from_top), 2 * row);
+                    let to = (self.dx.at(first_of_dx + at + p * plane + from_top), 2 * row);
                     // SAFETY: this piece alone has these rows of dx, and scratch is padded.
                     unsafe { copy_rows::<L>(from, to, rows, across) };
                 }

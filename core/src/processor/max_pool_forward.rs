@@ -1,29 +1,30 @@
 //! Twin of shaders/max_pool_forward.wgsl: 2x2 max pool, stride 2.
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
-use super::memory::{Scratch, View};
+use super::memory::Scratch;
 use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Region, copy_rows, parts};
+use super::shared::planes::{Planes, Region, Tensor, copy_rows, parts};
 use super::shared::window::{Windows, apart, window_max};
-use super::twin::{Launch, Twin};
+use super::twin::{BySample, Launch, Twin};
 
 /// The dispatch; a piece is several regions.
 pub struct MaxPoolForward {
-    x: View<f32>,
-    y: View<f32>,
+    x: Tensor,
+    y: Tensor,
     windows: Windows,
-    count: usize,
     pieces: Pieces,
 }
 
 impl Twin for MaxPoolForward {
     fn new(launch: &Launch<'_>) -> Self {
         let windows = Windows::new(launch);
+        let [of_x, of_y] = windows.samples();
         Self {
-            x: launch.floats(0),
-            y: launch.floats(1),
+            x: launch.tensor(0, of_x),
+            y: launch.tensor(1, of_y),
             windows,
-            count: launch.samples() * windows.y.channels,
             pieces: Pieces::new(windows.regions.count(), 2 * windows.regions.run()),
         }
     }
@@ -34,14 +35,36 @@ impl Twin for MaxPoolForward {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
+        let regions = self.pieces.range(piece).map(|index| self.windows.regions.get(index));
+        self.pool::<L>((replica, 0), regions, scratch);
+    }
+}
+
+impl BySample for MaxPoolForward {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        let regions = self.windows.regions_of(samples.len());
+        self.pool::<L>((replica, samples.start), regions.all(), scratch);
+    }
+}
+
+impl MaxPoolForward {
+    /// Regions of the planes from a sample of a replica on.
+    #[inline(always)]
+    fn pool<L: Lanes>(
+        &self,
+        (replica, sample): (usize, usize),
+        regions_of_x: impl Iterator<Item = Region>,
+        scratch: &mut Scratch,
+    ) {
         let Windows { regions, y } = &self.windows;
         // Rows of x are half as long where even and odd columns lie apart.
         let Planes { row, plane, .. } = regions.shape;
         let length = self.windows.scratch();
         let [even, odd, most] = parts(scratch.floats(3 * length), [length; 3]);
-        let first = replica * self.count;
-        for region in self.pieces.range(piece).map(|index| regions.get(index)) {
-            let at = region.start(first);
+        let [first_of_x, first_of_y] = [&self.x, &self.y].map(|planes| planes.start(replica, sample));
+        for region in regions_of_x {
+            let at = first_of_x + region.start(0);
             // SAFETY: the dispatch only reads x.
             apart(unsafe { self.x.read(at..at + self.windows.run(&region)) }, even, odd);
             let count = self.windows.count(&region);
@@ -58,7 +81,7 @@ impl Twin for MaxPoolForward {
                         *value *= 0.0;
                     }
                 }
-                let to = (self.y.at(of_y.start(first) + p * y.plane), y.row);
+                let to = (self.y.at(first_of_y + of_y.start(0) + p * y.plane), y.row);
                 // SAFETY: this piece alone has these rows of y, and scratch is padded.
                 unsafe { copy_rows::<L>((most.as_ptr(), row), to, of_y.rows, y.across()) };
             }

@@ -5,15 +5,21 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
 
+use super::lanes::Lanes;
 use crate::record::{Binding, BufferId, BufferTable};
 
 /// Buffers begin at cache lines, which are also the widest vectors.
 const ALIGNMENT: usize = 64;
 
+/// A page of memory as large as processors have them. With small ones a step looks up hundreds of thousands.
+const HUGE_PAGE: usize = 2 << 20;
+
 /// Bytes of zeros at an address that is a multiple of [`ALIGNMENT`]. Pieces of work write them through [`View`]s.
 struct Block {
     start: NonNull<u8>,
-    layout: Layout,
+    /// Bytes from `start` on.
+    bytes: usize,
+    allocation: (NonNull<u8>, Layout),
 }
 
 // SAFETY: a block is memory and nothing else; who writes what at a time is the contract of `View`.
@@ -24,17 +30,28 @@ unsafe impl Sync for Block {}
 impl Block {
     /// `None` where the system gives no memory.
     fn new(bytes: usize) -> Option<Self> {
-        let layout = Layout::from_size_align(bytes.max(1), ALIGNMENT).ok()?;
+        // Aligned here and not by the allocator, which would then write the zeros itself and so take all of the memory
+        // from the system, used or not.
+        let alignment = if bytes >= HUGE_PAGE { HUGE_PAGE } else { ALIGNMENT };
+        let layout = Layout::from_size_align(bytes.checked_add(alignment)?, 1).ok()?;
         // SAFETY: the size is not zero.
-        let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        Some(Self { start, layout })
+        let allocated = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        // SAFETY: less than `alignment` further on.
+        let start = unsafe { allocated.add(allocated.as_ptr().align_offset(alignment)) };
+        #[cfg(target_os = "linux")]
+        if alignment == HUGE_PAGE {
+            // SAFETY: whole pages inside the block, of which nothing but their size changes. The system may refuse.
+            unsafe { libc::madvise(start.as_ptr().cast(), bytes / HUGE_PAGE * HUGE_PAGE, libc::MADV_HUGEPAGE) };
+        }
+        Some(Self { start, bytes, allocation: (allocated, layout) })
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
+        let (allocated, layout) = self.allocation;
         // SAFETY: allocated in `new` with this layout.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        unsafe { dealloc(allocated.as_ptr(), layout) };
     }
 }
 
@@ -136,10 +153,13 @@ impl<T> View<T> {
     }
 }
 
-/// Memory of one thread for the time of a piece.
+/// Memory of one thread: for the time of a piece, and for that of a sample loop.
 #[derive(Default)]
 pub struct Scratch {
     block: Option<Block>,
+    kept: Vec<Option<Block>>,
+    /// What the thread will read soon.
+    pub ahead: Ahead,
 }
 
 impl Scratch {
@@ -148,13 +168,102 @@ impl Scratch {
     /// # Panics
     /// If the system gives no memory.
     pub fn floats(&mut self, length: usize) -> &mut [f32] {
-        let bytes = (length * 4).max(ALIGNMENT);
-        let block = match self.block.take().filter(|block| block.layout.size() >= bytes) {
-            Some(block) => block,
-            None => Block::new(bytes.next_power_of_two()).expect("scratch of a few hundred KiB"),
-        };
-        let start = self.block.insert(block).start.cast::<f32>();
-        // SAFETY: long enough, initialised (zeros at first), and borrowed from this scratch alone.
-        unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), length) }
+        floats(&mut self.block, length)
     }
+
+    /// [`Scratch::floats`], and what the thread will read soon.
+    pub fn floats_and_ahead(&mut self, length: usize) -> (&mut [f32], &mut Ahead) {
+        (floats(&mut self.block, length), &mut self.ahead)
+    }
+
+    /// What a sample loop keeps in this slot from group to group, and what the thread will read soon.
+    pub fn kept_and_ahead(&mut self, slot: usize, kept: usize) -> (&mut [f32], &mut Ahead) {
+        (floats(slot_of(&mut self.kept, slot), kept), &mut self.ahead)
+    }
+
+    /// What a sample loop keeps in this slot from group to group, and what [`Scratch::floats`] gives.
+    pub fn kept_and_floats(&mut self, slot: usize, kept: usize, length: usize) -> [&mut [f32]; 2] {
+        [floats(slot_of(&mut self.kept, slot), kept), floats(&mut self.block, length)]
+    }
+}
+
+fn slot_of(kept: &mut Vec<Option<Block>>, slot: usize) -> &mut Option<Block> {
+    if kept.len() <= slot {
+        kept.resize_with(slot + 1, || None);
+    }
+    &mut kept[slot]
+}
+
+/// Cache lines that a thread will need soon. Kernels that compute for long ask for a few of them now and then, so that memory and
+/// arithmetic overlap.
+#[derive(Default)]
+pub struct Ahead {
+    /// Bytes from an address on, in the reverse order of their use.
+    runs: Vec<(*const u8, usize)>,
+    /// Lines a call.
+    each: usize,
+    calls: usize,
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+impl Ahead {
+    /// These runs of bytes are next, and [`Ahead::ask`] will be called about so many times before they are needed.
+    pub fn plan(&mut self, runs: impl Iterator<Item = (*const u8, usize)>, calls: usize) {
+        self.runs.clear();
+        self.runs.extend(runs);
+        self.runs.reverse();
+        let lines: usize = self.runs.iter().map(|(_, bytes)| bytes.div_ceil(LINE)).sum();
+        (self.each, self.calls) = (lines.div_ceil(calls.max(1)), 0);
+    }
+
+    /// Calls since the plan was made.
+    pub fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// The next few lines, for a loop that asks for one each time round.
+    #[inline(always)]
+    pub fn lines(&mut self) -> Lines {
+        self.calls += 1;
+        let Some((at, bytes)) = self.runs.last_mut() else { return Lines { at: std::ptr::dangling(), left: 0 } };
+        let lines = Lines { at: *at, left: self.each.min(bytes.div_ceil(LINE)) };
+        *at = at.wrapping_add(LINE * lines.left);
+        *bytes = bytes.saturating_sub(LINE * lines.left);
+        if *bytes == 0 {
+            self.runs.pop();
+        }
+        lines
+    }
+}
+
+/// A few cache lines in a row.
+#[derive(Clone, Copy)]
+pub struct Lines {
+    at: *const u8,
+    left: usize,
+}
+
+impl Lines {
+    /// Asks for one of them; for the last one again where there are no more.
+    #[inline(always)]
+    pub fn ask<L: Lanes>(&mut self) {
+        L::prefetch(self.at.cast());
+        let is_more = self.left > 1;
+        self.at = self.at.wrapping_add(if is_more { LINE } else { 0 });
+        self.left -= usize::from(is_more);
+    }
+}
+
+/// The first floats of a block, which is made larger (and then holds zeros) where it has to be.
+fn floats(block: &mut Option<Block>, length: usize) -> &mut [f32] {
+    let bytes = (length * 4).max(ALIGNMENT);
+    let large_enough = match block.take().filter(|block| block.bytes >= bytes) {
+        Some(block) => block,
+        None => Block::new(bytes.next_power_of_two()).expect("scratch of a few hundred KiB"),
+    };
+    let start = block.insert(large_enough).start.cast::<f32>();
+    // SAFETY: long enough, initialised (zeros at first), and borrowed from this block alone.
+    unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), length) }
 }

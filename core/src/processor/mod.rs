@@ -6,6 +6,7 @@ mod isa;
 mod lanes;
 mod memory;
 mod program;
+mod sample_loop;
 mod scratch;
 mod twin;
 mod twins;

@@ -5,13 +5,16 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use web_time::Instant;
 
 use super::device::{Buffers, Processor};
 use super::isa::{Class, Isa, Runnable};
 use super::memory::{Memory, Scratch, View};
-use super::scratch::{Own, Places, views};
+use super::sample_loop::{self, SampleLoop};
+use super::scratch::{Own, Place, bound};
+use super::shared::planes::Tensor;
 use super::twin::Launch;
 use super::twins;
 use crate::device::{DeviceError, DispatchTime, RunTime};
@@ -26,10 +29,31 @@ struct Step {
     dispatch: usize,
 }
 
+/// Dispatches in a row, or several of them that form a sample loop.
+struct Passage {
+    /// One after the other, each in pieces.
+    steps: Vec<Step>,
+    /// The same as a loop over samples, for a thread that has a replica to itself.
+    sample_loop: Option<Loop>,
+}
+
+/// A sample loop, ready to run.
+struct Loop {
+    /// Whose pieces are the groups of samples.
+    members: Vec<Box<dyn Runnable>>,
+    /// What follows when all samples are done, each in pieces.
+    after: Vec<Box<dyn Runnable>>,
+    /// Tensors in memory, with the bytes of a group of samples.
+    streams: Vec<(Tensor, usize)>,
+    group: usize,
+    /// How often kernels asked for lines of the next group while they computed one.
+    calls: AtomicUsize,
+}
+
 enum Action {
-    /// Dispatches over so many replicas, one after the other for each replica.
+    /// Passages over so many replicas, one after the other for each replica.
     Stretch {
-        steps: Vec<Step>,
+        passages: Vec<Passage>,
         replicas: usize,
     },
     Copy {
@@ -61,24 +85,37 @@ impl Program {
     ///
     /// # Errors
     /// [`DeviceError::OutOfMemory`] where the system gives no memory.
-    pub fn build(buffers: &Buffers, recording: &Recording) -> Result<Self, DeviceError> {
+    pub fn build<'r>(buffers: &Buffers, recording: &'r Recording) -> Result<Self, DeviceError> {
         let shared = &buffers.memory;
         let mut own = Own::default();
-        let parts: Vec<Part<'_>> = parts(recording, &mut own);
+        let parts: Vec<Part<'r>> = parts(recording, &mut own);
         let Some(memory) = own.allocate() else {
             let label = "scratch of replicas that run apart".to_owned();
             return Err(DeviceError::OutOfMemory { label, asked: 0, limit: None });
         };
         let mut labels = Vec::new();
         let actions = parts.into_iter().map(|part| match part {
-            Part::Stretch(stretch) => {
-                let launches: Vec<_> = stretch
-                    .iter()
-                    .map(|(dispatch, places)| Launch::new(dispatch, views(places, shared, &memory)))
-                    .collect();
-                let steps = steps(&launches, labels.len());
-                labels.extend(stretch.iter().map(|(dispatch, _)| (dispatch.label.clone(), dispatch.kernel.name())));
-                Action::Stretch { steps, replicas: stretch[0].0.replicas as usize }
+            Part::Stretch { dispatches, places, loops } => {
+                let launch = |(dispatch, places): (&&'r Dispatch, &Vec<Place>)| -> Launch<'r> {
+                    Launch::new(dispatch, bound(places, shared, &memory))
+                };
+                let launches: Vec<_> = dispatches.iter().zip(&places).map(launch).collect();
+                let mut passages = Vec::new();
+                let mut at = 0;
+                for (its, places) in loops {
+                    passages.push(Passage::new(&launches[at..its.dispatches.start], labels.len() + at));
+                    let members = dispatches[its.dispatches.clone()].iter().zip(&places);
+                    let members: Vec<_> =
+                        members.enumerate().map(|(slot, member)| launch(member).in_slot(slot)).collect();
+                    at = its.dispatches.end;
+                    passages.push(Passage {
+                        sample_loop: Some(Loop::new(&members, &its)),
+                        ..Passage::new(&launches[its.dispatches.clone()], labels.len() + its.dispatches.start)
+                    });
+                }
+                passages.push(Passage::new(&launches[at..], labels.len() + at));
+                labels.extend(dispatches.iter().map(|dispatch| (dispatch.label.clone(), dispatch.kernel.name())));
+                Action::Stretch { passages, replicas: dispatches[0].replicas as usize }
             }
             Part::Copy { from, to } => Action::Copy { from: shared.view(from), to: shared.view(to) },
             Part::Clear(buffer) => Action::Clear(shared.bytes(buffer)),
@@ -119,8 +156,8 @@ impl Program {
         let mut times: Vec<DispatchTime> = self.labels.iter().map(of).collect();
         for action in &self.actions {
             match action {
-                Action::Stretch { steps, replicas } => {
-                    for step in steps {
+                Action::Stretch { passages, replicas } => {
+                    for step in passages.iter().flat_map(|passage| &passage.steps) {
                         let start = Instant::now();
                         threads.enter(|| (0..*replicas).for_each(|replica| step.run(threads, (*isa, *class), replica)));
                         times[step.dispatch].seconds += start.elapsed().as_secs_f64();
@@ -137,7 +174,12 @@ impl Program {
 /// A part of a recording, before anything is allocated.
 enum Part<'a> {
     /// Dispatches over the same replicas, none of which reads what another replica writes.
-    Stretch(Vec<(&'a Dispatch, Places)>),
+    Stretch {
+        dispatches: Vec<&'a Dispatch>,
+        places: Vec<Vec<Place>>,
+        /// With the places of their members.
+        loops: Vec<(SampleLoop, Vec<Vec<Place>>)>,
+    },
     Copy {
         from: Binding,
         to: Binding,
@@ -147,21 +189,29 @@ enum Part<'a> {
 
 fn parts<'a>(recording: &'a Recording, own: &mut Own) -> Vec<Part<'a>> {
     let mut parts = Vec::new();
-    let mut stretch: Vec<&Dispatch> = Vec::new();
-    let mut finish = |stretch: &mut Vec<&'a Dispatch>, parts: &mut Vec<Part<'a>>| {
+    // Dispatches with their number among the commands.
+    let mut stretch: Vec<(usize, &Dispatch)> = Vec::new();
+    let mut finish = |stretch: &mut Vec<(usize, &'a Dispatch)>, parts: &mut Vec<Part<'a>>| {
         if !stretch.is_empty() {
-            let places = own.places(stretch);
-            parts.push(Part::Stretch(stretch.drain(..).zip(places).collect()));
+            let dispatches: Vec<&Dispatch> = stretch.iter().map(|(_, dispatch)| *dispatch).collect();
+            let places = own.places(&dispatches);
+            let loops = sample_loop::find(stretch, &recording.commands).into_iter().map(|its| {
+                let places = own.in_loop(&its, dispatches[0].replicas, &places[its.dispatches.clone()]);
+                (its, places)
+            });
+            let loops = loops.collect();
+            parts.push(Part::Stretch { dispatches, places, loops });
+            stretch.clear();
         }
     };
-    for command in &recording.commands {
+    for (number, command) in recording.commands.iter().enumerate() {
         match command {
             Command::Dispatch(dispatch) => {
                 let crosses = crosses_replicas(dispatch.kernel.shader());
-                if crosses || stretch.first().is_some_and(|first| first.replicas != dispatch.replicas) {
+                if crosses || stretch.first().is_some_and(|(_, first)| first.replicas != dispatch.replicas) {
                     finish(&mut stretch, &mut parts);
                 }
-                stretch.push(dispatch);
+                stretch.push((number, dispatch));
                 if crosses {
                     finish(&mut stretch, &mut parts);
                 }
@@ -181,17 +231,63 @@ fn parts<'a>(recording: &'a Recording, own: &mut Own) -> Vec<Part<'a>> {
     parts
 }
 
-/// The steps of a stretch, whose first dispatch is number `from` of the recording.
-fn steps(launches: &[Launch<'_>], from: usize) -> Vec<Step> {
-    let mut steps = Vec::with_capacity(launches.len());
-    let mut at = 0;
-    while at < launches.len() {
-        let (twins, taken) = twins::next(&launches[at..]);
-        let dispatch = from + at;
-        steps.extend(twins.into_iter().map(|twin| Step { pieces: twin.pieces(), twin, dispatch }));
-        at += taken;
+impl Passage {
+    /// Dispatches without a loop, of which the first is number `from` of the recording.
+    fn new(launches: &[Launch<'_>], from: usize) -> Self {
+        let mut steps = Vec::with_capacity(launches.len());
+        let mut at = 0;
+        while at < launches.len() {
+            let (twins, taken) = twins::next(&launches[at..]);
+            let dispatch = from + at;
+            steps.extend(twins.into_iter().map(|twin| Step { pieces: twin.pieces(), twin, dispatch }));
+            at += taken;
+        }
+        Self { steps, sample_loop: None }
     }
-    steps
+
+    /// The dispatches for one replica, in pieces.
+    fn run(&self, threads: &Threads, at: (Isa, Class), replica: usize) {
+        self.steps.iter().for_each(|step| step.run(threads, at, replica));
+    }
+}
+
+impl Loop {
+    fn new(launches: &[Launch<'_>], its: &SampleLoop) -> Self {
+        let [members, after] = twins::in_loop(launches, its.group);
+        let stream = |(member, binding, bytes): &(usize, usize, usize)| {
+            let tensor = launches[*member].tensor(*binding, bytes / 4);
+            (tensor, its.group * bytes)
+        };
+        let streams = its.streams.iter().map(stream).collect();
+        Self { members, after, streams, group: its.group, calls: AtomicUsize::new(1) }
+    }
+
+    /// The tensors in memory that the group from `sample` on reads and writes.
+    fn runs(&self, replica: usize, sample: usize) -> impl Iterator<Item = (*const u8, usize)> {
+        self.streams
+            .iter()
+            .map(move |(tensor, bytes)| (tensor.at(tensor.start(replica, sample)).cast_const().cast(), *bytes))
+    }
+
+    /// All samples of one replica, in the caller's thread. `next` is the loop that follows.
+    fn run(&self, at: (Isa, Class), replica: usize, next: Option<&Self>) {
+        // SAFETY: as for a step. Members read of each other what belongs to the same samples, and a loop is not interrupted, so that
+        // what they keep in the thread's scratch is theirs.
+        SCRATCH.with_borrow_mut(|scratch| unsafe {
+            let groups = self.members[0].pieces();
+            for group in 0..groups {
+                let (from, sample) =
+                    if group + 1 < groups { (Some(self), (group + 1) * self.group) } else { (next, 0) };
+                let runs = from.into_iter().flat_map(|from| from.runs(replica, sample));
+                scratch.ahead.plan(runs, self.calls.load(Ordering::Relaxed));
+                self.members.iter().for_each(|member| member.run(at, replica, group, scratch));
+                self.calls.store(scratch.ahead.calls(), Ordering::Relaxed);
+            }
+            for step in &self.after {
+                (0..step.pieces()).for_each(|piece| step.run(at, replica, piece, scratch));
+            }
+        });
+    }
 }
 
 impl Step {
@@ -208,8 +304,22 @@ impl Step {
 impl Action {
     fn run(&self, threads: &Threads, at: (Isa, Class)) {
         match self {
-            Self::Stretch { steps, replicas } => {
-                threads.spread(*replicas, &|replica| steps.iter().for_each(|step| step.run(threads, at, replica)));
+            Self::Stretch { passages, replicas } => {
+                // Loops are the quicker form while each thread has a replica, pieces while some thread has none.
+                let unfinished = AtomicUsize::new(*replicas);
+                threads.spread(*replicas, &|replica| {
+                    for (i, passage) in passages.iter().enumerate() {
+                        let is_alone = unfinished.load(Ordering::Relaxed) >= threads.count();
+                        match &passage.sample_loop {
+                            Some(its) if is_alone => {
+                                let next = passages[i + 1..].iter().find_map(|passage| passage.sample_loop.as_ref());
+                                its.run(at, replica, next);
+                            }
+                            _ => passage.run(threads, at, replica),
+                        }
+                    }
+                    unfinished.fetch_sub(1, Ordering::Relaxed);
+                });
             }
             Self::Copy { from, to } => {
                 // SAFETY: nothing else runs, and the buffers are different ones.

@@ -2,23 +2,36 @@
 //!
 //! Layers share the buffers that hold what one dispatch passes on to the next (partial sums, leaves), each laid out by replica
 //! in its own size. Where one replica is at this layer and another at that, they would overlap. So where several kernels fill such a
-//! buffer, each gets one of its own here; memory that nobody touches is never taken from the system.
+//! buffer, each gets one of its own here; memory that nobody touches is never taken from the system. The rings of sample loops
+//! lie here, too.
 
 use std::collections::{HashMap, HashSet};
 
-use super::memory::{Memory, View};
+use super::memory::Memory;
+use super::sample_loop::SampleLoop;
+use super::twin::Bound;
 use crate::record::{Access, Binding, BufferId, BufferTable, Dispatch, Kernel, Shader};
 
 /// Buffers in place of the shared ones.
 #[derive(Default)]
 pub struct Own {
     table: BufferTable,
+    /// Rings, by the buffer that they stand for and their samples: replicas may be in different loops, so loops with groups of
+    /// different sizes have different rings.
+    rings: HashMap<(BufferId, usize), BufferId>,
     /// By the shared buffer and the kernel that fills it.
     ids: HashMap<(BufferId, Kernel), BufferId>,
 }
 
-/// The bindings of a dispatch, each in the shared memory or in a buffer of its own.
-pub type Places = Vec<(Binding, bool)>;
+/// Where a dispatch finds a binding.
+#[derive(Clone, Copy)]
+pub struct Place {
+    binding: Binding,
+    /// In a buffer of [`Own`], not in the shared memory.
+    is_own: bool,
+    /// Samples of a ring.
+    ring: Option<usize>,
+}
 
 /// Bindings by which a shader passes on to the next one what nobody else reads, or takes it from there.
 fn passed_on(shader: Shader) -> &'static [usize] {
@@ -44,7 +57,7 @@ fn filled(dispatch: &Dispatch) -> impl Iterator<Item = (&Dispatch, usize)> {
 
 impl Own {
     /// Where each dispatch of a stretch finds its bindings.
-    pub fn places(&mut self, stretch: &[&Dispatch]) -> Vec<Places> {
+    pub fn places(&mut self, stretch: &[&Dispatch]) -> Vec<Vec<Place>> {
         let mut fillers: HashMap<BufferId, HashSet<&Kernel>> = HashMap::new();
         for (dispatch, index) in stretch.iter().flat_map(|dispatch| filled(dispatch)) {
             fillers.entry(dispatch.bindings[index].buffer).or_default().insert(&dispatch.kernel);
@@ -55,7 +68,8 @@ impl Own {
         let mut places = Vec::with_capacity(stretch.len());
         for dispatch in stretch {
             let shader = dispatch.kernel.shader();
-            let mut of_dispatch: Places = dispatch.bindings.iter().map(|binding| (*binding, false)).collect();
+            let shared = |binding: &Binding| Place { binding: *binding, is_own: false, ring: None };
+            let mut of_dispatch: Vec<Place> = dispatch.bindings.iter().map(shared).collect();
             for &index in passed_on(shader) {
                 let binding = dispatch.bindings[index];
                 if !is_shared(&binding.buffer) || dispatch.replicas == 1 {
@@ -69,10 +83,27 @@ impl Own {
                     current.insert(binding.buffer, id);
                 }
                 if let Some(id) = current.get(&binding.buffer) {
-                    of_dispatch[index] = (Binding { buffer: *id, ..binding }, true);
+                    of_dispatch[index] =
+                        Place { binding: Binding { buffer: *id, ..binding }, is_own: true, ring: None };
                 }
             }
             places.push(of_dispatch);
+        }
+        places
+    }
+
+    /// The places of a loop's dispatches, rings in place of the tensors that only the loop reads.
+    pub fn in_loop(&mut self, its: &SampleLoop, replicas: u32, places: &[Vec<Place>]) -> Vec<Vec<Place>> {
+        let mut places = places.to_vec();
+        for place in places.iter_mut().flatten() {
+            if let Some(bytes) = its.rings.get(&place.binding.buffer).filter(|_| !place.is_own) {
+                // A sample more than is needed: kernels may look at what lies behind the last.
+                let bytes = ((replicas as usize * its.group + 1) * bytes) as u64;
+                let add = || self.table.add("ring", bytes);
+                let buffer = *self.rings.entry((place.binding.buffer, its.group)).or_insert_with(add);
+                let binding = Binding { buffer, offset: 0, bytes };
+                *place = Place { binding, is_own: true, ring: Some(its.group) };
+            }
         }
         places
     }
@@ -84,6 +115,10 @@ impl Own {
 }
 
 /// What the bindings see.
-pub fn views(places: &Places, shared: &Memory, own: &Memory) -> Vec<View<u8>> {
-    places.iter().map(|(binding, is_own)| if *is_own { own.view(*binding) } else { shared.view(*binding) }).collect()
+pub fn bound(places: &[Place], shared: &Memory, own: &Memory) -> Vec<Bound> {
+    let bound = |place: &Place| {
+        let memory = if place.is_own { own } else { shared };
+        Bound { view: memory.view(place.binding), ring: place.ring }
+    };
+    places.iter().map(bound).collect()
 }

@@ -1,7 +1,10 @@
 //! What a twin is: a whole dispatch of one shader, on the machine's own cores.
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
+use super::shared::planes::Tensor;
 use crate::record::{Constant, Dispatch, Job};
 
 /// A dispatch of one shader, computed in the order of docs/ORDER.md. Pieces are independent of each other: they may run in
@@ -18,16 +21,73 @@ pub trait Twin: Sized + Send + Sync + 'static {
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch);
 }
 
+/// What can do a replica's samples a few at a time, as a member of a sample loop.
+pub trait BySample: Send + Sync + 'static {
+    /// Does some samples of one replica. Calls come in the order of the samples and in one thread, and begin at multiples of
+    /// the group's size. Implementations are `#[inline(always)]`.
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch);
+}
+
+/// A twin as a member of a sample loop: a piece is a group of samples.
+pub struct Grouped<T> {
+    twin: T,
+    group: usize,
+    samples: usize,
+}
+
+impl<T: BySample> Grouped<T> {
+    /// `twin`, the samples of its dispatch in groups of `group`.
+    pub fn of(twin: T, launch: &Launch<'_>, group: usize) -> Self {
+        Self { twin, group, samples: launch.samples() }
+    }
+}
+
+impl<T: BySample> Twin for Grouped<T> {
+    fn new(_: &Launch<'_>) -> Self {
+        unreachable!("made by a sample loop")
+    }
+
+    fn pieces(&self) -> usize {
+        self.samples.div_ceil(self.group)
+    }
+
+    #[inline(always)]
+    fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
+        let first = piece * self.group;
+        self.twin.run_samples::<L>(replica, first..self.samples.min(first + self.group), scratch);
+    }
+}
+
+/// What a binding of a launch lies in.
+#[derive(Clone, Copy)]
+pub struct Bound {
+    /// The memory.
+    pub view: View<u8>,
+    /// Samples that there is room for, where it is a ring that holds those at hand; `None` where it holds the whole batch.
+    pub ring: Option<usize>,
+}
+
 /// A dispatch and the memory that its bindings lie in.
 pub struct Launch<'a> {
     dispatch: &'a Dispatch,
-    bindings: Vec<View<u8>>,
+    bindings: Vec<Bound>,
+    slot: usize,
 }
 
 impl<'a> Launch<'a> {
     /// `dispatch` on what its bindings see of the buffers.
-    pub fn new(dispatch: &'a Dispatch, bindings: Vec<View<u8>>) -> Self {
-        Self { dispatch, bindings }
+    pub fn new(dispatch: &'a Dispatch, bindings: Vec<Bound>) -> Self {
+        Self { dispatch, bindings, slot: 0 }
+    }
+
+    /// The same as a member of a sample loop, which may keep something in this slot of a thread's scratch.
+    pub fn in_slot(self, slot: usize) -> Self {
+        Self { slot, ..self }
+    }
+
+    /// The slot.
+    pub fn slot(&self) -> usize {
+        self.slot
     }
 
     /// The dispatch.
@@ -98,11 +158,17 @@ impl<'a> Launch<'a> {
 
     /// The floats of a binding, counted from 0 in the order of the shader.
     pub fn floats(&self, binding: usize) -> View<f32> {
-        self.bindings[binding].cast()
+        self.bindings[binding].view.cast()
+    }
+
+    /// A binding `[R][N]` of planes, of so many floats a sample.
+    pub fn tensor(&self, binding: usize, sample: usize) -> Tensor {
+        let samples = self.bindings[binding].ring.unwrap_or(self.samples());
+        Tensor::new(self.floats(binding), sample, samples)
     }
 
     /// The words of a binding.
     pub fn words(&self, binding: usize) -> View<u32> {
-        self.bindings[binding].cast()
+        self.bindings[binding].view.cast()
     }
 }

@@ -1,7 +1,7 @@
 //! Which twin computes which shader.
 
 use super::isa::Runnable;
-use super::twin::{Launch, Twin as _};
+use super::twin::{BySample, Grouped, Launch, Twin as _};
 use super::{
     activation_backward, activation_forward, batch_input, binary_cross_entropy, bn_apply, bn_backward_apply,
     bn_backward_finalize, bn_backward_reduce, bn_finalize, bn_running, bn_statistics, conv_down_dinput,
@@ -13,28 +13,80 @@ use super::{
 };
 use crate::record::Shader;
 
+/// Whether dispatch `i` adds the partial sums that binding `binding` of the first one holds.
+fn adds(launches: &[Launch<'_>], i: usize, binding: usize) -> bool {
+    launches.get(i).is_some_and(|launch| {
+        let [adds, sums] = [(launch, 0), (&launches[0], binding)].map(|(launch, i)| launch.dispatch().bindings[i]);
+        launch.dispatch().kernel.shader() == Shader::ConvDweightReduce && adds == sums
+    })
+}
+
 /// The twins that the first of `launches` is computed by, and how many dispatches they stand for: neighbours of which one makes
 /// what only the next one reads are computed together where that saves memory traffic.
 pub fn next(launches: &[Launch<'_>]) -> (Vec<Box<dyn Runnable>>, usize) {
-    let shader = |i: usize| launches.get(i).map(|launch| launch.dispatch().kernel.shader());
-    // Whether dispatch i adds the partial sums of this binding of the first one.
-    let adds = |i: usize, binding: usize| {
-        let bound = |i: usize, binding: usize| launches[i].dispatch().bindings[binding];
-        shader(i) == Some(Shader::ConvDweightReduce) && bound(i, 0) == bound(0, binding)
-    };
-    match shader(0) {
-        Some(Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged) if adds(1, 2) => {
-            let (chains, sum) = conv3x3_dweight::Conv3x3DweightChains::new_pair(&launches[0], &launches[1]);
+    let Some(first) = launches.first() else { return (Vec::new(), 0) };
+    match first.dispatch().kernel.shader() {
+        Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged if adds(launches, 1, 2) => {
+            let (chains, sum) = conv3x3_dweight::Conv3x3DweightChains::new_pair(first, &launches[1], false);
             (vec![Box::new(chains), Box::new(sum)], 2)
         }
-        Some(Shader::ConvDownDweight) if adds(1, 3) && adds(2, 4) => {
+        Shader::ConvDownDweight if adds(launches, 1, 3) && adds(launches, 2, 4) => {
             let (chains, [sum, sum_shortcut]) =
-                conv_down_dweight::ConvDownDweightChains::new_triple(&launches[0], [&launches[1], &launches[2]]);
+                conv_down_dweight::ConvDownDweightChains::new_triple(first, [&launches[1], &launches[2]], false);
             (vec![Box::new(chains), Box::new(sum), Box::new(sum_shortcut)], 3)
         }
-        Some(shader) => (vec![of(shader, &launches[0])], 1),
-        None => (Vec::new(), 0),
+        shader => (vec![of(shader, first)], 1),
     }
+}
+
+/// The members of a sample loop, whose pieces are groups of `group` samples, and what runs after it.
+pub fn in_loop(mut launches: &[Launch<'_>], group: usize) -> [Vec<Box<dyn Runnable>>; 2] {
+    fn grouped<T: BySample>(twin: T, launch: &Launch<'_>, group: usize) -> Box<dyn Runnable> {
+        Box::new(Grouped::of(twin, launch, group))
+    }
+    let [mut members, mut after]: [Vec<Box<dyn Runnable>>; 2] = [Vec::new(), Vec::new()];
+    while let Some(first) = launches.first() {
+        let mut taken = 1;
+        members.push(match first.dispatch().kernel.shader() {
+            shader @ Shader::ConvDweightReduce => {
+                after.push(of(shader, first));
+                launches = &launches[1..];
+                continue;
+            }
+            Shader::BnApply => grouped(bn_apply::BnApply::new(first), first, group),
+            Shader::BnBackwardApply => grouped(bn_backward_apply::BnBackwardApply::new(first), first, group),
+            Shader::BnBackwardReduce => grouped(bn_backward_reduce::BnBackwardReduce::new(first), first, group),
+            Shader::BnStatistics => grouped(bn_statistics::BnStatistics::new(first), first, group),
+            Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged if adds(launches, 1, 2) => {
+                let (chains, sum) = conv3x3_dweight::Conv3x3DweightChains::new_pair(first, &launches[1], true);
+                after.push(Box::new(sum));
+                taken = 2;
+                grouped(chains, first, group)
+            }
+            Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged => {
+                grouped(conv3x3_dweight::Conv3x3Dweight::new(first), first, group)
+            }
+            Shader::Conv3x3Forward | Shader::Conv3x3ForwardStaged => {
+                grouped(conv3x3_forward::Conv3x3Forward::new(first), first, group)
+            }
+            Shader::ConvDownDinput => grouped(conv_down_dinput::ConvDownDinput::new(first), first, group),
+            Shader::ConvDownDweight if adds(launches, 1, 3) && adds(launches, 2, 4) => {
+                let reduce = [&launches[1], &launches[2]];
+                let (chains, [sum, sum_shortcut]) =
+                    conv_down_dweight::ConvDownDweightChains::new_triple(first, reduce, true);
+                after.extend([Box::new(sum) as Box<dyn Runnable>, Box::new(sum_shortcut)]);
+                taken = 3;
+                grouped(chains, first, group)
+            }
+            Shader::ConvDownDweight => grouped(conv_down_dweight::ConvDownDweight::new(first), first, group),
+            Shader::ConvDownForward => grouped(conv_down_forward::ConvDownForward::new(first), first, group),
+            Shader::MaxPoolBackward => grouped(max_pool_backward::MaxPoolBackward::new(first), first, group),
+            Shader::MaxPoolForward => grouped(max_pool_forward::MaxPoolForward::new(first), first, group),
+            shader => unreachable!("{} goes not sample by sample", shader.name()),
+        });
+        launches = &launches[taken..];
+    }
+    [members, after]
 }
 
 /// The twin of a dispatch. A staged kernel differs from the other one in what threads share, and has the same twin.

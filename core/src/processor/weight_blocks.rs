@@ -10,8 +10,11 @@ mod chain_sum;
 
 pub use chain_sum::ChainSum;
 
+use std::ops::Range;
+
 use super::lanes::Lanes;
-use super::memory::{Scratch, View};
+use super::memory::{Ahead, Lines, Scratch, View};
+use super::shared::planes::Tensor;
 
 /// Output channels of a piece: their turned gradient stays in the L2 cache.
 const GROUP: usize = 64;
@@ -31,11 +34,11 @@ const ENOUGH: usize = 12;
 /// A weight gradient, with all that it reads and writes. `STRIDE` 1 has one layer, 2 has two: 3x3 and 1x1, its centre.
 pub struct WeightBlocks<const STRIDE: usize> {
     /// Planes, the input.
-    pub x: View<f32>,
+    pub x: Tensor,
     /// Planes, the gradient by the output of the 3x3 convolution.
-    pub dy: View<f32>,
+    pub dy: Tensor,
     /// Planes, the gradient by the output of the 1x1 convolution; not read where the stride is 1.
-    pub ds: View<f32>,
+    pub ds: Tensor,
     /// Sums of 9 taps, as [`Keep`] says.
     pub taps: View<f32>,
     /// Sums of the 1x1 convolution, likewise; not written where the stride is 1.
@@ -60,8 +63,6 @@ pub struct WeightBlocks<const STRIDE: usize> {
     pub x_steps: [usize; 2],
     /// The same of dy and ds.
     pub y_steps: [usize; 2],
-    /// The input is the batch, which all replicas share.
-    pub shared_input: bool,
 }
 
 /// Sums of a tile.
@@ -204,8 +205,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         let outputs = group * GROUP..self.outputs.min((group + 1) * GROUP);
         let channels = part * split.channels..self.channels.min((part + 1) * split.channels);
         let first = piece * split.image_blocks;
-        // Strips that are turned at once stay in the L2 cache.
-        let most = (TURNED / (self.images * self.height * 4 * outputs.len() * STRIDE)).max(1);
+        let most = self.turned_at_once(outputs.len());
         for image_block in first..self.image_blocks().min(first + split.image_blocks) {
             let is_own = |strip: usize| (image_block * self.strips + strip) % CHAINS / split.chains == own;
             let mut strip = 0;
@@ -224,6 +224,27 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         }
     }
 
+    /// Writes the sums of some samples, which begin and (but for the last ones) end with a block.
+    #[inline(always)]
+    pub fn run_samples<L: Lanes>(&self, keep: Keep, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        for image_block in samples.start / self.images..samples.end.div_ceil(self.images) {
+            for first in (0..self.outputs).step_by(GROUP) {
+                let outputs = [first, self.outputs.min(first + GROUP)];
+                let at_once = self.turned_at_once(outputs[1] - outputs[0]);
+                for strip in (0..self.strips).step_by(at_once) {
+                    let strips = [strip, self.strips.min(strip + at_once)];
+                    let part = Part { replica, image_block, strips, outputs };
+                    self.run_strips::<L>(keep, part, [0, self.channels], scratch);
+                }
+            }
+        }
+    }
+
+    /// Strips that are turned at once stay in the L2 cache.
+    fn turned_at_once(&self, outputs: usize) -> usize {
+        (TURNED / (self.images * self.height * 4 * outputs * STRIDE)).max(1)
+    }
+
     /// Computes neighbouring blocks for some input and output channels.
     #[inline(always)]
     fn run_strips<L: Lanes>(&self, keep: Keep, part: Part, channels: [usize; 2], scratch: &mut Scratch) {
@@ -234,16 +255,16 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         let pixels = images * self.height * 4;
         let of_strip = vectors * pixels * L::N;
         let length = (end_strip - first_strip) * of_strip;
-        let of_x = if self.shared_input { first } else { replica * self.samples + first };
-        let of_y = (replica * self.samples + first) * self.outputs * self.y_steps[1] + self.y_steps[0] + 4;
+        let of_x = self.x.start(replica, first);
+        let [of_dy, of_ds] = [&self.dy, &self.ds].map(|planes| planes.start(replica, first) + self.y_steps[0] + 4);
         // SAFETY: all of it lies in the views, whose planes have a border and rows to spare behind the last; pieces
         // write different blocks or chains, or different channels of them.
         unsafe {
             let turned = scratch.floats(length * STRIDE).as_mut_ptr();
             let of_centre = turned.add(length * (STRIDE - 1));
-            self.turn::<L>(self.dy.at(of_y), part, images, turned);
+            self.turn::<L>(self.dy.at(of_dy), part, images, turned);
             if STRIDE == 2 {
-                self.turn::<L>(self.ds.at(of_y), part, images, of_centre);
+                self.turn::<L>(self.ds.at(of_ds), part, images, of_centre);
             }
             for strip in first_strip..end_strip {
                 let block = image_block * self.strips + strip;
@@ -253,7 +274,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
                     Keep::TurnedChains => (block % CHAINS, if block < CHAINS { Put::First } else { Put::Next }),
                 };
                 let sums = (replica * self.blocks() + slot) * self.outputs * self.channels;
-                let x = self.x.at(of_x * self.channels * self.x_steps[1] + 3 + 4 * STRIDE * strip);
+                let x = self.x.at(of_x + 3 + 4 * STRIDE * strip);
                 let centre = if STRIDE == 2 { self.centre.at(sums) } else { self.taps.at(0) };
                 let half = STRIDE == 1 && keep != Keep::Blocks && self.width - 4 * strip <= 2;
                 let block = Block { put, images, half, x, taps: self.taps.at(sums * 9), centre };
@@ -263,13 +284,13 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
                     let (dy, ds) = (turned.add(from), of_centre.add(from));
                     let k = first_output + v * L::N;
                     if L::REGISTERS >= 32 && v + 2 <= vectors {
-                        self.all_inputs::<L, 2, 1>(block, k, channels, [dy, ds]);
+                        self.all_inputs::<L, 2, 1>(block, k, channels, [dy, ds], &mut scratch.ahead);
                         v += 2;
                     } else if L::REGISTERS >= 32 {
-                        self.all_inputs::<L, 1, 2>(block, k, channels, [dy, ds]);
+                        self.all_inputs::<L, 1, 2>(block, k, channels, [dy, ds], &mut scratch.ahead);
                         v += 1;
                     } else {
-                        self.all_inputs::<L, 1, 1>(block, k, channels, [dy, ds]);
+                        self.all_inputs::<L, 1, 1>(block, k, channels, [dy, ds], &mut scratch.ahead);
                         v += 1;
                     }
                 }
@@ -320,20 +341,21 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         k: usize,
         [mut c, end]: [usize; 2],
         from: [*const f32; 2],
+        ahead: &mut Ahead,
     ) {
         // SAFETY: the caller's.
         unsafe {
             while c + TILE <= end {
                 let sums = if STRIDE == 1 && block.half {
-                    self.tile::<L, VECTORS, TILE, true>(block, c, from)
+                    self.tile::<L, VECTORS, TILE, true>(block, c, from, ahead.lines())
                 } else {
-                    self.tile::<L, VECTORS, TILE, false>(block, c, from)
+                    self.tile::<L, VECTORS, TILE, false>(block, c, from, ahead.lines())
                 };
                 self.put(block, k, c, &sums);
                 c += TILE;
             }
             while TILE > 1 && c < end {
-                let sums = self.tile::<L, VECTORS, 1, false>(block, c, from);
+                let sums = self.tile::<L, VECTORS, 1, false>(block, c, from, ahead.lines());
                 self.put(block, k, c, &sums);
                 c += 1;
             }
@@ -352,6 +374,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         block: Block,
         c: usize,
         [mut dy, mut ds]: [*const f32; 2],
+        mut ahead: Lines,
     ) -> Sums<L, VECTORS, TILE> {
         let [row, plane] = self.x_steps;
         // The same channel of the image block that comes next.
@@ -371,6 +394,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
                             d[w][v] = L::load(dy.add(v * next_vector + w * L::N));
                         }
                     }
+                    ahead.ask::<L>();
                     for l in 0..TILE {
                         L::prefetch(x.wrapping_add(next_block + l * plane));
                         for kh in 0..3 {

@@ -4,6 +4,7 @@
 use super::tile::{Window, add_channels, next_tile, zeros};
 use super::{Conv3x3Forward, Piece};
 use crate::processor::lanes::Lanes;
+use crate::processor::memory::{Ahead, Lines};
 
 /// Whether at most an eighth of the lanes is lost at the ends of rows.
 #[inline(always)]
@@ -16,7 +17,7 @@ pub fn suits<L: Lanes>(columns: usize) -> bool {
 /// # Safety
 /// The machine has the instruction set, and nobody else reads or writes what the piece writes.
 #[inline(always)]
-pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece) {
+pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece, ahead: &mut Ahead) {
     let vectors = conv.height * conv.columns().div_ceil(L::N);
     for sample in piece.first_sample..piece.first_sample + piece.samples {
         for group in (piece.first_group..piece.first_group + piece.groups).step_by(G) {
@@ -25,12 +26,13 @@ pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece)
             let mut vector = 0;
             while vector < vectors {
                 let tile = next_tile(vectors - vector);
+                let lines = ahead.lines();
                 // SAFETY: the caller's.
                 unsafe {
                     match tile {
-                        1 => run_tile::<L, G, 1>(conv, part, vector),
-                        2 => run_tile::<L, G, 2>(conv, part, vector),
-                        _ => run_tile::<L, G, 3>(conv, part, vector),
+                        1 => run_tile::<L, G, 1>(conv, part, vector, lines),
+                        2 => run_tile::<L, G, 2>(conv, part, vector, lines),
+                        _ => run_tile::<L, G, 3>(conv, part, vector, lines),
                     }
                 }
                 vector += tile;
@@ -41,7 +43,12 @@ pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece)
 
 /// X vectors of one sample, from `vector` on.
 #[inline(always)]
-unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(conv: &Conv3x3Forward, piece: Piece, vector: usize) {
+unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
+    conv: &Conv3x3Forward,
+    piece: Piece,
+    vector: usize,
+    ahead: Lines,
+) {
     let a_row = conv.columns().div_ceil(L::N);
     let (mut offsets, mut columns) = ([0; X], [0; X]);
     let mut at = [std::ptr::null(); X];
@@ -55,7 +62,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(conv: &Conv3x3Forwa
     // a vector, whose lanes are dropped; channels beyond K and lanes beyond a row are not written.
     unsafe {
         let weights = conv.weights(piece.replica, piece.first_group);
-        let sums = add_channels::<L, G, X>(zeros::<L, G, X>(), window, weights, conv.inputs);
+        let sums = add_channels::<L, G, X>(zeros::<L, G, X>(), window, weights, conv.inputs, ahead);
         for g in 0..G {
             for j in 0..4 {
                 let k = (piece.first_group + g) * 4 + j;

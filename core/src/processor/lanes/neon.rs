@@ -105,6 +105,16 @@ impl<const FUSED: bool> Lanes for Neon<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn relu(a: float32x4_t) -> float32x4_t {
+        unsafe { vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vclezq_f32(a))) }
+    }
+
+    #[inline(always)]
+    unsafe fn is_positive(a: float32x4_t) -> float32x4_t {
+        unsafe { vreinterpretq_f32_u32(vandq_u32(vcgtzq_f32(a), vreinterpretq_u32_f32(vdupq_n_f32(1.0)))) }
+    }
+
+    #[inline(always)]
     unsafe fn mac(a: float32x4_t, b: float32x4_t, acc: float32x4_t) -> float32x4_t {
         unsafe { if FUSED { vfmaq_f32(acc, a, b) } else { vaddq_f32(vmulq_f32(a, b), acc) } }
     }

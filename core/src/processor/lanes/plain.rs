@@ -91,6 +91,16 @@ impl<const FUSED: bool> Lanes for Plain<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn relu(a: [f32; 4]) -> [f32; 4] {
+        a.map(|a| if a <= 0.0 { 0.0 } else { a })
+    }
+
+    #[inline(always)]
+    unsafe fn is_positive(a: [f32; 4]) -> [f32; 4] {
+        a.map(|a| if a > 0.0 { 1.0 } else { 0.0 })
+    }
+
+    #[inline(always)]
     unsafe fn mac(a: [f32; 4], b: [f32; 4], acc: [f32; 4]) -> [f32; 4] {
         std::array::from_fn(|i| Self::mac1(a[i], b[i], acc[i]))
     }

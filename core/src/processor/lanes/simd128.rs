@@ -107,6 +107,16 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
+    unsafe fn relu(a: v128) -> v128 {
+        v128_andnot(a, f32x4_le(a, f32x4_splat(0.0)))
+    }
+
+    #[inline(always)]
+    unsafe fn is_positive(a: v128) -> v128 {
+        v128_and(f32x4_gt(a, f32x4_splat(0.0)), f32x4_splat(1.0))
+    }
+
+    #[inline(always)]
     unsafe fn mac(a: v128, b: v128, acc: v128) -> v128 {
         f32x4_add(f32x4_mul(a, b), acc)
     }

@@ -174,6 +174,19 @@ impl<const FUSED: bool> Lanes for Avx512<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn relu(a: __m512) -> __m512 {
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLE_UQ>(a, _mm512_setzero_ps()), a) }
+    }
+
+    #[inline(always)]
+    unsafe fn is_positive(a: __m512) -> __m512 {
+        unsafe {
+            let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, _mm512_setzero_ps());
+            _mm512_maskz_mov_ps(mask, _mm512_set1_ps(1.0))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn mac(a: __m512, b: __m512, acc: __m512) -> __m512 {
         unsafe { if FUSED { _mm512_fmadd_ps(a, b, acc) } else { _mm512_add_ps(_mm512_mul_ps(a, b), acc) } }
     }
@@ -294,6 +307,19 @@ impl<const FUSED: bool> Lanes for Avx2<FUSED> {
     #[inline(always)]
     unsafe fn mul(a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn relu(a: __m256) -> __m256 {
+        unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_NLE_UQ>(a, _mm256_setzero_ps()), a) }
+    }
+
+    #[inline(always)]
+    unsafe fn is_positive(a: __m256) -> __m256 {
+        unsafe {
+            let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(a, _mm256_setzero_ps());
+            _mm256_and_ps(mask, _mm256_set1_ps(1.0))
+        }
     }
 
     #[inline(always)]

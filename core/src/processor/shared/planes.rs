@@ -67,6 +67,45 @@ impl Planes {
     }
 }
 
+/// A tensor `[R][N]` of planes. In a sample loop it may be a ring that holds only the samples at hand.
+#[derive(Clone, Copy)]
+pub struct Tensor {
+    view: View<f32>,
+    /// Floats from a sample to the next.
+    sample: usize,
+    /// Floats from a replica to the next; 0 where all replicas share it.
+    replica: usize,
+    /// Samples of a replica that there is room for.
+    samples: usize,
+}
+
+impl Tensor {
+    /// `sample` floats for each of `samples` samples.
+    pub fn new(view: View<f32>, sample: usize, samples: usize) -> Self {
+        Self { view, sample, replica: sample * samples, samples }
+    }
+
+    /// The same, shared by all replicas.
+    pub fn shared(self) -> Self {
+        Self { replica: 0, ..self }
+    }
+
+    /// Where a sample begins. The samples of a group lie one after the other.
+    #[inline(always)]
+    pub fn start(&self, replica: usize, sample: usize) -> usize {
+        let at = if sample < self.samples { sample } else { sample % self.samples };
+        replica * self.replica + at * self.sample
+    }
+}
+
+impl std::ops::Deref for Tensor {
+    type Target = View<f32>;
+
+    fn deref(&self) -> &View<f32> {
+        &self.view
+    }
+}
+
 /// Floats of scratch for so many, padded for whole vectors at any place and for loops without a remainder.
 #[inline(always)]
 pub fn scratch(floats: usize) -> usize {
@@ -122,6 +161,13 @@ impl Regions {
         scratch(self.run())
     }
 
+    /// All of them.
+    #[inline(always)]
+    pub fn all(&self) -> impl Iterator<Item = Region> + use<> {
+        let regions = *self;
+        (0..self.count()).map(move |index| regions.get(index))
+    }
+
     /// One of them.
     #[inline(always)]
     pub fn get(&self, index: usize) -> Region {
@@ -168,6 +214,15 @@ impl Region {
     #[inline(always)]
     pub fn start(&self, first: usize) -> usize {
         self.shape.start(first + self.plane, self.row)
+    }
+
+    /// Rows of pixels that fill a vector between them (1, 2 or 4; 1 also where a row fills several), or 0 where no number of
+    /// rows does.
+    #[inline(always)]
+    pub fn rows_of_vector<L: Lanes>(&self) -> usize {
+        let rows = if self.shape.width.is_multiple_of(L::N) { 1 } else { L::N / self.shape.width.max(1) };
+        let is_whole = rows > 0 && (rows * self.shape.width).is_multiple_of(L::N) && rows * 4 <= L::N;
+        if is_whole && self.rows.is_multiple_of(rows) { rows } else { 0 }
     }
 
     /// Multiplies by 0 what fills up the rows of a run.

@@ -42,6 +42,17 @@ impl Windows {
         Self { regions: Regions::new(x, launch.samples() * channels, 2), y }
     }
 
+    /// The regions of so many samples.
+    #[inline(always)]
+    pub fn regions_of(&self, samples: usize) -> Regions {
+        Regions::new(self.regions.shape, samples * self.y.channels, 2)
+    }
+
+    /// Floats of a sample of x, and of y.
+    pub fn samples(&self) -> [usize; 2] {
+        [self.regions.shape, self.y].map(|planes| planes.channels * planes.plane)
+    }
+
     /// Floats that are read of a region of x. Where a row of x ends inside the last vector of y, its border is read.
     #[inline(always)]
     pub fn run(&self, region: &Region) -> usize {

@@ -1,0 +1,221 @@
+//! Sample loops: dispatches in a row that are computed together, a few samples at a time, so that what one of them writes the
+//! next one finds in the L2 cache.
+//!
+//! Most of what lies between two convolutions passes over a tensor that is larger than the cache. A loop ends where a
+//! number is needed that depends on all samples (batch statistics, for example). Tensors that only the loop reads never reach
+//! memory: they are *rings*, which hold the samples at hand.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use crate::record::{Access, BufferId, Command, Constant, Dispatch, Shader};
+
+/// Bytes that the members of a loop pass over in a group of samples: with those of the next group, weights and sums they share the
+/// L2 cache of a core.
+const GROUP_BYTES: usize = 768 << 10;
+
+/// A loop is not worth it where the samples that have to stay together pass over more.
+const MOST_BYTES: usize = 2 << 20;
+
+/// Dispatches of a stretch that form a loop.
+pub struct SampleLoop {
+    /// By their number in the stretch. Those of `conv_dweight_reduce` among them run after the loop.
+    pub dispatches: Range<usize>,
+    /// Samples in a group.
+    pub group: usize,
+    /// Tensors that only the loop reads, with the bytes of a sample.
+    pub rings: HashMap<BufferId, usize>,
+    /// The other ones in the order of their use: number of a dispatch of the loop, binding, bytes of a sample.
+    pub streams: Vec<(usize, usize, usize)>,
+}
+
+/// Name of the constant of a dispatch.
+fn constant(dispatch: &Dispatch, name: &str) -> usize {
+    match dispatch.kernel.constants().iter().find(|(known, _)| *known == name) {
+        Some((_, Constant::U32(value))) => *value as usize,
+        Some((_, Constant::Bool(value))) => usize::from(*value),
+        _ => 0,
+    }
+}
+
+/// A binding `[R][N]` of planes.
+#[derive(Clone, Copy)]
+struct Planes {
+    binding: usize,
+    /// Bytes of a sample.
+    bytes: usize,
+    /// Every pixel of a sample is written, and none is read before.
+    is_overwritten: bool,
+}
+
+/// The tensors of a dispatch that goes sample by sample; `None` of another one.
+fn planes(dispatch: &Dispatch) -> Option<Vec<Planes>> {
+    let of = |channels: &str, plane: &str| constant(dispatch, channels) * constant(dispatch, plane) * 16;
+    let read = |binding, bytes| Planes { binding, bytes, is_overwritten: false };
+    let overwritten = |binding, bytes| Planes { binding, bytes, is_overwritten: true };
+    let same = of("C", "PLANE");
+    let (x, y) = (of("C", "X_PLANE"), of("K", "Y_PLANE"));
+    Some(match dispatch.kernel.shader() {
+        Shader::BnStatistics => vec![read(0, same)],
+        Shader::BnApply => vec![read(0, same), read(2, same), overwritten(3, same)],
+        Shader::BnBackwardReduce => vec![read(0, same), read(2, same), read(3, same)],
+        Shader::BnBackwardApply => vec![read(0, same), read(1, same), overwritten(4, same)],
+        Shader::Conv3x3Forward | Shader::Conv3x3ForwardStaged => {
+            let y = Planes { is_overwritten: constant(dispatch, "ACCUMULATE") == 0, ..read(2, of("K", "PLANE")) };
+            vec![read(0, same), y]
+        }
+        Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged => vec![read(0, same), read(1, of("K", "PLANE"))],
+        Shader::ConvDownForward => vec![read(0, x), overwritten(3, y), overwritten(4, y)],
+        Shader::ConvDownDinput => vec![read(0, y), read(1, y), overwritten(4, x)],
+        Shader::ConvDownDweight => vec![read(0, x), read(1, y), read(2, y)],
+        Shader::MaxPoolForward => vec![read(0, x), overwritten(1, of("C", "Y_PLANE"))],
+        Shader::MaxPoolBackward => vec![read(0, x), read(1, of("C", "Y_PLANE")), overwritten(2, x)],
+        _ => return None,
+    })
+}
+
+/// Samples that have to stay together: the images of a block of a weight gradient.
+fn block(dispatch: &Dispatch) -> usize {
+    match dispatch.kernel.shader() {
+        Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged | Shader::ConvDownDweight => {
+            constant(dispatch, "IMAGES").max(1)
+        }
+        _ => 1,
+    }
+}
+
+/// Members of a loop, while it grows.
+#[derive(Default)]
+struct Growing {
+    members: usize,
+    block: usize,
+    /// Bytes of a sample of each tensor.
+    tensors: HashMap<BufferId, usize>,
+    /// Other buffers that members read or write.
+    read: HashSet<BufferId>,
+    written: HashSet<BufferId>,
+    /// Buffers of what runs after the loop.
+    later: HashSet<BufferId>,
+}
+
+impl Growing {
+    /// Takes the next dispatch in, if it may be a member.
+    fn add(&mut self, dispatch: &Dispatch) -> bool {
+        let buffers = |access: Access| {
+            let all = dispatch.kernel.shader().bindings().iter().zip(&dispatch.bindings);
+            all.enumerate().filter(move |(_, (its, _))| **its == access).map(|(i, (_, binding))| (i, binding.buffer))
+        };
+        if dispatch.kernel.shader() == Shader::ConvDweightReduce {
+            // Adds what a member wrote, into what no member touches.
+            let is_last = buffers(Access::Read).all(|(_, buffer)| self.written.contains(&buffer))
+                && buffers(Access::Write).all(|(_, buffer)| !self.is_touched(buffer));
+            if is_last && self.members > 0 {
+                self.later.extend(dispatch.bindings.iter().map(|binding| binding.buffer));
+            }
+            return is_last && self.members > 0;
+        }
+        let Some(planes) = planes(dispatch) else { return false };
+        let is_planes = |binding: usize| planes.iter().any(|planes| planes.binding == binding);
+        let read: Vec<BufferId> = buffers(Access::Read).filter(|(i, _)| !is_planes(*i)).map(|(_, id)| id).collect();
+        let written: Vec<BufferId> = buffers(Access::Write).filter(|(i, _)| !is_planes(*i)).map(|(_, id)| id).collect();
+        let mut tensors = self.tensors.clone();
+        for planes in &planes {
+            let buffer = dispatch.bindings[planes.binding].buffer;
+            if *tensors.entry(buffer).or_insert(planes.bytes) != planes.bytes || self.is_other(buffer) {
+                return false;
+            }
+        }
+        // Other buffers belong to all samples at once: nobody may wait for them inside the loop.
+        let waits = read.iter().any(|buffer| self.written.contains(buffer) || tensors.contains_key(buffer))
+            || written.iter().any(|buffer| self.is_other(*buffer) || tensors.contains_key(buffer))
+            || read.iter().chain(&written).any(|buffer| self.later.contains(buffer));
+        let blocks = [self.block.max(1), block(dispatch)];
+        let block = blocks[0].max(blocks[1]);
+        let fits = block * tensors.values().sum::<usize>() <= MOST_BYTES;
+        if waits || !fits || blocks.iter().any(|one| !block.is_multiple_of(*one)) {
+            return false;
+        }
+        self.read.extend(read);
+        self.written.extend(written);
+        (self.members, self.block, self.tensors) = (self.members + 1, block, tensors);
+        true
+    }
+
+    fn is_other(&self, buffer: BufferId) -> bool {
+        self.read.contains(&buffer) || self.written.contains(&buffer) || self.later.contains(&buffer)
+    }
+
+    /// Whether a member reads or writes it.
+    fn is_touched(&self, buffer: BufferId) -> bool {
+        self.read.contains(&buffer) || self.written.contains(&buffer) || self.tensors.contains_key(&buffer)
+    }
+
+    /// As many samples as share the cache.
+    fn group(&self, samples: usize) -> usize {
+        let block = self.block.max(1);
+        let blocks = GROUP_BYTES / (block * self.tensors.values().sum::<usize>()).max(1);
+        (blocks.max(1) * block).min(samples.next_multiple_of(block)).max(1)
+    }
+}
+
+/// The loops of a stretch, whose dispatches are those of `commands` at these places.
+pub fn find(stretch: &[(usize, &Dispatch)], commands: &[Command]) -> Vec<SampleLoop> {
+    let mut loops = Vec::new();
+    let mut first = 0;
+    while first < stretch.len() {
+        let mut growing = Growing::default();
+        let count = stretch[first..].iter().take_while(|(_, dispatch)| growing.add(dispatch)).count();
+        let dispatches = first..first + count.max(1);
+        if growing.members > 1 {
+            let members = &stretch[dispatches.clone()];
+            let after = &commands[members[count - 1].0 + 1..];
+            let rings = growing.tensors.iter().filter(|(buffer, _)| is_ring(**buffer, members, after));
+            let rings: HashMap<_, _> = rings.map(|(buffer, bytes)| (*buffer, *bytes)).collect();
+            let streams = streams(members, &rings);
+            let group = growing.group(members[0].1.job.samples as usize);
+            loops.push(SampleLoop { dispatches: dispatches.clone(), group, rings, streams });
+        }
+        first = dispatches.end;
+    }
+    loops
+}
+
+/// Tensors of the members that are no rings.
+fn streams(members: &[(usize, &Dispatch)], rings: &HashMap<BufferId, usize>) -> Vec<(usize, usize, usize)> {
+    let mut known: HashSet<BufferId> = rings.keys().copied().collect();
+    let mut streams = Vec::new();
+    for (number, (_, dispatch)) in members.iter().enumerate() {
+        for planes in planes(dispatch).unwrap_or_default() {
+            // The batch has no replicas and stays in the caches anyway.
+            let is_shared = planes.binding == 0 && constant(dispatch, "SHARED_INPUT") == 1;
+            if !is_shared && known.insert(dispatch.bindings[planes.binding].buffer) {
+                streams.push((number, planes.binding, planes.bytes));
+            }
+        }
+    }
+    streams
+}
+
+/// Whether a tensor is written by a member of a loop, read by later ones, and written anew before anybody else reads it.
+fn is_ring(buffer: BufferId, members: &[(usize, &Dispatch)], after: &[Command]) -> bool {
+    let mut uses = members.iter().map(|(_, dispatch)| uses(dispatch, buffer)).filter(|uses| !uses.is_empty());
+    let begins = uses.next().is_some_and(|uses| uses.iter().all(|is_overwritten| *is_overwritten));
+    let is_read = uses.flatten().any(|is_overwritten| !is_overwritten);
+    let next = after.iter().find_map(|command| match command {
+        Command::Dispatch(dispatch) => {
+            let uses = self::uses(dispatch, buffer);
+            (!uses.is_empty()).then(|| uses.iter().all(|is_overwritten| *is_overwritten))
+        }
+        Command::Copy { from, to, .. } => (from.0 == buffer || to.0 == buffer).then_some(false),
+        Command::Clear(cleared) => (*cleared == buffer).then_some(false),
+    });
+    begins && is_read && next == Some(true)
+}
+
+/// For each binding of a dispatch that is this buffer, whether it overwrites it.
+fn uses(dispatch: &Dispatch, buffer: BufferId) -> Vec<bool> {
+    let planes = planes(dispatch).unwrap_or_default();
+    let bound = dispatch.bindings.iter().enumerate().filter(|(_, binding)| binding.buffer == buffer);
+    let is_overwritten = |(i, _)| planes.iter().any(|planes| planes.binding == i && planes.is_overwritten);
+    bound.map(is_overwritten).collect()
+}
