@@ -8,7 +8,7 @@ use super::memory::{Scratch, View};
 use super::shared::activation::Activation;
 use super::shared::norm::Norm;
 use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Region, Regions, Tensor, copy_rows, parts, scratch as padded};
+use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Regions, Tensor, copy_rows, parts, scratch as padded};
 use super::shared::reduce::{in_pairs, lane_sums};
 use super::twin::{BySample, Launch, Twin};
 
@@ -101,23 +101,30 @@ impl BnBackwardReduce {
             sums.fill(0.0);
             products.fill(0.0);
         }
-        for sample in samples.clone() {
-            let tensors = [&self.y, &self.shortcut, &self.g];
-            let at = tensors.map(|planes| planes.start(replica, sample) + region.start(0));
-            let runs = [sums.as_mut_ptr(), products.as_mut_ptr()];
-            // SAFETY: this piece has region and channels of this image to itself.
+        let runs = [sums.as_mut_ptr(), products.as_mut_ptr()];
+        let rows = match self.activation {
+            Activation::None | Activation::Relu => region.rows_of_vector::<L>(),
+            Activation::Swish { .. } => 0,
+        };
+        for first in samples.clone().step_by(IMAGES_AT_ONCE) {
+            let images = first..samples.end.min(first + IMAGES_AT_ONCE);
+            // SAFETY: this piece has region and channels of these images to itself.
             unsafe {
-                match (self.activation, region.rows_of_vector::<L>()) {
-                    (Activation::None | Activation::Relu, 1) => self.vectors::<L, 1>(region, at, replica, runs),
-                    (Activation::None | Activation::Relu, 2) => self.vectors::<L, 2>(region, at, replica, runs),
-                    (Activation::None | Activation::Relu, 4) => self.vectors::<L, 4>(region, at, replica, runs),
+                match rows {
+                    1 => self.vectors::<L, 1>(region, images, replica, runs),
+                    2 => self.vectors::<L, 2>(region, images, replica, runs),
+                    4 => self.vectors::<L, 4>(region, images, replica, runs),
                     _ => {
-                        if self.activation.is_some() {
-                            self.set_slope::<L>(region, at, replica, values);
-                        }
-                        self.add::<L>(region, at, replica, values, (sums, products));
-                        if self.activation.is_some() {
-                            region.store::<L>(values, &self.g, at[2]);
+                        for sample in images {
+                            let tensors = [&self.y, &self.shortcut, &self.g];
+                            let at = tensors.map(|planes| planes.start(replica, sample) + region.start(0));
+                            if self.activation.is_some() {
+                                self.set_slope::<L>(region, at, replica, values);
+                            }
+                            self.add::<L>(region, at, replica, values, (sums, products));
+                            if self.activation.is_some() {
+                                region.store::<L>(values, &self.g, at[2]);
+                            }
                         }
                     }
                 }
@@ -164,35 +171,45 @@ impl BnBackwardReduce {
     unsafe fn vectors<L: Lanes, const S: usize>(
         &self,
         region: &Region,
-        at: [usize; 3],
+        images: Range<usize>,
         replica: usize,
         runs: [*mut f32; 2],
     ) {
         let Planes { channels, plane, row, width, .. } = region.shape;
+        let at = region.start(0);
         for p in 0..region.planes {
             // SAFETY: the caller's.
             unsafe {
                 let norm = Norm::<L>::read(&self.channels, replica * channels + region.plane + p);
-                let y = self.y.at(at[0] + p * plane).cast_const();
-                let shortcut = self.shortcut.at(at[1] + p * plane).cast_const();
-                let g = self.g.at(at[2] + p * plane);
-                let [sum, product] = runs.map(|run| run.add(p * plane));
+                let y = self.y.at(self.y.start(replica, images.start) + at + p * plane).cast_const();
+                let shortcut = self.shortcut.start(replica, images.start) + at + p * plane;
+                let shortcut = self.shortcut.at(shortcut).cast_const();
+                let g = self.g.at(self.g.start(replica, images.start) + at + p * plane);
+                let (sum, product) = (runs[0].add(p * plane), runs[1].add(p * plane));
                 for h in (0..region.rows).step_by(S) {
                     for w in (0..width).step_by(L::N) {
                         let i = h * row + w;
-                        let normalized = norm.normalize(L::load_rows::<S>(y.add(i), row));
-                        let mut d = L::load_rows::<S>(g.add(i), row);
-                        if self.activation.is_some() {
-                            let mut z = norm.scale_and_shift(normalized);
-                            if self.has_shortcut {
-                                z = L::add(z, L::load_rows::<S>(shortcut.add(i), row));
+                        let mut new_sum = L::load_rows::<S>(sum.add(i), row);
+                        let mut new_product = L::load_rows::<S>(product.add(i), row);
+                        for image in 0..images.len() {
+                            let y = y.add(i + image * self.y.step());
+                            let normalized = norm.normalize(L::load_rows::<S>(y, row));
+                            let g = g.add(i + image * self.g.step());
+                            let mut d = L::load_rows::<S>(g, row);
+                            if self.activation.is_some() {
+                                let mut z = norm.scale_and_shift(normalized);
+                                if self.has_shortcut {
+                                    let shortcut = shortcut.add(i + image * self.shortcut.step());
+                                    z = L::add(z, L::load_rows::<S>(shortcut, row));
+                                }
+                                d = L::mul(d, L::is_positive(z));
+                                L::store_rows::<S>(g, row, d);
                             }
-                            d = L::mul(d, L::is_positive(z));
-                            L::store_rows::<S>(g.add(i), row, d);
+                            new_sum = L::add(new_sum, d);
+                            new_product = L::mac(d, normalized, new_product);
                         }
-                        let (sum, product) = (sum.add(i), product.add(i));
-                        L::store_rows::<S>(sum, row, L::add(L::load_rows::<S>(sum, row), d));
-                        L::store_rows::<S>(product, row, L::mac(d, normalized, L::load_rows::<S>(product, row)));
+                        L::store_rows::<S>(sum.add(i), row, new_sum);
+                        L::store_rows::<S>(product.add(i), row, new_product);
                     }
                 }
             }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Region, Regions, Tensor, copy_rows, parts};
+use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Regions, Tensor, copy_rows, parts};
 use super::shared::reduce::{in_pairs, lane_sum, lane_sums};
 use super::twin::{BySample, Launch, Twin};
 
@@ -97,20 +97,25 @@ impl BnStatistics {
             self.begin(region, (replica, samples.start), &mut sums);
         }
         let [minus_shift, sum, square] = sums.each_mut().map(|run| run.as_mut_ptr());
-        for sample in samples.clone() {
+        let step = self.y.step();
+        for first in samples.clone().step_by(IMAGES_AT_ONCE) {
+            let images = IMAGES_AT_ONCE.min(samples.end - first);
             // SAFETY: the dispatch only reads y, where a whole vector may begin anywhere; scratch is padded.
             unsafe {
-                let y = self.y.at(region.start(0) + self.y.start(replica, sample));
-                let mut i = 0;
-                while i < region.run() {
-                    let mut d = L::add(L::load(y.add(i)), L::load(minus_shift.add(i)));
-                    if is_ragged {
-                        d = L::mul(d, L::load(mask.as_ptr().add(i)));
+                let y = self.y.at(region.start(0) + self.y.start(replica, first)).cast_const();
+                for i in (0..region.run()).step_by(L::N) {
+                    let minus_shift = L::load(minus_shift.add(i));
+                    let [mut new_sum, mut new_square] = [L::load(sum.add(i)), L::load(square.add(i))];
+                    for image in 0..images {
+                        let mut d = L::add(L::load(y.add(i + image * step)), minus_shift);
+                        if is_ragged {
+                            d = L::mul(d, L::load(mask.as_ptr().add(i)));
+                        }
+                        new_sum = L::add(new_sum, d);
+                        new_square = L::mac(d, d, new_square);
                     }
-                    let (sum, square) = (sum.add(i), square.add(i));
-                    L::store(sum, L::add(L::load(sum), d));
-                    L::store(square, L::mac(d, d, L::load(square)));
-                    i += L::N;
+                    L::store(sum.add(i), new_sum);
+                    L::store(square.add(i), new_square);
                 }
             }
         }

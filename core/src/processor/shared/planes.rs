@@ -12,6 +12,9 @@ const RUN: usize = 1536;
 /// Scratch is padded to a multiple of this, so that loops over it have no remainder in any vector width.
 const UNROLL: usize = 64;
 
+/// Images whose pixels are added to the sums of a region in turn, while the sums stay in registers.
+pub const IMAGES_AT_ONCE: usize = 4;
+
 /// Floats of the widest vector, which may begin at any place of a run.
 const WIDEST: usize = 16;
 
@@ -88,6 +91,12 @@ impl Tensor {
     /// The same, shared by all replicas.
     pub fn shared(self) -> Self {
         Self { replica: 0, ..self }
+    }
+
+    /// Floats from a sample to the next.
+    #[inline(always)]
+    pub fn step(&self) -> usize {
+        self.sample
     }
 
     /// Where a sample begins. The samples of a group lie one after the other.
