@@ -189,8 +189,8 @@ pub(super) async fn choose(choice: &AdapterChoice, isa: Option<Isa>, threads: us
         AdapterChoice::Named(wanted) => match wanted.parse::<usize>() {
             Ok(index) => (index < found.len()).then_some(index),
             Err(_) => {
-                let wanted = wanted.to_lowercase();
-                let names = || found.iter().map(|candidate| candidate.known().name.to_lowercase());
+                let wanted = wanted.to_ascii_lowercase();
+                let names = || found.iter().map(|candidate| candidate.known().name.to_ascii_lowercase());
                 names().position(|name| name == wanted).or_else(|| names().position(|name| name.contains(&wanted)))
             }
         },

@@ -29,7 +29,7 @@ fn summary_of(adapter: &wgpu::Adapter) -> AdapterSummary {
     let info = adapter.get_info();
     let limits = adapter.limits();
     let software_names = ["llvmpipe", "swiftshader", "basic render"];
-    let lower = info.name.to_lowercase();
+    let lower = info.name.to_ascii_lowercase();
     let software = info.device_type == wgpu::DeviceType::Cpu || software_names.iter().any(|s| lower.contains(s));
     AdapterSummary {
         kind: format!("{:?}", info.device_type),

@@ -117,9 +117,9 @@ fn evaluate(context: &Context, path: ShaderPath, expression: &str, operands: &[[
 #[test]
 fn the_driver_evaluates_floats_as_written() {
     // A GPU of the name that other tests use, or the best one.
-    let named = std::env::var("LASTBIT_ADAPTER").unwrap_or_default().to_lowercase();
+    let named = std::env::var("LASTBIT_ADAPTER").unwrap_or_default().to_ascii_lowercase();
     let mut all = pollster::block_on(found());
-    let position = all.iter().position(|gpu| gpu.summary.name.to_lowercase().contains(&named)).unwrap_or(0);
+    let position = all.iter().position(|gpu| gpu.summary.name.to_ascii_lowercase().contains(&named)).unwrap_or(0);
     assert!(!all.is_empty(), "tests need a GPU adapter, software will do");
     let gpu = Context::new(all.swap_remove(position), Threads::one(), ShaderPath::Spirv);
     let context = pollster::block_on(gpu).expect("a device");

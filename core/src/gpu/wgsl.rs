@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use crate::record::{ARGUMENTS, Constant, Kernel, Shader};
 
-/// The text of a file without its comment lines: a page carries all of them, and a kernel is the same whatever they say.
+/// The code of a file, without its layout: a page carries all files, and a kernel is the same however its text is laid out.
 macro_rules! wgsl {
     ($path:expr) => {{
         const TEXT: &str = include_str!($path);
         const CODE: [u8; code_length(TEXT)] = code(TEXT);
         const SOURCE: &str = match std::str::from_utf8(&CODE) {
             Ok(source) => source,
-            Err(_) => panic!("whole lines of UTF-8 are UTF-8"),
+            Err(_) => panic!("UTF-8 that is cut beside ASCII is UTF-8"),
         };
         SOURCE
     }};
@@ -21,45 +21,65 @@ macro_rules! wgsl {
 const fn code_length(text: &str) -> usize {
     let (bytes, mut at, mut length) = (text.as_bytes(), 0, 0);
     while at < bytes.len() {
-        let (end, is_code) = line(bytes, at);
-        if is_code {
-            length += end - at;
+        let line = line(bytes, at);
+        if line.first < line.end {
+            length += line.end - line.first + 1;
         }
-        at = end;
+        at = line.next;
     }
     length
 }
 
-/// `text` without the lines that are comments.
+/// `text` without comments, indentation and empty lines.
 const fn code<const N: usize>(text: &str) -> [u8; N] {
     let (bytes, mut at, mut code, mut length) = (text.as_bytes(), 0, [0; N], 0);
     while at < bytes.len() {
-        let (end, is_code) = line(bytes, at);
-        while at < end {
-            if is_code {
-                code[length] = bytes[at];
-                length += 1;
-            }
+        let line = line(bytes, at);
+        at = line.first;
+        while at < line.end {
+            code[length] = bytes[at];
+            length += 1;
             at += 1;
         }
+        if line.first < line.end {
+            code[length] = b'\n';
+            length += 1;
+        }
+        at = line.next;
     }
     code
 }
 
-/// Where the line that begins at `at` ends, and whether it is more than a comment.
-const fn line(bytes: &[u8], at: usize) -> (usize, bool) {
+/// Where a line's code begins and ends, and where the next line begins.
+struct Line {
+    first: usize,
+    end: usize,
+    next: usize,
+}
+
+/// The line that begins at `at`. No shader has a comment in `/* */`.
+const fn line(bytes: &[u8], at: usize) -> Line {
     let mut first = at;
     while first < bytes.len() && bytes[first] == b' ' {
         first += 1;
     }
     let mut end = first;
-    while end < bytes.len() && bytes[end] != b'\n' {
+    while end < bytes.len() && bytes[end] != b'\n' && !is_comment(bytes, end) {
         end += 1;
     }
-    if end < bytes.len() {
-        end += 1;
+    let mut next = end;
+    while next < bytes.len() && bytes[next] != b'\n' {
+        next += 1;
     }
-    (end, !(first + 1 < end && bytes[first] == b'/' && bytes[first + 1] == b'/'))
+    // Also the `\r` of a checkout with Windows' line ends.
+    while end > first && bytes[end - 1].is_ascii_whitespace() {
+        end -= 1;
+    }
+    Line { first, end, next: next + 1 }
+}
+
+const fn is_comment(bytes: &[u8], at: usize) -> bool {
+    at + 1 < bytes.len() && bytes[at] == b'/' && bytes[at + 1] == b'/'
 }
 
 macro_rules! shared {
@@ -195,5 +215,18 @@ fn import(source: &str, done: &mut Vec<String>, text: &mut String) {
         };
         import(helper, done, text);
         text.push_str(&without_imports(helper));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_what_no_comment_and_no_layout_changes() {
+        const TEXT: &str =
+            "// About.\n#import mac\n\n@group(0) var x: f32; // [R][C] \u{b7}\n    // Why.\n    y = a / b;  \r\n}";
+        const CODE: [u8; code_length(TEXT)] = code(TEXT);
+        assert_eq!(std::str::from_utf8(&CODE), Ok("#import mac\n@group(0) var x: f32;\ny = a / b;\n}\n"));
     }
 }

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
 /** HTML, script, style and WebAssembly, gzip as any server sends it; recorded runs come on demand and do not count. */
-const MOST_KB = 410;
+const MOST_KB = 400;
 
 export default function weight(site) {
   test(`the page weighs at most ${MOST_KB} KB`, async (t) => {
