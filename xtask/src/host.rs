@@ -73,22 +73,30 @@ pub fn swiftshader(chromium: &Path) -> Option<PathBuf> {
 
 /// The Vulkan driver file of Mesa's driver for AMD GPUs, where there is one.
 pub fn radv() -> Option<PathBuf> {
-    let folders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    files
-        .map(|file| file.path())
-        .find(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("radeon_icd")))
+    installed_drivers().into_iter().find(|file| is_driver(file, "radeon_icd"))
 }
 
-/// True when a program can reach the GPU by Vulkan: a loader and at least one driver. Only Linux needs to be asked.
-pub fn has_vulkan() -> bool {
+/// True when a program can reach llvmpipe, Mesa's software GPU, by Vulkan. Only Linux needs to be asked: tests use it nowhere else.
+pub fn has_llvmpipe() -> bool {
     if !cfg!(target_os = "linux") {
         return true;
     }
-    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some());
+    // Where one of these is set, the loader looks nowhere else.
+    let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().find_map(std::env::var_os);
+    let drivers = named.map_or_else(installed_drivers, |files| std::env::split_paths(&files).collect());
+    has_library("libvulkan.so.1") && drivers.iter().any(|file| is_driver(file, "lvp_icd"))
+}
+
+/// The driver files that Vulkan's loader finds by itself.
+fn installed_drivers() -> Vec<PathBuf> {
     let folders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-    let installed = folders.iter().any(|folder| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some()));
-    has_library("libvulkan.so.1") && (named || installed)
+    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    files.map(|file| file.path()).collect()
+}
+
+/// True for a driver file by its name, which also names the machine's architecture.
+fn is_driver(file: &Path, start: &str) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
 }
 
 fn has_library(name: &str) -> bool {
@@ -109,6 +117,12 @@ pub fn test_python() -> Result<PathBuf> {
     let scripts = if cfg!(windows) { "Scripts" } else { "bin" };
     let name = format!("python{}", std::env::consts::EXE_SUFFIX);
     Ok(target_dir()?.join("test-python").join(scripts).join(name))
+}
+
+/// A Python that can make an environment with pip in it, which Debian's own cannot without python3-venv.
+pub fn venv_python() -> Option<PathBuf> {
+    let known = process::find_program(&["python3", "python"]).into_iter().chain([PathBuf::from("/usr/bin/python3")]);
+    known.into_iter().find(|python| process::succeeds(python, &["-c", "import ensurepip, venv"]))
 }
 
 /// A Python with TensorBoard: that of the tests' environment, or the one on the PATH.
@@ -151,6 +165,13 @@ mod tests {
         let members = metadata["workspace_default_members"].as_array().unwrap();
         let is_lastbit = |id: &serde_json::Value| id.as_str().is_some_and(|id| id.contains("/native#"));
         assert!(members.len() == 1 && is_lastbit(&members[0]), "{members:?}");
+    }
+
+    #[test]
+    fn drivers_are_known_by_their_files() {
+        let is_llvmpipe = |file: &str| is_driver(&Path::new("/usr/share/vulkan/icd.d").join(file), "lvp_icd");
+        assert!(is_llvmpipe("lvp_icd.x86_64.json") && is_llvmpipe("lvp_icd.json"));
+        assert!(!is_llvmpipe("nvidia_icd.json") && !is_llvmpipe("radeon_icd.x86_64.json"));
     }
 
     #[test]

@@ -22,11 +22,22 @@ struct Need {
     otherwise: &'static str,
 }
 
-const VULKAN: Need = Need {
-    what: "a Vulkan driver",
-    present: host::has_vulkan,
+/// Beside a GPU's own driver as well: tests run on the software GPU by name.
+const LLVMPIPE: Need = Need {
+    what: "a software GPU (Mesa's llvmpipe)",
+    present: host::has_llvmpipe,
     debian: &["mesa-vulkan-drivers", "libvulkan1"],
-    otherwise: "install your GPU's Vulkan driver and loader, or Mesa's software driver lavapipe",
+    otherwise: "install Mesa's Vulkan driver lavapipe and the Vulkan loader (Ubuntu: mesa-vulkan-drivers, libvulkan1; Fedora: \
+                mesa-vulkan-drivers, vulkan-loader; Arch: vulkan-swrast, vulkan-icd-loader), and unset VK_DRIVER_FILES and \
+                VK_ICD_FILENAMES, or have them name Mesa's lvp_icd file",
+};
+
+/// Makes the environment of the tests' own, where no Python has TensorBoard yet.
+const VENV: Need = Need {
+    what: "a Python that makes environments (modules venv and ensurepip)",
+    present: || matches!(host::tensorboard(), Ok(Some(_))) || host::venv_python().is_some(),
+    debian: &["python3-venv"],
+    otherwise: "install Python 3.10 or newer with both (Ubuntu: python3-venv; elsewhere they usually come with Python)",
 };
 
 /// Only where it can be installed without asking: elsewhere the demo downloads the images.
@@ -37,8 +48,8 @@ const FASHION_MNIST: Need = Need {
     otherwise: "run `lastbit data fetch fashion-mnist`",
 };
 
-const NEEDS: [Need; 5] = [
-    VULKAN,
+const NEEDS: [Need; 6] = [
+    LLVMPIPE,
     Need {
         what: "Chromium",
         present: || host::chromium().is_some(),
@@ -63,6 +74,7 @@ const NEEDS: [Need; 5] = [
         debian: &["python3-torch"],
         otherwise: "install PyTorch for python3 (pip install torch), or name a Python that has it in LASTBIT_PYTHON",
     },
+    VENV,
 ];
 
 /// What to do about what is missing.
@@ -114,9 +126,10 @@ fn provide_tensorboard() -> Result<()> {
     }
     println!("set-up: TensorBoard is missing, installing it into an environment of its own");
     let own = host::test_python()?;
-    let python = process::find_program(&["python3", "python"]).context("no python3: install Python 3.10 or newer")?;
+    let python = host::venv_python().context("no Python that makes environments")?;
     let folder = own.parent().and_then(Path::parent).context("an environment has a folder for programs")?;
-    process::run(process::command(python, &["-m", "venv"]).arg(folder), INSTALL_LIMIT)?;
+    // What is there is half made, or of a Python that has gone.
+    process::run(process::command(python, &["-m", "venv", "--clear"]).arg(folder), INSTALL_LIMIT)?;
     process::run(&mut process::command(&own, &["-m", "pip", "install", "--quiet", "tensorboard"]), INSTALL_LIMIT)?;
     match host::tensorboard()? {
         Some(_) => Ok(()),
@@ -134,13 +147,13 @@ pub fn for_demo() -> Result<()> {
 
 /// Sees to what the page is built with.
 pub fn for_web() -> Result<()> {
-    let [_, _, node, wasm, _] = &NEEDS;
+    let [_, _, node, wasm, ..] = &NEEDS;
     provide(&[node, wasm])
 }
 
 /// Sees to what the page is built with and shown in.
 pub fn for_browser() -> Result<()> {
-    let [_, chromium, node, wasm, _] = &NEEDS;
+    let [_, chromium, node, wasm, ..] = &NEEDS;
     provide(&[chromium, node, wasm])
 }
 
@@ -152,10 +165,10 @@ fn provide(needs: &[&Need]) -> Result<()> {
         Plan::Install(packages) => install(&packages)?,
         Plan::Tell(lines) => bail!("{}", lines.join("; ")),
     }
-    let still = missing.iter().filter(|need| !(need.present)()).map(|need| need.what);
-    let still: Vec<&str> = still.collect();
+    let still = missing.iter().filter(|need| !(need.present)());
+    let still: Vec<String> = still.map(|need| format!("{}: {}", need.what, need.otherwise)).collect();
     if !still.is_empty() {
-        bail!("installed, but still not found: {}", still.join(", "));
+        bail!("installed, but still not found: {}", still.join("; "));
     }
     Ok(())
 }
@@ -213,8 +226,9 @@ mod tests {
             "rust-web-src",
             "rust-web-clippy",
             "binutils-mingw-w64-x86-64",
+            "python3-venv",
         ];
-        assert_eq!(plan(&needs(&[0, 1, 3]), Packages::DebianRoot), Plan::Install(wanted));
+        assert_eq!(plan(&needs(&[0, 1, 3, 5]), Packages::DebianRoot), Plan::Install(wanted));
     }
 
     #[test]
@@ -233,8 +247,8 @@ mod tests {
 
     #[test]
     fn elsewhere_every_need_has_its_own_line() {
-        let Plan::Tell(lines) = plan(&needs(&[0, 1, 2, 3]), Packages::Other) else { panic!("must tell") };
-        assert_eq!(lines.len(), 4);
+        let Plan::Tell(lines) = plan(&needs(&[0, 1, 2, 3, 4, 5]), Packages::Other) else { panic!("must tell") };
+        assert_eq!(lines.len(), 6);
         assert!(lines.iter().all(|line| !line.contains("apt-get")));
     }
 }

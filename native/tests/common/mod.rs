@@ -55,7 +55,10 @@ pub fn command<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>
     command
 }
 
-/// What the program wrote and how it ended.
+/// Begins what the program warns of where Vulkan does not find a GPU that is here.
+const HIDDEN_GPU: &str = "a GPU seems to be here";
+
+/// What the program wrote and how it ended, but for a warning that the machine decides about, whatever is tested.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -66,7 +69,9 @@ pub struct Ended {
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        let lines = text(&output.stderr);
+        let err = lines.split_inclusive('\n').filter(|line| !line.contains(HIDDEN_GPU)).collect();
+        Self { code: output.status.code(), out: text(&output.stdout), err }
     }
 }
 
