@@ -1,9 +1,9 @@
 //! Every shader, its twin and the plain reading of docs/ORDER.md give the same bits, in the specialisations of the networks and
 //! at odd sizes, on poisoned buffers. All failures come in one message.
 
-#[path = "common/cases.rs"]
+#[path = "common/cases/mod.rs"]
 mod cases;
-#[path = "common/plain.rs"]
+#[path = "common/plain/mod.rs"]
 mod plain;
 #[path = "common/skip.rs"]
 mod skip;

@@ -1,0 +1,85 @@
+//! Input, dense layer, losses.
+
+use lastbit_core::ops::cross_entropy::{self, Loss};
+use lastbit_core::ops::dense::Dense;
+use lastbit_core::ops::{Shape, batch_input};
+
+use super::random::Random;
+use super::sketch::Sketch;
+use super::{Case, JUNK, describe};
+
+pub(super) fn inputs(random: &mut Random, all: &mut Vec<Case>) {
+    for (channels, height, width) in [(3, 32, 32), (1, 28, 28), (2, 5, 7)] {
+        let shape = Shape::new(channels, height, width);
+        let (replicas, samples) = random.batch(shape.elements() * 50);
+        let mut sketch = Sketch::new(random, replicas, samples);
+        let words = (batch_input::image_bytes(shape, samples) / 4) as usize;
+        let bytes: Vec<u32> = (0..words).map(|_| sketch.random.word()).collect();
+        let choices: Vec<u32> = (0..samples)
+            .map(|_| sketch.random.below(9) | sketch.random.below(9) << 8 | sketch.random.below(2) << 16)
+            .collect();
+        let normalization: Vec<f32> =
+            (0..channels).flat_map(|_| [sketch.random.float(0.5), 0.2 + sketch.random.float(0.1)]).collect();
+        let bindings = batch_input::Bindings {
+            bytes: sketch.words(&bytes),
+            choices: sketch.words(&choices),
+            normalization: sketch.floats(&normalization),
+            x: {
+                let values = vec![JUNK; (u64::from(samples) * shape.elements()) as usize];
+                sketch.planes(shape, &values)
+            },
+        };
+        batch_input::forward(&mut sketch.rec, shape, 117, bindings);
+        sketch.finish(format!("batch of {}", describe(shape)), all);
+    }
+}
+
+pub(super) fn heads(random: &mut Random, all: &mut Vec<Case>) {
+    for (inputs, units) in [(64, 10), (5, 3), (17, 1), (512, 10), (33, 21)] {
+        let dense = Dense { inputs, units };
+        let (replicas, samples) = random.batch(u64::from(inputs * units) * 3);
+        let mut sketch = Sketch::new(random, replicas, samples);
+        let n = sketch.all_samples();
+        let features = sketch.random_floats(n * inputs as usize, 2.0);
+        let parameters = sketch.arena(&[9, inputs * units, units], |random| random.float(1.0));
+        let gradients = sketch.junk_arena(&[9, inputs * units, units]);
+        let logits = sketch.junk(n * units as usize);
+        let (weight, bias) = (sketch.tensor(&parameters, 1), sketch.tensor(&parameters, 2));
+        dense.forward(&mut sketch.rec, "forward", [features, weight, bias, logits]);
+        let dlogits = sketch.random_floats(n * units as usize, 1.0);
+        let dfeatures = sketch.junk(n * inputs as usize);
+        dense.dinput(&mut sketch.rec, "by the features", [dlogits, weight, dfeatures]);
+        let gradient = sketch.tensor(&gradients, 1);
+        let to_bias = gradients.offsets[2] - gradients.offsets[1];
+        dense.dweight(&mut sketch.rec, "by the weights", [features, dlogits, gradient], to_bias);
+        sketch.finish(format!("dense {inputs} to {units}"), all);
+    }
+    for (classes, scale, beyond) in [
+        (10, 3.0, 0.0),
+        (3, 200.0, 0.0),
+        (21, 1e38, 0.0),
+        (10, 3.0, f32::INFINITY),
+        (1, 3.0, 0.0),
+        (1, 300.0, f32::NAN),
+    ] {
+        let loss = if classes == 1 { Loss::SigmoidBinaryCrossEntropy } else { Loss::SoftmaxCrossEntropy };
+        let (replicas, samples) = random.batch(u64::from(classes) * 1000);
+        let mut sketch = Sketch::new(random, replicas, samples);
+        let n = sketch.all_samples();
+        let mut logits = sketch.random.floats(n * classes as usize, scale);
+        if beyond != 0.0 {
+            logits[0] = -beyond;
+        }
+        let labels: Vec<u32> = (0..samples).map(|_| sketch.random.below(classes.max(2))).collect();
+        let bindings = cross_entropy::Bindings {
+            logits: sketch.floats(&logits),
+            labels: sketch.words(&labels),
+            dlogits: sketch.junk(n * classes as usize),
+            scores: sketch.junk(n * 2),
+            totals: sketch.junk(replicas as usize * 2),
+        };
+        cross_entropy::forward(&mut sketch.rec, loss, classes, bindings);
+        let note = if beyond == 0.0 { "" } else { ", not finite" };
+        sketch.finish(format!("loss of {classes} classes, logits to {scale}{note}"), all);
+    }
+}

@@ -1,0 +1,87 @@
+//! What kernels read and write, and how it lies there.
+
+use std::cell::Cell;
+
+/// What is bound to a kernel: 32-bit words, which may be floats.
+#[derive(Clone, Copy)]
+pub(super) struct Array<'a>(pub(super) &'a [Cell<u32>]);
+
+impl Array<'_> {
+    pub(super) fn word(self, at: usize) -> u32 {
+        self.0[at].get()
+    }
+
+    pub(super) fn set_word(self, at: usize, value: u32) {
+        self.0[at].set(value);
+    }
+
+    pub(super) fn get(self, at: usize) -> f32 {
+        f32::from_bits(self.word(at))
+    }
+
+    pub(super) fn set(self, at: usize, value: f32) {
+        self.set_word(at, value.to_bits());
+    }
+}
+
+/// Planes `[R][N][C]` of floats (`core/src/ops/planes.rs`): a row begins with four zeros, a plane with a row of zeros.
+#[derive(Clone, Copy)]
+pub(super) struct Planes<'a> {
+    pub(super) array: Array<'a>,
+    /// 0 where all replicas share the planes of one.
+    pub(super) samples_of_replica: usize,
+    pub(super) channels: usize,
+    /// Floats from row to row.
+    pub(super) row: usize,
+    /// Floats from plane to plane.
+    pub(super) plane: usize,
+}
+
+impl Planes<'_> {
+    pub(super) fn shared_if(self, shared: bool) -> Self {
+        Self { samples_of_replica: if shared { 0 } else { self.samples_of_replica }, ..self }
+    }
+
+    /// Where pixel h - 1, w - 1 lies; 0 is the border. Beyond a row the next one follows.
+    pub(super) fn tap_at(self, [r, n, c, h, w]: [usize; 5]) -> usize {
+        ((r * self.samples_of_replica + n) * self.channels + c) * self.plane + h * self.row + 3 + w
+    }
+
+    /// Pixel h - 1, w - 1.
+    pub(super) fn tap(self, r: usize, n: usize, c: usize, h: usize, w: usize) -> f32 {
+        self.array.get(self.tap_at([r, n, c, h, w]))
+    }
+
+    pub(super) fn get(self, [r, n, c, h, w]: [usize; 5]) -> f32 {
+        self.tap(r, n, c, h + 1, w + 1)
+    }
+
+    pub(super) fn set(self, [r, n, c, h, w]: [usize; 5], value: f32) {
+        self.array.set(self.tap_at([r, n, c, h + 1, w + 1]), value);
+    }
+}
+
+/// Packed weights `[R][outer / 4][inner][taps][4]`.
+pub(super) struct Packed<'a> {
+    pub(super) array: Array<'a>,
+    pub(super) stride: usize,
+    pub(super) inner: usize,
+    pub(super) taps: usize,
+}
+
+impl Packed<'_> {
+    pub(super) fn get(&self, r: usize, outer: usize, inner: usize, tap: usize) -> f32 {
+        let vector = (outer / 4 * self.inner + inner) * self.taps + tap;
+        self.array.get(r * self.stride + vector * 4 + outer % 4)
+    }
+}
+
+/// Columns of a row of whole vectors.
+pub(super) fn whole(width: usize) -> usize {
+    width.next_multiple_of(4)
+}
+
+/// 1 inside a row, else 0.
+pub(super) fn mask(w: usize, width: usize) -> f32 {
+    if w < width { 1.0 } else { 0.0 }
+}

@@ -1,0 +1,155 @@
+//! docs/ORDER.md as a program: what a dispatch of each shader computes, in plain loops on buffers of words. No vectors,
+//! no tiles, no threads: what the shaders and their twins do fast is written here so that it can be read. Tests hold
+//! both against it, bit for bit.
+//!
+//! Arithmetic is IEEE-754's, rounded to nearest even, each operation in the order that is written. The one choice left
+//! is how `mac` rounds, the class: WGSL's `fma` everywhere stands for it.
+//!
+//! Rows of planes are written in whole vectors of four. In the columns beyond WIDTH the shaders compute from what lies
+//! there (zeros of the border, pixels of the next row) and multiply by 0, which leaves +0 or -0; so does this.
+//!
+//! Shape letters: R replica, N sample, C channel, H W pixel, K output channel; kh kw kernel.
+
+mod benchmarks;
+mod convolutions;
+mod ends;
+mod equations;
+mod memory;
+mod norms;
+mod numbers;
+mod orders;
+mod parameters;
+mod pools;
+
+use std::cell::Cell;
+
+use lastbit_core::processor::Class;
+use lastbit_core::record::{Constant, Dispatch, Shader};
+
+use memory::{Array, Packed, Planes};
+use numbers::Math;
+
+/// Runs a dispatch of any shader on `buffers`, which hold the words of the buffers of its table, in order.
+pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
+    let cells: Vec<&[Cell<u32>]> =
+        buffers.iter_mut().map(|words| Cell::from_mut(words.as_mut_slice()).as_slice_of_cells()).collect();
+    let arrays = dispatch.bindings.iter().map(|binding| {
+        let words = cells[binding.buffer.index()];
+        Array(&words[binding.offset as usize / 4..][..binding.bytes as usize / 4])
+    });
+    let (samples, replicas) = (dispatch.job.samples as usize, dispatch.replicas as usize);
+    let this = Reading { dispatch, arrays: arrays.collect(), math: Math { class }, samples, replicas };
+    match dispatch.kernel.shader() {
+        Shader::ActivationBackward => this.activation_backward(),
+        Shader::ActivationForward => this.activation_forward(),
+        Shader::BatchInput => this.batch_input(),
+        Shader::BinaryCrossEntropy => this.binary_cross_entropy(),
+        Shader::BnApply => this.bn_apply(),
+        Shader::BnBackwardApply => this.bn_backward_apply(),
+        Shader::BnBackwardFinalize => this.bn_backward_finalize(),
+        Shader::BnBackwardReduce => this.bn_backward_reduce(),
+        Shader::BnFinalize => this.bn_finalize(),
+        Shader::BnRunning => this.bn_running(),
+        Shader::BnStatistics => this.bn_statistics(),
+        Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged => this.conv3x3_dweight(),
+        Shader::Conv3x3Forward | Shader::Conv3x3ForwardStaged => this.conv3x3_forward(),
+        Shader::ConvDownDinput => this.conv_down_dinput(),
+        Shader::ConvDownDweight => this.conv_down_dweight(),
+        Shader::ConvDownForward => this.conv_down_forward(),
+        Shader::ConvDweightReduce => this.conv_dweight_reduce(),
+        Shader::ConvValidDweight => this.conv_valid_dweight(),
+        Shader::ConvValidForward => this.conv_valid_forward(),
+        Shader::CopyRate => this.copy_rate(),
+        Shader::DenseDinput => this.dense_dinput(),
+        Shader::DenseDweight => this.dense_dweight(),
+        Shader::DenseForward => this.dense_forward(),
+        Shader::DivergenceBlocks => this.divergence_blocks(),
+        Shader::DivergenceTensors => this.divergence_tensors(),
+        Shader::FingerprintBlocks => this.fingerprint_blocks(),
+        Shader::FingerprintSum => this.fingerprint_sum(),
+        Shader::FlipBit => this.flip_bit(),
+        Shader::FmaRate => this.fma_rate(),
+        Shader::HeatSteps => this.heat_steps(),
+        Shader::MaxPoolBackward => this.max_pool_backward(),
+        Shader::MaxPoolForward => this.max_pool_forward(),
+        Shader::PackWeights => this.pack_weights(),
+        Shader::PdeLinearUpdate => this.pde_linear_update(),
+        Shader::PdeMeasure => this.pde_measure(),
+        Shader::PdeSourceDot => this.pde_source_dot(),
+        Shader::PoolBackward => this.pool_backward(),
+        Shader::PoolForward => this.pool_forward(),
+        Shader::RunningNotFinite => this.running_not_finite(),
+        Shader::ScoreSum => this.score_sum(),
+        Shader::SgdUpdate => this.sgd_update(),
+        Shader::SharedFunctions => this.shared_functions(),
+        Shader::SoftmaxCrossEntropy => this.softmax_cross_entropy(),
+    }
+}
+
+/// A dispatch that is being read.
+struct Reading<'a> {
+    dispatch: &'a Dispatch,
+    /// Bindings 1, 2, ...
+    arrays: Vec<Array<'a>>,
+    math: Math,
+    samples: usize,
+    replicas: usize,
+}
+
+impl<'a> Reading<'a> {
+    fn constant(&self, name: &str) -> Constant {
+        let found = self.dispatch.kernel.constants().iter().find(|(known, _)| *known == name);
+        found.unwrap_or_else(|| panic!("{} has no constant {name}", self.dispatch.kernel.name())).1
+    }
+
+    fn size(&self, name: &str) -> usize {
+        match self.constant(name) {
+            Constant::U32(value) => value as usize,
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    fn sizes<const D: usize>(&self, names: [&str; D]) -> [usize; D] {
+        names.map(|name| self.size(name))
+    }
+
+    fn float(&self, name: &str) -> f32 {
+        match self.constant(name) {
+            Constant::F32(value) => value,
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        match self.constant(name) {
+            Constant::Bool(value) => value,
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    fn argument(&self, name: &str) -> usize {
+        let names = self.dispatch.kernel.shader().arguments();
+        let at = names.iter().position(|known| *known == name).unwrap_or_else(|| panic!("no argument {name}"));
+        self.dispatch.job.arguments[at] as usize
+    }
+
+    /// From replica to replica in an arena of parameters, momenta or gradients.
+    fn stride(&self) -> usize {
+        self.dispatch.job.parameter_stride as usize
+    }
+
+    fn mac(&self, a: f32, b: f32, acc: f32) -> f32 {
+        self.math.mac(a, b, acc)
+    }
+
+    /// The planes of a binding, whose row and plane have `prefix` before their names.
+    fn planes(&self, binding: usize, channels: usize, prefix: &str) -> Planes<'a> {
+        let [row, plane] = ["ROW", "PLANE"].map(|name| self.size(&format!("{prefix}{name}")) * 4);
+        Planes { array: self.arrays[binding], samples_of_replica: self.samples, channels, row, plane }
+    }
+
+    fn packed(&self, binding: usize, inner: usize, taps: usize) -> Packed<'a> {
+        let stride = self.dispatch.job.packed_stride as usize;
+        Packed { array: self.arrays[binding], stride, inner, taps }
+    }
+}
