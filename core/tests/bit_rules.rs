@@ -8,7 +8,7 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::ops::{Tile, Tiles};
 use lastbit_core::record::Command;
 use lastbit_core::train::{
-    BatchSizes, Event, FlipBit, MemoryLimits, PeekRange, Plan, Start, State, TrainConfig, Tuning, checkpoint,
+    BatchSizes, Event, FlipBit, Kind, MemoryLimits, PeekRange, Plan, Start, State, TrainConfig, Tuning, checkpoint,
 };
 use runs::{Outcome, context, dataset, run, run_tuned, small, trainer};
 
@@ -210,14 +210,14 @@ fn sources_and_dispatches_do_not_depend_on_the_number_of_replicas() {
     let network =
         NetKind::ResNet { depth: 20 }.build(dataset().shape(), 10, lastbit_core::ops::Activation::Relu, 1.0).unwrap();
     let sources = |replicas: usize| {
-        let sizes = BatchSizes { train: 32, evaluate: 256 };
+        let sizes = BatchSizes { train: vec![32], evaluate: vec![256] };
         let limits = MemoryLimits { binding: u64::MAX, total: None };
         let images = ([[0.5, 0.25]; 3], 0);
         let images = (images.0.as_slice(), images.1);
-        let mut plan =
-            Plan::new(&network, replicas, Perturbation::Divide, sizes, images, &Tuning::default(), limits).unwrap();
-        let all = [plan.train(0, 32), plan.evaluate(0, 256), plan.measure(0), plan.fingerprint(0)];
-        let commands = all.iter().flat_map(|rec| &rec.commands);
+        let plan =
+            Plan::new(&network, replicas, Perturbation::Divide, &sizes, images, &Tuning::default(), limits).unwrap();
+        let kinds = [Kind::Train(0, 32), Kind::Evaluate(0, 256), Kind::Measure(0), Kind::Fingerprint(0)];
+        let commands = kinds.iter().flat_map(|kind| &plan.recording(*kind).commands);
         commands
             .map(|c| match c {
                 Command::Dispatch(d) => (d.kernel.clone(), d.tiles),

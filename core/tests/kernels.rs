@@ -21,20 +21,14 @@ fn recordings(
     replicas: usize,
     samples: u32,
 ) -> Vec<Recording> {
-    let sizes = BatchSizes { train: samples, evaluate: 2 * samples };
+    let sizes = BatchSizes { train: vec![samples], evaluate: vec![2 * samples] };
     let normalization = vec![[0.5, 0.25]; network.input().channels as usize];
     let tuning = Tuning { tiles: Some(tiles.clone()), ..Tuning::default() };
     let limits = MemoryLimits { binding: u64::MAX, total: None };
-    let plan = Plan::new(network, replicas, perturbation, sizes, (&normalization, 0), &tuning, limits);
-    let mut plan = plan.expect("no limit is passed");
-    vec![
-        plan.input(samples),
-        plan.train(0, samples),
-        plan.evaluate(0, 2 * samples),
-        plan.measure(0),
-        plan.fingerprint(0),
-        plan.flip(7, 0),
-    ]
+    let plan = Plan::new(network, replicas, perturbation, &sizes, (&normalization, 0), &tuning, limits);
+    let plan = plan.expect("no limit is passed");
+    let recorded = plan.kinds().map(|kind| plan.recording(kind).clone());
+    recorded.chain([plan.flip(7, 0)]).collect()
 }
 
 fn network(kind: NetKind, [channels, height, width]: [u32; 3], activation: Activation, multiplier: f64) -> Network {

@@ -116,15 +116,13 @@ fn kernels() -> Vec<Kernel> {
     ] {
         for activation in [Activation::Relu, Activation::Swish { beta: 1.0 }] {
             let network = net.build(input, classes, activation, 1.0).expect("a network as published");
-            let sizes = BatchSizes { train: 128, evaluate: 128 };
+            let sizes = BatchSizes { train: vec![128], evaluate: Vec::new() };
             let normalization = vec![[0.0, 1.0]; input.channels as usize];
             let tuning = Tuning { tiles: Some(Tiles::usual(false)), ..Tuning::default() };
             let limits = MemoryLimits { binding: u64::MAX, total: None };
-            let plan = Plan::new(&network, 6, Perturbation::Divide, sizes, (&normalization, 0), &tuning, limits);
-            let mut plan = plan.expect("no limit is passed");
-            let step = [plan.input(128), plan.train(0, 128), plan.measure(0), plan.fingerprint(0)];
-            let launched = step.iter().flat_map(|recording| recording.dispatches()).map(|d| d.kernel.clone());
-            all.extend(launched.filter(|kernel| seen.insert(kernel.clone())));
+            let plan = Plan::new(&network, 6, Perturbation::Divide, &sizes, (&normalization, 0), &tuning, limits);
+            let plan = plan.expect("no limit is passed");
+            all.extend(plan.kernels().into_iter().filter(|kernel| seen.insert((*kernel).clone())).cloned());
         }
     }
     all

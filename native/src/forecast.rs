@@ -25,7 +25,7 @@ pub struct Forecast<'a> {
 
 impl<'a> Forecast<'a> {
     /// Of a run with this plan; takes no time.
-    pub fn new(config: &'a RunConfig, dataset: &'a Rc<Dataset>, context: &'a Rc<Context>, plan: &'a mut Plan) -> Self {
+    pub fn new(config: &'a RunConfig, dataset: &'a Rc<Dataset>, context: &'a Rc<Context>, plan: &'a Plan) -> Self {
         let limited = |images: usize, limit: Option<usize>| limit.map_or(images, |limit| limit.min(images));
         let train = limited(dataset.train.len(), config.train.train_limit);
         let test = limited(dataset.test.len(), config.train.test_limit);

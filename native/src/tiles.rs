@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use lastbit_core::bench::tune::{self, Choice, Search};
 use lastbit_core::device::Family;
+use lastbit_core::train::Kind;
 use pollster::block_on;
 use sha2::{Digest as _, Sha256};
 
@@ -26,7 +27,7 @@ fn read(path: &Path) -> Option<Vec<Choice>> {
 }
 
 impl Prepared {
-    fn tiles_file(&mut self) -> Option<PathBuf> {
+    fn tiles_file(&self) -> Option<PathBuf> {
         let sizes = self.tile_sizes();
         file(&self.environment(), sizes)
     }
@@ -72,7 +73,7 @@ impl Prepared {
             return;
         }
         let samples = self.config.train.batch_size;
-        let operations = (0..self.plan.chunks.len()).map(|chunk| self.plan.train(chunk, samples).flops()).sum();
+        let operations = self.plan.flops(|chunk| Kind::Train(chunk, samples));
         if self.forecast().is_long(operations) {
             tell();
             if let Err(failure) = self.tune(|_| {}) {

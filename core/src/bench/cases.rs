@@ -9,7 +9,7 @@ use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{Perturbation, ReplicaValues};
 use crate::ops::{Activation, Conv, ConvDown, Layer, Pass, Shape, Tile, workgroups};
 use crate::record::{Binding, BufferId, BufferTable, Command, Job, Kernel, Recording, Shader, Work};
-use crate::train::{BatchSizes, MemoryLimits, Plan, TrainError, Tuning};
+use crate::train::{BatchSizes, Kind, MemoryLimits, Plan, TrainError, Tuning};
 
 /// A line of the table.
 pub enum Case {
@@ -372,20 +372,20 @@ fn max_pool(shape: Shape, direction: Direction, replicas: u32, samples: u32) -> 
 /// A sweep over the parameters of ResNet-56, cut out of its plan for a batch of one.
 fn parameters(sweep: Sweep, replicas: u32) -> Result<Recorded, TrainError> {
     let network = NetKind::ResNet { depth: 56 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0)?;
-    let sizes = BatchSizes { train: 1, evaluate: 1 };
+    let sizes = BatchSizes { train: vec![1], evaluate: Vec::new() };
     let limits = MemoryLimits { binding: u64::MAX, total: None };
     let normalization = [[0.0, 1.0]; 3];
     let images = (normalization.as_slice(), 0);
     let tuning = Tuning::default();
-    let mut plan = Plan::new(&network, replicas as usize, Perturbation::Divide, sizes, images, &tuning, limits)?;
+    let plan = Plan::new(&network, replicas as usize, Perturbation::Divide, &sizes, images, &tuning, limits)?;
     let recording = match sweep {
         Sweep::Update => {
-            let mut step = plan.train(0, 1);
+            let mut step = plan.recording(Kind::Train(0, 1)).clone();
             step.commands.retain(|c| matches!(c, Command::Dispatch(d) if d.kernel.name() == "sgd_update"));
             step
         }
-        Sweep::Divergence => plan.measure(0),
-        Sweep::Fingerprint => plan.fingerprint(0),
+        Sweep::Divergence => plan.recording(Kind::Measure(0)).clone(),
+        Sweep::Fingerprint => plan.recording(Kind::Fingerprint(0)).clone(),
     };
     let mut upload = vec![0; plan.upload_layout.bytes as usize];
     let values = vec![ReplicaValues::new(3, 0.1, Perturbation::Divide); replicas as usize];

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::config::TrainConfig;
-use super::plan::UploadLayout;
+use super::plan::{BatchSizes, UploadLayout};
 use super::trainer::EVALUATION_BATCH;
 use crate::data::{Dataset, ImageSet, Sampler, augment};
 
@@ -13,6 +13,13 @@ pub struct SetSizes {
     pub train: usize,
     /// Test images.
     pub test: usize,
+}
+
+impl SetSizes {
+    /// Sizes of the batches that they are cut into.
+    pub fn batches(&self, batch_size: u32) -> BatchSizes {
+        BatchSizes { train: sizes_of(self.train, batch_size), evaluate: sizes_of(self.test, EVALUATION_BATCH) }
+    }
 }
 
 /// The batches of a run: functions of the step alone.
@@ -55,16 +62,6 @@ impl Batches {
         self.sampler.batches_per_epoch()
     }
 
-    /// Sizes that training batches have.
-    pub fn train_sizes(&self) -> impl Iterator<Item = u32> + use<> {
-        sizes_of(self.sizes.train as u64, self.batch_size)
-    }
-
-    /// Sizes that evaluation batches have.
-    pub fn test_sizes(&self) -> impl Iterator<Item = u32> + use<> {
-        sizes_of(self.sizes.test as u64, u64::from(EVALUATION_BATCH))
-    }
-
     /// Writes the batch of `step` (from 1) into `upload`; returns its size.
     pub fn train(&mut self, step: u64, layout: &UploadLayout, upload: &mut [u8]) -> u32 {
         let per_epoch = self.sampler.batches_per_epoch();
@@ -89,10 +86,10 @@ impl Batches {
     }
 }
 
-fn sizes_of(images: u64, batch: u64) -> impl Iterator<Item = u32> {
-    let whole = (images >= batch).then_some(batch);
-    let rest = Some(images % batch).filter(|rest| *rest > 0);
-    whole.into_iter().chain(rest).map(|n| n as u32)
+fn sizes_of(images: usize, batch: u32) -> Vec<u32> {
+    let whole = (images >= batch as usize).then_some(batch);
+    let rest = Some((images % batch as usize) as u32).filter(|rest| *rest > 0);
+    whole.into_iter().chain(rest).collect()
 }
 
 fn put(

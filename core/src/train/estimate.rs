@@ -1,14 +1,13 @@
 //! What a run will take, told before it begins: memory from the plan, time from a few steps of the same network.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use web_time::Instant;
 
 use super::batch::Batches;
 use super::config::TrainConfig;
-use super::plan::{MemoryLimits, Plan, Tuning};
-use super::trainer::{EVALUATION_BATCH, Kind, Start, TrainError, Trainer, plan};
+use super::plan::{Kind, MemoryLimits, Plan, Tuning};
+use super::trainer::{EVALUATION_BATCH, Start, TrainError, Trainer, plan};
 use crate::data::Dataset;
 use crate::device::{Context, Submitter};
 
@@ -57,10 +56,10 @@ const PROBE_SUBMITS: u64 = 50;
 
 /// Bytes that a run with `plan` takes.
 #[must_use]
-pub fn memory(context: &Context, plan: &mut Plan, dataset: &Dataset) -> MemoryEstimate {
+pub fn memory(context: &Context, plan: &Plan, dataset: &Dataset) -> MemoryEstimate {
     let kernels = match context.adapter().kernel_bytes() {
         0 => 0,
-        bytes => bytes * plan.kernels() as u64,
+        bytes => bytes * plan.kernels().len() as u64,
     };
     let images = [&dataset.train, &dataset.test].map(|set| set.pixels.len() + set.labels.len()).iter().sum::<usize>();
     let replicas = plan.chunks.iter().map(|chunk| chunk.replicas.len() as u64).sum::<u64>();
@@ -84,10 +83,9 @@ pub async fn estimate(
     dataset: &Rc<Dataset>,
 ) -> Result<Estimate, TrainError> {
     let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
-    let mut whole = plan(config, dataset, &Tuning::default(), limits)?;
+    let whole = plan(config, dataset, &Tuning::default(), limits)?;
     let samples = config.batch_size;
-    let chunks = 0..whole.chunks.len();
-    let flops: u64 = chunks.clone().map(|chunk| whole.train(chunk, samples).flops()).sum();
+    let flops = whole.flops(|chunk| Kind::Train(chunk, samples));
     let replicas = config.ks.len();
     let budget = context.adapter().submit_flops() * PROBE_SUBMITS;
     let step = if flops <= budget {
@@ -104,7 +102,7 @@ pub async fn estimate(
     let sizes = Batches::sizes(config, dataset);
     let length = config.length(sizes.train);
     let batch = sizes.test.min(EVALUATION_BATCH as usize) as u32;
-    let forward: u64 = chunks.map(|chunk| whole.evaluate(chunk, batch).flops()).sum();
+    let forward = whole.flops(|chunk| Kind::Evaluate(chunk, batch));
     let evaluation = step * forward as f64 / flops.max(1) as f64 * sizes.test as f64 / f64::from(batch.max(1));
     Ok(Estimate { step, evaluation, steps: length.steps, evaluations: length.evaluations })
 }
@@ -176,15 +174,6 @@ impl TrainConfig {
         // The end of the run is always evaluated.
         let evaluations = regular + u64::from(interval == 0 || !steps.is_multiple_of(interval));
         RunLength { per_epoch, steps, evaluations }
-    }
-}
-
-impl Plan {
-    /// Different kernels that a run of this plan compiles.
-    fn kernels(&mut self) -> usize {
-        let recordings = [self.input(1), self.train(0, 1), self.evaluate(0, 1), self.measure(0), self.fingerprint(0)];
-        let all: HashSet<_> = recordings.iter().flat_map(|r| r.dispatches()).map(|d| d.kernel.clone()).collect();
-        all.len()
     }
 }
 

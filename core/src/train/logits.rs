@@ -1,6 +1,7 @@
 //! What the networks of a run answer, for comparison with other implementations.
 
-use super::trainer::{Kind, TrainError, Trainer};
+use super::plan::Kind;
+use super::trainer::{TrainError, Trainer};
 use crate::device::Submitter;
 
 impl Trainer {
@@ -9,7 +10,6 @@ impl Trainer {
     /// # Errors
     /// The GPU.
     pub async fn logits(&mut self) -> Result<Vec<Vec<f32>>, TrainError> {
-        let buffer = self.plan.logits();
         let classes = self.network.shapes[self.network.logits().0].channels as usize;
         let mut logits = vec![Vec::new(); self.config.ks.len()];
         let mut next = 0;
@@ -27,7 +27,7 @@ impl Trainer {
                 // Chunks share the buffer: it is read before the next one writes it.
                 let values = samples as usize * classes;
                 let bytes = (chunk.replicas.len() * values * 4) as u64;
-                let read = self.readback.read(&self.context, &self.buffers, (buffer, 0, bytes)).await?;
+                let read = self.readback.read(&self.context, &self.buffers, (self.plan.logits, 0, bytes)).await?;
                 let read: Vec<f32> = bytemuck::pod_collect_to_vec(&read);
                 let replicas = logits[chunk.replicas.clone()].iter_mut();
                 replicas.zip(read.chunks(values)).for_each(|(all, new)| all.extend_from_slice(new));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::liveness::{Liveness, backward_reads};
-use super::memory::{PlanePool, Planes};
+use super::memory::{self, PlanePool, Planes};
 use crate::nets::{Network, Node, Operation, Projection, TensorId};
 use crate::ops::{Pass, Shape, Tiles, activation, batch_norm, conv_down, cross_entropy, pool};
 use crate::record::{Binding, BufferId, Recording};
@@ -83,22 +83,22 @@ impl Activations {
 }
 
 impl Lowering<'_> {
-    fn parameter(&mut self, index: usize) -> Binding {
+    fn parameter(&self, index: usize) -> Binding {
         let offset = u64::from(self.network.parameters[index].offset) * 4;
-        self.pool.memory().table.from(self.arenas.parameters, offset)
+        memory::from(self.arenas.parameters, offset)
     }
 
-    fn gradient(&mut self, index: usize) -> Binding {
+    fn gradient(&self, index: usize) -> Binding {
         let offset = u64::from(self.network.parameters[index].offset) * 4;
-        self.pool.memory().table.from(self.arenas.gradients, offset)
+        memory::from(self.arenas.gradients, offset)
     }
 
     fn distance(&self, from: usize) -> u32 {
         self.network.parameters[from + 1].offset - self.network.parameters[from].offset
     }
 
-    fn packed(&mut self, offset: u64) -> Binding {
-        self.pool.memory().table.from(self.arenas.packed, offset)
+    fn packed(&self, offset: u64) -> Binding {
+        memory::from(self.arenas.packed, offset)
     }
 
     fn per_replica(&mut self, name: &str, bytes: u64) -> Binding {
@@ -175,7 +175,7 @@ impl Lowering<'_> {
                 let channels = batch_norm::Channels {
                     scale: self.parameter(*scale),
                     shift: self.parameter(scale + 1),
-                    running: self.pool.memory().table.from(self.arenas.running, at),
+                    running: memory::from(self.arenas.running, at),
                     mean_to_variance: running.variance - running.mean,
                 };
                 let coefficients = self.coefficients(node, shape);

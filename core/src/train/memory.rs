@@ -1,16 +1,29 @@
-//! Which buffers a plan has: scratch by name, planes from a pool by shape. Both grow to the largest use.
+//! Which buffers a plan has: scratch by name, planes from a pool by shape. Both grow to the largest use. How long they are is
+//! known when everything is recorded: until then a binding that goes to a buffer's end has no length.
 
 use std::collections::HashMap;
 
 use crate::ops::Shape;
-use crate::record::{Binding, BufferId, BufferTable};
+use crate::record::{Binding, BufferId, BufferTable, Command, Recording};
+
+/// Stands for the length of a binding that goes to its buffer's end.
+const TO_THE_END: u64 = u64::MAX;
+
+/// The whole buffer, however long it becomes.
+pub fn whole(buffer: BufferId) -> Binding {
+    from(buffer, 0)
+}
+
+/// From `offset` (a multiple of 256) to the end.
+pub fn from(buffer: BufferId, offset: u64) -> Binding {
+    Binding { buffer, offset, bytes: TO_THE_END }
+}
 
 /// The buffers of a plan. Asking again for the same name or slot gives the same buffer, so that recordings of several
 /// batch sizes share memory.
 #[derive(Default)]
 pub struct Memory {
-    /// All buffers.
-    pub table: BufferTable,
+    table: BufferTable,
     named: HashMap<String, BufferId>,
     planes: HashMap<Shape, Vec<BufferId>>,
     cleared: Vec<BufferId>,
@@ -33,8 +46,7 @@ impl Memory {
 
     /// The buffer of this name, whole.
     pub fn scratch(&mut self, name: &str, bytes: u64) -> Binding {
-        let id = self.named(name, bytes);
-        self.table.whole(id)
+        whole(self.named(name, bytes))
     }
 
     /// A named buffer that must be zero before the first step, for example because tensors in it are padded.
@@ -59,9 +71,16 @@ impl Memory {
         id
     }
 
-    /// Buffers that rely on zeros outside of what kernels write: borders of planes, padding of arenas.
-    pub fn cleared(&self) -> &[BufferId] {
-        &self.cleared
+    /// All buffers, and those that rely on zeros outside of what kernels write: borders of planes, padding of arenas. The bindings
+    /// of `recordings` get their lengths.
+    pub fn settle<'a>(self, recordings: impl Iterator<Item = &'a mut Recording>) -> (BufferTable, Vec<BufferId>) {
+        for command in recordings.flat_map(|recording| &mut recording.commands) {
+            let Command::Dispatch(dispatch) = command else { continue };
+            for binding in dispatch.bindings.iter_mut().filter(|binding| binding.bytes == TO_THE_END) {
+                *binding = self.table.from(binding.buffer, binding.offset);
+            }
+        }
+        (self.table, self.cleared)
     }
 }
 
@@ -104,7 +123,7 @@ impl<'a> PlanePool<'a> {
             taken[slot] = true;
         }
         let id = self.memory.slot(shape, slot, shape.plane_bytes(self.replicas, self.samples));
-        Planes { shape, slot, binding: self.memory.table.whole(id) }
+        Planes { shape, slot, binding: whole(id) }
     }
 
     /// Gives planes back.

@@ -2,7 +2,8 @@
 
 use web_time::Instant;
 
-use super::trainer::{Kind, TrainError, Trainer};
+use super::plan::Kind;
+use super::trainer::{TrainError, Trainer};
 use crate::device::{DeviceError, DispatchTime, Program, RunTime, Submitter};
 use crate::record::{Command, Recording};
 
@@ -51,7 +52,7 @@ impl Trainer {
         let samples = self.config.batch_size;
         let mut times = StepTimes::default();
         for chunk in 0..self.plan.chunks.len() {
-            let mut recording = self.plan.train(chunk, samples);
+            let mut recording = self.plan.recording(Kind::Train(chunk, samples)).clone();
             times.bytes += recording.dispatches().map(|d| d.bytes).sum::<u64>();
             recording.commands.retain(is_convolution);
             times.convolution_flops += recording.flops();

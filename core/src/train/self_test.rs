@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use bytemuck::bytes_of;
 
-use super::trainer::{Kind, plan_of};
+use super::plan::Kind;
+use super::trainer::plan_of;
 use super::{
     Difference, Event, FlipBit, MemoryLimits, State, StepEvent, TrainConfig, TrainError, Trainer, Tuning, Weights,
     difference,

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 
 use super::config::LrChange;
 use super::events::{EpochEvent, Event};
-use super::plan::Tuning;
+use super::plan::{Kind, Tuning};
 use super::schedule::logs_layers;
 use super::state::{EpochSums, State};
-use super::trainer::{Kind, Progress, TrainError, Trainer};
+use super::trainer::{Progress, TrainError, Trainer};
 use super::{metrics, transfer};
 use crate::device::{Context, Pending, Submitter};
 use crate::ops::sgd::{ReplicaValues, StepValues};

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::batch::Batches;
 use super::config::{ConfigError, TrainConfig};
 use super::events::Event;
-use super::plan::{BatchSizes, MemoryLimits, Plan, Tuning};
+use super::plan::{Kind, MemoryLimits, Plan, Tuning};
 use super::state::{EpochSums, State, Weights};
 use super::step_loop::{Evaluation, InFlight, steps_ahead};
 use super::transfer;
@@ -72,16 +72,6 @@ pub struct Progress {
 /// Samples in an evaluation batch (docs/RULES.md).
 pub const EVALUATION_BATCH: u32 = 256;
 
-/// A program of the run, by chunk and batch size.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    Input(u32),
-    Train(usize, u32),
-    Evaluate(usize, u32),
-    Measure(usize),
-    Fingerprint(usize),
-}
-
 /// A run in progress.
 pub struct Trainer {
     pub(super) context: Rc<Context>,
@@ -132,15 +122,11 @@ pub(super) fn plan_of(
     tuning: &Tuning,
     limits: MemoryLimits,
 ) -> Result<Plan, TrainError> {
-    let batches = Batches::sizes(config, dataset);
-    let sizes = BatchSizes {
-        train: config.batch_size,
-        evaluate: (batches.test as u64).min(u64::from(EVALUATION_BATCH)) as u32,
-    };
+    let sizes = Batches::sizes(config, dataset).batches(config.batch_size);
     let scale = &dataset.normalization;
     let normalization: Vec<[f32; 2]> = scale.mean.iter().zip(&scale.std).map(|(m, s)| [*m, *s]).collect();
     let images = (normalization.as_slice(), dataset.pad_byte);
-    Ok(Plan::new(network, config.ks.len(), config.perturbation, sizes, images, tuning, limits)?)
+    Ok(Plan::new(network, config.ks.len(), config.perturbation, &sizes, images, tuning, limits)?)
 }
 
 impl Trainer {
@@ -161,7 +147,7 @@ impl Trainer {
         let plan = plan(&config, &dataset, &tuning, limits)?;
         let state = Self::start_state(&config, &plan.network, start)?;
         let mut trainer = Self::allocate(context, config, dataset, tuning, plan, state).await?;
-        let kinds = trainer.kinds();
+        let kinds = trainer.plan.kinds().collect();
         trainer.build_programs(kinds).await?;
         Ok(trainer)
     }
@@ -245,29 +231,10 @@ impl Trainer {
         state
     }
 
-    /// Every program that the run will need.
-    fn kinds(&self) -> Vec<Kind> {
-        let mut kinds = Vec::new();
-        for chunk in 0..self.plan.chunks.len() {
-            kinds.extend(self.batches.train_sizes().map(|n| Kind::Train(chunk, n)));
-            kinds.extend(self.batches.test_sizes().map(|n| Kind::Evaluate(chunk, n)));
-            kinds.extend([Kind::Measure(chunk), Kind::Fingerprint(chunk)]);
-        }
-        kinds.extend(self.batches.train_sizes().chain(self.batches.test_sizes()).map(Kind::Input));
-        kinds
-    }
-
     /// Compiles programs: pipelines are built here and never inside the step loop.
     pub(super) async fn build_programs(&mut self, kinds: Vec<Kind>) -> Result<(), TrainError> {
         for kind in kinds {
-            let recording = match kind {
-                Kind::Input(n) => self.plan.input(n),
-                Kind::Train(chunk, n) => self.plan.train(chunk, n),
-                Kind::Evaluate(chunk, n) => self.plan.evaluate(chunk, n),
-                Kind::Measure(chunk) => self.plan.measure(chunk),
-                Kind::Fingerprint(chunk) => self.plan.fingerprint(chunk),
-            };
-            let program = self.program(&recording).await?;
+            let program = self.program(self.plan.recording(kind)).await?;
             self.programs.insert(kind, program);
         }
         Ok(())

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use lastbit_core::train::Trainer;
 use lastbit_core::train::self_test::Check;
+use lastbit_core::train::{Kind, Trainer};
 use serde_json::json;
 
 use crate::device_test::a_check;
@@ -63,9 +63,9 @@ pub struct Arguments {
 }
 
 /// What a person hears before a run begins: memory, and time where it is long.
-fn told(prepared: &mut Prepared) -> Result<Vec<String>, Failure> {
-    let (steps, samples) = (0..prepared.plan.chunks.len(), prepared.config.train.batch_size);
-    let operations = steps.map(|chunk| prepared.plan.train(chunk, samples).flops()).sum();
+fn told(prepared: &Prepared) -> Result<Vec<String>, Failure> {
+    let samples = prepared.config.train.batch_size;
+    let operations = prepared.plan.flops(|chunk| Kind::Train(chunk, samples));
     let forecast = prepared.forecast();
     let mut told = vec![format!("memory: {}", forecast.memory_text())];
     if forecast.is_long(operations) {
@@ -120,7 +120,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         (Contents::Nothing, _) | (_, None) => RunConfig::from_table(&given, CONFIG_FLAG)?,
         (contents, Some(out)) => return Err(occupied(&contents, out)),
     };
-    let mut prepared = Prepared::new(config, hooks)?;
+    let prepared = Prepared::new(config, hooks)?;
     let Some(out) = out else {
         let forecast = prepared.forecast();
         let time = forecast.time()?;
@@ -150,7 +150,7 @@ fn occupied(contents: &Contents, folder: &Path) -> Failure {
 }
 
 fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange) -> Result<ExitCode, Failure> {
-    let told = if manner == Manner::Text { Some(told(&mut prepared)?) } else { None };
+    let told = if manner == Manner::Text { Some(told(&prepared)?) } else { None };
     prepared.tune_for_long_run(|| {
         if manner == Manner::Text {
             say(TUNING);

@@ -8,7 +8,7 @@ use std::path::Path;
 use lastbit_core::data::Dataset;
 use lastbit_core::device::AdapterSummary;
 use lastbit_core::gpu::wgsl::source;
-use lastbit_core::record::{Command, ORDER_VERSION};
+use lastbit_core::record::ORDER_VERSION;
 use lastbit_core::train::Plan;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -40,7 +40,7 @@ pub struct Environment {
 
 impl Environment {
     /// That of a run that begins now.
-    pub fn new(adapter: &AdapterSummary, broken: &[String], plan: &mut Plan) -> Self {
+    pub fn new(adapter: &AdapterSummary, broken: &[String], plan: &Plan) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             shaders_sha256: shaders_sha256(plan),
@@ -125,7 +125,7 @@ pub enum Found {
 
 impl Manifest {
     /// The manifest of a run that begins now; `sha256` is that of the data set.
-    pub fn new(adapter: &AdapterSummary, broken: &[String], dataset: &Dataset, sha256: &str, plan: &mut Plan) -> Self {
+    pub fn new(adapter: &AdapterSummary, broken: &[String], dataset: &Dataset, sha256: &str, plan: &Plan) -> Self {
         Self {
             environment: Environment::new(adapter, broken, plan),
             dataset: DatasetRecord {
@@ -274,15 +274,9 @@ impl Manifest {
 }
 
 /// SHA-256 over the version of docs/ORDER.md and all kernels of a run, in hexadecimal, whatever their order and number of uses.
-fn shaders_sha256(plan: &mut Plan) -> String {
-    let recordings = [plan.input(1), plan.train(0, 1), plan.evaluate(0, 1), plan.measure(0), plan.fingerprint(0)];
-    let commands = recordings.iter().flat_map(|recording| &recording.commands);
-    let kernels: BTreeMap<String, &str> = commands
-        .filter_map(|command| match command {
-            Command::Dispatch(dispatch) => Some((source(&dispatch.kernel), dispatch.kernel.name())),
-            Command::Copy { .. } | Command::Clear(_) => None,
-        })
-        .collect();
+fn shaders_sha256(plan: &Plan) -> String {
+    let kernels: BTreeMap<String, &str> =
+        plan.kernels().into_iter().map(|kernel| (source(kernel), kernel.name())).collect();
     let mut hasher = Sha256::new();
     hasher.update(ORDER_VERSION.to_le_bytes());
     for (source, name) in kernels {

@@ -94,7 +94,7 @@ impl Prepared {
         let budget = match (hooks.memory_budget, free) {
             (None, Some(free)) => {
                 // Images, kernels and checkpoints come out of the same memory.
-                let memory = memory_estimate(&context, &mut planned(None)?, &dataset);
+                let memory = memory_estimate(&context, &planned(None)?, &dataset);
                 Some(free.saturating_sub(memory.host + memory.kernels))
             }
             (given, _) => given,
@@ -133,24 +133,24 @@ impl Prepared {
     }
 
     /// Program, shaders and adapter: together they fix the bits of a config.
-    pub fn environment(&mut self) -> Environment {
-        Environment::new(self.context.adapter(), &self.broken, &mut self.plan)
+    pub fn environment(&self) -> Environment {
+        Environment::new(self.context.adapter(), &self.broken, &self.plan)
     }
 
     /// What the run would be made with now.
-    pub fn manifest(&mut self) -> Manifest {
+    pub fn manifest(&self) -> Manifest {
         let sha256 = self.dataset_sha256.get_or_init(|| datasets::sha256(&self.dataset));
-        Manifest::new(self.context.adapter(), &self.broken, &self.dataset, sha256, &mut self.plan)
+        Manifest::new(self.context.adapter(), &self.broken, &self.dataset, sha256, &self.plan)
     }
 
     /// What the run will take.
-    pub fn forecast(&mut self) -> Forecast<'_> {
-        Forecast::new(&self.config, &self.dataset, &self.context, &mut self.plan)
+    pub fn forecast(&self) -> Forecast<'_> {
+        Forecast::new(&self.config, &self.dataset, &self.context, &self.plan)
     }
 
     /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made. It takes the
     /// newest checkpoint to be whole: where that is damaged, it may refuse changes before which `open` begins.
-    pub fn check_unchanged(&mut self, out: &Path, on_change: OnChange) -> Result<(), Failure> {
+    pub fn check_unchanged(&self, out: &Path, on_change: OnChange) -> Result<(), Failure> {
         match (checkpoint_folders(out).first(), Manifest::read(out)) {
             (Some((step, _)), Found::Whole(old)) => old.continued(self.manifest(), *step, out, on_change).map(drop),
             _ => Ok(()),
@@ -158,7 +158,7 @@ impl Prepared {
     }
 
     /// Claims the folder `out`, goes back to the last good checkpoint in it, and builds the trainer.
-    pub fn open(mut self, out: &Path, on_change: OnChange) -> Result<Opened, Failure> {
+    pub fn open(self, out: &Path, on_change: OnChange) -> Result<Opened, Failure> {
         let manifest = self.manifest();
         let Prepared { config, dataset, context, plan, tiles, hooks, .. } = self;
         let network = plan.network;

@@ -61,7 +61,7 @@ struct Milestone {
 }
 
 /// Trains the steps that are asked for again. All that were recorded by default.
-pub fn replay(run: &Path, mut prepared: Prepared, steps: Option<RangeInclusive<u64>>) -> Result<Replay, Failure> {
+pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>) -> Result<Replay, Failure> {
     let mut found = Replay::default();
     let network = prepared.plan.network.clone();
     let (first, last) = steps.map_or((1, u64::MAX), |steps| (*steps.start(), *steps.end()));

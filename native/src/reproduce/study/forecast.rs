@@ -67,7 +67,7 @@ impl Study {
             if self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some()) {
                 continue;
             }
-            let mut prepared = self.prepared(config)?;
+            let prepared = self.prepared(config)?;
             let measured = match known.get(&kind(config)) {
                 Some(measured) => *measured,
                 None => {
@@ -79,7 +79,7 @@ impl Study {
             let images = prepared.dataset.train.len();
             let length = config.length(config.train_limit.map_or(images, |n| n.min(images)));
             let evaluations = (length.evaluations + 1) as f64;
-            let memory = memory_estimate(&self.context, &mut prepared.plan, &prepared.dataset);
+            let memory = memory_estimate(&self.context, &prepared.plan, &prepared.dataset);
             total = total.and(Forecast {
                 seconds: measured.step * length.steps as f64 + measured.evaluation * evaluations,
                 memory_bytes: memory.total() * self.at_a_time(),

@@ -1,0 +1,335 @@
+//! Makes the recordings of a run, each of them once. What they ask for says which buffers there are and how large.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::lowering::{Arenas, Lowering, PackedAt, output_name};
+use super::memory::{Memory, PlanePool, whole};
+use super::plan::{BatchSizes, Chunk, Kind, MetricsLayout, Plan, UploadLayout};
+use crate::nets::{Network, Operation};
+use crate::ops::pack::{Direction, PackTable};
+use crate::ops::sgd::{self, Perturbation};
+use crate::ops::{Tiles, batch_input, divergence, fingerprint, not_finite};
+use crate::record::{Binding, BufferId, Job, Recording};
+
+/// A plan that is being made.
+pub struct Recorder<'a> {
+    network: &'a Network,
+    tiles: &'a Tiles,
+    perturbation: Perturbation,
+    sizes: &'a BatchSizes,
+    pad_byte: u8,
+    memory: Memory,
+    packs: PackTable,
+    packed_at: HashMap<usize, PackedAt>,
+    tables: Tables,
+    contents: Vec<(BufferId, Vec<u8>)>,
+    chunks: Vec<Chunk>,
+    upload_layout: UploadLayout,
+    upload: BufferId,
+    metrics: BufferId,
+}
+
+/// Buffers that are written once.
+#[derive(Clone, Copy, Default)]
+struct Tables {
+    /// `[C]` pairs: mean and standard deviation.
+    normalization: BufferId,
+    /// `[tensors]`: first block, blocks, elements, 0.
+    tensors: BufferId,
+    /// `[blocks]`: tensor, first element, elements, 0.
+    blocks: BufferId,
+    /// Contents of [`PackTable`].
+    packed_layers: BufferId,
+    /// Contents of [`PackTable`].
+    packed_tiles: BufferId,
+}
+
+/// Bindings begin at multiples of this (WebGPU's default limit).
+const ALIGNMENT: u64 = 256;
+
+fn appended(end: &mut u64, bytes: u64) -> u64 {
+    let at = *end;
+    *end = (at + bytes).next_multiple_of(ALIGNMENT);
+    at
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder that has the tables of the network and no buffer of a replica.
+    pub fn new(
+        network: &'a Network,
+        tiles: &'a Tiles,
+        perturbation: Perturbation,
+        sizes: &'a BatchSizes,
+        (normalization, pad_byte): (&[[f32; 2]], u8),
+    ) -> Self {
+        let mut this = Self {
+            network,
+            tiles,
+            perturbation,
+            sizes,
+            pad_byte,
+            memory: Memory::default(),
+            packs: PackTable::default(),
+            packed_at: HashMap::new(),
+            tables: Tables::default(),
+            contents: Vec::new(),
+            chunks: Vec::new(),
+            upload_layout: UploadLayout::default(),
+            upload: BufferId::default(),
+            metrics: BufferId::default(),
+        };
+        this.pack();
+        this.add_tables(normalization);
+        this
+    }
+
+    /// The plan of so many replicas in so many chunks.
+    pub fn plan(mut self, replicas: usize, n_chunks: usize) -> Plan {
+        self.lay_out(replicas, n_chunks);
+        let BatchSizes { train, evaluate } = self.sizes;
+        let mut recordings = Vec::new();
+        for chunk in 0..self.chunks.len() {
+            recordings.extend(train.iter().map(|n| (Kind::Train(chunk, *n), self.train(chunk, *n))));
+            recordings.extend(evaluate.iter().map(|n| (Kind::Evaluate(chunk, *n), self.evaluate(chunk, *n))));
+            recordings.push((Kind::Measure(chunk), self.measure(chunk)));
+            recordings.push((Kind::Fingerprint(chunk), self.fingerprint(chunk)));
+        }
+        let samples: BTreeSet<u32> = train.iter().chain(evaluate).copied().collect();
+        recordings.extend(samples.into_iter().map(|n| (Kind::Input(n), self.input(n))));
+        let name = output_name(self.network.nodes.last().map_or("", |node| &node.name));
+        let logits = self.memory.named(&name, 0);
+        let job = self.job(0);
+        let (table, cleared) = self.memory.settle(recordings.iter_mut().map(|(_, recording)| recording));
+        Plan {
+            network: self.network.clone(),
+            chunks: self.chunks,
+            upload_layout: self.upload_layout,
+            upload: self.upload,
+            metrics: self.metrics,
+            logits,
+            contents: self.contents,
+            table,
+            cleared,
+            recordings,
+            job,
+        }
+    }
+
+    /// Places for the packed weights of every convolution.
+    fn pack(&mut self) {
+        for node in &self.network.nodes {
+            let weights = match node.operation {
+                Operation::Conv { conv, weight } => vec![(weight, conv.weight_dims())],
+                Operation::ConvDown { conv, weight, shortcut: Some(shortcut) } => {
+                    [weight, shortcut.weight].into_iter().zip(conv.weight_dims()).collect()
+                }
+                _ => continue,
+            };
+            for (weight, dims) in weights {
+                let source = self.network.parameters[weight].offset;
+                let forward = self.packs.add(dims, source, Direction::Forward);
+                let dinput = if node.input.0 == 0 { 0 } else { self.packs.add(dims, source, Direction::InputGradient) };
+                self.packed_at.insert(weight, PackedAt { forward, dinput });
+            }
+        }
+    }
+
+    /// The buffers whose size is known before anything is recorded.
+    fn lay_out(&mut self, replicas: usize, n_chunks: usize) {
+        let per_chunk = replicas.div_ceil(n_chunks);
+        let ranges: Vec<_> =
+            (0..replicas).step_by(per_chunk).map(|first| first..(first + per_chunk).min(replicas)).collect();
+        let n_tensors = self.network.parameters.len() as u64;
+        let samples = u64::from(self.sizes.largest());
+        let (mut up, mut back) = (0, 0);
+        self.upload_layout.step = appended(&mut up, size_of::<sgd::StepValues>() as u64);
+        for (index, range) in ranges.into_iter().enumerate() {
+            let n = range.len() as u64;
+            let arena = |elements: u32| n * u64::from(elements) * 4;
+            let (parameters, running) = (arena(self.network.parameter_stride), arena(self.network.running_stride));
+            self.chunks.push(Chunk {
+                parameters: self.memory.arena(&format!("parameters {index}"), parameters),
+                momenta: self.memory.arena(&format!("momenta {index}"), parameters),
+                running: self.memory.arena(&format!("running statistics {index}"), running),
+                metrics: MetricsLayout {
+                    totals: appended(&mut back, n * 8),
+                    divergence: appended(&mut back, n * n_tensors * size_of::<divergence::Distance>() as u64),
+                    fingerprints: appended(&mut back, n * 8),
+                    not_finite: appended(&mut back, n * 4),
+                },
+                replicas: range,
+            });
+            let values = appended(&mut up, n * size_of::<sgd::ReplicaValues>() as u64);
+            self.upload_layout.replicas.push(values);
+        }
+        self.upload_layout.labels = appended(&mut up, samples * 4);
+        self.upload_layout.choices = appended(&mut up, samples * 4);
+        let images = batch_input::image_bytes(self.network.input(), samples as u32);
+        self.upload_layout.images = appended(&mut up, images);
+        self.upload_layout.bytes = up;
+        self.upload = self.memory.named("upload", up);
+        self.metrics = self.memory.named("metrics", back);
+    }
+
+    fn add_tables(&mut self, normalization: &[[f32; 2]]) {
+        let blocks_of = |elements: u32| elements.div_ceil(divergence::BLOCK);
+        let parameters = &self.network.parameters;
+        let tensors: Vec<[u32; 4]> = parameters
+            .iter()
+            .map(|p| [p.offset / divergence::BLOCK, blocks_of(p.elements()), p.elements(), 0])
+            .collect();
+        let places: Vec<[u32; 4]> = parameters
+            .iter()
+            .enumerate()
+            .flat_map(|(tensor, p)| {
+                (0..p.elements())
+                    .step_by(divergence::BLOCK as usize)
+                    .map(move |first| [tensor as u32, first, (p.elements() - first).min(divergence::BLOCK), 0])
+            })
+            .collect();
+        let mut add = |label: &str, bytes: &[u8]| {
+            let id = self.memory.named(label, bytes.len() as u64);
+            self.contents.push((id, bytes.to_vec()));
+            id
+        };
+        self.tables = Tables {
+            tensors: add("table of tensors", bytemuck::cast_slice(&tensors)),
+            blocks: add("table of blocks", bytemuck::cast_slice(&places)),
+            packed_layers: add("table of packed layers", self.packs.layer_bytes()),
+            packed_tiles: add("table of packed tiles", self.packs.tile_bytes()),
+            normalization: add("normalization", bytemuck::cast_slice(normalization)),
+        };
+    }
+
+    fn job(&self, samples: u32) -> Job {
+        Job {
+            samples,
+            parameter_stride: self.network.parameter_stride,
+            packed_stride: self.packs.stride(),
+            running_stride: self.network.running_stride,
+            ..Job::default()
+        }
+    }
+
+    fn recording(&self, chunk: usize, samples: u32) -> Recording {
+        Recording::new(self.chunks[chunk].replicas.len() as u32, self.job(samples))
+    }
+
+    fn part(&self, buffer: BufferId, offset: u64, bytes: u64) -> Binding {
+        Binding { buffer, offset, bytes: bytes.max(16).next_multiple_of(16) }
+    }
+
+    fn batch(&mut self) -> Binding {
+        let samples = self.sizes.largest();
+        let bytes = self.network.input().plane_bytes(1, samples);
+        let id = self.memory.arena("batch", bytes);
+        whole(id)
+    }
+
+    /// Bytes of the upload to the batch's planes, shared by all chunks.
+    fn input(&mut self, samples: u32) -> Recording {
+        let mut rec = Recording::new(1, self.job(samples));
+        let shape = self.network.input();
+        let images = batch_input::image_bytes(shape, samples);
+        let bindings = batch_input::Bindings {
+            bytes: self.part(self.upload, self.upload_layout.images, images),
+            choices: self.part(self.upload, self.upload_layout.choices, u64::from(samples) * 4),
+            normalization: whole(self.tables.normalization),
+            x: self.batch(),
+        };
+        batch_input::forward(&mut rec, shape, self.pad_byte, bindings);
+        rec
+    }
+
+    /// One training step of a chunk: forward, backward, perturbed update.
+    fn train(&mut self, chunk: usize, samples: u32) -> Recording {
+        let mut rec = self.recording(chunk, samples);
+        let mut lowering = self.lowering(chunk, &mut rec);
+        let values = lowering.forward(true);
+        lowering.backward(values);
+        let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
+        let gradients = self.gradients(chunk);
+        let n = self.chunks[chunk].replicas.len() as u64;
+        let bindings = sgd::Bindings {
+            gradients: whole(gradients),
+            step: self.part(self.upload, self.upload_layout.step, 16),
+            replicas: self.part(self.upload, self.upload_layout.replicas[chunk], n * 16),
+            parameters: whole(parameters),
+            momenta: whole(momenta),
+        };
+        sgd::update(&mut rec, self.perturbation, bindings);
+        rec
+    }
+
+    /// Loss and correct answers of a chunk on a batch, with running statistics.
+    fn evaluate(&mut self, chunk: usize, samples: u32) -> Recording {
+        let mut rec = self.recording(chunk, samples);
+        self.lowering(chunk, &mut rec).forward(false);
+        rec
+    }
+
+    /// Divergence of every tensor of a chunk from the run's first replica, and where its numbers are not finite.
+    fn measure(&mut self, chunk: usize) -> Recording {
+        let mut rec = self.recording(chunk, 0);
+        let n_tensors = self.network.parameters.len() as u32;
+        let n = self.chunks[chunk].replicas.len() as u64;
+        let bytes = n * u64::from(n_tensors) * size_of::<divergence::Distance>() as u64;
+        let results = self.part(self.metrics, self.chunks[chunk].metrics.divergence, bytes);
+        let n_blocks = n * u64::from(self.network.parameter_stride / divergence::BLOCK);
+        let blocks = self.memory.scratch("blocks", n_blocks * divergence::BLOCK_BYTES);
+        let parameters = whole(self.chunks[chunk].parameters);
+        let reference = whole(self.chunks[0].parameters);
+        divergence::measure(&mut rec, n_tensors, [parameters, reference, blocks, whole(self.tables.tensors), results]);
+        if self.network.running_stride > 0 {
+            let firsts = self.part(self.metrics, self.chunks[chunk].metrics.not_finite, n * 4);
+            not_finite::search(&mut rec, [whole(self.chunks[chunk].running), firsts]);
+        }
+        rec
+    }
+
+    /// Fingerprints of a chunk.
+    fn fingerprint(&mut self, chunk: usize) -> Recording {
+        let mut rec = self.recording(chunk, 0);
+        let n = self.chunks[chunk].replicas.len() as u64;
+        let results = self.part(self.metrics, self.chunks[chunk].metrics.fingerprints, n * 8);
+        let blocks = self.memory.scratch("blocks", n * u64::from(self.network.parameter_stride) / 64 * 16);
+        let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
+        fingerprint::measure(&mut rec, [whole(parameters), whole(momenta), whole(self.tables.blocks), blocks, results]);
+        rec
+    }
+
+    fn gradients(&mut self, chunk: usize) -> BufferId {
+        let n = self.chunks[chunk].replicas.len() as u64;
+        self.memory.arena("gradients", n * u64::from(self.network.parameter_stride) * 4)
+    }
+
+    /// A lowering into `rec`, which begins with the packing of the weights.
+    fn lowering<'b>(&'b mut self, chunk: usize, rec: &'b mut Recording) -> Lowering<'b> {
+        let (n, samples) = (u64::from(rec.replicas), rec.job.samples);
+        let x = self.batch();
+        let gradients = self.gradients(chunk);
+        let packed = self.memory.named("packed weights", n * u64::from(self.packs.stride()) * 4);
+        let Chunk { parameters, running, metrics, .. } = self.chunks[chunk];
+        let arenas = Arenas {
+            parameters,
+            gradients,
+            running,
+            packed,
+            x,
+            labels: self.part(self.upload, self.upload_layout.labels, u64::from(samples) * 4),
+            totals: self.part(self.metrics, metrics.totals, n * 8),
+        };
+        if !self.packed_at.is_empty() {
+            let Tables { packed_layers, packed_tiles, .. } = self.tables;
+            self.packs.forward(rec, [parameters, packed_layers, packed_tiles, packed].map(whole));
+        }
+        Lowering {
+            network: self.network,
+            arenas,
+            packed_at: &self.packed_at,
+            tiles: self.tiles,
+            pool: PlanePool::new(&mut self.memory, rec.replicas, samples),
+            rec,
+        }
+    }
+}
