@@ -13,7 +13,9 @@ use crate::data::synthetic;
 use crate::device::{Buffers, Context, Family, Fill, Program};
 use crate::nets::NetKind;
 use crate::ops::Tile;
-use crate::train::{DatasetKind, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, median, plan};
+use crate::train::{
+    DatasetKind, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, median, plan, usual_tiles,
+};
 use cases::{Case, Recorded};
 use tune::Search;
 
@@ -141,7 +143,7 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
             Case::Step(net) => bench.step(net, (options.replicas, options.samples)).await?,
             Case::Operation(operation) => {
                 let sizes = (options.replicas, options.samples);
-                let usual = operation.layer().map(|(layer, pass)| adapter.tiles().of(layer, pass));
+                let usual = operation.layer().map(|(layer, pass)| usual_tiles(adapter).of(layer, pass));
                 let tile = match operation.layer().filter(|_| options.tune && adapter.has_tiles()) {
                     Some(layer) => Some(tune::choose(&context, layer, sizes, Search::on(&context)).await?.tile),
                     None => usual,

@@ -12,7 +12,7 @@ use crate::nets::{self, Network};
 use crate::ops::{Conv, ConvDown, Layer, Pass, Shape, Tile, Tiles};
 use crate::record::{BufferId, Recording};
 use crate::rng::{Purpose, Stream};
-use crate::train::TrainError;
+use crate::train::{TrainError, usual_tiles};
 
 /// What was found for the layers of one geometry in one pass.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -140,7 +140,7 @@ pub fn identity() -> String {
 /// The choices as a run uses them.
 #[must_use]
 pub fn tiles(context: &Context, choices: &[Choice]) -> Tiles {
-    let mut tiles = context.adapter().tiles();
+    let mut tiles = usual_tiles(context.adapter());
     choices.iter().for_each(|choice| tiles.choose(choice.layer, choice.pass, choice.tile));
     tiles
 }
@@ -327,7 +327,7 @@ impl<'a> Tuner<'a> {
     }
 
     async fn choose(self, search: Search) -> Result<Choice, TrainError> {
-        let usual = self.context.adapter().tiles().of(self.layer, self.pass);
+        let usual = usual_tiles(self.context.adapter()).of(self.layer, self.pass);
         let usual_program = self.program(usual).await?;
         let expected = self.bits(usual, &usual_program).await?;
         let mut best = (usual, usual_program);

@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::cores::Processor;
 use super::{DeviceError, Options};
 use crate::gpu;
-use crate::ops::Tiles;
 use crate::processor::{Class, Isa};
 
 /// Which adapter to use.
@@ -115,12 +114,6 @@ impl AdapterSummary {
     pub fn steps_ahead(&self) -> usize {
         let is_synchronous = self.family == Family::Processor || (self.software && !cfg!(target_arch = "wasm32"));
         if is_synchronous { 0 } else { 2 }
-    }
-
-    /// Tiles of the convolutions before anything is measured.
-    #[must_use]
-    pub fn tiles(&self) -> Tiles {
-        Tiles::usual(self.family == Family::SoftwareGpu)
     }
 
     /// True where `tune` finds something: the processor has no tiles to choose.

@@ -29,6 +29,7 @@ pub use difference::{Difference, difference, tensors};
 pub use estimate::{Estimate, MemoryEstimate, RunLength, estimate, memory as memory_estimate};
 pub use events::{EpochEvent, Event, LayersEvent, StepEvent};
 pub use peek::{Peek, PeekRange};
+pub(crate) use plan::usual_tiles;
 pub use plan::{BatchSizes, Chunk, Kind, MemoryLimits, Plan, Tuning, UploadLayout};
 pub use profile::StepTimes;
 pub(crate) use profile::median;

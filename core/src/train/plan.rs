@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::recorder::Recorder;
-use crate::device::{DeviceError, Fill};
+use crate::device::{AdapterSummary, DeviceError, Family, Fill};
 use crate::nets::Network;
 use crate::ops::sgd::Perturbation;
 use crate::ops::{Tiles, flip_bit};
@@ -23,6 +23,11 @@ pub struct Tuning {
     pub in_flight: Option<usize>,
     /// What fresh buffers hold.
     pub fill: Fill,
+}
+
+/// Tiles of the convolutions on this adapter before anything is measured.
+pub(crate) fn usual_tiles(adapter: &AdapterSummary) -> Tiles {
+    Tiles::usual(adapter.family == Family::SoftwareGpu)
 }
 
 /// What the adapter allows.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytemuck::bytes_of;
 
-use super::plan::Kind;
+use super::plan::{Kind, usual_tiles};
 use super::trainer::plan_of;
 use super::{
     Difference, Event, FlipBit, MemoryLimits, State, StepEvent, TrainConfig, TrainError, Trainer, Tuning, Weights,
@@ -174,7 +174,7 @@ impl SmallRun {
             augment: false,
             ..TrainConfig::default()
         };
-        let usual = || context.adapter().tiles();
+        let usual = || usual_tiles(context.adapter());
         let tiles = Some(rows.map_or_else(usual, |rows| Tiles::all(Tile::of_rows(rows))));
         let tuning = Tuning { tiles, ..Tuning::default() };
         let (dataset, network) = (images(), network());

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::batch::Batches;
 use super::config::{ConfigError, TrainConfig};
 use super::events::Event;
-use super::plan::{Kind, MemoryLimits, Plan, Tuning};
+use super::plan::{Kind, MemoryLimits, Plan, Tuning, usual_tiles};
 use super::state::{EpochSums, State, Weights};
 use super::step_loop::{Evaluation, InFlight, steps_ahead};
 use super::transfer;
@@ -142,7 +142,7 @@ impl Trainer {
         start: Start,
     ) -> Result<Self, TrainError> {
         let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
-        let tiles = tuning.tiles.or_else(|| Some(context.adapter().tiles()));
+        let tiles = tuning.tiles.or_else(|| Some(usual_tiles(context.adapter())));
         let tuning = Tuning { tiles, ..tuning };
         let plan = plan(&config, &dataset, &tuning, limits)?;
         let state = Self::start_state(&config, &plan.network, start)?;
