@@ -219,3 +219,65 @@ fn uses(dispatch: &Dispatch, buffer: BufferId) -> Vec<bool> {
     let is_overwritten = |(i, _)| planes.iter().any(|planes| planes.binding == i && planes.is_overwritten);
     bound.map(is_overwritten).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::batch_norm::BatchNorm;
+    use crate::ops::conv::Conv;
+    use crate::ops::{Activation, Pass, Shape, Tiles};
+    use crate::record::{Binding, BufferTable, Job, Recording};
+
+    const SHAPE: Shape = Shape { channels: 16, height: 32, width: 32 };
+    const SAMPLES: u32 = 32;
+
+    /// Two layers: a, the output of a batch norm, is read by a convolution and then written again by the next batch norm
+    /// (`is_reused`) or not.
+    fn recording(is_reused: bool) -> (Recording, Binding) {
+        let mut table = BufferTable::default();
+        let mut planes = || {
+            let id = SHAPE.buffer(&mut table, "planes", 2, SAMPLES);
+            table.whole(id)
+        };
+        let [y, a, y2, other] = [(); 4].map(|()| planes());
+        let [coefficients, packed] = [("coefficients", 512), ("packed", 2 * 9216)].map(|(label, bytes)| {
+            let id = table.add(label, bytes);
+            table.whole(id)
+        });
+        let mut rec = Recording::new(2, Job { samples: SAMPLES, ..Job::default() });
+        let norm = BatchNorm { shape: SHAPE, activation: Some(Activation::Relu), shortcut: false };
+        let conv = Conv { input: SHAPE, out_channels: 16, shared_input: false };
+        norm.apply(&mut rec, "norm", y, coefficients, y, a);
+        conv.forward(&mut rec, "conv", Tiles::usual(true).of(conv, Pass::Forward), [a, packed, y2]);
+        // Needs all samples of what comes before.
+        norm.running(&mut rec, "norm", channels(packed), coefficients);
+        norm.apply(&mut rec, "norm", y2, coefficients, y2, if is_reused { a } else { other });
+        (rec, a)
+    }
+
+    fn channels(binding: Binding) -> crate::ops::batch_norm::Channels {
+        crate::ops::batch_norm::Channels { scale: binding, shift: binding, running: binding, mean_to_variance: 16 }
+    }
+
+    fn loops(rec: &Recording) -> Vec<SampleLoop> {
+        let stretch: Vec<_> = rec.dispatches().enumerate().collect();
+        find(&stretch, &rec.commands)
+    }
+
+    #[test]
+    fn a_loop_ends_where_all_samples_are_needed() {
+        let (rec, _) = recording(false);
+        let loops = loops(&rec);
+        assert_eq!(loops.iter().map(|its| its.dispatches.clone()).collect::<Vec<_>>(), [0..2]);
+        // Three tensors of 76,032 bytes a sample.
+        assert_eq!(loops[0].group, 3);
+    }
+
+    #[test]
+    fn only_what_is_written_again_before_it_is_read_is_a_ring() {
+        let (rec, a) = recording(true);
+        assert_eq!(loops(&rec)[0].rings.keys().collect::<Vec<_>>(), [&a.buffer]);
+        let (rec, _) = recording(false);
+        assert!(loops(&rec)[0].rings.is_empty(), "somebody may read it later");
+    }
+}

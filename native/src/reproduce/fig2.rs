@@ -53,7 +53,7 @@ pub struct Flags {
     /// the next one where that is a single one]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
     spread_seeds: Option<Vec<u64>>,
-    /// Network [default: resnet56; --quick: resnet20]
+    /// Network [default: resnet56]
     #[arg(long)]
     net: Option<NetKind>,
     /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: swish]
@@ -109,7 +109,7 @@ impl Setup for Flags {
     fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
         let size = |quick: u64, full: u64| if is_quick { quick } else { full };
         let n_max = self.n_max.unwrap_or(size(8, 32));
-        let net = self.net.unwrap_or(NetKind::ResNet { depth: size(20, 56) as u32 });
+        let net = self.net.unwrap_or(NetKind::ResNet { depth: 56 });
         // Rates four times apart are ordered; in between a single seed is not.
         let every = if is_quick { 2 } else { 1 };
         let ns: Vec<u64> = NS.into_iter().step_by(every).filter(|n| *n <= n_max).collect();

@@ -22,19 +22,19 @@ pub struct Flags {
     /// resnet56:relu:fashion-mnist; --quick: resnet8:relu:cifar10]
     #[arg(long, value_name = "ROW,ROW,...", value_delimiter = ',')]
     rows: Option<Vec<Row>>,
-    /// Divisors; a control of twice the first is added [default: 1,3,5,7,9,11; --quick: 1,3,5]
+    /// Divisors; a control of twice the first is added [default: 1,3,5,7,9,11]
     #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true)]
     ks: Option<Vec<u32>>,
     /// Seeds of initialisation, order and augmentation together [default: 1,2,3,4,5,6; --quick: 1,2,3]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
     seeds: Option<Vec<u64>>,
-    /// Epochs of a training [default: 200; --quick: 6]
+    /// Epochs of a training [default: 200; --quick: 12]
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
-    /// Epochs between decays of the learning rate by 10 [default: 40; --quick: 4]
+    /// Epochs between decays of the learning rate by 10 [default: 40; --quick: 5]
     #[arg(long, value_name = "EPOCHS")]
     decay_every: Option<u32>,
-    /// A training's number is its mean test accuracy over so many last epochs [default: 10; --quick: 2]
+    /// A training's number is its mean test accuracy over so many last epochs [default: 10; --quick: 3]
     #[arg(long, value_name = "N")]
     last: Option<u32>,
     /// Samples in a batch [default: 128; --quick: 32]
@@ -43,7 +43,7 @@ pub struct Flags {
     /// Initial learning rate [default: 0.1]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// Train on the first N images only [--quick: 1024]
+    /// Train on the first N images only [--quick: 2048]
     #[arg(long, value_name = "N")]
     train_limit: Option<usize>,
     /// Evaluate on the first N test images only [--quick: 1000]
@@ -75,19 +75,19 @@ struct Table1 {
 impl Setup for Flags {
     fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
         let rows = self.rows.clone().unwrap_or_else(|| Row::defaults(is_quick));
-        let ks = self.ks.clone().unwrap_or_else(|| if is_quick { vec![1, 3, 5] } else { vec![1, 3, 5, 7, 9, 11] });
+        let ks = self.ks.clone().unwrap_or_else(|| vec![1, 3, 5, 7, 9, 11]);
         let seeds = self.seeds.clone().unwrap_or_else(|| (1..=if is_quick { 3 } else { 6 }).collect());
         let pick = |given: Option<u32>, quick: u32, full: u32| given.unwrap_or(if is_quick { quick } else { full });
         let experiment = Table1 {
             rows,
             ks,
             seeds,
-            epochs: pick(self.epochs, 6, 200),
-            decay_every: pick(self.decay_every, 4, 40),
-            last: pick(self.last, 2, 10),
+            epochs: pick(self.epochs, 12, 200),
+            decay_every: pick(self.decay_every, 5, 40),
+            last: pick(self.last, 3, 10),
             batch_size: pick(self.batch_size, 32, 128),
             lr: self.lr.unwrap_or(0.1),
-            train_limit: self.train_limit.or(is_quick.then_some(1024)),
+            train_limit: self.train_limit.or(is_quick.then_some(2048)),
             test_limit: self.test_limit.or(is_quick.then_some(1000)),
             perturbation: self.perturbation.clone().unwrap_or_else(forms_of),
         };
