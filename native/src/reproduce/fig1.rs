@@ -190,7 +190,7 @@ impl Fig1 {
                 figure = figure.line(format!("t = {}", profile.time), points.collect());
             }
             figures.push(figure.caption(format!(
-                "float32 on the GPU, {} points, both ends fixed at 0. Below the edge dt = {:.5} the tent flattens; above it the mode that \
+                "float32 on the adapter, {} points, both ends fixed at 0. Below the edge dt = {:.5} the tent flattens; above it the mode that \
                  alternates from point to point grows.",
                 self.points, params.edge()
             )));
@@ -201,7 +201,7 @@ impl Fig1 {
         figures.push(
             Figure::new("fig1-growth", "Factor of the highest mode in a step", Axis::linear("dt (time)"), Axis::linear("factor (1)"))
                 .reference("theory", theory)
-                .dots("float32 on the GPU", line.map(|g| (g.dt, g.first.unwrap_or(f64::NAN))).collect())
+                .dots("float32 on the adapter", line.map(|g| (g.dt, g.first.unwrap_or(f64::NAN))).collect())
                 .horizontal("-1: beyond it, growth", -1.0)
                 .vertical(format!("edge: {:.5}", params.edge()), params.edge())
                 .caption("Measured in the first step, from the tent. The theory is 1 - 4 dt/dx² sin²(mode π / (2 (points - 1)))."),
@@ -224,7 +224,7 @@ impl Experiment for Fig1 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        // Seventeen bisections on each side, of which the GPU's take longer: a few microseconds a step.
+        // Seventeen bisections on each side, of which the adapter's take longer: a few microseconds a step.
         let pieces = ["profiles", "growth", "edges"].iter().filter(|name| !study.is_done(name)).count();
         let seconds = if study.is_done("edges") { 0.5 } else { 17.0 * f64::from(self.steps) * 1e-5 + 1.0 };
         Ok(Forecast { seconds, pieces, ..Forecast::default() })
@@ -254,7 +254,7 @@ impl Experiment for Fig1 {
         );
         let theory = params.edge();
         for (source, dt) in
-            [("theory", theory), ("float32 on the GPU", edges[0]), ("float64 on the processor", edges[1])]
+            [("theory", theory), ("float32 on the adapter", edges[0]), ("float64 on the host", edges[1])]
         {
             table.row([source.into(), dt.into(), number(dt / theory - 1.0).into()]);
         }

@@ -285,7 +285,7 @@ impl Fig2 {
                 self.net, self.activation, self.dataset, self.batch_size, self.tensor
             ),
             "Relative L1 of a tensor a from b is the mean of 2|a - b| / (|a| + |b|) over its elements, 0/0 = 0; over all convolutions it \
-             is the unweighted mean of the tensors'. It is measured on the GPU after every step."
+             is the unweighted mean of the tensors'. It is measured on the adapter after every step."
                 .to_owned(),
             "Control: k = 2, whose division is exact, trains in each run of the figure. Whatever else than k moved a bit would move its."
                 .to_owned(),

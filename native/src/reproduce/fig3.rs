@@ -98,12 +98,12 @@ pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, 
 #[derive(Serialize, Deserialize)]
 struct Course {
     alpha: f64,
-    /// float32 on the GPU, from step 0 on.
+    /// float32 on the adapter, from step 0 on.
     loss: Vec<Option<f64>>,
     stopped: Option<u64>,
     /// |w| in a step by |w| in the step before, over the last steps. None where it is beyond the format.
     growth: Option<f64>,
-    /// float64 on the processor.
+    /// float64 on the host.
     loss_double: Vec<Option<f64>>,
     growth_double: Option<f64>,
 }
@@ -170,7 +170,7 @@ impl Fig3 {
                     figure = figure.theory(label, self.theory(course, eigenvalues));
                 }
                 figure.caption(format!(
-                    "float32 on the GPU. Loss: cross-entropy + alpha/2 |w|². Dashed: the fastest mode alone, |1 - dt (alpha + eigenvalue)|² a step. \
+                    "float32 on the adapter. Loss: cross-entropy + alpha/2 |w|². Dashed: the fastest mode alone, |1 - dt (alpha + eigenvalue)|² a step. \
                      Stable between {:.4e} and {:.4e}.",
                     bounds.alpha_min, bounds.alpha_max
                 ))

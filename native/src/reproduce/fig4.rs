@@ -200,7 +200,7 @@ impl Fig4 {
             all = all.line(format!("dt {}", course.dt), curve(&course.loss));
         }
         let all = all.horizontal(format!("fixed point: {settled:.4}"), settled).caption(
-            "float32 on the GPU, k = 1: cross-entropy + alpha/2 |w|². What explodes is cut off at 10⁴ and goes on until a weight passes 10¹⁵.",
+            "float32 on the adapter, k = 1: cross-entropy + alpha/2 |w|². What explodes is cut off at 10⁴ and goes on until a weight passes 10¹⁵.",
         );
         let first = Axis::linear("step (1)").between(0.0, self.steps.min(120) as f64);
         let mut close = Figure::new(
@@ -226,7 +226,7 @@ impl Fig4 {
         }
         let apart = apart
             .horizontal("0.1: they have left each other", 0.1)
-            .caption("float32 on the GPU. In chaos the last bit grows to the size of the weights; where the loss settles, the copies meet again.");
+            .caption("float32 on the adapter. In chaos the last bit grows to the size of the weights; where the loss settles, the copies meet again.");
         let mut precise = Figure::new(
             "fig4-precision",
             "Distance of k = 3 from k = 1 in float32 and float64",

@@ -103,7 +103,7 @@ pub enum Which {
     Fig3(Line<fig3::Flags>),
     /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
     Fig4(Line<fig4::Flags>),
-    /// What precision changes: float32 on the GPU against float64 on the processor
+    /// What precision changes: float32 on the adapter against float64 on the host
     Precision(Line<precision::Flags>),
     /// Table 1: spread of the test accuracy over k, beside that over seeds
     #[command(

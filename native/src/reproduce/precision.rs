@@ -1,4 +1,4 @@
-//! What precision changes: the same network, start, batches and divisors in float32 on the GPU and in float64 on the
+//! What precision changes: the same network, start, batches and divisors in float32 on the adapter and in float64 on the
 //! processor. More bits make the first difference smaller and leave its growth as it is. Not in the paper.
 
 use std::rc::Rc;
@@ -145,7 +145,7 @@ impl Precision {
                 paper: "Not in the paper: both start from the same weights and see the same batches.".into(),
                 found: format!("The first batch's loss is {:.7} in float32 and {:.7} in float64, {} of it apart.", losses[0], losses[1], about(off)),
                 agrees: Agreement::of(off < 1e-5),
-                certainty: "Sure: two programs for the same formulas, one on the GPU, one on the processor.".into(),
+                certainty: "Sure: two programs for the same formulas, one on the adapter, one on the host.".into(),
             },
             Claim {
                 about: "The first difference".into(),
@@ -243,16 +243,13 @@ impl Experiment for Precision {
             Axis::linear("step (1)"),
             Axis::log("relative L1 (0 to 2)"),
         )
-        .dotted_line("float32 on the GPU", plotted(&single))
-        .dotted_line("float64 on the processor", plotted(&double))
+        .dotted_line("float32 on the adapter", plotted(&single))
+        .dotted_line("float64 on the host", plotted(&double))
         .horizontal("1 %: visible", VISIBLE)
         .caption("Over all convolution weights. float64 begins nine decades lower.");
         let loss = Figure::new("precision-loss", "Loss of k = 1", Axis::linear("step (1)"), Axis::log("loss (nats)"))
-            .line("float32 on the GPU", losses(run.loss[0].clone()))
-            .line(
-                "float64 on the processor",
-                losses(course.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()),
-            )
+            .line("float32 on the adapter", losses(run.loss[0].clone()))
+            .line("float64 on the host", losses(course.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()))
             .caption("float32 is a perturbation of float64 itself: the two leave each other as k = 3 leaves k = 1.");
         let columns = ["step", "loss_float32", "loss_float64", "rel_l1_float32", "rel_l1_float64"];
         let mut data = Table::data("precision", "Loss of k = 1 and distance of k = 3 at every step", &columns);
@@ -267,7 +264,7 @@ impl Experiment for Precision {
             tables: vec![data],
             methods: vec![
                 "The float64 run is plain loops on one core: the same declaration of the network, the same initial weights (float32 values), batches, crops, \
-                 optimiser and divisors; every product, sum and quotient is rounded to 53 bits. Its first loss and gradients are tested against the GPU's."
+                 optimiser and divisors; every product, sum and quotient is rounded to 53 bits. Its first loss and gradients are tested against the adapter's."
                     .to_owned(),
             ],
         })

@@ -187,7 +187,7 @@ impl Table3 {
             Axis::linear("growth a step (1)").between(0.0, 1.5),
         )
         .reference("theory", curve(|p| p.theory))
-        .dots("float32 on the GPU", curve(|p| p.float32.unwrap_or(f64::NAN)))
+        .dots("float32 on the adapter", curve(|p| p.float32.unwrap_or(f64::NAN)))
         .horizontal("1: neither grows nor decays", 1.0)
         .vertical(format!("alpha_min {}", number(row.bounds.alpha_min)), row.bounds.alpha_min)
         .vertical(format!("alpha_max {}", number(row.bounds.alpha_max)), row.bounds.alpha_max)

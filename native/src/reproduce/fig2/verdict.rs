@@ -250,7 +250,7 @@ fn controls(main: &[&Done]) -> Claim {
             red => format!("Controls differ in {}: nothing here may be put down to k.", list(red)),
         },
         agrees: Agreement::of(red.is_empty()),
-        certainty: "Sure: every weight and momentum is compared bit by bit on the GPU.".to_owned(),
+        certainty: "Sure: every weight and momentum is compared bit by bit on the adapter.".to_owned(),
     }
 }
 

@@ -278,7 +278,7 @@ fn controls(courses: &[Course]) -> Claim {
         paper: "k = 2 and a second k = 1 have the bits of k = 1.".into(),
         found: format!("At every step of every step size they differ from it in {most} weights."),
         agrees: Agreement::of(most == 0),
-        certainty: "Sure: compared bit by bit on the GPU. So k alone is what parts k = 3 from k = 1.".into(),
+        certainty: "Sure: compared bit by bit on the adapter. So k alone is what parts k = 3 from k = 1.".into(),
     }
 }
 

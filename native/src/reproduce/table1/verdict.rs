@@ -91,8 +91,9 @@ fn controls(rows: &[Done]) -> Claim {
             red => format!("Controls differ in {}: nothing here may be put down to k.", list(red)),
         },
         agrees: Agreement::of(red.is_empty()),
-        certainty: "Sure: every weight is compared bit by bit on the GPU after every step, and the momenta at the end."
-            .to_owned(),
+        certainty:
+            "Sure: every weight is compared bit by bit on the adapter after every step, and the momenta at the end."
+                .to_owned(),
     }
 }
 

@@ -98,7 +98,7 @@ impl Threshold {
                 "A control differs: nothing here may be put down to k.".to_owned()
             },
             agrees: Agreement::of(are_zero),
-            certainty: "Sure: every weight is compared bit by bit on the GPU after every step.".to_owned(),
+            certainty: "Sure: every weight is compared bit by bit on the adapter after every step.".to_owned(),
         };
         vec![threshold, monotone, usual, controls]
     }
