@@ -32,7 +32,7 @@ impl Block {
     fn new(bytes: usize) -> Option<Self> {
         // Aligned here and not by the allocator, which would then write the zeros itself and so take all of the memory
         // from the system, used or not.
-        let alignment = if bytes >= HUGE_PAGE { HUGE_PAGE } else { ALIGNMENT };
+        let alignment = if cfg!(target_os = "linux") && bytes >= HUGE_PAGE { HUGE_PAGE } else { ALIGNMENT };
         let layout = Layout::from_size_align(bytes.checked_add(alignment)?, 1).ok()?;
         // SAFETY: the size is not zero.
         let allocated = NonNull::new(unsafe { alloc_zeroed(layout) })?;
@@ -205,6 +205,9 @@ pub struct Ahead {
     calls: usize,
 }
 
+/// A line that is always near. To ask for an address that is not mapped would cost a walk through the page table each time.
+static HERE: [u8; LINE] = [0; LINE];
+
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
@@ -227,7 +230,7 @@ impl Ahead {
     #[inline(always)]
     pub fn lines(&mut self) -> Lines {
         self.calls += 1;
-        let Some((at, bytes)) = self.runs.last_mut() else { return Lines { at: std::ptr::dangling(), left: 0 } };
+        let Some((at, bytes)) = self.runs.last_mut() else { return Lines { at: HERE.as_ptr(), left: 0 } };
         let lines = Lines { at: *at, left: self.each.min(bytes.div_ceil(LINE)) };
         *at = at.wrapping_add(LINE * lines.left);
         *bytes = bytes.saturating_sub(LINE * lines.left);

@@ -25,11 +25,11 @@ pub struct SampleLoop {
     pub group: usize,
     /// Tensors that only the loop reads, with the bytes of a sample.
     pub rings: HashMap<BufferId, usize>,
-    /// The other ones in the order of their use: number of a dispatch of the loop, binding, bytes of a sample.
+    /// The other ones, but for the batch, in the order of their use: number of a dispatch of the loop, binding, bytes of a sample.
     pub streams: Vec<(usize, usize, usize)>,
 }
 
-/// Name of the constant of a dispatch.
+/// The value of this constant; 0 where the kernel has none.
 fn constant(dispatch: &Dispatch, name: &str) -> usize {
     match dispatch.kernel.constants().iter().find(|(known, _)| *known == name) {
         Some((_, Constant::U32(value))) => *value as usize,
