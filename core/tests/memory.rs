@@ -57,8 +57,8 @@ fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
     assert!(step.loss.iter().all(|loss| (1.0..5.0).contains(loss)), "{step:?}");
     assert!(step.rel_l1[1] > 0.0 && step.rel_l1[1] < 1e-6, "{step:?}");
     // A software adapter's memory is the host's: what the process grew by is what the run takes, with compiled kernels
-    // and what the host prepares. What is told before a
-    // run may be a tenth off.
+    // and what the host prepares. The forecast may be
+    // a tenth off.
     if !is_here {
         return;
     }
@@ -68,7 +68,7 @@ fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
     let grown = peak.saturating_sub(before);
     assert!(grown <= 2 * 700 * MIB, "the process grew by {} MiB", grown / MIB);
     let off = told.abs_diff(grown) * 100 / grown.max(1);
-    assert!(off <= 10, "{} MiB were told, the process grew by {} MiB", told / MIB, grown / MIB);
+    assert!(off <= 10, "the forecast is {} MiB, the process grew by {} MiB", told / MIB, grown / MIB);
 }
 
 #[test]

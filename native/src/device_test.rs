@@ -39,7 +39,7 @@ pub fn judge(context: &Context, broken: &[Broken], policy: OnBrokenDevice) -> Re
             "{told}: choose another one with --adapter, update its driver, or go on all the same with --on-broken-device warn"
         ))),
         OnBrokenDevice::Warn => {
-            warn(format!("{told}. It goes on with the usual tiles, and this is recorded"));
+            warn(format!("{told}. The run continues with the default tiles, and this is recorded"));
             Ok(texts)
         }
     }

@@ -1,4 +1,4 @@
-//! What a run will be and take, told before it begins: network, steps, memory, time.
+//! Forecast of a run before it begins: network, steps, memory, time.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -19,7 +19,7 @@ const FOLDER: &str = "tensorboard";
 /// The files of a session.
 pub struct TensorBoard {
     replicas: Vec<(PathBuf, BufWriter<File>)>,
-    /// Seconds since 1970 at the start. What follows is told by a monotonic clock, whatever is done to the other one.
+    /// Seconds since 1970 at the start. Later times come from a monotonic clock, which changes of the system clock do not move.
     start: f64,
     clock: Instant,
 }

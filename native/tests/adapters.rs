@@ -114,7 +114,7 @@ fn each_replica_in_a_part_is_that_of_the_whole_run() {
     let ended = four(&["--steps", "10", "--resume"], &out);
     assert!(ended.code == Some(0) && ended.out.lines().count() == 1, "{ended:?}");
     assert!(ended.out.contains("finished after 10 steps"), "{ended:?}");
-    // A reference that is another one is told of, on the page that is made anew.
+    // The rebuilt page reports a reference that differs.
     let metrics = parts(&out)[1].join("metrics.jsonl");
     let text_before = fs::read_to_string(&metrics).unwrap();
     let (first, rest) = text_before.split_once('\n').unwrap();

@@ -16,7 +16,7 @@ const DRIVER: &str = "LASTBIT_SWIFTSHADER";
 fn lastbit(arguments: &[&str]) -> Ended {
     let file = std::env::var(DRIVER).unwrap_or_else(|_| panic!("set {DRIVER} to Chromium's vk_swiftshader_icd.json"));
     let mut command = command(arguments);
-    // Beside those that the loader finds, or those that it was told of.
+    // Beside the drivers that the loader finds, or those that its variable names.
     if let Ok(others) = std::env::var("VK_DRIVER_FILES") {
         command.env("VK_DRIVER_FILES", format!("{others}:{file}"));
     }

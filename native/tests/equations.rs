@@ -130,7 +130,7 @@ fn precision() {
     assert_eq!(rows, losses.collect::<Vec<_>>());
 }
 
-/// In five steps growth and parting cannot be told; the rest must hold.
+/// Five steps cannot decide growth and parting; the rest must hold.
 fn check_words(folder: &Path, about: &str) {
     let verdict = verdict(folder);
     let claims = verdict["claims"].as_array().unwrap();

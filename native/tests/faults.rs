@@ -96,7 +96,7 @@ fn a_lost_device_leaves_a_run_that_goes_on() {
     assert_equal_runs(&whole, &lost, &[12, 14]);
 }
 
-/// What is done to a run, its name, and what is said about it.
+/// Damage to a run, its name, and the message for it.
 type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 
 /// Every file below a folder, with its bytes.
@@ -107,7 +107,7 @@ fn files_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     paths.flat_map(files).collect()
 }
 
-/// Damages a copy of a finished run, makes it longer, and gives what was said. A run that can only begin anew does so when
+/// Damages a copy of a finished run, makes it longer, and returns the messages. A run that can only begin anew does so when
 /// it is allowed, and not before.
 fn resumed(home: &Path, whole: &Path, name: &str, damage: &dyn Fn(&Path), begins_anew: bool) -> Ended {
     let run = home.join(name);
@@ -216,7 +216,7 @@ fn another_adapter_or_shader_has_to_be_allowed() {
     let changes = || serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).unwrap()["changes"].clone();
     assert_eq!((&changes()[0]["from_step"], &changes()[1]), (&4.into(), &serde_json::Value::Null));
 
-    // Whoever looks at the run is told which steps were made elsewhere.
+    // Every command names the steps that were made elsewhere.
     let whole = home.join("whole");
     train(&["--steps", "6"], &whole);
     let told = "the driver of steps 1 to 4 ('another driver 1.2', now '";

@@ -209,7 +209,7 @@ fn the_documented_lines_run() {
     for name in ["start", "converted"] {
         train(net, &data, Some(&home.join(format!("{name}.safetensors"))), &home.join(name));
     }
-    // What has not been converted is told how.
+    // The error for what has not been converted says how to convert it.
     let (file, out) = (home.join("theirs.pth"), home.join("refused"));
     let places = ["--net", net[0], "--init", text(&file), "--data-dir", text(&data), "--out", text(&out)];
     let ended = lastbit(&[&TRAIN[..], &places].concat());

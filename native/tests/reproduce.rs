@@ -142,7 +142,7 @@ fn agrees(folder: &Path, about: &str) -> String {
     claim.unwrap_or_else(|| panic!("no claim '{about}'"))["agrees"].as_str().unwrap().to_owned()
 }
 
-/// Starts the program and waits until its run `name` has told `steps` steps.
+/// Starts the program and waits until its run `name` has reported `steps` steps.
 fn running(line: &[&str], out: &Path, name: &str, steps: usize) -> std::process::Child {
     let mut child = command([line, &["--out", text(out)]].concat());
     let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

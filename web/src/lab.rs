@@ -1,5 +1,5 @@
-//! A run in a browser: it is opened from a config, advanced in small pieces between the worker's messages, and told what
-//! to change. The step loop is the core's; nothing here computes.
+//! A run in a browser: it is opened from a config, advanced in small pieces between the worker's messages, and changed
+//! by commands. The step loop is the core's; nothing here computes.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -257,7 +257,7 @@ impl Lab {
         Ok(events)
     }
 
-    /// Takes up a look at the watched parameters whose step is told, or begins one if the last is old enough.
+    /// Takes up a look at the watched parameters whose step is reported, or begins one if the last is old enough.
     async fn look(&mut self, events: &mut Events) -> Result<(), Fault> {
         let Some(trainer) = &self.trainer else { return Ok(()) };
         match self.peek.take() {

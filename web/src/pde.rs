@@ -33,7 +33,7 @@ impl From<PdeError> for Fault {
     }
 }
 
-/// Steps until an orbit has forgotten its start, steps that are looked at then, and the longest period that is told from chaos.
+/// Steps until an orbit has forgotten its start, steps that are looked at then, and the longest period that is distinguished from chaos.
 const TRANSIENT: u64 = 600;
 const ORBIT: u64 = 256;
 const LONGEST_PERIOD: usize = 32;

@@ -1,4 +1,4 @@
-// What could not be loaded, said in place of it, with the way out: most often a new version of the page lies on the host,
+// Shows what could not be loaded, in its place, with the remedy: most often a new version of the page lies on the host,
 // or there is no connection.
 import { button, h } from "./dom";
 

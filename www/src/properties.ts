@@ -163,7 +163,7 @@ export function config(values: Values): Config {
   return Object.fromEntries(entries);
 }
 
-/** The values of an address: defaults where it is silent. Unknown keys and bad values are told, in words. */
+/** The values of an address: defaults where it is silent. Unknown keys and invalid values are reported as text. */
 export function fromQuery(query: URLSearchParams, base: Values): { values: Values; problems: string[] } {
   const values = { ...base };
   const problems: string[] = [];

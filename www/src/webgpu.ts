@@ -1,4 +1,4 @@
-// Whether this browser can train, and if not, why: said plainly, with what to do about it.
+// Checks whether this browser can train. If not, gives the reason and the remedy.
 
 /** Why there is no WebGPU. */
 export type Reason = "insecure" | "unsupported" | "blocked";

@@ -95,7 +95,7 @@ fn run_tests(skips: &Path) -> Result<Vec<String>> {
     run(&["test", "--workspace"], &[])?;
     if !cfg!(target_os = "linux") {
         skipped.push(
-            "a software GPU, two drivers of different make, and registers of kernels (only Linux has a loader that is told of \
+            "a software GPU, two drivers of different make, and registers of kernels (only Linux has a loader that takes \
              another driver)"
                 .to_owned(),
         );

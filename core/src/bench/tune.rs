@@ -380,7 +380,7 @@ impl<'a> Tuner<'a> {
         match computed {
             Ok(computed) => Ok(Some(computed)),
             Err(TrainError::Gpu(DeviceError::Refused(_))) => match self.context.check() {
-                // The same refusal, told a second time.
+                // The same refusal, reported a second time.
                 Ok(()) | Err(DeviceError::Refused(_)) => Ok(None),
                 Err(lost) => Err(lost.into()),
             },

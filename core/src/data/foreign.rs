@@ -1,4 +1,4 @@
-//! Files that people have under a data set's names though they are something else, told by how they begin.
+//! Files that people have under a data set's names though they are something else, recognised by their first bytes.
 
 /// What follows for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,12 @@
 //! Twin of shaders/bn_apply.wgsl: a = activation(batch_norm(y) + shortcut).
 
-use std::ops::Range;
-
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::activation::Activation;
 use super::shared::norm::Norm;
-use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Region, Regions, Tensor, scratch as padded};
-use super::twin::{BySample, Launch, Twin};
+use super::shared::planes::{Planes, Region, Tensor, scratch as padded};
+use super::shared::walk::{ByRegion, Walk};
+use super::twin::{Launch, Twin};
 
 /// The dispatch; a piece is several regions.
 pub struct BnApply {
@@ -16,59 +14,49 @@ pub struct BnApply {
     channels: View<f32>,
     shortcut: Tensor,
     a: Tensor,
-    regions: Regions,
     has_shortcut: bool,
     activation: Activation,
-    pieces: Pieces,
+    walk: Walk,
 }
 
 impl Twin for BnApply {
     fn new(launch: &Launch<'_>) -> Self {
         let planes = Planes::new(launch);
-        let regions = Regions::new(planes, launch.samples() * planes.channels, 1);
         let sample = planes.channels * planes.plane;
         Self {
             y: launch.tensor(0, sample),
             channels: launch.floats(1),
             shortcut: launch.tensor(2, sample),
             a: launch.tensor(3, sample),
-            regions,
             has_shortcut: launch.flag("SHORTCUT"),
             activation: Activation::new(launch),
-            pieces: Pieces::new(regions.count(), 2 * regions.run()),
+            walk: Walk::new(launch, planes, 1, 2),
         }
     }
 
     fn pieces(&self) -> usize {
-        self.pieces.count()
+        self.walk.pieces()
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let regions = self.pieces.range(piece).map(|index| self.regions.get(index));
-        self.apply::<L>((replica, 0), regions, scratch);
+        self.run_regions::<L>((replica, 0), self.walk.piece(piece), scratch);
     }
 }
 
-impl BySample for BnApply {
-    #[inline(always)]
-    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let shape = self.regions.shape;
-        let regions = Regions::new(shape, samples.len() * shape.channels, 1);
-        self.apply::<L>((replica, samples.start), regions.all(), scratch);
+impl ByRegion for BnApply {
+    fn walk(&self) -> &Walk {
+        &self.walk
     }
-}
 
-impl BnApply {
-    /// Regions of the planes from a sample of a replica on.
     #[inline(always)]
-    fn apply<L: Lanes>(
+    fn run_regions<L: Lanes>(
         &self,
         (replica, sample): (usize, usize),
         regions: impl Iterator<Item = Region>,
         scratch: &mut Scratch,
     ) {
-        let values = scratch.floats(self.regions.scratch());
+        let values = scratch.floats(self.walk.regions.scratch());
         let [of_y, of_shortcut, of_a] = [&self.y, &self.shortcut, &self.a].map(|planes| planes.start(replica, sample));
         for region in regions {
             let at = [of_y, of_shortcut, of_a].map(|first| first + region.start(0));
@@ -83,11 +71,13 @@ impl BnApply {
             }
         }
     }
+}
 
+impl BnApply {
     /// What batch norm does in the channel of a plane of a region.
     #[inline(always)]
     unsafe fn norm<L: Lanes>(&self, region: &Region, p: usize, replica: usize) -> Norm<L> {
-        let channels = self.regions.shape.channels;
+        let channels = self.walk.regions.shape.channels;
         // SAFETY: the caller's.
         unsafe { Norm::<L>::read(&self.channels, replica * channels + (region.plane + p) % channels) }
     }

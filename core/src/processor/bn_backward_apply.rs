@@ -1,13 +1,11 @@
 //! Twin of shaders/bn_backward_apply.wgsl: the gradient by batch norm's input.
 
-use std::ops::Range;
-
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::norm::Norm;
-use super::shared::pieces::Pieces;
-use super::shared::planes::{Planes, Region, Regions, Tensor};
-use super::twin::{BySample, Launch, Twin};
+use super::shared::planes::{Planes, Region, Tensor};
+use super::shared::walk::{ByRegion, Walk};
+use super::twin::{Launch, Twin};
 
 /// The dispatch; a piece is several regions.
 pub struct BnBackwardApply {
@@ -16,14 +14,12 @@ pub struct BnBackwardApply {
     channels: View<f32>,
     means: View<f32>,
     dy: Tensor,
-    regions: Regions,
-    pieces: Pieces,
+    walk: Walk,
 }
 
 impl Twin for BnBackwardApply {
     fn new(launch: &Launch<'_>) -> Self {
         let planes = Planes::new(launch);
-        let regions = Regions::new(planes, launch.samples() * planes.channels, 1);
         let sample = planes.channels * planes.plane;
         Self {
             y: launch.tensor(0, sample),
@@ -31,41 +27,33 @@ impl Twin for BnBackwardApply {
             channels: launch.floats(2),
             means: launch.floats(3),
             dy: launch.tensor(4, sample),
-            regions,
-            pieces: Pieces::new(regions.count(), 2 * regions.run()),
+            walk: Walk::new(launch, planes, 1, 2),
         }
     }
 
     fn pieces(&self) -> usize {
-        self.pieces.count()
+        self.walk.pieces()
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let regions = self.pieces.range(piece).map(|index| self.regions.get(index));
-        self.apply::<L>((replica, 0), regions, scratch);
+        self.run_regions::<L>((replica, 0), self.walk.piece(piece), scratch);
     }
 }
 
-impl BySample for BnBackwardApply {
-    #[inline(always)]
-    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let shape = self.regions.shape;
-        let regions = Regions::new(shape, samples.len() * shape.channels, 1);
-        self.apply::<L>((replica, samples.start), regions.all(), scratch);
+impl ByRegion for BnBackwardApply {
+    fn walk(&self) -> &Walk {
+        &self.walk
     }
-}
 
-impl BnBackwardApply {
-    /// Regions of the planes from a sample of a replica on.
     #[inline(always)]
-    fn apply<L: Lanes>(
+    fn run_regions<L: Lanes>(
         &self,
         (replica, sample): (usize, usize),
         regions: impl Iterator<Item = Region>,
         scratch: &mut Scratch,
     ) {
-        let values = scratch.floats(self.regions.scratch());
+        let values = scratch.floats(self.walk.regions.scratch());
         let [of_y, of_g, of_dy] = [&self.y, &self.g, &self.dy].map(|planes| planes.start(replica, sample));
         for region in regions {
             let at = [of_y, of_g, of_dy].map(|first| first + region.start(0));
@@ -80,7 +68,9 @@ impl BnBackwardApply {
             }
         }
     }
+}
 
+impl BnBackwardApply {
     /// A region of which S rows fill a vector.
     #[inline(always)]
     unsafe fn vectors<L: Lanes, const S: usize>(&self, region: &Region, at: [usize; 3], replica: usize) {
@@ -127,7 +117,7 @@ impl BnBackwardApply {
     /// What the gradient of a plane of a region needs of its channel.
     #[inline(always)]
     unsafe fn gradient<L: Lanes>(&self, region: &Region, p: usize, replica: usize) -> Gradient<L> {
-        let channels = self.regions.shape.channels;
+        let channels = self.walk.regions.shape.channels;
         let at = replica * channels + (region.plane + p) % channels;
         // SAFETY: the caller's.
         unsafe {

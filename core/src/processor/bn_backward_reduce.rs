@@ -6,98 +6,75 @@ use std::ops::Range;
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::activation::Activation;
+use super::shared::leaves::{self, FillsLeaves, Leaves};
 use super::shared::norm::Norm;
-use super::shared::pieces::Pieces;
-use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Regions, Tensor, copy_rows, parts, scratch as padded};
+use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Tensor, parts, scratch as padded};
 use super::shared::reduce::{in_pairs, lane_sums};
 use super::twin::{BySample, Launch, Twin};
 
-/// The dispatch; a piece is several regions of a chunk of images.
+/// The dispatch.
 pub struct BnBackwardReduce {
     y: Tensor,
     channels: View<f32>,
     shortcut: Tensor,
     g: Tensor,
-    leaves: View<f32>,
-    regions: Regions,
-    images: usize,
-    samples: usize,
+    leaves: Leaves,
     has_shortcut: bool,
     activation: Activation,
-    pieces: Pieces,
-    slot: usize,
 }
 
 impl Twin for BnBackwardReduce {
     fn new(launch: &Launch<'_>) -> Self {
         let planes = Planes::new(launch);
-        let regions = Regions::new(planes, planes.channels, 1);
-        let (samples, images) = (launch.samples(), launch.size("IMAGES"));
         let sample = planes.channels * planes.plane;
-        let items = regions.count() * samples.div_ceil(images);
         Self {
             y: launch.tensor(0, sample),
             channels: launch.floats(1),
             shortcut: launch.tensor(2, sample),
             g: launch.tensor(3, sample),
-            leaves: launch.floats(4),
-            regions,
-            images,
-            samples,
+            leaves: Leaves::new::<Self>(launch, 4),
             has_shortcut: launch.flag("SHORTCUT"),
             activation: Activation::new(launch),
-            pieces: Pieces::new(items, 2 * images.min(samples) * regions.scratch()),
-            slot: launch.slot(),
         }
     }
 
     fn pieces(&self) -> usize {
-        self.pieces.count()
+        self.leaves.pieces()
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let length = self.regions.scratch();
-        let (sums, rest) = scratch.floats(4 * length).split_at_mut(2 * length);
-        for item in self.pieces.range(piece) {
-            let (chunk, region) = (item / self.regions.count(), self.regions.get(item % self.regions.count()));
-            let samples = chunk * self.images..self.samples.min((chunk + 1) * self.images);
-            self.add_images::<L>((replica, samples), &region, sums, rest);
-        }
+        leaves::run::<L, Self>(self, replica, piece, scratch);
     }
 }
 
 impl BySample for BnBackwardReduce {
     #[inline(always)]
     fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let length = self.regions.scratch();
-        let [kept, rest] = scratch.kept_and_floats(self.slot, self.regions.count() * 2 * length, 2 * length);
-        let mut first = samples.start;
-        while first < samples.end {
-            let end = samples.end.min((first / self.images + 1) * self.images);
-            for (region, sums) in self.regions.all().zip(kept.chunks_exact_mut(2 * length)) {
-                self.add_images::<L>((replica, first..end), &region, sums, rest);
-            }
-            first = end;
-        }
+        leaves::run_samples::<L, Self>(self, replica, samples, scratch);
     }
 }
 
-impl BnBackwardReduce {
-    /// Takes g of one chunk's images through the activation and adds them to the sums of a region. With the first image
-    /// these begin, with the last one they become leaves.
+impl FillsLeaves for BnBackwardReduce {
+    const RUNS: usize = 2;
+
+    fn leaves(&self) -> &Leaves {
+        &self.leaves
+    }
+
+    /// Takes g of the images through the activation, in place, before it is added.
     #[inline(always)]
-    fn add_images<L: Lanes>(
+    fn add<L: Lanes>(
         &self,
         (replica, samples): (usize, Range<usize>),
         region: &Region,
         sums: &mut [f32],
         rest: &mut [f32],
     ) {
-        let length = self.regions.scratch();
+        let length = self.leaves.regions.scratch();
         let (values, rest) = rest.split_at_mut(length);
         let [sums, products] = parts(sums, [length; 2]);
-        if samples.start.is_multiple_of(self.images) {
+        if self.leaves.begins(&samples) {
             sums.fill(0.0);
             products.fill(0.0);
         }
@@ -121,7 +98,7 @@ impl BnBackwardReduce {
                             if self.activation.is_some() {
                                 self.set_slope::<L>(region, at, replica, values);
                             }
-                            self.add::<L>(region, at, replica, values, (sums, products));
+                            self.add_run::<L>(region, at, replica, values, (sums, products));
                             if self.activation.is_some() {
                                 region.store::<L>(values, &self.g, at[2]);
                             }
@@ -130,43 +107,22 @@ impl BnBackwardReduce {
                 }
             }
         }
-        if samples.end.is_multiple_of(self.images) || samples.end == self.samples {
-            self.finish::<L>(region, (replica, samples.end - 1), [sums, products], rest);
+        if self.leaves.ends(&samples).is_some() {
+            let quarter = length / 4;
+            let [sums_of_leaves, products_of_leaves, pairs] = parts(rest, [quarter, quarter, 2 * quarter]);
+            lane_sums(sums, sums_of_leaves);
+            lane_sums(products, products_of_leaves);
+            in_pairs([sums_of_leaves, products_of_leaves], pairs);
+            self.leaves.write::<L>(region, (replica, samples.end - 1), pairs);
         }
     }
+}
 
-    /// Writes the leaves of the chunk that ends with this sample.
-    #[inline(always)]
-    fn finish<L: Lanes>(
-        &self,
-        region: &Region,
-        (replica, last): (usize, usize),
-        [sums, products]: [&[f32]; 2],
-        rest: &mut [f32],
-    ) {
-        let Planes { channels, plane, row, height, .. } = self.regions.shape;
-        let (quads, quarter) = (self.regions.shape.quads(), self.regions.scratch() / 4);
-        let [sums_of_leaves, products_of_leaves, pairs] = parts(rest, [quarter, quarter, 2 * quarter]);
-        lane_sums(sums, sums_of_leaves);
-        lane_sums(products, products_of_leaves);
-        in_pairs([sums_of_leaves, products_of_leaves], pairs);
-        let (chunk, chunks) = (last / self.images, self.samples.div_ceil(self.images));
-        for p in 0..region.planes {
-            let channel = replica * channels + region.plane + p;
-            let leaf = ((channel * chunks + chunk) * height + region.row) * quads;
-            debug_assert!(2 * (leaf + region.rows * quads) <= self.leaves.len());
-            // SAFETY: this piece alone has these leaves, and pairs are padded.
-            unsafe {
-                let to = (self.leaves.at(2 * leaf), 2 * quads);
-                copy_rows::<L>((&raw const pairs[p * plane / 2], row / 2), to, region.rows, 2 * quads);
-            }
-        }
-    }
-
+impl BnBackwardReduce {
     /// A region of which S rows fill a vector, with an activation whose derivative needs no scratch.
     ///
     /// # Safety
-    /// As for `add`; `runs` are the sums.
+    /// As for `add_run`; `runs` are the sums.
     #[inline(always)]
     unsafe fn vectors<L: Lanes, const S: usize>(
         &self,
@@ -255,7 +211,7 @@ impl BnBackwardReduce {
     /// # Safety
     /// The machine has the instruction set; `values` and sums are padded; nobody else writes this region of g.
     #[inline(always)]
-    unsafe fn add<L: Lanes>(
+    unsafe fn add_run<L: Lanes>(
         &self,
         region: &Region,
         [of_y, _, of_g]: [usize; 3],

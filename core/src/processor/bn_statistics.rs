@@ -4,21 +4,16 @@
 use std::ops::Range;
 
 use super::lanes::Lanes;
-use super::memory::{Scratch, View};
-use super::shared::pieces::Pieces;
-use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Regions, Tensor, copy_rows, parts};
+use super::memory::Scratch;
+use super::shared::leaves::{self, FillsLeaves, Leaves};
+use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Tensor, parts};
 use super::shared::reduce::{in_pairs, lane_sum, lane_sums};
 use super::twin::{BySample, Launch, Twin};
 
-/// The dispatch; a piece is several regions of a chunk of images.
+/// The dispatch.
 pub struct BnStatistics {
     y: Tensor,
-    leaves: View<f32>,
-    regions: Regions,
-    images: usize,
-    samples: usize,
-    pieces: Pieces,
-    slot: usize,
+    leaves: Leaves,
 }
 
 /// What grows with each image of a region: for each pixel minus the first value of its leaf, the sum of distances from that
@@ -28,55 +23,33 @@ type Sums<'a> = [&'a mut [f32]; 3];
 impl Twin for BnStatistics {
     fn new(launch: &Launch<'_>) -> Self {
         let planes = Planes::new(launch);
-        let regions = Regions::new(planes, planes.channels, 1);
-        let (samples, images) = (launch.samples(), launch.size("IMAGES"));
-        let items = regions.count() * samples.div_ceil(images);
-        Self {
-            y: launch.tensor(0, planes.channels * planes.plane),
-            leaves: launch.floats(1),
-            regions,
-            images,
-            samples,
-            pieces: Pieces::new(items, images.min(samples) * regions.scratch()),
-            slot: launch.slot(),
-        }
+        Self { y: launch.tensor(0, planes.channels * planes.plane), leaves: Leaves::new::<Self>(launch, 1) }
     }
 
     fn pieces(&self) -> usize {
-        self.pieces.count()
+        self.leaves.pieces()
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let length = self.regions.scratch();
-        let (sums, rest) = scratch.floats(6 * length).split_at_mut(3 * length);
-        for item in self.pieces.range(piece) {
-            let (chunk, region) = (item / self.regions.count(), self.regions.get(item % self.regions.count()));
-            let samples = chunk * self.images..self.samples.min((chunk + 1) * self.images);
-            self.add::<L>((replica, samples), &region, sums, rest);
-        }
+        leaves::run::<L, Self>(self, replica, piece, scratch);
     }
 }
 
 impl BySample for BnStatistics {
     #[inline(always)]
     fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let length = self.regions.scratch();
-        let [kept, rest] = scratch.kept_and_floats(self.slot, self.regions.count() * 3 * length, 3 * length);
-        let mut first = samples.start;
-        while first < samples.end {
-            let end = samples.end.min((first / self.images + 1) * self.images);
-            for (region, sums) in self.regions.all().zip(kept.chunks_exact_mut(3 * length)) {
-                self.add::<L>((replica, first..end), &region, sums, rest);
-            }
-            first = end;
-        }
+        leaves::run_samples::<L, Self>(self, replica, samples, scratch);
     }
 }
 
-impl BnStatistics {
-    /// Adds images of one chunk to the sums of a region. With the first one they begin, with the last one they become
-    /// leaves.
+impl FillsLeaves for BnStatistics {
+    const RUNS: usize = 3;
+
+    fn leaves(&self) -> &Leaves {
+        &self.leaves
+    }
+
     #[inline(always)]
     fn add<L: Lanes>(
         &self,
@@ -85,15 +58,15 @@ impl BnStatistics {
         sums: &mut [f32],
         rest: &mut [f32],
     ) {
-        let length = self.regions.scratch();
+        let length = self.leaves.regions.scratch();
         let (mask, rest) = rest.split_at_mut(length);
-        let is_ragged = self.regions.shape.excess() > 0;
+        let is_ragged = self.leaves.regions.shape.excess() > 0;
         if is_ragged {
             mask.fill(1.0);
             region.mask(mask);
         }
         let mut sums = parts(sums, [length; 3]);
-        if samples.start.is_multiple_of(self.images) {
+        if self.leaves.begins(&samples) {
             self.begin(region, (replica, samples.start), &mut sums);
         }
         let [minus_shift, sum, square] = sums.each_mut().map(|run| run.as_mut_ptr());
@@ -119,11 +92,14 @@ impl BnStatistics {
                 }
             }
         }
-        if samples.end.is_multiple_of(self.images) || samples.end == self.samples {
-            self.finish::<L>(region, (replica, samples.end - 1), sums, mask, rest);
+        if let Some(images) = self.leaves.ends(&samples) {
+            let pairs = self.finish::<L>(images, sums, mask, rest);
+            self.leaves.write::<L>(region, (replica, samples.end - 1), pairs);
         }
     }
+}
 
+impl BnStatistics {
     /// Sums of no image, at the first one.
     #[inline(always)]
     fn begin(&self, region: &Region, (replica, sample): (usize, usize), [minus_shift, sum, square]: &mut Sums<'_>) {
@@ -138,23 +114,19 @@ impl BnStatistics {
         square.fill(0.0);
     }
 
-    /// Writes the leaves of the chunk that ends with this sample.
+    /// Mean and M2 of each leaf from the sums of so many images: pairs, laid out as the run.
     #[inline(always)]
-    fn finish<L: Lanes>(
+    fn finish<'a, L: Lanes>(
         &self,
-        region: &Region,
-        (replica, last): (usize, usize),
+        images: usize,
         [minus_shift, sum, square]: Sums<'_>,
         mask: &[f32],
-        rest: &mut [f32],
-    ) {
-        let Planes { channels, plane, row, height, .. } = self.regions.shape;
-        let (quads, quarter) = (self.regions.shape.quads(), self.regions.scratch() / 4);
+        rest: &'a mut [f32],
+    ) -> &'a [f32] {
+        let quarter = self.leaves.regions.scratch() / 4;
         let [counts, sums_of_leaves, squares_of_leaves, pairs] = parts(rest, [quarter, quarter, quarter, 2 * quarter]);
-        let chunk = last / self.images;
-        let images = last + 1 - chunk * self.images;
         counts.fill((4 * images) as f32);
-        if self.regions.shape.excess() > 0 {
+        if self.leaves.regions.shape.excess() > 0 {
             for (count, mask) in counts.iter_mut().zip(mask.as_chunks::<4>().0) {
                 *count = lane_sum(*mask) * images as f32;
             }
@@ -163,17 +135,7 @@ impl BnStatistics {
         lane_sums(square, squares_of_leaves);
         moments::<L>(minus_shift, sums_of_leaves, squares_of_leaves, counts);
         in_pairs([sums_of_leaves, squares_of_leaves], pairs);
-        let chunks = self.samples.div_ceil(self.images);
-        for p in 0..region.planes {
-            let channel = replica * channels + region.plane + p;
-            let leaf = ((channel * chunks + chunk) * height + region.row) * quads;
-            debug_assert!(2 * (leaf + region.rows * quads) <= self.leaves.len());
-            // SAFETY: this piece alone has these leaves, and pairs are padded.
-            unsafe {
-                let to = (self.leaves.at(2 * leaf), 2 * quads);
-                copy_rows::<L>((&raw const pairs[p * plane / 2], row / 2), to, region.rows, 2 * quads);
-            }
-        }
+        pairs
     }
 }
 

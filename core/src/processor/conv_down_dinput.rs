@@ -5,27 +5,18 @@
 
 use std::ops::Range;
 
-use super::conv_down_forward::{repack, store_pixels};
+use super::conv_down_forward::store_pixels;
 use super::lanes::Lanes;
-use super::memory::{Ahead, Lines, Scratch, View};
+use super::memory::{Ahead, Lines, Scratch};
+use super::shared::pair_weights::{PairWeights, Repacked, TAPS};
 use super::shared::planes::Tensor;
 use super::twin::{BySample, Launch, Twin};
-
-/// Input channels of a piece.
-const GROUP: usize = 64;
-
-/// Multiply-adds that a piece should have at least.
-const PIECE: usize = 2_000_000;
-
-/// Weights of a pair of channels: nine taps and the shortcut.
-const TAPS: usize = 10;
 
 /// The dispatch.
 pub struct ConvDownDinput {
     dy: Tensor,
     ds: Tensor,
-    packed: View<f32>,
-    packed_shortcut: View<f32>,
+    weights: PairWeights,
     dx: Tensor,
     channels: usize,
     outputs: usize,
@@ -33,9 +24,6 @@ pub struct ConvDownDinput {
     width: usize,
     x_steps: [usize; 2], // floats from row to row, from plane to plane
     y_steps: [usize; 2],
-    samples: usize,
-    packed_stride: usize,
-    slot: usize,
 }
 
 /// Of a tile: where dy, ds and the weights begin, and where dx goes.
@@ -51,15 +39,6 @@ struct Tile {
 }
 
 impl ConvDownDinput {
-    fn groups(&self) -> usize {
-        self.channels.div_ceil(GROUP)
-    }
-
-    fn samples_of_piece(&self) -> usize {
-        let sample = self.height * self.width * self.outputs * self.channels.min(GROUP) * TAPS / 4;
-        PIECE.div_ceil(sample.max(1))
-    }
-
     /// The even row of dx, the odd one, or both. Order: k, then kh 1 (even rows) or 2 and 0, then kw likewise. Taps lie
     /// in reverse.
     #[inline(always)]
@@ -162,80 +141,53 @@ impl ConvDownDinput {
 impl Twin for ConvDownDinput {
     fn new(launch: &Launch<'_>) -> Self {
         let (x_plane, y_plane) = (launch.size("X_PLANE") * 4, launch.size("Y_PLANE") * 4);
-        let of_y = launch.size("K") * y_plane;
+        let (channels, outputs) = (launch.size("C"), launch.size("K"));
+        let (height, width) = (launch.size("HEIGHT"), launch.size("WIDTH"));
+        let of_y = outputs * y_plane;
         Self {
             dy: launch.tensor(0, of_y),
             ds: launch.tensor(1, of_y),
-            packed: launch.floats(2),
-            packed_shortcut: launch.floats(3),
-            dx: launch.tensor(4, launch.size("C") * x_plane),
-            channels: launch.size("C"),
-            outputs: launch.size("K"),
-            height: launch.size("HEIGHT"),
-            width: launch.size("WIDTH"),
+            weights: PairWeights::new(launch, 2, [channels, outputs], TAPS * height * width / 4),
+            dx: launch.tensor(4, channels * x_plane),
+            channels,
+            outputs,
+            height,
+            width,
             x_steps: [launch.size("X_ROW") * 4, x_plane],
             y_steps: [launch.size("Y_ROW") * 4, y_plane],
-            samples: launch.samples(),
-            packed_stride: launch.job().packed_stride as usize,
-            slot: launch.slot(),
         }
     }
 
     fn pieces(&self) -> usize {
-        self.samples.div_ceil(self.samples_of_piece()) * self.groups()
+        self.weights.pieces()
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let first = piece % self.groups() * GROUP;
-        let count = GROUP.min(self.channels - first);
-        let (weights, ahead) = scratch.floats_and_ahead(self.floats_of_weights::<L>(count));
-        self.repack::<L>(replica, first, count, weights);
-        let samples = self.samples_of_piece();
-        let from = piece / self.groups() * samples;
-        self.compute::<L>(replica, from..self.samples.min(from + samples), (first, weights), ahead);
+        let (weights, ahead) = self.weights.of_piece::<L>(replica, piece, scratch);
+        self.compute::<L>(replica, self.weights.samples(piece), weights, ahead);
     }
 }
 
 impl BySample for ConvDownDinput {
     #[inline(always)]
     fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let (weights, ahead) = scratch.kept_and_ahead(self.slot, self.floats_of_weights::<L>(self.channels));
-        if samples.start == 0 {
-            self.repack::<L>(replica, 0, self.channels, weights);
-        }
-        self.compute::<L>(replica, samples, (0, weights), ahead);
+        let (weights, ahead) = self.weights.of_loop::<L>(replica, samples.start == 0, scratch);
+        self.compute::<L>(replica, samples, weights, ahead);
     }
 }
 
 impl ConvDownDinput {
-    fn floats_of_weights<L: Lanes>(&self, channels: usize) -> usize {
-        channels.div_ceil(L::N) * self.outputs * TAPS * L::N
-    }
-
-    /// The weights of `count` input channels from `first` on, as [`repack`] lays them out.
-    #[inline(always)]
-    fn repack<L: Lanes>(&self, replica: usize, first: usize, count: usize, weights: &mut [f32]) {
-        let of_replica = replica * self.packed_stride;
-        let quads = self.channels.div_ceil(4) * self.outputs * 4;
-        // SAFETY: nobody writes the weights.
-        let [taps, shortcut] = unsafe {
-            let taps = self.packed.read(of_replica..of_replica + 9 * quads);
-            [taps, self.packed_shortcut.read(of_replica..of_replica + quads)]
-        };
-        repack::<L>(taps, shortcut, self.outputs, first, count, weights);
-    }
-
-    /// Samples and the input channels that `weights` are of, from `first` on.
+    /// Samples and the input channels that the weights are of.
     #[inline(always)]
     fn compute<L: Lanes>(
         &self,
         replica: usize,
         samples: Range<usize>,
-        (first, weights): (usize, &[f32]),
+        Repacked { first, weights }: Repacked<'_>,
         ahead: &mut Ahead,
     ) {
-        let of_vector = self.outputs * TAPS * L::N;
+        let of_vector = self.weights.of_vector::<L>();
         let [[row, _], [x_row, x_plane]] = [self.y_steps, self.x_steps];
         for sample in samples {
             let [of_dy, of_ds, of_dx] = [&self.dy, &self.ds, &self.dx].map(|planes| planes.start(replica, sample));

@@ -7,24 +7,15 @@
 use std::ops::Range;
 
 use super::lanes::Lanes;
-use super::memory::{Ahead, Lines, Scratch, View};
+use super::memory::{Ahead, Lines, Scratch};
+use super::shared::pair_weights::{PairWeights, Repacked, TAPS};
 use super::shared::planes::Tensor;
 use super::twin::{BySample, Launch, Twin};
-
-/// Output channels of a piece.
-const GROUP: usize = 64;
-
-/// Multiply-adds that a piece should have at least.
-const PIECE: usize = 2_000_000;
-
-/// Weights of a pair of channels: nine taps and the shortcut.
-const TAPS: usize = 10;
 
 /// The dispatch.
 pub struct ConvDownForward {
     x: Tensor,
-    packed: View<f32>,
-    packed_shortcut: View<f32>,
+    weights: PairWeights,
     y: Tensor,
     s: Tensor,
     channels: usize,
@@ -33,21 +24,9 @@ pub struct ConvDownForward {
     width: usize,
     x_steps: [usize; 2], // floats from row to row, from plane to plane
     y_steps: [usize; 2],
-    samples: usize,
-    packed_stride: usize,
-    slot: usize,
 }
 
 impl ConvDownForward {
-    fn groups(&self) -> usize {
-        self.outputs.div_ceil(GROUP)
-    }
-
-    fn samples_of_piece(&self) -> usize {
-        let sample = self.height * self.width * self.channels * self.outputs.min(GROUP) * TAPS;
-        PIECE.div_ceil(sample.max(1))
-    }
-
     /// A tile of the 3x3 convolution, or of the shortcut, whose one tap is the centre: VECTORS of output channels x
     /// ROWS x 4 pixels. Order: c, then kh, then kw.
     #[inline(always)]
@@ -192,104 +171,56 @@ pub unsafe fn store_pixels<L: Lanes>(to: *mut f32, plane: usize, channels: usize
     }
 }
 
-/// Copies the weights of a 3x3 and a 1x1 convolution from `[outer / 4][inner][taps][4]` to `[outer / N][inner][10][N]`:
-/// those of `count` outer channels from `first` on; zeros where they end.
-#[inline(always)]
-pub fn repack<L: Lanes>(taps: &[f32], shortcut: &[f32], inner: usize, first: usize, count: usize, to: &mut [f32]) {
-    for (v, to) in to.chunks_exact_mut(inner * TAPS * L::N).enumerate().take(count.div_ceil(L::N)) {
-        for (i, to) in to.chunks_exact_mut(TAPS * L::N).enumerate() {
-            for (tap, to) in to.chunks_exact_mut(L::N).enumerate() {
-                for (q, to) in to.chunks_exact_mut(4).enumerate() {
-                    let pair = ((first + v * L::N) / 4 + q) * inner + i;
-                    let (from, at) = if tap < 9 { (taps, pair * 9 + tap) } else { (shortcut, pair) };
-                    if v * L::N + 4 * q < count {
-                        to.copy_from_slice(&from[4 * at..4 * at + 4]);
-                    } else {
-                        to.fill(0.0);
-                    }
-                }
-            }
-        }
-    }
-}
-
 impl Twin for ConvDownForward {
     fn new(launch: &Launch<'_>) -> Self {
         let (x_plane, y_plane) = (launch.size("X_PLANE") * 4, launch.size("Y_PLANE") * 4);
-        let of_y = launch.size("K") * y_plane;
+        let (channels, outputs) = (launch.size("C"), launch.size("K"));
+        let (height, width) = (launch.size("HEIGHT"), launch.size("WIDTH"));
+        let of_y = outputs * y_plane;
         Self {
-            x: launch.tensor(0, launch.size("C") * x_plane),
-            packed: launch.floats(1),
-            packed_shortcut: launch.floats(2),
+            x: launch.tensor(0, channels * x_plane),
+            weights: PairWeights::new(launch, 1, [outputs, channels], TAPS * height * width),
             y: launch.tensor(3, of_y),
             s: launch.tensor(4, of_y),
-            channels: launch.size("C"),
-            outputs: launch.size("K"),
-            height: launch.size("HEIGHT"),
-            width: launch.size("WIDTH"),
+            channels,
+            outputs,
+            height,
+            width,
             x_steps: [launch.size("X_ROW") * 4, x_plane],
             y_steps: [launch.size("Y_ROW") * 4, y_plane],
-            samples: launch.samples(),
-            packed_stride: launch.job().packed_stride as usize,
-            slot: launch.slot(),
         }
     }
 
     fn pieces(&self) -> usize {
-        self.samples.div_ceil(self.samples_of_piece()) * self.groups()
+        self.weights.pieces()
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let first = piece % self.groups() * GROUP;
-        let count = GROUP.min(self.outputs - first);
-        let (weights, ahead) = scratch.floats_and_ahead(self.floats_of_weights::<L>(count));
-        self.repack::<L>(replica, first, count, weights);
-        let samples = self.samples_of_piece();
-        let from = piece / self.groups() * samples;
-        self.compute::<L>(replica, from..self.samples.min(from + samples), (first, weights), ahead);
+        let (weights, ahead) = self.weights.of_piece::<L>(replica, piece, scratch);
+        self.compute::<L>(replica, self.weights.samples(piece), weights, ahead);
     }
 }
 
 impl BySample for ConvDownForward {
     #[inline(always)]
     fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let (weights, ahead) = scratch.kept_and_ahead(self.slot, self.floats_of_weights::<L>(self.outputs));
-        if samples.start == 0 {
-            self.repack::<L>(replica, 0, self.outputs, weights);
-        }
-        self.compute::<L>(replica, samples, (0, weights), ahead);
+        let (weights, ahead) = self.weights.of_loop::<L>(replica, samples.start == 0, scratch);
+        self.compute::<L>(replica, samples, weights, ahead);
     }
 }
 
 impl ConvDownForward {
-    fn floats_of_weights<L: Lanes>(&self, outputs: usize) -> usize {
-        outputs.div_ceil(L::N) * self.channels * TAPS * L::N
-    }
-
-    /// The weights of `count` output channels from `first` on, as [`repack`] lays them out.
-    #[inline(always)]
-    fn repack<L: Lanes>(&self, replica: usize, first: usize, count: usize, weights: &mut [f32]) {
-        let of_replica = replica * self.packed_stride;
-        let quads = self.outputs.div_ceil(4) * self.channels * 4;
-        // SAFETY: nobody writes the weights.
-        let [taps, shortcut] = unsafe {
-            let taps = self.packed.read(of_replica..of_replica + 9 * quads);
-            [taps, self.packed_shortcut.read(of_replica..of_replica + quads)]
-        };
-        repack::<L>(taps, shortcut, self.channels, first, count, weights);
-    }
-
-    /// Samples and the output channels that `weights` are of, from `first` on.
+    /// Samples and the output channels that the weights are of.
     #[inline(always)]
     fn compute<L: Lanes>(
         &self,
         replica: usize,
         samples: Range<usize>,
-        (first, weights): (usize, &[f32]),
+        Repacked { first, weights }: Repacked<'_>,
         ahead: &mut Ahead,
     ) {
-        let of_vector = self.channels * TAPS * L::N;
+        let of_vector = self.weights.of_vector::<L>();
         let vectors = weights.len() / of_vector;
         for sample in samples.map(|sample| (replica, sample)) {
             let mut v = 0;

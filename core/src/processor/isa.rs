@@ -116,7 +116,8 @@ pub trait Runnable: Send + Sync {
     /// Does one piece of one replica.
     ///
     /// # Safety
-    /// The machine has the instruction set, and nothing else runs that writes what the piece reads or writes.
+    /// The machine has the instruction set, and nothing else runs that writes what the piece uses. Pieces of a member of a sample
+    /// loop run in the order that [`super::twin::Twin`] asks for.
     unsafe fn run(&self, at: (Isa, Class), replica: usize, piece: usize, scratch: &mut Scratch);
 }
 

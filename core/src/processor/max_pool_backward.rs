@@ -1,14 +1,12 @@
 //! Twin of shaders/max_pool_backward.wgsl: the gradient of the 2x2 max pool goes to the first largest pixel of each
 //! window.
 
-use std::ops::Range;
-
 use super::lanes::Lanes;
 use super::memory::Scratch;
-use super::shared::pieces::Pieces;
 use super::shared::planes::{Planes, Region, Tensor, copy_rows, parts};
+use super::shared::walk::{ByRegion, Walk};
 use super::shared::window::{Windows, apart, window_max};
-use super::twin::{BySample, Launch, Twin};
+use super::twin::{Launch, Twin};
 
 /// The dispatch; a piece is several regions.
 pub struct MaxPoolBackward {
@@ -16,60 +14,47 @@ pub struct MaxPoolBackward {
     dy: Tensor,
     dx: Tensor,
     windows: Windows,
-    pieces: Pieces,
 }
 
 impl Twin for MaxPoolBackward {
     fn new(launch: &Launch<'_>) -> Self {
         let windows = Windows::new(launch);
         let [of_x, of_y] = windows.samples();
-        Self {
-            x: launch.tensor(0, of_x),
-            dy: launch.tensor(1, of_y),
-            dx: launch.tensor(2, of_x),
-            windows,
-            pieces: Pieces::new(windows.regions.count(), 2 * windows.regions.run()),
-        }
+        Self { x: launch.tensor(0, of_x), dy: launch.tensor(1, of_y), dx: launch.tensor(2, of_x), windows }
     }
 
     fn pieces(&self) -> usize {
-        self.pieces.count()
+        self.windows.walk.pieces()
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let regions = self.pieces.range(piece).map(|index| self.windows.regions.get(index));
-        self.route::<L>((replica, 0), regions, scratch);
+        self.run_regions::<L>((replica, 0), self.windows.walk.piece(piece), scratch);
     }
 }
 
-impl BySample for MaxPoolBackward {
-    #[inline(always)]
-    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let regions = self.windows.regions_of(samples.len());
-        self.route::<L>((replica, samples.start), regions.all(), scratch);
+impl ByRegion for MaxPoolBackward {
+    fn walk(&self) -> &Walk {
+        &self.windows.walk
     }
-}
 
-impl MaxPoolBackward {
-    /// Regions of the planes from a sample of a replica on.
     #[inline(always)]
-    fn route<L: Lanes>(
+    fn run_regions<L: Lanes>(
         &self,
         (replica, sample): (usize, usize),
-        regions_of_x: impl Iterator<Item = Region>,
+        regions: impl Iterator<Item = Region>,
         scratch: &mut Scratch,
     ) {
-        let Windows { regions, y } = &self.windows;
+        let Windows { walk, y } = &self.windows;
         // Rows of x are half as long where even and odd columns lie apart.
-        let Planes { row, plane, .. } = regions.shape;
-        let across = regions.shape.across();
+        let Planes { row, plane, .. } = walk.regions.shape;
+        let across = walk.regions.shape.across();
         let length = self.windows.scratch();
         let lengths = [length, length, length, 2 * length, 2 * length];
         let [even, odd, gradient, top, bottom] = parts(scratch.floats(7 * length), lengths);
         let [first_of_x, first_of_dy, first_of_dx] =
             [&self.x, &self.dy, &self.dx].map(|planes| planes.start(replica, sample));
-        for region in regions_of_x {
+        for region in regions {
             let (at, rows) = (region.start(0), region.rows / 2);
             let of_y = Region { shape: *y, row: region.row / 2, rows, ..region };
             // SAFETY: the dispatch only reads x and dy, where a whole vector may begin anywhere; scratch is padded.

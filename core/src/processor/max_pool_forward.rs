@@ -1,69 +1,55 @@
 //! Twin of shaders/max_pool_forward.wgsl: 2x2 max pool, stride 2.
 
-use std::ops::Range;
-
 use super::lanes::Lanes;
 use super::memory::Scratch;
-use super::shared::pieces::Pieces;
 use super::shared::planes::{Planes, Region, Tensor, copy_rows, parts};
+use super::shared::walk::{ByRegion, Walk};
 use super::shared::window::{Windows, apart, window_max};
-use super::twin::{BySample, Launch, Twin};
+use super::twin::{Launch, Twin};
 
 /// The dispatch; a piece is several regions.
 pub struct MaxPoolForward {
     x: Tensor,
     y: Tensor,
     windows: Windows,
-    pieces: Pieces,
 }
 
 impl Twin for MaxPoolForward {
     fn new(launch: &Launch<'_>) -> Self {
         let windows = Windows::new(launch);
         let [of_x, of_y] = windows.samples();
-        Self {
-            x: launch.tensor(0, of_x),
-            y: launch.tensor(1, of_y),
-            windows,
-            pieces: Pieces::new(windows.regions.count(), 2 * windows.regions.run()),
-        }
+        Self { x: launch.tensor(0, of_x), y: launch.tensor(1, of_y), windows }
     }
 
     fn pieces(&self) -> usize {
-        self.pieces.count()
+        self.windows.walk.pieces()
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let regions = self.pieces.range(piece).map(|index| self.windows.regions.get(index));
-        self.pool::<L>((replica, 0), regions, scratch);
+        self.run_regions::<L>((replica, 0), self.windows.walk.piece(piece), scratch);
     }
 }
 
-impl BySample for MaxPoolForward {
-    #[inline(always)]
-    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let regions = self.windows.regions_of(samples.len());
-        self.pool::<L>((replica, samples.start), regions.all(), scratch);
+impl ByRegion for MaxPoolForward {
+    fn walk(&self) -> &Walk {
+        &self.windows.walk
     }
-}
 
-impl MaxPoolForward {
-    /// Regions of the planes from a sample of a replica on.
     #[inline(always)]
-    fn pool<L: Lanes>(
+    fn run_regions<L: Lanes>(
         &self,
         (replica, sample): (usize, usize),
-        regions_of_x: impl Iterator<Item = Region>,
+        regions: impl Iterator<Item = Region>,
         scratch: &mut Scratch,
     ) {
-        let Windows { regions, y } = &self.windows;
+        let Windows { walk, y } = &self.windows;
         // Rows of x are half as long where even and odd columns lie apart.
-        let Planes { row, plane, .. } = regions.shape;
+        let Planes { row, plane, .. } = walk.regions.shape;
         let length = self.windows.scratch();
         let [even, odd, most] = parts(scratch.floats(3 * length), [length; 3]);
         let [first_of_x, first_of_y] = [&self.x, &self.y].map(|planes| planes.start(replica, sample));
-        for region in regions_of_x {
+        for region in regions {
             let at = first_of_x + region.start(0);
             // SAFETY: the dispatch only reads x.
             apart(unsafe { self.x.read(at..at + self.windows.run(&region)) }, even, odd);

@@ -28,18 +28,19 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
-    /// `None` where the system gives no memory.
-    fn new(bytes: usize) -> Option<Self> {
+    /// `None` where the system gives no memory. What is used densely gets huge pages where the system has them.
+    fn new(bytes: usize, is_dense: bool) -> Option<Self> {
         // Aligned here and not by the allocator, which would then write the zeros itself and so take all of the memory
         // from the system, used or not.
-        let alignment = if cfg!(target_os = "linux") && bytes >= HUGE_PAGE { HUGE_PAGE } else { ALIGNMENT };
+        let is_huge = cfg!(target_os = "linux") && is_dense && bytes >= HUGE_PAGE;
+        let alignment = if is_huge { HUGE_PAGE } else { ALIGNMENT };
         let layout = Layout::from_size_align(bytes.checked_add(alignment)?, 1).ok()?;
         // SAFETY: the size is not zero.
         let allocated = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         // SAFETY: less than `alignment` further on.
         let start = unsafe { allocated.add(allocated.as_ptr().align_offset(alignment)) };
         #[cfg(target_os = "linux")]
-        if alignment == HUGE_PAGE {
+        if is_huge {
             // SAFETY: whole pages inside the block, of which nothing but their size changes. The system may refuse.
             unsafe { libc::madvise(start.as_ptr().cast(), bytes / HUGE_PAGE * HUGE_PAGE, libc::MADV_HUGEPAGE) };
         }
@@ -63,8 +64,17 @@ pub struct Memory {
 impl Memory {
     /// Zeros. `None` where the system gives no memory; it may give what it does not have.
     pub fn allocate(table: &BufferTable) -> Option<Self> {
+        Self::new(table, true)
+    }
+
+    /// The same for buffers of which only small parts are used: the rest is never taken from the system.
+    pub fn allocate_sparse(table: &BufferTable) -> Option<Self> {
+        Self::new(table, false)
+    }
+
+    fn new(table: &BufferTable, is_dense: bool) -> Option<Self> {
         // A vector may be read whole whose first element is a buffer's last.
-        let block = |bytes: u64| Some((Block::new(usize::try_from(bytes).ok()? + ALIGNMENT)?, bytes));
+        let block = |bytes: u64| Some((Block::new(usize::try_from(bytes).ok()? + ALIGNMENT, is_dense)?, bytes));
         Some(Self { blocks: table.specs().iter().map(|spec| block(spec.bytes)).collect::<Option<_>>()? })
     }
 
@@ -87,8 +97,10 @@ impl Memory {
     }
 }
 
-/// A part of a buffer, as a piece of work sees it: it may be read and written through any number of views. The executor runs
-/// one dispatch after the other, and pieces of a dispatch write different elements ([`super::twin::Twin`]).
+/// A part of a buffer, as a piece of work sees it: it may be read and written through any number of views. For one replica, the
+/// executor runs one dispatch after the other, or the members of a sample loop in turn, and pieces of a dispatch write
+/// different elements ([`super::twin::Twin`]). A vector may also read floats behind those that a piece uses; what lies there may
+/// be written meanwhile, and these lanes are dropped.
 pub struct View<T> {
     start: NonNull<T>,
     length: usize,
@@ -264,7 +276,7 @@ fn floats(block: &mut Option<Block>, length: usize) -> &mut [f32] {
     let bytes = (length * 4).max(ALIGNMENT);
     let large_enough = match block.take().filter(|block| block.bytes >= bytes) {
         Some(block) => block,
-        None => Block::new(bytes.next_power_of_two()).expect("scratch of a few hundred KiB"),
+        None => Block::new(bytes.next_power_of_two(), true).expect("scratch of a few MiB"),
     };
     let start = block.insert(large_enough).start.cast::<f32>();
     // SAFETY: long enough, initialised (zeros at first), and borrowed from this block alone.

@@ -146,7 +146,8 @@ impl Program {
         Ok(RunTime { seconds: start.elapsed().as_secs_f64() / f64::from(repeats.max(1)), longest_submit: 0.0 })
     }
 
-    /// Runs it once and times each dispatch, over all replicas.
+    /// Runs it once and times each dispatch, over all replicas, in pieces: sample loops, which [`Program::run`] prefers, cannot be
+    /// timed by dispatch.
     ///
     /// # Errors
     /// As [`Processor::check`].

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::record::{Access, BufferId, Command, Constant, Dispatch, Shader};
+use crate::record::{Access, Binding, BufferId, Command, Constant, Dispatch, Shader};
 
 /// Bytes that the members of a loop pass over in a group of samples: with those of the next group, weights and sums they share the
 /// L2 cache of a core.
@@ -88,6 +88,8 @@ fn block(dispatch: &Dispatch) -> usize {
 #[derive(Default)]
 struct Growing {
     members: usize,
+    /// Of the batch.
+    samples: u32,
     block: usize,
     /// Bytes of a sample of each tensor.
     tensors: HashMap<BufferId, usize>,
@@ -115,13 +117,17 @@ impl Growing {
             return is_last && self.members > 0;
         }
         let Some(planes) = planes(dispatch) else { return false };
+        let samples = dispatch.job.samples;
+        if self.members > 0 && samples != self.samples {
+            return false;
+        }
         let is_planes = |binding: usize| planes.iter().any(|planes| planes.binding == binding);
         let read: Vec<BufferId> = buffers(Access::Read).filter(|(i, _)| !is_planes(*i)).map(|(_, id)| id).collect();
         let written: Vec<BufferId> = buffers(Access::Write).filter(|(i, _)| !is_planes(*i)).map(|(_, id)| id).collect();
         let mut tensors = self.tensors.clone();
         for planes in &planes {
-            let buffer = dispatch.bindings[planes.binding].buffer;
-            if *tensors.entry(buffer).or_insert(planes.bytes) != planes.bytes || self.is_other(buffer) {
+            let Binding { buffer, offset, .. } = dispatch.bindings[planes.binding];
+            if offset > 0 || *tensors.entry(buffer).or_insert(planes.bytes) != planes.bytes || self.is_other(buffer) {
                 return false;
             }
         }
@@ -137,7 +143,8 @@ impl Growing {
         }
         self.read.extend(read);
         self.written.extend(written);
-        (self.members, self.block, self.tensors) = (self.members + 1, block, tensors);
+        (self.samples, self.block, self.tensors) = (samples, block, tensors);
+        self.members += 1;
         true
     }
 
@@ -226,7 +233,7 @@ mod tests {
     use crate::ops::batch_norm::BatchNorm;
     use crate::ops::conv::Conv;
     use crate::ops::{Activation, Pass, Shape, Tiles};
-    use crate::record::{Binding, BufferTable, Job, Recording};
+    use crate::record::{BufferTable, Job, Recording};
 
     const SHAPE: Shape = Shape { channels: 16, height: 32, width: 32 };
     const SAMPLES: u32 = 32;

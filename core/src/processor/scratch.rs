@@ -16,9 +16,9 @@ use crate::record::{Access, Binding, BufferId, BufferTable, Dispatch, Kernel, Sh
 #[derive(Default)]
 pub struct Own {
     table: BufferTable,
-    /// Rings, by the buffer that they stand for and their samples: replicas may be in different loops, so loops with groups of
-    /// different sizes have different rings.
-    rings: HashMap<(BufferId, usize), BufferId>,
+    /// Rings, by the buffer that they stand for, their samples and their bytes: replicas may be in different loops, so loops with
+    /// groups of different sizes have different rings.
+    rings: HashMap<(BufferId, usize, u64), BufferId>,
     /// By the shared buffer and the kernel that fills it.
     ids: HashMap<(BufferId, Kernel), BufferId>,
 }
@@ -100,7 +100,7 @@ impl Own {
                 // A sample more than is needed: kernels may look at what lies behind the last.
                 let bytes = ((replicas as usize * its.group + 1) * bytes) as u64;
                 let add = || self.table.add("ring", bytes);
-                let buffer = *self.rings.entry((place.binding.buffer, its.group)).or_insert_with(add);
+                let buffer = *self.rings.entry((place.binding.buffer, its.group, bytes)).or_insert_with(add);
                 let binding = Binding { buffer, offset: 0, bytes };
                 *place = Place { binding, is_own: true, ring: Some(its.group) };
             }
@@ -110,7 +110,7 @@ impl Own {
 
     /// Allocates the buffers; `None` where the system gives no memory.
     pub fn allocate(&self) -> Option<Memory> {
-        Memory::allocate(&self.table)
+        Memory::allocate_sparse(&self.table)
     }
 }
 

@@ -8,7 +8,8 @@ use super::shared::planes::Tensor;
 use crate::record::{Constant, Dispatch, Job};
 
 /// A dispatch of one shader, computed in the order of docs/ORDER.md. Pieces are independent of each other: they may run in
-/// any order and in any threads, and no two of them write the same element.
+/// any order and in any threads, and no two of them write the same element. Only those of [`Grouped`] run in order, in one
+/// thread, and with nothing in between that uses the same slot of its scratch.
 pub trait Twin: Sized + Send + Sync + 'static {
     /// Reads what the kernel's constants, the job and the bindings say.
     fn new(launch: &Launch<'_>) -> Self;

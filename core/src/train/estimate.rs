@@ -1,4 +1,4 @@
-//! What a run will take, told before it begins: memory from the plan, time from a few steps of the same network.
+//! Forecast of what a run takes: memory from the plan, time from a few steps of the same network.
 
 use std::rc::Rc;
 
@@ -102,7 +102,8 @@ pub async fn estimate(
     let sizes = Batches::sizes(config, dataset);
     let length = config.length(sizes.train);
     let batch = sizes.test.min(EVALUATION_BATCH as usize) as u32;
-    let forward = whole.flops(|chunk| Kind::Evaluate(chunk, batch));
+    // Without test images there is no recording of an evaluation.
+    let forward = if batch == 0 { 0 } else { whole.flops(|chunk| Kind::Evaluate(chunk, batch)) };
     let evaluation = step * forward as f64 / flops.max(1) as f64 * sizes.test as f64 / f64::from(batch.max(1));
     Ok(Estimate { step, evaluation, steps: length.steps, evaluations: length.evaluations })
 }

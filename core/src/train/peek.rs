@@ -31,7 +31,7 @@ pub struct PeekRange {
 
 impl Trainer {
     /// Begins to copy ranges (at least one, inside their parameters) of all replicas, as they are after the last step that
-    /// was begun. [`Trainer::take_peek`] hardly waits once that step is told ([`Trainer::step`]).
+    /// was begun. [`Trainer::take_peek`] hardly waits once that step is reported ([`Trainer::step`]).
     #[must_use]
     pub fn peek(&self, ranges: &[PeekRange]) -> Peek {
         let stride = self.network.parameter_stride;

@@ -104,7 +104,7 @@ impl EpochSums {
 pub struct State {
     /// Steps done.
     pub step: u64,
-    /// True when the evaluation that is due after this step has been told already.
+    /// True when the evaluation that is due after this step has been reported already.
     pub evaluated: bool,
     /// Sums of the running epoch.
     pub sums: EpochSums,

@@ -93,7 +93,7 @@ impl Trainer {
         self.config.lr_at(step, (step.max(1) - 1) / self.batches.per_epoch())
     }
 
-    /// Sets the learning rate from the next step that is begun, as if the config had said so; returns that step. Decays go
+    /// Sets the learning rate from the next step that is begun, as if the config named it; returns that step. Decays go
     /// on from it.
     ///
     /// # Errors

@@ -88,7 +88,7 @@ pub struct Trainer {
     pub(super) flip: Option<(FlipBit, Program)>,
     /// Steps given to the GPU.
     pub(super) submitted: u64,
-    /// Steps whose results are told.
+    /// Steps whose results are reported.
     pub(super) done: u64,
     pub(super) evaluated: bool,
     pub(super) sums: EpochSums,
@@ -290,7 +290,7 @@ impl Trainer {
         &self.context
     }
 
-    /// Steps whose results have been told.
+    /// Steps whose results have been reported.
     #[must_use]
     pub fn step(&self) -> u64 {
         self.done

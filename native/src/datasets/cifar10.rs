@@ -80,7 +80,7 @@ impl SizedFile {
     /// Replaces `bytes` by those of the file.
     fn read(&self, bytes: &mut Vec<u8>) -> Result<(), Failure> {
         bytes.clear();
-        // One byte more than there may be shows that there is more, where the length was not told (a device, a pipe).
+        // One byte more than there may be shows that there is more, where the length is unknown (a device, a pipe).
         let read = (&self.file).take(FILE_BYTES as u64 + 1).read_to_end(bytes);
         read.map_err(|error| Failure::file("read", &self.path, &error))?;
         check_length(&self.path.display().to_string(), bytes.len() as u64).map(|_| ())

@@ -20,7 +20,7 @@ const GZIP: &[u8] = b"\x1f\x8b";
 pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     search(&FASHION_MNIST, data_dir, &[DEBIAN], |place| {
         let folders = [place.to_owned(), place.join(FASHION_MNIST.subfolder)];
-        // One file is enough: that others are missing is said when they are read.
+        // One file is enough here. Missing ones are reported when they are read.
         folders.into_iter().find(|folder| FILES.iter().any(|file| path_of(folder, file).is_some()))
     })
 }

@@ -9,7 +9,7 @@ use crate::terminal::{is_interactive, say};
 pub struct Transfer {
     bar: Option<ProgressBar>,
     total_bytes: u64,
-    /// Quarters that a line has told.
+    /// Quarters that have been reported.
     quarters: u64,
 }
 

@@ -17,7 +17,7 @@ use crate::run_config::RunConfig;
 pub struct RunData {
     /// Where it is.
     pub folder: PathBuf,
-    /// Where the page of lastbit is hosted, if the reader said so.
+    /// Where the page of lastbit is hosted, if the user gave it.
     pub page_url: Option<String>,
     /// Colours that other runs on the same page take before this one.
     pub first_colour: usize,

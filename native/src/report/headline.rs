@@ -138,7 +138,7 @@ fn because(run: &RunData) -> &'static str {
     }
 }
 
-/// What must be said before anything is read off the page.
+/// Warnings that come before everything else on the page.
 pub fn notices(run: &RunData) -> Vec<String> {
     let mut notices = Vec::new();
     let last = run.last_step();

@@ -6,7 +6,7 @@ use crate::report::numbers::{about, count};
 
 /// Two deviations within this factor are called comparable.
 pub const COMPARABLE: f64 = 2.0;
-/// With fewer degrees of freedom two deviations cannot be told apart, nor called alike.
+/// With fewer degrees of freedom two deviations can be called neither different nor alike.
 pub const ENOUGH: u32 = 10;
 /// A quarter of the published training. Copies go on parting for long: that k moves less than a seed until then is no
 /// contradiction.

@@ -206,7 +206,7 @@ pub trait Experiment {
     /// # Errors
     /// A value that TOML cannot say.
     fn settings(&self) -> Result<toml::Table, Failure>;
-    /// What is left to do takes; told before it begins.
+    /// Forecast for the work that is left.
     ///
     /// # Errors
     /// A missing data set, or the GPU.

@@ -100,7 +100,7 @@ impl Report<'_> {
             [] => String::new(),
             broken => format!(
                 "<p class=\"lamp red\"><b><i aria-hidden=\"true\"></i>The adapter fails the self-test</b> <span>{}. Equal bits rest on this promise: \
-                 what is said here of bits and controls may be wrong.</span></p>\n",
+                 statements about bits and controls may be wrong.</span></p>\n",
                 escape(broken.join("; "))
             ),
         };

@@ -105,7 +105,7 @@ pub struct Manifest {
 /// What follows where something has changed since a run stopped that may change bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnChange {
-    /// It goes on, for the user said so.
+    /// The run continues with `--allow-changed`.
     GoOn,
     /// It does not, unless the user says so.
     Refuse,
@@ -220,7 +220,7 @@ impl Manifest {
     }
 
     /// This manifest, for a run that `now` goes on with after `step` steps, and a warning where that may change bits: only
-    /// where the user said that it may.
+    /// where the user allowed it.
     pub fn continued(
         mut self,
         now: Self,

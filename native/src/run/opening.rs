@@ -72,10 +72,10 @@ impl Prepared {
     pub fn beside(config: RunConfig, hooks: Hooks, runs: u64) -> Result<Self, Failure> {
         config.train.validate()?;
         let (train, data_dir) = (config.train.clone(), config.host.data_dir.clone());
-        // That there are none is said at once.
+        // Report missing images before the adapter opens.
         datasets::find(train.dataset, data_dir.as_deref())?;
         let free = host_memory::budget();
-        // No scope: an adapter that cannot be opened is told without waiting for the images.
+        // No scope: an adapter that cannot be opened is reported without waiting for the images.
         let loading = thread::spawn(move || {
             let dataset = datasets::load(&train, data_dir.as_deref())?;
             let sha256 = datasets::sha256(&dataset);

@@ -47,13 +47,13 @@ pub struct Session {
     pub lose_device: Option<u64>,
 }
 
-/// When it was that something happened last, and what was said.
+/// Time of the last event, and the last message.
 struct Marks {
     step: Instant,
     checkpoint: Instant,
     /// The step that was evaluated last.
     evaluated: Option<u64>,
-    /// By replica: it was said that its numbers are not finite.
+    /// By replica: the warning that its numbers are not finite has been printed.
     is_told: Vec<bool>,
 }
 

@@ -120,7 +120,7 @@ impl Comparison {
             && self.states.iter().all(|state| state.difference.is_none())
     }
 
-    /// What is told of the damaged lines of either run.
+    /// Warnings about damaged lines of either run.
     pub fn damages(&self) -> Vec<String> {
         let found = self.folders.iter().zip(self.damaged_lines).filter(|(_, lines)| *lines > 0);
         found

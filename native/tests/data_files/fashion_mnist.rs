@@ -59,7 +59,7 @@ fn packed_unpacked_and_parent_are_the_same_data() {
     assert_eq!(info["shape"], serde_json::json!([1, 32, 32]));
     assert_eq!((&info["mean"][0], &info["std"][0]), (&0.286.into(), &0.353.into()));
     assert_eq!(info["classes"][9], serde_json::json!({ "label": 9, "name": "ankle boot", "train": 4, "test": 0 }));
-    // What is packed is told by the contents.
+    // The contents show what is compressed.
     write(&folder, &small().map(|bytes| gzip(&bytes)), |_| false);
     assert_eq!(good_info("fashion-mnist", &folder)["sha256"], info["sha256"]);
 

@@ -1,4 +1,4 @@
-//! Data sets from files: where they are found, what is in them, and what is said of files that are damaged or something
+//! Data sets from files: where they are found, what is in them, and the errors for files that are damaged or something
 //! else.
 
 #[path = "../common/mod.rs"]

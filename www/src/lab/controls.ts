@@ -1,4 +1,4 @@
-// The controls of a run, made from the table of properties. A change that makes sense is told at once.
+// The controls of a run, made from the table of properties. A valid change is reported at once.
 import { h } from "../dom";
 import { problem, PROPERTIES, type Property, type Values } from "../properties";
 

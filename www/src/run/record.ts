@@ -1,4 +1,4 @@
-// Everything that is known of a run: what the events said, in the form that plots and tables read. It does not care where
+// Everything that is known of a run: what the events reported, in the form that plots and tables read. It does not care where
 // the events come from: the engine, or a run that was recorded natively.
 import { STEP_COLUMNS, STEP_HEAD, type Epoch, type FlipBit, type Layers, type Steps, type Tensor, type Tensors } from "../messages";
 import { Column } from "./columns";
@@ -41,7 +41,7 @@ export class RunRecord {
   /** The first step after which a control differed. */
   firstRed: number | undefined;
 
-  /** `isPending`: the core has not said yet what the run is. */
+  /** `isPending`: the core has not described the run yet. */
   constructor(
     { ks, controls, tensors }: RunShape,
     readonly isPending = false,

@@ -1,4 +1,4 @@
-// A live run: an engine, the record of what it told, and the values that it was opened with. Views add components and call
+// A live run: an engine, the record of its events, and the values that it was opened with. Views add components and call
 // the commands; components are drawn at most once a frame, when something changed.
 import { Engine } from "../engine";
 import { cancelFrame, inNextFrame } from "../frame";

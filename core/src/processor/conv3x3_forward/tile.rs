@@ -28,7 +28,7 @@ impl<const X: usize> Window<X> {
     /// next channel.
     #[inline(always)]
     pub fn new(at: [*const f32; X], row: usize, column: usize, channel: usize) -> Self {
-        // Not told to the compiler, which would write out all nine taps: three times the code, at the same speed.
+        // Hidden from the compiler, which would unroll all nine taps: three times the code, at the same speed.
         Self { at, row, column, channel, rows: black_box(3) }
     }
 }

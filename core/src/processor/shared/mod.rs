@@ -3,11 +3,14 @@
 
 pub mod activation;
 pub mod chan;
+pub mod leaves;
 pub mod math;
 pub mod mix;
 pub mod norm;
+pub mod pair_weights;
 pub mod pieces;
 pub mod planes;
 pub mod reduce;
 pub mod relative;
+pub mod walk;
 pub mod window;

@@ -85,7 +85,7 @@ pub struct Tensor {
 impl Tensor {
     /// `sample` floats for each of `samples` samples.
     pub fn new(view: View<f32>, sample: usize, samples: usize) -> Self {
-        Self { view, sample, replica: sample * samples, samples }
+        Self { view, sample, replica: sample * samples, samples: samples.max(1) }
     }
 
     /// The same, shared by all replicas.

@@ -1,6 +1,7 @@
 //! Counterpart of shaders/shared/window.wgsl, with even and odd columns apart.
 
-use super::planes::{Planes, Region, Regions, scratch};
+use super::planes::{Planes, Region, scratch};
+use super::walk::Walk;
 use crate::processor::twin::Launch;
 
 /// The largest of a 2x2 window. A tie goes to the first in row order.
@@ -22,8 +23,8 @@ pub fn apart(run: &[f32], even: &mut [f32], odd: &mut [f32]) {
 /// The windows of a max pool, whose input x has twice the height and width of y.
 #[derive(Clone, Copy)]
 pub struct Windows {
-    /// Of x; even numbers of rows.
-    pub regions: Regions,
+    /// Over x; regions have even numbers of rows.
+    pub walk: Walk,
     /// Of y.
     pub y: Planes,
 }
@@ -39,18 +40,12 @@ impl Windows {
             row: launch.size(row) * 4,
             plane: launch.size(plane) * 4,
         });
-        Self { regions: Regions::new(x, launch.samples() * channels, 2), y }
-    }
-
-    /// The regions of so many samples.
-    #[inline(always)]
-    pub fn regions_of(&self, samples: usize) -> Regions {
-        Regions::new(self.regions.shape, samples * self.y.channels, 2)
+        Self { walk: Walk::new(launch, x, 2, 2), y }
     }
 
     /// Floats of a sample of x, and of y.
     pub fn samples(&self) -> [usize; 2] {
-        [self.regions.shape, self.y].map(|planes| planes.channels * planes.plane)
+        [self.walk.regions.shape, self.y].map(|planes| planes.channels * planes.plane)
     }
 
     /// Floats that are read of a region of x. Where a row of x ends inside the last vector of y, its border is read.
@@ -61,7 +56,7 @@ impl Windows {
 
     /// Floats of scratch for the even or the odd columns of a region: the windows that are computed, and a row below.
     pub fn scratch(&self) -> usize {
-        scratch(self.regions.run() / 2 + 4) + self.regions.shape.row / 2
+        scratch(self.walk.regions.run() / 2 + 4) + self.walk.regions.shape.row / 2
     }
 
     /// Windows that are computed of a region: one begins at every pixel, those of odd rows in vain.

@@ -162,7 +162,7 @@ impl Part {
         format!("{} (adapter {})", self.name(), self.config.host.adapter.as_deref().unwrap_or_default())
     }
 
-    /// Trains in the thread that calls it, after it has told that it can and was told to begin.
+    /// Trains in the thread that calls it, after it has reported that it can and was asked to begin.
     fn train(
         &self,
         common: &Common,

@@ -103,7 +103,7 @@ impl Hand {
 impl Drop for Hand {
     fn drop(&mut self) {
         self.work = None;
-        // Its device goes before the program does. A panic was told when it was.
+        // Its device goes before the program does. A panic was reported when it happened.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -133,7 +133,7 @@ impl Study {
         self.hands.len() as u64 + 1
     }
 
-    /// What is said behind a forecast, which counts one run after the other.
+    /// Note behind a forecast, which counts one run after the other.
     pub(in crate::reproduce) fn hands_text(&self) -> String {
         match self.at_a_time() {
             1 => String::new(),

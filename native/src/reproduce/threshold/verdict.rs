@@ -79,7 +79,7 @@ impl Threshold {
             }),
             agrees: match found {
                 Some((_, above)) if above <= USUAL_LR => Agreement::Yes,
-                // What is said of the paper's network says nothing of a shallower one or a smaller batch.
+                // A claim about the paper's network does not cover a shallower one or a smaller batch.
                 Some((below, _)) if below >= USUAL_LR && is_the_papers => Agreement::No,
                 _ => Agreement::CannotTell,
             },

@@ -1,4 +1,4 @@
-//! Verdicts in both directions, and where nothing can be told.
+//! Verdicts in both directions, and where the data cannot decide.
 
 use super::*;
 use crate::reproduce::fig4::orbits::Orbit;

@@ -1,0 +1,74 @@
+//! How elementwise twins walk the planes of a replica: in pieces of several regions, or some samples at a time.
+
+use std::ops::Range;
+
+use super::pieces::Pieces;
+use super::planes::{Planes, Region, Regions};
+use crate::processor::lanes::Lanes;
+use crate::processor::memory::Scratch;
+use crate::processor::twin::{BySample, Launch};
+
+/// The planes of all samples of a replica.
+#[derive(Clone, Copy)]
+pub struct Walk {
+    /// Of one replica.
+    pub regions: Regions,
+    /// Rows of a region are a multiple of this.
+    rows: usize,
+    samples: usize,
+    pieces: Pieces,
+}
+
+impl Walk {
+    /// Planes of all samples, in regions of a multiple of `rows` rows. For each float of a region the twin passes over `floats`.
+    pub fn new(launch: &Launch<'_>, shape: Planes, rows: usize, floats: usize) -> Self {
+        let samples = launch.samples();
+        let regions = Regions::new(shape, samples * shape.channels, rows);
+        Self { regions, rows, samples, pieces: Pieces::new(regions.count(), floats * regions.run()) }
+    }
+
+    /// Number of pieces of a replica.
+    pub fn pieces(&self) -> usize {
+        self.pieces.count()
+    }
+
+    /// The first plane of a replica, counted from that of the first replica.
+    #[inline(always)]
+    pub fn first_plane(&self, replica: usize) -> usize {
+        replica * self.samples * self.regions.shape.channels
+    }
+
+    /// The regions of a piece. Planes are counted from the replica's first sample.
+    #[inline(always)]
+    pub fn piece(&self, piece: usize) -> impl Iterator<Item = Region> {
+        self.pieces.range(piece).map(|index| self.regions.get(index))
+    }
+
+    /// The regions of so many samples. Planes are counted from the first of these samples.
+    #[inline(always)]
+    fn samples(&self, count: usize) -> impl Iterator<Item = Region> + use<> {
+        let shape = self.regions.shape;
+        Regions::new(shape, count * shape.channels, self.rows).all()
+    }
+}
+
+/// A twin that does one region after the other. Sample loops may have it.
+pub trait ByRegion: Send + Sync + 'static {
+    /// How the planes are walked.
+    fn walk(&self) -> &Walk;
+
+    /// Does regions whose planes are counted from a sample of a replica. Implementations are `#[inline(always)]`.
+    fn run_regions<L: Lanes>(
+        &self,
+        first: (usize, usize),
+        regions: impl Iterator<Item = Region>,
+        scratch: &mut Scratch,
+    );
+}
+
+impl<T: ByRegion> BySample for T {
+    #[inline(always)]
+    fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
+        self.run_regions::<L>((replica, samples.start), self.walk().samples(samples.len()), scratch);
+    }
+}
