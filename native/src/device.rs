@@ -6,6 +6,7 @@ use std::thread;
 
 use clap::Args;
 use lastbit_core::device::{AdapterChoice, Context, DeviceError, Family, Options, ShaderPath};
+use lastbit_core::processor::Isa;
 use lastbit_core::threads::Threads;
 use pollster::block_on;
 
@@ -96,7 +97,11 @@ fn hidden_gpu(node: &Path, adapter: &str) -> String {
 pub fn options(adapter: Option<&str>) -> Result<Options, Failure> {
     let named = adapter.map(str::to_owned).or_else(|| std::env::var(ADAPTER_VARIABLE).ok());
     let instructions = match std::env::var(INSTRUCTIONS_VARIABLE) {
-        Ok(text) => Some(text.parse().map_err(|error| Failure::usage(format!("{INSTRUCTIONS_VARIABLE}: {error}")))?),
+        Ok(text) => {
+            let isa: Isa = text.parse().map_err(|error| Failure::usage(format!("{INSTRUCTIONS_VARIABLE}: {error}")))?;
+            isa.check()?;
+            Some(isa)
+        }
         Err(_) => None,
     };
     Ok(Options {

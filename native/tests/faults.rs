@@ -254,7 +254,7 @@ fn a_driver_that_breaks_a_promise_is_named() {
     }
     let out = home.join("warned");
     let ended = train(&["--steps", "2", "--break-device", "tiles", "--on-broken-device", "warn"], &out);
-    assert!(ended.err.contains("warning: adapter") && ended.err.contains("the usual tiles"), "{ended:?}");
+    assert!(ended.err.contains("warning: adapter") && ended.err.contains("the default tiles"), "{ended:?}");
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
     assert!(manifest["environment"]["broken"][0].as_str().unwrap().starts_with("tiles: "), "{manifest}");
     // Gone on with on a sound adapter: that is a change.

@@ -178,6 +178,29 @@ fn a_run_goes_on_with_other_threads_and_instructions() {
 }
 
 #[test]
+fn a_run_is_verified_on_its_own_adapter() {
+    let out = scratch("processor-verify").join("run");
+    let arguments = [SMALL, &["--steps", "3", "--out", text(&out)]].concat();
+    let ended: Ended = command(arguments).env("LASTBIT_ADAPTER", "processor:separate").output().unwrap().into();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let verified = |variable: Option<&str>| -> Ended {
+        let mut verify = command(["verify", text(&out)]);
+        match variable {
+            Some(adapter) => verify.env("LASTBIT_ADAPTER", adapter),
+            None => verify.env_remove("LASTBIT_ADAPTER"),
+        };
+        verify.output().unwrap().into()
+    };
+    let ended = verified(None);
+    assert!(ended.code == Some(0) && ended.out.contains("on 'processor:separate'"), "{ended:?}");
+    let ended = verified(Some("processor"));
+    assert!(
+        ended.code == Some(1) && ended.err.contains("the adapter ('processor:separate', now 'processor')"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn the_lamp_turns_red() {
     let out = scratch("processor-lamp").join("run");
     let flags = ["--steps", "4", "--adapter", "processor", "--flip-bit", "conv1.weight:0:2:2", "--out", text(&out)];
@@ -222,6 +245,8 @@ fn what_cannot_be_is_one_line() {
     assert_refused(&with("sse9"), 2, &["LASTBIT_INSTRUCTIONS", "sse9", "avx512", "plain"]);
     let foreign = if cfg!(target_arch = "x86_64") { "neon" } else { "avx512" };
     assert_refused(&with(foreign), 2, &["LASTBIT_INSTRUCTIONS", foreign, "plain"]);
+    let listed: Ended = command(["adapters"]).env("LASTBIT_INSTRUCTIONS", foreign).output().unwrap().into();
+    assert_refused(&listed, 2, &["LASTBIT_INSTRUCTIONS", foreign, "plain"]);
     // 64 replicas of VGG16 at a batch of 4096 are more than any machine has.
     let ks = vec!["1"; 64].join(",");
     let large = ["train", "--net", "vgg16", "--dataset", "synthetic", "--batch-size", "2000", "--ks", &ks];

@@ -35,11 +35,7 @@ impl Processor {
     /// [`DeviceError::NoInstructions`] where the machine lacks the instruction set.
     pub fn new(class: Class, isa: Option<Isa>, threads: Threads) -> Result<Self, DeviceError> {
         let isa = isa.unwrap_or_else(Isa::best);
-        if !isa.is_here() {
-            let available =
-                Isa::ALL.into_iter().filter(|isa| isa.is_here()).map(Isa::name).collect::<Vec<_>>().join(", ");
-            return Err(DeviceError::NoInstructions { wanted: isa.name().to_owned(), available });
-        }
+        isa.check()?;
         Ok(Self { isa, class, threads, is_lost: Cell::new(false) })
     }
 

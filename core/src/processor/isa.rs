@@ -5,6 +5,7 @@ use super::lanes::Plain;
 use super::lanes::{Avx2, Avx512};
 use super::memory::Scratch;
 use super::twin::Twin;
+use crate::device::DeviceError;
 
 /// How `mac` rounds (rule 12 of docs/RULES.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +75,19 @@ impl Isa {
             Self::Simd128 => "simd128",
             Self::Plain => "plain",
         }
+    }
+
+    /// Nothing, if this machine has it.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoInstructions`] if it does not.
+    pub fn check(self) -> Result<(), DeviceError> {
+        if self.is_here() {
+            return Ok(());
+        }
+        let available =
+            Self::ALL.into_iter().filter(|isa| isa.is_here()).map(Self::name).collect::<Vec<_>>().join(", ");
+        Err(DeviceError::NoInstructions { wanted: self.name().to_owned(), available })
     }
 
     /// Whether this machine has it.

@@ -1,14 +1,16 @@
 //! `lastbit verify`: trains a run again and compares every line and every checkpoint with what it recorded.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use lastbit_core::device::{AdapterChoice, adapters};
 use serde_json::json;
 
+use crate::device;
 use crate::failure::Failure;
-use crate::run::{Hooks, Prepared, read_config};
+use crate::run::{Found, Hooks, Manifest, Prepared, read_config};
 use crate::terminal::{say, warn};
 use crate::verify::{Replay, replay};
 
@@ -21,7 +23,7 @@ pub struct Arguments {
     /// Only these steps, from the last checkpoint before them where there is one [default: all that were recorded]
     #[arg(long, value_name = "A..B", value_parser = a_range)]
     steps: Option<RangeInclusive<u64>>,
-    /// Replay on another adapter, by index or part of its name
+    /// Replay on another adapter, by index or part of its name [default: that of the run, where it is here]
     #[arg(long)]
     adapter: Option<String>,
     /// Folder with the data set's files, where they are not where the run found them
@@ -45,6 +47,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut config = read_config(folder)?;
     if let Some(adapter) = arguments.adapter {
         config.host.adapter = Some(adapter);
+    } else if config.host.adapter.is_none() {
+        // Another default, or a variable that is gone, must not look like bits that differ.
+        config.host.adapter = recorded_adapter(folder)?;
     }
     if let Some(data_dir) = arguments.data_dir {
         config.host.data_dir = Some(data_dir);
@@ -65,6 +70,17 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     Err(Failure::other(format!("the run in '{}' does not replay: {}", folder.display(), why(&found, &ks))))
+}
+
+/// The adapter that the manifest names, if this machine has it and no variable names another one.
+fn recorded_adapter(folder: &Path) -> Result<Option<String>, Failure> {
+    let Found::Whole(manifest) = Manifest::read(folder) else { return Ok(None) };
+    let options = device::options(None)?;
+    if options.adapter != AdapterChoice::Best {
+        return Ok(None);
+    }
+    let found = pollster::block_on(adapters(options)).into_iter().map(|adapter| adapter.name);
+    Ok(found.into_iter().find(|name| name == manifest.adapter()))
 }
 
 /// What differs first.

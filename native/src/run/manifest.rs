@@ -197,6 +197,11 @@ impl Manifest {
         change.map_or(&self.environment, |change| &change.environment)
     }
 
+    /// Name of the adapter that made the last steps.
+    pub fn adapter(&self) -> &str {
+        &self.maker(u64::MAX).adapter
+    }
+
     /// Where the run was made, as a table: what, and its value, or its values in turn.
     pub fn facts(&self) -> [(&'static str, String); 6] {
         let told = |of: fn(&Environment) -> &String| {
