@@ -6,6 +6,7 @@ mod scale;
 pub mod tune;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -197,7 +198,7 @@ impl Bench<'_> {
             steps: Some(1),
             ..TrainConfig::default()
         };
-        let dataset = Rc::new(synthetic::dataset(1, samples as usize, 1));
+        let dataset = Arc::new(synthetic::dataset(1, samples as usize, 1));
         let mut tuning = Tuning::default();
         if self.options.tune && self.context.adapter().has_tiles() {
             let limits =

@@ -1,6 +1,7 @@
 //! One step of ResNet-8, small enough for any adapter: what a browser and a native program must agree on.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -39,7 +40,7 @@ pub async fn run(options: Options) -> Result<SmokeReport, TrainError> {
         log_every: Some(1),
         ..TrainConfig::default()
     };
-    let dataset = Rc::new(synthetic::dataset(1, 4, 4));
+    let dataset = Arc::new(synthetic::dataset(1, 4, 4));
     let mut trainer = Trainer::new(Rc::clone(&context), config, dataset, Tuning::default(), Start::Fresh).await?;
     let mut events = trainer.advance().await?.events;
     events.extend(trainer.settle().await?);

@@ -2,7 +2,7 @@
 
 mod runs;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use lastbit_core::data::{Dataset, checkerboard, synthetic};
 use lastbit_core::double::DoubleTrainer;
@@ -20,9 +20,9 @@ fn distance(single: &[f32], double: &[f64]) -> f64 {
 
 /// The first step: loss to 1e-6, gradients to `tolerance`.
 fn check(config: TrainConfig, dataset: Dataset, tolerance: f64) {
-    let dataset = Rc::new(dataset);
+    let dataset = Arc::new(dataset);
     let first = TrainConfig { weight_decay: 0.0, ks: vec![1], steps: Some(1), ..config.clone() };
-    let mut double = DoubleTrainer::new(first.clone(), Rc::clone(&dataset)).unwrap();
+    let mut double = DoubleTrainer::new(first.clone(), Arc::clone(&dataset)).unwrap();
     let step = double.step();
     let mut problems = Vec::new();
     pollster::block_on(async {
@@ -81,8 +81,8 @@ fn the_first_steps_are_the_gpus() {
             ks: vec![1, 3],
             ..small(Activation::Swish { beta: 1.0 })
         };
-        let dataset = Rc::new(synthetic::dataset(1, 36, 4));
-        let mut double = DoubleTrainer::new(config.clone(), Rc::clone(&dataset)).unwrap();
+        let dataset = Arc::new(synthetic::dataset(1, 36, 4));
+        let mut double = DoubleTrainer::new(config.clone(), Arc::clone(&dataset)).unwrap();
         let events = pollster::block_on(async {
             let mut trainer = runs::trainer_on(&config, &dataset).await;
             runs::finish(&mut trainer).await
@@ -101,7 +101,7 @@ fn the_first_steps_are_the_gpus() {
 fn the_last_bit_of_float64_is_smaller() {
     let config = TrainConfig { ks: vec![1, 3, 2, 1], steps: Some(3), ..small(Activation::Relu) };
     let dataset = runs::dataset();
-    let mut double = DoubleTrainer::new(config.clone(), Rc::clone(&dataset)).unwrap();
+    let mut double = DoubleTrainer::new(config.clone(), Arc::clone(&dataset)).unwrap();
     let first = double.step();
     assert!((1e-20..1e-15).contains(&first.rel_l1[1]), "{:?}", first.rel_l1);
     for _ in 0..2 {

@@ -5,7 +5,7 @@ mod runs;
 #[path = "common/skip.rs"]
 mod skip;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use lastbit_core::data::synthetic;
 use lastbit_core::device::DeviceError;
@@ -37,7 +37,7 @@ fn resnet56(ks: Vec<u32>) -> TrainConfig {
 
 #[test]
 fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
-    let dataset = Rc::new(synthetic::dataset(1, 128, 256));
+    let dataset = Arc::new(synthetic::dataset(1, 128, 256));
     let context = runs::context();
     let is_here = context.adapter().uses_host_memory();
     let before = status_bytes("VmRSS:");

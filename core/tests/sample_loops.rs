@@ -5,6 +5,7 @@ mod common;
 mod runs;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use common::{Gpu, Random};
 use lastbit_core::data::synthetic;
@@ -138,7 +139,7 @@ fn loops_are_dispatches_one_after_the_other() {
 /// All that a short training leaves: metrics and checkpoint.
 fn trained(config: &TrainConfig, options: Options) -> (Vec<String>, Vec<Vec<u32>>) {
     // More images than a leaf of the statistics has, and a smaller last batch.
-    let dataset = Rc::new(synthetic::dataset(1, 76, 20));
+    let dataset = Arc::new(synthetic::dataset(1, 76, 20));
     pollster::block_on(async {
         let context = Rc::new(Context::open(options).await.unwrap());
         let mut trainer =

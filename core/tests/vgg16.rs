@@ -2,7 +2,7 @@
 
 mod runs;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use lastbit_core::data::synthetic;
 use lastbit_core::nets::NetKind;
@@ -18,7 +18,7 @@ fn vgg16_takes_a_step_at_batch_128() {
         ..TrainConfig::default()
     };
     assert_eq!(config.batch_size, 128);
-    let dataset = Rc::new(synthetic::dataset(1, 128, 1));
+    let dataset = Arc::new(synthetic::dataset(1, 128, 1));
     pollster::block_on(async {
         let new = Trainer::new(runs::context(), config, dataset, Tuning::default(), Start::Fresh);
         let mut trainer = new.await.unwrap_or_else(|e| panic!("{e}"));

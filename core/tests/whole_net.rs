@@ -8,7 +8,7 @@ use lastbit_core::data::{Dataset, ImageSet};
 use lastbit_core::nets::{NetKind, Network, Operation, TensorId};
 use lastbit_core::ops::{Activation, cross_entropy::Loss};
 use lastbit_core::train::{Event, Start, State, TrainConfig, Trainer, Tuning, Weights};
-use std::rc::Rc;
+use std::sync::Arc;
 
 fn images(set: &ImageSet, dataset: &Dataset) -> Result<Tensor> {
     let shape = set.shape;
@@ -134,9 +134,9 @@ struct Step {
     test_loss: f64,
 }
 
-fn one_step(config: &TrainConfig, dataset: &Rc<Dataset>) -> Step {
+fn one_step(config: &TrainConfig, dataset: &Arc<Dataset>) -> Step {
     pollster::block_on(async {
-        let new = Trainer::new(runs::context(), config.clone(), Rc::clone(dataset), Tuning::default(), Start::Fresh);
+        let new = Trainer::new(runs::context(), config.clone(), Arc::clone(dataset), Tuning::default(), Start::Fresh);
         let mut trainer = new.await.unwrap();
         let before = trainer.state().await.unwrap();
         let events = runs::finish(&mut trainer).await;
@@ -164,7 +164,7 @@ fn check(config: &TrainConfig, dataset: Dataset, tolerance: f64) {
         batch_size: dataset.train.len() as u32,
         ..config.clone()
     };
-    let dataset = Rc::new(dataset);
+    let dataset = Arc::new(dataset);
     let step = one_step(&config, &dataset);
     let weights = &step.before.replicas[0].weights;
     let parameters = variables(&step.network, weights).unwrap();
@@ -276,7 +276,7 @@ fn the_one_layer_net_settles_at_the_papers_loss() {
         ..TrainConfig::default()
     };
     let outcome = pollster::block_on(async {
-        let dataset = Rc::new(lastbit_core::data::checkerboard::dataset(256));
+        let dataset = Arc::new(lastbit_core::data::checkerboard::dataset(256));
         let new = Trainer::new(runs::context(), config, dataset, Tuning::default(), Start::Fresh);
         let mut trainer = new.await.unwrap();
         let events = runs::finish(&mut trainer).await;

@@ -103,9 +103,7 @@ impl From<DeviceError> for Failure {
             DeviceError::NoAdapter { .. } => "install a Vulkan, Metal or DX12 driver, or use --adapter processor",
             DeviceError::NoDevice { .. } => "choose another one with --adapter (see `lastbit adapters`)",
             DeviceError::OverLimit { .. } => "use a smaller batch (--batch-size) or network",
-            DeviceError::OutOfMemory { .. } => {
-                "train fewer replicas at once (--ks), or use a smaller batch (--batch-size)"
-            }
+            DeviceError::OutOfMemory { .. } => "use a smaller batch (--batch-size) or fewer replicas (--ks)",
             DeviceError::DeviceLost(_) => "continue the run from its last checkpoint with --resume",
             DeviceError::Refused(_) => return Self::other(error),
         };

@@ -1,6 +1,7 @@
 //! Forecast of a run before it begins: network, steps, memory, time.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lastbit_core::data::Dataset;
@@ -15,7 +16,7 @@ use crate::run_config::RunConfig;
 /// A run that has not begun.
 pub struct Forecast<'a> {
     config: &'a RunConfig,
-    dataset: &'a Rc<Dataset>,
+    dataset: &'a Arc<Dataset>,
     context: &'a Rc<Context>,
     plan: &'a Plan,
     memory: MemoryEstimate,
@@ -25,7 +26,7 @@ pub struct Forecast<'a> {
 
 impl<'a> Forecast<'a> {
     /// Of a run with this plan; takes no time.
-    pub fn new(config: &'a RunConfig, dataset: &'a Rc<Dataset>, context: &'a Rc<Context>, plan: &'a Plan) -> Self {
+    pub fn new(config: &'a RunConfig, dataset: &'a Arc<Dataset>, context: &'a Rc<Context>, plan: &'a Plan) -> Self {
         let limited = |images: usize, limit: Option<usize>| limit.map_or(images, |limit| limit.min(images));
         let train = limited(dataset.train.len(), config.train.train_limit);
         let test = limited(dataset.test.len(), config.train.test_limit);

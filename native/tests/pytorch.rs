@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::OnceLock;
 
 use common::skip::skip;
@@ -117,7 +118,7 @@ fn logits([net, activation, width]: [&str; 3], data: &Path, file: &Path) -> Vec<
         ..TrainConfig::default()
     };
     let read = |name: &str| (name.to_owned(), fs::read(data.join(name)).unwrap());
-    let dataset = Rc::new(cifar10::dataset(&cifar10::TRAIN_FILES.map(read), &read(cifar10::TEST_FILE)).unwrap());
+    let dataset = Arc::new(cifar10::dataset(&cifar10::TRAIN_FILES.map(read), &read(cifar10::TEST_FILE)).unwrap());
     let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width).unwrap();
     let weights = decode_weights(&network, text(file), &fs::read(file).unwrap()).unwrap();
     let context = Rc::new(block_on(Context::new(&AdapterChoice::Best)).unwrap());

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lastbit_core::data::{Arrived, Dataset, Parcel, checkerboard, synthetic};
@@ -26,7 +27,7 @@ pub struct Lab {
     context: Option<Rc<Context>>,
     parcel: Parcel,
     /// Data sets that were asked for.
-    datasets: HashMap<DatasetKind, Rc<Dataset>>,
+    datasets: HashMap<DatasetKind, Arc<Dataset>>,
     trainer: Option<Trainer>,
     watched: Vec<PeekRange>,
     peek: Option<Peek>,
@@ -223,12 +224,12 @@ impl Lab {
         Ok(described.to_string())
     }
 
-    fn dataset(&mut self, config: &TrainConfig) -> Result<Rc<Dataset>, Fault> {
+    fn dataset(&mut self, config: &TrainConfig) -> Result<Arc<Dataset>, Fault> {
         if (config.dataset, config.net) == (DatasetKind::Synthetic, NetKind::OneLayer) {
-            return Ok(Rc::new(checkerboard::dataset(checkerboard::SIDE)));
+            return Ok(Arc::new(checkerboard::dataset(checkerboard::SIDE)));
         }
         if let Some(dataset) = self.datasets.get(&config.dataset) {
-            return Ok(Rc::clone(dataset));
+            return Ok(Arc::clone(dataset));
         }
         let dataset = match config.dataset {
             DatasetKind::Synthetic => {
@@ -236,11 +237,11 @@ impl Lab {
                 let (seed, train, test) = synthetic::SET;
                 let upto = |limit: Option<usize>, all: usize| limit.map_or(all, |limit| limit.min(all));
                 let painted = synthetic::dataset(seed, upto(config.train_limit, train), upto(config.test_limit, test));
-                return Ok(Rc::new(painted));
+                return Ok(Arc::new(painted));
             }
             kind => self.parcel.dataset(&kind.to_string())?,
         };
-        Ok(Rc::clone(self.datasets.entry(config.dataset).or_insert(Rc::new(dataset))))
+        Ok(Arc::clone(self.datasets.entry(config.dataset).or_insert(Arc::new(dataset))))
     }
 
     /// Waits for what is under way, and for the watched parameters as they are now.

@@ -71,7 +71,9 @@ fn browser_step(chromium: &Path, package: &Path) -> Result<Report> {
 }
 
 fn native_step(driver: Option<&Path>) -> Result<Report> {
-    let mut cargo = process::command("cargo", &["build", "--quiet", "--package", "lastbit"]);
+    // `--examples`, of which there are none, has Cargo take dependencies with the features that the tests have built them with.
+    let arguments = ["build", "--quiet", "--workspace", "--bin", "lastbit", "--examples"];
+    let mut cargo = process::command("cargo", &arguments);
     process::run(&mut cargo, Duration::from_secs(30 * 60))?;
     let mut lastbit = process::command(program()?, &["smoke", "--json"]);
     if let Some(driver) = driver {

@@ -17,8 +17,13 @@ pub fn root() -> &'static Path {
 /// A command that runs in the repository's root.
 pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
-    // Set by the cargo that runs xtask. Build scripts that look at it would be run again, and again by the user's own cargo.
-    command.args(arguments).current_dir(root()).env_remove("CARGO_MANIFEST_DIR");
+    command.args(arguments).current_dir(root());
+    // Set by the cargo that runs xtask. Build scripts that look at them would be run again, and again by the user's own cargo.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -21,7 +21,7 @@ const STAGES: [Stage; 9] = [
     Stage { name: "lint-web", run: wasm::lint },
     Stage { name: "check-windows", run: foreign::check_windows },
     Stage { name: "check-macos", run: foreign::check_macos },
-    Stage { name: "docs", run: || cargo(&["doc", "--no-deps", "--workspace"], &[("RUSTDOCFLAGS", "-D warnings")]) },
+    Stage { name: "docs", run: docs },
     Stage { name: "tests", run: tests },
     Stage { name: "browser", run: browser::run },
 ];
@@ -60,6 +60,12 @@ pub fn run(names: &[String]) -> Result<()> {
 
 fn lint() -> Result<()> {
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])
+}
+
+/// `--examples`, of which there are none, has Cargo take dependencies with the features that [`lint`] has checked them with.
+fn docs() -> Result<()> {
+    let arguments = ["doc", "--no-deps", "--workspace", "--all-features", "--lib", "--bin", "xtask", "--examples"];
+    cargo(&arguments, &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
 /// What the tests call a software GPU driver by, as `--adapter` takes it.

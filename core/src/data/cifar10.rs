@@ -62,25 +62,36 @@ pub fn of_sets(train: ImageSet, test: ImageSet) -> Result<Dataset, DataError> {
 
 /// Adds the records of a file to `set`.
 pub fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), DataError> {
+    check(file_name, bytes, bytes.len())?;
+    append_records(set, file_name, 0, bytes)
+}
+
+/// Whether a file of so many bytes, of which `head` are the first, can be one of CIFAR-10.
+pub fn check(file_name: &str, head: &[u8], bytes: usize) -> Result<(), DataError> {
     let file = || file_name.to_owned();
-    if bytes.is_empty() {
+    if head.is_empty() {
         return Err(DataError::Empty { file: file() });
     }
-    if let Some((found, remedy)) = foreign(bytes) {
+    if let Some((found, remedy)) = foreign(head, bytes) {
         return Err(DataError::Foreign { file: file(), expected: "a CIFAR-10 binary file", found, remedy });
     }
-    let (whole, over) = (bytes.len() / RECORD_BYTES, bytes.len() % RECORD_BYTES);
+    let (whole, over) = (bytes / RECORD_BYTES, bytes % RECORD_BYTES);
     if over != 0 {
         let (next, short) = (whole + 1, RECORD_BYTES - over);
-        return Err(DataError::Truncated { file: file(), bytes: bytes.len(), whole, next, over, short });
+        return Err(DataError::Truncated { file: file(), bytes, whole, next, over, short });
     }
     if whole > RECORDS {
-        return Err(DataError::Oversized { file: file(), bytes: bytes.len() });
+        return Err(DataError::Oversized { file: file(), bytes });
     }
-    for (record, fields) in bytes.chunks_exact(RECORD_BYTES).enumerate() {
+    Ok(())
+}
+
+/// Adds whole records of a file that was [checked](check), from record `first` on.
+pub fn append_records(set: &mut ImageSet, file_name: &str, first: usize, bytes: &[u8]) -> Result<(), DataError> {
+    for (record, fields) in (first..).zip(bytes.chunks_exact(RECORD_BYTES)) {
         let label = fields[0];
         if usize::from(label) >= CLASS_NAMES.len() {
-            return Err(DataError::Label { file: file(), data_set: "CIFAR-10", record, label });
+            return Err(DataError::Label { file: file_name.to_owned(), data_set: "CIFAR-10", record, label });
         }
         set.labels.push(label);
         set.pixels.extend_from_slice(&fields[1..]);
@@ -90,15 +101,15 @@ pub fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), D
 
 /// What else people have under these names, and the remedy; `None` for what may be CIFAR-10. All that begins with a
 /// label passes, whatever follows: none of these files does, but for CIFAR-100, known by its length.
-fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+fn foreign(head: &[u8], bytes: usize) -> Option<(&'static str, &'static str)> {
     const BINARY: &str = "use the \"binary version\", cifar-10-binary.tar.gz";
-    if [10_000, 50_000].contains(&(bytes.len() / (RECORD_BYTES + 1))) && bytes.len().is_multiple_of(RECORD_BYTES + 1) {
+    if [10_000, 50_000].contains(&(bytes / (RECORD_BYTES + 1))) && bytes.is_multiple_of(RECORD_BYTES + 1) {
         return Some(("as long as CIFAR-100", BINARY));
     }
-    if usize::from(bytes[0]) < CLASS_NAMES.len() {
+    if usize::from(head[0]) < CLASS_NAMES.len() {
         return None;
     }
-    let (found, kind) = recognise(bytes)?;
+    let (found, kind) = recognise(head)?;
     let remedy = match kind {
         Kind::Archive => "unpack it and give the .bin files in it",
         Kind::OtherFormat => BINARY,

@@ -1,6 +1,7 @@
 //! Labelled images as bytes, and the data set that they make.
 
 use super::error::{DataError, show};
+use crate::huge_pages;
 use crate::ops::Shape;
 
 /// Labelled images of one shape.
@@ -18,7 +19,8 @@ impl ImageSet {
     /// No images yet, with room for `capacity`.
     #[must_use]
     pub fn with_capacity(shape: Shape, capacity: usize) -> Self {
-        let pixels = Vec::with_capacity(capacity * shape.elements() as usize);
+        let mut pixels = Vec::with_capacity(capacity * shape.elements() as usize);
+        huge_pages::ask(pixels.spare_capacity_mut());
         Self { shape, pixels, labels: Vec::with_capacity(capacity) }
     }
 

@@ -6,7 +6,7 @@
 mod layers;
 mod passes;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::data::Dataset;
 use crate::nets::Network;
@@ -36,7 +36,7 @@ struct Replica {
 pub struct DoubleTrainer {
     network: Network,
     config: TrainConfig,
-    dataset: Rc<Dataset>,
+    dataset: Arc<Dataset>,
     batches: Batches,
     replicas: Vec<Replica>,
     step: u64,
@@ -53,7 +53,7 @@ impl DoubleTrainer {
     ///
     /// # Errors
     /// A config that makes no run, or a network that cannot take the images.
-    pub fn new(config: TrainConfig, dataset: Rc<Dataset>) -> Result<Self, TrainError> {
+    pub fn new(config: TrainConfig, dataset: Arc<Dataset>) -> Result<Self, TrainError> {
         config.validate()?;
         config.check_batch(Batches::sizes(&config, &dataset).train)?;
         let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
@@ -70,7 +70,7 @@ impl DoubleTrainer {
             Replica { k: if is_moved { 1.0 } else { f64::from(*k) }, parameters, momenta }
         };
         let replicas = config.ks.iter().map(replica).collect();
-        let batches = Batches::new(&config, Rc::clone(&dataset));
+        let batches = Batches::new(&config, Arc::clone(&dataset));
         Ok(Self { network, config, dataset, batches, replicas, step: 0 })
     }
 

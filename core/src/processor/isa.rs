@@ -1,7 +1,10 @@
 //! Instruction sets and classes: which the machine has, and how a twin is compiled for each.
+//!
+//! Unit tests (`cfg(test)`) compute without vectors on x86-64: to compile all twins for AVX once more would take most of their
+//! build, and the tests in core/tests run every instruction set.
 
 use super::lanes::Plain;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(test)))]
 use super::lanes::{Avx2, Avx512};
 use super::memory::Scratch;
 use super::twin::Twin;
@@ -94,12 +97,12 @@ impl Isa {
     #[must_use]
     pub fn is_here(self) -> bool {
         match self {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(test)))]
             Self::Avx512 => {
                 use std::arch::is_x86_feature_detected as has;
                 has!("avx512f") && has!("avx512vl") && has!("avx512dq") && has!("avx512bw") && Self::Avx2.is_here()
             }
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(test)))]
             Self::Avx2 => {
                 use std::arch::is_x86_feature_detected as has;
                 has!("avx2") && has!("fma")
@@ -107,7 +110,7 @@ impl Isa {
             Self::Neon => cfg!(target_arch = "aarch64"),
             Self::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
             Self::Plain => true,
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(any(not(target_arch = "x86_64"), test))]
             Self::Avx512 | Self::Avx2 => false,
         }
     }
@@ -141,20 +144,20 @@ impl<T: Twin> Runnable for T {
     }
 
     #[cfg_attr(
-        not(target_arch = "x86_64"),
+        any(not(target_arch = "x86_64"), test),
         allow(unused_unsafe, reason = "only functions with target features are unsafe to call")
     )]
     unsafe fn run(&self, (isa, class): (Isa, Class), replica: usize, piece: usize, scratch: &mut Scratch) {
         // SAFETY: the caller's.
         unsafe {
             match (isa, class) {
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(all(target_arch = "x86_64", not(test)))]
                 (Isa::Avx512, Class::Fused) => avx512::<T, true>(self, replica, piece, scratch),
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(all(target_arch = "x86_64", not(test)))]
                 (Isa::Avx512, Class::Separate) => avx512::<T, false>(self, replica, piece, scratch),
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(all(target_arch = "x86_64", not(test)))]
                 (Isa::Avx2, Class::Fused) => avx2::<T, true>(self, replica, piece, scratch),
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(all(target_arch = "x86_64", not(test)))]
                 (Isa::Avx2, Class::Separate) => avx2::<T, false>(self, replica, piece, scratch),
                 #[cfg(target_arch = "aarch64")]
                 (Isa::Neon, Class::Fused) => Twin::run::<super::lanes::Neon<true>>(self, replica, piece, scratch),
@@ -169,13 +172,13 @@ impl<T: Twin> Runnable for T {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(test)))]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 fn avx512<T: Twin, const FUSED: bool>(twin: &T, replica: usize, piece: usize, scratch: &mut Scratch) {
     twin.run::<Avx512<FUSED>>(replica, piece, scratch);
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(test)))]
 #[target_feature(enable = "avx2,fma")]
 fn avx2<T: Twin, const FUSED: bool>(twin: &T, replica: usize, piece: usize, scratch: &mut Scratch) {
     twin.run::<Avx2<FUSED>>(replica, piece, scratch);

@@ -8,7 +8,7 @@ mod neon;
 mod plain;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod simd128;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(test)))]
 mod x86;
 
 #[cfg(target_arch = "aarch64")]
@@ -16,7 +16,7 @@ pub use neon::Neon;
 pub use plain::Plain;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use simd128::Simd128;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(test)))]
 pub use x86::{Avx2, Avx512};
 
 /// Vectors of an instruction set in one class. All functions are `#[inline(always)]` and take effect in a function that has the

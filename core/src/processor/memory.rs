@@ -6,13 +6,11 @@ use std::ops::Range;
 use std::ptr::NonNull;
 
 use super::lanes::Lanes;
+use crate::huge_pages::{self, HUGE_PAGE};
 use crate::record::{Binding, BufferId, BufferTable};
 
 /// Buffers begin at cache lines, which are also the widest vectors.
 const ALIGNMENT: usize = 64;
-
-/// A page of memory as large as processors have them. With small ones a step looks up hundreds of thousands.
-const HUGE_PAGE: usize = 2 << 20;
 
 /// Bytes of zeros at an address that is a multiple of [`ALIGNMENT`]. Pieces of work write them through [`View`]s.
 struct Block {
@@ -39,10 +37,9 @@ impl Block {
         let allocated = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         // SAFETY: less than `alignment` further on.
         let start = unsafe { allocated.add(allocated.as_ptr().align_offset(alignment)) };
-        #[cfg(target_os = "linux")]
         if is_huge {
-            // SAFETY: whole pages inside the block, of which nothing but their size changes. The system may refuse.
-            unsafe { libc::madvise(start.as_ptr().cast(), bytes / HUGE_PAGE * HUGE_PAGE, libc::MADV_HUGEPAGE) };
+            // SAFETY: the block, which nobody else has yet.
+            huge_pages::ask(unsafe { NonNull::slice_from_raw_parts(start.cast(), bytes).as_mut() });
         }
         Some(Self { start, bytes, allocation: (allocated, layout) })
     }

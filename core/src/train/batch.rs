@@ -1,6 +1,6 @@
 //! Batches as bytes: which samples a step sees, and how they are cropped and flipped.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::config::TrainConfig;
 use super::plan::{BatchSizes, UploadLayout};
@@ -24,7 +24,7 @@ impl SetSizes {
 
 /// The batches of a run: functions of the step alone.
 pub struct Batches {
-    dataset: Rc<Dataset>,
+    dataset: Arc<Dataset>,
     sampler: Sampler,
     sizes: SetSizes,
     batch_size: u64,
@@ -39,7 +39,7 @@ impl Batches {
     }
 
     /// Batches of `config`.
-    pub fn new(config: &TrainConfig, dataset: Rc<Dataset>) -> Self {
+    pub fn new(config: &TrainConfig, dataset: Arc<Dataset>) -> Self {
         let sizes = Self::sizes(config, &dataset);
         let seed_order = config.seed_order.unwrap_or(config.seed);
         let seed_augment = config.seed_augment.unwrap_or(config.seed);

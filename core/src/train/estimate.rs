@@ -1,6 +1,7 @@
 //! Forecast of what a run takes: memory from the plan, time from a few steps of the same network.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use web_time::Instant;
 
@@ -80,7 +81,7 @@ pub fn memory(context: &Context, plan: &Plan, dataset: &Dataset) -> MemoryEstima
 pub async fn estimate(
     context: &Rc<Context>,
     config: &TrainConfig,
-    dataset: &Rc<Dataset>,
+    dataset: &Arc<Dataset>,
 ) -> Result<Estimate, TrainError> {
     let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
     let whole = plan(config, dataset, &Tuning::default(), limits)?;
@@ -112,7 +113,7 @@ pub async fn estimate(
 async fn probe(
     context: &Rc<Context>,
     config: &TrainConfig,
-    dataset: &Rc<Dataset>,
+    dataset: &Arc<Dataset>,
     replicas: usize,
     samples: u32,
 ) -> Result<f64, TrainError> {
@@ -123,7 +124,7 @@ async fn probe(
         test_limit: Some(1),
         ..config.clone()
     };
-    let new = Trainer::new(Rc::clone(context), config, Rc::clone(dataset), Tuning::default(), Start::Fresh);
+    let new = Trainer::new(Rc::clone(context), config, Arc::clone(dataset), Tuning::default(), Start::Fresh);
     new.await?.step_seconds()
 }
 

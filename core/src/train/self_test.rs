@@ -3,6 +3,7 @@
 //! the repository do not replace it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytemuck::bytes_of;
 
@@ -181,7 +182,7 @@ impl SmallRun {
         let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
         let plan = plan_of(&network, &config, &dataset, &tuning, limits)?;
         let state = State::initial(&Weights::initial(&network, seed), config.ks.len());
-        let mut trainer = Trainer::allocate(Rc::clone(context), config, Rc::new(dataset), tuning, plan, state).await?;
+        let mut trainer = Trainer::allocate(Rc::clone(context), config, Arc::new(dataset), tuning, plan, state).await?;
         let kinds = vec![Kind::Input(BATCH), Kind::Train(0, BATCH), Kind::Measure(0), Kind::Fingerprint(0)];
         trainer.build_programs(kinds).await?;
         if let Some(replica) = flip {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -137,7 +138,7 @@ impl Trainer {
     pub async fn new(
         context: Rc<Context>,
         config: TrainConfig,
-        dataset: Rc<Dataset>,
+        dataset: Arc<Dataset>,
         tuning: Tuning,
         start: Start,
     ) -> Result<Self, TrainError> {
@@ -156,7 +157,7 @@ impl Trainer {
     pub(super) async fn allocate(
         context: Rc<Context>,
         config: TrainConfig,
-        dataset: Rc<Dataset>,
+        dataset: Arc<Dataset>,
         tuning: Tuning,
         plan: Plan,
         state: State,

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part of these helpers")]
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use lastbit_core::data::{Dataset, synthetic};
 use lastbit_core::device::{AdapterChoice, Context, Family, Options, adapters};
@@ -31,8 +32,8 @@ pub fn gpu() -> Rc<Context> {
 }
 
 /// 36 training images (five batches of 8, the last one of 4) and 20 for the test.
-pub fn dataset() -> Rc<Dataset> {
-    Rc::new(synthetic::dataset(1, 36, 20))
+pub fn dataset() -> Arc<Dataset> {
+    Arc::new(synthetic::dataset(1, 36, 20))
 }
 
 /// The paper's optimiser on a quarter-width ResNet-8.
@@ -52,8 +53,8 @@ pub async fn trainer(config: &TrainConfig, tuning: Tuning, start: Start) -> Trai
 }
 
 /// On other images, from fresh weights.
-pub async fn trainer_on(config: &TrainConfig, dataset: &Rc<Dataset>) -> Trainer {
-    let new = Trainer::new(context(), config.clone(), Rc::clone(dataset), Tuning::default(), Start::Fresh).await;
+pub async fn trainer_on(config: &TrainConfig, dataset: &Arc<Dataset>) -> Trainer {
+    let new = Trainer::new(context(), config.clone(), Arc::clone(dataset), Tuning::default(), Start::Fresh).await;
     new.unwrap_or_else(|e| panic!("{e}"))
 }
 

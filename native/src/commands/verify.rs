@@ -59,7 +59,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let ks = prepared.config.train.ks.clone();
     let found = replay(folder, prepared, arguments.steps)?;
     for change in &found.changes {
-        warn(format!("since the run was made, {change} changed: equal bits are promised no more"));
+        warn(format!("since the run was made, {change} changed: equal bits are no longer promised"));
     }
     if arguments.json {
         say(as_json(&found, &ks));

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use lastbit_core::data::cifar10::{self, FILE_BYTES, TEST_FILE, TRAIN_FILES};
+use lastbit_core::data::cifar10::{self, FILE_BYTES, RECORD_BYTES, TEST_FILE, TRAIN_FILES};
 use lastbit_core::data::{DataError, Dataset, ImageSet};
 
 use super::{CIFAR10, search};
@@ -18,6 +18,8 @@ const FOLDER: &str = "cifar-10-batches-bin";
 const ARCHIVE: &str = CIFAR10.files[0].name;
 /// What the archive may unpack to: its six files, two of text, and the blocks between them take less.
 const MOST_BYTES: u64 = 7 * FILE_BYTES as u64;
+/// What is read at once: whole records that stay in a processor's cache until they are copied.
+const CHUNK_BYTES: usize = 64 * RECORD_BYTES;
 
 /// The folder or archive.
 pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
@@ -47,15 +49,14 @@ fn file_names() -> impl Iterator<Item = &'static str> {
     TRAIN_FILES.into_iter().chain([TEST_FILE])
 }
 
-/// The data set of the six files in a folder. They pass through one buffer, so that memory is taken once.
+/// The data set of the six files in a folder. They pass through one small buffer.
 fn read_folder(folder: &Path) -> Result<Dataset, Failure> {
-    let mut bytes = Vec::new();
+    let mut buffer = Vec::new();
     let mut read = |names: &[&str]| -> Result<ImageSet, Failure> {
         let files = names.iter().map(|name| SizedFile::open(folder.join(name))).collect::<Result<Vec<_>, _>>()?;
         let mut set = cifar10::room_for(files.iter().map(|file| file.bytes).sum());
         for file in files {
-            file.read(&mut bytes)?;
-            cifar10::append(&mut set, &file.path.display().to_string(), &bytes).map_err(Failure::other)?;
+            file.append_to(&mut set, &mut buffer)?;
         }
         Ok(set)
     };
@@ -77,13 +78,29 @@ impl SizedFile {
         Ok(Self { path, file, bytes })
     }
 
-    /// Replaces `bytes` by those of the file.
-    fn read(&self, bytes: &mut Vec<u8>) -> Result<(), Failure> {
-        bytes.clear();
-        // One byte more than there may be shows that there is more, where the length is unknown (a device, a pipe).
-        let read = (&self.file).take(FILE_BYTES as u64 + 1).read_to_end(bytes);
-        read.map_err(|error| Failure::file("read", &self.path, &error))?;
-        check_length(&self.path.display().to_string(), bytes.len() as u64).map(|_| ())
+    /// Adds the file's images to `set`.
+    fn append_to(&self, set: &mut ImageSet, buffer: &mut Vec<u8>) -> Result<(), Failure> {
+        let (mut file, name) = (&self.file, self.path.display().to_string());
+        let failed = |error| Failure::file("read", &self.path, &error);
+        if self.bytes == 0 {
+            // Unknown, as of a device or a pipe. One byte more than there may be shows that there is more.
+            buffer.clear();
+            file.take(FILE_BYTES as u64 + 1).read_to_end(buffer).map_err(failed)?;
+            check_length(&name, buffer.len() as u64)?;
+            return cifar10::append(set, &name, buffer).map_err(Failure::other);
+        }
+        for at in (0..self.bytes).step_by(CHUNK_BYTES) {
+            buffer.resize(CHUNK_BYTES.min(self.bytes - at), 0);
+            file.read_exact(buffer).map_err(failed)?;
+            if at == 0 {
+                cifar10::check(&name, buffer, self.bytes).map_err(Failure::other)?;
+            }
+            cifar10::append_records(set, &name, at / RECORD_BYTES, buffer).map_err(Failure::other)?;
+        }
+        match file.read(&mut [0]).map_err(failed)? {
+            0 => Ok(()),
+            _ => Err(failed(io::Error::other("it grew while it was read"))),
+        }
     }
 }
 

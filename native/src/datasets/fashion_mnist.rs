@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use flate2::bufread::GzDecoder;
 use lastbit_core::data::Dataset;
@@ -27,7 +29,10 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
 
 /// The data set in a folder.
 pub fn read(folder: &Path) -> Result<Dataset, Failure> {
-    let [a, b, c, d] = FILES.each_ref().map(|file| read_file(folder, file));
+    let [a, b, c, d] = thread::scope(|scope| {
+        let reading = FILES.each_ref().map(|file| scope.spawn(move || read_file(folder, file)));
+        reading.map(|file| file.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
     fashion_mnist::dataset(&[a?, b?, c?, d?]).map_err(Failure::other)
 }
 
@@ -55,7 +60,8 @@ pub fn unpack(packed: impl Read, path: &Path, file: &fashion_mnist::File) -> Res
     let mut packed = BufReader::new(packed);
     let is_gzip = packed.fill_buf().map_err(failed)?.starts_with(GZIP);
     // One byte more than there may be shows that there is more.
-    let (most, mut bytes) = (file.bytes(), Vec::new());
+    let most = file.bytes();
+    let mut bytes = Vec::with_capacity(most + 1);
     let limit = most as u64 + 1;
     if is_gzip {
         GzDecoder::new(packed).take(limit).read_to_end(&mut bytes).map_err(|error| {

@@ -8,6 +8,8 @@ mod sheet;
 mod sources;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use lastbit_core::data::{Dataset, checkerboard, synthetic};
 use lastbit_core::nets::NetKind;
@@ -83,6 +85,29 @@ pub fn decode_image(bytes: &[u8]) {
     folder::decode_alone(bytes);
 }
 
+/// A data set and its SHA-256, which a thread of its own computes. Clones share both.
+#[derive(Clone)]
+pub struct Images {
+    /// The images.
+    pub dataset: Arc<Dataset>,
+    sha256: Arc<OnceLock<String>>,
+}
+
+impl Images {
+    /// Begins to compute the SHA-256.
+    pub fn new(dataset: Dataset) -> Self {
+        let images = Self { dataset: Arc::new(dataset), sha256: Arc::default() };
+        let hashed = images.clone();
+        thread::spawn(move || hashed.sha256().len());
+        images
+    }
+
+    /// The SHA-256. Waits until it is known.
+    pub fn sha256(&self) -> &str {
+        self.sha256.get_or_init(|| sha256(&self.dataset))
+    }
+}
+
 /// SHA-256 over all pixels and labels, training set first, in hexadecimal.
 pub fn sha256(dataset: &Dataset) -> String {
     let mut hasher = Sha256::new();
@@ -127,5 +152,5 @@ fn search(
         Some(_) => format!("--data-dir: there is no {title} in {looked_in}"),
         None => format!("there is no {title} in {looked_in}"),
     };
-    Err(Failure::other(format!("{problem}: {}; --dataset synthetic needs no files", source.remedy())))
+    Err(Failure::other(format!("{problem}: {}", source.remedy())))
 }

@@ -1,7 +1,7 @@
 //! What precision changes: the same network, start, batches and divisors in float32 on the adapter and in float64 on the
 //! processor. More bits make the first difference smaller and leave its growth as it is. Not in the paper.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use clap::Args;
 use lastbit_core::data::Dataset;
@@ -113,7 +113,7 @@ impl Precision {
         }
     }
 
-    fn in_double(&self, dataset: Rc<Dataset>) -> Result<Course, Failure> {
+    fn in_double(&self, dataset: Arc<Dataset>) -> Result<Course, Failure> {
         let mut trainer = DoubleTrainer::new(self.config(), dataset)?;
         let mut course = Course { loss: Vec::new(), rel_l1: Vec::new() };
         let finite = |values: Vec<f64>| values.into_iter().map(super::equations::finite).collect();
@@ -221,7 +221,7 @@ impl Experiment for Precision {
             return Ok(runs);
         }
         // About a billion fused operations a second, three times the forward pass.
-        let dataset = study.dataset(&self.config())?;
+        let dataset = study.images(&self.config())?.dataset;
         let network = self.config().net.build(dataset.shape(), dataset.classes, self.activation, 1.0);
         let network = network.map_err(|error| Failure::usage(format!("--net: {error}")))?;
         let macs: u64 = network.nodes.iter().map(macs).sum();
@@ -231,7 +231,7 @@ impl Experiment for Precision {
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let run = study.train("float32", &self.config())?;
-        let dataset = study.dataset(&self.config())?;
+        let dataset = study.images(&self.config())?.dataset;
         let course: Course = study.piece("float64", |_| self.in_double(dataset))?;
         let single = of_replica(&run, PERTURBED);
         let values = course.rel_l1.iter().map(|line| line[PERTURBED].unwrap_or(f64::NAN));

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use lastbit_core::data::Dataset;
 use lastbit_core::device::Context;
 use lastbit_core::train::TrainConfig;
 use pollster::block_on;
@@ -22,6 +21,7 @@ use super::Common;
 use super::equations::go_on;
 use super::folder::Place;
 use super::run::Run;
+use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::forecast::duration_text;
 use crate::progress::Manner;
@@ -48,7 +48,7 @@ pub struct Study {
     /// True while they are, when each talks beside others.
     is_beside: bool,
     place: Option<Place>,
-    datasets: RefCell<HashMap<String, Rc<Dataset>>>,
+    images: RefCell<HashMap<String, Images>>,
     /// Pieces and runs begun in this session, and how many there are.
     begun: usize,
     pieces: usize,
@@ -100,7 +100,7 @@ impl Study {
             hands: Vec::new(),
             is_beside: false,
             place,
-            datasets: RefCell::default(),
+            images: RefCell::default(),
             begun: 0,
             pieces: 0,
         })
@@ -175,20 +175,20 @@ impl Study {
     }
 
     /// The images of a run, read once.
-    pub fn dataset(&self, config: &TrainConfig) -> Result<Rc<Dataset>, Failure> {
+    pub fn images(&self, config: &TrainConfig) -> Result<Images, Failure> {
         let key = format!("{} {}", config.dataset, config.net == lastbit_core::nets::NetKind::OneLayer);
-        if let Some(dataset) = self.datasets.borrow().get(&key) {
-            return Ok(Rc::clone(dataset));
+        if let Some(images) = self.images.borrow().get(&key) {
+            return Ok(images.clone());
         }
-        let dataset = Rc::new(datasets::load(config, self.host.data_dir.as_deref())?);
-        self.datasets.borrow_mut().insert(key, Rc::clone(&dataset));
-        Ok(dataset)
+        let images = Images::new(datasets::load(config, self.host.data_dir.as_deref())?);
+        self.images.borrow_mut().insert(key, images.clone());
+        Ok(images)
     }
 
     fn prepared(&self, train: &TrainConfig) -> Result<Prepared, Failure> {
         train.validate()?;
         let config = RunConfig { train: train.clone(), host: self.host.clone() };
-        Prepared::sharing(config, &self.dataset(train)?, &self.context, &self.broken)
+        Prepared::sharing(config, &self.images(train)?, &self.context, &self.broken)
     }
 
     /// Trains, or goes on where the run `name` was stopped, or takes it as it is if it is finished.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeInclusive};
 use std::path::Path;
 
-use lastbit_core::data::Dataset;
 use lastbit_core::device::AdapterSummary;
 use lastbit_core::gpu::wgsl::source;
 use lastbit_core::record::ORDER_VERSION;
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::folder::RunFolder;
+use crate::datasets::Images;
 use crate::failure::Failure;
 
 const MANIFEST_FILE: &str = "manifest.json";
@@ -125,14 +125,15 @@ pub enum Found {
 
 impl Manifest {
     /// The manifest of a run that begins now; `sha256` is that of the data set.
-    pub fn new(adapter: &AdapterSummary, broken: &[String], dataset: &Dataset, sha256: &str, plan: &Plan) -> Self {
+    pub fn new(adapter: &AdapterSummary, broken: &[String], images: &Images, plan: &Plan) -> Self {
+        let dataset = &images.dataset;
         Self {
             environment: Environment::new(adapter, broken, plan),
             dataset: DatasetRecord {
                 name: dataset.name.clone(),
                 train: dataset.train.len(),
                 test: dataset.test.len(),
-                sha256: sha256.to_owned(),
+                sha256: images.sha256().to_owned(),
             },
             network: NetworkRecord { name: plan.network.name.clone(), parameters: plan.network.parameter_count() },
             changes: Vec::new(),

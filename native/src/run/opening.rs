@@ -1,12 +1,11 @@
 //! From a config to a session: everything a run needs before its first step, new or gone on with.
 
-use std::cell::OnceCell;
 use std::io::Read as _;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
-use lastbit_core::data::Dataset;
 use lastbit_core::device::Context;
 use lastbit_core::nets::Network;
 use lastbit_core::ops::Tiles;
@@ -24,6 +23,7 @@ use super::journal::Journal;
 use super::manifest::{Environment, Found, Manifest, OnChange};
 use super::session::Session;
 use super::summary::Summary;
+use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::forecast::Forecast;
 use crate::progress::{Manner, RunShape, Screen};
@@ -36,13 +36,11 @@ pub struct Prepared {
     /// What is trained, and where its inputs come from.
     pub config: RunConfig,
     /// Its images.
-    pub dataset: Rc<Dataset>,
+    pub images: Images,
     /// Where it runs.
     pub context: Rc<Context>,
     /// Its buffers.
     pub plan: Plan,
-    /// SHA-256 of the images, once it is known.
-    dataset_sha256: OnceCell<String>,
     /// Promises that the adapter breaks, where the user goes on all the same.
     broken: Vec<String>,
     /// Tiles of its convolutions.
@@ -78,23 +76,22 @@ impl Prepared {
         // No scope: an adapter that cannot be opened is reported without waiting for the images.
         let loading = thread::spawn(move || {
             let dataset = datasets::load(&train, data_dir.as_deref())?;
-            let sha256 = datasets::sha256(&dataset);
-            Ok::<_, Failure>((dataset, sha256))
+            Ok::<_, Failure>(Images::new(dataset))
         });
         let context = Rc::new(device::open(config.host.adapter.as_deref())?);
         let tested = device_test::run(&context, hooks.break_device);
-        let (dataset, sha256) = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let images = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         // A device that was lost would fail what comes next, too.
         let tested = tested?;
         let free = free.filter(|_| context.adapter().uses_host_memory()).map(|bytes| bytes / runs);
         let planned = |total: Option<u64>| {
             let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total };
-            plan(&config.train, &dataset, &Tuning::default(), limits)
+            plan(&config.train, &images.dataset, &Tuning::default(), limits)
         };
         let budget = match (hooks.memory_budget, free) {
             (None, Some(free)) => {
                 // Images, kernels and checkpoints come out of the same memory.
-                let memory = memory_estimate(&context, &planned(None)?, &dataset);
+                let memory = memory_estimate(&context, &planned(None)?, &images.dataset);
                 Some(free.saturating_sub(memory.host + memory.kernels))
             }
             (given, _) => given,
@@ -104,8 +101,7 @@ impl Prepared {
             context.set_memory_budget(bytes);
         }
         let broken = device_test::judge(&context, &tested, config.host.on_broken_device)?;
-        let (dataset, dataset_sha256) = (Rc::new(dataset), OnceCell::from(sha256));
-        let mut prepared = Self { config, dataset, context, plan, dataset_sha256, broken, tiles: None, hooks };
+        let mut prepared = Self { config, images, context, plan, broken, tiles: None, hooks };
         prepared.take_kept_tiles();
         Ok(prepared)
     }
@@ -113,16 +109,15 @@ impl Prepared {
     /// On an adapter that is tested already, and with images that other runs use, too.
     pub fn sharing(
         config: RunConfig,
-        dataset: &Rc<Dataset>,
+        images: &Images,
         context: &Rc<Context>,
         broken: &[String],
     ) -> Result<Self, Failure> {
         let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
-        let plan = plan(&config.train, dataset, &Tuning::default(), limits)?;
-        let (dataset, context) = (Rc::clone(dataset), Rc::clone(context));
+        let plan = plan(&config.train, &images.dataset, &Tuning::default(), limits)?;
+        let (images, context) = (images.clone(), Rc::clone(context));
         let (broken, hooks) = (broken.to_vec(), Hooks::default());
-        let dataset_sha256 = OnceCell::new();
-        let mut prepared = Self { config, dataset, context, plan, dataset_sha256, broken, tiles: None, hooks };
+        let mut prepared = Self { config, images, context, plan, broken, tiles: None, hooks };
         prepared.take_kept_tiles();
         Ok(prepared)
     }
@@ -137,15 +132,14 @@ impl Prepared {
         Environment::new(self.context.adapter(), &self.broken, &self.plan)
     }
 
-    /// What the run would be made with now.
+    /// What the run would be made with now. Waits for the SHA-256 of the images.
     pub fn manifest(&self) -> Manifest {
-        let sha256 = self.dataset_sha256.get_or_init(|| datasets::sha256(&self.dataset));
-        Manifest::new(self.context.adapter(), &self.broken, &self.dataset, sha256, &self.plan)
+        Manifest::new(self.context.adapter(), &self.broken, &self.images, &self.plan)
     }
 
     /// What the run will take.
     pub fn forecast(&self) -> Forecast<'_> {
-        Forecast::new(&self.config, &self.dataset, &self.context, &self.plan)
+        Forecast::new(&self.config, &self.images.dataset, &self.context, &self.plan)
     }
 
     /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made. It takes the
@@ -159,13 +153,12 @@ impl Prepared {
 
     /// Claims the folder `out`, goes back to the last good checkpoint in it, and builds the trainer.
     pub fn open(self, out: &Path, on_change: OnChange) -> Result<Opened, Failure> {
-        let manifest = self.manifest();
-        let Prepared { config, dataset, context, plan, tiles, hooks, .. } = self;
-        let network = plan.network;
+        let Self { config, images, context, plan, tiles, .. } = &self;
+        let network = &plan.network;
         let folder = RunFolder::claim(out)?;
         let mut journal = Journal::open(&folder)?;
         let checkpoints = Checkpoints::of(&folder, config.host.keep_checkpoints as usize);
-        let recovered = checkpoints.recover(&network, &config.train, &mut journal);
+        let recovered = checkpoints.recover(network, &config.train, &mut journal);
         // To begin anew would remove the checkpoints: weights may be whole where a line before them is not.
         if recovered.state.is_none() && !recovered.damaged.is_empty() && on_change != OnChange::GoOn {
             let (flag, remedy) = match on_change {
@@ -183,32 +176,36 @@ impl Prepared {
         for line in &recovered.damaged {
             warn(format!("{line}: {instead}"));
         }
-        let (manifest, warning) = match (&recovered.state, Manifest::read(out)) {
-            (Some(state), Found::Whole(old)) => old.continued(manifest, state.step, out, on_change)?,
+        let (old, warning) = match (&recovered.state, Manifest::read(out)) {
+            (Some(state), Found::Whole(old)) => {
+                let (manifest, warning) = old.continued(self.manifest(), state.step, out, on_change)?;
+                (Some(manifest), warning)
+            }
             (Some(_), Found::Damaged) => {
                 let warning = format!(
                     "'{}' is damaged, so that nobody knows what the run was made with until now: it is written anew",
                     folder.file("manifest.json").display()
                 );
-                (manifest, Some(warning))
+                (None, Some(warning))
             }
-            _ => (manifest, None),
+            _ => (None, None),
         };
         if let Some(warning) = warning {
             warn(warning);
         }
         let initial = match &recovered.state {
             Some(_) => None,
-            None => Some(initial_weights(&network, &config)?),
+            None => Some(initial_weights(network, config)?),
         };
         let start = match (&recovered.state, &initial) {
             (Some(state), _) => Start::State(state.clone()),
             (None, Some(weights)) => Start::Weights(weights.clone()),
             (None, None) => Start::Fresh,
         };
-        let tuning = Tuning { tiles, ..Tuning::default() };
+        let tuning = Tuning { tiles: tiles.clone(), ..Tuning::default() };
+        let (context, dataset) = (Rc::clone(context), Arc::clone(&images.dataset));
         let mut trainer = block_on(Trainer::new(context, config.train.clone(), dataset, tuning, start))
-            .map_err(|error| start_failure(error, &config))?;
+            .map_err(|error| start_failure(error, config))?;
         if let Some(flip) = &config.host.flip_bit {
             check_flip(&flip.0, trainer.total_steps())?;
             block_on(trainer.flip_bit(flip.0.clone()))?;
@@ -222,12 +219,14 @@ impl Prepared {
 
         interrupt::install()?;
         folder.write("config.toml", config.to_text()?.as_bytes())?;
-        manifest.write(&folder)?;
+        // Only here: a new run's trainer is built while the images are hashed.
+        old.unwrap_or_else(|| self.manifest()).write(&folder)?;
         if let Some(weights) = &initial {
-            folder.write(INIT_FILE, &encode_weights(&network, weights, &json!({ "net": network.name })))?;
+            folder.write(INIT_FILE, &encode_weights(network, weights, &json!({ "net": network.name })))?;
         }
         let mut summary = Summary::new(&config.train);
         let saved = cut(&mut journal, &checkpoints, &mut summary, &trainer, recovered.state.as_ref())?;
+        let Self { config, hooks, .. } = self;
         Ok(Opened { trainer, config, folder, journal, summary, saved, hooks })
     }
 }

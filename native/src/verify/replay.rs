@@ -209,7 +209,8 @@ impl Comparing {
 impl Prepared {
     /// The trainer of a replay.
     fn trainer(self, start: Start) -> Result<Trainer, Failure> {
-        let Prepared { config, dataset, context, .. } = self;
+        let Prepared { config, images, context, .. } = self;
+        let dataset = images.dataset;
         let mut trainer = block_on(Trainer::new(context, config.train.clone(), dataset, Tuning::default(), start))?;
         if let Some(flip) = &config.host.flip_bit {
             block_on(trainer.flip_bit(flip.0.clone()))?;

@@ -63,6 +63,10 @@ impl Study {
                 known.insert(kind(config), measured);
             }
         }
+        // All missing images are reported before the first step is timed.
+        for (_, config) in runs {
+            self.images(config)?;
+        }
         for (name, config) in runs {
             if self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some()) {
                 continue;
@@ -71,15 +75,15 @@ impl Study {
             let measured = match known.get(&kind(config)) {
                 Some(measured) => *measured,
                 None => {
-                    let measured = block_on(estimate(&self.context, config, &prepared.dataset))?;
+                    let measured = block_on(estimate(&self.context, config, &prepared.images.dataset))?;
                     known.insert(kind(config), measured);
                     measured
                 }
             };
-            let images = prepared.dataset.train.len();
+            let images = prepared.images.dataset.train.len();
             let length = config.length(config.train_limit.map_or(images, |n| n.min(images)));
             let evaluations = (length.evaluations + 1) as f64;
-            let memory = memory_estimate(&self.context, &prepared.plan, &prepared.dataset);
+            let memory = memory_estimate(&self.context, &prepared.plan, &prepared.images.dataset);
             total = total.and(Forecast {
                 seconds: measured.step * length.steps as f64 + measured.evaluation * evaluations,
                 memory_bytes: memory.total() * self.at_a_time(),
