@@ -1,42 +1,44 @@
 //! Forecast of a run before it begins: network, steps, memory, time.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use lastbit_core::data::Dataset;
 use lastbit_core::device::{Context, human_bytes};
 use lastbit_core::train::{Estimate, MemoryEstimate, Plan, RunLength, estimate, memory_estimate};
 use pollster::block_on;
 use serde_json::{Value, json};
 
+use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::run_config::RunConfig;
 
 /// A run that has not begun.
 pub struct Forecast<'a> {
     config: &'a RunConfig,
-    dataset: &'a Arc<Dataset>,
+    images: &'a Images,
     context: &'a Rc<Context>,
     plan: &'a Plan,
     memory: MemoryEstimate,
     length: RunLength,
-    images: [usize; 2],
+    /// Images of the training and the test set that are used.
+    used: [usize; 2],
 }
 
 impl<'a> Forecast<'a> {
     /// Of a run with this plan; takes no time.
-    pub fn new(config: &'a RunConfig, dataset: &'a Arc<Dataset>, context: &'a Rc<Context>, plan: &'a Plan) -> Self {
+    pub fn new(config: &'a RunConfig, images: &'a Images, context: &'a Rc<Context>, plan: &'a Plan) -> Self {
+        let dataset = &images.dataset;
         let limited = |images: usize, limit: Option<usize>| limit.map_or(images, |limit| limit.min(images));
         let train = limited(dataset.train.len(), config.train.train_limit);
         let test = limited(dataset.test.len(), config.train.test_limit);
         let memory = memory_estimate(context, plan, dataset);
-        Self { config, dataset, context, plan, memory, length: config.train.length(train), images: [train, test] }
+        Self { config, images, context, plan, memory, length: config.train.length(train), used: [train, test] }
     }
 
     /// Times a few steps of the network on this adapter.
     pub fn time(&self) -> Result<Estimate, Failure> {
-        Ok(block_on(estimate(self.context, &self.config.train, self.dataset))?)
+        self.images.wait();
+        Ok(block_on(estimate(self.context, &self.config.train, &self.images.dataset))?)
     }
 
     /// True if the run is long enough for a person to ask how long: the estimate then costs little beside it.
@@ -59,11 +61,11 @@ impl<'a> Forecast<'a> {
 
     /// The lines of `--dry-run`.
     pub fn lines(&self, time: &Estimate) -> Vec<String> {
-        let Self { config, dataset, context, plan, length, .. } = self;
+        let Self { config, context, plan, length, .. } = self;
         let train = &config.train;
         let adapter = context.adapter();
         let software = if adapter.software { ", software" } else { "" };
-        let [images, tests] = self.images;
+        let [images, tests] = self.used;
         let available = context.memory_budget().map(|bytes| format!(" ({} are free)", human_bytes(bytes)));
         let chunks = match plan.chunks.len() {
             1 => String::new(),
@@ -77,7 +79,7 @@ impl<'a> Forecast<'a> {
                 plan.network.parameter_count()
             ),
             format!("replicas    {}{chunks}, k = {:?}", train.ks.len(), train.ks),
-            format!("data        {}: {images} training and {tests} test images", dataset.name),
+            format!("data        {}: {images} training and {tests} test images", self.images.dataset.name),
             format!("steps       {} of batch {}, {} an epoch", length.steps, train.batch_size, length.per_epoch),
             format!("adapter     {} ({}, {}{software})", adapter.name, adapter.backend, adapter.driver),
             format!("memory      {}{}", self.memory_text(), available.unwrap_or_default()),
@@ -93,9 +95,9 @@ impl<'a> Forecast<'a> {
             "parameters": self.plan.network.parameter_count(),
             "ks": self.config.train.ks,
             "chunks": self.plan.chunks.len(),
-            "dataset": self.dataset.name,
-            "train_images": self.images[0],
-            "test_images": self.images[1],
+            "dataset": self.images.dataset.name,
+            "train_images": self.used[0],
+            "test_images": self.used[1],
             "steps": self.length.steps,
             "steps_per_epoch": self.length.per_epoch,
             "evaluations": self.length.evaluations,

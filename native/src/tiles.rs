@@ -48,6 +48,7 @@ impl Prepared {
 
     /// Finds the tiles, uses them and keeps them; gives the file. `tell` hears each choice.
     pub fn tune(&mut self, tell: impl FnMut(&Choice)) -> Result<Option<PathBuf>, Failure> {
+        self.images.wait();
         let sizes = self.tile_sizes();
         let choices = block_on(tune::tune(&self.context, &self.plan.network, sizes, Search::on(&self.context), tell))?;
         self.tiles = Some(tune::tiles(&self.context, &choices));

@@ -193,6 +193,11 @@ fn a_run_is_verified_on_its_own_adapter() {
     };
     let ended = verified(None);
     assert!(ended.code == Some(0) && ended.out.contains("on 'processor:separate'"), "{ended:?}");
+    // Whatever index it has today: the manifest names it.
+    let config = std::fs::read_to_string(out.join("config.toml")).unwrap();
+    std::fs::write(out.join("config.toml"), format!("adapter = \"7\"\n{config}")).unwrap();
+    let ended = verified(None);
+    assert!(ended.code == Some(0) && ended.out.contains("on 'processor:separate'"), "{ended:?}");
     let ended = verified(Some("processor"));
     assert!(
         ended.code == Some(1) && ended.err.contains("the adapter ('processor:separate', now 'processor')"),

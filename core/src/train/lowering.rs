@@ -54,7 +54,7 @@ impl Place {
 }
 
 /// The buffer of a node that gives vectors.
-pub fn output_name(node: &str) -> String {
+fn output_name(node: &str) -> String {
     format!("output of {node}")
 }
 
@@ -74,7 +74,8 @@ pub struct Activations {
 }
 
 impl Activations {
-    fn at(&self, tensor: TensorId) -> Binding {
+    /// Where a tensor's values are.
+    pub fn at(&self, tensor: TensorId) -> Binding {
         match self.places[tensor.0] {
             Some(place) => place.binding(),
             None => unreachable!("tensor {} is used before it is made or after its last use", tensor.0),

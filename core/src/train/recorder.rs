@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::lowering::{Arenas, Lowering, PackedAt, output_name};
+use super::lowering::{Arenas, Lowering, PackedAt};
 use super::memory::{Memory, PlanePool, whole};
 use super::plan::{BatchSizes, Chunk, Kind, MetricsLayout, Plan, UploadLayout};
 use crate::nets::{Network, Operation};
@@ -27,6 +27,8 @@ pub struct Recorder<'a> {
     upload_layout: UploadLayout,
     upload: BufferId,
     metrics: BufferId,
+    /// Of the forward pass that was recorded last: all write the same buffer.
+    logits: BufferId,
 }
 
 /// Buffers that are written once.
@@ -77,6 +79,7 @@ impl<'a> Recorder<'a> {
             upload_layout: UploadLayout::default(),
             upload: BufferId::default(),
             metrics: BufferId::default(),
+            logits: BufferId::default(),
         };
         this.pack();
         this.add_tables(normalization);
@@ -96,8 +99,6 @@ impl<'a> Recorder<'a> {
         }
         let samples: BTreeSet<u32> = train.iter().chain(evaluate).copied().collect();
         recordings.extend(samples.into_iter().map(|n| (Kind::Input(n), self.input(n))));
-        let name = output_name(self.network.nodes.last().map_or("", |node| &node.name));
-        let logits = self.memory.named(&name, 0);
         let job = self.job(0);
         let (table, cleared) = self.memory.settle(recordings.iter_mut().map(|(_, recording)| recording));
         Plan {
@@ -106,7 +107,7 @@ impl<'a> Recorder<'a> {
             upload_layout: self.upload_layout,
             upload: self.upload,
             metrics: self.metrics,
-            logits,
+            logits: self.logits,
             contents: self.contents,
             table,
             cleared,
@@ -246,7 +247,9 @@ impl<'a> Recorder<'a> {
         let mut rec = self.recording(chunk, samples);
         let mut lowering = self.lowering(chunk, &mut rec);
         let values = lowering.forward(true);
+        let logits = values.at(lowering.network.logits()).buffer;
         lowering.backward(values);
+        self.logits = logits;
         let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
         let gradients = self.gradients(chunk);
         let n = self.chunks[chunk].replicas.len() as u64;
@@ -264,7 +267,8 @@ impl<'a> Recorder<'a> {
     /// Loss and correct answers of a chunk on a batch, with running statistics.
     fn evaluate(&mut self, chunk: usize, samples: u32) -> Recording {
         let mut rec = self.recording(chunk, samples);
-        self.lowering(chunk, &mut rec).forward(false);
+        let values = self.lowering(chunk, &mut rec).forward(false);
+        self.logits = values.at(self.network.logits()).buffer;
         rec
     }
 

@@ -28,18 +28,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         say(json!(adapters));
         return Ok(ExitCode::SUCCESS);
     }
-    let head = [
-        "index",
-        "name",
-        "kind",
-        "backend",
-        "driver",
-        "instructions",
-        "software",
-        "max binding",
-        "max buffer",
-        "timestamps",
-    ];
+    let head =
+        ["index", "name", "kind", "backend", "driver", "instructions", "max binding", "max buffer", "timestamps"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(adapters.iter().enumerate().map(|(index, adapter)| row(index, adapter)));
     columns(&rows).iter().for_each(say);
@@ -51,6 +41,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// A table under the adapter's name.
 fn limits(adapter: &AdapterSummary) -> Vec<String> {
+    if adapter.limits.is_empty() {
+        return vec![String::new(), format!("{}: none but its memory", adapter.name)];
+    }
     let mut rows = vec![["limit", "needed", "available"].map(str::to_owned).to_vec()];
     let row = |l: &AdapterLimit| vec![l.name.to_owned(), l.needed.to_string(), l.available.to_string()];
     rows.extend(adapter.limits.iter().map(row));
@@ -66,7 +59,6 @@ fn row(index: usize, adapter: &AdapterSummary) -> Vec<String> {
         adapter.backend.clone(),
         adapter.driver.clone(),
         adapter.detail.clone().unwrap_or_else(|| "-".to_owned()),
-        yes_no(adapter.software),
         human_bytes(adapter.max_binding_bytes),
         human_bytes(adapter.max_buffer_bytes),
         yes_no(adapter.timestamps),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lastbit_core::train::self_test::Check;
-use lastbit_core::train::{DatasetKind, Kind, Trainer};
+use lastbit_core::train::{Kind, Trainer};
 use serde_json::json;
 
 use crate::device_test::a_check;
@@ -18,7 +18,7 @@ use crate::run::{Contents, Hooks, OnChange, Outcome, Prepared, Summary, finished
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{say, warn};
 use crate::train_flags::RunFlags;
-use crate::{datasets, interrupt, report};
+use crate::{interrupt, report};
 
 /// Flags of `train`.
 #[derive(Debug, Args)]
@@ -120,7 +120,6 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         (Contents::Nothing, _) | (_, None) => RunConfig::from_table(&given, CONFIG_FLAG)?,
         (contents, Some(out)) => return Err(occupied(&contents, out)),
     };
-    check_images(&config)?;
     let prepared = Prepared::new(config, hooks)?;
     let Some(out) = out else {
         let forecast = prepared.forecast();
@@ -133,17 +132,6 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     train(prepared, out, manner, if arguments.allow_changed { OnChange::GoOn } else { OnChange::Refuse })
-}
-
-/// Refuses a published data set that is not here. Only this command can take another one instead, and says so.
-fn check_images(config: &RunConfig) -> Result<(), Failure> {
-    let kind = config.train.dataset;
-    if !matches!(kind, DatasetKind::Cifar10 | DatasetKind::FashionMnist) {
-        return Ok(());
-    }
-    datasets::find(kind, config.host.data_dir.as_deref())
-        .map(drop)
-        .map_err(|missing| Failure::other(format!("{missing}; --dataset synthetic needs no files")))
 }
 
 fn occupied(contents: &Contents, folder: &Path) -> Failure {

@@ -6,11 +6,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lastbit_core::device::{AdapterChoice, adapters};
+use lastbit_core::processor::Class;
+use pollster::block_on;
 use serde_json::json;
 
 use crate::device;
 use crate::failure::Failure;
 use crate::run::{Found, Hooks, Manifest, Prepared, read_config};
+use crate::run_config::RunConfig;
 use crate::terminal::{say, warn};
 use crate::verify::{Replay, replay};
 
@@ -45,12 +48,10 @@ fn a_range(text: &str) -> Result<RangeInclusive<u64>, String> {
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let folder = &arguments.folder;
     let mut config = read_config(folder)?;
-    if let Some(adapter) = arguments.adapter {
-        config.host.adapter = Some(adapter);
-    } else if config.host.adapter.is_none() {
-        // Another default, or a variable that is gone, must not look like bits that differ.
-        config.host.adapter = recorded_adapter(folder)?;
-    }
+    config.host.adapter = match arguments.adapter {
+        Some(adapter) => Some(adapter),
+        None => own_adapter(folder, &config, arguments.steps.as_ref().map_or(1, |steps| *steps.start()))?,
+    };
     if let Some(data_dir) = arguments.data_dir {
         config.host.data_dir = Some(data_dir);
     }
@@ -72,15 +73,19 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Err(Failure::other(format!("the run in '{}' does not replay: {}", folder.display(), why(&found, &ks))))
 }
 
-/// The adapter that the manifest names, if this machine has it and no variable names another one.
-fn recorded_adapter(folder: &Path) -> Result<Option<String>, Failure> {
-    let Found::Whole(manifest) = Manifest::read(folder) else { return Ok(None) };
+/// The adapter that `LASTBIT_ADAPTER` names; else the one that made `step`, if this machine has it, so that another default, or an
+/// index that has moved, does not look like bits that differ. `None` stands for the best one.
+fn own_adapter(folder: &Path, config: &RunConfig, step: u64) -> Result<Option<String>, Failure> {
     let options = device::options(None)?;
-    if options.adapter != AdapterChoice::Best {
-        return Ok(None);
+    if let AdapterChoice::Named(name) = options.adapter {
+        return Ok(Some(name));
     }
-    let found = pollster::block_on(adapters(options)).into_iter().map(|adapter| adapter.name);
-    Ok(found.into_iter().find(|name| name == manifest.adapter()))
+    let Found::Whole(manifest) = Manifest::read(folder) else { return Ok(config.host.adapter.clone()) };
+    let made = manifest.adapter(step).to_owned();
+    // The processor is there without asking any driver.
+    let is_processor = Class::ALL.map(Class::adapter).contains(&made.as_str());
+    let is_here = is_processor || block_on(adapters(options)).iter().any(|adapter| adapter.name == made);
+    Ok(Some(made).filter(|_| is_here))
 }
 
 /// What differs first.

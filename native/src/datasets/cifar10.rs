@@ -91,7 +91,10 @@ impl SizedFile {
         }
         for at in (0..self.bytes).step_by(CHUNK_BYTES) {
             buffer.resize(CHUNK_BYTES.min(self.bytes - at), 0);
-            file.read_exact(buffer).map_err(failed)?;
+            file.read_exact(buffer).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => failed(io::Error::other("it became shorter while it was read")),
+                _ => failed(error),
+            })?;
             if at == 0 {
                 cifar10::check(&name, buffer, self.bytes).map_err(Failure::other)?;
             }

@@ -1,10 +1,10 @@
 //! Fashion-MNIST on disk: four IDX files, each as it is downloaded (gzip) or unpacked.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use flate2::bufread::GzDecoder;
 use lastbit_core::data::Dataset;
@@ -29,9 +29,14 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
 
 /// The data set in a folder.
 pub fn read(folder: &Path) -> Result<Dataset, Failure> {
+    // Four files at a time; one after the other where the system gives no threads.
     let [a, b, c, d] = thread::scope(|scope| {
-        let reading = FILES.each_ref().map(|file| scope.spawn(move || read_file(folder, file)));
-        reading.map(|file| file.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        let begin = |file| thread::Builder::new().spawn_scoped(scope, move || read_file(folder, file));
+        let end = |(file, reading): (_, io::Result<ScopedJoinHandle<'_, _>>)| match reading {
+            Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => read_file(folder, file),
+        };
+        FILES.each_ref().map(|file| (file, begin(file))).map(end)
     });
     fashion_mnist::dataset(&[a?, b?, c?, d?]).map_err(Failure::other)
 }

@@ -98,11 +98,17 @@ impl Images {
     pub fn new(dataset: Dataset) -> Self {
         let images = Self { dataset: Arc::new(dataset), sha256: Arc::default() };
         let hashed = images.clone();
-        thread::spawn(move || hashed.sha256().len());
+        // Where there is no further thread it is computed when it is asked for.
+        let _ = thread::Builder::new().spawn(move || hashed.wait());
         images
     }
 
-    /// The SHA-256. Waits until it is known.
+    /// Waits until the SHA-256 is known: what is timed meanwhile has not all cores.
+    pub fn wait(&self) {
+        self.sha256();
+    }
+
+    /// SHA-256 over all pixels and labels, training set first, in hexadecimal. Waits until it is known.
     pub fn sha256(&self) -> &str {
         self.sha256.get_or_init(|| sha256(&self.dataset))
     }
@@ -152,5 +158,5 @@ fn search(
         Some(_) => format!("--data-dir: there is no {title} in {looked_in}"),
         None => format!("there is no {title} in {looked_in}"),
     };
-    Err(Failure::other(format!("{problem}: {}", source.remedy())))
+    Err(Failure::other(format!("{problem}: {}; a run with --dataset synthetic needs no files", source.remedy())))
 }

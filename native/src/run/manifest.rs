@@ -198,9 +198,9 @@ impl Manifest {
         change.map_or(&self.environment, |change| &change.environment)
     }
 
-    /// Name of the adapter that made the last steps.
-    pub fn adapter(&self) -> &str {
-        &self.maker(u64::MAX).adapter
+    /// Name of the adapter that made a step.
+    pub fn adapter(&self, step: u64) -> &str {
+        &self.maker(step).adapter
     }
 
     /// Where the run was made, as a table: what, and its value, or its values in turn.

@@ -139,7 +139,7 @@ impl Prepared {
 
     /// What the run will take.
     pub fn forecast(&self) -> Forecast<'_> {
-        Forecast::new(&self.config, &self.images.dataset, &self.context, &self.plan)
+        Forecast::new(&self.config, &self.images, &self.context, &self.plan)
     }
 
     /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made. It takes the
@@ -176,7 +176,7 @@ impl Prepared {
         for line in &recovered.damaged {
             warn(format!("{line}: {instead}"));
         }
-        let (old, warning) = match (&recovered.state, Manifest::read(out)) {
+        let (continued, warning) = match (&recovered.state, Manifest::read(out)) {
             (Some(state), Found::Whole(old)) => {
                 let (manifest, warning) = old.continued(self.manifest(), state.step, out, on_change)?;
                 (Some(manifest), warning)
@@ -217,10 +217,11 @@ impl Prepared {
             }
         }
 
+        // Only here: a new run's trainer is built while the images are hashed.
+        let manifest = continued.unwrap_or_else(|| self.manifest());
         interrupt::install()?;
         folder.write("config.toml", config.to_text()?.as_bytes())?;
-        // Only here: a new run's trainer is built while the images are hashed.
-        old.unwrap_or_else(|| self.manifest()).write(&folder)?;
+        manifest.write(&folder)?;
         if let Some(weights) = &initial {
             folder.write(INIT_FILE, &encode_weights(network, weights, &json!({ "net": network.name })))?;
         }

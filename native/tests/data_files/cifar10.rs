@@ -26,11 +26,11 @@ fn file_names() -> Vec<String> {
     (1..=5).map(|i| format!("data_batch_{i}.bin")).chain(["test_batch.bin".to_owned()]).collect()
 }
 
-/// A folder with six small files: 40 training and 8 test images.
+/// A folder with six small files: 102 training and 8 test images. The second one is longer than what is read at once.
 fn small_cifar10(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     for (i, name) in file_names().iter().enumerate() {
-        fs::write(folder.join(name), records(8, i as u32)).unwrap();
+        fs::write(folder.join(name), records(if i == 1 { 70 } else { 8 }, i as u32)).unwrap();
     }
 }
 
@@ -138,6 +138,15 @@ fn damaged_and_foreign_files_are_named() {
         // Sparse: larger than any such file, and than memory.
         (1, |file| fs::File::create(file).unwrap().set_len(1 << 40).unwrap(), &["data_batch_2.bin", "30730000"]),
         (4, |file| fs::remove_file(file).unwrap(), &["data_batch_5.bin", "cannot read"]),
+        (
+            1,
+            |file| {
+                let mut bytes = records(70, 0);
+                bytes[RECORD * 66] = 11;
+                fs::write(file, bytes).unwrap();
+            },
+            &["data_batch_2.bin", "label 11", "record 66"],
+        ),
         (
             3,
             |file| {

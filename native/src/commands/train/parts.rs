@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use toml::Table;
 
-use super::{Arguments, TUNING, announcement, check_images, occupied, red_control, told};
+use super::{Arguments, TUNING, announcement, occupied, red_control, told};
 use crate::failure::Failure;
 use crate::progress::Manner;
 use crate::report::numbers::count;
@@ -47,7 +47,6 @@ pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String], hooks: 
     given.remove("adapter");
     let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
     let whole = whole(&given, adapters, out, arguments.resume)?;
-    check_images(&whole)?;
     let parts = split(&whole, adapters, out)?;
     let common = Common {
         n: parts.len() as u64,

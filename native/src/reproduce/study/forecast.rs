@@ -8,6 +8,7 @@ use lastbit_core::train::{Estimate, Plan, TrainConfig, estimate, memory_estimate
 use pollster::block_on;
 
 use super::Study;
+use crate::datasets;
 use crate::failure::Failure;
 use crate::forecast::duration_text;
 use crate::reproduce::growth::median;
@@ -63,18 +64,21 @@ impl Study {
                 known.insert(kind(config), measured);
             }
         }
-        // All missing images are reported before the first step is timed.
-        for (_, config) in runs {
-            self.images(config)?;
+        let is_finished = |(name, config): &&(String, TrainConfig)| {
+            self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some())
+        };
+        let left: Vec<_> = runs.iter().filter(|run| !is_finished(run)).collect();
+        // Missing images are reported before the first step is timed.
+        for (_, config) in &left {
+            config.validate()?;
+            datasets::find(config.dataset, self.host.data_dir.as_deref())?;
         }
-        for (name, config) in runs {
-            if self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some()) {
-                continue;
-            }
+        for (_, config) in left {
             let prepared = self.prepared(config)?;
             let measured = match known.get(&kind(config)) {
                 Some(measured) => *measured,
                 None => {
+                    prepared.images.wait();
                     let measured = block_on(estimate(&self.context, config, &prepared.images.dataset))?;
                     known.insert(kind(config), measured);
                     measured
