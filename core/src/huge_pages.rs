@@ -7,15 +7,17 @@ use std::mem::MaybeUninit;
 pub const HUGE_PAGE: usize = 2 << 20;
 
 /// Asks the system for huge pages wherever whole ones fit in `memory`. The system may refuse.
+#[cfg(target_os = "linux")]
 pub fn ask(memory: &mut [MaybeUninit<u8>]) {
     let before = memory.as_ptr().align_offset(HUGE_PAGE);
     let whole = memory.len().saturating_sub(before) / HUGE_PAGE * HUGE_PAGE;
-    if cfg!(target_os = "linux") && whole > 0 {
+    if whole > 0 {
         let pages = &mut memory[before..][..whole];
-        #[cfg(target_os = "linux")]
         // SAFETY: whole pages, of which nothing but their size changes.
-        unsafe {
-            libc::madvise(pages.as_mut_ptr().cast(), pages.len(), libc::MADV_HUGEPAGE);
-        }
+        unsafe { libc::madvise(pages.as_mut_ptr().cast(), pages.len(), libc::MADV_HUGEPAGE) };
     }
 }
+
+/// Nothing: other systems decide themselves.
+#[cfg(not(target_os = "linux"))]
+pub fn ask(_: &mut [MaybeUninit<u8>]) {}
