@@ -19,10 +19,9 @@ const TRAIN_SECONDS: f64 = 120.0;
 const LAST_STEPS: usize = 10;
 
 /// What is trained, from the most that a desktop GPU does in the time to the least that still shows the effect.
-const SIZES: [&[&str]; 7] = [
+const SIZES: [&[&str]; 6] = [
     &["--net", "resnet56", "--batch-size", "128", "--epochs", "2"],
     &["--net", "resnet20", "--batch-size", "128", "--epochs", "2"],
-    &["--net", "resnet20", "--batch-size", "64", "--steps", "400", "--test-limit", "4000"],
     &["--net", "resnet20", "--batch-size", "64", "--steps", "300", "--test-limit", "1000"],
     &["--net", "resnet8", "--batch-size", "64", "--steps", "250", "--test-limit", "2000"],
     &["--net", "resnet8", "--batch-size", "32", "--steps", "200", "--test-limit", "1000"],
