@@ -6,6 +6,14 @@ use std::mem::MaybeUninit;
 /// fill memory for the first time takes longer than the copy.
 pub const HUGE_PAGE: usize = 2 << 20;
 
+/// No bytes yet, with room for `capacity`.
+#[must_use]
+pub fn room_for(capacity: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(capacity);
+    ask(bytes.spare_capacity_mut());
+    bytes
+}
+
 /// Asks the system for huge pages wherever whole ones fit in `memory`. The system may refuse.
 #[cfg(target_os = "linux")]
 pub fn ask(memory: &mut [MaybeUninit<u8>]) {

@@ -6,7 +6,7 @@ pub mod data;
 pub mod device;
 pub mod double;
 pub mod gpu;
-mod huge_pages;
+pub mod huge_pages;
 pub mod nets;
 pub mod ops;
 pub mod pde;

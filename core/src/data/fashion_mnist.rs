@@ -3,6 +3,7 @@
 
 use super::foreign::{FAILED_DOWNLOAD, Kind, UNFETCHED, recognise};
 use super::{DataError, Dataset, ImageSet, Normalization};
+use crate::huge_pages;
 use crate::ops::Shape;
 
 /// A file of the data set.
@@ -152,7 +153,9 @@ fn pair(
 fn padded(pixels: &[u8]) -> Vec<u8> {
     let (side, padded_side) = (SIDE as usize, PADDED_SIDE as usize);
     let margin = (padded_side - side) / 2;
-    let mut padded = vec![0; pixels.len() / (side * side) * padded_side * padded_side];
+    let bytes = pixels.len() / (side * side) * padded_side * padded_side;
+    let mut padded = huge_pages::room_for(bytes);
+    padded.resize(bytes, 0);
     let images = pixels.chunks_exact(side * side).zip(padded.chunks_exact_mut(padded_side * padded_side));
     for (from, to) in images {
         let rows = from.chunks_exact(side).zip(to.chunks_exact_mut(padded_side).skip(margin));

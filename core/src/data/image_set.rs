@@ -19,8 +19,7 @@ impl ImageSet {
     /// No images yet, with room for `capacity`.
     #[must_use]
     pub fn with_capacity(shape: Shape, capacity: usize) -> Self {
-        let mut pixels = Vec::with_capacity(capacity * shape.elements() as usize);
-        huge_pages::ask(pixels.spare_capacity_mut());
+        let pixels = huge_pages::room_for(capacity * shape.elements() as usize);
         Self { shape, pixels, labels: Vec::with_capacity(capacity) }
     }
 

@@ -2,9 +2,12 @@
 //! random colours, shifted, turned, scaled and unevenly lit, behind a stray bar and under noise. Colour says nothing
 //! about the class and a mirror image keeps its class, so crops and flips make sense.
 
+use std::sync::OnceLock;
+
 use super::{Dataset, ImageSet, Normalization};
 use crate::ops::Shape;
 use crate::rng::{Purpose, Stream};
+use crate::threads::Threads;
 
 const CLASS_NAMES: [&str; 10] =
     ["across", "upright", "diagonal", "checks", "dots", "disc", "ring", "square", "triangle", "cross"];
@@ -15,6 +18,8 @@ const SIDE: u32 = 32;
 pub const SET: (u64, usize, usize) = (1, 2048, 512);
 /// Index of the first test image, so that no number of training images reaches it.
 const FIRST_TEST: u64 = 1 << 32;
+/// Images that a thread makes at a time.
+const PIECE: usize = 64;
 
 /// Ten classes of 32 x 32 colour images, `train` and `test` of them, classes in turn. Fewer images of the same seed are
 /// the first of more.
@@ -33,15 +38,21 @@ pub fn dataset(seed: u64, train: usize, test: usize) -> Dataset {
 }
 
 fn images(seed: u64, first: u64, n: usize) -> ImageSet {
-    let mut set = ImageSet::with_capacity(Shape::new(3, SIDE, SIDE), n);
-    for i in 0..n {
-        let class = (i % CLASS_NAMES.len()) as u8;
-        let mut stream = Stream::new(seed, Purpose::Synthetic, first + i as u64);
-        let scene = Scene::new(class, &mut stream);
-        set.labels.push(class);
-        scene.paint(&mut stream, &mut set.pixels);
-    }
-    set
+    let shape = Shape::new(3, SIDE, SIDE);
+    let class = |i: usize| (i % CLASS_NAMES.len()) as u8;
+    let pieces: Vec<OnceLock<Vec<u8>>> = (0..n.div_ceil(PIECE)).map(|_| OnceLock::new()).collect();
+    Threads::default().spread(pieces.len(), &|piece| {
+        pieces[piece].get_or_init(|| {
+            let mut pixels = Vec::with_capacity(PIECE * shape.elements() as usize);
+            for i in piece * PIECE..n.min((piece + 1) * PIECE) {
+                let mut stream = Stream::new(seed, Purpose::Synthetic, first + i as u64);
+                Scene::new(class(i), &mut stream).paint(&mut stream, &mut pixels);
+            }
+            pixels
+        });
+    });
+    let pieces: Vec<Vec<u8>> = pieces.into_iter().filter_map(OnceLock::into_inner).collect();
+    ImageSet { shape, pixels: pieces.concat(), labels: (0..n).map(class).collect() }
 }
 
 /// Uniform between `low` and `high`.
@@ -206,8 +217,9 @@ mod tests {
 
     #[test]
     fn fewer_images_are_the_first_of_more() {
-        let (mut more, fewer) = (dataset(1, 30, 11), dataset(1, 7, 3));
-        more.train.truncate(7);
+        // Of several pieces.
+        let (mut more, fewer) = (dataset(1, 3 * PIECE + 5, 11), dataset(1, PIECE + 7, 3));
+        more.train.truncate(PIECE + 7);
         more.test.truncate(3);
         assert!(more == fewer);
         assert_ne!(fewer.train.image(0), fewer.test.image(0));

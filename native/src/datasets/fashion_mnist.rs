@@ -9,6 +9,7 @@ use std::thread::{self, ScopedJoinHandle};
 use flate2::bufread::GzDecoder;
 use lastbit_core::data::Dataset;
 use lastbit_core::data::fashion_mnist::{self, FILES};
+use lastbit_core::huge_pages;
 
 use super::{FASHION_MNIST, search};
 use crate::failure::Failure;
@@ -66,7 +67,7 @@ pub fn unpack(packed: impl Read, path: &Path, file: &fashion_mnist::File) -> Res
     let is_gzip = packed.fill_buf().map_err(failed)?.starts_with(GZIP);
     // One byte more than there may be shows that there is more.
     let most = file.bytes();
-    let mut bytes = Vec::with_capacity(most + 1);
+    let mut bytes = huge_pages::room_for(most + 1);
     let limit = most as u64 + 1;
     if is_gzip {
         GzDecoder::new(packed).take(limit).read_to_end(&mut bytes).map_err(|error| {

@@ -101,9 +101,18 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// Replaces a file by one with `bytes`, completely or not at all.
+    /// Replaces a file by one with `bytes`, completely or not at all, and waits until it is on the disk.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         replace_file(&self.file(name), bytes)
+    }
+
+    /// Like [`RunFolder::write`], but does not wait for the disk.
+    pub fn write_unsynced(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let path = self.file(name);
+        let temporary = temporary(&path);
+        fs::write(&temporary, bytes)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(|error| not_written(&path, &temporary, &error))
     }
 }
 
@@ -168,18 +177,25 @@ impl Drop for RunFolder {
     }
 }
 
-/// Replaces a file by one with `bytes`, completely or not at all.
+/// Replaces a file by one with `bytes`, completely or not at all, and waits until it is on the disk.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.tmp"));
+    let temporary = temporary(path);
     let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Some(folder) = path.parent() {
         sync_folder(folder);
     }
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        Failure::file("write", path, &error)
-    })
+    written.map_err(|error| not_written(path, &temporary, &error))
+}
+
+/// What becomes the file at `path`.
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.tmp"))
+}
+
+fn not_written(path: &Path, temporary: &Path, error: &io::Error) -> Failure {
+    let _ = fs::remove_file(temporary);
+    Failure::file("write", path, error)
 }
 
 /// Writes a file and waits until it is on the disk.

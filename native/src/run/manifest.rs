@@ -12,11 +12,11 @@ use lastbit_core::train::Plan;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::folder::RunFolder;
 use crate::datasets::Images;
 use crate::failure::Failure;
 
-const MANIFEST_FILE: &str = "manifest.json";
+/// In the run folder.
+pub const MANIFEST_FILE: &str = "manifest.json";
 
 /// Program, shaders and adapter: together they fix the bits of a config.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,18 +158,13 @@ impl Manifest {
     }
 
     /// The text of the file.
-    fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         let text = |sha256: String| {
             let manifest = Self { sha256, ..self.clone() };
             let text = serde_json::to_string_pretty(&manifest);
             text.unwrap_or_else(|e| unreachable!("plain data serializes: {e}")) + "\n"
         };
         text(format!("{:x}", Sha256::digest(text(String::new()))))
-    }
-
-    /// Writes the file.
-    pub fn write(&self, folder: &RunFolder) -> Result<(), Failure> {
-        folder.write(MANIFEST_FILE, self.to_text().as_bytes())
     }
 
     /// What may make the bits of these steps of `now` others than those of this run: a run may have been made in several

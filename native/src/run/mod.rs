@@ -2,6 +2,7 @@
 
 mod checkpoint_manifest;
 mod checkpoints;
+mod first_files;
 mod folder;
 mod journal;
 mod lamp;

@@ -9,16 +9,16 @@ use std::thread;
 use lastbit_core::device::Context;
 use lastbit_core::nets::Network;
 use lastbit_core::ops::Tiles;
-use lastbit_core::train::checkpoint::{decode_weights, encode_weights};
+use lastbit_core::train::checkpoint::decode_weights;
 use lastbit_core::train::self_test::Check;
 use lastbit_core::train::{
     FlipBit, MemoryLimits, Plan, Start, State, TrainError, Trainer, Tuning, Weights, memory_estimate, plan,
 };
 use pollster::block_on;
-use serde_json::json;
 
 use super::checkpoints::{Checkpoints, checkpoint_folders};
-use super::folder::{INIT_FILE, RunFolder};
+use super::first_files::FirstFiles;
+use super::folder::{CONFIG_FILE, RunFolder};
 use super::journal::Journal;
 use super::manifest::{Environment, Found, Manifest, OnChange};
 use super::session::Session;
@@ -217,18 +217,22 @@ impl Prepared {
             }
         }
 
-        // Only here: a new run's trainer is built while the images are hashed.
-        let manifest = continued.unwrap_or_else(|| self.manifest());
         interrupt::install()?;
-        folder.write("config.toml", config.to_text()?.as_bytes())?;
-        manifest.write(&folder)?;
-        if let Some(weights) = &initial {
-            folder.write(INIT_FILE, &encode_weights(network, weights, &json!({ "net": network.name })))?;
-        }
         let mut summary = Summary::new(&config.train);
+        let (config, hooks) = (config.clone(), self.hooks);
+        let manifest = continued.or_else(|| folder.file(CONFIG_FILE).exists().then(|| self.manifest()));
+        let first_files = FirstFiles { prepared: self, initial };
+        let first_files = match manifest {
+            // An earlier run's metrics are cut only when the folder says whose they are from now on.
+            Some(manifest) => {
+                first_files.write(&folder, &manifest)?;
+                FirstFiles::sync(folder.path())?;
+                None
+            }
+            None => Some(first_files),
+        };
         let saved = cut(&mut journal, &checkpoints, &mut summary, &trainer, recovered.state.as_ref())?;
-        let Self { config, hooks, .. } = self;
-        Ok(Opened { trainer, config, folder, journal, summary, saved, hooks })
+        Ok(Opened { trainer, config, folder, journal, first_files, summary, saved, hooks })
     }
 }
 
@@ -239,6 +243,7 @@ pub struct Opened {
     config: RunConfig,
     folder: RunFolder,
     journal: Journal,
+    first_files: Option<FirstFiles>,
     summary: Summary,
     saved: Option<(u64, bool)>,
     hooks: Hooks,
@@ -258,8 +263,9 @@ impl Opened {
             total_steps: self.trainer.total_steps(),
         };
         let screen = Screen::new(manner, shape, self.summary.lamp());
-        let Self { trainer, config, folder, journal, summary, saved, hooks } = self;
-        Session { trainer, config, folder, journal, summary, screen, saved, lose_device: hooks.lose_device }
+        let Self { trainer, config, folder, journal, first_files, summary, saved, hooks } = self;
+        let lose_device = hooks.lose_device;
+        Session { trainer, config, folder, journal, first_files, summary, screen, saved, lose_device }
     }
 }
 

@@ -10,6 +10,7 @@ use lastbit_core::train::{State, TrainConfig};
 
 use super::checkpoint_manifest::Digest;
 use super::checkpoints::Checkpoints;
+use super::first_files::FirstFiles;
 use super::journal::Syncer;
 use super::summary::{RunProgress, Summary};
 use crate::failure::Failure;
@@ -40,6 +41,12 @@ pub struct Disk {
     pub config: TrainConfig,
 }
 
+/// What the thread does.
+enum Work {
+    SyncFirstFiles,
+    Save(Box<Save>),
+}
+
 impl Disk {
     fn write(&self, save: Save) -> Result<Summary, Failure> {
         let Save { state, metrics, mut summary, progress } = save;
@@ -57,7 +64,7 @@ impl Disk {
 
 /// The thread.
 pub struct Saver {
-    saves: Option<Sender<Save>>,
+    work: Option<Sender<Work>>,
     done: Receiver<Result<Summary, Failure>>,
     thread: Option<JoinHandle<()>>,
     is_busy: bool,
@@ -66,21 +73,37 @@ pub struct Saver {
 impl Saver {
     /// Starts the thread.
     pub fn new(disk: Disk) -> Self {
-        let (saves, todo) = channel::<Save>();
+        let (work, todo) = channel();
         let (tell, done) = channel();
         let thread = std::thread::spawn(move || {
-            for save in todo {
-                // Nobody listens any more when the run has failed meanwhile.
-                let _ = tell.send(disk.write(save));
+            let mut first_files = Ok(());
+            for work in todo {
+                match work {
+                    Work::SyncFirstFiles => first_files = FirstFiles::sync(&disk.folder),
+                    Work::Save(save) => {
+                        let saved = std::mem::replace(&mut first_files, Ok(())).and_then(|()| disk.write(*save));
+                        // Nobody listens any more when the run has failed meanwhile.
+                        let _ = tell.send(saved);
+                    }
+                }
             }
         });
-        Self { saves: Some(saves), done, thread: Some(thread), is_busy: false }
+        Self { work: Some(work), done, thread: Some(thread), is_busy: false }
+    }
+
+    /// Has the files that the folder begins with brought to the disk. The next save tells if that failed.
+    pub fn sync_first_files(&mut self) -> Result<(), Failure> {
+        if self.hand_over(Work::SyncFirstFiles) { Ok(()) } else { Err(gone()) }
+    }
+
+    fn hand_over(&self, work: Work) -> bool {
+        self.work.as_ref().is_some_and(|todo| todo.send(work).is_ok())
     }
 
     /// Hands a save over, after the one before is done. Returns that one's summary.
     pub fn save(&mut self, save: Save) -> Result<Option<Summary>, Failure> {
         let before = self.wait()?;
-        self.is_busy = self.saves.as_ref().is_some_and(|saves| saves.send(save).is_ok());
+        self.is_busy = self.hand_over(Work::Save(Box::new(save)));
         if self.is_busy { Ok(before) } else { Err(gone()) }
     }
 
@@ -116,7 +139,7 @@ fn gone() -> Failure {
 impl Drop for Saver {
     /// A save that was begun is finished, also when the run fails.
     fn drop(&mut self) {
-        self.saves = None;
+        self.work = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -7,6 +7,7 @@ use lastbit_core::train::{Event, StepEvent, Trainer};
 use pollster::block_on;
 
 use super::checkpoints::Checkpoints;
+use super::first_files::FirstFiles;
 use super::folder::RunFolder;
 use super::journal::Journal;
 use super::saver::{Disk, Save, Saver};
@@ -37,6 +38,8 @@ pub struct Session {
     pub folder: RunFolder,
     /// Metrics and timing.
     pub journal: Journal,
+    /// What the folder of a new run still lacks.
+    pub first_files: Option<FirstFiles>,
     /// Where the run stands.
     pub summary: Summary,
     /// What the user sees.
@@ -72,18 +75,26 @@ impl Session {
             config: self.config.train.clone(),
         });
         let mut tensorboard = match self.config.host.tensorboard {
-            true => Some(TensorBoard::begin(self.folder.path(), &self.config.train.ks, self.trainer.step())?),
+            true => {
+                // A folder with other files and no config would be nobody's run.
+                self.write_first_files(&mut saver)?;
+                Some(TensorBoard::begin(self.folder.path(), &self.config.train.ks, self.trainer.step())?)
+            }
             false => None,
         };
         let outcome = loop {
             if interrupt::requested() {
+                self.write_first_files(&mut saver)?;
                 self.save(&mut marks, &mut saver, &mut tensorboard, false)?;
                 break Outcome::Interrupted(self.trainer.step());
             }
             if self.lose_device.is_some_and(|step| self.trainer.begun() >= step) {
                 self.trainer.context().destroy();
             }
-            let progress = block_on(self.trainer.advance())?;
+            let advanced = block_on(self.trainer.advance());
+            // Before anything else is written, and also where the step failed: the run can be gone on with.
+            self.write_first_files(&mut saver)?;
+            let progress = advanced?;
             self.record(progress.events, &mut marks, &mut tensorboard)?;
             self.adopt(saver.poll()?);
             if progress.finished {
@@ -97,6 +108,12 @@ impl Session {
         self.adopt(saver.wait()?);
         self.screen.finish();
         Ok((outcome, self.summary))
+    }
+
+    fn write_first_files(&mut self, saver: &mut Saver) -> Result<(), Failure> {
+        let Some(files) = self.first_files.take() else { return Ok(()) };
+        files.write_new(&self.folder)?;
+        saver.sync_first_files()
     }
 
     fn adopt(&mut self, saved: Option<Summary>) {
