@@ -11,6 +11,12 @@ impl Threads {
         Self
     }
 
+    /// The caller's own thread.
+    #[must_use]
+    pub fn available() -> Self {
+        Self
+    }
+
     /// How many the machine lends.
     #[must_use]
     pub fn available_count() -> usize {
