@@ -22,34 +22,35 @@ pub struct FirstFiles {
 }
 
 impl FirstFiles {
-    /// Writes them, with what the run is made with now, and does not wait for the disk. Waits for the SHA-256 of the images.
+    /// Writes those of a new run, which replace nothing, and does not wait for the disk: [`FirstFiles::sync`] does. Waits for the
+    /// SHA-256 of the images.
     pub fn write_new(&self, folder: &RunFolder) -> Result<(), Failure> {
-        self.write(folder, &self.prepared.manifest())
+        self.write(&self.prepared.manifest(), |name, bytes| folder.write_unsynced(name, bytes))
     }
 
-    /// Writes them and does not wait for the disk.
-    pub fn write(&self, folder: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
+    /// Replaces those of an earlier run. Each is on the disk before the old one goes, so that a power failure loses neither.
+    pub fn replace(&self, folder: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
+        self.write(manifest, |name, bytes| folder.write(name, bytes))
+    }
+
+    fn write(&self, manifest: &Manifest, put: impl Fn(&str, &[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
         let Self { prepared, initial } = self;
-        folder.write_unsynced(CONFIG_FILE, prepared.config.to_text()?.as_bytes())?;
-        folder.write_unsynced(MANIFEST_FILE, manifest.to_text().as_bytes())?;
+        put(CONFIG_FILE, prepared.config.to_text()?.as_bytes())?;
+        put(MANIFEST_FILE, manifest.to_text().as_bytes())?;
         if let Some(weights) = initial {
             let network = &prepared.plan.network;
-            folder.write_unsynced(INIT_FILE, &encode_weights(network, weights, &json!({ "net": network.name })))?;
+            put(INIT_FILE, &encode_weights(network, weights, &json!({ "net": network.name })))?;
         }
         Ok(())
     }
 
-    /// Waits until those in `folder` are on the disk.
+    /// Waits until those of a new run are on the disk.
     pub fn sync(folder: &Path) -> Result<(), Failure> {
         for name in [CONFIG_FILE, MANIFEST_FILE, INIT_FILE] {
             let path = folder.join(name);
-            // Windows syncs only what is open for writing. A user may have removed the weights of a run that goes on.
-            match File::options().write(true).open(&path).and_then(|file| file.sync_all()) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Failure::file("write", &path, &error));
-                }
-                _ => {}
-            }
+            // Windows syncs only what is open for writing.
+            let synced = File::options().write(true).open(&path).and_then(|file| file.sync_all());
+            synced.map_err(|error| Failure::file("write", &path, &error))?;
         }
         sync_folder(folder);
         Ok(())

@@ -225,8 +225,7 @@ impl Prepared {
         let first_files = match manifest {
             // An earlier run's metrics are cut only when the folder says whose they are from now on.
             Some(manifest) => {
-                first_files.write(&folder, &manifest)?;
-                FirstFiles::sync(folder.path())?;
+                first_files.replace(&folder, &manifest)?;
                 None
             }
             None => Some(first_files),
