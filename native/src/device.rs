@@ -106,7 +106,7 @@ pub fn options(adapter: Option<&str>) -> Result<Options, Failure> {
     };
     Ok(Options {
         adapter: named.map_or(AdapterChoice::Best, AdapterChoice::Named),
-        threads: THREADS.get_or_init(Threads::available).clone(),
+        threads: THREADS.get_or_init(Threads::default).clone(),
         instructions,
         shader_path: if std::env::var_os(WGSL_VARIABLE).is_some() { ShaderPath::Wgsl } else { ShaderPath::Spirv },
     })

@@ -159,6 +159,42 @@ fn a_full_disk_loses_nothing_that_was_written() {
 }
 
 #[test]
+fn a_run_that_ends_in_its_first_step_begins_again_without_its_flags() {
+    let home = scratch("first-step");
+    let whole = home.join("whole");
+    train(&["--steps", "3"], &whole);
+    let again = |name: &str, failed: &dyn Fn(&[&str]) -> Ended, parts: &[&str]| {
+        let out = home.join(name);
+        let ended = failed(&[SMALL, &["--steps", "3", "--out", text(&out)]].concat());
+        assert_eq!(ended.code, Some(1), "{name}: {ended:?}");
+        let lines: Vec<_> = ended.err.lines().collect();
+        assert!(lines.len() == 1 && parts.iter().all(|part| lines[0].contains(part)), "{name}: {ended:?}");
+        let ended = lastbit(&["train", "--resume", "--out", text(&out)]);
+        assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
+        assert_equal_runs(&whole, &out, &[3]);
+    };
+    again("lost", &|line| lastbit(&[line, &["--lose-device", "0"]].concat()), &["lost", "--resume"]);
+    // 4 KiB: enough for the config and the metrics of a step, and not for the initial weights.
+    again("full", &|line| with_small_disk(8, line), &["init.safetensors"]);
+    // Killed before its first step was told: as soon as the config is there.
+    let out = home.join("killed");
+    let line = [SMALL, &["--steps", "3", "--out", text(&out)]].concat();
+    let mut child = command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !out.join("config.toml").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended without a config");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ended = lastbit(&["train", "--resume", "--out", text(&out)]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_equal_runs(&whole, &out, &[3]);
+    // A power failure may leave the file empty: which run it was is not guessed.
+    fs::write(out.join("config.toml"), "").unwrap();
+    assert_refused(&lastbit(&["train", "--resume", "--out", text(&out)]), 1, &["config.toml is empty", "--out"]);
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn places_that_cannot_be_written_are_named() {
     let home = scratch("unwritable");

@@ -34,10 +34,10 @@ impl Threads {
         Ok(Self { pool: Some(Arc::new(pool)) })
     }
 
-    /// As many as the machine runs at once, or the caller's own where the system gives none.
+    /// As many as the machine runs at once, but at most `most`; the caller's own where the system gives none.
     #[must_use]
-    pub fn available() -> Self {
-        Self::new(Self::available_count()).unwrap_or_else(|_| Self::one())
+    pub fn up_to(most: usize) -> Self {
+        Self::new(Self::available_count().min(most)).unwrap_or_else(|_| Self::one())
     }
 
     /// How many the machine runs at once.
@@ -71,7 +71,7 @@ impl Threads {
 
 impl Default for Threads {
     fn default() -> Self {
-        Self::available()
+        Self::up_to(usize::MAX)
     }
 }
 

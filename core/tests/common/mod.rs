@@ -24,7 +24,7 @@ pub struct Gpu {
 
 impl Gpu {
     pub fn new() -> Self {
-        Self::with_threads(Threads::available())
+        Self::with_threads(Threads::default())
     }
 
     pub fn with_threads(threads: Threads) -> Self {

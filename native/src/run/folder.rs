@@ -43,6 +43,14 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
         let name = entry.map_err(|error| Failure::file("read", path, &error))?.file_name();
         if name == CONFIG_FILE {
             let file = path.join(CONFIG_FILE);
+            // No key at all would mean the default run.
+            if fs::metadata(&file).is_ok_and(|data| data.len() == 0) {
+                let path = path.display();
+                return Err(Failure::other(format!(
+                    "'{path}' holds a run whose {CONFIG_FILE} is empty, so that nobody knows which run it is: remove the \
+                     folder, or give another --out"
+                )));
+            }
             let config = RunConfig::from_table(&read_table(&file)?, &format!("'{}'", file.display()))?;
             return Ok(Contents::Run(Box::new(config)));
         }
@@ -106,13 +114,37 @@ impl RunFolder {
         replace_file(&self.file(name), bytes)
     }
 
-    /// Like [`RunFolder::write`], but does not wait for the disk.
-    pub fn write_unsynced(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+    /// Replaces a file, but does not wait for the disk: until [`Unsynced::sync`] a power failure may leave it empty.
+    pub fn write_unsynced(&self, name: &str, bytes: &[u8]) -> Result<Unsynced, Failure> {
         let path = self.file(name);
         let temporary = temporary(&path);
-        fs::write(&temporary, bytes)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .map_err(|error| not_written(&path, &temporary, &error))
+        let write = || {
+            let mut file = File::create(&temporary)?;
+            file.write_all(bytes)?;
+            fs::rename(&temporary, &path)?;
+            Ok(file)
+        };
+        match write() {
+            Ok(file) => Ok(Unsynced { path, file }),
+            Err(error) => Err(not_written(&path, &temporary, &error)),
+        }
+    }
+}
+
+/// A file that is whole for every reader, but not yet on the disk.
+pub struct Unsynced {
+    path: PathBuf,
+    file: File,
+}
+
+impl Unsynced {
+    /// Waits until it is on the disk.
+    pub fn sync(self) -> Result<(), Failure> {
+        self.file.sync_all().map_err(|error| Failure::file("write", &self.path, &error))?;
+        if let Some(folder) = self.path.parent() {
+            sync_folder(folder);
+        }
+        Ok(())
     }
 }
 

@@ -18,9 +18,9 @@ use pollster::block_on;
 
 use super::checkpoints::{Checkpoints, checkpoint_folders};
 use super::first_files::FirstFiles;
-use super::folder::{CONFIG_FILE, RunFolder};
+use super::folder::{CONFIG_FILE, RunFolder, Unsynced};
 use super::journal::Journal;
-use super::manifest::{Environment, Found, Manifest, OnChange};
+use super::manifest::{Environment, Found, MANIFEST_FILE, Manifest, OnChange};
 use super::session::Session;
 use super::summary::Summary;
 use crate::datasets::Images;
@@ -184,7 +184,7 @@ impl Prepared {
             (Some(_), Found::Damaged) => {
                 let warning = format!(
                     "'{}' is damaged, so that nobody knows what the run was made with until now: it is written anew",
-                    folder.file("manifest.json").display()
+                    folder.file(MANIFEST_FILE).display()
                 );
                 (None, Some(warning))
             }
@@ -220,6 +220,7 @@ impl Prepared {
         interrupt::install()?;
         let mut summary = Summary::new(&config.train);
         let (config, hooks) = (config.clone(), self.hooks);
+        // A folder with a config holds a run, also where it begins anew.
         let manifest = continued.or_else(|| folder.file(CONFIG_FILE).exists().then(|| self.manifest()));
         let first_files = FirstFiles { prepared: self, initial };
         let first_files = match manifest {
@@ -228,7 +229,7 @@ impl Prepared {
                 first_files.replace(&folder, &manifest)?;
                 None
             }
-            None => Some(first_files),
+            None => Some((first_files.write_config(&folder)?, first_files)),
         };
         let saved = cut(&mut journal, &checkpoints, &mut summary, &trainer, recovered.state.as_ref())?;
         Ok(Opened { trainer, config, folder, journal, first_files, summary, saved, hooks })
@@ -242,7 +243,7 @@ pub struct Opened {
     config: RunConfig,
     folder: RunFolder,
     journal: Journal,
-    first_files: Option<FirstFiles>,
+    first_files: Option<(Unsynced, FirstFiles)>,
     summary: Summary,
     saved: Option<(u64, bool)>,
     hooks: Hooks,

@@ -1,5 +1,5 @@
-//! Saves on a thread of its own, so that the step loop waits for no disk: it hands over a copy of the state and goes on.
-//! One save at a time; the next one waits for it, so that no more than one copy of the state is alive.
+//! Waits for the disk on a thread of its own, so that the step loop does not: it hands over new files, or a copy of the state
+//! to be saved, and goes on. One save at a time; the next one waits for it, so that no more than one copy of the state is alive.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -10,7 +10,7 @@ use lastbit_core::train::{State, TrainConfig};
 
 use super::checkpoint_manifest::Digest;
 use super::checkpoints::Checkpoints;
-use super::first_files::FirstFiles;
+use super::folder::Unsynced;
 use super::journal::Syncer;
 use super::summary::{RunProgress, Summary};
 use crate::failure::Failure;
@@ -43,12 +43,20 @@ pub struct Disk {
 
 /// What the thread does.
 enum Work {
-    SyncFirstFiles,
+    Sync(Vec<Unsynced>),
     Save(Box<Save>),
 }
 
 impl Disk {
-    fn write(&self, save: Save) -> Result<Summary, Failure> {
+    /// The summary, if that is a save.
+    fn finish(&self, work: Work) -> Result<Option<Summary>, Failure> {
+        match work {
+            Work::Sync(files) => files.into_iter().try_for_each(Unsynced::sync).map(|()| None),
+            Work::Save(save) => self.save(*save).map(Some),
+        }
+    }
+
+    fn save(&self, save: Save) -> Result<Summary, Failure> {
         let Save { state, metrics, mut summary, progress } = save;
         let _span = tracing::info_span!("save", step = state.step).entered();
         self.journal.sync()?;
@@ -65,9 +73,10 @@ impl Disk {
 /// The thread.
 pub struct Saver {
     work: Option<Sender<Work>>,
-    done: Receiver<Result<Summary, Failure>>,
+    done: Receiver<Result<Option<Summary>, Failure>>,
     thread: Option<JoinHandle<()>>,
-    is_busy: bool,
+    /// Works that are handed over and not yet known to be done.
+    n_pending: usize,
 }
 
 impl Saver {
@@ -76,59 +85,59 @@ impl Saver {
         let (work, todo) = channel();
         let (tell, done) = channel();
         let thread = std::thread::spawn(move || {
-            let mut first_files = Ok(());
             for work in todo {
-                match work {
-                    Work::SyncFirstFiles => first_files = FirstFiles::sync(&disk.folder),
-                    Work::Save(save) => {
-                        let saved = std::mem::replace(&mut first_files, Ok(())).and_then(|()| disk.write(*save));
-                        // Nobody listens any more when the run has failed meanwhile.
-                        let _ = tell.send(saved);
-                    }
-                }
+                // Nobody listens any more when the run has failed meanwhile.
+                let _ = tell.send(disk.finish(work));
             }
         });
-        Self { work: Some(work), done, thread: Some(thread), is_busy: false }
+        Self { work: Some(work), done, thread: Some(thread), n_pending: 0 }
     }
 
-    /// Has the files that the folder begins with brought to the disk. The next save tells if that failed.
-    pub fn sync_first_files(&mut self) -> Result<(), Failure> {
-        if self.hand_over(Work::SyncFirstFiles) { Ok(()) } else { Err(gone()) }
-    }
-
-    fn hand_over(&self, work: Work) -> bool {
-        self.work.as_ref().is_some_and(|todo| todo.send(work).is_ok())
+    /// Has files brought to the disk.
+    pub fn sync(&mut self, files: Vec<Unsynced>) -> Result<(), Failure> {
+        self.hand_over(Work::Sync(files))
     }
 
     /// Hands a save over, after the one before is done. Returns that one's summary.
     pub fn save(&mut self, save: Save) -> Result<Option<Summary>, Failure> {
         let before = self.wait()?;
-        self.is_busy = self.hand_over(Work::Save(Box::new(save)));
-        if self.is_busy { Ok(before) } else { Err(gone()) }
+        self.hand_over(Work::Save(Box::new(save)))?;
+        Ok(before)
     }
 
-    /// The summary of a save that was done since the last call, or why it failed.
+    fn hand_over(&mut self, work: Work) -> Result<(), Failure> {
+        let todo = self.work.as_ref().ok_or_else(gone)?;
+        todo.send(work).map_err(|_| gone())?;
+        self.n_pending += 1;
+        Ok(())
+    }
+
+    /// The summary of a save that was done since the last call, or why something was not written.
     pub fn poll(&mut self) -> Result<Option<Summary>, Failure> {
-        if !self.is_busy {
-            return Ok(None);
-        }
-        match self.done.try_recv() {
-            Ok(result) => {
-                self.is_busy = false;
-                result.map(Some)
+        let mut saved = None;
+        while self.n_pending > 0 {
+            match self.done.try_recv() {
+                Ok(result) => saved = self.see(result)?.or(saved),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Err(gone()),
             }
-            Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err(gone()),
         }
+        Ok(saved)
     }
 
     /// Waits until everything is on the disk.
     pub fn wait(&mut self) -> Result<Option<Summary>, Failure> {
-        if !self.is_busy {
-            return Ok(None);
+        let mut saved = None;
+        while self.n_pending > 0 {
+            let result = self.done.recv().unwrap_or_else(|_| Err(gone()));
+            saved = self.see(result)?.or(saved);
         }
-        self.is_busy = false;
-        self.done.recv().unwrap_or_else(|_| Err(gone())).map(Some)
+        Ok(saved)
+    }
+
+    fn see(&mut self, result: Result<Option<Summary>, Failure>) -> Result<Option<Summary>, Failure> {
+        self.n_pending -= 1;
+        result
     }
 }
 

@@ -8,7 +8,7 @@ use pollster::block_on;
 
 use super::checkpoints::Checkpoints;
 use super::first_files::FirstFiles;
-use super::folder::RunFolder;
+use super::folder::{RunFolder, Unsynced};
 use super::journal::Journal;
 use super::saver::{Disk, Save, Saver};
 use super::summary::{RunProgress, Summary};
@@ -38,8 +38,8 @@ pub struct Session {
     pub folder: RunFolder,
     /// Metrics and timing.
     pub journal: Journal,
-    /// What the folder of a new run still lacks.
-    pub first_files: Option<FirstFiles>,
+    /// Of a new run: its config, and what its folder still lacks.
+    pub first_files: Option<(Unsynced, FirstFiles)>,
     /// Where the run stands.
     pub summary: Summary,
     /// What the user sees.
@@ -74,17 +74,19 @@ impl Session {
             network: self.trainer.network().clone(),
             config: self.config.train.clone(),
         });
+        let mut first_files = None;
+        if let Some((config, others)) = self.first_files.take() {
+            saver.sync(vec![config])?;
+            first_files = Some(others);
+        }
+        let ks = &self.config.train.ks;
         let mut tensorboard = match self.config.host.tensorboard {
-            true => {
-                // A folder with other files and no config would be nobody's run.
-                self.write_first_files(&mut saver)?;
-                Some(TensorBoard::begin(self.folder.path(), &self.config.train.ks, self.trainer.step())?)
-            }
+            true => Some(TensorBoard::begin(self.folder.path(), ks, self.trainer.step())?),
             false => None,
         };
         let outcome = loop {
             if interrupt::requested() {
-                self.write_first_files(&mut saver)?;
+                self.write_others(&mut first_files, &mut saver)?;
                 self.save(&mut marks, &mut saver, &mut tensorboard, false)?;
                 break Outcome::Interrupted(self.trainer.step());
             }
@@ -92,9 +94,12 @@ impl Session {
                 self.trainer.context().destroy();
             }
             let advanced = block_on(self.trainer.advance());
-            // Before anything else is written, and also where the step failed: the run can be gone on with.
-            self.write_first_files(&mut saver)?;
+            // Also where the step failed, so that the run can be gone on with. No part of the step's time.
+            let writing = Instant::now();
+            let written = self.write_others(&mut first_files, &mut saver);
+            marks.step += writing.elapsed();
             let progress = advanced?;
+            written?;
             self.record(progress.events, &mut marks, &mut tensorboard)?;
             self.adopt(saver.poll()?);
             if progress.finished {
@@ -110,10 +115,9 @@ impl Session {
         Ok((outcome, self.summary))
     }
 
-    fn write_first_files(&mut self, saver: &mut Saver) -> Result<(), Failure> {
-        let Some(files) = self.first_files.take() else { return Ok(()) };
-        files.write_new(&self.folder)?;
-        saver.sync_first_files()
+    /// Writes what a new run's folder still lacks.
+    fn write_others(&self, first_files: &mut Option<FirstFiles>, saver: &mut Saver) -> Result<(), Failure> {
+        first_files.take().map_or(Ok(()), |files| saver.sync(files.write_others(&self.folder)?))
     }
 
     fn adopt(&mut self, saved: Option<Summary>) {
