@@ -1,30 +1,26 @@
-// node www/tests/site.mjs CHROMIUM LASTBIT [DRIVER]: the tests of the built site, for `cargo xtask test browser`. One
-// browser serves all of them. A file `site/*.test.mjs` is a theme: its default export gets the `Site` and declares tests.
-// DRIVER is the Vulkan driver file of the SwiftShader that the browser brings along. SITE_TESTS=lab,weight runs some themes.
+// node www/tests/site.mjs CHROMIUM LASTBIT [DRIVER]: the tests of the built site, for `cargo xtask test browser`. A file
+// `site/*.test.mjs` is a theme, a process and a browser of its own; two run at a time, as most of a test is one thread of the
+// driver. DRIVER is the Vulkan driver file of the SwiftShader that the browser brings along. SITE_TESTS=lab,weight runs some themes.
 import { readdir } from "node:fs/promises";
-import { after } from "node:test";
+import { run } from "node:test";
+import { tap } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 
-import { launch } from "./chromium.mjs";
-import { Site } from "./site/site.mjs";
-import { serve } from "./server.mjs";
+/** Those that take longest, so that they begin first. */
+const LONGEST = ["lesson", "lab", "layout"];
 
 const [chromium, lastbit, driver] = process.argv.slice(2);
-const dist = fileURLToPath(new URL("../dist", import.meta.url));
-const { server, url } = await serve({ "/": dist });
-const browser = await launch(chromium);
-const site = new Site({ browser, chromium, url, dist, lastbit, driver });
-after(async () => {
-  // A browser that hangs must not keep this program.
-  await Promise.race([browser.close(), new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
-  server.close();
-  setTimeout(() => process.exit(), 1000).unref();
-});
+// For `openSite`, in the processes of the tests.
+Object.assign(process.env, { SITE_CHROMIUM: chromium, SITE_LASTBIT: lastbit, ...(driver && { SITE_DRIVER: driver }) });
 
-const chosen = process.env.SITE_TESTS?.split(",");
-const files = (await readdir(new URL("site", import.meta.url))).filter((file) => file.endsWith(".test.mjs")).sort();
-for (const file of files) {
-  if (chosen !== undefined && !chosen.includes(file.split(".")[0])) continue;
-  const { default: declare } = await import(`./site/${file}`);
-  declare(site);
-}
+const folder = new URL("site/", import.meta.url);
+const themes = (await readdir(folder)).filter((file) => file.endsWith(".test.mjs")).map((file) => file.split(".")[0]);
+const chosen = process.env.SITE_TESTS?.split(",") ?? themes;
+const unknown = chosen.find((theme) => !themes.includes(theme));
+if (unknown !== undefined) throw new Error(`SITE_TESTS: no theme '${unknown}'; there are ${themes.join(", ")}`);
+const ordered = [...new Set([...LONGEST, ...themes])].filter((theme) => chosen.includes(theme));
+const files = ordered.map((theme) => fileURLToPath(new URL(`${theme}.test.mjs`, folder)));
+run({ files, concurrency: 2 })
+  .on("test:fail", () => (process.exitCode = 1))
+  .compose(tap)
+  .pipe(process.stdout);

@@ -70,8 +70,12 @@ fn docs() -> Result<()> {
 
 /// What the tests call a software GPU driver by, as `--adapter` takes it.
 const SOFTWARE_GPU: &str = "llvmpipe";
-/// Tests that run on the software GPU as well, after all have run on the best adapter (the processor, where there is no GPU).
-const ON_SOFTWARE_GPU: [&str; 5] = ["bit_rules", "device", "self_test", "faults", "resume"];
+/// Programs and their tests that run on the software GPU as well, after all have run on the best adapter (the processor, where
+/// there is no GPU).
+const ON_SOFTWARE_GPU: [&[&str]; 2] = [
+    &["--test", "bit_rules", "--test", "device", "--test", "self_test"],
+    &["--test", "testsuite", "--", "faults::", "resume::"],
+];
 
 /// All tests; those of the bit rules, of faults and of resuming again on a software GPU; then those that need a Vulkan driver of
 /// their own: Mesa's for AMD GPUs, which compiles without one, and a second one that computes, which Chromium brings.
@@ -108,21 +112,21 @@ fn run_tests(skips: &Path) -> Result<Vec<String>> {
         return Ok(skipped);
     }
     // With the whole workspace chosen, so that nothing is compiled again for other features.
-    let tests = ON_SOFTWARE_GPU.iter().flat_map(|test| ["--test", test]);
-    let arguments: Vec<&str> = ["test", "--workspace"].into_iter().chain(tests).collect();
-    run(&arguments, &[("LASTBIT_ADAPTER", OsStr::new(SOFTWARE_GPU))])?;
-    let with_driver = |test: &str, variable: &str, driver: PathBuf| {
-        run(&["test", "--workspace", "--test", test, "--", "--ignored"], &[(variable, driver.as_os_str())])
+    for tests in ON_SOFTWARE_GPU {
+        run(&[&["test", "--workspace"], tests].concat(), &[("LASTBIT_ADAPTER", OsStr::new(SOFTWARE_GPU))])?;
+    }
+    let with_driver = |tests: &[&str], variable: &str, driver: PathBuf| {
+        run(&[&["test", "--workspace", "--test"], tests].concat(), &[(variable, driver.as_os_str())])
     };
     match host::radv() {
-        Some(driver) => with_driver("registers", "LASTBIT_RADV", driver)?,
+        Some(driver) => with_driver(&["registers", "--", "--ignored"], "LASTBIT_RADV", driver)?,
         None => skipped.push("registers of kernels (no radeon_icd.*.json; install Mesa's Vulkan drivers)".to_owned()),
     }
     let chromium = host::chromium().context("no Chromium; run `cargo xtask test set-up`")?;
     let driver = host::swiftshader(&chromium).with_context(|| {
         format!("no vk_swiftshader_icd.json with '{}': name a Chromium that has it in CHROMIUM", chromium.display())
     })?;
-    with_driver("drivers", "LASTBIT_SWIFTSHADER", driver)?;
+    with_driver(&["testsuite", "--", "--ignored", "drivers::"], "LASTBIT_SWIFTSHADER", driver)?;
     Ok(skipped)
 }
 

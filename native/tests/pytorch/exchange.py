@@ -1,4 +1,4 @@
-"""PyTorch's side of native/tests/pytorch.rs. Prints one line of JSON.
+"""PyTorch's side of native/tests/testsuite/pytorch.rs. Prints one line of JSON.
 
     exchange.py evaluate NET ACTIVATION WIDTH CHECKPOINT DATA    logits, loss and accuracy of the test images
     exchange.py train NET ACTIVATION WIDTH PREFIX START DATA     saves initial weights to START, takes 3 steps

@@ -4,6 +4,8 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 
+import { openSite } from "./site.mjs";
+
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
 const SMALL = "net=one-layer&batch-size=1&lr=0.01&momentum=0&weight-decay=20&steps=20";
 
@@ -17,64 +19,64 @@ const VIEWS = [
   ["?webgpu=off#/lab", "no-webgpu-why"],
 ];
 
-export default function access(site) {
-  test("axe finds nothing to complain about, in every view, light and dark", async () => {
-    const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-    const complaints = [];
-    for (const [address, there] of VIEWS) {
-      await site.visit(address, async (shown, page) => {
-        await shown.get(there).waitFor({ state: "attached" });
-        await page.waitForTimeout(500);
-        // The page's policy lets no script in; the debugger's own world may look at the page all the same.
-        const session = await page.context().newCDPSession(page);
-        const { frameTree } = await session.send("Page.getFrameTree");
-        const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
-        const evaluate = async (expression) => {
-          const { result, exceptionDetails } = await session.send("Runtime.evaluate", { expression, contextId, awaitPromise: true, returnByValue: true });
-          assert.equal(exceptionDetails, undefined, exceptionDetails?.exception?.description);
-          return result.value;
-        };
-        await evaluate(axe);
-        for (const colorScheme of ["light", "dark"]) {
-          await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-          const options = JSON.stringify({ runOnly: { type: "tag", values: RULES } });
-          const found = await evaluate(`axe.run(document, ${options}).then(({ violations }) => JSON.stringify(violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => html.slice(0, 160) + " " + failureSummary)])))`);
-          complaints.push(...JSON.parse(found).map((one) => [address, colorScheme, ...one]));
-        }
-      });
-    }
-    assert.deepEqual(complaints, []);
-  });
+const site = await openSite();
 
-  test("no view is wider than a phone", async () => {
-    for (const [address, there] of VIEWS) {
-      await site.visit(address, async (shown, page) => {
-        await shown.get(there).waitFor({ state: "attached" });
-        const [width, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-        assert.ok(width <= seen, `${address}: ${width} pixels on ${seen}`);
-      }, { viewport: { width: 390, height: 844 } });
-    }
-  });
-
-  test("the keyboard reaches everything: skip link, tabs, switches", async () => {
-    await site.visit("#/lesson/1", async (shown, page) => {
-      await shown.get("bit-0").waitFor();
-      await page.keyboard.press("Tab");
-      assert.match(await page.evaluate(() => document.activeElement.textContent), /Skip/);
-      await page.keyboard.press("Enter");
-      assert.equal(await page.evaluate(() => document.activeElement.id), "main");
-      await page.getByRole("link", { name: "Equations" }).focus();
-      await page.keyboard.press("Enter");
-      await shown.get("heat-dt").waitFor();
-      assert.equal(await page.locator('.tabs a[aria-current="page"]').first().textContent(), "Equations");
-      const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-      const before = await background();
-      await page.getByRole("button", { name: /^(Dark|Light)$/ }).focus();
-      await page.keyboard.press("Enter");
-      assert.notEqual(await background(), before);
-      await page.reload();
-      await shown.get("heat-dt").waitFor();
-      assert.notEqual(await background(), before, "the choice is remembered");
+test("axe finds nothing to complain about, in every view, light and dark", async () => {
+  const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+  const complaints = [];
+  for (const [address, there] of VIEWS) {
+    await site.visit(address, async (shown, page) => {
+      await shown.get(there).waitFor({ state: "attached" });
+      await page.waitForTimeout(500);
+      // The page's policy lets no script in; the debugger's own world may look at the page all the same.
+      const session = await page.context().newCDPSession(page);
+      const { frameTree } = await session.send("Page.getFrameTree");
+      const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });
+      const evaluate = async (expression) => {
+        const { result, exceptionDetails } = await session.send("Runtime.evaluate", { expression, contextId, awaitPromise: true, returnByValue: true });
+        assert.equal(exceptionDetails, undefined, exceptionDetails?.exception?.description);
+        return result.value;
+      };
+      await evaluate(axe);
+      for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        const options = JSON.stringify({ runOnly: { type: "tag", values: RULES } });
+        const found = await evaluate(`axe.run(document, ${options}).then(({ violations }) => JSON.stringify(violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => html.slice(0, 160) + " " + failureSummary)])))`);
+        complaints.push(...JSON.parse(found).map((one) => [address, colorScheme, ...one]));
+      }
     });
+  }
+  assert.deepEqual(complaints, []);
+});
+
+test("no view is wider than a phone", async () => {
+  for (const [address, there] of VIEWS) {
+    await site.visit(address, async (shown, page) => {
+      await shown.get(there).waitFor({ state: "attached" });
+      const [width, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+      assert.ok(width <= seen, `${address}: ${width} pixels on ${seen}`);
+    }, { viewport: { width: 390, height: 844 } });
+  }
+});
+
+test("the keyboard reaches everything: skip link, tabs, switches", async () => {
+  await site.visit("#/lesson/1", async (shown, page) => {
+    await shown.get("bit-0").waitFor();
+    await page.keyboard.press("Tab");
+    assert.match(await page.evaluate(() => document.activeElement.textContent), /Skip/);
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+    await page.getByRole("link", { name: "Equations" }).focus();
+    await page.keyboard.press("Enter");
+    await shown.get("heat-dt").waitFor();
+    assert.equal(await page.locator('.tabs a[aria-current="page"]').first().textContent(), "Equations");
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const before = await background();
+    await page.getByRole("button", { name: /^(Dark|Light)$/ }).focus();
+    await page.keyboard.press("Enter");
+    assert.notEqual(await background(), before);
+    await page.reload();
+    await shown.get("heat-dt").waitFor();
+    assert.notEqual(await background(), before, "the choice is remembered");
   });
-}
+});

@@ -6,14 +6,16 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-import { fakeEngine } from "./fake_engine.mjs";
 import { serve } from "../server.mjs";
+import { fakeEngine } from "./fake_engine.mjs";
 import { images, labels } from "./files.mjs";
 import { refuseMemory } from "./refuse_memory.mjs";
-import { NOT_THERE, Site, without } from "./site.mjs";
+import { NOT_THERE, openSite, Site, without } from "./site.mjs";
 
 /** A ResNet-8 that a software adapter steps through quickly. */
-const SMALL = "net=resnet8&width=0.5&batch-size=4&test-limit=8";
+const RESNET = "net=resnet8&width=0.5&batch-size=4&test-limit=8";
+/** Where the network does not matter: one that opens in a second. */
+const ONE_LAYER = "net=one-layer&batch-size=1&lr=0.01&momentum=0&weight-decay=20&test-limit=8";
 
 /** Runs in the page: whether the step on screen is the last that the worker told, after it told that nothing runs. */
 function isAtRest() {
@@ -33,235 +35,235 @@ async function downloaded(shown, id) {
 
 const query = (page) => new URLSearchParams(page.url().split("?")[1] ?? "");
 
-export default function lab(site) {
-  test("the lab trains by itself, k = 3 parts, k = 2 does not, and commands are followed", async (t) => {
-    await site.visit(`#/lab?${SMALL}&ks=1,2,3`, async (shown, page) => {
-      await shown.step(1);
-      const first = await page.evaluate(() => window.told.find(({ kind }) => kind === "steps").at);
-      t.diagnostic(`first step told after ${(first / 1000).toFixed(1)} s`);
-      await shown.click("start"); // while it runs: nothing
-      await shown.step(30);
-      assert.ok((await shown.number("rel-l1-k3")) > 1e-3, "k = 3 is apart");
-      assert.equal(await shown.number("differing-k2"), 0);
-      assert.ok((await shown.number("loss-k1")) > 0);
-      assert.match(await shown.text("lamp"), /green/);
-      assert.match(await shown.text("adapter"), /SwiftShader/);
-      // It gets its own tiles, which a GPU does not.
-      assert.ok(await page.evaluate(() => window.told.find(({ kind }) => kind === "opened").adapter.software));
-      assert.equal(await shown.get("error").isVisible(), false);
-      const rows = page.locator(".bit-table tr");
-      assert.equal(await rows.count(), 9, "three weights in three replicas");
-      assert.equal(await rows.first().locator(".bits :is(i, b)").count(), 32);
-      assert.ok((await page.locator(".bit-table .k-c0 b").count()) > 0, "bits of k = 3 are lit");
-      assert.equal(await page.locator(".bit-table .k-ctl b").count(), 0, "none of k = 2");
+const site = await openSite();
 
-      await shown.click("pause");
-      await page.waitForFunction(isAtRest);
-      const paused = await shown.number("step");
-      await shown.click("pause");
-      await page.waitForTimeout(1500);
-      assert.equal(await shown.number("step"), paused, "paused");
-      await shown.click("single-step");
-      await shown.until("step", String(paused + 1), `step ${paused + 1}`);
+test("the lab trains by itself, k = 3 parts, k = 2 does not, and commands are followed", async (t) => {
+  await site.visit(`#/lab?${RESNET}&ks=1,2,3`, async (shown, page) => {
+    await shown.step(1);
+    const first = await page.evaluate(() => window.told.find(({ kind }) => kind === "steps").at);
+    t.diagnostic(`first step told after ${(first / 1000).toFixed(1)} s`);
+    await shown.click("start"); // while it runs: nothing
+    await shown.step(30);
+    assert.ok((await shown.number("rel-l1-k3")) > 1e-3, "k = 3 is apart");
+    assert.equal(await shown.number("differing-k2"), 0);
+    assert.ok((await shown.number("loss-k1")) > 0);
+    assert.match(await shown.text("lamp"), /green/);
+    assert.match(await shown.text("adapter"), /SwiftShader/);
+    // It gets its own tiles, which a GPU does not.
+    assert.ok(await page.evaluate(() => window.told.find(({ kind }) => kind === "opened").adapter.software));
+    assert.equal(await shown.get("error").isVisible(), false);
+    const rows = page.locator(".bit-table tr");
+    assert.equal(await rows.count(), 9, "three weights in three replicas");
+    assert.equal(await rows.first().locator(".bits :is(i, b)").count(), 32);
+    assert.ok((await page.locator(".bit-table .k-c0 b").count()) > 0, "bits of k = 3 are lit");
+    assert.equal(await page.locator(".bit-table .k-ctl b").count(), 0, "none of k = 2");
 
-      await shown.get("lr").fill("0.01");
-      await page.waitForFunction((step) => location.hash.includes(`lr-changes=${step}:0.01`), paused + 2);
-      await shown.click("single-step");
-      await shown.until("step", String(paused + 2));
-      const csv = await downloaded(shown, "csv");
-      const rates = csv.slice(1).map((line) => line.split(",")[2]);
-      assert.deepEqual(rates.slice(paused), ["0.1", "0.01"], "the learning rate of the last steps");
-      assert.equal(csv.length, paused + 3);
-      assert.match(await shown.text("command"), new RegExp(`--lr-changes ${paused + 2}:0.01`));
+    await shown.click("pause");
+    await page.waitForFunction(isAtRest);
+    const paused = await shown.number("step");
+    await shown.click("pause");
+    await page.waitForTimeout(1500);
+    assert.equal(await shown.number("step"), paused, "paused");
+    await shown.click("single-step");
+    await shown.until("step", String(paused + 1), `step ${paused + 1}`);
 
-      const flip = shown.get("flip-bit");
-      assert.equal(await flip.getAttribute("aria-disabled"), "false");
-      await flip.click();
-      assert.equal(await flip.getAttribute("aria-disabled"), "true");
-      await page.waitForFunction(() => location.hash.includes("flip-bit="));
-      // A run has one flipped bit: a second press does nothing, and the button says why.
-      assert.match(await flip.getAttribute("title"), /has its flipped bit\. Reset/);
-      const flipped = () => page.evaluate(() => window.told.filter(({ kind, what }) => kind === "changed" && what === "flip-bit").length);
-      await flip.press("Enter");
-      assert.equal(await flipped(), 1);
-      await shown.click("single-step");
-      await shown.until("lamp", /red/);
-      assert.ok((await shown.number("differing-k2")) >= 1);
-      assert.equal(await flipped(), 1);
+    await shown.get("lr").fill("0.01");
+    await page.waitForFunction((step) => location.hash.includes(`lr-changes=${step}:0.01`), paused + 2);
+    await shown.click("single-step");
+    await shown.until("step", String(paused + 2));
+    const csv = await downloaded(shown, "csv");
+    const rates = csv.slice(1).map((line) => line.split(",")[2]);
+    assert.deepEqual(rates.slice(paused), ["0.1", "0.01"], "the learning rate of the last steps");
+    assert.equal(csv.length, paused + 3);
+    assert.match(await shown.text("command"), new RegExp(`--lr-changes ${paused + 2}:0.01`));
 
-      await shown.click("reset");
-      await page.waitForFunction(() => document.querySelector('[data-testid="flip-bit"]').ariaDisabled === "false");
-      await shown.until("step", "0");
-      assert.equal(query(page).get("lr"), "0.01", "the rate that was set last");
-      assert.equal(query(page).get("lr-changes") ?? query(page).get("flip-bit"), null);
-      await shown.until("lamp", (text) => !/red/.test(text));
-      await shown.click("start");
-      await shown.step(2);
+    const flip = shown.get("flip-bit");
+    assert.equal(await flip.getAttribute("aria-disabled"), "false");
+    await flip.click();
+    assert.equal(await flip.getAttribute("aria-disabled"), "true");
+    await page.waitForFunction(() => location.hash.includes("flip-bit="));
+    // A run has one flipped bit: a second press does nothing, and the button says why.
+    assert.match(await flip.getAttribute("title"), /has its flipped bit\. Reset/);
+    const flipped = () => page.evaluate(() => window.told.filter(({ kind, what }) => kind === "changed" && what === "flip-bit").length);
+    await flip.press("Enter");
+    assert.equal(await flipped(), 1);
+    await shown.click("single-step");
+    await shown.until("lamp", /red/);
+    assert.ok((await shown.number("differing-k2")) >= 1);
+    assert.equal(await flipped(), 1);
+
+    await shown.click("reset");
+    await page.waitForFunction(() => document.querySelector('[data-testid="flip-bit"]').ariaDisabled === "false");
+    await shown.until("step", "0");
+    assert.equal(query(page).get("lr"), "0.01", "the rate that was set last");
+    assert.equal(query(page).get("lr-changes") ?? query(page).get("flip-bit"), null);
+    await shown.until("lamp", (text) => !/red/.test(text));
+    await shown.click("start");
+    await shown.step(2);
+  });
+});
+
+test("a long run is drawn with the points that there is room for, and zooms", async () => {
+  await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+    await shown.step(20_000);
+    assert.match(await shown.text("lamp"), /green/);
+    const plot = page.locator("figure.plot").first();
+    const box = await plot.locator(".u-over").boundingBox();
+    const middle = box.y + box.height / 2;
+    await page.mouse.move(box.x + box.width * 0.4, middle);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.5, middle, { steps: 3 });
+    await page.mouse.up();
+    const zoomOut = plot.getByRole("button", { name: "Zoom out" });
+    await zoomOut.waitFor();
+    await page.mouse.move(box.x + box.width * 0.5, middle);
+    await page.waitForFunction(() => /step \d+/.test(document.querySelector("figure.plot .note").textContent));
+    const under = Number((await plot.locator(".note").first().textContent()).split(" ")[1]);
+    assert.ok(under > 6000 && under < 12_000, `the middle of the zoomed range, not ${under}`);
+    await zoomOut.click();
+    await zoomOut.waitFor({ state: "hidden" });
+  }, { script: [fakeEngine, { steps: 20_000 }] });
+});
+
+test("every state is a link", async () => {
+  const address = "#/lab?net=one-layer&ks=1,3&seed=7&batch-size=1&lr=0.02&momentum=0&weight-decay=20&epochs=500&steps=8&lr-changes=5:0.01";
+  await site.visit(address, async (shown, page) => {
+    await shown.step(8);
+    const before = query(page);
+    assert.equal(before.get("lr-changes"), "5:0.01");
+    const [fingerprint, distance] = [await shown.text("fingerprint-k3"), await shown.text("rel-l1-k3")];
+    await page.reload();
+    await shown.step(8);
+    assert.equal(query(page).toString(), before.toString());
+    assert.equal(await shown.get("seed").inputValue(), "7");
+    assert.equal(await shown.get("lr").inputValue(), "0.01", "the rate that holds now");
+    await shown.until("fingerprint-k3", fingerprint);
+    assert.equal(await shown.text("rel-l1-k3"), distance);
+
+    await shown.get("seed").fill("8");
+    await shown.get("seed").press("Enter");
+    await page.waitForFunction(() => location.hash.includes("seed=8"));
+    await shown.until("fingerprint-k3", (text) => /^[0-9a-f]{16}$/.test(text) && text !== fingerprint);
+
+    await page.evaluate(() => (location.hash = "#/lab?seed=none&nets=resnet8"));
+    await shown.until("error", /seed is a whole number.*nets is not known/);
+  });
+});
+
+test("files that are dropped are trained on, and damaged ones explained", async () => {
+  await site.visit(`#/lab?${RESNET}&ks=1,3`, async (shown, page) => {
+    await shown.step(1);
+    await shown.drop([{ name: "train-images-idx3-ubyte", bytes: images(40).subarray(0, 5000) }]);
+    await shown.until("error", /train-images-idx3-ubyte has 5000 bytes, but its header promises 40 items/);
+    assert.match(await shown.text("data-status"), /^Not taken/);
+    const step = await shown.number("step");
+    await shown.step(step + 1); // a bad file stops nothing
+
+    await shown.drop([{ name: "train-images-idx3-ubyte", bytes: images(40) }]);
+    await shown.until("data-status", /train-images-idx3-ubyte: 40.*missing: train-labels-idx1-ubyte/);
+    await shown.drop([
+      { name: "train-labels-idx1-ubyte.gz", bytes: gzipSync(labels(40)) },
+      { name: "t10k-images-idx3-ubyte", bytes: images(10) },
+      { name: "t10k-labels-idx1-ubyte", bytes: labels(10) },
+    ]);
+    await shown.until("data-status", /Ready/);
+    await page.waitForFunction(() => location.hash.includes("dataset=fashion-mnist"));
+    await page.waitForFunction(() => window.told.findLast(({ kind }) => kind === "opened").stepsPerEpoch === 10);
+    await shown.step(2);
+    assert.equal(await shown.get("error").isVisible(), false);
+  });
+});
+
+test("a link to a data set finds its files on the host, and opens once", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
+  const files = { "train-images-idx3-ubyte.gz": gzipSync(images(40)), "train-labels-idx1-ubyte": labels(40) };
+  for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes);
+  await writeFile(join(folder, "index.json"), JSON.stringify(Object.keys(files)));
+  const { server, url } = await serve({ "/data/": folder, "/": site.dist });
+  const host = new Site({ ...site, url });
+  const address = `#/lab?${RESNET}&ks=1,3&dataset=fashion-mnist&lr-changes=2:0.05`;
+  try {
+    await host.visit(address, async (shown, page) => {
+      await shown.step(3);
+      assert.match(await shown.text("data-status"), /Ready/);
+      const opened = await page.evaluate(() => window.told.filter(({ kind }) => kind === "opened").map(({ stepsPerEpoch }) => stepsPerEpoch));
+      assert.deepEqual(opened, [10]);
+      assert.equal(query(page).get("lr-changes"), "2:0.05", "what the link does to the run");
+      // Another link to the same data set needs no second look.
+      await page.evaluate((to) => (location.hash = to), address.replace("lr-changes=2:0.05", "seed=4"));
+      await shown.until("step", (text) => Number(text) < 3);
+      await shown.step(3);
+      assert.equal(await page.evaluate(() => window.told.filter(({ kind }) => kind === "data").length), 1);
     });
-  });
-
-  test("a long run is drawn with the points that there is room for, and zooms", async () => {
-    await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
-      await shown.step(20_000);
-      assert.match(await shown.text("lamp"), /green/);
-      const plot = page.locator("figure.plot").first();
-      const box = await plot.locator(".u-over").boundingBox();
-      const middle = box.y + box.height / 2;
-      await page.mouse.move(box.x + box.width * 0.4, middle);
-      await page.mouse.down();
-      await page.mouse.move(box.x + box.width * 0.5, middle, { steps: 3 });
-      await page.mouse.up();
-      const zoomOut = plot.getByRole("button", { name: "Zoom out" });
-      await zoomOut.waitFor();
-      await page.mouse.move(box.x + box.width * 0.5, middle);
-      await page.waitForFunction(() => /step \d+/.test(document.querySelector("figure.plot .note").textContent));
-      const under = Number((await plot.locator(".note").first().textContent()).split(" ")[1]);
-      assert.ok(under > 6000 && under < 12_000, `the middle of the zoomed range, not ${under}`);
-      await zoomOut.click();
-      await zoomOut.waitFor({ state: "hidden" });
-    }, { script: [fakeEngine, { steps: 20_000 }] });
-  });
-
-  test("every state is a link", async () => {
-    const address = "#/lab?net=one-layer&ks=1,3&seed=7&batch-size=1&lr=0.02&momentum=0&weight-decay=20&epochs=500&steps=12&lr-changes=5:0.01";
-    await site.visit(address, async (shown, page) => {
-      await shown.step(12);
-      const before = query(page);
-      assert.equal(before.get("lr-changes"), "5:0.01");
-      const [fingerprint, distance] = [await shown.text("fingerprint-k3"), await shown.text("rel-l1-k3")];
-      await page.reload();
-      await shown.step(12);
-      assert.equal(query(page).toString(), before.toString());
-      assert.equal(await shown.get("seed").inputValue(), "7");
-      assert.equal(await shown.get("lr").inputValue(), "0.01", "the rate that holds now");
-      await shown.until("fingerprint-k3", fingerprint);
-      assert.equal(await shown.text("rel-l1-k3"), distance);
-
-      await shown.get("seed").fill("8");
-      await shown.get("seed").press("Enter");
-      await page.waitForFunction(() => location.hash.includes("seed=8"));
-      await shown.until("fingerprint-k3", (text) => /^[0-9a-f]{16}$/.test(text) && text !== fingerprint);
-
-      await page.evaluate(() => (location.hash = "#/lab?seed=none&nets=resnet8"));
-      await shown.until("error", /seed is a whole number.*nets is not known/);
-    });
-  });
-
-  test("files that are dropped are trained on, and damaged ones explained", async () => {
-    await site.visit(`#/lab?${SMALL}&ks=1,3`, async (shown, page) => {
-      await shown.step(1);
-      await shown.drop([{ name: "train-images-idx3-ubyte", bytes: images(40).subarray(0, 5000) }]);
-      await shown.until("error", /train-images-idx3-ubyte has 5000 bytes, but its header promises 40 items/);
+    await host.visit(address, async (shown) => {
+      await shown.until("error", /the host lists data\/train-labels-idx1-ubyte but does not give it \(404\)/);
       assert.match(await shown.text("data-status"), /^Not taken/);
-      const step = await shown.number("step");
-      await shown.step(step + 1); // a bad file stops nothing
+      // What the host lacks may be dropped.
+      await shown.drop(Object.entries(files).map(([name, bytes]) => ({ name, bytes })));
+      await shown.step(3);
+    }, { prepare: without(/train-labels/), complaints: [NOT_THERE] });
+  } finally {
+    server.close();
+    await rm(folder, { recursive: true });
+  }
+});
 
-      await shown.drop([{ name: "train-images-idx3-ubyte", bytes: images(40) }]);
-      await shown.until("data-status", /train-images-idx3-ubyte: 40.*missing: train-labels-idx1-ubyte/);
-      await shown.drop([
-        { name: "train-labels-idx1-ubyte.gz", bytes: gzipSync(labels(40)) },
-        { name: "t10k-images-idx3-ubyte", bytes: images(10) },
-        { name: "t10k-labels-idx1-ubyte", bytes: labels(10) },
-      ]);
-      await shown.until("data-status", /Ready/);
-      await page.waitForFunction(() => location.hash.includes("dataset=fashion-mnist"));
-      await page.waitForFunction(() => window.told.findLast(({ kind }) => kind === "opened").stepsPerEpoch === 10);
-      await shown.step(2);
-      assert.equal(await shown.get("error").isVisible(), false);
-    });
+test("a run that is too large says how large, and what was recorded stays", async () => {
+  await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
+    await shown.step(2);
+    await shown.click("pause");
+    await page.waitForFunction(isAtRest);
+    const recorded = await shown.number("step");
+    // A limit of the adapter.
+    await page.evaluate(() => (location.hash = "#/lab?net=vgg11&width=8&batch-size=2048&train-limit=2048&ks=1,3"));
+    await shown.until("error", /needs \d+\.\d\d GiB but this adapter binds at most \d+\.\d\d [GM]iB: use a smaller batch/);
+    await page.getByText(/Choose a smaller network, batch size or width/).waitFor();
+    assert.ok(await shown.get("restart").isVisible());
+    await shown.until("step", String(recorded), "the run before");
+    assert.equal((await downloaded(shown, "csv")).length, recorded + 1);
+    // Restart tries the same again; another value starts by itself.
+    await shown.click("restart");
+    await shown.until("error", /needs \d+\.\d\d GiB/);
+    await page.evaluate((to) => (location.hash = to), `#/lab?${ONE_LAYER}&ks=1,3&seed=2`);
+    await page.waitForFunction(() => window.told.filter(({ kind }) => kind === "opened").length === 2);
+    await shown.step(1);
+    assert.equal(await shown.get("error").isVisible(), false);
+    assert.equal((await downloaded(shown, "csv-pinned")).length, recorded + 1);
   });
+});
 
-  test("a link to a data set finds its files on the host, and opens once", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
-    const files = { "train-images-idx3-ubyte.gz": gzipSync(images(40)), "train-labels-idx1-ubyte": labels(40) };
-    for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes);
-    await writeFile(join(folder, "index.json"), JSON.stringify(Object.keys(files)));
-    const { server, url } = await serve({ "/data/": folder, "/": site.dist });
-    const host = new Site({ ...site, url });
-    const address = `#/lab?${SMALL}&ks=1,3&dataset=fashion-mnist&lr-changes=2:0.05`;
-    try {
-      await host.visit(address, async (shown, page) => {
-        await shown.step(3);
-        assert.match(await shown.text("data-status"), /Ready/);
-        const opened = await page.evaluate(() => window.told.filter(({ kind }) => kind === "opened").map(({ stepsPerEpoch }) => stepsPerEpoch));
-        assert.deepEqual(opened, [10]);
-        assert.equal(query(page).get("lr-changes"), "2:0.05", "what the link does to the run");
-        // Another link to the same data set needs no second look.
-        await page.evaluate((to) => (location.hash = to), address.replace("lr-changes=2:0.05", "seed=4"));
-        await shown.until("step", (text) => Number(text) < 3);
-        await shown.step(3);
-        assert.equal(await page.evaluate(() => window.told.filter(({ kind }) => kind === "data").length), 1);
-      });
-      await host.visit(address, async (shown) => {
-        await shown.until("error", /the host lists data\/train-labels-idx1-ubyte but does not give it \(404\)/);
-        assert.match(await shown.text("data-status"), /^Not taken/);
-        // What the host lacks may be dropped.
-        await shown.drop(Object.entries(files).map(([name, bytes]) => ({ name, bytes })));
-        await shown.step(3);
-      }, { prepare: without(/train-labels/), complaints: [NOT_THERE] });
-    } finally {
-      server.close();
-      await rm(folder, { recursive: true });
-    }
-  });
+test("memory that the driver refuses is told with its size, and a restart goes on", async () => {
+  await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
+    await shown.step(2);
+    await page.evaluate(() => new BroadcastChannel("memory").postMessage("refuse"));
+    await shown.get("seed").fill("3");
+    await shown.get("seed").press("Enter");
+    await shown.until("error", /out of memory on the adapter: \d+\.\d\d MiB are needed.*which it refused.*smaller batch/);
+    await shown.until("step", (text) => Number(text) >= 2, "the run before");
+    await page.evaluate(() => new BroadcastChannel("memory").postMessage("give"));
+    await shown.click("restart");
+    await page.waitForFunction(() => window.told.filter(({ kind }) => kind === "opened").length === 2);
+    await shown.step(1);
+    assert.equal(query(page).get("seed"), "3");
+    assert.equal(await shown.get("error").isVisible(), false);
+  }, { prepare: refuseMemory });
+});
 
-  test("a run that is too large says how large, and what was recorded stays", async () => {
-    await site.visit(`#/lab?${SMALL}&ks=1,3`, async (shown, page) => {
-      await shown.step(2);
-      await shown.click("pause");
-      await page.waitForFunction(isAtRest);
-      const recorded = await shown.number("step");
-      // A limit of the adapter.
-      await page.evaluate(() => (location.hash = "#/lab?net=vgg11&width=8&batch-size=2048&train-limit=2048&ks=1,3"));
-      await shown.until("error", /needs \d+\.\d\d GiB but this adapter binds at most \d+\.\d\d [GM]iB: use a smaller batch/);
-      await page.getByText(/Choose a smaller network, batch size or width/).waitFor();
-      assert.ok(await shown.get("restart").isVisible());
-      await shown.until("step", String(recorded), "the run before");
-      assert.equal((await downloaded(shown, "csv")).length, recorded + 1);
-      // Restart tries the same again; another value starts by itself.
-      await shown.click("restart");
-      await shown.until("error", /needs \d+\.\d\d GiB/);
-      await page.evaluate((to) => (location.hash = to), `#/lab?${SMALL}&ks=1,3&seed=2`);
-      await page.waitForFunction(() => window.told.filter(({ kind }) => kind === "opened").length === 2);
-      await shown.step(1);
-      assert.equal(await shown.get("error").isVisible(), false);
-      assert.equal((await downloaded(shown, "csv-pinned")).length, recorded + 1);
-    });
+test("a lost device is told, what was recorded stays, and a restart goes on", async () => {
+  await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
+    await shown.step(2);
+    await (await site.browser.newBrowserCDPSession()).send("Browser.crashGpuProcess");
+    await shown.until("error", /lost/);
+    await page.getByText(/What was recorded stays.*begins again at step 0 on a new device/).waitFor();
+    const recorded = await shown.number("step");
+    assert.ok(recorded >= 2, "the curves stay");
+    assert.ok((await shown.number("rel-l1-k3")) > 0);
+    const csv = await downloaded(shown, "csv");
+    assert.equal(csv.length, recorded + 1);
+    await shown.click("restart");
+    await shown.until("step", (text) => Number(text) >= 1);
+    assert.equal(await shown.get("error").isVisible(), false);
+    assert.equal(await shown.get("pin").getAttribute("aria-pressed"), "true");
+    assert.deepEqual(await downloaded(shown, "csv-pinned"), csv, "also beside the new run");
   });
-
-  test("memory that the driver refuses is told with its size, and a restart goes on", async () => {
-    await site.visit(`#/lab?${SMALL}&ks=1,3`, async (shown, page) => {
-      await shown.step(2);
-      await page.evaluate(() => new BroadcastChannel("memory").postMessage("refuse"));
-      await shown.get("seed").fill("3");
-      await shown.get("seed").press("Enter");
-      await shown.until("error", /out of memory on the adapter: \d+\.\d\d MiB are needed.*which it refused.*smaller batch/);
-      await shown.until("step", (text) => Number(text) >= 2, "the run before");
-      await page.evaluate(() => new BroadcastChannel("memory").postMessage("give"));
-      await shown.click("restart");
-      await page.waitForFunction(() => window.told.filter(({ kind }) => kind === "opened").length === 2);
-      await shown.step(1);
-      assert.equal(query(page).get("seed"), "3");
-      assert.equal(await shown.get("error").isVisible(), false);
-    }, { prepare: refuseMemory });
-  });
-
-  test("a lost device is told, what was recorded stays, and a restart goes on", async () => {
-    await site.visit(`#/lab?${SMALL}&ks=1,3`, async (shown, page) => {
-      await shown.step(2);
-      await (await site.browser.newBrowserCDPSession()).send("Browser.crashGpuProcess");
-      await shown.until("error", /lost/);
-      await page.getByText(/What was recorded stays.*begins again at step 0 on a new device/).waitFor();
-      const recorded = await shown.number("step");
-      assert.ok(recorded >= 2, "the curves stay");
-      assert.ok((await shown.number("rel-l1-k3")) > 0);
-      const csv = await downloaded(shown, "csv");
-      assert.equal(csv.length, recorded + 1);
-      await shown.click("restart");
-      await shown.until("step", (text) => Number(text) >= 1);
-      assert.equal(await shown.get("error").isVisible(), false);
-      assert.equal(await shown.get("pin").getAttribute("aria-pressed"), "true");
-      assert.deepEqual(await downloaded(shown, "csv-pinned"), csv, "also beside the new run");
-    });
-  });
-}
+});

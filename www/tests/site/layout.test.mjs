@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { openSite } from "./site.mjs";
+
 /** Of a view's score (the share of the window that moved, times how far); what search engines call good is 0.1. */
 const MOST = 0.02;
 const WIDTHS = [{ width: 390, height: 844 }, { width: 1440, height: 900 }];
@@ -38,36 +40,36 @@ function watchShifts() {
   }).observe({ type: "layout-shift", buffered: true });
 }
 
-export default function layout(site) {
-  for (const viewport of WIDTHS) {
-    test(`nothing moves while views load and take their first steps, ${viewport.width} pixels wide`, async (t) => {
-      const found = [];
-      for (const [address, count, least, start] of VIEWS) {
-        await site.visit(address, async (shown, page) => {
-          if (start !== undefined) {
-            // From the script, as a press would excuse what moves half a second later.
-            await shown.get("adapter").filter({ hasText: /Live/ }).or(shown.get("lr")).first().waitFor();
-            await shown.get(start).evaluate((button) => button.click());
-          }
-          if (count === undefined) await page.locator(".exhibit").waitFor();
-          else await shown.until(count, (text) => Number(text) >= least, `${least} at ${address}`);
-          await page.waitForTimeout(300);
-          const shifts = await page.evaluate(() => window.shifts);
-          const score = shifts.reduce((sum, { value }) => sum + value, 0);
-          t.diagnostic(`${address}: ${score.toFixed(4)}`);
-          if (score >= MOST) found.push([address, score, ...shifts.map(({ value, sources }) => [value, ...sources])]);
-        }, { viewport, script: [watchShifts] });
-      }
-      assert.deepEqual(found, []);
-    });
-  }
+const site = await openSite();
 
-  test("the measure sees what moves", async () => {
-    await site.visit("#/lesson/1", async (shown, page) => {
-      await page.locator(".exhibit").waitFor();
-      await page.waitForTimeout(600);
-      await page.evaluate(() => document.querySelector("header").insertAdjacentHTML("beforebegin", "<p>late</p><p>and later</p>"));
-      await page.waitForFunction((most) => window.shifts.reduce((sum, { value }) => sum + value, 0) >= most, MOST);
-    }, { script: [watchShifts] });
+for (const viewport of WIDTHS) {
+  test(`nothing moves while views load and take their first steps, ${viewport.width} pixels wide`, async (t) => {
+    const found = [];
+    for (const [address, count, least, start] of VIEWS) {
+      await site.visit(address, async (shown, page) => {
+        if (start !== undefined) {
+          // From the script, as a press would excuse what moves half a second later.
+          await shown.get("adapter").filter({ hasText: /Live/ }).or(shown.get("lr")).first().waitFor();
+          await shown.get(start).evaluate((button) => button.click());
+        }
+        if (count === undefined) await page.locator(".exhibit").waitFor();
+        else await shown.until(count, (text) => Number(text) >= least, `${least} at ${address}`);
+        await page.waitForTimeout(300);
+        const shifts = await page.evaluate(() => window.shifts);
+        const score = shifts.reduce((sum, { value }) => sum + value, 0);
+        t.diagnostic(`${address}: ${score.toFixed(4)}`);
+        if (score >= MOST) found.push([address, score, ...shifts.map(({ value, sources }) => [value, ...sources])]);
+      }, { viewport, script: [watchShifts] });
+    }
+    assert.deepEqual(found, []);
   });
 }
+
+test("the measure sees what moves", async () => {
+  await site.visit("#/lesson/1", async (shown, page) => {
+    await page.locator(".exhibit").waitFor();
+    await page.waitForTimeout(600);
+    await page.evaluate(() => document.querySelector("header").insertAdjacentHTML("beforebegin", "<p>late</p><p>and later</p>"));
+    await page.waitForFunction((most) => window.shifts.reduce((sum, { value }) => sum + value, 0) >= most, MOST);
+  }, { script: [watchShifts] });
+});

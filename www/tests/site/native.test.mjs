@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { openSite } from "./site.mjs";
+
 const STEPS = 12;
 const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "train-limit": "512", "test-limit": "4", steps: String(STEPS), "log-every": "1" };
 
@@ -21,25 +23,25 @@ function train(site, out) {
   });
 }
 
-export default function native(site) {
-  test("browser and native program make the same bits on one driver", async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
-    try {
-      const out = join(folder, "run");
-      await train(site, out);
-      const lines = (await readFile(join(out, "metrics.jsonl"), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
-      const key = ({ step, replica, fingerprint }) => `step ${step}, replica ${replica}: ${fingerprint}`;
-      const natively = lines.filter(({ kind }) => kind === "layers").map(key);
-      assert.equal(natively.length, STEPS * 3);
-      await site.visit(`#/lab?${new URLSearchParams(RUN)}`, async (shown, page) => {
-        await page.waitForFunction(() => window.told.some(({ kind, finished }) => kind === "state" && finished));
-        const inBrowser = (await page.evaluate(() => window.told.filter(({ kind }) => kind === "layers"))).map(key);
-        t.diagnostic(`fingerprints equal for ${natively.findIndex((line, i) => line !== inBrowser[i]) + 1 || natively.length} of ${natively.length} lines`);
-        assert.deepEqual(inBrowser, natively);
-        assert.match(await shown.text("command"), /--steps 12/);
-      });
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  });
-}
+const site = await openSite();
+
+test("browser and native program make the same bits on one driver", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
+  try {
+    const out = join(folder, "run");
+    await train(site, out);
+    const lines = (await readFile(join(out, "metrics.jsonl"), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+    const key = ({ step, replica, fingerprint }) => `step ${step}, replica ${replica}: ${fingerprint}`;
+    const natively = lines.filter(({ kind }) => kind === "layers").map(key);
+    assert.equal(natively.length, STEPS * 3);
+    await site.visit(`#/lab?${new URLSearchParams(RUN)}`, async (shown, page) => {
+      await page.waitForFunction(() => window.told.some(({ kind, finished }) => kind === "state" && finished));
+      const inBrowser = (await page.evaluate(() => window.told.filter(({ kind }) => kind === "layers"))).map(key);
+      t.diagnostic(`fingerprints equal for ${natively.findIndex((line, i) => line !== inBrowser[i]) + 1 || natively.length} of ${natively.length} lines`);
+      assert.deepEqual(inBrowser, natively);
+      assert.match(await shown.text("command"), /--steps 12/);
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

@@ -1,8 +1,28 @@
 // What the tests of the site share: pages that notice every complaint, and waiting for what is shown.
 import assert from "node:assert/strict";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { launch } from "../chromium.mjs";
+import { serve } from "../server.mjs";
 
 /** Software adapters and busy machines are slow; a test that waits this long has failed. */
 const PATIENCE_MS = 1000 * Number(process.env.SITE_PATIENCE_S ?? 240);
+
+/** Serves the built site and starts a browser; both end with the tests of the file. */
+export async function openSite() {
+  const { SITE_CHROMIUM: chromium, SITE_LASTBIT: lastbit, SITE_DRIVER: driver } = process.env;
+  const dist = fileURLToPath(new URL("../../dist", import.meta.url));
+  const { server, url } = await serve({ "/": dist });
+  const browser = await launch(chromium);
+  after(async () => {
+    // A browser that hangs must not keep this program.
+    await Promise.race([browser.close(), new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
+    server.close();
+    setTimeout(() => process.exit(), 1000).unref();
+  });
+  return new Site({ browser, chromium, url, dist, lastbit, driver });
+}
 
 /** The built site in a browser. */
 export class Site {

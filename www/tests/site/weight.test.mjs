@@ -5,24 +5,26 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
+import { openSite } from "./site.mjs";
+
 /** HTML, script, style and WebAssembly, gzip as any server sends it; recorded runs come on demand and do not count. */
 const MOST_KB = 400;
 
-export default function weight(site) {
-  test(`the page weighs at most ${MOST_KB} KB`, async (t) => {
-    const files = await readdir(site.dist, { recursive: true });
-    const counted = files.filter((file) => /\.(html|js|css|wasm|svg)$/.test(file));
-    const sizes = await Promise.all(counted.map(async (file) => gzipSync(await readFile(join(site.dist, file)), { level: 9 }).length));
-    const kilobytes = sizes.reduce((sum, size) => sum + size, 0) / 1000;
-    t.diagnostic(`${kilobytes.toFixed(0)} KB: ${counted.map((file, i) => `${file} ${sizes[i]}`).join(", ")}`);
-    assert.ok(counted.some((file) => file.endsWith(".wasm")), "the core is in it");
-    assert.ok(kilobytes <= MOST_KB, `${kilobytes} KB`);
-  });
+const site = await openSite();
 
-  test("addresses are relative, so that any folder of any host serves", async () => {
-    const html = await readFile(join(site.dist, "index.html"), "utf8");
-    const addresses = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, address]) => address);
-    assert.ok(addresses.length >= 2);
-    assert.ok(addresses.every((address) => address.startsWith("./")), addresses.join());
-  });
-}
+test(`the page weighs at most ${MOST_KB} KB`, async (t) => {
+  const files = await readdir(site.dist, { recursive: true });
+  const counted = files.filter((file) => /\.(html|js|css|wasm|svg)$/.test(file));
+  const sizes = await Promise.all(counted.map(async (file) => gzipSync(await readFile(join(site.dist, file)), { level: 9 }).length));
+  const kilobytes = sizes.reduce((sum, size) => sum + size, 0) / 1000;
+  t.diagnostic(`${kilobytes.toFixed(0)} KB: ${counted.map((file, i) => `${file} ${sizes[i]}`).join(", ")}`);
+  assert.ok(counted.some((file) => file.endsWith(".wasm")), "the core is in it");
+  assert.ok(kilobytes <= MOST_KB, `${kilobytes} KB`);
+});
+
+test("addresses are relative, so that any folder of any host serves", async () => {
+  const html = await readFile(join(site.dist, "index.html"), "utf8");
+  const addresses = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, address]) => address);
+  assert.ok(addresses.length >= 2);
+  assert.ok(addresses.every((address) => address.startsWith("./")), addresses.join());
+});

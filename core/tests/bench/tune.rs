@@ -1,0 +1,56 @@
+//! Tuning picks among tiles that give the same bits, and refuses one that does not.
+
+use lastbit_core::bench::tune::{self, Search};
+use lastbit_core::nets::GraphBuilder;
+use lastbit_core::ops::cross_entropy::Loss;
+use lastbit_core::ops::{Activation, Shape, Tile};
+
+use crate::runs;
+
+#[test]
+fn every_layer_gets_a_tile_with_the_usual_bits() {
+    let mut g = GraphBuilder::new("two", Shape::new(3, 8, 8), Loss::SoftmaxCrossEntropy);
+    let x = g.conv3x3("conv1", g.input(), 4, 1);
+    let x = g.norm_act("bn1", x, Activation::Relu);
+    let y = g.conv3x3("conv2", x, 8, 2);
+    let y = g.norm_act("bn2", y, Activation::Relu);
+    let s = g.conv1x1("downsample", x, 8);
+    let y = g.conv3x3("conv3", y, 8, 1);
+    let x = g.norm_add_act("bn3", y, s, Activation::Relu);
+    let x = g.global_average_pool(x);
+    g.dense("fc", x, 4);
+    let network = g.finish();
+    let expected = tune::passes(&network);
+    // The first layer has no gradient by its input.
+    assert_eq!(expected.len(), 3 * 3 - 1);
+
+    let context = runs::gpu();
+    // Stands for a compiler that gets some tiles wrong.
+    let is_spoilt = |tile: Tile| tile.rows == 2 || tile.channels == [2, 4];
+    let mut told = Vec::new();
+    let tell = |choice: &tune::Choice| told.push((choice.layer, choice.pass));
+    let search = Search { staging: true, large: false, is_spoilt };
+    let choices = pollster::block_on(tune::tune(&context, &network, (2, 3), search, tell)).unwrap();
+    assert_eq!(told, expected);
+    let tiles = tune::tiles(&context, &choices);
+    for choice in &choices {
+        assert!(tune::is_candidate(choice.tile) && !is_spoilt(choice.tile), "{choice:?}");
+        assert!(choice.ms > 0.0 && choice.usual_ms > 0.0, "{choice:?}");
+        assert_eq!(tiles.of(choice.layer, choice.pass), choice.tile);
+        assert!(!choice.refused.is_empty(), "{choice:?}");
+        assert!(choice.refused.iter().all(|tile| is_spoilt(*tile)), "{choice:?}");
+    }
+}
+
+#[test]
+fn staged_tiles_are_tried() {
+    let mut g = GraphBuilder::new("one", Shape::new(3, 8, 8), Loss::SoftmaxCrossEntropy);
+    let x = g.conv3x3("conv1", g.input(), 4, 1);
+    let x = g.global_average_pool(x);
+    g.dense("fc", x, 4);
+    let search = Search { staging: true, large: false, is_spoilt: |tile| tile.staging.is_some() };
+    let (context, network) = (runs::gpu(), g.finish());
+    for choice in pollster::block_on(tune::tune(&context, &network, (2, 3), search, |_| {})).unwrap() {
+        assert!(!choice.refused.is_empty() && choice.tile.staging.is_none(), "{choice:?}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The twins on the processor: the bits of docs/ORDER.md, dispatch by dispatch and in sample loops.
+
+mod cases;
+#[path = "../common/mod.rs"]
+mod common;
+mod plain;
+#[path = "../runs/mod.rs"]
+mod runs;
+mod sample_loops;
+#[path = "../common/skip.rs"]
+mod skip;
+mod twins;

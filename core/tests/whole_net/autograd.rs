@@ -1,0 +1,297 @@
+//! Whole networks for one step against candle's autograd in f64, an oracle that nobody here wrote. Only the graph is
+//! walked here; convolutions, products and derivatives are candle's.
+
+use std::sync::Arc;
+
+use candle_core::{D, DType, Device, Result, Tensor, Var};
+use lastbit_core::data::{Dataset, ImageSet};
+use lastbit_core::nets::{NetKind, Network, Operation, TensorId};
+use lastbit_core::ops::{Activation, cross_entropy::Loss};
+use lastbit_core::train::{Event, Start, State, TrainConfig, Trainer, Tuning, Weights};
+
+use crate::runs;
+
+fn images(set: &ImageSet, dataset: &Dataset) -> Result<Tensor> {
+    let shape = set.shape;
+    let plane = (shape.height * shape.width) as usize;
+    let scale = &dataset.normalization;
+    let values: Vec<f64> = set
+        .pixels
+        .iter()
+        .enumerate()
+        .map(|(i, &byte)| {
+            let c = i / plane % shape.channels as usize;
+            (f64::from(byte) / 255.0 - f64::from(scale.mean[c])) / f64::from(scale.std[c])
+        })
+        .collect();
+    let dims = [set.len(), shape.channels as usize, shape.height as usize, shape.width as usize];
+    Tensor::from_vec(values, &dims, &Device::Cpu)
+}
+
+fn variables(network: &Network, weights: &Weights) -> Result<Vec<Var>> {
+    let pairs = network.parameters.iter().zip(&weights.parameters);
+    pairs
+        .map(|(p, values)| {
+            let dims: Vec<usize> = p.dims.iter().map(|&d| d as usize).collect();
+            Var::from_tensor(&Tensor::from_slice(values, dims, &Device::Cpu)?.to_dtype(DType::F64)?)
+        })
+        .collect()
+}
+
+fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    match activation {
+        Activation::Relu => x.relu(),
+        Activation::Swish { beta } => {
+            let e = (x * -f64::from(beta))?.exp()?;
+            x / (e + 1.0)?
+        }
+    }
+}
+
+/// Mean loss. `running` are the statistics to use in place of the batch's.
+fn loss(
+    network: &Network,
+    parameters: &[Var],
+    running: Option<&[[Vec<f32>; 2]]>,
+    x: Tensor,
+    labels: &[u8],
+) -> Result<Tensor> {
+    let mut values = vec![None; network.shapes.len()];
+    values[0] = Some(x);
+    for node in &network.nodes {
+        let value = |id: TensorId| values[id.0].clone().expect("made before it is used");
+        let x = &value(node.input);
+        let y = match &node.operation {
+            Operation::Conv { weight, .. } => x.conv2d(&parameters[*weight], 1, 1, 1, 1)?,
+            Operation::ConvDown { weight, shortcut, .. } => {
+                let shortcut = shortcut.expect("a network has both convolutions");
+                values[shortcut.output.0] = Some(x.conv2d(&parameters[shortcut.weight], 0, 2, 1, 1)?);
+                x.conv2d(&parameters[*weight], 1, 2, 1, 1)?
+            }
+            Operation::ConvValid { weight, .. } => x.conv2d(&parameters[*weight], 0, 1, 1, 1)?,
+            Operation::BatchNorm { norm, shortcut, scale, running: index } => {
+                let c = norm.shape.channels as usize;
+                let column = |t: &Tensor| t.reshape((1, c, 1, 1));
+                let (mean, variance) = match running {
+                    None => {
+                        let mean = x.mean_keepdim((0, 2, 3))?;
+                        let variance = x.broadcast_sub(&mean)?.sqr()?.mean_keepdim((0, 2, 3))?;
+                        (mean, variance)
+                    }
+                    Some(all) => {
+                        let [mean, variance] = &all[*index];
+                        let tensor = |v: &[f32]| Tensor::from_slice(v, c, &Device::Cpu)?.to_dtype(DType::F64);
+                        (column(&tensor(mean)?)?, column(&tensor(variance)?)?)
+                    }
+                };
+                let normalized = x.broadcast_sub(&mean)?.broadcast_div(&(variance + 1e-5)?.sqrt()?)?;
+                let scaled = normalized.broadcast_mul(&column(&parameters[*scale])?)?;
+                let mut z = scaled.broadcast_add(&column(&parameters[scale + 1])?)?;
+                if let Some(shortcut) = shortcut {
+                    z = (z + value(*shortcut))?;
+                }
+                match norm.activation {
+                    Some(activation) => activate(&z, activation)?,
+                    None => z,
+                }
+            }
+            Operation::Activation(activation) => activate(x, *activation)?,
+            Operation::MaxPool(_) => {
+                // Not max_pool2d, whose gradient is divided where pixels are equal.
+                let (n, c, h, w) = x.dims4()?;
+                x.reshape(&[n, c, h / 2, 2, w / 2, 2][..])?.max(5)?.max(3)?
+            }
+            Operation::GlobalAveragePool => x.mean((2, 3))?,
+            Operation::Dense { weight, .. } => {
+                x.matmul(&parameters[*weight].t()?)?.broadcast_add(&parameters[weight + 1])?
+            }
+        };
+        values[node.output.0] = Some(y);
+    }
+    let logits = values[network.logits().0].as_ref().unwrap();
+    let labels: Vec<f64> = labels.iter().map(|&l| f64::from(l)).collect();
+    match network.loss {
+        Loss::SoftmaxCrossEntropy => {
+            let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+            let log = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
+            let index: Vec<u32> = labels.iter().map(|&l| l as u32).collect();
+            let index = Tensor::from_vec(index, (labels.len(), 1), &Device::Cpu)?;
+            log.gather(&index, 1)?.neg()?.mean_all()
+        }
+        Loss::SigmoidBinaryCrossEntropy => {
+            let labels = Tensor::from_vec(labels.clone(), (labels.len(), 1), &Device::Cpu)?;
+            ((logits.exp()? + 1.0)?.log()? - logits * labels)?.mean_all()
+        }
+    }
+}
+
+struct Step {
+    network: Network,
+    before: State,
+    loss: f32,
+    /// Momentum after the first step without weight decay: the gradient.
+    gradients: Vec<Vec<f32>>,
+    after: State,
+    test_loss: f64,
+}
+
+fn one_step(config: &TrainConfig, dataset: &Arc<Dataset>) -> Step {
+    pollster::block_on(async {
+        let new = Trainer::new(runs::context(), config.clone(), Arc::clone(dataset), Tuning::default(), Start::Fresh);
+        let mut trainer = new.await.unwrap();
+        let before = trainer.state().await.unwrap();
+        let events = runs::finish(&mut trainer).await;
+        let after = trainer.state().await.unwrap();
+        let loss = events.iter().find_map(|e| if let Event::Step(s) = e { Some(s.loss[0]) } else { None });
+        let test_loss = events.iter().find_map(|e| if let Event::Epoch(s) = e { Some(s.test_loss[0]) } else { None });
+        let gradients = after.replicas[0].momenta.clone();
+        let network = trainer.network().clone();
+        Step { network, before, loss: loss.unwrap(), gradients, after, test_loss: test_loss.unwrap() }
+    })
+}
+
+fn distance(ours: &[f32], reference: &[f64]) -> f64 {
+    let error: f64 = ours.iter().zip(reference).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
+    let norm: f64 = reference.iter().map(|b| b * b).sum();
+    (error / norm.max(1e-60)).sqrt()
+}
+
+fn check(config: &TrainConfig, dataset: Dataset, tolerance: f64) {
+    let config = TrainConfig {
+        augment: false,
+        shuffle: false,
+        weight_decay: 0.0,
+        steps: Some(1),
+        batch_size: dataset.train.len() as u32,
+        ..config.clone()
+    };
+    let dataset = Arc::new(dataset);
+    let step = one_step(&config, &dataset);
+    let weights = &step.before.replicas[0].weights;
+    let parameters = variables(&step.network, weights).unwrap();
+    let x = images(&dataset.train, &dataset).unwrap();
+    let reference = loss(&step.network, &parameters, None, x, &dataset.train.labels).unwrap();
+    let gradients = reference.backward().unwrap();
+    let expected = reference.to_scalar::<f64>().unwrap();
+    let mut problems = Vec::new();
+    // 1e-6 relative: a mean of a few float32 losses, each of a few dozen roundings.
+    if (f64::from(step.loss) - expected).abs() > 1e-6 * expected {
+        problems.push(format!("loss {} instead of {expected}", step.loss));
+    }
+    for ((parameter, ours), variable) in step.network.parameters.iter().zip(&step.gradients).zip(&parameters) {
+        let gradient = gradients.get(variable).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let error = distance(ours, &gradient);
+        if error.is_nan() || error > tolerance {
+            problems.push(format!("gradient of {}: {error:.2e} off", parameter.name));
+        }
+    }
+    // Evaluation with what the step left: running statistics and updated weights.
+    let after = &step.after.replicas[0].weights;
+    let x = images(&dataset.test, &dataset).unwrap();
+    let parameters = variables(&step.network, after).unwrap();
+    let expected = loss(&step.network, &parameters, Some(&after.running), x, &dataset.test.labels).unwrap();
+    let expected = expected.to_scalar::<f64>().unwrap();
+    // 1e-5: after one step at lr 0.1 logits are in the hundreds, and with them the roundings.
+    if (step.test_loss - expected).abs() > 1e-5 * expected {
+        problems.push(format!("test loss {} instead of {expected}", step.test_loss));
+    }
+    assert!(problems.is_empty(), "{} {}:\n{}", config.net, config.activation(), problems.join("\n"));
+}
+
+fn resnet8(activation: Activation, width: f64) -> TrainConfig {
+    TrainConfig { activation: Some(activation), width, ks: vec![1], ..runs::small() }
+}
+
+/// 20, 40, 80 and 160 channels. Nowhere C = H = W: candle 0.9's conv2d takes such an input for channels-last.
+fn vgg11(activation: Activation) -> TrainConfig {
+    TrainConfig { net: NetKind::Vgg { depth: 11 }, ..resnet8(activation, 0.3125) }
+}
+
+fn synthetic(n: usize) -> Dataset {
+    lastbit_core::data::synthetic::dataset(3, n, 7)
+}
+
+// ReLU's tolerance is wider: a pre-activation within rounding of 0 may flip, and its whole gradient with it.
+#[test]
+fn resnet8_with_swish_agrees_with_candle() {
+    check(&resnet8(Activation::Swish { beta: 5.0 }, 1.0), synthetic(9), 1e-4);
+}
+
+#[test]
+fn resnet8_with_relu_agrees_with_candle() {
+    check(&resnet8(Activation::Relu, 1.0), synthetic(9), 1e-2);
+}
+
+#[test]
+fn vgg11_with_swish_agrees_with_candle() {
+    check(&vgg11(Activation::Swish { beta: 5.0 }), synthetic(5), 1e-4);
+}
+
+#[test]
+fn vgg11_with_relu_agrees_with_candle() {
+    check(&vgg11(Activation::Relu), synthetic(5), 1e-2);
+}
+
+#[test]
+fn a_narrow_net_on_one_odd_channel_agrees_with_candle() {
+    // 30, 15 and 8 pixels. (Candle cannot differentiate a stride of 2 on images that are not square.)
+    let mut dataset = synthetic(5);
+    for set in [&mut dataset.train, &mut dataset.test] {
+        let shape = lastbit_core::ops::Shape::new(1, 30, 30);
+        let pixels = (0..set.len()).flat_map(|i| set.image(i)[..shape.elements() as usize].to_vec()).collect();
+        *set = ImageSet { shape, pixels, labels: set.labels.clone() };
+    }
+    dataset.normalization.mean.truncate(1);
+    dataset.normalization.std.truncate(1);
+    // Six channels: no multiple of the four that a vector holds.
+    check(&resnet8(Activation::Swish { beta: 1.0 }, 0.375), dataset, 1e-4);
+}
+
+#[test]
+fn the_one_layer_net_agrees_with_candle() {
+    let config = TrainConfig { net: NetKind::OneLayer, ..resnet8(Activation::Swish { beta: 1.0 }, 1.0) };
+    let mut dataset = lastbit_core::data::checkerboard::dataset(64);
+    // A checkerboard hides transposed kernels; a photograph-like image does not.
+    let mut word = 1u32;
+    for byte in &mut dataset.train.pixels {
+        word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (word >> 24) as u8;
+    }
+    dataset.test = dataset.train.clone();
+    check(&config, dataset, 1e-4);
+}
+
+#[test]
+fn the_one_layer_net_settles_at_the_papers_loss() {
+    // Paper section 4, Figure 4: alpha 20, dt 0.01: cross-entropy + alpha/2 |w|^2 = 0.2915.
+    let config = TrainConfig {
+        net: NetKind::OneLayer,
+        ks: vec![1, 3],
+        batch_size: 1,
+        lr: 0.01,
+        momentum: 0.0,
+        weight_decay: 20.0,
+        epochs: 150,
+        decay_every: 0,
+        eval_every: 0,
+        ..TrainConfig::default()
+    };
+    let outcome = pollster::block_on(async {
+        let dataset = Arc::new(lastbit_core::data::checkerboard::dataset(256));
+        let new = Trainer::new(runs::context(), config, dataset, Tuning::default(), Start::Fresh);
+        let mut trainer = new.await.unwrap();
+        let events = runs::finish(&mut trainer).await;
+        (events, trainer.state().await.unwrap())
+    });
+    let (events, state) = outcome;
+    let last = events.iter().rev().find_map(|e| if let Event::Step(s) = e { Some(s.clone()) } else { None }).unwrap();
+    assert_eq!(last.step, 150);
+    for (replica, loss) in state.replicas.iter().zip(&last.loss) {
+        let weights = &replica.weights.parameters[0];
+        let squares: f64 = weights.iter().map(|w| f64::from(*w).powi(2)).sum();
+        let total = f64::from(*loss) + 10.0 * squares;
+        // The published figure has four digits.
+        assert!((total - 0.2915).abs() < 5e-5, "settled at {total}");
+    }
+    assert!(last.rel_l1[1] < 1e-3, "k = 3 stays near k = 1 at this step size: {}", last.rel_l1[1]);
+}

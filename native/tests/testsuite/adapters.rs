@@ -1,0 +1,318 @@
+//! Several adapters: replicas in parts, and the runs of a reproduction at the same time. Here the adapters are one, twice:
+//! two devices that know nothing of each other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::common::{
+    Ended, FIG2, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train,
+};
+
+/// The small run with four replicas in two parts; the first flag replaces its `--ks`.
+const FOUR: &[&str] = &["--ks", "1,3,2,5", "--adapters", "0,0"];
+
+/// The small run without its `--ks`.
+fn small() -> Vec<&'static str> {
+    SMALL[..SMALL.len() - 2].to_vec()
+}
+
+fn four(flags: &[&str], out: &Path) -> Ended {
+    lastbit(&[&small(), FOUR, flags, &["--out", text(out)]].concat())
+}
+
+fn parts(out: &Path) -> [PathBuf; 2] {
+    [0, 1].map(|part| out.join(format!("part-{part}")))
+}
+
+/// Everything that a line tells of the replica at `position` as numbers; nothing for another one's line.
+fn of_replica(lines: &[Value], position: usize) -> Vec<Value> {
+    let told = |line: &Value| {
+        if line["kind"] == "layers" {
+            let mut line = line.clone();
+            let is_mine = line["replica"] == position;
+            line["replica"] = Value::Null;
+            return is_mine.then_some(line);
+        }
+        let one = |(key, value): (&String, &Value)| {
+            let value = if value.is_array() { &value[position] } else { value };
+            (key.clone(), value.clone())
+        };
+        Some(line.as_object().unwrap().iter().map(one).collect())
+    };
+    lines.iter().filter_map(told).collect()
+}
+
+/// Waits until the metrics of a part have so many steps.
+fn wait_for(part: &Path, steps: usize) {
+    let deadline = Instant::now() + Duration::from_secs(600);
+    let told =
+        || fs::read_to_string(part.join("metrics.jsonl")).unwrap_or_default().matches("\"kind\":\"step\"").count();
+    while told() < steps {
+        assert!(Instant::now() < deadline, "'{}' does not get to step {steps}", part.display());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Starts the run of four and waits until both parts have begun.
+fn running(flags: &[&str], out: &Path, steps: usize) -> Child {
+    let line = [&small(), FOUR, flags, &["--out", text(out)]].concat();
+    let child = command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    parts(out).iter().for_each(|part| wait_for(part, steps));
+    child
+}
+
+#[test]
+fn each_replica_in_a_part_is_that_of_the_whole_run() {
+    let home = scratch("parts-equal");
+    let (alone, out) = (home.join("alone"), home.join("parts"));
+    let ended = lastbit(&[&small(), &FOUR[..2], &["--steps", "10", "--out", text(&alone)]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = four(&["--steps", "10"], &out);
+    assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+    assert!(ended.out.contains("the reference has the same bits on all adapters"), "{ended:?}");
+    assert!(
+        ended.out.contains("part 0: step 10/10: k=1") && ended.out.contains("part 1: step 10/10: k=1"),
+        "{ended:?}"
+    );
+
+    let whole = json_lines(&alone.join("metrics.jsonl"));
+    let whole_summary: Value = serde_json::from_slice(&fs::read(alone.join("summary.json")).unwrap()).unwrap();
+    // Where each replica of a part is in the whole run.
+    for (part, positions) in parts(&out).iter().zip([&[0, 1][..], &[0, 2, 3]]) {
+        let lines = json_lines(&part.join("metrics.jsonl"));
+        let summary: Value = serde_json::from_slice(&fs::read(part.join("summary.json")).unwrap()).unwrap();
+        assert_eq!(summary["ks"].as_array().unwrap().len(), positions.len());
+        for (here, &there) in positions.iter().enumerate() {
+            let (mine, expected) = (of_replica(&lines, here), of_replica(&whole, there));
+            assert!(expected.len() > 20, "too few lines to compare: {}", expected.len());
+            assert_eq!(mine, expected, "replica {there}");
+            assert_eq!(summary["fingerprints"][here], whole_summary["fingerprints"][there]);
+        }
+        // A part is an ordinary run.
+        let config = part.join("config.toml");
+        assert!(fs::read_to_string(&config).unwrap().contains("adapter = \"0\""));
+        let ended = lastbit(&["verify", text(part)]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+    let page = roxmltree::Document::parse_with_options(&page, options).unwrap();
+    let words: String = page.descendants().filter(|node| node.is_text()).filter_map(|node| node.text()).collect();
+    for told in ["one reference", "k = 3: ", "k = 2: ", "k = 5: "] {
+        assert!(words.contains(told), "'{told}' is missing");
+    }
+    for link in page.descendants().filter_map(|node| node.attribute("href")) {
+        assert!(out.join(link).is_file(), "the page links '{link}', which is not there");
+    }
+
+    // Once more: finished.
+    let ended = four(&["--steps", "10", "--resume"], &out);
+    assert!(ended.code == Some(0) && ended.out.lines().count() == 1, "{ended:?}");
+    assert!(ended.out.contains("finished after 10 steps"), "{ended:?}");
+    // The rebuilt page reports a reference that differs.
+    let metrics = parts(&out)[1].join("metrics.jsonl");
+    let text_before = fs::read_to_string(&metrics).unwrap();
+    let (first, rest) = text_before.split_once('\n').unwrap();
+    let mut line: Value = serde_json::from_str(first).unwrap();
+    assert_eq!((&line["kind"], &line["step"]), (&Value::from("step"), &Value::from(1)));
+    line["loss"][0] = 1.0.into();
+    fs::write(&metrics, format!("{line}\n{rest}")).unwrap();
+    assert_eq!(four(&["--resume"], &out).code, Some(0));
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("several references") && page.contains("other bits than that of part 0 from step 1 on"));
+}
+
+#[test]
+#[cfg(unix)]
+fn stopped_and_killed_parts_go_on_with_the_same_files() {
+    let home = scratch("parts-stopped");
+    let (whole, stopped) = (home.join("whole"), home.join("stopped"));
+    let flags = ["--steps", "60", "--checkpoint-every", "5steps", "--resume"];
+    let ended = four(&flags, &whole);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let signal = |child: &Child, name: &str| {
+        let killed = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    };
+    let child = running(&flags, &stopped, 3);
+    signal(&child, "-INT");
+    let ended: Ended = child.wait_with_output().unwrap().into();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.out.contains("go on with: lastbit train --adapters '0,0' --out"), "{ended:?}");
+    for part in parts(&stopped) {
+        let told = json_lines(&part.join("timing.jsonl")).len();
+        assert!((3..60).contains(&told), "stopped after step {told}");
+        assert!(part.join(format!("checkpoint/step-{told:06}")).is_dir());
+    }
+    let child = running(&flags, &stopped, 20);
+    signal(&child, "-KILL");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), None);
+    // What it is lies in the folder: the line needs no more than this.
+    let ended = lastbit(&["train", "--adapters", "0,0", "--resume", "--out", text(&stopped)]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for (mine, other) in parts(&whole).iter().zip(parts(&stopped)) {
+        assert_equal_runs(mine, &other, &[55, 60]);
+        let read = |run: &Path| fs::read(run.join("config.toml")).unwrap();
+        assert_eq!(read(mine), read(&other));
+    }
+    assert_eq!(fs::read(whole.join("parts.toml")).unwrap(), fs::read(stopped.join("parts.toml")).unwrap());
+}
+
+#[test]
+fn a_part_that_fails_stops_the_others_which_are_saved() {
+    let home = scratch("parts-failing");
+    let (whole, out) = (home.join("whole"), home.join("out"));
+    assert_eq!(four(&["--steps", "4"], &out).code, Some(0));
+    let weights = parts(&out)[1].join("checkpoint/step-000004/r1-k2.safetensors");
+    let before = fs::read(&weights).unwrap();
+    let mut damaged = before.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    fs::write(&weights, damaged).unwrap();
+    // Longer than anybody waits: the other part ends because it is asked to.
+    let ended = four(&["--steps", "1000000", "--resume"], &out);
+    let parts_told = ["part 1 (adapter 0)", "the other parts are saved", "--resume", "step-000004"];
+    assert_refused(&Ended { out: String::new(), ..ended }, 1, &parts_told);
+    let told = json_lines(&parts(&out)[0].join("timing.jsonl")).len();
+    assert!(parts(&out)[0].join(format!("checkpoint/step-{told:06}")).is_dir());
+    // Mended, the same line goes on. It would take too long, so it is stopped again; both parts are ahead of where they were.
+    fs::write(&weights, before).unwrap();
+    let mut child = running(&["--steps", "1000000", "--resume"], &out, told + 5);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The first lines are those of a run that nothing happened to.
+    assert_eq!(four(&["--steps", "6"], &whole).code, Some(0));
+    for (mine, other) in parts(&whole).iter().zip(parts(&out)) {
+        let [mine, other] = [mine, &other].map(|run| fs::read_to_string(run.join("metrics.jsonl")).unwrap());
+        let steps = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| line.contains("\"kind\":\"step\"")).take(6).map(str::to_owned).collect()
+        };
+        assert_eq!(steps(&mine), steps(&other));
+    }
+}
+
+#[test]
+fn lines_that_cannot_be_are_refused_and_leave_nothing() {
+    let home = scratch("parts-refused");
+    let out = home.join("out");
+    let at = |flags: &[&str]| lastbit(&[&small(), flags, &["--out", text(&out)]].concat());
+    for (flags, parts) in [
+        (&["--ks", "1,3", "--adapters", "0,0"][..], &["--adapters", "--ks two more", "or --adapter"][..]),
+        (&["--ks", "1,3,5", "--adapters", "0"], &["--adapters", "1 given", "2 replicas", "or --adapter"]),
+        (&["--ks", "1,3,5", "--adapters", "0,99"], &["part 1 (adapter 99): no adapter", "there are"]),
+        (&["--ks", "1,3,5", "--adapters", "0,no such"], &["part 1", "no such"]),
+        (&["--ks", "1,3,5", "--adapters", "0,0", "--adapter", "0"], &["--adapters", "--adapter"]),
+        (&["--ks", "1,3,5", "--adapters", "0,0", "--json"], &["--adapters", "--json"]),
+        (&["--ks", "1,3,64", "--adapters", "0,0"], &["--ks", "64"]),
+        (&["--ks", "1,3,2", "--adapters", "0,0", "--flip-bit", "conv1.weight:0:1:2"], &["--flip-bit", "--adapter"]),
+    ] {
+        assert_refused(&at(flags), 2, parts);
+        assert!(!out.exists(), "{flags:?} left something behind");
+    }
+    assert_refused(
+        &at(&["--ks", "1,3,5", "--adapters", "0,0", "--init", "no/such/file"]),
+        1,
+        &["--init", "no/such/file"],
+    );
+    assert!(!out.exists());
+    // Another run, another split, other flags, and a line that does not say how.
+    train(&["--steps", "1"], &out);
+    assert_refused(&four(&["--steps", "1", "--resume"], &out), 2, &["--out", "one adapter"]);
+    fs::remove_dir_all(&out).unwrap();
+    assert_eq!(four(&["--steps", "1"], &out).code, Some(0));
+    assert_refused(&four(&["--steps", "1"], &out), 2, &["--out", "--resume"]);
+    assert_refused(&at(&["--ks", "1,3", "--resume"]), 2, &["--out", "in parts", "--adapters"]);
+    let three = ["--ks", "1,3,2,5", "--adapters", "0,0,0", "--resume"];
+    assert_refused(&at(&three), 2, &["--adapters", "2 parts", "not 3"]);
+    let others = ["--ks", "1,3,2,7", "--adapters", "0,0", "--resume"];
+    assert_refused(&at(&others), 2, &["--ks", "[1, 3, 2, 5]"]);
+    // It is no run itself.
+    let folder = text(&out);
+    for line in [&["report", folder][..], &["verify", folder], &["compare", folder, folder]] {
+        assert_refused(&lastbit(line), 2, &["holds a run in parts", "part-0"]);
+    }
+}
+
+#[test]
+fn a_dry_run_tells_of_each_part_and_writes_nothing() {
+    let out = scratch("parts-dry").join("out");
+    let ended = four(&["--steps", "4", "--dry-run"], &out);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for told in ["part 0 (adapter 0)", "k = [1, 3]", "part 1 (adapter 0)", "k = [1, 2, 5]"] {
+        assert!(ended.out.contains(told), "'{told}' is missing: {ended:?}");
+    }
+    assert_eq!(ended.out.matches("time ").count(), 2, "{ended:?}");
+    assert!(!out.exists());
+}
+
+/// What an experiment leaves beside its runs, by name.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut files: Vec<_> = entries.map(|path| (name(&path), fs::read(&path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_reproduction_on_two_adapters_has_the_same_files() {
+    let home = scratch("reproduce-adapters");
+    let (one, two) = (home.join("one"), home.join("two"));
+    let ended = lastbit(&[FIG2, &["--adapter", "0", "--out", text(&one)]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let several = [FIG2, &["--adapters", "0,0", "--out", text(&two)]].concat();
+    // Stopped in the middle of its runs, it goes on with the same line.
+    let mut child = command(&several).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&two.join("runs/n2-seed1"), 3);
+    wait_for(&two.join("runs/n2-seed1-nextafter"), 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ended = lastbit(&several);
+    assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+    assert!(ended.out.contains("runs are trained on 2 at a time"), "{ended:?}");
+    assert!(ended.out.contains("n2-seed2: step 6/6") && !ended.out.contains("[1/6] run"), "{ended:?}");
+    assert_eq!(files(&one), files(&two));
+    for run in ["n2-seed1", "n2-seed1-nextafter", "n2-seed2"] {
+        assert_equal_runs(&one.join("runs").join(run), &two.join("runs").join(run), &[6]);
+    }
+    // With one adapter the same folder goes on.
+    let ended = lastbit(&[FIG2, &["--out", text(&two)]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(files(&one), files(&two));
+
+    let refused = home.join("refused");
+    for (line, parts) in [
+        (&["reproduce", "fig1", "--quick", "--adapters", "0,0"][..], &["--adapters", "fig1", "--adapter"][..]),
+        (&[FIG2, &["--adapters", "0"]].concat(), &["--adapters", "at least two"]),
+        (&[FIG2, &["--adapters", "0,99"]].concat(), &["adapter 99: no adapter", "there are"]),
+        (&[FIG2, &["--adapters", "no such,0"]].concat(), &["adapter no such: ", "there are"]),
+        (&[FIG2, &["--adapter", "99"]].concat(), &["error: --adapter: ", "99", "there are"]),
+        (&[FIG2, &["--adapters", "0,0", "--adapter", "0"]].concat(), &["--adapters", "--adapter"]),
+    ] {
+        assert_refused(&lastbit(&[line, &["--out", text(&refused)]].concat()), 2, parts);
+        assert!(!refused.exists(), "{line:?} left something behind");
+    }
+}
+
+#[test]
+fn a_run_that_fails_beside_another_ends_both() {
+    let out = scratch("reproduce-adapters-failing").join("out");
+    let replaced = FIG2.iter().map(|part| if *part == "6" { "100000" } else { *part }).collect::<Vec<_>>();
+    let line = [&replaced[..], &["--adapters", "0,0", "--out", text(&out)]].concat();
+    let mut child = command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&out.join("runs/n2-seed1"), 1);
+    wait_for(&out.join("runs/n2-seed1-nextafter"), 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Something is in the way of the second run, which it meets when the first is under way.
+    let weights = out.join("runs/n2-seed1-nextafter/init.safetensors");
+    fs::remove_file(&weights).unwrap();
+    fs::create_dir(&weights).unwrap();
+    let ended = lastbit(&line);
+    assert_refused(&Ended { out: String::new(), ..ended }, 1, &["adapter 0", "n2-seed1-nextafter", "init.safetensors"]);
+    let steps = json_lines(&out.join("runs/n2-seed1/timing.jsonl")).len();
+    assert!(out.join(format!("runs/n2-seed1/checkpoint/step-{steps:06}")).is_dir() || steps == 0, "{steps}");
+}

@@ -1,0 +1,187 @@
+//! Image folders.
+
+use std::fs;
+use std::path::Path;
+
+use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use sha2::{Digest, Sha256};
+
+use super::{good_info, info, two_steps};
+use crate::common::{assert_refused, lastbit, scratch, text};
+
+/// A file and the folders above it.
+fn put(path: &Path, bytes: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// An image of one colour, in the format of the extension.
+fn paint(path: &Path, (width, height): (u32, u32), colour: [u8; 3]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    RgbImage::from_pixel(width, height, Rgb(colour)).save(path).unwrap();
+}
+
+/// Two classes of 8 x 8 pixels, 8 training images and 2 test images each.
+fn small(folder: &Path) {
+    let _ = fs::remove_dir_all(folder);
+    for (set, n) in [("train", 8), ("test", 2)] {
+        for (class, red) in [("cat", 0), ("dog", 255)] {
+            for i in 0..n {
+                paint(&folder.join(format!("{set}/{class}/{i}.png")), (8, 8), [red, 10 * i, 77]);
+            }
+        }
+    }
+}
+
+#[test]
+fn order_and_normalisation_come_from_names_and_pixels() {
+    let home = scratch("folder-order");
+    let (a, b) = (home.join("a"), home.join("b"));
+    small(&a);
+    // The same images, made in another order; what is no image does not count.
+    for set in ["test", "train"] {
+        for class in ["dog", "cat"] {
+            let from = a.join(set).join(class);
+            let mut files: Vec<_> = fs::read_dir(&from).unwrap().map(|entry| entry.unwrap().path()).collect();
+            files.sort();
+            files.iter().rev().for_each(|file| {
+                put(&b.join(set).join(class).join(file.file_name().unwrap()), fs::read(file).unwrap());
+            });
+            put(&b.join(set).join(class).join("notes.txt"), "no image");
+            put(&b.join(set).join(class).join(".hidden.png"), "no image");
+        }
+        put(&b.join(set).join("README.md"), "no class");
+        fs::create_dir_all(b.join(set).join(".cache")).unwrap();
+    }
+    let (a, b) = (good_info("folder", &a), good_info("folder", &b));
+    assert_eq!(a["sha256"], b["sha256"]);
+    assert_eq!(a["classes"][0], serde_json::json!({ "label": 0, "name": "cat", "train": 8, "test": 2 }));
+    assert_eq!(a["classes"][1]["name"], "dog");
+    assert_eq!(a["shape"], serde_json::json!([3, 8, 8]));
+    // Red is 0 and 255, green 0, 10, ... 70, blue 77 throughout.
+    let near = |value: &serde_json::Value, expected: f64| (value.as_f64().unwrap() - expected).abs() < 1e-6;
+    assert!(near(&a["mean"][0], 0.5) && near(&a["std"][0], 0.5), "{a}");
+    assert!(near(&a["mean"][1], 35.0 / 255.0) && near(&a["std"][1], 525.0_f64.sqrt() / 255.0), "{a}");
+    assert!(near(&a["mean"][2], 77.0 / 255.0) && near(&a["std"][2], 1.0), "{a}");
+}
+
+#[test]
+fn classes_take_turns() {
+    let home = scratch("folder-turns");
+    for set in ["train", "test"] {
+        for (name, value) in [("b/2.png", 20), ("b/10.png", 10), ("a/y.PNG", 1), ("a/z.png", 2), ("b/3.png", 30)] {
+            paint(&home.join(set).join(name), (8, 8), [value, value, 99]);
+        }
+    }
+    // "10" is before "2": names are sorted by their bytes.
+    let images = [(1, 0), (10, 1), (2, 0), (20, 1), (30, 1)];
+    let pixels = images.iter().flat_map(|(value, _)| [[*value; 64], [*value; 64], [99; 64]].concat());
+    let set: Vec<u8> = pixels.chain(images.iter().map(|(_, label)| *label)).collect();
+    let expected = format!("{:x}", Sha256::digest([&set[..], &set[..]].concat()));
+    assert_eq!(good_info("folder", &home)["sha256"], expected.as_str());
+}
+
+#[test]
+fn images_are_grey_only_if_all_are() {
+    let home = scratch("folder-grey");
+    for (set, class, value) in [("train", "a", 0), ("train", "b", 51), ("test", "a", 9), ("test", "b", 9)] {
+        let path = home.join(set).join(class).join("1.png");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        GrayImage::from_pixel(16, 8, Luma([value])).save(path).unwrap();
+    }
+    let grey = good_info("folder", &home);
+    assert_eq!(grey["shape"], serde_json::json!([1, 8, 16]));
+    assert_eq!(grey["mean"], serde_json::json!([0.1]));
+    assert_eq!(grey["std"], serde_json::json!([0.1]));
+    // One image with colour; transparency is left out.
+    RgbaImage::from_pixel(16, 8, Rgba([1, 2, 3, 0])).save(home.join("test/b/2.png")).unwrap();
+    assert_eq!(good_info("folder", &home)["shape"], serde_json::json!([3, 8, 16]));
+}
+
+#[test]
+fn it_trains_on_png_and_jpeg() {
+    let home = scratch("folder-train");
+    let (data, out) = (home.join("data"), home.join("run"));
+    small(&data);
+    paint(&data.join("train/cat/x.jpg"), (8, 8), [9, 8, 7]);
+    paint(&data.join("train/dog/x.jpeg"), (8, 8), [200, 8, 7]);
+    let ended = lastbit(&two_steps("folder", &data, &out));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!((&manifest["dataset"]["name"], &manifest["dataset"]["train"]), (&"folder".into(), &18.into()));
+    // Another image is another data set.
+    paint(&data.join("train/cat/0.png"), (8, 8), [1, 2, 3]);
+    let longer = ["train", "--resume", "--steps", "4", "--out", text(&out)];
+    assert_refused(&lastbit(&longer), 2, &["--data-dir", "other images"]);
+}
+
+/// A PNG file that claims so many pixels in each direction.
+fn huge_png(side: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+    image::ImageEncoder::write_image(encoder, &[0; 3], 1, 1, image::ExtendedColorType::Rgb8).unwrap();
+    bytes[16..20].copy_from_slice(&side.to_be_bytes());
+    bytes[20..24].copy_from_slice(&side.to_be_bytes());
+    let mut crc = flate2::Crc::new();
+    crc.update(&bytes[12..29]);
+    let sum = crc.sum().to_be_bytes();
+    bytes[29..33].copy_from_slice(&sum);
+    bytes
+}
+
+#[test]
+fn what_makes_no_data_set_is_named() {
+    type Damage = (fn(&Path), &'static [&'static str]);
+    let damages: &[Damage] = &[
+        (|data| put(&data.join("train/cat/3.png"), "no image"), &["train/cat/3.png", "cannot be decoded"]),
+        (|data| put(&data.join("test/dog/1.png"), ""), &["test/dog/1.png", "cannot be decoded"]),
+        (
+            |data| {
+                let path = data.join("train/dog/5.png");
+                let whole = fs::read(&path).unwrap();
+                put(&path, &whole[..whole.len() - 20]);
+            },
+            &["train/dog/5.png", "cannot be decoded", "replace"],
+        ),
+        (|data| fs::create_dir_all(data.join("train/empty")).unwrap(), &["train/empty", "no .png"]),
+        (|data| put(&data.join("test/dog/1.png.txt"), "x"), &[]),
+        (|data| fs::remove_dir_all(data.join("test/dog")).unwrap(), &["test", "1 class folders", "2 to 256"]),
+        (|data| paint(&data.join("train/cow/0.png"), (8, 8), [0; 3]), &["class 'cow'", "in train/", "not in test/"]),
+        (|data| paint(&data.join("test/cow/0.png"), (8, 8), [0; 3]), &["class 'cow'", "in test/", "not in train/"]),
+        (|data| fs::remove_dir_all(data.join("train")).unwrap(), &["--data-dir", "train", "train/CLASS/"]),
+        (
+            |data| {
+                for class in ["cat", "dog"] {
+                    fs::remove_dir_all(data.join("train").join(class)).unwrap();
+                }
+            },
+            &["train", "0 class folders"],
+        ),
+        (|data| paint(&data.join("train/cat/9.png"), (8, 9), [0; 3]), &["train/cat/9.png", "8 x 9", "8 x 8", "resize"]),
+        (
+            |data| paint(&data.join("train/cat/0.png"), (65, 8), [0; 3]),
+            &["train/cat/0.png", "65 x 8", "64 x 64", "resize"],
+        ),
+        (|data| put(&data.join("train/cat/0.png"), huge_png(60_000)), &["train/cat/0.png", "60000 x 60000", "64 x 64"]),
+        (
+            // Sparse: longer than memory.
+            |data| fs::File::create(data.join("train/cat/0.png")).unwrap().set_len(1 << 40).unwrap(),
+            &["train/cat/0.png", "longer than 16777216 bytes"],
+        ),
+    ];
+    let home = scratch("folder-damaged");
+    let data = home.join("data");
+    for (damage, parts) in damages {
+        small(&data);
+        damage(&data);
+        if parts.is_empty() {
+            good_info("folder", &data);
+        } else {
+            assert_refused(&info("folder", &data), 1, parts);
+        }
+    }
+    let out = home.join("run");
+    let bare = ["train", "--dataset", "folder", "--out", text(&out)];
+    assert_refused(&lastbit(&bare), 2, &["--data-dir", "--dataset folder", "train/CLASS/"]);
+    assert!(!out.exists());
+}

@@ -1,0 +1,223 @@
+//! `lastbit reproduce` on the paper's equations and on precision: every experiment at a tiny size, gone on with, and
+//! refused where it must be.
+
+use std::path::Path;
+
+use roxmltree::{Document, ParsingOptions};
+use serde_json::Value;
+
+use crate::common::{assert_refused, lastbit, scratch, text};
+
+const FIG1: &[&str] = &["reproduce", "fig1", "--quick", "--points", "11"];
+/// dt and alpha of the published size, scaled by the number of patches and of the kernel's elements.
+const FIG3: &[&str] = &[
+    "reproduce",
+    "fig3",
+    "--quick",
+    "--size",
+    "12",
+    "--kernel",
+    "6",
+    "--dt",
+    "0.0003",
+    "--alpha",
+    "300,500,6500,7000",
+    "--steps",
+    "120",
+];
+const TABLE2: &[&str] = &["reproduce", "table2", "--quick", "--size", "12", "--kernel", "6"];
+const TABLE3: &[&str] =
+    &["reproduce", "table3", "--quick", "--size", "12", "--kernel", "3", "--points", "6", "--steps", "400"];
+const FIG4: &[&str] =
+    &["reproduce", "fig4", "--quick", "--size", "40", "--dt", "0.03,0.07,0.13", "--steps", "150", "--points", "24"];
+const PRECISION: &[&str] =
+    &["reproduce", "precision", "--quick", "--dataset", "synthetic", "--batch-size", "4", "--steps", "5"];
+
+fn reproduce(line: &[&str], out: &Path) {
+    let ended = lastbit(&[line, &["--out", text(out)]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+fn verdict(folder: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(folder.join("verdict.json")).unwrap()).unwrap()
+}
+
+/// Every claim holds, page and figures are well-formed, and these files are there with content.
+fn check(folder: &Path, files: &[&str]) {
+    for claim in verdict(folder)["claims"].as_array().unwrap() {
+        assert_eq!(claim["agrees"], "yes", "{claim}");
+    }
+    for file in files {
+        let content = std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        if file.ends_with(".svg") {
+            Document::parse(&content).unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert!(!content.contains("NaN") && !content.contains("inf"), "{file} has a place that is no number");
+        } else {
+            assert!(content.lines().count() > 2, "{file}: {content}");
+        }
+    }
+    let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    Document::parse_with_options(&page, options).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn figure_1_and_the_same_line_again() {
+    let out = scratch("equations-fig1").join("out");
+    reproduce(FIG1, &out);
+    check(
+        &out,
+        &["fig1.csv", "fig1-growth.csv", "fig1-edge.csv", "fig1-dt0.4.svg", "fig1-dt0.8.svg", "fig1-growth.svg"],
+    );
+    // What is done is read, not repeated.
+    let before = std::fs::read(out.join("report.html")).unwrap();
+    let ended = lastbit(&[FIG1, &["--out", text(&out)]].concat());
+    assert!(ended.code == Some(0) && !format!("{}{}", ended.out, ended.err).contains("edges"), "{ended:?}");
+    assert_eq!(std::fs::read(out.join("report.html")).unwrap(), before);
+    let other = lastbit(&["reproduce", "fig1", "--quick", "--points", "12", "--out", text(&out)]);
+    assert_refused(&other, 2, &["--out"]);
+}
+
+#[test]
+fn figure_3() {
+    let home = scratch("equations-fig3");
+    let out = home.join("out");
+    reproduce(FIG3, &out);
+    check(&out, &["fig3.csv", "fig3-growth.csv", "fig3-low.svg", "fig3-high.svg"]);
+    // As many steps as published: what decays underflows, what grows stops.
+    let long: Vec<&str> = FIG3.iter().map(|word| if *word == "120" { "1000" } else { word }).collect();
+    reproduce(&long, &home.join("long"));
+    check(&home.join("long"), &["fig3.csv"]);
+}
+
+#[test]
+fn tables_2_and_3() {
+    let home = scratch("equations-tables");
+    reproduce(TABLE2, &home.join("2"));
+    check(&home.join("2"), &["table2.csv"]);
+    reproduce(TABLE3, &home.join("3"));
+    let figures = ["table3-activated.svg", "table3-transitioning.svg", "table3-not-activated.svg"];
+    check(&home.join("3"), &[&["table3.csv", "table3-growth.csv"], &figures[..]].concat());
+}
+
+#[test]
+fn figure_4() {
+    let out = scratch("equations-fig4").join("out");
+    reproduce(FIG4, &out);
+    let figures =
+        ["loss", "loss-first", "distance", "precision", "bifurcation", "lyapunov"].map(|f| format!("fig4-{f}.svg"));
+    let data = ["fig4.csv", "fig4-steps.csv", "fig4-bifurcation.csv", "fig4-lyapunov.csv"];
+    check(&out, &figures.iter().map(String::as_str).chain(data).collect::<Vec<_>>());
+}
+
+#[test]
+fn precision() {
+    let out = scratch("equations-precision").join("out");
+    reproduce(PRECISION, &out);
+    check_words(&out, "The first difference");
+    for file in ["precision.csv", "precision-distance.svg", "precision-loss.svg"] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    // A row for each step, with the loss of k = 1 that the run recorded.
+    let metrics = std::fs::read_to_string(out.join("runs/float32/metrics.jsonl")).unwrap();
+    let lines = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let losses = lines.filter(|line| line["kind"] == "step").map(|line| line["loss"][0].as_f64().unwrap());
+    let data = std::fs::read_to_string(out.join("precision.csv")).unwrap();
+    let rows = data.lines().skip(1).map(|row| row.split(',').nth(1).unwrap().parse().unwrap());
+    let rows: Vec<f64> = rows.collect();
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows, losses.collect::<Vec<_>>());
+}
+
+/// Five steps cannot decide growth and parting; the rest must hold.
+fn check_words(folder: &Path, about: &str) {
+    let verdict = verdict(folder);
+    let claims = verdict["claims"].as_array().unwrap();
+    assert!(claims.iter().all(|claim| claim["agrees"] != "no"), "{claims:?}");
+    assert!(claims.iter().any(|claim| claim["about"] == about && claim["agrees"] == "yes"), "{claims:?}");
+}
+
+/// Agreement of the claims whose subject begins with `about`.
+fn agreements(folder: &Path, about: &str) -> Vec<String> {
+    let verdict = verdict(folder);
+    let claims = verdict["claims"].as_array().unwrap().iter();
+    let of_it = claims.filter(|claim| claim["about"].as_str().unwrap().starts_with(about));
+    of_it.map(|claim| claim["agrees"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_is_beyond_the_formats_or_too_short_is_told() {
+    let home = scratch("equations-extremes");
+    let run = |name: &str, line: &[&str], about: &str| {
+        let out = home.join(name);
+        reproduce(&[&["reproduce"], line].concat(), &out);
+        // Once more, from what was kept.
+        reproduce(&[&["reproduce"], line].concat(), &out);
+        agreements(&out, about)
+    };
+    // So steep that the run stops before its growth is usually measured.
+    assert_eq!(run("steep", &["fig1", "--quick", "--points", "11", "--dt", "3"], "dt 3"), ["yes"]);
+    // Its highest mode is rounding at the start.
+    assert_eq!(run("steep-fine", &["fig1", "--quick", "--points", "1024", "--dt", "3"], "dt 3"), ["cannot tell"]);
+    let small = ["--quick", "--size", "12", "--kernel", "6"];
+    let fig3 = |rest: &[&'static str]| [&["fig3"], &small[..], rest].concat();
+    assert_eq!(run("alpha", &fig3(&["--dt", "0.0003", "--alpha", "1e30"]), "alpha"), ["cannot tell"]);
+    assert_eq!(run("dt", &fig3(&["--dt", "1e300", "--alpha", "500"]), "alpha"), ["cannot tell"]);
+    // The modes that grow are a part of the tent that rounding hides.
+    assert_eq!(agreements(&home.join("steep-fine"), "The edge"), ["cannot tell"]);
+    // On so coarse a grid the tent does not move.
+    let coarse = ["fig1", "--quick", "--points", "11", "--dx", "100000", "--dt", "0.4"];
+    assert_eq!(run("coarse", &coarse, "dt 0.4"), ["cannot tell"]);
+    // The modes that decay are still to be seen.
+    let short = fig3(&["--dt", "0.0003", "--alpha", "300,7000", "--steps", "20"]);
+    assert_eq!(run("short", &short, "alpha"), ["cannot tell", "yes"]);
+    let table2 = ["table2", "--quick", "--size", "12", "--kernel", "6", "--steps", "20"];
+    assert_eq!(run("bounds", &table2, "alpha_m"), ["cannot tell", "yes"]);
+    let slow = ["table3", "--size", "12", "--kernel", "3", "--points", "4", "--steps", "20"];
+    assert_eq!(run("slow", &slow, "Transitioning"), ["cannot tell"]);
+    let table3 = ["table3", "--size", "12", "--kernel", "3", "--points", "4", "--steps", "20", "--mean", "1e20"];
+    assert_eq!(run("mean", &table3, "Activated"), ["cannot tell"]);
+    let fig4 = ["fig4", "--quick", "--size", "40", "--points", "4"];
+    let few = [&fig4[..], &["--dt", "0.01,0.07", "--steps", "20"]].concat();
+    assert_eq!(run("few", &few, "dt 0.01"), ["cannot tell"]);
+    assert_ne!(agreements(&home.join("few"), "Chaos"), ["no"]);
+    assert_eq!(agreements(&home.join("few"), "dt 0.07"), ["cannot tell"]);
+    // In float32 the copies become equal again and leave each other later than in float64.
+    let meeting = [&fig4[..], &["--dt", "0.05", "--seed", "3", "--steps", "400"]].concat();
+    assert_eq!(run("meeting", &meeting, "Precision"), ["yes"]);
+    let decaying = [&fig4[..], &["--dt", "0.001", "--alpha", "300", "--steps", "150"]].concat();
+    assert_eq!(run("decaying", &decaying, "First period doubling"), ["cannot tell"]);
+    assert!(agreements(&home.join("decaying"), "k = 3 against 1").is_empty());
+}
+
+#[test]
+fn bad_values_are_one_line() {
+    let out = scratch("equations-bad").join("out");
+    for (line, parts) in [
+        (vec!["fig1", "--dt", "0"], vec!["--dt", "positive"]),
+        (vec!["fig1", "--dt", "-0.4"], vec!["--dt", "positive"]),
+        (vec!["fig1", "--dt", "0.00001"], vec!["--dt", "t = 800"]),
+        (vec!["fig1", "--points", "2"], vec!["--points", "3 to 1024"]),
+        (vec!["fig1", "--dx", "0"], vec!["--dx", "positive"]),
+        (vec!["fig3", "--alpha", "-1"], vec!["--alpha", "positive"]),
+        (vec!["fig3", "--size", "16"], vec!["--size, --kernel", "1 to 16"]),
+        (vec!["fig3", "--steps", "0"], vec!["--steps", "at least 20"]),
+        (vec!["table2", "--dt", "nan"], vec!["--dt", "positive"]),
+        (vec!["table2", "--kernel", "0"], vec!["--kernel"]),
+        (vec!["table2", "--dt", "1"], vec!["--dt", "no stable interval"]),
+        (vec!["table3", "--mean", "1e39"], vec!["--mean", "finite"]),
+        (vec!["fig3", "--steps", "4294967296"], vec!["--steps", "at most 10000000"]),
+        (vec!["fig4", "--points", "100001"], vec!["--points", "at most 100000"]),
+        (vec!["fig4", "--alpha", "1e-5"], vec!["--alpha"]),
+        (vec!["table3", "--mean", "0"], vec!["--mean"]),
+        (vec!["table3", "--noise", "-1"], vec!["--noise", "at least 0"]),
+        (vec!["table3", "--points", "5000"], vec!["--points", "1000"]),
+        (vec!["fig4", "--dt", "0.01,-1"], vec!["--dt", "positive"]),
+        (vec!["fig4", "--size", "2000"], vec!["--size", "1024"]),
+        (vec!["precision", "--lr", "-0.1"], vec!["--lr", "positive"]),
+    ] {
+        let ended = lastbit(&[&["reproduce"], &line[..], &["--out", text(&out)]].concat());
+        assert_refused(&ended, 2, &parts);
+        assert!(!out.exists(), "{line:?} left something");
+    }
+}

@@ -1,0 +1,326 @@
+//! Whatever happens to the machine, a run goes on with the same bits, or says why not: kills, signals, a lost device, damage
+//! to its files, a broken driver, numbers that stop being finite, a clock that jumps.
+
+#![cfg(unix)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::common::{
+    self, Ended, Random, SMALL, assert_equal_runs, assert_refused, command, copy_folder, json_lines, lastbit, scratch,
+    text, train,
+};
+
+/// Starts the small run.
+fn spawn(flags: &[&str], out: &Path) -> std::process::Child {
+    let line = [SMALL, flags, &["--out", text(out)]].concat();
+    command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Length of a file; 0 if there is none.
+fn bytes_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |data| data.len())
+}
+
+#[test]
+fn kills_at_random_moments_change_no_byte() {
+    let home = scratch("kills");
+    let (whole, killed) = (home.join("whole"), home.join("killed"));
+    // A checkpoint after every step: most moments are in the middle of one.
+    let flags = ["--steps", "60", "--checkpoint-every", "1step", "--resume"];
+    train(&flags, &whole);
+    let mut random = Random::new(7);
+    for _ in 0..5 {
+        let before = bytes_of(&killed.join("metrics.jsonl"));
+        let mut child = spawn(&flags, &killed);
+        // Some steps further, whatever the machine does beside it, and anywhere in a step.
+        let further = 500 * random.below(16);
+        while bytes_of(&killed.join("metrics.jsonl")) < before + further && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(random.below(40)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    train(&flags, &killed);
+    assert_equal_runs(&whole, &killed, &[59, 60]);
+}
+
+#[test]
+fn sigterm_saves_and_asks_to_be_queued_again() {
+    let home = scratch("sigterm");
+    let (whole, stopped) = (home.join("whole"), home.join("stopped"));
+    let flags = ["--steps", "200", "--resume"];
+    let child = spawn(&flags, &stopped);
+    while !fs::read_to_string(stopped.join("metrics.jsonl")).is_ok_and(|lines| lines.lines().count() > 3) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let ended: Ended = child.wait_with_output().unwrap().into();
+    assert_eq!(ended.code, Some(143), "{ended:?}");
+    assert!(ended.out.contains("--resume"), "{ended:?}");
+    let steps = json_lines(&stopped.join("timing.jsonl")).len();
+    assert!(steps < 200 && stopped.join(format!("checkpoint/step-{steps:06}")).is_dir());
+    // A shorter end than planned is no other run.
+    let last = (steps + 5).to_string();
+    train(&["--steps", &last], &whole);
+    fs::write(
+        stopped.join("config.toml"),
+        fs::read_to_string(stopped.join("config.toml")).unwrap().replace("steps = 200", &format!("steps = {last}")),
+    )
+    .unwrap();
+    train(&["--resume"], &stopped);
+    assert_equal_runs(&whole, &stopped, &[steps as u64 + 5]);
+}
+
+#[test]
+fn a_lost_device_leaves_a_run_that_goes_on() {
+    let home = scratch("lost");
+    let (whole, lost) = (home.join("whole"), home.join("lost"));
+    let flags = ["--steps", "14", "--checkpoint-every", "4steps"];
+    train(&flags, &whole);
+    let ended = lastbit(&[SMALL, &flags, &["--lose-device", "10", "--out", text(&lost)]].concat());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.err.lines().count() == 1 && ended.err.contains("lost") && ended.err.contains("--resume"),
+        "{ended:?}"
+    );
+    assert!(lost.join("checkpoint/step-000008").is_dir());
+    train(&["--resume"], &lost);
+    assert_equal_runs(&whole, &lost, &[12, 14]);
+}
+
+/// Damage to a run, its name, and the message for it.
+type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
+
+/// Every file below a folder, with its bytes.
+fn files_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files =
+        |path: PathBuf| if path.is_dir() { files_of(&path) } else { [(path.clone(), fs::read(path).unwrap())].into() };
+    paths.flat_map(files).collect()
+}
+
+/// Damages a copy of a finished run, makes it longer, and returns the messages. A run that can only begin anew does so when
+/// it is allowed, and not before.
+fn resumed(home: &Path, whole: &Path, name: &str, damage: &dyn Fn(&Path), begins_anew: bool) -> Ended {
+    let run = home.join(name);
+    copy_folder(&home.join("short"), &run);
+    damage(&run);
+    let mut flags = vec!["--steps", "10", "--resume"];
+    if begins_anew {
+        let before = files_of(&run);
+        let ended = lastbit(&[SMALL, &flags, &["--out", text(&run)]].concat());
+        assert_refused(&ended, 1, &["step-000006'", "step-000007'", "nothing was changed", "--allow-changed"]);
+        assert!(files_of(&run) == before, "{name}: a refused run changed its files");
+        flags.push("--allow-changed");
+    }
+    let ended = train(&flags, &run);
+    assert_equal_runs(whole, &run, &[9, 10]);
+    ended
+}
+
+#[test]
+fn damage_is_noticed_and_no_step_is_lost_or_told_twice() {
+    let home = scratch("damages");
+    let whole = home.join("whole");
+    train(&["--steps", "10", "--checkpoint-every", "3steps"], &whole);
+    train(&["--steps", "7", "--checkpoint-every", "3steps"], &home.join("short"));
+    let flip = |file: &'static str, at: f64| {
+        move |run: &Path| {
+            let path = run.join(file);
+            let mut bytes = fs::read(&path).unwrap();
+            let at = (bytes.len() as f64 * at) as usize;
+            bytes[at] ^= 4;
+            fs::write(path, bytes).unwrap();
+        }
+    };
+    let cut = |file: &'static str| {
+        move |run: &Path| {
+            let path = run.join(file);
+            let bytes = fs::read(&path).unwrap();
+            fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        }
+    };
+    let newest = ["step-000007'", "SHA-256", "older"];
+    let cases: [Case<'_>; 5] = [
+        ("weights", &flip("checkpoint/step-000007/r1-k3.safetensors", 0.9), &newest),
+        ("checkpoint manifest", &flip("checkpoint/step-000007/manifest.json", 0.6), &["step-000007'", "older"]),
+        // A digit of an early line, or half of the lines: no checkpoint after it counts.
+        ("metrics", &flip("metrics.jsonl", 0.02), &["metrics.jsonl before it", "beginning anew"]),
+        ("metrics cut", &cut("metrics.jsonl"), &["ahead of metrics.jsonl", "beginning anew"]),
+        ("run manifest", &flip("manifest.json", 0.5), &["manifest.json' is damaged"]),
+    ];
+    for (name, damage, parts) in cases {
+        let ended = resumed(&home, &whole, name, damage, parts.contains(&"beginning anew"));
+        assert!(parts.iter().all(|part| ended.err.contains(part)), "{name}: {ended:?}");
+        assert!(ended.err.lines().all(|line| line.starts_with("warning: ")), "{name}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_begins_anew() {
+    let home = scratch("first");
+    let (whole, killed) = (home.join("whole"), home.join("killed"));
+    train(&["--steps", "4"], &whole);
+    copy_folder(&whole, &killed);
+    fs::remove_file(killed.join("summary.json")).unwrap();
+    // As a kill leaves it while the first checkpoint is written.
+    let (complete, half) = (killed.join("checkpoint/step-000004"), killed.join("checkpoint/.step-000004.tmp"));
+    fs::rename(complete, &half).unwrap();
+    fs::remove_file(half.join("manifest.json")).unwrap();
+    let ended = train(&["--steps", "4", "--resume"], &killed);
+    assert!(ended.err.is_empty(), "{ended:?}");
+    assert_equal_runs(&whole, &killed, &[4]);
+}
+
+#[test]
+fn so_many_checkpoints_stay_as_were_asked_for() {
+    let out = scratch("kept").join("run");
+    train(&["--steps", "9", "--checkpoint-every", "2steps", "--keep-checkpoints", "3"], &out);
+    let mut names: Vec<_> =
+        fs::read_dir(out.join("checkpoint")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["step-000006", "step-000008", "step-000009"]);
+}
+
+#[test]
+fn another_adapter_or_shader_has_to_be_allowed() {
+    let home = scratch("changed");
+    let out = home.join("run");
+    let keep = ["--checkpoint-every", "2steps", "--keep-checkpoints", "9"];
+    train(&[&["--steps", "4"], &keep[..]].concat(), &out);
+    // As if another driver had made it: the manifest is whole, and says so.
+    let path = out.join("manifest.json");
+    let before = fs::read_to_string(&path).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&before).unwrap();
+    let environment = &manifest["environment"];
+    let (driver, shaders) = (environment["driver"].as_str().unwrap(), environment["shaders_sha256"].as_str().unwrap());
+    let zero = "0".repeat(64);
+    let changed = before.replace(driver, "another driver 1.2").replace(shaders, &zero);
+    fs::write(&path, common::with_checksum(&changed)).unwrap();
+    let line = [SMALL, &["--steps", "6", "--resume", "--out", text(&out)]].concat();
+    assert_refused(
+        &lastbit(&line),
+        2,
+        &["the driver ('another driver 1.2', now '", "the shaders ('000", "--allow-changed"],
+    );
+    let ended = lastbit(&[&line[..], &["--allow-changed"]].concat());
+    assert!(ended.code == Some(0) && ended.err.contains("its bits may differ"), "{ended:?}");
+    let changes = || serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).unwrap()["changes"].clone();
+    assert_eq!((&changes()[0]["from_step"], &changes()[1]), (&4.into(), &serde_json::Value::Null));
+
+    // Every command names the steps that were made elsewhere.
+    let whole = home.join("whole");
+    train(&["--steps", "6"], &whole);
+    let told = "the driver of steps 1 to 4 ('another driver 1.2', now '";
+    let ended = lastbit(&["verify", text(&out)]);
+    assert!(ended.code == Some(0) && ended.err.contains(told), "{ended:?}");
+    let ended = lastbit(&["verify", text(&out), "--steps", "5..6"]);
+    assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+    let ended = lastbit(&["compare", text(&out), text(&whole)]);
+    assert!(ended.code == Some(0) && ended.out.contains(told), "{ended:?}");
+    let page = fs::read_to_string(out.join("compare.html")).unwrap();
+    assert!(page.contains("another driver 1.2; from step 5 on "), "the page knows one driver only");
+
+    // Going back takes along what the manifest says of the steps that are gone; what was accepted is not asked again.
+    for (gone, left) in [(&["step-000006"][..], 4), (&["step-000006", "step-000004"], 2)] {
+        gone.iter().for_each(|step| fs::remove_dir_all(out.join("checkpoint").join(step)).unwrap());
+        // Else it is finished.
+        fs::remove_file(out.join("summary.json")).unwrap();
+        let ended = lastbit(&line);
+        assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+        assert_eq!((&changes()[0]["from_step"], &changes()[1]), (&left.into(), &serde_json::Value::Null));
+    }
+    assert_equal_runs(&whole, &out, &[6]);
+}
+
+#[test]
+fn a_driver_that_breaks_a_promise_is_named() {
+    let home = scratch("broken");
+    for (check, seen) in
+        [("division", "quotients are wrong"), ("control", "k = 2"), ("tiles", "tiles of 2 rows"), ("loss", "known")]
+    {
+        let out = home.join(check);
+        let line = [SMALL, &["--steps", "2", "--break-device", check, "--out", text(&out)]].concat();
+        assert_refused(&lastbit(&line), 1, &["breaks a promise", check, seen, "--on-broken-device warn"]);
+        assert!(!out.exists());
+    }
+    let out = home.join("warned");
+    let ended = train(&["--steps", "2", "--break-device", "tiles", "--on-broken-device", "warn"], &out);
+    assert!(ended.err.contains("warning: adapter") && ended.err.contains("the default tiles"), "{ended:?}");
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
+    assert!(manifest["environment"]["broken"][0].as_str().unwrap().starts_with("tiles: "), "{manifest}");
+    // Gone on with on a sound adapter: that is a change.
+    let line = [SMALL, &["--steps", "3", "--resume", "--out", text(&out)]].concat();
+    assert_refused(&lastbit(&line), 2, &["the self-test", "--allow-changed"]);
+}
+
+/// Images are read while the adapter is tested: it does not show which of them ends first.
+#[test]
+fn bad_images_are_told_before_a_broken_driver() {
+    let home = scratch("bad-images");
+    let (data, out) = (home.join("data"), home.join("run"));
+    fs::create_dir(&data).unwrap();
+    for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+        let label = if name == "data_batch_2" { 200 } else { 0 };
+        fs::write(data.join(format!("{name}.bin")), [&[label][..], &[0; 3072]].concat()).unwrap();
+    }
+    for policy in ["refuse", "warn"] {
+        let broken = ["--break-device", "tiles", "--on-broken-device", policy];
+        let line = [&["train", "--data-dir", text(&data), "--out", text(&out)][..], &broken].concat();
+        assert_refused(&lastbit(&line), 1, &["data_batch_2.bin", "label 200"]);
+        assert!(!out.exists());
+    }
+}
+
+#[test]
+fn numbers_that_stop_being_finite_are_placed() {
+    let out = scratch("not-finite").join("run");
+    let ended = train(&["--steps", "4", "--lr", "1e30"], &out);
+    let warnings: Vec<_> = ended.err.lines().collect();
+    assert_eq!(warnings.len(), 3, "one for each replica: {ended:?}");
+    for (replica, line) in warnings.iter().enumerate() {
+        assert!(line.starts_with("warning: step ") && line.contains(&format!("replica {replica} (k = ")), "{line}");
+        assert!(line.contains("layer 'bn1'") && line.contains("go on"), "{line}");
+    }
+}
+
+/// A clock that goes an hour back and a day forth at every look at it.
+#[cfg(target_os = "linux")]
+const JUMPY_CLOCK: &str = r"
+#define _GNU_SOURCE
+#include <time.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    static long looks;
+    int result = syscall(SYS_clock_gettime, clock, now);
+    if (clock == CLOCK_REALTIME) now->tv_sec += (++looks % 2) ? -3600 : 86400;
+    return result;
+}
+";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_clock_that_jumps_changes_nothing() {
+    let home = scratch("clock");
+    let (source, library) = (home.join("clock.c"), home.join("clock.so"));
+    fs::write(&source, JUMPY_CLOCK).unwrap();
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
+    assert!(built.is_ok_and(|status| status.success()), "this test needs a C compiler, as building lastbit does");
+    let (calm, jumpy) = (home.join("calm"), home.join("jumpy"));
+    let flags = ["--steps", "10", "--checkpoint-every", "1min", "--tensorboard"];
+    train(&flags, &calm);
+    let line = [SMALL, &flags, &["--out", text(&jumpy)]].concat();
+    let ended: Ended = command(line).env("LD_PRELOAD", &library).output().unwrap().into();
+    assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+    assert_equal_runs(&calm, &jumpy, &[10]);
+    let seconds: f64 =
+        json_lines(&jumpy.join("timing.jsonl")).iter().map(|line| line["seconds"].as_f64().unwrap()).sum();
+    assert!((0.0..600.0).contains(&seconds), "{seconds}");
+}

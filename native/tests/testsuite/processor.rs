@@ -1,0 +1,261 @@
+//! The processor as an adapter: whole runs have the same files whatever instruction set and threads they use, and those of
+//! `processor:separate` are the files of Mesa's software GPU.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::common::skip::skip;
+use crate::common::{Ended, SMALL, assert_equal_runs, assert_refused, command, lastbit, scratch, text};
+
+/// A run with all that training has: momentum, weight decay, augmentation, a smaller last batch, evaluations.
+const RUN: &[&str] = &["train", "--dataset", "synthetic", "--ks", "1,3", "--log-every", "1", "--quiet"];
+/// Images of a network.
+const IMAGES: &[&str] = &["--batch-size", "8", "--train-limit", "60", "--test-limit", "20"];
+
+/// The paper's equations in float32, by the experiment that computes them: heat, linear in its three regimes, nonlinear. Kernels of
+/// 6, 3 and 32 pixels a side.
+const EQUATIONS: [(&str, &[&str]); 4] = [
+    ("fig1", &["--points", "11"]),
+    ("fig3", &["--size", "12", "--kernel", "6", "--dt", "0.0003", "--alpha", "300,500,6500,7000", "--steps", "120"]),
+    ("table3", &["--size", "12", "--kernel", "3", "--points", "6", "--steps", "400"]),
+    ("fig4", &["--size", "40", "--dt", "0.03,0.07,0.13", "--steps", "150", "--points", "24"]),
+];
+
+fn listed() -> Vec<Value> {
+    serde_json::from_str(&lastbit(&["adapters", "--json"]).out).unwrap()
+}
+
+/// The software GPU whose driver is Mesa's, as `--adapter` takes it.
+fn llvmpipe() -> Option<String> {
+    let names = listed().into_iter().map(|adapter| adapter["name"].as_str().unwrap().to_owned());
+    names.into_iter().find(|name| name.contains("llvmpipe"))
+}
+
+/// The instruction sets of this machine, as LASTBIT_INSTRUCTIONS takes them.
+fn instruction_sets() -> Vec<&'static str> {
+    let is_here = |isa: &&str| {
+        let ended: Ended =
+            command(["smoke", "--adapter", "processor"]).env("LASTBIT_INSTRUCTIONS", isa).output().unwrap().into();
+        let is_absent = ended.code == Some(2) && ended.err.contains(&format!("has no {isa} instructions"));
+        assert!(is_absent || ended.code == Some(0), "{ended:?}");
+        !is_absent
+    };
+    let here: Vec<_> = ["avx512", "avx2", "neon", "plain"].into_iter().filter(is_here).collect();
+    assert!(here.contains(&"plain"), "every machine has plain Rust");
+    here
+}
+
+fn run(flags: &[&str], out: &Path, variables: &[(&str, &str)]) {
+    let arguments = [RUN, flags, &["--out", text(out)]].concat();
+    let ended: Ended = command(&arguments).envs(variables.iter().copied()).output().unwrap().into();
+    assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+}
+
+/// ResNet-8 of half the width for so many steps.
+fn resnet8<'a>(adapter: &'a str, steps: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let net = ["--net", "resnet8", "--width", "0.5", "--adapter", adapter, "--steps", steps];
+    [&net[..], IMAGES, more].concat()
+}
+
+#[test]
+fn a_software_gpu_writes_the_files_of_the_separate_class() {
+    let Some(gpu) = llvmpipe() else {
+        return skip("whole runs on the processor beside llvmpipe (install Mesa's Vulkan drivers)");
+    };
+    let home = scratch("processor-gpu");
+    let one_image = ["--batch-size", "1", "--train-limit", "1", "--test-limit", "1"];
+    let nets: [(&str, &[&str], &[&str]); 5] = [
+        ("resnet8", &["--net", "resnet8"], IMAGES),
+        ("resnet20", &["--net", "resnet20", "--width", "0.5"], IMAGES),
+        ("swish", &["--net", "resnet20", "--width", "0.5", "--activation", "swish"], IMAGES),
+        ("vgg11", &["--net", "vgg11", "--width", "0.25"], IMAGES),
+        ("one-layer", &["--net", "one-layer"], &one_image),
+    ];
+    for (name, net, images) in nets {
+        let folders = [("processor", "processor:separate"), ("gpu", &gpu)].map(|(kind, adapter)| {
+            let out = home.join(format!("{name}-{kind}"));
+            run(&[net, images, &["--steps", "20", "--adapter", adapter]].concat(), &out, &[]);
+            out
+        });
+        assert_equal_runs(&folders[0], &folders[1], &[20]);
+    }
+}
+
+/// Computes an equation and gives what it found: tables, figures and pieces.
+fn equation(name: &str, flags: &[&str], out: &Path, variables: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+    let arguments = [&["reproduce", name, "--quick", "--quiet"], flags, &["--out", text(out)]].concat();
+    let ended: Ended = command(&arguments).envs(variables.iter().copied()).output().unwrap().into();
+    assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+    let listed =
+        |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let has_numbers =
+        |path: &Path| ["csv", "svg"].iter().any(|kind| path.extension().is_some_and(|found| found == *kind));
+    let tables = listed(out).into_iter().filter(|path| has_numbers(path));
+    let files = tables.chain(listed(&out.join("pieces"))).map(|path| {
+        let name = path.strip_prefix(out).unwrap().display().to_string();
+        (name, std::fs::read(&path).unwrap())
+    });
+    files.collect()
+}
+
+fn assert_equal_files(name: &str, a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>) {
+    assert!(a.keys().eq(b.keys()) && !a.is_empty(), "{name}: {:?} against {:?}", a.keys(), b.keys());
+    let different: Vec<_> = a.keys().filter(|file| a[*file] != b[*file]).collect();
+    assert!(different.is_empty(), "{name}: these differ: {different:?}");
+}
+
+#[test]
+fn equations_on_a_software_gpu_write_the_files_of_the_separate_class() {
+    let Some(gpu) = llvmpipe() else {
+        return skip("equations on the processor beside llvmpipe (install Mesa's Vulkan drivers)");
+    };
+    let home = scratch("processor-equations-gpu");
+    for (name, flags) in EQUATIONS {
+        let [processor, software] = [("processor", "processor:separate"), ("gpu", &gpu)].map(|(kind, adapter)| {
+            equation(name, &[flags, &["--adapter", adapter]].concat(), &home.join(format!("{name}-{kind}")), &[])
+        });
+        assert_equal_files(name, &processor, &software);
+    }
+}
+
+#[test]
+fn threads_and_instruction_sets_change_no_bit_of_an_equation() {
+    let home = scratch("processor-equations-same");
+    let instruction_sets = instruction_sets();
+    for (name, flags) in EQUATIONS {
+        let at = |kind: &str, more: &[&str], variables: &[(&str, &str)]| {
+            let flags = [flags, &["--adapter", "processor"], more].concat();
+            equation(name, &flags, &home.join(format!("{name}-{kind}")), variables)
+        };
+        let reference = at("reference", &[], &[]);
+        for threads in ["1", "2", "7"] {
+            assert_equal_files(name, &reference, &at(threads, &["--threads", threads], &[]));
+        }
+        for isa in &instruction_sets {
+            assert_equal_files(name, &reference, &at(isa, &[], &[("LASTBIT_INSTRUCTIONS", isa)]));
+        }
+    }
+}
+
+#[test]
+fn threads_and_instruction_sets_change_no_bit() {
+    let home = scratch("processor-same");
+    let instruction_sets = instruction_sets();
+    for (class, adapter) in [("fused", "processor"), ("separate", "processor:separate")] {
+        let reference = home.join(class);
+        run(&resnet8(adapter, "20", &[]), &reference, &[]);
+        for threads in ["1", "2", "3", "7"] {
+            let out = home.join(format!("{class}-{threads}"));
+            run(&resnet8(adapter, "20", &["--threads", threads]), &out, &[]);
+            assert_equal_runs(&reference, &out, &[20]);
+        }
+        for isa in &instruction_sets {
+            let out = home.join(format!("{class}-{isa}"));
+            run(&resnet8(adapter, "20", &[]), &out, &[("LASTBIT_INSTRUCTIONS", isa)]);
+            assert_equal_runs(&reference, &out, &[20]);
+        }
+    }
+    // The classes are two arithmetics.
+    let [fused, separate] =
+        ["fused", "separate"].map(|class| std::fs::read(home.join(class).join("metrics.jsonl")).unwrap());
+    assert_ne!(fused, separate);
+}
+
+#[test]
+fn a_run_goes_on_with_other_threads_and_instructions() {
+    let home = scratch("processor-resume");
+    let (whole, parts) = (home.join("whole"), home.join("parts"));
+    let checkpoints = ["--checkpoint-every", "5steps"];
+    run(&resnet8("processor", "20", &checkpoints), &whole, &[]);
+    run(&resnet8("processor", "10", &[&checkpoints[..], &["--threads", "1"]].concat()), &parts, &[]);
+    let rest = ["train", "--resume", "--steps", "20", "--threads", "3", "--quiet", "--out", text(&parts)];
+    let ended: Ended = command(rest).env("LASTBIT_INSTRUCTIONS", "plain").output().unwrap().into();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_equal_runs(&whole, &parts, &[20]);
+}
+
+#[test]
+fn a_run_is_verified_on_its_own_adapter() {
+    let out = scratch("processor-verify").join("run");
+    let arguments = [SMALL, &["--steps", "3", "--out", text(&out)]].concat();
+    let ended: Ended = command(arguments).env("LASTBIT_ADAPTER", "processor:separate").output().unwrap().into();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let verified = |variable: Option<&str>| -> Ended {
+        let mut verify = command(["verify", text(&out)]);
+        match variable {
+            Some(adapter) => verify.env("LASTBIT_ADAPTER", adapter),
+            None => verify.env_remove("LASTBIT_ADAPTER"),
+        };
+        verify.output().unwrap().into()
+    };
+    let ended = verified(None);
+    assert!(ended.code == Some(0) && ended.out.contains("on 'processor:separate'"), "{ended:?}");
+    // Whatever index it has today: the manifest names it.
+    let config = std::fs::read_to_string(out.join("config.toml")).unwrap();
+    std::fs::write(out.join("config.toml"), format!("adapter = \"7\"\n{config}")).unwrap();
+    let ended = verified(None);
+    assert!(ended.code == Some(0) && ended.out.contains("on 'processor:separate'"), "{ended:?}");
+    let ended = verified(Some("processor"));
+    assert!(
+        ended.code == Some(1) && ended.err.contains("the adapter ('processor:separate', now 'processor')"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn the_lamp_turns_red() {
+    let out = scratch("processor-lamp").join("run");
+    let flags = ["--steps", "4", "--adapter", "processor", "--flip-bit", "conv1.weight:0:2:2", "--out", text(&out)];
+    let ended = lastbit(&[SMALL, &flags].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.err.contains("THE CONTROL IS RED since step 2"), "{ended:?}");
+}
+
+#[test]
+fn the_processor_is_listed_with_what_it_computes_in() {
+    let listed = listed();
+    for (name, class) in [("processor", "fused"), ("processor:separate", "separate")] {
+        let adapter = listed.iter().find(|adapter| adapter["name"] == name).unwrap();
+        assert_eq!(adapter["driver"], class);
+        assert!(adapter["detail"].as_str().unwrap().contains("thread"), "{adapter}");
+    }
+    let one = lastbit(&["adapters", "--threads", "1"]);
+    assert!(one.out.contains("1 thread ") || one.out.contains("1 thread\n"), "{one:?}");
+    // A GPU comes before the processor, a software GPU after it.
+    let place = |is_wanted: &dyn Fn(&Value) -> bool| listed.iter().position(is_wanted);
+    let processor = place(&|adapter| adapter["family"] == "processor").unwrap();
+    assert!(place(&|adapter| adapter["family"] == "software-gpu").is_none_or(|software| software > processor));
+    assert!(place(&|adapter| adapter["family"] == "gpu").is_none_or(|gpu| gpu < processor));
+}
+
+#[test]
+fn what_cannot_be_is_one_line() {
+    let home = scratch("processor-refused");
+    let out = home.join("run");
+    let at = |flags: &[&str]| lastbit(&[SMALL, flags, &["--out", text(&out)]].concat());
+    assert_refused(&at(&["--threads", "0"]), 2, &["--threads", "1 to 1024"]);
+    assert_refused(&at(&["--threads", "many"]), 2, &["--threads", "1 to 1024"]);
+    assert_refused(
+        &at(&["--adapter", "processor:sloppy"]),
+        2,
+        &["--adapter", "processor:sloppy", "'processor:separate'"],
+    );
+    let with = |isa: &str| -> Ended {
+        let arguments = [SMALL, &["--adapter", "processor", "--out", text(&out)]].concat();
+        command(arguments).env("LASTBIT_INSTRUCTIONS", isa).output().unwrap().into()
+    };
+    assert_refused(&with("sse9"), 2, &["LASTBIT_INSTRUCTIONS", "sse9", "avx512", "plain"]);
+    let foreign = if cfg!(target_arch = "x86_64") { "neon" } else { "avx512" };
+    assert_refused(&with(foreign), 2, &["LASTBIT_INSTRUCTIONS", foreign, "plain"]);
+    let listed: Ended = command(["adapters"]).env("LASTBIT_INSTRUCTIONS", foreign).output().unwrap().into();
+    assert_refused(&listed, 2, &["LASTBIT_INSTRUCTIONS", foreign, "plain"]);
+    // 64 replicas of VGG16 at a batch of 4096 are more than any machine has.
+    let ks = vec!["1"; 64].join(",");
+    let large = ["train", "--net", "vgg16", "--dataset", "synthetic", "--batch-size", "2000", "--ks", &ks];
+    let ended = lastbit(&[&large[..], &["--adapter", "processor", "--out", text(&out)]].concat());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("memory") && ended.err.contains("--batch-size"), "{ended:?}");
+    assert!(!out.exists());
+}

@@ -1,0 +1,217 @@
+//! Weights go to PyTorch and back: a ResNet-56 that was trained here answers the same there, and a network that PyTorch
+//! initialised trains here as it does there. Where no Python has PyTorch, one line says so.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use lastbit_core::data::cifar10;
+use lastbit_core::device::{AdapterChoice, Context};
+use lastbit_core::train::checkpoint::decode_weights;
+use lastbit_core::train::{Start, TrainConfig, Trainer, Tuning};
+use pollster::block_on;
+use serde_json::Value;
+
+use crate::common::skip::skip;
+use crate::common::{assert_refused, json_lines, lastbit, scratch, text};
+
+/// Three steps; `exchange.py` takes the same.
+const TRAIN: [&str; 15] = [
+    "train",
+    "--ks",
+    "1",
+    "--dataset",
+    "cifar10",
+    "--batch-size",
+    "16",
+    "--steps",
+    "3",
+    "--no-augment",
+    "--no-shuffle",
+    "--log-every",
+    "100",
+    "--lr",
+    "0.1",
+];
+
+/// A Python with PyTorch: LASTBIT_PYTHON, or one of those called python3 on the PATH and in /usr/bin.
+fn python() -> Option<&'static Path> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let find = || {
+        let has_torch = |python: &PathBuf| {
+            let import = Command::new(python).args(["-c", "import torch"]).output();
+            import.is_ok_and(|output| output.status.success())
+        };
+        if let Some(named) = std::env::var_os("LASTBIT_PYTHON").map(PathBuf::from) {
+            assert!(has_torch(&named), "LASTBIT_PYTHON: '{}' cannot import torch", named.display());
+            return Some(named);
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/bin")]);
+        let name = format!("python3{}", std::env::consts::EXE_SUFFIX);
+        let found = folders.map(|folder| folder.join(&name)).find(has_torch);
+        if found.is_none() {
+            skip("the exchange with PyTorch (no python3 has it; set LASTBIT_PYTHON to one that does)");
+        }
+        found
+    };
+    FOUND.get_or_init(find).as_deref()
+}
+
+/// One command of `exchange.py`, run in `folder`.
+fn exchange(python: &Path, folder: &Path, arguments: &[&str]) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pytorch/exchange.py");
+    let mut command = Command::new(python);
+    command.arg("-B").arg(script).args(arguments).current_dir(folder);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The six files of CIFAR-10 with 16 images each: noise, of a brightness that depends on the class.
+fn images(folder: &Path) -> PathBuf {
+    let folder = folder.join("images");
+    fs::create_dir(&folder).unwrap();
+    let mut random = 1u32;
+    for name in cifar10::TRAIN_FILES.into_iter().chain([cifar10::TEST_FILE]) {
+        let mut bytes = Vec::new();
+        for record in 0..16u8 {
+            let label = record * 7 % 10;
+            bytes.push(label);
+            bytes.extend((1..cifar10::RECORD_BYTES).map(|_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                label * 12 + (random >> 25) as u8
+            }));
+        }
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    folder
+}
+
+/// The lines of a run's metrics after three steps on `data`.
+fn train(net: [&str; 3], data: &Path, init: Option<&Path>, out: &Path) -> Vec<Value> {
+    let [net, activation, width] = net;
+    let network = ["--net", net, "--activation", activation, "--width", width];
+    let init = init.map_or(vec![], |file| vec!["--init", text(file)]);
+    let places = ["--data-dir", text(data), "--out", text(out)];
+    let ended = lastbit(&[&TRAIN[..], &network, &init, &places].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    json_lines(&out.join("metrics.jsonl"))
+}
+
+fn checkpoint(run: &Path) -> PathBuf {
+    run.join("checkpoint/step-000003/r0-k1.safetensors")
+}
+
+/// The logits that lastbit computes from a checkpoint.
+fn logits([net, activation, width]: [&str; 3], data: &Path, file: &Path) -> Vec<f32> {
+    let config = TrainConfig {
+        net: net.parse().unwrap(),
+        activation: Some(activation.parse().unwrap()),
+        width: width.parse().unwrap(),
+        ks: vec![1],
+        batch_size: 16,
+        ..TrainConfig::default()
+    };
+    let read = |name: &str| (name.to_owned(), fs::read(data.join(name)).unwrap());
+    let dataset = Arc::new(cifar10::dataset(&cifar10::TRAIN_FILES.map(read), &read(cifar10::TEST_FILE)).unwrap());
+    let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width).unwrap();
+    let weights = decode_weights(&network, text(file), &fs::read(file).unwrap()).unwrap();
+    let context = Rc::new(block_on(Context::new(&AdapterChoice::Best)).unwrap());
+    let start = Start::Weights(weights);
+    let mut trainer = block_on(Trainer::new(context, config, dataset, Tuning::default(), start)).unwrap();
+    block_on(trainer.logits()).unwrap().remove(0)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no finite number"))
+}
+
+/// Fails where `a` and `b` differ by more than `tolerance` of `b`.
+fn assert_close(what: &str, a: f64, b: f64, tolerance: f64) {
+    assert!((a - b).abs() <= tolerance * b.abs(), "{what}: {a} here, {b} in PyTorch");
+}
+
+#[test]
+fn checkpoints_give_the_same_logits_in_pytorch() {
+    let Some(python) = python() else { return };
+    let home = scratch("to-pytorch");
+    let data = images(&home);
+    for net in [["resnet56", "relu", "1"], ["resnet56", "swish", "1"], ["vgg16", "relu", "0.25"]] {
+        let run = home.join(format!("{}-{}", net[0], net[1]));
+        let lines = train(net, &data, None, &run);
+        let file = checkpoint(&run);
+        let theirs = exchange(python, &home, &[&["evaluate"], &net[..], &[text(&file), text(&data)]].concat());
+        let ours = logits(net, &data, &file);
+        let their_logits: Vec<f64> = theirs["logits"].as_array().unwrap().iter().map(number).collect();
+        assert_eq!((ours.len(), their_logits.len()), (160, 160), "{net:?}");
+        let scale = their_logits.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+        let furthest = ours.iter().zip(&their_logits).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+        // Sums in another order, layer after layer.
+        assert!(furthest <= 1e-4 * scale, "{net:?}: logits up to {scale} differ by {furthest}");
+        let end = lines.last().unwrap();
+        assert_close("test loss", number(&end["test_loss"][0]), number(&theirs["loss"]), 1e-4);
+        assert_close("accuracy", number(&end["test_accuracy"][0]), number(&theirs["accuracy"]), 1e-6);
+    }
+}
+
+#[test]
+fn state_dicts_of_pytorch_train_here() {
+    let Some(python) = python() else { return };
+    let home = scratch("from-pytorch");
+    let data = images(&home);
+    // The second as DataParallel names its modules.
+    let cases =
+        [(["resnet20", "relu", "1"], ""), (["resnet20", "swish", "1"], "module."), (["vgg11", "relu", "0.25"], "")];
+    for (net, prefix) in cases {
+        let name = format!("{}-{}", net[0], net[1]);
+        let start = home.join(format!("{name}.safetensors"));
+        let theirs = exchange(python, &home, &[&["train"], &net[..], &[prefix, text(&start), text(&data)]].concat());
+        let lines = train(net, &data, Some(&start), &home.join(&name));
+        let steps: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "step").collect();
+        // Each update spreads what the other order of sums changed in the last bits, tenfold and more where ReLU has its
+        // kink: one pre-activation of layer3.0, of 65,536, that has another sign changes all gradients before it by 4e-3 of their
+        // norm. Loss 2 was off by 5e-4 in class fused for that reason, by 2e-5 on one driver, by 1e-8 in class separate. Swish
+        // has no kink and shows a wrong update: without Nesterov's form loss 2 is off by 2e-3 or more, without weight decay by 1.6e-5.
+        let is_smooth = net[1] == "swish";
+        let tolerances = if is_smooth { [1e-6, 1e-5, 1e-4] } else { [1e-6, 2e-3, 5e-2] };
+        assert_eq!(steps.len(), tolerances.len());
+        for (step, (line, tolerance)) in steps.iter().zip(tolerances).enumerate() {
+            let (ours, theirs) = (number(&line["loss"][0]), number(&theirs["losses"][step]));
+            assert_close(&format!("{name}, loss {}", step + 1), ours, theirs, tolerance);
+        }
+        // One update on, and through running statistics of three batches, which scale every layer: they are right
+        // where a test loss is, to some percent.
+        let end = lines.last().unwrap();
+        assert_close(
+            &name,
+            number(&end["test_loss"][0]),
+            number(&theirs["test"]["loss"]),
+            if is_smooth { 0.05 } else { 0.3 },
+        );
+    }
+}
+
+#[test]
+fn the_documented_lines_run() {
+    let Some(python) = python() else { return };
+    let home = scratch("pytorch-document");
+    let data = images(&home);
+    let net = ["resnet20", "relu", "1"];
+    fs::create_dir(home.join("runs")).unwrap();
+    train(net, &data, None, &home.join("runs/first"));
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PYTORCH.md");
+    let blocks = exchange(python, &home, &["snippets", text(&document)]);
+    assert_eq!(blocks["blocks"], 3);
+    for name in ["start", "converted"] {
+        train(net, &data, Some(&home.join(format!("{name}.safetensors"))), &home.join(name));
+    }
+    // The error for what has not been converted says how to convert it.
+    let (file, out) = (home.join("theirs.pth"), home.join("refused"));
+    let places = ["--net", net[0], "--init", text(&file), "--data-dir", text(&data), "--out", text(&out)];
+    let ended = lastbit(&[&TRAIN[..], &places].concat());
+    assert_refused(&ended, 1, &["--init", "theirs.pth", "torch.save's format", "safetensors.torch.save_file"]);
+}
