@@ -42,8 +42,7 @@ fn check(target: &str, is_this_system: bool) -> Result<()> {
     let Some(compiler) = process::find_program(&["true"]) else {
         return not_tried("there is no program `true` to stand in for the C compiler");
     };
-    // The lint stage has built the procedural macros for this profile.
-    let (mut cargo, _) = toolchain::cargo(&chosen, "clippy", target, "dev")?;
+    let (mut cargo, _) = toolchain::cargo(&chosen, "clippy", target, "release")?;
     for tool in ["CC", "AR"] {
         cargo.env(format!("{tool}_{}", target.replace('-', "_")), &compiler);
     }

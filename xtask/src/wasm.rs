@@ -19,7 +19,7 @@ const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// Clippy over the crates that run in a browser, for the browser's target: it sees the code that only exists there, and
 /// a configuration of its own forbids what compiles but panics there.
 pub fn lint() -> Result<()> {
-    let (mut cargo, _) = cargo("clippy", "dev")?;
+    let (mut cargo, _) = cargo("clippy", "release")?;
     cargo.args(["--package", "lastbit-core", "--package", "lastbit-web", "--lib", "--", "-D", "warnings"]);
     process::run(cargo.env("CLIPPY_CONF_DIR", process::root().join("xtask/clippy-wasm")), BUILD_LIMIT)
 }

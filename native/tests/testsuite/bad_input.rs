@@ -1,6 +1,6 @@
 //! Bad input gets one clear line and the right exit code, and leaves nothing behind.
 
-use crate::common::{self, SMALL, assert_refused, command, lastbit, scratch, text};
+use crate::common::{SMALL, assert_refused, command, lastbit, scratch, text};
 
 /// Flags after those of the small run, exit code, what the line must contain.
 type Case = (&'static [&'static str], i32, &'static [&'static str]);
@@ -150,10 +150,10 @@ fn a_machine_without_a_driver_has_the_processor() {
         command(arguments).env("VK_DRIVER_FILES", none).env("VK_ICD_FILENAMES", none).output().unwrap().into()
     };
     let out = scratch("no-driver").join("run");
-    let trained: common::Ended = without(&[SMALL, &["--steps", "2", "--out", text(&out)]].concat());
+    let trained: crate::common::Ended = without(&[SMALL, &["--steps", "2", "--out", text(&out)]].concat());
     assert_eq!(trained.code, Some(0), "{trained:?}");
     assert!(std::fs::read_to_string(out.join("manifest.json")).unwrap().contains("\"adapter\": \"processor\""));
-    let listed: common::Ended = without(&["adapters"]);
+    let listed: crate::common::Ended = without(&["adapters"]);
     assert!(listed.out.lines().count() == 3 && listed.out.contains("processor:separate"), "{listed:?}");
     let other = out.with_file_name("other");
     let ended = without(&[SMALL, &["--adapter", "llvmpipe", "--out", text(&other)]].concat());
