@@ -9,6 +9,7 @@ use clap::Args;
 use lastbit_core::train::self_test::Check;
 use lastbit_core::train::{Kind, Trainer};
 use serde_json::json;
+use toml::Table;
 
 use crate::device_test::a_check;
 use crate::failure::Failure;
@@ -35,7 +36,7 @@ pub struct Arguments {
     /// Run folder to make
     #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
-    /// Go on with the run in --out from its last good checkpoint; begin it if there is none
+    /// Go on with the run in --out from its last good checkpoint; begin the run that flags describe if there is none
     #[arg(long)]
     resume: bool,
     /// With --resume: go on although shaders, driver or adapter are not those that the run was made with;
@@ -117,7 +118,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             }
             config
         }
-        (Contents::Nothing, _) | (_, None) => RunConfig::from_table(&given, CONFIG_FLAG)?,
+        (Contents::Nothing, _) | (_, None) => new_run(&given, out.filter(|_| arguments.resume))?,
         (contents, Some(out)) => return Err(occupied(&contents, out)),
     };
     let prepared = Prepared::new(config, hooks)?;
@@ -132,6 +133,18 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     train(prepared, out, manner, if arguments.allow_changed { OnChange::GoOn } else { OnChange::Refuse })
+}
+
+/// The run to begin. `resumed`: the folder that holds none, where one was to be gone on with. What is not given has its default,
+/// but with nothing given that would be days of another run than the one that was meant.
+fn new_run(given: &Table, resumed: Option<&Path>) -> Result<RunConfig, Failure> {
+    match resumed {
+        Some(folder) if given.keys().all(|key| RunConfig::is_free(key)) => Err(Failure::usage(format!(
+            "--resume: '{}' holds no run: give the folder of a run, or the flags of a new one",
+            folder.display()
+        ))),
+        _ => RunConfig::from_table(given, CONFIG_FLAG),
+    }
 }
 
 fn occupied(contents: &Contents, folder: &Path) -> Failure {

@@ -189,6 +189,14 @@ fn a_run_that_ends_in_its_first_step_begins_again_without_its_flags() {
     let ended = lastbit(&["train", "--resume", "--out", text(&out)]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_equal_runs(&whole, &out, &[3]);
+    // Killed even earlier: there is no config, and the default run is not what was meant.
+    let out = home.join("nothing");
+    for more in [&[][..], &["--steps", "5", "--adapter", "processor"], &["--adapters", "0,0"]] {
+        let ended = lastbit(&[&["train", "--resume", "--out", text(&out)], more].concat());
+        assert_refused(&ended, 2, &["--resume", "holds no run", "flags"]);
+        assert!(!out.exists());
+    }
+    let out = home.join("killed");
     // A power failure may leave the file empty: which run it was is not guessed.
     fs::write(out.join("config.toml"), "").unwrap();
     assert_refused(&lastbit(&["train", "--resume", "--out", text(&out)]), 1, &["config.toml is empty", "--out"]);

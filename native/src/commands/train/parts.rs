@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use toml::Table;
 
-use super::{Arguments, TUNING, announcement, occupied, red_control, told};
+use super::{Arguments, TUNING, announcement, new_run, occupied, red_control, told};
 use crate::failure::Failure;
 use crate::progress::Manner;
 use crate::report::numbers::count;
@@ -16,7 +16,7 @@ use crate::run::{
     CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, RunFolder, Summary, finished_step, inspect,
     is_in_parts, replace_file,
 };
-use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
+use crate::run_config::{RunConfig, read_table};
 use crate::terminal::{name_thread, say, warn};
 use crate::verify::References;
 use crate::{device, interrupt, report};
@@ -99,7 +99,7 @@ fn whole(given: &Table, adapters: &[String], out: Option<&Path>, resume: bool) -
             RunConfig::from_table(&stored, &format!("'{}'", file.display()))?.continued(given, out)?
         }
         (contents @ Contents::Other, Some(out)) => return Err(occupied(&contents, out)),
-        _ => RunConfig::from_table(given, CONFIG_FLAG)?,
+        _ => new_run(given, out.filter(|_| resume))?,
     };
     whole.train.validate()?;
     if whole.host.flip_bit.is_some() {
