@@ -148,7 +148,7 @@ mod tests {
         std::fs::write(dev.join("nvidia0"), "").unwrap();
         assert_eq!(gpu_node(&dev), Some(dev.join("nvidia0")));
         let warning = hidden_gpu(&dev.join("nvidia0"), "processor");
-        // `tests/common` knows it by these words.
+        // `tests/testsuite/common` knows it by these words.
         assert!(warning.starts_with("a GPU seems to be here"), "{warning}");
         assert!(warning.contains("NVIDIA_DRIVER_CAPABILITIES"), "{warning}");
         std::fs::remove_dir_all(dev).unwrap();

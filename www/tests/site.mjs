@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 
 /** Those that take longest, so that they begin first. */
 const LONGEST = ["lesson", "lab", "layout"];
+/** Of a theme, many times what the longest takes on two cores. */
+const LIMIT_MS = 20 * 60_000;
 
 const [chromium, lastbit, driver] = process.argv.slice(2);
 // For `openSite`, in the processes of the tests.
@@ -20,7 +22,7 @@ const unknown = chosen.find((theme) => !themes.includes(theme));
 if (unknown !== undefined) throw new Error(`SITE_TESTS: no theme '${unknown}'; there are ${themes.join(", ")}`);
 const ordered = [...new Set([...LONGEST, ...themes])].filter((theme) => chosen.includes(theme));
 const files = ordered.map((theme) => fileURLToPath(new URL(`${theme}.test.mjs`, folder)));
-run({ files, concurrency: 2 })
+run({ files, concurrency: 2, timeout: LIMIT_MS })
   .on("test:fail", () => (process.exitCode = 1))
   .compose(tap)
   .pipe(process.stdout);

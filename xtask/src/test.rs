@@ -155,6 +155,16 @@ mod tests {
     }
 
     #[test]
+    fn tests_that_are_chosen_by_module_are_there() {
+        // A filter that fits nothing would pass.
+        let modules = include_str!("../../native/tests/testsuite/main.rs");
+        for filter in ["faults::", "resume::", "drivers::"] {
+            let module = filter.trim_end_matches(':');
+            assert!(modules.contains(&format!("mod {module};\n")), "{module}");
+        }
+    }
+
+    #[test]
     fn times_line_up_and_add_up() {
         let taken = [("format", Duration::from_millis(800)), ("tests", Duration::from_millis(123_400))];
         assert_eq!(table(&taken), "format              0.8 s\ntests             123.4 s\ntotal             124.2 s");

@@ -140,7 +140,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 fn new_run(given: &Table, resumed: Option<&Path>) -> Result<RunConfig, Failure> {
     match resumed {
         Some(folder) if given.keys().all(|key| RunConfig::is_free(key)) => Err(Failure::usage(format!(
-            "--resume: '{}' holds no run: give the folder of a run, or the flags of a new one",
+            "--resume: '{}' holds no run: give the folder of a run, or the flags of a new one (to begin the default run, leave \
+             out --resume)",
             folder.display()
         ))),
         _ => RunConfig::from_table(given, CONFIG_FLAG),

@@ -47,14 +47,17 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
             if fs::metadata(&file).is_ok_and(|data| data.len() == 0) {
                 let path = path.display();
                 return Err(Failure::other(format!(
-                    "'{path}' holds a run whose {CONFIG_FILE} is empty, so that nobody knows which run it is: remove the \
-                     folder, or give another --out"
+                    "'{path}' holds a run whose {CONFIG_FILE} is empty, so that nobody knows which run it is: put its config \
+                     back, or give another folder"
                 )));
             }
             let config = RunConfig::from_table(&read_table(&file)?, &format!("'{}'", file.display()))?;
             return Ok(Contents::Run(Box::new(config)));
         }
-        // A run that ended before its config was written leaves empty files.
+        // A run that ended before its config was written leaves empty files, one that ended meanwhile what becomes the config.
+        if temporary(&path.join(CONFIG_FILE)).file_name() == Some(&name) {
+            continue;
+        }
         let has_content = || fs::metadata(path.join(&name)).is_ok_and(|data| data.len() > 0 || data.is_dir());
         is_empty &= [METRICS_FILE, TIMING_FILE, LOCK_FILE].iter().any(|own| name == *own) && !has_content();
     }

@@ -38,7 +38,7 @@ pub struct Session {
     pub folder: RunFolder,
     /// Metrics and timing.
     pub journal: Journal,
-    /// Of a new run: its config, and what its folder still lacks.
+    /// Of a new run: its config, which is not yet synced, and what its folder still lacks.
     pub first_files: Option<(Unsynced, FirstFiles)>,
     /// Where the run stands.
     pub summary: Summary,
@@ -94,12 +94,21 @@ impl Session {
                 self.trainer.context().destroy();
             }
             let advanced = block_on(self.trainer.advance());
-            // Also where the step failed, so that the run can be gone on with. No part of the step's time.
+            // Also where the step failed, so that the run can be gone on with.
             let writing = Instant::now();
             let written = self.write_others(&mut first_files, &mut saver);
-            marks.step += writing.elapsed();
-            let progress = advanced?;
+            let progress = match advanced {
+                Ok(progress) => progress,
+                Err(error) => {
+                    [written.err(), saver.wait().err()].into_iter().flatten().for_each(warn);
+                    return Err(error.into());
+                }
+            };
             written?;
+            // Not in the time of a step that was done before; a GPU's first step is computed meanwhile.
+            if !progress.events.is_empty() {
+                marks.step += writing.elapsed();
+            }
             self.record(progress.events, &mut marks, &mut tensorboard)?;
             self.adopt(saver.poll()?);
             if progress.finished {

@@ -196,10 +196,24 @@ fn a_run_that_ends_in_its_first_step_begins_again_without_its_flags() {
         assert_refused(&ended, 2, &["--resume", "holds no run", "flags"]);
         assert!(!out.exists());
     }
+    // Killed while the config was written.
+    fs::create_dir(&out).unwrap();
+    for (file, content) in
+        [("metrics.jsonl", ""), ("timing.jsonl", ""), (".lock", ""), (".config.toml.tmp", "net = \"res")]
+    {
+        fs::write(out.join(file), content).unwrap();
+    }
+    assert_refused(&lastbit(&["train", "--resume", "--out", text(&out)]), 2, &["holds no run", "flags"]);
+    train(&["--steps", "3", "--resume"], &out);
+    assert_equal_runs(&whole, &out, &[3]);
     let out = home.join("killed");
     // A power failure may leave the file empty: which run it was is not guessed.
     fs::write(out.join("config.toml"), "").unwrap();
-    assert_refused(&lastbit(&["train", "--resume", "--out", text(&out)]), 1, &["config.toml is empty", "--out"]);
+    assert_refused(
+        &lastbit(&["train", "--resume", "--out", text(&out)]),
+        1,
+        &["config.toml is empty", "put its config back"],
+    );
 }
 
 #[test]
