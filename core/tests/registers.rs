@@ -1,34 +1,37 @@
-//! No kernel that a GPU gets before anything is tuned spills registers. Mesa's driver for AMD GPUs compiles without one
-//! and tells how many registers a kernel takes (Mesa 22.3; another version's compiler may count a few more or less).
-//! `cargo xtask test` knows where that driver is and runs this; nobody else has to have it.
+//! What a GPU's compiler makes of the kernels: registers, and what did not fit into them. No kernel that a GPU gets before
+//! anything is tuned spills registers. Mesa's driver for AMD GPUs compiles without a GPU and counts them (Mesa 22.3; another
+//! version's compiler may count a few more or less): `cargo xtask test` knows where that driver is and runs this; nobody else
+//! has to have it. With a GPU, `cargo test -p lastbit-core --test registers -- --ignored --nocapture this_machine` lists its
+//! driver's counts.
 #![cfg(target_os = "linux")]
 
 use std::collections::HashSet;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::process::Command;
 
 use ash::khr::pipeline_executable_properties as executable;
-use ash::vk;
-use lastbit_core::gpu::wgsl::source;
+use ash::{ext, vk};
+use lastbit_core::gpu::{spirv, wgsl};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::{Activation, Shape, Tiles, sgd::Perturbation};
 use lastbit_core::record::Kernel;
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
-use naga::back::spv;
 
 /// The file that tells Vulkan's loader of the driver.
 const DRIVER: &str = "LASTBIT_RADV";
 /// RDNA 2 has 256 registers a thread, as NVIDIA's GPUs do; RDNA 3's compiler takes half of them.
 const FAMILIES: [&str; 2] = ["navi21", "gfx1100"];
 
-/// Mesa's compiler behind its Vulkan driver. Nothing is freed: the process ends with the test.
+/// A GPU's compiler behind its Vulkan driver. Nothing is freed: the process ends with the test.
 struct Compiler {
     device: ash::Device,
     executable: executable::Device,
 }
 
 impl Compiler {
-    fn new() -> Self {
+    /// The first device that `is_wanted` by its name and type, if its driver counts registers. `is_robust`: loads and stores out
+    /// of bounds are defined, as wgpu asks of every device that can.
+    fn new(is_wanted: impl Fn(&str, vk::PhysicalDeviceType) -> bool, is_robust: bool) -> Option<Self> {
         // SAFETY: the handles that are passed are alive.
         unsafe {
             let entry = ash::Entry::load().expect("the Vulkan loader");
@@ -36,36 +39,44 @@ impl Compiler {
             let info = vk::InstanceCreateInfo::default().application_info(&application);
             let instance = entry.create_instance(&info, None).expect("an instance");
             let devices = instance.enumerate_physical_devices().expect("a list of devices");
-            let is_amd = |device: &vk::PhysicalDevice| {
-                let properties = instance.get_physical_device_properties(*device);
-                properties.device_name_as_c_str().is_ok_and(|name| name.to_string_lossy().contains("RADV"))
+            let extensions_of = |device| instance.enumerate_device_extension_properties(device).expect("extensions");
+            let has = |device: vk::PhysicalDevice, name: &CStr| {
+                extensions_of(device).iter().any(|extension| extension.extension_name_as_c_str() == Ok(name))
             };
-            let device = devices.into_iter().find(is_amd).expect("Mesa's driver for AMD GPUs");
+            let device = devices.into_iter().find(|device| {
+                let properties = instance.get_physical_device_properties(*device);
+                let name = properties.device_name_as_c_str().expect("a name").to_string_lossy();
+                has(*device, executable::NAME) && is_wanted(&name, properties.device_type)
+            })?;
             let queue = [vk::DeviceQueueCreateInfo::default().queue_priorities(&[1.0])];
-            let extensions = [executable::NAME.as_ptr()];
+            let mut extensions = vec![executable::NAME.as_ptr()];
             let mut statistics =
                 vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default().pipeline_executable_info(true);
-            let info = vk::DeviceCreateInfo::default().queue_create_infos(&queue).enabled_extension_names(&extensions);
-            let device = instance.create_device(device, &info.push_next(&mut statistics), None).expect("a device");
+            let mut robust = vk::PhysicalDeviceRobustness2FeaturesEXT::default().robust_buffer_access2(true);
+            let features = vk::PhysicalDeviceFeatures::default().robust_buffer_access(is_robust);
+            let is_robust2 = is_robust && has(device, ext::robustness2::NAME);
+            if is_robust2 {
+                extensions.push(ext::robustness2::NAME.as_ptr());
+            }
+            let mut info = vk::DeviceCreateInfo::default()
+                .queue_create_infos(&queue)
+                .enabled_extension_names(&extensions)
+                .enabled_features(&features)
+                .push_next(&mut statistics);
+            if is_robust2 {
+                info = info.push_next(&mut robust);
+            }
+            let device = instance.create_device(device, &info, None).expect("a device");
             let executable = executable::Device::new(&instance, &device);
-            Self { device, executable }
+            Some(Self { device, executable })
         }
     }
 
-    /// Registers that a thread of the kernel takes, and those that did not fit and lie in memory.
-    fn registers(&self, kernel: &Kernel) -> (u64, u64) {
-        let module = naga::front::wgsl::parse_str(&source(kernel)).expect("WGSL");
-        let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), Default::default());
-        let info = validator.validate(&module).expect("a valid kernel");
-        // As `Context` asks of wgpu: no checks at run time, nothing cleared.
-        let options = spv::Options {
-            lang_version: (1, 3),
-            zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
-            force_loop_bounding: false,
-            ..Default::default()
-        };
-        let entry = spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: "main".to_owned() };
-        let code = spv::write_vec(&module, &info, &options, Some(&entry)).expect("SPIR-V");
+    /// What the driver counts of the kernel.
+    fn statistics(&self, kernel: &Kernel) -> Vec<(CString, u64)> {
+        let text = wgsl::source(kernel);
+        let code = spirv::compile(&text).expect("a valid kernel");
+        let module = naga::front::wgsl::parse_str(&text).expect("WGSL");
         let bindings: Vec<_> = module.global_variables.iter().filter_map(|(_, variable)| binding(variable)).collect();
         // SAFETY: the structures live as long as the calls, and the handles as long as the process.
         let statistics = unsafe {
@@ -86,11 +97,21 @@ impl Compiler {
             let info = vk::PipelineExecutableInfoKHR::default().pipeline(pipeline);
             self.executable.get_pipeline_executable_statistics(&info).expect("statistics")
         };
+        let counts = statistics.iter().filter(|statistic| {
+            let format = statistic.format;
+            format == vk::PipelineExecutableStatisticFormatKHR::UINT64
+                || format == vk::PipelineExecutableStatisticFormatKHR::INT64
+        });
+        // SAFETY: the filter let only counts pass.
+        counts.map(|s| (s.name_as_c_str().expect("a name").to_owned(), unsafe { s.value.u64 })).collect()
+    }
+
+    /// Registers that a thread of the kernel takes, and those that did not fit and lie in memory; by AMD's names.
+    fn registers(&self, kernel: &Kernel) -> (u64, u64) {
+        let statistics = self.statistics(kernel);
         let of = |name: &CStr| {
-            let statistic = statistics.iter().find(|s| s.name_as_c_str() == Ok(name));
-            let statistic = statistic.unwrap_or_else(|| panic!("no statistic {name:?}"));
-            // SAFETY: both are counts.
-            unsafe { statistic.value.u64 }
+            let statistic = statistics.iter().find(|(of, _)| of.as_c_str() == name);
+            statistic.unwrap_or_else(|| panic!("no statistic {name:?}")).1
         };
         (of(c"VGPRs"), of(c"Spilled VGPRs"))
     }
@@ -137,12 +158,14 @@ fn no_kernel_spills_before_it_is_tuned() {
         let driver = std::env::var_os(DRIVER).unwrap_or_else(|| panic!("set {DRIVER} to Mesa's radeon_icd.*.json"));
         for family in FAMILIES {
             let mut test = Command::new(std::env::current_exe().expect("a test has a file"));
-            test.args(["--ignored", "--nocapture"]).env("VK_DRIVER_FILES", &driver).env("VK_ICD_FILENAMES", &driver);
+            test.args(["--ignored", "--nocapture", "no_kernel_spills"])
+                .env("VK_DRIVER_FILES", &driver)
+                .env("VK_ICD_FILENAMES", &driver);
             assert!(test.env(FAMILY, family).status().expect("it starts").success(), "{family}");
         }
         return;
     }
-    let compiler = Compiler::new();
+    let compiler = Compiler::new(|name, _| name.contains("RADV"), false).expect("Mesa's driver for AMD GPUs");
     let kernels = kernels();
     assert!(kernels.len() > 50, "{} kernels", kernels.len());
     let mut registers: Vec<_> = kernels.iter().map(|kernel| (compiler.registers(kernel), kernel.name())).collect();
@@ -152,4 +175,20 @@ fn no_kernel_spills_before_it_is_tuned() {
     assert!(registers.iter().all(|((taken, _), _)| *taken > 0), "a count that cannot be");
     let spilling: Vec<_> = registers.iter().filter(|((_, spilled), _)| *spilled > 0).collect();
     assert!(spilling.is_empty(), "registers and spilled ones: {spilling:?}");
+}
+
+#[test]
+#[ignore = "lists what the driver of this machine's GPU counts, for a person to read"]
+fn this_machine() {
+    for is_robust in [true, false] {
+        let is_gpu = |_: &str, kind| kind != vk::PhysicalDeviceType::CPU;
+        let compiler = Compiler::new(is_gpu, is_robust).expect("a GPU whose driver counts registers");
+        println!("out of bounds {}", if is_robust { "defined" } else { "undefined" });
+        let kernels = kernels();
+        let of = |kernel: &Kernel| compiler.statistics(kernel);
+        let mut all: Vec<_> = kernels.iter().map(|kernel| (kernel.name(), of(kernel))).collect();
+        all.sort();
+        all.dedup();
+        all.iter().for_each(|(name, counts)| println!("{name} {counts:?}"));
+    }
 }

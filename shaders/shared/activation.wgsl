@@ -9,8 +9,9 @@ fn steepened(z: vec4f) -> vec4f {
 
 fn activate(z: vec4f) -> vec4f {
     if (ACTIVATION == 1u) {
-        // No max, which would turn NaN into 0 and let a network that has blown up look healthy.
-        return select(z, vec4f(0.0), z <= vec4f(0.0));
+        // By the bits, of -0 to -infinity: a driver that assumes that there is no NaN makes a maximum of a comparison of floats,
+        // which turns NaN into 0 and lets a network that has blown up look healthy.
+        return select(z, vec4f(0.0), bitcast<vec4u>(z) - vec4u(0x80000000u) <= vec4u(0x7f800000u));
     }
     if (ACTIVATION == 2u) {
         return z * sigmoid4(steepened(z));

@@ -243,7 +243,7 @@ pub fn copy(adapter: &AdapterSummary) -> Recorded {
     let mut sketch = Sketch::new(1, Job::default());
     let buffers = ["from", "to"].map(|label| sketch.bytes(label, bytes));
     let kernel = Kernel::new(Shader::CopyRate, &[]);
-    sketch.recording.dispatch("copy", kernel, &buffers, workgroups(bytes / 16), Work::shared(0, 2 * bytes));
+    sketch.recording.dispatch("copy", kernel, &buffers, workgroups(bytes / 64), Work::shared(0, 2 * bytes));
     sketch.finish(format!("{} MiB", bytes >> 20))
 }
 

@@ -12,7 +12,7 @@ mod platform;
 mod profile;
 mod readback;
 #[cfg(not(target_arch = "wasm32"))]
-mod spirv;
+pub mod spirv;
 pub mod wgsl;
 
 pub(crate) use context::{Context, Found, found};

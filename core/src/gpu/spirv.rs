@@ -14,7 +14,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 ///
 /// # Errors
 /// What naga refuses, with the lines of the text.
-pub(super) fn compile(wgsl: &str) -> Result<Vec<u32>, String> {
+pub fn compile(wgsl: &str) -> Result<Vec<u32>, String> {
     let module = naga::front::wgsl::parse_str(wgsl).map_err(|error| error.emit_to_string(wgsl))?;
     let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
         .validate(&module)

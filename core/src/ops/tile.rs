@@ -48,7 +48,8 @@ impl Tile {
     ///
     /// What a thread loads is used for more products in a large tile. A software adapter, where a load costs as much as two
     /// dozen products, gains by it even when the accumulators overflow into memory. A GPU loses many times over then: its tiles
-    /// stay within 128 registers, so that none is spilled (counted with AMD's compiler, `core/tests/registers.rs`).
+    /// spill no register (counted with AMD's compiler, `core/tests/registers.rs`), and its workgroups stage what they read: an
+    /// NVIDIA H200 then needs 0.60 to 0.88 of the time (docs/PERFORMANCE.md).
     #[must_use]
     pub fn usual(layer: Layer, pass: Pass, software: bool) -> Self {
         let (rows, groups, channels) = match (layer, pass, software) {
@@ -63,8 +64,15 @@ impl Tile {
         let groups = groups.min(written.channels.div_ceil(4));
         // A layer of few tiles shall fill a workgroup with a small batch, too.
         let is_small = layer.output().quads() * layer.output().height.div_ceil(rows) <= 4;
-        let lanes = if is_small && !software { 32 } else { 64 };
-        Self { rows, groups, channels, lanes, uniform: !software, staging: None }
+        // Of three input channels there is little to share.
+        let staging = match (layer, pass) {
+            _ if software => None,
+            (Layer::Conv(_), Pass::WeightGradient) => Some((64, 2)),
+            (Layer::Conv(conv), _) if conv.input.channels > 4 => Some((128, 4)),
+            _ => None,
+        };
+        let lanes = staging.map_or(if is_small && !software { 32 } else { 64 }, |(lanes, _)| lanes);
+        Self { rows, groups, channels, lanes, uniform: !software, staging: staging.map(|(_, sharers)| sharers) }
     }
 
     /// A tile of so many rows.

@@ -19,8 +19,8 @@ pub struct CopyRate {
 
 impl Twin for CopyRate {
     fn new(launch: &Launch<'_>) -> Self {
-        // 64 threads with a vector of four each.
-        let length = launch.tiles() * 256;
+        // 64 threads with four vectors of four each.
+        let length = launch.tiles() * 1024;
         let pieces = Pieces::new(length.div_ceil(BLOCK), BLOCK);
         Self { from_buffer: launch.floats(0), to_buffer: launch.floats(1), length, pieces }
     }

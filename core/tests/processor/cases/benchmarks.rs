@@ -13,7 +13,7 @@ pub(super) fn rates(random: &mut Random, all: &mut Vec<Case>) {
     let tiles = 3;
     let results = Binding { bytes: u64::from(tiles) * 64 * 4, ..sketch.junk(tiles as usize * 64) };
     sketch.rec.dispatch("fma", kernel(Shader::FmaRate, &[("ROUNDS", 5)]), &[results], tiles, Work::shared(0, 0));
-    let words: Vec<u32> = (0..tiles * 64 * 4).map(|_| sketch.random.word()).collect();
+    let words: Vec<u32> = (0..tiles * 64 * 16).map(|_| sketch.random.word()).collect();
     let bytes = words.len() as u64 * 4;
     let [from, to] = [sketch.words(&words), sketch.junk(words.len())].map(|binding| Binding { bytes, ..binding });
     sketch.rec.dispatch("copy", kernel(Shader::CopyRate, &[]), &[from, to], tiles, Work::shared(0, 0));

@@ -4,7 +4,7 @@ use super::Reading;
 
 impl Reading<'_> {
     pub(super) fn copy_rate(&self) {
-        for at in 0..self.dispatch.tiles as usize * 64 * 4 {
+        for at in 0..self.dispatch.tiles as usize * 64 * 16 {
             self.arrays[1].set_word(at, self.arrays[0].word(at));
         }
     }
