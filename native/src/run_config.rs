@@ -1,5 +1,6 @@
 //! `config.toml`: what is trained ([`TrainConfig`]) and where its inputs come from, everything needed to run it again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -79,6 +80,9 @@ const FREE_KEYS: [&str; 6] =
 /// Keys that may grow when a run goes on, and what they are where they are not set.
 const GROWING_KEYS: [(&str, i64); 2] = [("steps", i64::MAX), ("epochs", 0)];
 
+/// What [`RunConfig::sealed`] gives.
+pub type Sealed = BTreeMap<String, String>;
+
 /// A whole run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunConfig {
@@ -150,6 +154,25 @@ impl RunConfig {
             }
         }
         Ok(config)
+    }
+
+    /// What fixes the bits of the run's steps: its keys with their values as TOML, but for those that may change when a run goes on.
+    pub fn sealed(&self) -> Result<Sealed, Failure> {
+        let table = self.filled().to_table()?;
+        let fixed = table.into_iter().filter(|(key, _)| !Self::is_free(key));
+        Ok(fixed.map(|(key, value)| (key, value.to_string())).collect())
+    }
+
+    /// What this config says otherwise than `sealed`, which an older version may have written: a key that it lacks had its default.
+    pub fn changes_since(&self, sealed: &Sealed) -> Result<Vec<String>, Failure> {
+        let (now, defaults) = (self.sealed()?, Self::default().sealed()?);
+        let keys: BTreeSet<&String> = sealed.keys().chain(now.keys()).collect();
+        let change = |key: &String| {
+            let (was, is) = (sealed.get(key).or_else(|| defaults.get(key)), now.get(key));
+            let show = |value: Option<&String>| value.map_or("not set", String::as_str).to_owned();
+            (was != is).then(|| format!("{key} is {} and was {}", show(is), show(was)))
+        };
+        Ok(keys.into_iter().filter_map(change).collect())
     }
 
     /// True for a key that says where and how, not what is trained.

@@ -33,9 +33,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { first, second, out, json } = arguments;
     let comparison = Comparison::of([first, second])?;
     let page = report::write_comparison(&comparison, out.as_deref())?;
+    let code = if comparison.is_equal() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if json {
         say(as_json(&comparison));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     for (key, [a, b]) in &comparison.different_keys {
         say(format!("config: {key} is {a} and {b}"));
@@ -63,7 +64,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         say("every bit that both runs have is the same");
     }
     say(format!("report: {}", page.display()));
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 /// What may make the bits of the second run others than those of the first, in the steps that both have.
@@ -96,6 +97,7 @@ fn as_json(comparison: &Comparison) -> serde_json::Value {
         "fingerprints": comparison.fingerprints,
         "last_equal_fingerprint": comparison.last_equal_fingerprint,
         "damaged_lines": comparison.damaged_lines,
+        "damages": comparison.damages(),
         "line": comparison.line.as_ref().map(|line| json!({ "step": line.step, "what": line.what })),
         "states": states.collect::<Vec<_>>(),
     })

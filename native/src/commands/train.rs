@@ -15,7 +15,7 @@ use crate::device_test::a_check;
 use crate::failure::Failure;
 use crate::forecast::time_text;
 use crate::progress::Manner;
-use crate::run::{Contents, Hooks, OnChange, Outcome, Prepared, Summary, finished_step, inspect, is_in_parts};
+use crate::run::{Contents, Hooks, OnChange, Outcome, Prepared, Summary, inspect, is_in_parts, whole_finished_step};
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{say, warn};
 use crate::train_flags::RunFlags;
@@ -106,7 +106,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = match (contents, out) {
         (Contents::Run(config), Some(out)) if arguments.resume => {
             let config = config.continued(&given, out)?;
-            if let Some(step) = finished_step(out, &config.train) {
+            if let Some(step) = whole_finished_step(out, &config)? {
                 match manner {
                     Manner::Json => say(ending("finished", step, out)),
                     Manner::Text | Manner::Beside(_) => {

@@ -70,7 +70,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if found.is_equal() {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Failure::other(format!("the run in '{}' does not replay: {}", folder.display(), why(&found, &ks))))
+    let what = if found.replays() { "is not as it was written" } else { "does not replay" };
+    Err(Failure::other(format!("the run in '{}' {what}: {}", folder.display(), why(&found, &ks))))
 }
 
 /// The adapter that `LASTBIT_ADAPTER` names; else the one that made `step`, if this machine has it, so that another default, or an
@@ -90,7 +91,7 @@ fn own_adapter(folder: &Path, config: &RunConfig, step: u64) -> Result<Option<St
 
 /// What differs first.
 fn why(found: &Replay, ks: &[u32]) -> String {
-    let mut parts = Vec::new();
+    let mut parts = found.problems.clone();
     if let Some(line) = &found.line {
         parts.push(format!("at step {}, {} (recorded, now)", line.step, line.what));
     }
@@ -114,6 +115,10 @@ fn tell(found: &Replay, adapter: &str) {
         [] => "no checkpoint".to_owned(),
         steps => format!("the checkpoints of steps {}", steps.join(", ")),
     };
+    // Nothing to replay is left of it.
+    if found.lines == 0 {
+        return;
+    }
     say(format!(
         "replayed steps {} to {} on '{adapter}': compared {} lines, {} fingerprints, {states}",
         found.first_step, found.last_step, found.lines, found.fingerprints
@@ -135,6 +140,7 @@ fn as_json(found: &Replay, ks: &[u32]) -> serde_json::Value {
             "elements": state.difference.elements,
         })
     });
+    let damaged: Vec<&String> = found.problems.iter().chain(&found.damaged).collect();
     json!({
         "equal": found.is_equal(),
         "first_step": found.first_step,
@@ -143,7 +149,7 @@ fn as_json(found: &Replay, ks: &[u32]) -> serde_json::Value {
         "fingerprints": found.fingerprints,
         "checkpoints": found.checkpoints,
         "changes": found.changes,
-        "damaged": found.damaged,
+        "damaged": damaged,
         "line": found.line.as_ref().map(|line| json!({ "step": line.step, "what": line.what })),
         "state": state,
     })

@@ -25,7 +25,7 @@ use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::forecast::duration_text;
 use crate::progress::Manner;
-use crate::run::{Contents, Found, Manifest, OnChange, Outcome, Prepared, finished_step, inspect};
+use crate::run::{Contents, Found, Manifest, OnChange, Outcome, Prepared, inspect, whole_finished_step};
 use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
 use crate::terminal::say;
 use crate::{datasets, device, device_test, host_memory, report};
@@ -203,7 +203,7 @@ impl Study {
                 let out = out.display();
                 return Err(Failure::other(format!("'{out}' is not empty and holds no run: give another --out")));
             }
-            Contents::Run(_) if finished_step(&out, config).is_some() => self.check_unchanged(&out, config)?,
+            Contents::Run(old) if whole_finished_step(&out, &old)?.is_some() => self.check_unchanged(&out, config)?,
             Contents::Run(_) | Contents::Nothing => {
                 go_on()?;
                 self.begin(&format!("run {name}"));
@@ -228,7 +228,7 @@ impl Study {
     /// Refuses a finished run that would have other bits if it were made now: beside it new ones would prove nothing.
     fn check_unchanged(&self, out: &Path, config: &TrainConfig) -> Result<(), Failure> {
         let changes = match Manifest::read(out) {
-            Found::Whole(old) => old.changes(&self.prepared(config)?.manifest(), 1..=u64::MAX),
+            Found::Whole(old) => old.changes(&self.prepared(config)?.manifest()?, 1..=u64::MAX),
             Found::Nothing | Found::Damaged => vec!["its manifest.json, which is missing or damaged".to_owned()],
         };
         if changes.is_empty() {

@@ -77,6 +77,25 @@ impl CheckpointManifest {
         bytes.and_then(|bytes| Self::parse(&bytes)).map_err(|problem| format!("{MANIFEST_FILE} {problem}"))
     }
 
+    /// Whether all files of the checkpoint in `folder` are those that were saved; the error names the first that is not.
+    pub fn check(&self, folder: &Path) -> Result<(), String> {
+        for (name, listed) in &self.files {
+            let mut hasher = Sha256::new();
+            let found = File::open(folder.join(name)).and_then(|mut file| io::copy(&mut file, &mut hasher));
+            match found {
+                Err(error) => return Err(format!("{name}: {error}")),
+                Ok(bytes) if bytes != listed.bytes => {
+                    return Err(format!("{name} has {bytes} bytes, not {}", listed.bytes));
+                }
+                Ok(_) if format!("{:x}", hasher.finalize()) != listed.sha256 => {
+                    return Err(format!("{name} is not what was saved (wrong SHA-256)"));
+                }
+                Ok(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The bytes of a file of the checkpoint in `folder`, if they are those that were saved.
     pub fn read_file(&self, folder: &Path, name: &str, most: u64) -> Result<Vec<u8>, String> {
         let listed = self.files.get(name).ok_or("is not in the manifest")?;

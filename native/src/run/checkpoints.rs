@@ -28,6 +28,8 @@ pub struct Checkpoints {
 pub struct Recovered {
     /// Where the run stopped.
     pub state: Option<State>,
+    /// Bytes of the metrics that the checkpoint saw.
+    pub known: u64,
     /// One line for each newer checkpoint that cannot be used.
     pub damaged: Vec<String>,
 }
@@ -134,20 +136,20 @@ impl Checkpoints {
         let mut damaged = Vec::new();
         for step in self.steps() {
             let folder = self.named(step);
-            let mut read = || -> Result<State, String> {
+            let mut read = || -> Result<(State, u64), String> {
                 let (state, manifest) = read_checkpoint(&folder, network, config)?;
                 if state.step != step {
                     return Err(format!("it holds step {}", state.step));
                 }
                 journal.check(&manifest.metrics)?;
-                Ok(state)
+                Ok((state, manifest.metrics.bytes))
             };
             match read() {
-                Ok(state) => return Recovered { state: Some(state), damaged },
+                Ok((state, known)) => return Recovered { state: Some(state), known, damaged },
                 Err(problem) => damaged.push(format!("'{}' cannot be used: {problem}", folder.display())),
             }
         }
-        Recovered { state: None, damaged }
+        Recovered { state: None, known: 0, damaged }
     }
 
     /// Puts a checkpoint back that was to be replaced when the program ended, and removes what was not completed.

@@ -26,7 +26,7 @@ impl FirstFiles {
 
     /// Writes the others. Waits for the SHA-256 of the images.
     pub fn write_others(&self, folder: &RunFolder) -> Result<Vec<Unsynced>, Failure> {
-        let manifest = folder.write_unsynced(MANIFEST_FILE, self.prepared.manifest().to_text().as_bytes())?;
+        let manifest = folder.write_unsynced(MANIFEST_FILE, self.prepared.manifest()?.to_text().as_bytes())?;
         let weights = self.encoded_weights().map(|bytes| folder.write_unsynced(INIT_FILE, &bytes)).transpose()?;
         Ok([Some(manifest), weights].into_iter().flatten().collect())
     }

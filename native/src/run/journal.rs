@@ -53,9 +53,10 @@ impl Lines {
         Ok(hasher)
     }
 
-    /// Takes everything from the first line that `keep` refuses, or that is no whole line of JSON, as not there.
-    fn keep(&mut self, mut keep: impl FnMut(&Value) -> bool) -> Result<(), Failure> {
-        let kept = self.read_while(&mut keep).map_err(|error| self.failed(&error))?;
+    /// Takes everything from the first line that `keep` refuses, that is no whole line of JSON or that ends after `most` bytes, as not
+    /// there.
+    fn keep(&mut self, most: u64, mut keep: impl FnMut(&Value) -> bool) -> Result<(), Failure> {
+        let kept = self.read_while(most, &mut keep).map_err(|error| self.failed(&error))?;
         self.hasher = self.hash(kept).map_err(|error| self.failed(&error))?;
         self.bytes = kept;
         Ok(())
@@ -70,10 +71,10 @@ impl Lines {
         Ok(())
     }
 
-    /// Bytes of the leading lines that are whole and pass `keep`.
-    fn read_while(&mut self, keep: &mut impl FnMut(&Value) -> bool) -> io::Result<u64> {
+    /// Bytes of the leading lines, `most` bytes at most, that are whole and pass `keep`.
+    fn read_while(&mut self, most: u64, keep: &mut impl FnMut(&Value) -> bool) -> io::Result<u64> {
         self.file.seek(SeekFrom::Start(0))?;
-        let mut unread = self.file.metadata()?.len();
+        let mut unread = self.file.metadata()?.len().min(most);
         let mut reader = BufReader::new(&self.file);
         let (mut kept, mut line) = (0, String::new());
         while unread > 0 {
@@ -135,16 +136,16 @@ impl Journal {
         Ok(Syncer { files: [clone(&self.metrics)?, clone(&self.timing)?] })
     }
 
-    /// Keeps what was known after `step` steps, with the evaluation of that step if `is_evaluated`. `kept` sees every
-    /// line that stays in the metrics; `before` the rest is removed, it sees what they will be.
+    /// Keeps what was known after `step` steps, `known` bytes of metrics at most, with the evaluation of that step if `is_evaluated`.
+    /// `kept` sees every line that stays in the metrics; `before` the rest is removed, it sees what they will be.
     pub fn cut(
         &mut self,
-        step: u64,
+        (step, known): (u64, u64),
         is_evaluated: bool,
         mut kept: impl FnMut(&Value),
         before: impl FnOnce(Digest) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        self.metrics.keep(|line| {
+        self.metrics.keep(known, |line| {
             let at = line["step"].as_u64().unwrap_or(u64::MAX);
             let stays = at < step || (at == step && (is_evaluated || line["kind"] != "epoch"));
             if stays {
@@ -152,7 +153,7 @@ impl Journal {
             }
             stays
         })?;
-        self.timing.keep(|line| line["step"].as_u64().is_some_and(|at| at <= step))?;
+        self.timing.keep(u64::MAX, |line| line["step"].as_u64().is_some_and(|at| at <= step))?;
         before(self.digest())?;
         self.metrics.truncate()?;
         self.timing.truncate()
@@ -212,7 +213,7 @@ mod tests {
             let before = Digest::of(&LINES.as_bytes()[..40]);
             assert_eq!(journal.check(&before), Ok(()));
             let mut seen = 0;
-            journal.cut(step, is_evaluated, |_| seen += 1, |_| Ok(())).unwrap();
+            journal.cut((step, u64::MAX), is_evaluated, |_| seen += 1, |_| Ok(())).unwrap();
             journal.metrics("{}").unwrap();
             let text = std::fs::read_to_string(path.join(METRICS_FILE)).unwrap();
             let expected: Vec<&str> = LINES.lines().take(lines).chain(["{}"]).collect();
@@ -222,6 +223,15 @@ mod tests {
             assert_eq!(journal.check(&before).is_ok(), lines > 1);
             std::fs::remove_dir_all(path).unwrap();
         }
+    }
+
+    #[test]
+    fn lines_that_no_checkpoint_saw_do_not_stay() {
+        let (path, _folder, mut journal) = journal("known", LINES);
+        let known = LINES.find("{\"kind\":\"epoch\"").unwrap();
+        journal.cut((2, known as u64), true, |_| {}, |_| Ok(())).unwrap();
+        assert_eq!(std::fs::read_to_string(path.join(METRICS_FILE)).unwrap(), LINES[..known]);
+        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]

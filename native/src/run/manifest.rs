@@ -1,5 +1,5 @@
-//! `manifest.json`: which program made the run, from which data, on which adapter. It holds whatever may change bits but
-//! is not in the config, and a checksum over itself.
+//! `manifest.json`: which program made the run, from which config and data, on which adapter: whatever may change bits. A
+//! checksum over itself seals it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeInclusive};
@@ -12,8 +12,10 @@ use lastbit_core::train::Plan;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::folder::CONFIG_FILE;
 use crate::datasets::Images;
 use crate::failure::Failure;
+use crate::run_config::{RunConfig, Sealed};
 
 /// In the run folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -93,6 +95,9 @@ struct Change {
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// What the run's config says of the bits. Runs of the first versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<Sealed>,
     environment: Environment,
     dataset: DatasetRecord,
     network: NetworkRecord,
@@ -124,10 +129,17 @@ pub enum Found {
 }
 
 impl Manifest {
-    /// The manifest of a run that begins now; `sha256` is that of the data set.
-    pub fn new(adapter: &AdapterSummary, broken: &[String], images: &Images, plan: &Plan) -> Self {
+    /// The manifest of a run that begins now.
+    pub fn new(
+        config: &RunConfig,
+        adapter: &AdapterSummary,
+        broken: &[String],
+        images: &Images,
+        plan: &Plan,
+    ) -> Result<Self, Failure> {
         let dataset = &images.dataset;
-        Self {
+        Ok(Self {
+            config: Some(config.sealed()?),
             environment: Environment::new(adapter, broken, plan),
             dataset: DatasetRecord {
                 name: dataset.name.clone(),
@@ -138,6 +150,24 @@ impl Manifest {
             network: NetworkRecord { name: plan.network.name.clone(), parameters: plan.network.parameter_count() },
             changes: Vec::new(),
             sha256: String::new(),
+        })
+    }
+
+    /// What `config` says otherwise than the config that the run was made with.
+    pub fn config_changes(&self, config: &RunConfig) -> Result<Vec<String>, Failure> {
+        self.config.as_ref().map_or(Ok(Vec::new()), |sealed| config.changes_since(sealed))
+    }
+
+    /// Refuses to go on with the run in `folder` where `config` is not the one that it was made with.
+    pub fn check_config(&self, config: &RunConfig, folder: &Path) -> Result<(), Failure> {
+        match self.config_changes(config)?.as_slice() {
+            [] => Ok(()),
+            changes => Err(Failure::usage(format!(
+                "--resume: {CONFIG_FILE} in '{}' is not the one that the run was made with: {}: set that back to go on, or give \
+                 another --out",
+                folder.display(),
+                changes.join(", "),
+            ))),
         }
     }
 
@@ -255,6 +285,7 @@ impl Manifest {
                 changes.join(", "),
             )));
         }
+        self.config = now.config;
         let last = self.maker(u64::MAX);
         if *last == now.environment {
             return Ok((self, None));
@@ -306,6 +337,7 @@ mod tests {
         };
         let change = |(version, &from_step)| Change { from_step, environment: environment(version) };
         Manifest {
+            config: None,
             environment: environment(0),
             dataset: DatasetRecord { name: "images".to_owned(), train: 2, test: 1, sha256: String::new() },
             network: NetworkRecord { name: "a network".to_owned(), parameters: 3 },

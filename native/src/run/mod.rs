@@ -8,6 +8,7 @@ mod journal;
 mod lamp;
 mod manifest;
 mod opening;
+mod record;
 mod saver;
 mod session;
 mod summary;
@@ -21,5 +22,6 @@ pub use folder::{
 pub use lamp::Lamp;
 pub use manifest::{Environment, Found, Manifest, OnChange};
 pub use opening::{Hooks, Prepared, initial_weights};
+pub use record::{problems, whole_finished_step};
 pub use session::Outcome;
 pub use summary::{Summary, finished_step};

@@ -16,13 +16,14 @@ use lastbit_core::train::{
 };
 use pollster::block_on;
 
-use super::checkpoints::{Checkpoints, checkpoint_folders};
+use super::checkpoints::{Checkpoints, Recovered, checkpoint_folders};
 use super::first_files::FirstFiles;
 use super::folder::{CONFIG_FILE, RunFolder, Unsynced};
 use super::journal::Journal;
 use super::manifest::{Environment, Found, MANIFEST_FILE, Manifest, OnChange};
+use super::record::missing_checkpoint;
 use super::session::Session;
-use super::summary::Summary;
+use super::summary::{FoundSummary, Summary};
 use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::forecast::Forecast;
@@ -133,8 +134,8 @@ impl Prepared {
     }
 
     /// What the run would be made with now. Waits for the SHA-256 of the images.
-    pub fn manifest(&self) -> Manifest {
-        Manifest::new(self.context.adapter(), &self.broken, &self.images, &self.plan)
+    pub fn manifest(&self) -> Result<Manifest, Failure> {
+        Manifest::new(&self.config, self.context.adapter(), &self.broken, &self.images, &self.plan)
     }
 
     /// What the run will take.
@@ -145,9 +146,11 @@ impl Prepared {
     /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made. It takes the
     /// newest checkpoint to be whole: where that is damaged, it may refuse changes before which `open` begins.
     pub fn check_unchanged(&self, out: &Path, on_change: OnChange) -> Result<(), Failure> {
-        match (checkpoint_folders(out).first(), Manifest::read(out)) {
-            (Some((step, _)), Found::Whole(old)) => old.continued(self.manifest(), *step, out, on_change).map(drop),
-            _ => Ok(()),
+        let Found::Whole(old) = Manifest::read(out) else { return Ok(()) };
+        old.check_config(&self.config, out)?;
+        match checkpoint_folders(out).first() {
+            Some((step, _)) => old.continued(self.manifest()?, *step, out, on_change).map(drop),
+            None => Ok(()),
         }
     }
 
@@ -156,9 +159,15 @@ impl Prepared {
         let Self { config, images, context, plan, tiles, .. } = &self;
         let network = &plan.network;
         let folder = RunFolder::claim(out)?;
+        let old = Manifest::read(out);
+        if let Found::Whole(old) = &old {
+            old.check_config(config, out)?;
+        }
         let mut journal = Journal::open(&folder)?;
         let checkpoints = Checkpoints::of(&folder, config.host.keep_checkpoints as usize);
-        let recovered = checkpoints.recover(network, &config.train, &mut journal);
+        let mut recovered = checkpoints.recover(network, &config.train, &mut journal);
+        let newest = checkpoint_folders(out).first().map(|(step, _)| *step);
+        recovered.damaged.extend(missing_checkpoint(&FoundSummary::read(out), newest));
         // To begin anew would remove the checkpoints: weights may be whole where a line before them is not.
         if recovered.state.is_none() && !recovered.damaged.is_empty() && on_change != OnChange::GoOn {
             let (flag, remedy) = match on_change {
@@ -176,19 +185,27 @@ impl Prepared {
         for line in &recovered.damaged {
             warn(format!("{line}: {instead}"));
         }
-        let (continued, warning) = match (&recovered.state, Manifest::read(out)) {
+        let (continued, warning) = match (&recovered.state, old) {
             (Some(state), Found::Whole(old)) => {
-                let (manifest, warning) = old.continued(self.manifest(), state.step, out, on_change)?;
+                let (manifest, warning) = old.continued(self.manifest()?, state.step, out, on_change)?;
                 (Some(manifest), warning)
             }
-            (Some(_), Found::Damaged) => {
-                let warning = format!(
-                    "'{}' is damaged, so that nobody knows what the run was made with until now: it is written anew",
-                    folder.file(MANIFEST_FILE).display()
-                );
-                (None, Some(warning))
+            (Some(_), found) => {
+                let what = if matches!(found, Found::Nothing) { "missing" } else { "damaged" };
+                let file = folder.file(MANIFEST_FILE);
+                let unknown =
+                    format!("'{}' is {what}, so that nobody knows what the run was made with", file.display());
+                let remedy = match on_change {
+                    OnChange::GoOn => "",
+                    OnChange::Never => "remove this folder to have the run begun anew",
+                    OnChange::Refuse => "accept that with --allow-changed",
+                };
+                if on_change != OnChange::GoOn {
+                    return Err(Failure::other(format!("{unknown}: put the file back, or {remedy}")));
+                }
+                (None, Some(format!("{unknown} until now: it is written anew")))
             }
-            _ => (None, None),
+            (None, _) => (None, None),
         };
         if let Some(warning) = warning {
             warn(warning);
@@ -221,7 +238,10 @@ impl Prepared {
         let mut summary = Summary::new(&config.train);
         let (config, hooks) = (config.clone(), self.hooks);
         // A folder with a config holds a run, also where it begins anew.
-        let manifest = continued.or_else(|| folder.file(CONFIG_FILE).exists().then(|| self.manifest()));
+        let manifest = match continued {
+            None if folder.file(CONFIG_FILE).exists() => Some(self.manifest()?),
+            continued => continued,
+        };
         let first_files = FirstFiles { prepared: self, initial };
         let first_files = match manifest {
             // An earlier run's metrics are cut only when the folder says whose they are from now on.
@@ -231,7 +251,7 @@ impl Prepared {
             }
             None => Some((first_files.write_config(&folder)?, first_files)),
         };
-        let saved = cut(&mut journal, &checkpoints, &mut summary, &trainer, recovered.state.as_ref())?;
+        let saved = cut(&mut journal, &checkpoints, &mut summary, &trainer, &recovered)?;
         Ok(Opened { trainer, config, folder, journal, first_files, summary, saved, hooks })
     }
 }
@@ -319,14 +339,15 @@ fn check_flip(flip: &FlipBit, total_steps: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Cuts the files back to what `state` knows; returns the step and evaluation that are on the disk.
+/// Cuts the files back to what the checkpoint knows; returns the step and evaluation that are on the disk.
 fn cut(
     journal: &mut Journal,
     checkpoints: &Checkpoints,
     summary: &mut Summary,
     trainer: &Trainer,
-    state: Option<&State>,
+    recovered: &Recovered,
 ) -> Result<Option<(u64, bool)>, Failure> {
+    let state = recovered.state.as_ref();
     let step = state.map_or(0, |state| state.step);
     // A run that was made longer loses the evaluation at its former end, so that it equals one that was as long from the
     // start.
@@ -339,6 +360,6 @@ fn cut(
         }
         None => Ok(()),
     };
-    journal.cut(step, is_evaluated, |line| summary.see_line(line), renew)?;
+    journal.cut((step, recovered.known), is_evaluated, |line| summary.see_line(line), renew)?;
     Ok(state.map(|_| (step, is_evaluated)))
 }

@@ -1,9 +1,11 @@
 //! `summary.json` and the table at the end: where a run stands.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use lastbit_core::train::{Event, State, TrainConfig, checkpoint::fingerprint_of};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::folder::replace_file;
 use super::lamp::Lamp;
@@ -11,7 +13,8 @@ use crate::failure::Failure;
 use crate::progress::loss_text;
 use crate::terminal::columns;
 
-const SUMMARY_FILE: &str = "summary.json";
+/// In the run folder.
+pub const SUMMARY_FILE: &str = "summary.json";
 
 /// The last lines of the metrics and the lamp.
 #[derive(Clone, Debug)]
@@ -109,9 +112,10 @@ impl Summary {
                 "replicas": controls,
             },
             "flip_bit": progress.flip_bit,
+            "sha256": "",
         });
-        let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)?;
-        replace_file(&folder.join(SUMMARY_FILE), format!("{text}\n").as_bytes())
+        let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)? + "\n";
+        replace_file(&folder.join(SUMMARY_FILE), seal(&text).as_bytes())
     }
 
     /// The table at the end.
@@ -152,11 +156,89 @@ pub struct RunProgress {
     pub flip_bit: Option<String>,
 }
 
+/// Where the checksum over the rest of the file stands.
+const SEAL: &str = "\"sha256\": \"";
+/// What the first versions wrote, which had no checksum.
+const UNSEALED_KEYS: [&str; 9] =
+    ["control", "finished", "fingerprints", "flip_bit", "ks", "last_epoch", "last_step", "step", "steps_per_epoch"];
+
+/// The text of a summary with its checksum in place.
+fn seal(text: &str) -> String {
+    text.replacen(SEAL, &format!("{SEAL}{:x}", Sha256::digest(text)), 1)
+}
+
+/// A summary on the disk.
+pub enum FoundSummary {
+    /// There is none.
+    Nothing,
+    /// It is not as it was written.
+    Damaged,
+    /// It is whole.
+    Whole(Value),
+}
+
+impl FoundSummary {
+    /// That of the run in `folder`.
+    pub fn read(folder: &Path) -> Self {
+        match std::fs::read_to_string(folder.join(SUMMARY_FILE)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::Nothing,
+            Err(_) => Self::Damaged,
+            Ok(text) => Self::parse(&text).map_or(Self::Damaged, Self::Whole),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Value> {
+        let summary: Value = serde_json::from_str(text).ok()?;
+        let is_whole = match text.split_once(SEAL) {
+            Some((before, after)) => {
+                let end = after.find('"')?;
+                seal(&format!("{before}{SEAL}{}", &after[end..])) == text
+            }
+            None => summary.as_object()?.keys().all(|key| UNSEALED_KEYS.contains(&key.as_str())),
+        };
+        is_whole.then_some(summary)
+    }
+
+    /// Steps that were done when it was written, as far as it is whole.
+    pub fn step(&self) -> Option<u64> {
+        match self {
+            Self::Whole(summary) => summary["step"].as_u64(),
+            Self::Nothing | Self::Damaged => None,
+        }
+    }
+
+    /// The last step, if the run is finished under `config`.
+    pub fn finished_step(&self, config: &TrainConfig) -> Option<u64> {
+        let Self::Whole(summary) = self else { return None };
+        let by_epochs = u64::from(config.epochs).saturating_mul(summary["steps_per_epoch"].as_u64()?);
+        let total = config.steps.map_or(by_epochs, |steps| steps.min(by_epochs));
+        let step = summary["step"].as_u64()?;
+        (summary["finished"] == true && step >= total).then_some(step)
+    }
+}
+
 /// The last step of the run in `folder` if it is finished under `config`.
 pub fn finished_step(folder: &Path, config: &TrainConfig) -> Option<u64> {
-    let summary: Value = serde_json::from_slice(&std::fs::read(folder.join(SUMMARY_FILE)).ok()?).ok()?;
-    let by_epochs = u64::from(config.epochs).saturating_mul(summary["steps_per_epoch"].as_u64()?);
-    let total = config.steps.map_or(by_epochs, |steps| steps.min(by_epochs));
-    let step = summary["step"].as_u64()?;
-    (summary["finished"] == true && step >= total).then_some(step)
+    FoundSummary::read(folder).finished_step(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bit_of_a_summary_counts() {
+        let text = seal("{\n  \"finished\": true,\n  \"sha256\": \"\",\n  \"step\": 12\n}\n");
+        assert!(FoundSummary::parse(&text).is_some_and(|summary| summary["step"] == 12), "{text}");
+        for bit in 0..text.len() * 8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let changed = String::from_utf8(bytes).ok().and_then(|text| FoundSummary::parse(&text));
+            assert_eq!(changed, None, "bit {bit}");
+        }
+        for length in 0..text.len() {
+            assert_eq!(FoundSummary::parse(&text[..length]), None, "{length} bytes");
+        }
+        assert!(FoundSummary::parse("{\"finished\": true, \"step\": 12}").is_some(), "an older version's");
+    }
 }

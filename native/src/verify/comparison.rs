@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::lines::{Line, LineDifference, Recorded, first_field};
 use crate::failure::Failure;
-use crate::run::{Found, INIT_FILE, Manifest, checkpoint_folders, read_checkpoint, read_config};
+use crate::run::{Found, INIT_FILE, Manifest, checkpoint_folders, problems, read_checkpoint, read_config};
 use crate::run_config::RunConfig;
 
 /// Of one run and the other.
@@ -46,6 +46,8 @@ pub struct Comparison {
     pub configs: Pair<RunConfig>,
     /// Where the runs were made, where that is known.
     pub manifests: Pair<Option<Manifest>>,
+    /// What is missing from either folder or not as it was written.
+    pub problems: Pair<Vec<String>>,
     /// Keys of the configs that differ in what is trained, with their values.
     pub different_keys: Vec<(String, Pair<String>)>,
     /// Steps that both recorded.
@@ -89,6 +91,7 @@ impl Comparison {
             Found::Whole(manifest) => Some(*manifest),
             Found::Damaged | Found::Nothing => None,
         });
+        let problems = [problems(&folders[0], &configs[0])?, problems(&folders[1], &configs[1])?];
         let different_keys = different_keys(&configs)?;
         let is_control_red = folders.each_ref().map(|folder| {
             let summary = std::fs::read(folder.join("summary.json")).unwrap_or_default();
@@ -98,6 +101,7 @@ impl Comparison {
             folders,
             configs,
             manifests,
+            problems,
             different_keys,
             steps: Vec::new(),
             numbers: Vec::new(),
@@ -113,22 +117,28 @@ impl Comparison {
         Ok(comparison)
     }
 
-    /// True if nothing that both have differs, and nothing is damaged.
+    /// True if both have steps in common, nothing that both have differs, and nothing is missing or damaged.
     pub fn is_equal(&self) -> bool {
-        self.line.is_none()
+        !self.steps.is_empty()
+            && self.line.is_none()
+            && self.problems.iter().all(Vec::is_empty)
             && self.damaged_lines == [0, 0]
             && self.states.iter().all(|state| state.difference.is_none())
     }
 
-    /// Warnings about damaged lines of either run.
+    /// What is missing from either run, not as it was written, or cannot be read.
     pub fn damages(&self) -> Vec<String> {
+        let missing = self.folders.iter().zip(&self.problems);
+        let missing = missing.flat_map(|(folder, problems)| {
+            problems.iter().map(|problem| format!("'{}' is not as it was written: {problem}", folder.display()))
+        });
+        let none = self.steps.is_empty().then(|| "no step is recorded in both runs: nothing was compared".to_owned());
         let found = self.folders.iter().zip(self.damaged_lines).filter(|(_, lines)| *lines > 0);
-        found
-            .map(|(folder, lines)| {
-                let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
-                format!("metrics.jsonl in '{}' has {lines} that cannot be read", folder.display())
-            })
-            .collect()
+        let unreadable = found.map(|(folder, lines)| {
+            let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+            format!("metrics.jsonl in '{}' has {lines} that cannot be read", folder.display())
+        });
+        missing.chain(none).chain(unreadable).collect()
     }
 
     /// The first replica's state that differs, and where.

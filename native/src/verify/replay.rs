@@ -11,8 +11,9 @@ use pollster::block_on;
 
 use super::lines::{LineDifference, Recorded};
 use crate::failure::Failure;
-use crate::run::{Found, INIT_FILE, Manifest, Prepared, checkpoint_folders, initial_weights, read_checkpoint};
-use crate::terminal::warn;
+use crate::run::{
+    Found, INIT_FILE, Manifest, Prepared, checkpoint_folders, initial_weights, problems, read_checkpoint,
+};
 
 /// A replica that is not as a checkpoint has it.
 pub struct StateDifference {
@@ -39,6 +40,8 @@ pub struct Replay {
     pub fingerprints: u64,
     /// Steps of the checkpoints that were compared.
     pub checkpoints: Vec<u64>,
+    /// What is missing from the folder or not as it was written.
+    pub problems: Vec<String>,
     /// Checkpoints that cannot be read, or that the lines do not reach.
     pub damaged: Vec<String>,
     /// The first line that differs.
@@ -48,8 +51,13 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// True if nothing differs.
+    /// True if nothing differs and nothing is missing.
     pub fn is_equal(&self) -> bool {
+        self.replays() && self.problems.is_empty()
+    }
+
+    /// True if whatever is recorded comes out again.
+    pub fn replays(&self) -> bool {
         self.line.is_none() && self.state.is_none() && self.damaged.is_empty()
     }
 }
@@ -62,7 +70,7 @@ struct Milestone {
 
 /// Trains the steps that are asked for again. All that were recorded by default.
 pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>) -> Result<Replay, Failure> {
-    let mut found = Replay::default();
+    let mut found = Replay { problems: problems(run, &prepared.config)?, ..Replay::default() };
     let network = prepared.plan.network.clone();
     let (first, last) = steps.map_or((1, u64::MAX), |steps| (*steps.start(), *steps.end()));
     let mut milestones = Vec::new();
@@ -70,6 +78,8 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
         match read_checkpoint(&folder, &network, &prepared.config.train) {
             Ok((state, _)) if state.step == step => milestones.push(Milestone { step, state }),
             Ok((state, _)) => found.damaged.push(format!("'{}' holds step {}", folder.display(), state.step)),
+            // Said already where the files are not those that were saved.
+            Err(_) if found.problems.iter().any(|problem| problem.contains(&format!("step-{step:06}:"))) => {}
             Err(problem) => found.damaged.push(format!("'{}': {problem}", folder.display())),
         }
     }
@@ -84,11 +94,8 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
         Start::Weights(_) | Start::Fresh => (0, false),
     };
 
-    match Manifest::read(run) {
-        Found::Whole(old) => found.changes = old.changes(&prepared.manifest(), begun + 1..=last),
-        Found::Damaged | Found::Nothing => {
-            warn(format!("'{}' has no whole manifest.json: where it was made is not known", run.display()));
-        }
+    if let Found::Whole(old) = Manifest::read(run) {
+        found.changes = old.changes(&prepared.manifest()?, begun + 1..=last);
     }
 
     let mut recorded = Recorded::open(run)?;
@@ -100,6 +107,10 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
         recorded.take()?;
     }
     if recorded.peek().is_none_or(|line| line.step() > last) {
+        // A record of which something is missing may have had them.
+        if !found.problems.is_empty() {
+            return Ok(found);
+        }
         return Err(Failure::usage(format!("'{}' has recorded none of these steps", run.display())));
     }
     (found.first_step, found.last_step) = (begun + 1, begun);

@@ -15,6 +15,7 @@ mod log;
 mod manners;
 mod processor;
 mod pytorch;
+mod record;
 mod report;
 mod reproduce;
 mod resume;

@@ -13,8 +13,8 @@ use crate::failure::Failure;
 use crate::progress::Manner;
 use crate::report::numbers::count;
 use crate::run::{
-    CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, RunFolder, Summary, finished_step, inspect,
-    is_in_parts, replace_file,
+    CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, RunFolder, Summary, inspect, is_in_parts,
+    replace_file, whole_finished_step,
 };
 use crate::run_config::{RunConfig, read_table};
 use crate::terminal::{name_thread, say, warn};
@@ -140,7 +140,7 @@ fn split(whole: &RunConfig, adapters: &[String], out: Option<&Path>) -> Result<V
             Contents::Nothing => None,
             Contents::Run(old) => {
                 config = old.continued(&config.to_table()?, &folder)?;
-                finished_step(&folder, &config.train)
+                whole_finished_step(&folder, &config)?
             }
             contents @ Contents::Other => return Err(occupied(&contents, &folder)),
         };

@@ -46,7 +46,7 @@ impl Run {
 
     /// The step that a run goes on from, with the lines about what is damaged.
     fn recover(&mut self) -> (Option<u64>, Vec<String>) {
-        let Recovered { state, damaged } = self.checkpoints.recover(&self.network, &self.config, &mut self.journal);
+        let Recovered { state, damaged, .. } = self.checkpoints.recover(&self.network, &self.config, &mut self.journal);
         (state.map(|state| state.step), damaged)
     }
 }

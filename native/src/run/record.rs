@@ -1,0 +1,127 @@
+//! Whether a run's folder still holds what was written to it. The end of a run is known: its summary and its newest checkpoint say
+//! how far it came, and the checkpoint which lines came before. What is missing is found without training anything.
+//!
+//! Harmless by definition, and not named:
+//! - keys of the config that say where and how long, its comments and its layout;
+//! - lines after the newest checkpoint, as long as they are lines: `--resume` makes them again, `verify` compares them;
+//! - a last line that was not finished, as a run that was killed leaves it;
+//! - the removal of an older checkpoint, which is a spare.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::checkpoint_manifest::{CheckpointManifest, Digest};
+use super::checkpoints::checkpoint_folders;
+use super::folder::{INIT_FILE, METRICS_FILE};
+use super::manifest::{Found, MANIFEST_FILE, Manifest};
+use super::summary::{FoundSummary, SUMMARY_FILE, finished_step};
+use crate::failure::Failure;
+use crate::run_config::RunConfig;
+
+/// Longest line: a run writes shorter ones, whatever its network.
+const MOST_LINE_BYTES: u64 = 1 << 20;
+
+/// What is missing from the run in `folder`, which has this config, or is not as it was written: one line each.
+pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failure> {
+    let mut problems = Vec::new();
+    match Manifest::read(folder) {
+        Found::Nothing => problems.push(format!("{MANIFEST_FILE} is missing")),
+        Found::Damaged => problems.push(format!("{MANIFEST_FILE} is damaged")),
+        Found::Whole(manifest) => {
+            problems
+                .extend(manifest.config_changes(config)?.into_iter().map(|change| format!("config.toml: {change}")));
+        }
+    }
+    if !folder.join(INIT_FILE).is_file() {
+        problems.push(format!("{INIT_FILE} is missing"));
+    }
+    // Before the checkpoints: of a run in progress it is never ahead of them.
+    let summary = FoundSummary::read(folder);
+    let checkpoints = checkpoint_folders(folder);
+    match &summary {
+        FoundSummary::Nothing if checkpoints.is_empty() => {}
+        FoundSummary::Nothing => problems.push(format!("{SUMMARY_FILE} is missing")),
+        FoundSummary::Damaged => problems.push(format!("{SUMMARY_FILE} is damaged")),
+        FoundSummary::Whole(_) => {}
+    }
+    problems.extend(missing_checkpoint(&summary, checkpoints.first().map(|(step, _)| *step)));
+    let mut before = Digest::of(&[]);
+    for (step, checkpoint) in &checkpoints {
+        let name = format!("checkpoint/{}", checkpoint.file_name().unwrap_or_default().to_string_lossy());
+        match CheckpointManifest::read(checkpoint).and_then(|manifest| manifest.check(checkpoint).map(|()| manifest)) {
+            Ok(manifest) if manifest.step != *step => problems.push(format!("{name} holds step {}", manifest.step)),
+            // The lines before an older one are before the newest, too.
+            Ok(manifest) if manifest.metrics.bytes > before.bytes => before = manifest.metrics,
+            Ok(_) => {}
+            Err(problem) => problems.push(format!("{name}: {problem}")),
+        }
+    }
+    let is_at_its_end = summary.finished_step(&config.train).is_some();
+    problems.extend(metrics_problem(&folder.join(METRICS_FILE), &before, is_at_its_end));
+    Ok(problems)
+}
+
+/// The last step of the run in `folder` if it is finished under `config` and nothing is missing from it.
+pub fn whole_finished_step(folder: &Path, config: &RunConfig) -> Result<Option<u64>, Failure> {
+    match finished_step(folder, &config.train) {
+        Some(step) if problems(folder, config)?.is_empty() => Ok(Some(step)),
+        _ => Ok(None),
+    }
+}
+
+/// The checkpoint that the summary saw and that is not there.
+pub fn missing_checkpoint(summary: &FoundSummary, newest: Option<u64>) -> Option<String> {
+    let saved = summary.step().filter(|step| *step > newest.unwrap_or(0))?;
+    let there = newest.map_or("there is none".to_owned(), |step| format!("the newest is of step {step}"));
+    Some(format!("the checkpoint of step {saved}, which {SUMMARY_FILE} names, is missing ({there})"))
+}
+
+/// What is wrong with metrics that began with `before` when the newest checkpoint was written.
+fn metrics_problem(path: &Path, before: &Digest, is_at_its_end: bool) -> Option<String> {
+    let wrong = |problem: String| Some(format!("{METRICS_FILE} {problem}"));
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return wrong("is missing".to_owned()),
+        Err(error) => return wrong(format!("cannot be read ({error})")),
+    };
+    let mut reader = BufReader::new(file);
+    let mut hasher = Sha256::new();
+    let read = match io::copy(&mut reader.by_ref().take(before.bytes), &mut hasher) {
+        Ok(read) => read,
+        Err(error) => return wrong(format!("cannot be read ({error})")),
+    };
+    if read < before.bytes {
+        return wrong(format!("has {read} of the {} bytes that the newest checkpoint saw", before.bytes));
+    }
+    if format!("{:x}", hasher.finalize()) != before.sha256 {
+        return wrong("is not what the newest checkpoint saw (wrong SHA-256)".to_owned());
+    }
+    let mut after = 0;
+    loop {
+        let mut line = Vec::new();
+        match reader.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line) {
+            Err(error) => return wrong(format!("cannot be read ({error})")),
+            Ok(0) if after == 0 && before.bytes == 0 => return wrong("has no line".to_owned()),
+            Ok(0) => return None,
+            Ok(_) => {}
+        }
+        let is_whole = line.pop_if(|byte| *byte == b'\n').is_some();
+        if !is_whole {
+            // As a run leaves it that was killed while it wrote.
+            let is_begun = line.first() == Some(&b'{') && line.iter().all(|byte| (b' '..=b'~').contains(byte));
+            return if is_begun { None } else { wrong(format!("ends with {} bytes that are no line", line.len())) };
+        }
+        let has_step = serde_json::from_slice(&line).is_ok_and(|value: Value| value["step"].is_u64());
+        after += 1;
+        if !has_step {
+            return wrong("has a line that cannot be read after what the newest checkpoint saw".to_owned());
+        }
+        if is_at_its_end {
+            return wrong("goes on after the end of the run".to_owned());
+        }
+    }
+}
