@@ -4,17 +4,21 @@
 mod event;
 mod record;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use lastbit_core::train::Event;
+use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::run::{METRICS_FILE, TIMING_FILE};
 
 /// The folder in the run's folder.
 const FOLDER: &str = "tensorboard";
+/// Before and after the number in a file's name. TensorBoard reads the files of a folder in the order of their names.
+const NAME: (&str, &str) = ("events.out.tfevents.", ".lastbit");
 
 /// The files of a session.
 pub struct TensorBoard {
@@ -25,79 +29,114 @@ pub struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Files for a run with these divisors that goes on after `step`: TensorBoard forgets what earlier files have of later
-    /// steps, all of them where the run begins anew.
-    pub fn begin(run: &Path, ks: &[u32], step: u64) -> Result<Self, Failure> {
+    /// New files for the run in the folder `run` with these divisors. They hold what the metrics have so far and take the place of
+    /// files of earlier sessions, which a run that was killed or gone on with elsewhere leaves short or longer than its metrics.
+    pub fn begin(run: &Path, ks: &[u32]) -> Result<Self, Failure> {
         let start = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut replicas = Vec::with_capacity(ks.len());
-        let mut had_files = false;
+        let mut earlier = Vec::new();
         for (replica, k) in ks.iter().enumerate() {
             let folder = run.join(FOLDER).join(format!("r{replica}-k{k}"));
             fs::create_dir_all(&folder).map_err(|error| Failure::file("make the folder", &folder, &error))?;
-            // TensorBoard reads the files of a folder in the order of their names.
-            let count = fs::read_dir(&folder).map_or(0, Iterator::count);
-            had_files |= count > 0;
-            let path = folder.join(format!("events.out.tfevents.{count:010}.lastbit"));
-            let file = File::create(&path).map_err(|error| Failure::file("write", &path, &error))?;
+            let files = own_files(&folder);
+            let number = files.iter().map(|(number, _)| number + 1).max().unwrap_or(0);
+            earlier.extend(files.into_iter().map(|(_, path)| path));
+            let path = folder.join(format!("{}{number:010}{}", NAME.0, NAME.1));
+            let file = File::create_new(&path).map_err(|error| Failure::file("write", &path, &error))?;
             replicas.push((path, BufWriter::new(file)));
         }
         let mut tensorboard = Self { replicas, start, clock: Instant::now() };
         for replica in 0..ks.len() {
             tensorboard.write(replica, &event::version(start))?;
-            if step > 0 || had_files {
-                tensorboard.write(replica, &event::session_start(start, step + 1))?;
+            // A reader that runs beside forgets what it has read in earlier files.
+            if !earlier.is_empty() {
+                tensorboard.write(replica, &event::session_start(start, 1))?;
             }
         }
+        tensorboard.add_recorded(run)?;
         tensorboard.flush()?;
+        // What cannot be removed does no harm, as its steps are forgotten.
+        for path in earlier {
+            let _ = fs::remove_file(path);
+        }
         Ok(tensorboard)
     }
 
-    /// Adds what an event says of each replica.
-    pub fn add(&mut self, event: &Event) -> Result<(), Failure> {
-        let now = self.start + self.clock.elapsed().as_secs_f64();
-        match event {
-            Event::Step(e) => {
-                for replica in 0..self.replicas.len() {
-                    let values = [
-                        ("step/loss", e.loss[replica]),
-                        ("step/rel_l1", e.rel_l1[replica] as f32),
-                        ("step/max_ulp", e.max_ulp[replica] as f32),
-                        ("step/differing", e.differing[replica] as f32),
-                        ("step/lr", e.lr as f32),
-                    ];
-                    self.write(replica, &event::scalars(now, e.step, values))?;
-                }
-                Ok(())
+    /// Adds the lines of `metrics.jsonl`, at times as if the run had ended now and had never stood still.
+    fn add_recorded(&mut self, run: &Path) -> Result<(), Failure> {
+        let seconds: HashMap<u64, f64> = lines(&run.join(TIMING_FILE))?
+            .filter_map(|line| Some((line["step"].as_u64()?, line["seconds"].as_f64()?)))
+            .collect();
+        let (mut time, mut last) = (self.start - seconds.values().sum::<f64>(), 0);
+        for line in lines(&run.join(METRICS_FILE))? {
+            let step = line["step"].as_u64().unwrap_or(last);
+            if step != last {
+                time += seconds.get(&step).copied().unwrap_or(0.0);
+                last = step;
             }
-            Event::Layers(e) => {
-                let values = e.rel_l1.iter().map(|(name, value)| (format!("rel_l1/{name}"), *value));
-                self.write(e.replica, &event::scalars(now, e.step, values))
-            }
-            Event::Epoch(e) => {
-                for replica in 0..self.replicas.len() {
-                    let values = [
-                        ("epoch/train_loss", e.train_loss[replica] as f32),
-                        ("epoch/train_accuracy", e.train_accuracy[replica] as f32),
-                        ("epoch/test_loss", e.test_loss[replica] as f32),
-                        ("epoch/test_accuracy", e.test_accuracy[replica] as f32),
-                    ];
-                    self.write(replica, &event::scalars(now, e.step, values))?;
-                }
-                self.flush()
-            }
+            self.add_at(time, &line)?;
         }
+        Ok(())
+    }
+
+    /// Adds what a line of the metrics says of each replica.
+    pub fn add(&mut self, line: &Value) -> Result<(), Failure> {
+        self.add_at(self.start + self.clock.elapsed().as_secs_f64(), line)?;
+        // Beside the run somebody waits for an evaluation.
+        if line["kind"] == "epoch" { self.flush() } else { Ok(()) }
+    }
+
+    fn add_at(&mut self, time: f64, line: &Value) -> Result<(), Failure> {
+        let step = line["step"].as_u64().unwrap_or(0);
+        // JSON has no other word for what is not finite.
+        let number = |value: &Value| value.as_f64().map_or(f32::NAN, |value| value as f32);
+        let (prefix, keys) = match line["kind"].as_str() {
+            Some("step") => ("step", &["loss", "rel_l1", "max_ulp", "differing"][..]),
+            Some("epoch") => ("epoch", &["train_loss", "train_accuracy", "test_loss", "test_accuracy"][..]),
+            Some("layers") => {
+                let replica = line["replica"].as_u64().map_or(0, |replica| replica as usize);
+                let layers = line["rel_l1"].as_object().into_iter().flatten();
+                let values = layers.map(|(name, value)| (format!("rel_l1/{name}"), number(value)));
+                return self.write(replica, &event::scalars(time, step, values));
+            }
+            _ => return Ok(()),
+        };
+        for replica in 0..self.replicas.len() {
+            let values = keys.iter().map(|key| (format!("{prefix}/{key}"), number(&line[key][replica])));
+            let rate = (prefix == "step").then(|| ("step/lr".to_owned(), number(&line["lr"])));
+            self.write(replica, &event::scalars(time, step, values.chain(rate)))?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, replica: usize, event: &[u8]) -> Result<(), Failure> {
-        let (path, file) = &mut self.replicas[replica];
+        let Some((path, file)) = self.replicas.get_mut(replica) else { return Ok(()) };
         record::write(file, event).map_err(|error| Failure::file("write", path, &error))
     }
 
     /// Gives the system what is in memory, for a reader beside the run.
-    fn flush(&mut self) -> Result<(), Failure> {
+    pub fn flush(&mut self) -> Result<(), Failure> {
         for (path, file) in &mut self.replicas {
             file.flush().map_err(|error| Failure::file("write", path, &error))?;
         }
         Ok(())
     }
+}
+
+/// Number and path of each event file that lastbit wrote to the folder.
+fn own_files(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let own = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let number = name.strip_prefix(NAME.0)?.strip_suffix(NAME.1)?.parse().ok()?;
+        Some((number, entry.path()))
+    });
+    own.collect()
+}
+
+/// The lines of a file of the run, which was cut to whole lines when the session began.
+fn lines(path: &Path) -> Result<impl Iterator<Item = Value>, Failure> {
+    let file = File::open(path).map_err(|error: io::Error| Failure::file("read", path, &error))?;
+    let lines = BufReader::new(file).lines().map_while(Result::ok);
+    Ok(lines.map_while(|line| serde_json::from_str(&line).ok()))
 }

@@ -39,7 +39,7 @@ fn head(comparison: &Comparison, name: &str) -> String {
         None if comparison.first_state().is_some() => {
             ("red", "apart", "the lines are the same, the states are not".to_owned())
         }
-        None => ("red", "damaged", "what can be read is the same, but lines are damaged".to_owned()),
+        None => ("red", "damaged", "what can be read is the same, but something is missing or damaged".to_owned()),
     };
     let sentence = match comparison.first_state() {
         None if comparison.is_equal() => "Two runs, one set of bits.".to_owned(),

@@ -79,11 +79,9 @@ impl Session {
             saver.sync(vec![config])?;
             first_files = Some(others);
         }
-        let ks = &self.config.train.ks;
-        let mut tensorboard = match self.config.host.tensorboard {
-            true => Some(TensorBoard::begin(self.folder.path(), ks, self.trainer.step())?),
-            false => None,
-        };
+        let tensorboard = self.config.host.tensorboard;
+        let begin = || TensorBoard::begin(self.folder.path(), &self.config.train.ks);
+        let mut tensorboard = tensorboard.then(begin).transpose()?;
         let outcome = loop {
             if interrupt::requested() {
                 self.write_others(&mut first_files, &mut saver)?;
@@ -164,7 +162,7 @@ impl Session {
             }
             self.screen.show(&event, &line, self.summary.lamp());
             if let Some(tensorboard) = tensorboard {
-                tensorboard.add(&event)?;
+                tensorboard.add(&serde_json::from_str(&line).unwrap_or_default())?;
             }
         }
         Ok(())
@@ -209,6 +207,7 @@ impl Session {
     ) -> Result<(), Failure> {
         let events = block_on(self.trainer.settle())?;
         self.record(events, marks, tensorboard)?;
+        tensorboard.as_mut().map_or(Ok(()), TensorBoard::flush)?;
         let step = self.trainer.step();
         let content = (step, marks.evaluated == Some(step));
         let is_new = self.saved != Some(content);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::skip::skip;
-use crate::common::{json_lines, scratch, train};
+use crate::common::{SMALL, command, json_lines, scratch, text, train};
 
 /// (tag, step) and the value's bits.
 type Scalars = BTreeMap<(String, u64), u32>;
@@ -145,16 +145,25 @@ for tag in events.Tags()['scalars']:
 fn event_files_hold_the_metrics() {
     let out = scratch("tensorboard").join("run");
     train(&["--steps", "9", "--checkpoint-every", "4steps", "--tensorboard"], &out);
-    // Gone on with from step 8, as after a crash: step 9 is in both files, and counts once.
+    // Gone on with from step 8, as after a crash: what is recorded is made again with the metrics, also what never reached a file
+    // or is in one no more.
     fs::remove_dir_all(out.join("checkpoint/step-000009")).unwrap();
+    let first = |replica: &str| out.join(format!("tensorboard/{replica}/events.out.tfevents.0000000000.lastbit"));
+    fs::write(first("r0-k1"), "").unwrap();
+    fs::remove_file(first("r1-k3")).unwrap();
+    let foreign = out.join("tensorboard/r0-k1/notes.txt");
+    fs::write(&foreign, "mine").unwrap();
     train(&["--steps", "11", "--resume"], &out);
+    assert_eq!(fs::read_to_string(&foreign).unwrap(), "mine");
+    fs::remove_file(foreign).unwrap();
     let lines = json_lines(&out.join("metrics.jsonl"));
     for (replica, name) in ["r0-k1", "r1-k3", "r2-k2"].iter().enumerate() {
         let folder = out.join("tensorboard").join(name);
         let files = event_files(&folder);
-        assert_eq!(files.len(), 2, "{files:?}");
-        let mut all: Scalars = scalars(&files[0]).into_iter().filter(|((_, step), _)| *step <= 8).collect();
-        all.extend(scalars(&files[1]));
+        assert_eq!(files.len(), 1, "{files:?}");
+        // A reader that has read an earlier file forgets it.
+        assert_eq!(session_starts(&files[0]), [1]);
+        let all = scalars(&files[0]);
         let mut n_values = 0;
         for line in &lines {
             let step = line["step"].as_u64().unwrap();
@@ -193,16 +202,47 @@ fn event_files_hold_the_metrics() {
 fn a_run_begun_anew_makes_old_steps_forgotten() {
     let out = scratch("tensorboard-anew").join("run");
     train(&["--steps", "6", "--tensorboard"], &out);
+    let first = scalars(&event_files(&out.join("tensorboard/r0-k1"))[0]);
     fs::remove_dir_all(out.join("checkpoint")).unwrap();
     fs::remove_file(out.join("summary.json")).unwrap();
     train(&["--steps", "6", "--resume"], &out);
     let folder = out.join("tensorboard/r0-k1");
     let files = event_files(&folder);
-    let starts: Vec<_> = files.iter().map(|file| session_starts(file)).collect();
-    assert_eq!(starts, [vec![], vec![1]]);
-    let again = scalars(&files[1]);
-    assert_eq!(scalars(&files[0]), again, "the same bits");
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert_eq!(session_starts(&files[0]), [1]);
+    assert_eq!(scalars(&files[0]), first, "the same bits");
     if let Some(theirs) = by_tensorboard(&folder) {
-        assert_eq!(theirs, again);
+        assert_eq!(theirs, first);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_kill_after_a_checkpoint_loses_no_step() {
+    let out = scratch("tensorboard-killed").join("run");
+    let flags = ["--steps", "4000", "--checkpoint-every", "5steps", "--eval-every", "0", "--tensorboard"];
+    let mut child = command([SMALL, &flags[..], &["--out", text(&out), "--quiet"]].concat()).spawn().unwrap();
+    while !out.join("checkpoint/step-000010").is_dir() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Twice, so that the second one goes on where the first one's file is.
+    let saved = || {
+        let folders = fs::read_dir(out.join("checkpoint")).unwrap().map(|entry| entry.unwrap().file_name());
+        let steps = folders.filter_map(|name| name.into_string().unwrap().strip_prefix("step-")?.parse::<u64>().ok());
+        steps.max().unwrap()
+    };
+    for _ in 0..2 {
+        let steps = (saved() + 3).to_string();
+        let config = fs::read_to_string(out.join("config.toml")).unwrap();
+        let line = config.lines().find(|line| line.starts_with("steps = ")).unwrap();
+        fs::write(out.join("config.toml"), config.replace(line, &format!("steps = {steps}"))).unwrap();
+        train(&["--resume"], &out);
+    }
+    let files = event_files(&out.join("tensorboard/r1-k3"));
+    assert_eq!(files.len(), 1, "{files:?}");
+    let losses = scalars(&files[0]).into_keys().filter(|(tag, _)| tag == "step/loss").map(|(_, step)| step);
+    assert!(losses.eq(1..=saved()), "a step is missing");
 }
