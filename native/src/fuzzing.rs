@@ -10,7 +10,7 @@ use lastbit_core::ops::{Activation, Shape};
 use lastbit_core::train::checkpoint::{CheckpointError, decode_state, decode_tensor, decode_weights, tensor_dims};
 use lastbit_core::train::{DatasetKind, TrainConfig};
 
-use crate::run::{CheckpointManifest, Manifest};
+use crate::run::{CheckpointManifest, Manifest, parse_summary};
 use crate::run_config::{CheckpointEvery, FlipBitText, RunConfig, parse_table};
 use crate::{datasets, report};
 
@@ -98,9 +98,12 @@ fn safetensors(bytes: &[u8]) {
     let _ = decode_state(network(), &config, |_| Ok::<_, CheckpointError>(bytes.to_vec()));
 }
 
-/// The manifests of a run and of a checkpoint. One that is taken is written with the same bytes.
+/// The manifests of a run and of a checkpoint, and a run's summary. A manifest that is taken is written with the same bytes.
 fn manifest(bytes: &[u8]) {
-    let _ = Manifest::parse(bytes);
+    if let Some(manifest) = Manifest::parse(bytes) {
+        let _ = manifest.config_changes(&RunConfig::default());
+    }
+    let _ = parse_summary(text(bytes)).map(|summary| summary.finished_step(&TrainConfig::default()));
     if let Ok(manifest) = CheckpointManifest::parse(bytes) {
         assert_eq!(manifest.to_text().as_bytes(), bytes);
     }

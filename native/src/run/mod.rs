@@ -24,4 +24,4 @@ pub use manifest::{Environment, Found, Manifest, OnChange};
 pub use opening::{Hooks, Prepared, initial_weights};
 pub use record::{problems, whole_finished_step};
 pub use session::Outcome;
-pub use summary::{Summary, finished_step};
+pub use summary::{Summary, finished_step, parse_summary};

@@ -217,6 +217,11 @@ impl FoundSummary {
     }
 }
 
+/// The summary with this text; `None` if it is not as it was written.
+pub fn parse_summary(text: &str) -> Option<FoundSummary> {
+    FoundSummary::parse(text).map(FoundSummary::Whole)
+}
+
 /// The last step of the run in `folder` if it is finished under `config`.
 pub fn finished_step(folder: &Path, config: &TrainConfig) -> Option<u64> {
     FoundSummary::read(folder).finished_step(config)
