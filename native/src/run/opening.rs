@@ -195,13 +195,12 @@ impl Prepared {
                 let file = folder.file(MANIFEST_FILE);
                 let unknown =
                     format!("'{}' is {what}, so that nobody knows what the run was made with", file.display());
-                let remedy = match on_change {
-                    OnChange::GoOn => "",
-                    OnChange::Never => "remove this folder to have the run begun anew",
-                    OnChange::Refuse => "accept that with --allow-changed",
+                let (flag, remedy) = match on_change {
+                    OnChange::Never => ("--out", "remove this folder to have the run begun anew"),
+                    OnChange::GoOn | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
                 };
                 if on_change != OnChange::GoOn {
-                    return Err(Failure::other(format!("{unknown}: put the file back, or {remedy}")));
+                    return Err(Failure::usage(format!("{flag}: {unknown}: put the file back, or {remedy}")));
                 }
                 (None, Some(format!("{unknown} until now: it is written anew")))
             }

@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::common::{
     Ended, FIG2, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train,
@@ -113,14 +114,23 @@ fn each_replica_in_a_part_is_that_of_the_whole_run() {
     let ended = four(&["--steps", "10", "--resume"], &out);
     assert!(ended.code == Some(0) && ended.out.lines().count() == 1, "{ended:?}");
     assert!(ended.out.contains("finished after 10 steps"), "{ended:?}");
-    // The rebuilt page reports a reference that differs.
-    let metrics = parts(&out)[1].join("metrics.jsonl");
-    let text_before = fs::read_to_string(&metrics).unwrap();
-    let (first, rest) = text_before.split_once('\n').unwrap();
-    let mut line: Value = serde_json::from_str(first).unwrap();
-    assert_eq!((&line["kind"], &line["step"]), (&Value::from("step"), &Value::from(1)));
-    line["loss"][0] = 1.0.into();
-    fs::write(&metrics, format!("{line}\n{rest}")).unwrap();
+    // The rebuilt page reports a reference that differs, as of a run that was made so.
+    let part = &parts(&out)[1];
+    let metrics = fs::read_to_string(part.join("metrics.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["kind"], &first["step"]), (&Value::from("step"), &Value::from(1)));
+    let loss = first["loss"][0].to_string();
+    let other = format!("{}{}", &loss[..loss.len() - 1], if loss.ends_with('1') { '2' } else { '1' });
+    let metrics = metrics.replacen(&loss, &other, 1);
+    fs::write(part.join("metrics.jsonl"), &metrics).unwrap();
+    for checkpoint in fs::read_dir(part.join("checkpoint")).unwrap() {
+        let path = checkpoint.unwrap().path().join("manifest.json");
+        let text = fs::read_to_string(&path).unwrap();
+        let manifest: Value = serde_json::from_str(&text).unwrap();
+        let before = &metrics.as_bytes()[..manifest["metrics"]["bytes"].as_u64().unwrap() as usize];
+        let sealed = format!("{:x}", Sha256::digest(before));
+        fs::write(path, text.replace(manifest["metrics"]["sha256"].as_str().unwrap(), &sealed)).unwrap();
+    }
     assert_eq!(four(&["--resume"], &out).code, Some(0));
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("several references") && page.contains("other bits than that of part 0 from step 1 on"));
