@@ -14,11 +14,13 @@ use lastbit_core::train::Event;
 use crate::failure::Failure;
 
 /// The folder in the run's folder.
-const FOLDER: &str = "tensorboard";
+pub const FOLDER: &str = "tensorboard";
 
 /// The files of a session.
 pub struct TensorBoard {
     replicas: Vec<(PathBuf, BufWriter<File>)>,
+    /// By replica: its distances said something at the last step.
+    has_distance: Vec<bool>,
     /// Seconds since 1970 at the start. Later times come from a monotonic clock, which changes of the system clock do not move.
     start: f64,
     clock: Instant,
@@ -41,7 +43,7 @@ impl TensorBoard {
             let file = File::create(&path).map_err(|error| Failure::file("write", &path, &error))?;
             replicas.push((path, BufWriter::new(file)));
         }
-        let mut tensorboard = Self { replicas, start, clock: Instant::now() };
+        let mut tensorboard = Self { has_distance: vec![true; ks.len()], replicas, start, clock: Instant::now() };
         for replica in 0..ks.len() {
             tensorboard.write(replica, &event::version(start))?;
             if step > 0 || had_files {
@@ -58,9 +60,11 @@ impl TensorBoard {
         match event {
             Event::Step(e) => {
                 for replica in 0..self.replicas.len() {
+                    self.has_distance[replica] = e.has_distance(replica);
+                    let rel_l1 = self.distance(replica, e.rel_l1[replica] as f32);
                     let values = [
                         ("step/loss", e.loss[replica]),
-                        ("step/rel_l1", e.rel_l1[replica] as f32),
+                        ("step/rel_l1", rel_l1),
                         ("step/max_ulp", e.max_ulp[replica] as f32),
                         ("step/differing", e.differing[replica] as f32),
                         ("step/lr", e.lr as f32),
@@ -70,7 +74,14 @@ impl TensorBoard {
                 Ok(())
             }
             Event::Layers(e) => {
-                let values = e.rel_l1.iter().map(|(name, value)| (format!("rel_l1/{name}"), *value));
+                let values = e
+                    .rel_l1
+                    .iter()
+                    .map(|(name, value)| {
+                        let value = self.distance(e.replica, *value);
+                        (format!("rel_l1/{name}"), value)
+                    })
+                    .collect::<Vec<_>>();
                 self.write(e.replica, &event::scalars(now, e.step, values))
             }
             Event::Epoch(e) => {
@@ -86,6 +97,11 @@ impl TensorBoard {
                 self.flush()
             }
         }
+    }
+
+    /// Two replicas that are lost in the same way have a distance of 0, which is none.
+    fn distance(&self, replica: usize, rel_l1: f32) -> f32 {
+        if self.has_distance[replica] { rel_l1 } else { f32::NAN }
     }
 
     fn write(&mut self, replica: usize, event: &[u8]) -> Result<(), Failure> {
