@@ -67,7 +67,7 @@ pub fn identity(experiment: &dyn Experiment, is_quick: bool) -> Result<Table, Fa
 /// True for what a reproduction makes in its folder. Tables and figures have names of their own in each.
 fn is_of_a_reproduction(name: &str) -> bool {
     let is_made = |ending: &&str| name.ends_with(*ending) && !name.starts_with('.');
-    [ENVIRONMENT_FILE, PIECES, RUNS, VERDICT_FILE].contains(&name) || [".csv", ".svg"].iter().any(|e| is_made(&e))
+    [ENVIRONMENT_FILE, PIECES, RUNS, VERDICT_FILE].contains(&name) || [".csv", ".svg"].iter().any(is_made)
 }
 
 /// A place for a reproduction, looked at but not touched.
