@@ -5,6 +5,7 @@ mod cases;
 mod scale;
 pub mod tune;
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -206,7 +207,9 @@ impl Bench<'_> {
             let plan = plan(&config, &dataset, &tuning, limits)?;
             let at_once = plan.chunks[0].replicas.len() as u32;
             let search = Search::on(self.context);
-            let choices = tune::tune(self.context, &plan.network, (at_once, samples), search, |_| {}).await?;
+            let choices =
+                tune::tune(self.context, &plan.network, (at_once, samples), search, |_| ControlFlow::Continue(()))
+                    .await?;
             tuning.tiles = Some(tune::tiles(self.context, &choices));
         }
         let mut trainer = Trainer::new(Rc::clone(self.context), config, dataset, tuning, Start::Fresh).await?;

@@ -25,8 +25,8 @@ Examples:
   lastbit data fetch fashion-mnist
         Downloads a data set with its checksum checked.
 
-Exit codes: 0 done, 1 failed, 2 a bad flag or value; 130 stopped by Ctrl-C, 143 by SIGTERM (as schedulers send it): the run is saved,
-and --resume continues it.
+Exit codes: 0 done, 1 failed, 2 a bad flag or value; 130 stopped by Ctrl-C, 143 by SIGTERM (as schedulers send it), 128 and its number by
+SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU: the run is saved, and --resume continues it.
 
 LASTBIT_ADAPTER names the adapter where --adapter does not.";
 

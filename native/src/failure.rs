@@ -15,8 +15,6 @@ use crate::{interrupt, terminal};
 
 /// The exit code of a run that Ctrl-C stopped (128 + SIGINT).
 pub const INTERRUPTED: u8 = 130;
-/// The exit code of a run that SIGTERM stopped (128 + SIGTERM): it is saved and can be queued again.
-pub const REQUEUE: u8 = 143;
 const USAGE: u8 = 2;
 /// The exit code of what failed.
 pub const OTHER: u8 = 1;
@@ -39,7 +37,7 @@ impl Failure {
         Self::new(OTHER, message)
     }
 
-    /// Ctrl-C or SIGTERM: what was done is kept, and the message says how to go on.
+    /// Ctrl-C or a scheduler's signal: what was done is kept, and the message says how to go on.
     pub fn interrupted(message: impl Display) -> Self {
         Self::new(interrupt::exit_code(), message)
     }
@@ -76,7 +74,8 @@ impl Failure {
     /// Tells the user and gives the exit code.
     pub fn report(&self) -> ExitCode {
         match self.code {
-            INTERRUPTED | REQUEUE => terminal::say(&self.message),
+            // 128 and the number of a signal: no error.
+            129.. => terminal::say(&self.message),
             _ => terminal::error(&self.message),
         }
         ExitCode::from(self.code)

@@ -16,13 +16,15 @@ use crate::failure::Failure;
 use crate::run::{METRICS_FILE, TIMING_FILE};
 
 /// The folder in the run's folder.
-const FOLDER: &str = "tensorboard";
+pub const FOLDER: &str = "tensorboard";
 /// Before and after the number in a file's name. TensorBoard reads the files of a folder in the order of their names.
 const NAME: (&str, &str) = ("events.out.tfevents.", ".lastbit");
 
 /// The files of a session.
 pub struct TensorBoard {
     replicas: Vec<(PathBuf, BufWriter<File>)>,
+    /// By replica: its distances said something at the last step.
+    has_distance: Vec<bool>,
     /// Seconds since 1970 at the start. Later times come from a monotonic clock, which changes of the system clock do not move.
     start: f64,
     clock: Instant,
@@ -45,7 +47,7 @@ impl TensorBoard {
             let file = File::create_new(&path).map_err(|error| Failure::file("write", &path, &error))?;
             replicas.push((path, BufWriter::new(file)));
         }
-        let mut tensorboard = Self { replicas, start, clock: Instant::now() };
+        let mut tensorboard = Self { has_distance: vec![true; ks.len()], replicas, start, clock: Instant::now() };
         for replica in 0..ks.len() {
             tensorboard.write(replica, &event::version(start))?;
             // A reader that runs beside forgets what it has read in earlier files.
@@ -96,17 +98,30 @@ impl TensorBoard {
             Some("layers") => {
                 let replica = line["replica"].as_u64().map_or(0, |replica| replica as usize);
                 let layers = line["rel_l1"].as_object().into_iter().flatten();
-                let values = layers.map(|(name, value)| (format!("rel_l1/{name}"), number(value)));
+                let distance = |value| self.distance(replica, number(value));
+                let values: Vec<_> = layers.map(|(name, value)| (format!("rel_l1/{name}"), distance(value))).collect();
                 return self.write(replica, &event::scalars(time, step, values));
             }
             _ => return Ok(()),
         };
         for replica in 0..self.replicas.len() {
-            let values = keys.iter().map(|key| (format!("{prefix}/{key}"), number(&line[key][replica])));
+            if prefix == "step" {
+                self.has_distance[replica] = [0, replica].iter().all(|of| line["loss"][of].is_number());
+            }
+            let value = |key: &str| match number(&line[key][replica]) {
+                value if key == "rel_l1" => self.distance(replica, value),
+                value => value,
+            };
             let rate = (prefix == "step").then(|| ("step/lr".to_owned(), number(&line["lr"])));
-            self.write(replica, &event::scalars(time, step, values.chain(rate)))?;
+            let values: Vec<_> = keys.iter().map(|key| (format!("{prefix}/{key}"), value(key))).chain(rate).collect();
+            self.write(replica, &event::scalars(time, step, values))?;
         }
         Ok(())
+    }
+
+    /// Two replicas that are lost in the same way have a distance of 0, which is none.
+    fn distance(&self, replica: usize, rel_l1: f32) -> f32 {
+        if self.has_distance.get(replica).is_some_and(|has| *has) { rel_l1 } else { f32::NAN }
     }
 
     fn write(&mut self, replica: usize, event: &[u8]) -> Result<(), Failure> {

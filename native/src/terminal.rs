@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
+use indicatif::ProgressDrawTarget;
+
 use crate::log;
 
 /// Writes a line to standard output.
@@ -39,9 +41,10 @@ pub fn error(line: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "error: {line}");
 }
 
-/// True when a person looks at the output, so that it may move.
+/// True when a person looks at the output and the terminal can move it: bars are drawn on standard error, and not where TERM
+/// is unset or `dumb`.
 pub fn is_interactive() -> bool {
-    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+    std::io::stdout().is_terminal() && !ProgressDrawTarget::stderr().is_hidden()
 }
 
 /// Rows of equally many cells as lines of aligned columns, the first row being the head.

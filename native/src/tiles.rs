@@ -1,6 +1,7 @@
 //! Tiles that were found quickest on this machine's adapters, kept in the user's folder: one file for each adapter, driver,
 //! network, batch, number of replicas at once, and what there was to choose from. They change no bit of a result, so that a file that cannot be read is as good as none.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -10,9 +11,9 @@ use lastbit_core::train::Kind;
 use pollster::block_on;
 use sha2::{Digest as _, Sha256};
 
-use crate::datasets;
 use crate::failure::Failure;
 use crate::run::{Environment, Prepared, replace_file};
+use crate::{datasets, interrupt};
 
 /// Where the tiles for so many replicas and samples are kept.
 fn file(environment: &Environment, (replicas, samples): (u32, u32)) -> Option<PathBuf> {
@@ -47,10 +48,17 @@ impl Prepared {
     }
 
     /// Finds the tiles, uses them and keeps them; gives the file. `tell` hears each choice.
-    pub fn tune(&mut self, tell: impl FnMut(&Choice)) -> Result<Option<PathBuf>, Failure> {
+    pub fn tune(&mut self, mut tell: impl FnMut(&Choice)) -> Result<Option<PathBuf>, Failure> {
         self.images.wait();
         let sizes = self.tile_sizes();
+        let tell = |choice: &Choice| {
+            tell(choice);
+            if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
         let choices = block_on(tune::tune(&self.context, &self.plan.network, sizes, Search::on(&self.context), tell))?;
+        if interrupt::requested() {
+            return Err(Failure::interrupted("stopped before all tiles were found"));
+        }
         self.tiles = Some(tune::tiles(&self.context, &choices));
         let Some(path) = self.tiles_file() else { return Ok(None) };
         if let Some(folder) = path.parent() {

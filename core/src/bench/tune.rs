@@ -1,6 +1,7 @@
 //! Chooses the tile of each convolution on an adapter by measurement. Before a tile is timed it computes the layer on random
 //! values; one that does not give the usual tile's bits is refused, so that what is chosen changes no result.
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -70,7 +71,8 @@ impl Search {
     }
 }
 
-/// Finds the tiles for training `network`, for `(replicas, samples)` at once; `tell` hears each choice.
+/// Finds the tiles for training `network`, for `(replicas, samples)` at once; `tell` hears each choice, and may break off: the
+/// others are missing then.
 ///
 /// # Errors
 /// The GPU.
@@ -79,13 +81,16 @@ pub async fn tune(
     network: &Network,
     sizes: (u32, u32),
     search: Search,
-    mut tell: impl FnMut(&Choice),
+    mut tell: impl FnMut(&Choice) -> ControlFlow<()>,
 ) -> Result<Vec<Choice>, TrainError> {
     let mut choices: Vec<Choice> = Vec::new();
     for layer in passes(network) {
         let choice = choose(context, layer, sizes, search).await?;
-        tell(&choice);
+        let flow = tell(&choice);
         choices.push(choice);
+        if flow.is_break() {
+            break;
+        }
     }
     Ok(choices)
 }

@@ -40,6 +40,21 @@ pub struct StepEvent {
     pub first_not_finite: Vec<Option<String>>,
 }
 
+impl StepEvent {
+    /// Whether the replica's numbers were finite in this step.
+    #[must_use]
+    pub fn is_finite(&self, replica: usize) -> bool {
+        self.first_not_finite[replica].is_none()
+    }
+
+    /// Whether the replica's distances say something: its numbers are finite, and those of the first replica. Where they are
+    /// not, two replicas that are lost in the same way have a distance of 0.
+    #[must_use]
+    pub fn has_distance(&self, replica: usize) -> bool {
+        self.is_finite(0) && self.is_finite(replica)
+    }
+}
+
 /// One replica's layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayersEvent {

@@ -1,5 +1,7 @@
 //! Tuning picks among tiles that give the same bits, and refuses one that does not.
 
+use std::ops::ControlFlow;
+
 use lastbit_core::bench::tune::{self, Search};
 use lastbit_core::nets::GraphBuilder;
 use lastbit_core::ops::cross_entropy::Loss;
@@ -28,7 +30,10 @@ fn every_layer_gets_a_tile_with_the_usual_bits() {
     // Stands for a compiler that gets some tiles wrong.
     let is_spoilt = |tile: Tile| tile.rows == 2 || tile.channels == [2, 4];
     let mut told = Vec::new();
-    let tell = |choice: &tune::Choice| told.push((choice.layer, choice.pass));
+    let tell = |choice: &tune::Choice| {
+        told.push((choice.layer, choice.pass));
+        ControlFlow::Continue(())
+    };
     let search = Search { staging: true, large: false, is_spoilt };
     let choices = pollster::block_on(tune::tune(&context, &network, (2, 3), search, tell)).unwrap();
     assert_eq!(told, expected);
@@ -50,7 +55,9 @@ fn staged_tiles_are_tried() {
     g.dense("fc", x, 4);
     let search = Search { staging: true, large: false, is_spoilt: |tile| tile.staging.is_some() };
     let (context, network) = (runs::gpu(), g.finish());
-    for choice in pollster::block_on(tune::tune(&context, &network, (2, 3), search, |_| {})).unwrap() {
+    for choice in
+        pollster::block_on(tune::tune(&context, &network, (2, 3), search, |_| ControlFlow::Continue(()))).unwrap()
+    {
         assert!(!choice.refused.is_empty() && choice.tile.staging.is_none(), "{choice:?}");
     }
 }

@@ -15,7 +15,10 @@ use crate::device_test::a_check;
 use crate::failure::Failure;
 use crate::forecast::time_text;
 use crate::progress::Manner;
-use crate::run::{Contents, Hooks, OnChange, Outcome, Prepared, Summary, inspect, is_in_parts, whole_finished_step};
+use crate::run::{
+    CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, REPRODUCTION_FILE, Summary, inspect,
+    is_in_parts, whole_finished_step,
+};
 use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
 use crate::terminal::{say, warn};
 use crate::train_flags::RunFlags;
@@ -86,6 +89,7 @@ const TUNING: &str =
 
 /// Trains.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    interrupt::install()?;
     let mut given = arguments.config.as_deref().map(read_table).transpose()?.unwrap_or_default();
     given.extend(arguments.run.given()?);
     let hooks = Hooks {
@@ -159,7 +163,14 @@ fn occupied(contents: &Contents, folder: &Path) -> Failure {
         Contents::Run(_) => {
             format!("--out: '{out}' holds a run already: add --resume to go on, or give another folder")
         }
-        _ => format!("--out: '{out}' is not empty and holds no run: give another folder"),
+        _ if folder.join(REPRODUCTION_FILE).exists() => {
+            format!("--out: '{out}' holds a reproduction: give another folder")
+        }
+        Contents::Remains(name) => format!(
+            "--out: '{out}' holds '{name}', as a run does, but no {CONFIG_FILE} or {PARTS_FILE} that says which run it is: put that \
+             file back, or give another folder"
+        ),
+        Contents::Nothing => format!("--out: '{out}' holds no run: give another folder"),
     })
 }
 
@@ -170,6 +181,7 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange
             say(TUNING);
         }
     });
+    let _to_save = interrupt::ToSave::begin();
     let opened = prepared.open(out, on_change)?;
     if let Some(told) = told {
         say(announcement(&opened.trainer, out, opened.first_step()));
@@ -231,9 +243,14 @@ fn conclude(outcome: Outcome, summary: &Summary, out: &Path) {
     say(format!(
         "files in {out}: config.toml, manifest.json, metrics.jsonl, timing.jsonl, init.safetensors, summary.json, checkpoint/"
     ));
-    if !summary.is_control_red() && !summary.lamp().controls().is_empty() {
-        say("control green: 0 bits differ");
+    if summary.is_control_red() || summary.lamp().controls().is_empty() {
+        return;
     }
+    say(if summary.is_control_not_finite() {
+        "control: cannot tell, its numbers or those of the first replica are not finite: equal bits prove nothing"
+    } else {
+        "control green: 0 bits differ"
+    });
 }
 
 fn red_control(summary: &Summary) -> String {

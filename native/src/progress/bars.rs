@@ -43,6 +43,7 @@ impl Bars {
         let colour = match lamp {
             lamp if lamp.controls().is_empty() => "{msg}",
             lamp if lamp.is_red() => "{msg:.red.bold}",
+            lamp if lamp.is_not_finite() => "{msg:.yellow.bold}",
             _ => "{msg:.green}",
         };
         self.lamp.set_style(style(&format!("  ● control: {colour}")));

@@ -82,8 +82,15 @@ impl Screen {
 /// `k=3 loss 2.3021 rel_l1 4.1e-9`; the first replica is what the others are compared with.
 fn replica_text(ks: &[u32], replica: usize, step: &StepEvent) -> String {
     let loss = format!("k={} loss {}", ks[replica], loss_text(step.loss[replica].into()));
-    if replica == 0 { loss } else { format!("{loss} rel_l1 {}", divergence_text(step.rel_l1[replica])) }
+    match replica {
+        0 => loss,
+        _ if step.has_distance(replica) => format!("{loss} rel_l1 {}", divergence_text(step.rel_l1[replica])),
+        _ => format!("{loss} rel_l1 {NOT_FINITE}"),
+    }
 }
+
+/// In place of a number that is none, and of a distance from or to such numbers.
+pub const NOT_FINITE: &str = "not finite";
 
 /// Four decimals, and powers of ten for a loss that has blown up.
 pub fn loss_text(loss: f64) -> String {

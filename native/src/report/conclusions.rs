@@ -17,6 +17,7 @@ pub fn shown(run: &RunData) -> Vec<String> {
     }
     let cause = match run.verdict() {
         Verdict::Green => "and the control proves it for this very run.",
+        Verdict::NotFinite => "by construction; the control proves it as long as its numbers were finite.",
         _ => "by construction; a control would prove it for this very run.",
     };
     let began = match run.config.train.perturbation {

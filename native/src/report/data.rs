@@ -84,6 +84,8 @@ pub enum Verdict {
     Green,
     /// One differs or did so. The step is known where convolution weights differed at one.
     Red(Option<u64>),
+    /// None differs, but numbers of one, or of the first replica, stopped being finite: equal bits then prove nothing.
+    NotFinite,
 }
 
 #[derive(Deserialize)]
@@ -292,7 +294,12 @@ impl RunData {
         let in_lines = controls.iter().filter_map(|&r| self.departure(r)).map(|line| self.steps.step[line]).min();
         let control = &self.summary["control"];
         match (in_lines, control["first_red_step"].as_u64()) {
-            (None, None) if control["green"] == false => Verdict::Red(None),
+            (None, None) if control["green"] == false && control["not_finite"] != true => Verdict::Red(None),
+            (None, None)
+                if control["not_finite"] == true || controls.iter().chain([&0]).any(|&r| self.is_not_finite(r)) =>
+            {
+                Verdict::NotFinite
+            }
             (None, None) => Verdict::Green,
             (a, b) => Verdict::Red(a.into_iter().chain(b).min()),
         }
@@ -302,6 +309,11 @@ impl RunData {
     pub fn departure(&self, replica: usize) -> Option<usize> {
         let (differing, rel_l1) = (&self.steps.differing[replica], &self.steps.rel_l1[replica]);
         (0..differing.len()).find(|&line| differing[line] > 0.0 || rel_l1[line] > 0.0)
+    }
+
+    /// True if a line has no loss of the replica, because it is not finite.
+    fn is_not_finite(&self, replica: usize) -> bool {
+        self.steps.loss[replica].iter().any(|loss| !loss.is_finite())
     }
 
     /// The first line at which a replica's training has blown up: its loss is beyond [`BLOWN_UP`] or not finite.

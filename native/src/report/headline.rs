@@ -42,7 +42,7 @@ pub fn sentence(run: &RunData) -> String {
     if gone.is_empty() && stayed.is_empty() {
         parts.push(format!("Only controls ran beside {first}"));
     }
-    if !matches!(run.verdict(), Verdict::Red(_)) {
+    if !matches!(run.verdict(), Verdict::Red(_) | Verdict::NotFinite) {
         parts.push(controls(run));
     }
     format!("{before}{}.", parts.join("; "))
@@ -110,6 +110,14 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
                 red_names(run)
             );
             ("red", "Control red", meaning)
+        }
+        Verdict::NotFinite => {
+            let meaning = format!(
+                "{} must equal {first} bit for bit, but in this run numbers stopped being finite. Lost in the same way they are \
+                 equal whatever happened before, so the control proves nothing.",
+                run.labels(&run.controls())
+            );
+            ("none", "Control not finite", meaning)
         }
         Verdict::NoControl if run.ks().len() == 1 => (
             "none",

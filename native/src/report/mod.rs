@@ -26,7 +26,7 @@ pub use page::{THEME, document, section};
 pub use parts::write as write_parts;
 
 /// Name of the report in a run folder.
-const REPORT_FILE: &str = "report.html";
+pub const REPORT_FILE: &str = "report.html";
 
 /// A report on the disk.
 pub struct Written {

@@ -10,13 +10,12 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::Experiment;
+use super::page::VERDICT_FILE;
 use crate::failure::Failure;
-use crate::run::{CONFIG_FILE, RunFolder, replace_file};
+use crate::run::{CONFIG_FILE, Contents, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder, inspect, replace_file};
 use crate::run_config::read_table;
 use crate::terminal::warn;
 
-/// Which reproduction it is.
-const IDENTITY_FILE: &str = "reproduce.toml";
 /// What made it.
 const ENVIRONMENT_FILE: &str = "environment.json";
 /// Finished pieces.
@@ -65,6 +64,12 @@ pub fn identity(experiment: &dyn Experiment, is_quick: bool) -> Result<Table, Fa
     Ok(identity)
 }
 
+/// True for what a reproduction makes in its folder. Tables and figures have names of their own in each.
+fn is_of_a_reproduction(name: &str) -> bool {
+    let is_made = |ending: &&str| name.ends_with(*ending) && !name.starts_with('.');
+    [ENVIRONMENT_FILE, PIECES, RUNS, VERDICT_FILE].contains(&name) || [".csv", ".svg"].iter().any(is_made)
+}
+
 /// A place for a reproduction, looked at but not touched.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -72,7 +77,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Refuses a folder that holds something else than this reproduction or nothing.
+    /// Refuses a folder that holds another reproduction, a run, or files that this one would overwrite.
     pub fn inspect(path: &Path, identity: &Table) -> Result<Self, Failure> {
         let place = Self { path: path.to_owned() };
         let shown = path.display();
@@ -81,22 +86,25 @@ impl Place {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(place),
             Err(error) => return Err(Failure::file("use the folder", path, &error)),
         };
-        let mut has_content = false;
+        let mut remains: Option<String> = None;
         for entry in entries {
             let name = entry.map_err(|error| Failure::file("read", path, &error))?.file_name();
             if name == IDENTITY_FILE {
                 let stored = read_table(&path.join(IDENTITY_FILE))?;
                 return check(&stored, identity, path).map(|()| place);
             }
-            // A reproduction that ended before it began leaves its lock.
-            has_content |= !name.to_string_lossy().starts_with('.');
+            if let Some(name) = name.to_str().filter(|name| is_of_a_reproduction(name)) {
+                // Folders are listed in no order.
+                remains = Some(remains.map_or_else(|| name.to_owned(), |first| first.min(name.to_owned())));
+            }
         }
         if path.join(CONFIG_FILE).exists() {
             return Err(Failure::usage(format!("--out: '{shown}' holds a run of lastbit train: give another folder")));
         }
-        if has_content {
+        if let (Contents::Remains(name), _) | (_, Some(name)) = (inspect(path)?, remains) {
             return Err(Failure::usage(format!(
-                "--out: '{shown}' is not empty and holds no reproduction: give another folder"
+                "--out: '{shown}' holds '{name}', but no {IDENTITY_FILE} that says of which reproduction, and a new one would \
+                 overwrite it: give another folder"
             )));
         }
         Ok(place)

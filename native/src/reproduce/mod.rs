@@ -239,6 +239,7 @@ fn as_text<T: std::fmt::Display, S: serde::Serializer>(value: &T, serializer: S)
 
 /// Does what the line says, up to the report.
 pub fn run(which: &Which) -> Result<(), Failure> {
+    interrupt::install()?;
     let (own, default, common) = which.setup();
     let experiment = own.experiment(common.quick)?;
     let identity = folder::identity(experiment.as_ref(), common.quick)?;
@@ -260,8 +261,8 @@ pub fn run(which: &Which) -> Result<(), Failure> {
         return Err(Failure::usage("--out: give a folder for data, figures and report"));
     };
     let environment = Environment::of(study.context().adapter(), study.broken());
+    let _to_save = interrupt::ToSave::begin();
     let folder = place.claim(&identity, &command, &environment)?;
-    interrupt::install()?;
     study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
     study.tell(format!("on '{}'; it takes {}{}", environment.adapter, forecast.text(), study.hands_text()));
     study.expect(forecast.pieces);

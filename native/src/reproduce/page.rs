@@ -15,7 +15,7 @@ use crate::run::RunFolder;
 /// The page.
 pub const REPORT_FILE: &str = "report.html";
 /// The claims for a program.
-const VERDICT_FILE: &str = "verdict.json";
+pub const VERDICT_FILE: &str = "verdict.json";
 const STYLE: &str = include_str!("page.css");
 
 /// Everything that the files say.

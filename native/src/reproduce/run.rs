@@ -59,7 +59,8 @@ impl Run {
             tensors: Vec::new(),
             layers: BTreeMap::new(),
             accuracy: Vec::new(),
-            is_control_green: summary["control"]["green"] == true,
+            // One that was lost together with the first replica did not differ from it.
+            is_control_green: summary["control"]["green"] == true || summary["control"]["not_finite"] == true,
             path,
         };
         for line in reader.lines() {

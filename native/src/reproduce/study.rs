@@ -199,9 +199,12 @@ impl Study {
                 let out = out.display();
                 return Err(Failure::other(format!("'{out}' holds another run: give another --out")));
             }
-            Contents::Other => {
+            Contents::Remains(name) => {
                 let out = out.display();
-                return Err(Failure::other(format!("'{out}' is not empty and holds no run: give another --out")));
+                return Err(Failure::other(format!(
+                    "'{out}' holds '{name}', but no run that could go on: remove this folder to have the run begun anew, or give \
+                     another --out"
+                )));
             }
             Contents::Run(old) if whole_finished_step(&out, &old)?.is_some() => self.check_unchanged(&out, config)?,
             Contents::Run(_) | Contents::Nothing => {
@@ -209,6 +212,7 @@ impl Study {
                 self.begin(&format!("run {name}"));
                 let mut prepared = self.prepared(config)?;
                 prepared.tune_for_long_run(|| {});
+                go_on()?;
                 let opened = prepared.open(&out, OnChange::Never)?;
                 let manner = match self.manner {
                     Manner::Text if self.is_beside => Manner::Beside(name.to_owned()),

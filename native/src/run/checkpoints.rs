@@ -13,7 +13,7 @@ use super::folder::{RunFolder, sync_folder, write_synced};
 use super::journal::Journal;
 use crate::failure::Failure;
 
-const FOLDER: &str = "checkpoint";
+pub const FOLDER: &str = "checkpoint";
 /// What a file may have beside its numbers: names, shapes, counters.
 const MOST_BESIDE_NUMBERS: u64 = 16 << 20;
 

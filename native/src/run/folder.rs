@@ -4,8 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::checkpoints::FOLDER as CHECKPOINTS_FOLDER;
+use super::manifest::MANIFEST_FILE;
+use super::summary::SUMMARY_FILE;
 use crate::failure::Failure;
+use crate::report::REPORT_FILE;
 use crate::run_config::{RunConfig, read_table};
+use crate::tensorboard::FOLDER as TENSORBOARD_FOLDER;
 
 /// What trains again.
 pub const CONFIG_FILE: &str = "config.toml";
@@ -13,6 +18,8 @@ pub const CONFIG_FILE: &str = "config.toml";
 pub const PARTS_FILE: &str = "parts.toml";
 /// One JSON object a line.
 pub const METRICS_FILE: &str = "metrics.jsonl";
+/// Which reproduction a folder holds.
+pub const REPRODUCTION_FILE: &str = "reproduce.toml";
 /// Weights that the run began with, before `nextafter` moved one.
 pub const INIT_FILE: &str = "init.safetensors";
 /// One JSON object a line: how long each step took.
@@ -23,12 +30,33 @@ const LOCK_FILE: &str = ".lock";
 
 /// What is at a path that is to be a run folder.
 pub enum Contents {
-    /// Nothing, or an empty folder.
+    /// Nothing of a run: no folder, or one in which there are at most files that no run has.
     Nothing,
     /// A run.
     Run(Box<RunConfig>),
-    /// Other files.
-    Other,
+    /// No run, but this, which a run would overwrite or take for its own.
+    Remains(String),
+}
+
+/// True for what a run of `train` makes in its folder, or what shows that the folder belongs to something else of lastbit.
+fn is_of_lastbit(name: &str, path: &Path) -> bool {
+    const ALWAYS: [&str; 8] = [
+        PARTS_FILE,
+        REPRODUCTION_FILE,
+        MANIFEST_FILE,
+        INIT_FILE,
+        SUMMARY_FILE,
+        REPORT_FILE,
+        CHECKPOINTS_FOLDER,
+        TENSORBOARD_FOLDER,
+    ];
+    match name {
+        // A run that ended before its config was written leaves them empty.
+        METRICS_FILE | TIMING_FILE | LOCK_FILE => fs::metadata(path).is_ok_and(|data| data.len() > 0 || data.is_dir()),
+        // Of a run in parts.
+        "part-0" => path.join(CONFIG_FILE).exists(),
+        name => ALWAYS.contains(&name),
+    }
 }
 
 /// Looks at `path` and changes nothing.
@@ -38,7 +66,7 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::Nothing),
         Err(error) => return Err(Failure::file("use the run folder", path, &error)),
     };
-    let mut is_empty = true;
+    let mut remains: Option<String> = None;
     for entry in entries {
         let name = entry.map_err(|error| Failure::file("read", path, &error))?.file_name();
         if name == CONFIG_FILE {
@@ -54,14 +82,12 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
             let config = RunConfig::from_table(&read_table(&file)?, &format!("'{}'", file.display()))?;
             return Ok(Contents::Run(Box::new(config)));
         }
-        // A run that ended before its config was written leaves empty files, one that ended meanwhile what becomes the config.
-        if temporary(&path.join(CONFIG_FILE)).file_name() == Some(&name) {
-            continue;
+        if let Some(name) = name.to_str().filter(|name| is_of_lastbit(name, &path.join(name))) {
+            // Folders are listed in no order.
+            remains = Some(remains.map_or_else(|| name.to_owned(), |first| first.min(name.to_owned())));
         }
-        let has_content = || fs::metadata(path.join(&name)).is_ok_and(|data| data.len() > 0 || data.is_dir());
-        is_empty &= [METRICS_FILE, TIMING_FILE, LOCK_FILE].iter().any(|own| name == *own) && !has_content();
     }
-    Ok(if is_empty { Contents::Nothing } else { Contents::Other })
+    Ok(remains.map_or(Contents::Nothing, Contents::Remains))
 }
 
 /// The run that a folder holds, to be read and not to be gone on with.
@@ -72,7 +98,7 @@ pub fn read_config(folder: &Path) -> Result<RunConfig, Failure> {
             "'{0}' holds a run in parts, which are runs of their own: give one of them, as in '{0}/part-0'",
             folder.display()
         ))),
-        Contents::Nothing | Contents::Other => Err(Failure::usage(format!(
+        Contents::Nothing | Contents::Remains(_) => Err(Failure::usage(format!(
             "'{}' holds no run (no {CONFIG_FILE}): give a folder that lastbit train made",
             folder.display()
         ))),

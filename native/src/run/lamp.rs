@@ -9,23 +9,29 @@ pub struct Lamp {
     controls: Vec<usize>,
     differing: u64,
     first_red_step: Option<u64>,
+    /// By replica: the first step at which its numbers were not finite.
+    first_not_finite: Vec<Option<u64>>,
 }
 
 impl Lamp {
     /// The lamp of a run, green.
     pub fn new(config: &TrainConfig) -> Self {
-        Self { controls: config.controls(), ..Self::default() }
+        Self { controls: config.controls(), first_not_finite: vec![None; config.ks.len()], ..Self::default() }
     }
 
     /// Looks at a step.
     pub fn see(&mut self, event: &StepEvent) {
         self.count(event.step, |replica| event.differing_anywhere.get(replica).copied());
+        self.note_not_finite(event.step, |replica| !event.is_finite(replica));
     }
 
     /// Looks at a line of `metrics.jsonl`, which counts convolution weights only.
     pub fn see_line(&mut self, line: &Value) {
         if line["kind"] == "step" {
-            self.count(line["step"].as_u64().unwrap_or(0), |replica| line["differing"][replica].as_u64());
+            let step = line["step"].as_u64().unwrap_or(0);
+            self.count(step, |replica| line["differing"][replica].as_u64());
+            // JSON has no word for such a number.
+            self.note_not_finite(step, |replica| line["loss"][replica].is_null());
         }
     }
 
@@ -34,6 +40,25 @@ impl Lamp {
         if self.is_red() {
             self.first_red_step.get_or_insert(step);
         }
+    }
+
+    fn note_not_finite(&mut self, step: u64, is_not_finite: impl Fn(usize) -> bool) {
+        for (replica, first) in self.first_not_finite.iter_mut().enumerate() {
+            if is_not_finite(replica) {
+                first.get_or_insert(step);
+            }
+        }
+    }
+
+    /// The first step at which a replica's numbers were not finite, of this session or an earlier one.
+    pub fn first_not_finite(&self, replica: usize) -> Option<u64> {
+        self.first_not_finite.get(replica).copied().flatten()
+    }
+
+    /// True when a control, or what it is compared with, has numbers that are not finite: equal bits then prove nothing.
+    pub fn is_not_finite(&self) -> bool {
+        let mut compared = self.controls.iter().copied().chain(self.controls.first().map(|_| 0));
+        compared.any(|replica| self.first_not_finite(replica).is_some())
     }
 
     /// Positions of the replicas that it watches.
@@ -56,6 +81,7 @@ impl std::fmt::Display for Lamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.differing {
             _ if self.controls.is_empty() => write!(f, "none (a second k = 1, or k = 2, would be one)"),
+            0 if self.is_not_finite() => write!(f, "cannot tell, the numbers are not finite"),
             0 => write!(f, "0 bits differ"),
             1 => write!(f, "1 element differs"),
             n => write!(f, "{n} elements differ"),

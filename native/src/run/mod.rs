@@ -16,8 +16,8 @@ mod summary;
 pub use checkpoint_manifest::CheckpointManifest;
 pub use checkpoints::{checkpoint_folders, read_checkpoint};
 pub use folder::{
-    CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, PARTS_FILE, RunFolder, TIMING_FILE, inspect, is_in_parts,
-    read_config, replace_file,
+    CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, PARTS_FILE, REPRODUCTION_FILE, RunFolder, TIMING_FILE, inspect,
+    is_in_parts, read_config, replace_file,
 };
 pub use lamp::Lamp;
 pub use manifest::{Environment, Found, Manifest, OnChange};

@@ -30,7 +30,7 @@ use crate::forecast::Forecast;
 use crate::progress::{Manner, RunShape, Screen};
 use crate::run_config::RunConfig;
 use crate::terminal::warn;
-use crate::{datasets, device, device_test, host_memory, interrupt};
+use crate::{datasets, device, device_test, host_memory};
 
 /// Everything that a run needs before its folder is touched.
 pub struct Prepared {
@@ -233,7 +233,6 @@ impl Prepared {
             }
         }
 
-        interrupt::install()?;
         let mut summary = Summary::new(&config.train);
         let (config, hooks) = (config.clone(), self.hooks);
         // A folder with a config holds a run, also where it begins anew.

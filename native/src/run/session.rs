@@ -168,16 +168,20 @@ impl Session {
         Ok(())
     }
 
-    /// Says once of each replica where its numbers stopped being finite. The others do not notice.
+    /// Says once of each replica where its numbers stopped being finite, which may have been in an earlier session. The others do
+    /// not notice.
     fn tell_not_finite(&self, step: &StepEvent, marks: &mut Marks) {
         let ks = &self.config.train.ks;
         for (replica, layer) in step.first_not_finite.iter().enumerate() {
             let Some(layer) = layer.as_ref().filter(|_| !marks.is_told[replica]) else { continue };
             marks.is_told[replica] = true;
             let others = if ks.len() > 1 { "; the other replicas go on" } else { "" };
+            let first = self.summary.lamp().first_not_finite(replica).unwrap_or(step.step);
+            // The recorded lines do not say where it was.
+            let at = if first < step.step { format!(", at step {} first", step.step) } else { ", first".to_owned() };
             warn(format!(
-                "step {}: the numbers of replica {replica} (k = {}) are not finite any more, first in layer '{layer}'{others}",
-                step.step, ks[replica]
+                "step {first}: the numbers of replica {replica} (k = {}) are not finite any more{at} in layer '{layer}'{others}",
+                ks[replica]
             ));
         }
     }

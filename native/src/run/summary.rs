@@ -10,10 +10,10 @@ use sha2::{Digest as _, Sha256};
 use super::folder::replace_file;
 use super::lamp::Lamp;
 use crate::failure::Failure;
-use crate::progress::loss_text;
+use crate::progress::{NOT_FINITE, loss_text};
 use crate::terminal::columns;
 
-/// In the run folder.
+/// How the run ended.
 pub const SUMMARY_FILE: &str = "summary.json";
 
 /// The last lines of the metrics and the lamp.
@@ -26,6 +26,8 @@ pub struct Summary {
     fingerprints: Vec<String>,
     /// Elements of all parameters and momenta in which each control differs from the first replica.
     control_differences: Vec<u64>,
+    /// Replicas with a weight or momentum that is not finite.
+    not_finite: Vec<usize>,
 }
 
 impl Summary {
@@ -38,6 +40,7 @@ impl Summary {
             lamp: Lamp::new(config),
             fingerprints: Vec::new(),
             control_differences: Vec::new(),
+            not_finite: Vec::new(),
         }
     }
 
@@ -79,17 +82,30 @@ impl Summary {
         };
         let differing = |r: &usize| all(0).zip(all(*r)).filter(|(a, b)| a.to_bits() != b.to_bits()).count() as u64;
         self.control_differences = self.lamp.controls().iter().map(differing).collect();
+        self.not_finite = (0..state.replicas.len()).filter(|r| all(*r).any(|value| !value.is_finite())).collect();
     }
 
     /// Takes over what another summary saw in the weights.
     pub fn adopt(&mut self, saved: Self) {
         self.fingerprints = saved.fingerprints;
         self.control_differences = saved.control_differences;
+        self.not_finite = saved.not_finite;
     }
 
     /// True if a control differs now or did so at a step.
     pub fn is_control_red(&self) -> bool {
         self.lamp.first_red_step().is_some() || self.control_differences.iter().any(|n| *n > 0)
+    }
+
+    /// True if the replica's numbers are or were not finite.
+    fn is_not_finite(&self, replica: usize) -> bool {
+        self.lamp.first_not_finite(replica).is_some() || self.not_finite.contains(&replica)
+    }
+
+    /// True if a control, or what it is compared with, has numbers that are not finite: equal bits then prove nothing.
+    pub fn is_control_not_finite(&self) -> bool {
+        let controls = self.lamp.controls();
+        !controls.is_empty() && controls.iter().chain([&0]).any(|replica| self.is_not_finite(*replica))
     }
 
     /// Writes the file.
@@ -107,7 +123,8 @@ impl Summary {
             "last_epoch": self.last_epoch,
             "fingerprints": self.fingerprints,
             "control": {
-                "green": !self.is_control_red(),
+                "green": !self.is_control_red() && !self.is_control_not_finite(),
+                "not_finite": !self.is_control_red() && self.is_control_not_finite(),
                 "first_red_step": self.lamp.first_red_step(),
                 "replicas": controls,
             },
@@ -124,17 +141,28 @@ impl Summary {
             ["replica", "k", "loss", "rel_l1", "max ulp", "differing", "test loss", "test accuracy", "fingerprint"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(self.ks.iter().enumerate().map(|(r, k)| {
-            let number = |line: &Value, key: &str, show: fn(f64) -> String| {
-                line[key][r].as_f64().map_or_else(|| "-".to_owned(), show)
-            };
+            let number =
+                |line: &Value, key: &str, show: fn(f64) -> String| match (line.is_null(), line[key][r].as_f64()) {
+                    (_, Some(number)) => show(number),
+                    (true, None) => "-".to_owned(),
+                    // JSON has no word for it.
+                    (false, None) => NOT_FINITE.to_owned(),
+                };
             let (step, epoch) = (&self.last_step, &self.last_epoch);
+            let distance = |key: &str, show: fn(f64) -> String| {
+                if self.is_not_finite(0) || self.is_not_finite(r) {
+                    NOT_FINITE.to_owned()
+                } else {
+                    number(step, key, show)
+                }
+            };
             vec![
                 r.to_string(),
                 k.to_string(),
                 number(step, "loss", loss_text),
-                number(step, "rel_l1", |x| if x == 0.0 { "0".to_owned() } else { format!("{x:.2e}") }),
-                number(step, "max_ulp", |x| x.to_string()),
-                number(step, "differing", |x| x.to_string()),
+                distance("rel_l1", |x| if x == 0.0 { "0".to_owned() } else { format!("{x:.2e}") }),
+                distance("max_ulp", |x| x.to_string()),
+                distance("differing", |x| x.to_string()),
                 number(epoch, "test_loss", loss_text),
                 number(epoch, "test_accuracy", |x| format!("{x:.2} %")),
                 self.fingerprints.get(r).cloned().unwrap_or_default(),

@@ -95,7 +95,8 @@ impl Comparison {
         let different_keys = different_keys(&configs)?;
         let is_control_red = folders.each_ref().map(|folder| {
             let summary = std::fs::read(folder.join("summary.json")).unwrap_or_default();
-            serde_json::from_slice::<Value>(&summary).is_ok_and(|summary| summary["control"]["green"] == false)
+            serde_json::from_slice::<Value>(&summary)
+                .is_ok_and(|summary| summary["control"]["green"] == false && summary["control"]["not_finite"] != true)
         });
         let mut comparison = Self {
             folders,

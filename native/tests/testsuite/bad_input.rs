@@ -1,6 +1,6 @@
 //! Bad input gets one clear line and the right exit code, and leaves nothing behind.
 
-use crate::common::{SMALL, assert_refused, command, lastbit, scratch, text};
+use crate::common::{FIG2, SMALL, assert_refused, command, lastbit, scratch, text};
 
 /// Flags after those of the small run, exit code, what the line must contain.
 type Case = (&'static [&'static str], i32, &'static [&'static str]);
@@ -116,12 +116,97 @@ fn bad_flags_of_bench_are_one_line() {
 #[test]
 fn an_occupied_folder_is_left_alone() {
     let folder = scratch("occupied");
-    std::fs::write(folder.join("thesis.tex"), "precious").unwrap();
-    for resume in [&[][..], &["--resume"]] {
-        let ended = lastbit(&[SMALL, &["--out", text(&folder)], resume].concat());
-        assert_refused(&ended, 2, &["--out", "not empty"]);
+    let line = [SMALL, &["--steps", "2"]].concat();
+    let parts = ["--ks", "1,3,5,2", "--adapters", "processor,processor"];
+    let in_parts = [&SMALL[..SMALL.len() - 2], &["--steps", "2"], &parts].concat();
+    let reproduced = [FIG2, &["--adapter", "processor"]].concat();
+    // What a run or a reproduction makes, without what says which it was.
+    for name in [
+        "metrics.jsonl",
+        "timing.jsonl",
+        "manifest.json",
+        "summary.json",
+        "init.safetensors",
+        "report.html",
+        "checkpoint/step-000002/manifest.json",
+        "tensorboard/r0-k1/events.out",
+        ".lock",
+    ] {
+        let out = folder.join(name.replace('/', "-"));
+        let file = out.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "precious").unwrap();
+        let first = name.split('/').next().unwrap();
+        for resume in [&[][..], &["--resume"]] {
+            for line in [&line, &in_parts] {
+                let ended = lastbit(&[&line[..], &["--out", text(&out)], resume].concat());
+                assert_refused(&ended, 2, &["--out", &format!("'{first}'"), "config.toml", "another folder"]);
+            }
+        }
+        let ended = lastbit(&[&reproduced[..], &["--out", text(&out)]].concat());
+        assert_refused(&ended, 2, &["--out", &format!("'{first}'"), "reproduce.toml", "another folder"]);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1, "{name}");
     }
-    assert_eq!(std::fs::read_to_string(folder.join("thesis.tex")).unwrap(), "precious");
+    for name in ["pieces", "runs", "verdict.json", "environment.json", "spread.csv", "spread.svg"] {
+        let out = folder.join(format!("reproduced-{name}"));
+        std::fs::create_dir_all(&out).unwrap();
+        std::fs::write(out.join(name), "precious").unwrap();
+        let ended = lastbit(&[&reproduced[..], &["--out", text(&out)]].concat());
+        assert_refused(&ended, 2, &["--out", &format!("'{name}'"), "reproduce.toml", "another folder"]);
+        assert_eq!(std::fs::read_to_string(out.join(name)).unwrap(), "precious");
+    }
+    let out = folder.join("reproduction");
+    std::fs::create_dir_all(&out).unwrap();
+    std::fs::write(out.join("reproduce.toml"), "").unwrap();
+    assert_refused(&lastbit(&[&line[..], &["--out", text(&out)]].concat()), 2, &["--out", "holds a reproduction"]);
+    // A part whose whole is not known.
+    let out = folder.join("part");
+    crate::common::train(&["--steps", "2"], &out.join("part-0"));
+    for line in [&line, &in_parts] {
+        let ended = lastbit(&[&line[..], &["--out", text(&out)]].concat());
+        assert_refused(&ended, 2, &["--out", "'part-0'", "parts.toml", "another folder"]);
+    }
+}
+
+#[test]
+fn a_strangers_file_is_no_run() {
+    let home = scratch("strangers");
+    let strangers = ["slurm.out", ".DS_Store", "thesis.tex", "notes/day-1.txt", ".git/config"];
+    let line = [SMALL, &["--steps", "2"]].concat();
+    let parts = ["--ks", "1,3,5,2", "--adapters", "processor,processor"];
+    let in_parts = [&SMALL[..SMALL.len() - 2], &["--steps", "2"], &parts].concat();
+    let equation = ["reproduce", "fig1", "--quick", "--adapter", "processor"].to_vec();
+    let resumed = [&line[..], &["--resume"]].concat();
+    for (name, line, made) in [
+        ("new", &line, "config.toml"),
+        ("resumed", &resumed, "config.toml"),
+        ("parts", &in_parts, "parts.toml"),
+        ("reproduced", &equation, "reproduce.toml"),
+    ] {
+        let out = home.join(name);
+        for stranger in strangers {
+            let file = out.join(stranger);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "precious").unwrap();
+        }
+        // As a shell opens it before the program begins.
+        let log = std::fs::File::create(out.join("slurm.out")).unwrap();
+        let line = [&line[..], &["--out", text(&out)]].concat();
+        let ended: crate::common::Ended = command(line).stdout(log).output().unwrap().into();
+        assert!(ended.code == Some(0) && ended.err.is_empty(), "{name}: {ended:?}");
+        assert!(out.join(made).is_file(), "{name}");
+        assert!(std::fs::read_to_string(out.join("slurm.out")).unwrap().contains("report: "), "{name}");
+        for stranger in &strangers[1..] {
+            assert_eq!(std::fs::read_to_string(out.join(stranger)).unwrap(), "precious", "{name}: {stranger}");
+        }
+    }
+    // But nothing says which run was meant.
+    let out = home.join("unknown");
+    std::fs::create_dir_all(&out).unwrap();
+    std::fs::write(out.join("slurm.out"), "precious").unwrap();
+    assert_refused(&lastbit(&["train", "--resume", "--out", text(&out)]), 2, &["--resume", "holds no run"]);
+    assert_eq!(std::fs::read_to_string(out.join("slurm.out")).unwrap(), "precious");
 }
 
 #[test]

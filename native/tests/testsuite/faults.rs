@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::common::{
@@ -15,7 +15,7 @@ use crate::common::{
 };
 
 /// Starts the small run.
-fn spawn(flags: &[&str], out: &Path) -> std::process::Child {
+fn spawn(flags: &[&str], out: &Path) -> Child {
     let line = [SMALL, flags, &["--out", text(out)]].concat();
     command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -75,6 +75,117 @@ fn sigterm_saves_and_asks_to_be_queued_again() {
     .unwrap();
     train(&["--resume"], &stopped);
     assert_equal_runs(&whole, &stopped, &[steps as u64 + 5]);
+}
+
+/// Sends a signal.
+fn send(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Waits until the run has recorded so many lines of metrics.
+fn wait_for_lines(out: &Path, n: usize) {
+    while !fs::read_to_string(out.join("metrics.jsonl")).is_ok_and(|lines| lines.lines().count() >= n) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn the_signals_of_schedulers_save_even_twice() {
+    use nix::libc;
+
+    let home = scratch("signals");
+    for (name, number) in
+        [("HUP", libc::SIGHUP), ("USR1", libc::SIGUSR1), ("USR2", libc::SIGUSR2), ("XCPU", libc::SIGXCPU)]
+    {
+        let out = home.join(name);
+        let child = spawn(&["--steps", "2000"], &out);
+        wait_for_lines(&out, 3);
+        send(&child, name);
+        send(&child, name);
+        let ended: Ended = child.wait_with_output().unwrap().into();
+        assert_eq!(ended.code, Some(128 + number), "{name}: {ended:?}");
+        assert!(ended.err.is_empty() && ended.out.contains("go on with: lastbit train"), "{name}: {ended:?}");
+        let steps = json_lines(&out.join("timing.jsonl")).len();
+        assert!(steps < 2000 && out.join(format!("checkpoint/step-{steps:06}")).is_dir(), "{name}");
+    }
+}
+
+#[test]
+fn what_nohup_ignores_stays_ignored() {
+    let out = scratch("nohup").join("run");
+    let line = [SMALL, &["--steps", "40", "--out", text(&out)]].concat();
+    let mut nohup = Command::new("nohup");
+    nohup.arg(command(&line).get_program()).args(&line).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = nohup.stdin(Stdio::null()).spawn().unwrap();
+    wait_for_lines(&out, 3);
+    send(&child, "HUP");
+    let ended: Ended = child.wait_with_output().unwrap().into();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(json_lines(&out.join("timing.jsonl")).len(), 40);
+}
+
+#[test]
+fn a_signal_stops_between_the_batches_of_an_evaluation() {
+    let home = scratch("evaluation");
+    let out = home.join("stopped");
+    // Two steps, then 500 batches.
+    let line = [SMALL, &["--steps", "2"]].concat();
+    let line: Vec<&str> = line.iter().map(|part| if *part == "16" { "4000" } else { *part }).collect();
+    let child = command([&line[..], &["--out", text(&out)]].concat());
+    let child = { child }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while json_steps(&out) < 2 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    send(&child, "TERM");
+    let ended: Ended = child.wait_with_output().unwrap().into();
+    assert!(ended.code == Some(143) && ended.out.contains("stopped after step 2"), "{ended:?}");
+    assert!(json_lines(&out.join("metrics.jsonl")).iter().all(|line| line["kind"] != "epoch"));
+    assert!(out.join("checkpoint/step-000002").is_dir());
+    let ended = lastbit(&["train", "--resume", "--out", text(&out)]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let whole = home.join("whole");
+    assert_eq!(lastbit(&[&line[..], &["--out", text(&whole)]].concat()).code, Some(0));
+    assert_equal_runs(&whole, &out, &[2]);
+}
+
+/// Steps in the metrics.
+fn json_steps(out: &Path) -> usize {
+    fs::read_to_string(out.join("metrics.jsonl")).unwrap_or_default().matches("\"kind\":\"step\"").count()
+}
+
+#[test]
+fn a_signal_before_the_first_step_ends_at_once() {
+    let home = scratch("start-up");
+    let (config, data) = (home.join("config.toml"), home.join("data"));
+    fs::create_dir(&data).unwrap();
+    // Who reads a pipe waits until somebody writes: for the config this test does, for the images nobody.
+    for pipe in [&config, &data.join("data_batch_1.bin")] {
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    }
+    let flags = ["--config", text(&config), "--dataset", "cifar10", "--data-dir", text(&data)];
+    for (name, code, adapter) in [
+        ("INT", 130, &["--adapter", "processor"][..]),
+        ("USR1", 128 + nix::libc::SIGUSR1, &["--adapter", "processor"]),
+        ("INT", 130, &["--adapters", "processor,processor"]),
+        ("TERM", 143, &["--adapters", "processor,processor"]),
+    ] {
+        let out = home.join("run");
+        let line = [&["train", "--ks", "1,3,5", "--out", text(&out)], &flags[..], adapter].concat();
+        let child = { command(line) }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        fs::write(&config, "batch-size = 8\n").unwrap();
+        // The folder of parts is claimed before their images are read.
+        while adapter[0] == "--adapters" && !out.join(".lock").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        send(&child, name);
+        let ended: Ended = child.wait_with_output().unwrap().into();
+        assert!(ended.code == Some(code) && ended.out.is_empty(), "{name} {adapter:?}: {ended:?}");
+        assert_eq!(ended.err.trim(), "stopped before anything began: give the same line again", "{name} {adapter:?}");
+        assert!(!out.join("config.toml").exists() && !out.join("parts.toml").exists());
+    }
+    // What it left is no run.
+    train(&["--steps", "2"], &home.join("run"));
 }
 
 #[test]
@@ -287,6 +398,28 @@ fn numbers_that_stop_being_finite_are_placed() {
         assert!(line.starts_with("warning: step ") && line.contains(&format!("replica {replica} (k = ")), "{line}");
         assert!(line.contains("layer 'bn1'") && line.contains("go on"), "{line}");
     }
+    // Where all are lost, equal bits prove nothing.
+    let lost = ended.out.lines().find(|line| line.starts_with("step 4/4")).unwrap();
+    assert_eq!(lost.matches("rel_l1 not finite").count(), 2, "{lost}");
+    assert!(lost.ends_with("control: cannot tell, the numbers are not finite"), "{lost}");
+    assert!(!ended.out.contains("green") && ended.out.contains("\ncontrol: cannot tell"), "{ended:?}");
+    let table: Vec<&str> = ended.out.lines().skip_while(|line| !line.starts_with("replica ")).skip(1).take(3).collect();
+    assert!(table.iter().all(|row| row.matches("not finite").count() >= 4), "{table:?}");
+    let summary = || {
+        let bytes = fs::read(out.join("summary.json")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["control"].clone()
+    };
+    let control = summary();
+    assert!(control["green"] == false && control["not_finite"] == true && control["first_red_step"].is_null());
+    assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("Control not finite"));
+
+    // Who goes on is told when it happened, not when it was noticed again.
+    let first = |line: &&str| line.split(':').nth(1).unwrap().to_owned();
+    let resumed = train(&["--steps", "6", "--lr", "1e30", "--resume"], &out);
+    let again: Vec<_> = resumed.err.lines().collect();
+    assert_eq!(again.iter().map(first).collect::<Vec<_>>(), warnings.iter().map(first).collect::<Vec<_>>());
+    assert!(again.iter().all(|line| line.contains(", at step 5 first in layer '")), "{resumed:?}");
+    assert_eq!(lastbit(&["verify", text(&out)]).code, Some(0));
 }
 
 /// A clock that goes an hour back and a day forth at every look at it.

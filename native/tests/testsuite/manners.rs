@@ -38,6 +38,49 @@ fn quiet_is_quiet_until_something_is_wrong() {
     assert_refused(&run("both", &["--json"]), 2, &["--quiet", "--json"]);
 }
 
+/// What the small run writes to a terminal.
+#[cfg(unix)]
+fn on_a_terminal(name: &str, term: Option<&str>) -> String {
+    use std::io::Read as _;
+    use std::os::fd::{FromRawFd as _, OwnedFd};
+
+    use nix::libc;
+
+    let (mut ours, mut theirs) = (-1, -1);
+    let null = std::ptr::null_mut();
+    // SAFETY: it writes two descriptors to where it is told, and reads nothing where it is given nothing.
+    assert_eq!(unsafe { libc::openpty(&mut ours, &mut theirs, null, null.cast(), null.cast()) }, 0);
+    // SAFETY: both are open, and nobody else has them.
+    let (mut terminal, theirs) = unsafe { (fs::File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
+    let out = scratch(name).join("run");
+    let mut command = crate::common::command([SMALL, &["--steps", "3", "--out", text(&out)]].concat());
+    command.stdout(theirs.try_clone().unwrap()).stderr(theirs).env_remove("TERM").envs(term.map(|term| ("TERM", term)));
+    let mut child = command.spawn().unwrap();
+    // It holds the other end, too.
+    drop(command);
+    let (mut shown, mut bytes) = (Vec::new(), [0; 4096]);
+    // When nobody has the other end any more, Linux says so by an error.
+    while let Ok(n @ 1..) = terminal.read(&mut bytes) {
+        shown.extend_from_slice(&bytes[..n]);
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_terminal_that_cannot_move_gets_lines() {
+    for (name, term) in [("term-dumb", Some("dumb")), ("term-unset", None)] {
+        let shown = on_a_terminal(name, term);
+        for step in ["step 1/3: k=1 loss ", "step 2/3: k=1 loss ", "step 3/3: k=1 loss "] {
+            assert!(shown.contains(step), "{name}: '{step}' is missing: {shown}");
+        }
+        assert!(!shown.contains('\u{1b}'), "{name}: {shown:?}");
+    }
+    let shown = on_a_terminal("term-xterm", Some("xterm"));
+    assert!(shown.contains('\u{1b}') && !shown.contains("step 1/3: k=1"), "{shown:?}");
+}
+
 #[test]
 fn a_dry_run_forecasts_memory_and_time() {
     let home = scratch("forecast");

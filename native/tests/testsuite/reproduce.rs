@@ -428,7 +428,9 @@ fn bad_lines_are_refused_and_leave_nothing() {
     // Folders with something else in them, and a file.
     fs::create_dir(&out).unwrap();
     fs::write(out.join("letter.txt"), "dear").unwrap();
-    assert_refused(&at(&["fig2", "--quick"]), 2, &["--out", "not empty"]);
+    fs::write(out.join("table.csv"), "").unwrap();
+    assert_refused(&at(&["fig2", "--quick"]), 2, &["--out", "'table.csv'", "reproduce.toml"]);
+    fs::remove_file(out.join("table.csv")).unwrap();
     fs::write(out.join("config.toml"), "").unwrap();
     assert_refused(&at(&["fig2", "--quick"]), 2, &["--out", "lastbit train"]);
     assert_refused(&lastbit(&["reproduce", "fig2", "--out", text(&out.join("letter.txt"))]), 1, &["letter.txt"]);

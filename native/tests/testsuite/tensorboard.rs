@@ -199,6 +199,21 @@ fn event_files_hold_the_metrics() {
 }
 
 #[test]
+fn lost_replicas_have_no_distance() {
+    let out = scratch("tensorboard-lost").join("run");
+    train(&["--steps", "4", "--lr", "1e30", "--log-every", "1", "--tensorboard"], &out);
+    let lines = json_lines(&out.join("metrics.jsonl"));
+    let last = lines.iter().rfind(|line| line["kind"] == "step").unwrap();
+    // As recorded.
+    assert!(last["loss"][2].is_null() && last["rel_l1"][2] == 0.0, "{last}");
+    let shown = scalars(&event_files(&out.join("tensorboard/r2-k2"))[0]);
+    for tag in ["step/rel_l1", "rel_l1/conv1.weight"] {
+        let value = f32::from_bits(shown[&(tag.to_owned(), 4)]);
+        assert!(value.is_nan(), "{tag} is {value}");
+    }
+}
+
+#[test]
 fn a_run_begun_anew_makes_old_steps_forgotten() {
     let out = scratch("tensorboard-anew").join("run");
     train(&["--steps", "6", "--tensorboard"], &out);

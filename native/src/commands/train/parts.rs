@@ -61,9 +61,12 @@ pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String], hooks: 
         return Ok(ExitCode::SUCCESS);
     }
     let _folder = RunFolder::claim(out)?;
-    interrupt::install()?;
     let identity = text_of(&whole, adapters)?;
-    let ended = common.train(&parts, || replace_file(&out.join(PARTS_FILE), identity.as_bytes()));
+    let mut to_save = None;
+    let ended = common.train(&parts, || {
+        to_save = Some(interrupt::ToSave::begin());
+        replace_file(&out.join(PARTS_FILE), identity.as_bytes())
+    });
     let ended = ended.inspect_err(|_| {
         // Refused before any part began.
         if !parts.iter().any(|part| part.folder.join(CONFIG_FILE).exists()) {
@@ -82,9 +85,9 @@ fn whole(given: &Table, adapters: &[String], out: Option<&Path>, resume: bool) -
                 out.display()
             )));
         }
-        (Contents::Other, Some(out)) if is_in_parts(out) => {
+        (contents @ Contents::Remains(_), Some(out)) if is_in_parts(out) => {
             if !resume {
-                return Err(occupied(&Contents::Other, out));
+                return Err(occupied(&contents, out));
             }
             let file = out.join(PARTS_FILE);
             let mut stored = read_table(&file)?;
@@ -98,7 +101,7 @@ fn whole(given: &Table, adapters: &[String], out: Option<&Path>, resume: bool) -
             }
             RunConfig::from_table(&stored, &format!("'{}'", file.display()))?.continued(given, out)?
         }
-        (contents @ Contents::Other, Some(out)) => return Err(occupied(&contents, out)),
+        (contents @ Contents::Remains(_), Some(out)) => return Err(occupied(&contents, out)),
         _ => new_run(given, out.filter(|_| resume))?,
     };
     whole.train.validate()?;
@@ -136,13 +139,17 @@ fn split(whole: &RunConfig, adapters: &[String], out: Option<&Path>) -> Result<V
         config.train.ks = [reference, &others[index * others.len() / n..(index + 1) * others.len() / n]].concat();
         config.host.adapter = Some(adapter.clone());
         let folder = out.unwrap_or(Path::new("")).join(format!("part-{index}"));
-        let finished = match out.map_or(Ok(Contents::Nothing), |_| inspect(&folder))? {
-            Contents::Nothing => None,
-            Contents::Run(old) => {
+        let finished = match (out.map_or(Ok(Contents::Nothing), |_| inspect(&folder))?, out) {
+            (Contents::Nothing, _) => None,
+            // Without the file that says so it is a part of nothing.
+            (Contents::Run(_), Some(out)) if !is_in_parts(out) => {
+                return Err(occupied(&Contents::Remains(format!("part-{index}")), out));
+            }
+            (Contents::Run(old), _) => {
                 config = old.continued(&config.to_table()?, &folder)?;
                 whole_finished_step(&folder, &config)?
             }
-            contents @ Contents::Other => return Err(occupied(&contents, &folder)),
+            (contents @ Contents::Remains(_), _) => return Err(occupied(&contents, &folder)),
         };
         Ok(Part { index, folder, config, finished })
     };
