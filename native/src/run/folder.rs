@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::run_config::{RunConfig, read_table};
+use crate::run_config::{ConfigFile, RunConfig};
 
 /// What trains again.
 pub const CONFIG_FILE: &str = "config.toml";
@@ -36,7 +36,7 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::Nothing),
-        Err(error) => return Err(Failure::file("use the run folder", path, &error)),
+        Err(error) => return Err(Failure::given("use the run folder", path, &error)),
     };
     let mut is_empty = true;
     for entry in entries {
@@ -51,7 +51,8 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
                      back, or give another folder"
                 )));
             }
-            let config = RunConfig::from_table(&read_table(&file)?, &format!("'{}'", file.display()))?;
+            let config =
+                RunConfig::from_table(&ConfigFile::read_in_folder(&file)?.table, &format!("'{}'", file.display()))?;
             return Ok(Contents::Run(Box::new(config)));
         }
         // A run that ended before its config was written leaves empty files, one that ended meanwhile what becomes the config.
@@ -97,7 +98,7 @@ impl RunFolder {
     /// Makes the folder where there is none and locks it.
     pub fn claim(path: &Path) -> Result<Self, Failure> {
         let is_new = !path.exists();
-        fs::create_dir_all(path).map_err(|error| Failure::file("make the run folder", path, &error))?;
+        fs::create_dir_all(path).map_err(|error| Failure::given("make the run folder", path, &error))?;
         let lock = lock(path)?;
         Ok(Self { path: path.to_owned(), is_new, _lock: lock })
     }
