@@ -121,12 +121,12 @@ impl Comparison {
     }
 
     /// Warnings about damaged lines of either run.
-    pub fn damages(&self) -> Vec<String> {
+    pub fn damages(&self, name: impl Fn(&Path) -> String) -> Vec<String> {
         let found = self.folders.iter().zip(self.damaged_lines).filter(|(_, lines)| *lines > 0);
         found
             .map(|(folder, lines)| {
                 let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
-                format!("metrics.jsonl in '{}' has {lines} that cannot be read", folder.display())
+                format!("metrics.jsonl in '{}' has {lines} that cannot be read", name(folder))
             })
             .collect()
     }
