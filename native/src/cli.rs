@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
 use crate::commands::{adapters, bench, compare, completions, data, report, reproduce, smoke, train, tune, verify};
 use crate::device::DeviceFlags;
 use crate::failure::Failure;
 use crate::log::LogFlags;
+use crate::terminal;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +26,9 @@ Examples:
   lastbit data fetch fashion-mnist
         Downloads a data set with its checksum checked.
 
-Exit codes: 0 done, 1 failed, 2 a bad flag or value; 130 stopped by Ctrl-C, 143 by SIGTERM (as schedulers send it), 128 and its number by
-SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU: the run is saved, and --resume continues it.
+Exit codes: 0 done; 1 failed, or verify or compare found a difference; 2 a bad flag, value or folder, and nothing has begun;
+130 stopped by Ctrl-C, 143 by SIGTERM (as schedulers send it), 128 and its number by SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU: the run is
+saved, and --resume continues it.
 
 LASTBIT_ADAPTER names the adapter where --adapter does not.";
 
@@ -62,9 +64,12 @@ pub enum Command {
     /// Rebuild the report of a run from its folder alone
     Report(report::Arguments),
     /// Train a run again and compare every line and every checkpoint with what it recorded
-    #[command(after_help = "Example: lastbit verify runs/first --steps 100..200")]
+    #[command(after_help = "Example: lastbit verify runs/first --steps 100..200\n\n\
+        Exit codes: 0 every bit is the same, 1 something differs or failed, 2 a bad flag or folder")]
     Verify(verify::Arguments),
     /// Compare two runs of one experiment, also from two machines: the hardware as a perturbation, with a report
+    #[command(after_help = "Example: lastbit compare runs/first runs/from-another-machine\n\n\
+        Exit codes: 0 every bit is the same, 1 something differs or failed, 2 a bad flag or folder")]
     Compare(compare::Arguments),
     /// List the adapters of this machine: GPUs, the processor, software GPUs
     Adapters(adapters::Arguments),
@@ -85,10 +90,19 @@ pub enum Command {
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
+            terminal::note(error.print());
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
-        _ => Failure::usage(one_line(&error.to_string())).report(),
+        kind => {
+            let line = one_line(&error.to_string());
+            let is_value = matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(text)) if !text.starts_with('-'));
+            // What follows a list or a name with a space in it looks like one more argument.
+            let hint = match kind == ErrorKind::UnknownArgument && is_value {
+                true => ": write a list without spaces, as in --ks 1,3,2, and quote a name that has some",
+                false => "",
+            };
+            Failure::usage(line + hint).report()
+        }
     })
 }
 

@@ -58,6 +58,25 @@ impl Failure {
         Self::other(format!("cannot {action} '{}': {error}: {remedy}", path.display()))
     }
 
+    /// A file or folder that the command line names and that cannot be used: exit code 2, unless the disk is to blame.
+    pub fn given(action: &str, path: &Path, error: &Error) -> Self {
+        let is_of_disk = matches!(
+            error.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge | ErrorKind::Other
+        );
+        let failure = Self::file(action, path, error);
+        if is_of_disk { failure } else { Self { code: USAGE, ..failure } }
+    }
+
+    /// The same failure where a file gave the value: `place` tells where, for a key that it has.
+    pub fn located(self, place: impl Fn(&str) -> Option<String>) -> Self {
+        let key = self.message.strip_prefix("--").and_then(|rest| rest.split_once(": "));
+        match key.and_then(|(key, problem)| Some(format!("{}: {key}: {problem}", place(key)?))) {
+            Some(message) => Self { message, ..self },
+            None => self,
+        }
+    }
+
     /// The same failure, in one of several runs.
     pub fn within(self, part: impl Display) -> Self {
         // Which adapter it is, the part says; the flag that names one was not given.

@@ -19,7 +19,8 @@ pub struct Forecast<'a> {
     context: &'a Rc<Context>,
     plan: &'a Plan,
     memory: MemoryEstimate,
-    length: RunLength,
+    /// Its steps and evaluations.
+    pub length: RunLength,
     /// Images of the training and the test set that are used.
     used: [usize; 2],
 }

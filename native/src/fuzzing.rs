@@ -11,7 +11,8 @@ use lastbit_core::train::checkpoint::{CheckpointError, decode_state, decode_tens
 use lastbit_core::train::{DatasetKind, TrainConfig};
 
 use crate::run::{CheckpointManifest, Manifest, parse_summary};
-use crate::run_config::{CheckpointEvery, FlipBitText, RunConfig, parse_table};
+use crate::run_config::{CheckpointEvery, ConfigFile, FlipBitText, RunConfig, parse_table};
+use crate::values::{real, whole};
 use crate::{datasets, report};
 
 /// A kind of input and what reads it.
@@ -52,7 +53,11 @@ fn text(bytes: &[u8]) -> &str {
 /// A config file. One that is taken survives being written.
 fn config(bytes: &[u8]) {
     let Ok(table) = parse_table(text(bytes), Path::new("config.toml")) else { return };
-    let Ok(config) = RunConfig::from_table(&table, "config.toml") else { return };
+    let config = RunConfig::from_table(&table, "config.toml");
+    // What is read key by key, for the line of a bad one, is what is read as a whole.
+    let file = ConfigFile::parse(text(bytes).to_owned(), Path::new("config.toml"));
+    assert_eq!(file.map(drop).map_err(drop), config.as_ref().map(drop).map_err(drop));
+    let Ok(config) = config else { return };
     let _ = (config.train.validate(), config.train.controls(), config.continued(&table, Path::new("run")));
     let written = config.to_text().unwrap_or_else(|failure| panic!("{failure}"));
     let again = parse_table(&written, Path::new("config.toml")).and_then(|table| RunConfig::from_table(&table, ""));
@@ -69,6 +74,7 @@ fn values(bytes: &[u8]) {
         }
     }
     let text = text(bytes);
+    let _ = (real(text), whole::<u64>(text), whole::<u32>(text));
     survives::<NetKind>(text);
     survives::<Activation>(text);
     survives::<DatasetKind>(text);

@@ -21,6 +21,7 @@ mod tensorboard;
 mod terminal;
 mod tiles;
 mod train_flags;
+mod values;
 mod verify;
 
 use std::process::ExitCode;
@@ -31,14 +32,24 @@ use failure::Failure;
 pub fn main() -> ExitCode {
     quiet_software_driver();
     report_defects_in_one_line();
-    let cli = match cli::parse() {
-        Ok(cli) => cli,
-        Err(code) => return code,
+    let code = match cli::parse() {
+        Ok(cli) => run(cli),
+        Err(code) => code,
     };
-    match log::start(&cli.log).and_then(|()| device::prepare(&cli.device)).and_then(|()| commands::run(cli.command)) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
+    match terminal::lost_output() {
+        // Another code says more: why the command ended.
+        Some(lost) if code != ExitCode::SUCCESS => {
+            lost.report();
+            code
+        }
+        Some(lost) => lost.report(),
+        None => code,
     }
+}
+
+fn run(cli: cli::Cli) -> ExitCode {
+    let started = log::start(&cli.log).and_then(|()| device::prepare(&cli.device));
+    started.and_then(|()| commands::run(cli.command)).unwrap_or_else(|failure| failure.report())
 }
 
 /// Mesa's software driver complains on standard error where a session has no runtime folder, as in a container.

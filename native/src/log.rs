@@ -50,13 +50,9 @@ pub fn start(flags: &LogFlags) -> Result<(), Failure> {
     let own = |level| Targets::new().with_target("lastbit", level).with_target("lastbit_core", level);
     let targets = match &flags.log_level {
         None => own(of_verbosity),
-        Some(text) => match text.parse::<LevelFilter>() {
-            Ok(level) => own(level),
-            Err(_) => text.parse().map_err(|error| {
-                Failure::usage(format!(
-                    "--log-level: '{text}' ({error}): use info, debug or lastbit=debug,lastbit_core=info"
-                ))
-            })?,
+        Some(text) => match level(text) {
+            Some(level) => own(level),
+            None => targets(text)?,
         },
     };
     let registry = tracing_subscriber::registry().with(targets);
@@ -67,6 +63,42 @@ pub fn start(flags: &LogFlags) -> Result<(), Failure> {
     };
     IS_STRUCTURED.store(is_json && started.is_ok(), Ordering::Relaxed);
     started.map_err(|error| Failure::other(format!("the log cannot start: {error}")))
+}
+
+/// The levels, as the help names them. The parser of the log would also take numbers, and any other word for a target.
+const LEVELS: [(&str, LevelFilter); 6] = [
+    ("off", LevelFilter::OFF),
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+    ("trace", LevelFilter::TRACE),
+];
+
+fn level(text: &str) -> Option<LevelFilter> {
+    LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text.trim())).map(|(_, level)| *level)
+}
+
+/// `TARGET=LEVEL,...`
+fn targets(text: &str) -> Result<Targets, Failure> {
+    let mut targets = Targets::new();
+    for part in text.split(',') {
+        // A level in a list holds for all targets.
+        let (target, name) = part.split_once('=').map_or((None, part), |(target, level)| (Some(target.trim()), level));
+        targets = match (target, level(name)) {
+            (Some(""), _) | (_, None) => return Err(no_level(if target == Some("") { part } else { name })),
+            (Some(target), Some(level)) => targets.with_target(target, level),
+            (None, Some(level)) => targets.with_default(level),
+        };
+    }
+    Ok(targets)
+}
+
+fn no_level(wrong: &str) -> Failure {
+    let levels = LEVELS.map(|(name, _)| name).join(", ");
+    Failure::usage(format!(
+        "--log-level: '{wrong}' is no level: use one of {levels}, or TARGET=LEVEL,... as in lastbit=debug,lastbit_core=info"
+    ))
 }
 
 /// True if warnings and errors belong into the log.

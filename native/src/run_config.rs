@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lastbit_core::nets::NetKind;
-use lastbit_core::train::{FlipBit, TrainConfig};
+use lastbit_core::train::{FlipBit, LrChange, TrainConfig};
 use serde::{Deserialize, Serialize};
+use toml::de::DeTable;
 use toml::{Table, Value};
 
 use crate::failure::Failure;
@@ -95,6 +96,9 @@ pub struct RunConfig {
 impl RunConfig {
     /// The run that a table describes; what is not in it has its default. `source` is where the table is from.
     pub fn from_table(table: &Table, source: &str) -> Result<Self, Failure> {
+        if let Some(key) = table.keys().find(|key| !is_known(key)) {
+            return Err(Failure::usage(format!("{source}: {}", no_key(key))));
+        }
         let mut train = table.clone();
         let host = HOST_KEYS.iter().filter_map(|key| train.remove_entry(*key)).collect::<Table>();
         let unreadable = |error: toml::de::Error| Failure::usage(format!("{source}: {error}"));
@@ -200,18 +204,103 @@ fn flag_of(key: &str) -> String {
     }
 }
 
+/// Keys of a config.
+fn known_keys() -> Vec<String> {
+    // Serialized, it has all fields but an empty list.
+    let full = TrainConfig { lr_changes: vec![LrChange { step: 1, lr: 0.1 }], ..TrainConfig::default() };
+    let train = serde_json::to_value(full).unwrap_or_default();
+    let keys = train.as_object().into_iter().flat_map(|keys| keys.keys().cloned());
+    keys.chain(HOST_KEYS.map(str::to_owned)).collect()
+}
+
+fn is_known(key: &str) -> bool {
+    known_keys().iter().any(|known| known == key)
+}
+
+fn no_key(key: &str) -> String {
+    let mut keys = known_keys();
+    keys.sort();
+    format!("there is no key '{key}': use {}", keys.join(", "))
+}
+
+/// What is wrong with one entry of a config.
+fn problem(key: &str, value: &Value) -> Option<String> {
+    let entry = || Table::from_iter([(key.to_owned(), value.clone())]);
+    let error = match is_known(key) {
+        false => return Some(no_key(key)),
+        true if HOST_KEYS.contains(&key) => entry().try_into::<HostConfig>().err()?,
+        true => entry().try_into::<TrainConfig>().err()?,
+    };
+    // serde names Rust's types.
+    let words = [
+        ("u64", "a whole number from 0 up"),
+        ("u32", "a whole number from 0 up"),
+        ("usize", "a whole number from 0 up"),
+    ];
+    let words = words.into_iter().chain([("f64", "a number"), ("a sequence", "a list")]);
+    let message = words.fold(error.message().to_owned(), |message, (name, word)| {
+        message.replace(&format!("expected {name}"), &format!("expected {word}"))
+    });
+    Some(format!("{key}: {message}: correct the file"))
+}
+
+/// A config as a person wrote it, with the place of each key.
+pub struct ConfigFile {
+    path: PathBuf,
+    text: String,
+    /// What it says.
+    pub table: Table,
+}
+
+impl ConfigFile {
+    /// Reads the file that `--config` names. A bad key or value is named with its line.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        Self::parse(read_text(path, |error| Failure::given("read --config", path, error))?, path)
+    }
+
+    /// Reads the config of a run folder.
+    pub fn read_in_folder(path: &Path) -> Result<Self, Failure> {
+        Self::parse(read_text(path, |error| Failure::file("read", path, error))?, path)
+    }
+
+    /// The config that `text`, the content of `path`, is.
+    pub fn parse(text: String, path: &Path) -> Result<Self, Failure> {
+        let file = Self { path: path.to_owned(), table: parse_table(&text, path)?, text };
+        let found = file.table.iter().find_map(|(key, value)| Some((file.place(key)?, problem(key, value)?)));
+        match found {
+            Some((place, problem)) => Err(Failure::usage(format!("{place}: {problem}"))),
+            None => Ok(file),
+        }
+    }
+
+    /// Where `key` is, for errors; `None` if it is not in the file.
+    pub fn place(&self, key: &str) -> Option<String> {
+        let table = DeTable::parse(&self.text).ok()?;
+        let span = table.get_ref().keys().find(|known| known.get_ref() == key)?.span();
+        Some(format!("'{}' line {}", self.path.display(), line_of(&self.text, span.start)))
+    }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
+}
+
 /// Reads a TOML file as a table.
 pub fn read_table(path: &Path) -> Result<Table, Failure> {
+    parse_table(&read_text(path, |error| Failure::file("read", path, error))?, path)
+}
+
+fn read_text(path: &Path, failed: impl Fn(&std::io::Error) -> Failure) -> Result<String, Failure> {
     let mut text = String::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(MOST_CONFIG_BYTES + 1).read_to_string(&mut text));
-    read.map_err(|error| Failure::file("read", path, &error))?;
+    read.map_err(|error| failed(&error))?;
     if text.len() as u64 > MOST_CONFIG_BYTES {
         return Err(Failure::usage(format!(
             "'{}' is longer than the {MOST_CONFIG_BYTES} bytes that a config may have: give a TOML file of lastbit train",
             path.display()
         )));
     }
-    parse_table(&text, path)
+    Ok(text)
 }
 
 /// A config has some thirty short lines.
@@ -220,8 +309,7 @@ const MOST_CONFIG_BYTES: u64 = 1 << 20;
 /// The table that `text`, the content of `path`, describes.
 pub fn parse_table(text: &str, path: &Path) -> Result<Table, Failure> {
     text.parse::<Table>().map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
+        let line = line_of(text, error.span().map_or(0, |span| span.start));
         Failure::usage(format!("'{}' line {line}: {}: correct the file", path.display(), error.message()))
     })
 }

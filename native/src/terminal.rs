@@ -1,16 +1,38 @@
-//! Lines for standard output. A reader that went away (`lastbit ... | head`) is no error.
+//! Lines for standard output. A reader that went away (`lastbit ... | head`) is no error; output that is lost for another reason
+//! is, and [`lost_output`] tells of it at the end.
 
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use indicatif::ProgressDrawTarget;
 
+use crate::failure::Failure;
 use crate::log;
+
+/// Why a line for standard output was lost first.
+static LOST: OnceLock<String> = OnceLock::new();
 
 /// Writes a line to standard output.
 pub fn say(line: impl Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    note(writeln!(io::stdout().lock(), "{line}"));
+}
+
+/// Takes notice of output that is lost. Work goes on: what it writes to files is worth having.
+pub fn note(written: io::Result<()>) {
+    if let Some(error) = written.err().filter(|error| error.kind() != ErrorKind::BrokenPipe) {
+        let _ = LOST.set(error.to_string());
+    }
+}
+
+/// Output that did not arrive, to be asked for when everything is written.
+pub fn lost_output() -> Option<Failure> {
+    note(io::stdout().lock().flush());
+    let why = LOST.get()?;
+    Some(Failure::other(format!(
+        "cannot write to standard output: {why}: some of the output is lost; make room, or send the output elsewhere"
+    )))
 }
 
 thread_local! {
@@ -30,7 +52,7 @@ pub fn warn(line: impl Display) {
     if log::is_structured() {
         return tracing::warn!("{line}");
     }
-    let _ = writeln!(std::io::stderr().lock(), "warning: {line}");
+    let _ = writeln!(io::stderr().lock(), "warning: {line}");
 }
 
 /// Writes a line to standard error: why the program ends.
@@ -38,13 +60,13 @@ pub fn error(line: impl Display) {
     if log::is_structured() {
         return tracing::error!("{line}");
     }
-    let _ = writeln!(std::io::stderr().lock(), "error: {line}");
+    let _ = writeln!(io::stderr().lock(), "error: {line}");
 }
 
 /// True when a person looks at the output and the terminal can move it: bars are drawn on standard error, and not where TERM
 /// is unset or `dumb`.
 pub fn is_interactive() -> bool {
-    std::io::stdout().is_terminal() && !ProgressDrawTarget::stderr().is_hidden()
+    io::stdout().is_terminal() && !ProgressDrawTarget::stderr().is_hidden()
 }
 
 /// Rows of equally many cells as lines of aligned columns, the first row being the head.

@@ -14,6 +14,7 @@ use toml::Table;
 
 use crate::failure::Failure;
 use crate::run_config::{CheckpointEvery, FlipBitText};
+use crate::values::{real, whole, whole_in};
 
 /// Flags of a run. None is required: what is not given is in the TOML file, or has the paper's value.
 #[derive(Debug, Default, Args, Serialize)]
@@ -23,7 +24,7 @@ pub struct RunFlags {
     #[arg(long, value_parser = checked::<NetKind>, help_heading = "Network")]
     net: Option<String>,
     /// Multiply the channels of a ResNet or VGG [default: 1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network", value_parser = real)]
     width: Option<f64>,
     /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
@@ -48,22 +49,22 @@ pub struct RunFlags {
     )]
     ks: Option<Vec<u32>>,
     /// Seed of initial weights, order and augmentation [default: 1]
-    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Replicas")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Replicas", value_parser = whole::<u64>)]
     seed: Option<u64>,
     /// Seed of the initial weights alone [default: --seed]
-    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Replicas")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Replicas", value_parser = whole::<u64>)]
     seed_init: Option<u64>,
     /// Seed of the sample order alone [default: --seed]
-    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Replicas")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Replicas", value_parser = whole::<u64>)]
     seed_order: Option<u64>,
     /// Seed of the augmentation alone [default: --seed]
-    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Replicas")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Replicas", value_parser = whole::<u64>)]
     seed_augment: Option<u64>,
     /// Samples in a batch [default: 128]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Optimiser")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = whole::<u32>)]
     batch_size: Option<u32>,
     /// Initial learning rate [default: 0.1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     lr: Option<f64>,
     /// Other learning rates from these steps on; decays go on from them
     #[arg(
@@ -76,31 +77,31 @@ pub struct RunFlags {
     )]
     lr_changes: Option<Vec<String>>,
     /// Momentum coefficient, 0 for plain SGD [default: 0.9]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     momentum: Option<f64>,
     /// Nesterov's form of momentum [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Optimiser")]
     nesterov: Option<bool>,
     /// L2 coefficient, applied to every parameter [default: 0.0005]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     weight_decay: Option<f64>,
     /// End after so many epochs, unless --steps ends the run before [default: 200]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u32>)]
     epochs: Option<u32>,
     /// End after so many steps, unless --epochs ends the run before
-    #[arg(long, value_name = "N", value_parser = whole(), allow_negative_numbers = true, help_heading = "Length and recording")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Epochs between learning-rate decays, 0 for none [default: 40]
-    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Optimiser")]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = whole::<u32>)]
     decay_every: Option<u32>,
     /// Factor of a decay [default: 0.1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     decay_factor: Option<f64>,
     /// Epochs between evaluations, 0 for one at the end [default: 1]
-    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Length and recording")]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u32>)]
     eval_every: Option<u32>,
     /// Steps between layer-wise lines in metrics.jsonl [default: dense at the start, sparser later]
-    #[arg(long, value_name = "STEPS", value_parser = whole(), allow_negative_numbers = true, help_heading = "Length and recording")]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u64>)]
     log_every: Option<u64>,
     /// No random crop and flip
     #[arg(long = "no-augment", action = ArgAction::SetTrue, help_heading = "Data")]
@@ -111,10 +112,10 @@ pub struct RunFlags {
     #[serde(skip)]
     is_unshuffled: bool,
     /// Train on the first N images only
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data", value_parser = whole::<usize>)]
     train_limit: Option<usize>,
     /// Evaluate on the first N test images only
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data", value_parser = whole::<usize>)]
     test_limit: Option<usize>,
     /// How k enters: divide, reciprocal or nextafter [default: divide]
     #[arg(long, value_parser = ["divide", "reciprocal", "nextafter"], help_heading = "Replicas")]
@@ -126,7 +127,7 @@ pub struct RunFlags {
     #[arg(long, value_name = "INTERVAL", value_parser = checked::<CheckpointEvery>, help_heading = "Length and recording")]
     checkpoint_every: Option<String>,
     /// Keep so many checkpoints, the newest ones [default: 2]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Length and recording")]
+    #[arg(long, value_name = "N", value_parser = whole_in::<u32>(1, 10_000), allow_negative_numbers = true, help_heading = "Length and recording")]
     keep_checkpoints: Option<u32>,
     /// Write event files for TensorBoard into RUN_FOLDER/tensorboard
     #[arg(long = "tensorboard", action = ArgAction::SetTrue, help_heading = "Length and recording")]
@@ -172,17 +173,12 @@ impl RunFlags {
 
 /// Accepts what parses as a `T`, as text in `T`'s own spelling.
 fn checked<T: FromStr<Err: Display> + Display>(text: &str) -> Result<String, String> {
-    text.parse::<T>().map(|value| value.to_string()).map_err(|error| error.to_string())
+    text.trim().parse::<T>().map(|value| value.to_string()).map_err(|error| error.to_string())
 }
 
 /// A k as it is written; whether there is such a one the config says.
-fn divisor(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| "k is a whole number from 1 to 63".to_owned())
-}
-
-/// TOML's integers end at 2^63 - 1.
-fn whole() -> impl clap::builder::TypedValueParser<Value = u64> {
-    clap::value_parser!(u64).range(0..=i64::MAX as u64)
+pub fn divisor(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| "k is a whole number from 1 to 63; give a list as 1,3,2, without spaces".to_owned())
 }
 
 #[cfg(test)]

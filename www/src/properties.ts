@@ -118,10 +118,25 @@ export function defaults(replaced: Values = {}): Values {
   return { ...Object.fromEntries(PROPERTIES.map(({ key, page }) => [key, page])), ...replaced };
 }
 
+/** The smallest and the largest normal float32: what trains is float32, where smaller numbers may be 0. */
+const FLOAT32 = { least: 2 ** -126, most: (2 - 2 ** -23) * 2 ** 127 };
+const NOT_IN_FLOAT32 = "float32 cannot hold: use numbers from 1.2e-38 to 3.4e38";
+
+function isInFloat32(value: number): boolean {
+  const rounded = Math.abs(Math.fround(value));
+  return value === 0 || (rounded >= FLOAT32.least && rounded <= FLOAT32.most);
+}
+
+/** True for a number above 0 that trains as one. */
+export function isPositive(text: string): boolean {
+  return Number(text) > 0 && isInFloat32(Number(text));
+}
+
 /** What is wrong with a value, in words that follow its name; `undefined` if nothing is. */
 export function problem({ kind }: Property, text: string): string | undefined {
   switch (kind.type) {
     case "choice":
+      if (text.startsWith("swish:") && kind.also?.test(text) === true && !isPositive(text.slice(6))) return `has a beta that ${NOT_IN_FLOAT32}`;
       return kind.options.some(([value]) => value === text) || kind.also?.test(text) === true
         ? undefined
         : `is one of ${kind.options.map(([value]) => value || "(empty)").join(", ")}`;
@@ -132,7 +147,9 @@ export function problem({ kind }: Property, text: string): string | undefined {
         ? undefined
         : "is a list of numbers from 1 to 63, such as 1,3,2";
     case "rates":
-      return text === "" || /^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text) ? undefined : "is a list such as 20:0.01,40:0.1";
+      if (text === "") return undefined;
+      if (!/^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text)) return "is a list such as 20:0.01,40:0.1";
+      return text.split(",").every((rate) => isPositive(rate.split(":")[1] ?? "")) ? undefined : `has a rate that ${NOT_IN_FLOAT32}`;
     case "text":
       // It goes into a command line that people copy.
       return text === "" || /^[\w.]+:\d+:\d+:\d+$/.test(text) ? undefined : "is TENSOR:INDEX:STEP:REPLICA";
@@ -142,9 +159,11 @@ export function problem({ kind }: Property, text: string): string | undefined {
       const value = Number(text);
       const whole = kind.type === "number" || Number.isInteger(value);
       const low = kind.above === true ? value > kind.min : value >= kind.min;
-      if (text.trim() !== "" && whole && low && value <= kind.max) return undefined;
+      if (text.trim() !== "" && whole && low && value <= kind.max) {
+        return kind.type === "integer" || isInFloat32(value) ? undefined : `is a number that ${NOT_IN_FLOAT32}`;
+      }
       const from = kind.above === true ? `above ${kind.min}` : `at least ${kind.min}`;
-      return `is a ${kind.type === "integer" ? "whole " : ""}number ${from}${kind.max < 1e9 ? ` and at most ${kind.max}` : ""}`;
+      return `is a ${kind.type === "integer" ? "whole " : ""}number ${from}${kind.max <= 1e9 ? ` and at most ${kind.max}` : ""}`;
     }
   }
 }

@@ -28,9 +28,13 @@ impl std::str::FromStr for Activation {
         match text.split_once(':') {
             None if text == "relu" => Ok(Self::Relu),
             None if text == "swish" => Ok(Self::Swish { beta: DEFAULT_SWISH_BETA }),
-            Some(("swish", beta)) => match beta.parse::<f32>() {
-                Ok(beta) if beta.is_finite() && beta > 0.0 => Ok(Self::Swish { beta }),
-                _ => Err(format!("swish wants a positive number after the colon, not '{beta}'")),
+            Some(("swish", text)) => match text.parse::<f32>() {
+                Ok(beta) if beta.is_normal() && beta > 0.0 => Ok(Self::Swish { beta }),
+                // `1e-50` is 0 and `1e39` infinite.
+                Ok(_) if text.parse().is_ok_and(|beta: f64| beta.is_finite() && beta > 0.0) => {
+                    Err(format!("float32 cannot hold the beta of swish:{text}: use one between 1.2e-38 and 3.4e38"))
+                }
+                _ => Err(format!("swish wants a positive number after the colon, not '{text}'")),
             },
             _ => Err(format!("unknown activation '{text}': use relu, swish or swish:BETA")),
         }

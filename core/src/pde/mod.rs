@@ -85,6 +85,7 @@ fn check_dts(dts: impl ExactSizeIterator<Item = f64>) -> Result<(), PdeError> {
         if !(dt.is_finite() && dt > 0.0) {
             return Err(PdeError::value("dt", "a positive number", dt));
         }
+        check_finite("dt", dt)?;
     }
     Ok(())
 }
@@ -97,7 +98,11 @@ fn check_replicas(n: usize) -> Result<(), PdeError> {
 }
 
 fn check_finite(name: &'static str, value: f64) -> Result<(), PdeError> {
-    if value.is_finite() { Ok(()) } else { Err(PdeError::value(name, "a finite number", value)) }
+    match (value as f32).is_finite() {
+        true => Ok(()),
+        false if value.is_finite() => Err(PdeError::value(name, "at most 3.4e38, which float32 can hold", value)),
+        false => Err(PdeError::value(name, "a finite number", value)),
+    }
 }
 
 fn check_kernel(image: &Image, kernel: u32) -> Result<(), PdeError> {

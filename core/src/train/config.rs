@@ -64,7 +64,8 @@ impl std::str::FromStr for LrChange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once(':').and_then(|(step, lr)| Some((step.parse().ok()?, lr.parse().ok()?)));
+        let parts =
+            text.split_once(':').and_then(|(step, lr)| Some((step.trim().parse().ok()?, lr.trim().parse().ok()?)));
         let (step, lr) = parts.ok_or_else(|| format!("'{text}' is not STEP:LR, as in 20:0.01"))?;
         Ok(Self { step, lr })
     }
@@ -258,6 +259,13 @@ impl TrainConfig {
         if let Some(change) = self.lr_changes.iter().find(|change| !(change.lr.is_finite() && change.lr > 0.0)) {
             return fail("lr-changes", format!("every learning rate must be a positive number, not {}", change.lr));
         }
+        // What trains is fl(lr k).
+        let most_k = self.ks.iter().copied().max().unwrap_or(1);
+        let rates = std::iter::once(("lr", self.lr)).chain(self.lr_changes.iter().map(|c| ("lr-changes", c.lr)));
+        for (key, lr) in rates {
+            in_float32(key, lr, 1.0)?;
+            in_float32(key, lr, f64::from(most_k))?;
+        }
         let changed_at = std::iter::once(0).chain(self.lr_changes.iter().map(|change| change.step));
         if !changed_at.is_sorted_by(|a, b| a < b) {
             return fail("lr-changes", "steps must ascend, from 1".to_owned());
@@ -265,9 +273,14 @@ impl TrainConfig {
         if !(0.0..1.0).contains(&self.momentum) {
             return fail("momentum", format!("must be at least 0 and below 1, not {}", self.momentum));
         }
+        if self.momentum as f32 == 1.0 {
+            return fail("momentum", format!("{} is 1 in float32: use at most 0.9999999", self.momentum));
+        }
+        in_float32("momentum", self.momentum, 1.0)?;
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return fail("weight-decay", format!("must be at least 0, not {}", self.weight_decay));
         }
+        in_float32("weight-decay", self.weight_decay, 1.0)?;
         if !(self.decay_factor.is_finite() && self.decay_factor > 0.0 && self.decay_factor <= 1.0) {
             return fail("decay-factor", format!("must be above 0 and at most 1, not {}", self.decay_factor));
         }
@@ -299,6 +312,26 @@ impl TrainConfig {
         }
         Ok(())
     }
+}
+
+/// Refuses a number whose product with `k` float32 cannot hold: one that is 0 or infinite there, or subnormal, which GPUs may
+/// take for 0.
+fn in_float32(key: &'static str, value: f64, k: f64) -> Result<(), ConfigError> {
+    let product = (value * k) as f32;
+    if value == 0.0 || product.is_normal() {
+        return Ok(());
+    }
+    let times = if k == 1.0 { String::new() } else { format!(" times k = {k}") };
+    let (size, remedy) = match product.is_infinite() {
+        true => {
+            let most = f64::from(f32::MAX) / k;
+            let power = most.log10().floor();
+            // Two digits, rounded down.
+            ("large", format!("at most {:.1}e{power}", (most / 10_f64.powf(power - 1.0)).floor() / 10.0))
+        }
+        false => ("small", "at least 1.2e-38".to_owned()),
+    };
+    Err(ConfigError { key, problem: format!("{value:e}{times} is too {size} for float32: use {remedy}") })
 }
 
 /// Serde for values that are text by `Display` and `FromStr`.
@@ -369,6 +402,43 @@ mod tests {
             assert!(keys.iter().any(|key| message.starts_with(key)), "{message}");
         }
         assert_eq!(base().validate(), Ok(()));
+    }
+
+    #[test]
+    fn numbers_that_float32_cannot_hold_are_refused() {
+        let base = TrainConfig::default;
+        let with_lr = |lr| TrainConfig { lr, ..base() };
+        let with_change = |text| TrainConfig { lr_changes: changes(text), ..base() };
+        let with_momentum = |momentum| TrainConfig { momentum, ..base() };
+        let with_decay = |weight_decay| TrainConfig { weight_decay, ..base() };
+        let (small, large) = ("too small for float32: use at least 1.2e-38", "too large for float32: use at most 3.");
+        for (config, message) in [
+            (with_lr(1e-50), format!("lr: 1e-50 is {small}")),
+            (with_lr(1e-40), format!("lr: 1e-40 is {small}")),
+            (with_lr(1e39), format!("lr: 1e39 is {large}4e38")),
+            (with_lr(1e38), format!("lr: 1e38 times k = 11 is {large}0e37")),
+            (with_change("5:1e-50"), format!("lr-changes: 1e-50 is {small}")),
+            (with_change("5:0.1,6:1e39"), format!("lr-changes: 1e39 is {large}4e38")),
+            (with_momentum(1e-50), format!("momentum: 1e-50 is {small}")),
+            (
+                with_momentum(0.999_999_999_9),
+                "momentum: 0.9999999999 is 1 in float32: use at most 0.9999999".to_owned(),
+            ),
+            (with_decay(1e39), format!("weight-decay: 1e39 is {large}4e38")),
+            (with_decay(1e-50), format!("weight-decay: 1e-50 is {small}")),
+        ] {
+            assert_eq!(config.validate().unwrap_err().to_string(), message);
+        }
+        for config in
+            [with_lr(1.2e-38), with_lr(3.0e37), with_momentum(0.0), with_momentum(0.999_999_9), with_decay(3.4e38)]
+        {
+            assert_eq!(config.validate(), Ok(()), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_no_larger_than_the_training_set() {
+        let base = TrainConfig::default;
         assert!(base().check_batch(100).is_err());
     }
 

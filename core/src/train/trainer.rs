@@ -61,6 +61,27 @@ pub struct FlipBit {
     pub replica: usize,
 }
 
+impl FlipBit {
+    /// Where the element is in the arena of a replica of `network`, of which there are so many.
+    ///
+    /// # Errors
+    /// If there is no such tensor, element or replica.
+    pub fn offset(&self, network: &Network, replicas: usize) -> Result<u32, ConfigError> {
+        let Self { tensor, index, replica, .. } = self;
+        let refuse = |problem: String| Err(ConfigError::new("flip-bit", problem));
+        let Some(parameter) = network.parameters.iter().find(|p| p.name == *tensor) else {
+            return refuse(format!("{} has no tensor '{tensor}'", network.name));
+        };
+        if *index >= parameter.elements() {
+            return refuse(format!("{tensor} has {} elements, there is no element {index}", parameter.elements()));
+        }
+        if *replica >= replicas {
+            return refuse(format!("there are {replicas} replicas, counted from 0"));
+        }
+        Ok(parameter.offset + index)
+    }
+}
+
 /// What a call of [`Trainer::advance`] brought.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
@@ -250,18 +271,8 @@ impl Trainer {
     /// # Errors
     /// If there is no such tensor, element or replica.
     pub async fn flip_bit(&mut self, flip: FlipBit) -> Result<(), TrainError> {
-        let FlipBit { tensor, index, replica, .. } = &flip;
-        let refuse = |problem: String| Err(ConfigError::new("flip-bit", problem).into());
-        let Some(parameter) = self.network.parameters.iter().find(|p| p.name == *tensor) else {
-            return refuse(format!("{} has no tensor '{tensor}'", self.network.name));
-        };
-        if *index >= parameter.elements() {
-            return refuse(format!("{tensor} has {} elements, there is no element {index}", parameter.elements()));
-        }
-        if *replica >= self.config.ks.len() {
-            return refuse(format!("there are {} replicas, counted from 0", self.config.ks.len()));
-        }
-        let recording = self.plan.flip(parameter.offset + index, *replica);
+        let at = flip.offset(&self.network, self.config.ks.len())?;
+        let recording = self.plan.flip(at, flip.replica);
         let program = self.program(&recording).await?;
         self.flip = Some((flip, program));
         Ok(())

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::terminal::say;
+use crate::values::whole_in;
 use crate::{device, host_memory};
 
 /// Flags of `bench`.
@@ -24,13 +25,13 @@ pub struct Arguments {
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
     /// Replicas in each measurement
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole_in::<u32>(1, 64), allow_negative_numbers = true)]
     replicas: u32,
     /// Samples in the batch [default: 128 on a GPU, 32 on the processor and on software GPUs]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N", value_parser = whole_in::<u32>(1, 4096), allow_negative_numbers = true)]
     batch_size: Option<u32>,
     /// Measurements of which the median is taken [default: 9 on a GPU, 3 on the processor and on software GPUs]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", value_parser = whole_in::<u16>(1, 1000), allow_negative_numbers = true)]
     repeats: Option<u16>,
     /// Find the quickest tile of each convolution first, on a GPU (the bits are the same); `lastbit tune` does so for runs
     #[arg(long)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, OTHER};
 use crate::report;
 use crate::terminal::say;
 use crate::verify::Comparison;
@@ -28,12 +28,12 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Compares, writes the page and tells.
+/// Compares, writes the page and tells. The exit code is 1 if a bit differs.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { first, second, out, json } = arguments;
     let comparison = Comparison::of([first, second])?;
     let page = report::write_comparison(&comparison, out.as_deref())?;
-    let code = if comparison.is_equal() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let code = if comparison.is_equal() { ExitCode::SUCCESS } else { ExitCode::from(OTHER) };
     if json {
         say(as_json(&comparison));
         return Ok(code);
@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let steps = comparison.steps.len();
     say(format!("compared {steps} steps and {} fingerprints", comparison.fingerprints));
-    comparison.damages().iter().for_each(say);
+    comparison.damages(|folder| folder.display().to_string()).iter().for_each(say);
     if let Some(line) = &comparison.line {
         let equal =
             comparison.last_equal_fingerprint.map(|step| format!(" (fingerprints are the same up to step {step})"));
@@ -97,7 +97,7 @@ fn as_json(comparison: &Comparison) -> serde_json::Value {
         "fingerprints": comparison.fingerprints,
         "last_equal_fingerprint": comparison.last_equal_fingerprint,
         "damaged_lines": comparison.damaged_lines,
-        "damages": comparison.damages(),
+        "damages": comparison.damages(|folder| folder.display().to_string()),
         "line": comparison.line.as_ref().map(|line| json!({ "step": line.step, "what": line.what })),
         "states": states.collect::<Vec<_>>(),
     })

@@ -19,9 +19,10 @@ use crate::run::{
     CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, REPRODUCTION_FILE, Summary, inspect,
     is_in_parts, whole_finished_step,
 };
-use crate::run_config::{CONFIG_FLAG, RunConfig, read_table};
+use crate::run_config::{CONFIG_FLAG, ConfigFile, RunConfig};
 use crate::terminal::{say, warn};
 use crate::train_flags::RunFlags;
+use crate::values::{listed, whole};
 use crate::{interrupt, report};
 
 /// Flags of `train`.
@@ -31,7 +32,7 @@ pub struct Arguments {
     run: RunFlags,
     /// Several adapters, as --adapter takes one: each trains the first of --ks and its share of the others, at the same time, as
     /// an ordinary run in OUT/part-0, OUT/part-1, ...; an adapter may be given twice
-    #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', conflicts_with_all = ["adapter", "json"])]
+    #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', value_parser = listed::<String>, conflicts_with_all = ["adapter", "json"])]
     adapters: Option<Vec<String>>,
     /// TOML file with a run's config; flags that are given go before it
     #[arg(long, value_name = "FILE")]
@@ -56,13 +57,13 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Bytes of the adapter's memory that may be used in all
-    #[arg(long, value_name = "BYTES", hide = true)]
+    #[arg(long, value_name = "BYTES", hide = true, allow_negative_numbers = true, value_parser = whole::<u64>)]
     memory_budget: Option<u64>,
     /// Make a check of the self-test fail
     #[arg(long, value_name = "CHECK", hide = true, value_parser = a_check)]
     break_device: Option<Check>,
     /// Destroy the device after a step
-    #[arg(long, value_name = "STEP", hide = true)]
+    #[arg(long, value_name = "STEP", hide = true, allow_negative_numbers = true, value_parser = whole::<u64>)]
     lose_device: Option<u64>,
 }
 
@@ -90,8 +91,17 @@ const TUNING: &str =
 /// Trains.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     interrupt::install()?;
-    let mut given = arguments.config.as_deref().map(read_table).transpose()?.unwrap_or_default();
-    given.extend(arguments.run.given()?);
+    let file = arguments.config.as_deref().map(ConfigFile::read).transpose()?;
+    let flags = arguments.run.given()?;
+    let mut given = file.as_ref().map(|file| file.table.clone()).unwrap_or_default();
+    given.extend(flags.clone());
+    run_given(arguments, given).map_err(|failure| {
+        failure.located(|key| file.as_ref().filter(|_| !flags.contains_key(key)).and_then(|file| file.place(key)))
+    })
+}
+
+/// Trains what the config and the flags say together.
+fn run_given(arguments: Arguments, given: Table) -> Result<ExitCode, Failure> {
     let hooks = Hooks {
         memory_budget: arguments.memory_budget,
         break_device: arguments.break_device,
@@ -127,6 +137,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     let prepared = Prepared::new(config, hooks)?;
     let Some(out) = out else {
+        prepared.check_inputs()?;
+        prepared.warn_of_vanishing_rate();
         let forecast = prepared.forecast();
         let time = forecast.time()?;
         match manner {
@@ -175,6 +187,7 @@ fn occupied(contents: &Contents, folder: &Path) -> Failure {
 }
 
 fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange) -> Result<ExitCode, Failure> {
+    prepared.warn_of_vanishing_rate();
     let told = if manner == Manner::Text { Some(told(&prepared)?) } else { None };
     prepared.tune_for_long_run(|| {
         if manner == Manner::Text {

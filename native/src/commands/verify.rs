@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::run::{Found, Hooks, Manifest, Prepared, read_config};
 use crate::run_config::RunConfig;
 use crate::terminal::{say, warn};
-use crate::verify::{Replay, replay};
+use crate::verify::{Replay, last_recorded_step, replay};
 
 /// Flags of `verify`.
 #[derive(Debug, Args)]
@@ -48,6 +48,9 @@ fn a_range(text: &str) -> Result<RangeInclusive<u64>, String> {
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let folder = &arguments.folder;
     let mut config = read_config(folder)?;
+    if let Some(steps) = &arguments.steps {
+        check_recorded(folder, steps)?;
+    }
     config.host.adapter = match arguments.adapter {
         Some(adapter) => Some(adapter),
         None => own_adapter(folder, &config, arguments.steps.as_ref().map_or(1, |steps| *steps.start()))?,
@@ -72,6 +75,22 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let what = if found.replays() { "is not as it was written" } else { "does not replay" };
     Err(Failure::other(format!("the run in '{}' {what}: {}", folder.display(), why(&found, &ks))))
+}
+
+/// Refuses steps that were not recorded: to compare only those that were would look like an answer about all.
+fn check_recorded(folder: &Path, steps: &RangeInclusive<u64>) -> Result<(), Failure> {
+    let last = last_recorded_step(folder)?;
+    if *steps.end() <= last {
+        return Ok(());
+    }
+    let folder = folder.display();
+    Err(Failure::usage(match last {
+        0 => format!("--steps: '{folder}' has recorded no step"),
+        _ => format!(
+            "--steps: '{folder}' has recorded steps 1 to {last}, not step {}: give steps up to {last}",
+            steps.end()
+        ),
+    }))
 }
 
 /// The adapter that `LASTBIT_ADAPTER` names; else the one that made `step`, if this machine has it, so that another default, or an

@@ -30,7 +30,7 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     match SETS.map(|set| given.join(set)).into_iter().find(|set| !set.is_dir()) {
         None => Ok(given.to_owned()),
         Some(missing) => {
-            Err(Failure::other(format!("--data-dir: there is no folder '{}': give {LAYOUT}", missing.display())))
+            Err(Failure::usage(format!("--data-dir: there is no folder '{}': give {LAYOUT}", missing.display())))
         }
     }
 }

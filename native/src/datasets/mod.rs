@@ -158,5 +158,6 @@ fn search(
         Some(_) => format!("--data-dir: there is no {title} in {looked_in}"),
         None => format!("there is no {title} in {looked_in}"),
     };
-    Err(Failure::other(format!("{problem}: {}; a run with --dataset synthetic needs no files", source.remedy())))
+    let message = format!("{problem}: {}; a run with --dataset synthetic needs no files", source.remedy());
+    Err(if data_dir.is_some() { Failure::usage(message) } else { Failure::other(message) })
 }

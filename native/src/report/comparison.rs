@@ -63,7 +63,7 @@ fn head(comparison: &Comparison, name: &str) -> String {
 }
 
 fn notices(comparison: &Comparison) -> Vec<String> {
-    let mut notices: Vec<String> = comparison.damages().into_iter().map(|damage| format!("{damage}.")).collect();
+    let mut notices: Vec<String> = comparison.damages(name_of).into_iter().map(|damage| format!("{damage}.")).collect();
     if !comparison.different_keys.is_empty() {
         let keys: Vec<&str> = comparison.different_keys.iter().map(|(key, _)| key.as_str()).collect();
         notices.push(format!(
@@ -171,11 +171,18 @@ fn states(comparison: &Comparison) -> String {
     )
 }
 
+/// A folder's own name: where it is, often with a user's name, is not for a page that is passed on.
+fn name_of(folder: &Path) -> String {
+    let absolute = std::path::absolute(folder).ok();
+    let name = absolute.as_deref().unwrap_or(folder).file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 fn made(comparison: &Comparison) -> String {
     let mut rows: Vec<Vec<String>> = vec![
         ["folder".to_owned()]
             .into_iter()
-            .chain(comparison.folders.iter().map(|f| escape(f.display().to_string())))
+            .chain(comparison.folders.iter().map(|folder| escape(name_of(folder))))
             .collect(),
     ];
     if let [Some(first), Some(second)] = &comparison.manifests {

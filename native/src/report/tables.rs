@@ -89,12 +89,21 @@ pub fn config(run: &RunData) -> Result<String, Failure> {
     let (own, default) = (run.config.to_table()?, RunConfig::default().to_table()?);
     let row = |key: String| {
         let is_changed = own.get(&key) != default.get(&key);
-        let show = |table: &Table| table.get(&key).map_or("–".to_owned(), |value| escape(plain(value)));
+        let show = |table: &Table| match table.get(&key) {
+            Some(_) if is_place(&key) => "a place on the machine that trained".to_owned(),
+            Some(value) => escape(plain(value)),
+            None => "–".to_owned(),
+        };
         let mark = if is_changed { "<b class=\"changed\">changed</b>" } else { "" };
         vec![format!("<code>{}</code>", escape(&key)), show(&own), show(&default), mark.to_owned()]
     };
     let rows: Vec<Vec<String>> = keys(&run.config)?.into_iter().map(row).collect();
     Ok(table("config", &["key", "this run", "default", ""], &rows))
+}
+
+/// True for what names a place on this machine, often with a user's name in it: the page is made to be passed on.
+fn is_place(key: &str) -> bool {
+    matches!(key, "data-dir" | "init")
 }
 
 /// The keys that are set, in the order of `config.toml`.
@@ -121,6 +130,8 @@ pub fn flags(config: &RunConfig) -> Result<String, Failure> {
         line += &match (key.as_str(), value) {
             ("augment" | "shuffle", _) => format!(" --no-{key}"),
             ("nesterov", value) => format!(" --nesterov={value}"),
+            ("data-dir", _) => " --data-dir DATA_FOLDER".to_owned(),
+            ("init", _) => " --init WEIGHTS_FILE".to_owned(),
             (_, value) => format!(" --{key} {}", quoted(&plain(value))),
         };
     }
@@ -215,11 +226,13 @@ mod tests {
     #[test]
     fn flags_are_what_differs_from_the_defaults() {
         let table: Table =
-            "ks = [1, 3]\nlr = 0.05\nshuffle = false\nnesterov = false\ndata-dir = \"/a b/it's\"".parse().unwrap();
+            "ks = [1, 3]\nlr = 0.05\nshuffle = false\nnesterov = false\nadapter = \"it's\"\ndata-dir = \"/home/a\"\ninit = \"/home/b\""
+                .parse()
+                .unwrap();
         let config = RunConfig::from_table(&table, "test").unwrap();
         let line = flags(&config).unwrap();
-        let expected =
-            "lastbit train --ks 1,3 --lr 0.05 --nesterov=false --no-shuffle --data-dir '/a b/it'\\''s' --out FOLDER";
+        let expected = "lastbit train --ks 1,3 --lr 0.05 --nesterov=false --no-shuffle --data-dir DATA_FOLDER --init WEIGHTS_FILE --adapter \
+             'it'\\''s' --out FOLDER";
         assert_eq!(line, expected);
         assert_eq!(flags(&RunConfig::default()).unwrap(), "lastbit train --out FOLDER");
     }

@@ -17,12 +17,16 @@ use crate::report::numbers::number;
 /// Largest `--steps`, which the core counts in 32 bits.
 pub const MOST_STEPS: u64 = 10_000_000;
 
-/// The value of a flag that must be above 0.
+/// The value of a flag that must be above 0, also in float32.
 pub fn positive(flag: &str, value: f64) -> Result<f64, Failure> {
-    if value.is_finite() && value > 0.0 {
+    if !(value.is_finite() && value > 0.0) {
+        return Err(Failure::usage(format!("{flag}: must be a positive number, not {value}")));
+    }
+    // The adapter's form.
+    if (value as f32).is_normal() {
         return Ok(value);
     }
-    Err(Failure::usage(format!("{flag}: must be a positive number, not {value}")))
+    Err(Failure::usage(format!("{flag}: float32 cannot hold {value:e}: use a number between 1.2e-38 and 3.4e38")))
 }
 
 /// The values of a flag, each above 0, at least one.

@@ -16,6 +16,7 @@ use super::figure::{Axis, Figure};
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::number;
+use crate::values::{real, whole};
 
 /// The paper's times. Above the edge only those up to [`LAST_UNSTABLE`], after which nothing else can be seen.
 const TIMES: [f64; 7] = [0.0, 0.8, 2.4, 4.0, 100.0, 200.0, 800.0];
@@ -31,13 +32,13 @@ const SHARES: std::ops::RangeInclusive<u32> = 2..=36;
 #[derive(Debug, Default, Args)]
 pub struct Flags {
     /// Points, both ends included [default: 31]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     points: Option<u32>,
     /// Distance between points [default: 1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     dx: Option<f64>,
     /// Time steps, a figure each [default: 0.4,0.8]
-    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = real)]
     dt: Option<Vec<f64>>,
 }
 

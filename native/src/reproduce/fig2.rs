@@ -18,6 +18,8 @@ use super::forms::{form, form_name, forms_of};
 use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::list;
+use crate::train_flags::divisor;
+use crate::values::whole;
 use curves::{Done, Runs};
 
 /// Learning rates are 0.1 / n.
@@ -41,17 +43,17 @@ const MOST_POINTS: u64 = 100_000;
 pub struct Flags {
     /// Largest n of the learning rates 0.1/n for n = 2, 4, 8, 16, 32, 320, 3200; with --quick every other
     /// of them [default: 32; --quick: 8]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     n_max: Option<u64>,
     /// Seeds; the figure shows medians [default: 1,2,3; --quick: 1]
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
     seeds: Option<Vec<u64>>,
     /// Divisors whose spread is taken at the smallest n, beside that over seeds [default: 1,3,5,7,9,11; --quick: 1,3,5]
-    #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = divisor)]
     ks: Option<Vec<u32>>,
     /// Seeds whose spread is taken there; those that are not in --seeds train k = 1 and 3 alone [default: --seeds, and
     /// the next one where that is a single one]
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
     spread_seeds: Option<Vec<u64>>,
     /// Network [default: resnet56]
     #[arg(long)]
@@ -66,16 +68,16 @@ pub struct Flags {
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
     /// Samples in a batch [default: 128]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     batch_size: Option<u32>,
     /// Points of each curve, one every n steps [default: 100]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     points: Option<u64>,
     /// End every run after so many steps, whatever its n [--quick: 50]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Evaluate on the first N test images only [--quick: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     test_limit: Option<usize>,
     /// Forms of the perturbation to set beside each other at the smallest n [default: divide,reciprocal,nextafter]
     #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = form)]

@@ -17,6 +17,7 @@ use super::figure::{Axis, Figure};
 use super::modes::Modes;
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
+use crate::values::{real, whole};
 
 /// The paper's weight decays.
 const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];
@@ -31,22 +32,22 @@ const LEAST: f64 = 1e-12;
 #[derive(Debug, Default, Args)]
 pub struct Flags {
     /// Weight decays [default: 1.1e7,1.2e7,1.3e7,1.9e8,2e8,2.1e8,2.2e8]
-    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = real)]
     alpha: Option<Vec<f64>>,
     /// Time step [default: 1e-8]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     dt: Option<f64>,
     /// Steps [default: 1000; --quick: 150]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Side of the checkerboard [default: 256]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     size: Option<u32>,
     /// Side of the kernel [default: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     kernel: Option<u32>,
     /// Seed of the initial kernel [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     seed: Option<u64>,
 }
 

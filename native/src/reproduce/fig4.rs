@@ -21,6 +21,7 @@ use super::equations::{MOST_STEPS, between, checked, curve, finite, go_on, posit
 use super::figure::{Axis, Figure};
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
+use crate::values::{real, whole};
 
 /// The paper's step sizes.
 const DTS: [f64; 8] = [0.01, 0.03, 0.05, 0.07, 0.09, 0.1, 0.11, 0.13];
@@ -37,25 +38,25 @@ const STRIDE: u32 = 20;
 #[derive(Debug, Default, Args)]
 pub struct Flags {
     /// Step sizes [default: 0.01,0.03,0.05,0.07,0.09,0.1,0.11,0.13]
-    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = real)]
     dt: Option<Vec<f64>>,
     /// Steps [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Weight decay [default: 20]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     alpha: Option<f64>,
     /// Step sizes of the bifurcation diagram [default: 600; --quick: 200]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     points: Option<u64>,
     /// Side of the checkerboard [default: 256; --quick: 64]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     size: Option<u32>,
     /// Side of the kernel [default: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     kernel: Option<u32>,
     /// Seed of the initial kernel [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     seed: Option<u64>,
 }
 

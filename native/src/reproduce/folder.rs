@@ -84,7 +84,7 @@ impl Place {
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(place),
-            Err(error) => return Err(Failure::file("use the folder", path, &error)),
+            Err(error) => return Err(Failure::given("use the folder", path, &error)),
         };
         let mut remains: Option<String> = None;
         for entry in entries {
@@ -142,7 +142,7 @@ impl Place {
         let text = serde_json::to_string(value).map_err(Failure::other)?;
         let path = self.piece(name);
         let folder = self.path.join(PIECES);
-        fs::create_dir_all(&folder).map_err(|error| Failure::file("make the folder", &folder, &error))?;
+        fs::create_dir_all(&folder).map_err(|error| Failure::given("make the folder", &folder, &error))?;
         replace_file(&path, format!("{text}\n").as_bytes())?;
         serde_json::from_str(&text).map_err(|error| Failure::other(format!("'{}': {error}", path.display())))
     }

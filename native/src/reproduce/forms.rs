@@ -20,6 +20,6 @@ pub fn form_name(form: Perturbation) -> &'static str {
 pub fn form(text: &str) -> Result<Perturbation, String> {
     forms_of()
         .into_iter()
-        .find(|form| form_name(*form) == text)
+        .find(|form| form_name(*form) == text.trim())
         .ok_or_else(|| "use divide, reciprocal or nextafter".to_owned())
 }

@@ -9,7 +9,7 @@
 //! #[derive(Debug, Default, Args)]
 //! pub struct Flags {
 //!     /// Time step [default: 0.4]
-//!     #[arg(long, value_name = "X", allow_negative_numbers = true)]
+//!     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
 //!     dt: Option<f64>,
 //! }
 //!
@@ -86,6 +86,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::run_config::OnBrokenDevice;
 use crate::terminal::columns;
+use crate::values::listed;
 pub use figure::{Axis, Figure};
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
 pub use folder::{Environment, Place};
@@ -167,7 +168,7 @@ pub struct Common {
     pub adapter: Option<String>,
     /// Several adapters of one make, as --adapter takes one: the experiment's runs are trained on all of them at the same
     /// time, each whole on one; an adapter may be given twice (fig2, table1, threshold)
-    #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', conflicts_with = "adapter")]
+    #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', value_parser = listed::<String>, conflicts_with = "adapter")]
     pub adapters: Option<Vec<String>>,
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
     #[arg(long, value_name = "PATH")]

@@ -19,6 +19,7 @@ use super::run::Run;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::about;
+use crate::values::{real, whole};
 
 /// Replicas: the pair that is compared, and a null control.
 const KS: [u32; 3] = [1, 3, 2];
@@ -42,16 +43,16 @@ pub struct Flags {
     #[arg(long)]
     dataset: Option<DatasetKind>,
     /// Samples in a batch [default: 16; --quick: 8]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     batch_size: Option<u32>,
     /// Learning rate [default: 0.1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     lr: Option<f64>,
     /// Steps [default: 60; --quick: 20]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Seed [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     seed: Option<u64>,
 }
 

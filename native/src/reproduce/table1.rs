@@ -13,6 +13,8 @@ use serde::Serialize;
 use super::forms::{form, form_name, forms_of};
 use super::{Experiment, Findings, Forecast, Setup, Study, has_twins, settings_of};
 use crate::failure::Failure;
+use crate::train_flags::divisor;
+use crate::values::{listed, real, whole};
 use row::{Row, Trained};
 
 /// Flags of `reproduce table1`.
@@ -20,34 +22,34 @@ use row::{Row, Trained};
 pub struct Flags {
     /// Rows, each NET:ACTIVATION:DATASET [default: resnet56:relu:cifar10, resnet56:swish:cifar10, vgg16:relu:cifar10,
     /// resnet56:relu:fashion-mnist; --quick: resnet8:relu:cifar10]
-    #[arg(long, value_name = "ROW,ROW,...", value_delimiter = ',')]
+    #[arg(long, value_name = "ROW,ROW,...", value_delimiter = ',', value_parser = listed::<Row>)]
     rows: Option<Vec<Row>>,
     /// Divisors; a control of twice the first is added [default: 1,3,5,7,9,11]
-    #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = divisor)]
     ks: Option<Vec<u32>>,
     /// Seeds of initialisation, order and augmentation together [default: 1,2,3,4,5,6; --quick: 1,2,3]
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
     seeds: Option<Vec<u64>>,
     /// Epochs of a training [default: 200; --quick: 12]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     epochs: Option<u32>,
     /// Epochs between decays of the learning rate by 10 [default: 40; --quick: 5]
-    #[arg(long, value_name = "EPOCHS")]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, value_parser = whole::<u32>)]
     decay_every: Option<u32>,
     /// A training's number is its mean test accuracy over so many last epochs [default: 10; --quick: 3]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     last: Option<u32>,
     /// Samples in a batch [default: 128; --quick: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     batch_size: Option<u32>,
     /// Initial learning rate [default: 0.1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     lr: Option<f64>,
     /// Train on the first N images only [--quick: 2048]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     train_limit: Option<usize>,
     /// Evaluate on the first N test images only [--quick: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     test_limit: Option<usize>,
     /// Forms of the perturbation; the table is of the first, the others are set beside it at the first seed
     /// [default: divide,reciprocal,nextafter]

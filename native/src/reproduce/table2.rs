@@ -14,6 +14,7 @@ use super::modes::Modes;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::number;
+use crate::values::{real, whole};
 
 /// Width at which a bisection ends, relative to the bound.
 const TOLERANCE: f64 = 5e-4;
@@ -26,19 +27,19 @@ const BRACKET: f64 = 0.25;
 #[derive(Debug, Default, Args)]
 pub struct Flags {
     /// Time step [default: 1e-8; --quick: as much larger as the image is smaller]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     dt: Option<f64>,
     /// Steps after which growth or decay is decided [default: 120]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Side of the checkerboard [default: 256; --quick: 64]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     size: Option<u32>,
     /// Side of the kernel [default: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     kernel: Option<u32>,
     /// Seed of the initial kernel [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     seed: Option<u64>,
 }
 

@@ -16,6 +16,7 @@ use super::figure::{Axis, Figure};
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::number;
+use crate::values::{real, whole};
 
 /// dt times the largest eigenvalue: leaves the stable interval three times as wide.
 const SPREAD: f64 = 0.5;
@@ -26,25 +27,25 @@ const BESIDE: f64 = 0.05;
 #[derive(Debug, Default, Args)]
 pub struct Flags {
     /// Weight decays of each curve [default: 60; --quick: 24]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     points: Option<u64>,
     /// Steps after which the growth is taken [default: 400]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Mean of the image [default: 0.5]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     mean: Option<f64>,
     /// Standard deviation of its noise [default: 1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     noise: Option<f64>,
     /// Side of the image [default: 64; --quick: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     size: Option<u32>,
     /// Side of the kernel [default: 8; --quick: 5]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     kernel: Option<u32>,
     /// Seed of image and initial kernel [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     seed: Option<u64>,
 }
 

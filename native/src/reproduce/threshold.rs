@@ -15,6 +15,7 @@ use super::run::Run;
 use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, onset, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::count;
+use crate::values::{real, whole};
 
 /// The pair, and a null control.
 const KS: [u32; 3] = [1, 3, 2];
@@ -38,31 +39,31 @@ pub struct Flags {
     #[arg(long)]
     dataset: Option<DatasetKind>,
     /// Samples in a batch [default: 128; --quick: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     batch_size: Option<u32>,
     /// Momentum coefficient [default: 0]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     momentum: Option<f64>,
     /// Seeds; a rate is judged by the median [default: 1,2,3; --quick: 1]
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
     seeds: Option<Vec<u64>>,
     /// Largest relative L1, over all convolutions, that still counts as close [default: 0.001]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     distance: Option<f64>,
     /// Learning rate times steps of each run [default: 10; --quick: 16]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     scaled_time: Option<f64>,
     /// Smallest rate [default: 0.001; --quick: 0.05]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     lr_min: Option<f64>,
     /// Largest rate [default: 0.2; --quick: 0.8]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     lr_max: Option<f64>,
     /// Bisect until the two ends are at most this factor apart [default: 1.1; --quick: 1.25]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     precision: Option<f64>,
     /// Evaluate on the first N test images only [--quick: 256]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     test_limit: Option<usize>,
 }
 

@@ -9,7 +9,7 @@ use super::manifest::MANIFEST_FILE;
 use super::summary::SUMMARY_FILE;
 use crate::failure::Failure;
 use crate::report::REPORT_FILE;
-use crate::run_config::{RunConfig, read_table};
+use crate::run_config::{ConfigFile, RunConfig};
 use crate::tensorboard::FOLDER as TENSORBOARD_FOLDER;
 
 /// What trains again.
@@ -64,7 +64,7 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::Nothing),
-        Err(error) => return Err(Failure::file("use the run folder", path, &error)),
+        Err(error) => return Err(Failure::given("use the run folder", path, &error)),
     };
     let mut remains: Option<String> = None;
     for entry in entries {
@@ -79,7 +79,8 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
                      back, or give another folder"
                 )));
             }
-            let config = RunConfig::from_table(&read_table(&file)?, &format!("'{}'", file.display()))?;
+            let config =
+                RunConfig::from_table(&ConfigFile::read_in_folder(&file)?.table, &format!("'{}'", file.display()))?;
             return Ok(Contents::Run(Box::new(config)));
         }
         if let Some(name) = name.to_str().filter(|name| is_of_lastbit(name, &path.join(name))) {
@@ -123,7 +124,7 @@ impl RunFolder {
     /// Makes the folder where there is none and locks it.
     pub fn claim(path: &Path) -> Result<Self, Failure> {
         let is_new = !path.exists();
-        fs::create_dir_all(path).map_err(|error| Failure::file("make the run folder", path, &error))?;
+        fs::create_dir_all(path).map_err(|error| Failure::given("make the run folder", path, &error))?;
         let lock = lock(path)?;
         Ok(Self { path: path.to_owned(), is_new, _lock: lock })
     }

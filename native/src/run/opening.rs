@@ -12,7 +12,7 @@ use lastbit_core::ops::Tiles;
 use lastbit_core::train::checkpoint::decode_weights;
 use lastbit_core::train::self_test::Check;
 use lastbit_core::train::{
-    FlipBit, MemoryLimits, Plan, Start, State, TrainError, Trainer, Tuning, Weights, memory_estimate, plan,
+    FlipBit, MemoryLimits, Plan, RunLength, Start, State, TrainError, Trainer, Tuning, Weights, memory_estimate, plan,
 };
 use pollster::block_on;
 
@@ -28,7 +28,7 @@ use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::forecast::Forecast;
 use crate::progress::{Manner, RunShape, Screen};
-use crate::run_config::RunConfig;
+use crate::run_config::{FlipBitText, RunConfig};
 use crate::terminal::warn;
 use crate::{datasets, device, device_test, host_memory};
 
@@ -136,6 +136,30 @@ impl Prepared {
     /// What the run would be made with now. Waits for the SHA-256 of the images.
     pub fn manifest(&self) -> Result<Manifest, Failure> {
         Manifest::new(&self.config, self.context.adapter(), &self.broken, &self.images, &self.plan)
+    }
+
+    /// Refuses what [`Prepared::open`] would in a new folder: weights to start from, or a fault to inject, that cannot be used.
+    pub fn check_inputs(&self) -> Result<(), Failure> {
+        if let Some(FlipBitText(flip)) = &self.config.host.flip_bit {
+            check_flip(flip, self.forecast().length.steps)?;
+            flip.offset(&self.plan.network, self.config.train.ks.len())?;
+        }
+        if self.config.host.init.is_some() {
+            initial_weights(&self.plan.network, &self.config)?;
+        }
+        Ok(())
+    }
+
+    /// Warns of a learning rate that decays until float32 does not hold it any more.
+    pub fn warn_of_vanishing_rate(&self) {
+        let RunLength { steps, per_epoch, .. } = self.forecast().length;
+        let lr = self.config.train.lr_at(steps, steps.saturating_sub(1) / per_epoch.max(1));
+        if !(lr as f32).is_normal() {
+            warn(
+                "the learning rate decays below 1.2e-38, which float32 does not hold: the last steps train nothing; end earlier \
+                 (--epochs), decay later (--decay-every) or by less (--decay-factor)",
+            );
+        }
     }
 
     /// What the run will take.
@@ -294,16 +318,16 @@ pub fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights,
     };
     let remedy = format!("give a safetensors file of {}", network.name);
     let bytes = read_bounded(path, 16 * network.parameter_count() + MOST_BESIDE_WEIGHTS)
-        .map_err(|error| Failure::file("read --init", path, &error))?;
+        .map_err(|error| Failure::given("read --init", path, &error))?;
     let Some(bytes) = bytes else {
-        return Err(Failure::other(format!("--init: '{}' is far too long: {remedy}", path.display())));
+        return Err(Failure::usage(format!("--init: '{}' is far too long: {remedy}", path.display())));
     };
     let weights = decode_weights(network, &path.display().to_string(), &bytes)
-        .map_err(|error| Failure::other(format!("--init: {error}; {remedy}")))?;
+        .map_err(|error| Failure::usage(format!("--init: {error}; {remedy}")))?;
     let tensors = weights.parameters.iter().zip(&network.parameters);
     if let Some((_, parameter)) = tensors.into_iter().find(|(values, _)| values.iter().any(|v| !v.is_finite())) {
         let (path, name) = (path.display(), &parameter.name);
-        return Err(Failure::other(format!(
+        return Err(Failure::usage(format!(
             "--init: '{path}': tensor '{name}' has values that are not finite; {remedy}"
         )));
     }
@@ -322,7 +346,7 @@ fn read_bounded(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
 
 fn start_failure(error: TrainError, config: &RunConfig) -> Failure {
     match (error, &config.host.init) {
-        (TrainError::Start(problem), Some(path)) => Failure::other(format!("--init: '{}': {problem}", path.display())),
+        (TrainError::Start(problem), Some(path)) => Failure::usage(format!("--init: '{}': {problem}", path.display())),
         (error, _) => error.into(),
     }
 }

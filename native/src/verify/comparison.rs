@@ -128,16 +128,17 @@ impl Comparison {
     }
 
     /// What is missing from either run, not as it was written, or cannot be read.
-    pub fn damages(&self) -> Vec<String> {
+    pub fn damages(&self, name: impl Fn(&Path) -> String) -> Vec<String> {
         let missing = self.folders.iter().zip(&self.problems);
         let missing = missing.flat_map(|(folder, problems)| {
-            problems.iter().map(|problem| format!("'{}' is not as it was written: {problem}", folder.display()))
+            let name = name(folder);
+            problems.iter().map(move |problem| format!("'{name}' is not as it was written: {problem}"))
         });
         let none = self.steps.is_empty().then(|| "no step is recorded in both runs: nothing was compared".to_owned());
         let found = self.folders.iter().zip(self.damaged_lines).filter(|(_, lines)| *lines > 0);
         let unreadable = found.map(|(folder, lines)| {
             let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
-            format!("metrics.jsonl in '{}' has {lines} that cannot be read", folder.display())
+            format!("metrics.jsonl in '{}' has {lines} that cannot be read", name(folder))
         });
         missing.chain(none).chain(unreadable).collect()
     }

@@ -68,6 +68,17 @@ impl Recorded {
     }
 }
 
+/// The last step that the run in `folder` recorded; 0 if there is none.
+pub fn last_recorded_step(folder: &Path) -> Result<u64, Failure> {
+    let mut recorded = Recorded::open(folder)?;
+    let mut last = 0;
+    while let Some(line) = recorded.take()? {
+        // A damaged line tells none.
+        last = line.value["step"].as_u64().map_or(last, |step| step.max(last));
+    }
+    Ok(last)
+}
+
 /// What the first line that differs says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineDifference {

@@ -6,5 +6,6 @@ mod references;
 mod replay;
 
 pub use comparison::Comparison;
+pub use lines::last_recorded_step;
 pub use references::References;
 pub use replay::{Replay, replay};

@@ -224,7 +224,7 @@ fn lines_that_cannot_be_are_refused_and_leave_nothing() {
     }
     assert_refused(
         &at(&["--ks", "1,3,5", "--adapters", "0,0", "--init", "no/such/file"]),
-        1,
+        2,
         &["--init", "no/such/file"],
     );
     assert!(!out.exists());

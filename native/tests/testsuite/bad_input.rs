@@ -42,10 +42,32 @@ const CASES: &[Case] = &[
     (&["--flip-bit", "conv1.weight:0:1:7"], 2, &["--flip-bit", "3 replicas"]),
     (&["--flip-bit", "conv1.weight:0:99:0", "--steps", "4"], 2, &["--flip-bit", "no step 99"]),
     (&["--memory-budget", "1000000"], 1, &["out of memory", "--ks", "--batch-size"]),
-    (&["--net", "one-layer", "--dataset", "cifar10", "--data-dir", "nowhere"], 1, &["--data-dir", "does not exist"]),
-    (&["--init", "no/such/file"], 1, &["--init", "no/such/file"]),
-    (&["--init", "Cargo.toml"], 1, &["--init", "Cargo.toml", "safetensors"]),
-    (&["--config", "no/such/config.toml"], 1, &["no/such/config.toml"]),
+    (&["--net", "one-layer", "--dataset", "cifar10", "--data-dir", "nowhere"], 2, &["--data-dir", "does not exist"]),
+    (&["--dataset", "fashion-mnist", "--data-dir", "src"], 2, &["--data-dir", "no Fashion-MNIST in"]),
+    (&["--dataset", "folder", "--data-dir", "nowhere"], 2, &["--data-dir", "nowhere"]),
+    (&["--init", "no/such/file"], 2, &["--init", "no/such/file"]),
+    (&["--init", "Cargo.toml"], 2, &["--init", "Cargo.toml", "safetensors"]),
+    (&["--config", "no/such/config.toml"], 2, &["--config", "no/such/config.toml"]),
+    // What a parser says of these helps nobody.
+    (&["--lr", "0,1"], 2, &["--lr", "write it with a point: 0.1"]),
+    (&["--weight-decay", "5,0e-4"], 2, &["--weight-decay", "write it with a point: 5.0e-4"]),
+    (&["--steps", "1e3"], 2, &["--steps", "write it in digits: 1000"]),
+    (&["--epochs", "1_0"], 2, &["--epochs", "write it in digits: 10"]),
+    (&["--seed", "-1"], 2, &["--seed", "a whole number from 0 to 9223372036854775807"]),
+    (&["--test-limit", "many"], 2, &["--test-limit", "a whole number from 0"]),
+    (&["--keep-checkpoints", "0"], 2, &["--keep-checkpoints", "a whole number from 1 to 10000"]),
+    (&["--ks", "1,,3"], 2, &["--ks", "1,3,2, without spaces"]),
+    (&["--ks", "1", "3"], 2, &["'3'", "without spaces, as in --ks 1,3,2"]),
+    // Float32 would make them 0 or infinite.
+    (&["--lr", "1e-50"], 2, &["--lr", "1e-50 is too small for float32", "at least 1.2e-38"]),
+    (&["--lr", "1e39"], 2, &["--lr", "1e39 is too large for float32", "at most 3.4e38"]),
+    (&["--lr", "2e38", "--ks", "1,63"], 2, &["--lr", "2e38 times k = 63", "at most 5.4e36"]),
+    (&["--lr-changes", "2:0.1,3:1e-50"], 2, &["--lr-changes", "1e-50 is too small"]),
+    (&["--momentum", "1e-50"], 2, &["--momentum", "1e-50 is too small"]),
+    (&["--momentum", "0.9999999999"], 2, &["--momentum", "is 1 in float32"]),
+    (&["--weight-decay", "1e39"], 2, &["--weight-decay", "1e39 is too large"]),
+    (&["--activation", "swish:1e39"], 2, &["--activation", "float32 cannot hold", "swish:1e39"]),
+    (&["--activation", "swish:1e-50"], 2, &["--activation", "float32 cannot hold", "swish:1e-50"]),
     (&["--learning-rate", "1"], 2, &["--learning-rate"]),
 ];
 
@@ -216,15 +238,118 @@ fn bad_config_files_are_named_with_their_line() {
     let out = folder.join("run");
     for (content, parts) in [
         ("lr = 0.1\nks = [1, \n", &["bad.toml", "line"][..]),
-        ("learning-rate = 0.1\n", &["--config", "learning-rate"]),
-        ("net = 'resnet9'\n", &["resnet9"]),
-        ("ks = 3\n", &["--config", "ks"]),
-        ("ks = [64]\n", &["--ks"]),
+        ("\nlearning-rate = 0.1\n", &["bad.toml' line 2: there is no key 'learning-rate'", "lr, lr-changes"]),
+        ("net = 'resnet9'\n", &["bad.toml' line 1: net: ", "resnet9"]),
+        ("ks = 3\n", &["bad.toml' line 1: ks: ", "expected a list"]),
+        ("# k\nks = [64]\n", &["bad.toml' line 2: ks: ", "not 64"]),
+        ("lr = 0.1\nseed = -1\n", &["bad.toml' line 2: seed: ", "`-1`, expected a whole number from 0 up"]),
+        ("lr = '0,1'\n", &["bad.toml' line 1: lr: ", "expected a number"]),
+        ("lr = 1e-50\n", &["bad.toml' line 1: lr: ", "too small for float32"]),
+        ("weight-decay = 1e39\n", &["bad.toml' line 1: weight-decay: ", "too large for float32"]),
+        ("activation = 'swish:1e-50'\n", &["bad.toml' line 1: activation: ", "float32 cannot hold"]),
+        ("\n\ncheckpoint-every = 'often'\n", &["bad.toml' line 3: checkpoint-every: ", "50steps"]),
+        ("flip-bit = 'no.weight:0:1:0'\n", &["bad.toml' line 1: flip-bit: ", "no.weight"]),
+        ("init = 'no/such/file'\n", &["--init", "no/such/file"]),
     ] {
         std::fs::write(&config, content).unwrap();
-        let ended = lastbit(&["train", "--dataset", "synthetic", "--config", text(&config), "--out", text(&out)]);
+        let flags = ["--net", "resnet8", "--width", "0.25", "--dataset", "synthetic", "--train-limit", "64"];
+        // What the file gives is not given by a flag.
+        let flags = flags.chunks(2).filter(|pair| !content.starts_with(&pair[0][2..])).flatten().copied();
+        let files = ["--batch-size", "8", "--config", text(&config), "--out", text(&out)];
+        let ended = command(["train"].into_iter().chain(flags).chain(files)).output().unwrap().into();
+        println!("{content}");
         assert_refused(&ended, 2, parts);
+        assert!(!out.exists(), "{content} left something behind");
     }
+    // A flag goes before the file, so that its value is not the file's fault.
+    std::fs::write(&config, "lr = 0.1\n").unwrap();
+    let ended = lastbit(&["train", "--lr", "-1", "--config", text(&config), "--out", text(&out)]);
+    assert_refused(&ended, 2, &["error: --lr: must be a positive number"]);
+}
+
+/// Every key of a config is known to who reads that another one is not.
+#[test]
+fn an_unknown_key_names_all_keys() {
+    let folder = scratch("unknown-key");
+    let config = folder.join("bad.toml");
+    std::fs::write(&config, "learning-rate = 0.1\n").unwrap();
+    let ended = lastbit(&["train", "--config", text(&config), "--out", text(&folder.join("run"))]);
+    let (_, listed) = ended.err.split_once(": use ").unwrap();
+    let listed: Vec<&str> = listed.trim_end().split(", ").collect();
+    let help = lastbit(&["train", "--help"]).out;
+    let flags = help.lines().filter_map(|line| line.trim_start().trim_start_matches("-v, ").strip_prefix("--"));
+    let flags: Vec<&str> = flags.map(|flag| flag.split([' ', '[', '=', '.']).next().unwrap()).collect();
+    let of_the_line = [
+        "adapters",
+        "config",
+        "out",
+        "resume",
+        "allow-changed",
+        "dry-run",
+        "quiet",
+        "json",
+        "verbose",
+        "log-level",
+        "log-format",
+        "threads",
+        "help",
+        "version",
+    ];
+    let mut keys: Vec<&str> = flags.into_iter().map(|flag| flag.strip_prefix("no-").unwrap_or(flag)).collect();
+    keys.retain(|key| !of_the_line.contains(key));
+    keys.sort_unstable();
+    assert_eq!(listed, keys);
+    assert!(keys.len() == 34 && keys.contains(&"keep-checkpoints"), "{keys:?}");
+}
+
+#[test]
+fn lists_may_have_spaces() {
+    let folder = scratch("list-spaces");
+    let plan = |flags: &[&str]| -> serde_json::Value {
+        let line = with(&[flags, &["--steps", "2", "--dry-run", "--json"]].concat(), "unused");
+        let ended: crate::common::Ended = command(line).current_dir(&folder).output().unwrap().into();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        serde_json::from_str(&ended.out).unwrap()
+    };
+    assert_eq!(plan(&["--ks", "1, 3"])["ks"], serde_json::json!([1, 3]));
+    plan(&["--lr-changes", "2:0.1, 3: 0.2"]);
+    let ended = command(with(
+        &["--ks", "1, 3, 2", "--adapters", "processor, processor", "--steps", "2", "--dry-run"],
+        "unused",
+    ))
+    .current_dir(&folder)
+    .output()
+    .unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(std::fs::read_dir(&folder).unwrap().next().is_none(), "a dry run left something behind");
+}
+
+/// A dry run refuses what the run would.
+#[test]
+fn a_dry_run_refuses_inputs_that_are_not_there() {
+    let folder = scratch("dry-inputs");
+    for (flags, parts) in [
+        (["--init", "no/such/file"], &["--init", "no/such/file"][..]),
+        (["--init", "Cargo.toml"], &["--init", "Cargo.toml", "safetensors"]),
+        (["--flip-bit", "no.weight:0:1:0"], &["--flip-bit", "no.weight"]),
+        (["--flip-bit", "conv1.weight:0:99:0"], &["--flip-bit", "no step 99"]),
+    ] {
+        let line = with(&[&flags[..], &["--steps", "2", "--dry-run"]].concat(), text(&folder.join("run")));
+        assert_refused(&command(line).output().unwrap().into(), 2, parts);
+    }
+    let line = with(&["--ks", "1,3,2", "--adapters", "0,0", "--init", "no/such/file", "--dry-run"], "unused");
+    assert_refused(&command(line).output().unwrap().into(), 2, &["--init", "no/such/file"]);
+}
+
+/// A rate that decays to nothing is a rate that float32 does not hold, too.
+#[test]
+fn a_rate_that_decays_to_nothing_is_named() {
+    let flags = ["--epochs", "40", "--decay-every", "1", "--dry-run"];
+    let ended: crate::common::Ended = command(with(&flags, "unused")).output().unwrap().into();
+    assert!(ended.code == Some(0) && ended.err.contains("which float32 does not hold"), "{ended:?}");
+    let ended: crate::common::Ended =
+        command(with(&[&flags[..], &["--steps", "80"]].concat(), "unused")).output().unwrap().into();
+    assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
 }
 
 #[test]

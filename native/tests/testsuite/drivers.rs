@@ -123,12 +123,16 @@ fn a_run_that_went_on_elsewhere_replays_piece_by_piece() {
         assert!(ended.code == Some(0) && ended.err.is_empty(), "{steps}: {ended:?}");
     }
     // What both have was made in the same place.
-    let compared = |x: &Path, y: &Path| succeeds(&["compare", text(x), text(y)]).out;
-    let told = compared(&first, &out);
+    let compared = |x: &Path, y: &Path, code: i32| {
+        let ended = lastbit(&["compare", text(x), text(y)]);
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        ended.out
+    };
+    let told = compared(&first, &out, 0);
     assert!(told.contains("every bit that both runs have") && !told.contains("other means"), "{told}");
     let longer = home.join("longer");
     succeeds(&small("1,3", &["--steps", "6", "--adapter", &a.index], &longer));
-    let told = compared(&longer, &out);
+    let told = compared(&longer, &out, 1);
     let change = format!("the adapter of the steps from 5 on ('{}', now '{}')", a.name, b.name);
     assert!(told.contains(&change) && told.contains("the first line that differs is of step 5"), "{told}");
 }

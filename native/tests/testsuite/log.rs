@@ -23,7 +23,13 @@ fn levels_say_more_and_more() {
     assert!(!one.is_empty() && one.len() < info.len(), "{one:?}");
     let out = home.join("refused");
     let refused = [SMALL, &["--log-level", "loud=very", "--out", text(&out)]].concat();
-    assert_refused(&lastbit(&refused), 2, &["--log-level", "loud"]);
+    assert_refused(&lastbit(&refused), 2, &["--log-level", "'very'", "off, error, warn, info, debug, trace"]);
+    for (levels, wrong) in
+        [("verbose", "'verbose'"), ("info,lastbit", "'lastbit'"), ("=info", "'=info'"), ("3", "'3'"), ("", "''")]
+    {
+        let line = [SMALL, &["--log-level", levels, "--out", text(&out)]].concat();
+        assert_refused(&lastbit(&line), 2, &["--log-level", wrong, "off, error, warn, info, debug, trace"]);
+    }
 }
 
 #[test]

@@ -213,5 +213,5 @@ fn the_documented_lines_run() {
     let (file, out) = (home.join("theirs.pth"), home.join("refused"));
     let places = ["--net", net[0], "--init", text(&file), "--data-dir", text(&data), "--out", text(&out)];
     let ended = lastbit(&[&TRAIN[..], &places].concat());
-    assert_refused(&ended, 1, &["--init", "theirs.pth", "torch.save's format", "safetensors.torch.save_file"]);
+    assert_refused(&ended, 2, &["--init", "theirs.pth", "torch.save's format", "safetensors.torch.save_file"]);
 }

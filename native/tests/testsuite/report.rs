@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::Value;
 
-use crate::common::{SMALL, assert_equal_runs, assert_refused, json_lines, lastbit, scratch, text, train};
+use crate::common::{
+    FIG2, SMALL, assert_equal_runs, assert_refused, copy_folder, json_lines, lastbit, scratch, text, train,
+};
 
 /// Reads a page and checks what holds for every one: it is well-formed and loads nothing.
 fn with_page(run: &Path, check: impl FnOnce(&Document)) {
@@ -234,4 +236,49 @@ fn what_is_no_run_is_refused() {
     let nowhere = home.join("no/such/folder/page.html");
     assert_refused(&lastbit(&["report", text(&home), "--out", text(&nowhere)]), 1, &["cannot write", "page.html"]);
     assert_refused(&lastbit(&["report"]), 2, &["RUN_FOLDER"]);
+}
+
+/// Pages are made to be passed on: a path with the user's name is nobody's business.
+#[test]
+fn no_page_names_a_place_of_this_machine() {
+    let home = scratch("ursula-secret");
+    let (first, second, parts) = (home.join("first"), home.join("second"), home.join("parts"));
+    train(&["--steps", "2"], &first);
+    let init = first.join("init.safetensors");
+    let places = ["--steps", "2", "--data-dir", text(&home), "--init", text(&init)];
+    train(&places, &second);
+    let line =
+        [&SMALL[..SMALL.len() - 2], &["--ks", "1,3,5", "--adapters", "0,0", "--out", text(&parts)], &places].concat();
+    assert_eq!(lastbit(&line).code, Some(0));
+    let torn = home.join("torn");
+    copy_folder(&second, &torn);
+    let metrics = torn.join("metrics.jsonl");
+    fs::write(&metrics, fs::read_to_string(&metrics).unwrap().replacen("{\"kind\":\"step\"", "{", 1)).unwrap();
+    lastbit(&["compare", text(&second), text(&torn)]);
+    lastbit(&["report", text(&second), "--page-url", "https://example.org/"]);
+    let reproduced = home.join("fig2");
+    let line = [FIG2, &["--data-dir", text(&home), "--out", text(&reproduced)]].concat();
+    assert_eq!(lastbit(&line).code, Some(0));
+    let mut pages: Vec<PathBuf> = vec![
+        second.join("report.html"),
+        second.join("compare.html"),
+        parts.join("report.html"),
+        parts.join("part-0/report.html"),
+        parts.join("part-1/report.html"),
+    ];
+    let made = fs::read_dir(&reproduced).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    // What tells the folder's own make is no page.
+    pages.extend(
+        made.filter(|path| {
+            path.extension().is_some_and(|kind| ["html", "csv", "svg"].iter().any(|page| kind == *page))
+        }),
+    );
+    pages.push(reproduced.join("verdict.json"));
+    assert!(pages.len() > 9, "{pages:?}");
+    for page in pages {
+        let content = fs::read_to_string(&page).unwrap();
+        assert!(!content.contains("ursula-secret"), "{} names where it was made", page.display());
+    }
+    let page = fs::read_to_string(second.join("report.html")).unwrap();
+    assert!(page.contains("--data-dir DATA_FOLDER --init WEIGHTS_FILE"), "{page}");
 }

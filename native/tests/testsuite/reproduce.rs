@@ -419,7 +419,7 @@ fn bad_lines_are_refused_and_leave_nothing() {
     assert_refused(&at(&["threshold", "--distance", "0"]), 2, &["--distance"]);
     assert_refused(
         &at(&["table1", "--quick", "--data-dir", text(&home.join("none"))]),
-        1,
+        2,
         &["--data-dir", "does not exist"],
     );
     assert_refused(&at(&["fig2", "--quick", "--adapter", "no such"]), 2, &["--adapter"]);
@@ -433,7 +433,7 @@ fn bad_lines_are_refused_and_leave_nothing() {
     fs::remove_file(out.join("table.csv")).unwrap();
     fs::write(out.join("config.toml"), "").unwrap();
     assert_refused(&at(&["fig2", "--quick"]), 2, &["--out", "lastbit train"]);
-    assert_refused(&lastbit(&["reproduce", "fig2", "--out", text(&out.join("letter.txt"))]), 1, &["letter.txt"]);
+    assert_refused(&lastbit(&["reproduce", "fig2", "--out", text(&out.join("letter.txt"))]), 2, &["letter.txt"]);
     assert_eq!(fs::read_to_string(out.join("letter.txt")).unwrap(), "dear");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
 }

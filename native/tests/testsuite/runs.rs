@@ -93,17 +93,17 @@ fn given_weights_start_a_run() {
     fs::write(&broken, infinite).unwrap();
     let out = home.join("refused");
     let flags = [SMALL, &["--init", text(&broken), "--out", text(&out)]].concat();
-    assert_refused(&lastbit(&flags), 1, &["--init", "fc.bias", "not finite"]);
+    assert_refused(&lastbit(&flags), 2, &["--init", "fc.bias", "not finite"]);
     // A file without end.
     #[cfg(unix)]
     {
         let flags = [SMALL, &["--init", "/dev/zero", "--out", text(&out)]].concat();
-        assert_refused(&lastbit(&flags), 1, &["--init", "/dev/zero", "too long"]);
+        assert_refused(&lastbit(&flags), 2, &["--init", "/dev/zero", "too long"]);
     }
     // Weights of another width.
     let out = home.join("wide");
     let wide = [&SMALL[..3], &["--dataset", "synthetic", "--init", text(&init), "--out", text(&out)]];
-    assert_refused(&lastbit(&wide.concat()), 1, &["--init", "init.safetensors", "conv1.weight"]);
+    assert_refused(&lastbit(&wide.concat()), 2, &["--init", "init.safetensors", "conv1.weight"]);
 }
 
 #[test]

@@ -37,7 +37,9 @@ fn a_run_is_replayed_from_its_start_or_a_checkpoint() {
     for (flags, parts) in [
         (["--steps", "9..7"], ["--steps", "9..7"]),
         (["--steps", "x"], ["--steps", "A..B"]),
-        (["--steps", "40..50"], ["recorded none", "run"]),
+        (["--steps", "40..50"], ["--steps", "steps 1 to 12, not step 50: give steps up to 12"]),
+        (["--steps", "10..99"], ["--steps", "steps 1 to 12, not step 99: give steps up to 12"]),
+        (["--steps", "10..13"], ["--steps", "steps 1 to 12, not step 13: give steps up to 12"]),
         (["--adapter", "no-such-gpu"], ["--adapter", "no-such-gpu"]),
     ] {
         assert_refused(&lastbit(&[&["verify", text(&run)], &flags[..]].concat()), 2, &parts);
@@ -157,6 +159,7 @@ fn two_runs_are_compared() {
     assert!(state["rel_l1"].as_f64().unwrap() > 0.0 && state["elements"].as_u64().unwrap() > 1, "{apart}");
     let ended = lastbit(&["compare", text(&a), text(&c), "--out", text(&home.join("page.html"))]);
     assert!(ended.out.contains("first line that differs is of step 2") && ended.out.contains("page.html"), "{ended:?}");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
     let page = fs::read_to_string(home.join("page.html")).unwrap();
     assert!(page.contains("lamp red") && page.contains("conv1.weight"), "{page}");
 

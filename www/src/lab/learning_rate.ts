@@ -1,6 +1,7 @@
 // The learning rate: a number and a slider of decades. While a run goes on it changes the run itself; typing is taken up
 // after a pause, the slider when it is let go.
 import { h } from "../dom";
+import { isPositive } from "../properties";
 
 /** Decades of the slider. */
 const [LOW, HIGH] = [-5, 1];
@@ -44,7 +45,7 @@ export class LearningRate {
   private typed(): void {
     clearTimeout(this.timer);
     const lr = Number(this.number.value);
-    const isGood = this.number.value.trim() !== "" && lr > 0 && lr < Infinity;
+    const isGood = isPositive(this.number.value);
     if (isGood) this.number.removeAttribute("aria-invalid");
     else this.number.setAttribute("aria-invalid", "true");
     if (isGood) this.tell(lr);

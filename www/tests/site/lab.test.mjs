@@ -147,6 +147,9 @@ test("every state is a link", async () => {
 
     await page.evaluate(() => (location.hash = "#/lab?seed=none&nets=resnet8"));
     await shown.until("error", /seed is a whole number.*nets is not known/);
+    // Float32 would make them 0 or infinite.
+    await page.evaluate(() => (location.hash = "#/lab?lr=1e-50&weight-decay=1e-50&activation=swish:1e39&lr-changes=2:1e-50&momentum=0"));
+    await shown.until("error", /lr is a number that float32 cannot hold.*weight-decay is.*activation has a beta.*lr-changes has a rate that float32 cannot hold(?!.*momentum)/);
   });
 });
 

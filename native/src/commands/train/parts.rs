@@ -182,6 +182,7 @@ impl Part {
         let prepared = Prepared::beside(self.config.clone(), common.hooks, common.n).and_then(|mut prepared| {
             // Before any part trains, and before the folder says that it does.
             prepared.check_unchanged(&self.folder, common.on_change)?;
+            prepared.warn_of_vanishing_rate();
             let told = if common.manner == Manner::Text { told(&prepared)? } else { Vec::new() };
             // Here, too: the times of two on one adapter would say nothing.
             prepared.tune_for_long_run(|| common.tell(format!("{}: {TUNING}", self.name())));
@@ -233,6 +234,7 @@ impl Common {
     fn dry_run(&self, parts: &[Part]) -> Result<ExitCode, Failure> {
         let forecast = |part: &Part| {
             let prepared = Prepared::beside(part.config.clone(), self.hooks, self.n)?;
+            prepared.check_inputs()?;
             let forecast = prepared.forecast();
             Ok(forecast.lines(&forecast.time()?))
         };

@@ -173,7 +173,7 @@ fn without_data_the_archive_is_named() {
     let out = home.join("run");
     let parts =
         ["CIFAR-10", "lastbit data fetch cifar10", "cifar-10-binary.tar.gz", "--data-dir", "--dataset synthetic"];
-    assert_refused(&lastbit(&flags(&home, &out)), 1, &parts);
+    assert_refused(&lastbit(&flags(&home, &out)), 2, &parts);
     let bare = ["train", "--net", "resnet8", "--steps", "1", "--out", "run"];
     let in_empty_home =
         |user: &PathBuf| command(bare).current_dir(&home).env("XDG_DATA_HOME", user).output().unwrap().into();

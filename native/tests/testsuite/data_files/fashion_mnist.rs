@@ -130,7 +130,7 @@ fn damaged_files_are_named() {
 fn without_files_every_way_to_get_them_is_named() {
     let home = scratch("fashion-none");
     let parts = ["--data-dir", "Fashion-MNIST", "lastbit data fetch fashion-mnist", "dataset-fashion-mnist", NAMES[3]];
-    assert_refused(&info("fashion-mnist", &home), 1, &parts);
-    assert_refused(&lastbit(&two_steps("fashion-mnist", &home, &home.join("run"))), 1, &parts);
+    assert_refused(&info("fashion-mnist", &home), 2, &parts);
+    assert_refused(&lastbit(&two_steps("fashion-mnist", &home, &home.join("run"))), 2, &parts);
     assert!(!home.join("run").exists());
 }

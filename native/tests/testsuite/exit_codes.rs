@@ -1,0 +1,173 @@
+//! README's table of exit codes, row by row against the program, and `--help` against the table.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::common::{assert_refused, command, copy_folder, lastbit, scratch, text, train};
+
+const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+
+/// Rows of the table: what ended the command, and the exit code.
+fn rows() -> Vec<(String, i32)> {
+    let table = README.lines().skip_while(|line| !line.contains("| exit code |")).skip(2);
+    let table = table.take_while(|line| line.starts_with('|'));
+    table
+        .map(|line| {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            (cells[0].to_owned(), cells[1].parse().unwrap_or_else(|_| panic!("no exit code: {line}")))
+        })
+        .collect()
+}
+
+#[test]
+fn the_table_is_what_the_program_does() {
+    let home = scratch("exit-codes");
+    let run = home.join("run");
+    train(&["--steps", "4"], &run);
+    let rows = rows();
+    for (row, code) in &rows {
+        for (line, found) in ends(row, &home, &run) {
+            assert_eq!(found, Some(*code), "{row}: {line}");
+        }
+    }
+    assert!(rows.len() >= 6, "{rows:?}");
+}
+
+/// How commands end that are examples of a row.
+fn ends(row: &str, home: &Path, run: &Path) -> Vec<(String, Option<i32>)> {
+    let shown = |line: &[&str]| (line.join(" "), lastbit(line).code);
+    let small = |name: &str, flags: &[&str]| {
+        let out = home.join(name);
+        shown(&[crate::common::SMALL, &["--out", text(&out)], flags].concat())
+    };
+    let copy = |name: &str| {
+        let copy = home.join(name);
+        copy_folder(run, &copy);
+        copy
+    };
+    match row {
+        "its end" => vec![
+            small("ended", &["--steps", "2"]),
+            shown(&["verify", text(run)]),
+            shown(&["compare", text(run), text(&copy("twin"))]),
+            shown(&["report", text(run)]),
+            shown(&["adapters"]),
+            shown(&["--help"]),
+        ],
+        "a difference that `verify` or `compare` finds" => {
+            let other = home.join("other");
+            train(&["--steps", "4", "--seed", "2"], &other);
+            let changed = copy("changed");
+            let metrics = changed.join("metrics.jsonl");
+            let lines = fs::read_to_string(&metrics).unwrap();
+            fs::write(&metrics, lines.replacen("\"lr\":0.1", "\"lr\":0.2", 1)).unwrap();
+            vec![
+                shown(&["compare", text(run), text(&other)]),
+                shown(&["compare", "--json", text(run), text(&other)]),
+                shown(&["verify", text(&changed)]),
+                shown(&["verify", "--json", text(&changed)]),
+            ]
+        }
+        "a lost device, a full disk, lost output, an error" => {
+            let empty = copy("empty");
+            fs::write(empty.join("config.toml"), "").unwrap();
+            let mut ends = vec![
+                small("lost", &["--steps", "4", "--lose-device", "2"]),
+                shown(&["train", "--resume", "--out", text(&empty)]),
+                small("memory", &["--memory-budget", "1000000"]),
+            ];
+            #[cfg(target_os = "linux")]
+            {
+                let full = home.join("full");
+                fs::create_dir(&full).unwrap();
+                std::os::unix::fs::symlink("/dev/full", full.join("metrics.jsonl")).unwrap();
+                ends.push(small("full", &["--steps", "1"]));
+                let device = fs::File::options().write(true).open("/dev/full").unwrap();
+                let ended = command(["adapters"]).stdout(device).output().unwrap();
+                ends.push(("adapters >/dev/full".to_owned(), ended.status.code()));
+            }
+            ends
+        }
+        "an invalid flag, value or folder" => {
+            let nowhere = home.join("nowhere");
+            let nowhere = text(&nowhere);
+            let file = home.join("file");
+            fs::write(&file, "no run").unwrap();
+            let mut ends = vec![
+                small("refused", &["--no-such-flag"]),
+                small("refused", &["--lr", "-1"]),
+                small("refused", &["--init", nowhere]),
+                small("refused", &["--config", nowhere]),
+                shown(&["train", "--dataset", "cifar10", "--data-dir", nowhere, "--out", nowhere]),
+                shown(&["data", "info", "cifar10", "--data-dir", nowhere]),
+                shown(&["train", "--resume", "--out", nowhere]),
+                shown(&["train", "--dataset", "synthetic", "--out", text(&file)]),
+                shown(&["verify", nowhere]),
+                shown(&["verify", text(&file)]),
+                shown(&["verify", text(run), "--steps", "2..99"]),
+                shown(&["compare", text(run), nowhere]),
+                shown(&["report", nowhere]),
+                shown(&["adapters", "--log-level", "verbose"]),
+                shown(&["no-such-command"]),
+            ];
+            ends.push((
+                "a folder that is taken".to_owned(),
+                lastbit(&[crate::common::SMALL, &["--out", text(run)]].concat()).code,
+            ));
+            assert!(!Path::new(nowhere).exists() && !home.join("refused").exists(), "something has begun");
+            ends
+        }
+        "Ctrl-C" => stopped("-INT", &home.join("int")),
+        "SIGTERM, as schedulers send it" => stopped("-TERM", &home.join("term")),
+        _ => panic!("README's table of exit codes has a row that this test does not know: {row}"),
+    }
+}
+
+/// A run that gets a signal after its second step.
+#[cfg(unix)]
+fn stopped(signal: &str, out: &Path) -> Vec<(String, Option<i32>)> {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    let line = [crate::common::SMALL, &["--epochs", "100000", "--json", "--out", text(out)]].concat();
+    let mut child = command(&line).stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(told.any(|line| line.unwrap().contains("\"step\":2,")), "no second step");
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    told.for_each(drop);
+    vec![(format!("kill {signal}"), child.wait().unwrap().code())]
+}
+
+/// There are no signals to send.
+#[cfg(not(unix))]
+fn stopped(_: &str, _: &Path) -> Vec<(String, Option<i32>)> {
+    Vec::new()
+}
+
+#[test]
+fn the_help_names_the_codes_of_the_table() {
+    let help = lastbit(&["--help"]).out;
+    let (_, codes) = help.split_once("Exit codes:").unwrap();
+    let (codes, _) = codes.split_once("\n\n").unwrap();
+    let in_help: BTreeSet<i32> =
+        codes.split(|c: char| !c.is_ascii_digit()).filter_map(|text| text.parse().ok()).collect();
+    let in_table: BTreeSet<i32> = rows().into_iter().map(|(_, code)| code).collect();
+    assert_eq!(in_help, in_table);
+    for command in ["verify", "compare"] {
+        let help = lastbit(&[command, "--help"]).out;
+        assert!(help.contains("Exit codes: 0 ") && help.contains(" 1 ") && help.contains(" 2 "), "{command}: {help}");
+    }
+}
+
+/// A refusal is one line, whatever is refused.
+#[test]
+fn what_is_not_there_is_refused_in_one_line() {
+    let home = scratch("not-there");
+    let nowhere = home.join("nowhere");
+    for line in
+        [&["verify", text(&nowhere)][..], &["report", text(&nowhere)], &["compare", text(&nowhere), text(&home)]]
+    {
+        assert_refused(&lastbit(line), 2, &["nowhere"]);
+    }
+}

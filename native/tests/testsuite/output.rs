@@ -1,0 +1,98 @@
+//! Output that does not arrive: a reader that went away is no error, whatever else loses output is.
+
+#![cfg(target_os = "linux")]
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::common::{Ended, SMALL, assert_refused, command, copy_folder, scratch, text, train};
+
+const LOST: &[&str] = &["cannot write to standard output", "No space left", "output is lost"];
+
+/// Every command, as it prints for a person and for a program. `run` is a run of two steps, `home` a folder for new ones.
+fn lines(home: &Path, run: &Path) -> Vec<Vec<String>> {
+    let twin = home.join("twin");
+    copy_folder(run, &twin);
+    let (run, twin) = (text(run), text(&twin));
+    let mut lines: Vec<Vec<String>> = [
+        &["--help"][..],
+        &["--version"],
+        &["train", "--help"],
+        &["adapters"],
+        &["adapters", "--json"],
+        &["completions", "bash"],
+        &["data", "info"],
+        &["data", "info", "--json"],
+        &["data", "info", "synthetic"],
+        &["bench", "--filter", "update", "--repeats", "1", "--json"],
+        &["report", run],
+        &["verify", run],
+        &["verify", run, "--json"],
+        &["compare", run, twin],
+        &["compare", run, twin, "--json"],
+        &["reproduce", "fig1", "--quick", "--dry-run"],
+        &["smoke"],
+    ]
+    .map(|line| line.iter().map(|&word| word.to_owned()).collect())
+    .to_vec();
+    let trained: [(&str, &[&str]); 5] = [
+        ("text", &[]),
+        ("json", &["--json"]),
+        ("plan", &["--dry-run"]),
+        ("plan-json", &["--dry-run", "--json"]),
+        ("parts", &["--adapters", "0,0", "--ks", "1,3,5"]),
+    ];
+    for (name, flags) in trained {
+        let out = home.join(name);
+        let own = if flags.contains(&"--ks") { &SMALL[..SMALL.len() - 2] } else { SMALL };
+        let line = [own, &["--steps", "2", "--out", text(&out)], flags].concat();
+        lines.push(line.into_iter().map(str::to_owned).collect());
+    }
+    lines
+}
+
+#[test]
+fn lost_output_is_an_error_of_every_command() {
+    let home = scratch("stdout-full");
+    let run = home.join("run");
+    train(&["--steps", "2"], &run);
+    for line in lines(&home, &run) {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let ended: Ended = command(&line).stdout(full).output().unwrap().into();
+        println!("{line:?}");
+        assert_refused(&ended, 1, LOST);
+    }
+    // What was trained is whole.
+    for name in ["text", "json", "parts/part-1"] {
+        let ended = crate::common::lastbit(&["verify", text(&home.join(name))]);
+        assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_error() {
+    let home = scratch("stdout-closed");
+    let run = home.join("run");
+    train(&["--steps", "2"], &run);
+    for line in lines(&home, &run) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended: Ended = command(&line).stdout(writer).stderr(Stdio::piped()).output().unwrap().into();
+        assert!(ended.code == Some(0) && ended.err.is_empty(), "{line:?}: {ended:?}");
+    }
+}
+
+/// The code of what the command found is not hidden by the output that is lost.
+#[test]
+fn lost_output_leaves_another_code_as_it_is() {
+    let home = scratch("stdout-code");
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let (a, b) = (home.join("a"), home.join("b"));
+    train(&["--steps", "2"], &a);
+    train(&["--steps", "2", "--seed", "2"], &b);
+    let ended: Ended = command(["compare", text(&a), text(&b)]).stdout(full()).output().unwrap().into();
+    assert_refused(&ended, 1, LOST);
+    let ended: Ended = command(["verify", text(&home)]).stdout(full()).output().unwrap().into();
+    assert_refused(&ended, 2, &["holds no run"]);
+}
