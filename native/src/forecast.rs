@@ -80,7 +80,11 @@ impl<'a> Forecast<'a> {
                 plan.network.parameter_count()
             ),
             format!("replicas    {}{chunks}, k = {:?}", train.ks.len(), train.ks),
-            format!("data        {}: {images} training and {tests} test images", self.images.dataset.name),
+            format!(
+                "data        {}{}: {images} training and {tests} test images",
+                self.images.dataset.name,
+                self.images.reservation()
+            ),
             format!("steps       {} of batch {}, {} an epoch", length.steps, train.batch_size, length.per_epoch),
             format!("adapter     {} ({}, {}{software})", adapter.name, adapter.backend, adapter.driver),
             format!("memory      {}{}", self.memory_text(), available.unwrap_or_default()),
@@ -97,6 +101,7 @@ impl<'a> Forecast<'a> {
             "ks": self.config.train.ks,
             "chunks": self.plan.chunks.len(),
             "dataset": self.images.dataset.name,
+            "origin": self.images.origin().map(|origin| origin.to_string()),
             "train_images": self.used[0],
             "test_images": self.used[1],
             "steps": self.length.steps,

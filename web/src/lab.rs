@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastbit_core::data::{Arrived, Dataset, Parcel, checkerboard, synthetic};
+use lastbit_core::data::{Arrived, Dataset, Origin, Parcel, checkerboard, synthetic};
 use lastbit_core::device::{AdapterChoice, Context, DeviceError};
 use lastbit_core::nets::NetKind;
 use lastbit_core::train::{DatasetKind, FlipBit, Peek, PeekRange, Start, TrainConfig, TrainError, Trainer, Tuning};
@@ -161,6 +161,17 @@ impl Lab {
     #[must_use]
     pub fn missing(&self, dataset: &str) -> Option<String> {
         self.parcel.missing(dataset).map(str::to_owned)
+    }
+
+    /// Whether the images that arrived are the published ones, in words; `undefined` while files are missing.
+    #[must_use]
+    pub fn origin(&mut self, dataset: &str) -> Option<String> {
+        let kind: DatasetKind = dataset.parse().ok()?;
+        if self.parcel.missing(dataset).is_some() {
+            return None;
+        }
+        let config = TrainConfig { dataset: kind, ..TrainConfig::default() };
+        Origin::of(&*self.dataset(&config).ok()?).map(|origin| origin.to_string())
     }
 
     /// Ends the run and gives its memory back.

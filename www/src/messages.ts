@@ -95,11 +95,12 @@ export interface Tensors {
   ranges: (WatchedRange & { bits: Uint32Array })[];
 }
 
-/** Files of data sets that have arrived, and what their data sets still lack. */
+/** Files of data sets that have arrived, what their data sets still lack, and whether they are the published ones. */
 export interface Data {
   kind: "data";
   files: { dataset: string; file: string; items: number }[];
   missing: Record<string, string | undefined>;
+  origins: Record<string, string | undefined>;
 }
 
 /** What can go wrong, as far as the page reacts to it differently. */

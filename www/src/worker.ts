@@ -132,8 +132,10 @@ async function addFiles(files: DataFile[]): Promise<void> {
     }
   }
   const missing = Object.fromEntries(arrived.map(({ dataset }) => [dataset, here.missing(dataset)]));
+  const origins = Object.fromEntries(arrived.map(({ dataset }) => [dataset, undefined as string | undefined]));
+  for (const dataset of Object.keys(origins)) origins[dataset] = here.origin(dataset);
   // One bad file does not keep the good ones out.
-  if (arrived.length > 0) tell({ kind: "data", files: arrived, missing });
+  if (arrived.length > 0) tell({ kind: "data", files: arrived, missing, origins });
   if (refused !== undefined) throw refused;
 }
 

@@ -99,10 +99,28 @@ pub fn append_records(set: &mut ImageSet, file_name: &str, first: usize, bytes: 
     Ok(())
 }
 
+/// The remedy for another version of the data set.
+const BINARY: &str = "use the \"binary version\", cifar-10-binary.tar.gz";
+
+/// The error for a path of CIFAR-10's other versions, Python and MATLAB; `None` for any other path.
+#[must_use]
+pub fn other_version(path: &str) -> Option<DataError> {
+    let (folder, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
+    let is_batch = ["data_batch_", "test_batch"].iter().any(|start| name.starts_with(start));
+    let found = match name {
+        "cifar-10-batches-py" | "cifar-10-python.tar.gz" | "cifar-10-python.tar" => "of the Python version",
+        "cifar-10-batches-mat" | "cifar-10-matlab.tar.gz" | "cifar-10-matlab.tar" => "of the MATLAB version",
+        _ if is_batch && name.ends_with(".mat") => "of the MATLAB version",
+        _ if is_batch && !name.contains('.') => "of the Python version",
+        _ if folder.ends_with("cifar-10-batches-py") => "of the Python version",
+        _ => return None,
+    };
+    Some(DataError::Foreign { file: path.to_owned(), expected: "a CIFAR-10 binary file", found, remedy: BINARY })
+}
+
 /// What else people have under these names, and the remedy; `None` for what may be CIFAR-10. All that begins with a
 /// label passes, whatever follows: none of these files does, but for CIFAR-100, known by its length.
 fn foreign(head: &[u8], bytes: usize) -> Option<(&'static str, &'static str)> {
-    const BINARY: &str = "use the \"binary version\", cifar-10-binary.tar.gz";
     if [10_000, 50_000].contains(&(bytes / (RECORD_BYTES + 1))) && bytes.is_multiple_of(RECORD_BYTES + 1) {
         return Some(("as long as CIFAR-100", BINARY));
     }

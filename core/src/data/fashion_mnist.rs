@@ -164,6 +164,28 @@ fn padded(pixels: &[u8]) -> Vec<u8> {
     padded
 }
 
+/// The IDX file of images that `set` was made of.
+pub(super) fn images_file(set: &ImageSet) -> Vec<u8> {
+    let (side, padded_side) = (SIDE as usize, PADDED_SIDE as usize);
+    let margin = (padded_side - side) / 2;
+    let mut file = header(FILES[0].magic, &[set.len() as u32, SIDE, SIDE]);
+    file.reserve(set.len() * side * side);
+    for padded in set.pixels.chunks_exact(padded_side * padded_side) {
+        let rows = padded.chunks_exact(padded_side).skip(margin).take(side);
+        rows.for_each(|row| file.extend_from_slice(&row[margin..][..side]));
+    }
+    file
+}
+
+/// The IDX file of labels that `set` was made of.
+pub(super) fn labels_file(set: &ImageSet) -> Vec<u8> {
+    [header(FILES[1].magic, &[set.len() as u32]), set.labels.clone()].concat()
+}
+
+fn header(magic: u32, dimensions: &[u32]) -> Vec<u8> {
+    [&[magic], dimensions].concat().into_iter().flat_map(u32::to_be_bytes).collect()
+}
+
 /// What else people have under these names, and the remedy.
 fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let (found, kind) = recognise(bytes)?;

@@ -3,9 +3,8 @@
 
 use std::io::Read;
 
-use flate2::read::GzDecoder;
-
 use super::cifar10::{self, FILE_BYTES, TEST_FILE, TRAIN_FILES};
+use super::gzip::{Gunzip, is_gzip};
 use super::{DataError, Dataset, fashion_mnist};
 
 /// What one file may unpack to: more than any data set takes.
@@ -43,7 +42,7 @@ impl Parcel {
 
     fn add_archive(&mut self, name: &str, bytes: &[u8]) -> Result<Vec<Arrived>, DataError> {
         let broken = |error: std::io::Error| DataError::Packed { file: name.to_owned(), reason: error.to_string() };
-        let mut arrived = Vec::new();
+        let (mut arrived, mut other_version) = (Vec::new(), None);
         for entry in tar::Archive::new(bytes).entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
             let member = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -53,9 +52,10 @@ impl Parcel {
                 entry.read_to_end(&mut bytes).map_err(broken)?;
                 arrived.push(self.add_file(&member, bytes)?);
             }
+            other_version = other_version.or_else(|| cifar10::other_version(&member));
         }
         if arrived.is_empty() {
-            return Err(DataError::Unknown { file: name.to_owned() });
+            return Err(other_version.unwrap_or_else(|| DataError::Unknown { file: name.to_owned() }));
         }
         Ok(arrived)
     }
@@ -67,7 +67,7 @@ impl Parcel {
             return Ok(Arrived { dataset: "cifar10", file: TRAIN_FILES.get(place).unwrap_or(&TEST_FILE), items });
         }
         let Some(place) = fashion_place(last_part(name), &bytes) else {
-            return Err(DataError::Unknown { file: name.to_owned() });
+            return Err(cifar10::other_version(name).unwrap_or_else(|| DataError::Unknown { file: name.to_owned() }));
         };
         let file = &fashion_mnist::FILES[place];
         let items = file.count(name, &bytes)?;
@@ -146,12 +146,12 @@ fn is_tar(bytes: &[u8]) -> bool {
 
 /// The file without gzip around it, if there is one.
 fn unpacked(name: &str, bytes: Vec<u8>) -> Result<NamedBytes, DataError> {
-    if !bytes.starts_with(b"\x1f\x8b") {
+    if !is_gzip(&bytes) {
         return Ok((name.to_owned(), bytes));
     }
     let broken = |reason: String| DataError::Packed { file: name.to_owned(), reason };
     let mut unpacked = Vec::new();
-    let mut decoder = GzDecoder::new(bytes.as_slice()).take(MOST_BYTES as u64 + 1);
+    let mut decoder = Gunzip::new(bytes.as_slice()).take(MOST_BYTES as u64 + 1);
     decoder.read_to_end(&mut unpacked).map_err(|error| broken(error.to_string()))?;
     if unpacked.len() > MOST_BYTES {
         return Err(broken(format!("it unpacks to more than {MOST_BYTES} bytes")));
@@ -209,6 +209,17 @@ mod tests {
     }
 
     #[test]
+    fn gzip_files_of_several_members_are_one_file() {
+        let [images, labels] = idx(&[1, 2, 3]);
+        let (one, two) = images.split_at(1000);
+        let mut parcel = Parcel::default();
+        parcel.add("train-images-idx3-ubyte.gz", [gz(one), gz(two)].concat()).unwrap();
+        parcel.add("train-labels-idx1-ubyte.gz", gz(&labels)).unwrap();
+        let data = parcel.dataset("fashion-mnist").unwrap();
+        assert_eq!((data.train.labels.as_slice(), data.train.image(2)[2 * 32 + 2]), ([1, 2, 3].as_slice(), 7));
+    }
+
+    #[test]
     fn an_archive_brings_its_files() {
         let record = |label: u8| [&[label], [9; RECORD_BYTES - 1].as_slice()].concat();
         let members = [
@@ -243,6 +254,12 @@ mod tests {
             ("t10k-labels-idx1-ubyte", &[labels, vec![0]].concat(), "t10k-labels-idx1-ubyte has 11 bytes"),
             ("data_batch_1.bin", &[1, 2, 3], "data_batch_1.bin has 3 bytes"),
             ("holiday.jpg", b"\xff\xd8\xff", "holiday.jpg is no file of a known data set"),
+            ("data_batch_1", b"\x80\x02}q", "data_batch_1 is not a CIFAR-10 binary file but of the Python version"),
+            (
+                "cifar-10-python.tar.gz",
+                &gz(&tar_of(&[("cifar-10-batches-py/data_batch_1", b"\x80\x02")])),
+                "cifar-10-batches-py/data_batch_1 is not a CIFAR-10 binary file but of the Python version",
+            ),
             ("a.tar", &tar_of(&[("a/b.txt", b"b")]), "a.tar is no file of a known data set"),
             ("bomb.gz", &gz(&vec![0; MOST_BYTES + 1]), "bomb.gz does not unpack (it unpacks to more than"),
         ] {

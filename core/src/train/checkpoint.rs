@@ -1,7 +1,7 @@
 //! Checkpoints as bytes, in the safetensors format: one file a replica with the tensors that torchvision would name so,
 //! and one beside them with momenta and counters. Equal states give equal bytes: no clock, path or host is in them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,31 @@ pub enum CheckpointError {
         tensor: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The tensors have other names than those of the network, whatever stands before them.
+    #[error(
+        "'{file}' lacks tensors of {network}: it should have {wanted} but lacks {missing}; {found}: the file belongs to \
+         another network or data set, or names its tensors otherwise; rename them as docs/PYTORCH.md says"
+    )]
+    Names {
+        /// Name of the file.
+        file: String,
+        /// Name of the network.
+        network: String,
+        /// Number of its tensors.
+        wanted: usize,
+        /// Those that the file lacks.
+        missing: String,
+        /// What the file has instead.
+        found: String,
+    },
+    /// The network is in the file several times.
+    #[error("'{file}' holds the network several times, under {prefixes}: save one of them alone")]
+    Several {
+        /// Name of the file.
+        file: String,
+        /// What stands before the names.
+        prefixes: String,
     },
     /// Numbers of another type, counters that are missing, or bits that are not those that were saved.
     #[error("'{file}': {problem}")]
@@ -101,12 +126,115 @@ impl<'a> Writer<'a> {
 struct Reader<'a> {
     file: &'a str,
     tensors: SafeTensors<'a>,
-    /// What stands before the names of the tensors.
-    prefix: &'static str,
+    naming: Naming,
 }
 
-/// What `torch.nn.DataParallel` puts before the names.
-const DATA_PARALLEL: &str = "module.";
+/// How a file names the tensors of a network: after a prefix, which wrappers such as `DataParallel` (`module.`),
+/// `torch.compile` (`_orig_mod.`) or a module around the network (`model.`) add, and with some parts renamed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Naming {
+    prefix: String,
+    renamed: Vec<(&'static str, &'static str)>,
+}
+
+/// Parts of names in torchvision's networks, and in those of kuangliu's pytorch-cifar.
+const RENAMED: [(&str, &str); 2] = [("downsample", "shortcut"), ("fc", "linear")];
+/// Prefixes that are tried.
+const MOST_PREFIXES: usize = 16;
+/// Names that a message shows.
+const SHOWN: usize = 4;
+
+impl Naming {
+    /// The name in the file of the tensor that is called `name` here.
+    fn stored(&self, name: &str) -> String {
+        let part = |part: &str| {
+            self.renamed
+                .iter()
+                .find(|(ours, _)| *ours == part)
+                .map_or_else(|| part.to_owned(), |(_, own)| (*own).into())
+        };
+        self.prefix.clone() + &name.split('.').map(part).collect::<Vec<_>>().join(".")
+    }
+
+    /// The naming under which the file has all tensors of the network.
+    fn of(network: &Network, file: &str, stored: &HashSet<&str>) -> Result<Self, CheckpointError> {
+        let wanted = names(network);
+        let subsets = (0..1_usize << RENAMED.len()).map(|subset| {
+            let renamed = RENAMED.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1);
+            renamed.map(|(_, pair)| *pair).collect::<Vec<_>>()
+        });
+        let mut closest = (Self::default(), 0);
+        for renamed in subsets {
+            let bare = Self { prefix: String::new(), renamed };
+            let mut complete = Vec::new();
+            for naming in bare.with_prefixes(&wanted, stored) {
+                let found = wanted.iter().filter(|name| stored.contains(naming.stored(name).as_str())).count();
+                if found == wanted.len() {
+                    complete.push(naming);
+                } else if found > closest.1 {
+                    closest = (naming, found);
+                }
+            }
+            match complete.len() {
+                0 => {}
+                // Further tensors are ignored beside names that are as they should be.
+                _ if complete[0].prefix.is_empty() => return Ok(complete.swap_remove(0)),
+                1 => return Ok(complete.swap_remove(0)),
+                _ => {
+                    let prefixes = listed(complete.iter().map(|naming| naming.prefix.as_str()));
+                    return Err(CheckpointError::Several { file: file.to_owned(), prefixes });
+                }
+            }
+        }
+        let naming = closest.0;
+        let expected: HashSet<String> = wanted.iter().map(|name| naming.stored(name)).collect();
+        let mut other: Vec<&str> = stored.iter().copied().filter(|name| !expected.contains(*name)).collect();
+        other.retain(|name| !name.ends_with("num_batches_tracked"));
+        other.sort_unstable();
+        let missing = wanted.iter().map(|name| naming.stored(name)).filter(|name| !stored.contains(name.as_str()));
+        Err(CheckpointError::Names {
+            file: file.to_owned(),
+            network: network.name.clone(),
+            wanted: wanted.len(),
+            missing: listed(missing.collect::<Vec<_>>().iter().map(String::as_str)),
+            found: match other.len() {
+                0 => "it has no others".to_owned(),
+                _ => format!("it has {}", listed(other.into_iter())),
+            },
+        })
+    }
+
+    /// This naming after every prefix that one of the network's tensors has in the file, the shortest first.
+    fn with_prefixes(&self, wanted: &[String], stored: &HashSet<&str>) -> Vec<Self> {
+        let firsts = wanted.iter().take(1).map(|name| self.stored(name)).collect::<Vec<_>>();
+        let mut prefixes: Vec<&str> = stored
+            .iter()
+            .filter_map(|name| firsts.iter().find_map(|first| name.strip_suffix(first.as_str())))
+            .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+            .collect();
+        prefixes.sort_unstable_by_key(|prefix| (prefix.len(), *prefix));
+        // A file may have any number of names; its own prefix is among the shortest.
+        let prefixes = prefixes.into_iter().take(MOST_PREFIXES);
+        prefixes.map(|prefix| Self { prefix: prefix.to_owned(), ..self.clone() }).collect()
+    }
+}
+
+/// The names of all tensors that a file of weights has.
+fn names(network: &Network) -> Vec<String> {
+    let parameters = network.parameters.iter().map(|parameter| parameter.name.clone());
+    let running = network.running.iter();
+    let statistics =
+        running.flat_map(|norm| ["running_mean", "running_var"].map(|what| format!("{}.{what}", norm.name)));
+    parameters.chain(statistics).collect()
+}
+
+/// `'a', 'b', 'c', 'd' and 7 more`
+fn listed<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.take(SHOWN).map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
 /// How the files of `torch.save` begin, now and before PyTorch 1.6.
 const TORCH_SAVE: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 
@@ -122,23 +250,20 @@ impl<'a> Reader<'a> {
             CheckpointError::Format { file: file.to_owned(), reason }
         };
         let tensors = SafeTensors::deserialize(bytes).map_err(failed)?;
-        Ok(Self { file, tensors, prefix: "" })
+        Ok(Self { file, tensors, naming: Naming::default() })
     }
 
     /// A file of weights, which may come from PyTorch.
-    fn of_weights(file: &'a str, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
-        let mut reader = Self::new(file, bytes)?;
-        let mut names = reader.tensors.names().into_iter().peekable();
-        if names.peek().is_some() && names.all(|name| name.starts_with(DATA_PARALLEL)) {
-            reader.prefix = DATA_PARALLEL;
-        }
-        Ok(reader)
+    fn of_weights(network: &Network, file: &'a str, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
+        let reader = Self::new(file, bytes)?;
+        let stored = reader.tensors.names().into_iter().collect();
+        Ok(Self { naming: Naming::of(network, file, &stored)?, ..reader })
     }
 
     fn bytes(&self, name: &str, dtype: Dtype, dims: &[u32]) -> Result<&'a [u8], CheckpointError> {
         let refuse =
             |problem: String| CheckpointError::Tensor { file: self.file.to_owned(), tensor: name.to_owned(), problem };
-        let stored = format!("{}{name}", self.prefix);
+        let stored = self.naming.stored(name);
         let view = self.tensors.tensor(&stored).map_err(|_| refuse("is missing".to_owned()))?;
         let dims: Vec<usize> = dims.iter().map(|&d| d as usize).collect();
         if view.shape() != dims {
@@ -175,13 +300,13 @@ pub fn encode_weights(network: &Network, weights: &Weights, metadata: &impl Seri
     writer.finish(metadata)
 }
 
-/// The weights in a file that [`encode_weights`] or PyTorch made: names may all begin with `module.`, and further tensors
-/// are ignored.
+/// The weights in a file that [`encode_weights`] or PyTorch made: the network's names may follow a prefix such as `module.`
+/// or `_orig_mod.`, `downsample` may be `shortcut` and `fc` may be `linear`. Further tensors are ignored.
 ///
 /// # Errors
 /// If it is not the format, or a tensor of the network is missing, has another shape or is not float32.
 pub fn decode_weights(network: &Network, file: &str, bytes: &[u8]) -> Result<Weights, CheckpointError> {
-    let reader = Reader::of_weights(file, bytes)?;
+    let reader = Reader::of_weights(network, file, bytes)?;
     let parameters = network.parameters.iter().map(|p| reader.floats(&p.name, &p.dims)).collect::<Result<_, _>>()?;
     let norm = |name: &str, channels: u32| -> Result<[Vec<f32>; 2], CheckpointError> {
         Ok([
@@ -353,16 +478,44 @@ mod tests {
         let weights = &state.replicas[0].weights;
         let bytes = encode_weights(&network, weights, &"");
         let ours = SafeTensors::deserialize(&bytes).unwrap();
-        for prefix in ["", "module."] {
+        let renamed = |rename: &dyn Fn(&str) -> String| {
             let counter = TensorView::new(Dtype::I64, vec![], &[0; 8]).unwrap();
             let tensors = ours.iter().chain([("bn1.num_batches_tracked", counter)]);
-            let theirs = tensors.map(|(name, view)| (format!("{prefix}{name}"), view));
-            let theirs = safetensors::serialize(theirs, None).unwrap();
+            safetensors::serialize(tensors.map(|(name, view)| (rename(name), view)), None).unwrap()
+        };
+        let kuangliu = |name: &str| name.replace("downsample", "shortcut").replace("fc.", "linear.");
+        for prefix in ["", "module.", "_orig_mod.", "module._orig_mod.", "model.", "state_dict.", "net.encoder.0."] {
+            let theirs = renamed(&|name| format!("{prefix}{name}"));
             assert_eq!(decode_weights(&network, "x", &theirs).as_ref(), Ok(weights), "'{prefix}'");
+            let theirs = renamed(&|name| format!("{prefix}{}", kuangliu(name)));
+            assert_eq!(decode_weights(&network, "x", &theirs).as_ref(), Ok(weights), "'{prefix}' and kuangliu's names");
         }
+        let theirs = renamed(&|name| name.replace("fc.", "linear."));
+        assert_eq!(decode_weights(&network, "x", &theirs).as_ref(), Ok(weights), "one part renamed");
+
+        // What is no renaming is listed from both sides.
+        let error = |rename: &dyn Fn(&str) -> String| decode_weights(&network, "x", &renamed(rename)).unwrap_err();
+        let lacks =
+            error(&|name| format!("model.{}", name.replace("fc.", "head.").replace("layer2", "stage2"))).to_string();
+        for part in
+            ["'x' lacks tensors of", "lacks 'model.layer2.0.", "more; it has 'model.head.bias', 'model.head.weight'"]
+        {
+            assert!(lacks.contains(part), "{part}: {lacks}");
+        }
+        assert!(!lacks.contains("num_batches"), "{lacks}");
+        let twice = ours
+            .iter()
+            .flat_map(|(name, view)| ["ema.", "net."].map(|prefix| (format!("{prefix}{name}"), view.clone())));
+        let twice = safetensors::serialize(twice.collect::<Vec<_>>(), None).unwrap();
+        let several = decode_weights(&network, "x", &twice).unwrap_err().to_string();
+        assert!(several.contains("several times, under 'ema.', 'net.'"), "{several}");
         let zeros = [0; 4 * 27 * 8];
         let doubles = TensorView::new(Dtype::F64, vec![4, 3, 3, 3], &zeros).unwrap();
-        let doubles = safetensors::serialize([("conv1.weight", doubles)], None).unwrap();
+        let doubles = ours.iter().map(|(name, view)| match name {
+            "conv1.weight" => (name, doubles.clone()),
+            _ => (name, view),
+        });
+        let doubles = safetensors::serialize(doubles.collect::<Vec<_>>(), None).unwrap();
         for (bytes, part) in [(doubles.as_slice(), "F64, not F32"), (b"PK\x03\x04....", "torch.save")] {
             let error = decode_weights(&network, "x", bytes).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");

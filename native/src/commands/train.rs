@@ -11,6 +11,7 @@ use lastbit_core::train::{Kind, Trainer};
 use serde_json::json;
 use toml::Table;
 
+use crate::datasets::Images;
 use crate::device_test::a_check;
 use crate::failure::Failure;
 use crate::forecast::time_text;
@@ -136,6 +137,7 @@ fn run_given(arguments: Arguments, given: Table) -> Result<ExitCode, Failure> {
         (contents, Some(out)) => return Err(occupied(&contents, out)),
     };
     let prepared = Prepared::new(config, hooks)?;
+    warn_of_not_read(&prepared);
     let Some(out) = out else {
         prepared.check_inputs()?;
         prepared.warn_of_vanishing_rate();
@@ -195,9 +197,10 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange
         }
     });
     let _to_save = interrupt::ToSave::begin();
+    let images = prepared.images.clone();
     let opened = prepared.open(out, on_change)?;
     if let Some(told) = told {
-        say(announcement(&opened.trainer, out, opened.first_step()));
+        say(announcement(&opened.trainer, &images, out, opened.first_step()));
         told.iter().for_each(say);
     }
     let total_steps = opened.trainer.total_steps();
@@ -227,7 +230,14 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange
     })
 }
 
-fn announcement(trainer: &Trainer, out: &Path, first_step: u64) -> String {
+/// Warns of files in the image folder that are not read.
+fn warn_of_not_read(prepared: &Prepared) {
+    if let Some(text) = prepared.images.not_read.text() {
+        warn(format!("not read in the image folder: {text}; `lastbit data info folder` counts what is"));
+    }
+}
+
+fn announcement(trainer: &Trainer, images: &Images, out: &Path, first_step: u64) -> String {
     let (adapter, config) = (trainer.context().adapter(), trainer.config());
     let with = match (&adapter.detail, adapter.software) {
         (Some(detail), _) => format!(" ({detail})"),
@@ -236,9 +246,10 @@ fn announcement(trainer: &Trainer, out: &Path, first_step: u64) -> String {
     };
     let from = if first_step > 0 { format!(" from step {first_step}") } else { String::new() };
     format!(
-        "training {} on {} with k = {:?}{from}, {} steps, on '{}'{with} -> {}",
+        "training {} on {}{} with k = {:?}{from}, {} steps, on '{}'{with} -> {}",
         trainer.network().name,
         config.dataset,
+        images.reservation(),
         config.ks,
         trainer.total_steps(),
         adapter.name,

@@ -2,20 +2,25 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
-use flate2::read::GzDecoder;
 use lastbit_core::data::cifar10::{self, FILE_BYTES, RECORD_BYTES, TEST_FILE, TRAIN_FILES};
+use lastbit_core::data::gzip::{Gunzip, is_gzip};
 use lastbit_core::data::{DataError, Dataset, ImageSet};
 
-use super::{CIFAR10, search};
+use super::{CIFAR10, places, search};
 use crate::failure::Failure;
 
 /// The folder in the archive.
 const FOLDER: &str = "cifar-10-batches-bin";
 /// The archive, binary version.
 const ARCHIVE: &str = CIFAR10.files[0].name;
+/// The archive as Safari leaves it, which unpacks gzip by itself.
+const BARE_ARCHIVE: &str = "cifar-10-binary.tar";
+/// Names of the other versions, which are not read.
+const OTHER_VERSIONS: [&str; 4] =
+    ["cifar-10-batches-py", "cifar-10-python.tar.gz", "cifar-10-batches-mat", "cifar-10-matlab.tar.gz"];
 /// What the archive may unpack to: its six files, two of text, and the blocks between them take less.
 const MOST_BYTES: u64 = 7 * FILE_BYTES as u64;
 /// What is read at once: whole records that stay in a processor's cache until they are copied.
@@ -23,14 +28,29 @@ const CHUNK_BYTES: usize = 64 * RECORD_BYTES;
 
 /// The folder or archive.
 pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
-    search(&CIFAR10, data_dir, &[], |place| {
+    let found = search(&CIFAR10, data_dir, &[], |place| {
         if place.is_file() {
             return Some(place.to_owned());
         }
         let is_cifar10 = |folder: &PathBuf| folder.join(TEST_FILE).exists() || folder.join(TRAIN_FILES[0]).exists();
         let folder = [place.to_owned(), place.join(FOLDER)].into_iter().find(is_cifar10);
-        folder.or_else(|| Some(place.join(ARCHIVE)).filter(|archive| archive.is_file()))
-    })
+        folder.or_else(|| [ARCHIVE, BARE_ARCHIVE].map(|name| place.join(name)).into_iter().find(|path| path.is_file()))
+    });
+    match found {
+        Ok(place) if place.is_file() => other_version(&place).map_or(Ok(place), Err),
+        Ok(folder) => Ok(folder),
+        Err(nothing) => Err(places(data_dir).iter().find_map(|place| other_version(place)).unwrap_or(nothing)),
+    }
+}
+
+/// The error for a place that holds the Python or the MATLAB version, or is one.
+fn other_version(place: &Path) -> Option<Failure> {
+    let below = OTHER_VERSIONS.into_iter().chain(["data_batch_1", "data_batch_1.mat"]).map(|name| place.join(name));
+    let path = [place.to_owned()]
+        .into_iter()
+        .chain(below)
+        .find(|path| path.exists() && path.to_str().and_then(cifar10::other_version).is_some())?;
+    path.to_str().and_then(cifar10::other_version).map(Failure::other)
 }
 
 /// The data set in a folder or archive.
@@ -132,8 +152,12 @@ pub fn unpack(packed: impl Read, archive: &Path) -> Result<Vec<(String, Vec<u8>)
         ))
     };
     let broken = |error: io::Error| refuse(format!("is not a whole tar.gz archive of CIFAR-10 ({error})"));
-    let unpacked = Bounded { inner: GzDecoder::new(packed), left: MOST_BYTES };
-    let mut found = HashMap::new();
+    let mut packed = BufReader::new(packed);
+    let head = packed.fill_buf().map_err(broken)?;
+    let is_bare = !is_gzip(head) && head.get(257..).is_some_and(|rest| rest.starts_with(b"ustar"));
+    let inner: Box<dyn Read> = if is_bare { Box::new(packed) } else { Box::new(Gunzip::new(packed)) };
+    let unpacked = Bounded { inner, left: MOST_BYTES };
+    let (mut found, mut other_version) = (HashMap::new(), None);
     let mut members = tar::Archive::new(unpacked);
     for entry in members.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
@@ -147,6 +171,7 @@ pub fn unpack(packed: impl Read, archive: &Path) -> Result<Vec<(String, Vec<u8>)
             return Err(refuse(format!("holds '{}', a link or a path that leads out of it", path.display())));
         }
         let Some(name) = file_names().find(|name| path.file_name().is_some_and(|last| last == *name)) else {
+            other_version = other_version.or_else(|| cifar10::other_version(&path.to_string_lossy()));
             continue;
         };
         let shown = format!("{}: {}", archive.display(), path.display());
@@ -159,6 +184,9 @@ pub fn unpack(packed: impl Read, archive: &Path) -> Result<Vec<(String, Vec<u8>)
     }
     // gzip's checksum follows the last block.
     io::copy(&mut members.into_inner(), &mut io::sink()).map_err(broken)?;
+    if let (true, Some(error)) = (found.is_empty(), other_version) {
+        return Err(Failure::other(format!("'{}': {error}", archive.display())));
+    }
     file_names()
         .map(|name| {
             found.remove(name).ok_or_else(|| {

@@ -6,9 +6,9 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread::{self, ScopedJoinHandle};
 
-use flate2::bufread::GzDecoder;
 use lastbit_core::data::Dataset;
 use lastbit_core::data::fashion_mnist::{self, FILES};
+use lastbit_core::data::gzip::{Gunzip, is_gzip};
 use lastbit_core::huge_pages;
 
 use super::{FASHION_MNIST, search};
@@ -16,15 +16,18 @@ use crate::failure::Failure;
 
 /// Where Debian's package puts it.
 const DEBIAN: &str = "/usr/share/datasets/fashion-mnist";
-/// How a gzip file begins.
-const GZIP: &[u8] = b"\x1f\x8b";
+/// Where torchvision puts it: below the folder that its `root` names, and below that of the data set.
+const TORCHVISION: [&str; 2] = ["FashionMNIST/raw", "raw"];
 
 /// The folder with the four files.
 pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     search(&FASHION_MNIST, data_dir, &[DEBIAN], |place| {
-        let folders = [place.to_owned(), place.join(FASHION_MNIST.subfolder)];
+        let below = [FASHION_MNIST.subfolder].into_iter().chain(TORCHVISION).map(|folder| place.join(folder));
         // One file is enough here. Missing ones are reported when they are read.
-        folders.into_iter().find(|folder| FILES.iter().any(|file| path_of(folder, file).is_some()))
+        [place.to_owned()]
+            .into_iter()
+            .chain(below)
+            .find(|folder| FILES.iter().any(|file| path_of(folder, file).is_some()))
     })
 }
 
@@ -42,9 +45,12 @@ pub fn read(folder: &Path) -> Result<Dataset, Failure> {
     fashion_mnist::dataset(&[a?, b?, c?, d?]).map_err(Failure::other)
 }
 
-/// The file as it is downloaded, or unpacked.
+/// The file as it is downloaded, or unpacked; then as Kaggle has it: with a dot before `idx`, or in a folder of its own name.
 fn path_of(folder: &Path, file: &fashion_mnist::File) -> Option<PathBuf> {
-    [format!("{}.gz", file.name), file.name.to_owned()].map(|name| folder.join(name)).into_iter().find(|p| p.is_file())
+    let dotted = file.name.replacen("-idx", ".idx", 1);
+    let names = [format!("{}.gz", file.name), file.name.to_owned(), format!("{dotted}.gz"), dotted];
+    let nested = format!("{0}/{0}", file.name);
+    names.into_iter().chain([nested]).map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
 /// The unpacked bytes, named by the path, so that errors can name it.
@@ -64,13 +70,13 @@ fn read_file(folder: &Path, file: &fashion_mnist::File) -> Result<(String, Vec<u
 pub fn unpack(packed: impl Read, path: &Path, file: &fashion_mnist::File) -> Result<Vec<u8>, Failure> {
     let failed = |error| Failure::file("read", path, &error);
     let mut packed = BufReader::new(packed);
-    let is_gzip = packed.fill_buf().map_err(failed)?.starts_with(GZIP);
+    let is_packed = is_gzip(packed.fill_buf().map_err(failed)?);
     // One byte more than there may be shows that there is more.
     let most = file.bytes();
     let mut bytes = huge_pages::room_for(most + 1);
     let limit = most as u64 + 1;
-    if is_gzip {
-        GzDecoder::new(packed).take(limit).read_to_end(&mut bytes).map_err(|error| {
+    if is_packed {
+        Gunzip::new(packed).take(limit).read_to_end(&mut bytes).map_err(|error| {
             let path = path.display();
             Failure::other(format!("'{path}' is not a whole gzip file ({error}): download it again"))
         })?;
@@ -78,7 +84,7 @@ pub fn unpack(packed: impl Read, path: &Path, file: &fashion_mnist::File) -> Res
         packed.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     }
     if bytes.len() > most {
-        let (path, verb) = (path.display(), if is_gzip { "unpacks to" } else { "has" });
+        let (path, verb) = (path.display(), if is_packed { "unpacks to" } else { "has" });
         return Err(Failure::other(format!(
             "'{path}' {verb} more than the {most} bytes of Fashion-MNIST's {}: download it again",
             file.name

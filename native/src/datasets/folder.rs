@@ -1,15 +1,19 @@
-//! An image folder: `train/<class>/*.png|jpg|jpeg` and `test/<class>/...`. Names are sorted by their bytes, so that the
-//! order is the same on every file system; the classes take turns, so that the first N images are of all classes.
+//! An image folder: `train/<class>/*.png` (or another of [`EXTENSIONS`]) and `test/<class>/...`. Names are sorted by their
+//! bytes, so that the order is the same on every file system; the classes take turns, so that the first N images are of all
+//! classes. Files that are not read are counted.
 
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use lastbit_core::data::{Dataset, ImageSet, Normalization};
 use lastbit_core::ops::Shape;
 
+use super::Loaded;
+use super::not_read::NotRead;
 use crate::failure::Failure;
 
 /// Largest edge of an image.
@@ -18,12 +22,15 @@ const MOST_PIXELS: u32 = 64;
 const MOST_BYTES: u64 = 16 << 20;
 /// A label is one byte.
 const MOST_CLASSES: usize = 256;
-const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+/// Of the files that are read; their first bytes say which format it is.
+const EXTENSIONS: [&str; 14] =
+    ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "tif", "tiff", "pbm", "pgm", "ppm", "pnm"];
 const SETS: [&str; 2] = ["train", "test"];
 
 /// The folder that holds `train` and `test`.
 pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
-    const LAYOUT: &str = "the folder that holds train/CLASS/ and test/CLASS/ with PNG or JPEG images";
+    const LAYOUT: &str =
+        "the folder that holds train/CLASS/ and test/CLASS/ with images (PNG, JPEG, BMP, WebP, TIFF, PNM)";
     let Some(given) = data_dir else {
         return Err(Failure::usage(format!("--data-dir: --dataset folder needs {LAYOUT}: give it")));
     };
@@ -36,8 +43,9 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 /// The data set in a folder.
-pub fn read(folder: &Path) -> Result<Dataset, Failure> {
-    let [train, test] = SETS.map(|set| classes(&folder.join(set)));
+pub fn read(folder: &Path) -> Result<Loaded, Failure> {
+    let mut not_read = NotRead::default();
+    let [train, test] = SETS.map(|set| classes(&folder.join(set), &mut not_read));
     let (train, test) = (train?, test?);
     check_same_classes(folder, &train, &test)?;
     let class_names = train.iter().map(|class| class.name.clone()).collect::<Vec<_>>();
@@ -46,7 +54,7 @@ pub fn read(folder: &Path) -> Result<Dataset, Failure> {
     if decoder.is_grey {
         (train, test) = (first_channel(train), first_channel(test));
     }
-    Dataset {
+    let dataset = Dataset {
         name: "folder".into(),
         classes: class_names.len() as u32,
         class_names,
@@ -57,7 +65,8 @@ pub fn read(folder: &Path) -> Result<Dataset, Failure> {
         crop_and_flip: true,
     }
     .checked()
-    .map_err(Failure::other)
+    .map_err(Failure::other)?;
+    Ok(Loaded { dataset, not_read })
 }
 
 /// A class and its images, sorted.
@@ -66,25 +75,31 @@ struct Class {
     files: Vec<PathBuf>,
 }
 
-/// The classes of one set, sorted. Hidden folders and files that are no images are passed over.
-fn classes(set: &Path) -> Result<Vec<Class>, Failure> {
+/// The classes of one set, sorted. Hidden files and folders are passed over; everything else that is not read is counted.
+fn classes(set: &Path, not_read: &mut NotRead) -> Result<Vec<Class>, Failure> {
     let mut classes = Vec::new();
-    for (name, path) in entries(set)? {
-        if !path.is_dir() || name.starts_with('.') {
+    for (name, path) in visible(set)? {
+        if !path.is_dir() {
+            not_read.count(&path, "outside a class folder");
             continue;
         }
-        let is_image = |path: &PathBuf| {
-            let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
-            extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str())) && path.is_file()
-        };
-        let images = entries(&path)?.into_iter().filter(|(name, path)| !name.starts_with('.') && is_image(path));
-        let files: Vec<_> = images.map(|(_, path)| path).collect();
+        let (mut files, mut beside) = (Vec::new(), NotRead::default());
+        for (_, path) in visible(&path)? {
+            match is_image(&path) {
+                true => files.push(path),
+                false if path.is_dir() => beside.count_below(&path),
+                false => beside.count(&path, ""),
+            }
+        }
         if files.is_empty() {
             let path = path.display();
+            let beside = beside.text().map(|text| format!(" (but {text})")).unwrap_or_default();
             return Err(Failure::other(format!(
-                "the class folder '{path}' has no .png, .jpg or .jpeg file: put images into it or remove it"
+                "the class folder '{path}' has no image{beside}: put .png, .jpg, .bmp, .webp or .tif files into the folder \
+                 itself, or remove it"
             )));
         }
+        not_read.add(beside);
         classes.push(Class { name, files });
     }
     if !(2..=MOST_CLASSES).contains(&classes.len()) {
@@ -95,6 +110,17 @@ fn classes(set: &Path) -> Result<Vec<Class>, Failure> {
         )));
     }
     Ok(classes)
+}
+
+/// True for a file with one of the [`EXTENSIONS`], in capitals or not, links followed.
+fn is_image(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str())) && path.is_file()
+}
+
+/// What is in a folder and not hidden, sorted by name.
+fn visible(folder: &Path) -> Result<impl Iterator<Item = (String, PathBuf)>, Failure> {
+    Ok(entries(folder)?.into_iter().filter(|(name, _)| !name.starts_with('.')))
 }
 
 /// What is in a folder, sorted by name.
@@ -175,7 +201,7 @@ impl Decoder {
         if bytes.len() as u64 > MOST_BYTES {
             return Err(unreadable(&format!("it is longer than {MOST_BYTES} bytes")));
         }
-        if is_cut_jpeg(bytes) {
+        if is_cut_jpeg(bytes) || is_cut_webp(bytes) {
             return Err(unreadable(&"it is cut off"));
         }
         let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
@@ -183,10 +209,15 @@ impl Decoder {
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MOST_BYTES);
         reader.limits(limits);
-        let decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
+        let mut decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
+        // A camera stores the image as its sensor saw it and says how to turn it. A file that says it badly is upright.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         // Looked at before any pixel is decoded.
-        self.check_size(path, decoder.dimensions())?;
-        DynamicImage::from_decoder(decoder).map_err(|error| unreadable(&error))
+        let (width, height) = decoder.dimensions();
+        self.check_size(path, if lies_on_its_side(orientation) { (height, width) } else { (width, height) })?;
+        let mut image = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(&error))?;
+        image.apply_orientation(orientation);
+        Ok(image)
     }
 
     fn check_size(&mut self, path: &Path, (width, height): (u32, u32)) -> Result<(), Failure> {
@@ -218,10 +249,40 @@ pub fn decode_alone(bytes: &[u8]) {
     }
 }
 
-/// True for a JPEG file without an end marker after its last scan: a decoder fills up what is missing and says nothing.
+/// True if to turn the image exchanges width and height.
+fn lies_on_its_side(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    )
+}
+
+/// True for a JPEG file that ends before its end marker: a decoder fills up what is missing and says nothing. Bytes
+/// after the marker are no part of the image.
 fn is_cut_jpeg(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
-    bytes.starts_with(b"\xff\xd8") && last(0xd9) <= last(0xda)
+    const RESTARTS: std::ops::RangeInclusive<u8> = 0xd0..=0xd7;
+    let Some(mut rest) = bytes.strip_prefix(b"\xff\xd8") else { return false };
+    loop {
+        // The next marker: in a scan, 0xff before 0 is a byte of the image, and restarts belong to it.
+        let marker = rest
+            .windows(2)
+            .position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 1 | 0xff) && !RESTARTS.contains(&pair[1]));
+        let Some(at) = marker else { return true };
+        if rest[at + 1] == 0xd9 {
+            return false;
+        }
+        // A segment, with its length in its first two bytes. After that of a scan the scan itself follows.
+        let Some(length) = rest[at + 2..].first_chunk().map(|length| u16::from_be_bytes(*length)) else { return true };
+        let Some(after) = rest[at + 2..].get(usize::from(length)..) else { return true };
+        rest = after;
+    }
+}
+
+/// True for a WebP file that is shorter than it says, but for a byte of padding.
+fn is_cut_webp(bytes: &[u8]) -> bool {
+    let is_webp = bytes.starts_with(b"RIFF") && bytes.get(8..).is_some_and(|rest| rest.starts_with(b"WEBP"));
+    let length = bytes.get(4..).and_then(|rest| rest.first_chunk().map(|length| u32::from_le_bytes(*length)));
+    is_webp && length.is_some_and(|length| 8 + u64::from(length) > bytes.len() as u64 + 1)
 }
 
 /// The same images with their first channel alone.
@@ -237,6 +298,37 @@ mod tests {
     use super::*;
     use image::{ExtendedColorType, ImageEncoder, codecs};
 
+    #[test]
+    fn bytes_after_the_end_of_an_image_do_not_matter() {
+        // Phones append a second image, which may be cut off, or a video.
+        let [png, jpeg] = encoded();
+        for (whole, more) in
+            [(&png, &b"more"[..]), (&jpeg, b"more"), (&jpeg, b"\xff\xd8\xff\xda\0\x02\xff"), (&jpeg, &[0xff; 9])]
+        {
+            assert_eq!(decode(&[whole, more].concat()).unwrap(), decode(whole).unwrap());
+        }
+    }
+
+    #[test]
+    fn images_are_turned_as_their_metadata_says() {
+        let upright = decode(&encoded()[1]).unwrap();
+        for (value, orientation) in (1..=8).map(|value| (value, Orientation::from_exif(value).unwrap())) {
+            let mut expected = upright.clone();
+            expected.apply_orientation(orientation);
+            assert_eq!(decode(&with_orientation(&encoded()[1], value)).unwrap(), expected, "{value}");
+        }
+        assert_eq!(decode(&with_orientation(&encoded()[1], 99)).unwrap(), upright);
+    }
+
+    /// A JPEG file that says how to turn it, as EXIF does.
+    fn with_orientation(jpeg: &[u8], value: u8) -> Vec<u8> {
+        // A TIFF header and one entry: orientation (0x0112), one short.
+        let tiff = [b"MM\0\x2a\0\0\0\x08\0\x01", &[1, 0x12, 0, 3, 0, 0, 0, 1, 0, value, 0, 0][..], &[0; 4]].concat();
+        let segment = [&b"Exif\0\0"[..], &tiff].concat();
+        let length = (segment.len() as u16 + 2).to_be_bytes();
+        [&jpeg[..2], b"\xff\xe1", &length, &segment, &jpeg[2..]].concat()
+    }
+
     /// A small image with some detail, as PNG and as JPEG.
     fn encoded() -> [Vec<u8>; 2] {
         let pixels: Vec<u8> = (0..12 * 12 * 3_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -246,25 +338,40 @@ mod tests {
         [png, jpeg]
     }
 
+    /// The same image in the other formats that are read.
+    fn encoded_otherwise() -> [Vec<u8>; 4] {
+        use image::ImageFormat::{Bmp, Pnm, Tiff, WebP};
+
+        let image = image::load_from_memory(&encoded()[0]).unwrap();
+        [Bmp, Pnm, Tiff, WebP].map(|format| {
+            let mut bytes = Cursor::new(Vec::new());
+            image.write_to(&mut bytes, format).unwrap();
+            bytes.into_inner()
+        })
+    }
+
     fn decode(bytes: &[u8]) -> Result<DynamicImage, Failure> {
         Decoder { first: None, is_grey: true }.decode_bytes(Path::new("image"), bytes)
     }
 
     #[test]
     fn every_cut_is_refused() {
-        for whole in encoded() {
-            assert_eq!(decode(&whole).unwrap().width(), 12);
-            // The last twelve bytes of a PNG file only say that it ends.
-            let needed = if whole.starts_with(b"\x89PNG") { whole.len() - 12 } else { whole.len() };
-            for length in 0..needed {
-                assert!(decode(&whole[..length]).is_err(), "{length} of {} bytes", whole.len());
+        for whole in encoded().into_iter().chain(encoded_otherwise()) {
+            let image = decode(&whole).unwrap();
+            assert_eq!(image.width(), 12);
+            // Padding, or that nothing follows: the last twelve bytes of a PNG file only say that it ends.
+            let spare = if whole.starts_with(b"\x89PNG") { 12 } else { 1 };
+            for length in 0..whole.len() {
+                let is_whole = decode(&whole[..length]).is_ok_and(|cut| cut == image);
+                let is_refused = decode(&whole[..length]).is_err();
+                assert!(is_refused || is_whole && length >= whole.len() - spare, "{length} of {} bytes", whole.len());
             }
         }
     }
 
     #[test]
     fn damaged_bytes_never_panic() {
-        for whole in encoded() {
+        for whole in encoded().into_iter().chain(encoded_otherwise()) {
             for at in 0..whole.len() {
                 for flip in [1, 0x80, 0xff] {
                     let mut bytes = whole.clone();

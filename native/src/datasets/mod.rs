@@ -4,6 +4,7 @@ mod cifar10;
 mod fashion_mnist;
 mod fetch;
 mod folder;
+mod not_read;
 mod sheet;
 mod sources;
 
@@ -11,22 +12,37 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use lastbit_core::data::{Dataset, checkerboard, synthetic};
+use lastbit_core::data::{Dataset, Origin, checkerboard, synthetic};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Shape;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use sha2::{Digest, Sha256};
 
 pub use fetch::{Fetched, fetch};
+pub use not_read::NotRead;
 pub use sheet::contact_sheet;
 pub use sources::{CIFAR10, FASHION_MNIST, RemoteFile, Source};
 
 use crate::failure::Failure;
 
+/// A data set, and what lies beside its files.
+pub struct Loaded {
+    /// The images.
+    pub dataset: Dataset,
+    /// Files that are not read.
+    pub not_read: NotRead,
+}
+
+impl From<Dataset> for Loaded {
+    fn from(dataset: Dataset) -> Self {
+        Self { dataset, not_read: NotRead::default() }
+    }
+}
+
 /// The data set of a run.
-pub fn load(config: &TrainConfig, data_dir: Option<&Path>) -> Result<Dataset, Failure> {
+pub fn load(config: &TrainConfig, data_dir: Option<&Path>) -> Result<Loaded, Failure> {
     if (config.dataset, config.net) == (DatasetKind::Synthetic, NetKind::OneLayer) {
-        return Ok(checkerboard::dataset(checkerboard::SIDE));
+        return Ok(checkerboard::dataset(checkerboard::SIDE).into());
     }
     read(config.dataset, find(config.dataset, data_dir)?.as_deref())
 }
@@ -42,14 +58,14 @@ pub fn find(kind: DatasetKind, data_dir: Option<&Path>) -> Result<Option<PathBuf
 }
 
 /// The data set at a place that [`find`] gave.
-pub fn read(kind: DatasetKind, place: Option<&Path>) -> Result<Dataset, Failure> {
+pub fn read(kind: DatasetKind, place: Option<&Path>) -> Result<Loaded, Failure> {
     match (kind, place) {
-        (DatasetKind::Cifar10, Some(place)) => cifar10::read(place),
-        (DatasetKind::FashionMnist, Some(place)) => fashion_mnist::read(place),
+        (DatasetKind::Cifar10, Some(place)) => cifar10::read(place).map(Loaded::from),
+        (DatasetKind::FashionMnist, Some(place)) => fashion_mnist::read(place).map(Loaded::from),
         (DatasetKind::Folder, Some(place)) => folder::read(place),
         (DatasetKind::Synthetic, _) | (_, None) => {
             let (seed, train, test) = synthetic::SET;
-            Ok(synthetic::dataset(seed, train, test))
+            Ok(synthetic::dataset(seed, train, test).into())
         }
     }
 }
@@ -85,27 +101,47 @@ pub fn decode_image(bytes: &[u8]) {
     folder::decode_alone(bytes);
 }
 
-/// A data set and its SHA-256, which a thread of its own computes. Clones share both.
+/// A data set, its origin and its SHA-256, which a thread of its own computes. Clones share all.
 #[derive(Clone)]
 pub struct Images {
     /// The images.
     pub dataset: Arc<Dataset>,
+    /// Files beside theirs that are not read.
+    pub not_read: Arc<NotRead>,
+    origin: Arc<OnceLock<Option<Origin>>>,
     sha256: Arc<OnceLock<String>>,
 }
 
 impl Images {
-    /// Begins to compute the SHA-256.
-    pub fn new(dataset: Dataset) -> Self {
-        let images = Self { dataset: Arc::new(dataset), sha256: Arc::default() };
+    /// Begins to compute origin and SHA-256.
+    pub fn new(Loaded { dataset, not_read }: Loaded) -> Self {
+        let images = Self {
+            dataset: Arc::new(dataset),
+            not_read: Arc::new(not_read),
+            origin: Arc::default(),
+            sha256: Arc::default(),
+        };
         let hashed = images.clone();
-        // Where there is no further thread it is computed when it is asked for.
+        // Where there is no further thread they are computed when they are asked for.
         let _ = thread::Builder::new().spawn(move || hashed.wait());
         images
     }
 
-    /// Waits until the SHA-256 is known: what is timed meanwhile has not all cores.
+    /// Waits until origin and SHA-256 are known: what is timed meanwhile has not all cores.
     pub fn wait(&self) {
+        self.origin();
         self.sha256();
+    }
+
+    /// Whether these are the published images. Waits until it is known, which is before the SHA-256.
+    pub fn origin(&self) -> Option<Origin> {
+        *self.origin.get_or_init(|| Origin::of(&self.dataset))
+    }
+
+    /// ` (not the published CIFAR-10)` behind the name of a data set that is not what its name says; else nothing.
+    pub fn reservation(&self) -> String {
+        let other = self.origin().filter(|origin| !origin.is_published());
+        other.map(|origin| format!(" ({origin})")).unwrap_or_default()
     }
 
     /// SHA-256 over all pixels and labels, training set first, in hexadecimal. Waits until it is known.
@@ -133,6 +169,14 @@ pub fn user_folder() -> Option<PathBuf> {
     data.map(|folder| folder.join("lastbit"))
 }
 
+/// Where files are looked for: in `data_dir`, else in `./data` and the user's data folder.
+fn places(data_dir: Option<&Path>) -> Vec<PathBuf> {
+    match data_dir {
+        Some(given) => vec![given.to_owned()],
+        None => [Some(PathBuf::from("data")), user_folder()].into_iter().flatten().collect(),
+    }
+}
+
 /// Looks for `source` in `data_dir`, else in `./data`, the user's data folder and `packaged`: where a package puts it.
 /// `accept` gives the folder or archive if a place holds the data set.
 fn search(
@@ -141,13 +185,10 @@ fn search(
     packaged: &[&str],
     accept: impl Fn(&Path) -> Option<PathBuf>,
 ) -> Result<PathBuf, Failure> {
-    let searched: Vec<PathBuf> = match data_dir {
-        Some(given) => vec![given.to_owned()],
-        None => {
-            let own = [Some(PathBuf::from("data")), user_folder()].into_iter().flatten();
-            own.chain(packaged.iter().map(PathBuf::from)).collect()
-        }
-    };
+    let mut searched = places(data_dir);
+    if data_dir.is_none() {
+        searched.extend(packaged.iter().map(PathBuf::from));
+    }
     if let Some(found) = searched.iter().find_map(|place| accept(place)) {
         return Ok(found);
     }

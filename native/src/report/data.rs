@@ -162,6 +162,14 @@ impl RunData {
         }
     }
 
+    /// `resnet20 on cifar10`; behind it, what the images are where they are not the published ones.
+    pub fn name(&self) -> String {
+        let train = &self.config.train;
+        let origin = self.manifest["dataset"]["origin"].as_str().filter(|origin| origin.starts_with("not "));
+        let reservation = origin.map(|origin| format!(" ({origin})")).unwrap_or_default();
+        format!("{} on {}{reservation}", train.net, train.dataset)
+    }
+
     /// Takes the lines of `metrics.jsonl`.
     pub fn read_metrics(&mut self, mut reader: impl io::BufRead) -> io::Result<()> {
         let mut line = Vec::new();

@@ -14,8 +14,7 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The whole file.
 pub fn page(run: &RunData) -> Result<String, Failure> {
-    let train = &run.config.train;
-    let name = format!("{} on {}", train.net, train.dataset);
+    let name = run.name();
     let mut body = head(run, &name);
     body += &divergence(run);
     body += &layers(run);

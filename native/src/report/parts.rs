@@ -32,7 +32,7 @@ pub fn write(out: &Path, folders: &[PathBuf], references: &References) -> Result
 
 fn page(parts: &[RunData], references: &References) -> String {
     let train = &parts[0].config.train;
-    let name = format!("{} on {}, in {} parts", train.net, train.dataset, parts.len());
+    let name = format!("{}, in {} parts", parts[0].name(), parts.len());
     let (class, word, meaning) = match references.difference {
         None if references.lines == 0 => ("none", "nothing compared", "some part has no step yet".to_owned()),
         None => ("green", "one reference", "the first copy has the same bits in all parts".to_owned()),
@@ -123,7 +123,7 @@ fn made(parts: &[RunData]) -> String {
         .map(|(i, part)| {
             let facts = match Manifest::read(&part.folder) {
                 Found::Whole(manifest) => manifest.facts().map(|(_, value)| value),
-                Found::Damaged | Found::Nothing => [(); 6].map(|()| "unknown".to_owned()),
+                Found::Damaged | Found::Nothing => [(); 7].map(|()| "unknown".to_owned()),
             };
             let [adapter, driver, interface, ..] = facts;
             let ks = part.ks().iter().map(u32::to_string).collect::<Vec<_>>().join(", ");

@@ -214,6 +214,9 @@ pub fn environment(run: &RunData) -> String {
             text(&dataset["test"])
         ),
     );
+    if dataset["origin"].is_string() {
+        row("origin of the images", text(&dataset["origin"]));
+    }
     row("SHA-256 of the images", format!("<code>{}</code>", text(&dataset["sha256"])));
     row("SHA-256 of the shaders", format!("<code>{}</code>", text(&environment["shaders_sha256"])));
     table("facts", &["", ""], &rows)

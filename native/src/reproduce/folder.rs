@@ -1,5 +1,6 @@
 //! The folder of a reproduction: which one it holds, what is done, and who may write to it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,9 @@ use toml::Table;
 use super::Experiment;
 use super::page::VERDICT_FILE;
 use crate::failure::Failure;
-use crate::run::{CONFIG_FILE, Contents, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder, inspect, replace_file};
+use crate::run::{
+    CONFIG_FILE, Contents, Found, Manifest, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder, inspect, replace_file,
+};
 use crate::run_config::read_table;
 use crate::terminal::warn;
 
@@ -118,6 +121,17 @@ impl Place {
     /// The folder of a run.
     pub fn run(&self, name: &str) -> PathBuf {
         self.path.join(RUNS).join(name)
+    }
+
+    /// What the runs' manifests say of the origin of their images, each text once.
+    pub fn origins(&self) -> Vec<String> {
+        let folders = fs::read_dir(self.path.join(RUNS)).into_iter().flatten().flatten();
+        let manifests = folders.map(|folder| Manifest::read(&folder.path()));
+        let origins = manifests.filter_map(|manifest| match manifest {
+            Found::Whole(manifest) => manifest.origin().map(str::to_owned),
+            Found::Damaged | Found::Nothing => None,
+        });
+        origins.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn piece(&self, name: &str) -> PathBuf {

@@ -273,6 +273,7 @@ pub fn run(which: &Which) -> Result<(), Failure> {
         is_quick: common.quick,
         command: &command,
         environment: &environment,
+        origins: place.origins(),
         findings: &findings,
     };
     report.write(&folder)?;

@@ -28,6 +28,8 @@ pub struct Report<'a> {
     pub command: &'a str,
     /// Where.
     pub environment: &'a Environment,
+    /// Whether the runs' images are the published ones.
+    pub origins: Vec<String>,
     /// With which result.
     pub findings: &'a Findings,
 }
@@ -117,11 +119,14 @@ impl Report<'_> {
     fn again(&self) -> Result<String, Failure> {
         let Environment { version, adapter, driver, backend, software, broken: _ } = self.environment;
         let software = if *software { " (software: the processor does the work)" } else { "" };
-        let rows = [
+        let mut rows = vec![
             ("lastbit", version.clone()),
             ("adapter", format!("{adapter}{software}")),
             ("driver", format!("{driver}, {backend}")),
         ];
+        if !self.origins.is_empty() {
+            rows.push(("images", self.origins.join("; ")));
+        }
         let rows: Vec<Vec<String>> = rows.iter().map(|(what, value)| vec![(*what).to_owned(), escape(value)]).collect();
         let settings = self.experiment.settings()?;
         let settings: Vec<Vec<String>> = settings

@@ -181,6 +181,12 @@ impl Study {
             return Ok(images.clone());
         }
         let images = Images::new(datasets::load(config, self.host.data_dir.as_deref())?);
+        if let Some(origin) = images.origin().filter(|origin| !origin.is_published()) {
+            self.tell(format!("these images are {origin}"));
+        }
+        if let Some(text) = images.not_read.text() {
+            self.tell(format!("not read in the image folder: {text}"));
+        }
         self.images.borrow_mut().insert(key, images.clone());
         Ok(images)
     }

@@ -76,6 +76,17 @@ struct DatasetRecord {
     train: usize,
     test: usize,
     sha256: String,
+    /// Whether these are the published images, where images are published under the name. Runs of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
+}
+
+impl DatasetRecord {
+    /// True for the same images. What is said of their origin follows from them, and older runs say nothing.
+    fn is_same(&self, other: &Self) -> bool {
+        let facts = |record: &Self| (record.name.clone(), record.train, record.test, record.sha256.clone());
+        facts(self) == facts(other)
+    }
 }
 
 /// The network.
@@ -146,6 +157,7 @@ impl Manifest {
                 train: dataset.train.len(),
                 test: dataset.test.len(),
                 sha256: images.sha256().to_owned(),
+                origin: images.origin().map(|origin| origin.to_string()),
             },
             network: NetworkRecord { name: plan.network.name.clone(), parameters: plan.network.parameter_count() },
             changes: Vec::new(),
@@ -212,7 +224,7 @@ impl Manifest {
             None => format!(" of the steps from {first} on"),
         };
         let changes = firsts.iter().flat_map(|&first| self.maker(first).changes(now.maker(first), &of(first)));
-        let images = (self.dataset != now.dataset)
+        let images = (!self.dataset.is_same(&now.dataset))
             .then(|| format!("the images ('{}', now '{}')", self.dataset.sha256, now.dataset.sha256));
         changes.chain(images).collect()
     }
@@ -229,7 +241,7 @@ impl Manifest {
     }
 
     /// Where the run was made, as a table: what, and its value, or its values in turn.
-    pub fn facts(&self) -> [(&'static str, String); 6] {
+    pub fn facts(&self) -> [(&'static str, String); 7] {
         let told = |of: fn(&Environment) -> &String| {
             let (mut text, mut last) = (of(&self.environment).clone(), of(&self.environment));
             for Change { from_step, environment } in &self.changes {
@@ -246,8 +258,14 @@ impl Manifest {
             ("interface", told(|environment| &environment.backend)),
             ("lastbit", told(|environment| &environment.version)),
             ("SHA-256 of the shaders", told(|environment| &environment.shaders_sha256)),
+            ("images", self.dataset.origin.as_ref().unwrap_or(&self.dataset.name).clone()),
             ("SHA-256 of the images", self.dataset.sha256.clone()),
         ]
+    }
+
+    /// Whether the images are the published ones, where it is known.
+    pub fn origin(&self) -> Option<&str> {
+        self.dataset.origin.as_deref()
     }
 
     /// This manifest, for a run that `now` goes on with after `step` steps, and a warning where that may change bits: only
@@ -259,7 +277,7 @@ impl Manifest {
         folder: &Path,
         on_change: OnChange,
     ) -> Result<(Self, Option<String>), Failure> {
-        if self.dataset != now.dataset {
+        if !self.dataset.is_same(&now.dataset) {
             return Err(Failure::usage(format!(
                 "--data-dir: the run in '{}' saw other images (SHA-256 {}, these have {}): give it the files it began with",
                 folder.display(),
@@ -339,7 +357,13 @@ mod tests {
         Manifest {
             config: None,
             environment: environment(0),
-            dataset: DatasetRecord { name: "images".to_owned(), train: 2, test: 1, sha256: String::new() },
+            dataset: DatasetRecord {
+                name: "images".to_owned(),
+                train: 2,
+                test: 1,
+                sha256: String::new(),
+                origin: None,
+            },
             network: NetworkRecord { name: "a network".to_owned(), parameters: 3 },
             changes: (1..).zip(steps).map(change).collect(),
             sha256: String::new(),
@@ -355,6 +379,18 @@ mod tests {
         for steps in [&[5, 5][..], &[6, 5], &[1, 6, 5], &[1, 6, 6]] {
             assert_eq!(parsed(steps), None, "{steps:?}");
         }
+    }
+
+    #[test]
+    fn a_run_from_before_origins_were_recorded_has_the_same_images() {
+        let (old, mut now) = (manifest(&[]), manifest(&[]));
+        assert!(!old.to_text().contains("origin"));
+        now.dataset.origin = Some("not the published CIFAR-10".to_owned());
+        assert_eq!(old.changes(&now, 1..=9), [""; 0]);
+        assert!(old.clone().continued(now.clone(), 5, Path::new("run"), OnChange::Refuse).is_ok());
+        assert_eq!(Manifest::parse(now.to_text().as_bytes()).unwrap().dataset, now.dataset);
+        now.dataset.sha256 = "other".to_owned();
+        assert_eq!(old.changes(&now, 1..=9), ["the images ('', now 'other')"]);
     }
 
     #[test]

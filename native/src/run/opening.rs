@@ -76,8 +76,8 @@ impl Prepared {
         let free = host_memory::budget();
         // No scope: an adapter that cannot be opened is reported without waiting for the images.
         let loading = thread::spawn(move || {
-            let dataset = datasets::load(&train, data_dir.as_deref())?;
-            Ok::<_, Failure>(Images::new(dataset))
+            let loaded = datasets::load(&train, data_dir.as_deref())?;
+            Ok::<_, Failure>(Images::new(loaded))
         });
         let context = Rc::new(device::open(config.host.adapter.as_deref())?);
         let tested = device_test::run(&context, hooks.break_device);

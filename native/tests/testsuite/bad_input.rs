@@ -369,3 +369,31 @@ fn a_machine_without_a_driver_has_the_processor() {
     let ended = without(&[SMALL, &["--adapter", "llvmpipe", "--out", text(&other)]].concat());
     assert_refused(&ended, 2, &["--adapter", "llvmpipe", "0 'processor'"]);
 }
+
+#[test]
+fn weights_of_another_network_are_listed_beside_what_was_wanted() {
+    let home = scratch("other-weights");
+    let (first, out) = (home.join("first"), home.join("run"));
+    let ended = lastbit(&[SMALL, &["--steps", "1", "--out", text(&first)]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let init = first.join("init.safetensors");
+    let ended = command(with(&["--net", "resnet14", "--init", text(&init)], text(&out))).output().unwrap().into();
+    let parts =
+        ["--init", "lacks tensors of", "lacks 'layer1.1.conv1.weight', ", "more; it has no others", "PYTORCH.md"];
+    assert_refused(&ended, 1, &parts);
+    assert!(!out.join("metrics.jsonl").exists());
+    // A network inside a module, compiled.
+    let bytes = std::fs::read(&init).unwrap();
+    let header = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+    let names: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    let prefixed = names.into_iter().filter(|(name, _)| name != "__metadata__").map(|(name, tensor)| {
+        (format!("model._orig_mod.{}", name.replace("downsample", "shortcut").replace("fc.", "linear.")), tensor)
+    });
+    let names = serde_json::to_vec(&prefixed.collect::<serde_json::Map<_, _>>()).unwrap();
+    let wrapped = home.join("wrapped.safetensors");
+    std::fs::write(&wrapped, [&(names.len() as u64).to_le_bytes()[..], &names, &bytes[8 + header..]].concat()).unwrap();
+    let ended = lastbit(&[SMALL, &["--steps", "1", "--init", text(&wrapped), "--out", text(&out)]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let metrics = |run: &std::path::Path| std::fs::read(run.join("metrics.jsonl")).unwrap();
+    assert!(metrics(&first) == metrics(&out), "the same weights");
+}

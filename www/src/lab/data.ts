@@ -45,10 +45,12 @@ export class DataPanel {
   }
 
   /** Says what arrived. */
-  show({ files, missing }: Data): void {
+  show({ files, missing, origins }: Data): void {
     const words = files.map(({ file, items }) => `${file}: ${count(items)}`).join("; ");
     const lacks = Object.values(missing).filter((file) => file !== undefined);
-    this.arrived = `${words}${lacks.length === 0 ? ". Ready." : `. Still missing: ${lacks.join(", ")}.`}`;
+    const known = Object.values(origins).filter((origin) => origin !== undefined);
+    const ready = [". Ready", ...known].join(": ");
+    this.arrived = `${words}${lacks.length === 0 ? `${ready}.` : `. Still missing: ${lacks.join(", ")}.`}`;
     setText(this.status, this.arrived);
   }
 

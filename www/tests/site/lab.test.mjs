@@ -169,7 +169,7 @@ test("files that are dropped are trained on, and damaged ones explained", async 
       { name: "t10k-images-idx3-ubyte", bytes: images(10) },
       { name: "t10k-labels-idx1-ubyte", bytes: labels(10) },
     ]);
-    await shown.until("data-status", /Ready/);
+    await shown.until("data-status", /Ready: not the published Fashion-MNIST\.$/);
     await page.waitForFunction(() => location.hash.includes("dataset=fashion-mnist"));
     await page.waitForFunction(() => window.told.findLast(({ kind }) => kind === "opened").stepsPerEpoch === 10);
     await shown.step(2);

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use lastbit_core::data::{Dataset, ImageSet};
+use lastbit_core::data::{Dataset, ImageSet, Origin};
 use lastbit_core::train::DatasetKind;
 use serde_json::json;
 
-use crate::datasets;
+use crate::datasets::{self, Loaded};
 use crate::failure::Failure;
 use crate::run::replace_file;
 use crate::terminal::{columns, say};
@@ -73,11 +73,12 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
         )));
     }
     let place = datasets::find(kind, arguments.data_dir.as_deref())?;
-    let dataset = datasets::read(kind, place.as_deref())?;
+    let Loaded { dataset, not_read } = datasets::read(kind, place.as_deref())?;
     if let Some(path) = &arguments.contact_sheet {
         replace_file(path, &datasets::contact_sheet(&dataset)?)?;
     }
     let sha256 = datasets::sha256(&dataset);
+    let origin = Origin::of(&dataset).map(|origin| origin.to_string());
     let counts = [&dataset.train, &dataset.test].map(|set| class_counts(set, dataset.classes));
     if arguments.json {
         let shape = dataset.shape();
@@ -95,12 +96,15 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
             "pad_byte": dataset.pad_byte,
             "crop_and_flip": dataset.crop_and_flip,
             "sha256": sha256,
+            "origin": origin,
+            "not_read": not_read.kinds(),
             "classes": classes.collect::<Vec<_>>(),
         }));
         return Ok(());
     }
     let place = path_text(&place).unwrap_or_else(|| "made up, needs no files".to_owned());
-    facts(&dataset, place, sha256).iter().for_each(say);
+    let beside = [("origin", origin), ("not read", not_read.text())];
+    facts(&dataset, place, sha256, beside).iter().for_each(say);
     say("");
     class_table(&dataset, &counts).iter().for_each(say);
     if let Some(path) = &arguments.contact_sheet {
@@ -126,7 +130,7 @@ fn class_counts(set: &ImageSet, classes: u32) -> Vec<usize> {
     counts
 }
 
-fn facts(dataset: &Dataset, place: String, sha256: String) -> Vec<String> {
+fn facts(dataset: &Dataset, place: String, sha256: String, beside: [(&'static str, Option<String>); 2]) -> Vec<String> {
     let shape = dataset.shape();
     let numbers = |values: &[f32]| values.iter().map(|value| format!("{value:.3}")).collect::<Vec<_>>().join(" / ");
     let scale = &dataset.normalization;
@@ -145,7 +149,8 @@ fn facts(dataset: &Dataset, place: String, sha256: String) -> Vec<String> {
         ),
         ("sha-256", sha256),
     ];
-    columns(&rows.map(|(key, value)| vec![key.to_owned(), value]))
+    let beside = beside.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    columns(&rows.into_iter().chain(beside).map(|(key, value)| vec![key.to_owned(), value]).collect::<Vec<_>>())
 }
 
 fn class_table(dataset: &Dataset, [train, test]: &[Vec<usize>; 2]) -> Vec<String> {

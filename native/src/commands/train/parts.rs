@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use toml::Table;
 
-use super::{Arguments, TUNING, announcement, new_run, occupied, red_control, told};
+use super::{Arguments, TUNING, announcement, new_run, occupied, red_control, told, warn_of_not_read};
 use crate::failure::Failure;
 use crate::progress::Manner;
 use crate::report::numbers::count;
@@ -183,6 +183,10 @@ impl Part {
             // Before any part trains, and before the folder says that it does.
             prepared.check_unchanged(&self.folder, common.on_change)?;
             prepared.warn_of_vanishing_rate();
+            // All parts see the same files.
+            if self.index == 0 {
+                warn_of_not_read(&prepared);
+            }
             let told = if common.manner == Manner::Text { told(&prepared)? } else { Vec::new() };
             // Here, too: the times of two on one adapter would say nothing.
             prepared.tune_for_long_run(|| common.tell(format!("{}: {TUNING}", self.name())));
@@ -209,8 +213,10 @@ impl Part {
     }
 
     fn session(&self, common: &Common, prepared: Prepared, told: &[String]) -> Result<(Outcome, Summary), Failure> {
+        let images = prepared.images.clone();
         let opened = prepared.open(&self.folder, common.on_change)?;
-        common.tell(format!("{}: {}", self.name(), announcement(&opened.trainer, &self.folder, opened.first_step())));
+        let announced = announcement(&opened.trainer, &images, &self.folder, opened.first_step());
+        common.tell(format!("{}: {announced}", self.name()));
         told.iter().for_each(|line| common.tell(format!("{}: {line}", self.name())));
         let manner = match common.manner {
             Manner::Text => Manner::Beside(self.name()),

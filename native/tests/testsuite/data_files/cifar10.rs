@@ -77,6 +77,62 @@ fn folder_parent_and_archive_are_the_same_data() {
         assert_eq!(lines.iter().filter(|line| line["kind"] == "step").count(), 2);
     }
     assert!(runs.iter().all(|run| run == &runs[0]));
+    let manifest = String::from_utf8(runs[0].1.clone()).unwrap();
+    assert!(manifest.contains("\"origin\": \"not the published CIFAR-10\""), "{manifest}");
+    let ended = lastbit(&[&flags(&folder, &home)[..], &["--dry-run"]].concat());
+    assert!(ended.out.contains("cifar10 (not the published CIFAR-10): 102 training"), "{ended:?}");
+}
+
+#[test]
+fn archives_are_read_bare_and_in_several_members() {
+    let home = scratch("bare-archives");
+    let records = records(2, 1);
+    let six = file_names();
+    let members: Vec<_> = six.iter().map(|name| (name.as_str(), EntryType::Regular, &records[..])).collect();
+    let bare = archive(&members);
+    let (packed, unpacked) = (home.join("cifar-10-binary.tar.gz"), home.join("cifar-10-binary.tar"));
+    let of = |path: &Path, bytes: &[u8]| {
+        let _ = (fs::remove_file(&packed), fs::remove_file(&unpacked));
+        fs::write(path, bytes).unwrap();
+        let (inside, itself) = (good_info("cifar10", &home), good_info("cifar10", path));
+        assert_eq!((&inside["sha256"], &inside["train"]), (&itself["sha256"], &10.into()));
+        inside["sha256"].clone()
+    };
+    let expected = of(&packed, &gzip(&bare));
+    // As Safari leaves it, and under the name of the packed one.
+    assert_eq!(of(&unpacked, &bare), expected);
+    assert_eq!(of(&packed, &bare), expected);
+    assert_eq!(of(&packed, &bare.chunks(10_000).flat_map(gzip).collect::<Vec<_>>()), expected, "several members");
+    let last_record = 5 * (512 + 6656) + 512 + 6000;
+    fs::write(&packed, &bare[..last_record]).unwrap();
+    assert_refused(&info("cifar10", &home), 1, &["cifar-10-binary.tar.gz", "not a whole tar", "again"]);
+}
+
+#[test]
+fn other_versions_are_named() {
+    let home = scratch("python-version");
+    let refused = |place: &Path, parts: &[&str]| {
+        assert_refused(&info("cifar10", place), 1, &[parts, &["version", "cifar-10-binary.tar.gz"]].concat());
+    };
+    for (name, file, version) in
+        [("batches-py", "data_batch_1", "Python version"), ("batches-mat", "data_batch_1.mat", "MATLAB version")]
+    {
+        let folder = home.join(name).join(format!("cifar-10-{name}"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(file), b"\x80\x02}q").unwrap();
+        refused(folder.parent().unwrap(), &[&format!("cifar-10-{name}"), version]);
+        refused(&folder, &[&format!("cifar-10-{name}"), version]);
+        refused(&folder.join(file), &[file, version]);
+    }
+    // In ./data, where files are looked for without --data-dir.
+    fs::rename(home.join("batches-py"), home.join("data")).unwrap();
+    let bare = command(["data", "info", "cifar10"]).current_dir(&home).env("XDG_DATA_HOME", home.join("none")).output();
+    assert_refused(&bare.unwrap().into(), 1, &["cifar-10-batches-py", "Python version", "cifar-10-binary.tar.gz"]);
+    let packed = home.join("cifar-10-python.tar.gz");
+    let pickle = ("cifar-10-batches-py/data_batch_1", EntryType::Regular, &b"\x80\x02}q"[..]);
+    fs::write(&packed, gzip(&archive(&[pickle]))).unwrap();
+    refused(&home, &["cifar-10-python.tar.gz", "Python version"]);
+    refused(&packed, &["cifar-10-python.tar.gz", "Python version"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{good_info, gzip, info, two_steps};
+use crate::common::skip::skip;
 use crate::common::{Ended, assert_refused, command, json_lines, lastbit, scratch, text};
 
 const NAMES: [&str; 4] =
@@ -83,6 +84,16 @@ fn it_trains() {
     write(&data, &small(), |_| true);
     let ended = lastbit(&two_steps("fashion-mnist", &data, &out));
     assert_eq!(ended.code, Some(0), "{ended:?}");
+    // Any other images under the names of the published files, as those of MNIST's digits.
+    assert!(ended.out.contains("on fashion-mnist (not the published Fashion-MNIST) with k"), "{ended:?}");
+    assert!(ended.err.is_empty(), "no error: {ended:?}");
+    for (file, told) in [
+        ("manifest.json", "\"origin\": \"not the published Fashion-MNIST\""),
+        ("report.html", "resnet8 on fashion-mnist (not the published Fashion-MNIST)"),
+    ] {
+        let written = fs::read_to_string(out.join(file)).unwrap();
+        assert!(written.contains(told), "{file}: {written}");
+    }
     let steps = json_lines(&out.join("metrics.jsonl"));
     assert!(
         steps.iter().any(|line| line["loss"][0].as_f64().is_some_and(|loss| loss > 0.0 && loss < 20.0)),
@@ -133,4 +144,62 @@ fn without_files_every_way_to_get_them_is_named() {
     assert_refused(&info("fashion-mnist", &home), 2, &parts);
     assert_refused(&lastbit(&two_steps("fashion-mnist", &home, &home.join("run"))), 2, &parts);
     assert!(!home.join("run").exists());
+}
+
+#[test]
+fn layouts_of_other_programs_are_found() {
+    let home = scratch("fashion-layouts");
+    let plain = home.join("plain");
+    write(&plain, &small(), |_| false);
+    let expected = good_info("fashion-mnist", &plain)["sha256"].clone();
+    assert_eq!(good_info("fashion-mnist", &plain)["origin"], "not the published Fashion-MNIST");
+    // torchvision's root, the folder in it, and the one in that.
+    let root = home.join("torchvision");
+    write(&root.join("FashionMNIST/raw"), &small(), |i| i % 2 == 0);
+    for place in [root.clone(), root.join("FashionMNIST"), root.join("FashionMNIST/raw")] {
+        assert_eq!(good_info("fashion-mnist", &place)["sha256"], expected, "{}", place.display());
+    }
+    // Kaggle's names, also as its archive unpacks: a folder for each file.
+    let (dotted, nested) = (home.join("dotted"), home.join("nested"));
+    for (name, bytes) in NAMES.iter().zip(&small()) {
+        fs::create_dir_all(&dotted).unwrap();
+        fs::write(dotted.join(name.replace("-idx", ".idx")), bytes).unwrap();
+        fs::create_dir_all(nested.join(name)).unwrap();
+        fs::write(nested.join(name).join(name), bytes).unwrap();
+    }
+    for place in [dotted, nested] {
+        assert_eq!(good_info("fashion-mnist", &place)["sha256"], expected, "{}", place.display());
+    }
+}
+
+#[test]
+fn gzip_files_of_several_members_are_whole() {
+    let home = scratch("fashion-members");
+    write(&home, &small(), |_| true);
+    let expected = good_info("fashion-mnist", &home)["sha256"].clone();
+    for (name, bytes) in NAMES.iter().zip(&small()) {
+        let members: Vec<u8> = bytes.chunks(bytes.len() / 3 + 1).flat_map(gzip).collect();
+        fs::write(home.join(format!("{name}.gz")), &members).unwrap();
+    }
+    assert_eq!(good_info("fashion-mnist", &home)["sha256"], expected);
+    // Cut off in the last member.
+    let path = home.join(format!("{}.gz", NAMES[0]));
+    let packed = fs::read(&path).unwrap();
+    fs::write(&path, &packed[..packed.len() - 9]).unwrap();
+    assert_refused(&info("fashion-mnist", &home), 1, &[NAMES[0], "not a whole gzip file", "again"]);
+}
+
+/// Debian's package holds the published files, packed otherwise.
+#[test]
+fn the_published_images_are_called_so() {
+    let folder = Path::new("/usr/share/datasets/fashion-mnist");
+    if !folder.is_dir() {
+        return skip("the published Fashion-MNIST (install Debian's package dataset-fashion-mnist)");
+    }
+    assert_eq!(good_info("fashion-mnist", folder)["origin"], "the published Fashion-MNIST");
+    let out = scratch("fashion-published").join("run");
+    let ended = lastbit(&[&two_steps("fashion-mnist", folder, &out)[..], &["--test-limit", "16"]].concat());
+    assert!(ended.code == Some(0) && ended.out.contains("on fashion-mnist with k"), "{ended:?}");
+    let manifest = fs::read_to_string(out.join("manifest.json")).unwrap();
+    assert!(manifest.contains("\"origin\": \"the published Fashion-MNIST\""), "{manifest}");
 }

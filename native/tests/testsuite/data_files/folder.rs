@@ -115,6 +115,74 @@ fn it_trains_on_png_and_jpeg() {
     assert_refused(&lastbit(&longer), 2, &["--data-dir", "other images"]);
 }
 
+#[test]
+fn common_formats_are_read() {
+    let home = scratch("folder-formats");
+    let data = home.join("data");
+    small(&data);
+    let expected = good_info("folder", &data)["sha256"].clone();
+    // The same pixels in formats without loss, in capitals, too.
+    for (i, extension) in ["bmp", "webp", "tif", "TIFF", "ppm", "BMP"].into_iter().enumerate() {
+        for class in ["cat", "dog"] {
+            let png = data.join(format!("train/{class}/{i}.png"));
+            image::open(&png).unwrap().save(png.with_extension(extension)).unwrap();
+            fs::remove_file(png).unwrap();
+        }
+    }
+    let info = good_info("folder", &data);
+    assert_eq!((&info["sha256"], &info["train"]), (&expected, &16.into()));
+    assert_eq!(info["not_read"], serde_json::json!({}));
+    let ended = lastbit(&["data", "info", "folder", "--data-dir", text(&data)]);
+    assert!(ended.code == Some(0) && !ended.out.contains("not read"), "{ended:?}");
+}
+
+#[test]
+fn what_is_not_read_is_counted() {
+    let home = scratch("folder-not-read");
+    let (data, out) = (home.join("data"), home.join("run"));
+    small(&data);
+    let expected = good_info("folder", &data)["sha256"].clone();
+    paint(&data.join("train/cat/more/1.png"), (8, 8), [0; 3]);
+    paint(&data.join("train/cat/more/most/2.png"), (8, 8), [0; 3]);
+    paint(&data.join("train/stray.png"), (8, 8), [0; 3]);
+    for file in ["train/cat/a.gif", "train/dog/b.GIF", "test/dog/c.heic", "test/dog/LICENCE", "test/dog/.DS_Store"] {
+        put(&data.join(file), "not read");
+    }
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "links are made on Unix only"))]
+    let mut not_read = vec![
+        (".gif file", 2),
+        (".heic file", 1),
+        (".png file in a folder below a class folder", 2),
+        (".png file outside a class folder", 1),
+        ("file without an extension", 1),
+    ];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere.png", data.join("train/dog/link.png")).unwrap();
+        // Circles end.
+        std::os::unix::fs::symlink(data.join("train"), data.join("train/cat/more/up")).unwrap();
+        not_read.extend([
+            ("file without an extension in a folder below a class folder", 1),
+            ("link to a file that does not exist", 1),
+        ]);
+    }
+    let info = good_info("folder", &data);
+    let counts: serde_json::Value =
+        not_read.into_iter().map(|(kind, n)| (kind.to_owned(), serde_json::json!(n))).collect();
+    assert_eq!((&info["not_read"], &info["sha256"]), (&counts, &expected));
+    let ended = lastbit(&["data", "info", "folder", "--data-dir", text(&data)]);
+    assert!(ended.out.contains("2 .gif files, 1 .heic file, 2 .png files in a folder below"), "{ended:?}");
+    // A run says so, too, whatever it prints.
+    let ended = lastbit(&[&two_steps("folder", &data, &out)[..], &["--quiet"]].concat());
+    assert!(ended.code == Some(0) && ended.err.contains("not read in the image folder: 2 .gif files, "), "{ended:?}");
+
+    // Where nothing else is in a class, its error says what was seen.
+    fs::remove_dir_all(data.join("test/cat")).unwrap();
+    paint(&data.join("test/cat/deeper/1.png"), (8, 8), [0; 3]);
+    let parts = ["test/cat", "no image", "but 1 .png file in a folder below a class folder", "the folder itself"];
+    assert_refused(&super::info("folder", &data), 1, &parts);
+}
+
 /// A PNG file that claims so many pixels in each direction.
 fn huge_png(side: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -143,7 +211,7 @@ fn what_makes_no_data_set_is_named() {
             },
             &["train/dog/5.png", "cannot be decoded", "replace"],
         ),
-        (|data| fs::create_dir_all(data.join("train/empty")).unwrap(), &["train/empty", "no .png"]),
+        (|data| fs::create_dir_all(data.join("train/empty")).unwrap(), &["train/empty", "no image", ".png"]),
         (|data| put(&data.join("test/dog/1.png.txt"), "x"), &[]),
         (|data| fs::remove_dir_all(data.join("test/dog")).unwrap(), &["test", "1 class folders", "2 to 256"]),
         (|data| paint(&data.join("train/cow/0.png"), (8, 8), [0; 3]), &["class 'cow'", "in train/", "not in test/"]),
