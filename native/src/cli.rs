@@ -27,8 +27,8 @@ Examples:
         Downloads a data set with its checksum checked.
 
 Exit codes: 0 done; 1 failed, or verify or compare found a difference; 2 a bad flag, value or folder, and nothing has begun;
-130 stopped by Ctrl-C, 143 by SIGTERM (as schedulers send it), 128 and its number by SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU: the run is
-saved, and --resume continues it.
+130 stopped by Ctrl-C, 143 by SIGTERM (as schedulers send it), 129 by SIGHUP, 138 by SIGUSR1, 140 by SIGUSR2, 152 by SIGXCPU (Linux's
+numbers): the run is saved, and --resume continues it.
 
 LASTBIT_ADAPTER names the adapter where --adapter does not.";
 

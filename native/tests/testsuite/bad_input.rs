@@ -380,7 +380,7 @@ fn weights_of_another_network_are_listed_beside_what_was_wanted() {
     let ended = command(with(&["--net", "resnet14", "--init", text(&init)], text(&out))).output().unwrap().into();
     let parts =
         ["--init", "lacks tensors of", "lacks 'layer1.1.conv1.weight', ", "more; it has no others", "PYTORCH.md"];
-    assert_refused(&ended, 1, &parts);
+    assert_refused(&ended, 2, &parts);
     assert!(!out.join("metrics.jsonl").exists());
     // A network inside a module, compiled.
     let bytes = std::fs::read(&init).unwrap();
