@@ -81,6 +81,14 @@ impl Setup for Flags {
             "--size, --kernel, --mean, --noise",
             experiment.params(Regime::NotActivated).and_then(|params| params.eigenvalues()),
         )?;
+        for regime in Regime::ALL {
+            let decays = experiment.decays(regime, experiment.dt(regime)?)?;
+            if decays.iter().any(|alpha| !(*alpha as f32).is_finite()) {
+                return Err(Failure::usage(
+                    "--mean, --noise: the weight decays at which the bounds show are beyond 3.4e38, which float32 can hold: give smaller ones",
+                ));
+            }
+        }
         Ok(Box::new(experiment))
     }
 }
@@ -128,6 +136,13 @@ impl Table3 {
         Ok(if widest > 0.0 { SPREAD / widest } else { SPREAD })
     }
 
+    /// Weight decays from a fifth below to a fifth above the stable interval.
+    fn decays(&self, regime: Regime, dt: f64) -> Result<Vec<f64>, Failure> {
+        let bounds = LinearParams::bounds(self.params(regime)?.eigenvalues()?, dt);
+        let at = |share: f64| bounds.alpha_min + share * (bounds.alpha_max - bounds.alpha_min);
+        Ok((0..self.points).map(|i| at(-0.2 + 1.4 * i as f64 / (self.points - 1) as f64)).collect())
+    }
+
     /// Growth at all of `alphas`: on the GPU in lockstep, in float64 one by one.
     fn growth(&self, context: &Rc<Context>, regime: Regime, dt: f64, alphas: &[f64]) -> Result<Vec<Point>, Failure> {
         let params = self.params(regime)?;
@@ -169,8 +184,7 @@ impl Table3 {
         let bounds = LinearParams::bounds(eigenvalues, dt);
         let width = bounds.alpha_max - bounds.alpha_min;
         let at = |share: f64| bounds.alpha_min + share * width;
-        // From a fifth below to a fifth above the stable interval.
-        let alphas: Vec<f64> = (0..self.points).map(|i| at(-0.2 + 1.4 * i as f64 / (self.points - 1) as f64)).collect();
+        let alphas = self.decays(regime, dt)?;
         let name = regime.to_string().replace(' ', "-");
         let points = study.piece(&format!("{name}.curve"), |context| self.growth(context, regime, dt, &alphas))?;
         let alphas = [BESIDE, -BESIDE, 1.0 - BESIDE, 1.0 + BESIDE].map(at);

@@ -175,8 +175,11 @@ fn what_is_beyond_the_formats_or_too_short_is_told() {
     assert_eq!(run("bounds", &table2, "alpha_m"), ["cannot tell", "yes"]);
     let slow = ["table3", "--size", "12", "--kernel", "3", "--points", "4", "--steps", "20"];
     assert_eq!(run("slow", &slow, "Transitioning"), ["cannot tell"]);
-    let table3 = ["table3", "--size", "12", "--kernel", "3", "--points", "4", "--steps", "20", "--mean", "1e20"];
-    assert_eq!(run("mean", &table3, "Activated"), ["cannot tell"]);
+    let table3 = ["table3", "--size", "12", "--kernel", "3", "--points", "4", "--steps", "20", "--mean"];
+    assert_eq!(run("mean", &[&table3[..], &["1e15"]].concat(), "Activated"), ["yes"]);
+    let out = home.join("beyond");
+    let beyond = [&["reproduce"], &table3[..], &["1e20", "--out", text(&out)]].concat();
+    assert_refused(&lastbit(&beyond), 2, &["--mean", "3.4e38"]);
     let fig4 = ["fig4", "--quick", "--size", "40", "--points", "4"];
     let few = [&fig4[..], &["--dt", "0.01,0.07", "--steps", "20"]].concat();
     assert_eq!(run("few", &few, "dt 0.01"), ["cannot tell"]);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::common::{assert_refused, command, copy_folder, lastbit, scratch, text, train};
+use crate::common::{assert_refused, copy_folder, lastbit, scratch, text, train};
 
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
 
@@ -75,21 +75,21 @@ fn ends(row: &str, home: &Path, run: &Path) -> Vec<(String, Option<i32>)> {
         "a lost device, a full disk, lost output, an error" => {
             let empty = copy("empty");
             fs::write(empty.join("config.toml"), "").unwrap();
-            let mut ends = vec![
+            let ends = vec![
                 small("lost", &["--steps", "4", "--lose-device", "2"]),
                 shown(&["train", "--resume", "--out", text(&empty)]),
                 small("memory", &["--memory-budget", "1000000"]),
             ];
             #[cfg(target_os = "linux")]
-            {
+            let ends = {
                 let full = home.join("full");
                 fs::create_dir(&full).unwrap();
                 std::os::unix::fs::symlink("/dev/full", full.join("metrics.jsonl")).unwrap();
-                ends.push(small("full", &["--steps", "1"]));
                 let device = fs::File::options().write(true).open("/dev/full").unwrap();
-                let ended = command(["adapters"]).stdout(device).output().unwrap();
-                ends.push(("adapters >/dev/full".to_owned(), ended.status.code()));
-            }
+                let ended = crate::common::command(["adapters"]).stdout(device).output().unwrap();
+                let full = [small("full", &["--steps", "1"]), ("adapters >/dev/full".to_owned(), ended.status.code())];
+                [ends, full.to_vec()].concat()
+            };
             ends
         }
         "an invalid flag, value or folder" => {
@@ -138,7 +138,7 @@ fn stopped(signal: &str, out: &Path) -> Vec<(String, Option<i32>)> {
     use std::process::{Command, Stdio};
 
     let line = [crate::common::SMALL, &["--epochs", "100000", "--json", "--out", text(out)]].concat();
-    let mut child = command(&line).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = crate::common::command(&line).stdout(Stdio::piped()).spawn().unwrap();
     let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(told.any(|line| line.unwrap().contains("\"step\":2,")), "no second step");
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::skip::skip;
-use crate::common::{SMALL, command, json_lines, scratch, text, train};
+use crate::common::{json_lines, scratch, train};
 
 /// (tag, step) and the value's bits.
 type Scalars = BTreeMap<(String, u64), u32>;
@@ -234,6 +234,8 @@ fn a_run_begun_anew_makes_old_steps_forgotten() {
 #[test]
 #[cfg(unix)]
 fn a_kill_after_a_checkpoint_loses_no_step() {
+    use crate::common::{SMALL, command, text};
+
     let out = scratch("tensorboard-killed").join("run");
     let flags = ["--steps", "4000", "--checkpoint-every", "5steps", "--eval-every", "0", "--tensorboard"];
     let mut child = command([SMALL, &flags[..], &["--out", text(&out), "--quiet"]].concat()).spawn().unwrap();
