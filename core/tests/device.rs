@@ -9,10 +9,10 @@ use lastbit_core::threads::Threads;
 
 use common::{Bench, Gpu};
 
-/// Appends a copy of `words` words, a multiple of 256, by the kernel that benchmarks copy with.
+/// Appends a copy of `words` words, a multiple of 1024, by the kernel that benchmarks copy with.
 fn copy(rec: &mut Recording, from: Binding, to: Binding, words: u32) {
     let kernel = Kernel::new(Shader::CopyRate, &[]);
-    rec.dispatch("copy", kernel, &[from, to], words / 256, Work::shared(u64::from(words), 0));
+    rec.dispatch("copy", kernel, &[from, to], words / 1024, Work::shared(u64::from(words), 0));
 }
 
 #[test]
@@ -21,21 +21,21 @@ fn commands_run_in_order() {
     // From one launch for each dispatch to one for each workgroup.
     for limit_flops in [u64::MAX, 64, 1] {
         let mut bench = Bench::new(&gpu, 1, 1);
-        let [a, b, c] = [5, 7, 9].map(|word| bench.words(&[word; 1024]));
-        copy(&mut bench.rec, a, b, 1024);
+        let [a, b, c] = [5, 7, 9].map(|word| bench.words(&[word; 4096]));
+        copy(&mut bench.rec, a, b, 4096);
         flip_bit::flip(&mut bench.rec, a, 3, 0);
-        bench.rec.commands.push(Command::Copy { from: (a.buffer, 0), to: (c.buffer, 400), bytes: 3200 });
+        bench.rec.commands.push(Command::Copy { from: (a.buffer, 0), to: (c.buffer, 1600), bytes: 12_800 });
         flip_bit::flip(&mut bench.rec, a, 3, 0);
-        copy(&mut bench.rec, c, b, 512);
+        copy(&mut bench.rec, c, b, 2048);
         let done = bench.run(limit_flops);
         if gpu.context.adapter().family != Family::Processor {
             assert_eq!(done.launches, if limit_flops == u64::MAX { 4 } else { 8 }, "at most {limit_flops} operations");
         }
-        assert_eq!(done.words(a)[..1024], [5; 1024], "flipped twice");
-        let mut of_c = [[9; 100].as_slice(), &[5; 800], &[9; 124]].concat();
-        of_c[103] = 4;
-        assert_eq!(done.words(c)[..1024], of_c);
-        assert_eq!(done.words(b)[..1024], [&of_c[..512], &[5; 512]].concat());
+        assert_eq!(done.words(a)[..4096], [5; 4096], "flipped twice");
+        let mut of_c = [[9; 400].as_slice(), &[5; 3200], &[9; 496]].concat();
+        of_c[403] = 4;
+        assert_eq!(done.words(c)[..4096], of_c);
+        assert_eq!(done.words(b)[..4096], [&of_c[..2048], &[5; 2048]].concat());
     }
 }
 
@@ -43,13 +43,16 @@ fn commands_run_in_order() {
 fn a_grid_is_as_wide_as_it_must_be() {
     let gpu = Gpu::new();
     // 66,000 workgroups, where WebGPU allows 65,535 in a dimension.
-    let count = 66_000 * 256;
+    let (tiles, count) = (66_000, 66_000 * 64);
     let mut bench = Bench::new(&gpu, 1, 1);
-    let [from, to] = [1, 2].map(|word| bench.words(&vec![word; count]));
-    copy(&mut bench.rec, from, to, count as u32);
+    let [from, to] = [1.5_f32, f32::NAN].map(|value| bench.words(&vec![value.to_bits(); count]));
+    let kernel = Kernel::new(Shader::SharedFunctions, &[("FUNCTION", 0_u32.into())]);
+    bench.rec.dispatch_with("map", kernel, &[from, to], tiles, Work::default(), &[count as u32]);
     let done = bench.run(u64::MAX);
     assert_eq!(done.launches, if gpu.context.adapter().family == Family::Processor { 1 } else { 2 });
-    assert!(done.words(to)[..count].iter().all(|word| *word == 1), "a part of the grid was left out");
+    let results = &done.words(to)[..count];
+    assert!(results.iter().all(|word| *word == results[0]), "a part of the grid was left out");
+    assert!(f32::from_bits(results[0]).is_finite(), "nothing was computed");
 }
 
 #[test]

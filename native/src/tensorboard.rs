@@ -109,7 +109,7 @@ impl TensorBoard {
                 self.has_distance[replica] = [0, replica].iter().all(|of| line["loss"][of].is_number());
             }
             let value = |key: &str| match number(&line[key][replica]) {
-                value if key == "rel_l1" => self.distance(replica, value),
+                value if key != "loss" && prefix == "step" => self.distance(replica, value),
                 value => value,
             };
             let rate = (prefix == "step").then(|| ("step/lr".to_owned(), number(&line["lr"])));
@@ -143,7 +143,8 @@ fn own_files(folder: &Path) -> Vec<(u64, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let own = entries.filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
-        let number = name.strip_prefix(NAME.0)?.strip_suffix(NAME.1)?.parse().ok()?;
+        let number = name.strip_prefix(NAME.0)?.strip_suffix(NAME.1).filter(|number| number.len() == 10)?;
+        let number: u64 = number.parse().ok()?;
         Some((number, entry.path()))
     });
     own.collect()

@@ -29,7 +29,7 @@ pub struct RunFlags {
     /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
     activation: Option<String>,
-    /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png or .jpg, test/CLASS/...) or synthetic (for one-layer the
+    /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png, .jpg, ..., test/CLASS/...) or synthetic (for one-layer the
     /// 256 x 256 checkerboard) [default: cifar10; one-layer: synthetic]
     #[arg(long, value_parser = checked::<DatasetKind>, help_heading = "Data")]
     dataset: Option<String>,
@@ -136,8 +136,8 @@ pub struct RunFlags {
     /// What to do on an adapter that fails the start-up self-test: refuse, or warn and train [default: refuse]
     #[arg(long, value_name = "POLICY", value_parser = ["refuse", "warn"])]
     on_broken_device: Option<String>,
-    /// Start from these weights: safetensors in float32 with torchvision's names, as PyTorch saves a state dict; `module.`
-    /// before all names and further tensors are ignored
+    /// Start from these weights: safetensors in float32 with torchvision's names, as PyTorch saves a state dict; a prefix
+    /// of all names, such as `module.`, and further tensors are ignored
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     #[serde(skip)]
     init: Option<PathBuf>,
@@ -178,7 +178,7 @@ fn checked<T: FromStr<Err: Display> + Display>(text: &str) -> Result<String, Str
 
 /// A k as it is written; whether there is such a one the config says.
 pub fn divisor(text: &str) -> Result<u32, String> {
-    text.trim().parse().map_err(|_| "k is a whole number from 1 to 63; give a list as 1,3,2, without spaces".to_owned())
+    text.trim().parse().map_err(|_| "k is a whole number from 1 to 63; give a list as 1,3,2".to_owned())
 }
 
 #[cfg(test)]

@@ -40,6 +40,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             written.ignored
         ));
     }
+    for problem in written.problems {
+        warn(format!("'{}' is not as it was written: {problem}", arguments.folder.display()));
+    }
     say(format!("report: {}", written.path.display()));
     if arguments.open && !open(&written.path) {
         warn("no program of this system opens it: open the file in a browser");

@@ -96,8 +96,14 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let flags = arguments.run.given()?;
     let mut given = file.as_ref().map(|file| file.table.clone()).unwrap_or_default();
     given.extend(flags.clone());
-    run_given(arguments, given).map_err(|failure| {
-        failure.located(|key| file.as_ref().filter(|_| !flags.contains_key(key)).and_then(|file| file.place(key)))
+    // A value of the run in the folder, which nobody gave.
+    let own = arguments.out.as_ref().filter(|_| arguments.resume).map(|out| out.join(CONFIG_FILE));
+    run_given(arguments, given.clone()).map_err(|failure| {
+        let failure =
+            failure.located(|key| file.as_ref().filter(|_| !flags.contains_key(key)).and_then(|file| file.place(key)));
+        failure.located(|key| {
+            ConfigFile::read_in_folder(own.as_deref().filter(|_| !given.contains_key(key))?).ok()?.place(key)
+        })
     })
 }
 

@@ -6,6 +6,7 @@ use super::charts::{Chart, Curve, Panel, Scale, readable_lines};
 use super::html::{data, escape, table};
 use super::numbers::{about, count, number, thousands};
 use super::page::{document, prose, script, section};
+use super::tables::is_place;
 use crate::failure::Failure;
 use crate::run::replace_file;
 use crate::verify::Comparison;
@@ -192,6 +193,13 @@ fn made(comparison: &Comparison) -> String {
         rows.push(vec!["manifest.json".to_owned(), "missing or damaged".to_owned(), "in one of the runs".to_owned()]);
     }
     let keys = comparison.different_keys.iter();
-    rows.extend(keys.map(|(key, [a, b])| vec![format!("<code>{}</code>", escape(key)), escape(a), escape(b)]));
+    rows.extend(keys.map(|(key, values)| {
+        let [a, b] = values.each_ref().map(|value| match value.as_str() {
+            "-" => "–".to_owned(),
+            _ if is_place(key) => "a place on the machine that trained".to_owned(),
+            value => escape(value),
+        });
+        vec![format!("<code>{}</code>", escape(key)), a, b]
+    }));
     table("facts", &["", "first run", "second run"], &rows)
 }

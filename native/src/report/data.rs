@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::layers::Layers;
 use super::numbers::list;
 use crate::failure::Failure;
-use crate::run::{METRICS_FILE, read_config};
+use crate::run::{METRICS_FILE, problems, read_config};
 use crate::run_config::RunConfig;
 
 /// Everything but the weights, which [`super::bits`] reads tensor by tensor.
@@ -35,6 +35,8 @@ pub struct RunData {
     pub epochs: Vec<Epoch>,
     /// Lines of `metrics.jsonl` that could not be used.
     pub ignored: u64,
+    /// What is missing from the folder or not as it was written.
+    pub problems: Vec<String>,
 }
 
 /// The `step` lines as columns `[replica][line]`; what is not finite is NaN.
@@ -84,6 +86,8 @@ pub enum Verdict {
     Green,
     /// One differs or did so. The step is known where convolution weights differed at one.
     Red(Option<u64>),
+    /// No step is recorded.
+    Nothing,
     /// None differs, but numbers of one, or of the first replica, stopped being finite: equal bits then prove nothing.
     NotFinite,
 }
@@ -128,7 +132,8 @@ impl RunData {
             let bytes = std::fs::read(folder.join(name)).unwrap_or_default();
             serde_json::from_slice(&bytes).unwrap_or_default()
         };
-        let mut run = Self::new(folder, config, json("manifest.json"), json("summary.json"));
+        let problems = problems(folder, &config)?;
+        let mut run = Self { problems, ..Self::new(folder, config, json("manifest.json"), json("summary.json")) };
         let path = folder.join(METRICS_FILE);
         match File::open(&path) {
             Ok(file) => run.read_metrics(BufReader::new(file)).map_err(|e| Failure::file("read", &path, &e))?,
@@ -158,6 +163,7 @@ impl RunData {
             layers: Layers::new(n),
             epochs: Vec::new(),
             ignored: 0,
+            problems: Vec::new(),
             config,
         }
     }
@@ -298,6 +304,9 @@ impl RunData {
         let controls = self.controls();
         if controls.is_empty() {
             return Verdict::NoControl;
+        }
+        if self.steps.step.is_empty() {
+            return Verdict::Nothing;
         }
         let in_lines = controls.iter().filter_map(|&r| self.departure(r)).map(|line| self.steps.step[line]).min();
         let control = &self.summary["control"];

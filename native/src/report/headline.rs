@@ -111,6 +111,9 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
             );
             ("red", "Control red", meaning)
         }
+        Verdict::Nothing => {
+            ("none", "Nothing recorded", "No step of this run is recorded: nothing was compared.".to_owned())
+        }
         Verdict::NotFinite => {
             let meaning = format!(
                 "{} must equal {first} bit for bit, but in this run numbers stopped being finite. Lost in the same way they are \
@@ -148,7 +151,9 @@ fn because(run: &RunData) -> &'static str {
 
 /// Warnings that come before everything else on the page.
 pub fn notices(run: &RunData) -> Vec<String> {
-    let mut notices = Vec::new();
+    let damages = run.problems.iter();
+    let mut notices: Vec<String> =
+        damages.map(|problem| format!("The record is not as it was written: {problem}.")).collect();
     let last = run.last_step();
     if last > 0 && !run.is_finished() {
         let of = run.total_steps().map_or_else(String::new, |total| format!(" of {}", thousands(total)));

@@ -34,6 +34,8 @@ pub struct Written {
     pub path: PathBuf,
     /// Lines of the metrics that could not be used.
     pub ignored: u64,
+    /// What is missing from the folder or not as it was written.
+    pub problems: Vec<String>,
 }
 
 /// Makes the page of a run whose files hold these bytes, as [`crate::fuzzing`] does.
@@ -57,5 +59,5 @@ pub fn write_linked(folder: &Path, out: Option<&Path>, page_url: Option<&str>) -
     let run = RunData { page_url: page_url.map(str::to_owned), ..RunData::read(folder)? };
     let path = out.map_or_else(|| folder.join(REPORT_FILE), Path::to_owned);
     replace_file(&path, page::page(&run)?.as_bytes())?;
-    Ok(Written { path, ignored: run.ignored })
+    Ok(Written { path, ignored: run.ignored, problems: run.problems })
 }

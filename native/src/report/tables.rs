@@ -102,7 +102,7 @@ pub fn config(run: &RunData) -> Result<String, Failure> {
 }
 
 /// True for what names a place on this machine, often with a user's name in it: the page is made to be passed on.
-fn is_place(key: &str) -> bool {
+pub fn is_place(key: &str) -> bool {
     matches!(key, "data-dir" | "init")
 }
 

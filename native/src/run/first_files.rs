@@ -1,5 +1,6 @@
 //! What the folder of a run begins with: config, manifest and initial weights.
 
+use lastbit_core::nets::Network;
 use lastbit_core::train::Weights;
 use lastbit_core::train::checkpoint::encode_weights;
 use serde_json::json;
@@ -26,20 +27,28 @@ impl FirstFiles {
 
     /// Writes the others. Waits for the SHA-256 of the images.
     pub fn write_others(&self, folder: &RunFolder) -> Result<Vec<Unsynced>, Failure> {
-        let manifest = folder.write_unsynced(MANIFEST_FILE, self.prepared.manifest()?.to_text().as_bytes())?;
-        let weights = self.encoded_weights().map(|bytes| folder.write_unsynced(INIT_FILE, &bytes)).transpose()?;
+        let (manifest, weights) = (self.prepared.manifest()?, self.encoded_weights());
+        let manifest = weights.iter().fold(manifest, |manifest, bytes| manifest.with_init(bytes));
+        let manifest = folder.write_unsynced(MANIFEST_FILE, manifest.to_text().as_bytes())?;
+        let weights = weights.map(|bytes| folder.write_unsynced(INIT_FILE, &bytes)).transpose()?;
         Ok([Some(manifest), weights].into_iter().flatten().collect())
     }
 
     /// Replaces those of an earlier run. Each is on the disk before the old one goes, so that a power failure loses neither.
-    pub fn replace(&self, folder: &RunFolder, manifest: &Manifest) -> Result<(), Failure> {
+    pub fn replace(&self, folder: &RunFolder, manifest: Manifest) -> Result<(), Failure> {
+        let weights = self.encoded_weights();
+        let manifest = weights.iter().fold(manifest, |manifest, bytes| manifest.with_init(bytes));
         folder.write(CONFIG_FILE, self.prepared.config.to_text()?.as_bytes())?;
         folder.write(MANIFEST_FILE, manifest.to_text().as_bytes())?;
-        self.encoded_weights().map_or(Ok(()), |bytes| folder.write(INIT_FILE, &bytes))
+        weights.map_or(Ok(()), |bytes| folder.write(INIT_FILE, &bytes))
     }
 
     fn encoded_weights(&self) -> Option<Vec<u8>> {
-        let network = &self.prepared.plan.network;
-        self.initial.as_ref().map(|weights| encode_weights(network, weights, &json!({ "net": network.name })))
+        self.initial.as_ref().map(|weights| encoded(&self.prepared.plan.network, weights))
     }
+}
+
+/// The bytes of `init.safetensors`.
+pub fn encoded(network: &Network, weights: &Weights) -> Vec<u8> {
+    encode_weights(network, weights, &json!({ "net": network.name }))
 }

@@ -12,7 +12,7 @@ use lastbit_core::train::Plan;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::folder::CONFIG_FILE;
+use super::folder::{CONFIG_FILE, INIT_FILE};
 use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::run_config::{RunConfig, Sealed};
@@ -110,6 +110,9 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     config: Option<Sealed>,
     environment: Environment,
+    /// SHA-256 of `init.safetensors`. Runs of the first versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    init_sha256: Option<String>,
     dataset: DatasetRecord,
     network: NetworkRecord,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -160,14 +163,37 @@ impl Manifest {
                 origin: images.origin().map(|origin| origin.to_string()),
             },
             network: NetworkRecord { name: plan.network.name.clone(), parameters: plan.network.parameter_count() },
+            init_sha256: None,
             changes: Vec::new(),
             sha256: String::new(),
         })
     }
 
+    /// The manifest of a run that begins with the weights of this file.
+    pub fn with_init(self, init: &[u8]) -> Self {
+        Self { init_sha256: Some(format!("{:x}", Sha256::digest(init))), ..self }
+    }
+
+    /// What is wrong with the weights that the run in `folder` began with, as it keeps them.
+    pub fn init_problem(&self, folder: &Path) -> Option<String> {
+        let Ok(bytes) = std::fs::read(folder.join(INIT_FILE)) else { return Some(format!("{INIT_FILE} is missing")) };
+        let is_other = self.began_otherwise(&bytes);
+        is_other.then(|| format!("{INIT_FILE} is not what the run began with (wrong SHA-256)"))
+    }
+
+    /// True if the run is known to have begun with other weights than those of this file.
+    pub fn began_otherwise(&self, init: &[u8]) -> bool {
+        self.init_sha256.as_ref().is_some_and(|sha256| *sha256 != format!("{:x}", Sha256::digest(init)))
+    }
+
     /// What `config` says otherwise than the config that the run was made with.
     pub fn config_changes(&self, config: &RunConfig) -> Result<Vec<String>, Failure> {
         self.config.as_ref().map_or(Ok(Vec::new()), |sealed| config.changes_since(sealed))
+    }
+
+    /// True unless a version wrote it that did not seal the config.
+    pub fn is_sealed(&self) -> bool {
+        self.config.is_some()
     }
 
     /// Refuses to go on with the run in `folder` where `config` is not the one that it was made with.
@@ -303,7 +329,9 @@ impl Manifest {
                 changes.join(", "),
             )));
         }
+        // What runs of older versions do not say.
         self.config = now.config;
+        self.dataset.origin = now.dataset.origin;
         let last = self.maker(u64::MAX);
         if *last == now.environment {
             return Ok((self, None));
@@ -356,6 +384,7 @@ mod tests {
         let change = |(version, &from_step)| Change { from_step, environment: environment(version) };
         Manifest {
             config: None,
+            init_sha256: None,
             environment: environment(0),
             dataset: DatasetRecord {
                 name: "images".to_owned(),

@@ -16,8 +16,9 @@ use lastbit_core::train::{
 };
 use pollster::block_on;
 
+use super::checkpoint_manifest::CheckpointManifest;
 use super::checkpoints::{Checkpoints, Recovered, checkpoint_folders};
-use super::first_files::FirstFiles;
+use super::first_files::{FirstFiles, encoded};
 use super::folder::{CONFIG_FILE, RunFolder, Unsynced};
 use super::journal::Journal;
 use super::manifest::{Environment, Found, MANIFEST_FILE, Manifest, OnChange};
@@ -191,6 +192,12 @@ impl Prepared {
         let checkpoints = Checkpoints::of(&folder, config.host.keep_checkpoints as usize);
         let mut recovered = checkpoints.recover(network, &config.train, &mut journal);
         let newest = checkpoint_folders(out).first().map(|(step, _)| *step);
+        let used = recovered.state.as_ref().map_or(0, |state| state.step);
+        for (step, checkpoint) in checkpoint_folders(out).iter().filter(|(step, _)| *step < used) {
+            if let Err(problem) = CheckpointManifest::read(checkpoint).and_then(|manifest| manifest.check(checkpoint)) {
+                warn(format!("the older checkpoint of step {step} is damaged, and is not used: {problem}"));
+            }
+        }
         recovered.damaged.extend(missing_checkpoint(&FoundSummary::read(out), newest));
         // To begin anew would remove the checkpoints: weights may be whole where a line before them is not.
         if recovered.state.is_none() && !recovered.damaged.is_empty() && on_change != OnChange::GoOn {
@@ -209,6 +216,40 @@ impl Prepared {
         for line in &recovered.damaged {
             warn(format!("{line}: {instead}"));
         }
+        let began = match &recovered.state {
+            // Weights that were given may be gone; then a copy that is lost stays lost.
+            Some(_) => match &old {
+                Found::Whole(old) => old.init_problem(out).map(|problem| {
+                    initial_weights(network, config)
+                        .ok()
+                        .filter(|weights| !old.began_otherwise(&encoded(network, weights)))
+                        .ok_or(problem)
+                }),
+                Found::Nothing | Found::Damaged => None,
+            },
+            None => {
+                let weights = initial_weights(network, config)?;
+                if let Found::Whole(old) = &old
+                    && on_change != OnChange::GoOn
+                    && old.began_otherwise(&encoded(network, &weights))
+                {
+                    return Err(Failure::usage(format!(
+                        "--init: the run in '{}' began with other weights than these: give it the file it began with, give another \
+                         --out, or begin anew with --allow-changed",
+                        out.display()
+                    )));
+                }
+                Some(Ok(weights))
+            }
+        };
+        let initial = match began {
+            Some(Err(problem)) => {
+                warn(format!("{problem}, and cannot be made again"));
+                None
+            }
+            Some(Ok(weights)) => Some(weights),
+            None => None,
+        };
         let (continued, warning) = match (&recovered.state, old) {
             (Some(state), Found::Whole(old)) => {
                 let (manifest, warning) = old.continued(self.manifest()?, state.step, out, on_change)?;
@@ -233,10 +274,6 @@ impl Prepared {
         if let Some(warning) = warning {
             warn(warning);
         }
-        let initial = match &recovered.state {
-            Some(_) => None,
-            None => Some(initial_weights(network, config)?),
-        };
         let start = match (&recovered.state, &initial) {
             (Some(state), _) => Start::State(state.clone()),
             (None, Some(weights)) => Start::Weights(weights.clone()),
@@ -268,7 +305,7 @@ impl Prepared {
         let first_files = match manifest {
             // An earlier run's metrics are cut only when the folder says whose they are from now on.
             Some(manifest) => {
-                first_files.replace(&folder, &manifest)?;
+                first_files.replace(&folder, manifest)?;
                 None
             }
             None => Some((first_files.write_config(&folder)?, first_files)),

@@ -28,7 +28,8 @@ const MOST_LINE_BYTES: u64 = 1 << 20;
 /// What is missing from the run in `folder`, which has this config, or is not as it was written: one line each.
 pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failure> {
     let mut problems = Vec::new();
-    match Manifest::read(folder) {
+    let manifest = Manifest::read(folder);
+    match &manifest {
         Found::Nothing => problems.push(format!("{MANIFEST_FILE} is missing")),
         Found::Damaged => problems.push(format!("{MANIFEST_FILE} is damaged")),
         Found::Whole(manifest) => {
@@ -36,8 +37,10 @@ pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failur
                 .extend(manifest.config_changes(config)?.into_iter().map(|change| format!("config.toml: {change}")));
         }
     }
-    if !folder.join(INIT_FILE).is_file() {
-        problems.push(format!("{INIT_FILE} is missing"));
+    match &manifest {
+        Found::Whole(manifest) => problems.extend(manifest.init_problem(folder)),
+        _ if folder.join(INIT_FILE).is_file() => {}
+        _ => problems.push(format!("{INIT_FILE} is missing")),
     }
     // Before the checkpoints: of a run in progress it is never ahead of them.
     let summary = FoundSummary::read(folder);
@@ -46,10 +49,16 @@ pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failur
         FoundSummary::Nothing if checkpoints.is_empty() => {}
         FoundSummary::Nothing => problems.push(format!("{SUMMARY_FILE} is missing")),
         FoundSummary::Damaged => problems.push(format!("{SUMMARY_FILE} is damaged")),
-        FoundSummary::Whole(_) => {}
+        FoundSummary::Whole(summary) => {
+            // Only the first versions wrote none.
+            if summary["sha256"].is_null() && matches!(&manifest, Found::Whole(manifest) if manifest.is_sealed()) {
+                problems.push(format!("{SUMMARY_FILE} has no checksum"));
+            }
+        }
     }
-    problems.extend(missing_checkpoint(&summary, checkpoints.first().map(|(step, _)| *step)));
-    let mut before = Digest::of(&[]);
+    let newest = checkpoints.first().map(|(step, _)| *step);
+    problems.extend(missing_checkpoint(&summary, newest));
+    let (mut before, mut is_newest_whole) = (Digest::of(&[]), true);
     for (step, checkpoint) in &checkpoints {
         let name = format!("checkpoint/{}", checkpoint.file_name().unwrap_or_default().to_string_lossy());
         match CheckpointManifest::read(checkpoint).and_then(|manifest| manifest.check(checkpoint).map(|()| manifest)) {
@@ -57,10 +66,15 @@ pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failur
             // The lines before an older one are before the newest, too.
             Ok(manifest) if manifest.metrics.bytes > before.bytes => before = manifest.metrics,
             Ok(_) => {}
-            Err(problem) => problems.push(format!("{name}: {problem}")),
+            // Of a run in progress it was removed meanwhile, after a newer one was saved.
+            Err(_) if !checkpoint.exists() => {}
+            Err(problem) => {
+                is_newest_whole &= Some(*step) != newest;
+                problems.push(format!("{name}: {problem}"));
+            }
         }
     }
-    let is_at_its_end = summary.finished_step(&config.train).is_some();
+    let is_at_its_end = is_newest_whole && summary.finished_step(&config.train) == newest && newest.is_some();
     problems.extend(metrics_problem(&folder.join(METRICS_FILE), &before, is_at_its_end));
     Ok(problems)
 }

@@ -166,6 +166,89 @@ fn a_checkpoint_that_was_there_is_not_forgotten() {
     }
 }
 
+#[test]
+fn a_report_of_a_record_that_is_not_whole_says_so() {
+    let home = scratch("reported");
+    let (whole, run) = (home.join("whole"), home.join("run"));
+    train(&FLAGS, &whole);
+    let cases: [Damage<'_>; 3] = [
+        (&|run| fs::write(run.join("metrics.jsonl"), "").unwrap(), "metrics.jsonl has 0 of the"),
+        (&|run| set(run, "lr", "0.2"), "lr is 0.2 and was 0.1"),
+        (&|run| edit(run, "metrics.jsonl", |bytes| [&b"{"[..], &bytes].concat()), "metrics.jsonl is not what"),
+    ];
+    for (damage, named) in cases {
+        let _ = fs::remove_dir_all(&run);
+        copy_folder(&whole, &run);
+        damage(&run);
+        let ended = lastbit(&["report", text(&run)]);
+        assert!(ended.code == Some(0) && ended.err.contains(named), "{named}: {ended:?}");
+        let page = fs::read_to_string(run.join("report.html")).unwrap();
+        assert!(page.contains("The record is not as it was written") && page.contains(named), "{named}");
+    }
+    fs::write(run.join("metrics.jsonl"), "").unwrap();
+    lastbit(&["report", text(&run)]);
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("Nothing recorded") && !page.contains("Control green"), "a lamp that saw no step");
+}
+
+#[test]
+fn a_run_begins_with_the_weights_it_began_with() {
+    let home = scratch("beginnings");
+    let (whole, run, other) = (home.join("whole"), home.join("run"), home.join("other"));
+    train(&["--steps", "1", "--seed", "7"], &other);
+    let init = home.join("init.safetensors");
+    fs::copy(other.join("init.safetensors"), &init).unwrap();
+    train(&[&FLAGS[..], &["--init", text(&init)]].concat(), &whole);
+    copy_folder(&whole, &run);
+    // Killed before its first checkpoint, it begins anew; meanwhile the file has become another one.
+    fs::remove_dir_all(run.join("checkpoint")).unwrap();
+    fs::remove_file(run.join("summary.json")).unwrap();
+    train(&["--steps", "1", "--seed", "8"], &home.join("third"));
+    fs::copy(home.join("third/init.safetensors"), &init).unwrap();
+    assert_refused(
+        &lastbit(&["train", "--resume", "--out", text(&run)]),
+        2,
+        &["config.toml", "init: ", "other weights"],
+    );
+    fs::copy(other.join("init.safetensors"), &init).unwrap();
+    train(&["--resume"], &run);
+    assert_equal_runs(&whole, &run, &[10, 12]);
+    // Emptied, they are named; made again where that is possible.
+    fs::write(run.join("init.safetensors"), "").unwrap();
+    let ended = lastbit(&["compare", text(&whole), text(&run)]);
+    assert!(ended.code == Some(1) && ended.out.contains("init.safetensors"), "{ended:?}");
+    train(&["--resume"], &run);
+    assert_equal_runs(&whole, &run, &[10, 12]);
+    fs::remove_file(run.join("init.safetensors")).unwrap();
+    fs::remove_file(&init).unwrap();
+    let ended = train(&["--resume"], &run);
+    assert!(ended.err.contains("init.safetensors is missing, and cannot be made again"), "{ended:?}");
+}
+
+#[test]
+fn a_checksum_that_was_taken_off_is_missed() {
+    let run = scratch("unchecked").join("run");
+    train(&FLAGS, &run);
+    edit(&run, "summary.json", |bytes| {
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines()
+            .filter(|line| !line.contains("sha256"))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+            .into_bytes()
+    });
+    let ended = lastbit(&["verify", text(&run)]);
+    assert!(ended.code == Some(1) && ended.err.contains("summary.json has no checksum"), "{ended:?}");
+    // A value of the run's own config is placed in its file.
+    let line = |run: &Path| {
+        let config = fs::read_to_string(run.join("config.toml")).unwrap();
+        config.lines().position(|line| line.starts_with("lr = ")).unwrap() + 1
+    };
+    set(&run, "lr", "1e-50");
+    let place = format!("config.toml' line {}: lr: ", line(&run));
+    assert_refused(&lastbit(&["train", "--resume", "--out", text(&run)]), 2, &[&place, "too small"]);
+}
+
 /// Keys of a config that are no part of what fixes the bits.
 const FREE: [&str; 8] = [
     "data-dir",
@@ -261,6 +344,10 @@ fn whatever_is_changed_is_named_or_harmless() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let file = format!("checkpoint/step-000012/{name}");
         files.insert(file.clone(), fs::read(whole.join(&file)).unwrap());
+    }
+    for file in ["init.safetensors", "checkpoint/step-000010/manifest.json", "checkpoint/step-000010/r1-k3.safetensors"]
+    {
+        files.insert(file.to_owned(), fs::read(whole.join(file)).unwrap());
     }
     let changed = |Change { file, bytes, .. }: &Change| -> PathBuf {
         let _ = fs::remove_dir_all(&run);
