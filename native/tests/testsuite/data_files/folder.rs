@@ -112,7 +112,7 @@ fn it_trains_on_png_and_jpeg() {
     // Another image is another data set.
     paint(&data.join("train/cat/0.png"), (8, 8), [1, 2, 3]);
     let longer = ["train", "--resume", "--steps", "4", "--out", text(&out)];
-    assert_refused(&lastbit(&longer), 2, &["--data-dir", "other images"]);
+    assert_refused(&lastbit(&longer), 2, &["data-dir: ", "other images"]);
 }
 
 #[test]
