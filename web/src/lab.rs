@@ -170,8 +170,7 @@ impl Lab {
         if self.parcel.missing(dataset).is_some() {
             return None;
         }
-        let config = TrainConfig { dataset: kind, ..TrainConfig::default() };
-        Origin::of(&*self.dataset(&config).ok()?).map(|origin| origin.to_string())
+        Origin::of(&*self.arrived(kind).ok()?).map(|origin| origin.to_string())
     }
 
     /// Ends the run and gives its memory back.
@@ -239,20 +238,23 @@ impl Lab {
         if (config.dataset, config.net) == (DatasetKind::Synthetic, NetKind::OneLayer) {
             return Ok(Arc::new(checkerboard::dataset(checkerboard::SIDE)));
         }
-        if let Some(dataset) = self.datasets.get(&config.dataset) {
+        if config.dataset == DatasetKind::Synthetic {
+            // Fewer images are the first of more, and painting them all takes a second.
+            let (seed, train, test) = synthetic::SET;
+            let upto = |limit: Option<usize>, all: usize| limit.map_or(all, |limit| limit.min(all));
+            let painted = synthetic::dataset(seed, upto(config.train_limit, train), upto(config.test_limit, test));
+            return Ok(Arc::new(painted));
+        }
+        self.arrived(config.dataset)
+    }
+
+    /// The images of a data set whose files have arrived.
+    fn arrived(&mut self, kind: DatasetKind) -> Result<Arc<Dataset>, Fault> {
+        if let Some(dataset) = self.datasets.get(&kind) {
             return Ok(Arc::clone(dataset));
         }
-        let dataset = match config.dataset {
-            DatasetKind::Synthetic => {
-                // Fewer images are the first of more, and painting them all takes a second.
-                let (seed, train, test) = synthetic::SET;
-                let upto = |limit: Option<usize>, all: usize| limit.map_or(all, |limit| limit.min(all));
-                let painted = synthetic::dataset(seed, upto(config.train_limit, train), upto(config.test_limit, test));
-                return Ok(Arc::new(painted));
-            }
-            kind => self.parcel.dataset(&kind.to_string())?,
-        };
-        Ok(Arc::clone(self.datasets.entry(config.dataset).or_insert(Arc::new(dataset))))
+        let dataset = Arc::new(self.parcel.dataset(&kind.to_string())?);
+        Ok(Arc::clone(self.datasets.entry(kind).or_insert(dataset)))
     }
 
     /// Waits for what is under way, and for the watched parameters as they are now.

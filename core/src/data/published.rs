@@ -3,36 +3,48 @@
 
 use std::fmt;
 
-use md5::Md5;
 use sha1::{Digest, Sha1};
 
 use super::{Dataset, ImageSet, cifar10, fashion_mnist};
 
+type Sum = [u8; 20];
+
 /// SHA-1 of data_batch_1.bin to data_batch_5.bin and test_batch.bin, unpacked from the published archive: the list that
 /// Apache MXNet's `gluon.data.vision.CIFAR10` checks. (The authors publish the MD5 of the archive only.)
-const CIFAR10: [&str; 6] = [
-    "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
-    "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",
-    "1dd00a74ab1d17a6e7d73e185b69dbf31242f295",
-    "aab85764eb3584312d3c7f65fd2fd016e36a258e",
-    "26e2849e66a845b7f1e4614ae70f4889ae604628",
-    "67eb016db431130d61cd03c7ad570b013799c88c",
+const CIFAR10: [Sum; 6] = [
+    sum("aadd24acce27caa71bf4b10992e9e7b2d74c2540"),
+    sum("c0ba65cce70568cd57b4e03e9ac8d2a5367c1795"),
+    sum("1dd00a74ab1d17a6e7d73e185b69dbf31242f295"),
+    sum("aab85764eb3584312d3c7f65fd2fd016e36a258e"),
+    sum("26e2849e66a845b7f1e4614ae70f4889ae604628"),
+    sum("67eb016db431130d61cd03c7ad570b013799c88c"),
 ];
-/// MD5 of Fashion-MNIST's files, unpacked, in the order of [`fashion_mnist::FILES`]: computed from Debian's package
+/// SHA-1 of Fashion-MNIST's files, unpacked, in the order of [`fashion_mnist::FILES`]: computed from Debian's package
 /// `dataset-fashion-mnist`. (The authors publish the MD5 of the packed files only.)
-const FASHION_MNIST: [&str; 4] = [
-    "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    "9018921c3c673c538a1fc5bad174d6f9",
-    "8181f5470baa50b63fa0f6fddb340f0a",
-    "15d484375f8d13e6eb1aabb0c3f46965",
+const FASHION_MNIST: [Sum; 4] = [
+    sum("b9bd999c0106c9b8b4b0cefce58c9a6060f27095"),
+    sum("4bccf37222e01638381eaa326bf730337a597267"),
+    sum("880056926db704f9f713097915f99da346f5b1d1"),
+    sum("958122e8b4b97fd4e71eca2d08ef754ed77c3ad9"),
 ];
-/// The same of MNIST's files, as loaders of MNIST list them (secml's among others).
-const MNIST: [&str; 4] = [
-    "6bbc9ace898e44ae57da46a324031adb",
-    "a25bea736e30d166cdddb491f175f624",
-    "2646ac647ad5339dbf082846283269ea",
-    "27ae3e4e09519cfbb04c329615203637",
+/// How many images of each digit MNIST has to train and to test, as LeCun, Cortes and Burges published it. Fashion-MNIST
+/// has 6,000 and 1,000 of each class.
+const MNIST: [[usize; 10]; 2] = [
+    [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+    [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
 ];
+
+/// The bytes of forty hexadecimal digits.
+const fn sum(hex: &str) -> Sum {
+    assert!(hex.len() == 40);
+    let (digits, mut sum, mut at) = (hex.as_bytes(), [0; 20], 0);
+    while at < 40 {
+        let digit = digits[at];
+        sum[at / 2] = sum[at / 2] << 4 | (if digit <= b'9' { digit - b'0' } else { digit - b'a' + 10 });
+        at += 1;
+    }
+    sum
+}
 
 /// Where the images of a data set with published files come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +53,7 @@ pub enum Origin {
     Published(&'static str),
     /// At least one byte differs from what was published under this title, or images are missing.
     NotPublished(&'static str),
-    /// MNIST's digits under the names of Fashion-MNIST's files.
+    /// As many images of each class as MNIST has of its digits, under the names of Fashion-MNIST's files.
     Digits,
 }
 
@@ -51,7 +63,7 @@ impl Origin {
     pub fn of(dataset: &Dataset) -> Option<Self> {
         match dataset.name.as_str() {
             "cifar10" => Some(of_cifar10(dataset, &CIFAR10)),
-            "fashion-mnist" => Some(of_fashion_mnist(dataset, &FASHION_MNIST, &MNIST)),
+            "fashion-mnist" => Some(of_fashion_mnist(dataset, &FASHION_MNIST)),
             _ => None,
         }
     }
@@ -68,12 +80,12 @@ impl fmt::Display for Origin {
         match self {
             Self::Published(title) => write!(f, "the published {title}"),
             Self::NotPublished(title) => write!(f, "not the published {title}"),
-            Self::Digits => f.write_str("not the published Fashion-MNIST but the digits of MNIST"),
+            Self::Digits => f.write_str("not the published Fashion-MNIST but, by their numbers, the digits of MNIST"),
         }
     }
 }
 
-fn of_cifar10(dataset: &Dataset, sha1s: &[&str; 6]) -> Origin {
+fn of_cifar10(dataset: &Dataset, sums: &[Sum; 6]) -> Origin {
     const TITLE: &str = "CIFAR-10";
     let Dataset { train, test, .. } = dataset;
     let files = cifar10::RECORDS;
@@ -81,51 +93,61 @@ fn of_cifar10(dataset: &Dataset, sha1s: &[&str; 6]) -> Origin {
         return Origin::NotPublished(TITLE);
     }
     let starts = (0..train.len()).step_by(files).map(|first| (train, first)).chain([(test, 0)]);
-    let is_published = starts.zip(sha1s).all(|((set, first), sha1)| cifar10_sha1(set, first, files) == **sha1);
+    let is_published = starts.zip(sums).all(|((set, first), sum)| sum_of(&cifar10_file(set, first, files)) == *sum);
     if is_published { Origin::Published(TITLE) } else { Origin::NotPublished(TITLE) }
 }
 
-/// SHA-1 of the file that holds `records` images of `set` from image `first` on.
-fn cifar10_sha1(set: &ImageSet, first: usize, records: usize) -> String {
-    let mut hasher = Sha1::new();
+/// The file that holds `records` images of `set` from image `first` on.
+fn cifar10_file(set: &ImageSet, first: usize, records: usize) -> Vec<u8> {
+    let mut file = Vec::with_capacity(cifar10::FILE_BYTES);
     for image in first..first + records {
-        hasher.update([set.labels[image]]);
-        hasher.update(set.image(image));
+        file.push(set.labels[image]);
+        file.extend_from_slice(set.image(image));
     }
-    format!("{:x}", hasher.finalize())
+    file
 }
 
-fn of_fashion_mnist(dataset: &Dataset, published: &[&str; 4], digits: &[&str; 4]) -> Origin {
+fn sum_of(file: &[u8]) -> Sum {
+    Sha1::digest(file).into()
+}
+
+fn of_fashion_mnist(dataset: &Dataset, sums: &[Sum; 4]) -> Origin {
     const TITLE: &str = "Fashion-MNIST";
-    let are = |md5s: &[&str; 4]| {
-        let pairs = [&dataset.train, &dataset.test].into_iter().zip(md5s.chunks_exact(2));
-        // Labels first: most other images have other labels, which are hashed at once.
-        let labels = pairs.clone().all(|(set, md5s)| md5(&fashion_mnist::labels_file(set)) == md5s[1]);
-        labels && pairs.into_iter().all(|(set, md5s)| md5(&fashion_mnist::images_file(set)) == md5s[0])
-    };
-    match () {
-        () if are(published) => Origin::Published(TITLE),
-        () if are(digits) => Origin::Digits,
-        () => Origin::NotPublished(TITLE),
+    let sets = [&dataset.train, &dataset.test];
+    // Labels first: most other images have other labels, which are hashed at once.
+    let is_published = (0..2).all(|i| sum_of(&fashion_mnist::labels_file(sets[i])) == sums[2 * i + 1])
+        && (0..2).all(|i| sum_of(&fashion_mnist::images_file(sets[i])) == sums[2 * i]);
+    match is_published {
+        true => Origin::Published(TITLE),
+        false if sets.map(|set| of_each_class(&set.labels)) == MNIST => Origin::Digits,
+        false => Origin::NotPublished(TITLE),
     }
 }
 
-fn md5(bytes: &[u8]) -> String {
-    format!("{:x}", Md5::digest(bytes))
+fn of_each_class(labels: &[u8]) -> [usize; 10] {
+    let mut counts = [0; 10];
+    for label in labels {
+        if let Some(count) = counts.get_mut(usize::from(*label)) {
+            *count += 1;
+        }
+    }
+    counts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::{checkerboard, synthetic};
+    use crate::ops::Shape;
 
     #[test]
     fn files_are_rebuilt_as_they_were() {
         let record = |label: u8| [vec![label], (0..3072).map(|i| (i * 7 + u32::from(label)) as u8).collect()].concat();
         let bytes = [record(3), record(9), record(0)].concat();
         let set = cifar10::parse("test_batch.bin", &bytes).unwrap();
-        assert_eq!(cifar10_sha1(&set, 0, 3), format!("{:x}", Sha1::digest(&bytes)));
-        assert_eq!(cifar10_sha1(&set, 1, 1), format!("{:x}", Sha1::digest(record(9))));
+        assert_eq!(cifar10_file(&set, 0, 3), bytes);
+        assert_eq!(cifar10_file(&set, 1, 1), record(9));
+        assert_eq!(sum_of(&[]), sum("da39a3ee5e6b4b0d3255bfef95601890afd80709"));
 
         let word = |word: u32| word.to_be_bytes().to_vec();
         let pixels: Vec<u8> = (0..2 * 784_u32).map(|i| (i * 31) as u8).collect();
@@ -137,16 +159,29 @@ mod tests {
         assert_eq!(fashion_mnist::labels_file(&dataset.test), labels);
         assert_eq!(Origin::of(&dataset).unwrap().to_string(), "not the published Fashion-MNIST");
 
-        let sums = [&images, &labels, &images, &labels].map(|bytes| md5(bytes));
-        let sums = sums.each_ref().map(String::as_str);
-        let by = |published: &[&str; 4], digits: &[&str; 4]| of_fashion_mnist(&dataset, published, digits).to_string();
-        assert_eq!(by(&sums, &MNIST), "the published Fashion-MNIST");
-        assert_eq!(by(&FASHION_MNIST, &sums), "not the published Fashion-MNIST but the digits of MNIST");
+        let sums = [&images, &labels, &images, &labels].map(|bytes| sum_of(bytes));
+        let by = |sums: &[Sum; 4]| of_fashion_mnist(&dataset, sums).to_string();
+        assert_eq!(by(&sums), "the published Fashion-MNIST");
         for file in 0..4 {
             let mut other = sums;
-            other[file] = MNIST[file];
-            assert_eq!(by(&other, &other), "not the published Fashion-MNIST", "file {file} differs");
+            other[file][19] ^= 1;
+            assert_eq!(by(&other), "not the published Fashion-MNIST", "file {file} differs");
         }
+    }
+
+    #[test]
+    fn digits_are_known_by_their_number() {
+        let set = |counts: [usize; 10]| {
+            let labels: Vec<u8> = counts.iter().zip(0..).flat_map(|(n, label)| vec![label; *n]).collect();
+            ImageSet { pixels: vec![0; labels.len() * 1024], labels, shape: Shape::new(1, 32, 32) }
+        };
+        let mut dataset = Dataset { train: set(MNIST[0]), test: set(MNIST[1]), ..synthetic::dataset(1, 1, 1) };
+        dataset.name = "fashion-mnist".to_owned();
+        assert_eq!([dataset.train.len(), dataset.test.len()], [60_000, 10_000]);
+        let origin = Origin::of(&dataset).unwrap();
+        assert_eq!(origin.to_string(), "not the published Fashion-MNIST but, by their numbers, the digits of MNIST");
+        dataset.test.labels[0] = 9;
+        assert_eq!(Origin::of(&dataset).unwrap().to_string(), "not the published Fashion-MNIST");
     }
 
     #[test]
@@ -155,9 +190,7 @@ mod tests {
         let train: Vec<_> = cifar10::TRAIN_FILES.iter().zip(0..).map(|(name, l)| ((*name).into(), file(l))).collect();
         let mut dataset = cifar10::dataset(&train, &("test_batch.bin".into(), file(7))).unwrap();
         assert_eq!(Origin::of(&dataset), Some(Origin::NotPublished("CIFAR-10")));
-        let sums: Vec<String> = [0, 1, 2, 3, 4, 7].map(|l| format!("{:x}", Sha1::digest(file(l)))).to_vec();
-        let sums: Vec<&str> = sums.iter().map(String::as_str).collect();
-        let sums = sums.try_into().unwrap();
+        let sums = [0, 1, 2, 3, 4, 7].map(|l| sum_of(&file(l)));
         assert_eq!(of_cifar10(&dataset, &sums), Origin::Published("CIFAR-10"));
         // One bit of the last pixel.
         *dataset.test.pixels.last_mut().unwrap() ^= 1;

@@ -324,10 +324,10 @@ fn in_float32(key: &'static str, value: f64, k: f64) -> Result<(), ConfigError> 
     let times = if k == 1.0 { String::new() } else { format!(" times k = {k}") };
     let (size, remedy) = match product.is_infinite() {
         true => {
-            let most = f64::from(f32::MAX) / k;
-            let power = most.log10().floor();
+            let most = format!("{:e}", f64::from(f32::MAX) / k);
+            let (digits, power) = most.split_once('e').unwrap_or((&most, "0"));
             // Two digits, rounded down.
-            ("large", format!("at most {:.1}e{power}", (most / 10_f64.powf(power - 1.0)).floor() / 10.0))
+            ("large", format!("at most {digits:.3}e{power}"))
         }
         false => ("small", "at least 1.2e-38".to_owned()),
     };
