@@ -112,6 +112,11 @@ macro_rules! shaders {
                 $(Shader::$variant => wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/", $name, ".wgsl")),)+
             }
         }
+
+        /// The texts of all shaders and of what they import.
+        pub fn texts() -> impl Iterator<Item = &'static str> {
+            Shader::ALL.iter().map(|shader| text(*shader)).chain(SHARED.iter().map(|(_, text)| *text))
+        }
     };
 }
 

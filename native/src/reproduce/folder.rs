@@ -6,8 +6,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use lastbit_core::device::AdapterSummary;
+use lastbit_core::gpu::wgsl;
+use lastbit_core::record::ORDER_VERSION;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use toml::Table;
 
 use super::Experiment;
@@ -31,6 +34,9 @@ const RUNS: &str = "runs";
 pub struct Environment {
     /// Of lastbit.
     pub version: String,
+    /// SHA-256 over the order of sums and the text of every shader.
+    #[serde(default)]
+    pub shaders_sha256: String,
     /// Name of the adapter.
     pub adapter: String,
     /// Its driver.
@@ -49,6 +55,7 @@ impl Environment {
     pub fn of(adapter: &AdapterSummary, broken: &[String]) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            shaders_sha256: shaders_sha256(),
             adapter: adapter.name.clone(),
             driver: adapter.driver.clone(),
             backend: adapter.backend.clone(),
@@ -56,6 +63,16 @@ impl Environment {
             broken: broken.to_vec(),
         }
     }
+}
+
+fn shaders_sha256() -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(ORDER_VERSION.to_le_bytes());
+    for text in wgsl::texts() {
+        hasher.update(text);
+        hasher.update([0]);
+    }
+    format!("{:x}", hasher.finalize())
 }
 
 /// What is stored of a reproduction: its name, its size, and every value.
@@ -141,9 +158,10 @@ impl Place {
     /// The piece `name`, if it is done.
     pub fn read_piece<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let path = self.piece(name);
-        let bytes = fs::read(&path).ok()?;
-        let read = serde_json::from_slice(&bytes);
-        read.map_err(|error| warn(format!("'{}' is damaged ({error}): it is done again", path.display()))).ok()
+        let text = fs::read_to_string(&path).ok()?;
+        let value = unsealed(name, &text);
+        let read = value.and_then(|value| serde_json::from_str(value).map_err(|error| error.to_string()));
+        read.map_err(|problem| warn(format!("'{}' is damaged ({problem}): it is done again", path.display()))).ok()
     }
 
     /// True if the piece `name` is done.
@@ -157,18 +175,25 @@ impl Place {
         let path = self.piece(name);
         let folder = self.path.join(PIECES);
         fs::create_dir_all(&folder).map_err(|error| Failure::given("make the folder", &folder, &error))?;
-        replace_file(&path, format!("{text}\n").as_bytes())?;
+        replace_file(&path, sealed(name, &text).as_bytes())?;
         serde_json::from_str(&text).map_err(|error| Failure::other(format!("'{}': {error}", path.display())))
     }
 
     /// Makes the folder where there is none, locks it, and says in it what it holds. Refuses one that another program or
     /// driver began.
     pub fn claim(&self, identity: &Table, command: &str, environment: &Environment) -> Result<RunFolder, Failure> {
-        if let Ok(bytes) = fs::read(self.path(ENVIRONMENT_FILE)) {
-            match serde_json::from_slice::<Environment>(&bytes) {
-                Ok(began) if began != *environment => return Err(self.began_elsewhere(&began, environment)),
-                _ => {}
+        let began = fs::read(self.path(ENVIRONMENT_FILE)).ok();
+        match began.and_then(|bytes| serde_json::from_slice::<Environment>(&bytes).ok()) {
+            Some(began) if began != *environment => return Err(self.began_elsewhere(&began, environment)),
+            // Runs have manifests of their own.
+            None if fs::read_dir(self.path(PIECES)).is_ok_and(|mut pieces| pieces.next().is_some()) => {
+                return Err(Failure::usage(format!(
+                    "--out: {ENVIRONMENT_FILE} in '{}' is missing or damaged, so that nobody knows what its pieces were made with: put \
+                     the file back, remove '{PIECES}' there to have them made anew, or give another --out",
+                    self.path.display()
+                )));
             }
+            Some(_) | None => {}
         }
         let folder = RunFolder::claim(&self.path)?;
         let text = toml::to_string(identity).map_err(Failure::other)?;
@@ -184,7 +209,11 @@ impl Place {
                 [] => String::new(),
                 broken => format!(", which fails the self-test ({})", broken.join("; ")),
             };
-            format!("lastbit {} on '{}' ({}, {}){broken}", e.version, e.adapter, e.driver, e.backend)
+            let shaders = e.shaders_sha256.get(..12).unwrap_or("not known");
+            format!(
+                "lastbit {} (shaders {shaders}) on '{}' ({}, {}){broken}",
+                e.version, e.adapter, e.driver, e.backend
+            )
         };
         let is_same = |of: fn(&Environment) -> &str| of(began) == of(now);
         let is_other_adapter = !(is_same(|e| &e.adapter) && is_same(|e| &e.driver) && is_same(|e| &e.backend));
@@ -196,6 +225,24 @@ impl Place {
             name(began),
             name(now),
         ))
+    }
+}
+
+/// Before and after the checksum of a kept piece.
+const SEAL: (&str, &str) = ("{\"sha256\":\"", "\",\"value\":");
+
+/// The text of the piece `name` with its checksum.
+fn sealed(name: &str, value: &str) -> String {
+    format!("{}{:x}{}{value}}}\n", SEAL.0, Sha256::digest(format!("{name}\n{value}")), SEAL.1)
+}
+
+/// The value in the text of the piece `name`; the error says what is wrong.
+fn unsealed<'a>(name: &str, text: &'a str) -> Result<&'a str, String> {
+    let value = text.split_once(SEAL.1).and_then(|(_, rest)| rest.strip_suffix("}\n"));
+    match value {
+        Some(value) if sealed(name, value) == text => Ok(value),
+        Some(_) => Err("it is not what was kept, wrong SHA-256".to_owned()),
+        None => Err("it has no checksum".to_owned()),
     }
 }
 

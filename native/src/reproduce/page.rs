@@ -117,7 +117,7 @@ impl Report<'_> {
     }
 
     fn again(&self) -> Result<String, Failure> {
-        let Environment { version, adapter, driver, backend, software, broken: _ } = self.environment;
+        let Environment { version, adapter, driver, backend, software, .. } = self.environment;
         let software = if *software { " (software: the processor does the work)" } else { "" };
         let mut rows = vec![
             ("lastbit", version.clone()),

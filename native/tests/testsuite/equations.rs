@@ -227,3 +227,37 @@ fn bad_values_are_one_line() {
         assert!(!out.exists(), "{line:?} left something");
     }
 }
+
+#[test]
+fn kept_pieces_are_those_that_were_computed() {
+    let home = scratch("equations-pieces");
+    let (out, line) = (home.join("out"), TABLE3);
+    reproduce(line, &out);
+    let before = std::fs::read(out.join("verdict.json")).unwrap();
+    let piece = out.join("pieces/activated.sides.json");
+    let kept = std::fs::read_to_string(&piece).unwrap();
+    // Another number, and a text without its checksum: both are computed again.
+    let digit = kept.rfind(|c: char| c.is_ascii_digit()).unwrap();
+    let other = if &kept[digit..=digit] == "1" { "2" } else { "1" };
+    let changed = format!("{}{other}{}", &kept[..digit], &kept[digit + 1..]);
+    let (_, value) = kept.split_once("\"value\":").unwrap();
+    for damaged in [changed.as_str(), value.trim_end().strip_suffix('}').unwrap(), ""] {
+        std::fs::write(&piece, damaged).unwrap();
+        let ended = lastbit(&[line, &["--out", text(&out)]].concat());
+        assert!(ended.code == Some(0) && ended.err.contains("it is done again"), "{ended:?}");
+        assert_eq!(std::fs::read(out.join("verdict.json")).unwrap(), before);
+        assert_eq!(std::fs::read_to_string(&piece).unwrap(), kept);
+    }
+    // What made them has to be known.
+    let environment = out.join("environment.json");
+    let whole = std::fs::read_to_string(&environment).unwrap();
+    let hash = whole.split("shaders_sha256\": \"").nth(1).unwrap()[..64].to_owned();
+    std::fs::write(&environment, whole.replace(&hash, &"0".repeat(64))).unwrap();
+    assert_refused(&lastbit(&[line, &["--out", text(&out)]].concat()), 2, &["shaders 000000000000", &hash[..12]]);
+    for damage in [|path: &Path| std::fs::write(path, "").unwrap(), |path: &Path| std::fs::remove_file(path).unwrap()] {
+        damage(&environment);
+        assert_refused(&lastbit(&[line, &["--out", text(&out)]].concat()), 2, &["environment.json", "'pieces'"]);
+    }
+    std::fs::write(&environment, whole).unwrap();
+    reproduce(line, &out);
+}
