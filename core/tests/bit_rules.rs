@@ -5,7 +5,7 @@ mod runs;
 use lastbit_core::device::{Family, Fill};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::ops::{Tile, Tiles};
+use lastbit_core::ops::{Tile, TileTarget, Tiles};
 use lastbit_core::record::Command;
 use lastbit_core::train::{
     BatchSizes, Event, FlipBit, Kind, MemoryLimits, PeekRange, Plan, Start, State, TrainConfig, Tuning, checkpoint,
@@ -154,8 +154,12 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         ("split dispatches", Tuning { dispatch_flops: Some(50_000), ..Tuning::default() }),
         ("tiles of one row", Tuning { tiles: Some(Tiles::all(Tile::of_rows(1))), ..Tuning::default() }),
         ("tiles of two rows", Tuning { tiles: Some(Tiles::all(Tile::of_rows(2))), ..Tuning::default() }),
-        ("the usual tiles of GPUs", Tuning { tiles: Some(Tiles::usual(false)), ..Tuning::default() }),
-        ("those of software adapters", Tuning { tiles: Some(Tiles::usual(true)), ..Tuning::default() }),
+        (
+            "the usual tiles of NVIDIA's GPUs",
+            Tuning { tiles: Some(Tiles::usual(TileTarget::NvidiaGpu)), ..Tuning::default() },
+        ),
+        ("of other GPUs", Tuning { tiles: Some(Tiles::usual(TileTarget::OtherGpu)), ..Tuning::default() }),
+        ("of software adapters", Tuning { tiles: Some(Tiles::usual(TileTarget::Software)), ..Tuning::default() }),
         ("tall tiles", Tuning { tiles: Some(Tiles::all(tall)), ..Tuning::default() }),
         ("staged tiles", Tuning { tiles: Some(Tiles::all(staged)), ..Tuning::default() }),
         ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),

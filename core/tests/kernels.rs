@@ -8,7 +8,7 @@ use std::process::Command;
 use lastbit_core::bench::tune;
 use lastbit_core::gpu::wgsl::source;
 use lastbit_core::nets::{NetKind, Network};
-use lastbit_core::ops::{Activation, Shape, Tile, Tiles, sgd::Perturbation};
+use lastbit_core::ops::{Activation, Shape, Tile, TileTarget, Tiles, sgd::Perturbation};
 use lastbit_core::pde::{Heat, HeatParams, Image, Linear, LinearParams, Nonlinear, NonlinearParams, Regime};
 use lastbit_core::record::{Access, Dispatch, Kernel, Recording, Shader};
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
@@ -53,7 +53,7 @@ fn all_recordings() -> Vec<Recording> {
     }
     // The usual tiles, and some of so many rows.
     let mut add = |network: &Network, rows: &[u32]| {
-        [true, false].into_iter().for_each(|software| add_tiles(network, &Tiles::usual(software)));
+        TileTarget::ALL.into_iter().for_each(|target| add_tiles(network, &Tiles::usual(target)));
         rows.iter().for_each(|rows| add_tiles(network, &Tiles::all(Tile::of_rows(*rows))));
     };
     for activation in [relu, swish(5.0)] {
@@ -80,7 +80,7 @@ fn all_recordings() -> Vec<Recording> {
     add(&network(NetKind::OneLayer, [1, 256, 256], relu, 1.0), &[]);
     let small = network(resnet(8), [1, 8, 8], relu, 0.25);
     for perturbation in [Perturbation::Reciprocal, Perturbation::Nextafter] {
-        all.extend(recordings(&small, perturbation, &Tiles::usual(false), 2, 3));
+        all.extend(recordings(&small, perturbation, &Tiles::usual(TileTarget::OtherGpu), 2, 3));
     }
     for (side, kernel) in [(256, 32), (64, 32), (33, 7), (5, 5), (32, 3), (9, 1)] {
         all.extend(equations(side, kernel, 2));
@@ -228,12 +228,15 @@ fn replicas_and_batch_are_data() {
         network(NetKind::OneLayer, [1, 64, 64], swish, 1.0),
     ] {
         let staged = Tiles::all(Tile { lanes: 128, staging: Some(4), ..Tile::default() });
-        // Whether the kernels that stage what they read are there, and those that do not: of a GPU's usual tiles the first
+        // Whether the kernels that stage what they read are there, and those that do not: of NVIDIA's usual tiles the first
         // convolution is forward one of these.
         let (both, plain, staging) = ([true, true], [false, true], [true, false]);
-        for (tiles, forward, dweight) in
-            [(Tiles::usual(true), plain, plain), (Tiles::usual(false), both, staging), (staged, staging, staging)]
-        {
+        for (tiles, forward, dweight) in [
+            (Tiles::usual(TileTarget::Software), plain, plain),
+            (Tiles::usual(TileTarget::OtherGpu), plain, plain),
+            (Tiles::usual(TileTarget::NvidiaGpu), both, staging),
+            (staged, staging, staging),
+        ] {
             let of = |replicas, samples| recordings(&network, Perturbation::Divide, &tiles, replicas, samples);
             let one = sequences(of(1, 3));
             let names: HashSet<_> = one.iter().flatten().map(Kernel::name).collect();

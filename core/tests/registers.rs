@@ -13,14 +13,16 @@ use ash::khr::pipeline_executable_properties as executable;
 use ash::{ext, vk};
 use lastbit_core::gpu::{spirv, wgsl};
 use lastbit_core::nets::NetKind;
-use lastbit_core::ops::{Activation, Shape, Tiles, sgd::Perturbation};
+use lastbit_core::ops::{Activation, Shape, TileTarget, Tiles, sgd::Perturbation};
 use lastbit_core::record::Kernel;
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 
 /// The file that tells Vulkan's loader of the driver.
 const DRIVER: &str = "LASTBIT_RADV";
-/// RDNA 2 has 256 registers a thread, as NVIDIA's GPUs do; RDNA 3's compiler takes half of them.
-const FAMILIES: [&str; 2] = ["navi21", "gfx1100"];
+/// RDNA 2, with 256 registers a thread, as NVIDIA's GPUs have.
+const RDNA2: &str = "navi21";
+/// RDNA 3, whose compiler takes half of them.
+const RDNA3: &str = "gfx1100";
 
 /// A GPU's compiler behind its Vulkan driver. Nothing is freed: the process ends with the test.
 struct Compiler {
@@ -126,8 +128,8 @@ fn binding(variable: &naga::GlobalVariable) -> Option<vk::DescriptorSetLayoutBin
     Some(layout.binding(variable.binding.as_ref()?.binding).stage_flags(vk::ShaderStageFlags::COMPUTE))
 }
 
-/// Every kernel of a training step, once.
-fn kernels() -> Vec<Kernel> {
+/// Every kernel of a training step with the usual tiles of `targets`, once.
+fn kernels(targets: &[TileTarget]) -> Vec<Kernel> {
     let mut seen = HashSet::new();
     let mut all = Vec::new();
     for (net, input, classes) in [
@@ -139,11 +141,13 @@ fn kernels() -> Vec<Kernel> {
             let network = net.build(input, classes, activation, 1.0).expect("a network as published");
             let sizes = BatchSizes { train: vec![128], evaluate: Vec::new() };
             let normalization = vec![[0.0, 1.0]; input.channels as usize];
-            let tuning = Tuning { tiles: Some(Tiles::usual(false)), ..Tuning::default() };
             let limits = MemoryLimits { binding: u64::MAX, total: None };
-            let plan = Plan::new(&network, 6, Perturbation::Divide, &sizes, (&normalization, 0), &tuning, limits);
-            let plan = plan.expect("no limit is passed");
-            all.extend(plan.kernels().into_iter().filter(|kernel| seen.insert((*kernel).clone())).cloned());
+            for target in targets {
+                let tuning = Tuning { tiles: Some(Tiles::usual(*target)), ..Tuning::default() };
+                let plan = Plan::new(&network, 6, Perturbation::Divide, &sizes, (&normalization, 0), &tuning, limits);
+                let plan = plan.expect("no limit is passed");
+                all.extend(plan.kernels().into_iter().filter(|kernel| seen.insert((*kernel).clone())).cloned());
+            }
         }
     }
     all
@@ -154,9 +158,9 @@ fn kernels() -> Vec<Kernel> {
 fn no_kernel_spills_before_it_is_tuned() {
     // The driver reads what to compile for once in a process.
     const FAMILY: &str = "RADV_FORCE_FAMILY";
-    if std::env::var_os(FAMILY).is_none() {
+    let Some(family) = std::env::var_os(FAMILY) else {
         let driver = std::env::var_os(DRIVER).unwrap_or_else(|| panic!("set {DRIVER} to Mesa's radeon_icd.*.json"));
-        for family in FAMILIES {
+        for family in [RDNA2, RDNA3] {
             let mut test = Command::new(std::env::current_exe().expect("a test has a file"));
             test.args(["--ignored", "--nocapture", "no_kernel_spills"])
                 .env("VK_DRIVER_FILES", &driver)
@@ -164,9 +168,11 @@ fn no_kernel_spills_before_it_is_tuned() {
             assert!(test.env(FAMILY, family).status().expect("it starts").success(), "{family}");
         }
         return;
-    }
+    };
     let compiler = Compiler::new(|name, _| name.contains("RADV"), false).expect("Mesa's driver for AMD GPUs");
-    let kernels = kernels();
+    let targets: &[_] =
+        if family == RDNA2 { &[TileTarget::NvidiaGpu, TileTarget::OtherGpu] } else { &[TileTarget::OtherGpu] };
+    let kernels = kernels(targets);
     assert!(kernels.len() > 50, "{} kernels", kernels.len());
     let mut registers: Vec<_> = kernels.iter().map(|kernel| (compiler.registers(kernel), kernel.name())).collect();
     registers.sort_unstable();
@@ -184,7 +190,7 @@ fn this_machine() {
         let is_gpu = |_: &str, kind| kind != vk::PhysicalDeviceType::CPU;
         let compiler = Compiler::new(is_gpu, is_robust).expect("a GPU whose driver counts registers");
         println!("out of bounds {}", if is_robust { "defined" } else { "undefined" });
-        let kernels = kernels();
+        let kernels = kernels(&[TileTarget::NvidiaGpu, TileTarget::OtherGpu]);
         let of = |kernel: &Kernel| compiler.statistics(kernel);
         let mut all: Vec<_> = kernels.iter().map(|kernel| (kernel.name(), of(kernel))).collect();
         all.sort();

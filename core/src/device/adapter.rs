@@ -44,6 +44,8 @@ pub struct AdapterSummary {
     pub software: bool,
     /// What decides sizes by default.
     pub family: Family,
+    /// PCI vendor number; 0 where it is not known, as in browsers.
+    pub vendor: u32,
     /// What else a person wants to know and no bit depends on: instruction set and threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

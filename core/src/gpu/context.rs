@@ -37,6 +37,7 @@ fn summary_of(adapter: &wgpu::Adapter) -> AdapterSummary {
         backend: info.backend.to_string(),
         software,
         family: if software { Family::SoftwareGpu } else { Family::Gpu },
+        vendor: info.vendor,
         detail: None,
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,

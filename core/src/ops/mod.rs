@@ -27,7 +27,7 @@ pub use activation::Activation;
 pub use conv::Conv;
 pub use conv_down::ConvDown;
 pub use planes::Shape;
-pub use tile::{Layer, Pass, Tile, Tiles};
+pub use tile::{Layer, Pass, Tile, TileTarget, Tiles};
 
 /// Invocations in a workgroup of every kernel but the fault injector and the convolutions, whose [`Tile`] says it.
 pub const WORKGROUP: u32 = 64;

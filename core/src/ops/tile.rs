@@ -48,10 +48,12 @@ impl Tile {
     ///
     /// What a thread loads is used for more products in a large tile. A software adapter, where a load costs as much as two
     /// dozen products, gains by it even when the accumulators overflow into memory. A GPU loses many times over then: its tiles
-    /// spill no register (counted with AMD's compiler, `core/tests/registers.rs`), and its workgroups stage what they read: an
-    /// NVIDIA H200 then needs 0.60 to 0.88 of the time (docs/PERFORMANCE.md).
+    /// spill no register (counted with AMD's compiler, `core/tests/registers.rs`). Workgroups of NVIDIA's GPUs stage what they
+    /// read: an H200 then needs 0.60 to 0.88 of the time (docs/PERFORMANCE.md). That takes registers, too many for RDNA 3's
+    /// compiler, so other GPUs stage only where `tune` has measured that it is faster.
     #[must_use]
-    pub fn usual(layer: Layer, pass: Pass, software: bool) -> Self {
+    pub fn usual(layer: Layer, pass: Pass, target: TileTarget) -> Self {
+        let software = target == TileTarget::Software;
         let (rows, groups, channels) = match (layer, pass, software) {
             (Layer::Conv(_), _, true) => (8, 2, [4, 8]),
             (Layer::Conv(_), _, false) => (4, 1, [1, 8]),
@@ -66,7 +68,7 @@ impl Tile {
         let is_small = layer.output().quads() * layer.output().height.div_ceil(rows) <= 4;
         // Of three input channels there is little to share.
         let staging = match (layer, pass) {
-            _ if software => None,
+            _ if target != TileTarget::NvidiaGpu => None,
             (Layer::Conv(_), Pass::WeightGradient) => Some((64, 2)),
             (Layer::Conv(conv), _) if conv.input.channels > 4 => Some((128, 4)),
             _ => None,
@@ -167,6 +169,22 @@ impl From<ConvDown> for Layer {
     }
 }
 
+/// Adapters whose usual tiles differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TileTarget {
+    /// A driver that computes on the processor.
+    Software,
+    /// A GPU of NVIDIA.
+    NvidiaGpu,
+    /// Another GPU.
+    OtherGpu,
+}
+
+impl TileTarget {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Software, Self::NvidiaGpu, Self::OtherGpu];
+}
+
 /// Which tile each layer uses in each pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiles {
@@ -180,7 +198,7 @@ enum Usual {
     /// The same one everywhere.
     All(Tile),
     /// [`Tile::usual`].
-    Adapter { software: bool },
+    Of(TileTarget),
 }
 
 impl Tiles {
@@ -190,10 +208,10 @@ impl Tiles {
         Self { usual: Usual::All(tile), chosen: Vec::new() }
     }
 
-    /// The default ones of a GPU, or of a software GPU.
+    /// The default ones of such an adapter.
     #[must_use]
-    pub fn usual(software: bool) -> Self {
-        Self { usual: Usual::Adapter { software }, chosen: Vec::new() }
+    pub fn usual(target: TileTarget) -> Self {
+        Self { usual: Usual::Of(target), chosen: Vec::new() }
     }
 
     /// Uses `tile` for the layers of this geometry in this pass.
@@ -210,7 +228,7 @@ impl Tiles {
         match (chosen, self.usual) {
             (Some((_, _, tile)), _) => *tile,
             (None, Usual::All(tile)) => tile,
-            (None, Usual::Adapter { software }) => Tile::usual(layer, pass, software),
+            (None, Usual::Of(target)) => Tile::usual(layer, pass, target),
         }
     }
 
@@ -219,7 +237,7 @@ impl Tiles {
     pub fn of_valid(&self) -> Tile {
         match self.usual {
             Usual::All(tile) => tile,
-            Usual::Adapter { .. } => Tile::default(),
+            Usual::Of(_) => Tile::default(),
         }
     }
 }

@@ -59,6 +59,7 @@ fn summary(isa: Isa, class: Class, threads: usize) -> AdapterSummary {
         backend: "processor".to_owned(),
         software: true,
         family: Family::Processor,
+        vendor: 0,
         detail: Some(format!("{}, {threads} thread{plural}", isa.name())),
         // Kernels count floats in a u32 on every device.
         max_binding_bytes: 4 << 32,

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use crate::ops::batch_norm::BatchNorm;
     use crate::ops::conv::Conv;
-    use crate::ops::{Activation, Pass, Shape, Tiles};
+    use crate::ops::{Activation, Pass, Shape, TileTarget, Tiles};
     use crate::record::{BufferTable, Job, Recording};
 
     const SHAPE: Shape = Shape { channels: 16, height: 32, width: 32 };
@@ -255,7 +255,7 @@ mod tests {
         let norm = BatchNorm { shape: SHAPE, activation: Some(Activation::Relu), shortcut: false };
         let conv = Conv { input: SHAPE, out_channels: 16, shared_input: false };
         norm.apply(&mut rec, "norm", y, coefficients, y, a);
-        conv.forward(&mut rec, "conv", Tiles::usual(true).of(conv, Pass::Forward), [a, packed, y2]);
+        conv.forward(&mut rec, "conv", Tiles::usual(TileTarget::Software).of(conv, Pass::Forward), [a, packed, y2]);
         // Needs all samples of what comes before.
         norm.running(&mut rec, "norm", channels(packed), coefficients);
         norm.apply(&mut rec, "norm", y2, coefficients, y2, if is_reused { a } else { other });

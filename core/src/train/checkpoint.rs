@@ -186,7 +186,8 @@ impl Naming {
                 }
             }
         }
-        let naming = closest.0;
+        // Of a name or two that happen to end alike nothing follows.
+        let naming = if 2 * closest.1 >= wanted.len() { closest.0 } else { Self::default() };
         let expected: HashSet<String> = wanted.iter().map(|name| naming.stored(name)).collect();
         let mut other: Vec<&str> = stored.iter().copied().filter(|name| !expected.contains(*name)).collect();
         other.retain(|name| !name.ends_with("num_batches_tracked"));

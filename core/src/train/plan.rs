@@ -7,7 +7,7 @@ use super::recorder::Recorder;
 use crate::device::{AdapterSummary, DeviceError, Family, Fill};
 use crate::nets::Network;
 use crate::ops::sgd::Perturbation;
-use crate::ops::{Tiles, flip_bit};
+use crate::ops::{TileTarget, Tiles, flip_bit};
 use crate::record::{BufferId, BufferTable, Command, Job, Kernel, Recording};
 
 /// Choices that change speed and memory but no bit of the result. Tests force each of them.
@@ -25,9 +25,16 @@ pub struct Tuning {
     pub fill: Fill,
 }
 
+/// NVIDIA's PCI vendor number.
+const NVIDIA: u32 = 0x10de;
+
 /// Tiles of the convolutions on this adapter before anything is measured.
 pub(crate) fn usual_tiles(adapter: &AdapterSummary) -> Tiles {
-    Tiles::usual(adapter.family == Family::SoftwareGpu)
+    Tiles::usual(match (adapter.family, adapter.vendor) {
+        (Family::SoftwareGpu, _) => TileTarget::Software,
+        (_, NVIDIA) => TileTarget::NvidiaGpu,
+        _ => TileTarget::OtherGpu,
+    })
 }
 
 /// What the adapter allows.
@@ -158,7 +165,7 @@ impl Plan {
         let most = tuning.chunk_replicas.unwrap_or(replicas).clamp(1, replicas);
         let mut n_chunks = replicas.div_ceil(most);
         // Without an adapter any will do for an estimate; the digest of a run's kernels needs the same everywhere.
-        let usual = Tiles::usual(false);
+        let usual = Tiles::usual(TileTarget::OtherGpu);
         let tiles = tuning.tiles.as_ref().unwrap_or(&usual);
         loop {
             let recorder = Recorder::new(network, tiles, perturbation, sizes, (normalization, pad_byte));

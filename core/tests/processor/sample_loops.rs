@@ -10,7 +10,7 @@ use lastbit_core::nets::NetKind;
 use lastbit_core::ops::batch_norm::{Backward, BatchNorm, Channels};
 use lastbit_core::ops::conv::Conv;
 use lastbit_core::ops::max_pool::MaxPool;
-use lastbit_core::ops::{Activation, Pass, Shape, Tiles};
+use lastbit_core::ops::{Activation, Pass, Shape, TileTarget, Tiles};
 use lastbit_core::processor::{Class, Isa};
 use lastbit_core::threads::Threads;
 use lastbit_core::train::{DatasetKind, Start, TrainConfig, Trainer, Tuning};
@@ -81,7 +81,7 @@ fn layer(gpu: &Gpu, input: Shape, out_channels: u32, activation: Option<Activati
         [0, 1, 2, 3, 4].map(|i| (bench.tensor(&gradients, i), gradients.offsets[i]));
     bench.rec.job.parameter_stride = gradients.stride;
 
-    let tiles = Tiles::usual(true);
+    let tiles = Tiles::usual(TileTarget::Software);
     let rec = &mut bench.rec;
     norms[0].apply(rec, "apply", y0, coefficients0, shortcut, a0);
     conv.forward(rec, "conv", tiles.of(conv, Pass::Forward), [a0, packed, y1]);

@@ -50,7 +50,7 @@ fn other_version(place: &Path) -> Option<Failure> {
         .into_iter()
         .chain(below)
         .find(|path| path.exists() && path.to_str().and_then(cifar10::other_version).is_some())?;
-    path.to_str().and_then(cifar10::other_version).map(Failure::other)
+    path.to_str().and_then(cifar10::other_version).map(Failure::usage)
 }
 
 /// The data set in a folder or archive.

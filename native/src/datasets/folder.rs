@@ -7,8 +7,10 @@ use std::fs::{self, File};
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use lastbit_core::data::{Dataset, ImageSet, Normalization};
 use lastbit_core::ops::Shape;
 
@@ -49,8 +51,9 @@ pub fn read(folder: &Path) -> Result<Loaded, Failure> {
     let (train, test) = (train?, test?);
     check_same_classes(folder, &train, &test)?;
     let class_names = train.iter().map(|class| class.name.clone()).collect::<Vec<_>>();
-    let mut decoder = Decoder { first: None, is_grey: true };
+    let mut decoder = Decoder { first: None, is_grey: true, of_several: 0 };
     let (mut train, mut test) = (decoder.decode_all(&train)?, decoder.decode_all(&test)?);
+    not_read.count_several(decoder.of_several);
     if decoder.is_grey {
         (train, test) = (first_channel(train), first_channel(test));
     }
@@ -94,7 +97,7 @@ fn classes(set: &Path, not_read: &mut NotRead) -> Result<Vec<Class>, Failure> {
         if files.is_empty() {
             let path = path.display();
             let beside = beside.text().map(|text| format!(" (but {text})")).unwrap_or_default();
-            return Err(Failure::other(format!(
+            return Err(Failure::usage(format!(
                 "the class folder '{path}' has no image{beside}: put .png, .jpg, .bmp, .webp or .tif files into the folder \
                  itself, or remove it"
             )));
@@ -103,7 +106,7 @@ fn classes(set: &Path, not_read: &mut NotRead) -> Result<Vec<Class>, Failure> {
         classes.push(Class { name, files });
     }
     if !(2..=MOST_CLASSES).contains(&classes.len()) {
-        return Err(Failure::other(format!(
+        return Err(Failure::usage(format!(
             "'{}' has {} class folders: give it one folder of images for each of 2 to {MOST_CLASSES} classes",
             set.display(),
             classes.len(),
@@ -146,7 +149,7 @@ fn check_same_classes(folder: &Path, train: &[Class], test: &[Class]) -> Result<
     let [in_train, in_test] = SETS;
     for (class, has, lacks) in [(missing(test, train), in_train, in_test), (missing(train, test), in_test, in_train)] {
         if let Some(class) = class {
-            return Err(Failure::other(format!(
+            return Err(Failure::usage(format!(
                 "'{}': class '{class}' is in {has}/ but not in {lacks}/: give both the same classes",
                 folder.display()
             )));
@@ -161,6 +164,8 @@ struct Decoder {
     first: Option<(PathBuf, (u32, u32))>,
     /// True while no image has colour.
     is_grey: bool,
+    /// Files that hold further images.
+    of_several: usize,
 }
 
 impl Decoder {
@@ -209,6 +214,7 @@ impl Decoder {
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MOST_BYTES);
         reader.limits(limits);
+        self.of_several += usize::from(reader.format().is_some_and(|format| has_several(bytes, format)));
         let mut decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
         // A camera stores the image as its sensor saw it and says how to turn it. A file that says it badly is upright.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -244,8 +250,19 @@ impl Decoder {
 
 /// Decodes an image that stands alone.
 pub fn decode_alone(bytes: &[u8]) {
-    if let Ok(image) = (Decoder { first: None, is_grey: true }).decode_bytes(Path::new("image"), bytes) {
+    if let Ok(image) = (Decoder { first: None, is_grey: true, of_several: 0 }).decode_bytes(Path::new("image"), bytes) {
         assert!(image.width().max(image.height()) <= MOST_PIXELS);
+    }
+}
+
+/// True for an animation and for pages of which only the first is read.
+fn has_several(bytes: &[u8], format: ImageFormat) -> bool {
+    let reader = Cursor::new(bytes);
+    match format {
+        ImageFormat::Png => PngDecoder::new(reader).and_then(|decoder| decoder.is_apng()).unwrap_or(false),
+        ImageFormat::WebP => WebPDecoder::new(reader).is_ok_and(|decoder| decoder.has_animation()),
+        ImageFormat::Tiff => tiff::decoder::Decoder::new(reader).is_ok_and(|decoder| decoder.more_images()),
+        _ => false,
     }
 }
 
@@ -351,7 +368,7 @@ mod tests {
     }
 
     fn decode(bytes: &[u8]) -> Result<DynamicImage, Failure> {
-        Decoder { first: None, is_grey: true }.decode_bytes(Path::new("image"), bytes)
+        Decoder { first: None, is_grey: true, of_several: 0 }.decode_bytes(Path::new("image"), bytes)
     }
 
     #[test]

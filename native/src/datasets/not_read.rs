@@ -46,6 +46,13 @@ impl NotRead {
         }
     }
 
+    /// Counts files that hold further images.
+    pub(super) fn count_several(&mut self, files: usize) {
+        if files > 0 {
+            *self.kinds.entry("file of which only the first image is read".to_owned()).or_default() += files;
+        }
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         for (kind, n) in other.kinds {
             *self.kinds.entry(kind).or_default() += n;

@@ -330,7 +330,13 @@ impl RunData {
 
     /// True if a line has no loss of the replica, because it is not finite.
     fn is_not_finite(&self, replica: usize) -> bool {
-        self.steps.loss[replica].iter().any(|loss| !loss.is_finite())
+        let is_lost_at_the_end = |lost: &Value| lost.as_array().is_some_and(|all| all.iter().any(|r| *r == replica));
+        self.steps.loss[replica].iter().any(|loss| !loss.is_finite()) || is_lost_at_the_end(&self.summary["not_finite"])
+    }
+
+    /// True if the replica's distances from the first one say nothing at the end.
+    pub fn is_lost(&self, replica: usize) -> bool {
+        self.is_not_finite(0) || self.is_not_finite(replica)
     }
 
     /// The first line at which a replica's training has blown up: its loss is beyond [`BLOWN_UP`] or not finite.

@@ -31,7 +31,11 @@ pub fn sentence(run: &RunData) -> String {
             );
     }
     let (gone, stayed): (Vec<usize>, Vec<usize>) = run.others().iter().partition(|&&r| run.departure(r).is_some());
+    let (lost, stayed): (Vec<usize>, Vec<usize>) = stayed.into_iter().partition(|&r| run.is_lost(r));
     let mut parts = Vec::new();
+    if !lost.is_empty() {
+        parts.push(format!("{} cannot be told from {first}: numbers are not finite", run.labels(&lost)));
+    }
     if !gone.is_empty() {
         parts.push(departure(run, &gone));
     }
@@ -39,7 +43,7 @@ pub fn sentence(run: &RunData) -> String {
         let names = run.labels(&stayed);
         parts.push(format!("{names} did not leave {first}: after {} every bit is the same", count(last, "step")));
     }
-    if gone.is_empty() && stayed.is_empty() {
+    if [&gone, &stayed, &lost].iter().all(|replicas| replicas.is_empty()) {
         parts.push(format!("Only controls ran beside {first}"));
     }
     if !matches!(run.verdict(), Verdict::Red(_) | Verdict::NotFinite) {
@@ -201,7 +205,8 @@ pub fn notices(run: &RunData) -> Vec<String> {
 
 /// Short facts beside the headline: what, and its value.
 pub fn facts(run: &RunData) -> Vec<(String, String)> {
-    let others = run.others();
+    let others: Vec<usize> =
+        run.others().into_iter().filter(|&r| run.departure(r).is_some() || !run.is_lost(r)).collect();
     let mut facts = Vec::new();
     if let Some(line) = others.iter().filter_map(|&r| run.departure(r)).min() {
         facts.push(("first bit differs".to_owned(), format!("step {}", thousands(run.steps.step[line]))));

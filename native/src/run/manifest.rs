@@ -304,11 +304,17 @@ impl Manifest {
         on_change: OnChange,
     ) -> Result<(Self, Option<String>), Failure> {
         if !self.dataset.is_same(&now.dataset) {
+            let is_older = self.config.is_none() && self.dataset.name == "folder";
             return Err(Failure::usage(format!(
-                "--data-dir: the run in '{}' saw other images (SHA-256 {}, these have {}): give it the files it began with",
+                "--data-dir: the run in '{}' saw other images (SHA-256 {}, these have {}): give it the files it began with{}",
                 folder.display(),
                 self.dataset.sha256,
                 now.dataset.sha256,
+                if is_older {
+                    "; the version that began it read PNG and JPEG alone and did not turn images by their EXIF orientation"
+                } else {
+                    ""
+                }
             )));
         }
         // It went on there before.

@@ -119,6 +119,11 @@ impl Session {
         };
         self.adopt(saver.wait()?);
         self.screen.finish();
+        // Lost in the last update: no step has computed with it.
+        for &replica in self.summary.not_finite().iter().filter(|replica| !marks.is_told[**replica]) {
+            let (k, step) = (self.config.train.ks[replica], self.trainer.step());
+            warn(format!("after step {step} the weights of replica {replica} (k = {k}) are not finite any more"));
+        }
         Ok((outcome, self.summary))
     }
 

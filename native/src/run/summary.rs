@@ -97,6 +97,11 @@ impl Summary {
         self.lamp.first_red_step().is_some() || self.control_differences.iter().any(|n| *n > 0)
     }
 
+    /// Replicas with a weight or momentum that is not finite, where the state was seen last.
+    pub fn not_finite(&self) -> &[usize] {
+        &self.not_finite
+    }
+
     /// True if the replica's numbers are or were not finite.
     fn is_not_finite(&self, replica: usize) -> bool {
         self.lamp.first_not_finite(replica).is_some() || self.not_finite.contains(&replica)
@@ -129,6 +134,7 @@ impl Summary {
                 "replicas": controls,
             },
             "flip_bit": progress.flip_bit,
+            "not_finite": self.not_finite,
             "sha256": "",
         });
         let text = serde_json::to_string_pretty(&summary).map_err(Failure::other)? + "\n";
@@ -186,9 +192,20 @@ pub struct RunProgress {
 
 /// Where the checksum over the rest of the file stands.
 const SEAL: &str = "\"sha256\": \"";
-/// What the first versions wrote, which had no checksum.
-const UNSEALED_KEYS: [&str; 9] =
-    ["control", "finished", "fingerprints", "flip_bit", "ks", "last_epoch", "last_step", "step", "steps_per_epoch"];
+/// Everything else that may be in it. The first versions wrote no checksum: a file without one is theirs, not a damaged one, if it
+/// has no other key.
+const KEYS: [&str; 10] = [
+    "control",
+    "finished",
+    "fingerprints",
+    "flip_bit",
+    "ks",
+    "last_epoch",
+    "last_step",
+    "not_finite",
+    "step",
+    "steps_per_epoch",
+];
 
 /// The text of a summary with its checksum in place.
 fn seal(text: &str) -> String {
@@ -222,7 +239,7 @@ impl FoundSummary {
                 let end = after.find('"')?;
                 seal(&format!("{before}{SEAL}{}", &after[end..])) == text
             }
-            None => summary.as_object()?.keys().all(|key| UNSEALED_KEYS.contains(&key.as_str())),
+            None => summary.as_object()?.keys().all(|key| KEYS.contains(&key.as_str())),
         };
         is_whole.then_some(summary)
     }

@@ -422,6 +422,21 @@ fn numbers_that_stop_being_finite_are_placed() {
     assert_eq!(lastbit(&["verify", text(&out)]).code, Some(0));
 }
 
+#[test]
+fn weights_that_are_lost_in_the_last_step_are_told() {
+    let out = scratch("lost-last").join("run");
+    let ended = train(&["--steps", "1", "--lr", "1e30", "--weight-decay", "3e38"], &out);
+    let warnings: Vec<_> = ended.err.lines().collect();
+    assert_eq!(warnings.len(), 3, "{ended:?}");
+    for (replica, line) in warnings.iter().enumerate() {
+        let told = format!("warning: after step 1 the weights of replica {replica} (k = ");
+        assert!(line.starts_with(&told) && line.contains("not finite"), "{line}");
+    }
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("cannot be told from") && !page.contains("did not leave"), "it looks healthy");
+    assert!(page.contains("Control not finite") && !page.contains("relative L1 at step 1"));
+}
+
 /// A clock that goes an hour back and a day forth at every look at it.
 #[cfg(target_os = "linux")]
 const JUMPY_CLOCK: &str = r"

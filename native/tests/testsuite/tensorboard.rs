@@ -151,11 +151,15 @@ fn event_files_hold_the_metrics() {
     let first = |replica: &str| out.join(format!("tensorboard/{replica}/events.out.tfevents.0000000000.lastbit"));
     fs::write(first("r0-k1"), "").unwrap();
     fs::remove_file(first("r1-k3")).unwrap();
-    let foreign = out.join("tensorboard/r0-k1/notes.txt");
-    fs::write(&foreign, "mine").unwrap();
+    // The last number there is, in a name that lastbit does not give.
+    let foreign = ["notes.txt", "events.out.tfevents.18446744073709551615.lastbit"];
+    let foreign = foreign.map(|name| out.join("tensorboard/r0-k1").join(name));
+    foreign.iter().for_each(|file| fs::write(file, "mine").unwrap());
     train(&["--steps", "11", "--resume"], &out);
-    assert_eq!(fs::read_to_string(&foreign).unwrap(), "mine");
-    fs::remove_file(foreign).unwrap();
+    for file in foreign {
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        fs::remove_file(file).unwrap();
+    }
     let lines = json_lines(&out.join("metrics.jsonl"));
     for (replica, name) in ["r0-k1", "r1-k3", "r2-k2"].iter().enumerate() {
         let folder = out.join("tensorboard").join(name);
@@ -207,7 +211,7 @@ fn lost_replicas_have_no_distance() {
     // As recorded.
     assert!(last["loss"][2].is_null() && last["rel_l1"][2] == 0.0, "{last}");
     let shown = scalars(&event_files(&out.join("tensorboard/r2-k2"))[0]);
-    for tag in ["step/rel_l1", "rel_l1/conv1.weight"] {
+    for tag in ["step/rel_l1", "step/max_ulp", "step/differing", "rel_l1/conv1.weight"] {
         let value = f32::from_bits(shown[&(tag.to_owned(), 4)]);
         assert!(value.is_nan(), "{tag} is {value}");
     }

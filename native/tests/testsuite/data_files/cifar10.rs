@@ -112,7 +112,7 @@ fn archives_are_read_bare_and_in_several_members() {
 fn other_versions_are_named() {
     let home = scratch("python-version");
     let refused = |place: &Path, parts: &[&str]| {
-        assert_refused(&info("cifar10", place), 1, &[parts, &["version", "cifar-10-binary.tar.gz"]].concat());
+        assert_refused(&info("cifar10", place), 2, &[parts, &["version", "cifar-10-binary.tar.gz"]].concat());
     };
     for (name, file, version) in
         [("batches-py", "data_batch_1", "Python version"), ("batches-mat", "data_batch_1.mat", "MATLAB version")]
@@ -127,7 +127,7 @@ fn other_versions_are_named() {
     // In ./data, where files are looked for without --data-dir.
     fs::rename(home.join("batches-py"), home.join("data")).unwrap();
     let bare = command(["data", "info", "cifar10"]).current_dir(&home).env("XDG_DATA_HOME", home.join("none")).output();
-    assert_refused(&bare.unwrap().into(), 1, &["cifar-10-batches-py", "Python version", "cifar-10-binary.tar.gz"]);
+    assert_refused(&bare.unwrap().into(), 2, &["cifar-10-batches-py", "Python version", "cifar-10-binary.tar.gz"]);
     let packed = home.join("cifar-10-python.tar.gz");
     let pickle = ("cifar-10-batches-py/data_batch_1", EntryType::Regular, &b"\x80\x02}q"[..]);
     fs::write(&packed, gzip(&archive(&[pickle]))).unwrap();

@@ -176,11 +176,31 @@ fn what_is_not_read_is_counted() {
     let ended = lastbit(&[&two_steps("folder", &data, &out)[..], &["--quiet"]].concat());
     assert!(ended.code == Some(0) && ended.err.contains("not read in the image folder: 2 .gif files, "), "{ended:?}");
 
+    // A TIFF with a second page, of which the directory behind the first one tells.
+    let tiff = data.join("train/cat/0.png").with_extension("tif");
+    image::open(data.join("train/cat/0.png")).unwrap().save(&tiff).unwrap();
+    let mut bytes = fs::read(&tiff).unwrap();
+    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let directory = word(&bytes, 4);
+    let next = directory + 2 + 12 * usize::from(u16::from_le_bytes([bytes[directory], bytes[directory + 1]]));
+    assert_eq!((&bytes[..2], word(&bytes, next)), (&b"II"[..], 0), "one page");
+    let (second, end) = (bytes[directory..next + 4].to_vec(), bytes.len().next_multiple_of(2));
+    bytes[next..next + 4].copy_from_slice(&(end as u32).to_le_bytes());
+    bytes.resize(end, 0);
+    bytes.extend(second);
+    fs::write(&tiff, bytes).unwrap();
+    fs::remove_file(data.join("train/cat/0.png")).unwrap();
+    let info = good_info("folder", &data);
+    assert_eq!(
+        (&info["not_read"]["file of which only the first image is read"], &info["sha256"]),
+        (&1.into(), &expected)
+    );
+
     // Where nothing else is in a class, its error says what was seen.
     fs::remove_dir_all(data.join("test/cat")).unwrap();
     paint(&data.join("test/cat/deeper/1.png"), (8, 8), [0; 3]);
     let parts = ["test/cat", "no image", "but 1 .png file in a folder below a class folder", "the folder itself"];
-    assert_refused(&super::info("folder", &data), 1, &parts);
+    assert_refused(&super::info("folder", &data), 2, &parts);
 }
 
 /// A PNG file that claims so many pixels in each direction.
@@ -246,7 +266,9 @@ fn what_makes_no_data_set_is_named() {
             good_info("folder", &data);
         } else {
             // The folder itself is not what --data-dir asks for, or something in it is bad.
-            let code = if parts.contains(&"--data-dir") { 2 } else { 1 };
+            let is_other =
+                ["--data-dir", "class", "no image"].iter().any(|word| parts.iter().any(|p| p.contains(word)));
+            let code = if is_other { 2 } else { 1 };
             assert_refused(&info("folder", &data), code, parts);
         }
     }
