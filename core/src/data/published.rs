@@ -80,7 +80,9 @@ impl fmt::Display for Origin {
         match self {
             Self::Published(title) => write!(f, "the published {title}"),
             Self::NotPublished(title) => write!(f, "not the published {title}"),
-            Self::Digits => f.write_str("not the published Fashion-MNIST but, by their numbers, the digits of MNIST"),
+            Self::Digits => {
+                f.write_str("not the published Fashion-MNIST but, by the size of each class, the digits of MNIST")
+            }
         }
     }
 }
@@ -179,7 +181,10 @@ mod tests {
         dataset.name = "fashion-mnist".to_owned();
         assert_eq!([dataset.train.len(), dataset.test.len()], [60_000, 10_000]);
         let origin = Origin::of(&dataset).unwrap();
-        assert_eq!(origin.to_string(), "not the published Fashion-MNIST but, by their numbers, the digits of MNIST");
+        assert_eq!(
+            origin.to_string(),
+            "not the published Fashion-MNIST but, by the size of each class, the digits of MNIST"
+        );
         dataset.test.labels[0] = 9;
         assert_eq!(Origin::of(&dataset).unwrap().to_string(), "not the published Fashion-MNIST");
     }

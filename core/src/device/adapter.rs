@@ -44,7 +44,7 @@ pub struct AdapterSummary {
     pub software: bool,
     /// What decides sizes by default.
     pub family: Family,
-    /// PCI vendor number; 0 where it is not known, as in browsers.
+    /// PCI vendor number; 0 for the processor, and in browsers, which do not tell.
     pub vendor: u32,
     /// What else a person wants to know and no bit depends on: instruction set and threads.
     #[serde(skip_serializing_if = "Option::is_none")]

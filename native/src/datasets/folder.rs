@@ -17,6 +17,7 @@ use lastbit_core::ops::Shape;
 use super::Loaded;
 use super::not_read::NotRead;
 use crate::failure::Failure;
+use crate::report::numbers::count;
 
 /// Largest edge of an image.
 const MOST_PIXELS: u32 = 64;
@@ -107,9 +108,9 @@ fn classes(set: &Path, not_read: &mut NotRead) -> Result<Vec<Class>, Failure> {
     }
     if !(2..=MOST_CLASSES).contains(&classes.len()) {
         return Err(Failure::usage(format!(
-            "'{}' has {} class folders: give it one folder of images for each of 2 to {MOST_CLASSES} classes",
+            "'{}' has {}: give it one folder of images for each of 2 to {MOST_CLASSES} classes",
             set.display(),
-            classes.len(),
+            count(classes.len() as u64, "class folder"),
         )));
     }
     Ok(classes)
@@ -233,11 +234,11 @@ impl Decoder {
         );
         let path_text = path.display();
         if width.max(height) > MOST_PIXELS {
-            return Err(Failure::other(format!("'{path_text}' has {width} x {height} pixels: {remedy}")));
+            return Err(Failure::usage(format!("'{path_text}' has {width} x {height} pixels: {remedy}")));
         }
         let (first, size) = self.first.get_or_insert_with(|| (path.to_owned(), (width, height)));
         if *size != (width, height) {
-            return Err(Failure::other(format!(
+            return Err(Failure::usage(format!(
                 "'{path_text}' has {width} x {height} pixels, but '{}' has {} x {}: {remedy}",
                 first.display(),
                 size.0,

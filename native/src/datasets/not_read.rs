@@ -49,7 +49,7 @@ impl NotRead {
     /// Counts files that hold further images.
     pub(super) fn count_several(&mut self, files: usize) {
         if files > 0 {
-            *self.kinds.entry("file of which only the first image is read".to_owned()).or_default() += files;
+            *self.kinds.entry("file beyond the first image".to_owned()).or_default() += files;
         }
     }
 

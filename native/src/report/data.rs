@@ -183,10 +183,43 @@ impl RunData {
             line.clear();
             // A longer line is none that a run wrote: it comes in pieces, which are left out.
             if reader.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+                self.forget_lost();
                 return Ok(());
             }
             let is_used = serde_json::from_slice(&line).is_ok_and(|line| self.take(line));
             self.ignored += u64::from(!is_used);
+        }
+    }
+
+    /// Takes distances away that are zero because the numbers of both replicas are not finite: they say nothing. After the last
+    /// update the summary alone knows it.
+    fn forget_lost(&mut self) {
+        let Self { steps, layers, summary, .. } = self;
+        let lost_last: Vec<u64> =
+            summary["not_finite"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        let last = steps.step.last().copied().filter(|step| summary["step"].as_u64() == Some(*step));
+        let n = steps.loss.len();
+        let lost: Vec<Vec<usize>> = (0..steps.step.len())
+            .map(|i| {
+                let is_last = Some(steps.step[i]) == last;
+                let is_lost = |r: usize| !steps.loss[r][i].is_finite() || (is_last && lost_last.contains(&(r as u64)));
+                if is_lost(0) { (0..n).filter(|&r| is_lost(r)).collect() } else { Vec::new() }
+            })
+            .collect();
+        for (i, lost) in lost.iter().enumerate() {
+            for &replica in lost {
+                if steps.differing[replica][i] == 0.0 {
+                    let columns = [&mut steps.rel_l1, &mut steps.max_ulp, &mut steps.differing];
+                    columns.into_iter().for_each(|column| column[replica][i] = f64::NAN);
+                }
+            }
+        }
+        for column in &mut layers.columns {
+            let Ok(i) = steps.step.binary_search(&column.step) else { continue };
+            for &replica in &lost[i] {
+                let distances = column.rel_l1[replica].iter_mut();
+                distances.filter(|distance| **distance == 0.0).for_each(|distance| *distance = f32::NAN);
+            }
         }
     }
 

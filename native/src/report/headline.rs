@@ -34,7 +34,7 @@ pub fn sentence(run: &RunData) -> String {
     let (lost, stayed): (Vec<usize>, Vec<usize>) = stayed.into_iter().partition(|&r| run.is_lost(r));
     let mut parts = Vec::new();
     if !lost.is_empty() {
-        parts.push(format!("{} cannot be told from {first}: numbers are not finite", run.labels(&lost)));
+        parts.push(format!("Whether {} left {first} cannot be told: numbers are not finite", run.labels(&lost)));
     }
     if !gone.is_empty() {
         parts.push(departure(run, &gone));
@@ -170,7 +170,7 @@ pub fn notices(run: &RunData) -> Vec<String> {
     let blown: Vec<usize> = (0..run.ks().len()).filter(|&r| run.blow_up(r).is_some()).collect();
     if let Some(step) = run.steps.step.get(run.sound_lines()) {
         notices.push(format!(
-            "From step {} on the loss of {} is beyond all bounds or not finite. Distances from then on mean nothing: not-a-number \
+            "From step {} on the numbers of {} are beyond all bounds or not finite. Distances from then on mean nothing: not-a-number \
              equals itself bit for bit.",
             thousands(*step),
             run.labels(&blown)

@@ -105,7 +105,7 @@ fn divergence(run: &RunData) -> String {
         None if run.ks().len() == 1 => {
             absent("A single copy was trained. With a second k in --ks, as in --ks 1,3,2, this is where they part.")
         }
-        None => absent("No step is recorded yet."),
+        None => absent("No finite distance is recorded."),
     };
     section("apart", "How the copies part", &content)
 }
@@ -119,7 +119,7 @@ fn layers(run: &RunData) -> String {
         None if run.layers.columns.is_empty() => absent(
             "No layers lines are recorded: --log-every sets how often they are, by default every step at the start.",
         ),
-        None => absent("In no recorded layer does any copy differ from the first."),
+        None => absent("No recorded layer has a distance from the first copy other than zero."),
     };
     section("layers", "Where in the network", &content)
 }

@@ -24,6 +24,15 @@ impl Agreement {
         if agrees { Self::Yes } else { Self::No }
     }
 
+    /// Yes where both are, no where one is.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, Self::Yes) => Self::Yes,
+            (Self::No, _) | (_, Self::No) => Self::No,
+            _ => Self::CannotTell,
+        }
+    }
+
     /// As in the report.
     pub fn word(self) -> &'static str {
         match self {

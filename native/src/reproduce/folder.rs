@@ -94,12 +94,14 @@ fn is_of_a_reproduction(name: &str) -> bool {
 #[derive(Clone, Debug)]
 pub struct Place {
     path: PathBuf,
+    /// Of the reproduction that it is for, as text.
+    identity: String,
 }
 
 impl Place {
     /// Refuses a folder that holds another reproduction, a run, or files that this one would overwrite.
     pub fn inspect(path: &Path, identity: &Table) -> Result<Self, Failure> {
-        let place = Self { path: path.to_owned() };
+        let place = Self { path: path.to_owned(), identity: identity.to_string() };
         let shown = path.display();
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
@@ -155,13 +157,19 @@ impl Place {
         self.path.join(PIECES).join(format!("{name}.json"))
     }
 
-    /// The piece `name`, if it is done.
-    pub fn read_piece<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+    /// The piece `name`, if it is done and was made by these flags in this environment.
+    pub fn read_piece<T: DeserializeOwned>(&self, name: &str, environment: &Environment) -> Option<T> {
         let path = self.piece(name);
-        let text = fs::read_to_string(&path).ok()?;
-        let value = unsealed(name, &text);
-        let read = value.and_then(|value| serde_json::from_str(value).map_err(|error| error.to_string()));
-        read.map_err(|problem| warn(format!("'{}' is damaged ({problem}): it is done again", path.display()))).ok()
+        let read = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(error) => Err(error.to_string()),
+            Ok(bytes) => String::from_utf8(bytes).map_err(|error| error.to_string()),
+        };
+        let value = read.and_then(|text| {
+            let value = self.unsealed(name, environment, &text)?;
+            serde_json::from_str(value).map_err(|error| error.to_string())
+        });
+        value.map_err(|problem| warn(format!("'{}' is computed again: {problem}", path.display()))).ok()
     }
 
     /// True if the piece `name` is done.
@@ -170,31 +178,56 @@ impl Place {
     }
 
     /// Keeps the piece `name` and gives it back as it will be read.
-    pub fn write_piece<T: Serialize + DeserializeOwned>(&self, name: &str, value: &T) -> Result<T, Failure> {
+    pub fn write_piece<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        environment: &Environment,
+        value: &T,
+    ) -> Result<T, Failure> {
         let text = serde_json::to_string(value).map_err(Failure::other)?;
         let path = self.piece(name);
         let folder = self.path.join(PIECES);
         fs::create_dir_all(&folder).map_err(|error| Failure::given("make the folder", &folder, &error))?;
-        replace_file(&path, sealed(name, &text).as_bytes())?;
+        replace_file(&path, self.sealed(name, environment, &text).as_bytes())?;
         serde_json::from_str(&text).map_err(|error| Failure::other(format!("'{}': {error}", path.display())))
     }
 
-    /// Makes the folder where there is none, locks it, and says in it what it holds. Refuses one that another program or
-    /// driver began.
-    pub fn claim(&self, identity: &Table, command: &str, environment: &Environment) -> Result<RunFolder, Failure> {
+    /// The text of a piece: its value behind a checksum over that and what made it.
+    fn sealed(&self, name: &str, environment: &Environment, value: &str) -> String {
+        let environment = serde_json::to_string(environment).unwrap_or_default();
+        let digest = Sha256::digest([self.identity.as_str(), &environment, name, value].join("\n"));
+        format!("{}{digest:x}{}{value}}}\n", SEAL.0, SEAL.1)
+    }
+
+    /// The value in the text of a piece; the error says what is wrong.
+    fn unsealed<'a>(&self, name: &str, environment: &Environment, text: &'a str) -> Result<&'a str, String> {
+        let value = text.split_once(SEAL.1).and_then(|(_, rest)| rest.strip_suffix("}\n"));
+        match value {
+            Some(value) if self.sealed(name, environment, value) == text => Ok(value),
+            Some(_) => Err("wrong SHA-256: it was edited, or made by other flags or elsewhere".to_owned()),
+            None => Err("it is cut off or has no SHA-256".to_owned()),
+        }
+    }
+
+    /// Refuses a folder that another program or driver began.
+    pub fn check_environment(&self, environment: &Environment) -> Result<(), Failure> {
         let began = fs::read(self.path(ENVIRONMENT_FILE)).ok();
         match began.and_then(|bytes| serde_json::from_slice::<Environment>(&bytes).ok()) {
-            Some(began) if began != *environment => return Err(self.began_elsewhere(&began, environment)),
+            Some(began) if began != *environment => Err(self.began_elsewhere(&began, environment)),
             // Runs have manifests of their own.
             None if fs::read_dir(self.path(PIECES)).is_ok_and(|mut pieces| pieces.next().is_some()) => {
-                return Err(Failure::usage(format!(
+                Err(Failure::usage(format!(
                     "--out: {ENVIRONMENT_FILE} in '{}' is missing or damaged, so that nobody knows what its pieces were made with: put \
                      the file back, remove '{PIECES}' there to have them made anew, or give another --out",
                     self.path.display()
-                )));
+                )))
             }
-            Some(_) | None => {}
+            Some(_) | None => Ok(()),
         }
+    }
+
+    /// Makes the folder where there is none, locks it, and says in it what it holds.
+    pub fn claim(&self, identity: &Table, command: &str, environment: &Environment) -> Result<RunFolder, Failure> {
         let folder = RunFolder::claim(&self.path)?;
         let text = toml::to_string(identity).map_err(Failure::other)?;
         folder.write(IDENTITY_FILE, format!("# Go on or do it again: {command}\n{text}").as_bytes())?;
@@ -230,21 +263,6 @@ impl Place {
 
 /// Before and after the checksum of a kept piece.
 const SEAL: (&str, &str) = ("{\"sha256\":\"", "\",\"value\":");
-
-/// The text of the piece `name` with its checksum.
-fn sealed(name: &str, value: &str) -> String {
-    format!("{}{:x}{}{value}}}\n", SEAL.0, Sha256::digest(format!("{name}\n{value}")), SEAL.1)
-}
-
-/// The value in the text of the piece `name`; the error says what is wrong.
-fn unsealed<'a>(name: &str, text: &'a str) -> Result<&'a str, String> {
-    let value = text.split_once(SEAL.1).and_then(|(_, rest)| rest.strip_suffix("}\n"));
-    match value {
-        Some(value) if sealed(name, value) == text => Ok(value),
-        Some(_) => Err("it is not what was kept, wrong SHA-256".to_owned()),
-        None => Err("it has no checksum".to_owned()),
-    }
-}
 
 /// Refuses flags that say something else than what the folder holds.
 fn check(stored: &Table, wanted: &Table, path: &Path) -> Result<(), Failure> {

@@ -254,6 +254,8 @@ pub fn run(which: &Which) -> Result<(), Failure> {
         )));
     }
     let mut study = Study::new(common, place.clone())?;
+    let environment = study.environment();
+    place.as_ref().map_or(Ok(()), |place| place.check_environment(&environment))?;
     let forecast = experiment.forecast(&study)?;
     if common.dry_run {
         return dry_run(experiment.as_ref(), &study, &forecast);
@@ -261,7 +263,6 @@ pub fn run(which: &Which) -> Result<(), Failure> {
     let (Some(place), Some(out)) = (place, &common.out) else {
         return Err(Failure::usage("--out: give a folder for data, figures and report"));
     };
-    let environment = Environment::of(study.context().adapter(), study.broken());
     let _to_save = interrupt::ToSave::begin();
     let folder = place.claim(&identity, &command, &environment)?;
     study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));

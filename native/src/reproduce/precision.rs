@@ -139,7 +139,17 @@ impl Precision {
         let by = [single, double].map(|points| reaches(points, VISIBLE));
         let told =
             |by: Option<u64>| by.map_or(format!("not within {} steps", self.steps), |step| format!("at step {step}"));
-        let control_double = course.rel_l1.iter().all(|line| line[CONTROL] == Some(0.0));
+        let control_double = course.rel_l1.iter().map(|line| match line[CONTROL] {
+            Some(0.0) => Agreement::Yes,
+            Some(_) => Agreement::No,
+            None => Agreement::CannotTell,
+        });
+        let controls = [run.are_controls_zero(), control_double.fold(Agreement::Yes, Agreement::and)];
+        let [in_single, in_double] = controls.map(|control| match control {
+            Agreement::Yes => "zero bits differ",
+            Agreement::No => "bits differ",
+            Agreement::CannotTell => "cannot tell, the numbers are not finite",
+        });
         vec![
             Claim {
                 about: "One and the same network".into(),
@@ -186,12 +196,8 @@ impl Precision {
             Claim {
                 about: "Null controls".into(),
                 paper: "k = 2 has the bits of k = 1 in either format.".into(),
-                found: format!(
-                    "float32: {}; float64: {}.",
-                    if run.are_controls_zero() { "zero bits differ" } else { "bits differ" },
-                    if control_double { "zero bits differ" } else { "bits differ" }
-                ),
-                agrees: Agreement::of(run.are_controls_zero() && control_double),
+                found: format!("float32: {in_single}; float64: {in_double}."),
+                agrees: controls[0].and(controls[1]),
                 certainty: "Sure: compared after every step.".into(),
             },
         ]

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use lastbit_core::train::TrainConfig;
 use serde_json::Value;
 
+use super::findings::Agreement;
 use crate::failure::Failure;
 use crate::report::layers::{InOrder, LayersLine};
+use crate::report::numbers::list;
 use crate::run::METRICS_FILE;
 
 /// A run. Values that are not finite are NaN.
@@ -34,8 +36,8 @@ pub struct Run {
     pub layers: BTreeMap<u64, Vec<Vec<f64>>>,
     /// `[evaluation]`: step, and `[replica]` test accuracy in percent.
     pub accuracy: Vec<(u64, Vec<f64>)>,
-    /// True if every control equals the first replica in every bit that was compared.
-    pub is_control_green: bool,
+    /// Whether every control equals the first replica in every bit that was compared.
+    control: Agreement,
 }
 
 impl Run {
@@ -59,14 +61,18 @@ impl Run {
             tensors: Vec::new(),
             layers: BTreeMap::new(),
             accuracy: Vec::new(),
-            // One that was lost together with the first replica did not differ from it.
-            is_control_green: summary["control"]["green"] == true || summary["control"]["not_finite"] == true,
+            control: match &summary["control"] {
+                control if control["green"] == true => Agreement::Yes,
+                control if control["not_finite"] == true => Agreement::CannotTell,
+                _ => Agreement::No,
+            },
             path,
         };
         for line in reader.lines() {
             let line = line.map_err(|error| failed(&error))?;
             run.take(&line).map_err(|error| Failure::other(format!("'{}': {error}", file.display())))?;
         }
+        run.forget_lost(&summary["not_finite"]);
         Ok(run)
     }
 
@@ -85,7 +91,7 @@ impl Run {
             most_differing: vec![0; n],
             tensors: vec!["conv1.weight".to_owned()],
             accuracy: vec![(steps, vec![50.0; n])],
-            is_control_green: true,
+            control: Agreement::Yes,
             config,
             rel_l1,
         }
@@ -120,10 +126,47 @@ impl Run {
         Ok(())
     }
 
-    /// True if no control ever differed in a convolution weight, nor in any parameter or momentum at the end.
-    pub fn are_controls_zero(&self) -> bool {
-        self.is_control_green && self.config.controls().iter().all(|&replica| self.most_differing[replica] == 0)
+    /// Takes distances away that are zero because the numbers of both replicas are not finite: they say nothing. After the last
+    /// update the summary alone knows it, of the replicas in `lost_last`.
+    fn forget_lost(&mut self, lost_last: &Value) {
+        let lost_last: Vec<u64> = lost_last.as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        for (i, step) in self.steps.iter().enumerate() {
+            let is_last = i + 1 == self.steps.len();
+            let is_lost = |r: usize| !self.loss[r][i].is_finite() || (is_last && lost_last.contains(&(r as u64)));
+            for replica in (0..self.config.ks.len()).filter(|&replica| is_lost(0) && is_lost(replica)) {
+                let layers = self.layers.get_mut(step).and_then(|lines| lines.get_mut(replica));
+                let distances = layers.into_iter().flatten().chain([&mut self.rel_l1[replica][i]]);
+                distances.filter(|distance| **distance == 0.0).for_each(|distance| *distance = f64::NAN);
+            }
+        }
     }
+
+    /// Whether no control ever differed in a convolution weight, nor in any parameter or momentum at the end.
+    pub fn are_controls_zero(&self) -> Agreement {
+        let is_zero = |&replica: &usize| self.most_differing[replica] == 0;
+        if self.config.controls().iter().all(is_zero) { self.control } else { Agreement::No }
+    }
+}
+
+/// What the null controls of several runs say, each with whether its controls' predictions differ, and what is wrong with them.
+pub fn judge_controls<'a>(runs: impl IntoIterator<Item = (&'a Run, bool)>) -> (Agreement, Option<String>) {
+    let (mut red, mut lost) = (Vec::new(), Vec::new());
+    for (run, predict_otherwise) in runs {
+        match run.are_controls_zero() {
+            Agreement::No => red.push(run.name.as_str()),
+            _ if predict_otherwise => red.push(run.name.as_str()),
+            Agreement::CannotTell => lost.push(run.name.as_str()),
+            Agreement::Yes => {}
+        }
+    }
+    if !red.is_empty() {
+        return (Agreement::No, Some(format!("Controls differ in {}: nothing here may be put down to k.", list(&red))));
+    }
+    if !lost.is_empty() {
+        let problem = format!("In {} the numbers stopped being finite: equal bits then prove nothing.", list(&lost));
+        return (Agreement::CannotTell, Some(problem));
+    }
+    (Agreement::Yes, None)
 }
 
 fn numbers(values: &Value) -> Vec<f64> {

@@ -19,7 +19,7 @@ use ahead::Hand;
 
 use super::Common;
 use super::equations::go_on;
-use super::folder::Place;
+use super::folder::{Environment, Place};
 use super::run::Run;
 use crate::datasets::Images;
 use crate::failure::Failure;
@@ -111,9 +111,9 @@ impl Study {
         &self.context
     }
 
-    /// Promises that the adapter breaks, where the user goes on all the same.
-    pub(super) fn broken(&self) -> &[String] {
-        &self.broken
+    /// What decides the bits beside the experiment's values.
+    pub(super) fn environment(&self) -> Environment {
+        Environment::of(self.context.adapter(), &self.broken)
     }
 
     /// True at the small size.
@@ -159,14 +159,14 @@ impl Study {
         name: &str,
         work: impl FnOnce(&Rc<Context>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        if let Some(done) = self.place()?.read_piece(name) {
+        if let Some(done) = self.place()?.read_piece(name, &self.environment()) {
             return Ok(done);
         }
         go_on()?;
         self.begin(name);
         let start = Instant::now();
         let value = work(&self.context)?;
-        let kept = self.place()?.write_piece(name, &value)?;
+        let kept = self.place()?.write_piece(name, &self.environment(), &value)?;
         let seconds = start.elapsed().as_secs_f64();
         if seconds >= 10.0 {
             self.tell(format!("  took {}", duration_text(seconds)));
@@ -255,7 +255,7 @@ impl Study {
     /// What each replica of a finished run says of each test image: `[replica][image]` class indices.
     pub fn predictions(&mut self, run: &Run) -> Result<Vec<Vec<u32>>, Failure> {
         let name = format!("predictions-{}", run.name);
-        if let Some(done) = self.place()?.read_piece(&name) {
+        if let Some(done) = self.place()?.read_piece(&name, &self.environment()) {
             return Ok(done);
         }
         let prepared = self.prepared(&run.config)?;

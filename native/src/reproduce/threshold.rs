@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::growth::median;
 use super::run::Run;
-use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, onset, settings_of};
+use super::{Agreement, Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, onset, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::count;
 use crate::values::{real, whole};
@@ -186,15 +186,16 @@ impl Threshold {
 
     fn probe(&self, study: &mut Study, lr: f64) -> Result<Probe, Failure> {
         study.train_ahead(&self.runs(lr))?;
-        let mut probe = Probe { lr, steps: 0, distances: Vec::new(), are_controls_zero: true, curve: Vec::new() };
+        let mut probe =
+            Probe { lr, steps: 0, distances: Vec::new(), are_controls_zero: Agreement::Yes, curve: Vec::new() };
         for (name, config) in self.runs(lr) {
             let run: Run = study.train(&name, &config)?;
             let points = onset::of_replica(&run, PERTURBED);
-            // A loss that is no number has left, too.
+            // Where numbers are not finite any more, k = 3 has left, too.
             let is_sound = points.iter().all(|(_, distance)| distance.is_finite());
             let last: Vec<f64> = points[points.len() - points.len().div_ceil(10)..].iter().map(|(_, d)| *d).collect();
             probe.distances.push(if is_sound && !last.is_empty() { median(&last) } else { f64::INFINITY });
-            probe.are_controls_zero &= run.are_controls_zero();
+            probe.are_controls_zero = probe.are_controls_zero.and(run.are_controls_zero());
             probe.steps = points.len() as u64;
             if probe.curve.is_empty() {
                 probe.curve = points.iter().map(|(step, distance)| (*step as f64 * lr, *distance)).collect();
@@ -215,7 +216,7 @@ struct Probe {
     steps: u64,
     /// `[seed]` distance at the end: the median of the last tenth of the steps.
     distances: Vec<f64>,
-    are_controls_zero: bool,
+    are_controls_zero: Agreement,
     /// Of the first seed: scaled time and distance.
     curve: Vec<(f64, f64)>,
 }
@@ -297,7 +298,7 @@ impl Threshold {
             format!(
                 "{} with {} on {}, batch {}, SGD with momentum {}, weight decay 5e-4, constant learning rate. Every rate trains until rate x \
                  steps is {}. A rate stays if the relative L1 of k = 3 to k = 1, over all convolutions, is at most {} in the median of the last tenth of \
-                 the steps and of {}.",
+                 the steps and of {}; it leaves where numbers stop being finite.",
                 self.net,
                 self.activation,
                 self.dataset,

@@ -129,6 +129,30 @@ fn precision() {
     assert_eq!(rows, losses.collect::<Vec<_>>());
 }
 
+#[test]
+fn controls_that_are_no_numbers_prove_nothing() {
+    let home = scratch("equations-lost");
+    let threshold = [
+        &["reproduce", "threshold", "--quick", "--net", "resnet8", "--dataset", "synthetic", "--batch-size", "4"][..],
+        &["--test-limit", "16", "--seeds", "1", "--scaled-time", "3e30", "--lr-min", "1e29", "--lr-max", "1e30"],
+        &["--precision", "5"],
+    ];
+    let precision = [PRECISION, &["--lr", "1e30"]];
+    for (line, about) in [(threshold.concat(), "The controls stay at zero"), (precision.concat(), "Null controls")] {
+        let out = home.join(line[1]);
+        reproduce(&line, &out);
+        let verdict = verdict(&out);
+        let claim = |about: &str| verdict["claims"].as_array().unwrap().iter().find(|claim| claim["about"] == about);
+        let control = claim(about).unwrap_or_else(|| panic!("{verdict}"));
+        assert_eq!(control["agrees"], "cannot tell", "{control}");
+        assert!(control["found"].as_str().unwrap().contains("finite"), "{control}");
+        if let Some(edge) = claim("A small enough rate removes the divergence") {
+            let found = edge["found"].as_str().unwrap();
+            assert!(found.contains("numbers stop being finite"), "{found}");
+        }
+    }
+}
+
 /// Five steps cannot decide growth and parting; the rest must hold.
 fn check_words(folder: &Path, about: &str) {
     let verdict = verdict(folder);
@@ -236,15 +260,21 @@ fn kept_pieces_are_those_that_were_computed() {
     let before = std::fs::read(out.join("verdict.json")).unwrap();
     let piece = out.join("pieces/activated.sides.json");
     let kept = std::fs::read_to_string(&piece).unwrap();
-    // Another number, and a text without its checksum: both are computed again.
+    // Of other flags, with which the same folder was made to seem to be this one.
+    let other = home.join("other");
+    let six = line.iter().position(|value| *value == "6").unwrap();
+    reproduce(&[&line[..six], &["7"], &line[six + 1..]].concat(), &other);
+    let of_others = std::fs::read_to_string(other.join("pieces/activated.sides.json")).unwrap();
+    // Another number, and a text without its checksum.
     let digit = kept.rfind(|c: char| c.is_ascii_digit()).unwrap();
     let other = if &kept[digit..=digit] == "1" { "2" } else { "1" };
     let changed = format!("{}{other}{}", &kept[..digit], &kept[digit + 1..]);
     let (_, value) = kept.split_once("\"value\":").unwrap();
-    for damaged in [changed.as_str(), value.trim_end().strip_suffix('}').unwrap(), ""] {
+    let without = value.trim_end().strip_suffix('}').unwrap();
+    for damaged in [changed.as_bytes(), of_others.as_bytes(), without.as_bytes(), b"", b"\xff\xfe"] {
         std::fs::write(&piece, damaged).unwrap();
         let ended = lastbit(&[line, &["--out", text(&out)]].concat());
-        assert!(ended.code == Some(0) && ended.err.contains("it is done again"), "{ended:?}");
+        assert!(ended.code == Some(0) && ended.err.contains("sides.json' is computed again"), "{ended:?}");
         assert_eq!(std::fs::read(out.join("verdict.json")).unwrap(), before);
         assert_eq!(std::fs::read_to_string(&piece).unwrap(), kept);
     }
@@ -256,7 +286,10 @@ fn kept_pieces_are_those_that_were_computed() {
     assert_refused(&lastbit(&[line, &["--out", text(&out)]].concat()), 2, &["shaders 000000000000", &hash[..12]]);
     for damage in [|path: &Path| std::fs::write(path, "").unwrap(), |path: &Path| std::fs::remove_file(path).unwrap()] {
         damage(&environment);
-        assert_refused(&lastbit(&[line, &["--out", text(&out)]].concat()), 2, &["environment.json", "'pieces'"]);
+        for more in [&[][..], &["--dry-run"]] {
+            let ended = lastbit(&[line, &["--out", text(&out)], more].concat());
+            assert_refused(&ended, 2, &["environment.json", "'pieces'"]);
+        }
     }
     std::fs::write(&environment, whole).unwrap();
     reproduce(line, &out);

@@ -72,10 +72,17 @@ fn ends(row: &str, home: &Path, run: &Path) -> Vec<(String, Option<i32>)> {
                 shown(&["verify", "--json", text(&changed)]),
             ]
         }
-        "a lost device, a full disk, lost output, an error" => {
+        "a lost device, a full disk, lost output, a damaged file, an error" => {
             let empty = copy("empty");
             fs::write(empty.join("config.toml"), "").unwrap();
+            let damaged = home.join("damaged");
+            for class in ["damaged/train/a", "damaged/train/b", "damaged/test/a", "damaged/test/b"] {
+                let class = home.join(class);
+                fs::create_dir_all(&class).unwrap();
+                fs::write(class.join("0.png"), "no image").unwrap();
+            }
             let ends = vec![
+                shown(&["data", "info", "folder", "--data-dir", text(&damaged)]),
                 small("lost", &["--steps", "4", "--lose-device", "2"]),
                 shown(&["train", "--resume", "--out", text(&empty)]),
                 small("memory", &["--memory-budget", "1000000"]),

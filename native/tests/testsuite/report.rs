@@ -185,7 +185,7 @@ fn what_is_damaged_is_counted_and_what_is_missing_is_named() {
         for told in [
             "4 lines of metrics.jsonl are damaged",
             "not finished: the report shows it after step 2 of 9",
-            "From step 2 on the loss of k = 3 is beyond all bounds",
+            "From step 2 on the numbers of k = 3 are beyond all bounds",
             "the run has no checkpoint yet",
             "manifest.json is missing",
             "No layers lines are recorded",

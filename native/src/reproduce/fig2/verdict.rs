@@ -8,6 +8,7 @@ use super::{Fig2, LARGEST_LR, MACROSCOPIC};
 use crate::report::numbers::{about, count, list, range};
 use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::{self, VISIBLE, median, reaches};
+use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::ends;
 use crate::reproduce::{Agreement, Claim};
 
@@ -232,24 +233,21 @@ fn growth_of(curve: &Curve) -> Option<f64> {
 
 /// The null controls of every run.
 fn controls(main: &[&Done]) -> Claim {
-    let is_red = |done: &&&Done| {
-        !done.run.are_controls_zero() || done.run.config.controls().iter().any(|&replica| done.churn(replica) > 0.0)
-    };
-    let red: Vec<&str> = main.iter().filter(is_red).map(|done| done.run.name.as_str()).collect();
+    let churns = |done: &Done| done.run.config.controls().iter().any(|&replica| done.churn(replica) > 0.0);
+    let (agrees, problem) = judge_controls(main.iter().map(|done| (&done.run, churns(done))));
     let n: usize = main.iter().map(|done| done.run.config.controls().len()).sum();
     let steps: usize = main.iter().map(|done| done.run.steps.len()).sum();
     Claim {
         about: "The controls stay at zero".to_owned(),
         paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.".to_owned(),
-        found: match red.as_slice() {
-            [] => format!(
+        found: problem.unwrap_or_else(|| {
+            format!(
                 "{} over {}: 0 bits differ, 0 test images are classified differently.",
                 count(n as u64, "control"),
                 count(steps as u64, "step")
-            ),
-            red => format!("Controls differ in {}: nothing here may be put down to k.", list(red)),
-        },
-        agrees: Agreement::of(red.is_empty()),
+            )
+        }),
+        agrees,
         certainty: "Sure: every weight and momentum is compared bit by bit on the adapter.".to_owned(),
     }
 }

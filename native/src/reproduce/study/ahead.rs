@@ -81,7 +81,7 @@ impl Hand {
                 Ok(study) => Study { is_beside: true, ..study },
                 Err(failure) => return drop(tested.send(Err(told(failure, &common)))),
             };
-            let _ = tested.send(Ok(Environment::of(study.context.adapter(), &study.broken)));
+            let _ = tested.send(Ok(study.environment()));
             for runs in given {
                 runs.train(&mut study);
                 let _ = finished.send(());
@@ -111,7 +111,7 @@ impl Drop for Hand {
 impl Study {
     /// Refuses adapters of several makes: their runs would not be comparable.
     pub(super) fn check_hands(&mut self) -> Result<(), Failure> {
-        let first = Environment::of(self.context.adapter(), &self.broken);
+        let first = self.environment();
         for hand in &mut self.hands {
             let other = hand.hear(|hand| &hand.ready)?;
             if (&other.adapter, &other.driver, &other.backend) != (&first.adapter, &first.driver, &first.backend) {

@@ -1,9 +1,10 @@
 //! What the trainings say about the paper's claims.
 
 use super::row::{Done, Trained};
-use crate::report::numbers::{about, count, list, range};
+use crate::report::numbers::{about, count, range};
 use crate::reproduce::beside::{Beside, COMPARABLE, ENOUGH, Length};
 use crate::reproduce::forms::form_name;
+use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Agreement, Claim};
 
@@ -72,25 +73,21 @@ fn significant(rows: &[Done]) -> Claim {
 
 fn controls(rows: &[Done]) -> Claim {
     let all = || rows.iter().flat_map(Done::all);
-    let red: Vec<&str> = all()
-        .filter(|trained| !trained.run.are_controls_zero() || trained.control_churn.differing > 0)
-        .map(|trained| trained.run.name.as_str())
-        .collect();
+    let (agrees, problem) = judge_controls(all().map(|trained| (&trained.run, trained.control_churn.differing > 0)));
     let steps: usize = all().map(|trained| trained.run.steps.len()).sum();
     Claim {
         about: "The controls stay at zero".to_owned(),
         paper:
             "Not in the paper. By the arithmetic k = 2 (a second k = 1 for nextafter) must not differ in a single bit."
                 .to_owned(),
-        found: match red.as_slice() {
-            [] => format!(
+        found: problem.unwrap_or_else(|| {
+            format!(
                 "{} over {}: 0 bits differ, 0 test images are classified differently.",
                 count(all().count() as u64, "control"),
                 count(steps as u64, "step")
-            ),
-            red => format!("Controls differ in {}: nothing here may be put down to k.", list(red)),
-        },
-        agrees: Agreement::of(red.is_empty()),
+            )
+        }),
+        agrees,
         certainty:
             "Sure: every weight is compared bit by bit on the adapter after every step, and the momenta at the end."
                 .to_owned(),

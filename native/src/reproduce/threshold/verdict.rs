@@ -28,11 +28,11 @@ impl Threshold {
                     about((below * above).sqrt())
                 ),
                 None if low.median() > self.distance => {
-                    format!(
-                        "Even at lr {} it comes to {}: the threshold is below --lr-min.",
-                        low.lr,
-                        about(low.median())
-                    )
+                    let end = match low.median() {
+                        distance if distance.is_finite() => format!("it comes to {}", about(distance)),
+                        _ => "numbers stop being finite".to_owned(),
+                    };
+                    format!("Even at lr {} {end}: the threshold is below --lr-min.", low.lr)
                 }
                 None => format!(
                     "Even at lr {} it stays at {}: the threshold is above --lr-max.",
@@ -88,16 +88,18 @@ impl Threshold {
                 self.net, self.momentum, self.batch_size
             ),
         };
-        let are_zero = probes.iter().all(|probe| probe.are_controls_zero);
+        let controls = probes.iter().map(|probe| probe.are_controls_zero).fold(Agreement::Yes, Agreement::and);
         let controls = Claim {
+            agrees: controls,
             about: "The controls stay at zero".to_owned(),
             paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.".to_owned(),
-            found: if are_zero {
-                format!("{}: 0 bits differ.", count((probes.len() * self.seeds.len()) as u64, "control"))
-            } else {
-                "A control differs: nothing here may be put down to k.".to_owned()
+            found: match controls {
+                Agreement::Yes => {
+                    format!("{}: 0 bits differ.", count((probes.len() * self.seeds.len()) as u64, "control"))
+                }
+                Agreement::No => "A control differs: nothing here may be put down to k.".to_owned(),
+                Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
             },
-            agrees: Agreement::of(are_zero),
             certainty: "Sure: every weight is compared bit by bit on the adapter after every step.".to_owned(),
         };
         vec![threshold, monotone, usual, controls]

@@ -176,10 +176,74 @@ fn what_is_not_read_is_counted() {
     let ended = lastbit(&[&two_steps("folder", &data, &out)[..], &["--quiet"]].concat());
     assert!(ended.code == Some(0) && ended.err.contains("not read in the image folder: 2 .gif files, "), "{ended:?}");
 
-    // A TIFF with a second page, of which the directory behind the first one tells.
-    let tiff = data.join("train/cat/0.png").with_extension("tif");
-    image::open(data.join("train/cat/0.png")).unwrap().save(&tiff).unwrap();
-    let mut bytes = fs::read(&tiff).unwrap();
+    // Where nothing else is in a class, its error says what was seen.
+    fs::remove_dir_all(data.join("test/cat")).unwrap();
+    paint(&data.join("test/cat/deeper/1.png"), (8, 8), [0; 3]);
+    let parts = ["test/cat", "no image", "but 1 .png file in a folder below a class folder", "the folder itself"];
+    assert_refused(&super::info("folder", &data), 2, &parts);
+}
+
+#[test]
+fn files_of_several_images_are_counted() {
+    let data = scratch("folder-several").join("data");
+    small(&data);
+    let expected = good_info("folder", &data)["sha256"].clone();
+    let png = data.join("train/cat/0.png");
+    let image = image::open(&png).unwrap();
+    let alone = |ending: &str| {
+        let file = png.with_extension(ending);
+        image.save(&file).unwrap();
+        fs::read(&file).unwrap()
+    };
+    fs::remove_file(&png).unwrap();
+    for (ending, bytes) in [
+        ("png", animated_png(alone("png"))),
+        ("webp", animated_webp(&alone("webp"))),
+        ("tif", tiff_of_two(alone("tif"))),
+    ] {
+        for other in ["png", "webp", "tif"] {
+            let _ = fs::remove_file(png.with_extension(other));
+        }
+        fs::write(png.with_extension(ending), bytes).unwrap();
+        let info = good_info("folder", &data);
+        let found = (&info["not_read"]["file beyond the first image"], &info["sha256"]);
+        assert_eq!(found, (&1.into(), &expected), "{ending}");
+    }
+}
+
+/// The PNG as the default image of an animation.
+fn animated_png(mut bytes: Vec<u8>) -> Vec<u8> {
+    // Two frames, shown for ever.
+    let mut control = [&b"acTL"[..], &2_u32.to_be_bytes(), &0_u32.to_be_bytes()].concat();
+    let mut crc = flate2::Crc::new();
+    crc.update(&control);
+    control.splice(0..0, 8_u32.to_be_bytes());
+    control.extend(crc.sum().to_be_bytes());
+    // Behind the header.
+    bytes.splice(33..33, control);
+    bytes
+}
+
+/// The lossless WebP of 8 x 8 pixels as the only frame of an animation.
+fn animated_webp(bytes: &[u8]) -> Vec<u8> {
+    let chunk = |name: &[u8; 4], content: &[u8]| {
+        let padding = vec![0; content.len() % 2];
+        [name, &(content.len() as u32).to_le_bytes()[..], content, &padding].concat()
+    };
+    let image = &bytes[12..];
+    assert_eq!(&image[..4], b"VP8L");
+    let (size, place) = ([7, 0, 0, 7, 0, 0], [0; 6]);
+    let content = [
+        b"WEBP".to_vec(),
+        chunk(b"VP8X", &[&[2, 0, 0, 0][..], &size].concat()),
+        chunk(b"ANIM", &[0; 6]),
+        chunk(b"ANMF", &[&place[..], &size, &[100, 0, 0, 2], image].concat()),
+    ];
+    chunk(b"RIFF", &content.concat())
+}
+
+/// The TIFF with a second page, which is the first one again.
+fn tiff_of_two(mut bytes: Vec<u8>) -> Vec<u8> {
     let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let directory = word(&bytes, 4);
     let next = directory + 2 + 12 * usize::from(u16::from_le_bytes([bytes[directory], bytes[directory + 1]]));
@@ -188,19 +252,7 @@ fn what_is_not_read_is_counted() {
     bytes[next..next + 4].copy_from_slice(&(end as u32).to_le_bytes());
     bytes.resize(end, 0);
     bytes.extend(second);
-    fs::write(&tiff, bytes).unwrap();
-    fs::remove_file(data.join("train/cat/0.png")).unwrap();
-    let info = good_info("folder", &data);
-    assert_eq!(
-        (&info["not_read"]["file of which only the first image is read"], &info["sha256"]),
-        (&1.into(), &expected)
-    );
-
-    // Where nothing else is in a class, its error says what was seen.
-    fs::remove_dir_all(data.join("test/cat")).unwrap();
-    paint(&data.join("test/cat/deeper/1.png"), (8, 8), [0; 3]);
-    let parts = ["test/cat", "no image", "but 1 .png file in a folder below a class folder", "the folder itself"];
-    assert_refused(&super::info("folder", &data), 2, &parts);
+    bytes
 }
 
 /// A PNG file that claims so many pixels in each direction.
@@ -219,57 +271,66 @@ fn huge_png(side: u32) -> Vec<u8> {
 
 #[test]
 fn what_makes_no_data_set_is_named() {
-    type Damage = (fn(&Path), &'static [&'static str]);
+    // With the exit code: what cannot be decoded is damaged, everything else is no image folder; 0 where it is one.
+    type Damage = (fn(&Path), i32, &'static [&'static str]);
     let damages: &[Damage] = &[
-        (|data| put(&data.join("train/cat/3.png"), "no image"), &["train/cat/3.png", "cannot be decoded"]),
-        (|data| put(&data.join("test/dog/1.png"), ""), &["test/dog/1.png", "cannot be decoded"]),
+        (|data| put(&data.join("train/cat/3.png"), "no image"), 1, &["train/cat/3.png", "cannot be decoded"]),
+        (|data| put(&data.join("test/dog/1.png"), ""), 1, &["test/dog/1.png", "cannot be decoded"]),
         (
             |data| {
                 let path = data.join("train/dog/5.png");
                 let whole = fs::read(&path).unwrap();
                 put(&path, &whole[..whole.len() - 20]);
             },
+            1,
             &["train/dog/5.png", "cannot be decoded", "replace"],
         ),
-        (|data| fs::create_dir_all(data.join("train/empty")).unwrap(), &["train/empty", "no image", ".png"]),
-        (|data| put(&data.join("test/dog/1.png.txt"), "x"), &[]),
-        (|data| fs::remove_dir_all(data.join("test/dog")).unwrap(), &["test", "1 class folders", "2 to 256"]),
-        (|data| paint(&data.join("train/cow/0.png"), (8, 8), [0; 3]), &["class 'cow'", "in train/", "not in test/"]),
-        (|data| paint(&data.join("test/cow/0.png"), (8, 8), [0; 3]), &["class 'cow'", "in test/", "not in train/"]),
-        (|data| fs::remove_dir_all(data.join("train")).unwrap(), &["--data-dir", "train", "train/CLASS/"]),
+        (|data| fs::create_dir_all(data.join("train/empty")).unwrap(), 2, &["train/empty", "no image", ".png"]),
+        (|data| put(&data.join("test/dog/1.png.txt"), "x"), 0, &[]),
+        (|data| fs::remove_dir_all(data.join("test/dog")).unwrap(), 2, &["test", "1 class folder:", "2 to 256"]),
+        (|data| paint(&data.join("train/cow/0.png"), (8, 8), [0; 3]), 2, &["class 'cow'", "in train/", "not in test/"]),
+        (|data| paint(&data.join("test/cow/0.png"), (8, 8), [0; 3]), 2, &["class 'cow'", "in test/", "not in train/"]),
+        (|data| fs::remove_dir_all(data.join("train")).unwrap(), 2, &["--data-dir", "train", "train/CLASS/"]),
         (
             |data| {
                 for class in ["cat", "dog"] {
                     fs::remove_dir_all(data.join("train").join(class)).unwrap();
                 }
             },
+            2,
             &["train", "0 class folders"],
         ),
-        (|data| paint(&data.join("train/cat/9.png"), (8, 9), [0; 3]), &["train/cat/9.png", "8 x 9", "8 x 8", "resize"]),
+        (
+            |data| paint(&data.join("train/cat/9.png"), (8, 9), [0; 3]),
+            2,
+            &["train/cat/9.png", "8 x 9", "8 x 8", "resize"],
+        ),
         (
             |data| paint(&data.join("train/cat/0.png"), (65, 8), [0; 3]),
+            2,
             &["train/cat/0.png", "65 x 8", "64 x 64", "resize"],
         ),
-        (|data| put(&data.join("train/cat/0.png"), huge_png(60_000)), &["train/cat/0.png", "60000 x 60000", "64 x 64"]),
+        (
+            |data| put(&data.join("train/cat/0.png"), huge_png(60_000)),
+            2,
+            &["train/cat/0.png", "60000 x 60000", "64 x 64"],
+        ),
         (
             // Sparse: longer than memory.
             |data| fs::File::create(data.join("train/cat/0.png")).unwrap().set_len(1 << 40).unwrap(),
+            1,
             &["train/cat/0.png", "longer than 16777216 bytes"],
         ),
     ];
     let home = scratch("folder-damaged");
     let data = home.join("data");
-    for (damage, parts) in damages {
+    for (damage, code, parts) in damages {
         small(&data);
         damage(&data);
-        if parts.is_empty() {
+        if *code == 0 {
             good_info("folder", &data);
         } else {
-            // The folder itself is not what --data-dir asks for, or something in it is bad.
-            let is_other =
-                ["--data-dir", "class", "no image"].iter().any(|word| parts.iter().any(|p| p.contains(word)));
-            let code = if is_other { 2 } else { 1 };
-            assert_refused(&info("folder", &data), code, parts);
+            assert_refused(&info("folder", &data), *code, parts);
         }
     }
     let out = home.join("run");
