@@ -121,8 +121,13 @@ fn why(found: &Replay, ks: &[u32]) -> String {
             step => format!("in the checkpoint of step {step}, replica {} (k = {k})", state.replica),
         };
         parts.push(format!("{place}, {}", state.difference));
-    } else if found.line.is_some() {
-        parts.push("no later checkpoint is there to name tensor and element".to_owned());
+    } else if let Some(line) = &found.line {
+        let later: Vec<String> =
+            found.checkpoints.iter().filter(|step| **step >= line.step).map(ToString::to_string).collect();
+        parts.push(match later.as_slice() {
+            [] => "no later checkpoint is there to name tensor and element".to_owned(),
+            later => format!("but the states after steps {} come out as they were saved", later.join(", ")),
+        });
     }
     parts.extend(found.damaged.iter().map(|damaged| format!("checkpoint {damaged}")));
     parts.join("; ")

@@ -106,7 +106,7 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
     if run.steps_per_epoch().is_some_and(|steps| run.last_step() < steps.saturating_mul(100)) {
         points.push(
             "What training to the end would give. This run is short beside the paper's 200 epochs: its accuracies are those \
-             of a network that has hardly learned, and their spread is no measure of the final one."
+             of a network that has only begun to learn, and their spread is no measure of the final one."
                 .to_owned(),
         );
     }

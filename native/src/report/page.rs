@@ -139,7 +139,7 @@ fn learning(run: &RunData) -> String {
 
 fn replicas(run: &RunData) -> String {
     let content = format!(
-        "{}<h3>Fingerprints</h3>\n<p>16 hexadecimal digits over every bit of a copy's parameters and momenta, taken on the GPU. Equal fingerprints, \
+        "{}<h3>Fingerprints</h3>\n<p>16 hexadecimal digits over every bit of a copy's parameters and momenta, taken on the adapter. Equal fingerprints, \
          equal copies. Compare them with those of the same run elsewhere.</p>\n{}",
         tables::finals(run),
         tables::fingerprints(run)
@@ -160,7 +160,7 @@ fn conclusions(run: &RunData) -> String {
          0/0 = 0. A run's value is the unweighted mean over all convolution weights, shortcuts included.</dd>\n\
          <dt>ulp</dt><dd>Unit in the last place: the step from one float32 to the next. Two weights one ulp apart differ in their \
          last bit; two of opposite sign are up to 2 × 10⁹ apart, so the curve jumps where a weight crosses zero.</dd>\n\
-         <dt>Control</dt><dd>A copy that must equal the first bit for bit. It is compared on the GPU after every step; that it \
+         <dt>Control</dt><dd>A copy that must equal the first bit for bit. It is compared on the adapter after every step; that it \
          stays at 0 shows that order, memory and neighbours have no influence.</dd>\n</dl>\n\
          <p class=\"cite\">After Yuxin Sun, Dong Lao, Ganesh Sundaramoorthi and Anthony Yezzi, <cite>Surprising Instabilities in \
          Training Deep Networks and a Theoretical Analysis</cite>, NeurIPS 2022.</p>\n",

@@ -280,7 +280,7 @@ fn check(stored: &Table, wanted: &Table, path: &Path) -> Result<(), Failure> {
     match keys.into_iter().find(|key| stored.get(*key) != wanted.get(*key)) {
         None => Ok(()),
         Some(key) => Err(Failure::usage(format!(
-            "--{key}: the reproduction in '{path}' has {}, not {}: give the same flags to go on, or another --out",
+            "--{key}: {IDENTITY_FILE} in '{path}' has {}, not {}: give the flags that it began with to go on, or another --out",
             show(stored.get(key)),
             show(wanted.get(key)),
         ))),

@@ -1,6 +1,7 @@
 //! A run trained again from its start or from one of its checkpoints, line by line against what it recorded and state by
 //! state against the checkpoints that it kept.
 
+use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -123,7 +124,14 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
 /// The weights to begin with: those that the config says, which the run's own record of them must equal.
 fn begin(run: &Path, network: &Network, prepared: &Prepared, found: &mut Replay) -> Result<Weights, Failure> {
     let path = run.join(INIT_FILE);
-    let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        // It is among the problems already, and here it can be done without.
+        Err(error) if error.kind() == ErrorKind::NotFound && prepared.config.host.init.is_none() => {
+            return initial_weights(network, &prepared.config);
+        }
+        Err(error) => return Err(Failure::file("read", &path, &error)),
+    };
     let kept = decode_weights(network, &path.display().to_string(), &bytes).map_err(Failure::other)?;
     // Given weights may be gone; the run's own copy of them is what it began with.
     if prepared.config.host.init.is_some() {

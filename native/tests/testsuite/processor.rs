@@ -83,7 +83,8 @@ fn a_software_gpu_writes_the_files_of_the_separate_class() {
     }
 }
 
-/// Computes an equation and gives what it found: tables, figures and pieces.
+/// Computes an equation and gives what it found: tables, figures and the values of its pieces, without their seals, which name the
+/// adapter.
 fn equation(name: &str, flags: &[&str], out: &Path, variables: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
     let arguments = [&["reproduce", name, "--quick", "--quiet"], flags, &["--out", text(out)]].concat();
     let ended: Ended = command(&arguments).envs(variables.iter().copied()).output().unwrap().into();
@@ -93,11 +94,16 @@ fn equation(name: &str, flags: &[&str], out: &Path, variables: &[(&str, &str)]) 
     let has_numbers =
         |path: &Path| ["csv", "svg"].iter().any(|kind| path.extension().is_some_and(|found| found == *kind));
     let tables = listed(out).into_iter().filter(|path| has_numbers(path));
-    let files = tables.chain(listed(&out.join("pieces"))).map(|path| {
-        let name = path.strip_prefix(out).unwrap().display().to_string();
-        (name, std::fs::read(&path).unwrap())
+    let named = |path: &Path| {
+        let bytes = std::fs::read(path).unwrap();
+        (path.strip_prefix(out).unwrap().display().to_string(), bytes)
+    };
+    let pieces = listed(&out.join("pieces")).into_iter().map(|path| {
+        let (name, bytes) = named(&path);
+        let (_, value) = std::str::from_utf8(&bytes).unwrap().split_once("\"value\":").unwrap();
+        (name, value.as_bytes().to_vec())
     });
-    files.collect()
+    tables.map(|path| named(&path)).chain(pieces).collect()
 }
 
 fn assert_equal_files(name: &str, a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>) {

@@ -17,7 +17,7 @@ export const chapter: Chapter = {
     "After the first step about one weight in a hundred differs between k = 1 and k = 3, each in its last bits. The next " +
       "step computes its gradients from these weights. So does the one after it.",
   ],
-  task: "Press Start and watch the curve of k = 3. The scale is logarithmic: each line is ten times the one below, or more.",
+  task: "Start the run and watch the curve of k = 3. The scale is logarithmic: each line is ten times the one below, or more.",
   sight:
     "k = 3 starts at a billionth and climbs past a hundredth within some thirty steps, ten million times as far. k = 2 stays at exactly zero, " +
     "so nothing but the rounding can be the reason.",
