@@ -1,7 +1,7 @@
 // The 32 bits of a few weights in every replica. Bits that differ from the first replica's are lit, so that one sees the
 // last bit climb.
 import { h } from "../dom";
-import { count as counted } from "../numbers";
+import { count as counted, plain } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { floatOf, ulps } from "./floats";
 import { colourOf, labelOf } from "./replicas";
@@ -84,7 +84,8 @@ export class Bits implements Component {
         h("th", { scope: "row" }, labelOf(record, r)),
         h("td", { class: "bits" }, ...spans(word, word ^ reference)),
         h("td", { class: "value" }, floatOf(word).toPrecision(8)),
-        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${counted(apart)} ulp`),
+        // A large number has to fit beside 32 bits.
+        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${apart < 1e5 ? counted(apart) : plain(apart)} ulp`),
       );
     });
     return h("table", { class: "bit-table" }, h("caption", { class: "note" }, `element ${first + i}`), h("tbody", {}, ...rows));
