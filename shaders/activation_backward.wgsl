@@ -1,6 +1,6 @@
 #import mac
 #import activation
-// g <- g * activation'(y) in place. A thread does 4 columns of a row.
+// g <- g * activation'(y) in place. A thread computes 4 columns of a row.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), ACTIVATION, BETA.
 
 @group(0) @binding(1) var<storage, read> y: array<vec4f>;         // planes [R][N][C]

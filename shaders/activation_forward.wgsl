@@ -1,6 +1,6 @@
 #import mac
 #import activation
-// a = activation(y), without batch norm (the one-layer network). A thread does 4 columns of a row.
+// a = activation(y), without batch norm (the one-layer network). A thread computes 4 columns of a row.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), ACTIVATION, BETA.
 
 @group(0) @binding(1) var<storage, read> y: array<vec4f>;         // planes [R][N][C]

@@ -1,8 +1,8 @@
-// The batch as float planes, from bytes: crop out of an image padded by 4 with the padding byte, horizontal flip,
-// (byte / 255 - mean) / std. Shared by all replicas. A thread writes 4 pixels.
+// Converts the batch from bytes to float planes: crop out of an image padded by MARGIN with the padding byte, horizontal flip,
+// (byte / 255 - mean) / std. All replicas share the planes. A thread writes 4 pixels.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), MARGIN (padding of the crop), PAD_BYTE.
 
-@group(0) @binding(1) var<storage, read> bytes: array<u32>;         // [N][C][H][W] as bytes
+@group(0) @binding(1) var<storage, read> bytes: array<u32>;         // [N][C][H][W], four bytes to a word
 @group(0) @binding(2) var<storage, read> choices: array<u32>;       // [N]: dy | dx << 8 | flip << 16
 @group(0) @binding(3) var<storage, read> normalization: array<vec2f>; // [C]: mean, std
 @group(0) @binding(4) var<storage, read_write> x: array<vec4f>;     // planes [N][C]

@@ -1,6 +1,6 @@
 #import math
-// Sigmoid and binary cross-entropy of one sample a thread: loss = max(l, 0) - l * label + ln(1 + e^-|l|), whether the
-// sign of the logit is the label's, and dlogit = (sigmoid(l) - label) / N. The loss of a logit that is not finite is NaN.
+// Sigmoid and binary cross-entropy, one sample per thread: loss = max(l, 0) - l * label + ln(1 + e^-|l|), 1 if the sign of
+// the logit is that of the label, and dlogit = (sigmoid(l) - label) / N. The loss of a logit that is not finite is NaN.
 
 @group(0) @binding(1) var<storage, read> logits: array<f32>;             // [R][N]
 @group(0) @binding(2) var<storage, read> labels: array<u32>;             // [N], 0 or 1
@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let logit = logits[sample];
     let label = f32(labels[n]);
     dlogits[sample] = (sigmoid(logit) - label) / f32(job.samples);
-    // Bounded, so that the sum over a batch does not overflow.
+    // The bound keeps the sum over a batch from overflowing.
     let loss = min(max(logit, 0.0) - logit * label, 1e30) + log1p_exp_neg_abs(logit);
     scores[sample] = vec2f(nan_unless(is_finite(logit), loss), select(0.0, 1.0, (logit > 0.0) == (label > 0.5)));
 }

@@ -1,12 +1,12 @@
 #import mac
 #import activation
 #import norm
-// a = activation(batch_norm(y) + shortcut), shortcut where SHORTCUT says so. A thread does 4 columns of ROWS rows.
+// a = activation(batch_norm(y) + shortcut), the shortcut only with SHORTCUT. A thread computes 4 columns of ROWS rows.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), ROWS, SHORTCUT, ACTIVATION, BETA.
 
 @group(0) @binding(1) var<storage, read> y: array<vec4f>;            // planes [R][N][C]
 @group(0) @binding(2) var<storage, read> channels: array<vec4f>;     // [R][C]
-@group(0) @binding(3) var<storage, read> shortcut: array<vec4f>;     // planes [R][N][C]; y again where there is none
+@group(0) @binding(3) var<storage, read> shortcut: array<vec4f>;     // planes [R][N][C]; y without SHORTCUT
 @group(0) @binding(4) var<storage, read_write> a: array<vec4f>;      // planes [R][N][C]
 
 const QUADS = (WIDTH + 3u) / 4u;

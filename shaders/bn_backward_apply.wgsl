@@ -2,7 +2,7 @@
 #import norm
 // Gradient by batch norm's input (Ioffe & Szegedy 2015, section 3):
 // dy = scale / sqrt(var + eps) * (g - mean(g) - normalized * mean(g * normalized)).
-// A thread does 4 columns of ROWS rows. Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), ROWS.
+// A thread computes 4 columns of ROWS rows. Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), ROWS.
 
 @group(0) @binding(1) var<storage, read> y: array<vec4f>;            // planes [R][N][C]
 @group(0) @binding(2) var<storage, read> g: array<vec4f>;            // planes [R][N][C], after bn_backward_reduce

@@ -1,9 +1,9 @@
-// Adds a channel's leaves: gradients of shift (sum g) and scale (sum g * normalized), and their means for
+// Sums the leaves of each channel: the gradients by shift (sum g) and scale (sum g * normalized), and their means for
 // bn_backward_apply. Order: lane l adds leaves l, l + 64, ... in turn; the lanes are added pairwise.
-// One workgroup a channel. Constants: C, HEIGHT, WIDTH, IMAGES.
+// One workgroup per channel. Constants: C, HEIGHT, WIDTH, IMAGES.
 
 @group(0) @binding(1) var<storage, read> leaves: array<vec2f>;                 // [R][C][leaves]
-@group(0) @binding(2) var<storage, read_write> scale_gradient: array<f32>;     // arena, from the layer's scale on
+@group(0) @binding(2) var<storage, read_write> scale_gradient: array<f32>;     // arena from the layer's scale
 @group(0) @binding(3) var<storage, read_write> means: array<vec2f>;            // [R][C]: mean g, mean g * normalized
 
 const QUADS = (WIDTH + 3u) / 4u;

@@ -1,13 +1,13 @@
 #import mac
 #import activation
 #import norm
-// Backward through the activation, g <- g * activation'(z) in place (which is then also the shortcut's gradient), and
-// the leaves' sums of g and g * normalized that the gradients of shift and scale are made of.
+// Backward pass through the activation, g <- g * activation'(z) in place (also the gradient by the shortcut), and the sums of
+// g and g * normalized in each leaf, of which bn_backward_finalize computes the gradients by shift and scale.
 // Leaves as in bn_statistics. Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), IMAGES, SHORTCUT, ACTIVATION, BETA.
 
 @group(0) @binding(1) var<storage, read> y: array<vec4f>;               // planes [R][N][C]
 @group(0) @binding(2) var<storage, read> channels: array<vec4f>;        // [R][C]
-@group(0) @binding(3) var<storage, read> shortcut: array<vec4f>;        // planes; y again where there is none
+@group(0) @binding(3) var<storage, read> shortcut: array<vec4f>;        // planes; y without SHORTCUT
 @group(0) @binding(4) var<storage, read_write> g: array<vec4f>;         // planes [R][N][C]
 @group(0) @binding(5) var<storage, read_write> leaves: array<vec2f>;    // [R][C][leaves]: sum g, sum g * normalized
 

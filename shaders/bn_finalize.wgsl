@@ -1,13 +1,13 @@
 #import chan
-// Merges a channel's leaves into batch mean and variance, moves the running statistics (momentum 0.1, unbiased
-// variance) and writes what the other kernels need of the channel.
-// Order: lane l merges leaves l, l + 64, ... in turn; the lanes are merged pairwise. One workgroup a channel.
+// Merges the leaves of each channel into batch mean and variance, updates the running statistics (momentum 0.1, unbiased
+// variance) and writes the coefficients of the channel for the other kernels.
+// Order: lane l merges leaves l, l + 64, ... in turn; the lanes are merged pairwise. One workgroup per channel.
 // Constants: C, HEIGHT, WIDTH, IMAGES, EPSILON, MOMENTUM.
 
 @group(0) @binding(1) var<storage, read> leaves: array<vec2f>;             // [R][C][leaves]: mean, M2
-@group(0) @binding(2) var<storage, read> scale: array<f32>;                // arena, from the layer's scale on
-@group(0) @binding(3) var<storage, read> shift: array<f32>;                // arena, from the layer's shift on
-@group(0) @binding(4) var<storage, read_write> running: array<f32>;        // arena of statistics, from the mean on
+@group(0) @binding(2) var<storage, read> scale: array<f32>;                // arena from the layer's scale
+@group(0) @binding(3) var<storage, read> shift: array<f32>;                // arena from the layer's shift
+@group(0) @binding(4) var<storage, read_write> running: array<f32>;        // arena of statistics from the mean
 @group(0) @binding(5) var<storage, read_write> channels: array<vec4f>;     // [R][C]: mean, 1/sqrt(var+eps), scale, shift
 
 const QUADS = (WIDTH + 3u) / 4u;

@@ -1,9 +1,9 @@
-// For evaluation: what the other kernels need of a channel, from the running statistics. A thread does one channel.
+// Computes the coefficients of each channel from the running statistics, for evaluation. A thread computes one channel.
 // Constants: C, EPSILON.
 
-@group(0) @binding(1) var<storage, read> scale: array<f32>;             // arena, from the layer's scale on
-@group(0) @binding(2) var<storage, read> shift: array<f32>;             // arena, from the layer's shift on
-@group(0) @binding(3) var<storage, read> running: array<f32>;           // arena of statistics, from the mean on
+@group(0) @binding(1) var<storage, read> scale: array<f32>;             // arena from the layer's scale
+@group(0) @binding(2) var<storage, read> shift: array<f32>;             // arena from the layer's shift
+@group(0) @binding(3) var<storage, read> running: array<f32>;           // arena of statistics from the mean
 @group(0) @binding(4) var<storage, read_write> channels: array<vec4f>;  // [R][C]: mean, 1/sqrt(var+eps), scale, shift
 
 @compute @workgroup_size(64)

@@ -1,7 +1,7 @@
 #import mac
-// Mean and sum of squared distances of leaves: 4 neighbouring pixels of one channel over up to 32 images.
-// Distances are taken from the leaf's first value, so that nothing cancels (never E[x^2] - E[x]^2).
-// bn_finalize merges the leaves. Lanes read neighbouring pixels.
+// Mean and sum of squared distances of each leaf: 4 neighbouring pixels of one channel over up to 32 images.
+// Distances are taken from the leaf's first value to avoid cancellation (never E[x^2] - E[x]^2).
+// bn_finalize merges the leaves. Neighbouring lanes read neighbouring pixels.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), IMAGES.
 
 @group(0) @binding(1) var<storage, read> y: array<vec4f>;                // planes [R][N][C]

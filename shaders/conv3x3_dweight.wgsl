@@ -1,6 +1,6 @@
 #import mac
 #import weight_tile
-// Gradient of a 3x3 convolution (stride 1, padding 1) by its weights, one partial sum for each block of pixels:
+// Gradient of a 3x3 convolution (stride 1, padding 1) by its weights, as one partial sum for each block of pixels:
 // partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,h+kh-1,w+kw-1].
 //
 // A block is a strip of 4 columns x all rows x IMAGES images. A thread computes 9 taps of TILE_K output channels x
@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
     let thread = (job.first_tile + tile.x) * LANES + lane;
     let t = min(thread, THREADS * blocks - 1u);
-    // Strips first: what neighbouring threads load lies side by side.
+    // Strips vary fastest, so that neighbouring threads load neighbouring vectors.
     let column = t % STRIPS;
     let c = ((t / STRIPS) % GROUPS_C) * TILE_C;
     let k = ((t / (STRIPS * GROUPS_C)) % GROUPS_K) * TILE_K;
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let first_image = image_block * IMAGES;
     let r = tile.y;
 
-    // Tiles may reach beyond C and K; those threads read the last channel again and write nothing.
+    // Tiles may extend beyond C and K. There, threads read the last channel again and write nothing.
     var cs: array<u32, TILE_C>;
     for (var l = 0u; l < TILE_C; l++) {
         cs[l] = min(c + l, C - 1u) * PLANE;

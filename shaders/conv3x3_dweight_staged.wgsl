@@ -1,7 +1,7 @@
 #import mac
 #import weight_tile
-// conv3x3_dweight by way of workgroup memory: the threads of a workgroup bring there a row of x and of dy of all their
-// channels, and fetch the next rows into registers while they work on these (double buffering).
+// conv3x3_dweight with staging: the threads of a workgroup load a row of x and of dy of all their channels into workgroup memory,
+// and fetch the next rows into registers while they compute (double buffering).
 //
 // A workgroup computes all strips of a block of images x GROUPS_C tiles of TILE_C input channels x SHARERS tiles of TILE_K output
 // channels. Blocks and order as in conv3x3_dweight: image, row, column.
@@ -17,20 +17,20 @@ const CHANNELS_K = SHARERS * TILE_K;
 const BLOCKS_C = (C + CHANNELS_C - 1u) / CHANNELS_C;
 const BLOCKS_K = (K + CHANNELS_K - 1u) / CHANNELS_K;
 
-// Of x whole rows with the left border; a row's right border is the next one's left. Of dy the strips.
+// Vectors per row: of x, whole rows with their left border (the next row's left border is the right border); of dy, the strips.
 const OF_X = CHANNELS_C * ROW + 1u;
 const OF_ROW = OF_X + CHANNELS_K * STRIPS;
 const LOADS = (OF_ROW + LANES - 1u) / LANES;
-// Rows of x that an image takes, with its borders.
+// Rows of x in an image, with its borders.
 const ROWS = HEIGHT + 2u;
 
-// Two rows: of x [c][ROW] and one vector of border, of dy [k][strip].
+// Two rows, each of x ([c][ROW] and one vector of border) and of dy ([k][strip]).
 var<workgroup> staged: array<vec4f, 2u * OF_ROW>;
 
-// What a thread brings of a row; element l * LANES + lane of it.
+// The elements of a row that a thread loads: element l * LANES + lane.
 alias Fetched = array<vec4f, LOADS>;
 
-// Row `row` of x in image `image` of the block, and the row of dy that is complete with it: the one before.
+// Fetches row `row` of x in image `image` of the block, and the previous row of dy, whose window it completes.
 fn fetch(at: ptr<function, array<u32, LOADS>>, lane: u32, image: u32, row: u32) -> Fetched {
     var fetched: Fetched;
     for (var l = 0u; l < LOADS; l++) {
@@ -68,7 +68,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let images = min(IMAGES, job.samples - first_image);
     let r = tile.y;
 
-    // Where the first row of what this thread brings lies. Beyond C and K the last channel is read again, and not written.
+    // Offsets of this thread's elements in the first row. Beyond C and K, it reads the last channel again, which is not written.
     var at: array<u32, LOADS>;
     for (var l = 0u; l < LOADS; l++) {
         let e = l * LANES + lane;
@@ -122,7 +122,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         }
         v0 = v1;
         v1 = v2;
-        // The other half was read in the turn before, and a barrier ago.
+        // Safe: the other half was last read before the previous barrier.
         if (!is_last) {
             put(&fetched, lane, turn + 1u);
         }

@@ -2,10 +2,10 @@
 #import taps
 #import share
 // 3x3 convolution, stride 1, padding 1: y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,h+kh-1,w+kw-1].
-// Also the gradient by the input, with weights packed transposed and flipped.
+// With transposed and flipped weights, it computes the gradient by the input.
 //
-// A thread computes TILE_ROWS x 4 pixels of GROUPS groups of 4 output channels in registers. No branch in the loop: planes have a zero
-// border (see docs/ARCHITECTURE.md, "planes"), and lanes of a workgroup share their weights.
+// A thread computes TILE_ROWS x 4 pixels of GROUPS groups of 4 output channels in registers. The loop has no branches, because
+// planes have a zero border (see docs/ARCHITECTURE.md, "planes"), and lanes of a workgroup share their weights.
 // Order (docs/ORDER.md): c, then kh, then kw, one accumulator for each output.
 // Constants: C, K, HEIGHT, WIDTH, ROW, PLANE (vec4 units), TILE_ROWS, GROUPS, SHARED_INPUT, ACCUMULATE,
 // LANES, UNIFORM.
@@ -23,7 +23,7 @@ fn weight(i: u32) -> vec4f {
     return packed[i];
 }
 
-// Where the taps of a group lie. A tile may reach beyond K: it reads the last group again, and writes nothing.
+// Offset of a group's taps. A tile may extend beyond K. There, it reads the last group again and writes nothing.
 fn weights_of(r: u32, group: u32, c: u32) -> u32 {
     return (r * job.packed_stride) / 4u + (min(group, GROUPS_K - 1u) * C + c) * 9u;
 }
@@ -47,7 +47,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     var acc3: Accumulators;
     for (var c = 0u; c < C; c++) {
         var p: Pixels;
-        // Written out in each shader: through a function a whole vector would be loaded for one pixel.
+        // Repeated in each shader, because a function would load a whole vector for one pixel.
         for (var i = 0u; i < TILE_ROWS + 2u; i++) {
             p.left[i] = x[xi + i * ROW].w;
             p.middle[i] = x[xi + i * ROW + 1u];

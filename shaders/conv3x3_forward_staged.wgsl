@@ -1,10 +1,11 @@
 #import mac
 #import taps
-// conv3x3_forward by way of workgroup memory: the threads of a workgroup bring there what they all read, CHUNK input channels
-// at a time, and fetch the next chunk into registers while they work on this one (double buffering).
+// conv3x3_forward with staging: the threads of a workgroup load their common input into workgroup memory, CHUNK input channels
+// at a time, and fetch the next chunk into registers while they compute (double buffering).
 //
-// A workgroup computes PIXELS tiles of TILE_ROWS x 4 pixels (BANDS rows of tiles of IMAGES images), SHARERS threads each, of GROUPS
-// groups of 4 output channels. Planes are contiguous with their borders, so what it reads of one is one piece of SPAN vectors.
+// A workgroup computes PIXELS tiles of TILE_ROWS x 4 pixels (BANDS rows of tiles of IMAGES images). Each tile has SHARERS
+// threads, and each thread GROUPS groups of 4 output channels. Planes are contiguous with their borders, so the workgroup reads
+// SPAN consecutive vectors of each.
 // Order as in conv3x3_forward: c, then kh, then kw, one accumulator for each output.
 // Constants: those of conv3x3_forward; PIXELS, SHARERS (LANES = PIXELS x SHARERS), BANDS, IMAGES, CHUNK (divides C).
 
@@ -15,7 +16,7 @@
 const TILES_X = (WIDTH + 3u) / 4u;
 const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
 const GROUPS_K = (K + 3u) / 4u;
-// Of a workgroup.
+// Groups of a workgroup.
 const OWN_GROUPS = SHARERS * GROUPS;
 const BLOCKS_Y = (TILES_Y + BANDS - 1u) / BANDS;
 
@@ -27,7 +28,7 @@ const LOADS = (OF_CHUNK + LANES - 1u) / LANES;
 // Two chunks: [channel][image][SPAN], then weights [group][channel][9].
 var<workgroup> staged: array<vec4f, 2u * OF_CHUNK>;
 
-// What a thread brings of a chunk; element l * LANES + lane of it.
+// The elements of a chunk that a thread loads: element l * LANES + lane.
 alias Fetched = array<vec4f, LOADS>;
 
 fn fetch(at: ptr<function, array<u32, LOADS>>, lane: u32, chunk: u32) -> Fetched {
@@ -66,7 +67,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let first_image = (block / BLOCKS_Y) * IMAGES;
     let r = tile.y;
 
-    // Where the first chunk of what this thread brings lies. Beyond the last image, group and row others are read again, and not used.
+    // Offsets of this thread's elements in the first chunk. Beyond the last image, group and row, it reads others again, which are
+    // not used.
     var at: array<u32, LOADS>;
     for (var l = 0u; l < LOADS; l++) {
         let e = l * LANES + lane;
@@ -79,7 +81,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         at[l] = select((r * job.packed_stride) / 4u + group * C * 9u + w % (CHUNK * 9u), of_x, e < OF_X);
     }
 
-    // Lanes that are left over at the end of PIXELS work on the last image, and write nothing.
+    // Lanes without a tile at the end of PIXELS compute the last image and write nothing.
     let pixel = lane % PIXELS;
     let group = (lane / PIXELS) * GROUPS;
     let tx = pixel % TILES_X;
@@ -103,7 +105,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         var wi = (chunk & 1u) * OF_CHUNK + OF_X + group * CHUNK * 9u;
         for (var c = 0u; c < CHUNK; c++) {
             var p: Pixels;
-            // Written out in each shader: through a function a whole vector would be loaded for one pixel.
+            // Repeated in each shader, because a function would load a whole vector for one pixel.
             for (var i = 0u; i < TILE_ROWS + 2u; i++) {
                 p.left[i] = staged[xi + i * ROW].w;
                 p.middle[i] = staged[xi + i * ROW + 1u];
@@ -120,7 +122,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             xi += IMAGES * SPAN;
             wi += 9u;
         }
-        // The other half was read in the turn before, and a barrier ago.
+        // Safe: the other half was last read before the previous barrier.
         if (!is_last) {
             put(&fetched, lane, chunk + 1u);
         }

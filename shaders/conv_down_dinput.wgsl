@@ -1,11 +1,11 @@
 #import mac
 #import share
-// Gradient by the input of conv_down_forward: dx[n,c,h,w] = sum over k and the taps that meet (h, w) of
+// Gradient by the input of conv_down_forward: dx[n,c,h,w] = sum over k and the taps that reach (h, w) of
 // w[k,c,kh,kw] * dy[n,k,(h+1-kh)/2,(w+1-kw)/2], plus, where h and w are even, sum over k of v[k,c] * ds[n,k,h/2,w/2].
 //
 // A thread computes 2 TILE_ROWS rows x 8 pixels of dx for GROUPS (1, 2 or 4) groups of 4 channels, from TILE_ROWS + 1 rows of
-// dy. Even and odd rows meet different taps: even rows kh = 1, odd rows kh = 2 (dy row i) then kh = 0 (dy row i + 1); even columns
-// kw = 1, odd columns kw = 2 (dy column j) then kw = 0 (column j + 1). Order: k, then kh and kw as named; of the shortcut: k. The
+// dy. Even and odd rows have different taps: even rows kh = 1, odd rows kh = 2 (dy row i) then kh = 0 (dy row i + 1); even columns
+// kw = 1, odd columns kw = 2 (dy column j) then kw = 0 (column j + 1). Order: k, then kh and kw as listed; for the shortcut: k. The
 // two sums are added at the end.
 // Constants: C, K, HEIGHT, WIDTH (of dx), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, GROUPS,
 // LANES, UNIFORM.
@@ -23,7 +23,7 @@ const TILES_C = (GROUPS_C + GROUPS - 1u) / GROUPS;
 
 alias Accumulators = array<array<vec4f, TILE_ROWS>, 4>; // [c][row of dy]
 
-// Of a group: rows 0 and 1 of each pair of rows of dx, columns 0 2 4 6 (even) and 1 3 5 7 (odd).
+// Sums of a group: rows 0 and 1 of each pair of rows of dx, columns 0 2 4 6 (even) and 1 3 5 7 (odd).
 struct Sums {
     row0_even: Accumulators,
     row0_odd: Accumulators,
@@ -32,15 +32,15 @@ struct Sums {
     shortcut: Accumulators,
 }
 
-// What a tile reads of one output channel.
+// The input of a tile from one output channel.
 struct Pixels {
     d: array<vec4f, TILE_ROWS + 1u>,
-    next: array<vec4f, TILE_ROWS + 1u>, // of dy, one column on
+    next: array<vec4f, TILE_ROWS + 1u>, // of dy, shifted by one column
     e: array<vec4f, TILE_ROWS>,         // of ds
 }
 
-// Group `group` of replica r takes output channel k. A function for the reason that taps.wgsl states; a tile may reach beyond C: it
-// reads the last group again, and writes nothing.
+// Adds output channel k to group `group` of replica r. This is a function for the reason that taps.wgsl states. A tile may extend
+// beyond C. There, it reads the last group again and writes nothing.
 fn add_group(acc: ptr<function, Sums>, p: ptr<function, Pixels>, r: u32, group: u32, k: u32) {
     let vi = (r * job.packed_stride) / 4u + min(group, GROUPS_C - 1u) * K + k;
     let wi = (r * job.packed_stride) / 4u + (min(group, GROUPS_C - 1u) * K + k) * 9u;
@@ -119,7 +119,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
 }
 
-// Where a tile begins; `sample` counts replicas, too.
+// Position of a tile; `sample` is an index over all replicas.
 struct Place {
     sample: u32,
     group: u32,
@@ -127,13 +127,13 @@ struct Place {
     tx: u32,
 }
 
-// A sum as it is, by way of its bits: where K is so small that a compiler sees all of two sums, it may add one inside the chain of
-// multiply-adds of the other (Mesa's does, for K to 3), which is another order.
+// Returns `sum` unchanged, but through its bits. If K is so small that a compiler sees all of two sums, it may add one of them
+// inside the other's chain of multiply-adds (Mesa's does, for K up to 3), which changes the order.
 fn whole(sum: vec4f) -> vec4f {
     return bitcast<vec4f>(bitcast<vec4u>(sum) ^ vec4u(u32(job.samples == 0u)));
 }
 
-// Group `nth` of the tile; channels beyond C and rows beyond HEIGHT are not written.
+// Writes group `nth` of the tile, except channels beyond C and rows beyond HEIGHT.
 fn store_group(acc: ptr<function, Sums>, to: Place, nth: u32) {
     for (var j = 0u; j < 4u; j++) {
         let c = (to.group + nth) * 4u + j;
@@ -150,7 +150,7 @@ fn store_group(acc: ptr<function, Sums>, to: Place, nth: u32) {
     }
 }
 
-// Eight pixels of a row of dx, interleaved from their even and odd columns.
+// Writes eight pixels of a row of dx, interleaved from even and odd columns.
 fn store(at: u32, tx: u32, even: vec4f, odd: vec4f) {
     let column = tx * 8u;
     dx[at] = vec4f(even.x, odd.x, even.y, odd.y) * column_mask(column, WIDTH);

@@ -1,10 +1,11 @@
 #import mac
-// Gradients by the weights of conv_down_forward, partial sums for each block of pixels:
+// Gradients by the weights of conv_down_forward, as partial sums for each block of pixels:
 // partial[block][k][c][kh][kw] = sum over the block of dy[n,k,h,w] * x[n,c,2h+kh-1,2w+kw-1],
 // partial_shortcut[block][k][c] = sum over the block of ds[n,k,h,w] * x[n,c,2h,2w].
 //
 // Blocks and order as in conv3x3_dweight. A thread computes 9 taps and the shortcut of TILE_K x TILE_C channels.
-// Constants: C, K, HEIGHT, WIDTH (of dy), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, TILE_C (to 8), TILE_K (to 16), LANES.
+// Constants: C, K, HEIGHT, WIDTH (of dy), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), IMAGES, TILE_C (at most 8),
+// TILE_K (at most 16), LANES.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
@@ -24,15 +25,15 @@ struct Window {
     far: vec4f,
 }
 
-// A large tile is computed in parts, as weight_tile.wgsl states.
+// A large tile has parts, for the reason that weight_tile.wgsl states.
 const PART_K = min(TILE_K, 32u / TILE_C);
 const PARTS = TILE_K / PART_K;
 const_assert PARTS * PART_K == TILE_K && (PARTS == 1u || PARTS == 2u || PARTS == 4u);
 
 alias Windows = array<Window, TILE_C>; // [c]
-alias Channels = array<u32, TILE_K>; // [k], where each lies
+alias Channels = array<u32, TILE_K>; // [k], offset of each channel
 
-// Both layers' gradients, of a part.
+// Gradients of both layers for one part.
 struct Sums {
     taps: array<array<array<vec3f, 3>, TILE_C>, PART_K>, // [k][c][kh], lanes are kw
     shortcut: array<array<f32, TILE_C>, PART_K>,
@@ -55,7 +56,8 @@ fn add_centre(d: vec4f, v: Window, acc: f32) -> f32 {
     return mac(d.w, v.far.z, mac(d.z, v.far.x, mac(d.y, v.near.z, mac(d.x, v.near.x, acc))));
 }
 
-// Three rows of x meet one of dy, and the one between them one of ds, which begin at `yi`, in the part from output channel k on.
+// Adds the products of three rows of x with the row of dy at `yi`, and of the middle row with the row of ds at `yi`, for the part
+// that begins at output channel k.
 fn add_part(
     acc: ptr<function, Sums>,
     v0: ptr<function, Windows>,
@@ -73,7 +75,7 @@ fn add_part(
             (*acc).taps[j][l][2] = add_row(d, (*v2)[l], (*acc).taps[j][l][2]);
         }
     }
-    // A loop of its own, so that compilers that unroll only so much unroll both.
+    // A separate loop, so that compilers with limited unrolling unroll both.
     for (var j = 0u; j < PART_K; j++) {
         let d = ds[yi + (*ks)[k + j]];
         for (var l = 0u; l < TILE_C; l++) {
@@ -87,7 +89,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let blocks = STRIPS * ((job.samples + IMAGES - 1u) / IMAGES);
     let thread = (job.first_tile + tile.x) * LANES + lane;
     let t = min(thread, THREADS * blocks - 1u);
-    // Strips first: what neighbouring threads load lies side by side.
+    // Strips vary fastest, so that neighbouring threads load neighbouring vectors.
     let strip = t % STRIPS;
     let c = ((t / STRIPS) % GROUPS_C) * TILE_C;
     let k = ((t / (STRIPS * GROUPS_C)) % GROUPS_K) * TILE_K;
@@ -96,7 +98,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let first_image = image_block * IMAGES;
     let r = tile.y;
 
-    // Tiles may reach beyond C and K; those threads read the last channel again and write nothing.
+    // Tiles may extend beyond C and K. There, threads read the last channel again and write nothing.
     var cs: array<u32, TILE_C>;
     for (var l = 0u; l < TILE_C; l++) {
         cs[l] = min(c + l, C - 1u) * X_PLANE;

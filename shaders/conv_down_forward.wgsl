@@ -2,7 +2,7 @@
 #import share
 // 3x3 convolution (padding 1) and 1x1 convolution, stride 2, of the same input:
 // y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,2h+kh-1,2w+kw-1], s[n,k,h,w] = sum over c of v[k,c] * x[n,c,2h,2w].
-// A thread computes TILE_ROWS x 4 pixels of GROUPS (1, 2 or 4) groups of 4 channels of both. Order: c, then kh, then kw; of s: c.
+// A thread computes TILE_ROWS x 4 pixels of GROUPS (1, 2 or 4) groups of 4 channels of both. Order: c, then kh, then kw; for s: c.
 // Constants: C, K, HEIGHT, WIDTH (output), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS, GROUPS, LANES,
 // UNIFORM.
 
@@ -20,20 +20,20 @@ const ROWS = 2u * TILE_ROWS + 1u;
 
 alias Accumulators = array<array<vec4f, TILE_ROWS>, 4>; // [k][row]
 
-// Both layers' outputs, of a group.
+// Outputs of both layers for one group.
 struct Sums {
     y: Accumulators,
     s: Accumulators,
 }
 
-// What a tile reads of one input channel: columns 2 w - 1 ... 2 w + 7.
+// The input of a tile from one channel: columns 2 w - 1 ... 2 w + 7.
 struct Pixels {
     left: array<f32, ROWS>,
     near: array<vec4f, ROWS>,
     far: array<vec4f, ROWS>,
 }
 
-// The three taps of one kernel row for a group; a function for the reason that taps.wgsl states.
+// Adds the three taps of one kernel row for a group. This is a function for the reason that taps.wgsl states.
 fn add_taps(acc: ptr<function, Sums>, p: ptr<function, Pixels>, kh: u32, wi: u32) {
     let w0 = packed[wi + kh * 3u];
     let w1 = packed[wi + kh * 3u + 1u];
@@ -51,7 +51,7 @@ fn add_taps(acc: ptr<function, Sums>, p: ptr<function, Pixels>, kh: u32, wi: u32
     }
 }
 
-// The shortcut's tap: the centre of the nine.
+// Adds the shortcut's tap, which is the centre of the nine.
 fn add_centre(acc: ptr<function, Sums>, p: ptr<function, Pixels>, w: vec4f) {
     for (var i = 0u; i < TILE_ROWS; i++) {
         let centre = vec4f((*p).near[2u * i + 1u].xz, (*p).far[2u * i + 1u].xz);
@@ -62,8 +62,8 @@ fn add_centre(acc: ptr<function, Sums>, p: ptr<function, Pixels>, w: vec4f) {
     }
 }
 
-// Group `group` of replica r takes input channel c. A tile may reach beyond K: it reads the
-// last group again, and writes nothing.
+// Adds input channel c to group `group` of replica r. A tile may extend beyond K. There, it reads the last group again and
+// writes nothing.
 fn add_group(acc: ptr<function, Sums>, p: ptr<function, Pixels>, r: u32, group: u32, c: u32) {
     let vi = (r * job.packed_stride) / 4u + min(group, GROUPS_K - 1u) * C + c;
     let wi = (r * job.packed_stride) / 4u + (min(group, GROUPS_K - 1u) * C + c) * 9u;
@@ -120,7 +120,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
 }
 
-// Where a tile begins; `sample` counts replicas, too.
+// Position of a tile; `sample` is an index over all replicas.
 struct Place {
     sample: u32,
     group: u32,
@@ -128,7 +128,7 @@ struct Place {
     tx: u32,
 }
 
-// Group `nth` of the tile; channels beyond K and rows beyond HEIGHT are not written.
+// Writes group `nth` of the tile, except channels beyond K and rows beyond HEIGHT.
 fn store_group(acc: ptr<function, Sums>, to: Place, nth: u32) {
     let k = (to.group + nth) * 4u;
     let at = (to.sample * K + k) * Y_PLANE + (to.row + 1u) * Y_ROW + 1u + to.tx;

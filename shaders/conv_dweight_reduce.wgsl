@@ -1,8 +1,8 @@
-// Adds the blocks of a weight gradient: eight chains (block b goes to chain b mod 8, in order), then
-// ((0+1)+(2+3))+((4+5)+(6+7)). Constants: ELEMENTS of the weight tensor.
+// Adds the blocks of a weight gradient in eight chains (block b goes to chain b mod 8, in order), and the chains as
+// ((0+1)+(2+3))+((4+5)+(6+7)). Constants: ELEMENTS (of the weight tensor). job.blocks: number of blocks.
 
 @group(0) @binding(1) var<storage, read> partial: array<f32>;            // [R][blocks][ELEMENTS]
-@group(0) @binding(2) var<storage, read_write> gradient: array<f32>;     // arena, from the tensor on
+@group(0) @binding(2) var<storage, read_write> gradient: array<f32>;     // arena from the tensor
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -1,7 +1,7 @@
 #import mac
-// Gradient of the valid convolution by its kernel, one partial sum for each row of dy and image:
+// Gradient of the valid convolution by its kernel, as one partial sum for each image and row of dy:
 // partial[n,h][kh][kw] = sum over w of dy[n,h,w] * x[n,h+kh,w+kw], w in turn. A thread computes up to 16 neighbouring kw
-// of one kh, so that a vector of x serves four. conv_dweight_reduce adds the rows.
+// of one kh, so that each vector of x serves up to four vectors of kw. conv_dweight_reduce adds the rows.
 // Constants: HEIGHT, WIDTH (of dy), KERNEL, X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units).
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;                // planes [N], shared by all replicas

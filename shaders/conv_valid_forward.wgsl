@@ -4,7 +4,7 @@
 // Constants: HEIGHT, WIDTH (of y), KERNEL, X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units), TILE_ROWS.
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;          // planes [N], shared by all replicas
-@group(0) @binding(2) var<storage, read> w: array<vec4f>;          // arena, from the weight on, its rows padded with zeros to whole vectors
+@group(0) @binding(2) var<storage, read> w: array<vec4f>;          // arena from the weight; rows padded with zeros to whole vectors
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;    // planes [R][N]
 
 const QUADS_K = (KERNEL + 3u) / 4u;
@@ -12,7 +12,7 @@ const QUADS_W = (WIDTH + 3u) / 4u;
 const TILES_X = (QUADS_W + 1u) / 2u;
 const TILES_Y = (HEIGHT + TILE_ROWS - 1u) / TILE_ROWS;
 
-// Four taps on four pixels, of which a and b are the inputs.
+// Adds four taps for four pixels, whose inputs are a and b.
 fn taps(v: vec4f, a: vec4f, b: vec4f, acc: vec4f) -> vec4f {
     let first = mac4(v.y, vec4f(a.yzw, b.x), mac4(v.x, a, acc));
     return mac4(v.w, vec4f(a.w, b.xyz), mac4(v.z, vec4f(a.zw, b.xy), first));

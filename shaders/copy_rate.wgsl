@@ -1,5 +1,4 @@
-// How fast this adapter streams memory: every thread copies four vectors, which are under way together. What the benchmarks call the
-// copy bandwidth.
+// Measures the copy bandwidth of the benchmarks. Every thread copies four vectors, whose loads are in flight at the same time.
 
 @group(0) @binding(1) var<storage, read> from_buffer: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> to_buffer: array<vec4f>;

@@ -1,9 +1,9 @@
 #import mac
-// dfeature[n,c] = sum over k of weight[k,c] * dlogit[n,k], in this order. A thread does one feature.
+// dfeature[n,c] = sum over k of weight[k,c] * dlogit[n,k], in this order. A thread computes one feature.
 // Constants: C, K.
 
 @group(0) @binding(1) var<storage, read> dlogits: array<f32>;           // [R][N][K]
-@group(0) @binding(2) var<storage, read> weight: array<f32>;            // arena, from the weight [K][C] on
+@group(0) @binding(2) var<storage, read> weight: array<f32>;            // arena from the weight [K][C]
 @group(0) @binding(3) var<storage, read_write> dfeatures: array<f32>;   // [R][N][C]
 
 @compute @workgroup_size(64)

@@ -1,10 +1,11 @@
 #import mac
-// dweight[k,c] = sum over n of dlogit[n,k] * feature[n,c]; dbias[k] = sum over n of dlogit[n,k]. A thread does one.
+// dweight[k,c] = sum over n of dlogit[n,k] * feature[n,c]; dbias[k] = sum over n of dlogit[n,k]. A thread computes
+// one element.
 // Order: samples in turn, one accumulator. Constants: C, K.
 
 @group(0) @binding(1) var<storage, read> features: array<f32>;              // [R][N][C]
 @group(0) @binding(2) var<storage, read> dlogits: array<f32>;               // [R][N][K]
-@group(0) @binding(3) var<storage, read_write> gradient: array<f32>;        // arena, from the weight on
+@group(0) @binding(3) var<storage, read_write> gradient: array<f32>;        // arena from the weight
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -13,7 +14,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         return;
     }
     let k = t / (C + 1u);
-    let c = t % (C + 1u); // column C stands for the bias
+    let c = t % (C + 1u); // column C is the bias
     var acc = 0.0;
     for (var n = 0u; n < job.samples; n++) {
         let sample = tile.y * job.samples + n;

@@ -1,10 +1,10 @@
 #import mac
-// logit[n,k] = bias[k] + sum over c of weight[k,c] * feature[n,c], in this order. A thread does one logit.
+// logit[n,k] = bias[k] + sum over c of weight[k,c] * feature[n,c], in this order. A thread computes one logit.
 // Constants: C, K.
 
 @group(0) @binding(1) var<storage, read> features: array<f32>;        // [R][N][C]
-@group(0) @binding(2) var<storage, read> weight: array<f32>;          // arena, from the weight [K][C] on
-@group(0) @binding(3) var<storage, read> bias: array<f32>;            // arena, from the bias [K] on
+@group(0) @binding(2) var<storage, read> weight: array<f32>;          // arena from the weight [K][C]
+@group(0) @binding(3) var<storage, read> bias: array<f32>;            // arena from the bias [K]
 @group(0) @binding(4) var<storage, read_write> logits: array<f32>;    // [R][N][K]
 
 @compute @workgroup_size(64)

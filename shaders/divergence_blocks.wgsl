@@ -1,12 +1,12 @@
 #import mac
 #import relative
-// How far a replica's parameters are from the reference's, for each block of 64 consecutive parameters (a thread):
+// Distance of each replica's parameters from the reference's, for each block of 64 consecutive parameters (one thread):
 // sum of 2|a-b| / (|a|+|b|), largest distance in ulps, number of elements whose bits differ, sums of (a-b)^2 and b^2.
-// Order: vector lanes, in turn, then the four lanes.
+// Order: each vector lane adds its elements in turn, then the four lanes are added.
 
 @group(0) @binding(1) var<storage, read> parameters: array<vec4f>;      // [R] arenas
 @group(0) @binding(2) var<storage, read> reference: array<vec4f>;       // the arena of the first replica of the run
-@group(0) @binding(3) var<storage, read_write> blocks: array<vec4u>;    // [R][blocks][2]: as below
+@group(0) @binding(3) var<storage, read_write> blocks: array<vec4u>;    // [R][blocks][2]: the five values
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -1,6 +1,6 @@
-// Adds the blocks of each parameter tensor: mean of the relative distance, largest distance in ulps, differing
-// elements, norms of the distance and of the reference. Order: lane l adds blocks l, l + 64, ... in turn; the lanes are
-// added pairwise. One workgroup a tensor.
+// Combines the blocks of each parameter tensor: mean of the relative distance, largest distance in ulps, number of differing
+// elements, norms of the difference and of the reference. Order: lane l adds blocks l, l + 64, ... in turn; the lanes are
+// added pairwise. One workgroup per tensor.
 
 struct Distance {
     rel_l1: f32,
@@ -13,7 +13,7 @@ struct Distance {
     unused2: u32,
 }
 
-@group(0) @binding(1) var<storage, read> blocks: array<vec4u>;            // [R][blocks][2], as divergence_blocks writes
+@group(0) @binding(1) var<storage, read> blocks: array<vec4u>;            // [R][blocks][2], from divergence_blocks
 @group(0) @binding(2) var<storage, read> tensors: array<vec4u>;           // first block, blocks, elements, 0
 @group(0) @binding(3) var<storage, read_write> results: array<Distance>;  // [R][tensors]
 

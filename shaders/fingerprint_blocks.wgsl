@@ -1,10 +1,10 @@
 #import mix
-// The fingerprint's part of each block of 64 parameters (a thread): wrapping sums of mix(bits, index, tensor) over
-// parameters and momentum. Integers wrap, so order does not matter.
+// Fingerprint of each block of 64 parameters (one thread): wrapping sums of mix(bits, index, tensor) over parameters and
+// momentum. Integers wrap, so the order does not matter.
 
 @group(0) @binding(1) var<storage, read> parameters: array<u32>;        // [R] arenas
 @group(0) @binding(2) var<storage, read> momenta: array<u32>;           // [R] arenas
-@group(0) @binding(3) var<storage, read> tensor_of_block: array<vec4u>; // tensor, first element's index in it, elements of the block
+@group(0) @binding(3) var<storage, read> tensor_of_block: array<vec4u>; // tensor, index of the first element in it, elements of the block
 @group(0) @binding(4) var<storage, read_write> blocks: array<vec2u>;    // [R][blocks]
 
 @compute @workgroup_size(64)

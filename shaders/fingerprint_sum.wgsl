@@ -1,4 +1,4 @@
-// Adds the blocks of a replica's fingerprint. One workgroup a replica.
+// Adds the blocks of each replica's fingerprint. One workgroup per replica.
 
 @group(0) @binding(1) var<storage, read> blocks: array<vec2u>;              // [R][blocks]
 @group(0) @binding(2) var<storage, read_write> fingerprints: array<vec2u>;  // [R]

@@ -1,4 +1,4 @@
-// The fault injector: flips the last bit of the parameter job.element (its place in the arena) of the replica job.replica.
+// The fault injector: flips the last bit of one parameter. job.element: its index in the arena. job.replica: the replica.
 
 @group(0) @binding(1) var<storage, read_write> parameters: array<u32>;  // [R] arenas
 

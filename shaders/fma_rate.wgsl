@@ -1,5 +1,5 @@
-// How fast this adapter multiplies and adds in registers: chains of independent fma, nothing read from memory. What
-// the benchmarks call the FMA rate. Constants: ROUNDS.
+// Measures the FMA rate of the benchmarks: independent chains of fma in registers, without reads from memory.
+// Constants: ROUNDS.
 
 @group(0) @binding(1) var<storage, read_write> results: array<f32>;
 
@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         chain[j] = step + f32(j);
     }
     for (var i = 0u; i < ROUNDS; i++) {
-        // Several rounds a turn, so that the loop itself costs little.
+        // Several rounds per iteration, so that the loop costs little.
         for (var j = 0u; j < CHAINS; j++) {
             chain[j] = fma(chain[j], factor, step);
         }

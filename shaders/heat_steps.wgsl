@@ -1,11 +1,11 @@
 #import mac
-// Explicit Euler steps of the heat equation, u[i] <- u[i] + rate (u[i-1] + u[i+1] - 2 u[i]), both ends fixed: many steps in
-// one launch, one workgroup a replica. A replica stops at the step that takes a value beyond STOP_BITS (or to what is no
-// number) and keeps its values. Constants: POINTS (at most 1024), STOP_BITS. job.steps: steps of a launch, 0: as ordered.
+// Explicit Euler steps of the heat equation, u[i] <- u[i] + rate (u[i-1] + u[i+1] - 2 u[i]), with fixed ends. One launch runs
+// many steps, with one workgroup per replica. A replica stops after the step in which a value exceeds STOP_BITS or becomes NaN,
+// and keeps its values. Constants: POINTS (at most 1024), STOP_BITS. job.steps: steps of the launch; if 0, orders[0].
 
 struct Progress {
     done: u32,
-    stopped: u32,   // step after which a value was beyond the bound, or 0xffffffff
+    stopped: u32,   // step after which a value exceeded the bound, or 0xffffffff
 }
 
 @group(0) @binding(1) var<storage, read> orders: array<u32>;                 // steps of this launch
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     var old = 0u;
     for (var step = 1u; step <= steps; step++) {
         let new_u = POINTS - old;
-        // What this step sets is larger than first + step - 1, so that every lane decides alike.
+        // This step can only store first + step, so that all lanes decide the same.
         let goes = atomicLoad(&sh_stopped) >= first + step;
         for (var i = lane; i < POINTS; i += 64u) {
             let here = sh_u[old + i];

@@ -1,12 +1,12 @@
 #import window
 // Gradient of the 2x2 max pool: dx[n,c,..] = dy[n,c,h,w] at the first largest pixel of its window in row order, else 0.
-// Each gradient goes to one pixel and every pixel is written. A thread does 4 columns of the 2 rows of x that give a
-// row of y.
+// Each gradient goes to one pixel, and every pixel is written. A thread computes 4 columns of the 2 rows of x that belong to
+// one row of y.
 // Constants: C, HEIGHT, WIDTH (of y), X_ROW, X_PLANE, Y_ROW, Y_PLANE (vec4 units).
 
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;          // planes [R][N][C], 2 HEIGHT x 2 WIDTH pixels
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;         // planes [R][N][C]
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;   // planes as x
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;   // planes like x
 
 const X_QUADS = (WIDTH + 1u) / 2u;
 
@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let plane = tile.y * job.samples * C + t / (X_QUADS * HEIGHT);
     let top_at = plane * X_PLANE + (2u * h + 1u) * X_ROW + 1u + quad;
     let bottom_at = top_at + X_ROW;
-    // Beyond the last column dy is zero, and so is what is written there.
+    // Beyond the last column dy is zero, and so are the values written.
     let four = dy[plane * Y_PLANE + (h + 1u) * Y_ROW + 1u + quad / 2u];
     let g = select(four.xy, four.zw, quad % 2u == 1u);
 

@@ -1,6 +1,6 @@
-// Convolution weights in the order in which the kernels read them, four output channels in a vector, zeros beyond the
-// last one: once for the forward pass and once, transposed and with the taps in reverse, for the input gradient.
-// A thread writes one vector; a table says which layer each run of 64 vectors belongs to.
+// Packs convolution weights in the order in which kernels read them, four output channels to a vector, with zeros beyond the
+// last channel: once for the forward pass and once, transposed and with reversed taps, for the gradient by the input.
+// A thread writes one vector. A table maps each group of 64 vectors to its layer.
 
 struct Layer {
     source: u32,      // first element in the parameter arena
@@ -8,8 +8,8 @@ struct Layer {
     outer: u32,       // channels that go four to a vector: K forward, C for the gradient
     inner: u32,       // channels that are summed over: C forward, K for the gradient
     taps: u32,        // 1 or 9
-    transposed: u32,  // 1: outer is the weight's second axis, and the taps go in reverse
-    vectors: u32,     // how many vectors the layer has
+    transposed: u32,  // 1: outer is the weight's second axis, and the taps are reversed
+    vectors: u32,     // number of vectors of the layer
     padding: u32,
 }
 

@@ -1,7 +1,7 @@
 #import mac
-// A step of the linear one-layer equation, one element of the kernel a thread:
+// A step of the linear one-layer equation, one element of the kernel per thread:
 //     g = gram (G w) + (source + dot <s, w>) s + alpha w        w <- w - dt g
-// with G the Gram matrix of the image's patches and s their sum. The regime is in the coefficients. Constants: ELEMENTS.
+// with G the Gram matrix of the image's patches and s their sum. The coefficients determine the regime. Constants: ELEMENTS.
 
 struct Coefficients {
     dt: f32,       // 0 once the replica has stopped
@@ -30,6 +30,6 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let at = tile.y * job.parameter_stride + e;
     let w = parameters[at];
     let g = mac(by.gram, gram[at], mac(mac(by.dot, dots[tile.y], by.source), source[e], by.alpha * w));
-    // select, not a product with 0: g may have overflowed.
+    // select instead of a product with 0, because g may have overflowed.
     parameters[at] = select(w, mac(-by.dt, g, w), by.dt != 0.0);
 }

@@ -1,14 +1,14 @@
 #import mac
 #import relative
-// What is known of each replica of a one-layer equation after a step: cross-entropy, |w|^2, max |w|, distance from its
-// reference. A replica with a value beyond STOP_BITS (or that is no number) gets the rate 0 and so stays as it is.
-// Order: lane l takes elements l, l + 64, ... in turn; the lanes are added pairwise. One workgroup a replica.
+// Measures each replica of a one-layer equation after a step: cross-entropy, |w|^2, max |w|, distance from its reference.
+// A replica with a value that exceeds STOP_BITS or is NaN gets the rate 0, so that it no longer changes.
+// Order: lane l takes elements l, l + 64, ... in turn; the lanes are added pairwise. One workgroup per replica.
 // Constants: KERNEL, ELEMENTS (with the padding of rows, which is zero), STOP_BITS.
-// job.rate_words: words of a replica in rates, job.rate_word: which of them is the rate.
+// job.rate_words: words per replica in rates, job.rate_word: index of the rate among them.
 
 struct Watch {
-    slot: u32,        // where in the history this step goes
-    reference: u32,   // the replica it is compared with
+    slot: u32,        // index of this step in the history
+    reference: u32,   // replica to compare with
 }
 
 struct Sample {

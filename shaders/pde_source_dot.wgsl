@@ -1,6 +1,6 @@
 #import mac
 // Inner product of each replica's kernel with the sum of the image's patches. Order: lane l takes elements l, l + 64, ... in
-// turn; the lanes are added pairwise. One workgroup a replica. Constants: ELEMENTS.
+// turn; the lanes are added pairwise. One workgroup per replica. Constants: ELEMENTS.
 
 @group(0) @binding(1) var<storage, read> parameters: array<f32>;      // [R] arenas
 @group(0) @binding(2) var<storage, read> source: array<f32>;          // one arena, shared by all replicas

@@ -1,5 +1,5 @@
 #import mac
-// g[n,c,h,w] = dfeature[n,c] / (H W). A thread does 4 columns of a row.
+// g[n,c,h,w] = dfeature[n,c] / (H W). A thread computes 4 columns of a row.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units).
 
 @group(0) @binding(1) var<storage, read> dfeatures: array<f32>;   // [R][N][C]

@@ -1,6 +1,6 @@
 #import mac
-// Global average pool: feature[n,c] = mean over h, w of a[n,c,h,w]. A thread does one plane.
-// Order: lane l of a vector adds columns l, l + 4, ... row by row; then the four lanes.
+// Global average pool: feature[n,c] = mean over h, w of a[n,c,h,w]. A thread computes one plane.
+// Order: lane l of a vector adds columns l, l + 4, ... of each row, then the rows; then the four lanes are added.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units).
 
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;               // planes [R][N][C]

@@ -1,8 +1,9 @@
-// The first running statistic of each replica that is not finite: the first layer of a step's forward pass whose values
-// were not. By bits, because compilers may assume that there is no Inf or NaN. One workgroup a replica.
+// Finds the first running statistic of each replica that is not finite. It belongs to the first layer of a step's forward pass
+// with values that are not finite. The test uses bits, because compilers may assume that Inf and NaN do not occur. One workgroup
+// per replica.
 
 @group(0) @binding(1) var<storage, read> running: array<u32>;        // [R] arenas of statistics
-@group(0) @binding(2) var<storage, read_write> firsts: array<u32>;   // [R]: element of the arena, its length for none
+@group(0) @binding(2) var<storage, read_write> firsts: array<u32>;   // [R]: index in the arena, or its length if all are finite
 
 var<workgroup> sh_first: array<u32, 64>;
 

@@ -1,8 +1,8 @@
-// Adds the samples' losses and correct answers. Order: lane l adds samples l, l + 64, ... in turn; the lanes are added
-// pairwise. One workgroup a replica.
+// Adds the losses and correct answers of all samples. Order: lane l adds samples l, l + 64, ... in turn; the lanes are added
+// pairwise. One workgroup per replica.
 
 @group(0) @binding(1) var<storage, read> scores: array<vec2f>;           // [R][N]
-@group(0) @binding(2) var<storage, read_write> totals: array<vec2f>;     // [R]: sum of losses, number correct
+@group(0) @binding(2) var<storage, read_write> totals: array<vec2f>;     // [R]: sum of losses, number of correct answers
 
 var<workgroup> sh_part: array<vec2f, 64>;
 

@@ -1,15 +1,15 @@
 #import mac
 #import division
-// The perturbed update (docs/RULES.md; paper section 3), one parameter a thread:
+// The perturbed update (docs/RULES.md; paper, section 3), one parameter per thread:
 //     g <- g + wd p      buf <- mu buf + g (first step: buf = g)
 //     d = g + mu buf (Nesterov) | buf (momentum) | g (mu = 0)
 //     d <- d / k         p <- p - (lr k) d
-// k is data; there is no branch on it. Constants: RECIPROCAL (d * fl(1/k), as the authors' code, instead of d / k).
+// k is data, and the shader has no branch on it. Constants: RECIPROCAL (d * fl(1/k), as in the authors' code, instead of d / k).
 
 struct Step {
     weight_decay: f32,
     momentum: f32,
-    keep: f32,       // momentum, or 0 in the first step, when buf is not defined yet
+    keep: f32,       // momentum, or 0 in the first step, when buf is not yet defined
     nesterov: f32,   // 1 or 0
 }
 
@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let by = perturbations[tile.y];
     let p = parameters[at];
     let g = mac(step.weight_decay, p, gradients[at]);
-    // select, not a product with 0: a first buffer full of junk must not leak in.
+    // select instead of a product with 0, because the first buffer may hold junk, even NaN.
     let buffer = mac(step.keep, select(0.0, momenta[at], step.keep != 0.0), g);
     momenta[at] = buffer;
     let direction = select(select(g, buffer, step.momentum != 0.0), mac(step.momentum, buffer, g), step.nesterov != 0.0);

@@ -1,7 +1,7 @@
 #import division
 #import math
-// One of the shared functions on given numbers, one a thread: what tests measure them by. The division divides by 1 in the first
-// replica, by 2 in the second, and so on. Constants: FUNCTION. job.count: numbers.
+// Applies one of the shared functions to given numbers, one per thread, for tests. The division divides by 1 in the first
+// replica, by 2 in the second, and so on. Constants: FUNCTION. job.count: number of values.
 
 @group(0) @binding(1) var<storage, read> values: array<u32>;           // [count]
 @group(0) @binding(2) var<storage, read_write> results: array<u32>;    // [R][count]

@@ -1,7 +1,7 @@
 #import math
-// Softmax cross-entropy of one sample a thread: loss = ln(sum of e^(l - max)) - (l_label - max), whether the largest
-// logit is the label's (a tie goes to the first), and dlogit = (softmax - onehot) / N. The loss of logits that are not
-// finite is NaN.
+// Softmax cross-entropy, one sample per thread: loss = ln(sum of e^(l - max)) - (l_label - max), 1 if the largest logit is
+// that of the label (a tie goes to the first), and dlogit = (softmax - onehot) / N. The loss of logits that are not finite
+// is NaN.
 // Constants: K.
 
 @group(0) @binding(1) var<storage, read> logits: array<f32>;             // [R][N][K]
@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         let p = exp_finite(logits[at + k] - largest) / sum;
         dlogits[at + k] = (p - select(0.0, 1.0, k == label)) / f32(job.samples);
     }
-    // Bounded, so that the sum over a batch does not overflow either.
+    // The bound keeps the sum over a batch from overflowing.
     let loss = log_positive(sum) + min(largest - logits[at + label], 1e30);
     scores[sample] = vec2f(nan_unless(is_sound, loss), select(0.0, 1.0, winner == label));
 }

@@ -1,4 +1,4 @@
-// How the static site is built: relative URLs, so that it can lie in any folder of any host; nothing inlined, so that the
+// Build of the static site. URLs are relative, so that any folder of any host can serve it. Nothing is inlined, so that the
 // strict Content-Security-Policy of index.html holds.
 import { defineConfig } from "vite";
 

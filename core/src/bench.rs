@@ -1,5 +1,5 @@
-//! Benchmarks: every kind of operation that the networks have, and whole steps, beside what the adapter can do at most,
-//! measured in the same run.
+//! Benchmarks of all kinds of operations in the networks, and of whole steps. The same run measures the adapter's peak rates
+//! for comparison.
 
 mod cases;
 mod scale;
@@ -23,48 +23,49 @@ use tune::Search;
 
 pub use scale::{ScaleOver, ScalePoint, ScaleSizes, scale};
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// `conv3x3_forward`, `step_resnet20`.
+    /// Name, such as `conv3x3_forward` or `step_resnet20`.
     pub name: String,
-    /// `R1 N32 C16 H32 W32 K16`.
+    /// Shape, such as `R1 N32 C16 H32 W32 K16`.
     pub shape: String,
-    /// Median milliseconds.
+    /// Median duration in milliseconds.
     pub ms: f64,
-    /// Useful operations: an fma counts two. Of a step, those of its convolutions.
+    /// Rate of useful operations in GFLOP/s; an fma counts as two. For a step, only convolutions count.
     pub gflops: f64,
-    /// Bytes that have to move at least.
+    /// Minimum memory traffic in GB/s.
     pub gbps: f64,
-    /// Share of the FMA rate.
+    /// `gflops` divided by the FMA rate.
     pub fma_share: f64,
-    /// Share of the copy bandwidth.
+    /// `gbps` divided by the copy bandwidth.
     pub copy_share: f64,
-    /// Times the *floor*: what its operations take at the FMA rate or its bytes at the copy bandwidth, whichever is longer.
+    /// Duration divided by the *floor*: the time of the operations at the FMA rate or of the bytes at the copy bandwidth,
+    /// whichever is longer.
     pub times_floor: f64,
-    /// Memory of all buffers, in MiB.
+    /// Memory of all buffers in MiB.
     pub memory_mib: f64,
-    /// Milliseconds of the longest submit.
+    /// Duration of the longest submit in milliseconds.
     pub longest_submit_ms: f64,
-    /// Of a convolution: its tile, where it is not the usual one.
+    /// Tile of a convolution, if it is not the default one.
     pub tile: Option<Tile>,
-    /// What else is known of a step.
+    /// Additional values of a step.
     #[serde(flatten)]
     pub step: Option<StepShares>,
 }
 
-/// Where the time of a step goes.
+/// Parts of a step, as fractions of its duration.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct StepShares {
-    /// Share that is not convolutions.
+    /// Everything but convolutions.
     pub share_beside_convolutions: f64,
-    /// Metrics at the default cadence, over the first 2000 steps, as a share of the step.
+    /// Metrics at the default cadence, on average over the first 2000 steps.
     pub share_of_metrics: f64,
-    /// The host's part: it gathers the next batch and encodes the next step while the GPU is at this one.
+    /// Work of the host, which gathers the next batch and encodes the next step while the GPU runs this one.
     pub share_of_host: f64,
 }
 
-/// A whole run of the benchmarks.
+/// The results of a run of the benchmarks.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Name of the adapter.
@@ -73,31 +74,31 @@ pub struct Report {
     pub driver: String,
     /// GFLOP/s of independent fma chains in registers.
     pub fma_gflops: f64,
-    /// GB/s of a copy, reads and writes counted.
+    /// GB/s of a copy; reads and writes both count.
     pub copy_gbps: f64,
-    /// The largest `memory_mib` of the rows.
+    /// Largest `memory_mib` of all rows.
     pub peak_memory_mib: f64,
-    /// The measurements.
+    /// All measurements.
     pub rows: Vec<Row>,
 }
 
-/// What to measure, and how thoroughly.
+/// Which rows to measure, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Only rows whose name contains this.
+    /// Measure only rows whose name contains this text.
     pub filter: String,
-    /// Replicas in each measurement.
+    /// Number of replicas.
     pub replicas: u32,
-    /// Samples in the batch.
+    /// Batch size.
     pub samples: u32,
-    /// Measurements of which the median is taken.
+    /// Number of measurements of which the median is taken.
     pub repeats: usize,
-    /// Finds the quickest tile of each convolution first; else it is the usual one.
+    /// True to find the fastest tile of each convolution first; false to use the default tiles.
     pub tune: bool,
 }
 
 impl Options {
-    /// What fits the adapter.
+    /// Default options for the adapter.
     #[must_use]
     pub fn for_adapter(context: &Context) -> Self {
         let (samples, repeats) = if context.adapter().family == Family::Gpu { (128, 9) } else { (32, 3) };
@@ -105,7 +106,7 @@ impl Options {
     }
 }
 
-/// The default log cadence takes fingerprints in 56 of the first 2000 steps.
+/// With the default log cadence, 56 of the first 2000 steps take fingerprints.
 const FINGERPRINTS_PER_STEP: f64 = 56.0 / 2000.0;
 
 struct Bench<'a> {
@@ -115,18 +116,18 @@ struct Bench<'a> {
     copy_gbps: f64,
 }
 
-/// Names of the rows that `options` ask for, in order.
+/// Names of the rows that pass the filter, in order.
 #[must_use]
 pub fn names(context: &Context, options: &Options) -> Vec<String> {
     let rates = ["fma", "copy"].into_iter().filter(|name| name.contains(&options.filter)).map(str::to_owned);
     rates.chain(cases::all(context.adapter(), &options.filter).iter().map(Case::name)).collect()
 }
 
-/// Measures everything that the filter lets through; `tell` sees each row when it is there.
+/// Measures all rows that pass the filter, and calls `on_row` with each row when it is measured.
 ///
 /// # Errors
-/// The GPU.
-pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&Row)) -> Result<Report, TrainError> {
+/// [`TrainError::Gpu`] if the device fails, and any other error that stops training from starting.
+pub async fn run(context: Rc<Context>, options: &Options, mut on_row: impl FnMut(&Row)) -> Result<Report, TrainError> {
     let mut bench = Bench { context: &context, options, fma_gflops: f64::INFINITY, copy_gbps: f64::INFINITY };
     let adapter = context.adapter();
     let mut fma = bench.operation("fma", cases::fma(adapter)).await?;
@@ -136,7 +137,7 @@ pub async fn run(context: Rc<Context>, options: &Options, mut tell: impl FnMut(&
     (fma.times_floor, copy.times_floor) = (1.0, 1.0);
     let mut rows = Vec::new();
     let mut add = |row: Row| {
-        tell(&row);
+        on_row(&row);
         rows.push(row);
     };
     [fma.clone(), copy.clone()].into_iter().filter(|row| row.name.contains(&options.filter)).for_each(&mut add);
@@ -181,7 +182,7 @@ impl Bench<'_> {
         let program = Program::build(self.context, &buffers, &recording, self.context.adapter().submit_flops()).await?;
         let run = |repeats: u32| program.time(self.context, &buffers, repeats);
         run(1)?;
-        // Repeated within each measurement until the clock is no matter.
+        // Repeat within each measurement, so that the resolution of the clock does not matter.
         let repeats = (0.03 / run(1)?.seconds.max(1e-7)).clamp(1.0, 500.0) as u32;
         let time = median(self.options.repeats, || run(repeats))?;
         let row = self.row(name, shape, time.seconds, flops, bytes);
@@ -193,7 +194,7 @@ impl Bench<'_> {
         let config = TrainConfig {
             net,
             dataset: DatasetKind::Synthetic,
-            // 1, 3, 5, ... 61, and from the start again.
+            // 1, 3, 5, ... 61, repeated.
             ks: (0..replicas).map(|r| 2 * (r % 31) + 1).collect(),
             batch_size: samples,
             steps: Some(1),

@@ -1,12 +1,12 @@
-//! Huge pages for large memory, on Linux.
+//! Huge pages for large blocks of memory, on Linux.
 
 use std::mem::MaybeUninit;
 
-/// Bytes of a huge page. With pages of 4 KiB a training step has the processor look up hundreds of thousands of page addresses, and to
-/// fill memory for the first time takes longer than the copy.
+/// Bytes of a huge page. With pages of 4 KiB, the processor looks up hundreds of thousands of page addresses in a training step, and
+/// the first write to memory takes longer than the copy itself.
 pub const HUGE_PAGE: usize = 2 << 20;
 
-/// No bytes yet, with room for `capacity`.
+/// An empty vector with capacity for `capacity` bytes, in huge pages where the system grants them.
 #[must_use]
 pub fn room_for(capacity: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(capacity);
@@ -21,11 +21,11 @@ pub fn ask(memory: &mut [MaybeUninit<u8>]) {
     let whole = memory.len().saturating_sub(before) / HUGE_PAGE * HUGE_PAGE;
     if whole > 0 {
         let pages = &mut memory[before..][..whole];
-        // SAFETY: whole pages, of which nothing but their size changes.
+        // SAFETY: `pages` are whole pages inside `memory`, and the advice changes nothing but the size of pages.
         unsafe { libc::madvise(pages.as_mut_ptr().cast(), pages.len(), libc::MADV_HUGEPAGE) };
     }
 }
 
-/// Nothing: other systems decide themselves.
+/// Does nothing: other systems choose the size of pages themselves.
 #[cfg(not(target_os = "linux"))]
 pub fn ask(_: &mut [MaybeUninit<u8>]) {}

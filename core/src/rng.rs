@@ -1,7 +1,7 @@
-//! Random numbers that are the same everywhere: Philox4x32-10, a counter-based generator (Salmon et al., "Parallel
-//! random numbers: as easy as 1, 2, 3", SC 2011). A stream is a pure function of (seed, purpose, index), so the same
-//! image, weight or permutation comes out whatever else was drawn before, on every platform: only integers, + - * / sqrt
-//! and `libm` are used (rule 10 of docs/RULES.md). Changing anything here changes every run; the golden tests stand in the way.
+//! Random numbers that are the same on every platform: Philox4x32-10, a counter-based generator (Salmon et al., "Parallel
+//! random numbers: as easy as 1, 2, 3", SC 2011). A stream is a pure function of (seed, purpose, index), so it gives the same
+//! image, weight or permutation whatever was drawn before. Only integers, + - * / sqrt and `libm` are used (rule 10 of
+//! docs/RULES.md). Any change here changes every run; the golden tests guard against it.
 
 /// What a stream is for. Streams of one seed but of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,13 +11,13 @@ pub enum Purpose {
     Init = 1,
     /// Order of samples; index = epoch.
     Order = 2,
-    /// Crop and flip; index = epoch and position in it.
+    /// Crop and flip; index = epoch << 32 | position in the epoch.
     Augment = 3,
     /// Synthetic images; index = image.
     Synthetic = 4,
-    /// The weight that the nextafter perturbation moves.
+    /// The weight that the nextafter perturbation moves; index = k.
     Nextafter = 5,
-    /// Images of noise for the one-layer equations.
+    /// Noise images for the one-layer equations.
     Noise = 6,
 }
 
@@ -25,7 +25,7 @@ const ROUNDS: usize = 10;
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
-/// One block of Philox4x32-10: four words from a counter and a key.
+/// One block of Philox4x32-10: computes four words from a counter and a key.
 fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for _ in 0..ROUNDS {
         let [a, b] = [0, 1].map(|i| u64::from(MULTIPLIERS[i]) * u64::from(counter[2 * i]));
@@ -58,7 +58,7 @@ impl Stream {
     /// The next 32 bits.
     pub fn next_u32(&mut self) -> u32 {
         if self.used == self.words.len() {
-            // The counter: low word of the block number, index, purpose (8 bits) and the rest of the block number.
+            // The counter holds the low word of the block number, the index, the purpose (8 bits) and the rest of the block number.
             let purpose = self.purpose as u32 | ((self.next_block >> 32) as u32) << 8;
             let counter = [self.next_block as u32, self.index as u32, (self.index >> 32) as u32, purpose];
             self.words = philox(counter, self.key);
@@ -73,7 +73,7 @@ impl Stream {
     /// Uniform in 0..n without bias (Lemire 2019: multiply, reject the few products that would favour a value).
     /// `n` is at least 1.
     pub fn below(&mut self, n: u32) -> u32 {
-        debug_assert!(n > 0, "there is no number below 0");
+        debug_assert!(n > 0, "n must be at least 1");
         let mut product = u64::from(self.next_u32()) * u64::from(n);
         if (product as u32) < n {
             let rejected = n.wrapping_neg() % n;
@@ -92,7 +92,7 @@ impl Stream {
         ((high << 32 | low) >> 11) as f64 * UNIT
     }
 
-    /// Standard normal (Box and Muller 1958). Two draws cost one logarithm, the second is kept for the next call.
+    /// Standard normal (Box and Muller 1958). Two values share one logarithm: the second is kept for the next call.
     pub fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare_normal.take() {
             return spare;
@@ -130,7 +130,7 @@ impl Stream {
 pub(crate) mod tests {
     use super::*;
 
-    /// `tests/kat_vectors` of the Random123 library, the three lines `philox4x32 10`.
+    /// From `tests/kat_vectors` of the Random123 library, the three lines `philox4x32 10`.
     #[test]
     fn philox_gives_the_known_answers() {
         let ones = u32::MAX;
@@ -146,7 +146,7 @@ pub(crate) mod tests {
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
-    /// Frozen: these values are the start of every run. The wasm build runs the same test.
+    /// Frozen: every run starts from these values. The wasm build runs the same test.
     #[test]
     fn streams_keep_their_values() {
         let stream = |index| Stream::new(0x0123_4567_89ab_cdef, Purpose::Init, index);
@@ -195,10 +195,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn below_is_even() {
+    fn below_is_uniform() {
         let mut stream = Stream::new(3, Purpose::Order, 0);
         assert!((0..10).all(|_| stream.below(1) == 0));
-        // Without rejection the words, 1.33 n in number, would fall on the lower values unevenly.
+        // There are 1.33 n words: without rejection, some values would be more frequent than others.
         let n = 3 << 30;
         let low = (0..40_000).filter(|_| stream.below(n) < n / 2).count();
         assert!((19_500..20_500).contains(&low), "5 standard deviations: {low}");
@@ -238,7 +238,7 @@ pub(crate) mod tests {
             order.sort_unstable();
             assert!(order.into_iter().eq(0..n));
         }
-        // All 6 orders of 3 come equally often.
+        // All 6 orders of 3 are equally frequent.
         let mut stream = Stream::new(9, Purpose::Order, 0);
         let mut counts = [0_u32; 6];
         for _ in 0..60_000 {

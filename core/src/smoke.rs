@@ -1,4 +1,4 @@
-//! One step of ResNet-8, small enough for any adapter: what a browser and a native program must agree on.
+//! A smoke test: one step of ResNet-8, small enough for any adapter. A browser and a native program must agree on its bits.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,25 +10,26 @@ use crate::device::{Context, Options};
 use crate::nets::NetKind;
 use crate::train::{DatasetKind, Event, Start, TrainConfig, TrainError, Trainer, Tuning, checkpoint};
 
-/// What the step gave.
+/// The results of the step.
 #[derive(Clone, Debug, Serialize)]
 pub struct SmokeReport {
     /// Name of the adapter.
     pub adapter: String,
-    /// Driver and version, where known.
+    /// Driver and version, if known.
     pub driver: String,
     /// Mean loss of the batch, before the update.
     pub loss: f32,
-    /// Its bits, 8 hex digits.
+    /// Bits of the loss, 8 hex digits.
     pub loss_bits: String,
-    /// Of parameters and momentum after the update, 16 hex digits.
+    /// Fingerprint of parameters and momentum after the update, 16 hex digits.
     pub fingerprint: String,
 }
 
-/// Takes one step of ResNet-8 (k = 3, batch 4, synthetic images) on an adapter.
+/// Runs one step of ResNet-8 (k = 3, batch 4, synthetic images) on an adapter.
 ///
 /// # Errors
-/// The GPU.
+/// [`TrainError::Gpu`] if the adapter cannot be opened or its device fails, and [`TrainError::Start`] if the adapter's
+/// fingerprint is not that of its weights.
 pub async fn run(options: Options) -> Result<SmokeReport, TrainError> {
     let context = Rc::new(Context::open(options).await?);
     let config = TrainConfig {
@@ -54,7 +55,7 @@ pub async fn run(options: Options) -> Result<SmokeReport, TrainError> {
     }
     let on_host = checkpoint::fingerprint_of(&trainer.state().await?.replicas[0]);
     if fingerprint != on_host {
-        let message = format!("the GPU's fingerprint {fingerprint} is not the one of its weights, {on_host}");
+        let message = format!("the adapter reports fingerprint {fingerprint}, but its weights have {on_host}");
         return Err(TrainError::Start(message));
     }
     let adapter = context.adapter();

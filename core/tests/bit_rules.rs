@@ -1,4 +1,4 @@
-//! The bit rules (docs/RULES.md), on real training: every promise is kept to the last bit or it is broken.
+//! The bit rules (docs/RULES.md) hold to the last bit in real training.
 
 mod runs;
 
@@ -19,7 +19,7 @@ fn step_events(outcome: &Outcome) -> impl Iterator<Item = &lastbit_core::train::
     })
 }
 
-/// Bits of everything that a replica is.
+/// The bits of a replica's parameters, momenta and running statistics.
 fn bits(state: &State, replica: usize) -> Vec<u32> {
     let replica = &state.replicas[replica];
     let tensors = replica.weights.parameters.iter().chain(&replica.momenta);
@@ -39,7 +39,7 @@ fn equal_runs_give_equal_files() {
     let (first, second) = (run(&config), run(&config));
     assert_eq!(files(&config, &first), files(&config, &second));
     let other = TrainConfig { seed: 2, ..config.clone() };
-    assert_ne!(files(&config, &first), files(&other, &run(&other)), "another seed is another run");
+    assert_ne!(files(&config, &first), files(&other, &run(&other)), "the seed changes nothing");
 }
 
 #[test]
@@ -49,12 +49,12 @@ fn null_controls_differ_in_zero_bits() {
     assert_eq!(config.controls(), [1, 2, 3, 4]);
     let outcome = run(&config);
     for control in config.controls() {
-        assert!(bits(&outcome.state, 0) == bits(&outcome.state, control), "replica {control} left the first one");
+        assert!(bits(&outcome.state, 0) == bits(&outcome.state, control), "control {control} differs from replica 0");
         assert!(step_events(&outcome).all(|e| e.differing_anywhere[control] == 0 && e.rel_l1[control] == 0.0));
     }
     let last = step_events(&outcome).last().unwrap();
     assert_eq!(last.step, 50);
-    assert!(last.differing_anywhere[5] > 1000 && last.rel_l1[5] > 1e-6, "k = 3 stayed: {last:?}");
+    assert!(last.differing_anywhere[5] > 1000 && last.rel_l1[5] > 1e-6, "k = 3 did not diverge: {last:?}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn the_authors_form_leaves_powers_of_two_alone() {
 }
 
 #[test]
-fn a_rate_that_is_set_on_the_way_is_one_that_the_config_names() {
+fn a_learning_rate_set_during_a_run_equals_one_set_in_the_config() {
     let lr_changes = vec!["4:0.02".parse().unwrap()];
     let named = TrainConfig { ks: vec![1, 3], steps: Some(6), lr_changes, ..small() };
     let unnamed = TrainConfig { lr_changes: Vec::new(), ..named.clone() };
@@ -81,7 +81,7 @@ fn a_rate_that_is_set_on_the_way_is_one_that_the_config_names() {
         }
         assert!(trainer.set_lr(f64::NAN).is_err());
         trainer.set_lr(7.0).unwrap();
-        assert_eq!(trainer.set_lr(0.02).unwrap(), 4, "the last word before the step counts");
+        assert_eq!(trainer.set_lr(0.02).unwrap(), 4, "the last rate set before a step counts");
         runs::finish(&mut trainer).await;
         assert_eq!(trainer.config(), &named);
         let state = trainer.state().await.unwrap();
@@ -102,7 +102,7 @@ fn a_peek_sees_the_weights_after_its_step() {
             let ranges = [(0, 0, 4), (3, 5, 2)].map(|(parameter, first, count)| PeekRange { parameter, first, count });
             let peek = trainer.peek(&ranges);
             assert_eq!(peek.step(), 2);
-            // What comes after the copy does not change it.
+            // Later steps do not change the copy.
             trainer.advance().await.unwrap();
             let found = trainer.take_peek(peek).await.unwrap();
             let after_two = run_tuned(&TrainConfig { steps: Some(2), ..config.clone() }, tuning()).state;
@@ -155,15 +155,15 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         ("tiles of one row", Tuning { tiles: Some(Tiles::all(Tile::of_rows(1))), ..Tuning::default() }),
         ("tiles of two rows", Tuning { tiles: Some(Tiles::all(Tile::of_rows(2))), ..Tuning::default() }),
         (
-            "the usual tiles of NVIDIA's GPUs",
+            "the default tiles of NVIDIA's GPUs",
             Tuning { tiles: Some(Tiles::usual(TileTarget::NvidiaGpu)), ..Tuning::default() },
         ),
-        ("of other GPUs", Tuning { tiles: Some(Tiles::usual(TileTarget::OtherGpu)), ..Tuning::default() }),
-        ("of software adapters", Tuning { tiles: Some(Tiles::usual(TileTarget::Software)), ..Tuning::default() }),
+        ("those of other GPUs", Tuning { tiles: Some(Tiles::usual(TileTarget::OtherGpu)), ..Tuning::default() }),
+        ("those of software GPUs", Tuning { tiles: Some(Tiles::usual(TileTarget::Software)), ..Tuning::default() }),
         ("tall tiles", Tuning { tiles: Some(Tiles::all(tall)), ..Tuning::default() }),
         ("staged tiles", Tuning { tiles: Some(Tiles::all(staged)), ..Tuning::default() }),
         ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),
-        ("every step waited for", Tuning { in_flight: Some(0), ..Tuning::default() }),
+        ("no steps in flight", Tuning { in_flight: Some(0), ..Tuning::default() }),
         ("two steps in flight", Tuning { in_flight: Some(2), ..Tuning::default() }),
     ];
     for (name, tuning) in variants {
@@ -179,10 +179,10 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
 fn max_pools_keep_the_rules() {
     let config = TrainConfig { net: NetKind::Vgg { depth: 11 }, ks: vec![1, 3, 2], steps: Some(4), ..small() };
     let reference = run(&config);
-    assert!(bits(&reference.state, 0) == bits(&reference.state, 2), "k = 2 is a control");
-    assert!(bits(&reference.state, 0) != bits(&reference.state, 1), "k = 3 is none");
+    assert!(bits(&reference.state, 0) == bits(&reference.state, 2), "k = 2 is a control, but differs");
+    assert!(bits(&reference.state, 0) != bits(&reference.state, 1), "k = 3 is not a control, but does not differ");
     let alone = run(&TrainConfig { ks: vec![3], ..config.clone() });
-    assert!(bits(&reference.state, 1) == bits(&alone.state, 0), "k = 3 alone");
+    assert!(bits(&reference.state, 1) == bits(&alone.state, 0), "k = 3 differs when it runs alone");
     let tuning = Tuning {
         tiles: Some(Tiles::all(Tile::of_rows(1))),
         dispatch_flops: Some(1_000_000),
@@ -195,9 +195,9 @@ fn max_pools_keep_the_rules() {
 }
 
 #[test]
-fn splits_are_real() {
+fn a_lower_dispatch_limit_splits_dispatches() {
     if context().adapter().family == Family::Processor {
-        // It runs each dispatch whole.
+        // The processor does not split dispatches.
         return;
     }
     let config = TrainConfig { ks: vec![1], ..small() };
@@ -225,7 +225,7 @@ fn sources_and_dispatches_do_not_depend_on_the_number_of_replicas() {
         commands
             .map(|c| match c {
                 Command::Dispatch(d) => (d.kernel.clone(), d.tiles),
-                other => panic!("a step has nothing but dispatches, not {other:?}"),
+                other => panic!("a step contains only dispatches, not {other:?}"),
             })
             .collect::<Vec<_>>()
     };
@@ -237,7 +237,7 @@ fn sources_and_dispatches_do_not_depend_on_the_number_of_replicas() {
 fn stop_and_resume_equals_the_undisturbed_run() {
     let config = TrainConfig { ks: vec![1, 3], steps: Some(11), ..small() };
     let whole = run(&config);
-    // Five steps an epoch: in an epoch, at its end before its evaluation, and just before the last step.
+    // An epoch has five steps. Stop inside an epoch, at its end before its evaluation, and before the last step.
     for stop in [1, 3, 5, 10] {
         let (events, state) = pollster::block_on(async {
             let mut trainer = trainer(&config, Tuning::default(), Start::Fresh).await;
@@ -266,7 +266,7 @@ fn stop_and_resume_equals_the_undisturbed_run() {
 }
 
 #[test]
-fn a_flipped_bit_turns_the_lamp_red() {
+fn a_flipped_bit_makes_a_control_differ() {
     let config = TrainConfig { ks: vec![1, 2], steps: Some(6), ..small() };
     let flip = FlipBit { tensor: "layer2.0.downsample.0.weight".to_owned(), index: 5, step: 3, replica: 1 };
     let events = pollster::block_on(async {
@@ -281,8 +281,8 @@ fn a_flipped_bit_turns_the_lamp_red() {
             _ => None,
         })
         .collect();
-    assert_eq!(differing[..3], [0, 0, 1], "one element differs after the step, none before");
-    assert!(differing[5] > 1, "the bit grows: {differing:?}");
+    assert_eq!(differing[..3], [0, 0, 1], "one element must differ after step 3, none before");
+    assert!(differing[5] > 1, "the difference does not grow: {differing:?}");
 
     let refused = |flip: FlipBit| {
         pollster::block_on(async {
@@ -296,7 +296,7 @@ fn a_flipped_bit_turns_the_lamp_red() {
 }
 
 #[test]
-fn a_lost_device_is_an_error_and_no_panic() {
+fn a_lost_device_is_an_error_and_not_a_panic() {
     let config = TrainConfig { ks: vec![1], steps: Some(20), ..small() };
     let error = pollster::block_on(async {
         let mut trainer = trainer(&config, Tuning::default(), Start::Fresh).await;
@@ -304,11 +304,11 @@ fn a_lost_device_is_an_error_and_no_panic() {
         trainer.context().destroy();
         loop {
             match trainer.advance().await {
-                Ok(progress) => assert!(!progress.finished, "the run went on without a device"),
+                Ok(progress) => assert!(!progress.finished, "the run finished without a device"),
                 Err(error) => return error.to_string(),
             }
         }
     });
     assert!(error.contains("device"), "{error}");
-    assert!(context().check().is_ok(), "another context is not affected");
+    assert!(context().check().is_ok(), "another context is affected");
 }

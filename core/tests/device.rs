@@ -1,4 +1,4 @@
-//! The device: what a recording does in which order, grids wider than WebGPU allows, and errors that name sizes and limits.
+//! The device: the order of a recording's commands, grids larger than WebGPU allows, and errors that name sizes and limits.
 
 mod common;
 
@@ -9,7 +9,7 @@ use lastbit_core::threads::Threads;
 
 use common::{Bench, Gpu};
 
-/// Appends a copy of `words` words, a multiple of 1024, by the kernel that benchmarks copy with.
+/// Appends a copy of `words` words, a multiple of 1024, with the benchmarks' copy kernel.
 fn copy(rec: &mut Recording, from: Binding, to: Binding, words: u32) {
     let kernel = Kernel::new(Shader::CopyRate, &[]);
     rec.dispatch("copy", kernel, &[from, to], words / 1024, Work::shared(u64::from(words), 0));
@@ -18,7 +18,7 @@ fn copy(rec: &mut Recording, from: Binding, to: Binding, words: u32) {
 #[test]
 fn commands_run_in_order() {
     let gpu = Gpu::new();
-    // From one launch for each dispatch to one for each workgroup.
+    // From one launch per dispatch to one per workgroup.
     for limit_flops in [u64::MAX, 64, 1] {
         let mut bench = Bench::new(&gpu, 1, 1);
         let [a, b, c] = [5, 7, 9].map(|word| bench.words(&[word; 4096]));
@@ -29,9 +29,9 @@ fn commands_run_in_order() {
         copy(&mut bench.rec, c, b, 2048);
         let done = bench.run(limit_flops);
         if gpu.context.adapter().family != Family::Processor {
-            assert_eq!(done.launches, if limit_flops == u64::MAX { 4 } else { 8 }, "at most {limit_flops} operations");
+            assert_eq!(done.launches, if limit_flops == u64::MAX { 4 } else { 8 }, "limit {limit_flops}");
         }
-        assert_eq!(done.words(a)[..4096], [5; 4096], "flipped twice");
+        assert_eq!(done.words(a)[..4096], [5; 4096], "two flips must cancel");
         let mut of_c = [[9; 400].as_slice(), &[5; 3200], &[9; 496]].concat();
         of_c[403] = 4;
         assert_eq!(done.words(c)[..4096], of_c);
@@ -40,9 +40,9 @@ fn commands_run_in_order() {
 }
 
 #[test]
-fn a_grid_is_as_wide_as_it_must_be() {
+fn a_dispatch_may_exceed_the_workgroups_of_one_dimension() {
     let gpu = Gpu::new();
-    // 66,000 workgroups, where WebGPU allows 65,535 in a dimension.
+    // 66,000 workgroups; WebGPU allows 65,535 in a dimension.
     let (tiles, count) = (66_000, 66_000 * 64);
     let mut bench = Bench::new(&gpu, 1, 1);
     let [from, to] = [1.5_f32, f32::NAN].map(|value| bench.words(&vec![value.to_bits(); count]));
@@ -51,12 +51,12 @@ fn a_grid_is_as_wide_as_it_must_be() {
     let done = bench.run(u64::MAX);
     assert_eq!(done.launches, if gpu.context.adapter().family == Family::Processor { 1 } else { 2 });
     let results = &done.words(to)[..count];
-    assert!(results.iter().all(|word| *word == results[0]), "a part of the grid was left out");
+    assert!(results.iter().all(|word| *word == results[0]), "a part of the grid was not computed");
     assert!(f32::from_bits(results[0]).is_finite(), "nothing was computed");
 }
 
 #[test]
-fn a_cleared_buffer_is_zero_and_a_fresh_one_is_what_was_asked_for() {
+fn a_cleared_buffer_is_zero_and_a_fresh_one_has_the_requested_fill() {
     let Gpu { context, .. } = Gpu::new();
     let mut table = BufferTable::default();
     let ids = [100, 4000].map(|bytes| table.add("words", bytes));
@@ -68,7 +68,7 @@ fn a_cleared_buffer_is_zero_and_a_fresh_one_is_what_was_asked_for() {
         let mut submitter = Submitter::new(&context);
         submitter.run(&program, &buffers);
         let readback = Readback::default();
-        // The readback is of what was encoded before it.
+        // The readback includes the commands that were encoded before it.
         let pending = readback.capture(&context, submitter, &buffers, (ids[0], 0, 112));
         let cleared = pollster::block_on(readback.take(&context, pending)).unwrap();
         let kept = pollster::block_on(readback.read(&context, &buffers, (ids[1], 0, 4000))).unwrap();
@@ -88,7 +88,7 @@ fn allocation_error(context: &Context, bytes: u64) -> DeviceError {
 }
 
 #[test]
-fn memory_errors_say_size_and_limit() {
+fn memory_errors_name_size_and_limit() {
     let Gpu { context, .. } = Gpu::new();
     let limit = context.adapter().binding_bytes();
     let error = allocation_error(&context, limit + 16);
@@ -103,9 +103,9 @@ fn memory_errors_say_size_and_limit() {
 }
 
 #[test]
-fn a_missing_adapter_is_named_with_those_there_are() {
+fn an_unknown_adapter_is_reported_with_the_existing_ones() {
     let Err(error) = pollster::block_on(Context::new(&AdapterChoice::Named("no such adapter".to_owned()))) else {
-        panic!("an adapter of that name")
+        panic!("an adapter has that name")
     };
     assert!(matches!(error, DeviceError::UnknownAdapter { .. }), "{error}");
     let name = Gpu::new().context.adapter().name.clone();
@@ -123,7 +123,7 @@ fn a_lost_device_is_an_error_and_not_a_panic() {
     assert!(matches!(error, DeviceError::DeviceLost(_)), "{error:?}");
 }
 
-/// Builds a dispatch for each of these names of a constant.
+/// Builds a program with one dispatch for each of these constant names.
 fn build(context: &Context, constants: &[&'static str]) -> Result<Program, DeviceError> {
     let mut table = BufferTable::default();
     let ids = ["from", "to"].map(|label| table.add(label, 1024));
@@ -137,16 +137,16 @@ fn build(context: &Context, constants: &[&'static str]) -> Result<Program, Devic
 }
 
 #[test]
-fn a_kernel_that_is_no_wgsl_is_refused_in_whatever_thread_it_is_built() {
+fn an_invalid_kernel_is_refused_in_any_thread() {
     for threads in [Threads::one(), Threads::new(3).unwrap()] {
         let context = Gpu::with_threads(threads).context;
         if context.adapter().family == Family::Processor {
-            // It compiles nothing.
+            // The processor compiles nothing.
             return;
         }
-        let Err(error) = build(&context, &["A", "fn main( {", "B"]) else { panic!("nonsense was compiled") };
+        let Err(error) = build(&context, &["A", "fn main( {", "B"]) else { panic!("invalid WGSL was compiled") };
         assert!(matches!(error, DeviceError::Refused(_)) && error.to_string().contains("fn main( {"), "{error}");
-        // Told once, and of no kernel but this one.
+        // The error is reported once, and only for this kernel.
         let program = build(&context, &["A", "B"]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(program.launches(), 2);
     }

@@ -1,5 +1,6 @@
 //! Every kernel in every specialisation that the networks use: naga validates it and translates it to SPIR-V, MSL and
-//! HLSL, its bindings are what the shaders' table says, and `tint` (Chrome's compiler) accepts it where that program is on the PATH. All failures in one message.
+//! HLSL, its bindings match the table of shaders, and `tint` (Chrome's compiler) accepts it if that program is on the PATH.
+//! One message lists all failures.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use lastbit_core::pde::{Heat, HeatParams, Image, Linear, LinearParams, Nonlinear
 use lastbit_core::record::{Access, Dispatch, Kernel, Recording, Shader};
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 
-/// All that a run of `network` records.
+/// All recordings of a run of `network`.
 fn recordings(
     network: &Network,
     perturbation: Perturbation,
@@ -37,7 +38,7 @@ fn network(kind: NetKind, [channels, height, width]: [u32; 3], activation: Activ
     network.expect("a network that the command line takes")
 }
 
-/// What a run may record: every network as published in every tile, and other widths, sizes and activations.
+/// The recordings of every published network with every tile, and of other widths, sizes and activations.
 fn all_recordings() -> Vec<Recording> {
     let (relu, swish) = (Activation::Relu, |beta| Activation::Swish { beta });
     let resnet = |depth| NetKind::ResNet { depth };
@@ -46,12 +47,12 @@ fn all_recordings() -> Vec<Recording> {
     let mut add_tiles = |network: &Network, tiles: &Tiles| {
         all.extend(recordings(network, Perturbation::Divide, tiles, 2, 3));
     };
-    // What `lastbit tune` may choose.
+    // The tiles that `lastbit tune` may choose.
     for tile in tune::candidates() {
         add_tiles(&network(resnet(20), [3, 32, 32], relu, 1.0), &Tiles::all(tile));
         add_tiles(&network(vgg(16), [3, 32, 32], relu, 1.0), &Tiles::all(tile));
     }
-    // The usual tiles, and some of so many rows.
+    // The default tiles, and tiles of `rows` rows.
     let mut add = |network: &Network, rows: &[u32]| {
         TileTarget::ALL.into_iter().for_each(|target| add_tiles(network, &Tiles::usual(target)));
         rows.iter().for_each(|rows| add_tiles(network, &Tiles::all(Tile::of_rows(*rows))));
@@ -108,7 +109,7 @@ fn equations(side: u32, kernel: u32, replicas: usize) -> Vec<Recording> {
     all
 }
 
-/// What the benchmarks measure an adapter by.
+/// The shaders that benchmarks measure an adapter with.
 const RATES: [Shader; 2] = [Shader::FmaRate, Shader::CopyRate];
 
 fn kernels() -> Vec<Kernel> {
@@ -120,7 +121,7 @@ fn kernels() -> Vec<Kernel> {
     launched.chain(rates).chain(functions).filter(|kernel| seen.insert(kernel.clone())).collect()
 }
 
-/// Whether the WGSL's bindings are what the shader's table says.
+/// Compares the WGSL's bindings with the table of shaders.
 fn check_bindings(shader: Shader, module: &naga::Module) -> Result<(), String> {
     let mut found: Vec<(u32, Access)> = module
         .global_variables
@@ -134,15 +135,15 @@ fn check_bindings(shader: Shader, module: &naga::Module) -> Result<(), String> {
         })
         .collect();
     found.sort_by_key(|(binding, _)| *binding);
-    let said: Vec<_> = (1..).zip(shader.bindings().iter().copied()).collect();
-    if found == said { Ok(()) } else { Err(format!("bindings are {found:?}, the table says {said:?}")) }
+    let expected: Vec<_> = (1..).zip(shader.bindings().iter().copied()).collect();
+    if found == expected { Ok(()) } else { Err(format!("bindings are {found:?}, the table has {expected:?}")) }
 }
 
 fn through_naga(shader: Shader, source: &str) -> Result<(), String> {
     use naga::back::{hlsl, msl, spv};
     let module = naga::front::wgsl::parse_str(source).map_err(|e| format!("WGSL: {}", e.emit_to_string(source)))?;
     check_bindings(shader, &module)?;
-    // No capability beyond WebGPU's own.
+    // WebGPU's capabilities only.
     let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), Default::default());
     let info = validator.validate(&module).map_err(|e| format!("validation: {}", e.emit_to_string(source)))?;
     spv::write_vec(&module, &info, &spv::Options::default(), None).map_err(|e| format!("SPIR-V: {e}"))?;
@@ -160,14 +161,14 @@ fn program_on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&folders).map(|folder| folder.join(&file)).find(|path| path.is_file())
 }
 
-/// `path` is a scratch file.
+/// Compiles `source` with tint. `path` is a scratch file.
 fn through_tint(tint: &Path, path: &Path, source: &str) -> Result<(), String> {
     std::fs::write(path, source).map_err(|e| format!("tint: {e}"))?;
     let run = Command::new(tint).args(["--format", "wgsl"]).arg(path).output().map_err(|e| format!("tint: {e}"))?;
     if run.status.success() { Ok(()) } else { Err(format!("tint: {}", String::from_utf8_lossy(&run.stderr))) }
 }
 
-/// What a kernel fails, each failure with the constants of the specialisation.
+/// The failures of a kernel, each with the constants of the specialisation.
 fn failures(kernel: &Kernel, tint: Option<&Path>, scratch: &Path) -> Vec<String> {
     let source = source(kernel);
     let naga = through_naga(kernel.shader(), &source);
@@ -187,7 +188,7 @@ fn every_kernel_is_valid_everywhere() {
             let tint = tint.as_deref();
             scope.spawn(move || {
                 let found: Vec<_> = part.iter().flat_map(|kernel| failures(kernel, tint, &scratch)).collect();
-                // The scratch file is not there when tint is not.
+                // Without tint there is no scratch file.
                 let _ = std::fs::remove_file(&scratch);
                 found
             })
@@ -210,7 +211,7 @@ fn every_shader_file_is_used() {
     let paths = files.map(|f| f.expect("a readable folder").path()).filter(|p| p.extension().is_some());
     let unused: Vec<_> =
         paths.filter(|p| !used.contains(p.file_stem().and_then(|s| s.to_str()).unwrap_or(""))).collect();
-    assert!(unused.is_empty(), "no run uses {unused:?}");
+    assert!(unused.is_empty(), "no kernel uses {unused:?}");
 }
 
 /// The kernels of each recording.
@@ -228,8 +229,8 @@ fn replicas_and_batch_are_data() {
         network(NetKind::OneLayer, [1, 64, 64], swish, 1.0),
     ] {
         let staged = Tiles::all(Tile { lanes: 128, staging: Some(4), ..Tile::default() });
-        // Whether the kernels that stage what they read are there, and those that do not: of NVIDIA's usual tiles the first
-        // convolution is forward one of these.
+        // Whether [staged, plain] kernels occur. With NVIDIA's default tiles the first convolution is plain in the forward
+        // pass, the others are staged.
         let (both, plain, staging) = ([true, true], [false, true], [true, false]);
         for (tiles, forward, dweight) in [
             (Tiles::usual(TileTarget::Software), plain, plain),
@@ -245,7 +246,7 @@ fn replicas_and_batch_are_data() {
                 let staged = names.contains(format!("{name}_staged").as_str());
                 assert_eq!([staged, names.contains(name)], expected, "{}: {name}", network.name);
             }
-            // Not assert_eq: it would print the sources.
+            // `assert_eq` would print all kernels.
             assert!(one == sequences(of(6, 3)), "{}: sources or dispatches depend on the replicas", network.name);
             assert!(one == sequences(of(1, 128)), "{}: sources or dispatches depend on the batch", network.name);
         }

@@ -1,5 +1,5 @@
-//! The paper's network at the paper's batch size fits: one step of ResNet-56 with Swish at batch 128 and two replicas, in a
-//! process of its own so that its memory can be measured.
+//! The paper's network fits into memory at the paper's batch size: one step of ResNet-56 with Swish, batch 128, two replicas.
+//! The test has its own process, so that its memory can be measured.
 
 mod runs;
 #[path = "common/skip.rs"]
@@ -17,7 +17,7 @@ use lastbit_core::train::{
 
 const MIB: u64 = 1 << 20;
 
-/// A field of `/proc/self/status` in bytes, where the system tells: `VmRSS` is what is resident, `VmHWM` the most that was.
+/// A field of `/proc/self/status` in bytes, if the system has that file: `VmRSS` is the resident memory, `VmHWM` its peak.
 fn status_bytes(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with(field))?;
@@ -44,7 +44,7 @@ fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
     let config = resnet56(vec![1, 3]);
     let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: None };
     let forecast = plan(&config, &dataset, &Tuning::default(), limits).unwrap_or_else(|e| panic!("{e}"));
-    let told = memory_estimate(&context, &forecast, &dataset).total();
+    let estimate = memory_estimate(&context, &forecast, &dataset).total();
     let (events, planned) = pollster::block_on(async {
         let new = Trainer::new(context, config, dataset, Tuning::default(), Start::Fresh);
         let mut trainer = new.await.unwrap_or_else(|e| panic!("{e}"));
@@ -52,23 +52,22 @@ fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
         let planned = trainer.plan().table().total_bytes();
         (runs::finish(&mut trainer).await, planned)
     });
-    assert!(planned <= 2 * 650 * MIB, "{} MiB are planned", planned / MIB);
+    assert!(planned <= 2 * 650 * MIB, "the plan takes {} MiB", planned / MIB);
     let step = events.iter().find_map(|e| if let Event::Step(step) = e { Some(step.clone()) } else { None }).unwrap();
     assert!(step.loss.iter().all(|loss| (1.0..5.0).contains(loss)), "{step:?}");
     assert!(step.rel_l1[1] > 0.0 && step.rel_l1[1] < 1e-6, "{step:?}");
-    // A software adapter's memory is the host's: what the process grew by is what the run takes, with compiled kernels
-    // and what the host prepares. The forecast may be
-    // a tenth off.
+    // A software adapter uses the host's memory, so the process grows by the memory of the run, compiled kernels and host
+    // buffers included. The forecast may be off by a tenth.
     if !is_here {
         return;
     }
     let (Some(before), Some(peak)) = (before, status_bytes("VmHWM:")) else {
-        return skip::skip("memory beside the forecast (the system does not tell what a process takes)");
+        return skip::skip("the memory forecast (this system does not report the memory of a process)");
     };
     let grown = peak.saturating_sub(before);
     assert!(grown <= 2 * 700 * MIB, "the process grew by {} MiB", grown / MIB);
-    let off = told.abs_diff(grown) * 100 / grown.max(1);
-    assert!(off <= 10, "the forecast is {} MiB, the process grew by {} MiB", told / MIB, grown / MIB);
+    let off = estimate.abs_diff(grown) * 100 / grown.max(1);
+    assert!(off <= 10, "the forecast is {} MiB, the process grew by {} MiB", estimate / MIB, grown / MIB);
 }
 
 #[test]
@@ -83,7 +82,7 @@ fn replicas_take_turns_when_memory_is_short() {
     let half = planned(6, Some(whole.table().total_bytes() * 2 / 3), u64::MAX).unwrap();
     assert_eq!(half.chunks.len(), 2);
     assert!(half.table().total_bytes() <= whole.table().total_bytes() * 2 / 3);
-    // WebGPU's default: no binding above 128 MiB.
+    // WebGPU's default limit: no binding above 128 MiB.
     let bound = planned(32, None, 128 * MIB).unwrap();
     assert!(bound.chunks.len() > 1);
     assert!(bound.table().specs().iter().all(|spec| spec.bytes <= 128 * MIB));
@@ -91,7 +90,7 @@ fn replicas_take_turns_when_memory_is_short() {
     assert_eq!(replicas, (0..32).collect::<Vec<_>>());
 
     let message = |result: Result<_, TrainError>| match result {
-        Ok(_) => panic!("it fits"),
+        Ok(_) => panic!("the plan fits"),
         Err(TrainError::Gpu(error)) => (matches!(error, DeviceError::OutOfMemory { .. }), error.to_string()),
         Err(other) => panic!("{other}"),
     };

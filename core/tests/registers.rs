@@ -1,8 +1,7 @@
-//! What a GPU's compiler makes of the kernels: registers, and what did not fit into them. No kernel that a GPU gets before
-//! anything is tuned spills registers. Mesa's driver for AMD GPUs compiles without a GPU and counts them (Mesa 22.3; another
-//! version's compiler may count a few more or less): `cargo xtask test` knows where that driver is and runs this; nobody else
-//! has to have it. With a GPU, `cargo test -p lastbit-core --test registers -- --ignored --nocapture this_machine` lists its
-//! driver's counts.
+//! Registers that GPU compilers allocate to the kernels. With the default tiles no kernel spills registers. Mesa's driver for
+//! AMD GPUs compiles without a GPU and counts registers (Mesa 22.3; the counts of other versions may differ slightly).
+//! `cargo xtask test` finds that driver and runs this test; no one else needs it. With a GPU,
+//! `cargo test -p lastbit-core --test registers -- --ignored --nocapture this_machine` lists its driver's counts.
 #![cfg(target_os = "linux")]
 
 use std::collections::HashSet;
@@ -17,24 +16,24 @@ use lastbit_core::ops::{Activation, Shape, TileTarget, Tiles, sgd::Perturbation}
 use lastbit_core::record::Kernel;
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 
-/// The file that tells Vulkan's loader of the driver.
+/// The variable that names the driver's manifest for Vulkan's loader.
 const DRIVER: &str = "LASTBIT_RADV";
-/// RDNA 2, with 256 registers a thread, as NVIDIA's GPUs have.
+/// RDNA 2, with 256 registers per thread, as on NVIDIA's GPUs.
 const RDNA2: &str = "navi21";
-/// RDNA 3, whose compiler takes half of them.
+/// RDNA 3, whose compiler uses half as many.
 const RDNA3: &str = "gfx1100";
 
-/// A GPU's compiler behind its Vulkan driver. Nothing is freed: the process ends with the test.
+/// A GPU's compiler, reached through its Vulkan driver. Nothing is freed, because the process ends with the test.
 struct Compiler {
     device: ash::Device,
     executable: executable::Device,
 }
 
 impl Compiler {
-    /// The first device that `is_wanted` by its name and type, if its driver counts registers. `is_robust`: loads and stores out
-    /// of bounds are defined, as wgpu asks of every device that can.
+    /// The first device that `is_wanted` accepts by name and type, if its driver counts registers. `is_robust`: out-of-bounds
+    /// loads and stores are defined, which wgpu requests where a device supports it.
     fn new(is_wanted: impl Fn(&str, vk::PhysicalDeviceType) -> bool, is_robust: bool) -> Option<Self> {
-        // SAFETY: the handles that are passed are alive.
+        // SAFETY: all handles passed are alive.
         unsafe {
             let entry = ash::Entry::load().expect("the Vulkan loader");
             let application = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_2);
@@ -74,7 +73,7 @@ impl Compiler {
         }
     }
 
-    /// What the driver counts of the kernel.
+    /// The driver's counts for the kernel, by name.
     fn statistics(&self, kernel: &Kernel) -> Vec<(CString, u64)> {
         let text = wgsl::source(kernel);
         let code = spirv::compile(&text).expect("a valid kernel");
@@ -104,11 +103,11 @@ impl Compiler {
             format == vk::PipelineExecutableStatisticFormatKHR::UINT64
                 || format == vk::PipelineExecutableStatisticFormatKHR::INT64
         });
-        // SAFETY: the filter let only counts pass.
+        // SAFETY: the filter keeps only counts.
         counts.map(|s| (s.name_as_c_str().expect("a name").to_owned(), unsafe { s.value.u64 })).collect()
     }
 
-    /// Registers that a thread of the kernel takes, and those that did not fit and lie in memory; by AMD's names.
+    /// Registers per thread of the kernel, and registers spilled to memory, by AMD's names.
     fn registers(&self, kernel: &Kernel) -> (u64, u64) {
         let statistics = self.statistics(kernel);
         let of = |name: &CStr| {
@@ -128,7 +127,7 @@ fn binding(variable: &naga::GlobalVariable) -> Option<vk::DescriptorSetLayoutBin
     Some(layout.binding(variable.binding.as_ref()?.binding).stage_flags(vk::ShaderStageFlags::COMPUTE))
 }
 
-/// Every kernel of a training step with the usual tiles of `targets`, once.
+/// Every kernel of a training step with the default tiles of `targets`, once.
 fn kernels(targets: &[TileTarget]) -> Vec<Kernel> {
     let mut seen = HashSet::new();
     let mut all = Vec::new();
@@ -156,7 +155,7 @@ fn kernels(targets: &[TileTarget]) -> Vec<Kernel> {
 #[test]
 #[ignore = "needs Mesa's driver for AMD GPUs: `cargo xtask test` runs it"]
 fn no_kernel_spills_before_it_is_tuned() {
-    // The driver reads what to compile for once in a process.
+    // The driver reads its target once per process, so each target is tested in a child process.
     const FAMILY: &str = "RADV_FORCE_FAMILY";
     let Some(family) = std::env::var_os(FAMILY) else {
         let driver = std::env::var_os(DRIVER).unwrap_or_else(|| panic!("set {DRIVER} to Mesa's radeon_icd.*.json"));
@@ -178,18 +177,18 @@ fn no_kernel_spills_before_it_is_tuned() {
     registers.sort_unstable();
     registers.dedup();
     registers.iter().rev().for_each(|((taken, spilled), name)| println!("{taken:>4} {spilled:>4} {name}"));
-    assert!(registers.iter().all(|((taken, _), _)| *taken > 0), "a count that cannot be");
+    assert!(registers.iter().all(|((taken, _), _)| *taken > 0), "a kernel cannot use 0 registers");
     let spilling: Vec<_> = registers.iter().filter(|((_, spilled), _)| *spilled > 0).collect();
-    assert!(spilling.is_empty(), "registers and spilled ones: {spilling:?}");
+    assert!(spilling.is_empty(), "kernels that spill, ((registers, spilled), name): {spilling:?}");
 }
 
 #[test]
-#[ignore = "lists what the driver of this machine's GPU counts, for a person to read"]
+#[ignore = "prints the register counts of this machine's GPU driver for a person to read"]
 fn this_machine() {
     for is_robust in [true, false] {
         let is_gpu = |_: &str, kind| kind != vk::PhysicalDeviceType::CPU;
         let compiler = Compiler::new(is_gpu, is_robust).expect("a GPU whose driver counts registers");
-        println!("out of bounds {}", if is_robust { "defined" } else { "undefined" });
+        println!("out-of-bounds access is {}", if is_robust { "defined" } else { "undefined" });
         let kernels = kernels(&[TileTarget::NvidiaGpu, TileTarget::OtherGpu]);
         let of = |kernel: &Kernel| compiler.statistics(kernel);
         let mut all: Vec<_> = kernels.iter().map(|kernel| (kernel.name(), of(kernel))).collect();

@@ -1,5 +1,5 @@
-//! The start-up self-test passes on a sound adapter, and each of its checks fails when what it looks at is spoilt. Where
-//! a replica's numbers stop being finite is named, and the others go on.
+//! The start-up self-test passes on a sound adapter, and each of its checks fails when its fault is injected. A run names the
+//! layer at which a replica's numbers stop being finite, and the other replicas continue.
 
 mod runs;
 
@@ -22,7 +22,7 @@ fn a_sound_adapter_passes_and_every_check_can_fail() {
 }
 
 #[test]
-fn a_loss_that_is_not_finite_is_placed_and_the_others_go_on() {
+fn a_loss_that_is_not_finite_is_located_and_other_replicas_continue() {
     let config = TrainConfig { ks: vec![1, 3], steps: Some(3), ..small() };
     let steps = |spoil: Option<(&str, f32)>| -> Vec<StepEvent> {
         let events = pollster::block_on(async {

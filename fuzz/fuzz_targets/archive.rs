@@ -1,4 +1,4 @@
-//! Strangers' bytes for `archive`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `archive` of native/src/fuzzing.rs.
 
 #![no_main]
 

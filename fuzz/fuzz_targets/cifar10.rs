@@ -1,4 +1,4 @@
-//! Strangers' bytes for `cifar10`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `cifar10` of native/src/fuzzing.rs.
 
 #![no_main]
 

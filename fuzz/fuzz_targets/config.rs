@@ -1,4 +1,4 @@
-//! Strangers' bytes for `config`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `config` of native/src/fuzzing.rs.
 
 #![no_main]
 

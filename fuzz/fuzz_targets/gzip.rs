@@ -1,4 +1,4 @@
-//! Strangers' bytes for `gzip`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `gzip` of native/src/fuzzing.rs.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Strangers' bytes for `idx`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `idx` of native/src/fuzzing.rs.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Strangers' bytes for `image`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `image` of native/src/fuzzing.rs.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Strangers' bytes for `manifest`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `manifest` of native/src/fuzzing.rs.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Strangers' bytes for `parcel`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `parcel` of native/src/fuzzing.rs.
 
 #![no_main]
 

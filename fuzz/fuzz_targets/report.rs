@@ -1,4 +1,4 @@
-//! Strangers' bytes for `report`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `report` of native/src/fuzzing.rs.
 
 #![no_main]
 

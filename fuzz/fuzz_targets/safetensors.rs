@@ -1,4 +1,4 @@
-//! Strangers' bytes for `safetensors`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `safetensors` of native/src/fuzzing.rs.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Strangers' bytes for `values`: see native/src/fuzzing.rs.
+//! Feeds untrusted bytes to `values` of native/src/fuzzing.rs.
 
 #![no_main]
 

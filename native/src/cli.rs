@@ -16,36 +16,36 @@ Examples:
   lastbit train --net resnet8 --dataset synthetic --ks 1,3,2 --batch-size 32 --steps 100 --out runs/hello
         A minute on any machine, without files. k = 2 is the control: it must stay at zero bits.
   lastbit train --net resnet56 --dataset cifar10 --ks 1,3,5,7,9,11 --out runs/paper
-        The paper's main experiment (batch 128, 200 epochs); --dry-run prints first what it takes.
+        The paper's main experiment (batch 128, 200 epochs). Add --dry-run to print its time and memory first.
   lastbit train --out runs/paper --resume
         Resumes after Ctrl-C, a crash or a full disk, with the same bits.
   lastbit report runs/hello --open
         Rebuilds the page of a run and opens it.
   lastbit reproduce fig2 --quick --out runs/fig2
-        A figure of the paper with data, report and verdict; without --quick at the published size, which wants a GPU.
+        A figure of the paper: data, report and verdict. Without --quick it has the published size, which needs a GPU.
   lastbit data fetch fashion-mnist
-        Downloads a data set with its checksum checked.
+        Downloads a data set and checks its checksum.
 
-Exit codes: 0 done; 1 failed, or verify or compare found a difference; 2 a bad flag, value or folder, and nothing has begun;
+Exit codes: 0 done; 1 failed, or verify or compare found a difference; 2 invalid flag, value or folder, nothing has begun;
 130 stopped by Ctrl-C, 143 by SIGTERM (as schedulers send it), 129 by SIGHUP, 138 by SIGUSR1, 140 by SIGUSR2, 152 by SIGXCPU (Linux's
 numbers): the run is saved, and --resume continues it.
 
-LASTBIT_ADAPTER names the adapter where --adapter does not.";
+The environment variable LASTBIT_ADAPTER names the adapter if --adapter does not.";
 
 /// Shows what the last floating-point bit does to the training of a deep network.
 ///
-/// Copies of one network train in lockstep: same weights, same batches, same arithmetic. They differ in an integer k by
-/// which the update is divided and multiplied again. On paper that changes nothing; in float32 it changes the last bit.
+/// Copies of one network train in lockstep: same weights, same batches, same arithmetic. They differ in an integer k: the
+/// update is divided by k and multiplied by k again. In exact arithmetic that changes nothing; in float32 it changes the last bit.
 #[derive(Debug, Parser)]
 #[command(name = "lastbit", version, max_term_width = 110, after_long_help = EXAMPLES)]
 pub struct Cli {
-    /// What to do.
+    /// The command and its flags.
     #[command(subcommand)]
     pub command: Command,
-    /// What the log on standard error shows.
+    /// Flags of the log.
     #[command(flatten)]
     pub log: LogFlags,
-    /// How many threads compute.
+    /// Flags of the device.
     #[command(flatten)]
     pub device: DeviceFlags,
 }
@@ -53,32 +53,34 @@ pub struct Cli {
 /// One variant for each file in `commands/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train copies of one network that differ in an integer k alone
+    /// Train copies of one network that differ only in an integer k
     Train(Box<train::Arguments>),
-    /// Do an experiment of the paper: data, figures, and a report with a verdict
-    #[command(after_help = "The same line resumes where it was stopped. --dry-run prints first what it takes.\n\n\
-        Example: lastbit reproduce fig2 --quick --out runs/fig2")]
+    /// Reproduce an experiment of the paper: data, figures, and a report with a verdict
+    #[command(
+        after_help = "After a stop, the same command continues. --dry-run prints time, memory and files, and stops.\n\n\
+        Example: lastbit reproduce fig2 --quick --out runs/fig2"
+    )]
     Reproduce(Box<reproduce::Arguments>),
     /// Download data sets and show what is in them
     Data(data::Arguments),
     /// Rebuild the report of a run from its folder alone
     Report(report::Arguments),
-    /// Train a run again and compare every line and every checkpoint with what it recorded
+    /// Train a run again and compare every line and every checkpoint with its record
     #[command(after_help = "Example: lastbit verify runs/first --steps 100..200\n\n\
-        Exit codes: 0 every bit is the same, 1 something differs or failed, 2 a bad flag or folder")]
+        Exit codes: 0 every bit is the same, 1 something differs or failed, 2 invalid flag or folder")]
     Verify(verify::Arguments),
-    /// Compare two runs of one experiment, also from two machines: the hardware as a perturbation, with a report
+    /// Compare two runs of one experiment bit by bit, for example from two machines, and write a report
     #[command(after_help = "Example: lastbit compare runs/first runs/from-another-machine\n\n\
-        Exit codes: 0 every bit is the same, 1 something differs or failed, 2 a bad flag or folder")]
+        Exit codes: 0 every bit is the same, 1 something differs or failed, 2 invalid flag or folder")]
     Compare(compare::Arguments),
     /// List the adapters of this machine: GPUs, the processor, software GPUs
     Adapters(adapters::Arguments),
-    /// Measure this machine: operations and whole steps beside its fma rate and copy bandwidth
+    /// Measure operations and whole steps on this machine, beside its fma rate and copy bandwidth
     Bench(bench::Arguments),
     /// Print a completion script for a shell
     #[command(after_help = "Example: lastbit completions bash > ~/.local/share/bash-completion/completions/lastbit")]
     Completions(completions::Arguments),
-    /// Find the quickest tile of each convolution on a GPU, for later runs; their bits stay the same
+    /// Find the quickest tile of each convolution on a GPU, for later runs; bits do not change
     #[command(after_help = "Example: lastbit tune --net resnet56 --ks 1,3,5,7,9,11")]
     Tune(Box<tune::Arguments>),
     /// Take one step of a small network and print its loss and fingerprint
@@ -86,7 +88,7 @@ pub enum Command {
     Smoke(smoke::Arguments),
 }
 
-/// The parsed command line, or the exit code where there is nothing left to do (`--help`, a bad flag).
+/// Parses the command line. An error is the exit code of a command line that needs no further work: `--help`, `--version` or a bad flag.
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -96,9 +98,9 @@ pub fn parse() -> Result<Cli, ExitCode> {
         kind => {
             let line = one_line(&error.to_string());
             let is_value = matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(text)) if !text.starts_with('-'));
-            // What follows a list or a name with a space in it looks like one more argument.
+            // If a list or a name contains a space, its rest looks like another argument.
             let hint = match kind == ErrorKind::UnknownArgument && is_value {
-                true => ": write a list without spaces, as in --ks 1,3,2, and quote a name that has some",
+                true => ": write a list without spaces, as in --ks 1,3,2, and quote a name with spaces",
                 false => "",
             };
             Failure::usage(line + hint).report()
@@ -106,11 +108,11 @@ pub fn parse() -> Result<Cli, ExitCode> {
     })
 }
 
-/// clap's paragraphs without the usage that follows them.
+/// Joins clap's paragraphs into one line, without the usage that follows them.
 fn one_line(paragraphs: &str) -> String {
     let lines = paragraphs.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let told = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-    let text = told.collect::<Vec<_>>().join(" ");
+    let kept = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let text = kept.collect::<Vec<_>>().join(" ");
     text.strip_prefix("error: ").unwrap_or(&text).replace(" tip: ", "; ")
 }
 

@@ -1,4 +1,4 @@
-//! Opens an adapter for a command, with the threads that it computes and compiles in.
+//! Opens an adapter for a command, with the threads that compute and compile.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -13,22 +13,22 @@ use pollster::block_on;
 use crate::failure::Failure;
 use crate::terminal::warn;
 
-/// The variable that names an adapter where `--adapter` does not.
+/// Environment variable that names the adapter if `--adapter` does not.
 pub const ADAPTER_VARIABLE: &str = "LASTBIT_ADAPTER";
-/// The variable by which the comparison with a browser hands WGSL to the driver, as a browser does.
+/// Environment variable that hands WGSL to the driver, as a browser does. The comparison with a browser sets it.
 const WGSL_VARIABLE: &str = "LASTBIT_WGSL";
-/// The variable by which tests ask for another instruction set than the processor's best.
+/// Environment variable with which tests choose an instruction set other than the processor's best.
 pub const INSTRUCTIONS_VARIABLE: &str = "LASTBIT_INSTRUCTIONS";
 
 /// Flags of every command that computes.
 #[derive(Debug, Args)]
 pub struct DeviceFlags {
-    /// Threads that compute (on a GPU: that compile kernels); bits do not depend on their number [default: all of the machine]
+    /// Number of threads that compute (on a GPU: that compile kernels); no bit depends on it [default: all of the machine]
     #[arg(long, global = true, value_name = "N", value_parser = thread_count, allow_negative_numbers = true)]
     threads: Option<usize>,
 }
 
-/// Most threads that `--threads` takes.
+/// Largest value of `--threads`.
 const MOST_THREADS: usize = 1024;
 
 fn thread_count(text: &str) -> Result<usize, String> {
@@ -38,22 +38,23 @@ fn thread_count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Of all devices of this program, which share them.
+/// The threads that all devices of this process share.
 static THREADS: OnceLock<Threads> = OnceLock::new();
 
 /// Starts the threads that `--threads` asks for.
 pub fn prepare(flags: &DeviceFlags) -> Result<(), Failure> {
     if let Some(count) = flags.threads {
         let threads = Threads::new(count).map_err(|error| {
-            Failure::other(format!("--threads: the system gives no {count} threads: {error}: give fewer"))
+            Failure::other(format!("--threads: cannot start {count} threads: {error}: give a smaller number"))
         })?;
-        // The first thing that the program does: nobody has asked for threads yet.
+        // This runs before any device opens, so the cell is empty.
         let _ = THREADS.set(threads);
     }
     Ok(())
 }
 
-/// The adapter of `--adapter`, or the best one, with its device. Says so where a GPU is here that cannot be used.
+/// Opens the device of the adapter that `--adapter` or the environment names, or else of the best one. Warns if the machine
+/// has a GPU that Vulkan does not find.
 pub fn open(adapter: Option<&str>) -> Result<Context, Failure> {
     let options = options(adapter)?;
     let is_named = options.adapter != AdapterChoice::Best;
@@ -79,21 +80,21 @@ fn gpu_node(dev: &Path) -> Option<PathBuf> {
         let files = std::fs::read_dir(dev.join(folder)).ok()?.flatten().map(|file| file.path());
         files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))).min()
     };
-    // nvidia0, nvidia1, ...; nvidiactl alone is no GPU.
+    // nvidia0, nvidia1, ...; a machine without a GPU may have nvidiactl.
     let nvidia = (0..16).map(|i| dev.join(format!("nvidia{i}"))).find(|file| file.exists());
     nvidia.or_else(|| starting_with("dri", "renderD"))
 }
 
 fn hidden_gpu(node: &Path, adapter: &str) -> String {
     format!(
-        "a GPU seems to be here ({}), but Vulkan does not find it, so '{adapter}' computes: install the GPU's Vulkan driver, its \
-         file in /usr/share/vulkan/icd.d, and libXext; in a container also give it the graphics capability \
-         (NVIDIA_DRIVER_CAPABILITIES=all), or name an adapter with --adapter",
+        "this machine seems to have a GPU ({}), but Vulkan does not find it, so '{adapter}' computes: install the GPU's Vulkan \
+         driver, its file in /usr/share/vulkan/icd.d, and libXext; in a container, also enable the graphics capability \
+         (NVIDIA_DRIVER_CAPABILITIES=all); or name an adapter with --adapter",
         node.display()
     )
 }
 
-/// How the adapter of `--adapter`, of [`ADAPTER_VARIABLE`], or the best one is opened.
+/// Options that open the adapter of `--adapter`, else that of [`ADAPTER_VARIABLE`], else the best one.
 pub fn options(adapter: Option<&str>) -> Result<Options, Failure> {
     let named = adapter.map(str::to_owned).or_else(|| std::env::var(ADAPTER_VARIABLE).ok());
     let instructions = match std::env::var(INSTRUCTIONS_VARIABLE) {
@@ -112,15 +113,16 @@ pub fn options(adapter: Option<&str>) -> Result<Options, Failure> {
     })
 }
 
-/// A thread that drives an adapter: with the stack that a main thread has, which drivers' compilers are used to.
+/// Builder of a thread that drives an adapter. Its stack is as large as a main thread's (8 MiB), which the compilers of drivers
+/// expect.
 pub fn thread() -> thread::Builder {
     thread::Builder::new().stack_size(8 << 20)
 }
 
-/// The system gives no thread to one of `--adapters`.
+/// The error if a thread for one of `--adapters` cannot start.
 pub fn no_thread(error: std::io::Error) -> Failure {
     Failure::other(format!(
-        "--adapters: cannot start a thread for each: {error}: end other programs, or give --adapter"
+        "--adapters: cannot start a thread for each adapter: {error}: end other programs, or use one adapter (--adapter)"
     ))
 }
 
@@ -148,8 +150,8 @@ mod tests {
         std::fs::write(dev.join("nvidia0"), "").unwrap();
         assert_eq!(gpu_node(&dev), Some(dev.join("nvidia0")));
         let warning = hidden_gpu(&dev.join("nvidia0"), "processor");
-        // `tests/testsuite/common` knows it by these words.
-        assert!(warning.starts_with("a GPU seems to be here"), "{warning}");
+        // `tests/testsuite/common` recognises the warning by these words.
+        assert!(warning.starts_with("this machine seems to have a GPU"), "{warning}");
         assert!(warning.contains("NVIDIA_DRIVER_CAPABILITIES"), "{warning}");
         std::fs::remove_dir_all(dev).unwrap();
     }

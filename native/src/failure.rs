@@ -1,4 +1,4 @@
-//! Why the program ends without what it was asked for: one line, and an exit code.
+//! Errors for the user: one line and an exit code.
 
 use std::fmt::Display;
 use std::io::{Error, ErrorKind};
@@ -16,7 +16,7 @@ use crate::{interrupt, terminal};
 /// The exit code of a run that Ctrl-C stopped (128 + SIGINT).
 pub const INTERRUPTED: u8 = 130;
 const USAGE: u8 = 2;
-/// The exit code of what failed.
+/// The exit code of any other failure.
 pub const OTHER: u8 = 1;
 
 /// An error for the user: what is wrong and what to do about it, in one line.
@@ -37,7 +37,7 @@ impl Failure {
         Self::new(OTHER, message)
     }
 
-    /// Ctrl-C or a scheduler's signal: what was done is kept, and the message says how to go on.
+    /// A stop by Ctrl-C or a scheduler's signal. Finished work is kept; the message says how to continue.
     pub fn interrupted(message: impl Display) -> Self {
         Self::new(interrupt::exit_code(), message)
     }
@@ -46,10 +46,10 @@ impl Failure {
     pub fn file(action: &str, path: &Path, error: &Error) -> Self {
         let remedy = match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                "make room, then give the same line again (to train, with --resume); what was written before is kept"
+                "make room, then run the same command again (train: with --resume); what was written before is kept"
             }
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                "use a place that this user may read and write"
+                "use a path that this user may read and write"
             }
             ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "a file is in the way, choose another folder",
             ErrorKind::NotFound => "check the path",
@@ -58,7 +58,7 @@ impl Failure {
         Self::other(format!("cannot {action} '{}': {error}: {remedy}", path.display()))
     }
 
-    /// A file or folder that the command line names and that cannot be used: exit code 2, unless the disk is to blame.
+    /// A file or folder of the command line that cannot be used: exit code 2, or 1 if the disk is full or fails.
     pub fn given(action: &str, path: &Path, error: &Error) -> Self {
         let is_of_disk = matches!(
             error.kind(),
@@ -68,7 +68,8 @@ impl Failure {
         if is_of_disk { failure } else { Self { code: USAGE, ..failure } }
     }
 
-    /// The same failure where a file gave the value: `place` tells where, for a key that it has.
+    /// If the value of the flag that the message begins with comes from a file, replaces the flag by the place in the file:
+    /// `place` returns the place of a key, or `None` if the file does not have it.
     pub fn located(self, place: impl Fn(&str) -> Option<String>) -> Self {
         let key = self.message.strip_prefix("--").and_then(|rest| rest.split_once(": "));
         match key.and_then(|(key, problem)| Some(format!("{}: {key}: {problem}", place(key)?))) {
@@ -77,23 +78,23 @@ impl Failure {
         }
     }
 
-    /// The same failure, in one of several runs.
+    /// The same failure, with the name of the run, `part`, before it.
     pub fn within(self, part: impl Display) -> Self {
-        // Which adapter it is, the part says; the flag that names one was not given.
+        // `part` names the adapter, and the user did not give this flag.
         let message = self.message.strip_prefix("--adapter: ").unwrap_or(&self.message);
         Self::new(self.code, format!("{part}: {message}"))
     }
 
     fn new(code: u8, message: impl Display) -> Self {
-        // Drivers and parsers like to write paragraphs.
+        // Messages of drivers and parsers may have several lines.
         let message = message.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         Self { code, message }
     }
 
-    /// Tells the user and gives the exit code.
+    /// Prints the message and returns the exit code.
     pub fn report(&self) -> ExitCode {
         match self.code {
-            // 128 and the number of a signal: no error.
+            // 128 and the number of a signal: a stop, not an error.
             129.. => terminal::say(&self.message),
             _ => terminal::error(&self.message),
         }
@@ -119,7 +120,7 @@ impl From<DeviceError> for Failure {
             DeviceError::UnknownAdapter { .. } => return Self::usage(format!("--adapter: {error}")),
             DeviceError::NoInstructions { .. } => return Self::usage(format!("{INSTRUCTIONS_VARIABLE}: {error}")),
             DeviceError::NoAdapter { .. } => "install a Vulkan, Metal or DX12 driver, or use --adapter processor",
-            DeviceError::NoDevice { .. } => "choose another one with --adapter (see `lastbit adapters`)",
+            DeviceError::NoDevice { .. } => "choose another adapter with --adapter (see `lastbit adapters`)",
             DeviceError::OverLimit { .. } => "use a smaller batch (--batch-size) or network",
             DeviceError::OutOfMemory { .. } => "use a smaller batch (--batch-size) or fewer replicas (--ks)",
             DeviceError::DeviceLost(_) => "continue the run from its last checkpoint with --resume",

@@ -12,21 +12,21 @@ use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::run_config::RunConfig;
 
-/// A run that has not begun.
+/// The forecast of a run that has not begun.
 pub struct Forecast<'a> {
     config: &'a RunConfig,
     images: &'a Images,
     context: &'a Rc<Context>,
     plan: &'a Plan,
     memory: MemoryEstimate,
-    /// Its steps and evaluations.
+    /// Numbers of steps and evaluations.
     pub length: RunLength,
-    /// Images of the training and the test set that are used.
+    /// Numbers of images that are used, of the training and the test set.
     used: [usize; 2],
 }
 
 impl<'a> Forecast<'a> {
-    /// Of a run with this plan; takes no time.
+    /// The forecast of a run with this plan. Does not time anything.
     pub fn new(config: &'a RunConfig, images: &'a Images, context: &'a Rc<Context>, plan: &'a Plan) -> Self {
         let dataset = &images.dataset;
         let limited = |images: usize, limit: Option<usize>| limit.map_or(images, |limit| limit.min(images));
@@ -36,21 +36,21 @@ impl<'a> Forecast<'a> {
         Self { config, images, context, plan, memory, length: config.train.length(train), used: [train, test] }
     }
 
-    /// Times a few steps of the network on this adapter.
+    /// Times a few steps of the network on the adapter.
     pub fn time(&self) -> Result<Estimate, Failure> {
         self.images.wait();
         Ok(block_on(estimate(self.context, &self.config.train, &self.images.dataset))?)
     }
 
-    /// True if the run is long enough for a person to ask how long: the estimate then costs little beside it.
+    /// True if the run is so long that a timed estimate costs little beside it.
     pub fn is_long(&self, operations_of_a_step: u64) -> bool {
-        // What the adapter is assumed to do in 100 ms is far less than what it does.
+        // `submit_flops` is the assumed work of 100 ms, which is far less than the adapter does.
         let submits =
             operations_of_a_step.saturating_mul(self.length.steps) / self.context.adapter().submit_flops().max(1);
         submits > 1200
     }
 
-    /// Memory in one line. Buffers of the processor and of software GPUs are this process's memory.
+    /// Memory in one line. On the processor and on software GPUs, buffers are memory of this process.
     pub fn memory_text(&self) -> String {
         let MemoryEstimate { buffers, host, .. } = self.memory;
         if self.context.adapter().uses_host_memory() {
@@ -127,7 +127,7 @@ pub fn time_text(time: &Estimate) -> String {
     format!("about {}: {} a step{evaluation}", duration_text(time.seconds()), short(time.step))
 }
 
-/// Seconds below ten with two digits, else as [`duration_text`].
+/// Below 0.1 s in milliseconds, below 10 s in seconds, both with two decimals; else as [`duration_text`].
 fn short(seconds: f64) -> String {
     match seconds {
         s if s < 0.1 => format!("{:.2} ms", s * 1e3),
@@ -142,8 +142,8 @@ pub fn duration_text(seconds: f64) -> String {
     let (days, hours, minutes, seconds) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
     let parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")];
     let first = parts.iter().position(|(n, _)| *n > 0).unwrap_or(parts.len() - 1);
-    let told = parts.iter().enumerate().skip(first).take(2).filter(|(i, (n, _))| *i == first || *n > 0);
-    told.map(|(_, (n, unit))| format!("{n} {unit}")).collect::<Vec<_>>().join(" ")
+    let shown = parts.iter().enumerate().skip(first).take(2).filter(|(i, (n, _))| *i == first || *n > 0);
+    shown.map(|(_, (n, unit))| format!("{n} {unit}")).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_told_with_its_parts() {
+    fn time_is_shown_with_its_parts() {
         let time = Estimate { step: 0.5, evaluation: 30.0, steps: 1000, evaluations: 2 };
         assert_eq!(time_text(&time), "about 9 min 20 s: 0.50 s a step, 30 s for each of 2 evaluations");
     }

@@ -1,5 +1,5 @@
-//! What strangers' bytes reach: one function for each kind of input, as fuzz targets (`fuzz/`) and the tests of hostile
-//! input call it. None may panic, whatever the bytes are. Not for other use.
+//! Entry points for untrusted bytes: one function for each kind of input, called by the fuzz targets (`fuzz/`) and by the tests
+//! of hostile input. None may panic, whatever the bytes are. Not for other use.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ use crate::run_config::{CheckpointEvery, ConfigFile, FlipBitText, RunConfig, par
 use crate::values::{real, whole};
 use crate::{datasets, report};
 
-/// A kind of input and what reads it.
+/// The name of a kind of input, and the function that reads it.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every kind of input, by the name of its fuzz target.
@@ -33,10 +33,10 @@ pub const TARGETS: [Target; 11] = [
     ("image", image),
 ];
 
-/// Gives bytes to a target.
+/// Runs the target with this name on `bytes`.
 ///
 /// # Panics
-/// If there is no such target, or it has a defect.
+/// If no target has this name, or if the code behind it has a defect.
 pub fn run(target: &str, bytes: &[u8]) {
     let found = TARGETS.iter().find(|(name, _)| *name == target);
     found.unwrap_or_else(|| panic!("no target '{target}'")).1(bytes);
@@ -45,28 +45,28 @@ pub fn run(target: &str, bytes: &[u8]) {
 fn text(bytes: &[u8]) -> &str {
     match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        // As far as it is one.
+        // The part before the first invalid byte.
         Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
     }
 }
 
-/// A config file. One that is taken survives being written.
+/// A config file. An accepted one is the same after it is written and read again.
 fn config(bytes: &[u8]) {
     let Ok(table) = parse_table(text(bytes), Path::new("config.toml")) else { return };
     let config = RunConfig::from_table(&table, "config.toml");
-    // What is read key by key, for the line of a bad one, is what is read as a whole.
+    // `ConfigFile` reads key by key, to find the line of a bad one. It must accept the same texts.
     let file = ConfigFile::parse(text(bytes).to_owned(), Path::new("config.toml"));
     assert_eq!(file.map(drop).map_err(drop), config.as_ref().map(drop).map_err(drop));
     let Ok(config) = config else { return };
     let _ = (config.train.validate(), config.train.controls(), config.continued(&table, Path::new("run")));
     let written = config.to_text().unwrap_or_else(|failure| panic!("{failure}"));
     let again = parse_table(&written, Path::new("config.toml")).and_then(|table| RunConfig::from_table(&table, ""));
-    // A number that is no number equals nothing.
+    // As text, because NaN does not equal itself.
     let shown = |config: &RunConfig| format!("{config:?}");
     assert_eq!(again.map(|again| shown(&again)).map_err(|failure| failure.to_string()), Ok(shown(&config)));
 }
 
-/// The values of flags. One that is taken reads as it is written.
+/// The values of flags. An accepted one is the same after it is written and parsed again.
 fn values(bytes: &[u8]) {
     fn survives<T: std::str::FromStr + std::fmt::Display + PartialEq + std::fmt::Debug>(text: &str) {
         if let Ok(value) = text.parse::<T>() {
@@ -94,7 +94,7 @@ fn network() -> &'static Network {
     })
 }
 
-/// Weights, one tensor, a whole checkpoint all of whose files are these bytes.
+/// Weights, single tensors, and a checkpoint in which every file has these bytes.
 fn safetensors(bytes: &[u8]) {
     let _ = decode_weights(network(), "file", bytes);
     for (name, _) in tensor_dims("file", bytes).into_iter().flatten().take(16) {
@@ -104,7 +104,8 @@ fn safetensors(bytes: &[u8]) {
     let _ = decode_state(network(), &config, |_| Ok::<_, CheckpointError>(bytes.to_vec()));
 }
 
-/// The manifests of a run and of a checkpoint, and a run's summary. A manifest that is taken is written with the same bytes.
+/// The manifests of a run and of a checkpoint, and a run's summary. An accepted checkpoint manifest is written with the same
+/// bytes.
 fn manifest(bytes: &[u8]) {
     if let Some(manifest) = Manifest::parse(bytes) {
         let _ = manifest.config_changes(&RunConfig::default());
@@ -115,7 +116,7 @@ fn manifest(bytes: &[u8]) {
     }
 }
 
-/// A run folder: metrics, then after a NUL each its summary and its manifest. Its page is made.
+/// The report of a run folder. Its metrics, summary and manifest are separated by NUL bytes.
 fn report(bytes: &[u8]) {
     let mut parts = bytes.splitn(3, |byte| *byte == 0);
     let mut part = || parts.next().unwrap_or_default();
@@ -133,13 +134,13 @@ fn archive(bytes: &[u8]) {
     datasets::unpack_archive(bytes);
 }
 
-/// A file that was dropped on the page, under each kind of name.
+/// A file dropped on the page, under each kind of name.
 fn parcel(bytes: &[u8]) {
     for name in ["a.tar.gz", "data_batch_1.bin", "train-images", "train-labels"] {
         let mut parcel = Parcel::default();
         if let Ok(arrived) = parcel.add(name, bytes.to_vec()) {
             assert!(!arrived.is_empty());
-            // What one file of Fashion-MNIST lacks is there.
+            // Complete the training set, if the bytes were one of its two files.
             let [images, labels, ..] = &fashion_mnist::FILES;
             for file in [images, labels].into_iter().filter(|file| arrived.iter().all(|own| own.file != file.name)) {
                 let added = parcel.add(file.name, one_item(file.name));
@@ -150,7 +151,7 @@ fn parcel(bytes: &[u8]) {
     }
 }
 
-/// One of Fashion-MNIST's four files, by the first byte; the others hold one image.
+/// One of Fashion-MNIST's four files, which the first byte selects; the others hold one image.
 fn idx(bytes: &[u8]) {
     let Some((which, bytes)) = bytes.split_first() else { return };
     let mut files = fashion_mnist::FILES.each_ref().map(|file| (file.name.to_owned(), one_item(file.name)));

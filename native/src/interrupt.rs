@@ -1,43 +1,44 @@
-//! Signals. Ctrl-C and what schedulers send before they kill (SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU) ask a run to stop after
-//! its step; where nothing has begun yet, they end the program at once. A second Ctrl-C ends it in any case. A scheduler's second
-//! signal does not: some send the same one twice, and all have SIGKILL. A download ends at once. A run that fails asks those
-//! beside it to stop in the same way.
+//! Signals. Ctrl-C and the signals that schedulers send before they kill (SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU) ask a run to
+//! stop after its step; before anything has begun, they end the program at once. A second Ctrl-C always ends the program. A
+//! scheduler's second signal does not: some send the same one twice, and all can send SIGKILL. Ctrl-C ends a download at once. A
+//! run that fails asks the runs beside it to stop in the same way.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use crate::failure::{Failure, INTERRUPTED, OTHER};
 
-/// The exit code of what came first, or 0.
+/// The exit code of the first request to stop: that of a signal, or [`OTHER`] for a failure; 0 if there was none.
 static REQUESTED: AtomicU8 = AtomicU8::new(0);
-/// Runs that have something to save before the program ends.
+/// Number of [`ToSave`] values alive.
 static TO_SAVE: AtomicUsize = AtomicUsize::new(0);
 
-/// Said where there is nothing to save.
-const NOT_BEGUN: &str = "\nstopped before anything began: give the same line again\n";
+/// The message of a signal that finds nothing to save.
+const NOT_BEGUN: &str = "\nstopped before anything began: run the same command again\n";
 
-/// True for what a signal left. A failure beside is none.
+/// True if `code` is the request of a signal, not that of a failed run.
 fn is_signal(code: u8) -> bool {
     code != 0 && code != OTHER
 }
 
-/// Asks all to stop with the exit code of a signal, unless one came before. Gives what there was before. A signal handler
-/// may call it.
+/// Asks all runs to stop with the exit code of a signal, unless an earlier signal did. Returns the code before. A signal
+/// handler may call it.
 fn request(code: u8) -> u8 {
     let keep_first = |before| (!is_signal(before)).then_some(code);
     REQUESTED.fetch_update(Ordering::SeqCst, Ordering::SeqCst, keep_first).unwrap_or_else(|before| before)
 }
 
-/// True where a signal finds nothing to save.
+/// True if nothing needs to be saved.
 fn is_idle() -> bool {
     TO_SAVE.load(Ordering::SeqCst) == 0
 }
 
-/// Something that a signal has to leave time to save, as long as this lives. Before the first one a signal ends the program.
+/// While a value of this type lives, the program has something to save, and a signal only asks it to stop. While there is none, a
+/// signal ends the program.
 pub struct ToSave(());
 
 impl ToSave {
-    /// From here on.
+    /// Marks that there is something to save from now on.
     pub fn begin() -> Self {
         TO_SAVE.fetch_add(1, Ordering::SeqCst);
         Self(())
@@ -50,7 +51,7 @@ impl Drop for ToSave {
     }
 }
 
-/// Installs the handlers, unless they are there already.
+/// Installs the signal handlers. Later calls do nothing.
 pub fn install() -> Result<(), Failure> {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if INSTALLED.swap(true, Ordering::SeqCst) {
@@ -65,21 +66,21 @@ pub fn install() -> Result<(), Failure> {
         if is_signal(before) {
             end(INTERRUPTED);
         }
-        tell("\nstopping: what is under way is finished and saved first (Ctrl-C again ends at once)\n");
+        tell("\nstopping: the work under way is finished and saved first (press Ctrl-C again to end at once)\n");
     };
     ctrlc::set_handler(handler).map_err(cannot_listen)?;
     schedulers::install()
 }
 
-/// Writes to standard error, whose terminal may be gone.
+/// Writes to standard error. Errors are ignored, because the terminal may be gone.
 fn tell(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Ends the program while other threads compute: without what drivers do at its end, which would take their memory away.
+/// Ends the program while other threads compute. Skips the exit handlers of drivers, which would free memory that the threads use.
 fn end(code: u8) -> ! {
     #[cfg(unix)]
-    // SAFETY: it does nothing but end the program.
+    // SAFETY: it only ends the program.
     unsafe {
         nix::libc::_exit(nix::libc::c_int::from(code))
     }
@@ -87,7 +88,7 @@ fn end(code: u8) -> ! {
     std::process::exit(i32::from(code))
 }
 
-/// What schedulers send before they kill. Elsewhere than on Unix there are no such signals.
+/// The signals that schedulers send before they kill. Only Unix has them.
 #[cfg(unix)]
 mod schedulers {
     use nix::libc;
@@ -96,14 +97,14 @@ mod schedulers {
     use super::{NOT_BEGUN, end, is_idle, request};
     use crate::failure::Failure;
 
-    /// Slurm's and LSF's notices, the end of a terminal, a used up allowance.
+    /// The notices of Slurm and LSF, the end of a terminal, and a used-up time limit.
     const SIGNALS: [Signal; 5] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGXCPU];
 
     extern "C" fn handler(signal: libc::c_int) {
         let code = 128 + signal as u8;
         request(code);
         if is_idle() {
-            // SAFETY: one of the few calls that a handler may make, with a text that lives as long as the program.
+            // SAFETY: a handler may call `write`, and the text lives as long as the program.
             let _ = unsafe { libc::write(libc::STDERR_FILENO, NOT_BEGUN.as_ptr().cast(), NOT_BEGUN.len()) };
             end(code);
         }
@@ -113,16 +114,16 @@ mod schedulers {
         let action = SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty());
         for signal in SIGNALS {
             let install = || {
-                // SAFETY: the handler does nothing but what a handler may: atomic operations, `write` and `_exit`.
+                // SAFETY: the handler only does what a handler may: atomic operations, `write` and `_exit`.
                 let before = unsafe { sigaction(signal, &action) }?;
-                // As under nohup: who started the program wants it to go on.
+                // A signal that was ignored at the start, as under nohup, stays ignored.
                 if matches!(before.handler(), SigHandler::SigIgn) {
-                    // SAFETY: it is what was there before.
+                    // SAFETY: this restores the previous action.
                     unsafe { sigaction(signal, &before) }?;
                 }
                 Ok(())
             };
-            install().map_err(|error: nix::Error| Failure::other(format!("cannot listen to {signal}: {error}")))?;
+            install().map_err(|error: nix::Error| Failure::other(format!("cannot handle {signal}: {error}")))?;
         }
         Ok(())
     }
@@ -137,7 +138,7 @@ mod schedulers {
     }
 }
 
-/// Makes Ctrl-C end the program at once, saying `message`. To be called once.
+/// Makes Ctrl-C print `message` and end the program at once. Call it only once.
 pub fn end_at_once(message: &'static str) -> Result<(), Failure> {
     let handler = move || {
         eprintln!("\n{message}");
@@ -147,7 +148,7 @@ pub fn end_at_once(message: &'static str) -> Result<(), Failure> {
 }
 
 fn cannot_listen(error: ctrlc::Error) -> Failure {
-    Failure::other(format!("cannot listen to Ctrl-C: {error}"))
+    Failure::other(format!("cannot handle Ctrl-C: {error}"))
 }
 
 /// Asks all runs of this process to stop and save, because one of them has failed.
@@ -155,7 +156,8 @@ pub fn stop_all() {
     let _ = REQUESTED.compare_exchange(0, OTHER, Ordering::SeqCst, Ordering::SeqCst);
 }
 
-/// Stops all where a panic ends what holds it: whoever joins the threads of the others would wait until they have trained.
+/// Stops all runs if the thread that holds it panics. Otherwise, joining the threads of the others would wait until those have
+/// trained.
 pub struct StopAllOnPanic;
 
 impl Drop for StopAllOnPanic {
@@ -166,13 +168,13 @@ impl Drop for StopAllOnPanic {
     }
 }
 
-/// True after the first signal, or after a failure beside.
+/// True after the first signal, or after another run failed.
 pub fn requested() -> bool {
     exit_code() != 0
 }
 
-/// What a run that was stopped ends with: 128 and the number of the first signal, 1 after a failure beside it, 0 if there was
-/// none.
+/// The exit code of a run that was stopped: 128 and the number of the first signal, 1 after another run failed, 0 if nothing
+/// asked it to stop.
 pub fn exit_code() -> u8 {
     REQUESTED.load(Ordering::SeqCst)
 }

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use failure::Failure;
 
-/// The program.
+/// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     quiet_software_driver();
     report_defects_in_one_line();
@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
         Err(code) => code,
     };
     match terminal::lost_output() {
-        // Another code says more: why the command ended.
+        // The command's own code says more: why it ended.
         Some(lost) if code != ExitCode::SUCCESS => {
             lost.report();
             code
@@ -52,15 +52,15 @@ fn run(cli: cli::Cli) -> ExitCode {
     started.and_then(|()| commands::run(cli.command)).unwrap_or_else(|failure| failure.report())
 }
 
-/// Mesa's software driver complains on standard error where a session has no runtime folder, as in a container.
+/// Sets `XDG_RUNTIME_DIR` if it is not set, as in a container: without it, Mesa's software driver writes to standard error.
 fn quiet_software_driver() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: the first thing that the program does; no other thread reads the environment yet.
+        // SAFETY: this runs first, so no other thread reads the environment yet.
         unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
     }
 }
 
-/// A panic is a defect of lastbit. Whoever wants its backtrace sets `RUST_BACKTRACE`.
+/// Reports a panic in one line, as a defect of lastbit. If `RUST_BACKTRACE` is set, Rust prints its own report.
 fn report_defects_in_one_line() {
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|panic| {

@@ -1,5 +1,5 @@
-//! The log on standard error: `-v`, `--log-level` and `--log-format`. Without them there is none, and warnings and errors
-//! are plain lines.
+//! The log on standard error: `-v`, `--log-level` and `--log-format`. Without these flags nothing is logged, and warnings and
+//! errors are plain lines.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,31 +13,31 @@ use crate::failure::Failure;
 
 static IS_STRUCTURED: AtomicBool = AtomicBool::new(false);
 
-/// How the lines of the log look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For a person.
+    /// Plain text.
     #[default]
     Text,
     /// One JSON object a line, warnings and errors included.
     Json,
 }
 
-/// Flags of every command.
+/// Flags of the log, for every command.
 #[derive(Debug, Default, Args)]
 pub struct LogFlags {
-    /// Log what happens on standard error; twice also single steps, three times everything
+    /// Log to standard error; given twice, also single steps; three times, everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Log")]
     verbose: u8,
-    /// Log by level: off, error, warn, info, debug, trace, or TARGET=LEVEL,... as in lastbit=debug,lastbit_core=info
+    /// Level of the log: off, error, warn, info, debug, trace, or TARGET=LEVEL,... as in lastbit=debug,lastbit_core=info
     #[arg(long, value_name = "LEVELS", global = true, conflicts_with = "verbose", help_heading = "Log")]
     log_level: Option<String>,
-    /// What a line of the log is; with json warnings and errors are such lines, too
+    /// Format of log lines; with json, warnings and errors are JSON, too
     #[arg(long, value_enum, default_value_t, global = true, help_heading = "Log")]
     log_format: Format,
 }
 
-/// Starts the log. To be called once.
+/// Starts the log. Call it only once.
 pub fn start(flags: &LogFlags) -> Result<(), Failure> {
     let is_json = flags.log_format == Format::Json;
     let of_verbosity = match flags.verbose {
@@ -62,10 +62,10 @@ pub fn start(flags: &LogFlags) -> Result<(), Failure> {
         false => registry.with(lines.with_ansi(false)).try_init(),
     };
     IS_STRUCTURED.store(is_json && started.is_ok(), Ordering::Relaxed);
-    started.map_err(|error| Failure::other(format!("the log cannot start: {error}")))
+    started.map_err(|error| Failure::other(format!("cannot start the log: {error}")))
 }
 
-/// The levels, as the help names them. The parser of the log would also take numbers, and any other word for a target.
+/// The levels that the help names. The parser of the `tracing` crate also accepts numbers, and takes any other word for a target.
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::OFF),
     ("error", LevelFilter::ERROR),
@@ -79,11 +79,11 @@ fn level(text: &str) -> Option<LevelFilter> {
     LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text.trim())).map(|(_, level)| *level)
 }
 
-/// `TARGET=LEVEL,...`
+/// Parses `TARGET=LEVEL,...`.
 fn targets(text: &str) -> Result<Targets, Failure> {
     let mut targets = Targets::new();
     for part in text.split(',') {
-        // A level in a list holds for all targets.
+        // A level without a target holds for all targets.
         let (target, name) = part.split_once('=').map_or((None, part), |(target, level)| (Some(target.trim()), level));
         targets = match (target, level(name)) {
             (Some(""), _) | (_, None) => return Err(no_level(if target == Some("") { part } else { name })),
@@ -97,11 +97,11 @@ fn targets(text: &str) -> Result<Targets, Failure> {
 fn no_level(wrong: &str) -> Failure {
     let levels = LEVELS.map(|(name, _)| name).join(", ");
     Failure::usage(format!(
-        "--log-level: '{wrong}' is no level: use one of {levels}, or TARGET=LEVEL,... as in lastbit=debug,lastbit_core=info"
+        "--log-level: '{wrong}' is not a level: use one of {levels}, or TARGET=LEVEL,... as in lastbit=debug,lastbit_core=info"
     ))
 }
 
-/// True if warnings and errors belong into the log.
+/// True if warnings and errors are written to the log.
 pub fn is_structured() -> bool {
     IS_STRUCTURED.load(Ordering::Relaxed)
 }

@@ -1,4 +1,4 @@
-//! The program; all of it is in the library, where fuzz targets reach its parsers.
+//! The `lastbit` program. Its code is in the library, so that fuzz targets reach the parsers.
 
 fn main() -> std::process::ExitCode {
     lastbit::main()

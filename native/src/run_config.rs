@@ -18,19 +18,19 @@ use crate::failure::Failure;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HostConfig {
-    /// Where the data set's files are.
+    /// Folder or archive of the data set; `None` to search the default places.
     pub data_dir: Option<PathBuf>,
-    /// Weights to start from.
+    /// File of the initial weights; `None` to draw them.
     pub init: Option<PathBuf>,
-    /// Adapter by index or part of its name.
+    /// Adapter by index or part of its name; `None` for the best one.
     pub adapter: Option<String>,
-    /// When to save.
+    /// Time between checkpoints.
     pub checkpoint_every: CheckpointEvery,
-    /// The fault to inject.
+    /// The bit to flip, as an injected fault.
     pub flip_bit: Option<FlipBitText>,
-    /// Complete checkpoints that stay.
+    /// Number of complete checkpoints to keep.
     pub keep_checkpoints: u32,
-    /// What to do on an adapter that breaks a promise.
+    /// What to do if the adapter fails the self-test.
     pub on_broken_device: OnBrokenDevice,
     /// Whether event files for TensorBoard are written.
     pub tensorboard: bool,
@@ -58,11 +58,11 @@ pub enum OnBrokenDevice {
     /// Do not train.
     #[default]
     Refuse,
-    /// Say so, record it, and train.
+    /// Warn, record the failure, and train.
     Warn,
 }
 
-/// Flags are checked when they are parsed, so that this is where a bad value in a merged table is from.
+/// Source of a merged table, for errors: flags are checked when they are parsed, so a bad value comes from this flag's file.
 pub const CONFIG_FLAG: &str = "--config";
 /// Keys of [`HostConfig`].
 const HOST_KEYS: [&str; 8] = [
@@ -75,26 +75,26 @@ const HOST_KEYS: [&str; 8] = [
     "on-broken-device",
     "tensorboard",
 ];
-/// Keys that may change when a run goes on: they say where and how long, not what.
+/// Keys that may change when a run resumes: they say where and how to run, not what to train.
 const FREE_KEYS: [&str; 6] =
     ["data-dir", "adapter", "checkpoint-every", "keep-checkpoints", "on-broken-device", "tensorboard"];
-/// Keys that may grow when a run goes on, and what they are where they are not set.
+/// Keys whose values may grow when a run resumes, with the value of a key that is not set.
 const GROWING_KEYS: [(&str, i64); 2] = [("steps", i64::MAX), ("epochs", 0)];
 
-/// What [`RunConfig::sealed`] gives.
+/// Keys with their values as TOML: the result of [`RunConfig::sealed`].
 pub type Sealed = BTreeMap<String, String>;
 
-/// A whole run.
+/// The config of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunConfig {
     /// What is trained.
     pub train: TrainConfig,
-    /// Where its inputs come from.
+    /// Where its inputs come from, what computes, and when it saves.
     pub host: HostConfig,
 }
 
 impl RunConfig {
-    /// The run that a table describes; what is not in it has its default. `source` is where the table is from.
+    /// The config that a table describes. Missing keys have their defaults. `source` says where the table is from, for errors.
     pub fn from_table(table: &Table, source: &str) -> Result<Self, Failure> {
         if let Some(key) = table.keys().find(|key| !is_known(key)) {
             return Err(Failure::usage(format!("{source}: {}", no_key(key))));
@@ -133,7 +133,8 @@ impl RunConfig {
         }
     }
 
-    /// This run with the entries of `given`, as a run that goes on allows it: longer, or from another place.
+    /// This config with the entries of `given`, for a run in `folder` that resumes. Refuses entries that change what is trained; the run
+    /// may become longer, and its files may be in another place.
     pub fn continued(&self, given: &Table, folder: &Path) -> Result<Self, Failure> {
         let old = self.to_table()?;
         let mut merged = old.clone();
@@ -149,7 +150,7 @@ impl RunConfig {
             if was != is && !grows {
                 let show = |value: Option<&Value>| value.map_or("none".to_owned(), Value::to_string);
                 return Err(Failure::usage(format!(
-                    "{}: the run in '{}' has {}, not {}: leave it out to go on, or give another --out",
+                    "{}: the run in '{}' has {}, not {}: leave the flag out to resume, or give another --out",
                     flag_of(key),
                     folder.display(),
                     show(was),
@@ -160,14 +161,15 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// What fixes the bits of the run's steps: its keys with their values as TOML, but for those that may change when a run goes on.
+    /// The keys that fix the bits of the run's steps, with their values as TOML: all but those that may change when a run resumes.
     pub fn sealed(&self) -> Result<Sealed, Failure> {
         let table = self.filled().to_table()?;
         let fixed = table.into_iter().filter(|(key, _)| !Self::is_free(key));
         Ok(fixed.map(|(key, value)| (key, value.to_string())).collect())
     }
 
-    /// What this config says otherwise than `sealed`, which an older version may have written: a key that it lacks had its default.
+    /// How this config differs from `sealed`, one text for each key. An older version may have written `sealed`: a key that it lacks had
+    /// its default.
     pub fn changes_since(&self, sealed: &Sealed) -> Result<Vec<String>, Failure> {
         let (now, defaults) = (self.sealed()?, Self::default().sealed()?);
         let keys: BTreeSet<&String> = sealed.keys().chain(now.keys()).collect();
@@ -179,12 +181,12 @@ impl RunConfig {
         Ok(keys.into_iter().filter_map(change).collect())
     }
 
-    /// True for a key that says where and how, not what is trained.
+    /// True for a key that says where, how or how long to train, not what.
     pub fn is_free(key: &str) -> bool {
         FREE_KEYS.contains(&key) || GROWING_KEYS.iter().any(|(growing, _)| *growing == key)
     }
 
-    /// The same run with every default that depends on another value written out.
+    /// The same config, with every default that depends on another value written out.
     pub fn filled(&self) -> Self {
         let mut filled = self.clone();
         let train = &mut filled.train;
@@ -196,7 +198,7 @@ impl RunConfig {
     }
 }
 
-/// The flag of a key.
+/// The flag that sets `key`.
 fn flag_of(key: &str) -> String {
     match key {
         "augment" | "shuffle" => format!("--no-{key}"),
@@ -204,9 +206,9 @@ fn flag_of(key: &str) -> String {
     }
 }
 
-/// Keys of a config.
+/// All keys of a config.
 fn known_keys() -> Vec<String> {
-    // Serialized, it has all fields but an empty list.
+    // Serialization leaves an empty list out, so give it an item.
     let full = TrainConfig { lr_changes: vec![LrChange { step: 1, lr: 0.1 }], ..TrainConfig::default() };
     let train = serde_json::to_value(full).unwrap_or_default();
     let keys = train.as_object().into_iter().flat_map(|keys| keys.keys().cloned());
@@ -220,10 +222,10 @@ fn is_known(key: &str) -> bool {
 fn no_key(key: &str) -> String {
     let mut keys = known_keys();
     keys.sort();
-    format!("there is no key '{key}': use {}", keys.join(", "))
+    format!("unknown key '{key}': use one of {}", keys.join(", "))
 }
 
-/// What is wrong with one entry of a config.
+/// What is wrong with one entry of a config; `None` if it is valid.
 fn problem(key: &str, value: &Value) -> Option<String> {
     let entry = || Table::from_iter([(key.to_owned(), value.clone())]);
     let error = match is_known(key) {
@@ -231,7 +233,7 @@ fn problem(key: &str, value: &Value) -> Option<String> {
         true if HOST_KEYS.contains(&key) => entry().try_into::<HostConfig>().err()?,
         true => entry().try_into::<TrainConfig>().err()?,
     };
-    // serde names Rust's types.
+    // serde's messages name types of Rust.
     let words = [
         ("u64", "a whole number from 0 up"),
         ("u32", "a whole number from 0 up"),
@@ -248,7 +250,7 @@ fn problem(key: &str, value: &Value) -> Option<String> {
 pub struct ConfigFile {
     path: PathBuf,
     text: String,
-    /// What it says.
+    /// The entries of the file.
     pub table: Table,
 }
 
@@ -263,7 +265,7 @@ impl ConfigFile {
         Self::parse(read_text(path, |error| Failure::file("read", path, error))?, path)
     }
 
-    /// The config that `text`, the content of `path`, is.
+    /// Parses `text`, the content of `path`.
     pub fn parse(text: String, path: &Path) -> Result<Self, Failure> {
         let file = Self { path: path.to_owned(), table: parse_table(&text, path)?, text };
         let found = file.table.iter().find_map(|(key, value)| Some((file.place(key)?, problem(key, value)?)));
@@ -273,7 +275,7 @@ impl ConfigFile {
         }
     }
 
-    /// Where `key` is, for errors; `None` if it is not in the file.
+    /// File and line of `key`, for errors; `None` if it is not in the file.
     pub fn place(&self, key: &str) -> Option<String> {
         let table = DeTable::parse(&self.text).ok()?;
         let span = table.get_ref().keys().find(|known| known.get_ref() == key)?.span();
@@ -296,14 +298,14 @@ fn read_text(path: &Path, failed: impl Fn(&std::io::Error) -> Failure) -> Result
     read.map_err(|error| failed(&error))?;
     if text.len() as u64 > MOST_CONFIG_BYTES {
         return Err(Failure::usage(format!(
-            "'{}' is longer than the {MOST_CONFIG_BYTES} bytes that a config may have: give a TOML file of lastbit train",
+            "'{}' has more than the {MOST_CONFIG_BYTES} bytes that a config may have: give a TOML file of lastbit train",
             path.display()
         )));
     }
     Ok(text)
 }
 
-/// A config has some thirty short lines.
+/// Longest config file. A real one has about thirty short lines.
 const MOST_CONFIG_BYTES: u64 = 1 << 20;
 
 /// The table that `text`, the content of `path`, describes.
@@ -318,11 +320,11 @@ pub fn parse_table(text: &str, path: &Path) -> Result<Table, Failure> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum CheckpointEvery {
-    /// Every so many steps.
+    /// After this number of steps.
     Steps(u64),
-    /// Every so many epochs.
+    /// After this number of epochs.
     Epochs(u64),
-    /// Every so many minutes.
+    /// After this number of minutes.
     Minutes(u64),
 }
 
@@ -336,7 +338,7 @@ impl FromStr for CheckpointEvery {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no interval: use 50steps, 1epoch or 10min");
+        let wrong = || format!("'{text}' is not an interval: use 50steps, 1epoch or 10min");
         let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
         let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
         match unit {
@@ -359,7 +361,7 @@ impl fmt::Display for CheckpointEvery {
     }
 }
 
-/// `TENSOR:INDEX:STEP:REPLICA`.
+/// A [`FlipBit`], written `TENSOR:INDEX:STEP:REPLICA`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FlipBitText(pub FlipBit);

@@ -1,5 +1,5 @@
-//! Event files for TensorBoard, on request: a run for each replica, so that its curves lie in one plot. The format is
-//! TFRecord (length, masked CRC-32C, bytes, masked CRC-32C) around the few fields of TensorFlow's `Event` that scalars need.
+//! Event files for TensorBoard, with `--tensorboard`. Each replica is a run of TensorBoard, so that their curves lie in one plot. The
+//! format is TFRecord (length, masked CRC-32C, bytes, masked CRC-32C) around the few fields of TensorFlow's `Event` that scalars need.
 
 mod event;
 mod record;
@@ -15,15 +15,15 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::run::{METRICS_FILE, TIMING_FILE};
 
-/// The folder in the run's folder.
+/// Name of the folder in the run's folder.
 pub const FOLDER: &str = "tensorboard";
-/// Before and after the number in a file's name. TensorBoard reads the files of a folder in the order of their names.
+/// The parts of a file's name before and after its number. TensorBoard reads the files of a folder in the order of their names.
 const NAME: (&str, &str) = ("events.out.tfevents.", ".lastbit");
 
-/// The files of a session.
+/// The event files that a session writes.
 pub struct TensorBoard {
     replicas: Vec<(PathBuf, BufWriter<File>)>,
-    /// By replica: its distances said something at the last step.
+    /// By replica: true if its distance had a meaning at the last step, because its loss and the first replica's were finite.
     has_distance: Vec<bool>,
     /// Seconds since 1970 at the start. Later times come from a monotonic clock, which changes of the system clock do not move.
     start: f64,
@@ -31,15 +31,15 @@ pub struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// New files for the run in the folder `run` with these divisors. They hold what the metrics have so far and take the place of
-    /// files of earlier sessions, which a run that was killed or gone on with elsewhere leaves short or longer than its metrics.
+    /// Creates new files for the run in the folder `run` with these divisors, and fills them from the metrics so far. They replace the
+    /// files of earlier sessions, which may be shorter or longer than the metrics if the run was killed or resumed elsewhere.
     pub fn begin(run: &Path, ks: &[u32]) -> Result<Self, Failure> {
         let start = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let mut replicas = Vec::with_capacity(ks.len());
         let mut earlier = Vec::new();
         for (replica, k) in ks.iter().enumerate() {
             let folder = run.join(FOLDER).join(format!("r{replica}-k{k}"));
-            fs::create_dir_all(&folder).map_err(|error| Failure::file("make the folder", &folder, &error))?;
+            fs::create_dir_all(&folder).map_err(|error| Failure::file("create the folder", &folder, &error))?;
             let files = own_files(&folder);
             let number = files.iter().map(|(number, _)| number + 1).max().unwrap_or(0);
             earlier.extend(files.into_iter().map(|(_, path)| path));
@@ -50,21 +50,21 @@ impl TensorBoard {
         let mut tensorboard = Self { has_distance: vec![true; ks.len()], replicas, start, clock: Instant::now() };
         for replica in 0..ks.len() {
             tensorboard.write(replica, &event::version(start))?;
-            // A reader that runs beside forgets what it has read in earlier files.
+            // A TensorBoard that is open discards what it read from earlier files.
             if !earlier.is_empty() {
                 tensorboard.write(replica, &event::session_start(start, 1))?;
             }
         }
         tensorboard.add_recorded(run)?;
         tensorboard.flush()?;
-        // What cannot be removed does no harm, as its steps are forgotten.
+        // A file that cannot be removed does no harm, because its steps are discarded.
         for path in earlier {
             let _ = fs::remove_file(path);
         }
         Ok(tensorboard)
     }
 
-    /// Adds the lines of `metrics.jsonl`, at times as if the run had ended now and had never stood still.
+    /// Adds the lines of `metrics.jsonl`. Their times are those of a run that trained without a pause until now.
     fn add_recorded(&mut self, run: &Path) -> Result<(), Failure> {
         let seconds: HashMap<u64, f64> = lines(&run.join(TIMING_FILE))?
             .filter_map(|line| Some((line["step"].as_u64()?, line["seconds"].as_f64()?)))
@@ -81,16 +81,16 @@ impl TensorBoard {
         Ok(())
     }
 
-    /// Adds what a line of the metrics says of each replica.
+    /// Adds the scalars of a line of the metrics.
     pub fn add(&mut self, line: &Value) -> Result<(), Failure> {
         self.add_at(self.start + self.clock.elapsed().as_secs_f64(), line)?;
-        // Beside the run somebody waits for an evaluation.
+        // Whoever watches the run waits for evaluations.
         if line["kind"] == "epoch" { self.flush() } else { Ok(()) }
     }
 
     fn add_at(&mut self, time: f64, line: &Value) -> Result<(), Failure> {
         let step = line["step"].as_u64().unwrap_or(0);
-        // JSON has no other word for what is not finite.
+        // JSON has no numbers that are not finite: the metrics hold `null`.
         let number = |value: &Value| value.as_f64().map_or(f32::NAN, |value| value as f32);
         let (prefix, keys) = match line["kind"].as_str() {
             Some("step") => ("step", &["loss", "rel_l1", "max_ulp", "differing"][..]),
@@ -119,7 +119,7 @@ impl TensorBoard {
         Ok(())
     }
 
-    /// Two replicas that are lost in the same way have a distance of 0, which is none.
+    /// The distance of a replica, or NaN if it has no meaning: two replicas that are lost in the same way have a recorded distance of 0.
     fn distance(&self, replica: usize, rel_l1: f32) -> f32 {
         if self.has_distance.get(replica).is_some_and(|has| *has) { rel_l1 } else { f32::NAN }
     }
@@ -129,7 +129,7 @@ impl TensorBoard {
         record::write(file, event).map_err(|error| Failure::file("write", path, &error))
     }
 
-    /// Gives the system what is in memory, for a reader beside the run.
+    /// Writes the buffered events, for a TensorBoard that watches the run.
     pub fn flush(&mut self) -> Result<(), Failure> {
         for (path, file) in &mut self.replicas {
             file.flush().map_err(|error| Failure::file("write", path, &error))?;

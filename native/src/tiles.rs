@@ -1,5 +1,5 @@
-//! Tiles that were found quickest on this machine's adapters, kept in the user's folder: one file for each adapter, driver,
-//! network, batch, number of replicas at once, and what there was to choose from. They change no bit of a result, so that a file that cannot be read is as good as none.
+//! The quickest tiles on this machine's adapters, kept in the user's data folder: one file for each adapter, driver, network, batch,
+//! number of replicas at once, and list of candidates. Tiles change no bit of a result, so an unreadable file counts as missing.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::run::{Environment, Prepared, replace_file};
 use crate::{datasets, interrupt};
 
-/// Where the tiles for so many replicas and samples are kept.
+/// Path of the file for this number of replicas and samples; `None` without a user folder.
 fn file(environment: &Environment, (replicas, samples): (u32, u32)) -> Option<PathBuf> {
     let from = tune::identity();
     let digest = format!("{:x}", Sha256::digest(format!("{environment:?} {replicas} {samples} {from}")));
@@ -33,13 +33,14 @@ impl Prepared {
         file(&self.environment(), sizes)
     }
 
-    /// Replicas that go through the network at once, and samples of a batch.
+    /// Number of replicas that are computed at once, and of samples in a batch.
     pub fn tile_sizes(&self) -> (u32, u32) {
         let replicas = self.plan.chunks.first().map_or(1, |chunk| chunk.replicas.len());
         (replicas as u32, self.config.train.batch_size)
     }
 
-    /// Takes the tiles that were found before; an adapter that failed the self-test gets the usual ones.
+    /// Uses tiles that an earlier search kept, and returns whether there are any. An adapter that failed the self-test gets the
+    /// default tiles.
     pub(crate) fn take_kept_tiles(&mut self) -> bool {
         let kept = if self.is_broken() { None } else { self.tiles_file().and_then(|path| read(&path)) };
         let is_kept = kept.is_some();
@@ -47,7 +48,8 @@ impl Prepared {
         is_kept
     }
 
-    /// Finds the tiles, uses them and keeps them; gives the file. `tell` hears each choice.
+    /// Finds the quickest tiles, uses them and keeps them. Calls `tell` with each choice. Returns the file's path; `None` without a
+    /// user folder.
     pub fn tune(&mut self, mut tell: impl FnMut(&Choice)) -> Result<Option<PathBuf>, Failure> {
         self.images.wait();
         let sizes = self.tile_sizes();
@@ -62,17 +64,17 @@ impl Prepared {
         self.tiles = Some(tune::tiles(&self.context, &choices));
         let Some(path) = self.tiles_file() else { return Ok(None) };
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| Failure::file("make", folder, &error))?;
+            std::fs::create_dir_all(folder).map_err(|error| Failure::file("create the folder", folder, &error))?;
         }
         let text = serde_json::to_vec_pretty(&choices).map_err(Failure::other)?;
         replace_file(&path, &text)?;
         Ok(Some(path))
     }
 
-    /// Finds the tiles where that pays: for a long run, on an adapter that is no software (which compiles for seconds what it
-    /// then runs hardly faster), unless they are known. `tell` hears that it begins. A run never fails for it.
+    /// Finds the quickest tiles for a long run on a GPU, unless they are known. A software GPU would compile for seconds, and then run
+    /// hardly faster. Calls `tell` before the search. A failure is logged and does not end the run.
     pub fn tune_for_long_run(&mut self, tell: impl FnOnce()) {
-        /// Two at a time would measure each other, and write one file.
+        /// Two searches at a time would disturb each other's timings and write the same file.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         if self.context.adapter().family != Family::Gpu || self.is_broken() {
             return;
@@ -86,7 +88,7 @@ impl Prepared {
         if self.forecast().is_long(operations) {
             tell();
             if let Err(failure) = self.tune(|_| {}) {
-                tracing::warn!(%failure, "the tiles are not tuned, or not kept for the next run");
+                tracing::warn!(%failure, "tiles are not tuned, or not kept for the next run");
             }
         }
     }

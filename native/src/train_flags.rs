@@ -1,5 +1,5 @@
-//! The flags of `train` that say what is trained. They are the keys of the TOML file: a flag that is given becomes an
-//! entry of the same name, so that flags, file and defaults merge as tables.
+//! The flags of `train` that describe a run. They have the names of the TOML file's keys: each given flag becomes an entry,
+//! so that flags, file and defaults merge as tables.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::run_config::{CheckpointEvery, FlipBitText};
 use crate::values::{real, whole, whole_in};
 
-/// Flags of a run. None is required: what is not given is in the TOML file, or has the paper's value.
+/// Flags of a run. All are optional: a missing flag has the TOML file's value, or else the paper's.
 #[derive(Debug, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunFlags {
@@ -26,10 +26,10 @@ pub struct RunFlags {
     /// Multiply the channels of a ResNet or VGG [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network", value_parser = real)]
     width: Option<f64>,
-    /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
+    /// Activation function: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
     activation: Option<String>,
-    /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png, .jpg, ..., test/CLASS/...) or synthetic (for one-layer the
+    /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png, .jpg, ..., test/CLASS/...) or synthetic (for one-layer: the
     /// 256 x 256 checkerboard) [default: cifar10; one-layer: synthetic]
     #[arg(long, value_parser = checked::<DatasetKind>, help_heading = "Data")]
     dataset: Option<String>,
@@ -38,7 +38,7 @@ pub struct RunFlags {
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     #[serde(skip)]
     data_dir: Option<PathBuf>,
-    /// One replica for each divisor, from 1 to 63; all are compared with the first [default: 1,3,5,7,9,11]
+    /// Divisors k from 1 to 63, one replica for each; all are compared with the first [default: 1,3,5,7,9,11]
     #[arg(
         long,
         value_name = "K,K,...",
@@ -66,7 +66,7 @@ pub struct RunFlags {
     /// Initial learning rate [default: 0.1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     lr: Option<f64>,
-    /// Other learning rates from these steps on; decays go on from them
+    /// Set other learning rates from these steps on; later decays start from them
     #[arg(
         long,
         value_name = "STEP:LR,...",
@@ -82,32 +82,32 @@ pub struct RunFlags {
     /// Nesterov's form of momentum [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Optimiser")]
     nesterov: Option<bool>,
-    /// L2 coefficient, applied to every parameter [default: 0.0005]
+    /// Weight decay (L2 coefficient), applied to every parameter [default: 0.0005]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     weight_decay: Option<f64>,
-    /// End after so many epochs, unless --steps ends the run before [default: 200]
+    /// End after N epochs, or after --steps if that comes first [default: 200]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u32>)]
     epochs: Option<u32>,
-    /// End after so many steps, unless --epochs ends the run before
+    /// End after N steps, or after --epochs if that comes first
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Epochs between learning-rate decays, 0 for none [default: 40]
     #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = whole::<u32>)]
     decay_every: Option<u32>,
-    /// Factor of a decay [default: 0.1]
+    /// Factor of each learning-rate decay [default: 0.1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     decay_factor: Option<f64>,
-    /// Epochs between evaluations, 0 for one at the end [default: 1]
+    /// Epochs between evaluations, 0 for a single one at the end [default: 1]
     #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u32>)]
     eval_every: Option<u32>,
     /// Steps between layer-wise lines in metrics.jsonl [default: dense at the start, sparser later]
     #[arg(long, value_name = "STEPS", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u64>)]
     log_every: Option<u64>,
-    /// No random crop and flip
+    /// Do not augment: no random crop and flip
     #[arg(long = "no-augment", action = ArgAction::SetTrue, help_heading = "Data")]
     #[serde(skip)]
     is_unaugmented: bool,
-    /// Samples in file order
+    /// Do not shuffle: take samples in file order
     #[arg(long = "no-shuffle", action = ArgAction::SetTrue, help_heading = "Data")]
     #[serde(skip)]
     is_unshuffled: bool,
@@ -117,27 +117,28 @@ pub struct RunFlags {
     /// Evaluate on the first N test images only
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Data", value_parser = whole::<usize>)]
     test_limit: Option<usize>,
-    /// How k enters: divide, reciprocal or nextafter [default: divide]
+    /// Perturbation: divide the update by k, multiply it by the reciprocal of k (the authors' form), or nextafter (move one
+    /// initial weight by one ulp instead) [default: divide]
     #[arg(long, value_parser = ["divide", "reciprocal", "nextafter"], help_heading = "Replicas")]
     perturbation: Option<String>,
     /// Adapter by index or part of its name (see `lastbit adapters`) [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
     #[arg(long)]
     adapter: Option<String>,
-    /// Save a checkpoint every so often: 50steps, 1epoch or 10min [default: 1epoch]
+    /// Time between checkpoints, as in 50steps, 1epoch or 10min [default: 1epoch]
     #[arg(long, value_name = "INTERVAL", value_parser = checked::<CheckpointEvery>, help_heading = "Length and recording")]
     checkpoint_every: Option<String>,
-    /// Keep so many checkpoints, the newest ones [default: 2]
+    /// Keep the N newest checkpoints [default: 2]
     #[arg(long, value_name = "N", value_parser = whole_in::<u32>(1, 10_000), allow_negative_numbers = true, help_heading = "Length and recording")]
     keep_checkpoints: Option<u32>,
     /// Write event files for TensorBoard into RUN_FOLDER/tensorboard
     #[arg(long = "tensorboard", action = ArgAction::SetTrue, help_heading = "Length and recording")]
     #[serde(skip)]
     is_tensorboard: bool,
-    /// What to do on an adapter that fails the start-up self-test: refuse, or warn and train [default: refuse]
+    /// What to do if the adapter fails the start-up self-test: refuse to train, or warn and train [default: refuse]
     #[arg(long, value_name = "POLICY", value_parser = ["refuse", "warn"])]
     on_broken_device: Option<String>,
-    /// Start from these weights: safetensors in float32 with torchvision's names, as PyTorch saves a state dict; a prefix
-    /// of all names, such as `module.`, and further tensors are ignored
+    /// Start from these weights: a safetensors file in float32 with torchvision's tensor names, as in a state dict of PyTorch.
+    /// A prefix that all names share, such as `module.`, and additional tensors are ignored
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     #[serde(skip)]
     init: Option<PathBuf>,
@@ -147,7 +148,7 @@ pub struct RunFlags {
 }
 
 impl RunFlags {
-    /// The flags that are given, by their key in the TOML file.
+    /// The given flags as entries of the TOML file.
     pub fn given(&self) -> Result<Table, Failure> {
         let absolute = |path: &Option<PathBuf>| path.as_ref().and_then(|path| std::path::absolute(path).ok());
         let mut table = Table::try_from(self).map_err(Failure::usage)?;
@@ -171,14 +172,14 @@ impl RunFlags {
     }
 }
 
-/// Accepts what parses as a `T`, as text in `T`'s own spelling.
+/// Parses `text` as a `T` and returns the text in `T`'s own spelling.
 fn checked<T: FromStr<Err: Display> + Display>(text: &str) -> Result<String, String> {
     text.trim().parse::<T>().map(|value| value.to_string()).map_err(|error| error.to_string())
 }
 
-/// A k as it is written; whether there is such a one the config says.
+/// Parses one k. The config checks its range.
 pub fn divisor(text: &str) -> Result<u32, String> {
-    text.trim().parse().map_err(|_| "k is a whole number from 1 to 63; give a list as 1,3,2".to_owned())
+    text.trim().parse().map_err(|_| "k is a whole number from 1 to 63; write a list as 1,3,2".to_owned())
 }
 
 #[cfg(test)]

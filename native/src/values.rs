@@ -1,12 +1,12 @@
-//! Values of flags as people write them: what a parser says of `0,1` or `1e3` helps nobody.
+//! Parsers of flag values. Their errors say how to write values such as `0,1` or `1e3`, which those of the standard library do not.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// Flags become entries of a TOML file, whose integers end here.
+/// Largest integer of a TOML file: flags become entries of one.
 const MOST: u64 = i64::MAX as u64;
 
-/// A number, such as 0.1 or 5e-4.
+/// Parses a number, such as 0.1 or 5e-4.
 pub fn real(text: &str) -> Result<f64, String> {
     let text = text.trim();
     text.parse().map_err(|_| match text.replacen(',', ".", 1) {
@@ -15,13 +15,13 @@ pub fn real(text: &str) -> Result<f64, String> {
     })
 }
 
-/// A whole number that is not negative.
+/// Parses a whole number from 0 to the largest that `T` and a TOML file can hold.
 pub fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     let most = [MOST, u64::from(u32::MAX)].into_iter().find(|most| T::try_from(*most).is_ok());
     whole_of(text, 0, most.unwrap_or(u64::from(u16::MAX)))
 }
 
-/// A parser of whole numbers in a range.
+/// A parser of whole numbers from `least` to `most`.
 pub fn whole_in<T: TryFrom<u64>>(
     least: u64,
     most: u64,
@@ -38,15 +38,15 @@ fn whole_of<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Result<T, Str
     T::try_from(value).map_err(|_| wrong())
 }
 
-/// What `1e3`, `1_000` and `10.0` mean.
+/// The whole number that `1e3`, `1_000` or `10.0` means.
 fn digits(text: &str) -> Option<u64> {
     let plain = text.trim().replace(['_', '\'', ' '], "");
-    // A float64 holds whole numbers up to here.
+    // A float64 holds every whole number up to 9e15.
     let exact = |value: &f64| value.fract() == 0.0 && (0.0..=9e15).contains(value);
     plain.parse().ok().or_else(|| plain.parse().ok().filter(exact).map(|value: f64| value as u64))
 }
 
-/// One of a list, with spaces around it or not.
+/// Parses one item of a list, which may have spaces around it.
 pub fn listed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|error: T::Err| error.to_string())
 }

@@ -2,8 +2,8 @@
 
     peer.py NET BATCH REPLICAS WEIGHTS IMAGES eager|best float32|tf32
 
-WEIGHTS is a safetensors file, IMAGES one of CIFAR-10's binary files. The first line that it prints says what was built and
-the first losses; then each line on stdin asks for so many steps and is answered with the seconds of each.
+WEIGHTS is a safetensors file, IMAGES one of CIFAR-10's binary files. The program first prints one line of JSON: what it trains,
+and the first losses. Each line on stdin then holds a number of steps, and is answered with the seconds of each step.
 """
 
 import json
@@ -26,14 +26,14 @@ def load_batch(path, samples):
 
 
 def convolution_flops(model, x):
-    """Of a step: forward, by the weights, and by the input in all but the first."""
+    """Operations of the convolutions in a step: forward, gradient by the weights, and gradient by the input for all but the first."""
     forward = []
 
     def count(module, _, output):
         forward.append(2 * output.numel() * module.weight[0].numel())
 
     hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d)]
-    model.eval()  # running statistics stay as they are
+    model.eval()  # keeps the running statistics
     with torch.no_grad():
         model(x)
     model.train()
@@ -84,7 +84,7 @@ def main(net, batch, replicas, weights, images, mode, precision):
             compiled = [torch.compile(model, mode=kind) for model in forwards]
             step(compiled[:1])
             forwards = compiled
-        except Exception as error:  # no compiler for the code that it writes
+        except Exception as error:  # such as a missing compiler for the generated code
             setting = f"channels_last; no torch.compile: {str(error).strip().splitlines()[0][:100]}"
         networks[0][0].load_state_dict(start)
         networks[0][1].state.clear()

@@ -1,16 +1,16 @@
 #import math
 // The activation of a layer. Constants: ACTIVATION (0 none, 1 ReLU, 2 Swish x * sigmoid(BETA x)) and BETA.
-// Forward and backward both start from the same pre-activation z, computed by the same function.
+// Forward and backward pass start from the same pre-activation z, which the same function computes.
 
-// BETA z, bounded: the sigmoid has reached 0 or 1 by then, and infinity times 1 - 1 would be NaN.
+// BETA z, clamped to a range beyond which the sigmoid is 0 or 1: infinity times (1 - 1) would be NaN.
 fn steepened(z: vec4f) -> vec4f {
     return clamp(BETA * z, vec4f(-100.0), vec4f(100.0));
 }
 
 fn activate(z: vec4f) -> vec4f {
     if (ACTIVATION == 1u) {
-        // By the bits, of -0 to -infinity: a driver that assumes that there is no NaN makes a maximum of a comparison of floats,
-        // which turns NaN into 0 and lets a network that has blown up look healthy.
+        // Selects -0 to -infinity by their bits. A driver that assumes that NaN does not occur turns a comparison of floats into
+        // a maximum. That would replace NaN by 0 and hide that a network has blown up.
         return select(z, vec4f(0.0), bitcast<vec4u>(z) - vec4u(0x80000000u) <= vec4u(0x7f800000u));
     }
     if (ACTIVATION == 2u) {
@@ -19,7 +19,7 @@ fn activate(z: vec4f) -> vec4f {
     return z;
 }
 
-// Derivative of the activation at z; ReLU's at 0 is 0, as everywhere.
+// Derivative of the activation at z. ReLU's derivative at 0 is 0.
 fn activate_slope(z: vec4f) -> vec4f {
     if (ACTIVATION == 1u) {
         return select(vec4f(0.0), vec4f(1.0), z > vec4f(0.0));

@@ -1,10 +1,10 @@
-// Chan, Golub, LeVeque 1979: merging (count, mean, M2) of two disjoint sets, M2 = sum of squared distances to the mean.
+// Chan, Golub, LeVeque 1979: merges (count, mean, M2) of two disjoint sets, where M2 is the sum of squared distances to the mean.
 
 fn chan_merge(a: vec3f, b: vec3f) -> vec3f {
     if (b.x == 0.0) {
         return a;
     }
-    // The first set of a lane: taken as it is, for the square of its distance from nothing may overflow.
+    // The first set of a lane is returned unchanged: its squared distance from the empty set's mean of 0 may overflow.
     if (a.x == 0.0) {
         return b;
     }

@@ -1,4 +1,4 @@
-// The one way to accumulate: acc + a * b with a single rounding. Everything that sums products goes through here.
+// Accumulation: acc + a * b with a single rounding. All sums of products use these functions.
 
 fn mac(a: f32, b: f32, acc: f32) -> f32 {
     return fma(a, b, acc);
@@ -12,12 +12,12 @@ fn mac4(a: f32, b: vec4f, acc: vec4f) -> vec4f {
     return fma(vec4f(a), b, acc);
 }
 
-// One order for the four lanes of a vector, everywhere: (x + y) + (z + w).
+// Sum of the four lanes of a vector, always in the order (x + y) + (z + w).
 fn lane_sum(v: vec4f) -> f32 {
     return (v.x + v.y) + (v.z + v.w);
 }
 
-// 1 where column `column` + lane lies inside a row of `width`, else 0: rows are padded to whole vectors with zeros.
+// 1 in lanes where `column` + lane is inside a row of `width`, else 0. Rows are padded to whole vectors with zeros.
 fn column_mask(column: u32, width: u32) -> vec4f {
     return select(vec4f(0.0), vec4f(1.0), vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(width));
 }

@@ -1,22 +1,22 @@
-// exp, log and the sigmoid from + - * / and bits alone: drivers differ in theirs by many ulps (software ones by
-// thousands), and the same formula everywhere is what lets devices be compared.
+// exp, log and the sigmoid, from + - * / and bit operations only. The built-in functions of drivers differ by many ulps
+// (software drivers by thousands), so devices can be compared only if all of them use the same formula.
 
-// By the bits, because compilers may assume that there is neither infinity nor NaN.
+// Tests the bits, because compilers may assume that infinity and NaN do not occur.
 fn is_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
 }
 
-// `value`, or NaN: what bounds and clamps have hidden must show.
+// `value`, or NaN if `is_sound` is false: bounds and clamps must not hide a value that is not finite.
 fn nan_unless(is_sound: bool, value: f32) -> f32 {
     return bitcast<f32>(select(0x7fc00000u, bitcast<u32>(value), is_sound));
 }
 
-// e^x within 2 ulp for -87 <= x <= 88; clamped outside, so that the result stays a finite normal number.
+// e^x within 2 ulp for -87 <= x <= 88. Outside, x is clamped, so that the result is a finite normal number.
 fn exp_finite(value: f32) -> f32 {
     let x = clamp(value, -87.0, 88.0);
     let n = i32(round(x * 1.44269504));
-    // r = x - n ln 2, in integers of 2^-24: ln 2 = (11629079 + 63442 / 2^16) 2^-24. The usual two-part ln 2 in floats is
-    // no use here, for compilers may add its parts up again (Mesa does, and loses 6 bits).
+    // r = x - n ln 2, in integers of 2^-24: ln 2 = (11629079 + 63442 / 2^16) 2^-24. The common two-part ln 2 in floats does
+    // not work here, because compilers may add its parts up again (Mesa does, and loses 6 bits).
     let units = i32(round(x * 16777216.0)) - n * 11629079 - ((n * 63442 + 32768) >> 16u);
     let r = select(f32(units) * 5.9604645e-8, x, n == 0);
     var p = 1.9875691500e-4;
@@ -56,7 +56,7 @@ fn log_positive(x: f32) -> f32 {
     return log_near_one(select(m, m + m, low) - 1.0, f32(select(e, e - 1, low)));
 }
 
-// 1 / (1 + e^-x) within 4 ulp, from e^-|x| so that nothing overflows. 0 and 1 beyond |x| = 87, so that a large x times 0 stays 0.
+// 1 / (1 + e^-x) within 4 ulp, from e^-|x| to avoid overflow. Beyond |x| = 87 it is 0 or 1, so that a large x times 0 is 0.
 fn sigmoid(x: f32) -> f32 {
     let e = select(exp_finite(-abs(x)), 0.0, abs(x) > 87.0);
     return select(1.0, e, x < 0.0) / (1.0 + e);
@@ -69,7 +69,7 @@ fn sigmoid4(x: vec4f) -> vec4f {
 // ln(1 + e^-|x|) within 4 ulp: the part of a cross-entropy that stays small.
 fn log1p_exp_neg_abs(x: f32) -> f32 {
     let e = exp_finite(-abs(x));
-    // Without forming 1 + e, which would round a small e away.
+    // Avoids 1 + e, which would round off a small e.
     let low = e < 0.41421356;
     return log_near_one(select(0.5 * e - 0.5, e, low), select(1.0, 0.0, low));
 }

@@ -1,4 +1,4 @@
-// A position-dependent hash of a word: what the fingerprint sums. Finaliser constants of MurmurHash3 (Appleby).
+// A position-dependent hash of a word, which the fingerprint sums. The constants are those of MurmurHash3's finaliser (Appleby).
 
 fn avalanche(value: u32) -> u32 {
     var h = value;

@@ -1,5 +1,5 @@
-// Batch norm's output before the activation. `channel` is (mean, 1 / sqrt(var + eps), scale, shift). Forward and
-// backward compute it by the same two functions.
+// Batch norm's output before the activation. `channel` is (mean, 1 / sqrt(var + eps), scale, shift). Forward and backward
+// pass use the same two functions.
 
 fn normalize(y: vec4f, channel: vec4f) -> vec4f {
     return (y - vec4f(channel.x)) * channel.y;

@@ -1,6 +1,6 @@
-// How far a float is from another: in units in the last place, and relative to their magnitudes.
+// The distance of two floats, in units in the last place and relative to their magnitudes.
 
-// A float's place in the order of all floats.
+// Rank of a float in the order of all floats.
 fn rank(bits: u32) -> i32 {
     return select(i32(bits), i32(0x80000000u) - i32(bits), (bits & 0x80000000u) != 0u);
 }
@@ -8,11 +8,11 @@ fn rank(bits: u32) -> i32 {
 fn ulps(a: u32, b: u32) -> u32 {
     let ra = rank(a);
     let rb = rank(b);
-    // As unsigned: the distance of two ranks can pass 2^31.
+    // Unsigned, because the distance of two ranks can exceed 2^31.
     return select(u32(rb) - u32(ra), u32(ra) - u32(rb), ra > rb);
 }
 
-// A float times 2^(steps / 2^23), on its bits. Subnormal numbers count as zero, because adapters may compute so.
+// A float times 2^(steps / 2^23), computed on its bits. Subnormal numbers count as zero, because adapters may flush them.
 fn moved(bits: u32, steps: i32) -> f32 {
     let exponent = i32(bits & 0x7f800000u);
     return select(0.0, bitcast<f32>(u32(i32(bits) + steps)), exponent > 0 && exponent + steps > 0);
@@ -27,8 +27,8 @@ fn relative(a: u32, b: u32) -> f32 {
     if (top == 0x7f800000u) {
         return 2.0;
     }
-    // Both by the same power of 2, away from where the sum would overflow or the difference be subnormal. A factor
-    // will not do: compilers may take it out of the sum.
+    // Scale both by the same power of 2, so that the sum does not overflow and the difference is not subnormal. A
+    // multiplication does not work, because compilers may move the factor out of the sum.
     let steps = select(select(0, 0x20000000, top < 0x20000000u), -0x02000000, top > 0x7d800000u);
     let x = moved(a, steps);
     let y = moved(b, steps);

@@ -1,11 +1,11 @@
-// Which tile of pixels a thread computes, and which of the parts into which the channels are cut. With UNIFORM a workgroup has one
-// part, and lanes are left over at the end of its tiles; GPUs then load its weights once for all lanes. Otherwise threads go on
-// with the next part.
+// The share of a thread: its tile of pixels and its group of channels. With UNIFORM, all lanes of a workgroup have the same
+// group, so that GPUs load its weights once for all lanes, and lanes beyond the last tile have no work. Without UNIFORM, these
+// lanes continue with the next group.
 
 struct Share {
     tile: u32,
     group: u32,
-    // False for a lane that is left over: it computes what another one does, and writes nothing.
+    // False for a lane without work: it repeats the work of another lane and writes nothing.
     is_own: bool,
 }
 

@@ -1,18 +1,19 @@
-// The nine taps of a 3x3 convolution with stride 1 on a tile of TILE_ROWS x 4 pixels and GROUPS groups of 4 output channels. Who
-// imports it declares TILE_ROWS, GROUPS (1, 2 or 4), mac.wgsl, the planes' K, HEIGHT, WIDTH, ROW and PLANE, ACCUMULATE, `y`, and
-// weight(i: u32) -> vec4f, one tap of four output channels.
+// The nine taps of a 3x3 convolution with stride 1 on a tile of TILE_ROWS x 4 pixels and GROUPS groups of 4 output channels.
+// The importing shader declares TILE_ROWS, GROUPS (1, 2 or 4), mac.wgsl, the planes' K, HEIGHT, WIDTH, ROW and PLANE,
+// ACCUMULATE, `y`, and weight(i: u32) -> vec4f, one tap of four output channels.
 
-// What a tile reads of one input channel: columns w - 1 ... w + 4.
+// The input of a tile from one channel: columns w - 1 ... w + 4.
 struct Pixels {
     left: array<f32, TILE_ROWS + 2u>,
     middle: array<vec4f, TILE_ROWS + 2u>,
     right: array<f32, TILE_ROWS + 2u>,
 }
 
-alias Accumulators = array<array<vec4f, TILE_ROWS>, 4>; // of a group: [k][row]
+alias Accumulators = array<array<vec4f, TILE_ROWS>, 4>; // sums of a group: [k][row]
 
-// The three taps of one kernel row for a group. A function and no loop over kh and groups, and an array for each group: compilers
-// that unroll only so much leave the loop over the rows of a tall tile alone otherwise, and its arrays go to memory.
+// Adds the three taps of one kernel row for a group. This is a function instead of a loop over kh and groups, and each group has
+// its own array: compilers limit unrolling, and would otherwise not unroll the loop over the rows of a tall tile. Its arrays
+// would then be in memory.
 fn add_taps(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, kh: u32, wi: u32) {
     let w0 = weight(wi + kh * 3u);
     let w1 = weight(wi + kh * 3u + 1u);
@@ -28,14 +29,14 @@ fn add_taps(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, kh: u32,
     }
 }
 
-// The nine taps for a group, whose weights begin at `wi`.
+// Adds the nine taps for a group, whose weights begin at `wi`.
 fn add_group(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, wi: u32) {
     add_taps(acc, p, 0u, wi);
     add_taps(acc, p, 1u, wi);
     add_taps(acc, p, 2u, wi);
 }
 
-// Where a tile begins; `sample` counts replicas, too.
+// Position of a tile; `sample` is an index over all replicas.
 struct Place {
     sample: u32,
     group: u32,
@@ -43,7 +44,7 @@ struct Place {
     tx: u32,
 }
 
-// Group `nth` of the tile; channels beyond K and rows beyond HEIGHT are not written.
+// Writes group `nth` of the tile, except channels beyond K and rows beyond HEIGHT.
 fn store_group(acc: ptr<function, Accumulators>, to: Place, nth: u32) {
     let mask = column_mask(to.tx * 4u, WIDTH);
     for (var j = 0u; j < 4u; j++) {

@@ -1,8 +1,9 @@
-// A thread's tile of a weight gradient with stride 1: 9 taps of TILE_K output x TILE_C input channels. Who imports it declares
-// mac.wgsl, C, K, TILE_C (to 8), TILE_K (to 16), `partial`, the array that the tile goes to, and strip(i: u32) -> vec4f, four columns of dy.
+// A thread's tile of a weight gradient with stride 1: 9 taps of TILE_K output x TILE_C input channels. The importing shader
+// declares mac.wgsl, C, K, TILE_C (at most 8), TILE_K (at most 16), the output array `partial`, and strip(i: u32) -> vec4f,
+// four columns of dy.
 
-// A large tile is computed in up to four parts, with sums and calls of their own: compilers that unroll only so much leave a loop
-// over all of it alone, and its arrays go to memory.
+// A large tile has up to four parts with separate sums and calls: compilers limit unrolling, and would not unroll a loop over
+// the whole tile. Its arrays would then be in memory.
 const PART_K = min(TILE_K, 32u / TILE_C);
 const PARTS = TILE_K / PART_K;
 const_assert PARTS * PART_K == TILE_K && (PARTS == 1u || PARTS == 2u || PARTS == 4u);
@@ -15,14 +16,14 @@ struct Window {
 }
 
 alias Windows = array<Window, TILE_C>; // [c]
-alias Channels = array<u32, TILE_K>; // [k], where each lies
-alias Taps = array<array<array<vec3f, 3>, TILE_C>, PART_K>; // of a part: [k][c][kh], lanes are kw
+alias Channels = array<u32, TILE_K>; // [k], offset of each channel
+alias Taps = array<array<array<vec3f, 3>, TILE_C>, PART_K>; // sums of a part: [k][c][kh], lanes are kw
 
 fn add_row(d: vec4f, v: Window, acc: vec3f) -> vec3f {
     return mac3(d.w, vec3f(v.middle.zw, v.right), mac3(d.z, v.middle.yzw, mac3(d.y, v.middle.xyz, mac3(d.x, vec3f(v.left, v.middle.xy), acc))));
 }
 
-// Three rows of x meet one of dy, which begins at `yi`, in the part from output channel k on.
+// Adds the products of three rows of x with the row of dy at `yi`, for the part that begins at output channel k.
 fn add_part(
     acc: ptr<function, Taps>,
     v0: ptr<function, Windows>,
@@ -42,7 +43,7 @@ fn add_part(
     }
 }
 
-// `block` counts replicas, too; channels beyond C and K are not written.
+// Writes a part, except channels beyond C and K. `block` is an index over all replicas.
 fn store_part(acc: ptr<function, Taps>, block: u32, c: u32, k: u32) {
     for (var l = 0u; l < TILE_C; l++) {
         for (var j = 0u; j < PART_K; j++) {

@@ -1,5 +1,5 @@
-// The largest of each 2x2 window of pixels, two windows from two rows. A tie goes to the first in row order, so that
-// the backward pass finds the pixel that the forward pass took.
+// The largest pixel of each 2x2 window, for two windows in two rows. A tie goes to the first pixel in row order, so that
+// the backward pass finds the pixel that the forward pass chose.
 
 fn window_max(top: vec4f, bottom: vec4f) -> vec2f {
     var most = top.xz;

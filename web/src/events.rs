@@ -1,17 +1,17 @@
-//! What a piece of work brought, in the shapes of `www/src/messages.ts`: rows of numbers for steps, JSON for the rest.
+//! Events of a run, in the shapes of `www/src/messages.ts`: rows of numbers for steps, JSON for the rest.
 
 use lastbit_core::train::{EpochEvent, Event, LayersEvent, StepEvent};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-/// Events of some steps.
+/// The events that became known during one call of [`crate::Lab`].
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Events {
     rows: Vec<f64>,
     others: Vec<Value>,
     peeked: Option<(u64, Vec<u32>)>,
-    /// True when the last step is done and evaluated.
+    /// True once the last step is done and evaluated.
     pub finished: bool,
 }
 
@@ -24,20 +24,20 @@ impl Events {
         std::mem::take(&mut self.rows)
     }
 
-    /// A JSON array of what else happened; empty text for nothing.
+    /// All other events (layers and epochs) as a JSON array; an empty string if there are none.
     #[must_use]
     pub fn others(&mut self) -> String {
         let others = std::mem::take(&mut self.others);
         if others.is_empty() { String::new() } else { Value::Array(others).to_string() }
     }
 
-    /// The step of the watched parameters, if they came.
+    /// The step after which the watched parameters were read; `undefined` if they were not.
     #[must_use]
     pub fn peeked_step(&self) -> Option<f64> {
         self.peeked.as_ref().map(|(step, _)| *step as f64)
     }
 
-    /// Their bits, one parameter after the other, each `[R][elements]`.
+    /// Bits of the watched ranges, one range after the other, each `[R][count]`; empty if they were not read.
     #[must_use]
     pub fn peeked(&mut self) -> Vec<u32> {
         self.peeked.take().map(|(_, bits)| bits).unwrap_or_default()
@@ -45,7 +45,7 @@ impl Events {
 }
 
 impl Events {
-    /// Takes events in.
+    /// Appends events of the trainer.
     pub fn add(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
@@ -67,12 +67,12 @@ impl Events {
         self.rows.extend(event.correct.iter().map(|n| f64::from(*n) * percent));
     }
 
-    /// Takes in the bits of the watched parameters after a step.
+    /// Stores the bits of the watched ranges as they were after `step`.
     pub fn set_peeked(&mut self, step: u64, bits: Vec<u32>) {
         self.peeked = Some((step, bits));
     }
 
-    /// True if nothing happened.
+    /// True if no event became known.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.others.is_empty() && self.peeked.is_none()
     }

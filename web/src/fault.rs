@@ -1,24 +1,24 @@
-//! Errors as the page reads them: the kind decides what it offers (a restart, another value), the line is shown.
+//! Errors as the page reads them. The kind decides what the page offers (a restart, another value); the message is shown.
 
 use lastbit_core::data::DataError;
 use lastbit_core::device::DeviceError;
 use lastbit_core::train::TrainError;
 use wasm_bindgen::JsValue;
 
-/// Something that went wrong.
+/// An error for the page.
 pub struct Fault {
-    /// One of the page's `Fault`s.
+    /// A variant of `Fault` in `www/src/messages.ts`.
     kind: &'static str,
     message: String,
 }
 
 impl Fault {
-    /// A config or a command that cannot be followed.
+    /// An invalid config or command.
     pub fn config(message: impl std::fmt::Display) -> Self {
         Self { kind: "config", message: message.to_string() }
     }
 
-    /// Files that cannot be used, or are missing.
+    /// A file of a data set that is missing or cannot be used.
     pub fn data(message: impl std::fmt::Display) -> Self {
         Self { kind: "data", message: message.to_string() }
     }
@@ -58,7 +58,7 @@ impl From<DataError> for Fault {
 
 impl From<Fault> for JsValue {
     fn from(Fault { kind, message }: Fault) -> Self {
-        // The core speaks of flags; the page's fields have their names without dashes.
+        // The core names flags, such as `--batch-size`; the page's fields have the same names without dashes.
         let error = js_sys::Error::new(&message.replace("--", ""));
         error.set_name(kind);
         error.into()

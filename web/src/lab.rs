@@ -1,4 +1,4 @@
-//! A run in a browser: it is opened from a config, advanced in small pieces between the worker's messages, and changed
+//! A run in a browser. The worker opens it from a config, advances it in small pieces between messages, and changes it
 //! by commands. The step loop is the core's; nothing here computes.
 
 use std::collections::HashMap;
@@ -17,38 +17,42 @@ use web_time::Instant;
 use crate::events::Events;
 use crate::fault::Fault;
 
-/// Watched parameters are read no more often than this.
+/// Least time between two reads of the watched parameters.
 const PEEK_EVERY: Duration = Duration::from_millis(250);
 
 /// A device, the data sets that the page holds, and at most one run.
+///
+/// The `name` of an error is its kind (`fault.rs`). "A device error" below has one of the kinds `device-lost`,
+/// `out-of-memory` (also a buffer over the adapter's limit) and `gpu` (all others).
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Lab {
     context: Option<Rc<Context>>,
     parcel: Parcel,
-    /// Data sets that were asked for.
+    /// Data sets that were parsed from `parcel`.
     datasets: HashMap<DatasetKind, Arc<Dataset>>,
     trainer: Option<Trainer>,
     watched: Vec<PeekRange>,
     peek: Option<Peek>,
-    /// Of the step that the newest peek is of.
+    /// When the newest peek was read, and its step.
     peeked: Option<(Instant, u64)>,
 }
 
 #[wasm_bindgen]
 impl Lab {
-    /// Nothing yet.
+    /// A lab without a device, data sets or a run.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes a run from a config (JSON with the keys of `config.toml`), in place of the one before. Returns JSON that
-    /// describes it (`Opened` of `www/src/messages.ts`). The device and its pipelines are kept from run to run.
+    /// Closes the previous run and opens one from a config (JSON with the keys of `config.toml`). Returns JSON that
+    /// describes it (`Opened` in `www/src/messages.ts`). The device and its pipelines are kept from run to run.
     ///
     /// # Errors
-    /// A config that makes no run, a data set that is not there, or the GPU.
+    /// `config` if the config is invalid, `data` if files of its data set are missing or contradict each other; a device
+    /// error.
     pub async fn open(&mut self, config: String) -> Result<String, JsValue> {
         Ok(self.make(&config).await?)
     }
@@ -56,7 +60,7 @@ impl Lab {
     /// Works for about `milliseconds`, at least one piece: a step, or a batch of an evaluation.
     ///
     /// # Errors
-    /// The GPU.
+    /// `config` if no run is open; a device error.
     pub async fn advance(&mut self, milliseconds: f64) -> Result<Events, JsValue> {
         let end = Instant::now() + Duration::from_secs_f64(milliseconds / 1000.0);
         let mut events = Events::default();
@@ -75,7 +79,7 @@ impl Lab {
     /// Takes exactly one step and waits for it.
     ///
     /// # Errors
-    /// The GPU.
+    /// `config` if no run is open; a device error.
     pub async fn step(&mut self) -> Result<Events, JsValue> {
         let begun = self.trainer()?.begun();
         let mut events = Events::default();
@@ -88,10 +92,10 @@ impl Lab {
         self.finish(events).await
     }
 
-    /// Waits for what is under way.
+    /// Waits for the steps under way.
     ///
     /// # Errors
-    /// The GPU.
+    /// `config` if no run is open; a device error.
     pub async fn settle(&mut self) -> Result<Events, JsValue> {
         self.finish(Events::default()).await
     }
@@ -99,16 +103,16 @@ impl Lab {
     /// Sets the learning rate from the next step on; returns that step.
     ///
     /// # Errors
-    /// A rate that is not a positive number.
+    /// `config` if no run is open or `lr` is not a positive number.
     pub fn set_lr(&mut self, lr: f64) -> Result<f64, JsValue> {
         Ok(self.trainer()?.set_lr(lr).map_err(Fault::from)? as f64)
     }
 
-    /// Flips the last bit of one element of one parameter of one replica after `step`, or after the next step; returns
-    /// which one that is.
+    /// Flips the last bit of one element of one parameter of one replica after `step`, by default the next step. Returns
+    /// that step.
     ///
     /// # Errors
-    /// No such tensor, element or replica, or the GPU.
+    /// `config` if no run is open or the tensor, the element or the replica does not exist; a device error.
     pub async fn flip_bit(
         &mut self,
         tensor: String,
@@ -122,10 +126,11 @@ impl Lab {
         Ok(step as f64)
     }
 
-    /// Chooses what [`Events::peeked`] brings: names of parameters, first elements and numbers of elements.
+    /// Chooses the ranges that [`Events::peeked`] returns: `counts[i]` elements of the parameter `names[i]`, from element
+    /// `firsts[i]` on.
     ///
     /// # Errors
-    /// There is no run, or no such element.
+    /// `config` if no run is open, a parameter does not exist, or a range is empty or ends outside its parameter.
     pub fn watch(&mut self, names: Vec<String>, firsts: &[u32], counts: &[u32]) -> Result<(), JsValue> {
         let parameters = &self.trainer()?.network().parameters;
         let range = |((name, &first), &count): ((&String, &u32), &u32)| {
@@ -134,36 +139,38 @@ impl Lab {
             (count > 0 && end <= parameters[parameter].elements()).then_some(PeekRange { parameter, first, count })
         };
         let ranges: Option<Vec<_>> = names.iter().zip(firsts).zip(counts).map(range).collect();
-        self.watched = ranges.ok_or_else(|| Fault::config(format!("there are no such elements of {names:?}")))?;
+        let unknown = || Fault::config(format!("cannot watch {names:?}: a tensor or some elements do not exist"));
+        self.watched = ranges.ok_or_else(unknown)?;
         (self.peek, self.peeked) = (None, None);
         Ok(())
     }
 
-    /// Takes a file of a data set in, or an archive. Returns a JSON array of what it holds: `dataset`, `file`, `items`.
+    /// Adds a file of a data set, or an archive of such files. Returns a JSON array with `dataset`, `file` and `items` of
+    /// each file.
     ///
     /// # Errors
-    /// A file that is cut off, damaged or of no data set.
+    /// `data` if a file is cut off, damaged or not part of a known data set.
     pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<String, JsValue> {
         let arrived = self.parcel.add(name, bytes).map_err(Fault::from)?;
-        let told = arrived
+        let listed = arrived
             .iter()
             .map(|Arrived { dataset, file, items }| json!({ "dataset": dataset, "file": file, "items": items }));
-        let told = serde_json::Value::Array(told.collect()).to_string();
+        let listed = serde_json::Value::Array(listed.collect()).to_string();
         for kind in [DatasetKind::Cifar10, DatasetKind::FashionMnist] {
             if arrived.iter().any(|file| file.dataset == kind.to_string()) {
                 self.datasets.remove(&kind);
             }
         }
-        Ok(told)
+        Ok(listed)
     }
 
-    /// What of a data set is still missing before it can be trained on; `undefined` for nothing.
+    /// The first file of `dataset` that is missing and without which it cannot be trained on; `undefined` for none.
     #[must_use]
     pub fn missing(&self, dataset: &str) -> Option<String> {
         self.parcel.missing(dataset).map(str::to_owned)
     }
 
-    /// Whether the images that arrived are the published ones, in words; `undefined` while files are missing.
+    /// Whether the images are the published ones, as text; `undefined` while files are missing or contradict each other.
     #[must_use]
     pub fn origin(&mut self, dataset: &str) -> Option<String> {
         let kind: DatasetKind = dataset.parse().ok()?;
@@ -173,7 +180,7 @@ impl Lab {
         Origin::of(&*self.arrived(kind).ok()?).map(|origin| origin.to_string())
     }
 
-    /// Ends the run and gives its memory back.
+    /// Closes the run and frees its memory.
     pub fn close(&mut self) {
         (self.peek, self.peeked, self.trainer) = (None, None, None);
         self.watched.clear();
@@ -182,10 +189,10 @@ impl Lab {
 
 impl Lab {
     fn trainer(&mut self) -> Result<&mut Trainer, Fault> {
-        self.trainer.as_mut().ok_or_else(|| Fault::config("there is no run"))
+        self.trainer.as_mut().ok_or_else(|| Fault::config("no run is open"))
     }
 
-    /// A lost device takes everything on it along; the next run gets a new one.
+    /// Turns `error` into a fault. A lost device closes the run, and the next run opens a new device.
     fn failed(&mut self, error: TrainError) -> Fault {
         if matches!(error, TrainError::Gpu(DeviceError::DeviceLost(_))) {
             self.close();
@@ -200,7 +207,7 @@ impl Lab {
         config.validate().map_err(Fault::config)?;
         self.close();
         let dataset = self.dataset(&config)?;
-        // Lost while nothing ran.
+        // The device may have been lost while nothing ran.
         if self.context.as_ref().is_some_and(|context| context.check().is_err()) {
             self.context = None;
         }
@@ -239,7 +246,7 @@ impl Lab {
             return Ok(Arc::new(checkerboard::dataset(checkerboard::SIDE)));
         }
         if config.dataset == DatasetKind::Synthetic {
-            // Fewer images are the first of more, and painting them all takes a second.
+            // A smaller set is the beginning of the whole one, and painting the whole one takes a second.
             let (seed, train, test) = synthetic::SET;
             let upto = |limit: Option<usize>, all: usize| limit.map_or(all, |limit| limit.min(all));
             let painted = synthetic::dataset(seed, upto(config.train_limit, train), upto(config.test_limit, test));
@@ -248,7 +255,7 @@ impl Lab {
         self.arrived(config.dataset)
     }
 
-    /// The images of a data set whose files have arrived.
+    /// The data set `kind`, from the files that have arrived.
     fn arrived(&mut self, kind: DatasetKind) -> Result<Arc<Dataset>, Fault> {
         if let Some(dataset) = self.datasets.get(&kind) {
             return Ok(Arc::clone(dataset));
@@ -257,21 +264,22 @@ impl Lab {
         Ok(Arc::clone(self.datasets.entry(kind).or_insert(dataset)))
     }
 
-    /// Waits for what is under way, and for the watched parameters as they are now.
+    /// Waits for the steps under way, and for the watched parameters as they are after the last one.
     async fn finish(&mut self, mut events: Events) -> Result<Events, JsValue> {
         let settled = self.trainer()?.settle().await;
         events.add(settled.map_err(|error| self.failed(error))?);
         self.look(&mut events).await?;
         if self.peeked.is_none_or(|(_, step)| self.trainer.as_ref().is_some_and(|trainer| trainer.step() != step)) {
             self.peeked = None;
-            // The first look begins to copy, the second takes the copy up.
+            // The first call starts the copy, the second reads it.
             self.look(&mut events).await?;
             self.look(&mut events).await?;
         }
         Ok(events)
     }
 
-    /// Takes up a look at the watched parameters whose step is reported, or begins one if the last is old enough.
+    /// Reads the pending peek if its step is reported. Without one, starts a peek if a step has begun since the last and
+    /// [`PEEK_EVERY`] has passed.
     async fn look(&mut self, events: &mut Events) -> Result<(), Fault> {
         let Some(trainer) = &self.trainer else { return Ok(()) };
         match self.peek.take() {

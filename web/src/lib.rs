@@ -1,5 +1,5 @@
-//! The core in a browser: what the page's Web Worker may call. Thin: configs, files and commands go in, typed events come
-//! out, and an error is a JavaScript `Error` with the core's one line, whose `name` says what kind of fault it is.
+//! The core in a browser: what the page's Web Workers call. Configs, files and commands go in, typed events come out. An
+//! error is a JavaScript `Error` with the core's message of one line; its `name` is the kind of fault.
 
 #![cfg(target_arch = "wasm32")]
 
@@ -20,10 +20,10 @@ pub fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// One training step of ResNet-8 on the browser's adapter, as the JSON of `lastbit smoke --json`.
+/// Takes one training step of ResNet-8 on the browser's adapter. Returns the JSON of `lastbit smoke --json`.
 ///
 /// # Errors
-/// No WebGPU adapter, or a step that the adapter refused.
+/// There is no WebGPU adapter, the device fails, or the fingerprint computed on it is not that of its weights.
 #[wasm_bindgen]
 pub async fn smoke() -> Result<String, JsError> {
     let report = lastbit_core::smoke::run(Options::default()).await?;

@@ -1,5 +1,5 @@
-//! The equations of the page's bench: the core's runs on the GPU in float32, or, where the browser has no WebGPU, the
-//! core's float64 twins on the processor; and what theory says in closed form. Rows of numbers come out.
+//! The equations of the page's bench, in rows of numbers: the core's runs on the GPU in float32 or, where the browser has
+//! no WebGPU, on the processor in float64, and their theory in closed form.
 
 use std::rc::Rc;
 
@@ -19,9 +19,9 @@ use crate::fault::Fault;
 const KERNEL: u32 = 32;
 /// Weight decay of the nonlinear equation (the paper's Figure 4).
 const ALPHA: f64 = 20.0;
-/// Divisors of the nonlinear equation's replicas: the first, another, and a control.
+/// Divisors of the nonlinear equation's replicas: the reference, one with another k, and a control.
 const KS: [u32; 3] = [1, 3, 2];
-/// A step at which the nonlinear equation surely settles, and steps until it has.
+/// A step size at which the nonlinear equation settles, and the number of steps until it has.
 const SETTLING: (f64, u64) = (0.01, 400);
 
 impl From<PdeError> for Fault {
@@ -33,9 +33,11 @@ impl From<PdeError> for Fault {
     }
 }
 
-/// Steps until an orbit has forgotten its start, steps that are looked at then, and the longest period that is distinguished from chaos.
+/// Steps after which an orbit no longer depends on its start.
 const TRANSIENT: u64 = 600;
+/// Steps of the orbit that are examined.
 const ORBIT: u64 = 256;
+/// The longest period that is distinguished from chaos.
 const LONGEST_PERIOD: usize = 32;
 
 enum HeatRun {
@@ -53,26 +55,29 @@ enum NonlinearRun {
     Processor(Vec<NonlinearDouble>),
 }
 
-/// A run of each equation at most. Opening one again is cheap where only numbers changed.
+/// At most one run of each equation. Opening an equation again is cheap if only its numbers changed.
+///
+/// Errors have the kinds of [`crate::Lab`].
 #[wasm_bindgen]
 pub struct Bench {
-    /// None: the processor computes.
+    /// `None` if the processor computes.
     context: Option<Rc<Context>>,
     heat: Option<HeatRun>,
     linear: Option<(LinearParams, LinearRun)>,
-    /// Of the linear equation, by its parameters.
+    /// Least and largest eigenvalue of the linear equation, with the parameters that they belong to.
     eigenvalues: Option<(LinearParams, [f64; 2])>,
     nonlinear: Option<(u32, NonlinearRun)>,
-    /// The nonlinear equation in float64 at step 0: to look through an image's patches takes longer than an orbit.
+    /// The nonlinear equation in float64 at step 0, with the side of its image. It is kept because finding an image's
+    /// distinct patches takes longer than an orbit.
     start: Option<(u32, NonlinearDouble)>,
 }
 
 #[wasm_bindgen]
 impl Bench {
-    /// A bench on the GPU, or on the processor.
+    /// Opens a bench on the GPU, or on the processor if `processor` is true.
     ///
     /// # Errors
-    /// There is no adapter.
+    /// A device error if there is no adapter or it refuses a device.
     pub async fn make(processor: bool) -> Result<Self, JsValue> {
         let context = if processor {
             None
@@ -82,7 +87,7 @@ impl Bench {
         Ok(Self { context, heat: None, linear: None, eigenvalues: None, nonlinear: None, start: None })
     }
 
-    /// JSON: the adapter's name, and whether the processor does the work.
+    /// JSON: the adapter's `name`, and in `software` whether the processor does its work.
     #[must_use]
     pub fn adapter(&self) -> String {
         match &self.context {
@@ -92,7 +97,8 @@ impl Bench {
         .to_string()
     }
 
-    /// JSON: what theory says of the heat equation at `dt`.
+    /// JSON: theory of the heat equation. `edge` is the largest stable step size, `factor` what a step of `dt` multiplies
+    /// the highest mode by.
     #[must_use]
     pub fn heat_theory(&self, dt: f64) -> String {
         let params = HeatParams::default();
@@ -101,10 +107,10 @@ impl Bench {
             .to_string()
     }
 
-    /// The tent, to be advanced in steps of `dt`: a row as of [`Bench::heat_step`].
+    /// Opens the heat equation with a tent as its start and steps of `dt`. Returns a row as [`Bench::heat_step`] does.
     ///
     /// # Errors
-    /// A step size that makes no run, or the GPU.
+    /// `config` if `dt` is invalid; a device error.
     pub async fn heat_open(&mut self, dt: f64) -> Result<Vec<f64>, JsValue> {
         let params = HeatParams::default();
         let run = match (&self.context, self.heat.take()) {
@@ -122,10 +128,10 @@ impl Bench {
         self.heat_step(0).await
     }
 
-    /// `steps` steps; then the amplitude of the highest mode, followed by the values.
+    /// Takes `steps` steps. Returns the amplitude of the highest mode, followed by the values of all points.
     ///
     /// # Errors
-    /// There is no run, or the GPU.
+    /// `config` if the equation is not open; a device error.
     pub async fn heat_step(&mut self, steps: u32) -> Result<Vec<f64>, JsValue> {
         let params = HeatParams::default();
         let values: Vec<f64> = match self.heat.as_mut().ok_or_else(no_run)? {
@@ -146,25 +152,25 @@ impl Bench {
     /// Bounds of stability of the linear equation: lowest and highest stable weight decay for each of `dts`, in pairs.
     ///
     /// # Errors
-    /// No such image.
+    /// `config` if `side` or `regime` is invalid.
     pub fn linear_bounds(&mut self, side: u32, regime: u32, dts: &[f64]) -> Result<Vec<f64>, JsValue> {
         let eigenvalues = self.linear_eigenvalues(&linear_params(side, regime)?)?;
         let bounds = dts.iter().map(|dt| LinearParams::bounds(eigenvalues, *dt));
         Ok(bounds.flat_map(|bounds| [bounds.alpha_min, bounds.alpha_max]).collect())
     }
 
-    /// What a step multiplies the fastest-growing mode of the linear equation by.
+    /// The factor by which a step multiplies the fastest-growing mode of the linear equation.
     ///
     /// # Errors
-    /// No such image.
+    /// `config` if `side` or `regime` is invalid.
     pub fn linear_factor(&mut self, side: u32, regime: u32, alpha: f64, dt: f64) -> Result<f64, JsValue> {
         Ok(LinearParams::factor(self.linear_eigenvalues(&linear_params(side, regime)?)?, alpha, dt))
     }
 
-    /// The linear equation at step 0; returns |w|.
+    /// Opens the linear equation at step 0. Returns |w|.
     ///
     /// # Errors
-    /// Numbers that make no run, or the GPU.
+    /// `config` if a value is invalid; a device error.
     pub async fn linear_open(&mut self, side: u32, regime: u32, alpha: f64, dt: f64) -> Result<Vec<f64>, JsValue> {
         let params = linear_params(side, regime)?;
         let run = match (&self.context, self.linear.take()) {
@@ -185,10 +191,11 @@ impl Bench {
         self.linear_step(0).await
     }
 
-    /// `steps` steps; |w| from step 0 to the last one on the GPU, of the last one on the processor.
+    /// Takes `steps` steps. Returns |w| after each of them, up to the one at which the run stops; for 0 steps, |w| so far
+    /// on the GPU and |w| now on the processor.
     ///
     /// # Errors
-    /// There is no run, or the GPU.
+    /// `config` if the equation is not open; a device error.
     pub async fn linear_step(&mut self, steps: u32) -> Result<Vec<f64>, JsValue> {
         match &mut self.linear.as_mut().ok_or_else(no_run)?.1 {
             LinearRun::Gpu(run) => {
@@ -200,28 +207,29 @@ impl Bench {
             LinearRun::Processor(run) if steps == 0 => Ok(vec![run.norm()]),
             LinearRun::Processor(run) => Ok((0..steps)
                 .map_while(|_| {
-                    let goes_on = run.stopped().is_none();
+                    let is_alive = run.stopped().is_none();
                     run.step(1);
-                    goes_on.then(|| run.norm())
+                    is_alive.then(|| run.norm())
                 })
                 .collect()),
         }
     }
 
-    /// JSON: where the nonlinear equation settles, and the step size up to which it does (2 over the sharpness there).
+    /// JSON: the `loss` at which the nonlinear equation settles, and `edge`, the step size up to which it does (2 over the
+    /// sharpness there); beside them `alpha` and `ks`.
     ///
     /// # Errors
-    /// No such image.
+    /// `config` if `side` is invalid.
     pub fn nonlinear_theory(&mut self, side: u32) -> Result<String, JsValue> {
         let mut run = self.nonlinear_double(side, SETTLING.0)?;
         run.step(SETTLING.1);
         Ok(json!({ "loss": run.loss(), "edge": 2.0 / run.sharpness(), "alpha": ALPHA, "ks": KS }).to_string())
     }
 
-    /// Losses of the nonlinear equation at `dt` after a transient, in float64; empty where it blows up.
+    /// Losses of `steps` steps of the nonlinear equation at `dt`, after `transient` steps, in float64; empty if it blows up.
     ///
     /// # Errors
-    /// Numbers that make no run.
+    /// `config` if `side` or `dt` is invalid.
     pub fn nonlinear_orbit(&mut self, side: u32, dt: f64, transient: u32, steps: u32) -> Result<Vec<f64>, JsValue> {
         let mut run = self.nonlinear_double(side, dt)?;
         run.step(u64::from(transient));
@@ -232,11 +240,12 @@ impl Bench {
         Ok(losses.collect::<Option<Vec<f64>>>().unwrap_or_default())
     }
 
-    /// JSON: what becomes of the nonlinear equation at `dt`, in float64: `blows-up`; or `period` with its length (1: it
-    /// settles); or `chaos`. Beside it the growth of a small difference per step, as the Lyapunov exponent.
+    /// JSON: how the nonlinear equation ends at `dt`, in float64. The `kind` is `blows-up`, `period` with its length (1: it
+    /// settles) or `chaos`; unless it blows up, `exponent` is the Lyapunov exponent, the growth of a small difference per
+    /// step.
     ///
     /// # Errors
-    /// Numbers that make no run.
+    /// `config` if `side` or `dt` is invalid.
     pub fn nonlinear_behaviour(&mut self, side: u32, dt: f64) -> Result<String, JsValue> {
         let mut run = self.nonlinear_double(side, dt)?;
         run.step(TRANSIENT);
@@ -252,10 +261,10 @@ impl Bench {
         .to_string())
     }
 
-    /// The nonlinear equation at step 0: rows as of [`Bench::nonlinear_step`].
+    /// Opens the nonlinear equation at step 0. Returns a row as [`Bench::nonlinear_step`] does.
     ///
     /// # Errors
-    /// Numbers that make no run, or the GPU.
+    /// `config` if `side` or `dt` is invalid; a device error.
     pub async fn nonlinear_open(&mut self, side: u32, dt: f64) -> Result<Vec<f64>, JsValue> {
         let params = nonlinear_params(side)?;
         let run = match (&self.context, self.nonlinear.take()) {
@@ -276,10 +285,10 @@ impl Bench {
         self.nonlinear_step(0).await
     }
 
-    /// Another step size from here on.
+    /// Changes the step size of the following steps.
     ///
     /// # Errors
-    /// There is no run, or a step size that makes none.
+    /// `config` if the equation is not open or `dt` is invalid.
     pub fn nonlinear_change(&mut self, dt: f64) -> Result<(), JsValue> {
         match &mut self.nonlinear.as_mut().ok_or_else(no_run)?.1 {
             NonlinearRun::Gpu(run) => run.change_dts(&replicas(dt)).map_err(Fault::from)?,
@@ -291,11 +300,11 @@ impl Bench {
         Ok(())
     }
 
-    /// `steps` steps (0: the row of step 0); a row for each: loss of every replica, then relative L1 of every replica from
-    /// the first. A replica that blew up repeats nothing: its numbers are not numbers from there on.
+    /// Takes `steps` steps. Returns a row for each (for 0 steps, the row of step 0): the loss of every replica, then the
+    /// relative L1 of every replica from the first. The values of a replica are NaN from the step at which it blows up.
     ///
     /// # Errors
-    /// There is no run, or the GPU.
+    /// `config` if the equation is not open; a device error.
     pub async fn nonlinear_step(&mut self, steps: u32) -> Result<Vec<f64>, JsValue> {
         match &mut self.nonlinear.as_mut().ok_or_else(no_run)?.1 {
             NonlinearRun::Gpu(run) => {

@@ -1,7 +1,7 @@
-// node www/recorded/record.mjs LASTBIT [NAME...]: trains the runs of runs.mjs with the native trainer and writes each as one
-// compact file into www/public/recorded/, for browsers without WebGPU. LASTBIT is the program, CIFAR-10 lies where it looks
-// for it (or in --data-dir of $LASTBIT_FLAGS). $LASTBIT_RUNS is a folder to keep the run folders in; what is done there is
-// not done again. The format is that of www/src/recorded/format.ts.
+// node www/recorded/record.mjs LASTBIT [NAME...]: trains the runs of runs.mjs with the native program and writes each as one
+// compact file into www/public/recorded/, for browsers without WebGPU. LASTBIT is the program. It must find CIFAR-10 in its
+// default folder, or in the --data-dir of $LASTBIT_FLAGS. $LASTBIT_RUNS is a folder that keeps the run folders; finished runs
+// in it are not repeated. The format is that of www/src/recorded/format.ts.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { RUNS } from "./runs.mjs";
 
 const OUT = fileURLToPath(new URL("../public/recorded/", import.meta.url));
 
-/** Trains up to each step at which weights are wanted: a run that is made longer keeps its bits. */
+/** Trains up to each step whose weights are wanted. A longer run has the same bits up to that step. */
 function train(program, { flags, watch }, steps, folder) {
   const extra = (process.env.LASTBIT_FLAGS ?? "").split(" ").filter(Boolean);
   const snapshots = [];
@@ -32,18 +32,18 @@ function train(program, { flags, watch }, steps, folder) {
   return snapshots;
 }
 
-/** The lines of a run's metrics. */
+/** The lines of a run's metrics.jsonl, parsed. */
 function metricsOf(folder) {
   const text = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim();
   return text.split("\n").map((line) => JSON.parse(line));
 }
 
-/** Whether a kept run is as long. */
+/** Whether the kept run in `folder` reaches `step`. */
 function reaches(folder, step) {
   return existsSync(join(folder, "summary.json")) && metricsOf(folder).some((line) => line.step === step);
 }
 
-/** A safetensors file: names, shapes and bytes. */
+/** Shapes and bytes of a safetensors file, by name. */
 function tensorsOf(path) {
   const file = readFileSync(path);
   const length = Number(file.readBigUInt64LE(0));
@@ -58,8 +58,8 @@ function tensorsOf(path) {
 }
 
 /**
- * Bits of one tensor in all replicas: the first as it is, the others xor the first, byte 3 of all, then byte 2, ...: equal
- * bytes stand together, which is what gzip shortens.
+ * Bits of one tensor in all replicas: the first as it is, the others xor the first; of each, byte 3 of all elements, then
+ * byte 2, and so on. Equal bytes are then neighbours, which gzip compresses well.
  */
 function packed(tensors) {
   const first = tensors[0];
@@ -76,7 +76,7 @@ function packed(tensors) {
   return Buffer.concat(parts).toString("base64");
 }
 
-/** As many significant digits as a plot shows. */
+/** Rounds to the significant digits that a plot shows. */
 const short = (value, digits = 4) => (value === null ? null : Number(value.toPrecision(digits)));
 const all = (values, digits) => values.map((value) => short(value, digits));
 
@@ -146,13 +146,13 @@ function record(program, run) {
   }
 }
 
-/** A recording in which a control differs anywhere would teach the wrong thing. */
+/** Throws if a control differs anywhere: such a recording would teach the wrong thing. */
 function checkControls(name, summary, layers) {
   const at = (step, replica) => layers.find((line) => line.step === step && line.replica === replica);
   for (const { replica } of summary.control?.replicas ?? []) {
-    const twins = layers.filter((line) => line.replica === replica);
-    const equal = twins.every(({ step, fingerprint }) => fingerprint === at(step, 0).fingerprint);
-    if (!equal || !summary.control.green) throw new Error(`${name}: control ${replica} is not equal to the first replica`);
+    const ofControl = layers.filter((line) => line.replica === replica);
+    const equal = ofControl.every(({ step, fingerprint }) => fingerprint === at(step, 0).fingerprint);
+    if (!equal || !summary.control.green) throw new Error(`${name}: control ${replica} differs from the first replica`);
   }
 }
 

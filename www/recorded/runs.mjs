@@ -1,4 +1,4 @@
-// The recorded runs of the page: what record.mjs trains. Names are those that www/src asks for.
+// The recorded runs of the page, which record.mjs trains. www/src fetches them by these names.
 
 /** Chapter 3 and the page without WebGPU: the run of the README's figure with fewer copies and steps. */
 const PARTING = {

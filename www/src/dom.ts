@@ -1,4 +1,4 @@
-// Elements in one expression: no framework, and no HTML from strings.
+// Creates elements in one expression, without a framework and without HTML from strings.
 
 /** What an element may contain; `undefined` and `null` are left out. */
 export type Child = Node | string | number | undefined | null;
@@ -27,7 +27,7 @@ function toNode(child: Child): Node | string {
   return typeof child === "number" ? String(child) : (child ?? "");
 }
 
-/** Sets the text of an element, unless it is that already: a live region speaks, and layout happens, on changes only. */
+/** Sets the text of an element if it differs, so that a live region speaks, and layout happens, on changes only. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

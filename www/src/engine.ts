@@ -24,7 +24,7 @@ export class Engine {
     for (const listener of [...this.listeners]) listener(event);
   }
 
-  /** Hears every event of the current run; returns what ends that. */
+  /** Calls `listener` with every event of the current run. Returns a function that removes it. */
   on(listener: Listener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -34,18 +34,18 @@ export class Engine {
     this.worker.postMessage(command, transfer);
   }
 
-  /** Makes a run, paused before its first step; the one before is closed. `opened` or `error` follows. */
+  /** Opens a run, paused before its first step, and closes the previous one. `opened` or `error` follows. */
   open(config: Config): void {
     this.run += 1;
     this.send({ kind: "open", run: this.run, config });
   }
 
-  /** Hands over files of data sets, or archives, which a run that needs them opens after. `data` or `error` follows. */
+  /** Sends files of data sets, or archives, to the worker, for runs opened later. `data` or `error` follows. */
   data(files: DataFile[]): void {
     this.send({ kind: "data", files }, files.map(({ bytes }) => bytes));
   }
 
-  /** Runs until paused or finished; without effect while running. */
+  /** Trains until paused or finished; has no effect while running. */
   start(): void {
     this.send({ kind: "start" });
   }
@@ -70,12 +70,12 @@ export class Engine {
     this.send({ kind: "flip-bit", flip });
   }
 
-  /** Reads these weights of all replicas every now and then, beside the step loop. */
+  /** Has the worker read these weights of all replicas, at most four times a second. The step loop does not wait for it. */
   watch(ranges: WatchedRange[]): void {
     this.send({ kind: "watch", ranges });
   }
 
-  /** Ends the worker. */
+  /** Terminates the worker. */
   close(): void {
     this.listeners.clear();
     this.worker.terminate();

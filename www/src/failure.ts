@@ -1,13 +1,13 @@
-// Shows what could not be loaded, in its place, with the remedy: most often a new version of the page lies on the host,
+// Shows a loading error, with its remedy, in place of what did not load. Most often the host has a new version of the page,
 // or there is no connection.
 import { button, h } from "./dom";
 
-/** The words of anything that was thrown. */
+/** The message of anything that was thrown. */
 export function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A notice that `what` did not load. `otherwise`: what else one can do. */
+/** A notice that `what` did not load. `otherwise` is another remedy, appended to “Reload the page”. */
 export function failure(what: string, error: unknown, otherwise = ""): HTMLElement {
   return h(
     "div",

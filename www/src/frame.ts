@@ -1,13 +1,14 @@
-// Drawing at most once a frame, however often something changes, and never so much that the page has no time for its
-// reader; in a hidden tab not at all.
+// Draws at most once a frame, however often something changes, and leaves the page time to respond. In a hidden tab nothing
+// is drawn.
 
-/** Drawing takes at most one part in so many of the time; but nothing waits longer than this for it. */
+/** Drawing takes at most one part in `SHARE` of the time. */
 const SHARE = 3;
+/** No drawing waits longer than this for the sake of `SHARE`. */
 const LONGEST_REST_MS = 200;
 
 const waiting = new Set<() => void>();
 let requested = false;
-/** Milliseconds; no drawing before. */
+/** Nothing is drawn before this time, in milliseconds. */
 let restUntil = 0;
 
 function frame(now: number): void {
@@ -24,7 +25,7 @@ function frame(now: number): void {
   restUntil = ended + Math.min((SHARE - 1) * (ended - started), LONGEST_REST_MS);
 }
 
-/** Calls `draw` in one of the next frames, once, however often it is asked for. */
+/** Calls `draw` once in one of the next frames, however often it is requested. */
 export function inNextFrame(draw: () => void): void {
   waiting.add(draw);
   if (requested) return;
@@ -32,7 +33,7 @@ export function inNextFrame(draw: () => void): void {
   requestAnimationFrame(frame);
 }
 
-/** Takes a `draw` back that was asked for. */
+/** Cancels a requested `draw`. */
 export function cancelFrame(draw: () => void): void {
   waiting.delete(draw);
 }

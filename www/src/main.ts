@@ -1,4 +1,4 @@
-// The shell: the head of the page, and one view at a time by the address.
+// The shell: the head of the page and the view that the address names.
 import "./style/index.css";
 import { button, h } from "./dom";
 import { failure } from "./failure";

@@ -1,4 +1,4 @@
-// What the page and the worker say to each other. Rows and bits travel as typed arrays, everything else as plain objects.
+// The messages between the page and the worker. Rows and bits are typed arrays, everything else is plain objects.
 
 /** The keys of the native `config.toml`, with their values as JSON (core's `TrainConfig`). */
 export type Config = Record<string, string | number | boolean | number[] | string[]>;
@@ -9,7 +9,7 @@ export interface DataFile {
   bytes: ArrayBuffer;
 }
 
-/** One bit to flip: the fault injector of core. Without a step it is flipped after the next one. */
+/** One bit to flip (core's fault injector), after `step` or, without one, after the next step. */
 export interface FlipBit {
   tensor: string;
   index: number;
@@ -17,14 +17,14 @@ export interface FlipBit {
   step?: number;
 }
 
-/** Elements of a parameter that are watched, row-major. */
+/** Watched elements of a parameter, row-major. */
 export interface WatchedRange {
   tensor: string;
   first: number;
   count: number;
 }
 
-/** From the page. `run` counts the runs of an engine; what concerns an older one is ignored. */
+/** A message from the page. `run` counts the runs of an engine; events of an older run are ignored. */
 export type Command =
   | { kind: "open"; run: number; config: Config }
   | { kind: "start" | "pause" | "step" | "close" }
@@ -41,7 +41,7 @@ export interface Tensor {
   convolution: boolean;
 }
 
-/** The run that was opened. */
+/** Describes the run that was opened. */
 export interface Opened {
   kind: "opened";
   adapter: { name: string; driver: string; backend: string; software: boolean };
@@ -57,7 +57,7 @@ export interface Opened {
   seconds: number;
 }
 
-/** Columns of a row of `steps` after the three `step`, `epoch`, `lr`: one for each replica, in this order. */
+/** Columns of a row of `steps` after `step`, `epoch` and `lr`, in this order; each has one value for every replica. */
 export const STEP_COLUMNS = ["loss", "relL1", "maxUlp", "differing", "differingAnywhere", "accuracy"] as const;
 export const STEP_HEAD = 3;
 
@@ -73,11 +73,11 @@ export interface Layers {
   step: number;
   replica: number;
   fingerprint: string;
-  /** Of each convolution, in network order; `null` where it is not finite. */
+  /** Relative L1 of each convolution from the first replica's, in network order; `null` where it is not finite. */
   relL1: (number | null)[];
 }
 
-/** An evaluation on the test images; accuracies in percent. */
+/** An evaluation on the test images, by replica; accuracies in percent. */
 export interface Epoch {
   kind: "epoch";
   epoch: number;
@@ -95,7 +95,7 @@ export interface Tensors {
   ranges: (WatchedRange & { bits: Uint32Array })[];
 }
 
-/** Files of data sets that have arrived, what their data sets still lack, and whether they are the published ones. */
+/** Files that have arrived, the first missing file of each of their data sets, and whether its images are the published ones. */
 export interface Data {
   kind: "data";
   files: { dataset: string; file: string; items: number }[];
@@ -103,10 +103,10 @@ export interface Data {
   origins: Record<string, string | undefined>;
 }
 
-/** What can go wrong, as far as the page reacts to it differently. */
+/** The kinds of errors that the page treats differently. */
 export type Fault = "config" | "data" | "device-lost" | "out-of-memory" | "gpu" | "load";
 
-/** From the worker. */
+/** A message from the worker. */
 export type EngineEvent =
   | Opened
   | Steps

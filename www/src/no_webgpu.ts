@@ -1,4 +1,4 @@
-// The page without WebGPU: why, what to do, what works all the same, and recorded runs.
+// The page without WebGPU: the reason, the remedy, what still works, and recorded runs.
 import { h } from "./dom";
 import { recordedRuns } from "./recorded/runs_view";
 import { linkTo } from "./router";
@@ -6,7 +6,7 @@ import "./style/recorded.css";
 import type { View } from "./view";
 import type { Support } from "./webgpu";
 
-/** Explains what is missing, and plays what was recorded. */
+/** Explains why WebGPU is missing, and plays recorded runs. */
 export function openWithoutWebgpu(support: Extract<Support, { ok: false }>): View {
   const recorded = recordedRuns();
   const element = h(
@@ -22,9 +22,9 @@ export function openWithoutWebgpu(support: Extract<Support, { ok: false }>): Vie
     h(
       "p",
       {},
-      "The lab trains networks on your GPU, for which there is no substitute here. The ",
+      "The lab trains networks on your GPU, so it needs WebGPU. The ",
       h("a", { href: linkTo("lesson/1") }, "lesson"),
-      " works: it plays recorded runs, and its equations are computed by the processor.",
+      " works without it: it plays recorded runs, and the processor computes its equations.",
     ),
     recorded.element,
   );

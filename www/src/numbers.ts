@@ -1,6 +1,6 @@
-// Numbers as people read them. What tests read is plain: digits, a point, an exponent.
+// Formats numbers for people. Numbers that tests read are plain: digits, a point, an exponent.
 
-/** A number of three digits, plain: `0`, `0.123`, `2.31`, `3.4e-7`. */
+/** A plain number with three or four significant digits: `0`, `0.1234`, `2.31`, `3.40e-7`. */
 export function plain(value: number | undefined): string {
   if (value === undefined) return "–";
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";

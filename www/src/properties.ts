@@ -1,11 +1,11 @@
-// The one table of what a run can be: it makes the controls, the address, the config and the command line. A value is
-// text everywhere but in the config; the keys are those of the native config.toml.
+// The table of a run's properties, from which the controls, the address, the config and the command line are made. A value is
+// text, except in the config. The keys are those of the native config.toml.
 import type { Config } from "./messages";
 
 /** Values by key. */
 export type Values = Record<string, string>;
 
-/** How a property is read, and shown. */
+/** How a property is parsed and shown. */
 type Kind =
   | { type: "choice"; options: readonly (readonly [value: string, label: string])[]; also?: RegExp }
   | { type: "number" | "integer"; min: number; max: number; above?: boolean; optional?: boolean }
@@ -16,11 +16,11 @@ export interface Property {
   key: string;
   label: string;
   kind: Kind;
-  /** Where the lab shows it; `hidden` ones only live in the address. */
+  /** Where the lab shows it; `hidden` properties are in the address only. */
   place: "main" | "more" | "hidden";
-  /** Default of `lastbit train`: what the command line leaves out. */
+  /** Default of `lastbit train`, which the command line omits. */
   native: string;
-  /** Default of the page: what the address leaves out. */
+  /** Default of the page, which the address omits. */
   page: string;
   /** A short explanation. */
   hint?: string;
@@ -56,7 +56,7 @@ const integer = (min: number, max: number): Kind => ({ type: "integer", min, max
 const optional = (min: number, max: number): Kind => ({ type: "integer", min, max, optional: true });
 const BIG = 2 ** 53 - 1;
 
-/** In the order of `config.toml`. */
+/** All properties, in the order of `config.toml`. */
 export const PROPERTIES: readonly Property[] = [
   { key: "net", label: "Network", kind: { type: "choice", options: NETS, also: /^(resnet\d+|vgg13)$/ }, place: "main", native: "resnet56", page: "resnet8" },
   { key: "width", label: "Width", kind: number(0.25, 8), place: "more", native: "1", page: "1", hint: "times the channels" },
@@ -75,9 +75,9 @@ export const PROPERTIES: readonly Property[] = [
   { key: "nesterov", label: "Nesterov's momentum", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
   { key: "weight-decay", label: "Weight decay", kind: number(0, 1e9), place: "main", native: "0.0005", page: "0.0005" },
   { key: "epochs", label: "Epochs", kind: integer(1, 2 ** 32 - 1), place: "more", native: "200", page: "200" },
-  { key: "steps", label: "Steps", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: as the epochs say" },
+  { key: "steps", label: "Steps", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: by epochs" },
   { key: "decay-every", label: "Epochs between decays", kind: integer(0, 2 ** 32 - 1), place: "more", native: "40", page: "0", hint: "of the learning rate; 0: never" },
-  { key: "decay-factor", label: "Factor of a decay", kind: number(0, 1, true), place: "more", native: "0.1", page: "0.1" },
+  { key: "decay-factor", label: "Decay factor", kind: number(0, 1, true), place: "more", native: "0.1", page: "0.1" },
   { key: "eval-every", label: "Epochs between tests", kind: integer(0, 2 ** 32 - 1), place: "more", native: "1", page: "1", hint: "0: at the end only" },
   { key: "log-every", label: "Steps between layers", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: dense at the start" },
   { key: "augment", label: "Random crop and flip", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
@@ -87,10 +87,10 @@ export const PROPERTIES: readonly Property[] = [
   { key: "flip-bit", label: "Flipped bit", kind: { type: "text" }, place: "hidden", native: "", page: "" },
 ];
 
-/** What suits a network: its sizes on a GPU, or on a software adapter, where they keep the page lively. */
+/** Values that suit a network, on a GPU or on a software adapter, where smaller sizes keep the page responsive. */
 export function preset(net: string, software: boolean): Values {
   if (net === "one-layer") {
-    // The paper's: one image, plain gradient descent, a weight decay that the step size can just bear.
+    // The paper's setting: one image, plain gradient descent, a weight decay that is stable at this step size.
     return {
       "dataset": "synthetic", "width": "1", "batch-size": "1", "lr": "0.01", "momentum": "0", "weight-decay": "20",
       "epochs": "100000", "eval-every": "0",
@@ -118,7 +118,7 @@ export function defaults(replaced: Values = {}): Values {
   return { ...Object.fromEntries(PROPERTIES.map(({ key, page }) => [key, page])), ...replaced };
 }
 
-/** The smallest and the largest normal float32: what trains is float32, where smaller numbers may be 0. */
+/** The smallest and the largest normal float32. Training is in float32, where smaller numbers may become 0. */
 const FLOAT32 = { least: 2 ** -126, most: (2 - 2 ** -23) * 2 ** 127 };
 const NOT_IN_FLOAT32 = "float32 cannot hold: use numbers from 1.2e-38 to 3.4e38";
 
@@ -127,32 +127,32 @@ function isInFloat32(value: number): boolean {
   return value === 0 || (rounded >= FLOAT32.least && rounded <= FLOAT32.most);
 }
 
-/** True for a number above 0 that trains as one. */
+/** True for a number that is above 0 and that float32 can hold. */
 export function isPositive(text: string): boolean {
   return Number(text) > 0 && isInFloat32(Number(text));
 }
 
-/** What is wrong with a value, in words that follow its name; `undefined` if nothing is. */
+/** What is wrong with a value, as text that follows its name; `undefined` for a valid value. */
 export function problem({ kind }: Property, text: string): string | undefined {
   switch (kind.type) {
     case "choice":
       if (text.startsWith("swish:") && kind.also?.test(text) === true && !isPositive(text.slice(6))) return `has a beta that ${NOT_IN_FLOAT32}`;
       return kind.options.some(([value]) => value === text) || kind.also?.test(text) === true
         ? undefined
-        : `is one of ${kind.options.map(([value]) => value || "(empty)").join(", ")}`;
+        : `must be one of ${kind.options.map(([value]) => value || "(empty)").join(", ")}`;
     case "flag":
-      return text === "true" || text === "false" ? undefined : "is true or false";
+      return text === "true" || text === "false" ? undefined : "must be true or false";
     case "divisors":
       return /^\d+(,\d+)*$/.test(text) && text.split(",").every((k) => Number(k) >= 1 && Number(k) <= 63)
         ? undefined
-        : "is a list of numbers from 1 to 63, such as 1,3,2";
+        : "must be a list of numbers from 1 to 63, such as 1,3,2";
     case "rates":
       if (text === "") return undefined;
-      if (!/^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text)) return "is a list such as 20:0.01,40:0.1";
+      if (!/^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text)) return "must be a list such as 20:0.01,40:0.1";
       return text.split(",").every((rate) => isPositive(rate.split(":")[1] ?? "")) ? undefined : `has a rate that ${NOT_IN_FLOAT32}`;
     case "text":
-      // It goes into a command line that people copy.
-      return text === "" || /^[\w.]+:\d+:\d+:\d+$/.test(text) ? undefined : "is TENSOR:INDEX:STEP:REPLICA";
+      // The value goes into a command line that people copy.
+      return text === "" || /^[\w.]+:\d+:\d+:\d+$/.test(text) ? undefined : "must be TENSOR:INDEX:STEP:REPLICA";
     case "number":
     case "integer": {
       if (text === "" && kind.optional === true) return undefined;
@@ -163,12 +163,12 @@ export function problem({ kind }: Property, text: string): string | undefined {
         return kind.type === "integer" || isInFloat32(value) ? undefined : `is a number that ${NOT_IN_FLOAT32}`;
       }
       const from = kind.above === true ? `above ${kind.min}` : `at least ${kind.min}`;
-      return `is a ${kind.type === "integer" ? "whole " : ""}number ${from}${kind.max <= 1e9 ? ` and at most ${kind.max}` : ""}`;
+      return `must be a ${kind.type === "integer" ? "whole " : ""}number ${from}${kind.max <= 1e9 ? ` and at most ${kind.max}` : ""}`;
     }
   }
 }
 
-/** The config that core reads. Values must be without problems. `flip-bit` is no part of it: it is a command. */
+/** The config that core reads. All values must be valid. It does not contain `flip-bit`, which is a command. */
 export function config(values: Values): Config {
   const entries = PROPERTIES.filter(({ key }) => key !== "flip-bit").flatMap(({ key, kind }): [string, Config[string]][] => {
     const text = values[key] ?? "";
@@ -182,7 +182,7 @@ export function config(values: Values): Config {
   return Object.fromEntries(entries);
 }
 
-/** The values of an address: defaults where it is silent. Unknown keys and invalid values are reported as text. */
+/** The values of an address, with those of `base` for keys that it omits. Unknown keys and invalid values are reported as text. */
 export function fromQuery(query: URLSearchParams, base: Values): { values: Values; problems: string[] } {
   const values = { ...base };
   const problems: string[] = [];
@@ -195,13 +195,13 @@ export function fromQuery(query: URLSearchParams, base: Values): { values: Value
   return { values, problems };
 }
 
-/** The query of an address: what differs from the page's defaults. */
+/** The query of an address: the values that differ from the page's defaults. */
 export function toQuery(values: Values): Values {
   const changed = PROPERTIES.filter(({ key, page }) => (values[key] ?? "") !== page);
   return Object.fromEntries(changed.map(({ key }) => [key, values[key] ?? ""]));
 }
 
-/** The line that makes the same run natively. */
+/** The command line of the same run with the native program. */
 export function commandLine(values: Values): string {
   const words = PROPERTIES.flatMap(({ key, native }) => {
     const text = values[key] ?? "";
@@ -212,12 +212,12 @@ export function commandLine(values: Values): string {
   return ["lastbit train", ...words, "--out runs/lab"].join(" ");
 }
 
-/** The text of a `config.toml` that makes the same run natively. */
+/** The `config.toml` of the same run with the native program. */
 export function toml(values: Values): string {
   const lines = PROPERTIES.flatMap(({ key, kind }) => {
     const text = values[key] ?? "";
     if (text === "") return [];
-    // As JavaScript writes it: people type .9 and 1E-5, which TOML does not know.
+    // As JavaScript writes it, because people type numbers such as .9, which TOML does not allow.
     const number = String(Number(text));
     if (kind.type === "number") return [`${key} = ${/[.e]/.test(number) ? number : `${number}.0`}`];
     if (kind.type === "integer") return [`${key} = ${number}`];

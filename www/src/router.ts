@@ -1,21 +1,21 @@
-// The address: reading it, writing it without a reload, and the table of views.
+// Reads the address, writes it without a reload, and lists the views.
 import type { Route, ViewModule } from "./view";
 
-/** A view in the head of the page. */
+/** A tab in the head of the page, and its view. */
 interface Entry {
   path: string;
   title: string;
   load: () => Promise<ViewModule>;
 }
 
-/** In the order of the tabs; the first is where an empty address leads. Each view is a file of its own, loaded when asked for. */
+/** In the order of the tabs; an empty address leads to the first. Each view is a separate file, loaded on demand. */
 export const VIEWS: readonly Entry[] = [
   { path: "lab", title: "Lab", load: () => import("./lab/lab") },
   { path: "pde", title: "Equations", load: () => import("./pde/pde") },
   { path: "lesson", title: "Lesson", load: () => import("./lesson/lesson") },
 ];
 
-/** Reads `#/path/rest?query`. An unknown path is the first view's. */
+/** Parses `#/path/rest?query`. An unknown path leads to the first view. */
 export function parseRoute(hash: string): Route {
   const [place = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const [path = "", ...rest] = place.split("/");
@@ -29,7 +29,7 @@ export function linkTo(path: string, query: Record<string, string> | URLSearchPa
   return text === "" ? `#/${path}` : `#/${path}?${text}`;
 }
 
-/** Shows `link` in the address bar without opening it: what is on screen is already what it says. */
+/** Puts `link` into the address bar without opening it, because the screen already shows its content. */
 export function showLink(link: string): void {
   if (location.hash !== link) history.replaceState(null, "", link);
 }

@@ -1,4 +1,4 @@
-// What the shell shows one at a time: the lab, the equations, the lesson.
+// A view of the page: the lab, the equations or the lesson. The shell shows one at a time.
 
 /** The part of the address after `#`: `#/lab?lr=0.1` is the path `lab` with its query; `#/lesson/2` has the rest `2`. */
 export interface Route {
@@ -9,15 +9,15 @@ export interface Route {
 
 /** A view on screen. */
 export interface View {
-  /** Goes into `<main>`. */
+  /** The content of `<main>`. */
   element: HTMLElement;
-  /** The address changed within the view; without this method the view is closed and opened anew. */
+  /** Called when the address changes within the view. Without this method the view is closed and reopened. */
   navigate?(route: Route): void;
-  /** Ends workers and listeners. */
+  /** Terminates workers and removes listeners. */
   close(): void;
 }
 
-/** A module that makes a view. */
+/** A module that opens a view. */
 export interface ViewModule {
   open(route: Route): View | Promise<View>;
 }

@@ -3,10 +3,10 @@
 /** Why there is no WebGPU. */
 export type Reason = "insecure" | "unsupported" | "blocked";
 
-/** What was found. `software`: the processor does the work of a GPU. */
+/** The result of the check. `software` is true if the processor does the work of a GPU. */
 export type Support = { ok: true; software: boolean } | { ok: false; reason: Reason; why: string; remedy: string };
 
-/** Asks the browser. `?webgpu=off` in the address of the page pretends that there is none, to see the page without it. */
+/** Asks the browser for WebGPU. `?webgpu=off` in the page's address pretends that there is none, to show the page without it. */
 export async function webgpuSupport(): Promise<Support> {
   if (!isSecureContext) {
     return {
@@ -25,23 +25,23 @@ export async function webgpuSupport(): Promise<Support> {
     return {
       ok: false,
       reason: "blocked",
-      why: "This browser knows WebGPU but gives no adapter: the graphics driver is missing, too old or on its block list.",
+      why: "This browser supports WebGPU but offers no adapter: the graphics driver is missing, too old or on its block list.",
       remedy:
         "Turn on hardware acceleration in the browser's settings, update the graphics driver and restart the browser. " +
-        "chrome://gpu or about:support tells what is blocked.",
+        "chrome://gpu or about:support shows what is blocked.",
     };
   }
   return { ok: true, software: describe(adapter.info).software };
 }
 
-/** An adapter's name, as far as the browser tells it, and whether the processor does its work. */
+/** An adapter's name, as far as the browser reveals it, and whether the processor does its work. */
 export function describe({ vendor, architecture, device, description, isFallbackAdapter }: Partial<GPUAdapterInfo> = {}) {
-  const told = description || [vendor, architecture || device].filter(Boolean).join(" ");
-  const name = /swiftshader/i.test(told) ? "SwiftShader" : told || "unnamed adapter";
-  return { name, software: isFallbackAdapter === true || /swiftshader|llvmpipe|basic render/i.test(told) };
+  const given = description || [vendor, architecture || device].filter(Boolean).join(" ");
+  const name = /swiftshader/i.test(given) ? "SwiftShader" : given || "unnamed adapter";
+  return { name, software: isFallbackAdapter === true || /swiftshader|llvmpipe|basic render/i.test(given) };
 }
 
-/** What to do in a browser without WebGPU, by its name. */
+/** The reason and the remedy in a browser without WebGPU, by its user agent. */
 function browserAdvice(userAgent: string): { why: string; remedy: string } {
   const linux = /Linux/.test(userAgent) && !/Android/.test(userAgent);
   if (/Firefox\//.test(userAgent)) {

@@ -1,11 +1,11 @@
-// The worker: the core as WebAssembly, one run, and the loop that advances it. It runs in hidden tabs, too, since nothing
-// in it waits for a frame. Commands are followed one after the other, between two pieces of work.
+// The worker: the core as WebAssembly, one run, and the loop that advances it. It also runs in hidden tabs, because nothing
+// in it waits for a frame. Commands are executed in order, between two pieces of work.
 import init, { Lab, type Events } from "../pkg/lastbit_web";
 import wasmUrl from "../pkg/lastbit_web_bg.wasm?url";
 import { describe } from "./webgpu";
 import type { Command, DataFile, EngineEvent, Fault, Layers, Epoch, Opened, Tensors, WatchedRange, Data } from "./messages";
 
-/** Milliseconds of work between two looks at the commands, and between two messages to the page. */
+/** Milliseconds of work between two checks for commands, and between two messages to the page. */
 const SLICE_MS = 25;
 
 let lab: Lab | undefined;
@@ -14,7 +14,7 @@ let isOpen = false;
 let running = false;
 let replicas = 1;
 let watched: WatchedRange[] = [];
-/** Everything that touches the core waits for what came before: one call at a time. */
+/** The last queued call of the core. The next one waits for it, so that there is one call at a time. */
 let tail: Promise<void> = Promise.resolve();
 
 function tell(event: EngineEvent, transfer: Transferable[] = []): void {
@@ -30,12 +30,12 @@ const FAULTS: readonly string[] = ["config", "data", "device-lost", "out-of-memo
 function fail(error: unknown): void {
   const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
   if (name === "RuntimeError") {
-    // A panic: its place is in the console, and nothing can be called any more.
+    // A panic: the console shows where, and the core cannot be called any more.
     tell({ kind: "error", fault: "load", message: `the core stopped (${message}): reload the page` });
   } else {
     tell({ kind: "error", fault: FAULTS.includes(name) ? (name as Fault) : "gpu", message });
   }
-  // A refused command or file is no reason to stop a run.
+  // A refused command or file does not stop a run.
   if (isOpen && (name === "config" || name === "data")) return;
   running = isOpen = false;
   tellState();
@@ -45,9 +45,9 @@ function enqueue(work: () => Promise<void> | void): void {
   tail = tail.then(work).catch(fail);
 }
 
-/** The core, which loads while the page is still asking for an adapter. */
+/** Loads the core while the page is still asking for an adapter. */
 const loaded = init({ module_or_path: wasmUrl });
-// Told when it is needed.
+// An error is reported by `core`, when the core is needed.
 loaded.catch(() => undefined);
 
 async function core(): Promise<Lab> {
@@ -55,7 +55,7 @@ async function core(): Promise<Lab> {
   return (lab ??= new Lab());
 }
 
-/** Passes on what a piece of work brought. */
+/** Sends the events of a piece of work to the page. Returns whether the run is finished. */
 function pass(events: Events): boolean {
   const { finished } = events;
   const rows = events.rows() as Float64Array<ArrayBuffer>;
@@ -78,7 +78,7 @@ function tensors(step: number, bits: Uint32Array): Tensors {
   return { kind: "tensors", step, ranges };
 }
 
-/** Works until paused or finished. Each slice is queued anew, so that commands get their turn. */
+/** Trains until paused or finished. Each slice is queued separately, so that commands run in between. */
 function work(): void {
   enqueue(async () => {
     if (!running || lab === undefined) return;
@@ -94,7 +94,7 @@ function work(): void {
 
 const channel = new MessageChannel();
 
-/** Lets messages in that arrived during a slice: a message to oneself comes after them, and no timer delays it. */
+/** Handles messages that arrived during a slice: a message to oneself queues behind them, and no timer delays it. */
 function commandsFirst(): Promise<void> {
   return new Promise((resolve) => {
     channel.port1.onmessage = () => resolve();
@@ -114,7 +114,7 @@ async function open(config: Extract<Command, { kind: "open" }>): Promise<void> {
   tellState();
 }
 
-/** The adapter as the browser describes it, which wgpu does not pass on. */
+/** The adapter as the browser describes it; wgpu does not pass that on. */
 async function adapterInBrowser(): Promise<{ name: string; software: boolean } | undefined> {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   return adapter === null ? undefined : describe(adapter.info);
@@ -134,7 +134,7 @@ async function addFiles(files: DataFile[]): Promise<void> {
   const missing = Object.fromEntries(arrived.map(({ dataset }) => [dataset, here.missing(dataset)]));
   const origins = Object.fromEntries(arrived.map(({ dataset }) => [dataset, undefined as string | undefined]));
   for (const dataset of Object.keys(origins)) origins[dataset] = here.origin(dataset);
-  // One bad file does not keep the good ones out.
+  // The good files are kept even if another one is refused.
   if (arrived.length > 0) tell({ kind: "data", files: arrived, missing, origins });
   if (refused !== undefined) throw refused;
 }

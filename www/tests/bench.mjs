@@ -1,6 +1,6 @@
-// node www/tests/bench.mjs CHROMIUM LASTBIT [DRIVER]: what docs/RESULTS.md says of the page, measured anew and printed; for
-// `cargo xtask bench --web`. No assertion but on memory, which must stay flat: machines differ. Times are wall and processor time (the latter is what counts
-// on a busy machine): of the native program, and of all processes of the browser.
+// node www/tests/bench.mjs CHROMIUM LASTBIT [DRIVER]: measures and prints what docs/RESULTS.md says about the page, for
+// `cargo xtask bench --web`. Machines differ, so it asserts only that memory stays flat. Times are wall and processor time (the
+// latter is what counts on a busy machine) of the native program, and of all processes of the browser.
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,16 +14,16 @@ import { fakeEngine } from "./site/fake_engine.mjs";
 import { listen } from "./site/site.mjs";
 
 const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "train-limit": "512", "test-limit": "4" };
-/** Steps between which the speed is taken. */
+/** Steps between which the speed is measured. */
 const [FROM, TO] = [5, Number(process.env.BENCH_STEPS ?? 45)];
-/** `--memory-steps N`: the memory alone, over so many steps. */
+/** From `--memory-steps N`: measures memory alone, over N steps. */
 const MEMORY_STEPS = process.env.BENCH_MEMORY_STEPS;
 const ONE_LAYER_STEPS = Number(MEMORY_STEPS ?? 10_000);
 const MEMORY_EVERY = 1000;
-/** What counts as flat: the record of a run grows by a hundred bytes a step, heaps go up and down. */
+/** Growth that counts as flat, as a share and in MiB: the record of a run grows by a hundred bytes a step, heaps go up and down. */
 const [GROWTH, LEAST_GROWTH_MIB] = [0.05, 8];
 const RECORDED_STEPS = 50_000;
-/** Of a kernel's clock tick, in which /proc counts. */
+/** Milliseconds of the kernel's clock tick, in which /proc counts. */
 const TICK_MS = 10;
 
 const [chromium, lastbit, driver] = process.argv.slice(2);
@@ -31,7 +31,7 @@ const { server, url } = await serve({ "/": fileURLToPath(new URL("../dist", impo
 const browser = await launch(chromium);
 const cdp = await browser.newBrowserCDPSession();
 
-/** Processor milliseconds and resident bytes of a process, where /proc tells. */
+/** Processor milliseconds and resident bytes of a process, from /proc; 0 where there is none. */
 async function usage(pid) {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -56,11 +56,11 @@ async function open(address, script, argument) {
 const stepReached = (page, step) =>
   page.waitForFunction((at) => Number(document.querySelector("[data-testid=step]")?.textContent) >= at, step);
 
-/** Milliseconds of wall and processor time for a step in the browser, and when the first was on screen. */
+/** Milliseconds of wall and processor time for a step in the browser. Prints when the first step arrived. */
 async function inBrowser() {
   const { cpu } = await usageOfBrowser();
   const page = await open(`#/lab?${new URLSearchParams(RUN)}`, listen);
-  const opened = await page.waitForFunction(() => window.told.find(({ kind }) => kind === "steps")?.at);
+  const opened = await page.waitForFunction(() => window.events.find(({ kind }) => kind === "steps")?.at);
   const worked = ((await usageOfBrowser()).cpu - cpu) / 1000;
   console.log(`first divergence point: ${((await opened.jsonValue()) / 1000).toFixed(1)} s after load, ${worked.toFixed(1)} s of processor time`);
   await stepReached(page, FROM);
@@ -71,7 +71,7 @@ async function inBrowser() {
   return { wall: (after.wall - before.wall) / (TO - FROM), cpu: (after.cpu - before.cpu) / (TO - FROM) };
 }
 
-/** The same natively. */
+/** The same for the native program. */
 async function natively() {
   const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
   const flags = Object.entries(RUN).flatMap(([key, value]) => [`--${key}`, value]);
@@ -89,7 +89,7 @@ async function natively() {
   return { wall: (at[TO].wall - at[FROM].wall) / (TO - FROM), cpu: (at[TO].cpu - at[FROM].cpu) / (TO - FROM) };
 }
 
-/** Frames a second while a run of many steps grows, without a GPU: the worker is replaced by one that makes numbers up. */
+/** Prints the frames a second while a run of many steps grows. No GPU is used: a fake worker makes the numbers up. */
 async function frames() {
   const page = await open("#/lab?ks=1,3,2", fakeEngine, { steps: RECORDED_STEPS });
   await stepReached(page, RECORDED_STEPS);
@@ -106,7 +106,7 @@ async function frames() {
   console.log(`${RECORDED_STEPS} recorded steps, one more every 16 ms: ${rate.toFixed(0)} frames/s`);
 }
 
-/** What a page and its worker hold, in MiB: the heaps of their scripts, the core's memory, and the processes. */
+/** Memory of a page and its worker, in MiB: the heaps of their scripts, the core's memory, and the processes. */
 async function held(page, inWorker) {
   const heap = async (send) => (await send("Runtime.getHeapUsage")).usedSize;
   const session = await page.context().newCDPSession(page);
@@ -121,7 +121,7 @@ async function held(page, inWorker) {
   return Object.fromEntries(Object.entries({ script, core: core.value, renderer, gpu }).map(([key, bytes]) => [key, bytes / 2 ** 20]));
 }
 
-/** Sends to the debugger of the page's only worker, which is a target of its own. */
+/** Returns a function that calls the debugger of the page's only worker, which is a separate target. */
 async function debuggerOfWorker(page) {
   const session = await page.context().newCDPSession(page);
   const attached = new Promise((resolve) => session.once("Target.attachedToTarget", resolve));
@@ -144,31 +144,31 @@ async function debuggerOfWorker(page) {
   };
 }
 
-/** Memory while the one-layer network trains, and whether it stays flat: by the straight line through what is held. */
+/** Prints the memory while the one-layer network trains, and whether it stays flat, by a straight line through the samples. */
 async function memory() {
   const page = await open("#/lab?net=one-layer&ks=1", listen);
   await stepReached(page, 1);
   const inWorker = await debuggerOfWorker(page);
   const every = Math.min(MEMORY_EVERY, Math.ceil(ONE_LAYER_STEPS / 10));
-  const told = [];
+  const samples = [];
   for (let step = every; step <= ONE_LAYER_STEPS; step += every) {
     await stepReached(page, step);
     const now = await held(page, inWorker);
-    told.push(now);
+    samples.push(now);
     const [script, core, renderer, gpu] = [now.script, now.core, now.renderer, now.gpu].map((size) => size.toFixed(1));
     console.log(`one layer, step ${step}, MiB: scripts ${script}, core ${core}, page's process ${renderer}, GPU process ${gpu}`);
   }
   await page.close();
-  for (const key of Object.keys(told[0])) {
-    const growth = slope(told.map((now) => now[key])) * (told.length - 1);
-    const mayGrow = Math.max(LEAST_GROWTH_MIB, GROWTH * told[0][key]);
+  for (const key of Object.keys(samples[0])) {
+    const growth = slope(samples.map((now) => now[key])) * (samples.length - 1);
+    const mayGrow = Math.max(LEAST_GROWTH_MIB, GROWTH * samples[0][key]);
     const isFlat = growth <= mayGrow;
     if (!isFlat) process.exitCode = 1;
-    console.log(`${key}: ${growth.toFixed(1)} MiB more from the first to the last: ${isFlat ? "flat" : `grows (more than ${mayGrow.toFixed(0)} MiB)`}`);
+    console.log(`${key}: ${growth.toFixed(1)} MiB more from the first sample to the last: ${isFlat ? "flat" : `grows (more than ${mayGrow.toFixed(0)} MiB)`}`);
   }
 }
 
-/** Of the straight line that fits best, a place. */
+/** Slope of the straight line that fits `values` best, per index. */
 function slope(values) {
   const middle = (values.length - 1) / 2;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -176,7 +176,7 @@ function slope(values) {
   return spread === 0 ? 0 : values.reduce((sum, value, i) => sum + (i - middle) * (value - mean), 0) / spread;
 }
 
-/** The page beside the native program. */
+/** Prints the speed of the page and of the native program. */
 async function speed() {
   const here = await inBrowser();
   const there = await natively();

@@ -1,4 +1,4 @@
-// Headless Chromium with WebGPU on its own software driver, SwiftShader: the same adapter on every machine.
+// Headless Chromium with WebGPU on the software driver that it ships, SwiftShader: the same adapter on every machine.
 import { chromium } from "playwright-core";
 
 const WEBGPU = [
@@ -12,7 +12,7 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
-/** Starts the browser whose executable is `executablePath`; with `webgpu` false as one that does not offer it. */
+/** Starts the browser whose executable is `executablePath`; with `webgpu` false, it does not offer WebGPU. */
 export function launch(executablePath, { webgpu = true, extra = [] } = {}) {
   const args = [...ARGUMENTS, ...(webgpu ? WEBGPU : []), ...extra];
   return chromium.launch({ executablePath, args, timeout: 60_000 });

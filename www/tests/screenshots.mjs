@@ -1,5 +1,5 @@
-// node www/tests/screenshots.mjs CHROMIUM SITE OUT [NAME...]: pictures of every view of the built site, light and dark, on a
-// phone and on a desk, as WebP small enough for the repository. For people to look at; the names go to docs/images/.
+// node www/tests/screenshots.mjs CHROMIUM SITE OUT [NAME...]: takes pictures of every view of the built site, light and dark, on
+// a phone and on a desk, as WebP files small enough for the repository. docs/PAGE.md shows those in docs/images/.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -9,10 +9,10 @@ import { serve } from "./server.mjs";
 const WIDTHS = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 const PATIENCE_MS = 600_000;
 const QUALITY = 0.2;
-/** Pixels of a phone's page that are kept. */
+/** Largest height of a phone's picture, in pixels. */
 const LONGEST = 1800;
 
-/** Waits until the text of an element fits. Asked from outside: the page's policy forbids to evaluate text in it. */
+/** Waits until the text of an element fits. It polls from outside, because the page's policy forbids evaluating code in it. */
 async function until(page, id, fits) {
   const element = page.getByTestId(id).first();
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await page.waitForTimeout(200)) {
@@ -21,7 +21,7 @@ async function until(page, id, fits) {
   throw new Error(`'${id}' is not there yet`);
 }
 
-/** Views by name: the address, and what is done before the picture. */
+/** Views by name: the address, and what to do before the picture. */
 const VIEWS = {
   lab: { path: "#/lab", ready: (page) => until(page, "step", (text) => Number(text) >= 25) },
   heat: { path: "#/pde/heat?dt=0.52", ready: (page) => until(page, "heat-step", (text) => Number(text) >= 120) },
@@ -82,7 +82,7 @@ const VIEWS = {
   },
 };
 
-/** PNG to WebP, by the browser. */
+/** Converts PNG to WebP in the browser. */
 async function webp(context, png) {
   const page = await context.newPage();
   const encoded = await page.evaluate(

@@ -1,4 +1,4 @@
-// A static server on loopback only: WebGPU needs a secure context, which file: is not and 127.0.0.1 is. Tests import it;
+// A static server on loopback only. WebGPU needs a secure context; 127.0.0.1 is one, file: is not. Tests import the server;
 // `node www/tests/server.mjs FOLDER [PORT]` serves a folder until it is stopped.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -14,8 +14,8 @@ const TYPES = {
 };
 
 /**
- * Serves folders by URL prefix, such as `{ "/pkg/": "www/pkg", "/": "www/tests/smoke" }`; the first that fits wins.
- * Resolves to the server and the address of its root.
+ * Serves folders by URL prefix, such as `{ "/pkg/": "www/pkg", "/": "www/tests/smoke" }`; the first prefix that
+ * matches wins. Resolves to the server and the address of its root.
  */
 export async function serve(folders, port = 0) {
   const server = createServer(async (request, response) => {
@@ -37,7 +37,7 @@ export async function serve(folders, port = 0) {
 
 if (process.argv[1] === import.meta.filename) {
   const [folder, port = "8080"] = process.argv.slice(2);
-  // A port that is taken is no reason to fail: any other serves as well.
+  // If the port is taken, any other one serves as well.
   const { url } = await serve({ "/": folder }, Number(port)).catch(() => serve({ "/": folder }));
   console.log(`serving ${folder} on ${url} until Ctrl-C`);
 }

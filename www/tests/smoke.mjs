@@ -1,5 +1,5 @@
-// node www/tests/smoke.mjs CHROMIUM PKG: one training step in a real browser, for `cargo xtask test browser`.
-// Prints one line of JSON, {"report": ...} or {"error": "one line"}, and always ends.
+// node www/tests/smoke.mjs CHROMIUM PKG: takes one training step in a real browser, for `cargo xtask test browser`. Prints one
+// line of JSON, {"report": ...} or {"error": "one line"}, and always terminates.
 import { fileURLToPath } from "node:url";
 
 import { launch } from "./chromium.mjs";
@@ -7,12 +7,12 @@ import { serve } from "./server.mjs";
 
 const STEP_LIMIT_MS = 180_000;
 
-/** What a message says, without the stacks and logs that Chromium, Playwright and the panic hook append. */
+/** The text of a message, without the stacks and logs that Chromium, Playwright and the panic hook append. */
 function oneLine(message) {
-  const said = message.split(/\n\s*(?:Stack|Call log|Browser logs):/)[0].replaceAll(/\s+/g, " ").trim();
-  // A browser that does not start says why in its log, which is one of those.
+  const text = message.split(/\n\s*(?:Stack|Call log|Browser logs):/)[0].replaceAll(/\s+/g, " ").trim();
+  // A browser that does not start gives the reason in its log, which is one of those.
   const why = message.match(/\[err\] (.*)/)?.[1];
-  return (why === undefined ? said : `${said}: ${why}`).slice(0, 1000);
+  return (why === undefined ? text : `${text}: ${why}`).slice(0, 1000);
 }
 
 /** Runs in the page: starts the worker and waits for its one message. */
@@ -20,13 +20,13 @@ function answerOfWorker() {
   return new Promise((resolve) => {
     const worker = new Worker("/worker.js", { type: "module" });
     worker.onmessage = ({ data }) => resolve(data);
-    // A script that does not load, or a panic: an event that may carry a message and may not.
+    // A script that does not load, or a panic. The event may lack a message.
     worker.onerror = (event) => resolve({ error: event.message ?? "the worker did not load" });
   });
 }
 
 async function step(page, url) {
-  // What the console says explains an error better than the error: a panic's place, a shader's compiler message.
+  // The console explains an error better than the error itself: the location of a panic, a shader compiler's message.
   const complaints = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(oneLine(message.text())));
   page.on("requestfailed", (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
@@ -52,7 +52,7 @@ async function main([executable, pkg]) {
   try {
     return await step(await browser.newPage(), url);
   } finally {
-    // A browser that hangs must not keep this program: leaving ends it too.
+    // A browser that hangs must not block this program, whose exit ends the browser, too.
     await Promise.race([browser.close(), new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
     server.close();
   }

@@ -1,6 +1,6 @@
-//! The browser stage: one training step of ResNet-8 in headless Chromium and the same step natively on the driver that
-//! Chromium brings along (SwiftShader). Same kernels, same driver: the same bits, or a report of how far apart. Then the
-//! page, built and tested as a visitor meets it.
+//! The browser stage: builds the page, takes one training step of ResNet-8 in headless Chromium and the same step natively
+//! on Chromium's own driver (SwiftShader). Kernels and driver are the same, so the bits should be; the stage reports how far
+//! apart they are, and fails beyond rounding. Then it tests the page as a visitor uses it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail};
 use crate::smoke::{self, Report};
 use crate::{host, process, setup, site, wasm};
 
-/// Of each side's step, start of the browser included; SwiftShader takes seconds.
+/// Limit of each side's step, with the start of the browser; SwiftShader takes seconds.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
-/// Ten thousand steps of the one-layer network are among it.
+/// Covers ten thousand steps of the one-layer network.
 const BENCH_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
-/// Of all tests of the page.
+/// Limit of all tests of the page.
 const SITE_LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// Runs the stage.
@@ -35,16 +35,16 @@ pub fn run() -> Result<()> {
     process::run(node.arg(&chromium).arg(program()?).args(driver), SITE_LIMIT)
 }
 
-/// Measures the page beside the native program, both as users have them; with `--memory-steps N`, memory alone over so
-/// many steps of the one-layer network.
+/// Measures the page and the native program, both in release builds; with `--memory-steps N`, only memory, over N steps of
+/// the one-layer network.
 pub fn bench(flags: &[String]) -> Result<()> {
     let memory_steps = match flags {
         [] => None,
         [flag, steps] if flag == "--memory-steps" => Some(memory_steps(steps)?),
-        _ => bail!("bench --web takes --memory-steps N or nothing, not '{}'", flags.join(" ")),
+        _ => bail!("bench --web takes only --memory-steps N, not '{}'", flags.join(" ")),
     };
     setup::for_browser()?;
-    let chromium = host::chromium().context("no Chromium")?;
+    let chromium = host::chromium().context("no Chromium; install it, or name its executable in CHROMIUM")?;
     site::build()?;
     let mut cargo = process::command("cargo", &["build", "--release", "--quiet", "--package", "lastbit"]);
     process::run(&mut cargo, Duration::from_secs(30 * 60))?;
@@ -56,22 +56,22 @@ pub fn bench(flags: &[String]) -> Result<()> {
 
 fn memory_steps(text: &str) -> Result<u64> {
     let steps = text.parse().ok().filter(|steps| *steps >= 10);
-    steps.with_context(|| format!("--memory-steps is a whole number from 10 on, not '{text}'"))
+    steps.with_context(|| format!("--memory-steps takes a whole number of at least 10, not '{text}'"))
 }
 
-/// The native program, unoptimised.
+/// Path of the native program's debug build.
 fn program() -> Result<PathBuf> {
     Ok(host::target_dir()?.join(format!("debug/lastbit{}", std::env::consts::EXE_SUFFIX)))
 }
 
 fn browser_step(chromium: &Path, package: &Path) -> Result<Report> {
     let mut node = process::command("node", &["www/tests/smoke.mjs"]);
-    let answer = process::capture(node.arg(chromium).arg(package), STEP_LIMIT).context("the browser's step")?;
-    Report::from_answer(&answer).context("the browser's step")
+    let answer = process::capture(node.arg(chromium).arg(package), STEP_LIMIT).context("the browser's step failed")?;
+    Report::from_answer(&answer).context("the browser's step failed")
 }
 
 fn native_step(driver: Option<&Path>) -> Result<Report> {
-    // `--examples`, of which there are none, has Cargo take dependencies with the features that the tests have built them with.
+    // There are no examples, but with `--examples` Cargo gives dependencies the features that the tests have built them with.
     let arguments = ["build", "--quiet", "--workspace", "--bin", "lastbit", "--examples"];
     let mut cargo = process::command("cargo", &arguments);
     process::run(&mut cargo, Duration::from_secs(30 * 60))?;
@@ -79,6 +79,6 @@ fn native_step(driver: Option<&Path>) -> Result<Report> {
     if let Some(driver) = driver {
         lastbit.args(["--adapter", "SwiftShader"]).env("VK_DRIVER_FILES", driver);
     }
-    let json = process::capture(&mut lastbit, STEP_LIMIT).context("the native step")?;
-    Report::from_json(&json).context("the native step")
+    let json = process::capture(&mut lastbit, STEP_LIMIT).context("the native step failed")?;
+    Report::from_json(&json).context("the native step failed")
 }

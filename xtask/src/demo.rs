@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: from nothing to a report. Installs what is missing, builds, trains a ResNet on real images for as
-//! long as this adapter does in two minutes, and names the report (on a desktop: opens it).
+//! `cargo xtask demo`: installs what is missing, builds lastbit, trains the largest ResNet that this adapter trains in two
+//! minutes on real images, and prints the path of the report (on a desktop, opens it too).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::{host, images, process, setup};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 const TRAIN_LIMIT: Duration = Duration::from_secs(20 * 60);
-/// Training aims at less: two minutes are what a person waits.
+/// The forecast of the training may not exceed this: a person waits for two minutes.
 const TRAIN_SECONDS: f64 = 120.0;
-/// Steps after which the mean loss says something.
+/// The last steps of the run, over which the loss is averaged.
 const LAST_STEPS: usize = 10;
 
-/// What is trained, from the most that a desktop GPU does in the time to the least that still shows the effect.
+/// Flags of the run, largest first: from what a desktop GPU trains in the time to the smallest run that shows the effect.
 const SIZES: [&[&str]; 6] = [
     &["--net", "resnet56", "--batch-size", "128", "--epochs", "2"],
     &["--net", "resnet20", "--batch-size", "128", "--epochs", "2"],
@@ -28,7 +28,7 @@ const SIZES: [&[&str]; 6] = [
     &["--net", "resnet8", "--batch-size", "32", "--steps", "150", "--test-limit", "500", "--width", "0.5"],
 ];
 
-/// The part of `lastbit train --dry-run --json` that matters here.
+/// The field of `lastbit train --dry-run --json` that the demo reads.
 #[derive(Deserialize)]
 struct DryRun {
     seconds: f64,
@@ -45,8 +45,8 @@ pub fn run() -> Result<()> {
     let name = out.to_string_lossy();
     let mut train = train_command(&program, dataset, size);
     process::run(train.args(["--out", name.as_ref()]), TRAIN_LIMIT)?;
-    let lines =
-        std::fs::read_to_string(process::root().join(&out).join("metrics.jsonl")).context("the run's metrics")?;
+    let lines = std::fs::read_to_string(process::root().join(&out).join("metrics.jsonl"))
+        .context("cannot read the run's metrics.jsonl")?;
     println!("\n{}", verdict(&lines)?);
     let report = process::root().join(&out).join("report.html");
     println!("\nThe report: {}", report.display());
@@ -62,46 +62,47 @@ fn train_command(program: &Path, dataset: &str, size: &[&str]) -> std::process::
     train
 }
 
-/// Fashion-MNIST where it is or can be had; made-up images as the last resort.
+/// `fashion-mnist` if its images are here or can be downloaded, else `synthetic`.
 fn dataset(program: &Path) -> &'static str {
-    let there = || process::succeeds(program, &["data", "info", "fashion-mnist"]);
+    let has_images = || process::succeeds(program, &["data", "info", "fashion-mnist"]);
     let mut fetch = process::command(program, &["data", "fetch", "fashion-mnist"]);
-    if !there()
+    if !has_images()
         && host::packages() == Packages::Debian
         && let Err(error) = images::without_root()
     {
-        println!("demo: Debian's package of the images cannot be had: {error:#}");
+        println!("demo: cannot download Debian's package of the images: {error:#}");
     }
-    if there() || (process::run(&mut fetch, TRAIN_LIMIT).is_ok() && there()) {
+    if has_images() || (process::run(&mut fetch, TRAIN_LIMIT).is_ok() && has_images()) {
         return "fashion-mnist";
     }
-    println!("demo: Fashion-MNIST cannot be had here; training on made-up images instead");
+    println!("demo: cannot get Fashion-MNIST; training on made-up images instead");
     "synthetic"
 }
 
-/// The largest size that this adapter trains in the time.
+/// The largest size that this adapter trains in [`TRAIN_SECONDS`], else the smallest.
 fn size(program: &Path, dataset: &str) -> Result<&'static [&'static str]> {
     for size in SIZES {
         let mut dry_run = train_command(program, dataset, size);
         let plan = process::capture(dry_run.args(["--dry-run", "--json"]), TRAIN_LIMIT)?;
-        let plan: DryRun = serde_json::from_str(&plan).context("lastbit train --dry-run --json prints JSON")?;
+        let plan: DryRun =
+            serde_json::from_str(&plan).context("cannot parse the output of `lastbit train --dry-run --json`")?;
         println!("demo: {} would take {:.0} s", size.join(" "), plan.seconds);
         if plan.seconds <= TRAIN_SECONDS {
             return Ok(size);
         }
     }
-    println!("demo: this is a slow machine; training the smallest network all the same");
+    println!("demo: no size takes less than two minutes on this machine; training the smallest");
     Ok(SIZES[SIZES.len() - 1])
 }
 
-/// A run folder that is not there yet: an earlier demo stays as it is.
+/// A run folder that does not exist yet, so that earlier demos are kept.
 fn free_folder() -> PathBuf {
     let names = std::iter::once("runs/demo".to_owned()).chain((2..).map(|n| format!("runs/demo-{n}")));
     let mut folders = names.map(PathBuf::from).filter(|folder| !process::root().join(folder).exists());
-    folders.next().unwrap_or_else(|| unreachable!("there is always a further number"))
+    folders.next().unwrap_or_else(|| unreachable!("the numbers do not end"))
 }
 
-/// A `step` line of `metrics.jsonl`; numbers that are not finite are null.
+/// A `step` line of `metrics.jsonl`; a number that is not finite is `null` there.
 #[derive(Deserialize)]
 struct Step {
     loss: Vec<Option<f64>>,
@@ -109,25 +110,26 @@ struct Step {
     differing: Vec<u64>,
 }
 
-/// What the run showed, for k = 1, 2, 3; an error where it shows nothing.
+/// Text that sums up a run of k = 1, 2, 3; an error if the run does not show the effect.
 fn verdict(metrics: &str) -> Result<String> {
     let lines = metrics.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>();
-    let steps = lines.context("metrics.jsonl")?.into_iter().filter(|line| line["kind"] == "step");
-    let steps = steps.map(serde_json::from_value).collect::<Result<Vec<Step>, _>>().context("metrics.jsonl")?;
+    let steps = lines.context("cannot parse metrics.jsonl")?.into_iter().filter(|line| line["kind"] == "step");
+    let steps =
+        steps.map(serde_json::from_value).collect::<Result<Vec<Step>, _>>().context("cannot parse metrics.jsonl")?;
     let last = steps.last().context("the run has no steps")?;
     let losses: Option<Vec<f64>> = steps.iter().map(|step| step.loss.first().copied().flatten()).collect();
     let losses = losses.context("the loss of the run is not finite")?;
     let last_losses = &losses[losses.len().saturating_sub(LAST_STEPS)..];
     let loss = last_losses.iter().sum::<f64>() / last_losses.len() as f64;
     if loss >= losses[0] {
-        bail!("the network has not learned: its loss was {:.2} and is {loss:.2}", losses[0]);
+        bail!("the network has not learned: its loss went from {:.2} to {loss:.2}", losses[0]);
     }
     let (Some(distance), &[_, control, different]) = (last.rel_l1.get(2).copied().flatten(), &last.differing[..])
     else {
-        bail!("the run has not three replicas, or its numbers are not finite");
+        bail!("the run does not have three replicas, or its distances are not finite");
     };
     if control != 0 {
-        bail!("the control k = 2 differs from k = 1 in {control} elements: this adapter's results are not to be used");
+        bail!("the control k = 2 differs from k = 1 in {control} elements: do not trust this adapter's results");
     }
     if different == 0 {
         bail!("k = 3 does not differ from k = 1 after {} steps", steps.len());
@@ -136,7 +138,7 @@ fn verdict(metrics: &str) -> Result<String> {
         "After {} steps the network has learned (mean loss of the last {} steps: {loss:.2}), and\n  \
          k = 2 equals k = 1 in every bit: dividing by a power of two is exact;\n  \
          k = 3 differs from k = 1 in {different} convolution weights; their mean relative distance is {distance:.1e}.\n\
-         Three copies, the same start, the same images, the same arithmetic: what separates them is the last bit.",
+         All copies had the same start, the same images and the same arithmetic: only the last bit separates them.",
         steps.len(),
         last_losses.len(),
     ))
@@ -146,7 +148,7 @@ fn verdict(metrics: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// Two steps; `loss` is what k = 1 has in the second.
+    /// The metrics of two steps; `loss` is that of k = 1 at the second.
     fn metrics_with(loss: &str, control: u64, different: u64) -> String {
         let step = |step: u64, loss: &str| {
             format!(

@@ -1,5 +1,5 @@
-//! The stages that check types and lints of the command line and its tests for Windows and macOS: what exists on a system
-//! alone is seen by a compiler before a user sees it. Nothing is linked, so no linker and no SDK is needed.
+//! The stages that check types and lints of the command line and its tests for Windows and macOS, so that a compiler sees code
+//! for these systems before a user does. Nothing is linked, so no linker and no SDK is needed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::process;
 use crate::toolchain::{self, DLLTOOL, Toolchain};
 
-/// The GNU flavour: its build scripts are content with a C compiler that compiles nothing.
+/// The GNU target: with it, build scripts accept a C compiler that compiles nothing.
 const WINDOWS: &str = "x86_64-pc-windows-gnu";
 const MACOS: &str = "aarch64-apple-darwin";
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -25,22 +25,24 @@ pub fn check_macos() -> Result<()> {
 
 fn check(target: &str, is_this_system: bool) -> Result<()> {
     if is_this_system {
-        println!("not tried: the other stages build for this system");
+        println!("not checked: the other stages build for this system");
         return Ok(());
     }
-    let not_tried = |reason: &str| {
-        println!("not tried: {reason}");
+    let not_checked = |reason: &str| {
+        println!("not checked: {reason}");
         Ok(())
     };
     let Some(chosen) = toolchain::find(target).or_else(|| toolchain::add_target(target)) else {
-        return not_tried(&format!("`rustup target add {target}` fails here, and Debian's rustc-web is not installed"));
+        return not_checked(&format!(
+            "`rustup target add {target}` fails here, and Debian's rustc-web is not installed"
+        ));
     };
     if target == WINDOWS && chosen != Toolchain::Installed && process::find_program(&[DLLTOOL]).is_none() {
-        return not_tried(&format!("Debian's Rust needs {DLLTOOL} for it (package binutils-mingw-w64-x86-64)"));
+        return not_checked(&format!("Debian's Rust needs {DLLTOOL}; install the package binutils-mingw-w64-x86-64"));
     }
-    // C code in dependencies (ring's) is not what is checked, and nothing links it.
+    // C code in dependencies (ring's) is not checked, and nothing links it.
     let Some(compiler) = process::find_program(&["true"]) else {
-        return not_tried("there is no program `true` to stand in for the C compiler");
+        return not_checked("no program `true` is on the PATH to stand in for the C compiler");
     };
     let (mut cargo, _) = toolchain::cargo(&chosen, "clippy", target, "release")?;
     for tool in ["CC", "AR"] {

@@ -1,4 +1,4 @@
-//! What this machine is and has: asked of the machine itself, never of a list kept here.
+//! What this machine is and has, found on the machine itself, never in a list kept here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use anyhow::{Context, Result};
 
 use crate::process;
 
-/// How missing programs can be had.
+/// How missing programs are installed on a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packages {
-    /// `apt-get install` works as it is.
+    /// Debian as root: `apt-get install` works.
     DebianRoot,
-    /// `sudo apt-get install` would, but that is the user's to say.
+    /// Debian, not as root: `sudo apt-get install` is the user's decision.
     Debian,
-    /// By the user's own means.
+    /// Another system: the user installs them.
     Other,
 }
 
-/// The kind of machine this is.
+/// How missing programs are installed on this machine.
 pub fn packages() -> Packages {
     let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     if !os_release.lines().any(|line| line == "ID=debian") {
@@ -30,7 +30,7 @@ pub fn packages() -> Packages {
     if user.is_ok_and(|id| id.trim() == "0") { Packages::DebianRoot } else { Packages::Debian }
 }
 
-/// The folder that cargo builds into, wherever the user's configuration puts it.
+/// Cargo's target folder, wherever the user's configuration puts it.
 pub fn target_dir() -> Result<&'static Path> {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     if let Some(found) = FOUND.get() {
@@ -38,12 +38,13 @@ pub fn target_dir() -> Result<&'static Path> {
     }
     let mut cargo = process::command("cargo", &["metadata", "--no-deps", "--format-version", "1"]);
     let metadata = process::capture(&mut cargo, Duration::from_secs(300))?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata).context("cargo metadata prints JSON")?;
-    let folder = metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?;
+    let metadata: serde_json::Value =
+        serde_json::from_str(&metadata).context("cannot parse the output of `cargo metadata`")?;
+    let folder = metadata["target_directory"].as_str().context("`cargo metadata` names no target_directory")?;
     Ok(FOUND.get_or_init(|| PathBuf::from(folder)))
 }
 
-/// Chromium or Chrome: the variable CHROMIUM, then the PATH, then where macOS keeps programs.
+/// Chromium or Chrome: the file that CHROMIUM names, else one on the PATH, else one among macOS's applications.
 pub fn chromium() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("CHROMIUM") {
         return Some(PathBuf::from(named));
@@ -56,45 +57,45 @@ pub fn chromium() -> Option<PathBuf> {
         .or_else(|| mac.iter().map(PathBuf::from).find(|file| file.is_file()))
 }
 
-/// The Vulkan driver file of the SwiftShader that comes with `chromium`, where there is one.
+/// The Vulkan driver file of the SwiftShader that comes with `chromium`, if there is one.
 pub fn swiftshader(chromium: &Path) -> Option<PathBuf> {
-    // The program on the PATH is a link or a script; the files lie beside the real one, which distributions put here.
+    // The program on the PATH is a link or a script. Its files lie beside the real program, in one of the distributions' folders.
     let beside = fs::canonicalize(chromium).ok().and_then(|file| file.parent().map(Path::to_path_buf));
-    let usual = [
+    let distributions = [
         "/usr/lib/chromium",
         "/usr/lib64/chromium",
         "/usr/lib/chromium-browser",
         "/usr/lib64/chromium-browser",
         "/opt/google/chrome",
     ];
-    let folders = beside.into_iter().chain(usual.iter().map(PathBuf::from));
+    let folders = beside.into_iter().chain(distributions.iter().map(PathBuf::from));
     folders.map(|folder| folder.join("vk_swiftshader_icd.json")).find(|file| file.is_file())
 }
 
-/// The Vulkan driver file of Mesa's driver for AMD GPUs, where there is one.
+/// The Vulkan driver file of Mesa's driver for AMD GPUs, if it is installed.
 pub fn radv() -> Option<PathBuf> {
     installed_drivers().into_iter().find(|file| is_driver(file, "radeon_icd"))
 }
 
-/// True when a program can reach llvmpipe, Mesa's software GPU, by Vulkan. Only Linux needs to be asked: tests use it nowhere else.
+/// True if Vulkan finds llvmpipe, Mesa's software GPU. Always true on systems other than Linux, where no test uses it.
 pub fn has_llvmpipe() -> bool {
     if !cfg!(target_os = "linux") {
         return true;
     }
-    // Where one of these is set, the loader looks nowhere else.
+    // If one of these is set, the loader looks nowhere else.
     let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().find_map(std::env::var_os);
     let drivers = named.map_or_else(installed_drivers, |files| std::env::split_paths(&files).collect());
     has_library("libvulkan.so.1") && drivers.iter().any(|file| is_driver(file, "lvp_icd"))
 }
 
-/// The driver files that Vulkan's loader finds by itself.
+/// The driver files in the default folders of Vulkan's loader.
 fn installed_drivers() -> Vec<PathBuf> {
     let folders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
     let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
     files.map(|file| file.path()).collect()
 }
 
-/// True for a driver file by its name, which also names the machine's architecture.
+/// True if the file's name begins with `start`; the rest of the name may hold the machine's architecture.
 fn is_driver(file: &Path, start: &str) -> bool {
     file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
 }
@@ -105,44 +106,44 @@ fn has_library(name: &str) -> bool {
     folders.iter().any(|folder| Path::new(folder).join(name).exists())
 }
 
-/// A Python with PyTorch: LASTBIT_PYTHON, or one of those called python3 on the PATH and in /usr/bin.
+/// A Python with PyTorch: the one that LASTBIT_PYTHON names, else python3 on the PATH, else the one in /usr/bin.
 pub fn torch() -> Option<PathBuf> {
     let named = std::env::var_os("LASTBIT_PYTHON").map(PathBuf::from);
     let known = named.into_iter().chain(process::find_program(&["python3"])).chain([PathBuf::from("/usr/bin/python3")]);
     known.into_iter().find(|python| process::succeeds(python, &["-c", "import torch"]))
 }
 
-/// The Python of the environment that set-up makes for tests.
+/// The Python of the virtual environment that set-up creates for the tests.
 pub fn test_python() -> Result<PathBuf> {
     let scripts = if cfg!(windows) { "Scripts" } else { "bin" };
     let name = format!("python{}", std::env::consts::EXE_SUFFIX);
     Ok(target_dir()?.join("test-python").join(scripts).join(name))
 }
 
-/// A Python that can make an environment with pip in it, which Debian's own cannot without python3-venv.
+/// A Python that can create a virtual environment with pip; Debian's own needs python3-venv for it.
 pub fn venv_python() -> Option<PathBuf> {
     let known = process::find_program(&["python3", "python"]).into_iter().chain([PathBuf::from("/usr/bin/python3")]);
     known.into_iter().find(|python| process::succeeds(python, &["-c", "import ensurepip, venv"]))
 }
 
-/// A Python with TensorBoard: that of the tests' environment, or the one on the PATH.
+/// A Python with TensorBoard: the one in the tests' environment, else python3 on the PATH.
 pub fn tensorboard() -> Result<Option<PathBuf>> {
     let known = [Some(test_python()?), process::find_program(&["python3"])];
     Ok(known.into_iter().flatten().find(|python| process::succeeds(python, &["-c", "import tensorboard"])))
 }
 
-/// True where a person sits in front of a desktop that can show a page.
+/// True if a desktop can show a page to a person: not in CI, and with a display.
 pub fn is_desktop() -> bool {
     let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !has("CI") && (cfg!(any(target_os = "macos", windows)) || has("DISPLAY") || has("WAYLAND_DISPLAY"))
 }
 
-/// npm, which is a script on Windows.
+/// The path of npm, which is a script on Windows.
 pub fn npm() -> Option<PathBuf> {
     process::find_program(&[if cfg!(windows) { "npm.cmd" } else { "npm" }])
 }
 
-/// Node.js's major version, where it is there.
+/// Node.js's major version, if it is installed.
 pub fn node_major() -> Option<u32> {
     let version = process::capture(&mut process::command("node", &["--version"]), Duration::from_secs(30)).ok()?;
     major_of(&version)

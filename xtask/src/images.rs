@@ -1,4 +1,4 @@
-//! Fashion-MNIST from Debian's package without root: the package is downloaded and unpacked into the checkout's data folder.
+//! Gets Fashion-MNIST from Debian's package without root: downloads the package and unpacks it into the checkout's data folder.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::{host, process};
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 const PACKAGE: &str = "dataset-fashion-mnist";
 
-/// Downloads the package with apt's lists and cache in a folder of its own, and copies its images to `data/fashion-mnist/`.
+/// Downloads the package, with apt's lists and cache in a temporary folder, and copies its images to `data/fashion-mnist/`.
 pub fn without_root() -> Result<()> {
     let work = host::target_dir()?.join("apt");
     let at = |name: &str| work.join(name).display().to_string();
@@ -34,7 +34,7 @@ pub fn without_root() -> Result<()> {
     apt_get(&["download", "--quiet", PACKAGE])?;
     let is_package = |path: &Path| path.extension().is_some_and(|extension| extension == "deb");
     let mut files = fs::read_dir(&work)?.flatten().map(|file| file.path());
-    let package = files.find(|path| is_package(path)).context("apt-get download left no package")?;
+    let package = files.find(|path| is_package(path)).context("`apt-get download` wrote no package")?;
     let unpacked = work.join("unpacked");
     let mut unpack = process::command("dpkg-deb", &["--extract"]);
     process::run(unpack.arg(&package).arg(&unpacked), LIMIT)?;

@@ -1,4 +1,4 @@
-//! The developer commands of lastbit, `cargo xtask VERB`: one module a verb, and the few modules that verbs share.
+//! The developer commands of lastbit, `cargo xtask VERB`. Each verb has a module; the other modules are shared.
 
 mod browser;
 mod demo;
@@ -23,28 +23,29 @@ fn help() -> String {
         "\
 Developer commands of lastbit.
 
-    cargo xtask demo              from nothing to a report: builds, trains a small network on real images for two minutes, on a GPU
-                                  or on the processor, and names the report; needs no driver and no root
-    cargo xtask test [STAGE...]   everything that CI checks, cheapest first, up to the first failure: installs what is
-                                  missing, then format, lints, type checks for Windows and macOS, documentation, tests (on a GPU
-                                  or the processor, the important ones also on a software GPU), and the page in a real browser.
-                                  It lists skipped tests at the end; in CI they fail. With stage names only those stages run, in
-                                  this order: {stages}
+    cargo xtask demo              builds lastbit, trains a small network on real images for two minutes, on a GPU or on the
+                                  processor, and prints where the report is; needs no driver and no root
+    cargo xtask test [STAGE...]   runs everything that CI checks, cheapest first, and stops at the first failure: installs what
+                                  is missing, then checks format, lints, types for Windows and macOS, documentation, tests (on a
+                                  GPU or the processor; the important ones also on a software GPU) and the page in a real
+                                  browser. Lists skipped tests at the end; in CI a skipped test is a failure. With stage names,
+                                  only those stages run, in this order: {stages}
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask bench --web [--memory-steps N]
-                                  measures the page in Chromium: first point, throughput against the native program, frames, memory;
-                                  with --memory-steps N, only memory over N steps of the one-layer network
+                                  measures the page in Chromium: time to the first point, throughput against the native program,
+                                  frame rate, memory; with --memory-steps N, only memory, over N steps of the one-layer network
     cargo xtask bench --peers [--install] [--net NAME] [--batch-size N] [--replicas N] [--adapters NAME,NAME] [--rounds N]
                               [--only burn,pytorch,tfjs]
-                                  lastbit beside Burn, PyTorch and TensorFlow.js: the same network from the same weights, in turn, one
-                                  table; --net takes ResNets and vgg16 (lastbit and PyTorch alone), --adapters what lastbit runs on
-                                  (usually the best; peers are compared with the first); --install fetches and builds the peers
-                                  (gigabytes), without it those run that are there
+                                  compares lastbit with Burn, PyTorch and TensorFlow.js: all train the same network from the same
+                                  weights, in turns, and one table shows the results. --net takes a ResNet or vgg16 (lastbit and
+                                  PyTorch only). --adapters names the adapters that lastbit runs on (default: the best one; peers
+                                  are compared with the first). --install fetches and builds the peers (gigabytes); without it
+                                  only installed peers run
     cargo xtask soak [--minutes N] [--kills N] [--program PATH]
-                                  what takes too long for CI: a run that is killed 20 times at random moments, compared with an
-                                  undisturbed one, then an hour of training with memory, handles and the control lamp watched
-    cargo xtask help              this text
+                                  runs what takes too long for CI: kills a run 20 times at random moments and compares it with an
+                                  undisturbed one, then trains for an hour and watches memory, handles and the control lamp
+    cargo xtask help              prints this text
 
 Set CHROMIUM to the browser's executable if it is not on the PATH."
     )
@@ -65,7 +66,10 @@ fn main() -> ExitCode {
     let outcome = match verb {
         "demo" if rest.is_empty() => demo::run(),
         "demo" => {
-            eprintln!("xtask: demo takes no flags, not '{}'; `lastbit train` takes many", rest.join(" "));
+            eprintln!(
+                "xtask: demo takes no flags, not '{}'; `lastbit train` has flags for every setting",
+                rest.join(" ")
+            );
             return ExitCode::from(2);
         }
         "test" => test::run(rest),
@@ -79,7 +83,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         unknown => {
-            eprintln!("xtask: no verb '{unknown}'; `cargo xtask help` lists them");
+            eprintln!("xtask: unknown verb '{unknown}'; `cargo xtask help` lists the verbs");
             return ExitCode::from(2);
         }
     };

@@ -1,4 +1,4 @@
-//! Child processes: all of them are started here, so that each failure reads the same and none can hang for ever.
+//! Child processes: every command runs in the repository's root, with a time limit and the same kind of error message.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -18,7 +18,7 @@ pub fn root() -> &'static Path {
 pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
-    // Set by the cargo that runs xtask. Build scripts that look at them would be run again, and again by the user's own cargo.
+    // The cargo that runs xtask sets these. Build scripts that read them would run again here, and again in the user's cargo.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
             command.env_remove(name);
@@ -33,7 +33,7 @@ pub fn line_of(command: &Command) -> String {
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
-/// Runs to the end, output going where xtask's goes; an error unless it succeeds within `limit`.
+/// Runs `command` to its end, with xtask's own output streams; an error unless it succeeds within `limit`.
 pub fn run(command: &mut Command, limit: Duration) -> Result<()> {
     let line = line_of(command);
     println!("$ {line}");
@@ -41,12 +41,12 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<()> {
     succeeded(wait(child, limit, &line)?, &line)
 }
 
-/// Like [`run`], but returns what it printed on stdout and echoes nothing but its stderr.
+/// Like [`run`], but returns stdout, and prints only what the command writes to stderr.
 pub fn capture(command: &mut Command, limit: Duration) -> Result<String> {
     let line = line_of(command);
     let mut child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()), &line)?;
     let mut pipe = child.stdout.take().expect("stdout is piped");
-    // On a thread: a child that fills the pipe would otherwise wait for the reader, and the reader for the child.
+    // In a thread: without a reader, a child that fills the pipe would never end.
     let reader = thread::spawn(move || {
         let mut text = String::new();
         pipe.read_to_string(&mut text).map(|_| text)
@@ -57,7 +57,7 @@ pub fn capture(command: &mut Command, limit: Duration) -> Result<String> {
     text
 }
 
-/// True when the command starts and succeeds; nothing it prints is shown.
+/// True if the command starts and succeeds within a minute; its output is discarded.
 pub fn succeeds(program: impl AsRef<OsStr>, arguments: &[&str]) -> bool {
     let mut command = command(program, arguments);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -65,7 +65,7 @@ pub fn succeeds(program: impl AsRef<OsStr>, arguments: &[&str]) -> bool {
     spawn(&mut command, &line).and_then(|child| wait(child, Duration::from_secs(60), &line)).is_ok_and(|s| s.success())
 }
 
-/// The first of `names` that is on the PATH; a name without extension is that of an executable.
+/// The path of the first of `names` that is on the PATH; a name without extension gets the system's suffix of executables.
 pub fn find_program(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let in_folder = |folder: &PathBuf, name: &str| {
@@ -84,11 +84,11 @@ fn spawn(command: &mut Command, line: &str) -> Result<Child> {
 fn wait(mut child: Child, limit: Duration, line: &str) -> Result<ExitStatus> {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some(status) = child.try_wait().with_context(|| format!("lost sight of `{line}`"))? {
+        if let Some(status) = child.try_wait().with_context(|| format!("cannot wait for `{line}`"))? {
             return Ok(status);
         }
         if Instant::now() >= deadline {
-            // It may have ended in between; either way it is gone afterwards.
+            // Errors only mean that the child has ended in the meantime.
             let _ = child.kill();
             let _ = child.wait();
             bail!("`{line}` did not end within {} s and was stopped", limit.as_secs());

@@ -1,5 +1,5 @@
-//! Set-up: finds out what a stage needs and this machine lacks, installs it where that can be done without asking
-//! (Debian as root, rustup components), and otherwise says exactly what to install.
+//! Set-up: finds what a stage needs and this machine lacks. Installs it where that needs no permission (Debian as root, rustup
+//! components); elsewhere prints exactly what to install.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,35 +12,35 @@ use crate::{process, toolchain, wasm};
 const INSTALL_LIMIT: Duration = Duration::from_secs(20 * 60);
 const NODE_MAJOR: u32 = 20;
 
-/// Something that stages need.
+/// A program or data set that stages need.
 struct Need {
     what: &'static str,
     present: fn() -> bool,
-    /// Debian's packages; none where Debian has nothing recent enough.
+    /// Debian's packages that provide it; empty if Debian's version is too old.
     debian: &'static [&'static str],
-    /// What to do where there are no such packages.
+    /// What a user does on other systems, or if Debian has no such package.
     otherwise: &'static str,
 }
 
-/// Beside a GPU's own driver as well: tests run on the software GPU by name.
+/// Needed on a machine with a GPU as well: some tests name the software GPU.
 const LLVMPIPE: Need = Need {
     what: "a software GPU (Mesa's llvmpipe)",
     present: host::has_llvmpipe,
     debian: &["mesa-vulkan-drivers", "libvulkan1"],
     otherwise: "install Mesa's Vulkan driver lavapipe and the Vulkan loader (Ubuntu: mesa-vulkan-drivers, libvulkan1; Fedora: \
                 mesa-vulkan-drivers, vulkan-loader; Arch: vulkan-swrast, vulkan-icd-loader), and unset VK_DRIVER_FILES and \
-                VK_ICD_FILENAMES, or have them name Mesa's lvp_icd file",
+                VK_ICD_FILENAMES, or point them to Mesa's lvp_icd file",
 };
 
-/// Makes the environment of the tests' own, where no Python has TensorBoard yet.
+/// Creates the tests' virtual environment, if no Python has TensorBoard yet.
 const VENV: Need = Need {
-    what: "a Python that makes environments (modules venv and ensurepip)",
+    what: "a Python that creates virtual environments (modules venv and ensurepip)",
     present: || matches!(host::tensorboard(), Ok(Some(_))) || host::venv_python().is_some(),
     debian: &["python3-venv"],
     otherwise: "install Python 3.10 or newer with both (Ubuntu: python3-venv; elsewhere they usually come with Python)",
 };
 
-/// Only where it can be installed without asking: elsewhere the demo downloads the images.
+/// Installed only on Debian as root; elsewhere the demo downloads the images.
 const FASHION_MNIST: Need = Need {
     what: "Fashion-MNIST",
     present: || Path::new("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz").is_file(),
@@ -77,7 +77,7 @@ const NEEDS: [Need; 6] = [
     VENV,
 ];
 
-/// What to do about what is missing.
+/// How to get what is missing.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
     Nothing,
@@ -108,56 +108,57 @@ fn without_article(need: &Need) -> &'static str {
     need.what.strip_prefix("a ").unwrap_or(need.what)
 }
 
-/// Sees to everything that the stages need.
+/// Installs everything that the stages need, or fails with what to install.
 pub fn run() -> Result<()> {
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         ensure_component(component, subcommand)?;
     }
     provide(&NEEDS.each_ref())?;
     provide_tensorboard()?;
-    println!("set-up: everything is there");
+    println!("set-up: nothing is missing");
     Ok(())
 }
 
-/// TensorBoard's reader, which a test compares with: in an environment of its own, for PyPI alone has it.
+/// Installs TensorBoard, whose reader a test compares with, into a virtual environment: only PyPI has it.
 fn provide_tensorboard() -> Result<()> {
     if host::tensorboard()?.is_some() {
         return Ok(());
     }
-    println!("set-up: TensorBoard is missing, installing it into an environment of its own");
+    println!("set-up: TensorBoard is missing; installing it into a virtual environment");
     let own = host::test_python()?;
-    let python = host::venv_python().context("no Python that makes environments")?;
+    let python = host::venv_python().context("no Python that creates virtual environments; install python3-venv")?;
     let folder = own.parent().and_then(Path::parent).context("an environment has a folder for programs")?;
-    // What is there is half made, or of a Python that has gone.
+    // An existing environment is incomplete, or its Python is gone.
     process::run(process::command(python, &["-m", "venv", "--clear"]).arg(folder), INSTALL_LIMIT)?;
     process::run(&mut process::command(&own, &["-m", "pip", "install", "--quiet", "tensorboard"]), INSTALL_LIMIT)?;
     match host::tensorboard()? {
         Some(_) => Ok(()),
-        None => bail!("installed, but still not found: TensorBoard in '{}'", folder.display()),
+        None => bail!("TensorBoard was installed, but is not found in '{}'", folder.display()),
     }
 }
 
-/// Sees to what the demo needs beside a compiler: images. Without a GPU the processor computes, and nothing has to be installed.
+/// Installs what the demo needs beside a compiler, the images, on Debian as root. It needs no driver: without a GPU the processor
+/// computes.
 pub fn for_demo() -> Result<()> {
     if host::packages() == Packages::DebianRoot && provide(&[&FASHION_MNIST]).is_err() {
-        println!("set-up: Debian's dataset-fashion-mnist cannot be installed; the demo looks for the images elsewhere");
+        println!("set-up: cannot install Debian's dataset-fashion-mnist; the demo looks for the images elsewhere");
     }
     Ok(())
 }
 
-/// Sees to what the page is built with.
+/// Installs what the page is built with.
 pub fn for_web() -> Result<()> {
     let [_, _, node, wasm, ..] = &NEEDS;
     provide(&[node, wasm])
 }
 
-/// Sees to what the page is built with and shown in.
+/// Installs what the page is built with and shown in.
 pub fn for_browser() -> Result<()> {
     let [_, chromium, node, wasm, ..] = &NEEDS;
     provide(&[chromium, node, wasm])
 }
 
-/// Installs those of `needs` that are missing, or says how.
+/// Installs the missing ones of `needs`, or fails with what to install.
 fn provide(needs: &[&Need]) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().copied().filter(|need| !(need.present)()).collect();
     match plan(&missing, host::packages()) {
@@ -168,7 +169,7 @@ fn provide(needs: &[&Need]) -> Result<()> {
     let still = missing.iter().filter(|need| !(need.present)());
     let still: Vec<String> = still.map(|need| format!("{}: {}", need.what, need.otherwise)).collect();
     if !still.is_empty() {
-        bail!("installed, but still not found: {}", still.join("; "));
+        bail!("still missing after the installation: {}", still.join("; "));
     }
     Ok(())
 }
@@ -178,7 +179,7 @@ fn ensure_component(component: &str, subcommand: &str) -> Result<()> {
     if present() {
         return Ok(());
     }
-    println!("set-up: {component} is missing, trying rustup");
+    println!("set-up: {component} is missing; trying `rustup component add {component}`");
     let mut rustup = process::command("rustup", &["component", "add", component]);
     if process::run(&mut rustup, Duration::from_secs(180)).is_err() || !present() {
         bail!("no {component}: install it for the Rust in use (`rustup component add {component}`)");
@@ -193,7 +194,7 @@ fn install(packages: &[&str]) -> Result<()> {
         process::run(command.env("DEBIAN_FRONTEND", "noninteractive"), INSTALL_LIMIT)
     };
     apt_get(&["update", "--quiet"])?;
-    // Nothing is removed for it: where packages conflict, the choice is the user's.
+    // `--no-remove`: if packages conflict, the choice is the user's.
     let mut arguments = vec!["install", "--quiet", "--yes", "--no-install-recommends", "--no-remove"];
     arguments.extend(packages);
     apt_get(&arguments)
@@ -232,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn a_user_on_debian_is_told_the_one_command() {
+    fn a_user_on_debian_gets_one_command() {
         let lines = vec!["run `sudo apt-get install --no-install-recommends chromium`".to_owned()];
         assert_eq!(plan(&needs(&[1]), Packages::Debian), Plan::Tell(lines));
     }
 
     #[test]
-    fn what_debian_lacks_is_told_before_anything_is_installed() {
+    fn what_debian_lacks_is_reported_before_anything_is_installed() {
         let Plan::Tell(lines) = plan(&needs(&[1, 2]), Packages::DebianRoot) else { panic!("must tell") };
         assert_eq!(lines.len(), 2);
         assert!(lines[0].starts_with("no Node.js 20 or newer, with npm: install"), "{}", lines[0]);

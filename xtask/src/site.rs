@@ -1,4 +1,4 @@
-//! `cargo xtask web`: the page as a static site in `www/dist/`, which any host can serve from any folder.
+//! `cargo xtask web`: builds the page as a static site in `www/dist/`, which any host can serve from any folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,12 +12,12 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// A server runs until it is stopped.
 const SERVE_LIMIT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Builds the site; with `--serve`, serves it on this machine alone.
+/// Builds the site; with `--serve`, serves it to this machine only.
 pub fn run(flags: &[String]) -> Result<()> {
     let is_served = match flags {
         [] => false,
         [flag] if flag == "--serve" => true,
-        _ => bail!("web takes --serve or nothing, not '{}'", flags.join(" ")),
+        _ => bail!("web takes only --serve, not '{}'", flags.join(" ")),
     };
     setup::for_web()?;
     let site = build()?;
@@ -46,7 +46,7 @@ fn npm(www: &Path, arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// `npm ci`, unless what is installed is as new as the lock file.
+/// Runs `npm ci`, unless the installed modules are at least as new as the lock file.
 pub fn install_node_modules() -> Result<()> {
     let www = process::root().join("www");
     let changed = |file: &Path| file.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);

@@ -1,9 +1,9 @@
-//! What the two smoke steps report, and how they are compared.
+//! The reports of the smoke step in a browser and of the native one, and their comparison.
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-/// Further apart than this two losses of one step are not rounding any more.
+/// Rounding explains relative differences below this between two losses of one step.
 const TOLERANCE: f64 = 1e-5;
 
 /// The JSON of `lastbit smoke --json`, and of `smoke()` in a browser.
@@ -25,21 +25,21 @@ enum Answer {
 }
 
 impl Report {
-    /// From the JSON itself.
+    /// Parses the JSON of `lastbit smoke --json`.
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).with_context(|| format!("this is no smoke report: {}", json.trim()))
+        serde_json::from_str(json).with_context(|| format!("this is not a smoke report: {}", json.trim()))
     }
 
-    /// From the browser runner: a report, or the one line that says why there is none.
+    /// Parses the browser runner's output: a report, or one line with the reason why there is none.
     pub fn from_answer(answer: &str) -> Result<Self> {
         let parsed = serde_json::from_str(answer);
-        match parsed.with_context(|| format!("this is no answer of the browser runner: {}", answer.trim()))? {
+        match parsed.with_context(|| format!("this is not an answer of the browser runner: {}", answer.trim()))? {
             Answer::Report(report) => Ok(report),
             Answer::Error(line) => bail!("{line}"),
         }
     }
 
-    /// One line for a person.
+    /// The report in one readable line.
     pub fn line(&self) -> Result<String> {
         let adapter = [self.adapter.trim(), self.driver.trim()].join(" ");
         let adapter = if adapter.trim().is_empty() { "unnamed adapter" } else { adapter.trim() };
@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-/// The line that says how the two agree; an error where they differ by more than rounding can explain.
+/// One line that states how closely the two agree; an error if they differ by more than rounding explains.
 pub fn verdict(browser: &Report, native: &Report) -> Result<String> {
     let (in_browser, natively) = (f64::from(browser.loss()?), f64::from(native.loss()?));
     if !in_browser.is_finite() || !natively.is_finite() {
@@ -66,7 +66,7 @@ pub fn verdict(browser: &Report, native: &Report) -> Result<String> {
     let same = if browser.fingerprint == native.fingerprint { "equal" } else { "different" };
     let line = format!("browser and native differ: loss by {relative:.1e} (relative), fingerprints {same}");
     if relative >= TOLERANCE {
-        bail!("{line}; {TOLERANCE:.0e} is allowed");
+        bail!("{line}; less than {TOLERANCE:.0e} is allowed");
     }
     Ok(line)
 }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_bits_are_called_so() {
+    fn equal_bits_are_reported() {
         let line = verdict(&report(2.25, "aa"), &report(2.25, "aa")).unwrap();
         assert_eq!(line, "browser = native on SwiftShader Device, bit for bit");
     }

@@ -1,5 +1,5 @@
-//! `cargo xtask soak`: what takes too long for CI. Kills a run at random moments and compares what comes of it with an
-//! undisturbed one, then trains for an hour and watches memory, handles and the control lamp.
+//! `cargo xtask soak`: tests that take too long for CI. Kills a run at random moments, resumes it and compares its files with
+//! those of an undisturbed run; then trains for an hour and watches memory, handles and the control lamp.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::{host, process};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 const RUN_LIMIT: Duration = Duration::from_secs(20 * 60);
-/// A run that takes some ten milliseconds a step on a software adapter, and saves all the time.
+/// A run whose steps take about ten milliseconds on a software adapter, and which saves after every step.
 const KILLED: [&str; 20] = [
     "train",
     "--net",
@@ -36,7 +36,7 @@ const KILLED: [&str; 20] = [
     "1step",
     "--quiet",
 ];
-/// A run without end, with controls, evaluations, checkpoints and event files.
+/// A run that does not end by itself, with controls, evaluations, checkpoints and event files.
 const ENDLESS: [&str; 21] = [
     "train",
     "--net",
@@ -62,10 +62,10 @@ const ENDLESS: [&str; 21] = [
 ];
 /// Replicas of [`ENDLESS`] that must equal the first one.
 const CONTROLS: [usize; 2] = [2, 3];
-/// Memory may grow by so much between the second quarter of the time and the last: lines that are longer, a cache.
+/// Largest relative growth of memory from the second quarter of the time to the last, because of longer lines or a cache.
 const MOST_GROWTH: f64 = 0.02;
 
-/// Flags: `--minutes N` (60), `--kills N` (20), `--program PATH` (a lastbit that is there already).
+/// Flags: `--minutes N` (60), `--kills N` (20), `--program PATH` (an existing lastbit).
 pub fn run(flags: &[String]) -> Result<()> {
     let (mut minutes, mut kills, mut program) = (60, 20, None);
     for pair in flags.chunks(2) {
@@ -91,8 +91,8 @@ pub fn run(flags: &[String]) -> Result<()> {
     if minutes > 0 {
         endless_run(&program, &home.join("endless"), Duration::from_secs(minutes * 60))?;
     }
-    // What failed stays to be looked at.
-    std::fs::remove_dir_all(&home).context("the folder of the soak")
+    // After a failure the files stay, for inspection.
+    std::fs::remove_dir_all(&home).context("cannot remove the folder of the soak")
 }
 
 fn start(program: &Path, flags: &[&str], out: &Path) -> Command {
@@ -101,7 +101,7 @@ fn start(program: &Path, flags: &[&str], out: &Path) -> Command {
     command
 }
 
-/// SplitMix64, from the clock: moments that nobody chose. The seed is printed.
+/// SplitMix64, seeded from the clock. The seed is printed.
 struct Random(u64);
 
 impl Random {
@@ -113,7 +113,7 @@ impl Random {
     }
 }
 
-/// Kills a run so many times, resumes it each time, and compares it with one that nobody disturbed.
+/// Kills a run `kills` times, resumes it each time, and compares it with an undisturbed run.
 fn killed_runs(program: &Path, home: &Path, kills: u64) -> Result<()> {
     let (whole, killed) = (home.join("whole"), home.join("killed"));
     let begun = Instant::now();
@@ -124,7 +124,8 @@ fn killed_runs(program: &Path, home: &Path, kills: u64) -> Result<()> {
     let mut random = Random(seed);
     let (mut done, mut while_saving) = (0, 0);
     while done < kills {
-        let mut child = start(program, &KILLED, &killed).stdout(Stdio::null()).spawn().context("the run starts")?;
+        let mut child =
+            start(program, &KILLED, &killed).stdout(Stdio::null()).spawn().context("cannot start the run")?;
         // From before its first step to late in the run.
         std::thread::sleep(Duration::from_millis(random.below(whole_ms / 6 + 1000)));
         if child.try_wait()?.is_some() {
@@ -141,12 +142,12 @@ fn killed_runs(program: &Path, home: &Path, kills: u64) -> Result<()> {
     process::run(&mut start(program, &KILLED, &killed), RUN_LIMIT)?;
     same_files(&whole, &killed)?;
     println!(
-        "soak: {done} kills, {while_saving} of them while a checkpoint was written; every byte is that of the undisturbed run"
+        "soak: {done} kills, {while_saving} of them while a checkpoint was written; every byte equals that of the undisturbed run"
     );
     Ok(())
 }
 
-/// The files that equal runs have equal.
+/// The files that are the same in equal runs, by their path in the run's folder.
 fn files(run: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let mut files = BTreeMap::new();
     let mut todo = vec![run.join("metrics.jsonl"), run.join("init.safetensors"), run.join("checkpoint")];
@@ -163,20 +164,20 @@ fn files(run: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
 
 fn same_files(a: &Path, b: &Path) -> Result<()> {
     let (a, b) = (files(a)?, files(b)?);
-    ensure!(a.keys().eq(b.keys()), "{:?} against {:?}", a.keys(), b.keys());
+    ensure!(a.keys().eq(b.keys()), "the runs have different files: {:?} and {:?}", a.keys(), b.keys());
     let different: Vec<_> = a.keys().filter(|name| a[*name] != b[*name]).collect();
     ensure!(different.is_empty(), "these files differ: {different:?}");
     Ok(())
 }
 
-/// What a process holds.
+/// Resident memory and open handles of a process.
 #[derive(Clone, Copy)]
 struct Sample {
     kib: u64,
     handles: usize,
 }
 
-/// From /proc; `None` on systems without it.
+/// Measures a process, from `/proc`; `None` on systems without it.
 fn sample(pid: u32) -> Option<Sample> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kib =
@@ -184,19 +185,19 @@ fn sample(pid: u32) -> Option<Sample> {
     Some(Sample { kib: kib?, handles: std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() })
 }
 
-/// Trains for so long, then asks the run to stop as a scheduler does.
+/// Trains for `length`, then stops the run as a scheduler does.
 fn endless_run(program: &Path, out: &Path, length: Duration) -> Result<()> {
-    let mut child = start(program, &ENDLESS, out).spawn().context("the run starts")?;
+    let mut child = start(program, &ENDLESS, out).spawn().context("cannot start the run")?;
     let (begun, mut samples) = (Instant::now(), Vec::new());
-    let mut told = Instant::now();
+    let mut reported = Instant::now();
     while begun.elapsed() < length {
         std::thread::sleep(Duration::from_secs(1));
         if let Some(status) = child.try_wait()? {
             bail!("the run ended by itself ({status})");
         }
         samples.extend(sample(child.id()));
-        if told.elapsed() > Duration::from_secs(300) {
-            told = Instant::now();
+        if reported.elapsed() > Duration::from_secs(300) {
+            reported = Instant::now();
             let last =
                 samples.last().map_or(String::new(), |s| format!(", {} MiB, {} handles", s.kib >> 10, s.handles));
             println!("soak: {} min{last}", begun.elapsed().as_secs() / 60);
@@ -204,9 +205,9 @@ fn endless_run(program: &Path, out: &Path, length: Duration) -> Result<()> {
     }
     stop(&mut child)?;
     let steps = check_lamp(out)?;
-    println!("soak: {steps} steps in {} min, controls at zero bits throughout", length.as_secs() / 60);
+    println!("soak: {steps} steps in {} min, no control differed in any bit", length.as_secs() / 60);
     if samples.is_empty() {
-        println!("soak: this system has no /proc, memory and handles were not watched");
+        println!("soak: this system has no /proc, so memory and handles were not watched");
         return Ok(());
     }
     flat(&samples)
@@ -227,7 +228,7 @@ fn stop(child: &mut std::process::Child) -> Result<()> {
     Ok(())
 }
 
-/// Steps of the run; an error if a control differed after one of them.
+/// Number of steps of the run; an error if a control differed after any of them.
 fn check_lamp(out: &Path) -> Result<u64> {
     let text = std::fs::read_to_string(out.join("metrics.jsonl"))?;
     let mut steps = 0;
@@ -235,18 +236,18 @@ fn check_lamp(out: &Path) -> Result<u64> {
         let line: Value = serde_json::from_str(line)?;
         if line["kind"] == "step" {
             steps += 1;
-            ensure!(CONTROLS.iter().all(|&control| line["differing"][control] == 0), "a control is red: {line}");
+            ensure!(CONTROLS.iter().all(|&control| line["differing"][control] == 0), "a control differs: {line}");
         }
     }
     ensure!(steps > 0, "the run took no step");
     Ok(steps)
 }
 
-/// Memory and handles in the last quarter of the time against the second one, when everything has been allocated.
+/// Compares memory and handles in the last quarter of the time with those in the second, when everything has been allocated.
 fn flat(samples: &[Sample]) -> Result<()> {
     let quarter = |n: usize| &samples[samples.len() * n / 4..samples.len() * (n + 1) / 4];
     let [early, late] = [1, 3].map(|n| quarter(n).iter().map(|sample| sample.kib).max().unwrap_or(0));
-    // The fewest: while it saves, a run has a file more.
+    // The minimum: while it saves, a run has one more file open.
     let [before, after] = [1, 3].map(|n| quarter(n).iter().map(|sample| sample.handles).min().unwrap_or(0));
     println!(
         "soak: memory at most {:.1} MiB in the second quarter and {:.1} MiB in the last, handles {before} and {after}",

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that CI checks, cheapest first, with where the time went.
+//! `cargo xtask test`: runs everything that CI checks, cheapest first, and prints the time of each stage.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{browser, foreign, host, process, setup, wasm};
 
-/// One check. It runs after those above it in [`STAGES`] and stops the whole when it fails.
+/// One check. Stages run in the order of [`STAGES`], and the first failure stops them.
 struct Stage {
     name: &'static str,
     run: fn() -> Result<()>,
@@ -29,7 +29,7 @@ const STAGES: [Stage; 9] = [
 /// Longer than any stage takes on two cores, shorter than a CI run may be.
 const STAGE_LIMIT: Duration = Duration::from_secs(80 * 60);
 
-/// The stages in their order.
+/// The names of the stages, in their order.
 pub fn stage_names() -> Vec<&'static str> {
     STAGES.iter().map(|stage| stage.name).collect()
 }
@@ -37,7 +37,7 @@ pub fn stage_names() -> Vec<&'static str> {
 /// Runs the stages called `names`, or all of them.
 pub fn run(names: &[String]) -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| STAGES.iter().all(|stage| stage.name != name.as_str())) {
-        bail!("no stage '{unknown}'; there are {}", stage_names().join(", "));
+        bail!("unknown stage '{unknown}'; the stages are {}", stage_names().join(", "));
     }
     let chosen: Vec<&Stage> = STAGES.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)).collect();
     let mut taken = Vec::new();
@@ -62,23 +62,23 @@ fn lint() -> Result<()> {
     cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])
 }
 
-/// `--examples`, of which there are none, has Cargo take dependencies with the features that [`lint`] has checked them with.
+/// There are no examples, but with `--examples` Cargo gives dependencies the features that [`lint`] has checked them with.
 fn docs() -> Result<()> {
     let arguments = ["doc", "--no-deps", "--workspace", "--all-features", "--lib", "--bin", "xtask", "--examples"];
     cargo(&arguments, &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
-/// What the tests call a software GPU driver by, as `--adapter` takes it.
+/// The tests' software GPU, as `--adapter` names it.
 const SOFTWARE_GPU: &str = "llvmpipe";
-/// Programs and their tests that run on the software GPU as well, after all have run on the best adapter (the processor, where
-/// there is no GPU).
+/// Test programs, and filters of their tests, that run again on the software GPU, after all tests have run on the best adapter
+/// (the processor, if there is no GPU).
 const ON_SOFTWARE_GPU: [&[&str]; 2] = [
     &["--test", "bit_rules", "--test", "device", "--test", "self_test"],
     &["--test", "testsuite", "--", "faults::", "resume::"],
 ];
 
-/// All tests; those of the bit rules, of faults and of resuming again on a software GPU; then those that need a Vulkan driver of
-/// their own: Mesa's for AMD GPUs, which compiles without one, and a second one that computes, which Chromium brings.
+/// Runs all tests, then those of the bit rules, of faults and of resuming again on a software GPU, then those that need another
+/// Vulkan driver: Mesa's for AMD GPUs, which compiles kernels without such a GPU, and Chromium's SwiftShader, which computes.
 fn tests() -> Result<()> {
     let skips = host::target_dir()?.join("skipped-tests.txt");
     let _ = std::fs::remove_file(&skips);
@@ -88,12 +88,12 @@ fn tests() -> Result<()> {
     skipped.dedup();
     skipped.iter().for_each(|what| println!("not tested: {what}"));
     if !skipped.is_empty() && std::env::var_os("CI").is_some() {
-        bail!("{} tests were skipped (listed above), which CI takes for a failure", skipped.len());
+        bail!("{} tests were skipped (listed above); in CI a skipped test is a failure", skipped.len());
     }
     Ok(())
 }
 
-/// Runs them; what is not tested comes back, beside what the tests write to `skips`.
+/// Runs the tests. Returns what xtask itself had to leave out; tests that skip themselves write a line to `skips`.
 fn run_tests(skips: &Path) -> Result<Vec<String>> {
     let mut skipped = Vec::new();
     let python = host::tensorboard()?;
@@ -105,13 +105,13 @@ fn run_tests(skips: &Path) -> Result<Vec<String>> {
     run(&["test", "--workspace"], &[])?;
     if !cfg!(target_os = "linux") {
         skipped.push(
-            "a software GPU, two drivers of different make, and registers of kernels (only Linux has a loader that takes \
+            "a software GPU, two drivers of different makes, and registers of kernels (only Linux's loader takes \
              another driver)"
                 .to_owned(),
         );
         return Ok(skipped);
     }
-    // With the whole workspace chosen, so that nothing is compiled again for other features.
+    // With `--workspace`, dependencies keep their features, so that nothing is compiled again.
     for tests in ON_SOFTWARE_GPU {
         run(&[&["test", "--workspace"], tests].concat(), &[("LASTBIT_ADAPTER", OsStr::new(SOFTWARE_GPU))])?;
     }
@@ -124,7 +124,10 @@ fn run_tests(skips: &Path) -> Result<Vec<String>> {
     }
     let chromium = host::chromium().context("no Chromium; run `cargo xtask test set-up`")?;
     let driver = host::swiftshader(&chromium).with_context(|| {
-        format!("no vk_swiftshader_icd.json with '{}': name a Chromium that has it in CHROMIUM", chromium.display())
+        format!(
+            "'{}' comes without vk_swiftshader_icd.json; name a Chromium that has it in CHROMIUM",
+            chromium.display()
+        )
     })?;
     with_driver(&["testsuite", "--", "--ignored", "drivers::"], "LASTBIT_SWIFTSHADER", driver)?;
     Ok(skipped)
@@ -151,12 +154,12 @@ mod tests {
     fn an_unknown_stage_is_named_with_the_known_ones() {
         let error = run(&["browsers".to_owned()]).unwrap_err().to_string();
         let known = "set-up, format, lint, lint-web, check-windows, check-macos, docs, tests, browser";
-        assert_eq!(error, format!("no stage 'browsers'; there are {known}"));
+        assert_eq!(error, format!("unknown stage 'browsers'; the stages are {known}"));
     }
 
     #[test]
-    fn tests_that_are_chosen_by_module_are_there() {
-        // A filter that fits nothing would pass.
+    fn filters_name_existing_modules() {
+        // A filter that matches no test would pass.
         let modules = include_str!("../../native/tests/testsuite/main.rs");
         for filter in ["faults::", "resume::", "drivers::"] {
             let module = filter.trim_end_matches(':');

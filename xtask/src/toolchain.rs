@@ -1,5 +1,5 @@
-//! The Rust that builds for another system than this one: the compiler in use where rustup has the target's standard
-//! library, else Debian's second Rust, which carries the library's sources and builds it along.
+//! The Rust toolchain that builds for another target: the compiler in use if it has the target's standard library, else
+//! Debian's second Rust, which includes the library's sources and compiles them as well.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use anyhow::Result;
 
 use crate::{host, process};
 
-/// Debian's second Rust, built for its browsers, and what it needs for Windows ([`DLLTOOL`]).
+/// Packages of Debian's second Rust, which Debian keeps for its browsers, and of what it needs for Windows ([`DLLTOOL`]).
 pub const DEBIAN_PACKAGES: [&str; 5] =
     ["rustc-web", "cargo-web", "rust-web-src", "rust-web-clippy", "binutils-mingw-w64-x86-64"];
-/// Makes the import libraries of Windows' own functions; rustup's library has them ready.
+/// Creates the import libraries of Windows' system functions. rustup's standard library contains them already.
 pub const DLLTOOL: &str = "x86_64-w64-mingw32-dlltool";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
 
-/// What builds for a target.
+/// A toolchain that builds for a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Toolchain {
     /// The compiler in use, which has the target's standard library.
@@ -28,7 +28,7 @@ pub enum Toolchain {
     Debian(PathBuf),
 }
 
-/// The toolchain for `target` that is there, if any.
+/// The installed toolchain for `target`, if any.
 pub fn find(target: &str) -> Option<Toolchain> {
     let rustc = |arguments: &[&str]| {
         let printed = process::capture(&mut process::command("rustc", arguments), Duration::from_secs(60)).ok()?;
@@ -52,21 +52,21 @@ fn debian_sources(rustc: &Path) -> Option<PathBuf> {
     Some(Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library"))
 }
 
-/// Asks rustup for the standard library of `target`; `None` where it cannot be had that way.
+/// Installs the standard library of `target` with rustup; `None` if that fails.
 pub fn add_target(target: &str) -> Option<Toolchain> {
-    println!("trying rustup for {target}");
+    println!("trying `rustup target add {target}`");
     let mut rustup = process::command("rustup", &["target", "add", target]);
     let is_added =
         process::find_program(&["rustup"]).is_some() && process::run(&mut rustup, Duration::from_secs(180)).is_ok();
     is_added.then_some(Toolchain::Installed)
 }
 
-/// `cargo VERB` for `target` with a profile, and the folder that it builds into.
+/// `cargo VERB` for `target` with `profile`, and the folder that it builds into.
 pub fn cargo(toolchain: &Toolchain, verb: &str, target: &str, profile: &str) -> Result<(Command, PathBuf)> {
     let target_dir = host::target_dir()?;
     let (mut cargo, build_dir) = match toolchain {
         Toolchain::Installed => (process::command("cargo", &[verb]), target_dir.to_path_buf()),
-        // A folder of its own: two compilers that share one rebuild each other's work.
+        // A separate folder: two compilers that share one rebuild each other's work.
         Toolchain::Debian(linker) => (debian_cargo(verb, target, linker), target_dir.join("web-toolchain")),
     };
     cargo.args(["--profile", profile, "--target", target, "--target-dir"]).arg(&build_dir);
@@ -74,16 +74,16 @@ pub fn cargo(toolchain: &Toolchain, verb: &str, target: &str, profile: &str) -> 
 }
 
 fn debian_cargo(verb: &str, target: &str, linker: &Path) -> Command {
-    // Started as `cargo clippy`, it would find rustup's clippy, which cannot read what Debian's compiler writes.
+    // `cargo clippy` would start rustup's clippy, which cannot read what Debian's compiler writes.
     let program = if verb == "clippy" { DEBIAN_CLIPPY } else { DEBIAN_CARGO };
     let mut cargo = process::command(program, &[verb, "-Zbuild-std=std,panic_abort"]);
-    // Build-std is an unstable flag; the bootstrap variable makes a stable compiler accept it.
+    // `-Zbuild-std` is unstable; RUSTC_BOOTSTRAP makes a stable compiler accept it.
     clean(&mut cargo).env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC).env("CARGO", DEBIAN_CARGO);
     cargo.env(format!("CARGO_TARGET_{}_LINKER", target.replace('-', "_").to_uppercase()), linker);
     cargo
 }
 
-/// Takes away what the cargo that runs xtask has set for its own compiler.
+/// Removes the variables that the cargo running xtask has set for its own compiler.
 fn clean(command: &mut Command) -> &mut Command {
     command.env_remove("LD_LIBRARY_PATH").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTDOC")
 }

@@ -1,4 +1,4 @@
-//! The crate `lastbit-web` as WebAssembly, and the JavaScript and types that load it, in `www/pkg/`.
+//! Builds the crate `lastbit-web` as WebAssembly, with the JavaScript and types that load it, into `www/pkg/`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,23 +8,23 @@ use anyhow::{Context, Result, bail};
 
 use crate::{process, toolchain};
 
-/// The browser.
+/// The browser's target.
 pub const TARGET: &str = "wasm32-unknown-unknown";
-/// Where the package lies, in the repository.
+/// Folder of the package, relative to the repository's root.
 pub const PACKAGE: &str = "www/pkg";
-/// Of the workspace: small before fast.
+/// Profile of the workspace that puts size before speed.
 const PROFILE: &str = "web";
 const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 
-/// Clippy over the crates that run in a browser, for the browser's target: it sees the code that only exists there, and
-/// a configuration of its own forbids what compiles but panics there.
+/// Runs clippy for the browser's target on the crates that run there: it sees code that exists only for that target, and
+/// the configuration in `xtask/clippy-wasm` forbids functions that compile but panic in a browser.
 pub fn lint() -> Result<()> {
     let (mut cargo, _) = cargo("clippy", "release")?;
     cargo.args(["--package", "lastbit-core", "--package", "lastbit-web", "--lib", "--", "-D", "warnings"]);
     process::run(cargo.env("CLIPPY_CONF_DIR", process::root().join("xtask/clippy-wasm")), BUILD_LIMIT)
 }
 
-/// Builds and binds `lastbit-web`; returns the folder with `lastbit_web.js` and `lastbit_web_bg.wasm`.
+/// Builds `lastbit-web` and its bindings; returns the folder with `lastbit_web.js` and `lastbit_web_bg.wasm`.
 pub fn build() -> Result<PathBuf> {
     let (mut cargo, build_dir) = cargo("build", PROFILE)?;
     process::run(cargo.args(["--package", "lastbit-web"]), BUILD_LIMIT)?;
@@ -41,7 +41,7 @@ fn cargo(verb: &str, profile: &str) -> Result<(Command, PathBuf)> {
 
 fn bind(wasm: &Path, package: &Path) -> Result<()> {
     if !wasm.is_file() {
-        bail!("the build left no {}", wasm.display());
+        bail!("the build did not write {}", wasm.display());
     }
     let arguments = ["run", "--quiet", "--package", "xtask", "--features", "bindgen", "--bin", "xtask-bindgen", "--"];
     let mut cargo = process::command("cargo", &arguments);

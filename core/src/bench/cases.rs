@@ -1,4 +1,4 @@
-//! What the benchmarks measure: the operations of the networks in the shapes that they have there.
+//! The cases of the benchmarks: operations of the networks in the shapes that occur there, and whole steps.
 
 use crate::device::{AdapterSummary, Family};
 use crate::nets::NetKind;
@@ -11,26 +11,26 @@ use crate::ops::{Activation, Conv, ConvDown, Layer, Pass, Shape, Tile, workgroup
 use crate::record::{Binding, BufferId, BufferTable, Command, Job, Kernel, Recording, Shader, Work};
 use crate::train::{BatchSizes, Kind, MemoryLimits, Plan, TrainError, Tuning};
 
-/// A line of the table.
+/// A row of the table.
 pub enum Case {
-    /// One operation.
+    /// A single operation.
     Operation(Operation),
     /// A training step.
     Step(NetKind),
 }
 
-/// An operation alone.
+/// An operation to measure.
 #[derive(Clone, Copy)]
 pub enum Operation {
     Conv(Conv, Pass),
     ConvDown(ConvDown, Pass),
     BatchNorm(Shape, Direction),
     MaxPool(Shape, Direction),
-    /// Of all parameters of ResNet-56.
+    /// A pass over all parameters of ResNet-56.
     Parameters(Sweep),
 }
 
-/// What passes over all parameters.
+/// An operation that passes over all parameters.
 #[derive(Clone, Copy)]
 pub enum Sweep {
     Update,
@@ -38,24 +38,24 @@ pub enum Sweep {
     Fingerprint,
 }
 
-/// An operation, ready to be built.
+/// The recording of an operation, with its buffers.
 pub struct Recorded {
     pub shape: String,
     pub table: BufferTable,
-    /// What buffers hold at the start, where it matters.
+    /// Initial contents of buffers, where they matter.
     pub contents: Vec<(BufferId, Vec<u8>)>,
     pub recording: Recording,
-    /// What a convolution's launches write.
+    /// Buffers that the launches of a convolution write.
     pub outputs: Vec<BufferId>,
-    /// The buffers of planes, with a sample's shape.
+    /// Buffers of planes, with the shape of a sample.
     pub planes: Vec<(BufferId, Shape)>,
-    /// Useful operations of all replicas.
+    /// Useful floating-point operations of all replicas.
     pub flops: u64,
-    /// Bytes that have to move at least, of all replicas.
+    /// Minimum memory traffic of all replicas in bytes.
     pub bytes: u64,
 }
 
-/// The lines whose name contains `filter`, in order. Steps that take minutes on a software GPU only where the
+/// The rows whose name contains `filter`, in order. On a software GPU, steps that take minutes are included only if the
 /// filter names the network.
 pub fn all(adapter: &AdapterSummary, filter: &str) -> Vec<Case> {
     let is_quick = adapter.family != Family::SoftwareGpu;
@@ -82,7 +82,7 @@ pub fn all(adapter: &AdapterSummary, filter: &str) -> Vec<Case> {
     all.filter(|case| case.name().contains(filter)).collect()
 }
 
-/// Every kind of convolution of the CIFAR ResNets and of VGG16, by the passes that training takes through it.
+/// Every kind of convolution in the CIFAR ResNets and VGG16, with the passes that training needs.
 fn convolutions() -> Vec<Operation> {
     let all = [
         (3, 32, 16),
@@ -114,7 +114,7 @@ fn convolutions() -> Vec<Operation> {
 }
 
 impl Case {
-    /// `conv3x3_forward`, `step_vgg16`.
+    /// Name of the row, such as `conv3x3_forward` or `step_vgg16`.
     pub fn name(&self) -> String {
         match self {
             Self::Operation(operation) => operation.name(),
@@ -123,7 +123,7 @@ impl Case {
     }
 }
 
-/// As the rows of the table name a pass.
+/// Name of a pass in the names of rows.
 fn name(pass: Pass) -> &'static str {
     match pass {
         Pass::Forward => "forward",
@@ -132,13 +132,13 @@ fn name(pass: Pass) -> &'static str {
     }
 }
 
-/// What the weights are packed for.
+/// Direction in which the weights are packed for a pass.
 fn direction(pass: Pass) -> Direction {
     if pass == Pass::Forward { Direction::Forward } else { Direction::InputGradient }
 }
 
 impl Operation {
-    /// A convolution.
+    /// The operation of a convolution.
     pub fn of(layer: Layer, pass: Pass) -> Self {
         match layer {
             Layer::Conv(conv) => Self::Conv(conv, pass),
@@ -146,7 +146,7 @@ impl Operation {
         }
     }
 
-    /// What it is if it is a convolution.
+    /// Layer and pass, if the operation is a convolution.
     pub fn layer(&self) -> Option<(Layer, Pass)> {
         match self {
             Self::Conv(conv, pass) => Some((Layer::Conv(*conv), *pass)),
@@ -155,7 +155,7 @@ impl Operation {
         }
     }
 
-    /// `conv3x3_forward`, `conv_down_dweight`.
+    /// Name of the row, such as `conv3x3_forward` or `conv_down_dweight`.
     pub fn name(&self) -> String {
         let way = |direction: &Direction| match direction {
             Direction::Forward => "forward",
@@ -172,10 +172,10 @@ impl Operation {
         }
     }
 
-    /// The launches and their buffers, for a batch of `samples` in each of `replicas`; convolutions in `tile`.
+    /// Records the operation for `replicas` replicas and a batch of `samples`. Convolutions use `tile`.
     ///
     /// # Errors
-    /// As [`Plan::new`].
+    /// Same as [`Plan::new`].
     pub fn record(&self, (replicas, samples): (u32, u32), tile: Tile) -> Result<Recorded, TrainError> {
         Ok(match self {
             Self::Conv(conv, pass) => convolution(*conv, *pass, (replicas, samples), tile, false),
@@ -187,12 +187,12 @@ impl Operation {
     }
 }
 
-/// The gradient by the input that is added to one which is there.
+/// Records the gradient by the input, added to an existing gradient.
 pub fn accumulating(conv: Conv, sizes: (u32, u32), tile: Tile) -> Recorded {
     convolution(conv, Pass::InputGradient, sizes, tile, true)
 }
 
-/// Buffers and the recording of one operation while it is put together.
+/// Buffers and recording of an operation under construction.
 struct Sketch {
     table: BufferTable,
     recording: Recording,
@@ -210,13 +210,13 @@ impl Sketch {
         self.table.whole(id)
     }
 
-    /// A buffer of so many bytes for each replica.
+    /// Adds a buffer with `each` bytes for each replica.
     fn bytes(&mut self, label: &str, each: u64) -> Binding {
         let id = self.table.add(label, each * u64::from(self.recording.replicas));
         self.table.whole(id)
     }
 
-    /// Done; all that was recorded is useful.
+    /// Finishes the recording. All recorded work counts as useful.
     fn finish(self, shape: String) -> Recorded {
         let Self { table, recording, planes } = self;
         let (flops, bytes) = (recording.flops(), recording.dispatches().map(|d| d.bytes).sum());
@@ -226,7 +226,7 @@ impl Sketch {
 
 /// Independent fma chains in registers.
 pub fn fma(adapter: &AdapterSummary) -> Recorded {
-    // Enough threads to fill a large GPU, or enough rounds to keep a processor busy.
+    // Enough threads to fill a large GPU, and enough rounds to keep a processor busy.
     let (tiles, rounds) = if adapter.uses_host_memory() { (64, 4_000) } else { (16_384, 4_000) };
     let threads = u64::from(tiles) * 64;
     let mut sketch = Sketch::new(1, Job::default());
@@ -237,7 +237,7 @@ pub fn fma(adapter: &AdapterSummary) -> Recorded {
     sketch.finish(format!("{threads} threads"))
 }
 
-/// A copy of more than caches hold.
+/// A copy that is larger than caches.
 pub fn copy(adapter: &AdapterSummary) -> Recorded {
     let bytes: u64 = if adapter.uses_host_memory() { 64 << 20 } else { 128 << 20 };
     let mut sketch = Sketch::new(1, Job::default());
@@ -254,7 +254,7 @@ fn convolution(conv: Conv, pass: Pass, (replicas, samples): (u32, u32), tile: Ti
     let parameter_stride = conv.weights().next_multiple_of(64);
     let job = Job { samples, parameter_stride, packed_stride: packs.stride(), ..Job::default() };
     let mut sketch = Sketch::new(replicas, job);
-    // A shared input is allocated for every replica: more than is read, and only a few channels.
+    // A shared input is allocated for every replica, though only one is read: it has few channels.
     let [x, y] = [("x", input), ("y", output)].map(|(label, shape)| sketch.planes(label, shape));
     let packed = sketch.bytes("packed weights", u64::from(packs.stride()) * 4);
     let outputs = match pass {
@@ -309,7 +309,8 @@ fn conv_down(conv: ConvDown, pass: Pass, (replicas, samples): (u32, u32), tile: 
     useful(sketch, outputs, &format!("K2x{}", conv.out_channels), input)
 }
 
-/// Done; of the definition: partial sums are work that another order would not have.
+/// Finishes the recording of a convolution. Only the first dispatch counts as useful: summing partial sums is work that another
+/// order would not have.
 fn useful(sketch: Sketch, outputs: Vec<Binding>, kernels: &str, input: Shape) -> Recorded {
     let Recording { replicas, job, .. } = sketch.recording;
     let first = sketch.recording.dispatches().next().map_or((0, 0), |d| (d.flops, d.bytes));
@@ -318,7 +319,7 @@ fn useful(sketch: Sketch, outputs: Vec<Binding>, kernels: &str, input: Shape) ->
     Recorded { flops: first.0, bytes: first.1, outputs, ..recorded }
 }
 
-/// `R1 N32 C16 H32 W32`.
+/// Formats a shape, such as `R1 N32 C16 H32 W32`.
 fn shape_text(shape: Shape, replicas: u32, samples: u32) -> String {
     format!("R{replicas} N{samples} C{} H{} W{}", shape.channels, shape.height, shape.width)
 }
@@ -369,7 +370,7 @@ fn max_pool(shape: Shape, direction: Direction, replicas: u32, samples: u32) -> 
     sketch.finish(shape_text(shape, replicas, samples))
 }
 
-/// A sweep over the parameters of ResNet-56, cut out of its plan for a batch of one.
+/// A pass over the parameters of ResNet-56, taken from its plan for a batch of one.
 fn parameters(sweep: Sweep, replicas: u32) -> Result<Recorded, TrainError> {
     let network = NetKind::ResNet { depth: 56 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0)?;
     let sizes = BatchSizes { train: vec![1], evaluate: Vec::new() };

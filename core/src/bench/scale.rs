@@ -1,4 +1,4 @@
-//! What a step costs over the replicas, the batch and the depth, one of them at a time.
+//! Measures how the duration of a step depends on the number of replicas, the batch size and the depth, one at a time.
 
 use std::rc::Rc;
 
@@ -9,13 +9,13 @@ use crate::device::{Context, DeviceError};
 use crate::nets::NetKind;
 use crate::train::TrainError;
 
-/// What a step costs when one size of the run changes and the others stay.
+/// The size that a curve varies; the other sizes are constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScaleOver {
-    /// Replicas in lockstep.
+    /// Number of replicas in lockstep.
     Replicas,
-    /// Samples of a batch.
+    /// Batch size.
     Batch,
     /// Depth of the ResNet.
     Depth,
@@ -24,20 +24,20 @@ pub enum ScaleOver {
 /// A point of a curve.
 #[derive(Clone, Debug, Serialize)]
 pub struct ScalePoint {
-    /// Of which curve it is.
+    /// The curve to which the point belongs.
     pub over: ScaleOver,
-    /// The network's depth.
+    /// Depth of the ResNet.
     pub depth: u32,
-    /// Replicas in lockstep.
+    /// Number of replicas in lockstep.
     pub replicas: u32,
-    /// Samples of a batch.
+    /// Batch size.
     pub samples: u32,
-    /// The step.
+    /// Measurement of the step.
     pub row: Row,
 }
 
 impl ScalePoint {
-    /// The size that the curve changes.
+    /// The size that the curve varies.
     #[must_use]
     pub fn size(&self) -> u32 {
         match self.over {
@@ -47,27 +47,27 @@ impl ScalePoint {
         }
     }
 
-    /// Milliseconds of a step, for each replica.
+    /// Milliseconds per step and replica.
     #[must_use]
     pub fn ms_a_replica(&self) -> f64 {
         self.row.ms / f64::from(self.replicas)
     }
 
-    /// Images a second, each counted once for every replica.
+    /// Images per second; every replica counts each image.
     #[must_use]
     pub fn images_a_second(&self) -> f64 {
         f64::from(self.samples) / self.ms_a_replica() * 1e3
     }
 }
 
-/// The sizes of each curve. What it does not change is as in the options, and the depth `depth`.
+/// The sizes of each curve. The sizes that a curve does not vary come from [`Options`] and `depth`.
 #[derive(Clone, Debug)]
 pub struct ScaleSizes {
-    /// Depth of the ResNet where another size changes.
+    /// Depth of the ResNet in the curves over replicas and batch size.
     pub depth: u32,
-    /// Replicas.
+    /// Numbers of replicas.
     pub replicas: Vec<u32>,
-    /// Samples of a batch.
+    /// Batch sizes.
     pub samples: Vec<u32>,
     /// Depths of the ResNet.
     pub depths: Vec<u32>,
@@ -84,16 +84,16 @@ impl Default for ScaleSizes {
     }
 }
 
-/// Measures whole steps of ResNets of these sizes, around the replicas and the batch of `options`; `tell` sees each point when
-/// it is there, or why there is none.
+/// Measures whole steps of ResNets with these sizes. Calls `on_point` with each point when it is measured, or with the error if
+/// the point does not fit into memory.
 ///
 /// # Errors
-/// The GPU. A point that does not fit into its memory is no error.
+/// [`TrainError::Gpu`] if the device fails otherwise, and any other error that stops training from starting.
 pub async fn scale(
     context: Rc<Context>,
     options: &Options,
     sizes: &ScaleSizes,
-    mut tell: impl FnMut(Result<&ScalePoint, &TrainError>),
+    mut on_point: impl FnMut(Result<&ScalePoint, &TrainError>),
 ) -> Result<Vec<ScalePoint>, TrainError> {
     let mut bench = Bench { context: &context, options, fma_gflops: f64::INFINITY, copy_gbps: f64::INFINITY };
     let adapter = context.adapter();
@@ -108,11 +108,11 @@ pub async fn scale(
         match bench.step(NetKind::ResNet { depth }, (replicas, samples)).await {
             Ok(row) => {
                 let point = ScalePoint { over, depth, replicas, samples, row };
-                tell(Ok(&point));
+                on_point(Ok(&point));
                 points.push(point);
             }
             Err(error @ TrainError::Gpu(DeviceError::OverLimit { .. } | DeviceError::OutOfMemory { .. })) => {
-                tell(Err(&error));
+                on_point(Err(&error));
             }
             Err(error) => return Err(error),
         }

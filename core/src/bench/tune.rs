@@ -1,5 +1,5 @@
-//! Chooses the tile of each convolution on an adapter by measurement. Before a tile is timed it computes the layer on random
-//! values; one that does not give the usual tile's bits is refused, so that what is chosen changes no result.
+//! Chooses the tile of each convolution on an adapter by measurement. Before a tile is timed, it computes the layer on random
+//! values. A tile whose bits differ from those of the default tile is refused, so that choices do not change results.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -15,21 +15,21 @@ use crate::record::{BufferId, Recording};
 use crate::rng::{Purpose, Stream};
 use crate::train::{TrainError, usual_tiles};
 
-/// What was found for the layers of one geometry in one pass.
+/// The tile for all layers of one geometry in one pass.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Choice {
-    /// The layers.
+    /// Geometry of the layers.
     pub layer: Layer,
     /// The pass.
     pub pass: Pass,
-    /// The quickest tile.
+    /// The fastest tile.
     pub tile: Tile,
-    /// Its milliseconds.
+    /// Duration with the fastest tile in milliseconds.
     pub ms: f64,
-    /// Milliseconds of the usual tile, measured in turns with it.
+    /// Duration with the default tile in milliseconds, measured alternately with the fastest.
     pub usual_ms: f64,
-    /// Tiles that gave other bits than the usual one: the adapter's compiler is not to be trusted with them.
+    /// Tiles whose bits differ from those of the default tile. The adapter's compiler cannot be trusted with them.
     pub refused: Vec<Tile>,
 }
 
@@ -37,33 +37,33 @@ const ROWS: [u32; 4] = [4, 1, 2, 8];
 const GROUPS: [u32; 3] = [1, 2, 4];
 const CHANNELS: [[u32; 2]; 8] = [[4, 4], [2, 4], [2, 8], [4, 8], [1, 8], [2, 2], [4, 16], [8, 16]];
 const LANES: [u32; 4] = [64, 32, 128, 256];
-/// Threads of a workgroup that stages what it reads, and how many share it.
+/// Staged workgroups: number of threads, and how many of them share what they load.
 const STAGING: [(u32, u32); 4] = [(64, 2), (128, 4), (256, 4), (256, 8)];
-/// Another tile has to be quicker by this much: less is noise.
+/// A tile must take less than this fraction of the best time so far. A smaller gain is noise.
 const WORTH: f64 = 0.95;
-/// Measurements of each tile, in turns with the best one so far.
+/// Measurements of each tile, alternating with the best one so far.
 const TURNS: usize = 3;
-/// Sums of a thread for which a GPU with 255 registers a thread has room beside what it reads.
+/// Sums per thread that fit into the registers of a GPU with 255 registers per thread, beside the values that it reads.
 const REGISTERS: u32 = 160;
-/// Seconds of a measurement.
+/// Approximate duration of a measurement in seconds.
 const LONG_ENOUGH: f64 = 0.02;
-/// Random words that fill inputs, again and again.
+/// Number of random floats that fill the inputs, repeated.
 const PATTERN: usize = 262_139;
 
-/// What is searched.
+/// Which tiles to try.
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
-    /// Whether tiles that stage what they read are tried.
+    /// True to try tiles with staging.
     pub staging: bool,
-    /// Whether tiles are tried whose sums overflow a GPU's registers: software adapters take seconds to compile each.
+    /// True to try tiles whose sums overflow a GPU's registers. Software adapters take seconds to compile each of them.
     pub large: bool,
-    /// For which tiles a bit of what they give is flipped, to show that such a tile is refused.
+    /// A fault injector: selects tiles in whose results a bit is flipped, to show that such tiles are refused.
     pub is_spoilt: fn(Tile) -> bool,
 }
 
 impl Search {
-    /// What is worth trying. On a software adapter workgroup memory is memory like any other, and staging costs twice the time; its
-    /// loads are so dear that large tiles gain, although their sums lie in memory.
+    /// The tiles that may be faster on this adapter. On a software adapter, workgroup memory is ordinary memory, and staging
+    /// doubles the time. Its loads are so expensive that large tiles are faster, although their sums are in memory.
     #[must_use]
     pub fn on(context: &Context) -> Self {
         let is_gpu = context.adapter().family == Family::Gpu;
@@ -71,22 +71,22 @@ impl Search {
     }
 }
 
-/// Finds the tiles for training `network`, for `(replicas, samples)` at once; `tell` hears each choice, and may break off: the
-/// others are missing then.
+/// Finds the tiles for training `network` with `(replicas, samples)` at once. Calls `on_choice` with each choice; if it breaks,
+/// the result has only the choices so far.
 ///
 /// # Errors
-/// The GPU.
+/// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses the default tile.
 pub async fn tune(
     context: &Rc<Context>,
     network: &Network,
     sizes: (u32, u32),
     search: Search,
-    mut tell: impl FnMut(&Choice) -> ControlFlow<()>,
+    mut on_choice: impl FnMut(&Choice) -> ControlFlow<()>,
 ) -> Result<Vec<Choice>, TrainError> {
     let mut choices: Vec<Choice> = Vec::new();
     for layer in passes(network) {
         let choice = choose(context, layer, sizes, search).await?;
-        let flow = tell(&choice);
+        let flow = on_choice(&choice);
         choices.push(choice);
         if flow.is_break() {
             break;
@@ -105,8 +105,8 @@ pub fn is_candidate(tile: Tile) -> bool {
     are_lanes && ROWS.contains(&tile.rows) && GROUPS.contains(&tile.groups) && CHANNELS.contains(&tile.channels)
 }
 
-/// Tiles among which every choice of rows, of groups and of channels stands beside every number of threads and
-/// every kind of staging.
+/// A list of tiles in which every choice of rows, of groups and of channels occurs with every number of threads and every kind
+/// of staging.
 #[must_use]
 pub fn candidates() -> Vec<Tile> {
     let direct = LANES.map(|lanes| (lanes, None)).into_iter();
@@ -125,7 +125,7 @@ pub fn candidates() -> Vec<Tile> {
     (0..CHANNELS.len() * cuts.len()).map(tile).collect()
 }
 
-/// What there is to choose from, as text that changes with it: the tiles, and the kernels that they are cut for.
+/// A text that changes when the candidates change: the tiles, and the kernels that use them.
 #[must_use]
 pub fn identity() -> String {
     let conv = Conv { input: Shape::new(16, 8, 8), out_channels: 16, shared_input: false };
@@ -135,14 +135,14 @@ pub fn identity() -> String {
     for (layer, tile) in [(Layer::Conv(conv), Tile::default()), (Layer::Conv(conv), staged), (down.into(), staged)] {
         for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
             let recorded =
-                Operation::of(layer, pass).record((1, 1), tile).expect("a convolution is no plan that can fail");
+                Operation::of(layer, pass).record((1, 1), tile).expect("recording a convolution cannot fail");
             recorded.recording.dispatches().for_each(|dispatch| text.push_str(&wgsl::source(&dispatch.kernel)));
         }
     }
     text
 }
 
-/// The choices as a run uses them.
+/// The default tiles with `choices` in their place.
 #[must_use]
 pub fn tiles(context: &Context, choices: &[Choice]) -> Tiles {
     let mut tiles = usual_tiles(context.adapter());
@@ -160,7 +160,7 @@ pub(super) async fn choose(
     Tuner::new(context, layer, pass, sizes).await?.choose(search).await
 }
 
-/// The convolutions of `network`, each geometry once, by the passes that training takes through them.
+/// The convolutions of `network`, each geometry once, with the passes that training needs.
 #[must_use]
 pub fn passes(network: &Network) -> Vec<(Layer, Pass)> {
     let mut all = Vec::new();
@@ -180,7 +180,7 @@ pub fn passes(network: &Network) -> Vec<(Layer, Pass)> {
     all
 }
 
-/// One layer in one pass, on the adapter.
+/// Measures one layer in one pass.
 struct Tuner<'a> {
     context: &'a Rc<Context>,
     layer: Layer,
@@ -198,7 +198,7 @@ impl<'a> Tuner<'a> {
         let pattern: Vec<f32> = (0..PATTERN).map(|_| stream.below(1 << 16) as f32 / 32_768.0 - 1.0).collect();
         let of_bytes = |id: BufferId| (id, table.spec(id).bytes);
         for (id, bytes) in table.ids().map(of_bytes) {
-            // Planes keep their borders of zeros, which kernels may read in one place or another.
+            // The borders of planes must stay zero, because kernels may read them.
             let shape = planes.iter().find(|(of, _)| *of == id).map(|(_, shape)| shape);
             let whole = |shape: &Shape| {
                 let pixels = (shape.height * shape.width) as usize;
@@ -230,7 +230,8 @@ impl<'a> Tuner<'a> {
         Ok(Program::build(self.context, &self.buffers, recording, self.context.adapter().submit_flops()).await?)
     }
 
-    /// What the launches write, into poisoned buffers; of a gradient by the input also what comes of adding it once more.
+    /// The bytes that the launches write into poisoned buffers. For a gradient by the input, also the bytes after the
+    /// accumulating kernel has added it a second time.
     async fn bits(&self, tile: Tile, program: &Program) -> Result<Vec<Vec<u8>>, TrainError> {
         let poison = vec![0xa5; 1 << 20];
         for (id, bytes) in &self.outputs {
@@ -258,7 +259,7 @@ impl<'a> Tuner<'a> {
         Ok(all)
     }
 
-    /// The tiles that differ from `tile` in what a thread computes: in its rows, or the channels of a weight gradient.
+    /// The tiles that differ from `tile` in the rows of a thread or, for weight gradients, in its channels.
     fn other_threads(&self, tile: Tile, search: Search) -> Vec<Tile> {
         self.of_use(
             tile,
@@ -280,10 +281,10 @@ impl<'a> Tuner<'a> {
         }
     }
 
-    /// Those of `others` that are worth trying beside `tile`: of a tile as tall as the layer a taller one is the same kernel, and one of
-    /// twice the layer's channels computes what nobody reads.
+    /// Removes tiles from `others` that are not worth trying beside `tile`. A tile taller than the layer is the same kernel as
+    /// one as tall as the layer, and a tile of twice the layer's channels computes values that are never used.
     fn of_use(&self, tile: Tile, search: Search, mut others: Vec<Tile>) -> Vec<Tile> {
-        // A thread of a pair's gradient by the input owns two rows for each of the output's.
+        // A tile's rows are output rows, also in a pair's gradient by the input, where a thread owns two input rows for each.
         let rows = |tile: &Tile| tile.rows.min(self.layer.output().height);
         let (groups_c, groups_k) = (self.layer.input().channels.div_ceil(4), self.layer.output().channels.div_ceil(4));
         others.retain(|other| {
@@ -299,7 +300,7 @@ impl<'a> Tuner<'a> {
         others
     }
 
-    /// Sums that a thread of `rows` rows keeps.
+    /// Number of sums that a thread keeps if it has `rows` rows.
     fn sums(&self, tile: &Tile, rows: u32) -> u32 {
         let [c, k] = tile.channels;
         match (self.layer, self.pass) {
@@ -311,7 +312,7 @@ impl<'a> Tuner<'a> {
         }
     }
 
-    /// The tiles that differ from `tile` in how threads make workgroups.
+    /// The tiles that differ from `tile` in the grouping of threads into workgroups.
     fn other_workgroups(&self, tile: Tile) -> Vec<Tile> {
         let others = LANES.into_iter().filter(|lanes| *lanes != tile.lanes);
         let others = others.map(|lanes| Tile { lanes, ..tile });
@@ -319,12 +320,12 @@ impl<'a> Tuner<'a> {
         others.chain(has_groups.then_some(Tile { uniform: !tile.uniform, ..tile })).collect()
     }
 
-    /// The tiles that stage what `tile` reads.
+    /// Variants of `tile` with staging.
     fn staged(&self, tile: Tile) -> Vec<Tile> {
         self.staging(STAGING.map(|(lanes, sharers)| Tile { lanes, staging: Some(sharers), ..tile }).to_vec())
     }
 
-    /// Those of `tiles` that do stage: the layer fits.
+    /// Keeps the tiles with which this layer is staged, because it fits.
     fn staging(&self, mut tiles: Vec<Tile>) -> Vec<Tile> {
         let Layer::Conv(conv) = self.layer else { return Vec::new() };
         tiles.retain(|tile| conv.is_staged(self.pass, *tile, self.sizes.1));
@@ -346,7 +347,7 @@ impl<'a> Tuner<'a> {
                 1 => self.other_groups(tile, search),
                 2 => self.other_workgroups(tile),
                 3 if search.staging => self.staged(tile),
-                // What suits a thread that reads for itself need not suit one that does not.
+                // The best rows and groups without staging need not be the best ones with it.
                 4 if tile.staging.is_some() => self.staging(self.other_threads(tile, search)),
                 5 if tile.staging.is_some() => self.staging(self.other_groups(tile, search)),
                 _ => Vec::new(),
@@ -366,7 +367,7 @@ impl<'a> Tuner<'a> {
                 }
             }
         }
-        // Once more beside the usual one: what won by a gust of noise does not win twice.
+        // Compare the best tile once more with the default one: a tile that won by noise will not win twice.
         let (usual_seconds, mut seconds) = self.compare(&self.program(usual).await?, &best.1, repeats)?;
         let mut tile = best.0;
         if tile == usual || seconds > usual_seconds * WORTH {
@@ -376,7 +377,7 @@ impl<'a> Tuner<'a> {
         Ok(Choice { layer, pass, tile, ms: seconds * 1e3, usual_ms: usual_seconds * 1e3, refused })
     }
 
-    /// The tile's program and what it gives; `None` where the driver refuses it.
+    /// The program of a tile and its output; `None` if the driver refuses it.
     async fn computed(&self, tile: Tile) -> Result<Option<(Program, Vec<Vec<u8>>)>, TrainError> {
         let computed = match self.program(tile).await {
             Ok(program) => self.bits(tile, &program).await.map(|bits| (program, bits)),
@@ -385,7 +386,7 @@ impl<'a> Tuner<'a> {
         match computed {
             Ok(computed) => Ok(Some(computed)),
             Err(TrainError::Gpu(DeviceError::Refused(_))) => match self.context.check() {
-                // The same refusal, reported a second time.
+                // The device may report the same refusal a second time.
                 Ok(()) | Err(DeviceError::Refused(_)) => Ok(None),
                 Err(lost) => Err(lost.into()),
             },
@@ -393,7 +394,7 @@ impl<'a> Tuner<'a> {
         }
     }
 
-    /// Least seconds of both, measured in turns.
+    /// The shortest duration of each program in seconds, measured alternately.
     fn compare(&self, a: &Program, b: &Program, repeats: u32) -> Result<(f64, f64), TrainError> {
         let mut least = (f64::INFINITY, f64::INFINITY);
         for _ in 0..TURNS {

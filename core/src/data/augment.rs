@@ -1,20 +1,20 @@
-//! How each training image is cropped and flipped: a pure function of (seed, epoch, position in the epoch). The GPU
-//! applies it (`shaders/batch_input.wgsl`).
+//! Chooses crop and flip of each training image: a pure function of (seed, epoch, position in the epoch). The device
+//! applies them (`shaders/batch_input.wgsl`).
 
 use crate::ops::batch_input::CROP_MARGIN;
 use crate::rng::{Purpose, Stream};
 
-/// The image as it is: for evaluation, and without augmentation.
+/// The choice that leaves an image unchanged, for evaluation and runs without augmentation.
 pub const CENTERED: u32 = packed(CROP_MARGIN, CROP_MARGIN, 0);
 
-/// A choice as the kernel reads it.
+/// Packs a choice for the kernel.
 const fn packed(dy: u32, dx: u32, flip: u32) -> u32 {
     dy | dx << 8 | flip << 16
 }
 
 /// Choices of `n` successive samples, dy | dx << 8 | flip << 16 with dy and dx in 0..=8 and flip in 0..=1. The first
-/// sample has position `position_of_first_sample_in_epoch`. Every position has a stream of its own, so that the batch
-/// size plays no part.
+/// sample has position `position_of_first_sample_in_epoch`. Every position has a separate stream, so that choices do not
+/// depend on the batch size.
 #[must_use]
 pub fn choices(seed_augment: u64, epoch: u64, position_of_first_sample_in_epoch: u64, n: usize) -> Vec<u32> {
     let first = position_of_first_sample_in_epoch;
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
     use crate::rng::tests::hash;
 
-    /// Frozen: the same crops in every version and on every platform.
+    /// Choices must be the same in every version and on every platform.
     #[test]
     fn choices_keep_their_values() {
         let found = hash(choices(1, 2, 3, 1000));
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_do_not_matter() {
+    fn choices_do_not_depend_on_batches() {
         let whole = choices(1, 5, 0, 100);
         let parts = [choices(1, 5, 0, 33), choices(1, 5, 33, 64), choices(1, 5, 97, 3)].concat();
         assert_eq!(whole, parts);

@@ -1,13 +1,13 @@
-//! The image of the one-layer network (docs/RULES.md): a checkerboard of +1 and -1.
+//! The image of the one-layer network (docs/RULES.md), a checkerboard of +1 and -1.
 
 use super::{Dataset, ImageSet, Normalization};
 use crate::ops::Shape;
 
-/// Side of the image that the one-layer network takes.
+/// Edge of the one-layer network's image in pixels.
 pub const SIDE: u32 = 256;
 
 /// One image of `size` x `size` pixels in one channel: byte 255 where row + column is even, else 0, normalised to
-/// exactly +1 and -1. Its label is 1 of two classes. It is both the training set and the test set.
+/// exactly +1 and -1. Its label is 1, of two classes. It is both the training set and the test set.
 #[must_use]
 pub fn dataset(size: u32) -> Dataset {
     let pixel = |at: u32| if (at / size + at % size).is_multiple_of(2) { 255 } else { 0 };

@@ -1,39 +1,42 @@
-//! CIFAR-10, the binary version (Krizhevsky 2009): a file is up to 10,000 records of one label byte and
+//! CIFAR-10, the binary version (Krizhevsky 2009). A file has up to 10,000 records of one label byte and
 //! 3 x 32 x 32 pixel bytes `[C][H][W]`, red first.
+//!
+//! Functions that parse report the first problem of a file as [`DataError::Empty`], [`DataError::Foreign`],
+//! [`DataError::Truncated`], [`DataError::Oversized`] or [`DataError::Label`].
 
 use super::foreign::{FAILED_DOWNLOAD, Kind, UNFETCHED, recognise};
 use super::{DataError, Dataset, ImageSet, Normalization};
 use crate::ops::Shape;
 
-/// Training files, in order.
+/// Names of the training files, in order.
 pub const TRAIN_FILES: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
-/// Test file.
+/// Name of the test file.
 pub const TEST_FILE: &str = "test_batch.bin";
-/// Bytes of a record.
+/// Length of a record in bytes.
 pub const RECORD_BYTES: usize = 1 + 3 * 32 * 32;
-/// Records of a complete file.
+/// Number of records in a complete file.
 pub const RECORDS: usize = 10_000;
-/// Bytes of a complete file.
+/// Length of a complete file in bytes.
 pub const FILE_BYTES: usize = RECORDS * RECORD_BYTES;
 
 const CLASS_NAMES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// No images yet, with room for what files of so many bytes in all hold.
+/// Creates an empty set with capacity for files of `bytes` bytes in total.
 #[must_use]
 pub fn room_for(bytes: usize) -> ImageSet {
     ImageSet::with_capacity(Shape::new(3, 32, 32), bytes / RECORD_BYTES)
 }
 
-/// Images of one file. Subsets of whole records are fine.
+/// Parses one file, which may have any number of whole records up to [`RECORDS`].
 pub fn parse(file_name: &str, bytes: &[u8]) -> Result<ImageSet, DataError> {
     let mut set = room_for(bytes.len());
     append(&mut set, file_name, bytes)?;
     Ok(set)
 }
 
-/// The data set of some training files (name and bytes, usually the five of [`TRAIN_FILES`]) and the test file.
+/// Builds the data set from training files (name and bytes, usually the five of [`TRAIN_FILES`]) and the test file.
 pub fn dataset(train: &[(String, Vec<u8>)], test: &(String, Vec<u8>)) -> Result<Dataset, DataError> {
     if train.is_empty() {
         return Err(DataError::NoTrainingFile { name: "cifar10".into(), expected: TRAIN_FILES.join(", ") });
@@ -45,7 +48,7 @@ pub fn dataset(train: &[(String, Vec<u8>)], test: &(String, Vec<u8>)) -> Result<
     of_sets(images, parse(&test.0, &test.1)?)
 }
 
-/// The data set of images that are read already.
+/// Builds the data set from parsed images.
 pub fn of_sets(train: ImageSet, test: ImageSet) -> Result<Dataset, DataError> {
     Dataset {
         name: "cifar10".into(),
@@ -60,13 +63,13 @@ pub fn of_sets(train: ImageSet, test: ImageSet) -> Result<Dataset, DataError> {
     .checked()
 }
 
-/// Adds the records of a file to `set`.
+/// Appends the records of a file to `set`.
 pub fn append(set: &mut ImageSet, file_name: &str, bytes: &[u8]) -> Result<(), DataError> {
     check(file_name, bytes, bytes.len())?;
     append_records(set, file_name, 0, bytes)
 }
 
-/// Whether a file of so many bytes, of which `head` are the first, can be one of CIFAR-10.
+/// Checks whether a file with first bytes `head` and length `bytes` can be a file of CIFAR-10.
 pub fn check(file_name: &str, head: &[u8], bytes: usize) -> Result<(), DataError> {
     let file = || file_name.to_owned();
     if head.is_empty() {
@@ -86,7 +89,7 @@ pub fn check(file_name: &str, head: &[u8], bytes: usize) -> Result<(), DataError
     Ok(())
 }
 
-/// Adds whole records of a file that was [checked](check), from record `first` on.
+/// Appends whole records of a [checked](check) file. `first` is the index of the first record in `bytes`.
 pub fn append_records(set: &mut ImageSet, file_name: &str, first: usize, bytes: &[u8]) -> Result<(), DataError> {
     for (record, fields) in (first..).zip(bytes.chunks_exact(RECORD_BYTES)) {
         let label = fields[0];
@@ -102,7 +105,7 @@ pub fn append_records(set: &mut ImageSet, file_name: &str, first: usize, bytes: 
 /// The remedy for another version of the data set.
 const BINARY: &str = "use the \"binary version\", cifar-10-binary.tar.gz";
 
-/// The error for a path of CIFAR-10's other versions, Python and MATLAB; `None` for any other path.
+/// The error for a path of the Python or MATLAB version of CIFAR-10; `None` for any other path.
 #[must_use]
 pub fn other_version(path: &str) -> Option<DataError> {
     let (folder, name) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
@@ -118,8 +121,9 @@ pub fn other_version(path: &str) -> Option<DataError> {
     Some(DataError::Foreign { file: path.to_owned(), expected: "a CIFAR-10 binary file", found, remedy: BINARY })
 }
 
-/// What else people have under these names, and the remedy; `None` for what may be CIFAR-10. All that begins with a
-/// label passes, whatever follows: none of these files does, but for CIFAR-100, known by its length.
+/// Recognises other files under the names of CIFAR-10 and returns their kind and the remedy; `None` if the file may be
+/// CIFAR-10. Every file whose first byte is a label passes. Of the known other files only CIFAR-100 begins with one, and its
+/// length gives it away.
 fn foreign(head: &[u8], bytes: usize) -> Option<(&'static str, &'static str)> {
     if [10_000, 50_000].contains(&(bytes / (RECORD_BYTES + 1))) && bytes.is_multiple_of(RECORD_BYTES + 1) {
         return Some(("as long as CIFAR-100", BINARY));
@@ -141,7 +145,7 @@ fn foreign(head: &[u8], bytes: usize) -> Option<(&'static str, &'static str)> {
 mod tests {
     use super::*;
 
-    /// Records of these labels; the pixels of record r are r.
+    /// Records with the given labels; all pixels of record r are r.
     fn records(labels: &[u8]) -> Vec<u8> {
         let record = |(r, &label): (usize, &u8)| [&[label], [r as u8; RECORD_BYTES - 1].as_slice()].concat();
         labels.iter().enumerate().flat_map(record).collect()
@@ -162,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn files_follow_each_other() {
+    fn files_are_concatenated() {
         let file = |name: &str, labels: &[u8]| (name.to_owned(), records(labels));
         let train = [file("data_batch_1.bin", &[1, 2]), file("data_batch_2.bin", &[3])];
         let data = dataset(&train, &file(TEST_FILE, &[4])).unwrap();
@@ -170,7 +174,7 @@ mod tests {
         assert_eq!((data.shape(), data.class_names[3].as_str()), (Shape::new(3, 32, 32), "cat"));
 
         let message = dataset(&[], &file(TEST_FILE, &[4])).unwrap_err().to_string();
-        assert!(message.starts_with("cifar10: there is no training file, give at least one of data_batch_1.bin, "));
+        assert!(message.starts_with("cifar10 has no training file: give at least one of data_batch_1.bin, "));
         let error = dataset(&train, &file(TEST_FILE, &[10])).unwrap_err();
         assert_eq!(error, DataError::Label { file: TEST_FILE.into(), data_set: "CIFAR-10", record: 0, label: 10 });
     }
@@ -186,7 +190,7 @@ mod tests {
         assert_eq!(
             message(&records(&[1, 2, 200])),
             "data_batch_2.bin: record 2 (counting from 0) has label 200, but CIFAR-10 has labels 0 to 9: the file is \
-             damaged or of another data set, download it again"
+             damaged or belongs to another data set, download it again"
         );
         assert_eq!(
             message(&vec![0; FILE_BYTES + RECORD_BYTES]),

@@ -1,32 +1,32 @@
-//! What can be wrong with data: one line each that names the file, the problem and the remedy.
+//! Errors of data sets. Each message is one line that names the file, the problem and the remedy.
 
 use thiserror::Error;
 
 use super::cifar10::{FILE_BYTES, RECORD_BYTES, RECORDS};
 use crate::ops::Shape;
 
-/// Data that cannot be used.
+/// A data set or file that cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DataError {
-    /// No bytes at all.
+    /// The file is empty.
     #[error("{file} is empty: download the data set again")]
     Empty {
         /// File name.
         file: String,
     },
-    /// Some other kind of file.
+    /// The file has another format.
     #[error("{file} is not {expected} but {found}: {remedy}")]
     Foreign {
         /// File name.
         file: String,
-        /// What it should be.
+        /// The expected kind of file.
         expected: &'static str,
-        /// What it looks like.
+        /// The kind of file that its first bytes indicate.
         found: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// Not a whole number of records.
+    /// The length is not a whole number of records.
     #[error(
         "{file} has {bytes} bytes, which is {over} bytes over {whole} records of {RECORD_BYTES} bytes and {short} \
          bytes short of {next} (a complete file has {FILE_BYTES} bytes): it is cut off or damaged, download it again"
@@ -36,16 +36,16 @@ pub enum DataError {
         file: String,
         /// Length of the file.
         bytes: usize,
-        /// Whole records.
+        /// Number of whole records.
         whole: usize,
-        /// Whole records and the broken one.
+        /// Number of records with the incomplete one.
         next: usize,
         /// Bytes after the last whole record.
         over: usize,
-        /// Bytes missing from the broken record.
+        /// Bytes missing from the incomplete record.
         short: usize,
     },
-    /// More records than any CIFAR-10 file has.
+    /// The file has more records than any file of CIFAR-10.
     #[error(
         "{file} has {bytes} bytes, more than the {FILE_BYTES} bytes ({RECORDS} records) of a CIFAR-10 file: give the \
          original files data_batch_1.bin to data_batch_5.bin and test_batch.bin"
@@ -56,22 +56,22 @@ pub enum DataError {
         /// Length of the file.
         bytes: usize,
     },
-    /// A class that does not exist.
+    /// A label is not a class of the data set.
     #[error(
         "{file}: record {record} (counting from 0) has label {label}, but {data_set} has labels 0 to 9: the file is \
-         damaged or of another data set, download it again"
+         damaged or belongs to another data set, download it again"
     )]
     Label {
         /// File name.
         file: String,
-        /// Name of the data set, of ten classes.
+        /// Name of the data set, which has ten classes.
         data_set: &'static str,
         /// Index of the record in the file.
         record: usize,
-        /// Its label.
+        /// Label of the record.
         label: u8,
     },
-    /// An IDX file that ends within its header.
+    /// An IDX file ends within its header.
     #[error("{file} has {bytes} bytes, but an IDX header has {header}: it is cut off, download it again")]
     IdxHeader {
         /// File name.
@@ -81,33 +81,33 @@ pub enum DataError {
         /// Length of the header.
         header: usize,
     },
-    /// An IDX file of another type of elements or number of dimensions.
+    /// An IDX file has another element type or number of dimensions.
     #[error(
-        "{file} begins with {magic:#010x}, not with {wanted:#010x} as {expected} does: it is damaged or of another data \
-         set, download it again"
+        "{file} begins with {magic:#010x}, but {expected} begins with {wanted:#010x}: it is damaged or belongs to another \
+         data set, download it again"
     )]
     IdxMagic {
         /// File name.
         file: String,
-        /// First four bytes, the highest first.
+        /// First four bytes of the file, big-endian.
         magic: u32,
-        /// What they should be.
+        /// The expected first four bytes.
         wanted: u32,
-        /// What begins so.
+        /// The kind of file with these first bytes.
         expected: &'static str,
     },
-    /// Images of another size.
+    /// The images have another size.
     #[error("{file} has images of {rows} x {columns} pixels, but Fashion-MNIST has 28 x 28: give its original files")]
     IdxSize {
         /// File name.
         file: String,
-        /// H
+        /// Height of an image.
         rows: u32,
-        /// W
+        /// Width of an image.
         columns: u32,
     },
-    /// More items than the original file has.
-    #[error("{file} claims {items} items, but Fashion-MNIST has {most} there: give its original files")]
+    /// The header promises more items than the original file has.
+    #[error("{file} claims {items} items, but this file of Fashion-MNIST has {most}: give its original files")]
     IdxCount {
         /// File name.
         file: String,
@@ -116,7 +116,7 @@ pub enum DataError {
         /// Items of the original file.
         most: u32,
     },
-    /// An IDX file that is shorter or longer than its header says.
+    /// An IDX file is shorter or longer than its header promises.
     #[error(
         "{file} has {bytes} bytes, but its header promises {items} items, which take {needed}: it is cut off or damaged, \
          download it again"
@@ -131,65 +131,65 @@ pub enum DataError {
         /// Length that follows from the header.
         needed: usize,
     },
-    /// Images and labels of different numbers.
+    /// The numbers of images and labels differ.
     #[error(
         "{images_file} has {images} images, but {labels_file} has {labels} labels: they do not belong together, download \
          both again"
     )]
     Unpaired {
-        /// File of images.
+        /// Name of the file of images.
         images_file: String,
-        /// Its number of images.
+        /// Number of images.
         images: usize,
-        /// File of labels.
+        /// Name of the file of labels.
         labels_file: String,
-        /// Its number of labels.
+        /// Number of labels.
         labels: usize,
     },
-    /// A packed file that does not unpack.
-    #[error("{file} does not unpack ({reason}): it is cut off or damaged, download it again")]
+    /// A compressed file or archive cannot be unpacked.
+    #[error("{file} cannot be unpacked ({reason}): it is cut off or damaged, download it again")]
     Packed {
         /// File name.
         file: String,
-        /// What the unpacker says.
+        /// The error message of the unpacker.
         reason: String,
     },
-    /// A file that belongs to no data set.
+    /// The file does not belong to a known data set.
     #[error(
-        "{file} is no file of a known data set: give cifar-10-binary.tar.gz, the .bin files in it, or Fashion-MNIST's files such \
-         as train-images-idx3-ubyte.gz"
+        "{file} does not belong to a known data set: give cifar-10-binary.tar.gz, the .bin files in it, or Fashion-MNIST's \
+         files such as train-images-idx3-ubyte.gz"
     )]
     Unknown {
         /// File name.
         file: String,
     },
-    /// Files of a data set that are still to come.
-    #[error("{name} is not complete: {missing} is missing, give it as well")]
+    /// A file of the data set is missing.
+    #[error("{name} is incomplete: {missing} is missing, add it")]
     Missing {
-        /// Data set.
+        /// Name of the data set.
         name: String,
-        /// File names.
+        /// Name of the missing file.
         missing: String,
     },
-    /// No file to train on.
-    #[error("{name}: there is no training file, give at least one of {expected}")]
+    /// All training files are missing.
+    #[error("{name} has no training file: give at least one of {expected}")]
     NoTrainingFile {
-        /// Data set.
+        /// Name of the data set.
         name: String,
-        /// File names.
+        /// Names of the training files.
         expected: String,
     },
     /// Training and test images differ in shape, or the parts of a data set contradict each other.
     #[error("{name}: {problem}: check how the data set was put together")]
     Inconsistent {
-        /// Data set.
+        /// Name of the data set.
         name: String,
-        /// What contradicts what.
+        /// The contradiction.
         problem: String,
     },
 }
 
-/// A shape as a reader writes it.
+/// Formats a shape as `C x H x W`.
 pub(super) fn show(shape: Shape) -> String {
     format!("{} x {} x {}", shape.channels, shape.height, shape.width)
 }

@@ -1,5 +1,5 @@
-//! Fashion-MNIST (Xiao, Rasul, Vollgraf 2017) from IDX files: a header of big-endian words (magic, number of items, for
-//! images rows and columns) and one byte for each pixel or label.
+//! Fashion-MNIST (Xiao, Rasul, Vollgraf 2017) from IDX files. A file has a header of big-endian words (magic, number of items;
+//! for images also rows and columns) and one byte for each pixel or label.
 
 use super::foreign::{FAILED_DOWNLOAD, Kind, UNFETCHED, recognise};
 use super::{DataError, Dataset, ImageSet, Normalization};
@@ -9,11 +9,11 @@ use crate::ops::Shape;
 /// A file of the data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its name when unpacked; as it is downloaded, `.gz` follows.
+    /// Name of the unpacked file; downloads have `.gz` appended.
     pub name: &'static str,
-    /// Items of the complete file.
+    /// Number of items in the complete file.
     pub items: u32,
-    /// Pixels of an image, or the label.
+    /// Bytes of an item: the pixels of an image, or 1 for a label.
     item_bytes: usize,
     header_bytes: usize,
     magic: u32,
@@ -30,21 +30,22 @@ impl File {
         Self { name, items, item_bytes: 1, header_bytes: 8, magic: 0x0801, expected: "an IDX file of labels" }
     }
 
-    /// Bytes of the complete file.
+    /// Length of the complete file in bytes.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.header_bytes + self.items as usize * self.item_bytes
     }
 
-    /// The number of items of a file with these bytes.
+    /// Checks a file with these bytes and returns its number of items. `file` is its name in errors.
     ///
     /// # Errors
-    /// A file that is cut off, damaged or something else.
+    /// [`DataError::Empty`], [`DataError::Foreign`], [`DataError::IdxHeader`], [`DataError::IdxMagic`],
+    /// [`DataError::IdxSize`], [`DataError::IdxCount`] or [`DataError::IdxLength`], whichever problem is found first.
     pub fn count(&self, file: &str, bytes: &[u8]) -> Result<usize, DataError> {
         Ok(self.items(file, bytes)?.len() / self.item_bytes)
     }
 
-    /// The first items of a checked file of the same kind, as many as the complete file has.
+    /// Cuts a checked file of the same kind to as many items as this file has when complete.
     pub(super) fn first(&self, (name, bytes): &(String, Vec<u8>)) -> (String, Vec<u8>) {
         let items = ((bytes.len() - self.header_bytes) / self.item_bytes).min(self.items as usize);
         let mut bytes = bytes[..self.header_bytes + items * self.item_bytes].to_vec();
@@ -52,13 +53,13 @@ impl File {
         (name.clone(), bytes)
     }
 
-    /// True if the file begins as this one does.
+    /// True if `bytes` begin with the magic number of this kind of file.
     #[must_use]
     pub fn is_like(&self, bytes: &[u8]) -> bool {
         bytes.starts_with(&self.magic.to_be_bytes())
     }
 
-    /// The items of a file with these bytes, one after the other. Fewer items than in the complete file are fine.
+    /// Checks a file with these bytes and returns its items. It may have fewer items than the complete file.
     fn items<'a>(&self, file: &str, bytes: &'a [u8]) -> Result<&'a [u8], DataError> {
         let name = || file.to_owned();
         if bytes.is_empty() {
@@ -95,7 +96,7 @@ impl File {
     }
 }
 
-/// Training images, training labels, test images, test labels.
+/// The files of the data set: training images, training labels, test images, test labels.
 pub const FILES: [File; 4] = [
     File::images("train-images-idx3-ubyte", 60_000),
     File::labels("train-labels-idx1-ubyte", 60_000),
@@ -103,17 +104,19 @@ pub const FILES: [File; 4] = [
     File::labels("t10k-labels-idx1-ubyte", 10_000),
 ];
 
-/// Edge of an image in the files, and of one that a network sees.
+/// Edge of an image in the files.
 const SIDE: u32 = 28;
+/// Edge of an image that a network sees.
 const PADDED_SIDE: u32 = 32;
 const CLASS_NAMES: [&str; 10] =
     ["t-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
 
-/// The data set of four files, each name and bytes, in the order of [`FILES`]. Images are surrounded by bytes 0 to
+/// Builds the data set from four files (name and bytes) in the order of [`FILES`]. Images are padded with zeros to
 /// 32 x 32 pixels.
 ///
 /// # Errors
-/// The first file that is cut off, damaged or something else, or images and labels of different numbers.
+/// The errors of [`File::count`] for the first invalid file, [`DataError::Unpaired`] if the numbers of images and labels
+/// differ, and [`DataError::Label`] if a label is not a class.
 pub fn dataset(files: &[(String, Vec<u8>); 4]) -> Result<Dataset, DataError> {
     let [train_images, train_labels, test_images, test_labels] = files;
     Dataset {
@@ -129,7 +132,7 @@ pub fn dataset(files: &[(String, Vec<u8>); 4]) -> Result<Dataset, DataError> {
     .checked()
 }
 
-/// Images with their labels.
+/// Parses images and their labels.
 fn pair(
     [of_images, of_labels]: [&File; 2],
     (images_file, image_bytes): &(String, Vec<u8>),
@@ -149,7 +152,7 @@ fn pair(
     Ok(ImageSet { shape: Shape::new(1, PADDED_SIDE, PADDED_SIDE), pixels: padded(pixels), labels: labels.to_vec() })
 }
 
-/// Images of 28 x 28 in the middle of 32 x 32 bytes 0.
+/// Centres each 28 x 28 image in 32 x 32 zeros.
 fn padded(pixels: &[u8]) -> Vec<u8> {
     let (side, padded_side) = (SIDE as usize, PADDED_SIDE as usize);
     let margin = (padded_side - side) / 2;
@@ -164,7 +167,7 @@ fn padded(pixels: &[u8]) -> Vec<u8> {
     padded
 }
 
-/// The IDX file of images that `set` was made of.
+/// Rebuilds the IDX file of images from `set`.
 pub(super) fn images_file(set: &ImageSet) -> Vec<u8> {
     let (side, padded_side) = (SIDE as usize, PADDED_SIDE as usize);
     let margin = (padded_side - side) / 2;
@@ -177,7 +180,7 @@ pub(super) fn images_file(set: &ImageSet) -> Vec<u8> {
     file
 }
 
-/// The IDX file of labels that `set` was made of.
+/// Rebuilds the IDX file of labels from `set`.
 pub(super) fn labels_file(set: &ImageSet) -> Vec<u8> {
     [header(FILES[1].magic, &[set.len() as u32]), set.labels.clone()].concat()
 }
@@ -186,7 +189,7 @@ fn header(magic: u32, dimensions: &[u32]) -> Vec<u8> {
     [&[magic], dimensions].concat().into_iter().flat_map(u32::to_be_bytes).collect()
 }
 
-/// What else people have under these names, and the remedy.
+/// Recognises other files under these names, and returns their kind and the remedy.
 fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let (found, kind) = recognise(bytes)?;
     let remedy = match kind {

@@ -1,15 +1,15 @@
-//! Files that people have under a data set's names though they are something else, recognised by their first bytes.
+//! Recognises, by their first bytes, other files under the names of a data set's files.
 
-/// What follows for the reader.
+/// The kind of file, which decides the remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// May hold the file.
+    /// An archive that may contain the file.
     Archive,
-    /// Another form of images.
+    /// Images in another format.
     OtherFormat,
-    /// What a server or a proxy sends instead of a file.
+    /// The reply of a server or proxy to a failed download.
     Reply,
-    /// Stands for a file that was not fetched.
+    /// A placeholder for a file that was not fetched.
     Pointer,
 }
 
@@ -18,7 +18,7 @@ pub(super) const FAILED_DOWNLOAD: &str = "the download failed, download it again
 /// The remedy for [`Kind::Pointer`].
 pub(super) const UNFETCHED: &str = "fetch the file itself with git lfs pull";
 
-/// What `bytes` look like, if it is anything known.
+/// Describes the kind of file that begins with `bytes`, if it is known.
 pub(super) fn recognise(bytes: &[u8]) -> Option<(&'static str, Kind)> {
     const SIGNATURES: [(&[u8], &str, Kind); 9] = [
         (b"\x1f\x8b", "a gzip archive", Kind::Archive),

@@ -1,8 +1,8 @@
-//! A gzip file (RFC 1952) of any number of members: `pigz`, `bgzip` and `cat a.gz b.gz` write several, which together are one
-//! file.
+//! Reads gzip files (RFC 1952) of any number of members. `pigz`, `bgzip` and `cat a.gz b.gz` write several members, which
+//! together hold one file.
 //!
-//! flate2 inflates. Its own reader of gzip files needs 16 KiB of tables for the checksum, and they do not compress: the page
-//! would be 4 % heavier.
+//! flate2 does the inflation. Its gzip reader is not used, because its checksum needs 16 KiB of tables, which do not compress:
+//! the page would be 4 % heavier.
 
 use std::io::{self, BufRead, Read};
 
@@ -12,26 +12,26 @@ use flate2::bufread::DeflateDecoder;
 #[cfg(target_arch = "wasm32")]
 use small::Checksum;
 
-/// How each member begins.
+/// The first bytes of each member.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// The method of compression that everyone uses, and the only one there is.
+/// The only compression method that RFC 1952 defines.
 const DEFLATE: u8 = 8;
-/// Flags of a header: what follows its fixed part.
+/// Header flags, one for each optional part after the fixed part.
 const HAS_CHECKSUM: u8 = 1 << 1;
 const HAS_FIELDS: u8 = 1 << 2;
 const HAS_NAME: u8 = 1 << 3;
 const HAS_COMMENT: u8 = 1 << 4;
-/// Flags that a reader has to refuse.
+/// Flags that a reader must reject.
 const RESERVED: u8 = 0b1110_0000;
 
-/// True if a file with these first bytes is packed with gzip.
+/// True if a file with these first bytes is a gzip file.
 #[must_use]
 pub fn is_gzip(head: &[u8]) -> bool {
     head.starts_with(&MAGIC)
 }
 
-/// Reads what all members of a gzip file hold, one after the other. What follows the last member, such as padding, is
-/// ignored, as gzip itself does.
+/// Reads the concatenated contents of all members of a gzip file. Bytes after the last member, such as padding, are
+/// ignored, as gzip does.
 pub struct Gunzip<R>(State<R>);
 
 enum State<R> {
@@ -39,14 +39,14 @@ enum State<R> {
     Begins(R),
     /// Within a member.
     Inflates(Member<R>),
-    /// Behind the last member, or an error.
+    /// After the last member, or after an error.
     Ended,
 }
 
 struct Member<R> {
     inflate: DeflateDecoder<R>,
     checksum: Checksum,
-    /// Modulo 2^32, as the trailer has it.
+    /// Length modulo 2^32, as in the trailer.
     length: u32,
 }
 
@@ -78,7 +78,7 @@ impl<R: BufRead> Read for Gunzip<R> {
                         return Ok(n);
                     }
                     let mut rest = member.end()?;
-                    // A buffer may end after the first byte of the next member.
+                    // Compare only one byte, because the buffer may end after the first byte of the next member.
                     if rest.fill_buf()?.first() == MAGIC.first() {
                         self.0 = State::Begins(rest);
                     }
@@ -90,11 +90,11 @@ impl<R: BufRead> Read for Gunzip<R> {
 }
 
 impl<R: BufRead> Member<R> {
-    /// What follows the member, whose trailer has to agree with what was inflated.
+    /// Checks the trailer against the inflated bytes, and returns the reader after the member.
     fn end(self) -> io::Result<R> {
         let Self { inflate, checksum, length } = self;
         let mut rest = inflate.into_inner();
-        // A stream that is cut off ends without an error, and without a trailer.
+        // A truncated stream ends without an error, but also without a trailer.
         let mut trailer = [0; 8];
         rest.read_exact(&mut trailer)?;
         let expected = [checksum.sum().to_le_bytes(), length.to_le_bytes()].concat();
@@ -102,7 +102,7 @@ impl<R: BufRead> Member<R> {
     }
 }
 
-/// Reads over the header of a member.
+/// Skips the header of a member.
 fn skip_header(packed: &mut impl BufRead) -> io::Result<()> {
     let mut checksum = Checksum::default();
     let mut fixed = [0; 10];
@@ -125,7 +125,7 @@ fn skip_header(packed: &mut impl BufRead) -> io::Result<()> {
         let mut bytes = Vec::new();
         packed.by_ref().take(MOST_TEXT).read_until(0, &mut bytes)?;
         if bytes.last() != Some(&0) {
-            return Err(invalid(if text == HAS_NAME { "the name in it has no end" } else { "its comment has no end" }));
+            return Err(invalid(if text == HAS_NAME { "unterminated file name" } else { "unterminated comment" }));
         }
         checksum.update(&bytes);
     }
@@ -139,19 +139,19 @@ fn skip_header(packed: &mut impl BufRead) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes of the longest name or comment that is read over.
+/// Length in bytes of the longest name or comment that a header may have.
 const MOST_TEXT: u64 = 1 << 16;
 
 fn invalid(problem: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-/// CRC-32 with a table of 64 bytes, for the page.
+/// CRC-32 with a table of only 64 bytes, for the page.
 #[cfg(any(target_arch = "wasm32", test))]
 mod small {
-    /// The generator polynomial, its lowest power first.
+    /// The generator polynomial, lowest power first.
     const POLYNOMIAL: u32 = 0xedb8_8320;
-    /// The remainders of four bits.
+    /// The remainder of each value of four bits.
     const TABLE: [u32; 16] = {
         let mut table = [0; 16];
         let mut bits = 0;
@@ -168,7 +168,7 @@ mod small {
         table
     };
 
-    /// The complement of the sum so far.
+    /// The complement of the checksum so far.
     pub struct Checksum(u32);
 
     impl Default for Checksum {
@@ -211,10 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn members_follow_each_other() {
+    fn members_are_concatenated() {
         let one = member(b"one, ");
         let packed = [one.clone(), member(b""), member(b"two")].concat();
-        // Every boundary falls on every place of a buffer.
+        // With these capacities, member boundaries fall on every position in a buffer.
         for capacity in 1..=packed.len() {
             assert_eq!(unpacked(&packed, capacity).unwrap(), b"one, two", "{capacity}");
         }
@@ -234,7 +234,7 @@ mod tests {
             other[at] ^= 0x80;
             assert!(unpacked(&other, 64).is_err(), "byte {at}");
         }
-        // In the compressed bytes it may be that nothing comes of it.
+        // A change in the compressed bytes may have no effect.
         for at in 10..trailer {
             let mut other = whole.clone();
             other[at] ^= 1;
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_read_over() {
+    fn headers_are_skipped() {
         let builder = || flate2::GzBuilder::new().extra(&b"fields"[..]).filename("name").comment("comment");
         let mut encoder = builder().write(Vec::new(), flate2::Compression::fast());
         encoder.write_all(b"content").unwrap();
@@ -254,7 +254,7 @@ mod tests {
         for cut in 0..whole.len() {
             assert!(unpacked(&whole[..cut], 64).is_err(), "cut off after {cut} bytes");
         }
-        // With a checksum over the header, right and wrong.
+        // With a checksum of the header: a correct one and a wrong one.
         let header = whole.len() - member(b"content").len() + 10;
         let mut head = whole[..header].to_vec();
         head[3] |= HAS_CHECKSUM;
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn both_checksums_are_one() {
+    fn both_checksums_agree() {
         let bytes: Vec<u8> = (0..1000_u32).map(|i| ((i * i) >> 3) as u8).collect();
         let (mut large, mut small) = (Checksum::default(), small::Checksum::default());
         for part in [&bytes[..], &[], b"123456789"] {
@@ -275,7 +275,7 @@ mod tests {
             small.update(part);
             assert_eq!(large.sum(), small.sum());
         }
-        // The check value of the catalogues.
+        // The check value in catalogues of CRCs.
         let mut sum = small::Checksum::default();
         sum.update(b"123456789");
         assert_eq!(sum.sum(), 0xcbf4_3926);

@@ -1,4 +1,4 @@
-//! Labelled images as bytes, and the data set that they make.
+//! Labelled images as bytes, and data sets of them.
 
 use super::error::{DataError, show};
 use crate::huge_pages;
@@ -9,33 +9,36 @@ use crate::ops::Shape;
 pub struct ImageSet {
     /// C, H, W of every image.
     pub shape: Shape,
-    /// `[N][C][H][W]`.
+    /// Pixel bytes `[N][C][H][W]`.
     pub pixels: Vec<u8>,
-    /// `[N]` class indices.
+    /// Class indices `[N]`.
     pub labels: Vec<u8>,
 }
 
 impl ImageSet {
-    /// No images yet, with room for `capacity`.
+    /// Creates an empty set with capacity for `capacity` images.
     #[must_use]
     pub fn with_capacity(shape: Shape, capacity: usize) -> Self {
         let pixels = huge_pages::room_for(capacity * shape.elements() as usize);
         Self { shape, pixels, labels: Vec::with_capacity(capacity) }
     }
 
-    /// N.
+    /// Number of images.
     #[must_use]
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// True without images.
+    /// True if there are no images.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Bytes `[C][H][W]` of image `i`. Panics if there is none.
+    /// Bytes `[C][H][W]` of image `i`.
+    ///
+    /// # Panics
+    /// If `i` is out of bounds.
     #[must_use]
     pub fn image(&self, i: usize) -> &[u8] {
         let bytes = self.shape.elements() as usize;
@@ -49,19 +52,19 @@ impl ImageSet {
     }
 }
 
-/// Turns a byte into the network's input: (byte / 255 - mean) / std, per channel.
+/// Converts bytes to the network's input: (byte / 255 - mean) / std, per channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalization {
-    /// `[C]`, on the scale 0 to 1.
+    /// Mean of each channel, `[C]`, where byte 255 is 1.
     pub mean: Vec<f32>,
-    /// `[C]`.
+    /// Standard deviation of each channel, `[C]`, on the same scale.
     pub std: Vec<f32>,
 }
 
 impl Normalization {
-    /// Mean and standard deviation of each channel over all pixels of `set`, in f64. The pixels are counted by value
-    /// first, so that the sums run over 256 values in turn whatever the order of the images. A channel of one value
-    /// alone has standard deviation 1, so that its input is 0.
+    /// Measures mean and standard deviation of each channel over all pixels of `set`, in f64. It first counts pixels by value
+    /// and then sums over the 256 values, so that the result does not depend on the order of the images. A channel with a
+    /// single value gets standard deviation 1, so that its input is 0.
     #[must_use]
     pub fn of(set: &ImageSet) -> Self {
         let (mut mean, mut std) = (Vec::new(), Vec::new());
@@ -86,29 +89,32 @@ impl Normalization {
     }
 }
 
-/// Images to train on and to test on.
+/// Training and test images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    /// `cifar10`.
+    /// Name, such as `cifar10`.
     pub name: String,
     /// Number of classes.
     pub classes: u32,
-    /// Their names, by label.
+    /// Names of the classes, by label.
     pub class_names: Vec<String>,
     /// Training images in file order.
     pub train: ImageSet,
     /// Test images in file order.
     pub test: ImageSet,
-    /// From bytes to inputs.
+    /// Conversion from bytes to inputs.
     pub normalization: Normalization,
-    /// Byte that surrounds an image when it is cropped.
+    /// Byte that pads an image for the random crop.
     pub pad_byte: u8,
-    /// Whether random crops and flips keep the meaning of an image.
+    /// True if random crops and flips preserve the class of an image.
     pub crop_and_flip: bool,
 }
 
 impl Dataset {
-    /// The data set itself if its parts agree: shapes, channels, label range, lengths.
+    /// Returns the data set if its parts are consistent: shapes, channels, labels, lengths and class names.
+    ///
+    /// # Errors
+    /// [`DataError::Inconsistent`] with the first contradiction.
     pub fn checked(self) -> Result<Self, DataError> {
         match self.contradiction() {
             None => Ok(self),
@@ -135,7 +141,8 @@ impl Dataset {
         if mean.len() != std.len() || mean.len() != train.shape.channels as usize {
             return Some("normalisation and images have different numbers of channels".into());
         }
-        (self.class_names.len() != self.classes as usize).then(|| "not every class has one name".into())
+        (self.class_names.len() != self.classes as usize)
+            .then(|| "the numbers of classes and of class names differ".into())
     }
 
     /// C, H, W of every image.
@@ -168,7 +175,7 @@ mod tests {
         let set = ImageSet { shape: Shape::new(2, 1, 2), pixels, labels: vec![0, 1] };
         let Normalization { mean, std } = Normalization::of(&set);
         assert_eq!(mean, [0.75, 0.2]);
-        assert_eq!(std, [0.1875_f64.sqrt() as f32, 1.0], "the second channel is of one value");
+        assert_eq!(std, [0.1875_f64.sqrt() as f32, 1.0], "the second channel has a single value");
         let empty = ImageSet::with_capacity(Shape::new(1, 2, 2), 0);
         assert_eq!(Normalization::of(&empty), Normalization { mean: vec![0.0], std: vec![1.0] });
     }
@@ -184,7 +191,7 @@ mod tests {
             (Dataset { test: wide, ..good() }, "training images are 1 x 2 x 2, test images 1 x 1 x 4"),
             (Dataset { train: short, ..good() }, "1 training labels need 4 bytes of pixels, not 3"),
             (Dataset { test: label, ..good() }, "a test label is 2, but there are 2 classes"),
-            (Dataset { class_names: vec![], ..good() }, "not every class has one name"),
+            (Dataset { class_names: vec![], ..good() }, "the numbers of classes and of class names differ"),
             (
                 Dataset { normalization: Normalization { mean: vec![0.0; 3], std: vec![1.0; 3] }, ..good() },
                 "normalisation and images have different numbers of channels",

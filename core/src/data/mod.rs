@@ -1,4 +1,4 @@
-//! Images to train on: bytes in, batches out. Where the bytes come from is the front end's business.
+//! Data sets: parses images from bytes and selects batches. The front end reads the bytes.
 
 mod error;
 mod foreign;

@@ -1,5 +1,5 @@
-//! Files of data sets as people have them: packed or not, one by one or all at once, in any order. A file is known by its
-//! name and its first bytes, and checked when it arrives.
+//! Collects the files of data sets: packed or unpacked, one at a time or in an archive, in any order. A file is recognised by
+//! its name and first bytes, and checked when it is added.
 
 use std::io::Read;
 
@@ -7,34 +7,36 @@ use super::cifar10::{self, FILE_BYTES, TEST_FILE, TRAIN_FILES};
 use super::gzip::{Gunzip, is_gzip};
 use super::{DataError, Dataset, fashion_mnist};
 
-/// What one file may unpack to: more than any data set takes.
+/// Maximum size of an unpacked file, more than any data set needs.
 const MOST_BYTES: usize = 8 * FILE_BYTES;
 
 type NamedBytes = (String, Vec<u8>);
 
-/// Files that have arrived.
+/// The files added so far.
 #[derive(Clone, Debug, Default)]
 pub struct Parcel {
     cifar10: [Option<NamedBytes>; 6],
     fashion_mnist: [Option<NamedBytes>; 4],
 }
 
-/// A file of a data set that has arrived.
+/// A file that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrived {
-    /// `cifar10` or `fashion-mnist`.
+    /// Name of the data set: `cifar10` or `fashion-mnist`.
     pub dataset: &'static str,
-    /// The file's name.
+    /// Name of the file in the data set.
     pub file: &'static str,
-    /// Images or labels in it.
+    /// Number of images or labels in it.
     pub items: usize,
 }
 
 impl Parcel {
-    /// Takes a file in, or every file of an archive; one that is there already is replaced.
+    /// Adds a file, or every file of an archive. It replaces a file added before.
     ///
     /// # Errors
-    /// A file that is cut off, damaged or of no data set.
+    /// [`DataError::Packed`] if the file cannot be unpacked, [`DataError::Unknown`] if it does not belong to a data set,
+    /// [`DataError::Foreign`] if it is another version of CIFAR-10, and the errors of [`cifar10`] and
+    /// [`fashion_mnist::File::count`] if it is damaged.
     pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<Vec<Arrived>, DataError> {
         let (name, bytes) = unpacked(name, bytes)?;
         if is_tar(&bytes) { self.add_archive(&name, &bytes) } else { Ok(vec![self.add_file(&name, bytes)?]) }
@@ -75,7 +77,7 @@ impl Parcel {
         Ok(Arrived { dataset: "fashion-mnist", file: file.name, items })
     }
 
-    /// The first file without which there is no data set called `name`.
+    /// Name of the first missing file that the data set `name` requires.
     #[must_use]
     pub fn missing(&self, name: &str) -> Option<&'static str> {
         let [images, labels, ..] = &self.fashion_mnist;
@@ -87,11 +89,12 @@ impl Parcel {
         }
     }
 
-    /// The data set called `name`. CIFAR-10 takes some of its training files; where one of the test files is missing, the
-    /// training images stand in.
+    /// Builds the data set `name`. Of CIFAR-10, one training file is enough. If a test file is missing, training images
+    /// replace the test images.
     ///
     /// # Errors
-    /// Files that are missing, or contradict each other.
+    /// [`DataError::Missing`] if a required file is missing, and the errors of [`cifar10::dataset`] and
+    /// [`fashion_mnist::dataset`].
     pub fn dataset(&self, name: &str) -> Result<Dataset, DataError> {
         let lacking = |missing: &str| DataError::Missing { name: name.to_owned(), missing: missing.to_owned() };
         if let Some(file) = self.missing(name) {
@@ -118,7 +121,8 @@ impl Parcel {
     }
 }
 
-/// The place in Fashion-MNIST's files, by kind (first bytes, else name) and part (name).
+/// Index into Fashion-MNIST's files. The first bytes, or else the name, decide between images and labels; the name decides
+/// between training and test files.
 fn fashion_place(name: &str, bytes: &[u8]) -> Option<usize> {
     let part = match name {
         _ if name.contains("train") => 0,
@@ -139,12 +143,12 @@ fn last_part(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// The tar format's mark.
+/// Checks for the magic number of the tar format.
 fn is_tar(bytes: &[u8]) -> bool {
     bytes.get(257..).is_some_and(|rest| rest.starts_with(b"ustar"))
 }
 
-/// The file without gzip around it, if there is one.
+/// Unpacks a gzip file; returns any other file unchanged.
 fn unpacked(name: &str, bytes: Vec<u8>) -> Result<NamedBytes, DataError> {
     if !is_gzip(&bytes) {
         return Ok((name.to_owned(), bytes));
@@ -197,8 +201,8 @@ mod tests {
         let arrived = parcel.add("some/train-labels-idx1-ubyte.gz", gz(&labels)).unwrap();
         assert_eq!(arrived, [Arrived { dataset: "fashion-mnist", file: "train-labels-idx1-ubyte", items: 3 }]);
         let error = parcel.dataset("fashion-mnist").unwrap_err().to_string();
-        assert_eq!(error, "fashion-mnist is not complete: train-images-idx3-ubyte is missing, give it as well");
-        // As some people rename it.
+        assert_eq!(error, "fashion-mnist is incomplete: train-images-idx3-ubyte is missing, add it");
+        // Some people rename the file like this.
         parcel.add("train-images.idx3-ubyte", images).unwrap();
         let alone = parcel.dataset("fashion-mnist").unwrap();
         assert_eq!((alone.train.labels.as_slice(), &alone.test), ([1, 2, 3].as_slice(), &alone.train));
@@ -238,13 +242,13 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_when_a_file_arrives() {
+    fn damage_is_reported_when_a_file_is_added() {
         let [images, labels] = idx(&[1, 2]);
         let mut cut = gz(&images);
         cut.truncate(cut.len() / 2);
         let message = |name: &str, bytes: &[u8]| Parcel::default().add(name, bytes.to_vec()).unwrap_err().to_string();
         for (name, bytes, expected) in [
-            ("train-images-idx3-ubyte.gz", cut.as_slice(), "train-images-idx3-ubyte.gz does not unpack"),
+            ("train-images-idx3-ubyte.gz", cut.as_slice(), "train-images-idx3-ubyte.gz cannot be unpacked"),
             (
                 "train-images-idx3-ubyte",
                 &images[..1000],
@@ -253,15 +257,15 @@ mod tests {
             ("train-images-idx3-ubyte", b"\0\0\0\0 neither images nor labels", "train-images-idx3-ubyte begins with"),
             ("t10k-labels-idx1-ubyte", &[labels, vec![0]].concat(), "t10k-labels-idx1-ubyte has 11 bytes"),
             ("data_batch_1.bin", &[1, 2, 3], "data_batch_1.bin has 3 bytes"),
-            ("holiday.jpg", b"\xff\xd8\xff", "holiday.jpg is no file of a known data set"),
+            ("holiday.jpg", b"\xff\xd8\xff", "holiday.jpg does not belong to a known data set"),
             ("data_batch_1", b"\x80\x02}q", "data_batch_1 is not a CIFAR-10 binary file but of the Python version"),
             (
                 "cifar-10-python.tar.gz",
                 &gz(&tar_of(&[("cifar-10-batches-py/data_batch_1", b"\x80\x02")])),
                 "cifar-10-batches-py/data_batch_1 is not a CIFAR-10 binary file but of the Python version",
             ),
-            ("a.tar", &tar_of(&[("a/b.txt", b"b")]), "a.tar is no file of a known data set"),
-            ("bomb.gz", &gz(&vec![0; MOST_BYTES + 1]), "bomb.gz does not unpack (it unpacks to more than"),
+            ("a.tar", &tar_of(&[("a/b.txt", b"b")]), "a.tar does not belong to a known data set"),
+            ("bomb.gz", &gz(&vec![0; MOST_BYTES + 1]), "bomb.gz cannot be unpacked (it unpacks to more than"),
         ] {
             assert!(message(name, bytes).starts_with(expected), "{}", message(name, bytes));
         }

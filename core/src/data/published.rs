@@ -1,5 +1,5 @@
-//! Whether images are the ones that the authors of CIFAR-10 and Fashion-MNIST published. The files are rebuilt from the
-//! images and hashed, so the answer is the same however the files were packed, named and stored.
+//! Checks whether images are those that the authors of CIFAR-10 and Fashion-MNIST published. It rebuilds the files from the
+//! images and hashes them, so the result does not depend on how the files were packed, named and stored.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use super::{Dataset, ImageSet, cifar10, fashion_mnist};
 
 type Sum = [u8; 20];
 
-/// SHA-1 of data_batch_1.bin to data_batch_5.bin and test_batch.bin, unpacked from the published archive: the list that
-/// Apache MXNet's `gluon.data.vision.CIFAR10` checks. (The authors publish the MD5 of the archive only.)
+/// SHA-1 of data_batch_1.bin to data_batch_5.bin and test_batch.bin, unpacked from the published archive. Source: Apache
+/// MXNet's `gluon.data.vision.CIFAR10`, which checks them. (The authors publish only the MD5 of the archive.)
 const CIFAR10: [Sum; 6] = [
     sum("aadd24acce27caa71bf4b10992e9e7b2d74c2540"),
     sum("c0ba65cce70568cd57b4e03e9ac8d2a5367c1795"),
@@ -19,22 +19,22 @@ const CIFAR10: [Sum; 6] = [
     sum("26e2849e66a845b7f1e4614ae70f4889ae604628"),
     sum("67eb016db431130d61cd03c7ad570b013799c88c"),
 ];
-/// SHA-1 of Fashion-MNIST's files, unpacked, in the order of [`fashion_mnist::FILES`]: computed from Debian's package
-/// `dataset-fashion-mnist`. (The authors publish the MD5 of the packed files only.)
+/// SHA-1 of Fashion-MNIST's files, unpacked, in the order of [`fashion_mnist::FILES`], computed from Debian's package
+/// `dataset-fashion-mnist`. (The authors publish only the MD5 of the packed files.)
 const FASHION_MNIST: [Sum; 4] = [
     sum("b9bd999c0106c9b8b4b0cefce58c9a6060f27095"),
     sum("4bccf37222e01638381eaa326bf730337a597267"),
     sum("880056926db704f9f713097915f99da346f5b1d1"),
     sum("958122e8b4b97fd4e71eca2d08ef754ed77c3ad9"),
 ];
-/// How many images of each digit MNIST has to train and to test, as LeCun, Cortes and Burges published it. Fashion-MNIST
+/// Number of training and test images of each digit in MNIST, as published by LeCun, Cortes and Burges. Fashion-MNIST
 /// has 6,000 and 1,000 of each class.
 const MNIST: [[usize; 10]; 2] = [
     [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
     [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
 ];
 
-/// The bytes of forty hexadecimal digits.
+/// Parses forty hexadecimal digits.
 const fn sum(hex: &str) -> Sum {
     assert!(hex.len() == 40);
     let (digits, mut sum, mut at) = (hex.as_bytes(), [0; 20], 0);
@@ -46,19 +46,19 @@ const fn sum(hex: &str) -> Sum {
     sum
 }
 
-/// Where the images of a data set with published files come from.
+/// The origin of a data set's images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Every byte of pixels and labels is as published under this title.
+    /// All pixels and labels equal the publication with this title.
     Published(&'static str),
-    /// At least one byte differs from what was published under this title, or images are missing.
+    /// At least one byte differs from the publication with this title, or images are missing.
     NotPublished(&'static str),
-    /// As many images of each class as MNIST has of its digits, under the names of Fashion-MNIST's files.
+    /// The files are named like Fashion-MNIST's, but the size of each class is that of MNIST's digits.
     Digits,
 }
 
 impl Origin {
-    /// The origin of `dataset`; `None` for a data set that nobody published.
+    /// Determines the origin of `dataset`; `None` for data sets without a publication.
     #[must_use]
     pub fn of(dataset: &Dataset) -> Option<Self> {
         match dataset.name.as_str() {
@@ -68,7 +68,7 @@ impl Origin {
         }
     }
 
-    /// True if every byte is as published under the name that the data set has here.
+    /// True if all pixels and labels equal the publication.
     #[must_use]
     pub fn is_published(self) -> bool {
         matches!(self, Self::Published(_))
@@ -99,7 +99,7 @@ fn of_cifar10(dataset: &Dataset, sums: &[Sum; 6]) -> Origin {
     if is_published { Origin::Published(TITLE) } else { Origin::NotPublished(TITLE) }
 }
 
-/// The file that holds `records` images of `set` from image `first` on.
+/// Rebuilds the file of `records` images of `set`, starting at image `first`.
 fn cifar10_file(set: &ImageSet, first: usize, records: usize) -> Vec<u8> {
     let mut file = Vec::with_capacity(cifar10::FILE_BYTES);
     for image in first..first + records {
@@ -116,7 +116,7 @@ fn sum_of(file: &[u8]) -> Sum {
 fn of_fashion_mnist(dataset: &Dataset, sums: &[Sum; 4]) -> Origin {
     const TITLE: &str = "Fashion-MNIST";
     let sets = [&dataset.train, &dataset.test];
-    // Labels first: most other images have other labels, which are hashed at once.
+    // Labels first: most other images have other labels, and labels take almost no time to hash.
     let is_published = (0..2).all(|i| sum_of(&fashion_mnist::labels_file(sets[i])) == sums[2 * i + 1])
         && (0..2).all(|i| sum_of(&fashion_mnist::images_file(sets[i])) == sums[2 * i]);
     match is_published {
@@ -143,7 +143,7 @@ mod tests {
     use crate::ops::Shape;
 
     #[test]
-    fn files_are_rebuilt_as_they_were() {
+    fn rebuilt_files_equal_the_originals() {
         let record = |label: u8| [vec![label], (0..3072).map(|i| (i * 7 + u32::from(label)) as u8).collect()].concat();
         let bytes = [record(3), record(9), record(0)].concat();
         let set = cifar10::parse("test_batch.bin", &bytes).unwrap();
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_known_by_their_number() {
+    fn mnist_is_recognised_by_its_class_sizes() {
         let set = |counts: [usize; 10]| {
             let labels: Vec<u8> = counts.iter().zip(0..).flat_map(|(n, label)| vec![label; *n]).collect();
             ImageSet { pixels: vec![0; labels.len() * 1024], labels, shape: Shape::new(1, 32, 32) }
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn other_images_of_the_same_number_are_not_the_published_ones() {
+    fn as_many_other_images_are_not_the_published_ones() {
         let file = |label: u8| [vec![label], vec![label; 3072]].concat().repeat(cifar10::RECORDS);
         let train: Vec<_> = cifar10::TRAIN_FILES.iter().zip(0..).map(|(name, l)| ((*name).into(), file(l))).collect();
         let mut dataset = cifar10::dataset(&train, &("test_batch.bin".into(), file(7))).unwrap();
         assert_eq!(Origin::of(&dataset), Some(Origin::NotPublished("CIFAR-10")));
         let sums = [0, 1, 2, 3, 4, 7].map(|l| sum_of(&file(l)));
         assert_eq!(of_cifar10(&dataset, &sums), Origin::Published("CIFAR-10"));
-        // One bit of the last pixel.
+        // Flip one bit of the last pixel.
         *dataset.test.pixels.last_mut().unwrap() ^= 1;
         assert_eq!(of_cifar10(&dataset, &sums), Origin::NotPublished("CIFAR-10"));
         let fewer = cifar10::dataset(&train[..1], &("test_batch.bin".into(), file(7))).unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn made_up_images_have_no_origin() {
+    fn generated_images_have_no_origin() {
         assert_eq!(Origin::of(&synthetic::dataset(1, 10, 10)), None);
         assert_eq!(Origin::of(&checkerboard::dataset(4)), None);
     }

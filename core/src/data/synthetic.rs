@@ -1,6 +1,6 @@
-//! Made-up images, for tests, demonstrations and where there is no data set: stripes, checks and plain shapes in two
-//! random colours, shifted, turned, scaled and unevenly lit, behind a stray bar and under noise. Colour says nothing
-//! about the class and a mirror image keeps its class, so crops and flips make sense.
+//! Synthetic images, for tests, demonstrations and machines without a data set. They show stripes, checks and plain shapes in
+//! two random colours, shifted, rotated, scaled and unevenly lit, behind a random bar and with noise. Colour is independent of
+//! the class and a mirror image keeps its class, so crops and flips make sense.
 
 use std::sync::OnceLock;
 
@@ -11,18 +11,18 @@ use crate::threads::Threads;
 
 const CLASS_NAMES: [&str; 10] =
     ["across", "upright", "diagonal", "checks", "dots", "disc", "ring", "square", "triangle", "cross"];
-/// The first classes are textures that fill the image; the others are shapes in it.
+/// Number of texture classes, which come first and fill the image. The other classes are shapes.
 const TEXTURES: u8 = 5;
 const SIDE: u32 = 32;
-/// The set that runs use, whatever their seed: its own seed, training and test images.
+/// The set that all runs use, regardless of their seeds: its seed, and the numbers of training and test images.
 pub const SET: (u64, usize, usize) = (1, 2048, 512);
-/// Index of the first test image, so that no number of training images reaches it.
+/// Index of the first test image, beyond any number of training images.
 const FIRST_TEST: u64 = 1 << 32;
-/// Images that a thread makes at a time.
+/// Number of images that a thread generates at a time.
 const PIECE: usize = 64;
 
-/// Ten classes of 32 x 32 colour images, `train` and `test` of them, classes in turn. Fewer images of the same seed are
-/// the first of more.
+/// Generates `train` training and `test` test images: 32 x 32, in colour, with ten classes in turn. A smaller set is the
+/// beginning of a larger one with the same seed.
 #[must_use]
 pub fn dataset(seed: u64, train: usize, test: usize) -> Dataset {
     Dataset {
@@ -55,12 +55,12 @@ fn images(seed: u64, first: u64, n: usize) -> ImageSet {
     ImageSet { shape, pixels: pieces.concat(), labels: (0..n).map(class).collect() }
 }
 
-/// Uniform between `low` and `high`.
+/// A uniform random value between `low` and `high`.
 fn between(stream: &mut Stream, low: f64, high: f64) -> f64 {
     low + (high - low) * stream.uniform()
 }
 
-/// A shifted and turned coordinate system, in pixels.
+/// A shifted and rotated coordinate system, in pixels.
 struct Frame {
     x: f64,
     y: f64,
@@ -69,31 +69,31 @@ struct Frame {
 }
 
 impl Frame {
-    /// A frame about the middle of the image, moved by up to `shift` and turned by up to `turn` radians.
+    /// A frame around the centre of the image, shifted by up to `shift` pixels and rotated by up to `turn` radians.
     fn new(stream: &mut Stream, shift: f64, turn: f64) -> Self {
         let middle = f64::from(SIDE - 1) / 2.0;
         let (sin, cos) = libm::sincos(between(stream, -turn, turn));
         Self { x: middle + between(stream, -shift, shift), y: middle + between(stream, -shift, shift), sin, cos }
     }
 
-    /// Where pixel (x, y) lies in the frame.
+    /// Coordinates of pixel (x, y) in the frame.
     fn locate(&self, x: u32, y: u32) -> (f64, f64) {
         let (x, y) = (f64::from(x) - self.x, f64::from(y) - self.y);
         (self.cos * x + self.sin * y, self.cos * y - self.sin * x)
     }
 }
 
-/// Everything about an image but its noise. Colours are bytes [R, G, B].
+/// The random choices of an image, except for its noise. Colours are [R, G, B] on the scale of bytes.
 struct Scene {
     class: u8,
     frame: Frame,
-    /// Period of a texture, half the extent of a shape, in pixels.
+    /// Period of a texture or half the extent of a shape, in pixels.
     size: f64,
-    /// 1 or -1: which of the two diagonals the stripes follow.
+    /// 1 or -1, which selects one of the two diagonals for the stripes.
     diagonal: f64,
     ground: [f64; 3],
     figure: [f64; 3],
-    /// Light added per pixel to the right and down.
+    /// Increase of light per pixel, to the right and down.
     slope: [f64; 2],
     bar_frame: Frame,
     bar_half_width: f64,
@@ -103,8 +103,8 @@ struct Scene {
 
 impl Scene {
     fn new(class: u8, stream: &mut Stream) -> Self {
-        // The ranges make a ResNet-8 reach about 80 % in 100 steps of 64 images. What counts most is that the figure is
-        // always the lighter part: with either sign of contrast, shapes take several times as long.
+        // With these ranges a ResNet-8 reaches about 80 % in 100 steps of 64 images. Most important is that the figure is
+        // always lighter than the ground: with contrast of both signs, shapes take several times as long.
         let texture = class < TEXTURES;
         let (shift, size) = if texture { (8.0, (5.0, 11.0)) } else { (5.0, (6.0, 12.0)) };
         let mut colour = |low, high| [(); 3].map(|()| between(stream, low, high));
@@ -146,7 +146,7 @@ impl Scene {
         }
     }
 
-    /// How far, in pixels, a point of the frame lies outside the figure; negative inside.
+    /// Distance of a point of the frame from the figure in pixels; negative inside.
     fn outside(&self, u: f64, v: f64) -> f64 {
         let size = self.size;
         let (across, down) = (u.abs(), v.abs());
@@ -155,7 +155,7 @@ impl Scene {
             1 => stripes(u, size),
             2 => stripes((u + self.diagonal * v) * std::f64::consts::FRAC_1_SQRT_2, size),
             3 => {
-                // Inside where exactly one of two stripe patterns is.
+                // Inside where exactly one of two stripe patterns covers the point.
                 let (a, b) = (stripes(u, size * 1.4), stripes(v, size * 1.4));
                 a.min(b).max(-a.max(b))
             }
@@ -169,22 +169,22 @@ impl Scene {
     }
 }
 
-/// Distance of `u` from the nearest multiple of `period`.
+/// Signed distance of `u` from the nearest multiple of `period`.
 fn from_multiple(u: f64, period: f64) -> f64 {
     u - period * libm::floor(u / period + 0.5)
 }
 
-/// How far `u` lies outside stripes as wide as the gaps between them.
+/// Distance of `u` from stripes as wide as their gaps; negative inside.
 fn stripes(u: f64, period: f64) -> f64 {
     from_multiple(u, period).abs() - 0.25 * period
 }
 
-/// Share of a pixel that is covered, from the distance of its centre to the edge: a soft edge one pixel wide.
+/// Covered fraction of a pixel, from the distance of its centre to the edge. Edges are one pixel wide.
 fn covered(outside: f64) -> f64 {
     (0.5 - outside).clamp(0.0, 1.0)
 }
 
-/// Near enough to a standard normal value for noise, and cheap: a sum of four random bytes.
+/// An approximately standard normal value: a sum of four random bytes, which is cheap and good enough for noise.
 fn rough_normal(stream: &mut Stream) -> f64 {
     let sum: u32 = stream.next_u32().to_le_bytes().map(u32::from).iter().sum();
     (f64::from(sum) - 510.0) / 147.8
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::rng::tests::hash;
 
-    /// Frozen: the same images in every version and on every platform.
+    /// Images must be the same in every version and on every platform.
     #[test]
     fn images_keep_their_values() {
         let hashes = |seed| {
@@ -216,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn fewer_images_are_the_first_of_more() {
-        // Of several pieces.
+    fn a_smaller_set_is_the_beginning_of_a_larger_one() {
+        // Both sets have several pieces.
         let (mut more, fewer) = (dataset(1, 3 * PIECE + 5, 11), dataset(1, PIECE + 7, 3));
         more.train.truncate(PIECE + 7);
         more.test.truncate(3);

@@ -1,4 +1,5 @@
-//! Adapters: what computes on this machine, how one is chosen, and the facts that the rest of the program needs of it.
+//! The adapters of this machine: GPUs and the processor, how one is chosen, and the properties that the rest of the program
+//! reads.
 
 use serde::Serialize;
 
@@ -10,63 +11,63 @@ use crate::processor::{Class, Isa};
 /// Which adapter to use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AdapterChoice {
-    /// The fastest one: a discrete, an integrated or a virtual GPU, else the processor.
+    /// The fastest adapter: a discrete, integrated or virtual GPU, or else the processor.
     #[default]
     Best,
-    /// The n-th of [`adapters`], the one of this name, or the first whose name contains the text (case ignored).
+    /// An index into [`adapters`], a name, or else a part of a name, of which the first match counts. Case is ignored.
     Named(String),
 }
 
-/// What kind of machine an adapter is, as far as sizes and speeds go.
+/// The kind of an adapter, which decides default sizes and assumed speeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// A hardware GPU.
     Gpu,
-    /// A GPU driver that computes on the processor: llvmpipe, SwiftShader, WARP.
+    /// A GPU driver that computes on the processor, such as llvmpipe, SwiftShader or WARP.
     SoftwareGpu,
-    /// The machine's own cores, by the twins.
+    /// The machine's cores, which run the twins of the shaders.
     Processor,
 }
 
-/// What is known of an adapter before a device is made on it.
+/// Properties of an adapter, known before a device is opened on it.
 #[derive(Clone, Debug, Serialize)]
 pub struct AdapterSummary {
-    /// Name by the driver; `processor` or `processor:separate`.
+    /// Name that the driver reports; `processor` or `processor:separate` for the processor.
     pub name: String,
-    /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other` (browsers do not tell).
+    /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other` (in browsers, which do not report it).
     pub kind: String,
-    /// Driver name and version; the class of the processor's arithmetic.
+    /// Driver name and version; for the processor, the class of its arithmetic.
     pub driver: String,
     /// `vulkan`, `metal`, `dx12`, `webgpu` or `processor`.
     pub backend: String,
-    /// True when the processor does the work (the twins, lavapipe, SwiftShader, WARP).
+    /// True if the processor does the work (the twins, lavapipe, SwiftShader, WARP).
     pub software: bool,
-    /// What decides sizes by default.
+    /// The kind of machine, which decides default sizes.
     pub family: Family,
-    /// PCI vendor number; 0 for the processor, and in browsers, which do not tell.
+    /// PCI vendor number; 0 for the processor, and in browsers, which do not report it.
     pub vendor: u32,
-    /// What else a person wants to know and no bit depends on: instruction set and threads.
+    /// Instruction set and threads of the processor. For display: no bit of a result depends on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Largest storage binding in bytes.
     pub max_binding_bytes: u64,
     /// Largest buffer in bytes.
     pub max_buffer_bytes: u64,
-    /// True when dispatches can be timed on the GPU.
+    /// True if the GPU can time dispatches.
     pub timestamps: bool,
-    /// Limits that kernels keep to.
+    /// Limits that kernels depend on.
     pub limits: Vec<AdapterLimit>,
 }
 
-/// A limit of an adapter beside what lastbit needs: never more than WebGPU's default (rule 6).
+/// A limit of an adapter, and the value that lastbit needs: never more than WebGPU's default (rule 6).
 #[derive(Clone, Debug, Serialize)]
 pub struct AdapterLimit {
-    /// WebGPU's name for it.
+    /// Name of the limit in WebGPU.
     pub name: &'static str,
-    /// What lastbit needs.
+    /// Value that lastbit needs.
     pub needed: u64,
-    /// What the adapter has.
+    /// Value that the adapter has.
     pub available: u64,
 }
 
@@ -75,7 +76,7 @@ pub struct AdapterLimit {
 const SOFTWARE_KERNEL_BYTES: u64 = 5 << 18;
 
 impl AdapterSummary {
-    /// A guess of the float32 rate in FLOP/s, only used to keep single dispatches and submits short and forecasts cheap.
+    /// Assumed float32 rate in FLOP/s. This guess only serves to keep single dispatches and submits short, and forecasts cheap.
     fn assumed_flops(&self) -> f64 {
         match (self.family, self.kind.as_str()) {
             (Family::SoftwareGpu, _) => 4e9,
@@ -85,47 +86,47 @@ impl AdapterSummary {
         }
     }
 
-    /// FLOPs that one dispatch, and one submit, should not pass: about 100 ms on an adapter of this kind (rule 8).
+    /// Upper limit for the FLOPs of one dispatch, and of one submit: about 100 ms on an adapter of this kind (rule 8).
     #[must_use]
     pub fn submit_flops(&self) -> u64 {
         (self.assumed_flops() * 0.1) as u64
     }
 
-    /// Bytes that one storage binding may span: what the adapter allows, and no more floats than a u32 counts, as kernels
-    /// do.
+    /// Largest storage binding in bytes: the adapter's limit, and at most 2^32 floats, because kernels index with u32.
     #[must_use]
     pub fn binding_bytes(&self) -> u64 {
         self.max_binding_bytes.min(self.max_buffer_bytes).min(4 << 32)
     }
 
-    /// True where buffers are this process's memory.
+    /// True if buffers are in the memory of this process.
     #[must_use]
     pub fn uses_host_memory(&self) -> bool {
         self.family != Family::Gpu
     }
 
-    /// Bytes of this process that each compiled kernel takes.
+    /// Memory of this process that each compiled kernel takes, in bytes.
     #[must_use]
     pub fn kernel_bytes(&self) -> u64 {
         if self.family == Family::SoftwareGpu { SOFTWARE_KERNEL_BYTES } else { 0 }
     }
 
-    /// Steps that may be under way while the host goes on. A software adapter works while it is given work, except in a browser,
-    /// where it works in a process of its own.
+    /// Number of steps that may be in flight while the host continues. A software adapter blocks the host while it computes,
+    /// except in a browser, where it computes in another process.
     #[must_use]
     pub fn steps_ahead(&self) -> usize {
         let is_synchronous = self.family == Family::Processor || (self.software && !cfg!(target_arch = "wasm32"));
         if is_synchronous { 0 } else { 2 }
     }
 
-    /// True where `tune` finds something: the processor has no tiles to choose.
+    /// True if the adapter has tiles that `tune` can choose; the processor has none.
     #[must_use]
     pub fn has_tiles(&self) -> bool {
         self.family != Family::Processor
     }
 }
 
-/// All adapters as they would be opened, best first: GPUs, the processor in both classes, software GPUs. In a browser there is at most one.
+/// Lists all adapters as `options` would open them, best first: GPUs, the processor in both classes, software GPUs. In a
+/// browser the list has at most one entry.
 pub async fn adapters(options: Options) -> Vec<AdapterSummary> {
     candidates(options.instructions, options.threads.count())
         .await
@@ -156,7 +157,7 @@ impl Candidate {
     }
 }
 
-/// Best first; instruction set and threads are the processor's.
+/// Lists all adapters, best first. `isa` and `threads` apply to the processor.
 async fn candidates(isa: Option<Isa>, threads: usize) -> Vec<Candidate> {
     let (software, hardware): (Vec<_>, Vec<_>) =
         gpu::found().await.into_iter().partition(|found| found.summary.software);
@@ -166,9 +167,9 @@ async fn candidates(isa: Option<Isa>, threads: usize) -> Vec<Candidate> {
     hardware.chain(processors).chain(software.into_iter().map(Candidate::Gpu)).collect()
 }
 
-/// The adapter of this choice.
+/// Finds the adapter that matches `choice`.
 pub(super) async fn choose(choice: &AdapterChoice, isa: Option<Isa>, threads: usize) -> Result<Candidate, DeviceError> {
-    // The processor is there without asking any driver.
+    // The processor can be opened without a query to any driver.
     if let AdapterChoice::Named(wanted) = choice {
         let named = Processor::summaries(isa, threads).into_iter().find(|(summary, _)| summary.name == *wanted);
         if let Some((summary, class)) = named {

@@ -1,4 +1,4 @@
-//! An adapter, opened.
+//! An open adapter.
 
 use std::cell::Cell;
 
@@ -12,7 +12,7 @@ use crate::threads::Threads;
 /// How a kernel's text reaches the driver of a GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShaderPath {
-    /// On Vulkan as SPIR-V whose float operations the driver must evaluate as written; elsewhere as [`ShaderPath::Wgsl`].
+    /// On Vulkan, as SPIR-V whose float operations the driver must evaluate as written; elsewhere like [`ShaderPath::Wgsl`].
     #[default]
     Spirv,
     /// As WGSL, which wgpu or a browser compiles. The driver may reorder float operations.
@@ -22,23 +22,23 @@ pub enum ShaderPath {
 /// How an adapter is opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Which one.
+    /// Which adapter.
     pub adapter: AdapterChoice,
-    /// The threads that the processor computes in, and that pipelines are built in.
+    /// Threads that run the processor's twins and build pipelines.
     pub threads: Threads,
-    /// The instruction set of the processor's twins, where tests ask for another than the best one.
+    /// Instruction set of the processor's twins; the best one if `None`. Tests set it.
     pub instructions: Option<Isa>,
-    /// How kernels reach a GPU's driver.
+    /// How kernels reach the driver of a GPU.
     pub shader_path: ShaderPath,
 }
 
-/// What computes.
+/// The device that computes.
 pub(super) enum Inner {
     Gpu(Box<gpu::Context>),
     Processor(Processor),
 }
 
-/// An adapter with its device. Everything that runs there hangs on one of these.
+/// An adapter with its device. Buffers, programs and readback belong to one context.
 pub struct Context {
     pub(super) inner: Inner,
     summary: AdapterSummary,
@@ -46,10 +46,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens the chosen adapter, with the largest buffer limits it has (never less than WebGPU's defaults).
+    /// Opens the chosen adapter with its largest buffer limits, which are at least WebGPU's defaults.
     ///
     /// # Errors
-    /// [`DeviceError::NoAdapter`], [`DeviceError::UnknownAdapter`] or [`DeviceError::NoDevice`].
+    /// [`DeviceError::NoAdapter`] if there is no adapter, [`DeviceError::UnknownAdapter`] if none matches,
+    /// [`DeviceError::NoDevice`] if the adapter cannot open a device, and [`DeviceError::NoInstructions`] if the processor
+    /// lacks the requested instruction set.
     pub async fn open(options: Options) -> Result<Self, DeviceError> {
         let Options { adapter, threads, instructions, shader_path } = options;
         let (summary, inner) = match adapter::choose(&adapter, instructions, threads.count()).await? {
@@ -66,33 +68,34 @@ impl Context {
     /// Opens the chosen adapter with all threads of the machine.
     ///
     /// # Errors
-    /// As [`Context::open`].
+    /// Same as [`Context::open`].
     pub async fn new(choice: &AdapterChoice) -> Result<Self, DeviceError> {
         Self::open(Options { adapter: choice.clone(), ..Options::default() }).await
     }
 
-    /// The adapter.
+    /// Properties of the adapter.
     #[must_use]
     pub fn adapter(&self) -> &AdapterSummary {
         &self.summary
     }
 
-    /// Refuses allocations beyond `bytes` in all. Where buffers are the host's memory, systems hand it out without looking: a
-    /// front end that knows how much is free says so here.
+    /// Limits each [`Buffers::allocate`](super::Buffers::allocate) to `bytes` in total. Operating systems overcommit host
+    /// memory, so a front end that knows how much is free sets this limit where buffers are in host memory.
     pub fn set_memory_budget(&self, bytes: u64) {
         self.memory_budget.set(Some(bytes));
     }
 
-    /// Bytes that may be allocated in all, where known.
+    /// The limit that [`Context::set_memory_budget`] set, in bytes.
     #[must_use]
     pub fn memory_budget(&self) -> Option<u64> {
         self.memory_budget.get()
     }
 
-    /// The first thing that went wrong since the last call, as an error.
+    /// Reports the first failure since the last call.
     ///
     /// # Errors
-    /// [`DeviceError::DeviceLost`], [`DeviceError::OutOfMemory`], or [`DeviceError::Refused`] for a call that the driver refused.
+    /// [`DeviceError::DeviceLost`] if the device was lost, [`DeviceError::OutOfMemory`] if an allocation failed, and
+    /// [`DeviceError::Refused`] if the driver refused a call.
     pub fn check(&self) -> Result<(), DeviceError> {
         match &self.inner {
             Inner::Gpu(gpu) => gpu.check(),
@@ -100,7 +103,7 @@ impl Context {
         }
     }
 
-    /// Destroys the device, as a crashed driver would: a fault injector for tests.
+    /// Destroys the device, as a driver crash would: a fault injector for tests.
     pub fn destroy(&self) {
         match &self.inner {
             Inner::Gpu(gpu) => gpu.destroy(),

@@ -1,38 +1,38 @@
-//! What can go wrong on a device, each as one line that names the size and the limit. The remedy is the front end's to word.
+//! Errors of devices. Each message is one line that names sizes and limits; the front end adds the remedy.
 
 use thiserror::Error;
 
 /// An error of a device.
 #[derive(Debug, Error)]
 pub enum DeviceError {
-    /// No adapter at all.
+    /// This machine has no adapter.
     #[error("no adapter found ({looked_in})")]
     NoAdapter {
-        /// The backends that were asked.
+        /// The backends that were searched.
         looked_in: String,
     },
-    /// The adapter that was asked for is not there.
-    #[error("no adapter matches '{wanted}'; there are: {available}")]
+    /// No adapter has the requested name or index.
+    #[error("no adapter matches '{wanted}'; available: {available}")]
     UnknownAdapter {
-        /// What was asked for.
+        /// The requested name or index.
         wanted: String,
         /// Index and name of each adapter.
         available: String,
     },
-    /// The adapter cannot give what every adapter must.
-    #[error("adapter '{adapter}' refuses a device: {reason}")]
+    /// The adapter cannot open a device with the limits that lastbit requires.
+    #[error("adapter '{adapter}' cannot open a device: {reason}")]
     NoDevice {
         /// Name of the adapter.
         adapter: String,
-        /// The driver's words.
+        /// The error message of wgpu.
         reason: String,
     },
-    /// The processor has no such instructions.
+    /// The processor lacks the requested instruction set.
     #[error("this processor has no {wanted} instructions; it has {available}")]
     NoInstructions {
-        /// What was asked for.
+        /// The requested instruction set.
         wanted: String,
-        /// What there is.
+        /// The instruction sets of this processor.
         available: String,
     },
     /// A buffer is larger than the adapter allows.
@@ -40,36 +40,36 @@ pub enum DeviceError {
         "buffer '{label}' needs {} but this adapter binds at most {}", human_bytes(*asked), human_bytes(*limit)
     )]
     OverLimit {
-        /// What the buffer is for.
+        /// Purpose of the buffer.
         label: String,
-        /// Bytes asked for.
+        /// Size of the buffer in bytes.
         asked: u64,
-        /// Bytes allowed in one binding.
+        /// Largest binding in bytes.
         limit: u64,
     },
-    /// Memory is not enough.
+    /// There is not enough memory.
     #[error(
         "out of memory on the adapter: {} ({label}), {}",
         if *asked == 0 { "more is needed".to_owned() } else { format!("{} are needed", human_bytes(*asked)) },
-        limit.map_or_else(|| "which it refused".to_owned(), |limit| format!("{} are available", human_bytes(limit)))
+        limit.map_or_else(|| "which it could not allocate".to_owned(), |limit| format!("{} are available", human_bytes(limit)))
     )]
     OutOfMemory {
-        /// What the memory is for.
+        /// Purpose of the memory.
         label: String,
-        /// Bytes asked for in all; 0 where the driver does not tell.
+        /// Total bytes needed; 0 if unknown.
         asked: u64,
-        /// Bytes there are, where known.
+        /// Bytes available, if known.
         limit: Option<u64>,
     },
-    /// The device went away.
+    /// The device was lost: the driver reset it, or it was destroyed.
     #[error("the device was lost ({0})")]
     DeviceLost(String),
-    /// A kernel or a call was refused: a defect of lastbit or of the driver.
+    /// The driver refused a kernel or a call: a bug in lastbit or in the driver.
     #[error("the driver refused a kernel or a call (please report this): {0}")]
     Refused(String),
 }
 
-/// Bytes as a person reads them: `1.50 GiB`.
+/// Formats a number of bytes with a binary unit, such as `1.50 GiB`.
 #[must_use]
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];

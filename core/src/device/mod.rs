@@ -1,7 +1,7 @@
-//! The one door to whatever computes: a GPU through wgpu, or the machine's own cores.
+//! The one interface to all devices: a GPU through wgpu, or the machine's cores.
 //!
-//! [`Context`] is an adapter with its device, [`Buffers`] are the allocated buffers of a table, [`Program`] is a recording made
-//! ready to run, [`Submitter`] runs programs and [`Readback`] brings bytes back without stopping the step loop.
+//! [`Context`] is an adapter with its device, [`Buffers`] are the allocated buffers of a table, [`Program`] is a recording
+//! prepared for a device, [`Submitter`] runs programs, and [`Readback`] copies bytes to the host without blocking the step loop.
 
 mod adapter;
 mod context;
@@ -12,7 +12,7 @@ mod readback;
 #[cfg(target_arch = "wasm32")]
 mod no_cores;
 
-// The page does not carry the processor's code yet.
+// The page does not contain the processor's code yet.
 #[cfg(not(target_arch = "wasm32"))]
 use crate::processor as cores;
 #[cfg(target_arch = "wasm32")]

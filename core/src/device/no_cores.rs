@@ -1,20 +1,20 @@
-//! What stands for the processor where its code is not carried: types without values, of the same shape.
+//! Stand-ins for the processor's types in builds that do not contain its code. They have the same methods and no values.
 
 use super::{AdapterSummary, DeviceError, DispatchTime, Fill, RunTime};
 use crate::processor::{Class, Isa};
 use crate::record::{BufferId, BufferTable, Recording};
 use crate::threads::Threads;
 
-/// No processor.
+/// A processor device that cannot be created.
 pub enum Processor {}
 
 impl Processor {
-    /// None.
+    /// Returns an empty list.
     pub fn summaries(_isa: Option<Isa>, _threads: usize) -> Vec<(AdapterSummary, Class)> {
         Vec::new()
     }
 
-    /// Nobody has a summary to open.
+    /// Always fails; unreachable, because `summaries` is empty.
     pub fn new(_class: Class, _isa: Option<Isa>, _threads: Threads) -> Result<Self, DeviceError> {
         Err(DeviceError::NoAdapter { looked_in: "WebGPU".to_owned() })
     }
@@ -28,7 +28,7 @@ impl Processor {
     }
 }
 
-/// No buffers.
+/// Buffers that cannot be created.
 pub enum Buffers {}
 
 impl Buffers {
@@ -45,7 +45,7 @@ impl Buffers {
     }
 }
 
-/// No program.
+/// A program that cannot be created.
 pub enum Program {}
 
 impl Program {

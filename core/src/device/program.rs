@@ -1,46 +1,46 @@
-//! Buffers, and recordings made ready to run on them.
+//! Allocated buffers, and recordings prepared to run on them.
 
 use super::context::Inner;
 use super::{Context, DeviceError, cores};
 use crate::gpu;
 use crate::record::{BufferId, BufferTable, Recording};
 
-/// What fresh buffers hold.
+/// Initial contents of buffers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fill {
-    /// Zeros, as WebGPU promises.
+    /// Zeros, as WebGPU guarantees.
     #[default]
     Zero,
-    /// A signalling pattern (a large float), so that a test sees what leans on zeros.
+    /// A large float, so that tests notice code that relies on zeros.
     Junk,
 }
 
-/// What [`Fill::Junk`] fills with: 1e30 as f32, wrong everywhere, yet finite.
+/// The word that [`Fill::Junk`] writes: 1e30 as f32, wrong everywhere but finite.
 pub const JUNK_WORD: u32 = 0x7149_f2ca;
 
-/// Time of one dispatch (all of its pieces).
+/// Time of one dispatch, summed over its pieces.
 #[derive(Clone, Debug)]
 pub struct DispatchTime {
-    /// Layer.
+    /// Name of the layer.
     pub label: String,
-    /// Shader file name.
+    /// Name of the shader.
     pub kernel: &'static str,
-    /// Seconds.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// Times of a run, by the host's clock.
+/// Duration of a program, by the host's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct RunTime {
-    /// Seconds of one run.
+    /// Seconds of one run of the program.
     pub seconds: f64,
-    /// Seconds from the longest submit to its end: what must stay far below the two seconds after which Windows takes a
-    /// device for hung. 0 on the processor, which nobody takes for hung.
+    /// Seconds of the longest submit. It must stay far below two seconds, after which Windows considers a device hung. 0 on
+    /// the processor, which has no such limit.
     pub longest_submit: f64,
 }
 
-/// What belongs to one device met what belongs to another.
-const MIXED: &str = "buffers and programs are used on the device that made them";
+/// Panic message where objects of two devices meet.
+const MIXED: &str = "buffers and programs belong to the device that created them";
 
 /// The allocated buffers of a [`BufferTable`].
 pub struct Buffers {
@@ -56,7 +56,8 @@ impl Buffers {
     /// Allocates every buffer of `table`.
     ///
     /// # Errors
-    /// [`DeviceError::OverLimit`] before anything is allocated, [`DeviceError::OutOfMemory`] when it does not fit.
+    /// [`DeviceError::OverLimit`] if a buffer exceeds the adapter's largest binding, [`DeviceError::OutOfMemory`] if the table
+    /// exceeds the memory budget or the device's memory, and any failure that [`Context::check`] reports.
     pub async fn allocate(context: &Context, table: &BufferTable, fill: Fill) -> Result<Self, DeviceError> {
         let limit = context.adapter().binding_bytes();
         if let Some(spec) = table.first_over(limit) {
@@ -73,7 +74,7 @@ impl Buffers {
         Ok(Self { inner })
     }
 
-    /// Queues a write; it happens before the next submit.
+    /// Queues a write, which takes effect before the next submit. `offset` is in bytes.
     pub fn write(&self, context: &Context, buffer: BufferId, offset: u64, bytes: &[u8]) {
         match (&self.inner, &context.inner) {
             (AnyBuffers::Gpu(buffers), Inner::Gpu(gpu)) => buffers.write(gpu, buffer, offset, bytes),
@@ -94,11 +95,12 @@ enum AnyProgram {
 }
 
 impl Program {
-    /// Makes a recording ready. On a GPU a dispatch of more than `limit_flops` operations is split along its tiles; results do
-    /// not change.
+    /// Prepares a recording to run on `buffers`. A GPU splits a dispatch of more than `limit_flops` operations along its tiles;
+    /// results do not change.
     ///
     /// # Errors
-    /// [`DeviceError::Refused`] if the driver takes a kernel or a binding for invalid.
+    /// [`DeviceError::Refused`] if the driver refuses a kernel or a binding, [`DeviceError::OutOfMemory`] if the scratch memory
+    /// of the processor cannot be allocated, and any failure that [`Context::check`] reports.
     pub async fn build(
         context: &Context,
         buffers: &Buffers,
@@ -117,7 +119,7 @@ impl Program {
         Ok(Self { inner })
     }
 
-    /// Launches after splitting: the number of dispatches that reach the driver.
+    /// Number of launches after splitting: the dispatches that reach the driver.
     #[must_use]
     pub fn launches(&self) -> usize {
         match &self.inner {
@@ -126,10 +128,10 @@ impl Program {
         }
     }
 
-    /// Runs the program `repeats` times in a row, waiting for every submit.
+    /// Runs the program `repeats` times, waits for each submit, and returns the mean duration.
     ///
     /// # Errors
-    /// As [`Context::check`].
+    /// Same as [`Context::check`].
     pub fn time(&self, context: &Context, buffers: &Buffers, repeats: u32) -> Result<RunTime, DeviceError> {
         match (&self.inner, &context.inner, &buffers.inner) {
             (AnyProgram::Gpu(program), Inner::Gpu(gpu), AnyBuffers::Gpu(buffers)) => {
@@ -140,11 +142,11 @@ impl Program {
         }
     }
 
-    /// Runs the program once and times each dispatch by itself: by GPU timestamps where the adapter has them, by the host's clock
-    /// otherwise.
+    /// Runs the program once and times each dispatch separately: with timestamps on a hardware GPU that has them, else with the
+    /// host's clock.
     ///
     /// # Errors
-    /// As [`Readback::take`](super::Readback::take).
+    /// Same as [`Readback::take`](super::Readback::take).
     pub async fn profile(&self, context: &Context, buffers: &Buffers) -> Result<Vec<DispatchTime>, DeviceError> {
         match (&self.inner, &context.inner, &buffers.inner) {
             (AnyProgram::Gpu(program), Inner::Gpu(gpu), AnyBuffers::Gpu(buffers)) => {
@@ -156,19 +158,19 @@ impl Program {
     }
 }
 
-/// Runs programs: a GPU gets them in submits of bounded length (rule 8), the processor computes at once.
+/// Runs programs. A GPU receives them in submits of bounded length (rule 8); the processor computes at once.
 pub struct Submitter<'a> {
     pub(super) inner: AnySubmitter<'a>,
 }
 
 pub(super) enum AnySubmitter<'a> {
     Gpu(gpu::Submitter<'a>),
-    /// With whether programs are run at all.
+    /// The flag is false if programs are discarded.
     Processor(&'a cores::Processor, bool),
 }
 
 impl<'a> Submitter<'a> {
-    /// Begins with nothing.
+    /// Creates a submitter without any work.
     #[must_use]
     pub fn new(context: &'a Context) -> Self {
         let inner = match &context.inner {
@@ -178,7 +180,7 @@ impl<'a> Submitter<'a> {
         Self { inner }
     }
 
-    /// One that encodes and sends nothing: to see what encoding alone costs.
+    /// Creates a submitter that encodes but never submits, to measure the cost of encoding alone.
     #[must_use]
     pub fn throwing_away(context: &'a Context) -> Self {
         let inner = match &context.inner {
@@ -188,7 +190,7 @@ impl<'a> Submitter<'a> {
         Self { inner }
     }
 
-    /// Runs `program` once, after what was given before.
+    /// Runs `program` once, after all work given before.
     pub fn run(&mut self, program: &Program, buffers: &Buffers) {
         match (&mut self.inner, &program.inner, &buffers.inner) {
             (AnySubmitter::Gpu(submitter), AnyProgram::Gpu(program), AnyBuffers::Gpu(buffers)) => {
@@ -203,7 +205,7 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Sends what is there to the queue.
+    /// Sends the encoded work to the queue.
     pub fn submit(&mut self) {
         match &mut self.inner {
             AnySubmitter::Gpu(submitter) => submitter.submit(),
@@ -211,7 +213,7 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Submits and waits until all is done: for measurements, not for the step loop.
+    /// Submits and waits until the device is idle: for measurements, not for the step loop.
     pub fn wait(self) {
         match self.inner {
             AnySubmitter::Gpu(submitter) => submitter.wait(),

@@ -1,4 +1,4 @@
-//! Bytes from a device to the host, so that the step loop never waits for them.
+//! Copies bytes from a device to the host without blocking the step loop.
 
 use super::context::Inner;
 use super::program::{AnyBuffers, AnySubmitter};
@@ -12,19 +12,20 @@ pub struct Readback {
     gpu: gpu::Readback,
 }
 
-/// Bytes that are on their way.
+/// A copy in progress; [`Readback::take`] waits for it.
 pub struct Pending {
     inner: AnyPending,
 }
 
 enum AnyPending {
     Gpu(gpu::Pending),
-    /// They are here already.
+    /// The processor copies at once.
     Here(Vec<u8>),
 }
 
 impl Readback {
-    /// Appends a copy of `bytes` (a multiple of 4) of `buffer` to `submitter`, submits, and begins to bring the copy.
+    /// Appends a copy of `range` (buffer, offset and length in bytes, the length a multiple of 4) to `submitter`, submits, and
+    /// starts to transfer the copy.
     pub fn capture(
         &self,
         context: &Context,
@@ -35,7 +36,7 @@ impl Readback {
         self.capture_all(context, submitter, buffers, &[range])
     }
 
-    /// Like [`Readback::capture`] for several ranges, whose bytes come one after the other in one piece.
+    /// Like [`Readback::capture`] for several ranges, whose bytes are concatenated.
     pub fn capture_all(
         &self,
         context: &Context,
@@ -48,27 +49,28 @@ impl Readback {
                 AnyPending::Gpu(self.gpu.capture_all(gpu, submitter, buffers, ranges))
             }
             (_, _, AnyBuffers::Processor(buffers)) => AnyPending::Here(buffers.read(ranges)),
-            _ => unreachable!("a submitter and buffers of one device"),
+            _ => unreachable!("submitter and buffers belong to one device"),
         };
         Pending { inner }
     }
 
-    /// Waits until the bytes are there.
+    /// Waits for the copy and returns its bytes.
     ///
     /// # Errors
-    /// [`DeviceError::DeviceLost`], or whatever else went wrong on the device until then.
+    /// [`DeviceError::DeviceLost`] if the device is lost or the copy cannot be mapped, and any other failure that
+    /// [`Context::check`] reports.
     pub async fn take(&self, context: &Context, pending: Pending) -> Result<Vec<u8>, DeviceError> {
         match (pending.inner, &context.inner) {
             (AnyPending::Gpu(pending), Inner::Gpu(gpu)) => self.gpu.take(gpu, pending).await,
             (AnyPending::Here(bytes), _) => context.check().map(|()| bytes),
-            (AnyPending::Gpu(_), Inner::Processor(_)) => unreachable!("what a GPU gave is taken from it"),
+            (AnyPending::Gpu(_), Inner::Processor(_)) => unreachable!("a GPU's copy is taken through its own context"),
         }
     }
 
-    /// Reads `bytes` of `buffer` now: for state and tests, not for the step loop.
+    /// Reads `range` (buffer, offset and length in bytes) and waits for it: for state and tests, not for the step loop.
     ///
     /// # Errors
-    /// As [`Readback::take`].
+    /// Same as [`Readback::take`].
     pub async fn read(
         &self,
         context: &Context,
@@ -78,7 +80,7 @@ impl Readback {
         match (&context.inner, &buffers.inner) {
             (Inner::Gpu(gpu), AnyBuffers::Gpu(buffers)) => self.gpu.read(gpu, buffers, range).await,
             (_, AnyBuffers::Processor(buffers)) => context.check().map(|()| buffers.read(&[range])),
-            _ => unreachable!("buffers of this device"),
+            _ => unreachable!("buffers belong to this device"),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Operations on float64 tensors `[N][C][H][W]`, forward and backward side by side. Sums go in turn.
+//! Operations on float64 tensors `[N][C][H][W]`, forward and backward side by side. Sums are plain loops;
+//! only [`dot`] has several accumulators.
 
 use crate::ops::batch_norm::{BatchNorm, EPSILON};
 use crate::ops::conv_valid::ConvValid;
@@ -33,13 +34,13 @@ impl Geometry {
         [3, 1].map(|kernel| Self { input: conv.input, output: conv.output(), kernel, stride: 2, padding: kernel / 2 })
     }
 
-    /// Calls `run` with (weight, output elements, input elements) for every run of pixels in a row that one tap joins:
-    /// output elements are neighbours, input elements `stride` apart.
+    /// Calls `run` with (index of the weight, range of output elements, first input element) for every run of pixels in a row
+    /// that one tap connects. Output elements are adjacent, input elements `stride` apart.
     fn each_run(&self, samples: usize, mut run: impl FnMut(usize, std::ops::Range<usize>, usize)) {
         let (channels, height, width) = sizes(self.input);
         let (outputs, rows, columns) = sizes(self.output);
         let (kernel, stride, padding) = (self.kernel, self.stride, self.padding);
-        // Outputs whose input at this tap lies inside: first and one beyond the last.
+        // The range of outputs whose input at this tap lies inside the image.
         let inside = |tap: usize, size: usize, most: usize| {
             let first = padding.saturating_sub(tap).div_ceil(stride);
             let last = (size + padding).saturating_sub(tap).div_ceil(stride).min(most);
@@ -69,7 +70,7 @@ impl Geometry {
         let stride = self.stride;
         self.each_run(samples, |weight, to, from| {
             let w = w[weight];
-            // Neighbours alone are what the compiler makes vectors of.
+            // The compiler vectorises only loops over adjacent elements.
             if stride == 1 {
                 let x = &x[from..from + to.len()];
                 y[to].iter_mut().zip(x).for_each(|(y, x)| *y += w * x);
@@ -80,7 +81,7 @@ impl Geometry {
         y
     }
 
-    /// Gradients by x (added to `dx`, where it is wanted) and by w.
+    /// Adds the gradient with respect to x to `dx`, if given. Returns the gradient with respect to w.
     pub fn backward(&self, samples: usize, [x, w, dy]: [&[f64]; 3], mut dx: Option<&mut [f64]>) -> Vec<f64> {
         let mut dw = vec![0.0; w.len()];
         let stride = self.stride;
@@ -105,7 +106,7 @@ impl Geometry {
     }
 }
 
-/// Four accumulators: one would wait for itself.
+/// Dot product. With four accumulators, an addition does not wait for the one before.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     let (a, b) = (a.chunks_exact(4), b.chunks_exact(4));
@@ -127,7 +128,7 @@ pub fn activate(activation: Option<Activation>, z: f64) -> [f64; 2] {
     match activation {
         None => [z, 1.0],
         Some(Activation::Relu) if z > 0.0 => [z, 1.0],
-        // Not 0 for what is not a number.
+        // Not 0.0, so that a NaN stays NaN.
         Some(Activation::Relu) => [0.0 * z, 0.0],
         Some(Activation::Swish { beta }) => {
             let beta = f64::from(beta);
@@ -138,7 +139,7 @@ pub fn activate(activation: Option<Activation>, z: f64) -> [f64; 2] {
     }
 }
 
-/// What batch norm keeps of the forward pass: mean and 1 / sqrt(variance + eps) of each channel.
+/// Mean and 1 / sqrt(variance + eps) of each channel, which batch norm keeps for the backward pass.
 pub type Moments = Vec<[f64; 2]>;
 
 /// Batch norm with the shortcut and the activation after it.
@@ -153,13 +154,13 @@ impl Norm<'_> {
         (self.norm.shape.height * self.norm.shape.width) as usize
     }
 
-    /// Ranges of the planes of a channel.
+    /// Ranges of the elements of channel `c` in each sample.
     fn planes(&self, samples: usize, c: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
         let (channels, pixels) = (self.norm.shape.channels as usize, self.pixels());
         (0..samples).map(move |n| (n * channels + c) * pixels..(n * channels + c + 1) * pixels)
     }
 
-    /// Mean and variance over the batch, then normalisation, shortcut and activation.
+    /// Computes mean and variance over the batch, then normalisation, shortcut and activation.
     pub fn forward(&self, samples: usize, y: &[f64], shortcut: Option<&[f64]>) -> (Vec<f64>, Moments) {
         let count = (samples * self.pixels()) as f64;
         let mut a = vec![0.0; y.len()];
@@ -185,7 +186,8 @@ impl Norm<'_> {
         self.scale[c] * ((y - mean) * inverse) + self.shift[c] + shortcut.unwrap_or(0.0)
     }
 
-    /// `g` becomes the gradient before the activation, which is the shortcut's too. Gradients by y, scale and shift.
+    /// Turns `g` into the gradient before the activation, which is also the shortcut's. Returns the gradients with respect to y,
+    /// scale and shift.
     pub fn backward(
         &self,
         samples: usize,
@@ -216,7 +218,7 @@ impl Norm<'_> {
     }
 }
 
-/// The largest of each 2x2 window, and where it lies in x. A tie goes to the first in row order.
+/// The largest value of each 2x2 window, and its index in x. A tie goes to the first in row order.
 pub fn max_pool(pool: &MaxPool, samples: usize, x: &[f64]) -> (Vec<f64>, Vec<usize>) {
     let (channels, height, width) = sizes(pool.input);
     let (mut y, mut from) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
 //! Training in float64 on the processor: the same network declaration, initial weights, batches, optimiser and divisors as
-//! [`crate::train`], in plain loops. It shows what precision changes (d / k is rounded at 2^-53 where the GPU rounds at
-//! 2^-24), and is slow: ResNet-8 takes about a second for a replica's step of 16 images on one core. Training only: no
-//! evaluation, no checkpoints.
+//! [`crate::train`], in plain loops. It shows the effect of precision: d / k is rounded at 2^-53, where the GPU rounds at
+//! 2^-24. It is slow: a step of one ResNet-8 replica on 16 images takes about a second on one core. It only trains, without
+//! evaluation and checkpoints.
 
 mod layers;
 mod passes;
@@ -14,14 +14,14 @@ use crate::ops::batch_input::CROP_MARGIN;
 use crate::ops::sgd::Perturbation;
 use crate::train::{Batches, TrainConfig, TrainError, UploadLayout, Weights, learning_rate};
 
-/// What a step gave, in the order of the divisors.
+/// Results of a step. Vectors have one entry for each replica, in the order of the divisors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoubleStep {
-    /// From 1.
+    /// Number of the step, from 1.
     pub step: u64,
-    /// Mean loss of the batch, before the update.
+    /// Mean loss of the batch before the update.
     pub loss: Vec<f64>,
-    /// Distance from the first replica after the update: mean over the convolution weights of their [`relative_l1`].
+    /// Distance to the first replica after the update: the mean [`relative_l1`] over the convolution weights.
     pub rel_l1: Vec<f64>,
 }
 
@@ -49,10 +49,10 @@ struct Batch {
 }
 
 impl DoubleTrainer {
-    /// At step 0, with the initial weights of the config's seed.
+    /// A trainer at step 0, with the initial weights of the config's seed.
     ///
     /// # Errors
-    /// A config that makes no run, or a network that cannot take the images.
+    /// [`TrainError::Config`] for an invalid value, [`TrainError::Net`] if the network cannot take the images.
     pub fn new(config: TrainConfig, dataset: Arc<Dataset>) -> Result<Self, TrainError> {
         config.validate()?;
         config.check_batch(Batches::sizes(&config, &dataset).train)?;
@@ -132,7 +132,7 @@ impl DoubleTrainer {
         Batch { x, labels }
     }
 
-    /// One step of every replica.
+    /// Trains every replica for one step.
     pub fn step(&mut self) -> DoubleStep {
         self.step += 1;
         let batch = self.batch(self.step);

@@ -4,11 +4,11 @@ use super::layers::{Geometry, Moments, Norm, activate, max_pool};
 use crate::nets::{Network, Node, Operation, Projection};
 use crate::ops::cross_entropy::Loss;
 
-/// What a node keeps for the backward pass beside its input and output.
+/// What a node keeps for the backward pass, besides its input and output.
 enum Kept {
     Nothing,
     Moments(Moments),
-    /// Of each output, the input that was largest.
+    /// For each output, the index of the largest input.
     Largest(Vec<usize>),
 }
 
@@ -16,12 +16,12 @@ struct Passes<'a> {
     network: &'a Network,
     parameters: &'a [Vec<f64>],
     samples: usize,
-    /// By tensor.
+    /// Values of each tensor.
     values: Vec<Vec<f64>>,
     kept: Vec<Kept>,
 }
 
-/// Mean loss of a batch, and its gradient by every parameter.
+/// Mean loss of a batch, and its gradient with respect to every parameter.
 pub fn gradients(network: &Network, parameters: &[Vec<f64>], x: &[f64], labels: &[u32]) -> (f64, Vec<Vec<f64>>) {
     let mut values = vec![Vec::new(); network.shapes.len()];
     values[0] = x.to_vec();
@@ -40,7 +40,7 @@ pub fn gradients(network: &Network, parameters: &[Vec<f64>], x: &[f64], labels: 
     (loss, passes.backward(dlogits))
 }
 
-/// Mean loss, and its gradient by the logits `[N][K]`.
+/// Mean loss, and its gradient with respect to the logits `[N][K]`.
 fn cross_entropy(loss: Loss, logits: &[f64], labels: &[u32]) -> (f64, Vec<f64>) {
     let n = labels.len() as f64;
     let classes = logits.len() / labels.len();
@@ -199,7 +199,7 @@ impl Passes<'_> {
 
 fn add(to: &mut Option<Vec<f64>>, gradient: Vec<f64>) {
     match to {
-        Some(there) => there.iter_mut().zip(gradient).for_each(|(a, b)| *a += b),
+        Some(sum) => sum.iter_mut().zip(gradient).for_each(|(a, b)| *a += b),
         None => *to = Some(gradient),
     }
 }

@@ -1,4 +1,4 @@
-//! An adapter, its device and the pipelines built on it.
+//! An adapter with its device, and the pipelines built on it.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -10,7 +10,7 @@ use crate::device::{AdapterLimit, AdapterSummary, DeviceError, Family, ShaderPat
 use crate::record::Kernel;
 use crate::threads::Threads;
 
-/// Limits that kernels keep to.
+/// The limits that kernels depend on.
 fn limits_of(limits: &wgpu::Limits) -> Vec<AdapterLimit> {
     let needed = wgpu::Limits::default();
     let of = |name, get: fn(&wgpu::Limits) -> u64| AdapterLimit { name, needed: get(&needed), available: get(limits) };
@@ -47,7 +47,7 @@ fn summary_of(adapter: &wgpu::Adapter) -> AdapterSummary {
     }
 }
 
-/// An adapter with its device. Everything that runs on the GPU hangs on one of these.
+/// An adapter with its device. All GPU objects belong to one context.
 pub struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -66,11 +66,11 @@ const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN
 /// An adapter that wgpu found.
 pub struct Found {
     adapter: wgpu::Adapter,
-    /// What is known of it.
+    /// Its properties.
     pub summary: AdapterSummary,
 }
 
-/// All adapters, best first. In a browser there is at most one.
+/// Lists all GPU adapters, best first; in a browser at most one.
 pub async fn found() -> Vec<Found> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: BACKENDS,
@@ -105,11 +105,11 @@ fn takes_spirv(adapter: &wgpu::Adapter) -> bool {
 }
 
 impl Context {
-    /// Opens a device on an adapter, with the largest buffer limits it has (never less than WebGPU's defaults). Pipelines are
-    /// built in `threads`, and reach the driver along `path` if the adapter takes it.
+    /// Opens a device with the adapter's largest buffer limits, which are at least WebGPU's defaults. `threads` build the
+    /// pipelines. Kernels reach the driver by `path`, or as WGSL if the adapter does not accept SPIR-V.
     ///
     /// # Errors
-    /// [`DeviceError::NoDevice`]
+    /// [`DeviceError::NoDevice`] if wgpu cannot open a device.
     pub async fn new(found: Found, threads: Threads, path: ShaderPath) -> Result<Self, DeviceError> {
         let Found { adapter, summary } = found;
         let shader_path = if takes_spirv(&adapter) { path } else { ShaderPath::Wgsl };
@@ -117,11 +117,11 @@ impl Context {
         let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
         if shader_path == ShaderPath::Spirv {
             wanted |= wgpu::Features::PASSTHROUGH_SHADERS;
-            // SAFETY: passing SPIR-V through is the only experimental feature that is asked for.
+            // SAFETY: SPIR-V passthrough is the only experimental feature requested.
             experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
         }
         let adapter_limits = adapter.limits();
-        // Only sizes are raised: kernels keep to the default limits (rule 6), so that one set runs everywhere.
+        // Only buffer sizes are raised. Kernels stay within the default limits (rule 6), so that one set runs everywhere.
         let required_limits = wgpu::Limits {
             max_storage_buffer_binding_size: adapter_limits.max_storage_buffer_binding_size,
             max_buffer_size: adapter_limits.max_buffer_size,
@@ -141,7 +141,7 @@ impl Context {
         let failure = Arc::new(Mutex::new(None));
         let lost = Arc::clone(&failure);
         device.set_device_lost_callback(move |reason, message| {
-            // The cause of whatever else was refused.
+            // Replaces earlier errors, because the loss of the device caused them.
             if let Ok(mut slot) = lost.lock() {
                 *slot = Some(DeviceError::DeviceLost(format!("{reason:?}: {message}")));
             }
@@ -161,22 +161,23 @@ impl Context {
         Ok(Self { device, queue, pipelines: RefCell::default(), failure, summary, threads, shader_path })
     }
 
-    /// How kernels reach the driver of this adapter.
+    /// The path by which kernels reach the driver.
     #[cfg(test)]
     pub fn shader_path(&self) -> ShaderPath {
         self.shader_path
     }
 
-    /// The adapter.
+    /// Properties of the adapter.
     #[must_use]
     pub fn adapter(&self) -> &AdapterSummary {
         &self.summary
     }
 
-    /// The first thing that went wrong since the last call, as an error.
+    /// Reports the first failure since the last call.
     ///
     /// # Errors
-    /// A lost device, memory that ran out, or a call that the driver refused.
+    /// [`DeviceError::DeviceLost`] if the device was lost, [`DeviceError::OutOfMemory`] if an allocation failed, and
+    /// [`DeviceError::Refused`] if the driver refused a call.
     pub fn check(&self) -> Result<(), DeviceError> {
         match self.failure.lock().ok().and_then(|mut slot| slot.take()) {
             Some(error) => Err(error),
@@ -184,16 +185,15 @@ impl Context {
         }
     }
 
-    /// Destroys the device, as a crashed driver would: a fault injector for tests.
+    /// Destroys the device, as a driver crash would: a fault injector for tests.
     pub fn destroy(&self) {
         self.device.destroy();
     }
 
-    /// Builds the pipelines of those `kernels` that have none yet. [`Context::check`] reports what the driver refuses in
-    /// another thread.
+    /// Builds the missing pipelines of `kernels`. [`Context::check`] reports errors of the driver in other threads.
     ///
     /// # Errors
-    /// [`DeviceError::Refused`] if naga refuses a kernel.
+    /// [`DeviceError::Refused`] if naga rejects a kernel.
     pub(super) fn build_pipelines<'a>(&self, kernels: impl Iterator<Item = &'a Kernel>) -> Result<(), DeviceError> {
         let mut pipelines = self.pipelines.borrow_mut();
         let mut seen = HashSet::new();
@@ -216,7 +216,7 @@ impl Context {
         Ok(())
     }
 
-    /// The pipeline of `kernel`, which [`Context::build_pipelines`] built.
+    /// The pipeline that [`Context::build_pipelines`] built for `kernel`.
     pub(super) fn pipeline(&self, kernel: &Kernel) -> wgpu::ComputePipeline {
         self.pipelines.borrow()[kernel].clone()
     }

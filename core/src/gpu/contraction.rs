@@ -1,4 +1,4 @@
-//! Test: with [`ShaderPath::Spirv`] the driver evaluates float expressions as IEEE-754 does what is written.
+//! Test: with [`ShaderPath::Spirv`] the driver evaluates float expressions as written, by the rules of IEEE-754.
 //!
 //! It prints how many results differ on each path: with [`ShaderPath::Wgsl`] drivers may rewrite expressions, and do.
 
@@ -12,19 +12,19 @@ use crate::threads::Threads;
 /// Operands of each expression.
 const COUNT: usize = 100_000;
 
-/// Which adapters must give the bits of IEEE-754.
+/// The adapters whose results must have the bits of IEEE-754.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Where {
-    /// Vulkan asks for correctly rounded sums and products.
+    /// Vulkan requires correctly rounded sums and products.
     Everywhere,
     /// Vulkan allows 2.5 ulp for a division and more for a square root.
     Software,
-    /// The decoration says nothing of a zero's sign: llvmpipe's code generator folds `a * 0.0` to 0.0.
+    /// The decoration does not cover the sign of zero: llvmpipe's code generator folds `a * 0.0` to 0.0.
     Nowhere,
 }
 use Where::{Everywhere, Nowhere, Software};
 
-/// An expression of three floats and a byte, and what it is.
+/// An expression of three floats and a byte, in WGSL and in Rust.
 type Case = (Where, &'static str, fn(f32, f32, f32, u32) -> f32);
 
 const CASES: &[Case] = &[
@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
     (Nowhere, "a * 0.0", |a, _, _, _| a * 0.0),
 ];
 
-/// Three floats of either sign from 1/64 to 64, so that nothing is subnormal, and a byte.
+/// Three floats of either sign with magnitudes from 1/64 to 64, so that no result is subnormal, and a byte.
 fn operands() -> Vec<[u32; 4]> {
     // SplitMix64 (Steele, Lea, Flood 2014).
     let mut state = 1_u64;
@@ -80,7 +80,7 @@ fn shader(expression: &str) -> String {
     )
 }
 
-/// What the adapter computes.
+/// Evaluates `expression` on the adapter.
 fn evaluate(context: &Context, path: ShaderPath, expression: &str, operands: &[[u32; 4]]) -> Vec<f32> {
     let (device, queue) = (&context.device, &context.queue);
     let bindings = [Access::Read, Access::Write];
@@ -116,13 +116,13 @@ fn evaluate(context: &Context, path: ShaderPath, expression: &str, operands: &[[
 
 #[test]
 fn the_driver_evaluates_floats_as_written() {
-    // A GPU of the name that other tests use, or the best one.
+    // The GPU that LASTBIT_ADAPTER names, as in other tests, or else the best one.
     let named = std::env::var("LASTBIT_ADAPTER").unwrap_or_default().to_ascii_lowercase();
     let mut all = pollster::block_on(found());
     let position = all.iter().position(|gpu| gpu.summary.name.to_ascii_lowercase().contains(&named)).unwrap_or(0);
-    assert!(!all.is_empty(), "tests need a GPU adapter, software will do");
+    assert!(!all.is_empty(), "this test needs a GPU adapter; a software GPU is enough");
     let gpu = Context::new(all.swap_remove(position), Threads::one(), ShaderPath::Spirv);
-    let context = pollster::block_on(gpu).expect("a device");
+    let context = pollster::block_on(gpu).expect("the adapter opens a device");
     let adapter = context.adapter();
     println!("{} ({}), kernels as {:?}", adapter.name, adapter.driver, context.shader_path());
     let operands = operands();
@@ -141,7 +141,7 @@ fn the_driver_evaluates_floats_as_written() {
         println!("{expression:42} WGSL {wgsl:6}, {:?} {ours:6} of {COUNT} differ", context.shader_path());
         let is_asked = asked == Everywhere || (asked == Software && adapter.family == Family::SoftwareGpu);
         if context.shader_path() == ShaderPath::Spirv && is_asked && ours > 0 {
-            failures.push(format!("{expression}: {ours} of {COUNT} results are not those of IEEE-754"));
+            failures.push(format!("{expression}: {ours} of {COUNT} results differ from IEEE-754"));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

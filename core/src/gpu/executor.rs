@@ -1,4 +1,4 @@
-//! Runs recordings: buffers are allocated and bind groups built once, then the list is encoded again every step.
+//! Runs recordings. Buffers and bind groups are created once; the commands are encoded in every step.
 
 use wgpu::util::DeviceExt as _;
 
@@ -15,7 +15,7 @@ impl Buffers {
     /// Allocates every buffer of `table`.
     ///
     /// # Errors
-    /// [`DeviceError::OutOfMemory`] when it does not fit.
+    /// [`DeviceError::OutOfMemory`] if the table does not fit, and any failure that [`Context::check`] reports.
     pub async fn allocate(context: &Context, table: &BufferTable, fill: Fill) -> Result<Self, DeviceError> {
         let asked = table.total_bytes();
         let scope = context.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -46,7 +46,7 @@ impl Buffers {
         Ok(this)
     }
 
-    /// Queues a write; it happens before the next submit.
+    /// Queues a write, which takes effect before the next submit. `offset` is in bytes.
     pub fn write(&self, context: &Context, buffer: BufferId, offset: u64, bytes: &[u8]) {
         context.queue.write_buffer(&self.buffers[buffer.0], offset, bytes);
     }
@@ -58,17 +58,18 @@ impl Buffers {
 
 impl Drop for Buffers {
     fn drop(&mut self) {
-        // In a browser memory comes back when a collector finds the time, which does not know how large a buffer is.
+        // In a browser only the garbage collector would free the memory, and it does not know how large a buffer is.
         self.buffers.iter().for_each(wgpu::Buffer::destroy);
     }
 }
 
-/// One piece of a dispatch with everything that wgpu needs.
+/// One piece of a dispatch, as wgpu objects.
 pub(super) struct Launch {
     pub pipeline: wgpu::ComputePipeline,
     pub bind_group: wgpu::BindGroup,
+    /// Workgroups in x and y.
     pub grid: [u32; 2],
-    /// Of this piece, in operations.
+    /// Cost of this piece in operations.
     pub cost: u64,
     /// Index of the dispatch in the recording.
     pub dispatch: usize,
@@ -80,16 +81,17 @@ pub(super) enum Action {
     Clear(BufferId),
 }
 
-/// A recording, ready to run on one set of buffers.
+/// A recording, prepared to run on one set of buffers.
 pub struct Program {
     pub(super) actions: Vec<Action>,
+    /// Label and shader name of each dispatch.
     pub(super) labels: Vec<(String, &'static str)>,
 }
 
-/// Workgroups that WebGPU allows in one dimension.
+/// Maximum number of workgroups in one dimension in WebGPU.
 const MAX_TILES: u32 = 65_535;
 
-/// Lengths of the pieces that a dispatch is cut into: no more than `limit_flops` each where tiles allow it.
+/// Tiles in each piece of a split dispatch: at most `limit_flops` operations, but at least one tile.
 fn piece_tiles(dispatch: &Dispatch, limit_flops: u64) -> u32 {
     let pieces = dispatch.cost().div_ceil(limit_flops.max(1)).clamp(1, u64::from(dispatch.tiles)) as u32;
     dispatch.tiles.div_ceil(pieces).min(MAX_TILES)
@@ -100,7 +102,7 @@ impl Program {
     /// operations is split along its tiles; results do not change.
     ///
     /// # Errors
-    /// [`DeviceError::Refused`] if the driver takes a kernel or a binding for invalid.
+    /// [`DeviceError::Refused`] if the driver refuses a kernel or a binding, and any failure that [`Context::check`] reports.
     pub async fn build(
         context: &Context,
         buffers: &Buffers,
@@ -179,7 +181,7 @@ impl Program {
             labels.push((dispatch.label.clone(), dispatch.kernel.name()));
         }
         let error = scope.pop().await;
-        // First: a kernel that was refused in another thread is why its bindings were refused here.
+        // Checked first: if a kernel was refused in another thread, `error` only says that its bindings were refused, too.
         context.check()?;
         match error {
             Some(error) => Err(DeviceError::Refused(error.to_string())),
@@ -187,51 +189,52 @@ impl Program {
         }
     }
 
-    /// Launches after splitting: the number of dispatches that reach the driver.
+    /// Number of launches after splitting: the dispatches that reach the driver.
     #[must_use]
     pub fn launches(&self) -> usize {
         self.actions.iter().filter(|a| matches!(a, Action::Launch(_))).count()
     }
 }
 
-/// Encodes programs and submits whenever enough work has come together (rule 8).
+/// Encodes programs, and submits whenever enough work has accumulated (rule 8).
 pub struct Submitter<'a> {
     context: &'a Context,
     encoder: Option<wgpu::CommandEncoder>,
-    /// Of what is encoded, in operations.
+    /// Cost of the encoded commands in operations.
     cost: u64,
     last: Option<wgpu::SubmissionIndex>,
     mode: Mode,
 }
 
-/// What becomes of what is encoded.
+/// What happens to encoded commands.
 enum Mode {
+    /// They are submitted.
     Sent,
-    /// Each submit is waited for; seconds of the longest one.
+    /// They are submitted and waited for. Holds the duration of the longest submit in seconds.
     Timed(f64),
-    /// Nothing: to see what encoding alone costs.
+    /// They are discarded, to measure the cost of encoding alone.
     ThrownAway,
 }
 
 impl<'a> Submitter<'a> {
-    /// Begins with an empty encoder.
+    /// Creates a submitter without any work.
     #[must_use]
     pub fn new(context: &'a Context) -> Self {
         Self { context, encoder: None, cost: 0, last: None, mode: Mode::Sent }
     }
 
-    /// One that encodes and sends nothing.
+    /// Creates a submitter that encodes but never submits.
     #[must_use]
     pub fn throwing_away(context: &'a Context) -> Self {
         Self { mode: Mode::ThrownAway, ..Self::new(context) }
     }
 
-    /// One that waits for each of its submits and times it.
+    /// Creates a submitter that waits for each submit and times it.
     pub(super) fn timed(context: &'a Context) -> Self {
         Self { mode: Mode::Timed(0.0), ..Self::new(context) }
     }
 
-    /// Seconds of the longest submit so far; 0 where they are not timed.
+    /// Duration of the longest submit so far in seconds; 0 if submits are not timed.
     pub(super) fn longest_submit(&self) -> f64 {
         match self.mode {
             Mode::Timed(longest) => longest,
@@ -243,7 +246,7 @@ impl<'a> Submitter<'a> {
         self.encoder.get_or_insert_with(|| self.context.device.create_command_encoder(&Default::default()))
     }
 
-    /// Encodes `program` once; submits in between when it is long.
+    /// Encodes `program` once. A long program is split into several submits.
     pub fn run(&mut self, program: &Program, buffers: &Buffers) {
         let limit = self.context.adapter().submit_flops();
         let mut actions = program.actions.iter().peekable();
@@ -284,7 +287,7 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Counts the `bytes` that a copy or a clear moves.
+    /// Adds the cost of the `bytes` that a copy or a clear moves.
     fn add_bytes(&mut self, bytes: u64) {
         self.cost += bytes * OPERATIONS_PER_BYTE;
         if self.cost > self.context.adapter().submit_flops() {
@@ -296,7 +299,7 @@ impl<'a> Submitter<'a> {
         self.encoder().copy_buffer_to_buffer(from.0, from.1, to.0, to.1, bytes);
     }
 
-    /// Sends what is encoded to the queue.
+    /// Sends the encoded commands to the queue.
     pub fn submit(&mut self) {
         if let Some(encoder) = self.encoder.take() {
             let commands = encoder.finish();
@@ -313,7 +316,7 @@ impl<'a> Submitter<'a> {
         self.cost = 0;
     }
 
-    /// Submits and waits until the GPU is done: for measurements, not for the step loop.
+    /// Submits and waits until the GPU is idle: for measurements, not for the step loop.
     pub fn wait(self) {
         let context = self.context;
         if let Some(submission) = self.finish() {

@@ -1,7 +1,7 @@
-//! The device over wgpu: the only code that names it.
+//! The GPU device. No other code uses wgpu.
 //!
-//! `Context` is an adapter with its device, `Program` a recording with pipelines and bind groups built, `Submitter`
-//! encodes programs into submits of bounded length and `Readback` brings bytes back without stopping the queue.
+//! `Context` is an adapter with its device, `Program` is a recording with its pipelines and bind groups, `Submitter`
+//! encodes programs into submits of bounded length, and `Readback` copies bytes to the host without stopping the queue.
 
 mod context;
 #[cfg(test)]

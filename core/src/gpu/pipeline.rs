@@ -1,14 +1,14 @@
-//! From a kernel's WGSL to a pipeline.
+//! Builds pipelines from the WGSL of kernels.
 
 use super::platform;
 use crate::device::ShaderPath;
 use crate::record::{Access, Job};
 
-/// Builds the pipeline of a kernel: entry point `main`, binding 0 the job, then `bindings`. What wgpu refuses goes to
-/// the device's error scope or callback.
+/// Builds the pipeline of a kernel. The entry point is `main`, binding 0 is the job, and `bindings` follow. Errors of wgpu
+/// go to the device's error scope or callback.
 ///
 /// # Errors
-/// With [`ShaderPath::Spirv`], what naga refuses.
+/// With [`ShaderPath::Spirv`], naga's message if it rejects the text.
 pub(super) fn build(
     device: &wgpu::Device,
     path: ShaderPath,
@@ -35,13 +35,13 @@ pub(super) fn build(
 
 fn wgsl_module(device: &wgpu::Device, name: &str, wgsl: &str) -> wgpu::ShaderModule {
     let descriptor = wgpu::ShaderModuleDescriptor { label: Some(name), source: wgpu::ShaderSource::Wgsl(wgsl.into()) };
-    // SAFETY: every kernel in every specialisation is checked by tests on poisoned buffers: indices stay inside
-    // their bindings and every loop ends, which is what the runtime checks (slow in inner loops) would enforce.
+    // SAFETY: tests run every kernel in every specialisation on poisoned buffers. Indices stay inside their bindings and
+    // every loop ends, which the runtime checks (slow in inner loops) would enforce.
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 
 fn spirv_module(device: &wgpu::Device, name: &str, words: &[u32]) -> wgpu::ShaderModule {
-    // Only Metal reads the workgroup's size from here.
+    // Only Metal reads the workgroup size from here.
     let entry_points = vec![wgpu::PassthroughShaderEntryPoint { name: "main".into(), workgroup_size: (0, 0, 0) }];
     let descriptor = wgpu::ShaderModuleDescriptorPassthrough {
         label: Some(name),
@@ -49,12 +49,12 @@ fn spirv_module(device: &wgpu::Device, name: &str, words: &[u32]) -> wgpu::Shade
         spirv: Some(words.into()),
         ..Default::default()
     };
-    // SAFETY: naga validated the module and wrote it; the decorations follow the SPIR-V specification. Indices and loops
-    // are as in `wgsl_module`.
+    // SAFETY: naga validated and wrote the module, and the decorations follow the SPIR-V specification. For indices and
+    // loops see `wgsl_module`.
     unsafe { device.create_shader_module_passthrough(descriptor) }
 }
 
-/// wgpu cannot read a layout out of SPIR-V; with WGSL it checks this one against the text.
+/// The explicit pipeline layout. wgpu cannot derive a layout from SPIR-V; with WGSL it checks this one against the text.
 fn layout(device: &wgpu::Device, bindings: &[Access]) -> wgpu::PipelineLayout {
     let job = wgpu::BindingType::Buffer {
         ty: wgpu::BufferBindingType::Uniform,

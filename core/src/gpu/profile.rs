@@ -1,4 +1,4 @@
-//! Where the time of a recording goes: a run as a whole, its longest submit, each dispatch by itself.
+//! Measures a program: a whole run, its longest submit, and each dispatch separately.
 
 use web_time::Instant;
 
@@ -6,10 +6,10 @@ use super::{Buffers, Context, Program, Readback, Submitter, executor::Action, pl
 use crate::device::{DeviceError, DispatchTime, Family, RunTime};
 
 impl Program {
-    /// Runs the program `repeats` times in a row, waiting for every submit.
+    /// Runs the program `repeats` times, waits for each submit, and returns the mean duration.
     ///
     /// # Errors
-    /// Whatever went wrong on the GPU.
+    /// Same as [`Context::check`].
     pub fn time(&self, context: &Context, buffers: &Buffers, repeats: u32) -> Result<RunTime, DeviceError> {
         let start = Instant::now();
         let mut submitter = Submitter::timed(context);
@@ -20,11 +20,11 @@ impl Program {
         Ok(RunTime { seconds, longest_submit: submitter.longest_submit() })
     }
 
-    /// Runs the program once, each launch in a pass of its own: by GPU timestamps where the adapter has them, by the
-    /// host's clock around a submit otherwise (software adapters, whose launches cost next to nothing).
+    /// Runs the program once, each launch in a separate pass. GPU timestamps measure it if a hardware GPU has them, else the
+    /// host's clock around each submit (on software adapters, whose launches cost almost nothing).
     ///
     /// # Errors
-    /// As [`Readback::take`].
+    /// Same as [`Readback::take`].
     pub async fn profile(&self, context: &Context, buffers: &Buffers) -> Result<Vec<DispatchTime>, DeviceError> {
         let mut times: Vec<DispatchTime> = self
             .labels
@@ -41,7 +41,7 @@ impl Program {
             times[launch.dispatch].seconds += seconds;
         }
         context.check()?;
-        // The copies and clears between the launches were left out; one whole run leaves the buffers consistent.
+        // The loop left out copies and clears; one complete run makes the buffers consistent again.
         let mut submitter = Submitter::new(context);
         submitter.run(self, buffers);
         submitter.wait();
@@ -61,7 +61,7 @@ fn timed_by_clock(context: &Context, launch: &super::executor::Launch) -> f64 {
     timed_submit(context, encoder.finish()).1
 }
 
-/// Submits, waits, and tells how many seconds that took.
+/// Submits, waits, and returns the duration in seconds.
 pub(super) fn timed_submit(context: &Context, commands: wgpu::CommandBuffer) -> (wgpu::SubmissionIndex, f64) {
     let start = Instant::now();
     let submission = context.queue.submit([commands]);

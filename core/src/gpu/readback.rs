@@ -1,4 +1,4 @@
-//! Bytes from the GPU to the host, through a pool of staging buffers, so that the step loop never waits for them.
+//! Copies bytes from the GPU to the host through a pool of staging buffers, without blocking the step loop.
 
 use std::cell::RefCell;
 
@@ -14,7 +14,7 @@ pub struct Readback {
     free: RefCell<Vec<wgpu::Buffer>>,
 }
 
-/// Bytes that are on their way.
+/// A copy in progress; [`Readback::take`] waits for it.
 pub struct Pending {
     staging: wgpu::Buffer,
     bytes: u64,
@@ -36,7 +36,8 @@ impl Readback {
         })
     }
 
-    /// Appends a copy of `bytes` (a multiple of 4) of `buffer` to `submitter`, submits, and begins to map the copy.
+    /// Appends a copy of a range (buffer, offset and length in bytes, the length a multiple of 4) to `submitter`, submits, and
+    /// starts to map the copy.
     pub fn capture(
         &self,
         context: &Context,
@@ -47,7 +48,7 @@ impl Readback {
         self.capture_raw(context, submitter, &[(buffers.get(buffer), offset, bytes)])
     }
 
-    /// Like [`Readback::capture`] for several ranges, whose bytes come one after the other in one piece.
+    /// Like [`Readback::capture`] for several ranges, whose bytes are concatenated.
     pub fn capture_all(
         &self,
         context: &Context,
@@ -76,16 +77,17 @@ impl Readback {
         let Some(submission) = submitter.finish() else { unreachable!("a copy was encoded") };
         let (sender, mapped) = oneshot::channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone when nobody wants the bytes any more.
+            // Sending fails if the pending copy was dropped.
             let _ = sender.send(result);
         });
         Pending { staging, bytes, submission, mapped }
     }
 
-    /// Waits until the bytes are there and gives the staging buffer back to the pool.
+    /// Waits for the copy, returns its bytes, and puts the staging buffer back into the pool.
     ///
     /// # Errors
-    /// A lost device, or whatever else went wrong on the GPU until then.
+    /// [`DeviceError::DeviceLost`] if the device is lost or the copy cannot be mapped, and any other failure that
+    /// [`Context::check`] reports.
     pub async fn take(&self, context: &Context, pending: Pending) -> Result<Vec<u8>, DeviceError> {
         platform::wait_for(&context.device, &pending.submission);
         let mapped = pending.mapped.await;
@@ -101,10 +103,10 @@ impl Readback {
         Ok(bytes)
     }
 
-    /// Reads `bytes` of `buffer` now: for state and tests, not for the step loop.
+    /// Reads `range` (buffer, offset and length in bytes) and waits for it: for state and tests, not for the step loop.
     ///
     /// # Errors
-    /// As [`Readback::take`].
+    /// Same as [`Readback::take`].
     pub async fn read(
         &self,
         context: &Context,
@@ -113,7 +115,7 @@ impl Readback {
     ) -> Result<Vec<u8>, DeviceError> {
         let pending = self.capture(context, Submitter::new(context), buffers, range);
         let bytes = self.take(context, pending).await?;
-        // Large one-off copies must not stay: state readback would double the memory.
+        // Free large one-off copies: those of the state would double the memory.
         self.free.borrow_mut().retain(|b| b.size() < (1 << 20));
         Ok(bytes)
     }

@@ -1,7 +1,7 @@
-//! A kernel's SPIR-V, in which the driver may neither fuse nor reorder a float operation.
+//! Compiles kernels to SPIR-V in which the driver may neither fuse nor reorder float operations.
 //!
-//! WGSL lets a compiler rewrite `(a + b) - a` as `b` and `a * b + a * c` as `a * (b + c)`, and drivers do. SPIR-V has a
-//! word against it, the decoration `NoContraction`, which naga does not write: it is added to naga's output here.
+//! WGSL lets a compiler rewrite `(a + b) - a` as `b` and `a * b + a * c` as `a * (b + c)`, and drivers do. SPIR-V forbids
+//! this with the decoration `NoContraction`. naga does not write it, so this module adds it to naga's output.
 
 use std::collections::HashSet;
 use std::iter;
@@ -13,7 +13,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 /// Compiles WGSL with the entry point `main` and decorates every float operation with `NoContraction`.
 ///
 /// # Errors
-/// What naga refuses, with the lines of the text.
+/// naga's message, which quotes the line, if the text is not valid.
 pub fn compile(wgsl: &str) -> Result<Vec<u32>, String> {
     let module = naga::front::wgsl::parse_str(wgsl).map_err(|error| error.emit_to_string(wgsl))?;
     let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
@@ -24,14 +24,14 @@ pub fn compile(wgsl: &str) -> Result<Vec<u32>, String> {
     Ok(without_contraction(&words))
 }
 
-/// As wgpu compiles a trusted module: nothing is checked at run time, nothing is cleared.
+/// The options that wgpu uses for a trusted module: no checks at run time, no clearing of workgroup memory.
 fn options() -> spv::Options<'static> {
     const UNCHECKED: BoundsCheckPolicy = BoundsCheckPolicy::Unchecked;
     spv::Options {
-        // Every Vulkan device takes 1.0, and later versions have nothing that kernels use.
+        // Every Vulkan device accepts 1.0, and kernels need nothing from later versions.
         lang_version: (1, 0),
         flags: spv::WriterFlags::empty(),
-        // Numbers of groups and bindings stay those of the text, as wgpu numbers a layout that has no gaps.
+        // Keeps the group and binding numbers of the text, which are the numbers wgpu uses for a layout without gaps.
         fake_missing_bindings: true,
         bounds_check_policies: BoundsCheckPolicies {
             index: UNCHECKED,
@@ -46,7 +46,7 @@ fn options() -> spv::Options<'static> {
     }
 }
 
-/// Numbers of the SPIR-V specification, unified 1.6.
+/// Opcodes from the SPIR-V specification, unified 1.6.
 mod op {
     pub const EXT_INST: u32 = 12;
     pub const TYPE_VOID: u32 = 19;
@@ -62,21 +62,21 @@ mod op {
     pub const F_DIV: u32 = 136;
     pub const F_REM: u32 = 140;
     pub const F_MOD: u32 = 141;
-    /// The first of the products of vectors and matrices, all of floats.
+    /// First of the products of float vectors and matrices.
     pub const VECTOR_TIMES_SCALAR: u32 = 142;
-    /// The last of them.
+    /// Last of the products of float vectors and matrices.
     pub const DOT: u32 = 148;
 }
-/// The decoration.
+/// The decoration that forbids fusing and reordering an operation.
 const NO_CONTRACTION: u32 = 42;
-/// Words before the first instruction.
+/// Number of words before the first instruction.
 const HEADER: usize = 5;
 
 struct Instruction<'a> {
-    /// Index of its first word in the module.
+    /// Index of the first word in the module.
     at: usize,
     opcode: u32,
-    /// The words after the first: result type and result id come first where there are any.
+    /// All words after the first. An instruction with a result has its type and id first.
     operands: &'a [u32],
 }
 
@@ -97,7 +97,7 @@ fn instructions(module: &[u32]) -> impl Iterator<Item = Instruction<'_>> {
     })
 }
 
-/// The ids of all float operations: arithmetic, and extended instructions (fma, sqrt, min, ...) that give floats.
+/// The ids of all float operations: arithmetic, and extended instructions (fma, sqrt, min, ...) with float results.
 fn float_operations(module: &[u32]) -> Vec<u32> {
     let (mut floats, mut found) = (HashSet::new(), Vec::new());
     for Instruction { opcode, operands, .. } in instructions(module) {
@@ -124,7 +124,7 @@ fn float_operations(module: &[u32]) -> Vec<u32> {
     found
 }
 
-/// The module with its float operations decorated. Annotations stand right before the types.
+/// Decorates the float operations of `module`. Annotations belong directly before the types.
 fn without_contraction(module: &[u32]) -> Vec<u32> {
     let types = instructions(module).find(Instruction::is_type).map_or(module.len(), |first| first.at);
     let decorations = float_operations(module).into_iter().flat_map(|id| [3 << 16 | op::DECORATE, id, NO_CONTRACTION]);
@@ -173,7 +173,7 @@ mod tests {
         let first_type = opcodes.iter().position(|o| *o == op::TYPE_VOID || *o == op::TYPE_FLOAT).unwrap();
         let last_decoration = opcodes.iter().rposition(|o| *o == op::DECORATE).unwrap();
         assert!(last_decoration < first_type);
-        // Instructions end where the module does, so every length was right.
+        // The last instruction ends where the module ends, so every length was right.
         let last = instructions(&module).last().unwrap();
         assert_eq!(last.at + 1 + last.operands.len(), module.len());
     }

@@ -1,23 +1,24 @@
-//! A kernel's WGSL: `const` lines for what one replica's layer fixes, the job, the imported helpers, the shader itself.
+//! Generates the WGSL of a kernel: `const` lines for its constants, the job, the imported helpers, and the shader.
 
 use std::fmt::Write as _;
 
 use crate::record::{ARGUMENTS, Constant, Kernel, Shader};
 
-/// The code of a file, without its layout: a page carries all files, and a kernel is the same however its text is laid out.
+/// The code of a file without comments and layout. The page contains all files, so they should be small, and layout must not
+/// change the hash of a kernel.
 macro_rules! wgsl {
     ($path:expr) => {{
         const TEXT: &str = include_str!($path);
         const CODE: [u8; code_length(TEXT)] = code(TEXT);
         const SOURCE: &str = match std::str::from_utf8(&CODE) {
             Ok(source) => source,
-            Err(_) => panic!("UTF-8 that is cut beside ASCII is UTF-8"),
+            Err(_) => panic!("removing text next to ASCII characters keeps UTF-8 valid"),
         };
         SOURCE
     }};
 }
 
-/// Bytes of what [`code`] gives.
+/// Length in bytes of the result of [`code`].
 const fn code_length(text: &str) -> usize {
     let (bytes, mut at, mut length) = (text.as_bytes(), 0, 0);
     while at < bytes.len() {
@@ -30,7 +31,7 @@ const fn code_length(text: &str) -> usize {
     length
 }
 
-/// `text` without comments, indentation and empty lines.
+/// Strips comments, indentation and empty lines from `text`.
 const fn code<const N: usize>(text: &str) -> [u8; N] {
     let (bytes, mut at, mut code, mut length) = (text.as_bytes(), 0, [0; N], 0);
     while at < bytes.len() {
@@ -50,14 +51,14 @@ const fn code<const N: usize>(text: &str) -> [u8; N] {
     code
 }
 
-/// Where a line's code begins and ends, and where the next line begins.
+/// Byte offsets of a line: where its code begins and ends, and where the next line begins.
 struct Line {
     first: usize,
     end: usize,
     next: usize,
 }
 
-/// The line that begins at `at`. No shader has a comment in `/* */`.
+/// Finds the code of the line that begins at `at`. Shaders do not use `/* */` comments.
 const fn line(bytes: &[u8], at: usize) -> Line {
     let mut first = at;
     while first < bytes.len() && bytes[first] == b' ' {
@@ -71,7 +72,7 @@ const fn line(bytes: &[u8], at: usize) -> Line {
     while next < bytes.len() && bytes[next] != b'\n' {
         next += 1;
     }
-    // Also the `\r` of a checkout with Windows' line ends.
+    // This also drops the `\r` of Windows line endings.
     while end > first && bytes[end - 1].is_ascii_whitespace() {
         end -= 1;
     }
@@ -88,7 +89,7 @@ macro_rules! shared {
     };
 }
 
-/// Helper files that shaders name in `#import` lines. They declare no bindings.
+/// Helper files that shaders import with `#import` lines. They declare no bindings.
 const SHARED: &[(&str, &str)] = shared![
     "activation",
     "chan",
@@ -106,14 +107,14 @@ const SHARED: &[(&str, &str)] = shared![
 
 macro_rules! shaders {
     ($($variant:ident $name:literal,)+) => {
-        /// The text of a shader file.
+        /// The stripped text of a shader file.
         fn text(shader: Shader) -> &'static str {
             match shader {
                 $(Shader::$variant => wgsl!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/", $name, ".wgsl")),)+
             }
         }
 
-        /// The texts of all shaders and of what they import.
+        /// The stripped texts of all shaders and helper files.
         pub fn texts() -> impl Iterator<Item = &'static str> {
             Shader::ALL.iter().map(|shader| text(*shader)).chain(SHARED.iter().map(|(_, text)| *text))
         }
@@ -168,11 +169,11 @@ shaders! {
     SoftmaxCrossEntropy "softmax_cross_entropy",
 }
 
-/// The fields of the job that every shader has.
+/// The job fields that all shaders have.
 const JOB_FIELDS: &str =
     "first_tile: u32, samples: u32, parameter_stride: u32, packed_stride: u32, running_stride: u32";
 
-/// The whole text of a kernel: what a device compiles and a manifest hashes. Entry point `main`, binding 0 the job.
+/// The complete text of a kernel, which GPUs compile and manifests hash. The entry point is `main`, binding 0 is the job.
 ///
 /// # Panics
 /// If the shader imports a helper that does not exist (a test builds every kernel).
@@ -184,7 +185,7 @@ pub fn source(kernel: &Kernel) -> String {
         let _ = match value {
             Constant::U32(v) => writeln!(all, "const {name} = {v}u;"),
             Constant::Bool(v) => writeln!(all, "const {name} = {v};"),
-            // Rust prints the shortest text that reads back as the same f32.
+            // Rust prints the shortest text that parses to the same f32.
             Constant::F32(v) => writeln!(all, "const {name} = {v:?}f;"),
         };
     }
@@ -216,7 +217,7 @@ fn import(source: &str, done: &mut Vec<String>, text: &mut String) {
         }
         done.push(name.to_owned());
         let Some((_, helper)) = SHARED.iter().find(|(n, _)| *n == name) else {
-            panic!("no helper shaders/shared/{name}.wgsl");
+            panic!("helper file shaders/shared/{name}.wgsl does not exist");
         };
         import(helper, done, text);
         text.push_str(&without_imports(helper));
@@ -228,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_is_what_no_comment_and_no_layout_changes() {
+    fn code_does_not_depend_on_comments_and_layout() {
         const TEXT: &str =
             "// About.\n#import mac\n\n@group(0) var x: f32; // [R][C] \u{b7}\n    // Why.\n    y = a / b;  \r\n}";
         const CODE: [u8; code_length(TEXT)] = code(TEXT);

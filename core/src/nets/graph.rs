@@ -7,29 +7,29 @@ use crate::ops::{Conv, ConvDown, batch_norm::BatchNorm, max_pool::MaxPool};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TensorId(pub usize);
 
-/// How a parameter starts.
+/// Initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Normal with this standard deviation.
+    /// Normally distributed with mean 0 and this standard deviation.
     Normal(f64),
-    /// Uniform between plus and minus this bound.
+    /// Uniformly distributed between minus and plus this bound.
     Uniform(f64),
-    /// All the same.
+    /// This value in every element.
     Constant(f32),
 }
 
 /// A learned tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
-    /// As torchvision names it.
+    /// Name, as in torchvision.
     pub name: String,
     /// Row-major dimensions.
     pub dims: Vec<u32>,
-    /// How it starts.
+    /// Initial values.
     pub init: Init,
-    /// First element in the arena: a multiple of 64.
+    /// Index of its first element in the parameter arena, a multiple of 64.
     pub offset: u32,
-    /// True for convolution weights, the tensors that a run's divergence is taken over.
+    /// True for convolution weights, over which a run's divergence is measured.
     pub convolution: bool,
 }
 
@@ -41,57 +41,57 @@ impl Parameter {
     }
 }
 
-/// A remembered pair of tensors of one batch norm, beside the parameters.
+/// Running mean and running variance of one batch norm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Running {
-    /// Prefix: `.running_mean` and `.running_var` follow.
+    /// Name of the batch norm, to which `.running_mean` and `.running_var` are appended.
     pub name: String,
-    /// C.
+    /// Number of channels C.
     pub channels: u32,
-    /// First element of the mean in the statistics arena, a multiple of 64.
+    /// Index of the mean's first element in the statistics arena, a multiple of 64.
     pub mean: u32,
-    /// First element of the variance.
+    /// Index of the variance's first element, a multiple of 64.
     pub variance: u32,
 }
 
 /// What a node computes. Indices are into [`Network::parameters`] and [`Network::running`].
 #[derive(Clone, Debug)]
 pub enum Operation {
-    /// Convolution 3x3 with stride 1.
+    /// 3x3 convolution with stride 1.
     Conv {
         /// Geometry.
         conv: Conv,
-        /// Weight.
+        /// Index of the weight.
         weight: usize,
     },
-    /// Convolution 3x3 with stride 2, which is the node's output, and the projection shortcut 1x1 of the same input.
+    /// 3x3 convolution with stride 2, whose output is the node's, together with the 1x1 projection shortcut of the same input.
     ConvDown {
-        /// Geometry of both.
+        /// Geometry of both convolutions.
         conv: ConvDown,
-        /// Weight of the 3x3 convolution.
+        /// Index of the 3x3 convolution's weight.
         weight: usize,
-        /// The 1x1 convolution; every network has one.
+        /// The 1x1 convolution; `None` only until [`GraphBuilder::conv1x1`] adds it.
         shortcut: Option<Projection>,
     },
     /// The one-layer network's convolution.
     ConvValid {
         /// Geometry.
         conv: ConvValid,
-        /// Kernel.
+        /// Index of the kernel.
         weight: usize,
     },
-    /// Batch norm, the shortcut's addition if any, the activation if any.
+    /// Batch norm, then the addition of a shortcut and the activation, where present.
     BatchNorm {
-        /// Geometry and fusion.
+        /// Shape, and what is fused.
         norm: BatchNorm,
-        /// Added before the activation.
+        /// Tensor that is added before the activation.
         shortcut: Option<TensorId>,
-        /// Scale; the shift is the next parameter.
+        /// Index of the scale; the shift is the next parameter.
         scale: usize,
-        /// Running statistics.
+        /// Index of the running statistics.
         running: usize,
     },
-    /// An activation alone.
+    /// A separate activation.
     Activation(Activation),
     /// 2x2 max pool.
     MaxPool(MaxPool),
@@ -101,7 +101,7 @@ pub enum Operation {
     Dense {
         /// Geometry.
         dense: Dense,
-        /// Weight.
+        /// Index of the weight.
         weight: usize,
     },
 }
@@ -109,9 +109,9 @@ pub enum Operation {
 /// The 1x1 convolution of [`Operation::ConvDown`].
 #[derive(Clone, Copy, Debug)]
 pub struct Projection {
-    /// Weight.
+    /// Index of the weight.
     pub weight: usize,
-    /// What it gives.
+    /// Output tensor.
     pub output: TensorId,
 }
 
@@ -122,30 +122,30 @@ pub struct Node {
     pub name: String,
     /// What it computes.
     pub operation: Operation,
-    /// What from.
+    /// Input tensor.
     pub input: TensorId,
-    /// What it gives.
+    /// Output tensor.
     pub output: TensorId,
 }
 
 /// A whole network.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// `resnet56`, `vgg16`, `one-layer`.
+    /// Name, such as `resnet56`, `vgg16` or `one-layer`.
     pub name: String,
     /// Operations in forward order.
     pub nodes: Vec<Node>,
-    /// Shape of every tensor; tensor 0 is the input, the last node's output the logits.
+    /// Shape of every tensor. Tensor 0 is the input; the output of the last node has the logits.
     pub shapes: Vec<Shape>,
     /// Learned tensors, in arena order.
     pub parameters: Vec<Parameter>,
-    /// Remembered tensors.
+    /// Running statistics of the batch norms.
     pub running: Vec<Running>,
-    /// Elements of one replica's parameter arena: a multiple of 64.
+    /// Number of floats in one replica's parameter arena, a multiple of 64.
     pub parameter_stride: u32,
-    /// Elements of one replica's statistics arena: a multiple of 64.
+    /// Number of floats in one replica's statistics arena, a multiple of 64.
     pub running_stride: u32,
-    /// Loss on the logits.
+    /// Loss of the logits.
     pub loss: Loss,
 }
 
@@ -162,14 +162,14 @@ impl Network {
         self.shapes[0]
     }
 
-    /// The logits.
+    /// The tensor of the logits.
     #[must_use]
     pub fn logits(&self) -> TensorId {
         TensorId(self.shapes.len() - 1)
     }
 }
 
-/// Arena tensors begin at multiples of 64 floats: 256 bytes, the alignment of a binding, and a block of the reductions.
+/// Tensors in an arena begin at multiples of 64 floats: 256 bytes, the alignment of a binding, and one block of the reductions.
 const ALIGNMENT: u32 = 64;
 
 /// Builds a [`Network`] operation by operation.
@@ -178,7 +178,7 @@ pub struct GraphBuilder {
 }
 
 impl GraphBuilder {
-    /// A graph with only its input, and the loss on what will come out.
+    /// A graph with only its input. `loss` applies to the output of the last node.
     #[must_use]
     pub fn new(name: impl Into<String>, input: Shape, loss: Loss) -> Self {
         Self {
@@ -195,7 +195,7 @@ impl GraphBuilder {
         }
     }
 
-    /// The input.
+    /// The input tensor.
     #[must_use]
     pub fn input(&self) -> TensorId {
         TensorId(0)
@@ -220,14 +220,14 @@ impl GraphBuilder {
         output
     }
 
-    /// The weight of a convolution without bias, initialised normal(0, sqrt(2 / (kh kw c_out))).
+    /// Adds the weight of a convolution without bias, initialised normal(0, sqrt(2 / (kh kw c_out))).
     fn kernel(&mut self, name: &str, [out_channels, in_channels, kernel]: [u32; 3]) -> usize {
         let init = Init::Normal((2.0 / f64::from(kernel * kernel * out_channels)).sqrt());
         self.parameter(format!("{name}.weight"), vec![out_channels, in_channels, kernel, kernel], init, true)
     }
 
-    /// Convolution 3x3 without bias, padding 1, stride 1 or 2. With stride 2, [`GraphBuilder::conv1x1`] of the same `x` has
-    /// to follow.
+    /// Adds a 3x3 convolution without bias, with padding 1 and stride 1 or 2. With stride 2, [`GraphBuilder::conv1x1`] of the
+    /// same `x` must follow.
     pub fn conv3x3(&mut self, name: &str, x: TensorId, out_channels: u32, stride: u32) -> TensorId {
         let input = self.shape(x);
         let weight = self.kernel(name, [out_channels, input.channels, 3]);
@@ -240,11 +240,11 @@ impl GraphBuilder {
         }
     }
 
-    /// Convolution 1x1 with stride 2 without bias: the projection shortcut around a 3x3 convolution of the same `x` with
-    /// stride 2, with which it is computed.
+    /// Adds a 1x1 convolution without bias, with stride 2: the projection shortcut of the 3x3 convolution of the same `x` with
+    /// stride 2. One node computes both.
     ///
     /// # Panics
-    /// Without such a convolution before.
+    /// If the 3x3 convolution was not added before.
     pub fn conv1x1(&mut self, name: &str, x: TensorId, out_channels: u32) -> TensorId {
         let weight = self.kernel(name, [out_channels, self.shape(x).channels, 1]);
         let output = TensorId(self.network.shapes.len());
@@ -259,24 +259,24 @@ impl GraphBuilder {
         output
     }
 
-    /// Valid convolution of the one-channel input with one kernel, initialised as the others.
+    /// Adds a valid convolution of the one-channel input with one kernel, initialised as other convolutions.
     pub fn conv_valid(&mut self, name: &str, x: TensorId, kernel: u32) -> TensorId {
         let conv = ConvValid { input: self.shape(x), kernel };
         let weight = self.kernel(name, [1, 1, kernel]);
         self.node(name, Operation::ConvValid { conv, weight }, x, conv.output())
     }
 
-    /// Batch norm alone.
+    /// Adds a batch norm.
     pub fn batch_norm(&mut self, name: &str, y: TensorId) -> TensorId {
         self.fused_norm(name, y, None, None)
     }
 
-    /// Batch norm, then the activation.
+    /// Adds a batch norm and the activation after it.
     pub fn norm_act(&mut self, name: &str, y: TensorId, activation: Activation) -> TensorId {
         self.fused_norm(name, y, None, Some(activation))
     }
 
-    /// Batch norm, plus the shortcut, then the activation: the end of a residual block.
+    /// Adds the end of a residual block: batch norm, then the shortcut's addition, then the activation.
     pub fn norm_add_act(&mut self, name: &str, y: TensorId, shortcut: TensorId, activation: Activation) -> TensorId {
         self.fused_norm(name, y, Some(shortcut), Some(activation))
     }
@@ -301,24 +301,24 @@ impl GraphBuilder {
         self.node(name, Operation::BatchNorm { norm, shortcut, scale, running }, y, shape)
     }
 
-    /// An activation alone.
+    /// Adds a separate activation.
     pub fn activation(&mut self, name: &str, x: TensorId, activation: Activation) -> TensorId {
         self.node(name, Operation::Activation(activation), x, self.shape(x))
     }
 
-    /// 2x2 max pool with stride 2, of an input with even sides.
+    /// Adds a 2x2 max pool with stride 2, for an input with even sides.
     pub fn max_pool(&mut self, name: &str, x: TensorId) -> TensorId {
         let pool = MaxPool { input: self.shape(x) };
         self.node(name, Operation::MaxPool(pool), x, pool.output())
     }
 
-    /// Mean over the pixels: C features.
+    /// Adds the mean over the pixels, which gives C features.
     pub fn global_average_pool(&mut self, x: TensorId) -> TensorId {
         let shape = Shape::new(self.shape(x).channels, 1, 1);
         self.node("avgpool", Operation::GlobalAveragePool, x, shape)
     }
 
-    /// Dense layer on features, initialised uniform(+-1/sqrt(fan_in)) for weight and bias.
+    /// Adds a dense layer on features, initialised uniform(+-1/sqrt(fan_in)) for weight and bias.
     pub fn dense(&mut self, name: &str, x: TensorId, units: u32) -> TensorId {
         let inputs = self.shape(x).channels;
         let init = Init::Uniform(1.0 / f64::from(inputs).sqrt());
@@ -328,7 +328,7 @@ impl GraphBuilder {
         self.node(name, operation, x, Shape::new(units, 1, 1))
     }
 
-    /// The network; its logits are the last node's output.
+    /// The finished network; its logits are the last node's output.
     #[must_use]
     pub fn finish(self) -> Network {
         self.network

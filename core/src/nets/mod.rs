@@ -1,4 +1,4 @@
-//! Networks as declarative graphs, to be checked against the paper at a glance.
+//! Networks as declarative graphs, which can be checked against the paper at a glance.
 
 mod graph;
 mod one_layer;
@@ -15,7 +15,7 @@ use thiserror::Error;
 pub enum NetKind {
     /// CIFAR-style ResNet of 6n + 2 layers.
     ResNet {
-        /// 8, 14, 20, 26, 32, ... 110.
+        /// 6n + 2 from 8 to 1202, such as 8, 20, 56 or 110.
         depth: u32,
     },
     /// CIFAR-style VGG with batch norm.
@@ -27,34 +27,34 @@ pub enum NetKind {
     OneLayer,
 }
 
-/// What is wrong with a network's name or input.
+/// Why a network's name, input or width is invalid.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NetError {
-    /// No such network.
+    /// The name of an unknown network.
     #[error(
         "unknown network '{0}': use resnet8, resnet14, resnet20, resnet32, resnet44, resnet56, resnet110, vgg11, vgg13, \
          vgg16 or one-layer"
     )]
     Unknown(String),
-    /// The network cannot take such images.
-    #[error("{net} wants {wanted}, but the data set has {channels} x {height} x {width}")]
+    /// The network does not support images of this shape.
+    #[error("{net} needs {wanted}, but the data set has {channels} x {height} x {width}")]
     Input {
         /// Name of the network.
         net: String,
-        /// What it wants, in words.
+        /// The images that it needs, in words.
         wanted: &'static str,
-        /// C
+        /// Channels of the data set's images.
         channels: u32,
-        /// H
+        /// Height of the data set's images in pixels.
         height: u32,
-        /// W
+        /// Width of the data set's images in pixels.
         width: u32,
     },
-    /// A yes-or-no network cannot learn so many classes.
-    #[error("one-layer tells two classes apart, but the data set has {0}: use resnet8 or larger")]
+    /// The one-layer network distinguishes two classes, not this number.
+    #[error("one-layer distinguishes two classes, but the data set has {0}: use resnet8 or larger")]
     Classes(u32),
-    /// The width multiplier is out of range.
-    #[error("width must be between 0.25 and 8 and give whole channels, not {0}")]
+    /// The width multiplier is out of range, or gives a fraction of a channel.
+    #[error("width must be between 0.25 and 8 and give a whole number of channels, not {0}")]
     Width(String),
 }
 
@@ -70,7 +70,7 @@ impl std::str::FromStr for NetKind {
         } else {
             Self::OneLayer
         };
-        // One spelling each: not resnet020.
+        // Accept one spelling only, not resnet020.
         if kind.to_string() == text { Ok(kind) } else { Err(NetError::Unknown(text.to_owned())) }
     }
 }
@@ -86,10 +86,11 @@ impl std::fmt::Display for NetKind {
 }
 
 impl NetKind {
-    /// Builds the network for images of `input` and `classes` classes. `width` multiplies the channels (1 as published).
+    /// Builds the network for images of shape `input` in `classes` classes. `width` multiplies the channels (1 as published).
     ///
     /// # Errors
-    /// If the network cannot take such images or the width gives no whole number of channels.
+    /// [`NetError::Input`] or [`NetError::Classes`] if the network does not support such images, [`NetError::Width`] if the width is out
+    /// of range or gives a fraction of a channel, [`NetError::Unknown`] for a VGG of another depth.
     pub fn build(self, input: Shape, classes: u32, activation: Activation, width: f64) -> Result<Network, NetError> {
         let wrong = |wanted| NetError::Input {
             net: self.to_string(),
@@ -147,8 +148,8 @@ mod tests {
 
     #[test]
     fn parameter_counts_are_the_published_ones() {
-        // He et al. 2016 plus the projection shortcuts (option B), and VGG, as docs/RULES.md names them. VGG11 and
-        // VGG13 by the same sum over their layers: 9 c k + 2 k each, and 5130 in the dense layer.
+        // He et al. 2016 plus the projection shortcuts (option B), and VGG, as in docs/RULES.md. VGG11 and VGG13
+        // by the same sum over their layers: 9 c k + 2 k each, and 5130 in the dense layer.
         for (name, parameters) in [
             ("resnet56", 855_770),
             ("resnet20", 272_474),
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_torchvision_s() {
+    fn names_are_those_of_torchvision() {
         let check = |net: &str, wanted: &[&str], unwanted: &str| {
             let network = published(net);
             let names: Vec<_> = network.parameters.iter().map(|p| p.name.as_str()).collect();
@@ -191,12 +192,12 @@ mod tests {
         }
         for side in [0, 16, 28, 48] {
             let text = build(1.0, side).unwrap_err().to_string();
-            assert!(text.contains("vgg11 wants") && text.contains("multiples of 32"), "{text}");
+            assert!(text.contains("vgg11 needs") && text.contains("multiples of 32"), "{text}");
         }
     }
 
     #[test]
-    fn bad_names_are_named() {
+    fn unknown_names_are_refused() {
         for name in ["resnet9", "resnet2", "resnet", "resnet020", "vgg", "vgg12", "vgg016", ""] {
             assert_eq!(name.parse::<NetKind>(), Err(NetError::Unknown(name.to_owned())));
         }

@@ -7,7 +7,7 @@ use crate::ops::{Activation, Shape, cross_entropy::Loss};
 /// Edge of the kernel.
 const KERNEL: u32 = 32;
 
-/// The network on one-channel images of `input`.
+/// The network for one-channel images of shape `input`.
 pub fn build(input: Shape, activation: Activation) -> Network {
     let mut g = GraphBuilder::new("one-layer", input, Loss::SigmoidBinaryCrossEntropy);
     let x = g.conv_valid("conv1", g.input(), KERNEL);

@@ -4,7 +4,7 @@
 use super::graph::{GraphBuilder, Network, TensorId};
 use crate::ops::{Activation, Shape, cross_entropy::Loss};
 
-/// ResNet-`depth` on images of `input`; `channels` in the first stage (16 as published).
+/// ResNet-`depth` for images of shape `input`, with `channels` channels in the first stage (16 as published).
 pub fn build(depth: u32, input: Shape, classes: u32, activation: Activation, channels: u32) -> Network {
     let mut g = GraphBuilder::new(format!("resnet{depth}"), input, Loss::SoftmaxCrossEntropy);
     let x = g.conv3x3("conv1", g.input(), channels, 1);

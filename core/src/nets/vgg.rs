@@ -1,5 +1,5 @@
 //! VGG with batch norm in the common CIFAR form (Simonyan & Zisserman 2015, configurations A, B and D): 3x3 convolutions
-//! without bias, five 2x2 max pools, one dense layer. 32x32 pixels leave 1x1; of larger maps the mean is taken.
+//! without bias, five 2x2 max pools, one dense layer. 32x32 pixels end as 1x1; larger maps are averaged.
 
 use super::graph::{GraphBuilder, Network};
 use crate::ops::{Activation, Shape, cross_entropy::Loss};
@@ -7,7 +7,7 @@ use crate::ops::{Activation, Shape, cross_entropy::Loss};
 /// Sides of the input are multiples of this: five max pools halve them.
 pub const SIDE: u32 = 32;
 
-/// Convolutions before each max pool, `None` if there is no VGG of this depth.
+/// Number of convolutions before each max pool; `None` for an unknown depth.
 pub fn convolutions(depth: u32) -> Option<[u32; 5]> {
     match depth {
         11 => Some([1, 1, 2, 2, 2]),
@@ -17,7 +17,7 @@ pub fn convolutions(depth: u32) -> Option<[u32; 5]> {
     }
 }
 
-/// VGG of these `stages` on images of `input`; `channels` in the first stage (64 as published).
+/// VGG with `stages` for images of shape `input`, with `channels` channels in the first stage (64 as published).
 pub fn build(
     name: &str,
     stages: [u32; 5],

@@ -1,4 +1,4 @@
-//! Activations, and their launches where no batch norm is there to fuse them with.
+//! Activations, and their launches where no batch norm precedes them (batch norm fuses its activation).
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub enum Activation {
     },
 }
 
-/// Steepness of `swish` without a number: the paper's ResNets.
+/// The beta of `swish` without a number, as in the paper's ResNets.
 pub const DEFAULT_SWISH_BETA: f32 = 5.0;
 
 impl std::str::FromStr for Activation {
@@ -30,11 +30,11 @@ impl std::str::FromStr for Activation {
             None if text == "swish" => Ok(Self::Swish { beta: DEFAULT_SWISH_BETA }),
             Some(("swish", text)) => match text.parse::<f32>() {
                 Ok(beta) if beta.is_normal() && beta > 0.0 => Ok(Self::Swish { beta }),
-                // `1e-50` is 0 and `1e39` infinite.
+                // In float32, `1e-50` is 0 and `1e39` is infinite.
                 Ok(_) if text.parse().is_ok_and(|beta: f64| beta.is_finite() && beta > 0.0) => {
-                    Err(format!("float32 cannot hold the beta of swish:{text}: use one between 1.2e-38 and 3.4e38"))
+                    Err(format!("float32 cannot hold the beta of swish:{text}: use a value between 1.2e-38 and 3.4e38"))
                 }
-                _ => Err(format!("swish wants a positive number after the colon, not '{text}'")),
+                _ => Err(format!("invalid beta '{text}' after 'swish:': use a positive number")),
             },
             _ => Err(format!("unknown activation '{text}': use relu, swish or swish:BETA")),
         }
@@ -65,7 +65,7 @@ impl From<Activation> for String {
     }
 }
 
-/// The constants that `shaders/shared/activation.wgsl` wants.
+/// The constants of `shaders/shared/activation.wgsl`.
 #[must_use]
 pub fn constants(activation: Option<Activation>) -> [(&'static str, Constant); 2] {
     let (kind, beta) = match activation {
@@ -88,12 +88,12 @@ fn kernel(shader: Shader, shape: Shape, activation: Activation) -> Kernel {
     Kernel::new(shader, &all)
 }
 
-/// `a = activation(y)`.
+/// Appends `a = activation(y)`.
 pub fn forward(rec: &mut Recording, label: &str, shape: Shape, activation: Activation, y: Binding, a: Binding) {
     launch(rec, label, shape, kernel(Shader::ActivationForward, shape, activation), y, a);
 }
 
-/// `g <- g * activation'(y)` in place.
+/// Appends `g <- g * activation'(y)`, in place.
 pub fn backward(rec: &mut Recording, label: &str, shape: Shape, activation: Activation, y: Binding, g: Binding) {
     launch(rec, label, shape, kernel(Shader::ActivationBackward, shape, activation), y, g);
 }

@@ -1,31 +1,31 @@
-//! The batch: bytes to normalised float planes, cropped and flipped on the GPU, shared by all replicas.
+//! Batch input: converts bytes to normalised float planes, cropped and flipped on the device. All replicas share them.
 
 use super::{Shape, workgroups};
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
-/// Zero-padding around an image before the random crop.
+/// Padding around an image before the random crop, in pixels.
 pub const CROP_MARGIN: u32 = 4;
 
-/// Bytes of the packed images of `samples` samples (rounded up to whole words).
+/// Size of the packed images of `samples` samples in bytes, rounded up to whole words.
 #[must_use]
 pub fn image_bytes(shape: Shape, samples: u32) -> u64 {
     (u64::from(samples) * shape.elements()).next_multiple_of(4)
 }
 
-/// What the kernel reads and writes.
+/// The kernel's bindings.
 #[derive(Clone, Copy, Debug)]
 pub struct Bindings {
-    /// Bytes `[N][C][H][W]`, packed four to a word.
+    /// Pixel bytes `[N][C][H][W]`, packed four to a word.
     pub bytes: Binding,
-    /// `[N]` words: dy | dx << 8 | flip << 16.
+    /// Crop and flip of each sample: `[N]` words, dy | dx << 8 | flip << 16.
     pub choices: Binding,
-    /// `[C]` pairs of mean and standard deviation.
+    /// Mean and standard deviation of each channel: `[C]` pairs.
     pub normalization: Binding,
-    /// Planes `[N][C]`.
+    /// Output planes `[N][C]`.
     pub x: Binding,
 }
 
-/// Appends the launch. `pad_byte` fills what the crop takes from outside the image.
+/// Appends the launch. `pad_byte` is the value of pixels that the crop takes from outside the image.
 pub fn forward(rec: &mut Recording, shape: Shape, pad_byte: u8, bindings: Bindings) {
     let kernel = Kernel::new(
         Shader::BatchInput,

@@ -1,16 +1,17 @@
-//! Batch normalisation fused with the activation after it and, at the end of a residual block, with the addition of
-//! the shortcut. PyTorch's conventions: eps 1e-5, momentum 0.1, biased variance to normalise, unbiased to remember.
+//! Batch normalisation, fused with the activation after it and, at the end of a residual block, with the addition of
+//! the shortcut. PyTorch's conventions: eps 1e-5, momentum 0.1, biased variance in the normalisation, unbiased variance in the
+//! running statistics.
 
 use super::{Activation, Shape, activation, workgroups};
 use crate::record::{Binding, Constant, Kernel, Recording, Shader, Work};
 
-/// Added to the variance.
+/// Eps, which is added to the variance.
 pub const EPSILON: f32 = 1e-5;
-/// Share of a new batch in the running statistics.
+/// Weight of a new batch in the running statistics.
 pub const MOMENTUM: f32 = 0.1;
 /// Images in a leaf of the statistics: part of the order of summation (docs/ORDER.md).
 const LEAF_IMAGES: u32 = 32;
-/// Rows that a thread of the elementwise kernels does.
+/// Rows per thread in the elementwise kernels.
 const ROWS: u32 = 4;
 
 /// A batch-norm layer.
@@ -18,27 +19,27 @@ const ROWS: u32 = 4;
 pub struct BatchNorm {
     /// Shape of input and output.
     pub shape: Shape,
-    /// What follows, if anything.
+    /// The activation after the normalisation, if any.
     pub activation: Option<Activation>,
-    /// Whether a shortcut is added before the activation.
+    /// True if a shortcut is added before the activation.
     pub shortcut: bool,
 }
 
-/// The layer's learned and remembered tensors, each bound from its place in the arena on.
+/// The layer's parameters and running statistics. Each binding starts at its tensor and extends to the end of the arena.
 #[derive(Clone, Copy, Debug)]
 pub struct Channels {
     /// Scale (gamma) in the parameter arena.
     pub scale: Binding,
     /// Shift (beta) in the parameter arena.
     pub shift: Binding,
-    /// Running mean in the statistics arena. One binding: two writable ones may not overlap.
+    /// Running mean and variance in the statistics arena, in one binding because two writable bindings may not overlap.
     pub running: Binding,
-    /// Elements from the running mean to the running variance.
+    /// Distance from the running mean to the running variance in elements.
     pub mean_to_variance: u32,
 }
 
 impl BatchNorm {
-    /// Pairs of floats in the leaves buffer of one replica.
+    /// Number of leaves of one replica, each a pair of floats.
     #[must_use]
     pub fn leaves(&self, samples: u32) -> u64 {
         u64::from(self.shape.channels) * self.leaves_of_channel(samples)
@@ -56,7 +57,7 @@ impl BatchNorm {
             ("ROW", self.shape.row().into()),
             ("PLANE", self.shape.plane().into()),
         ];
-        // Only what the shader mentions, so that equal kernels have equal text.
+        // Only constants that the shader uses, so that equal kernels have equal text.
         let has = |shaders: &[Shader]| shaders.contains(&shader);
         if has(&[Shader::BnApply, Shader::BnBackwardApply]) {
             all.push(("ROWS", ROWS.into()));
@@ -82,7 +83,7 @@ impl BatchNorm {
         workgroups(u64::from(rec.job.samples) * u64::from(strips))
     }
 
-    /// Batch statistics of `y` into `coefficients` (`[R][C]` x 4 floats), moving the running statistics.
+    /// Computes `coefficients` (`[R][C]` x 4 floats) from the batch statistics of `y`, and updates the running statistics.
     pub fn statistics(
         &self,
         rec: &mut Recording,
@@ -103,7 +104,7 @@ impl BatchNorm {
         rec.dispatch_with(label, finalize, &bindings, self.shape.channels, work, &[mean_to_variance]);
     }
 
-    /// For evaluation: `coefficients` from the running statistics.
+    /// Computes `coefficients` from the running statistics, for evaluation.
     pub fn running(&self, rec: &mut Recording, label: &str, channels: Channels, coefficients: Binding) {
         let c = u64::from(self.shape.channels);
         let Channels { scale, shift, running, mean_to_variance } = channels;
@@ -112,7 +113,7 @@ impl BatchNorm {
         rec.dispatch_with(label, kernel, &bindings, workgroups(c), Work::new(c * 4, c * 32), &[mean_to_variance]);
     }
 
-    /// `a = activation(batch_norm(y) + shortcut)`. Without a shortcut, pass `y` for it.
+    /// Computes `a = activation(batch_norm(y) + shortcut)`. Without a shortcut, pass `y` as `shortcut`.
     pub fn apply(
         &self,
         rec: &mut Recording,
@@ -129,8 +130,8 @@ impl BatchNorm {
         rec.dispatch(label, kernel, &[y, coefficients, shortcut, a], self.element_tiles(rec), work);
     }
 
-    /// Backward: `g` (the gradient by `a`) goes through the activation in place, gradients of scale and shift go to the
-    /// arena from `scale_gradient` on, the gradient by `y` to `dy`. `means` is scratch of `[R][C]` x 2 floats.
+    /// The backward pass. It takes `g`, the gradient by `a`, through the activation in place, and writes the gradients by
+    /// scale and shift to the arena at `scale_gradient` and the gradient by `y` to `dy`.
     pub fn backward(&self, rec: &mut Recording, label: &str, tensors: Backward) {
         let Backward { y, coefficients, shortcut, g, leaves, scale_gradient, scale_to_shift, means, dy } = tensors;
         let threads = self.leaves(rec.job.samples);
@@ -149,25 +150,25 @@ impl BatchNorm {
     }
 }
 
-/// What [`BatchNorm::backward`] reads and writes.
+/// The tensors of [`BatchNorm::backward`].
 #[derive(Clone, Copy, Debug)]
 pub struct Backward {
-    /// Planes, the layer's input.
+    /// The layer's input, planes.
     pub y: Binding,
-    /// `[R][C]` x 4 floats, of the forward pass.
+    /// Coefficients from the forward pass, `[R][C]` x 4 floats.
     pub coefficients: Binding,
-    /// Planes, the shortcut that was added; `y` where there is none.
+    /// The shortcut that was added, planes; `y` if there is none.
     pub shortcut: Binding,
-    /// Planes: gradient by the output in, gradient by the pre-activation (and so by the shortcut) out.
+    /// Planes. In: gradient by the output. Out: gradient by the pre-activation, which is also the gradient by the shortcut.
     pub g: Binding,
-    /// Scratch.
+    /// Scratch of [`BatchNorm::leaves`] x 2 floats for each replica.
     pub leaves: Binding,
-    /// Gradient arena from the scale on.
+    /// The gradient arena from the scale to its end.
     pub scale_gradient: Binding,
-    /// Elements from the scale to the shift in the arena.
+    /// Distance from the scale to the shift in the arena, in elements.
     pub scale_to_shift: u32,
     /// Scratch of `[R][C]` x 2 floats.
     pub means: Binding,
-    /// Planes: gradient by the input.
+    /// Gradient by the input, planes.
     pub dy: Binding,
 }

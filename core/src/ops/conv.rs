@@ -13,7 +13,7 @@ pub struct Conv {
     pub input: Shape,
     /// Output channels.
     pub out_channels: u32,
-    /// True when the input is the batch, which all replicas share.
+    /// True if the input is the batch, which all replicas share.
     pub shared_input: bool,
 }
 
@@ -30,13 +30,13 @@ impl Conv {
         [self.out_channels, self.input.channels, 9]
     }
 
-    /// Elements of the weight tensor.
+    /// Number of elements of the weight tensor.
     #[must_use]
     pub fn weights(&self) -> u32 {
         self.weight_dims().iter().product()
     }
 
-    /// Bytes of the weight gradient's partial sums, for one replica.
+    /// Size of the weight gradient's partial sums for one replica, in bytes.
     #[must_use]
     pub fn partial_bytes(&self, samples: u32) -> u64 {
         u64::from(blocks(self.output(), samples)) * u64::from(self.weights()) * 4
@@ -49,19 +49,19 @@ impl Conv {
         Work::new(2 * macs, 4 * values)
     }
 
-    /// `y = conv(x, w)` on `[x, packed, y]`, `packed` from [`super::pack`] (forward).
+    /// Appends `y = conv(x, w)` on `[x, packed, y]`; `packed` is from [`super::pack`] (forward).
     pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, bindings: [Binding; 3]) {
         let pass = Direct { from: self.input, to: self.output(), shared: self.shared_input, accumulate: false };
         self.direct(rec, label, tile, pass, bindings);
     }
 
-    /// `dx = dconv/dx (dy)`, or `dx += ...`, on `[dy, packed, dx]`; `packed` from [`super::pack`] (input gradient).
+    /// Appends `dx = dconv/dx (dy)`, or `dx += ...`, on `[dy, packed, dx]`; `packed` is from [`super::pack`] (input gradient).
     pub fn dinput(&self, rec: &mut Recording, label: &str, tile: Tile, bindings: [Binding; 3], accumulate: bool) {
         let pass = Direct { from: self.output(), to: self.input, shared: false, accumulate };
         self.direct(rec, label, tile, pass, bindings);
     }
 
-    /// How a workgroup stages what it reads, if `tile` asks for it and the layer fits.
+    /// How a workgroup stages its input, if `tile` asks for it and the layer fits.
     pub(super) fn staging(&self, pass: Pass, tile: Tile, samples: u32) -> Option<Staging> {
         let (input, output) = (self.input, self.output());
         match pass {
@@ -71,7 +71,7 @@ impl Conv {
         }
     }
 
-    /// Whether a launch of the pass in `tile` stages what its workgroups read.
+    /// Whether the pass with `tile` runs the staged kernel.
     #[must_use]
     pub fn is_staged(&self, pass: Pass, tile: Tile, samples: u32) -> bool {
         self.staging(pass, tile, samples).is_some()
@@ -109,7 +109,7 @@ impl Conv {
         rec.dispatch(label, Kernel::new(shader, &constants), &bindings, workgroups, work);
     }
 
-    /// Gradient by the weights: partial sums into `partial`, their sum into the arena from `gradient` on.
+    /// Appends the gradient by the weights: partial sums go to `partial`, and their sum to the arena at `gradient`.
     pub fn dweight(&self, rec: &mut Recording, label: &str, tile: Tile, [x, dy, partial, gradient]: [Binding; 4]) {
         let (c, k, pixels) = (self.input.channels, self.out_channels, self.output());
         let [tile_c, tile_k] = tile.channels;
@@ -144,7 +144,7 @@ impl Conv {
     }
 }
 
-/// One direct pass: where from, where to.
+/// Shapes and options of a forward pass or input gradient, which are the same kernel.
 struct Direct {
     from: Shape,
     to: Shape,
@@ -152,17 +152,17 @@ struct Direct {
     accumulate: bool,
 }
 
-/// Images in a block of a weight gradient: about 256 pixels of the output in a strip of four columns (docs/ORDER.md).
+/// Number of images in a block of a weight gradient: about 256 output pixels in a strip of four columns (docs/ORDER.md).
 pub fn block_images(output: Shape) -> u32 {
     (64 / output.height).max(1)
 }
 
-/// Blocks of a weight gradient.
+/// Number of blocks of a weight gradient.
 pub fn blocks(output: Shape, samples: u32) -> u32 {
     output.quads() * samples.div_ceil(block_images(output))
 }
 
-/// Adds `blocks` partial sums of `elements` weights into the gradient arena, from `gradient` on.
+/// Appends the sum of `blocks` partial sums of `elements` weights each, written to the gradient arena at `gradient`.
 pub fn reduce_blocks(
     rec: &mut Recording,
     label: &str,

@@ -1,31 +1,31 @@
-//! The two convolutions that read the input of a residual block which halves the resolution, together: 3x3 (padding 1)
-//! and the projection shortcut 1x1, both with stride 2 and without bias. The shortcut's one tap is the centre of the
-//! other's nine, so that it costs next to no loads of its own.
+//! The two convolutions that read the input of a residual block with half the resolution, in one launch: 3x3 (padding 1)
+//! and the 1x1 projection shortcut, both with stride 2 and without bias. The shortcut's single tap is the centre of the
+//! nine, so that it needs almost no additional loads.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, Tile, conv};
 use crate::record::{Binding, Constant, Kernel, Recording, Shader, Work};
 
-/// A pair of layers. Of everything that comes twice, the 3x3 convolution's is the first.
+/// A pair of layers. In all pairs of values, the first belongs to the 3x3 convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConvDown {
     /// C, H, W of the input.
     pub input: Shape,
-    /// Output channels of each.
+    /// Output channels of each layer.
     pub out_channels: u32,
 }
 
-/// What [`ConvDown::dweight`] reads and writes.
+/// The tensors of [`ConvDown::dweight`].
 #[derive(Clone, Copy, Debug)]
 pub struct WeightGradient {
-    /// Planes, the input.
+    /// The input, planes.
     pub x: Binding,
-    /// Planes, the gradients by the outputs.
+    /// Gradients by the outputs, planes.
     pub dy: [Binding; 2],
-    /// Scratch of [`ConvDown::partial_bytes`].
+    /// Scratch of [`ConvDown::partial_bytes`] for each replica.
     pub partial: [Binding; 2],
-    /// Gradient arena from each weight on.
+    /// The gradient arena from each weight to its end.
     pub gradient: [Binding; 2],
 }
 
@@ -42,13 +42,13 @@ impl ConvDown {
         [9, 1].map(|taps| [self.out_channels, self.input.channels, taps])
     }
 
-    /// Elements of the weight tensors.
+    /// Number of elements of each weight tensor.
     #[must_use]
     pub fn weights(&self) -> [u32; 2] {
         self.weight_dims().map(|dims| dims.iter().product())
     }
 
-    /// Bytes of the weight gradients' partial sums, for one replica.
+    /// Size of each weight gradient's partial sums for one replica, in bytes.
     #[must_use]
     pub fn partial_bytes(&self, samples: u32) -> [u64; 2] {
         let blocks = u64::from(conv::blocks(self.output(), samples));
@@ -78,7 +78,7 @@ impl ConvDown {
         Kernel::new(shader, &all)
     }
 
-    /// `y = conv(x, w)` of each, `packed` from [`super::pack`] (forward).
+    /// Appends `y = conv(x, w)` of both layers; `packed` is from [`super::pack`] (forward).
     pub fn forward(
         &self,
         rec: &mut Recording,
@@ -97,7 +97,7 @@ impl ConvDown {
         rec.dispatch(label, kernel, &[x, packed[0], packed[1], y[0], y[1]], workgroups, work);
     }
 
-    /// `dx`: the sum of both gradients by the input; `packed` from [`super::pack`] (input gradient).
+    /// Appends `dx`, the sum of both gradients by the input; `packed` is from [`super::pack`] (input gradient).
     pub fn dinput(
         &self,
         rec: &mut Recording,
@@ -108,7 +108,7 @@ impl ConvDown {
         dx: Binding,
     ) {
         let dy_rows = self.output().height;
-        // A row of dy makes two of dx.
+        // A row of dy gives two rows of dx.
         let rows = tile.rows_of(self.output());
         let kernel = self.kernel(Shader::ConvDownDinput, self.input, &tile.constants(rows));
         let tiles = u64::from(self.output().quads() * dy_rows.div_ceil(rows)) * u64::from(rec.job.samples);
@@ -117,7 +117,7 @@ impl ConvDown {
         rec.dispatch(label, kernel, &[dy[0], dy[1], packed[0], packed[1], dx], workgroups, work);
     }
 
-    /// Gradients by the weights.
+    /// Appends the gradients by the weights.
     pub fn dweight(&self, rec: &mut Recording, label: &str, tile: Tile, tensors: WeightGradient) {
         let WeightGradient { x, dy, partial, gradient } = tensors;
         let out = self.output();

@@ -9,30 +9,30 @@ use crate::record::{Binding, Kernel, Recording, Shader, Work};
 pub struct ConvValid {
     /// 1, H, W of the input.
     pub input: Shape,
-    /// Kernel edge. In an arena a row of the kernel takes whole vectors of four, the rest zeros that stay zero.
+    /// Edge length of the kernel. An arena pads each row of the kernel to whole vectors of four with zeros, which stay zero.
     pub kernel: u32,
 }
 
 impl ConvValid {
-    /// Shape of the output: 1, H - kernel + 1, W - kernel + 1.
+    /// Shape of the output: 1 x (H - kernel + 1) x (W - kernel + 1).
     #[must_use]
     pub fn output(&self) -> Shape {
         Shape::new(1, self.input.height - self.kernel + 1, self.input.width - self.kernel + 1)
     }
 
-    /// Elements of the kernel in an arena: its square where the edge is a multiple of 4.
+    /// Elements of the kernel in an arena: the square of the edge if the edge is a multiple of 4.
     #[must_use]
     pub fn weights(&self) -> u32 {
         self.kernel * self.kernel.next_multiple_of(4)
     }
 
-    /// Blocks of the weight gradient: rows of the output.
+    /// Number of blocks of the weight gradient: one for each row of each sample's output.
     #[must_use]
     pub fn blocks(&self, samples: u32) -> u32 {
         samples * self.output().height
     }
 
-    /// Bytes of the weight gradient's partial sums, for one replica.
+    /// Size of the weight gradient's partial sums for one replica, in bytes.
     #[must_use]
     pub fn partial_bytes(&self, samples: u32) -> u64 {
         u64::from(self.blocks(samples)) * u64::from(self.weights()) * 4
@@ -60,7 +60,7 @@ impl ConvValid {
         Kernel::new(shader, &all)
     }
 
-    /// `y = conv(x, w)`, `weight` the parameter arena from the kernel on.
+    /// Appends `y = conv(x, w)`; `weight` is the parameter arena from the kernel to its end.
     pub fn forward(&self, rec: &mut Recording, label: &str, tile: Tile, [x, weight, y]: [Binding; 3]) {
         let kernel = self.kernel(Shader::ConvValidForward, Some(tile));
         let out = self.output();
@@ -69,11 +69,11 @@ impl ConvValid {
         rec.dispatch(label, kernel, &[x, weight, y], workgroups(threads), self.work(rec));
     }
 
-    /// Gradient by the kernel into the arena from `gradient` on.
+    /// Appends the gradient by the kernel, written to the arena at `gradient`.
     pub fn dweight(&self, rec: &mut Recording, label: &str, [x, dy, partial, gradient]: [Binding; 4]) {
         let kernel = self.kernel(Shader::ConvValidDweight, None);
         let blocks = self.blocks(rec.job.samples);
-        // A thread does up to four vectors of a row of the kernel.
+        // Each thread computes up to four vectors of a row of the kernel.
         let quads = self.kernel.div_ceil(4);
         let threads = u64::from(blocks) * u64::from(self.kernel * quads.div_ceil(quads.min(4)));
         rec.dispatch(label, kernel, &[x, dy, partial], workgroups(threads), self.work(rec));

@@ -1,33 +1,33 @@
-//! Losses, with their gradient by the logits and the number of correct answers in one pass.
+//! Losses. One pass computes the loss, its gradient by the logits and the number of correct answers.
 
 use super::workgroups;
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
-/// How logits become a loss.
+/// The loss function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Softmax over the classes, cross-entropy.
+    /// Cross-entropy of the softmax over the classes.
     SoftmaxCrossEntropy,
-    /// Sigmoid of one logit, binary cross-entropy.
+    /// Binary cross-entropy of the sigmoid of one logit.
     SigmoidBinaryCrossEntropy,
 }
 
-/// What the loss reads and writes.
+/// The loss's bindings.
 #[derive(Clone, Copy, Debug)]
 pub struct Bindings {
-    /// `[R][N][K]`
+    /// Logits `[R][N][K]`.
     pub logits: Binding,
-    /// `[N]` words.
+    /// Labels, `[N]` words.
     pub labels: Binding,
-    /// `[R][N][K]`: gradient of the batch's mean loss.
+    /// Gradient of the batch's mean loss by the logits, `[R][N][K]`.
     pub dlogits: Binding,
-    /// `[R][N]` pairs of loss and correctness.
+    /// Loss of each sample, and 1 if the answer is correct: `[R][N]` pairs.
     pub scores: Binding,
-    /// `[R]` pairs: sum of losses, number of correct answers.
+    /// Sum of the losses and number of correct answers: `[R]` pairs.
     pub totals: Binding,
 }
 
-/// Appends loss, gradient and sums for `classes` logits a sample.
+/// Appends loss, gradient and sums for `classes` logits per sample.
 pub fn forward(rec: &mut Recording, loss: Loss, classes: u32, bindings: Bindings) {
     let Bindings { logits, labels, dlogits, scores, totals } = bindings;
     let samples = u64::from(rec.job.samples);

@@ -1,4 +1,4 @@
-//! The fully connected layer at the end: logits from pooled features.
+//! The fully connected layer at the end, which computes logits from pooled features.
 
 use super::workgroups;
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
@@ -6,9 +6,9 @@ use crate::record::{Binding, Kernel, Recording, Shader, Work};
 /// A dense layer with bias.
 #[derive(Clone, Copy, Debug)]
 pub struct Dense {
-    /// Input features.
+    /// Number of input features.
     pub inputs: u32,
-    /// Output units.
+    /// Number of output units.
     pub units: u32,
 }
 
@@ -23,21 +23,22 @@ impl Dense {
         Work::new(2 * samples * weights, 4 * (samples * u64::from(self.inputs + self.units) + weights))
     }
 
-    /// `logits = features * weight^T + bias`; weight and bias are the arena from their places on.
+    /// Appends `logits = features * weight^T + bias`. The bindings of weight and bias extend to the end of the arena.
     pub fn forward(&self, rec: &mut Recording, label: &str, [features, weight, bias, logits]: [Binding; 4]) {
         let threads = u64::from(rec.job.samples) * u64::from(self.units);
         let bindings = [features, weight, bias, logits];
         rec.dispatch(label, self.kernel(Shader::DenseForward), &bindings, workgroups(threads), self.work(rec));
     }
 
-    /// `dfeatures = dlogits * weight`.
+    /// Appends `dfeatures = dlogits * weight`.
     pub fn dinput(&self, rec: &mut Recording, label: &str, [dlogits, weight, dfeatures]: [Binding; 3]) {
         let threads = u64::from(rec.job.samples) * u64::from(self.inputs);
         let bindings = [dlogits, weight, dfeatures];
         rec.dispatch(label, self.kernel(Shader::DenseDinput), &bindings, workgroups(threads), self.work(rec));
     }
 
-    /// Gradients by weight and bias into the arena from `gradient` on; the bias lies `weight_to_bias` elements on.
+    /// Appends the gradients by weight and bias, written to the arena at `gradient`; the bias follows the weight at a distance
+    /// of `weight_to_bias` elements.
     pub fn dweight(
         &self,
         rec: &mut Recording,

@@ -1,10 +1,10 @@
-//! The fingerprint of a replica: two wrapping sums of hashed words over parameters and momentum. 16 hex digits.
+//! The fingerprint of a replica: two wrapping sums of hashed words over parameters and momentum, 16 hex digits in all.
 
 use super::workgroups;
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
-/// Appends the reductions. `places` holds [tensor, first element, elements, 0] for each block of 64 parameters,
-/// `results` gets two words for each replica.
+/// Appends the reductions. `places` holds [tensor, first element, elements, 0] for each block of 64 parameters;
+/// `results` receives two words for each replica.
 pub fn measure(rec: &mut Recording, [parameters, momenta, places, blocks, results]: [Binding; 5]) {
     let stride = u64::from(rec.job.parameter_stride);
     let n_blocks = stride / u64::from(super::divergence::BLOCK);
@@ -25,7 +25,8 @@ fn mix(bits: u32, index: u32, tensor: u32, salt: u32) -> u32 {
     avalanche(bits ^ avalanche(index ^ avalanche(tensor ^ salt)))
 }
 
-/// The same on the host, from tensors in order as (values, momentum): what a checkpoint's fingerprint must be.
+/// Computes the same fingerprint on the host, from tensors in order as (values, momentum). A checkpoint's fingerprint must
+/// equal it.
 #[must_use]
 pub fn of_tensors<'a>(tensors: impl IntoIterator<Item = (&'a [f32], &'a [f32])>) -> [u32; 2] {
     let mut sum = [0u32; 2];
@@ -42,7 +43,7 @@ pub fn of_tensors<'a>(tensors: impl IntoIterator<Item = (&'a [f32], &'a [f32])>)
     sum
 }
 
-/// 16 hex digits.
+/// Formats a fingerprint as 16 hex digits.
 #[must_use]
 pub fn text(words: [u32; 2]) -> String {
     format!("{:08x}{:08x}", words[0], words[1])

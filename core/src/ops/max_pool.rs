@@ -11,23 +11,23 @@ pub struct MaxPool {
 }
 
 impl MaxPool {
-    /// C, H / 2, W / 2.
+    /// Shape of the output: C, H / 2, W / 2.
     #[must_use]
     pub fn output(&self) -> Shape {
         Shape::new(self.input.channels, self.input.height / 2, self.input.width / 2)
     }
 
-    /// `y[n][c][h][w]` = largest of the four pixels of `x` at 2h, 2w.
+    /// Appends `y[n][c][h][w]` = the largest of the four pixels of `x` at 2h, 2w.
     pub fn forward(&self, rec: &mut Recording, label: &str, x: Binding, y: Binding) {
         self.launch(rec, label, Shader::MaxPoolForward, self.output().quads(), &[x, y]);
     }
 
-    /// `dx`: each gradient of `dy` at the pixel that was largest in `x`, zero elsewhere.
+    /// Appends `dx`: each gradient in `dy` goes to the pixel that was largest in `x`; the other pixels are zero.
     pub fn backward(&self, rec: &mut Recording, label: &str, [x, dy, dx]: [Binding; 3]) {
         self.launch(rec, label, Shader::MaxPoolBackward, self.input.quads(), &[x, dy, dx]);
     }
 
-    /// A thread does a vector of four columns, of which a row of the output has `quads`.
+    /// Each thread computes a vector of four columns; a written row has `quads` of them.
     fn launch(&self, rec: &mut Recording, label: &str, shader: Shader, quads: u32, bindings: &[Binding]) {
         let (input, output) = (self.input, self.output());
         let kernel = Kernel::new(
@@ -44,7 +44,7 @@ impl MaxPool {
         );
         let samples = u64::from(rec.job.samples);
         let threads = samples * u64::from(output.channels * output.height * quads);
-        // Every binding is passed over once: one of the output's size, the others of the input's.
+        // Every binding is read or written once: one of them has the output's size, the others the input's.
         let values = samples * (output.elements() + (bindings.len() as u64 - 1) * input.elements());
         let work = Work::new(3 * samples * output.elements(), 4 * values);
         rec.dispatch(label, kernel, bindings, workgroups(threads), work);

@@ -1,5 +1,5 @@
-//! The operations of a network: each file holds an op's launches, forward and backward side by side, for the shaders
-//! of the same name in `shaders/`. They know shapes and shaders and append to a [`Recording`](crate::record::Recording).
+//! The operations of a network. Each file has the launches of one operation, forward and backward side by side, for the
+//! shaders of the same name in `shaders/`. Operations append to a [`Recording`](crate::record::Recording).
 //!
 //! Shape letters, everywhere: R replica, N sample, C channel, H W pixel, K output channel; kh kw kernel.
 
@@ -29,13 +29,13 @@ pub use conv_down::ConvDown;
 pub use planes::Shape;
 pub use tile::{Layer, Pass, Tile, TileTarget, Tiles};
 
-/// Invocations in a workgroup of every kernel but the fault injector and the convolutions, whose [`Tile`] says it.
+/// Invocations per workgroup, in all kernels except the fault injector and the convolutions, whose [`Tile`] decides it.
 pub const WORKGROUP: u32 = 64;
 
-/// Workgroups for `threads` threads.
+/// Number of workgroups for `threads` threads.
 ///
 /// # Panics
-/// If they are more than a u32 counts: such a tensor is over every adapter's limit long before.
+/// If the number exceeds u32. Such a tensor is far above the limits of every adapter.
 #[must_use]
 pub fn workgroups(threads: u64) -> u32 {
     u32::try_from(threads.div_ceil(u64::from(WORKGROUP)))

@@ -1,10 +1,10 @@
-//! Where a replica's numbers stopped being finite: the running statistics tell, because every convolution is followed by
-//! a batch norm.
+//! Finds the layer at which a replica stopped being finite. It reads the running statistics, because a batch norm follows
+//! every convolution.
 
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
-/// Appends the search. `firsts` gets a word for each replica: the first element of its arena of running statistics that
-/// is not finite, or the arena's length.
+/// Appends the search. `firsts` receives a word for each replica: the index of the first element in its arena of running
+/// statistics that is not finite, or the arena's length.
 pub fn search(rec: &mut Recording, [running, firsts]: [Binding; 2]) {
     let kernel = Kernel::new(Shader::RunningNotFinite, &[]);
     let bytes = u64::from(rec.job.running_stride) * 4;

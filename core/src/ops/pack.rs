@@ -1,11 +1,11 @@
-//! Convolution weights in the order in which the kernels read them, four channels in a vector, for all layers at once.
+//! Packs convolution weights into the order in which kernels read them, four channels to a vector, for all layers at once.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::WORKGROUP;
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
-/// One layer's entry in the table that the kernel reads: fields of `Layer` in the shader.
+/// Table entry of one layer. It matches `Layer` in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 struct Layer {
@@ -19,25 +19,26 @@ struct Layer {
     padding: u32,
 }
 
-/// Where each layer's packed weights lie, and the tables that say so to the GPU.
+/// The position of each layer's packed weights, and the tables with them that the kernel reads.
 #[derive(Clone, Debug, Default)]
 pub struct PackTable {
     layers: Vec<Layer>,
     layer_of_tile: Vec<u32>,
 }
 
-/// What a layer's packed weights are for.
+/// The pass that reads a layer's packed weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Four output channels in a vector.
+    /// The forward pass: four output channels to a vector.
     Forward,
-    /// Four input channels in a vector, taps in reverse: what the forward kernel wants for it.
+    /// The gradient by the input: four input channels to a vector and taps in reverse order, so that the forward kernel
+    /// computes it.
     InputGradient,
 }
 
 impl PackTable {
-    /// Adds a layer whose weight of `[K][C][taps]` begins at `source` in the parameter arena. Returns the byte offset of
-    /// its packed weights in the arena of one replica, a multiple of 256.
+    /// Adds a layer whose weight `[K][C][taps]` begins at element `source` of the parameter arena. Returns the byte offset of
+    /// its packed weights in a replica's packed arena, a multiple of 256.
     pub fn add(&mut self, [k, c, taps]: [u32; 3], source: u32, direction: Direction) -> u64 {
         let forward = direction == Direction::Forward;
         let (outer, inner) = if forward { (k, c) } else { (c, k) };
@@ -59,7 +60,7 @@ impl PackTable {
         u64::from(first_vector) * 16
     }
 
-    /// Floats of one replica's packed arena.
+    /// Number of floats in one replica's packed arena.
     #[must_use]
     pub fn stride(&self) -> u32 {
         self.layer_of_tile.len() as u32 * WORKGROUP * 4

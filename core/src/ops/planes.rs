@@ -1,9 +1,9 @@
-//! Planes: how images and activations lie in memory.
+//! Planes: the memory layout of images and activations.
 //!
-//! A tensor `[R][N][C][H][W]` is a run of planes, one for each (replica, sample, channel). A plane is H + 1 rows of
+//! A tensor `[R][N][C][H][W]` is a sequence of planes, one for each (replica, sample, channel). A plane is H + 1 rows of
 //! ceil(W / 4) + 1 vectors of four floats; its first row and the first vector of every row are zero. The zeros of the
 //! next row and of the next plane serve as right and bottom border, so a 3x3 kernel reads without a branch and every
-//! store is aligned. Everything outside the H x W pixels stays zero: kernels only write pixels, masked.
+//! store is aligned. Everything outside the H x W pixels stays zero, because kernels mask their stores.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,41 +20,41 @@ pub struct Shape {
     pub width: u32,
 }
 
-/// Rows that a tile may read beyond the last plane (their values are never used).
+/// Rows that a tile may read beyond the last plane. Their values are never used.
 const SLACK_ROWS: u32 = 20;
 
 impl Shape {
-    /// A shape of C, H, W.
+    /// Creates a shape of C, H, W.
     #[must_use]
     pub fn new(channels: u32, height: u32, width: u32) -> Self {
         Self { channels, height, width }
     }
 
-    /// Vectors of four pixels in a row, without the border.
+    /// Number of vectors of four pixels in a row, without the border.
     #[must_use]
     pub fn quads(&self) -> u32 {
         self.width.div_ceil(4)
     }
 
-    /// Vectors from one row to the next.
+    /// Distance from one row to the next, in vectors of four floats.
     #[must_use]
     pub fn row(&self) -> u32 {
         self.quads() + 1
     }
 
-    /// Vectors from one plane to the next.
+    /// Distance from one plane to the next, in vectors of four floats.
     #[must_use]
     pub fn plane(&self) -> u32 {
         (self.height + 1) * self.row()
     }
 
-    /// C H W.
+    /// Number of elements, C H W.
     #[must_use]
     pub fn elements(&self) -> u64 {
         u64::from(self.channels) * u64::from(self.height) * u64::from(self.width)
     }
 
-    /// Bytes of the planes of `samples` samples in `replicas` replicas.
+    /// Size of the planes of `samples` samples in `replicas` replicas, in bytes.
     #[must_use]
     pub fn plane_bytes(&self, replicas: u32, samples: u32) -> u64 {
         let planes = u64::from(replicas) * u64::from(samples) * u64::from(self.channels);
@@ -66,7 +66,7 @@ impl Shape {
         table.add(label, self.plane_bytes(replicas, samples))
     }
 
-    /// Lays dense values `[..][C][H][W]` out as planes.
+    /// Converts dense values `[..][C][H][W]` to planes.
     #[must_use]
     pub fn to_planes(&self, dense: &[f32]) -> Vec<f32> {
         let (h, w) = (self.height as usize, self.width as usize);
@@ -82,7 +82,7 @@ impl Shape {
         planes
     }
 
-    /// The pixels of `count` planes as dense values; `None` if anything outside the pixels is not zero.
+    /// Converts `count` planes to dense values; `None` if anything outside the pixels is not zero.
     #[must_use]
     pub fn from_planes(&self, planes: &[f32], count: usize) -> Option<Vec<f32>> {
         let (h, w) = (self.height as usize, self.width as usize);

@@ -16,7 +16,7 @@ fn kernel(shader: Shader, shape: Shape) -> Kernel {
     )
 }
 
-/// `features[n][c] = mean of a[n][c]`.
+/// Appends `features[n][c] = mean of a[n][c]`.
 pub fn forward(rec: &mut Recording, label: &str, shape: Shape, a: Binding, features: Binding) {
     let samples = u64::from(rec.job.samples);
     let elements = samples * shape.elements();
@@ -25,7 +25,7 @@ pub fn forward(rec: &mut Recording, label: &str, shape: Shape, a: Binding, featu
     rec.dispatch(label, kernel(Shader::PoolForward, shape), &[a, features], tiles, work);
 }
 
-/// `g[n][c][h][w] = dfeatures[n][c] / (H W)`.
+/// Appends `g[n][c][h][w] = dfeatures[n][c] / (H W)`.
 pub fn backward(rec: &mut Recording, label: &str, shape: Shape, dfeatures: Binding, g: Binding) {
     let samples = u64::from(rec.job.samples);
     let elements = samples * shape.elements();

@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use super::workgroups;
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
-/// How a replica's integer k enters.
+/// How a replica's integer k enters the update; d is the direction of the step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Perturbation {
-    /// d / k correctly rounded, then times fl(lr k).
+    /// d / k, correctly rounded, times fl(lr k).
     #[default]
     Divide,
-    /// d * fl(1/k), then times fl(lr k): what the authors' CUDA code did.
+    /// d * fl(1/k), times fl(lr k), as in the authors' CUDA code.
     Reciprocal,
-    /// One weight moved by one ulp at the start, the update itself unperturbed (Summers & Dinneen 2021); k says which.
+    /// The update is not perturbed. Instead one weight, selected by k, moves by one ulp at the start (Summers & Dinneen 2021).
     Nextafter,
 }
 
-/// Values of a step that all replicas share: fields of `Step` in the shader.
+/// Values of a step that all replicas share. They match `Step` in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct StepValues {
@@ -27,19 +27,19 @@ pub struct StepValues {
     pub weight_decay: f32,
     /// Momentum.
     pub momentum: f32,
-    /// Momentum, or 0 in the first step.
+    /// Factor of the old momentum: `momentum`, or 0 in the first step.
     pub keep: f32,
-    /// 1 for Nesterov's form, else 0.
+    /// 1 for Nesterov momentum, else 0.
     pub nesterov: f32,
 }
 
-/// One replica's values of a step: fields of `Perturbation` in the shader.
+/// Values of a step for one replica. They match `Perturbation` in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct ReplicaValues {
-    /// The divisor.
+    /// The divisor k.
     pub k: u32,
-    /// fl(lr k), formed in f64 and rounded once.
+    /// fl(lr k), computed in f64 and rounded once.
     pub rate: f32,
     /// fl(1 / k).
     pub reciprocal: f32,
@@ -48,7 +48,7 @@ pub struct ReplicaValues {
 }
 
 impl ReplicaValues {
-    /// Values of divisor `k` at learning rate `lr`.
+    /// The values for divisor `k` at learning rate `lr`.
     #[must_use]
     pub fn new(k: u32, lr: f64, perturbation: Perturbation) -> Self {
         let k = if perturbation == Perturbation::Nextafter { 1 } else { k };
@@ -57,18 +57,18 @@ impl ReplicaValues {
     }
 }
 
-/// What the update reads and writes.
+/// The update's bindings. An arena holds tensors of each replica, `[replica][parameter]`, padded to 64 floats.
 #[derive(Clone, Copy, Debug)]
 pub struct Bindings {
-    /// `[R]` arenas.
+    /// Arenas of gradients.
     pub gradients: Binding,
     /// One [`StepValues`].
     pub step: Binding,
     /// `[R]` of [`ReplicaValues`].
     pub replicas: Binding,
-    /// `[R]` arenas.
+    /// Arenas of parameters.
     pub parameters: Binding,
-    /// `[R]` arenas.
+    /// Arenas of momenta.
     pub momenta: Binding,
 }
 

@@ -1,32 +1,33 @@
-//! Staging: how a workgroup of a convolution shares what it brings into its memory.
+//! Staging: the threads of a convolution's workgroup load their input into workgroup memory together and share it.
 
 use super::{Shape, Tile, conv};
 use crate::record::Constant;
 
-/// Vectors of four floats that a workgroup's memory holds on every adapter: WebGPU's 16 KiB.
+/// Vectors of four floats that fit into workgroup memory on every adapter: WebGPU's 16 KiB.
 const VECTORS: u32 = (16 << 10) / 16;
-/// Input channels that a workgroup brings at a time, at most: more save barriers, and take registers while they are under way.
+/// Maximum number of input channels that a workgroup loads at a time. More channels save barriers, but take registers during
+/// the load.
 const CHUNK: u32 = 8;
 
-/// The workgroups of a staged launch.
+/// Parameters of a staged launch.
 pub(super) struct Staging {
-    /// Threads of each.
+    /// Threads per workgroup.
     pub lanes: u32,
-    /// How many.
+    /// Number of workgroups.
     pub workgroups: u32,
-    /// What the kernel has to know besides.
+    /// Constants that only the staged kernel has.
     pub constants: Vec<(&'static str, Constant)>,
 }
 
 impl Staging {
-    /// Of the forward kernel from planes of shape `from` to those of shape `to`, for `samples` samples; `None` where the tile asks for
-    /// none or the layer does not fit.
+    /// Staging of the forward kernel from planes of shape `from` to planes of shape `to`, for `samples` samples; `None` if the
+    /// tile does not ask for it or the layer does not fit.
     pub fn direct(tile: Tile, from: Shape, to: Shape, samples: u32) -> Option<Self> {
         let sharers = tile.staging?;
         let groups = sharers * tile.groups;
         let (rows, pixels) = (tile.rows_of(to), tile.lanes / sharers);
         let (tiles_x, tiles_y) = (to.quads(), to.height.div_ceil(rows));
-        // Whole images, or whole rows of tiles of one.
+        // A workgroup covers whole images, or whole rows of tiles of one image.
         let bands = tiles_y.min(pixels / tiles_x);
         let images = pixels.checked_div(tiles_x * bands)?;
         let span = (bands * rows + 2) * to.row() + 1;
@@ -47,7 +48,7 @@ impl Staging {
         })
     }
 
-    /// Of the gradient by the weights, likewise.
+    /// Staging of the gradient by the weights; `None` under the same conditions.
     pub fn weight_gradient(tile: Tile, input: Shape, output: Shape, samples: u32) -> Option<Self> {
         let sharers = tile.staging?;
         let [tile_c, tile_k] = tile.channels;

@@ -1,5 +1,6 @@
-//! How the launches of a convolution are cut into threads and workgroups, and which cut each layer gets. Results do not
-//! depend on it (*tile-independent*): a tile changes who computes a sum, never the order of its terms (docs/ORDER.md).
+//! Tiles: how the launches of a convolution are divided into threads and workgroups, and which tile each layer gets. Results do
+//! not depend on it (*tile-independent*): a tile changes which thread computes a sum, never the order of its terms
+//! (docs/ORDER.md).
 
 use serde::{Deserialize, Serialize};
 
@@ -9,20 +10,21 @@ use crate::record::Constant;
 /// How much a thread of a convolution computes, and how many threads make a workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tile {
-    /// Output rows of a thread in the forward pass and the gradient by the input; 1, 2, 4 or 8.
+    /// Rows per thread that the forward pass and the gradient by the input write: 1, 2, 4 or 8.
     pub rows: u32,
-    /// Groups of four output channels of a thread in the same passes; 1, 2 or 4. (In the gradient by the input: of its channels.)
+    /// Groups of four channels per thread that the same passes write: 1, 2 or 4. These are output channels in the forward
+    /// pass and input channels in the gradient by the input.
     pub groups: u32,
-    /// Input and output channels of a thread in the gradient by the weights: 1 to 8 and 1 to 16, powers of two.
+    /// Input and output channels per thread in the gradient by the weights: powers of two from 1 to 8 and from 1 to 16.
     pub channels: [u32; 2],
-    /// Threads of a workgroup.
+    /// Threads per workgroup.
     pub lanes: u32,
-    /// A workgroup computes one thread's groups of output channels, whose weights a GPU loads once for all of its threads; of these some
-    /// are left over where a batch has fewer tiles.
+    /// If true, all threads of a workgroup compute the same output channels, so that a GPU loads their weights once. Threads
+    /// idle if the batch has fewer tiles than threads.
     pub uniform: bool,
-    /// Staging: the threads of a workgroup bring what they read into its memory together, and so many with different output
-    /// channels share it. Otherwise each thread reads for itself, and so it does where a layer does not fit, and in the pairs
-    /// with stride 2.
+    /// Staging: the threads of a workgroup load their input into workgroup memory together, and this many threads with
+    /// different output channels share it. With `None`, each thread reads from global memory; so it does if a layer does not
+    /// fit, and in the pairs with stride 2.
     pub staging: Option<u32>,
 }
 
@@ -44,13 +46,13 @@ impl std::fmt::Display for Tile {
 }
 
 impl Tile {
-    /// What suits a layer before anything is measured.
+    /// The default tile of a layer, before `tune` measures anything.
     ///
-    /// What a thread loads is used for more products in a large tile. A software adapter, where a load costs as much as two
-    /// dozen products, gains by it even when the accumulators overflow into memory. A GPU loses many times over then: its tiles
-    /// spill no register (counted with AMD's compiler, `core/tests/registers.rs`). Workgroups of NVIDIA's GPUs stage what they
-    /// read: an H200 then needs 0.60 to 0.88 of the time (docs/PERFORMANCE.md). That takes registers, too many for RDNA 3's
-    /// compiler, so other GPUs stage only where `tune` has measured that it is faster.
+    /// In a larger tile, each load serves more products. On a software adapter a load costs as much as two dozen products, so
+    /// large tiles pay even if the accumulators spill to memory. On a GPU spilling costs many times more than it saves, so its
+    /// default tiles do not spill registers (counted with AMD's compiler, `core/tests/registers.rs`). On NVIDIA's GPUs
+    /// workgroups stage their input: an H200 then needs 0.60 to 0.88 of the time (docs/PERFORMANCE.md). Staging takes
+    /// registers, too many for RDNA 3's compiler, so other GPUs stage only where `tune` has measured that it is faster.
     #[must_use]
     pub fn usual(layer: Layer, pass: Pass, target: TileTarget) -> Self {
         let software = target == TileTarget::Software;
@@ -64,9 +66,9 @@ impl Tile {
         };
         let written = if pass == Pass::InputGradient { layer.input() } else { layer.output() };
         let groups = groups.min(written.channels.div_ceil(4));
-        // A layer of few tiles shall fill a workgroup with a small batch, too.
+        // A layer of few tiles should fill its workgroups even with a small batch.
         let is_small = layer.output().quads() * layer.output().height.div_ceil(rows) <= 4;
-        // Of three input channels there is little to share.
+        // With three input channels there is little to share.
         let staging = match (layer, pass) {
             _ if target != TileTarget::NvidiaGpu => None,
             (Layer::Conv(_), Pass::WeightGradient) => Some((64, 2)),
@@ -77,23 +79,23 @@ impl Tile {
         Self { rows, groups, channels, lanes, uniform: !software, staging: staging.map(|(_, sharers)| sharers) }
     }
 
-    /// A tile of so many rows.
+    /// The default tile with `rows` rows.
     #[must_use]
     pub fn of_rows(rows: u32) -> Self {
         Self { rows, ..Self::default() }
     }
 
-    /// Threads that share the output channels of a tile of pixels.
+    /// Number of threads that share the output channels of a tile of pixels.
     pub(super) fn groups_of(self, channels: u32) -> u32 {
         channels.div_ceil(4 * self.groups)
     }
 
-    /// Rows of a thread in planes of this shape: never more than there are.
+    /// Rows per thread in planes of this shape, at most its height.
     pub(super) fn rows_of(self, shape: Shape) -> u32 {
         self.rows.clamp(1, shape.height)
     }
 
-    /// What the kernels of the pairs have to know of it, with `rows` rows.
+    /// Constants of the kernels of stride 2, with `rows` rows.
     pub(super) fn constants(self, rows: u32) -> [(&'static str, Constant); 4] {
         [
             ("TILE_ROWS", rows.into()),
@@ -103,10 +105,10 @@ impl Tile {
         ]
     }
 
-    /// Workgroups for `threads` threads in each of `groups` groups.
+    /// Number of workgroups for `threads` threads in each of `groups` groups.
     ///
     /// # Panics
-    /// If they are more than a u32 counts: such a tensor is over every adapter's limit long before.
+    /// If the number exceeds u32. Such a tensor is far above the limits of every adapter.
     pub(super) fn workgroups(self, threads: u64, groups: u32) -> u32 {
         let (lanes, groups) = (u64::from(self.lanes), u64::from(groups));
         let workgroups =
@@ -115,7 +117,7 @@ impl Tile {
     }
 }
 
-/// A pass that training takes through a convolution.
+/// A pass of training through a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pass {
@@ -127,13 +129,13 @@ pub enum Pass {
     WeightGradient,
 }
 
-/// What a tile is chosen for: layers of one geometry share it.
+/// A convolution layer by its geometry. Layers of equal geometry share a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layer {
-    /// Stride 1.
+    /// A convolution with stride 1.
     Conv(Conv),
-    /// A pair with stride 2.
+    /// A pair of convolutions with stride 2.
     ConvDown(ConvDown),
 }
 
@@ -169,46 +171,46 @@ impl From<ConvDown> for Layer {
     }
 }
 
-/// Adapters whose usual tiles differ.
+/// Kinds of adapters with different default tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TileTarget {
     /// A driver that computes on the processor.
     Software,
-    /// A GPU of NVIDIA.
+    /// A GPU from NVIDIA.
     NvidiaGpu,
     /// Another GPU.
     OtherGpu,
 }
 
 impl TileTarget {
-    /// Every one.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Software, Self::NvidiaGpu, Self::OtherGpu];
 }
 
-/// Which tile each layer uses in each pass.
+/// The tile of each layer in each pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiles {
     usual: Usual,
     chosen: Vec<(Layer, Pass, Tile)>,
 }
 
-/// Tiles of the layers for which none was chosen.
+/// The tiles of layers for which none was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Usual {
-    /// The same one everywhere.
+    /// The same tile everywhere.
     All(Tile),
     /// [`Tile::usual`].
     Of(TileTarget),
 }
 
 impl Tiles {
-    /// The same one everywhere.
+    /// Uses the same tile everywhere.
     #[must_use]
     pub fn all(tile: Tile) -> Self {
         Self { usual: Usual::All(tile), chosen: Vec::new() }
     }
 
-    /// The default ones of such an adapter.
+    /// Uses the default tiles of an adapter of this kind.
     #[must_use]
     pub fn usual(target: TileTarget) -> Self {
         Self { usual: Usual::Of(target), chosen: Vec::new() }
@@ -232,7 +234,7 @@ impl Tiles {
         }
     }
 
-    /// The tile of the convolution without padding, which is not measured.
+    /// The tile of the convolution without padding, which `tune` does not measure.
     #[must_use]
     pub fn of_valid(&self) -> Tile {
         match self.usual {

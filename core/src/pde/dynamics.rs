@@ -1,26 +1,26 @@
-//! What a series of values does in the long run, and where a property begins.
+//! Long-term behaviour of a series of values, and the value at which a property begins to hold.
 
-/// Where a property changes: it does not hold at `without` and holds at `with`.
+/// An interval in which a property changes: it does not hold at `without` and holds at `with`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bracket {
-    /// Does not hold here.
+    /// A value at which the property does not hold.
     pub without: f64,
-    /// Holds here.
+    /// A value at which the property holds.
     pub with: f64,
 }
 
 impl Bracket {
-    /// Between the two.
+    /// The midpoint of the interval.
     #[must_use]
     pub fn middle(&self) -> f64 {
         0.5 * (self.without + self.with)
     }
 }
 
-/// Halves `bracket` until it is narrower than `tolerance` (relative to its middle).
+/// Halves `bracket` until it is narrower than `tolerance`, relative to its midpoint.
 ///
 /// # Errors
-/// Those of `holds`.
+/// The errors of `holds`.
 pub fn bisect<E>(
     mut bracket: Bracket,
     tolerance: f64,
@@ -37,9 +37,9 @@ pub fn bisect<E>(
     Ok(bracket)
 }
 
-/// The period of the end of `series`: the smallest shift of at most `most` that maps its last values onto themselves
-/// within `tolerance`, relative to the largest magnitude among them. None if there is no such shift: chaos, or a
-/// transient that has not died away.
+/// The period at the end of `series`: the smallest shift, at most `most`, that maps its last `4 * most` values onto themselves
+/// within `tolerance` (relative to the largest magnitude among them). `None` if there is no such shift, because the series
+/// is chaotic or a transient has not decayed.
 #[must_use]
 pub fn period(series: &[f64], most: usize, tolerance: f64) -> Option<usize> {
     let tail = &series[series.len().saturating_sub(4 * most)..];

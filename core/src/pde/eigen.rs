@@ -1,7 +1,7 @@
-//! Eigenvalues of a symmetric matrix in float64: Householder's reduction to tridiagonal form, then implicit QL steps
-//! (Golub & Van Loan, "Matrix Computations", sections 8.3.1 and 8.3.3). Values only.
+//! Eigenvalues, without eigenvectors, of a symmetric matrix in float64: Householder's reduction to tridiagonal form, then
+//! implicit QL steps (Golub & Van Loan, "Matrix Computations", sections 8.3.1 and 8.3.3).
 
-/// All eigenvalues of the symmetric matrix `a` (`[n][n]`, row-major; only its lower triangle is read), ascending.
+/// All eigenvalues of the symmetric matrix `a` (`[n][n]`, row-major; only the lower triangle is read), in ascending order.
 ///
 /// # Panics
 /// If `a` does not have n^2 entries.
@@ -16,7 +16,8 @@ pub fn symmetric_eigenvalues(mut a: Vec<f64>, n: usize) -> Vec<f64> {
     diagonal
 }
 
-/// From the last row up: a reflection makes row i zero left of the subdiagonal. `beside[i]` is entry (i, i - 1).
+/// For each row i, from the last one up, a reflection makes the entries left of the subdiagonal zero. `beside[i]` is entry
+/// (i, i - 1).
 fn tridiagonalise(a: &mut [f64], n: usize, diagonal: &mut [f64], beside: &mut [f64]) {
     let mut product = vec![0.0; n];
     for i in (1..n).rev() {
@@ -25,7 +26,7 @@ fn tridiagonalise(a: &mut [f64], n: usize, diagonal: &mut [f64], beside: &mut [f
         let v = &mut row[..i];
         let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
         let last = v[i - 1];
-        // Away from the entry, so that nothing cancels.
+        // The opposite sign avoids cancellation.
         let head = if last > 0.0 { -norm } else { norm };
         beside[i] = head;
         if norm == 0.0 {
@@ -34,7 +35,7 @@ fn tridiagonalise(a: &mut [f64], n: usize, diagonal: &mut [f64], beside: &mut [f
         v[i - 1] = last - head;
         // v^T v / 2
         let half = norm * norm - head * last;
-        // p = A v / half, from the lower triangle alone.
+        // p = A v / half, from the lower triangle only.
         product[..i].fill(0.0);
         for r in 0..i {
             let line = &above[r * n..r * n + r];
@@ -66,7 +67,7 @@ fn implicit_ql(d: &mut [f64], e: &mut [f64]) {
     let n = d.len();
     e.rotate_left(1.min(n));
     for l in 0..n {
-        // A handful of steps each; the bound only stops what is not a number.
+        // Each eigenvalue takes a few steps. The bound only matters if entries are NaN.
         for _ in 0..60 {
             let small = |m: usize| e[m].abs() <= f64::EPSILON * (d[m].abs() + d[m + 1].abs());
             let m = (l..n - 1).find(|m| small(*m)).unwrap_or(n - 1);
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn trace_and_squares_of_a_full_matrix_are_kept() {
+    fn eigenvalues_of_a_full_matrix_keep_trace_and_sum_of_squares() {
         let n = 30;
         let mut stream = crate::rng::Stream::new(1, crate::rng::Purpose::Noise, 0);
         let mut a = vec![0.0; n * n];

@@ -1,5 +1,4 @@
-//! The heat equation u_t = u_xx with fixed ends, by explicit Euler: what instability looks like where nothing restrains
-//! it (paper, Figure 1).
+//! The heat equation u_t = u_xx with fixed ends, by explicit Euler. It shows unrestrained instability (paper, Figure 1).
 
 use std::rc::Rc;
 
@@ -9,32 +8,32 @@ use crate::device::{Buffers, Context, Fill, Program, Readback};
 use crate::record::{BufferId, BufferTable, Job, Kernel, Recording};
 use crate::record::{Shader, Work};
 
-/// Most points: what workgroup memory holds twice.
+/// Maximum number of points. Workgroup memory holds two copies of them.
 const MAX_POINTS: u32 = 1024;
-/// Steps of one launch.
+/// Steps per launch.
 const LAUNCH: u32 = 256;
 
-/// A discretisation.
+/// The discretisation in space.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeatParams {
-    /// Points, ends included: 3 to 1024.
+    /// Number of points, ends included: 3 to 1024.
     pub points: u32,
     /// Distance between points.
     pub dx: f64,
 }
 
 impl Default for HeatParams {
-    /// The paper's: 31 points at distance 1.
+    /// The paper's discretisation: 31 points at distance 1.
     fn default() -> Self {
         Self { points: 31, dx: 1.0 }
     }
 }
 
 impl HeatParams {
-    /// The same if it makes sense.
+    /// Returns the parameters if they are valid.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid value.
     pub fn checked(self) -> Result<Self, PdeError> {
         if !(3..=MAX_POINTS).contains(&self.points) {
             return Err(PdeError::value("points", format!("3 to {MAX_POINTS}"), self.points));
@@ -45,20 +44,21 @@ impl HeatParams {
         Ok(self)
     }
 
-    /// The paper's start: a tent from 0 at the ends to 1.5 in the middle.
+    /// The paper's initial values: a tent from 0 at the ends to 1.5 in the middle.
     #[must_use]
     pub fn tent(&self) -> Vec<f32> {
         let half = f64::from(self.points - 1) / 2.0;
         (0..self.points).map(|i| (1.5 * (1.0 - (f64::from(i) - half).abs() / half)) as f32).collect()
     }
 
-    /// sin(mode pi i / (points - 1)): what a step multiplies by a number.
+    /// The eigenvector of a mode, sin(mode pi i / (points - 1)), which a step multiplies by [`HeatParams::factor`].
     fn shape(&self, mode: u32) -> impl Iterator<Item = f64> {
         let turn = std::f64::consts::PI * f64::from(mode) / f64::from(self.points - 1);
         (0..self.points).map(move |i| libm::sin(turn * f64::from(i)))
     }
 
-    /// What a step of `dt` multiplies mode `mode` (1 to points - 2) by: 1 - 4 dt/dx^2 sin^2(mode pi / (2 (points - 1))).
+    /// Factor by which a step of `dt` multiplies mode `mode` (1 to points - 2):
+    /// 1 - 4 dt/dx^2 sin^2(mode pi / (2 (points - 1))).
     #[must_use]
     pub fn factor(&self, mode: u32, dt: f64) -> f64 {
         1.0 - dt * self.curvature(mode)
@@ -69,13 +69,13 @@ impl HeatParams {
         4.0 * sin * sin / (self.dx * self.dx)
     }
 
-    /// The highest mode, the first to grow.
+    /// The highest mode, which becomes unstable first.
     #[must_use]
     pub fn highest_mode(&self) -> u32 {
         self.points - 2
     }
 
-    /// The largest stable step: beyond it the highest mode grows.
+    /// The largest stable step size; above it the highest mode grows.
     #[must_use]
     pub fn edge(&self) -> f64 {
         2.0 / self.curvature(self.highest_mode())
@@ -87,7 +87,7 @@ impl HeatParams {
         self.shape(mode).zip(u).map(|(s, u)| s * u).sum::<f64>() * 2.0 / f64::from(self.points - 1)
     }
 
-    /// The exact solution of the difference equation after `steps` steps of `dt` from `start`, mode by mode.
+    /// The exact solution of the difference equation after `steps` steps of `dt` from `start`, as a sum of modes.
     #[must_use]
     pub fn solution(&self, start: &[f64], dt: f64, steps: u32) -> Vec<f64> {
         let mut u = vec![0.0; self.points as usize];
@@ -99,7 +99,7 @@ impl HeatParams {
     }
 }
 
-/// The heat equation in float64 on the processor.
+/// The heat equation in float64 on the host.
 #[derive(Clone, Debug)]
 pub struct HeatDouble {
     rate: f64,
@@ -109,10 +109,10 @@ pub struct HeatDouble {
 }
 
 impl HeatDouble {
-    /// The tent, to be advanced in steps of `dt`.
+    /// Starts from the tent, with steps of `dt`.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid value.
     pub fn new(params: HeatParams, dt: f64) -> Result<Self, PdeError> {
         let params = params.checked()?;
         check_dts([dt].into_iter())?;
@@ -120,7 +120,7 @@ impl HeatDouble {
         Ok(Self { rate: dt / (params.dx * params.dx), u, step: 0, stopped: None })
     }
 
-    /// `steps` steps, or fewer if the run stops.
+    /// Runs `steps` steps, or fewer if the run stops.
     pub fn step(&mut self, steps: u64) {
         for _ in 0..steps {
             if self.stopped.is_some() {
@@ -140,28 +140,27 @@ impl HeatDouble {
         }
     }
 
-    /// `[points]`.
+    /// The current values, `[points]`.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.u
     }
 
-    /// The step after which a value was beyond [`STOP_ABOVE`].
+    /// The step after which a value exceeded [`STOP_ABOVE`], if any.
     #[must_use]
     pub fn stopped(&self) -> Option<u64> {
         self.stopped
     }
 }
 
-/// The heat equation in float32 on the GPU: one replica for each step size, in lockstep. A call of [`Heat::step`] is one
-/// submit, however many steps.
+/// The heat equation in float32 on an adapter: one replica for each step size, in lockstep.
 pub struct Heat {
     context: Rc<Context>,
     params: HeatParams,
     replicas: usize,
     buffers: Buffers,
     ids: Ids,
-    /// [`LAUNCH`] steps, and as many as are ordered.
+    /// A program of [`LAUNCH`] steps, and one of as many steps as the `orders` buffer says.
     programs: [Program; 2],
     readback: Readback,
     step: u64,
@@ -176,7 +175,7 @@ struct Ids {
 }
 
 impl Heat {
-    /// The recordings of [`LAUNCH`] steps and of as many as are ordered, with their buffers.
+    /// The recordings of the two programs, and their buffers.
     fn plan(params: HeatParams, replicas: usize) -> (BufferTable, Ids, [Recording; 2]) {
         let mut table = BufferTable::default();
         let n = replicas as u64;
@@ -191,7 +190,7 @@ impl Heat {
         let recordings = [LAUNCH, 0].map(|steps| {
             let mut rec = Recording::new(replicas as u32, Job::default());
             let bindings = [ids.orders, ids.rates, ids.u, ids.progress].map(|id| table.whole(id));
-            // A barrier costs as much as some arithmetic.
+            // The 600 operations per step account for barriers.
             let work =
                 Work::new(u64::from(LAUNCH) * (u64::from(params.points) * 6 + 600), u64::from(params.points) * 8);
             rec.dispatch_with("heat", kernel.clone(), &bindings, 1, work, &[steps]);
@@ -200,18 +199,18 @@ impl Heat {
         (table, ids, recordings)
     }
 
-    /// What a run records, for tests that look at every kernel.
+    /// The recordings of a run, for tests of every kernel.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid parameter.
     pub fn recordings(params: HeatParams, replicas: usize) -> Result<Vec<Recording>, PdeError> {
         Ok(Self::plan(params.checked()?, replicas.clamp(1, MAX_REPLICAS)).2.to_vec())
     }
 
-    /// The tent in one replica for each of `dts`.
+    /// Starts from the tent, with one replica for each step size in `dts`.
     ///
     /// # Errors
-    /// Names the bad value; or the GPU.
+    /// [`PdeError::Value`] for an invalid value, and [`PdeError::Gpu`] if the device fails.
     pub async fn new(context: Rc<Context>, params: HeatParams, dts: &[f64], fill: Fill) -> Result<Self, PdeError> {
         let params = params.checked()?;
         check_dts(dts.iter().copied())?;
@@ -228,14 +227,14 @@ impl Heat {
         Ok(this)
     }
 
-    /// Back to the tent, with other step sizes (as many as before). Builds nothing anew.
+    /// Returns to the tent, with the same number of other step sizes. Buffers and programs are reused.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid step size or another number of them.
     pub fn restart(&mut self, dts: &[f64]) -> Result<(), PdeError> {
         check_dts(dts.iter().copied())?;
         if dts.len() != self.replicas {
-            return Err(PdeError::value("number of replicas", format!("{} as before", self.replicas), dts.len()));
+            return Err(PdeError::value("number of replicas", format!("{}, as before", self.replicas), dts.len()));
         }
         let rates: Vec<f32> = dts.iter().map(|dt| (dt / (self.params.dx * self.params.dx)) as f32).collect();
         let tents = self.params.tent().repeat(self.replicas);
@@ -248,7 +247,7 @@ impl Heat {
         Ok(())
     }
 
-    /// Gives `steps` steps to the GPU and does not wait.
+    /// Submits `steps` steps without waiting for them.
     pub fn step(&mut self, steps: u32) {
         let rest = steps % LAUNCH;
         self.buffers.write(&self.context, self.ids.orders, 0, bytemuck::bytes_of(&rest));
@@ -263,16 +262,16 @@ impl Heat {
         self.step += u64::from(steps);
     }
 
-    /// Steps given to the GPU.
+    /// Number of steps submitted.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.step
     }
 
-    /// `[R][points]`, as of the last step.
+    /// Values of all replicas after the last step, `[R][points]`.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`PdeError::Gpu`] if the device fails.
     pub async fn values(&self) -> Result<Vec<Vec<f32>>, PdeError> {
         let points = self.params.points as usize;
         let bytes = self.read(self.ids.u, self.replicas * points * 4).await?;
@@ -280,10 +279,10 @@ impl Heat {
         Ok(values.chunks(points).map(<[f32]>::to_vec).collect())
     }
 
-    /// For each replica, the step after which a value was beyond [`STOP_ABOVE`].
+    /// For each replica, the step after which a value exceeded [`STOP_ABOVE`], if any.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`PdeError::Gpu`] if the device fails.
     pub async fn stopped(&self) -> Result<Vec<Option<u64>>, PdeError> {
         let bytes = self.read(self.ids.progress, self.replicas * 8).await?;
         let words: Vec<[u32; 2]> = bytemuck::pod_collect_to_vec(&bytes);
@@ -300,14 +299,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_edge_of_the_paper() {
+    fn the_largest_stable_step_is_the_papers() {
         assert!((HeatParams::default().edge() - 0.50137).abs() < 5e-6);
         let fine = HeatParams { points: 1001, dx: 0.01 };
         assert!((fine.edge() / 0.5e-4 - 1.0).abs() < 1e-4, "dx^2 / 2 on a long grid");
     }
 
     #[test]
-    fn steps_follow_the_solution_by_modes() {
+    fn steps_agree_with_the_solution_by_modes() {
         for (points, dt) in [(31, 0.4), (31, 0.8), (10, 0.5)] {
             let params = HeatParams { points, dx: 1.0 };
             let mut run = HeatDouble::new(params, dt).unwrap();

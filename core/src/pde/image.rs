@@ -1,10 +1,10 @@
-//! Images for the one-layer equations: one channel, real values. float32 values, so that the GPU and the float64 mode
-//! see the same image.
+//! Images for the one-layer equations. They have one channel of float32 values, so that the float32 and float64
+//! implementations use the same image.
 
 use super::{MAX_SIDE, PdeError};
 use crate::rng::{Purpose, Stream};
 
-/// A grey image.
+/// An image with one channel of real values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
     height: u32,
@@ -13,10 +13,10 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image from its values `[H][W]`.
+    /// Creates an image from its values `[H][W]`.
     ///
     /// # Errors
-    /// A side that is 0 or above [`MAX_SIDE`], a wrong number of values, or one that is not finite.
+    /// [`PdeError::Value`] if a side is 0 or above [`MAX_SIDE`], the number of values is wrong, or a value is not finite.
     pub fn new(height: u32, width: u32, pixels: Vec<f32>) -> Result<Self, PdeError> {
         for side in [height, width] {
             if !(1..=MAX_SIDE).contains(&side) {
@@ -34,7 +34,7 @@ impl Image {
     }
 
     fn of(height: u32, width: u32, mut value: impl FnMut(u32, u32) -> f64) -> Result<Self, PdeError> {
-        // Sides are checked before anything of their size is allocated.
+        // Limits the allocation before `new` checks the sides.
         let (rows, columns) = (height.min(MAX_SIDE + 1), width.min(MAX_SIDE + 1));
         let pixels = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))).map(|(y, x)| value(y, x) as f32);
         Self::new(height, width, pixels.collect())
@@ -43,12 +43,12 @@ impl Image {
     /// The paper's image: +1 where row + column is even, else -1.
     ///
     /// # Errors
-    /// As [`Image::new`], like the other constructors.
+    /// Same as [`Image::new`], as for the other constructors.
     pub fn checkerboard(height: u32, width: u32) -> Result<Self, PdeError> {
         Self::of(height, width, |y, x| if (y + x).is_multiple_of(2) { 1.0 } else { -1.0 })
     }
 
-    /// A cosine wave of `period` pixels, whose crests stand at `angle` radians to the columns.
+    /// A cosine wave with a period of `period` pixels, whose crests are at `angle` radians to the columns.
     pub fn grating(height: u32, width: u32, period: f64, angle: f64) -> Result<Self, PdeError> {
         if !(period.is_finite() && period > 0.0 && angle.is_finite()) {
             return Err(PdeError::value("grating period", "a positive number of pixels", period));
@@ -58,7 +58,7 @@ impl Image {
         Self::of(height, width, |y, x| libm::cos(turn * (cos * f64::from(x) + sin * f64::from(y))))
     }
 
-    /// A constant plus normal noise of standard deviation `std`: `mean` 0 and `std` 1 is noise alone.
+    /// The constant `mean` plus normal noise of standard deviation `std`.
     pub fn noise(height: u32, width: u32, mean: f64, std: f64, seed: u64) -> Result<Self, PdeError> {
         if !(std.is_finite() && std >= 0.0) {
             return Err(PdeError::value("noise", "a standard deviation of at least 0", std));
@@ -67,8 +67,8 @@ impl Image {
         Self::of(height, width, |_, _| mean + std * stream.normal())
     }
 
-    /// Bytes `[C][H][W]` of a grey (C = 1) or colour (C = 3: red, green, blue; their luma by ITU-R BT.601) image, from
-    /// 0..255 to -1..1.
+    /// Converts bytes `[C][H][W]` from 0..255 to -1..1. The bytes are grey (C = 1) or colour (C = 3: red, green, blue), and
+    /// colour is converted to luma by ITU-R BT.601.
     pub fn from_bytes(height: u32, width: u32, bytes: &[u8]) -> Result<Self, PdeError> {
         let plane = height as usize * width as usize;
         let weights: &[f64] = if bytes.len() == 3 * plane { &[0.299, 0.587, 0.114] } else { &[1.0] };
@@ -81,13 +81,13 @@ impl Image {
         Self::new(height, width, (0..plane).map(|at| (grey(at) / 127.5 - 1.0) as f32).collect())
     }
 
-    /// H.
+    /// Height in pixels.
     #[must_use]
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// W.
+    /// Width in pixels.
     #[must_use]
     pub fn width(&self) -> u32 {
         self.width

@@ -1,12 +1,12 @@
-//! The gradient flow of the one-layer network, linearised (paper, section 4; Tables 2 and 3, Figure 3). With s the sum of
-//! the image's patches, G the sum of patch times patch transposed and a = prediction - label held at a constant:
+//! The gradient flow of the one-layer network, linearised (paper, section 4; Tables 2 and 3, Figure 3). Let s be the sum of
+//! the image's patches, G the sum of patch times patch transposed, and a = prediction - label a constant:
 //!
 //! - activated (Swish' = 1): g = (a + <s, w> / 8) s + alpha w, where the sigmoid's slope 1/4 times Swish's slope 1/2
 //!   at 0 makes the paper's 1/8;
 //! - transitioning (Swish' = 1/2 + beta/2 z): g = a (s + beta G w) / 2 + alpha w;
 //! - not activated (Swish' = 0): g = alpha w.
 //!
-//! Explicit Euler, w <- w - dt g, multiplies the eigenvectors of the linear part by 1 - dt (alpha + eigenvalue).
+//! Explicit Euler, w <- w - dt g, multiplies each eigenvector of the linear part by 1 - dt (alpha + eigenvalue).
 
 use std::rc::Rc;
 
@@ -18,19 +18,19 @@ use crate::device::{Context, Fill};
 use crate::ops::{Activation, workgroups};
 use crate::record::{Kernel, Recording, Shader, Work};
 
-/// Which part of the activation the pre-activations lie in.
+/// The part of the activation function in which the pre-activations are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Regime {
-    /// Far above 0.
+    /// Pre-activations far above 0.
     Activated,
-    /// About 0.
+    /// Pre-activations near 0.
     Transitioning,
-    /// Far below 0.
+    /// Pre-activations far below 0.
     NotActivated,
 }
 
 impl Regime {
-    /// All of them.
+    /// All regimes.
     pub const ALL: [Self; 3] = [Self::Activated, Self::Transitioning, Self::NotActivated];
 }
 
@@ -44,32 +44,32 @@ impl std::fmt::Display for Regime {
     }
 }
 
-/// A linear one-layer equation.
+/// Parameters of a linear one-layer equation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearParams {
-    /// Image.
+    /// The image.
     pub image: Image,
-    /// Side of the kernel.
+    /// Edge length of the kernel.
     pub kernel: u32,
-    /// Regime.
+    /// The regime.
     pub regime: Regime,
-    /// prediction - label, held; the paper's -0.5.
+    /// prediction - label, a constant; -0.5 in the paper.
     pub a: f64,
     /// Steepness of Swish, positive.
     pub beta: f64,
-    /// False leaves out what does not depend on w, to which stability is indifferent: then w itself, and not its
-    /// distance from a fixed point, grows or decays by the factors.
+    /// False to leave out the terms that do not depend on w. Stability does not depend on them, and without them w itself,
+    /// rather than its distance from a fixed point, grows or decays by the factors.
     pub source: bool,
-    /// Kernel to start from, `[kernel][kernel]`.
+    /// Initial kernel, `[kernel][kernel]`.
     pub initial: Vec<f32>,
 }
 
-/// Bounds of stability in alpha: stable between the two.
+/// Bounds of the weight decays alpha at which the equation is stable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
-    /// Below it a mode grows without changing its sign.
+    /// Lower bound: below it a mode grows without changing its sign.
     pub alpha_min: f64,
-    /// Above it a mode grows with alternating sign.
+    /// Upper bound: above it a mode grows with alternating sign.
     pub alpha_max: f64,
 }
 
@@ -90,7 +90,7 @@ impl LinearParams {
     /// Smallest and largest eigenvalue of the linear part without alpha.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid parameter.
     pub fn eigenvalues(&self) -> Result<[f64; 2], PdeError> {
         self.check()?;
         let patches = Patches::new(&self.image, self.kernel)?;
@@ -110,13 +110,13 @@ impl LinearParams {
         Ok(values)
     }
 
-    /// Bounds of stability at step size `dt`, from the [`LinearParams::eigenvalues`].
+    /// Bounds of stability at step size `dt`, from the result of [`LinearParams::eigenvalues`].
     #[must_use]
     pub fn bounds([least, most]: [f64; 2], dt: f64) -> Bounds {
         Bounds { alpha_min: -least, alpha_max: 2.0 / dt - most }
     }
 
-    /// What a step multiplies the fastest-growing mode by, with its sign.
+    /// Factor by which a step multiplies the fastest-growing mode, with its sign.
     #[must_use]
     pub fn factor(eigenvalues: [f64; 2], alpha: f64, dt: f64) -> f64 {
         let [a, b] = eigenvalues.map(|value| 1.0 - dt * (alpha + value));
@@ -134,7 +134,7 @@ impl LinearParams {
     }
 }
 
-/// A linear equation in float64 on the processor: one replica.
+/// One replica of a linear equation, in float64 on the host.
 #[derive(Clone, Debug)]
 pub struct LinearDouble {
     patches: Patches,
@@ -149,10 +149,10 @@ pub struct LinearDouble {
 }
 
 impl LinearDouble {
-    /// At step 0.
+    /// Creates the equation at step 0.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid parameter.
     pub fn new(params: &LinearParams, alpha: f64, dt: f64) -> Result<Self, PdeError> {
         params.check()?;
         let patches = Patches::new(&params.image, params.kernel)?;
@@ -163,10 +163,10 @@ impl LinearDouble {
         Ok(this)
     }
 
-    /// Back to step 0 from another kernel, weight decay and step size. Cheap: the image is not looked at again.
+    /// Returns to step 0 with another kernel, weight decay and step size. This is cheap: it does not read the image again.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid `alpha` or `dt`.
     pub fn restart(&mut self, initial: &[f32], alpha: f64, dt: f64) -> Result<(), PdeError> {
         check_dts([dt].into_iter())?;
         check_finite("alpha", alpha)?;
@@ -175,7 +175,7 @@ impl LinearDouble {
         Ok(())
     }
 
-    /// `steps` steps, or fewer if the run stops.
+    /// Runs `steps` steps, or fewer if the run stops.
     pub fn step(&mut self, steps: u64) {
         let [gram, source, dot] = self.coefficients;
         for _ in 0..steps {
@@ -201,19 +201,19 @@ impl LinearDouble {
         }
     }
 
-    /// `[kernel][kernel]`.
+    /// The current kernel, `[kernel][kernel]`.
     #[must_use]
     pub fn kernel(&self) -> &[f64] {
         &self.w
     }
 
-    /// |w|.
+    /// L2 norm of the kernel, |w|.
     #[must_use]
     pub fn norm(&self) -> f64 {
         self.w.iter().map(|w| w * w).sum::<f64>().sqrt()
     }
 
-    /// Loss of the network with this kernel and label 1: cross-entropy plus alpha/2 |w|^2.
+    /// Loss of the network with the current kernel and label 1: cross-entropy plus alpha/2 |w|^2.
     #[must_use]
     pub fn loss(&self) -> f64 {
         let swish = |z: f64| z / (1.0 + libm::exp(-self.beta * z));
@@ -223,14 +223,14 @@ impl LinearDouble {
         super::nonlinear_double::cross_entropy(total / self.patches.count(), 1.0) + 0.5 * self.alpha * norm * norm
     }
 
-    /// The step after which a value was beyond [`STOP_ABOVE`].
+    /// The step after which a value exceeded [`STOP_ABOVE`], if any.
     #[must_use]
     pub fn stopped(&self) -> Option<u64> {
         self.stopped
     }
 }
 
-/// One replica's numbers: fields of `Coefficients` in the shader.
+/// Numbers of one replica. They match `Coefficients` in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Coefficients {
@@ -242,7 +242,7 @@ struct Coefficients {
     unused: [f32; 3],
 }
 
-/// A linear equation in float32 on the GPU: one replica for each pair of weight decay and step size, in lockstep.
+/// A linear equation in float32 on an adapter: one replica for each pair of weight decay and step size, in lockstep.
 pub struct Linear {
     lockstep: Lockstep,
     params: LinearParams,
@@ -275,18 +275,19 @@ impl Linear {
         Ok((layout, rec))
     }
 
-    /// A recorded step, for tests that look at every kernel.
+    /// The recording of a step, for tests of every kernel.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid parameter.
     pub fn recording(params: &LinearParams, replicas: usize) -> Result<Recording, PdeError> {
         Ok(Self::plan(params, replicas)?.1)
     }
 
-    /// At step 0, one replica for each (alpha, dt).
+    /// Creates the equation at step 0, with one replica for each (alpha, dt).
     ///
     /// # Errors
-    /// Names the bad value; or the GPU.
+    /// [`PdeError::Value`] for an invalid parameter, [`PdeError::TooLarge`] if a buffer exceeds the adapter's largest binding,
+    /// and [`PdeError::Gpu`] if the device fails.
     pub async fn new(
         context: Rc<Context>,
         params: LinearParams,
@@ -294,7 +295,7 @@ impl Linear {
         fill: Fill,
     ) -> Result<Self, PdeError> {
         let (mut layout, rec) = Self::plan(&params, replicas.len())?;
-        // The sum of patches is written once and not cleared again.
+        // The sum of patches is written once and never cleared.
         let source = layout.cleared.remove(layout.cleared.len() - 2);
         let row = params.kernel.next_multiple_of(4) as usize;
         let mut padded = vec![0.0_f32; layout.conv.weights() as usize];
@@ -309,19 +310,19 @@ impl Linear {
         Ok(this)
     }
 
-    /// Back to step 0 with other numbers for as many replicas. Builds nothing anew.
+    /// Returns to step 0 with other (alpha, dt) for the same number of replicas. Buffers and programs are reused.
     ///
     /// # Errors
-    /// Names the bad value; or the GPU.
+    /// [`PdeError::Value`] for an invalid value or another number of replicas, and [`PdeError::Gpu`] if the device fails.
     pub async fn restart(&mut self, replicas: &[(f64, f64)]) -> Result<(), PdeError> {
         check_dts(replicas.iter().map(|(_, dt)| *dt))?;
         replicas.iter().try_for_each(|(alpha, _)| check_finite("alpha", *alpha))?;
-        let there = self.lockstep.stopped().len();
-        if replicas.len() != there {
-            return Err(PdeError::value("number of replicas", format!("{there} as before"), replicas.len()));
+        let n = self.lockstep.stopped().len();
+        if replicas.len() != n {
+            return Err(PdeError::value("number of replicas", format!("{n}, as before"), replicas.len()));
         }
-        let kernels = vec![self.params.initial.clone(); there];
-        self.lockstep.rewind(&kernels, vec![0; there]);
+        let kernels = vec![self.params.initial.clone(); n];
+        self.lockstep.rewind(&kernels, vec![0; n]);
         let [gram, source, dot] = self.params.coefficients().map(|value| value as f32);
         let coefficients = replicas.iter().map(|(alpha, dt)| {
             let (alpha, dt) = (*alpha as f32, *dt as f32);
@@ -332,27 +333,27 @@ impl Linear {
         self.lockstep.begin().await
     }
 
-    /// Up to `steps` steps in few submits; fewer once every replica has stopped.
+    /// Runs up to `steps` steps in few submits; fewer if all replicas stop.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`PdeError::Gpu`] if the device fails.
     pub async fn step(&mut self, steps: u32) -> Result<(), PdeError> {
         self.lockstep.step(steps).await
     }
 
-    /// Steps done.
+    /// Number of steps done.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.lockstep.steps()
     }
 
-    /// A replica's samples, from step 0 to the last one or to the one at which it stopped.
+    /// Samples of a replica, from step 0 to the last step or to the step at which it stopped.
     #[must_use]
     pub fn history(&self, replica: usize) -> &[Sample] {
         self.lockstep.history(replica)
     }
 
-    /// For each replica, the step after which a value was beyond [`STOP_ABOVE`].
+    /// For each replica, the step after which a value exceeded [`STOP_ABOVE`], if any.
     #[must_use]
     pub fn stopped(&self) -> &[Option<u64>] {
         self.lockstep.stopped()
@@ -361,7 +362,7 @@ impl Linear {
     /// Kernels of all replicas, `[R][kernel^2]`.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`PdeError::Gpu`] if the device fails.
     pub async fn kernels(&self) -> Result<Vec<Vec<f32>>, PdeError> {
         self.lockstep.kernels().await
     }

@@ -1,5 +1,5 @@
-//! What the one-layer equations share on the GPU: image, kernels of all replicas, forward pass with loss, measurement,
-//! and the loop that replays a recorded step. The equations differ in how a step changes the kernel.
+//! The parts that all one-layer equations share on an adapter: image, kernels of all replicas, forward pass with loss,
+//! measurement, and the loop that replays a recorded step. The equations differ in how a step updates the kernel.
 
 use std::rc::Rc;
 
@@ -15,14 +15,14 @@ use crate::record::{Binding, BufferId, BufferTable, Command, Job, Kernel};
 use crate::record::{Recording, Shader, Work};
 use crate::rng::{Purpose, Stream};
 
-/// Steps between two readbacks.
+/// Maximum number of steps between two readbacks.
 const SLOTS: u32 = 256;
 
-/// What is known of a replica after a step: fields of `Sample` in the shader.
+/// Measurements of a replica after a step. They match `Sample` in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 pub struct Sample {
-    /// Cross-entropy of the network with this kernel.
+    /// Cross-entropy of the network with the current kernel.
     pub cross_entropy: f32,
     /// |w|^2.
     pub squares: f32,
@@ -30,7 +30,7 @@ pub struct Sample {
     pub max_abs: f32,
     /// Relative L1 from the replica's reference: mean of 2|a-b| / (|a|+|b|), in [0, 2].
     pub rel_l1: f32,
-    /// Elements whose bits differ from the reference's.
+    /// Number of elements whose bits differ from the reference's.
     pub differing: u32,
     /// Largest distance from the reference in units in the last place.
     pub max_ulp: u32,
@@ -38,7 +38,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Cross-entropy plus alpha/2 |w|^2: what the gradient descends.
+    /// Cross-entropy plus alpha/2 |w|^2, which gradient descent minimises.
     #[must_use]
     pub fn loss(&self, alpha: f64) -> f64 {
         f64::from(self.cross_entropy) + 0.5 * alpha * f64::from(self.squares)
@@ -49,8 +49,8 @@ impl Sample {
     }
 }
 
-/// A kernel to start from: `[kernel][kernel]` normal values. Without a standard deviation it is the network's own,
-/// sqrt(2) / kernel, and the values are those that `lastbit train --net one-layer` starts with at this seed.
+/// Generates an initial kernel, `[kernel][kernel]` normal values. Without `std`, the standard deviation is the default of the
+/// network, sqrt(2) / kernel, and the values are those with which `lastbit train --net one-layer` starts at this seed.
 #[must_use]
 pub fn initial_kernel(kernel: u32, std: Option<f64>, seed: u64) -> Vec<f32> {
     let n = kernel as usize * kernel as usize;
@@ -58,7 +58,7 @@ pub fn initial_kernel(kernel: u32, std: Option<f64>, seed: u64) -> Vec<f32> {
     Stream::new(seed, Purpose::Init, 0).normal_f32s(std, n)
 }
 
-/// What an equation is set up with.
+/// Parameters that all one-layer equations have.
 pub(super) struct Setup<'a> {
     pub image: &'a Image,
     pub kernel: u32,
@@ -94,27 +94,27 @@ pub(super) struct Layout {
     activation: Activation,
     x: BufferId,
     labels: BufferId,
-    /// `[R]` planes: pre-activations.
+    /// Pre-activations, `[R]` planes.
     pub y: Binding,
-    /// `[R]` planes: activations, then the gradient by them.
+    /// Activations and then the gradient by them, `[R]` planes.
     pub a: Binding,
-    /// `[R]`: gradient by the logit.
+    /// Gradient by the logit, `[R]`.
     pub dlogits: Binding,
     features: Binding,
     scores: Binding,
     totals: Binding,
     partial: Binding,
-    /// `[R]` arenas.
+    /// Kernel of each replica, rows padded to whole vectors of four, replicas padded to 64 floats.
     pub parameters: BufferId,
-    /// `[R]` arenas.
+    /// Gradient by the kernel, in the same layout.
     pub gradients: Binding,
     watches: BufferId,
     history: BufferId,
-    /// `[R]` of whatever an equation's update reads; one word of it is the rate.
+    /// `[R]` entries that the equation's update reads; one word of each entry is the rate.
     pub rates: BufferId,
-    /// Words of a replica in `rates`, and which of them is the rate.
+    /// Words per entry of `rates`, and the index of the rate among them.
     rate_at: [u32; 2],
-    /// What must be zero before the first step.
+    /// Buffers that must be zero before the first step.
     pub cleared: Vec<BufferId>,
 }
 
@@ -164,7 +164,7 @@ impl Layout {
         })
     }
 
-    /// Another buffer, which begins as zeros.
+    /// Adds a buffer that is initially zero.
     pub fn add_cleared(&mut self, label: &str, bytes: u64) -> Binding {
         let id = self.table.add(label, bytes);
         self.cleared.push(id);
@@ -182,7 +182,7 @@ impl Layout {
         rec
     }
 
-    /// Appends `gradients = sum over the pixels of dy times patch`.
+    /// Appends `gradients` = the sum over all output pixels of `dy` times patch.
     pub fn gradient_by_kernel(&self, rec: &mut Recording, dy: Binding) {
         let x = self.table.whole(self.x);
         self.conv.dweight(rec, "conv", [x, dy, self.partial, self.gradients]);
@@ -218,7 +218,7 @@ impl Layout {
     }
 }
 
-/// Replicas of a one-layer equation on the GPU.
+/// All replicas of a one-layer equation on an adapter.
 pub(super) struct Lockstep {
     context: Rc<Context>,
     layout: Layout,
@@ -228,14 +228,18 @@ pub(super) struct Lockstep {
     step: Program,
     readback: Readback,
     steps: u64,
-    /// By replica, from step 0 on.
+    /// Samples of each replica, `[replica][step]`, from step 0.
     history: Vec<Vec<Sample>>,
+    /// Step at which each replica stopped.
     stopped: Vec<Option<u64>>,
     references: Vec<u32>,
 }
 
 impl Lockstep {
-    /// Allocates and compiles. `step` is a whole step.
+    /// Allocates buffers and builds programs. `step` is the recording of a whole step.
+    ///
+    /// # Errors
+    /// [`PdeError::TooLarge`] if a buffer exceeds the adapter's largest binding, and [`PdeError::Gpu`].
     pub async fn new(
         context: Rc<Context>,
         layout: Layout,
@@ -286,7 +290,7 @@ impl Lockstep {
         self.write(self.layout.watches, bytemuck::cast_slice(&watches));
     }
 
-    /// Back to step 0 with these kernels (`[K^2]` by replica) and references. The rates are written after.
+    /// Returns to step 0 with new kernels (`[replica][kernel^2]`) and references. The caller writes the rates afterwards.
     pub fn rewind(&mut self, kernels: &[Vec<f32>], references: Vec<u32>) {
         let mut submitter = Submitter::new(&self.context);
         submitter.run(&self.clear, &self.buffers);
@@ -306,7 +310,7 @@ impl Lockstep {
         self.stopped.fill(None);
     }
 
-    /// Forward pass and measurement at step 0.
+    /// Runs the forward pass and the measurement at step 0.
     pub async fn begin(&mut self) -> Result<(), PdeError> {
         self.rewind_history();
         let mut submitter = Submitter::new(&self.context);
@@ -315,7 +319,7 @@ impl Lockstep {
         self.harvest(pending).await
     }
 
-    /// Up to `steps` steps; fewer once every replica has stopped.
+    /// Runs up to `steps` steps; fewer if all replicas stop.
     pub async fn step(&mut self, steps: u32) -> Result<(), PdeError> {
         let mut left = steps;
         while left > 0 && self.stopped.iter().any(Option::is_none) {
@@ -344,7 +348,7 @@ impl Lockstep {
         let samples: Vec<Sample> = bytemuck::pod_collect_to_vec(&bytes);
         for slot in samples.chunks_exact(replicas) {
             for ((sample, series), stopped) in slot.iter().zip(&mut self.history).zip(&mut self.stopped) {
-                // What comes after a stop repeats it.
+                // A stopped replica repeats its last sample.
                 if stopped.is_none() {
                     *stopped = sample.is_beyond().then_some(series.len() as u64);
                     series.push(*sample);
@@ -366,7 +370,7 @@ impl Lockstep {
         &self.stopped
     }
 
-    /// `[R][K^2]`
+    /// Kernels of all replicas, `[replica][kernel^2]`.
     pub async fn kernels(&self) -> Result<Vec<Vec<f32>>, PdeError> {
         let arena = self.layout.recording().job.parameter_stride as usize;
         let kernel = self.layout.conv.kernel as usize;

@@ -1,10 +1,14 @@
 //! The paper's equations: the heat equation (Figure 1), the linear one-layer equation in its three regimes (Figure 3,
 //! Tables 2 and 3) and the nonlinear one-layer network with perturbed replicas (Figure 4).
 //!
-//! Each equation is there twice: on the GPU in float32 ([`Heat`], [`Linear`], [`Nonlinear`]: one replica for each step
-//! size or divisor, all in lockstep) and on the processor in float64 ([`HeatDouble`], [`LinearDouble`],
-//! [`NonlinearDouble`]: one replica), with what theory says about it in closed form beside. A run stops when a value
-//! passes [`STOP_ABOVE`] or is not finite; the step is recorded and the values stay as they were then.
+//! Each equation has two implementations: in float32 on an adapter ([`Heat`], [`Linear`], [`Nonlinear`]: one replica for each
+//! step size or divisor, all in lockstep) and in float64 on the host ([`HeatDouble`], [`LinearDouble`],
+//! [`NonlinearDouble`]: one replica). Theory in closed form is in the methods of their parameters. A run stops when the
+//! magnitude of a value exceeds [`STOP_ABOVE`] or a value is not finite; the step is recorded and the values remain as they
+//! were at that step.
+//!
+//! Functions that take parameters return [`PdeError::Value`] for an invalid one. Functions that use an adapter return
+//! [`PdeError::Gpu`] if the device is lost, runs out of memory or refuses a call.
 
 mod dynamics;
 mod eigen;
@@ -30,44 +34,44 @@ use thiserror::Error;
 
 use crate::device::DeviceError;
 
-/// A run stops when the magnitude of a value passes this.
+/// A run stops when the magnitude of a value exceeds this bound.
 pub const STOP_ABOVE: f32 = 1e15;
-/// Largest side of an image.
+/// Maximum height and width of an image in pixels.
 pub const MAX_SIDE: u32 = 1024;
-/// Largest side of a kernel.
+/// Maximum edge length of a kernel.
 pub const MAX_KERNEL: u32 = 64;
-/// Most replicas in a run.
+/// Maximum number of replicas in a run.
 pub const MAX_REPLICAS: usize = 1024;
 
-/// Why an equation cannot be set up or go on.
+/// An error in setting up or running an equation.
 #[derive(Debug, Error)]
 pub enum PdeError {
-    /// The GPU.
+    /// The device failed.
     #[error(transparent)]
     Gpu(#[from] DeviceError),
-    /// A value that makes no run.
+    /// An invalid value.
     #[error("{name} must be {wanted}, not {found}")]
     Value {
-        /// What it is: `dt`, `alpha`, `kernel size`.
+        /// Name of the value, such as `dt`, `alpha` or `kernel size`.
         name: &'static str,
-        /// What would do.
+        /// The valid values.
         wanted: String,
-        /// What came.
+        /// The given value.
         found: String,
     },
-    /// More memory than one storage binding of the adapter spans.
+    /// A buffer is larger than the largest storage binding of the adapter.
     #[error(
         "{replicas} replicas of a {kernel} x {kernel} kernel on this image need a buffer of {asked} bytes, and this \
          adapter binds at most {limit}: use fewer replicas, a smaller image or a smaller kernel"
     )]
     TooLarge {
-        /// Replicas in the run.
+        /// Number of replicas in the run.
         replicas: usize,
-        /// Side of the kernel.
+        /// Edge length of the kernel.
         kernel: u32,
-        /// Bytes of the largest buffer.
+        /// Size of the largest buffer in bytes.
         asked: u64,
-        /// Bytes that can be bound.
+        /// Largest binding in bytes.
         limit: u64,
     },
 }
@@ -78,7 +82,7 @@ impl PdeError {
     }
 }
 
-/// Step sizes: at least one, positive and finite.
+/// Checks step sizes: at least one, all positive and finite.
 fn check_dts(dts: impl ExactSizeIterator<Item = f64>) -> Result<(), PdeError> {
     check_replicas(dts.len())?;
     for dt in dts {

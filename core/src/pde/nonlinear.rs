@@ -1,6 +1,6 @@
 //! The nonlinear one-layer network (paper, section 4; Figure 4): valid convolution, activation, mean, sigmoid, binary
-//! cross-entropy plus alpha/2 |w|^2, by gradient descent: explicit Euler for its gradient flow, with dt as learning rate.
-//! The update is the perturbed one of training: divided by k, then multiplied by dt k.
+//! cross-entropy plus alpha/2 |w|^2. Gradient descent with learning rate dt is explicit Euler for its gradient flow. The
+//! update is perturbed as in training: divided by k, then multiplied by dt k.
 
 use std::rc::Rc;
 
@@ -16,22 +16,22 @@ use crate::train::MAX_K;
 const MAX_ALPHA: f64 = 1e10;
 const MAX_DT: f64 = 1e3;
 
-/// A nonlinear one-layer equation.
+/// Parameters of a nonlinear one-layer equation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NonlinearParams {
-    /// Image.
+    /// The image.
     pub image: Image,
-    /// Side of the kernel.
+    /// Edge length of the kernel.
     pub kernel: u32,
-    /// Nonlinearity; the paper's is Swish with beta 1.
+    /// Activation; Swish with beta 1 in the paper.
     pub activation: Activation,
-    /// 0 or 1.
+    /// Label of the image, 0 or 1.
     pub label: u32,
-    /// Weight decay.
+    /// Weight decay, 0 to 1e10.
     pub alpha: f64,
-    /// How k enters.
+    /// How k enters the update.
     pub perturbation: Perturbation,
-    /// Kernel to start from, `[kernel][kernel]`.
+    /// Initial kernel, `[kernel][kernel]`.
     pub initial: Vec<f32>,
 }
 
@@ -40,9 +40,9 @@ pub struct NonlinearParams {
 pub struct Replica {
     /// Divisor, 1 to 63.
     pub k: u32,
-    /// Step size.
+    /// Step size, positive and at most 1000.
     pub dt: f64,
-    /// Position of the replica that it is compared with.
+    /// Index of the replica with which this one is compared.
     pub reference: usize,
 }
 
@@ -75,7 +75,7 @@ impl NonlinearParams {
         Ok(())
     }
 
-    /// The kernel that divisor `k` starts from: its own only where the perturbation is in the start.
+    /// The initial kernel for divisor `k`. It depends on k only with [`Perturbation::Nextafter`].
     pub(super) fn start(&self, k: u32) -> Vec<f32> {
         let mut w = self.initial.clone();
         if self.perturbation == Perturbation::Nextafter && k > 1 {
@@ -86,7 +86,7 @@ impl NonlinearParams {
     }
 }
 
-/// The nonlinear equation in float32 on the GPU, in lockstep: one replica for each divisor and step size.
+/// The nonlinear equation in float32 on an adapter: one replica for each divisor and step size, in lockstep.
 pub struct Nonlinear {
     lockstep: Lockstep,
     params: NonlinearParams,
@@ -119,18 +119,19 @@ impl Nonlinear {
         Ok((layout, step_values, rec))
     }
 
-    /// A recorded step, for tests that look at every kernel.
+    /// The recording of a step, for tests of every kernel.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid parameter.
     pub fn recording(params: &NonlinearParams, replicas: usize) -> Result<Recording, PdeError> {
         Ok(Self::plan(params, replicas)?.2)
     }
 
-    /// At step 0.
+    /// Creates the equation at step 0.
     ///
     /// # Errors
-    /// Names the bad value; or the GPU.
+    /// [`PdeError::Value`] for an invalid parameter, [`PdeError::TooLarge`] if a buffer exceeds the adapter's largest binding,
+    /// and [`PdeError::Gpu`] if the device fails.
     pub async fn new(
         context: Rc<Context>,
         params: NonlinearParams,
@@ -144,10 +145,10 @@ impl Nonlinear {
         Ok(this)
     }
 
-    /// Back to step 0 with other numbers for as many replicas. Builds nothing anew.
+    /// Returns to step 0 with the same number of other replicas. Buffers and programs are reused.
     ///
     /// # Errors
-    /// Names the bad value; or the GPU.
+    /// [`PdeError::Value`] for an invalid value or another number of replicas, and [`PdeError::Gpu`] if the device fails.
     pub async fn restart(&mut self, replicas: &[Replica]) -> Result<(), PdeError> {
         self.check_as_before(replicas)?;
         let kernels: Vec<_> = replicas.iter().map(|r| self.params.start(r.k)).collect();
@@ -158,10 +159,10 @@ impl Nonlinear {
         self.lockstep.begin().await
     }
 
-    /// Other step sizes from here on, for replicas that have not stopped: a slider. Divisors and references stay.
+    /// Changes the step sizes of replicas that have not stopped, as a slider does. `replicas` must keep divisors and references.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid value or another number of replicas.
     pub fn change_dts(&mut self, replicas: &[Replica]) -> Result<(), PdeError> {
         self.check_as_before(replicas)?;
         self.write_rates(replicas);
@@ -170,11 +171,11 @@ impl Nonlinear {
 
     fn check_as_before(&self, replicas: &[Replica]) -> Result<(), PdeError> {
         NonlinearParams::check_replicas(replicas)?;
-        let there = self.lockstep.stopped().len();
-        if replicas.len() == there {
+        let n = self.lockstep.stopped().len();
+        if replicas.len() == n {
             return Ok(());
         }
-        Err(PdeError::value("number of replicas", format!("{there} as before"), replicas.len()))
+        Err(PdeError::value("number of replicas", format!("{n}, as before"), replicas.len()))
     }
 
     fn write_rates(&self, replicas: &[Replica]) {
@@ -187,27 +188,27 @@ impl Nonlinear {
         self.lockstep.write(self.lockstep.rates(), bytemuck::cast_slice(&values));
     }
 
-    /// Up to `steps` steps in few submits; fewer once every replica has stopped.
+    /// Runs up to `steps` steps in few submits; fewer if all replicas stop.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`PdeError::Gpu`] if the device fails.
     pub async fn step(&mut self, steps: u32) -> Result<(), PdeError> {
         self.lockstep.step(steps).await
     }
 
-    /// Steps done.
+    /// Number of steps done.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.lockstep.steps()
     }
 
-    /// A replica's samples, from step 0 to the last one or to the one at which it stopped.
+    /// Samples of a replica, from step 0 to the last step or to the step at which it stopped.
     #[must_use]
     pub fn history(&self, replica: usize) -> &[Sample] {
         self.lockstep.history(replica)
     }
 
-    /// For each replica, the step after which a value was beyond [`super::STOP_ABOVE`].
+    /// For each replica, the step after which a value exceeded [`super::STOP_ABOVE`], if any.
     #[must_use]
     pub fn stopped(&self) -> &[Option<u64>] {
         self.lockstep.stopped()
@@ -216,7 +217,7 @@ impl Nonlinear {
     /// Kernels of all replicas, `[R][kernel^2]`.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`PdeError::Gpu`] if the device fails.
     pub async fn kernels(&self) -> Result<Vec<Vec<f32>>, PdeError> {
         self.lockstep.kernels().await
     }

@@ -1,4 +1,4 @@
-//! The nonlinear one-layer network in float64 on the processor, with its derivatives: gradient, Hessian, Lyapunov exponent.
+//! The nonlinear one-layer network in float64 on the host, with its gradient, Hessian and Lyapunov exponent.
 
 use super::{NonlinearParams, Patches, PdeError, Replica, STOP_ABOVE, check_dts};
 use crate::ops::Activation;
@@ -15,7 +15,7 @@ fn sigmoid(u: f64) -> f64 {
     if u < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
 }
 
-/// The activation with its first and second derivative at z.
+/// The activation and its first and second derivative at z.
 fn activate(activation: Activation, z: f64) -> [f64; 3] {
     match activation {
         Activation::Relu => {
@@ -31,21 +31,21 @@ fn activate(activation: Activation, z: f64) -> [f64; 3] {
     }
 }
 
-/// A direction for perturbations, the same in every run.
+/// A random direction, the same in every run.
 fn direction(n: usize) -> Vec<f64> {
     let mut stream = Stream::new(0, Purpose::Noise, 1);
     (0..n).map(|_| stream.normal()).collect()
 }
 
-/// Scales to length 1 and gives the length it had.
+/// Scales `v` to length 1 and returns its former length.
 fn normalise(v: &mut [f64]) -> f64 {
     let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
     v.iter_mut().for_each(|x| *x /= norm);
     norm
 }
 
-/// The nonlinear equation in float64 on the processor: one replica. The update is d / k, then times dt k, rounded at
-/// 2^-53 where the GPU rounds at 2^-24.
+/// One replica of the nonlinear equation, in float64 on the host. The update is d / k times dt k, as in float32, but rounded at
+/// 2^-53 instead of 2^-24.
 #[derive(Clone, Debug)]
 pub struct NonlinearDouble {
     patches: Patches,
@@ -61,10 +61,10 @@ pub struct NonlinearDouble {
 }
 
 impl NonlinearDouble {
-    /// At step 0.
+    /// Creates the equation at step 0.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid parameter.
     pub fn new(params: &NonlinearParams, k: u32, dt: f64) -> Result<Self, PdeError> {
         params.check()?;
         NonlinearParams::check_replicas(&[Replica { k, dt, reference: 0 }])?;
@@ -82,17 +82,17 @@ impl NonlinearDouble {
         })
     }
 
-    /// The same with another step size from here on.
+    /// Changes the step size.
     ///
     /// # Errors
-    /// A step size that is not positive.
+    /// [`PdeError::Value`] if `dt` is not positive and finite.
     pub fn with_dt(mut self, dt: f64) -> Result<Self, PdeError> {
         check_dts([dt].into_iter())?;
         self.dt = dt;
         Ok(self)
     }
 
-    /// Mean activation, and the gradient of it by the kernel.
+    /// Mean activation and its gradient by the kernel.
     fn mean_activation(&self) -> (f64, Vec<f64>) {
         let n = self.patches.count();
         let (mut total, mut slopes) = (0.0, self.patches.responses(&self.w));
@@ -104,7 +104,7 @@ impl NonlinearDouble {
         (total / n, self.patches.weighted_sum(&slopes))
     }
 
-    /// `steps` steps, or fewer if the run stops.
+    /// Runs `steps` steps, or fewer if the run stops.
     pub fn step(&mut self, steps: u64) {
         for _ in 0..steps {
             if self.stopped.is_some() {
@@ -127,7 +127,7 @@ impl NonlinearDouble {
         }
     }
 
-    /// Cross-entropy of the network with this kernel.
+    /// Cross-entropy of the network with the current kernel.
     #[must_use]
     pub fn cross_entropy(&self) -> f64 {
         cross_entropy(self.mean_activation().0, self.label)
@@ -147,31 +147,31 @@ impl NonlinearDouble {
         slope.iter().zip(&self.w).map(|(q, w)| a * q + self.alpha * w).collect()
     }
 
-    /// `[kernel][kernel]`.
+    /// The current kernel, `[kernel][kernel]`.
     #[must_use]
     pub fn kernel(&self) -> &[f64] {
         &self.w
     }
 
-    /// Response of the image's first patch: one number to watch an orbit by.
+    /// Response of the image's first patch, a single number that traces the orbit.
     #[must_use]
     pub fn response(&self) -> f64 {
         self.patches.responses(&self.w)[0]
     }
 
-    /// Steps done.
+    /// Number of steps done.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.step
     }
 
-    /// The step after which a value was beyond [`STOP_ABOVE`].
+    /// The step after which a value exceeded [`STOP_ABOVE`], if any.
     #[must_use]
     pub fn stopped(&self) -> Option<u64> {
         self.stopped
     }
 
-    /// Hessian of the loss at this kernel, times `v`.
+    /// Hessian of the loss at the current kernel, times `v`.
     #[must_use]
     pub fn hessian_times(&self, v: &[f64]) -> Vec<f64> {
         let n = self.patches.count();
@@ -189,8 +189,8 @@ impl NonlinearDouble {
         terms.map(|((q, b), v)| of_sigmoid * q + (s - self.label) * b + self.alpha * v).collect()
     }
 
-    /// Largest eigenvalue of the Hessian at this kernel, by power iteration: gradient descent about a minimum is stable
-    /// for dt < 2 / sharpness, and its first period doubling is there.
+    /// Sharpness: the largest eigenvalue of the Hessian at the current kernel, by power iteration. Gradient descent near a
+    /// minimum is stable for dt < 2 / sharpness, and the first period doubling is at that bound.
     #[must_use]
     pub fn sharpness(&self) -> f64 {
         let mut v = direction(self.w.len());
@@ -209,21 +209,21 @@ impl NonlinearDouble {
         last
     }
 
-    /// Lyapunov exponent per step: mean growth of ln |distance| between neighbouring orbits, by the derivative of the map
-    /// along this orbit, over `steps` steps. Positive is chaos. None if the run stops on the way. Moves the orbit on; let
-    /// transients die away before.
+    /// Lyapunov exponent per step: the mean growth of ln |distance| between neighbouring orbits over `steps` steps, from the
+    /// derivative of the map along this orbit. A positive exponent means chaos. `None` if the run stops. This advances the
+    /// orbit; let transients decay first.
     pub fn lyapunov(&mut self, steps: u64) -> Option<f64> {
         let mut v = direction(self.w.len());
         normalise(&mut v);
         let mut total = 0.0;
-        // The direction turns into the fastest-growing one first.
+        // First let the direction turn into the fastest-growing one.
         let turning = steps / 10;
         for i in 0..steps + turning {
             let bent = self.hessian_times(&v);
             v.iter_mut().zip(bent).for_each(|(v, h)| *v -= self.dt * h);
             let growth = normalise(&mut v);
             if growth == 0.0 {
-                // A superstable orbit: whatever is near ends on it in one step.
+                // A superstable orbit: neighbouring points reach it in one step.
                 return Some(f64::NEG_INFINITY);
             }
             if i >= turning {

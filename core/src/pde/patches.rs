@@ -1,27 +1,27 @@
-//! The patches of an image that a valid convolution sees, each distinct one once with its multiplicity: sums over
-//! pixels become sums over distinct patches, which on regular images are few (the checkerboard has two). float64.
+//! The distinct patches of an image under a valid convolution, with their multiplicities, in float64. Sums over pixels become
+//! sums over distinct patches. Regular images have few of them (the checkerboard has two).
 
 use std::collections::HashMap;
 
 use super::{Image, PdeError, check_kernel, symmetric_eigenvalues};
 
-/// Distinct patches.
+/// The distinct patches of an image.
 #[derive(Clone, Debug)]
 pub struct Patches {
     pixels: Vec<f64>,
     width: usize,
     kernel: usize,
-    /// First pixel of each distinct patch and how often the patch comes.
+    /// First pixel and multiplicity of each distinct patch.
     distinct: Vec<(usize, f64)>,
-    /// Output pixels.
+    /// Number of output pixels.
     count: f64,
 }
 
 impl Patches {
-    /// The patches of `image` under a kernel of side `kernel`.
+    /// Finds the patches of `image` under a kernel of edge length `kernel`.
     ///
     /// # Errors
-    /// A kernel that is larger than the image or than what [`super::MAX_KERNEL`] allows.
+    /// [`PdeError::Value`] if `kernel` is 0, larger than the image or larger than [`super::MAX_KERNEL`].
     pub fn new(image: &Image, kernel: u32) -> Result<Self, PdeError> {
         check_kernel(image, kernel)?;
         let (height, width, k) = (image.height() as usize, image.width() as usize, kernel as usize);
@@ -30,7 +30,7 @@ impl Patches {
         let mut distinct: Vec<(usize, f64)> = Vec::new();
         let mut by_hash: HashMap<u64, Vec<usize>> = HashMap::new();
         for at in (0..=height - k).flat_map(|y| (0..=width - k).map(move |x| y * width + x)) {
-            // FNV-1a over words; equality decides.
+            // FNV-1a over words. Patches with equal hashes are then compared.
             let words = rows(at).flat_map(|row| &image.pixels()[row]);
             let hash = words.fold(0xcbf2_9ce4_8422_2325_u64, |hash, v| {
                 (hash ^ u64::from(v.to_bits())).wrapping_mul(0x0100_0000_01b3)
@@ -49,7 +49,7 @@ impl Patches {
         Ok(Self { pixels, width, kernel: k, distinct, count })
     }
 
-    /// Elements of the kernel.
+    /// Number of elements of the kernel.
     #[must_use]
     pub fn weights(&self) -> usize {
         self.kernel * self.kernel
@@ -61,13 +61,13 @@ impl Patches {
         self.distinct.len()
     }
 
-    /// Number of patches: the output's pixels.
+    /// Number of patches, which is the number of output pixels.
     #[must_use]
     pub fn count(&self) -> f64 {
         self.count
     }
 
-    /// How often each distinct patch comes.
+    /// Multiplicity of each distinct patch.
     pub fn multiplicities(&self) -> impl Iterator<Item = f64> + '_ {
         self.distinct.iter().map(|(_, times)| *times)
     }
@@ -76,7 +76,7 @@ impl Patches {
         (0..self.kernel).map(move |y| &self.pixels[first + y * self.width..][..self.kernel])
     }
 
-    /// Inner product of each distinct patch with `w` (`[kh][kw]`): the convolution's output.
+    /// Inner product of each distinct patch with `w` (`[kh][kw]`), the output of the convolution.
     #[must_use]
     pub fn responses(&self, w: &[f64]) -> Vec<f64> {
         let one = |first: usize| {
@@ -86,7 +86,7 @@ impl Patches {
         self.distinct.iter().map(|(first, _)| one(*first)).collect()
     }
 
-    /// Sum over all patches of `factor` times the patch, one factor for each distinct patch: `[kh][kw]`.
+    /// Sum over all patches of factor times patch, `[kh][kw]`; `factors` has one factor for each distinct patch.
     #[must_use]
     pub fn weighted_sum(&self, factors: &[f64]) -> Vec<f64> {
         let mut sum = vec![0.0; self.weights()];
@@ -99,21 +99,21 @@ impl Patches {
         sum
     }
 
-    /// Sum of all patches, `[kh][kw]`: what the paper writes as the image's mean, times the number of pixels.
+    /// Sum of all patches, `[kh][kw]`. The paper writes it as the mean of the image times the number of pixels.
     #[must_use]
     pub fn sum(&self) -> Vec<f64> {
         self.weighted_sum(&vec![1.0; self.distinct()])
     }
 
-    /// Eigenvalues of the Gram matrix, the sum over all patches of patch times patch transposed, ascending: the paper's
-    /// |Ihat|^2, for a valid convolution. As many as the kernel has elements.
+    /// Eigenvalues of the Gram matrix, the sum over all patches of patch times patch transposed, in ascending order: one for
+    /// each element of the kernel. They are the paper's |Ihat|^2, for a valid convolution.
     #[must_use]
     pub fn gram_eigenvalues(&self) -> Vec<f64> {
         let (n, p) = (self.weights(), self.distinct());
         if p >= n {
             return symmetric_eigenvalues(self.gram(), n);
         }
-        // Fewer patches than elements: the p x p matrix of their inner products has the same values, but for zeros.
+        // With fewer patches than elements, the p x p matrix of inner products has the same non-zero eigenvalues.
         let patch = |index: usize| self.rows(self.distinct[index].0).flatten();
         let mut a = vec![0.0; p * p];
         for i in 0..p {
@@ -128,8 +128,8 @@ impl Patches {
         values
     }
 
-    /// The Gram matrix' lower triangle, `[kh kw][kh kw]`. Entry (z, z + d) is a sum of the products x[u] x[u + d] over the
-    /// window at z, so that each distance d takes one table of sums over rectangles.
+    /// Lower triangle of the Gram matrix, `[kh kw][kh kw]`. Entry (z, z + d) is the sum of the products x[u] x[u + d] over the
+    /// window at z, so that each distance d needs one table of sums over rectangles.
     fn gram(&self) -> Vec<f64> {
         let (k, width, n) = (self.kernel, self.width, self.weights());
         let height = self.pixels.len() / width;
@@ -204,7 +204,7 @@ mod tests {
         let patches = Patches::new(&image, 5).unwrap();
         assert_eq!(patches.multiplicities().sum::<f64>(), 144.0);
         assert!(patches.distinct() < 144);
-        // The same from all patches, one by one.
+        // The same sum over all patches, one at a time.
         let w: Vec<f64> = (0..25).map(|i| f64::from(i) - 7.0).collect();
         let whole = patches.weighted_sum(&patches.responses(&w));
         let mut expected = vec![0.0; 25];

@@ -7,7 +7,7 @@ use super::shared::planes::{Planes, scratch as padded};
 use super::shared::walk::Walk;
 use super::twin::{Launch, Twin};
 
-/// The dispatch; a piece is several regions.
+/// One dispatch of `activation_forward`. A piece is several regions.
 pub struct ActivationForward {
     y: View<f32>,
     a: View<f32>,
@@ -34,7 +34,7 @@ impl Twin for ActivationForward {
         let values = scratch.floats(self.walk.regions.scratch());
         for region in self.walk.piece(piece) {
             let (at, run) = (region.start(self.walk.first_plane(replica)), region.run());
-            // SAFETY: the dispatch only reads y; scratch is padded, and this piece alone has this region of a.
+            // SAFETY: the dispatch only reads y; scratch is padded, and only this piece accesses this region of a.
             unsafe {
                 values[..run].copy_from_slice(self.y.read(at..at + run));
                 self.activation.apply::<L>(&mut values[..padded(run)]);

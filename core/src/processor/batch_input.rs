@@ -6,10 +6,10 @@ use super::shared::pieces::Pieces;
 use super::shared::planes::Planes;
 use super::twin::{Launch, Twin};
 
-/// Values of a byte.
+/// Number of values of a byte.
 const BYTES: usize = 256;
 
-/// The dispatch, which has no replica axis; a piece is several samples.
+/// One dispatch of `batch_input`, which has no replica axis. A piece is several samples.
 pub struct BatchInput {
     bytes: View<u32>,
     choices: View<u32>,
@@ -43,14 +43,14 @@ impl Twin for BatchInput {
     #[inline(always)]
     fn run<L: Lanes>(&self, _replica: usize, piece: usize, scratch: &mut Scratch) {
         let Planes { channels, height, width, .. } = self.planes;
-        // What each byte becomes in each channel.
+        // The normalised value of each byte in each channel.
         let table = scratch.floats(channels * BYTES);
         // SAFETY: the dispatch only reads these.
         let (normalization, choices, bytes) = unsafe {
             let words = self.bytes.read(0..self.bytes.len());
             (self.normalization.read(0..2 * channels), self.choices.read(0..self.choices.len()), words)
         };
-        // Words hold bytes in the order of addresses: every machine that runs this is little-endian.
+        // Words hold bytes in address order: every machine that runs this is little-endian.
         let bytes: &[u8] = bytemuck::cast_slice(bytes);
         for (table, scale) in table.chunks_exact_mut(BYTES).zip(normalization.chunks_exact(2)) {
             for (byte, value) in table.iter_mut().enumerate() {
@@ -68,7 +68,7 @@ impl Twin for BatchInput {
                 let image = &bytes[(n * channels + c) * height * width..][..height * width];
                 for h in 0..height {
                     let at = self.planes.start(n * channels + c, h);
-                    // SAFETY: this piece alone has this sample of x.
+                    // SAFETY: only this piece accesses this sample of x.
                     let row = unsafe { self.x.write(at..at + self.planes.across()) };
                     let (pixels, excess) = row.split_at_mut(width);
                     excess.fill(0.0);

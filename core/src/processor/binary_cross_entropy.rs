@@ -5,7 +5,7 @@ use super::memory::{Scratch, View};
 use super::shared::math::{is_finite, log1p_exp_neg_abs, nan_unless, sigmoid};
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece.
+/// One dispatch of `binary_cross_entropy`, one piece per replica.
 pub struct BinaryCrossEntropy {
     logits: View<f32>,
     labels: View<u32>,
@@ -32,7 +32,7 @@ impl Twin for BinaryCrossEntropy {
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, _piece: usize, _scratch: &mut Scratch) {
         let first = replica * self.samples;
-        // SAFETY: the dispatch only reads logits and labels, and this piece alone has this replica's outputs.
+        // SAFETY: the dispatch only reads logits and labels, and only this piece accesses this replica's outputs.
         let (logits, labels, dlogits, scores) = unsafe {
             (
                 self.logits.read(first..first + self.samples),

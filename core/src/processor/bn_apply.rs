@@ -8,7 +8,7 @@ use super::shared::planes::{Planes, Region, Tensor, scratch as padded};
 use super::shared::walk::{ByRegion, Walk};
 use super::twin::{Launch, Twin};
 
-/// The dispatch; a piece is several regions.
+/// One dispatch of `bn_apply`. A piece is several regions.
 pub struct BnApply {
     y: Tensor,
     channels: View<f32>,
@@ -60,7 +60,7 @@ impl ByRegion for BnApply {
         let [of_y, of_shortcut, of_a] = [&self.y, &self.shortcut, &self.a].map(|planes| planes.start(replica, sample));
         for region in regions {
             let at = [of_y, of_shortcut, of_a].map(|first| first + region.start(0));
-            // SAFETY: the dispatch only reads y, shortcut and channels; this piece alone has this region of a.
+            // SAFETY: the dispatch only reads y, shortcut and channels; only this piece accesses this region of a.
             unsafe {
                 match (self.activation, region.rows_of_vector::<L>()) {
                     (Activation::None | Activation::Relu, 1) => self.vectors::<L, 1>(&region, at, replica),
@@ -74,20 +74,20 @@ impl ByRegion for BnApply {
 }
 
 impl BnApply {
-    /// What batch norm does in the channel of a plane of a region.
+    /// Batch norm's coefficients for the channel of plane `p` of a region.
     #[inline(always)]
     unsafe fn norm<L: Lanes>(&self, region: &Region, p: usize, replica: usize) -> Norm<L> {
         let channels = self.walk.regions.shape.channels;
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe { Norm::<L>::read(&self.channels, replica * channels + (region.plane + p) % channels) }
     }
 
-    /// A region of which S rows fill a vector, with an activation that needs no scratch.
+    /// Computes a region in which S rows fill a vector, with an activation that needs no scratch.
     #[inline(always)]
     unsafe fn vectors<L: Lanes, const S: usize>(&self, region: &Region, at: [usize; 3], replica: usize) {
         let Planes { plane, row, width, .. } = region.shape;
         for p in 0..region.planes {
-            // SAFETY: the caller's.
+            // SAFETY: upheld by the caller.
             unsafe {
                 let norm = self.norm::<L>(region, p, replica);
                 let y = self.y.at(at[0] + p * plane).cast_const();
@@ -110,11 +110,11 @@ impl BnApply {
         }
     }
 
-    /// Any region, whose run is computed with the borders in it.
+    /// Computes any region: its whole run, borders included.
     #[inline(always)]
     unsafe fn run_on<L: Lanes>(&self, region: &Region, at: [usize; 3], replica: usize, values: &mut [f32]) {
         let plane = region.shape.plane;
-        // SAFETY: the caller's; a whole vector may begin anywhere in a tensor, and scratch is padded.
+        // SAFETY: upheld by the caller; a whole vector may begin anywhere in a tensor, and scratch is padded.
         unsafe {
             for p in 0..region.planes {
                 let norm = self.norm::<L>(region, p, replica);

@@ -1,4 +1,4 @@
-//! Twin of shaders/bn_backward_apply.wgsl: the gradient by batch norm's input.
+//! Twin of shaders/bn_backward_apply.wgsl: the input gradient of batch norm.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
@@ -7,7 +7,7 @@ use super::shared::planes::{Planes, Region, Tensor};
 use super::shared::walk::{ByRegion, Walk};
 use super::twin::{Launch, Twin};
 
-/// The dispatch; a piece is several regions.
+/// One dispatch of `bn_backward_apply`. A piece is several regions.
 pub struct BnBackwardApply {
     y: Tensor,
     g: Tensor,
@@ -57,7 +57,7 @@ impl ByRegion for BnBackwardApply {
         let [of_y, of_g, of_dy] = [&self.y, &self.g, &self.dy].map(|planes| planes.start(replica, sample));
         for region in regions {
             let at = [of_y, of_g, of_dy].map(|first| first + region.start(0));
-            // SAFETY: the dispatch only reads y, g, channels and means; this piece alone has this region of dy.
+            // SAFETY: the dispatch only reads y, g, channels and means; only this piece accesses this region of dy.
             unsafe {
                 match region.rows_of_vector::<L>() {
                     1 => self.vectors::<L, 1>(&region, at, replica),
@@ -71,12 +71,12 @@ impl ByRegion for BnBackwardApply {
 }
 
 impl BnBackwardApply {
-    /// A region of which S rows fill a vector.
+    /// Computes a region in which S rows fill a vector.
     #[inline(always)]
     unsafe fn vectors<L: Lanes, const S: usize>(&self, region: &Region, at: [usize; 3], replica: usize) {
         let Planes { plane, row, width, .. } = region.shape;
         for p in 0..region.planes {
-            // SAFETY: the caller's.
+            // SAFETY: upheld by the caller.
             unsafe {
                 let gradient = self.gradient::<L>(region, p, replica);
                 let y = self.y.at(at[0] + p * plane).cast_const();
@@ -93,11 +93,11 @@ impl BnBackwardApply {
         }
     }
 
-    /// Any region, whose run is computed with the borders in it.
+    /// Computes any region: its whole run, borders included.
     #[inline(always)]
     unsafe fn run_on<L: Lanes>(&self, region: &Region, at: [usize; 3], replica: usize, values: &mut [f32]) {
         let plane = region.shape.plane;
-        // SAFETY: the caller's; a whole vector may begin anywhere in a tensor, and scratch is padded.
+        // SAFETY: upheld by the caller; a whole vector may begin anywhere in a tensor, and scratch is padded.
         unsafe {
             for p in 0..region.planes {
                 let gradient = self.gradient::<L>(region, p, replica);
@@ -114,12 +114,12 @@ impl BnBackwardApply {
         }
     }
 
-    /// What the gradient of a plane of a region needs of its channel.
+    /// The gradient's coefficients for the channel of plane `p` of a region.
     #[inline(always)]
     unsafe fn gradient<L: Lanes>(&self, region: &Region, p: usize, replica: usize) -> Gradient<L> {
         let channels = self.walk.regions.shape.channels;
         let at = replica * channels + (region.plane + p) % channels;
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let channel = self.channels.read(4 * at..4 * at + 4);
             let mean = self.means.read(2 * at..2 * at + 2);
@@ -133,25 +133,25 @@ impl BnBackwardApply {
     }
 }
 
-/// The gradient by batch norm's input in one channel.
+/// Coefficients of batch norm's input gradient for one channel, each in all lanes.
 struct Gradient<L: Lanes> {
     norm: Norm<L>,
     /// The learned scale / sqrt(var + eps).
     factor: L::V,
     /// Minus the mean of g.
     minus_g: L::V,
-    /// Minus the mean of g and the normalized y.
+    /// Minus the mean of g times the normalised y.
     minus_product: L::V,
 }
 
 impl<L: Lanes> Gradient<L> {
-    /// Of a vector.
+    /// The input gradient of a vector of y and g.
     ///
     /// # Safety
-    /// The machine has the instruction set.
+    /// The machine must support the instruction set.
     #[inline(always)]
     unsafe fn by_input(&self, y: L::V, g: L::V) -> L::V {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let centred = L::add(g, self.minus_g);
             L::mul(self.factor, L::mac(self.norm.normalize(y), self.minus_product, centred))

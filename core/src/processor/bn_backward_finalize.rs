@@ -1,5 +1,5 @@
 //! Twin of shaders/bn_backward_finalize.wgsl: adds a channel's leaves, for the gradients of shift and scale and for
-//! bn_backward_apply.
+//! `bn_backward_apply`.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
@@ -7,7 +7,7 @@ use super::shared::pieces::Pieces;
 use super::shared::reduce::sum_pairs;
 use super::twin::{Launch, Twin};
 
-/// The dispatch; a piece is several channels.
+/// One dispatch of `bn_backward_finalize`. A piece is several channels.
 pub struct BnBackwardFinalize {
     leaves: View<f32>,
     scale_gradient: View<f32>,
@@ -49,7 +49,7 @@ impl Twin for BnBackwardFinalize {
             let floats = 2 * self.leaves_of_channel;
             let scale = replica * self.stride + c;
             let shift = scale + self.scale_to_shift;
-            // SAFETY: the dispatch only reads leaves, and this piece alone has this channel of the outputs.
+            // SAFETY: the dispatch only reads leaves, and only this piece accesses this channel of the outputs.
             unsafe {
                 let [g, products] = sum_pairs(self.leaves.read(channel * floats..(channel + 1) * floats));
                 self.scale_gradient.write(scale..scale + 1)[0] = products;

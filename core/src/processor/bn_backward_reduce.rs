@@ -12,7 +12,7 @@ use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Tensor, parts, scrat
 use super::shared::reduce::{in_pairs, lane_sums};
 use super::twin::{BySample, Launch, Twin};
 
-/// The dispatch.
+/// One dispatch of `bn_backward_reduce`.
 pub struct BnBackwardReduce {
     y: Tensor,
     channels: View<f32>,
@@ -62,7 +62,7 @@ impl FillsLeaves for BnBackwardReduce {
         &self.leaves
     }
 
-    /// Takes g of the images through the activation, in place, before it is added.
+    /// Multiplies g of the images by the activation's derivative, in place, before adding it.
     #[inline(always)]
     fn add<L: Lanes>(
         &self,
@@ -85,7 +85,7 @@ impl FillsLeaves for BnBackwardReduce {
         };
         for first in samples.clone().step_by(IMAGES_AT_ONCE) {
             let images = first..samples.end.min(first + IMAGES_AT_ONCE);
-            // SAFETY: this piece has region and channels of these images to itself.
+            // SAFETY: only this piece accesses this region of g in these images; the dispatch only reads the other tensors.
             unsafe {
                 match rows {
                     1 => self.vectors::<L, 1>(region, images, replica, runs),
@@ -119,10 +119,10 @@ impl FillsLeaves for BnBackwardReduce {
 }
 
 impl BnBackwardReduce {
-    /// A region of which S rows fill a vector, with an activation whose derivative needs no scratch.
+    /// Computes a region in which S rows fill a vector, with an activation whose derivative needs no scratch.
     ///
     /// # Safety
-    /// As for `add_run`; `runs` are the sums.
+    /// As for `add_run`; `runs` must point to the sums.
     #[inline(always)]
     unsafe fn vectors<L: Lanes, const S: usize>(
         &self,
@@ -134,7 +134,7 @@ impl BnBackwardReduce {
         let Planes { channels, plane, row, width, .. } = region.shape;
         let at = region.start(0);
         for p in 0..region.planes {
-            // SAFETY: the caller's.
+            // SAFETY: upheld by the caller.
             unsafe {
                 let norm = Norm::<L>::read(&self.channels, replica * channels + region.plane + p);
                 let y = self.y.at(self.y.start(replica, images.start) + at + p * plane).cast_const();
@@ -172,10 +172,10 @@ impl BnBackwardReduce {
         }
     }
 
-    /// The activation's derivative at each pixel of a region.
+    /// Sets `values` to the activation's derivative at each pixel of a region.
     ///
     /// # Safety
-    /// The machine has the instruction set; `values` are padded.
+    /// The machine must support the instruction set, and `values` must be padded.
     #[inline(always)]
     unsafe fn set_slope<L: Lanes>(
         &self,
@@ -206,10 +206,10 @@ impl BnBackwardReduce {
         self.activation.slope::<L>(&mut values[..padded(region.run())]);
     }
 
-    /// Puts the gradient by the pre-activation in the place of the derivative, and adds it to the sums.
+    /// Replaces the derivative in `values` by the gradient of the pre-activation, and adds it to the sums.
     ///
     /// # Safety
-    /// The machine has the instruction set; `values` and sums are padded; nobody else writes this region of g.
+    /// The machine must support the instruction set, `values` and sums must be padded, and nothing else may write this region of g.
     #[inline(always)]
     unsafe fn add_run<L: Lanes>(
         &self,
@@ -223,9 +223,8 @@ impl BnBackwardReduce {
         let run = region.plane_run();
         for p in 0..region.planes {
             let offset = p * plane;
-            // SAFETY: the dispatch only reads y and channels, where a whole vector may begin anywhere. So it may in g:
-            // what is read there beyond the run, up to 12 floats, is the border of the next plane or belongs to this
-            // piece.
+            // SAFETY: the dispatch only reads y and channels, where a whole vector may begin anywhere. The same holds for
+            // g: the floats read beyond the run, up to 12, are the border of the next plane or belong to this piece.
             unsafe {
                 let norm = Norm::<L>::read(&self.channels, replica * channels + region.plane + p);
                 let (y, g) = (self.y.at(of_y + offset), self.g.at(of_g + offset));

@@ -8,7 +8,7 @@ use super::shared::pieces::Pieces;
 use super::shared::reduce::LANES;
 use super::twin::{Launch, Twin};
 
-/// The dispatch; a piece is several channels.
+/// One dispatch of `bn_finalize`. A piece is several channels.
 pub struct BnFinalize {
     leaves: View<f32>,
     scale: View<f32>,
@@ -68,7 +68,7 @@ impl Twin for BnFinalize {
             let [count, mean, m2] = merge::<L>(counts, leaves);
             let parameter = replica * self.parameter_stride + c;
             let statistic = replica * self.running_stride + c;
-            // SAFETY: the dispatch only reads scale and shift, and this piece alone has this channel of the outputs.
+            // SAFETY: the dispatch only reads scale and shift, and only this piece accesses this channel of the outputs.
             unsafe {
                 let variance = m2 / count;
                 self.channels.write(4 * channel..4 * channel + 4).copy_from_slice(&[
@@ -92,7 +92,7 @@ impl BnFinalize {
         self.height * self.width.div_ceil(4) * self.samples.div_ceil(self.images)
     }
 
-    /// Values that each leaf of a channel stands for.
+    /// Sets the number of values in each leaf of a channel.
     #[inline(always)]
     fn count(&self, counts: &mut [f32]) {
         let quads = self.width.div_ceil(4);

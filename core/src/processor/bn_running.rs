@@ -1,11 +1,11 @@
-//! Twin of shaders/bn_running.wgsl: for evaluation, what the other kernels need of a channel, from the running
-//! statistics.
+//! Twin of shaders/bn_running.wgsl: for evaluation, computes each channel's coefficients for the other kernels from the
+//! running statistics.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece.
+/// One dispatch of `bn_running`, one piece per replica.
 pub struct BnRunning {
     scale: View<f32>,
     shift: View<f32>,
@@ -42,7 +42,7 @@ impl Twin for BnRunning {
         let parameters = replica * self.parameter_stride..replica * self.parameter_stride + self.c;
         let mean = replica * self.running_stride;
         let variance = mean + self.mean_to_variance;
-        // SAFETY: the dispatch only reads these, and this piece alone has this replica's channels.
+        // SAFETY: the dispatch only reads these, and only this piece accesses this replica's channels.
         let (scale, shift, mean, variance, channels) = unsafe {
             (
                 self.scale.read(parameters.clone()),

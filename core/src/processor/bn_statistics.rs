@@ -1,5 +1,5 @@
-//! Twin of shaders/bn_statistics.wgsl: mean and sum of squared distances of leaves of 4 neighbouring pixels of a
-//! channel over up to 32 images.
+//! Twin of shaders/bn_statistics.wgsl: mean and M2 (sum of squared distances from the mean) of each leaf, 4 neighbouring
+//! pixels of a channel over up to 32 images.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Tensor, parts};
 use super::shared::reduce::{in_pairs, lane_sum, lane_sums};
 use super::twin::{BySample, Launch, Twin};
 
-/// The dispatch.
+/// One dispatch of `bn_statistics`.
 pub struct BnStatistics {
     y: Tensor,
     leaves: Leaves,
 }
 
-/// What grows with each image of a region: for each pixel minus the first value of its leaf, the sum of distances from that
-/// value, and the sum of their squares.
+/// The runs of a region to which each image is added. For each pixel: minus the first value of its leaf, the sum of distances from
+/// that value, and the sum of their squares.
 type Sums<'a> = [&'a mut [f32]; 3];
 
 impl Twin for BnStatistics {
@@ -100,7 +100,7 @@ impl FillsLeaves for BnStatistics {
 }
 
 impl BnStatistics {
-    /// Sums of no image, at the first one.
+    /// Resets the sums at the first image of a chunk.
     #[inline(always)]
     fn begin(&self, region: &Region, (replica, sample): (usize, usize), [minus_shift, sum, square]: &mut Sums<'_>) {
         let at = region.start(0) + self.y.start(replica, sample);
@@ -114,7 +114,7 @@ impl BnStatistics {
         square.fill(0.0);
     }
 
-    /// Mean and M2 of each leaf from the sums of so many images: pairs, laid out as the run.
+    /// Mean and M2 of each leaf from the sums of `images` images, as pairs laid out like the run.
     #[inline(always)]
     fn finish<'a, L: Lanes>(
         &self,

@@ -1,6 +1,6 @@
-//! Twin of shaders/conv3x3_dweight.wgsl and shaders/conv3x3_dweight_staged.wgsl: the gradient of a 3x3 convolution by
-//! its weights, one sum for each block of pixels. Where the dispatch that adds the blocks follows, two steps replace
-//! both dispatches, and the sums of the blocks are added while they are computed.
+//! Twin of shaders/conv3x3_dweight.wgsl and shaders/conv3x3_dweight_staged.wgsl: the weight gradient of a 3x3
+//! convolution, one sum for each block of pixels. If the dispatch that adds the blocks follows, two steps replace both
+//! dispatches, and the first one adds the sums of the blocks while it computes them.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::memory::Scratch;
 use super::twin::{BySample, Launch, Twin};
 use super::weight_blocks::{ChainSum, Keep, WeightBlocks};
 
-/// The dispatch.
+/// One dispatch of `conv3x3_dweight`.
 pub struct Conv3x3Dweight(WeightBlocks<1>);
 
 impl Twin for Conv3x3Dweight {
@@ -53,14 +53,14 @@ impl BySample for Conv3x3Dweight {
     }
 }
 
-/// The dispatch, when that of `conv_dweight_reduce` follows: sums of chains instead of blocks.
+/// One dispatch of `conv3x3_dweight` that `conv_dweight_reduce` follows: it keeps the sums of chains instead of blocks.
 pub struct Conv3x3DweightChains {
     blocks: WeightBlocks<1>,
     keep: Keep,
 }
 
 impl Conv3x3DweightChains {
-    /// Both steps in place of both dispatches. As a member of a sample loop the first one keeps all chains.
+    /// The two steps that replace both dispatches. As a member of a sample loop, the first step keeps all chains.
     pub fn new_pair(dweight: &Launch<'_>, reduce: &Launch<'_>, in_loop: bool) -> (Self, ChainSum) {
         let Conv3x3Dweight(blocks) = Conv3x3Dweight::new(dweight);
         let keep = if in_loop { Keep::TurnedChains } else { blocks.turned() };
@@ -71,7 +71,7 @@ impl Conv3x3DweightChains {
 
 impl Twin for Conv3x3DweightChains {
     fn new(_: &Launch<'_>) -> Self {
-        unreachable!("made from two dispatches")
+        unreachable!("built by `new_pair`")
     }
 
     fn pieces(&self) -> usize {

@@ -1,8 +1,8 @@
 //! Twin of shaders/conv3x3_forward.wgsl and shaders/conv3x3_forward_staged.wgsl: 3x3 convolution, stride 1, padding 1.
 //!
-//! Order: c, then kh, then kw, one accumulator for each output. A tile of 8 (with few registers 4) output channels on
-//! up to three vectors of pixels stays in registers while all input channels pass: for each tap the vectors of pixels
-//! are loaded once and every weight is broadcast once.
+//! Order: c, then kh, then kw, one accumulator for each output. A tile of 8 output channels (4 if registers are few) x
+//! up to three vectors of pixels stays in registers over all input channels: for each tap, each vector of pixels is
+//! loaded once and each weight is broadcast once.
 
 #![allow(clippy::needless_range_loop, reason = "an index that several arrays of registers share")]
 
@@ -18,15 +18,15 @@ use super::memory::{Scratch, View};
 use super::shared::planes::Tensor;
 use super::twin::{BySample, Launch, Twin};
 
-/// A convolution, or its gradient by the input.
+/// One dispatch of `conv3x3_forward`: a convolution, or its input gradient.
 pub struct Conv3x3Forward {
     x: Tensor,
     packed: View<f32>,
     y: Tensor,
     samples: usize,
-    /// C
+    /// Input channels C.
     inputs: usize,
-    /// K
+    /// Output channels K.
     outputs: usize,
     height: usize,
     width: usize,
@@ -37,19 +37,19 @@ pub struct Conv3x3Forward {
     /// Floats from a replica's packed weights to the next one's.
     packed_stride: usize,
     accumulate: bool,
-    /// Samples of a piece.
+    /// Samples in a piece.
     batch: usize,
-    /// Groups of four output channels of a piece.
+    /// Groups of four output channels in a piece.
     groups: usize,
-    /// 1 in columns of the image and 0 beyond, for as many as a row's vectors may cover.
+    /// 1 in columns of the image and 0 beyond, for all columns that a row's vectors may cover.
     mask: Vec<f32>,
 }
 
-/// Pixels that a piece should have, for the weights to be worth loading.
+/// A piece should have this many pixels, so that loading the weights pays off.
 const PIXELS: usize = 192;
-/// Pieces that keep a large machine busy.
+/// Number of pieces that keeps a large machine busy.
 const PIECES: usize = 32;
-/// Groups of output channels below which a piece is not cut, for each piece has to gather its pixels.
+/// A piece is not split below this many groups of output channels, because each piece gathers its pixels again.
 const GROUPS: usize = 16;
 
 /// A piece: samples and groups of output channels of a replica.
@@ -63,25 +63,25 @@ struct Piece {
 }
 
 impl Conv3x3Forward {
-    /// Columns that are computed: whole vectors of four.
+    /// Number of computed columns: the width, padded to vectors of four.
     #[inline(always)]
     fn columns(&self) -> usize {
         self.row - 4
     }
 
-    /// The first tap of a pixel lies here in x: one row up, one column to the left.
+    /// Index in x of the first tap of a sample's first pixel: one row up and one column to the left of it.
     #[inline(always)]
     fn corner(&self, piece: Piece, sample: usize) -> usize {
         self.x.start(piece.replica, sample) + 3
     }
 
-    /// The first pixel of output channel 0 of a sample.
+    /// Index in y of the first pixel of a sample's output channel 0.
     #[inline(always)]
     fn target(&self, piece: Piece, sample: usize) -> usize {
         self.y.start(piece.replica, sample) + self.row + 4
     }
 
-    /// The weights of each of G groups. Beyond the last group they are the last one's again.
+    /// The weights of each of G groups. Groups beyond the last one have its weights.
     #[inline(always)]
     fn weights<const G: usize>(&self, replica: usize, group: usize) -> [*const f32; G] {
         let last = self.outputs.div_ceil(4) - 1;

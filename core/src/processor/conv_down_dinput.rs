@@ -1,7 +1,7 @@
-//! Twin of shaders/conv_down_dinput.wgsl: the gradient by the input that a 3x3 and a 1x1 convolution of stride 2 share.
+//! Twin of shaders/conv_down_dinput.wgsl: the gradient of the input that a 3x3 and a 1x1 convolution of stride 2 share.
 //!
-//! Lanes are input channels, and each value of dy is broadcast from where it lies. A tile is what four pixels of dy
-//! make: two rows of eight pixels.
+//! Lanes are input channels, and each value of dy is broadcast straight from its plane. A tile is the part of dx that
+//! four pixels of dy cover: two rows of eight pixels.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use super::shared::pair_weights::{PairWeights, Repacked, TAPS};
 use super::shared::planes::Tensor;
 use super::twin::{BySample, Launch, Twin};
 
-/// The dispatch.
+/// One dispatch of `conv_down_dinput`.
 pub struct ConvDownDinput {
     dy: Tensor,
     ds: Tensor,
@@ -26,7 +26,7 @@ pub struct ConvDownDinput {
     y_steps: [usize; 2],
 }
 
-/// Of a tile: where dy, ds and the weights begin, and where dx goes.
+/// Where a tile reads dy, ds and the weights, and where it writes dx.
 #[derive(Clone, Copy)]
 struct Tile {
     dy: *const f32,
@@ -39,13 +39,13 @@ struct Tile {
 }
 
 impl ConvDownDinput {
-    /// The even row of dx, the odd one, or both. Order: k, then kh 1 (even rows) or 2 and 0, then kw likewise. Taps lie
-    /// in reverse.
+    /// Computes the even row of dx, the odd row, or both. Order: k, then kh 1 (even rows) or 2, 0 (odd rows), then kw in
+    /// the same way. The taps are stored in reverse.
     #[inline(always)]
     unsafe fn tile<L: Lanes, const EVEN: bool, const ODD: bool>(&self, tile: Tile, mut ahead: Lines) {
         let [row, plane] = self.y_steps;
         let Tile { mut dy, mut ds, mut weights, .. } = tile;
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let zero = L::splat(0.0);
             let [mut row0_even, mut row0_odd, mut row1_even, mut row1_odd, mut shortcut] = [[zero; 4]; 5];
@@ -59,7 +59,7 @@ impl ConvDownDinput {
                 let of_dx = tile.dx.wrapping_add(k % L::N * self.x_steps[1]);
                 L::prefetch(of_dx);
                 L::prefetch(of_dx.wrapping_add(self.x_steps[0]));
-                // The next sample.
+                // dy and ds of the next sample.
                 L::prefetch(dy.wrapping_add(self.outputs * plane));
                 L::prefetch(ds.wrapping_add(self.outputs * plane));
                 for j in 0..5 {
@@ -117,18 +117,18 @@ impl ConvDownDinput {
         }
     }
 
-    /// Eight pixels of a row of dx, interleaved from their even and odd columns.
+    /// Stores eight pixels of a row of dx, interleaved from even and odd columns.
     #[inline(always)]
     unsafe fn store<L: Lanes>(&self, tile: Tile, to: *mut f32, even: [L::V; 4], odd: [L::V; 4]) {
         let plane = self.x_steps[1];
         for half in 0..2 {
             let column = tile.column + 4 * half;
             if column < self.width {
-                // SAFETY: the caller's.
+                // SAFETY: upheld by the caller.
                 unsafe {
                     let mut pixels = [even[2 * half], odd[2 * half], even[2 * half + 1], odd[2 * half + 1]];
                     for (j, pixel) in pixels.iter_mut().enumerate() {
-                        // As the shader does: what lies beyond the last column becomes 0 or -0.
+                        // As in the shader, a value beyond the last column becomes 0 or -0.
                         *pixel = L::mul(*pixel, L::splat(if column + j < self.width { 1.0 } else { 0.0 }));
                     }
                     store_pixels::<L>(to.add(4 * half), plane, tile.channels, pixels);
@@ -178,7 +178,7 @@ impl BySample for ConvDownDinput {
 }
 
 impl ConvDownDinput {
-    /// Samples and the input channels that the weights are of.
+    /// Computes some samples for the input channels of the weights.
     #[inline(always)]
     fn compute<L: Lanes>(
         &self,
@@ -205,8 +205,8 @@ impl ConvDownDinput {
                             channels: self.channels - c,
                         };
                         let has_odd = h + 1 < self.height;
-                        // SAFETY: planes have a border, and rows to spare behind the last; pieces write different
-                        // samples, or different channels of them.
+                        // SAFETY: planes have a border and spare rows after the last; pieces write different samples,
+                        // or different channels of them.
                         unsafe {
                             if has_odd && L::REGISTERS >= 32 {
                                 self.tile::<L, true, true>(tile, ahead.lines());

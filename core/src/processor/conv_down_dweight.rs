@@ -1,6 +1,6 @@
-//! Twin of shaders/conv_down_dweight.wgsl: the gradients of a 3x3 and a 1x1 convolution, both of stride 2 and of the
-//! same input, by their weights, one sum for each block of pixels. Where the two dispatches that add the blocks follow,
-//! three steps replace all three, and the sums of the blocks are added while they are computed.
+//! Twin of shaders/conv_down_dweight.wgsl: the weight gradients of a 3x3 and a 1x1 convolution, both of stride 2 and of
+//! the same input, one sum for each block of pixels. If the two dispatches that add the blocks follow, three steps
+//! replace all three dispatches, and the first one adds the sums of the blocks while it computes them.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::memory::Scratch;
 use super::twin::{BySample, Launch, Twin};
 use super::weight_blocks::{ChainSum, Keep, WeightBlocks};
 
-/// The dispatch.
+/// One dispatch of `conv_down_dweight`.
 pub struct ConvDownDweight(WeightBlocks<2>);
 
 impl Twin for ConvDownDweight {
@@ -52,15 +52,16 @@ impl BySample for ConvDownDweight {
     }
 }
 
-/// The dispatch, when those of `conv_dweight_reduce` for both weights follow: sums of chains instead of blocks.
+/// One dispatch of `conv_down_dweight` that `conv_dweight_reduce` follows for both weights: it keeps the sums of chains instead
+/// of blocks.
 pub struct ConvDownDweightChains {
     blocks: WeightBlocks<2>,
     keep: Keep,
 }
 
 impl ConvDownDweightChains {
-    /// Three steps in place of three dispatches; those that add are of the 3x3 and of the 1x1 convolution. As a member of
-    /// a sample loop the first one keeps all chains.
+    /// The three steps that replace three dispatches. The last two add the chains of the 3x3 and of the 1x1 convolution. As
+    /// a member of a sample loop, the first step keeps all chains.
     pub fn new_triple(dweight: &Launch<'_>, reduce: [&Launch<'_>; 2], in_loop: bool) -> (Self, [ChainSum; 2]) {
         let ConvDownDweight(blocks) = ConvDownDweight::new(dweight);
         let keep = if in_loop { Keep::TurnedChains } else { blocks.turned() };
@@ -71,7 +72,7 @@ impl ConvDownDweightChains {
 
 impl Twin for ConvDownDweightChains {
     fn new(_: &Launch<'_>) -> Self {
-        unreachable!("made from three dispatches")
+        unreachable!("built by `new_triple`")
     }
 
     fn pieces(&self) -> usize {

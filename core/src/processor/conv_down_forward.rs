@@ -1,8 +1,8 @@
 //! Twin of shaders/conv_down_forward.wgsl: 3x3 convolution (padding 1) and 1x1 convolution, both of stride 2 and of the
 //! same input.
 //!
-//! Lanes are output channels, and every value of x is broadcast from where it lies: the stride and odd sizes do not
-//! matter.
+//! Lanes are output channels, and each value of x is broadcast straight from its plane, so the stride and odd sizes do
+//! not matter.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use super::shared::pair_weights::{PairWeights, Repacked, TAPS};
 use super::shared::planes::Tensor;
 use super::twin::{BySample, Launch, Twin};
 
-/// The dispatch.
+/// One dispatch of `conv_down_forward`.
 pub struct ConvDownForward {
     x: Tensor,
     weights: PairWeights,
@@ -27,8 +27,8 @@ pub struct ConvDownForward {
 }
 
 impl ConvDownForward {
-    /// A tile of the 3x3 convolution, or of the shortcut, whose one tap is the centre: VECTORS of output channels x
-    /// ROWS x 4 pixels. Order: c, then kh, then kw.
+    /// Computes a tile of the 3x3 convolution, or of the shortcut, whose one tap is the centre: VECTORS vectors of output
+    /// channels x ROWS x 4 pixels. Order: c, then kh, then kw.
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "indices say which pixel meets which weight")]
     unsafe fn tile<L: Lanes, const SHORTCUT: bool, const ROWS: usize, const VECTORS: usize>(
@@ -41,7 +41,7 @@ impl ConvDownForward {
     ) {
         let [row, plane] = self.x_steps;
         let next_vector = self.channels * TAPS * L::N;
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let mut acc = [[[L::splat(0.0); 4]; VECTORS]; ROWS];
             for c in 0..self.channels {
@@ -62,8 +62,8 @@ impl ConvDownForward {
                     }
                 }
                 if !SHORTCUT {
-                    // Of x the next sample; of both outputs two channels, so that most lines are there when the sums
-                    // are.
+                    // Prefetch the next sample of x, and two channels of both outputs, so that most lines are cached
+                    // when the sums are ready.
                     for i in 0..2 * ROWS {
                         L::prefetch(x.wrapping_add(self.channels * plane + i * row));
                     }
@@ -81,7 +81,7 @@ impl ConvDownForward {
                 for v in 0..VECTORS {
                     let mut masked = acc[i][v];
                     for (j, value) in masked.iter_mut().enumerate() {
-                        // As the shader does: what lies beyond the last column becomes 0 or -0.
+                        // As in the shader, a value beyond the last column becomes 0 or -0.
                         *value = L::mul(*value, L::splat(if to.column + j < self.width { 1.0 } else { 0.0 }));
                     }
                     let rows = self.outputs - (to.k + v * L::N);
@@ -91,7 +91,7 @@ impl ConvDownForward {
         }
     }
 
-    /// Both convolutions of a tile.
+    /// Computes both convolutions of a tile.
     #[inline(always)]
     unsafe fn both<L: Lanes, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -100,14 +100,14 @@ impl ConvDownForward {
         [y, s]: [Tile; 2],
         ahead: &mut Ahead,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             self.tile::<L, false, ROWS, VECTORS>(x, weights, y, s.start, ahead.lines());
             self.tile::<L, true, ROWS, VECTORS>(x, weights, s, y.start, ahead.lines());
         }
     }
 
-    /// A sample's outputs from `k` on, `VECTORS` of them.
+    /// Computes VECTORS vectors of a sample's output channels, from `k` on.
     #[inline(always)]
     unsafe fn sample<L: Lanes, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -124,7 +124,7 @@ impl ConvDownForward {
             for column in (0..self.width).step_by(4) {
                 let x = of_x + 2 * h * self.x_steps[0] + 3 + 2 * column;
                 let at = k * self.y_steps[1] + (h + 1) * self.y_steps[0] + 4 + column;
-                // SAFETY: planes have a border, and rows to spare behind the last.
+                // SAFETY: planes have a border and spare rows after the last.
                 unsafe {
                     let x = self.x.at(x);
                     let [y, s] = [self.y.at(of_outputs[0] + at), self.s.at(of_outputs[1] + at)];
@@ -149,13 +149,13 @@ struct Tile {
     k: usize,
 }
 
-/// Stores four pixels of `channels` planes (or N, if they are more), which `turned` holds as vectors over the channels.
+/// Stores four pixels of `channels` planes, at most N. Vector j of `turned` holds pixel j of all channels.
 ///
 /// # Safety
-/// The pixels are there.
+/// The machine must support the instruction set, and the pixels must be writable.
 #[inline(always)]
 pub unsafe fn store_pixels<L: Lanes>(to: *mut f32, plane: usize, channels: usize, turned: [L::V; 4]) {
-    // SAFETY: the caller's.
+    // SAFETY: upheld by the caller.
     unsafe {
         if channels >= L::N {
             L::store_turned(to, plane, turned);
@@ -211,7 +211,7 @@ impl BySample for ConvDownForward {
 }
 
 impl ConvDownForward {
-    /// Samples and the output channels that the weights are of.
+    /// Computes some samples for the output channels of the weights.
     #[inline(always)]
     fn compute<L: Lanes>(
         &self,

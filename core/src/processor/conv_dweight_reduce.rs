@@ -5,7 +5,7 @@ use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
 use super::weight_blocks::{CHAINS, eight};
 
-/// The dispatch.
+/// One dispatch of `conv_dweight_reduce`.
 pub struct ConvDweightReduce {
     partial: View<f32>,
     gradient: View<f32>,
@@ -15,7 +15,7 @@ pub struct ConvDweightReduce {
 }
 
 impl ConvDweightReduce {
-    /// Elements of a piece, a multiple of all vectors.
+    /// Elements in a piece, a multiple of every vector width.
     fn elements_of_piece(&self) -> usize {
         (131_072 / self.blocks.max(1)).next_multiple_of(64)
     }
@@ -41,9 +41,9 @@ impl Twin for ConvDweightReduce {
         let count = self.elements_of_piece();
         let end = self.elements.min((piece + 1) * count);
         for e in (piece * count..end).step_by(L::N) {
-            // SAFETY: within the views, with up to a vector behind the last element, which may be read; pieces write
-            // different elements. Chains begin at 0 and never become -0: the zeros that the shader adds to them where a
-            // block is missing change nothing.
+            // SAFETY: accesses lie in the views; loads may reach up to a vector beyond the last element. Pieces write
+            // different elements. Chains begin at 0 and never become -0, so the zeros that the shader adds for missing
+            // blocks change nothing.
             unsafe {
                 let from = self.partial.at(replica * self.blocks * self.elements + e);
                 let to = self.gradient.at(replica * self.parameter_stride + e);

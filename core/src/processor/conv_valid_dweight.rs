@@ -1,8 +1,8 @@
-//! Twin of shaders/conv_valid_dweight.wgsl: gradient of the valid convolution by its kernel, one partial sum for each
-//! row of dy and image.
+//! Twin of shaders/conv_valid_dweight.wgsl: the kernel gradient of the valid convolution, one partial sum for each row
+//! of dy and image.
 //!
-//! Order: w in turn, with the zeros that pad a row of dy. A row of x meets the rows of dy whose h + kh it is: each of
-//! them is a partial sum and a row of the kernel of its own.
+//! Order: w in turn, including the zeros that pad a row of dy. Row h + kh of x meets row h of dy. Each such pair of rows
+//! gives row kh of the kernel in partial sum h.
 
 #![allow(clippy::needless_range_loop, reason = "an index that several arrays of registers share")]
 
@@ -10,10 +10,10 @@ use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
 
-/// Rows of x of a piece.
+/// Rows of x in a piece.
 const BAND: usize = 16;
 
-/// The one-layer network's gradient.
+/// One dispatch of `conv_valid_dweight`: the gradient of the one-layer network.
 pub struct ConvValidDweight {
     x: View<f32>,
     dy: View<f32>,
@@ -90,7 +90,7 @@ impl ConvValidDweight {
         let columns = self.kernel.next_multiple_of(4);
         let mut column = 0;
         while column < columns {
-            // SAFETY: the caller's.
+            // SAFETY: upheld by the caller.
             unsafe {
                 if columns - column > L::N {
                     self.tile::<L, R, 2>(rows, column);
@@ -109,11 +109,11 @@ impl ConvValidDweight {
         let x = self.x.at(rows.sample * self.x_plane + (rows.x_row + 1) * self.x_row + 4 + column).cast_const();
         let mut dy = [std::ptr::null::<f32>(); R];
         for (i, dy) in dy.iter_mut().enumerate() {
-            // Where there are fewer rows the last is taken again, and not written.
+            // Beyond the last row, the last one is computed again and not written.
             let h = rows.first + i.min(rows.count - 1);
             *dy = self.dy.at(sample * self.y_plane + (h + 1) * self.y_row + 4);
         }
-        // SAFETY: what is read beyond a row of x lies in those that follow; what comes of it is not written.
+        // SAFETY: reads beyond a row of x fall into the rows that follow; their results are not written.
         unsafe {
             let mut sums = [[L::splat(0.0); X]; R];
             for w in 0..self.y_row - 4 {

@@ -1,8 +1,8 @@
 //! Twin of shaders/conv_valid_forward.wgsl: valid convolution of one channel with one large kernel.
 //!
-//! Order: kh, then kw, with the zeros that pad a row of the kernel. A tile of rows stays in registers: a row of x
-//! serves each row of the tile, with the row of the kernel that falls on it, so that the rows of the kernel still come
-//! in turn.
+//! Order: kh, then kw, including the zeros that pad a row of the kernel. A tile of rows stays in registers. A row of x
+//! is used for each row of the tile, with the kernel row that meets it there, so each row of the tile still takes the
+//! kernel rows in turn.
 
 #![allow(clippy::needless_range_loop, reason = "an index that several arrays of registers share")]
 
@@ -10,12 +10,12 @@ use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
 
-/// Rows of a tile.
+/// Rows in a tile.
 const ROWS: usize = 4;
-/// Rows of a piece.
+/// Rows in a piece.
 const BAND: usize = 32;
 
-/// The one-layer network's convolution.
+/// One dispatch of `conv_valid_forward`: the convolution of the one-layer network.
 pub struct ConvValidForward {
     x: View<f32>,
     w: View<f32>,
@@ -83,8 +83,8 @@ impl ConvValidForward {
         for column in (0..columns).step_by(X * L::N) {
             let x = self.x.at(sample * self.x_plane + (rows.start + 1) * self.x_row + 4 + column).cast_const();
             let w = self.w.at(replica * self.parameter_stride).cast_const();
-            // SAFETY: what a tile reads beyond the last row or column lies in the rows that follow every buffer of
-            // planes, and what comes of it is not written.
+            // SAFETY: reads beyond the last row or column fall into the rows that follow every buffer of planes; their
+            // results are not written.
             unsafe {
                 let mut sums = [[L::splat(0.0); X]; ROWS];
                 for row in 0..self.kernel + ROWS - 1 {

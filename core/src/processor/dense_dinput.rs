@@ -1,14 +1,14 @@
-//! Twin of shaders/dense_dinput.wgsl: the gradient by the features, units in turn.
+//! Twin of shaders/dense_dinput.wgsl: the gradient of the features. Order: units in turn.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::pieces::Pieces;
 use super::twin::{Launch, Twin};
 
-/// Samples whose sums grow side by side, so that one multiply-add need not wait for another.
+/// Samples whose sums are computed in parallel, so that multiply-adds do not wait for each other.
 const SAMPLES: usize = 8;
 
-/// The dispatch; a piece is several groups of samples.
+/// One dispatch of `dense_dinput`. A piece is several groups of samples.
 pub struct DenseDinput {
     dlogits: View<f32>,
     weight: View<f32>,
@@ -46,11 +46,11 @@ impl Twin for DenseDinput {
         debug_assert!((replica + 1) * self.samples * units <= self.dlogits.len());
         debug_assert!((replica + 1) * self.samples * inputs <= self.dfeatures.len());
         for group in self.pieces.range(piece) {
-            // A sample that is left over is computed like the last one, and not written.
+            // Beyond the last sample, the last one is computed again and not written.
             let samples: [usize; SAMPLES] = std::array::from_fn(|i| (group * SAMPLES + i).min(self.samples - 1));
             for c in (0..inputs).step_by(L::N) {
-                // SAFETY: the dispatch only reads weight and dlogits, where a whole vector may begin anywhere, and this
-                // piece alone has these samples of the features.
+                // SAFETY: the dispatch only reads weight and dlogits, where a whole vector may begin anywhere, and only
+                // this piece accesses these samples of dfeatures.
                 unsafe {
                     let weight = self.weight.at(replica * self.stride + c);
                     let dlogits = samples.map(|n| self.dlogits.at((replica * self.samples + n) * units));

@@ -1,14 +1,14 @@
-//! Twin of shaders/dense_dweight.wgsl: the gradients by weight and bias, samples in turn.
+//! Twin of shaders/dense_dweight.wgsl: the gradients of weight and bias. Order: samples in turn.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::pieces::Pieces;
 use super::twin::{Launch, Twin};
 
-/// Units whose sums grow side by side, so that one multiply-add need not wait for another.
+/// Units whose sums are computed in parallel, so that multiply-adds do not wait for each other.
 const UNITS: usize = 8;
 
-/// The dispatch; a piece is several groups of units.
+/// One dispatch of `dense_dweight`. A piece is several groups of units.
 pub struct DenseDweight {
     features: View<f32>,
     dlogits: View<f32>,
@@ -50,11 +50,11 @@ impl Twin for DenseDweight {
         debug_assert!((first + self.samples) * units <= self.dlogits.len());
         debug_assert!(gradient + units * inputs <= self.gradient.len());
         for group in self.pieces.range(piece) {
-            // A unit that is left over is computed like the last one, and not written.
+            // Beyond the last unit, the last one is computed again and not written.
             let ks: [usize; UNITS] = std::array::from_fn(|i| (group * UNITS + i).min(units - 1));
             let count = UNITS.min(units - group * UNITS);
-            // SAFETY: the dispatch only reads features and dlogits, where a whole vector may begin anywhere, and this
-            // piece alone has these units of the gradient.
+            // SAFETY: the dispatch only reads features and dlogits, where a whole vector may begin anywhere, and only this
+            // piece accesses these units of the gradient.
             unsafe {
                 for c in (0..inputs).step_by(L::N) {
                     let mut sums = [L::splat(0.0); UNITS];
@@ -72,7 +72,7 @@ impl Twin for DenseDweight {
                 let mut sums = [0.0; UNITS];
                 for n in first..first + self.samples {
                     for i in 0..UNITS {
-                        // A multiply-add with a feature of 1.
+                        // Same as a multiply-add with a feature of 1.
                         sums[i] += *self.dlogits.at(n * units + ks[i]);
                     }
                 }

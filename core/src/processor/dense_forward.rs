@@ -1,14 +1,14 @@
-//! Twin of shaders/dense_forward.wgsl: logit = bias + weights times features, channels in turn.
+//! Twin of shaders/dense_forward.wgsl: logit = bias + weights times features. Order: channels in turn.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::pieces::Pieces;
 use super::twin::{Launch, Twin};
 
-/// Samples whose sums grow side by side, so that one multiply-add need not wait for another.
+/// Samples whose sums are computed in parallel, so that multiply-adds do not wait for each other.
 const SAMPLES: usize = 8;
 
-/// The dispatch; a piece is several groups of samples.
+/// One dispatch of `dense_forward`. A piece is several groups of samples.
 pub struct DenseForward {
     features: View<f32>,
     weight: View<f32>,
@@ -46,7 +46,7 @@ impl Twin for DenseForward {
         let (inputs, units) = (self.inputs, self.units);
         let parameters = replica * self.stride;
         let across = units.next_multiple_of(L::N);
-        // The bias, then the weights [C][K], rows filled up to whole vectors.
+        // The bias, then the weights [C][K], rows padded to whole vectors.
         let table = scratch.floats((inputs + 1) * across);
         table.fill(0.0);
         // SAFETY: the dispatch only reads these.
@@ -62,11 +62,11 @@ impl Twin for DenseForward {
         }
         for group in self.pieces.range(piece) {
             for k in (0..units).step_by(L::N) {
-                // A sample that is left over is computed like the last one, and not written.
+                // Beyond the last sample, the last one is computed again and not written.
                 let samples: [usize; SAMPLES] = std::array::from_fn(|i| (group * SAMPLES + i).min(self.samples - 1));
                 debug_assert!((replica + 1) * self.samples * inputs <= self.features.len());
                 debug_assert!((replica + 1) * self.samples * units <= self.logits.len());
-                // SAFETY: the dispatch only reads features, table has whole vectors, and this piece alone has these
+                // SAFETY: the dispatch only reads features, table has whole vectors, and only this piece accesses these
                 // samples of the logits.
                 unsafe {
                     let from = table.as_ptr().add(k);

@@ -9,7 +9,7 @@ use crate::device::{AdapterSummary, DeviceError, Family, Fill, JUNK_WORD};
 use crate::record::{BufferId, BufferTable};
 use crate::threads::Threads;
 
-/// The machine's own cores, with one instruction set in one class.
+/// The machine's own cores, with one instruction set and one class.
 pub struct Processor {
     pub(super) isa: Isa,
     pub(super) class: Class,
@@ -18,33 +18,36 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// The processor as adapters, one for each class, with so many threads.
+    /// Describes the processor as adapters, one for each class. `None` selects the best instruction set.
     pub fn summaries(isa: Option<Isa>, threads: usize) -> Vec<(AdapterSummary, Class)> {
         let isa = isa.unwrap_or_else(Isa::best);
         let mut all = Class::ALL.map(|class| (summary(isa, class, threads), class)).to_vec();
         if isa == Isa::Plain {
-            // Without an instruction for it the C library forms each fused multiply-add.
+            // Without an FMA instruction each fused multiply-add is a call into the C library, so the separate class comes first.
             all.reverse();
         }
         all
     }
 
-    /// Opens it.
+    /// Opens the processor. `None` selects the best instruction set.
     ///
     /// # Errors
-    /// [`DeviceError::NoInstructions`] where the machine lacks the instruction set.
+    /// [`DeviceError::NoInstructions`] if the machine lacks the instruction set.
     pub fn new(class: Class, isa: Option<Isa>, threads: Threads) -> Result<Self, DeviceError> {
         let isa = isa.unwrap_or_else(Isa::best);
         isa.check()?;
         Ok(Self { isa, class, threads, is_lost: Cell::new(false) })
     }
 
-    /// Nothing goes wrong on a processor but what tests ask for.
+    /// Checks that the processor is usable. Only tests destroy it.
+    ///
+    /// # Errors
+    /// [`DeviceError::DeviceLost`] after [`Processor::destroy`].
     pub fn check(&self) -> Result<(), DeviceError> {
         if self.is_lost.get() { Err(DeviceError::DeviceLost("destroyed".to_owned())) } else { Ok(()) }
     }
 
-    /// From now on the processor counts as lost.
+    /// Marks the processor as lost.
     pub fn destroy(&self) {
         self.is_lost.set(true);
     }
@@ -61,7 +64,7 @@ fn summary(isa: Isa, class: Class, threads: usize) -> AdapterSummary {
         family: Family::Processor,
         vendor: 0,
         detail: Some(format!("{}, {threads} thread{plural}", isa.name())),
-        // Kernels count floats in a u32 on every device.
+        // Kernels index floats with a u32 on every device.
         max_binding_bytes: 4 << 32,
         max_buffer_bytes: 4 << 32,
         timestamps: false,
@@ -69,16 +72,16 @@ fn summary(isa: Isa, class: Class, threads: usize) -> AdapterSummary {
     }
 }
 
-/// The buffers of a table. Programs hold on to them.
+/// The buffers of a [`BufferTable`]. Programs keep them alive.
 pub struct Buffers {
     pub(super) memory: Arc<Memory>,
 }
 
 impl Buffers {
-    /// Allocates every buffer.
+    /// Allocates every buffer of `table` and fills it with `fill`.
     ///
     /// # Errors
-    /// [`DeviceError::OutOfMemory`] where the system gives no memory.
+    /// [`DeviceError::OutOfMemory`] if the system refuses the memory.
     pub fn allocate(_processor: &Processor, table: &BufferTable, fill: Fill) -> Result<Self, DeviceError> {
         let Some(memory) = Memory::allocate(table) else {
             let (label, asked) = ("all replicas".to_owned(), table.total_bytes());
@@ -94,21 +97,21 @@ impl Buffers {
         Ok(buffers)
     }
 
-    /// Writes at once.
+    /// Writes `bytes` to `buffer` from byte `offset` on. The write is complete on return.
     pub fn write(&self, buffer: BufferId, offset: u64, bytes: &[u8]) {
         let start = offset as usize;
         let view = self.memory.bytes(buffer);
-        // SAFETY: no program runs while its caller is here.
+        // SAFETY: a caller that runs a program waits for it, so none runs now.
         unsafe { view.write(start..start + bytes.len()) }.copy_from_slice(bytes);
     }
 
-    /// The bytes of these ranges, one after the other.
+    /// The bytes of the ranges `(buffer, offset, bytes)`, concatenated.
     pub fn read(&self, ranges: &[(BufferId, u64, u64)]) -> Vec<u8> {
         let mut all = Vec::with_capacity(ranges.iter().map(|(_, _, bytes)| *bytes as usize).sum());
         for &(buffer, offset, bytes) in ranges {
             let start = offset as usize;
             let view = self.memory.bytes(buffer);
-            // SAFETY: as above.
+            // SAFETY: as in `write`.
             all.extend_from_slice(unsafe { view.read(start..start + bytes as usize) });
         }
         all

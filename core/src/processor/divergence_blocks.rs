@@ -10,10 +10,10 @@ use super::twin::{Launch, Twin};
 
 /// Parameters in a block.
 const BLOCK: usize = 64;
-/// Words that are written for a block.
+/// Words written for each block.
 const WORDS: usize = 8;
 
-/// The dispatch; a piece is several blocks.
+/// One dispatch of `divergence_blocks`. A piece is several blocks.
 pub struct DivergenceBlocks {
     parameters: View<u32>,
     reference: View<u32>,
@@ -46,7 +46,7 @@ impl Twin for DivergenceBlocks {
         let range = self.pieces.range(piece);
         let base = replica * self.stride;
         let to = replica * self.count;
-        // SAFETY: the dispatch only reads parameters and reference, and this piece alone has these blocks.
+        // SAFETY: the dispatch only reads parameters and reference, and only this piece accesses these blocks.
         let (parameters, reference, blocks) = unsafe {
             (
                 self.parameters.read(base + range.start * BLOCK..base + range.end * BLOCK),
@@ -74,7 +74,7 @@ fn measure<L: Lanes>(a: &[u32; BLOCK], b: &[u32; BLOCK]) -> [u32; WORDS] {
     if a == b {
         return [0, 0, 0, 0, reference_squares, 0, 0, 0];
     }
-    // What needs no order first, element by element, for vectors of any width.
+    // First the quantities that need no order, element by element, for vectors of any width.
     let (mut distances, mut differences) = ([0.0; BLOCK], [0.0; BLOCK]);
     let (mut farthest, mut differing) = (0, 0);
     for i in 0..BLOCK {
@@ -85,7 +85,7 @@ fn measure<L: Lanes>(a: &[u32; BLOCK], b: &[u32; BLOCK]) -> [u32; WORDS] {
     }
     let (mut sum, mut squares) = ([0.0; 4], [0.0; 4]);
     for i in (0..BLOCK).step_by(4) {
-        // Vectors without a difference are passed over: that of infinity from itself would be NaN.
+        // Vectors without a difference are skipped: infinity minus infinity would be NaN.
         let is_equal = a[i..i + 4] == b[i..i + 4];
         for l in 0..4 {
             let difference = if is_equal { 0.0 } else { differences[i + l] };

@@ -6,10 +6,10 @@ use super::shared::pieces::Pieces;
 use super::shared::reduce::{LANES, pairwise};
 use super::twin::{Launch, Twin};
 
-/// Words that divergence_blocks writes for a block, and this kernel for a tensor.
+/// Words that `divergence_blocks` writes for each block, and this kernel for each tensor.
 const WORDS: usize = 8;
 
-/// The dispatch; a piece is several tensors.
+/// One dispatch of `divergence_tensors`. A piece is several tensors.
 pub struct DivergenceTensors {
     blocks: View<u32>,
     tensors: View<u32>,
@@ -59,7 +59,7 @@ impl Twin for DivergenceTensors {
             }
             let [distance, squares, reference_squares] = sums.map(pairwise);
             let at = (replica * self.count + index) * WORDS;
-            // SAFETY: this piece alone has these results.
+            // SAFETY: only this piece accesses these results.
             unsafe { self.results.write(at..at + WORDS) }.copy_from_slice(&[
                 (distance / elements as f32).to_bits(),
                 farthest,

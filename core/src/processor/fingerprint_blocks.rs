@@ -1,4 +1,4 @@
-//! Twin of shaders/fingerprint_blocks.wgsl: the fingerprint's part of each block of 64 parameters.
+//! Twin of shaders/fingerprint_blocks.wgsl: the contribution of each block of 64 parameters to the fingerprint.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
@@ -9,7 +9,7 @@ use super::twin::{Launch, Twin};
 /// Parameters in a block.
 const BLOCK: usize = 64;
 
-/// The dispatch; a piece is several blocks.
+/// One dispatch of `fingerprint_blocks`. A piece is several blocks.
 pub struct FingerprintBlocks {
     parameters: View<u32>,
     momenta: View<u32>,
@@ -44,7 +44,7 @@ impl Twin for FingerprintBlocks {
         for block in self.pieces.range(piece) {
             let from = replica * self.stride + block * BLOCK;
             let to = 2 * (replica * self.count + block);
-            // SAFETY: the dispatch only reads all but `blocks`, and this piece alone has this block.
+            // SAFETY: the dispatch only reads all but `blocks`, and only this piece accesses this block.
             let (place, parameters, momenta, block) = unsafe {
                 let place = self.tensor_of_block.read(4 * block..4 * block + 4);
                 let range = from..from + place[2] as usize;

@@ -4,7 +4,7 @@ use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece.
+/// One dispatch of `fingerprint_sum`, one piece per replica.
 pub struct FingerprintSum {
     blocks: View<u32>,
     fingerprints: View<u32>,
@@ -24,7 +24,7 @@ impl Twin for FingerprintSum {
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, _piece: usize, _scratch: &mut Scratch) {
         let first = 2 * replica * self.count;
-        // SAFETY: the dispatch only reads blocks, and this piece alone has this replica's fingerprint.
+        // SAFETY: the dispatch only reads blocks, and only this piece accesses this replica's fingerprint.
         let (blocks, fingerprint) = unsafe {
             let blocks = self.blocks.read(first..first + 2 * self.count);
             (blocks, self.fingerprints.write(2 * replica..2 * replica + 2))

@@ -4,7 +4,7 @@ use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece.
+/// One dispatch of `flip_bit`, one piece per replica.
 pub struct FlipBit {
     parameters: View<u32>,
     element: usize,
@@ -30,7 +30,7 @@ impl Twin for FlipBit {
     fn run<L: Lanes>(&self, replica: usize, _piece: usize, _scratch: &mut Scratch) {
         if replica == self.replica {
             let at = replica * self.stride + self.element;
-            // SAFETY: this piece alone touches the parameters of this replica.
+            // SAFETY: only this piece accesses the parameters of this replica.
             unsafe { self.parameters.write(at..at + 1)[0] ^= 1 };
         }
     }

@@ -1,19 +1,19 @@
-//! Twin of shaders/fma_rate.wgsl: chains of independent multiply-adds in registers. What the benchmarks call the FMA
-//! rate.
+//! Twin of shaders/fma_rate.wgsl: independent chains of multiply-adds in registers. Measures the FMA rate for the
+//! benchmarks.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::pieces::Pieces;
 use super::twin::{Launch, Twin};
 
-/// Chains of a thread. A vector of threads has so many vectors in registers.
+/// Chains of a thread. A vector of threads keeps this many vectors in registers.
 const CHAINS: usize = 12;
 /// Multiply-adds of a chain in a round.
 const TURNS: usize = 4;
 /// Threads of a workgroup.
 const THREADS: usize = 64;
 
-/// The dispatch, which has no replica axis; a piece is several workgroups.
+/// One dispatch of `fma_rate`, which has no replica axis. A piece is several workgroups.
 pub struct FmaRate {
     results: View<f32>,
     rounds: usize,
@@ -40,7 +40,7 @@ impl Twin for FmaRate {
                 steps[i] = (first + i) as f32 * 1e-6;
                 factors[i] = 0.9999 + steps[i] * 1e-6;
             }
-            // SAFETY: this piece alone has these results.
+            // SAFETY: only this piece accesses these results.
             unsafe {
                 let (step, factor) = (L::load(steps.as_ptr()), L::load(factors.as_ptr()));
                 let mut chains: [L::V; CHAINS] = std::array::from_fn(|j| L::add(step, L::splat(j as f32)));

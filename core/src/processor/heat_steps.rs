@@ -1,10 +1,10 @@
-//! Twin of shaders/heat_steps.wgsl: explicit Euler steps of the heat equation, until a value is beyond the bound.
+//! Twin of shaders/heat_steps.wgsl: explicit Euler steps of the heat equation, until a value exceeds the bound.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece.
+/// One dispatch of `heat_steps`, one piece per replica.
 pub struct HeatSteps {
     orders: View<u32>,
     rates: View<f32>,
@@ -35,7 +35,7 @@ impl Twin for HeatSteps {
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, _piece: usize, scratch: &mut Scratch) {
         let points = self.points;
-        // SAFETY: the dispatch only reads orders and rates, and this piece alone has this replica's u and progress.
+        // SAFETY: the dispatch only reads orders and rates, and only this piece accesses this replica's u and progress.
         let (orders, rate, u, progress) = unsafe {
             (
                 self.orders.read(0..1)[0],
@@ -47,12 +47,12 @@ impl Twin for HeatSteps {
         let steps = if self.steps == 0 { orders } else { self.steps as u32 };
         let (mut old, mut new) = scratch.floats(2 * points).split_at_mut(points);
         old.copy_from_slice(u);
-        new.copy_from_slice(u); // for both ends
+        new.copy_from_slice(u); // sets both ends
         let mut stopped = progress[1];
         for step in 1..=steps {
             let now = progress[0].wrapping_add(step);
             if stopped < now {
-                // Nothing changes any more, neither values nor the step of the stop.
+                // After the stop, neither the values nor the recorded step of the stop change.
                 break;
             }
             let mut largest = largest_bits(&[old[0], old[points - 1]]);
@@ -70,7 +70,7 @@ impl Twin for HeatSteps {
     }
 }
 
-/// Of the magnitudes; those of infinity and NaN are larger than any other.
+/// The largest bit pattern of the magnitudes. Infinity and NaN are larger than any finite value.
 #[inline(always)]
 fn largest_bits(values: &[f32]) -> u32 {
     values.iter().fold(0, |largest, value| largest.max(value.to_bits() & 0x7fff_ffff))

@@ -1,7 +1,7 @@
-//! Instruction sets and classes: which the machine has, and how a twin is compiled for each.
+//! Instruction sets and classes: which ones the machine supports, and the code that compiles a twin for each.
 //!
-//! Unit tests (`cfg(test)`) compute without vectors on x86-64: to compile all twins for AVX once more would take most of their
-//! build, and the tests in core/tests run every instruction set.
+//! Unit tests (`cfg(test)`) compute without vectors on x86-64: compiling all twins for AVX again would take most of their build
+//! time, and the tests in core/tests run every instruction set.
 
 use super::lanes::Plain;
 #[cfg(all(target_arch = "x86_64", not(test)))]
@@ -13,18 +13,18 @@ use crate::device::DeviceError;
 /// How `mac` rounds (rule 12 of docs/RULES.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Class {
-    /// Once, as GPUs do.
+    /// Rounds once, as GPUs do.
     #[default]
     Fused,
-    /// Twice, as llvmpipe, SwiftShader and WebAssembly do.
+    /// Rounds twice, as llvmpipe, SwiftShader and WebAssembly do.
     Separate,
 }
 
 impl Class {
-    /// Both.
+    /// Both classes.
     pub const ALL: [Self; 2] = [Self::Fused, Self::Separate];
 
-    /// Name on the screen and in manifests.
+    /// Name shown on the screen and in manifests.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl Class {
         }
     }
 
-    /// Name of the processor as an adapter of this class.
+    /// Name of the adapter that computes in this class.
     #[must_use]
     pub fn adapter(self) -> &'static str {
         match self {
@@ -50,25 +50,25 @@ pub enum Isa {
     Avx512,
     /// AVX2 and FMA.
     Avx2,
-    /// 64-bit ARM.
+    /// NEON of 64-bit ARM.
     Neon,
-    /// WebAssembly.
+    /// 128-bit vectors of WebAssembly.
     Simd128,
-    /// No vectors.
+    /// Plain Rust without vector instructions.
     Plain,
 }
 
 impl Isa {
-    /// All of them, best first.
+    /// All instruction sets, best first.
     pub const ALL: [Self; 5] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Simd128, Self::Plain];
 
-    /// The best one that this machine has.
+    /// The best instruction set that this machine supports.
     #[must_use]
     pub fn best() -> Self {
         Self::ALL.into_iter().find(|isa| isa.is_here()).unwrap_or(Self::Plain)
     }
 
-    /// Name on the screen and in tests.
+    /// Name shown on the screen and parsed by [`FromStr`](std::str::FromStr).
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl Isa {
         }
     }
 
-    /// Nothing, if this machine has it.
+    /// Checks that this machine supports the instruction set.
     ///
     /// # Errors
     /// [`DeviceError::NoInstructions`] if it does not.
@@ -93,7 +93,7 @@ impl Isa {
         Err(DeviceError::NoInstructions { wanted: self.name().to_owned(), available })
     }
 
-    /// Whether this machine has it.
+    /// Whether this machine supports the instruction set.
     #[must_use]
     pub fn is_here(self) -> bool {
         match self {
@@ -122,19 +122,19 @@ impl std::str::FromStr for Isa {
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.map(Self::name).join(", ");
         let found = Self::ALL.into_iter().find(|isa| isa.name() == text);
-        found.ok_or_else(|| format!("unknown instruction set '{text}'; there are {known}"))
+        found.ok_or_else(|| format!("unknown instruction set '{text}'; choose one of {known}"))
     }
 }
 
-/// A twin whose type is forgotten.
+/// A type-erased [`Twin`].
 pub trait Runnable: Send + Sync {
-    /// Pieces of one replica.
+    /// Number of pieces per replica.
     fn pieces(&self) -> usize;
-    /// Does one piece of one replica.
+    /// Computes one piece of one replica.
     ///
     /// # Safety
-    /// The machine has the instruction set, and nothing else runs that writes what the piece uses. Pieces of a member of a sample
-    /// loop run in the order that [`super::twin::Twin`] asks for.
+    /// The machine must support the instruction set, and nothing else may write what the piece uses meanwhile. Pieces of a member
+    /// of a sample loop must run in the order that [`super::twin::Twin`] requires.
     unsafe fn run(&self, at: (Isa, Class), replica: usize, piece: usize, scratch: &mut Scratch);
 }
 
@@ -148,7 +148,7 @@ impl<T: Twin> Runnable for T {
         allow(unused_unsafe, reason = "only functions with target features are unsafe to call")
     )]
     unsafe fn run(&self, (isa, class): (Isa, Class), replica: usize, piece: usize, scratch: &mut Scratch) {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             match (isa, class) {
                 #[cfg(all(target_arch = "x86_64", not(test)))]

@@ -1,7 +1,7 @@
-//! Vectors of float32: one trait, an implementation for each instruction set, both classes of rule 12 of docs/RULES.md in each.
+//! Vectors of float32: one trait with an implementation for each instruction set and class (rule 12 of docs/RULES.md).
 //!
-//! `mac` is the one place where classes differ: rounded once (fused) or twice (separate). All else is IEEE-754 to the bit
-//! everywhere.
+//! Classes differ only in `mac`, which rounds once (fused) or twice (separate). Every other operation is IEEE-754, bit for bit,
+//! on every machine.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -19,11 +19,11 @@ pub use simd128::Simd128;
 #[cfg(all(target_arch = "x86_64", not(test)))]
 pub use x86::{Avx2, Avx512};
 
-/// Vectors of an instruction set in one class. All functions are `#[inline(always)]` and take effect in a function that has the
-/// set's target features.
+/// Vectors of an instruction set in one class. All functions are `#[inline(always)]`: they compile to the set's instructions in
+/// a function that has its target features.
 ///
 /// # Safety
-/// The machine has the instruction set. Addresses are valid for what is loaded or stored there.
+/// The machine must support the instruction set. Addresses must be valid for what is loaded or stored there.
 pub trait Lanes: Copy + Send + Sync + 'static {
     /// Floats in a vector: 16, 8 or 4.
     const N: usize;
@@ -31,26 +31,26 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     const REGISTERS: usize;
     /// Whether `mac` rounds once.
     const FUSED: bool;
-    /// A vector.
+    /// A vector of N floats.
     type V: Copy;
 
-    /// N floats from any address.
+    /// Loads N floats from any address.
     unsafe fn load(from: *const f32) -> Self::V;
-    /// N floats to any address.
+    /// Stores N floats to any address.
     unsafe fn store(to: *mut f32, v: Self::V);
-    /// S rows of N / S floats each, `stride` floats apart; S is 1, 2 or 4 and N / S at least 4.
+    /// Loads S rows of N / S floats each, `stride` floats apart. S is 1, 2 or 4, and N / S is at least 4.
     unsafe fn load_rows<const S: usize>(from: *const f32, stride: usize) -> Self::V;
-    /// The same to memory.
+    /// Stores S rows, laid out as for [`Lanes::load_rows`].
     unsafe fn store_rows<const S: usize>(to: *mut f32, stride: usize, v: Self::V);
-    /// Four floats from each of the first N / 4 addresses.
+    /// Loads four floats from each of the first N / 4 addresses.
     unsafe fn load_quads(from: &[*const f32; 4]) -> Self::V;
-    /// The same to memory.
+    /// Stores four floats to each of the first N / 4 addresses.
     unsafe fn store_quads(to: &[*mut f32; 4], v: Self::V);
-    /// The first `count` floats (0 to N) to any address; nothing else is touched.
+    /// Stores the first `count` floats (0 to N) to any address and touches nothing else.
     unsafe fn store_first(to: *mut f32, count: usize, v: Self::V);
-    /// N rows of 4 floats, `stride` floats apart, turned: lane l of vector w is float w of row l.
+    /// Loads N rows of 4 floats, `stride` floats apart, transposed: lane l of vector w is float w of row l.
     unsafe fn load_turned(from: *const f32, stride: usize) -> [Self::V; 4];
-    /// The same to memory: lane l of vector w becomes float w of row l.
+    /// Stores N rows of 4 floats, `stride` floats apart, transposed: lane l of vector w becomes float w of row l.
     unsafe fn store_turned(to: *mut f32, stride: usize, vs: [Self::V; 4]);
     /// The same value in all lanes.
     unsafe fn splat(value: f32) -> Self::V;
@@ -58,18 +58,18 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     /// a * b
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// 0 where a <= 0, a elsewhere, NaN included.
+    /// 0 where a <= 0, a elsewhere, including NaN.
     unsafe fn relu(a: Self::V) -> Self::V;
     /// 1 where a > 0, 0 elsewhere.
     unsafe fn is_positive(a: Self::V) -> Self::V;
-    /// acc + a * b of this class.
+    /// acc + a * b, rounded as the class requires.
     unsafe fn mac(a: Self::V, b: Self::V, acc: Self::V) -> Self::V;
 
-    /// Asks for a cache line that will be needed soon. Any address will do.
+    /// Prefetches a cache line that will be needed soon. Any address is allowed.
     #[inline(always)]
     fn prefetch(_: *const f32) {}
 
-    /// acc + a * b of this class, one float.
+    /// acc + a * b for one float, rounded as the class requires.
     #[inline(always)]
     fn mac1(a: f32, b: f32, acc: f32) -> f32 {
         if Self::FUSED { a.mul_add(b, acc) } else { a * b + acc }

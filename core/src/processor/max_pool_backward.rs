@@ -8,7 +8,7 @@ use super::shared::walk::{ByRegion, Walk};
 use super::shared::window::{Windows, apart, window_max};
 use super::twin::{Launch, Twin};
 
-/// The dispatch; a piece is several regions.
+/// One dispatch of `max_pool_backward`. A piece is several regions.
 pub struct MaxPoolBackward {
     x: Tensor,
     dy: Tensor,
@@ -46,7 +46,7 @@ impl ByRegion for MaxPoolBackward {
         scratch: &mut Scratch,
     ) {
         let Windows { walk, y } = &self.windows;
-        // Rows of x are half as long where even and odd columns lie apart.
+        // Rows of x are half as long after even and odd columns are separated.
         let Planes { row, plane, .. } = walk.regions.shape;
         let across = walk.regions.shape.across();
         let length = self.windows.scratch();
@@ -74,7 +74,7 @@ impl ByRegion for MaxPoolBackward {
                 for (run, from_top) in [(&*top, 0), (&*bottom, row)] {
                     let from = (&raw const run[p * plane], 2 * row);
                     let to = (self.dx.at(first_of_dx + at + p * plane + from_top), 2 * row);
-                    // SAFETY: this piece alone has these rows of dx, and scratch is padded.
+                    // SAFETY: only this piece accesses these rows of dx, and scratch is padded.
                     unsafe { copy_rows::<L>(from, to, rows, across) };
                 }
             }
@@ -82,8 +82,8 @@ impl ByRegion for MaxPoolBackward {
     }
 }
 
-/// Gives each window's gradient to one of its four pixels; writes the upper two or the lower two of them, so that a
-/// loop writes one run and compilers make vectors of it.
+/// Gives each window's gradient to one of its four pixels. Writes the upper two or the lower two pixels, so that the loop
+/// writes one run and vectorises.
 #[inline(always)]
 fn route<const IS_LOWER: bool>([a, b, c, d]: [&[f32]; 4], gradient: &[f32], to: &mut [f32]) {
     let windows = a.iter().zip(b).zip(c.iter().zip(d)).zip(gradient);
@@ -93,7 +93,7 @@ fn route<const IS_LOWER: bool>([a, b, c, d]: [&[f32]; 4], gradient: &[f32], to: 
     }
 }
 
-/// All of g for the first pixel that is largest, else for the last (where there is NaN).
+/// The share of g of each pixel: all of it for the first pixel that equals the maximum, or for the last one if none does (NaN).
 #[inline(always)]
 fn shares([a, b, c, d]: [f32; 4], g: f32) -> [f32; 4] {
     let most = window_max([a, b, c, d]);

@@ -7,7 +7,7 @@ use super::shared::walk::{ByRegion, Walk};
 use super::shared::window::{Windows, apart, window_max};
 use super::twin::{Launch, Twin};
 
-/// The dispatch; a piece is several regions.
+/// One dispatch of `max_pool_forward`. A piece is several regions.
 pub struct MaxPoolForward {
     x: Tensor,
     y: Tensor,
@@ -44,7 +44,7 @@ impl ByRegion for MaxPoolForward {
         scratch: &mut Scratch,
     ) {
         let Windows { walk, y } = &self.windows;
-        // Rows of x are half as long where even and odd columns lie apart.
+        // Rows of x are half as long after even and odd columns are separated.
         let Planes { row, plane, .. } = walk.regions.shape;
         let length = self.windows.scratch();
         let [even, odd, most] = parts(scratch.floats(3 * length), [length; 3]);
@@ -68,7 +68,7 @@ impl ByRegion for MaxPoolForward {
                     }
                 }
                 let to = (self.y.at(first_of_y + of_y.start(0) + p * y.plane), y.row);
-                // SAFETY: this piece alone has these rows of y, and scratch is padded.
+                // SAFETY: only this piece accesses these rows of y, and scratch is padded.
                 unsafe { copy_rows::<L>((most.as_ptr(), row), to, of_y.rows, y.across()) };
             }
         }

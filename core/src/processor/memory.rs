@@ -1,4 +1,4 @@
-//! Buffers in the host's memory, and what pieces of work see of them.
+//! Buffers in the host's memory, and the views through which pieces of work access them.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::marker::PhantomData;
@@ -9,36 +9,36 @@ use super::lanes::Lanes;
 use crate::huge_pages::{self, HUGE_PAGE};
 use crate::record::{Binding, BufferId, BufferTable};
 
-/// Buffers begin at cache lines, which are also the widest vectors.
+/// Buffers begin at cache lines, which are as large as the widest vectors.
 const ALIGNMENT: usize = 64;
 
-/// Bytes of zeros at an address that is a multiple of [`ALIGNMENT`]. Pieces of work write them through [`View`]s.
+/// Zero-initialised memory at a multiple of [`ALIGNMENT`]. Pieces of work write it through [`View`]s.
 struct Block {
     start: NonNull<u8>,
-    /// Bytes from `start` on.
+    /// Usable bytes from `start` on.
     bytes: usize,
     allocation: (NonNull<u8>, Layout),
 }
 
-// SAFETY: a block is memory and nothing else; who writes what at a time is the contract of `View`.
+// SAFETY: a block is plain memory; the contract of `View` rules out data races.
 unsafe impl Send for Block {}
 // SAFETY: as above.
 unsafe impl Sync for Block {}
 
 impl Block {
-    /// `None` where the system gives no memory. What is used densely gets huge pages where the system has them.
+    /// Allocates `bytes` bytes, or returns `None` if the system refuses. Dense blocks ask for huge pages on Linux.
     fn new(bytes: usize, is_dense: bool) -> Option<Self> {
-        // Aligned here and not by the allocator, which would then write the zeros itself and so take all of the memory
-        // from the system, used or not.
+        // Align here: an allocator that aligns writes the zeros itself and so takes all of the memory from the system,
+        // used or not.
         let is_huge = cfg!(target_os = "linux") && is_dense && bytes >= HUGE_PAGE;
         let alignment = if is_huge { HUGE_PAGE } else { ALIGNMENT };
         let layout = Layout::from_size_align(bytes.checked_add(alignment)?, 1).ok()?;
         // SAFETY: the size is not zero.
         let allocated = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-        // SAFETY: less than `alignment` further on.
+        // SAFETY: the offset is less than `alignment`, which the layout has room for.
         let start = unsafe { allocated.add(allocated.as_ptr().align_offset(alignment)) };
         if is_huge {
-            // SAFETY: the block, which nobody else has yet.
+            // SAFETY: the block lies in the allocation and is not shared yet.
             huge_pages::ask(unsafe { NonNull::slice_from_raw_parts(start.cast(), bytes).as_mut() });
         }
         Some(Self { start, bytes, allocation: (allocated, layout) })
@@ -59,29 +59,29 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Zeros. `None` where the system gives no memory; it may give what it does not have.
+    /// Allocates every buffer, filled with zeros. Returns `None` if the system refuses; a system that overcommits may not refuse.
     pub fn allocate(table: &BufferTable) -> Option<Self> {
         Self::new(table, true)
     }
 
-    /// The same for buffers of which only small parts are used: the rest is never taken from the system.
+    /// Like [`Memory::allocate`], for buffers of which only small parts are used: the rest is never taken from the system.
     pub fn allocate_sparse(table: &BufferTable) -> Option<Self> {
         Self::new(table, false)
     }
 
     fn new(table: &BufferTable, is_dense: bool) -> Option<Self> {
-        // A vector may be read whole whose first element is a buffer's last.
+        // A whole vector may be read at a buffer's last element, so each block has room for one more vector.
         let block = |bytes: u64| Some((Block::new(usize::try_from(bytes).ok()? + ALIGNMENT, is_dense)?, bytes));
         Some(Self { blocks: table.specs().iter().map(|spec| block(spec.bytes)).collect::<Option<_>>()? })
     }
 
-    /// What a binding covers.
+    /// The bytes that a binding covers.
     ///
     /// # Panics
     /// If the binding reaches beyond its buffer.
     pub fn view(&self, binding: Binding) -> View<u8> {
         let (block, bytes) = &self.blocks[binding.buffer.0];
-        assert!(binding.offset + binding.bytes <= *bytes, "a binding beyond its buffer");
+        assert!(binding.offset + binding.bytes <= *bytes, "the binding reaches beyond its buffer");
         // SAFETY: the offset lies inside the block.
         let start = unsafe { block.start.add(binding.offset as usize) };
         View { start, length: binding.bytes as usize, of: PhantomData }
@@ -94,10 +94,10 @@ impl Memory {
     }
 }
 
-/// A part of a buffer, as a piece of work sees it: it may be read and written through any number of views. For one replica, the
+/// A part of a buffer, as a piece of work sees it. Any number of views may read and write the same bytes: for one replica, the
 /// executor runs one dispatch after the other, or the members of a sample loop in turn, and pieces of a dispatch write
-/// different elements ([`super::twin::Twin`]). A vector may also read floats behind those that a piece uses; what lies there may
-/// be written meanwhile, and these lanes are dropped.
+/// different elements ([`super::twin::Twin`]). A vector may also read floats beyond those that a piece uses; another piece may
+/// write them meanwhile, and these lanes are dropped.
 pub struct View<T> {
     start: NonNull<T>,
     length: usize,
@@ -112,85 +112,85 @@ impl<T> Clone for View<T> {
 
 impl<T> Copy for View<T> {}
 
-// SAFETY: an address; what may be done with it at a time says the contract above.
+// SAFETY: a view is an address; the contract above rules out data races.
 unsafe impl<T: Send> Send for View<T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Sync for View<T> {}
 
 impl View<u8> {
-    /// The same bytes as elements of another type. Bindings begin at multiples of 256 bytes.
+    /// The same bytes as elements of another type. Bindings begin at multiples of 256 bytes, so the elements are aligned.
     pub fn cast<T: bytemuck::Pod>(self) -> View<T> {
         View { start: self.start.cast(), length: self.length / size_of::<T>(), of: PhantomData }
     }
 }
 
 impl<T> View<T> {
-    /// Elements.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Address of element `at`. Vectors may be read up to 64 bytes beyond the end of a buffer, never written.
+    /// Address of element `at`. A vector load may reach up to 64 bytes beyond the end of a buffer, a store may not.
     #[inline(always)]
     pub fn at(&self, at: usize) -> *mut T {
         debug_assert!(at <= self.length, "element {at} of {}", self.length);
-        // SAFETY: inside the allocation or one past the view's end, which is inside it too.
+        // SAFETY: the element lies in the view or one past its end, which is inside the allocation, too.
         unsafe { self.start.as_ptr().add(at) }
     }
 
-    /// Elements to read.
+    /// The elements of `range`, to read.
     ///
     /// # Safety
-    /// Nobody writes them meanwhile.
+    /// Nothing may write these elements while the slice lives.
     #[inline(always)]
     pub unsafe fn read(&self, range: Range<usize>) -> &[T] {
         assert!(range.start <= range.end && range.end <= self.length, "{range:?} of {}", self.length);
-        // SAFETY: inside the view; the caller keeps writers away.
+        // SAFETY: the range lies in the view; the caller rules out writers.
         unsafe { std::slice::from_raw_parts(self.at(range.start), range.len()) }
     }
 
-    /// Elements to write.
+    /// The elements of `range`, to write.
     ///
     /// # Safety
-    /// Nobody reads or writes them meanwhile.
+    /// Nothing else may read or write these elements while the slice lives.
     #[inline(always)]
-    #[allow(clippy::mut_from_ref, reason = "disjoint parts of one buffer are written at a time")]
+    #[allow(clippy::mut_from_ref, reason = "pieces write disjoint parts of one buffer")]
     pub unsafe fn write(&self, range: Range<usize>) -> &mut [T] {
         assert!(range.start <= range.end && range.end <= self.length, "{range:?} of {}", self.length);
-        // SAFETY: inside the view; the caller keeps everybody else away.
+        // SAFETY: the range lies in the view; the caller rules out other accesses.
         unsafe { std::slice::from_raw_parts_mut(self.at(range.start), range.len()) }
     }
 }
 
-/// Memory of one thread: for the time of a piece, and for that of a sample loop.
+/// Memory of one thread: a block that lasts for a piece, and blocks that last for a sample loop, one for each slot.
 #[derive(Default)]
 pub struct Scratch {
     block: Option<Block>,
     kept: Vec<Option<Block>>,
-    /// What the thread will read soon.
+    /// Cache lines that the thread will read soon.
     pub ahead: Ahead,
 }
 
 impl Scratch {
-    /// So many floats, at a multiple of 64 bytes, holding whatever was there.
+    /// `length` floats at a multiple of 64 bytes, with unspecified values.
     ///
     /// # Panics
-    /// If the system gives no memory.
+    /// If the system refuses the memory.
     pub fn floats(&mut self, length: usize) -> &mut [f32] {
         floats(&mut self.block, length)
     }
 
-    /// [`Scratch::floats`], and what the thread will read soon.
+    /// [`Scratch::floats`] and [`Scratch::ahead`].
     pub fn floats_and_ahead(&mut self, length: usize) -> (&mut [f32], &mut Ahead) {
         (floats(&mut self.block, length), &mut self.ahead)
     }
 
-    /// What a sample loop keeps in this slot from group to group, and what the thread will read soon.
+    /// The floats that a sample loop keeps in `slot` from group to group, and [`Scratch::ahead`].
     pub fn kept_and_ahead(&mut self, slot: usize, kept: usize) -> (&mut [f32], &mut Ahead) {
         (floats(slot_of(&mut self.kept, slot), kept), &mut self.ahead)
     }
 
-    /// What a sample loop keeps in this slot from group to group, and what [`Scratch::floats`] gives.
+    /// The floats that a sample loop keeps in `slot` from group to group, and [`Scratch::floats`].
     pub fn kept_and_floats(&mut self, slot: usize, kept: usize, length: usize) -> [&mut [f32]; 2] {
         [floats(slot_of(&mut self.kept, slot), kept), floats(&mut self.block, length)]
     }
@@ -203,25 +203,25 @@ fn slot_of(kept: &mut Vec<Option<Block>>, slot: usize) -> &mut Option<Block> {
     &mut kept[slot]
 }
 
-/// Cache lines that a thread will need soon. Kernels that compute for long ask for a few of them now and then, so that memory and
-/// arithmetic overlap.
+/// Cache lines that a thread will need soon. Kernels that compute for long prefetch a few of them at a time, so that memory
+/// access and arithmetic overlap.
 #[derive(Default)]
 pub struct Ahead {
-    /// Bytes from an address on, in the reverse order of their use.
+    /// Ranges `(address, bytes)`, in reverse order of use.
     runs: Vec<(*const u8, usize)>,
-    /// Lines a call.
+    /// Lines per call of [`Ahead::lines`].
     each: usize,
     calls: usize,
 }
 
-/// A line that is always near. To ask for an address that is not mapped would cost a walk through the page table each time.
+/// A line that is always cached. Prefetching an unmapped address would cost a walk through the page table each time.
 static HERE: [u8; LINE] = [0; LINE];
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
 impl Ahead {
-    /// These runs of bytes are next, and [`Ahead::ask`] will be called about so many times before they are needed.
+    /// Sets the ranges that are needed next. [`Ahead::lines`] will be called about `calls` times before then.
     pub fn plan(&mut self, runs: impl Iterator<Item = (*const u8, usize)>, calls: usize) {
         self.runs.clear();
         self.runs.extend(runs);
@@ -230,12 +230,12 @@ impl Ahead {
         (self.each, self.calls) = (lines.div_ceil(calls.max(1)), 0);
     }
 
-    /// Calls since the plan was made.
+    /// Calls of [`Ahead::lines`] since the last [`Ahead::plan`].
     pub fn calls(&self) -> usize {
         self.calls
     }
 
-    /// The next few lines, for a loop that asks for one each time round.
+    /// The next few lines, for a loop that prefetches one per iteration.
     #[inline(always)]
     pub fn lines(&mut self) -> Lines {
         self.calls += 1;
@@ -250,7 +250,7 @@ impl Ahead {
     }
 }
 
-/// A few cache lines in a row.
+/// A few consecutive cache lines.
 #[derive(Clone, Copy)]
 pub struct Lines {
     at: *const u8,
@@ -258,7 +258,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Asks for one of them; for the last one again where there are no more.
+    /// Prefetches the next line, or the last one again if none is left.
     #[inline(always)]
     pub fn ask<L: Lanes>(&mut self) {
         L::prefetch(self.at.cast());
@@ -268,14 +268,14 @@ impl Lines {
     }
 }
 
-/// The first floats of a block, which is made larger (and then holds zeros) where it has to be.
+/// The first `length` floats of a block. A block that is too small is replaced by a larger one, filled with zeros.
 fn floats(block: &mut Option<Block>, length: usize) -> &mut [f32] {
     let bytes = (length * 4).max(ALIGNMENT);
     let large_enough = match block.take().filter(|block| block.bytes >= bytes) {
         Some(block) => block,
-        None => Block::new(bytes.next_power_of_two(), true).expect("scratch of a few MiB"),
+        None => Block::new(bytes.next_power_of_two(), true).expect("the system has a few MiB of scratch memory"),
     };
     let start = block.insert(large_enough).start.cast::<f32>();
-    // SAFETY: long enough, initialised (zeros at first), and borrowed from this block alone.
+    // SAFETY: the block is long enough, initialised (zeros at first) and borrowed mutably.
     unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), length) }
 }

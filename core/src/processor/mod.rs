@@ -1,5 +1,5 @@
-//! The device on the machine's own cores. Every shader has a twin here, a file of the same name, that computes the same to
-//! the last bit (rules 11 and 12).
+//! The device on the machine's own cores. Every shader has a twin here, in a file of the same name, that computes the same bits
+//! (rules 11 and 12 of docs/RULES.md).
 
 mod device;
 mod isa;

@@ -5,14 +5,14 @@ use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
 
-/// Vectors that one entry of `layer_of_tile` stands for.
+/// Vectors that one entry of `layer_of_tile` covers.
 const TILE: usize = 64;
-/// Tiles of a piece.
+/// Tiles in a piece.
 const TILES: usize = 64;
-/// Words of an entry of `layers`.
+/// Words in an entry of `layers`.
 const LAYER: usize = 8;
 
-/// Every layer of every replica.
+/// One dispatch of `pack_weights`: every layer of every replica.
 pub struct PackWeights {
     parameters: View<f32>,
     layers: View<u32>,
@@ -41,7 +41,7 @@ impl Twin for PackWeights {
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, _scratch: &mut Scratch) {
         for tile in piece * TILES..((piece + 1) * TILES).min(self.tiles()) {
-            // SAFETY: nobody writes tables and parameters meanwhile; tiles write different vectors.
+            // SAFETY: the dispatch only reads tables and parameters; tiles write different vectors.
             unsafe { self.pack(replica, tile) };
         }
     }
@@ -54,7 +54,7 @@ impl PackWeights {
 
     #[inline(always)]
     unsafe fn pack(&self, replica: usize, tile: usize) {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         let (layer, packed, parameters) = unsafe {
             let layer = self.layer_of_tile.read(tile..tile + 1)[0] as usize;
             let first = replica * self.packed_stride + tile * TILE * 4;
@@ -71,7 +71,7 @@ impl PackWeights {
         let count = TILE.min(vectors.saturating_sub(first));
         let (mut tap, mut inner, mut outer) = (first % taps, first / taps % inners, first / (taps * inners) * 4);
         for vector in packed.chunks_exact_mut(4).take(count) {
-            // From an outer channel to the next.
+            // `at` is the index of the first outer channel's weight, `next` the distance from an outer channel to the next.
             let (at, next) = match transposed {
                 1 => ((inner * outers + outer) * taps + taps - 1 - tap, taps),
                 _ => ((outer * inners + inner) * taps + tap, inners * taps),

@@ -4,7 +4,7 @@ use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece.
+/// One dispatch of `pde_linear_update`, one piece per replica.
 pub struct PdeLinearUpdate {
     gram: View<f32>,
     source: View<f32>,
@@ -35,7 +35,7 @@ impl Twin for PdeLinearUpdate {
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, _piece: usize, _scratch: &mut Scratch) {
         let range = replica * self.stride..replica * self.stride + self.elements;
-        // SAFETY: the dispatch only reads all but the parameters, and this piece alone has those of this replica.
+        // SAFETY: the dispatch only reads all but the parameters, and only this piece accesses those of this replica.
         let (gram, source, inner, by, parameters) = unsafe {
             (
                 self.gram.read(range.clone()),
@@ -49,7 +49,7 @@ impl Twin for PdeLinearUpdate {
         for ((w, gram), source) in parameters.iter_mut().zip(gram).zip(source) {
             let by_source = L::mac1(L::mac1(of_dot, inner, of_source), *source, alpha * *w);
             let g = L::mac1(of_gram, *gram, by_source);
-            // No product with 0: g may have overflowed.
+            // Not a product with 0, because g may have overflowed.
             *w = if dt != 0.0 { L::mac1(-dt, g, *w) } else { *w };
         }
     }

@@ -1,4 +1,4 @@
-//! Twin of shaders/pde_measure.wgsl: what is known of each replica of a one-layer equation after a step.
+//! Twin of shaders/pde_measure.wgsl: the measurements of each replica of a one-layer equation after a step.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
@@ -6,10 +6,10 @@ use super::shared::reduce::{LANES, pairwise};
 use super::shared::relative::{relative, ulps};
 use super::twin::{Launch, Twin};
 
-/// Words of a sample of the history.
+/// Words in a sample of the history.
 const WORDS: usize = 8;
 
-/// The dispatch, in one piece.
+/// One dispatch of `pde_measure`, one piece per replica.
 pub struct PdeMeasure {
     parameters: View<u32>,
     scores: View<u32>,
@@ -49,7 +49,7 @@ impl Twin for PdeMeasure {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, _piece: usize, _scratch: &mut Scratch) {
-        // SAFETY: this piece alone has this replica's watch.
+        // SAFETY: only this piece accesses this replica's watch.
         let watch = unsafe { self.watches.write(2 * replica..2 * replica + 2) };
         let [here, there] = [replica, watch[1] as usize].map(|r| r * self.stride..r * self.stride + self.elements);
         // SAFETY: the dispatch only reads parameters.
@@ -68,7 +68,7 @@ impl Twin for PdeMeasure {
             }
         }
         let at = (watch[0] as usize * self.replicas + replica) * WORDS;
-        // SAFETY: the dispatch only reads scores, and this piece alone has this replica's samples and rate.
+        // SAFETY: the dispatch only reads scores, and only this piece accesses this replica's samples and rate.
         unsafe {
             self.history.write(at..at + WORDS).copy_from_slice(&[
                 self.scores.read(2 * replica..2 * replica + 1)[0],

@@ -5,7 +5,7 @@ use super::memory::{Scratch, View};
 use super::shared::reduce::{LANES, pairwise};
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece.
+/// One dispatch of `pde_source_dot`, one piece per replica.
 pub struct PdeSourceDot {
     parameters: View<f32>,
     source: View<f32>,
@@ -32,7 +32,7 @@ impl Twin for PdeSourceDot {
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, _piece: usize, _scratch: &mut Scratch) {
         let first = replica * self.stride;
-        // SAFETY: the dispatch only reads parameters and source, and this piece alone has this replica's product.
+        // SAFETY: the dispatch only reads parameters and source, and only this piece accesses this replica's product.
         let (parameters, source, inner) = unsafe {
             (
                 self.parameters.read(first..first + self.elements),

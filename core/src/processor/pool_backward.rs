@@ -6,7 +6,7 @@ use super::shared::pieces::Pieces;
 use super::shared::planes::Planes;
 use super::twin::{Launch, Twin};
 
-/// The dispatch; a piece is several planes.
+/// One dispatch of `pool_backward`. A piece is several planes.
 pub struct PoolBackward {
     dfeatures: View<f32>,
     g: View<f32>,
@@ -42,7 +42,7 @@ impl Twin for PoolBackward {
             let value = unsafe { self.dfeatures.read(plane..plane + 1)[0] } / size;
             for h in 0..planes.height {
                 let at = planes.start(plane, h);
-                // SAFETY: this piece alone has this plane of g.
+                // SAFETY: only this piece accesses this plane of g.
                 let row = unsafe { self.g.write(at..at + planes.across()) };
                 for quad in row.as_chunks_mut::<4>().0 {
                     *quad = [value; 4];

@@ -1,5 +1,5 @@
-//! Twin of shaders/pool_forward.wgsl: global average pool. The order: lane l of a vector adds columns l, l + 4, ... row
-//! by row; then the four lanes.
+//! Twin of shaders/pool_forward.wgsl: global average pool. Order: within a row, lane l of a vector adds columns l,
+//! l + 4, ...; then the rows in turn; then the four lanes.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
@@ -8,7 +8,7 @@ use super::shared::planes::Planes;
 use super::shared::reduce::lane_sum;
 use super::twin::{Launch, Twin};
 
-/// The dispatch; a piece is several planes.
+/// One dispatch of `pool_forward`. A piece is several planes.
 pub struct PoolForward {
     a: View<f32>,
     features: View<f32>,
@@ -55,7 +55,7 @@ impl Twin for PoolForward {
                     total[l] += sums[l];
                 }
             }
-            // SAFETY: this piece alone has this feature.
+            // SAFETY: only this piece accesses this feature.
             unsafe { self.features.write(plane..plane + 1)[0] = lane_sum(total) / size };
         }
     }

@@ -1,7 +1,8 @@
-//! Runs recordings: twins are made once, then run again every step.
+//! Runs recordings. Twins are built once and run every step.
 //!
-//! A stretch of dispatches in which no replica reads what another one writes is run replica by replica: a replica's tensors stay
-//! in the caches from one dispatch to the next, and threads that have a replica each need not wait for one another.
+//! A *stretch* is a sequence of dispatches in which no replica reads what another one writes. It runs replica by replica: a
+//! replica's tensors stay in the caches from one dispatch to the next, and threads with different replicas do not wait for each
+//! other.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -25,33 +26,33 @@ use crate::threads::Threads;
 struct Step {
     twin: Box<dyn Runnable>,
     pieces: usize,
-    /// Index of the dispatch in the recording, or of the first of several.
+    /// Index of the dispatch in the recording, or of the first one if the twin computes several.
     dispatch: usize,
 }
 
-/// Dispatches in a row, or several of them that form a sample loop.
+/// Consecutive dispatches of a stretch, which may form a sample loop.
 struct Passage {
-    /// One after the other, each in pieces.
+    /// The dispatches in order, each run in pieces.
     steps: Vec<Step>,
-    /// The same as a loop over samples, for a thread that has a replica to itself.
+    /// The same dispatches as a loop over samples, for a thread that has a replica to itself.
     sample_loop: Option<Loop>,
 }
 
 /// A sample loop, ready to run.
 struct Loop {
-    /// Whose pieces are the groups of samples.
+    /// Twins whose pieces are the groups of samples.
     members: Vec<Box<dyn Runnable>>,
-    /// What follows when all samples are done, each in pieces.
+    /// Twins that run in pieces after all samples.
     after: Vec<Box<dyn Runnable>>,
-    /// Tensors in memory, with the bytes of a group of samples.
+    /// Tensors in memory that members read or write, with the bytes of a group of samples.
     streams: Vec<(Tensor, usize)>,
     group: usize,
-    /// How often kernels asked for lines of the next group while they computed one.
+    /// Calls of `Ahead::lines` during the last group: the estimate for the next one.
     calls: AtomicUsize,
 }
 
 enum Action {
-    /// Passages over so many replicas, one after the other for each replica.
+    /// Passages, run in order for each of `replicas` replicas.
     Stretch {
         passages: Vec<Passage>,
         replicas: usize,
@@ -67,11 +68,11 @@ enum Action {
 pub struct Program {
     actions: Vec<Action>,
     labels: Vec<(String, &'static str)>,
-    /// What the views of all actions lie in.
+    /// Keeps alive the memory that the views of all actions point to.
     _memory: [Arc<Memory>; 2],
 }
 
-/// True where a replica reads what another one may write in the same recording.
+/// Whether a replica reads what another one may write in the same recording.
 fn crosses_replicas(shader: Shader) -> bool {
     matches!(shader, Shader::PdeMeasure | Shader::DivergenceBlocks)
 }
@@ -81,16 +82,16 @@ thread_local! {
 }
 
 impl Program {
-    /// Makes the twins of all dispatches.
+    /// Builds the twins of all dispatches.
     ///
     /// # Errors
-    /// [`DeviceError::OutOfMemory`] where the system gives no memory.
+    /// [`DeviceError::OutOfMemory`] if the scratch buffers cannot be allocated.
     pub fn build<'r>(buffers: &Buffers, recording: &'r Recording) -> Result<Self, DeviceError> {
         let shared = &buffers.memory;
         let mut own = Own::default();
         let parts: Vec<Part<'r>> = parts(recording, &mut own);
         let Some(memory) = own.allocate() else {
-            let label = "scratch of replicas that run apart".to_owned();
+            let label = "scratch buffers of the replicas".to_owned();
             return Err(DeviceError::OutOfMemory { label, asked: 0, limit: None });
         };
         let mut labels = Vec::new();
@@ -129,16 +130,16 @@ impl Program {
         self.labels.len()
     }
 
-    /// Runs it once.
+    /// Runs the program once.
     pub fn run(&self, processor: &Processor) {
         let Processor { threads, isa, class, .. } = processor;
         threads.enter(|| self.actions.iter().for_each(|action| action.run(threads, (*isa, *class))));
     }
 
-    /// Runs it `repeats` times in a row.
+    /// Runs the program `repeats` times, at least once, and returns the seconds of one run.
     ///
     /// # Errors
-    /// As [`Processor::check`].
+    /// [`DeviceError::DeviceLost`] if the processor was destroyed.
     pub fn time(&self, processor: &Processor, repeats: u32) -> Result<RunTime, DeviceError> {
         let start = Instant::now();
         (0..repeats.max(1)).for_each(|_| self.run(processor));
@@ -146,11 +147,11 @@ impl Program {
         Ok(RunTime { seconds: start.elapsed().as_secs_f64() / f64::from(repeats.max(1)), longest_submit: 0.0 })
     }
 
-    /// Runs it once and times each dispatch, over all replicas, in pieces: sample loops, which [`Program::run`] prefers, cannot be
-    /// timed by dispatch.
+    /// Runs the program once and times each dispatch over all replicas. Dispatches run in pieces: the time of a sample loop, which
+    /// [`Program::run`] prefers, cannot be divided among its dispatches.
     ///
     /// # Errors
-    /// As [`Processor::check`].
+    /// [`DeviceError::DeviceLost`] if the processor was destroyed.
     pub fn profile(&self, processor: &Processor) -> Result<Vec<DispatchTime>, DeviceError> {
         let Processor { threads, isa, class, .. } = processor;
         let of = |(label, kernel): &(String, &'static str)| DispatchTime { label: label.clone(), kernel, seconds: 0.0 };
@@ -178,7 +179,7 @@ enum Part<'a> {
     Stretch {
         dispatches: Vec<&'a Dispatch>,
         places: Vec<Vec<Place>>,
-        /// With the places of their members.
+        /// Sample loops with the places of their members.
         loops: Vec<(SampleLoop, Vec<Vec<Place>>)>,
     },
     Copy {
@@ -190,7 +191,7 @@ enum Part<'a> {
 
 fn parts<'a>(recording: &'a Recording, own: &mut Own) -> Vec<Part<'a>> {
     let mut parts = Vec::new();
-    // Dispatches with their number among the commands.
+    // Dispatches with their index in the commands.
     let mut stretch: Vec<(usize, &Dispatch)> = Vec::new();
     let mut finish = |stretch: &mut Vec<(usize, &'a Dispatch)>, parts: &mut Vec<Part<'a>>| {
         if !stretch.is_empty() {
@@ -233,7 +234,7 @@ fn parts<'a>(recording: &'a Recording, own: &mut Own) -> Vec<Part<'a>> {
 }
 
 impl Passage {
-    /// Dispatches without a loop, of which the first is number `from` of the recording.
+    /// A passage without a sample loop. The first launch is dispatch `from` of the recording.
     fn new(launches: &[Launch<'_>], from: usize) -> Self {
         let mut steps = Vec::with_capacity(launches.len());
         let mut at = 0;
@@ -246,7 +247,7 @@ impl Passage {
         Self { steps, sample_loop: None }
     }
 
-    /// The dispatches for one replica, in pieces.
+    /// Runs the dispatches for one replica, in pieces.
     fn run(&self, threads: &Threads, at: (Isa, Class), replica: usize) {
         self.steps.iter().for_each(|step| step.run(threads, at, replica));
     }
@@ -263,17 +264,17 @@ impl Loop {
         Self { members, after, streams, group: its.group, calls: AtomicUsize::new(1) }
     }
 
-    /// The tensors in memory that the group from `sample` on reads and writes.
+    /// The ranges `(address, bytes)` of memory that the group from `sample` on reads and writes.
     fn runs(&self, replica: usize, sample: usize) -> impl Iterator<Item = (*const u8, usize)> {
         self.streams
             .iter()
             .map(move |(tensor, bytes)| (tensor.at(tensor.start(replica, sample)).cast_const().cast(), *bytes))
     }
 
-    /// All samples of one replica, in the caller's thread. `next` is the loop that follows.
+    /// Runs all samples of one replica in the caller's thread. `next` is the loop that follows; its first group is prefetched.
     fn run(&self, at: (Isa, Class), replica: usize, next: Option<&Self>) {
-        // SAFETY: as for a step. Members read of each other what belongs to the same samples, and a loop is not interrupted, so that
-        // what they keep in the thread's scratch is theirs.
+        // SAFETY: as in `Step::run`. Members read from each other only what belongs to the same samples. Nothing interrupts a loop,
+        // so nothing else touches what they keep in the thread's scratch.
         SCRATCH.with_borrow_mut(|scratch| unsafe {
             let groups = self.members[0].pieces();
             for group in 0..groups {
@@ -292,11 +293,11 @@ impl Loop {
 }
 
 impl Step {
-    /// All pieces of one replica.
+    /// Runs all pieces of one replica.
     fn run(&self, threads: &Threads, at: (Isa, Class), replica: usize) {
         threads.spread(self.pieces, &|piece| {
-            // SAFETY: the instruction set was checked when the processor was opened; steps of a replica run one after the other,
-            // replicas of a stretch do not touch each other's elements, and pieces of a step write different ones.
+            // SAFETY: `Processor::new` checked the instruction set; steps of a replica run one after the other, replicas of a
+            // stretch do not touch each other's elements, and pieces of a step write different ones.
             SCRATCH.with_borrow_mut(|scratch| unsafe { self.twin.run(at, replica, piece, scratch) });
         });
     }
@@ -306,7 +307,7 @@ impl Action {
     fn run(&self, threads: &Threads, at: (Isa, Class)) {
         match self {
             Self::Stretch { passages, replicas } => {
-                // Loops are the quicker form while each thread has a replica, pieces while some thread has none.
+                // Loops are faster while every thread has a replica, pieces while some thread has none.
                 let unfinished = AtomicUsize::new(*replicas);
                 threads.spread(*replicas, &|replica| {
                     for (i, passage) in passages.iter().enumerate() {
@@ -323,7 +324,7 @@ impl Action {
                 });
             }
             Self::Copy { from, to } => {
-                // SAFETY: nothing else runs, and the buffers are different ones.
+                // SAFETY: nothing else runs, and the buffers differ.
                 unsafe { to.write(0..to.len()).copy_from_slice(from.read(0..from.len())) };
             }
             // SAFETY: nothing else runs.

@@ -5,7 +5,7 @@ use super::memory::{Scratch, View};
 use super::shared::math::is_finite;
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece.
+/// One dispatch of `running_not_finite`, one piece per replica.
 pub struct RunningNotFinite {
     running: View<f32>,
     firsts: View<u32>,
@@ -24,7 +24,7 @@ impl Twin for RunningNotFinite {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, _piece: usize, _scratch: &mut Scratch) {
-        // SAFETY: the dispatch only reads running, and this piece alone has this replica's word.
+        // SAFETY: the dispatch only reads running, and only this piece accesses this replica's word.
         unsafe {
             let running = self.running.read(replica * self.stride..(replica + 1) * self.stride);
             let first = running.iter().position(|value| !is_finite(*value)).unwrap_or(self.stride);

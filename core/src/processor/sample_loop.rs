@@ -1,35 +1,35 @@
-//! Sample loops: dispatches in a row that are computed together, a few samples at a time, so that what one of them writes the
-//! next one finds in the L2 cache.
+//! Sample loops: consecutive dispatches that are computed together, a few samples at a time, so that each dispatch finds the
+//! output of the one before in the L2 cache.
 //!
-//! Most of what lies between two convolutions passes over a tensor that is larger than the cache. A loop ends where a
-//! number is needed that depends on all samples (batch statistics, for example). Tensors that only the loop reads never reach
-//! memory: they are *rings*, which hold the samples at hand.
+//! Most dispatches between two convolutions pass over a tensor that is larger than the cache. A loop ends where a dispatch
+//! needs a number that depends on all samples (batch statistics, for example). Tensors that only the loop reads never reach
+//! memory: they are *rings*, which hold the current samples.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::record::{Access, Binding, BufferId, Command, Constant, Dispatch, Shader};
 
-/// Bytes that the members of a loop pass over in a group of samples: with those of the next group, weights and sums they share the
-/// L2 cache of a core.
+/// Bytes that the members of a loop pass over in a group of samples. They share the L2 cache of a core with those of the next
+/// group, weights and sums.
 const GROUP_BYTES: usize = 768 << 10;
 
-/// A loop is not worth it where the samples that have to stay together pass over more.
+/// Most bytes that samples which must stay together may pass over. Beyond it a loop does not pay off.
 const MOST_BYTES: usize = 2 << 20;
 
 /// Dispatches of a stretch that form a loop.
 pub struct SampleLoop {
-    /// By their number in the stretch. Those of `conv_dweight_reduce` among them run after the loop.
+    /// Indices of the dispatches in the stretch. Each `conv_dweight_reduce` among them runs after the loop.
     pub dispatches: Range<usize>,
     /// Samples in a group.
     pub group: usize,
-    /// Tensors that only the loop reads, with the bytes of a sample.
+    /// Tensors that only the loop reads, with their bytes per sample.
     pub rings: HashMap<BufferId, usize>,
-    /// The other ones, but for the batch, in the order of their use: number of a dispatch of the loop, binding, bytes of a sample.
+    /// The other tensors except the batch, in order of use: `(dispatch of the loop, binding, bytes per sample)`.
     pub streams: Vec<(usize, usize, usize)>,
 }
 
-/// The value of this constant; 0 where the kernel has none.
+/// The value of the integer or boolean constant `name`; 0 if the kernel has none.
 fn constant(dispatch: &Dispatch, name: &str) -> usize {
     match dispatch.kernel.constants().iter().find(|(known, _)| *known == name) {
         Some((_, Constant::U32(value))) => *value as usize,
@@ -42,13 +42,13 @@ fn constant(dispatch: &Dispatch, name: &str) -> usize {
 #[derive(Clone, Copy)]
 struct Planes {
     binding: usize,
-    /// Bytes of a sample.
+    /// Bytes per sample.
     bytes: usize,
-    /// Every pixel of a sample is written, and none is read before.
+    /// Whether the dispatch writes every pixel of a sample and reads none before.
     is_overwritten: bool,
 }
 
-/// The tensors of a dispatch that goes sample by sample; `None` of another one.
+/// The tensors of a dispatch that can run sample by sample; `None` if it cannot.
 fn planes(dispatch: &Dispatch) -> Option<Vec<Planes>> {
     let of = |channels: &str, plane: &str| constant(dispatch, channels) * constant(dispatch, plane) * 16;
     let read = |binding, bytes| Planes { binding, bytes, is_overwritten: false };
@@ -74,7 +74,7 @@ fn planes(dispatch: &Dispatch) -> Option<Vec<Planes>> {
     })
 }
 
-/// Samples that have to stay together: the images of a block of a weight gradient.
+/// Number of samples that must stay together: the images of a block of a weight gradient, 1 elsewhere.
 fn block(dispatch: &Dispatch) -> usize {
     match dispatch.kernel.shader() {
         Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged | Shader::ConvDownDweight => {
@@ -84,31 +84,32 @@ fn block(dispatch: &Dispatch) -> usize {
     }
 }
 
-/// Members of a loop, while it grows.
+/// A loop under construction.
 #[derive(Default)]
 struct Growing {
     members: usize,
-    /// Of the batch.
+    /// Samples in the batch.
     samples: u32,
     block: usize,
-    /// Bytes of a sample of each tensor.
+    /// Bytes per sample of each tensor.
     tensors: HashMap<BufferId, usize>,
-    /// Other buffers that members read or write.
+    /// Other buffers that members read.
     read: HashSet<BufferId>,
+    /// Other buffers that members write.
     written: HashSet<BufferId>,
-    /// Buffers of what runs after the loop.
+    /// Buffers of the dispatches that run after the loop.
     later: HashSet<BufferId>,
 }
 
 impl Growing {
-    /// Takes the next dispatch in, if it may be a member.
+    /// Adds the next dispatch if the loop can contain it. Returns whether it did.
     fn add(&mut self, dispatch: &Dispatch) -> bool {
         let buffers = |access: Access| {
             let all = dispatch.kernel.shader().bindings().iter().zip(&dispatch.bindings);
             all.enumerate().filter(move |(_, (its, _))| **its == access).map(|(i, (_, binding))| (i, binding.buffer))
         };
         if dispatch.kernel.shader() == Shader::ConvDweightReduce {
-            // Adds what a member wrote, into what no member touches.
+            // May run after the loop if it adds what members wrote into what no member touches.
             let is_last = buffers(Access::Read).all(|(_, buffer)| self.written.contains(&buffer))
                 && buffers(Access::Write).all(|(_, buffer)| !self.is_touched(buffer));
             if is_last && self.members > 0 {
@@ -131,7 +132,7 @@ impl Growing {
                 return false;
             }
         }
-        // Other buffers belong to all samples at once: nobody may wait for them inside the loop.
+        // Other buffers belong to all samples at once: no member may wait for them inside the loop.
         let waits = read.iter().any(|buffer| self.written.contains(buffer) || tensors.contains_key(buffer))
             || written.iter().any(|buffer| self.is_other(*buffer) || tensors.contains_key(buffer))
             || read.iter().chain(&written).any(|buffer| self.later.contains(buffer));
@@ -152,12 +153,12 @@ impl Growing {
         self.read.contains(&buffer) || self.written.contains(&buffer) || self.later.contains(&buffer)
     }
 
-    /// Whether a member reads or writes it.
+    /// Whether a member reads or writes `buffer`.
     fn is_touched(&self, buffer: BufferId) -> bool {
         self.read.contains(&buffer) || self.written.contains(&buffer) || self.tensors.contains_key(&buffer)
     }
 
-    /// As many samples as share the cache.
+    /// Samples in a group: as many whole blocks as pass over [`GROUP_BYTES`], at least one.
     fn group(&self, samples: usize) -> usize {
         let block = self.block.max(1);
         let blocks = GROUP_BYTES / (block * self.tensors.values().sum::<usize>()).max(1);
@@ -165,7 +166,7 @@ impl Growing {
     }
 }
 
-/// The loops of a stretch, whose dispatches are those of `commands` at these places.
+/// Finds the loops of a stretch. Each dispatch comes with its index in `commands`.
 pub fn find(stretch: &[(usize, &Dispatch)], commands: &[Command]) -> Vec<SampleLoop> {
     let mut loops = Vec::new();
     let mut first = 0;
@@ -187,13 +188,13 @@ pub fn find(stretch: &[(usize, &Dispatch)], commands: &[Command]) -> Vec<SampleL
     loops
 }
 
-/// Tensors of the members that are no rings.
+/// Tensors of the members that are not rings. See [`SampleLoop::streams`].
 fn streams(members: &[(usize, &Dispatch)], rings: &HashMap<BufferId, usize>) -> Vec<(usize, usize, usize)> {
     let mut known: HashSet<BufferId> = rings.keys().copied().collect();
     let mut streams = Vec::new();
     for (number, (_, dispatch)) in members.iter().enumerate() {
         for planes in planes(dispatch).unwrap_or_default() {
-            // The batch has no replicas and stays in the caches anyway.
+            // All replicas share the batch, which stays in the caches anyway.
             let is_shared = planes.binding == 0 && constant(dispatch, "SHARED_INPUT") == 1;
             if !is_shared && known.insert(dispatch.bindings[planes.binding].buffer) {
                 streams.push((number, planes.binding, planes.bytes));
@@ -203,7 +204,7 @@ fn streams(members: &[(usize, &Dispatch)], rings: &HashMap<BufferId, usize>) -> 
     streams
 }
 
-/// Whether a tensor is written by a member of a loop, read by later ones, and written anew before anybody else reads it.
+/// Whether a member of a loop writes a tensor, later members read it, and it is overwritten before anything else reads it.
 fn is_ring(buffer: BufferId, members: &[(usize, &Dispatch)], after: &[Command]) -> bool {
     let mut uses = members.iter().map(|(_, dispatch)| uses(dispatch, buffer)).filter(|uses| !uses.is_empty());
     let begins = uses.next().is_some_and(|uses| uses.iter().all(|is_overwritten| *is_overwritten));
@@ -219,7 +220,7 @@ fn is_ring(buffer: BufferId, members: &[(usize, &Dispatch)], after: &[Command]) 
     begins && is_read && next == Some(true)
 }
 
-/// For each binding of a dispatch that is this buffer, whether it overwrites it.
+/// For each binding of `dispatch` to `buffer`: whether the dispatch overwrites it.
 fn uses(dispatch: &Dispatch, buffer: BufferId) -> Vec<bool> {
     let planes = planes(dispatch).unwrap_or_default();
     let bound = dispatch.bindings.iter().enumerate().filter(|(_, binding)| binding.buffer == buffer);
@@ -238,8 +239,7 @@ mod tests {
     const SHAPE: Shape = Shape { channels: 16, height: 32, width: 32 };
     const SAMPLES: u32 = 32;
 
-    /// Two layers: a, the output of a batch norm, is read by a convolution and then written again by the next batch norm
-    /// (`is_reused`) or not.
+    /// Two layers: a convolution reads `a`, the output of a batch norm. The next batch norm overwrites `a` if `is_reused`.
     fn recording(is_reused: bool) -> (Recording, Binding) {
         let mut table = BufferTable::default();
         let mut planes = || {
@@ -256,7 +256,7 @@ mod tests {
         let conv = Conv { input: SHAPE, out_channels: 16, shared_input: false };
         norm.apply(&mut rec, "norm", y, coefficients, y, a);
         conv.forward(&mut rec, "conv", Tiles::usual(TileTarget::Software).of(conv, Pass::Forward), [a, packed, y2]);
-        // Needs all samples of what comes before.
+        // Needs all samples of the dispatches before it.
         norm.running(&mut rec, "norm", channels(packed), coefficients);
         norm.apply(&mut rec, "norm", y2, coefficients, y2, if is_reused { a } else { other });
         (rec, a)
@@ -276,7 +276,7 @@ mod tests {
         let (rec, _) = recording(false);
         let loops = loops(&rec);
         assert_eq!((loops.len(), &loops[0].dispatches), (1, &(0..2)));
-        // Three tensors of 76,032 bytes a sample.
+        // Three tensors of 76,032 bytes per sample.
         assert_eq!(loops[0].group, 3);
     }
 
@@ -285,6 +285,6 @@ mod tests {
         let (rec, a) = recording(true);
         assert_eq!(loops(&rec)[0].rings.keys().collect::<Vec<_>>(), [&a.buffer]);
         let (rec, _) = recording(false);
-        assert!(loops(&rec)[0].rings.is_empty(), "somebody may read it later");
+        assert!(loops(&rec)[0].rings.is_empty(), "a later dispatch may read the tensor");
     }
 }

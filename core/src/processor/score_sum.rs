@@ -5,7 +5,7 @@ use super::memory::{Scratch, View};
 use super::shared::reduce::sum_pairs;
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece.
+/// One dispatch of `score_sum`, one piece per replica.
 pub struct ScoreSum {
     scores: View<f32>,
     totals: View<f32>,
@@ -24,7 +24,7 @@ impl Twin for ScoreSum {
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, _piece: usize, _scratch: &mut Scratch) {
         let first = 2 * replica * self.samples;
-        // SAFETY: the dispatch only reads scores, and this piece alone has this replica's totals.
+        // SAFETY: the dispatch only reads scores, and only this piece accesses this replica's totals.
         unsafe {
             let scores = self.scores.read(first..first + 2 * self.samples);
             self.totals.write(2 * replica..2 * replica + 2).copy_from_slice(&sum_pairs(scores));

@@ -1,9 +1,9 @@
-//! Scratch of a stretch whose replicas run apart.
+//! Scratch buffers of a stretch whose replicas run independently.
 //!
-//! Layers share the buffers that hold what one dispatch passes on to the next (partial sums, leaves), each laid out by replica
-//! in its own size. Where one replica is at this layer and another at that, they would overlap. So where several kernels fill such a
-//! buffer, each gets one of its own here; memory that nobody touches is never taken from the system. The rings of sample loops
-//! lie here, too.
+//! Layers share the buffers in which one dispatch passes data to the next (partial sums, leaves). Each layer divides such a buffer
+//! among the replicas by its own size, so replicas at different layers would overlap. If several kernels fill such a buffer, each
+//! therefore gets a separate one here; memory that is not touched is never taken from the system. The rings of sample loops lie
+//! here, too.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,28 +12,28 @@ use super::sample_loop::SampleLoop;
 use super::twin::Bound;
 use crate::record::{Access, Binding, BufferId, BufferTable, Dispatch, Kernel, Shader};
 
-/// Buffers in place of the shared ones.
+/// Buffers that replace shared ones.
 #[derive(Default)]
 pub struct Own {
     table: BufferTable,
-    /// Rings, by the buffer that they stand for, their samples and their bytes: replicas may be in different loops, so loops with
-    /// groups of different sizes have different rings.
+    /// Rings by `(replaced buffer, samples, bytes)`. Replicas may be in different loops, so loops with groups of different sizes
+    /// have different rings.
     rings: HashMap<(BufferId, usize, u64), BufferId>,
-    /// By the shared buffer and the kernel that fills it.
+    /// Buffers by `(shared buffer, kernel that fills it)`.
     ids: HashMap<(BufferId, Kernel), BufferId>,
 }
 
-/// Where a dispatch finds a binding.
+/// Where a binding of a dispatch lies.
 #[derive(Clone, Copy)]
 pub struct Place {
     binding: Binding,
-    /// In a buffer of [`Own`], not in the shared memory.
+    /// Whether it lies in a buffer of [`Own`], not in the shared memory.
     is_own: bool,
-    /// Samples of a ring.
+    /// Samples that a ring has room for; `None` if it is not a ring.
     ring: Option<usize>,
 }
 
-/// Bindings by which a shader passes on to the next one what nobody else reads, or takes it from there.
+/// Bindings in which a shader passes data to the next one, or receives it from the one before; nothing else reads this data.
 fn passed_on(shader: Shader) -> &'static [usize] {
     match shader {
         Shader::BnStatistics => &[1],
@@ -48,7 +48,7 @@ fn passed_on(shader: Shader) -> &'static [usize] {
     }
 }
 
-/// The bindings of a dispatch that it fills for the next one.
+/// The bindings that a dispatch fills for the next one.
 fn filled(dispatch: &Dispatch) -> impl Iterator<Item = (&Dispatch, usize)> {
     let shader = dispatch.kernel.shader();
     let written = passed_on(shader).iter().filter(move |index| shader.bindings()[**index] == Access::Write);
@@ -56,14 +56,14 @@ fn filled(dispatch: &Dispatch) -> impl Iterator<Item = (&Dispatch, usize)> {
 }
 
 impl Own {
-    /// Where each dispatch of a stretch finds its bindings.
+    /// The places of all bindings of a stretch, `[dispatch][binding]`.
     pub fn places(&mut self, stretch: &[&Dispatch]) -> Vec<Vec<Place>> {
         let mut fillers: HashMap<BufferId, HashSet<&Kernel>> = HashMap::new();
         for (dispatch, index) in stretch.iter().flat_map(|dispatch| filled(dispatch)) {
             fillers.entry(dispatch.bindings[index].buffer).or_default().insert(&dispatch.kernel);
         }
         let is_shared = |buffer: &BufferId| fillers.get(buffer).is_some_and(|kernels| kernels.len() > 1);
-        // The buffer that stands for a shared one at this place of the stretch.
+        // The buffer that replaces each shared one at the current dispatch.
         let mut current: HashMap<BufferId, BufferId> = HashMap::new();
         let mut places = Vec::with_capacity(stretch.len());
         for dispatch in stretch {
@@ -92,12 +92,12 @@ impl Own {
         places
     }
 
-    /// The places of a loop's dispatches, rings in place of the tensors that only the loop reads.
+    /// The places of a loop's dispatches, with rings for the tensors that only the loop reads.
     pub fn in_loop(&mut self, its: &SampleLoop, replicas: u32, places: &[Vec<Place>]) -> Vec<Vec<Place>> {
         let mut places = places.to_vec();
         for place in places.iter_mut().flatten() {
             if let Some(bytes) = its.rings.get(&place.binding.buffer).filter(|_| !place.is_own) {
-                // A sample more than is needed: kernels may look at what lies behind the last.
+                // One sample more than needed: kernels may read beyond the last one.
                 let bytes = ((replicas as usize * its.group + 1) * bytes) as u64;
                 let add = || self.table.add("ring", bytes);
                 let buffer = *self.rings.entry((place.binding.buffer, its.group, bytes)).or_insert_with(add);
@@ -108,13 +108,13 @@ impl Own {
         places
     }
 
-    /// Allocates the buffers; `None` where the system gives no memory.
+    /// Allocates the buffers. Returns `None` if the system refuses the memory.
     pub fn allocate(&self) -> Option<Memory> {
         Memory::allocate_sparse(&self.table)
     }
 }
 
-/// What the bindings see.
+/// The memory of each binding.
 pub fn bound(places: &[Place], shared: &Memory, own: &Memory) -> Vec<Bound> {
     let bound = |place: &Place| {
         let memory = if place.is_own { own } else { shared };

@@ -8,7 +8,7 @@ use super::twin::{Launch, Twin};
 /// Parameters that are updated at a time.
 const BLOCK: usize = 1024;
 
-/// The dispatch; a piece is several blocks.
+/// One dispatch of `sgd_update`. A piece is several blocks.
 pub struct SgdUpdate {
     gradients: View<f32>,
     step: View<f32>,
@@ -44,7 +44,7 @@ impl Twin for SgdUpdate {
         let blocks = self.pieces.range(piece);
         let base = replica * self.stride;
         let range = base + blocks.start * BLOCK..base + (blocks.end * BLOCK).min(self.stride);
-        // SAFETY: the dispatch only reads the first three, and this piece alone has this range of the others.
+        // SAFETY: the dispatch only reads the first three, and only this piece accesses this range of the others.
         let (step, by, gradients, parameters, momenta) = unsafe {
             (
                 self.step.read(0..4),
@@ -56,11 +56,11 @@ impl Twin for SgdUpdate {
         };
         let [weight_decay, momentum, keep, nesterov] = [step[0], step[1], step[2], step[3]];
         let [rate, reciprocal] = [f32::from_bits(by[1]), f32::from_bits(by[2])];
-        // IEEE's quotient is what `divide_exactly` in shaders/shared/division.wgsl forms from the bits.
+        // The IEEE quotient equals what `divide_exactly` in shaders/shared/division.wgsl computes from the bits.
         let k = by[0] as f32;
         for ((p, momentum_buffer), g) in parameters.iter_mut().zip(momenta).zip(gradients) {
             let g = L::mac1(weight_decay, *p, *g);
-            // No product with 0: a first buffer full of junk must not leak in.
+            // Not a product with 0: junk in the first buffer must not leak in.
             let buffer = L::mac1(keep, if keep != 0.0 { *momentum_buffer } else { 0.0 }, g);
             *momentum_buffer = buffer;
             let plain = if momentum != 0.0 { buffer } else { g };

@@ -1,11 +1,11 @@
-//! Twin of shaders/shared_functions.wgsl: one of the shared functions on given numbers.
+//! Twin of shaders/shared_functions.wgsl: applies one of the shared functions to given numbers.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::math::{exp_finite, log_positive, log1p_exp_neg_abs, sigmoid};
 use super::twin::{Launch, Twin};
 
-/// The dispatch, in one piece a replica.
+/// One dispatch of `shared_functions`, one piece per replica.
 pub struct SharedFunctions {
     values: View<u32>,
     results: View<u32>,
@@ -42,7 +42,7 @@ impl Twin for SharedFunctions {
                 _ => log1p_exp_neg_abs::<L>(x).to_bits(),
             }
         };
-        // SAFETY: this piece alone writes the results of this replica.
+        // SAFETY: only this piece writes the results of this replica.
         let (values, results) = unsafe {
             let first = replica * self.count;
             (self.values.read(0..self.count), self.results.write(first..first + self.count))

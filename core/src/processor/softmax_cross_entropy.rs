@@ -6,10 +6,10 @@ use super::shared::math::{exp_finite, is_finite, log_positive, nan_unless};
 use super::shared::pieces::Pieces;
 use super::twin::{Launch, Twin};
 
-/// A logit takes as long as so many floats that are only passed over.
+/// A logit takes as long as this many floats of an elementwise pass.
 const FLOATS: usize = 32;
 
-/// The dispatch; a piece is several samples.
+/// One dispatch of `softmax_cross_entropy`. A piece is several samples.
 pub struct SoftmaxCrossEntropy {
     logits: View<f32>,
     labels: View<u32>,
@@ -44,7 +44,7 @@ impl Twin for SoftmaxCrossEntropy {
         for n in self.pieces.range(piece) {
             let sample = replica * self.samples + n;
             let range = sample * classes..(sample + 1) * classes;
-            // SAFETY: the dispatch only reads logits and labels, and this piece alone has this sample's outputs.
+            // SAFETY: the dispatch only reads logits and labels, and only this piece accesses this sample's outputs.
             let (logits, label, dlogits, score) = unsafe {
                 (
                     self.logits.read(range.clone()),
@@ -69,7 +69,7 @@ impl Twin for SoftmaxCrossEntropy {
                 *dlogit = (p - if k == label { 1.0 } else { 0.0 }) / self.samples as f32;
             }
             let is_sound = logits.iter().all(|logit| is_finite(*logit));
-            // Bounded, so that the sum over a batch does not overflow either.
+            // Bounded, so that the sum over a batch does not overflow.
             let loss = log_positive::<L>(sum) + (largest - logits[label]).min(1e30);
             score[0] = nan_unless(is_sound, loss);
             score[1] = if winner == label { 1.0 } else { 0.0 };

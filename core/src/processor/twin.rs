@@ -1,4 +1,4 @@
-//! What a twin is: a whole dispatch of one shader, on the machine's own cores.
+//! The [`Twin`] trait: a whole dispatch of one shader, computed on the machine's own cores.
 
 use std::ops::Range;
 
@@ -8,24 +8,24 @@ use super::shared::planes::Tensor;
 use crate::record::{Constant, Dispatch, Job};
 
 /// A dispatch of one shader, computed in the order of docs/ORDER.md. Pieces are independent of each other: they may run in
-/// any order and in any threads, and no two of them write the same element. Only those of [`Grouped`] run in order, in one
-/// thread, and with nothing in between that uses the same slot of its scratch.
+/// any order and in any thread, and no two of them write the same element. The exception is [`Grouped`]: its pieces run in
+/// order and in one thread, and nothing in between uses the same slot of the thread's scratch.
 pub trait Twin: Sized + Send + Sync + 'static {
-    /// Reads what the kernel's constants, the job and the bindings say.
+    /// Reads the kernel's constants, the job and the bindings.
     fn new(launch: &Launch<'_>) -> Self;
 
-    /// Number of pieces that the work of one replica falls into. Bits do not depend on it.
+    /// Number of pieces that the work of one replica is split into. It changes no bit.
     fn pieces(&self) -> usize;
 
-    /// Does one piece of one replica. Implementations are `#[inline(always)]`, so that they are compiled for the instruction
+    /// Computes one piece of one replica. Implementations are `#[inline(always)]`, so that they are compiled for the instruction
     /// set of `L`.
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch);
 }
 
-/// What can do a replica's samples a few at a time, as a member of a sample loop.
+/// A twin that can compute a replica's samples a few at a time, as a member of a sample loop.
 pub trait BySample: Send + Sync + 'static {
-    /// Does some samples of one replica. Calls come in the order of the samples and in one thread, and begin at multiples of
-    /// the group's size. Implementations are `#[inline(always)]`.
+    /// Computes some samples of one replica. Calls come in the order of the samples and in one thread; each begins at a multiple
+    /// of the group's size. Implementations are `#[inline(always)]`.
     fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch);
 }
 
@@ -37,7 +37,7 @@ pub struct Grouped<T> {
 }
 
 impl<T: BySample> Grouped<T> {
-    /// `twin`, the samples of its dispatch in groups of `group`.
+    /// Computes the samples of `twin`'s dispatch in groups of `group`.
     pub fn of(twin: T, launch: &Launch<'_>, group: usize) -> Self {
         Self { twin, group, samples: launch.samples() }
     }
@@ -45,7 +45,7 @@ impl<T: BySample> Grouped<T> {
 
 impl<T: BySample> Twin for Grouped<T> {
     fn new(_: &Launch<'_>) -> Self {
-        unreachable!("made by a sample loop")
+        unreachable!("sample loops build this twin by `Grouped::of`")
     }
 
     fn pieces(&self) -> usize {
@@ -59,16 +59,16 @@ impl<T: BySample> Twin for Grouped<T> {
     }
 }
 
-/// What a binding of a launch lies in.
+/// The memory of one binding of a launch.
 #[derive(Clone, Copy)]
 pub struct Bound {
-    /// The memory.
+    /// The bytes that the binding covers.
     pub view: View<u8>,
-    /// Samples that there is room for, where it is a ring that holds those at hand; `None` where it holds the whole batch.
+    /// Samples that a ring has room for; `None` if the memory holds the whole batch.
     pub ring: Option<usize>,
 }
 
-/// A dispatch and the memory that its bindings lie in.
+/// A dispatch and the memory of its bindings.
 pub struct Launch<'a> {
     dispatch: &'a Dispatch,
     bindings: Vec<Bound>,
@@ -76,22 +76,22 @@ pub struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    /// `dispatch` on what its bindings see of the buffers.
+    /// A launch of `dispatch` on the memory of its bindings.
     pub fn new(dispatch: &'a Dispatch, bindings: Vec<Bound>) -> Self {
         Self { dispatch, bindings, slot: 0 }
     }
 
-    /// The same as a member of a sample loop, which may keep something in this slot of a thread's scratch.
+    /// The same launch as a member of a sample loop, which may keep data in this slot of a thread's scratch.
     pub fn in_slot(self, slot: usize) -> Self {
         Self { slot, ..self }
     }
 
-    /// The slot.
+    /// The slot of a thread's scratch in which a member of a sample loop may keep data.
     pub fn slot(&self) -> usize {
         self.slot
     }
 
-    /// The dispatch.
+    /// The recorded dispatch.
     pub fn dispatch(&self) -> &Dispatch {
         self.dispatch
     }
@@ -104,7 +104,7 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// A constant of type `u32`, as an index.
+    /// The `u32` constant `name`.
     pub fn size(&self, name: &str) -> usize {
         match self.constant(name) {
             Constant::U32(value) => value as usize,
@@ -112,7 +112,7 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// A constant of type `f32`.
+    /// The `f32` constant `name`.
     pub fn float(&self, name: &str) -> f32 {
         match self.constant(name) {
             Constant::F32(value) => value,
@@ -120,7 +120,7 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// A constant of type `bool`.
+    /// The `bool` constant `name`.
     pub fn flag(&self, name: &str) -> bool {
         match self.constant(name) {
             Constant::Bool(value) => value,
@@ -128,7 +128,7 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// The job.
+    /// The job of the dispatch.
     pub fn job(&self) -> &Job {
         &self.dispatch.job
     }
@@ -138,7 +138,7 @@ impl<'a> Launch<'a> {
         self.dispatch.job.samples as usize
     }
 
-    /// A number of the job that only this shader has.
+    /// The job's argument `name`, which only this shader has.
     pub fn argument(&self, name: &str) -> usize {
         let shader = self.dispatch.kernel.shader();
         match shader.arguments().iter().position(|known| *known == name) {
@@ -147,28 +147,28 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// Workgroups that the shader would be launched in for each replica.
+    /// Number of workgroups that a GPU would launch for each replica.
     pub fn tiles(&self) -> usize {
         self.dispatch.tiles as usize
     }
 
-    /// Replicas of the dispatch; 1 where it has no replica axis.
+    /// Replicas of the dispatch; 1 if it has no replica axis.
     pub fn replicas(&self) -> usize {
         self.dispatch.replicas as usize
     }
 
-    /// The floats of a binding, counted from 0 in the order of the shader.
+    /// The floats of a binding. Bindings are numbered from 0 in the order of the shader.
     pub fn floats(&self, binding: usize) -> View<f32> {
         self.bindings[binding].view.cast()
     }
 
-    /// A binding `[R][N]` of planes, of so many floats a sample.
+    /// A binding `[R][N]` of planes with `sample` floats per sample.
     pub fn tensor(&self, binding: usize, sample: usize) -> Tensor {
         let samples = self.bindings[binding].ring.unwrap_or(self.samples());
         Tensor::new(self.floats(binding), sample, samples)
     }
 
-    /// The words of a binding.
+    /// The 32-bit words of a binding.
     pub fn words(&self, binding: usize) -> View<u32> {
         self.bindings[binding].view.cast()
     }

@@ -21,8 +21,8 @@ fn adds(launches: &[Launch<'_>], i: usize, binding: usize) -> bool {
     })
 }
 
-/// The twins that the first of `launches` is computed by, and how many dispatches they stand for: neighbours of which one makes
-/// what only the next one reads are computed together where that saves memory traffic.
+/// The twins that compute the first of `launches`, and the number of dispatches that they replace. Consecutive dispatches are
+/// computed together if only the second reads what the first writes and this saves memory traffic.
 pub fn next(launches: &[Launch<'_>]) -> (Vec<Box<dyn Runnable>>, usize) {
     let Some(first) = launches.first() else { return (Vec::new(), 0) };
     match first.dispatch().kernel.shader() {
@@ -39,7 +39,7 @@ pub fn next(launches: &[Launch<'_>]) -> (Vec<Box<dyn Runnable>>, usize) {
     }
 }
 
-/// The members of a sample loop, whose pieces are groups of `group` samples, and what runs after it.
+/// The members of a sample loop, whose pieces are groups of `group` samples, and the twins that run after it.
 pub fn in_loop(mut launches: &[Launch<'_>], group: usize) -> [Vec<Box<dyn Runnable>>; 2] {
     fn grouped<T: BySample>(twin: T, launch: &Launch<'_>, group: usize) -> Box<dyn Runnable> {
         Box::new(Grouped::of(twin, launch, group))
@@ -82,14 +82,14 @@ pub fn in_loop(mut launches: &[Launch<'_>], group: usize) -> [Vec<Box<dyn Runnab
             Shader::ConvDownForward => grouped(conv_down_forward::ConvDownForward::new(first), first, group),
             Shader::MaxPoolBackward => grouped(max_pool_backward::MaxPoolBackward::new(first), first, group),
             Shader::MaxPoolForward => grouped(max_pool_forward::MaxPoolForward::new(first), first, group),
-            shader => unreachable!("{} goes not sample by sample", shader.name()),
+            shader => unreachable!("{} does not run sample by sample", shader.name()),
         });
         launches = &launches[taken..];
     }
     [members, after]
 }
 
-/// The twin of a dispatch. A staged kernel differs from the other one in what threads share, and has the same twin.
+/// The twin of a dispatch. A staged kernel differs from the plain one only in what threads share, so it has the same twin.
 fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
     match shader {
         Shader::ActivationBackward => Box::new(activation_backward::ActivationBackward::new(launch)),

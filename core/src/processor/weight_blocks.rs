@@ -1,9 +1,9 @@
-//! Gradients by the weights of 3x3 convolutions, block by block (docs/ORDER.md): what `conv3x3_dweight` and
+//! Weight gradients of 3x3 convolutions, block by block (docs/ORDER.md): the code that `conv3x3_dweight` and
 //! `conv_down_dweight` share, and the sums of their chains.
 //!
-//! Lanes are output channels. The gradient by the output is turned once for each block, from planes to
+//! Lanes are output channels. The output gradient is transposed once for each block, from planes to
 //! `[vector][pixel][N]`. Then a tile of 9 taps x a few channels stays in registers while the pixels pass in order. A
-//! row of a strip has 4 pixels x 3 taps, but only 6 values of x (9 where the stride is 2): half as many loads as
+//! row of a strip has 4 pixels x 3 taps, but only 6 values of x (9 at stride 2), so there are half as many loads as
 //! multiply-adds.
 
 mod chain_sum;
@@ -16,42 +16,43 @@ use super::lanes::Lanes;
 use super::memory::{Ahead, Lines, Scratch, View};
 use super::shared::planes::Tensor;
 
-/// Output channels of a piece: their turned gradient stays in the L2 cache.
+/// Output channels in a piece, few enough that their transposed gradient stays in the L2 cache.
 const GROUP: usize = 64;
 
-/// Floats of a turned gradient that are used soon enough to stay in the L2 cache.
+/// Floats of transposed gradient, few enough that they stay in the L2 cache until they are used.
 const TURNED: usize = 131_072;
 
-/// Chains that the blocks are dealt to, in turn.
+/// Chains that the blocks are added to: block b to chain b mod 8.
 pub const CHAINS: usize = 8;
 
-/// Multiply-adds that a piece should have at least.
+/// A piece should have at least this many multiply-adds.
 const PIECE: usize = 2_000_000;
 
-/// Pieces that a dispatch should have at least, so that many threads share it.
+/// A dispatch should have at least this many pieces, so that many threads share it.
 const ENOUGH: usize = 12;
 
-/// A weight gradient, with all that it reads and writes. `STRIDE` 1 has one layer, 2 has two: 3x3 and 1x1, its centre.
+/// A weight gradient, with all that it reads and writes. At `STRIDE` 1 it belongs to one layer. At 2 it belongs to two: a 3x3
+/// convolution and a 1x1 convolution, whose one tap is the centre.
 pub struct WeightBlocks<const STRIDE: usize> {
-    /// Planes, the input.
+    /// Planes of the input.
     pub x: Tensor,
-    /// Planes, the gradient by the output of the 3x3 convolution.
+    /// Planes of the output gradient of the 3x3 convolution.
     pub dy: Tensor,
-    /// Planes, the gradient by the output of the 1x1 convolution; not read where the stride is 1.
+    /// Planes of the output gradient of the 1x1 convolution; not read at stride 1.
     pub ds: Tensor,
-    /// Sums of 9 taps, as [`Keep`] says.
+    /// Sums of the 9 taps of the 3x3 convolution, laid out as [`Keep`] says.
     pub taps: View<f32>,
-    /// Sums of the 1x1 convolution, likewise; not written where the stride is 1.
+    /// Sums of the 1x1 convolution, laid out in the same way; not written at stride 1.
     pub centre: View<f32>,
-    /// C
+    /// Input channels C.
     pub channels: usize,
-    /// K
+    /// Output channels K.
     pub outputs: usize,
-    /// Of dy.
+    /// Height of dy in pixels.
     pub height: usize,
-    /// Of dy.
+    /// Width of dy in pixels.
     pub width: usize,
-    /// Strips of four columns.
+    /// Number of strips, each of four columns.
     pub strips: usize,
     /// Images in a block.
     pub images: usize,
@@ -61,11 +62,11 @@ pub struct WeightBlocks<const STRIDE: usize> {
     pub replicas: usize,
     /// Floats from a row of x to the next, and from a plane to the next.
     pub x_steps: [usize; 2],
-    /// The same of dy and ds.
+    /// The same for dy and ds.
     pub y_steps: [usize; 2],
 }
 
-/// Sums of a tile.
+/// The sums of a tile, in registers.
 struct Sums<L: Lanes, const VECTORS: usize, const TILE: usize> {
     taps: [[[L::V; VECTORS]; 9]; TILE], // [c][tap]
     centre: [[L::V; VECTORS]; TILE],
@@ -74,7 +75,7 @@ struct Sums<L: Lanes, const VECTORS: usize, const TILE: usize> {
 /// What to do with the sums of a block.
 #[derive(Clone, Copy)]
 enum Put {
-    /// Write them as they are.
+    /// Write them unchanged.
     Block,
     /// Begin a chain with them.
     First,
@@ -85,24 +86,24 @@ enum Put {
 /// Which sums a step leaves in memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// Of each block, `[R][blocks][K][C][taps]`, as the shaders do.
+    /// The sums of each block, `[R][blocks][K][C][taps]`, as the shaders write them.
     Blocks,
-    /// Of each block, `[R][blocks][C][taps][K]`.
+    /// The sums of each block, transposed: `[R][blocks][C][taps][K]`.
     TurnedBlocks,
-    /// Of each chain, `[R][blocks][C][taps][K]`: only the first eight are used.
+    /// The sums of each chain, transposed: `[R][blocks][C][taps][K]`, of which only the first eight are used.
     TurnedChains,
 }
 
-/// How the work of a replica is split: what a piece has of each at most.
+/// How the work of a replica is split: the most that a piece has of each.
 struct Split {
     image_blocks: usize,
-    /// Chains, one after the other; strips that lie side by side share cache lines.
+    /// Consecutive chains; adjacent strips share cache lines.
     chains: usize,
     /// Input channels.
     channels: usize,
 }
 
-/// Neighbouring blocks and some output channels, from one to another.
+/// Adjacent blocks and some output channels. Strips and output channels are `[start, end]`.
 #[derive(Clone, Copy)]
 struct Part {
     replica: usize,
@@ -116,7 +117,7 @@ struct Part {
 struct Block {
     put: Put,
     images: usize,
-    /// Two columns or less of the four lie inside the image.
+    /// Whether at most two of the four columns lie inside the image.
     half: bool,
     x: *const f32,
     taps: *mut f32,
@@ -124,7 +125,7 @@ struct Block {
 }
 
 impl<const STRIDE: usize> WeightBlocks<STRIDE> {
-    /// Blocks of one replica.
+    /// Number of blocks per replica.
     fn blocks(&self) -> usize {
         self.strips * self.image_blocks()
     }
@@ -137,9 +138,9 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         self.outputs.div_ceil(GROUP)
     }
 
-    /// What a step keeps for [`ChainSum`]. Chains are fewer than blocks, but a piece that computes only some strips of
-    /// an image uses only parts of the cache lines it reads. Where that would happen, and where a block has fewer sums
-    /// than values that it reads, its sums are kept one by one.
+    /// Which sums a step keeps for [`ChainSum`]. Chains are fewer than blocks, but a piece that computes only some strips
+    /// of an image uses only parts of the cache lines that it reads. If that would happen, and if a block reads at least
+    /// as many values as it has sums, the sums of each block are kept.
     pub fn turned(&self) -> Keep {
         let sums = 9 * self.channels * self.outputs;
         let values = self.images * self.height * 4 * (self.channels * STRIDE * STRIDE + self.outputs * STRIDE);
@@ -147,17 +148,17 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         if self.strips > 2 && pieces < ENOUGH && sums <= values { Keep::TurnedBlocks } else { Keep::TurnedChains }
     }
 
-    /// Sums that a replica has after a step of this kind.
+    /// Number of blocks or chains whose sums a replica has after a step that keeps `keep`.
     pub fn slots(&self, keep: Keep) -> usize {
         if keep == Keep::TurnedChains { CHAINS.min(self.blocks()) } else { self.blocks() }
     }
 
-    /// Multiply-adds of an image block and a group of output channels.
+    /// Multiply-adds of one image block and one group of output channels.
     fn work(&self) -> usize {
         self.strips * self.images * self.height * 4 * self.channels * self.outputs.min(GROUP) * 9
     }
 
-    /// How the work of a replica is split into pieces.
+    /// Chooses how to split the work of a replica into pieces.
     fn split(&self, keep: Keep) -> Split {
         let mut split = Split { image_blocks: self.image_blocks(), chains: CHAINS, channels: self.channels };
         if keep != Keep::TurnedChains {
@@ -166,8 +167,8 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         }
         let mut work = self.work() * self.image_blocks();
         while self.replicas * self.pieces_of(&split) < ENOUGH && work >= 2 * PIECE {
-            // Chains that share no cache line cost nothing; parts of the input channels turn dy again; the other chains
-            // read cache lines again.
+            // The cheapest split first. Splitting chains that share no cache line costs nothing, splitting input channels
+            // transposes dy again, splitting the other chains reads cache lines again.
             if split.chains > self.strips.max(1) && split.chains > 1 {
                 split.chains /= 2;
             } else if split.channels >= 32 {
@@ -188,12 +189,12 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         self.groups() * self.channels.div_ceil(*channels) * chains * self.image_blocks().div_ceil(*image_blocks)
     }
 
-    /// Pieces of one replica.
+    /// Number of pieces per replica.
     pub fn pieces(&self, keep: Keep) -> usize {
         self.pieces_of(&self.split(keep))
     }
 
-    /// Writes the sums of a piece.
+    /// Computes and stores the sums of a piece.
     #[inline(always)]
     pub fn run<L: Lanes>(&self, keep: Keep, replica: usize, piece: usize, scratch: &mut Scratch) {
         let split = self.split(keep);
@@ -224,7 +225,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         }
     }
 
-    /// Writes the sums of some samples, which begin and (but for the last ones) end with a block.
+    /// Computes and stores the sums of some samples. They begin with a block and end with a block or with the batch.
     #[inline(always)]
     pub fn run_samples<L: Lanes>(&self, keep: Keep, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
         for image_block in samples.start / self.images..samples.end.div_ceil(self.images) {
@@ -240,12 +241,12 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         }
     }
 
-    /// Strips that are turned at once stay in the L2 cache.
+    /// Number of strips to transpose at once, so that they stay in the L2 cache.
     fn turned_at_once(&self, outputs: usize) -> usize {
         (TURNED / (self.images * self.height * 4 * outputs * STRIDE)).max(1)
     }
 
-    /// Computes neighbouring blocks for some input and output channels.
+    /// Computes adjacent blocks for some input and output channels.
     #[inline(always)]
     fn run_strips<L: Lanes>(&self, keep: Keep, part: Part, channels: [usize; 2], scratch: &mut Scratch) {
         let Part { replica, image_block, strips: [first_strip, end_strip], outputs: [first_output, end_output] } = part;
@@ -257,8 +258,8 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         let length = (end_strip - first_strip) * of_strip;
         let of_x = self.x.start(replica, first);
         let [of_dy, of_ds] = [&self.dy, &self.ds].map(|planes| planes.start(replica, first) + self.y_steps[0] + 4);
-        // SAFETY: all of it lies in the views, whose planes have a border and rows to spare behind the last; pieces
-        // write different blocks or chains, or different channels of them.
+        // SAFETY: all accesses lie in the views, whose planes have a border and spare rows after the last; pieces write
+        // different blocks or chains, or different channels of them.
         unsafe {
             let turned = scratch.floats(length * STRIDE).as_mut_ptr();
             let of_centre = turned.add(length * (STRIDE - 1));
@@ -298,8 +299,8 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         }
     }
 
-    /// Copies blocks of planes, whose image begins at `from`, to `[strip][vector][pixel][N]`; zeros where the channels
-    /// end.
+    /// Transposes blocks of planes, whose image begins at `from`, to `[strip][vector][pixel][N]`. Lanes beyond the last
+    /// channel are 0.
     #[inline(always)]
     unsafe fn turn<L: Lanes>(&self, from: *const f32, part: Part, images: usize, to: *mut f32) {
         let [row, plane] = self.y_steps;
@@ -311,7 +312,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
             for i in 0..images {
                 for h in 0..self.height {
                     for strip in first_strip..end_strip {
-                        // SAFETY: the caller's; channels beyond the last are not read.
+                        // SAFETY: upheld by the caller; channels beyond the last are not read.
                         unsafe {
                             let from = from.add((i * self.outputs + k) * plane + h * row + 4 * strip);
                             let to = to.add(((strip - first_strip) * vectors + v) * of_vector);
@@ -333,7 +334,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         }
     }
 
-    /// The input channels from `c` to `end` with the output channels from `k` on.
+    /// Computes input channels `c..end` for the output channels from `k` on.
     #[inline(always)]
     unsafe fn all_inputs<L: Lanes, const VECTORS: usize, const TILE: usize>(
         &self,
@@ -343,7 +344,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         from: [*const f32; 2],
         ahead: &mut Ahead,
     ) {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             while c + TILE <= end {
                 let sums = if STRIDE == 1 && block.half {
@@ -362,11 +363,11 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         }
     }
 
-    /// The sums of a block: images, rows, columns in turn.
+    /// The sums of a block. Order: image, row, column.
     ///
-    /// `HALF` leaves out the two columns of a strip that lie beyond the image: there dy is 0, and so is x, but for the
-    /// left tap of the first of them. That one stays, so that a NaN shows. A sum may be -0 instead of 0, which is the
-    /// same to a chain.
+    /// `HALF` skips the two columns of a strip that lie beyond the image. There dy is 0, and so is x, except at the left
+    /// tap of the first of these columns. That tap is kept, so that a NaN shows. A sum may be -0 instead of 0, which
+    /// makes no difference to a chain.
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "indices say which pixel meets which tap")]
     unsafe fn tile<L: Lanes, const VECTORS: usize, const TILE: usize, const HALF: bool>(
@@ -377,10 +378,10 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         mut ahead: Lines,
     ) -> Sums<L, VECTORS, TILE> {
         let [row, plane] = self.x_steps;
-        // The same channel of the image block that comes next.
+        // Floats to the same channel of the next image block.
         let next_block = block.images * self.channels * plane;
         let next_vector = block.images * self.height * 4 * L::N;
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let zero = L::splat(0.0);
             let mut taps = [[[zero; VECTORS]; 9]; TILE];
@@ -429,7 +430,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         }
     }
 
-    /// Brings the sums of a tile to memory.
+    /// Stores the sums of a tile.
     #[inline(always)]
     unsafe fn put<L: Lanes, const VECTORS: usize, const TILE: usize>(
         &self,
@@ -441,7 +442,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         for l in 0..TILE {
             for v in 0..VECTORS {
                 let k = k + v * L::N;
-                // SAFETY: the caller's.
+                // SAFETY: upheld by the caller.
                 unsafe {
                     for tap in 0..9 {
                         self.put_vector::<L, 9>(block.put, block.taps, [k, (c + l) * 9 + tap], sums.taps[l][tap][v]);
@@ -454,10 +455,10 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         }
     }
 
-    /// Element `e` of `[C][taps]` for the output channels from `k` on.
+    /// Stores element `e` of `[C][taps]` for the output channels from `k` on.
     #[inline(always)]
     unsafe fn put_vector<L: Lanes, const TAPS: usize>(&self, put: Put, to: *mut f32, [k, e]: [usize; 2], sum: L::V) {
-        // SAFETY: the caller's; channels beyond the last are neither read nor written.
+        // SAFETY: upheld by the caller; channels beyond the last are neither read nor written.
         unsafe {
             match put {
                 Put::Block => {
@@ -488,13 +489,13 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
     }
 }
 
-/// `((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7))`
+/// Adds eight chains: `((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7))`.
 ///
 /// # Safety
-/// That of [`Lanes`].
+/// See [`Lanes`].
 #[inline(always)]
 pub unsafe fn eight<L: Lanes>(v: [L::V; CHAINS]) -> L::V {
-    // SAFETY: the caller's.
+    // SAFETY: upheld by the caller.
     unsafe {
         let low = L::add(L::add(v[0], v[1]), L::add(v[2], v[3]));
         let high = L::add(L::add(v[4], v[5]), L::add(v[6], v[7]));

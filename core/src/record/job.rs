@@ -1,25 +1,25 @@
-//! The data of a dispatch, beside its buffers.
+//! The uniform data of a dispatch.
 
 use bytemuck::{Pod, Zeroable};
 
-/// Numbers that a shader may define for itself ([`super::Shader::arguments`]).
+/// Maximum number of arguments that a shader defines for itself ([`super::Shader::arguments`]).
 pub const ARGUMENTS: usize = 3;
 
-/// The batch, strides that depend on the network, the first tile of a split dispatch, and what the shader names besides.
-/// The WGSL struct is generated from these fields.
+/// The uniform that every shader binds at 0: the batch size, strides that depend on the network, the first tile of a split
+/// dispatch, and the shader's arguments. The WGSL struct is generated from these fields.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Job {
-    /// Added to the workgroup's x: where a split dispatch begins. The device fills it in.
+    /// First tile of this piece of a split dispatch, added to the workgroup's x. The device fills it in.
     pub first_tile: u32,
     /// Samples in the batch.
     pub samples: u32,
-    /// Elements of one replica in the parameter, momentum and gradient arenas.
+    /// Elements of each replica in the parameter, momentum and gradient arenas.
     pub parameter_stride: u32,
-    /// Elements of one replica in the packed-weights arena.
+    /// Elements of each replica in the packed-weights arena.
     pub packed_stride: u32,
-    /// Elements of one replica in the running-statistics arena.
+    /// Elements of each replica in the running-statistics arena.
     pub running_stride: u32,
-    /// Values of the shader's own arguments, in its order; zeros behind them.
+    /// Values of [`super::Shader::arguments`], in that order, followed by zeros.
     pub arguments: [u32; ARGUMENTS],
 }

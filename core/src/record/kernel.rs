@@ -1,4 +1,4 @@
-//! A kernel is a shader's name with its constants: what one replica's layer fixes.
+//! A kernel is a shader with its constants: the values that the layer of one replica fixes.
 
 use std::hash::{Hash, Hasher};
 
@@ -16,7 +16,7 @@ pub enum Constant {
 }
 
 impl Constant {
-    /// Type and bits: constants are equal where these are.
+    /// Type and bits, which decide equality.
     fn key(self) -> (u8, u32) {
         match self {
             Self::U32(v) => (0, v),
@@ -58,7 +58,7 @@ impl From<f32> for Constant {
     }
 }
 
-/// A shader, specialised.
+/// A shader, specialised by constants. This pair identifies the kernel on every device.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
     shader: Shader,
@@ -72,7 +72,7 @@ impl Kernel {
         Self { shader, constants: constants.to_vec() }
     }
 
-    /// The shader.
+    /// The shader that is specialised.
     #[must_use]
     pub fn shader(&self) -> Shader {
         self.shader
@@ -84,7 +84,7 @@ impl Kernel {
         self.shader.name()
     }
 
-    /// Names and values, in order.
+    /// Names and values of the constants, in order.
     #[must_use]
     pub fn constants(&self) -> &[(&'static str, Constant)] {
         &self.constants

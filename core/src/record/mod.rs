@@ -1,7 +1,7 @@
-//! What is to be done, as plain data: buffers, kernels, dispatches. It stands between the algorithm and whatever computes
-//! it: a GPU (`gpu/`) or the machine's own cores (`processor/`).
+//! Work as plain data: buffers, kernels and dispatches. Recordings stand between the algorithm and the device that runs
+//! them, a GPU (`gpu/`) or the machine's cores (`processor/`).
 
-/// Version of docs/ORDER.md. Another version may give other bits from the same kernels.
+/// Version of docs/ORDER.md. The bits of a kernel may change from one version to the next.
 pub const ORDER_VERSION: u32 = 2;
 
 mod buffers;

@@ -1,35 +1,34 @@
-//! A recording: what to dispatch and what to copy, in order.
+//! A recording: dispatches, copies and clears, in order.
 
 use super::{ARGUMENTS, Binding, BufferId, Job, Kernel};
 
 /// One launch of a kernel: `tiles` workgroups for each of `replicas`.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// The kernel.
+    /// The kernel to launch.
     pub kernel: Kernel,
-    /// Bindings 1, 2, ... in the order of the shader (binding 0 is the job). What the kernel does with each of them says
-    /// [`super::Shader::bindings`].
+    /// Bindings 1, 2, ... in the order of the shader (binding 0 is the job). [`super::Shader::bindings`] has their access modes.
     pub bindings: Vec<Binding>,
-    /// Workgroups in x: the tiles of one replica.
+    /// Workgroups in x: the tiles of each replica.
     pub tiles: u32,
-    /// Workgroups in y.
+    /// Workgroups in y: the number of replicas, or 1 for a kernel without a replica axis.
     pub replicas: u32,
-    /// The data.
+    /// Uniform data.
     pub job: Job,
-    /// Useful floating-point operations of all replicas, for the split and the benchmarks.
+    /// Useful floating-point operations of all replicas. Devices split dispatches by it, and benchmarks report it.
     pub flops: u64,
-    /// Bytes that have to move at least, for the same.
+    /// Minimum memory traffic of all replicas in bytes, for the same uses.
     pub bytes: u64,
-    /// The layer, for profiles: `layer1.0.conv1`.
+    /// Name of the layer in profiles, such as `layer1.0.conv1`.
     pub label: String,
 }
 
-/// Operations that take about as long as moving a byte: a guess that suits processors and GPUs, only used to keep
-/// dispatches and submits short.
+/// Number of operations that take about as long as moving one byte. This guess suits processors and GPUs; it only serves to
+/// keep dispatches and submits short.
 pub(crate) const OPERATIONS_PER_BYTE: u64 = 4;
 
 impl Dispatch {
-    /// How long it takes, in operations: by its arithmetic or by its memory traffic, whichever is more.
+    /// Estimated duration in operations: the larger of arithmetic and memory traffic.
     #[must_use]
     pub fn cost(&self) -> u64 {
         self.flops.max(self.bytes * OPERATIONS_PER_BYTE)
@@ -41,47 +40,46 @@ impl Dispatch {
 pub enum Command {
     /// Launch a kernel.
     Dispatch(Dispatch),
-    /// Copy `bytes` between two different buffers.
+    /// Copy a range between two different buffers.
     Copy {
-        /// Source and its offset.
+        /// Source buffer and offset in bytes.
         from: (BufferId, u64),
-        /// Destination and its offset.
+        /// Destination buffer and offset in bytes.
         to: (BufferId, u64),
-        /// Length.
+        /// Length in bytes.
         bytes: u64,
     },
     /// Fill a buffer with zero bytes.
     Clear(BufferId),
 }
 
-/// A list of commands, and the values every job of it shares.
+/// A list of commands, and the values that their jobs share.
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
-    /// In order.
+    /// Commands in execution order.
     pub commands: Vec<Command>,
-    /// Workgroups in y of every dispatch that has a replica axis.
+    /// Number of replicas: workgroups in y of every dispatch that has a replica axis.
     pub replicas: u32,
-    /// Template of every job.
+    /// Template of the jobs; each dispatch adds its arguments.
     pub job: Job,
 }
 
 impl Recording {
-    /// An empty recording for `replicas` replicas.
+    /// Creates an empty recording for `replicas` replicas.
     #[must_use]
     pub fn new(replicas: u32, job: Job) -> Self {
         Self { commands: Vec::new(), replicas, job }
     }
 
-    /// Appends a dispatch over all replicas with the recording's job.
+    /// Appends a dispatch with the recording's job, over all replicas unless `work` is shared.
     pub fn dispatch(&mut self, label: &str, kernel: Kernel, bindings: &[Binding], tiles: u32, work: Work) {
         self.dispatch_with(label, kernel, bindings, tiles, work, &[]);
     }
 
-    /// Appends a dispatch over all replicas with the recording's job and these arguments of the shader
-    /// ([`super::Shader::arguments`]).
+    /// Like [`Recording::dispatch`], with values for [`super::Shader::arguments`].
     ///
     /// # Panics
-    /// If bindings or arguments are not as many as the shader has.
+    /// If the number of bindings or arguments differs from the shader's.
     pub fn dispatch_with(
         &mut self,
         label: &str,
@@ -117,17 +115,17 @@ impl Recording {
         })
     }
 
-    /// Sum over the dispatches.
+    /// Floating-point operations of all dispatches.
     #[must_use]
     pub fn flops(&self) -> u64 {
         self.dispatches().map(|d| d.flops).sum()
     }
 }
 
-/// What a dispatch has to do at least, for one replica.
+/// Minimum work of a dispatch, for one replica.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
-    /// Floating-point operations (an fma counts two).
+    /// Floating-point operations (an fma counts as two).
     pub flops: u64,
     /// Bytes read and written.
     pub bytes: u64,

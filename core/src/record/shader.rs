@@ -1,7 +1,7 @@
-//! The shaders by name, with what a dispatch must know of each: what it does with its bindings, and which numbers it takes
-//! beside those that every job has. A test holds this table against the WGSL.
+//! The table of all shaders: name, access mode of each binding, and arguments beyond the fields that every job has. A test
+//! compares this table with the WGSL.
 
-/// What a kernel does with a binding.
+/// Access mode of a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// `var<storage, read>`
@@ -12,14 +12,14 @@ pub enum Access {
 
 macro_rules! shaders {
     ($($variant:ident $name:literal [$($access:ident)+] [$($argument:literal),*],)+) => {
-        /// A file of `shaders/`, and its twin in `processor/`.
+        /// A file in `shaders/`, which has a twin in `processor/`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Shader {
             $(#[doc = concat!("`shaders/", $name, ".wgsl`")] $variant,)+
         }
 
         impl Shader {
-            /// All of them, by name.
+            /// All shaders, sorted by name.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// File name without `.wgsl`.
@@ -30,7 +30,7 @@ macro_rules! shaders {
                 }
             }
 
-            /// What it does with bindings 1, 2, ...
+            /// Access modes of bindings 1, 2, ...
             #[must_use]
             pub fn bindings(self) -> &'static [Access] {
                 match self {
@@ -38,7 +38,7 @@ macro_rules! shaders {
                 }
             }
 
-            /// Names of the fields of its job that only it has, in order.
+            /// Names of the job fields that are specific to this shader, in order.
             #[must_use]
             pub fn arguments(self) -> &'static [&'static str] {
                 match self {

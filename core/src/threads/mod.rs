@@ -1,4 +1,4 @@
-//! The threads that pipelines are built in and that the processor computes in: one interface, two platforms.
+//! Threads that build pipelines and compute on the processor: one interface, two platforms.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;

@@ -1,30 +1,30 @@
-//! Natively: a pool of threads.
+//! The native implementation: a pool of threads.
 
 use std::sync::Arc;
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
-/// Some threads. Clones share them.
+/// A pool of threads. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Threads {
-    /// `None`: the caller's own thread.
+    /// `None` stands for the caller's thread.
     pool: Option<Arc<rayon::ThreadPool>>,
 }
 
-/// What drivers' compilers are used to: the stack of a main thread.
+/// Bytes of each thread's stack: as much as a main thread has, which drivers' compilers expect.
 const STACK_BYTES: usize = 8 << 20;
 
 impl Threads {
-    /// The caller's own thread.
+    /// Only the caller's thread.
     #[must_use]
     pub fn one() -> Self {
         Self { pool: None }
     }
 
-    /// So many threads (at least one).
+    /// A pool of `count` threads; for 0 or 1, only the caller's thread.
     ///
     /// # Errors
-    /// The system's words, where it gives no more threads.
+    /// The system's error message if it cannot start the threads.
     pub fn new(count: usize) -> Result<Self, String> {
         if count <= 1 {
             return Ok(Self::one());
@@ -34,25 +34,25 @@ impl Threads {
         Ok(Self { pool: Some(Arc::new(pool)) })
     }
 
-    /// As many as the machine runs at once, but at most `most`; the caller's own where the system gives none.
+    /// As many threads as the machine runs at once, but at most `most`; only the caller's thread if the system cannot start them.
     #[must_use]
     pub fn up_to(most: usize) -> Self {
         Self::new(Self::available_count().min(most)).unwrap_or_else(|_| Self::one())
     }
 
-    /// How many the machine runs at once.
+    /// Number of threads that the machine runs at once.
     #[must_use]
     pub fn available_count() -> usize {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
 
-    /// How many there are.
+    /// Number of threads.
     #[must_use]
     pub fn count(&self) -> usize {
         self.pool.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
-    /// Runs `work` in one of the threads and waits for it. Calls of [`Threads::spread`] from there start without a detour.
+    /// Runs `work` in one of the threads and waits for it. Inside `work`, [`Threads::spread`] starts without a change of thread.
     pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(work),
@@ -60,7 +60,8 @@ impl Threads {
         }
     }
 
-    /// Calls `work` with 0 to `n` - 1, each once, in any order and in any of the threads; returns when all are done.
+    /// Calls `work` once with each number from 0 to `n - 1`, in any order and in any of the threads. Returns when all calls are
+    /// done.
     pub fn spread(&self, n: usize, work: &(dyn Fn(usize) + Sync)) {
         match &self.pool {
             Some(pool) if n > 1 => pool.install(|| (0..n).into_par_iter().with_max_len(1).for_each(work)),

@@ -1,4 +1,4 @@
-//! Batches as bytes: which samples a step sees, and how they are cropped and flipped.
+//! Batches as bytes: the samples of each step, and how they are cropped and flipped.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use super::plan::{BatchSizes, UploadLayout};
 use super::trainer::EVALUATION_BATCH;
 use crate::data::{Dataset, ImageSet, Sampler, augment};
 
-/// Images that a run uses.
+/// Numbers of images that a run uses, after `train-limit` and `test-limit`.
 pub struct SetSizes {
-    /// Training images.
+    /// Number of training images.
     pub train: usize,
-    /// Test images.
+    /// Number of test images.
     pub test: usize,
 }
 
 impl SetSizes {
-    /// Sizes of the batches that they are cut into.
+    /// Sizes of the batches that these images are divided into.
     pub fn batches(&self, batch_size: u32) -> BatchSizes {
         BatchSizes { train: sizes_of(self.train, batch_size), evaluate: sizes_of(self.test, EVALUATION_BATCH) }
     }
 }
 
-/// The batches of a run: functions of the step alone.
+/// The batches of a run. A training batch depends only on the step.
 pub struct Batches {
     dataset: Arc<Dataset>,
     sampler: Sampler,
@@ -32,13 +32,13 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// How many images are left after the limits.
+    /// Numbers of images after the limits of `config`.
     pub fn sizes(config: &TrainConfig, dataset: &Dataset) -> SetSizes {
         let limited = |set: &ImageSet, limit: Option<usize>| limit.map_or(set.len(), |n| n.min(set.len()));
         SetSizes { train: limited(&dataset.train, config.train_limit), test: limited(&dataset.test, config.test_limit) }
     }
 
-    /// Batches of `config`.
+    /// The batches of `config` on `dataset`.
     pub fn new(config: &TrainConfig, dataset: Arc<Dataset>) -> Self {
         let sizes = Self::sizes(config, &dataset);
         let seed_order = config.seed_order.unwrap_or(config.seed);
@@ -52,17 +52,17 @@ impl Batches {
         }
     }
 
-    /// Training images after the limit.
+    /// Number of training images after the limit.
     pub fn train_images(&self) -> usize {
         self.sizes.train
     }
 
-    /// Steps of an epoch; the last may be smaller.
+    /// Number of steps in an epoch; the last may have a smaller batch.
     pub fn per_epoch(&self) -> u64 {
         self.sampler.batches_per_epoch()
     }
 
-    /// Writes the batch of `step` (from 1) into `upload`; returns its size.
+    /// Writes the batch of `step` (from 1) into `upload` and returns its number of samples.
     pub fn train(&mut self, step: u64, layout: &UploadLayout, upload: &mut [u8]) -> u32 {
         let per_epoch = self.sampler.batches_per_epoch();
         let (epoch, index) = ((step - 1) / per_epoch, (step - 1) % per_epoch);
@@ -75,7 +75,8 @@ impl Batches {
         samples.len() as u32
     }
 
-    /// Writes the evaluation batch that begins at test image `first`; returns its size, or `None` at the end.
+    /// Writes the evaluation batch that begins at test image `first` into `upload`. Returns its number of samples, or
+    /// `None` at the end of the test set.
     pub fn test(&self, first: usize, layout: &UploadLayout, upload: &mut [u8]) -> Option<u32> {
         let last = (first + EVALUATION_BATCH as usize).min(self.sizes.test);
         if first >= last {

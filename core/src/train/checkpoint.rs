@@ -1,5 +1,5 @@
-//! Checkpoints as bytes, in the safetensors format: one file a replica with the tensors that torchvision would name so,
-//! and one beside them with momenta and counters. Equal states give equal bytes: no clock, path or host is in them.
+//! Checkpoints as bytes, in the safetensors format: one file for each replica, with torchvision's tensor names, and one file
+//! with momenta and counters. Equal states give equal bytes: the files hold no clock, path or host name.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,18 +12,18 @@ use super::state::{EpochSums, ReplicaState, State, Weights};
 use crate::nets::Network;
 use crate::ops::fingerprint;
 
-/// Why bytes are no checkpoint of this network.
+/// Why bytes are not a checkpoint of this network.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum CheckpointError {
-    /// Not the format at all, or cut off.
-    #[error("'{file}' is not a whole safetensors file {reason}")]
+    /// Not a safetensors file, or truncated.
+    #[error("'{file}' is not a complete safetensors file {reason}")]
     Format {
         /// Name of the file.
         file: String,
-        /// What the parser says, or what it is.
+        /// The parser's message, or the format that the file has.
         reason: String,
     },
-    /// A tensor is missing or has another shape.
+    /// A tensor is missing or has the wrong shape.
     #[error("'{file}': tensor '{tensor}' {problem}; the file belongs to another network or data set")]
     Tensor {
         /// Name of the file.
@@ -33,32 +33,32 @@ pub enum CheckpointError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The tensors have other names than those of the network, whatever stands before them.
+    /// Under every known prefix and renaming, tensors of the network are missing.
     #[error(
-        "'{file}' lacks tensors of {network}: it should have {wanted} but lacks {missing}; {found}: the file belongs to \
-         another network or data set, or names its tensors otherwise; rename them as docs/PYTORCH.md says"
+        "'{file}' lacks tensors of {network}: of {wanted} names it lacks {missing}; {found}. The file belongs to another \
+         network or data set, or names its tensors differently; rename them as docs/PYTORCH.md describes"
     )]
     Names {
         /// Name of the file.
         file: String,
         /// Name of the network.
         network: String,
-        /// Number of its tensors.
+        /// Number of the network's tensors.
         wanted: usize,
-        /// Those that the file lacks.
+        /// Names that the file lacks.
         missing: String,
-        /// What the file has instead.
+        /// Names that the file has instead.
         found: String,
     },
-    /// The network is in the file several times.
-    #[error("'{file}' holds the network several times, under {prefixes}: save one of them alone")]
+    /// The file contains the network several times.
+    #[error("'{file}' contains the network several times, under {prefixes}; save only one of them")]
     Several {
         /// Name of the file.
         file: String,
-        /// What stands before the names.
+        /// Prefixes of the tensor names.
         prefixes: String,
     },
-    /// Numbers of another type, counters that are missing, or bits that are not those that were saved.
+    /// Numbers of the wrong type, missing counters, or bits that changed since they were saved.
     #[error("'{file}': {problem}")]
     Content {
         /// Name of the file.
@@ -68,7 +68,7 @@ pub enum CheckpointError {
     },
 }
 
-/// The one metadata key of our files.
+/// The only metadata key in lastbit's files.
 const KEY: &str = "lastbit";
 /// Name of the file with momenta and counters.
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
@@ -86,7 +86,7 @@ struct Counters {
     samples: u64,
     correct: Vec<u64>,
     ks: Vec<u32>,
-    /// Of parameters and momentum, and of running means and variances, by replica.
+    /// Two fingerprints of each replica: of parameters and momenta, and of running means and variances.
     fingerprints: Vec<[String; 2]>,
 }
 
@@ -99,7 +99,7 @@ struct ReplicaMetadata<'a> {
     fingerprint: &'a str,
 }
 
-/// Tensors on their way into a file.
+/// Collects the tensors of a file.
 #[derive(Default)]
 struct Writer<'a> {
     tensors: Vec<(String, Dtype, Vec<usize>, &'a [u8])>,
@@ -129,23 +129,23 @@ struct Reader<'a> {
     naming: Naming,
 }
 
-/// How a file names the tensors of a network: after a prefix, which wrappers such as `DataParallel` (`module.`),
-/// `torch.compile` (`_orig_mod.`) or a module around the network (`model.`) add, and with some parts renamed.
+/// How a file names the tensors of a network: with some parts renamed, and with a prefix that wrappers add, such as
+/// `DataParallel` (`module.`), `torch.compile` (`_orig_mod.`) or a module around the network (`model.`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Naming {
     prefix: String,
     renamed: Vec<(&'static str, &'static str)>,
 }
 
-/// Parts of names in torchvision's networks, and in those of kuangliu's pytorch-cifar.
+/// Parts of tensor names: in torchvision's networks, and in those of kuangliu's pytorch-cifar.
 const RENAMED: [(&str, &str); 2] = [("downsample", "shortcut"), ("fc", "linear")];
-/// Prefixes that are tried.
+/// Most prefixes that are tried.
 const MOST_PREFIXES: usize = 16;
-/// Names that a message shows.
+/// Most names that a message lists.
 const SHOWN: usize = 4;
 
 impl Naming {
-    /// The name in the file of the tensor that is called `name` here.
+    /// The file's name for the tensor that the network calls `name`.
     fn stored(&self, name: &str) -> String {
         let part = |part: &str| {
             self.renamed
@@ -177,7 +177,7 @@ impl Naming {
             }
             match complete.len() {
                 0 => {}
-                // Further tensors are ignored beside names that are as they should be.
+                // Names without a prefix take precedence; further tensors are ignored.
                 _ if complete[0].prefix.is_empty() => return Ok(complete.swap_remove(0)),
                 1 => return Ok(complete.swap_remove(0)),
                 _ => {
@@ -186,7 +186,7 @@ impl Naming {
                 }
             }
         }
-        // Of a name or two that happen to end alike nothing follows.
+        // A few names with the same ending prove nothing.
         let naming = if 2 * closest.1 >= wanted.len() { closest.0 } else { Self::default() };
         let expected: HashSet<String> = wanted.iter().map(|name| naming.stored(name)).collect();
         let mut other: Vec<&str> = stored.iter().copied().filter(|name| !expected.contains(*name)).collect();
@@ -205,7 +205,7 @@ impl Naming {
         })
     }
 
-    /// This naming after every prefix that one of the network's tensors has in the file, the shortest first.
+    /// This naming with each prefix that the network's first tensor has in the file, the shortest first.
     fn with_prefixes(&self, wanted: &[String], stored: &HashSet<&str>) -> Vec<Self> {
         let firsts = wanted.iter().take(1).map(|name| self.stored(name)).collect::<Vec<_>>();
         let mut prefixes: Vec<&str> = stored
@@ -214,13 +214,13 @@ impl Naming {
             .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
             .collect();
         prefixes.sort_unstable_by_key(|prefix| (prefix.len(), *prefix));
-        // A file may have any number of names; its own prefix is among the shortest.
+        // A file may have any number of names; the right prefix is among the shortest.
         let prefixes = prefixes.into_iter().take(MOST_PREFIXES);
         prefixes.map(|prefix| Self { prefix: prefix.to_owned(), ..self.clone() }).collect()
     }
 }
 
-/// The names of all tensors that a file of weights has.
+/// The names of all tensors in a file of weights.
 fn names(network: &Network) -> Vec<String> {
     let parameters = network.parameters.iter().map(|parameter| parameter.name.clone());
     let running = network.running.iter();
@@ -236,7 +236,7 @@ fn listed<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
-/// How the files of `torch.save` begin, now and before PyTorch 1.6.
+/// First bytes of the files of `torch.save`: since PyTorch 1.6, and before.
 const TORCH_SAVE: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 
 impl<'a> Reader<'a> {
@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
         let failed = |e: safetensors::SafeTensorError| {
             let is_pickle = TORCH_SAVE.iter().any(|start| bytes.starts_with(start));
             let reason = if is_pickle {
-                "but torch.save's format: write it anew with safetensors.torch.save_file".to_owned()
+                "but in torch.save's format: save it again with safetensors.torch.save_file".to_owned()
             } else {
                 format!("({e})")
             };
@@ -254,7 +254,7 @@ impl<'a> Reader<'a> {
         Ok(Self { file, tensors, naming: Naming::default() })
     }
 
-    /// A file of weights, which may come from PyTorch.
+    /// Opens a file of weights, which may come from PyTorch.
     fn of_weights(network: &Network, file: &'a str, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
         let reader = Self::new(file, bytes)?;
         let stored = reader.tensors.names().into_iter().collect();
@@ -268,11 +268,11 @@ impl<'a> Reader<'a> {
         let view = self.tensors.tensor(&stored).map_err(|_| refuse("is missing".to_owned()))?;
         let dims: Vec<usize> = dims.iter().map(|&d| d as usize).collect();
         if view.shape() != dims {
-            return Err(refuse(format!("is {:?}, not {dims:?}", view.shape())));
+            return Err(refuse(format!("has shape {:?}, not {dims:?}", view.shape())));
         }
         if view.dtype() != dtype {
-            let problem = format!("tensor '{name}' has numbers of type {}, not {dtype}", view.dtype());
-            let remedy = if dtype == Dtype::F32 { ": in PyTorch, model.float() before state_dict()" } else { "" };
+            let problem = format!("tensor '{name}' has type {}, not {dtype}", view.dtype());
+            let remedy = if dtype == Dtype::F32 { "; in PyTorch, call model.float() before state_dict()" } else { "" };
             return Err(content(self.file, format!("{problem}{remedy}")));
         }
         Ok(view.data())
@@ -287,7 +287,7 @@ fn content(file: &str, problem: impl Into<String>) -> CheckpointError {
     CheckpointError::Content { file: file.to_owned(), problem: problem.into() }
 }
 
-/// The weights of one replica with torchvision's names; `metadata` becomes one JSON string.
+/// Encodes the weights of one replica under torchvision's names. `metadata` becomes one JSON string.
 #[must_use]
 pub fn encode_weights(network: &Network, weights: &Weights, metadata: &impl Serialize) -> Vec<u8> {
     let mut writer = Writer::default();
@@ -301,11 +301,13 @@ pub fn encode_weights(network: &Network, weights: &Weights, metadata: &impl Seri
     writer.finish(metadata)
 }
 
-/// The weights in a file that [`encode_weights`] or PyTorch made: the network's names may follow a prefix such as `module.`
+/// Decodes the weights in a file from [`encode_weights`] or PyTorch. The network's names may follow a prefix such as `module.`
 /// or `_orig_mod.`, `downsample` may be `shortcut` and `fc` may be `linear`. Further tensors are ignored.
 ///
 /// # Errors
-/// If it is not the format, or a tensor of the network is missing, has another shape or is not float32.
+/// [`CheckpointError::Format`] if the bytes are not safetensors, [`CheckpointError::Names`] if a tensor of the network is missing,
+/// [`CheckpointError::Several`] if all of them are there under several prefixes, [`CheckpointError::Tensor`] if one has the
+/// wrong shape, [`CheckpointError::Content`] if one is not float32.
 pub fn decode_weights(network: &Network, file: &str, bytes: &[u8]) -> Result<Weights, CheckpointError> {
     let reader = Reader::of_weights(network, file, bytes)?;
     let parameters = network.parameters.iter().map(|p| reader.floats(&p.name, &p.dims)).collect::<Result<_, _>>()?;
@@ -319,10 +321,10 @@ pub fn decode_weights(network: &Network, file: &str, bytes: &[u8]) -> Result<Wei
     Ok(Weights { parameters, running })
 }
 
-/// Names and dimensions of the tensors of a file, whatever network it belongs to; ordered by name.
+/// Names and dimensions of all tensors in a file of any network, ordered by name.
 ///
 /// # Errors
-/// If it is not the format.
+/// [`CheckpointError::Format`] if the bytes are not safetensors.
 pub fn tensor_dims(file: &str, bytes: &[u8]) -> Result<Vec<(String, Vec<usize>)>, CheckpointError> {
     let reader = Reader::new(file, bytes)?;
     let mut tensors: Vec<_> =
@@ -331,10 +333,11 @@ pub fn tensor_dims(file: &str, bytes: &[u8]) -> Result<Vec<(String, Vec<usize>)>
     Ok(tensors)
 }
 
-/// The values of one float32 tensor of a file.
+/// The values of one float32 tensor in a file of any network.
 ///
 /// # Errors
-/// If it is not the format, or has no such tensor.
+/// [`CheckpointError::Format`] if the bytes are not safetensors, [`CheckpointError::Tensor`] if the tensor is missing,
+/// [`CheckpointError::Content`] if it is not float32.
 pub fn decode_tensor(file: &str, bytes: &[u8], name: &str) -> Result<Vec<f32>, CheckpointError> {
     let reader = Reader::new(file, bytes)?;
     let dims = reader.tensors.tensor(name).map(|view| view.shape().to_vec()).unwrap_or_default();
@@ -342,20 +345,20 @@ pub fn decode_tensor(file: &str, bytes: &[u8], name: &str) -> Result<Vec<f32>, C
     reader.floats(name, &dims)
 }
 
-/// The fingerprint of a replica.
+/// Fingerprint of a replica's parameters and momenta, 16 hex digits.
 #[must_use]
 pub fn fingerprint_of(replica: &ReplicaState) -> String {
     let tensors = replica.weights.parameters.iter().zip(&replica.momenta);
     fingerprint::text(fingerprint::of_tensors(tensors.map(|(p, m)| (p.as_slice(), m.as_slice()))))
 }
 
-/// Fingerprints of everything in a replica: the one that metrics show, and one of the running statistics.
+/// Two fingerprints that cover a whole replica: the one in the metrics, and one of the running statistics.
 fn fingerprints_of(replica: &ReplicaState) -> [String; 2] {
     let running = replica.weights.running.iter().map(|[mean, variance]| (mean.as_slice(), variance.as_slice()));
     [fingerprint_of(replica), fingerprint::text(fingerprint::of_tensors(running))]
 }
 
-/// All files of a checkpoint, by name.
+/// All files of a checkpoint, as pairs of name and bytes.
 #[must_use]
 pub fn encode_state(network: &Network, config: &TrainConfig, state: &State) -> Vec<(String, Vec<u8>)> {
     let fingerprints: Vec<_> = state.replicas.iter().map(fingerprints_of).collect();
@@ -388,10 +391,11 @@ pub fn encode_state(network: &Network, config: &TrainConfig, state: &State) -> V
     files
 }
 
-/// The state in the files of a checkpoint; `read` gives the bytes of a file by its name.
+/// Decodes the state in the files of a checkpoint. `read` returns the bytes of the file with the given name.
 ///
 /// # Errors
-/// If a file is no such file, belongs to another network or to other divisors, or its bits have changed since.
+/// Any error of `read`. Those of [`decode_weights`]. [`CheckpointError::Content`] if the checkpoint belongs to other divisors, its
+/// counters are missing or unreadable, or a replica's bits have changed since they were saved.
 pub fn decode_state<E: From<CheckpointError>>(
     network: &Network,
     config: &TrainConfig,
@@ -415,7 +419,7 @@ pub fn decode_state<E: From<CheckpointError>>(
         let momenta = network.parameters.iter().map(momentum).collect::<Result<_, _>>()?;
         let replica = ReplicaState { weights, momenta };
         if fingerprints_of(&replica) != counters.fingerprints[position] {
-            return Err(content(&name, "its bits are not those that were saved (wrong fingerprint)").into());
+            return Err(content(&name, "its bits have changed since they were saved (wrong fingerprint)").into());
         }
         replicas.push(replica);
     }
@@ -465,7 +469,7 @@ mod tests {
         let back = decode_state(&network, &config, read(&files)).unwrap();
         assert_eq!(back, state);
         assert_eq!(back.replicas[1].momenta[3][1].to_bits(), (-0.0f32).to_bits());
-        // One tensor alone, without the network.
+        // A single tensor, without the network.
         let (name, bytes) = &files[1];
         let dims = tensor_dims(name, bytes).unwrap();
         assert!(dims.contains(&("conv1.weight".to_owned(), vec![4, 3, 3, 3])), "{dims:?}");
@@ -494,7 +498,7 @@ mod tests {
         let theirs = renamed(&|name| name.replace("fc.", "linear."));
         assert_eq!(decode_weights(&network, "x", &theirs).as_ref(), Ok(weights), "one part renamed");
 
-        // What is no renaming is listed from both sides.
+        // Unknown names are listed from both sides.
         let error = |rename: &dyn Fn(&str) -> String| decode_weights(&network, "x", &renamed(rename)).unwrap_err();
         let lacks =
             error(&|name| format!("model.{}", name.replace("fc.", "head.").replace("layer2", "stage2"))).to_string();
@@ -535,7 +539,7 @@ mod tests {
         let flipped = with(1, &|bytes| *bytes.last_mut().unwrap() ^= 1);
         assert!(flipped.contains("r1-k3") && flipped.contains("fingerprint"), "{flipped}");
         let cut = with(0, &|bytes| bytes.truncate(bytes.len() / 2));
-        assert!(cut.contains("r0-k1") && cut.contains("whole"), "{cut}");
+        assert!(cut.contains("r0-k1") && cut.contains("complete"), "{cut}");
         let other = TrainConfig { ks: vec![1, 5], ..config.clone() };
         let error = decode_state(&network, &other, read(&good)).unwrap_err().to_string();
         assert!(error.contains("with ks"), "{error}");

@@ -1,4 +1,4 @@
-//! What a run is: the same config is a TOML file, command-line flags and a page's URL.
+//! The config of a run, which a TOML file, command-line flags and a page's URL express alike.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -19,12 +19,12 @@ pub enum DatasetKind {
     FashionMnist,
     /// PNG and JPEG images in folders named by their class.
     Folder,
-    /// Made up: ten procedural classes; for the one-layer network, the checkerboard.
+    /// Procedural images in ten classes; for the one-layer network, the checkerboard.
     Synthetic,
 }
 
 impl DatasetKind {
-    /// Every kind, in the order that help texts name them.
+    /// Every kind, in the order of help texts.
     pub const ALL: [Self; 4] = [Self::Cifar10, Self::FashionMnist, Self::Folder, Self::Synthetic];
 }
 
@@ -50,11 +50,11 @@ impl std::fmt::Display for DatasetKind {
     }
 }
 
-/// A learning rate that takes the initial one's place; as text `STEP:LR`.
+/// A learning rate that replaces the initial one from a step on; as text `STEP:LR`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LrChange {
-    /// The first step that it holds for, from 1.
+    /// First step with this learning rate, from 1.
     pub step: u64,
     /// The learning rate.
     pub lr: f64,
@@ -91,24 +91,24 @@ impl From<LrChange> for String {
     }
 }
 
-/// A training run. Defaults are the paper's (docs/RULES.md).
+/// The config of a training run. The defaults are the paper's values (docs/RULES.md).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TrainConfig {
     /// Network.
     #[serde(with = "as_text")]
     pub net: NetKind,
-    /// Multiplies the channels of a ResNet or VGG; 1 as published.
+    /// Factor on the channels of a ResNet or VGG; 1 as published.
     pub width: f64,
     /// Nonlinearity; by default ReLU, and Swish with beta 1 for the one-layer network.
     pub activation: Option<Activation>,
-    /// Images.
+    /// Data set.
     pub dataset: DatasetKind,
-    /// One replica for each; all are compared with the first.
+    /// Divisors k, one for each replica; all replicas are compared with the first.
     pub ks: Vec<u32>,
     /// How k enters the update.
     pub perturbation: Perturbation,
-    /// Drives initialisation, order and augmentation where they have no seed of their own.
+    /// Seed of initialisation, sample order and augmentation, where no separate seed is set.
     pub seed: u64,
     /// Seed of the initial weights.
     pub seed_init: Option<u64>,
@@ -116,11 +116,11 @@ pub struct TrainConfig {
     pub seed_order: Option<u64>,
     /// Seed of the augmentation.
     pub seed_augment: Option<u64>,
-    /// Samples in a batch.
+    /// Number of samples in a batch.
     pub batch_size: u32,
     /// Initial learning rate.
     pub lr: f64,
-    /// Learning rates that take its place from a step on, in ascending order of steps; decays go on from them.
+    /// Learning rates that replace the initial one, in ascending order of steps. They decay as the initial one would.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lr_changes: Vec<LrChange>,
     /// Momentum coefficient; 0 is plain SGD.
@@ -129,9 +129,9 @@ pub struct TrainConfig {
     pub nesterov: bool,
     /// L2 coefficient, applied to every parameter.
     pub weight_decay: f64,
-    /// Ends the run, unless `steps` ends it before.
+    /// Number of epochs after which the run ends, unless `steps` ends it earlier.
     pub epochs: u32,
-    /// Ends the run, unless `epochs` ends it before.
+    /// Number of steps after which the run ends, unless `epochs` ends it earlier.
     pub steps: Option<u64>,
     /// Epochs between learning-rate decays; 0 never decays.
     pub decay_every: u32,
@@ -139,15 +139,15 @@ pub struct TrainConfig {
     pub decay_factor: f64,
     /// Epochs between evaluations; 0 evaluates at the end only.
     pub eval_every: u32,
-    /// Steps between `layers` lines; by default dense at the start and sparser later.
+    /// Steps between `layers` lines; by default they are dense at the start and sparser later.
     pub log_every: Option<u64>,
     /// Random crop and flip.
     pub augment: bool,
-    /// Random order.
+    /// Random sample order.
     pub shuffle: bool,
-    /// Only the first N training images.
+    /// Use only the first N training images.
     pub train_limit: Option<usize>,
-    /// Only the first N test images.
+    /// Use only the first N test images.
     pub test_limit: Option<usize>,
 }
 
@@ -193,19 +193,19 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// `problem` with the value of `key`.
+    /// An error about the value of `key`.
     pub(super) fn new(key: &'static str, problem: String) -> Self {
         Self { key, problem }
     }
 }
 
-/// Largest divisor that the exact division takes (rule 5 of docs/RULES.md).
+/// Largest divisor that the exact division supports (rule 5 of docs/RULES.md).
 pub const MAX_K: u32 = 63;
 /// Most replicas in a run.
 const MAX_REPLICAS: usize = 64;
 
 impl TrainConfig {
-    /// The nonlinearity that will be used.
+    /// The nonlinearity: the configured one, or the network's default.
     #[must_use]
     pub fn activation(&self) -> Activation {
         self.activation.unwrap_or(match self.net {
@@ -224,24 +224,24 @@ impl TrainConfig {
             Perturbation::Nextafter => k == first,
             Perturbation::Divide | Perturbation::Reciprocal => {
                 let (small, large) = (k.min(first), k.max(first));
-                // A config that nobody has validated may hold a zero.
+                // A config that is not validated may contain k = 0.
                 large.checked_rem(small) == Some(0) && (large / small).is_power_of_two()
             }
         };
         (1..self.ks.len()).filter(|&r| equal(self.ks[r])).collect()
     }
 
-    /// The learning rate of `step` (from 1) in `epoch` (from 0): the last one that was set, decayed as often as epochs say.
+    /// The learning rate of `step` (from 1) in `epoch` (from 0): the last rate set by then, with all decays up to `epoch`.
     #[must_use]
     pub fn lr_at(&self, step: u64, epoch: u64) -> f64 {
         let changed = self.lr_changes.iter().rev().find(|change| change.step <= step);
         learning_rate(changed.map_or(self.lr, |change| change.lr), self.decay_every, self.decay_factor, epoch)
     }
 
-    /// Refuses what cannot be run, naming the key.
+    /// Checks every value.
     ///
     /// # Errors
-    /// The first bad value.
+    /// [`ConfigError`] with the key of the first invalid value.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let fail = |key, problem: String| Err(ConfigError { key, problem });
         if self.ks.is_empty() || self.ks.len() > MAX_REPLICAS {
@@ -259,7 +259,7 @@ impl TrainConfig {
         if let Some(change) = self.lr_changes.iter().find(|change| !(change.lr.is_finite() && change.lr > 0.0)) {
             return fail("lr-changes", format!("every learning rate must be a positive number, not {}", change.lr));
         }
-        // What trains is fl(lr k).
+        // The update multiplies by fl(lr k).
         let most_k = self.ks.iter().copied().max().unwrap_or(1);
         let rates = std::iter::once(("lr", self.lr)).chain(self.lr_changes.iter().map(|c| ("lr-changes", c.lr)));
         for (key, lr) in rates {
@@ -268,7 +268,7 @@ impl TrainConfig {
         }
         let changed_at = std::iter::once(0).chain(self.lr_changes.iter().map(|change| change.step));
         if !changed_at.is_sorted_by(|a, b| a < b) {
-            return fail("lr-changes", "steps must ascend, from 1".to_owned());
+            return fail("lr-changes", "steps must be at least 1 and strictly ascending".to_owned());
         }
         if !(0.0..1.0).contains(&self.momentum) {
             return fail("momentum", format!("must be at least 0 and below 1, not {}", self.momentum));
@@ -302,7 +302,7 @@ impl TrainConfig {
     /// Refuses a batch that is larger than the training set.
     ///
     /// # Errors
-    /// Names both sizes.
+    /// [`ConfigError`] with both sizes.
     pub fn check_batch(&self, training_images: usize) -> Result<(), ConfigError> {
         if self.batch_size as usize > training_images {
             return Err(ConfigError {
@@ -314,8 +314,8 @@ impl TrainConfig {
     }
 }
 
-/// Refuses a number whose product with `k` float32 cannot hold: one that is 0 or infinite there, or subnormal, which GPUs may
-/// take for 0.
+/// Refuses a nonzero number whose product with `k` is zero, infinite or subnormal in float32. GPUs may treat subnormal numbers
+/// as 0.
 fn in_float32(key: &'static str, value: f64, k: f64) -> Result<(), ConfigError> {
     let product = (value * k) as f32;
     if value == 0.0 || product.is_normal() {
@@ -334,7 +334,7 @@ fn in_float32(key: &'static str, value: f64, k: f64) -> Result<(), ConfigError> 
     Err(ConfigError { key, problem: format!("{value:e}{times} is too {size} for float32: use {remedy}") })
 }
 
-/// Serde for values that are text by `Display` and `FromStr`.
+/// Serialises values as text, by `Display` and `FromStr`.
 mod as_text {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
@@ -356,7 +356,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn controls_are_twins_and_powers_of_two() {
+    fn controls_have_equal_k_or_a_power_of_two() {
         let with = |ks: &[u32]| TrainConfig { ks: ks.to_vec(), ..Default::default() }.controls();
         assert_eq!(with(&[1, 3, 2, 1, 8, 6]), [2, 3, 4]);
         assert_eq!(with(&[3, 6, 12, 9, 1]), [1, 2]);

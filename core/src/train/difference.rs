@@ -3,19 +3,19 @@
 use super::state::ReplicaState;
 use crate::nets::Network;
 
-/// Two replicas that are not equal.
+/// How two replicas differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The first tensor that differs, in network order: parameters, then running statistics, then momenta
+    /// Name of the first tensor that differs, in network order: parameters, then running statistics, then momenta
     /// (`momentum of conv1.weight`).
     pub tensor: String,
-    /// Its first element that differs, row-major.
+    /// Index of its first element that differs, row-major.
     pub index: usize,
-    /// The element's bits in either.
+    /// Bits of that element in the two replicas.
     pub bits: [u32; 2],
-    /// Tensors that differ.
+    /// Number of tensors that differ.
     pub tensors: usize,
-    /// Elements that differ, in all tensors.
+    /// Number of elements that differ, over all tensors.
     pub elements: u64,
 }
 
@@ -32,7 +32,7 @@ impl std::fmt::Display for Difference {
     }
 }
 
-/// Every tensor of a replica with its name, in the order in which differences are named.
+/// Every tensor of a replica with its name, in the order in which [`difference`] compares them.
 pub fn tensors<'a>(network: &'a Network, replica: &'a ReplicaState) -> impl Iterator<Item = (String, &'a [f32])> {
     let weights = &replica.weights;
     let named = network.parameters.iter().zip(&weights.parameters).map(|(p, values)| (p.name.clone(), &values[..]));
@@ -43,7 +43,7 @@ pub fn tensors<'a>(network: &'a Network, replica: &'a ReplicaState) -> impl Iter
     named.chain(running).chain(momenta.map(|(p, values)| (format!("momentum of {}", p.name), &values[..])))
 }
 
-/// Where `a` and `b`, two replicas of `network`, differ; `None` if every bit is the same.
+/// The difference between two replicas of `network`; `None` if every bit is the same.
 #[must_use]
 pub fn difference(network: &Network, a: &ReplicaState, b: &ReplicaState) -> Option<Difference> {
     let mut found: Option<Difference> = None;

@@ -1,4 +1,4 @@
-//! Forecast of what a run takes: memory from the plan, time from a few steps of the same network.
+//! Estimates what a run takes: memory from the plan, time from a few steps of the same network.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use super::trainer::{EVALUATION_BATCH, Start, TrainError, Trainer, plan};
 use crate::data::Dataset;
 use crate::device::{Context, Submitter};
 
-/// What a run will take.
+/// Estimated time of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
-    /// Seconds of a training step of all replicas, metrics included.
+    /// Seconds of a training step of all replicas, including metrics.
     pub step: f64,
     /// Seconds of an evaluation of all replicas on the whole test set.
     pub evaluation: f64,
-    /// Training steps.
+    /// Number of training steps.
     pub steps: u64,
-    /// Evaluations.
+    /// Number of evaluations.
     pub evaluations: u64,
 }
 
@@ -40,22 +40,23 @@ pub struct MemoryEstimate {
     pub buffers: u64,
     /// Images and labels on the host, and one copy of the state for a checkpoint.
     pub host: u64,
-    /// Machine code of the kernels, where the host holds it: a software GPU compiles with LLVM in this process.
+    /// Machine code of the kernels, where the host holds it: software GPUs compile with LLVM in this process.
     pub kernels: u64,
 }
 
 impl MemoryEstimate {
-    /// Everything that this process grows by where buffers are its memory.
+    /// Growth of this process on adapters whose buffers are its memory.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.buffers + self.host + self.kernels
     }
 }
 
-/// Operations of a probe, in submits of what the adapter is assumed to do in 100 ms. Real ones are several times as fast.
+/// Most work of a probe, in submits. A submit is what the adapter is assumed to do in 100 ms; real adapters are several times
+/// as fast.
 const PROBE_SUBMITS: u64 = 50;
 
-/// Bytes that a run with `plan` takes.
+/// Memory that a run with `plan` takes.
 #[must_use]
 pub fn memory(context: &Context, plan: &Plan, dataset: &Dataset) -> MemoryEstimate {
     let kernels = match context.adapter().kernel_bytes() {
@@ -67,14 +68,14 @@ pub fn memory(context: &Context, plan: &Plan, dataset: &Dataset) -> MemoryEstima
     let state = replicas * 4 * u64::from(2 * plan.network.parameter_stride + plan.network.running_stride);
     MemoryEstimate {
         buffers: plan.table().total_bytes(),
-        // Of the state: the tensors, the arenas that they come from, and the file that they go to.
+        // Twice the state: its tensors, and the arenas that they are read from or the files that they are written to.
         host: images as u64 + 2 * state,
         kernels,
     }
 }
 
-/// How long a run will take. Where a whole step is short it is timed as it is; otherwise two smaller batches of one
-/// replica are, and the line through them tells what a step costs by itself and what by sample.
+/// Estimates how long a run takes. A short step is timed whole. Otherwise steps of one replica on two smaller batches are
+/// timed, and the line through them gives the constant cost of a step and the cost of a sample.
 ///
 /// # Errors
 /// As [`Trainer::new`].
@@ -129,8 +130,8 @@ async fn probe(
 }
 
 impl Trainer {
-    /// Median seconds of a step with its metrics, repeated on the same batch. The weights move on: such a trainer has
-    /// nothing to do with its run any more.
+    /// Median seconds of a step with its metrics, repeated on the same batch. The steps update the weights, so the trainer must
+    /// not continue its run.
     fn step_seconds(&mut self) -> Result<f64, TrainError> {
         let samples = self.config.batch_size;
         let mut kinds = vec![Kind::Input(samples)];
@@ -145,7 +146,7 @@ impl Trainer {
             self.context.check()?;
             Ok(start.elapsed().as_secs_f64())
         };
-        // Drivers compile at the first use.
+        // Warm up: drivers compile at the first use.
         once()?;
         let mut seconds = [once()?, once()?, once()?];
         seconds.sort_by(f64::total_cmp);
@@ -153,10 +154,10 @@ impl Trainer {
     }
 }
 
-/// How long a run is.
+/// Length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunLength {
-    /// Steps of an epoch.
+    /// Steps in an epoch.
     pub per_epoch: u64,
     /// Steps in all.
     pub steps: u64,
@@ -165,7 +166,7 @@ pub struct RunLength {
 }
 
 impl TrainConfig {
-    /// How long the run is on so many training images.
+    /// Length of the run on `training_images` images.
     #[must_use]
     pub fn length(&self, training_images: usize) -> RunLength {
         let per_epoch = training_images.div_ceil(self.batch_size.max(1) as usize) as u64;

@@ -1,97 +1,97 @@
-//! What a trainer tells, and how it reads in `metrics.jsonl`: one JSON object a line (docs/RULES.md, "A run folder").
+//! The events of a trainer, and their form in `metrics.jsonl`: one JSON object per line (docs/RULES.md, "A run folder").
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// Something that a front end shows and records.
+/// An event that a front end shows and records.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// After every step.
+    /// Reported after every step.
     Step(StepEvent),
-    /// For each replica, at the log cadence.
+    /// Reported for each replica at the log cadence.
     Layers(LayersEvent),
-    /// After an evaluation.
+    /// Reported after an evaluation.
     Epoch(EpochEvent),
 }
 
-/// One training step. Vectors are in the order of the divisors.
+/// Results of one training step. Vectors have one entry for each replica, in the order of the divisors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepEvent {
-    /// From 1.
+    /// Number of the step, from 1.
     pub step: u64,
-    /// From 0.
+    /// Number of the epoch, from 0.
     pub epoch: u64,
     /// Learning rate of the step.
     pub lr: f64,
     /// Mean loss of the batch before the update.
     pub loss: Vec<f32>,
-    /// Unweighted mean over all convolution weights of the tensor's relative L1 to the first replica, after the update.
+    /// Relative L1 distance to the first replica after the update, in [0, 2]: the unweighted mean over all convolution weights.
     pub rel_l1: Vec<f64>,
-    /// Largest distance in ulps over all convolution weights.
+    /// Largest distance to the first replica over all convolution weights, in ulps.
     pub max_ulp: Vec<u32>,
-    /// Elements of all convolution weights whose bits differ.
+    /// Number of elements of all convolution weights whose bits differ from the first replica's.
     pub differing: Vec<u64>,
-    /// Elements of *all* parameters whose bits differ: what the control lamp looks at. Not in `metrics.jsonl`.
+    /// Number of elements of *all* parameters whose bits differ; the control lamp shows it. Not in `metrics.jsonl`.
     pub differing_anywhere: Vec<u64>,
-    /// Correct answers in the batch. Not in `metrics.jsonl`.
+    /// Number of correct answers in the batch. Not in `metrics.jsonl`.
     pub correct: Vec<u32>,
-    /// Samples in the batch. Not in `metrics.jsonl`.
+    /// Number of samples in the batch. Not in `metrics.jsonl`.
     pub samples: u32,
-    /// The first layer of the forward pass whose values were not finite, by replica. Not in `metrics.jsonl`.
+    /// Name of the first layer of the forward pass whose values were not finite, if any. Not in `metrics.jsonl`.
     pub first_not_finite: Vec<Option<String>>,
 }
 
 impl StepEvent {
-    /// Whether the replica's numbers were finite in this step.
+    /// Whether all of the replica's numbers were finite in this step.
     #[must_use]
     pub fn is_finite(&self, replica: usize) -> bool {
         self.first_not_finite[replica].is_none()
     }
 
-    /// Whether the replica's distances say something: its numbers are finite, and those of the first replica. Where they are
-    /// not, two replicas that are lost in the same way have a distance of 0.
+    /// Whether the replica's distances are meaningful: its numbers and the first replica's are finite. Otherwise two replicas
+    /// that failed in the same way would have a distance of 0.
     #[must_use]
     pub fn has_distance(&self, replica: usize) -> bool {
         self.is_finite(0) && self.is_finite(replica)
     }
 }
 
-/// One replica's layers.
+/// Fingerprint of one replica, and the divergence of its layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayersEvent {
-    /// From 1.
+    /// Number of the step, from 1.
     pub step: u64,
-    /// Position in `--ks`.
+    /// Position of the replica in `--ks`, from 0.
     pub replica: usize,
-    /// Its divisor.
+    /// The replica's divisor.
     pub k: u32,
-    /// Of parameters and momentum, 16 hex digits.
+    /// Fingerprint of parameters and momentum, 16 hex digits.
     pub fingerprint: String,
-    /// Relative L1 to the first replica of each convolution weight, in network order.
+    /// Name of each convolution weight, and its relative L1 distance to the first replica, in network order.
     pub rel_l1: Vec<(String, f32)>,
 }
 
-/// An evaluation.
+/// Results of an evaluation. Vectors have one entry for each replica, in the order of the divisors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpochEvent {
-    /// Epochs done, from 1; the running epoch counts when the run ends inside it.
+    /// Number of epochs done, from 1. If the run ends inside an epoch, that epoch counts.
     pub epoch: u64,
-    /// Steps done.
+    /// Number of steps done.
     pub step: u64,
     /// Learning rate of the last step.
     pub lr: f64,
-    /// Mean over the epoch's samples so far.
+    /// Mean training loss over the epoch's samples so far.
     pub train_loss: Vec<f64>,
-    /// Percent.
+    /// Training accuracy over the same samples, in percent.
     pub train_accuracy: Vec<f64>,
-    /// Mean over the test set.
+    /// Mean loss over the test set.
     pub test_loss: Vec<f64>,
-    /// Percent.
+    /// Accuracy on the test set, in percent.
     pub test_accuracy: Vec<f64>,
 }
 
 impl Event {
-    /// The event's line of `metrics.jsonl`, without the newline. Numbers that are not finite are `null` and the line
-    /// says `"nonfinite":true`.
+    /// The event's line of `metrics.jsonl`, without the newline. Numbers that are not finite become `null`, and the
+    /// line gets `"nonfinite":true`.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|e| unreachable!("events are maps with text keys: {e}"))
@@ -151,7 +151,7 @@ impl Serialize for Event {
     }
 }
 
-/// A map that keeps the order of its pairs.
+/// Pairs that serialise as a map in their own order.
 struct InOrder<'a>(&'a [(String, f32)]);
 
 impl Serialize for InOrder<'_> {
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_the_contract_s() {
+    fn lines_have_the_documented_format() {
         let event = StepEvent {
             step: 1,
             epoch: 0,

@@ -1,14 +1,14 @@
-//! What the networks of a run answer, for comparison with other implementations.
+//! Logits of a run's networks, for comparison with other implementations.
 
 use super::plan::Kind;
 use super::trainer::{TrainError, Trainer};
 use crate::device::Submitter;
 
 impl Trainer {
-    /// Logits of each replica on the test images, `[N][K]`, with running statistics as in an evaluation.
+    /// Logits of each replica on the test images, `[R]` of `[N][K]`, with running statistics as in an evaluation.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
     pub async fn logits(&mut self) -> Result<Vec<Vec<f32>>, TrainError> {
         let classes = self.network.shapes[self.network.logits().0].channels as usize;
         let mut logits = vec![Vec::new(); self.config.ks.len()];
@@ -24,7 +24,7 @@ impl Trainer {
                 submitter.run(&self.programs[&Kind::Input(samples)], &self.buffers);
                 submitter.run(&self.programs[&Kind::Evaluate(index, samples)], &self.buffers);
                 submitter.submit();
-                // Chunks share the buffer: it is read before the next one writes it.
+                // Chunks share the buffer: read it before the next chunk overwrites it.
                 let values = samples as usize * classes;
                 let bytes = (chunk.replicas.len() * values * 4) as u64;
                 let read = self.readback.read(&self.context, &self.buffers, (self.plan.logits, 0, bytes)).await?;

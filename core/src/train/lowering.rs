@@ -1,4 +1,4 @@
-//! From a network to launches: the forward pass in the order of its nodes, the backward pass in reverse.
+//! Lowers a network to launches: the forward pass in the order of its nodes, the backward pass in reverse.
 
 use std::collections::HashMap;
 
@@ -8,39 +8,39 @@ use crate::nets::{Network, Node, Operation, Projection, TensorId};
 use crate::ops::{Pass, Shape, Tiles, activation, batch_norm, conv_down, cross_entropy, pool};
 use crate::record::{Binding, BufferId, Recording};
 
-/// What the passes of one group of replicas work on, beside scratch.
+/// Buffers that the passes of one chunk of replicas use, besides scratch.
 #[derive(Clone, Copy, Debug)]
 pub struct Arenas {
-    /// `[R]` arenas of parameters.
+    /// Parameters of each replica, `[replica][parameter]`, tensors padded to 64 floats.
     pub parameters: BufferId,
-    /// `[R]` arenas of gradients.
+    /// Gradients, laid out as the parameters.
     pub gradients: BufferId,
-    /// `[R]` arenas of running statistics.
+    /// Running means and variances of each replica, tensors padded to 64 floats.
     pub running: BufferId,
-    /// `[R]` arenas of packed convolution weights.
+    /// Convolution weights of each replica in the kernels' layout.
     pub packed: BufferId,
-    /// The batch, shared by all replicas.
+    /// Planes of the batch, `[N][C]`, shared by all replicas.
     pub x: Binding,
-    /// `[N]` words.
+    /// Label of each sample, `[N]` u32.
     pub labels: Binding,
-    /// `[R]` pairs: sum of losses, number of correct answers.
+    /// Sum of losses and number of correct answers, `[R][2]` f32.
     pub totals: Binding,
 }
 
 /// Byte offsets of a convolution's packed weights in the arena of one replica.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PackedAt {
-    /// For the forward pass.
+    /// Weights for the forward pass.
     pub forward: u64,
-    /// For the input gradient.
+    /// Weights for the input gradient; 0 for a convolution of the batch, which has none.
     pub dinput: u64,
 }
 
-/// Where a tensor's values lie.
+/// Where a tensor's values are.
 #[derive(Clone, Copy)]
 enum Place {
     Planes(Planes),
-    /// The batch or a dense `[R][N][C]` vector: never given back.
+    /// The batch, or a dense `[R][N][C]` buffer: not part of the pool.
     Fixed(Binding),
 }
 
@@ -53,12 +53,12 @@ impl Place {
     }
 }
 
-/// The buffer of a node that gives vectors.
+/// Name of the buffer with the output of a node that computes vectors.
 fn output_name(node: &str) -> String {
     format!("output of {node}")
 }
 
-/// Lowers one pass of `network` into a recording.
+/// Appends the passes of `network` to a recording.
 pub struct Lowering<'a> {
     pub network: &'a Network,
     pub arenas: Arenas,
@@ -68,17 +68,17 @@ pub struct Lowering<'a> {
     pub rec: &'a mut Recording,
 }
 
-/// Values of the forward pass, by tensor.
+/// Where the forward pass put the values of each tensor.
 pub struct Activations {
     places: Vec<Option<Place>>,
 }
 
 impl Activations {
-    /// Where a tensor's values are.
+    /// The binding of a tensor's values.
     pub fn at(&self, tensor: TensorId) -> Binding {
         match self.places[tensor.0] {
             Some(place) => place.binding(),
-            None => unreachable!("tensor {} is used before it is made or after its last use", tensor.0),
+            None => unreachable!("tensor {} is read before it is computed or after its last use", tensor.0),
         }
     }
 }
@@ -116,7 +116,8 @@ impl Lowering<'_> {
         self.per_replica(&format!("coefficients {}", node.name), u64::from(shape.channels) * 16)
     }
 
-    /// Forward pass and loss. With batch statistics when `training`, and then what the backward pass reads is kept.
+    /// Appends the forward pass and the loss. With `training`, batch norms use batch statistics, and tensors that the
+    /// backward pass reads are kept.
     pub fn forward(&mut self, training: bool) -> Activations {
         let network = self.network;
         let liveness = Liveness::new(network);
@@ -212,7 +213,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// The output of a batch norm whose coefficients are there.
+    /// Appends the computation of a batch norm's output from coefficients that are already computed.
     fn norm_output(&mut self, node: &Node, values: &Activations) -> Place {
         let Operation::BatchNorm { norm, shortcut, .. } = &node.operation else { unreachable!("{}", node.name) };
         let coefficients = self.coefficients(node, norm.shape);
@@ -223,14 +224,14 @@ impl Lowering<'_> {
         Place::Planes(a)
     }
 
-    /// Nothing will read a tensor any more.
+    /// Returns a tensor's planes to the pool after its last use.
     fn end(&mut self, values: &mut Activations, tensor: usize) {
         if let Some(place) = values.places[tensor].take() {
             self.give(place);
         }
     }
 
-    /// Backward pass: the gradient of every parameter into the gradient arena.
+    /// Appends the backward pass, which writes the gradient of every parameter to the gradient arena.
     pub fn backward(&mut self, mut values: Activations) {
         let network = self.network;
         let liveness = Liveness::new(network);
@@ -254,7 +255,7 @@ impl Lowering<'_> {
 
     fn backward_node(&mut self, node: &Node, values: &Activations, g: Place, gradients: &mut HashMap<TensorId, Place>) {
         let input_shape = self.network.shapes[node.input.0];
-        // Not every node reads its input again.
+        // Evaluated on use: not every node reads its input again, and the tensor may be gone.
         let x = || values.at(node.input);
         let label = node.name.as_str();
         let is_batch = node.input == TensorId(0);
@@ -266,18 +267,20 @@ impl Lowering<'_> {
                 conv.dweight(self.rec, label, tile, [x(), g.binding(), partial, gradient]);
                 if !is_batch {
                     let packed = self.packed(self.packed_at[weight].dinput);
-                    let there = gradients.get(&node.input).copied();
-                    let dx = there.unwrap_or_else(|| Place::Planes(self.pool.take(input_shape)));
+                    let existing = gradients.get(&node.input).copied();
+                    let dx = existing.unwrap_or_else(|| Place::Planes(self.pool.take(input_shape)));
                     let bindings = [g.binding(), packed, dx.binding()];
                     let tile = self.tiles.of(*conv, Pass::InputGradient);
-                    conv.dinput(self.rec, label, tile, bindings, there.is_some());
+                    conv.dinput(self.rec, label, tile, bindings, existing.is_some());
                     gradients.insert(node.input, dx);
                 }
                 self.give(g);
             }
             Operation::ConvDown { conv, weight, shortcut } => {
                 let shortcut = the_shortcut(node, shortcut);
-                let Some(ds) = gradients.remove(&shortcut.output) else { unreachable!("{label}: no second gradient") };
+                let Some(ds) = gradients.remove(&shortcut.output) else {
+                    unreachable!("{label}: no shortcut gradient")
+                };
                 let dy = [g.binding(), ds.binding()];
                 let weights = [*weight, shortcut.weight];
                 let [sums, sums_shortcut] = conv.partial_bytes(self.rec.job.samples);
@@ -299,7 +302,7 @@ impl Lowering<'_> {
                 self.first(node, Place::Planes(dx), gradients);
             }
             Operation::ConvValid { conv, weight } => {
-                assert!(is_batch, "a valid convolution has no input gradient: it must come first");
+                assert!(is_batch, "a valid convolution has no input gradient: it must be the first node");
                 let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
                 let gradient = self.gradient(*weight);
                 conv.dweight(self.rec, label, [x(), g.binding(), partial, gradient]);
@@ -321,7 +324,7 @@ impl Lowering<'_> {
                 };
                 norm.backward(self.rec, label, tensors);
                 let only = gradients.insert(node.input, Place::Planes(dy)).is_none();
-                // What went through the activation is the shortcut's gradient as well.
+                // The gradient before the activation, which `g` holds now, is also the shortcut's.
                 let free = match shortcut {
                     Some(s) => gradients.insert(*s, g).is_none(),
                     None => {
@@ -329,7 +332,7 @@ impl Lowering<'_> {
                         true
                     }
                 };
-                assert!(only && free, "{label}: only convolutions add to a gradient that is there already");
+                assert!(only && free, "{label}: only convolutions can add to an existing gradient");
             }
             Operation::Activation(activation) => {
                 activation::backward(self.rec, label, input_shape, *activation, x(), g.binding());
@@ -360,7 +363,7 @@ impl Lowering<'_> {
 
     fn first(&self, node: &Node, gradient: Place, gradients: &mut HashMap<TensorId, Place>) {
         let only = gradients.insert(node.input, gradient).is_none();
-        assert!(only, "{}: only convolutions add to a gradient that is there already", node.name);
+        assert!(only, "{}: only convolutions can add to an existing gradient", node.name);
     }
 
     fn give(&mut self, place: Place) {

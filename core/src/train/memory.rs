@@ -1,26 +1,26 @@
-//! Which buffers a plan has: scratch by name, planes from a pool by shape. Both grow to the largest use. How long they are is
-//! known when everything is recorded: until then a binding that goes to a buffer's end has no length.
+//! The buffers of a plan: scratch by name, planes from a pool by shape. Both grow to their largest use. Final lengths are known
+//! only when everything is recorded; until then a binding that extends to a buffer's end has no length.
 
 use std::collections::HashMap;
 
 use crate::ops::Shape;
 use crate::record::{Binding, BufferId, BufferTable, Command, Recording};
 
-/// Stands for the length of a binding that goes to its buffer's end.
+/// Placeholder for the length of a binding that extends to its buffer's end.
 const TO_THE_END: u64 = u64::MAX;
 
-/// The whole buffer, however long it becomes.
+/// Binds the whole buffer, whatever its final length.
 pub fn whole(buffer: BufferId) -> Binding {
     from(buffer, 0)
 }
 
-/// From `offset` (a multiple of 256) to the end.
+/// Binds a buffer from byte `offset` (a multiple of 256) to its end.
 pub fn from(buffer: BufferId, offset: u64) -> Binding {
     Binding { buffer, offset, bytes: TO_THE_END }
 }
 
-/// The buffers of a plan. Asking again for the same name or slot gives the same buffer, so that recordings of several
-/// batch sizes share memory.
+/// The buffers of a plan. The same name or slot always gives the same buffer, so that recordings of several batch sizes
+/// share memory.
 #[derive(Default)]
 pub struct Memory {
     table: BufferTable,
@@ -30,7 +30,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The buffer of this name, at least `bytes` long.
+    /// The buffer called `name`, grown to at least `bytes`.
     pub fn named(&mut self, name: &str, bytes: u64) -> BufferId {
         let id = match self.named.get(name) {
             Some(id) => *id,
@@ -44,12 +44,12 @@ impl Memory {
         id
     }
 
-    /// The buffer of this name, whole.
+    /// Binds the whole buffer called `name`, grown to at least `bytes`.
     pub fn scratch(&mut self, name: &str, bytes: u64) -> Binding {
         whole(self.named(name, bytes))
     }
 
-    /// A named buffer that must be zero before the first step, for example because tensors in it are padded.
+    /// A named buffer that must be zero before the first step, for example because its tensors are padded.
     pub fn arena(&mut self, name: &str, bytes: u64) -> BufferId {
         let id = self.named(name, bytes);
         if !self.cleared.contains(&id) {
@@ -71,8 +71,8 @@ impl Memory {
         id
     }
 
-    /// All buffers, and those that rely on zeros outside of what kernels write: borders of planes, padding of arenas. The bindings
-    /// of `recordings` get their lengths.
+    /// Gives the bindings of `recordings` their lengths. Returns all buffers, and those that rely on zeros where kernels do not
+    /// write: borders of planes, padding of arenas.
     pub fn settle<'a>(self, recordings: impl Iterator<Item = &'a mut Recording>) -> (BufferTable, Vec<BufferId>) {
         for command in recordings.flat_map(|recording| &mut recording.commands) {
             let Command::Dispatch(dispatch) = command else { continue };
@@ -84,8 +84,8 @@ impl Memory {
     }
 }
 
-/// Hands out planes while one recording is made; what is given back is used again. The sequence of requests depends
-/// only on the network, so that every recording gets the same buffers.
+/// Hands out planes while one recording is made, and reuses those that are given back. The sequence of requests depends only
+/// on the network, so every recording gets the same buffers.
 pub struct PlanePool<'a> {
     memory: &'a mut Memory,
     replicas: u32,
@@ -98,22 +98,22 @@ pub struct PlanePool<'a> {
 pub struct Planes {
     shape: Shape,
     slot: usize,
-    /// The whole buffer.
+    /// Binding of the whole buffer.
     pub binding: Binding,
 }
 
 impl<'a> PlanePool<'a> {
-    /// A pool of which nothing is taken.
+    /// A pool whose planes are all free.
     pub fn new(memory: &'a mut Memory, replicas: u32, samples: u32) -> Self {
         Self { memory, replicas, samples, taken: HashMap::new() }
     }
 
-    /// The buffers beneath.
+    /// The buffers of the plan.
     pub fn memory(&mut self) -> &mut Memory {
         self.memory
     }
 
-    /// Planes of `shape` for every replica and sample.
+    /// Takes planes of `shape` for every replica and sample.
     pub fn take(&mut self, shape: Shape) -> Planes {
         let taken = self.taken.entry(shape).or_default();
         let slot = taken.iter().position(|t| !t).unwrap_or(taken.len());
@@ -126,7 +126,7 @@ impl<'a> PlanePool<'a> {
         Planes { shape, slot, binding: whole(id) }
     }
 
-    /// Gives planes back.
+    /// Returns planes to the pool.
     pub fn give(&mut self, planes: Planes) {
         if let Some(taken) = self.taken.get_mut(&planes.shape) {
             taken[planes.slot] = false;

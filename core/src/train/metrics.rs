@@ -1,23 +1,23 @@
-//! From the bytes that come back after a step to events.
+//! Turns the bytes that are read back after a step into events.
 
 use super::events::{LayersEvent, StepEvent};
 use super::plan::Plan;
 use crate::nets::Network;
 use crate::ops::{divergence::Distance, fingerprint};
 
-/// What came back of a step, in the order of the divisors.
+/// Results of a step. Vectors have one entry for each replica, in the order of the divisors.
 pub struct Results {
     /// Sum of losses and number of correct answers.
     pub totals: Vec<[f32; 2]>,
-    /// By replica and tensor.
+    /// Distances from the first replica, `[R][tensor]`.
     pub divergence: Vec<Vec<Distance>>,
-    /// As of the last time that fingerprints were taken.
+    /// Fingerprints from the last time that they were computed.
     pub fingerprints: Vec<[u32; 2]>,
-    /// First running statistic that is not finite; the arena's length for none.
+    /// Index of the first running statistic that is not finite, or the arena's length.
     pub not_finite: Vec<u32>,
 }
 
-/// Takes the metrics buffer apart.
+/// Parses the metrics buffer.
 pub fn parse(plan: &Plan, bytes: &[u8]) -> Results {
     let n_tensors = plan.network.parameters.len();
     let mut results =
@@ -36,7 +36,7 @@ pub fn parse(plan: &Plan, bytes: &[u8]) -> Results {
 }
 
 impl Results {
-    /// The step's line. Divergence is over convolution weights; a run's `rel_l1` is the unweighted mean over them.
+    /// The step's event. Divergence is measured over convolution weights; `rel_l1` is the unweighted mean over them.
     pub fn step_event(&self, network: &Network, step: u64, epoch: u64, lr: f64, samples: u32) -> StepEvent {
         let convolutions = |replica: &[Distance]| -> Vec<Distance> {
             let all = network.parameters.iter().zip(replica);
@@ -62,7 +62,7 @@ impl Results {
         }
     }
 
-    /// The first layer of the forward pass whose values are not finite; the last one where only the loss is not.
+    /// Name of the first layer of the forward pass whose values are not finite; the last layer if only the loss is not finite.
     fn first_not_finite(&self, network: &Network, replica: usize) -> Option<String> {
         let element = self.not_finite[replica];
         let norm = network.running.iter().find(|norm| element < norm.variance + norm.channels);
@@ -73,7 +73,7 @@ impl Results {
         }
     }
 
-    /// The `layers` lines of a step.
+    /// The `layers` events of a step, one for each replica.
     pub fn layer_events(&self, network: &Network, step: u64, ks: &[u32]) -> impl Iterator<Item = LayersEvent> {
         ks.iter().enumerate().map(move |(replica, &k)| {
             let tensors = network.parameters.iter().zip(&self.divergence[replica]);

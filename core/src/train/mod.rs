@@ -1,4 +1,4 @@
-//! Training: the config, the plan of buffers and recordings that a network and a config compile into, the step loop
+//! Training: the config, the plan of buffers and recordings that a network and a config compile to, the step loop
 //! over replicas, and the state that a checkpoint holds.
 
 mod batch;

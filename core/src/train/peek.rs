@@ -1,5 +1,5 @@
-//! Parameters as they are after a step, for a front end that shows weights while a run goes on. The copy is queued behind
-//! the steps that were begun and taken up later, so that the step loop does not wait for it.
+//! Copies of parameters after a step, for a front end that shows weights while a run continues. A copy is queued behind the
+//! submitted steps and read later, so that the step loop does not wait for it.
 
 use super::trainer::{TrainError, Trainer};
 use crate::device::{Pending, Submitter};
@@ -11,17 +11,17 @@ pub struct Peek {
 }
 
 impl Peek {
-    /// The step after which the parameters are as they come.
+    /// The step after whose update the parameters are copied.
     #[must_use]
     pub fn step(&self) -> u64 {
         self.step
     }
 }
 
-/// Some elements of a parameter, row-major.
+/// A range of elements of a parameter, row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeekRange {
-    /// Position in the network's parameters.
+    /// Index of the parameter in the network's parameters.
     pub parameter: usize,
     /// First element.
     pub first: u32,
@@ -30,8 +30,8 @@ pub struct PeekRange {
 }
 
 impl Trainer {
-    /// Begins to copy ranges (at least one, inside their parameters) of all replicas, as they are after the last step that
-    /// was begun. [`Trainer::take_peek`] hardly waits once that step is reported ([`Trainer::step`]).
+    /// Starts to copy ranges (at least one, inside their parameters) of all replicas, as they are after the last submitted step.
+    /// Once that step is reported ([`Trainer::step`]), [`Trainer::take_peek`] hardly waits.
     #[must_use]
     pub fn peek(&self, ranges: &[PeekRange]) -> Peek {
         let stride = self.network.parameter_stride;
@@ -49,10 +49,10 @@ impl Trainer {
         Peek { step: self.submitted, pending }
     }
 
-    /// What [`Trainer::peek`] began to copy: the bits of one range after the other, each `[R][count]`.
+    /// Waits for the copies of [`Trainer::peek`] and returns their bits: one range after the other, each `[R][count]`.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
     pub async fn take_peek(&self, peek: Peek) -> Result<Vec<u32>, TrainError> {
         let bytes = self.readback.take(&self.context, peek.pending).await?;
         Ok(bytemuck::pod_collect_to_vec(&bytes))

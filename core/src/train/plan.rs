@@ -1,4 +1,4 @@
-//! The plan of a run: which buffers there are and what is recorded into them. Plain data; nothing here touches a GPU.
+//! The plan of a run: its buffers and recordings. Plain data; nothing here touches a device.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,22 +13,23 @@ use crate::record::{BufferId, BufferTable, Command, Job, Kernel, Recording};
 /// Choices that change speed and memory but no bit of the result. Tests force each of them.
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
-    /// Tiles of the convolutions; by default the usual ones of the adapter.
+    /// Tiles of the convolutions; by default the adapter's default tiles.
     pub tiles: Option<Tiles>,
-    /// Most operations in one dispatch; by default what the adapter does in about 100 ms.
+    /// Most floating-point operations in one dispatch; by default the adapter's work of about 100 ms.
     pub dispatch_flops: Option<u64>,
-    /// Most replicas that go through the network at once; by default as many as memory and bindings allow.
+    /// Most replicas that go through the network together; by default as many as memory and bindings allow.
     pub chunk_replicas: Option<usize>,
-    /// Steps that may be on the GPU while the host goes on; by default two, none on the processor and software GPUs.
+    /// Most steps that may be in flight while the host prepares the next; by default 2, and 0 on the processor and on software
+    /// GPUs.
     pub in_flight: Option<usize>,
-    /// What fresh buffers hold.
+    /// Initial contents of buffers.
     pub fill: Fill,
 }
 
 /// NVIDIA's PCI vendor number.
 const NVIDIA: u32 = 0x10de;
 
-/// Tiles of the convolutions on this adapter before anything is measured.
+/// Default tiles of the convolutions on this adapter, chosen without measurement.
 pub(crate) fn usual_tiles(adapter: &AdapterSummary) -> Tiles {
     Tiles::usual(match (adapter.family, adapter.vendor) {
         (Family::SoftwareGpu, _) => TileTarget::Software,
@@ -37,119 +38,119 @@ pub(crate) fn usual_tiles(adapter: &AdapterSummary) -> Tiles {
     })
 }
 
-/// What the adapter allows.
+/// Memory limits of an adapter.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryLimits {
-    /// Bytes that one storage binding may span.
+    /// Most bytes in one storage binding.
     pub binding: u64,
-    /// Bytes in all, where known.
+    /// Most bytes in all buffers together, where known.
     pub total: Option<u64>,
 }
 
-/// Sizes that batches have. The last one of an epoch, or of an evaluation, may be smaller than the others.
+/// Sizes of batches. The last batch of an epoch or an evaluation may be smaller than the others.
 #[derive(Clone, Debug)]
 pub struct BatchSizes {
-    /// Samples of training batches, whole ones first.
+    /// Numbers of samples in training batches, the full size first.
     pub train: Vec<u32>,
-    /// Samples of evaluation batches, whole ones first.
+    /// Numbers of samples in evaluation batches, the full size first.
     pub evaluate: Vec<u32>,
 }
 
 impl BatchSizes {
-    /// Samples of the largest batch.
+    /// Number of samples in the largest batch.
     pub(super) fn largest(&self) -> u32 {
         self.train.iter().chain(&self.evaluate).copied().max().unwrap_or(0)
     }
 }
 
-/// Byte offsets in the buffer that is written anew for every batch.
+/// Byte offsets in the upload buffer, which the host rewrites for every batch.
 #[derive(Clone, Debug, Default)]
 pub struct UploadLayout {
-    /// One `StepValues`.
+    /// The step's `StepValues`.
     pub step: u64,
-    /// For each chunk, one `ReplicaValues` for each of its replicas.
+    /// For each chunk, the `ReplicaValues` of its replicas.
     pub replicas: Vec<u64>,
-    /// `[N]` words.
+    /// Labels, `[N]` u32.
     pub labels: u64,
-    /// `[N]` words.
+    /// Crop and flip choices, `[N]` u32.
     pub choices: u64,
-    /// `[N][C][H][W]` bytes.
+    /// Images, `[N][C][H][W]` bytes.
     pub images: u64,
-    /// Length of the buffer.
+    /// Length of the buffer in bytes.
     pub bytes: u64,
 }
 
-/// Byte offsets of a chunk in the buffer that is read back after every step.
+/// Byte offsets of a chunk's results in the metrics buffer, which the host reads back after every step.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetricsLayout {
-    /// `[R]` pairs of f32: sum of losses, correct answers.
+    /// Sum of losses and number of correct answers, `[R][2]` f32.
     pub totals: u64,
-    /// `[R][tensors]` of [`divergence::Distance`].
+    /// Distances from the first replica, `[R][tensor]` of [`crate::ops::divergence::Distance`].
     pub divergence: u64,
-    /// `[R]` pairs of words.
+    /// Fingerprints, `[R][2]` u32.
     pub fingerprints: u64,
-    /// `[R]` words: the first running statistic that is not finite.
+    /// Index of the first running statistic that is not finite, or the arena's length, `[R]` u32.
     pub not_finite: u64,
 }
 
-/// Replicas that go through the network at once. Chunks take turns and share everything but these arenas.
+/// Replicas that go through the network together. Chunks take turns and share all buffers except these arenas.
 #[derive(Clone, Debug)]
 pub struct Chunk {
-    /// Positions in the list of divisors.
+    /// Positions of the replicas in the list of divisors.
     pub replicas: Range<usize>,
-    /// `[R]` arenas.
+    /// Parameters of each replica, `[replica][parameter]`, tensors padded to 64 floats.
     pub parameters: BufferId,
-    /// `[R]` arenas.
+    /// Momenta, laid out as the parameters.
     pub momenta: BufferId,
-    /// `[R]` arenas.
+    /// Running means and variances of each replica, tensors padded to 64 floats.
     pub running: BufferId,
-    /// Where its results are.
+    /// Where the chunk's results are in the metrics buffer.
     pub metrics: MetricsLayout,
 }
 
-/// What a recording is of, by chunk and number of samples.
+/// What a recording computes, with its chunk and number of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Bytes of the upload to the batch's planes, shared by all chunks.
+    /// Converts the uploaded bytes to the batch's planes, which all chunks share.
     Input(u32),
-    /// One training step: forward, backward, perturbed update.
+    /// One training step: forward pass, backward pass, perturbed update.
     Train(usize, u32),
     /// Loss and correct answers on a batch, with running statistics.
     Evaluate(usize, u32),
-    /// Divergence of every tensor from the run's first replica, and where numbers are not finite.
+    /// Divergence of every tensor from the run's first replica, and the first running statistic that is not finite.
     Measure(usize),
-    /// Fingerprints.
+    /// Fingerprints of the replicas.
     Fingerprint(usize),
 }
 
 /// Buffers and recordings of a run.
 pub struct Plan {
-    /// What is trained.
+    /// The network.
     pub network: Network,
-    /// Groups of replicas.
+    /// Replicas by chunk.
     pub chunks: Vec<Chunk>,
-    /// Offsets of what goes up for every batch.
+    /// Layout of `upload`.
     pub upload_layout: UploadLayout,
-    /// What goes up for every batch.
+    /// The buffer that the host writes for every batch.
     pub upload: BufferId,
-    /// What comes back after every step.
+    /// The buffer that the host reads back after every step.
     pub metrics: BufferId,
-    /// Where a forward pass leaves the logits, `[R][N][K]`, of the chunk that it ran last.
+    /// The buffer with the logits of the last forward pass, `[R][N][K]` of its chunk.
     pub logits: BufferId,
-    /// Contents of buffers that are written once.
+    /// Constant buffers and their contents, written once.
     pub contents: Vec<(BufferId, Vec<u8>)>,
     pub(super) table: BufferTable,
-    /// Buffers that rely on zeros outside of what kernels write.
+    /// Buffers that rely on zeros where kernels do not write.
     pub(super) cleared: Vec<BufferId>,
-    /// Everything that a run does again and again.
+    /// The recordings that a run repeats.
     pub(super) recordings: Vec<(Kind, Recording)>,
     /// Template of every job.
     pub(super) job: Job,
 }
 
 impl Plan {
-    /// The plan with the fewest chunks that `limits` and `tuning` allow. `normalization` holds mean and standard
-    /// deviation of each channel, `pad_byte` what surrounds an image that is cropped.
+    /// The plan with the fewest chunks that `limits` and `tuning` allow. `normalization` holds mean and standard deviation of each
+    /// channel, `pad_byte` fills the border around an image before it is cropped.
     ///
     /// # Errors
     /// [`DeviceError::OverLimit`] or [`DeviceError::OutOfMemory`] if not even one replica at a time fits.
@@ -164,7 +165,7 @@ impl Plan {
     ) -> Result<Self, DeviceError> {
         let most = tuning.chunk_replicas.unwrap_or(replicas).clamp(1, replicas);
         let mut n_chunks = replicas.div_ceil(most);
-        // Without an adapter any will do for an estimate; the digest of a run's kernels needs the same everywhere.
+        // Without an adapter: any tiles do for an estimate, and the hash of a run's kernels needs the same tiles everywhere.
         let usual = Tiles::usual(TileTarget::OtherGpu);
         let tiles = tuning.tiles.as_ref().unwrap_or(&usual);
         loop {
@@ -186,7 +187,7 @@ impl Plan {
             if n_chunks == replicas {
                 return Err(refused);
             }
-            // The next number of chunks that makes them smaller.
+            // The next number of chunks that makes the largest chunk smaller.
             let smaller = replicas.div_ceil(n_chunks) - 1;
             n_chunks = replicas.div_ceil(smaller);
         }
@@ -198,28 +199,28 @@ impl Plan {
         &self.table
     }
 
-    /// What there are recordings of.
+    /// The kinds of all recordings.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
         self.recordings.iter().map(|(kind, _)| *kind)
     }
 
-    /// One of the recordings.
+    /// The recording of `kind`.
     ///
     /// # Panics
-    /// If no batch of the run has the size that `kind` names, or there is no such chunk.
+    /// If no batch of the run has the size in `kind`, or the chunk does not exist.
     #[must_use]
     pub fn recording(&self, kind: Kind) -> &Recording {
         let found = self.recordings.iter().find(|(known, _)| *known == kind);
-        &found.unwrap_or_else(|| panic!("the run has nothing like {kind:?}")).1
+        &found.unwrap_or_else(|| panic!("the run has no recording {kind:?}")).1
     }
 
-    /// Operations of all chunks together in what `kind` makes of a chunk.
+    /// Floating-point operations of the recordings `kind(chunk)` of all chunks.
     #[must_use]
     pub fn flops(&self, kind: impl Fn(usize) -> Kind) -> u64 {
         (0..self.chunks.len()).map(|chunk| self.recording(kind(chunk)).flops()).sum()
     }
 
-    /// The different kernels of a run, in the order of their first use.
+    /// The distinct kernels of a run, in the order of their first use.
     #[must_use]
     pub fn kernels(&self) -> Vec<&Kernel> {
         let mut seen = HashSet::new();
@@ -227,7 +228,7 @@ impl Plan {
         dispatches.map(|dispatch| &dispatch.kernel).filter(|kernel| seen.insert(*kernel)).collect()
     }
 
-    /// Zeros where zeros are relied upon. Runs once, before the first weights are written.
+    /// Clears the buffers that rely on zeros. Runs once, before the first weights are written.
     #[must_use]
     pub fn clear(&self) -> Recording {
         let mut rec = Recording::new(1, self.job);
@@ -235,7 +236,7 @@ impl Plan {
         rec
     }
 
-    /// Flips the last bit of one parameter of one replica: the fault injector.
+    /// The fault injector: flips the last bit of one element of a replica's parameter arena.
     #[must_use]
     pub fn flip(&self, element: u32, replica: usize) -> Recording {
         let chunk = &self.chunks[self.chunk_of(replica)];
@@ -245,7 +246,7 @@ impl Plan {
         rec
     }
 
-    /// The chunk that a replica is in.
+    /// Index of the chunk that a replica belongs to.
     #[must_use]
     pub fn chunk_of(&self, replica: usize) -> usize {
         self.chunks.iter().position(|c| c.replicas.contains(&replica)).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Where the time of a training step goes.
+//! Measures where the time of a training step goes.
 
 use web_time::Instant;
 
@@ -7,31 +7,31 @@ use super::trainer::{TrainError, Trainer};
 use crate::device::{DeviceError, DispatchTime, Program, RunTime, Submitter};
 use crate::record::{Command, Recording};
 
-/// Seconds of one training step of all replicas, medians.
+/// Times of one training step of all replicas, as medians in seconds, and its work.
 #[derive(Clone, Debug, Default)]
 pub struct StepTimes {
-    /// Everything of a step but the metrics.
+    /// Forward pass, backward pass and update.
     pub step: f64,
     /// The convolutions alone.
     pub convolutions: f64,
-    /// The divergence, measured after every step.
+    /// The divergence, which is measured after every step.
     pub divergence: f64,
-    /// The fingerprints, taken at the log cadence.
+    /// The fingerprints, which are computed at the log cadence.
     pub fingerprints: f64,
-    /// What the host does for a step: gather the batch and encode.
+    /// The host's work: gathering the batch and encoding the step.
     pub host: f64,
-    /// Operations of the convolutions.
+    /// Floating-point operations of the convolutions.
     pub convolution_flops: u64,
-    /// Bytes that a step has to move at least.
+    /// Least number of bytes that a step moves.
     pub bytes: u64,
-    /// The longest submit of all that was timed.
+    /// The longest of all timed submits.
     pub longest_submit: f64,
 }
 
-/// Median of `n` measurements, and the longest submit of all of them.
+/// Median time of `n` measurements, and their longest submit.
 ///
 /// # Errors
-/// The GPU.
+/// The first error of `measure`.
 pub(crate) fn median(
     n: usize,
     mut measure: impl FnMut() -> Result<RunTime, DeviceError>,
@@ -43,11 +43,11 @@ pub(crate) fn median(
 }
 
 impl Trainer {
-    /// Times a step of whole batches, `repeats` times. The weights move on by as many steps on the same batch: a
-    /// trainer that has been timed has nothing to do with its run any more.
+    /// Times each part of a step on full batches, `repeats` times. Every timed step updates the weights with the same
+    /// batch, so a trainer that has been timed must not continue its run.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
     pub async fn step_times(&mut self, repeats: usize) -> Result<StepTimes, TrainError> {
         let samples = self.config.batch_size;
         let mut times = StepTimes::default();
@@ -60,7 +60,7 @@ impl Trainer {
             let mut longest: f64 = 0.0;
             let kinds = [Kind::Train(chunk, samples), Kind::Measure(chunk), Kind::Fingerprint(chunk)];
             let [step, divergence, fingerprints] = kinds.map(|kind| &self.programs[&kind]);
-            // Once to warm up: drivers compile at the first use.
+            // Warm up: drivers compile at the first use.
             for program in [step, divergence, fingerprints] {
                 program.time(&self.context, &self.buffers, 1)?;
             }
@@ -79,8 +79,7 @@ impl Trainer {
         Ok(times)
     }
 
-    /// Median seconds of the host's part of a step, but for handing it to the driver: there a software adapter does the
-    /// GPU's work.
+    /// Median seconds of the host's part of a step. Submission is left out, because software adapters compute during it.
     fn host_time(&mut self, repeats: usize) -> f64 {
         let mut seconds: Vec<f64> = (0..repeats)
             .map(|_| {
@@ -97,10 +96,10 @@ impl Trainer {
         seconds[repeats / 2]
     }
 
-    /// Times every dispatch of a step of the first chunk by itself.
+    /// Times each dispatch of a training step of the first chunk separately.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
     pub async fn dispatch_times(&mut self) -> Result<Vec<DispatchTime>, TrainError> {
         let program = &self.programs[&Kind::Train(0, self.config.batch_size)];
         Ok(program.profile(&self.context, &self.buffers).await?)

@@ -1,4 +1,4 @@
-//! Makes the recordings of a run, each of them once. What they ask for says which buffers there are and how large.
+//! Makes each recording of a run once. What the recordings ask for determines the buffers and their sizes.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +11,7 @@ use crate::ops::sgd::{self, Perturbation};
 use crate::ops::{Tiles, batch_input, divergence, fingerprint, not_finite};
 use crate::record::{Binding, BufferId, Job, Recording};
 
-/// A plan that is being made.
+/// Builds a [`Plan`].
 pub struct Recorder<'a> {
     network: &'a Network,
     tiles: &'a Tiles,
@@ -27,26 +27,26 @@ pub struct Recorder<'a> {
     upload_layout: UploadLayout,
     upload: BufferId,
     metrics: BufferId,
-    /// Of the forward pass that was recorded last: all write the same buffer.
+    /// Logits of the forward pass that was recorded last; all forward passes write the same buffer.
     logits: BufferId,
 }
 
-/// Buffers that are written once.
+/// Constant buffers, written once.
 #[derive(Clone, Copy, Default)]
 struct Tables {
-    /// `[C]` pairs: mean and standard deviation.
+    /// Mean and standard deviation of each channel, `[C][2]` f32.
     normalization: BufferId,
-    /// `[tensors]`: first block, blocks, elements, 0.
+    /// For each tensor, four u32: first block, number of blocks, number of elements, 0.
     tensors: BufferId,
-    /// `[blocks]`: tensor, first element, elements, 0.
+    /// For each block, four u32: tensor, first element, number of elements, 0.
     blocks: BufferId,
-    /// Contents of [`PackTable`].
+    /// The layers of [`PackTable`].
     packed_layers: BufferId,
-    /// Contents of [`PackTable`].
+    /// The layer of each tile of [`PackTable`].
     packed_tiles: BufferId,
 }
 
-/// Bindings begin at multiples of this (WebGPU's default limit).
+/// Bindings begin at multiples of this many bytes (WebGPU's default limit).
 const ALIGNMENT: u64 = 256;
 
 fn appended(end: &mut u64, bytes: u64) -> u64 {
@@ -56,7 +56,7 @@ fn appended(end: &mut u64, bytes: u64) -> u64 {
 }
 
 impl<'a> Recorder<'a> {
-    /// A recorder that has the tables of the network and no buffer of a replica.
+    /// A recorder with the constant tables of the network and no buffers of replicas yet.
     pub fn new(
         network: &'a Network,
         tiles: &'a Tiles,
@@ -86,7 +86,7 @@ impl<'a> Recorder<'a> {
         this
     }
 
-    /// The plan of so many replicas in so many chunks.
+    /// The plan of `replicas` replicas in at most `n_chunks` chunks.
     pub fn plan(mut self, replicas: usize, n_chunks: usize) -> Plan {
         self.lay_out(replicas, n_chunks);
         let BatchSizes { train, evaluate } = self.sizes;
@@ -116,7 +116,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Places for the packed weights of every convolution.
+    /// Assigns places to the packed weights of every convolution.
     fn pack(&mut self) {
         for node in &self.network.nodes {
             let weights = match node.operation {
@@ -135,7 +135,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// The buffers whose size is known before anything is recorded.
+    /// Adds the buffers whose size is known before anything is recorded.
     fn lay_out(&mut self, replicas: usize, n_chunks: usize) {
         let per_chunk = replicas.div_ceil(n_chunks);
         let ranges: Vec<_> =
@@ -227,7 +227,7 @@ impl<'a> Recorder<'a> {
         whole(id)
     }
 
-    /// Bytes of the upload to the batch's planes, shared by all chunks.
+    /// Converts the uploaded bytes to the batch's planes, which all chunks share.
     fn input(&mut self, samples: u32) -> Recording {
         let mut rec = Recording::new(1, self.job(samples));
         let shape = self.network.input();
@@ -242,7 +242,7 @@ impl<'a> Recorder<'a> {
         rec
     }
 
-    /// One training step of a chunk: forward, backward, perturbed update.
+    /// One training step of a chunk: forward pass, backward pass, perturbed update.
     fn train(&mut self, chunk: usize, samples: u32) -> Recording {
         let mut rec = self.recording(chunk, samples);
         let mut lowering = self.lowering(chunk, &mut rec);
@@ -272,7 +272,8 @@ impl<'a> Recorder<'a> {
         rec
     }
 
-    /// Divergence of every tensor of a chunk from the run's first replica, and where its numbers are not finite.
+    /// Divergence of every tensor of a chunk from the run's first replica, and the first running statistic of each replica
+    /// that is not finite.
     fn measure(&mut self, chunk: usize) -> Recording {
         let mut rec = self.recording(chunk, 0);
         let n_tensors = self.network.parameters.len() as u32;
@@ -291,7 +292,7 @@ impl<'a> Recorder<'a> {
         rec
     }
 
-    /// Fingerprints of a chunk.
+    /// Fingerprints of a chunk's replicas.
     fn fingerprint(&mut self, chunk: usize) -> Recording {
         let mut rec = self.recording(chunk, 0);
         let n = self.chunks[chunk].replicas.len() as u64;
@@ -307,7 +308,7 @@ impl<'a> Recorder<'a> {
         self.memory.arena("gradients", n * u64::from(self.network.parameter_stride) * 4)
     }
 
-    /// A lowering into `rec`, which begins with the packing of the weights.
+    /// A lowering into `rec`, after a dispatch that packs the weights.
     fn lowering<'b>(&'b mut self, chunk: usize, rec: &'b mut Recording) -> Lowering<'b> {
         let (n, samples) = (u64::from(rec.replicas), rec.job.samples);
         let x = self.batch();

@@ -1,16 +1,16 @@
-//! What happens when: learning rate and log cadence.
+//! Schedules: learning rate and log cadence.
 
-/// Learning rate in `epoch` (from 0): `lr * factor^(epoch / every)` by repeated products, so that every platform has
-/// the same bits.
+/// Learning rate in `epoch` (from 0): `lr * factor^(epoch / every)` by repeated products, so that every platform
+/// gets the same bits.
 #[must_use]
 pub fn learning_rate(lr: f64, every: u32, factor: f64, epoch: u64) -> f64 {
     let decays = if every == 0 { 0 } else { epoch / u64::from(every) };
-    // A factor of 1 or a rate of 0 will not change any more; the bound keeps absurd epochs cheap.
+    // A factor of 1 or a rate of 0 changes nothing any more; the bound keeps absurd epochs cheap.
     (0..decays.min(10_000)).fold(lr, |rate, _| rate * factor)
 }
 
-/// Whether `step` (from 1) gets `layers` lines: every `log_every`-th, or by default each of the first 20, then every
-/// 10th to 200, every 100th to 2000, every 500th after.
+/// Whether `step` (from 1) gets `layers` lines: every `log_every`-th step. By default each of the first 20, then every
+/// 10th up to 200, every 100th up to 2000, and every 500th after that.
 #[must_use]
 pub fn logs_layers(log_every: Option<u64>, step: u64) -> bool {
     match (log_every, step) {

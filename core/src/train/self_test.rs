@@ -1,6 +1,6 @@
-//! The start-up self-test: whether the adapter at hand keeps the promises that a run's bits rest on. Small enough for a
-//! second on a software GPU. Software GPUs cannot show all that a compiler may do to a kernel, so that the tests of
-//! the repository do not replace it.
+//! The start-up self-test: checks that the adapter keeps the promises on which a run's bits depend. It takes about a second
+//! on a software GPU. The tests of the repository do not replace it: software GPUs do not show everything that a driver's
+//! compiler may do to a kernel.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,24 +22,24 @@ use crate::ops::{Activation, Shape, Tile, Tiles};
 use crate::record::{BufferTable, Job, Recording};
 use crate::rng::{Purpose, Stream};
 
-/// A promise that is tested.
+/// A promise that the self-test checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// The update divides as IEEE-754 says (rule 5 of docs/RULES.md).
+    /// The update divides as IEEE-754 requires (rule 5 of docs/RULES.md).
     Division,
-    /// k = 2 has the bits of k = 1 (rule 4 of docs/RULES.md).
+    /// k = 2 gives the same bits as k = 1 (rule 4 of docs/RULES.md).
     Control,
     /// Tiles of other heights give the same bits (*tile-independent*).
     Tiles,
-    /// The loss of a known network on known images.
+    /// A known network has the known loss on known images.
     Loss,
 }
 
 impl Check {
-    /// All of them, in the order in which they are made.
+    /// All checks.
     pub const ALL: [Self; 4] = [Self::Division, Self::Control, Self::Tiles, Self::Loss];
 
-    /// As messages and flags name it.
+    /// Name of the check in messages and flags.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,32 +51,34 @@ impl Check {
     }
 }
 
-/// A promise that the adapter does not keep.
+/// A failed check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Which one.
+    /// The check.
     pub check: Check,
-    /// What was seen.
+    /// What was observed.
     pub seen: String,
 }
 
-/// Steps of each small run, and samples of a step.
+/// Steps of each small run.
 const STEPS: u64 = 2;
+/// Samples in a step.
 const BATCH: u32 = 2;
 const CLASSES: u32 = 4;
 const SHAPE: Shape = Shape { channels: 3, height: 8, width: 8 };
-/// Rows of the tiles; first the adapter's usual ones. What `lastbit tune` chooses is compared when it is chosen.
+/// Rows of the tiles in each run; `None` stands for the adapter's default tiles. `lastbit tune` compares the tiles that it chooses
+/// itself.
 const TILES: [Option<u32>; 3] = [None, Some(2), Some(1)];
-/// Loss of the first batch, as a software adapter computed it; any adapter is within [`LOSS_TOLERANCE`] of it.
+/// Loss of the first batch, as a software adapter computed it; every sound adapter is within [`LOSS_TOLERANCE`] of it.
 const KNOWN_LOSS: f32 = 1.368_974_9;
-/// Relative. Float32 rounds each of a few hundred sums a bit differently elsewhere; a wrong kernel is far off.
+/// Relative tolerance. Adapters round each of a few hundred float32 sums slightly differently; a wrong kernel is far off.
 const LOSS_TOLERANCE: f32 = 1e-4;
 
-/// Tests the adapter; an empty list means that it keeps every promise. `fault` spoils one check on the GPU, to show that it
-/// can fail.
+/// Tests the adapter and returns the failed checks: none if it keeps every promise. `fault` injects a fault for one check, to
+/// show that the check can fail.
 ///
 /// # Errors
-/// The GPU.
+/// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
 pub async fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<Broken>, TrainError> {
     let mut broken = Vec::new();
     let mut add = |check: Check, seen: Option<String>| broken.extend(seen.map(|seen| Broken { check, seen }));
@@ -97,7 +99,7 @@ pub async fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<Brok
                 add(Check::Loss, run.loss());
                 reference = Some(run);
             }
-            // A first run that was spoilt is no reference.
+            // A first run with an injected fault is not a reference.
             Some(_) if matches!(fault, Some(Check::Loss | Check::Control)) => {}
             Some(first) => add(Check::Tiles, first.difference(&run)),
         }
@@ -105,7 +107,7 @@ pub async fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<Brok
     Ok(broken)
 }
 
-/// Quotients that the update kernel gets wrong: with p = 0, no momentum and a rate of -1, p becomes d / k.
+/// Reports quotients that the update kernel gets wrong. With p = 0, no momentum and a rate of -1, p becomes d / k.
 async fn division(context: &Context, is_spoilt: bool) -> Result<Option<String>, TrainError> {
     const KS: [u32; 8] = [1, 3, 5, 7, 9, 11, 33, 63];
     const VALUES: usize = 1024;
@@ -153,11 +155,11 @@ async fn division(context: &Context, is_spoilt: bool) -> Result<Option<String>, 
         cases.zip(quotients).filter(|((value, k), quotient)| (value / *k as f32).to_bits() != *quotient).collect();
     Ok(wrong.first().map(|((value, k), quotient)| {
         let (n, value, expected) = (wrong.len(), value.to_bits(), (value / *k as f32).to_bits());
-        format!("{n} quotients are wrong, the first {value:#010x} / {k}, {quotient:#010x} and not {expected:#010x}")
+        format!("{n} quotients are wrong; the first is {value:#010x} / {k} = {quotient:#010x}, not {expected:#010x}")
     }))
 }
 
-/// What two steps of the small network gave, with k = 1, 2 and 3.
+/// Results of two steps of the small network with k = 1, 2 and 3.
 struct SmallRun {
     first: StepEvent,
     last: StepEvent,
@@ -175,8 +177,8 @@ impl SmallRun {
             augment: false,
             ..TrainConfig::default()
         };
-        let usual = || usual_tiles(context.adapter());
-        let tiles = Some(rows.map_or_else(usual, |rows| Tiles::all(Tile::of_rows(rows))));
+        let default_tiles = || usual_tiles(context.adapter());
+        let tiles = Some(rows.map_or_else(default_tiles, |rows| Tiles::all(Tile::of_rows(rows))));
         let tuning = Tuning { tiles, ..Tuning::default() };
         let (dataset, network) = (images(), network());
         let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
@@ -208,7 +210,7 @@ impl SmallRun {
         let [_, of_2, of_3] = self.last.differing_anywhere[..] else { unreachable!("three replicas") };
         match (of_2, of_3) {
             (0, 1..) => None,
-            (0, 0) => Some("k = 3 has the bits of k = 1: the division does nothing".to_owned()),
+            (0, 0) => Some("k = 3 gives the same bits as k = 1: the division has no effect".to_owned()),
             (n, _) => Some(format!("{n} weights of k = 2 differ from those of k = 1")),
         }
     }
@@ -219,16 +221,16 @@ impl SmallRun {
         (!is_known).then(|| format!("the loss of a known network is {loss}, not {KNOWN_LOSS}"))
     }
 
-    /// Where the bits of `other`, which used another tile, are not this run's.
+    /// The first difference from `other`, a run with other tiles.
     fn difference(&self, other: &Self) -> Option<String> {
         let mut pairs = self.state.replicas.iter().zip(&other.state.replicas);
         let Difference { tensor, index, .. } = pairs.find_map(|(a, b)| difference(&self.network, a, b))?;
         let rows = other.rows.map_or_else(String::new, |rows| format!(" of {rows} rows"));
-        Some(format!("tiles{rows} give other bits than the usual ones: {tensor}[{index}]"))
+        Some(format!("tiles{rows} give other bits than the default tiles: {tensor}[{index}]"))
     }
 }
 
-/// One block of a ResNet: every kind of convolution, batch norm with and without a shortcut.
+/// One block of a ResNet, with every kind of convolution, and batch norm with and without a shortcut.
 fn network() -> Network {
     let mut g = GraphBuilder::new("self-test", SHAPE, Loss::SoftmaxCrossEntropy);
     let x = g.conv3x3("conv1", g.input(), 4, 1);
@@ -243,7 +245,7 @@ fn network() -> Network {
     g.finish()
 }
 
-/// Four images of 3 x 8 x 8 random bytes.
+/// Four training images and one test image of 3 x 8 x 8 random bytes.
 fn images() -> Dataset {
     let set = |index: u64, n: usize| {
         let mut stream = Stream::new(1, Purpose::Synthetic, index);

@@ -1,19 +1,19 @@
-//! Everything that a run needs to go on with the same bits.
+//! Everything that a run needs to resume with the same bits.
 
 use crate::nets::{Init, Network};
 use crate::rng::{Purpose, Stream};
 
-/// What a network knows: values by tensor, in the network's order.
+/// Parameters and running statistics of one replica, by tensor, in the network's order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
-    /// Each parameter's values.
+    /// Values of each parameter, row-major.
     pub parameters: Vec<Vec<f32>>,
-    /// Each batch norm's running mean and running variance.
+    /// Running mean and running variance of each batch norm.
     pub running: Vec<[Vec<f32>; 2]>,
 }
 
 impl Weights {
-    /// The start of `network` at `seed`: every tensor has a stream of its own (docs/RULES.md, "The algorithm").
+    /// Initial weights of `network`, drawn from `seed`, one stream for each tensor (docs/RULES.md, "The algorithm").
     #[must_use]
     pub fn initial(network: &Network, seed: u64) -> Self {
         let parameters = network.parameters.iter().enumerate().map(|(index, parameter)| {
@@ -32,8 +32,8 @@ impl Weights {
         Self { parameters: parameters.collect(), running: running.collect() }
     }
 
-    /// Moves one convolution weight to the next float away from zero, as Summers & Dinneen 2021: `k` and the seed say
-    /// which; k = 1 moves none.
+    /// Moves one convolution weight to the next float away from zero, as in Summers & Dinneen 2021. `seed` and `k` select
+    /// the weight; k = 1 moves none.
     pub fn move_one_ulp(&mut self, network: &Network, seed: u64, k: u32) {
         let convolutions: Vec<usize> =
             (0..network.parameters.len()).filter(|&p| network.parameters[p].convolution).collect();
@@ -54,34 +54,34 @@ impl Weights {
     }
 }
 
-/// One replica.
+/// The state of one replica.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplicaState {
     /// Parameters and running statistics.
     pub weights: Weights,
-    /// Each parameter's momentum.
+    /// Momentum of each parameter, row-major.
     pub momenta: Vec<Vec<f32>>,
 }
 
-/// Sums over the samples of the running epoch, for its line in the metrics.
+/// Sums over the samples of an epoch or an evaluation, for a line in the metrics.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EpochSums {
-    /// Samples seen.
+    /// Number of samples.
     pub samples: u64,
-    /// Sum of losses of each replica.
+    /// Sum of losses, `[R]`.
     pub loss: Vec<f64>,
-    /// Correct answers of each replica.
+    /// Number of correct answers, `[R]`.
     pub correct: Vec<u64>,
 }
 
 impl EpochSums {
-    /// Nothing seen by `replicas` replicas.
+    /// Sums of no samples, for `replicas` replicas.
     #[must_use]
     pub fn new(replicas: usize) -> Self {
         Self { samples: 0, loss: vec![0.0; replicas], correct: vec![0; replicas] }
     }
 
-    /// Adds a batch: `totals` has the sum of losses and the number of correct answers of each replica.
+    /// Adds a batch. `totals` has the sum of losses and the number of correct answers of each replica.
     pub fn add(&mut self, samples: u32, totals: &[[f32; 2]]) {
         self.samples += u64::from(samples);
         for (r, [loss, correct]) in totals.iter().enumerate() {
@@ -98,22 +98,22 @@ impl EpochSums {
     }
 }
 
-/// The state of a run after `step` steps. Order and augmentation are functions of the step, so that the counter is
+/// The state of a run after `step` steps. Sample order and augmentation are functions of the step, so the counter is also
 /// the sampler's position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    /// Steps done.
+    /// Number of steps done.
     pub step: u64,
-    /// True when the evaluation that is due after this step has been reported already.
+    /// True if the evaluation after this step is already reported.
     pub evaluated: bool,
-    /// Sums of the running epoch.
+    /// Sums of the current epoch.
     pub sums: EpochSums,
-    /// Replicas in the order of the divisors.
+    /// Replicas, in the order of the divisors.
     pub replicas: Vec<ReplicaState>,
 }
 
 impl State {
-    /// The start of a run: the same weights in every replica, momentum zero.
+    /// The state before the first step: the same weights in every replica, zero momenta.
     #[must_use]
     pub fn initial(weights: &Weights, replicas: usize) -> Self {
         let momenta = weights.parameters.iter().map(|p| vec![0.0; p.len()]).collect();

@@ -1,6 +1,6 @@
-//! The step loop: every replica goes through the same batch, then the next step. Nothing in it waits for the GPU but
-//! the results of the step before the last; on the processor and on software GPUs, which compute while they are given work,
-//! those of the last.
+//! The step loop: all replicas train on the same batch, then the next step begins. The host stays up to two steps ahead of
+//! a GPU: it waits only for the results of the step two before the one that it has just submitted. The processor and
+//! software GPUs compute during submission, so there it waits for each step.
 
 use std::collections::VecDeque;
 
@@ -14,12 +14,12 @@ use super::{metrics, transfer};
 use crate::device::{Context, Pending, Submitter};
 use crate::ops::sgd::{ReplicaValues, StepValues};
 
-/// Steps that may be under way while the host goes on.
+/// Most steps that may be in flight while the host prepares the next.
 pub fn steps_ahead(context: &Context, tuning: &Tuning) -> usize {
     tuning.in_flight.unwrap_or_else(|| context.adapter().steps_ahead())
 }
 
-/// A step whose results are still to come.
+/// A submitted step whose results are pending.
 pub struct InFlight {
     step: u64,
     samples: u32,
@@ -28,7 +28,7 @@ pub struct InFlight {
     pending: Pending,
 }
 
-/// An evaluation that goes on batch by batch.
+/// An evaluation in progress, batch by batch.
 pub struct Evaluation {
     next: usize,
     sums: EpochSums,
@@ -46,10 +46,10 @@ impl Trainer {
         at_epoch_end || step >= self.total_steps()
     }
 
-    /// Does the next piece of work: a step, or one batch of an evaluation. Returns what became known meanwhile.
+    /// Does the next piece of work: a step, or one batch of an evaluation. Returns the events since the last call.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
     pub async fn advance(&mut self) -> Result<Progress, TrainError> {
         let mut finished = false;
         if self.evaluation.is_some() {
@@ -70,19 +70,19 @@ impl Trainer {
         Ok(Progress { events: std::mem::take(&mut self.events), finished })
     }
 
-    /// Waits for the steps that are on the GPU and returns their events.
+    /// Waits for all steps in flight and returns their events.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
     pub async fn settle(&mut self) -> Result<Vec<Event>, TrainError> {
         self.drain().await?;
         Ok(std::mem::take(&mut self.events))
     }
 
-    /// The state after the last step that was begun. Call [`Trainer::settle`] before to have that step's events.
+    /// The state after the last submitted step. Call [`Trainer::settle`] first to receive that step's events.
     ///
     /// # Errors
-    /// The GPU.
+    /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
     pub async fn state(&mut self) -> Result<State, TrainError> {
         self.drain().await?;
         let replicas = transfer::read_replicas(&self.context, &self.buffers, &self.plan, &self.readback).await?;
@@ -93,11 +93,11 @@ impl Trainer {
         self.config.lr_at(step, (step.max(1) - 1) / self.batches.per_epoch())
     }
 
-    /// Sets the learning rate from the next step that is begun, as if the config named it; returns that step. Decays go
-    /// on from it.
+    /// Sets the learning rate from the next submitted step on and returns that step. The rate becomes an entry of the config's
+    /// `lr-changes`, and decays as such.
     ///
     /// # Errors
-    /// A rate that is not a positive number.
+    /// [`TrainError::Config`] if `lr` is not a positive number, or float32 cannot hold it.
     pub fn set_lr(&mut self, lr: f64) -> Result<u64, TrainError> {
         let step = self.submitted + 1;
         let before = self.config.lr_changes.clone();
@@ -122,7 +122,7 @@ impl Trainer {
         (shared, replicas.collect())
     }
 
-    /// What goes up for a step of learning rate `lr`, and the samples of its batch.
+    /// The upload of `step` at learning rate `lr`, and the number of samples in its batch.
     pub(super) fn upload(&mut self, step: u64, lr: f64) -> (Vec<u8>, u32) {
         let (shared, values) = self.step_values(step, lr);
         let layout = &self.plan.upload_layout;
@@ -136,7 +136,7 @@ impl Trainer {
         (upload, samples)
     }
 
-    /// Everything of a step behind its upload.
+    /// Encodes a step, whose upload is already queued; fingerprints only if `layers`.
     pub(super) fn encode(&self, submitter: &mut Submitter<'_>, step: u64, samples: u32, layers: bool) {
         let mut run = |kind: Kind| submitter.run(&self.programs[&kind], &self.buffers);
         run(Kind::Input(samples));
@@ -178,7 +178,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Takes the results of the oldest step in flight.
+    /// Waits for the results of the oldest step in flight and turns them into events.
     async fn harvest(&mut self) -> Result<(), TrainError> {
         let Some(InFlight { step, samples, lr, layers, pending }) = self.in_flight.pop_front() else {
             return Ok(());
@@ -199,7 +199,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Gives the next batch of an evaluation to the GPU, or ends the evaluation.
+    /// Submits the next batch of the evaluation, or ends the evaluation.
     async fn evaluate_some(&mut self) -> Result<(), TrainError> {
         let Some(mut evaluation) = self.evaluation.take() else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A run in progress: what it starts from, what it allocates and compiles. The steps are in `step_loop.rs`.
+//! A run in progress: its start, its buffers and its programs. The steps are in `step_loop.rs`.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -19,19 +19,19 @@ use crate::nets::{NetError, Network};
 use crate::ops::sgd::Perturbation;
 use crate::record::Recording;
 
-/// Why a run cannot start or go on.
+/// Why a run cannot start or continue.
 #[derive(Debug, Error)]
 pub enum TrainError {
-    /// The GPU.
+    /// An error of the device.
     #[error(transparent)]
     Gpu(#[from] DeviceError),
-    /// A flag.
+    /// An invalid value in the config.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The network.
+    /// An invalid network, or one that cannot take the data set's images.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// A start that belongs to another network or config.
+    /// A start state of another network or other divisors.
     #[error("{0}")]
     Start(String),
 }
@@ -44,7 +44,7 @@ pub enum Start {
     Fresh,
     /// Given weights.
     Weights(Weights),
-    /// Where another run stopped.
+    /// The state in which another run stopped.
     State(State),
 }
 
@@ -53,19 +53,19 @@ pub enum Start {
 pub struct FlipBit {
     /// Name of the parameter.
     pub tensor: String,
-    /// Element, row-major.
+    /// Index of the element, row-major.
     pub index: u32,
-    /// Step, from 1.
+    /// Step after whose update the bit flips, from 1.
     pub step: u64,
-    /// Position in the list of divisors.
+    /// Position of the replica in the list of divisors.
     pub replica: usize,
 }
 
 impl FlipBit {
-    /// Where the element is in the arena of a replica of `network`, of which there are so many.
+    /// Index of the element in a replica's parameter arena. `replicas` is the number of replicas.
     ///
     /// # Errors
-    /// If there is no such tensor, element or replica.
+    /// [`ConfigError`] if the tensor, the element or the replica does not exist.
     pub fn offset(&self, network: &Network, replicas: usize) -> Result<u32, ConfigError> {
         let Self { tensor, index, replica, .. } = self;
         let refuse = |problem: String| Err(ConfigError::new("flip-bit", problem));
@@ -73,21 +73,21 @@ impl FlipBit {
             return refuse(format!("{} has no tensor '{tensor}'", network.name));
         };
         if *index >= parameter.elements() {
-            return refuse(format!("{tensor} has {} elements, there is no element {index}", parameter.elements()));
+            return refuse(format!("{tensor} has {} elements: element {index} does not exist", parameter.elements()));
         }
         if *replica >= replicas {
-            return refuse(format!("there are {replicas} replicas, counted from 0"));
+            return refuse(format!("replica {replica} does not exist: there are {replicas} replicas, numbered from 0"));
         }
         Ok(parameter.offset + index)
     }
 }
 
-/// What a call of [`Trainer::advance`] brought.
+/// Result of a call of [`Trainer::advance`].
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// In order. They may belong to an earlier call's step: results come when the GPU is done.
+    /// New events, in order. They may belong to a step that an earlier call submitted.
     pub events: Vec<Event>,
-    /// True when the last step is done and evaluated.
+    /// True if the last step is done and evaluated.
     pub finished: bool,
 }
 
@@ -103,14 +103,14 @@ pub struct Trainer {
     pub(super) buffers: Buffers,
     pub(super) programs: HashMap<Kind, Program>,
     pub(super) dispatch_flops: u64,
-    /// Steps that may be on the GPU while the host goes on.
+    /// Most steps that may be in flight while the host prepares the next.
     pub(super) ahead: usize,
     pub(super) readback: Readback,
     pub(super) batches: Batches,
     pub(super) flip: Option<(FlipBit, Program)>,
-    /// Steps given to the GPU.
+    /// Number of submitted steps.
     pub(super) submitted: u64,
-    /// Steps whose results are reported.
+    /// Number of steps whose results are reported.
     pub(super) done: u64,
     pub(super) evaluated: bool,
     pub(super) sums: EpochSums,
@@ -122,7 +122,8 @@ pub struct Trainer {
 /// The plan of `config` on `dataset`: what [`Trainer::new`] would allocate and record.
 ///
 /// # Errors
-/// As [`Trainer::new`], before anything touches the GPU.
+/// [`TrainError::Config`] for an invalid value, [`TrainError::Net`] if the network cannot take the images,
+/// [`TrainError::Gpu`] if not even one replica at a time fits into `limits`.
 pub fn plan(
     config: &TrainConfig,
     dataset: &Dataset,
@@ -136,7 +137,7 @@ pub fn plan(
     plan_of(&network, config, dataset, tuning, limits)
 }
 
-/// The plan of `network`, which need not be the one that `config` names.
+/// The plan of `network`, which may differ from the network in `config`.
 pub(super) fn plan_of(
     network: &Network,
     config: &TrainConfig,
@@ -155,7 +156,8 @@ impl Trainer {
     /// Allocates and compiles everything for a run.
     ///
     /// # Errors
-    /// A config that makes no run, a network that cannot take the images, a start that does not fit, or the GPU.
+    /// Those of [`plan`]. [`TrainError::Start`] if `start` does not fit the network and the divisors. [`TrainError::Gpu`] if the buffers
+    /// do not fit in memory, the driver refuses a kernel, or the device is lost.
     pub async fn new(
         context: Rc<Context>,
         config: TrainConfig,
@@ -174,7 +176,7 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// A trainer whose buffers hold `state`, without programs.
+    /// A trainer with `state` in its buffers and without programs.
     pub(super) async fn allocate(
         context: Rc<Context>,
         config: TrainConfig,
@@ -234,8 +236,8 @@ impl Trainer {
         if replicas.len() != config.ks.len() || !replicas.iter().all(|replica| fits(&replica.weights)) {
             let (found, wanted) = (replicas.len(), config.ks.len());
             let message = format!(
-                "the state to start from does not fit: it has {found} replicas for {wanted} divisors, or tensors of \
-                 another network than {}; start with the flags it was saved with",
+                "the start state does not fit: it has {found} replicas for {wanted} divisors, or its tensors are not \
+                 those of {}; use the flags with which it was saved",
                 network.name
             );
             return Err(TrainError::Start(message));
@@ -253,7 +255,7 @@ impl Trainer {
         state
     }
 
-    /// Compiles programs: pipelines are built here and never inside the step loop.
+    /// Builds programs. Pipelines are compiled here and never inside the step loop.
     pub(super) async fn build_programs(&mut self, kinds: Vec<Kind>) -> Result<(), TrainError> {
         for kind in kinds {
             let program = self.program(self.plan.recording(kind)).await?;
@@ -269,7 +271,8 @@ impl Trainer {
     /// Installs the fault injector.
     ///
     /// # Errors
-    /// If there is no such tensor, element or replica.
+    /// [`TrainError::Config`] if the tensor, the element or the replica does not exist, [`TrainError::Gpu`] if the driver refuses
+    /// the kernel.
     pub async fn flip_bit(&mut self, flip: FlipBit) -> Result<(), TrainError> {
         let at = flip.offset(&self.network, self.config.ks.len())?;
         let recording = self.plan.flip(at, flip.replica);
@@ -302,39 +305,39 @@ impl Trainer {
         &self.context
     }
 
-    /// Steps whose results have been reported.
+    /// Number of steps whose results have been reported.
     #[must_use]
     pub fn step(&self) -> u64 {
         self.done
     }
 
-    /// Launches that reach the driver in one step of a whole batch, after dispatches are split.
+    /// Number of launches that reach the driver in a step with a full batch, after long dispatches are split.
     #[must_use]
     pub fn launches_of_a_step(&self) -> usize {
         let samples = self.config.batch_size;
         (0..self.plan.chunks.len()).map(|chunk| self.programs[&Kind::Train(chunk, samples)].launches()).sum()
     }
 
-    /// Steps of the whole run.
+    /// Number of steps in the whole run.
     #[must_use]
     pub fn total_steps(&self) -> u64 {
         self.config.length(self.batches.train_images()).steps
     }
 
-    /// Steps of an epoch.
+    /// Number of steps in an epoch.
     #[must_use]
     pub fn steps_per_epoch(&self) -> u64 {
         self.batches.per_epoch()
     }
 
-    /// Steps given to the GPU: results of the last of them may be still to come.
+    /// Number of submitted steps. The results of the last ones may be pending.
     #[must_use]
     pub fn begun(&self) -> u64 {
         self.submitted
     }
 
-    /// True when the next call of [`Trainer::advance`] begins a step or finds the run finished: no evaluation is due or
-    /// under way. The place for a checkpoint.
+    /// True if no evaluation is due or in progress, so that the next call of [`Trainer::advance`] submits a step or finds the run
+    /// finished. This is the place for a checkpoint.
     #[must_use]
     pub fn is_between_steps(&self) -> bool {
         self.evaluation.is_none() && (self.evaluated || !self.is_evaluated_after(self.submitted))

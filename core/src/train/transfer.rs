@@ -1,4 +1,4 @@
-//! State between host tensors and the arenas of a chunk.
+//! Copies the state between tensors on the host and the arenas of chunks on the device.
 
 use super::plan::Plan;
 use super::state::{ReplicaState, State, Weights};
@@ -6,7 +6,7 @@ use crate::device::{Buffers, Context, DeviceError, Readback};
 use crate::nets::Network;
 use crate::record::BufferId;
 
-/// Writes every replica's parameters, momenta and running statistics.
+/// Writes parameters, momenta and running statistics of every replica to the device.
 pub fn write_state(context: &Context, buffers: &Buffers, plan: &Plan, state: &State) {
     let network = &plan.network;
     for chunk in &plan.chunks {
@@ -34,10 +34,10 @@ pub fn write_state(context: &Context, buffers: &Buffers, plan: &Plan, state: &St
     }
 }
 
-/// Reads every replica back.
+/// Reads the state of every replica from the device.
 ///
 /// # Errors
-/// The GPU.
+/// [`DeviceError::DeviceLost`], [`DeviceError::OutOfMemory`], or [`DeviceError::Refused`] if the driver refused a call.
 pub async fn read_replicas(
     context: &Context,
     buffers: &Buffers,

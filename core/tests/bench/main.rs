@@ -1,4 +1,4 @@
-//! What `lastbit bench` and `lastbit tune` measure with.
+//! The measurements of `lastbit bench` and `lastbit tune`.
 
 #[path = "../runs/mod.rs"]
 mod runs;

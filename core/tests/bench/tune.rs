@@ -1,4 +1,4 @@
-//! Tuning picks among tiles that give the same bits, and refuses one that does not.
+//! Tuning chooses among tiles that give the same bits, and refuses tiles that do not.
 
 use std::ops::ControlFlow;
 
@@ -10,7 +10,7 @@ use lastbit_core::ops::{Activation, Shape, Tile};
 use crate::runs;
 
 #[test]
-fn every_layer_gets_a_tile_with_the_usual_bits() {
+fn every_layer_gets_a_tile_with_the_default_bits() {
     let mut g = GraphBuilder::new("two", Shape::new(3, 8, 8), Loss::SoftmaxCrossEntropy);
     let x = g.conv3x3("conv1", g.input(), 4, 1);
     let x = g.norm_act("bn1", x, Activation::Relu);
@@ -27,16 +27,16 @@ fn every_layer_gets_a_tile_with_the_usual_bits() {
     assert_eq!(expected.len(), 3 * 3 - 1);
 
     let context = runs::gpu();
-    // Stands for a compiler that gets some tiles wrong.
+    // Simulates a compiler that computes some tiles incorrectly.
     let is_spoilt = |tile: Tile| tile.rows == 2 || tile.channels == [2, 4];
-    let mut told = Vec::new();
-    let tell = |choice: &tune::Choice| {
-        told.push((choice.layer, choice.pass));
+    let mut seen = Vec::new();
+    let report = |choice: &tune::Choice| {
+        seen.push((choice.layer, choice.pass));
         ControlFlow::Continue(())
     };
     let search = Search { staging: true, large: false, is_spoilt };
-    let choices = pollster::block_on(tune::tune(&context, &network, (2, 3), search, tell)).unwrap();
-    assert_eq!(told, expected);
+    let choices = pollster::block_on(tune::tune(&context, &network, (2, 3), search, report)).unwrap();
+    assert_eq!(seen, expected);
     let tiles = tune::tiles(&context, &choices);
     for choice in &choices {
         assert!(tune::is_candidate(choice.tile) && !is_spoilt(choice.tile), "{choice:?}");

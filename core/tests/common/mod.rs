@@ -1,5 +1,5 @@
-//! What the GPU tests share: a device, a bench that puts data on it and launches ops, random data, comparisons that
-//! collect every mismatch before they fail.
+//! Shared by the tests of a device: the device, a bench that uploads data and launches ops, random data, and comparisons
+//! that collect every mismatch before they fail.
 
 #![allow(dead_code, reason = "each test program uses a part of these helpers")]
 
@@ -10,13 +10,13 @@ use lastbit_core::ops::{Shape, Tile};
 use lastbit_core::record::{Binding, BufferId, BufferTable, Job, Recording};
 use lastbit_core::threads::Threads;
 
-/// What the pixels of output planes hold before an op: finite, and wrong everywhere.
+/// Initial value of the pixels of output planes: finite, and wrong everywhere.
 const JUNK: f32 = 1e30;
-/// What lies behind every buffer's data, inside its binding: NaN that shows in a result which reads it, and that must
-/// still be there after the run.
+/// Bytes behind every buffer's data, inside its binding. They are NaN, which spreads to every result that reads them, and
+/// must be unchanged after the run.
 const GUARD: [u8; 256] = [0xff; 256];
 
-/// A device with its readback. `LASTBIT_ADAPTER` names another adapter than the best one.
+/// A device with its readback: the adapter that `LASTBIT_ADAPTER` names, else the best one.
 pub struct Gpu {
     pub context: Context,
     readback: Readback,
@@ -38,18 +38,18 @@ impl Gpu {
     }
 }
 
-/// One recording with its data.
+/// A recording with its data.
 pub struct Bench<'a> {
     gpu: &'a Gpu,
     table: BufferTable,
     contents: Vec<(BufferId, u64, Vec<u8>)>,
     guards: Vec<(BufferId, u64)>,
-    /// What lies between the tensors of arenas.
+    /// The value between the tensors of arenas.
     pub padding: f32,
     pub rec: Recording,
 }
 
-/// Tensors of all replicas at multiples of 64 elements, as parameters and gradients lie.
+/// Tensors of all replicas, `[replica][tensor]`, at multiples of 64 elements: the layout of parameters and gradients.
 pub struct Arena {
     buffer: BufferId,
     /// First element of each tensor.
@@ -90,7 +90,7 @@ impl<'a> Bench<'a> {
         self.add(values.to_vec())
     }
 
-    /// A buffer of `words` that nothing was written to: junk.
+    /// A buffer of `words` 32-bit words, filled with junk.
     pub fn fresh(&mut self, words: usize) -> Binding {
         let id = self.guarded(words as u64 * 4);
         self.table.whole(id)
@@ -100,13 +100,13 @@ impl<'a> Bench<'a> {
         self.floats(&shape.to_planes(values))
     }
 
-    /// Planes as the trainer hands them to an op that writes them: borders cleared, pixels junk.
+    /// Planes for an op to write, as the trainer prepares them: the borders are zero, the pixels junk.
     pub fn fresh_planes(&mut self, shape: Shape) -> Binding {
         let samples = (self.rec.replicas * self.rec.job.samples) as usize;
         self.planes(shape, &vec![JUNK; samples * shape.elements() as usize])
     }
 
-    /// An arena of tensors, each by replica. Sets the recording's stride.
+    /// An arena of `tensors`, `[tensor][replica][element]`. Sets the recording's stride.
     pub fn arena(&mut self, tensors: &[Vec<Vec<f32>>]) -> Arena {
         let elements: Vec<_> = tensors.iter().map(|t| t[0].len() as u32).collect();
         let arena = self.fresh_arena(&elements);
@@ -121,7 +121,7 @@ impl<'a> Bench<'a> {
         arena
     }
 
-    /// An arena of junk for tensors of so many `elements`. The first 64 elements belong to nobody.
+    /// An arena of junk for tensors with `elements` elements each. No tensor uses its first 64 elements.
     pub fn fresh_arena(&mut self, elements: &[u32]) -> Arena {
         let mut stride = 64;
         let mut offsets = Vec::new();
@@ -134,22 +134,22 @@ impl<'a> Bench<'a> {
         Arena { buffer, offsets, stride }
     }
 
-    /// From a tensor of an arena to the arena's end, as ops want it bound.
+    /// A binding from a tensor to the arena's end, as ops expect it.
     pub fn tensor(&self, arena: &Arena, tensor: usize) -> Binding {
         self.table.from(arena.buffer, u64::from(arena.offsets[tensor]) * 4)
     }
 
-    /// The whole arena.
+    /// A binding of the whole arena.
     pub fn whole(&self, arena: &Arena) -> Binding {
         self.table.whole(arena.buffer)
     }
 
-    /// From byte `offset` of a binding on.
+    /// A binding from byte `offset` of the buffer to its end.
     pub fn from(&self, binding: Binding, offset: u64) -> Binding {
         self.table.from(binding.buffer, offset)
     }
 
-    /// Runs what was recorded, on buffers full of junk where no data was put, in dispatches of at most `limit_flops`.
+    /// Runs the recording in dispatches of at most `limit_flops`. Buffers without data are filled with junk.
     pub fn run(self, limit_flops: u64) -> Outcome<'a> {
         let context = &self.gpu.context;
         let buffers = pollster::block_on(Buffers::allocate(context, &self.table, Fill::Junk)).expect("memory");
@@ -165,7 +165,7 @@ impl<'a> Bench<'a> {
         let outcome = Outcome { gpu: self.gpu, buffers, launches: program.launches(), replicas, samples };
         for (buffer, offset) in self.guards {
             let guard = outcome.words(Binding { buffer, offset, bytes: GUARD.len() as u64 });
-            assert!(guard.iter().all(|word| *word == u32::MAX), "{buffer:?} was written behind its end");
+            assert!(guard.iter().all(|word| *word == u32::MAX), "a kernel wrote past the end of {buffer:?}");
         }
         outcome
     }
@@ -175,7 +175,7 @@ impl<'a> Bench<'a> {
 pub struct Outcome<'a> {
     gpu: &'a Gpu,
     buffers: Buffers,
-    /// Dispatches after splitting.
+    /// Number of dispatches after splitting.
     pub launches: usize,
     replicas: usize,
     samples: usize,
@@ -192,18 +192,18 @@ impl Outcome<'_> {
         bytemuck::cast_vec(self.words(binding))
     }
 
-    /// `each` values for every replica.
+    /// The values of a binding by replica, `each` values per replica.
     pub fn by_replica(&self, binding: Binding, each: usize) -> Vec<Vec<f32>> {
         self.floats(binding).chunks(each).take(self.replicas).map(<[f32]>::to_vec).collect()
     }
 
-    /// Pixels by replica. Fails if anything but pixels was written.
+    /// The pixels by replica. Panics if anything but pixels was written.
     pub fn planes(&self, binding: Binding, shape: Shape) -> Vec<Vec<f32>> {
         let dense = self.pixels(binding, shape, self.replicas * self.samples);
         dense.chunks(self.samples * shape.elements() as usize).map(<[f32]>::to_vec).collect()
     }
 
-    /// Pixels of planes that have no replica axis.
+    /// The pixels of planes without a replica axis.
     pub fn shared_planes(&self, binding: Binding, shape: Shape) -> Vec<f32> {
         self.pixels(binding, shape, self.samples)
     }
@@ -213,11 +213,11 @@ impl Outcome<'_> {
         let count = samples * shape.channels as usize;
         let dense = shape.from_planes(&values, count).expect("zeros around the pixels");
         let rest = &values[count * shape.plane() as usize * 4..values.len() - GUARD.len() / 4];
-        assert!(rest.iter().all(|v| *v == 0.0), "zeros after the last plane");
+        assert!(rest.iter().all(|v| *v == 0.0), "the padding after the last plane is not zero");
         dense
     }
 
-    /// A tensor of an arena by replica.
+    /// A tensor of an arena, `[replica][element]`.
     pub fn tensor(&self, arena: &Arena, tensor: usize, elements: usize) -> Vec<Vec<f32>> {
         let bytes = u64::from(arena.stride) * self.replicas as u64 * 4;
         let values = self.floats(Binding { buffer: arena.buffer, offset: 0, bytes });
@@ -226,19 +226,19 @@ impl Outcome<'_> {
     }
 }
 
-/// How an op is run: results must not depend on it.
+/// How an op is run. Its results must not depend on this.
 #[derive(Clone, Debug)]
 pub struct Setting {
     pub tile: Tile,
     pub limit_flops: u64,
-    /// Which of the case's replicas take part.
+    /// The replicas of the case that run.
     pub replicas: Range<usize>,
 }
 
-/// What an op gave: named tensors, by replica.
+/// The outputs of an op: named tensors, by replica.
 pub type Outputs = Vec<(&'static str, Vec<Vec<f32>>)>;
 
-/// Tiles that differ from the usual one, staged ones among them.
+/// Tiles that differ from the default one, some of them staged.
 pub const OTHER_TILES: [Tile; 7] = [
     Tile { rows: 1, groups: 1, channels: [2, 2], lanes: 32, uniform: true, staging: None },
     Tile { rows: 4, groups: 2, channels: [8, 2], lanes: 64, uniform: true, staging: None },
@@ -249,11 +249,11 @@ pub const OTHER_TILES: [Tile; 7] = [
     Tile { rows: 2, groups: 2, channels: [4, 4], lanes: 256, uniform: false, staging: Some(8) },
 ];
 
-/// The largest tile, which takes seconds to compile.
+/// The largest tile. Its kernels take seconds to compile.
 pub const LARGE_TILE: Tile = Tile { rows: 8, groups: 4, channels: [8, 16], lanes: 64, uniform: false, staging: None };
 
-/// Runs an op for all replicas at once, and again in each of `tiles`, in the smallest dispatches, and for the first and
-/// the last replica alone. All must have the same bits; the outputs of the first run come back.
+/// Runs an op for all replicas at once, then with each of `tiles`, in the smallest dispatches, and for the first and the
+/// last replica alone. All must have the same bits. Returns the outputs of the first run.
 pub fn outputs_by_any_setting(
     failures: &mut Failures,
     case: &str,
@@ -261,13 +261,13 @@ pub fn outputs_by_any_setting(
     tiles: &[Tile],
     run: impl Fn(&Setting) -> Outputs,
 ) -> Outputs {
-    let usual = Setting { tile: Tile::default(), limit_flops: u64::MAX, replicas: 0..replicas };
-    let expected = run(&usual);
-    let mut settings = vec![("split", Setting { limit_flops: 1, ..usual.clone() })];
-    settings.extend(tiles.iter().map(|tile| ("tile", Setting { tile: *tile, ..usual.clone() })));
+    let base = Setting { tile: Tile::default(), limit_flops: u64::MAX, replicas: 0..replicas };
+    let expected = run(&base);
+    let mut settings = vec![("split", Setting { limit_flops: 1, ..base.clone() })];
+    settings.extend(tiles.iter().map(|tile| ("tile", Setting { tile: *tile, ..base.clone() })));
     if replicas > 1 {
-        settings.push(("first alone", Setting { replicas: 0..1, ..usual.clone() }));
-        settings.push(("last alone", Setting { replicas: replicas - 1..replicas, ..usual.clone() }));
+        settings.push(("first alone", Setting { replicas: 0..1, ..base.clone() }));
+        settings.push(("last alone", Setting { replicas: replicas - 1..replicas, ..base.clone() }));
     }
     for (what, setting) in settings {
         for ((name, of_all), (_, of_these)) in expected.iter().zip(run(&setting)) {
@@ -279,7 +279,7 @@ pub fn outputs_by_any_setting(
     expected
 }
 
-/// Mismatches, all reported at the end.
+/// Collects mismatches and reports them all at the end.
 #[derive(Default)]
 pub struct Failures {
     found: Vec<String>,
@@ -295,24 +295,24 @@ impl Failures {
         }
     }
 
-    /// ||out - ref|| / ||ref|| below `tolerance`; a reference of zeros must be met exactly.
+    /// Checks that ||out - reference|| / ||reference|| is below `tolerance`. A reference of zeros must be met exactly.
     pub fn close(&mut self, what: &str, out: &[f32], reference: &[f64], tolerance: f64) {
         let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
         let difference = norm(&mut out.iter().zip(reference).map(|(o, r)| f64::from(*o) - r));
         let error = if difference == 0.0 { 0.0 } else { difference / norm(&mut reference.iter().copied()) };
         self.worst = self.worst.max(error);
         let shapes = out.len() == reference.len();
-        // By bits as well: a NaN compares as nothing.
+        // Tested by bits, because comparisons with NaN are false.
         let finite = out.iter().all(|v| v.to_bits() & 0x7f80_0000 != 0x7f80_0000);
         self.check(shapes && finite && error < tolerance, || {
-            format!("{what}: error {error:.2e} (finite {finite}), {} of {} values", out.len(), reference.len())
+            format!("{what}: error {error:.2e} (finite: {finite}), {} values for {}", out.len(), reference.len())
         });
     }
 
     pub fn equal_bits(&mut self, what: &str, out: &[f32], expected: &[f32]) {
         let differing = out.iter().zip(expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
         self.check(differing == 0 && out.len() == expected.len(), || {
-            format!("{what}: bits of {differing} of {} values differ ({} came)", expected.len(), out.len())
+            format!("{what}: {differing} of {} values differ ({} values found)", expected.len(), out.len())
         });
     }
 
@@ -324,7 +324,7 @@ impl Failures {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): data that is the same in every run.
+/// SplitMix64 (Steele, Lea, Flood 2014): the data is the same in every run.
 pub struct Random(u64);
 
 impl Random {
@@ -356,7 +356,7 @@ impl Random {
         low + (high - low) * ((self.word() >> 40) as f32 / (1u32 << 24) as f32)
     }
 
-    /// About normal(0, 1): a sum of four uniforms.
+    /// Approximately normal(0, 1): a sum of four uniforms.
     pub fn normal(&mut self) -> f32 {
         (0..4).map(|_| self.uniform(-0.866, 0.866)).sum()
     }
@@ -365,13 +365,13 @@ impl Random {
         (0..n).map(|_| self.normal()).collect()
     }
 
-    /// `each` normal values for every replica.
+    /// `each` normal values for each replica.
     pub fn replicas(&mut self, replicas: usize, each: usize) -> Vec<Vec<f32>> {
         (0..replicas).map(|_| self.normals(each)).collect()
     }
 }
 
-/// One after the other.
+/// Concatenates the values of all replicas.
 pub fn joined(replicas: &[Vec<f32>]) -> Vec<f32> {
     replicas.concat()
 }

@@ -1,11 +1,10 @@
-//! Tests that cannot run on this machine say so in a way that is not lost: `cargo xtask test` lists them at the end, and fails for
-//! them in CI.
+//! Records tests that cannot run on this machine. `cargo xtask test` lists them at the end; in CI it fails for them.
 
 use std::io::Write as _;
 
-/// Tells that something is not tested, and why.
+/// Records that `what` is not tested. `what` contains the reason.
 pub fn skip(what: &str) {
-    // Not by a macro: the test program keeps what those print to itself.
+    // Not `eprintln!`, whose output the test program captures.
     writeln!(std::io::stderr(), "not tested: {what}").expect("a screen");
     if let Some(file) = std::env::var_os("LASTBIT_SKIPS") {
         let mut file =

@@ -1,4 +1,4 @@
-//! The batch: padding, crop, flip and normalisation against the same in f64, pixel by pixel.
+//! The input batch: padding, crop, flip and normalisation are compared with f64, pixel by pixel.
 
 use lastbit_core::ops::{
     Shape,
@@ -11,9 +11,9 @@ struct Case {
     shape: Shape,
     pad_byte: u8,
     images: Vec<u8>,
-    /// dy, dx, flip of each sample.
+    /// `[dy, dx, flip]` of each sample.
     choices: Vec<[u32; 3]>,
-    /// Mean and deviation of each channel.
+    /// `[channel][mean, deviation]`.
     normalization: Vec<f32>,
 }
 
@@ -22,7 +22,7 @@ impl Case {
         let most = 2 * CROP_MARGIN;
         let mut choices: Vec<_> =
             (0..samples).map(|_| [random.between(0..=most), random.between(0..=most), random.below(2)]).collect();
-        // The corners, and no crop at all.
+        // Two corners of the crop range, and no crop.
         for (choice, corner) in choices.iter_mut().zip([[0, 0, 1], [most, most, 0], [CROP_MARGIN, CROP_MARGIN, 0]]) {
             *choice = corner;
         }
@@ -38,7 +38,7 @@ impl Case {
 
     fn run(&self, gpu: &Gpu, setting: &Setting) -> Outputs {
         let samples = self.choices.len();
-        // Replicas share the batch: there is one, whatever their number.
+        // All replicas share one batch.
         let mut bench = Bench::new(gpu, setting.replicas.len(), samples);
         let mut bytes = self.images.clone();
         bytes.resize(batch_input::image_bytes(self.shape, samples as u32) as usize, 0xee);
@@ -91,16 +91,16 @@ fn batches() {
     ] {
         let case = Case::new(&mut random, shape, samples, pad_byte);
         let name = format!("{shape:?} N {samples}");
-        let usual = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
-        let x = case.run(&gpu, &usual).remove(0).1.remove(0);
+        let base = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
+        let x = case.run(&gpu, &base).remove(0).1.remove(0);
         for (what, setting) in [
-            ("split", Setting { limit_flops: 1, ..usual.clone() }),
-            ("six replicas", Setting { replicas: 0..6, ..usual.clone() }),
+            ("split", Setting { limit_flops: 1, ..base.clone() }),
+            ("six replicas", Setting { replicas: 0..6, ..base.clone() }),
         ] {
             failures.equal_bits(&format!("{name} {what}"), &case.run(&gpu, &setting)[0].1[0], &x);
         }
         for (i, (out, reference)) in x.iter().zip(case.reference()).enumerate() {
-            // Three roundings of numbers below 10, after a difference of numbers below 1.
+            // Three roundings of numbers below 10, after a subtraction of numbers below 1.
             let holds = (f64::from(*out) - reference).abs() < 2e-6;
             failures.check(holds, || format!("{name}: pixel {i} is {out}, not {reference}"));
         }

@@ -1,4 +1,4 @@
-//! Batch norm in training and evaluation, with and without shortcut and activation, against candle.
+//! Batch norm in training and evaluation, with and without shortcut and activation, is compared with candle.
 
 use candle_core::Tensor;
 use lastbit_core::ops::batch_norm::{Backward, BatchNorm, Channels, EPSILON, MOMENTUM};
@@ -23,7 +23,7 @@ impl Case {
     fn new(random: &mut Random, norm: BatchNorm, samples: usize, replicas: usize) -> Self {
         let (elements, channels) = (samples * norm.shape.elements() as usize, norm.shape.channels as usize);
         let mut y = random.replicas(replicas, elements);
-        // Means far from 0: a variance by E[x^2] - E[x]^2 would lose 7 bits.
+        // The means are far from 0, so that computing the variance as E[x^2] - E[x]^2 would lose 7 bits.
         let offsets: Vec<_> = (0..channels).map(|_| random.uniform(-12.0, 12.0)).collect();
         for (i, v) in y.iter_mut().flatten().enumerate() {
             *v += offsets[i / (norm.shape.height * norm.shape.width) as usize % channels];
@@ -77,7 +77,7 @@ impl Case {
             means: bench.fresh(by_channel * 2),
             dy,
         };
-        // Evaluation first: training moves the running statistics.
+        // Evaluation comes first, because training updates the running statistics.
         norm.running(&mut bench.rec, "norm", tensors, of_running);
         norm.apply(&mut bench.rec, "norm", y, of_running, shortcut, evaluated);
         norm.statistics(&mut bench.rec, "norm", y, leaves, tensors, of_batch);
@@ -92,12 +92,12 @@ impl Case {
             ("dy", done.planes(dy, shape)),
             ("dscale", done.tensor(&gradients, 0, channels)),
             ("dshift", done.tensor(&gradients, 1, channels)),
-            // What went through the activation is the shortcut's gradient.
+            // The gradient through the activation is also the shortcut's gradient.
             ("dshortcut", done.planes(g, shape)),
         ]
     }
 
-    /// The same tensors, in the same order.
+    /// The reference for the outputs of `run`, in the same order.
     fn reference(&self, replica: usize) -> candle_core::Result<Vec<Vec<f64>>> {
         let Self { norm, samples, .. } = self;
         let shape = norm.shape;
@@ -130,7 +130,7 @@ impl Case {
         let g = oracle::constant(&self.g[replica], &dims);
         let leaves = [&y, &scale, &shift];
         all.extend(oracle::gradients(&a, &g, &leaves));
-        // Without a shortcut g ends as the gradient by z, which a shortcut of zeros would get.
+        // Without a shortcut, g becomes the gradient by z, which is the gradient of a shortcut of zeros.
         all.push(if norm.shortcut {
             oracle::gradients(&a, &g, &[&shortcut]).remove(0)
         } else {
@@ -151,7 +151,7 @@ fn check(gpu: &Gpu, failures: &mut Failures, case: &Case) {
     for replica in 0..replicas {
         let reference = case.reference(replica).expect("shapes that fit");
         for ((what, values), reference) in outputs.iter().zip(&reference) {
-            // Means of up to 12 deviations: half an ulp of y is 1e-6 of a deviation, dy is a difference of such.
+            // Means reach 12 deviations: half an ulp of y is 1e-6 of a deviation, and dy is a difference of such values.
             failures.close(&format!("{name}: {what} [{replica}]"), &values[replica], reference, 1e-5);
         }
     }
@@ -197,7 +197,7 @@ fn large_values_do_not_overflow() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(13);
-    // Squares of these are beyond float32; their distances from each other are not.
+    // The squares of these values overflow float32; the squares of their differences do not.
     let norm = BatchNorm { shape: Shape::new(3, 6, 5), activation: None, shortcut: false };
     let mut case = Case::new(&mut random, norm, 33, 2);
     case.y.iter_mut().flatten().for_each(|y| *y = 1e25);
@@ -206,7 +206,7 @@ fn large_values_do_not_overflow() {
     for (replica, shift) in case.shift.iter().enumerate() {
         let (_, a) = &outputs[1];
         let expected: Vec<_> = (0..a[replica].len()).map(|i| shift[i / plane % shift.len()]).collect();
-        failures.equal_bits("what does not vary becomes the shift", &a[replica], &expected);
+        failures.equal_bits("a constant channel becomes the shift", &a[replica], &expected);
         for (what, values) in &outputs {
             failures.check(values[replica].iter().all(|v| v.is_finite()), || format!("{what}: {:?}", values[replica]));
         }

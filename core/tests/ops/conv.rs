@@ -1,4 +1,5 @@
-//! Convolutions with stride 1: forward, by the input (fresh and added to), by the weight, against candle.
+//! Convolutions with stride 1 are compared with candle: forward, gradient by the input (stored and added), gradient by the
+//! weight.
 
 use lastbit_core::ops::pack::{Direction, PackTable};
 use lastbit_core::ops::{Conv, Pass, Shape, Tile, conv_valid::ConvValid};
@@ -14,7 +15,7 @@ struct Case {
     x: Vec<Vec<f32>>,
     weight: Vec<Vec<f32>>,
     dy: Vec<Vec<f32>>,
-    /// What the input gradient is added to.
+    /// Values to which the input gradient is added.
     before: Vec<Vec<f32>>,
 }
 
@@ -44,7 +45,7 @@ impl Case {
         let dy = bench.planes(conv.output(), &joined(&self.dy[range.clone()]));
         let parameters = bench.arena(&[self.weight[range.clone()].to_vec()]);
         let mut table = PackTable::default();
-        // A layer before, so that neither offset is 0.
+        // Another layer comes first, so that neither offset is 0.
         table.add(conv.weight_dims(), 64, Direction::Forward);
         let forward = table.add(conv.weight_dims(), 64, Direction::Forward);
         let backward = table.add(conv.weight_dims(), 64, Direction::InputGradient);
@@ -96,7 +97,7 @@ impl Case {
                     "dx" => &dx,
                     _ => &added,
                 };
-                // f32 sums of at most a few thousand products: 1e-6 is usual, 1e-5 is the bound.
+                // f32 sums of at most a few thousand products: the typical error is 1e-6, the bound 1e-5.
                 failures.close(&format!("{name}: {what} [{replica}]"), &values[replica], reference, 1e-5);
             }
         }
@@ -128,7 +129,7 @@ fn convolutions_of_the_networks() {
         for tile in OTHER_TILES.iter().filter(|tile| tile.staging.is_some()) {
             let passes = [Pass::Forward, Pass::InputGradient, Pass::WeightGradient];
             let are_staged = passes.map(|pass| conv.is_staged(pass, *tile, samples as u32));
-            assert_eq!(are_staged, [true; 3], "{conv:?} {tile}: each thread would read for itself");
+            assert_eq!(are_staged, [true; 3], "{conv:?} {tile} is not staged");
         }
         check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, replicas), &OTHER_TILES);
     }
@@ -140,7 +141,7 @@ fn convolutions_of_odd_shapes() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(2);
-    // Heights so small that a block of the weight gradient holds many images, and the batch ends inside a block.
+    // The images are so small that a block of the weight gradient holds many of them; the batch ends inside a block.
     for (conv, samples) in [(conv([2, 2, 3], 3, false), 67), (conv([3, 1, 1], 2, true), 131)] {
         check(&gpu, &mut failures, &Case::new(&mut random, conv, samples, 2), &OTHER_TILES);
     }
@@ -159,7 +160,7 @@ fn the_largest_tile() {
     let mut failures = Failures::default();
     let case = Case::new(&mut Random::new(7), conv([9, 9, 7], 19, false), 3, 2);
     let staged = Tile { channels: [4, 16], staging: Some(2), ..LARGE_TILE };
-    assert!(case.conv.is_staged(Pass::WeightGradient, staged, 3), "each thread would read for itself");
+    assert!(case.conv.is_staged(Pass::WeightGradient, staged, 3), "the weight gradient is not staged");
     check(&Gpu::new(), &mut failures, &case, &[LARGE_TILE, staged]);
     failures.finish();
 }
@@ -182,7 +183,7 @@ fn valid_convolution() {
         let pixels = samples * out.elements() as usize;
         let x = random.normals(samples * conv.input.elements() as usize);
         let weight = random.replicas(replicas, (kernel * kernel) as usize);
-        // Rows of the kernel take whole vectors.
+        // Each row of the kernel is padded to whole vectors.
         let row = kernel.next_multiple_of(4) as usize;
         let padded = |w: &Vec<f32>| -> Vec<f32> {
             w.chunks(kernel as usize).flat_map(|line| [line, &vec![0.0; row - line.len()]].concat()).collect()
@@ -211,13 +212,13 @@ fn valid_convolution() {
             let w = oracle::leaf(&weight[r], &[1, 1, kernel, kernel]);
             let y = oracle::convolution(&x, &w, 0, 1);
             let dy = oracle::constant(&dy[r], &[n, 1, out.height, out.width]);
-            // 1,024 products a pixel, up to thousands of pixels a tap: f32 sums err by about 1e-6.
+            // 1,024 products per pixel, up to thousands of pixels per tap: the error of f32 sums is about 1e-6.
             failures.close(&format!("{name}: y [{r}]"), &outputs[0].1[r], &oracle::values(&y), 1e-5);
             let dw = &oracle::gradients(&y, &dy, &[&w])[0];
             let (taps, padding): (Vec<_>, Vec<_>) =
                 outputs[1].1[r].chunks(row).map(|l| l.split_at(kernel as usize)).unzip();
             failures.close(&format!("{name}: dweight [{r}]"), &taps.concat(), dw, 1e-5);
-            failures.check(padding.concat().iter().all(|g| *g == 0.0), || format!("{name}: the padding moves"));
+            failures.check(padding.concat().iter().all(|g| *g == 0.0), || format!("{name}: the padding is not zero"));
         }
     }
     failures.finish();

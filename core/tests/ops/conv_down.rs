@@ -1,4 +1,4 @@
-//! The pair of convolutions with stride 2: forward, by the input, by the weights, against candle.
+//! The pair of convolutions with stride 2 is compared with candle: forward, gradient by the input, gradients by the weights.
 
 use lastbit_core::ops::conv_down::{ConvDown, WeightGradient};
 use lastbit_core::ops::pack::{Direction, PackTable};
@@ -9,7 +9,7 @@ use super::common::{
 };
 use super::oracle;
 
-/// Of what comes twice, the 3x3 convolution's is the first.
+/// In each pair, the 3x3 convolution comes first and the shortcut's 1x1 second.
 struct Case {
     conv: ConvDown,
     samples: usize,
@@ -45,7 +45,7 @@ impl Case {
         let dy = [0, 1].map(|i| bench.planes(conv.output(), &joined(&self.dy[i][range.clone()])));
         let parameters = bench.arena(&[0, 1].map(|i| self.weights[i][range.clone()].to_vec()));
         let mut table = PackTable::default();
-        // A layer before, so that no offset is 0.
+        // Another layer comes first, so that no offset is 0.
         table.add(conv.weight_dims()[0], 64, Direction::Forward);
         let mut packed_at = |i: usize, direction| table.add(conv.weight_dims()[i], parameters.offsets[i], direction);
         let forward = [0, 1].map(|i| packed_at(i, Direction::Forward));
@@ -92,7 +92,7 @@ impl Case {
             let dx = dx.iter().zip(&dx_shortcut).map(|(a, b)| a + b).collect();
             let references = [oracle::values(&y), oracle::values(&s), dx, dw, dv];
             for ((what, values), reference) in outputs.iter().zip(&references) {
-                // f32 sums of at most a few thousand products: 1e-6 is usual, 1e-5 is the bound.
+                // f32 sums of at most a few thousand products: the typical error is 1e-6, the bound 1e-5.
                 failures.close(&format!("{name}: {what} [{replica}]"), &values[replica], reference, 1e-5);
             }
         }
@@ -130,7 +130,7 @@ fn pairs_of_odd_shapes() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(5);
-    // So low that a block of the weight gradient holds many images, and the batch ends inside a block.
+    // The images are so small that a block of the weight gradient holds many of them; the batch ends inside a block.
     Case::new(&mut random, [3, 1, 1], 2, 131, 2).check(&gpu, &mut failures, &OTHER_TILES);
     for round in 0..16 {
         let input = [random.between(1..=7), random.between(1..=19), random.between(1..=19)];

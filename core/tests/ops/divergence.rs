@@ -1,4 +1,4 @@
-//! Divergence against f64 on tensors with injected differences, and the fingerprint against the host's.
+//! The divergence of tensors with injected differences is compared with f64, and the fingerprint with the host's.
 
 use lastbit_core::ops::{
     divergence::{self, Distance},
@@ -7,13 +7,13 @@ use lastbit_core::ops::{
 
 use super::common::{Arena, Bench, Failures, Gpu, Outputs, Random, Setting, outputs_by_any_setting};
 
-/// First block, blocks and elements of each tensor.
+/// `[first block, blocks, elements, 0]` of each tensor.
 fn tensor_table(arena: &Arena, elements: &[usize]) -> Vec<u32> {
     let entries = arena.offsets.iter().zip(elements);
     entries.flat_map(|(offset, n)| [offset / 64, (*n as u32).div_ceil(64), *n as u32, 0]).collect()
 }
 
-/// Tensor, first element and number of elements of each block of 64.
+/// `[tensor, first element, elements, 0]` of each block of 64.
 fn block_table(arena: &Arena, elements: &[usize]) -> Vec<u32> {
     let mut table = vec![0; arena.stride as usize / 64 * 4];
     for (tensor, (offset, n)) in arena.offsets.iter().zip(elements).enumerate() {
@@ -31,7 +31,7 @@ fn rank(v: f32) -> i64 {
 }
 
 fn relative(a: f32, b: f32) -> f64 {
-    // Subnormal numbers count as zero.
+    // The kernels count subnormal numbers as zero.
     let [x, y] = [a, b].map(|v| if v.is_subnormal() { 0.0 } else { f64::from(v) });
     if a.to_bits() == b.to_bits() || (x == 0.0 && y == 0.0) {
         0.0
@@ -42,7 +42,7 @@ fn relative(a: f32, b: f32) -> f64 {
     }
 }
 
-/// In f64: mean relative distance, norms of the distance and of the reference.
+/// Mean relative distance, norm of the difference, norm of the reference; in f64.
 fn real_parts(a: &[f32], b: &[f32]) -> [f64; 3] {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
     let pairs = || a.iter().zip(b);
@@ -51,17 +51,17 @@ fn real_parts(a: &[f32], b: &[f32]) -> [f64; 3] {
     [mean, distance, norm(&mut b.iter().map(|b| f64::from(*b)))]
 }
 
-/// Largest distance in ulps, differing elements.
+/// Largest distance in ulps, number of differing elements.
 fn integer_parts(a: &[f32], b: &[f32]) -> [u64; 2] {
     let pairs = || a.iter().zip(b);
     let ulps = pairs().map(|(a, b)| rank(*a).abs_diff(rank(*b))).max().unwrap_or(0);
     [ulps, pairs().filter(|(a, b)| a.to_bits() != b.to_bits()).count() as u64]
 }
 
-/// [tensor][replica][element]
+/// `[tensor][replica][element]`
 type Tensors = Vec<Vec<Vec<f32>>>;
 
-/// Words of the results, as they are, by replica.
+/// The result words of each replica, not decoded.
 fn run(gpu: &Gpu, setting: &Setting, tensors: &Tensors) -> Outputs {
     let range = setting.replicas.clone();
     let mut bench = Bench::new(gpu, range.len(), 1);
@@ -79,7 +79,7 @@ fn run(gpu: &Gpu, setting: &Setting, tensors: &Tensors) -> Outputs {
     vec![("divergence", bench.run(setting.limit_flops).by_replica(results, words))]
 }
 
-/// `norms` says whether squares stay inside f32.
+/// `norms`: also compare the L2 norms. False where their squares overflow f32.
 fn check(gpu: &Gpu, failures: &mut Failures, name: &str, tensors: &Tensors, norms: bool) {
     let replicas = tensors[0].len();
     let outputs = outputs_by_any_setting(failures, name, replicas, &[], |s| run(gpu, s, tensors));
@@ -90,7 +90,7 @@ fn check(gpu: &Gpu, failures: &mut Failures, name: &str, tensors: &Tensors, norm
             let reals = [out.rel_l1, out.l2, out.reference_l2].map(f64::from);
             let expected = real_parts(&tensor[r], &tensor[0]);
             for i in 0..if norms { 3 } else { 1 } {
-                // A few roundings and a sum of thousands.
+                // A few roundings and a sum of thousands of terms.
                 let holds = (reals[i] - expected[i]).abs() <= 1e-6 * expected[i];
                 failures.check(holds, || format!("{what}, not {expected:?}"));
             }
@@ -108,7 +108,7 @@ fn injected_differences() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(71);
-    // Replica r differs in every 4^r-th element: by an ulp, by a share of a thousandth, by its sign, or from zero.
+    // Replica r differs in about one of 4^(r+1) elements: by an ulp, by a factor of 1.001, by its sign, or by the value 0.25.
     let mut tensors: Tensors = SIZES.iter().map(|n| vec![random.normals(*n); 5]).collect();
     for replicas in &mut tensors {
         let zeros: Vec<_> = (0..replicas[0].len()).map(|_| random.below(8) == 0).collect();
@@ -159,7 +159,7 @@ fn extreme_values() {
         (f32::INFINITY, max),
         (3.0, f32::NEG_INFINITY),
     ];
-    // A tensor for each pair: one element of ten.
+    // One tensor for each pair: one of its ten elements holds the pair.
     let tensors = pairs.map(|(a, b)| {
         let mut both = vec![vec![1.0f32; 10]; 2];
         (both[0][3], both[1][3]) = (a, b);
@@ -170,7 +170,7 @@ fn extreme_values() {
 }
 
 #[test]
-fn fingerprints_are_the_host_s() {
+fn fingerprints_equal_the_hosts() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(72);
@@ -196,13 +196,13 @@ fn fingerprints_are_the_host_s() {
         let out = [0, 1].map(|i| outputs[0].1[r][i].to_bits());
         failures.check(out == expected, || format!("replica {r}: {out:x?}, not {expected:x?}"));
     }
-    // One bit anywhere, or two elements exchanged, gives another one.
+    // The fingerprint changes with any bit and with the order of the elements.
     let tensor = random.normals(64);
     let of = |values: &[f32]| fingerprint::of_tensors([(values, &tensor[..])]);
     let (mut flipped, mut exchanged) = (tensor.clone(), tensor.clone());
     flipped[5] = f32::from_bits(flipped[5].to_bits() ^ 1);
     exchanged.swap(5, 6);
-    failures.check(of(&flipped) != of(&tensor), || "a flipped bit is not seen".to_owned());
-    failures.check(of(&exchanged) != of(&tensor), || "an exchange is not seen".to_owned());
+    failures.check(of(&flipped) != of(&tensor), || "a flipped bit does not change the fingerprint".to_owned());
+    failures.check(of(&exchanged) != of(&tensor), || "exchanged elements do not change the fingerprint".to_owned());
     failures.finish();
 }

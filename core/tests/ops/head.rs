@@ -1,4 +1,4 @@
-//! The dense layer and the losses, against candle; losses of extreme logits by their bits.
+//! The dense layer and the losses are compared with candle, and losses of extreme logits with their limits.
 
 use candle_core::{D, Tensor, Var};
 use lastbit_core::ops::cross_entropy::{self, Loss};
@@ -57,7 +57,7 @@ fn dense() {
     failures.finish();
 }
 
-/// dlogits, losses of the samples, correct answers of the samples, totals.
+/// Returns dlogits, the samples' losses, the samples' correct answers and the totals.
 fn run_loss(gpu: &Gpu, setting: &Setting, loss: Loss, classes: u32, logits: &[Vec<f32>], labels: &[u32]) -> Outputs {
     let range = setting.replicas.clone();
     let values = labels.len() * classes as usize;
@@ -81,14 +81,14 @@ fn run_loss(gpu: &Gpu, setting: &Setting, loss: Loss, classes: u32, logits: &[Ve
     ]
 }
 
-/// Each sample's loss.
+/// The loss of each sample.
 fn oracle_losses(loss: Loss, logits: &Var, labels: &[u32]) -> candle_core::Result<Tensor> {
     let labels = Tensor::new(labels, logits.device())?;
     match loss {
         Loss::SoftmaxCrossEntropy => {
             logits.log_sum_exp(D::Minus1)? - logits.gather(&labels.unsqueeze(1)?, 1)?.squeeze(1)?
         }
-        // ln(1 + e^l) - l label.
+        // ln(1 + e^l) - label * l.
         Loss::SigmoidBinaryCrossEntropy => {
             let l = logits.squeeze(1)?;
             (l.exp()? + 1.0)?.log()? - (&l * labels.to_dtype(l.dtype())?)?
@@ -119,7 +119,7 @@ fn losses() {
         (Loss::SigmoidBinaryCrossEntropy, 1, 131, 2),
     ] {
         let mut logits = random.replicas(replicas, samples * classes as usize);
-        // Now and then two equal logits: a tie goes to the first.
+        // Rounding some logits makes ties, which the first class wins.
         for (i, l) in logits.iter_mut().flatten().enumerate() {
             *l = if i % 7 == 0 { l.round() } else { *l * 3.0 };
         }
@@ -131,7 +131,7 @@ fn losses() {
         for r in 0..replicas {
             let leaf = oracle::leaf(&logits[r], &[samples as u32, classes]);
             let losses = oracle_losses(loss, &leaf, &labels).expect("shapes that fit");
-            // Of the batch's mean loss.
+            // dlogits is the gradient of the batch's mean loss.
             let share = (losses.ones_like().expect("a shape") / samples as f64).expect("a number");
             let dlogits = &oracle::gradients(&losses, &share, &[&leaf])[0];
             let losses = oracle::values(&losses);
@@ -139,7 +139,7 @@ fn losses() {
             let correct: Vec<_> = answers.map(|(l, label)| f64::from(u8::from(is_correct(loss, l, *label)))).collect();
             let totals = [losses.iter().sum(), correct.iter().sum()];
             for ((what, values), reference) in outputs.iter().zip([dlogits, &losses, &correct, &totals.to_vec()]) {
-                // Exponentials and logarithms of 2 ulp, sums of ten.
+                // Exponentials and logarithms err by up to 2 ulp; sums have ten terms.
                 failures.close(&format!("{name}: {what} [{r}]"), &values[r], reference, 1e-5);
             }
             failures.equal_bits(
@@ -160,7 +160,7 @@ fn losses_of_logits_that_are_not_finite_are_nan() {
     for (loss, classes) in [(Loss::SoftmaxCrossEntropy, 3), (Loss::SigmoidBinaryCrossEntropy, 1)] {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for place in 0..classes as usize {
-                // The second of three samples, whose label is each class in turn.
+                // The bad logit belongs to the second of three samples; its label is each class in turn.
                 let mut logits = vec![0.5; 3 * classes as usize];
                 logits[classes as usize + place] = bad;
                 for label in 0..classes.max(2) {
@@ -208,7 +208,7 @@ fn losses_of_extreme_logits_are_finite() {
                 }
             };
             let out = f64::from(outputs[1].1[0][n]);
-            // A loss is cut at 1e30; near 0 it is known to an ulp of 1 for softmax.
+            // A loss is capped at 1e30. Near 0, the softmax loss is exact to an ulp of 1.
             let bound = 1e-6 * expected.min(1e30) + 2e-7;
             failures.check((out - expected.min(1e30)).abs() <= bound, || {
                 format!("{loss:?} of {l:?} at {label} = {out:e}, not {expected:e}")

@@ -1,5 +1,5 @@
-//! Every op, forward and backward, against oracles that nobody here wrote; and what results must not depend on: tile,
-//! split, number of replicas.
+//! Every op, forward and backward, is compared with an independent oracle. The bits of its results must not depend on the
+//! tile, on how dispatches are split, or on the number of replicas.
 
 mod batch_input;
 mod batch_norm;

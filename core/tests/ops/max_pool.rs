@@ -1,12 +1,12 @@
-//! The 2x2 max pool, bit by bit against its definition: every value comes from one pixel, the first largest of its
-//! window in row order, and its gradient goes back there.
+//! The 2x2 max pool is compared with its definition, bit for bit: every value comes from one pixel, the first largest of
+//! its window in row order, and its gradient goes to that pixel.
 
 use lastbit_core::ops::Shape;
 use lastbit_core::ops::max_pool::MaxPool;
 
 use super::common::{Bench, Failures, Gpu, Random, joined, outputs_by_any_setting};
 
-/// `y`, and the gradient by `x` for the gradient `dy`.
+/// Returns `y` and the gradient by `x` for the gradient `dy`.
 fn reference(input: Shape, x: &[f32], dy: &[f32]) -> [Vec<f32>; 2] {
     let [h, w] = [input.height, input.width].map(|side| side as usize);
     let (mut y, mut dx) = (vec![0.0; dy.len()], vec![0.0; x.len()]);
@@ -40,7 +40,7 @@ fn max_pool() {
         let (samples, replicas) = (2 * random.between(0..=3) + 1, random.between(1..=6) as usize);
         let [inputs, outputs] = [shape, output].map(|s| samples as usize * s.elements() as usize);
         let mut x = random.replicas(replicas, inputs);
-        // Without ties; with many; all pixels equal; with many, all negative; zeros of both signs.
+        // In turn: no ties; many ties; all pixels equal; many ties of negative pixels; zeros of both signs.
         x.iter_mut().flatten().for_each(|v| match round % 5 {
             0 => {}
             1 => *v = v.round(),

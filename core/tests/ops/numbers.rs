@@ -1,4 +1,4 @@
-//! The exact division, bit for bit against Rust's `/`; exp, log and sigmoid in ulps against f64.
+//! The exact division is compared with Rust's `/`, bit for bit; exp, log and sigmoid are compared with f64, in ulps.
 
 use lastbit_core::record::{Kernel, Shader, Work};
 
@@ -6,7 +6,7 @@ use super::common::{Bench, Failures, Gpu, Random};
 
 const DIVIDE: u32 = 0;
 
-/// `[k - 1][i]` is a function of `values[i]`; only the division looks at k.
+/// Returns `[k - 1][i]`: the function of `values[i]`. Only the division depends on k.
 fn map(gpu: &Gpu, function: u32, values: &[u32], divisors: usize) -> Vec<u32> {
     let mut bench = Bench::new(gpu, divisors, 1);
     let input = bench.words(values);
@@ -23,13 +23,14 @@ fn map(gpu: &Gpu, function: u32, values: &[u32], divisors: usize) -> Vec<u32> {
 fn division_is_rusts_for_every_k_and_exponent() {
     let gpu = Gpu::new();
     let mut random = Random::new(41);
-    // Zero and the smallest subnormals (whose halves tie), the border to normal numbers, the largest, infinity.
+    // Zero and the smallest subnormals (whose halves tie), and the border to normal numbers.
     let mut values: Vec<u32> = (0..2048).chain(0x007f_fc00..0x0080_0400).collect();
-    // Where quotients by every k cross into the subnormals.
+    // Values whose quotients cross into the subnormals, for every k.
     for exponent in 1..=7 {
         values.extend((0..256).map(|i| (exponent << 23) + i));
         values.extend((1..=256).map(|i| ((exponent + 1) << 23) - i));
     }
+    // The largest numbers, and infinity.
     values.extend([0x7f7f_ffff, 0x7f7f_fffe, 0x7f00_0000, 0x7f80_0000]);
     // Exact quotients and their neighbours: q k for random q.
     for k in 1..=63u32 {
@@ -60,7 +61,7 @@ fn division_is_rusts_for_every_k_and_exponent() {
 
 #[test]
 fn division_lets_nan_through() {
-    // WGSL promises nothing for NaN; the division itself is integers and gives its bits back.
+    // WGSL promises nothing for NaN, but the division uses integers and returns the bits of a NaN unchanged.
     let nans = [0x7f80_0001, 0x7fc0_0000, 0xffc0_1234];
     assert_eq!(map(&Gpu::new(), DIVIDE, &nans, 3), [nans, nans, nans].concat());
 }
@@ -74,15 +75,15 @@ fn ulps(out: u32, expected: f64) -> f64 {
 struct Function {
     name: &'static str,
     number: u32,
-    /// Random bits in this range of magnitudes.
+    /// Smallest and largest argument.
     range: (f32, f32),
     reference: fn(f64) -> f64,
-    /// As the comments of math.wgsl promise.
+    /// The error bound that the comments in math.wgsl promise.
     most_ulps: f64,
 }
 
 #[test]
-fn elementary_functions_are_as_exact_as_they_say() {
+fn elementary_functions_keep_their_error_bounds() {
     let functions = [
         Function { name: "exp_finite", number: 1, range: (-87.0, 88.0), reference: f64::exp, most_ulps: 2.0 },
         Function { name: "log_positive", number: 2, range: (1.2e-38, 3.4e38), reference: f64::ln, most_ulps: 2.0 },
@@ -106,7 +107,7 @@ fn elementary_functions_are_as_exact_as_they_say() {
     let mut random = Random::new(42);
     for Function { name, number, range: (low, high), reference, most_ulps } in functions {
         let mut values: Vec<f32> = (0..300_000).map(|_| random.uniform(low, high)).collect();
-        // Every exponent alike, and what lies around 1 and 0.
+        // Arguments of all exponents (and so near 0), and arguments near 1.
         let any_exponent = (0..300_000).map(|_| f32::from_bits(random.word() as u32));
         values.extend(any_exponent.filter(|v| (low..=high).contains(v) && (*v == 0.0 || v.is_normal())));
         values.extend((0..100_000).map(|_| random.uniform(0.5, 2.0)));
@@ -130,7 +131,7 @@ fn extreme_arguments_give_finite_values() {
     let extremes = [88.1, 89.0, 104.0, 1e4, 1e30, f32::MAX].map(|v: f32| [v, -v]).concat();
     let bits: Vec<_> = extremes.iter().map(|v| v.to_bits()).collect();
     let mut failures = Failures::default();
-    // Limits of exp where it is clamped, of the sigmoid, and of ln(1 + e^-|x|).
+    // The limits of exp, which is clamped, of the sigmoid, and of ln(1 + e^-|x|).
     type Within = fn(f32, f32) -> bool;
     let functions: [(&str, u32, Within); 3] = [
         ("exp_finite", 1, |x, y| if x > 0.0 { (1.6e38..1.7e38).contains(&y) } else { y > 0.0 && y < 2e-38 }),

@@ -1,20 +1,20 @@
-//! Candle's automatic differentiation on the CPU, in f64.
+//! The oracle: candle's automatic differentiation on the CPU, in f64.
 
 use candle_core::{DType, Device, Tensor, Var};
 
-/// A leaf of the computation from f32 values.
+/// A variable with these f32 values, of which gradients can be taken.
 pub fn leaf(values: &[f32], dims: &[u32]) -> Var {
     Var::from_tensor(&constant(values, dims)).expect("a tensor becomes a variable")
 }
 
-/// Values that need no gradient.
+/// A tensor that needs no gradient.
 pub fn constant(values: &[f32], dims: &[u32]) -> Tensor {
     let dims: Vec<_> = dims.iter().map(|d| *d as usize).collect();
     let tensor = Tensor::from_slice(values, dims, &Device::Cpu).expect("as many values as the shape has");
     tensor.to_dtype(DType::F64).expect("f32 becomes f64")
 }
 
-/// All values, row-major.
+/// All values, in row-major order.
 pub fn values(tensor: &Tensor) -> Vec<f64> {
     tensor.flatten_all().and_then(|t| t.to_vec1()).expect("f64 on the CPU")
 }
@@ -26,8 +26,8 @@ pub fn gradients(output: &Tensor, direction: &Tensor, leaves: &[&Var]) -> Vec<Ve
     leaves.iter().map(|leaf| values(store.get(leaf.as_tensor()).expect("the leaf is used"))).collect()
 }
 
-/// Convolution, zero padding. A stride is every second output of the whole: candle's own strided gradient fails where
-/// height and width differ in parity.
+/// Convolution with zero padding. Strides select from the outputs at stride 1, because candle's own strided gradient fails
+/// if height and width differ in parity.
 pub fn convolution(x: &Tensor, w: &Tensor, padding: u32, stride: u32) -> Tensor {
     let mut y = x.conv2d(w, padding as usize, 1, 1, 1).expect("a convolution");
     for axis in [2, 3] {
@@ -38,7 +38,7 @@ pub fn convolution(x: &Tensor, w: &Tensor, padding: u32, stride: u32) -> Tensor 
     y
 }
 
-/// x * sigmoid(beta x), or ReLU, or nothing.
+/// `z * sigmoid(beta z)`, ReLU or `z` itself.
 pub fn activate(z: &Tensor, activation: Option<lastbit_core::ops::Activation>) -> Tensor {
     use lastbit_core::ops::Activation;
     match activation {

@@ -1,4 +1,4 @@
-//! Activations alone and the global average pool, against candle; activations of extreme values by their bits.
+//! Activations and the global average pool are compared with candle, and activations of extreme values with f64.
 
 use lastbit_core::ops::{Activation, Shape, activation, pool};
 
@@ -8,7 +8,7 @@ use super::oracle;
 const ACTIVATIONS: [Activation; 3] =
     [Activation::Relu, Activation::Swish { beta: 5.0 }, Activation::Swish { beta: 1.0 }];
 
-/// `a`, and `g` after the activation's derivative.
+/// Returns `a`, and `g` times the activation's derivative.
 fn run(gpu: &Gpu, setting: &Setting, shape: Shape, kind: Activation, [y, g]: [&[Vec<f32>]; 2]) -> Outputs {
     let range = setting.replicas.clone();
     let samples = y[0].len() / shape.elements() as usize;
@@ -43,7 +43,7 @@ fn activations() {
             let leaf = oracle::leaf(&y[r], &dims);
             let a = oracle::activate(&leaf, Some(kind));
             let dy = &oracle::gradients(&a, &oracle::constant(&g[r], &dims), &[&leaf])[0];
-            // A few roundings and an exponential of 2 ulp: 1e-6 at the very most.
+            // A few roundings and an exponential with an error of 2 ulp: at most 1e-6.
             failures.close(&format!("{name}: a [{r}]"), &outputs[0].1[r], &oracle::values(&a), 1e-6);
             failures.close(&format!("{name}: dy [{r}]"), &outputs[1].1[r], dy, 1e-6);
         }
@@ -71,13 +71,13 @@ fn activations_of_extreme_values_are_finite() {
                 Activation::Swish { beta } => {
                     let beta = f64::from(beta);
                     let s = 1.0 / (1.0 + (-beta * x).exp());
-                    // Beyond f64's own exponential the product is x or 0, and never inf * 0.
+                    // Where s has rounded to 0 or 1, the slope is s; the formula could give inf * 0.
                     (x * s, if s == 0.0 || s == 1.0 { s } else { s + beta * x * s * (1.0 - s) })
                 }
             };
             let near = |out: f32, expected: f64| {
                 let finite = out.to_bits() & 0x7f80_0000 != 0x7f80_0000;
-                // 1e-6 of the value, or below the smallest numbers that software adapters keep.
+                // 1e-6 of the value, or 1e-35: software adapters do not keep much smaller numbers.
                 finite && (f64::from(out) - expected).abs() <= 1e-6 * expected.abs() + 1e-35
             };
             failures.check(near(a, expected), || format!("{kind:?}({x:e}) = {a:e}, not {expected:e}"));
@@ -119,11 +119,11 @@ fn global_average_pool() {
             let mean = leaf.mean((2, 3)).expect("four dimensions");
             let g =
                 &oracle::gradients(&mean, &oracle::constant(&dfeatures[r], &[samples, shape.channels]), &[&leaf])[0];
-            // Means of values around 0 cancel; sums of 50,625 err by a few 1e-7 of what they add.
+            // Means of values around 0 cancel; a sum of 50,625 terms errs by a few 1e-7 of its terms.
             failures.close(&format!("{name}: features [{r}]"), &outputs[0].1[r], &oracle::values(&mean), 1e-5);
             failures.close(&format!("{name}: g [{r}]"), &outputs[1].1[r], g, 1e-6);
             if (shape.height, shape.width) == (1, 1) {
-                // VGG's last map: the mean of one pixel is that pixel.
+                // As in VGG's last map: the mean of one pixel is that pixel.
                 failures.equal_bits(&format!("{name}: features [{r}] of one pixel"), &outputs[0].1[r], &a[r]);
                 failures.equal_bits(&format!("{name}: g [{r}] of one pixel"), &outputs[1].1[r], &dfeatures[r]);
             }

@@ -1,4 +1,5 @@
-//! The perturbed update against f64, the exact parts by their bits, and the controls: k = 1 twice and every k = 2^m.
+//! The perturbed update is compared with f64, and its exact parts bit for bit. Null controls (k = 1 twice, every k = 2^m)
+//! differ in no bit.
 
 use lastbit_core::ops::flip_bit;
 use lastbit_core::ops::sgd::{self, Perturbation, ReplicaValues, StepValues};
@@ -41,7 +42,7 @@ impl Case {
         vec![("parameters", done.tensor(&parameters, 0, elements)), ("momenta", done.tensor(&momenta, 0, elements))]
     }
 
-    /// One step in f64.
+    /// Parameters and momenta after one step, in f64.
     fn reference(&self, replica: usize) -> [Vec<f64>; 2] {
         let [weight_decay, momentum, keep, nesterov] =
             [self.step.weight_decay, self.step.momentum, self.step.keep, self.step.nesterov].map(f64::from);
@@ -59,7 +60,7 @@ impl Case {
                 g
             };
             momenta.push(buffer);
-            // On paper k changes nothing.
+            // In exact arithmetic k cancels.
             parameters.push(p - LR * direction);
         }
         [parameters, momenta]
@@ -79,14 +80,14 @@ fn updates() {
             (0.0, 0.9, true, 0.0),
             (5e-4, 0.0, true, 0.0),
             (5e-4, 0.0, false, 0.0),
-            // --nesterov is without effect at momentum 0.
+            // --nesterov has no effect at momentum 0.
             (5e-4, 0.0, false, 1.0),
         ] {
             let ks = vec![1, 3, 5, 7, 11, 63];
             let elements = random.between(1..=300) as usize;
             let mut momenta = random.replicas(ks.len(), elements);
             if first {
-                // Nothing may be made of what is there before the first step.
+                // The first step must not read the momentum buffer.
                 momenta.iter_mut().flatten().for_each(|m| *m = f32::NAN);
             }
             let case = Case {
@@ -101,7 +102,7 @@ fn updates() {
             let outputs = outputs_by_any_setting(&mut failures, &name, case.ks.len(), &[], |s| case.run(&gpu, s, 1));
             for r in 0..case.ks.len() {
                 for ((what, values), reference) in outputs.iter().zip(case.reference(r)) {
-                    // Half a dozen roundings.
+                    // About six roundings.
                     failures.close(&format!("{name}: {what} [{r}]"), &values[r], &reference, 1e-6);
                 }
             }
@@ -129,7 +130,7 @@ fn a_step_from_zero_has_the_bits_of_the_exact_quotient() {
         let setting = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..ks.len() };
         let outputs = case.run(&gpu, &setting, 1);
         for (k, parameters) in ks.iter().zip(&outputs[0].1) {
-            // 0 - rate d is one rounding, fused or not.
+            // 0 - rate * d rounds once, fused or not.
             let rate = (LR * f64::from(*k)) as f32;
             let divided = |g: f32| match perturbation {
                 Perturbation::Reciprocal => g * ((1.0 / f64::from(*k)) as f32),
@@ -143,7 +144,7 @@ fn a_step_from_zero_has_the_bits_of_the_exact_quotient() {
 }
 
 #[test]
-fn twins_and_powers_of_two_are_controls() {
+fn equal_ks_and_powers_of_two_are_controls() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(63);
@@ -164,7 +165,7 @@ fn twins_and_powers_of_two_are_controls() {
             for r in 1..ks.len() - 1 {
                 failures.equal_bits(&format!("{perturbation:?} {what} k {}", ks[r]), &values[r], &values[0]);
             }
-            // The test must be able to see a difference.
+            // The comparison must be able to find a difference: k = 3 is not a control.
             failures.check(values[ks.len() - 1] != values[0], || format!("{what}: k = 3 has the bits of k = 1"));
         }
     }

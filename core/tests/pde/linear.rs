@@ -1,4 +1,4 @@
-//! The linear one-layer equation: bounds of stability and growth, in every regime.
+//! The linear one-layer equation: bounds of stability, and growth in every regime.
 
 use lastbit_core::device::Fill;
 use lastbit_core::pde::{Bracket, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, bisect, initial_kernel};
@@ -15,7 +15,7 @@ fn paper() -> LinearParams {
     params(Image::checkerboard(256, 256).unwrap(), 32, Regime::Transitioning)
 }
 
-/// |w| after the last step by |w| after the one before.
+/// |w| after the last step, divided by |w| after the step before.
 fn growth(linear: &Linear, replica: usize) -> f64 {
     let [.., a, b] = linear.history(replica) else { panic!("two steps") };
     (f64::from(b.squares) / f64::from(a.squares)).sqrt()
@@ -31,7 +31,7 @@ fn the_papers_bounds_in_closed_form_and_in_float64() {
     assert!((bounds.alpha_max * dt / 2.0 - 1.0).abs() < 1e-12, "{bounds:?}");
     assert!((LinearParams::factor(eigenvalues, 2.1e8, dt) + 1.1).abs() < 1e-9);
 
-    // By simulation: a mode grows or not, once the others have died away.
+    // The same bounds by simulation: whether the leading mode grows after the others have decayed.
     let mut double = LinearDouble::new(&paper, 1.5e7, dt).unwrap();
     let mut grows = |alpha: f64| -> Result<bool, PdeError> {
         double.restart(&paper.initial, alpha, dt)?;
@@ -46,17 +46,17 @@ fn the_papers_bounds_in_closed_form_and_in_float64() {
     assert!((high / 2e8 - 1.0).abs() < 5e-3, "alpha_max {high}");
 }
 
-/// On 64 x 64 pixels a step costs a fiftieth of the published size; the bounds are 33^2 / 225^2 of it.
+/// On 64 x 64 pixels a step costs a fiftieth of one at the published size; the bounds are 33^2 / 225^2 of the published ones.
 #[test]
 fn the_bounds_on_the_gpu() {
     let params = params(Image::checkerboard(64, 64).unwrap(), 32, Regime::Transitioning);
-    // Without the source, which would hold a decaying kernel at its fixed point.
+    // The source is off: it would hold a decaying kernel at its fixed point.
     let params = LinearParams { source: false, ..params };
     let dt = 1e-8 * 225.0 * 225.0 / (33.0 * 33.0);
     let eigenvalues = params.eigenvalues().unwrap();
     let theory = LinearParams::bounds(eigenvalues, dt);
     assert!((theory.alpha_min - 278_784.0).abs() < 1.0, "0.25 * 33^2 * 1024: {theory:?}");
-    // Eight at once cut a bracket into nine: four rounds leave a 6,561th.
+    // Eight replicas divide a bracket into nine parts; after four rounds 1/6,561 of it is left.
     let at = |from: f64, to: f64| -> Vec<(f64, f64)> {
         (1..=8).map(|i| (from + (to - from) * f64::from(i) / 9.0, dt)).collect()
     };
@@ -79,7 +79,7 @@ fn the_bounds_on_the_gpu() {
         let found = 0.5 * (stable + grown);
         assert!((found / expected - 1.0).abs() < 5e-3, "{found} instead of {expected}");
     }
-    // 1.05 alpha_max: the highest factor is -1.1.
+    // At 1.05 alpha_max the factor of the highest mode is -1.1.
     block_on(linear.restart(&[(1.05 * theory.alpha_max, dt); 8])).unwrap();
     block_on(linear.step(120)).unwrap();
     for replica in 0..8 {
@@ -92,7 +92,7 @@ fn the_bounds_on_the_gpu() {
 fn growth_is_the_factor_in_every_regime() {
     let mut random = Random::new(5);
     for regime in Regime::ALL {
-        // An image whose mean is not zero, so that the activated regime has a mode of its own.
+        // The image's mean is not zero, so that the activated regime has a separate mode.
         let image = Image::noise(19, 16, 0.6, 1.0, u64::from(random.below(100))).unwrap();
         let params = LinearParams { source: false, ..params(image, 5, regime) };
         let eigenvalues = params.eigenvalues().unwrap();
@@ -110,7 +110,7 @@ fn growth_is_the_factor_in_every_regime() {
             double.step(250);
             let before = double.norm();
             double.step(1);
-            // Modes nearby have not died away altogether after 250 steps.
+            // The tolerance is wide, because nearby modes have not decayed entirely after 250 steps.
             let found = double.norm() / before;
             assert!((found - expected.abs()).abs() < 3e-3, "{regime} {alpha} float64: {found} for {expected}");
             assert!(
@@ -143,7 +143,7 @@ fn gpu_and_float64_agree_on_random_images_and_kernels() {
             let mut double = LinearDouble::new(&params, alpha, dt).unwrap();
             double.step(12);
             let name = format!("{regime} {height} x {width}, kernel {kernel}, alpha {alpha}");
-            // A dozen steps, each with sums of a few hundred products.
+            // About twelve steps, each with sums of a few hundred products.
             failures.close(&name, kernel_found, double.kernel(), 1e-5);
             let sample = linear.history(r).last().unwrap();
             let loss = sample.loss(alpha);
@@ -156,7 +156,7 @@ fn gpu_and_float64_agree_on_random_images_and_kernels() {
 }
 
 #[test]
-fn a_run_stops_and_says_when() {
+fn a_run_stops_and_reports_when() {
     let params =
         LinearParams { source: false, ..params(Image::checkerboard(12, 12).unwrap(), 4, Regime::NotActivated) };
     let replicas = [(3.0, 1.0), (0.5, 1.0), (1e30, 1e3)];
@@ -171,7 +171,7 @@ fn a_run_stops_and_says_when() {
         assert_eq!(linear.history(r).len() as u64, stopped[r].unwrap_or(300) + 1);
     }
     let largest = kernels[0].iter().fold(0.0_f32, |most, w| most.max(w.abs()));
-    assert!((1e15..2e15).contains(&largest), "the kernel stays as it was: {largest}");
+    assert!((1e15..2e15).contains(&largest), "the kernel changed after the stop: {largest}");
     assert_eq!(stopped[2], Some(1));
 }
 

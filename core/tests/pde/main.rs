@@ -1,4 +1,4 @@
-//! The paper's equations: GPU against float64 against theory, and the known behaviour of docs/RULES.md.
+//! The paper's equations on an adapter, in float64 and in theory, and the known behaviour in docs/RULES.md.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! The nonlinear one-layer network: fixed point, period doubling, chaos, blow-up; k = 3 against 1.
+//! The nonlinear one-layer network: fixed point, period doubling, chaos and blow-up; k = 3 compared with k = 1.
 
 use lastbit_core::device::Fill;
 use lastbit_core::ops::Activation;
@@ -39,7 +39,7 @@ fn the_papers_route_to_chaos_in_float64() {
         let run = settled(dt);
         assert!((run.loss() - 0.2915).abs() < 5e-5, "dt {dt}: loss {}", run.loss());
     }
-    // The fixed point does not depend on dt; it loses its stability at 2 / sharpness.
+    // The fixed point does not depend on dt. It becomes unstable at dt = 2 / sharpness.
     let doubling = 2.0 / settled(0.01).sharpness();
     assert!((doubling / 0.0323 - 1.0).abs() < 0.01, "first period doubling at {doubling}");
     let orbit = |dt: f64, steps: usize| -> Vec<f64> {
@@ -55,7 +55,7 @@ fn the_papers_route_to_chaos_in_float64() {
     let found = bisect(Bracket { without: 0.031, with: 0.034 }, 1e-3, doubled).unwrap().middle();
     assert!((found / 0.0323 - 1.0).abs() < 0.01, "period doubles at {found}");
     assert_eq!(period(&orbit(0.036, 200), 8, 1e-6), Some(2));
-    // Lyapunov exponent per step: negative on a cycle, positive in chaos.
+    // The Lyapunov exponent per step is negative on a cycle and positive in chaos.
     let exponent = |dt: f64| settled(dt).lyapunov(4000);
     assert!(exponent(0.03).unwrap() < -0.05 && exponent(0.036).unwrap() < 0.0);
     assert!(exponent(0.046).unwrap() < 0.0, "{:?}", exponent(0.046));
@@ -77,7 +77,7 @@ fn the_derivatives_are_those_of_the_loss() {
             let initial = w.iter().map(|w| *w as f32).collect();
             NonlinearDouble::new(&NonlinearParams { initial, ..params.clone() }, 1, 0.1).unwrap()
         };
-        // Kernels that float32 holds exactly, a step of 2^-12 apart.
+        // Kernels that are exact in float32, 2^-12 apart.
         let w: Vec<f64> = (0..9)
             .map(|i| f64::from((f64::from(i) * 1.7).sin() as f32 * 0.25))
             .map(|w| (w * 4096.0).round() / 4096.0)
@@ -134,7 +134,7 @@ fn gpu_and_float64_agree_on_random_images_and_kernels() {
             let name = format!("{height} x {width}, kernel {kernel}, {activation}, k {}", replica.k);
             failures.check((f64::from(first) - double.cross_entropy()).abs() < 1e-6, || format!("{name}: {first}"));
             double.step(15);
-            // Fifteen steps, each with sums of a few hundred products.
+            // 15 steps, each with sums of a few hundred products.
             failures.close(&name, &kernels[r], double.kernel(), 1e-5);
             let sample = run.history(r).last().unwrap();
             let loss = sample.loss(params.alpha);
@@ -149,13 +149,13 @@ fn gpu_and_float64_agree_on_random_images_and_kernels() {
     failures.finish();
 }
 
-/// 40 x 40 pixels, a six-hundredth of the published work: the checkerboard's two patches do not come equally often, which
-/// moves the loss by 1 %, but the dynamics is the same.
+/// 40 x 40 pixels take 1/600 of the work at the published size. The checkerboard's two patches are not equally frequent, which
+/// changes the loss by 1 %, but the dynamics are the same.
 #[test]
 fn k_3_leaves_k_1_where_theory_is_unstable() {
     let dts = [0.01, 0.03, 0.05, 0.07, 0.09, 0.11, 0.13];
     let image = Image::checkerboard(40, 40).unwrap();
-    // By step size: k = 1, its twin, 3, 2.
+    // Four replicas for each step size: k = 1, 1, 3 and 2.
     let replicas: Vec<Replica> = dts
         .iter()
         .enumerate()
@@ -215,7 +215,7 @@ fn a_replica_does_not_see_its_neighbours_nor_the_split_of_steps() {
         assert!(entropies(alone.history(0)) == entropies(run.history(r)), "replica {r}");
         assert_eq!(run.history(r).len(), 301);
     }
-    // A slider: other step sizes from here on, and back to the start.
+    // As a slider does: change the step sizes during a run, then restart.
     block_on(run.restart(&all)).unwrap();
     block_on(run.step(4)).unwrap();
     let fourth = block_on(run.kernels()).unwrap();
@@ -227,7 +227,7 @@ fn a_replica_does_not_see_its_neighbours_nor_the_split_of_steps() {
     assert!(block_on(run.kernels()).unwrap() != fourth);
     block_on(run.restart(&all)).unwrap();
     block_on(run.step(300)).unwrap();
-    assert!(block_on(run.kernels()).unwrap() == kernels, "the same again");
+    assert!(block_on(run.kernels()).unwrap() == kernels, "a restarted run differs");
 }
 
 #[test]

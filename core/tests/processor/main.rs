@@ -1,4 +1,4 @@
-//! The twins on the processor: the bits of docs/ORDER.md, dispatch by dispatch and in sample loops.
+//! The twins on the processor have the bits of docs/ORDER.md, dispatch by dispatch and in sample loops.
 
 mod cases;
 #[path = "../common/mod.rs"]

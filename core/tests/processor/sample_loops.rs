@@ -1,5 +1,5 @@
-//! On the processor a thread that has a replica to itself computes dispatches in a row a few samples at a time. The bits are those of
-//! one dispatch after the other, which is what more threads than replicas compute.
+//! On the processor a thread that has a replica to itself computes consecutive dispatches together, a few samples at a time. The
+//! bits are those of one dispatch after the other, as the processor computes them with more threads than replicas.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use crate::runs::finish;
 
 const REPLICAS: usize = 2;
 
-/// The processor. While there are as many replicas as threads, each thread runs loops.
+/// The processor with `threads` threads. Threads run sample loops if there are at least as many replicas.
 fn options(class: Class, instructions: Isa, threads: usize) -> Options {
     let threads = Threads::new(threads).unwrap();
     let adapter = AdapterChoice::Named(class.adapter().to_owned());
     Options { adapter, threads, instructions: Some(instructions), ..Options::default() }
 }
 
-/// Both classes in each instruction set of the machine.
+/// Both classes, each with every instruction set of the machine.
 fn kinds() -> impl Iterator<Item = (Class, Isa)> {
     let isas = || Isa::ALL.into_iter().filter(|isa| isa.is_here());
     Class::ALL.into_iter().flat_map(move |class| isas().map(move |isa| (class, isa)))
@@ -38,7 +38,7 @@ fn random(seed: u64, count: usize) -> Vec<f32> {
     (0..count).map(|_| random.uniform(-1.0, 1.0)).collect()
 }
 
-/// Batch norm, convolution and pool of a layer, forward and backward, on random values; all that they wrote.
+/// Runs batch norm, convolution and pool of a layer, forward and backward, on random values. Returns everything they write.
 fn layer(gpu: &Gpu, input: Shape, out_channels: u32, activation: Option<Activation>, samples: usize) -> Vec<Vec<u32>> {
     let mut bench = common::Bench::new(gpu, REPLICAS, samples);
     let conv = Conv { input, out_channels, shared_input: false };
@@ -118,7 +118,7 @@ fn layer(gpu: &Gpu, input: Shape, out_channels: u32, activation: Option<Activati
 
 #[test]
 fn loops_are_dispatches_one_after_the_other() {
-    // Whole vectors, half ones, quarters, and sizes at which a vector ends inside a row; more images than a leaf has.
+    // Rows of whole, half and quarter vectors, and rows that end inside a vector; more images than a leaf holds.
     let shapes = [(16, 32, 16), (8, 16, 12), (20, 8, 8), (8, 4, 16), (3, 14, 5), (5, 6, 3), (8, 10, 8)];
     for (class, isa) in kinds() {
         for (i, (channels, side, outputs)) in shapes.into_iter().enumerate() {
@@ -134,9 +134,9 @@ fn loops_are_dispatches_one_after_the_other() {
     }
 }
 
-/// All that a short training leaves: metrics and checkpoint.
+/// Metrics and final state of a short training.
 fn trained(config: &TrainConfig, options: Options) -> (Vec<String>, Vec<Vec<u32>>) {
-    // More images than a leaf of the statistics has, and a smaller last batch.
+    // More images than a leaf of the statistics holds, and a smaller last batch.
     let dataset = Arc::new(synthetic::dataset(1, 76, 20));
     pollster::block_on(async {
         let context = Rc::new(Context::open(options).await.unwrap());
@@ -172,7 +172,7 @@ fn networks_train_alike_in_loops_and_in_pieces() {
         };
         for (class, isa) in kinds().filter(|(_, isa)| i == 1 || *isa == Isa::best()) {
             let in_pieces = trained(&config, options(class, isa, 7));
-            // Two threads are in different loops at a time, and have pieces at the end.
+            // Two threads run different loops at the same time, and share pieces at the end.
             for threads in [1, 2] {
                 let in_loops = trained(&config, options(class, isa, threads));
                 assert_eq!(in_loops.0, in_pieces.0, "metrics of {net:?} in {class:?} {isa:?}, {threads} threads");

@@ -1,5 +1,5 @@
 //! Every shader, its twin and the plain reading of docs/ORDER.md give the same bits, in the specialisations of the networks and
-//! at odd sizes, on poisoned buffers. All failures come in one message.
+//! at odd sizes, on poisoned buffers. One message lists all failures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,10 @@ use crate::cases::{self, Case};
 use crate::plain;
 use crate::skip;
 
-/// What buffers hold, in the order of their table.
+/// The words of each buffer, in the order of the table.
 type Words = Vec<Vec<u32>>;
 
-/// The buffers of a case on a device.
+/// A case with its buffers on a device.
 struct Bench<'a> {
     context: &'a Context,
     case: &'a Case,
@@ -53,13 +53,13 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// A recording of one dispatch of another one.
+/// A recording of this dispatch alone.
 fn alone(recording: &Recording, dispatch: &Dispatch) -> Recording {
     Recording { commands: vec![Command::Dispatch(dispatch.clone())], ..recording.clone() }
 }
 
-/// Where `found` is not `expected`, as text. A NaN is as good as another where one was computed, and so is a zero where the
-/// driver is free in its sign.
+/// Describes where `found` differs from `expected`. Any two computed NaNs are equal, and so are zeros of both signs if
+/// `is_zero_free`.
 fn difference(expected: &[u32], found: &[u32], before: &[u32], is_zero_free: bool) -> Option<String> {
     let is_nan = |word: u32| f32::from_bits(word).is_nan();
     let differs = |i: &usize| {
@@ -73,13 +73,13 @@ fn difference(expected: &[u32], found: &[u32], before: &[u32], is_zero_free: boo
     let [a, b] = [expected[first], found[first]];
     let (count, all) = (1 + differing.count(), expected.len());
     Some(format!(
-        "{count} of {all} words differ, the first at {first}: {b:08x} ({:e}), plainly {a:08x} ({:e})",
+        "{count} of {all} words differ, the first at {first}: {b:08x} ({:e}), expected {a:08x} ({:e})",
         f32::from_bits(b),
         f32::from_bits(a)
     ))
 }
 
-/// What was compared, and what was found.
+/// The number of comparisons of each shader, and their failures.
 #[derive(Default)]
 struct Outcome {
     compared: BTreeMap<&'static str, usize>,
@@ -88,7 +88,7 @@ struct Outcome {
 
 impl Outcome {
     fn compare(&mut self, context: &Context, shader: Shader, (expected, found): (&Words, &Words), case: &Case) {
-        // Mesa's code generator makes 0 of x * 0 and x of x + 0 whatever the SPIR-V says: the sign of a zero may differ.
+        // Mesa's code generator turns x * 0 into 0 and x + 0 into x whatever the SPIR-V says, so the sign of a zero may differ.
         let is_zero_free = context.adapter().family != Family::Processor;
         let what = name(context);
         *self.compared.entry(shader.name()).or_default() += 1;
@@ -100,7 +100,7 @@ impl Outcome {
         }
     }
 
-    /// Every dispatch of a case by itself, on a device of this class.
+    /// Compares every dispatch of a case by itself, on a device of this class.
     fn each_dispatch(&mut self, context: &Context, class: Class, case: &Case) {
         let bench = Bench::new(context, case);
         let mut expected = case.contents.clone();
@@ -111,7 +111,8 @@ impl Outcome {
         }
     }
 
-    /// All dispatches of a case at once. What one of them makes for the next one alone need not be there.
+    /// Compares the buffers after the whole recording of a case. Buffers that only pass values to the next dispatch may stay
+    /// unwritten.
     fn whole_recording(&mut self, context: &Context, class: Class, case: &Case) {
         let bench = Bench::new(context, case);
         bench.run(&case.recording);
@@ -134,7 +135,7 @@ impl Outcome {
     fn finish(self) {
         println!("{:?}", self.compared);
         for shader in Shader::ALL {
-            assert!(self.compared.contains_key(shader.name()), "nothing was compared of {}", shader.name());
+            assert!(self.compared.contains_key(shader.name()), "no case of {} was compared", shader.name());
         }
         let shown: Vec<_> = self.failures.iter().take(40).map(String::as_str).collect();
         assert!(self.failures.is_empty(), "{} comparisons fail:\n{}", self.failures.len(), shown.join("\n"));
@@ -165,7 +166,7 @@ fn twins_are_the_plain_reading_in_every_class_and_instruction_set() {
             let context = processor(class, isa, 1);
             cases.iter().for_each(|case| outcome.each_dispatch(&context, class, case));
         }
-        // However many threads share the work, and whatever is computed together.
+        // Whole recordings, with any number of threads.
         for threads in [1, 2, 3, 7] {
             let context = processor(class, Isa::best(), threads);
             cases.iter().for_each(|case| outcome.whole_recording(&context, class, case));
@@ -174,7 +175,7 @@ fn twins_are_the_plain_reading_in_every_class_and_instruction_set() {
     outcome.finish();
 }
 
-/// The software GPU of the test machine, whose class is separate; another GPU's where one is named.
+/// The GPU that `LASTBIT_ADAPTER` names, else a software GPU of this machine. Its class must be separate.
 fn gpu() -> Option<Context> {
     let named = std::env::var("LASTBIT_ADAPTER").ok().filter(|name| !name.starts_with("processor"));
     let found = || block_on(adapters(Options::default())).into_iter().find(|a| a.family == Family::SoftwareGpu);
@@ -185,7 +186,7 @@ fn gpu() -> Option<Context> {
 #[test]
 fn shaders_on_a_software_gpu_are_the_plain_reading() {
     let Some(context) = gpu() else {
-        skip::skip("shaders beside their twins (no software GPU driver; install Mesa's Vulkan drivers)");
+        skip::skip("shaders against the plain reading (no software GPU driver: install Mesa's Vulkan drivers)");
         return;
     };
     // SwiftShader would fail here: it flushes subnormal numbers (docs/RULES.md).

@@ -1,4 +1,4 @@
-//! Small real runs for tests.
+//! Small runs of real training for tests.
 
 #![allow(dead_code, reason = "each test program uses a part of these helpers")]
 
@@ -10,20 +10,20 @@ use lastbit_core::device::{AdapterChoice, Context, Family, Options, adapters};
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::train::{DatasetKind, Event, Start, State, TrainConfig, Trainer, Tuning};
 
-/// A run's traces.
+/// The results of a run.
 pub struct Outcome {
     pub network: Network,
     pub events: Vec<Event>,
     pub state: State,
 }
 
-/// A device for one test: the best adapter, or the one that `LASTBIT_ADAPTER` names.
+/// A device for one test: the adapter that `LASTBIT_ADAPTER` names, else the best one.
 pub fn context() -> Rc<Context> {
     let choice = std::env::var("LASTBIT_ADAPTER").map_or(AdapterChoice::Best, AdapterChoice::Named);
     Rc::new(pollster::block_on(Context::new(&choice)).unwrap_or_else(|e| panic!("{e}")))
 }
 
-/// A GPU, software will do: the one that `LASTBIT_ADAPTER` names, or the first.
+/// A GPU, which may be a software one: the adapter that `LASTBIT_ADAPTER` names, else the first GPU.
 pub fn gpu() -> Rc<Context> {
     let found = pollster::block_on(adapters(Options::default())).into_iter().find(|a| a.family != Family::Processor);
     let named = std::env::var("LASTBIT_ADAPTER").ok().filter(|name| !name.starts_with("processor"));
@@ -31,7 +31,7 @@ pub fn gpu() -> Rc<Context> {
     Rc::new(pollster::block_on(Context::new(&AdapterChoice::Named(name))).unwrap_or_else(|e| panic!("{e}")))
 }
 
-/// 36 training images (five batches of 8, the last one of 4) and 20 for the test.
+/// 36 training images (five batches of 8, the last one of 4) and 20 test images.
 pub fn dataset() -> Arc<Dataset> {
     Arc::new(synthetic::dataset(1, 36, 20))
 }
@@ -52,13 +52,13 @@ pub async fn trainer(config: &TrainConfig, tuning: Tuning, start: Start) -> Trai
     new.unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// On other images, from fresh weights.
+/// A trainer on `dataset`, from fresh weights.
 pub async fn trainer_on(config: &TrainConfig, dataset: &Arc<Dataset>) -> Trainer {
     let new = Trainer::new(context(), config.clone(), Arc::clone(dataset), Tuning::default(), Start::Fresh).await;
     new.unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Lets a run come to its end.
+/// Runs the trainer to its end and returns the events.
 pub async fn finish(trainer: &mut Trainer) -> Vec<Event> {
     let mut events = Vec::new();
     loop {

@@ -1,5 +1,5 @@
-//! Whole networks for one step against candle's autograd in f64, an oracle that nobody here wrote. Only the graph is
-//! walked here; convolutions, products and derivatives are candle's.
+//! One step of whole networks is compared with candle's autograd in f64, an independent oracle. This file only walks the
+//! graph; convolutions, products and derivatives are candle's.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
     }
 }
 
-/// Mean loss. `running` are the statistics to use in place of the batch's.
+/// The mean loss. `running`: running statistics to use instead of the batch's.
 fn loss(
     network: &Network,
     parameters: &[Var],
@@ -97,7 +97,7 @@ fn loss(
             }
             Operation::Activation(activation) => activate(x, *activation)?,
             Operation::MaxPool(_) => {
-                // Not max_pool2d, whose gradient is divided where pixels are equal.
+                // Not max_pool2d: it divides the gradient between equal pixels.
                 let (n, c, h, w) = x.dims4()?;
                 x.reshape(&[n, c, h / 2, 2, w / 2, 2][..])?.max(5)?.max(3)?
             }
@@ -129,7 +129,7 @@ struct Step {
     network: Network,
     before: State,
     loss: f32,
-    /// Momentum after the first step without weight decay: the gradient.
+    /// The gradient: the momentum after the first step without weight decay.
     gradients: Vec<Vec<f32>>,
     after: State,
     test_loss: f64,
@@ -174,7 +174,7 @@ fn check(config: &TrainConfig, dataset: Dataset, tolerance: f64) {
     let gradients = reference.backward().unwrap();
     let expected = reference.to_scalar::<f64>().unwrap();
     let mut problems = Vec::new();
-    // 1e-6 relative: a mean of a few float32 losses, each of a few dozen roundings.
+    // 1e-6 relative: the mean of a few float32 losses, each with a few dozen roundings.
     if (f64::from(step.loss) - expected).abs() > 1e-6 * expected {
         problems.push(format!("loss {} instead of {expected}", step.loss));
     }
@@ -185,13 +185,13 @@ fn check(config: &TrainConfig, dataset: Dataset, tolerance: f64) {
             problems.push(format!("gradient of {}: {error:.2e} off", parameter.name));
         }
     }
-    // Evaluation with what the step left: running statistics and updated weights.
+    // Evaluation uses the running statistics and the updated weights.
     let after = &step.after.replicas[0].weights;
     let x = images(&dataset.test, &dataset).unwrap();
     let parameters = variables(&step.network, after).unwrap();
     let expected = loss(&step.network, &parameters, Some(&after.running), x, &dataset.test.labels).unwrap();
     let expected = expected.to_scalar::<f64>().unwrap();
-    // 1e-5: after one step at lr 0.1 logits are in the hundreds, and with them the roundings.
+    // 1e-5: after one step at lr 0.1 the logits are in the hundreds, and rounding errors grow with them.
     if (step.test_loss - expected).abs() > 1e-5 * expected {
         problems.push(format!("test loss {} instead of {expected}", step.test_loss));
     }
@@ -202,7 +202,7 @@ fn resnet8(activation: Activation, width: f64) -> TrainConfig {
     TrainConfig { activation: Some(activation), width, ks: vec![1], ..runs::small() }
 }
 
-/// 20, 40, 80 and 160 channels. Nowhere C = H = W: candle 0.9's conv2d takes such an input for channels-last.
+/// 20, 40, 80 and 160 channels. No tensor has C = H = W, which candle 0.9's conv2d takes for channels-last.
 fn vgg11(activation: Activation) -> TrainConfig {
     TrainConfig { net: NetKind::Vgg { depth: 11 }, ..resnet8(activation, 0.3125) }
 }
@@ -211,7 +211,7 @@ fn synthetic(n: usize) -> Dataset {
     lastbit_core::data::synthetic::dataset(3, n, 7)
 }
 
-// ReLU's tolerance is wider: a pre-activation within rounding of 0 may flip, and its whole gradient with it.
+// ReLU's tolerance is wider: a pre-activation within rounding of 0 may change its sign, and with it the whole gradient.
 #[test]
 fn resnet8_with_swish_agrees_with_candle() {
     check(&resnet8(Activation::Swish { beta: 5.0 }, 1.0), synthetic(9), 1e-4);
@@ -234,7 +234,7 @@ fn vgg11_with_relu_agrees_with_candle() {
 
 #[test]
 fn a_narrow_net_on_one_odd_channel_agrees_with_candle() {
-    // 30, 15 and 8 pixels. (Candle cannot differentiate a stride of 2 on images that are not square.)
+    // 30, 15 and 8 pixels wide and high: candle cannot differentiate a stride of 2 on images that are not square.
     let mut dataset = synthetic(5);
     for set in [&mut dataset.train, &mut dataset.test] {
         let shape = lastbit_core::ops::Shape::new(1, 30, 30);
@@ -243,7 +243,7 @@ fn a_narrow_net_on_one_odd_channel_agrees_with_candle() {
     }
     dataset.normalization.mean.truncate(1);
     dataset.normalization.std.truncate(1);
-    // Six channels: no multiple of the four that a vector holds.
+    // Six channels: not a multiple of a vector's four.
     check(&resnet8(Activation::Swish { beta: 1.0 }, 0.375), dataset, 1e-4);
 }
 
@@ -251,7 +251,7 @@ fn a_narrow_net_on_one_odd_channel_agrees_with_candle() {
 fn the_one_layer_net_agrees_with_candle() {
     let config = TrainConfig { net: NetKind::OneLayer, ..resnet8(Activation::Swish { beta: 1.0 }, 1.0) };
     let mut dataset = lastbit_core::data::checkerboard::dataset(64);
-    // A checkerboard hides transposed kernels; a photograph-like image does not.
+    // Random pixels: a checkerboard would hide a transposed kernel.
     let mut word = 1u32;
     for byte in &mut dataset.train.pixels {
         word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -263,7 +263,7 @@ fn the_one_layer_net_agrees_with_candle() {
 
 #[test]
 fn the_one_layer_net_settles_at_the_papers_loss() {
-    // Paper section 4, Figure 4: alpha 20, dt 0.01: cross-entropy + alpha/2 |w|^2 = 0.2915.
+    // Paper, section 4, Figure 4: with alpha 20 and dt 0.01, cross-entropy + alpha/2 |w|^2 = 0.2915.
     let config = TrainConfig {
         net: NetKind::OneLayer,
         ks: vec![1, 3],
@@ -290,8 +290,8 @@ fn the_one_layer_net_settles_at_the_papers_loss() {
         let weights = &replica.weights.parameters[0];
         let squares: f64 = weights.iter().map(|w| f64::from(*w).powi(2)).sum();
         let total = f64::from(*loss) + 10.0 * squares;
-        // The published figure has four digits.
+        // The published number has four digits.
         assert!((total - 0.2915).abs() < 5e-5, "settled at {total}");
     }
-    assert!(last.rel_l1[1] < 1e-3, "k = 3 stays near k = 1 at this step size: {}", last.rel_l1[1]);
+    assert!(last.rel_l1[1] < 1e-3, "k = 3 leaves k = 1 at this step size: {}", last.rel_l1[1]);
 }

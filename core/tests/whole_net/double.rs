@@ -1,4 +1,5 @@
-//! The float64 trainer against the GPU's: loss, gradients and update of the first steps, on every kind of network.
+//! The float64 trainer is compared with the trainer on an adapter: loss, gradients and update of the first steps, on every kind
+//! of network.
 
 use std::sync::Arc;
 
@@ -11,14 +12,14 @@ use lastbit_core::train::{Event, StepEvent, TrainConfig};
 
 use crate::runs;
 
-/// Relative distance of tensors by their norms.
+/// Norm of the difference of two tensors, relative to the norm of `double`.
 fn distance(single: &[f32], double: &[f64]) -> f64 {
     let error: f64 = single.iter().zip(double).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
     let norm: f64 = double.iter().map(|b| b * b).sum();
     (error / norm.max(1e-60)).sqrt()
 }
 
-/// The first step: loss to 1e-6, gradients to `tolerance`.
+/// Compares the first step: the loss to 1e-6, the gradients to `tolerance`.
 fn check(config: TrainConfig, dataset: Dataset, tolerance: f64) {
     let dataset = Arc::new(dataset);
     let first = TrainConfig { weight_decay: 0.0, ks: vec![1], steps: Some(1), ..config.clone() };
@@ -52,25 +53,25 @@ fn small(activation: Activation) -> TrainConfig {
     TrainConfig { activation: Some(activation), ..runs::small() }
 }
 
-// ReLU's tolerance is wider: a pre-activation within rounding of 0 may flip, and its whole gradient with it.
+// ReLU's tolerance is wider: a pre-activation within rounding of 0 may change its sign, and with it the whole gradient.
 #[test]
-fn gradients_of_resnet8_are_the_gpus() {
+fn gradients_of_resnet8_match_the_adapter() {
     check(small(Activation::Swish { beta: 5.0 }), synthetic::dataset(3, 16, 4), 1e-4);
     check(small(Activation::Relu), synthetic::dataset(3, 16, 4), 1e-2);
 }
 
 #[test]
-fn gradients_of_vgg11_and_of_the_one_layer_net_are_the_gpus() {
+fn gradients_of_vgg11_and_of_the_one_layer_net_match_the_adapter() {
     let vgg = TrainConfig { net: NetKind::Vgg { depth: 11 }, ..small(Activation::Swish { beta: 1.0 }) };
     check(vgg, synthetic::dataset(3, 8, 4), 1e-4);
     let one = TrainConfig { net: NetKind::OneLayer, batch_size: 1, ..small(Activation::Swish { beta: 1.0 }) };
     check(one, checkerboard::dataset(40), 1e-4);
 }
 
-/// Steps with crops, flips, momentum, weight decay, an epoch's smaller last batch and a decay of the rate: while the
-/// roundings of float32 have not grown, the losses agree.
+/// Steps with crops, flips, momentum, weight decay, an epoch's smaller last batch and a decay of the learning rate. The losses
+/// agree as long as float32's rounding errors are small.
 #[test]
-fn the_first_steps_are_the_gpus() {
+fn the_first_steps_match_the_adapter() {
     for nesterov in [true, false] {
         let config = TrainConfig {
             lr: 1e-3,
@@ -96,7 +97,7 @@ fn the_first_steps_are_the_gpus() {
     }
 }
 
-/// What precision changes: k = 3 begins 2^-29 of float32's distance away. The controls stay at zero bits.
+/// In float64, k = 3 starts at 2^-29 of its distance in float32. The controls differ in zero bits.
 #[test]
 fn the_last_bit_of_float64_is_smaller() {
     let config = TrainConfig { ks: vec![1, 3, 2, 1], steps: Some(3), ..small(Activation::Relu) };
@@ -111,7 +112,7 @@ fn the_last_bit_of_float64_is_smaller() {
     }
     let nextafter = TrainConfig { perturbation: Perturbation::Nextafter, ..config };
     let mut double = DoubleTrainer::new(nextafter, dataset).unwrap();
-    // One ulp of float32 in one weight.
+    // The distance is one ulp of float32 in one weight.
     assert!((1e-13..1e-5).contains(&double.step().rel_l1[1]));
 }
 

@@ -1,4 +1,4 @@
-//! Whole networks against oracles of the mathematics, and at the paper's size.
+//! Whole networks are compared with mathematical oracles, and run at the paper's size.
 
 mod autograd;
 mod double;

@@ -1,4 +1,4 @@
-//! The paper's other network at the paper's batch size takes a step.
+//! VGG16, the paper's second network, takes a step at the paper's batch size.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn vgg16_takes_a_step_at_batch_128() {
         for ((before, after), parameter) in initial.parameters.iter().zip(after).zip(&trainer.network().parameters) {
             assert!(after.iter().all(|value| value.is_finite()), "{} is not finite", parameter.name);
             let moved = before.iter().zip(after).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-            assert!(moved * 2 > before.len(), "of {} only {moved} elements moved", parameter.name);
+            assert!(moved * 2 > before.len(), "only {moved} elements of {} changed", parameter.name);
         }
     });
 }

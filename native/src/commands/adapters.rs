@@ -1,4 +1,4 @@
-//! `lastbit adapters`: what `--adapter` can choose from.
+//! `lastbit adapters`: lists the adapters that `--adapter` can choose from.
 
 use std::process::ExitCode;
 
@@ -12,10 +12,10 @@ use crate::terminal::{columns, say};
 /// Flags of `adapters`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Print each adapter's limits beside what lastbit needs of them
+    /// Print each adapter's limits beside what lastbit needs
     #[arg(long)]
     limits: bool,
-    /// Print JSON, limits included
+    /// Print JSON, including the limits
     #[arg(long)]
     json: bool,
 }
@@ -39,10 +39,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A table under the adapter's name.
+/// The limits of an adapter, as a table under its name.
 fn limits(adapter: &AdapterSummary) -> Vec<String> {
     if adapter.limits.is_empty() {
-        return vec![String::new(), format!("{}: none but its memory", adapter.name)];
+        return vec![String::new(), format!("{}: no limits but its memory", adapter.name)];
     }
     let mut rows = vec![["limit", "needed", "available"].map(str::to_owned).to_vec()];
     let row = |l: &AdapterLimit| vec![l.name.to_owned(), l.needed.to_string(), l.available.to_string()];

@@ -1,4 +1,4 @@
-//! `lastbit bench`: what the adapter does, beside what it could do.
+//! `lastbit bench`: measures operations and steps, beside what the adapter can do at most.
 
 mod scale;
 
@@ -21,7 +21,7 @@ pub struct Arguments {
     /// Adapter by index or part of its name (see `lastbit adapters`) [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
     #[arg(long, value_name = "ADAPTER")]
     adapter: Option<String>,
-    /// Only rows whose name contains this, for example conv3x3 or step_vgg16
+    /// Measure only rows whose name contains TEXT, for example conv3x3 or step_vgg16
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
     /// Replicas in each measurement
@@ -30,13 +30,13 @@ pub struct Arguments {
     /// Samples in the batch [default: 128 on a GPU, 32 on the processor and on software GPUs]
     #[arg(long, value_name = "N", value_parser = whole_in::<u32>(1, 4096), allow_negative_numbers = true)]
     batch_size: Option<u32>,
-    /// Measurements of which the median is taken [default: 9 on a GPU, 3 on the processor and on software GPUs]
+    /// Number of measurements, of which the median is taken [default: 9 on a GPU, 3 on the processor and on software GPUs]
     #[arg(long, value_name = "N", value_parser = whole_in::<u16>(1, 1000), allow_negative_numbers = true)]
     repeats: Option<u16>,
-    /// Find the quickest tile of each convolution first, on a GPU (the bits are the same); `lastbit tune` does so for runs
+    /// First find the quickest tile of each convolution, on a GPU (bits do not change); for runs, use `lastbit tune`
     #[arg(long)]
     tune: bool,
-    /// Measure steps of ResNets over replicas (1 to 12), batch (32 to 512) and depth (8 to 110) instead
+    /// Instead measure steps of ResNets over replicas (1 to 12), batch (32 to 512) and depth (8 to 110)
     #[arg(long, conflicts_with = "filter")]
     scale: bool,
     /// With --scale: folder for the curves (SVG) and the numbers (JSON)
@@ -53,12 +53,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(bytes) = host_memory::budget().filter(|_| context.adapter().uses_host_memory()) {
         context.set_memory_budget(bytes);
     }
-    let usual = Options::for_adapter(&context);
+    let defaults = Options::for_adapter(&context);
     let options = Options {
         filter: arguments.filter.clone(),
         replicas: arguments.replicas,
-        samples: arguments.batch_size.unwrap_or(usual.samples),
-        repeats: arguments.repeats.map_or(usual.repeats, usize::from),
+        samples: arguments.batch_size.unwrap_or(defaults.samples),
+        repeats: arguments.repeats.map_or(defaults.repeats, usize::from),
         tune: arguments.tune,
     };
     if arguments.scale {
@@ -87,7 +87,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     for (name, step) in report.rows.iter().filter_map(|row| Some((&row.name, row.step?))) {
         say(format!(
-            "Of {name}, {:.1} % is not convolutions; metrics at the default cadence add {:.2} %, the host works for {:.1} % of it.",
+            "{name}: {:.1} % of the time is not in convolutions; metrics at the default cadence add {:.2} %; the host works {:.1} % of \
+             the time.",
             step.share_beside_convolutions * 100.0,
             step.share_of_metrics * 100.0,
             step.share_of_host * 100.0

@@ -1,4 +1,4 @@
-//! `lastbit compare`: two runs against each other, also from two machines, and a page about it.
+//! `lastbit compare`: compares two runs, for example from two machines, and writes a page.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ pub struct Arguments {
     /// Run folder
     #[arg(value_name = "RUN_FOLDER")]
     first: PathBuf,
-    /// Another one, of the same experiment
+    /// Another run folder, of the same experiment
     #[arg(value_name = "RUN_FOLDER")]
     second: PathBuf,
     /// Where to write the page [default: compare.html in the first folder]
@@ -28,7 +28,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Compares, writes the page and tells. The exit code is 1 if a bit differs.
+/// Compares the runs, writes the page and prints the result. The exit code is 1 if a bit differs.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { first, second, out, json } = arguments;
     let comparison = Comparison::of([first, second])?;
@@ -42,7 +42,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         say(format!("config: {key} is {a} and {b}"));
     }
     for change in changes(&comparison) {
-        say(format!("made with other means: {change}"));
+        say(format!("environment: {change}"));
     }
     let steps = comparison.steps.len();
     say(format!("compared {steps} steps and {} fingerprints", comparison.fingerprints));
@@ -67,12 +67,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// What may make the bits of the second run others than those of the first, in the steps that both have.
+/// What may make the bits of the two runs differ, in the steps that both have; one text each.
 fn changes(comparison: &Comparison) -> Vec<String> {
     let last = comparison.steps.last().copied().unwrap_or(u64::MAX);
     match &comparison.manifests {
         [Some(first), Some(second)] => first.changes(second, 1..=last),
-        _ => vec!["a manifest.json is missing or damaged: not known".to_owned()],
+        _ => vec!["not known, because a manifest.json is missing or damaged".to_owned()],
     }
 }
 

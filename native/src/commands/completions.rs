@@ -1,4 +1,4 @@
-//! `lastbit completions`: what a shell needs to complete commands and flags.
+//! `lastbit completions`: prints the script with which a shell completes commands and flags.
 
 use std::process::ExitCode;
 

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use crate::cli::Command;
 use crate::failure::Failure;
 
-/// Does what the command line says.
+/// Runs the command.
 pub fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Train(arguments) => train::run(*arguments),

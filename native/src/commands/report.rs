@@ -1,4 +1,4 @@
-//! `lastbit report`: makes the page of a run anew, from its folder alone.
+//! `lastbit report`: rebuilds the page of a run from its folder alone.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -18,24 +18,26 @@ pub struct Arguments {
     /// Where to write the page [default: RUN_FOLDER/report.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Link to the same run on the page of lastbit that is hosted here
+    /// Address of a hosted page of lastbit: the report links to the same run there
     #[arg(long, value_name = "URL")]
     page_url: Option<String>,
-    /// Show the page in the browser
+    /// Open the page in the browser
     #[arg(long)]
     open: bool,
 }
 
-/// Writes the page and says where it is.
+/// Writes the page and prints its path.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let page_url = arguments.page_url.as_deref();
     if page_url.is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
-        return Err(Failure::usage("--page-url: give the page's whole address, as in https://example.org/lastbit/"));
+        return Err(Failure::usage(
+            "--page-url: give the whole address of the page, as in https://example.org/lastbit/",
+        ));
     }
     let written = report::write_linked(&arguments.folder, arguments.out.as_deref(), page_url)?;
     if written.ignored > 0 {
         warn(format!(
-            "lines of '{}' that are damaged or out of turn were left out: {}",
+            "lines of '{}' that are damaged or out of order were left out: {}",
             arguments.folder.join("metrics.jsonl").display(),
             written.ignored
         ));
@@ -45,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     say(format!("report: {}", written.path.display()));
     if arguments.open && !open(&written.path) {
-        warn("no program of this system opens it: open the file in a browser");
+        warn("no program of this system opens the page: open the file in a browser");
     }
     Ok(ExitCode::SUCCESS)
 }

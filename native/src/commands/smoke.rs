@@ -22,9 +22,9 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Takes the step and prints what it gave.
+/// Takes the step and prints its loss and fingerprint.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    // The browser's side compiles WGSL, so this one does.
+    // A browser compiles WGSL, so this step does, too.
     let options = Options { shader_path: ShaderPath::Wgsl, ..device::options(arguments.adapter.as_deref())? };
     let report = pollster::block_on(smoke::run(options))?;
     if arguments.json {

@@ -31,33 +31,33 @@ use crate::{interrupt, report};
 pub struct Arguments {
     #[command(flatten)]
     run: RunFlags,
-    /// Several adapters, as --adapter takes one: each trains the first of --ks and its share of the others, at the same time, as
-    /// an ordinary run in OUT/part-0, OUT/part-1, ...; an adapter may be given twice
+    /// Train on several adapters at the same time, each named as in --adapter. Each trains the first k and its share of the
+    /// others, as an ordinary run in OUT/part-0, OUT/part-1, ...; an adapter may be given twice
     #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', value_parser = listed::<String>, conflicts_with_all = ["adapter", "json"])]
     adapters: Option<Vec<String>>,
-    /// TOML file with a run's config; flags that are given go before it
+    /// TOML file with a run's config; flags override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Run folder to make
+    /// Run folder to create
     #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
     out: Option<PathBuf>,
-    /// Go on with the run in --out from its last good checkpoint; begin the run that flags describe if there is none
+    /// Resume the run in --out from its last good checkpoint; if there is no run, begin the one that the flags describe
     #[arg(long)]
     resume: bool,
-    /// With --resume: go on although shaders, driver or adapter are not those that the run was made with;
-    /// begin anew where no checkpoint can be used
+    /// With --resume: continue even if shaders, driver or adapter have changed since the run was made, and start again
+    /// if no checkpoint can be used
     #[arg(long, requires = "resume")]
     allow_changed: bool,
     /// Print the plan with an estimate of memory and time, and stop
     #[arg(long)]
     dry_run: bool,
-    /// Print nothing but warnings and errors
+    /// Print only warnings and errors
     #[arg(long, conflicts_with = "json")]
     quiet: bool,
-    /// Print JSON on standard output and nothing else: the lines of metrics.jsonl, then how it ended
+    /// Print only JSON on standard output: the lines of metrics.jsonl, then how the run ended
     #[arg(long)]
     json: bool,
-    /// Bytes of the adapter's memory that may be used in all
+    /// Bytes of the adapter's memory that may be used in total
     #[arg(long, value_name = "BYTES", hide = true, allow_negative_numbers = true, value_parser = whole::<u64>)]
     memory_budget: Option<u64>,
     /// Make a check of the self-test fail
@@ -68,16 +68,16 @@ pub struct Arguments {
     lose_device: Option<u64>,
 }
 
-/// What a person hears before a run begins: memory, and time where it is long.
+/// The lines for a person before a run begins: its memory, and its time if it is long.
 fn told(prepared: &Prepared) -> Result<Vec<String>, Failure> {
     let samples = prepared.config.train.batch_size;
     let operations = prepared.plan.flops(|chunk| Kind::Train(chunk, samples));
     let forecast = prepared.forecast();
-    let mut told = vec![format!("memory: {}", forecast.memory_text())];
+    let mut lines = vec![format!("memory: {}", forecast.memory_text())];
     if forecast.is_long(operations) {
-        told.push(format!("time for the whole run: {}", time_text(&forecast.time()?)));
+        lines.push(format!("time for the whole run: {}", time_text(&forecast.time()?)));
     }
-    Ok(told)
+    Ok(lines)
 }
 
 /// The last line of `--json`.
@@ -85,18 +85,18 @@ fn ending(how: &str, step: u64, out: &Path) -> serde_json::Value {
     json!({ "kind": how, "step": step, "out": out })
 }
 
-/// Said before a long run's first tuning.
+/// Printed before a long run's first tuning.
 const TUNING: &str =
     "finding the quickest tile of each convolution, once for this adapter and network (`lastbit tune`)";
 
-/// Trains.
+/// Trains the run that the flags describe.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     interrupt::install()?;
     let file = arguments.config.as_deref().map(ConfigFile::read).transpose()?;
     let flags = arguments.run.given()?;
     let mut given = file.as_ref().map(|file| file.table.clone()).unwrap_or_default();
     given.extend(flags.clone());
-    // A value of the run in the folder, which nobody gave.
+    // The config of the run in the folder, whose values no flag gave.
     let own = arguments.out.as_ref().filter(|_| arguments.resume).map(|out| out.join(CONFIG_FILE));
     run_given(arguments, given.clone()).map_err(|failure| {
         let failure =
@@ -107,7 +107,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Trains what the config and the flags say together.
+/// Trains the run that the config and the flags describe together.
 fn run_given(arguments: Arguments, given: Table) -> Result<ExitCode, Failure> {
     let hooks = Hooks {
         memory_budget: arguments.memory_budget,
@@ -159,13 +159,13 @@ fn run_given(arguments: Arguments, given: Table) -> Result<ExitCode, Failure> {
     train(prepared, out, manner, if arguments.allow_changed { OnChange::GoOn } else { OnChange::Refuse })
 }
 
-/// The run to begin. `resumed`: the folder that holds none, where one was to be gone on with. What is not given has its default,
-/// but with nothing given that would be days of another run than the one that was meant.
+/// The config of a run to begin. `resumed` is the folder of `--resume`, if that holds no run. Missing keys have their defaults; but with
+/// `--resume` and no key that says what to train, that would be days of a run that nobody meant.
 fn new_run(given: &Table, resumed: Option<&Path>) -> Result<RunConfig, Failure> {
     match resumed {
         Some(folder) if given.keys().all(|key| RunConfig::is_free(key)) => Err(Failure::usage(format!(
-            "--resume: '{}' holds no run: give the folder of a run, or the flags of a new one (to begin the default run, leave \
-             out --resume)",
+            "--resume: '{}' holds no run: give the folder of a run, or the flags of a new one (for the default run, leave out \
+             --resume)",
             folder.display()
         ))),
         _ => RunConfig::from_table(given, CONFIG_FLAG),
@@ -177,18 +177,18 @@ fn occupied(contents: &Contents, folder: &Path) -> Failure {
     Failure::usage(match contents {
         _ if is_in_parts(folder) => {
             format!(
-                "--out: '{out}' holds a run in parts already: add --adapters and --resume to go on, or give another folder"
+                "--out: '{out}' already holds a run in parts: add --adapters and --resume to continue it, or give another folder"
             )
         }
         Contents::Run(_) => {
-            format!("--out: '{out}' holds a run already: add --resume to go on, or give another folder")
+            format!("--out: '{out}' already holds a run: add --resume to continue it, or give another folder")
         }
         _ if folder.join(REPRODUCTION_FILE).exists() => {
             format!("--out: '{out}' holds a reproduction: give another folder")
         }
         Contents::Remains(name) => format!(
-            "--out: '{out}' holds '{name}', as a run does, but no {CONFIG_FILE} or {PARTS_FILE} that says which run it is: put that \
-             file back, or give another folder"
+            "--out: '{out}' holds '{name}', as a run does, but no {CONFIG_FILE} or {PARTS_FILE} that says which run it is: restore \
+             that file, or give another folder"
         ),
         Contents::Nothing => format!("--out: '{out}' holds no run: give another folder"),
     })
@@ -196,7 +196,7 @@ fn occupied(contents: &Contents, folder: &Path) -> Failure {
 
 fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange) -> Result<ExitCode, Failure> {
     prepared.warn_of_vanishing_rate();
-    let told = if manner == Manner::Text { Some(told(&prepared)?) } else { None };
+    let lines = if manner == Manner::Text { Some(told(&prepared)?) } else { None };
     prepared.tune_for_long_run(|| {
         if manner == Manner::Text {
             say(TUNING);
@@ -205,13 +205,13 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange
     let _to_save = interrupt::ToSave::begin();
     let images = prepared.images.clone();
     let opened = prepared.open(out, on_change)?;
-    if let Some(told) = told {
+    if let Some(lines) = lines {
         say(announcement(&opened.trainer, &images, out, opened.first_step()));
-        told.iter().for_each(say);
+        lines.iter().for_each(say);
     }
     let total_steps = opened.trainer.total_steps();
     let (outcome, summary) = opened.session(manner.clone()).run()?;
-    // The run is saved, whatever becomes of its page.
+    // The run is saved, even if its page cannot be written.
     let page = report::write(out, None).map_err(|failure| warn(format!("no report: {failure}"))).ok();
     match manner {
         Manner::Text | Manner::Beside(_) => {
@@ -239,7 +239,9 @@ fn train(mut prepared: Prepared, out: &Path, manner: Manner, on_change: OnChange
 /// Warns of files in the image folder that are not read.
 fn warn_of_not_read(prepared: &Prepared) {
     if let Some(text) = prepared.images.not_read.text() {
-        warn(format!("not read in the image folder: {text}; `lastbit data info folder` counts what is"));
+        warn(format!(
+            "not read in the image folder: {text}; `lastbit data info folder` counts the images that are read"
+        ));
     }
 }
 
@@ -263,11 +265,11 @@ fn announcement(trainer: &Trainer, images: &Images, out: &Path, first_step: u64)
     )
 }
 
-/// Says how it ended.
+/// Prints how the run ended.
 fn conclude(outcome: Outcome, summary: &Summary, out: &Path) {
     let out = out.display();
     if let Outcome::Interrupted(step) = outcome {
-        return say(format!("stopped after step {step}; go on with: lastbit train --out '{out}' --resume"));
+        return say(format!("stopped after step {step}; continue with: lastbit train --out '{out}' --resume"));
     }
     summary.table().iter().for_each(say);
     say(format!(
@@ -277,7 +279,7 @@ fn conclude(outcome: Outcome, summary: &Summary, out: &Path) {
         return;
     }
     say(if summary.is_control_not_finite() {
-        "control: cannot tell, its numbers or those of the first replica are not finite: equal bits prove nothing"
+        "control: cannot tell, because its numbers or those of the first replica are not finite: equal bits prove nothing"
     } else {
         "control green: 0 bits differ"
     });
@@ -287,6 +289,6 @@ fn red_control(summary: &Summary) -> String {
     let since = summary.lamp().first_red_step().map(|step| format!(" since step {step}")).unwrap_or_default();
     format!(
         "THE CONTROL IS RED{since}: replicas that must equal the first one bit for bit do not. Divergence in this run \
-         does not come from k alone: do not use it (with --flip-bit this is what should happen)"
+         does not come from k alone: do not use it (with --flip-bit, this is expected)"
     )
 }

@@ -1,4 +1,4 @@
-//! `lastbit tune`: the quickest tile of each convolution of a run, found on its adapter and kept for runs to come.
+//! `lastbit tune`: finds the quickest tile of each convolution of a run on its adapter, and keeps it for later runs.
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut prepared = Prepared::new(config, Hooks::default())?;
     if prepared.is_broken() {
         return Err(Failure::other(
-            "this adapter breaks a promise that equal bits rest on, and runs on it use the usual tiles: there is nothing to tune",
+            "this adapter breaks a promise that equal bits rest on, so runs on it use the default tiles: there is nothing to tune",
         ));
     }
     if !prepared.context.adapter().has_tiles() {
@@ -36,19 +36,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         )));
     }
     say(format!("{} on '{}'", prepared.plan.network.name, prepared.context.adapter().name));
-    say(format!("{:<30} {:<15} {:>9} {:>9} {:>6}  tile", "layer", "pass", "usual ms", "ms", "ratio"));
+    say(format!("{:<30} {:<15} {:>10} {:>9} {:>6}  tile", "layer", "pass", "default ms", "ms", "ratio"));
     let replicas = count(u64::from(prepared.tile_sizes().0), "replica");
-    let (mut usual, mut tuned, mut refused) = (0.0, 0.0, 0);
+    let (mut default, mut tuned, mut refused) = (0.0, 0.0, 0);
     let file = prepared.tune(|choice| {
-        usual += choice.usual_ms;
+        default += choice.usual_ms;
         tuned += choice.ms;
         refused += choice.refused.len();
         say(line(choice));
     })?;
-    say(format!("each once: {usual:.3} ms with the usual tiles, {tuned:.3} ms with these"));
+    say(format!("each pass once: {default:.3} ms with the default tiles, {tuned:.3} ms with these"));
     if refused > 0 {
         warn(format!(
-            "{refused} tiles gave other bits than the usual one and were refused: the driver's compiler has a fault"
+            "{refused} tiles gave other bits than the default one and were refused: the driver's compiler has a fault"
         ));
     }
     say(match file {
@@ -74,7 +74,7 @@ fn line(choice: &Choice) -> String {
         Pass::WeightGradient => "weight gradient",
     };
     let Choice { usual_ms, ms, tile, .. } = choice;
-    format!("{layer:<30} {pass:<15} {usual_ms:>9.3} {ms:>9.3} {:>6.2}  {tile}", ms / usual_ms)
+    format!("{layer:<30} {pass:<15} {usual_ms:>10.3} {ms:>9.3} {:>6.2}  {tile}", ms / usual_ms)
 }
 
 fn sizes(channels: u32, out_channels: u32, height: u32) -> String {

@@ -1,4 +1,4 @@
-//! `lastbit verify`: trains a run again and compares every line and every checkpoint with what it recorded.
+//! `lastbit verify`: trains a run again and compares every line and every checkpoint with its record.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ pub struct Arguments {
     /// Run folder
     #[arg(value_name = "RUN_FOLDER")]
     folder: PathBuf,
-    /// Only these steps, from the last checkpoint before them where there is one [default: all that were recorded]
+    /// Replay only these steps, from the last checkpoint before them if there is one [default: all recorded steps]
     #[arg(long, value_name = "A..B", value_parser = a_range)]
     steps: Option<RangeInclusive<u64>>,
-    /// Replay on another adapter, by index or part of its name [default: that of the run, where it is here]
+    /// Replay on another adapter, by index or part of its name [default: that of the run, if this machine has it]
     #[arg(long)]
     adapter: Option<String>,
-    /// Folder with the data set's files, where they are not where the run found them
+    /// Folder with the data set's files, if they are no longer where the run found them
     #[arg(long, value_name = "PATH")]
     data_dir: Option<PathBuf>,
     /// Print JSON
@@ -37,14 +37,14 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Both ends included.
+/// Parses A..B, both ends included.
 fn a_range(text: &str) -> Result<RangeInclusive<u64>, String> {
     let parsed = text.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..=b.parse().ok()?));
     let range: Option<RangeInclusive<u64>> = parsed.filter(|range| *range.start() >= 1 && !range.is_empty());
     range.ok_or_else(|| format!("'{text}' is not A..B, as in 100..200 (both included, counted from 1)"))
 }
 
-/// Replays and tells.
+/// Replays the run and prints the result.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let folder = &arguments.folder;
     let mut config = read_config(folder)?;
@@ -77,7 +77,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Err(Failure::other(format!("the run in '{}' {what}: {}", folder.display(), why(&found, &ks))))
 }
 
-/// Refuses steps that were not recorded: to compare only those that were would look like an answer about all.
+/// Refuses steps that were not recorded: comparing only the recorded ones would look like an answer about all.
 fn check_recorded(folder: &Path, steps: &RangeInclusive<u64>) -> Result<(), Failure> {
     let last = last_recorded_step(folder)?;
     if *steps.end() <= last {
@@ -93,8 +93,8 @@ fn check_recorded(folder: &Path, steps: &RangeInclusive<u64>) -> Result<(), Fail
     }))
 }
 
-/// The adapter that `LASTBIT_ADAPTER` names; else the one that made `step`, if this machine has it, so that another default, or an
-/// index that has moved, does not look like bits that differ. `None` stands for the best one.
+/// The adapter that `LASTBIT_ADAPTER` names; else the one that made `step`, if this machine has it: another default, or an index that
+/// has moved, would look like bits that differ. `None` stands for the best one.
 fn own_adapter(folder: &Path, config: &RunConfig, step: u64) -> Result<Option<String>, Failure> {
     let options = device::options(None)?;
     if let AdapterChoice::Named(name) = options.adapter {
@@ -102,13 +102,13 @@ fn own_adapter(folder: &Path, config: &RunConfig, step: u64) -> Result<Option<St
     }
     let Found::Whole(manifest) = Manifest::read(folder) else { return Ok(config.host.adapter.clone()) };
     let made = manifest.adapter(step).to_owned();
-    // The processor is there without asking any driver.
+    // The processor needs no driver, so ask none.
     let is_processor = Class::ALL.map(Class::adapter).contains(&made.as_str());
     let is_here = is_processor || block_on(adapters(options)).iter().any(|adapter| adapter.name == made);
     Ok(Some(made).filter(|_| is_here))
 }
 
-/// What differs first.
+/// The problems and the first difference, in one line.
 fn why(found: &Replay, ks: &[u32]) -> String {
     let mut parts = found.problems.clone();
     if let Some(line) = &found.line {
@@ -125,8 +125,8 @@ fn why(found: &Replay, ks: &[u32]) -> String {
         let later: Vec<String> =
             found.checkpoints.iter().filter(|step| **step >= line.step).map(ToString::to_string).collect();
         parts.push(match later.as_slice() {
-            [] => "no later checkpoint is there to name tensor and element".to_owned(),
-            later => format!("but the states after steps {} come out as they were saved", later.join(", ")),
+            [] => "there is no later checkpoint to name tensor and element".to_owned(),
+            later => format!("but the states after steps {} are as they were saved", later.join(", ")),
         });
     }
     parts.extend(found.damaged.iter().map(|damaged| format!("checkpoint {damaged}")));
@@ -139,7 +139,7 @@ fn tell(found: &Replay, adapter: &str) {
         [] => "no checkpoint".to_owned(),
         steps => format!("the checkpoints of steps {}", steps.join(", ")),
     };
-    // Nothing to replay is left of it.
+    // No line is left to replay.
     if found.lines == 0 {
         return;
     }

@@ -14,19 +14,19 @@ use crate::failure::Failure;
 
 /// The folder in the archive.
 const FOLDER: &str = "cifar-10-batches-bin";
-/// The archive, binary version.
+/// Name of the archive, binary version.
 const ARCHIVE: &str = CIFAR10.files[0].name;
-/// The archive as Safari leaves it, which unpacks gzip by itself.
+/// Name of the archive as Safari leaves it, which unpacks gzip by itself.
 const BARE_ARCHIVE: &str = "cifar-10-binary.tar";
 /// Names of the other versions, which are not read.
 const OTHER_VERSIONS: [&str; 4] =
     ["cifar-10-batches-py", "cifar-10-python.tar.gz", "cifar-10-batches-mat", "cifar-10-matlab.tar.gz"];
-/// What the archive may unpack to: its six files, two of text, and the blocks between them take less.
+/// Most bytes that the archive may unpack to. Its six files, two text files and the blocks between them take less.
 const MOST_BYTES: u64 = 7 * FILE_BYTES as u64;
-/// What is read at once: whole records that stay in a processor's cache until they are copied.
+/// Bytes that are read at once: whole records, which stay in a processor's cache until they are copied.
 const CHUNK_BYTES: usize = 64 * RECORD_BYTES;
 
-/// The folder or archive.
+/// Finds the folder or archive.
 pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     let found = search(&CIFAR10, data_dir, &[], |place| {
         if place.is_file() {
@@ -43,7 +43,7 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The error for a place that holds the Python or the MATLAB version, or is one.
+/// The error for a place that holds, or is, the Python or the MATLAB version; `None` for any other place.
 fn other_version(place: &Path) -> Option<Failure> {
     let below = OTHER_VERSIONS.into_iter().chain(["data_batch_1", "data_batch_1.mat"]).map(|name| place.join(name));
     let path = [place.to_owned()]
@@ -53,7 +53,7 @@ fn other_version(place: &Path) -> Option<Failure> {
     path.to_str().and_then(cifar10::other_version).map(Failure::usage)
 }
 
-/// The data set in a folder or archive.
+/// Reads the data set in a folder or archive.
 pub fn read(place: &Path) -> Result<Dataset, Failure> {
     if !place.is_file() {
         return read_folder(place);
@@ -69,7 +69,7 @@ fn file_names() -> impl Iterator<Item = &'static str> {
     TRAIN_FILES.into_iter().chain([TEST_FILE])
 }
 
-/// The data set of the six files in a folder. They pass through one small buffer.
+/// Reads the data set of the six files in a folder, through one small buffer.
 fn read_folder(folder: &Path) -> Result<Dataset, Failure> {
     let mut buffer = Vec::new();
     let mut read = |names: &[&str]| -> Result<ImageSet, Failure> {
@@ -83,7 +83,7 @@ fn read_folder(folder: &Path) -> Result<Dataset, Failure> {
     cifar10::of_sets(read(&TRAIN_FILES)?, read(&[TEST_FILE])?).map_err(Failure::other)
 }
 
-/// A file that says it is no longer than it may be.
+/// An open file whose length is within the limit.
 struct SizedFile {
     path: PathBuf,
     file: File,
@@ -103,7 +103,7 @@ impl SizedFile {
         let (mut file, name) = (&self.file, self.path.display().to_string());
         let failed = |error| Failure::file("read", &self.path, &error);
         if self.bytes == 0 {
-            // Unknown, as of a device or a pipe. One byte more than there may be shows that there is more.
+            // The length is not known: a device or a pipe. One byte more than the limit shows that the file is too long.
             buffer.clear();
             file.take(FILE_BYTES as u64 + 1).read_to_end(buffer).map_err(failed)?;
             check_length(&name, buffer.len() as u64)?;
@@ -127,7 +127,7 @@ impl SizedFile {
     }
 }
 
-/// A file that is far too long is refused before it is read.
+/// Refuses a file that is too long before it is read.
 fn check_length(file: &str, bytes: u64) -> Result<usize, Failure> {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     if bytes > FILE_BYTES {
@@ -136,14 +136,14 @@ fn check_length(file: &str, bytes: u64) -> Result<usize, Failure> {
     Ok(bytes)
 }
 
-/// The six files in the archive, in order. Nothing is written, so a member's path can do no harm; one that is a link or
-/// leads elsewhere is refused all the same, since the original archive has none.
+/// Reads the six files in the archive, in order. Nothing is written, so a member's path can do no harm. A link, or a path that
+/// leads elsewhere, is still refused, because the original archive has none.
 fn read_archive(archive: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let file = File::open(archive).map_err(|error| Failure::file("read", archive, &error))?;
     unpack(file, archive)
 }
 
-/// The same from a reader; `archive` names it.
+/// Like [`read_archive`], from a reader; `archive` names it in errors.
 pub fn unpack(packed: impl Read, archive: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let refuse = |problem: String| {
         Failure::other(format!(
@@ -182,7 +182,7 @@ pub fn unpack(packed: impl Read, archive: &Path) -> Result<Vec<(String, Vec<u8>)
             return Err(refuse(format!("holds {name} twice")));
         }
     }
-    // gzip's checksum follows the last block.
+    // Read to the end, because gzip's checksum follows the last block.
     io::copy(&mut members.into_inner(), &mut io::sink()).map_err(broken)?;
     if let (true, Some(error)) = (found.is_empty(), other_version) {
         return Err(Failure::other(format!("'{}': {error}", archive.display())));
@@ -197,7 +197,7 @@ pub fn unpack(packed: impl Read, archive: &Path) -> Result<Vec<(String, Vec<u8>)
         .collect()
 }
 
-/// A reader that refuses to go on after so many bytes: a small archive may unpack to any length.
+/// A reader that fails after `left` bytes: a small archive may unpack to any length.
 struct Bounded<R> {
     inner: R,
     left: u64,

@@ -14,12 +14,12 @@ use lastbit_core::huge_pages;
 use super::{FASHION_MNIST, search};
 use crate::failure::Failure;
 
-/// Where Debian's package puts it.
+/// Folder of the files in Debian's package.
 const DEBIAN: &str = "/usr/share/datasets/fashion-mnist";
-/// Where torchvision puts it: below the folder that its `root` names, and below that of the data set.
+/// Folders of the files that torchvision makes: below its `root`, and below the folder of the data set.
 const TORCHVISION: [&str; 2] = ["FashionMNIST/raw", "raw"];
 
-/// The folder with the four files.
+/// Finds the folder with the four files.
 pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     search(&FASHION_MNIST, data_dir, &[DEBIAN], |place| {
         let below = [FASHION_MNIST.subfolder].into_iter().chain(TORCHVISION).map(|folder| place.join(folder));
@@ -31,9 +31,9 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     })
 }
 
-/// The data set in a folder.
+/// Reads the data set in a folder.
 pub fn read(folder: &Path) -> Result<Dataset, Failure> {
-    // Four files at a time; one after the other where the system gives no threads.
+    // All four files at the same time, or one after the other if no threads can start.
     let [a, b, c, d] = thread::scope(|scope| {
         let begin = |file| thread::Builder::new().spawn_scoped(scope, move || read_file(folder, file));
         let end = |(file, reading): (_, io::Result<ScopedJoinHandle<'_, _>>)| match reading {
@@ -45,7 +45,8 @@ pub fn read(folder: &Path) -> Result<Dataset, Failure> {
     fashion_mnist::dataset(&[a?, b?, c?, d?]).map_err(Failure::other)
 }
 
-/// The file as it is downloaded, or unpacked; then as Kaggle has it: with a dot before `idx`, or in a folder of its own name.
+/// Path of the file as it is downloaded, or unpacked; then as Kaggle has it: with a dot before `idx`, or in a folder of the same
+/// name.
 fn path_of(folder: &Path, file: &fashion_mnist::File) -> Option<PathBuf> {
     let dotted = file.name.replacen("-idx", ".idx", 1);
     let names = [format!("{}.gz", file.name), file.name.to_owned(), format!("{dotted}.gz"), dotted];
@@ -53,7 +54,7 @@ fn path_of(folder: &Path, file: &fashion_mnist::File) -> Option<PathBuf> {
     names.into_iter().chain([nested]).map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
-/// The unpacked bytes, named by the path, so that errors can name it.
+/// The path, for errors, and the unpacked bytes of a file.
 fn read_file(folder: &Path, file: &fashion_mnist::File) -> Result<(String, Vec<u8>), Failure> {
     let path = path_of(folder, file).ok_or_else(|| {
         let (folder, name) = (folder.display(), file.name);
@@ -66,12 +67,12 @@ fn read_file(folder: &Path, file: &fashion_mnist::File) -> Result<(String, Vec<u
     Ok((path.display().to_string(), unpack(opened, &path, file)?))
 }
 
-/// The same from a reader; `path` names it.
+/// Like [`read_file`], from a reader; `path` names it in errors.
 pub fn unpack(packed: impl Read, path: &Path, file: &fashion_mnist::File) -> Result<Vec<u8>, Failure> {
     let failed = |error| Failure::file("read", path, &error);
     let mut packed = BufReader::new(packed);
     let is_packed = is_gzip(packed.fill_buf().map_err(failed)?);
-    // One byte more than there may be shows that there is more.
+    // One byte more than the limit shows that the file is too long.
     let most = file.bytes();
     let mut bytes = huge_pages::room_for(most + 1);
     let limit = most as u64 + 1;

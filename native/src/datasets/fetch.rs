@@ -1,5 +1,4 @@
-//! Downloads one file: into `NAME.part`, which a later call goes on with, and under its own name once its checksum is
-//! right.
+//! Downloads one file into `NAME.part`, which a later call resumes, and renames it to `NAME` once its checksum is right.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -19,41 +18,41 @@ use crate::terminal::say;
 const PATIENCE: Duration = Duration::from_secs(30);
 const PIECE_BYTES: usize = 64 << 10;
 
-/// How a file came.
+/// How [`fetch`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// It was there, with the right checksum.
+    /// The file was there before, with the right checksum.
     Before,
-    /// It was downloaded.
+    /// The file was downloaded.
     Now,
 }
 
-/// Makes sure that `folder` holds `file` of `source`, by a download from `url` if need be.
+/// Downloads `file` of `source` from `url` into `folder`, unless it is there already.
 pub fn fetch(source: &Source, file: &RemoteFile, url: &str, folder: &Path) -> Result<Fetched, Failure> {
-    fs::create_dir_all(folder).map_err(|error| Failure::file("make the folder", folder, &error))?;
+    fs::create_dir_all(folder).map_err(|error| Failure::file("create the folder", folder, &error))?;
     let target = folder.join(file.name);
     if target.exists() {
         if md5_of(&target)? == file.md5 {
             return Ok(Fetched::Before);
         }
-        say(format!("'{}' has another checksum: downloading it anew, to replace it", target.display()));
+        say(format!("'{}' has another checksum: downloading it again, to replace it", target.display()));
     }
     let mut part = Part::open(folder.join(format!("{}.part", file.name)))?;
-    // A whole one stays behind when a call is killed just before the end.
+    // A complete part stays behind when a call is killed just before its end.
     let is_whole = part.md5() == file.md5;
     let received = if is_whole { Ok(()) } else { receive(&mut part, file, url, &source.by_hand(file, url, folder)) };
     part.close(received, file, &target)?;
     Ok(Fetched::Now)
 }
 
-/// Fills the part; `by_hand` is the remedy where the server does not help.
+/// Downloads what the part lacks; `by_hand` is the remedy if the server fails.
 fn receive(part: &mut Part, file: &RemoteFile, url: &str, by_hand: &str) -> Result<(), Failure> {
     let ask = |from: u64| {
         request(url, from).map_err(|error| Failure::other(format!("cannot download {url} ({error}): {by_hand}")))
     };
     let mut response = ask(part.bytes)?;
     if response.status() == 416 {
-        // There is nothing after what the part holds, so it is of another file.
+        // The server's file ends before the part does, so the part is of another file.
         part.empty()?;
         response = ask(0)?;
     }
@@ -84,8 +83,8 @@ fn receive(part: &mut Part, file: &RemoteFile, url: &str, by_hand: &str) -> Resu
     loop {
         let n = body.read(&mut piece).map_err(|error| {
             Failure::other(format!(
-                "{url}: the connection broke after {} bytes ({error}): what came is kept in '{}', give the same line again \
-                 to go on",
+                "{url}: the connection broke after {} bytes ({error}): they are kept in '{}'; run the same command again to \
+                 continue",
                 part.bytes,
                 part.path.display()
             ))
@@ -116,13 +115,13 @@ fn request(url: &str, from: u64) -> Result<Response<Body>, ureq::Error> {
     if from > 0 { request.header("range", format!("bytes={from}-")).call() } else { request.call() }
 }
 
-/// N of `content-range: bytes N-M/L`.
+/// The N of `content-range: bytes N-M/L`.
 fn first_byte(response: &Response<Body>) -> Option<u64> {
     let range = response.headers().get("content-range")?.to_str().ok()?;
     range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
 }
 
-/// The beginning of a file, as far as it has come.
+/// The downloaded beginning of a file.
 struct Part {
     path: PathBuf,
     /// Locked, so that two downloads do not write into each other.
@@ -132,7 +131,7 @@ struct Part {
 }
 
 impl Part {
-    /// What is there already, or nothing.
+    /// Opens the part that an earlier call left, or an empty one.
     fn open(path: PathBuf) -> Result<Self, Failure> {
         let failed = |error| Failure::file("write", &path, &error);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
@@ -173,7 +172,7 @@ impl Part {
         format!("{:x}", self.hasher.clone().finalize())
     }
 
-    /// Renames a part that is whole and removes one that is wrong or empty; what can go on stays.
+    /// Renames a complete part, and removes one that is wrong or empty. A part that can be resumed stays.
     fn close(self, received: Result<(), Failure>, file: &RemoteFile, target: &Path) -> Result<(), Failure> {
         let found = self.md5();
         let is_whole = received.is_ok() && found == file.md5;
@@ -191,7 +190,7 @@ impl Part {
         }
         received?;
         Err(Failure::other(format!(
-            "{}: what came has MD5 {found}, not {}: it was removed; try again, or check --url",
+            "{}: the download has MD5 {found}, not {}, and was removed: try again, or check --url",
             file.name, file.md5
         )))
     }

@@ -1,5 +1,5 @@
 //! An image folder: `train/<class>/*.png` (or another of [`EXTENSIONS`]) and `test/<class>/...`. Names are sorted by their
-//! bytes, so that the order is the same on every file system; the classes take turns, so that the first N images are of all
+//! bytes, so that the order is the same on every file system. The classes take turns, so that the first N images are of all
 //! classes. Files that are not read are counted.
 
 use std::fmt::Display;
@@ -19,13 +19,13 @@ use super::not_read::NotRead;
 use crate::failure::Failure;
 use crate::report::numbers::count;
 
-/// Largest edge of an image.
+/// Largest width and height of an image, in pixels.
 const MOST_PIXELS: u32 = 64;
-/// Longest file that is opened, and memory that a decoder may take: far more than such images need.
+/// Most bytes of a file, and of a decoder's memory: far more than such images need.
 const MOST_BYTES: u64 = 16 << 20;
-/// A label is one byte.
+/// Most classes: a label is one byte.
 const MOST_CLASSES: usize = 256;
-/// Of the files that are read; their first bytes say which format it is.
+/// Extensions of the files that are read. A file's first bytes, not its extension, give its format.
 const EXTENSIONS: [&str; 14] =
     ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "tif", "tiff", "pbm", "pgm", "ppm", "pnm"];
 const SETS: [&str; 2] = ["train", "test"];
@@ -35,7 +35,7 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     const LAYOUT: &str =
         "the folder that holds train/CLASS/ and test/CLASS/ with images (PNG, JPEG, BMP, WebP, TIFF, PNM)";
     let Some(given) = data_dir else {
-        return Err(Failure::usage(format!("--data-dir: --dataset folder needs {LAYOUT}: give it")));
+        return Err(Failure::usage(format!("--data-dir: --dataset folder needs {LAYOUT}: give its path")));
     };
     match SETS.map(|set| given.join(set)).into_iter().find(|set| !set.is_dir()) {
         None => Ok(given.to_owned()),
@@ -45,7 +45,7 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The data set in a folder.
+/// Reads the data set in a folder.
 pub fn read(folder: &Path) -> Result<Loaded, Failure> {
     let mut not_read = NotRead::default();
     let [train, test] = SETS.map(|set| classes(&folder.join(set), &mut not_read));
@@ -79,7 +79,7 @@ struct Class {
     files: Vec<PathBuf>,
 }
 
-/// The classes of one set, sorted. Hidden files and folders are passed over; everything else that is not read is counted.
+/// The classes of one set, sorted. Hidden files and folders are skipped; everything else that is not read is counted.
 fn classes(set: &Path, not_read: &mut NotRead) -> Result<Vec<Class>, Failure> {
     let mut classes = Vec::new();
     for (name, path) in visible(set)? {
@@ -116,18 +116,18 @@ fn classes(set: &Path, not_read: &mut NotRead) -> Result<Vec<Class>, Failure> {
     Ok(classes)
 }
 
-/// True for a file with one of the [`EXTENSIONS`], in capitals or not, links followed.
+/// True for a file with one of the [`EXTENSIONS`], in upper or lower case. Links are followed.
 fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str())) && path.is_file()
 }
 
-/// What is in a folder and not hidden, sorted by name.
+/// Name and path of the entries of a folder that are not hidden, sorted by name.
 fn visible(folder: &Path) -> Result<impl Iterator<Item = (String, PathBuf)>, Failure> {
     Ok(entries(folder)?.into_iter().filter(|(name, _)| !name.starts_with('.')))
 }
 
-/// What is in a folder, sorted by name.
+/// Name and path of all entries of a folder, sorted by name.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let failed = |error| Failure::file("read", folder, &error);
     let mut entries = Vec::new();
@@ -159,18 +159,18 @@ fn check_same_classes(folder: &Path, train: &[Class], test: &[Class]) -> Result<
     Ok(())
 }
 
-/// Turns files into images, all of the first one's size.
+/// Decodes files into images, all of which must have the size of the first one.
 struct Decoder {
     /// Path, width and height of the first image.
     first: Option<(PathBuf, (u32, u32))>,
     /// True while no image has colour.
     is_grey: bool,
-    /// Files that hold further images.
+    /// Number of files with more than one image.
     of_several: usize,
 }
 
 impl Decoder {
-    /// Three channels, the first image of each class, then the second of each, and so on.
+    /// Decodes all images, with three channels: the first image of each class, then the second of each, and so on.
     fn decode_all(&mut self, classes: &[Class]) -> Result<ImageSet, Failure> {
         let longest = classes.iter().map(|class| class.files.len()).max().unwrap_or(0);
         let turns = (0..longest).flat_map(|turn| {
@@ -199,7 +199,7 @@ impl Decoder {
         self.decode_bytes(path, &bytes)
     }
 
-    /// The image that `bytes` hold; `path` names them.
+    /// Decodes the image in `bytes`; `path` names it in errors.
     fn decode_bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<DynamicImage, Failure> {
         let unreadable = |problem: &dyn Display| {
             Failure::other(format!("'{}' cannot be decoded ({problem}): replace or remove it", path.display()))
@@ -217,9 +217,9 @@ impl Decoder {
         reader.limits(limits);
         self.of_several += usize::from(reader.format().is_some_and(|format| has_several(bytes, format)));
         let mut decoder = reader.into_decoder().map_err(|error| unreadable(&error))?;
-        // A camera stores the image as its sensor saw it and says how to turn it. A file that says it badly is upright.
+        // A camera stores the image as its sensor saw it, with an orientation. Without a valid one, the image is upright.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        // Looked at before any pixel is decoded.
+        // Before any pixel is decoded.
         let (width, height) = decoder.dimensions();
         self.check_size(path, if lies_on_its_side(orientation) { (height, width) } else { (width, height) })?;
         let mut image = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(&error))?;
@@ -249,14 +249,14 @@ impl Decoder {
     }
 }
 
-/// Decodes an image that stands alone.
+/// Decodes a single image.
 pub fn decode_alone(bytes: &[u8]) {
     if let Ok(image) = (Decoder { first: None, is_grey: true, of_several: 0 }).decode_bytes(Path::new("image"), bytes) {
         assert!(image.width().max(image.height()) <= MOST_PIXELS);
     }
 }
 
-/// True for an animation and for pages of which only the first is read.
+/// True for a file with several images (an animation or pages), of which only the first is read.
 fn has_several(bytes: &[u8], format: ImageFormat) -> bool {
     let reader = Cursor::new(bytes);
     match format {
@@ -267,7 +267,7 @@ fn has_several(bytes: &[u8], format: ImageFormat) -> bool {
     }
 }
 
-/// True if to turn the image exchanges width and height.
+/// True if the orientation exchanges width and height.
 fn lies_on_its_side(orientation: Orientation) -> bool {
     matches!(
         orientation,
@@ -275,13 +275,13 @@ fn lies_on_its_side(orientation: Orientation) -> bool {
     )
 }
 
-/// True for a JPEG file that ends before its end marker: a decoder fills up what is missing and says nothing. Bytes
-/// after the marker are no part of the image.
+/// True for a JPEG file that ends before its end marker: a decoder fills in what is missing and reports no error. Bytes
+/// after the marker do not belong to the image.
 fn is_cut_jpeg(bytes: &[u8]) -> bool {
     const RESTARTS: std::ops::RangeInclusive<u8> = 0xd0..=0xd7;
     let Some(mut rest) = bytes.strip_prefix(b"\xff\xd8") else { return false };
     loop {
-        // The next marker: in a scan, 0xff before 0 is a byte of the image, and restarts belong to it.
+        // The next marker. In a scan, 0xff before 0 is a byte of the image, and restarts belong to the scan.
         let marker = rest
             .windows(2)
             .position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 1 | 0xff) && !RESTARTS.contains(&pair[1]));
@@ -289,21 +289,21 @@ fn is_cut_jpeg(bytes: &[u8]) -> bool {
         if rest[at + 1] == 0xd9 {
             return false;
         }
-        // A segment, with its length in its first two bytes. After that of a scan the scan itself follows.
+        // Skip the segment, whose first two bytes are its length. After the segment of a scan, the scan itself follows.
         let Some(length) = rest[at + 2..].first_chunk().map(|length| u16::from_be_bytes(*length)) else { return true };
         let Some(after) = rest[at + 2..].get(usize::from(length)..) else { return true };
         rest = after;
     }
 }
 
-/// True for a WebP file that is shorter than it says, but for a byte of padding.
+/// True for a WebP file that is shorter than its header says. A missing byte of padding does not count.
 fn is_cut_webp(bytes: &[u8]) -> bool {
     let is_webp = bytes.starts_with(b"RIFF") && bytes.get(8..).is_some_and(|rest| rest.starts_with(b"WEBP"));
     let length = bytes.get(4..).and_then(|rest| rest.first_chunk().map(|length| u32::from_le_bytes(*length)));
     is_webp && length.is_some_and(|length| 8 + u64::from(length) > bytes.len() as u64 + 1)
 }
 
-/// The same images with their first channel alone.
+/// The same images with only their first channel.
 fn first_channel(set: ImageSet) -> ImageSet {
     let shape = Shape::new(1, set.shape.height, set.shape.width);
     let plane = shape.elements() as usize;
@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(decode(&with_orientation(&encoded()[1], 99)).unwrap(), upright);
     }
 
-    /// A JPEG file that says how to turn it, as EXIF does.
+    /// A JPEG file with an EXIF orientation.
     fn with_orientation(jpeg: &[u8], value: u8) -> Vec<u8> {
         // A TIFF header and one entry: orientation (0x0112), one short.
         let tiff = [b"MM\0\x2a\0\0\0\x08\0\x01", &[1, 0x12, 0, 3, 0, 0, 0, 1, 0, value, 0, 0][..], &[0; 4]].concat();
@@ -377,7 +377,7 @@ mod tests {
         for whole in encoded().into_iter().chain(encoded_otherwise()) {
             let image = decode(&whole).unwrap();
             assert_eq!(image.width(), 12);
-            // Padding, or that nothing follows: the last twelve bytes of a PNG file only say that it ends.
+            // Bytes that may be missing: a byte of padding, or the last twelve bytes of a PNG file, which only mark its end.
             let spare = if whole.starts_with(b"\x89PNG") { 12 } else { 1 };
             for length in 0..whole.len() {
                 let is_whole = decode(&whole[..length]).is_ok_and(|cut| cut == image);

@@ -1,4 +1,4 @@
-//! Data sets on disk and from the network: where they are looked for, and their bytes.
+//! Data sets on disk and from the network: how they are found, read and downloaded.
 
 mod cifar10;
 mod fashion_mnist;
@@ -25,7 +25,7 @@ pub use sources::{CIFAR10, FASHION_MNIST, RemoteFile, Source};
 
 use crate::failure::Failure;
 
-/// A data set, and what lies beside its files.
+/// A data set, and the files beside it that are not read.
 pub struct Loaded {
     /// The images.
     pub dataset: Dataset,
@@ -47,7 +47,7 @@ pub fn load(config: &TrainConfig, data_dir: Option<&Path>) -> Result<Loaded, Fai
     read(config.dataset, find(config.dataset, data_dir)?.as_deref())
 }
 
-/// Where a data set is: the folder with its files, or its archive; `None` for one that is made up.
+/// Finds a data set: the folder with its files, or its archive; `None` for the synthetic one, which has no files.
 pub fn find(kind: DatasetKind, data_dir: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     match kind {
         DatasetKind::Cifar10 => cifar10::find(data_dir).map(Some),
@@ -57,7 +57,7 @@ pub fn find(kind: DatasetKind, data_dir: Option<&Path>) -> Result<Option<PathBuf
     }
 }
 
-/// The data set at a place that [`find`] gave.
+/// Reads the data set at a place that [`find`] returned.
 pub fn read(kind: DatasetKind, place: Option<&Path>) -> Result<Loaded, Failure> {
     match (kind, place) {
         (DatasetKind::Cifar10, Some(place)) => cifar10::read(place).map(Loaded::from),
@@ -70,7 +70,7 @@ pub fn read(kind: DatasetKind, place: Option<&Path>) -> Result<Loaded, Failure> 
     }
 }
 
-/// Shapes and numbers of classes that images of a kind may have, where the images themselves are not at hand.
+/// The shapes and numbers of classes that a data set may have, without reading its images.
 pub fn shapes(kind: DatasetKind, net: NetKind) -> Vec<(Shape, u32)> {
     match kind {
         DatasetKind::Synthetic if net == NetKind::OneLayer => {
@@ -86,34 +86,34 @@ pub fn shapes(kind: DatasetKind, net: NetKind) -> Vec<(Shape, u32)> {
     }
 }
 
-/// Reads an archive of CIFAR-10 from bytes, as [`crate::fuzzing`] does.
+/// Reads an archive of CIFAR-10 from bytes, for [`crate::fuzzing`].
 pub fn unpack_archive(bytes: &[u8]) {
     let _ = cifar10::unpack(bytes, Path::new("archive"));
 }
 
-/// Unpacks a file of Fashion-MNIST from bytes, as [`crate::fuzzing`] does.
+/// Unpacks a file of Fashion-MNIST from bytes, for [`crate::fuzzing`].
 pub fn unpack_idx(bytes: &[u8]) {
     let _ = fashion_mnist::unpack(bytes, Path::new("file"), &lastbit_core::data::fashion_mnist::FILES[3]);
 }
 
-/// Decodes an image of a folder from bytes, as [`crate::fuzzing`] does.
+/// Decodes an image of a folder from bytes, for [`crate::fuzzing`].
 pub fn decode_image(bytes: &[u8]) {
     folder::decode_alone(bytes);
 }
 
-/// A data set, its origin and its SHA-256, which a thread of its own computes. Clones share all.
+/// A data set, its origin and its SHA-256, which a separate thread computes. Clones share everything.
 #[derive(Clone)]
 pub struct Images {
     /// The images.
     pub dataset: Arc<Dataset>,
-    /// Files beside theirs that are not read.
+    /// Files beside the images that are not read.
     pub not_read: Arc<NotRead>,
     origin: Arc<OnceLock<Option<Origin>>>,
     sha256: Arc<OnceLock<String>>,
 }
 
 impl Images {
-    /// Begins to compute origin and SHA-256.
+    /// Starts to compute origin and SHA-256.
     pub fn new(Loaded { dataset, not_read }: Loaded) -> Self {
         let images = Self {
             dataset: Arc::new(dataset),
@@ -122,23 +122,23 @@ impl Images {
             sha256: Arc::default(),
         };
         let hashed = images.clone();
-        // Where there is no further thread they are computed when they are asked for.
+        // If the thread cannot start, they are computed when they are first needed.
         let _ = thread::Builder::new().spawn(move || hashed.wait());
         images
     }
 
-    /// Waits until origin and SHA-256 are known: what is timed meanwhile has not all cores.
+    /// Waits until origin and SHA-256 are known. Until then, a measurement does not have all cores.
     pub fn wait(&self) {
         self.origin();
         self.sha256();
     }
 
-    /// Whether these are the published images. Waits until it is known, which is before the SHA-256.
+    /// Whether these are the published images. Waits until that is known, which is before the SHA-256 is.
     pub fn origin(&self) -> Option<Origin> {
         *self.origin.get_or_init(|| Origin::of(&self.dataset))
     }
 
-    /// ` (not the published CIFAR-10)` behind the name of a data set that is not what its name says; else nothing.
+    /// ` (not the published CIFAR-10)`, for use after the name of a data set whose images are not the published ones; else empty.
     pub fn reservation(&self) -> String {
         let other = self.origin().filter(|origin| !origin.is_published());
         other.map(|origin| format!(" ({origin})")).unwrap_or_default()
@@ -160,7 +160,7 @@ pub fn sha256(dataset: &Dataset) -> String {
     format!("{:x}", hasher.finalize())
 }
 
-/// Where `lastbit data fetch` puts files, and where they are looked for.
+/// The folder into which `lastbit data fetch` downloads files, and in which they are looked for; `None` without a home folder.
 pub fn user_folder() -> Option<PathBuf> {
     let data = std::env::var_os("XDG_DATA_HOME")
         .map(PathBuf::from)
@@ -169,7 +169,7 @@ pub fn user_folder() -> Option<PathBuf> {
     data.map(|folder| folder.join("lastbit"))
 }
 
-/// Where files are looked for: in `data_dir`, else in `./data` and the user's data folder.
+/// The folders in which files are looked for: `data_dir`, else `./data` and the user's data folder.
 fn places(data_dir: Option<&Path>) -> Vec<PathBuf> {
     match data_dir {
         Some(given) => vec![given.to_owned()],
@@ -177,8 +177,8 @@ fn places(data_dir: Option<&Path>) -> Vec<PathBuf> {
     }
 }
 
-/// Looks for `source` in `data_dir`, else in `./data`, the user's data folder and `packaged`: where a package puts it.
-/// `accept` gives the folder or archive if a place holds the data set.
+/// Looks for `source` in `data_dir`, else in `./data`, the user's data folder and `packaged`, the folders of system packages.
+/// `accept` returns the folder or archive if a place holds the data set.
 fn search(
     source: &Source,
     data_dir: Option<&Path>,

@@ -1,20 +1,20 @@
-//! What an image folder holds that is not read, so that nobody misses images without a word.
+//! Counts the files of an image folder that are not read, so that no image is left out silently.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Deepest folder that is looked into.
+/// Deepest level of folders that are looked into.
 const MOST_LEVELS: usize = 16;
 
-/// Numbers of files that are not read, by what they are.
+/// Numbers of files that are not read, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotRead {
     kinds: BTreeMap<String, usize>,
 }
 
 impl NotRead {
-    /// Counts a file; `place` says where it lies, if that is the reason.
+    /// Counts a file. `place` says where it is if that is the reason, and is empty otherwise.
     pub(super) fn count(&mut self, path: &Path, place: &str) {
         let kind = match path.extension().and_then(|extension| extension.to_str()) {
             _ if !path.exists() => "link to a file that does not exist".to_owned(),
@@ -36,7 +36,7 @@ impl NotRead {
             };
             for path in entries.flatten().map(|entry| entry.path()) {
                 let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-                // Links to folders may lead in a circle.
+                // Links to folders may form a cycle.
                 match path.is_dir() && !path.is_symlink() && level < MOST_LEVELS {
                     _ if is_hidden => {}
                     true => folders.push((path, level + 1)),
@@ -46,7 +46,7 @@ impl NotRead {
         }
     }
 
-    /// Counts files that hold further images.
+    /// Counts files with more than one image.
     pub(super) fn count_several(&mut self, files: usize) {
         if files > 0 {
             *self.kinds.entry("file beyond the first image".to_owned()).or_default() += files;
@@ -68,11 +68,11 @@ impl NotRead {
         Some(counted.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
     }
 
-    /// Numbers by kind.
+    /// Number of files of each kind.
     pub fn kinds(&self) -> &BTreeMap<String, usize> {
         &self.kinds
     }
 }
 
-/// Where images lie that are one folder too deep.
+/// The place of images that are one folder too deep.
 const BELOW: &str = "in a folder below a class folder";

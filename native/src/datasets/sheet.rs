@@ -1,4 +1,4 @@
-//! The contact sheet: a PNG with the first images of each class, for the eye to check.
+//! The contact sheet: a PNG with the first images of each class, to check by eye.
 
 use font8x8::legacy::BASIC_LEGACY;
 use image::{ImageFormat, Rgb, RgbImage};
@@ -6,13 +6,13 @@ use lastbit_core::data::{Dataset, ImageSet};
 
 use crate::failure::Failure;
 
-/// Images of a class.
+/// Number of images of a class.
 const COLUMNS: u32 = 10;
-/// Enlargement, without smoothing.
+/// Factor of enlargement, without smoothing.
 const SCALE: u32 = 2;
 /// Pixels between images, and around text.
 const GAP: u32 = 2;
-/// Edge of a letter.
+/// Width and height of a letter, in pixels.
 const LETTER: u32 = 8;
 
 /// PNG bytes: a row for each class with its name and its first ten training images, each pixel doubled.
@@ -36,7 +36,7 @@ pub fn contact_sheet(dataset: &Dataset) -> Result<Vec<u8>, Failure> {
     Ok(bytes.into_inner())
 }
 
-/// Puts image `i` at `left`, `top`.
+/// Draws image `i` at `left`, `top`.
 fn paint(sheet: &mut RgbImage, set: &ImageSet, i: usize, left: u32, top: u32) {
     let (shape, bytes) = (set.shape, set.image(i));
     for y in 0..shape.height * SCALE {
@@ -50,7 +50,7 @@ fn paint(sheet: &mut RgbImage, set: &ImageSet, i: usize, left: u32, top: u32) {
     }
 }
 
-/// Writes a line of text; what the font lacks is a question mark.
+/// Draws a line of text. A letter that the font lacks becomes a question mark.
 fn write(sheet: &mut RgbImage, text: &str, left: u32, top: u32) {
     for (place, letter) in (0..).zip(text.chars()) {
         let glyph = BASIC_LEGACY.get(letter as usize).unwrap_or(&BASIC_LEGACY[usize::from(b'?')]);

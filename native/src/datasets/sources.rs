@@ -1,4 +1,4 @@
-//! What can be downloaded: from where, with which checksum, under which terms.
+//! The data sets that can be downloaded: their URLs, checksums and licences.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use super::user_folder;
 /// A file on a server.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteFile<'a> {
-    /// Its name.
+    /// Name of the file.
     pub name: &'static str,
-    /// Its length; a server may send no more.
+    /// Length in bytes; a server may send no more.
     pub bytes: u64,
     /// MD5 in hexadecimal, as its publishers give it.
     pub md5: &'a str,
@@ -18,23 +18,23 @@ pub struct RemoteFile<'a> {
 /// A data set on a server.
 #[derive(Debug)]
 pub struct Source {
-    /// As in `--dataset`.
+    /// Name in `--dataset`.
     pub name: &'static str,
-    /// As its authors write it.
+    /// Name as its authors write it.
     pub title: &'static str,
     /// The URL of the folder that holds the files.
     pub url: &'static str,
-    /// The web page that tells about it.
+    /// The web page that describes it.
     page: &'static str,
     /// The files.
     pub files: &'static [RemoteFile<'static>],
-    /// The folder that they get in the data folder, if they are several.
+    /// Folder of the files in the data folder; empty for a single file.
     pub subfolder: &'static str,
-    /// A package that holds the same.
+    /// Debian package with the same files.
     pub package: Option<&'static str>,
-    /// Who made it.
+    /// The publication to cite.
     pub citation: &'static str,
-    /// What one may do with it.
+    /// Terms of use.
     pub licence: &'static str,
 }
 
@@ -76,7 +76,7 @@ pub const FASHION_MNIST: Source = Source {
 };
 
 impl Source {
-    /// Where its files are in a data folder.
+    /// Folder of its files in a data folder.
     pub fn folder_in(&self, data_folder: &Path) -> PathBuf {
         if self.subfolder.is_empty() { data_folder.to_owned() } else { data_folder.join(self.subfolder) }
     }
@@ -88,8 +88,8 @@ impl Source {
         let package =
             self.package.map(|package| format!("or install Debian's package {package}; ")).unwrap_or_default();
         format!(
-            "download it with `lastbit data fetch {}`; {package}without a network, put {files} (from {}) {}anywhere and \
-             give the place to --data-dir",
+            "download it with `lastbit data fetch {}`; {package}without a network, put {files} (from {}) {}anywhere, and \
+             give that place to --data-dir",
             self.name,
             self.page,
             folder.unwrap_or_default(),

@@ -20,7 +20,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Bars {
-    /// Puts the bars on the screen.
+    /// Draws the bars.
     pub fn new(shape: &RunShape, lamp: &Lamp) -> Self {
         let screen = MultiProgress::new();
         let line = |template| screen.add(ProgressBar::new_spinner().with_style(style(template)));

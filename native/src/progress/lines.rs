@@ -1,4 +1,4 @@
-//! Plain lines for files and pipes: the first steps, then sparser ones, and at least one a minute.
+//! Plain lines for files and pipes: for the first steps, then less and less often, and at least once a minute.
 
 use std::time::{Duration, Instant};
 
@@ -9,20 +9,20 @@ use crate::forecast::duration_text;
 use crate::run::Lamp;
 use crate::terminal::say;
 
-/// The longest silence.
+/// Longest time without a line.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Prints lines.
+/// Prints the lines of a run.
 pub struct Lines {
     shape: RunShape,
-    /// Before each line.
+    /// Begins each line.
     prefix: String,
     start: Instant,
     last: Instant,
     is_red: bool,
 }
 
-/// Steps 1 to 10, then 20, 30, ... 100, then 200, 300, ... 1000, and so on up to every thousandth.
+/// True for steps 1 to 10, then 20, 30, ... 100, then 200, 300, ... 1000, and so on up to every thousandth.
 fn is_told(step: u64) -> bool {
     let cadence = [1, 10, 100, 1000].into_iter().find(|cadence| step <= cadence * 10).unwrap_or(1000);
     step.is_multiple_of(cadence)
@@ -35,7 +35,7 @@ impl Lines {
         Self { shape, prefix, start: now, last: now, is_red: false }
     }
 
-    /// Prints a step if it is time, and whenever the lamp changes.
+    /// Prints a step if a line is due, and whenever the lamp changes.
     pub fn step(&mut self, step: &StepEvent, lamp: &Lamp) {
         let is_changed = std::mem::replace(&mut self.is_red, lamp.is_red()) != lamp.is_red();
         let is_near_start = is_told(step.step) || step.step <= self.shape.first_step + 3;
@@ -49,7 +49,7 @@ impl Lines {
         if !lamp.controls().is_empty() {
             line.push_str(&format!(" | control: {lamp}{}", if lamp.is_red() { " (RED)" } else { "" }));
         }
-        // From the steps of this session, evaluations included, once there are enough of them to tell.
+        // Estimated from the steps of this session, evaluations included, once there are ten of them.
         let (done, left) = (step.step - self.shape.first_step, self.shape.total_steps.saturating_sub(step.step));
         let seconds = self.start.elapsed().as_secs_f64() / done.max(1) as f64 * left as f64;
         if done >= 10 && seconds >= 60.0 {
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn lines_become_sparser() {
-        let told: Vec<u64> = (1..=300).filter(|step| is_told(*step)).collect();
-        assert_eq!(told, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300]);
+        let shown: Vec<u64> = (1..=300).filter(|step| is_told(*step)).collect();
+        assert_eq!(shown, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300]);
     }
 }

@@ -11,35 +11,35 @@ pub use transfer::Transfer;
 use crate::run::Lamp;
 use crate::terminal::{is_interactive, say};
 
-/// What a screen has to know of a run.
+/// What a screen needs to know of a run.
 #[derive(Clone, Debug)]
 pub struct RunShape {
-    /// One replica for each.
+    /// The divisors, one for each replica.
     pub ks: Vec<u32>,
-    /// Steps done before this session.
+    /// Number of steps done before this session.
     pub first_step: u64,
-    /// Steps of the whole run.
+    /// Number of steps of the whole run.
     pub total_steps: u64,
 }
 
-/// How the program talks on standard output.
+/// What the program prints on standard output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// To a person.
+    /// Text for a person.
     Text,
-    /// To a person, in lines that begin with this name: runs beside this one talk, too.
+    /// Text for a person, in lines that begin with this name, because other runs print at the same time.
     Beside(String),
-    /// To a program: one JSON object a line.
+    /// JSON for a program, one object a line.
     Json,
-    /// Not at all.
+    /// Nothing.
     Quiet,
 }
 
-/// Shows events.
+/// Shows the events of a run.
 pub enum Screen {
-    /// On a terminal.
+    /// Bars on a terminal.
     Bars(bars::Bars),
-    /// Into a file or a pipe.
+    /// Lines in a file or a pipe.
     Lines(lines::Lines),
     /// The lines of `metrics.jsonl`.
     Json,
@@ -48,7 +48,7 @@ pub enum Screen {
 }
 
 impl Screen {
-    /// The one that was asked for and fits where the output goes.
+    /// The screen for this manner, and for the place where the output goes.
     pub fn new(manner: Manner, shape: RunShape, lamp: &Lamp) -> Self {
         match manner {
             Manner::Json => Self::Json,
@@ -79,7 +79,7 @@ impl Screen {
     }
 }
 
-/// `k=3 loss 2.3021 rel_l1 4.1e-9`; the first replica is what the others are compared with.
+/// `k=3 loss 2.3021 rel_l1 4.1e-9`; the first replica has no distance, because the others are compared with it.
 fn replica_text(ks: &[u32], replica: usize, step: &StepEvent) -> String {
     let loss = format!("k={} loss {}", ks[replica], loss_text(step.loss[replica].into()));
     match replica {
@@ -89,10 +89,10 @@ fn replica_text(ks: &[u32], replica: usize, step: &StepEvent) -> String {
     }
 }
 
-/// In place of a number that is none, and of a distance from or to such numbers.
+/// Shown in place of a number that is not finite, and of a distance from or to one.
 pub const NOT_FINITE: &str = "not finite";
 
-/// Four decimals, and powers of ten for a loss that has blown up.
+/// Formats a loss with four decimals, or with a power of ten if it has blown up.
 pub fn loss_text(loss: f64) -> String {
     if loss.abs() < 1e6 { format!("{loss:.4}") } else { format!("{loss:.3e}") }
 }

@@ -1,4 +1,4 @@
-//! How far a download is: a bar on a terminal, a line at each quarter elsewhere.
+//! Progress of a download: a bar on a terminal, a line at each quarter elsewhere.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lastbit_core::device::human_bytes;
@@ -14,10 +14,10 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// A download of `total_bytes`, of which the first are there.
+    /// A download of `total_bytes`, of which the first `first_bytes` are there.
     pub fn new(name: &str, first_bytes: u64, total_bytes: u64) -> Self {
         let from =
-            if first_bytes > 0 { format!(", going on after {}", human_bytes(first_bytes)) } else { String::new() };
+            if first_bytes > 0 { format!(", resuming after {}", human_bytes(first_bytes)) } else { String::new() };
         say(format!("downloading {name} ({}{from})", human_bytes(total_bytes)));
         let bar = is_interactive().then(|| {
             let template = "{bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
@@ -35,7 +35,7 @@ impl Transfer {
         bytes.saturating_mul(4) / self.total_bytes.max(1)
     }
 
-    /// So many bytes are there.
+    /// Shows that the first `bytes` bytes are there.
     pub fn advance(&mut self, bytes: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(bytes);
@@ -50,7 +50,7 @@ impl Transfer {
 }
 
 impl Drop for Transfer {
-    /// Takes the bar away, however the download ended.
+    /// Removes the bar, however the download ended.
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! A few weights bit by bit, in every replica side by side: from the common start and from the last checkpoint.
+//! A few weights bit by bit, all replicas side by side: at the common start and in the last checkpoint.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use super::html::{data, escape};
 use super::numbers::{count, thousands};
 use crate::run::{INIT_FILE, checkpoint_folders};
 
-/// Replicas side by side.
+/// Largest number of replicas shown.
 const MAX_ROWS: usize = 8;
 
-/// A weight that is worth a look.
+/// An element of a weight tensor to show, and why.
 struct Pick {
     index: usize,
     why: &'static str,
 }
 
-/// The section, or why there is none.
+/// Content of the section, or the reason why there are no weights to show.
 pub fn section(run: &RunData) -> String {
     match weights(run) {
         Ok(section) => section,
@@ -35,7 +35,7 @@ fn weights(run: &RunData) -> Result<String, String> {
     let first = read(&files[0])?;
     let layers = layers(run, &tensor_dims(&name_of(&files[0]), &first).map_err(|error| error.to_string())?);
     drop(first);
-    // One file at a time, and of it only the layers at hand: the files of a large network do not fit into memory.
+    // Read one file at a time and keep only the chosen layers: all files of a large network do not fit into memory.
     let tensors = |path: &PathBuf| -> Result<Vec<Vec<f32>>, String> {
         let (bytes, name) = (read(path)?, name_of(path));
         let of = |layer: &String| decode_tensor(&name, &bytes, layer).map_err(|error| error.to_string());
@@ -43,11 +43,11 @@ fn weights(run: &RunData) -> Result<String, String> {
     };
     let replicas: Vec<Vec<Vec<f32>>> = files.iter().map(&tensors).collect::<Result<_, _>>()?;
     let start = tensors(&run.folder.join(INIT_FILE));
-    let mut section = format!("<p>After step {}, from the last checkpoint.", thousands(step));
+    let mut section = format!("<p>Weights after step {}, from the last checkpoint.", thousands(step));
     match &start {
         Ok(_) => section.push_str(" The first row is the weight before the first step, the same in every copy.</p>\n"),
         Err(reason) => {
-            let _ = writeln!(section, " The common start is missing: {}.</p>", escape(reason));
+            let _ = writeln!(section, " The weights before the first step are missing: {}.</p>", escape(reason));
         }
     }
     section.push_str(KEY);
@@ -64,8 +64,7 @@ fn weights(run: &RunData) -> Result<String, String> {
     }
     section.push_str("</div>\n");
     if run.ks().len() > MAX_ROWS {
-        let _ =
-            writeln!(section, "<p class=\"note\">The first {MAX_ROWS} of {} replicas are shown.</p>", run.ks().len());
+        let _ = writeln!(section, "<p class=\"note\">The first {MAX_ROWS} of {} copies are shown.</p>", run.ks().len());
     }
     Ok(section)
 }
@@ -83,7 +82,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{} cannot be read ({error})", name_of(path)))
 }
 
-/// First, middle and last convolution and the dense layer at the end, where the network has them.
+/// The first, middle and last convolution and the final dense layer, as far as the network has them.
 fn layers(run: &RunData, tensors: &[(String, Vec<usize>)]) -> Vec<String> {
     let with = |n_dims: usize| tensors.iter().filter(move |(_, dims)| dims.len() == n_dims).map(|(name, _)| name);
     let named: Vec<&String> = run.layers.names.iter().filter(|name| with(4).any(|tensor| tensor == *name)).collect();
@@ -96,7 +95,7 @@ fn layers(run: &RunData, tensors: &[(String, Vec<usize>)]) -> Vec<String> {
     chosen
 }
 
-/// The element that differs least (but does) from the first replica's, and the one that lies farthest from it.
+/// The differing element that is closest to the first replica's, in ulps, and the one that is farthest from it, by value.
 fn picks(replicas: &[&[f32]]) -> Vec<Pick> {
     let Some((first, others)) = replicas.split_first() else { return Vec::new() };
     let mut nearest: Option<(u32, usize)> = None;
@@ -114,11 +113,11 @@ fn picks(replicas: &[&[f32]]) -> Vec<Pick> {
     }
     match (nearest, farthest) {
         (Some((_, near)), Some((_, far))) if near != far => {
-            vec![Pick { index: near, why: "still the closest" }, Pick { index: far, why: "the farthest apart" }]
+            vec![Pick { index: near, why: "the closest that differs" }, Pick { index: far, why: "the farthest apart" }]
         }
-        (Some((_, index)), _) => vec![Pick { index, why: "the only one that differs most" }],
+        (Some((_, index)), _) => vec![Pick { index, why: "the one that differs most" }],
         _ if first.is_empty() => Vec::new(),
-        _ => vec![Pick { index: 0, why: "equal in all copies, as every other in this layer" }],
+        _ => vec![Pick { index: 0, why: "equal in all copies, like all others in this layer" }],
     }
 }
 
@@ -157,7 +156,7 @@ fn row(label: &str, style: &str, value: f32, reference: f32, apart: String) -> S
         while at < range.end {
             let from = at;
             let differs = bits[at] != other[at];
-            // Bits that differ are cells of their own, the others run on.
+            // Each differing bit gets its own cell; neighbouring equal bits share one.
             at += 1;
             while at < range.end && !differs && bits[at] == other[at] {
                 at += 1;
@@ -175,7 +174,7 @@ fn row(label: &str, style: &str, value: f32, reference: f32, apart: String) -> S
     )
 }
 
-/// Steps from one float to the other in the order of all floats, as the divergence kernel counts them.
+/// Distance in ulps: steps between two floats in the order of all floats, as the divergence kernel counts them.
 fn ulps(a: f32, b: f32) -> u32 {
     let rank = |value: f32| {
         let bits = value.to_bits() as i32;

@@ -1,4 +1,4 @@
-//! The page of two runs against each other: the hardware, or whatever else is not the same, as a perturbation beside k.
+//! The page that compares two runs: the hardware, or whatever else differs between them, acts as a perturbation, as k does.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use crate::verify::Comparison;
 
 /// Name of the page in the first run's folder.
 const FILE: &str = "compare.html";
-/// Replicas whose curves are drawn.
+/// Largest number of curves in a chart.
 const MAX_CURVES: usize = 12;
 
-/// Writes the page into `out` or into the first run's folder; returns where it is.
+/// Writes the page to `out`, or to `compare.html` in the first run's folder, and returns its path.
 pub fn write(comparison: &Comparison, out: Option<&Path>) -> Result<PathBuf, Failure> {
     let path = out.map_or_else(|| comparison.folders[0].join(FILE), Path::to_owned);
     replace_file(&path, page(comparison).as_bytes())?;
@@ -25,11 +25,11 @@ pub fn write(comparison: &Comparison, out: Option<&Path>) -> Result<PathBuf, Fai
 
 fn page(comparison: &Comparison) -> String {
     let train = &comparison.configs[0].train;
-    let name = format!("{} on {}, twice", train.net, train.dataset);
+    let name = format!("{} on {}, two runs", train.net, train.dataset);
     let mut body = head(comparison, &name);
     body += &section("apart", "How the runs part", &apart(comparison));
     body += &section("states", "State by state", &states(comparison));
-    body += &section("made", "Where they were made", &made(comparison));
+    body += &section("made", "Where they were trained", &made(comparison));
     document(&name, "", &body, &script())
 }
 
@@ -38,18 +38,18 @@ fn head(comparison: &Comparison, name: &str) -> String {
         _ if comparison.is_equal() => ("green", "equal", "every bit that both runs have is the same".to_owned()),
         Some(line) => ("red", "apart", format!("from step {} on: {}", thousands(line.step), line.what)),
         None if comparison.first_state().is_some() => {
-            ("red", "apart", "the lines are the same, the states are not".to_owned())
+            ("red", "apart", "the metrics are the same, the states are not".to_owned())
         }
         None => ("red", "damaged", "what can be read is the same, but something is missing or damaged".to_owned()),
     };
     let sentence = match comparison.first_state() {
-        None if comparison.is_equal() => "Two runs, one set of bits.".to_owned(),
+        None if comparison.is_equal() => "Both runs have the same bits.".to_owned(),
         Some((state, difference)) => format!(
             "The first state that differs is that of replica {} after step {}: {difference}.",
             state.replica,
             thousands(state.step)
         ),
-        None => "No common checkpoint shows where the states part.".to_owned(),
+        None => "No common checkpoint shows a difference between the states.".to_owned(),
     };
     let notices: String =
         notices(comparison).into_iter().map(|notice| format!("<p class=\"notice\">{}</p>\n", prose(notice))).collect();
@@ -68,7 +68,7 @@ fn notices(comparison: &Comparison) -> Vec<String> {
     if !comparison.different_keys.is_empty() {
         let keys: Vec<&str> = comparison.different_keys.iter().map(|(key, _)| key.as_str()).collect();
         notices.push(format!(
-            "The configs differ in what is trained ({}): the distance below is not that of the hardware.",
+            "The configs differ in what is trained ({}): the distances below are not due to the hardware alone.",
             keys.join(", ")
         ));
     }
@@ -80,7 +80,7 @@ fn notices(comparison: &Comparison) -> Vec<String> {
     notices
 }
 
-/// Curves of the losses' distance between the runs, beside the distance that k makes within the first run.
+/// Charts of the distance between the losses of the two runs and, for scale, of the distances that k causes in the first run.
 fn apart(comparison: &Comparison) -> String {
     let ks = &comparison.configs[0].train.ks;
     let shown = || 0..ks.len().min(MAX_CURVES);
@@ -125,7 +125,7 @@ fn apart(comparison: &Comparison) -> String {
         .markup()
     };
     let charts = [
-        chart("loss-apart", "Relative distance of the losses, one run to the other", losses),
+        chart("loss-apart", "Relative distance between the losses of the two runs", losses),
         chart("k-apart", "For scale: relative L1 to the first copy within the first run", distances),
     ]
     .concat();
@@ -133,8 +133,9 @@ fn apart(comparison: &Comparison) -> String {
         return "<p class=\"absent\">The runs have no step in common.</p>\n".to_owned();
     }
     format!(
-        "<p>The same copy in two runs: 2|a − b| / (|a| + |b|) of its loss at each step. Where every bit is the same the curve runs \
-         on the rail. Below, what k does within one run, for scale.</p>\n{charts}"
+        "<p>Each curve compares the losses a and b of the same copy in the two runs: 2|a − b| / (|a| + |b|) at each step. Where \
+         every bit is the same, it runs on the rail marked 0. The second chart shows, for scale, what k does within the first \
+         run.</p>\n{charts}"
     )
 }
 
@@ -165,14 +166,10 @@ fn states(comparison: &Comparison) -> String {
             ]
         })
         .collect();
-    table(
-        "numbers",
-        &["step", "copy", "relative L1 between the runs", "elements that differ", "the first of them"],
-        &rows,
-    )
+    table("numbers", &["step", "copy", "relative L1 between the runs", "elements that differ", "first of them"], &rows)
 }
 
-/// A folder's own name: where it is, often with a user's name, is not for a page that is passed on.
+/// The last component of a folder's path. Pages are passed on, and the rest of the path often contains a user's name.
 fn name_of(folder: &Path) -> String {
     let absolute = std::path::absolute(folder).ok();
     let name = absolute.as_deref().unwrap_or(folder).file_name().unwrap_or_default();
@@ -196,7 +193,7 @@ fn made(comparison: &Comparison) -> String {
     rows.extend(keys.map(|(key, values)| {
         let [a, b] = values.each_ref().map(|value| match value.as_str() {
             "-" => "–".to_owned(),
-            _ if is_place(key) => "a place on the machine that trained".to_owned(),
+            _ if is_place(key) => "a path on the machine that trained".to_owned(),
             value => escape(value),
         });
         vec![format!("<code>{}</code>", escape(key)), a, b]

@@ -1,4 +1,4 @@
-//! What to conclude from a run and what not, in plain words, computed from the data.
+//! What a run shows and what it does not show, in plain words, computed from the data.
 
 use lastbit_core::ops::sgd::Perturbation;
 
@@ -16,9 +16,9 @@ pub fn shown(run: &RunData) -> Vec<String> {
         return points;
     }
     let cause = match run.verdict() {
-        Verdict::Green => "and the control proves it for this very run.",
-        Verdict::NotFinite => "by construction; the control proves it as long as its numbers were finite.",
-        _ => "by construction; a control would prove it for this very run.",
+        Verdict::Green => "and the control proves it for this run.",
+        Verdict::NotFinite => "by construction; the control proves it for as long as its numbers were finite.",
+        _ => "by construction; a control would prove it for this run.",
     };
     let began = match run.config.train.perturbation {
         Perturbation::Nextafter => "Every difference began as one ulp in one weight.",
@@ -27,33 +27,33 @@ pub fn shown(run: &RunData) -> Vec<String> {
     points.push(format!("k is the only difference between the copies, {cause} {began}"));
     points.extend(growth(run));
     if run.sound_lines() < run.steps.step.len() {
-        points.push("Training that blows up: a smaller learning rate is the first thing to try.".to_owned());
+        points.push("That training blows up. Try a smaller learning rate first.".to_owned());
         return points;
     }
     let ends: Vec<f64> = others.iter().filter_map(|&r| run.steps.rel_l1[r].last().copied()).collect();
     let most = ends.iter().copied().fold(0.0, f64::max);
     if most >= 0.1 {
         points.push(format!(
-            "At the end {} {} {} from {first}, where 0 means the same and 2 means opposite signs everywhere: these are \
-             different networks, though they were trained on the same images in the same order.",
+            "At the end {} {} {} from {first}, on a scale from 0 (equal) to 2 (opposite signs everywhere): these are \
+             different networks, although they were trained on the same images in the same order.",
             run.labels(&others),
             if others.len() == 1 { "lies" } else { "lie" },
             range(ends, about).unwrap_or_default()
         ));
     } else if most > 0.0 {
         points.push(format!(
-            "So far the copies have stayed close: at most {} apart. A smaller learning rate or fewer steps do that.",
+            "So far the copies have stayed close: at most {} apart. A small learning rate or few steps have this effect.",
             about(most)
         ));
     }
     if most == 0.0 && others.iter().any(|&r| run.departure(r).is_some()) {
-        points.push("The copies met again: at this learning rate rounding is damped.".to_owned());
+        points.push("The copies became equal again: at this learning rate rounding differences are damped.".to_owned());
     }
     points.extend(accuracies(run));
     points
 }
 
-/// How far the copies' accuracies lie from each other, the controls left out.
+/// The spread of the copies' test accuracies, without the controls.
 fn accuracies(run: &RunData) -> Option<String> {
     let compared: Vec<usize> = std::iter::once(0).chain(run.others()).collect();
     let epoch = run.epochs.last()?;
@@ -64,10 +64,10 @@ fn accuracies(run: &RunData) -> Option<String> {
     let deviation = (values.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
     if deviation == 0.0 {
         let is_apart = run.others().iter().any(|&r| run.steps.rel_l1[r].last().is_some_and(|distance| *distance > 0.0));
-        let why = if is_apart { ": too coarse a measure to tell these copies apart" } else { "" };
+        let why = if is_apart { ": this measure is too coarse to distinguish these copies" } else { "" };
         return Some(format!("Test accuracy is {span} for {names} alike{why}."));
     }
-    // Two numbers have a distance; a deviation begins with three. Its form is the paper's.
+    // For two values give their distance, for more the standard deviation in the paper's form.
     let spread = match values.len() {
         2 => format!("{:.2} percentage points apart", (values[0] - values[1]).abs()),
         n => format!("standard deviation {deviation:.2} percentage points (over {n} copies, ddof 0)"),
@@ -75,7 +75,7 @@ fn accuracies(run: &RunData) -> Option<String> {
     Some(format!("Test accuracy of {names}: {span}, {spread}. Nothing but the last bit separates these copies."))
 }
 
-/// How fast the first replica that leaves grows, while it does.
+/// How fast the distance of the first replica that leaves grows, up to a tenth of its largest value.
 fn growth(run: &RunData) -> Option<String> {
     let replica = run.others().into_iter().find(|&r| run.departure(r).is_some())?;
     let (distance, steps) = (&run.steps.rel_l1[replica], &run.steps.step);
@@ -87,10 +87,10 @@ fn growth(run: &RunData) -> Option<String> {
     if n == 0 || factor <= 10.0 {
         return None;
     }
-    // What is less than ten times as much, after at least as long again.
-    let slows = if sound.len() - to > to - from { ", and slowed down then" } else { "" };
+    // What follows line `to` is longer than the growth before it and grows at most tenfold.
+    let slows = if sound.len() - to > to - from { ", and then slowed down" } else { "" };
     Some(format!(
-        "The distance grew by powers of ten: {} went from {} to {} within {}, by a factor of {} a step on average{slows}.",
+        "The distance grew by orders of magnitude: {} went from {} to {} within {}, by a factor of {} a step on average{slows}.",
         run.label(replica),
         about(distance[from]),
         about(distance[to]),
@@ -105,8 +105,8 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
     let mut points = Vec::new();
     if run.steps_per_epoch().is_some_and(|steps| run.last_step() < steps.saturating_mul(100)) {
         points.push(
-            "What training to the end would give. This run is short beside the paper's 200 epochs: its accuracies are those \
-             of a network that has only begun to learn, and their spread is no measure of the final one."
+            "The result of full training. This run is short compared with the paper's 200 epochs: its accuracies are those of \
+             a network that has only begun to learn, and their spread does not predict the final one."
                 .to_owned(),
         );
     }
@@ -118,23 +118,24 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
         );
     }
     if train.dataset.to_string() == "synthetic" {
-        points.push("Anything about real images: these were made up.".to_owned());
+        points.push("Anything about real images: these are made up.".to_owned());
     }
     if let Some(limit) = train.test_limit {
-        points.push(format!("A precise accuracy: only {} were looked at.", count(limit as u64, "test image")));
+        points.push(format!("A precise accuracy: only {} were evaluated.", count(limit as u64, "test image")));
     }
     points.push("How other seeds, learning rates or networks behave: this is one run at one seed.".to_owned());
     points.push(if run.manifest["environment"]["backend"] == "processor" {
-        "What a GPU gives, or the processor in its other class. Any machine's processor gives the same bits in the same class; \
-         float32 differs in details between GPU drivers. Compare fingerprints."
+        "The bits of a GPU, or of the processor in its other class. Every machine's processor gives the same bits in the same \
+         class; GPU drivers differ in details of float32. Compare fingerprints."
             .to_owned()
     } else {
-        "What another machine gives. Float32 differs in details between drivers; only runs of one machine are equal bit for \
+        "The bits of another machine. Drivers differ in details of float32; only runs on the same machine are equal bit for \
          bit. Compare fingerprints."
             .to_owned()
     });
-    points
-        .push("Which k is best. None is: they are equal on paper, and which one comes out ahead is chance.".to_owned());
+    points.push(
+        "Which k is best. None is: they are equal on paper, and it is chance which one comes out ahead.".to_owned(),
+    );
     points
 }
 
@@ -142,9 +143,10 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
 pub fn meaning_of_k(run: &RunData) -> &'static str {
     match run.config.train.perturbation {
         Perturbation::Divide => {
-            "Each update d of a weight is divided by k, correctly rounded, and the learning rate is multiplied by k: \
-             p ← p − (lr · k) · (d / k). On paper the two k cancel. In float32 the quotient and lr · k are rounded: the update moves in its last bit, a small weight by several of its own. \
-             Dividing by a power of two is exact and moves none: such copies are the controls."
+            "Each update d of a weight is divided by k, correctly rounded, and the learning rate is multiplied by k: p ← p − (lr · \
+             k) · (d / k). On paper the two k cancel. In float32 the quotient and lr · k are rounded: the update changes in its \
+             last bit, which can be several ulps of a small weight. Dividing by a power of two is exact and changes nothing: such \
+             copies are the controls."
         }
         Perturbation::Reciprocal => {
             "Each update d of a weight is multiplied by 1/k, rounded to float32, and the learning rate is multiplied by k: \
@@ -152,7 +154,7 @@ pub fn meaning_of_k(run: &RunData) -> &'static str {
              two they are exact: such copies are the controls. This is the form of the paper's own code."
         }
         Perturbation::Nextafter => {
-            "Before the first step one weight is moved to the next float32; k says which, and k = 1 moves none (as in Summers & \
+            "Before the first step one weight is moved to the next float32; k selects the weight, and k = 1 moves none (as in Summers & \
              Dinneen 2021). The updates are the same in all copies. A second copy with the same k is a control."
         }
     }

@@ -1,4 +1,4 @@
-//! A run as its report needs it, read from the folder alone. What is damaged is counted, not refused.
+//! A run's data for its report, read from the run folder alone. Damaged lines are skipped and counted.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -13,82 +13,82 @@ use crate::failure::Failure;
 use crate::run::{METRICS_FILE, problems, read_config};
 use crate::run_config::RunConfig;
 
-/// Everything but the weights, which [`super::bits`] reads tensor by tensor.
+/// Everything that a report shows except the weights, which [`super::bits`] reads tensor by tensor.
 pub struct RunData {
-    /// Where it is.
+    /// The run folder.
     pub folder: PathBuf,
-    /// Where the page of lastbit is hosted, if the user gave it.
+    /// Address of the hosted page of lastbit, if the user gave one.
     pub page_url: Option<String>,
-    /// Colours that other runs on the same page take before this one.
+    /// Number of colours that earlier runs on the same page use.
     pub first_colour: usize,
-    /// `config.toml`
+    /// Contents of `config.toml`.
     pub config: RunConfig,
-    /// `manifest.json`, or null.
+    /// Contents of `manifest.json`; null if it cannot be read.
     pub manifest: Value,
-    /// `summary.json`, or null.
+    /// Contents of `summary.json`; null if it cannot be read.
     pub summary: Value,
-    /// Lines of kind `step`.
+    /// The `step` lines.
     pub steps: Steps,
-    /// Lines of kind `layers`.
+    /// The `layers` lines.
     pub layers: Layers,
-    /// Lines of kind `epoch`.
+    /// The `epoch` lines.
     pub epochs: Vec<Epoch>,
-    /// Lines of `metrics.jsonl` that could not be used.
+    /// Number of lines of `metrics.jsonl` that could not be used.
     pub ignored: u64,
-    /// What is missing from the folder or not as it was written.
+    /// What is missing from the run folder or differs from what lastbit wrote.
     pub problems: Vec<String>,
 }
 
-/// The `step` lines as columns `[replica][line]`; what is not finite is NaN.
+/// The `step` lines as columns. Values that are not finite are NaN.
 #[derive(Default)]
 pub struct Steps {
-    /// Of each line, rising.
+    /// `[line]`: step, rising.
     pub step: Vec<u64>,
-    /// Of each line.
+    /// `[line]`: learning rate.
     pub lr: Vec<f64>,
-    /// Mean loss of the batch before the update.
+    /// `[replica][line]`: mean loss of the batch before the update.
     pub loss: Vec<Vec<f64>>,
-    /// Relative L1 to the first replica after the update.
+    /// `[replica][line]`: relative L1 to the first replica after the update.
     pub rel_l1: Vec<Vec<f64>>,
-    /// Largest distance in ulps.
+    /// `[replica][line]`: largest distance of a convolution weight from the first replica's, in ulps.
     pub max_ulp: Vec<Vec<f64>>,
-    /// Elements that differ.
+    /// `[replica][line]`: number of convolution weights whose bits differ from the first replica's.
     pub differing: Vec<Vec<f64>>,
 }
 
-/// An `epoch` line: `[replica]`, what is not finite is NaN.
+/// An `epoch` line. Values that are not finite are NaN.
 pub struct Epoch {
-    /// Steps done.
+    /// Steps done before the evaluation.
     pub step: u64,
-    /// Over the epoch's samples so far.
+    /// `[replica]`: mean training loss over the epoch's samples so far.
     pub train_loss: Vec<f64>,
-    /// Percent.
+    /// `[replica]`: accuracy on the same samples, in percent.
     pub train_accuracy: Vec<f64>,
-    /// Over the test set.
+    /// `[replica]`: mean loss over the test set.
     pub test_loss: Vec<f64>,
-    /// Percent.
+    /// `[replica]`: accuracy on the test set, in percent.
     pub test_accuracy: Vec<f64>,
 }
 
-/// Longest line that is read.
+/// Length in bytes of the longest line that is read.
 const MOST_LINE_BYTES: u64 = 1 << 20;
 
-/// No loss of a network that learns. The loss of finite logits is finite, so that one that has blown up may still have a
-/// number.
+/// A network whose loss reaches this value has blown up. Finite logits have a finite loss, so the loss of a network that has
+/// blown up may still be a number.
 const BLOWN_UP: f64 = 1e6;
 
-/// What the controls say.
+/// Result of the controls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// There are none.
+    /// The run has no control.
     NoControl,
-    /// All have equalled the first replica at every step.
+    /// Every control equals the first replica at every step.
     Green,
-    /// One differs or did so. The step is known where convolution weights differed at one.
+    /// A control differs or differed, with the first step at which its convolution weights did, if that is known.
     Red(Option<u64>),
     /// No step is recorded.
     Nothing,
-    /// None differs, but numbers of one, or of the first replica, stopped being finite: equal bits then prove nothing.
+    /// No control differs, but numbers of one, or of the first replica, stopped being finite: equal bits then prove nothing.
     NotFinite,
 }
 
@@ -119,7 +119,7 @@ struct EpochLine {
     test_accuracy: Vec<f64>,
 }
 
-/// JSON's null is what was not finite.
+/// Replaces null, which stands for a value that was not finite, by NaN.
 fn or_nan(values: Vec<Option<f64>>) -> Vec<f64> {
     values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect()
 }
@@ -143,7 +143,7 @@ impl RunData {
         Ok(run)
     }
 
-    /// A run without lines.
+    /// A run without metrics.
     pub fn new(folder: &Path, config: RunConfig, manifest: Value, summary: Value) -> Self {
         let n = config.train.ks.len();
         let columns = || vec![Vec::new(); n];
@@ -168,7 +168,7 @@ impl RunData {
         }
     }
 
-    /// `resnet20 on cifar10`; behind it, what the images are where they are not the published ones.
+    /// `resnet20 on cifar10`, followed by the origin of the images in brackets if they are not the published ones.
     pub fn name(&self) -> String {
         let train = &self.config.train;
         let origin = self.manifest["dataset"]["origin"].as_str().filter(|origin| origin.starts_with("not "));
@@ -176,12 +176,12 @@ impl RunData {
         format!("{} on {}{reservation}", train.net, train.dataset)
     }
 
-    /// Takes the lines of `metrics.jsonl`.
+    /// Reads the lines of `metrics.jsonl`.
     pub fn read_metrics(&mut self, mut reader: impl io::BufRead) -> io::Result<()> {
         let mut line = Vec::new();
         loop {
             line.clear();
-            // A longer line is none that a run wrote: it comes in pieces, which are left out.
+            // No run writes a longer line. It is read in pieces, which are skipped.
             if reader.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
                 self.forget_lost();
                 return Ok(());
@@ -191,8 +191,8 @@ impl RunData {
         }
     }
 
-    /// Takes distances away that are zero because the numbers of both replicas are not finite: they say nothing. After the last
-    /// update the summary alone knows it.
+    /// Replaces by NaN distances that are zero only because numbers of both replicas are not finite. After the last update, only
+    /// the summary lists such replicas.
     fn forget_lost(&mut self) {
         let Self { steps, layers, summary, .. } = self;
         let lost_last: Vec<u64> =
@@ -223,7 +223,7 @@ impl RunData {
         }
     }
 
-    /// True if the line belongs to this run and is next in turn.
+    /// Adds a line. Returns false and drops it if it does not fit this run or is out of order.
     fn take(&mut self, line: Line) -> bool {
         let n = self.config.train.ks.len();
         match line {
@@ -267,19 +267,19 @@ impl RunData {
         }
     }
 
-    /// The divisors.
+    /// `[replica]`: divisor k.
     pub fn ks(&self) -> &[u32] {
         &self.config.train.ks
     }
 
-    /// `k = 3`; a divisor that has come before also says which replica it is.
+    /// `k = 3`; for a divisor that an earlier replica has too, also the replica, as in `k = 1 (r3)`.
     pub fn label(&self, replica: usize) -> String {
         let ks = self.ks();
         let k = ks[replica];
         if ks[..replica].contains(&k) { format!("k = {k} (r{replica})") } else { format!("k = {k}") }
     }
 
-    /// `k = 3, 5 and 7`; of many only how many they are.
+    /// `k = 3, 5 and 7`; for many replicas their number and the range of k.
     pub fn labels(&self, replicas: &[usize]) -> String {
         const MANY: usize = 9;
         if replicas.len() > MANY {
@@ -302,17 +302,17 @@ impl RunData {
         (1..self.ks().len()).filter(|replica| !controls.contains(replica)).collect()
     }
 
-    /// The last step that has its line; 0 if there is none.
+    /// The last recorded step; 0 if there is none.
     pub fn last_step(&self) -> u64 {
         self.steps.step.last().copied().unwrap_or(0)
     }
 
-    /// The line of `step`, or of the last one before it.
+    /// Index of the line of `step`, or of the last recorded step before it.
     pub fn line_at(&self, step: u64) -> Option<usize> {
         self.steps.step.partition_point(|at| *at <= step).checked_sub(1)
     }
 
-    /// Steps that the run is to have, where the summary knows the length of an epoch.
+    /// Number of steps of the whole run; `None` if it depends on the length of an epoch and the summary does not give that.
     pub fn total_steps(&self) -> Option<u64> {
         let train = &self.config.train;
         let by_epochs = self.steps_per_epoch().map(|steps| steps.saturating_mul(u64::from(train.epochs)));
@@ -322,17 +322,17 @@ impl RunData {
         }
     }
 
-    /// Steps of an epoch.
+    /// Number of steps of an epoch, from the summary.
     pub fn steps_per_epoch(&self) -> Option<u64> {
         self.summary["steps_per_epoch"].as_u64()
     }
 
-    /// True if nothing was left to do when the last line was written.
+    /// True if the run was finished at the last recorded step.
     pub fn is_finished(&self) -> bool {
         self.summary["finished"] == true && self.summary["step"].as_u64() == Some(self.last_step())
     }
 
-    /// What the controls say, by every line and by the weights that the summary compared.
+    /// Result of the controls, from every `step` line and from the summary's comparison of weights.
     pub fn verdict(&self) -> Verdict {
         let controls = self.controls();
         if controls.is_empty() {
@@ -355,30 +355,31 @@ impl RunData {
         }
     }
 
-    /// The first line at which a replica differs from the first one.
+    /// Index of the first line at which a replica differs from the first one.
     pub fn departure(&self, replica: usize) -> Option<usize> {
         let (differing, rel_l1) = (&self.steps.differing[replica], &self.steps.rel_l1[replica]);
         (0..differing.len()).find(|&line| differing[line] > 0.0 || rel_l1[line] > 0.0)
     }
 
-    /// True if a line has no loss of the replica, because it is not finite.
+    /// True if a loss of the replica is not finite, or the summary lists the replica as not finite.
     fn is_not_finite(&self, replica: usize) -> bool {
         let is_lost_at_the_end = |lost: &Value| lost.as_array().is_some_and(|all| all.iter().any(|r| *r == replica));
         self.steps.loss[replica].iter().any(|loss| !loss.is_finite()) || is_lost_at_the_end(&self.summary["not_finite"])
     }
 
-    /// True if the replica's distances from the first one say nothing at the end.
+    /// True if the distances of the replica from the first one mean nothing at the end.
     pub fn is_lost(&self, replica: usize) -> bool {
         self.is_not_finite(0) || self.is_not_finite(replica)
     }
 
-    /// The first line at which a replica's training has blown up: its loss is beyond [`BLOWN_UP`] or not finite.
+    /// Index of the first line at which a replica has blown up: its loss reaches [`BLOWN_UP`], or its loss or distance is not
+    /// finite.
     pub fn blow_up(&self, replica: usize) -> Option<usize> {
         let (loss, rel_l1) = (&self.steps.loss[replica], &self.steps.rel_l1[replica]);
         (0..loss.len()).find(|&line| !(loss[line].abs() < BLOWN_UP && rel_l1[line].is_finite()))
     }
 
-    /// Lines before any replica has blown up: those whose distances mean something.
+    /// Number of lines before any replica has blown up. Later distances mean nothing.
     pub fn sound_lines(&self) -> usize {
         (0..self.ks().len()).filter_map(|r| self.blow_up(r)).min().unwrap_or(self.steps.step.len())
     }

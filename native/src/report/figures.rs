@@ -1,15 +1,15 @@
-//! Which charts a run gets.
+//! The charts of a run's page.
 
 use super::charts::{Chart, Curve, Panel, Scale, moving_mean, readable_lines, style_of};
 use super::data::{Epoch, RunData};
 use super::numbers::{about, count, list, number, range, thousands};
 
-/// A longer run also shows so many of its first steps by themselves: there the growth is exponential.
+/// Number of first steps, where growth is exponential, that a longer run also shows in their own panel.
 const OPENING: u64 = 60;
-/// Replicas whose curves are drawn.
+/// Largest number of curves in a chart.
 const MAX_CURVES: usize = 24;
 
-/// Relative L1 of every replica to the first: a logarithmic axis, zeros on their rail.
+/// Relative L1 of every replica to the first one, on a logarithmic axis with a rail for zeros.
 pub fn divergence(run: &RunData) -> Option<String> {
     let replicas = compared(run);
     let series = |replica: usize| run.steps.rel_l1[replica].as_slice();
@@ -31,14 +31,12 @@ pub fn divergence(run: &RunData) -> Option<String> {
     };
     let left_out = match run.ks().len() - 1 - replicas.len() {
         0 => String::new(),
-        n => format!(
-            "<p class=\"note\">{MAX_CURVES} curves are drawn here and below, {n} more are in metrics.jsonl.</p>\n"
-        ),
+        n => format!("<p class=\"note\">Charts show {MAX_CURVES} curves; {n} more are in metrics.jsonl.</p>\n"),
     };
     Some(chart.markup() + &left_out)
 }
 
-/// Elements that differ, and the farthest in ulps.
+/// Number of weights that differ, and the largest distance of a weight in ulps.
 pub fn elements(run: &RunData) -> Option<String> {
     let replicas = compared(run);
     let first = run.label(0);
@@ -62,7 +60,7 @@ pub fn elements(run: &RunData) -> Option<String> {
     }
     let differing =
         chart("differing", format!("Convolution weights whose bits differ from {first}'s"), &run.steps.differing)?;
-    let farthest = chart("max-ulp", "The farthest weight, in ulps".to_owned(), &run.steps.max_ulp)?;
+    let farthest = chart("max-ulp", "Largest distance of a weight, in ulps".to_owned(), &run.steps.max_ulp)?;
     Some(format!("<div class=\"pair\">{differing}{farthest}</div>\n"))
 }
 
@@ -81,7 +79,7 @@ pub fn loss(run: &RunData) -> Option<String> {
         }
     };
     let curves: Vec<Curve> = replicas.iter().map(smooth).filter(|curve| has_values(&curve.values)).collect();
-    // One batch that blew up would flatten everything else: the axis ends where all but the highest in a hundred are.
+    // A batch that blew up would flatten everything else, so the axis then ends just above the 99th percentile.
     let mut all: Vec<f64> =
         replicas.iter().flat_map(|r| &run.steps.loss[*r]).copied().filter(|loss| loss.is_finite()).collect();
     all.sort_by(f64::total_cmp);
@@ -89,8 +87,9 @@ pub fn loss(run: &RunData) -> Option<String> {
     let is_cut = all.last().is_some_and(|highest| *highest > 2.0 * most);
     let high = if is_cut { most * 1.2 } else { *all.last()? };
     let y = axis([*all.first()?, high]);
-    let mean = if window > 1 { format!(": mean of {window} batches, over each batch") } else { String::new() };
-    let cut = if is_cut { " (higher ones are cut off)" } else { "" };
+    let mean =
+        if window > 1 { format!(": mean of {window} batches, drawn over the single batches") } else { String::new() };
+    let cut = if is_cut { " (higher values are cut off)" } else { "" };
     let chart = Chart {
         id: "loss".to_owned(),
         title: format!("Training loss{mean}{cut}"),
@@ -104,7 +103,7 @@ pub fn loss(run: &RunData) -> Option<String> {
     Some(chart.markup())
 }
 
-/// Loss and accuracy of the evaluations; `None` before the second.
+/// Loss and accuracy of the evaluations; `None` with fewer than two of them.
 pub fn epochs(run: &RunData) -> Option<String> {
     if run.epochs.len() < 2 {
         return None;
@@ -148,12 +147,12 @@ pub fn epochs(run: &RunData) -> Option<String> {
     Some(format!("<div class=\"pair\">{accuracy}{loss}</div>\n"))
 }
 
-/// Replicas that are compared with the first; none before the first step.
+/// Replicas that are drawn against the first one; none if no step is recorded.
 fn compared(run: &RunData) -> Vec<usize> {
     (1..run.ks().len()).take(if run.steps.step.is_empty() { 0 } else { MAX_CURVES }).collect()
 }
 
-/// A linear axis, or a logarithmic one where values span more than a linear one can show.
+/// A linear axis, or a logarithmic one if values exceed 10⁴.
 fn axis(values: impl IntoIterator<Item = f64>) -> Scale {
     let linear = Scale::around(values);
     if linear.high > 1e4 { Scale::log(1e-2, linear.high) } else { linear }
@@ -173,7 +172,8 @@ fn curves<'a>(run: &RunData, replicas: &[usize], series: impl Fn(usize) -> &'a [
     replicas.iter().map(curve).filter(|curve| has_values(&curve.values)).collect()
 }
 
-/// What charts over steps have in common; `None` if there is nothing to draw. One panel, a logarithmic horizontal axis.
+/// The common parts of charts over steps, with one panel whose horizontal axis is logarithmic in longer runs. `None` if there
+/// is nothing to draw.
 fn over_steps(run: &RunData, curves: Vec<Curve>) -> Option<Chart> {
     if curves.is_empty() || run.steps.step.is_empty() {
         return None;
@@ -197,7 +197,7 @@ fn over_steps(run: &RunData, curves: Vec<Curve>) -> Option<Chart> {
 /// Steps at which the learning rate changes.
 fn decays(run: &RunData) -> Vec<(f64, String)> {
     let (steps, rates) = (&run.steps.step, &run.steps.lr);
-    // A rate that was multiplied again and again has a long tail of digits.
+    // A rate that was multiplied repeatedly has a long tail of digits.
     let short = |rate: f64| format!("{rate:.2e}").parse().unwrap_or(rate);
     let changes = (1..rates.len()).filter(|&line| rates[line] != rates[line - 1]);
     changes.map(|line| (steps[line] as f64, format!("lr {}", short(rates[line])))).collect()
@@ -209,7 +209,7 @@ fn whole(run: &RunData, is_log: bool) -> Panel {
     Panel { caption: String::new(), x, share: 1 }
 }
 
-/// The whole run, and its opening beside it where that would be lost in the whole.
+/// The whole run; a longer run also gets a panel of its first [`OPENING`] steps, which would be lost in the whole.
 fn panels(run: &RunData) -> Vec<Panel> {
     let whole = whole(run, false);
     let (first, last) = (run.steps.step.first().copied().unwrap_or(1), run.last_step());
@@ -223,7 +223,7 @@ fn panels(run: &RunData) -> Vec<Panel> {
     ]
 }
 
-/// A curve in words: where each replica is at the first line, at step 20 and at the last.
+/// Curves in words: the value of each replica at the first line, at step 20 and at the last line.
 fn story<'a>(run: &RunData, replicas: &[usize], series: impl Fn(usize) -> &'a [f64]) -> String {
     let steps = &run.steps.step;
     let mut lines: Vec<usize> = [Some(0), run.line_at(20), steps.len().checked_sub(1)].into_iter().flatten().collect();

@@ -1,13 +1,12 @@
-//! The top of the page in plain words, computed from the data: what happened, what the lamp says, what a reader has to know
-//! before reading on.
+//! The head of the page in plain words, computed from the data: what happened, what the control lamp shows, and warnings.
 
 use super::data::{RunData, Verdict};
 use super::numbers::{about, count, range, thousands};
 
-/// The step that the headline looks at beside the first and the last.
+/// A step whose distance the headline gives besides those of the first and the last one.
 const MILESTONE: u64 = 20;
 
-/// One or two sentences.
+/// The headline: one or two sentences.
 pub fn sentence(run: &RunData) -> String {
     let (last, first) = (run.last_step(), run.label(0));
     let mut before = String::new();
@@ -20,21 +19,21 @@ pub fn sentence(run: &RunData) -> String {
     if let Verdict::Red(since) = run.verdict() {
         let since = since.map_or_else(String::new, |step| format!(" from step {} on", thousands(step)));
         let red = red_names(run);
-        before += &format!("The control is red: {red} should equal {first} bit for bit, and{since} does not. ");
+        before += &format!("The control is red: {red} should equal {first} bit for bit, but bits differ{since}. ");
     }
     let network = &run.config.train.net;
     if run.ks().len() == 1 {
         let steps = count(last, "step");
         return before
             + &format!(
-                "One copy of {network} ({first}) went through {steps}: there is no second one to compare it with."
+                "One copy of {network} ({first}) was trained for {steps}; there is no second copy to compare it with."
             );
     }
     let (gone, stayed): (Vec<usize>, Vec<usize>) = run.others().iter().partition(|&&r| run.departure(r).is_some());
     let (lost, stayed): (Vec<usize>, Vec<usize>) = stayed.into_iter().partition(|&r| run.is_lost(r));
     let mut parts = Vec::new();
     if !lost.is_empty() {
-        parts.push(format!("Whether {} left {first} cannot be told: numbers are not finite", run.labels(&lost)));
+        parts.push(format!("Whether {} left {first} is unknown: numbers are not finite", run.labels(&lost)));
     }
     if !gone.is_empty() {
         parts.push(departure(run, &gone));
@@ -44,7 +43,7 @@ pub fn sentence(run: &RunData) -> String {
         parts.push(format!("{names} did not leave {first}: after {} every bit is the same", count(last, "step")));
     }
     if [&gone, &stayed, &lost].iter().all(|replicas| replicas.is_empty()) {
-        parts.push(format!("Only controls ran beside {first}"));
+        parts.push(format!("Only controls were trained besides {first}"));
     }
     if !matches!(run.verdict(), Verdict::Red(_) | Verdict::NotFinite) {
         parts.push(controls(run));
@@ -93,7 +92,7 @@ fn controls(run: &RunData) -> String {
     }
 }
 
-/// The lamp: its class, its word, and what it means.
+/// The control lamp: its CSS class, its label, and what it means.
 pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
     let first = run.label(0);
     match run.verdict() {
@@ -107,10 +106,10 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
             ("green", "Control green", meaning)
         }
         Verdict::Red(since) => {
-            let since = since.map_or_else(String::new, |step| format!(" since step {}", thousands(step)));
+            let since = since.map_or_else(String::new, |step| format!(" from step {} on", thousands(step)));
             let meaning = format!(
-                "{} must equal {first} bit for bit, and differs{since}. Something besides k changes bits: nothing in this \
-                 report may be put down to k.",
+                "{} must equal {first} bit for bit, but bits differ{since}. Something other than k changes bits: nothing in \
+                 this report can be attributed to k.",
                 red_names(run)
             );
             ("red", "Control red", meaning)
@@ -120,8 +119,8 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
         }
         Verdict::NotFinite => {
             let meaning = format!(
-                "{} must equal {first} bit for bit, but in this run numbers stopped being finite. Lost in the same way they are \
-                 equal whatever happened before, so the control proves nothing.",
+                "{} must equal {first} bit for bit, but numbers in this run stopped being finite. Copies that are lost in the same \
+                 way are equal whatever happened before, so the control proves nothing.",
                 run.labels(&run.controls())
             );
             ("none", "Control not finite", meaning)
@@ -129,13 +128,13 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
         Verdict::NoControl if run.ks().len() == 1 => (
             "none",
             "No control",
-            "One copy has nothing to differ from. Give --ks two or more, as in --ks 1,3,2.".to_owned(),
+            "A single copy has nothing to differ from. Give two or more k, as in --ks 1,3,2.".to_owned(),
         ),
         Verdict::NoControl => {
             let k = run.ks()[0];
             let meaning = format!(
-                "This run has no copy that must equal {first} bit for bit, so nothing in it proves that k alone makes the \
-                 difference. A second k = {k}, or k = {}, in --ks would.",
+                "This run has no copy that must equal {first} bit for bit, so it cannot prove that k alone makes the difference. \
+                 For that, add a second k = {k} or k = {} to --ks.",
                 k * 2
             );
             ("none", "No control", meaning)
@@ -153,33 +152,33 @@ fn because(run: &RunData) -> &'static str {
     }
 }
 
-/// Warnings that come before everything else on the page.
+/// Warnings for the head of the page.
 pub fn notices(run: &RunData) -> Vec<String> {
     let damages = run.problems.iter();
     let mut notices: Vec<String> =
-        damages.map(|problem| format!("The record is not as it was written: {problem}.")).collect();
+        damages.map(|problem| format!("The run folder is damaged or was edited: {problem}.")).collect();
     let last = run.last_step();
     if last > 0 && !run.is_finished() {
         let of = run.total_steps().map_or_else(String::new, |total| format!(" of {}", thousands(total)));
         notices.push(format!(
-            "This run is not finished: the report shows it after step {}{of}. Train it on with --resume, and the report is \
-             made anew.",
+            "This run is not finished: the report shows it after step {}{of}. Continue it with --resume; that also rebuilds \
+             the report.",
             thousands(last)
         ));
     }
     let blown: Vec<usize> = (0..run.ks().len()).filter(|&r| run.blow_up(r).is_some()).collect();
     if let Some(step) = run.steps.step.get(run.sound_lines()) {
         notices.push(format!(
-            "From step {} on the numbers of {} are beyond all bounds or not finite. Distances from then on mean nothing: not-a-number \
-             equals itself bit for bit.",
+            "From step {} on, numbers of {} are far too large or not finite. Distances from then on mean nothing: NaN can \
+             equal NaN bit for bit.",
             thousands(*step),
             run.labels(&blown)
         ));
     }
     if let Some(flip) = run.summary["flip_bit"].as_str() {
         notices.push(format!(
-            "A fault was injected (--flip-bit {flip}): the last bit of one weight of replica {} was flipped on purpose, to see \
-             whether the lamp notices.",
+            "A fault was injected (--flip-bit {flip}): the last bit of one weight of replica {} was flipped on purpose, to test \
+             whether the control lamp notices.",
             flip.rsplit(':').next().unwrap_or("?")
         ));
     }
@@ -187,8 +186,8 @@ pub fn notices(run: &RunData) -> Vec<String> {
     for change in changes {
         let step = change["from_step"].as_u64().unwrap_or(0);
         notices.push(format!(
-            "From step {} on the run went on with another program, driver or adapter ({}): its bits may differ from those of \
-             an undisturbed run, equally in all copies.",
+            "From step {} on, the run continued with another program, driver or adapter ({}): its bits may differ from those \
+             of an undisturbed run, in all copies alike.",
             thousands(step.saturating_add(1)),
             change["environment"]["adapter"].as_str().unwrap_or("unknown")
         ));
@@ -196,14 +195,14 @@ pub fn notices(run: &RunData) -> Vec<String> {
     if run.ignored > 0 {
         let are = if run.ignored == 1 { "is" } else { "are" };
         notices.push(format!(
-            "{} of metrics.jsonl {are} damaged or out of turn and left out.",
+            "{} of metrics.jsonl {are} damaged or out of order and left out.",
             count(run.ignored, "line")
         ));
     }
     notices
 }
 
-/// Short facts beside the headline: what, and its value.
+/// Short facts below the headline: label and value of each.
 pub fn facts(run: &RunData) -> Vec<(String, String)> {
     let others: Vec<usize> =
         run.others().into_iter().filter(|&r| run.departure(r).is_some() || !run.is_lost(r)).collect();

@@ -1,6 +1,7 @@
-//! Text on its way into the page. The page is HTML that is well-formed XML, too, so that any parser reads it.
+//! Text as markup. The page is HTML that is also well-formed XML, so that any parser can read it.
 
-/// Text from anywhere, harmless between tags and in attributes. Characters that XML forbids become a replacement mark.
+/// Escapes untrusted text for use between tags and in attributes. Line breaks and tabs become spaces, characters that XML
+/// forbids become U+FFFD.
 pub fn escape(text: impl AsRef<str>) -> String {
     let mut escaped = String::with_capacity(text.as_ref().len());
     for c in text.as_ref().chars() {
@@ -18,12 +19,12 @@ pub fn escape(text: impl AsRef<str>) -> String {
     escaped
 }
 
-/// A number as it is shown, with its exact value for machines.
+/// A number as `shown`, with its exact value for programs.
 pub fn data(value: f64, shown: impl AsRef<str>) -> String {
     if value.is_finite() { format!("<data value=\"{value}\">{}</data>", escape(shown)) } else { escape(shown) }
 }
 
-/// A table: the head, then rows of cells that are markup. The first cell of a row is its head.
+/// A table. `head` is text; the cells of `rows` are markup. The first cell of a row is its header.
 pub fn table(class: &str, head: &[&str], rows: &[Vec<String>]) -> String {
     let head: String = head.iter().map(|cell| format!("<th scope=\"col\">{}</th>", escape(cell))).collect();
     let row = |cells: &Vec<String>| {

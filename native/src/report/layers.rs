@@ -1,26 +1,26 @@
-//! The `layers` lines: divergence of each convolution, thinned while they are read, so that a run that logs every step
-//! fits into memory.
+//! The `layers` lines: divergence of each convolution. Lines are thinned while they are read, so that a run that logs every
+//! step fits into memory.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// Columns that are kept at most; the default cadence of the paper's run has 208.
+/// Largest number of columns of a heat map. The paper's run has 208 at the default cadence.
 const MAX_COLUMNS: usize = 240;
 
-/// A line of `metrics.jsonl`.
+/// A `layers` line of `metrics.jsonl`.
 #[derive(serde::Deserialize)]
 pub struct LayersLine {
-    /// From 1.
+    /// Step, counted from 1.
     pub step: u64,
-    /// Position in `--ks`.
+    /// Index of the replica in `--ks`, from 0.
     pub replica: usize,
     fingerprint: String,
-    /// Of each convolution weight.
+    /// Relative L1 of each convolution weight to the first replica's.
     pub rel_l1: InOrder,
 }
 
-/// A map's pairs in the order of the file, which is the network's.
+/// Pairs of a JSON object in the order of the file, which is the network's order. `None` is a value that was not finite.
 pub struct InOrder(pub Vec<(String, Option<f32>)>);
 
 impl<'de> Deserialize<'de> for InOrder {
@@ -45,31 +45,31 @@ impl<'de> Deserialize<'de> for InOrder {
     }
 }
 
-/// One step.
+/// Distances of all layers after one step.
 pub struct Column {
-    /// From 1.
+    /// Step, counted from 1.
     pub step: u64,
-    /// `[replica][layer]`; empty where the replica's line is missing, NaN where a value was not finite.
+    /// `[replica][layer]`: relative L1; empty if the replica's line is missing, NaN for a value that was not finite.
     pub rel_l1: Vec<Vec<f32>>,
 }
 
-/// All of them.
+/// The `layers` lines of a run.
 pub struct Layers {
     /// Names of the convolution weights in the network's order.
     pub names: Vec<String>,
-    /// Steps, rising.
+    /// Columns in the order of their steps.
     pub columns: Vec<Column>,
-    /// Of each replica at its last line, with the step.
+    /// `[replica]`: step and fingerprint of its last line.
     pub fingerprints: Vec<Option<(u64, String)>>,
     replicas: usize,
-    /// Of the steps that are logged, every so manieth is kept.
+    /// Every `stride`-th logged step is kept.
     stride: usize,
-    /// Steps seen so far.
+    /// Number of logged steps so far.
     seen: usize,
 }
 
 impl Layers {
-    /// None yet.
+    /// No lines yet, for `replicas` replicas.
     pub fn new(replicas: usize) -> Self {
         Self {
             names: Vec::new(),
@@ -81,7 +81,7 @@ impl Layers {
         }
     }
 
-    /// True if the line belongs to this run and is next in turn.
+    /// Adds a line. Returns false and drops it if it does not fit this run or is out of order.
     pub fn take(&mut self, line: LayersLine) -> bool {
         let LayersLine { step, replica, fingerprint, rel_l1: InOrder(pairs) } = line;
         if self.names.is_empty() {
@@ -104,7 +104,7 @@ impl Layers {
         true
     }
 
-    /// Opens the column of a step, unless it is one that is left out.
+    /// Adds the column of a step, if the stride keeps it.
     fn begin(&mut self, step: u64) {
         if self.columns.len() == 2 * MAX_COLUMNS {
             let mut index = 0;
@@ -120,7 +120,7 @@ impl Layers {
         self.seen += 1;
     }
 
-    /// At most [`MAX_COLUMNS`] columns, evenly chosen.
+    /// At most [`MAX_COLUMNS`] columns, evenly spaced.
     pub fn chosen(&self) -> Vec<&Column> {
         let n = self.columns.len();
         let kept = n.min(MAX_COLUMNS);

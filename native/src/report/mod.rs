@@ -1,5 +1,5 @@
-//! `report.html`: one file that shows a run to a stranger. It is made from the run folder alone, without a GPU or the data
-//! set, and from equal folders it has equal bytes.
+//! `report.html`: a run as one self-contained page. It is built from the run folder alone, without a GPU or the data set.
+//! Equal folders give equal bytes.
 
 mod bits;
 pub mod charts;
@@ -28,17 +28,17 @@ pub use parts::write as write_parts;
 /// Name of the report in a run folder.
 pub const REPORT_FILE: &str = "report.html";
 
-/// A report on the disk.
+/// A report that was written.
 pub struct Written {
-    /// Where it is.
+    /// Path of the page.
     pub path: PathBuf,
-    /// Lines of the metrics that could not be used.
+    /// Number of lines of `metrics.jsonl` that could not be used.
     pub ignored: u64,
-    /// What is missing from the folder or not as it was written.
+    /// What is missing from the run folder or differs from what lastbit wrote.
     pub problems: Vec<String>,
 }
 
-/// Makes the page of a run whose files hold these bytes, as [`crate::fuzzing`] does.
+/// Builds the page of a run whose files hold these bytes, for [`crate::fuzzing`].
 pub fn of_bytes(metrics: &[u8], summary: &[u8], manifest: &[u8]) {
     let json = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or_default();
     let mut config = RunConfig::default();
@@ -49,12 +49,12 @@ pub fn of_bytes(metrics: &[u8], summary: &[u8], manifest: &[u8]) {
     }
 }
 
-/// Reports on the run in `folder`, into `out` or into the folder itself.
+/// Writes the report of the run in `folder` to `out`, or to [`REPORT_FILE`] in the folder itself.
 pub fn write(folder: &Path, out: Option<&Path>) -> Result<Written, Failure> {
     write_linked(folder, out, None)
 }
 
-/// Like [`write()`]; the same run in a browser is linked to, on the page at `page_url`.
+/// Like [`write()`], with a link to the same run on the browser page that is hosted at `page_url`.
 pub fn write_linked(folder: &Path, out: Option<&Path>, page_url: Option<&str>) -> Result<Written, Failure> {
     let run = RunData { page_url: page_url.map(str::to_owned), ..RunData::read(folder)? };
     let path = out.map_or_else(|| folder.join(REPORT_FILE), Path::to_owned);

@@ -1,4 +1,4 @@
-//! Numbers as a reader likes them: few digits, powers of ten with superscripts, thousands apart.
+//! Numbers as text for readers: few digits, powers of ten with superscripts, thousands separators.
 
 /// Three significant digits: `0.271`, `4.82 × 10⁻⁹`, `12.3`; 0 is `0`.
 pub fn number(value: f64) -> String {
@@ -17,7 +17,7 @@ fn significant(value: f64, digits: usize) -> String {
     if !value.is_finite() {
         return "not finite".to_owned();
     }
-    // Rounding may carry into the next power of ten, which this text has done already.
+    // Rounding may carry into the next power of ten. The exponent is therefore read from the rounded text.
     let text = format!("{value:.*e}", digits - 1);
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -30,7 +30,7 @@ fn significant(value: f64, digits: usize) -> String {
     }
 }
 
-/// `10⁻⁹`
+/// A power of ten with a superscript, as in `10⁻⁹`.
 pub fn power_of_ten(exponent: i32) -> String {
     let digits = exponent.to_string();
     let raised = digits.chars().map(|c| match c {
@@ -43,7 +43,7 @@ pub fn power_of_ten(exponent: i32) -> String {
     format!("10{}", raised.collect::<String>())
 }
 
-/// `78,200`
+/// An integer with thousands separators, as in `78,200`.
 pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -56,7 +56,7 @@ pub fn thousands(n: u64) -> String {
     text
 }
 
-/// A number of things with its noun: `1 step`, `78,200 steps`.
+/// A count with its noun: `1 step`, `78,200 steps`.
 pub fn count(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(n), if n == 1 { "" } else { "s" })
 }
@@ -73,7 +73,8 @@ pub fn list<T: AsRef<str>>(items: &[T]) -> String {
     }
 }
 
-/// Smallest to largest as text, or one number where both read the same; `None` if no value is finite.
+/// The range of the finite values, as in `0.25 to 0.50`, or one number if both ends read the same. `None` if no value is
+/// finite.
 pub fn range(values: impl IntoIterator<Item = f64>, show: fn(f64) -> String) -> Option<String> {
     let finite = values.into_iter().filter(|value| value.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));

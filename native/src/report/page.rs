@@ -1,4 +1,4 @@
-//! The page: its sections in their order, with style and script inside, so that it needs no other file.
+//! The page: its sections in order, with style and script inlined, so that it needs no other file.
 
 use super::charts::palette::{LEVELS, colour};
 use super::data::RunData;
@@ -12,7 +12,7 @@ pub const THEME: &str = include_str!("theme.css");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The whole file.
+/// The whole page of a run as HTML.
 pub fn page(run: &RunData) -> Result<String, Failure> {
     let name = run.name();
     let mut body = head(run, &name);
@@ -26,12 +26,12 @@ pub fn page(run: &RunData) -> Result<String, Failure> {
     Ok(document(&name, &palette(), &body, &script()))
 }
 
-/// What lets the curves of a page be read at the pointer.
+/// The script that shows the values of curves at the pointer.
 pub fn script() -> String {
     format!("<script>//<![CDATA[\n{SCRIPT}//]]></script>\n")
 }
 
-/// A page that needs no other file: `style` and `script` are what it has beside those of every page.
+/// A self-contained page. `style` is appended to the style sheet that all pages share; `body` and `script` are markup.
 pub fn document(title: &str, style: &str, body: &str, script: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
@@ -43,7 +43,7 @@ pub fn document(title: &str, style: &str, body: &str, script: &str) -> String {
     )
 }
 
-/// Classes of the heat maps, dark first on dark paper and light first on light paper.
+/// Colour classes of the heat maps: dark colours first on a dark background, light ones first on a light one.
 fn palette() -> String {
     let variables = |at: fn(usize) -> usize| {
         (1..=LEVELS).map(|level| format!("--h{level}:{};", colour(at(level - 1)))).collect::<String>()
@@ -84,7 +84,7 @@ fn head(run: &RunData, name: &str) -> String {
     )
 }
 
-/// A sentence, in which `k = 3` stays on one line.
+/// Escapes a sentence and makes the spaces in `k = 3` non-breaking.
 pub fn prose(text: impl AsRef<str>) -> String {
     escape(text.as_ref().replace("k = ", "k\u{a0}=\u{a0}"))
 }
@@ -98,13 +98,13 @@ fn divergence(run: &RunData) -> String {
         Some(chart) => format!(
             "<p>Relative L1 is the mean of 2|a − b| / (|a| + |b|) over the elements of a weight tensor, averaged over all \
              convolutions: 0 where every bit is the same, 2 at most. The axis is logarithmic, so exponential growth is a straight \
-             line. Zero has no place on it: curves with the bits of {} run on the rail below.</p>\n{chart}{}",
+             line. Zero has no place on it: a curve that equals {} bit for bit runs on the rail marked 0 below.</p>\n{chart}{}",
             escape(run.label(0)),
             figures::elements(run).unwrap_or_default()
         ),
-        None if run.ks().len() == 1 => {
-            absent("A single copy was trained. With a second k in --ks, as in --ks 1,3,2, this is where they part.")
-        }
+        None if run.ks().len() == 1 => absent(
+            "A single copy was trained. With several k, as in --ks 1,3,2, this section shows how the copies part.",
+        ),
         None => absent("No finite distance is recorded."),
     };
     section("apart", "How the copies part", &content)
@@ -114,19 +114,21 @@ fn layers(run: &RunData) -> String {
     let content = match charts::heatmap(run) {
         Some(maps) => format!(
             "<p>Relative L1 of each convolution, from the input (top) to the output (bottom). Columns are the steps at which \
-             layers were recorded, dense at the start. Read the colour as a power of ten.</p>\n{maps}"
+             layers were recorded, dense at the start. The colour scale is logarithmic.</p>\n{maps}"
         ),
         None if run.layers.columns.is_empty() => absent(
-            "No layers lines are recorded: --log-every sets how often they are, by default every step at the start.",
+            "No layers lines are recorded. --log-every sets how often they are; by default it is every step at the start.",
         ),
-        None => absent("No recorded layer has a distance from the first copy other than zero."),
+        None => absent("No recorded layer has a finite distance above zero from the first copy."),
     };
     section("layers", "Where in the network", &content)
 }
 
 fn learning(run: &RunData) -> String {
     let loss = figures::loss(run)
-        .map(|chart| format!("<p>Where fewer curves are seen than named, they lie on one another.</p>\n{chart}"))
+        .map(|chart| {
+            format!("<p>Where fewer curves are visible than named, they lie on top of one another.</p>\n{chart}")
+        })
         .unwrap_or_else(|| absent("No loss is recorded yet."));
     let epochs = figures::epochs(run).unwrap_or_else(|| {
         absent(match run.epochs.len() {
@@ -134,13 +136,14 @@ fn learning(run: &RunData) -> String {
             _ => "The run was evaluated once; the numbers are in the table below.",
         })
     });
-    section("learning", "What they learn", &format!("{loss}{epochs}"))
+    section("learning", "What the copies learn", &format!("{loss}{epochs}"))
 }
 
 fn replicas(run: &RunData) -> String {
     let content = format!(
-        "{}<h3>Fingerprints</h3>\n<p>16 hexadecimal digits over every bit of a copy's parameters and momenta, taken on the adapter. Equal fingerprints, \
-         equal copies. Compare them with those of the same run elsewhere.</p>\n{}",
+        "{}<h3>Fingerprints</h3>\n<p>A fingerprint is 16 hexadecimal digits computed on the adapter from every bit of a copy's \
+         parameters and momenta. Equal fingerprints mean equal copies. Compare them with those of the same run on another \
+         machine.</p>\n{}",
         tables::finals(run),
         tables::fingerprints(run)
     );
@@ -154,14 +157,14 @@ fn conclusions(run: &RunData) -> String {
         if items.is_empty() { absent("Nothing yet.") } else { format!("<ul>\n{items}</ul>\n") }
     };
     let content = format!(
-        "<div class=\"pair text\"><div><h3>It shows</h3>\n{}</div>\n<div><h3>It does not show</h3>\n{}</div></div>\n\
+        "<div class=\"pair text\"><div><h3>The run shows</h3>\n{}</div>\n<div><h3>The run does not show</h3>\n{}</div></div>\n\
          <dl class=\"terms\">\n<dt>k</dt><dd>{}</dd>\n\
          <dt>Relative L1</dt><dd>For a tensor a and the first copy's b: mean over the elements of 2|a − b| / (|a| + |b|), with \
          0/0 = 0. A run's value is the unweighted mean over all convolution weights, shortcuts included.</dd>\n\
          <dt>ulp</dt><dd>Unit in the last place: the step from one float32 to the next. Two weights one ulp apart differ in their \
          last bit; two of opposite sign are up to 2 × 10⁹ apart, so the curve jumps where a weight crosses zero.</dd>\n\
-         <dt>Control</dt><dd>A copy that must equal the first bit for bit. It is compared on the adapter after every step; that it \
-         stays at 0 shows that order, memory and neighbours have no influence.</dd>\n</dl>\n\
+         <dt>Control</dt><dd>A copy that must equal the first bit for bit. It is compared on the adapter after every step. As long as \
+         it stays at 0, order, memory and the other copies have no influence.</dd>\n</dl>\n\
          <p class=\"cite\">After Yuxin Sun, Dong Lao, Ganesh Sundaramoorthi and Anthony Yezzi, <cite>Surprising Instabilities in \
          Training Deep Networks and a Theoretical Analysis</cite>, NeurIPS 2022.</p>\n",
         list(conclusions::shown(run)),
@@ -173,10 +176,10 @@ fn conclusions(run: &RunData) -> String {
 
 fn again(run: &RunData) -> Result<String, Failure> {
     let commands = format!(
-        "<p>With the file in this run's folder, or with flags; both make the same bits on the same machine.</p>\n\
+        "<p>Use the config file in this run's folder, or flags. Both give the same bits on the same machine.</p>\n\
          <pre><code>lastbit train --config config.toml --out FOLDER</code></pre>\n\
          <pre><code id=\"flags\">{}</code></pre>\n\
-         <p>This page again: <code>lastbit report RUN_FOLDER</code></p>\n{}",
+         <p>To rebuild this page: <code>lastbit report RUN_FOLDER</code></p>\n{}",
         escape(tables::flags(&run.config)?),
         tables::in_browser(run)?
     );

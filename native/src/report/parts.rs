@@ -1,5 +1,5 @@
-//! The page of a run in parts, one for each adapter: all replicas on one chart, each against the reference on its own
-//! adapter, and whether the references have the same bits.
+//! The page of a run in parts, one for each adapter. One chart shows all replicas, each compared with the reference on its
+//! own adapter; the lamp shows whether the references have the same bits.
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,10 @@ use crate::failure::Failure;
 use crate::run::{Found, Manifest, replace_file};
 use crate::verify::References;
 
-/// Replicas whose curves are drawn.
+/// Largest number of curves in the chart.
 const MAX_CURVES: usize = 24;
 
-/// Writes the page over the parts in `folders` into `out`; returns where it is.
+/// Writes the page of the parts in `folders` to the folder `out` and returns its path.
 pub fn write(out: &Path, folders: &[PathBuf], references: &References) -> Result<PathBuf, Failure> {
     let mut parts = folders.iter().map(|folder| RunData::read(folder)).collect::<Result<Vec<_>, _>>()?;
     let mut colours = 0;
@@ -34,14 +34,14 @@ fn page(parts: &[RunData], references: &References) -> String {
     let train = &parts[0].config.train;
     let name = format!("{}, in {} parts", parts[0].name(), parts.len());
     let (class, word, meaning) = match references.difference {
-        None if references.lines == 0 => ("none", "nothing compared", "some part has no step yet".to_owned()),
+        None if references.lines == 0 => ("none", "nothing compared", "a part has no recorded step yet".to_owned()),
         None => ("green", "one reference", "the first copy has the same bits in all parts".to_owned()),
         Some((step, part)) => (
             "red",
             "several references",
             format!(
-                "the first copy of part {part} has other bits than that of part 0 from step {} on: each curve is measured on its \
-                 own adapter",
+                "the first copy of part {part} has other bits than that of part 0 from step {} on: each curve shows the distance \
+                 from the first copy on the same adapter",
                 thousands(step)
             ),
         ),
@@ -51,13 +51,13 @@ fn page(parts: &[RunData], references: &References) -> String {
          <p class=\"lamp {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}</span></p>\n</header>\n",
         escape(&name),
         count(last_step(parts), "step"),
-        prose(format!("Each part trains k = {} again, as the reference of the copies beside it.", train.ks[0])),
+        prose(format!("Each part trains k = {} as the reference of its other copies.", train.ks[0])),
         prose(meaning),
     );
     body += &section("apart", "How the copies part", &apart(parts));
     let copies = parts.iter().enumerate().map(|(i, part)| format!("<h3>Part {i}</h3>\n{}", tables::finals(part)));
     body += &section("copies", "The copies at the end", &copies.collect::<String>());
-    body += &section("made", "Where they were made", &made(parts));
+    body += &section("made", "Where they were trained", &made(parts));
     document(&name, "", &body, &script())
 }
 
@@ -76,11 +76,11 @@ fn apart(parts: &[RunData]) -> String {
         .take(MAX_CURVES)
         .map(|(i, part, replica)| {
             let mut values = part.steps.rel_l1[replica].clone();
-            // A part that is not as far as the others.
+            // A part may have fewer steps than the others.
             values.resize(steps.len(), f64::NAN);
             let k = part.ks()[replica];
             let same = parts.iter().flat_map(|part| &part.ks()[1..]).filter(|other| **other == k).count();
-            // Short, for the margin beside the plot.
+            // Keep it short: the margin beside the plot is narrow.
             let label = if same == 1 { format!("k = {k}") } else { format!("k = {k}, {i}") };
             Curve { label, style: style_of(part, replica), values, raw: None }
         })
@@ -111,9 +111,12 @@ fn apart(parts: &[RunData]) -> String {
     };
     let more = match parts.iter().map(|part| part.ks().len() - 1).sum::<usize>().saturating_sub(MAX_CURVES) {
         0 => String::new(),
-        n => format!(" {MAX_CURVES} curves are drawn, {n} more are in the parts' reports."),
+        n => format!(" The chart has {MAX_CURVES} curves; {n} more are in the reports of the parts."),
     };
-    format!("<p>Curves with the bits of the reference run on the rail below.{more}</p>\n{}", chart.markup())
+    format!(
+        "<p>A curve that equals the reference bit for bit runs on the rail marked 0 below the axis.{more}</p>\n{}",
+        chart.markup()
+    )
 }
 
 fn made(parts: &[RunData]) -> String {
@@ -132,5 +135,5 @@ fn made(parts: &[RunData]) -> String {
             vec![i.to_string(), ks, escape(adapter), escape(driver), escape(interface), link]
         })
         .collect();
-    table("numbers", &["part", "k", "adapter", "driver", "interface", "its report"], &rows)
+    table("numbers", &["part", "k", "adapter", "driver", "interface", "report"], &rows)
 }

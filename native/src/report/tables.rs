@@ -1,4 +1,4 @@
-//! Tables: how the replicas ended, what was trained, on what, and how to train it again.
+//! Tables: final values of the replicas, fingerprints, config and environment, and the command that trains the run again.
 
 use lastbit_core::train::DatasetKind;
 use toml::{Table, Value};
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::progress::loss_text;
 use crate::run_config::RunConfig;
 
-/// The last numbers of every replica.
+/// The final values of every replica.
 pub fn finals(run: &RunData) -> String {
     let head = [
         "copy",
@@ -58,7 +58,7 @@ fn name(run: &RunData, replica: usize) -> String {
     format!("<span class=\"{}\">{}</span> {role}", style_of(run, replica), escape(run.label(replica)))
 }
 
-/// Fingerprints at the last `layers` line and at the end.
+/// Fingerprints at the last `layers` line and at the last checkpoint.
 pub fn fingerprints(run: &RunData) -> String {
     let at_end = |replica: usize| run.summary["fingerprints"][replica].as_str().map(str::to_owned);
     let at_line = |replica: usize| run.layers.fingerprints[replica].clone();
@@ -90,7 +90,7 @@ pub fn config(run: &RunData) -> Result<String, Failure> {
     let row = |key: String| {
         let is_changed = own.get(&key) != default.get(&key);
         let show = |table: &Table| match table.get(&key) {
-            Some(_) if is_place(&key) => "a place on the machine that trained".to_owned(),
+            Some(_) if is_place(&key) => "a path on the machine that trained".to_owned(),
             Some(value) => escape(plain(value)),
             None => "–".to_owned(),
         };
@@ -101,7 +101,7 @@ pub fn config(run: &RunData) -> Result<String, Failure> {
     Ok(table("config", &["key", "this run", "default", ""], &rows))
 }
 
-/// True for what names a place on this machine, often with a user's name in it: the page is made to be passed on.
+/// True for keys whose value is a path. Pages are passed on, and a path often contains a user's name.
 pub fn is_place(key: &str) -> bool {
     matches!(key, "data-dir" | "init")
 }
@@ -121,7 +121,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// The line that trains this run without its config file: a flag for each key that is not at its default.
+/// The command that trains this run without its config file, with a flag for each key that is not at its default.
 pub fn flags(config: &RunConfig) -> Result<String, Failure> {
     let (own, default) = (config.to_table()?, RunConfig::default().to_table()?);
     let mut line = "lastbit train".to_owned();
@@ -138,7 +138,7 @@ pub fn flags(config: &RunConfig) -> Result<String, Failure> {
     Ok(line + " --out FOLDER")
 }
 
-/// The way to the same run in a browser; nothing for images that only this machine has.
+/// Link or address of the same run in a browser; empty for an image folder, which only this machine has.
 pub fn in_browser(run: &RunData) -> Result<String, Failure> {
     if run.config.train.dataset == DatasetKind::Folder {
         return Ok(String::new());
@@ -150,13 +150,14 @@ pub fn in_browser(run: &RunData) -> Result<String, Failure> {
             format!("<p>Live in a browser: <a id=\"page-link\" href=\"{url}{address}\">this run on the page</a></p>\n")
         }
         None => format!(
-            "<p>Live in a browser, where the page of lastbit is hosted (or <code>cargo xtask web --serve</code> runs), by this address \
-             behind its own:</p>\n<pre><code id=\"page-address\">{address}</code></pre>\n"
+            "<p>To run it live in a browser, append this to the address of a hosted page of lastbit (or of the one that \
+             <code>cargo xtask web --serve</code> serves):</p>\n<pre><code id=\"page-address\">{address}</code></pre>\n"
         ),
     })
 }
 
-/// The page's address of a run. The page has defaults of its own, so every key is there, an unset one without a value.
+/// The fragment of the page's address that opens a run. The page has other defaults, so every key is present, an unset one
+/// without a value.
 fn page_address(config: &RunConfig) -> Result<String, Failure> {
     let table = serde_json::to_value(&config.train).map_err(Failure::other)?;
     let pairs = table.as_object().into_iter().flatten().map(|(key, value)| match value {
@@ -172,7 +173,7 @@ fn page_address(config: &RunConfig) -> Result<String, Failure> {
     Ok(format!("#/lab?{}", pairs.chain(flip).collect::<Vec<_>>().join("&")))
 }
 
-/// For a shell.
+/// Quotes text for a shell if needed.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,+=@%".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -182,11 +183,11 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// Adapter, driver, data and version.
+/// Version, network, adapter, driver and images, from the manifest.
 pub fn environment(run: &RunData) -> String {
     let manifest = &run.manifest;
     if manifest.is_null() {
-        return "<p class=\"absent\">manifest.json is missing or damaged: where this run was made is not known.</p>\n"
+        return "<p class=\"absent\">manifest.json is missing or damaged, so it is unknown where this run was trained.</p>\n"
             .to_owned();
     }
     let text = |value: &serde_json::Value| match value {
@@ -208,7 +209,7 @@ pub fn environment(run: &RunData) -> String {
     row(
         "images",
         format!(
-            "{}: {} to train on, {} to test",
+            "{}: {} for training, {} for testing",
             text(&dataset["name"]),
             text(&dataset["train"]),
             text(&dataset["test"])
@@ -234,8 +235,8 @@ mod tests {
                 .unwrap();
         let config = RunConfig::from_table(&table, "test").unwrap();
         let line = flags(&config).unwrap();
-        let expected = "lastbit train --ks 1,3 --lr 0.05 --nesterov=false --no-shuffle --data-dir DATA_FOLDER --init WEIGHTS_FILE --adapter \
-             'it'\\''s' --out FOLDER";
+        let expected = "lastbit train --ks 1,3 --lr 0.05 --nesterov=false --no-shuffle --data-dir DATA_FOLDER --init WEIGHTS_FILE \
+             --adapter 'it'\\''s' --out FOLDER";
         assert_eq!(line, expected);
         assert_eq!(flags(&RunConfig::default()).unwrap(), "lastbit train --out FOLDER");
     }

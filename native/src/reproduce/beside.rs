@@ -1,4 +1,4 @@
-//! Spread over k beside spread over seeds: what Table 1 and Figure 2 say about it alike.
+//! Spread over k compared with spread over seeds, for Table 1 and Figure 2.
 
 use super::statistics::Spread;
 use super::{Agreement, Cell};
@@ -6,10 +6,10 @@ use crate::report::numbers::{about, count};
 
 /// Two deviations within this factor are called comparable.
 pub const COMPARABLE: f64 = 2.0;
-/// With fewer degrees of freedom two deviations can be called neither different nor alike.
+/// Degrees of freedom that two deviations need to be called comparable.
 pub const ENOUGH: u32 = 10;
-/// A quarter of the published training. Copies go on parting for long: that k moves less than a seed until then is no
-/// contradiction.
+/// Steps of a long training: about a quarter of the published one. In shorter trainings the copies are still parting, so a
+/// smaller spread over k than over seeds does not contradict the paper.
 pub const LONG: usize = 20_000;
 
 /// Columns of a table of spreads; [`cells`] fills them.
@@ -28,58 +28,58 @@ pub fn cells(spread: &Spread) -> [Cell; 6] {
     [spread.freedom.into(), spread.mean.into(), spread.ddof0.into(), spread.ddof1.into(), low.into(), high.into()]
 }
 
-/// How far trainings have come.
+/// How long trainings are, for the verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// Some copies are not 1 % apart yet: k cannot matter.
+    /// Some copies are not yet 1 % apart, so k cannot matter.
     Together,
     /// Shorter than [`LONG`].
     Short,
-    /// Long enough for a contradiction.
+    /// At least [`LONG`] steps, enough to contradict the paper.
     Long,
 }
 
-/// Both spreads, each pooled.
+/// The spread over k and the spread over seeds, each pooled.
 pub struct Beside {
-    /// Over k, of all seeds.
+    /// Spread over k, pooled over all seeds.
     pub over_k: Spread,
-    /// Over seeds, of all k.
+    /// Spread over seeds, pooled over all k.
     pub over_seeds: Spread,
-    /// Over seeds, as sure as one k alone makes it: trainings of one seed are no new seeds.
+    /// Spread over seeds with the degrees of freedom of a single k: more trainings of the same seed are not more seeds.
     at_least: Spread,
 }
 
 impl Beside {
-    /// Of the spread at each seed and at each k; `None` if there are none.
+    /// Pools the spread over k at each seed and the spread over seeds at each k; `None` if either is empty.
     pub fn of(over_k: &[Spread], over_seeds: &[Spread]) -> Option<Self> {
         let pooled = Spread::pooled(over_seeds)?;
         let freedom = over_seeds.iter().map(|spread| spread.freedom).max()?;
         Some(Self { over_k: Spread::pooled(over_k)?, over_seeds: pooled, at_least: Spread { freedom, ..pooled } })
     }
 
-    /// True if no true deviation fits both, however few seeds there are.
+    /// True if the 95 % intervals do not overlap, with the degrees of freedom of a single k over seeds.
     fn are_apart(&self) -> bool {
         let (a, b) = (self.over_k.interval(), self.at_least.interval());
         a.1 < b.0 || b.1 < a.0
     }
 
-    /// `over k 1.14 points (ddof 1; 95 %: 0.74 to 2.52), over seeds ...: a ratio of 0.72; with ddof 0 0.93 and 1.30`
+    /// `over k 1.14 points (ddof 1; 95 %: 0.74 to 2.52), over seeds ...: ratio 0.72 (ddof 0: 0.93 and 1.30)`
     pub fn told(&self, unit: &str) -> String {
-        let told = |spread: &Spread| {
+        let text = |spread: &Spread| {
             let (low, high) = spread.interval();
             format!("{:.2} {unit} (ddof 1; 95 %: {low:.2} to {high:.2})", spread.ddof1)
         };
         format!(
-            "over k {}, over seeds {}: a ratio of {}; with ddof 0 {:.2} and {:.2}",
-            told(&self.over_k),
-            told(&self.over_seeds),
+            "over k {}, over seeds {}: ratio {} (ddof 0: {:.2} and {:.2})",
+            text(&self.over_k),
+            text(&self.over_seeds),
             about(self.over_k.ddof1 / self.over_seeds.ddof1),
             self.over_k.ddof0,
             self.over_seeds.ddof0,
         )
     }
 
-    /// Whether k is as good as a seed.
+    /// Verdict on the claim that the deviation over k is comparable to that over seeds.
     pub fn agrees(&self, length: Length) -> Agreement {
         let ratio = self.over_k.ddof1 / self.over_seeds.ddof1;
         match length {
@@ -94,14 +94,14 @@ impl Beside {
         }
     }
 
-    /// How sure that is.
+    /// How sure the verdict is.
     pub fn certainty(&self, length: Length) -> String {
         format!(
-            "{}{} and {} of freedom; with those of a single k over seeds the 95 % intervals {}. Comparable is called what is within a \
-             factor of {COMPARABLE}, with {ENOUGH} degrees of freedom at least.",
+            "{}{} of freedom over k, {} over seeds. With the degrees of a single k over seeds, the 95 % intervals \
+             {}. Deviations within a factor of {COMPARABLE} count as comparable, with at least {ENOUGH} degrees of freedom.",
             match length {
-                Length::Together => "Not at all: in so short a training the copies have hardly parted. ",
-                Length::Short => "A training this short does not contradict the paper: its copies are still parting. ",
+                Length::Together => "Not sure: in so short a training the copies have hardly parted. ",
+                Length::Short => "So short a training cannot contradict the paper: its copies are still parting. ",
                 Length::Long => "",
             },
             count(self.over_k.freedom.into(), "degree"),
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(verdict(&spreads(0.25), Length::Together), Agreement::CannotTell);
         assert_eq!(verdict(&spreads(0.05), Length::Long), Agreement::No);
         assert_eq!(verdict(&spreads(0.05), Length::Short), Agreement::CannotTell);
-        // Apart by the freedom of all k together, not by that of the seeds there are.
+        // Apart with the degrees of freedom of all k together, but not with those of a single k.
         assert_eq!(verdict(&spreads(0.145), Length::Long), Agreement::CannotTell);
         assert_eq!(verdict(&spreads(0.25)[..1], Length::Long), Agreement::CannotTell, "five degrees are too few");
         assert!(Beside::of(&[], &spreads(0.3)).is_none());

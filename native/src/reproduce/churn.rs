@@ -1,30 +1,30 @@
-//! Prediction churn: how many test images two copies disagree on, whatever their accuracies are.
+//! Prediction churn: how many test images two copies classify differently, whatever their accuracies are.
 
 use super::statistics::mean;
 
-/// Disagreement of two copies.
+/// Disagreement between two copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Churn {
-    /// Images on which they say different classes.
+    /// Number of images that the copies classify differently.
     pub differing: u64,
-    /// Images in all.
+    /// Number of images.
     pub images: u64,
 }
 
 impl Churn {
-    /// In percent of the images.
+    /// Differing images in percent of all images.
     pub fn percent(&self) -> f64 {
         100.0 * self.differing as f64 / self.images.max(1) as f64
     }
 }
 
-/// Compares what two copies say of the same images.
+/// Compares the classes that two copies predict for the same images.
 pub fn disagreement(a: &[u32], b: &[u32]) -> Churn {
     let differing = a.iter().zip(b).filter(|(a, b)| a != b).count() as u64;
     Churn { differing, images: a.len().min(b.len()) as u64 }
 }
 
-/// Mean over all pairs of copies, in percent; `None` for less than two.
+/// Mean churn over all pairs of copies, in percent; `None` for fewer than two copies.
 pub fn mean_of_pairs(copies: &[impl AsRef<[u32]>]) -> Option<f64> {
     let pairs = copies.iter().enumerate().flat_map(|(i, a)| copies[i + 1..].iter().map(move |b| (a, b)));
     mean(pairs.map(|(a, b)| disagreement(a.as_ref(), b.as_ref()).percent()))

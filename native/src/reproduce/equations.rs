@@ -1,4 +1,4 @@
-//! What the experiments on the paper's equations share: checks of flags, Ctrl-C inside a piece, and how long a step takes.
+//! What the experiments on the paper's equations share: checks of flags, Ctrl-C inside a piece, and the time of a step.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -17,19 +17,19 @@ use crate::report::numbers::number;
 /// Largest `--steps`, which the core counts in 32 bits.
 pub const MOST_STEPS: u64 = 10_000_000;
 
-/// The value of a flag that must be above 0, also in float32.
+/// Checks the value of a flag that must be above 0, also in float32.
 pub fn positive(flag: &str, value: f64) -> Result<f64, Failure> {
     if !(value.is_finite() && value > 0.0) {
         return Err(Failure::usage(format!("{flag}: must be a positive number, not {value}")));
     }
-    // The adapter's form.
+    // The adapter computes in float32.
     if (value as f32).is_normal() {
         return Ok(value);
     }
     Err(Failure::usage(format!("{flag}: float32 cannot hold {value:e}: use a number between 1.2e-38 and 3.4e38")))
 }
 
-/// The values of a flag, each above 0, at least one.
+/// Checks the values of a flag: at least one, each above 0.
 pub fn positives(flag: &str, values: Vec<f64>) -> Result<Vec<f64>, Failure> {
     if values.is_empty() {
         return Err(Failure::usage(format!("{flag}: give at least one number")));
@@ -37,7 +37,7 @@ pub fn positives(flag: &str, values: Vec<f64>) -> Result<Vec<f64>, Failure> {
     values.into_iter().map(|value| positive(flag, value)).collect()
 }
 
-/// The value of a flag that counts something.
+/// Checks that the value of a flag is between `least` and `most`.
 pub fn between(flag: &str, least: u64, most: u64, value: u64) -> Result<u64, Failure> {
     if (least..=most).contains(&value) {
         Ok(value)
@@ -46,20 +46,20 @@ pub fn between(flag: &str, least: u64, most: u64, value: u64) -> Result<u64, Fai
     }
 }
 
-/// What the core refuses, with the flags to change.
+/// Prefixes an error of the core with the flags to change.
 pub fn checked<T>(flags: &str, result: Result<T, PdeError>) -> Result<T, Failure> {
     result.map_err(|error| Failure::usage(format!("{flags}: {error}")))
 }
 
-/// Ends a reproduction after Ctrl-C. To be asked wherever little is lost: a piece is done again from its start.
+/// Fails after Ctrl-C. Call it where little work is lost: an unfinished piece starts again from its beginning.
 pub fn go_on() -> Result<(), Failure> {
     if interrupt::requested() {
-        return Err(Failure::interrupted("stopped: what is finished is kept, and the same line goes on"));
+        return Err(Failure::interrupted("stopped: what is finished is kept, and the same command continues"));
     }
     Ok(())
 }
 
-/// The middle of what is left of `bracket` once it is narrower than `tolerance`.
+/// Bisects `bracket` until it is narrower than `tolerance`, relative to its middle, and returns the middle.
 pub fn edge(
     bracket: Bracket,
     tolerance: f64,
@@ -72,7 +72,7 @@ pub fn edge(
     Ok(found.middle())
 }
 
-/// Seconds of a step of so many replicas of a one-layer equation in lockstep on this adapter, measured.
+/// Measures the seconds that a step of `replicas` replicas of a one-layer equation takes on this adapter.
 pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize) -> Result<f64, Failure> {
     let params = NonlinearParams {
         image: Image::checkerboard(size, size)?,
@@ -86,19 +86,19 @@ pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize)
     let replicas = vec![Replica { k: 1, dt: 0.01, reference: 0 }; replicas];
     let context: &Rc<Context> = study.context();
     let mut run = block_on(Nonlinear::new(Rc::clone(context), params, &replicas, Fill::Zero))?;
-    // The first steps compile.
+    // The first steps include compilation.
     block_on(run.step(2))?;
     let start = Instant::now();
     block_on(run.step(4))?;
     Ok(start.elapsed().as_secs_f64() / 4.0)
 }
 
-/// JSON has no infinity.
+/// The value, or `None` if it is not finite: JSON has no infinity.
 pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// A growth a step for prose: five decimals, or a power of ten where it is large.
+/// A growth a step as text: five decimals, or a power of ten if it is large.
 pub fn told(growth: Option<f64>) -> String {
     match growth {
         Some(growth) if growth.abs() < 1e3 => format!("{growth:.5}"),
@@ -107,7 +107,7 @@ pub fn told(growth: Option<f64>) -> String {
     }
 }
 
-/// Points of a curve from its first step on; what is not finite interrupts it.
+/// Points of a curve, from step 0 on. A missing value becomes NaN, which interrupts the curve.
 pub fn curve(values: &[Option<f64>]) -> Vec<(f64, f64)> {
     values.iter().enumerate().map(|(step, value)| (step as f64, value.unwrap_or(f64::NAN))).collect()
 }

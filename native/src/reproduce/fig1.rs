@@ -1,5 +1,5 @@
-//! Figure 1: the heat equation by explicit Euler, stable below the edge dt = dx^2 / 2 and unstable above it: what an
-//! instability looks like where nothing restrains it.
+//! Figure 1: the heat equation by explicit Euler, stable below the edge dt = dx^2 / 2 and unstable above it. It shows an
+//! instability that nothing restrains.
 
 mod verdict;
 
@@ -18,14 +18,14 @@ use crate::failure::Failure;
 use crate::report::numbers::number;
 use crate::values::{real, whole};
 
-/// The paper's times. Above the edge only those up to [`LAST_UNSTABLE`], after which nothing else can be seen.
+/// The paper's times. Above the edge only those up to [`LAST_UNSTABLE`] are used; later, growth hides everything else.
 const TIMES: [f64; 7] = [0.0, 0.8, 2.4, 4.0, 100.0, 200.0, 800.0];
 const LAST_UNSTABLE: f64 = 4.0;
-/// To the last of the times.
+/// Largest number of steps to the last of the times.
 const MOST_STEPS: f64 = 1e6;
 /// Steps between which the growth is measured: late enough for the highest mode to be the largest, early enough for float32.
 const GROWTH_STEPS: [u32; 2] = [20, 24];
-/// Step sizes of the growth curve, as shares of the edge.
+/// Step sizes of the growth curve, in twentieths of the edge.
 const SHARES: std::ops::RangeInclusive<u32> = 2..=36;
 
 /// Flags of `reproduce fig1`.
@@ -37,7 +37,7 @@ pub struct Flags {
     /// Distance between points [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     dx: Option<f64>,
-    /// Time steps, a figure each [default: 0.4,0.8]
+    /// Time steps, one figure each [default: 0.4,0.8]
     #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = real)]
     dt: Option<Vec<f64>>,
 }
@@ -49,7 +49,7 @@ struct Fig1 {
     points: u32,
     dx: f64,
     dt: Vec<f64>,
-    /// Steps after which growth or decay is decided, in the bisection.
+    /// Steps after which the bisection decides between growth and decay.
     #[serde(skip)]
     steps: u32,
 }
@@ -66,7 +66,7 @@ impl Setup for Flags {
                 "--dt: must be at least {least}, not {small}: the figure goes to t = 800"
             )));
         }
-        // Near the edge a mode grows by 2 (dt / edge - 1) a step or so, from a thousandth of the tent.
+        // Near the edge a mode grows by about 2 (dt / edge - 1) a step, from a thousandth of the tent.
         let steps = if is_quick { 20_000 } else { 200_000 };
         Ok(Box::new(Fig1 { points, dx, dt, steps }))
     }
@@ -81,15 +81,15 @@ struct Profile {
     exact: Vec<Option<f64>>,
 }
 
-/// Growth of the highest mode in one step size.
+/// Growth of the highest mode at one step size.
 #[derive(Serialize, Deserialize)]
 struct Growth {
     dt: f64,
-    /// In the first step. None where it is beyond the format.
+    /// Factor in the first step. `None` if it is not finite.
     first: Option<f64>,
-    /// Per step between [`GROWTH_STEPS`], where it is large enough to be measured and the run has not stopped.
+    /// Factor a step between [`GROWTH_STEPS`], if it is large enough to be measured and the run has not stopped.
     late: Option<f64>,
-    /// By the last of [`GROWTH_STEPS`].
+    /// True if the run stopped before the last of [`GROWTH_STEPS`].
     has_stopped: bool,
 }
 
@@ -117,7 +117,7 @@ impl Fig1 {
                 let gpu = block_on(heat.values())?.concat();
                 profiles.push(Profile {
                     dt,
-                    // Where the steps lead; 6 times 0.4 is to read 2.4.
+                    // The time that the steps reach, rounded so that 6 times 0.4 reads 2.4.
                     time: (f64::from(steps) * dt * 1e9).round() / 1e9,
                     gpu: gpu.into_iter().map(|u| finite(u.into())).collect(),
                     exact: params.solution(&start, dt, steps).into_iter().map(finite).collect(),
@@ -151,7 +151,7 @@ impl Fig1 {
         let growth = dts.iter().enumerate().map(|(r, &dt)| Growth {
             dt,
             first: finite(at[1][r] / at[0][r]),
-            // Below that it is rounding; what has stopped keeps its values.
+            // A smaller amplitude is rounding; a run that has stopped keeps its values.
             late: (at[2][r].abs() > 1e-2 && !has_stopped[r])
                 .then(|| (at[3][r] / at[2][r]).abs().powf(1.0 / f64::from(to - from))),
             has_stopped: has_stopped[r],
@@ -159,10 +159,10 @@ impl Fig1 {
         Ok(growth.collect())
     }
 
-    /// The edge by bisection in float32 and in float64: does anything pass the top of the tent?
+    /// The edge by bisection in float32 and in float64: the step at which a value begins to pass the top of the tent.
     fn edges(&self, context: &Rc<lastbit_core::device::Context>) -> Result<[f64; 2], Failure> {
         let params = self.params();
-        // Anything that is stable on every grid, and anything that is not on any.
+        // A step that is stable on every grid, and one that is stable on none.
         let bracket = Bracket { without: 0.25 * self.dx * self.dx, with: self.dx * self.dx };
         let mut heat = self.heat(context, &[bracket.without])?;
         let single = edge(bracket, 1e-5, |dt| {
@@ -191,8 +191,8 @@ impl Fig1 {
                 figure = figure.line(format!("t = {}", profile.time), points.collect());
             }
             figures.push(figure.caption(format!(
-                "float32 on the adapter, {} points, both ends fixed at 0. Below the edge dt = {:.5} the tent flattens; above it the mode that \
-                 alternates from point to point grows.",
+                "float32 on the adapter, {} points, both ends fixed at 0. Below the edge dt = {:.5} the tent flattens; above it \
+                 the mode that alternates from point to point grows.",
                 self.points, params.edge()
             )));
         }
@@ -225,7 +225,7 @@ impl Experiment for Fig1 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        // Seventeen bisections on each side, of which the adapter's take longer: a few microseconds a step.
+        // Seventeen halvings in each format; those on the adapter take longer, a few microseconds a step.
         let pieces = ["profiles", "growth", "edges"].iter().filter(|name| !study.is_done(name)).count();
         let seconds = if study.is_done("edges") { 0.5 } else { 17.0 * f64::from(self.steps) * 1e-5 + 1.0 };
         Ok(Forecast { seconds, pieces, ..Forecast::default() })
@@ -264,12 +264,12 @@ impl Experiment for Fig1 {
             figures: self.figures(&profiles, &growth),
             tables: vec![table, data, factors],
             methods: vec![
-                "Explicit Euler, u[i] ← u[i] + dt/dx² (u[i-1] + u[i+1] - 2 u[i]), both ends fixed at 0, from a tent that rises to 1.5 in the middle. \
-                 The equation is linear, so that every sine mode is multiplied by its own number in every step; the largest step for which no \
-                 number passes 1 is the edge."
+                "Explicit Euler, u[i] ← u[i] + dt/dx² (u[i-1] + u[i+1] - 2 u[i]), both ends fixed at 0, from a tent that rises to \
+                 1.5 in the middle. The equation is linear, so every sine mode is multiplied by its own factor in every step. The \
+                 edge is the largest step at which no factor exceeds 1 in magnitude."
                     .to_owned(),
-                "Nothing here depends on the last bit: an instability of a linear equation amplifies everything alike, errors and solution, and is \
-                 not restrained. It is what the networks' instability is compared with."
+                "Nothing here depends on the last bit: an instability of a linear equation amplifies errors and solution alike and is not \
+                 restrained. The instability of the networks is compared with it."
                     .to_owned(),
             ],
         })

@@ -1,6 +1,6 @@
 //! Figure 2, right: two copies of a network under plain SGD, k = 1 against 3, at the learning rates 0.1 / n. A large rate
-//! amplifies the last bit; a small one does not. What the paper leaves out stands beside it: null controls, growth by
-//! layer, the forms of the perturbation, and how many test images the copies disagree on.
+//! amplifies the last bit; a small one does not. Added to the paper's figure: null controls, growth by layer, the forms of
+//! the perturbation, and how many test images the copies disagree on.
 
 mod curves;
 mod sheets;
@@ -28,14 +28,14 @@ const LARGEST_LR: f64 = 0.1;
 const NS: [u64; 7] = [2, 4, 8, 16, 32, 320, 3200];
 /// The pair that is compared: the first replicas of every run.
 const PAIR: [u32; 2] = [1, 3];
-/// The second of it.
+/// Index of the perturbed replica in [`PAIR`].
 const PERTURBED: usize = 1;
 /// The null control, which comes last.
 const CONTROL: u32 = 2;
-/// A distance beyond everything that rounding alone makes.
+/// A distance larger than any that rounding alone makes.
 const MACROSCOPIC: f64 = 1e-3;
 
-/// A curve has no more points.
+/// Largest number of points of a curve.
 const MOST_POINTS: u64 = 100_000;
 
 /// Flags of `reproduce fig2`.
@@ -48,11 +48,11 @@ pub struct Flags {
     /// Seeds; the figure shows medians [default: 1,2,3; --quick: 1]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
     seeds: Option<Vec<u64>>,
-    /// Divisors whose spread is taken at the smallest n, beside that over seeds [default: 1,3,5,7,9,11; --quick: 1,3,5]
+    /// Divisors whose spread at the smallest n is compared with that over seeds [default: 1,3,5,7,9,11; --quick: 1,3,5]
     #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = divisor)]
     ks: Option<Vec<u32>>,
-    /// Seeds whose spread is taken there; those that are not in --seeds train k = 1 and 3 alone [default: --seeds, and
-    /// the next one where that is a single one]
+    /// Seeds whose spread is taken at the smallest n; those that are not in --seeds train only k = 1 and 3 [default: --seeds,
+    /// plus the next seed if it is a single one]
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
     spread_seeds: Option<Vec<u64>>,
     /// Network [default: resnet56]
@@ -64,7 +64,7 @@ pub struct Flags {
     /// Images: cifar10, fashion-mnist, folder or synthetic [default: cifar10]
     #[arg(long)]
     dataset: Option<DatasetKind>,
-    /// Weight tensor that the figure follows [default: layer2.5.conv1.weight, in another network the one in the middle]
+    /// Weight tensor that the figure follows [default: layer2.5.conv1.weight; in other networks one in the middle]
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
     /// Samples in a batch [default: 128]
@@ -73,13 +73,13 @@ pub struct Flags {
     /// Points of each curve, one every n steps [default: 100]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     points: Option<u64>,
-    /// End every run after so many steps, whatever its n [--quick: 50]
+    /// End every run after this many steps, whatever its n [--quick: 50]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Evaluate on the first N test images only [--quick: 1000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     test_limit: Option<usize>,
-    /// Forms of the perturbation to set beside each other at the smallest n [default: divide,reciprocal,nextafter]
+    /// Forms of the perturbation to compare at the smallest n [default: divide,reciprocal,nextafter]
     #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = form)]
     perturbation: Option<Vec<Perturbation>>,
 }
@@ -89,7 +89,7 @@ pub struct Flags {
 #[serde(rename_all = "kebab-case")]
 struct Fig2 {
     n_max: u64,
-    /// Those up to `n_max` that are taken.
+    /// The n up to `n_max` that are trained.
     #[serde(skip)]
     ns: Vec<u64>,
     seeds: Vec<u64>,
@@ -112,7 +112,7 @@ impl Setup for Flags {
         let size = |quick: u64, full: u64| if is_quick { quick } else { full };
         let n_max = self.n_max.unwrap_or(size(8, 32));
         let net = self.net.unwrap_or(NetKind::ResNet { depth: 56 });
-        // Rates four times apart are ordered; in between a single seed is not.
+        // A single seed shows the order of rates that are four times apart, but not of closer ones.
         let every = if is_quick { 2 } else { 1 };
         let ns: Vec<u64> = NS.into_iter().step_by(every).filter(|n| *n <= n_max).collect();
         if ns.is_empty() {
@@ -172,8 +172,8 @@ impl Setup for Flags {
     }
 }
 
-/// The tensor to follow: the one that is named, or the one at the place of `layer2.5.conv1.weight` among the nine blocks
-/// of ResNet-56's second stage.
+/// The tensor to follow: `wanted`, or the one whose place corresponds to that of `layer2.5.conv1.weight` among the nine
+/// blocks of ResNet-56's second stage.
 fn followed(net: NetKind, wanted: Option<&str>) -> Result<String, Failure> {
     let built = net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0);
     let network = built.map_err(|error| Failure::usage(format!("--net: {error}")))?;
@@ -184,7 +184,7 @@ fn followed(net: NetKind, wanted: Option<&str>) -> Result<String, Failure> {
     };
     let name = wanted.unwrap_or(&middle);
     if !names.contains(&name) {
-        return Err(Failure::usage(format!("--tensor: {net} has no convolution '{name}': one is {middle}")));
+        return Err(Failure::usage(format!("--tensor: {net} has no convolution '{name}': use one like {middle}")));
     }
     Ok(name.to_owned())
 }
@@ -192,7 +192,7 @@ fn followed(net: NetKind, wanted: Option<&str>) -> Result<String, Failure> {
 impl Fig2 {
     fn config(&self, n: u64, seed: u64, perturbation: Perturbation) -> TrainConfig {
         let ks = match perturbation {
-            // What stands beside the figure's runs has no control of its own.
+            // Runs besides those of the figure have no control.
             _ if !self.seeds.contains(&seed) => PAIR.to_vec(),
             Perturbation::Reciprocal | Perturbation::Nextafter => PAIR.to_vec(),
             Perturbation::Divide if n == self.ns[0] => [&self.ks[..], &[CONTROL]].concat(),
@@ -212,7 +212,7 @@ impl Fig2 {
             eval_every: 0,
             epochs: 100_000,
             steps: Some(self.steps.unwrap_or(n * self.points)),
-            // Every step of the first rates; of the smaller ones every so manieth, among them every n-th.
+            // Every step for n up to 32; for larger n every (n / 32)-th step, which includes every n-th.
             log_every: Some((n / NS[4]).max(1)),
             test_limit: self.test_limit,
             ..TrainConfig::default()
@@ -276,32 +276,35 @@ impl Experiment for Fig2 {
 impl Fig2 {
     fn methods(&self) -> Vec<String> {
         let which = if self.tensor == "layer2.5.conv1.weight" {
-            "It follows the tensor of the paper".to_owned()
+            "The figure follows the tensor of the paper".to_owned()
         } else {
-            "It follows the tensor at the same place of this smaller network".to_owned()
+            "The figure follows a tensor in the corresponding place of this network".to_owned()
         };
         vec![
             format!(
-                "{} with {} on {}, batch {}, plain SGD (momentum 0), weight decay 5e-4, constant learning rate 0.1 / n. All copies begin with \
-                 the same weights and see the same batches; the update is divided by k and the rate multiplied by k. {which}: {}.",
+                "{} with {} on {}, batch {}, plain SGD (momentum 0), weight decay 5e-4, constant learning rate 0.1 / n. All copies \
+                 start from the same weights and see the same batches; the update is divided by k and the rate multiplied by k. \
+                 {which}: {}.",
                 self.net, self.activation, self.dataset, self.batch_size, self.tensor
             ),
             "Relative L1 of a tensor a from b is the mean of 2|a - b| / (|a| + |b|) over its elements, 0/0 = 0; over all convolutions it \
-             is the unweighted mean of the tensors'. It is measured on the adapter after every step."
+             is the unweighted mean over the tensors. It is measured on the adapter after every step."
                 .to_owned(),
-            "Control: k = 2, whose division is exact, trains in each run of the figure. Whatever else than k moved a bit would move its."
+            "Control: k = 2, whose division is exact, is trained in each run of the figure. Anything other than k that changes \
+             bits would change its bits, too."
                 .to_owned(),
             format!(
-                "At learning rate {} k = {} train together, and seeds {}, for the spread over k beside that over seeds: of the test accuracy after the last \
-                 step, and of the distance from k = 1. Deviations are divided by n (ddof 0) and by n - 1 (ddof 1), with the 95 % intervals of a normal sample, \
-                 from chi-square. The pooled interval over seeds is too narrow: the samples at different k share their seeds. One seed drives \
-                 initialisation, order and augmentation.",
+                "At learning rate {}, k = {} and seeds {} are trained to compare the spread over k with that over seeds: of the \
+                 test accuracy after the last step, and of the distance from k = 1. Deviations are divided by n (ddof 0) and by n \
+                 - 1 (ddof 1), with the 95 % intervals of a normal sample, from chi-square. The pooled interval over seeds is too \
+                 narrow, because the samples at different k share their seeds. One seed determines initialisation, order and \
+                 augmentation.",
                 LARGEST_LR / self.ns[0] as f64,
                 list(&self.ks.iter().map(u32::to_string).collect::<Vec<_>>()),
                 list(&self.spread_seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
             ),
             "Growth a step is fitted by least squares to the logarithm of the distance, from its first bit to a tenth of its largest \
-             value, at most to 1 %: above that it saturates. R² says how straight the line is."
+             value and at most to 1 %, above which it saturates. R² shows how straight the line is."
                 .to_owned(),
         ]
     }

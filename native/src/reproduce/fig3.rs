@@ -1,6 +1,6 @@
 //! Figure 3: the linear one-layer equation in the transitioning regime on the checkerboard. Between two bounds in the
-//! weight decay alpha the loss falls; below the lower and above the upper one it explodes, for nothing restrains a linear
-//! equation.
+//! weight decay alpha the loss falls; below the lower and above the upper one it explodes, because nothing restrains a
+//! linear equation.
 
 mod verdict;
 
@@ -21,11 +21,11 @@ use crate::values::{real, whole};
 
 /// The paper's weight decays.
 const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];
-/// Steps between two looks at Ctrl-C.
+/// Steps between two checks for Ctrl-C.
 const STRIDE: u32 = 25;
-/// Steps over which the growth at the end is taken.
+/// Steps over which the growth at the end is measured.
 const LAST: usize = 10;
-/// Norms below this share of the first are not looked at: what decays for a thousand steps underflows.
+/// Norms below this share of the first are ignored: a kernel that decays for a thousand steps underflows.
 const LEAST: f64 = 1e-12;
 
 /// Flags of `reproduce fig3`.
@@ -95,21 +95,21 @@ pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, 
     })
 }
 
-/// What one weight decay gave.
+/// Results at one weight decay.
 #[derive(Serialize, Deserialize)]
 struct Course {
     alpha: f64,
-    /// float32 on the adapter, from step 0 on.
+    /// Loss in float32 on the adapter, from step 0 on. `None` if it is not finite.
     loss: Vec<Option<f64>>,
     stopped: Option<u64>,
-    /// |w| in a step by |w| in the step before, over the last steps. None where it is beyond the format.
+    /// Factor of |w| a step over the last steps, in float32. `None` if it is not finite.
     growth: Option<f64>,
-    /// float64 on the host.
+    /// Loss in float64 on the host.
     loss_double: Vec<Option<f64>>,
     growth_double: Option<f64>,
 }
 
-/// Mean growth per step of the last of some norms that are normal numbers.
+/// Mean factor a step over the last norms that are above [`LEAST`] of the first.
 fn growth_of(norms: &[f64]) -> Option<f64> {
     let last = norms.iter().rposition(|norm| *norm > LEAST * norms[0]).unwrap_or(1).max(1);
     let from = last - LAST.min(last);
@@ -161,7 +161,7 @@ impl Fig3 {
         let sides = sides.into_iter().filter(|(.., of_side)| !of_side.is_empty());
         sides
             .map(|(name, side, bound, of_side)| {
-                let title = format!("Loss about the {side} bound, alpha = {bound:.4e}");
+                let title = format!("Loss near the {side} bound, alpha = {bound:.4e}");
                 let mut figure = Figure::new(name, title, Axis::linear("step (1)"), Axis::log("loss (nats)"));
                 for course in &of_side {
                     figure = figure.line(format!("alpha {:e}", course.alpha), curve(&course.loss));
@@ -171,16 +171,16 @@ impl Fig3 {
                     figure = figure.theory(label, self.theory(course, eigenvalues));
                 }
                 figure.caption(format!(
-                    "float32 on the adapter. Loss: cross-entropy + alpha/2 |w|². Dashed: the fastest mode alone, |1 - dt (alpha + eigenvalue)|² a step. \
-                     Stable between {:.4e} and {:.4e}.",
+                    "float32 on the adapter. Loss: cross-entropy + alpha/2 |w|². Dashed: the fastest mode alone, |1 - dt (alpha + \
+                     eigenvalue)|² a step. Stable between {:.4e} and {:.4e}.",
                     bounds.alpha_min, bounds.alpha_max
                 ))
             })
             .collect()
     }
 
-    /// The asymptote: what the fastest mode alone would have been, back to the start, through the last point at which the
-    /// loss is not all cross-entropy.
+    /// The asymptote: the loss of the fastest mode alone, back to the start, through the last point whose loss is above 100
+    /// and so not mainly cross-entropy.
     fn theory(&self, course: &Course, eigenvalues: [f64; 2]) -> Vec<(f64, f64)> {
         let square = LinearParams::factor(eigenvalues, course.alpha, self.dt).powi(2);
         let Some((anchor, loss)) =
@@ -199,7 +199,7 @@ impl Experiment for Fig3 {
     }
 
     fn title(&self) -> String {
-        "Figure 3: the linear one-layer equation about its bounds of stability".to_owned()
+        "Figure 3: the linear one-layer equation near its stability bounds".to_owned()
     }
 
     fn settings(&self) -> Result<toml::Table, Failure> {
@@ -232,7 +232,7 @@ impl Experiment for Fig3 {
                 ("stopped", "stopped at step"),
             ],
         )
-        .note("The factor's sign says whether the growing mode alternates. Stopped: a weight passed 10¹⁵.");
+        .note("A negative factor means that the mode alternates in sign. Stopped: a weight passed 10¹⁵.");
         for course in &courses {
             for (step, loss) in course.loss.iter().enumerate() {
                 let double = course.loss_double.get(step).copied().flatten();
@@ -253,16 +253,18 @@ impl Experiment for Fig3 {
             tables: vec![table, losses],
             methods: vec![
                 format!(
-                    "w ← w - dt g with g = (a beta/2) G w + alpha w, a = -0.5 and beta = 1: the gradient flow of the one-layer network about z = 0, with the \
-                     prediction's error a held. G is the sum over all {0} x {0} patches of patch times patch transposed. The constant term is the \
-                     image's mean, which is 0. The loss is that of the nonlinear network with these weights.",
+                    "w ← w - dt g with g = (a beta/2) G w + alpha w, a = -0.5 and beta = 1: the gradient flow of the one-layer \
+                     network near z = 0, with the prediction error a held constant. G is the sum over all {0} x {0} patches of \
+                     patch times patch transposed. The constant term is the image's mean, which is 0. The loss is that of the \
+                     nonlinear network with these weights.",
                     self.size - self.kernel + 1
                 ),
-                "On the checkerboard all patches are plus or minus one vector, so that G has one eigenvalue that is not zero: the number of patches times \
-                 the number of the kernel's elements, 225² · 1024 as published. A mode is multiplied by 1 - dt (alpha + a beta/2 · eigenvalue) in every step."
+                "On the checkerboard all patches are plus or minus the same vector, so G has one eigenvalue that is not zero: the \
+                 number of patches times the number of the kernel's elements, 225² · 1024 as published. A mode is multiplied by 1 \
+                 - dt (alpha + a beta/2 · eigenvalue) in every step."
                     .to_owned(),
-                "The initial kernel is the network's own, normal with standard deviation √2/32; the authors' script draws it with standard deviation 1. \
-                 In a linear equation that scales the weights and moves no bound."
+                "The initial kernel is that of the network, normal with standard deviation √2/32; the authors' script draws it \
+                 with standard deviation 1. In a linear equation this scales the weights and does not move the bounds."
                     .to_owned(),
             ],
         })

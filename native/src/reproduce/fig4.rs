@@ -1,6 +1,6 @@
 //! Figure 4: the nonlinear one-layer network. As dt grows its loss settles, oscillates, wanders, explodes (left); where it
-//! wanders, k = 3 leaves k = 1 (right). What the paper does not have stands beside it: the bifurcation diagram over dt,
-//! the Lyapunov exponent, and null controls.
+//! wanders, k = 3 leaves k = 1 (right). Added to the paper's figure: the bifurcation diagram over dt, the Lyapunov exponent,
+//! and null controls.
 
 mod orbits;
 mod verdict;
@@ -27,11 +27,11 @@ use crate::values::{real, whole};
 const DTS: [f64; 8] = [0.01, 0.03, 0.05, 0.07, 0.09, 0.1, 0.11, 0.13];
 /// Replicas of each step size: the pair that is compared, and two null controls.
 const KS: [u32; 4] = [1, 3, 2, 1];
-/// Of [`KS`].
+/// Index of the perturbed replica in [`KS`].
 const PERTURBED: usize = 1;
 /// Steps of the moving mean, as published.
 const WINDOW: usize = 100;
-/// Steps between two looks at Ctrl-C.
+/// Steps between two checks for Ctrl-C.
 const STRIDE: u32 = 20;
 
 /// Flags of `reproduce fig4`.
@@ -86,7 +86,7 @@ impl Setup for Flags {
             seed: self.seed.unwrap_or(1),
         };
         let params = checked("--size, --kernel", experiment.params())?;
-        // Where the diagrams' orbits begin.
+        // The step size at which the orbits of the diagrams start.
         checked("--alpha", NonlinearDouble::new(&params, 1, 0.1 / experiment.alpha))?;
         for dt in &experiment.dt {
             checked("--dt, --alpha, --size, --kernel", NonlinearDouble::new(&params, 1, *dt))?;
@@ -103,7 +103,7 @@ struct Course {
     loss: Vec<Option<f64>>,
     /// The same in float64.
     loss_double: Vec<Option<f64>>,
-    /// Relative L1 of k = 3 from k = 1.
+    /// Relative L1 of k = 3 from k = 1 in float32, from step 0 on.
     distance: Vec<f64>,
     /// The same in float64.
     distance_double: Vec<f64>,
@@ -113,7 +113,7 @@ struct Course {
 }
 
 impl Course {
-    /// Mean of the last [`WINDOW`] distances at every step, of as many as there are at the beginning.
+    /// Mean of the last [`WINDOW`] distances at every step, or of all of them at the beginning.
     fn moving_mean(distance: &[f64]) -> Vec<(f64, f64)> {
         let mean = |end: usize| {
             let window = &distance[(end + 1).saturating_sub(WINDOW)..=end];
@@ -182,7 +182,7 @@ impl Fig4 {
     fn figures(&self, courses: &[Course], orbits: &Orbits) -> Vec<Figure> {
         let settled = orbits.fixed_point_loss;
         let stays: Vec<&Course> = courses.iter().filter(|course| course.stopped.is_none()).collect();
-        // On the edge nothing drives the weights off the patch: they stay large for long.
+        // On the edge the weights off the patch are not damped: they stay large for long.
         let restrained: Vec<&Course> =
             stays.iter().copied().filter(|course| course.dt < 0.999 * orbits.explosion).collect();
         let ceiling = restrained
@@ -196,26 +196,28 @@ impl Fig4 {
             Axis::linear("step (1)"),
             Axis::log("loss (nats)").between(0.1, 1e4),
         );
-        // What swings widest lies below.
+        // Draw the widest oscillations first, below the others.
         for course in courses.iter().rev() {
             all = all.line(format!("dt {}", course.dt), curve(&course.loss));
         }
         let all = all.horizontal(format!("fixed point: {settled:.4}"), settled).caption(
-            "float32 on the adapter, k = 1: cross-entropy + alpha/2 |w|². What explodes is cut off at 10⁴ and goes on until a weight passes 10¹⁵.",
+            "float32 on the adapter, k = 1: cross-entropy + alpha/2 |w|². An exploding loss is cut off at 10⁴; its run continues \
+             until a weight passes 10¹⁵.",
         );
         let first = Axis::linear("step (1)").between(0.0, self.steps.min(120) as f64);
         let mut close = Figure::new(
             "fig4-loss-first",
-            "The first steps, where it is restrained",
+            "The first steps, where the loss is restrained",
             first,
             Axis::linear("loss (nats)").between(0.25, (1.05 * ceiling).max(settled + 0.01)),
         );
         for course in &restrained {
             close = close.line(format!("dt {}", course.dt), curve(&course.loss));
         }
-        let close = close
-            .horizontal(format!("fixed point: {settled:.4}"), settled)
-            .caption("The same on a linear axis: to the fixed point for small dt, between two and more values above the first doubling, without any period in chaos.");
+        let close = close.horizontal(format!("fixed point: {settled:.4}"), settled).caption(
+            "The same on a linear axis. The loss goes to the fixed point for small dt, alternates between two or more \
+                values above the first doubling, and has no period in chaos.",
+        );
         let mut apart = Figure::new(
             "fig4-distance",
             "Distance of k = 3 from k = 1, mean of 100 steps",
@@ -225,9 +227,10 @@ impl Fig4 {
         for course in &stays {
             apart = apart.line(format!("dt {}", course.dt), Course::moving_mean(&course.distance));
         }
-        let apart = apart
-            .horizontal("0.1: they have left each other", 0.1)
-            .caption("float32 on the adapter. In chaos the last bit grows to the size of the weights; where the loss settles, the copies meet again.");
+        let apart = apart.horizontal("0.1: the copies have left each other", 0.1).caption(
+            "float32 on the adapter. In chaos a difference in the last bit grows to the size of the weights; where the \
+                loss settles, the copies become equal again.",
+        );
         let mut precise = Figure::new(
             "fig4-precision",
             "Distance of k = 3 from k = 1 in float32 and float64",
@@ -242,7 +245,10 @@ impl Fig4 {
             precise = precise.line(format!("dt {}, float32", course.dt), single.collect());
             precise = precise.line(format!("dt {}, float64", course.dt), double.collect());
         }
-        let precise = precise.caption("float64 begins 9 decades lower and grows at the same rate: more bits postpone the parting and do not prevent it.");
+        let precise = precise.caption(
+            "float64 begins 9 decades lower and grows at the same rate: more bits postpone the parting \
+            but do not prevent it.",
+        );
         let mut figures = vec![all, close, apart];
         figures.extend((!parted.is_empty()).then_some(precise));
         figures.extend(orbits.figures());
@@ -288,8 +294,9 @@ impl Experiment for Fig4 {
             ("control", "controls differ in"),
             ("stopped", "stopped at step"),
         ];
-        let mut table = Table::new("fig4-steps", "By step size", &heads)
-            .note("Leaves: relative L1 above 0.1. End: mean of the last 100 steps. Controls: k = 1 again and k = 2.");
+        let mut table = Table::new("fig4-steps", "By step size", &heads).note(
+            "Leaves: relative L1 above 0.1. End: mean of the last 100 steps. Controls: a second k = 1, and k = 2.",
+        );
         for course in &courses {
             for (step, loss) in course.loss.iter().enumerate() {
                 let double = course.loss_double.get(step).copied().flatten();
@@ -329,19 +336,22 @@ impl Fig4 {
     fn methods(&self) -> Vec<String> {
         vec![
             format!(
-                "Checkerboard of {0} x {0} pixels, valid convolution with one {1} x {1} kernel, Swish (beta 1), mean, sigmoid, cross-entropy with label 1, weight decay \
-                 alpha = {2}; plain gradient descent, whose learning rate is the time step dt. The losses of all replicas of a step size come from one lockstep run: \
-                 k = 1, k = 3, and the controls k = 2 and k = 1.",
+                "Checkerboard of {0} x {0} pixels, valid convolution with one {1} x {1} kernel, Swish (beta 1), mean, sigmoid, \
+                 cross-entropy with label 1, weight decay alpha = {2}; plain gradient descent, whose learning rate is the time \
+                 step dt. The losses of all replicas of a step size come from one lockstep run: k = 1, k = 3, and the controls k = \
+                 2 and k = 1.",
                 self.size, self.kernel, self.alpha
             ),
-            "The float64 runs and the diagrams use that a checkerboard has two distinct patches, each counted as often as it comes: the sums over pixels are exact \
-             up to rounding. The Lyapunov exponent is the mean growth of ln |difference| along an orbit, by the derivative of the map. The first doubling is where \
-             dt times the largest eigenvalue of the Hessian at the fixed point is 2."
+            "A checkerboard has only two distinct patches. The float64 runs and the diagrams count each as often as it occurs: the \
+             sums over pixels are exact up to rounding. The Lyapunov exponent is the mean growth of ln |difference| along an \
+             orbit, by the derivative of the map. The first doubling is where dt times the largest eigenvalue of the Hessian at \
+             the fixed point is 2."
                 .to_owned(),
-            "On the checkerboard only the component along the patch is driven; all others are multiplied by 1 - dt alpha in every step. At dt = 2/alpha = 0.1 that is -1: \
-             beyond it nothing restrains them and the run explodes."
+            "On the checkerboard only the component along the patch is driven; all others are multiplied by 1 - dt alpha in every \
+             step. At dt = 2/alpha = 0.1 that is -1: beyond it nothing restrains them and the run explodes."
                 .to_owned(),
-            "The authors computed in float64, from a kernel with standard deviation 1; here it is the network's own, √2/32. The orbits end on the same attractor."
+            "The authors computed in float64, from a kernel with standard deviation 1; here it is that of the network, √2/32. The \
+             orbits end on the same attractor."
                 .to_owned(),
         ]
     }

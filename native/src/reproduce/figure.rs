@@ -1,13 +1,13 @@
 //! Figures of a reproduction: each is one drawing with its axes, its legend and the theory's lines, used twice. In the
-//! page it takes the page's colours, as an `.svg` file it brings its own, light and dark.
+//! page it takes the page's colours; an `.svg` file includes its colours, light and dark.
 //!
 //! ```text
 //! Figure::new("fig4-left", "Loss against the iteration", Axis::linear("iteration"), Axis::log("loss"))
 //!     .line("dt 0.01", points)                       // connected points, x rising; NaN interrupts
 //!     .scatter("orbit", points)                      // many small points, as in a bifurcation diagram
-//!     .band("quartiles", bounds)                     // (x, low, high), in the colour of the line that comes next
+//!     .band("quartiles", bounds)                     // (x, low, high), in the colour of the next line
 //!     .vertical("first doubling: 0.0323", 0.0323)    // a theory's line, with its label above the plot
-//!     .horizontal("fixed point: 0.2915", 0.2915)     // likewise, named in the legend
+//!     .horizontal("fixed point: 0.2915", 0.2915)     // the same for y, named in the legend
 //!     .caption("What to see in it.")
 //! ```
 
@@ -18,25 +18,25 @@ use crate::report::THEME;
 use crate::report::charts::Scale;
 use crate::report::html::escape;
 
-/// What all drawings look like; the page has it once.
+/// Style sheet of all drawings; a page includes it once.
 pub const STYLE: &str = include_str!("figure/figure.css");
 
-/// Size of the drawing without the legend and the lines above the plot, in units that are pixels at full width.
+/// Width and height of the plot, in units that are pixels at full width. The other lengths have the same unit.
 const PLOT: [f64; 2] = [600.0, 330.0];
-/// Left of the plot: ticks and the axis' name.
+/// Width to the left of the plot, for ticks and the name of the axis.
 const LEFT: f64 = 84.0;
-/// Below it.
+/// Height below the plot, for ticks and the name of the axis.
 const BOTTOM: f64 = 52.0;
-/// A line of text.
+/// Height of a line of text.
 const LINE: f64 = 19.0;
-/// Width of a character of the legend, on average.
+/// Average width of a character of the legend.
 const CHARACTER: f64 = 6.9;
 /// Height of the strip under a logarithmic axis on which zeros are drawn, with the gap above it.
 const RAIL: f64 = 30.0;
-/// Colours, before dashes tell the rounds apart.
+/// Number of colours. Further series reuse them with other dashes.
 const COLOURS: usize = 6;
 
-/// An axis: its name with its unit, its kind, and its ends where they are not taken from the data.
+/// An axis: its name with its unit, its kind, and its ends if they are not taken from the data.
 #[derive(Clone, Debug)]
 pub struct Axis {
     label: String,
@@ -45,17 +45,17 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// Equal distances.
+    /// A linear axis.
     pub fn linear(label: impl Into<String>) -> Self {
         Self { label: label.into(), is_log: false, ends: None }
     }
 
-    /// Powers of ten. On a vertical one, zeros are drawn on a rail below it.
+    /// A logarithmic axis. Zeros on a vertical one are drawn on a rail below it.
     pub fn log(label: impl Into<String>) -> Self {
         Self { label: label.into(), is_log: true, ends: None }
     }
 
-    /// With these ends.
+    /// The axis with these ends.
     pub fn between(self, low: f64, high: f64) -> Self {
         Self { ends: Some((low, high)), ..self }
     }
@@ -70,7 +70,7 @@ impl Axis {
     }
 }
 
-/// What is drawn.
+/// Content of a series.
 #[derive(Clone, Debug)]
 enum Layer {
     Line { points: Vec<(f64, f64)>, is_dotted: bool },
@@ -83,7 +83,7 @@ enum Layer {
 #[derive(Clone, Debug)]
 struct Series {
     label: String,
-    /// Its classes in the style sheet.
+    /// CSS classes.
     style: String,
     layer: Layer,
 }
@@ -93,80 +93,80 @@ struct Series {
 pub struct Figure {
     /// Name of its file, without `.svg`.
     pub name: String,
-    /// What is drawn.
+    /// Title: what is drawn.
     pub title: String,
-    /// What to see in it.
+    /// Caption: what to see in the figure.
     pub caption: String,
     x: Axis,
     y: Axis,
     series: Vec<Series>,
-    /// Colours that are given.
+    /// Number of colours used so far.
     coloured: usize,
 }
 
 impl Figure {
-    /// An empty one.
+    /// A figure without series.
     pub fn new(name: impl Into<String>, title: impl Into<String>, x: Axis, y: Axis) -> Self {
         Self { name: name.into(), title: title.into(), caption: String::new(), x, y, series: Vec::new(), coloured: 0 }
     }
 
-    /// What to see in it, in one or two sentences.
+    /// Sets the caption: what to see in the figure, in one or two sentences.
     pub fn caption(mut self, text: impl Into<String>) -> Self {
         self.caption = text.into();
         self
     }
 
-    /// A line through points in the order of x, in the next colour.
+    /// Adds a line through points in the order of x, in the next colour.
     pub fn line(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         let style = self.colour();
         self.with(label, style, Layer::Line { points, is_dotted: false }).counted()
     }
 
-    /// A line with a dot at each point, where there are few.
+    /// Adds a line with a dot at each point, for few points.
     pub fn dotted_line(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         let style = self.colour();
         self.with(label, style, Layer::Line { points, is_dotted: true }).counted()
     }
 
-    /// A line that others are compared with, in the colour of the text.
+    /// Adds a line that others are compared with, in the colour of the text.
     pub fn reference(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         self.with(label, "ref".to_owned(), Layer::Line { points, is_dotted: false })
     }
 
-    /// A theory's curve, dashed.
+    /// Adds a theoretical curve, dashed.
     pub fn theory(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         self.with(label, "theory".to_owned(), Layer::Line { points, is_dotted: false })
     }
 
-    /// The line of a null control, grey.
+    /// Adds the line of a null control, grey.
     pub fn control(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         self.with(label, "ctl".to_owned(), Layer::Line { points, is_dotted: false })
     }
 
-    /// Small points without a line, in the next colour.
+    /// Adds small points without a line, in the next colour.
     pub fn scatter(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         let style = self.colour();
         self.with(label, style, Layer::Scatter { points, is_small: true }).counted()
     }
 
-    /// Points that each count, without a line, in the next colour.
+    /// Adds large points without a line, in the next colour.
     pub fn dots(self, label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         let style = self.colour();
         self.with(label, style, Layer::Scatter { points, is_small: false }).counted()
     }
 
-    /// An area between two values at each x, in the colour of the line that comes next.
+    /// Adds an area between two values at each x, in the colour of the next line.
     pub fn band(self, label: impl Into<String>, bounds: Vec<(f64, f64, f64)>) -> Self {
         let style = self.colour();
         self.with(label, style, Layer::Band(bounds))
     }
 
-    /// A theory's value of x.
+    /// Marks a theoretical value of x by a vertical line.
     pub fn vertical(self, label: impl Into<String>, x: f64) -> Self {
         self.with(label, "theory".to_owned(), Layer::Vertical(x))
     }
 
-    /// A theory's value of y.
+    /// Marks a theoretical value of y by a horizontal line.
     pub fn horizontal(self, label: impl Into<String>, y: f64) -> Self {
         self.with(label, "theory".to_owned(), Layer::Horizontal(y))
     }
@@ -198,7 +198,7 @@ impl Figure {
         )
     }
 
-    /// The figure in the page.
+    /// The figure as markup for the page.
     pub fn markup(&self) -> String {
         let [width, height, _] = self.size();
         format!(
@@ -224,12 +224,12 @@ impl Figure {
         })
     }
 
-    /// True if a value has no place on the logarithmic vertical axis but the rail.
+    /// True if the vertical axis is logarithmic and a value is zero, which only the rail can show.
     fn has_rail(&self) -> bool {
         self.y.is_log && self.points().any(|(_, y)| y == 0.0)
     }
 
-    /// Lines of the strip above the plot that each vertical line's label takes: row, and where it is centred.
+    /// Labels of the vertical lines, above the plot: row, centre and series of each.
     fn above(&self, x: &Scale) -> Vec<(usize, f64, &Series)> {
         let mut marks: Vec<(f64, &Series)> = self
             .series
@@ -258,7 +258,7 @@ impl Figure {
         self.series.iter().filter(is_named).collect()
     }
 
-    /// Width, height, and where the plot begins from above.
+    /// Width and height of the drawing, and distance of the plot from its top.
     fn size(&self) -> [f64; 3] {
         let x = self.x.scale(self.points().map(|(x, _)| x));
         let rows = self.above(&x).iter().map(|(row, ..)| row + 1).max().unwrap_or(0);
@@ -290,7 +290,7 @@ mod tests {
     fn files_stand_alone_and_are_well_formed() {
         let file = figure().file();
         let document = roxmltree::Document::parse(&file).unwrap();
-        assert!(file.contains("--c0") && file.contains("prefers-color-scheme"), "it has its own colours");
+        assert!(file.contains("--c0") && file.contains("prefers-color-scheme"), "it includes its colours");
         let texts: Vec<&str> = document
             .descendants()
             .filter(|n| n.has_tag_name("text") || n.tag_name().name() == "text")

@@ -1,4 +1,4 @@
-//! What a reproduction hands over: claims with a verdict each, figures, tables, and notes on the methods.
+//! Results of a reproduction: claims with their verdicts, figures, tables, and notes on the methods.
 
 use serde::Serialize;
 
@@ -7,10 +7,10 @@ use super::figure::Figure;
 /// Whether this run agrees with the paper on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Agreement {
-    /// It does.
+    /// The run agrees.
     #[serde(rename = "yes")]
     Yes,
-    /// It does not.
+    /// The run contradicts the claim.
     #[serde(rename = "no")]
     No,
     /// The data do not decide.
@@ -19,12 +19,12 @@ pub enum Agreement {
 }
 
 impl Agreement {
-    /// Yes or no.
+    /// [`Self::Yes`] or [`Self::No`].
     pub fn of(agrees: bool) -> Self {
         if agrees { Self::Yes } else { Self::No }
     }
 
-    /// Yes where both are, no where one is.
+    /// Yes if both are yes, no if one is no.
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Yes, Self::Yes) => Self::Yes,
@@ -33,7 +33,7 @@ impl Agreement {
         }
     }
 
-    /// As in the report.
+    /// The word for it in the report.
     pub fn word(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -46,7 +46,7 @@ impl Agreement {
 /// One line of the verdict, in plain sentences.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Claim {
-    /// What it is about: `Controls`, `Blow-up at alpha 2.1e8`.
+    /// Subject of the claim, as in `Controls` or `Blow-up at alpha 2.1e8`.
     pub about: String,
     /// What the paper found, or what must hold by algebra.
     pub paper: String,
@@ -54,20 +54,20 @@ pub struct Claim {
     pub found: String,
     /// Whether the two agree.
     pub agrees: Agreement,
-    /// How sure one can be of that, and why.
+    /// How sure the verdict is, and why.
     pub certainty: String,
 }
 
 /// A cell of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// Words.
+    /// Text.
     Text(String),
-    /// A number; exact in the csv file, a few digits in the page. What is not finite is an empty field.
+    /// A number, exact in the csv file and with a few digits in the page. A number that is not finite is an empty field.
     Number(f64),
-    /// A number of things.
+    /// An integer.
     Whole(u64),
-    /// Nothing to say.
+    /// An empty field.
     Empty,
 }
 
@@ -113,20 +113,20 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     }
 }
 
-/// A table: a csv file, and, where it is short, a part of the page.
+/// A table: a csv file and, if it is short, a part of the page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// Name of its file, without `.csv`.
     pub name: String,
-    /// Above it.
+    /// Title above the table.
     pub title: String,
-    /// Below it: what a reader has to know.
+    /// Note below the table; may be empty.
     pub note: String,
     /// Each column's name in the csv file, and its head in the page.
     pub columns: Vec<(String, String)>,
     /// Cells in the order of the columns.
     pub rows: Vec<Vec<Cell>>,
-    /// False for data too long to be read, which the page links only.
+    /// False for data that are too long to read, which the page only links.
     pub is_shown: bool,
 }
 
@@ -149,12 +149,12 @@ impl Table {
         Self { is_shown: false, ..Self::new(name, title, &columns) }
     }
 
-    /// With a note below.
+    /// The table with this note below it.
     pub fn note(self, text: impl Into<String>) -> Self {
         Self { note: text.into(), ..self }
     }
 
-    /// With a column more.
+    /// The table with another column.
     pub fn column(mut self, name: impl Into<String>, head: impl Into<String>) -> Self {
         self.columns.push((name.into(), head.into()));
         self
@@ -188,16 +188,16 @@ fn shortest(value: f64) -> String {
     [format!("{value}"), format!("{value:e}")].into_iter().min_by_key(String::len).unwrap_or_default()
 }
 
-/// Everything that a reproduction found.
+/// All results of a reproduction.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
-    /// The verdict. The paper's claims first, then what must hold for the run itself.
+    /// The verdict: the paper's claims first, then what must hold for the run itself.
     pub claims: Vec<Claim>,
-    /// In the order of the page.
+    /// Figures in the order of the page.
     pub figures: Vec<Figure>,
-    /// In the order of the page.
+    /// Tables in the order of the page.
     pub tables: Vec<Table>,
-    /// How it was done and what it leaves open: a paragraph each.
+    /// Paragraphs on the methods and on what they leave open.
     pub methods: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The folder of a reproduction: which one it holds, what is done, and who may write to it.
+//! The folder of a reproduction: its identity, its finished pieces, and the lock of its writer.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,36 +22,36 @@ use crate::run::{
 use crate::run_config::read_table;
 use crate::terminal::warn;
 
-/// What made it.
+/// The [`Environment`] that the pieces were computed in.
 const ENVIRONMENT_FILE: &str = "environment.json";
-/// Finished pieces.
+/// Folder of the finished pieces.
 const PIECES: &str = "pieces";
-/// Run folders.
+/// Folder of the run folders.
 const RUNS: &str = "runs";
 
-/// What a folder's results depend on beside the flags.
+/// What the results in a folder depend on besides the flags.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Of lastbit.
+    /// Version of lastbit.
     pub version: String,
     /// SHA-256 over the order of sums and the text of every shader.
     #[serde(default)]
     pub shaders_sha256: String,
     /// Name of the adapter.
     pub adapter: String,
-    /// Its driver.
+    /// Driver of the adapter.
     pub driver: String,
-    /// Its programming interface.
+    /// Programming interface of the adapter.
     pub backend: String,
-    /// Whether the processor does the work.
+    /// True if the processor does the work.
     pub software: bool,
-    /// Promises that the self-test found broken, with --on-broken-device warn.
+    /// Promises that the adapter breaks, by the self-test with `--on-broken-device warn`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<String>,
 }
 
 impl Environment {
-    /// Of this program on this adapter, which breaks these promises.
+    /// The environment of this program on `adapter`, which breaks the promises `broken`.
     pub fn of(adapter: &AdapterSummary, broken: &[String]) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -75,7 +75,7 @@ fn shaders_sha256() -> String {
     format!("{:x}", hasher.finalize())
 }
 
-/// What is stored of a reproduction: its name, its size, and every value.
+/// The identity of a reproduction: its name, its size, and every value.
 pub fn identity(experiment: &dyn Experiment, is_quick: bool) -> Result<Table, Failure> {
     let mut identity = Table::new();
     identity.insert("experiment".to_owned(), experiment.name().into());
@@ -84,17 +84,17 @@ pub fn identity(experiment: &dyn Experiment, is_quick: bool) -> Result<Table, Fa
     Ok(identity)
 }
 
-/// True for what a reproduction makes in its folder. Tables and figures have names of their own in each.
+/// True for the names of files and folders that a reproduction writes. Names of tables and figures differ by experiment.
 fn is_of_a_reproduction(name: &str) -> bool {
     let is_made = |ending: &&str| name.ends_with(*ending) && !name.starts_with('.');
     [ENVIRONMENT_FILE, PIECES, RUNS, VERDICT_FILE].contains(&name) || [".csv", ".svg"].iter().any(is_made)
 }
 
-/// A place for a reproduction, looked at but not touched.
+/// The folder of a reproduction, inspected but not yet written to.
 #[derive(Clone, Debug)]
 pub struct Place {
     path: PathBuf,
-    /// Of the reproduction that it is for, as text.
+    /// Identity of the reproduction, as TOML text.
     identity: String,
 }
 
@@ -116,7 +116,7 @@ impl Place {
                 return check(&stored, identity, path).map(|()| place);
             }
             if let Some(name) = name.to_str().filter(|name| is_of_a_reproduction(name)) {
-                // Folders are listed in no order.
+                // The listing has no order: keep the name that sorts first.
                 remains = Some(remains.map_or_else(|| name.to_owned(), |first| first.min(name.to_owned())));
             }
         }
@@ -125,24 +125,24 @@ impl Place {
         }
         if let (Contents::Remains(name), _) | (_, Some(name)) = (inspect(path)?, remains) {
             return Err(Failure::usage(format!(
-                "--out: '{shown}' holds '{name}', but no {IDENTITY_FILE} that says of which reproduction, and a new one would \
+                "--out: '{shown}' holds '{name}' but no {IDENTITY_FILE} to name its reproduction, and a new one would \
                  overwrite it: give another folder"
             )));
         }
         Ok(place)
     }
 
-    /// A file or folder in it.
+    /// Path of a file or folder in this folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// The folder of a run.
+    /// Path of a run folder.
     pub fn run(&self, name: &str) -> PathBuf {
         self.path.join(RUNS).join(name)
     }
 
-    /// What the runs' manifests say of the origin of their images, each text once.
+    /// Origins of the images from the manifests of the runs, each text once.
     pub fn origins(&self) -> Vec<String> {
         let folders = fs::read_dir(self.path.join(RUNS)).into_iter().flatten().flatten();
         let manifests = folders.map(|folder| Manifest::read(&folder.path()));
@@ -157,7 +157,7 @@ impl Place {
         self.path.join(PIECES).join(format!("{name}.json"))
     }
 
-    /// The piece `name`, if it is done and was made by these flags in this environment.
+    /// Reads the piece `name`, if it is finished and was computed with these flags in this environment.
     pub fn read_piece<T: DeserializeOwned>(&self, name: &str, environment: &Environment) -> Option<T> {
         let path = self.piece(name);
         let read = match fs::read(&path) {
@@ -172,12 +172,12 @@ impl Place {
         value.map_err(|problem| warn(format!("'{}' is computed again: {problem}", path.display()))).ok()
     }
 
-    /// True if the piece `name` is done.
+    /// True if there is a file of the piece `name`.
     pub fn has_piece(&self, name: &str) -> bool {
         self.piece(name).exists()
     }
 
-    /// Keeps the piece `name` and gives it back as it will be read.
+    /// Writes the piece `name` and returns the value that a reader will get.
     pub fn write_piece<T: Serialize + DeserializeOwned>(
         &self,
         name: &str,
@@ -187,12 +187,12 @@ impl Place {
         let text = serde_json::to_string(value).map_err(Failure::other)?;
         let path = self.piece(name);
         let folder = self.path.join(PIECES);
-        fs::create_dir_all(&folder).map_err(|error| Failure::given("make the folder", &folder, &error))?;
+        fs::create_dir_all(&folder).map_err(|error| Failure::given("create the folder", &folder, &error))?;
         replace_file(&path, self.sealed(name, environment, &text).as_bytes())?;
         serde_json::from_str(&text).map_err(|error| Failure::other(format!("'{}': {error}", path.display())))
     }
 
-    /// The text of a piece: its value behind a checksum over that and what made it.
+    /// The text of a piece: its value after a checksum over identity, environment, name and value.
     fn sealed(&self, name: &str, environment: &Environment, value: &str) -> String {
         let environment = serde_json::to_string(environment).unwrap_or_default();
         let digest = Sha256::digest([self.identity.as_str(), &environment, name, value].join("\n"));
@@ -204,21 +204,23 @@ impl Place {
         let value = text.split_once(SEAL.1).and_then(|(_, rest)| rest.strip_suffix("}\n"));
         match value {
             Some(value) if self.sealed(name, environment, value) == text => Ok(value),
-            Some(_) => Err("wrong SHA-256: it was edited, or made by other flags or elsewhere".to_owned()),
-            None => Err("it is cut off or has no SHA-256".to_owned()),
+            Some(_) => {
+                Err("wrong SHA-256: it was edited, or computed with other flags or in another environment".to_owned())
+            }
+            None => Err("it is truncated or has no SHA-256".to_owned()),
         }
     }
 
-    /// Refuses a folder that another program or driver began.
+    /// Refuses a folder that was begun in another environment, or whose pieces were computed in an unknown one.
     pub fn check_environment(&self, environment: &Environment) -> Result<(), Failure> {
         let began = fs::read(self.path(ENVIRONMENT_FILE)).ok();
         match began.and_then(|bytes| serde_json::from_slice::<Environment>(&bytes).ok()) {
             Some(began) if began != *environment => Err(self.began_elsewhere(&began, environment)),
-            // Runs have manifests of their own.
+            // Pieces alone need this file: runs have their own manifests.
             None if fs::read_dir(self.path(PIECES)).is_ok_and(|mut pieces| pieces.next().is_some()) => {
                 Err(Failure::usage(format!(
-                    "--out: {ENVIRONMENT_FILE} in '{}' is missing or damaged, so that nobody knows what its pieces were made with: put \
-                     the file back, remove '{PIECES}' there to have them made anew, or give another --out",
+                    "--out: {ENVIRONMENT_FILE} in '{}' is missing or damaged, so the environment of its pieces is unknown: restore the \
+                     file, remove '{PIECES}' there to compute them again, or give another --out",
                     self.path.display()
                 )))
             }
@@ -226,11 +228,11 @@ impl Place {
         }
     }
 
-    /// Makes the folder where there is none, locks it, and says in it what it holds.
+    /// Creates the folder if needed, locks it, and writes identity and environment.
     pub fn claim(&self, identity: &Table, command: &str, environment: &Environment) -> Result<RunFolder, Failure> {
         let folder = RunFolder::claim(&self.path)?;
         let text = toml::to_string(identity).map_err(Failure::other)?;
-        folder.write(IDENTITY_FILE, format!("# Go on or do it again: {command}\n{text}").as_bytes())?;
+        folder.write(IDENTITY_FILE, format!("# Continue or repeat with: {command}\n{text}").as_bytes())?;
         let text = serde_json::to_string_pretty(environment).map_err(Failure::other)?;
         folder.write(ENVIRONMENT_FILE, format!("{text}\n").as_bytes())?;
         Ok(folder)
@@ -242,7 +244,7 @@ impl Place {
                 [] => String::new(),
                 broken => format!(", which fails the self-test ({})", broken.join("; ")),
             };
-            let shaders = e.shaders_sha256.get(..12).unwrap_or("not known");
+            let shaders = e.shaders_sha256.get(..12).unwrap_or("unknown");
             format!(
                 "lastbit {} (shaders {shaders}) on '{}' ({}, {}){broken}",
                 e.version, e.adapter, e.driver, e.backend
@@ -252,7 +254,7 @@ impl Place {
         let is_other_adapter = !(is_same(|e| &e.adapter) && is_same(|e| &e.driver) && is_same(|e| &e.backend));
         let flag = if is_same(|e| &e.version) && is_other_adapter { "--adapter" } else { "--out" };
         Failure::usage(format!(
-            "{flag}: the reproduction in '{}' was begun by {}, this is {}, whose bits may differ: go on with the former, or \
+            "{flag}: the reproduction in '{}' was begun by {}, this is {}, whose bits may differ: continue with the former, or \
              give another --out",
             self.path.display(),
             name(began),
@@ -261,10 +263,10 @@ impl Place {
     }
 }
 
-/// Before and after the checksum of a kept piece.
+/// Text before and after the checksum of a piece.
 const SEAL: (&str, &str) = ("{\"sha256\":\"", "\",\"value\":");
 
-/// Refuses flags that say something else than what the folder holds.
+/// Refuses flags that do not match the identity in the folder.
 fn check(stored: &Table, wanted: &Table, path: &Path) -> Result<(), Failure> {
     let show = |value: Option<&toml::Value>| value.map_or("none".to_owned(), toml::Value::to_string);
     let path = path.display();
@@ -280,7 +282,7 @@ fn check(stored: &Table, wanted: &Table, path: &Path) -> Result<(), Failure> {
     match keys.into_iter().find(|key| stored.get(*key) != wanted.get(*key)) {
         None => Ok(()),
         Some(key) => Err(Failure::usage(format!(
-            "--{key}: {IDENTITY_FILE} in '{path}' has {}, not {}: give the flags that it began with to go on, or another --out",
+            "--{key}: {IDENTITY_FILE} in '{path}' has {}, not {}: continue with the flags that it was begun with, or give another --out",
             show(stored.get(key)),
             show(wanted.get(key)),
         ))),

@@ -2,12 +2,12 @@
 
 use lastbit_core::ops::sgd::Perturbation;
 
-/// Of all forms.
+/// All forms.
 pub fn forms_of() -> Vec<Perturbation> {
     vec![Perturbation::Divide, Perturbation::Reciprocal, Perturbation::Nextafter]
 }
 
-/// As `--perturbation` names it.
+/// Name of a form, as `--perturbation` takes it.
 pub fn form_name(form: Perturbation) -> &'static str {
     match form {
         Perturbation::Divide => "divide",
@@ -16,7 +16,7 @@ pub fn form_name(form: Perturbation) -> &'static str {
     }
 }
 
-/// The form of a name.
+/// The form with this name.
 pub fn form(text: &str) -> Result<Perturbation, String> {
     forms_of()
         .into_iter()

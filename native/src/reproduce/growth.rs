@@ -1,14 +1,14 @@
-//! How a distance grows: where it begins, how fast it rises while it rises exponentially, and when it is visible.
+//! How a distance grows: when it begins, how fast it grows while growth is exponential, and when it is visible.
 
-/// A distance that the eye sees in a network: 1 %.
+/// Relative L1 that counts as visible: 1 %.
 pub const VISIBLE: f64 = 0.01;
-/// Points that a line through them needs to say anything.
+/// Fewest points for a fit.
 const FEWEST: usize = 4;
 
 /// The exponential phase of a distance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Growth {
-    /// By this factor a step.
+    /// Factor by which the distance grows a step.
     pub factor: f64,
     /// Share of the logarithm's variance that the line explains, 0 to 1.
     pub r_squared: f64,
@@ -21,7 +21,7 @@ pub fn first_bit(points: &[(u64, f64)]) -> Option<u64> {
     points.iter().find(|(_, distance)| *distance != 0.0).map(|(step, _)| *step)
 }
 
-/// The first step at which the distance is at least `level` or no number any more.
+/// The first step at which the distance is at least `level` or NaN.
 pub fn reaches(points: &[(u64, f64)], level: f64) -> Option<u64> {
     points.iter().find(|(_, distance)| distance.is_nan() || *distance >= level).map(|(step, _)| *step)
 }
@@ -31,8 +31,8 @@ pub fn largest(points: &[(u64, f64)]) -> f64 {
     points.iter().map(|(_, distance)| *distance).filter(|distance| distance.is_finite()).fold(0.0, f64::max)
 }
 
-/// A line through the logarithm of the distance, by least squares: from the first bit to a tenth of the largest distance,
-/// and at most to 1 %, where growth saturates. `None` if that are too few points.
+/// Fits a line to the logarithm of the distance by least squares, from the first bit to a tenth of the largest distance and
+/// at most to 1 %, where growth saturates. `None` if these are too few points.
 pub fn exponential_phase(points: &[(u64, f64)]) -> Option<Growth> {
     let level = VISIBLE.min(largest(points) / 10.0);
     let from = points.iter().position(|(_, distance)| *distance > 0.0)?;
@@ -52,7 +52,7 @@ pub fn exponential_phase(points: &[(u64, f64)]) -> Option<Growth> {
     Some(Growth { factor: slope.exp(), r_squared, steps })
 }
 
-/// The middle one; of an even number the mean of the two in the middle. NaN if there is none, or one is no number.
+/// The median; of an even number of values the mean of the middle two. NaN if there is no value or one of them is NaN.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn growth_is_what_it_was_made_with() {
-        // Two steps of nothing, then threefold a step up to saturation at 0.5.
+        // Zero for two steps, then growth by a factor of 3 a step up to saturation at 0.5.
         let points: Vec<(u64, f64)> = (1..=40)
             .map(|step| (step, if step < 3 { 0.0 } else { (1e-9 * 3f64.powi(step as i32 - 3)).min(0.5) }))
             .collect();

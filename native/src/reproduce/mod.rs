@@ -1,8 +1,8 @@
 //! `lastbit reproduce`: the paper's experiments, one file each, and what they share.
 //!
 //! An experiment is a file here with two types. Its *flags* (clap `Args`, every one an `Option`) implement [`Setup`]: they
-//! become the experiment with every value filled in. The experiment itself implements [`Experiment`]; all its values
-//! serialize, and what is serialized says what the folder holds: the same line goes on, another value is refused.
+//! become the experiment with every value filled in. The experiment itself implements [`Experiment`]. Its serialized values
+//! identify the folder: the same command continues a reproduction, other values are refused.
 //!
 //! ```text
 //! /// Flags of `reproduce figX`.
@@ -46,10 +46,10 @@
 //! }
 //! ```
 //!
-//! Then a line in [`Which`] and its arm in [`Which::setup`]. A piece that takes long asks `equations::go_on` now and then,
-//! or is cut into several. Networks are trained with [`Study::train`]: runs are run folders under `runs/` and go on in the
-//! middle; those that do not depend on each other are given to [`Study::train_ahead`] before. The framework owns the folder,
-//! the terminal, the files and the page.
+//! Then add a line to [`Which`] and its arm to [`Which::setup`]. A long piece calls `equations::go_on` from time to time, or
+//! is split into several. Networks are trained with [`Study::train`]: runs are run folders under `runs/` and resume in the
+//! middle; independent runs are passed to [`Study::train_ahead`] first. The framework owns the folder, the terminal, the
+//! files and the page.
 
 mod beside;
 mod churn;
@@ -97,21 +97,21 @@ pub use study::{Forecast, Study};
 pub enum Which {
     /// Figure 1: the heat equation, stable and unstable
     Fig1(Line<fig1::Flags>),
-    /// Figure 2, right: distance of two copies for falling learning rates
+    /// Figure 2, right: distance between two copies at decreasing learning rates
     #[command(after_help = "Example: lastbit reproduce fig2 --n-max 8 --seeds 1,2,3,4,5 --out runs/fig2")]
     Fig2(Line<fig2::Flags>),
-    /// Figure 3: the linear one-layer equation about its bounds of stability
+    /// Figure 3: the linear one-layer equation near its stability bounds
     Fig3(Line<fig3::Flags>),
     /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
     Fig4(Line<fig4::Flags>),
-    /// What precision changes: float32 on the adapter against float64 on the host
+    /// What precision changes: float32 on the adapter compared with float64 on the host
     Precision(Line<precision::Flags>),
-    /// Table 1: spread of the test accuracy over k, beside that over seeds
+    /// Table 1: spread of the test accuracy over k, compared with that over seeds
     #[command(
         after_help = "Example: lastbit reproduce table1 --rows vgg16:relu:cifar10 --seeds 1,2,3 --out runs/vgg16"
     )]
     Table1(Line<table1::Flags>),
-    /// Table 2: bounds of stability by bisection, against theory
+    /// Table 2: stability bounds by bisection, compared with theory
     Table2(Line<table2::Flags>),
     /// Table 3: stability in three regimes, growth on both sides of each bound
     Table3(Line<table3::Flags>),
@@ -123,7 +123,7 @@ pub enum Which {
 }
 
 impl Which {
-    /// The experiment's own flags, the same where none is given, and the flags of all.
+    /// The experiment's flags as given, its flags with none given, and the common flags.
     fn setup(&self) -> (&dyn Setup, Box<dyn Setup>, &Common) {
         match self {
             Self::Fig1(line) => line.setup(),
@@ -139,7 +139,7 @@ impl Which {
     }
 }
 
-/// A line of the command line: an experiment's own flags and those of all.
+/// Arguments of an experiment: its own flags and the common ones.
 #[derive(Debug, Args)]
 pub struct Line<T: Args> {
     #[command(flatten)]
@@ -154,20 +154,20 @@ impl<T: Args + Setup + Default + 'static> Line<T> {
     }
 }
 
-/// Flags of every experiment.
+/// Flags that every experiment has.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// Folder for data, figures and report; where it was stopped, the same line goes on
+    /// Folder for data, figures and report; after a stop, the same command continues
     #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
-    /// A small size, for a machine without a GPU; the report says so
+    /// Use a small size, for a machine without a GPU; the report says so
     #[arg(long)]
     pub quick: bool,
     /// Adapter by index or part of its name (see `lastbit adapters`) [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
     #[arg(long)]
     pub adapter: Option<String>,
-    /// Several adapters of one make, as --adapter takes one: the experiment's runs are trained on all of them at the same
-    /// time, each whole on one; an adapter may be given twice (fig2, table1, threshold)
+    /// Several adapters of one make, each as --adapter takes it: the experiment's runs are trained on all of them at the same
+    /// time, each run on one; an adapter may be given twice (fig2, table1, threshold)
     #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', value_parser = listed::<String>, conflicts_with = "adapter")]
     pub adapters: Option<Vec<String>>,
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
@@ -192,34 +192,34 @@ pub trait Setup {
     /// The experiment with every value filled in; `is_quick` chooses between the two sizes.
     ///
     /// # Errors
-    /// A bad value, with its flag.
+    /// A usage failure that names the flag of an invalid value.
     fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure>;
 }
 
 /// One figure or table of the paper.
 pub trait Experiment {
-    /// As on the command line.
+    /// Name of the experiment on the command line.
     fn name(&self) -> &'static str;
-    /// Above the page: which part of the paper it is, and what it is about.
+    /// Title of the page: which part of the paper it is, and its subject.
     fn title(&self) -> String;
-    /// Every value that decides what is computed, by its flag's name. [`settings_of`] makes it of a struct.
+    /// Every value that determines the results, by its flag's name. [`settings_of`] builds it from a struct.
     ///
     /// # Errors
-    /// A value that TOML cannot say.
+    /// If TOML cannot represent a value.
     fn settings(&self) -> Result<toml::Table, Failure>;
-    /// Forecast for the work that is left.
+    /// Forecast of the remaining work.
     ///
     /// # Errors
-    /// A missing data set, or the GPU.
+    /// If images are missing or invalid, a flag's value is invalid, or a timed step fails on the adapter.
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure>;
-    /// True if it trains runs that do not depend on each other, and gives them to [`Study::train_ahead`].
+    /// True if the experiment trains independent runs and passes them to [`Study::train_ahead`].
     fn has_independent_runs(&self) -> bool {
         false
     }
-    /// Does everything that is not done yet.
+    /// Computes what is not finished yet and judges the results.
     ///
     /// # Errors
-    /// Whatever goes wrong, or Ctrl-C.
+    /// If a piece or a run fails, a file cannot be read or written, or Ctrl-C stops the work.
     fn run(&self, study: &mut Study) -> Result<Findings, Failure>;
 }
 
@@ -228,17 +228,17 @@ pub fn settings_of(experiment: &impl Serialize) -> Result<toml::Table, Failure> 
     toml::Table::try_from(experiment).map_err(Failure::usage)
 }
 
-/// True where a value is given more than once: a run counted twice would be no evidence.
+/// True if a value is given more than once. A run that is counted twice is not evidence.
 fn has_twins<T: PartialEq>(values: &[T]) -> bool {
     values.iter().enumerate().any(|(i, value)| values[..i].contains(value))
 }
 
-/// For serde: what is text by `Display`.
+/// Serializes a value as its `Display` text.
 fn as_text<T: std::fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
-/// Does what the line says, up to the report.
+/// Runs the experiment of the command line and writes its report.
 pub fn run(which: &Which) -> Result<(), Failure> {
     interrupt::install()?;
     let (own, default, common) = which.setup();
@@ -249,7 +249,7 @@ pub fn run(which: &Which) -> Result<(), Failure> {
     let place = common.out.as_deref().map(|out| Place::inspect(out, &identity)).transpose()?;
     if common.adapters.is_some() && !experiment.has_independent_runs() {
         return Err(Failure::usage(format!(
-            "--adapters: {} has no trainings that could run at the same time: give --adapter",
+            "--adapters: {} has no independent runs to train at the same time: give --adapter",
             experiment.name()
         )));
     }
@@ -266,7 +266,7 @@ pub fn run(which: &Which) -> Result<(), Failure> {
     let _to_save = interrupt::ToSave::begin();
     let folder = place.claim(&identity, &command, &environment)?;
     study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
-    study.tell(format!("on '{}'; it takes {}{}", environment.adapter, forecast.text(), study.hands_text()));
+    study.tell(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.hands_text()));
     study.expect(forecast.pieces);
     let findings = experiment.run(&mut study)?;
     let report = page::Report {
@@ -297,7 +297,7 @@ fn dry_run(experiment: &dyn Experiment, study: &Study, forecast: &Forecast) -> R
     Ok(())
 }
 
-/// A value as a flag takes it.
+/// A value in the form that a flag takes.
 fn plain(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
@@ -306,14 +306,14 @@ fn plain(value: &toml::Value) -> String {
     }
 }
 
-/// The line that does it again: a flag for each value that is not the size's own.
+/// The command that repeats the reproduction, with a flag for each value that is not the default of its size.
 fn command(name: &str, is_quick: bool, identity: &toml::Table, default: &toml::Table) -> String {
     let given = identity.iter().filter(|(key, value)| default.get(*key) != Some(*value));
     let flags: String = given.map(|(key, value)| format!(" --{key} {}", plain(value))).collect();
     format!("lastbit reproduce {name}{}{flags} --out FOLDER", if is_quick { " --quick" } else { "" })
 }
 
-/// The verdict on the terminal, and where the rest is.
+/// Prints the verdict and the path of the report.
 fn conclude(study: &Study, findings: &Findings, out: &Path) {
     let head = ["claim", "agrees", "this run"].map(str::to_owned).to_vec();
     let rows = findings

@@ -1,21 +1,21 @@
-//! The linear one-layer equation on the checkerboard by theory. One mode is driven by the image and all others by the
-//! weight decay alone, so that |w| is known after every step, also before the faster of the two is all that is left.
+//! Theory of the linear one-layer equation on the checkerboard. One mode is driven by the image and all others by the
+//! weight decay alone, so |w| is known after every step, also before the faster kind of mode dominates.
 
 use lastbit_core::pde::{LinearParams, PdeError};
 
 /// The two kinds of modes.
 pub struct Modes {
-    /// Share of |w|² at the start that is along the patch.
+    /// Share of the initial |w|² along the patch, which is the driven mode.
     driven: f64,
-    /// Its eigenvalue without alpha; the others have 0.
+    /// Eigenvalue of the driven mode, without alpha; the others have 0.
     eigenvalue: f64,
 }
 
 impl Modes {
-    /// Of an equation whose image is a checkerboard.
+    /// The modes of an equation whose image is a checkerboard.
     ///
     /// # Errors
-    /// Names the bad value.
+    /// [`PdeError::Value`] for an invalid parameter.
     pub fn of(params: &LinearParams) -> Result<Self, PdeError> {
         let [eigenvalue, _] = params.eigenvalues()?;
         let (width, kernel) = (params.image.width() as usize, params.kernel as usize);
@@ -25,7 +25,7 @@ impl Modes {
         Ok(Self { driven: product(0, 1).powi(2) / (product(0, 0) * product(1, 1)), eigenvalue })
     }
 
-    /// What |w| is multiplied by a step, on average over the steps between `from` and `to`.
+    /// The factor by which |w| changes a step: the geometric mean over the steps between `from` and `to`.
     pub fn growth(&self, alpha: f64, dt: f64, from: u64, to: u64) -> f64 {
         let factors = [1.0 - dt * (alpha + self.eigenvalue), 1.0 - dt * alpha].map(f64::abs);
         let fastest = factors[0].max(factors[1]);

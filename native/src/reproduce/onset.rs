@@ -5,7 +5,7 @@ use super::findings::Table;
 use super::growth::{VISIBLE, exponential_phase, first_bit, reaches};
 use super::run::Run;
 
-/// Step and relative L1 of a tensor of a replica at each layers line.
+/// Step and relative L1 of a tensor of a replica at each `layers` line.
 pub fn of_tensor(run: &Run, replica: usize, tensor: usize) -> Vec<(u64, f64)> {
     run.layers.iter().filter_map(|(step, lines)| Some((*step, *lines.get(replica)?.get(tensor)?))).collect()
 }
@@ -15,7 +15,7 @@ pub fn of_replica(run: &Run, replica: usize) -> Vec<(u64, f64)> {
     run.steps.iter().copied().zip(run.rel_l1[replica].iter().copied()).collect()
 }
 
-/// As a figure takes them.
+/// The points as a [`Figure`] takes them.
 pub fn plotted(points: &[(u64, f64)]) -> Vec<(f64, f64)> {
     points.iter().map(|(step, distance)| (*step as f64, *distance)).collect()
 }
@@ -32,12 +32,12 @@ pub fn table(name: &str, title: impl Into<String>, runs: &[(String, &Run)], repl
             ("growth_factor", "growth a step"),
             ("growth_r2", "R² of the fit"),
             ("step_1_percent", "1 % apart at step"),
-            ("rel_l1_last", "at the end"),
+            ("rel_l1_last", "distance at the end"),
         ],
     )
     .note(
-        "Steps at which layers were recorded. Growth: a line through the logarithm of the distance, from the first bit to 1 %. An empty \
-         cell: it did not happen, or the phase has too few points for a line.",
+        "Steps are those at which layers were recorded. Growth is the slope of a line through the logarithm of the distance, from the \
+         first bit to 1 %. An empty cell: it did not happen, or there are too few points for a line.",
     );
     for (label, run) in runs {
         for (tensor, name) in run.tensors.iter().enumerate() {
@@ -77,8 +77,8 @@ pub fn figure(name: &str, runs: &[(String, &Run)], replica: usize) -> Option<Fig
     }
     has_points.then(|| {
         figure.caption(
-            "Of a line through the logarithm of each layer's distance, from its first bit to 1 %. Layers that grow alike are one \
-             instability of the whole network. Layers without an exponential phase have no point.",
+            "The slope of a line through the logarithm of each layer's distance, from its first bit to 1 %. Layers that grow alike \
+             share one instability of the whole network. Layers without an exponential phase have no point.",
         )
     })
 }

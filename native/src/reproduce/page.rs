@@ -1,4 +1,4 @@
-//! What a reproduction leaves for people and programs: csv files, `.svg` files, `verdict.json`, and one page with everything.
+//! Output of a reproduction: csv files, `.svg` files, `verdict.json`, and one page with everything.
 
 use serde_json::json;
 
@@ -12,25 +12,25 @@ use crate::report::numbers::{count, list, number, thousands};
 use crate::report::{document, section};
 use crate::run::RunFolder;
 
-/// The page.
+/// Name of the page.
 pub const REPORT_FILE: &str = "report.html";
-/// The claims for a program.
+/// Name of the file with the claims as JSON.
 pub const VERDICT_FILE: &str = "verdict.json";
 const STYLE: &str = include_str!("page.css");
 
-/// Everything that the files say.
+/// Everything that the files contain.
 pub struct Report<'a> {
     /// What was reproduced.
     pub experiment: &'a dyn Experiment,
-    /// At which size.
+    /// True for the quick size.
     pub is_quick: bool,
-    /// The line that does it again.
+    /// The command that repeats it.
     pub command: &'a str,
-    /// Where.
+    /// Version, adapter and driver of the reproduction.
     pub environment: &'a Environment,
-    /// Whether the runs' images are the published ones.
+    /// Origins of the runs' images.
     pub origins: Vec<String>,
-    /// With which result.
+    /// The results.
     pub findings: &'a Findings,
 }
 
@@ -72,8 +72,8 @@ impl Report<'_> {
             body += &section("tables", "Tables", &shown);
         }
         let methods: String = methods.iter().map(|text| format!("<p>{}</p>\n", escape(text))).collect();
-        body += &section("methods", "How it was done, and what it leaves open", &methods);
-        body += &section("again", "Do it again", &self.again()?);
+        body += &section("methods", "Methods, and what they leave open", &methods);
+        body += &section("again", "Run it again", &self.again()?);
         Ok(document(&title, &format!("{}{STYLE}", figure::STYLE), &body, ""))
     }
 
@@ -83,7 +83,7 @@ impl Report<'_> {
         let (yes, no, open) = (n(Agreement::Yes), n(Agreement::No), n(Agreement::CannotTell));
         let (class, word) = match (no, open) {
             (0, 0) => ("green", "Agrees"),
-            (0, _) => ("none", "Agrees as far as it goes"),
+            (0, _) => ("none", "Agrees, with open claims"),
             _ => ("red", "Disagrees in part"),
         };
         let mut parts = vec![format!("{yes} of {} hold in this run", count(claims.len() as u64, "claim"))];
@@ -91,7 +91,7 @@ impl Report<'_> {
             parts.push(format!("{no} {}", if no == 1 { "does not" } else { "do not" }));
         }
         if open > 0 {
-            parts.push(format!("on {open} these data cannot tell"));
+            parts.push(format!("{open} cannot be decided by these data"));
         }
         let size = if self.is_quick {
             "This is the quick size, made for a machine without a GPU. It shows the effect; the paper's numbers need the full size."
@@ -101,14 +101,15 @@ impl Report<'_> {
         let broken = match self.environment.broken.as_slice() {
             [] => String::new(),
             broken => format!(
-                "<p class=\"lamp red\"><b><i aria-hidden=\"true\"></i>The adapter fails the self-test</b> <span>{}. Equal bits rest on this promise: \
-                 statements about bits and controls may be wrong.</span></p>\n",
+                "<p class=\"lamp red\"><b><i aria-hidden=\"true\"></i>The adapter fails the self-test</b> <span>{}. Equal bits \
+                 depend on this promise: statements about bits and controls may be wrong.</span></p>\n",
                 escape(broken.join("; "))
             ),
         };
         format!(
-            "<header>\n<p class=\"eyebrow\">lastbit · the paper, reproduced · {} · {} size</p>\n<h1>{}</h1>\n\
-             <p class=\"lamp {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}.</span></p>\n{broken}<p class=\"notice\">{size}</p>\n</header>\n",
+            "<header>\n<p class=\"eyebrow\">lastbit · the paper, reproduced · {} · {} size</p>\n<h1>{}</h1>\n<p class=\"lamp \
+             {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}.</span></p>\n{broken}<p \
+             class=\"notice\">{size}</p>\n</header>\n",
             escape(self.experiment.name()),
             if self.is_quick { "quick" } else { "full" },
             escape(title),
@@ -134,8 +135,8 @@ impl Report<'_> {
             .map(|(key, value)| vec![format!("<code>--{}</code>", escape(key)), escape(plain(value))])
             .collect();
         Ok(format!(
-            "<pre><code id=\"command\">{}</code></pre>\n<p>Another adapter or driver rounds in its own way, so that another machine gives \
-             other bits; the findings should be the same.</p>\n<h3>Made with</h3>\n{}<h3>Values</h3>\n{}<h3>Files</h3>\n{}",
+            "<pre><code id=\"command\">{}</code></pre>\n<p>Adapters and drivers round differently, so another machine gives other bits; \
+             the findings should be the same.</p>\n<h3>Made with</h3>\n{}<h3>Settings</h3>\n{}<h3>Files</h3>\n{}",
             escape(self.command),
             table("facts", &["", ""], &rows),
             table("facts", &["", ""], &settings),
@@ -143,13 +144,13 @@ impl Report<'_> {
         ))
     }
 
-    /// Links to the data.
+    /// Links to the data files.
     fn files(&self) -> String {
         let link =
             |file: String, what: &str| format!("<li><a href=\"{0}\">{0}</a>: {1}</li>\n", escape(file), escape(what));
         let tables = self.findings.tables.iter().map(|table| link(format!("{}.csv", table.name), &table.title));
         let figures = self.findings.figures.iter().map(|figure| link(format!("{}.svg", figure.name), &figure.title));
-        let verdict = link(VERDICT_FILE.to_owned(), "the claims above, for a program");
+        let verdict = link(VERDICT_FILE.to_owned(), "the claims above as JSON");
         format!("<ul>\n{}{}{verdict}</ul>\n", tables.collect::<String>(), figures.collect::<String>())
     }
 }

@@ -1,5 +1,5 @@
-//! What precision changes: the same network, start, batches and divisors in float32 on the adapter and in float64 on the
-//! processor. More bits make the first difference smaller and leave its growth as it is. Not in the paper.
+//! What precision changes: the same network, initial weights, batches and divisors in float32 on the adapter and in float64
+//! on the host. More bits make the first difference smaller and do not change its growth. Not in the paper.
 
 use std::sync::Arc;
 
@@ -23,11 +23,11 @@ use crate::values::{real, whole};
 
 /// Replicas: the pair that is compared, and a null control.
 const KS: [u32; 3] = [1, 3, 2];
-/// Of [`KS`].
+/// Index of the perturbed replica in [`KS`].
 const PERTURBED: usize = 1;
-/// Of [`KS`].
+/// Index of the null control in [`KS`].
 const CONTROL: usize = 2;
-/// The last run's evaluation, which nothing here looks at.
+/// Test images of the evaluation at the end of the run, which is not used.
 const TEST_IMAGES: usize = 16;
 
 /// Flags of `reproduce precision`.
@@ -87,7 +87,7 @@ impl Setup for Flags {
     }
 }
 
-/// `[step][replica]`
+/// The float64 run, `[step][replica]`. `None` is a number that is not finite.
 #[derive(Serialize, Deserialize)]
 struct Course {
     loss: Vec<Vec<Option<f64>>>,
@@ -134,10 +134,10 @@ impl Precision {
         let growth = [single, double].map(exponential_phase);
         let factors =
             growth.map(|growth| growth.map_or("an unmeasurable factor".to_owned(), |growth| about(growth.factor)));
-        // A line through few points, or through points that are on none, contradicts nothing.
+        // A fit to few points, or to points that are not on a line, cannot contradict the claim.
         let is_clear = |growth: &Growth| growth.r_squared > 0.9 && growth.steps.1 - growth.steps.0 >= 10;
         let by = [single, double].map(|points| reaches(points, VISIBLE));
-        let told =
+        let text =
             |by: Option<u64>| by.map_or(format!("not within {} steps", self.steps), |step| format!("at step {step}"));
         let control_double = course.rel_l1.iter().map(|line| match line[CONTROL] {
             Some(0.0) => Agreement::Yes,
@@ -154,25 +154,26 @@ impl Precision {
             Claim {
                 about: "One and the same network".into(),
                 paper: "Not in the paper: both start from the same weights and see the same batches.".into(),
-                found: format!("The first batch's loss is {:.7} in float32 and {:.7} in float64, {} of it apart.", losses[0], losses[1], about(off)),
+                found: format!("The first batch's loss is {:.7} in float32 and {:.7} in float64: a relative difference of {}.", losses[0], losses[1], about(off)),
                 agrees: Agreement::of(off < 1e-5),
                 certainty: "Sure: two programs for the same formulas, one on the adapter, one on the host.".into(),
             },
             Claim {
                 about: "The first difference".into(),
-                paper: "By the formats: float64 has 29 more bits, so that it begins about 2⁻²⁹ = 1.9 × 10⁻⁹ times as far apart.".into(),
+                paper: "By the formats: float64 has 29 more bits, so its first difference is about 2⁻²⁹ = 1.9 × 10⁻⁹ times as \
+                    large.".into(),
                 found: format!("After step 1 k = 3 is {} from k = 1 in float32 and {} in float64{}.", about(first[0]), about(first[1]), if first[0] > 0.0 { format!(": {} times", about(first[1] / first[0])) } else { String::new() }),
                 // A rate may be so small that no weight moves by an ulp in one step.
                 agrees: match first.iter().all(|distance| *distance > 0.0) {
                     true => Agreement::of((1e-11..1e-7).contains(&(first[1] / first[0]))),
                     false => Agreement::CannotTell,
                 },
-                certainty: "Sure of the order of magnitude: how many weights a rounding moves is chance.".into(),
+                certainty: "Sure to an order of magnitude: it is chance how many weights a rounding moves.".into(),
             },
             Claim {
                 about: "The growth".into(),
-                paper: "An instability of the algorithm, not of the format, grows alike in both.".into(),
-                found: format!("By {} a step in float32 and {} in float64, while it is exponential.", factors[0], factors[1]),
+                paper: "An instability of the algorithm, not of the format, grows at the same rate in both.".into(),
+                found: format!("While growth is exponential: by {} a step in float32 and {} in float64.", factors[0], factors[1]),
                 agrees: match growth {
                     [Some(a), Some(b)] => match (0.5..2.0).contains(&(a.factor.ln() / b.factor.ln())) {
                         true => Agreement::Yes,
@@ -181,21 +182,21 @@ impl Precision {
                     },
                     _ => Agreement::CannotTell,
                 },
-                certainty: "Fair: growth changes from step to step, and float32 passes through it in few steps.".into(),
+                certainty: "Fair: growth changes from step to step, and the exponential phase of float32 has few steps.".into(),
             },
             Claim {
                 about: "The parting".into(),
-                paper: "More bits postpone it and do not prevent it.".into(),
-                found: format!("1 % apart {} in float32, {} in float64.", told(by[0]), told(by[1])),
+                paper: "More bits postpone it but do not prevent it.".into(),
+                found: format!("1 % apart {} in float32, {} in float64.", text(by[0]), text(by[1])),
                 agrees: match by {
                     [Some(a), Some(b)] => Agreement::of(a < b),
                     _ => Agreement::CannotTell,
                 },
-                certainty: "One seed; the order of the two is sure, their distance is not.".into(),
+                certainty: "One seed: it is sure which comes first, but not by how many steps.".into(),
             },
             Claim {
                 about: "Null controls".into(),
-                paper: "k = 2 has the bits of k = 1 in either format.".into(),
+                paper: "k = 2 equals k = 1 bit for bit in either format.".into(),
                 found: format!("float32: {in_single}; float64: {in_double}."),
                 agrees: controls[0].and(controls[1]),
                 certainty: "Sure: compared after every step.".into(),
@@ -222,12 +223,12 @@ impl Experiment for Precision {
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
         let runs = study.forecast_runs(&[("float32".to_owned(), self.config())])?;
-        // One run, of which nobody asks for predictions.
+        // One run, without predictions.
         let runs = Forecast { pieces: runs.pieces.min(1), ..runs };
         if study.is_done("float64") {
             return Ok(runs);
         }
-        // About a billion fused operations a second, three times the forward pass.
+        // The host does about a billion multiply-adds a second, and a step takes three forward passes.
         let dataset = study.images(&self.config())?.dataset;
         let network = self.config().net.build(dataset.shape(), dataset.classes, self.activation, 1.0);
         let network = network.map_err(|error| Failure::usage(format!("--net: {error}")))?;
@@ -257,7 +258,7 @@ impl Experiment for Precision {
         let loss = Figure::new("precision-loss", "Loss of k = 1", Axis::linear("step (1)"), Axis::log("loss (nats)"))
             .line("float32 on the adapter", losses(run.loss[0].clone()))
             .line("float64 on the host", losses(course.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()))
-            .caption("float32 is a perturbation of float64 itself: the two leave each other as k = 3 leaves k = 1.");
+            .caption("float32 is itself a perturbation of float64: the two curves part as k = 3 parts from k = 1.");
         let columns = ["step", "loss_float32", "loss_float64", "rel_l1_float32", "rel_l1_float64"];
         let mut data = Table::data("precision", "Loss of k = 1 and distance of k = 3 at every step", &columns);
         for (i, (step, distance)) in single.iter().enumerate() {
@@ -270,15 +271,16 @@ impl Experiment for Precision {
             figures: vec![apart, loss],
             tables: vec![data],
             methods: vec![
-                "The float64 run is plain loops on one core: the same declaration of the network, the same initial weights (float32 values), batches, crops, \
-                 optimiser and divisors; every product, sum and quotient is rounded to 53 bits. Its first loss and gradients are tested against the adapter's."
+                "The float64 run uses plain loops on one core, with the same network, initial weights (float32 values), batches, \
+                 crops, optimiser and divisors. Every product, sum and quotient is rounded to 53 bits. Tests compare its first \
+                 loss and gradients with the adapter's."
                     .to_owned(),
             ],
         })
     }
 }
 
-/// Multiplications of a node for one sample.
+/// Number of multiplications of a node for one sample.
 fn macs(node: &lastbit_core::nets::Node) -> u64 {
     use lastbit_core::nets::Operation;
     match &node.operation {

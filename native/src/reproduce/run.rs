@@ -1,4 +1,4 @@
-//! A finished run of a reproduction as columns: every line of `metrics.jsonl`, none left out.
+//! A finished run of a reproduction as columns of all lines of `metrics.jsonl`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,21 +14,21 @@ use crate::report::layers::{InOrder, LayersLine};
 use crate::report::numbers::list;
 use crate::run::METRICS_FILE;
 
-/// A run. Values that are not finite are NaN.
+/// A finished run. Values that are not finite are NaN.
 pub struct Run {
-    /// Its folder's name.
+    /// Name of its folder.
     pub name: String,
-    /// Its folder.
+    /// Path of its folder.
     pub path: PathBuf,
-    /// What was trained.
+    /// Its config.
     pub config: TrainConfig,
-    /// `[line]`, rising.
+    /// `[line]`: step, rising.
     pub steps: Vec<u64>,
     /// `[replica][line]`: relative L1 to the first replica, over all convolutions.
     pub rel_l1: Vec<Vec<f64>>,
     /// `[replica][line]`: mean loss of the batch before the update.
     pub loss: Vec<Vec<f64>>,
-    /// `[replica]`: most elements of convolution weights whose bits differed after a step.
+    /// `[replica]`: largest number of convolution weights whose bits differed from the first replica's after a step.
     pub most_differing: Vec<u64>,
     /// Names of the convolution weights in the network's order.
     pub tensors: Vec<String>,
@@ -106,13 +106,13 @@ impl Run {
                 for replica in 0..self.config.ks.len() {
                     self.rel_l1[replica].push(line["rel_l1"][replica].as_f64().unwrap_or(f64::NAN));
                     self.loss[replica].push(line["loss"][replica].as_f64().unwrap_or(f64::NAN));
-                    // A line without the number is no proof that nothing differed.
+                    // A line without the number does not prove that nothing differed.
                     let differing = line["differing"][replica].as_u64().unwrap_or(u64::MAX);
                     self.most_differing[replica] = self.most_differing[replica].max(differing);
                 }
             }
             Some("layers") => {
-                // Again, because a value's keys are sorted, and the network's order is wanted.
+                // Parse again: `Value` sorts its keys, and the network's order is needed.
                 let LayersLine { step, rel_l1: InOrder(tensors), .. } = serde_json::from_str(text)?;
                 if self.tensors.is_empty() {
                     self.tensors = tensors.iter().map(|(name, _)| name.clone()).collect();
@@ -126,8 +126,8 @@ impl Run {
         Ok(())
     }
 
-    /// Takes distances away that are zero because the numbers of both replicas are not finite: they say nothing. After the last
-    /// update the summary alone knows it, of the replicas in `lost_last`.
+    /// Replaces by NaN distances that are zero only because numbers of both replicas are not finite. After the last update, only
+    /// the summary lists such replicas: `lost_last`.
     fn forget_lost(&mut self, lost_last: &Value) {
         let lost_last: Vec<u64> = lost_last.as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         for (i, step) in self.steps.iter().enumerate() {
@@ -148,7 +148,8 @@ impl Run {
     }
 }
 
-/// What the null controls of several runs say, each with whether its controls' predictions differ, and what is wrong with them.
+/// Verdict on the null controls of several runs, and what is wrong with them, if anything. Each run comes with whether its
+/// controls predict other classes than the first replica.
 pub fn judge_controls<'a>(runs: impl IntoIterator<Item = (&'a Run, bool)>) -> (Agreement, Option<String>) {
     let (mut red, mut lost) = (Vec::new(), Vec::new());
     for (run, predict_otherwise) in runs {
@@ -160,7 +161,10 @@ pub fn judge_controls<'a>(runs: impl IntoIterator<Item = (&'a Run, bool)>) -> (A
         }
     }
     if !red.is_empty() {
-        return (Agreement::No, Some(format!("Controls differ in {}: nothing here may be put down to k.", list(&red))));
+        return (
+            Agreement::No,
+            Some(format!("Controls differ in {}: nothing here can be attributed to k.", list(&red))),
+        );
     }
     if !lost.is_empty() {
         let problem = format!("In {} the numbers stopped being finite: equal bits then prove nothing.", list(&lost));
@@ -173,7 +177,7 @@ fn numbers(values: &Value) -> Vec<f64> {
     values.as_array().into_iter().flatten().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
 }
 
-/// The float64 of the digits that the file has, not of the bits that they came from.
+/// The float64 with the decimal digits that the file has, not the one with the bits of the float32.
 fn as_written(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::NAN)
 }

@@ -1,20 +1,20 @@
-//! Spread of a few numbers, and how sure it is.
+//! Spread of a few numbers, and its confidence interval.
 
 /// Mean and standard deviations of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// Degrees of freedom of the deviation.
     pub freedom: u32,
-    /// Of the sample; of several samples the mean of their means.
+    /// Mean of the sample; of several samples the mean of their means.
     pub mean: f64,
-    /// Divided by n, as published. Of several samples the root of their mean variance.
+    /// Standard deviation with division by n, as published. Of several samples the root of their mean variance.
     pub ddof0: f64,
-    /// Divided by n - 1: unbiased in the variance.
+    /// Standard deviation with division by n - 1: the variance is unbiased.
     pub ddof1: f64,
 }
 
 impl Spread {
-    /// Of one sample; `None` for less than two numbers or one that is not finite.
+    /// Spread of one sample; `None` for fewer than two numbers or a number that is not finite.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
         if values.len() < 2 || values.iter().any(|value| !value.is_finite()) {
@@ -26,7 +26,7 @@ impl Spread {
         Some(Self { freedom: values.len() as u32 - 1, mean, ddof0, ddof1 })
     }
 
-    /// Of several samples that may have different means but the same deviation.
+    /// Pooled spread of samples that may have different means but have the same deviation; `None` without samples.
     pub fn pooled(samples: &[Self]) -> Option<Self> {
         let freedom: u32 = samples.iter().map(|sample| sample.freedom).sum();
         if freedom == 0 {
@@ -42,8 +42,8 @@ impl Spread {
         })
     }
 
-    /// Between these two lies the true deviation in 95 of 100 such experiments, if the numbers are normal: from the
-    /// quantiles of chi-square.
+    /// 95 % confidence interval of the deviation (ddof 1), from the quantiles of chi-square. The numbers are assumed to be
+    /// normal.
     pub fn interval(&self) -> (f64, f64) {
         let squares = f64::from(self.freedom) * self.ddof1.powi(2);
         let end = |share| (squares / chi_square_quantile(share, self.freedom)).sqrt();
@@ -57,18 +57,18 @@ pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     (n > 0).then(|| sum / n as f64)
 }
 
-/// Smallest and largest; infinite the wrong way round if there is no value.
+/// Smallest and largest value; infinity and minus infinity if there is no value.
 pub fn ends(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     values.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
 }
 
-/// Standard deviation, in percentage points, that the accuracy of one network has over test sets of so many images.
+/// Standard deviation, in percentage points, of the accuracy of one network over test sets of `images` images.
 pub fn test_set_noise(accuracy_percent: f64, images: usize) -> f64 {
     let p = accuracy_percent / 100.0;
     100.0 * (p * (1.0 - p) / images.max(1) as f64).sqrt()
 }
 
-/// Probability that chi-square with so many degrees of freedom is at most `x`: the regularized incomplete gamma function
+/// Probability that chi-square with `freedom` degrees of freedom is at most `x`: the regularized incomplete gamma function
 /// P(freedom / 2, x / 2) by its series, all of whose terms are positive.
 fn chi_square_probability(x: f64, freedom: u32) -> f64 {
     if x <= 0.0 {
@@ -91,7 +91,7 @@ fn chi_square_probability(x: f64, freedom: u32) -> f64 {
     (sum.ln() + a * x.ln() - x - log_gamma).exp().min(1.0)
 }
 
-/// The value below which chi-square lies with probability `share`, by bisection.
+/// The value below which chi-square lies with probability `share`, found by bisection.
 fn chi_square_quantile(share: f64, freedom: u32) -> f64 {
     let (mut low, mut high) = (0.0, 10.0 * f64::from(freedom) + 100.0);
     for _ in 0..200 {

@@ -1,4 +1,4 @@
-//! A reproduction in progress: its pieces and runs, each done once, and what the terminal says meanwhile.
+//! A reproduction in progress: its pieces and runs, each computed once, and its progress on the terminal.
 
 mod ahead;
 mod forecast;
@@ -32,37 +32,38 @@ use crate::{datasets, device, device_test, host_memory, report};
 
 pub use forecast::Forecast;
 
-/// Bytes that the host keeps where it plans buffers in its own memory: images, kernels, one checkpoint.
+/// Host memory in bytes left for images, kernels and one checkpoint where buffers are in host memory.
 const HOST_BYTES: u64 = 1 << 29;
 
 /// A reproduction in progress.
 pub struct Study {
     context: Rc<Context>,
-    /// Promises that the adapter breaks, where the user goes on all the same.
+    /// Promises that the adapter breaks, if the user continues nevertheless (`--on-broken-device warn`).
     broken: Vec<String>,
     host: HostConfig,
     is_quick: bool,
     manner: Manner,
-    /// The other adapters, where runs are trained at the same time.
+    /// The other adapters of `--adapters`, on which runs are trained at the same time.
     hands: Vec<Hand>,
-    /// True while they are, when each talks beside others.
+    /// True while several adapters train, so that lines of progress name their run.
     is_beside: bool,
     place: Option<Place>,
     images: RefCell<HashMap<String, Images>>,
-    /// Pieces and runs begun in this session, and how many there are.
+    /// Pieces and runs begun in this session.
     begun: usize,
+    /// Pieces and runs that were left at its beginning; 0 if unknown.
     pieces: usize,
 }
 
 impl Study {
-    /// On the adapter that was asked for, with the results that are in `place`.
+    /// Opens and tests the adapters of the flags. Results are kept in `place`.
     pub fn new(common: &Common, place: Option<Place>) -> Result<Self, Failure> {
         let mut each = ahead::each(common)?.into_iter();
         let studies = each.len() as u64;
         let first = each.next().unwrap_or_else(|| common.clone());
         let told = |failure| ahead::told(failure, &first);
         let context = Self::open(&first, studies).map_err(told)?;
-        // These are tested at the same time.
+        // The other adapters are opened and tested at the same time.
         let hands = (1..).zip(each).map(|(index, common)| Hand::new(index, common, place.clone(), studies));
         let hands = hands.collect::<Result<_, Failure>>()?;
         let mut study = Self { hands, ..Self::on(context, &first, place).map_err(told)? };
@@ -70,7 +71,7 @@ impl Study {
         Ok(study)
     }
 
-    /// The adapter of one of so many studies at the same time, which share the host's memory.
+    /// Opens the adapter of one of `studies` studies at the same time, which share the host's memory.
     fn open(common: &Common, studies: u64) -> Result<Rc<Context>, Failure> {
         let context = Rc::new(device::open(common.adapter.as_deref())?);
         if let Some(free) = host_memory::budget().filter(|_| context.adapter().uses_host_memory()) {
@@ -79,7 +80,7 @@ impl Study {
         Ok(context)
     }
 
-    /// On one adapter, which is tested.
+    /// A study on one adapter, which is tested first.
     fn on(context: Rc<Context>, common: &Common, place: Option<Place>) -> Result<Self, Failure> {
         let on_broken_device = common.on_broken_device.unwrap_or_default();
         let broken = device_test::run(&context, common.break_device)?;
@@ -106,27 +107,27 @@ impl Study {
         })
     }
 
-    /// The adapter.
+    /// The study's device.
     pub fn context(&self) -> &Rc<Context> {
         &self.context
     }
 
-    /// What decides the bits beside the experiment's values.
+    /// What determines the bits besides the experiment's values.
     pub(super) fn environment(&self) -> Environment {
         Environment::of(self.context.adapter(), &self.broken)
     }
 
-    /// True at the small size.
+    /// True for the quick size.
     pub fn is_quick(&self) -> bool {
         self.is_quick
     }
 
-    /// So many pieces and runs are left.
+    /// Sets the number of pieces and runs that are left.
     pub(super) fn expect(&mut self, pieces: usize) {
         self.pieces = pieces;
     }
 
-    /// A line for the person who waits.
+    /// Prints a line of progress, unless the study is quiet.
     pub fn tell(&self, line: impl std::fmt::Display) {
         if self.manner == Manner::Text {
             say(line);
@@ -151,9 +152,9 @@ impl Study {
         }
     }
 
-    /// A part of the work by its name (letters, digits, `-` and `.`; unique in the experiment): done, or read from the
-    /// folder if it was done before. The value is what serde_json reads back of it, then as now, so that a reproduction
-    /// that was stopped has the same bytes. A number that is not finite is no JSON: put it into an `Option`.
+    /// Computes a piece of the work, or reads it from the folder if it was computed before. Its name is unique in the
+    /// experiment and consists of letters, digits, `-` and `.`. The value is always the one that serde_json reads back, so a
+    /// reproduction that was stopped has the same bytes. JSON has no infinity and no NaN: put such numbers into an `Option`.
     pub fn piece<T: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
@@ -174,7 +175,7 @@ impl Study {
         Ok(kept)
     }
 
-    /// The images of a run, read once.
+    /// The images of a run. They are read only once.
     pub fn images(&self, config: &TrainConfig) -> Result<Images, Failure> {
         let key = format!("{} {}", config.dataset, config.net == lastbit_core::nets::NetKind::OneLayer);
         if let Some(images) = self.images.borrow().get(&key) {
@@ -197,7 +198,7 @@ impl Study {
         Prepared::sharing(config, &self.images(train)?, &self.context, &self.broken)
     }
 
-    /// Trains, or goes on where the run `name` was stopped, or takes it as it is if it is finished.
+    /// Trains the run `name`, resumes it if it was stopped, or reads it if it is finished.
     pub fn train(&mut self, name: &str, config: &TrainConfig) -> Result<Run, Failure> {
         let out = self.place()?.run(name);
         match inspect(&out)? {
@@ -208,7 +209,7 @@ impl Study {
             Contents::Remains(name) => {
                 let out = out.display();
                 return Err(Failure::other(format!(
-                    "'{out}' holds '{name}', but no run that could go on: remove this folder to have the run begun anew, or give \
+                    "'{out}' holds '{name}' but no run that can be resumed: remove this folder to start the run again, or give \
                      another --out"
                 )));
             }
@@ -225,7 +226,7 @@ impl Study {
                     _ => self.manner.clone(),
                 };
                 let (outcome, _) = opened.session(manner).run()?;
-                // The run is saved, whatever becomes of its page.
+                // The run is saved even if its page cannot be written.
                 let _ = report::write(&out, None);
                 if let Outcome::Interrupted(_) = outcome {
                     go_on()?;
@@ -235,7 +236,7 @@ impl Study {
         Run::read(name, out, config.clone())
     }
 
-    /// Refuses a finished run that would have other bits if it were made now: beside it new ones would prove nothing.
+    /// Refuses a finished run that would have other bits if it were trained now: new runs are not comparable with it.
     fn check_unchanged(&self, out: &Path, config: &TrainConfig) -> Result<(), Failure> {
         let changes = match Manifest::read(out) {
             Found::Whole(old) => old.changes(&self.prepared(config)?.manifest()?, 1..=u64::MAX),
@@ -245,14 +246,14 @@ impl Study {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "--out: since the run in '{}' was made, this has changed: {}; a reproduction has runs of one make only: go back \
-             to what it was made with, or give another --out",
+            "--out: since the run in '{}' was made, this has changed: {}; all runs of a reproduction must be of one make: go \
+             back to what it was made with, or give another --out",
             out.display(),
             changes.join(", "),
         )))
     }
 
-    /// What each replica of a finished run says of each test image: `[replica][image]` class indices.
+    /// Class that each replica of a finished run predicts for each test image: `[replica][image]`.
     pub fn predictions(&mut self, run: &Run) -> Result<Vec<Vec<u32>>, Failure> {
         let name = format!("predictions-{}", run.name);
         if let Some(done) = self.place()?.read_piece(&name, &self.environment()) {
@@ -268,7 +269,7 @@ impl Study {
     }
 }
 
-/// The first of the largest, as the evaluation counts. A replica that has one logit says class 1 where it is positive.
+/// The class with the largest logit, the first of equals, as in the evaluation. A single logit means class 1 if it is positive.
 fn winner(logits: &[f32]) -> u32 {
     if let [logit] = logits {
         return u32::from(*logit > 0.0);

@@ -1,5 +1,5 @@
-//! Table 1: whole trainings that differ in k alone, beside whole trainings that differ in the seed. The standard deviation of
-//! the test accuracy over k is to be as large as that over seeds.
+//! Table 1: whole trainings that differ only in k, compared with whole trainings that differ in the seed. By the paper, the
+//! standard deviation of the test accuracy over k is as large as that over seeds.
 
 mod row;
 mod sheets;
@@ -24,7 +24,7 @@ pub struct Flags {
     /// resnet56:relu:fashion-mnist; --quick: resnet8:relu:cifar10]
     #[arg(long, value_name = "ROW,ROW,...", value_delimiter = ',', value_parser = listed::<Row>)]
     rows: Option<Vec<Row>>,
-    /// Divisors; a control of twice the first is added [default: 1,3,5,7,9,11]
+    /// Divisors; a control with twice the first is added [default: 1,3,5,7,9,11]
     #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = divisor)]
     ks: Option<Vec<u32>>,
     /// Seeds of initialisation, order and augmentation together [default: 1,2,3,4,5,6; --quick: 1,2,3]
@@ -36,7 +36,7 @@ pub struct Flags {
     /// Epochs between decays of the learning rate by 10 [default: 40; --quick: 5]
     #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, value_parser = whole::<u32>)]
     decay_every: Option<u32>,
-    /// A training's number is its mean test accuracy over so many last epochs [default: 10; --quick: 3]
+    /// The result of a training is its mean test accuracy over this many last epochs [default: 10; --quick: 3]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
     last: Option<u32>,
     /// Samples in a batch [default: 128; --quick: 32]
@@ -51,7 +51,7 @@ pub struct Flags {
     /// Evaluate on the first N test images only [--quick: 1000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     test_limit: Option<usize>,
-    /// Forms of the perturbation; the table is of the first, the others are set beside it at the first seed
+    /// Forms of the perturbation; the table uses the first, the others are compared with it at the first seed
     /// [default: divide,reciprocal,nextafter]
     #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = form)]
     perturbation: Option<Vec<Perturbation>>,
@@ -115,7 +115,7 @@ impl Table1 {
         }
         if self.ks[0].saturating_mul(2) > MAX_K {
             return refuse(format!(
-                "--ks: the first must be at most {}, so that twice as much is a control",
+                "--ks: the first must be at most {}, so that twice its value can be the control",
                 MAX_K / 2
             ));
         }
@@ -132,7 +132,7 @@ impl Table1 {
     }
 
     fn config(&self, row: &Row, seed: u64, perturbation: Perturbation) -> TrainConfig {
-        // Twice the first divides alike; after a start that is moved by one ulp only an equal k does nothing.
+        // Twice the first k divides alike. With nextafter only an equal k moves the same weight.
         let control = if perturbation == Perturbation::Nextafter { self.ks[0] } else { 2 * self.ks[0] };
         TrainConfig {
             net: row.net,
@@ -151,7 +151,7 @@ impl Table1 {
         }
     }
 
-    /// Runs of a row by name: every seed, then the other forms of the perturbation at the first one.
+    /// Runs of a row by name: every seed, then the other forms of the perturbation at the first seed.
     fn runs(&self, row: &Row) -> Vec<(String, TrainConfig)> {
         let main = self.perturbation[0];
         let name = row.name();
@@ -174,7 +174,7 @@ impl Experiment for Table1 {
     }
 
     fn title(&self) -> String {
-        "Table 1: spread of the test accuracy over k, beside that over seeds".to_owned()
+        "Table 1: spread of the test accuracy over k, compared with that over seeds".to_owned()
     }
 
     fn settings(&self) -> Result<toml::Table, Failure> {
@@ -222,27 +222,27 @@ impl Table1 {
         };
         vec![
             format!(
-                "Batch {}, {} epochs, learning rate {} divided by 10 every {} epochs, Nesterov momentum 0.9, weight decay 5e-4, random crop and \
-                 flip.{limits} One seed drives initialisation, order and augmentation. A training's number is its mean test accuracy \
-                 over the last {} epochs.",
+                "Batch {}, {} epochs, learning rate {} divided by 10 every {} epochs, Nesterov momentum 0.9, weight decay 5e-4, \
+                 random crop and flip.{limits} One seed determines initialisation, order and augmentation. The result of a \
+                 training is its mean test accuracy over the last {} epochs.",
                 self.batch_size, self.epochs, self.lr, self.decay_every, self.last
             ),
-            "Deviations over k are taken at one seed, those over seeds at one k. The paper divides by n (ddof 0); divided by n - 1 the \
-             variance is unbiased. Pooled deviations are the root of the mean variance of all seeds (of all k). The 95 % intervals are \
-             those of a normal sample, from chi-square. Trainings of one seed that differ in k are as good as independent once they \
-             have parted, but not quite: they share the order of the images."
+            "Deviations over k are taken at one seed, those over seeds at one k. The paper divides by n (ddof 0); dividing by n - 1 \
+             makes the variance unbiased. Pooled deviations are the root of the mean variance of all seeds (of all k). The 95 % \
+             intervals are those of a normal sample, from chi-square. Trainings of one seed that differ in k are almost independent \
+             once they have parted; they still share the order of the images."
                 .to_owned(),
-            "The pooled interval over seeds is too narrow: trainings of one seed share initialisation, order and augmentation, so that the samples at \
-             the different k are no independent ones, although their degrees of freedom are added. A contradiction is therefore read off \
-             the interval that a single k would have."
+            "The pooled interval over seeds is too narrow: trainings of one seed share initialisation, order and augmentation, so \
+             the samples at different k are not independent, although their degrees of freedom are added. A contradiction is \
+             therefore judged by the interval that a single k would have."
                 .to_owned(),
-            "Churn is the share of test images on which two trainings say different classes at the end: two networks of equal \
+            "Churn is the share of test images that two trainings classify differently at the end: two networks of equal \
              accuracy can disagree on many images."
                 .to_owned(),
-            "The test set's own noise is the binomial deviation of the accuracy over test sets of this size. All trainings are \
-             tested on the same images, so it is no part of the spreads; it says how well one accuracy is known at all."
+            "The noise of the test set is the binomial deviation of the accuracy over test sets of this size. All trainings are \
+             tested on the same images, so it is not part of the spreads; it shows how precisely a single accuracy is known."
                 .to_owned(),
-            "The control is trained in the same run and takes no part in any number: it must equal the first copy bit for bit.".to_owned(),
+            "The control is trained in the same run and is left out of all spreads: it must equal the first copy bit for bit.".to_owned(),
         ]
     }
 }

@@ -1,4 +1,5 @@
-//! Table 2: the bounds of stability of the linear one-layer equation, found by bisection on the simulation, against theory.
+//! Table 2: the stability bounds of the linear one-layer equation, found by bisection on the simulation and compared with
+//! theory.
 
 use std::rc::Rc;
 
@@ -18,15 +19,15 @@ use crate::values::{real, whole};
 
 /// Width at which a bisection ends, relative to the bound.
 const TOLERANCE: f64 = 5e-4;
-/// How far from theory a bound may be found.
+/// Largest deviation of a bound from theory, relative to the bound.
 const ALLOWED: f64 = 5e-3;
-/// Bisections begin this far from the theory's bounds.
+/// Relative distance from the theory's bounds at which bisections begin.
 const BRACKET: f64 = 0.25;
 
 /// Flags of `reproduce table2`.
 #[derive(Debug, Default, Args)]
 pub struct Flags {
-    /// Time step [default: 1e-8; --quick: as much larger as the image is smaller]
+    /// Time step [default: 1e-8; --quick: scaled up as the image is smaller]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     dt: Option<f64>,
     /// Steps after which growth or decay is decided [default: 120]
@@ -63,14 +64,14 @@ impl Setup for Flags {
         let (kernel, seed) = (self.kernel.unwrap_or(32), self.seed.unwrap_or(1));
         let eigenvalues =
             checked("--size, --kernel", transitioning(size, kernel, seed).and_then(|params| params.eigenvalues()))?;
-        // dt times the bounds stays what it is at the published size.
+        // Scale dt so that dt times the bounds is the same as at the published size.
         let side = f64::from(size - kernel + 1);
         let scale = PUBLISHED_PATCHES * 1024.0 / (side * side * f64::from(kernel * kernel));
         let dt = positive("--dt", self.dt.unwrap_or(1e-8 * if is_quick { scale } else { 1.0 }))?;
         let Bounds { alpha_min, alpha_max } = LinearParams::bounds(eigenvalues, dt);
         if !(alpha_max.is_finite() && alpha_max > alpha_min) {
             return Err(Failure::usage(format!(
-                "--dt: no stable interval: at {dt:e} alpha_min is {alpha_min:.3e} and alpha_max {alpha_max:.3e}"
+                "--dt: no stable interval at {dt:e}, alpha_min is {alpha_min:.3e} and alpha_max {alpha_max:.3e}: use a smaller step"
             )));
         }
         Ok(Box::new(Table2 {
@@ -83,11 +84,11 @@ impl Setup for Flags {
     }
 }
 
-/// A bound and how it is looked for.
+/// A bound and how to search for it.
 struct Search {
     name: &'static str,
     theory: f64,
-    /// Growth is on the upper side of the bound.
+    /// True if |w| grows above the bound, false if it grows below.
     is_upper: bool,
 }
 
@@ -98,7 +99,7 @@ impl Search {
         Bracket { without: without * self.theory, with: with * self.theory }
     }
 
-    /// Of a bound that was found, as a share of theory's.
+    /// Relative deviation of a found bound from theory.
     fn error(&self, found: f64) -> f64 {
         found / self.theory - 1.0
     }
@@ -117,13 +118,13 @@ impl Table2 {
         ])
     }
 
-    /// True if by theory the steps are enough: on both sides of the bound the last one shows what becomes of |w|.
+    /// True if by theory there are enough steps: on both sides of the bound, the last step shows whether |w| grows.
     fn is_told(&self, search: &Search, modes: &Modes) -> bool {
         let grows = |share: f64| modes.growth(share * search.theory, self.dt, self.steps - 1, self.steps) > 1.0;
         grows(1.0 + ALLOWED) == search.is_upper && grows(1.0 - ALLOWED) != search.is_upper
     }
 
-    /// On the GPU: does |w| grow in the last step?
+    /// The bound in float32 on the adapter: where |w| begins to grow in the last step.
     fn on_gpu(&self, context: &Rc<Context>, search: &Search) -> Result<f64, Failure> {
         let start = [(search.theory, self.dt)];
         let mut linear = block_on(Linear::new(Rc::clone(context), self.params()?, &start, Fill::Zero))?;
@@ -136,7 +137,7 @@ impl Table2 {
         })
     }
 
-    /// The same in float64.
+    /// The bound in float64.
     fn in_double(&self, search: &Search) -> Result<f64, Failure> {
         let params = self.params()?;
         let mut double = LinearDouble::new(&params, search.theory, self.dt)?;
@@ -163,19 +164,19 @@ impl Table2 {
             ),
             agrees: if is_found || is_told { Agreement::of(is_found) } else { Agreement::CannotTell },
             certainty: format!(
-                "To {} % of the bound: the last of {} steps decides whether |w| grows.{}",
+                "Known to {} % of the bound: the last of {} steps decides whether |w| grows.{}",
                 100.0 * TOLERANCE,
                 self.steps,
                 if is_told {
                     ""
                 } else {
-                    " By then the modes that decay are still to be seen: these are too few steps."
+                    " These steps are too few: decaying modes are still visible at the last one."
                 }
             ),
         }
     }
 
-    /// Growth a step at 1.05 of the upper bound: the published 2.1e8. None where it is beyond the format.
+    /// Growth a step at `alpha`: 1.05 of the upper bound, as the published 2.1e8. `None` if it is not finite.
     fn growth(&self, context: &Rc<Context>, alpha: f64) -> Result<Option<f64>, Failure> {
         go_on()?;
         let mut linear = block_on(Linear::new(Rc::clone(context), self.params()?, &[(alpha, self.dt)], Fill::Zero))?;
@@ -191,7 +192,7 @@ impl Experiment for Table2 {
     }
 
     fn title(&self) -> String {
-        "Table 2: bounds of stability of the linear one-layer equation".to_owned()
+        "Table 2: stability bounds of the linear one-layer equation".to_owned()
     }
 
     fn settings(&self) -> Result<toml::Table, Failure> {
@@ -221,7 +222,7 @@ impl Experiment for Table2 {
             ],
         )
         .note(format!(
-            "{0} x {0} pixels, kernel {1} x {1}, dt {2:e}. Stable between the two.",
+            "{0} x {0} pixels, kernel {1} x {1}, dt {2:e}. Stable between the two bounds.",
             self.size, self.kernel, self.dt
         ));
         let (searches, modes) = (self.searches()?, Modes::of(&self.params()?)?);
@@ -259,12 +260,13 @@ impl Experiment for Table2 {
         findings.tables.push(table);
         findings.methods = vec![
             format!(
-                "The equation of Figure 3 ({}). Bisection over alpha from {} % below to \
+                "The equation is that of Figure 3 ({}). Bisection over alpha from {} % below to \
                  {} % above the theory's bound; an alpha counts as unstable if |w| is larger after the last step than before it.",
                 Regime::Transitioning, 100.0 * BRACKET, 100.0 * BRACKET
             ),
-            "|Î|² are the eigenvalues of the Gram matrix of the patches that the valid convolution sees. The full image's Fourier transform, which a \
-             version of the authors' script takes, gives 256⁴/4 = 1.07 × 10⁹ on this image: 83 times the bound that simulation finds."
+            "|Î|² are the eigenvalues of the Gram matrix of the patches that the valid convolution sees. The Fourier transform of \
+             the full image, which a version of the authors' script uses, gives 256⁴/4 = 1.07 × 10⁹ on this image: 83 times the \
+             bound that simulation finds."
                 .to_owned(),
         ];
         Ok(findings)

@@ -1,5 +1,5 @@
-//! Table 3: the bounds of stability of the linear one-layer equation in its three regimes, and the growth on both sides of
-//! each. The image is noise about a mean that is not zero: on the checkerboard the activated regime has no mode of its own.
+//! Table 3: the stability bounds of the linear one-layer equation in its three regimes, and the growth on both sides of each.
+//! The image is noise around a mean that is not zero: on the checkerboard the eigenvalue of the activated regime is zero.
 
 mod verdict;
 
@@ -18,9 +18,9 @@ use crate::failure::Failure;
 use crate::report::numbers::number;
 use crate::values::{real, whole};
 
-/// dt times the largest eigenvalue: leaves the stable interval three times as wide.
+/// dt times the largest eigenvalue. The stable interval is then three times as wide as the eigenvalue.
 const SPREAD: f64 = 0.5;
-/// Where the sides of a bound are looked at, as shares of the stable interval.
+/// Distance from a bound at which growth is measured on both sides, as a share of the stable interval.
 const BESIDE: f64 = 0.05;
 
 /// Flags of `reproduce table3`.
@@ -29,13 +29,13 @@ pub struct Flags {
     /// Weight decays of each curve [default: 60; --quick: 24]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     points: Option<u64>,
-    /// Steps after which the growth is taken [default: 400]
+    /// Steps after which the growth is measured [default: 400]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     steps: Option<u64>,
     /// Mean of the image [default: 0.5]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     mean: Option<f64>,
-    /// Standard deviation of its noise [default: 1]
+    /// Standard deviation of the image's noise [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
     noise: Option<f64>,
     /// Side of the image [default: 64; --quick: 32]
@@ -75,7 +75,9 @@ impl Setup for Flags {
             seed: self.seed.unwrap_or(1),
         };
         if experiment.mean == 0.0 || !experiment.mean.is_finite() {
-            return Err(Failure::usage("--mean: must not be 0: the activated regime then has no mode of its own"));
+            return Err(Failure::usage(
+                "--mean: must be finite and not 0: at 0 the activated regime has no eigenvalue to measure",
+            ));
         }
         checked(
             "--size, --kernel, --mean, --noise",
@@ -85,7 +87,7 @@ impl Setup for Flags {
             let decays = experiment.decays(regime, experiment.dt(regime)?)?;
             if decays.iter().any(|alpha| !(*alpha as f32).is_finite()) {
                 return Err(Failure::usage(
-                    "--mean, --noise: the weight decays at which the bounds show are beyond 3.4e38, which float32 can hold: give smaller ones",
+                    "--mean, --noise: the bounds need weight decays above 3.4e38, the largest float32: give smaller values",
                 ));
             }
         }
@@ -93,25 +95,25 @@ impl Setup for Flags {
     }
 }
 
-/// Growth at one weight decay. None where it is beyond the format.
+/// Growth a step at one weight decay. `None` if it is not finite.
 #[derive(Serialize, Deserialize)]
 struct Point {
     alpha: f64,
     theory: f64,
     float32: Option<f64>,
     float64: Option<f64>,
-    /// In float64, after half as many steps.
+    /// Growth in float64 after half as many steps.
     halfway: Option<f64>,
 }
 
-/// One regime.
+/// Results of one regime.
 struct Row {
     regime: Regime,
     dt: f64,
     eigenvalues: [f64; 2],
     bounds: Bounds,
     points: Vec<Point>,
-    /// Just inside and just outside of the lower bound, then of the upper one.
+    /// Just inside and just outside the lower bound, then the upper one.
     beside: Vec<Point>,
 }
 
@@ -123,13 +125,13 @@ impl Table3 {
             regime,
             a: -0.5,
             beta: 1.0,
-            // It holds a decaying kernel at its fixed point and is indifferent to stability.
+            // A source would hold a decaying kernel at its fixed point; it does not affect stability.
             source: false,
             initial: initial_kernel(self.kernel.min(lastbit_core::pde::MAX_KERNEL), None, self.seed),
         })
     }
 
-    /// The step size of a regime, by the largest magnitude of its eigenvalues, so that its own bounds show.
+    /// The step size of a regime, from the largest magnitude of its eigenvalues, so that both bounds show.
     fn dt(&self, regime: Regime) -> Result<f64, Failure> {
         let [low, high] = self.params(regime)?.eigenvalues()?;
         let widest = low.abs().max(high.abs());
@@ -143,7 +145,7 @@ impl Table3 {
         Ok((0..self.points).map(|i| at(-0.2 + 1.4 * i as f64 / (self.points - 1) as f64)).collect())
     }
 
-    /// Growth at all of `alphas`: on the GPU in lockstep, in float64 one by one.
+    /// Growth at all of `alphas`: on the adapter in lockstep, in float64 one by one.
     fn growth(&self, context: &Rc<Context>, regime: Regime, dt: f64, alphas: &[f64]) -> Result<Vec<Point>, Failure> {
         let params = self.params(regime)?;
         let eigenvalues = params.eigenvalues()?;
@@ -155,7 +157,7 @@ impl Table3 {
         for (r, &alpha) in alphas.iter().enumerate() {
             go_on()?;
             let norms: Vec<f64> = linear.history(r).iter().map(|sample| f64::from(sample.squares).sqrt()).collect();
-            // The last step at which |w| is still a normal number; beyond a bound the run stops before.
+            // The last step at which |w| has not decayed to almost nothing. Beyond a bound the run stops earlier.
             let last = norms.iter().rposition(|norm| *norm > 1e-12 * norms[0]).unwrap_or(1).max(1);
             double.restart(&params.initial, alpha, dt)?;
             let mut growth_after = |steps: u64| {
@@ -210,7 +212,7 @@ impl Table3 {
     }
 }
 
-/// The paper's row of the table.
+/// The stable interval by the paper's table.
 fn formulas(regime: Regime) -> &'static str {
     match regime {
         Regime::Activated => "alpha < 2/dt - Ī²/8",
@@ -241,7 +243,7 @@ impl Experiment for Table3 {
             return Ok(Forecast { seconds: 0.5, ..Forecast::default() });
         }
         let curves = left.iter().filter(|name| name.ends_with("curve")).count() as f64;
-        // As long again for float64 on noise, where no two patches are equal.
+        // float64 takes as long again: on noise no two patches are equal.
         let step = seconds_of_a_step(study, self.size, self.kernel, self.points as usize)?;
         let seconds = 2.0 * step * self.steps as f64 * curves;
         Ok(Forecast { seconds: seconds + 1.0, pieces: left.len(), ..Forecast::default() })
@@ -254,7 +256,7 @@ impl Experiment for Table3 {
         }
         let mut table = Table::new(
             "table3",
-            "Bounds of stability",
+            "Stability bounds",
             &[
                 ("regime", "regime"),
                 ("stable", "stable for"),
@@ -266,8 +268,9 @@ impl Experiment for Table3 {
             ],
         )
         .note(
-            "Eigenvalues of the linear part without alpha: Ī²/8 and 0 activated, (a beta/2) |Î|² transitioning, 0 not activated. The paper gives the \
-             lower bound of the transitioning regime alone; in the others it is 0, for the modes that the image does not touch.",
+            "Eigenvalues of the linear part without alpha: Ī²/8 and 0 activated, (a beta/2) |Î|² transitioning, 0 not activated. \
+             The paper gives a lower bound for the transitioning regime only; in the others it is 0, from the modes that the image \
+             does not affect.",
         );
         let mut data = Table::data(
             "table3-growth",
@@ -295,15 +298,17 @@ impl Experiment for Table3 {
             tables: vec![table, data],
             methods: vec![
                 format!(
-                    "An image of {0} x {0} pixels of normal noise (standard deviation {1}) about {2}, a kernel of {3} x {3}. Explicit Euler without the constant \
-                     term, so that |w| grows and decays by the factors; the growth is that of the last of {4} steps, or of the last before a weight passed 10¹⁵.",
+                    "An image of {0} x {0} pixels of normal noise (standard deviation {1}) around {2}, a kernel of {3} x {3}. \
+                     Explicit Euler without the constant term, so that |w| grows and decays by the factors. Growth is measured at \
+                     the last of {4} steps, or at the last before a weight passes 10¹⁵.",
                     self.size, self.noise, self.mean, self.kernel, self.steps
                 ),
-                "Activated: g = <s, w> s/8 + alpha w with s the sum of the image's patches and Ī² = |s|², where the sigmoid's slope 1/4 times Swish's slope 1/2 at 0 \
-                 makes the 1/8. Transitioning: g = (a beta/2) G w + alpha w with G the patches' Gram matrix and |Î|² its eigenvalues. Not activated: g = alpha w."
+                "Activated: g = <s, w> s/8 + alpha w with s the sum of the image's patches and Ī² = |s|², where the sigmoid's \
+                 slope 1/4 times Swish's slope 1/2 at 0 makes the 1/8. Transitioning: g = (a beta/2) G w + alpha w with G the \
+                 patches' Gram matrix and |Î|² its eigenvalues. Not activated: g = alpha w."
                     .to_owned(),
-                "Near the middle of the stable interval the two extreme modes decay about equally fast and the others have not died away: there the measured \
-                 growth is a little below the theory's."
+                "Near the middle of the stable interval the two extreme modes decay about equally fast and the others have not \
+                 died away, so the measured growth is a little below that of theory."
                     .to_owned(),
             ],
         })

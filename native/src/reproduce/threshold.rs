@@ -1,5 +1,5 @@
 //! The largest learning rate at which k = 3 stays close to k = 1: a grid of rates over decades, then bisection of the
-//! logarithm between the last that stays and the first that leaves. Rates are compared at one scaled time, rate x steps.
+//! logarithm between the last rate that stays and the first that leaves. All rates have the same scaled time, rate x steps.
 
 mod sheets;
 mod verdict;
@@ -17,13 +17,13 @@ use crate::failure::Failure;
 use crate::report::numbers::count;
 use crate::values::{real, whole};
 
-/// The pair, and a null control.
+/// The pair that is compared, and a null control.
 const KS: [u32; 3] = [1, 3, 2];
-/// Of [`KS`].
+/// Index of the perturbed replica in [`KS`].
 const PERTURBED: usize = 1;
-/// Rates of the first pass, its ends included.
+/// Number of rates of the first pass, both ends included.
 const GRID: u32 = 5;
-/// No run is longer.
+/// Steps of the longest run that is accepted.
 const MOST_STEPS: f64 = 1e7;
 
 /// Flags of `reproduce threshold`.
@@ -134,7 +134,7 @@ impl Threshold {
             return refuse(format!("--precision: must be a factor above 1, not {}", self.precision));
         }
         if self.distance >= 2.0 {
-            return refuse(format!("--distance: relative L1 is at most 2, so {} is never passed", self.distance));
+            return refuse(format!("--distance: must be below 2, the largest relative L1, not {}", self.distance));
         }
         if self.scaled_time / self.lr_min > MOST_STEPS || self.scaled_time < self.lr_max {
             return refuse(format!(
@@ -170,7 +170,7 @@ impl Threshold {
         (0..GRID).map(|i| tidy(self.lr_min * ratio.powf(f64::from(i) / f64::from(GRID - 1)))).collect()
     }
 
-    /// Rates that bisection adds between two neighbours of the grid.
+    /// Number of rates that bisection adds between two neighbours of the grid.
     fn bisections(&self) -> u32 {
         let ratio = (self.lr_max / self.lr_min).ln() / f64::from(GRID - 1);
         (ratio / self.precision.ln()).log2().ceil().max(0.0) as u32
@@ -191,7 +191,7 @@ impl Threshold {
         for (name, config) in self.runs(lr) {
             let run: Run = study.train(&name, &config)?;
             let points = onset::of_replica(&run, PERTURBED);
-            // Where numbers are not finite any more, k = 3 has left, too.
+            // If numbers are not finite, k = 3 counts as having left.
             let is_sound = points.iter().all(|(_, distance)| distance.is_finite());
             let last: Vec<f64> = points[points.len() - points.len().div_ceil(10)..].iter().map(|(_, d)| *d).collect();
             probe.distances.push(if is_sound && !last.is_empty() { median(&last) } else { f64::INFINITY });
@@ -205,7 +205,7 @@ impl Threshold {
     }
 }
 
-/// Four significant digits, so that names of folders are short.
+/// Rounds to four significant digits, so that names of folders are short.
 fn tidy(lr: f64) -> f64 {
     format!("{lr:.3e}").parse().unwrap_or(lr)
 }
@@ -214,10 +214,10 @@ fn tidy(lr: f64) -> f64 {
 struct Probe {
     lr: f64,
     steps: u64,
-    /// `[seed]` distance at the end: the median of the last tenth of the steps.
+    /// `[seed]`: distance at the end, the median of the last tenth of the steps. Infinite if a number was not finite.
     distances: Vec<f64>,
     are_controls_zero: Agreement,
-    /// Of the first seed: scaled time and distance.
+    /// Scaled time and distance of the first seed, step by step.
     curve: Vec<(f64, f64)>,
 }
 
@@ -243,7 +243,7 @@ impl Experiment for Threshold {
         settings_of(self)
     }
 
-    /// Bisection counts as if it took place in the middle of the grid.
+    /// Runs of the bisection are counted as if their rates lay in the middle of the grid.
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
         let mut runs = self.grid_runs();
         let middle = (self.lr_min * self.lr_max).sqrt();
@@ -252,11 +252,11 @@ impl Experiment for Threshold {
             runs.extend(more);
         }
         let forecast = study.forecast_runs(&runs)?;
-        // No predictions are asked for.
+        // No predictions are made, so a run is one piece.
         Ok(Forecast { pieces: forecast.pieces / 2, ..forecast })
     }
 
-    /// Those of the grid, and the seeds of one bisection.
+    /// The runs of the grid are independent, and so are the seeds at one rate of the bisection.
     fn has_independent_runs(&self) -> bool {
         true
     }
@@ -286,7 +286,7 @@ impl Experiment for Threshold {
     }
 }
 
-/// The largest rate below which all stay within the distance, and the next one, which does not.
+/// The largest rate up to which all rates stay within the distance, and the next one, which does not.
 fn bracket(probes: &[Probe], distance: f64) -> Option<(f64, f64)> {
     let first = probes.iter().position(|probe| probe.median() > distance)?;
     Some((probes.get(first.checked_sub(1)?)?.lr, probes[first].lr))
@@ -296,9 +296,9 @@ impl Threshold {
     fn methods(&self) -> Vec<String> {
         vec![
             format!(
-                "{} with {} on {}, batch {}, SGD with momentum {}, weight decay 5e-4, constant learning rate. Every rate trains until rate x \
-                 steps is {}. A rate stays if the relative L1 of k = 3 to k = 1, over all convolutions, is at most {} in the median of the last tenth of \
-                 the steps and of {}; it leaves where numbers stop being finite.",
+                "{} with {} on {}, batch {}, SGD with momentum {}, weight decay 5e-4, constant learning rate. Every rate trains \
+                 until rate x steps is {}. k = 3 stays close to k = 1 if its relative L1 over all convolutions is at most {}, in \
+                 the median over the last tenth of the steps and over {}. If numbers stop being finite, it counts as leaving.",
                 self.net,
                 self.activation,
                 self.dataset,
@@ -309,8 +309,8 @@ impl Threshold {
                 count(self.seeds.len() as u64, "seed")
             ),
             format!(
-                "{GRID} rates at equal ratios from {} to {}, then bisection of the logarithm between the last that stays and the first \
-                 that leaves, until they are at most a factor of {} apart.",
+                "{GRID} rates at equal ratios from {} to {}, then bisection of the logarithm between the last rate at which k = 3 \
+                 stays and the first at which it leaves, until they are at most a factor of {} apart.",
                 self.lr_min, self.lr_max, self.precision
             ),
         ]

@@ -1,5 +1,5 @@
-//! `manifest.json` of a checkpoint: its files with their SHA-256, and how much of `metrics.jsonl` there was. Whichever bit
-//! of a checkpoint or of the metrics before it changes, this shows it. Equal checkpoints have equal manifests.
+//! `manifest.json` of a checkpoint: length and SHA-256 of its files, and of `metrics.jsonl` up to its step. It reveals every changed
+//! bit of a checkpoint and of the metrics before it. Equal checkpoints have equal manifests.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,42 +11,42 @@ use sha2::{Digest as _, Sha256};
 
 /// Name of the file.
 pub const MANIFEST_FILE: &str = "manifest.json";
-/// Version of what a checkpoint holds.
+/// Version of the checkpoint format.
 const FORMAT: u32 = 1;
-/// A manifest lists a file for each replica, of which there are 64 at most.
+/// Longest manifest: it lists a file for each replica, of which there are at most 64.
 const MOST_BYTES: u64 = 64 << 10;
 
 /// Length and SHA-256 of a file, or of its beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Digest {
-    /// Length.
+    /// Length in bytes.
     pub bytes: u64,
-    /// In hexadecimal.
+    /// SHA-256 in hexadecimal.
     pub sha256: String,
 }
 
 impl Digest {
-    /// Of bytes at hand.
+    /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self { bytes: bytes.len() as u64, sha256: format!("{:x}", Sha256::digest(bytes)) }
     }
 }
 
-/// The whole file.
+/// The content of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointManifest {
     format: u32,
     /// Steps done.
     pub step: u64,
-    /// The lines of `metrics.jsonl` up to then.
+    /// The lines of `metrics.jsonl` up to that step.
     pub metrics: Digest,
     files: BTreeMap<String, Digest>,
 }
 
 impl CheckpointManifest {
-    /// Of a checkpoint with these files.
+    /// The manifest of a checkpoint with these files.
     pub fn new(step: u64, metrics: Digest, files: &[(String, Vec<u8>)]) -> Self {
         let files = files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect();
         Self { format: FORMAT, step, metrics, files }
@@ -64,7 +64,7 @@ impl CheckpointManifest {
         if manifest.format != FORMAT {
             return Err(format!("has format {}, this lastbit knows {FORMAT}", manifest.format));
         }
-        // The same content can be written in many ways, but only one was.
+        // The same content could be written in many ways. Only lastbit's way is accepted, so that every bit counts.
         if manifest.to_text().as_bytes() != bytes {
             return Err("is damaged (not as lastbit writes it)".to_owned());
         }
@@ -77,7 +77,7 @@ impl CheckpointManifest {
         bytes.and_then(|bytes| Self::parse(&bytes)).map_err(|problem| format!("{MANIFEST_FILE} {problem}"))
     }
 
-    /// Whether all files of the checkpoint in `folder` are those that were saved; the error names the first that is not.
+    /// Checks that all files of the checkpoint in `folder` are those that were saved. The error names the first one that is not.
     pub fn check(&self, folder: &Path) -> Result<(), String> {
         for (name, listed) in &self.files {
             let mut hasher = Sha256::new();
@@ -110,12 +110,12 @@ impl CheckpointManifest {
     }
 }
 
-/// A file of at most `most` bytes, read no further than that.
+/// Reads a file of at most `most` bytes, and no further than that.
 fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        return Err(io::Error::other(format!("is longer than the {most} bytes that it may have")));
+        return Err(io::Error::other(format!("has more than the {most} bytes that it may have")));
     }
     Ok(bytes)
 }

@@ -1,5 +1,5 @@
-//! `checkpoint/step-000120/`: complete or not there at all, with the SHA-256 of every file. The last few are kept, so that
-//! a damaged one costs little.
+//! Checkpoints, `checkpoint/step-000120/`: each is complete or absent, and has the SHA-256 of every file. The last few are kept, so
+//! that a damaged one costs little.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,22 +13,23 @@ use super::folder::{RunFolder, sync_folder, write_synced};
 use super::journal::Journal;
 use crate::failure::Failure;
 
+/// Name of the folder in the run folder.
 pub const FOLDER: &str = "checkpoint";
-/// What a file may have beside its numbers: names, shapes, counters.
+/// Bytes that a file may have beside its numbers, for names, shapes and counters.
 const MOST_BESIDE_NUMBERS: u64 = 16 << 20;
 
 /// The checkpoints of a run.
 pub struct Checkpoints {
     folder: PathBuf,
-    /// Complete checkpoints that stay.
+    /// Number of complete checkpoints to keep.
     kept: usize,
 }
 
-/// A checkpoint that is whole, and what is wrong with newer ones.
+/// The newest checkpoint that can be used, and what is wrong with newer ones.
 pub struct Recovered {
-    /// Where the run stopped.
+    /// State of the checkpoint; `None` if there is none.
     pub state: Option<State>,
-    /// Bytes of the metrics that the checkpoint saw.
+    /// Length in bytes of the metrics that the checkpoint recorded.
     pub known: u64,
     /// One line for each newer checkpoint that cannot be used.
     pub damaged: Vec<String>,
@@ -42,13 +43,13 @@ fn steps_in(folder: &Path) -> Vec<u64> {
     steps
 }
 
-/// Step and folder of each checkpoint of the run in `run`, newest first, to be looked at without claiming the run.
+/// Step and folder of each checkpoint of the run in `run`, newest first. Does not claim the run.
 pub fn checkpoint_folders(run: &Path) -> Vec<(u64, PathBuf)> {
     let folder = run.join(FOLDER);
     steps_in(&folder).into_iter().map(|step| (step, folder.join(format!("step-{step:06}")))).collect()
 }
 
-/// The state in the checkpoint `folder`, with what it knows of the metrics; the error says what is wrong with it.
+/// Reads state and manifest of the checkpoint in `folder`. The error says what is wrong with it.
 pub fn read_checkpoint(
     folder: &Path,
     network: &Network,
@@ -69,7 +70,7 @@ pub fn read_checkpoint(
 }
 
 impl Checkpoints {
-    /// Those in a run folder, of which `kept` stay.
+    /// The checkpoints of a run folder. The newest `kept` of them stay.
     pub fn of(run: &RunFolder, kept: usize) -> Self {
         Self { folder: run.file(FOLDER), kept: kept.max(1) }
     }
@@ -87,7 +88,7 @@ impl Checkpoints {
         steps_in(&self.folder)
     }
 
-    /// Saves `state`, to which the beginning of the metrics belongs, then removes what is older than the last few.
+    /// Saves `state` with the digest of the metrics up to its step, then removes old checkpoints.
     pub fn save(&self, network: &Network, config: &TrainConfig, state: &State, metrics: Digest) -> Result<(), Failure> {
         let (path, new) = (self.named(state.step), self.temporary(state.step, "tmp"));
         let written = || -> std::io::Result<()> {
@@ -121,8 +122,8 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes what is not among the last few up to `newest`. Later ones were found damaged when the run went on. What
-    /// cannot be removed does no harm.
+    /// Removes all but the last few checkpoints up to `newest`. Later ones were found damaged when the run resumed, and go, too. A
+    /// checkpoint that cannot be removed does no harm.
     fn prune(&self, newest: u64) {
         let (good, bad): (Vec<u64>, Vec<u64>) = self.steps().into_iter().partition(|step| *step <= newest);
         for step in good.into_iter().skip(self.kept).chain(bad) {
@@ -130,7 +131,7 @@ impl Checkpoints {
         }
     }
 
-    /// The newest whole checkpoint whose metrics are there.
+    /// Finds the newest whole checkpoint whose metrics are there.
     pub fn recover(&self, network: &Network, config: &TrainConfig, journal: &mut Journal) -> Recovered {
         self.finish_replacements();
         let mut damaged = Vec::new();
@@ -152,7 +153,7 @@ impl Checkpoints {
         Recovered { state: None, known: 0, damaged }
     }
 
-    /// Puts a checkpoint back that was to be replaced when the program ended, and removes what was not completed.
+    /// Restores a checkpoint that was being replaced when the program ended, and removes incomplete ones.
     fn finish_replacements(&self) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name().into_string().unwrap_or_default();

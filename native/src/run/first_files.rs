@@ -1,4 +1,4 @@
-//! What the folder of a run begins with: config, manifest and initial weights.
+//! The first files of a run folder: config, manifest and initial weights.
 
 use lastbit_core::nets::Network;
 use lastbit_core::train::Weights;
@@ -10,22 +10,22 @@ use super::manifest::{MANIFEST_FILE, Manifest};
 use super::opening::Prepared;
 use crate::failure::Failure;
 
-/// What they are made from. Of a new run the config is there before its first step. The manifest waits for the SHA-256 of the
-/// images, so it follows when the first step has been handed to the adapter.
+/// The content of the first files. A new run writes its config before its first step. The manifest needs the SHA-256 of the images,
+/// so it follows when the first step has been handed to the adapter.
 pub struct FirstFiles {
-    /// What is trained, and how.
+    /// The run.
     pub prepared: Prepared,
-    /// The weights that the run begins with; `None` where it goes on.
+    /// The initial weights to write; `None` to leave `init.safetensors` as it is.
     pub initial: Option<Weights>,
 }
 
 impl FirstFiles {
-    /// Writes the config of a new run: with it alone `--resume` begins the same run.
+    /// Writes the config of a new run. With this file alone, `--resume` begins the same run.
     pub fn write_config(&self, folder: &RunFolder) -> Result<Unsynced, Failure> {
         folder.write_unsynced(CONFIG_FILE, self.prepared.config.to_text()?.as_bytes())
     }
 
-    /// Writes the others. Waits for the SHA-256 of the images.
+    /// Writes the other files. Waits for the SHA-256 of the images.
     pub fn write_others(&self, folder: &RunFolder) -> Result<Vec<Unsynced>, Failure> {
         let (manifest, weights) = (self.prepared.manifest()?, self.encoded_weights());
         let manifest = weights.iter().fold(manifest, |manifest, bytes| manifest.with_init(bytes));
@@ -34,7 +34,7 @@ impl FirstFiles {
         Ok([Some(manifest), weights].into_iter().flatten().collect())
     }
 
-    /// Replaces those of an earlier run. Each is on the disk before the old one goes, so that a power failure loses neither.
+    /// Replaces the files of an earlier run. Each is on the disk before it replaces the old one, so that a power failure loses neither.
     pub fn replace(&self, folder: &RunFolder, manifest: Manifest) -> Result<(), Failure> {
         let weights = self.encoded_weights();
         let manifest = weights.iter().fold(manifest, |manifest, bytes| manifest.with_init(bytes));

@@ -1,4 +1,4 @@
-//! The run folder: who may write to it, and files that are either old or new but never half.
+//! The run folder: the lock on it, and files that are replaced completely or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,33 +12,33 @@ use crate::report::REPORT_FILE;
 use crate::run_config::{ConfigFile, RunConfig};
 use crate::tensorboard::FOLDER as TENSORBOARD_FOLDER;
 
-/// What trains again.
+/// The config of a run: everything needed to train it again.
 pub const CONFIG_FILE: &str = "config.toml";
-/// The whole run as the config of its parts would be, with the adapters: which run it is.
+/// The config of a run in parts, as if it were one run, with the list of its adapters.
 pub const PARTS_FILE: &str = "parts.toml";
-/// One JSON object a line.
+/// The metrics, one JSON object a line.
 pub const METRICS_FILE: &str = "metrics.jsonl";
-/// Which reproduction a folder holds.
+/// The flags of a reproduction.
 pub const REPRODUCTION_FILE: &str = "reproduce.toml";
 /// Weights that the run began with, before `nextafter` moved one.
 pub const INIT_FILE: &str = "init.safetensors";
-/// One JSON object a line: how long each step took.
+/// The seconds of each step, one JSON object a line.
 pub const TIMING_FILE: &str = "timing.jsonl";
-/// Locked while a process writes to the folder. The metrics themselves stay free: others read them meanwhile, which a
-/// lock on Windows would forbid.
+/// Locked while a process writes to the folder. The metrics themselves are not locked: on Windows, a lock would keep others from
+/// reading them.
 const LOCK_FILE: &str = ".lock";
 
-/// What is at a path that is to be a run folder.
+/// What is at the path of a run folder.
 pub enum Contents {
-    /// Nothing of a run: no folder, or one in which there are at most files that no run has.
+    /// No part of a run: the folder is missing, empty, or has only files that lastbit did not write.
     Nothing,
-    /// A run.
+    /// A run with this config.
     Run(Box<RunConfig>),
-    /// No run, but this, which a run would overwrite or take for its own.
+    /// Not a run, but a file or folder of this name, which a run would overwrite or take for its own.
     Remains(String),
 }
 
-/// True for what a run of `train` makes in its folder, or what shows that the folder belongs to something else of lastbit.
+/// True for a file or folder that a run of `train` writes, or that shows that the folder belongs to a run in parts or a reproduction.
 fn is_of_lastbit(name: &str, path: &Path) -> bool {
     const ALWAYS: [&str; 8] = [
         PARTS_FILE,
@@ -51,15 +51,15 @@ fn is_of_lastbit(name: &str, path: &Path) -> bool {
         TENSORBOARD_FOLDER,
     ];
     match name {
-        // A run that ended before its config was written leaves them empty.
+        // A run that ended before its config was written leaves these files empty.
         METRICS_FILE | TIMING_FILE | LOCK_FILE => fs::metadata(path).is_ok_and(|data| data.len() > 0 || data.is_dir()),
-        // Of a run in parts.
+        // The first part of a run in parts.
         "part-0" => path.join(CONFIG_FILE).exists(),
         name => ALWAYS.contains(&name),
     }
 }
 
-/// Looks at `path` and changes nothing.
+/// Says what is at `path`. Changes nothing.
 pub fn inspect(path: &Path) -> Result<Contents, Failure> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -71,11 +71,11 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
         let name = entry.map_err(|error| Failure::file("read", path, &error))?.file_name();
         if name == CONFIG_FILE {
             let file = path.join(CONFIG_FILE);
-            // No key at all would mean the default run.
+            // A config without keys would be the default run.
             if fs::metadata(&file).is_ok_and(|data| data.len() == 0) {
                 let path = path.display();
                 return Err(Failure::other(format!(
-                    "'{path}' holds a run whose {CONFIG_FILE} is empty, so that nobody knows which run it is: put its config \
+                    "'{path}' holds a run whose {CONFIG_FILE} is empty, so it is not known which run it is: put its config \
                      back, or give another folder"
                 )));
             }
@@ -84,23 +84,23 @@ pub fn inspect(path: &Path) -> Result<Contents, Failure> {
             return Ok(Contents::Run(Box::new(config)));
         }
         if let Some(name) = name.to_str().filter(|name| is_of_lastbit(name, &path.join(name))) {
-            // Folders are listed in no order.
+            // The order of a folder's entries is not fixed: keep the first name.
             remains = Some(remains.map_or_else(|| name.to_owned(), |first| first.min(name.to_owned())));
         }
     }
     Ok(remains.map_or(Contents::Nothing, Contents::Remains))
 }
 
-/// The run that a folder holds, to be read and not to be gone on with.
+/// The config of the run in `folder`, for commands that only read it.
 pub fn read_config(folder: &Path) -> Result<RunConfig, Failure> {
     match inspect(folder)? {
         Contents::Run(config) => Ok(*config),
         _ if is_in_parts(folder) => Err(Failure::usage(format!(
-            "'{0}' holds a run in parts, which are runs of their own: give one of them, as in '{0}/part-0'",
+            "'{0}' holds a run in parts, each of which is a run: give one of them, as in '{0}/part-0'",
             folder.display()
         ))),
         Contents::Nothing | Contents::Remains(_) => Err(Failure::usage(format!(
-            "'{}' holds no run (no {CONFIG_FILE}): give a folder that lastbit train made",
+            "'{}' holds no run (no {CONFIG_FILE}): give a folder that lastbit train wrote",
             folder.display()
         ))),
     }
@@ -111,30 +111,30 @@ pub fn is_in_parts(folder: &Path) -> bool {
     folder.join(PARTS_FILE).is_file()
 }
 
-/// A run folder that this process alone writes to.
+/// A run folder that only this process writes to.
 pub struct RunFolder {
     path: PathBuf,
-    /// True if there was no such folder.
+    /// True if this process created the folder.
     is_new: bool,
-    /// Held until the end.
+    /// Locked until this value is dropped.
     _lock: File,
 }
 
 impl RunFolder {
-    /// Makes the folder where there is none and locks it.
+    /// Creates the folder if it is missing, and locks it.
     pub fn claim(path: &Path) -> Result<Self, Failure> {
         let is_new = !path.exists();
-        fs::create_dir_all(path).map_err(|error| Failure::given("make the run folder", path, &error))?;
+        fs::create_dir_all(path).map_err(|error| Failure::given("create the run folder", path, &error))?;
         let lock = lock(path)?;
         Ok(Self { path: path.to_owned(), is_new, _lock: lock })
     }
 
-    /// Where it is.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A file of the folder.
+    /// Path of the file `name` in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -196,7 +196,7 @@ fn lock(path: &Path) -> Result<File, Failure> {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(error) => return Err(Failure::file("lock", &file, &error)),
         }
-        // Whoever held it before removes the file: a lock on one that is gone keeps nobody out.
+        // The process that held the lock before removes the file. A lock on a removed file keeps nobody out: try again.
         if is_at(&lock, &file) {
             return Ok(lock);
         }
@@ -215,7 +215,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Elsewhere a file that is open is not replaced.
+/// Always true: on other systems, an open file cannot be replaced.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> bool {
     true
@@ -223,15 +223,15 @@ fn is_at(_: &File, _: &Path) -> bool {
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
+        // Without a config, the run was refused before it began.
         let is_refused = !self.file(CONFIG_FILE).exists();
-        // The run was refused before it began.
         for file in [METRICS_FILE, TIMING_FILE].map(|name| self.file(name)).into_iter().filter(|_| is_refused) {
             if fs::metadata(&file).is_ok_and(|data| data.len() == 0) {
                 let _ = fs::remove_file(file);
             }
         }
-        // Last, as others may write from here on. What stays behind does no harm: the lock is not held, and empty files
-        // count as nothing.
+        // Last, because others may write from here on. A file that stays behind does no harm: the lock is not held, and empty
+        // files count as nothing.
         let _ = fs::remove_file(self.file(LOCK_FILE));
         if is_refused && self.is_new {
             let _ = fs::remove_dir(&self.path);
@@ -249,7 +249,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|error| not_written(path, &temporary, &error))
 }
 
-/// What becomes the file at `path`.
+/// Path of the temporary file that is renamed to `path`.
 fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.tmp"))
@@ -267,7 +267,7 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes renames in a folder last. Not every system can open a folder, and none needs to for the run to go on.
+/// Makes renames in a folder durable. Errors are ignored: not every system can open a folder, and the run can continue without.
 pub fn sync_folder(path: &Path) {
     if let Ok(folder) = File::open(path) {
         let _ = folder.sync_all();
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_lock_on_a_file_that_is_gone_is_none() {
+    fn a_lock_on_a_removed_file_does_not_count() {
         let folder = scratch("gone");
         let path = folder.join(LOCK_FILE);
         let file = File::create(&path).unwrap();

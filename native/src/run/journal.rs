@@ -1,5 +1,5 @@
-//! `metrics.jsonl` and `timing.jsonl`: written line by line as events come, and cut back to a checkpoint when a run goes on.
-//! The metrics are hashed as they grow, so that a checkpoint knows what came before it.
+//! `metrics.jsonl` and `timing.jsonl`: written line by line as events come, and cut back to a checkpoint when a run resumes.
+//! The metrics are hashed as they grow, so that a checkpoint can record what came before it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -16,12 +16,12 @@ use crate::failure::Failure;
 struct Lines {
     path: PathBuf,
     file: File,
-    /// Of the lines that are kept or were appended.
+    /// Length of the lines that are kept or were appended.
     bytes: u64,
     hasher: Sha256,
 }
 
-/// Longest line that is read back: a run writes shorter ones, whatever its network.
+/// Longest line that is read back. A run of any network writes shorter ones.
 const MOST_LINE_BYTES: u64 = 1 << 20;
 
 impl Lines {
@@ -45,7 +45,7 @@ impl Lines {
         Ok(())
     }
 
-    /// SHA-256 of the first `bytes`, as far as there are so many.
+    /// SHA-256 of the first `bytes` bytes, or of the whole file if it is shorter.
     fn hash(&mut self, bytes: u64) -> io::Result<Sha256> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut hasher = Sha256::new();
@@ -53,8 +53,8 @@ impl Lines {
         Ok(hasher)
     }
 
-    /// Takes everything from the first line that `keep` refuses, that is no whole line of JSON or that ends after `most` bytes, as not
-    /// there.
+    /// Keeps the leading lines: up to the first one that `keep` refuses, that is not a whole line of JSON or that begins after `most`
+    /// bytes. The rest counts as removed; [`Lines::truncate`] removes it from the file.
     fn keep(&mut self, most: u64, mut keep: impl FnMut(&Value) -> bool) -> Result<(), Failure> {
         let kept = self.read_while(most, &mut keep).map_err(|error| self.failed(&error))?;
         self.hasher = self.hash(kept).map_err(|error| self.failed(&error))?;
@@ -62,7 +62,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Removes what is taken as not there.
+    /// Removes the lines that are not kept from the file.
     fn truncate(&mut self) -> Result<(), Failure> {
         let length = self.file.metadata().map_err(|error| self.failed(&error))?.len();
         if self.bytes < length {
@@ -71,7 +71,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Bytes of the leading lines, `most` bytes at most, that are whole and pass `keep`.
+    /// Length in bytes of the leading lines, within the first `most` bytes, that are whole and pass `keep`.
     fn read_while(&mut self, most: u64, keep: &mut impl FnMut(&Value) -> bool) -> io::Result<u64> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut unread = self.file.metadata()?.len().min(most);
@@ -81,7 +81,7 @@ impl Lines {
             line.clear();
             let bytes = match reader.by_ref().take(MOST_LINE_BYTES).read_line(&mut line) {
                 Ok(bytes) if line.ends_with('\n') => bytes as u64,
-                // The end, a line that was cut off, or bytes that are no text.
+                // The end of the file, an unfinished line, or bytes that are not text.
                 _ => break,
             };
             match serde_json::from_str::<Value>(&line) {
@@ -94,19 +94,19 @@ impl Lines {
     }
 }
 
-/// Both files.
+/// The metrics and timing of a run.
 pub struct Journal {
     metrics: Lines,
     timing: Lines,
 }
 
 impl Journal {
-    /// Opens both files, and makes them where there are none.
+    /// Opens both files, and creates those that are missing.
     pub fn open(folder: &RunFolder) -> Result<Self, Failure> {
         Ok(Self { metrics: Lines::open(folder.file(METRICS_FILE))?, timing: Lines::open(folder.file(TIMING_FILE))? })
     }
 
-    /// Whether the metrics begin with what a checkpoint saw; the error says what is wrong.
+    /// Checks that the metrics begin with the lines that a checkpoint recorded. The error says what is wrong.
     pub fn check(&mut self, seen: &Digest) -> Result<(), String> {
         let problem = |error: io::Error| format!("metrics.jsonl cannot be read ({error})");
         let length = self.metrics.file.metadata().map_err(problem)?.len();
@@ -122,7 +122,7 @@ impl Journal {
         Ok(())
     }
 
-    /// What the metrics are so far.
+    /// Length and SHA-256 of the metrics so far.
     pub fn digest(&self) -> Digest {
         Digest { bytes: self.metrics.bytes, sha256: format!("{:x}", self.metrics.hasher.clone().finalize()) }
     }
@@ -136,8 +136,9 @@ impl Journal {
         Ok(Syncer { files: [clone(&self.metrics)?, clone(&self.timing)?] })
     }
 
-    /// Keeps what was known after `step` steps, `known` bytes of metrics at most, with the evaluation of that step if `is_evaluated`.
-    /// `kept` sees every line that stays in the metrics; `before` the rest is removed, it sees what they will be.
+    /// Cuts both files back to step `step`, and the metrics to at most `known` bytes. The evaluation after that step stays if
+    /// `is_evaluated`. Calls `kept` with each line that stays in the metrics, and then, before it removes the rest, `before` with the
+    /// digest of what stays.
     pub fn cut(
         &mut self,
         (step, known): (u64, u64),
@@ -171,7 +172,7 @@ impl Journal {
     }
 }
 
-/// Both files, to be synced.
+/// Handles of both files, to sync them.
 pub struct Syncer {
     files: [(PathBuf, File); 2],
 }
@@ -181,7 +182,7 @@ impl Syncer {
     pub fn sync(&self) -> Result<(), Failure> {
         for (path, file) in &self.files {
             match file.sync_data() {
-                // Not a file of a disk, such as a pipe.
+                // Not a file on a disk: a pipe, for example.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
                 other => other.map_err(|error| Failure::file("write", path, &error))?,
             }

@@ -1,4 +1,5 @@
-//! The control lamp: replicas that must equal the first one bit for bit (rule 4 of docs/RULES.md). Measured, never assumed.
+//! The control lamp. It watches the replicas that must equal the first one bit for bit (rule 4 of docs/RULES.md). It is measured,
+//! never assumed.
 
 use lastbit_core::train::{StepEvent, TrainConfig};
 use serde_json::Value;
@@ -19,18 +20,18 @@ impl Lamp {
         Self { controls: config.controls(), first_not_finite: vec![None; config.ks.len()], ..Self::default() }
     }
 
-    /// Looks at a step.
+    /// Updates the lamp from a step.
     pub fn see(&mut self, event: &StepEvent) {
         self.count(event.step, |replica| event.differing_anywhere.get(replica).copied());
         self.note_not_finite(event.step, |replica| !event.is_finite(replica));
     }
 
-    /// Looks at a line of `metrics.jsonl`, which counts convolution weights only.
+    /// Updates the lamp from a line of `metrics.jsonl`, which counts convolution weights only.
     pub fn see_line(&mut self, line: &Value) {
         if line["kind"] == "step" {
             let step = line["step"].as_u64().unwrap_or(0);
             self.count(step, |replica| line["differing"][replica].as_u64());
-            // JSON has no word for such a number.
+            // JSON has no numbers that are not finite.
             self.note_not_finite(step, |replica| line["loss"][replica].is_null());
         }
     }
@@ -50,18 +51,18 @@ impl Lamp {
         }
     }
 
-    /// The first step at which a replica's numbers were not finite, of this session or an earlier one.
+    /// The first step at which a replica's numbers were not finite, in this session or an earlier one.
     pub fn first_not_finite(&self, replica: usize) -> Option<u64> {
         self.first_not_finite.get(replica).copied().flatten()
     }
 
-    /// True when a control, or what it is compared with, has numbers that are not finite: equal bits then prove nothing.
+    /// True if a control, or the first replica, has numbers that are not finite: equal bits then prove nothing.
     pub fn is_not_finite(&self) -> bool {
         let mut compared = self.controls.iter().copied().chain(self.controls.first().map(|_| 0));
         compared.any(|replica| self.first_not_finite(replica).is_some())
     }
 
-    /// Positions of the replicas that it watches.
+    /// Positions in `--ks` of the replicas that the lamp watches.
     pub fn controls(&self) -> &[usize] {
         &self.controls
     }

@@ -1,5 +1,5 @@
-//! `manifest.json`: which program made the run, from which config and data, on which adapter: whatever may change bits. A
-//! checksum over itself seals it.
+//! `manifest.json` of a run: everything that may change its bits, which is program, config, data and adapter. A checksum over the
+//! file seals it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeInclusive};
@@ -17,13 +17,13 @@ use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::run_config::{RunConfig, Sealed};
 
-/// In the run folder.
+/// Name of the file in the run folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
 /// Program, shaders and adapter: together they fix the bits of a config.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Of lastbit.
+    /// Version of lastbit.
     version: String,
     /// SHA-256 over the text of every kernel of the run.
     shaders_sha256: String,
@@ -33,7 +33,7 @@ pub struct Environment {
     driver: String,
     /// Its programming interface.
     backend: String,
-    /// Whether the processor does the work.
+    /// True if the processor does the work.
     software: bool,
     /// Promises that the self-test found broken, with --on-broken-device warn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -41,7 +41,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// That of a run that begins now.
+    /// The environment of a run that begins now.
     pub fn new(adapter: &AdapterSummary, broken: &[String], plan: &Plan) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -54,7 +54,7 @@ impl Environment {
         }
     }
 
-    /// What may change bits and is not as it was in `self`; `of` says of which steps.
+    /// What differs between `self` and `now` and may change bits, one text each. `of` names the steps in the texts.
     fn changes(&self, now: &Self, of: &str) -> Vec<String> {
         let hash = |environment: &Self| environment.shaders_sha256.get(..12).unwrap_or_default().to_owned();
         let texts = [
@@ -76,13 +76,13 @@ struct DatasetRecord {
     train: usize,
     test: usize,
     sha256: String,
-    /// Whether these are the published images, where images are published under the name. Runs of earlier versions have none.
+    /// Whether these are the published images, if images are published under the name. `None` in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
 }
 
 impl DatasetRecord {
-    /// True for the same images. What is said of their origin follows from them, and older runs say nothing.
+    /// True for the same images. The origin is not compared: it follows from the images, and older runs did not record it.
     fn is_same(&self, other: &Self) -> bool {
         let facts = |record: &Self| (record.name.clone(), record.train, record.test, record.sha256.clone());
         facts(self) == facts(other)
@@ -96,49 +96,49 @@ struct NetworkRecord {
     parameters: u64,
 }
 
-/// A run that went on in another environment than it began in.
+/// A change of the environment, when a run was resumed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Change {
     from_step: u64,
     environment: Environment,
 }
 
-/// The whole file.
+/// The content of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// What the run's config says of the bits. Runs of the first versions have none.
+    /// The config's keys that fix the bits. `None` in runs of the first versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     config: Option<Sealed>,
     environment: Environment,
-    /// SHA-256 of `init.safetensors`. Runs of the first versions have none.
+    /// SHA-256 of `init.safetensors`. `None` in runs of the first versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     init_sha256: Option<String>,
     dataset: DatasetRecord,
     network: NetworkRecord,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changes: Vec<Change>,
-    /// Over the text with this left empty.
+    /// SHA-256 of the text in which this value is empty.
     sha256: String,
 }
 
-/// What follows where something has changed since a run stopped that may change bits.
+/// What to do if something that may change bits has changed since a run stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnChange {
-    /// The run continues with `--allow-changed`.
+    /// Resume the run (`--allow-changed`).
     GoOn,
-    /// It does not, unless the user says so.
+    /// Refuse to resume it, and name `--allow-changed`.
     Refuse,
-    /// It does not: its numbers are to stand beside those of other runs.
+    /// Refuse to resume it: its numbers will be compared with those of other runs.
     Never,
 }
 
 /// A manifest on the disk.
 pub enum Found {
-    /// There is none.
+    /// The file is missing.
     Nothing,
-    /// It is not as it was written.
+    /// The file is not as it was written.
     Damaged,
-    /// It is whole.
+    /// The file is whole.
     Whole(Box<Manifest>),
 }
 
@@ -169,39 +169,39 @@ impl Manifest {
         })
     }
 
-    /// The manifest of a run that begins with the weights of this file.
+    /// Adds the SHA-256 of `init`, the bytes of `init.safetensors`.
     pub fn with_init(self, init: &[u8]) -> Self {
         Self { init_sha256: Some(format!("{:x}", Sha256::digest(init))), ..self }
     }
 
-    /// What is wrong with the weights that the run in `folder` began with, as it keeps them.
+    /// What is wrong with `init.safetensors` in `folder`; `None` if it holds the weights that the run began with.
     pub fn init_problem(&self, folder: &Path) -> Option<String> {
         let Ok(bytes) = std::fs::read(folder.join(INIT_FILE)) else { return Some(format!("{INIT_FILE} is missing")) };
         let is_other = self.began_otherwise(&bytes);
         is_other.then(|| format!("{INIT_FILE} is not what the run began with (wrong SHA-256)"))
     }
 
-    /// True if the run is known to have begun with other weights than those of this file.
+    /// True if the run is known to have begun with other weights than those of `init`, the bytes of a file.
     pub fn began_otherwise(&self, init: &[u8]) -> bool {
         self.init_sha256.as_ref().is_some_and(|sha256| *sha256 != format!("{:x}", Sha256::digest(init)))
     }
 
-    /// What `config` says otherwise than the config that the run was made with.
+    /// How `config` differs from the config that the run was made with, one text for each key.
     pub fn config_changes(&self, config: &RunConfig) -> Result<Vec<String>, Failure> {
         self.config.as_ref().map_or(Ok(Vec::new()), |sealed| config.changes_since(sealed))
     }
 
-    /// True unless a version wrote it that did not seal the config.
+    /// True if the manifest seals the config, which those of the first versions do not.
     pub fn is_sealed(&self) -> bool {
         self.config.is_some()
     }
 
-    /// Refuses to go on with the run in `folder` where `config` is not the one that it was made with.
+    /// Refuses to resume the run in `folder` if `config` is not the one that it was made with.
     pub fn check_config(&self, config: &RunConfig, folder: &Path) -> Result<(), Failure> {
         match self.config_changes(config)?.as_slice() {
             [] => Ok(()),
             changes => Err(Failure::usage(format!(
-                "--resume: {CONFIG_FILE} in '{}' is not the one that the run was made with: {}: set that back to go on, or give \
+                "--resume: {CONFIG_FILE} in '{}' is not the one that the run was made with: {}: set that back to resume, or give \
                  another --out",
                 folder.display(),
                 changes.join(", "),
@@ -217,10 +217,10 @@ impl Manifest {
         }
     }
 
-    /// The manifest with this text; `None` if it is not as one was written.
+    /// The manifest with this text; `None` if lastbit did not write the text.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let manifest: Self = serde_json::from_slice(bytes).ok()?;
-        // Who made a step is looked up in them from the end.
+        // `maker` searches the changes from the end, so they must be in order.
         let is_rising = manifest.changes.is_sorted_by(|one, next| one.from_step < next.from_step);
         (is_rising && manifest.to_text().as_bytes() == bytes).then_some(manifest)
     }
@@ -235,14 +235,14 @@ impl Manifest {
         text(format!("{:x}", Sha256::digest(text(String::new()))))
     }
 
-    /// What may make the bits of these steps of `now` others than those of this run: a run may have been made in several
+    /// What may make the bits of `steps` differ between this run and `now`, one text each. Either run may have been made in several
     /// environments, one after the other.
     pub fn changes(&self, now: &Self, steps: RangeInclusive<u64>) -> Vec<String> {
         let (start, end) = (*steps.start(), *steps.end());
-        // The first steps of the stretches that each run made in one environment.
+        // The first steps of the stretches in which both runs keep one environment.
         let later = self.changes.iter().chain(&now.changes).map(|change| change.from_step.saturating_add(1));
         let firsts: BTreeSet<u64> = later.filter(|first| *first > start && *first <= end).chain([start]).collect();
-        // A file may name any step, the last number there is, too.
+        // A file may name any step, even the largest number.
         let next = |first: u64| firsts.range((Bound::Excluded(first), Bound::Unbounded)).next();
         let of = |first: u64| match next(first) {
             _ if firsts.len() == 1 => String::new(),
@@ -266,9 +266,9 @@ impl Manifest {
         &self.maker(step).adapter
     }
 
-    /// Where the run was made, as a table: what, and its value, or its values in turn.
+    /// Where the run was made, as a table: a name, and its value, or its values one after the other.
     pub fn facts(&self) -> [(&'static str, String); 7] {
-        let told = |of: fn(&Environment) -> &String| {
+        let values = |of: fn(&Environment) -> &String| {
             let (mut text, mut last) = (of(&self.environment).clone(), of(&self.environment));
             for Change { from_step, environment } in &self.changes {
                 if of(environment) != last {
@@ -279,23 +279,23 @@ impl Manifest {
             text
         };
         [
-            ("adapter", told(|environment| &environment.adapter)),
-            ("driver", told(|environment| &environment.driver)),
-            ("interface", told(|environment| &environment.backend)),
-            ("lastbit", told(|environment| &environment.version)),
-            ("SHA-256 of the shaders", told(|environment| &environment.shaders_sha256)),
+            ("adapter", values(|environment| &environment.adapter)),
+            ("driver", values(|environment| &environment.driver)),
+            ("interface", values(|environment| &environment.backend)),
+            ("lastbit", values(|environment| &environment.version)),
+            ("SHA-256 of the shaders", values(|environment| &environment.shaders_sha256)),
             ("images", self.dataset.origin.as_ref().unwrap_or(&self.dataset.name).clone()),
             ("SHA-256 of the images", self.dataset.sha256.clone()),
         ]
     }
 
-    /// Whether the images are the published ones, where it is known.
+    /// Whether the images are the published ones; `None` if that is not recorded.
     pub fn origin(&self) -> Option<&str> {
         self.dataset.origin.as_deref()
     }
 
-    /// This manifest, for a run that `now` goes on with after `step` steps, and a warning where that may change bits: only
-    /// where the user allowed it.
+    /// This manifest, for a run that resumes in the environment of `now` after `step` steps, and a warning if that may change bits.
+    /// Unless the user allowed such a change, it is an error.
     pub fn continued(
         mut self,
         now: Self,
@@ -306,20 +306,20 @@ impl Manifest {
         if !self.dataset.is_same(&now.dataset) {
             let is_older = self.config.is_none() && self.dataset.name == "folder";
             return Err(Failure::usage(format!(
-                "--data-dir: the run in '{}' saw other images (SHA-256 {}, these have {}): give it the files it began with{}",
+                "--data-dir: the run in '{}' used other images (SHA-256 {}, these have {}): give the files that it began with{}",
                 folder.display(),
                 self.dataset.sha256,
                 now.dataset.sha256,
                 if is_older {
-                    "; the version that began it read PNG and JPEG alone and did not turn images by their EXIF orientation"
+                    "; the version that began it read only PNG and JPEG, and did not turn images by their EXIF orientation"
                 } else {
                     ""
                 }
             )));
         }
-        // It went on there before.
+        // The run resumed in this environment before.
         let is_accepted = *self.maker(u64::MAX) == now.environment && on_change != OnChange::Never;
-        // The steps after this one are made again, so nothing is left of where they were made.
+        // The steps after this one are trained again, so the changes after it no longer count.
         self.changes.retain(|change| change.from_step < step);
         let first = if on_change == OnChange::Never { 1 } else { step };
         let changes = self.changes(&now, first..=step);
@@ -330,12 +330,12 @@ impl Manifest {
         if !(changes.is_empty() || is_accepted || on_change == OnChange::GoOn) {
             return Err(Failure::usage(format!(
                 "{flag}: since the run in '{}' stopped after step {step}, this has changed: {}; its bits may differ from \
-                 here on: go back to what it was made with, or {remedy}",
+                 here on: return to what it was made with, or {remedy}",
                 folder.display(),
                 changes.join(", "),
             )));
         }
-        // What runs of older versions do not say.
+        // Runs of older versions lack these.
         self.config = now.config;
         self.dataset.origin = now.dataset.origin;
         let last = self.maker(u64::MAX);
@@ -343,7 +343,7 @@ impl Manifest {
             return Ok((self, None));
         }
         let warning = format!(
-            "the run was made by lastbit {} on '{}' ({}) and goes on with {} on '{}' ({}): its bits may differ from \
+            "the run was made by lastbit {} on '{}' ({}) and continues with {} on '{}' ({}): its bits may differ from \
              here on, which manifest.json records",
             last.version,
             last.adapter,
@@ -357,7 +357,8 @@ impl Manifest {
     }
 }
 
-/// SHA-256 over the version of docs/ORDER.md and all kernels of a run, in hexadecimal, whatever their order and number of uses.
+/// SHA-256 over the version of docs/ORDER.md and all kernels of a run, in hexadecimal. It does not depend on the kernels' order and
+/// number of uses.
 fn shaders_sha256(plan: &Plan) -> String {
     let kernels: BTreeMap<String, &str> =
         plan.kernels().into_iter().map(|kernel| (source(kernel), kernel.name())).collect();
@@ -376,7 +377,7 @@ fn shaders_sha256(plan: &Plan) -> String {
 mod tests {
     use super::*;
 
-    /// A run that was gone on with after these steps, each time by the next version.
+    /// A run that was resumed after each of these steps, every time by the next version.
     fn manifest(steps: &[u64]) -> Manifest {
         let environment = |version: usize| Environment {
             version: version.to_string(),
@@ -429,17 +430,17 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_of_their_steps_up_to_the_last_number() {
-        let told = |was: &[u64]| manifest(was).changes(&manifest(&[]), 1..=u64::MAX);
+    fn changes_name_their_steps_up_to_the_largest_number() {
+        let changes = |was: &[u64]| manifest(was).changes(&manifest(&[]), 1..=u64::MAX);
         let shaders = |of: &str, version: usize| format!("the shaders{of} ('{version:012}', now '{:012}')", 0);
-        assert_eq!(told(&[]), [""; 0]);
-        assert_eq!(told(&[0]), [shaders("", 1)]);
-        assert_eq!(told(&[4, 9]), [shaders(" of steps 5 to 9", 1), shaders(" of the steps from 10 on", 2)]);
+        assert_eq!(changes(&[]), [""; 0]);
+        assert_eq!(changes(&[0]), [shaders("", 1)]);
+        assert_eq!(changes(&[4, 9]), [shaders(" of steps 5 to 9", 1), shaders(" of the steps from 10 on", 2)]);
         let last = u64::MAX;
-        assert_eq!(told(&[last - 1]), [shaders(&format!(" of the steps from {last} on"), 1)]);
+        assert_eq!(changes(&[last - 1]), [shaders(&format!(" of the steps from {last} on"), 1)]);
         // Nothing comes after that step.
-        assert_eq!(told(&[last]), [""; 0]);
+        assert_eq!(changes(&[last]), [""; 0]);
         let before = shaders(&format!(" of steps 5 to {}", last - 1), 1);
-        assert_eq!(told(&[4, last - 1]), [before, shaders(&format!(" of the steps from {last} on"), 2)]);
+        assert_eq!(changes(&[4, last - 1]), [before, shaders(&format!(" of the steps from {last} on"), 2)]);
     }
 }

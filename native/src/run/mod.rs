@@ -1,4 +1,4 @@
-//! A run on disk (docs/RULES.md, "A run folder"): its folder and what is in it, and the loop that fills it.
+//! A run on disk (docs/RULES.md, "A run folder"): its folder, its files, and the loop that writes them.
 
 mod checkpoint_manifest;
 mod checkpoints;

@@ -1,4 +1,4 @@
-//! From a config to a session: everything a run needs before its first step, new or gone on with.
+//! From a config to a session: everything that a new or resumed run needs before its first step.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -35,47 +35,47 @@ use crate::{datasets, device, device_test, host_memory};
 
 /// Everything that a run needs before its folder is touched.
 pub struct Prepared {
-    /// What is trained, and where its inputs come from.
+    /// The config of the run.
     pub config: RunConfig,
-    /// Its images.
+    /// The data set.
     pub images: Images,
-    /// Where it runs.
+    /// The device of the adapter.
     pub context: Rc<Context>,
-    /// Its buffers.
+    /// The network, its recordings and its buffers.
     pub plan: Plan,
-    /// Promises that the adapter breaks, where the user goes on all the same.
+    /// Promises that the adapter breaks, with `--on-broken-device warn`.
     broken: Vec<String>,
-    /// Tiles of its convolutions.
+    /// Tuned tiles of the convolutions; `None` for the default tiles.
     pub(crate) tiles: Option<Tiles>,
     hooks: Hooks,
 }
 
-/// What tests do to a run.
+/// Limits and faults for tests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hooks {
-    /// Bytes of the adapter's memory in all.
+    /// Bytes of the adapter's memory that may be used in total.
     pub memory_budget: Option<u64>,
-    /// The check of the self-test that is made to fail.
+    /// The check of the self-test that must fail.
     pub break_device: Option<Check>,
     /// The step after which the device is destroyed.
     pub lose_device: Option<u64>,
 }
 
 impl Prepared {
-    /// With an adapter and images of its own. Where the adapter is the host, buffers take no more than the host has left. The
-    /// adapter is opened and tested while another thread reads the images.
+    /// Prepares a run with its own adapter and images. On the processor and on software GPUs, buffers take no more memory than the host
+    /// has left. This thread opens and tests the adapter while another one reads the images.
     pub fn new(config: RunConfig, hooks: Hooks) -> Result<Self, Failure> {
         Self::beside(config, hooks, 1)
     }
 
-    /// Like [`Prepared::new`], for one of so many runs at the same time, which share the host's memory.
+    /// Like [`Prepared::new`], for one of `runs` runs that train at the same time and share the host's memory.
     pub fn beside(config: RunConfig, hooks: Hooks, runs: u64) -> Result<Self, Failure> {
         config.train.validate()?;
         let (train, data_dir) = (config.train.clone(), config.host.data_dir.clone());
         // Report missing images before the adapter opens.
         datasets::find(train.dataset, data_dir.as_deref())?;
         let free = host_memory::budget();
-        // No scope: an adapter that cannot be opened is reported without waiting for the images.
+        // Not a scoped thread, so that an adapter that cannot be opened is reported without waiting for the images.
         let loading = thread::spawn(move || {
             let loaded = datasets::load(&train, data_dir.as_deref())?;
             Ok::<_, Failure>(Images::new(loaded))
@@ -83,7 +83,7 @@ impl Prepared {
         let context = Rc::new(device::open(config.host.adapter.as_deref())?);
         let tested = device_test::run(&context, hooks.break_device);
         let images = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        // A device that was lost would fail what comes next, too.
+        // After errors of the images, and before the device is used again: if it was lost, that would fail, too.
         let tested = tested?;
         let free = free.filter(|_| context.adapter().uses_host_memory()).map(|bytes| bytes / runs);
         let planned = |total: Option<u64>| {
@@ -92,7 +92,7 @@ impl Prepared {
         };
         let budget = match (hooks.memory_budget, free) {
             (None, Some(free)) => {
-                // Images, kernels and checkpoints come out of the same memory.
+                // Images, kernels and checkpoints take the same memory.
                 let memory = memory_estimate(&context, &planned(None)?, &images.dataset);
                 Some(free.saturating_sub(memory.host + memory.kernels))
             }
@@ -108,7 +108,7 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// On an adapter that is tested already, and with images that other runs use, too.
+    /// Prepares a run on an adapter that is already tested, with images that other runs share.
     pub fn sharing(
         config: RunConfig,
         images: &Images,
@@ -124,7 +124,7 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// True where the adapter breaks a promise and the user goes on all the same.
+    /// True if the adapter breaks a promise, with `--on-broken-device warn`.
     pub fn is_broken(&self) -> bool {
         !self.broken.is_empty()
     }
@@ -134,12 +134,12 @@ impl Prepared {
         Environment::new(self.context.adapter(), &self.broken, &self.plan)
     }
 
-    /// What the run would be made with now. Waits for the SHA-256 of the images.
+    /// The manifest of the run if it began now. Waits for the SHA-256 of the images.
     pub fn manifest(&self) -> Result<Manifest, Failure> {
         Manifest::new(&self.config, self.context.adapter(), &self.broken, &self.images, &self.plan)
     }
 
-    /// Refuses what [`Prepared::open`] would in a new folder: weights to start from, or a fault to inject, that cannot be used.
+    /// Refuses initial weights and an injected fault that cannot be used, as [`Prepared::open`] would in a new folder.
     pub fn check_inputs(&self) -> Result<(), Failure> {
         if let Some(FlipBitText(flip)) = &self.config.host.flip_bit {
             check_flip(flip, self.forecast().length.steps)?;
@@ -151,7 +151,7 @@ impl Prepared {
         Ok(())
     }
 
-    /// Warns of a learning rate that decays until float32 does not hold it any more.
+    /// Warns of a learning rate that decays until float32 cannot hold it.
     pub fn warn_of_vanishing_rate(&self) {
         let RunLength { steps, per_epoch, .. } = self.forecast().length;
         let lr = self.config.train.lr_at(steps, steps.saturating_sub(1) / per_epoch.max(1));
@@ -163,13 +163,14 @@ impl Prepared {
         }
     }
 
-    /// What the run will take.
+    /// The forecast of the run.
     pub fn forecast(&self) -> Forecast<'_> {
         Forecast::new(&self.config, &self.images, &self.context, &self.plan)
     }
 
-    /// Refuses to go on with the run in `out` where [`Prepared::open`] would because of where it was made. It takes the
-    /// newest checkpoint to be whole: where that is damaged, it may refuse changes before which `open` begins.
+    /// Refuses to resume the run in `out` if [`Prepared::open`] would, because its config or its environment has changed. It assumes
+    /// that the newest checkpoint is whole. If that is damaged, `open` resumes from an older one, and this function may refuse a change
+    /// that comes after it.
     pub fn check_unchanged(&self, out: &Path, on_change: OnChange) -> Result<(), Failure> {
         let Found::Whole(old) = Manifest::read(out) else { return Ok(()) };
         old.check_config(&self.config, out)?;
@@ -179,7 +180,7 @@ impl Prepared {
         }
     }
 
-    /// Claims the folder `out`, goes back to the last good checkpoint in it, and builds the trainer.
+    /// Claims the folder `out`, returns to the last good checkpoint in it, and builds the trainer.
     pub fn open(self, out: &Path, on_change: OnChange) -> Result<Opened, Failure> {
         let Self { config, images, context, plan, tiles, .. } = &self;
         let network = &plan.network;
@@ -195,29 +196,29 @@ impl Prepared {
         let used = recovered.state.as_ref().map_or(0, |state| state.step);
         for (step, checkpoint) in checkpoint_folders(out).iter().filter(|(step, _)| *step < used) {
             if let Err(problem) = CheckpointManifest::read(checkpoint).and_then(|manifest| manifest.check(checkpoint)) {
-                warn(format!("the older checkpoint of step {step} is damaged, and is not used: {problem}"));
+                warn(format!("the older checkpoint of step {step} is damaged and is not used: {problem}"));
             }
         }
         recovered.damaged.extend(missing_checkpoint(&FoundSummary::read(out), newest));
-        // To begin anew would remove the checkpoints: weights may be whole where a line before them is not.
+        // Starting again would remove the checkpoints, whose weights may be whole although a line of the metrics is not.
         if recovered.state.is_none() && !recovered.damaged.is_empty() && on_change != OnChange::GoOn {
             let (flag, remedy) = match on_change {
-                OnChange::Never => ("--out", "remove this folder to have the run begun anew"),
-                OnChange::GoOn | OnChange::Refuse => ("--resume", "begin anew with --allow-changed"),
+                OnChange::Never => ("--out", "remove this folder to start the run again"),
+                OnChange::GoOn | OnChange::Refuse => ("--resume", "start the run again with --allow-changed"),
             };
             return Err(Failure::other(format!(
-                "{flag}: {}; no checkpoint in '{}' can be used, and nothing was changed: mend the files, give another \
+                "{flag}: {}; no checkpoint in '{}' can be used, and nothing was changed: repair the files, give another \
                  --out, or {remedy}",
                 recovered.damaged.join("; "),
                 out.display()
             )));
         }
-        let instead = if recovered.state.is_some() { "going on from an older one" } else { "beginning anew" };
+        let instead = if recovered.state.is_some() { "resuming from an older one" } else { "starting again" };
         for line in &recovered.damaged {
             warn(format!("{line}: {instead}"));
         }
         let began = match &recovered.state {
-            // Weights that were given may be gone; then a copy that is lost stays lost.
+            // The file of --init may be gone. Then a lost copy of the weights cannot be recreated.
             Some(_) => match &old {
                 Found::Whole(old) => old.init_problem(out).map(|problem| {
                     initial_weights(network, config)
@@ -234,8 +235,8 @@ impl Prepared {
                     && old.began_otherwise(&encoded(network, &weights))
                 {
                     return Err(Failure::usage(format!(
-                        "--init: the run in '{}' began with other weights than these: give it the file it began with, give another \
-                         --out, or begin anew with --allow-changed",
+                        "--init: the run in '{}' began with other weights: give the file that it began with, give another --out, \
+                         or start the run again with --allow-changed",
                         out.display()
                     )));
                 }
@@ -244,7 +245,7 @@ impl Prepared {
         };
         let initial = match began {
             Some(Err(problem)) => {
-                warn(format!("{problem}, and cannot be made again"));
+                warn(format!("{problem}, and cannot be recreated"));
                 None
             }
             Some(Ok(weights)) => Some(weights),
@@ -258,16 +259,15 @@ impl Prepared {
             (Some(_), found) => {
                 let what = if matches!(found, Found::Nothing) { "missing" } else { "damaged" };
                 let file = folder.file(MANIFEST_FILE);
-                let unknown =
-                    format!("'{}' is {what}, so that nobody knows what the run was made with", file.display());
+                let unknown = format!("'{}' is {what}, so it is not known what the run was made with", file.display());
                 let (flag, remedy) = match on_change {
-                    OnChange::Never => ("--out", "remove this folder to have the run begun anew"),
+                    OnChange::Never => ("--out", "remove this folder to start the run again"),
                     OnChange::GoOn | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
                 };
                 if on_change != OnChange::GoOn {
-                    return Err(Failure::usage(format!("{flag}: {unknown}: put the file back, or {remedy}")));
+                    return Err(Failure::usage(format!("{flag}: {unknown}: restore the file, or {remedy}")));
                 }
-                (None, Some(format!("{unknown} until now: it is written anew")))
+                (None, Some(format!("{unknown} so far; a new one is written")))
             }
             (None, _) => (None, None),
         };
@@ -289,21 +289,21 @@ impl Prepared {
             let replica = flip.0.replica;
             if let (Some(k), false) = (config.train.ks.get(replica), config.train.controls().contains(&replica)) {
                 warn(format!(
-                    "--flip-bit: replica {replica} (k = {k}) is no control, so no lamp will turn red; --ks 1,3,2 has one at 2"
+                    "--flip-bit: replica {replica} (k = {k}) is not a control, so no lamp will turn red; in --ks 1,3,2, replica 2 is one"
                 ));
             }
         }
 
         let mut summary = Summary::new(&config.train);
         let (config, hooks) = (config.clone(), self.hooks);
-        // A folder with a config holds a run, also where it begins anew.
+        // A folder with a config holds a run, even if that starts again.
         let manifest = match continued {
             None if folder.file(CONFIG_FILE).exists() => Some(self.manifest()?),
             continued => continued,
         };
         let first_files = FirstFiles { prepared: self, initial };
         let first_files = match manifest {
-            // An earlier run's metrics are cut only when the folder says whose they are from now on.
+            // Before an earlier run's metrics are cut, the folder must say which run they belong to from now on.
             Some(manifest) => {
                 first_files.replace(&folder, manifest)?;
                 None
@@ -317,7 +317,7 @@ impl Prepared {
 
 /// A run that is ready for its next step.
 pub struct Opened {
-    /// The steps.
+    /// The trainer.
     pub trainer: Trainer,
     config: RunConfig,
     folder: RunFolder,
@@ -329,12 +329,12 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Steps that are done already.
+    /// Number of steps done in earlier sessions.
     pub fn first_step(&self) -> u64 {
         self.saved.map_or(0, |(step, _)| step)
     }
 
-    /// The session, which talks in this manner.
+    /// Makes the session, which prints in this manner.
     pub fn session(self, manner: Manner) -> Session {
         let shape = RunShape {
             ks: self.config.train.ks.clone(),
@@ -371,10 +371,10 @@ pub fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights,
     Ok(weights)
 }
 
-/// What a state dict may hold beside the network's own tensors.
+/// Bytes that a state dict may hold beside the network's own tensors.
 const MOST_BESIDE_WEIGHTS: u64 = 64 << 20;
 
-/// The bytes of a file of at most `most`; `None` if it goes on.
+/// Reads a file of at most `most` bytes; `None` if it is longer.
 fn read_bounded(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
@@ -398,7 +398,8 @@ fn check_flip(flip: &FlipBit, total_steps: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Cuts the files back to what the checkpoint knows; returns the step and evaluation that are on the disk.
+/// Cuts the metrics and timing back to the recovered checkpoint. Returns its step and whether the evaluation after it is on the disk;
+/// `None` without a checkpoint.
 fn cut(
     journal: &mut Journal,
     checkpoints: &Checkpoints,
@@ -408,11 +409,11 @@ fn cut(
 ) -> Result<Option<(u64, bool)>, Failure> {
     let state = recovered.state.as_ref();
     let step = state.map_or(0, |state| state.step);
-    // A run that was made longer loses the evaluation at its former end, so that it equals one that was as long from the
+    // A run that became longer loses the evaluation at its former end, so that it equals one that had this length from the
     // start.
     let is_evaluated = state.is_some_and(|state| state.evaluated) && trainer.is_evaluated_after(step);
     let renew = |metrics| match state.filter(|state| state.evaluated && !is_evaluated) {
-        // The checkpoint saw that evaluation; until the next one it has to be one that did not.
+        // The checkpoint contains that evaluation: replace it by one that does not.
         Some(state) => {
             let state = State { evaluated: false, ..state.clone() };
             checkpoints.save(trainer.network(), trainer.config(), &state, metrics)

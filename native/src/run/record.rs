@@ -1,10 +1,10 @@
-//! Whether a run's folder still holds what was written to it. The end of a run is known: its summary and its newest checkpoint say
-//! how far it came, and the checkpoint which lines came before. What is missing is found without training anything.
+//! Checks that a run's folder still holds what was written to it, without training anything. The summary and the newest checkpoint
+//! say how far the run came, and the checkpoint records the metrics before it.
 //!
 //! Harmless by definition, and not named:
 //! - keys of the config that say where and how long, its comments and its layout;
-//! - lines after the newest checkpoint, as long as they are lines: `--resume` makes them again, `verify` compares them;
-//! - a last line that was not finished, as a run that was killed leaves it;
+//! - lines after the newest checkpoint, as long as they are lines: `--resume` recreates them, `verify` compares them;
+//! - an unfinished last line, as a killed run leaves it;
 //! - the removal of an older checkpoint, which is a spare.
 
 use std::fs::File;
@@ -22,10 +22,10 @@ use super::summary::{FoundSummary, SUMMARY_FILE, finished_step};
 use crate::failure::Failure;
 use crate::run_config::RunConfig;
 
-/// Longest line: a run writes shorter ones, whatever its network.
+/// Longest line. A run of any network writes shorter ones.
 const MOST_LINE_BYTES: u64 = 1 << 20;
 
-/// What is missing from the run in `folder`, which has this config, or is not as it was written: one line each.
+/// What is missing from the run in `folder`, which has this config, or is not as it was written; one text for each problem.
 pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failure> {
     let mut problems = Vec::new();
     let manifest = Manifest::read(folder);
@@ -42,7 +42,7 @@ pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failur
         _ if folder.join(INIT_FILE).is_file() => {}
         _ => problems.push(format!("{INIT_FILE} is missing")),
     }
-    // Before the checkpoints: of a run in progress it is never ahead of them.
+    // Read before the checkpoints, so that the summary of a run in progress is never ahead of them.
     let summary = FoundSummary::read(folder);
     let checkpoints = checkpoint_folders(folder);
     match &summary {
@@ -50,7 +50,7 @@ pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failur
         FoundSummary::Nothing => problems.push(format!("{SUMMARY_FILE} is missing")),
         FoundSummary::Damaged => problems.push(format!("{SUMMARY_FILE} is damaged")),
         FoundSummary::Whole(summary) => {
-            // Only the first versions wrote none.
+            // Only the first versions wrote no checksum.
             if summary["sha256"].is_null() && matches!(&manifest, Found::Whole(manifest) if manifest.is_sealed()) {
                 problems.push(format!("{SUMMARY_FILE} has no checksum"));
             }
@@ -63,10 +63,10 @@ pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failur
         let name = format!("checkpoint/{}", checkpoint.file_name().unwrap_or_default().to_string_lossy());
         match CheckpointManifest::read(checkpoint).and_then(|manifest| manifest.check(checkpoint).map(|()| manifest)) {
             Ok(manifest) if manifest.step != *step => problems.push(format!("{name} holds step {}", manifest.step)),
-            // The lines before an older one are before the newest, too.
+            // The lines before an older checkpoint are before the newest one, too.
             Ok(manifest) if manifest.metrics.bytes > before.bytes => before = manifest.metrics,
             Ok(_) => {}
-            // Of a run in progress it was removed meanwhile, after a newer one was saved.
+            // A run in progress removed it meanwhile, because it saved a newer one.
             Err(_) if !checkpoint.exists() => {}
             Err(problem) => {
                 is_newest_whole &= Some(*step) != newest;
@@ -87,14 +87,15 @@ pub fn whole_finished_step(folder: &Path, config: &RunConfig) -> Result<Option<u
     }
 }
 
-/// The checkpoint that the summary saw and that is not there.
+/// Says that the checkpoint of the summary is missing; `None` if it is there.
 pub fn missing_checkpoint(summary: &FoundSummary, newest: Option<u64>) -> Option<String> {
     let saved = summary.step().filter(|step| *step > newest.unwrap_or(0))?;
-    let there = newest.map_or("there is none".to_owned(), |step| format!("the newest is of step {step}"));
-    Some(format!("the checkpoint of step {saved}, which {SUMMARY_FILE} names, is missing ({there})"))
+    let newest = newest.map_or("there is no checkpoint".to_owned(), |step| format!("the newest is of step {step}"));
+    Some(format!("the checkpoint of step {saved}, which {SUMMARY_FILE} names, is missing ({newest})"))
 }
 
-/// What is wrong with metrics that began with `before` when the newest checkpoint was written.
+/// What is wrong with the metrics, which must begin with `before` as the newest checkpoint recorded it, and end there if
+/// `is_at_its_end`.
 fn metrics_problem(path: &Path, before: &Digest, is_at_its_end: bool) -> Option<String> {
     let wrong = |problem: String| Some(format!("{METRICS_FILE} {problem}"));
     let file = match File::open(path) {
@@ -109,33 +110,33 @@ fn metrics_problem(path: &Path, before: &Digest, is_at_its_end: bool) -> Option<
         Err(error) => return wrong(format!("cannot be read ({error})")),
     };
     if read < before.bytes {
-        return wrong(format!("has {read} of the {} bytes that the newest checkpoint saw", before.bytes));
+        return wrong(format!("has {read} of the {} bytes that the newest checkpoint recorded", before.bytes));
     }
     if format!("{:x}", hasher.finalize()) != before.sha256 {
-        return wrong("is not what the newest checkpoint saw (wrong SHA-256)".to_owned());
+        return wrong("is not what the newest checkpoint recorded (wrong SHA-256)".to_owned());
     }
     let mut after = 0;
     loop {
         let mut line = Vec::new();
         match reader.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line) {
             Err(error) => return wrong(format!("cannot be read ({error})")),
-            Ok(0) if after == 0 && before.bytes == 0 => return wrong("has no line".to_owned()),
+            Ok(0) if after == 0 && before.bytes == 0 => return wrong("has no lines".to_owned()),
             Ok(0) => return None,
             Ok(_) => {}
         }
         let is_whole = line.pop_if(|byte| *byte == b'\n').is_some();
         if !is_whole {
-            // As a run leaves it that was killed while it wrote.
+            // A run that is killed while it writes leaves the beginning of a line.
             let is_begun = line.first() == Some(&b'{') && line.iter().all(|byte| (b' '..=b'~').contains(byte));
-            return if is_begun { None } else { wrong(format!("ends with {} bytes that are no line", line.len())) };
+            return if is_begun { None } else { wrong(format!("ends with {} bytes that are not a line", line.len())) };
         }
         let has_step = serde_json::from_slice(&line).is_ok_and(|value: Value| value["step"].is_u64());
         after += 1;
         if !has_step {
-            return wrong("has a line that cannot be read after what the newest checkpoint saw".to_owned());
+            return wrong("has an unreadable line after those that the newest checkpoint recorded".to_owned());
         }
         if is_at_its_end {
-            return wrong("goes on after the end of the run".to_owned());
+            return wrong("continues after the end of the run".to_owned());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Waits for the disk on a thread of its own, so that the step loop does not: it hands over new files, or a copy of the state
-//! to be saved, and goes on. One save at a time; the next one waits for it, so that no more than one copy of the state is alive.
+//! A thread that waits for the disk, so that the step loop does not: the loop hands over new files, or a copy of the state, and
+//! continues. There is one save at a time, and the next one waits for it, so that at most one copy of the state exists.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -15,40 +15,40 @@ use super::journal::Syncer;
 use super::summary::{RunProgress, Summary};
 use crate::failure::Failure;
 
-/// What is saved, in this order: the metrics, the checkpoint, the summary.
+/// A save. It writes, in this order: the metrics, the checkpoint, the summary.
 pub struct Save {
-    /// The replicas.
+    /// The state of all replicas.
     pub state: State,
-    /// What the metrics are at that step; `None` if the checkpoint is there already.
+    /// Digest of the metrics up to the state's step; `None` if the checkpoint exists already.
     pub metrics: Option<Digest>,
-    /// As of that step.
+    /// The summary up to that step.
     pub summary: Summary,
-    /// Where the run stands.
+    /// How far the run is.
     pub progress: RunProgress,
 }
 
-/// What the thread works with.
+/// What the thread writes to and with.
 pub struct Disk {
     /// The run folder.
     pub folder: PathBuf,
     /// Its checkpoints.
     pub checkpoints: Checkpoints,
-    /// Its metrics.
+    /// Its metrics and timing.
     pub journal: Syncer,
-    /// What is trained.
+    /// The network that is trained.
     pub network: Network,
-    /// How.
+    /// The training config.
     pub config: TrainConfig,
 }
 
-/// What the thread does.
+/// A piece of work for the thread.
 enum Work {
     Sync(Vec<Unsynced>),
     Save(Box<Save>),
 }
 
 impl Disk {
-    /// The summary, if that is a save.
+    /// Does the work. Returns the summary of a save.
     fn finish(&self, work: Work) -> Result<Option<Summary>, Failure> {
         match work {
             Work::Sync(files) => files.into_iter().try_for_each(Unsynced::sync).map(|()| None),
@@ -70,12 +70,12 @@ impl Disk {
     }
 }
 
-/// The thread.
+/// The thread and its channels.
 pub struct Saver {
     work: Option<Sender<Work>>,
     done: Receiver<Result<Option<Summary>, Failure>>,
     thread: Option<JoinHandle<()>>,
-    /// Works that are handed over and not yet known to be done.
+    /// Number of pieces of work that are handed over and not yet known to be done.
     n_pending: usize,
 }
 
@@ -86,19 +86,19 @@ impl Saver {
         let (tell, done) = channel();
         let thread = std::thread::spawn(move || {
             for work in todo {
-                // Nobody listens any more when the run has failed meanwhile.
+                // If the run has failed meanwhile, nobody receives the result.
                 let _ = tell.send(disk.finish(work));
             }
         });
         Self { work: Some(work), done, thread: Some(thread), n_pending: 0 }
     }
 
-    /// Has files brought to the disk.
+    /// Syncs files, on the thread.
     pub fn sync(&mut self, files: Vec<Unsynced>) -> Result<(), Failure> {
         self.hand_over(Work::Sync(files))
     }
 
-    /// Hands a save over, after the one before is done. Returns that one's summary.
+    /// Waits for the save before, and hands this one over. Returns the summary of the save before.
     pub fn save(&mut self, save: Save) -> Result<Option<Summary>, Failure> {
         let before = self.wait()?;
         self.hand_over(Work::Save(Box::new(save)))?;
@@ -112,7 +112,7 @@ impl Saver {
         Ok(())
     }
 
-    /// The summary of a save that was done since the last call, or why something was not written.
+    /// The summary of a save that ended since the last call, or the failure of a write. Does not wait.
     pub fn poll(&mut self) -> Result<Option<Summary>, Failure> {
         let mut saved = None;
         while self.n_pending > 0 {
@@ -125,7 +125,7 @@ impl Saver {
         Ok(saved)
     }
 
-    /// Waits until everything is on the disk.
+    /// Waits until everything is on the disk. Returns the summary of a save that ended since the last call.
     pub fn wait(&mut self) -> Result<Option<Summary>, Failure> {
         let mut saved = None;
         while self.n_pending > 0 {
@@ -142,11 +142,11 @@ impl Saver {
 }
 
 fn gone() -> Failure {
-    Failure::other("the thread that saves has ended: go on with --resume")
+    Failure::other("the thread that saves has ended: continue with --resume")
 }
 
 impl Drop for Saver {
-    /// A save that was begun is finished, also when the run fails.
+    /// Finishes the save under way, even if the run fails.
     fn drop(&mut self) {
         self.work = None;
         if let Some(thread) = self.thread.take() {

@@ -1,5 +1,5 @@
-//! The loop of a run: takes the trainer's events to the files and to the screen, and hands over what is to be saved when
-//! it is time.
+//! The loop of a run: it writes the trainer's events to the files and the screen, and hands a state over to the saver when a
+//! checkpoint is due.
 
 use std::time::{Duration, Instant};
 
@@ -24,39 +24,41 @@ use crate::terminal::warn;
 pub enum Outcome {
     /// The run is complete.
     Finished,
-    /// A signal after this many steps; all is saved.
+    /// A signal stopped it after this many steps; everything is saved.
     Interrupted(u64),
 }
 
 /// A run in progress with its files and its screen.
 pub struct Session {
-    /// The steps.
+    /// The trainer.
     pub trainer: Trainer,
     /// Config of trainer and host.
     pub config: RunConfig,
-    /// Where everything goes.
+    /// The run folder.
     pub folder: RunFolder,
     /// Metrics and timing.
     pub journal: Journal,
-    /// Of a new run: its config, which is not yet synced, and what its folder still lacks.
+    /// Of a new run: its config file, not yet synced, and the first files that are still to be written.
     pub first_files: Option<(Unsynced, FirstFiles)>,
-    /// Where the run stands.
+    /// Summary of the run so far.
     pub summary: Summary,
-    /// What the user sees.
+    /// Shows the run to the user.
     pub screen: Screen,
-    /// Step and evaluation that the newest checkpoint holds.
+    /// Step of the newest checkpoint, and whether it contains the evaluation after that step.
     pub saved: Option<(u64, bool)>,
     /// Fault injector: the step after which the device is destroyed.
     pub lose_device: Option<u64>,
 }
 
-/// Time of the last event, and the last message.
+/// Times and reports of the session.
 struct Marks {
+    /// When the last step or evaluation ended.
     step: Instant,
+    /// When the last checkpoint was handed over.
     checkpoint: Instant,
-    /// The step that was evaluated last.
+    /// Step of the last evaluation.
     evaluated: Option<u64>,
-    /// By replica: the warning that its numbers are not finite has been printed.
+    /// By replica: true if the warning about numbers that are not finite has been printed.
     is_told: Vec<bool>,
 }
 
@@ -92,7 +94,7 @@ impl Session {
                 self.trainer.context().destroy();
             }
             let advanced = block_on(self.trainer.advance());
-            // Also where the step failed, so that the run can be gone on with.
+            // Even if the step failed, so that the run can be resumed.
             let writing = Instant::now();
             let written = self.write_others(&mut first_files, &mut saver);
             let progress = match advanced {
@@ -103,7 +105,7 @@ impl Session {
                 }
             };
             written?;
-            // Not in the time of a step that was done before; a GPU's first step is computed meanwhile.
+            // Does not count as time of a step that was done before. A GPU computes its first step meanwhile.
             if !progress.events.is_empty() {
                 marks.step += writing.elapsed();
             }
@@ -119,15 +121,15 @@ impl Session {
         };
         self.adopt(saver.wait()?);
         self.screen.finish();
-        // Lost in the last update: no step has computed with it.
+        // Weights lost in the last update: no step has computed with them.
         for &replica in self.summary.not_finite().iter().filter(|replica| !marks.is_told[**replica]) {
             let (k, step) = (self.config.train.ks[replica], self.trainer.step());
-            warn(format!("after step {step} the weights of replica {replica} (k = {k}) are not finite any more"));
+            warn(format!("after step {step} the weights of replica {replica} (k = {k}) are not finite"));
         }
         Ok((outcome, self.summary))
     }
 
-    /// Writes what a new run's folder still lacks.
+    /// Writes the files that a new run's folder still lacks.
     fn write_others(&self, first_files: &mut Option<FirstFiles>, saver: &mut Saver) -> Result<(), Failure> {
         first_files.take().map_or(Ok(()), |files| saver.sync(files.write_others(&self.folder)?))
     }
@@ -144,7 +146,7 @@ impl Session {
         marks: &mut Marks,
         tensorboard: &mut Option<TensorBoard>,
     ) -> Result<(), Failure> {
-        // Steps that were waited for together share the time.
+        // Steps that arrive together share the time.
         let n_steps = events.iter().filter(|event| matches!(event, Event::Step(_))).count();
         let seconds = marks.step.elapsed().as_secs_f64() / n_steps.max(1) as f64;
         for event in events {
@@ -173,19 +175,19 @@ impl Session {
         Ok(())
     }
 
-    /// Says once of each replica where its numbers stopped being finite, which may have been in an earlier session. The others do
-    /// not notice.
+    /// Warns once for each replica whose numbers are no longer finite, with the step, which may be of an earlier session, and the layer.
+    /// The other replicas are not affected.
     fn tell_not_finite(&self, step: &StepEvent, marks: &mut Marks) {
         let ks = &self.config.train.ks;
         for (replica, layer) in step.first_not_finite.iter().enumerate() {
             let Some(layer) = layer.as_ref().filter(|_| !marks.is_told[replica]) else { continue };
             marks.is_told[replica] = true;
-            let others = if ks.len() > 1 { "; the other replicas go on" } else { "" };
+            let others = if ks.len() > 1 { "; the other replicas continue" } else { "" };
             let first = self.summary.lamp().first_not_finite(replica).unwrap_or(step.step);
-            // The recorded lines do not say where it was.
+            // The recorded lines of an earlier session do not name the layer.
             let at = if first < step.step { format!(", at step {} first", step.step) } else { ", first".to_owned() };
             warn(format!(
-                "step {first}: the numbers of replica {replica} (k = {}) are not finite any more{at} in layer '{layer}'{others}",
+                "step {first}: the numbers of replica {replica} (k = {}) are no longer finite{at} in layer '{layer}'{others}",
                 ks[replica]
             ));
         }
@@ -198,15 +200,14 @@ impl Session {
             CheckpointEvery::Epochs(epochs) => {
                 step.is_multiple_of(epochs.saturating_mul(self.trainer.steps_per_epoch()))
             }
-            // A monotonic clock: one that is set does no harm.
+            // The clock is monotonic, so setting the system's clock does no harm.
             CheckpointEvery::Minutes(minutes) => {
                 marks.checkpoint.elapsed() >= Duration::from_secs(minutes.saturating_mul(60))
             }
         }
     }
 
-    /// Hands over what has to be on the disk after the last step that was begun. The GPU waits for the copy of the state
-    /// alone.
+    /// Finishes the steps under way and hands their state over to the saver. The GPU waits only for the copy of the state.
     fn save(
         &mut self,
         marks: &mut Marks,

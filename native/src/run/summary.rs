@@ -1,4 +1,4 @@
-//! `summary.json` and the table at the end: where a run stands.
+//! `summary.json`, and the table at the end of a run.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::failure::Failure;
 use crate::progress::{NOT_FINITE, loss_text};
 use crate::terminal::columns;
 
-/// How the run ended.
+/// Name of the file in the run folder: how far the run came, and its last numbers.
 pub const SUMMARY_FILE: &str = "summary.json";
 
-/// The last lines of the metrics and the lamp.
+/// The last lines of the metrics, the lamp, and what the last saved state showed.
 #[derive(Clone, Debug)]
 pub struct Summary {
     ks: Vec<u32>,
@@ -31,7 +31,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Nothing seen yet.
+    /// The summary of a run without steps.
     pub fn new(config: &TrainConfig) -> Self {
         Self {
             ks: config.ks.clone(),
@@ -44,13 +44,13 @@ impl Summary {
         }
     }
 
-    /// Looks at a line that an earlier session wrote.
+    /// Adds a line of the metrics that an earlier session wrote.
     pub fn see_line(&mut self, line: &Value) {
         self.lamp.see_line(line);
         self.keep(line.clone());
     }
 
-    /// Looks at an event and its line.
+    /// Adds an event; `line` is its line of the metrics.
     pub fn see(&mut self, event: &Event, line: &str) {
         if let Event::Step(event) = event {
             self.lamp.see(event);
@@ -68,12 +68,12 @@ impl Summary {
         }
     }
 
-    /// The lamp.
+    /// The control lamp.
     pub fn lamp(&self) -> &Lamp {
         &self.lamp
     }
 
-    /// Looks at the weights.
+    /// Takes the fingerprints, the differences of the controls and the replicas that are not finite from the state.
     pub fn see_state(&mut self, state: &State) {
         self.fingerprints = state.replicas.iter().map(fingerprint_of).collect();
         let all = |replica: usize| {
@@ -85,7 +85,7 @@ impl Summary {
         self.not_finite = (0..state.replicas.len()).filter(|r| all(*r).any(|value| !value.is_finite())).collect();
     }
 
-    /// Takes over what another summary saw in the weights.
+    /// Takes over what `saved` found in a state.
     pub fn adopt(&mut self, saved: Self) {
         self.fingerprints = saved.fingerprints;
         self.control_differences = saved.control_differences;
@@ -97,7 +97,7 @@ impl Summary {
         self.lamp.first_red_step().is_some() || self.control_differences.iter().any(|n| *n > 0)
     }
 
-    /// Replicas with a weight or momentum that is not finite, where the state was seen last.
+    /// Replicas with a weight or momentum that is not finite in the last saved state.
     pub fn not_finite(&self) -> &[usize] {
         &self.not_finite
     }
@@ -107,13 +107,13 @@ impl Summary {
         self.lamp.first_not_finite(replica).is_some() || self.not_finite.contains(&replica)
     }
 
-    /// True if a control, or what it is compared with, has numbers that are not finite: equal bits then prove nothing.
+    /// True if a control, or the first replica, has numbers that are not finite: equal bits then prove nothing.
     pub fn is_control_not_finite(&self) -> bool {
         let controls = self.lamp.controls();
         !controls.is_empty() && controls.iter().chain([&0]).any(|replica| self.is_not_finite(*replica))
     }
 
-    /// Writes the file.
+    /// Writes `summary.json` into `folder`.
     pub fn write(&self, folder: &Path, progress: &RunProgress) -> Result<(), Failure> {
         let controls = self.lamp.controls().iter().zip(&self.control_differences);
         let controls: Vec<Value> = controls
@@ -141,7 +141,7 @@ impl Summary {
         replace_file(&folder.join(SUMMARY_FILE), seal(&text).as_bytes())
     }
 
-    /// The table at the end.
+    /// The table at the end of the run, a row for each replica.
     pub fn table(&self) -> Vec<String> {
         let head =
             ["replica", "k", "loss", "rel_l1", "max ulp", "differing", "test loss", "test accuracy", "fingerprint"];
@@ -151,7 +151,7 @@ impl Summary {
                 |line: &Value, key: &str, show: fn(f64) -> String| match (line.is_null(), line[key][r].as_f64()) {
                     (_, Some(number)) => show(number),
                     (true, None) => "-".to_owned(),
-                    // JSON has no word for it.
+                    // JSON has no numbers that are not finite.
                     (false, None) => NOT_FINITE.to_owned(),
                 };
             let (step, epoch) = (&self.last_step, &self.last_epoch);
@@ -184,16 +184,16 @@ pub struct RunProgress {
     pub step: u64,
     /// True when no step or evaluation is left.
     pub is_finished: bool,
-    /// Steps of an epoch.
+    /// Number of steps of an epoch.
     pub steps_per_epoch: u64,
-    /// The injected fault, as its flag.
+    /// The injected fault, as the value of `--flip-bit`.
     pub flip_bit: Option<String>,
 }
 
-/// Where the checksum over the rest of the file stands.
+/// The text before the checksum, which is over the rest of the file.
 const SEAL: &str = "\"sha256\": \"";
-/// Everything else that may be in it. The first versions wrote no checksum: a file without one is theirs, not a damaged one, if it
-/// has no other key.
+/// The keys of the file besides the checksum. The first versions wrote no checksum: a file without one is theirs, and not damaged, if
+/// it has no other keys.
 const KEYS: [&str; 10] = [
     "control",
     "finished",
@@ -214,16 +214,16 @@ fn seal(text: &str) -> String {
 
 /// A summary on the disk.
 pub enum FoundSummary {
-    /// There is none.
+    /// The file is missing.
     Nothing,
-    /// It is not as it was written.
+    /// The file is not as it was written.
     Damaged,
-    /// It is whole.
+    /// The file is whole; its content.
     Whole(Value),
 }
 
 impl FoundSummary {
-    /// That of the run in `folder`.
+    /// Reads the summary of the run in `folder`.
     pub fn read(folder: &Path) -> Self {
         match std::fs::read_to_string(folder.join(SUMMARY_FILE)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Self::Nothing,
@@ -244,7 +244,7 @@ impl FoundSummary {
         is_whole.then_some(summary)
     }
 
-    /// Steps that were done when it was written, as far as it is whole.
+    /// Number of steps done when the summary was written; `None` if it is missing or damaged.
     pub fn step(&self) -> Option<u64> {
         match self {
             Self::Whole(summary) => summary["step"].as_u64(),

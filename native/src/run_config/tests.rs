@@ -1,4 +1,4 @@
-//! Tests of the run's config.
+//! Tests of a run's config.
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn one_layer_has_its_own_image() {
 }
 
 #[test]
-fn a_run_goes_on_longer_but_not_otherwise() {
+fn a_resumed_run_may_be_longer_but_not_different() {
     let run = RunConfig::from_table(&table("lr = 0.1\nsteps = 10\nseed = 4"), CONFIG_FLAG).unwrap();
     let on = |text: &str| run.continued(&table(text), Path::new("runs/a"));
     assert_eq!(on("steps = 20").unwrap().train.steps, Some(20));

@@ -1,4 +1,4 @@
-//! TensorFlow's `Event` message (event.proto, summary.proto) as bytes: protocol buffers, the fields that scalars need.
+//! Encodes TensorFlow's `Event` message (event.proto, summary.proto) as a protocol buffer, with the fields that scalars need.
 
 /// Wire types of protocol buffers.
 const VARINT: u64 = 0;
@@ -24,7 +24,7 @@ fn bytes(out: &mut Vec<u8>, field: u64, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// `Event { wall_time = 1, step = 2 }`, before its content.
+/// The head of an event, before its content: `Event { wall_time = 1, step = 2 }`.
 fn event(wall_time: f64, step: u64) -> Vec<u8> {
     let mut out = Vec::new();
     key(&mut out, 1, FIXED_64);
@@ -41,7 +41,7 @@ pub fn version(wall_time: f64) -> Vec<u8> {
     out
 }
 
-/// A run that goes on with `step`: `session_log = 7 { status = 1: START = 1 }`.
+/// The start of a session that continues with `step`: `session_log = 7 { status = 1: START = 1 }`.
 pub fn session_start(wall_time: f64, step: u64) -> Vec<u8> {
     let mut out = event(wall_time, step);
     bytes(&mut out, 7, &[1 << 3 | VARINT as u8, 1]);

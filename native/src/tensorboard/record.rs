@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-/// CRC-32C (Castagnoli), reflected, of each byte.
+/// The CRC-32C (Castagnoli, reflected) of each byte.
 const TABLE: [u32; 256] = table();
 
 const fn table() -> [u32; 256] {
@@ -25,7 +25,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)])
 }
 
-/// A CRC of data that holds CRCs is no good one, so that TensorFlow stores them rotated and moved.
+/// The masked form in which TensorFlow stores a CRC: rotated, plus a constant. The CRC of data that contains plain CRCs is a weak check.
 fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }

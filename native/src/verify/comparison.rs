@@ -1,5 +1,5 @@
-//! Two runs of one experiment against each other, from their folders alone: what was given, where they were made, every
-//! line, and the states in the checkpoints that both have. Made on two machines, the hardware is the perturbation.
+//! Compares two runs of one experiment from their folders alone: their configs, where they were made, every line, and the
+//! states in the checkpoints that both have. If they were made on two machines, the hardware is the perturbation.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,16 @@ use crate::failure::Failure;
 use crate::run::{Found, INIT_FILE, Manifest, checkpoint_folders, problems, read_checkpoint, read_config};
 use crate::run_config::RunConfig;
 
-/// Of one run and the other.
+/// One value for each of the two runs.
 pub type Pair<T> = [T; 2];
 
 /// How far a replica of one run is from the same replica of the other.
 pub struct StateDistance {
-    /// Of the checkpoint; 0 for the start.
+    /// Step of the checkpoint; 0 for the initial weights.
     pub step: u64,
     /// Position in `--ks`.
     pub replica: usize,
-    /// Mean over the convolutions of their relative L1, between the runs.
+    /// Relative L1 between the runs, averaged over all convolution weights.
     pub rel_l1: f64,
     /// The first element that differs; `None` if every bit is the same.
     pub difference: Option<Difference>,
@@ -44,25 +44,25 @@ pub struct Comparison {
     pub folders: Pair<PathBuf>,
     /// The configs.
     pub configs: Pair<RunConfig>,
-    /// Where the runs were made, where that is known.
+    /// Their manifests; `None` if missing or damaged.
     pub manifests: Pair<Option<Manifest>>,
-    /// What is missing from either folder or not as it was written.
+    /// What is missing from either folder or not as it was written, one text each.
     pub problems: Pair<Vec<String>>,
     /// Keys of the configs that differ in what is trained, with their values.
     pub different_keys: Vec<(String, Pair<String>)>,
     /// Steps that both recorded.
     pub steps: Vec<u64>,
-    /// By step and replica.
+    /// Numbers of those steps, `[step][replica]`.
     pub numbers: Vec<Vec<Numbers>>,
-    /// Fingerprints that were compared.
+    /// Number of fingerprints that were compared.
     pub fingerprints: u64,
     /// The last step at which all fingerprints are the same.
     pub last_equal_fingerprint: Option<u64>,
     /// The first line that differs.
     pub line: Option<LineDifference>,
-    /// Lines of either run that are no JSON or tell no step.
+    /// Number of lines of either run that are not JSON or have no step.
     pub damaged_lines: Pair<u64>,
-    /// In order of steps, then replicas.
+    /// States that both have, in order of steps, then replicas.
     pub states: Vec<StateDistance>,
     /// Whether either run's control was red.
     pub is_control_red: Pair<bool>,
@@ -81,7 +81,7 @@ impl Comparison {
         ] {
             if a != b {
                 return Err(Failure::usage(format!(
-                    "the runs have no common ground: {flag} is {a} in '{}' and {b} in '{}': give two runs of one experiment",
+                    "the runs cannot be compared: {flag} is {a} in '{}' and {b} in '{}': give two runs of one experiment",
                     folders[0].display(),
                     folders[1].display()
                 )));
@@ -118,7 +118,7 @@ impl Comparison {
         Ok(comparison)
     }
 
-    /// True if both have steps in common, nothing that both have differs, and nothing is missing or damaged.
+    /// True if the runs have steps in common, nothing that both have differs, and nothing is missing or damaged.
     pub fn is_equal(&self) -> bool {
         !self.steps.is_empty()
             && self.line.is_none()
@@ -127,7 +127,7 @@ impl Comparison {
             && self.states.iter().all(|state| state.difference.is_none())
     }
 
-    /// What is missing from either run, not as it was written, or cannot be read.
+    /// What is missing from either run, is not as it was written or cannot be read, one text each. `name` names a folder.
     pub fn damages(&self, name: impl Fn(&Path) -> String) -> Vec<String> {
         let missing = self.folders.iter().zip(&self.problems);
         let missing = missing.flat_map(|(folder, problems)| {
@@ -143,7 +143,7 @@ impl Comparison {
         missing.chain(none).chain(unreadable).collect()
     }
 
-    /// The first replica's state that differs, and where.
+    /// The first state that differs, and its first element that does.
     pub fn first_state(&self) -> Option<(&StateDistance, &Difference)> {
         self.states.iter().find_map(|state| Some((state, state.difference.as_ref()?)))
     }
@@ -152,10 +152,9 @@ impl Comparison {
         let mut recorded = [Recorded::open(&self.folders[0])?, Recorded::open(&self.folders[1])?];
         let n = self.configs[0].train.ks.len();
         let mut is_apart = false;
-        // Lines that one run has and the other has not (other --log-every, other length) are passed over: what is compared
-        // waits for its counterpart.
+        // A line waits for its counterpart. Lines that only one run has (another --log-every, another length) are skipped.
         let mut waiting: Pair<HashMap<(u64, String), Value>> = Default::default();
-        // A damaged line comes first, so that it holds up nothing.
+        // A damaged line has no step and comes first, so that it holds up nothing.
         let at = |line: &Line| line.value["step"].as_u64();
         loop {
             let turn = match [&recorded[0], &recorded[1]].map(Recorded::peek) {
@@ -200,7 +199,7 @@ impl Comparison {
                 self.fingerprints += 1;
                 *is_apart |= a["fingerprint"] != b["fingerprint"];
                 if *is_apart {
-                    // A step counts when all of its replicas are the same.
+                    // A step counts only if all of its replicas are the same.
                     self.last_equal_fingerprint = self.last_equal_fingerprint.filter(|last| *last < step);
                 } else {
                     self.last_equal_fingerprint = Some(step);
@@ -233,7 +232,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// The network, from the shapes of the tensors of the first run: the data set may be elsewhere.
+    /// The network, found from the shapes of the first run's tensors, because the data set may be elsewhere.
     fn network(&self) -> Option<Network> {
         let train = &self.configs[0].train;
         let (_, folder) = checkpoint_folders(&self.folders[0]).into_iter().next()?;
@@ -246,7 +245,7 @@ impl Comparison {
     }
 }
 
-/// Keys that say what is trained and differ; where from and how often it is saved is no matter.
+/// Keys that differ and say what is trained, with both values. Keys that say where, how or how long do not matter.
 fn different_keys(configs: &Pair<RunConfig>) -> Result<Vec<(String, Pair<String>)>, Failure> {
     let tables = [configs[0].filled().to_table()?, configs[1].filled().to_table()?];
     let keys = tables[0].keys().chain(tables[1].keys().filter(|key| !tables[0].contains_key(*key)));

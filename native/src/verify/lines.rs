@@ -9,14 +9,14 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::run::METRICS_FILE;
 
-/// Longest line: a run writes shorter ones, whatever its network.
+/// Longest line. A run of any network writes shorter ones.
 const MOST_LINE_BYTES: u64 = 1 << 20;
 
 /// A recorded line.
 pub struct Line {
-    /// Without its end.
+    /// The text, without the newline.
     pub text: String,
-    /// As JSON; null if it is none.
+    /// The JSON value; null if the text is not JSON.
     pub value: Value,
 }
 
@@ -48,7 +48,7 @@ impl Recorded {
         let mut bytes = Vec::new();
         let read = self.reader.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut bytes);
         read.map_err(|error: io::Error| Failure::file("read", &self.path, &error))?;
-        // What a run that was killed had begun to write is no line yet.
+        // The unfinished last line of a killed run does not count.
         if bytes.pop() != Some(b'\n') {
             return Ok(None);
         }
@@ -56,12 +56,12 @@ impl Recorded {
         Ok(Some(Line { text: String::from_utf8_lossy(&bytes).into_owned(), value }))
     }
 
-    /// The next line, which stays.
+    /// The next line, without taking it.
     pub fn peek(&self) -> Option<&Line> {
         self.next.as_ref()
     }
 
-    /// The next line.
+    /// Takes the next line.
     pub fn take(&mut self) -> Result<Option<Line>, Failure> {
         let following = if self.next.is_some() { self.read()? } else { None };
         Ok(std::mem::replace(&mut self.next, following))
@@ -73,23 +73,23 @@ pub fn last_recorded_step(folder: &Path) -> Result<u64, Failure> {
     let mut recorded = Recorded::open(folder)?;
     let mut last = 0;
     while let Some(line) = recorded.take()? {
-        // A damaged line tells none.
+        // A damaged line has no step.
         last = line.value["step"].as_u64().map_or(last, |step| step.max(last));
     }
     Ok(last)
 }
 
-/// What the first line that differs says.
+/// A line that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineDifference {
-    /// Its step.
+    /// Step of the line.
     pub step: u64,
     /// What differs in it, with both values.
     pub what: String,
 }
 
 impl LineDifference {
-    /// Between two lines; `None` if they are the same.
+    /// The difference between two lines; `None` if they are the same.
     pub fn between(recorded: &Line, now: &str) -> Option<Self> {
         if recorded.text == now {
             return None;
@@ -113,7 +113,7 @@ pub fn first_field(a: &Value, b: &Value) -> Option<String> {
     }
     let replica = a["replica"].as_u64().map(|replica| format!(" of replica {replica}")).unwrap_or_default();
     let (fields, others) = (a.as_object()?, b.as_object()?);
-    // The fingerprint says most.
+    // The fingerprint comes first, because it covers the whole state.
     let mut names: Vec<&String> =
         fields.keys().chain(others.keys().filter(|name| !fields.contains_key(*name))).collect();
     names.sort_by_key(|name| name.as_str() != "fingerprint");

@@ -1,4 +1,4 @@
-//! Whether runs are what they say: a run against its own replay, two runs against each other, and the references of several.
+//! Checks of runs: a run against its replay, two runs against each other, and the references of several runs.
 
 mod comparison;
 mod lines;

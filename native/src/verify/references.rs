@@ -1,4 +1,5 @@
-//! The first replica of several runs that all have it, line by line: one reference, or one for each adapter.
+//! Compares the first replica of several runs, line by line: it is the same reference in all of them, or another one on each
+//! adapter.
 
 use std::path::PathBuf;
 
@@ -9,14 +10,14 @@ use crate::failure::Failure;
 
 /// How far the references of several runs are the same.
 pub struct References {
-    /// Lines of the first run that another one was compared with.
+    /// Number of lines of the first run that were compared with another run.
     pub lines: u64,
     /// The first step at which a run's reference differs from that of the first run, and that run's position.
     pub difference: Option<(u64, usize)>,
 }
 
 impl References {
-    /// Compares every number that tells of the first replica alone, as far as the runs have come, and its state at the end.
+    /// Compares every number of the first replica alone, as far as the runs have come, and its state at the end.
     pub fn of(folders: &[PathBuf]) -> Result<Self, Failure> {
         let mut references = Self { lines: 0, difference: None };
         for (position, folder) in folders.iter().enumerate().skip(1) {
@@ -42,10 +43,10 @@ impl References {
     }
 }
 
-/// The next line's step, and what it says of the first replica.
+/// Step and numbers of the next line that says something of the first replica.
 fn next(recorded: &mut Recorded) -> Result<Option<(u64, Vec<Value>)>, Failure> {
     while let Some(line) = recorded.take()? {
-        let told = match line.value["kind"].as_str() {
+        let numbers = match line.value["kind"].as_str() {
             Some("step") => vec![line.value["loss"][0].clone()],
             Some("layers") if line.value["replica"] == 0 => vec![line.value["fingerprint"].clone()],
             Some("epoch") => {
@@ -53,7 +54,7 @@ fn next(recorded: &mut Recorded) -> Result<Option<(u64, Vec<Value>)>, Failure> {
             }
             _ => continue,
         };
-        return Ok(Some((line.step(), told)));
+        return Ok(Some((line.step(), numbers)));
     }
     Ok(None)
 }

@@ -1,5 +1,5 @@
-//! A run trained again from its start or from one of its checkpoints, line by line against what it recorded and state by
-//! state against the checkpoints that it kept.
+//! Trains a run again, from its start or from one of its checkpoints, and compares it line by line with its metrics and state
+//! by state with its checkpoints.
 
 use std::io::ErrorKind;
 use std::ops::RangeInclusive;
@@ -16,34 +16,34 @@ use crate::run::{
     Found, INIT_FILE, Manifest, Prepared, checkpoint_folders, initial_weights, problems, read_checkpoint,
 };
 
-/// A replica that is not as a checkpoint has it.
+/// A replica whose state differs from a checkpoint.
 pub struct StateDifference {
-    /// Of the checkpoint; 0 for the weights that the run began with.
+    /// Step of the checkpoint; 0 for the weights that the run began with.
     pub step: u64,
     /// Position in `--ks`.
     pub replica: usize,
-    /// The first element, recorded and now.
+    /// The first element that differs, recorded and now.
     pub difference: Difference,
 }
 
-/// What a replay showed.
+/// The result of a replay.
 #[derive(Default)]
 pub struct Replay {
-    /// What is not as it was when the run was made.
+    /// What has changed since the run was made and may change bits, one text each.
     pub changes: Vec<String>,
-    /// Steps that were compared.
+    /// First step that was compared.
     pub first_step: u64,
-    /// The last of them.
+    /// Last step that was compared.
     pub last_step: u64,
-    /// Lines that were compared.
+    /// Number of lines that were compared.
     pub lines: u64,
-    /// Fingerprints among them.
+    /// Number of fingerprints among them.
     pub fingerprints: u64,
     /// Steps of the checkpoints that were compared.
     pub checkpoints: Vec<u64>,
-    /// What is missing from the folder or not as it was written.
+    /// What is missing from the folder or not as it was written, one text each.
     pub problems: Vec<String>,
-    /// Checkpoints that cannot be read, or that the lines do not reach.
+    /// Checkpoints that cannot be read, or that the lines do not reach, one text each.
     pub damaged: Vec<String>,
     /// The first line that differs.
     pub line: Option<LineDifference>,
@@ -57,7 +57,7 @@ impl Replay {
         self.replays() && self.problems.is_empty()
     }
 
-    /// True if whatever is recorded comes out again.
+    /// True if everything that is recorded comes out the same again.
     pub fn replays(&self) -> bool {
         self.line.is_none() && self.state.is_none() && self.damaged.is_empty()
     }
@@ -69,7 +69,7 @@ struct Milestone {
     state: State,
 }
 
-/// Trains the steps that are asked for again. All that were recorded by default.
+/// Trains `steps` again, or all recorded steps, and compares them with the record of the run in `run`.
 pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>) -> Result<Replay, Failure> {
     let mut found = Replay { problems: problems(run, &prepared.config)?, ..Replay::default() };
     let network = prepared.plan.network.clone();
@@ -79,7 +79,7 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
         match read_checkpoint(&folder, &network, &prepared.config.train) {
             Ok((state, _)) if state.step == step => milestones.push(Milestone { step, state }),
             Ok((state, _)) => found.damaged.push(format!("'{}' holds step {}", folder.display(), state.step)),
-            // Said already where the files are not those that were saved.
+            // Files that are not those that were saved are already among the problems.
             Err(_) if found.problems.iter().any(|problem| problem.contains(&format!("step-{step:06}:"))) => {}
             Err(problem) => found.damaged.push(format!("'{}': {problem}", folder.display())),
         }
@@ -108,7 +108,7 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
         recorded.take()?;
     }
     if recorded.peek().is_none_or(|line| line.step() > last) {
-        // A record of which something is missing may have had them.
+        // If something is missing, the record may have had these steps.
         if !found.problems.is_empty() {
             return Ok(found);
         }
@@ -121,19 +121,19 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
     Ok(comparison.found)
 }
 
-/// The weights to begin with: those that the config says, which the run's own record of them must equal.
+/// The weights to begin with: those of the config, which the run's own copy of them must equal.
 fn begin(run: &Path, network: &Network, prepared: &Prepared, found: &mut Replay) -> Result<Weights, Failure> {
     let path = run.join(INIT_FILE);
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
-        // It is among the problems already, and here it can be done without.
+        // Already among the problems. The weights can be drawn again without the file.
         Err(error) if error.kind() == ErrorKind::NotFound && prepared.config.host.init.is_none() => {
             return initial_weights(network, &prepared.config);
         }
         Err(error) => return Err(Failure::file("read", &path, &error)),
     };
     let kept = decode_weights(network, &path.display().to_string(), &bytes).map_err(Failure::other)?;
-    // Given weights may be gone; the run's own copy of them is what it began with.
+    // The file of --init may be gone; the run's own copy is what it began with.
     if prepared.config.host.init.is_some() {
         return Ok(kept);
     }
@@ -155,7 +155,7 @@ struct Comparing {
 }
 
 impl Comparing {
-    /// Replays until everything is compared, and on from a line that differs to the next checkpoint, which tells more.
+    /// Replays until everything is compared. After a line that differs, it continues to the next checkpoint, which says more.
     async fn run(&mut self, trainer: &mut Trainer) -> Result<(), Failure> {
         while !self.is_done() {
             let progress = trainer.advance().await?;
@@ -210,7 +210,7 @@ impl Comparing {
 
     fn compare_states(&mut self, network: &Network, milestone: &Milestone, state: &State) {
         let end = self.found.last_step;
-        // Checkpoints after the steps that were asked for have their lines, which nobody looked at.
+        // A checkpoint after the requested steps may have its lines, which were not read.
         if self.found.line.is_none() && end < milestone.step && milestone.step <= self.last {
             let step = milestone.step;
             self.found.damaged.push(format!("of step {step} is ahead of metrics.jsonl, which ends at step {end}"));

@@ -1,5 +1,5 @@
-//! Several adapters: replicas in parts, and the runs of a reproduction at the same time. Here the adapters are one, twice:
-//! two devices that know nothing of each other.
+//! Several adapters: a run whose replicas are split into parts, and a reproduction that trains several runs at the same time. The
+//! tests use one adapter twice, as two independent devices.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::common::{
     Ended, FIG2, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train,
 };
 
-/// The small run with four replicas in two parts; the first flag replaces its `--ks`.
+/// Flags that split the small run's four replicas into two parts. `--ks` replaces the one that [`small`] drops.
 const FOUR: &[&str] = &["--ks", "1,3,2,5", "--adapters", "0,0"];
 
 /// The small run without its `--ks`.
@@ -29,9 +29,9 @@ fn parts(out: &Path) -> [PathBuf; 2] {
     [0, 1].map(|part| out.join(format!("part-{part}")))
 }
 
-/// Everything that a line tells of the replica at `position` as numbers; nothing for another one's line.
+/// The lines reduced to the values of the replica at `position`, without `layers` lines of other replicas.
 fn of_replica(lines: &[Value], position: usize) -> Vec<Value> {
-    let told = |line: &Value| {
+    let reduced = |line: &Value| {
         if line["kind"] == "layers" {
             let mut line = line.clone();
             let is_mine = line["replica"] == position;
@@ -44,21 +44,21 @@ fn of_replica(lines: &[Value], position: usize) -> Vec<Value> {
         };
         Some(line.as_object().unwrap().iter().map(one).collect())
     };
-    lines.iter().filter_map(told).collect()
+    lines.iter().filter_map(reduced).collect()
 }
 
-/// Waits until the metrics of a part have so many steps.
+/// Waits until the metrics of a part have `steps` steps.
 fn wait_for(part: &Path, steps: usize) {
     let deadline = Instant::now() + Duration::from_secs(600);
-    let told =
+    let recorded =
         || fs::read_to_string(part.join("metrics.jsonl")).unwrap_or_default().matches("\"kind\":\"step\"").count();
-    while told() < steps {
+    while recorded() < steps {
         assert!(Instant::now() < deadline, "'{}' does not get to step {steps}", part.display());
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// Starts the run of four and waits until both parts have begun.
+/// Starts the run of four replicas and waits until both parts have recorded `steps` steps.
 fn running(flags: &[&str], out: &Path, steps: usize) -> Child {
     let line = [&small(), FOUR, flags, &["--out", text(out)]].concat();
     let child = command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -67,7 +67,7 @@ fn running(flags: &[&str], out: &Path, steps: usize) -> Child {
 }
 
 #[test]
-fn each_replica_in_a_part_is_that_of_the_whole_run() {
+fn each_replica_of_a_part_equals_that_of_the_whole_run() {
     let home = scratch("parts-equal");
     let (alone, out) = (home.join("alone"), home.join("parts"));
     let ended = lastbit(&[&small(), &FOUR[..2], &["--steps", "10", "--out", text(&alone)]].concat());
@@ -82,7 +82,7 @@ fn each_replica_in_a_part_is_that_of_the_whole_run() {
 
     let whole = json_lines(&alone.join("metrics.jsonl"));
     let whole_summary: Value = serde_json::from_slice(&fs::read(alone.join("summary.json")).unwrap()).unwrap();
-    // Where each replica of a part is in the whole run.
+    // The positions of a part's replicas in the whole run.
     for (part, positions) in parts(&out).iter().zip([&[0, 1][..], &[0, 2, 3]]) {
         let lines = json_lines(&part.join("metrics.jsonl"));
         let summary: Value = serde_json::from_slice(&fs::read(part.join("summary.json")).unwrap()).unwrap();
@@ -103,18 +103,18 @@ fn each_replica_in_a_part_is_that_of_the_whole_run() {
     let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
     let page = roxmltree::Document::parse_with_options(&page, options).unwrap();
     let words: String = page.descendants().filter(|node| node.is_text()).filter_map(|node| node.text()).collect();
-    for told in ["one reference", "k = 3: ", "k = 2: ", "k = 5: "] {
-        assert!(words.contains(told), "'{told}' is missing");
+    for expected in ["one reference", "k = 3: ", "k = 2: ", "k = 5: "] {
+        assert!(words.contains(expected), "'{expected}' is missing");
     }
     for link in page.descendants().filter_map(|node| node.attribute("href")) {
-        assert!(out.join(link).is_file(), "the page links '{link}', which is not there");
+        assert!(out.join(link).is_file(), "the page links '{link}', which does not exist");
     }
 
-    // Once more: finished.
+    // The run is finished: the same command changes nothing.
     let ended = four(&["--steps", "10", "--resume"], &out);
     assert!(ended.code == Some(0) && ended.out.lines().count() == 1, "{ended:?}");
     assert!(ended.out.contains("finished after 10 steps"), "{ended:?}");
-    // The rebuilt page reports a reference that differs, as of a run that was made so.
+    // A reference that differs is reported on the rebuilt page. The checkpoints are sealed again, as if the run had written this.
     let part = &parts(&out)[1];
     let metrics = fs::read_to_string(part.join("metrics.jsonl")).unwrap();
     let first: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
@@ -138,7 +138,7 @@ fn each_replica_in_a_part_is_that_of_the_whole_run() {
 
 #[test]
 #[cfg(unix)]
-fn stopped_and_killed_parts_go_on_with_the_same_files() {
+fn stopped_and_killed_parts_resume_with_the_same_files() {
     let home = scratch("parts-stopped");
     let (whole, stopped) = (home.join("whole"), home.join("stopped"));
     let flags = ["--steps", "60", "--checkpoint-every", "5steps", "--resume"];
@@ -152,16 +152,16 @@ fn stopped_and_killed_parts_go_on_with_the_same_files() {
     signal(&child, "-INT");
     let ended: Ended = child.wait_with_output().unwrap().into();
     assert_eq!(ended.code, Some(130), "{ended:?}");
-    assert!(ended.out.contains("go on with: lastbit train --adapters '0,0' --out"), "{ended:?}");
+    assert!(ended.out.contains("continue with: lastbit train --adapters '0,0' --out"), "{ended:?}");
     for part in parts(&stopped) {
-        let told = json_lines(&part.join("timing.jsonl")).len();
-        assert!((3..60).contains(&told), "stopped after step {told}");
-        assert!(part.join(format!("checkpoint/step-{told:06}")).is_dir());
+        let last = json_lines(&part.join("timing.jsonl")).len();
+        assert!((3..60).contains(&last), "stopped after step {last}");
+        assert!(part.join(format!("checkpoint/step-{last:06}")).is_dir());
     }
     let child = running(&flags, &stopped, 20);
     signal(&child, "-KILL");
     assert_eq!(child.wait_with_output().unwrap().status.code(), None);
-    // What it is lies in the folder: the line needs no more than this.
+    // The folder records the run, so the command needs no more flags than these.
     let ended = lastbit(&["train", "--adapters", "0,0", "--resume", "--out", text(&stopped)]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     for (mine, other) in parts(&whole).iter().zip(parts(&stopped)) {
@@ -182,18 +182,19 @@ fn a_part_that_fails_stops_the_others_which_are_saved() {
     let mut damaged = before.clone();
     *damaged.last_mut().unwrap() ^= 1;
     fs::write(&weights, damaged).unwrap();
-    // Longer than anybody waits: the other part ends because it is asked to.
+    // With so many steps the other part ends only because it is asked to.
     let ended = four(&["--steps", "1000000", "--resume"], &out);
-    let parts_told = ["part 1 (adapter 0)", "the other parts are saved", "--resume", "step-000004"];
-    assert_refused(&Ended { out: String::new(), ..ended }, 1, &parts_told);
-    let told = json_lines(&parts(&out)[0].join("timing.jsonl")).len();
-    assert!(parts(&out)[0].join(format!("checkpoint/step-{told:06}")).is_dir());
-    // Mended, the same line goes on. It would take too long, so it is stopped again; both parts are ahead of where they were.
+    let messages = ["part 1 (adapter 0)", "the other parts are saved", "--resume", "step-000004"];
+    assert_refused(&Ended { out: String::new(), ..ended }, 1, &messages);
+    let last = json_lines(&parts(&out)[0].join("timing.jsonl")).len();
+    assert!(parts(&out)[0].join(format!("checkpoint/step-{last:06}")).is_dir());
+    // With the file restored, the same command resumes. It would take too long, so it is killed once both parts are ahead of
+    // where they stopped.
     fs::write(&weights, before).unwrap();
-    let mut child = running(&["--steps", "1000000", "--resume"], &out, told + 5);
+    let mut child = running(&["--steps", "1000000", "--resume"], &out, last + 5);
     child.kill().unwrap();
     child.wait().unwrap();
-    // The first lines are those of a run that nothing happened to.
+    // The first lines are those of an undisturbed run.
     assert_eq!(four(&["--steps", "6"], &whole).code, Some(0));
     for (mine, other) in parts(&whole).iter().zip(parts(&out)) {
         let [mine, other] = [mine, &other].map(|run| fs::read_to_string(run.join("metrics.jsonl")).unwrap());
@@ -205,12 +206,12 @@ fn a_part_that_fails_stops_the_others_which_are_saved() {
 }
 
 #[test]
-fn lines_that_cannot_be_are_refused_and_leave_nothing() {
+fn bad_command_lines_are_refused_and_leave_nothing() {
     let home = scratch("parts-refused");
     let out = home.join("out");
     let at = |flags: &[&str]| lastbit(&[&small(), flags, &["--out", text(&out)]].concat());
     for (flags, parts) in [
-        (&["--ks", "1,3", "--adapters", "0,0"][..], &["--adapters", "--ks two more", "or --adapter"][..]),
+        (&["--ks", "1,3", "--adapters", "0,0"][..], &["--adapters", "--ks two replicas besides", "or --adapter"][..]),
         (&["--ks", "1,3,5", "--adapters", "0"], &["--adapters", "1 given", "2 replicas", "or --adapter"]),
         (&["--ks", "1,3,5", "--adapters", "0,99"], &["part 1 (adapter 99): no adapter", "there are"]),
         (&["--ks", "1,3,5", "--adapters", "0,no such"], &["part 1", "no such"]),
@@ -220,7 +221,7 @@ fn lines_that_cannot_be_are_refused_and_leave_nothing() {
         (&["--ks", "1,3,2", "--adapters", "0,0", "--flip-bit", "conv1.weight:0:1:2"], &["--flip-bit", "--adapter"]),
     ] {
         assert_refused(&at(flags), 2, parts);
-        assert!(!out.exists(), "{flags:?} left something behind");
+        assert!(!out.exists(), "{flags:?} left files behind");
     }
     assert_refused(
         &at(&["--ks", "1,3,5", "--adapters", "0,0", "--init", "no/such/file"]),
@@ -228,7 +229,7 @@ fn lines_that_cannot_be_are_refused_and_leave_nothing() {
         &["--init", "no/such/file"],
     );
     assert!(!out.exists());
-    // Another run, another split, other flags, and a line that does not say how.
+    // A run on one adapter, a folder in use, a command without --adapters, another number of parts, and other replicas.
     train(&["--steps", "1"], &out);
     assert_refused(&four(&["--steps", "1", "--resume"], &out), 2, &["--out", "one adapter"]);
     fs::remove_dir_all(&out).unwrap();
@@ -239,7 +240,7 @@ fn lines_that_cannot_be_are_refused_and_leave_nothing() {
     assert_refused(&at(&three), 2, &["--adapters", "2 parts", "not 3"]);
     let others = ["--ks", "1,3,2,7", "--adapters", "0,0", "--resume"];
     assert_refused(&at(&others), 2, &["--ks", "[1, 3, 2, 5]"]);
-    // It is no run itself.
+    // The folder of parts is not a run itself.
     let folder = text(&out);
     for line in [&["report", folder][..], &["verify", folder], &["compare", folder, folder]] {
         assert_refused(&lastbit(line), 2, &["holds a run in parts", "part-0"]);
@@ -247,18 +248,18 @@ fn lines_that_cannot_be_are_refused_and_leave_nothing() {
 }
 
 #[test]
-fn a_dry_run_tells_of_each_part_and_writes_nothing() {
+fn a_dry_run_describes_each_part_and_writes_nothing() {
     let out = scratch("parts-dry").join("out");
     let ended = four(&["--steps", "4", "--dry-run"], &out);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    for told in ["part 0 (adapter 0)", "k = [1, 3]", "part 1 (adapter 0)", "k = [1, 2, 5]"] {
-        assert!(ended.out.contains(told), "'{told}' is missing: {ended:?}");
+    for part in ["part 0 (adapter 0)", "k = [1, 3]", "part 1 (adapter 0)", "k = [1, 2, 5]"] {
+        assert!(ended.out.contains(part), "'{part}' is missing: {ended:?}");
     }
     assert_eq!(ended.out.matches("time ").count(), 2, "{ended:?}");
     assert!(!out.exists());
 }
 
-/// What an experiment leaves beside its runs, by name.
+/// The files of an experiment's folder, sorted by name, without those of its runs.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -274,7 +275,7 @@ fn a_reproduction_on_two_adapters_has_the_same_files() {
     let ended = lastbit(&[FIG2, &["--adapter", "0", "--out", text(&one)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let several = [FIG2, &["--adapters", "0,0", "--out", text(&two)]].concat();
-    // Stopped in the middle of its runs, it goes on with the same line.
+    // Killed in the middle of its runs, it resumes with the same command.
     let mut child = command(&several).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for(&two.join("runs/n2-seed1"), 3);
     wait_for(&two.join("runs/n2-seed1-nextafter"), 1);
@@ -288,7 +289,7 @@ fn a_reproduction_on_two_adapters_has_the_same_files() {
     for run in ["n2-seed1", "n2-seed1-nextafter", "n2-seed2"] {
         assert_equal_runs(&one.join("runs").join(run), &two.join("runs").join(run), &[6]);
     }
-    // With one adapter the same folder goes on.
+    // The same folder also resumes with one adapter.
     let ended = lastbit(&[FIG2, &["--out", text(&two)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(files(&one), files(&two));
@@ -303,7 +304,7 @@ fn a_reproduction_on_two_adapters_has_the_same_files() {
         (&[FIG2, &["--adapters", "0,0", "--adapter", "0"]].concat(), &["--adapters", "--adapter"]),
     ] {
         assert_refused(&lastbit(&[line, &["--out", text(&refused)]].concat()), 2, parts);
-        assert!(!refused.exists(), "{line:?} left something behind");
+        assert!(!refused.exists(), "{line:?} left files behind");
     }
 }
 
@@ -317,7 +318,7 @@ fn a_run_that_fails_beside_another_ends_both() {
     wait_for(&out.join("runs/n2-seed1-nextafter"), 1);
     child.kill().unwrap();
     child.wait().unwrap();
-    // Something is in the way of the second run, which it meets when the first is under way.
+    // A folder takes the place of a file of the second run, which fails while the first one trains.
     let weights = out.join("runs/n2-seed1-nextafter/init.safetensors");
     fs::remove_file(&weights).unwrap();
     fs::create_dir(&weights).unwrap();
@@ -325,7 +326,7 @@ fn a_run_that_fails_beside_another_ends_both() {
     let before = fs::read(&timing).unwrap();
     let ended = lastbit(&line);
     assert_refused(&Ended { out: String::new(), ..ended }, 1, &["adapter 0", "n2-seed1-nextafter", "init.safetensors"]);
-    // The other run is saved after its last step, unless it was asked to stop before it began.
+    // The other run is saved after its last step, unless it was stopped before its first step.
     if fs::read(&timing).unwrap() != before {
         let steps = json_lines(&timing).len();
         assert!(out.join(format!("runs/n2-seed1/checkpoint/step-{steps:06}")).is_dir() || steps == 0, "{steps}");

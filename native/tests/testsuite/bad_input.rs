@@ -1,8 +1,8 @@
-//! Bad input gets one clear line and the right exit code, and leaves nothing behind.
+//! Bad input ends with one clear error line and the right exit code, and leaves no files behind.
 
 use crate::common::{FIG2, SMALL, assert_refused, command, lastbit, scratch, text};
 
-/// Flags after those of the small run, exit code, what the line must contain.
+/// Flags that replace those of the small run, the exit code, and parts of the error line.
 type Case = (&'static [&'static str], i32, &'static [&'static str]);
 
 const CASES: &[Case] = &[
@@ -48,7 +48,7 @@ const CASES: &[Case] = &[
     (&["--init", "no/such/file"], 2, &["--init", "no/such/file"]),
     (&["--init", "Cargo.toml"], 2, &["--init", "Cargo.toml", "safetensors"]),
     (&["--config", "no/such/config.toml"], 2, &["--config", "no/such/config.toml"]),
-    // What a parser says of these helps nobody.
+    // A parser's own messages for these values would not help.
     (&["--lr", "0,1"], 2, &["--lr", "write it with a point: 0.1"]),
     (&["--weight-decay", "5,0e-4"], 2, &["--weight-decay", "write it with a point: 5.0e-4"]),
     (&["--steps", "1e3"], 2, &["--steps", "write it in digits: 1000"]),
@@ -58,7 +58,7 @@ const CASES: &[Case] = &[
     (&["--keep-checkpoints", "0"], 2, &["--keep-checkpoints", "a whole number from 1 to 10000"]),
     (&["--ks", "1,,3"], 2, &["--ks", "1,3,2"]),
     (&["--ks", "1", "3"], 2, &["'3'", "without spaces, as in --ks 1,3,2"]),
-    // Float32 would make them 0 or infinite.
+    // These values are 0 or infinite in float32.
     (&["--lr", "1e-50"], 2, &["--lr", "1e-50 is too small for float32", "at least 1.2e-38"]),
     (&["--lr", "1e39"], 2, &["--lr", "1e39 is too large for float32", "at most 3.4e38"]),
     (&["--lr", "2e38", "--ks", "1,63"], 2, &["--lr", "2e38 times k = 63", "at most 5.4e36"]),
@@ -71,7 +71,7 @@ const CASES: &[Case] = &[
     (&["--learning-rate", "1"], 2, &["--learning-rate"]),
 ];
 
-/// The small run with flags that replace its own.
+/// The command line of the small run, in which `flags` replace its own.
 fn with(flags: &[&str], out: &str) -> Vec<String> {
     let mut line: Vec<String> = vec!["train".into()];
     for pair in SMALL[1..].chunks(2).filter(|pair| !flags.contains(&pair[0])) {
@@ -90,7 +90,7 @@ fn every_bad_value_is_one_line() {
         let ended = command(with(flags, text(&out))).output().unwrap().into();
         println!("{flags:?}");
         assert_refused(&ended, *code, parts);
-        assert!(!out.exists(), "{flags:?} left something behind");
+        assert!(!out.exists(), "{flags:?} left files behind");
     }
 }
 
@@ -107,7 +107,7 @@ fn a_missing_folder_and_a_missing_command_are_named() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_path_that_is_no_text_is_named() {
+fn a_path_that_is_not_unicode_is_named() {
     use std::os::unix::ffi::OsStrExt as _;
 
     let out = scratch("no-text").join("run");
@@ -142,7 +142,7 @@ fn an_occupied_folder_is_left_alone() {
     let parts = ["--ks", "1,3,5,2", "--adapters", "processor,processor"];
     let in_parts = [&SMALL[..SMALL.len() - 2], &["--steps", "2"], &parts].concat();
     let reproduced = [FIG2, &["--adapter", "processor"]].concat();
-    // What a run or a reproduction makes, without what says which it was.
+    // Files of a run or a reproduction, without the file that identifies it.
     for name in [
         "metrics.jsonl",
         "timing.jsonl",
@@ -182,7 +182,7 @@ fn an_occupied_folder_is_left_alone() {
     std::fs::create_dir_all(&out).unwrap();
     std::fs::write(out.join("reproduce.toml"), "").unwrap();
     assert_refused(&lastbit(&[&line[..], &["--out", text(&out)]].concat()), 2, &["--out", "holds a reproduction"]);
-    // A part whose whole is not known.
+    // A part without parts.toml.
     let out = folder.join("part");
     crate::common::train(&["--steps", "2"], &out.join("part-0"));
     for line in [&line, &in_parts] {
@@ -192,7 +192,7 @@ fn an_occupied_folder_is_left_alone() {
 }
 
 #[test]
-fn a_strangers_file_is_no_run() {
+fn unrelated_files_do_not_block_a_run() {
     let home = scratch("strangers");
     let strangers = ["slurm.out", ".DS_Store", "thesis.tex", "notes/day-1.txt", ".git/config"];
     let line = [SMALL, &["--steps", "2"]].concat();
@@ -212,7 +212,7 @@ fn a_strangers_file_is_no_run() {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, "precious").unwrap();
         }
-        // As a shell opens it before the program begins.
+        // A shell opens this file before the program starts.
         let log = std::fs::File::create(out.join("slurm.out")).unwrap();
         let line = [&line[..], &["--out", text(&out)]].concat();
         let ended: crate::common::Ended = command(line).stdout(log).output().unwrap().into();
@@ -223,7 +223,7 @@ fn a_strangers_file_is_no_run() {
             assert_eq!(std::fs::read_to_string(out.join(stranger)).unwrap(), "precious", "{name}: {stranger}");
         }
     }
-    // But nothing says which run was meant.
+    // Such a folder alone does not say which run to resume.
     let out = home.join("unknown");
     std::fs::create_dir_all(&out).unwrap();
     std::fs::write(out.join("slurm.out"), "precious").unwrap();
@@ -238,7 +238,7 @@ fn bad_config_files_are_named_with_their_line() {
     let out = folder.join("run");
     for (content, parts) in [
         ("lr = 0.1\nks = [1, \n", &["bad.toml", "line"][..]),
-        ("\nlearning-rate = 0.1\n", &["bad.toml' line 2: there is no key 'learning-rate'", "lr, lr-changes"]),
+        ("\nlearning-rate = 0.1\n", &["bad.toml' line 2: unknown key 'learning-rate'", "lr, lr-changes"]),
         ("net = 'resnet9'\n", &["bad.toml' line 1: net: ", "resnet9"]),
         ("ks = 3\n", &["bad.toml' line 1: ks: ", "expected a list"]),
         ("# k\nks = [64]\n", &["bad.toml' line 2: ks: ", "not 64"]),
@@ -253,28 +253,28 @@ fn bad_config_files_are_named_with_their_line() {
     ] {
         std::fs::write(&config, content).unwrap();
         let flags = ["--net", "resnet8", "--width", "0.25", "--dataset", "synthetic", "--train-limit", "64"];
-        // What the file gives is not given by a flag.
+        // Flags do not set the key that the file sets.
         let flags = flags.chunks(2).filter(|pair| !content.starts_with(&pair[0][2..])).flatten().copied();
         let files = ["--batch-size", "8", "--config", text(&config), "--out", text(&out)];
         let ended = command(["train"].into_iter().chain(flags).chain(files)).output().unwrap().into();
         println!("{content}");
         assert_refused(&ended, 2, parts);
-        assert!(!out.exists(), "{content} left something behind");
+        assert!(!out.exists(), "{content} left files behind");
     }
-    // A flag goes before the file, so that its value is not the file's fault.
+    // A flag overrides the file, so the message must not blame the file.
     std::fs::write(&config, "lr = 0.1\n").unwrap();
     let ended = lastbit(&["train", "--lr", "-1", "--config", text(&config), "--out", text(&out)]);
     assert_refused(&ended, 2, &["error: --lr: must be a positive number"]);
 }
 
-/// Every key of a config is known to who reads that another one is not.
+/// The message for an unknown key lists every key of a config.
 #[test]
 fn an_unknown_key_names_all_keys() {
     let folder = scratch("unknown-key");
     let config = folder.join("bad.toml");
     std::fs::write(&config, "learning-rate = 0.1\n").unwrap();
     let ended = lastbit(&["train", "--config", text(&config), "--out", text(&folder.join("run"))]);
-    let (_, listed) = ended.err.split_once(": use ").unwrap();
+    let (_, listed) = ended.err.split_once(": use one of ").unwrap();
     let listed: Vec<&str> = listed.trim_end().split(", ").collect();
     let help = lastbit(&["train", "--help"]).out;
     let flags = help.lines().filter_map(|line| line.trim_start().trim_start_matches("-v, ").strip_prefix("--"));
@@ -321,12 +321,12 @@ fn lists_may_have_spaces() {
     .output()
     .unwrap();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(std::fs::read_dir(&folder).unwrap().next().is_none(), "a dry run left something behind");
+    assert!(std::fs::read_dir(&folder).unwrap().next().is_none(), "a dry run left files behind");
 }
 
-/// A dry run refuses what the run would.
+/// A dry run refuses what the run would refuse.
 #[test]
-fn a_dry_run_refuses_inputs_that_are_not_there() {
+fn a_dry_run_refuses_missing_inputs() {
     let folder = scratch("dry-inputs");
     for (flags, parts) in [
         (["--init", "no/such/file"], &["--init", "no/such/file"][..]),
@@ -341,7 +341,7 @@ fn a_dry_run_refuses_inputs_that_are_not_there() {
     assert_refused(&command(line).output().unwrap().into(), 2, &["--init", "no/such/file"]);
 }
 
-/// A rate that decays to nothing is a rate that float32 does not hold, too.
+/// A learning rate that decays below float32's range is reported, too.
 #[test]
 fn a_rate_that_decays_to_nothing_is_named() {
     let flags = ["--epochs", "40", "--decay-every", "1", "--dry-run"];
@@ -371,7 +371,7 @@ fn a_machine_without_a_driver_has_the_processor() {
 }
 
 #[test]
-fn weights_of_another_network_are_listed_beside_what_was_wanted() {
+fn weights_of_another_network_are_refused_with_a_list() {
     let home = scratch("other-weights");
     let (first, out) = (home.join("first"), home.join("run"));
     let ended = lastbit(&[SMALL, &["--steps", "1", "--out", text(&first)]].concat());
@@ -382,7 +382,7 @@ fn weights_of_another_network_are_listed_beside_what_was_wanted() {
         ["--init", "lacks tensors of", "lacks 'layer1.1.conv1.weight', ", "more; it has no others", "PYTORCH.md"];
     assert_refused(&ended, 2, &parts);
     assert!(!out.join("metrics.jsonl").exists());
-    // A network inside a module, compiled.
+    // Names of a network inside a compiled module, with other names for shortcut and dense layer.
     let bytes = std::fs::read(&init).unwrap();
     let header = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
     let names: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
@@ -395,5 +395,5 @@ fn weights_of_another_network_are_listed_beside_what_was_wanted() {
     let ended = lastbit(&[SMALL, &["--steps", "1", "--init", text(&wrapped), "--out", text(&out)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let metrics = |run: &std::path::Path| std::fs::read(run.join("metrics.jsonl")).unwrap();
-    assert!(metrics(&first) == metrics(&out), "the same weights");
+    assert!(metrics(&first) == metrics(&out), "the weights differ");
 }

@@ -1,4 +1,4 @@
-//! `lastbit data fetch` against a server on this machine that also does what servers should not.
+//! `lastbit data fetch` from a server on this machine, which can also misbehave.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -18,27 +18,27 @@ const FASHION: [&str; 4] = [
     "t10k-labels-idx1-ubyte.gz",
 ];
 
-/// What a server does with a request.
+/// How the server answers a request.
 #[derive(Clone, Copy)]
 enum Manner {
     /// Serves files and ranges of them.
     Good,
     /// Always sends the whole file.
     NoRanges,
-    /// Promises the whole file and goes away after so many bytes.
+    /// Promises the whole file and closes the connection after this many bytes.
     CutAfter(usize),
-    /// Promises so many bytes.
+    /// Promises this many bytes.
     Promises(u64),
-    /// Sends without an end or a length.
+    /// Sends endless data without a length.
     Endless,
-    /// Sends another part than the one that was asked for.
+    /// Sends another range than the requested one.
     WrongRange,
-    /// Sends half and then nothing, but stays.
+    /// Sends half of the file and keeps the connection open.
     #[cfg(unix)]
     Stalls,
 }
 
-/// A server with files; it notes what was asked for.
+/// A server with files. It records its requests.
 struct Server {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -56,7 +56,7 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (requests, manner, files) = (requests.clone(), *manner.lock().unwrap(), files.clone());
-                // A client that goes away is no error here.
+                // A client that closes the connection is not an error.
                 std::thread::spawn(move || answer(&stream.unwrap(), &requests, manner, &files));
             }
         });
@@ -67,7 +67,7 @@ impl Server {
         *self.manner.lock().unwrap() = manner;
     }
 
-    /// `NAME` or `NAME bytes=N-` of every request since the last call.
+    /// The requests since the last call, each as `NAME` or `NAME bytes=N-`.
     fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.requests.lock().unwrap())
     }
@@ -133,7 +133,7 @@ fn md5(bytes: &[u8]) -> String {
     format!("{:x}", Md5::digest(bytes))
 }
 
-/// Bytes that look like an archive enough to be downloaded.
+/// Random bytes. Their checksum makes them a valid download.
 fn content(n: usize) -> Vec<u8> {
     (0..n as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
@@ -148,7 +148,7 @@ fn fetch_command(name: &str, server: &Server, md5s: &[String], folder: &Path) ->
     command
 }
 
-/// Fetches CIFAR-10's archive, which is to be `bytes`.
+/// Fetches CIFAR-10's archive and expects `bytes`.
 fn fetch(server: &Server, bytes: &[u8], folder: &Path) -> Ended {
     fetch_command("cifar10", server, &[md5(bytes)], folder).output().unwrap().into()
 }
@@ -160,7 +160,7 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The file is there, and nothing else.
+/// Checks that the folder contains the complete file and nothing else.
 fn assert_complete(ended: &Ended, folder: &Path, bytes: &[u8]) {
     assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
     assert_eq!(names_in(folder), [ARCHIVE]);
@@ -174,16 +174,16 @@ fn a_file_is_downloaded_once() {
     let server = Server::new(Manner::Good, &[(ARCHIVE, bytes.clone())]);
     let ended = fetch(&server, &bytes, &folder);
     assert_complete(&ended, &folder, &bytes);
-    for part in ["292.97 KiB", "its checksum is right", "Krizhevsky", "2009"] {
+    for part in ["292.97 KiB", "with the right checksum", "Krizhevsky", "2009"] {
         assert!(ended.out.contains(part), "{part}: {ended:?}");
     }
-    assert!(!ended.out.contains('\u{1b}') && !ended.out.contains('\r'), "no bar into a pipe: {ended:?}");
+    assert!(!ended.out.contains('\u{1b}') && !ended.out.contains('\r'), "a progress bar in a pipe: {ended:?}");
     assert_eq!(server.asked(), [ARCHIVE]);
     let again = fetch(&server, &bytes, &folder);
     assert_complete(&again, &folder, &bytes);
     assert!(again.out.contains("is there already"), "{again:?}");
     assert!(server.asked().is_empty());
-    // A damaged file is replaced, but by a whole one only.
+    // Only a complete download replaces a damaged file.
     fs::write(folder.join(ARCHIVE), "damaged").unwrap();
     server.set(Manner::CutAfter(1000));
     assert_eq!(fetch(&server, &bytes, &folder).code, Some(1));
@@ -193,23 +193,23 @@ fn a_file_is_downloaded_once() {
 }
 
 #[test]
-fn a_broken_download_goes_on() {
+fn a_broken_download_resumes() {
     let folder = scratch("fetch-resume");
     let bytes = content(300_000);
     let part = folder.join(format!("{ARCHIVE}.part"));
     let server = Server::new(Manner::CutAfter(200_000), &[(ARCHIVE, bytes.clone())]);
     let ended = fetch(&server, &bytes, &folder);
-    assert_eq!(ended.out.lines().count(), 3, "a line, and one at each quarter that came: {ended:?}");
+    assert_eq!(ended.out.lines().count(), 3, "one line, and one for each quarter received: {ended:?}");
     let ended = Ended { out: String::new(), ..ended };
-    assert_refused(&ended, 1, &["after 200000 bytes", ".part", "same line again"]);
+    assert_refused(&ended, 1, &["after 200000 bytes", ".part", "same command again"]);
     assert!(fs::read(&part).unwrap() == bytes[..200_000]);
     server.set(Manner::Good);
     let ended = fetch(&server, &bytes, &folder);
     assert_complete(&ended, &folder, &bytes);
-    assert!(ended.out.contains("going on after 195.31 KiB"), "{ended:?}");
+    assert!(ended.out.contains("resuming after 195.31 KiB"), "{ended:?}");
     assert_eq!(server.asked(), [ARCHIVE.to_owned(), format!("{ARCHIVE} bytes=200000-")]);
 
-    // A whole part needs no server, a longer one begins anew.
+    // A complete part needs no server. A part that is too long is downloaded again.
     fs::rename(folder.join(ARCHIVE), &part).unwrap();
     assert_complete(&fetch(&server, &bytes, &folder), &folder, &bytes);
     assert!(server.asked().is_empty());
@@ -218,12 +218,12 @@ fn a_broken_download_goes_on() {
     assert_complete(&fetch(&server, &bytes, &folder), &folder, &bytes);
     assert_eq!(server.asked(), [format!("{ARCHIVE} bytes=300001-"), ARCHIVE.to_owned()]);
 
-    // A server without ranges sends everything, whatever the part holds.
+    // A server without ranges sends the whole file, whatever the part contains.
     fs::remove_file(folder.join(ARCHIVE)).unwrap();
     fs::write(&part, "something else").unwrap();
     server.set(Manner::NoRanges);
     assert_complete(&fetch(&server, &bytes, &folder), &folder, &bytes);
-    // One that sends another part is refused, and the part stays.
+    // A server that sends another range is refused, and the part stays.
     fs::remove_file(folder.join(ARCHIVE)).unwrap();
     fs::write(&part, &bytes[..1000]).unwrap();
     server.set(Manner::WrongRange);
@@ -232,7 +232,7 @@ fn a_broken_download_goes_on() {
 }
 
 #[test]
-fn what_is_wrong_is_removed() {
+fn wrong_downloads_are_removed() {
     let folder = scratch("fetch-wrong");
     let bytes = content(5000);
     let server = Server::new(Manner::Good, &[(ARCHIVE, bytes.clone())]);
@@ -243,7 +243,7 @@ fn what_is_wrong_is_removed() {
     };
     let other = content(6000);
     refused(&other, &[ARCHIVE, &md5(&bytes), &md5(&other), "removed"]);
-    // A part of another file: what follows does not fit it.
+    // A part of another file, to which the rest does not fit.
     fs::write(folder.join(format!("{ARCHIVE}.part")), "something else").unwrap();
     refused(&bytes, &[ARCHIVE, &md5(&bytes), "removed"]);
     server.set(Manner::Promises(1 << 40));
@@ -251,14 +251,14 @@ fn what_is_wrong_is_removed() {
 }
 
 #[test]
-fn a_server_may_not_send_without_end() {
+fn an_endless_download_is_refused() {
     let folder = scratch("fetch-endless");
     let files: Vec<_> = FASHION.iter().map(|name| (*name, content(1000))).collect();
     let md5s = vec![md5(&content(1000)); 4];
     let server = Server::new(Manner::Good, &files);
     let run = || -> Ended { fetch_command("fashion-mnist", &server, &md5s, &folder).output().unwrap().into() };
     assert_eq!(run().code, Some(0));
-    // The last one is the smallest: 5148 bytes.
+    // The last file is the smallest: 5148 bytes.
     fs::remove_file(folder.join("fashion-mnist").join(FASHION[3])).unwrap();
     server.set(Manner::Endless);
     assert_refused(&Ended { out: String::new(), ..run() }, 1, &[FASHION[3], "5149 bytes or more", "has 5148"]);
@@ -275,7 +275,7 @@ fn missing_files_and_servers_are_named() {
     assert_refused(&ended, 1, &[&remedies[..], &["404 Not Found", "--url", &server.url]].concat());
     assert!(names_in(&folder).is_empty());
 
-    // A port at which nobody listens.
+    // A port without a server.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = Server { url: format!("http://{port}"), requests: Arc::default(), manner: server.manner.clone() };
     assert_refused(&fetch(&nobody, &bytes, &folder), 1, &[&remedies[..], &["cannot download", &nobody.url]].concat());
@@ -314,7 +314,7 @@ fn fashion_mnist_is_found_after_its_download() {
 }
 
 #[test]
-fn bad_lines_are_refused() {
+fn bad_command_lines_are_refused() {
     assert_refused(&lastbit(&["data", "fetch", "folder"]), 2, &["folder", "cifar10, fashion-mnist"]);
     assert_refused(&lastbit(&["data", "fetch"]), 2, &["NAME"]);
     assert_refused(&lastbit(&["data", "fetch", "fashion-mnist", "--md5", "1,2"]), 2, &["--md5", "4 files"]);
@@ -323,7 +323,7 @@ fn bad_lines_are_refused() {
 
 #[test]
 #[cfg(unix)]
-fn ctrl_c_keeps_what_came() {
+fn ctrl_c_keeps_the_partial_download() {
     let folder = scratch("fetch-stopped");
     let bytes = content(300_000);
     let part = folder.join(format!("{ARCHIVE}.part"));
@@ -331,15 +331,15 @@ fn ctrl_c_keeps_what_came() {
     let mut command = fetch_command("cifar10", &server, &[md5(&bytes)], &folder);
     let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     while fs::metadata(&part).map_or(0, |data| data.len()) < 150_000 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        assert!(child.try_wait().unwrap().is_none(), "the download ended too early");
         std::thread::yield_now();
     }
-    // Two downloads do not write into one file.
+    // A second download into the same file is refused.
     assert_refused(&fetch(&server, &bytes, &folder), 1, &["another lastbit", ".part"]);
     let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let ended: Ended = child.wait_with_output().unwrap().into();
-    assert!(ended.code == Some(130) && ended.err.contains("the same line goes on"), "{ended:?}");
+    assert!(ended.code == Some(130) && ended.err.contains("run the same command again"), "{ended:?}");
     server.set(Manner::Good);
     assert_complete(&fetch(&server, &bytes, &folder), &folder, &bytes);
 }

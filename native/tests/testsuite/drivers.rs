@@ -1,5 +1,5 @@
-//! Two adapters of different make: this machine's first one, and SwiftShader, which comes with Chromium. `cargo xtask test`
-//! knows where that is and runs these tests; nobody else has to have it.
+//! Two adapters of different makes: this machine's first one, and SwiftShader, which comes with Chromium. `cargo xtask test`
+//! finds SwiftShader and runs these tests; no one else needs it.
 
 use std::fs;
 use std::path::Path;
@@ -8,33 +8,33 @@ use serde_json::Value;
 
 use crate::common::{Ended, FIG2, SMALL, assert_equal_runs, assert_refused, command, copy_folder, scratch, text};
 
-/// The file that tells Vulkan's loader of SwiftShader.
+/// The variable that names SwiftShader's manifest for Vulkan's loader.
 const DRIVER: &str = "LASTBIT_SWIFTSHADER";
 
-/// Runs the program where both drivers are found.
+/// Runs the program with both drivers available.
 fn lastbit(arguments: &[&str]) -> Ended {
     let file = std::env::var(DRIVER).unwrap_or_else(|_| panic!("set {DRIVER} to Chromium's vk_swiftshader_icd.json"));
     let mut command = command(arguments);
-    // Beside the drivers that the loader finds, or those that its variable names.
+    // SwiftShader is added to the drivers that the loader finds, or that its variable names.
     if let Ok(others) = std::env::var("VK_DRIVER_FILES") {
         command.env("VK_DRIVER_FILES", format!("{others}:{file}"));
     }
     command.env("VK_ADD_DRIVER_FILES", &file).output().unwrap().into()
 }
 
-/// An adapter as `--adapter` takes it, and its name.
+/// An adapter: its index for `--adapter`, and its name.
 struct Adapter {
     index: String,
     name: String,
 }
 
-/// SwiftShader and another one.
+/// SwiftShader, and the first adapter of another make.
 fn adapters() -> [Adapter; 2] {
     let listed: Vec<Value> = serde_json::from_str(&lastbit(&["adapters", "--json"]).out).unwrap();
     let names: Vec<&str> = listed.iter().map(|adapter| adapter["name"].as_str().unwrap()).collect();
     let find = |is_wanted: bool| {
         let index = names.iter().position(|name| name.contains("SwiftShader") == is_wanted);
-        let index = index.unwrap_or_else(|| panic!("not two makes of adapters: {names:?}"));
+        let index = index.unwrap_or_else(|| panic!("there are not two makes of adapters: {names:?}"));
         Adapter { index: index.to_string(), name: names[index].to_owned() }
     };
     [find(true), find(false)]
@@ -50,14 +50,14 @@ fn manifest(run: &Path) -> Value {
     serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap()
 }
 
-/// The small run with other replicas.
+/// The command line of the small run with other replicas.
 fn small<'a>(ks: &'a str, flags: &[&'a str], out: &'a Path) -> Vec<&'a str> {
     [&SMALL[..SMALL.len() - 1], &[ks, "--checkpoint-every", "2steps"], flags, &["--out", text(out)]].concat()
 }
 
 #[test]
 #[ignore = "needs SwiftShader: `cargo xtask test` runs it"]
-fn parts_on_two_makes_say_so_and_stay_where_they_are() {
+fn parts_on_two_makes_warn_and_keep_their_adapters() {
     let home = scratch("drivers-parts");
     let (out, both) = (home.join("out"), adapters());
     let [a, b] = both.each_ref().map(|adapter| adapter.index.as_str());
@@ -68,14 +68,14 @@ fn parts_on_two_makes_say_so_and_stay_where_they_are() {
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("several references") && both.iter().all(|adapter| page.contains(&adapter.name)));
 
-    // Each part replays on its adapter, and on no other one.
+    // Each part replays on its own adapter only.
     let parts = ["part-0", "part-1"].map(|part| out.join(part));
     parts.iter().for_each(|part| drop(succeeds(&["verify", text(part)])));
     let ended = lastbit(&["verify", text(&parts[0]), "--adapter", b]);
     let change = format!("the adapter ('{}', now '{}') changed", both[0].name, both[1].name);
     assert!(ended.code == Some(1) && ended.err.contains(&change) && ended.err.contains("does not replay"), "{ended:?}");
 
-    // Exchanged, they are refused before anything is touched.
+    // Exchanged adapters are refused before any file changes.
     let before = home.join("before");
     copy_folder(&out, &before);
     let line = small("1,3,2", &["--steps", "6", "--resume", "--adapters", &exchanged], &out);
@@ -83,7 +83,7 @@ fn parts_on_two_makes_say_so_and_stay_where_they_are() {
     assert_eq!(fs::read(before.join("parts.toml")).unwrap(), fs::read(out.join("parts.toml")).unwrap());
     parts.iter().for_each(|part| assert_equal_runs(&before.join(part.file_name().unwrap()), part, &[2, 4]));
 
-    // Allowed, each part knows which steps were made where.
+    // With --allow-changed, each part records which adapter computed which steps.
     let ended = succeeds(&[&line[..], &["--allow-changed"]].concat());
     assert!(ended.err.contains("part 0: the run was made by") && ended.err.contains("part 1: the run was made by"));
     for (part, (was, is)) in parts.iter().zip([(&both[0], &both[1]), (&both[1], &both[0])]) {
@@ -98,7 +98,7 @@ fn parts_on_two_makes_say_so_and_stay_where_they_are() {
 
 #[test]
 #[ignore = "needs SwiftShader: `cargo xtask test` runs it"]
-fn a_run_that_went_on_elsewhere_replays_piece_by_piece() {
+fn a_run_resumed_elsewhere_replays_piece_by_piece() {
     let home = scratch("drivers-run");
     let (out, first, [a, b]) = (home.join("out"), home.join("first"), adapters());
     let line = |flags: &[&str]| lastbit(&small("1,3", flags, &out));
@@ -112,40 +112,40 @@ fn a_run_that_went_on_elsewhere_replays_piece_by_piece() {
 
     let verify = |flags: &[&str]| lastbit(&[&["verify", text(&out)], flags].concat());
     let ended = verify(&[]);
-    let told = format!("the adapter of the steps from 5 on ('{}', now '{}') changed", b.name, a.name);
-    assert!(ended.code == Some(1) && ended.err.contains(&told), "{ended:?}");
+    let change = format!("the adapter of the steps from 5 on ('{}', now '{}') changed", b.name, a.name);
+    assert!(ended.code == Some(1) && ended.err.contains(&change), "{ended:?}");
     let ended = verify(&["--adapter", &b.index]);
-    let told = format!("the adapter of steps 1 to 4 ('{}', now '{}') changed", a.name, b.name);
-    assert!(ended.code == Some(1) && ended.err.contains(&told), "{ended:?}");
-    // Each piece on the adapter that made it.
+    let change = format!("the adapter of steps 1 to 4 ('{}', now '{}') changed", a.name, b.name);
+    assert!(ended.code == Some(1) && ended.err.contains(&change), "{ended:?}");
+    // Each piece replays on the adapter that computed it.
     for steps in ["1..4", "5..6"] {
         let ended = verify(&["--steps", steps]);
         assert!(ended.code == Some(0) && ended.err.is_empty(), "{steps}: {ended:?}");
     }
-    // What both have was made in the same place.
+    // The steps that both runs have were computed on the same adapter.
     let compared = |x: &Path, y: &Path, code: i32| {
         let ended = lastbit(&["compare", text(x), text(y)]);
         assert_eq!(ended.code, Some(code), "{ended:?}");
         ended.out
     };
-    let told = compared(&first, &out, 0);
-    assert!(told.contains("every bit that both runs have") && !told.contains("other means"), "{told}");
+    let output = compared(&first, &out, 0);
+    assert!(output.contains("every bit that both runs have") && !output.contains("environment:"), "{output}");
     let longer = home.join("longer");
     succeeds(&small("1,3", &["--steps", "6", "--adapter", &a.index], &longer));
-    let told = compared(&longer, &out, 1);
+    let output = compared(&longer, &out, 1);
     let change = format!("the adapter of the steps from 5 on ('{}', now '{}')", a.name, b.name);
-    assert!(told.contains(&change) && told.contains("the first line that differs is of step 5"), "{told}");
+    assert!(output.contains(&change) && output.contains("the first line that differs is of step 5"), "{output}");
 }
 
 #[test]
 #[ignore = "needs SwiftShader: `cargo xtask test` runs it"]
-fn a_reproduction_keeps_to_one_make() {
+fn a_reproduction_uses_one_make() {
     let home = scratch("drivers-reproduce");
     let (out, [a, b]) = (home.join("out"), adapters());
     let both = format!("{},{}", a.index, b.index);
     let line = [FIG2, &["--adapters", &both, "--out", text(&out)]].concat();
     assert_refused(&lastbit(&line), 2, &["--adapters", &a.name, &b.name, "not of one make"]);
-    assert!(!out.exists(), "it left something behind");
+    assert!(!out.exists(), "a refused command left files behind");
     let on = |adapter: &Adapter| {
         lastbit(&["reproduce", "fig1", "--quick", "--adapter", &adapter.index, "--out", text(&out)])
     };

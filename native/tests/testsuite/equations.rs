@@ -1,5 +1,5 @@
-//! `lastbit reproduce` on the paper's equations and on precision: every experiment at a tiny size, gone on with, and
-//! refused where it must be.
+//! `lastbit reproduce` on the paper's equations and on precision: every experiment at a tiny size, resumed, and refused
+//! where it must be.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::common::{assert_refused, lastbit, scratch, text};
 
 const FIG1: &[&str] = &["reproduce", "fig1", "--quick", "--points", "11"];
-/// dt and alpha of the published size, scaled by the number of patches and of the kernel's elements.
+/// dt and alpha are the published ones, scaled by the numbers of patches and of kernel elements.
 const FIG3: &[&str] = &[
     "reproduce",
     "fig3",
@@ -42,7 +42,7 @@ fn verdict(folder: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(folder.join("verdict.json")).unwrap()).unwrap()
 }
 
-/// Every claim holds, page and figures are well-formed, and these files are there with content.
+/// Checks that every claim holds, that page and figures are well-formed, and that `files` have content.
 fn check(folder: &Path, files: &[&str]) {
     for claim in verdict(folder)["claims"].as_array().unwrap() {
         assert_eq!(claim["agrees"], "yes", "{claim}");
@@ -51,7 +51,7 @@ fn check(folder: &Path, files: &[&str]) {
         let content = std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         if file.ends_with(".svg") {
             Document::parse(&content).unwrap_or_else(|error| panic!("{file}: {error}"));
-            assert!(!content.contains("NaN") && !content.contains("inf"), "{file} has a place that is no number");
+            assert!(!content.contains("NaN") && !content.contains("inf"), "{file} has a coordinate that is not finite");
         } else {
             assert!(content.lines().count() > 2, "{file}: {content}");
         }
@@ -62,14 +62,14 @@ fn check(folder: &Path, files: &[&str]) {
 }
 
 #[test]
-fn figure_1_and_the_same_line_again() {
+fn figure_1_and_the_same_command_again() {
     let out = scratch("equations-fig1").join("out");
     reproduce(FIG1, &out);
     check(
         &out,
         &["fig1.csv", "fig1-growth.csv", "fig1-edge.csv", "fig1-dt0.4.svg", "fig1-dt0.8.svg", "fig1-growth.svg"],
     );
-    // What is done is read, not repeated.
+    // Finished pieces are read, not repeated.
     let before = std::fs::read(out.join("report.html")).unwrap();
     let ended = lastbit(&[FIG1, &["--out", text(&out)]].concat());
     assert!(ended.code == Some(0) && !format!("{}{}", ended.out, ended.err).contains("edges"), "{ended:?}");
@@ -84,7 +84,7 @@ fn figure_3() {
     let out = home.join("out");
     reproduce(FIG3, &out);
     check(&out, &["fig3.csv", "fig3-growth.csv", "fig3-low.svg", "fig3-high.svg"]);
-    // As many steps as published: what decays underflows, what grows stops.
+    // With as many steps as published, decaying kernels underflow and growing ones stop.
     let long: Vec<&str> = FIG3.iter().map(|word| if *word == "120" { "1000" } else { word }).collect();
     reproduce(&long, &home.join("long"));
     check(&home.join("long"), &["fig3.csv"]);
@@ -118,7 +118,7 @@ fn precision() {
     for file in ["precision.csv", "precision-distance.svg", "precision-loss.svg"] {
         assert!(out.join(file).is_file(), "{file}");
     }
-    // A row for each step, with the loss of k = 1 that the run recorded.
+    // The file has a row for each step, with the loss of k = 1 from the run's metrics.
     let metrics = std::fs::read_to_string(out.join("runs/float32/metrics.jsonl")).unwrap();
     let lines = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let losses = lines.filter(|line| line["kind"] == "step").map(|line| line["loss"][0].as_f64().unwrap());
@@ -130,7 +130,7 @@ fn precision() {
 }
 
 #[test]
-fn controls_that_are_no_numbers_prove_nothing() {
+fn controls_that_are_not_finite_prove_nothing() {
     let home = scratch("equations-lost");
     let threshold = [
         &["reproduce", "threshold", "--quick", "--net", "resnet8", "--dataset", "synthetic", "--batch-size", "4"][..],
@@ -153,7 +153,7 @@ fn controls_that_are_no_numbers_prove_nothing() {
     }
 }
 
-/// Five steps cannot decide growth and parting; the rest must hold.
+/// Checks that no claim is "no", and that the claim `about` is "yes". Five steps cannot decide growth and divergence.
 fn check_words(folder: &Path, about: &str) {
     let verdict = verdict(folder);
     let claims = verdict["claims"].as_array().unwrap();
@@ -161,7 +161,7 @@ fn check_words(folder: &Path, about: &str) {
     assert!(claims.iter().any(|claim| claim["about"] == about && claim["agrees"] == "yes"), "{claims:?}");
 }
 
-/// Agreement of the claims whose subject begins with `about`.
+/// The agreement of the claims whose subject begins with `about`.
 fn agreements(folder: &Path, about: &str) -> Vec<String> {
     let verdict = verdict(folder);
     let claims = verdict["claims"].as_array().unwrap().iter();
@@ -170,29 +170,29 @@ fn agreements(folder: &Path, about: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_beyond_the_formats_or_too_short_is_told() {
+fn experiments_beyond_the_formats_or_too_short_cannot_tell() {
     let home = scratch("equations-extremes");
     let run = |name: &str, line: &[&str], about: &str| {
         let out = home.join(name);
         reproduce(&[&["reproduce"], line].concat(), &out);
-        // Once more, from what was kept.
+        // Again, from the kept pieces.
         reproduce(&[&["reproduce"], line].concat(), &out);
         agreements(&out, about)
     };
-    // So steep that the run stops before its growth is usually measured.
+    // The growth is so steep that the run stops before the default measurement.
     assert_eq!(run("steep", &["fig1", "--quick", "--points", "11", "--dt", "3"], "dt 3"), ["yes"]);
-    // Its highest mode is rounding at the start.
+    // At the start its highest mode consists of rounding errors.
     assert_eq!(run("steep-fine", &["fig1", "--quick", "--points", "1024", "--dt", "3"], "dt 3"), ["cannot tell"]);
     let small = ["--quick", "--size", "12", "--kernel", "6"];
     let fig3 = |rest: &[&'static str]| [&["fig3"], &small[..], rest].concat();
     assert_eq!(run("alpha", &fig3(&["--dt", "0.0003", "--alpha", "1e30"]), "alpha"), ["cannot tell"]);
     assert_eq!(run("dt", &fig3(&["--dt", "1e30", "--alpha", "500"]), "alpha"), ["cannot tell"]);
-    // The modes that grow are a part of the tent that rounding hides.
+    // The growing modes are hidden by the rounding of the tent.
     assert_eq!(agreements(&home.join("steep-fine"), "The edge"), ["cannot tell"]);
-    // On so coarse a grid the tent does not move.
+    // On such a coarse grid the tent does not move.
     let coarse = ["fig1", "--quick", "--points", "11", "--dx", "100000", "--dt", "0.4"];
     assert_eq!(run("coarse", &coarse, "dt 0.4"), ["cannot tell"]);
-    // The modes that decay are still to be seen.
+    // The decaying modes are still visible after 20 steps.
     let short = fig3(&["--dt", "0.0003", "--alpha", "300,7000", "--steps", "20"]);
     assert_eq!(run("short", &short, "alpha"), ["cannot tell", "yes"]);
     let table2 = ["table2", "--quick", "--size", "12", "--kernel", "6", "--steps", "20"];
@@ -209,7 +209,7 @@ fn what_is_beyond_the_formats_or_too_short_is_told() {
     assert_eq!(run("few", &few, "dt 0.01"), ["cannot tell"]);
     assert_ne!(agreements(&home.join("few"), "Chaos"), ["no"]);
     assert_eq!(agreements(&home.join("few"), "dt 0.07"), ["cannot tell"]);
-    // In float32 the copies become equal again and leave each other later than in float64.
+    // In float32 the replicas become equal again, and diverge later than in float64.
     let meeting = [&fig4[..], &["--dt", "0.05", "--seed", "3", "--steps", "400"]].concat();
     assert_eq!(run("meeting", &meeting, "Precision"), ["yes"]);
     let decaying = [&fig4[..], &["--dt", "0.001", "--alpha", "300", "--steps", "150"]].concat();
@@ -248,24 +248,24 @@ fn bad_values_are_one_line() {
     ] {
         let ended = lastbit(&[&["reproduce"], &line[..], &["--out", text(&out)]].concat());
         assert_refused(&ended, 2, &parts);
-        assert!(!out.exists(), "{line:?} left something");
+        assert!(!out.exists(), "{line:?} left files behind");
     }
 }
 
 #[test]
-fn kept_pieces_are_those_that_were_computed() {
+fn damaged_pieces_are_computed_again() {
     let home = scratch("equations-pieces");
     let (out, line) = (home.join("out"), TABLE3);
     reproduce(line, &out);
     let before = std::fs::read(out.join("verdict.json")).unwrap();
     let piece = out.join("pieces/activated.sides.json");
     let kept = std::fs::read_to_string(&piece).unwrap();
-    // Of other flags, with which the same folder was made to seem to be this one.
+    // A piece that was computed with other flags.
     let other = home.join("other");
     let six = line.iter().position(|value| *value == "6").unwrap();
     reproduce(&[&line[..six], &["7"], &line[six + 1..]].concat(), &other);
     let of_others = std::fs::read_to_string(other.join("pieces/activated.sides.json")).unwrap();
-    // Another number, and a text without its checksum.
+    // A piece with another digit, and one without its checksum.
     let digit = kept.rfind(|c: char| c.is_ascii_digit()).unwrap();
     let other = if &kept[digit..=digit] == "1" { "2" } else { "1" };
     let changed = format!("{}{other}{}", &kept[..digit], &kept[digit + 1..]);
@@ -278,7 +278,7 @@ fn kept_pieces_are_those_that_were_computed() {
         assert_eq!(std::fs::read(out.join("verdict.json")).unwrap(), before);
         assert_eq!(std::fs::read_to_string(&piece).unwrap(), kept);
     }
-    // What made them has to be known.
+    // The environment that computed the pieces must be known.
     let environment = out.join("environment.json");
     let whole = std::fs::read_to_string(&environment).unwrap();
     let hash = whole.split("shaders_sha256\": \"").nth(1).unwrap()[..64].to_owned();

@@ -1,4 +1,4 @@
-//! README's table of exit codes, row by row against the program, and `--help` against the table.
+//! README's table of exit codes is compared with the program, row by row, and with `--help`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use crate::common::{assert_refused, copy_folder, lastbit, scratch, text, train};
 
 const README: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
 
-/// Rows of the table: what ended the command, and the exit code, on macOS where that has another one.
+/// The rows of the table: `(end of the command, exit code)`. `is_macos` takes macOS's code in rows that have one.
 fn rows(is_macos: bool) -> Vec<(String, i32)> {
     let table = README.lines().skip_while(|line| !line.contains("| exit code |")).skip(2);
     let table = table.take_while(|line| line.starts_with('|'));
@@ -37,7 +37,7 @@ fn the_table_is_what_the_program_does() {
     assert!(rows.len() >= 6, "{rows:?}");
 }
 
-/// How commands end that are examples of a row.
+/// Runs commands that are examples of a row. Returns `(command, exit code)`.
 fn ends(row: &str, home: &Path, run: &Path) -> Vec<(String, Option<i32>)> {
     let shown = |line: &[&str]| (line.join(" "), lastbit(line).code);
     let small = |name: &str, flags: &[&str]| {
@@ -50,7 +50,7 @@ fn ends(row: &str, home: &Path, run: &Path) -> Vec<(String, Option<i32>)> {
         copy
     };
     match row {
-        "its end" => vec![
+        "finished" => vec![
             small("ended", &["--steps", "2"]),
             shown(&["verify", text(run)]),
             shown(&["compare", text(run), text(&copy("twin"))]),
@@ -125,20 +125,20 @@ fn ends(row: &str, home: &Path, run: &Path) -> Vec<(String, Option<i32>)> {
                 "a folder that is taken".to_owned(),
                 lastbit(&[crate::common::SMALL, &["--out", text(run)]].concat()).code,
             ));
-            assert!(!Path::new(nowhere).exists() && !home.join("refused").exists(), "something has begun");
+            assert!(!Path::new(nowhere).exists() && !home.join("refused").exists(), "a refusal left files");
             ends
         }
         "Ctrl-C" => stopped("-INT", &home.join("int")),
         "SIGTERM, as schedulers send it" => stopped("-TERM", &home.join("term")),
         "SIGHUP, as from a closed terminal" => stopped("-HUP", &home.join("hup")),
         "SIGUSR1, a scheduler's notice" => stopped("-USR1", &home.join("usr1")),
-        "SIGUSR2, likewise" => stopped("-USR2", &home.join("usr2")),
-        "SIGXCPU, likewise" => stopped("-XCPU", &home.join("xcpu")),
+        "SIGUSR2, a scheduler's notice" => stopped("-USR2", &home.join("usr2")),
+        "SIGXCPU, a scheduler's notice" => stopped("-XCPU", &home.join("xcpu")),
         _ => panic!("README's table of exit codes has a row that this test does not know: {row}"),
     }
 }
 
-/// A run that gets a signal after its second step.
+/// Sends a signal to a run after its second step.
 #[cfg(unix)]
 fn stopped(signal: &str, out: &Path) -> Vec<(String, Option<i32>)> {
     use std::io::{BufRead as _, BufReader};
@@ -146,14 +146,14 @@ fn stopped(signal: &str, out: &Path) -> Vec<(String, Option<i32>)> {
 
     let line = [crate::common::SMALL, &["--epochs", "100000", "--json", "--out", text(out)]].concat();
     let mut child = crate::common::command(&line).stdout(Stdio::piped()).spawn().unwrap();
-    let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(told.any(|line| line.unwrap().contains("\"step\":2,")), "no second step");
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("\"step\":2,")), "no second step");
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-    told.for_each(drop);
+    lines.for_each(drop);
     vec![(format!("kill {signal}"), child.wait().unwrap().code())]
 }
 
-/// There are no signals to send.
+/// This system has no signals.
 #[cfg(not(unix))]
 fn stopped(_: &str, _: &Path) -> Vec<(String, Option<i32>)> {
     Vec::new()
@@ -174,9 +174,9 @@ fn the_help_names_the_codes_of_the_table() {
     }
 }
 
-/// A refusal is one line, whatever is refused.
+/// Every refusal is one line.
 #[test]
-fn what_is_not_there_is_refused_in_one_line() {
+fn missing_folders_are_refused_in_one_line() {
     let home = scratch("not-there");
     let nowhere = home.join("nowhere");
     for line in

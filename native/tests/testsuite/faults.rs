@@ -1,5 +1,5 @@
-//! Whatever happens to the machine, a run goes on with the same bits, or says why not: kills, signals, a lost device, damage
-//! to its files, a broken driver, numbers that stop being finite, a clock that jumps.
+//! Whatever happens to the machine, a run resumes with the same bits or reports why it cannot: kills, signals, a lost device,
+//! damaged files, a broken driver, numbers that stop being finite, a clock that jumps.
 
 #![cfg(unix)]
 
@@ -20,7 +20,7 @@ fn spawn(flags: &[&str], out: &Path) -> Child {
     command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Length of a file; 0 if there is none.
+/// Length of a file in bytes, 0 if it does not exist.
 fn bytes_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |data| data.len())
 }
@@ -29,14 +29,14 @@ fn bytes_of(path: &Path) -> u64 {
 fn kills_at_random_moments_change_no_byte() {
     let home = scratch("kills");
     let (whole, killed) = (home.join("whole"), home.join("killed"));
-    // A checkpoint after every step: most moments are in the middle of one.
+    // With a checkpoint after every step, most kills interrupt one.
     let flags = ["--steps", "60", "--checkpoint-every", "1step", "--resume"];
     train(&flags, &whole);
     let mut random = Random::new(7);
     for _ in 0..5 {
         let before = bytes_of(&killed.join("metrics.jsonl"));
         let mut child = spawn(&flags, &killed);
-        // Some steps further, whatever the machine does beside it, and anywhere in a step.
+        // Kill it some steps later, however busy the machine is, and anywhere in a step.
         let further = 500 * random.below(16);
         while bytes_of(&killed.join("metrics.jsonl")) < before + further && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
@@ -65,7 +65,7 @@ fn sigterm_saves_and_asks_to_be_queued_again() {
     assert!(ended.out.contains("--resume"), "{ended:?}");
     let steps = json_lines(&stopped.join("timing.jsonl")).len();
     assert!(steps < 200 && stopped.join(format!("checkpoint/step-{steps:06}")).is_dir());
-    // A shorter end than planned is no other run.
+    // A run with fewer steps than planned is still the same run.
     let last = (steps + 5).to_string();
     train(&["--steps", &last], &whole);
     fs::write(
@@ -77,13 +77,13 @@ fn sigterm_saves_and_asks_to_be_queued_again() {
     assert_equal_runs(&whole, &stopped, &[steps as u64 + 5]);
 }
 
-/// Sends a signal.
+/// Sends the signal `name` to a run.
 fn send(child: &Child, name: &str) {
     let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
 
-/// Waits until the run has recorded so many lines of metrics.
+/// Waits until the run has recorded `n` lines of metrics.
 fn wait_for_lines(out: &Path, n: usize) {
     while !fs::read_to_string(out.join("metrics.jsonl")).is_ok_and(|lines| lines.lines().count() >= n) {
         std::thread::sleep(Duration::from_millis(2));
@@ -105,7 +105,7 @@ fn the_signals_of_schedulers_save_even_twice() {
         send(&child, name);
         let ended: Ended = child.wait_with_output().unwrap().into();
         assert_eq!(ended.code, Some(128 + number), "{name}: {ended:?}");
-        assert!(ended.err.is_empty() && ended.out.contains("go on with: lastbit train"), "{name}: {ended:?}");
+        assert!(ended.err.is_empty() && ended.out.contains("continue with: lastbit train"), "{name}: {ended:?}");
         let steps = json_lines(&out.join("timing.jsonl")).len();
         assert!(steps < 2000 && out.join(format!("checkpoint/step-{steps:06}")).is_dir(), "{name}");
     }
@@ -129,7 +129,7 @@ fn what_nohup_ignores_stays_ignored() {
 fn a_signal_stops_between_the_batches_of_an_evaluation() {
     let home = scratch("evaluation");
     let out = home.join("stopped");
-    // Two steps, then 500 batches.
+    // Two steps, then 500 batches of an evaluation.
     let line = [SMALL, &["--steps", "2"]].concat();
     let line: Vec<&str> = line.iter().map(|part| if *part == "16" { "4000" } else { *part }).collect();
     let child = command([&line[..], &["--out", text(&out)]].concat());
@@ -149,7 +149,7 @@ fn a_signal_stops_between_the_batches_of_an_evaluation() {
     assert_equal_runs(&whole, &out, &[2]);
 }
 
-/// Steps in the metrics.
+/// Number of steps in the metrics.
 fn json_steps(out: &Path) -> usize {
     fs::read_to_string(out.join("metrics.jsonl")).unwrap_or_default().matches("\"kind\":\"step\"").count()
 }
@@ -159,7 +159,7 @@ fn a_signal_before_the_first_step_ends_at_once() {
     let home = scratch("start-up");
     let (config, data) = (home.join("config.toml"), home.join("data"));
     fs::create_dir(&data).unwrap();
-    // Who reads a pipe waits until somebody writes: for the config this test does, for the images nobody.
+    // Reading from a pipe waits until someone writes to it. This test writes the config, and no one writes the images.
     for pipe in [&config, &data.join("data_batch_1.bin")] {
         assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
     }
@@ -181,15 +181,15 @@ fn a_signal_before_the_first_step_ends_at_once() {
         send(&child, name);
         let ended: Ended = child.wait_with_output().unwrap().into();
         assert!(ended.code == Some(code) && ended.out.is_empty(), "{name} {adapter:?}: {ended:?}");
-        assert_eq!(ended.err.trim(), "stopped before anything began: give the same line again", "{name} {adapter:?}");
+        assert_eq!(ended.err.trim(), "stopped before anything began: run the same command again", "{name} {adapter:?}");
         assert!(!out.join("config.toml").exists() && !out.join("parts.toml").exists());
     }
-    // What it left is no run.
+    // The folder that it leaves is not a run.
     train(&["--steps", "2"], &home.join("run"));
 }
 
 #[test]
-fn a_lost_device_leaves_a_run_that_goes_on() {
+fn a_run_resumes_after_a_lost_device() {
     let home = scratch("lost");
     let (whole, lost) = (home.join("whole"), home.join("lost"));
     let flags = ["--steps", "14", "--checkpoint-every", "4steps"];
@@ -205,10 +205,10 @@ fn a_lost_device_leaves_a_run_that_goes_on() {
     assert_equal_runs(&whole, &lost, &[12, 14]);
 }
 
-/// Damage to a run, its name, and the message for it.
+/// Damage to a run: `(name, damage, parts of the message)`.
 type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 
-/// Every file below a folder, with its bytes.
+/// The content of every file below a folder, by path.
 fn files_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files =
@@ -216,14 +216,14 @@ fn files_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     paths.flat_map(files).collect()
 }
 
-/// Damages a copy of a finished run, makes it longer, and returns the messages. A run that can only begin anew does so when
-/// it is allowed, and not before.
-fn resumed(home: &Path, whole: &Path, name: &str, damage: &dyn Fn(&Path), begins_anew: bool) -> Ended {
+/// Damages a copy of a finished run, resumes it with more steps, and returns the output. If `restarts`, no checkpoint is usable,
+/// and the run restarts only with `--allow-changed`.
+fn resumed(home: &Path, whole: &Path, name: &str, damage: &dyn Fn(&Path), restarts: bool) -> Ended {
     let run = home.join(name);
     copy_folder(&home.join("short"), &run);
     damage(&run);
     let mut flags = vec!["--steps", "10", "--resume"];
-    if begins_anew {
+    if restarts {
         let before = files_of(&run);
         let ended = lastbit(&[SMALL, &flags, &["--out", text(&run)]].concat());
         assert_refused(&ended, 1, &["step-000006'", "step-000007'", "nothing was changed", "--allow-changed"]);
@@ -236,7 +236,7 @@ fn resumed(home: &Path, whole: &Path, name: &str, damage: &dyn Fn(&Path), begins
 }
 
 #[test]
-fn damage_is_noticed_and_no_step_is_lost_or_told_twice() {
+fn damage_is_noticed_and_no_step_is_lost_or_repeated() {
     let home = scratch("damages");
     let whole = home.join("whole");
     train(&["--steps", "10", "--checkpoint-every", "3steps"], &whole);
@@ -261,25 +261,25 @@ fn damage_is_noticed_and_no_step_is_lost_or_told_twice() {
     let cases: [Case<'_>; 4] = [
         ("weights", &flip("checkpoint/step-000007/r1-k3.safetensors", 0.9), &newest),
         ("checkpoint manifest", &flip("checkpoint/step-000007/manifest.json", 0.6), &["step-000007'", "older"]),
-        // A digit of an early line, or half of the lines: no checkpoint after it counts.
-        ("metrics", &flip("metrics.jsonl", 0.02), &["metrics.jsonl before it", "beginning anew"]),
-        ("metrics cut", &cut("metrics.jsonl"), &["ahead of metrics.jsonl", "beginning anew"]),
+        // A digit of an early line is changed, or half of the lines are cut: no later checkpoint counts.
+        ("metrics", &flip("metrics.jsonl", 0.02), &["metrics.jsonl before it", "starting again"]),
+        ("metrics cut", &cut("metrics.jsonl"), &["ahead of metrics.jsonl", "starting again"]),
     ];
     for (name, damage, parts) in cases {
-        let ended = resumed(&home, &whole, name, damage, parts.contains(&"beginning anew"));
+        let ended = resumed(&home, &whole, name, damage, parts.contains(&"starting again"));
         assert!(parts.iter().all(|part| ended.err.contains(part)), "{name}: {ended:?}");
         assert!(ended.err.lines().all(|line| line.starts_with("warning: ")), "{name}: {ended:?}");
     }
 }
 
 #[test]
-fn a_run_killed_before_its_first_checkpoint_begins_anew() {
+fn a_run_killed_before_its_first_checkpoint_restarts() {
     let home = scratch("first");
     let (whole, killed) = (home.join("whole"), home.join("killed"));
     train(&["--steps", "4"], &whole);
     copy_folder(&whole, &killed);
     fs::remove_file(killed.join("summary.json")).unwrap();
-    // As a kill leaves it while the first checkpoint is written.
+    // The state after a kill during the first checkpoint.
     let (complete, half) = (killed.join("checkpoint/step-000004"), killed.join("checkpoint/.step-000004.tmp"));
     fs::rename(complete, &half).unwrap();
     fs::remove_file(half.join("manifest.json")).unwrap();
@@ -289,7 +289,7 @@ fn a_run_killed_before_its_first_checkpoint_begins_anew() {
 }
 
 #[test]
-fn so_many_checkpoints_stay_as_were_asked_for() {
+fn the_requested_number_of_checkpoints_stays() {
     let out = scratch("kept").join("run");
     train(&["--steps", "9", "--checkpoint-every", "2steps", "--keep-checkpoints", "3"], &out);
     let mut names: Vec<_> =
@@ -304,7 +304,7 @@ fn another_adapter_or_shader_has_to_be_allowed() {
     let out = home.join("run");
     let keep = ["--checkpoint-every", "2steps", "--keep-checkpoints", "9"];
     train(&[&["--steps", "4"], &keep[..]].concat(), &out);
-    // As if another driver had made it: the manifest is whole, and says so.
+    // As if another driver had made the run: the manifest is complete and names that driver.
     let path = out.join("manifest.json");
     let before = fs::read_to_string(&path).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&before).unwrap();
@@ -324,23 +324,24 @@ fn another_adapter_or_shader_has_to_be_allowed() {
     let changes = || serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).unwrap()["changes"].clone();
     assert_eq!((&changes()[0]["from_step"], &changes()[1]), (&4.into(), &serde_json::Value::Null));
 
-    // Every command names the steps that were made elsewhere.
+    // Every command names the steps that another driver computed.
     let whole = home.join("whole");
     train(&["--steps", "6"], &whole);
-    let told = "the driver of steps 1 to 4 ('another driver 1.2', now '";
+    let change = "the driver of steps 1 to 4 ('another driver 1.2', now '";
     let ended = lastbit(&["verify", text(&out)]);
-    assert!(ended.code == Some(0) && ended.err.contains(told), "{ended:?}");
+    assert!(ended.code == Some(0) && ended.err.contains(change), "{ended:?}");
     let ended = lastbit(&["verify", text(&out), "--steps", "5..6"]);
     assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
     let ended = lastbit(&["compare", text(&out), text(&whole)]);
-    assert!(ended.code == Some(0) && ended.out.contains(told), "{ended:?}");
+    assert!(ended.code == Some(0) && ended.out.contains(change), "{ended:?}");
     let page = fs::read_to_string(out.join("compare.html")).unwrap();
-    assert!(page.contains("another driver 1.2; from step 5 on "), "the page knows one driver only");
+    assert!(page.contains("another driver 1.2; from step 5 on "), "the page does not name both drivers");
 
-    // Going back takes along what the manifest says of the steps that are gone; what was accepted is not asked again.
+    // When a run goes back to an older checkpoint, the manifest's entries for the lost steps go back, too. A change that was accepted
+    // once needs no flag again.
     for (gone, left) in [(&["step-000006"][..], 4), (&["step-000006", "step-000004"], 2)] {
         gone.iter().for_each(|step| fs::remove_dir_all(out.join("checkpoint").join(step)).unwrap());
-        // Else it is finished.
+        // Without its summary the run is not finished.
         fs::remove_file(out.join("summary.json")).unwrap();
         let ended = lastbit(&line);
         assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
@@ -365,14 +366,14 @@ fn a_driver_that_breaks_a_promise_is_named() {
     assert!(ended.err.contains("warning: adapter") && ended.err.contains("the default tiles"), "{ended:?}");
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
     assert!(manifest["environment"]["broken"][0].as_str().unwrap().starts_with("tiles: "), "{manifest}");
-    // Gone on with on a sound adapter: that is a change.
+    // Resuming on a sound adapter is a change.
     let line = [SMALL, &["--steps", "3", "--resume", "--out", text(&out)]].concat();
     assert_refused(&lastbit(&line), 2, &["the self-test", "--allow-changed"]);
 }
 
-/// Images are read while the adapter is tested: it does not show which of them ends first.
+/// Images are read while the adapter is tested. The error does not depend on which of them finishes first.
 #[test]
-fn bad_images_are_told_before_a_broken_driver() {
+fn bad_images_are_reported_before_a_broken_driver() {
     let home = scratch("bad-images");
     let (data, out) = (home.join("data"), home.join("run"));
     fs::create_dir(&data).unwrap();
@@ -389,16 +390,16 @@ fn bad_images_are_told_before_a_broken_driver() {
 }
 
 #[test]
-fn numbers_that_stop_being_finite_are_placed() {
+fn numbers_that_stop_being_finite_are_located() {
     let out = scratch("not-finite").join("run");
     let ended = train(&["--steps", "4", "--lr", "1e30"], &out);
     let warnings: Vec<_> = ended.err.lines().collect();
-    assert_eq!(warnings.len(), 3, "one for each replica: {ended:?}");
+    assert_eq!(warnings.len(), 3, "each replica must have one warning: {ended:?}");
     for (replica, line) in warnings.iter().enumerate() {
         assert!(line.starts_with("warning: step ") && line.contains(&format!("replica {replica} (k = ")), "{line}");
-        assert!(line.contains("layer 'bn1'") && line.contains("go on"), "{line}");
+        assert!(line.contains("layer 'bn1'") && line.contains("replicas continue"), "{line}");
     }
-    // Where all are lost, equal bits prove nothing.
+    // If no replica is finite, equal bits prove nothing.
     let lost = ended.out.lines().find(|line| line.starts_with("step 4/4")).unwrap();
     assert_eq!(lost.matches("rel_l1 not finite").count(), 2, "{lost}");
     assert!(lost.ends_with("control: cannot tell, the numbers are not finite"), "{lost}");
@@ -413,7 +414,7 @@ fn numbers_that_stop_being_finite_are_placed() {
     assert!(control["green"] == false && control["not_finite"] == true && control["first_red_step"].is_null());
     assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("Control not finite"));
 
-    // Who goes on is told when it happened, not when it was noticed again.
+    // A resumed run names the step at which it happened, not the step at which it is noticed again.
     let first = |line: &&str| line.split(':').nth(1).unwrap().to_owned();
     let resumed = train(&["--steps", "6", "--lr", "1e30", "--resume"], &out);
     let again: Vec<_> = resumed.err.lines().collect();
@@ -423,26 +424,26 @@ fn numbers_that_stop_being_finite_are_placed() {
 }
 
 #[test]
-fn weights_that_are_lost_in_the_last_step_are_told() {
+fn weights_that_are_lost_in_the_last_step_are_reported() {
     let out = scratch("lost-last").join("run");
     let ended = train(&["--steps", "1", "--lr", "1e30", "--weight-decay", "3e38"], &out);
     let warnings: Vec<_> = ended.err.lines().collect();
     assert_eq!(warnings.len(), 3, "{ended:?}");
     for (replica, line) in warnings.iter().enumerate() {
-        let told = format!("warning: after step 1 the weights of replica {replica} (k = ");
-        assert!(line.starts_with(&told) && line.contains("not finite"), "{line}");
+        let start = format!("warning: after step 1 the weights of replica {replica} (k = ");
+        assert!(line.starts_with(&start) && line.contains("not finite"), "{line}");
     }
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(
         page.contains("Whether k\u{a0}=\u{a0}3 left k\u{a0}=\u{a0}1 cannot be told") && !page.contains("did not leave"),
-        "it looks healthy"
+        "the page calls the run healthy"
     );
-    // Neither in the table nor in a chart.
-    assert!(!page.contains("0 ulp") && !page.contains(": 0 at step 1"), "distances of what is no number");
+    // Neither the table nor a chart shows a distance.
+    assert!(!page.contains("0 ulp") && !page.contains(": 0 at step 1"), "the page has distances of lost replicas");
     assert!(page.contains("Control not finite") && !page.contains("relative L1 at step 1"));
 }
 
-/// A clock that goes an hour back and a day forth at every look at it.
+/// A clock that jumps an hour back or a day forward whenever it is read.
 #[cfg(target_os = "linux")]
 const JUMPY_CLOCK: &str = r"
 #define _GNU_SOURCE

@@ -1,5 +1,5 @@
-//! Strangers' bytes: every parser takes thousands of damaged inputs without a panic, and what fuzzing has found stays
-//! found. The inputs to begin with are the fuzz targets' (`fuzz/corpus`).
+//! Hostile input: no parser panics on thousands of damaged inputs, nor on the inputs that fuzzing has found. The inputs
+//! before damage are those of the fuzz targets (`fuzz/corpus`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use lastbit::fuzzing::TARGETS;
 
 use crate::common::Random;
 
-/// Damaged inputs for each target.
+/// Number of damaged inputs for each target.
 const ROUNDS: usize = 3000;
-/// Longest input that is damaged: the effort goes into variety.
+/// Bytes to which an input is cut before it is damaged, so that more variants fit into the time.
 const MOST_BYTES: usize = 64 << 10;
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -24,7 +24,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     files.iter().map(|file| fs::read(file).unwrap()).collect()
 }
 
-/// A copy of `seed` with some of its bytes changed, cut out, doubled, or replaced by a piece of `other`.
+/// A copy of `seed` with some of its bytes changed, removed, repeated, or replaced by a piece of `other`.
 fn damaged(seed: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     const TELLING: [u8; 12] = [0, 1, 0x7f, 0x80, 0xff, b'"', b'[', b'{', b'-', b'.', b'9', b'\n'];
     let mut bytes = seed[..seed.len().min(MOST_BYTES)].to_vec();
@@ -62,7 +62,7 @@ fn no_input_makes_a_parser_panic() {
         let seeds = corpus(name);
         seeds.iter().for_each(|seed| target(seed));
         let mut random = Random::new(name.len() as u64);
-        // Pages and pictures take a hundred times as long as the others.
+        // Pages and images take a hundred times as long as the other targets.
         let rounds = if ["report", "image", "safetensors"].contains(&name) { ROUNDS / 10 } else { ROUNDS };
         for _ in 0..rounds {
             let of = |random: &mut Random| random.below(seeds.len() as u64) as usize;
@@ -77,7 +77,7 @@ fn every_target_has_its_program_and_its_corpus() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
     for (name, _) in TARGETS {
-        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is no program of fuzz/Cargo.toml");
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml has no program {name}");
         let source = fs::read_to_string(fuzz.join(format!("fuzz_targets/{name}.rs"))).unwrap();
         assert!(source.contains(&format!("run(\"{name}\"")), "{source}");
     }

@@ -1,5 +1,5 @@
-//! What the program exists for, on real images where they are at hand: copies that learn, and part by eight orders of
-//! magnitude within twenty steps.
+//! The purpose of the program, on real images if they are available: replicas learn, and their distance grows by eight orders
+//! of magnitude within twenty steps.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::common::{json_lines, lastbit, scratch, text};
 
-/// Training and test images a class.
+/// Images per class: `[training, test]`.
 const PER_CLASS: [usize; 2] = [100, 10];
 const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// The first images of each class of the CIFAR-10 archive beside the checkout; `None` where there is no such archive.
+/// The first images of each class of the CIFAR-10 archive beside the checkout. `None` without that archive.
 fn real_images(home: &Path) -> Option<[ImageSet; 2]> {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/cifar10-jpeg.tar.xz");
     if !archive.is_file() {
@@ -26,7 +26,7 @@ fn real_images(home: &Path) -> Option<[ImageSet; 2]> {
     assert!(tar.status().is_ok_and(|status| status.success()), "tar with xz unpacks {}", archive.display());
     let set = |part: &str, per_class: usize| {
         let mut set = ImageSet::with_capacity(Shape::new(3, 32, 32), per_class * CLASSES.len());
-        // The classes take turns, so that every file of the set has all of them.
+        // The classes alternate, so that every file of the set has all of them.
         for i in 0..per_class {
             for (label, class) in CLASSES.iter().enumerate() {
                 let file = home.join(format!("{part}/{class}/{i:04}.jpg"));
@@ -42,7 +42,7 @@ fn real_images(home: &Path) -> Option<[ImageSet; 2]> {
     Some([set("train", PER_CLASS[0]), set("test", PER_CLASS[1])])
 }
 
-/// Writes CIFAR-10's binary layout.
+/// Writes the images in CIFAR-10's binary layout.
 fn write_cifar10(folder: &Path, [train, test]: &[ImageSet; 2]) {
     fs::create_dir_all(folder).unwrap();
     let records = |set: &ImageSet, images: std::ops::Range<usize>| -> Vec<u8> {
@@ -67,17 +67,17 @@ fn steps(lines: &[Value]) -> Vec<&Value> {
 }
 
 #[test]
-fn resnet20_parts_by_eight_orders_of_magnitude() {
+fn resnet20_diverges_by_eight_orders_of_magnitude() {
     let home = scratch("parting");
     let images = real_images(&home).unwrap_or_else(|| {
-        println!("no CIFAR-10 beside the checkout: on made-up images instead");
+        println!("no CIFAR-10 beside the checkout: this test uses made-up images");
         let [train, test] = PER_CLASS.map(|n| n * CLASSES.len());
         let made_up = synthetic::dataset(1, train, test);
         [made_up.train, made_up.test]
     });
     let data = home.join("data");
     write_cifar10(&data, &images);
-    // The paper's settings but the batch (32 for a software adapter).
+    // The paper's settings, but with batch 32 for a software adapter.
     let flags = ["--net", "resnet20", "--dataset", "cifar10", "--data-dir", text(&data), "--ks", "1,3"];
     let length = ["--batch-size", "32", "--steps", "30", "--eval-every", "0", "--test-limit", "32"];
     let lines = train(&[&flags[..], &length].concat(), home.join("run"));
@@ -88,7 +88,7 @@ fn resnet20_parts_by_eight_orders_of_magnitude() {
     let mean =
         |steps: &[&Value]| steps.iter().map(|s| s["loss"][0].as_f64().unwrap()).sum::<f64>() / steps.len() as f64;
     let (first, last) = (mean(&steps[..10]), mean(&steps[20..]));
-    assert!(last < first, "the loss does not go down: {first} in the first ten steps, {last} in the last");
+    assert!(last < first, "the loss does not fall: {first} in the first ten steps, {last} in the last ten");
 }
 
 #[test]
@@ -97,5 +97,5 @@ fn made_up_images_can_be_learned() {
     let lines = train(&[&flags[..], &["--eval-every", "0"]].concat(), scratch("made-up").join("run"));
     let last = lines.iter().rfind(|line| line["kind"] == "epoch").unwrap();
     let accuracy = last["test_accuracy"][0].as_f64().unwrap();
-    assert!(accuracy > 60.0, "{accuracy} % of the test images");
+    assert!(accuracy > 60.0, "test accuracy {accuracy} %");
 }

@@ -1,11 +1,11 @@
-//! The log: silent by default, by level, as text or as JSON that any program reads line by line.
+//! The log: silent by default, filtered by level, as text or as JSON lines.
 
 use serde_json::Value;
 
 use crate::common::{SMALL, assert_refused, lastbit, scratch, text};
 
 #[test]
-fn levels_say_more_and_more() {
+fn higher_levels_log_more() {
     let home = scratch("log");
     let lines = |name: &str, flags: &[&str]| {
         let out = home.join(name);
@@ -44,7 +44,7 @@ fn json_is_one_object_a_line() {
     assert_eq!(with("DEBUG").iter().filter(|line| line["fields"]["message"] == "step").count(), 2, "{lines:?}");
     let warning = with("WARN");
     assert!(warning[0]["fields"]["message"].as_str().unwrap().contains("CONTROL IS RED"), "{warning:?}");
-    // Errors, too.
+    // Errors are JSON, too.
     let ended = lastbit(&[SMALL, &["--log-format", "json", "--out", text(&out)]].concat());
     let line: Value = serde_json::from_str(ended.err.trim_end()).unwrap();
     assert!(ended.code == Some(2) && line["level"] == "ERROR", "{line}");

@@ -1,5 +1,5 @@
-//! The command line as its users meet it. One program holds all tests: it is linked once, and a test that leaves a core idle has
-//! another one beside it.
+//! Tests of the command line as users see it. One program holds all tests, so that it is linked once, and tests run at the same time
+//! to keep all cores busy.
 
 mod adapters;
 mod bad_input;

@@ -1,4 +1,4 @@
-//! How the program talks: to a person, to a program (`--json`), not at all (`--quiet`), and to shells.
+//! The program's output: for a person, for a program (`--json`), none (`--quiet`), and completions for shells.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::common::skip::skip;
 use crate::common::{SMALL, assert_refused, lastbit, scratch, text};
 
 #[test]
-fn json_is_the_metrics_and_how_it_ended() {
+fn json_has_the_metrics_and_the_end() {
     let out = scratch("json").join("run");
     let line = [SMALL, &["--steps", "3", "--json", "--resume", "--out", text(&out)]].concat();
     let ended = lastbit(&line);
@@ -18,7 +18,7 @@ fn json_is_the_metrics_and_how_it_ended() {
     let last: Value = serde_json::from_str(last).unwrap();
     assert_eq!((&last["kind"], &last["step"]), (&"finished".into(), &3.into()));
     assert_eq!(last["out"], text(&out));
-    // Once more: finished.
+    // The run is finished: the same command prints only the end.
     let ended = lastbit(&line);
     assert_eq!(serde_json::from_str::<Value>(&ended.out).unwrap(), last, "{ended:?}");
 }
@@ -38,7 +38,7 @@ fn quiet_is_quiet_until_something_is_wrong() {
     assert_refused(&run("both", &["--json"]), 2, &["--quiet", "--json"]);
 }
 
-/// What the small run writes to a terminal.
+/// The output of the small run on a terminal.
 #[cfg(unix)]
 fn on_a_terminal(name: &str, term: Option<&str>) -> String {
     use std::io::Read as _;
@@ -48,18 +48,18 @@ fn on_a_terminal(name: &str, term: Option<&str>) -> String {
 
     let (mut ours, mut theirs) = (-1, -1);
     let null = std::ptr::null_mut();
-    // SAFETY: it writes two descriptors to where it is told, and reads nothing where it is given nothing.
+    // SAFETY: openpty writes two descriptors through valid pointers, and does not read the null pointers.
     assert_eq!(unsafe { libc::openpty(&mut ours, &mut theirs, null, null.cast(), null.cast()) }, 0);
-    // SAFETY: both are open, and nobody else has them.
+    // SAFETY: both descriptors are open and not owned elsewhere.
     let (mut terminal, theirs) = unsafe { (fs::File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
     let out = scratch(name).join("run");
     let mut command = crate::common::command([SMALL, &["--steps", "3", "--out", text(&out)]].concat());
     command.stdout(theirs.try_clone().unwrap()).stderr(theirs).env_remove("TERM").envs(term.map(|term| ("TERM", term)));
     let mut child = command.spawn().unwrap();
-    // It holds the other end, too.
+    // The command holds the other end of the terminal, too.
     drop(command);
     let (mut shown, mut bytes) = (Vec::new(), [0; 4096]);
-    // When nobody has the other end any more, Linux says so by an error.
+    // When the other end is closed, Linux returns an error.
     while let Ok(n @ 1..) = terminal.read(&mut bytes) {
         shown.extend_from_slice(&bytes[..n]);
     }
@@ -69,7 +69,7 @@ fn on_a_terminal(name: &str, term: Option<&str>) -> String {
 
 #[test]
 #[cfg(unix)]
-fn a_terminal_that_cannot_move_gets_lines() {
+fn a_terminal_without_cursor_control_gets_lines() {
     for (name, term) in [("term-dumb", Some("dumb")), ("term-unset", None)] {
         let shown = on_a_terminal(name, term);
         for step in ["step 1/3: k=1 loss ", "step 2/3: k=1 loss ", "step 3/3: k=1 loss "] {
@@ -121,10 +121,10 @@ fn help_has_examples_and_groups() {
 #[test]
 fn adapters_show_limits_beside_what_is_needed() {
     let adapters: Value = serde_json::from_str(&lastbit(&["adapters", "--json"]).out).unwrap();
-    // The processor has none.
+    // The processor has no limits.
     let gpu = adapters.as_array().unwrap().iter().find(|adapter| adapter["family"] != "processor");
     let Some(gpu) = gpu else {
-        return skip("limits of adapters (no GPU driver; install Mesa's Vulkan drivers)");
+        return skip("limits of adapters (no GPU driver: install Mesa's Vulkan drivers)");
     };
     let ended = lastbit(&["adapters", "--limits"]);
     let is_row = |line: &str| line.starts_with("maxComputeWorkgroupStorageSize") && line.contains(" 16384 ");

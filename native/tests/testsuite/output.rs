@@ -1,4 +1,4 @@
-//! Output that does not arrive: a reader that went away is no error, whatever else loses output is.
+//! Lost output: a reader that closes the pipe is not an error, every other loss is.
 
 #![cfg(target_os = "linux")]
 
@@ -10,7 +10,7 @@ use crate::common::{Ended, SMALL, assert_refused, command, copy_folder, scratch,
 
 const LOST: &[&str] = &["cannot write to standard output", "No space left", "output is lost"];
 
-/// Every command, as it prints for a person and for a program. `run` is a run of two steps, `home` a folder for new ones.
+/// The command lines of every command, with and without `--json`. `run` is a run of two steps, `home` a folder for new runs.
 fn lines(home: &Path, run: &Path) -> Vec<Vec<String>> {
     let twin = home.join("twin");
     copy_folder(run, &twin);
@@ -63,7 +63,7 @@ fn lost_output_is_an_error_of_every_command() {
         println!("{line:?}");
         assert_refused(&ended, 1, LOST);
     }
-    // What was trained is whole.
+    // The runs themselves are complete.
     for name in ["text", "json", "parts/part-1"] {
         let ended = crate::common::lastbit(&["verify", text(&home.join(name))]);
         assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
@@ -71,7 +71,7 @@ fn lost_output_is_an_error_of_every_command() {
 }
 
 #[test]
-fn a_reader_that_went_away_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let home = scratch("stdout-closed");
     let run = home.join("run");
     train(&["--steps", "2"], &run);
@@ -83,7 +83,7 @@ fn a_reader_that_went_away_is_no_error() {
     }
 }
 
-/// The code of what the command found is not hidden by the output that is lost.
+/// Lost output does not replace the exit code of what the command found.
 #[test]
 fn lost_output_leaves_another_code_as_it_is() {
     let home = scratch("stdout-code");

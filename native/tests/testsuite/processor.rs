@@ -1,5 +1,5 @@
-//! The processor as an adapter: whole runs have the same files whatever instruction set and threads they use, and those of
-//! `processor:separate` are the files of Mesa's software GPU.
+//! The processor as an adapter: whole runs have the same files with every instruction set and number of threads, and those of
+//! `processor:separate` equal the files of Mesa's software GPU.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::common::skip::skip;
 use crate::common::{Ended, SMALL, assert_equal_runs, assert_refused, command, lastbit, scratch, text};
 
-/// A run with all that training has: momentum, weight decay, augmentation, a smaller last batch, evaluations.
+/// Flags of a run with all parts of training: momentum, weight decay, augmentation, a smaller last batch, evaluations.
 const RUN: &[&str] = &["train", "--dataset", "synthetic", "--ks", "1,3", "--log-every", "1", "--quiet"];
-/// Images of a network.
+/// Flags for the images of a run.
 const IMAGES: &[&str] = &["--batch-size", "8", "--train-limit", "60", "--test-limit", "20"];
 
-/// The paper's equations in float32, by the experiment that computes them: heat, linear in its three regimes, nonlinear. Kernels of
-/// 6, 3 and 32 pixels a side.
+/// The paper's equations in float32, by the experiment that computes them: heat, linear in its three regimes, nonlinear. The kernels
+/// are 6, 3 and 32 pixels wide.
 const EQUATIONS: [(&str, &[&str]); 4] = [
     ("fig1", &["--points", "11"]),
     ("fig3", &["--size", "12", "--kernel", "6", "--dt", "0.0003", "--alpha", "300,500,6500,7000", "--steps", "120"]),
@@ -27,13 +27,13 @@ fn listed() -> Vec<Value> {
     serde_json::from_str(&lastbit(&["adapters", "--json"]).out).unwrap()
 }
 
-/// The software GPU whose driver is Mesa's, as `--adapter` takes it.
+/// Mesa's software GPU, as a value of `--adapter`.
 fn llvmpipe() -> Option<String> {
     let names = listed().into_iter().map(|adapter| adapter["name"].as_str().unwrap().to_owned());
     names.into_iter().find(|name| name.contains("llvmpipe"))
 }
 
-/// The instruction sets of this machine, as LASTBIT_INSTRUCTIONS takes them.
+/// The instruction sets of this machine, as values of `LASTBIT_INSTRUCTIONS`.
 fn instruction_sets() -> Vec<&'static str> {
     let is_here = |isa: &&str| {
         let ended: Ended =
@@ -43,7 +43,7 @@ fn instruction_sets() -> Vec<&'static str> {
         !is_absent
     };
     let here: Vec<_> = ["avx512", "avx2", "neon", "plain"].into_iter().filter(is_here).collect();
-    assert!(here.contains(&"plain"), "every machine has plain Rust");
+    assert!(here.contains(&"plain"), "plain Rust must run on every machine");
     here
 }
 
@@ -53,7 +53,7 @@ fn run(flags: &[&str], out: &Path, variables: &[(&str, &str)]) {
     assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
 }
 
-/// ResNet-8 of half the width for so many steps.
+/// Flags of ResNet-8 with half the width, for `steps` steps.
 fn resnet8<'a>(adapter: &'a str, steps: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let net = ["--net", "resnet8", "--width", "0.5", "--adapter", adapter, "--steps", steps];
     [&net[..], IMAGES, more].concat()
@@ -62,7 +62,7 @@ fn resnet8<'a>(adapter: &'a str, steps: &'a str, more: &[&'a str]) -> Vec<&'a st
 #[test]
 fn a_software_gpu_writes_the_files_of_the_separate_class() {
     let Some(gpu) = llvmpipe() else {
-        return skip("whole runs on the processor beside llvmpipe (install Mesa's Vulkan drivers)");
+        return skip("whole runs on the processor against llvmpipe (install Mesa's Vulkan drivers)");
     };
     let home = scratch("processor-gpu");
     let one_image = ["--batch-size", "1", "--train-limit", "1", "--test-limit", "1"];
@@ -83,8 +83,8 @@ fn a_software_gpu_writes_the_files_of_the_separate_class() {
     }
 }
 
-/// Computes an equation and gives what it found: tables, figures and the values of its pieces, without their seals, which name the
-/// adapter.
+/// Computes an equation and returns its tables, figures and the values of its pieces by file name. The pieces' seals are left out,
+/// because they name the adapter.
 fn equation(name: &str, flags: &[&str], out: &Path, variables: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
     let arguments = [&["reproduce", name, "--quick", "--quiet"], flags, &["--out", text(out)]].concat();
     let ended: Ended = command(&arguments).envs(variables.iter().copied()).output().unwrap().into();
@@ -115,7 +115,7 @@ fn assert_equal_files(name: &str, a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<St
 #[test]
 fn equations_on_a_software_gpu_write_the_files_of_the_separate_class() {
     let Some(gpu) = llvmpipe() else {
-        return skip("equations on the processor beside llvmpipe (install Mesa's Vulkan drivers)");
+        return skip("equations on the processor against llvmpipe (install Mesa's Vulkan drivers)");
     };
     let home = scratch("processor-equations-gpu");
     for (name, flags) in EQUATIONS {
@@ -163,14 +163,14 @@ fn threads_and_instruction_sets_change_no_bit() {
             assert_equal_runs(&reference, &out, &[20]);
         }
     }
-    // The classes are two arithmetics.
+    // The two classes have different bits.
     let [fused, separate] =
         ["fused", "separate"].map(|class| std::fs::read(home.join(class).join("metrics.jsonl")).unwrap());
     assert_ne!(fused, separate);
 }
 
 #[test]
-fn a_run_goes_on_with_other_threads_and_instructions() {
+fn a_run_resumes_with_other_threads_and_instructions() {
     let home = scratch("processor-resume");
     let (whole, parts) = (home.join("whole"), home.join("parts"));
     let checkpoints = ["--checkpoint-every", "5steps"];
@@ -198,7 +198,7 @@ fn a_run_is_verified_on_its_own_adapter() {
     };
     let ended = verified(None);
     assert!(ended.code == Some(0) && ended.out.contains("on 'processor:separate'"), "{ended:?}");
-    // Whatever index it has today: the manifest names it.
+    // The manifest names the adapter, so its index may change.
     let config = std::fs::read_to_string(out.join("config.toml")).unwrap();
     std::fs::write(out.join("config.toml"), format!("adapter = \"7\"\n{config}")).unwrap();
     let ended = verified(None);
@@ -211,7 +211,7 @@ fn a_run_is_verified_on_its_own_adapter() {
 }
 
 #[test]
-fn the_lamp_turns_red() {
+fn the_control_turns_red() {
     let out = scratch("processor-lamp").join("run");
     let flags = ["--steps", "4", "--adapter", "processor", "--flip-bit", "conv1.weight:0:2:2", "--out", text(&out)];
     let ended = lastbit(&[SMALL, &flags].concat());
@@ -220,7 +220,7 @@ fn the_lamp_turns_red() {
 }
 
 #[test]
-fn the_processor_is_listed_with_what_it_computes_in() {
+fn the_processor_is_listed_with_its_class_and_threads() {
     let listed = listed();
     for (name, class) in [("processor", "fused"), ("processor:separate", "separate")] {
         let adapter = listed.iter().find(|adapter| adapter["name"] == name).unwrap();
@@ -237,7 +237,7 @@ fn the_processor_is_listed_with_what_it_computes_in() {
 }
 
 #[test]
-fn what_cannot_be_is_one_line() {
+fn bad_values_are_one_line() {
     let home = scratch("processor-refused");
     let out = home.join("run");
     let at = |flags: &[&str]| lastbit(&[SMALL, flags, &["--out", text(&out)]].concat());
@@ -257,7 +257,7 @@ fn what_cannot_be_is_one_line() {
     assert_refused(&with(foreign), 2, &["LASTBIT_INSTRUCTIONS", foreign, "plain"]);
     let listed: Ended = command(["adapters"]).env("LASTBIT_INSTRUCTIONS", foreign).output().unwrap().into();
     assert_refused(&listed, 2, &["LASTBIT_INSTRUCTIONS", foreign, "plain"]);
-    // 64 replicas of VGG16 at a batch of 4096 are more than any machine has.
+    // 64 replicas of VGG16 at batch 2000 need more memory than any machine has.
     let ks = vec!["1"; 64].join(",");
     let large = ["train", "--net", "vgg16", "--dataset", "synthetic", "--batch-size", "2000", "--ks", &ks];
     let ended = lastbit(&[&large[..], &["--adapter", "processor", "--out", text(&out)]].concat());

@@ -1,5 +1,5 @@
-//! Weights go to PyTorch and back: a ResNet-56 that was trained here answers the same there, and a network that PyTorch
-//! initialised trains here as it does there. Where no Python has PyTorch, one line says so.
+//! Exchange of weights with PyTorch: networks trained here give the same logits there, and a network that PyTorch initialised
+//! trains here as it does there. Without PyTorch these tests are skipped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::common::skip::skip;
 use crate::common::{assert_refused, json_lines, lastbit, scratch, text};
 
-/// Three steps; `exchange.py` takes the same.
+/// Flags of a run of three steps. `exchange.py` trains with the same settings.
 const TRAIN: [&str; 15] = [
     "train",
     "--ks",
@@ -37,7 +37,7 @@ const TRAIN: [&str; 15] = [
     "0.1",
 ];
 
-/// A Python with PyTorch: LASTBIT_PYTHON, or one of those called python3 on the PATH and in /usr/bin.
+/// A Python with PyTorch: `LASTBIT_PYTHON`, else the first python3 with it on the PATH or in /usr/bin.
 fn python() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     let find = || {
@@ -54,14 +54,14 @@ fn python() -> Option<&'static Path> {
         let name = format!("python3{}", std::env::consts::EXE_SUFFIX);
         let found = folders.map(|folder| folder.join(&name)).find(has_torch);
         if found.is_none() {
-            skip("the exchange with PyTorch (no python3 has it; set LASTBIT_PYTHON to one that does)");
+            skip("the exchange with PyTorch (no python3 has it: set LASTBIT_PYTHON to one that does)");
         }
         found
     };
     FOUND.get_or_init(find).as_deref()
 }
 
-/// One command of `exchange.py`, run in `folder`.
+/// Runs a command of `exchange.py` in `folder`.
 fn exchange(python: &Path, folder: &Path, arguments: &[&str]) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pytorch/exchange.py");
     let mut command = Command::new(python);
@@ -71,7 +71,7 @@ fn exchange(python: &Path, folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The six files of CIFAR-10 with 16 images each: noise, of a brightness that depends on the class.
+/// Writes CIFAR-10's six files with 16 images each: noise whose brightness depends on the class.
 fn images(folder: &Path) -> PathBuf {
     let folder = folder.join("images");
     fs::create_dir(&folder).unwrap();
@@ -91,7 +91,7 @@ fn images(folder: &Path) -> PathBuf {
     folder
 }
 
-/// The lines of a run's metrics after three steps on `data`.
+/// Trains three steps on `data` and returns the lines of the metrics.
 fn train(net: [&str; 3], data: &Path, init: Option<&Path>, out: &Path) -> Vec<Value> {
     let [net, activation, width] = net;
     let network = ["--net", net, "--activation", activation, "--width", width];
@@ -127,10 +127,10 @@ fn logits([net, activation, width]: [&str; 3], data: &Path, file: &Path) -> Vec<
 }
 
 fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is no finite number"))
+    value.as_f64().unwrap_or_else(|| panic!("{value} is not a finite number"))
 }
 
-/// Fails where `a` and `b` differ by more than `tolerance` of `b`.
+/// Checks that `a` and `b` differ by at most `tolerance`, relative to `b`.
 fn assert_close(what: &str, a: f64, b: f64, tolerance: f64) {
     assert!((a - b).abs() <= tolerance * b.abs(), "{what}: {a} here, {b} in PyTorch");
 }
@@ -150,7 +150,7 @@ fn checkpoints_give_the_same_logits_in_pytorch() {
         assert_eq!((ours.len(), their_logits.len()), (160, 160), "{net:?}");
         let scale = their_logits.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
         let furthest = ours.iter().zip(&their_logits).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-        // Sums in another order, layer after layer.
+        // PyTorch sums in another order, in every layer.
         assert!(furthest <= 1e-4 * scale, "{net:?}: logits up to {scale} differ by {furthest}");
         let end = lines.last().unwrap();
         assert_close("test loss", number(&end["test_loss"][0]), number(&theirs["loss"]), 1e-4);
@@ -163,7 +163,7 @@ fn state_dicts_of_pytorch_train_here() {
     let Some(python) = python() else { return };
     let home = scratch("from-pytorch");
     let data = images(&home);
-    // The second as DataParallel names its modules.
+    // The second case has the names of a DataParallel module.
     let cases =
         [(["resnet20", "relu", "1"], ""), (["resnet20", "swish", "1"], "module."), (["vgg11", "relu", "0.25"], "")];
     for (net, prefix) in cases {
@@ -172,10 +172,10 @@ fn state_dicts_of_pytorch_train_here() {
         let theirs = exchange(python, &home, &[&["train"], &net[..], &[prefix, text(&start), text(&data)]].concat());
         let lines = train(net, &data, Some(&start), &home.join(&name));
         let steps: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "step").collect();
-        // Each update spreads what the other order of sums changed in the last bits, tenfold and more where ReLU has its
-        // kink: one pre-activation of layer3.0, of 65,536, that has another sign changes all gradients before it by 4e-3 of their
-        // norm. Loss 2 was off by 5e-4 in class fused for that reason, by 2e-5 on one driver, by 1e-8 in class separate. Swish
-        // has no kink and shows a wrong update: without Nesterov's form loss 2 is off by 2e-3 or more, without weight decay by 1.6e-5.
+        // Another order of sums changes the last bits, and each update amplifies that, tenfold and more at the kink of ReLU: if one
+        // of the 65,536 pre-activations of layer3.0 has another sign, all gradients before it change by 4e-3 of their norm. For that
+        // reason loss 2 was off by 5e-4 in class fused, by 2e-5 on one driver, by 1e-8 in class separate. Swish has no kink and shows
+        // a wrong update: without Nesterov's form loss 2 is off by 2e-3 or more, without weight decay by 1.6e-5.
         let is_smooth = net[1] == "swish";
         let tolerances = if is_smooth { [1e-6, 1e-5, 1e-4] } else { [1e-6, 2e-3, 5e-2] };
         assert_eq!(steps.len(), tolerances.len());
@@ -183,8 +183,8 @@ fn state_dicts_of_pytorch_train_here() {
             let (ours, theirs) = (number(&line["loss"][0]), number(&theirs["losses"][step]));
             assert_close(&format!("{name}, loss {}", step + 1), ours, theirs, tolerance);
         }
-        // One update on, and through running statistics of three batches, which scale every layer: they are right
-        // where a test loss is, to some percent.
+        // The test loss comes one update later and uses running statistics of three batches, which scale every layer. It
+        // agrees to some percent if they are right.
         let end = lines.last().unwrap();
         assert_close(
             &name,
@@ -209,7 +209,7 @@ fn the_documented_lines_run() {
     for name in ["start", "converted"] {
         train(net, &data, Some(&home.join(format!("{name}.safetensors"))), &home.join(name));
     }
-    // The error for what has not been converted says how to convert it.
+    // The error for an unconverted file says how to convert it.
     let (file, out) = (home.join("theirs.pth"), home.join("refused"));
     let places = ["--net", net[0], "--init", text(&file), "--data-dir", text(&data), "--out", text(&out)];
     let ended = lastbit(&[&TRAIN[..], &places].concat());

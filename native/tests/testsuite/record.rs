@@ -1,5 +1,5 @@
-//! What is in a run's folder is what was written to it: whatever is edited, cut or removed is named by `verify`, `compare` and
-//! `--resume`, or made again, or harmless by definition.
+//! The record of a run: `verify`, `compare` and `--resume` name every file that is edited, cut or removed, unless it is rebuilt or the
+//! change is harmless by definition.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::common::{
 
 const FLAGS: [&str; 4] = ["--steps", "12", "--checkpoint-every", "5steps"];
 
-/// What is done to a run, and how that is named.
+/// Damage to a run, and a part of the message that names it.
 type Damage<'a> = (&'a dyn Fn(&Path), &'a str);
 
 /// Edits a file of a run.
@@ -20,7 +20,7 @@ fn edit(run: &Path, file: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) {
     fs::write(&path, change(fs::read(&path).unwrap())).unwrap();
 }
 
-/// Sets a key of a config, which has to be there.
+/// Sets a key of the config. Panics if the config does not have the key.
 fn set(run: &Path, key: &str, value: &str) {
     edit(run, "config.toml", |bytes| {
         let text = String::from_utf8(bytes).unwrap();
@@ -31,7 +31,7 @@ fn set(run: &Path, key: &str, value: &str) {
 }
 
 #[test]
-fn a_run_does_not_go_on_with_another_config() {
+fn a_run_does_not_resume_with_another_config() {
     let home = scratch("sealed");
     let whole = home.join("whole");
     train(&FLAGS, &whole);
@@ -48,7 +48,7 @@ fn a_run_does_not_go_on_with_another_config() {
         copy_folder(&whole, &run);
         set(&run, key, value);
         let change = format!("{key} is {value} and was {was}");
-        // Longer, and as it is.
+        // With more steps, and with the same number.
         for more in [&["--steps", "14"][..], &[]] {
             let ended = lastbit(&[&["train", "--resume", "--out", text(&run)], more].concat());
             assert_refused(&ended, 2, &["--resume", "config.toml", &change, "set that back"]);
@@ -57,18 +57,18 @@ fn a_run_does_not_go_on_with_another_config() {
         assert!(ended.code == Some(1) && ended.err.contains(&format!("config.toml: {change}")), "{ended:?}");
         let ended = lastbit(&["compare", text(&whole), text(&run)]);
         assert!(ended.code == Some(1) && ended.out.contains(&change), "{ended:?}");
-        // Set back, it goes on.
+        // With the value set back, the run resumes.
         set(&run, key, was);
         train(&["--steps", "14", "--resume"], &run);
     }
-    // Killed before the first checkpoint it would begin anew, with the other config.
+    // A run that was killed before its first checkpoint would restart, but not with the other config.
     let run = home.join("begun");
     copy_folder(&whole, &run);
     fs::remove_dir_all(run.join("checkpoint")).unwrap();
     fs::remove_file(run.join("summary.json")).unwrap();
     set(&run, "lr", "0.2");
     assert_refused(&lastbit(&["train", "--resume", "--out", text(&run)]), 2, &["lr is 0.2 and was 0.1"]);
-    // What says where, how long and how often to save is free.
+    // Keys for places, lengths and the cadence of saves may change.
     let run = home.join("free");
     copy_folder(&whole, &run);
     set(&run, "checkpoint-every", "\"3steps\"");
@@ -78,7 +78,7 @@ fn a_run_does_not_go_on_with_another_config() {
 }
 
 #[test]
-fn runs_of_the_first_versions_have_no_seal_and_go_on() {
+fn runs_of_the_first_versions_resume_without_a_seal() {
     let home = scratch("unsealed");
     let run = home.join("run");
     train(&FLAGS, &run);
@@ -97,7 +97,7 @@ fn runs_of_the_first_versions_have_no_seal_and_go_on() {
     assert_eq!(lastbit(&["verify", text(&run)]).code, Some(0));
     train(&["--steps", "14", "--resume"], &run);
     let now: serde_json::Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
-    assert_eq!(now["config"], manifest["config"], "from now on it is sealed");
+    assert_eq!(now["config"], manifest["config"], "the resumed run is not sealed");
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn what_is_missing_is_named() {
     let length = fs::read(whole.join("metrics.jsonl")).unwrap().len();
     let last_line = fs::read_to_string(whole.join("metrics.jsonl")).unwrap().lines().last().unwrap().len() + 1;
     let damages: [Damage<'_>; 9] = [
-        (&cut(30), "bytes that the newest checkpoint saw"),
-        (&cut(last_line), "bytes that the newest checkpoint saw"),
-        (&cut(length / 2), "bytes that the newest checkpoint saw"),
+        (&cut(30), "bytes that the newest checkpoint recorded"),
+        (&cut(last_line), "bytes that the newest checkpoint recorded"),
+        (&cut(length / 2), "bytes that the newest checkpoint recorded"),
         (&cut(length), "metrics.jsonl has 0 of the"),
         (&|run| fs::remove_file(run.join("metrics.jsonl")).unwrap(), "metrics.jsonl"),
         (&|run| fs::remove_dir_all(run.join("checkpoint")).unwrap(), "checkpoint of step 12"),
         (&|run| fs::remove_dir_all(run.join("checkpoint/step-000012")).unwrap(), "the newest is of step 10"),
-        (&|run| edit(run, "metrics.jsonl", |all| [all, vec![0; 500]].concat()), "500 bytes that are no line"),
+        (&|run| edit(run, "metrics.jsonl", |all| [all, vec![0; 500]].concat()), "500 bytes that are not a line"),
         (&|run| fs::remove_file(run.join("summary.json")).unwrap(), "summary.json is missing"),
     ];
     for (damage, named) in damages {
@@ -131,7 +131,7 @@ fn what_is_missing_is_named() {
         assert!(ended.code == Some(1) && is_named, "compare, {named}: {ended:?}");
         assert!(!ended.out.contains("is the same"), "compare, {named}: {ended:?}");
     }
-    // A run that was killed while it wrote its first lines has nothing to compare, and says so.
+    // Runs that were killed while they wrote their first lines have nothing to compare, which `compare` reports.
     let (a, b) = (home.join("a"), home.join("b"));
     for folder in [&a, &b] {
         copy_folder(&whole, folder);
@@ -144,7 +144,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn a_checkpoint_that_was_there_is_not_forgotten() {
+fn a_missing_checkpoint_is_noticed() {
     let home = scratch("forgotten");
     let (whole, run) = (home.join("whole"), home.join("run"));
     train(&FLAGS, &whole);
@@ -156,7 +156,7 @@ fn a_checkpoint_that_was_there_is_not_forgotten() {
     assert_eq!(fs::read(run.join("metrics.jsonl")).unwrap(), before);
     train(&["--resume", "--allow-changed"], &run);
     assert_equal_runs(&whole, &run, &[10, 12]);
-    // The manifest says what a run was made with: without it, going on has to be allowed, too.
+    // The manifest records the environment of a run. Without it, a resume needs --allow-changed, too.
     for damage in [|path: &Path| fs::remove_file(path).unwrap(), |path: &Path| fs::write(path, "{}").unwrap()] {
         damage(&run.join("manifest.json"));
         let ended = lastbit(&["train", "--resume", "--steps", "14", "--out", text(&run)]);
@@ -167,7 +167,7 @@ fn a_checkpoint_that_was_there_is_not_forgotten() {
 }
 
 #[test]
-fn a_report_of_a_record_that_is_not_whole_says_so() {
+fn a_report_names_an_incomplete_record() {
     let home = scratch("reported");
     let (whole, run) = (home.join("whole"), home.join("run"));
     train(&FLAGS, &whole);
@@ -183,16 +183,16 @@ fn a_report_of_a_record_that_is_not_whole_says_so() {
         let ended = lastbit(&["report", text(&run)]);
         assert!(ended.code == Some(0) && ended.err.contains(named), "{named}: {ended:?}");
         let page = fs::read_to_string(run.join("report.html")).unwrap();
-        assert!(page.contains("The record is not as it was written") && page.contains(named), "{named}");
+        assert!(page.contains("The run folder is damaged or was edited") && page.contains(named), "{named}");
     }
     fs::write(run.join("metrics.jsonl"), "").unwrap();
     lastbit(&["report", text(&run)]);
     let page = fs::read_to_string(run.join("report.html")).unwrap();
-    assert!(page.contains("Nothing recorded") && !page.contains("Control green"), "a lamp that saw no step");
+    assert!(page.contains("Nothing recorded") && !page.contains("Control green"), "a run without steps is green");
 }
 
 #[test]
-fn a_run_begins_with_the_weights_it_began_with() {
+fn a_restarted_run_needs_its_initial_weights() {
     let home = scratch("beginnings");
     let (whole, run, other) = (home.join("whole"), home.join("run"), home.join("other"));
     train(&["--steps", "1", "--seed", "7"], &other);
@@ -200,7 +200,7 @@ fn a_run_begins_with_the_weights_it_began_with() {
     fs::copy(other.join("init.safetensors"), &init).unwrap();
     train(&[&FLAGS[..], &["--init", text(&init)]].concat(), &whole);
     copy_folder(&whole, &run);
-    // Killed before its first checkpoint, it begins anew; meanwhile the file has become another one.
+    // The run was killed before its first checkpoint, so it restarts. Meanwhile its weights file has changed.
     fs::remove_dir_all(run.join("checkpoint")).unwrap();
     fs::remove_file(run.join("summary.json")).unwrap();
     train(&["--steps", "1", "--seed", "8"], &home.join("third"));
@@ -213,7 +213,7 @@ fn a_run_begins_with_the_weights_it_began_with() {
     fs::copy(other.join("init.safetensors"), &init).unwrap();
     train(&["--resume"], &run);
     assert_equal_runs(&whole, &run, &[10, 12]);
-    // Emptied, they are named; made again where that is possible.
+    // An empty copy of the initial weights is named, and rebuilt if that is possible.
     fs::write(run.join("init.safetensors"), "").unwrap();
     let ended = lastbit(&["compare", text(&whole), text(&run)]);
     assert!(ended.code == Some(1) && ended.out.contains("init.safetensors"), "{ended:?}");
@@ -222,11 +222,11 @@ fn a_run_begins_with_the_weights_it_began_with() {
     fs::remove_file(run.join("init.safetensors")).unwrap();
     fs::remove_file(&init).unwrap();
     let ended = train(&["--resume"], &run);
-    assert!(ended.err.contains("init.safetensors is missing, and cannot be made again"), "{ended:?}");
+    assert!(ended.err.contains("init.safetensors is missing, and cannot be recreated"), "{ended:?}");
 }
 
 #[test]
-fn a_checksum_that_was_taken_off_is_missed() {
+fn a_removed_checksum_is_noticed() {
     let run = scratch("unchecked").join("run");
     train(&FLAGS, &run);
     edit(&run, "summary.json", |bytes| {
@@ -239,7 +239,7 @@ fn a_checksum_that_was_taken_off_is_missed() {
     });
     let ended = lastbit(&["verify", text(&run)]);
     assert!(ended.code == Some(1) && ended.err.contains("summary.json has no checksum"), "{ended:?}");
-    // A value of the run's own config is placed in its file.
+    // The message for a bad value in the run's own config names the file and the line.
     let line = |run: &Path| {
         let config = fs::read_to_string(run.join("config.toml")).unwrap();
         config.lines().position(|line| line.starts_with("lr = ")).unwrap() + 1
@@ -249,7 +249,7 @@ fn a_checksum_that_was_taken_off_is_missed() {
     assert_refused(&lastbit(&["train", "--resume", "--out", text(&run)]), 2, &[&place, "too small"]);
 }
 
-/// Keys of a config that are no part of what fixes the bits.
+/// Keys of a config that do not change the bits.
 const FREE: [&str; 8] = [
     "data-dir",
     "adapter",
@@ -261,7 +261,7 @@ const FREE: [&str; 8] = [
     "epochs",
 ];
 
-/// Whether a text is a config that means the same steps as `base`; and whether it means the same number of them.
+/// `(same steps, same length)`: whether `text` is a config of the same steps as `base`, and whether it has as many.
 fn meaning(base: &toml::Table, defaults: &toml::Table, text: &str) -> (bool, bool) {
     let Ok(table) = text.parse::<toml::Table>() else { return (false, false) };
     let value = |key: &String| table.get(key).or_else(|| defaults.get(key));
@@ -275,11 +275,11 @@ fn meaning(base: &toml::Table, defaults: &toml::Table, text: &str) -> (bool, boo
 struct Change {
     what: String,
     file: String,
-    /// `None` removes it.
+    /// The new content. `None` removes the file.
     bytes: Option<Vec<u8>>,
 }
 
-/// Flipped bits, bytes that go or come, cuts and the removal of each file that a run's record is made of.
+/// For each of `files`: flipped bits, removed and appended bytes, a cut, and the removal of the file.
 fn changes(files: &BTreeMap<String, Vec<u8>>, random: &mut Random) -> Vec<Change> {
     let mut all = Vec::new();
     for (file, bytes) in files {
@@ -299,7 +299,7 @@ fn changes(files: &BTreeMap<String, Vec<u8>>, random: &mut Random) -> Vec<Change
         add("500 NULs at the end".to_owned(), Some([&bytes[..], &[0; 500]].concat()));
         add("removed".to_owned(), None);
     }
-    // Whole lines of the metrics, and digits of the config's numbers.
+    // For the metrics: removed and repeated lines. For the config: other digits.
     let metrics = String::from_utf8(files["metrics.jsonl"].clone()).unwrap();
     let lines: Vec<&str> = metrics.split_inclusive('\n').collect();
     for without in [0, lines.len() / 2, lines.len() - 1] {
@@ -323,11 +323,11 @@ fn changes(files: &BTreeMap<String, Vec<u8>>, random: &mut Random) -> Vec<Change
 }
 
 #[test]
-fn whatever_is_changed_is_named_or_harmless() {
+fn every_change_is_named_or_harmless() {
     let home = scratch("property");
     let (whole, run) = (home.join("whole"), home.join("run"));
     train(&FLAGS, &whole);
-    // The defaults of all keys, from a run that names next to none.
+    // The defaults of all keys, from a run that sets few of them.
     let plain = home.join("plain");
     let flags = ["train", "--net", "resnet8", "--dataset", "synthetic", "--train-limit", "8", "--test-limit", "8"];
     let ended = lastbit(&[&flags[..], &["--batch-size", "4", "--steps", "1", "--out", text(&plain)]].concat());
@@ -371,7 +371,7 @@ fn whatever_is_changed_is_named_or_harmless() {
         let run = changed(change);
         let ended = lastbit(&["compare", text(&whole), text(&run)]);
         assert_eq!(ended.code == Some(0), is_same_run, "compare, {file}, {what}: {ended:?}");
-        // Training takes longer: each third change, and all of what is not a checkpoint's numbers.
+        // `verify` and `--resume` train, which takes longer. Test a third of the changes to weights, and all other changes.
         if file.ends_with(".safetensors") && nth % 3 != 0 {
             continue;
         }
@@ -379,7 +379,7 @@ fn whatever_is_changed_is_named_or_harmless() {
             let ended = lastbit(&["verify", text(&run)]);
             assert_eq!(ended.code == Some(0), is_same_run, "verify, {file}, {what}: {ended:?}");
         }
-        // Of another length it would be another run's end, and nobody knows how far that is.
+        // Not for a config of another length: the resumed run could be arbitrarily long.
         if is_as_long {
             let ended = lastbit(&[&SMALL[..1], &["--resume", "--out", text(&run)]].concat());
             match ended.code {
@@ -395,5 +395,5 @@ fn whatever_is_changed_is_named_or_harmless() {
             }
         }
     }
-    assert!(n_harmless > 0, "no change of the config was harmless: the other half of the property is not tested");
+    assert!(n_harmless > 0, "no change of the config was harmless, so that half of the property is not tested");
 }

@@ -1,4 +1,5 @@
-//! The report of a run: true to the metrics, well-formed, self-contained, and made from whatever the folder still has.
+//! The report of a run: it has the numbers of the metrics, is well-formed and self-contained, and is built from whatever files
+//! the folder still has.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use crate::common::{
     FIG2, SMALL, assert_equal_runs, assert_refused, copy_folder, json_lines, lastbit, scratch, text, train,
 };
 
-/// Reads a page and checks what holds for every one: it is well-formed and loads nothing.
+/// Parses a run's page for `check`. Checks that it is well-formed and loads nothing.
 fn with_page(run: &Path, check: impl FnOnce(&Document)) {
     let page = fs::read_to_string(run.join("report.html")).unwrap();
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
@@ -52,7 +53,7 @@ fn the_page_has_the_numbers_of_the_metrics() {
     let last = steps.last().unwrap();
     let mut line = Vec::new();
     with_page(&run, |page| {
-        // The table at the end has exact values.
+        // The table of replicas has exact values.
         let copies = by_id(page, "copies-section").unwrap();
         let table = copies.descendants().find(|node| node.has_tag_name("tbody")).unwrap();
         for (replica, row) in table.children().filter(|node| node.has_tag_name("tr")).enumerate() {
@@ -65,7 +66,7 @@ fn the_page_has_the_numbers_of_the_metrics() {
                 ["loss", "rel_l1", "max_ulp", "differing"].map(of)
             );
         }
-        // The read-outs of the chart have four digits of every step.
+        // The chart's read-outs have four digits for every step.
         let chart = by_id(page, "divergence").unwrap();
         let script = chart.descendants().find(|node| node.has_tag_name("script")).map(words).unwrap();
         let readings: Value = serde_json::from_str(&script).unwrap();
@@ -85,20 +86,20 @@ fn the_page_has_the_numbers_of_the_metrics() {
         for replica in 0..3 {
             assert!(words(copies).contains(fingerprints["fingerprints"][replica].as_str().unwrap()));
         }
-        assert!(by_id(page, "map-1").is_some(), "k = 3 has a heat map");
-        assert!(by_id(page, "map-2").is_none(), "k = 2 differs nowhere");
+        assert!(by_id(page, "map-1").is_some(), "k = 3 has no heat map");
+        assert!(by_id(page, "map-2").is_none(), "k = 2 differs nowhere, but has a heat map");
         let bits = by_id(page, "bits-section").unwrap();
         assert!(words(bits).contains("conv1.weight[") && words(bits).contains("fc.weight["));
         line.extend(words(by_id(page, "flags").unwrap()).split(' ').map(str::to_owned));
     });
-    // The line that the page gives makes the same run.
+    // The command line on the page repeats the run.
     assert_eq!(line.remove(0), "lastbit");
     *line.last_mut().unwrap() = text(&again).to_owned();
     let ended = lastbit(&line.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_equal_runs(&run, &again, &[8, 10]);
 
-    // Made anew, twice, it has the same bytes.
+    // Rebuilt twice, the page has the same bytes.
     let (first, elsewhere) = (fs::read(run.join("report.html")).unwrap(), home.join("page.html"));
     for flags in [&["report", text(&run)][..], &["report", text(&run), "--out", text(&elsewhere)]] {
         let ended = lastbit(flags);
@@ -110,7 +111,7 @@ fn the_page_has_the_numbers_of_the_metrics() {
 }
 
 #[test]
-fn the_page_of_a_red_run_says_so_first() {
+fn the_page_of_a_red_run_begins_with_the_red_control() {
     let run = scratch("report-red").join("run");
     train(&["--steps", "4", "--flip-bit", "layer2.0.conv1.weight:17:3:2"], &run);
     with_page(&run, |page| {
@@ -122,12 +123,12 @@ fn the_page_of_a_red_run_says_so_first() {
         let all = words(page.root());
         assert!(all.contains("Control red") && all.contains("--flip-bit layer2.0.conv1.weight:17:3:2"));
         assert!(!all.contains("k is the reason"));
-        assert!(by_id(page, "map-2").is_some(), "a red control has a heat map");
+        assert!(by_id(page, "map-2").is_some(), "a red control has no heat map");
     });
 }
 
 #[test]
-fn a_single_replica_has_a_page_and_a_failed_one_fails_no_run() {
+fn a_single_replica_has_a_page_and_a_failed_page_does_not_fail_the_run() {
     let run = scratch("report-single").join("run");
     let flags = |steps| {
         let small = SMALL[..SMALL.len() - 2].iter().copied();
@@ -144,11 +145,11 @@ fn a_single_replica_has_a_page_and_a_failed_one_fails_no_run() {
     };
     train("1");
     with_page(&run, |page| {
-        assert!(headline(page).contains("no second one"), "{}", headline(page));
+        assert!(headline(page).contains("no second copy"), "{}", headline(page));
         assert!(words(page.root()).contains("No control"));
         assert!(by_id(page, "divergence").is_none() && by_id(page, "loss").is_some());
     });
-    // A folder is where the page should be.
+    // A folder takes the place of the page.
     fs::remove_file(run.join("report.html")).unwrap();
     fs::create_dir(run.join("report.html")).unwrap();
     let ended = train("2");
@@ -159,7 +160,7 @@ fn a_single_replica_has_a_page_and_a_failed_one_fails_no_run() {
     assert_eq!(steps(&run).len(), 2);
 }
 
-/// A run folder with this config and these metrics, and nothing else.
+/// A run folder that contains only this config and these metrics.
 fn folder(name: &str, config: &str, metrics: &str) -> PathBuf {
     let run = scratch(name);
     fs::write(run.join("config.toml"), config).unwrap();
@@ -172,33 +173,33 @@ const STEP_1: &str = r#"{"kind":"step","step":1,"epoch":0,"lr":0.1,"loss":[2.5,2
 const STEP_2: &str = r#"{"kind":"step","step":2,"epoch":0,"lr":0.1,"loss":[2.25,null],"rel_l1":[0.0,2.0],"max_ulp":[0,4294967295],"differing":[0,9],"nonfinite":true}"#;
 
 #[test]
-fn what_is_damaged_is_counted_and_what_is_missing_is_named() {
+fn damaged_lines_are_counted_and_missing_files_are_named() {
     let metrics =
         format!("{STEP_1}\n\u{1}garbage\n{STEP_1}\n{{\"kind\":\"step\",\"step\":3}}\n{STEP_2}\n{{\"kind\":\"st");
     let run = folder("report-damaged", CONFIG, &metrics);
     let ended = lastbit(&["report", text(&run)]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    // Garbage, a step again, one without its numbers, one that was cut off.
+    // Garbage, a repeated step, a step without its numbers, and a line that was cut off.
     assert!(ended.err.starts_with("warning: ") && ended.err.contains("left out: 4\n"), "{ended:?}");
     with_page(&run, |page| {
         let all = words(page.root()).replace('\u{a0}', " ");
-        for told in [
+        for expected in [
             "4 lines of metrics.jsonl are damaged",
             "not finished: the report shows it after step 2 of 9",
-            "From step 2 on the numbers of k = 3 are beyond all bounds",
+            "From step 2 on, numbers of k = 3 are far too large or not finite",
             "the run has no checkpoint yet",
             "manifest.json is missing",
             "No layers lines are recorded",
             "has not been evaluated yet",
         ] {
-            assert!(all.contains(told), "'{told}' is missing: {all}");
+            assert!(all.contains(expected), "'{expected}' is missing: {all}");
         }
     });
-    // One step alone, then none.
-    for (metrics, told) in [(STEP_1, "left k = 1 after step 1"), ("", "No step of this run")] {
+    // A single step, then none.
+    for (metrics, expected) in [(STEP_1, "left k = 1 after step 1"), ("", "No step of this run")] {
         fs::write(run.join("metrics.jsonl"), metrics).unwrap();
         assert_eq!(lastbit(&["report", text(&run)]).code, Some(0));
-        with_page(&run, |page| assert!(headline(page).contains(told), "{}", headline(page)));
+        with_page(&run, |page| assert!(headline(page).contains(expected), "{}", headline(page)));
     }
 }
 
@@ -226,7 +227,7 @@ fn text_from_files_cannot_become_markup() {
 }
 
 #[test]
-fn what_is_no_run_is_refused() {
+fn folders_without_a_run_are_refused() {
     let home = scratch("report-none");
     assert_refused(&lastbit(&["report", text(&home)]), 2, &["report-none", "holds no run", "config.toml"]);
     assert_refused(&lastbit(&["report", text(&home.join("absent"))]), 2, &["absent", "holds no run"]);
@@ -238,9 +239,9 @@ fn what_is_no_run_is_refused() {
     assert_refused(&lastbit(&["report"]), 2, &["RUN_FOLDER"]);
 }
 
-/// Pages are made to be passed on: a path with the user's name is nobody's business.
+/// People share pages, so a page must not contain paths, which may contain the user's name.
 #[test]
-fn no_page_names_a_place_of_this_machine() {
+fn no_page_contains_a_path_of_this_machine() {
     let home = scratch("ursula-secret");
     let (first, second, parts) = (home.join("first"), home.join("second"), home.join("parts"));
     train(&["--steps", "2"], &first);
@@ -267,7 +268,7 @@ fn no_page_names_a_place_of_this_machine() {
         parts.join("part-1/report.html"),
     ];
     let made = fs::read_dir(&reproduced).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-    // What tells the folder's own make is no page.
+    // The files that identify the folder's environment are not pages.
     pages.extend(
         made.filter(|path| {
             path.extension().is_some_and(|kind| ["html", "csv", "svg"].iter().any(|page| kind == *page))
@@ -277,7 +278,7 @@ fn no_page_names_a_place_of_this_machine() {
     assert!(pages.len() > 9, "{pages:?}");
     for page in pages {
         let content = fs::read_to_string(&page).unwrap();
-        assert!(!content.contains("ursula-secret"), "{} names where it was made", page.display());
+        assert!(!content.contains("ursula-secret"), "{} contains a path of this machine", page.display());
     }
     let page = fs::read_to_string(second.join("report.html")).unwrap();
     assert!(page.contains("--data-dir DATA_FOLDER --init WEIGHTS_FILE"), "{page}");

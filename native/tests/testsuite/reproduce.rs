@@ -1,4 +1,4 @@
-//! `lastbit reproduce`: every experiment at a tiny size, stopped and gone on with, and refused where it must be.
+//! `lastbit reproduce`: every experiment at a tiny size, stopped and resumed, and refused where it must be.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,23 +60,23 @@ const THRESHOLD: &[&str] = &[
     "1,2",
 ];
 
-/// Does the experiment and expects success.
+/// Runs the experiment and expects success.
 fn reproduce(line: &[&str], out: &Path) -> Ended {
     let ended = lastbit(&[line, &["--out", text(out)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended
 }
 
-/// What an experiment leaves beside its runs, by name.
+/// The files of an experiment's folder by name, without those of its runs.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     entries.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())).collect()
 }
 
-/// A line of a table, by the names of its columns.
+/// A row of a table, by column name.
 type Row = BTreeMap<String, String>;
 
-/// The rows of a csv file as maps from column to text. Fields of these files have no commas.
+/// The rows of a CSV file. Fields of these files contain no commas.
 fn csv(path: &Path) -> Vec<Row> {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
@@ -96,7 +96,7 @@ fn words(node: Node) -> String {
     node.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect()
 }
 
-/// What holds for every report: well-formed, self-contained, with the verdict and links to files that are there.
+/// Checks what every report must be: well-formed, self-contained, with the verdict and with links to existing files.
 fn check_report(folder: &Path) {
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
@@ -106,11 +106,11 @@ fn check_report(folder: &Path) {
     }
     let mut ids: Vec<&str> = document.descendants().filter_map(|node| node.attribute("id")).collect();
     ids.sort_unstable();
-    assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "an id is there twice: {ids:?}");
+    assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "the page has an id twice: {ids:?}");
     let links: Vec<&str> = document.descendants().filter_map(|node| node.attribute("href")).collect();
     assert!(links.len() >= 4, "{links:?}");
     for link in links {
-        assert!(folder.join(link).is_file(), "the page links '{link}', which is not there");
+        assert!(folder.join(link).is_file(), "the page links '{link}', which does not exist");
     }
     let verdict: Value = serde_json::from_slice(&fs::read(folder.join("verdict.json")).unwrap()).unwrap();
     let all = words(document.root());
@@ -118,8 +118,8 @@ fn check_report(folder: &Path) {
     assert!(claims.len() >= 4);
     for claim in claims {
         for part in ["about", "paper", "found", "certainty"] {
-            let said = claim[part].as_str().unwrap();
-            assert!(!said.is_empty() && all.contains(said), "'{said}' is not on the page");
+            let found = claim[part].as_str().unwrap();
+            assert!(!found.is_empty() && all.contains(found), "'{found}' is not on the page");
         }
         assert!(["yes", "no", "cannot tell"].contains(&claim["agrees"].as_str().unwrap()), "{claim}");
     }
@@ -130,7 +130,7 @@ fn check_report(folder: &Path) {
         if name.ends_with(".svg") {
             let file = String::from_utf8(bytes).unwrap();
             Document::parse(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert!(!file.contains("NaN") && !file.contains("inf"), "{name} has a place that is no number");
+            assert!(!file.contains("NaN") && !file.contains("inf"), "{name} has a coordinate that is not finite");
         }
     }
 }
@@ -147,8 +147,8 @@ fn running(line: &[&str], out: &Path, name: &str, steps: usize) -> std::process:
     let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(240);
     let metrics = out.join("runs").join(name).join("metrics.jsonl");
-    let told = || fs::read_to_string(&metrics).unwrap_or_default().matches("\"kind\":\"step\"").count();
-    while told() < steps {
+    let recorded = || fs::read_to_string(&metrics).unwrap_or_default().matches("\"kind\":\"step\"").count();
+    while recorded() < steps {
         assert!(Instant::now() < deadline, "{name} does not get to step {steps}");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -156,7 +156,7 @@ fn running(line: &[&str], out: &Path, name: &str, steps: usize) -> std::process:
 }
 
 #[test]
-fn figure_2_has_its_data_and_goes_on_after_a_kill_with_the_same_bytes() {
+fn figure_2_has_its_data_and_resumes_after_a_kill_with_the_same_bytes() {
     let home = scratch("reproduce-fig2");
     let (whole, stopped) = (home.join("whole"), home.join("stopped"));
     let ended = reproduce(FIG2, &whole);
@@ -172,19 +172,19 @@ fn figure_2_has_its_data_and_goes_on_after_a_kill_with_the_same_bytes() {
         assert_eq!((number(point, "lr"), number(point, "control_largest")), (0.05, 0.0));
         assert!(number(point, "rel_l1") > 0.0 && number(point, "rel_l1") == number(point, "rel_l1_median"));
     }
-    // The numbers are those of the run.
+    // The numbers are those of the run's metrics.
     let metrics = common::json_lines(&whole.join("runs/n2-seed1/metrics.jsonl"));
     let layer =
         metrics.iter().find(|line| line["kind"] == "layers" && line["step"] == 3 && line["replica"] == 1).unwrap();
     assert_eq!(Some(number(&points[2], "rel_l1")), layer["rel_l1"]["layer2.0.conv1.weight"].as_f64());
-    assert_eq!(csv(&whole.join("fig2-layers.csv")).len(), 9, "every convolution of ResNet-8");
+    assert_eq!(csv(&whole.join("fig2-layers.csv")).len(), 9, "ResNet-8 has 9 convolutions");
     let runs = csv(&whole.join("fig2-runs.csv"));
     let forms = runs.iter().map(|run| run["perturbation"].as_str()).collect::<Vec<_>>();
     assert_eq!(forms, ["divide", "nextafter", "divide"]);
     assert_eq!(number(&runs[0], "controls_differ"), 0.0);
     check_spreads(&whole);
 
-    // Killed in the first run, and in the second: finished pieces stay, the rest has the same bytes.
+    // Killed in the first run, and in the second. Finished pieces stay, and the other files have the same bytes.
     for (run, steps) in [("n2-seed1", 3), ("n2-seed1-nextafter", 2)] {
         let mut child = running(FIG2, &stopped, run, steps);
         child.kill().unwrap();
@@ -195,34 +195,34 @@ fn figure_2_has_its_data_and_goes_on_after_a_kill_with_the_same_bytes() {
     assert!(!ended.out.contains("run n2-seed1\n"), "a finished run was repeated: {ended:?}");
     assert_eq!(files(&whole), files(&stopped));
 
-    // Once more: nothing is left to do, and the page is made anew.
+    // Again: nothing is left to do, and the page is rebuilt.
     fs::remove_file(stopped.join("report.html")).unwrap();
     let ended = reproduce(FIG2, &stopped);
     assert!(!ended.out.contains("run n2-seed1"), "{ended:?}");
     assert_eq!(files(&whole), files(&stopped));
 
-    // Another value, another experiment.
+    // Other values of flags, and another experiment, are refused.
     for (line, flag) in [([FIG2, &["--seeds", "2"]].concat(), "--seeds"), (TABLE1.to_vec(), "--out")] {
         let ended = lastbit(&[line, vec!["--out", text(&whole)]].concat());
         assert_refused(&ended, 2, &[flag, text(&whole)]);
     }
-    // Other images or another driver, as the manifest of a finished run tells; and none that tells.
+    // Other images or another driver in the manifest of a finished run, and a damaged manifest.
     let path = whole.join("runs/n2-seed1/manifest.json");
     let manifest = fs::read_to_string(&path).unwrap();
-    let told: Value = serde_json::from_str(&manifest).unwrap();
+    let parsed: Value = serde_json::from_str(&manifest).unwrap();
     let page = fs::read(whole.join("report.html")).unwrap();
     for (part, key, names) in [("dataset", "sha256", "the images ('"), ("environment", "driver", "the driver ('")] {
-        let changed = manifest.replace(told[part][key].as_str().unwrap(), "another");
+        let changed = manifest.replace(parsed[part][key].as_str().unwrap(), "another");
         fs::write(&path, common::with_checksum(&changed)).unwrap();
         let ended = lastbit(&[FIG2, &["--out", text(&whole)]].concat());
         assert_refused(&ended, 2, &["--out", "n2-seed1", &format!("{names}another', now '"), "another --out"]);
     }
     fs::write(&path, &manifest[1..]).unwrap();
     assert_refused(&lastbit(&[FIG2, &["--out", text(&whole)]].concat()), 2, &["n2-seed1", "manifest.json"]);
-    assert_eq!(fs::read(whole.join("report.html")).unwrap(), page, "what is refused changes nothing");
+    assert_eq!(fs::read(whole.join("report.html")).unwrap(), page, "a refused command changed the page");
     fs::write(&path, manifest).unwrap();
     reproduce(FIG2, &whole);
-    // Another program.
+    // Another version of the program.
     let environment = fs::read_to_string(whole.join("environment.json")).unwrap();
     let version = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
     fs::write(whole.join("environment.json"), environment.replace(&version, "\"0.0.1\"")).unwrap();
@@ -230,7 +230,7 @@ fn figure_2_has_its_data_and_goes_on_after_a_kill_with_the_same_bytes() {
     assert_refused(&ended, 2, &["begun by lastbit 0.0.1"]);
 }
 
-/// Accuracies with the noise of their test set, and spreads that are those of the accuracies.
+/// Checks the accuracies, the noise of their test set, and the spreads computed from them.
 fn check_spreads(folder: &Path) {
     let accuracies = csv(&folder.join("fig2-accuracies.csv"));
     let rows: Vec<[&str; 3]> =
@@ -244,7 +244,7 @@ fn check_spreads(folder: &Path) {
         let noise = 100.0 * (share * (1.0 - share) / 16.0).sqrt();
         assert!((number(row, "test_set_noise") - noise).abs() < 1e-9, "{row:?}");
     }
-    assert_eq!((accuracy(3), number(&accuracies[3], "churn_percent")), (accuracy(0), 0.0), "the control");
+    assert_eq!((accuracy(3), number(&accuracies[3], "churn_percent")), (accuracy(0), 0.0), "the control differs");
     let spreads = csv(&folder.join("fig2-spreads.csv"));
     let spread = |quantity: &str, over: &str, at: &str| {
         let found = spreads.iter().find(|row| row["quantity"] == quantity && row["over"] == over && row["at"] == at);
@@ -262,7 +262,7 @@ fn check_spreads(folder: &Path) {
     };
     check(spread("test accuracy (%)", "k", "seed 1"), &[accuracy(0), accuracy(1), accuracy(2)]);
     check(spread("test accuracy (%)", "seeds", "k = 3"), &[accuracy(1), accuracy(7)]);
-    // The distances at the end are those of the runs.
+    // The final distances are those of the runs.
     let last = |run: &str, replica: usize| {
         let metrics = common::json_lines(&folder.join("runs").join(run).join("metrics.jsonl"));
         metrics.iter().rfind(|line| line["kind"] == "step").unwrap()["rel_l1"][replica].as_f64().unwrap().log10()
@@ -272,7 +272,7 @@ fn check_spreads(folder: &Path) {
     for pooled in [spread("test accuracy (%)", "k", "pooled"), spread("test accuracy (%)", "seeds", "pooled")] {
         assert!(number(&pooled, "freedom") > 1.0, "{pooled:?}");
     }
-    assert_eq!(agrees(folder, "k beside a seed"), "cannot tell", "so short a run decides nothing");
+    assert_eq!(agrees(folder, "k compared with a seed"), "cannot tell", "such a short run cannot decide this");
 }
 
 #[test]
@@ -286,14 +286,14 @@ fn an_adapter_that_breaks_a_promise_is_named() {
     let broken = [&broken[..], &["--on-broken-device", "warn"]].concat();
     assert!(reproduce(&broken, &out).err.contains("warning: adapter"));
     let verdict: Value = serde_json::from_slice(&fs::read(out.join("verdict.json")).unwrap()).unwrap();
-    let told = verdict["environment"]["broken"][0].as_str().unwrap();
-    assert!(told.starts_with("tiles: "), "{verdict}");
+    let failure = verdict["environment"]["broken"][0].as_str().unwrap();
+    assert!(failure.starts_with("tiles: "), "{verdict}");
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     let document =
         Document::parse_with_options(&page, ParsingOptions { allow_dtd: true, ..Default::default() }).unwrap();
     let header = words(document.descendants().find(|node| node.has_tag_name("header")).unwrap());
-    assert!(header.contains("fails the self-test") && header.contains(told), "{header}");
-    // On a sound adapter it does not go on, nor the other way round.
+    assert!(header.contains("fails the self-test") && header.contains(failure), "{header}");
+    // The folder does not resume on a sound adapter, nor a sound one's folder on the broken adapter.
     let ended = lastbit(&[&line[..], &["--out", text(&out)]].concat());
     assert_refused(&ended, 2, &["--out", "which fails the self-test (tiles: "]);
     let sound = home.join("sound");
@@ -305,7 +305,7 @@ fn an_adapter_that_breaks_a_promise_is_named() {
 
 #[test]
 #[cfg(unix)]
-fn ctrl_c_ends_with_130_and_the_same_line_goes_on() {
+fn ctrl_c_ends_with_130_and_the_same_command_resumes() {
     let home = scratch("reproduce-interrupt");
     let out = home.join("out");
     let replaced = |part: &&'static str| match *part {
@@ -319,14 +319,14 @@ fn ctrl_c_ends_with_130_and_the_same_line_goes_on() {
     assert!(killed.success());
     let ended: Ended = child.wait_with_output().unwrap().into();
     assert_eq!(ended.code, Some(130), "{ended:?}");
-    assert!(ended.out.contains("the same line goes on") && !ended.err.contains("error"), "{ended:?}");
+    assert!(ended.out.contains("the same command continues") && !ended.err.contains("error"), "{ended:?}");
     let before = common::json_lines(&out.join("runs/n2-seed1/timing.jsonl")).len();
     assert!((2..40).contains(&before), "{before}");
-    // In the middle of a run another driver is refused as well, without a flag that reproduce has not.
+    // Another driver is refused in the middle of a run, too. The message names no flag that `reproduce` does not have.
     let path = out.join("runs/n2-seed1/manifest.json");
     let manifest = fs::read_to_string(&path).unwrap();
-    let told: Value = serde_json::from_str(&manifest).unwrap();
-    let changed = manifest.replace(told["environment"]["driver"].as_str().unwrap(), "another");
+    let parsed: Value = serde_json::from_str(&manifest).unwrap();
+    let changed = manifest.replace(parsed["environment"]["driver"].as_str().unwrap(), "another");
     fs::write(&path, common::with_checksum(&changed)).unwrap();
     let ended = lastbit(&[&line[..], &["--out", text(&out)]].concat());
     assert_refused(&ended, 2, &["--out", "the driver ('another', now '", "give another --out"]);
@@ -335,7 +335,7 @@ fn ctrl_c_ends_with_130_and_the_same_line_goes_on() {
     reproduce(&line, &out);
     check_report(&out);
     assert_eq!(csv(&out.join("fig2.csv")).len(), 40);
-    assert_eq!(common::json_lines(&out.join("runs/n2-seed1/timing.jsonl")).len(), 40, "no step was repeated");
+    assert_eq!(common::json_lines(&out.join("runs/n2-seed1/timing.jsonl")).len(), 40, "a step was repeated");
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn table_1_has_the_deviations_of_its_accuracies() {
     let accuracies = csv(&out.join("table1-accuracies.csv"));
     assert_eq!(accuracies.iter().map(|row| row["seed"].as_str()).collect::<Vec<_>>(), ["4", "5"]);
     let of = |row: usize| [number(&accuracies[row], "k1"), number(&accuracies[row], "k3")];
-    // Two numbers deviate by half their distance with ddof 0, by that times the root of two with ddof 1.
+    // The deviation of two numbers is half their distance with ddof 0, and that times the square root of 2 with ddof 1.
     let halves = [0, 1].map(|row| (of(row)[0] - of(row)[1]).abs() / 2.0);
     let pooled = ((halves[0].powi(2) + halves[1].powi(2)) / 2.0).sqrt();
     let table = &csv(&out.join("table1.csv"))[0];
@@ -357,12 +357,12 @@ fn table_1_has_the_deviations_of_its_accuracies() {
     assert!((number(table, "mean_accuracy") - mean).abs() < 1e-9);
     assert_eq!(number(table, "churn_control"), 0.0);
     assert!((0.0..=100.0).contains(&number(table, "churn_k")) && number(table, "churn_seeds") > 0.0, "{table:?}");
-    // The number of a run is that of its last epoch.
+    // The accuracy of a run is that of its last epoch.
     let epochs = csv(&out.join("table1-epochs.csv"));
     let last = epochs.iter().find(|row| row["seed"] == "5" && row["k"] == "3" && row["step"] == "6").unwrap();
     assert_eq!(number(last, "test_accuracy"), of(1)[1]);
     assert_eq!(csv(&out.join("table1-spreads.csv")).len(), 4);
-    // A missing piece alone is done again, with the same result.
+    // Only a missing piece is computed again, with the same result.
     let before = files(&out);
     fs::remove_file(out.join("pieces/predictions-resnet8-relu-synthetic-seed4.json")).unwrap();
     let ended = reproduce(TABLE1, &out);
@@ -374,7 +374,7 @@ fn table_1_has_the_deviations_of_its_accuracies() {
 }
 
 #[test]
-fn the_threshold_lies_between_a_rate_that_stays_and_one_that_leaves() {
+fn the_threshold_lies_between_a_rate_that_stays_and_one_that_diverges() {
     let home = scratch("reproduce-threshold");
     let out = home.join("out");
     reproduce(THRESHOLD, &out);
@@ -388,7 +388,7 @@ fn the_threshold_lies_between_a_rate_that_stays_and_one_that_leaves() {
         assert_eq!(number(rate, "steps"), (0.2 / number(rate, "lr")).round());
     }
 
-    // Between two rates of which the larger one goes farther there is a threshold. To find it two adapters train the grid,
+    // If the larger of two rates diverges farther, there is a threshold between them. To find it, two adapters train the grid
     // and then the seeds of one rate after the other.
     let farther = |a: &Row, b: &Row| number(a, "distance_median") < number(b, "distance_median");
     let mut pairs = rates.iter().enumerate().flat_map(|(i, a)| rates[i + 1..].iter().map(move |b| (a, b)));
@@ -404,7 +404,7 @@ fn the_threshold_lies_between_a_rate_that_stays_and_one_that_leaves() {
 }
 
 #[test]
-fn bad_lines_are_refused_and_leave_nothing() {
+fn bad_command_lines_are_refused_and_leave_nothing() {
     let home = scratch("reproduce-refused");
     let out = home.join("out");
     let at = |line: &[&str]| lastbit(&[&["reproduce"], line, &["--out", text(&out)]].concat());
@@ -425,7 +425,7 @@ fn bad_lines_are_refused_and_leave_nothing() {
     assert_refused(&at(&["fig2", "--quick", "--adapter", "no such"]), 2, &["--adapter"]);
     assert_refused(&lastbit(&["reproduce", "fig2"]), 2, &["--out"]);
     assert!(!out.exists());
-    // Folders with something else in them, and a file.
+    // A folder with other files, and a file in the place of the folder.
     fs::create_dir(&out).unwrap();
     fs::write(out.join("letter.txt"), "dear").unwrap();
     fs::write(out.join("table.csv"), "").unwrap();
@@ -439,12 +439,12 @@ fn bad_lines_are_refused_and_leave_nothing() {
 }
 
 #[test]
-fn a_dry_run_tells_what_it_takes_and_leaves_nothing() {
+fn a_dry_run_reports_the_cost_and_writes_nothing() {
     let out = scratch("reproduce-dry").join("out");
     let ended = lastbit(&[FIG2, &["--dry-run", "--out", text(&out)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    for told in ["--steps 6", "--spread-seeds 1,2", "takes", "6 pieces", "of memory", "of files"] {
-        assert!(ended.out.contains(told), "'{told}' is missing: {ended:?}");
+    for part in ["--steps 6", "--spread-seeds 1,2", "takes", "6 pieces", "of memory", "of files"] {
+        assert!(ended.out.contains(part), "'{part}' is missing: {ended:?}");
     }
     assert!(!out.exists());
 }

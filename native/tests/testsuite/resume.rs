@@ -1,4 +1,4 @@
-//! Runs that were stopped, killed, damaged or starved of disk go on with the same bits.
+//! Runs that were stopped, killed or damaged, or that ran out of disk space, resume with the same bits.
 
 #![cfg(unix)]
 
@@ -11,14 +11,14 @@ use crate::common::{
     Ended, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train,
 };
 
-/// Starts a run and waits until its metrics have so many steps.
+/// Starts a run and waits until its metrics have `steps` steps.
 fn running(flags: &[&str], out: &Path, steps: usize) -> Child {
     let line = [SMALL, flags, &["--out", text(out)]].concat();
     let child = command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(600);
-    let told =
+    let recorded =
         || fs::read_to_string(out.join("metrics.jsonl")).unwrap_or_default().matches("\"kind\":\"step\"").count();
-    while told() < steps {
+    while recorded() < steps {
         assert!(Instant::now() < deadline, "the run does not get to step {steps}");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -32,7 +32,7 @@ fn signal(child: Child, name: &str) -> Ended {
 }
 
 #[test]
-fn ctrl_c_saves_and_the_same_line_goes_on() {
+fn ctrl_c_saves_and_the_same_command_resumes() {
     let home = scratch("interrupt");
     let (whole, stopped) = (home.join("whole"), home.join("stopped"));
     let flags = ["--steps", "60", "--resume"];
@@ -42,17 +42,17 @@ fn ctrl_c_saves_and_the_same_line_goes_on() {
         let ended = signal(running(&flags, &stopped, at), "-INT");
         assert_eq!(ended.code, Some(130), "{ended:?}");
         assert!(ended.out.contains("--resume"), "{ended:?}");
-        let told = json_lines(&stopped.join("timing.jsonl")).len();
-        assert!(told > last && told < 60, "stopped after step {told}");
-        assert!(stopped.join(format!("checkpoint/step-{told:06}")).is_dir());
+        let saved = json_lines(&stopped.join("timing.jsonl")).len();
+        assert!(saved > last && saved < 60, "stopped after step {saved}");
+        assert!(stopped.join(format!("checkpoint/step-{saved:06}")).is_dir());
         let report = fs::read_to_string(stopped.join("report.html")).unwrap();
-        assert!(report.contains(&format!("not finished: the report shows it after step {told} of 60")));
-        last = told;
+        assert!(report.contains(&format!("not finished: the report shows it after step {saved} of 60")));
+        last = saved;
     }
     train(&flags, &stopped);
     assert_equal_runs(&whole, &stopped, &[56, 60]);
     assert_eq!(json_lines(&stopped.join("timing.jsonl")).len(), 60);
-    // Once more: finished.
+    // The run is finished: the same command changes nothing.
     let before = fs::read(stopped.join("metrics.jsonl")).unwrap();
     let ended = train(&flags, &stopped);
     assert!(ended.out.lines().count() == 1 && ended.out.contains("finished after 60 steps"), "{ended:?}");
@@ -60,7 +60,7 @@ fn ctrl_c_saves_and_the_same_line_goes_on() {
 }
 
 #[test]
-fn a_killed_run_goes_on_from_its_last_checkpoint() {
+fn a_killed_run_resumes_from_its_last_checkpoint() {
     let home = scratch("kill");
     let (whole, killed) = (home.join("whole"), home.join("killed"));
     let flags = ["--steps", "30", "--checkpoint-every", "5steps", "--resume"];
@@ -84,7 +84,7 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
     assert!(ended.err.lines().count() == 1 && ended.err.contains("step-000012' cannot be used"), "{ended:?}");
     assert!(ended.out.contains("from step 8"), "{ended:?}");
     assert_equal_runs(&whole, &damaged, &[12, 14]);
-    // Nothing is left to go on from: from the start, with the same bits.
+    // Without any checkpoint the run restarts, with the same bits.
     fs::remove_dir_all(damaged.join("checkpoint")).unwrap();
     fs::remove_file(damaged.join("summary.json")).unwrap();
     train(&["--steps", "14", "--resume"], &damaged);
@@ -92,7 +92,7 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
 }
 
 #[test]
-fn a_run_can_be_made_longer_but_not_another() {
+fn a_run_can_be_extended_but_not_changed() {
     let home = scratch("longer");
     let (whole, grown) = (home.join("whole"), home.join("grown"));
     train(&["--steps", "13"], &whole);
@@ -109,7 +109,7 @@ fn a_run_can_be_made_longer_but_not_another() {
 }
 
 #[test]
-fn a_run_that_was_made_longer_may_be_killed_before_its_next_checkpoint() {
+fn an_extended_run_may_be_killed_before_its_next_checkpoint() {
     let home = scratch("longer-killed");
     let (whole, grown) = (home.join("whole"), home.join("grown"));
     let flags = ["--steps", "40", "--checkpoint-every", "1000steps", "--resume"];
@@ -122,7 +122,7 @@ fn a_run_that_was_made_longer_may_be_killed_before_its_next_checkpoint() {
 }
 
 #[test]
-fn two_writers_are_one_too_many() {
+fn a_second_writer_is_refused() {
     let home = scratch("writers");
     let out = home.join("run");
     let child = running(&["--steps", "100000", "--resume"], &out, 2);
@@ -131,7 +131,7 @@ fn two_writers_are_one_too_many() {
     assert_eq!(signal(child, "-INT").code, Some(130));
 }
 
-/// Runs the program where no file may become larger than `blocks` of 512 bytes: a full disk, without root.
+/// Runs the program with files limited to `blocks` blocks of 512 bytes, which simulates a full disk without root.
 fn with_small_disk(blocks: u32, line: &[&str]) -> Ended {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
     let program = env!("CARGO_BIN_EXE_lastbit");
@@ -142,7 +142,7 @@ fn with_small_disk(blocks: u32, line: &[&str]) -> Ended {
 fn a_full_disk_loses_nothing_that_was_written() {
     let home = scratch("full");
     let (whole, full) = (home.join("whole"), home.join("full"));
-    // Sparse layer lines keep the metrics below the limit, so that the checkpoint is what fails.
+    // With few layer lines the metrics stay below the limit, so that the checkpoint fails.
     train(&["--steps", "14", "--log-every", "100"], &whole);
     train(&["--steps", "8", "--log-every", "100"], &full);
     let line = [SMALL, &["--steps", "14", "--log-every", "100", "--resume", "--out", text(&full)]].concat();
@@ -159,7 +159,7 @@ fn a_full_disk_loses_nothing_that_was_written() {
 }
 
 #[test]
-fn a_run_that_ends_in_its_first_step_begins_again_without_its_flags() {
+fn a_run_that_ends_in_its_first_step_restarts_without_its_flags() {
     let home = scratch("first-step");
     let whole = home.join("whole");
     train(&["--steps", "3"], &whole);
@@ -174,9 +174,9 @@ fn a_run_that_ends_in_its_first_step_begins_again_without_its_flags() {
         assert_equal_runs(&whole, &out, &[3]);
     };
     again("lost", &|line| lastbit(&[line, &["--lose-device", "0"]].concat()), &["lost", "--resume"]);
-    // 4 KiB: enough for the config and the metrics of a step, and not for the initial weights.
+    // 4 KiB: enough for the config and the metrics of a step, but not for the initial weights.
     again("full", &|line| with_small_disk(8, line), &["init.safetensors"]);
-    // Killed before its first step was told: as soon as the config is there.
+    // Killed before it reports its first step, as soon as the config exists.
     let out = home.join("killed");
     let line = [SMALL, &["--steps", "3", "--out", text(&out)]].concat();
     let mut child = command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -189,14 +189,14 @@ fn a_run_that_ends_in_its_first_step_begins_again_without_its_flags() {
     let ended = lastbit(&["train", "--resume", "--out", text(&out)]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_equal_runs(&whole, &out, &[3]);
-    // Killed even earlier: there is no config, and the default run is not what was meant.
+    // Killed even earlier: there is no config, and the default run must not start instead.
     let out = home.join("nothing");
     for more in [&[][..], &["--steps", "5", "--adapter", "processor"], &["--adapters", "0,0"]] {
         let ended = lastbit(&[&["train", "--resume", "--out", text(&out)], more].concat());
         assert_refused(&ended, 2, &["--resume", "holds no run", "flags"]);
         assert!(!out.exists());
     }
-    // Killed while the config was written.
+    // Killed while it wrote the config.
     fs::create_dir(&out).unwrap();
     for (file, content) in
         [("metrics.jsonl", ""), ("timing.jsonl", ""), (".lock", ""), (".config.toml.tmp", "net = \"res")]
@@ -207,7 +207,7 @@ fn a_run_that_ends_in_its_first_step_begins_again_without_its_flags() {
     train(&["--steps", "3", "--resume"], &out);
     assert_equal_runs(&whole, &out, &[3]);
     let out = home.join("killed");
-    // A power failure may leave the file empty: which run it was is not guessed.
+    // A power failure may leave the config empty. The program does not guess which run it was.
     fs::write(out.join("config.toml"), "").unwrap();
     assert_refused(
         &lastbit(&["train", "--resume", "--out", text(&out)]),
@@ -227,7 +227,7 @@ fn places_that_cannot_be_written_are_named() {
         assert_refused(&ended, 2, &[text(&out)]);
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), "in the way");
-    // Every write to this device says that the disk is full.
+    // Every write to this device fails as on a full disk.
     let out = home.join("device");
     fs::create_dir(&out).unwrap();
     std::os::unix::fs::symlink("/dev/full", out.join("metrics.jsonl")).unwrap();

@@ -1,4 +1,4 @@
-//! Runs and their folders: equal runs have equal files, and the control lamp tells the truth.
+//! Runs and their folders: equal runs have equal files, and the control lamp is right.
 
 use std::fs;
 
@@ -16,10 +16,10 @@ fn equal_runs_have_equal_files_and_green_controls() {
     let (a, b, c) = (home.join("a"), home.join("b"), home.join("c"));
     let ended = train(&["--steps", "10"], &a);
     assert!(ended.out.contains("control: 0 bits differ") && ended.out.contains("control green"), "{ended:?}");
-    assert!(!ended.out.contains('\u{1b}') && ended.err.is_empty(), "escape codes or warnings: {ended:?}");
+    assert!(!ended.out.contains('\u{1b}') && ended.err.is_empty(), "there are escape codes or warnings: {ended:?}");
     train(&["--steps", "10"], &b);
     assert_equal_runs(&a, &b, &[8, 10]);
-    // The config that the run wrote makes the same run.
+    // The config that the run wrote repeats the run.
     let ended = lastbit(&["train", "--config", text(&a.join("config.toml")), "--out", text(&c)]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_equal_runs(&a, &c, &[8, 10]);
@@ -27,14 +27,14 @@ fn equal_runs_have_equal_files_and_green_controls() {
 
     let kinds: Vec<_> = json_lines(&a.join("metrics.jsonl")).iter().map(|line| line["kind"].to_string()).collect();
     assert_eq!(kinds.iter().filter(|kind| *kind == "\"step\"").count(), 10);
-    assert_eq!(kinds.iter().filter(|kind| *kind == "\"epoch\"").count(), 2, "after step 8 and at the end");
+    assert_eq!(kinds.iter().filter(|kind| *kind == "\"epoch\"").count(), 2, "evaluations: after step 8 and at the end");
     assert_eq!(json_lines(&a.join("timing.jsonl")).len(), 10);
     let summary = summary(&a);
     assert_eq!(summary["finished"], true);
     assert_eq!(summary["control"]["green"], true);
     assert_eq!(summary["control"]["replicas"][0]["differing"], 0);
-    assert_eq!(summary["fingerprints"][0], summary["fingerprints"][2], "k = 2 has the bits of k = 1");
-    assert_ne!(summary["fingerprints"][0], summary["fingerprints"][1], "k = 3 has not");
+    assert_eq!(summary["fingerprints"][0], summary["fingerprints"][2], "k = 2 must have the bits of k = 1");
+    assert_ne!(summary["fingerprints"][0], summary["fingerprints"][1], "k = 3 must differ from k = 1");
     let manifest: Value = serde_json::from_slice(&fs::read(a.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["network"]["name"], "resnet8");
     for hash in [&manifest["dataset"]["sha256"], &manifest["environment"]["shaders_sha256"]] {
@@ -56,15 +56,15 @@ fn a_run_that_blows_up_says_so() {
 }
 
 #[test]
-fn a_flipped_bit_turns_the_lamp_red() {
+fn a_flipped_bit_turns_the_control_red() {
     let out = scratch("flip").join("run");
-    // Replica 2 has k = 2, a control; one element of one convolution differs right after the step.
+    // Replica 2 (k = 2) is a control. One element of one convolution differs right after the step.
     let ended = train(&["--steps", "4", "--flip-bit", "layer2.0.conv1.weight:17:3:2"], &out);
     let steps: Vec<Value> =
         json_lines(&out.join("metrics.jsonl")).into_iter().filter(|line| line["kind"] == "step").collect();
     let differing: Vec<_> = steps.iter().map(|step| step["differing"][2].as_u64().unwrap()).collect();
     assert_eq!(differing[..3], [0, 0, 1], "{differing:?}");
-    assert!(differing[3] > 1, "the next step spreads it: {differing:?}");
+    assert!(differing[3] > 1, "the next step does not spread the difference: {differing:?}");
     assert!(ended.out.contains("control: 1 element differs (RED)"), "{ended:?}");
     assert!(ended.err.contains("CONTROL IS RED since step 3"), "{ended:?}");
     let summary = summary(&out);
@@ -83,7 +83,7 @@ fn given_weights_start_a_run() {
     let read = |run: &std::path::Path, name| fs::read(run.join(name)).unwrap();
     assert_eq!(read(&first, "init.safetensors"), read(&second, "init.safetensors"));
     assert_eq!(read(&first, "metrics.jsonl"), read(&second, "metrics.jsonl"));
-    // Values that are no numbers: the last tensor but the running statistics ends with one of them.
+    // A value that is not finite: the last element of the last tensor before the running statistics.
     let (broken, bytes) = (home.join("broken.safetensors"), fs::read(&init).unwrap());
     let mut infinite = bytes.clone();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -94,7 +94,7 @@ fn given_weights_start_a_run() {
     let out = home.join("refused");
     let flags = [SMALL, &["--init", text(&broken), "--out", text(&out)]].concat();
     assert_refused(&lastbit(&flags), 2, &["--init", "fc.bias", "not finite"]);
-    // A file without end.
+    // An endless file.
     #[cfg(unix)]
     {
         let flags = [SMALL, &["--init", "/dev/zero", "--out", text(&out)]].concat();
@@ -155,12 +155,12 @@ fn benchmarks_speak_json() {
     for row in rows {
         let numbers = ["ms", "gflops", "gbps", "fma_share", "copy_share", "times_floor", "memory_mib"];
         numbers.iter().for_each(|number| positive(&row[*number]));
-        // The processor submits nothing.
+        // The processor has no submits, so its value is 0.
         assert!(row["longest_submit_ms"].as_f64().is_some_and(|ms| ms >= 0.0), "{row}");
     }
     let step = &report("step_resnet8")["rows"][0];
     assert_eq!((&step["name"], &step["shape"]), (&Value::from("step_resnet8"), &Value::from("R2 N2")));
     ["ms", "share_of_metrics", "share_of_host"].iter().for_each(|number| positive(&step[*number]));
-    // A difference of two measurements: on a busy machine it may be negative.
+    // A difference of two measurements, which may be negative on a busy machine.
     assert!(step["share_beside_convolutions"].as_f64().is_some_and(|share| share < 1.0), "{step}");
 }

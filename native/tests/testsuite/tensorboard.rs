@@ -1,4 +1,4 @@
-//! `--tensorboard`: the event files hold what the metrics hold, and TensorBoard's own reader, where it is installed, agrees.
+//! `--tensorboard`: the event files have the values of the metrics. TensorBoard's own reader agrees, if it is installed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::common::skip::skip;
 use crate::common::{json_lines, scratch, train};
 
-/// (tag, step) and the value's bits.
+/// The bits of each value, by (tag, step).
 type Scalars = BTreeMap<(String, u64), u32>;
 
 /// CRC-32C bit by bit, as RFC 3720 defines it.
@@ -17,7 +17,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), shift))
 }
 
-/// The records of a file, lengths and checksums checked.
+/// The records of a file. Checks lengths and checksums.
 fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = bytes;
     let mut take = |n: usize| {
@@ -44,7 +44,7 @@ fn records(bytes: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
-/// Fields of a protocol buffer: number and content.
+/// The fields of a protocol buffer: `(number, content)`.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
     fn varint(bytes: &mut &[u8]) -> u64 {
         let mut value = 0;
@@ -83,7 +83,7 @@ fn scalars(file: &Path) -> Scalars {
     let mut found = Scalars::new();
     for (index, record) in records(&fs::read(file).unwrap()).iter().enumerate() {
         let event: BTreeMap<u64, Vec<u8>> = fields(record).into_iter().collect();
-        assert!(f64::from_le_bytes(event[&1].clone().try_into().unwrap()) > 1.7e9, "wall time");
+        assert!(f64::from_le_bytes(event[&1].clone().try_into().unwrap()) > 1.7e9, "the wall time is wrong");
         if index == 0 {
             assert_eq!(event[&3], b"brain.Event:2");
         }
@@ -97,7 +97,7 @@ fn scalars(file: &Path) -> Scalars {
     found
 }
 
-/// The steps from which on a file makes TensorBoard forget what earlier files have.
+/// The steps from which on a file makes TensorBoard discard the events of earlier files.
 fn session_starts(file: &Path) -> Vec<u64> {
     let events = records(&fs::read(file).unwrap());
     let events = events.iter().map(|record| fields(record).into_iter().collect::<BTreeMap<u64, Vec<u8>>>());
@@ -112,7 +112,7 @@ fn event_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What TensorBoard's reader finds in a folder; `None` where it is not installed.
+/// The scalars that TensorBoard's reader finds in a folder. `None` if it is not installed.
 fn by_tensorboard(folder: &Path) -> Option<Scalars> {
     const READER: &str = r"
 import sys, struct
@@ -123,11 +123,11 @@ for tag in events.Tags()['scalars']:
     for e in events.Scalars(tag):
         print(tag, e.step, struct.unpack('<I', struct.pack('<f', e.value))[0])
 ";
-    // Another one than the system's may be named, for instance that of a virtual environment.
+    // The variable may name another Python than the system's, for instance that of a virtual environment.
     let python = std::env::var("LASTBIT_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let is_there = Command::new(&python).args(["-c", "import tensorboard"]).output().is_ok_and(|o| o.status.success());
     if !is_there {
-        skip("TensorBoard's reader (not installed: the files were read by the test alone)");
+        skip("TensorBoard's reader (not installed: only the test's own reader read the files)");
         return None;
     }
     let output = Command::new(python).args(["-c", READER]).arg(folder).output().unwrap();
@@ -145,13 +145,13 @@ for tag in events.Tags()['scalars']:
 fn event_files_hold_the_metrics() {
     let out = scratch("tensorboard").join("run");
     train(&["--steps", "9", "--checkpoint-every", "4steps", "--tensorboard"], &out);
-    // Gone on with from step 8, as after a crash: what is recorded is made again with the metrics, also what never reached a file
-    // or is in one no more.
+    // The run resumes from step 8, as after a crash. The events are written again from the metrics, also those that never reached
+    // a file or are lost from it.
     fs::remove_dir_all(out.join("checkpoint/step-000009")).unwrap();
     let first = |replica: &str| out.join(format!("tensorboard/{replica}/events.out.tfevents.0000000000.lastbit"));
     fs::write(first("r0-k1"), "").unwrap();
     fs::remove_file(first("r1-k3")).unwrap();
-    // The last number there is, in a name that lastbit does not give.
+    // Files of other programs, one of them with the largest possible number in its name.
     let foreign = ["notes.txt", "events.out.tfevents.18446744073709551615.lastbit"];
     let foreign = foreign.map(|name| out.join("tensorboard/r0-k1").join(name));
     foreign.iter().for_each(|file| fs::write(file, "mine").unwrap());
@@ -165,7 +165,7 @@ fn event_files_hold_the_metrics() {
         let folder = out.join("tensorboard").join(name);
         let files = event_files(&folder);
         assert_eq!(files.len(), 1, "{files:?}");
-        // A reader that has read an earlier file forgets it.
+        // A reader that has read an earlier file discards it.
         assert_eq!(session_starts(&files[0]), [1]);
         let all = scalars(&files[0]);
         let mut n_values = 0;
@@ -195,7 +195,7 @@ fn event_files_hold_the_metrics() {
                 _ => {}
             }
         }
-        assert_eq!(n_values, all.len(), "the files hold more than the metrics");
+        assert_eq!(n_values, all.len(), "the event files have values that the metrics do not have");
         if let Some(theirs) = by_tensorboard(&folder) {
             assert_eq!(theirs, all);
         }
@@ -208,7 +208,7 @@ fn lost_replicas_have_no_distance() {
     train(&["--steps", "4", "--lr", "1e30", "--log-every", "1", "--tensorboard"], &out);
     let lines = json_lines(&out.join("metrics.jsonl"));
     let last = lines.iter().rfind(|line| line["kind"] == "step").unwrap();
-    // As recorded.
+    // The metrics record a distance of 0.
     assert!(last["loss"][2].is_null() && last["rel_l1"][2] == 0.0, "{last}");
     let shown = scalars(&event_files(&out.join("tensorboard/r2-k2"))[0]);
     for tag in ["step/rel_l1", "step/max_ulp", "step/differing", "rel_l1/conv1.weight"] {
@@ -218,7 +218,7 @@ fn lost_replicas_have_no_distance() {
 }
 
 #[test]
-fn a_run_begun_anew_makes_old_steps_forgotten() {
+fn a_restarted_run_replaces_its_events() {
     let out = scratch("tensorboard-anew").join("run");
     train(&["--steps", "6", "--tensorboard"], &out);
     let first = scalars(&event_files(&out.join("tensorboard/r0-k1"))[0]);
@@ -229,7 +229,7 @@ fn a_run_begun_anew_makes_old_steps_forgotten() {
     let files = event_files(&folder);
     assert_eq!(files.len(), 1, "{files:?}");
     assert_eq!(session_starts(&files[0]), [1]);
-    assert_eq!(scalars(&files[0]), first, "the same bits");
+    assert_eq!(scalars(&files[0]), first, "the bits differ");
     if let Some(theirs) = by_tensorboard(&folder) {
         assert_eq!(theirs, first);
     }
@@ -244,12 +244,12 @@ fn a_kill_after_a_checkpoint_loses_no_step() {
     let flags = ["--steps", "4000", "--checkpoint-every", "5steps", "--eval-every", "0", "--tensorboard"];
     let mut child = command([SMALL, &flags[..], &["--out", text(&out), "--quiet"]].concat()).spawn().unwrap();
     while !out.join("checkpoint/step-000010").is_dir() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it was killed");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // Twice, so that the second one goes on where the first one's file is.
+    // Resume twice, so that the second time continues after the first one's event file.
     let saved = || {
         let folders = fs::read_dir(out.join("checkpoint")).unwrap().map(|entry| entry.unwrap().file_name());
         let steps = folders.filter_map(|name| name.into_string().unwrap().strip_prefix("step-")?.parse::<u64>().ok());

@@ -1,4 +1,4 @@
-//! `verify` and `compare`: a sound run replays, and whatever is not as it was is named by step, tensor and element.
+//! `verify` and `compare`: a sound run replays, and every change is named by step, tensor and element.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn replace(path: &Path, from: &str, to: &str) {
 fn a_run_is_replayed_from_its_start_or_a_checkpoint() {
     let home = scratch("verify");
     let run = home.join("run");
-    // Step 8 ends an epoch, with an evaluation.
+    // Step 8 ends an epoch, and an evaluation follows.
     train(&["--steps", "12", "--checkpoint-every", "5steps", "--keep-checkpoints", "9"], &run);
     let (code, found, err) = verify(&run, &[]);
     assert!(code == Some(0) && err.is_empty(), "{found} {err}");
@@ -46,18 +46,18 @@ fn a_run_is_replayed_from_its_start_or_a_checkpoint() {
     }
     assert_refused(&lastbit(&["verify", text(&home)]), 2, &["holds no run"]);
 
-    // A run whose config does not tell of the fault that was injected into it.
+    // A run whose config no longer names the fault that was injected.
     let flipped = home.join("flipped");
     let flags = ["--steps", "12", "--checkpoint-every", "5steps", "--keep-checkpoints", "9"];
     train(&[&flags[..], &["--flip-bit", "layer2.0.conv1.weight:17:7:1"]].concat(), &flipped);
-    assert_eq!(verify(&flipped, &[]).0, Some(0), "with the fault it replays");
+    assert_eq!(verify(&flipped, &[]).0, Some(0), "it does not replay with the fault");
     replace(&flipped.join("config.toml"), "flip-bit = \"layer2.0.conv1.weight:17:7:1\"\n", "");
     let (code, found, err) = verify(&flipped, &[]);
     assert_eq!((code, &found["line"]["step"], &found["state"]["step"]), (Some(1), &7.into(), &10.into()), "{found}");
     assert!(found["state"]["replica"] == 1 && found["state"]["tensor"] == "conv1.weight", "{found}");
     assert!(err.contains("at step 7, ") && err.contains("replica 1 (k = 3), conv1.weight[0] is "), "{err}");
     assert!(err.contains("config.toml: flip-bit is not set and was"), "{err}");
-    // From a checkpoint after the fault on, the same steps follow; the config is another one all the same.
+    // The steps after a checkpoint that follows the fault are the same, but the config still differs.
     let (code, found, err) = verify(&flipped, &["--steps", "11..12"]);
     assert!(code == Some(1) && found["line"].is_null() && found["state"].is_null(), "{found} {err}");
 }
@@ -85,7 +85,7 @@ fn what_was_changed_is_named() {
         let kept = lines.find("{\"kind\":\"step\",\"step\":4,").unwrap();
         fs::write(path, &lines[..kept]).unwrap();
     });
-    // The states are compared all the same.
+    // The states are compared even so.
     assert_eq!((&found["last_step"], &found["checkpoints"]), (&3.into(), &serde_json::json!([4, 6])), "{found}");
     assert!(err.contains("checkpoint of step 4 is ahead of metrics.jsonl, which ends at step 3"), "{err}");
     let (_, err) = tampered("damaged", &|run| {
@@ -120,7 +120,7 @@ fn two_runs_are_compared() {
     let compare = |x: &Path, y: &Path| -> Value {
         let ended = lastbit(&["compare", text(x), text(y), "--json"]);
         let found: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
-        // As cmp and diff do.
+        // The exit codes are those of cmp and diff.
         let code = if found["equal"] == true { 0 } else { 1 };
         assert!(ended.code == Some(code) && ended.err.is_empty(), "{ended:?}");
         found
@@ -129,11 +129,11 @@ fn two_runs_are_compared() {
     assert!(equal["equal"] == true && equal["steps"] == 6 && equal["fingerprints"] == 18, "{equal}");
     assert_eq!(equal["last_equal_fingerprint"], 6);
     let page = fs::read_to_string(a.join("compare.html")).unwrap();
-    assert!(page.contains("lamp green") && page.contains("Two runs, one set of bits"), "{page}");
+    assert!(page.contains("lamp green") && page.contains("Both runs have the same bits."), "{page}");
     roxmltree::Document::parse_with_options(&page, roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() })
         .unwrap();
 
-    // A line that cannot be read is no equal line, and what follows it is compared all the same.
+    // A line that cannot be read is not equal. The lines after it are still compared.
     let torn = home.join("torn");
     copy_folder(&b, &torn);
     replace(&torn.join("metrics.jsonl"), "{\"kind\":\"step\",\"step\":2,", "{\"kind\":step\",\"step\":2,");
@@ -152,7 +152,7 @@ fn two_runs_are_compared() {
         (&apart["equal"], &apart["last_equal_fingerprint"], &apart["line"]["step"]),
         (&false.into(), &1.into(), &2.into())
     );
-    // At the common start no bit differs, in the first common checkpoint the injected one has spread.
+    // At the common start no bit differs. By the first common checkpoint the injected difference has spread.
     assert_eq!(apart["states"][0]["elements"], 0);
     let state = &apart["states"][1];
     assert!(state["step"] == 3 && state["replica"] == 0 && state["tensor"] == "conv1.weight", "{apart}");

@@ -1,4 +1,4 @@
-//! What the peers start from: lastbit's initial weights and a batch of images.
+//! Reads what all peers start from: lastbit's initial weights and a batch of images.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ const STD: [f32; 3] = [0.267, 0.256, 0.276];
 pub struct Weights(HashMap<String, TensorData>);
 
 impl Weights {
-    /// Length of the header, header in JSON, values.
+    /// Reads a file: the length of the header, the header in JSON, the values.
     pub fn read(path: &str) -> Self {
         let bytes = std::fs::read(path).expect("the weights");
         let (length, rest) = bytes.split_at(8);

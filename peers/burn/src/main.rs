@@ -2,8 +2,8 @@
 //!
 //!     lastbit-peer-burn NET BATCH WEIGHTS IMAGES
 //!
-//! WEIGHTS is a safetensors file, IMAGES one of CIFAR-10's binary files. The first line that it prints says what was built
-//! and the first losses; then each line on stdin asks for so many steps and is answered with the seconds of each.
+//! WEIGHTS is a safetensors file, IMAGES one of CIFAR-10's binary files. The program first prints one line of JSON: what it
+//! trains, and the first losses. Each line on stdin then holds a number of steps, and is answered with the seconds of each step.
 
 mod files;
 mod net;
@@ -20,7 +20,7 @@ use net::ResNet;
 use serde_json::json;
 
 struct Training {
-    /// Taken out while a step makes a new one of it.
+    /// `None` only during a step, which consumes the model and returns a new one.
     model: Option<ResNet>,
     optimizer: ModuleOptimizer,
     loss: CrossEntropyLoss,
@@ -29,7 +29,7 @@ struct Training {
 }
 
 impl Training {
-    /// A step of training; the loss before the update, read back.
+    /// Trains for one step and reads back the loss before the update.
     fn step(&mut self) -> f32 {
         let model = self.model.take().expect("every step puts the model back");
         let loss = self.loss.forward(model.forward(self.images.clone()), self.labels.clone());

@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 
 use crate::files::Weights;
 
-/// A convolution without bias and the batch norm behind it.
+/// A convolution without bias, followed by batch norm.
 #[derive(Module, Debug)]
 pub struct ConvNorm {
     conv: Conv2d,
@@ -31,7 +31,7 @@ pub struct ResNet {
     dense: Linear,
 }
 
-/// Where a [`ConvNorm`]'s weights are, and its shape.
+/// The shape of a [`ConvNorm`], and the names of its weights.
 struct Place<'a> {
     conv: String,
     norm: String,
@@ -59,7 +59,7 @@ impl ConvNorm {
         self.norm.forward(self.conv.forward(x))
     }
 
-    /// Mean and variance of each channel.
+    /// Number of running statistics: mean and variance of each channel.
     fn running_values(&self) -> usize {
         2 * self.norm.gamma.shape().num_elements()
     }
@@ -108,7 +108,8 @@ impl ResNet {
             }
         }
         let mut dense = LinearConfig::new(inputs, 10).init(device);
-        // Burn's are [in][out]; through the host, because a parameter is no result of an operation.
+        // Burn's layout is [in][out]. The transposed tensor passes through the host, because a parameter must not be the result of
+        // an operation.
         let transposed = weights.tensor::<2>("fc.weight", device).transpose().into_data();
         dense.weight = Param::from_tensor(Tensor::from_data(transposed, device));
         dense.bias = Some(Param::from_tensor(weights.tensor("fc.bias", device)));
@@ -123,7 +124,7 @@ impl ResNet {
         self.dense.forward(x.mean_dim(3).mean_dim(2).reshape([samples, channels]))
     }
 
-    /// Burn counts running statistics among the parameters; these are without.
+    /// Number of trained values. Burn counts running statistics among the parameters; this number leaves them out.
     pub fn trained_values(&self) -> usize {
         let of_block = |block: &Block| {
             let shortcut = block.shortcut.as_ref().map_or(0, ConvNorm::running_values);
@@ -133,8 +134,8 @@ impl ResNet {
         self.num_params() - running
     }
 
-    /// Of a step on images of `side` by `side` pixels: the convolutions forward, by the weights, and by the input in all
-    /// but the first.
+    /// Floating-point operations of the convolutions in a step on images of `side` by `side` pixels: forward, gradient by the
+    /// weights, and gradient by the input for all but the first.
     pub fn convolution_flops(&self, samples: u64, side: u64) -> u64 {
         let (first, mut side) = self.first.flops(samples, side);
         let mut all = first;

@@ -1,9 +1,9 @@
-// What one does with a run: start, pause, step, reset; and beside it the step, the speed and the adapter.
+// The actions on a run (start, pause, step, reset), beside its step, its speed and the adapter.
 import { button, h, setText } from "../dom";
 import { count, rate } from "../numbers";
 import type { Component, RunSource, Session } from "../run/session";
 
-/** The row of actions. `start` and `pause` are two buttons, and either does nothing when it has nothing to do. */
+/** The row of actions. Start and pause are two buttons: start has no effect while the run trains, pause while it does not. */
 export class Actions implements Component {
   private readonly step = h("output", { "data-testid": "step", "aria-live": "off" }, "0");
   private readonly speed = h("span", { class: "note speed" });

@@ -2,7 +2,7 @@
 import { h } from "../dom";
 import { problem, PROPERTIES, type Property, type Values } from "../properties";
 
-/** Hears that `key` is to have another value. */
+/** Called when the user sets `key` to another valid value. */
 export type OnChange = (key: string, text: string) => void;
 
 /** Fields for the properties of one place. */
@@ -15,7 +15,7 @@ export class Controls {
     this.element = h("div", { class: "fields" }, ...shown.map((property) => this.field(property, onChange)));
   }
 
-  /** Shows these values; the field that is being edited is left alone. */
+  /** Shows these values, except in a field that is being edited and is invalid. */
   show(values: Values): void {
     for (const [key, input] of this.inputs) {
       if (input === document.activeElement && input.getAttribute("aria-invalid") === "true") continue;
@@ -70,7 +70,7 @@ function write(input: HTMLInputElement | HTMLSelectElement, text: string): void 
     (input as HTMLInputElement).checked = text === "true";
     return;
   }
-  // A value from an address that is not in the list, such as resnet32, joins it.
+  // An address may hold a value that is not in the list, such as resnet32; it is added.
   if (input instanceof HTMLSelectElement && ![...input.options].some(({ value }) => value === text)) {
     input.append(h("option", { value: text }, text));
   }

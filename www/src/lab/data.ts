@@ -1,5 +1,5 @@
-// Images of one's own: files that are dropped or chosen are read here and go to the worker, never over the network. Where
-// the host has a folder data/ beside the page, with a list of its files, they come from there.
+// The user's images. Dropped or chosen files are read here and go to the worker, never over the network. If the host has a
+// folder data/ beside the page with a list of its files, data sets are fetched from it.
 import { button, h, setText } from "../dom";
 import { count } from "../numbers";
 import type { Data, DataFile } from "../messages";
@@ -8,14 +8,14 @@ import type { Session } from "../run/session";
 /** More than the largest file of a known data set. */
 const MOST_BYTES = 400 * 2 ** 20;
 
-/** The panel, and files dropped anywhere on the page. */
+/** The panel. It takes files that are dropped anywhere on the page. */
 export class DataPanel {
   private readonly status = h("p", { class: "hint", "data-testid": "data-status", role: "status" });
   private readonly input = h("input", { type: "file", multiple: true, class: "hidden", "data-testid": "files", "aria-label": "Files of a data set" });
   private readonly zone: HTMLElement;
   readonly element: HTMLElement;
   private readonly end = new AbortController();
-  /** What the status says while nothing is being read. */
+  /** The text of the status while nothing is being read. */
   private arrived = "";
 
   constructor(
@@ -44,7 +44,7 @@ export class DataPanel {
     }, { signal });
   }
 
-  /** Says what arrived. */
+  /** Shows which files arrived and what is still missing. */
   show({ files, missing, origins }: Data): void {
     const words = files.map(({ file, items }) => `${file}: ${count(items)}`).join("; ");
     const lacks = Object.values(missing).filter((file) => file !== undefined);
@@ -54,12 +54,12 @@ export class DataPanel {
     setText(this.status, this.arrived);
   }
 
-  /** Says that what was being read was not taken. */
+  /** Shows that the files being read were not loaded. */
   failed(): void {
-    if (this.status.textContent !== this.arrived) setText(this.status, `Not taken. ${this.arrived}`);
+    if (this.status.textContent !== this.arrived) setText(this.status, `Not loaded. ${this.arrived}`);
   }
 
-  /** Fetches the files of `dataset` from the host's folder and hands them over; false if it has none. */
+  /** Fetches the files of `dataset` from the host's folder and sends them to the worker; false if the host has none. */
   async fetchFromHost(dataset: string): Promise<boolean> {
     const index: unknown = await fetch("./data/index.json").then((response) => response.json()).catch(() => []);
     const wanted = dataset === "cifar10" ? /cifar|data_batch|test_batch/ : /ubyte/;
@@ -68,7 +68,7 @@ export class DataPanel {
     setText(this.status, `Fetching ${names.join(", ")} from this host`);
     const files = names.map(async (name: string): Promise<DataFile> => {
       const response = await fetch(`./data/${name}`);
-      if (!response.ok) throw new Error(`the host lists data/${name} but does not give it (${response.status})`);
+      if (!response.ok) throw new Error(`the host lists data/${name} but does not serve it (${response.status})`);
       return { name, bytes: await response.arrayBuffer() };
     });
     this.session.engine.data(await Promise.all(files));

@@ -1,10 +1,10 @@
-// The fault injector: one bit of a control is flipped, and the lamp must turn red.
+// The fault injector flips one bit of a control, and the lamp must turn red.
 import { button, h } from "../dom";
 import type { FlipBit } from "../messages";
 import type { RunRecord } from "../run/record";
 import type { Component, RunSource } from "../run/session";
 
-/** Reads `TENSOR:INDEX:STEP:REPLICA`, as the command line's --flip-bit. */
+/** Parses `TENSOR:INDEX:STEP:REPLICA`, the value of the command line's --flip-bit. */
 export function parseFlip(text: string): FlipBit | undefined {
   const found = /^(.+):(\d+):(\d+):(\d+)$/.exec(text);
   return found === null
@@ -12,18 +12,18 @@ export function parseFlip(text: string): FlipBit | undefined {
     : { tensor: found[1]!, index: Number(found[2]), step: Number(found[3]), replica: Number(found[4]) };
 }
 
-/** Writes it. */
+/** The value that {@link parseFlip} parses. */
 export function flipText({ tensor, index, replica }: FlipBit, step: number): string {
   return [tensor, index, step, replica].join(":");
 }
 
-/** The button. */
+/** The button that flips a bit of the first control. */
 export class FlipButton implements Component {
   private readonly button: HTMLButtonElement;
   readonly element: HTMLElement;
   private flip: FlipBit | undefined;
   private record: RunRecord | undefined;
-  /** The run whose bit was asked for: a run has one flipped bit at most, as its config has. */
+  /** The run in which a flip was requested. A run has at most one flipped bit, as its config has. */
   private flipped: RunRecord | undefined;
 
   constructor(onFlip: (flip: FlipBit) => void) {
@@ -40,13 +40,13 @@ export class FlipButton implements Component {
     return this.record !== undefined && (this.flipped === this.record || this.record.flips.length > 0);
   }
 
-  /** Not `disabled`: the keyboard must still reach the reason. */
+  /** Updates the button. It is never `disabled`, because the keyboard must still reach the reason. */
   private tell(): void {
     const spent = this.isSpent();
     this.button.setAttribute("aria-disabled", String(spent));
     this.button.title = spent
-      ? "This run has its flipped bit. Reset begins a run without one"
-      : "Flips the last bit of one weight after the next step, to see that the lamp notices";
+      ? "This run already has a flipped bit. Reset begins a run without one"
+      : "Flips the last bit of one weight after the next step, to show that the lamp notices";
   }
 
   update({ opened, record }: RunSource): void {

@@ -1,5 +1,5 @@
-// The lab: one run with everything to see and to change. What is chosen is in the address; a change makes a new run at
-// once, but for the learning rate, which changes the run that goes on.
+// The lab: one run with all its plots and controls. The address holds every choice. A change opens a new run at once, except
+// for the learning rate, which changes in the current run.
 import { button, h } from "../dom";
 import { wordsOf } from "../failure";
 import type { EngineEvent, FlipBit } from "../messages";
@@ -24,7 +24,7 @@ import { Problem } from "./problem";
 import { Share } from "./share";
 import "./lab.css";
 
-/** Opens the lab, or the page that explains why there is none. */
+/** Opens the lab, or without WebGPU the page that explains why it is missing. */
 export async function open(route: Route): Promise<View> {
   // The worker loads while the browser looks for an adapter.
   const session = new Session();
@@ -104,16 +104,16 @@ class Lab implements View {
     );
   }
 
-  /** The values of an address. What it leaves open suits its network and this adapter; then the address says it all. */
+  /** The values of an address. Those that it omits are chosen to suit its network and this adapter. */
   private valuesOf({ query }: Route): Values {
     const net = query.get("net") ?? defaults()["net"]!;
     const { values, problems } = fromQuery(query, defaults(preset(net, this.software)));
-    if (problems.length > 0) this.problem.show("config", `The address: ${problems.join("; ")}. The usual value is used instead.`);
+    if (problems.length > 0) this.problem.show("config", `Invalid values in the address: ${problems.join("; ")}. The defaults are used instead.`);
     else this.problem.clear();
     return values;
   }
 
-  /** Opens the run of `values`, and starts it. */
+  /** Opens the run of `values`, and starts it if `start` is true. */
   private openRun(start: boolean): void {
     const { values, session } = this;
     this.showValues();
@@ -131,20 +131,20 @@ class Lab implements View {
     this.lr.show(this.rate());
   }
 
-  /** The learning rate of the newest change. */
+  /** The learning rate after the last change. */
   private rate(): number {
     const last = (this.values["lr-changes"] ?? "").split(":").at(-1);
     return Number(last || this.values["lr"]);
   }
 
-  /** The values without what was done to the run: its learning rate is the one that it ended with, and no bit is flipped. */
+  /** The values without the changes made during the run: its last learning rate holds from the start, and no bit is flipped. */
   private untouched(): Values {
     return { ...this.values, "lr": String(this.rate()), "lr-changes": "", "flip-bit": "" };
   }
 
   /** Data sets that are complete. */
   private readonly arrived = new Set<string>();
-  /** The data set that is being fetched for the run of `values`, and whether that run is to start. */
+  /** The data set that is being fetched for the run of `values`, and whether to start that run. */
   private awaited: { dataset: string; start: boolean } | undefined;
 
   private change(key: string, text: string): void {
@@ -155,7 +155,7 @@ class Lab implements View {
     void this.openWithData(running || finished || error !== undefined);
   }
 
-  /** Opens the run; a data set whose files are not here yet is looked for on the host first, and opened once they are. */
+  /** Opens the run. If its data set has not arrived, looks for it on the host first and opens the run once it has. */
   private async openWithData(start: boolean): Promise<void> {
     const dataset = this.values["dataset"]!;
     if (dataset === "synthetic" || this.arrived.has(dataset)) {
@@ -168,7 +168,7 @@ class Lab implements View {
     if (isOnItsWay) return;
     try {
       if (await this.data.fetchFromHost(dataset)) return;
-      // The core says what is missing.
+      // Opening it fails, and the core's message names the missing file.
       this.openAwaited(dataset);
     } catch (error) {
       this.awaited = undefined;
@@ -177,7 +177,7 @@ class Lab implements View {
     }
   }
 
-  /** Opens the run that waited for `dataset`, if one does; another one may have been chosen meanwhile. */
+  /** Opens the run that waits for `dataset`; false if none does, because the user has chosen another one meanwhile. */
   private openAwaited(dataset: string): boolean {
     if (this.awaited?.dataset !== dataset) return false;
     const { start } = this.awaited;
@@ -201,9 +201,9 @@ class Lab implements View {
     this.openRun(false);
   }
 
-  /** After a fault: the run anew, beside what it had recorded. */
+  /** Reopens the run after a fault, and pins the curves that it had recorded. */
   private restart(): void {
-    // A run that failed before its first step has nothing to keep, and earlier curves stay pinned.
+    // A run that failed before its first step has nothing to pin, and earlier curves stay pinned.
     if ((this.session.record?.lastStep() ?? 0) > 0) this.setPin(true);
     this.problem.clear();
     this.openRun(true);
@@ -243,7 +243,7 @@ class Lab implements View {
     }
   }
 
-  /** Writes into the address what was done to the run, so that the link does it again. */
+  /** Writes a change of the run into the address, so that the link repeats it. */
   private keep(event: Extract<EngineEvent, { kind: "changed" }>): void {
     if (event.what === "flip-bit") {
       this.values = { ...this.values, "flip-bit": flipText(event.flip as FlipBit, event.step) };
@@ -258,7 +258,7 @@ class Lab implements View {
   /** Trains on a data set that has just become complete. */
   private useData(dataset: string): void {
     this.problem.clear();
-    // A link to a run that had to wait for its files keeps what is done to the run.
+    // A link to a run that had to wait for its files keeps the changes that it lists.
     if (this.session.opened === undefined && this.values["dataset"] === dataset) return this.openRun(true);
     const net = this.values["net"] === "one-layer" ? "resnet8" : this.values["net"]!;
     const suited = net === this.values["net"] ? {} : preset(net, this.software);

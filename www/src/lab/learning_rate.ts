@@ -1,13 +1,13 @@
-// The learning rate: a number and a slider of decades. While a run goes on it changes the run itself; typing is taken up
-// after a pause, the slider when it is let go.
+// The learning rate: a number and a logarithmic slider, which also change it during a run. A typed number is applied after a
+// pause, the slider when it is released.
 import { h } from "../dom";
 import { isPositive } from "../properties";
 
-/** Decades of the slider. */
+/** Ends of the slider, as powers of ten. */
 const [LOW, HIGH] = [-5, 1];
 const TYPING_MS = 500;
 
-/** The control. */
+/** The number with its slider. */
 export class LearningRate {
   private readonly number = h("input", { type: "text", inputmode: "decimal", autocomplete: "off", "data-testid": "lr" });
   private readonly slider = h("input", { type: "range", min: LOW, max: HIGH, step: 0.05, "aria-label": "Learning rate, slider" });
@@ -18,7 +18,7 @@ export class LearningRate {
     this.slider,
   );
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private told = Number.NaN;
+  private reported = Number.NaN;
 
   constructor(private readonly onChange: (lr: number) => void) {
     this.number.addEventListener("input", () => {
@@ -32,7 +32,7 @@ export class LearningRate {
 
   /** Shows `lr`, unless the field is being edited. */
   show(lr: number): void {
-    this.told = lr;
+    this.reported = lr;
     if (document.activeElement !== this.number) this.number.value = String(lr);
     if (document.activeElement !== this.slider || !this.slider.matches(":active")) this.slider.value = String(Math.log10(lr));
     this.slider.setAttribute("aria-valuetext", String(lr));
@@ -52,8 +52,8 @@ export class LearningRate {
   }
 
   private tell(lr: number): void {
-    if (lr === this.told) return;
-    this.told = lr;
+    if (lr === this.reported) return;
+    this.reported = lr;
     this.onChange(lr);
   }
 }

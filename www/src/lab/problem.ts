@@ -1,4 +1,4 @@
-// What went wrong, with the way out. What the run has recorded stays on screen.
+// An error with its remedy. What the run has recorded stays on screen.
 import { button, h, setText } from "../dom";
 import type { Fault } from "../messages";
 
@@ -10,10 +10,10 @@ const REMEDIES: Partial<Record<Fault, string>> = {
     "Choose a smaller network, batch size or width, or fewer k; the run then starts. Restart tries the same sizes again. What the " +
     "last run recorded stays on screen, and under CSV.",
   "gpu": "Restart tries again.",
-  "data": "Images come from files that are dropped anywhere on this page.",
+  "data": "Drop the files of the images anywhere on this page.",
 };
 
-/** The notice. */
+/** The notice that shows an error. */
 export class Problem {
   private readonly message = h("span", { "data-testid": "error" });
   private readonly remedy = h("p", {});
@@ -42,7 +42,7 @@ export class Problem {
     this.element.hidden = false;
   }
 
-  /** Hides it. */
+  /** Hides the notice. */
   clear(): void {
     this.element.hidden = true;
     setText(this.message, "");

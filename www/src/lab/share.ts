@@ -1,4 +1,4 @@
-// A run to take away: its address, the command that makes it natively, its numbers, its picture, its config.
+// What the user can take away from a run: its link, its command line, its numbers, its picture and its config.
 import { button, h, setText } from "../dom";
 import { STEP_COLUMNS } from "../messages";
 import { commandLine, toml, toQuery, type Values } from "../properties";
@@ -8,7 +8,7 @@ import { idOf } from "../run/replicas";
 import type { RunRecord } from "../run/record";
 import type { RunPlot } from "../run/curves";
 
-/** The panel. */
+/** The panel with the command line and the downloads. */
 export class Share {
   private readonly command = h("code", { "data-testid": "command" });
   private readonly note = h("p", { class: "hint", role: "status" });
@@ -28,7 +28,7 @@ export class Share {
     this.element = h(
       "section",
       { class: "panel" },
-      h("h2", {}, "Take it along"),
+      h("h2", {}, "Take it with you"),
       h("p", { class: "note" }, "The same run on the command line:"),
       h("div", { class: "copy" }, h("pre", {}, this.command), button("Copy", () => this.copy(commandLine(this.values), "Command copied"))),
       h("div", { class: "toolbar" }, ...actions),
@@ -44,15 +44,15 @@ export class Share {
     this.command.replaceChildren(...words.flatMap((word, i) => [i === 0 ? "" : " ", h("span", { class: "flag" }, word)]));
   }
 
-  /** Offers the numbers of a run whose curves are pinned. */
+  /** Offers the numbers of the run whose curves are pinned; `undefined` if none are. */
   keep(record: RunRecord | undefined): void {
     this.kept = record;
     this.ofKept.hidden = record === undefined;
   }
 
   private copy(text: string, done: string): void {
-    // Refused without a gesture or outside secure pages; the text is on screen anyway.
-    navigator.clipboard.writeText(text).then(() => setText(this.note, done), () => setText(this.note, "The browser does not let the page copy"));
+    // Browsers refuse it without a gesture or on insecure pages; the text is on screen anyway.
+    navigator.clipboard.writeText(text).then(() => setText(this.note, done), () => setText(this.note, "The browser did not allow copying"));
   }
 }
 
@@ -70,7 +70,7 @@ function snake(name: string): string {
   return name.replaceAll(/[A-Z0-9]+/g, (capital) => `_${capital.toLowerCase()}`);
 }
 
-/** The divergence plot with its names, on paper. */
+/** The divergence plot with the labels of its curves, on a background. */
 async function picture(plot: RunPlot): Promise<Blob | null> {
   const source = plot.plot.canvas();
   if (source === undefined) return null;

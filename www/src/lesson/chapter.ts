@@ -1,17 +1,17 @@
-// What a chapter of the lesson is: a few lines to read, one thing to do, one thing to see, and the live part that both are
-// about. The text is here as text; `rich` makes elements of it.
+// A chapter of the lesson: a few lines to read, one thing to do, one thing to see, and the live part that both are about. A
+// chapter holds text with marks; `rich` turns it into elements.
 import { type Child, h } from "../dom";
 
-/** What the lesson gives a chapter's live part. */
+/** What the lesson passes to a chapter's live part. */
 export interface Stage {
-  /** The thing to see has been seen. */
+  /** Reports that the thing to see has been on screen. */
   seen(): void;
 }
 
 /** The live part of a chapter. */
 export interface Exhibit {
   element: HTMLElement;
-  /** Ends workers and listeners. */
+  /** Terminates workers and removes listeners. */
   close(): void;
 }
 
@@ -24,15 +24,15 @@ export interface Chapter {
   task: string;
   /** The one thing to see. */
   sight: string;
-  /** For the teacher: how to put it, then questions with answers. */
+  /** For the teacher: notes on how to present it, then questions with answers. */
   teacher: { notes: string[]; questions: [question: string, answer: string][] };
-  /** Makes the live part. */
+  /** Creates the live part. */
   exhibit(stage: Stage): Exhibit | Promise<Exhibit>;
 }
 
 const MARKS = { "*": "em", "`": "code", _: "var" } as const;
 
-/** Text with marks as nodes. A mark counts at the edge of a word only, so that `max_ulp` needs none. */
+/** Turns text with marks into nodes. A mark counts only at the edge of a word, so that `max_ulp` needs no escape. */
 export function rich(text: string): Child[] {
   const parts = text.split(/(?<![\w*`])([*`_])(?=\S)(.+?)(?<=\S)\1(?![\w*`])/g);
   const nodes: Child[] = [];

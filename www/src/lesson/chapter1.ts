@@ -6,15 +6,15 @@ import { bitsOf, exactDecimal, fieldsOf, fromBits, spacing } from "./float32";
 export const chapter: Chapter = {
   title: "A number is 32 bits",
   text: [
-    "A weight of a network is a float32: a number that is kept in 32 bits.",
+    "A weight of a network is a float32: a number that is stored in 32 bits.",
     "The first bit is the sign. The next eight say between which two powers of two the number lies. The other 23 say where " +
-      "between them: they cut the way from one power to the next into 8,388,608 equal steps. That is about seven decimal " +
+      "between them: they divide the interval from one power to the next into 8,388,608 equal steps. That is about seven decimal " +
       "digits, and nothing lies between two steps. Every result of every addition and multiplication is rounded to one of them.",
-    "So 0.1 is not 0.1. It is the nearest number there is.",
+    "So 0.1 is not exactly 0.1. It is the nearest float32.",
   ],
-  task: "Click the last bit, at the right end. Then an exponent bit, for comparison.",
+  task: "Click the last bit, at the right end. Then click an exponent bit, for comparison.",
   sight:
-    "The last bit moves 0.1 by 7.5 billionths, one part in 13 million. Everything that happens in this lesson begins with " +
+    "The last bit moves 0.1 by 7.5 billionths, one part in 13 million. Everything in this lesson begins with " +
     "a change of that size.",
   teacher: {
     notes: [
@@ -25,7 +25,7 @@ export const chapter: Chapter = {
     ],
     questions: [
       ["How many float32 lie between 1 and 2? Between 1024 and 2048?", "8,388,608 each: 2^23 steps from any power of two to the next."],
-      ["Why can 0.1 not be a float32, however many bits there are?", "A binary fraction is a whole number over a power of two. 1/10 has a factor 5 below the line."],
+      ["Why can 0.1 not be a float32, however many bits there are?", "A binary fraction is a whole number over a power of two. 1/10 has a factor 5 in its denominator."],
       ["1 + 0.00000005 in float32?", "1. The step above 1 is 2^-23, about 0.00000012, and less than half of it is rounded away."],
     ],
   },
@@ -118,7 +118,7 @@ function exhibit(stage: Stage): Exhibit {
   return { element, close: () => undefined };
 }
 
-/** The fewest digits that only this float32 is nearest to. */
+/** The shortest decimal number that rounds to this float32. */
 export function shortestDecimal(value: number): string {
   for (let digits = 1; digits < 9; digits++) {
     const text = value.toPrecision(digits);
@@ -127,7 +127,7 @@ export function shortestDecimal(value: number): string {
   return String(Number(value.toPrecision(9)));
 }
 
-/** Very small numbers have more than a hundred digits. */
+/** Shortens the digits of very small numbers, which have more than a hundred. */
 function cut(digits: string): string {
   return digits.length > 60 ? `${digits.slice(0, 60)}…` : digits;
 }

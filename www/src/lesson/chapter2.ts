@@ -1,4 +1,4 @@
-// Chapter 2: divide by k and multiply by k. The perturbation of the training, on one number and on many.
+// Chapter 2: divide by k and multiply by k. This is the perturbation of the training, on one number and on many.
 import { button, h, setText } from "../dom";
 import type { Chapter, Exhibit, Stage } from "./chapter";
 import { shortestDecimal } from "./chapter1";
@@ -8,16 +8,16 @@ export const chapter: Chapter = {
   title: "Divide and multiply by three",
   text: [
     "Divide a number by three, then multiply it by three. On paper you are back where you began.",
-    "In float32 the quotient is rounded, and the error may survive the way back. To divide by 2 or 4 only lowers the " +
+    "In float32 the quotient is rounded, and the error may survive the way back. Dividing by 2 or 4 only lowers the " +
       "exponent, so nothing is lost.",
-    "lastbit trains copies of a network that differ in just this. Where the usual step is _p_ ← _p_ − _lr_ · _d_, copy k takes " +
-      "_p_ ← _p_ − (_lr_ k) · (_d_ / k). The same step on paper for every k; for k = 2 the same bits as well; for k = 3 now and " +
-      "then another last bit.",
+    "lastbit trains copies of a network that differ only in this. The standard step is _p_ ← _p_ − _lr_ · _d_; copy k takes " +
+      "_p_ ← _p_ − (_lr_ k) · (_d_ / k). On paper the step is the same for every k. For k = 2 the bits are the same as well; " +
+      "for k = 3 the last bit sometimes differs.",
   ],
-  task: "Choose k = 3 and press “Try 100,000 numbers”. Then do it with k = 2.",
+  task: "Choose k = 3 and press “Try 100,000 numbers”. Then do the same with k = 2.",
   sight:
-    "With k = 3 about one number in seven does not come back, and about one weight in a hundred gets another last bit in a " +
-    "step. With k = 2 none does.",
+    "With k = 3 about one number in seven does not come back, and in one step about one weight in a hundred gets a different " +
+    "last bit. With k = 2 every number comes back and no weight differs.",
   teacher: {
     notes: [
       "This is the whole perturbation. No noise is added and nobody is careless: both formulas are correct, both are " +
@@ -36,7 +36,7 @@ export const chapter: Chapter = {
 
 const DIVISORS = [1, 2, 3, 4, 5, 7];
 const TRIES = 100_000;
-/** Spread of the numbers: what weights and their gradients typically are. */
+/** Standard deviations of the numbers, as is typical of weights and their gradients. */
 const WEIGHT_STD = 0.1;
 const UPDATE_STD = 0.01;
 const LR = 0.1;
@@ -119,7 +119,7 @@ function exhibit(stage: Stage): Exhibit {
       h(
         "table",
         { "aria-live": "polite" },
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "100,000 times"), h("th", { scope: "col" }, "d / k · k is not d"), h("th", { scope: "col" }, "another weight after the step"))),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "100,000 times"), h("th", { scope: "col" }, "d / k · k is not d"), h("th", { scope: "col" }, "different weight after the step"))),
         table,
       ),
     ),

@@ -6,21 +6,21 @@ import { openRun, runPanel } from "./run_panel";
 
 /** Steps of the run: long enough to see the curve bend. */
 const STEPS = 120;
-/** What counts as seen: k = 3 this far away while the control is at zero. */
+/** The chapter counts as seen at this relative L1 of k = 3, while the control is at zero. */
 const PARTED = 0.01;
 
 export const chapter: Chapter = {
   title: "Two networks and one bit",
   text: [
-    "Three copies of one network: the same starting weights, the same images in the same order, the same arithmetic. They " +
-      "are trained with k = 1, 3 and 2, and differ in nothing else.",
+    "Here are three copies of one network, with the same starting weights, the same images in the same order and the same " +
+      "arithmetic. They are trained with k = 1, 3 and 2, and differ in nothing else.",
     "After the first step about one weight in a hundred differs between k = 1 and k = 3, each in its last bits. The next " +
-      "step computes its gradients from these weights. So does the one after it.",
+      "step computes its gradients from these weights. So does every step after it.",
   ],
   task: "Start the run and watch the curve of k = 3. The scale is logarithmic: each line is ten times the one below, or more.",
   sight:
-    "k = 3 starts at a billionth and climbs past a hundredth within some thirty steps, ten million times as far. k = 2 stays at exactly zero, " +
-    "so nothing but the rounding can be the reason.",
+    "k = 3 starts at a billionth and climbs past a hundredth within about thirty steps, ten million times as far. k = 2 stays at exactly zero, " +
+    "so only rounding can be the reason.",
   teacher: {
     notes: [
       "Ask for a bet before anybody presses Start: will the copies stay together, part a little, or part for good?",
@@ -32,7 +32,7 @@ export const chapter: Chapter = {
     questions: [
       ["What does the control prove?", "That the machine repeats itself exactly, and that only rounding separates k = 3 from k = 1. Without it one could blame the GPU, the order of sums or a bug."],
       ["The curve is straight on this scale for a while. What does that mean?", "The distance grows by the same factor each step: exponential growth, as a small disturbance grows in an unstable system."],
-      ["Why does it bend at the top?", "Two networks cannot be farther apart than the weights are large. The growth is restrained; chapter 5 takes that up."],
+      ["Why does it bend at the top?", "Two networks cannot be farther apart than the weights are large. Something restrains the growth; chapter 5 shows what."],
       ["Would float64 help?", "It would start at 10^-18 instead of 10^-9. With the same growth that buys some steps, no more."],
     ],
   },

@@ -1,4 +1,4 @@
-// Chapter 6: choose the learning rate. One run for each rate, all in one plot: where rounding stays rounding, and where not.
+// Chapter 6: choose the learning rate. One run for each rate, all in one plot, shows where rounding errors grow and where not.
 import { button, h, setText } from "../dom";
 import { wordsOf } from "../failure";
 import { plain } from "../numbers";
@@ -15,37 +15,37 @@ import { LESSON_RUN } from "./run_panel";
 
 const STEPS = 100;
 const LIVE_RATES = [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
-/** Those of www/recorded/runs.mjs. */
+/** The learning rates in www/recorded/runs.mjs. */
 const RECORDED_RATES = [0.0125, 0.05, 0.2, 0.8];
-/** What counts as seen: one run that parted, and one that has not after this many steps. */
+/** The chapter counts as seen after one run with relative L1 above `parted`, and one below `together` after `steps` steps. */
 const SEEN = { parted: 0.01, together: 1e-4, steps: 50 };
 
 export const chapter: Chapter = {
   title: "Choose the learning rate",
   text: [
-    "A large network is the same story in a million dimensions. At a given learning rate some directions are unstable, and " +
+    "A large network does the same in a million dimensions. At a given learning rate some directions are unstable, and " +
       "rounding errors grow along them until the network’s nonlinearity restrains them. A shorter step leaves fewer such directions.",
-    "Here the network is smooth (Swish in place of ReLU) and there is no momentum, as in the paper’s experiment. The images and " +
+    "Here the network is smooth (Swish in place of ReLU) and trains without momentum, as in the paper’s experiment. The images and " +
       "the starting weights are the same for every rate.",
   ],
   task: "Run it at the highest rate. Then move the slider down, to 0.1 or less, and run it again.",
   sight:
-    "At the highest rate k = 3 leaves for good. At a low one the curve stays at the size of rounding errors, a millionth and " +
-    "less, although the network learns. In between it grows, more slowly.",
+    "At the highest rate k = 3 parts for good. At a low rate the distance stays at the size of rounding errors, a millionth or " +
+    "less, although the network learns. In between it grows, but more slowly.",
   teacher: {
     notes: [
       "Be exact about what a smaller rate does. For this smooth network without momentum the growth all but vanishes. With ReLU and " +
         "momentum 0.9, the common recipe, it becomes slower but does not vanish: a ResNet-20 on CIFAR-10 with momentum is 0.05 " +
-        "apart after 60 steps at learning rate 0.003, in place of 0.5 at 0.1. ReLU has a kink, and a last bit may decide on which side of it a number falls.",
+        "apart after 60 steps at learning rate 0.003, instead of 0.5 at 0.1. ReLU has a kink, and a last bit may decide on which side of it a number falls.",
       "Deeper networks need lower rates: a ResNet-20 with Swish, batch 128 and no momentum is 0.08 apart after 200 steps at 0.05, and " +
         "below a hundred-thousandth for a thousand steps at 0.003.",
-      "Practice is not to train at 0.003. The point is what a reported accuracy means: two correct runs of the same recipe may " +
+      "This is not advice to train at 0.003. The point is what a reported accuracy means: two correct runs of the same recipe may " +
         "differ by as much as two seeds do.",
     ],
     questions: [
       ["Then why not always choose the small rate?", "It learns more slowly, and large steps find better solutions in practice. The instability is the price."],
-      ["Your colleague improved a network by 0.3 %. What do you ask?", "How far apart runs are that differ in the last bit only, or in the seed. An improvement within that spread is none."],
-      ["Which number tells the stable rate of a direction?", "Its curvature λ: 2/λ without momentum, for the linearised step. Chapter 4 again."],
+      ["Your colleague improved a network by 0.3 %. What do you ask?", "How far apart are runs that differ only in the last bit, or only in the seed? A difference within that spread is not an improvement."],
+      ["Which number gives the stable rate of a direction?", "Its curvature λ: 2/λ without momentum, for the linearised step. Chapter 4 again."],
     ],
   },
   exhibit,
@@ -85,7 +85,7 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
   const command = h("pre", {});
   const error = h("p", { class: "notice error", role: "alert", "data-testid": "error", hidden: true });
 
-  /** Takes up what the run shows now. */
+  /** Shows the current state of the run. */
   function update(source: RunSource): void {
     lamp.update(source);
     const { record, opened } = source;
@@ -122,7 +122,7 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
       session.start();
       return;
     }
-    // The one before must not go on under the new rate.
+    // The previous player must not continue under the new rate.
     player?.close();
     player = undefined;
     const mine = rate;
@@ -152,7 +152,7 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
       "dl",
       { class: "readout small" },
       h("div", {}, h("dt", {}, "loss, k = 1"), loss),
-      h("div", {}, h("dt", {}, "k = 3 is apart by"), apart),
+      h("div", {}, h("dt", {}, "distance of k = 3"), apart),
     ),
     where,
     h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), command),

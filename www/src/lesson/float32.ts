@@ -9,13 +9,13 @@ export function bitsOf(value: number): number {
   return view.getUint32(0);
 }
 
-/** The number that these 32 bits are. */
+/** The float32 with these 32 bits. */
 export function fromBits(bits: number): number {
   view.setUint32(0, bits);
   return view.getFloat32(0);
 }
 
-/** Sign, exponent and significand as they stand in the bits. */
+/** Sign, exponent and significand as stored in the bits. */
 export interface Fields {
   sign: 0 | 1;
   /** 0..255; 127 stands for 2^0. */
@@ -34,7 +34,7 @@ export function spacing(bits: number): number {
   return 2 ** (Math.max(fieldsOf(bits).exponent, 1) - 150);
 }
 
-/** Every decimal digit of the number: a float32 is a whole number times a power of two, so the digits end. */
+/** All decimal digits of the number. They end, because a float32 is a whole number times a power of two. */
 export function exactDecimal(bits: number): string {
   const { sign, exponent, significand } = fieldsOf(bits);
   if (exponent === 255) return significand === 0 ? (sign === 1 ? "−∞" : "∞") : "not a number";
@@ -44,7 +44,7 @@ export function exactDecimal(bits: number): string {
   return sign === 1 ? `−${digits}` : digits;
 }
 
-/** `whole` / 2^`halvings`, which has exactly as many decimals as halvings, less the zeros at the end. */
+/** `whole` / 2^`halvings`, which has exactly `halvings` decimals, less the zeros at the end. */
 function decimals(whole: bigint, halvings: number): string {
   const digits = String(whole * 5n ** BigInt(halvings)).padStart(halvings + 1, "0");
   const fraction = digits.slice(-halvings).replace(/0+$/, "");

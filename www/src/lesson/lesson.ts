@@ -7,7 +7,7 @@ import "../style/lesson.css";
 import type { Route, View } from "../view";
 import { type Chapter, type Exhibit, rich } from "./chapter";
 
-/** In order. Each is a file of its own, loaded when it is opened. */
+/** In order. Each chapter is a separate file, loaded when it is opened. */
 const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter }> }[] = [
   { title: "A number is 32 bits", load: () => import("./chapter1") },
   { title: "Divide and multiply by three", load: () => import("./chapter2") },
@@ -17,12 +17,12 @@ const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter
   { title: "Choose the learning rate", load: () => import("./chapter6") },
 ];
 
-/** The lesson at the chapter of the address. */
+/** Opens the lesson at the chapter that the address names. */
 export async function open(route: Route): Promise<View> {
   const element = h("div", { class: "page lesson" });
   let exhibit: Exhibit | undefined;
   let shown = 0;
-  /** Counts chapters asked for: one that loads slowly must not replace a later one. */
+  /** Counts requested chapters: one that loads slowly must not replace a later one. */
   let turn = 0;
 
   async function show(at: Route): Promise<void> {
@@ -84,7 +84,7 @@ export async function open(route: Route): Promise<View> {
       exhibit = made;
       stage.append(made.element);
     } catch (error) {
-      stage.append(failure("What moves in this chapter", error, ", or choose another chapter"));
+      stage.append(failure("The live part of this chapter", error, ", or choose another chapter"));
     }
   }
 

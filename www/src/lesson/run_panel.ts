@@ -16,7 +16,7 @@ export interface Run extends RunSource {
   close(): void;
 }
 
-/** The lesson's network: small enough for any machine, large enough to part. The same numbers everywhere. */
+/** The lesson's network: small enough for any machine, large enough for its copies to part. Its sizes do not depend on the adapter. */
 export const LESSON_RUN: Values = {
   net: "resnet8",
   width: "0.5",
@@ -27,17 +27,17 @@ export const LESSON_RUN: Values = {
   "eval-every": "0",
 };
 
-/** What the run is, in words. */
+/** A run and its description. */
 export interface Described {
   run: Run;
   live: boolean;
-  /** The command that makes the same run natively. */
+  /** The command line of the same run with the native program. */
   command: string;
-  /** Back to the start, paused. */
+  /** Resets the run to its start, paused. */
   reset(): void;
 }
 
-/** Opens a run of `values`, paused; without WebGPU the recorded run `recording`. */
+/** Opens a paused run of `values`, or without WebGPU the recorded run `recording`. */
 export async function openRun(values: Values, recording: string): Promise<Described> {
   if (!(await webgpuSupport()).ok) {
     const player = new Player(await fetchRecording(recording));
@@ -57,7 +57,7 @@ export async function openRun(values: Values, recording: string): Promise<Descri
   return { run: session, live: true, command: commandLine(all), reset: () => session.open(session.values) };
 }
 
-/** Buttons, lamp and divergence of a run. */
+/** The buttons, the lamp and the divergence plot of a run. */
 export function runPanel({ run, live, command, reset }: Described): HTMLElement {
   const step = h("output", { "data-testid": "step" }, "0");
   const start = button(live ? "Start" : "Play", () => run.start(), { class: "primary", "data-testid": "start" });
@@ -75,7 +75,7 @@ export function runPanel({ run, live, command, reset }: Described): HTMLElement 
       { class: "toolbar" },
       start,
       pause,
-      button("Start anew", reset, { "data-testid": "reset" }),
+      button("Start over", reset, { "data-testid": "reset" }),
       h("span", { class: "spacer" }),
       h("span", {}, "step ", step),
     ),

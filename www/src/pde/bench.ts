@@ -1,4 +1,4 @@
-// The page's side of the worker of the equations: calls of the core's `Bench`, answered by promises.
+// The page's client of the equations' worker: calls of the core's `Bench`, answered by promises.
 import type { Bench } from "../../pkg/lastbit_web";
 import { webgpuSupport } from "../webgpu";
 
@@ -7,7 +7,7 @@ export type Method = Exclude<keyof Bench & string, "free">;
 
 type Value<K extends Method> = Awaited<ReturnType<Bench[K]>>;
 
-/** To the worker. */
+/** A call, sent to the worker. */
 export interface Call {
   id: number;
   /** Whether the processor computes; the first call decides. */
@@ -16,7 +16,7 @@ export interface Call {
   parameters: unknown[];
 }
 
-/** From the worker. */
+/** The answer to a call, from the worker. */
 export type Answer = { id: number; value: unknown } | { id: number; error: string };
 
 interface Waiting {
@@ -59,14 +59,14 @@ export class BenchClient {
     return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
   }
 
-  /** What computes, in words, and whether it is slow. */
+  /** What computes, as text, and whether it is software. */
   async adapter(): Promise<{ words: string; software: boolean }> {
     const { name, software } = JSON.parse(await this.call("adapter")) as { name: string; software: boolean };
     const gpu = `float32 on ${name || "WebGPU"}${software ? ", a software adapter" : ""}`;
     return { words: this.processor ? "float64 on the processor, without WebGPU" : gpu, software };
   }
 
-  /** Ends the worker. Calls that wait stay unanswered. */
+  /** Terminates the worker. Pending calls are never answered. */
   close(): void {
     this.worker.terminate();
     this.waiting.clear();

@@ -1,4 +1,4 @@
-// A small plot that is drawn by hand, for what is no curve against steps: it keeps its resolution and its colours right.
+// A small plot drawn by hand, for data that are not curves against steps. It follows the screen's resolution and the theme.
 import { cancelFrame, inNextFrame } from "../frame";
 import { h } from "../dom";
 import { colour, onTheme, rem } from "../style/theme";
@@ -37,12 +37,12 @@ export class Drawing {
     this.endTheme = onTheme(() => this.changed());
   }
 
-  /** Has it drawn in the next frame. */
+  /** Requests a redraw in the next frame. */
   changed(): void {
     inNextFrame(this.draw);
   }
 
-  /** Words beside the title. */
+  /** Shows `text` beside the title. */
   note(text: string): void {
     const note = this.element.querySelector(".note");
     if (note && note.textContent !== text) note.textContent = text;
@@ -69,7 +69,7 @@ export class Drawing {
   }
 }
 
-/** A box with axes inside a surface: where values lie. */
+/** The part of a surface in which values are drawn, in CSS pixels. */
 export interface Box {
   left: number;
   top: number;
@@ -77,7 +77,7 @@ export interface Box {
   bottom: number;
 }
 
-/** Draws grid lines with numbers at these places; returns nothing. `at` gives pixels. */
+/** Draws grid lines with numbers at the ticks. `at` turns a value into pixels. */
 export function drawAxes(
   { ctx, colour: token, rem: size }: Surface,
   box: Box,

@@ -1,33 +1,33 @@
-// What the three equations of the bench have in common: a part of the page that runs in a worker until it is closed, and
-// says on its own what went wrong.
+// What the three equations of the bench share: an element that computes in a worker until it is closed, and that shows its
+// errors itself.
 import { button, h, setText } from "../dom";
 import { BenchClient } from "./bench";
 
 /** An equation on the page. */
 export interface Equation {
   element: HTMLElement;
-  /** The values that make an address of what is shown. */
+  /** The query of the address that shows the same. */
   query(): Record<string, string>;
   close(): void;
 }
 
-/** What an equation is opened with. */
+/** Options of an equation. */
 export interface EquationOptions {
   query?: URLSearchParams;
-  /** Called when the user changed something that belongs into the address. */
+  /** Called when the user changes something that the address holds. */
   changed?: () => void;
-  /** Called once the equation has shown what it is there to show. */
+  /** Called when the equation has shown its effect. */
   seen?: () => void;
 }
 
-/** A number of the address, if it is there and within the bounds. */
+/** A number from the address, if it is present and within the bounds. */
 export function numberOf(query: URLSearchParams | undefined, name: string, least: number, most: number): number | undefined {
   const text = query?.get(name) ?? "";
   const value = Number(text);
   return text !== "" && value >= least && value <= most ? value : undefined;
 }
 
-/** Runs `body` with a bench; what it throws is shown in `element`, with a button that begins anew. Returns what ends it. */
+/** Runs `body` with a bench. Shows its error in `element`, with a button that starts again. Returns a function that ends it. */
 export function withBench(
   element: HTMLElement,
   body: (bench: BenchClient, isOver: () => boolean) => Promise<void>,
@@ -90,7 +90,7 @@ export function slider(
   return { element: h("label", { class: "field slider" }, h("span", {}, name, " ", output), input), input, set };
 }
 
-/** Waits, so that an eye can follow; not at all for readers who want no motion. */
+/** Waits so that the eye can follow; does not wait for readers who prefer reduced motion. */
 export function pace(milliseconds: number): Promise<void> {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return Promise.resolve();
   return new Promise((resolve) => setTimeout(resolve, milliseconds));

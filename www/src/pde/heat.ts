@@ -1,4 +1,4 @@
-// The heat equation with a slider for the step size: what instability looks like where nothing restrains it.
+// The heat equation with a slider for the step size: an instability that nothing restrains.
 import { button, h, setText } from "../dom";
 import { plain } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
@@ -8,11 +8,11 @@ import { numberOf, pace, slider, withBench, type Equation, type EquationOptions 
 const STEPS = 120;
 const FRAME_MS = 30;
 const START = 0.4;
-/** Of the slider. The edge of theory lies between them. */
+/** Ends of the slider. The largest stable step size lies between them. */
 const [LEAST, MOST] = [0.3, 0.7];
-/** Theory is not drawn below: rounding keeps the computed zigzag above it. */
+/** Theory is not drawn below this value, because rounding keeps the computed zigzag above it. */
 const SMALLEST = 1e-11;
-/** A rod that is hotter than this somewhere was 1.5 at most: it has been seen to blow up. */
+/** A temperature that only a rod that blows up reaches: the start is 1.5 at most. */
 const BLOWN_UP = 3;
 
 /** The heat equation. */
@@ -81,8 +81,8 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
       "dl",
       { class: "readout small" },
       h("div", {}, h("dt", {}, "a step multiplies the zigzag by"), factorCell),
-      h("div", {}, h("dt", {}, "edge of theory"), edgeCell),
-      h("div", {}, h("dt", {}, "so it is"), h("dd", {}, verdict)),
+      h("div", {}, h("dt", {}, "theory: stable up to"), edgeCell),
+      h("div", {}, h("dt", {}, "stability"), h("dd", {}, verdict)),
       h("div", {}, h("dt", {}, "step"), stepCell),
       h("div", {}, h("dt", {}, "hottest point"), hottest),
     ),
@@ -124,7 +124,7 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
   };
 }
 
-/** The rod between its fixed ends; what passes 1.6 makes the scale grow. */
+/** Draws the rod between its fixed ends. The scale grows with values above 1.6. */
 function paintRod(surface: Surface, rod: number[]): void {
   if (rod.length === 0) return;
   const { ctx, width, height, colour, rem } = surface;

@@ -1,10 +1,10 @@
-// The linear one-layer equation: the plane of step size and weight decay, what theory says there, and what a run does.
+// The linear one-layer equation: the plane of step size and weight decay, with theory and a run at the chosen point.
 import { button, h, setText } from "../dom";
 import { LinePlot } from "../plots/line_plot";
 import { numberOf, slider, withBench, type Equation, type EquationOptions } from "./equation";
 import { StabilityPlane } from "./plane";
 
-/** Steps of a run: enough to see which way it goes. */
+/** Steps of a run: enough to see whether the weights grow. */
 const STEPS = 60;
 /** The paper's step size, on its image of 256 x 256; on the small image everything is smaller by the number of patches. */
 const DT = 1e-8;
@@ -19,7 +19,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
   let side = query?.has("side") === true ? (query.get("side") === "64" ? SMALL : LARGE) : undefined;
   let dt = numberOf(query, "dt", 1e-12, 1) ?? Number.NaN;
   let alpha = numberOf(query, "alpha", 1, 1e12) ?? Number.NaN;
-  /** Inside the stable region, at the paper's step size on the image at hand. */
+  /** The point at the start: inside the stable region, at the paper's step size for this image. */
   let start: [dt: number, alpha: number] = [DT, Number.NaN];
   let asked = true;
   let wake: () => void = () => undefined;
@@ -55,7 +55,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     setText(verdict, stable ? "stable" : "unstable");
     verdict.className = stable ? "good" : "bad";
     setText(theoryCell, factor.toFixed(4).replace("-", "−"));
-    // A mode that decays is soon hidden by slower ones; the last steps show the one that wins.
+    // Slower modes soon hide a mode that decays; the last steps show the dominant mode.
     const [before, last] = norms.slice(-2);
     setText(measuredCell, before === undefined || last === undefined || before === 0 ? "–" : (last / before).toFixed(4));
     const x = Float64Array.from(norms, (_, n) => n);
@@ -63,7 +63,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
       x,
       curves: [
         { label: "computed", colour: "c0", values: Float64Array.from(norms) },
-        { label: "theory, the mode that wins", colour: "ref", dashed: true, values: x.map((n) => norms.at(-1)! * Math.abs(factor) ** (n - norms.length + 1)) },
+        { label: "theory, dominant mode", colour: "ref", dashed: true, values: x.map((n) => norms.at(-1)! * Math.abs(factor) ** (n - norms.length + 1)) },
       ],
     });
   }
@@ -90,7 +90,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
       { class: "readout small" },
       h("div", {}, h("dt", {}, "theory: a step multiplies |w| by"), theoryCell),
       h("div", {}, h("dt", {}, "measured, last step"), measuredCell),
-      h("div", {}, h("dt", {}, "so it is"), h("dd", {}, verdict)),
+      h("div", {}, h("dt", {}, "stability"), h("dd", {}, verdict)),
     ),
     h("div", { class: "toolbar" }, button("Back to the start", () => move(...start), { "data-testid": "linear-reset" })),
     image,
@@ -101,7 +101,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     const { software } = await bench.adapter();
     side ??= software && !bench.processor ? SMALL : LARGE;
     setText(image, `Image: a checkerboard of ${side} × ${side} pixels, kernel 32 × 32.`);
-    // The lowest stable weight decay while the activation is at its steepest sets the scale of the plane.
+    // The lowest stable weight decay, where the activation is steepest, sets the scale of the plane.
     const [unit] = await bench.call("linear_bounds", side, TRANSITIONING, Float64Array.of(DT));
     const [least, most] = [unit! / 10, unit! * 100];
     start = [(DT * 12_960_000) / unit!, unit! * 1.5];

@@ -1,4 +1,4 @@
-// The nonlinear one-layer network: fixed point, period two, chaos and blow-up as the step size moves, with k = 1 against 3.
+// The nonlinear one-layer network: fixed point, period two, chaos and blow-up as the step size grows, for k = 1 and k = 3.
 import { button, h, setText } from "../dom";
 import { plain } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
@@ -7,21 +7,22 @@ import { numberOf, pace, slider, withBench, type Equation, type EquationOptions 
 
 const [LEAST, MOST] = [0.005, 0.13];
 const START = 0.02;
-/** Steps of a run, as in the paper's Figure 4, and of one call. */
+/** Steps of a run, as in the paper's Figure 4. */
 const STEPS = 1000;
+/** Steps of one call. */
 const BATCH = 8;
 const FRAME_MS = 40;
 const [LARGE, SMALL] = [256, 64];
-/** The map of where orbits end: columns, steps that are forgotten, points of a column. */
+/** The map of long-term losses: its columns, steps before the first point, points of a column. */
 const MAP = { columns: 180, transient: 300, points: 60 };
-/** Losses above are not drawn: the first steps fall from twenty. */
+/** Losses above this are not drawn: the first steps fall from twenty. */
 const LOSS_SHOWN = 2.5;
-/** Milliseconds of a round that the map may take. */
+/** Milliseconds that the map may take in a round of the loop. */
 const MAP_MS = 30;
 /** Relative L1 at which k = 3 has visibly parted. */
 const PARTED = 0.05;
 
-/** What theory (float64, in the core) says of a step size. */
+/** The long-term behaviour at a step size, computed in float64 by the core. */
 type Behaviour = { kind: "blows-up" } | { kind: "period"; period: number; exponent: number } | { kind: "chaos"; exponent: number };
 
 /** The nonlinear one-layer network. */
@@ -51,17 +52,17 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
   const apart = h("dd", { "data-testid": "nonlinear-apart" }, "0");
   const pause = button("Pause", () => {
     paused = !paused;
-    setText(pause, paused ? "Go on" : "Pause");
+    setText(pause, paused ? "Resume" : "Pause");
     wake();
   }, { "data-testid": "nonlinear-pause" });
   const again = button("Start again", () => {
     restart = true;
     wake();
   }, { "data-testid": "nonlinear-again" });
-  const loss = new LinePlot({ title: "Loss", note: "with the weight decay’s part, below 2.5", height: 13, empty: "Starting…" });
+  const loss = new LinePlot({ title: "Loss", note: "with the weight decay’s part, up to 2.5", height: 13, empty: "Starting…" });
   const distance = new LinePlot({ title: "Distance from k = 1", note: "relative L1 of the weights", log: true, height: 13, empty: "Starting…" });
   const map = new Drawing(
-    "Where it ends, for every step size",
+    "Long-term losses by step size",
     "Losses after a long time against the step size: one value, then two, then a cloud of values, then none",
     13,
     (surface) => paintMap(surface, orbits, dt, settled?.edge),
@@ -98,7 +99,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
     { class: "panel pde-controls" },
     control.element,
     verdict,
-    h("dl", { class: "readout small" }, h("div", {}, h("dt", {}, "step"), stepCell), h("div", {}, h("dt", {}, "k = 3 is apart by"), apart)),
+    h("dl", { class: "readout small" }, h("div", {}, h("dt", {}, "step"), stepCell), h("div", {}, h("dt", {}, "distance of k = 3"), apart)),
     h("div", { class: "toolbar" }, pause, again),
   );
   const element = h(
@@ -146,7 +147,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
       }
       if (moved) {
         moved = false;
-        // A run that blew up, or is at its end, begins anew with the step size that was chosen.
+        // A run that blew up, or is at its end, restarts with the chosen step size.
         if (over || steps.length > STEPS) {
           restart = true;
           continue;
@@ -185,12 +186,12 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
 }
 
 function words(found: Behaviour, { loss, edge }: { loss: number; edge: number }): string {
-  if (found.kind === "blows-up") return "Blow-up: the steps are so long that nothing holds them.";
+  if (found.kind === "blows-up") return "Blow-up: the steps are too long, and nothing restrains the growth.";
   if (found.kind === "chaos") {
     return `Chaos: the loss never settles, and a difference grows ${Math.exp(found.exponent).toFixed(2)}-fold a step on average, until it is as large as the orbit.`;
   }
-  if (found.period === 1) return `Settles at loss ${loss.toFixed(4)}. Theory: so it does up to dt = ${edge.toFixed(5)}.`;
-  return `Hops between ${found.period} values, for ever. A difference dies out.`;
+  if (found.period === 1) return `Settles at loss ${loss.toFixed(4)}. Theory: it settles up to dt = ${edge.toFixed(5)}.`;
+  return `Hops between ${found.period} values for ever. A difference dies out.`;
 }
 
 const mapLeft = (): number => 3.2 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -221,7 +222,7 @@ function paintMap(surface: Surface, orbits: { dt: number; losses: Float64Array }
     const fits = atX(at) + 7 * rem < box.right;
     ctx.textAlign = fits ? "left" : "right";
     const from = atX(at) + (fits ? 0.3 : -0.3) * rem;
-    // Readable over dots and the other line.
+    // An outline keeps the label readable over dots and the other line.
     ctx.strokeStyle = colour("paper");
     ctx.lineWidth = 0.35 * rem;
     ctx.setLineDash([]);
@@ -233,6 +234,6 @@ function paintMap(surface: Surface, orbits: { dt: number; losses: Float64Array }
   ctx.setLineDash([4, 4]);
   ctx.lineWidth = 1;
   ctx.lineJoin = "round";
-  if (edge !== undefined) line(edge, "good", "edge of theory");
+  if (edge !== undefined) line(edge, "good", "settles up to here");
   ctx.setLineDash([]);
 }

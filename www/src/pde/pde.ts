@@ -1,5 +1,5 @@
-// The bench of equations: heat, the linear one-layer equation and the nonlinear one-layer network. The address says which,
-// and where its sliders stand.
+// The bench of equations: heat, the linear one-layer equation and the nonlinear one-layer network. The address holds the
+// equation and the values of its sliders.
 import { h } from "../dom";
 import { linkTo, showLink } from "../router";
 import "../style/pde.css";
@@ -13,8 +13,9 @@ interface Entry {
   path: string;
   title: string;
   make: (options: EquationOptions) => Equation;
-  /** What it is, and what to look for. */
+  /** The update of one step. */
   formula: string;
+  /** What the equation is, and what to look for. */
   words: string;
 }
 
@@ -25,7 +26,7 @@ const EQUATIONS: readonly Entry[] = [
     make: heat,
     formula: "u′ᵢ = uᵢ + dt (uᵢ₋₁ − 2uᵢ + uᵢ₊₁)",
     words:
-      "Heat flows along a rod of 31 points. While a step multiplies the fastest zigzag by a number between −1 and 1, it dies out. Beyond, it grows without bound.",
+      "Heat flows along a rod of 31 points. While a step multiplies the fastest zigzag by a number between −1 and 1, the zigzag dies out. Beyond, it grows without bound.",
   },
   {
     path: "linear",
@@ -33,7 +34,7 @@ const EQUATIONS: readonly Entry[] = [
     make: linear,
     formula: "w′ = w − dt (a β G w / 2 + α w)",
     words:
-      "The one-layer network, linearised. Too little weight decay and a mode grows; too long a step and a mode grows, alternating. Drag the point across the border: the computed weights follow theory at once.",
+      "The one-layer network, linearised. With too little weight decay a mode grows; with too long a step a mode grows and alternates in sign. Drag the point across the border: the computed weights follow theory at once.",
   },
   {
     path: "nonlinear",
@@ -41,11 +42,11 @@ const EQUATIONS: readonly Entry[] = [
     make: nonlinear,
     formula: "w′ = w − (dt k) (∇L(w) / k)",
     words:
-      "The paper’s one-layer network, trained on one image, with k = 1, 3 and the control 2. As the step grows it settles, hops, wanders without end, and blows up; where it wanders, the last bit is enough to part k = 3 from k = 1.",
+      "The paper’s one-layer network, trained on one image, with k = 1, 3 and the control 2. As the step grows, the loss first settles, then hops, wanders without end, and blows up. Where it wanders, the last bit is enough to part k = 3 from k = 1.",
   },
 ];
 
-/** The bench at the equation of the address. */
+/** Opens the bench at the equation that the address names. */
 export function open(route: Route): View {
   const element = h("div", { class: "page bench" });
   let shown: { entry: Entry; equation: Equation } | undefined;
@@ -75,7 +76,7 @@ export function open(route: Route): View {
   return { element, navigate: show, close: () => shown?.equation.close() };
 }
 
-/** Whether an address says nothing else than what is shown. */
+/** Whether an address has a query and agrees with what is shown. */
 function sameQuery(query: URLSearchParams, shown: Record<string, string>): boolean {
   return [...query].length > 0 && [...query].every(([name, value]) => shown[name] === value);
 }

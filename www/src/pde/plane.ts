@@ -1,9 +1,9 @@
-// The plane of step size and weight decay, logarithmic both ways: where theory says that the linear equation is stable, and
-// a point that one drags.
+// The plane of step size and weight decay, logarithmic in both: the region in which theory calls the linear equation stable,
+// and a point to drag.
 import { h } from "../dom";
 import { Drawing, drawAxes, type Box, type Surface } from "./canvas";
 
-/** What the plane spans, and where the stable region ends. */
+/** The range of the plane, and the bounds of the stable region. */
 export interface Plane {
   /** Step sizes, ascending. */
   dts: number[];
@@ -43,18 +43,18 @@ export class StabilityPlane {
         "ul",
         { class: "legend" },
         h("li", { class: "k-band" }, h("i", { class: "area" }), "stable by theory"),
-        h("li", { class: "k-c1" }, h("i", { class: "dot" }), "here"),
+        h("li", { class: "k-c1" }, h("i", { class: "dot" }), "chosen point"),
       ),
     );
   }
 
-  /** Shows another region. */
+  /** Shows another plane. */
   setPlane(plane: Plane): void {
     this.plane = plane;
     this.drawing.changed();
   }
 
-  /** Moves the point, without telling. */
+  /** Moves the point without calling `onMove`. */
   setPoint(dt: number, alpha: number): void {
     this.point = [dt, alpha];
     this.drawing.changed();

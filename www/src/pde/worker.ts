@@ -1,4 +1,4 @@
-// The worker of the equations: the core as WebAssembly with a bench of its own, which answers one call after the other.
+// The worker of the equations: the core as WebAssembly, with one bench that answers calls in order.
 import init, { Bench } from "../../pkg/lastbit_web";
 import wasmUrl from "../../pkg/lastbit_web_bg.wasm?url";
 import type { Answer, Call } from "./bench";

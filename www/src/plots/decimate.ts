@@ -1,7 +1,7 @@
-// Fewer points, same picture: of the many points that share a few columns of pixels, a line needs the lowest and the
-// highest.
+// Reduces the points of a line without changing its picture: of the many points that share a few columns of pixels, a line
+// needs only the lowest and the highest.
 
-/** Indices of the points of `x` (ascending) in [from, to], with one neighbour on each side, so that lines reach the edges. */
+/** First index and end of the points of `x` (ascending) in [from, to], with one neighbour on each side, so that lines reach the edges. */
 export function visible(x: Float64Array, from: number, to: number): [number, number] {
   return [Math.max(lowerBound(x, from) - 1, 0), Math.min(lowerBound(x, to) + 2, x.length)];
 }
@@ -18,8 +18,8 @@ export function lowerBound(x: Float64Array, value: number): number {
 }
 
 /**
- * The indices to draw of `[from, to)`: all of them if they are few, else for each of `buckets` equal runs of points the
- * places of the lowest and the highest value of every curve in `ys`, in order and without repetition, and both ends.
+ * The indices of `[from, to)` to draw, ascending and without repetition: all of them if they are few, else both ends and, for
+ * each of `buckets` equal runs of points, the lowest and the highest value of every curve in `ys`.
  */
 export function decimate(ys: readonly Float64Array[], [from, to]: [number, number], buckets: number): Uint32Array {
   const n = to - from;
@@ -32,7 +32,7 @@ export function decimate(ys: readonly Float64Array[], [from, to]: [number, numbe
     for (const y of ys) {
       let [low, high] = [start, start];
       for (let i = start + 1; i < end; i++) {
-        // A value that is no number gives way to any other.
+        // Any other value replaces NaN.
         if (y[i]! < y[low]! || Number.isNaN(y[low])) low = i;
         if (y[i]! > y[high]! || Number.isNaN(y[high])) high = i;
       }

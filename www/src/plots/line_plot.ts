@@ -1,5 +1,5 @@
-// Curves against the step, over uPlot: logarithmic or not, with zoom, hover and marks. It draws as many points as there are
-// pixels, so that a long run costs no more than a short one.
+// Plots curves against the step with uPlot: linear or logarithmic, with zoom, hover and marks. The number of points drawn is
+// limited by the pixels, so that a long run costs no more than a short one.
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { button, h, setText } from "../dom";
@@ -9,7 +9,7 @@ import { colour, onTheme, rem } from "../style/theme";
 import { decimate, visible } from "./decimate";
 import { logScale, logTicks, powerText, toLog, type LogScale } from "./scale";
 
-/** One curve. Values belong to the plot's `x`, from its start; a curve may be shorter. */
+/** One curve. Value i belongs to element i of the plot's `x`; a curve may be shorter than `x`. */
 export interface Curve {
   label: string;
   /** A colour of tokens.css: `ref`, `ctl`, `c0` to `c5`. */
@@ -20,7 +20,7 @@ export interface Curve {
   pinned?: boolean;
 }
 
-/** What is shown. */
+/** What a plot shows. */
 export interface PlotData {
   x: Float64Array;
   curves: readonly Curve[];
@@ -34,7 +34,7 @@ interface Options {
   log?: boolean;
   /** Height in rem. */
   height?: number;
-  /** What is shown while there is nothing. */
+  /** The text shown while there are no data. */
   empty?: string;
 }
 
@@ -50,9 +50,9 @@ export class LinePlot {
   private readonly endTheme: () => void;
   private data: PlotData = { x: new Float64Array(), curves: [] };
   private plot: uPlot | undefined;
-  /** What the plot was made for: other curves need another one. */
+  /** Names and styles of the curves that `plot` was created for; other curves need another plot. */
   private made = "";
-  /** What the legend was made for. */
+  /** Names and styles of the curves in the legend. */
   private named = "";
   private zoom: [number, number] | undefined;
   private chosen: Uint32Array = new Uint32Array();
@@ -98,12 +98,12 @@ export class LinePlot {
     return this.plot?.ctx.canvas;
   }
 
-  /** What is drawn. */
+  /** The curves that are drawn. */
   curves(): readonly Curve[] {
     return this.data.curves;
   }
 
-  /** Ends it. */
+  /** Removes the plot and its listeners. */
   close(): void {
     cancelFrame(this.draw);
     this.resize.disconnect();
@@ -117,7 +117,7 @@ export class LinePlot {
     const wanted = curves.map(({ label, colour, dashed, pinned }) => [label, colour, dashed, pinned].join()).join("|");
     if (wanted !== this.named) this.legend.replaceChildren(...curves.map(legendItem));
     this.named = wanted;
-    // A plot is made once it has something to show: empty it has no axes, and would move when they come.
+    // A plot is created once it has data: an empty one has no axes, and would move when they appear.
     if (x.length === 0) this.unmake();
     else if (wanted !== this.made || this.plot === undefined) this.make(wanted);
     const plot = this.plot;
@@ -139,7 +139,7 @@ export class LinePlot {
     return this.options.log ? toLog(value, this.scale) : Number.isFinite(value) ? value : null;
   }
 
-  /** The vertical scale, from what is in view. */
+  /** Sets the vertical scale from the values in view. */
   private rescale(): void {
     let [low, high, zero] = [Infinity, -Infinity, false];
     for (const { values } of this.data.curves) {
@@ -236,7 +236,7 @@ export class LinePlot {
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
   }
 
-  /** Values under the cursor, else the newest ones, beside the names in the legend. */
+  /** Shows the values under the cursor, else the newest ones, beside the names in the legend. */
   private tellValues(): void {
     const at = this.plot?.cursor.idx;
     const index = at === null || at === undefined ? undefined : this.chosen[at];

@@ -1,15 +1,15 @@
-// Ticks and their words: powers of ten for what spans decades, round numbers for the rest.
+// Logarithmic axes: where values and ticks are drawn, and the labels of ticks.
 
-/** Where a logarithmic axis puts zero, which has no logarithm: a decade below everything else. */
+/** The scale of a logarithmic axis. Zero, which has no logarithm, is drawn at least a decade below everything else. */
 export interface LogScale {
   /** Exponents at the bottom and the top. */
   min: number;
   max: number;
-  /** Exponent at which zero is drawn, if there is a zero. */
+  /** Exponent at which zero is drawn; `undefined` if no value is zero. */
   zero: number | undefined;
 }
 
-/** The scale of positive numbers between `low` and `high`; `undefined` for both if there are none. */
+/** The scale for positive numbers between `low` and `high`; both are `undefined` if there are none. */
 export function logScale(low: number | undefined, high: number | undefined, hasZero: boolean): LogScale {
   const bottom = low === undefined ? -9 : Math.floor(Math.log10(low));
   const top = high === undefined ? 0 : Math.max(Math.ceil(Math.log10(high)), bottom + 1);
@@ -17,13 +17,13 @@ export function logScale(low: number | undefined, high: number | undefined, hasZ
   return { min: zero === undefined ? bottom : zero - 0.35, max: top + 0.05, zero };
 }
 
-/** Where a value is drawn on it; values that are not finite are not drawn. */
+/** The exponent at which a value is drawn; `null` if it is not drawn, because it is not finite or not on the scale. */
 export function toLog(value: number, scale: LogScale): number | null {
   if (value > 0 && value < Infinity) return Math.log10(value);
   return value === 0 && scale.zero !== undefined ? scale.zero : null;
 }
 
-/** Exponents that get a tick: whole ones, as many as there is room for, and zero's. */
+/** Exponents of the ticks: whole ones, about `room` at most, and the one at which zero is drawn. */
 export function logTicks(scale: LogScale, room: number): number[] {
   const bottom = scale.zero === undefined ? Math.ceil(scale.min) : scale.zero + 1;
   const every = Math.max(1, Math.ceil((scale.max - bottom) / Math.max(room, 1)));
@@ -34,7 +34,7 @@ export function logTicks(scale: LogScale, room: number): number[] {
 
 const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
-/** A power of ten in words: `10⁻³`, `1`, `0` for zero's place. */
+/** The label of a tick: `10⁻³`, `1`, or `0` where zero is drawn. */
 export function powerText(exponent: number, scale: LogScale): string {
   if (exponent === scale.zero) return "0";
   if (exponent === 0) return "1";

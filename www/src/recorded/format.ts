@@ -1,14 +1,14 @@
-// A recorded run: what www/recorded/record.mjs wrote from a run folder of the native trainer, as the events that the worker
-// would have sent. Bits of weights are exact; plotted numbers have the digits that a plot shows.
+// A recorded run: www/recorded/record.mjs writes it from a run folder of the native program, and this file turns it into the
+// events that the worker would have sent. Bits of weights are exact; plotted numbers have the digits that a plot shows.
 import type { Epoch, Layers, Opened, Steps } from "../messages";
 import { STEP_COLUMNS, STEP_HEAD } from "../messages";
 
 type Numbers = (number | null)[];
 
-/** The file, before it is unpacked. Arrays by step are in order from step 1, inner arrays in the order of `ks`. */
+/** The content of the file. Arrays by step begin at step 1; inner arrays are in the order of `ks`. */
 export interface RecordedFile {
   title: string;
-  /** The command that makes the same run. */
+  /** The command line of the same run. */
   command: string;
   version: string;
   adapter: string;
@@ -43,11 +43,11 @@ export interface Recording {
   snapshots: { step: number; bits: Map<string, Uint32Array> }[];
 }
 
-/** Fetches and unpacks the run of this name from the page's own folder. Throws an `Error` with one line. */
+/** Fetches the run `name` from the page's folder and unpacks it. Throws an `Error` with a message of one line. */
 export async function fetchRecording(name: string): Promise<Recording> {
   const url = new URL(`recorded/${name}.json.gz`, document.baseURI);
   const response = await fetch(url).catch(() => undefined);
-  if (response?.ok !== true) throw new Error(`the host does not give the recorded run '${name}' (${response?.status ?? "no connection"})`);
+  if (response?.ok !== true) throw new Error(`the host does not serve the recorded run '${name}' (${response?.status ?? "no connection"})`);
   const bytes = await response.arrayBuffer();
   // A host may have unpacked the file on the way (Content-Encoding); gzip begins with 1f 8b.
   const [first, second] = new Uint8Array(bytes, 0, 2);
@@ -95,7 +95,8 @@ function rowOf(file: RecordedFile, index: number): Float64Array<ArrayBuffer> {
     relL1: file.relL1[index]!,
     maxUlp: file.maxUlp[index]!,
     differing: file.differing[index]!,
-    // The recorder checked that the controls' fingerprints are the first replica's, which is more than this column says.
+    // The file lacks this column. For controls the recorder has compared the fingerprints with the first replica's, which is
+    // stricter.
     differingAnywhere: file.differing[index]!,
   };
   for (const [column, name] of STEP_COLUMNS.entries()) {
@@ -106,7 +107,7 @@ function rowOf(file: RecordedFile, index: number): Float64Array<ArrayBuffer> {
   return row;
 }
 
-/** `[R][n]`: from base64 of each replica's bytes by significance, the first as they are, the others xor the first. */
+/** Bits `[R][n]`, from base64 of each replica's bytes, all of the highest first. Replicas but the first are xor the first. */
 function unpackBits(text: string, replicas: number): Uint32Array<ArrayBuffer> {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const n = bytes.length / 4 / replicas;

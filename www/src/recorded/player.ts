@@ -1,4 +1,4 @@
-// Plays a recorded run: what components read of a live session, at a speed that one can follow, forwards and backwards.
+// Plays a recorded run at a speed that one can follow, forwards and backwards. Components read it like a live session.
 import { cancelFrame, inNextFrame } from "../frame";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { RunRecord } from "../run/record";
@@ -7,11 +7,11 @@ import { type Recording, stepsOf } from "./format";
 
 const STEPS_PER_SECOND = 12;
 
-/** A recorded run that shows itself in components, as a session does. */
+/** A recorded run that is shown in components, as a session is. */
 export class Player implements RunSource {
   record: RunRecord;
   readonly opened: Opened;
-  /** The parameters of which there are bits. */
+  /** The parameters whose bits are recorded. */
   private readonly tensors: Tensor[];
   private readonly components = new Set<Component>();
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -51,7 +51,7 @@ export class Player implements RunSource {
     return component;
   }
 
-  /** Plays from here, or from the beginning if this is the end. */
+  /** Plays from the current step, or from the beginning if this is the end. */
   start(): void {
     if (this.running) return;
     if (this.finished) this.seek(0);
@@ -62,14 +62,14 @@ export class Player implements RunSource {
     this.changed();
   }
 
-  /** Stops where it is. */
+  /** Stops at the current step. */
   pause(): void {
     clearInterval(this.timer);
     this.timer = undefined;
     this.changed();
   }
 
-  /** One step more. */
+  /** Pauses, and shows one more step. */
   step(): void {
     this.pause();
     this.seek(this.at + 1);
@@ -103,15 +103,14 @@ export class Player implements RunSource {
     this.changed();
   }
 
-  /** `[R][count]` of `[R][elements]`. */
+  /** Cuts `[R][count]` out of `[R][elements]`. */
   private slice(bits: Uint32Array, { first, count }: WatchedRange): Uint32Array {
     const elements = bits.length / this.opened.ks.length;
     const parts = this.opened.ks.map((_, r) => [...bits.subarray(r * elements + first, r * elements + first + count)]);
     return Uint32Array.from(parts.flat());
   }
 
-
-  /** Ends it and its components. */
+  /** Stops playing and closes the components. */
   close(): void {
     clearInterval(this.timer);
     cancelFrame(this.draw);

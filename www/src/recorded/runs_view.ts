@@ -1,4 +1,4 @@
-// Recorded runs to look at where nothing can be trained: choose one, play it, drag through it.
+// Recorded runs, for browsers that cannot train: the reader chooses one, plays it and drags through it.
 import { button, h, setText } from "../dom";
 import { wordsOf } from "../failure";
 import { Bits } from "../run/bits";
@@ -11,13 +11,13 @@ import type { Component } from "../run/session";
 import { fetchRecording } from "./format";
 import { Player } from "./player";
 
-/** What there is, by the file's name in public/recorded/. */
+/** The recorded runs: name of the file in public/recorded/, and label. */
 const RUNS: readonly [name: string, words: string][] = [
   ["parting", "ResNet-20, learning rate 0.1, momentum: parts within ten steps"],
   ["rate-0.8", "ResNet-8 with Swish, learning rate 0.8: parts"],
   ["rate-0.2", "… 0.2: parts slowly"],
   ["rate-0.05", "… 0.05: stays together for a hundred steps"],
-  ["rate-0.0125", "… 0.0125: stays together for as long as was recorded"],
+  ["rate-0.0125", "… 0.0125: stays together for the whole recording"],
 ];
 
 /** The part of the page with the recorded runs. */
@@ -83,8 +83,8 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
   const element = h(
     "section",
     { class: "recorded", "aria-label": "Recorded runs" },
-    h("h2", {}, "Meanwhile, recorded runs"),
-    h("p", {}, "These were trained by the native program on real images. k = 2 is the control: it must stay at zero."),
+    h("h2", {}, "Recorded runs"),
+    h("p", {}, "The native program trained these on real images. k = 2 is the control: it must stay at zero."),
     error,
     h("label", { class: "field" }, h("span", {}, "Run"), choice),
     h("div", { class: "toolbar" }, play, pause, single, h("span", { class: "spacer" }), h("span", {}, "step ", step)),

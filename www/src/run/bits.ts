@@ -1,5 +1,5 @@
-// The 32 bits of a few weights in every replica. Bits that differ from the first replica's are lit, so that one sees the
-// last bit climb.
+// The 32 bits of a few weights in every replica. Bits that differ from the first replica's are lit, so that the reader sees
+// differences climb from the last bit.
 import { h } from "../dom";
 import { count as counted, plain } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
@@ -8,7 +8,7 @@ import { colourOf, labelOf } from "./replicas";
 import type { RunRecord } from "./record";
 import type { Component, RunSource } from "./session";
 
-/** Neighbouring weights that are shown. */
+/** Number of neighbouring weights that are shown. */
 const SHOWN = 3;
 
 /** A table of bits, with a choice of tensor and element. */
@@ -32,7 +32,7 @@ export class Bits implements Component {
   private wanted: WatchedRange | undefined;
   private shown: unknown;
 
-  /** `onChoice` asks for other weights. */
+  /** `onChoice` is called when the user chooses other weights. */
   constructor(private readonly onChoice: () => void) {}
 
   ranges({ tensors }: Opened): WatchedRange[] {
@@ -84,7 +84,7 @@ export class Bits implements Component {
         h("th", { scope: "row" }, labelOf(record, r)),
         h("td", { class: "bits" }, ...spans(word, word ^ reference)),
         h("td", { class: "value" }, floatOf(word).toPrecision(8)),
-        // A large number has to fit beside 32 bits.
+        // A large distance must fit beside 32 bits.
         h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${apart < 1e5 ? counted(apart) : plain(apart)} ulp`),
       );
     });
@@ -92,7 +92,7 @@ export class Bits implements Component {
   }
 }
 
-/** Sign, exponent and fraction; those of `differing` are bold. */
+/** Sign, exponent and fraction of `word`; bits that are set in `differing` are bold. */
 function spans(word: number, differing: number): HTMLElement[] {
   const bit = (at: number) => h((differing >>> at) & 1 ? "b" : "i", {}, (word >>> at) & 1);
   const part = (name: string, high: number, low: number) =>

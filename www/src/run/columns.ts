@@ -1,4 +1,4 @@
-// Numbers that arrive one by one and are drawn all together: typed arrays that grow.
+// Typed arrays that grow, for numbers that arrive one by one and are drawn all together.
 
 /** A column of numbers. */
 export class Column {
@@ -15,7 +15,7 @@ export class Column {
     this.store[this.length++] = value;
   }
 
-  /** The numbers so far: a window on the store, to be used at once. */
+  /** The numbers so far: a view of the store, to be used before the next `push`. */
   values(): Float64Array {
     return this.store.subarray(0, this.length);
   }

@@ -1,4 +1,4 @@
-// The two plots of a run: how far the replicas are from the first, and what they lose.
+// The two plots of a run: the distance of the replicas from the first, and their losses.
 import { LinePlot, type Curve } from "../plots/line_plot";
 import type { RunRecord, StepColumn } from "./record";
 import { colourOf, labelOf } from "./replicas";
@@ -8,7 +8,7 @@ import type { Component, RunSource } from "./session";
 export class RunPlot implements Component {
   readonly plot: LinePlot;
   readonly element: HTMLElement;
-  /** Curves of an earlier run, and how far it went. */
+  /** Curves of an earlier run, with their steps. */
   private pinned: { x: Float64Array; curves: Curve[] } | undefined;
 
   constructor(
@@ -31,7 +31,7 @@ export class RunPlot implements Component {
     this.plot.set({ x: longer, curves: [...(this.pinned?.curves ?? []), ...own], marks });
   }
 
-  /** Keeps the curves of `record` for comparison, or drops those that are kept. */
+  /** Keeps the curves of `record` for comparison; `undefined` drops those that are kept. */
   pin(record: RunRecord | undefined): void {
     this.pinned = record && {
       x: record.step.values().slice(),

@@ -1,4 +1,4 @@
-// What the first layer looks at: its filters in two replicas, and their difference, magnified until it shows.
+// The filters of the first layer in two replicas, and their difference, magnified until it is visible.
 import { h, setText } from "../dom";
 import { plain } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
@@ -8,12 +8,12 @@ import { labelOf } from "./replicas";
 import type { RunRecord } from "./record";
 import type { Component, RunSource } from "./session";
 
-/** Filters that are shown at most. */
+/** The largest number of filters that are shown. */
 const MOST = 64;
 
 /** Three pictures side by side. */
 export class Filters implements Component {
-  private readonly pictures = [0, 1, 2].map(() => h("canvas", { role: "img", "aria-label": "Filters, not there yet" }));
+  private readonly pictures = [0, 1, 2].map(() => h("canvas", { role: "img", "aria-label": "Filters, not loaded yet" }));
   private readonly names = [0, 1, 2].map(() => h("figcaption", { class: "note" }));
   readonly element = h(
     "figure",
@@ -66,7 +66,7 @@ export class Filters implements Component {
   }
 }
 
-/** The replica beside the first: one that is no control, if there is one. */
+/** The replica to compare with the first: if possible, one that is not a control. */
 function otherReplica({ ks, controls }: RunRecord): number {
   const others = ks.map((_, r) => r).filter((r) => r > 0);
   return others.find((r) => !controls.includes(r)) ?? others[0] ?? 0;
@@ -76,13 +76,13 @@ function firstLayer(tensors: readonly Tensor[]): Tensor | undefined {
   return tensors.find(({ convolution }) => convolution);
 }
 
-/** Filters, channels, height and width that are shown, and how many elements that makes. */
+/** Filters, channels, height and width that are shown, and their number of elements. */
 function shape({ shape: [k = 1, c = 1, height = 1, width = 1] }: Tensor) {
   const filters = Math.min(k, MOST);
   return { filters, c, height, width, count: filters * c * height * width };
 }
 
-/** Draws filters in rows; zero is grey, `most` is full colour. One or three channels. */
+/** Draws filters in rows; zero is grey, `most` is full colour. The filters have one or three channels. */
 function draw(canvas: HTMLCanvasElement, tensor: Tensor, values: Float32Array, most: number): void {
   const { filters, c, height, width } = shape(tensor);
   const across = Math.ceil(Math.sqrt(filters));

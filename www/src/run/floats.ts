@@ -5,12 +5,12 @@ export function floatsOf(bits: Uint32Array, r: number, count: number): Float32Ar
   return new Float32Array(Uint32Array.from(bits.subarray(r * count, (r + 1) * count)).buffer);
 }
 
-/** The number that 32 bits stand for. */
+/** The float32 with these 32 bits. */
 export function floatOf(bits: number): number {
   return new Float32Array(Uint32Array.of(bits).buffer)[0]!;
 }
 
-/** Distance of two floats in units of the last place, as core counts it: on the line of all floats, through zero. */
+/** Distance of two floats in units of the last place, counted as core does: along the line of all floats, through zero. */
 export function ulps(a: number, b: number): number {
   const place = (bits: number) => (bits >>> 31 === 1 ? -(bits & 0x7fff_ffff) : bits);
   return Math.abs(place(a) - place(b));

@@ -1,4 +1,4 @@
-// Where the drift is: layers down, steps across, relative L1 as colour on a logarithmic scale.
+// Relative L1 of each layer at each step, as colour on a logarithmic scale: layers down, steps across.
 import { h, setText } from "../dom";
 import { plain } from "../numbers";
 import { colour, onTheme, rem } from "../style/theme";
@@ -7,7 +7,7 @@ import type { LayerColumn, RunRecord } from "./record";
 import { labelOf } from "./replicas";
 import type { Component, RunSource } from "./session";
 
-/** Exponents at the ends of the scale: a last bit, and wholly different. */
+/** Exponents at the ends of the scale: about a last bit, and 2, the largest relative L1. */
 const [LOW, HIGH] = [-9, 0.3];
 
 /** The map of one replica, which the reader chooses. */
@@ -20,7 +20,7 @@ export class Heatmap implements Component {
   readonly element = h(
     "figure",
     { class: "map" },
-    h("figcaption", {}, h("b", {}, "Where it drifts"), this.choice, this.note),
+    h("figcaption", {}, h("b", {}, "Distance by layer"), this.choice, this.note),
     this.frame,
     h("div", { class: "ramp" }, "10⁻⁹", this.ramp, "2, relative L1"),
   );
@@ -56,9 +56,9 @@ export class Heatmap implements Component {
     const before = this.choice.value;
     const others = record.ks.map((_, r) => r).slice(1);
     this.choice.replaceChildren(...others.map((r) => h("option", { value: r }, labelOf(record, r))));
-    const usual = others.find((r) => !record.controls.includes(r)) ?? others[0];
+    const preferred = others.find((r) => !record.controls.includes(r)) ?? others[0];
     const kept = others.some((r) => String(r) === before);
-    this.choice.value = kept ? before : String(usual ?? "");
+    this.choice.value = kept ? before : String(preferred ?? "");
     this.choice.hidden = others.length < 2;
   }
 
@@ -76,7 +76,7 @@ export class Heatmap implements Component {
   }
 
   private words(): string {
-    return this.source === undefined ? "" : "input on top";
+    return this.source === undefined ? "" : "input layer on top";
   }
 
   private draw(): void {
@@ -114,13 +114,13 @@ export class Heatmap implements Component {
     context.fillText(last, width - 2, height);
   }
 
-  /** Left edge, height of the map, and where a step ends. */
+  /** Left edge and height of the map, and the x at which a step ends. */
   private geometry(width: number, height: number, columns: LayerColumn[]) {
     const last = columns.at(-1)!.step;
     return { left: 0, mapHeight: height - 1.25 * rem(), x: (step: number) => (step / last) * width };
   }
 
-  /** The value under the pointer, in the caption. */
+  /** Shows the value under the pointer in the caption. */
   private tell(atX: number, atY: number): void {
     const columns = this.columns();
     const names = this.source?.layerNames ?? [];
@@ -134,7 +134,7 @@ export class Heatmap implements Component {
   }
 }
 
-/** Where a value lies between the ends of the scale. */
+/** Position of a value on the scale, from 0 to 1 between its ends. */
 function position(value: number): number {
   return (Math.log10(value) - LOW) / (HIGH - LOW);
 }

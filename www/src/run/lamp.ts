@@ -1,5 +1,5 @@
-// The control lamp: green while every control equals the first replica bit for bit. Measured on the GPU, over all
-// parameters, after every step.
+// The control lamp is green while every control equals the first replica bit for bit. The GPU compares all parameters after
+// every step.
 import { h, setText } from "../dom";
 import type { RunRecord } from "./record";
 import { labelOf } from "./replicas";
@@ -8,13 +8,13 @@ import type { Component, RunSource } from "./session";
 /** The lamp's colour. */
 export type LampState = "green" | "red" | "none";
 
-/** What it shows for a record. */
+/** The colour that a record gives. */
 export function lampState(record: RunRecord | undefined): LampState {
   if (record === undefined || record.controls.length === 0 || record.step.length === 0) return "none";
   return record.firstRed === undefined ? "green" : "red";
 }
 
-/** The lamp, with its meaning. */
+/** The lamp, with a line on what its colour means. */
 export class Lamp implements Component {
   private readonly word = h("span", {});
   private readonly meaning = h("span", {});
@@ -41,10 +41,10 @@ function words(state: LampState, record: RunRecord | undefined): [string, string
   const first = labelOf(record, 0);
   if (state === "green") return ["Control green", `${names} equals ${first} in every bit, as it must.`];
   if (state === "red") {
-    // No count here: a screen reader would read out each of its changes.
-    return ["Control red", `${names} must equal ${first} bit for bit, and does not since step ${record.firstRed}.`];
+    // There is no count here: a screen reader would read out each of its changes.
+    return ["Control red", `${names} must equal ${first} bit for bit, but has differed since step ${record.firstRed}.`];
   }
   return record.controls.length === 0
-    ? ["No control", `A second ${first}, or k = ${record.ks[0]! * 2}, would be one.`]
+    ? ["No control", `Add a second ${first}, or k = ${record.ks[0]! * 2}, to have one.`]
     : ["Control", `${names} must equal ${first} bit for bit.`];
 }

@@ -1,10 +1,10 @@
-// Colours of a heatmap: lightness in equal steps of OKLab, "little" always close to the paper, as in a native report
+// Colours of a heatmap: lightness in equal steps of OKLab. Low values are close to the background, as in a native report
 // (native/src/report/charts/palette.rs).
 import { theme } from "../style/theme";
 
 const LEVELS = 64;
 
-/** Colours from little to much, for the theme that is shown. */
+/** Colours from low to high values, for the current theme. */
 export function palette(): string[] {
   const dark = theme() === "dark";
   return Array.from({ length: LEVELS }, (_, level) => {

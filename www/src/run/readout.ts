@@ -1,4 +1,4 @@
-// The newest numbers of every replica. The cells that tests read hold one plain number and nothing else.
+// A table of the newest numbers of every replica. Cells that tests read hold one plain number and nothing else.
 import { h, setText } from "../dom";
 import { plain } from "../numbers";
 import { colourOf, idOf, labelOf, roleOf } from "./replicas";
@@ -59,7 +59,7 @@ export class Readout implements Component {
   }
 }
 
-/** A recorded run does not know how many answers of a batch were right. */
+/** The text of a value. Recorded runs have no accuracy; it is shown as “–”. */
 function text(column: StepColumn, value: number | undefined): string {
   return plain(column === "accuracy" && Number.isNaN(value) ? undefined : value);
 }

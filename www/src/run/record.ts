@@ -1,9 +1,9 @@
-// Everything that is known of a run: what the events reported, in the form that plots and tables read. It does not care where
-// the events come from: the engine, or a run that was recorded natively.
+// The record of a run: what its events reported, in the form that plots and tables read. Events come from the engine or from a
+// recorded run.
 import { STEP_COLUMNS, STEP_HEAD, type Epoch, type FlipBit, type Layers, type Steps, type Tensor, type Tensors } from "../messages";
 import { Column } from "./columns";
 
-/** What a record must know before its first step. */
+/** What a record needs before its first step. */
 export interface RunShape {
   ks: number[];
   /** Replicas that must equal the first bit for bit. */
@@ -14,12 +14,12 @@ export interface RunShape {
 /** The layers at one step. */
 export interface LayerColumn {
   step: number;
-  /** By replica; each in the order of `RunRecord.layerNames`. */
+  /** Relative L1 by replica, each in the order of `RunRecord.layerNames`. */
   relL1: (Float32Array | undefined)[];
   fingerprints: (string | undefined)[];
 }
 
-/** One of the replicated columns of a step. */
+/** The name of a column that has a value for each replica. */
 export type StepColumn = (typeof STEP_COLUMNS)[number];
 
 /** The record of a run. */
@@ -30,7 +30,7 @@ export class RunRecord {
   readonly step = new Column();
   readonly epoch = new Column();
   readonly lr = new Column();
-  /** By name and replica. */
+  /** Columns by name and replica. */
   readonly columns: Record<StepColumn, Column[]>;
   readonly layers: LayerColumn[] = [];
   readonly epochs: Epoch[] = [];
@@ -53,7 +53,7 @@ export class RunRecord {
     this.columns = Object.fromEntries(columns) as Record<StepColumn, Column[]>;
   }
 
-  /** Takes rows of steps in. */
+  /** Appends rows of steps. */
   addSteps({ rows }: Steps): void {
     const n = this.ks.length;
     const stride = STEP_HEAD + STEP_COLUMNS.length * n;
@@ -68,7 +68,7 @@ export class RunRecord {
     }
   }
 
-  /** Takes one replica's layers in. */
+  /** Adds one replica's layers. */
   addLayers({ step, replica, relL1, fingerprint }: Layers): void {
     let column = this.layers.at(-1);
     if (column?.step !== step) {
@@ -79,7 +79,7 @@ export class RunRecord {
     column.fingerprints[replica] = fingerprint;
   }
 
-  /** Elements of all controls that differ from the first replica now. */
+  /** Number of elements of all controls that differ from the first replica after the last step. */
   differingControls(): number {
     return this.controls.reduce((sum, r) => sum + (this.last("differingAnywhere", r) ?? 0), 0);
   }

@@ -1,4 +1,4 @@
-// How replicas are called and coloured, everywhere alike.
+// Names and colours of replicas, the same everywhere.
 import type { RunRecord } from "./record";
 
 type Shape = Pick<RunRecord, "ks" | "controls">;
@@ -11,7 +11,7 @@ export function colourOf({ ks, controls }: Shape, replica: number): string {
   return `c${others.indexOf(replica) % 6}`;
 }
 
-/** `k = 3`; twins are counted: `k = 1 (2nd)`. */
+/** `k = 3`; a repeated k is numbered: `k = 1 (no. 2)`. */
 export function labelOf({ ks }: Shape, replica: number): string {
   const earlier = ks.slice(0, replica).filter((k) => k === ks[replica]).length;
   return `k = ${ks[replica]}${earlier === 0 ? "" : ` (no. ${earlier + 1})`}`;
@@ -23,7 +23,7 @@ export function idOf({ ks }: Shape, replica: number): string {
   return `k${ks[replica]}${earlier === 0 ? "" : `-${earlier + 1}`}`;
 }
 
-/** What a replica is for. */
+/** The role of a replica: `reference`, `control` or empty. */
 export function roleOf({ controls }: Shape, replica: number): string {
   return replica === 0 ? "reference" : controls.includes(replica) ? "control" : "";
 }

@@ -6,7 +6,7 @@ import type { EngineEvent, Fault, FlipBit, Opened, WatchedRange } from "../messa
 import { config, type Values } from "../properties";
 import { RunRecord } from "./record";
 
-/** What components read: a live session has it, and so can a recorded run. */
+/** What components read: a live session or a recorded run. */
 export interface RunSource {
   readonly record: RunRecord | undefined;
   readonly opened: Opened | undefined;
@@ -18,12 +18,12 @@ export interface RunSource {
 export interface Component {
   element: HTMLElement;
   update(source: RunSource): void;
-  /** The weights that it shows. */
+  /** The weights that the component shows. */
   ranges?(opened: Opened): WatchedRange[];
   close?(): void;
 }
 
-/** Over how long the speed is taken. */
+/** Milliseconds over which the speed is averaged. */
 const SPEED_MS = 3000;
 
 /** A run on this machine's GPU. */
@@ -34,12 +34,12 @@ export class Session implements RunSource {
   record: RunRecord | undefined;
   running = false;
   finished = false;
-  /** Of the last run that was made, while the next one is not made yet. */
+  /** The record of the previous run, until the next one has opened. */
   private before: RunRecord | undefined;
   error: { fault: Fault; message: string } | undefined;
   /** Arrival of the newest steps: milliseconds and step. */
   private arrivals: [time: number, step: number][] = [];
-  /** Hears every event after the session has taken it in. */
+  /** Called with every event after the session has handled it. */
   onEvent: (event: EngineEvent) => void = () => undefined;
   private readonly components = new Set<Component>();
   private readonly draw = (): void => {
@@ -57,14 +57,14 @@ export class Session implements RunSource {
     return component;
   }
 
-  /** Opens a run, paused, in place of the one before, whose record is dropped, unless this one cannot be made. */
+  /** Opens a run, paused, and closes the previous one. Drops the previous record, unless the new run cannot be opened. */
   open(values: Values): void {
     this.values = values;
     this.error = undefined;
     this.finished = this.running = false;
     this.opened = undefined;
     if (this.record?.isPending === false) this.before = this.record;
-    // What is known before the core answers: as many rows and curves as there will be.
+    // Before the core answers, the record already has its final number of rows and curves.
     const ks = (values["ks"] ?? "").split(",").map(Number);
     this.record = new RunRecord({ ks, controls: [], tensors: [] }, true);
     this.arrivals = [];
@@ -79,19 +79,19 @@ export class Session implements RunSource {
     return ((last[1] - first[1]) / (last[0] - first[0])) * 1000;
   }
 
-  /** Asks for the weights that components show, again when they show others. */
+  /** Requests the weights that components show; to be called again when they show others. */
   watch(): void {
     const { opened } = this;
     if (opened === undefined) return;
     this.engine.watch([...this.components].flatMap((component) => component.ranges?.(opened) ?? []));
   }
 
-  /** Starts; without effect while running. */
+  /** Starts the run; has no effect while running. */
   start(): void {
     this.engine.start();
   }
 
-  /** Pauses. */
+  /** Pauses the run. */
   pause(): void {
     this.engine.pause();
   }
@@ -111,7 +111,7 @@ export class Session implements RunSource {
     this.engine.flipBit(flip);
   }
 
-  /** Ends the session and its components. */
+  /** Terminates the worker and closes the components. */
   close(): void {
     cancelFrame(this.draw);
     this.engine.close();
@@ -119,7 +119,7 @@ export class Session implements RunSource {
     this.components.clear();
   }
 
-  /** Has all components drawn in the next frame. */
+  /** Requests a redraw of all components in the next frame. */
   changed(): void {
     inNextFrame(this.draw);
   }

@@ -1,4 +1,4 @@
-// Light or dark, and the size of type: what the reader chose, else what the system says. Canvases ask here for colours,
+// Light or dark, and the size of type: the reader's choice, else the system's setting. Canvases get their colours here,
 // because a custom property with light-dark() has no single value to read.
 
 type Theme = "light" | "dark";
@@ -7,7 +7,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const listeners = new Set<() => void>();
 let probe: HTMLElement | undefined;
 
-/** Applies what was chosen on an earlier visit. Called once, before the first view. */
+/** Applies the choices of an earlier visit. Called once, before the first view. */
 export function restoreTheme(): void {
   const { dataset } = document.documentElement;
   const theme = stored("theme");
@@ -16,13 +16,13 @@ export function restoreTheme(): void {
   dark.addEventListener("change", changed);
 }
 
-/** What is shown now. */
+/** The theme that is shown. */
 export function theme(): Theme {
   const chosen = document.documentElement.dataset["theme"];
   return chosen === "light" || chosen === "dark" ? chosen : dark.matches ? "dark" : "light";
 }
 
-/** Shows the other of light and dark, and remembers it. */
+/** Switches between light and dark, and remembers the choice. */
 export function toggleTheme(): void {
   const next: Theme = theme() === "dark" ? "light" : "dark";
   document.documentElement.dataset["theme"] = next;
@@ -30,12 +30,12 @@ export function toggleTheme(): void {
   changed();
 }
 
-/** Whether type is a step larger than usual, for the last row of a lecture hall. */
+/** Whether type is larger than normal, for the last row of a lecture hall. */
 export function isLarge(): boolean {
   return document.documentElement.dataset["size"] === "large";
 }
 
-/** Makes type a step larger, or usual again, and remembers it. */
+/** Switches between normal and larger type, and remembers the choice. */
 export function toggleSize(): void {
   const { dataset } = document.documentElement;
   if (isLarge()) delete dataset["size"];
@@ -44,13 +44,13 @@ export function toggleSize(): void {
   changed();
 }
 
-/** Calls `listener` whenever colours or type change; returns what ends that. */
+/** Calls `listener` whenever colours or type change. Returns a function that removes it. */
 export function onTheme(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-/** The colour of a token of tokens.css by its name without dashes, such as "c0" or "line", as a canvas takes it. */
+/** The colour, in a form for canvases, of a token of tokens.css by its name without dashes, such as "c0" or "line". */
 export function colour(token: string): string {
   probe ??= document.body.appendChild(document.createElement("i"));
   probe.hidden = true;
@@ -58,7 +58,7 @@ export function colour(token: string): string {
   return getComputedStyle(probe).color;
 }
 
-/** Pixels of one rem, by which canvas text grows with the page's. */
+/** Pixels of one rem, so that canvas text grows with the page's. */
 export function rem(): number {
   return Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
@@ -80,6 +80,6 @@ function store(key: string, value: string): void {
   try {
     localStorage.setItem(`lastbit-${key}`, value);
   } catch {
-    // Nothing to do: the page works without memory.
+    // Nothing to do: the page works without storage.
   }
 }

@@ -1,4 +1,4 @@
-// Care: what axe-core can check of WCAG 2.1 AA in every view, light and dark; the keyboard; the width of a phone; motion.
+// Accessibility: what axe-core can check of WCAG 2.1 AA in every view, light and dark; the width of a phone; the keyboard.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -9,7 +9,7 @@ import { openSite } from "./site.mjs";
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
 const SMALL = "net=one-layer&batch-size=1&lr=0.01&momentum=0&weight-decay=20&steps=20";
 
-/** Addresses, and what must be there before a look. */
+/** Addresses, and the element that must be there before the check. */
 const VIEWS = [
   [`#/lab?${SMALL}`, "lamp"],
   ["#/pde/heat", "heat-verdict"],
@@ -21,14 +21,14 @@ const VIEWS = [
 
 const site = await openSite();
 
-test("axe finds nothing to complain about, in every view, light and dark", async () => {
+test("axe finds no violation in any view, light or dark", async () => {
   const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
   const complaints = [];
   for (const [address, there] of VIEWS) {
     await site.visit(address, async (shown, page) => {
       await shown.get(there).waitFor({ state: "attached" });
       await page.waitForTimeout(500);
-      // The page's policy lets no script in; the debugger's own world may look at the page all the same.
+      // The page's policy allows no other script; the debugger's isolated world can still examine the page.
       const session = await page.context().newCDPSession(page);
       const { frameTree } = await session.send("Page.getFrameTree");
       const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id });

@@ -1,6 +1,6 @@
-// A worker that makes numbers up, for what must not depend on a GPU: how the page draws long runs.
+// A fake worker that makes numbers up, for tests of how the page draws long runs, which do not need a GPU.
 
-/** Runs in the page before its scripts: replaces the engine's worker. `steps` come at once, then one every 16 ms. */
+/** Runs in the page before its scripts and replaces the engine's worker. It sends `steps` at once, then one every 16 ms. */
 export function fakeEngine({ steps }) {
   const replicas = 3;
   window.Worker = class extends EventTarget {

@@ -1,10 +1,10 @@
-// Small files of data sets, made here.
+// Generates small files of data sets.
 
 function word(value) {
   return Buffer.from([value >>> 24, value >>> 16, value >>> 8, value].map((byte) => byte & 255));
 }
 
-/** `n` images of 28 x 28 as an IDX file: a bright square whose place says its class. */
+/** `n` images of 28 x 28 as an IDX file: a bright square whose position shows its class. */
 export function images(n) {
   const pixels = Buffer.alloc(n * 784);
   for (let i = 0; i < n; i++) {
@@ -16,7 +16,7 @@ export function images(n) {
   return Buffer.concat([word(0x803), word(n), word(28), word(28), pixels]);
 }
 
-/** Their labels. */
+/** Labels of {@link images} as an IDX file. */
 export function labels(n) {
   return Buffer.concat([word(0x801), word(n), Buffer.from(Array.from({ length: n }, (_, i) => i % 10))]);
 }

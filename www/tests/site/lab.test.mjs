@@ -1,4 +1,4 @@
-// The lab: a run that starts by itself and does as it is told.
+// The lab: a run that starts by itself and follows commands.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,17 +12,17 @@ import { images, labels } from "./files.mjs";
 import { refuseMemory } from "./refuse_memory.mjs";
 import { NOT_THERE, openSite, Site, without } from "./site.mjs";
 
-/** A ResNet-8 that a software adapter steps through quickly. */
+/** A ResNet-8 whose steps are quick on a software adapter. */
 const RESNET = "net=resnet8&width=0.5&batch-size=4&test-limit=8";
-/** Where the network does not matter: one that opens in a second. */
+/** A network that opens in a second, for tests in which the network does not matter. */
 const ONE_LAYER = "net=one-layer&batch-size=1&lr=0.01&momentum=0&weight-decay=20&test-limit=8";
 
-/** Runs in the page: whether the step on screen is the last that the worker told, after it told that nothing runs. */
+/** Runs in the page: whether the worker has reported that nothing runs, and the step on screen is the last that it reported. */
 function isAtRest() {
-  const { rows } = window.told.findLast(({ kind }) => kind === "steps");
-  const { ks } = window.told.findLast(({ kind }) => kind === "opened");
+  const { rows } = window.events.findLast(({ kind }) => kind === "steps");
+  const { ks } = window.events.findLast(({ kind }) => kind === "opened");
   const last = rows[rows.length - (3 + 6 * ks.length)];
-  const { running } = window.told.findLast(({ kind }) => kind === "state");
+  const { running } = window.events.findLast(({ kind }) => kind === "state");
   return !running && Number(document.querySelector('[data-testid="step"]').textContent) === last;
 }
 
@@ -40,17 +40,17 @@ const site = await openSite();
 test("the lab trains by itself, k = 3 parts, k = 2 does not, and commands are followed", async (t) => {
   await site.visit(`#/lab?${RESNET}&ks=1,2,3`, async (shown, page) => {
     await shown.step(1);
-    const first = await page.evaluate(() => window.told.find(({ kind }) => kind === "steps").at);
-    t.diagnostic(`first step told after ${(first / 1000).toFixed(1)} s`);
-    await shown.click("start"); // while it runs: nothing
+    const first = await page.evaluate(() => window.events.find(({ kind }) => kind === "steps").at);
+    t.diagnostic(`first step reported after ${(first / 1000).toFixed(1)} s`);
+    await shown.click("start"); // no effect while it runs
     await shown.step(30);
     assert.ok((await shown.number("rel-l1-k3")) > 1e-3, "k = 3 is apart");
     assert.equal(await shown.number("differing-k2"), 0);
     assert.ok((await shown.number("loss-k1")) > 0);
     assert.match(await shown.text("lamp"), /green/);
     assert.match(await shown.text("adapter"), /SwiftShader/);
-    // It gets its own tiles, which a GPU does not.
-    assert.ok(await page.evaluate(() => window.told.find(({ kind }) => kind === "opened").adapter.software));
+    // A software adapter gets other tiles than a GPU.
+    assert.ok(await page.evaluate(() => window.events.find(({ kind }) => kind === "opened").adapter.software));
     assert.equal(await shown.get("error").isVisible(), false);
     const rows = page.locator(".bit-table tr");
     assert.equal(await rows.count(), 9, "three weights in three replicas");
@@ -82,9 +82,9 @@ test("the lab trains by itself, k = 3 parts, k = 2 does not, and commands are fo
     await flip.click();
     assert.equal(await flip.getAttribute("aria-disabled"), "true");
     await page.waitForFunction(() => location.hash.includes("flip-bit="));
-    // A run has one flipped bit: a second press does nothing, and the button says why.
-    assert.match(await flip.getAttribute("title"), /has its flipped bit\. Reset/);
-    const flipped = () => page.evaluate(() => window.told.filter(({ kind, what }) => kind === "changed" && what === "flip-bit").length);
+    // A run has at most one flipped bit: a second press has no effect, and the button says why.
+    assert.match(await flip.getAttribute("title"), /already has a flipped bit\. Reset/);
+    const flipped = () => page.evaluate(() => window.events.filter(({ kind, what }) => kind === "changed" && what === "flip-bit").length);
     await flip.press("Enter");
     assert.equal(await flipped(), 1);
     await shown.click("single-step");
@@ -103,7 +103,7 @@ test("the lab trains by itself, k = 3 parts, k = 2 does not, and commands are fo
   });
 });
 
-test("a long run is drawn with the points that there is room for, and zooms", async () => {
+test("a long run is drawn with as many points as fit, and zooms", async () => {
   await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
     await shown.step(20_000);
     assert.match(await shown.text("lamp"), /green/);
@@ -146,21 +146,21 @@ test("every state is a link", async () => {
     await shown.until("fingerprint-k3", (text) => /^[0-9a-f]{16}$/.test(text) && text !== fingerprint);
 
     await page.evaluate(() => (location.hash = "#/lab?seed=none&nets=resnet8"));
-    await shown.until("error", /seed is a whole number.*nets is not known/);
-    // Float32 would make them 0 or infinite.
+    await shown.until("error", /seed must be a whole number.*nets is not known/);
+    // In float32 these values would be 0 or infinite.
     await page.evaluate(() => (location.hash = "#/lab?lr=1e-50&weight-decay=1e-50&activation=swish:1e39&lr-changes=2:1e-50&momentum=0"));
     await shown.until("error", /lr is a number that float32 cannot hold.*weight-decay is.*activation has a beta.*lr-changes has a rate that float32 cannot hold(?!.*momentum)/);
   });
 });
 
-test("files that are dropped are trained on, and damaged ones explained", async () => {
+test("dropped files are trained on, and damaged ones are explained", async () => {
   await site.visit(`#/lab?${RESNET}&ks=1,3`, async (shown, page) => {
     await shown.step(1);
     await shown.drop([{ name: "train-images-idx3-ubyte", bytes: images(40).subarray(0, 5000) }]);
     await shown.until("error", /train-images-idx3-ubyte has 5000 bytes, but its header promises 40 items/);
-    assert.match(await shown.text("data-status"), /^Not taken/);
+    assert.match(await shown.text("data-status"), /^Not loaded/);
     const step = await shown.number("step");
-    await shown.step(step + 1); // a bad file stops nothing
+    await shown.step(step + 1); // a bad file does not stop the run
 
     await shown.drop([{ name: "train-images-idx3-ubyte", bytes: images(40) }]);
     await shown.until("data-status", /train-images-idx3-ubyte: 40.*missing: train-labels-idx1-ubyte/);
@@ -171,7 +171,7 @@ test("files that are dropped are trained on, and damaged ones explained", async 
     ]);
     await shown.until("data-status", /Ready: not the published Fashion-MNIST\.$/);
     await page.waitForFunction(() => location.hash.includes("dataset=fashion-mnist"));
-    await page.waitForFunction(() => window.told.findLast(({ kind }) => kind === "opened").stepsPerEpoch === 10);
+    await page.waitForFunction(() => window.events.findLast(({ kind }) => kind === "opened").stepsPerEpoch === 10);
     await shown.step(2);
     assert.equal(await shown.get("error").isVisible(), false);
   });
@@ -189,19 +189,19 @@ test("a link to a data set finds its files on the host, and opens once", async (
     await host.visit(address, async (shown, page) => {
       await shown.step(3);
       assert.match(await shown.text("data-status"), /Ready/);
-      const opened = await page.evaluate(() => window.told.filter(({ kind }) => kind === "opened").map(({ stepsPerEpoch }) => stepsPerEpoch));
+      const opened = await page.evaluate(() => window.events.filter(({ kind }) => kind === "opened").map(({ stepsPerEpoch }) => stepsPerEpoch));
       assert.deepEqual(opened, [10]);
       assert.equal(query(page).get("lr-changes"), "2:0.05", "what the link does to the run");
-      // Another link to the same data set needs no second look.
+      // Another link to the same data set does not fetch it again.
       await page.evaluate((to) => (location.hash = to), address.replace("lr-changes=2:0.05", "seed=4"));
       await shown.until("step", (text) => Number(text) < 3);
       await shown.step(3);
-      assert.equal(await page.evaluate(() => window.told.filter(({ kind }) => kind === "data").length), 1);
+      assert.equal(await page.evaluate(() => window.events.filter(({ kind }) => kind === "data").length), 1);
     });
     await host.visit(address, async (shown) => {
-      await shown.until("error", /the host lists data\/train-labels-idx1-ubyte but does not give it \(404\)/);
-      assert.match(await shown.text("data-status"), /^Not taken/);
-      // What the host lacks may be dropped.
+      await shown.until("error", /the host lists data\/train-labels-idx1-ubyte but does not serve it \(404\)/);
+      assert.match(await shown.text("data-status"), /^Not loaded/);
+      // Files that the host lacks can be dropped.
       await shown.drop(Object.entries(files).map(([name, bytes]) => ({ name, bytes })));
       await shown.step(3);
     }, { prepare: without(/train-labels/), complaints: [NOT_THERE] });
@@ -211,7 +211,7 @@ test("a link to a data set finds its files on the host, and opens once", async (
   }
 });
 
-test("a run that is too large says how large, and what was recorded stays", async () => {
+test("the error of a run that is too large states its size, and the record stays", async () => {
   await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
     await shown.step(2);
     await shown.click("pause");
@@ -224,35 +224,35 @@ test("a run that is too large says how large, and what was recorded stays", asyn
     assert.ok(await shown.get("restart").isVisible());
     await shown.until("step", String(recorded), "the run before");
     assert.equal((await downloaded(shown, "csv")).length, recorded + 1);
-    // Restart tries the same again; another value starts by itself.
+    // Restart tries the same sizes again; a run with another value starts by itself.
     await shown.click("restart");
     await shown.until("error", /needs \d+\.\d\d GiB/);
     await page.evaluate((to) => (location.hash = to), `#/lab?${ONE_LAYER}&ks=1,3&seed=2`);
-    await page.waitForFunction(() => window.told.filter(({ kind }) => kind === "opened").length === 2);
+    await page.waitForFunction(() => window.events.filter(({ kind }) => kind === "opened").length === 2);
     await shown.step(1);
     assert.equal(await shown.get("error").isVisible(), false);
     assert.equal((await downloaded(shown, "csv-pinned")).length, recorded + 1);
   });
 });
 
-test("memory that the driver refuses is told with its size, and a restart goes on", async () => {
+test("an out-of-memory error states the size, and a restart works", async () => {
   await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
     await shown.step(2);
     await page.evaluate(() => new BroadcastChannel("memory").postMessage("refuse"));
     await shown.get("seed").fill("3");
     await shown.get("seed").press("Enter");
-    await shown.until("error", /out of memory on the adapter: \d+\.\d\d MiB are needed.*which it refused.*smaller batch/);
+    await shown.until("error", /out of memory on the adapter: \d+\.\d\d MiB are needed.*which it could not allocate.*smaller batch/);
     await shown.until("step", (text) => Number(text) >= 2, "the run before");
     await page.evaluate(() => new BroadcastChannel("memory").postMessage("give"));
     await shown.click("restart");
-    await page.waitForFunction(() => window.told.filter(({ kind }) => kind === "opened").length === 2);
+    await page.waitForFunction(() => window.events.filter(({ kind }) => kind === "opened").length === 2);
     await shown.step(1);
     assert.equal(query(page).get("seed"), "3");
     assert.equal(await shown.get("error").isVisible(), false);
   }, { prepare: refuseMemory });
 });
 
-test("a lost device is told, what was recorded stays, and a restart goes on", async () => {
+test("a lost device is reported, the record stays, and a restart works", async () => {
   await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
     await shown.step(2);
     await (await site.browser.newBrowserCDPSession()).send("Browser.crashGpuProcess");

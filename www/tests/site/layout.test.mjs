@@ -1,15 +1,15 @@
-// Nothing moves under the reader's eyes: what the browser itself counts as layout shift, while a view loads and takes its
-// first steps, on a phone and on a desk.
+// Nothing moves while a view loads and takes its first steps, on a phone and on a desk, by the browser's measure of layout
+// shift.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { openSite } from "./site.mjs";
 
-/** Of a view's score (the share of the window that moved, times how far); what search engines call good is 0.1. */
+/** Largest score of a view (the share of the window that moved, times how far); search engines call 0.1 good. */
 const MOST = 0.02;
 const WIDTHS = [{ width: 390, height: 844 }, { width: 1440, height: 900 }];
 
-/** Addresses, and the count that tells that the first steps are done. */
+/** Addresses, the element and the count that show that the first steps are done, and the button to press first. */
 const VIEWS = [
   ["#/lab?net=resnet8&width=0.5&batch-size=4&test-limit=8", "step", 3],
   ["#/pde/heat", "heat-step", 10],
@@ -25,7 +25,7 @@ const VIEWS = [
   ["?webgpu=off#/lab", "step", 100],
 ];
 
-/** Runs in the page before its scripts: keeps what moved, and how far, as `window.shifts`. */
+/** Runs in the page before its scripts: records what moved, and how far, in `window.shifts`. */
 function watchShifts() {
   window.shifts = [];
   const words = ({ node, previousRect: from, currentRect: to }) => {
@@ -34,7 +34,7 @@ function watchShifts() {
   };
   new PerformanceObserver((list) => {
     for (const { value, hadRecentInput, sources } of list.getEntries()) {
-      // What moves because the reader pressed something is expected to.
+      // A shift after the reader has pressed something is expected.
       if (!hadRecentInput) window.shifts.push({ value, sources: sources.map(words) });
     }
   }).observe({ type: "layout-shift", buffered: true });
@@ -48,7 +48,7 @@ for (const viewport of WIDTHS) {
     for (const [address, count, least, start] of VIEWS) {
       await site.visit(address, async (shown, page) => {
         if (start !== undefined) {
-          // From the script, as a press would excuse what moves half a second later.
+          // A script clicks, because after a real press the browser excuses shifts for half a second.
           await shown.get("adapter").filter({ hasText: /Live/ }).or(shown.get("lr")).first().waitFor();
           await shown.get(start).evaluate((button) => button.click());
         }
@@ -65,7 +65,7 @@ for (const viewport of WIDTHS) {
   });
 }
 
-test("the measure sees what moves", async () => {
+test("the measure notices a shift", async () => {
   await site.visit("#/lesson/1", async (shown, page) => {
     await page.locator(".exhibit").waitFor();
     await page.waitForTimeout(600);

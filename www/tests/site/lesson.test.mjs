@@ -1,10 +1,10 @@
-// The lesson: in each chapter, do the thing and see the thing. By keyboard where a hand would.
+// The lesson: each chapter's thing to do shows its thing to see. Keys are used where a reader would use them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { NOT_THERE, openSite, without } from "./site.mjs";
 
-/** The chapter says that its thing has been seen. */
+/** Waits until the chapter says that its thing has been seen. */
 async function seen(shown) {
   await shown.get("seen").waitFor({ state: "visible" });
 }
@@ -96,7 +96,7 @@ test("chapter 6: the highest rate parts, a low one does not", async () => {
   });
 });
 
-test("what does not load is said, with a way out", async () => {
+test("a loading error names what failed and offers a reload", async () => {
   await site.visit("#/lesson/1", async (shown, page) => {
     await shown.get("bit-0").waitFor();
     await page.getByRole("link", { name: /Divide and multiply by three →/ }).click();

@@ -1,4 +1,4 @@
-// The same run natively and in the browser on one driver, compared step by step.
+// Compares a run of the native program with the same run in the browser, on one driver, step by step.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -11,21 +11,21 @@ import { openSite } from "./site.mjs";
 const STEPS = 12;
 const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "train-limit": "512", "test-limit": "4", steps: String(STEPS), "log-every": "1" };
 
-/** Runs the native program on the browser's driver; resolves when it is done. */
+/** Runs the native program on the browser's driver; resolves when it has ended. */
 function train(site, out) {
   const flags = Object.entries(RUN).flatMap(([key, value]) => [`--${key}`, value]);
-  // A browser hands WGSL to its driver; natively it would be SPIR-V.
+  // A browser passes WGSL to its driver; the native program would pass SPIR-V.
   const env = { ...process.env, LASTBIT_WGSL: "1", LASTBIT_ADAPTER: "SwiftShader", ...(site.driver ? { VK_DRIVER_FILES: site.driver } : {}) };
   const child = spawn(site.lastbit, ["train", ...flags, "--decay-every", "0", "--quiet", "--out", out], { env, stdio: ["ignore", "inherit", "inherit"] });
   return new Promise((resolve, reject) => {
     child.on("error", reject);
-    child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`lastbit ends with ${code}`))));
+    child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`lastbit exits with ${code}`))));
   });
 }
 
 const site = await openSite();
 
-test("browser and native program make the same bits on one driver", async (t) => {
+test("browser and native program give the same bits on one driver", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
   try {
     const out = join(folder, "run");
@@ -35,8 +35,8 @@ test("browser and native program make the same bits on one driver", async (t) =>
     const natively = lines.filter(({ kind }) => kind === "layers").map(key);
     assert.equal(natively.length, STEPS * 3);
     await site.visit(`#/lab?${new URLSearchParams(RUN)}`, async (shown, page) => {
-      await page.waitForFunction(() => window.told.some(({ kind, finished }) => kind === "state" && finished));
-      const inBrowser = (await page.evaluate(() => window.told.filter(({ kind }) => kind === "layers"))).map(key);
+      await page.waitForFunction(() => window.events.some(({ kind, finished }) => kind === "state" && finished));
+      const inBrowser = (await page.evaluate(() => window.events.filter(({ kind }) => kind === "layers"))).map(key);
       t.diagnostic(`fingerprints equal for ${natively.findIndex((line, i) => line !== inBrowser[i]) + 1 || natively.length} of ${natively.length} lines`);
       assert.deepEqual(inBrowser, natively);
       assert.match(await shown.text("command"), /--steps 12/);

@@ -1,10 +1,10 @@
-// The bench of equations: each crosses its edge, and computes what theory says.
+// The bench of equations: each crosses its stability edge and agrees with theory.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { openSite } from "./site.mjs";
 
-/** Moves a slider as a hand does. */
+/** Moves a slider. */
 async function slide(shown, id, value) {
   await shown.get(id).fill(String(value));
 }
@@ -23,7 +23,7 @@ test("heat: below the edge the rod cools, beyond it the zigzag grows by the fact
     await shown.until("heat-verdict", "unstable");
     await page.waitForFunction(() => location.hash.includes("dt=0.6"));
     await shown.until("heat-step", "120");
-    // 0.0033 of the zigzag are in the tent; 120 steps of -1.3934 make 6e14 of it.
+    // The tent contains 0.0033 of the zigzag; 120 steps of -1.3934 make it 6e14.
     assert.equal(await shown.text("heat-factor"), "−1.3934");
     const grown = await shown.number("heat-max");
     const predicted = 0.00334248 * 1.39343 ** 120;
@@ -31,9 +31,9 @@ test("heat: below the edge the rod cools, beyond it the zigzag grows by the fact
   });
 });
 
-test("linear: on both sides of the border the weights do what theory says", async () => {
+test("linear: on both sides of the border the weights follow theory", async () => {
   await site.visit("#/pde/linear", async (shown) => {
-    /** Waits until theory says a factor that fits, and the run does the same. */
+    /** Waits until the factor of theory fits and the measured factor agrees with it. */
     const measured = async (verdict, fits) => {
       const theory = real(await shown.until("linear-theory", (text) => fits(real(text)), String(fits)));
       assert.equal(await shown.text("linear-verdict"), verdict);
@@ -46,7 +46,7 @@ test("linear: on both sides of the border the weights do what theory says", asyn
     // Too long a step: the fastest mode alternates.
     await measured("unstable", (factor) => factor < -1);
     await slide(shown, "linear-alpha", Number(await shown.get("linear-alpha").getAttribute("min")));
-    // Too little weight decay: it does not.
+    // Too little weight decay: the mode grows without alternating.
     await measured("unstable", (factor) => factor > 1);
     await shown.get("regime-2").check();
     await shown.until("linear-verdict", "stable");
@@ -76,7 +76,7 @@ test("nonlinear: settles, hops, wanders with k = 3 apart, blows up", async () =>
     await slide(shown, "nonlinear-dt", 0.13);
     await kind("blows-up");
     await shown.until("nonlinear-apart", "–");
-    // After a blow-up the slider begins anew.
+    // After a blow-up, moving the slider restarts the run.
     await slide(shown, "nonlinear-dt", 0.02);
     await kind("period-1");
     await shown.until("nonlinear-apart", (text) => text !== "–" && Number(text) < 1e-5);

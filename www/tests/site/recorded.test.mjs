@@ -1,4 +1,4 @@
-// Without WebGPU: the page says why and what to do, and what was recorded still shows the effect.
+// Without WebGPU, the page shows the reason and the remedy, and recorded runs still show the effect.
 import assert from "node:assert/strict";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,10 +11,10 @@ const MOST_KB = 300;
 
 const site = await openSite();
 
-test("a browser without WebGPU is told why, and plays a recorded run", async () => {
+test("without WebGPU the page says why, and plays a recorded run", async () => {
   const browser = await launch(site.chromium, { webgpu: false });
   const plain = new Site({ ...site, browser });
-  // What Chromium itself says when a page asks.
+  // Chromium logs this when a page requests an adapter.
   const complaints = [/No available adapters/];
   const plainly = { visit: (address, use) => plain.visit(address, use, { complaints }) };
   try {
@@ -57,9 +57,9 @@ test("a browser without WebGPU is told why, and plays a recorded run", async () 
       await shown.get("seen").waitFor({ state: "visible" });
       assert.match(await shown.text("pde-adapter"), /float64 on the processor/);
     });
-    // A host that lost its recorded runs.
+    // A host that lacks the recorded runs.
     const bare = { prepare: without(/recorded\//), complaints: [...complaints, NOT_THERE] };
-    await plain.visit("#/lesson/3", (shown) => shown.until("error", /^What moves in this chapter did not load: .*'parting' \(404\)/), bare);
+    await plain.visit("#/lesson/3", (shown) => shown.until("error", /^The live part of this chapter did not load: .*'parting' \(404\)/), bare);
     await plain.visit("#/lesson/6", async (shown) => {
       await shown.click("start");
       await shown.until("error", /'rate-0.8' \(404\): choose another rate, or reload/);
@@ -73,7 +73,7 @@ test("a browser without WebGPU is told why, and plays a recorded run", async () 
 });
 
 test("a page over plain HTTP says that it must be secure", async () => {
-  // Every name under .test is as insecure as any host of the internet, and this browser finds it here.
+  // Names under .test are as insecure as any host of the internet; this browser resolves them to this machine.
   const { port } = new URL(site.url);
   const browser = await launch(site.chromium, { extra: ["--host-resolver-rules=MAP lastbit.test 127.0.0.1"] });
   try {

@@ -1,7 +1,7 @@
-// A driver that has no memory left, on demand. True exhaustion would endanger the machine that tests; this is what a page
-// sees of it: an out-of-memory scope that is popped with an error.
+// Simulates a driver that has no memory left. True exhaustion would endanger the test machine; this is what a page sees of it:
+// an out-of-memory scope that is popped with an error.
 
-/** Put before the worker's script; hears "refuse" and "give" on the channel "memory". */
+/** Prepended to the worker's script; listens for "refuse" and "give" on the channel "memory". */
 const PRELUDE = `
 const memory = { refused: false, scopes: [] };
 new BroadcastChannel("memory").onmessage = ({ data }) => (memory.refused = data === "refuse");
@@ -17,7 +17,7 @@ GPUDevice.prototype.popErrorScope = async function () {
 };
 `;
 
-/** Prepares a page whose workers can be refused memory. */
+/** Prepares a page, so that its workers can be refused memory. */
 export function refuseMemory(page) {
   return page.route(/\/assets\/worker-.*\.js$/, async (route) => {
     const response = await route.fetch();

@@ -1,4 +1,4 @@
-// What the tests of the site share: pages that notice every complaint, and waiting for what is shown.
+// What the tests of the site share: pages that record every complaint of the browser, and waiting for what is shown.
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,7 @@ export async function openSite() {
   const { server, url } = await serve({ "/": dist });
   const browser = await launch(chromium);
   after(async () => {
-    // A browser that hangs must not keep this program.
+    // A browser that hangs must not block this program.
     await Promise.race([browser.close(), new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
     server.close();
     setTimeout(() => process.exit(), 1000).unref();
@@ -31,8 +31,9 @@ export class Site {
   }
 
   /**
-   * Opens `address` (such as `#/lab?seed=2`) in a page of its own; `use` gets it, and any complaint fails. `script`: a
-   * function that runs in the page before its scripts, and its argument. `prepare` gets the page before it loads.
+   * Opens `address` (such as `#/lab?seed=2`) in a new page and calls `use` with it. Any error or warning in the console, or
+   * request to another host, fails the test, unless it matches `complaints`. `script` is a function that runs in the page before
+   * its scripts, with its argument. `prepare` gets the page before it loads.
    */
   async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [], script, prepare } = {}) {
     const context = await this.browser.newContext({ viewport });
@@ -41,7 +42,7 @@ export class Site {
     const heard = [];
     page.on("console", (message) => ["error", "warning"].includes(message.type()) && heard.push(message.text()));
     page.on("pageerror", (error) => heard.push(error.message));
-    page.on("request", (request) => request.url().startsWith(this.url) || /^(data|blob):/.test(request.url()) || heard.push(`asks ${request.url()}`));
+    page.on("request", (request) => request.url().startsWith(this.url) || /^(data|blob):/.test(request.url()) || heard.push(`requests ${request.url()}`));
     await context.addInitScript(listen);
     if (script !== undefined) await context.addInitScript(...script);
     try {
@@ -57,23 +58,23 @@ export class Site {
   }
 }
 
-/** Runs in the page: keeps what the engine's worker told, as `window.told`. */
+/** Runs in the page: records the events of the engine's worker in `window.events`. */
 export function listen() {
-  window.told = [];
+  window.events = [];
   const Original = Worker;
   window.Worker = class extends Original {
     constructor(...given) {
       super(...given);
-      this.addEventListener("message", ({ data }) => window.told.push({ at: performance.now(), ...data?.event }));
+      this.addEventListener("message", ({ data }) => window.events.push({ at: performance.now(), ...data?.event }));
     }
   };
 }
 
-/** Prepares a page for a host that lacks the files whose addresses fit; its visit has {@link NOT_THERE} as a complaint. */
+/** Prepares a page for a host that lacks the files whose addresses match; its visit must allow the complaint {@link NOT_THERE}. */
 export const without = (pattern) => (page) => page.route(pattern, (route) => route.fulfill({ status: 404 }));
 export const NOT_THERE = /the server responded with a status of 404/;
 
-/** A text, a pattern or a function. */
+/** Whether `text` fits; `fits` is a text, a pattern or a function. */
 function isFitting(text, fits) {
   if (fits instanceof RegExp) return fits.test(text);
   return typeof fits === "function" ? fits(text) : text === fits;

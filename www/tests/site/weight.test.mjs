@@ -1,4 +1,4 @@
-// What a visitor downloads: compressed, and nothing that a strict Content-Security-Policy forbids.
+// What a visitor downloads: its compressed size, and addresses that work in any folder.
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 
 import { openSite } from "./site.mjs";
 
-/** HTML, script, style and WebAssembly, gzip as any server sends it; recorded runs come on demand and do not count. */
+/** HTML, script, style and WebAssembly, with the gzip of any server. Recorded runs are loaded on demand and do not count. */
 const MOST_KB = 400;
 
 const site = await openSite();
@@ -18,11 +18,11 @@ test(`the page weighs at most ${MOST_KB} KB`, async (t) => {
   const sizes = await Promise.all(counted.map(async (file) => gzipSync(await readFile(join(site.dist, file)), { level: 9 }).length));
   const kilobytes = sizes.reduce((sum, size) => sum + size, 0) / 1000;
   t.diagnostic(`${kilobytes.toFixed(0)} KB: ${counted.map((file, i) => `${file} ${sizes[i]}`).join(", ")}`);
-  assert.ok(counted.some((file) => file.endsWith(".wasm")), "the core is in it");
+  assert.ok(counted.some((file) => file.endsWith(".wasm")), "the core is included");
   assert.ok(kilobytes <= MOST_KB, `${kilobytes} KB`);
 });
 
-test("addresses are relative, so that any folder of any host serves", async () => {
+test("addresses are relative, so that any folder of any host can serve the page", async () => {
   const html = await readFile(join(site.dist, "index.html"), "utf8");
   const addresses = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, address]) => address);
   assert.ok(addresses.length >= 2);

@@ -1,4 +1,4 @@
-// The core where the page will run it: in a module worker.
+// Runs the core in a module worker, as the page does.
 import init, { smoke } from "/pkg/lastbit_web.js";
 
 try {

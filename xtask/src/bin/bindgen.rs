@@ -12,7 +12,7 @@ fn main() -> Result<()> {
         .input_path(&input)
         .web(true)?
         .typescript(true)
-        // Names of functions are a quarter of the file; a panic names its file and line without them.
+        // Function names are a quarter of the file, and a panic message has file and line without them.
         .remove_name_section(true)
         .remove_producers_section(true)
         .generate(&out_dir)

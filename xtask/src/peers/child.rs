@@ -1,5 +1,5 @@
-//! Contenders as child processes: one that answers questions, a line of JSON for a line of text, or one that runs to its
-//! end; either way with the most memory that it had.
+//! Contenders as child processes. One kind answers each line of text with a line of JSON, the other runs to its end; both
+//! have their peak memory measured.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::process;
 
-/// What a child has to end by itself when nothing more is asked.
+/// Time in which a child has to end by itself after its stdin is closed.
 const FAREWELL: Duration = Duration::from_secs(15);
 
-/// A process that answers.
+/// A child process that answers each line of text with a line of JSON.
 pub struct Conversation {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -26,7 +26,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Starts it; what it says on stderr goes to `log`.
+    /// Starts the child; its stderr goes to the file `log`.
     pub fn start(mut command: Command, log: &Path) -> Result<Self> {
         let line = process::line_of(&command);
         println!("$ {line}");
@@ -37,7 +37,7 @@ impl Conversation {
         let stdin = child.stdin.take();
         let (sender, answers) = channel();
         thread::spawn(move || {
-            // Ends with the child, or when nobody listens any more.
+            // Ends with the child, or when the receiver is dropped.
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     break;
@@ -47,16 +47,16 @@ impl Conversation {
         Ok(Self { child, stdin, answers, log: log.to_owned() })
     }
 
-    /// The next answer.
+    /// Waits for the next answer; an error if there is none within `limit`, or if the answer itself reports one.
     pub fn answer(&mut self, limit: Duration) -> Result<Value> {
         let line = match self.answers.recv_timeout(limit) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => {
-                bail!("no answer within {} s; {} may say more", limit.as_secs(), self.log.display())
+                bail!("no answer within {} s; see the log {}", limit.as_secs(), self.log.display())
             }
             Err(RecvTimeoutError::Disconnected) => match self.end(FAREWELL) {
-                Some(status) => bail!("ended ({status}); {} says more", self.log.display()),
-                None => bail!("says nothing any more; {} may say more", self.log.display()),
+                Some(status) => bail!("the process ended ({status}); see the log {}", self.log.display()),
+                None => bail!("the process closed its output; see the log {}", self.log.display()),
             },
         };
         let answer: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
@@ -66,14 +66,15 @@ impl Conversation {
         }
     }
 
-    /// Asks and waits for the answer.
+    /// Writes a line and waits for the answer.
     pub fn ask(&mut self, question: &str, limit: Duration) -> Result<Value> {
         let stdin = self.stdin.as_mut().expect("open until the conversation ends");
-        writeln!(stdin, "{question}").with_context(|| format!("it is gone; {} says more", self.log.display()))?;
+        writeln!(stdin, "{question}")
+            .with_context(|| format!("cannot write to the process; see the log {}", self.log.display()))?;
         self.answer(limit)
     }
 
-    /// How it ended, if it does within `limit`.
+    /// The exit status, if the child ends within `limit`.
     fn end(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
@@ -84,7 +85,7 @@ impl Conversation {
         }
     }
 
-    /// MiB that it had at most so far, where the system tells.
+    /// Peak resident memory so far in MiB; `None` on systems without `/proc`.
     pub fn peak_mib(&self) -> Option<f64> {
         peak_mib(self.child.id())
     }
@@ -96,13 +97,13 @@ impl Drop for Conversation {
         if self.end(FAREWELL).is_some() {
             return;
         }
-        // It may have ended in between; either way it is gone afterwards.
+        // Errors only mean that the child has ended in the meantime.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Runs to the end, saying nothing; MiB that it had at most, 0 where the system does not tell.
+/// Runs `command` to its end, without output. Returns its peak resident memory in MiB, 0 on systems without `/proc`.
 pub fn run_watched(command: &mut Command, limit: Duration) -> Result<f64> {
     let line = process::line_of(command);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -118,7 +119,7 @@ pub fn run_watched(command: &mut Command, limit: Duration) -> Result<f64> {
             bail!("`{line}` failed ({status})");
         }
         if Instant::now() >= deadline {
-            // It may have ended in between; either way it is gone afterwards.
+            // Errors only mean that the child has ended in the meantime.
             let _ = child.kill();
             let _ = child.wait();
             bail!("`{line}` did not end within {} s and was stopped", limit.as_secs());
@@ -127,7 +128,7 @@ pub fn run_watched(command: &mut Command, limit: Duration) -> Result<f64> {
     }
 }
 
-/// Resident MiB that a process had at most.
+/// Peak resident memory of a process in MiB, from `/proc`.
 fn peak_mib(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -155,10 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn its_end_and_its_errors_are_told() {
+    fn errors_and_the_end_of_a_child_are_reported() {
         let error = |script: &str| start(script).answer(LIMIT).unwrap_err().to_string();
         assert_eq!(error(r#"echo '{"error":"no adapter"}'"#), "no adapter");
         assert!(error("echo Segmentation fault").starts_with("not JSON: Segmentation"));
-        assert!(error("exit 3; # silent").contains("says more"));
+        assert!(error("exit 3; # silent").contains("see the log"));
     }
 }

@@ -1,4 +1,4 @@
-//! One line of the table while it is measured.
+//! A contender: one line of the table while it is measured.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,28 +12,28 @@ use super::reference::{self, About, Reference};
 use super::table::{Machine, Row, median};
 use super::{MOST_STEPS, TURN_SECONDS};
 
-/// Of building, compiling and the first steps.
+/// Limit of building, compiling and the first steps.
 const START_LIMIT: Duration = Duration::from_secs(40 * 60);
 const TURN_LIMIT: Duration = Duration::from_secs(20 * 60);
-/// Steps of a run of lastbit before those that are timed: kernels compile in the first.
+/// Steps of a lastbit run before the timed ones: kernels compile in the first.
 const WARM_UP: usize = 3;
-/// Steps after those: the host runs ahead by so many and hears of the last ones together.
+/// Steps after the timed ones: the host runs ahead by this many, so the last ones are reported together.
 const AHEAD: usize = 2;
 
-/// Where it runs, which decides what it is compared with.
+/// Where a contender runs. It is compared with lastbit at the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// As a program of its own.
+    /// As a native program.
     Native,
     /// In Chromium.
     Browser,
 }
 
-/// How a contender is made to train.
+/// How a contender trains.
 pub enum Side {
-    /// It waits for its turns.
+    /// A process that waits for its turns.
     Peer(Conversation),
-    /// A run of `lastbit train` for each turn, so that all that a user waits for is in it.
+    /// A new `lastbit train` for each turn, which does everything that a user's run does.
     Lastbit { lastbit: Lastbit, folder: PathBuf, ks: String },
 }
 
@@ -41,28 +41,28 @@ pub enum Side {
 pub struct Contender<'a> {
     name: String,
     place: Place,
-    /// Whose FMA rate it is compared with: an index, the first unless it is lastbit on another.
+    /// Index of the adapter whose FMA rate it is compared with: 0, unless it is lastbit on another adapter.
     adapter: usize,
     reference: &'a Reference,
     replicas: u32,
     about: About,
     side: Result<Side>,
     steps: usize,
-    /// Of each round that counts, the median seconds of a step of all replicas.
+    /// Median seconds of a step of all replicas, for each round that counts.
     seconds: Vec<f64>,
     peak_mib: Option<f64>,
 }
 
-/// What a turn is answered with.
+/// The answer to a turn.
 #[derive(Deserialize)]
 struct Turn {
     seconds: Vec<f64>,
-    /// Where more than the process itself has to be counted.
+    /// Peak memory in MiB, if the process's own resident memory is not the right figure (a GPU, a browser).
     mib: Option<f64>,
 }
 
 impl Side {
-    /// Starts a peer; `name` is that of its log.
+    /// Starts a peer, whose log is `NAME.log` in `work`.
     pub fn start(command: std::process::Command, work: &Path, name: &str) -> Result<Self> {
         Ok(Self::Peer(Conversation::start(command, &work.join(format!("{name}.log")))?))
     }
@@ -71,18 +71,19 @@ impl Side {
         match self {
             Self::Peer(peer) => {
                 let turn = peer.ask(&steps.to_string(), TURN_LIMIT)?;
-                let turn: Turn = serde_json::from_value(turn).context("the answer to a turn")?;
+                let turn: Turn = serde_json::from_value(turn).context("cannot parse the answer to a turn")?;
                 Ok(Turn { mib: turn.mib.or_else(|| peer.peak_mib()), ..turn })
             }
             Self::Lastbit { lastbit, folder, ks } => {
                 let peak = reference.train(lastbit, folder, ks, WARM_UP + steps + AHEAD)?;
-                // Another adapter than the reference's has to train the same, too.
+                // The adapter may not be the reference's, and must train the same.
                 reference.check_losses(&reference::losses(folder)?)?;
-                let timing = std::fs::read_to_string(folder.join("timing.jsonl")).context("the run's timing.jsonl")?;
+                let timing = std::fs::read_to_string(folder.join("timing.jsonl"))
+                    .context("cannot read the run's timing.jsonl")?;
                 let line = |line: &str| Ok(serde_json::from_str::<serde_json::Value>(line)?["seconds"].as_f64());
                 let all = timing.lines().map(line).collect::<Result<Option<Vec<f64>>>>()?;
                 let timed = all.as_deref().and_then(|all| all.get(WARM_UP..WARM_UP + steps));
-                let seconds = timed.context("timing.jsonl tells the seconds of each step")?.to_vec();
+                let seconds = timed.context("timing.jsonl lacks the seconds of a step")?.to_vec();
                 Ok(Turn { seconds, mib: Some(peak).filter(|peak| *peak > 0.0) })
             }
         }
@@ -102,7 +103,7 @@ impl<'a> Contender<'a> {
         let side = start().and_then(|mut side| {
             if let Side::Peer(peer) = &mut side {
                 let answer = peer.answer(START_LIMIT)?;
-                about = serde_json::from_value(answer).context("what it says of itself")?;
+                about = serde_json::from_value(answer).context("cannot parse its first line")?;
                 reference.check(&about)?;
             }
             Ok(side)
@@ -143,7 +144,7 @@ impl<'a> Contender<'a> {
         new
     }
 
-    /// Steps for some seconds. What round 0 takes is not kept: it says how many steps the others get.
+    /// Trains for some seconds. Round 0 only determines how many steps the other rounds take; its time is not kept.
     pub fn take_turn(&mut self, round: usize) {
         let Ok(side) = &mut self.side else { return };
         match side.turn(self.reference, self.steps) {
@@ -170,7 +171,7 @@ impl<'a> Contender<'a> {
         }
     }
 
-    /// The finished line. `adapters` have FMA rates, which nothing in the browser is compared with.
+    /// The finished line. `adapters` holds the FMA rates; contenders in the browser are not compared with one.
     pub fn row(&self, adapters: &[Machine]) -> Row {
         let per_replica = self.seconds.iter().map(|seconds| seconds * 1e3 / f64::from(self.replicas)).collect();
         Row::new(

@@ -13,7 +13,7 @@ use crate::process;
 #[derive(Clone, Debug)]
 pub struct Lastbit {
     program: PathBuf,
-    /// As in `--adapter`; without one it is the best, or the one in LASTBIT_ADAPTER.
+    /// The value of `--adapter`; `None` is lastbit's default, or the one in LASTBIT_ADAPTER.
     adapter: Option<String>,
 }
 
@@ -29,14 +29,14 @@ impl Lastbit {
         command
     }
 
-    /// What `lastbit bench` says of the adapter.
+    /// The adapter's name, driver and FMA rate, from `lastbit bench`.
     pub fn measure(&self) -> Result<Machine> {
         let json =
             process::capture(&mut self.command(&["bench", "--filter", "fma", "--json"]), Duration::from_secs(300))?;
-        serde_json::from_str(&json).context("lastbit bench --json prints JSON")
+        serde_json::from_str(&json).context("cannot parse the output of `lastbit bench --json`")
     }
 
-    /// `lastbit 0.1.0`; nothing where it does not tell.
+    /// Name and version, such as `lastbit 0.1.0`; empty if the program does not print them.
     pub fn version(&self) -> String {
         let version = process::capture(&mut process::command(&self.program, &["--version"]), Duration::from_secs(60));
         version.map(|version| version.trim().to_owned()).unwrap_or_default()

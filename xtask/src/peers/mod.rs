@@ -1,6 +1,6 @@
-//! `cargo xtask bench --peers`: lastbit beside Burn, PyTorch and TensorFlow.js on this machine: the same network, the same
-//! weights and batch, in turn, several rounds, one table. What each trains is checked before it is timed. A peer that is
-//! absent or fails is a line of the table that says why.
+//! `cargo xtask bench --peers`: compares lastbit with Burn, PyTorch and TensorFlow.js on this machine. All train the same network
+//! from the same weights on the same batch, in turns, for several rounds; the result is one table. What each trains is checked
+//! before it is timed. A peer that is absent or fails gets a line of the table with the reason.
 
 mod child;
 mod contender;
@@ -23,11 +23,11 @@ use reference::Reference;
 use table::{Machine, Table};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(90 * 60);
-/// What SwiftShader trains in some seconds.
+/// Samples in the browser's batch: SwiftShader trains them in some seconds.
 const BROWSER_BATCH: u32 = 8;
-/// What a contender works on before the others have their turn, in seconds.
+/// Length of a contender's turn, in seconds.
 const TURN_SECONDS: f64 = 3.0;
-/// Of a step that takes milliseconds.
+/// Largest number of steps in a turn, for steps that take milliseconds.
 const MOST_STEPS: f64 = 100.0;
 const ONLY_RESNETS: &str = "only lastbit and PyTorch train VGG16 here";
 
@@ -47,7 +47,7 @@ pub fn run(flags: &[String]) -> Result<()> {
     let small = Reference::make(&lastbits[0], &work, &options.net, BROWSER_BATCH)?;
     let mut contenders = Vec::new();
     for (index, (lastbit, Machine { adapter, .. })) in lastbits.iter().zip(&adapters).enumerate() {
-        // What peers with one network are compared with.
+        // Peers that train one network are compared with one replica.
         let single = (index == 0 && options.replicas > 1).then_some(1);
         for replicas in single.into_iter().chain([options.replicas]) {
             contenders.push(Contender::lastbit(lastbit, (index, adapter), &work, &native, replicas));
@@ -73,7 +73,7 @@ pub fn run(flags: &[String]) -> Result<()> {
         }
     }
     let mut rates = vec![Vec::new(); adapters.len()];
-    // The first round warms up and finds out how many steps make a turn.
+    // Round 0 warms up and determines the number of steps in a turn.
     for round in 0..=options.rounds {
         println!("peers: round {round} of {}", options.rounds);
         for (rates, lastbit) in rates.iter_mut().zip(&lastbits).filter(|_| round > 0) {
@@ -97,7 +97,7 @@ pub fn run(flags: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Burn's program, built from its own lock file; downloads and builds only where that was asked for or done before.
+/// Starts Burn's program, built from its own lock file. It is built only with `--install`, or if it was built before.
 fn burn(work: &Path, reference: &Reference, install: bool) -> Result<Side> {
     anyhow::ensure!(options::is_resnet(&reference.net), ONLY_RESNETS);
     let folder = work.join("burn");
@@ -113,7 +113,7 @@ fn burn(work: &Path, reference: &Reference, install: bool) -> Result<Side> {
     Side::start(command, work, "burn")
 }
 
-/// PyTorch in the authors' way and at its best; on CUDA both with TF32, too.
+/// PyTorch as the paper's authors use it, and in its fastest form; on CUDA, both also with TF32.
 fn pytorch<'a>(work: &Path, reference: &'a Reference, options: &Options) -> Vec<Contender<'a>> {
     let python = python(work, options.install);
     let has_cuda = |python: &PathBuf| {
@@ -137,7 +137,7 @@ fn pytorch<'a>(work: &Path, reference: &'a Reference, options: &Options) -> Vec<
     contenders
 }
 
-/// A Python that has PyTorch: LASTBIT_PYTHON, the one that `--install` makes, or that on the PATH.
+/// A Python with PyTorch: the one that LASTBIT_PYTHON names, else the one that `--install` creates, else the one on the PATH.
 fn python(work: &Path, install: bool) -> Result<PathBuf> {
     let folder = work.join("venv");
     let scripts = if cfg!(windows) { "Scripts" } else { "bin" };
@@ -149,7 +149,7 @@ fn python(work: &Path, install: bool) -> Result<PathBuf> {
         return Ok(found);
     }
     let remedy =
-        "no Python here has it: `cargo xtask bench --peers --install` installs it, or name one in LASTBIT_PYTHON";
+        "no Python with PyTorch: `cargo xtask bench --peers --install` installs one, or name one in LASTBIT_PYTHON";
     let base = on_path.filter(|_| install).context(remedy)?;
     process::run(process::command(base, &["-m", "venv"]).arg(&folder), BUILD_LIMIT)?;
     process::run(
@@ -159,7 +159,7 @@ fn python(work: &Path, install: bool) -> Result<PathBuf> {
     Ok(own)
 }
 
-/// Chromium, with TensorFlow.js installed and the page built.
+/// The path of Chromium; also makes sure that TensorFlow.js is installed and the page is built.
 fn set_up_browser(net: &str, install: bool) -> Result<PathBuf> {
     anyhow::ensure!(options::is_resnet(net), ONLY_RESNETS);
     let chromium = host::chromium().context("no Chromium: install it, or name its executable in CHROMIUM")?;

@@ -12,27 +12,29 @@ pub enum Which {
 
 const NAMES: [(&str, Which); 3] = [("burn", Which::Burn), ("pytorch", Which::PyTorch), ("tfjs", Which::TensorFlowJs)];
 
-/// What is measured.
+/// The parsed flags.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
     /// VGG16 or a ResNet, as in `lastbit train --net`.
     pub net: String,
-    /// Samples in the batch of what runs natively.
+    /// Samples in the batch of native contenders.
     pub batch: u32,
-    /// Replicas beside a single one, and networks that PyTorch trains in turn.
+    /// Replicas that lastbit trains in lockstep, beside a run with one, and networks that PyTorch trains in turn.
     pub replicas: u32,
-    /// lastbit runs on each, as in `lastbit train --adapter`; none stands for the one that it chooses itself.
+    /// Adapters that lastbit runs on, as `lastbit train --adapter` takes them; `None` is lastbit's default.
     pub adapters: Vec<Option<String>>,
-    /// Rounds that count.
+    /// Rounds that count, after the one that warms up.
     pub rounds: usize,
-    /// Install and build what is missing.
+    /// Whether to install and build what is missing.
     pub install: bool,
     only: Vec<Which>,
 }
 
 impl Options {
+    /// Parses the flags.
+    ///
     /// # Errors
-    /// A flag that there is not, or a value that does not fit.
+    /// An unknown flag, a flag without its value, or a value that the flag does not take.
     pub fn parse(flags: &[String]) -> Result<Self> {
         let only = NAMES.map(|(_, which)| which).to_vec();
         let mut options = Self {
@@ -50,7 +52,7 @@ impl Options {
                 options.install = true;
                 continue;
             }
-            let value = flags.next().with_context(|| format!("{flag} wants a value; see `cargo xtask help`"))?;
+            let value = flags.next().with_context(|| format!("{flag} needs a value; see `cargo xtask help`"))?;
             let number = |most: u32| {
                 let number = value.parse::<u32>().ok().filter(|number| (1..=most).contains(number));
                 number.with_context(|| format!("{flag} takes a number from 1 to {most}, not '{value}'"))
@@ -71,7 +73,7 @@ impl Options {
         Ok(options)
     }
 
-    /// True unless `--only` leaves it out.
+    /// True unless `--only` leaves `which` out.
     pub fn wants(&self, which: Which) -> bool {
         self.only.contains(&which)
     }
@@ -84,13 +86,15 @@ pub fn is_resnet(name: &str) -> bool {
 }
 
 fn adapter(name: &str) -> Result<Option<String>> {
-    anyhow::ensure!(!name.is_empty(), "--adapters takes names with commas between, see `lastbit adapters`");
+    anyhow::ensure!(!name.is_empty(), "--adapters takes names separated by commas; `lastbit adapters` lists them");
     Ok(Some(name.to_owned()))
 }
 
 fn peer(name: &str) -> Result<Which> {
     let known = NAMES.iter().find(|(known, _)| *known == name);
-    known.map(|(_, which)| *which).with_context(|| format!("--only takes burn, pytorch, tfjs, not '{name}'"))
+    known
+        .map(|(_, which)| *which)
+        .with_context(|| format!("--only takes burn, pytorch and tfjs, separated by commas, not '{name}'"))
 }
 
 #[cfg(test)]
@@ -109,17 +113,17 @@ mod tests {
         let options = parse("--net vgg16 --adapters processor,llvmpipe").unwrap();
         let adapters = ["processor", "llvmpipe"].map(|name| Some(name.to_owned()));
         assert_eq!((options.net.as_str(), options.adapters.as_slice()), ("vgg16", &adapters[..]));
-        let usual = parse("").unwrap();
-        assert_eq!((usual.replicas, usual.adapters), (6, vec![None]));
+        let defaults = parse("").unwrap();
+        assert_eq!((defaults.replicas, defaults.adapters), (6, vec![None]));
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
+    fn invalid_flags_are_named() {
         for (line, named) in [
             ("--net vgg19", "'vgg19'"),
             ("--net resnet21", "'resnet21'"),
             ("--batch-size 0", "--batch-size"),
-            ("--replicas", "--replicas wants a value"),
+            ("--replicas", "--replicas needs a value"),
             ("--only jax", "'jax'"),
             ("--adapters processor,", "--adapters"),
             ("--fast yes", "--fast"),

@@ -1,4 +1,5 @@
-//! What all contenders start from and are checked against: images, weights that lastbit drew, and its first losses.
+//! What all contenders start from (images and weights that lastbit drew) and are checked against (lastbit's network size and
+//! first losses).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,38 +14,38 @@ use crate::process;
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 const IMAGE_BYTES: usize = 3072;
-/// Of the same batch, so that a run can be long and every step is on the same images.
+/// Copies of one batch in each file, so that a run can be long and every step sees the same images.
 const BATCHES_IN_A_FILE: usize = 24;
 /// Steps whose losses are compared.
 const STEPS: usize = 3;
-/// Relative. The first loss has seen no update; after that another order of sums grows tenfold and more each step, which
-/// is what lastbit is about.
+/// Largest relative difference from lastbit's loss at each step. The first loss comes before any update; after it, the effect of
+/// another order of sums grows tenfold or more each step, which is what lastbit studies.
 const TOLERANCES: [f64; STEPS] = [1e-4, 2e-3, 5e-2];
 
-/// A network with its start.
+/// A network with its initial weights, its images and lastbit's figures.
 pub struct Reference {
-    /// As in `lastbit train --net`.
+    /// Name of the network, as `lastbit train --net` takes it.
     pub net: String,
     /// Samples in the batch.
     pub batch: u32,
-    /// Trained values.
+    /// Number of trained values.
     pub parameters: u64,
-    /// Operations of a step's convolutions, one replica.
+    /// Floating-point operations of the convolutions in a step of one replica.
     pub flops: u64,
-    /// A safetensors file.
+    /// Path of the initial weights, a safetensors file.
     pub weights: PathBuf,
-    /// CIFAR-10's binary layout; all batches are the first.
+    /// Path of a file in CIFAR-10's binary layout, in which every batch equals the first.
     pub images: PathBuf,
     losses: Vec<f64>,
 }
 
-/// What a contender says of itself before it is timed; the page, which runs lastbit's core, says no numbers.
+/// What a contender reports before it is timed. The page runs lastbit's core and reports no numbers.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct About {
-    /// `PyTorch 2.15.0`.
+    /// Name and version, such as `PyTorch 2.15.0`.
     #[serde(default)]
     pub version: String,
-    /// In a few words.
+    /// How it trains, in a few words.
     #[serde(default)]
     pub setting: String,
     parameters: Option<u64>,
@@ -53,7 +54,7 @@ pub struct About {
 }
 
 impl Reference {
-    /// Draws weights, makes a batch and trains three steps.
+    /// Writes a batch of images, then has lastbit draw the weights and train three steps.
     pub fn make(lastbit: &Lastbit, work: &Path, net: &str, batch: u32) -> Result<Self> {
         let folder = work.join(format!("{net}-{batch}"));
         let data = folder.join("images");
@@ -77,8 +78,10 @@ impl Reference {
         reference.losses = losses(&run)?;
         ensure!(reference.losses.len() == STEPS, "lastbit's own losses are not finite");
         let plan = process::capture(reference.command(lastbit, "1", STEPS).args(["--dry-run", "--json"]), LIMIT)?;
-        let plan: Value = serde_json::from_str(&plan).context("lastbit train --dry-run --json prints JSON")?;
-        reference.parameters = plan["parameters"].as_u64().context("the plan has no parameters")?;
+        let plan: Value =
+            serde_json::from_str(&plan).context("cannot parse the output of `lastbit train --dry-run --json`")?;
+        reference.parameters =
+            plan["parameters"].as_u64().context("`lastbit train --dry-run --json` names no parameters")?;
         Ok(reference)
     }
 
@@ -91,7 +94,7 @@ impl Reference {
         train
     }
 
-    /// A run in `folder`, anew; MiB that it had at most, 0 where the system does not tell.
+    /// Replaces `folder` by a new run. Returns the peak resident memory in MiB, 0 on systems without `/proc`.
     pub fn train(&self, lastbit: &Lastbit, folder: &Path, ks: &str, steps: usize) -> Result<f64> {
         if folder.exists() {
             fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -100,7 +103,7 @@ impl Reference {
         super::child::run_watched(train.arg("--out").arg(folder), LIMIT)
     }
 
-    /// Refuses a contender that trains something else.
+    /// Refuses a contender whose network or first losses differ from lastbit's.
     pub fn check(&self, about: &About) -> Result<()> {
         let counts = [("parameters", about.parameters, self.parameters), ("operations", about.flops, self.flops)];
         for (what, theirs, ours) in counts {
@@ -111,10 +114,10 @@ impl Reference {
         self.check_losses(about.losses.as_deref().unwrap_or_default())
     }
 
-    /// Refuses a training that begins with other losses.
+    /// Refuses first losses that differ from lastbit's by more than the tolerances.
     pub fn check_losses(&self, losses: &[f64]) -> Result<()> {
         for (step, (theirs, ours)) in losses.iter().zip(&self.losses).enumerate() {
-            // Also where one is not a number.
+            // Also false if a loss is NaN.
             let is_close = (theirs - ours).abs() <= TOLERANCES[step] * ours.abs();
             ensure!(is_close, "not the same training: loss {theirs} at step {} where lastbit has {ours}", step + 1);
         }
@@ -124,28 +127,28 @@ impl Reference {
 
 /// Losses of a run's first replica, whose k is 1, step by step.
 pub fn losses(run: &Path) -> Result<Vec<f64>> {
-    let metrics = fs::read_to_string(run.join("metrics.jsonl")).context("the run's metrics.jsonl")?;
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).context("cannot read the run's metrics.jsonl")?;
     let lines = metrics.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
     let steps = lines.iter().filter(|line| line["kind"] == "step");
     Ok(steps.filter_map(|line| line["loss"][0].as_f64()).collect())
 }
 
-/// Operations of the convolutions of a step on 32 by 32 pixels: forward, by the weights, and by the input in all but the
-/// first. Counted from the definition, for all contenders alike.
+/// Floating-point operations of the convolutions in a step on 32 by 32 pixels: forward, gradient by the weights, and gradient by
+/// the input for all but the first. Counted from the definition, in the same way for all contenders.
 fn flops(net: &str, batch: u32) -> Result<u64> {
     let (first, rest) = match net.strip_prefix("resnet") {
-        Some(depth) => resnet(depth.parse().with_context(|| format!("{net} has no depth"))?),
+        Some(depth) => resnet(depth.parse().with_context(|| format!("the network's name {net} has no depth"))?),
         None => vgg16(),
     };
     Ok((2 * first + 3 * rest) * u64::from(batch))
 }
 
-/// Operations of a convolution of one image, forward; `side` is that of its output.
+/// Operations of a convolution's forward pass on one image; `side` is the height and width of its output.
 fn conv(kernel: u64, inputs: u64, outputs: u64, side: u64) -> u64 {
     2 * kernel * kernel * inputs * outputs * side * side
 }
 
-/// Of the first convolution and of all others.
+/// Forward operations for one image: of the first convolution, and of all others.
 fn resnet(depth: u64) -> (u64, u64) {
     let rest = [(16, 32), (32, 16), (64, 8)].map(|(channels, side)| {
         let first = if channels == 16 {
@@ -158,7 +161,7 @@ fn resnet(depth: u64) -> (u64, u64) {
     (conv(3, 3, 16, 32), rest.iter().sum())
 }
 
-/// Of the first convolution and of all others.
+/// Forward operations for one image: of the first convolution, and of all others.
 fn vgg16() -> (u64, u64) {
     let rest = [(64, 64, 1, 32), (64, 128, 2, 16), (128, 256, 3, 8), (256, 512, 3, 4), (512, 512, 3, 2)].map(
         |(inputs, channels, convolutions, side)| {
@@ -168,7 +171,7 @@ fn vgg16() -> (u64, u64) {
     (conv(3, 3, 64, 32), rest.iter().sum())
 }
 
-/// Noise, of a brightness that depends on the class.
+/// Records in CIFAR-10's binary layout: noise whose brightness depends on the class.
 fn images(samples: usize) -> Vec<u8> {
     let mut random = 1u32;
     let mut bytes = Vec::with_capacity(samples * (IMAGE_BYTES + 1));
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn operations_are_those_that_pytorch_counts() {
-        // By hooks on the convolutions of native/tests/pytorch/nets.py.
+        // Counted by hooks on the convolutions of native/tests/pytorch/nets.py.
         assert_eq!(flops("resnet20", 32).unwrap(), 7_807_696_896);
         assert_eq!(flops("resnet20", 8).unwrap(), 1_951_924_224);
         assert_eq!(flops("vgg16", 8).unwrap(), 15_005_122_560);

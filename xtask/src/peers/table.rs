@@ -1,19 +1,19 @@
-//! The table: numbers from seconds, as Markdown and JSON.
+//! The table of results, computed from the measured times, as Markdown and JSON.
 
 use serde::{Deserialize, Serialize};
 
-/// What was measured of an adapter in the same run; `lastbit bench --json` says it in these words.
+/// An adapter, as `lastbit bench --json` describes it, measured in the same run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Machine {
-    /// Its name.
+    /// Name of the adapter.
     pub adapter: String,
     /// Driver and version.
     pub driver: String,
-    /// GFLOP/s of independent fma chains on it.
+    /// GFLOP/s of independent fma chains.
     pub fma_gflops: Option<f64>,
 }
 
-/// A contender, measured.
+/// A line of the table: a measured contender.
 #[derive(Debug, Serialize)]
 pub struct Row {
     name: String,
@@ -22,31 +22,31 @@ pub struct Row {
     in_browser: bool,
     replicas: u32,
     batch: u32,
-    /// Of each round, the median of its steps.
+    /// Median of the steps of each round.
     ms_per_replica_step: Vec<f64>,
-    /// Their median.
+    /// Median of the rounds.
     ms: Option<f64>,
     images_per_s: Option<f64>,
     gflops: Option<f64>,
     fma_share: Option<f64>,
     peak_mib: Option<f64>,
-    /// Times of lastbit's milliseconds at the same place, with as many replicas, on the first adapter.
+    /// `ms` as a multiple of lastbit's at the same place with the same number of replicas, on the first adapter.
     times_lastbit: Option<f64>,
-    /// Why there are no numbers.
+    /// Why the numbers are missing.
     problem: Option<String>,
 }
 
-/// All of it.
+/// The whole table.
 #[derive(Debug, Serialize)]
 pub struct Table {
     net: String,
     rounds: usize,
-    /// Of lastbit; the first is the one that peers are compared with.
+    /// Adapters that lastbit ran on; peers are compared with the first.
     adapters: Vec<Machine>,
     rows: Vec<Row>,
 }
 
-/// Of an even number of values the mean of the middle two; none of none.
+/// The median of `values`: of an even number the mean of the middle two, of none `None`.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -56,7 +56,8 @@ pub fn median(values: &[f64]) -> Option<f64> {
 }
 
 impl Row {
-    /// `flops` of a step of one replica; `rounds` are milliseconds for a replica's step, or why there are none.
+    /// `flops` are the operations in a step of one replica; `rounds` holds the milliseconds of a replica's step in each round, or
+    /// the reason why they are missing.
     pub fn new(
         [name, version, setting]: [&str; 3],
         in_browser: bool,
@@ -119,7 +120,7 @@ impl Row {
 }
 
 impl Table {
-    /// Puts rows beside each other: they are compared with the first whose name begins with `lastbit`.
+    /// Compares each row with the first one at the same place, with the same number of replicas, whose name begins with `lastbit`.
     pub fn new(net: String, rounds: usize, adapters: Vec<Machine>, mut rows: Vec<Row>) -> Self {
         let is_ours = |row: &&Row| row.name.starts_with("lastbit");
         let ours: Vec<_> = rows.iter().filter(is_ours).map(|row| (row.in_browser, row.replicas, row.ms)).collect();
@@ -130,7 +131,7 @@ impl Table {
         Self { net, rounds, adapters, rows }
     }
 
-    /// For people.
+    /// The table as Markdown.
     pub fn markdown(&self) -> String {
         let adapters = self.adapters.iter().map(|Machine { adapter, driver, fma_gflops }| {
             format!("; {adapter}, {driver}, FMA rate {:.1} GFLOP/s", fma_gflops.unwrap_or(f64::NAN))
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_compared_with_as_many_replicas() {
+    fn a_peer_is_compared_with_the_same_number_of_replicas() {
         let rows = vec![
             row("lastbit", 1, Ok(vec![410.0, 400.0, 390.0])),
             row("lastbit", 6, Ok(vec![80.0])),
@@ -194,7 +195,7 @@ mod tests {
         assert_eq!(times, ["2.00 |", "4.00 |", "0.50 |"]);
         assert_eq!(lines[5], "| JAX | 6 | 32 | not measured: not here / there | | | | | |");
         assert!(text.contains("; processor, fused, FMA rate 100.0 GFLOP/s; llvmpipe, Mesa, FMA rate 50.0 GFLOP/s."));
-        // Every line has the head's cells.
+        // Every line has as many cells as the head.
         let cells = |line: &str| line.matches('|').count();
         assert!(text.lines().skip(2).all(|line| cells(line) == 10), "{text}");
     }

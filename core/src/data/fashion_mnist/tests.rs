@@ -3,13 +3,13 @@
 use super::*;
 use crate::rng::{Purpose, Stream};
 
-/// An IDX file: magic, dimensions, items.
+/// An IDX file with a magic number, dimensions and items.
 fn idx(magic: u32, dimensions: &[u32], items: &[u8]) -> Vec<u8> {
     let words = std::iter::once(&magic).chain(dimensions).flat_map(|word| word.to_be_bytes());
     words.chain(items.iter().copied()).collect()
 }
 
-/// Four files with these labels; the pixels of image i are i + 1.
+/// Four files with the given labels; all pixels of image i are i + 1.
 fn files(train: &[u8], test: &[u8]) -> [(String, Vec<u8>); 4] {
     let images = |n: usize| {
         let pixels: Vec<u8> = (0..n).flat_map(|i| [i as u8 + 1; 784]).collect();
@@ -21,7 +21,7 @@ fn files(train: &[u8], test: &[u8]) -> [(String, Vec<u8>); 4] {
     FILES.map(|file| (file.name.to_owned(), contents.next().unwrap_or_default()))
 }
 
-/// The message for two good training images and this file instead of the one at `index`.
+/// The message for valid files of two training images in which `bytes` replace the file at `index`.
 fn message(index: usize, bytes: Vec<u8>) -> String {
     let mut files = files(&[9, 0], &[3]);
     files[index].1 = bytes;
@@ -67,8 +67,8 @@ fn broken_files_are_explained() {
     );
     assert_eq!(
         message(0, idx(0x0801, &[2, 28, 28], &[0; 2])),
-        "train-images-idx3-ubyte begins with 0x00000801, not with 0x00000803 as an IDX file of images does: it is damaged \
-         or of another data set, download it again"
+        "train-images-idx3-ubyte begins with 0x00000801, but an IDX file of images begins with 0x00000803: it is damaged or \
+         belongs to another data set, download it again"
     );
     assert_eq!(
         message(2, image(&[1, 32, 32], 1024)),
@@ -76,7 +76,7 @@ fn broken_files_are_explained() {
     );
     assert_eq!(
         message(0, image(&[u32::MAX, 28, 28], 784)),
-        "train-images-idx3-ubyte claims 4294967295 items, but Fashion-MNIST has 60000 there: give its original files"
+        "train-images-idx3-ubyte claims 4294967295 items, but this file of Fashion-MNIST has 60000: give its original files"
     );
     for (bytes, length) in [(783, "799"), (785, "801")] {
         assert_eq!(
@@ -95,7 +95,7 @@ fn broken_files_are_explained() {
     assert_eq!(
         message(3, idx(0x0801, &[1], &[10])),
         "t10k-labels-idx1-ubyte: record 0 (counting from 0) has label 10, but Fashion-MNIST has labels 0 to 9: the file \
-         is damaged or of another data set, download it again"
+         is damaged or belongs to another data set, download it again"
     );
 }
 
@@ -126,7 +126,7 @@ fn every_cut_is_refused() {
     }
 }
 
-/// Random bytes over every header and over the first items: never a panic, and what passes is a whole data set.
+/// Random bytes in every header and in the first items never cause a panic, and a file that passes gives a whole data set.
 #[test]
 fn random_bytes_are_refused_or_make_sense() {
     let whole = files(&[9, 0], &[3]);

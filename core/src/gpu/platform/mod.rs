@@ -1,4 +1,4 @@
-//! Waiting for the GPU, and SPIR-V: one interface, two platforms.
+//! Platform differences: how to wait for the GPU, and SPIR-V. Both files have the same interface.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;

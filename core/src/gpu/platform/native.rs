@@ -1,10 +1,10 @@
-//! Natively somebody has to drive the device: the caller that waits does it.
+//! Native platforms: whoever waits for the device must poll it.
 
-/// Lets the device finish `submission`, so that callbacks registered before are called.
+/// Waits until the device has finished `submission`, and calls the callbacks registered before.
 pub fn wait_for(device: &wgpu::Device, submission: &wgpu::SubmissionIndex) {
     let waited = device.poll(wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None });
     if waited.is_err() {
-        // A lost device refuses to wait. Polling it once more calls the lost callback, which keeps the reason.
+        // A lost device refuses to wait. Polling once more calls the lost callback, which stores the reason.
         let _ = device.poll(wgpu::PollType::Poll);
     }
 }

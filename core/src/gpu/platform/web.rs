@@ -1,9 +1,9 @@
-//! In a browser the event loop drives the device: awaiting the callback is all there is to do.
+//! Browsers: the event loop drives the device, and callers await callbacks.
 
-/// Does nothing: the browser calls back by itself.
+/// Does nothing, because the browser runs the callbacks.
 pub fn wait_for(_device: &wgpu::Device, _submission: &wgpu::SubmissionIndex) {}
 
-/// A browser takes WGSL alone.
+/// Always fails, because browsers accept only WGSL.
 pub fn compile_spirv(_wgsl: &str) -> Result<Vec<u32>, String> {
-    Err("a browser compiles no SPIR-V".to_owned())
+    Err("browsers do not accept SPIR-V".to_owned())
 }

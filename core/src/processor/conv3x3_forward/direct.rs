@@ -1,21 +1,21 @@
 //! Wide images: vectors of pixels lie along a row and are read straight from the planes, whose zero border makes every
-//! load valid. The last vector of a row may reach beyond it; its rest is not written.
+//! load valid. The last vector of a row may reach beyond the row; these lanes are not written.
 
 use super::tile::{Window, add_channels, next_tile, zeros};
 use super::{Conv3x3Forward, Piece};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::{Ahead, Lines};
 
-/// Whether at most an eighth of the lanes is lost at the ends of rows.
+/// Whether at most an eighth of the lanes are lost at the ends of rows.
 #[inline(always)]
 pub fn suits<L: Lanes>(columns: usize) -> bool {
     L::N == 4 || columns * 8 >= columns.next_multiple_of(L::N) * 7
 }
 
-/// Does a piece, G groups of output channels at a time.
+/// Computes a piece, G groups of output channels at a time.
 ///
 /// # Safety
-/// The machine has the instruction set, and nobody else reads or writes what the piece writes.
+/// The machine must support the instruction set, and nothing else may read or write what the piece writes.
 #[inline(always)]
 pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece, ahead: &mut Ahead) {
     let vectors = conv.height * conv.columns().div_ceil(L::N);
@@ -27,7 +27,7 @@ pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece,
             while vector < vectors {
                 let tile = next_tile(vectors - vector);
                 let lines = ahead.lines();
-                // SAFETY: the caller's.
+                // SAFETY: upheld by the caller.
                 unsafe {
                     match tile {
                         1 => run_tile::<L, G, 1>(conv, part, vector, lines),
@@ -41,7 +41,7 @@ pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece,
     }
 }
 
-/// X vectors of one sample, from `vector` on.
+/// Computes X vectors of one sample, from `vector` on.
 #[inline(always)]
 unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
     conv: &Conv3x3Forward,
@@ -58,8 +58,8 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
         at[i] = conv.x.at(conv.corner(piece, piece.first_sample) + offsets[i]).cast_const();
     }
     let window = Window::new(at, conv.row, 1, conv.plane);
-    // SAFETY: windows of pixels lie inside their planes with the border below, or reach into what follows by less than
-    // a vector, whose lanes are dropped; channels beyond K and lanes beyond a row are not written.
+    // SAFETY: windows of pixels lie inside their planes and the border below, or reach less than a vector beyond, whose
+    // lanes are dropped; channels beyond K and lanes beyond a row are not written.
     unsafe {
         let weights = conv.weights(piece.replica, piece.first_group);
         let sums = add_channels::<L, G, X>(zeros::<L, G, X>(), window, weights, conv.inputs, ahead);

@@ -1,6 +1,6 @@
-//! Small or odd images: vectors of pixels run on through rows and samples. What the nine taps of a tile read is
-//! gathered first, a few input channels at a time so that it stays in the L1 cache for all output channels; between
-//! those parts the sums rest in memory.
+//! Small or odd images: vectors of pixels continue across rows and samples. The pixels that the nine taps of a tile read
+//! are gathered first, a few input channels at a time, so that they stay in the L1 cache for all output channels. From
+//! one group of input channels to the next, the sums are kept in memory.
 
 use std::ops::Range;
 
@@ -12,49 +12,49 @@ use crate::processor::memory::{Ahead, Scratch};
 /// Input channels gathered at a time.
 const CHANNELS: usize = 16;
 
-/// How a vector's pixels lie.
+/// How the pixels of a vector lie in memory.
 #[derive(Clone, Copy, PartialEq)]
 enum Lie {
-    /// In one row.
+    /// All in one row.
     Row,
-    /// Each half in a row.
+    /// Each half in one row.
     Halves,
-    /// Fours of neighbours.
+    /// Each quad of neighbours in one row.
     Quads,
 }
 
-/// A vector of pixels, four neighbours at a time.
+/// A vector of pixels, as quads of four neighbours.
 #[derive(Clone, Copy)]
 struct Pixels {
     lie: Lie,
-    /// Their first tap in x. Where there are no more pixels the last are read again.
+    /// Index in x of the first tap of each quad. Beyond the last quad, the last one is read again.
     from: [usize; 4],
-    /// Their place in output channel 0 of y.
+    /// Index of each quad in output channel 0 of y.
     to: [usize; 4],
-    /// How many fours there are.
+    /// Number of quads.
     quads: usize,
     /// 1 in columns of the image, 0 beyond.
     mask: [f32; 16],
 }
 
-/// A tile's part of the memory.
+/// The scratch memory of a tile.
 #[derive(Clone, Copy)]
 struct Room {
-    /// `[channel][tap][vector]`
+    /// Gathered pixels, `[channel][tap][vector]`.
     pixels: *mut f32,
-    /// `[group][channel][vector]`
+    /// Sums, `[group][channel][vector]`.
     sums: *mut f32,
 }
 
-/// Does a piece, G groups of output channels at a time.
+/// Computes a piece, G groups of output channels at a time.
 ///
 /// # Safety
-/// The machine has the instruction set, and nobody else reads or writes what the piece writes.
+/// The machine must support the instruction set, and nothing else may read or write what the piece writes.
 #[inline(always)]
 pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece, scratch: &mut Scratch) {
     let vectors = (piece.samples * conv.height * conv.columns()).div_ceil(L::N);
     let of_pixels = CHANNELS * 9 * MOST * L::N;
-    // Sums of a vector of pixels.
+    // Floats of the sums of a vector of pixels.
     let of_sums = piece.groups.next_multiple_of(G) * 4 * L::N;
     let (pixels, sums) = scratch.floats(of_pixels + vectors * of_sums).split_at_mut(of_pixels);
     let (pixels, sums) = (pixels.as_mut_ptr(), sums.as_mut_ptr());
@@ -64,7 +64,7 @@ pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece,
         while vector < vectors {
             let room = Room { pixels, sums: sums.wrapping_add(vector * of_sums) };
             let tile = next_tile(vectors - vector);
-            // SAFETY: the caller's.
+            // SAFETY: upheld by the caller.
             unsafe {
                 match tile {
                     1 => run_tile::<L, G, 1>(conv, piece, channels.clone(), vector, room, &mut scratch.ahead),
@@ -77,7 +77,7 @@ pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece,
     }
 }
 
-/// X vectors from `vector` on, some input channels, all output channels of the piece.
+/// Computes X vectors from `vector` on, for some input channels and all output channels of the piece.
 #[inline(always)]
 unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
     conv: &Conv3x3Forward,
@@ -92,7 +92,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
     for i in 0..X {
         pixels[i] = Pixels::of::<L>(conv, piece, vector + i);
         at[i] = room.pixels.wrapping_add(i * L::N);
-        // SAFETY: the caller's; there is room for X vectors of each tap.
+        // SAFETY: upheld by the caller; there is room for X vectors of each tap.
         unsafe { pixels[i].gather::<L>(conv, channels.clone(), at[i].cast_mut(), X * L::N) };
     }
     let window = Window::new(at, 3 * X * L::N, X * L::N, 9 * X * L::N);
@@ -100,7 +100,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
         let kept = room.sums.wrapping_add(group * 4 * X * L::N);
         let first = piece.first_group + group;
         let weights = conv.weights(piece.replica, first).map(|from| from.wrapping_add(channels.start * 36));
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let sums = if channels.start == 0 { zeros::<L, G, X>() } else { load::<L, G, X>(kept) };
             store::<L, G, X>(kept, add_channels::<L, G, X>(sums, window, weights, channels.len(), ahead.lines()));
@@ -118,7 +118,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
 
 #[inline(always)]
 unsafe fn load<L: Lanes, const G: usize, const X: usize>(from: *const f32) -> Sums<L, G, X> {
-    // SAFETY: the caller's.
+    // SAFETY: upheld by the caller.
     unsafe {
         let mut sums = zeros::<L, G, X>();
         for g in 0..G {
@@ -137,7 +137,7 @@ unsafe fn store<L: Lanes, const G: usize, const X: usize>(to: *mut f32, sums: Su
     for g in 0..G {
         for j in 0..4 {
             for i in 0..X {
-                // SAFETY: the caller's.
+                // SAFETY: upheld by the caller.
                 unsafe { L::store(to.add(((g * 4 + j) * X + i) * L::N), sums[g][j][i]) };
             }
         }
@@ -180,14 +180,14 @@ impl Pixels {
         pixels
     }
 
-    /// Brings the nine taps of input channels together: `[channel][tap]`, with `stride` floats from one to the next.
+    /// Gathers the nine taps of input channels as `[channel][tap]`, `stride` floats apart.
     #[inline(always)]
     unsafe fn gather<L: Lanes>(&self, conv: &Conv3x3Forward, channels: Range<usize>, mut to: *mut f32, stride: usize) {
         for c in channels {
             for kh in 0..3 {
                 for kw in 0..3 {
                     let tap = conv.x.at(c * conv.plane + kh * conv.row + kw).cast_const();
-                    // SAFETY: windows lie inside their planes with the border below.
+                    // SAFETY: windows lie inside their planes and the border below.
                     unsafe { L::store(to, self.load::<L>(tap, &self.from)) };
                     to = to.wrapping_add(stride);
                 }
@@ -197,7 +197,7 @@ impl Pixels {
 
     #[inline(always)]
     unsafe fn load<L: Lanes>(&self, base: *const f32, at: &[usize; 4]) -> L::V {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             match self.lie {
                 Lie::Row => L::load(base.add(at[0])),
@@ -211,7 +211,7 @@ impl Pixels {
     #[inline(always)]
     unsafe fn write<L: Lanes>(&self, conv: &Conv3x3Forward, k: usize, mut value: L::V) {
         let base = conv.y.at(k * conv.plane);
-        // SAFETY: the caller's; k < K.
+        // SAFETY: upheld by the caller; k < K.
         unsafe {
             if conv.is_masked() {
                 value = L::mul(value, L::load(self.mask.as_ptr()));

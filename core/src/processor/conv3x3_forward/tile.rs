@@ -1,4 +1,4 @@
-//! What stays in registers: the sums of a few output channels on a few vectors of pixels.
+//! The part that stays in registers: the sums of a few output channels for a few vectors of pixels.
 
 use std::hint::black_box;
 use std::sync::atomic::{Ordering, compiler_fence};
@@ -6,10 +6,10 @@ use std::sync::atomic::{Ordering, compiler_fence};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::Lines;
 
-/// Most vectors of pixels in a tile.
+/// Maximum number of vectors of pixels in a tile.
 pub const MOST: usize = 3;
 
-/// Sums of G groups of four output channels on X vectors of pixels.
+/// Sums of G groups of four output channels for X vectors of pixels.
 pub type Sums<L, const G: usize, const X: usize> = [[[<L as Lanes>::V; X]; 4]; G];
 
 /// Where a tile reads the first tap of its first input channel, and how far apart (in floats) the others lie.
@@ -24,17 +24,17 @@ pub struct Window<const X: usize> {
 }
 
 impl<const X: usize> Window<X> {
-    /// `at`: of each vector of pixels; `row`, `column`, `channel`: from a tap to the one below, on its right, of the
-    /// next channel.
+    /// `at` is the first tap of each vector of pixels. `row`, `column` and `channel` are the floats from a tap to the one
+    /// below it, on its right, and in the next channel.
     #[inline(always)]
     pub fn new(at: [*const f32; X], row: usize, column: usize, channel: usize) -> Self {
-        // Hidden from the compiler, which would unroll all nine taps: three times the code, at the same speed.
+        // `black_box` keeps the compiler from unrolling all nine taps: three times the code, at the same speed.
         Self { at, row, column, channel, rows: black_box(3) }
     }
 }
 
-/// Vectors in the next tile where `rest` are to be done: 3 or 2, and 1 only where there is no more, for it keeps too
-/// few sums going.
+/// Vectors in the next tile if `rest` remain: 3 or 2, and 1 only if no more remain, because a tile of 1 keeps too few
+/// sums in flight.
 #[inline(always)]
 pub fn next_tile(rest: usize) -> usize {
     match rest {
@@ -47,17 +47,17 @@ pub fn next_tile(rest: usize) -> usize {
 /// Sums that begin at 0.
 ///
 /// # Safety
-/// The machine has the instruction set.
+/// The machine must support the instruction set.
 #[inline(always)]
 pub unsafe fn zeros<L: Lanes, const G: usize, const X: usize>() -> Sums<L, G, X> {
-    // SAFETY: the caller's.
+    // SAFETY: upheld by the caller.
     [[[unsafe { L::splat(0.0) }; X]; 4]; G]
 }
 
-/// Adds `channels` input channels, nine taps each, to the sums. `weights` are those of each group: `[channel][tap][4]`.
+/// Adds `channels` input channels, nine taps each, to the sums. `weights` are the weights of each group, `[channel][tap][4]`.
 ///
 /// # Safety
-/// The machine has the instruction set, and all of that can be read.
+/// The machine must support the instruction set, and all pixels and weights must be readable.
 #[inline(always)]
 pub unsafe fn add_channels<L: Lanes, const G: usize, const X: usize>(
     mut sums: Sums<L, G, X>,
@@ -71,7 +71,7 @@ pub unsafe fn add_channels<L: Lanes, const G: usize, const X: usize>(
         for _ in 0..window.rows {
             ahead.ask::<L>();
             for kw in 0..3 {
-                // SAFETY: the caller's.
+                // SAFETY: upheld by the caller.
                 unsafe {
                     let mut pixels = [L::splat(0.0); X];
                     for (v, from) in pixels.iter_mut().zip(at) {
@@ -87,7 +87,7 @@ pub unsafe fn add_channels<L: Lanes, const G: usize, const X: usize>(
                     }
                 }
                 if L::REGISTERS < 32 {
-                    // Or the compiler loads the next tap too early, and a sum has to make room.
+                    // Without the fence the compiler loads the next tap too early and spills a sum.
                     compiler_fence(Ordering::SeqCst);
                 }
             }

@@ -1,30 +1,30 @@
-//! Images of 2x2 pixels, as at the end of VGG16: vectors lie across output channels, for there a row of pixels is
-//! mostly padding, and most taps meet the border.
+//! Images of 2x2 pixels, as at the end of VGG16: vectors lie across output channels, because a row of pixels is mostly
+//! padding and most taps meet the border.
 //!
-//! Taps on zeros are left out. That is the same to the last bit while a sum is not zero: until it is, adding +0 or -0
-//! can only change its sign, and from then on nothing. So where a sum ends as zero, and where weights or padding are
-//! not finite, all taps are taken.
+//! Taps on zeros are skipped. Adding +0 or -0 changes nothing in a nonzero sum and at most the sign of a zero sum, so a
+//! sum that ends nonzero has the same bits. All taps are computed if a sum ends as zero, if a weight is not finite, or
+//! if the padding is not zero.
 
 use super::{Conv3x3Forward, Piece};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::Scratch;
 
-/// Pixels, padding included, that a piece should have.
+/// A piece should have this many pixels, padding included.
 pub const PIXELS: usize = 384;
-/// Channels below which it is not worth it.
+/// With fewer input channels, this path does not pay off.
 const CHANNELS: usize = 16;
 /// Floats of a row of a plane.
 const ROW: usize = 8;
 
-/// Whether images are that small.
+/// Whether images have 2x2 pixels and enough input channels.
 pub fn suits(channels: usize, height: usize, width: usize) -> bool {
     (height, width) == (2, 2) && channels >= CHANNELS
 }
 
-/// Does a piece, S samples at a time.
+/// Computes a piece, S samples at a time.
 ///
 /// # Safety
-/// The machine has the instruction set, and nobody else reads or writes what the piece writes.
+/// The machine must support the instruction set, and nothing else may read or write what the piece writes.
 #[inline(always)]
 pub unsafe fn run<L: Lanes, const S: usize>(conv: &Conv3x3Forward, piece: Piece, scratch: &mut Scratch) {
     let tiles = piece.samples.div_ceil(S);
@@ -32,7 +32,7 @@ pub unsafe fn run<L: Lanes, const S: usize>(conv: &Conv3x3Forward, piece: Piece,
     let (weights, x) = scratch.floats(of_weights + tiles * S * conv.inputs * 4).split_at_mut(of_weights);
     let is_bordered = collect_pixels::<S>(conv, piece, x);
     for first in (0..piece.groups).step_by(L::N / 4) {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let is_finite = collect_weights::<L>(conv, piece, first, weights);
             for (tile, x) in x.chunks_exact(S * conv.inputs * 4).enumerate() {
@@ -44,7 +44,7 @@ pub unsafe fn run<L: Lanes, const S: usize>(conv: &Conv3x3Forward, piece: Piece,
                     let sample = piece.first_sample + tile * S + s;
                     let lanes =
                         (conv.outputs - (piece.first_group + first) * 4).min(L::N).min((piece.groups - first) * 4);
-                    // The first three columns of both rows have sums.
+                    // `few_taps` computes the first three columns of both rows.
                     if (0..8).any(|i| i % 4 < 3 && sums[i][..lanes].contains(&0.0)) {
                         all_taps::<L>(conv, piece, sample, weights.as_ptr(), sums);
                     }
@@ -55,16 +55,16 @@ pub unsafe fn run<L: Lanes, const S: usize>(conv: &Conv3x3Forward, piece: Piece,
     }
 }
 
-/// `[tile][channel][sample][4 pixels]`. Returns whether all else in the planes is zero.
+/// Collects the pixels as `[tile][channel][sample][4 pixels]`. Returns whether the padding beside them is zero.
 #[inline(always)]
 fn collect_pixels<const S: usize>(conv: &Conv3x3Forward, piece: Piece, x: &mut [f32]) -> bool {
     let mut others = 0;
     for (tile, x) in x.chunks_exact_mut(S * conv.inputs * 4).enumerate() {
         for s in 0..S {
-            // Where there are no more samples the last is taken again, and not written.
+            // Beyond the last sample, the last one is computed again and not written.
             let sample = piece.first_sample + (tile * S + s).min(piece.samples - 1);
             let planes = conv.corner(piece, sample) - 3;
-            // SAFETY: nobody writes x.
+            // SAFETY: the dispatch only reads x.
             let planes = unsafe { conv.x.read(planes..planes + conv.inputs * 3 * ROW) };
             for (plane, to) in planes.chunks_exact(3 * ROW).zip(x.chunks_exact_mut(S * 4)) {
                 let (upper, lower) = (&plane[ROW + 4..ROW + 8], &plane[2 * ROW + 4..2 * ROW + 8]);
@@ -78,12 +78,12 @@ fn collect_pixels<const S: usize>(conv: &Conv3x3Forward, piece: Piece, x: &mut [
     others == 0
 }
 
-/// `[channel][tap][output channel]`. Returns whether all are finite.
+/// Collects the weights as `[channel][tap][output channel]`. Returns whether all are finite.
 #[inline(always)]
 unsafe fn collect_weights<L: Lanes>(conv: &Conv3x3Forward, piece: Piece, first: usize, to: &mut [f32]) -> bool {
     let from: [*const f32; 4] =
         std::array::from_fn(|g| conv.weights::<1>(piece.replica, piece.first_group + first + g)[0]);
-    // SAFETY: the caller's.
+    // SAFETY: upheld by the caller.
     unsafe {
         let zero = L::splat(0.0);
         let mut all = zero;
@@ -115,7 +115,7 @@ unsafe fn few_taps<L: Lanes, const S: usize>(
             })+)+
         };
     }
-    // SAFETY: the caller's.
+    // SAFETY: upheld by the caller.
     unsafe {
         let mut acc = [[L::splat(0.0); 6]; S];
         for _ in 0..channels {
@@ -153,7 +153,7 @@ unsafe fn all_taps<L: Lanes>(
     sums: &mut [[f32; 16]; 8],
 ) {
     let mut x = conv.x.at(conv.corner(piece, sample)).cast_const();
-    // SAFETY: the caller's.
+    // SAFETY: upheld by the caller.
     unsafe {
         let mut acc = [L::splat(0.0); 8];
         for _ in 0..conv.inputs {
@@ -188,7 +188,7 @@ unsafe fn write(
         let k = (piece.first_group + first) * 4 + lane;
         let to = conv.target(piece, sample) + k * conv.plane;
         for row in 0..2 {
-            // SAFETY: the caller's; pixels of output channel k < K.
+            // SAFETY: upheld by the caller; pixels of output channel k < K.
             let pixels = unsafe { conv.y.write(to + row * ROW..to + row * ROW + 4) };
             for (w, pixel) in pixels.iter_mut().enumerate() {
                 let value = sums[row * 4 + w][lane] * conv.mask[w];

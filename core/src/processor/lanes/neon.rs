@@ -1,4 +1,4 @@
-//! NEON, which every 64-bit ARM has.
+//! NEON, which every 64-bit ARM processor has.
 
 use std::arch::aarch64::*;
 
@@ -8,7 +8,7 @@ use super::Lanes;
 #[derive(Clone, Copy)]
 pub struct Neon<const FUSED: bool>;
 
-/// Rows become columns.
+/// Transposes a 4x4 matrix.
 #[inline(always)]
 unsafe fn turn([a, b, c, d]: [float32x4_t; 4]) -> [float32x4_t; 4] {
     // SAFETY: 64-bit ARM has NEON.
@@ -20,7 +20,7 @@ unsafe fn turn([a, b, c, d]: [float32x4_t; 4]) -> [float32x4_t; 4] {
     }
 }
 
-// SAFETY of all: 64-bit ARM has NEON; addresses are the caller's matter.
+// SAFETY of every function: 64-bit ARM has NEON; the caller guarantees the addresses.
 impl<const FUSED: bool> Lanes for Neon<FUSED> {
     const N: usize = 4;
     const REGISTERS: usize = 32;
@@ -39,13 +39,13 @@ impl<const FUSED: bool> Lanes for Neon<FUSED> {
 
     #[inline(always)]
     unsafe fn load_rows<const S: usize>(from: *const f32, _stride: usize) -> float32x4_t {
-        assert!(S == 1, "rows of fewer than four floats");
+        assert!(S == 1, "rows must have at least four floats");
         unsafe { vld1q_f32(from) }
     }
 
     #[inline(always)]
     unsafe fn store_rows<const S: usize>(to: *mut f32, _stride: usize, v: float32x4_t) {
-        assert!(S == 1, "rows of fewer than four floats");
+        assert!(S == 1, "rows must have at least four floats");
         unsafe { vst1q_f32(to, v) }
     }
 

@@ -4,11 +4,11 @@ use std::arch::wasm32::*;
 
 use super::Lanes;
 
-/// simd128: 4 floats; engines have 16 registers to count on.
+/// simd128: 4 floats; engines have at least 16 registers.
 #[derive(Clone, Copy)]
 pub struct Simd128;
 
-/// Rows become columns.
+/// Transposes a 4x4 matrix.
 #[inline(always)]
 fn turn([a, b, c, d]: [v128; 4]) -> [v128; 4] {
     // (a0 c0 a1 c1), (b0 d0 b1 d1), ...
@@ -22,7 +22,7 @@ fn turn([a, b, c, d]: [v128; 4]) -> [v128; 4] {
     ]
 }
 
-// SAFETY of all: compiled with the feature; addresses are the caller's matter.
+// SAFETY of every function: compiled with the feature; the caller guarantees the addresses.
 impl Lanes for Simd128 {
     const N: usize = 4;
     const REGISTERS: usize = 16;
@@ -41,13 +41,13 @@ impl Lanes for Simd128 {
 
     #[inline(always)]
     unsafe fn load_rows<const S: usize>(from: *const f32, _stride: usize) -> v128 {
-        assert!(S == 1, "rows of fewer than four floats");
+        assert!(S == 1, "rows must have at least four floats");
         unsafe { v128_load(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn store_rows<const S: usize>(to: *mut f32, _stride: usize, v: v128) {
-        assert!(S == 1, "rows of fewer than four floats");
+        assert!(S == 1, "rows must have at least four floats");
         unsafe { v128_store(to.cast(), v) }
     }
 

@@ -12,7 +12,7 @@ pub struct Avx512<const FUSED: bool>;
 #[derive(Clone, Copy)]
 pub struct Avx2<const FUSED: bool>;
 
-/// Rows become columns in each part of four lanes.
+/// Transposes the 4x4 matrix in each part of four lanes.
 #[inline(always)]
 unsafe fn turn512([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
     // SAFETY: the machine has AVX-512.
@@ -29,7 +29,7 @@ unsafe fn turn512([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
     }
 }
 
-/// Rows become columns in each part of four lanes.
+/// Transposes the 4x4 matrix in each part of four lanes.
 #[inline(always)]
 unsafe fn turn256([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
     // SAFETY: the machine has AVX2.
@@ -46,7 +46,7 @@ unsafe fn turn256([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
     }
 }
 
-// SAFETY of all: the machine has AVX-512; addresses are the caller's matter.
+// SAFETY of every function: the machine has AVX-512; the caller guarantees the addresses.
 impl<const FUSED: bool> Lanes for Avx512<FUSED> {
     const N: usize = 16;
     const REGISTERS: usize = 32;
@@ -65,7 +65,7 @@ impl<const FUSED: bool> Lanes for Avx512<FUSED> {
 
     #[inline(always)]
     unsafe fn load_rows<const S: usize>(from: *const f32, stride: usize) -> __m512 {
-        assert!(S == 1 || S == 2 || S == 4, "rows of fewer than four floats");
+        assert!(S == 1 || S == 2 || S == 4, "rows must have at least four floats");
         unsafe {
             match S {
                 1 => _mm512_loadu_ps(from),
@@ -85,7 +85,7 @@ impl<const FUSED: bool> Lanes for Avx512<FUSED> {
 
     #[inline(always)]
     unsafe fn store_rows<const S: usize>(to: *mut f32, stride: usize, v: __m512) {
-        assert!(S == 1 || S == 2 || S == 4, "rows of fewer than four floats");
+        assert!(S == 1 || S == 2 || S == 4, "rows must have at least four floats");
         unsafe {
             match S {
                 1 => _mm512_storeu_ps(to, v),
@@ -154,7 +154,7 @@ impl<const FUSED: bool> Lanes for Avx512<FUSED> {
 
     #[inline(always)]
     fn prefetch(from: *const f32) {
-        // SAFETY: a hint, whatever the address.
+        // SAFETY: a prefetch is a hint, valid for any address.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) };
     }
 
@@ -192,10 +192,10 @@ impl<const FUSED: bool> Lanes for Avx512<FUSED> {
     }
 }
 
-/// The first `count` of eight lanes are all ones.
+/// The eight values from `8 - count` on are a mask of the first `count` lanes.
 const MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
-// SAFETY of all: the machine has AVX2 and FMA; addresses are the caller's matter.
+// SAFETY of every function: the machine has AVX2 and FMA; the caller guarantees the addresses.
 impl<const FUSED: bool> Lanes for Avx2<FUSED> {
     const N: usize = 8;
     const REGISTERS: usize = 16;
@@ -214,7 +214,7 @@ impl<const FUSED: bool> Lanes for Avx2<FUSED> {
 
     #[inline(always)]
     unsafe fn load_rows<const S: usize>(from: *const f32, stride: usize) -> __m256 {
-        assert!(S == 1 || S == 2, "rows of fewer than four floats");
+        assert!(S == 1 || S == 2, "rows must have at least four floats");
         unsafe {
             match S {
                 1 => _mm256_loadu_ps(from),
@@ -228,7 +228,7 @@ impl<const FUSED: bool> Lanes for Avx2<FUSED> {
 
     #[inline(always)]
     unsafe fn store_rows<const S: usize>(to: *mut f32, stride: usize, v: __m256) {
-        assert!(S == 1 || S == 2, "rows of fewer than four floats");
+        assert!(S == 1 || S == 2, "rows must have at least four floats");
         unsafe {
             match S {
                 1 => _mm256_storeu_ps(to, v),
@@ -290,7 +290,7 @@ impl<const FUSED: bool> Lanes for Avx2<FUSED> {
 
     #[inline(always)]
     fn prefetch(from: *const f32) {
-        // SAFETY: a hint, whatever the address.
+        // SAFETY: a prefetch is a hint, valid for any address.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) };
     }
 

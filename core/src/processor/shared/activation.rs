@@ -13,13 +13,13 @@ pub enum Activation {
     Relu,
     /// z * sigmoid(beta z)
     Swish {
-        /// Steepness.
+        /// Steepness of the sigmoid.
         beta: f32,
     },
 }
 
 impl Activation {
-    /// Constants ACTIVATION and BETA.
+    /// Reads the constants ACTIVATION and BETA.
     pub fn new(launch: &Launch<'_>) -> Self {
         match launch.size("ACTIVATION") {
             0 => Self::None,
@@ -28,33 +28,33 @@ impl Activation {
         }
     }
 
-    /// Whether it changes anything.
+    /// Whether it is not the identity.
     #[inline(always)]
     pub fn is_some(self) -> bool {
         !matches!(self, Self::None)
     }
 
-    /// Puts the activation in the place of each z.
+    /// Replaces each z with its activation.
     #[inline(always)]
     pub fn apply<L: Lanes>(self, run: &mut [f32]) {
         match self {
             Self::None => {}
             Self::Relu => {
                 for z in run {
-                    // No max, which would turn NaN into 0 and let a network that has blown up look healthy.
+                    // Not `max`, which would turn NaN into 0 and make a diverged network look healthy.
                     *z = if *z <= 0.0 { 0.0 } else { *z };
                 }
             }
             Self::Swish { beta } => {
                 for z in run {
-                    // SAFETY: bounded.
+                    // SAFETY: `steepened` is bounded by 100.
                     *z *= unsafe { sigmoid_within::<L>(steepened(beta, *z)) };
                 }
             }
         }
     }
 
-    /// Puts the activation's derivative in the place of each z.
+    /// Replaces each z with the activation's derivative.
     #[inline(always)]
     pub fn slope<L: Lanes>(self, run: &mut [f32]) {
         match self {
@@ -67,7 +67,7 @@ impl Activation {
             Self::Swish { beta } => {
                 for z in run {
                     let t = steepened(beta, *z);
-                    // SAFETY: bounded.
+                    // SAFETY: `steepened` is bounded by 100.
                     let s = unsafe { sigmoid_within::<L>(t) };
                     *z = L::mac1(t * s, 1.0 - s, s);
                 }
@@ -76,8 +76,8 @@ impl Activation {
     }
 }
 
-/// beta z, bounded: the sigmoid has reached 0 or 1 by then, and infinity times 1 - 1 would be NaN. NaN becomes the
-/// lower bound, as on most GPUs; the activation itself shows it.
+/// beta z, clamped to [-100, 100]. The sigmoid has reached 0 or 1 at these bounds, and infinity times 1 - 1 would be NaN. NaN
+/// becomes the lower bound, as on most GPUs; the activation itself still shows it.
 #[inline(always)]
 fn steepened(beta: f32, z: f32) -> f32 {
     clamp(beta * z, -100.0, 100.0)

@@ -1,5 +1,5 @@
-//! The leaves of batch norm's sums (docs/ORDER.md): 4 neighbouring pixels of a channel over a chunk of up to 32 images. A twin adds
-//! images to the sums of a region in turn and then writes its leaves.
+//! The leaves of batch norm's sums (docs/ORDER.md). A leaf is 4 neighbouring pixels of a channel over a chunk of up to 32 images.
+//! A twin adds images to the sums of a region in order and then writes its leaves.
 
 use std::ops::Range;
 
@@ -13,9 +13,9 @@ use crate::processor::twin::Launch;
 pub struct Leaves {
     /// `[R][C][chunks][H][W / 4]` pairs.
     leaves: View<f32>,
-    /// Planes of one sample.
+    /// Regions of the planes of one sample.
     pub regions: Regions,
-    /// Images of a chunk.
+    /// Images in a chunk.
     images: usize,
     samples: usize,
     pieces: Pieces,
@@ -24,24 +24,24 @@ pub struct Leaves {
 
 /// A twin that fills leaves.
 pub trait FillsLeaves {
-    /// Runs of a region that grow with each image; a twin has as many for its own use in `rest`.
+    /// Number of runs of a region to which each image is added. `rest` has as many for the twin's own use.
     const RUNS: usize;
 
-    /// The leaves.
+    /// The leaves that the twin fills.
     fn leaves(&self) -> &Leaves;
 
-    /// Adds images of one chunk to the sums of a region: with the first image of a chunk they begin, with its last one they
-    /// become leaves. Implementations are `#[inline(always)]`.
+    /// Adds images of one chunk, `(replica, samples)`, to the sums of a region. The first image of a chunk resets the sums, the last
+    /// one turns them into leaves. Implementations are `#[inline(always)]`.
     fn add<L: Lanes>(&self, images: (usize, Range<usize>), region: &Region, sums: &mut [f32], rest: &mut [f32]);
 }
 
 impl Leaves {
-    /// Those of binding `binding`.
+    /// The leaves in binding `binding`.
     pub fn new<T: FillsLeaves>(launch: &Launch<'_>, binding: usize) -> Self {
         let planes = Planes::new(launch);
         let regions = Regions::new(planes, planes.channels, 1);
         let (samples, images) = (launch.samples(), launch.size("IMAGES"));
-        // As many floats as the twin reads; bn_statistics reads one of its three runs anew for each image.
+        // Floats that the twin reads: at most two runs for each image.
         let floats = (T::RUNS).min(2) * images.min(samples) * regions.scratch();
         Self {
             leaves: launch.floats(binding),
@@ -53,7 +53,7 @@ impl Leaves {
         }
     }
 
-    /// Number of pieces of a replica.
+    /// Number of pieces per replica.
     pub fn pieces(&self) -> usize {
         self.pieces.count()
     }
@@ -64,14 +64,15 @@ impl Leaves {
         images.start.is_multiple_of(self.images)
     }
 
-    /// How many images the chunk has, if it ends with these.
+    /// Number of images in the chunk, if it ends with these.
     #[inline(always)]
     pub fn ends(&self, images: &Range<usize>) -> Option<usize> {
         let ends = images.end.is_multiple_of(self.images) || images.end == self.samples;
         ends.then(|| images.end - (images.end - 1) / self.images * self.images)
     }
 
-    /// Writes the leaves of a region for the chunk that ends with this image: pairs of floats, laid out as its run.
+    /// Writes the leaves of a region for the chunk that ends with image `last`. `pairs` has two floats for each leaf, laid out
+    /// as the region's run.
     #[inline(always)]
     pub fn write<L: Lanes>(&self, region: &Region, (replica, last): (usize, usize), pairs: &[f32]) {
         let Planes { channels, plane, row, height, .. } = self.regions.shape;
@@ -81,7 +82,7 @@ impl Leaves {
             let channel = replica * channels + region.plane + p;
             let leaf = ((channel * chunks + chunk) * height + region.row) * quads;
             debug_assert!(2 * (leaf + region.rows * quads) <= self.leaves.len());
-            // SAFETY: the caller's piece alone has these leaves, and pairs are padded.
+            // SAFETY: only the caller's piece accesses these leaves, and `pairs` is padded.
             unsafe {
                 let to = (self.leaves.at(2 * leaf), 2 * quads);
                 copy_rows::<L>((&raw const pairs[p * plane / 2], row / 2), to, region.rows, 2 * quads);
@@ -90,7 +91,7 @@ impl Leaves {
     }
 }
 
-/// Does one piece of one replica.
+/// Computes one piece of one replica.
 #[inline(always)]
 pub fn run<L: Lanes, T: FillsLeaves>(twin: &T, replica: usize, piece: usize, scratch: &mut Scratch) {
     let Leaves { regions, images, samples, pieces, .. } = twin.leaves();
@@ -103,7 +104,7 @@ pub fn run<L: Lanes, T: FillsLeaves>(twin: &T, replica: usize, piece: usize, scr
     }
 }
 
-/// Does some samples of one replica as a member of a sample loop, which keeps the sums of all regions.
+/// Computes some samples of one replica as a member of a sample loop, which keeps the sums of all regions.
 #[inline(always)]
 pub fn run_samples<L: Lanes, T: FillsLeaves>(twin: &T, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
     let Leaves { regions, images, slot, .. } = twin.leaves();

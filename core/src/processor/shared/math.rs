@@ -1,36 +1,36 @@
 //! Counterpart of shaders/shared/math.wgsl: exp, log and the sigmoid from + - * / and bits alone.
 //!
-//! Loops over these functions become vector code: there is no branch in them and no conversion that has to saturate.
+//! Loops over these functions vectorise: the functions have no branches and no saturating conversions.
 #![allow(clippy::excessive_precision, clippy::approx_constant, reason = "the digits of the WGSL")]
 
 use crate::processor::lanes::Lanes;
 
-/// Neither infinity nor NaN.
+/// Whether `x` is neither infinite nor NaN.
 #[inline(always)]
 pub fn is_finite(x: f32) -> bool {
     x.to_bits() & 0x7f80_0000 != 0x7f80_0000
 }
 
-/// `value`, or NaN: what bounds and clamps have hidden must show.
+/// `value` if `is_sound`, else NaN. Shows an infinity or NaN that bounds and clamps have hidden.
 #[inline(always)]
 pub fn nan_unless(is_sound: bool, value: f32) -> f32 {
     if is_sound { value } else { f32::NAN }
 }
 
-/// `x` between bounds. NaN becomes the lower one, as on most GPUs.
+/// `x` clamped to [low, high]. NaN becomes `low`, as on most GPUs.
 #[inline(always)]
 pub fn clamp(x: f32, low: f32, high: f32) -> f32 {
     let x = if x > low { x } else { low };
     if x < high { x } else { high }
 }
 
-/// The nearest integer, ties to the even one.
+/// The nearest integer, ties to even.
 ///
 /// # Safety
-/// `x` is no NaN and less than 2^31 in magnitude.
+/// `x` must not be NaN and must be less than 2^31 in magnitude.
 #[inline(always)]
 unsafe fn nearest(x: f32) -> i32 {
-    // SAFETY: the caller's.
+    // SAFETY: upheld by the caller.
     unsafe { x.round_ties_even().to_int_unchecked() }
 }
 
@@ -38,19 +38,19 @@ unsafe fn nearest(x: f32) -> i32 {
 /// e^-87).
 #[inline(always)]
 pub fn exp_finite<L: Lanes>(value: f32) -> f32 {
-    // SAFETY: between -100 and 100.
+    // SAFETY: the clamped value is between -100 and 100.
     unsafe { exp::<L>(clamp(value, -87.0, 88.0)) }
 }
 
-/// The same without bounds; what it gives below -87 or above 88 is not e^x.
+/// [`exp_finite`] without the clamp. The result is not e^x below -87 or above 88.
 ///
 /// # Safety
-/// x is between -100 and 100.
+/// `x` must be between -100 and 100.
 #[inline(always)]
 unsafe fn exp<L: Lanes>(x: f32) -> f32 {
     // SAFETY: 100 * 2^24 < 2^31.
     let (n, scaled) = unsafe { (nearest(x * 1.44269504), nearest(x * 16777216.0)) };
-    // r = x - n ln 2, in integers of 2^-24. Nothing wraps; the functions only spare the checks.
+    // r = x - n ln 2, as an integer in units of 2^-24. Nothing wraps; the wrapping functions only avoid overflow checks.
     let above = n.wrapping_mul(63442).wrapping_add(32768) >> 16;
     let units = scaled.wrapping_sub(n.wrapping_mul(11629079)).wrapping_sub(above);
     let r = if n == 0 { x } else { units as f32 * 5.9604645e-8 };
@@ -92,23 +92,23 @@ pub fn log_positive<L: Lanes>(x: f32) -> f32 {
     if m < 0.70710678 { log_near_one::<L>(m + m - 1.0, (e - 1) as f32) } else { log_near_one::<L>(m - 1.0, e as f32) }
 }
 
-/// 1 / (1 + e^-x) within 4 ulp, from e^-|x| so that nothing overflows. 0 and 1 beyond |x| = 87.
+/// 1 / (1 + e^-x) within 4 ulp, from e^-|x| so that nothing overflows. Exactly 0 or 1 beyond |x| = 87.
 #[inline(always)]
 pub fn sigmoid<L: Lanes>(x: f32) -> f32 {
     quotient(x, exp_finite::<L>(-x.abs()))
 }
 
-/// The same for an x that is known to be bounded.
+/// [`sigmoid`] of an `x` that is known to be bounded.
 ///
 /// # Safety
-/// x is between -100 and 100.
+/// `x` must be between -100 and 100.
 #[inline(always)]
 pub unsafe fn sigmoid_within<L: Lanes>(x: f32) -> f32 {
-    // SAFETY: the caller's.
+    // SAFETY: upheld by the caller.
     quotient(x, unsafe { exp::<L>(-x.abs()) })
 }
 
-/// The sigmoid from e^-|x|.
+/// The sigmoid of `x`, where `e` is e^-|x|.
 #[inline(always)]
 fn quotient(x: f32, e: f32) -> f32 {
     let e = if x.abs() > 87.0 { 0.0 } else { e };

@@ -1,5 +1,5 @@
-//! What several twins share: the counterparts of `shaders/shared/`, the order of sums over 64 lanes, and how planes are
-//! walked in parts that fit the first cache.
+//! Code that several twins share: the counterparts of `shaders/shared/`, the order of sums over 64 lanes, and the walk
+//! over planes in parts that fit the L1 cache.
 
 pub mod activation;
 pub mod chan;

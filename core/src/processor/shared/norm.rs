@@ -3,7 +3,7 @@
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::View;
 
-/// What batch norm does in one channel.
+/// Batch norm's coefficients for one channel, each in all lanes.
 pub struct Norm<L: Lanes> {
     minus_mean: L::V,
     by: L::V,
@@ -15,10 +15,10 @@ impl<L: Lanes> Norm<L> {
     /// Reads (mean, 1 / sqrt(var + eps), scale, shift) of channel `at`.
     ///
     /// # Safety
-    /// The machine has the instruction set, and nobody writes `channels` meanwhile.
+    /// The machine must support the instruction set, and nothing may write `channels` meanwhile.
     #[inline(always)]
     pub unsafe fn read(channels: &View<f32>, at: usize) -> Self {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let channel = channels.read(at * 4..at * 4 + 4);
             Self {
@@ -33,20 +33,20 @@ impl<L: Lanes> Norm<L> {
     /// (y - mean) / sqrt(var + eps)
     ///
     /// # Safety
-    /// The machine has the instruction set.
+    /// The machine must support the instruction set.
     #[inline(always)]
     pub unsafe fn normalize(&self, y: L::V) -> L::V {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe { L::mul(L::add(y, self.minus_mean), self.by) }
     }
 
-    /// The normalized value with the learned scale and shift.
+    /// Applies the learned scale and shift to a normalised value.
     ///
     /// # Safety
-    /// The machine has the instruction set.
+    /// The machine must support the instruction set.
     #[inline(always)]
     pub unsafe fn scale_and_shift(&self, normalized: L::V) -> L::V {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe { L::mac(normalized, self.scale, self.shift) }
     }
 }

@@ -1,5 +1,5 @@
-//! The weights of a 3x3 and a 1x1 convolution of the same input, laid out for twins whose lanes are channels, and how these twins
-//! are cut into pieces.
+//! The weights of a 3x3 and a 1x1 convolution of the same input, laid out for twins whose lanes are channels, and the split of
+//! these twins into pieces.
 
 use std::ops::Range;
 
@@ -7,17 +7,17 @@ use crate::processor::lanes::Lanes;
 use crate::processor::memory::{Ahead, Scratch, View};
 use crate::processor::twin::Launch;
 
-/// Outer channels of a piece.
+/// Outer channels in a piece.
 const GROUP: usize = 64;
 
-/// Multiply-adds that a piece should have at least.
+/// A piece should have at least this many multiply-adds.
 const PIECE: usize = 2_000_000;
 
-/// Weights of a pair of channels: nine taps and the shortcut.
+/// Weights for each pair of channels: nine taps and the shortcut.
 pub const TAPS: usize = 10;
 
-/// Packed weights `[outer / 4][inner][taps][4]`. Lanes are outer channels: those of the output in the forward pass, those of the
-/// input in its gradient.
+/// Packed weights `[outer / 4][inner][taps][4]`. Lanes are outer channels: output channels in the forward pass, input channels in
+/// the input gradient.
 pub struct PairWeights {
     taps: View<f32>,
     shortcut: View<f32>,
@@ -34,12 +34,12 @@ pub struct PairWeights {
 pub struct Repacked<'a> {
     /// The first outer channel.
     pub first: usize,
-    /// Zeros where the channels end.
+    /// The weights; 0 beyond the last channel.
     pub weights: &'a [f32],
 }
 
 impl PairWeights {
-    /// Those of bindings `binding` and the next one. A sample takes so many multiply-adds for each pair of channels.
+    /// The weights in bindings `binding` and `binding + 1`. A sample takes `multiply_adds` for each pair of channels.
     pub fn new(launch: &Launch<'_>, binding: usize, [outer, inner]: [usize; 2], multiply_adds: usize) -> Self {
         let sample = multiply_adds * inner * outer.min(GROUP);
         Self {
@@ -58,7 +58,7 @@ impl PairWeights {
         self.outer.div_ceil(GROUP)
     }
 
-    /// Number of pieces of a replica: some samples and a group of outer channels each.
+    /// Number of pieces per replica. A piece has some samples and a group of outer channels.
     pub fn pieces(&self) -> usize {
         self.samples.div_ceil(self.samples_of_piece) * self.groups()
     }
@@ -75,7 +75,7 @@ impl PairWeights {
         self.inner * TAPS * L::N
     }
 
-    /// The weights of a piece, and what the thread will read soon.
+    /// The weights of a piece, and [`Scratch::ahead`].
     #[inline(always)]
     pub fn of_piece<'a, L: Lanes>(
         &self,
@@ -90,7 +90,7 @@ impl PairWeights {
         (Repacked { first, weights }, ahead)
     }
 
-    /// All weights, which a sample loop keeps from its first group on, and what the thread will read soon.
+    /// All weights, which a sample loop lays out in its first group and keeps for the others, and [`Scratch::ahead`].
     #[inline(always)]
     pub fn of_loop<'a, L: Lanes>(
         &self,
@@ -111,7 +111,7 @@ impl PairWeights {
     fn repack<L: Lanes>(&self, replica: usize, first: usize, count: usize, to: &mut [f32]) {
         let of_replica = replica * self.stride;
         let quads = self.outer.div_ceil(4) * self.inner * 4;
-        // SAFETY: nobody writes the weights.
+        // SAFETY: the dispatch only reads the weights.
         let [taps, shortcut] = unsafe {
             let taps = self.taps.read(of_replica..of_replica + 9 * quads);
             [taps, self.shortcut.read(of_replica..of_replica + quads)]

@@ -1,11 +1,11 @@
-//! How the work of a replica is cut into pieces: a number of equal items a piece.
+//! How the work of a replica is split into pieces, each with the same number of items.
 
 use std::ops::Range;
 
-/// Floats that a piece of elementwise work passes over at least: some 20 microseconds.
+/// A piece of elementwise work passes over at least this many floats, which takes about 20 microseconds.
 const FLOATS: usize = 32 << 10;
 
-/// Items in pieces of `each`, the last one smaller.
+/// Items in pieces of `each`. The last piece may be smaller.
 #[derive(Clone, Copy)]
 pub struct Pieces {
     items: usize,
@@ -13,7 +13,7 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// Pieces of at least [`FLOATS`] floats, where an item has `floats` (or takes as long as so many).
+    /// Pieces of at least [`FLOATS`] floats. An item has `floats` floats, or takes as long as that many.
     pub fn new(items: usize, floats: usize) -> Self {
         Self { items, each: FLOATS.div_ceil(floats.max(1)) }
     }
@@ -23,7 +23,7 @@ impl Pieces {
         self.items.div_ceil(self.each).max(1)
     }
 
-    /// Items of a piece.
+    /// The items of a piece.
     #[inline(always)]
     pub fn range(&self, piece: usize) -> Range<usize> {
         (piece * self.each).min(self.items)..((piece + 1) * self.each).min(self.items)

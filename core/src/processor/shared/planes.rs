@@ -1,40 +1,40 @@
-//! Planes as twins walk them. A *run* goes from one pixel of a plane to a later one, of the same plane or of one behind
-//! it, with all that lies between, borders included: it is contiguous, so it is computed in whole vectors into scratch,
-//! whatever the width, and the rows of pixels are copied from there. A *region* is what is done at a time.
+//! How twins walk over planes. A *run* is the contiguous memory from one pixel to a later one, of the same plane or of a
+//! later plane, borders included. A twin computes it into scratch in whole vectors, whatever the width, and copies the
+//! rows of pixels from there. A *region* is the part of the planes that is computed at a time.
 
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::View;
 use crate::processor::twin::Launch;
 
-/// Floats of a run that several of stay in the first cache. Runs are longer only where a single row is.
+/// Floats in a run, few enough that several runs fit the L1 cache. A run is longer only if a single row is.
 const RUN: usize = 1536;
 
-/// Scratch is padded to a multiple of this, so that loops over it have no remainder in any vector width.
+/// Scratch is padded to a multiple of this, so that loops over it have no remainder at any vector width.
 const UNROLL: usize = 64;
 
-/// Images whose pixels are added to the sums of a region in turn, while the sums stay in registers.
+/// Images whose pixels are added to the sums of a region, in order, while the sums stay in registers.
 pub const IMAGES_AT_ONCE: usize = 4;
 
-/// Floats of the widest vector, which may begin at any place of a run.
+/// Floats in the widest vector, which may begin at any float of a run.
 const WIDEST: usize = 16;
 
-/// Shape of the planes of a tensor. Distances are in floats.
+/// Shape of the planes of a tensor.
 #[derive(Clone, Copy)]
 pub struct Planes {
-    /// C
+    /// Channels C.
     pub channels: usize,
-    /// H
+    /// Height H in pixels.
     pub height: usize,
-    /// W
+    /// Width W in pixels.
     pub width: usize,
-    /// From a row to the next.
+    /// Floats from a row to the next.
     pub row: usize,
-    /// From a plane to the next.
+    /// Floats from a plane to the next.
     pub plane: usize,
 }
 
 impl Planes {
-    /// Constants C, HEIGHT, WIDTH, ROW and PLANE.
+    /// Reads the constants C, HEIGHT, WIDTH, ROW and PLANE.
     pub fn new(launch: &Launch<'_>) -> Self {
         Self {
             channels: launch.size("C"),
@@ -45,50 +45,50 @@ impl Planes {
         }
     }
 
-    /// Floats of a row that kernels write: its pixels, filled up to whole vectors.
+    /// Floats of a row that kernels write: its pixels, padded to whole vectors of four.
     #[inline(always)]
     pub fn across(&self) -> usize {
         self.row - 4
     }
 
-    /// Vectors of pixels in a row.
+    /// Vectors of four pixels in a row.
     #[inline(always)]
     pub fn quads(&self) -> usize {
         self.across() / 4
     }
 
-    /// Pixels that the last vector of a row has too many.
+    /// Floats of a row's last vector that lie beyond the width.
     #[inline(always)]
     pub fn excess(&self) -> usize {
         self.across() - self.width
     }
 
-    /// Where a row's pixels begin.
+    /// Index of a row's first pixel, in floats.
     #[inline(always)]
     pub fn start(&self, plane: usize, row: usize) -> usize {
         plane * self.plane + (row + 1) * self.row + 4
     }
 }
 
-/// A tensor `[R][N]` of planes. In a sample loop it may be a ring that holds only the samples at hand.
+/// A tensor `[R][N]` of planes. In a sample loop it may be a ring that holds only the current samples.
 #[derive(Clone, Copy)]
 pub struct Tensor {
     view: View<f32>,
     /// Floats from a sample to the next.
     sample: usize,
-    /// Floats from a replica to the next; 0 where all replicas share it.
+    /// Floats from a replica to the next; 0 if all replicas share the tensor.
     replica: usize,
-    /// Samples of a replica that there is room for.
+    /// Samples that the memory of a replica has room for.
     samples: usize,
 }
 
 impl Tensor {
-    /// `sample` floats for each of `samples` samples.
+    /// A tensor in `view` with `sample` floats for each of `samples` samples.
     pub fn new(view: View<f32>, sample: usize, samples: usize) -> Self {
         Self { view, sample, replica: sample * samples, samples: samples.max(1) }
     }
 
-    /// The same, shared by all replicas.
+    /// The same tensor, shared by all replicas.
     pub fn shared(self) -> Self {
         Self { replica: 0, ..self }
     }
@@ -99,7 +99,7 @@ impl Tensor {
         self.sample
     }
 
-    /// Where a sample begins. The samples of a group lie one after the other.
+    /// Index of a sample's first float. The samples of a group are contiguous.
     #[inline(always)]
     pub fn start(&self, replica: usize, sample: usize) -> usize {
         let at = if sample < self.samples { sample } else { sample % self.samples };
@@ -115,14 +115,14 @@ impl std::ops::Deref for Tensor {
     }
 }
 
-/// Floats of scratch for so many, padded for whole vectors at any place and for loops without a remainder.
+/// Length of scratch for `floats` floats, padded for whole vectors at any float and for loops without a remainder.
 #[inline(always)]
 pub fn scratch(floats: usize) -> usize {
     (floats + WIDEST).next_multiple_of(UNROLL)
 }
 
-/// Scratch in parts. A compiler that saw how they lie to each other would compare distances, which it does not know,
-/// and give up on vectors; one that does not see it asks at run time whether they overlap.
+/// Splits scratch into parts. `black_box` hides how they lie relative to each other: otherwise the compiler compares
+/// distances that it does not know and gives up on vectors. With it, the code checks at run time whether they overlap.
 #[inline(always)]
 pub fn parts<const N: usize>(scratch: &mut [f32], lengths: [usize; N]) -> [&mut [f32]; N] {
     let mut rest = scratch;
@@ -133,10 +133,10 @@ pub fn parts<const N: usize>(scratch: &mut [f32], lengths: [usize; N]) -> [&mut 
     })
 }
 
-/// A number of planes, cut into regions whose runs fit the first cache: several planes, or some rows of one.
+/// Planes, split into regions whose runs fit the L1 cache: several planes, or some rows of one plane.
 #[derive(Clone, Copy)]
 pub struct Regions {
-    /// Their shape.
+    /// Shape of the planes.
     pub shape: Planes,
     count: usize,
     planes: usize,
@@ -145,7 +145,7 @@ pub struct Regions {
 }
 
 impl Regions {
-    /// `count` planes. Regions have a multiple of `rows` rows.
+    /// Splits `count` planes. The number of rows in a region is a multiple of `rows`.
     pub fn new(shape: Planes, count: usize, rows: usize) -> Self {
         let (planes, rows) = if shape.height * shape.row <= RUN {
             ((RUN / shape.plane).clamp(1, count.max(1)), shape.height)
@@ -160,24 +160,24 @@ impl Regions {
         self.count.div_ceil(self.planes) * self.bands
     }
 
-    /// Floats of the run of a region.
+    /// Floats in the run of a full region.
     pub fn run(&self) -> usize {
         (self.planes - 1) * self.shape.plane + self.rows * self.shape.row - 4
     }
 
-    /// Floats of scratch for the run of a region.
+    /// Length of scratch for the run of a region.
     pub fn scratch(&self) -> usize {
         scratch(self.run())
     }
 
-    /// All of them.
+    /// All regions.
     #[inline(always)]
     pub fn all(&self) -> impl Iterator<Item = Region> + use<> {
         let regions = *self;
         (0..self.count()).map(move |index| regions.get(index))
     }
 
-    /// One of them.
+    /// The region with this index.
     #[inline(always)]
     pub fn get(&self, index: usize) -> Region {
         let (plane, row) = (index / self.bands * self.planes, index % self.bands * self.rows);
@@ -191,23 +191,23 @@ impl Regions {
     }
 }
 
-/// Rows `row .. row + rows` of planes `plane .. plane + planes`; all rows where there are several planes.
+/// Rows `row .. row + rows` of planes `plane .. plane + planes`; all rows if there are several planes.
 #[derive(Clone, Copy)]
 pub struct Region {
-    /// Of the planes.
+    /// Shape of the planes.
     pub shape: Planes,
-    /// The first one.
+    /// First plane.
     pub plane: usize,
-    /// How many.
+    /// Number of planes.
     pub planes: usize,
-    /// The first one.
+    /// First row.
     pub row: usize,
-    /// How many.
+    /// Number of rows.
     pub rows: usize,
 }
 
 impl Region {
-    /// Floats from one plane's first pixel to its last.
+    /// Floats from the region's first pixel in a plane to its last.
     #[inline(always)]
     pub fn plane_run(&self) -> usize {
         self.rows * self.shape.row - 4
@@ -219,14 +219,14 @@ impl Region {
         (self.planes - 1) * self.shape.plane + self.plane_run()
     }
 
-    /// Where the region begins if the first plane of all is `first`.
+    /// Index of the region's first pixel, in floats, if its planes are counted from plane `first`.
     #[inline(always)]
     pub fn start(&self, first: usize) -> usize {
         self.shape.start(first + self.plane, self.row)
     }
 
-    /// Rows of pixels that fill a vector between them (1, 2 or 4; 1 also where a row fills several), or 0 where no number of
-    /// rows does.
+    /// Number of rows whose pixels together fill a vector (1, 2 or 4; 1 also if a row fills several vectors), or 0 if no number
+    /// of rows does.
     #[inline(always)]
     pub fn rows_of_vector<L: Lanes>(&self) -> usize {
         let rows = if self.shape.width.is_multiple_of(L::N) { 1 } else { L::N / self.shape.width.max(1) };
@@ -234,7 +234,7 @@ impl Region {
         if is_whole && self.rows.is_multiple_of(rows) { rows } else { 0 }
     }
 
-    /// Multiplies by 0 what fills up the rows of a run.
+    /// Multiplies the padding of each row of a run by 0.
     #[inline(always)]
     pub fn mask(&self, run: &mut [f32]) {
         let Planes { width, row, plane, .. } = self.shape;
@@ -250,15 +250,16 @@ impl Region {
         }
     }
 
-    /// Writes the rows of a run, from `at` of `to` on.
+    /// Copies the rows of a run to `to`, from index `at` on.
     ///
     /// # Safety
-    /// The machine has the instruction set, `run` is padded by [`scratch`], and nobody else touches these rows of `to`.
+    /// The machine must support the instruction set, `run` must be padded by [`scratch`], and nothing else may access these rows of
+    /// `to`.
     #[inline(always)]
     pub unsafe fn store<L: Lanes>(&self, run: &[f32], to: &View<f32>, at: usize) {
         debug_assert!(self.run() <= run.len() && at + self.run() <= to.len());
         let Planes { row, plane, .. } = self.shape;
-        // SAFETY: the rows lie inside `to`; the rest is the caller's.
+        // SAFETY: the rows lie inside `to`; the caller upholds the rest.
         unsafe {
             for p in 0..self.planes {
                 let (from, to) = (run.as_ptr().add(p * plane), to.at(at + p * plane));
@@ -268,14 +269,15 @@ impl Region {
     }
 }
 
-/// Copies rows of `across` floats; each side is where it begins and how far apart its rows are.
+/// Copies rows of `across` floats. Each side is `(address of the first row, floats from a row to the next)`.
 ///
 /// # Safety
-/// The machine has the instruction set; a whole vector may be read at every place of a row; the rows may be written.
+/// The machine must support the instruction set, a whole vector must be readable at every float of a row, and the rows of `to`
+/// must be writable.
 #[inline(always)]
 pub unsafe fn copy_rows<L: Lanes>(from: (*const f32, usize), to: (*mut f32, usize), rows: usize, across: usize) {
     for row in 0..rows {
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let (from, to) = (from.0.add(row * from.1), to.0.add(row * to.1));
             let mut i = 0;

@@ -1,7 +1,7 @@
-//! The order of sums that a workgroup shares: lane l of 64 takes items l, l + 64, ... in turn, then lanes are merged
-//! pairwise, lane l with lane l + 32, then l + 16, ... l + 1 (docs/ORDER.md).
+//! The order of sums over a workgroup (docs/ORDER.md): lane l of 64 takes items l, l + 64, ... in turn. Then lanes are
+//! merged pairwise: lane l with lane l + 32, then l + 16, ... l + 1.
 
-/// Lanes of a workgroup.
+/// Lanes in a workgroup.
 pub const LANES: usize = 64;
 
 /// Adds 64 lanes pairwise.
@@ -17,7 +17,7 @@ pub fn pairwise(mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
-/// Adds pairs of floats, which lie one after the other: the sum of the first ones and that of the second ones.
+/// Adds interleaved pairs of floats. Returns the sum of the first floats and the sum of the second floats.
 #[inline(always)]
 pub fn sum_pairs(pairs: &[f32]) -> [f32; 2] {
     let mut lanes = [0.0; 2 * LANES];
@@ -29,13 +29,13 @@ pub fn sum_pairs(pairs: &[f32]) -> [f32; 2] {
     [0, 1].map(|i| pairwise(std::array::from_fn(|l| lanes[2 * l + i])))
 }
 
-/// The four lanes of a vector: (x + y) + (z + w).
+/// The sum of the four lanes of a vector: (x + y) + (z + w).
 #[inline(always)]
 pub fn lane_sum(v: [f32; 4]) -> f32 {
     (v[0] + v[1]) + (v[2] + v[3])
 }
 
-/// The same of every vector of a run.
+/// The [`lane_sum`] of every vector of a run.
 #[inline(always)]
 pub fn lane_sums(run: &[f32], sums: &mut [f32]) {
     for (sum, v) in sums.iter_mut().zip(run.as_chunks::<4>().0) {
@@ -43,7 +43,7 @@ pub fn lane_sums(run: &[f32], sums: &mut [f32]) {
     }
 }
 
-/// Two floats of each, one after the other.
+/// Interleaves `firsts` and `seconds` as pairs.
 #[inline(always)]
 pub fn in_pairs([firsts, seconds]: [&[f32]; 2], pairs: &mut [f32]) {
     for ((pair, first), second) in pairs.as_chunks_mut::<2>().0.iter_mut().zip(firsts).zip(seconds) {

@@ -1,6 +1,6 @@
-//! Counterpart of shaders/shared/relative.wgsl: how far a float is from another. Without branches, for vector code.
+//! Counterpart of shaders/shared/relative.wgsl: how far two floats are apart. Without branches, so that loops vectorise.
 
-/// A float's place in the order of all floats.
+/// The rank of a float in the order of all floats.
 #[inline(always)]
 fn rank(bits: u32) -> i32 {
     if bits & 0x8000_0000 != 0 { i32::MIN.wrapping_sub(bits as i32) } else { bits as i32 }
@@ -14,7 +14,7 @@ pub fn ulps(a: u32, b: u32) -> u32 {
     if ra > rb { distance } else { distance.wrapping_neg() }
 }
 
-/// A float times 2^(steps / 2^23), on its bits. Subnormal numbers count as zero.
+/// A float times 2^(steps / 2^23), computed on its bits. Subnormal numbers count as zero.
 #[inline(always)]
 fn moved(bits: u32, steps: i32) -> f32 {
     let exponent = (bits & 0x7f80_0000) as i32;
@@ -22,7 +22,7 @@ fn moved(bits: u32, steps: i32) -> f32 {
     if (exponent > 0) & (exponent.wrapping_add(steps) > 0) { value } else { 0.0 }
 }
 
-/// 2|a-b| / (|a|+|b|); 0 where the bits are equal or both are zero, 2 where one side is not finite.
+/// 2|a-b| / (|a|+|b|); 0 if the bits are equal or both are zero, 2 if one side is not finite.
 #[inline(always)]
 pub fn relative(a: u32, b: u32) -> f32 {
     let top = (a & 0x7f80_0000).max(b & 0x7f80_0000);

@@ -11,28 +11,29 @@ use crate::processor::twin::{BySample, Launch};
 /// The planes of all samples of a replica.
 #[derive(Clone, Copy)]
 pub struct Walk {
-    /// Of one replica.
+    /// Regions of the planes of one replica.
     pub regions: Regions,
-    /// Rows of a region are a multiple of this.
+    /// The number of rows in a region is a multiple of this.
     rows: usize,
     samples: usize,
     pieces: Pieces,
 }
 
 impl Walk {
-    /// Planes of all samples, in regions of a multiple of `rows` rows. For each float of a region the twin passes over `floats`.
+    /// Walks over the planes of all samples. The number of rows in a region is a multiple of `rows`. The twin passes over `floats`
+    /// floats for each float of a region.
     pub fn new(launch: &Launch<'_>, shape: Planes, rows: usize, floats: usize) -> Self {
         let samples = launch.samples();
         let regions = Regions::new(shape, samples * shape.channels, rows);
         Self { regions, rows, samples, pieces: Pieces::new(regions.count(), floats * regions.run()) }
     }
 
-    /// Number of pieces of a replica.
+    /// Number of pieces per replica.
     pub fn pieces(&self) -> usize {
         self.pieces.count()
     }
 
-    /// The first plane of a replica, counted from that of the first replica.
+    /// Index of a replica's first plane, counted from the first replica's first plane.
     #[inline(always)]
     pub fn first_plane(&self, replica: usize) -> usize {
         replica * self.samples * self.regions.shape.channels
@@ -44,7 +45,7 @@ impl Walk {
         self.pieces.range(piece).map(|index| self.regions.get(index))
     }
 
-    /// The regions of so many samples. Planes are counted from the first of these samples.
+    /// The regions of `count` samples. Planes are counted from the first of these samples.
     #[inline(always)]
     fn samples(&self, count: usize) -> impl Iterator<Item = Region> + use<> {
         let shape = self.regions.shape;
@@ -52,12 +53,12 @@ impl Walk {
     }
 }
 
-/// A twin that does one region after the other. Sample loops may have it.
+/// A twin that computes one region after the other. It may be a member of a sample loop.
 pub trait ByRegion: Send + Sync + 'static {
-    /// How the planes are walked.
+    /// The walk over the planes.
     fn walk(&self) -> &Walk;
 
-    /// Does regions whose planes are counted from a sample of a replica. Implementations are `#[inline(always)]`.
+    /// Computes regions whose planes are counted from `first`, a `(replica, sample)`. Implementations are `#[inline(always)]`.
     fn run_regions<L: Lanes>(
         &self,
         first: (usize, usize),

@@ -1,14 +1,14 @@
-//! The sum of the chains of a weight gradient, and where it is stored.
+//! The last step of a weight gradient: adds the chains and stores their sum.
 
 use super::{CHAINS, Keep, WeightBlocks, eight};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::{Scratch, View};
 use crate::processor::twin::{Launch, Twin};
 
-/// Elements of `[C][taps]` that are added, then turned: together they fill whole cache lines of the gradient.
+/// Elements of `[C][taps]` that are added and then transposed at once. They fill whole cache lines of the gradient.
 const AT_ONCE: usize = 64;
 
-/// The sum of the chains of a weight gradient, after [`WeightBlocks::run`]: `[C][taps][K]` becomes `[K][C][taps]`.
+/// Adds the chains of a weight gradient after [`WeightBlocks::run`]. Transposes `[C][taps][K]` to `[K][C][taps]`.
 pub struct ChainSum {
     sums: View<f32>,
     gradient: View<f32>,
@@ -16,13 +16,13 @@ pub struct ChainSum {
     /// C x taps.
     inputs: usize,
     blocks: usize,
-    /// Sums of a replica: eight chains, or as many as there are blocks.
+    /// Number of chains or blocks whose sums a replica has: [`WeightBlocks::slots`].
     slots: usize,
     parameter_stride: usize,
 }
 
 impl ChainSum {
-    /// In place of the dispatch of `conv_dweight_reduce`, after a step of this kind.
+    /// Replaces the `conv_dweight_reduce` dispatch `reduce` after a step that keeps `keep`.
     pub fn of<const STRIDE: usize>(reduce: &Launch<'_>, blocks: &WeightBlocks<STRIDE>, keep: Keep) -> Self {
         Self {
             sums: reduce.floats(0),
@@ -35,21 +35,21 @@ impl ChainSum {
         }
     }
 
-    /// Elements of `[C][taps]` in a piece.
+    /// Number of elements of `[C][taps]` in a piece.
     fn inputs_of_piece(&self) -> usize {
         (524_288 / (self.outputs * self.slots)).next_multiple_of(AT_ONCE)
     }
 
-    /// Adds `length` elements of all blocks or chains: `chains` is room for eight times as many where chains are to be
-    /// added.
+    /// Adds `length` elements of all blocks or chains. For more than eight blocks, `chains` has room for 8 x `length`
+    /// floats.
     #[inline(always)]
     unsafe fn add<L: Lanes>(&self, from: *const f32, length: usize, chains: &mut [f32], sums: &mut [f32]) {
         let elements = self.inputs * self.outputs;
         let (mut from, mut stride, mut count) = (from, elements, self.slots);
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             if self.slots > CHAINS {
-                // Chains begin at 0, never hold -0, and a missing block changes nothing.
+                // Chains begin at 0 and never become -0, so a missing block changes nothing.
                 chains.fill(0.0);
                 for slot in 0..self.slots {
                     let from = from.add(slot * elements);
@@ -85,11 +85,11 @@ impl ChainSum {
         }
     }
 
-    /// Writes `rows` rows `[K]` as columns.
+    /// Transposes `rows` rows of K floats.
     #[inline(always)]
     unsafe fn turn<L: Lanes>(&self, from: *const f32, rows: usize, to: *mut f32) {
         let whole = [rows / 4 * 4, self.outputs / L::N * L::N];
-        // SAFETY: the caller's.
+        // SAFETY: upheld by the caller.
         unsafe {
             for k in (0..whole[1]).step_by(L::N) {
                 for e in (0..whole[0]).step_by(4) {
@@ -111,7 +111,7 @@ impl ChainSum {
 
 impl Twin for ChainSum {
     fn new(_: &Launch<'_>) -> Self {
-        unreachable!("made beside the step that fills the chains")
+        unreachable!("built by `ChainSum::of`")
     }
 
     fn pieces(&self) -> usize {

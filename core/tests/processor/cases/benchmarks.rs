@@ -1,4 +1,4 @@
-//! Benchmarks.
+//! Cases of the benchmark kernels.
 
 use lastbit_core::ops::workgroups;
 use lastbit_core::record::{Binding, Shader, Work};
@@ -7,7 +7,7 @@ use super::random::Random;
 use super::sketch::Sketch;
 use super::{Case, kernel};
 
-/// What the benchmarks measure. These kernels fill what is bound to them, which is therefore bound without its guards.
+/// The benchmark kernels. They fill their whole bindings, so their buffers are bound without the guards.
 pub(super) fn rates(random: &mut Random, all: &mut Vec<Case>) {
     let mut sketch = Sketch::new(random, 1, 1);
     let tiles = 3;

@@ -1,4 +1,4 @@
-//! Convolutions.
+//! Cases of the convolutions.
 
 use lastbit_core::ops::conv_down::{self, ConvDown};
 use lastbit_core::ops::conv_valid::ConvValid;
@@ -10,7 +10,7 @@ use super::sketch::Sketch;
 use super::{Case, describe};
 
 pub(super) fn convolutions(random: &mut Random, all: &mut Vec<Case>) {
-    // Layers of the networks, and whatever comes.
+    // Layers of the networks, then random ones.
     let mut layers = vec![(3, 16, (32, 32), true), (16, 16, (32, 32), false), (32, 32, (16, 16), false)];
     layers.extend([(64, 64, (8, 8), false), (48, 64, (4, 4), false), (72, 40, (2, 2), false)]);
     for _ in 0..10 {
@@ -102,7 +102,7 @@ pub(super) fn valid_convolutions(random: &mut Random, all: &mut Vec<Case>) {
         let x = sketch.input_planes(conv.input, true);
         let row = kernel.next_multiple_of(4);
         let parameters = sketch.arena(&[3, conv.weights()], |random| random.float(1.0));
-        // A row of the kernel ends with zeros.
+        // Each row of the kernel is padded with zeros.
         for (i, word) in sketch.contents[1].iter_mut().enumerate().take((parameters.stride * replicas) as usize) {
             let element = (i as u32 % parameters.stride).wrapping_sub(parameters.offsets[1]);
             if element < conv.weights() && element % row >= kernel {

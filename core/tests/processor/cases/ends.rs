@@ -1,4 +1,4 @@
-//! Input, dense layer, losses.
+//! Cases of the input, the dense layer and the losses.
 
 use lastbit_core::ops::cross_entropy::{self, Loss};
 use lastbit_core::ops::dense::Dense;

@@ -1,4 +1,4 @@
-//! Differential equations.
+//! Cases of the differential equations.
 
 use lastbit_core::ops::workgroups;
 use lastbit_core::record::{Shader, Work};
@@ -7,7 +7,7 @@ use super::random::Random;
 use super::sketch::Sketch;
 use super::{Case, kernel};
 
-/// The differential equations, whose launches `core/src/pde/` records.
+/// The differential equations. `core/src/pde/` records their launches in a run.
 pub(super) fn equations(random: &mut Random, all: &mut Vec<Case>) {
     let stop_bits = 1e15_f32.to_bits();
     for (points, steps) in [(31, 50), (3, 7), (200, 20), (31, 0)] {
@@ -34,7 +34,7 @@ pub(super) fn equations(random: &mut Random, all: &mut Vec<Case>) {
         sketch.rec.job.parameter_stride = stride;
         let r = replicas as usize;
         let mut values = sketch.random.floats(stride as usize * r, 2.0);
-        // Another replica that is near, and one that is beyond the bound.
+        // The second replica is near the first one; the last one is beyond the bound.
         for e in 0..stride as usize {
             values[stride as usize + e] = f32::from_bits(values[e].to_bits() ^ sketch.random.below(3));
         }

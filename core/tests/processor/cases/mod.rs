@@ -1,8 +1,8 @@
-//! Small dispatches of every shader, with their data: what twins and GPUs are compared on with `plain`. Shapes are
-//! those that kernels stumble over (odd, tiny, channels that are no multiple of four, batches of several blocks). The
-//! ops themselves record them, so that constants, bindings and arguments are those of a run.
+//! Small dispatches of every shader, with their data. Twins and GPUs are compared with `plain` on them. The shapes are hard
+//! for kernels: odd, tiny, with channels that are not a multiple of four, or with batches of several blocks. The ops
+//! record the dispatches, so that constants, bindings and arguments are those of a run.
 //!
-//! Outputs begin as junk, planes within zero borders, and behind every buffer's data lie guards that nothing may touch.
+//! Outputs are filled with junk (planes inside zero borders), and guards that nothing may write follow every buffer's data.
 
 mod benchmarks;
 mod convolutions;
@@ -19,26 +19,26 @@ use lastbit_core::record::{BufferTable, Constant, Kernel, Recording, Shader};
 
 use random::Random;
 
-/// What is to be written before it is: finite, and wrong everywhere.
+/// The content of outputs before a dispatch: finite, and wrong everywhere.
 const JUNK: f32 = 1e30;
-/// Words behind every buffer's data: NaN, which shows in a result that reads it.
+/// Number of guard words behind every buffer's data. They are NaN, which spreads to every result that reads them.
 const GUARDS: usize = 64;
-/// Multiplications of a case that a plain interpreter does in a moment.
+/// The most multiplications of a case; `plain` computes so many in a moment.
 const MACS: u64 = 2_000_000;
 
-/// A recording of a few dispatches, and what its buffers hold before.
+/// A recording of a few dispatches, with the initial content of its buffers.
 pub struct Case {
-    /// What it is, with all that matters.
+    /// Describes the case, with its shapes and parameters.
     pub name: String,
-    /// The buffers.
+    /// The buffers of the recording.
     pub table: BufferTable,
-    /// Their words, guards included, in order.
+    /// The words of each buffer, guards included, in the order of the table.
     pub contents: Vec<Vec<u32>>,
-    /// What is dispatched.
+    /// The dispatches.
     pub recording: Recording,
 }
 
-/// Cases of every shader; another `seed` gives other shapes and data.
+/// Cases of every shader, with shapes and data from `seed`.
 #[must_use]
 pub fn cases(seed: u64) -> Vec<Case> {
     let mut random = Random(seed);

@@ -1,4 +1,4 @@
-//! Activations and batch norm.
+//! Cases of activations and batch norm.
 
 use lastbit_core::ops::batch_norm::{self, BatchNorm};
 use lastbit_core::ops::{Activation, Shape, activation};
@@ -17,8 +17,8 @@ pub(super) fn activations(random: &mut Random, all: &mut Vec<Case>) {
             let mut sketch = Sketch::new(random, replicas, samples);
             let count = sketch.all_samples() * shape.elements() as usize;
             let mut values = sketch.random.floats(count, 8.0);
-            // Far out, where the sigmoid is 0 or 1; subnormal; or beyond all numbers, where ReLU keeps NaN and Swish
-            // makes it of -infinity alone.
+            // Values at which the sigmoid is 0 or 1, or values that are not finite: ReLU keeps NaN, and Swish gives
+            // NaN only for -infinity.
             let far =
                 if finite { [20.0, -20.0, 300.0, -1e30] } else { [f32::INFINITY, f32::NEG_INFINITY, 3e38, -1e35] };
             for value in values.iter_mut().step_by(3) {
@@ -56,7 +56,7 @@ pub(super) fn norms(random: &mut Random, all: &mut Vec<Case>) {
         let coefficients = (channels * replicas * 4) as usize;
 
         let mut sketch = Sketch::new(random, replicas, samples);
-        // Channels of very different mean and deviation.
+        // Means and deviations differ widely between channels.
         let plane = (shape.height * shape.width) as usize;
         let count = sketch.all_samples() * shape.elements() as usize;
         let mut values = sketch.random.floats(count, 1.0);

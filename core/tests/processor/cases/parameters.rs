@@ -1,4 +1,4 @@
-//! Parameters: update, divergence, fingerprint.
+//! Cases of the kernels on parameters: update, divergence, fingerprint.
 
 use lastbit_core::ops::sgd::{self, Perturbation, ReplicaValues, StepValues};
 use lastbit_core::ops::{divergence, fingerprint, flip_bit, not_finite};
@@ -9,7 +9,7 @@ use super::sketch::Sketch;
 
 pub(super) fn updates(random: &mut Random, all: &mut Vec<Case>) {
     let steps = [
-        // weight decay, momentum, keep, nesterov
+        // [weight decay, momentum, keep, nesterov]
         [5e-4, 0.9, 0.9, 1.0],
         [5e-4, 0.9, 0.0, 1.0],
         [0.0, 0.9, 0.9, 0.0],
@@ -24,7 +24,7 @@ pub(super) fn updates(random: &mut Random, all: &mut Vec<Case>) {
                 let elements = [3 + 16 * i as u32, 300];
                 let gradients = sketch.arena(&elements, |random| random.float(scale));
                 let parameters = sketch.arena(&elements, |random| random.float(scale));
-                // Before the first step the buffer holds what it likes.
+                // The first step (keep = 0) must not read the momentum buffer.
                 let momenta =
                     sketch.arena(&elements, |random| if keep == 0.0 { f32::NAN } else { random.float(scale) });
                 let step = [weight_decay, momentum, keep, nesterov];
@@ -56,7 +56,7 @@ pub(super) fn measurements(random: &mut Random, all: &mut Vec<Case>) {
         let reference = sketch.arena(&elements, |_| 0.0);
         let [parameters, momenta] = [0; 2].map(|_| sketch.arena(&elements, |_| 0.0));
         let stride = reference.stride as usize;
-        // What lies between tensors stays zero. The first replica is the reference; others are near it, or far.
+        // The padding between tensors stays zero. The first replica equals the reference; the others are near it or far away.
         for (offset, count) in reference.offsets.iter().zip(&elements) {
             for e in (*offset..offset + count).map(|e| e as usize) {
                 let value = sketch.random.float(2.0);

@@ -1,4 +1,4 @@
-//! Pools.
+//! Cases of the pools.
 
 use lastbit_core::ops::max_pool::MaxPool;
 use lastbit_core::ops::{Shape, pool};
@@ -14,7 +14,7 @@ pub(super) fn pools(random: &mut Random, all: &mut Vec<Case>) {
         let (replicas, samples) = random.batch(pool.input.elements() * 10);
         let mut sketch = Sketch::new(random, replicas, samples);
         let count = sketch.all_samples() * pool.input.elements() as usize;
-        // Half of the cases are full of ties.
+        // Half of the cases have many ties.
         let values = if i % 2 == 0 { sketch.random.coarse(count) } else { sketch.random.floats(count, 2.0) };
         let x = sketch.planes(pool.input, &values);
         let (y, dy) = (sketch.junk_planes(pool.output()), sketch.random_planes(pool.output(), 2.0));

@@ -1,4 +1,4 @@
-//! Random data and shapes.
+//! Random data and shapes of cases.
 
 use lastbit_core::ops::{Activation, Tile};
 
@@ -23,7 +23,7 @@ impl Random {
         values[self.below(values.len() as u32) as usize]
     }
 
-    /// Between -scale and scale; one in 16 is a zero of either sign.
+    /// A float between -scale and scale; one in 16 is a zero of either sign.
     pub(super) fn float(&mut self, scale: f32) -> f32 {
         let word = self.word();
         match word % 32 {
@@ -37,7 +37,7 @@ impl Random {
         (0..count).map(|_| self.float(scale)).collect()
     }
 
-    /// Multiples of 1/4 from -1 to 1: sums that are exact, values that are equal.
+    /// Multiples of 1/4 from -1 to 1, so that sums are exact and many values are equal.
     pub(super) fn coarse(&mut self, count: usize) -> Vec<f32> {
         (0..count).map(|_| self.below(9) as f32 / 4.0 - 1.0).collect()
     }
@@ -69,7 +69,7 @@ impl Random {
         self.one_of(&[1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 16, 17, 20, 24, 27, 32, 33])
     }
 
-    /// Replicas and samples: at most as many as `macs` of one sample of one replica allow, at least one.
+    /// Random numbers of replicas and samples. With `macs` multiplications per sample and replica they stay within `MACS`.
     pub(super) fn batch(&mut self, macs: u64) -> (u32, u32) {
         let most = (MACS / macs.max(1)).max(1);
         let samples = self.one_of(&[1, 2, 3, 5, 9, 16, 31, 33, 40, 65]).min(most);
@@ -77,14 +77,14 @@ impl Random {
         (replicas as u32, samples as u32)
     }
 
-    /// Tiles only cut the work, and are of no concern to a twin: some of each kind.
+    /// A random tile, staged or not. Tiles only divide the work of a GPU; twins ignore them.
     pub(super) fn tile(&mut self) -> Tile {
-        let usual = Tile::default();
+        let base = Tile::default();
         self.one_of(&[
-            usual,
+            base,
             Tile { rows: 2, groups: 2, channels: [2, 2], lanes: 32, uniform: true, staging: None },
-            Tile { rows: 1, groups: 1, channels: [1, 8], staging: Some(2), ..usual },
-            Tile { rows: 2, groups: 1, channels: [2, 4], staging: Some(1), ..usual },
+            Tile { rows: 1, groups: 1, channels: [1, 8], staging: Some(2), ..base },
+            Tile { rows: 2, groups: 1, channels: [2, 4], staging: Some(1), ..base },
         ])
     }
 

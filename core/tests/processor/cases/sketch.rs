@@ -1,4 +1,4 @@
-//! A case under construction.
+//! Building a case: a recording and its data.
 
 use lastbit_core::ops::Shape;
 use lastbit_core::ops::pack::{Direction, PackTable};
@@ -15,11 +15,11 @@ pub(super) struct Sketch<'a> {
     pub(super) rec: Recording,
 }
 
-/// Tensors of all replicas at multiples of 64 elements.
+/// Tensors of all replicas, `[replica][tensor]`, at multiples of 64 elements.
 pub(super) struct Arena {
     pub(super) id: BufferId,
     pub(super) offsets: Vec<u32>,
-    /// Elements of one replica.
+    /// Elements from one replica to the next.
     pub(super) stride: u32,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Sketch<'a> {
         self.rec.replicas as usize
     }
 
-    /// Samples of all replicas.
+    /// Samples times replicas.
     pub(super) fn all_samples(&self) -> usize {
         self.samples() * self.replicas()
     }
@@ -74,7 +74,7 @@ impl<'a> Sketch<'a> {
         self.floats(&vec![JUNK; count])
     }
 
-    /// Planes whose rows end with zeros of either sign up to a whole vector, as kernels leave them.
+    /// Planes whose rows are padded to whole vectors with zeros of either sign, as kernels leave them.
     pub(super) fn planes(&mut self, shape: Shape, values: &[f32]) -> Binding {
         let mut planes = shape.to_planes(values);
         let (row, plane) = (shape.row() as usize * 4, shape.plane() as usize * 4);
@@ -93,7 +93,7 @@ impl<'a> Sketch<'a> {
         self.planes(shape, &values)
     }
 
-    /// Planes of one batch for all replicas, where `shared`.
+    /// Random planes of one batch for each replica, or of one for all if `shared`.
     pub(super) fn input_planes(&mut self, shape: Shape, shared: bool) -> Binding {
         let samples = if shared { self.samples() } else { self.all_samples() };
         let values = self.random.floats(samples * shape.elements() as usize, 2.0);
@@ -105,7 +105,7 @@ impl<'a> Sketch<'a> {
         self.floats(&shape.to_planes(&values))
     }
 
-    /// An arena of tensors of so many elements each, with `value` everywhere. Its first 64 elements belong to nobody.
+    /// An arena of tensors with `elements` elements each, filled by `value`. No tensor uses its first 64 elements.
     pub(super) fn arena(&mut self, elements: &[u32], mut value: impl FnMut(&mut Random) -> f32) -> Arena {
         let mut stride = 64;
         let offsets = elements.iter().map(|count| {
@@ -123,15 +123,15 @@ impl<'a> Sketch<'a> {
         self.arena(elements, |_| JUNK)
     }
 
-    /// From a tensor to the arena's end.
+    /// A binding from a tensor to the arena's end.
     pub(super) fn tensor(&self, arena: &Arena, tensor: usize) -> Binding {
         self.table.from(arena.id, u64::from(arena.offsets[tensor]) * 4)
     }
 
-    /// Packed weights of some layers, random, bound from each one's place on.
+    /// Random packed weights of some layers; a binding from each layer's offset to the end.
     pub(super) fn packed<const D: usize>(&mut self, layers: [([u32; 3], Direction); D]) -> [Binding; D] {
         let mut table = PackTable::default();
-        // A layer before, so that no offset is 0.
+        // Another layer comes first, so that no offset is 0.
         table.add([4, 1, 9], 0, Direction::Forward);
         let offsets = layers.map(|(dims, direction)| table.add(dims, 0, direction));
         self.rec.job.packed_stride = table.stride();

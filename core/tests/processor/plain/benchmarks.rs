@@ -1,4 +1,4 @@
-//! Benchmarks.
+//! Plain loops of the benchmark kernels.
 
 use super::Reading;
 

@@ -1,4 +1,4 @@
-//! Convolutions.
+//! Plain loops of the convolutions.
 
 use std::array::from_fn;
 
@@ -63,7 +63,7 @@ impl Reading<'_> {
         let (dy, ds) = (self.planes(0, k, "Y_"), self.planes(1, k, "Y_"));
         let (weights, shortcut_weights) = (self.packed(2, k, 9), self.packed(3, k, 1));
         let dx = self.planes(4, channels, "X_");
-        // The taps that meet an even or odd row or column of dx, each with how much further on it meets dy.
+        // The taps that reach an even or odd row or column of dx, each with its offset in dy.
         let taps = |even| -> &[(usize, usize)] { if even { &[(1, 0)] } else { &[(2, 0), (0, 1)] } };
         for at in each([self.replicas, self.samples, channels, height, whole(width)]) {
             let [r, n, c, h, w] = at;
@@ -71,7 +71,7 @@ impl Reading<'_> {
             for k in 0..k {
                 for (kh, below) in taps(h % 2 == 0) {
                     for (kw, next) in taps(w % 2 == 0) {
-                        // Packed in reverse.
+                        // The taps are packed in reverse order.
                         let weight = weights.get(r, c, k, 8 - (kh * 3 + kw));
                         acc = self.mac(weight, dy.get([r, n, k, h / 2 + below, w / 2 + next]), acc);
                     }
@@ -156,7 +156,7 @@ impl Reading<'_> {
             let layer = layer_of_tile.word(v / 64) as usize * 8;
             let [source, first_vector, outers, inners, taps, transposed, vectors] =
                 from_fn(|field| layers.word(layer + field) as usize);
-            // Vector [outer / 4][inner][tap] of the layer.
+            // The index [outer / 4][inner][tap] of the vector in its layer.
             let of_layer = v - first_vector;
             if of_layer >= vectors {
                 continue;

@@ -1,4 +1,4 @@
-//! Input, dense layer, losses.
+//! Plain loops of the input, the dense layer and the losses.
 
 use super::Reading;
 use super::memory::whole;
@@ -18,7 +18,7 @@ impl Reading<'_> {
             }
             let choice = choices.word(n) as usize;
             let column = if choice >> 16 != 0 { width - 1 - w } else { w };
-            // Row and column of the image with its margin.
+            // Row and column in the image extended by its margin.
             let (row, column) = (h + (choice & 255), column + ((choice >> 8) & 255));
             let inside = |i: usize, size: usize| (margin..margin + size).contains(&i);
             let byte = if inside(row, height) && inside(column, width) {
@@ -61,7 +61,7 @@ impl Reading<'_> {
     pub(super) fn dense_dweight(&self) {
         let [channels, units] = self.sizes(["C", "K"]);
         let [features, dlogits, gradient] = self.arrays[..] else { unreachable!() };
-        // Column C is the bias.
+        // Column C holds the bias.
         for [r, k, c] in each([self.replicas, units, channels + 1]) {
             let is_bias = c == channels;
             let mut acc = 0.0;

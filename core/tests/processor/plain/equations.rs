@@ -1,4 +1,4 @@
-//! Differential equations.
+//! Plain loops of the differential equations.
 
 use std::array::from_fn;
 

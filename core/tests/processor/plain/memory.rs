@@ -1,8 +1,8 @@
-//! What kernels read and write, and how it lies there.
+//! The buffers that kernels read and write, and their layouts.
 
 use std::cell::Cell;
 
-/// What is bound to a kernel: 32-bit words, which may be floats.
+/// A binding of a kernel: 32-bit words, which may be floats.
 #[derive(Clone, Copy)]
 pub(super) struct Array<'a>(pub(super) &'a [Cell<u32>]);
 
@@ -24,16 +24,16 @@ impl Array<'_> {
     }
 }
 
-/// Planes `[R][N][C]` of floats (`core/src/ops/planes.rs`): a row begins with four zeros, a plane with a row of zeros.
+/// Planes `[R][N][C]` of floats (`core/src/ops/planes.rs`). A row begins with four zeros, a plane with a row of zeros.
 #[derive(Clone, Copy)]
 pub(super) struct Planes<'a> {
     pub(super) array: Array<'a>,
-    /// 0 where all replicas share the planes of one.
+    /// 0 if all replicas share one batch.
     pub(super) samples_of_replica: usize,
     pub(super) channels: usize,
-    /// Floats from row to row.
+    /// Floats from one row to the next.
     pub(super) row: usize,
-    /// Floats from plane to plane.
+    /// Floats from one plane to the next.
     pub(super) plane: usize,
 }
 
@@ -42,12 +42,12 @@ impl Planes<'_> {
         Self { samples_of_replica: if shared { 0 } else { self.samples_of_replica }, ..self }
     }
 
-    /// Where pixel h - 1, w - 1 lies; 0 is the border. Beyond a row the next one follows.
+    /// Index of pixel h - 1, w - 1; h = 0 and w = 0 are the border. The next row follows the end of a row.
     pub(super) fn tap_at(self, [r, n, c, h, w]: [usize; 5]) -> usize {
         ((r * self.samples_of_replica + n) * self.channels + c) * self.plane + h * self.row + 3 + w
     }
 
-    /// Pixel h - 1, w - 1.
+    /// Value of pixel h - 1, w - 1.
     pub(super) fn tap(self, r: usize, n: usize, c: usize, h: usize, w: usize) -> f32 {
         self.array.get(self.tap_at([r, n, c, h, w]))
     }
@@ -76,12 +76,12 @@ impl Packed<'_> {
     }
 }
 
-/// Columns of a row of whole vectors.
+/// Width of a row that is padded to whole vectors.
 pub(super) fn whole(width: usize) -> usize {
     width.next_multiple_of(4)
 }
 
-/// 1 inside a row, else 0.
+/// 1 for a column inside the row, else 0.
 pub(super) fn mask(w: usize, width: usize) -> f32 {
     if w < width { 1.0 } else { 0.0 }
 }

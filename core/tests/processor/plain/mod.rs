@@ -1,12 +1,12 @@
-//! docs/ORDER.md as a program: what a dispatch of each shader computes, in plain loops on buffers of words. No vectors,
-//! no tiles, no threads: what the shaders and their twins do fast is written here so that it can be read. Tests hold
-//! both against it, bit for bit.
+//! The plain reading of docs/ORDER.md: a dispatch of each shader as plain loops on buffers of words, without vectors, tiles
+//! or threads. The shaders and their twins are written for speed, these loops for reading. Tests compare both with the
+//! loops, bit for bit.
 //!
-//! Arithmetic is IEEE-754's, rounded to nearest even, each operation in the order that is written. The one choice left
-//! is how `mac` rounds, the class: WGSL's `fma` everywhere stands for it.
+//! Arithmetic is IEEE-754, rounded to nearest even, each operation in the written order. The only choice is how `mac`
+//! rounds, the class: the shaders' `fma` corresponds to it everywhere.
 //!
-//! Rows of planes are written in whole vectors of four. In the columns beyond WIDTH the shaders compute from what lies
-//! there (zeros of the border, pixels of the next row) and multiply by 0, which leaves +0 or -0; so does this.
+//! Rows of planes are written in whole vectors of four. In the columns beyond WIDTH the shaders compute from the memory
+//! there (zeros of the border, pixels of the next row) and multiply by 0, which leaves +0 or -0. These loops do the same.
 //!
 //! Shape letters: R replica, N sample, C channel, H W pixel, K output channel; kh kw kernel.
 
@@ -29,7 +29,7 @@ use lastbit_core::record::{Constant, Dispatch, Shader};
 use memory::{Array, Packed, Planes};
 use numbers::Math;
 
-/// Runs a dispatch of any shader on `buffers`, which hold the words of the buffers of its table, in order.
+/// Runs a dispatch of any shader on `buffers`, the words of each buffer in the order of the table.
 pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
     let cells: Vec<&[Cell<u32>]> =
         buffers.iter_mut().map(|words| Cell::from_mut(words.as_mut_slice()).as_slice_of_cells()).collect();
@@ -86,10 +86,10 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
     }
 }
 
-/// A dispatch that is being read.
+/// A dispatch with access to its bindings, constants and arguments.
 struct Reading<'a> {
     dispatch: &'a Dispatch,
-    /// Bindings 1, 2, ...
+    /// The bindings, from number 1 on.
     arrays: Vec<Array<'a>>,
     math: Math,
     samples: usize,
@@ -133,7 +133,7 @@ impl<'a> Reading<'a> {
         self.dispatch.job.arguments[at] as usize
     }
 
-    /// From replica to replica in an arena of parameters, momenta or gradients.
+    /// Elements from one replica to the next in an arena of parameters, momenta or gradients.
     fn stride(&self) -> usize {
         self.dispatch.job.parameter_stride as usize
     }
@@ -142,7 +142,7 @@ impl<'a> Reading<'a> {
         self.math.mac(a, b, acc)
     }
 
-    /// The planes of a binding, whose row and plane have `prefix` before their names.
+    /// The planes of a binding. The constants of their sizes are `{prefix}ROW` and `{prefix}PLANE`.
     fn planes(&self, binding: usize, channels: usize, prefix: &str) -> Planes<'a> {
         let [row, plane] = ["ROW", "PLANE"].map(|name| self.size(&format!("{prefix}{name}")) * 4);
         Planes { array: self.arrays[binding], samples_of_replica: self.samples, channels, row, plane }

@@ -1,4 +1,4 @@
-//! Activations and batch norm.
+//! Plain loops of activations and batch norm.
 
 use std::array::from_fn;
 
@@ -8,14 +8,14 @@ use super::numbers::clamp;
 use super::orders::{add, each, lane_sum, pairwise64};
 
 impl Reading<'_> {
-    /// BETA z, bounded.
+    /// BETA * z, clamped to -100..100.
     fn steepened(&self, z: f32) -> f32 {
         clamp(self.float("BETA") * z, -100.0, 100.0)
     }
 
     fn activate(&self, z: f32) -> f32 {
         match self.size("ACTIVATION") {
-            // NaN stays.
+            // NaN passes through.
             1 => {
                 if z <= 0.0 {
                     0.0
@@ -62,7 +62,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The leaves of batch norm's sums, in order: replica, channel, images of the leaf, row, vector of the row.
+    /// The leaves of batch norm's sums, ordered by replica, channel, images of the leaf, row and vector of the row.
     fn leaves(&self) -> impl Iterator<Item = (usize, Leaf)> {
         let [channels, height, width, images] = self.sizes(["C", "HEIGHT", "WIDTH", "IMAGES"]);
         let samples = self.samples;
@@ -73,13 +73,13 @@ impl Reading<'_> {
         })
     }
 
-    /// Leaves of a channel.
+    /// Number of leaves of a channel.
     fn leaves_of_channel(&self) -> usize {
         let [height, width, images] = self.sizes(["HEIGHT", "WIDTH", "IMAGES"]);
         height * width.div_ceil(4) * self.samples.div_ceil(images)
     }
 
-    /// Mean, 1 / sqrt(var + eps), scale, shift.
+    /// `[mean, 1 / sqrt(var + eps), scale, shift]` of a channel.
     fn channel(&self, binding: usize, r: usize, c: usize) -> [f32; 4] {
         let at = (r * self.size("C") + c) * 4;
         from_fn(|field| self.arrays[binding].get(at + field))
@@ -205,13 +205,13 @@ impl Reading<'_> {
             let [mean_g, mean_product] = [0, 1].map(|i| self.arrays[3].get((at[0] * channels + at[2]) * 2 + i));
             let normalized = (y.get(at) - mean) * inverse;
             let value = (scale * inverse) * self.mac(normalized, -mean_product, g.get(at) - mean_g);
-            // The shaders leave the mask out where rows are whole vectors; 1 changes nothing.
+            // The shaders omit the mask if rows are whole vectors: multiplying by 1 changes nothing.
             dy.set(at, value * mask(at[4], width));
         }
     }
 }
 
-/// 4 neighbouring pixels of one channel in `images` images from the `first` on.
+/// Four neighbouring pixels of one channel in `images` images, beginning with image `first`.
 struct Leaf {
     r: usize,
     c: usize,

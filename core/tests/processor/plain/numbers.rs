@@ -1,4 +1,4 @@
-//! Functions of numbers, and the one in which the classes differ.
+//! Functions of numbers, among them `mac`, in which the classes differ.
 
 use lastbit_core::processor::Class;
 
@@ -10,7 +10,7 @@ pub(super) struct Math {
 
 #[allow(clippy::excessive_precision, clippy::approx_constant, reason = "numbers as the shaders write them")]
 impl Math {
-    /// acc + a * b, rounded once or twice.
+    /// acc + a * b, rounded once (fused) or twice (separate).
     pub(super) fn mac(self, a: f32, b: f32, acc: f32) -> f32 {
         match self.class {
             Class::Fused => a.mul_add(b, acc),
@@ -92,7 +92,7 @@ impl Math {
     }
 }
 
-/// NaN becomes the lower bound, as where drivers take the larger number and then the smaller one.
+/// NaN becomes the lower bound, as in drivers that compute `min(max(x, low), high)`.
 pub(super) fn clamp(x: f32, low: f32, high: f32) -> f32 {
     if x > low { x.min(high) } else { low }
 }
@@ -101,14 +101,14 @@ pub(super) fn nan_unless(is_sound: bool, value: f32) -> f32 {
     if is_sound { value } else { f32::NAN }
 }
 
-/// Units in the last place between two floats.
+/// Distance of two floats in units in the last place.
 pub(super) fn ulps(a: u32, b: u32) -> u32 {
-    // A float's place in the order of all floats.
+    // The rank of a float among all floats.
     let rank = |bits: u32| if bits >> 31 == 0 { bits as i32 } else { i32::MIN.wrapping_sub(bits as i32) };
     rank(a).abs_diff(rank(b))
 }
 
-/// 2|a-b| / (|a|+|b|) of two floats; subnormal numbers count as zero.
+/// 2|a-b| / (|a|+|b|) of two floats, given by their bits. Subnormal numbers count as zero.
 pub(super) fn relative(a: u32, b: u32) -> f32 {
     if a == b {
         return 0.0;
@@ -118,7 +118,7 @@ pub(super) fn relative(a: u32, b: u32) -> f32 {
     if top == 0x7f80_0000 {
         return 2.0;
     }
-    // Both times a power of two, away from the ends of the range: added to the exponents.
+    // Scales both by a power of two, away from the ends of the range, by adding to their exponents.
     let steps = match top {
         0..0x2000_0000 => 0x2000_0000,
         0x7d80_0001.. => -0x0200_0000,

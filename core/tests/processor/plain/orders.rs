@@ -1,8 +1,8 @@
-//! Orders of loops and sums.
+//! The orders of loops and sums.
 
 use std::array::from_fn;
 
-/// All indices below `sizes`, the last one fastest: a nest of loops. The i-th belongs to element i of a dense array.
+/// A nest of loops: all indices below `sizes`, the last one fastest. The i-th index is that of element i in a dense array.
 pub(super) fn each<const D: usize>(sizes: [usize; D]) -> impl Iterator<Item = [usize; D]> {
     let mut next = [0; D];
     (0..sizes.iter().product()).map(move |_| {
@@ -18,12 +18,12 @@ pub(super) fn each<const D: usize>(sizes: [usize; D]) -> impl Iterator<Item = [u
     })
 }
 
-/// The four lanes of a vector.
+/// Sum of the four lanes of a vector.
 pub(super) fn lane_sum(v: [f32; 4]) -> f32 {
     (v[0] + v[1]) + (v[2] + v[3])
 }
 
-/// Lane l of 64 begins with `zero` and takes elements l, l + 64, ... in turn; then it takes in lane l + 32, l + 16, ...
+/// Lane l of 64 starts at `zero` and takes the elements l, l + 64, ... in turn; then it merges lane l + 32, l + 16, ...
 pub(super) fn pairwise64<T: Copy>(count: usize, zero: T, take: impl Fn(T, usize) -> T, merge: impl Fn(T, T) -> T) -> T {
     let mut lanes: [T; 64] = from_fn(|lane| (lane..count).step_by(64).fold(zero, &take));
     for width in [32, 16, 8, 4, 2, 1] {
@@ -34,7 +34,7 @@ pub(super) fn pairwise64<T: Copy>(count: usize, zero: T, take: impl Fn(T, usize)
     lanes[0]
 }
 
-/// Sums, number by number.
+/// Elementwise sums.
 pub(super) fn add<const D: usize>(a: [f32; D], b: [f32; D]) -> [f32; D] {
     from_fn(|i| a[i] + b[i])
 }

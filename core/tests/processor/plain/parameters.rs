@@ -1,4 +1,4 @@
-//! Parameters: update, divergence, fingerprint.
+//! Plain loops of the kernels on parameters: update, divergence, fingerprint.
 
 use std::array::from_fn;
 
@@ -40,7 +40,7 @@ impl Reading<'_> {
                 for lane in 0..4 {
                     let (x, y) = (f32::from_bits(a[lane]), f32::from_bits(b[lane]));
                     reference_squares[lane] = self.mac(y, y, reference_squares[lane]);
-                    // By vectors: infinity - infinity counts beside a lane that differs.
+                    // The comparison is per vector: a lane with equal infinities adds NaN if another lane differs.
                     if a != b {
                         sum[lane] += relative(a[lane], b[lane]);
                         squares[lane] = self.mac(x - y, x - y, squares[lane]);

@@ -1,4 +1,4 @@
-//! Pools.
+//! Plain loops of the pools.
 
 use super::Reading;
 use super::memory::{mask, whole};
@@ -17,10 +17,10 @@ impl Reading<'_> {
         let [channels, height, width] = self.sizes(["C", "HEIGHT", "WIDTH"]);
         let (x, dy) = (self.planes(0, channels, "X_"), self.planes(1, channels, "Y_"));
         let dx = self.planes(2, channels, "X_");
-        // Rows of dx are whole vectors, and so of two windows.
+        // A row of dx is written in whole vectors, two windows each.
         for at in each([self.replicas, self.samples, channels, height, width.next_multiple_of(2)]) {
             let values = window(at).map(|pixel| x.get(pixel));
-            // The first that is largest; the last where there is NaN.
+            // The first of the largest pixels; the last pixel if the largest is NaN.
             let winner = values[..3].iter().position(|value| *value == largest(values)).unwrap_or(3);
             for (i, pixel) in window(at).into_iter().enumerate() {
                 dx.set(pixel, if i == winner { dy.get(at) } else { 0.0 });
@@ -55,12 +55,12 @@ impl Reading<'_> {
     }
 }
 
-/// The pixels of the 2x2 window that pixel h, w of a max pool's output stands for, in row order.
+/// The pixels of the 2x2 window of a max pool's output pixel h, w, in row order.
 fn window([r, n, c, h, w]: [usize; 5]) -> [[usize; 5]; 4] {
     [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(below, next)| [r, n, c, 2 * h + below, 2 * w + next])
 }
 
-/// The first of the largest. NaN in the first place stays, elsewhere it loses.
+/// The largest value, the first one if several are equal. NaN wins in the first place and loses elsewhere.
 fn largest(values: [f32; 4]) -> f32 {
     values.into_iter().reduce(|most, value| if value > most { value } else { most }).unwrap_or(f32::NAN)
 }

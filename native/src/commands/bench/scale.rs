@@ -1,4 +1,4 @@
-//! `lastbit bench --scale`: what a step costs over replicas, batch and depth, as a table and as curves.
+//! `lastbit bench --scale`: measures a step over replicas, batch and depth, as a table and as curves.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use crate::terminal::{say, warn};
 /// Measures, prints a table or JSON, and writes the curves into `out`.
 pub fn run(context: Rc<Context>, options: &Options, out: Option<&Path>, is_json: bool) -> Result<ExitCode, Failure> {
     if let Some(out) = out {
-        std::fs::create_dir_all(out).map_err(|error| Failure::file("make", out, &error))?;
+        std::fs::create_dir_all(out).map_err(|error| Failure::file("create the folder", out, &error))?;
     }
     let adapter = context.adapter().clone();
     if !is_json {
@@ -47,7 +47,7 @@ pub fn run(context: Rc<Context>, options: &Options, out: Option<&Path>, is_json:
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the numbers, and the curves; gives the files of these.
+/// Writes the numbers and the curves. Returns the paths of the curves.
 fn write(points: &[ScalePoint], adapter: &str, out: &Path) -> Result<Vec<PathBuf>, Failure> {
     replace_file(&out.join("scale.json"), &serde_json::to_vec_pretty(points).map_err(Failure::other)?)?;
     let figures = figures(points, adapter).map(|figure| {
@@ -70,7 +70,7 @@ fn line(point: &ScalePoint) -> String {
     )
 }
 
-/// What `y` is over the size that the curve changes.
+/// The points of a curve: the size that it varies, and `y`.
 fn curve(points: &[ScalePoint], over: ScaleOver, y: fn(&ScalePoint) -> f64) -> Vec<(f64, f64)> {
     points.iter().filter(|point| point.over == over).map(|p| (f64::from(p.size()), y(p))).collect()
 }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_what_a_replica_costs() {
+    fn a_line_shows_what_a_replica_costs() {
         let words = line(&point(ScaleOver::Replicas, (20, 4, 32), 800.0));
         let words: Vec<&str> = words.split_whitespace().collect();
         // 32 images for each of 4 replicas in 0.8 s.
@@ -142,7 +142,7 @@ mod tests {
         let out = std::env::temp_dir().join(format!("lastbit-scale-{}", std::process::id()));
         std::fs::create_dir_all(&out).unwrap();
         let curves = write(&points, "an <adapter>", &out).unwrap();
-        // Where no batch was measured there is no such curve.
+        // There is no curve over the batch, because none was measured.
         assert_eq!(curves, ["scale-replicas.svg", "scale-depth.svg"].map(|name| out.join(name)));
         for curve in curves {
             let svg = std::fs::read_to_string(&curve).unwrap();

@@ -13,13 +13,13 @@ use crate::terminal::say;
 /// Flags of `data fetch`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// cifar10 or fashion-mnist
+    /// Data set: cifar10 or fashion-mnist
     #[arg(value_parser = [CIFAR10.name, FASHION_MNIST.name], hide_possible_values = true)]
     name: String,
-    /// Folder to put it into [default: lastbit in the user's data folder, where train finds it]
+    /// Folder to download into [default: lastbit in the user's data folder, where train finds it]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Download from this mirror: the folder that holds the files, or the file if there is one [default: the authors' server]
+    /// Download from this mirror: the folder that holds the files, or the file if there is only one [default: the authors' server]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Expect these checksums, one for each file
@@ -27,27 +27,27 @@ pub struct Arguments {
     md5: Option<Vec<String>>,
 }
 
-/// Downloads what is not there.
+/// Downloads the files that are missing.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let source: &'static Source = if arguments.name == CIFAR10.name { &CIFAR10 } else { &FASHION_MNIST };
     let data_dir =
         arguments.data_dir.clone().or_else(datasets::user_folder).ok_or_else(|| {
-            Failure::usage("--data-dir: this user has no home folder, so that the place must be given")
+            Failure::usage("--data-dir: this user has no home folder: give the folder to download into")
         })?;
     let folder = source.folder_in(&data_dir);
     let base = arguments.url.as_deref().unwrap_or(source.url);
     if arguments.md5.as_ref().is_some_and(|md5s| md5s.len() != source.files.len()) {
         return Err(Failure::usage(format!("--md5: {} has {} files", source.name, source.files.len())));
     }
-    interrupt::end_at_once("stopped: what came is kept, the same line goes on with it")?;
+    interrupt::end_at_once("stopped: the downloaded part is kept; run the same command again to continue")?;
     let mut md5s = arguments.md5.iter().flatten();
     for file in source.files {
         let file = RemoteFile { md5: md5s.next().map_or(file.md5, String::as_str), ..*file };
         let url = url_of(base, file.name);
         let path = folder.join(file.name);
         match datasets::fetch(source, &file, &url, &folder)? {
-            Fetched::Before => say(format!("'{}' is there already, its checksum is right", path.display())),
-            Fetched::Now => say(format!("'{}' is complete, its checksum is right", path.display())),
+            Fetched::Before => say(format!("'{}' is there already, with the right checksum", path.display())),
+            Fetched::Now => say(format!("'{}' is complete, with the right checksum", path.display())),
         }
     }
     say(format!("{}: {} (licence: {})", source.title, source.citation, source.licence));

@@ -1,4 +1,4 @@
-//! `lastbit data info`: where the data sets are, and what one holds.
+//! `lastbit data info`: shows where the data sets are, or what one contains.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use crate::terminal::{columns, say};
 /// Flags of `data info`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// cifar10, fashion-mnist, folder or synthetic; without it, all are listed
+    /// Data set: cifar10, fashion-mnist, folder or synthetic [default: list all]
     name: Option<DatasetKind>,
     /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
     #[arg(long, value_name = "PATH")]
@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which data sets are there, without reading them.
+/// Lists which data sets are there, without reading them.
 fn list(arguments: &Arguments) {
     let places: Vec<_> =
         DatasetKind::ALL.map(|kind| (kind, datasets::find(kind, arguments.data_dir.as_deref()))).into_iter().collect();
@@ -68,7 +68,7 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
     let is_png = |path: &PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
     if let Some(path) = arguments.contact_sheet.as_ref().filter(|path| !is_png(path)) {
         return Err(Failure::usage(format!(
-            "--contact-sheet: '{}' does not end in .png: the sheet is a PNG image, name it so",
+            "--contact-sheet: '{}' does not end in .png: the sheet is a PNG image, so give it a name that does",
             path.display()
         )));
     }
@@ -113,7 +113,7 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A place as text.
+/// The path of a place; `None` if it has none.
 fn path_text(place: &Option<PathBuf>) -> Option<String> {
     place.as_ref().map(|path| path.display().to_string())
 }

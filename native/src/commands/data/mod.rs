@@ -1,4 +1,4 @@
-//! `lastbit data`: gets data sets and shows what is in them.
+//! `lastbit data`: downloads data sets and shows what is in them.
 
 mod fetch;
 mod info;
@@ -24,7 +24,7 @@ enum Action {
     Info(info::Arguments),
 }
 
-/// Does what the command line says.
+/// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &arguments.action {
         Action::Fetch(arguments) => fetch::run(arguments),

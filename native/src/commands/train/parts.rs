@@ -1,5 +1,5 @@
-//! `lastbit train --adapters`: the replicas of one run in parts, one for each adapter, at the same time. Every part trains
-//! the first k, so that all divergences are measured on one adapter, and its share of the others; it is an ordinary run in
+//! `lastbit train --adapters`: trains the replicas of one run in parts, one for each adapter, at the same time. Each part trains the
+//! first k, so that every divergence is measured on one adapter, and its share of the others. A part is an ordinary run in
 //! `OUT/part-N`.
 
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::terminal::{name_thread, say, warn};
 use crate::verify::References;
 use crate::{device, interrupt, report};
 
-/// Its key beside those of a config.
+/// The key of `parts.toml` that a config does not have: the list of adapters.
 const ADAPTERS: &str = "adapters";
 
 /// One adapter's share.
@@ -43,7 +43,7 @@ struct Common {
 
 /// Trains all parts.
 pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String], hooks: Hooks) -> Result<ExitCode, Failure> {
-    // Of a file; each part has its own.
+    // A config file may name an adapter, but each part has its own.
     given.remove("adapter");
     let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
     let whole = whole(&given, adapters, out, arguments.resume)?;
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String], hooks: 
         replace_file(&out.join(PARTS_FILE), identity.as_bytes())
     });
     let ended = ended.inspect_err(|_| {
-        // Refused before any part began.
+        // The run was refused before any part began.
         if !parts.iter().any(|part| part.folder.join(CONFIG_FILE).exists()) {
             let _ = std::fs::remove_file(out.join(PARTS_FILE));
         }
@@ -76,12 +76,12 @@ pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String], hooks: 
     common.conclude(&parts, &ended, adapters, out)
 }
 
-/// The run that all parts make together: as in the folder, or new.
+/// The config of the run that all parts make together: that of the folder, or a new one.
 fn whole(given: &Table, adapters: &[String], out: Option<&Path>, resume: bool) -> Result<RunConfig, Failure> {
     let whole = match (out.map_or(Ok(Contents::Nothing), inspect)?, out) {
         (Contents::Run(_), Some(out)) => {
             return Err(Failure::usage(format!(
-                "--out: '{}' holds a run on one adapter: go on without --adapters, or give another folder",
+                "--out: '{}' holds a run on one adapter: continue it without --adapters, or give another folder",
                 out.display()
             )));
         }
@@ -94,7 +94,7 @@ fn whole(given: &Table, adapters: &[String], out: Option<&Path>, resume: bool) -
             let before = stored.remove(ADAPTERS).and_then(|adapters| Some(adapters.as_array()?.len())).unwrap_or(0);
             if before != adapters.len() {
                 return Err(Failure::usage(format!(
-                    "--adapters: the run in '{}' is in {before} parts, not {}: give as many adapters, or another --out",
+                    "--adapters: the run in '{}' has {before} parts, not {}: give {before} adapters, or another --out",
                     out.display(),
                     adapters.len()
                 )));
@@ -106,7 +106,7 @@ fn whole(given: &Table, adapters: &[String], out: Option<&Path>, resume: bool) -
     };
     whole.train.validate()?;
     if whole.host.flip_bit.is_some() {
-        return Err(Failure::usage("--flip-bit: it is meant for one run: give --adapter instead of --adapters"));
+        return Err(Failure::usage("--flip-bit: works only for a single run: give --adapter instead of --adapters"));
     }
     Ok(whole)
 }
@@ -115,22 +115,24 @@ fn text_of(whole: &RunConfig, adapters: &[String]) -> Result<String, Failure> {
     let mut table = whole.to_table()?;
     table.insert(ADAPTERS.to_owned(), adapters.to_vec().into());
     let text = toml::to_string(&table).map_err(Failure::usage)?;
-    Ok(format!("# A run in parts, one for each adapter. lastbit train --adapters A,B,... --resume goes on.\n{text}"))
+    Ok(format!(
+        "# A run in parts, one for each adapter. Continue it with: lastbit train --adapters A,B,... --resume\n{text}"
+    ))
 }
 
-/// Contiguous shares of the replicas but the first, as even as can be.
+/// Splits all replicas but the first into contiguous shares of equal size, as far as possible.
 fn split(whole: &RunConfig, adapters: &[String], out: Option<&Path>) -> Result<Vec<Part>, Failure> {
     let (reference, others) = (&whole.train.ks[..1], &whole.train.ks[1..]);
     let n = adapters.len();
     if others.len() < 2 {
         return Err(Failure::usage(
-            "--adapters: there is nothing to share out: give --ks two more beside the first, or --adapter",
+            "--adapters: there are too few replicas to share: give --ks two replicas besides the first, or --adapter",
         ));
     }
     if n < 2 || n > others.len() {
         return Err(Failure::usage(format!(
-            "--adapters: {n} given, for {} to compare with the first k: each adapter takes at least one, so give at least two \
-             adapters and at most as many as --ks has beside the first, or --adapter",
+            "--adapters: {n} given, for {} besides the first: give at least two adapters, and at most one for each of these \
+             replicas, or --adapter",
             count(others.len() as u64, "replica")
         )));
     }
@@ -141,7 +143,7 @@ fn split(whole: &RunConfig, adapters: &[String], out: Option<&Path>) -> Result<V
         let folder = out.unwrap_or(Path::new("")).join(format!("part-{index}"));
         let finished = match (out.map_or(Ok(Contents::Nothing), |_| inspect(&folder))?, out) {
             (Contents::Nothing, _) => None,
-            // Without the file that says so it is a part of nothing.
+            // A part without the file of the whole run.
             (Contents::Run(_), Some(out)) if !is_in_parts(out) => {
                 return Err(occupied(&Contents::Remains(format!("part-{index}")), out));
             }
@@ -156,7 +158,7 @@ fn split(whole: &RunConfig, adapters: &[String], out: Option<&Path>) -> Result<V
     adapters.iter().enumerate().map(part).collect()
 }
 
-/// How a part ended, with what it saw; `None` if it had been finished before.
+/// How a part ended, and its summary; `None` if it was finished before.
 type Ended = Option<(Outcome, Summary)>;
 
 impl Part {
@@ -164,12 +166,12 @@ impl Part {
         format!("part {}", self.index)
     }
 
-    /// For errors.
+    /// Name and adapter, for errors.
     fn place(&self) -> String {
         format!("{} (adapter {})", self.name(), self.config.host.adapter.as_deref().unwrap_or_default())
     }
 
-    /// Trains in the thread that calls it, after it has reported that it can and was asked to begin.
+    /// Trains in the calling thread: sends to `ready` whether it can, then waits for `begin`.
     fn train(
         &self,
         common: &Common,
@@ -180,19 +182,19 @@ impl Part {
         name_thread(&self.name());
         let _others = interrupt::StopAllOnPanic;
         let prepared = Prepared::beside(self.config.clone(), common.hooks, common.n).and_then(|mut prepared| {
-            // Before any part trains, and before the folder says that it does.
+            // Before any part trains, and before `parts.toml` is written.
             prepared.check_unchanged(&self.folder, common.on_change)?;
             prepared.warn_of_vanishing_rate();
-            // All parts see the same files.
+            // All parts read the same files, so one warns.
             if self.index == 0 {
                 warn_of_not_read(&prepared);
             }
-            let told = if common.manner == Manner::Text { told(&prepared)? } else { Vec::new() };
-            // Here, too: the times of two on one adapter would say nothing.
+            let lines = if common.manner == Manner::Text { told(&prepared)? } else { Vec::new() };
+            // Also before any part trains: beside another part on its adapter, the times of a tuning would mean nothing.
             prepared.tune_for_long_run(|| common.tell(format!("{}: {TUNING}", self.name())));
-            Ok((prepared, told))
+            Ok((prepared, lines))
         });
-        let (prepared, told) = match prepared {
+        let (prepared, lines) = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => {
                 let _ = ready.send(Err(failure.within(self.place())));
@@ -201,29 +203,29 @@ impl Part {
         };
         let _ = ready.send(Ok(()));
         drop(ready);
-        // Another part cannot be trained.
+        // Another part cannot train.
         if begin.recv().is_err() {
             return Ok(None);
         }
-        let ended = self.session(common, prepared, &told);
+        let ended = self.session(common, prepared, &lines);
         ended.map(Some).map_err(|failure| {
             interrupt::stop_all();
-            failure.within(format!("{}; the other parts are saved and --resume goes on with all", self.place()))
+            failure.within(format!("{}; the other parts are saved, and --resume continues all", self.place()))
         })
     }
 
-    fn session(&self, common: &Common, prepared: Prepared, told: &[String]) -> Result<(Outcome, Summary), Failure> {
+    fn session(&self, common: &Common, prepared: Prepared, lines: &[String]) -> Result<(Outcome, Summary), Failure> {
         let images = prepared.images.clone();
         let opened = prepared.open(&self.folder, common.on_change)?;
         let announced = announcement(&opened.trainer, &images, &self.folder, opened.first_step());
         common.tell(format!("{}: {announced}", self.name()));
-        told.iter().for_each(|line| common.tell(format!("{}: {line}", self.name())));
+        lines.iter().for_each(|line| common.tell(format!("{}: {line}", self.name())));
         let manner = match common.manner {
             Manner::Text => Manner::Beside(self.name()),
             _ => Manner::Quiet,
         };
         let ended = opened.session(manner).run()?;
-        // The run is saved, whatever becomes of its page.
+        // The run is saved, even if its page cannot be written.
         let _ = report::write(&self.folder, None).map_err(|failure| warn(format!("no report: {failure}")));
         Ok(ended)
     }
@@ -236,7 +238,7 @@ impl Common {
         }
     }
 
-    /// The forecast of each part, timed at the same time, as they will run.
+    /// Prints the forecast of each part. All are timed at the same time, as they will run.
     fn dry_run(&self, parts: &[Part]) -> Result<ExitCode, Failure> {
         let forecast = |part: &Part| {
             let prepared = Prepared::beside(part.config.clone(), self.hooks, self.n)?;
@@ -257,7 +259,7 @@ impl Common {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Trains the parts that are not finished, one thread for each; `begin` is called when all can.
+    /// Trains the parts that are not finished, one thread for each. Calls `begin` when all can train.
     fn train(&self, parts: &[Part], begin: impl FnOnce() -> Result<(), Failure>) -> Result<Vec<Ended>, Failure> {
         std::thread::scope(|scope| {
             let (ready, readiness) = channel();
@@ -273,7 +275,7 @@ impl Common {
                 })
                 .collect::<Result<Vec<_>, Failure>>()?;
             drop(ready);
-            // Where a part cannot be trained, the others see that their sender is gone.
+            // If a part cannot train, the others see that their sender is gone.
             readiness.iter().collect::<Result<(), Failure>>().and_then(|()| begin())?;
             for (start, _) in &threads {
                 let _ = start.send(());
@@ -283,7 +285,7 @@ impl Common {
         })
     }
 
-    /// Says how it ended, with one page over all parts.
+    /// Prints how the run ended, and writes one page over all parts.
     fn conclude(&self, parts: &[Part], ended: &[Ended], adapters: &[String], out: &Path) -> Result<ExitCode, Failure> {
         let written = write_page(parts, out);
         let stopped: Vec<String> = ended
@@ -322,7 +324,7 @@ impl Common {
             return Ok(ExitCode::SUCCESS);
         }
         self.tell(format!(
-            "stopped: {}; go on with: lastbit train --adapters '{}' --out '{}' --resume",
+            "stopped: {}; continue with: lastbit train --adapters '{}' --out '{}' --resume",
             stopped.join(", "),
             adapters.join(","),
             out.display()
@@ -331,7 +333,7 @@ impl Common {
     }
 }
 
-/// Compares the references, and writes the page over all parts. The parts are saved, whatever becomes of it.
+/// Compares the references, and writes the page over all parts. The parts are saved, even if this fails.
 fn write_page(parts: &[Part], out: &Path) -> Option<(References, PathBuf)> {
     let folders: Vec<PathBuf> = parts.iter().map(|part| part.folder.clone()).collect();
     let written = References::of(&folders)
@@ -339,7 +341,7 @@ fn write_page(parts: &[Part], out: &Path) -> Option<(References, PathBuf)> {
     written.map_err(|failure| warn(format!("no report: {failure}"))).ok()
 }
 
-/// What a thread gave. A panic goes on where it would without threads.
+/// The result of a thread. A panic continues in this thread.
 fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -1,4 +1,4 @@
-//! Step by layer, one map for each replica: where in the network the copies part, and when.
+//! Heat maps of step by layer, one for each replica: where in the network and when the copies part.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::report::html::escape;
 use crate::report::layers::Column;
 use crate::report::numbers::{number, thousands};
 
-/// Replicas that get a map.
+/// Largest number of maps.
 const MAX_MAPS: usize = 8;
 /// With more layers than this, only stages are named.
 const NAMED_ROWS: usize = 13;
@@ -31,13 +31,15 @@ pub fn heatmap(run: &RunData) -> Option<String> {
     let maps: String = shown.iter().map(|&replica| map(run, &columns, names, replica, &scale)).collect();
     let left_out = match replicas.len() - shown.len() {
         0 => String::new(),
-        n => format!("<p class=\"note\">The first {MAX_MAPS} replicas are shown, {n} more are in metrics.jsonl.</p>"),
+        n => format!(
+            "<p class=\"note\">The first {MAX_MAPS} copies that differ are shown; {n} more are in metrics.jsonl.</p>"
+        ),
     };
     let single = if shown.len() == 1 { " single" } else { "" };
     Some(format!("{}<div class=\"maps{single}\">\n{maps}</div>\n{left_out}", legend(&scale)))
 }
 
-/// 0 for exactly zero, then the palette; `None` if it is not finite.
+/// Colour level of a value: 0 for exactly zero, else 1 to [`LEVELS`]; `None` if it is not finite.
 fn level(value: f32, scale: &Scale) -> Option<usize> {
     match f64::from(value) {
         0.0 => Some(0),
@@ -60,7 +62,7 @@ fn map(run: &RunData, columns: &[&Column], names: &[String], replica: usize, sca
             while column < columns.len() && at(column) == level {
                 column += 1;
             }
-            // A cell without a line stays as the paper is.
+            // A cell without a recorded value keeps the background colour.
             if let Some(level) = level {
                 let width = column - from;
                 let _ = write!(paths.entry(level).or_default(), "M{from},{row}h{width}v1h-{width}z");
@@ -84,7 +86,7 @@ fn map(run: &RunData, columns: &[&Column], names: &[String], replica: usize, sca
         "<svg viewBox=\"0 0 {n_columns} {n_rows}\" preserveAspectRatio=\"none\" shape-rendering=\"crispEdges\" role=\"img\" \
          aria-labelledby=\"{id}-t {id}-d\"><title id=\"{id}-t\">{0}: relative L1 by step and layer</title>\
          <desc id=\"{id}-d\">{1} layers from top (input) to bottom (output), steps {first} to {last} from left to right. \
-         At the last one the layers lie between {2}.</desc>{3}</svg>",
+         At the last step the distances of the layers lie between {2}.</desc>{3}</svg>",
         escape(&label),
         n_rows,
         ends_of(columns.last().map_or(&[], |column| &column.rel_l1[replica])),
@@ -122,7 +124,7 @@ fn ends_of(values: &[f32]) -> String {
     format!("{} and {}", number(f64::from(low)), number(f64::from(high)))
 }
 
-/// Names of few layers; of many only their stages, in the middle of each.
+/// Row labels: the names of the layers or, if there are many, of their stages, at the middle of each.
 fn row_labels(names: &[String]) -> Vec<(f64, String)> {
     let short = |name: &str| name.trim_end_matches(".weight").replace("downsample.0", "shortcut");
     if names.len() <= NAMED_ROWS {
@@ -135,7 +137,7 @@ fn row_labels(names: &[String]) -> Vec<(f64, String)> {
         labels.push((from as f64 + (rows.len() - 1) as f64 / 2.0, stage(&rows[0])));
         from += rows.len();
     }
-    // One stage only, as in VGG's "features": some of its layers.
+    // With a single stage, as VGG's "features", label some of its layers.
     if labels.len() == 1 {
         let every = names.len().div_ceil(NAMED_ROWS);
         return (0..names.len()).step_by(every).map(|row| (row as f64, short(&names[row]))).collect();
@@ -143,7 +145,7 @@ fn row_labels(names: &[String]) -> Vec<(f64, String)> {
     labels
 }
 
-/// Round steps among the columns, under the middle of theirs, not too close to each other.
+/// Labels of round steps, each under the middle of its column, not too close to each other.
 fn step_labels(columns: &[&Column]) -> Vec<(f64, String)> {
     let n = columns.len() as f64;
     let is_round = |step: u64| {

@@ -8,65 +8,65 @@ use super::{Frame, mark_of, spread};
 use crate::report::html::escape;
 use crate::report::numbers::thousands;
 
-/// Pixels at the foot of a plot for curves that are zero: the break, and the rail.
+/// Height in pixels of the gap and the rail at the foot of a plot. The rail shows where curves are zero.
 const RAIL: f64 = 34.0;
-/// Between the lines on the rail.
+/// Distance in pixels between the lines on the rail.
 const RAIL_STEP: f64 = 4.0;
-/// A panel with at most so many points a curve shows each of them.
+/// A curve with at most this many points in a panel shows each as a dot.
 const DOTTED: usize = 60;
 
 /// A curve.
 pub struct Curve {
-    /// At its end.
+    /// Label at the end of the curve.
     pub label: String,
-    /// Classes of its colour and dashes.
+    /// CSS classes of colour and dashes.
     pub style: String,
-    /// At each x.
+    /// Value at each x of the chart.
     pub values: Vec<f64>,
-    /// Drawn faintly behind it: what `values` is the mean of.
+    /// The values that `values` is the moving mean of, drawn faintly behind it.
     pub raw: Option<Vec<f64>>,
 }
 
-/// A part of the horizontal axis.
+/// A part of a chart with its own range of x.
 pub struct Panel {
-    /// Above it; may be empty.
+    /// Caption above the panel; may be empty.
     pub caption: String,
-    /// Its horizontal axis.
+    /// Horizontal axis.
     pub x: Scale,
-    /// Its share of the width.
+    /// Width relative to the other panels.
     pub share: u32,
 }
 
-/// A figure.
+/// A chart of curves.
 pub struct Chart {
-    /// Unique in the page.
+    /// HTML id, unique in the page.
     pub id: String,
-    /// What is drawn.
+    /// Title above the chart.
     pub title: String,
-    /// For those who cannot see it.
+    /// Text alternative for readers who cannot see the chart.
     pub description: String,
-    /// Of the plot, in pixels.
+    /// Height of the plot in pixels.
     pub height: u32,
-    /// The common vertical axis.
+    /// Vertical axis of all panels.
     pub y: Scale,
-    /// True if zeros are drawn on a rail under the axis, because it is logarithmic.
+    /// True if zeros are drawn on a rail below the axis, which is then logarithmic.
     pub has_rail: bool,
-    /// Where the values are.
+    /// The x of each value, rising.
     pub x: Vec<f64>,
-    /// What x counts: `step`.
+    /// Name of the horizontal axis, as in `step`.
     pub x_name: &'static str,
-    /// The curves; none without a value.
+    /// The curves, each with at least one finite value.
     pub curves: Vec<Curve>,
-    /// From left to right.
+    /// Panels from left to right.
     pub panels: Vec<Panel>,
-    /// Values of x to mark, with what happens there.
+    /// Marked values of x, each with its label.
     pub marks: Vec<(f64, String)>,
-    /// Indices at which a pointer reads values.
+    /// Indices into `x` at which the pointer reads values.
     pub readable: Vec<usize>,
 }
 
 impl Chart {
-    /// The figure.
+    /// The chart as markup.
     pub fn markup(&self) -> String {
         let last = self.panels.len().saturating_sub(1);
         let panels: String = self.panels.iter().enumerate().map(|(i, p)| self.panel(i, p, i == last)).collect();
@@ -80,7 +80,7 @@ impl Chart {
         )
     }
 
-    /// Height of the axis without the rail.
+    /// Height of the vertical axis in pixels, without the rail.
     fn axis_height(&self) -> f64 {
         f64::from(self.height) - if self.has_rail { RAIL } else { 0.0 }
     }
@@ -129,7 +129,7 @@ impl Chart {
         thin(self.x.iter().copied().zip(values.iter().copied()), &panel.x, self.has_rail)
     }
 
-    /// A curve's paths; `rail_top` is where its zeros are.
+    /// SVG paths of a curve. `rail_top` is the distance in pixels of its zeros from the top.
     fn curve(&self, panel: &Panel, index: usize, thinned: &Thinned, rail_top: f64) -> String {
         let curve = &self.curves[index];
         let mut group = format!("<g class=\"{}\" data-c=\"{index}\">", curve.style);
@@ -153,7 +153,7 @@ impl Chart {
         group + "</g>"
     }
 
-    /// The labels where the curves end.
+    /// Labels at the ends of the curves.
     fn ends(&self, drawn: &[Thinned], rail_top: impl Fn(usize) -> f64) -> String {
         let end = |(i, thinned): (usize, &Thinned)| {
             let on_line = thinned.lines.last().and_then(|line| line.last());
@@ -188,7 +188,7 @@ impl Chart {
         if lines.is_empty() { lines } else { format!("<path class=\"mark\" d=\"{lines}\"/>") }
     }
 
-    /// What the marks are: at the foot of an axis with a rail, whose curves go up, and at the top of others.
+    /// Labels of the marks: at the foot of an axis with a rail, where curves rise, and at the top of others.
     fn mark_labels(&self, panel: &Panel) -> String {
         let top = if self.has_rail { self.axis_height() - 15.0 } else { 3.0 };
         let mut labels = String::new();
@@ -240,12 +240,12 @@ impl Chart {
     }
 
     fn units(&self, panel: &Panel, x: f64, top: f64) -> (i64, i64) {
-        // What is far outside is cut off by the plot's border; a bound keeps the numbers short.
+        // The plot clips what is outside; the bound keeps the numbers of far points short.
         let y = top.clamp(-1000.0, 2000.0);
         ((panel.x.place(x) * 1e4).round() as i64, (y * 10.0).round() as i64)
     }
 
-    /// Connected lines, in steps relative to the point before.
+    /// SVG path of the connected lines, in relative coordinates.
     fn path(&self, panel: &Panel, thinned: &Thinned) -> String {
         let mut path = String::new();
         for line in &thinned.lines {
@@ -262,7 +262,7 @@ impl Chart {
         path
     }
 
-    /// Values for the pointer: JSON with the names in the order of the curves.
+    /// JSON of the values that the pointer reads, with the names of the curves in their order.
     fn readings(&self) -> String {
         let x: Vec<String> = self.readable.iter().map(|&i| self.x[i].to_string()).collect();
         let curve = |curve: &Curve| {
@@ -275,12 +275,12 @@ impl Chart {
         };
         let curves: Vec<String> = self.curves.iter().map(curve).collect();
         let text = format!("{{\"of\":\"{}\",\"x\":[{}],\"curves\":[{}]}}", self.x_name, x.join(","), curves.join(","));
-        // In a script, XML and HTML read these differently.
+        // XML and HTML read these characters differently inside a script.
         text.replace('<', "\\u003c").replace('&', "\\u0026").replace('>', "\\u003e")
     }
 }
 
-/// Ticks; a linear axis that begins between two of them also names its beginning.
+/// Ticks of a horizontal axis. A linear axis that begins well before its first tick also labels its beginning.
 fn x_ticks(scale: &Scale) -> Vec<(f64, String)> {
     let mut ticks: Vec<(f64, String)> =
         scale.ticks(5).into_iter().map(|(value, text)| (scale.place(value), text)).collect();

@@ -1,4 +1,4 @@
-//! Charts. Only lines and areas are SVG, stretched to the width at hand; all text around them is HTML, which keeps its size
+//! Charts. Only lines and areas are SVG, stretched to the available width; all text around them is HTML, which keeps its size
 //! on any screen. Heights are in CSS pixels, SVG units are tenths of them.
 
 mod heatmap;
@@ -15,10 +15,10 @@ pub use thin::{Thinned, moving_mean, readable_lines, thin};
 use super::data::RunData;
 use super::html::escape;
 
-/// Colours for replicas that are neither the first nor a control; with more of them, dashes tell the rounds apart.
+/// Number of colours for replicas that are neither the first nor a control. Further replicas reuse them with other dashes.
 const COLOURS: usize = 6;
 
-/// How a replica is drawn, in every chart.
+/// CSS classes of a replica, the same in every chart.
 pub fn style_of(run: &RunData, replica: usize) -> String {
     if replica == 0 {
         return "ref".to_owned();
@@ -32,7 +32,7 @@ pub fn style_of(run: &RunData, replica: usize) -> String {
     }
 }
 
-/// The mark before a label, so that colour is not alone in telling replicas apart.
+/// The mark before a label, so that replicas can be distinguished without colour.
 fn mark_of(style: &str) -> char {
     match style.split_once(' ').map_or(style, |(colour, _)| colour) {
         "ref" => '●',
@@ -46,19 +46,19 @@ fn mark_of(style: &str) -> char {
     }
 }
 
-/// A plot with its axes: `x` labels at 0 to 1, `y` labels at pixels.
+/// A plot with its axes. Labels of `x` have places from 0 to 1, those of `y` are in pixels from the top.
 struct Frame<'a> {
     height: u32,
     svg: &'a str,
     x: &'a [(f64, String)],
     y: &'a [(f64, String)],
-    /// What x counts.
+    /// Name of the horizontal axis.
     x_name: &'a str,
     /// Markup over the plot.
     marks: &'a str,
-    /// Markup right of the plot, if it has a place there.
+    /// Markup to the right of the plot, if any.
     ends: Option<&'a str>,
-    /// What a script has to know.
+    /// Data attributes for the script.
     data: &'a str,
 }
 
@@ -91,7 +91,7 @@ impl Frame<'_> {
     }
 }
 
-/// Moves labels that want to be at `tops` apart, in a column of `height` pixels. Those that find no room have none.
+/// Places labels near `tops` without overlap, in a column of `height` pixels. `None` for a label that does not fit.
 fn spread(tops: &[f64], height: f64) -> Vec<Option<f64>> {
     const APART: f64 = 15.0;
     let mut order: Vec<usize> = (0..tops.len()).collect();

@@ -1,16 +1,15 @@
 //! A sequential palette, perceptually uniform: lightness rises in equal steps of OKLab from a deep violet over red to a
-//! pale yellow. The page lays it out the other way round on a light background, so that "little" is always close to the
-//! paper.
+//! pale yellow. The page reverses it on a light background, so that small values are always close to the background.
 
-/// Colours.
+/// Number of colours.
 pub const LEVELS: usize = 64;
 
-/// Lightness at the ends.
+/// OKLab lightness of the first and the last colour.
 const LIGHTNESS: [f64; 2] = [0.24, 0.95];
-/// Hue at the ends, in degrees; it runs through red.
+/// Hue of the first and the last colour in degrees; it runs through red.
 const HUE: [f64; 2] = [-70.0, 100.0];
 
-/// The colour of a level as `#rrggbb`, dark first.
+/// The colour of a level, 0 (dark) to `LEVELS - 1` (light), as `#rrggbb`.
 pub fn colour(level: usize) -> String {
     let t = level as f64 / (LEVELS - 1) as f64;
     let between = |ends: [f64; 2]| ends[0] + (ends[1] - ends[0]) * t;
@@ -20,7 +19,7 @@ pub fn colour(level: usize) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// From OKLCH to bytes of sRGB (Ottosson 2020), with less chroma where the gamut asks for it.
+/// Converts OKLCH to sRGB bytes (Ottosson 2020), with chroma reduced to fit the gamut.
 fn srgb(lightness: f64, chroma: f64, hue: f64) -> [u8; 3] {
     let linear = |chroma: f64| {
         let (a, b) = (chroma * hue.cos(), chroma * hue.sin());

@@ -1,20 +1,20 @@
-//! From a value to its place on an axis, and where the axis has its ticks.
+//! Axes: the place of a value, and ticks.
 
 use crate::report::numbers::{number, power_of_ten, thousands};
 
-/// An axis.
+/// The scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {
-    /// By powers of ten.
+    /// True for a logarithmic axis.
     pub is_log: bool,
-    /// Value at 0.
+    /// Value at place 0.
     pub low: f64,
-    /// Value at 1.
+    /// Value at place 1.
     pub high: f64,
 }
 
 impl Scale {
-    /// From `low` to `high`; widened where they are the same.
+    /// A linear axis from `low` to `high`, or to `low + 1` if `high` is not larger.
     pub fn linear(low: f64, high: f64) -> Self {
         let high = if high > low { high } else { low + 1.0 };
         Self { is_log: false, low, high }
@@ -28,7 +28,7 @@ impl Scale {
         Self::linear((low / step).floor() * step, (high / step).ceil() * step)
     }
 
-    /// A logarithmic axis; both ends positive.
+    /// A logarithmic axis from `low` to `high`, both positive, or to `10 * low` if `high` is not larger.
     pub fn log(low: f64, high: f64) -> Self {
         let high = if high > low { high } else { low * 10.0 };
         Self { is_log: true, low, high }
@@ -41,7 +41,7 @@ impl Scale {
         Some(Self::log(low, 10f64.powi((high.log10().ceil() as i32).max(low.log10().round() as i32 + 1))))
     }
 
-    /// Where a value is, 0 to 1 inside the axis.
+    /// Place of a value: 0 at `low`, 1 at `high`.
     pub fn place(&self, value: f64) -> f64 {
         if self.is_log {
             (value / self.low).ln() / (self.high / self.low).ln()

@@ -1,20 +1,20 @@
-//! A curve of any length as the few points that a screen can show, with its extremes, so that no spike is lost.
+//! Thins a curve of any length to the points that a screen can show, keeping extremes, so that no spike is lost.
 
 use super::scale::Scale;
 
-/// Pieces of the axis in each of which a curve keeps its smallest and its largest value: about 1000 points a curve.
+/// Number of intervals of the axis. A curve keeps its smallest and largest value in each: about 1,000 points.
 const BUCKETS: usize = 500;
 
-/// A curve to draw.
+/// A thinned curve.
 #[derive(Debug, Default, PartialEq)]
 pub struct Thinned {
-    /// Connected points.
+    /// Lines of connected points (x, value).
     pub lines: Vec<Vec<(f64, f64)>>,
-    /// Where the value is exactly zero, from x to x. Only for curves on a logarithmic axis.
+    /// Intervals of x in which the value is exactly zero. Only for curves on a logarithmic axis.
     pub zeros: Vec<(f64, f64)>,
 }
 
-/// What is in one piece of the axis.
+/// Extremes of a curve in one interval of the axis.
 #[derive(Clone, Copy)]
 struct Bucket {
     index: usize,
@@ -23,7 +23,8 @@ struct Bucket {
     zeros: Option<(f64, f64)>,
 }
 
-/// Thins the points that `x` reaches. Values that are not finite, and zeros where they are `apart`, interrupt the line.
+/// Thins the points that the axis `x` covers. Values that are not finite interrupt the line, and so do zeros with
+/// `are_zeros_apart`.
 pub fn thin(points: impl IntoIterator<Item = (f64, f64)>, x: &Scale, are_zeros_apart: bool) -> Thinned {
     let mut drawing = Drawing::default();
     let mut bucket: Option<Bucket> = None;
@@ -84,7 +85,7 @@ impl Drawing {
     }
 }
 
-/// Mean over a window of `window` values around each; NaN where the value itself is not finite.
+/// Mean of the finite values in a window of `window` values around each; NaN where the value itself is not finite.
 pub fn moving_mean(values: &[f64], window: usize) -> Vec<f64> {
     let half = window / 2;
     let (mut sum, mut n, mut from, mut to) = (0.0, 0u32, 0, 0);
@@ -108,8 +109,8 @@ pub fn moving_mean(values: &[f64], window: usize) -> Vec<f64> {
     (0..values.len()).map(mean).collect()
 }
 
-/// Lines at which a pointer can read values: all of a short run; of a long one the start and a grid both of equal ratios
-/// and of equal distances.
+/// Indices of lines whose values a pointer can read: all of a short run; of a long one the first lines, evenly spaced lines
+/// and lines at equal ratios.
 pub fn readable_lines(n: usize) -> Vec<usize> {
     const FINEST: usize = 60;
     const EACH: usize = 170;
@@ -154,7 +155,7 @@ mod tests {
         assert_eq!(thinned.lines, [vec![(2.0, 1e-9), (3.0, 1e-3)], vec![(5.0, 0.1)]]);
         let together = thin(points(), &Scale::linear(0.0, 6.0), false);
         assert_eq!(together.lines.iter().map(Vec::len).collect::<Vec<_>>(), [4, 2]);
-        assert_eq!(thin(points(), &Scale::linear(2.0, 3.0), true).lines[0].len(), 2, "only what the axis reaches");
+        assert_eq!(thin(points(), &Scale::linear(2.0, 3.0), true).lines[0].len(), 2, "only what the axis covers");
     }
 
     #[test]

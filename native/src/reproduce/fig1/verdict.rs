@@ -1,16 +1,17 @@
-//! What the heat equation shows, and what a grid is too fine or too coarse to show.
+//! Claims about the heat equation, and whether the grid is too fine or too coarse to decide them.
 
 use super::{Fig1, Growth, Profile};
 use crate::report::numbers::about;
 use crate::reproduce::{Agreement, Claim};
 
-/// An amplitude of the tent's highest mode that is no rounding.
+/// Amplitudes of the tent's highest mode above this are not rounding.
 const CLEAR: f64 = 1e-4;
-/// How far from theory the edge may be found.
+/// Largest deviation of the edge from theory, relative to the edge.
 const ALLOWED: f64 = 1e-3;
 
 impl Fig1 {
-    /// Amplitude in the tent of what grows first beyond the edge: the highest mode and those that grow as soon.
+    /// Largest amplitude in the tent of a mode that grows first beyond the edge: the highest mode and those with almost the
+    /// same edge.
     fn seed_of_growth(&self) -> f64 {
         let params = self.params();
         let tent: Vec<f64> = params.tent().into_iter().map(f64::from).collect();
@@ -21,8 +22,8 @@ impl Fig1 {
         soon.map(|mode| params.amplitude(mode, &tent).abs()).fold(0.0, f64::max)
     }
 
-    /// True if in float32 a step this far beyond the edge (a share of it) would be seen: its growth is more than what is
-    /// rounded away, and outgrows the tent in time.
+    /// True if float32 shows growth at a step this far beyond the edge (as a share of it): the growth is more than what is
+    /// rounded away, and it outgrows the tent within the steps.
     fn is_edge_told(&self, beyond: f64) -> bool {
         let (growth, rounding) = (2.0 * beyond, 1.5 * f64::from(f32::EPSILON) / 2.0);
         let seed = self.seed_of_growth().max(8.0 * rounding);
@@ -43,13 +44,23 @@ impl Fig1 {
                 let error = of_dt.iter().flat_map(|p| p.gpu.iter().zip(&p.exact));
                 let error =
                     error.map(|(a, b)| a.zip(*b).map_or(f64::INFINITY, |(a, b)| (a - b).abs())).fold(0.0, f64::max);
-                // So few or so small steps change nothing.
+                // Too few or too small steps change nothing.
                 let is_told = largest(&last.exact) < 1.5 * (1.0 - 1e-6);
                 claims.push(Claim {
                     about: format!("dt {dt} is stable"),
                     paper: "The tent flattens smoothly towards zero.".into(),
-                    found: format!("At t = {} the largest value is {}; nowhere is float32 further than {} from the exact solution of the difference equation.", last.time, about(top), about(error)),
-                    agrees: if is_told || error >= 1e-3 { Agreement::of(top < 1.5 && error < 1e-3) } else { Agreement::CannotTell },
+                    found: format!(
+                        "At t = {} the largest value is {}; float32 differs by at most {} from the exact solution of \
+                        the difference equation.",
+                        last.time,
+                        about(top),
+                        about(error)
+                    ),
+                    agrees: if is_told || error >= 1e-3 {
+                        Agreement::of(top < 1.5 && error < 1e-3)
+                    } else {
+                        Agreement::CannotTell
+                    },
                     certainty: "Sure: the solution is known mode by mode.".into(),
                 });
             } else {
@@ -58,16 +69,18 @@ impl Fig1 {
                 let tent: Vec<f64> = params.tent().into_iter().map(f64::from).collect();
                 let is_clear = params.amplitude(params.highest_mode(), &tent).abs() > CLEAR;
                 let (late, when) = match of_dt {
-                    Some(g) if g.has_stopped => {
-                        (g.first.map(f64::abs).filter(|_| is_clear), " in the first (the run stopped soon)")
-                    }
+                    Some(g) if g.has_stopped => (
+                        g.first.map(f64::abs).filter(|_| is_clear),
+                        ", measured at the first one (the run stopped early)",
+                    ),
                     _ => (of_dt.and_then(|g| g.late), ""),
                 };
                 claims.push(Claim {
                     about: format!("dt {dt} is unstable"),
                     paper: "An oscillation from point to point grows without bound.".into(),
                     found: late.map_or("Its growth cannot be measured: the highest mode is too small or beyond float32.".into(), |late| {
-                        format!("The highest mode grows by {late:.5} a step{when}; theory says |{theory:.5}|. At t = {} the largest value is {}.", last.time, about(top))
+                        format!("The highest mode grows by {late:.5} a step{when}; by theory |{theory:.5}|. At t = {} the largest \
+                            value is {}.", last.time, about(top))
                     }),
                     agrees: late.map_or(Agreement::CannotTell, |late| Agreement::of((late / theory.abs() - 1.0).abs() < 1e-3)),
                     certainty: "Sure: by algebra, 1 - 4 dt/dx² sin²(mode π / (2 (points - 1))).".into(),
@@ -88,13 +101,13 @@ impl Fig1 {
             ),
             agrees: if is_found || is_told { Agreement::of(is_found) } else { Agreement::CannotTell },
             certainty: format!(
-                "To {} %: {} steps decide whether anything outgrows the tent.{}",
+                "Known to {} %: {} steps decide whether a value outgrows the tent.{}",
                 100.0 * ALLOWED,
                 self.steps,
                 if is_told {
                     ""
                 } else {
-                    " On so many points the modes that grow are so small a part of it that rounding hides their growth."
+                    " On so many points the growing modes are so small a part of the tent that rounding hides their growth."
                 }
             ),
         });
@@ -116,8 +129,8 @@ mod tests {
         assert_eq!(verdict(31, 5e-4), Some(Agreement::Yes));
         assert_eq!(verdict(31, 2e-3), Some(Agreement::No));
         assert_eq!(verdict(1024, 5e-4), Some(Agreement::Yes));
-        // As it was found.
+        // The edge as a real run found it.
         assert_eq!(verdict(1024, 1.2e-3), Some(Agreement::CannotTell));
-        assert_eq!(verdict(1024, 0.1), Some(Agreement::No), "so far beyond the edge anything grows");
+        assert_eq!(verdict(1024, 0.1), Some(Agreement::No), "so far beyond the edge every mode grows");
     }
 }

@@ -1,4 +1,4 @@
-//! What is read off the runs: the curves of the figure, at the iterations that the paper shows.
+//! The curves of the figure, read off the runs at the iterations that the paper shows.
 
 use lastbit_core::ops::sgd::Perturbation;
 
@@ -8,22 +8,22 @@ use crate::reproduce::growth::median;
 use crate::reproduce::onset;
 use crate::reproduce::run::Run;
 
-/// A finished run with what was read off it.
+/// A finished run with what the figure needs of it.
 pub struct Done {
-    /// Of the learning rate 0.1 / n.
+    /// n of the learning rate 0.1 / n.
     pub n: u64,
-    /// Its columns.
+    /// The run.
     pub run: Run,
-    /// `[replica][image]` classes at the end.
+    /// `[replica][image]`: predicted class at the end.
     pub predictions: Vec<Vec<u32>>,
-    /// Of the tensor that is followed: step and relative L1 at each layers line.
+    /// Step and relative L1 of k = 3 in the followed tensor, at each `layers` line.
     pub tensor: Vec<(u64, f64)>,
-    /// Over all convolutions: step and relative L1.
+    /// Step and relative L1 of k = 3 over all convolutions.
     pub whole: Vec<(u64, f64)>,
 }
 
 impl Done {
-    /// Reads off what the figure follows.
+    /// Reads off the curves of a run; `tensor` is the name of the followed tensor.
     pub(super) fn new(run: Run, tensor: &str, predictions: Vec<Vec<u32>>) -> Self {
         let index = run.tensors.iter().position(|name| name == tensor).unwrap_or(0);
         Self {
@@ -40,7 +40,7 @@ impl Done {
         self.run.config.lr
     }
 
-    /// Replicas but the controls.
+    /// Number of replicas without the controls.
     pub(super) fn perturbed(&self) -> usize {
         self.run.config.ks.len() - self.run.config.controls().len()
     }
@@ -50,29 +50,29 @@ impl Done {
         self.run.accuracy.last().map_or(f64::NAN, |(_, accuracy)| accuracy[replica])
     }
 
-    /// Test images on which a replica disagrees with the first, in percent.
+    /// Test images that a replica classifies differently from the first, in percent.
     pub(super) fn churn(&self, replica: usize) -> f64 {
         disagreement(&self.predictions[0], &self.predictions[replica]).percent()
     }
 
-    /// Test images.
+    /// Number of test images.
     pub(super) fn images(&self) -> usize {
         self.predictions[0].len()
     }
 
-    /// Over all convolutions after a step that was taken.
+    /// Relative L1 of k = 3 over all convolutions after `step`; `None` if the run has no such step.
     pub(super) fn at(&self, step: u64) -> Option<f64> {
         self.whole.iter().find(|(at, _)| *at == step).map(|(_, distance)| *distance)
     }
 }
 
-/// All runs by what they are for; some serve several purposes.
+/// All runs by their purpose; some serve several purposes.
 pub struct Runs<'a> {
-    /// Of the figure: every rate at every seed of it.
+    /// Runs of the figure: every rate at every seed.
     pub main: Vec<&'a Done>,
-    /// At the largest rate: the first seed of the figure with each form of the perturbation.
+    /// Runs with each form of the perturbation, at the largest rate and the first seed.
     pub forms: Vec<&'a Done>,
-    /// At the largest rate: every seed of the spread.
+    /// Runs of the spread: every one of its seeds, at the largest rate.
     pub spread: Vec<&'a Done>,
 }
 
@@ -86,13 +86,13 @@ impl<'a> Runs<'a> {
         let of_seed = |seed: &u64| done.iter().filter(divided).find(|done| done.run.config.seed == *seed);
         Self {
             forms: main.iter().copied().take(1).chain(others).collect(),
-            // Of each seed the largest rate comes first.
+            // The largest rate of each seed comes first.
             spread: figure.spread_seeds.iter().filter_map(of_seed).collect(),
             main,
         }
     }
 
-    /// Each once.
+    /// All runs, each once.
     pub(super) fn all(&self) -> impl Iterator<Item = &'a Done> {
         let further = self.spread.iter().filter(|done| !self.main.iter().any(|main| main.run.name == done.run.name));
         self.main.iter().chain(self.forms.iter().skip(1)).chain(further).copied()
@@ -101,26 +101,26 @@ impl<'a> Runs<'a> {
 
 /// A curve of the figure: at each scaled iteration the distance of each seed and their median.
 pub struct Curve {
-    /// Of the learning rate 0.1 / n.
+    /// n of the learning rate 0.1 / n.
     pub n: u64,
-    /// Rising.
+    /// Points in the order of their steps.
     pub points: Vec<Point>,
 }
 
 /// A point of a curve.
 pub struct Point {
-    /// From 1.
+    /// Step, counted from 1.
     pub step: u64,
-    /// Step / n.
+    /// Scaled iteration, step / n.
     pub scaled: f64,
-    /// `[seed]`
+    /// `[seed]`: relative L1 of k = 3.
     pub values: Vec<f64>,
     /// Largest distance of any control of any seed.
     pub control: f64,
 }
 
 impl Curve {
-    /// Scaled iteration and median.
+    /// Scaled iteration and median of each point.
     pub(super) fn medians(&self) -> Vec<(f64, f64)> {
         self.points.iter().map(|point| (point.scaled, median(&point.values))).collect()
     }
@@ -132,13 +132,13 @@ impl Curve {
 }
 
 impl Fig2 {
-    /// The runs of the first seed by their rate.
+    /// The runs of the first seed, with their rate as a label.
     pub(super) fn first_seed<'a>(&self, main: &[&'a Done]) -> Vec<(String, &'a Run)> {
         let runs = main.iter().filter(|done| done.run.config.seed == self.seeds[0]);
         runs.map(|done| (format!("lr {}", done.lr()), &done.run)).collect()
     }
 
-    /// As published: a point every n steps. With `--steps`, all steps.
+    /// The curves of the figure: a point every n steps, as published. With `--steps`, a point every step.
     pub(super) fn curves(&self, main: &[&Done]) -> Vec<Curve> {
         let curve = |&n: &u64| {
             let of_n: Vec<&&Done> = main.iter().filter(|done| done.n == n).collect();

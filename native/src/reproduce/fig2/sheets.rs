@@ -11,7 +11,7 @@ use crate::reproduce::statistics::ends;
 use crate::reproduce::{Cell, Table, onset};
 
 impl Fig2 {
-    /// The paper's figure, then what it leaves out.
+    /// The paper's figure, then those that the paper does not have.
     pub(super) fn figures(&self, runs: &Runs, curves: &[Curve]) -> Vec<Figure> {
         let Runs { main, forms, .. } = runs;
         let mut distance = Figure::new(
@@ -37,9 +37,10 @@ impl Fig2 {
         } else {
             ""
         };
-        let distance = distance
-            .control("control k = 2", control.unwrap_or_default())
-            .caption(format!("Both axes as published, except that the iteration is in units of n. Zero is on the rail below the axis.{many}"));
+        let distance = distance.control("control k = 2", control.unwrap_or_default()).caption(format!(
+            "Both axes as published, except that the iteration is in units of n. Zero is on the rail below the \
+                axis.{many}"
+        ));
 
         let mut by_step = Figure::new(
             "fig2-steps",
@@ -68,7 +69,7 @@ impl Fig2 {
             for done in forms {
                 let points = onset::plotted(&done.whole);
                 let name = form_name(done.run.config.perturbation);
-                // The form of all other figures is what the others are compared with.
+                // All other figures use `divide`, with which the other forms are compared.
                 let is_main = done.run.config.perturbation == Perturbation::Divide;
                 beside = if is_main { beside.reference(name, points) } else { beside.line(name, points) };
             }
@@ -80,7 +81,7 @@ impl Fig2 {
         figures
     }
 
-    /// Every number of the figures, and every run in a line.
+    /// Every number of the figures, and a row for every run.
     pub(super) fn tables(&self, runs: &Runs, curves: &[Curve]) -> Vec<Table> {
         let mut sheet = Table::new(
             "fig2-runs",
@@ -96,20 +97,21 @@ impl Fig2 {
                 ("rel_l1_step_20", "step 20"),
                 ("rel_l1_step_50", "step 50"),
                 ("last_step", "last step"),
-                ("rel_l1_last", "last step's"),
+                ("rel_l1_last", "after the last step"),
                 ("growth_factor", "growth a step"),
                 ("growth_r2", "R² of the fit"),
                 ("steps_from_first_bit_to_1_percent", "steps from first bit to 1 %"),
                 ("controls_differ", "controls differ"),
             ],
         )
-        .note("Relative L1 of k = 3 to k = 1 over all convolutions. Controls differ: most elements after a step; empty where a run has none.");
+        .note("Relative L1 of k = 3 to k = 1 over all convolutions. Controls differ: largest number of elements after a step; \
+            empty if a run has no control.");
         runs.all().for_each(|done| sheet.row(run_cells(done)));
-        let title = format!("Where and when it begins, seed {}", self.seeds[0]);
+        let title = format!("Where and when divergence begins, seed {}", self.seeds[0]);
         let layers = onset::table("fig2-layers", title, &self.first_seed(&runs.main), PERTURBED);
         let mut figure = Table::data(
             "fig2",
-            "the curves of the figure, with every seed and the controls",
+            "The curves of the figure, with every seed and the controls",
             &["n", "lr", "scaled_iteration", "step", "seed", "rel_l1", "rel_l1_median", "control_largest"],
         );
         for curve in curves {
@@ -130,7 +132,7 @@ impl Fig2 {
         }
         let mut steps = Table::data(
             "fig2-steps",
-            "every step of every run, over all convolutions",
+            "Every step of every run, over all convolutions",
             &["n", "seed", "perturbation", "step", "loss_k1", "loss_k3", "rel_l1"],
         );
         for done in runs.all() {

@@ -1,5 +1,5 @@
-//! Spread over k beside spread over seeds at the largest rate: of the test accuracy at the end, and of the distance that
-//! the figure is about.
+//! Spread over k compared with spread over seeds at the largest rate: of the test accuracy at the end, and of the distance
+//! from k = 1.
 
 use super::curves::{Done, Runs};
 use super::{Fig2, LARGEST_LR, PERTURBED};
@@ -12,7 +12,7 @@ use crate::reproduce::growth::{VISIBLE, reaches};
 use crate::reproduce::statistics::{Spread, mean, test_set_noise};
 use crate::reproduce::{Cell, Claim, Table, onset};
 
-/// A quantity's spread, each with the seed or k at which it is taken.
+/// The spreads of a quantity, each with the seed or k at which it is taken.
 pub struct Spreads {
     quantity: &'static str,
     over_k: Vec<(String, Spread)>,
@@ -27,7 +27,7 @@ impl Spreads {
 }
 
 impl Fig2 {
-    /// Of the accuracy, and of the decades of the distance.
+    /// Spreads of the accuracy, and of the logarithm of the distance.
     fn spreads(&self, runs: &Runs) -> [Spreads; 2] {
         [
             self.spread_of("test accuracy (%)", runs, 0, |done, replica| done.accuracy(replica)),
@@ -37,7 +37,7 @@ impl Fig2 {
         ]
     }
 
-    /// Of a value of the replicas from `first` on. What is not finite takes its sample out.
+    /// Spreads of a value of the replicas from `first` on. A value that is not finite removes its sample.
     fn spread_of(
         &self,
         quantity: &'static str,
@@ -57,7 +57,7 @@ impl Fig2 {
         Spreads { quantity, over_k: over_k.collect(), over_seeds: over_seeds.collect() }
     }
 
-    /// The claim of Table 1 at the end of these short runs.
+    /// The claim of Table 1, at the end of these short runs.
     pub(super) fn beside(&self, runs: &Runs) -> Option<Claim> {
         let [accuracy, distance] = self.spreads(runs);
         let accuracy = accuracy.beside()?;
@@ -70,12 +70,13 @@ impl Fig2 {
             _ => Length::Long,
         };
         let distance = distance.beside().map_or(String::new(), |distance| {
-            format!(" Of the distance's power of ten it is {}.", distance.told("decades"))
+            format!(" Deviation of the distance's power of ten: {}.", distance.told("decades"))
         });
         let (images, accuracy_mean) = (runs.spread[0].images(), accuracy.over_k.mean);
         Some(Claim {
-            about: "k beside a seed".to_owned(),
-            paper: "Of whole trainings (Table 1): the standard deviation of the test accuracy over k is comparable to that over random seeds."
+            about: "k compared with a seed".to_owned(),
+            paper: "For whole trainings (Table 1): the standard deviation of the test accuracy over k is comparable to that over \
+                random seeds."
                 .to_owned(),
             found: format!(
                 "Deviation of the test accuracy after step {steps} at lr {}: {}. Mean {accuracy_mean:.1} %.{distance} {}",
@@ -92,7 +93,7 @@ impl Fig2 {
         })
     }
 
-    /// Each accuracy with what the test set alone makes of it, and each spread.
+    /// Each accuracy with the noise of the test set, and each spread.
     pub(super) fn spread_tables(&self, runs: &Runs) -> [Table; 2] {
         let mut accuracies = Table::new(
             "fig2-accuracies",
@@ -104,13 +105,14 @@ impl Fig2 {
                 ("perturbation", "perturbation"),
                 ("k", "k"),
                 ("test_accuracy", "test accuracy, %"),
-                ("test_set_noise", "test set's own noise"),
+                ("test_set_noise", "noise of the test set"),
                 ("churn_percent", "churn against k = 1, %"),
             ],
         )
         .note(
-            "Noise: the standard deviation, in points, that the accuracy of one network has over test sets of this size. Churn: test images on which \
-             the copy and k = 1 say different classes. k = 2, a null control, must have the accuracy of k = 1 and no churn.",
+            "Noise: the standard deviation, in points, of the accuracy of one network over test sets of this size. Churn: share of \
+             test images that the copy and k = 1 classify differently. k = 2, a null control, must have the accuracy of k = 1 and \
+             no churn.",
         );
         for done in runs.all() {
             for (replica, k) in done.run.config.ks.iter().enumerate() {
@@ -128,10 +130,10 @@ impl Fig2 {
             }
         }
         let head = [("quantity", "quantity"), ("over", "over"), ("at", "at")];
-        let title = format!("Spread over k beside spread over seeds, lr {}", LARGEST_LR / self.ns[0] as f64);
+        let title = format!("Spread over k and spread over seeds, lr {}", LARGEST_LR / self.ns[0] as f64);
         let mut table = Table::new("fig2-spreads", title, &[&head[..], &COLUMNS].concat()).note(
-            "At the last step. The distance is that of the copies from k = 1 over all convolutions, in powers of ten. Pooled over seeds is surer than it \
-             can be: its samples share their seeds.",
+            "At the last step. The distance is that of the copies from k = 1 over all convolutions, in powers of ten. The pooled \
+             interval over seeds is too narrow, because its samples share their seeds.",
         );
         for spreads in self.spreads(runs) {
             let mut add = |over: &str, at: &str, spread: &Spread| {
@@ -147,16 +149,16 @@ impl Fig2 {
         [accuracies, table]
     }
 
-    /// The distances that the spreads are of, step by step.
+    /// The distances behind the spreads, step by step.
     pub(super) fn spread_figure(&self, runs: &Runs) -> Figure {
         let mut figure = Figure::new(
             "fig2-spread",
-            format!("Another k beside another seed, lr {}", LARGEST_LR / self.ns[0] as f64),
+            format!("Other k and other seeds, lr {}", LARGEST_LR / self.ns[0] as f64),
             Axis::linear("step"),
             Axis::log("relative L1 over all convolutions, at most 2"),
         );
         for (i, done) in runs.spread.iter().enumerate() {
-            // All k of the first seed, one of the others.
+            // All k of the first seed, but only one of each other seed.
             let last = if i == 0 { done.perturbed() } else { PERTURBED + 1 };
             for replica in PERTURBED..last {
                 let points = onset::plotted(&onset::of_replica(&done.run, replica));
@@ -164,18 +166,21 @@ impl Fig2 {
                 figure = figure.line(label, points);
             }
         }
-        figure.caption("Each line is the distance of a copy from k = 1 of its own seed. Where lines of one seed lie as far from each other as those of several, k is chance as a seed is.")
+        figure.caption(
+            "Each line is the distance of a copy from k = 1 of the same seed. Where lines of one seed lie as far apart \
+            as lines of different seeds, k acts at random, as a seed does.",
+        )
     }
 }
 
-/// How many images two k of one seed disagree on, and two seeds at k = 1 and 3.
+/// Share of test images that two k of one seed classify differently, and two seeds at k = 1 and 3.
 fn churn(spread: &[&Done]) -> String {
     let over_k = mean(spread.iter().filter_map(|done| mean_of_pairs(&done.predictions[..done.perturbed()])));
     let at = |replica: usize| spread.iter().map(|done| &done.predictions[replica]).collect::<Vec<_>>();
     let over_seeds = mean((0..=PERTURBED).filter_map(|replica| mean_of_pairs(&at(replica))));
     match over_k.zip(over_seeds) {
         Some((k, seeds)) => format!(
-            "Two k of one seed say different classes on {} % of {} test images, two seeds on {} %.",
+            "Two k of one seed classify {} % of {} test images differently, two seeds {} %.",
             about(k),
             spread[0].images(),
             about(seeds)

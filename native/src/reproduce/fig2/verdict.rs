@@ -12,7 +12,7 @@ use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::ends;
 use crate::reproduce::{Agreement, Claim};
 
-/// ResNet-20 with Swish at batch 128 on four seeds (docs/RULES.md).
+/// Known values of ResNet-20 with Swish at batch 128, from four seeds (docs/RULES.md).
 const REFERENCE_N: u64 = 2;
 const REFERENCE_STEP_1: [f64; 2] = [2e-10, 4e-10];
 const REFERENCE_FACTOR: f64 = 5.0;
@@ -40,7 +40,7 @@ impl Fig2 {
             paper: "k divides the update and multiplies the rate: in exact arithmetic nothing changes, in float32 the last bit does."
                 .to_owned(),
             found: format!(
-                "After step 1 k = 3 is {} from k = 1 (relative L1 over all convolutions).",
+                "After step 1, k = 3 is {} from k = 1 (relative L1 over all convolutions).",
                 range(first, about).unwrap_or_default()
             ),
             agrees: match (low, high) {
@@ -49,14 +49,14 @@ impl Fig2 {
                 // A rate may be so small that no weight moves by an ulp in one step.
                 _ => Agreement::CannotTell,
             },
-            certainty: "Sure: measured on every weight. One ulp of one weight is a relative distance of about 1e-7, and few weights move."
+            certainty: "Sure: measured on every weight. One ulp of one weight is a relative distance of about 1e-7, and few weights change."
                 .to_owned(),
         };
         if self.is_reference() {
             let (low, high) = ends(at(REFERENCE_N));
             let [from, to] = REFERENCE_STEP_1;
             claim.paper += &format!(
-                " Measured elsewhere by the authors' protocol for this network at lr {}: {} to {} after step 1.",
+                " Known from the authors' protocol for this network at lr {}: {} to {} after step 1.",
                 LARGEST_LR / REFERENCE_N as f64,
                 about(from),
                 about(to)
@@ -68,12 +68,12 @@ impl Fig2 {
             );
             claim.agrees = Agreement::of(low >= from / REFERENCE_FACTOR && high <= to * REFERENCE_FACTOR);
             claim.certainty +=
-                &format!(" Agreement means within a factor of {REFERENCE_FACTOR}: another adapter rounds otherwise.");
+                &format!(" Agreement means within a factor of {REFERENCE_FACTOR}: another adapter rounds differently.");
         }
         claim
     }
 
-    /// True for the runs whose first step is known from elsewhere.
+    /// True for the network and settings whose values are known.
     fn is_reference(&self) -> bool {
         self.net.to_string() == "resnet20"
             && self.activation == Activation::Swish { beta: 5.0 }
@@ -85,7 +85,7 @@ impl Fig2 {
     fn amplified(&self, main: &[&Done], seeds: &str) -> Claim {
         let n = self.ns[0];
         let largest: Vec<&&Done> = main.iter().filter(|done| done.n == n).collect();
-        // Where the numbers are known, they are of the first 50 steps; the paper's curves are 100 n long.
+        // The known values are of the first 50 steps; the paper's curves are 100 n long.
         let least = if self.is_reference() { REFERENCE_STEPS } else { 100 * n };
         let is_soon = |step: &u64| !self.is_reference() || *step <= REFERENCE_STEPS;
         let by: Vec<Option<u64>> =
@@ -97,19 +97,22 @@ impl Fig2 {
         let when = range(reached.iter().copied(), |step| format!("{step:.0}"))
             .map_or_else(|| "was not reached".to_owned(), |steps| format!("was passed at step {steps}"));
         Claim {
-            about: format!("At lr {} it is amplified", LARGEST_LR / n as f64),
-            paper: "A large learning rate amplifies it until the copies are visibly different networks, within tens of iterations.".to_owned(),
-            found: format!("{MACROSCOPIC} {when}; after step {last} the copies are {} apart.", range(ends, about).unwrap_or_default()),
+            about: format!("At lr {} the difference is amplified", LARGEST_LR / n as f64),
+            paper: "A large learning rate amplifies the difference until the copies are visibly different networks, within tens of \
+                iterations.".to_owned(),
+            found: format!("A distance of {MACROSCOPIC} {when}; after step {last} the copies are {} apart.", range(ends, about).unwrap_or_default()),
             agrees: match (reached.len(), last) {
                 (n, _) if n == by.len() => Agreement::Yes,
                 (_, last) if last < least => Agreement::CannotTell,
                 _ => Agreement::No,
             },
-            certainty: format!("{seeds}; the controls show that nothing but k is the reason. While it grows, seeds differ by orders of magnitude."),
+            certainty: format!("{seeds}; the controls show that k alone is the reason. While the distance grows, seeds differ by \
+                orders of magnitude."),
         }
     }
 
-    /// The smaller rate diverges less: at the end of the shortest curve in scaled iterations, for rates four times apart.
+    /// A smaller rate diverges less, judged at the end of the shortest curve in scaled iterations for rates four times apart; a
+    /// small enough rate does not diverge.
     fn vanishes(&self, curves: &[Curve], seeds: &str) -> Vec<Claim> {
         let end = curves
             .iter()
@@ -124,7 +127,7 @@ impl Fig2 {
                 at_end.iter().filter(move |small| small.0 == 4 * large.0).map(move |&small| [large, small])
             })
             .collect();
-        let told: Vec<String> = at_end
+        let texts: Vec<String> = at_end
             .iter()
             .map(|(n, distance)| format!("{} at lr {}", about(*distance), LARGEST_LR / *n as f64))
             .collect();
@@ -137,9 +140,9 @@ impl Fig2 {
                     "The smaller the learning rate, the smaller the distance at the same scaled iteration (step / n)."
                         .to_owned(),
                 found: format!(
-                    "At scaled iteration {}: {}. Of {} four times apart {ordered} {} in this order.",
+                    "At scaled iteration {}: {}. Of {} of rates four times apart, {ordered} {} in this order.",
                     about(end),
-                    list(&told),
+                    list(&texts),
                     count(pairs.len() as u64, "pair"),
                     if ordered == 1 { "is" } else { "are" }
                 ),
@@ -148,7 +151,8 @@ impl Fig2 {
                     _ => Agreement::of(ordered == pairs.len()),
                 },
                 certainty: format!(
-                    "{seeds} a rate. One seed can deviate by orders of magnitude while the distance grows: medians of three are asked for."
+                    "{seeds} for each rate. A single seed can deviate by orders of magnitude while the distance grows, so a \
+                     verdict needs medians of three."
                 ),
             });
         }
@@ -156,7 +160,7 @@ impl Fig2 {
         let small: Vec<(u64, f64)> = small.collect();
         let longest = curves.last().and_then(|curve| curve.points.last()).map_or(0.0, |point| point.scaled);
         claims.push(Claim {
-            about: "A small enough rate removes it".to_owned(),
+            about: "A small enough rate removes the divergence".to_owned(),
             paper: "At a small enough learning rate the distance stays at the level of rounding.".to_owned(),
             found: match small.as_slice() {
                 [] => format!(
@@ -164,34 +168,33 @@ impl Fig2 {
                     LARGEST_LR / *self.ns.last().unwrap_or(&1) as f64
                 ),
                 all => {
-                    let told: Vec<String> = all
+                    let texts: Vec<String> = all
                         .iter()
                         .map(|(n, most)| format!("at most {} at lr {}", about(*most), LARGEST_LR / *n as f64))
                         .collect();
-                    format!("The median of the followed tensor is {}.", list(&told))
+                    format!("The median distance of the followed tensor is {}.", list(&texts))
                 }
             },
             agrees: match small.last() {
                 None => Agreement::CannotTell,
-                // Large rates, too, have not left after so short a time.
+                // After so short a time, large rates have not left either.
                 Some((_, most)) if *most < 1e-5 && longest >= 25.0 => Agreement::Yes,
                 Some((_, most)) if *most < 1e-5 => Agreement::CannotTell,
                 Some((n, _)) if *n < 320 => Agreement::CannotTell,
                 Some(_) => Agreement::No,
             },
-            certainty: "The longer a run, the more it could still grow: true for as many steps as were taken."
-                .to_owned(),
+            certainty: "Valid for the steps that were taken: in a longer run the distance could still grow.".to_owned(),
         });
         claims
     }
 
-    /// The forms of the perturbation beside each other.
+    /// The claim that the form of the perturbation does not matter.
     fn forms_claim(&self, forms: &[&Done]) -> Option<Claim> {
         if forms.len() < 2 {
             return None;
         }
         let last: Vec<f64> = forms.iter().filter_map(|done| done.whole.last()).map(|(_, distance)| *distance).collect();
-        let told: Vec<String> = forms
+        let texts: Vec<String> = forms
             .iter()
             .zip(&last)
             .map(|(done, end)| {
@@ -204,22 +207,24 @@ impl Fig2 {
             })
             .collect();
         let (low, high) = ends(last.iter().copied());
-        // By how much the one that is behind has grown over the last quarter.
+        // A form that is not visible yet and has more than doubled over the last quarter.
         let is_growing = forms.iter().any(|done| {
             let (end, before) = (done.whole.last(), done.whole.get(done.whole.len() * 3 / 4));
             end.zip(before).is_some_and(|(end, before)| end.1 < VISIBLE && end.1 > 2.0 * before.1)
         });
         Some(Claim {
             about: "How the bit is moved does not matter".to_owned(),
-            paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) move one weight by one ulp. Both end in the same divergence."
+            paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) move one weight by one ulp. Both end in the same \
+                divergence."
                 .to_owned(),
-            found: format!("{}.", told.join("; ")),
+            found: format!("{}.", texts.join("; ")),
             agrees: match low {
                 low if low >= VISIBLE || high <= 10.0 * low => Agreement::Yes,
                 _ if high < VISIBLE || is_growing => Agreement::CannotTell,
                 _ => Agreement::No,
             },
-            certainty: "One run of each form. They begin at different distances and need different times; where growth has ended they must lie close."
+            certainty: "One run of each form. They begin at different distances and need different times; once growth has ended \
+                they must be close."
                 .to_owned(),
         })
     }

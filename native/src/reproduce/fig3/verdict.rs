@@ -1,4 +1,4 @@
-//! What the linear equation shows at each weight decay, and whether it had the time to.
+//! Claims about the linear equation at each weight decay, and whether the steps suffice to decide them.
 
 use lastbit_core::pde::{Bounds, LinearParams};
 
@@ -8,7 +8,7 @@ use crate::reproduce::equations::{finite, told};
 use crate::reproduce::modes::Modes;
 use crate::reproduce::{Agreement, Claim};
 
-/// How far from theory it may be.
+/// Largest deviation of the growth from theory.
 const ALLOWED: f64 = 2e-3;
 
 impl Fig3 {
@@ -33,12 +33,12 @@ impl Fig3 {
             .iter()
             .map(|course| {
                 let factor = LinearParams::factor(eigenvalues, course.alpha, self.dt);
-                // Closer to the edge float32 cannot tell growth from decay.
+                // Closer to the edge float32 cannot distinguish growth from decay.
                 let is_marginal = (factor.abs() - 1.0).abs() < 1e-6;
                 let same_side = |growth: f64| is_marginal || (growth > 1.0) == (factor.abs() > 1.0);
                 let holds = |growth: f64| (growth - factor.abs()).abs() < ALLOWED && same_side(growth);
                 let side = match factor.abs() > 1.0 {
-                    _ if is_marginal => "On the edge: it neither grows nor decays in so many steps.",
+                    _ if is_marginal => "On the edge: |w| neither grows nor decays within these steps.",
                     true if factor < 0.0 => "Explodes, with alternating sign.",
                     true => "Explodes, without changing its sign.",
                     false => "Decays.",
@@ -49,7 +49,7 @@ impl Fig3 {
                     about: format!("alpha {:e}", course.alpha),
                     paper: side.to_owned(),
                     found: format!(
-                        "|w| changes by {} a step at the end in float32, {} in float64; theory {}.{stopped}",
+                        "At the end |w| is multiplied by {} a step in float32 and {} in float64; by theory {}.{stopped}",
                         told(course.growth), told(course.growth_double), told(finite(factor.abs()))
                     ),
                     agrees: match course.growth.zip(course.growth_double) {
@@ -58,9 +58,9 @@ impl Fig3 {
                         _ => Agreement::CannotTell,
                     },
                     certainty: if has_settled {
-                        "Sure: on this image the map has two factors, and by now only the larger one is left."
+                        "Sure: on this image the map has two factors, and at the end only the larger one is left."
                     } else {
-                        "Not at all: on this image the map has two factors, and in so few steps the smaller one is still to be seen."
+                        "Not sure: on this image the map has two factors, and after so few steps the smaller one is still visible."
                     }
                     .into(),
                 }
@@ -70,9 +70,17 @@ impl Fig3 {
         claims.push(Claim {
             about: "Precision".into(),
             paper: "The authors computed in float64.".into(),
-            found: format!("The losses in float32 and float64 differ by at most {} of their value.", about(worst)),
+            found: format!(
+                "The relative difference between the losses in float32 and float64 is at most {}.",
+                about(worst)
+            ),
             agrees: Agreement::of(worst < 0.05),
-            certainty: format!("Sure: the same equation and start. A linear equation amplifies rounding no faster than itself; bounds {} and {}.", about(alpha_min), about(alpha_max)),
+            certainty: format!(
+                "Sure: the same equation and start. A linear equation amplifies rounding no faster than its \
+                solution. The bounds are {} and {}.",
+                about(alpha_min),
+                about(alpha_max)
+            ),
         });
         claims
     }
@@ -110,6 +118,6 @@ mod tests {
         let theory = LinearParams::factor(eigenvalues, 300.0, 3e-4);
         assert_eq!(verdict(100, theory), Agreement::Yes);
         assert_eq!(verdict(100, 0.98), Agreement::No);
-        assert_eq!(verdict(20, 0.98), Agreement::CannotTell, "as it is there");
+        assert_eq!(verdict(20, 0.98), Agreement::CannotTell, "the smaller factor is still visible");
     }
 }

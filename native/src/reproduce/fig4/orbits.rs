@@ -8,44 +8,44 @@ use super::super::equations::{edge, go_on};
 use super::super::figure::{Axis, Figure};
 use crate::failure::Failure;
 
-/// Steps before an orbit is looked at.
+/// Steps before an orbit is recorded.
 const TRANSIENT: u64 = 2000;
 /// Steps of an orbit that are drawn.
 const DRAWN: usize = 120;
-/// Steps that the Lyapunov exponent is a mean of.
+/// Steps over which the Lyapunov exponent is averaged.
 const LYAPUNOV: u64 = 2000;
-/// Largest period that is looked for.
+/// Largest period that is searched for.
 const MOST: usize = 16;
-/// Largest step size, by alpha: beyond 2 the run explodes.
+/// Largest step size times alpha: beyond 2 the run explodes.
 const LAST: f64 = 2.1;
 
-/// The end of one step size's orbit.
+/// The end of the orbit at one step size.
 #[derive(Serialize, Deserialize)]
 pub struct Orbit {
     pub dt: f64,
     /// Response of the first patch, step by step; empty where the run stopped.
     pub values: Vec<f64>,
-    /// None: no period up to [`MOST`].
+    /// Period in steps; `None` if there is none up to [`MOST`].
     pub period: Option<usize>,
-    /// Per step. None where the run stopped.
+    /// Lyapunov exponent a step; `None` where the run stopped.
     pub lyapunov: Option<f64>,
 }
 
-/// All of them.
+/// The orbits of the diagrams, and the values of theory.
 #[derive(Serialize, Deserialize)]
 pub struct Orbits {
     pub orbits: Vec<Orbit>,
     /// Loss at the fixed point.
     pub fixed_point_loss: f64,
-    /// 2 / largest eigenvalue of the Hessian there: theory's first doubling.
+    /// 2 / largest eigenvalue of the Hessian at the fixed point: the first doubling by theory.
     pub doubling: f64,
-    /// The first doubling by bisection on the period. None: no orbit doubles before 2 / alpha.
+    /// The first doubling by bisection on the period; `None` if no orbit doubles before 2 / alpha.
     pub doubling_found: Option<f64>,
     /// 2 / alpha: beyond it the undriven weights explode.
     pub explosion: f64,
 }
 
-/// Period of the orbit after a long transient, with its values.
+/// Responses of the first patch over [`DRAWN`] steps after `transient` steps.
 fn settle(run: &mut NonlinearDouble, transient: u64) -> Vec<f64> {
     run.step(transient);
     let next = |_| {
@@ -56,12 +56,12 @@ fn settle(run: &mut NonlinearDouble, transient: u64) -> Vec<f64> {
 }
 
 impl Orbits {
-    /// A rough guess of the time.
+    /// A rough estimate of the time in seconds.
     pub fn seconds(points: u64) -> f64 {
         points as f64 * (TRANSIENT + 3 * LYAPUNOV) as f64 * 4e-6
     }
 
-    /// Orbits at `points` step sizes, and at those of `others` that lie among them.
+    /// Orbits at `points` step sizes, and at those of `others` that lie in their range.
     pub fn find(params: &NonlinearParams, points: u64, others: &[f64]) -> Result<Self, Failure> {
         let explosion = 2.0 / params.alpha;
         let start = NonlinearDouble::new(params, 1, explosion / 20.0)?;
@@ -93,7 +93,7 @@ impl Orbits {
                 dt,
                 values: if is_kept { values } else { Vec::new() },
                 period,
-                // Superstable orbits have minus infinity, which JSON has not.
+                // The exponent of a superstable orbit is minus infinity, which JSON does not have.
                 lyapunov: lyapunov.filter(|_| is_kept).map(|exponent| exponent.max(-50.0)),
             });
         }
@@ -136,7 +136,10 @@ impl Orbits {
             Axis::linear("response of a patch (1)"),
         )
         .scatter("", points.collect())
-        .caption(format!("float64, {DRAWN} steps after a transient of {TRANSIENT}. One value: a fixed point; 2, 4, ...: cycles; a smear: chaos. Not in the paper."));
+        .caption(format!(
+            "float64, {DRAWN} steps after a transient of {TRANSIENT}. One value: a fixed point; 2, 4, ...: cycles; a \
+            smear: chaos. Not in the paper."
+        ));
         let exponent = Figure::new(
             "fig4-lyapunov",
             "Lyapunov exponent",
@@ -145,7 +148,8 @@ impl Orbits {
         )
         .line("", exponents)
         .horizontal("0: above it chaos", 0.0)
-        .caption("float64. Where it is positive, a difference in the last bit grows by this exponent a step; where it is negative, the copies meet again. Not in the paper.");
+        .caption("float64. Where it is positive, a difference in the last bit grows by this exponent a step; where it is negative, \
+            the copies become equal again. Not in the paper.");
         vec![marks(diagram), marks(exponent)]
     }
 

@@ -9,15 +9,16 @@ use crate::report::numbers::{about, list};
 const LEAVES: [(f64, usize); 3] = [(0.05, 400), (0.07, 60), (0.09, 60)];
 /// The first doubling with the published kernel and weight decay.
 const DOUBLING: f64 = 0.0323;
-/// Where chaos begins with them.
+/// Step sizes between which chaos begins with the published kernel and weight decay.
 const ONSET: std::ops::RangeInclusive<f64> = 0.0475..=0.0505;
-/// Steps after which it is judged whether the copies have parted and stayed apart, as published.
+/// Steps after which the verdict says whether the copies have parted and stayed apart, as published.
 const LONG: usize = 1000;
-/// Two orbits with an exponent have left each other when it times the steps is so large: from one ulp to 1 takes half.
+/// Two orbits have surely left each other if the Lyapunov exponent times the steps is this large. From one ulp to 1 takes
+/// half of it.
 const SURELY: f64 = 40.0;
-/// The first difference in float64 by that in float32: 2⁻²⁹, give or take how many weights a rounding moves.
+/// Largest ratio of the first difference in float64 to that in float32. It is 2⁻²⁹, up to how many weights a rounding moves.
 const LOWER: f64 = 1e-5;
-/// More bits in float64's significand.
+/// Bits that the significand of float64 has more than that of float32.
 const BITS: f64 = 29.0;
 
 /// All claims.
@@ -35,7 +36,7 @@ fn has_published_map(figure: &Fig4) -> bool {
     figure.kernel == 32 && figure.alpha == 20.0
 }
 
-/// What a step size does, by theory: below the first doubling, up to 2/alpha, beyond.
+/// The claim about a step size, which theory places below the first doubling, up to 2/alpha, or beyond.
 fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
     let dt = course.dt;
     let end = course.loss.last().copied().flatten();
@@ -48,16 +49,17 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
     let about_it = format!("dt {dt}");
     if dt < orbits.doubling {
         let has_settled = end.is_some_and(|end| (end - target).abs() < 1e-4);
-        // The slower of the steepest direction's factor and the undriven weights': in so many steps it leaves a millionth.
+        // The slower of two factors, that of the steepest direction and that of the undriven weights. After enough steps it leaves
+        // less than a millionth.
         let slowest = (1.0 - 2.0 * dt / orbits.doubling).abs().max((1.0 - dt * figure.alpha).abs());
         let has_time = slowest.powf(figure.steps as f64) < 1e-6;
         return Claim {
             about: about_it,
             paper: format!(
                 "The loss settles ({target:.4}{}).",
-                if is_published { "" } else { " by the float64 fixed point at this size" }
+                if is_published { "" } else { ", the float64 fixed point at this size" }
             ),
-            found: format!("It ends at {:.5}; the fixed point has {settled:.5}.", end.unwrap_or(f64::NAN)),
+            found: format!("The loss ends at {:.5}; the fixed point has {settled:.5}.", end.unwrap_or(f64::NAN)),
             agrees: if has_settled || has_time { Agreement::of(has_settled) } else { Agreement::CannotTell },
             certainty: "Sure: the fixed point is known in float64, and its loss does not depend on dt.".into(),
         };
@@ -67,7 +69,7 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
             about: about_it,
             paper: "The loss neither settles nor explodes: a restrained instability.".into(),
             found: format!(
-                "Over the last {last} steps it lies between {low:.4} and {high:.4}; the fixed point, {settled:.4}, is not reached."
+                "Over the last {last} steps the loss lies between {low:.4} and {high:.4}; the fixed point has {settled:.4}."
             ),
             agrees: match course.stopped.is_none() && high > low + 1e-4 && high < 1e3 {
                 // Fewer steps are all transient, and just above the doubling the cycle is small.
@@ -75,7 +77,7 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
                 false if course.stopped.is_some() || dt > 1.02 * orbits.doubling => Agreement::No,
                 _ => Agreement::CannotTell,
             },
-            certainty: "Sure of this run. In chaos another adapter gives another course of the same kind.".into(),
+            certainty: "Sure for this run. In chaos another adapter gives another orbit of the same kind.".into(),
         };
     }
     if dt <= orbits.explosion * 1.001 {
@@ -95,21 +97,23 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
     }
     let factor = 1.0 - dt * figure.alpha;
     let has_exploded = course.stopped.is_some() || end.is_none_or(|end| end > 1e2 * settled);
-    // Their share of the loss, alpha/2 |w|², begins at about alpha.
+    // The undriven weights' share of the loss, alpha/2 |w|², begins at about alpha.
     let has_time = figure.alpha * factor.powi(2).powf(figure.steps as f64) > 1e4 * settled;
     Claim {
         about: about_it,
         paper: "The loss explodes.".into(),
         found: match course.stopped {
             Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
-            None => format!("It has reached {} after {} steps.", about(end.unwrap_or(f64::INFINITY)), figure.steps),
+            None => {
+                format!("The loss has reached {} after {} steps.", about(end.unwrap_or(f64::INFINITY)), figure.steps)
+            }
         },
         agrees: if has_exploded || has_time { Agreement::of(has_exploded) } else { Agreement::CannotTell },
         certainty: format!("Sure: weights off the patch are multiplied by 1 - dt alpha = {factor:.2} in every step."),
     }
 }
 
-/// Where k = 3 leaves k = 1, and where it does not: known for the published weight decay alone.
+/// Where k = 3 leaves k = 1, and where it does not: known for the published weight decay only.
 fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
     let mut claims = Vec::new();
     if figure.alpha != 20.0 {
@@ -120,20 +124,20 @@ fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
     for course in courses {
         let most = course.distance.iter().copied().fold(0.0, f64::max);
         let (leaves, end) = (Course::leaves(&course.distance), Course::end(&course.distance));
-        let told = match leaves {
+        let text = match leaves {
             Some(step) => format!(
-                "They are more than 0.1 apart from step {step} on; over the last {WINDOW} steps {}.",
+                "The copies are first more than 0.1 apart at step {step}; their mean distance over the last {WINDOW} steps is {}.",
                 about(end)
             ),
-            None => format!("Never more than {} apart.", about(most)),
+            None => format!("The copies are never more than {} apart.", about(most)),
         };
         if course.dt <= 0.03 {
             claims.push(Claim {
                 about: format!("k = 3 against 1 at dt {}", course.dt),
                 paper: "The distance stays at the level of rounding.".into(),
-                found: told,
+                found: text,
                 agrees: Agreement::of(most < 1e-3),
-                certainty: "Sure: every weight of every step is compared.".into(),
+                certainty: "Sure: every weight is compared after every step.".into(),
             });
         } else if let Some((_, within)) = LEAVES.iter().find(|(dt, _)| *dt == course.dt) {
             let (length, least) = (course.distance.len(), if course.dt == 0.05 { 0.5 } else { 0.1 });
@@ -142,15 +146,15 @@ fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
             let has_time = length > if is_known { *within } else { LONG };
             claims.push(Claim {
                 about: format!("k = 3 against 1 at dt {}", course.dt),
-                paper: format!("The copies leave each other, within {within} steps, and stay apart."),
-                found: told,
+                paper: format!("The copies leave each other within {within} steps and stay apart."),
+                found: text,
                 agrees: match leaves {
                     Some(step) if step <= *within && stays => Agreement::Yes,
                     Some(_) if is_known || has_come_back => Agreement::No,
                     None if has_time => Agreement::No,
                     _ => Agreement::CannotTell,
                 },
-                certainty: "Sure of this run; the step depends on the adapter's rounding, by tens of steps.".into(),
+                certainty: "Sure for this run; on another adapter the step can differ by tens.".into(),
             });
         }
     }
@@ -166,8 +170,10 @@ fn doubling(figure: &Fig4, orbits: &Orbits) -> Claim {
         about: "First period doubling".into(),
         paper: "Not in the paper: by algebra at dt = 2 / (largest eigenvalue of the Hessian).".into(),
         found: match orbits.doubling_found {
-            Some(found) => format!("Theory {theory:.5}, by bisection on the period of float64 orbits {found:.5}."),
-            None => format!("Theory {theory:.5}; of the float64 orbits none before 2/alpha = {:.5}.", orbits.explosion),
+            Some(found) => format!("By theory {theory:.5}, by bisection on the period of float64 orbits {found:.5}."),
+            None => {
+                format!("By theory {theory:.5}; no float64 orbit doubles before 2/alpha = {:.5}.", orbits.explosion)
+            }
         },
         agrees: orbits.doubling_found.map_or(Agreement::CannotTell, |found| Agreement::of(holds(found))),
         certainty: "To 1 %: near the doubling orbits settle slowly.".into(),
@@ -179,7 +185,7 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
         .iter()
         .filter(|course| orbits.exponent_at(course.dt).is_some_and(|exponent| exponent > 0.005))
         .collect();
-    let told =
+    let text =
         |course: &&Course| format!("{:.3} at dt {}", orbits.exponent_at(course.dt).unwrap_or(f64::NAN), course.dt);
     let has_parted = |course: &&&Course| Course::leaves(&course.distance).is_some();
     let parted = chaotic.iter().filter(has_parted).count();
@@ -187,7 +193,7 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
         let exponent = orbits.exponent_at(course.dt).unwrap_or(0.0);
         course.stopped.is_none() && exponent * course.distance.len() as f64 > SURELY
     });
-    // A diagram too coarse to see the onset does not place it.
+    // A diagram that is too coarse does not locate the onset.
     let is_known = has_published_map(figure) && orbits.spacing(figure.points) < 1e-3;
     let onset_holds = !is_known || orbits.onset_of_chaos().is_some_and(|dt| ONSET.contains(&dt));
     Claim {
@@ -196,11 +202,11 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
         found: match orbits.onset_of_chaos() {
             None => "The Lyapunov exponent is nowhere positive.".into(),
             Some(onset) if chaotic.is_empty() => {
-                format!("The Lyapunov exponent is positive from dt {onset:.4} on, at none of these step sizes.")
+                format!("The Lyapunov exponent is positive from dt {onset:.4} on, but at none of these step sizes.")
             }
             Some(onset) => format!(
-                "The Lyapunov exponent is positive from dt {onset:.4} on: {}. In {parted} of these {} k = 3 left k = 1.",
-                list(&chaotic.iter().map(told).collect::<Vec<_>>()),
+                "The Lyapunov exponent is positive from dt {onset:.4} on: {}. At {parted} of these {} step sizes k = 3 left k = 1.",
+                list(&chaotic.iter().map(text).collect::<Vec<_>>()),
                 chaotic.len(),
             ),
         },
@@ -214,7 +220,7 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
     }
 }
 
-/// What more bits change.
+/// The claim that more bits change only the start.
 fn precision(courses: &[Course], orbits: &Orbits) -> Option<Claim> {
     let both = |course: &&Course| Course::leaves(&course.distance).is_some() && course.stopped.is_none();
     let parted: Vec<&Course> = courses.iter().filter(both).collect();
@@ -235,7 +241,7 @@ fn precision(courses: &[Course], orbits: &Orbits) -> Option<Claim> {
         double > Course::leaves(&course.distance).unwrap_or(0)
     });
     let has_parted = parted.iter().all(|course| Course::leaves(&course.distance_double).is_some());
-    // So long after float32 that more bits cannot be the reason any more.
+    // True if float64 has not parted so long after float32 that more bits cannot be the reason.
     let are_overdue = parted.iter().any(|course| {
         let exponent = orbits.exponent_at(course.dt).unwrap_or(0.0);
         let left = course.distance_double.len().saturating_sub(Course::leaves(&course.distance).unwrap_or(0));
@@ -247,25 +253,25 @@ fn precision(courses: &[Course], orbits: &Orbits) -> Option<Claim> {
             .zip(first(&course.distance_double))
             .is_none_or(|(single, double)| double < LOWER * single)
     });
-    let told = match (all_later, has_parted) {
-        (true, true) => "In float64 the copies leave each other later and leave each other still",
+    let text = match (all_later, has_parted) {
+        (true, true) => "In float64 the copies leave each other too, but later",
         (_, false) => "In float64 not all of these copies have left each other by the end",
         (false, true) => {
-            "In float64 the copies leave each other too, and not always later, for in float32 they can first become equal again"
+            "In float64 the copies leave each other too, but not always later, because in float32 they can first become equal again"
         }
     };
     Some(Claim {
         about: "Precision".into(),
-        paper: "The authors saw it in float64: it is no matter of float32.".into(),
-        found: format!("{told}: {}.", list(&parted.iter().map(later).collect::<Vec<_>>())),
+        paper: "The authors saw it in float64: float32 is not the cause.".into(),
+        found: format!("{text}: {}.", list(&parted.iter().map(later).collect::<Vec<_>>())),
         agrees: match has_parted {
             _ if are_overdue || !begins_lower => Agreement::No,
             true => Agreement::Yes,
             false => Agreement::CannotTell,
         },
         certainty: format!(
-            "{BITS} more bits make the first difference smaller, and postpone the parting by {BITS} ln 2 divided by the Lyapunov exponent, unless \
-             the orbits meet on the way.{}",
+            "{BITS} more bits make the first difference smaller, and postpone the parting by {BITS} ln 2 divided by the Lyapunov \
+             exponent, unless the copies become equal on the way.{}",
             if begins_lower { "" } else { " Here the first difference is not smaller." }
         ),
     })
@@ -275,10 +281,10 @@ fn controls(courses: &[Course]) -> Claim {
     let most = courses.iter().map(|course| course.control).max().unwrap_or(0);
     Claim {
         about: "Null controls".into(),
-        paper: "k = 2 and a second k = 1 have the bits of k = 1.".into(),
-        found: format!("At every step of every step size they differ from it in {most} weights."),
+        paper: "k = 2 and a second k = 1 equal k = 1 bit for bit.".into(),
+        found: format!("Over all steps and step sizes they differ from it in at most {most} weights."),
         agrees: Agreement::of(most == 0),
-        certainty: "Sure: compared bit by bit on the adapter. So k alone is what parts k = 3 from k = 1.".into(),
+        certainty: "Sure: compared bit by bit on the adapter. So k alone separates k = 3 from k = 1.".into(),
     }
 }
 

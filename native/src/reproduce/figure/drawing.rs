@@ -1,4 +1,4 @@
-//! The drawing itself: rail, grid, axes, labels above the plot, what is inside, legend.
+//! The drawing of a figure: rail, grid, axes, labels above the plot, series, legend.
 
 use std::fmt::Write as _;
 
@@ -65,7 +65,7 @@ impl Figure {
                 escape(&series.label)
             );
         }
-        // An inner drawing cuts off what is outside the plot.
+        // A nested SVG clips what is outside the plot.
         let _ = write!(
             svg,
             "<svg x=\"{LEFT}\" y=\"{top:.1}\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\">",

@@ -1,4 +1,4 @@
-//! From values to the paths of a plot.
+//! SVG paths of the series of a plot.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -6,23 +6,23 @@ use std::fmt::Write as _;
 use super::{Layer, PLOT};
 use crate::report::charts::{Scale, Thinned, thin};
 
-/// From values to places in the plot.
+/// A plot: its axes and its height.
 pub struct Plot {
-    /// Horizontal.
+    /// Horizontal axis.
     pub x: Scale,
-    /// Vertical.
+    /// Vertical axis.
     pub y: Scale,
-    /// Of the vertical axis, without the rail.
+    /// Height of the vertical axis, without the rail.
     pub height: f64,
 }
 
 impl Plot {
-    /// From the left edge.
+    /// Distance of a value of x from the left edge.
     pub fn left(&self, value: f64) -> f64 {
         self.x.place(value) * PLOT[0]
     }
 
-    /// From the upper edge. Bounded, so that what is far outside has short numbers.
+    /// Distance of a value of y from the upper edge. Bounded, so that points far outside have short numbers.
     pub fn top(&self, value: f64) -> f64 {
         ((1.0 - self.y.place(value)) * self.height).clamp(-100.0, 2.0 * PLOT[1])
     }
@@ -62,7 +62,7 @@ impl Plot {
         };
         let path: String = lines.iter().map(joined).collect();
         let mut svg = if path.is_empty() { path } else { format!("<path d=\"{path}\"/>") };
-        // A point alone has no line.
+        // A single point has no line and is drawn as a dot.
         let alone = |line: &&Vec<(f64, f64)>| is_dotted || line.len() == 1;
         let dots: String =
             lines.iter().filter(alone).flatten().map(|point| format!("M{}h0", self.at(*point))).collect();
@@ -80,7 +80,7 @@ impl Plot {
         svg
     }
 
-    /// Half pixels that have a point, each once, so that a diagram of a million points stays small.
+    /// Draws each half pixel that contains points once, so that a diagram of a million points stays small.
     fn scatter(&self, points: &[(f64, f64)]) -> String {
         let inside = points
             .iter()

@@ -1,6 +1,6 @@
-//! Runs that do not depend on each other, trained at the same time: whoever has an adapter takes the next from the list and
-//! trains it whole. The study itself has the first; each other one has a thread, whose device lives as long as the study.
-//! Afterwards [`Study::train`] finds the runs finished.
+//! Independent runs, trained at the same time: each adapter takes the next run from the list and trains it to its end. The
+//! study itself has the first adapter; each other one has a thread, whose device lives as long as the study. Afterwards
+//! [`Study::train`] finds the runs finished.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,7 +17,7 @@ use crate::run::finished_step;
 use crate::terminal::name_thread;
 use crate::{device, interrupt};
 
-/// The flags as they would be for each of `--adapters` alone; those that were given where it is not.
+/// The flags for each of `--adapters` alone; without `--adapters`, the flags as given.
 pub fn each(common: &Common) -> Result<Vec<Common>, Failure> {
     match common.adapters.as_deref() {
         None => Ok(vec![common.clone()]),
@@ -32,12 +32,12 @@ fn named(adapter: Option<&str>) -> String {
     format!("adapter {}", adapter.unwrap_or_default())
 }
 
-/// Says on which of `--adapters` a failure was.
+/// Names the adapter of a failure, if several were given.
 pub fn told(failure: Failure, common: &Common) -> Failure {
     if common.adapters.is_some() { failure.within(named(common.adapter.as_deref())) } else { failure }
 }
 
-/// Runs that are left, and why they are not all trained.
+/// Runs that are left, and the first failure.
 struct Runs {
     left: Vec<(String, TrainConfig)>,
     next: AtomicUsize,
@@ -45,7 +45,7 @@ struct Runs {
 }
 
 impl Runs {
-    /// Trains one after the other until none is left. The first failure is the cause; the others stop and save.
+    /// Trains one run after the other until none is left. The first failure is kept; the other adapters then stop and save.
     fn train(&self, study: &mut Study) {
         let _others = interrupt::StopAllOnPanic;
         let trained = std::iter::from_fn(|| self.left.get(self.next.fetch_add(1, Ordering::SeqCst)))
@@ -58,19 +58,19 @@ impl Runs {
     }
 }
 
-/// An adapter beside the study's own: a thread that trains on it.
+/// Another adapter and the thread that trains on it.
 pub struct Hand {
-    /// What to train; the thread ends when this is gone.
+    /// Runs to train; the thread ends when this sender is dropped.
     work: Option<Sender<Arc<Runs>>>,
-    /// Of which make the adapter is, once, when it is tested.
+    /// Environment of the adapter, sent once after its self-test.
     ready: Receiver<Result<Environment, Failure>>,
-    /// When none of the runs is left.
+    /// Sent when no run is left.
     done: Receiver<()>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Hand {
-    /// The `index`-th of so many studies at the same time.
+    /// Starts the thread of the `index`-th of `studies` studies at the same time.
     pub fn new(index: usize, common: Common, place: Option<Place>, studies: u64) -> Result<Self, Failure> {
         let ((work, given), (tested, ready), (finished, done)) = (channel::<Arc<Runs>>(), channel(), channel());
         let train = move || {
@@ -91,11 +91,11 @@ impl Hand {
         Ok(Self { work: Some(work), ready, done, thread: Some(thread) })
     }
 
-    /// What the thread says next. A panic in it goes on here.
+    /// Waits for the next message of the thread. A panic of the thread resumes here.
     fn hear<T>(&mut self, of: impl Fn(&Self) -> &Receiver<T>) -> T {
         of(self).recv().unwrap_or_else(|_| match self.thread.take().map(JoinHandle::join) {
             Some(Err(panic)) => std::panic::resume_unwind(panic),
-            _ => unreachable!("the thread says so before it ends"),
+            _ => unreachable!("the thread sends its messages before it ends"),
         })
     }
 }
@@ -103,7 +103,7 @@ impl Hand {
 impl Drop for Hand {
     fn drop(&mut self) {
         self.work = None;
-        // Its device goes before the program does. A panic was reported when it happened.
+        // Drop the device before the program ends. A panic was reported when it happened.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -116,13 +116,15 @@ impl Study {
             let other = hand.hear(|hand| &hand.ready)?;
             if (&other.adapter, &other.driver, &other.backend) != (&first.adapter, &first.driver, &first.backend) {
                 return Err(Failure::usage(format!(
-                    "--adapters: '{}' ({}, {}) and '{}' ({}, {}) are not of one make, and their bits may differ: a reproduction \
-                     has runs of one make only, so give adapters of the same name, driver and interface",
+                    "--adapters: '{}' ({}, {}) and '{}' ({}, {}) are not of one make, so their bits may differ: give \
+                     adapters of the same name, driver and interface",
                     first.adapter, first.driver, first.backend, other.adapter, other.driver, other.backend
                 )));
             }
             if other != first {
-                return Err(Failure::other("--adapters: the self-test ends otherwise than on the first of them"));
+                return Err(Failure::other(
+                    "--adapters: the self-test has another outcome than on the first of them: leave out the adapter that differs",
+                ));
             }
         }
         Ok(())
@@ -133,11 +135,11 @@ impl Study {
         self.hands.len() as u64 + 1
     }
 
-    /// Note behind a forecast, which counts one run after the other.
+    /// Note after a forecast, which counts one run after the other.
     pub(in crate::reproduce) fn hands_text(&self) -> String {
         match self.at_a_time() {
             1 => String::new(),
-            n => format!("; the time is that of one adapter, and runs are trained on {n} at a time"),
+            n => format!("; the time is for one adapter, and runs are trained on {n} at a time"),
         }
     }
 
@@ -145,8 +147,8 @@ impl Study {
         named(self.host.adapter.as_deref())
     }
 
-    /// Trains the runs that are not finished, on all adapters at the same time. Does nothing on one adapter: there
-    /// [`Study::train`] comes to them in turn.
+    /// Trains the unfinished runs on all adapters at the same time. Does nothing with a single adapter, on which
+    /// [`Study::train`] trains them in turn.
     pub fn train_ahead(&mut self, runs: &[(String, TrainConfig)]) -> Result<(), Failure> {
         let place = self.place()?;
         let is_left = |run: &&(String, TrainConfig)| finished_step(&place.run(&run.0), &run.1).is_none();
@@ -156,7 +158,7 @@ impl Study {
         }
         let begun = self.begun + left.len();
         let runs = Arc::new(Runs { left, next: AtomicUsize::new(0), failure: Mutex::default() });
-        // A thread that is gone is heard of below.
+        // A thread that has ended is noticed below.
         self.hands.iter().filter_map(|hand| hand.work.as_ref()).for_each(|work| drop(work.send(Arc::clone(&runs))));
         {
             let _span = tracing::info_span!("hand", hand = 0).entered();

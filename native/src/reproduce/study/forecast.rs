@@ -1,4 +1,4 @@
-//! What the work that is left will take in time, memory and files.
+//! Forecast of the remaining work: time, memory and files.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,21 +14,21 @@ use crate::forecast::duration_text;
 use crate::reproduce::growth::median;
 use crate::run::{TIMING_FILE, finished_step};
 
-/// What the work that is left will take.
+/// Cost of the remaining work.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Forecast {
-    /// Time.
+    /// Time in seconds.
     pub seconds: f64,
-    /// Most memory at a time, where the adapter's memory is the host's.
+    /// Largest memory at a time in bytes, with the adapter's buffers counted as memory of the host.
     pub memory_bytes: u64,
-    /// Files that stay.
+    /// Bytes of the files that stay.
     pub disk_bytes: u64,
-    /// Pieces and runs that are left, for the line at the beginning of each; 0 where that is not known.
+    /// Number of pieces and runs that are left, for the line at the beginning of each; 0 if unknown.
     pub pieces: usize,
 }
 
 impl Forecast {
-    /// Both, one after the other.
+    /// The cost of this work followed by the other.
     pub fn and(self, other: Self) -> Self {
         Self {
             seconds: self.seconds + other.seconds,
@@ -54,8 +54,8 @@ impl Forecast {
 }
 
 impl Study {
-    /// What the runs that are not finished take, with one more evaluation each for [`Study::predictions`]. Steps of equal
-    /// networks and batches take equally long: they are timed once, or were when a run was stopped.
+    /// Cost of the unfinished runs, with one more evaluation each for [`Study::predictions`]. Steps of equal networks and
+    /// batches take equally long: they are timed once, unless a stopped run has recorded their time.
     pub fn forecast_runs(&self, runs: &[(String, TrainConfig)]) -> Result<Forecast, Failure> {
         let mut known: HashMap<String, Estimate> = HashMap::new();
         let mut total = Forecast::default();
@@ -68,7 +68,7 @@ impl Study {
             self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some())
         };
         let left: Vec<_> = runs.iter().filter(|run| !is_finished(run)).collect();
-        // Missing images are reported before the first step is timed.
+        // Report missing images before the first step is timed.
         for (_, config) in &left {
             config.validate()?;
             datasets::find(config.dataset, self.host.data_dir.as_deref())?;
@@ -99,14 +99,14 @@ impl Study {
     }
 }
 
-/// What a step's time depends on.
+/// What the time of a step depends on, as a key.
 fn kind(config: &TrainConfig) -> String {
     let TrainConfig { net, width, dataset, batch_size, ks, test_limit, .. } = config;
     format!("{net} {width} {} {dataset} {batch_size} {} {test_limit:?}", config.activation(), ks.len())
 }
 
-/// Median of the last steps of a run that was begun; `None` for less than three. Going forward alone takes about a third
-/// of a step.
+/// Estimate from the median of the last steps of a run that was begun; `None` for fewer than three steps. A forward pass
+/// takes about a third of a step.
 fn measured(run: &Path, config: &TrainConfig) -> Option<Estimate> {
     const STEPS: usize = 30;
     const FORWARD: f64 = 1.0 / 3.0;
@@ -122,7 +122,7 @@ fn measured(run: &Path, config: &TrainConfig) -> Option<Estimate> {
     Some(Estimate { step, evaluation, steps: 0, evaluations: 0 })
 }
 
-/// Files of a run: two checkpoints of every replica, the initial weights, and lines of metrics.
+/// Bytes of the files of a run: two checkpoints of every replica, the initial weights, and lines of metrics.
 fn run_bytes(config: &TrainConfig, plan: &Plan, steps: u64) -> u64 {
     const STEP_LINE: u64 = 120;
     const REPLICA: u64 = 60;

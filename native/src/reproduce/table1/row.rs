@@ -1,4 +1,4 @@
-//! A row of the table: a network on a data set, its trainings, and their numbers.
+//! A row of the table: a network on a data set, its trainings, and their results.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,14 +16,14 @@ use crate::reproduce::onset;
 use crate::reproduce::run::Run;
 use crate::reproduce::statistics::{Spread, mean};
 
-/// What is trained.
+/// What the trainings of a row have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// Network.
     pub net: NetKind,
-    /// Its nonlinearity.
+    /// Activation of the network.
     pub activation: Activation,
-    /// Images.
+    /// Data set.
     pub dataset: DatasetKind,
 }
 
@@ -42,7 +42,7 @@ impl Row {
         ]
     }
 
-    /// As a part of a folder's name.
+    /// The row as a part of a folder's name.
     pub fn name(&self) -> String {
         self.to_string().replace(':', "-")
     }
@@ -60,7 +60,7 @@ impl FromStr for Row {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is not NET:ACTIVATION:DATASET, as in resnet56:relu:cifar10");
         let (net, rest) = text.split_once(':').ok_or_else(wrong)?;
-        // The activation may have a colon of its own.
+        // The activation may contain a colon, too.
         let (activation, dataset) = rest.rsplit_once(':').ok_or_else(wrong)?;
         Ok(Self {
             net: net.parse().map_err(|error| format!("{error}"))?,
@@ -78,20 +78,20 @@ impl Serialize for Row {
 
 /// A finished run: all k at one seed.
 pub struct Trained {
-    /// Its columns but the loss.
+    /// The run, without its losses.
     pub run: Run,
-    /// `[k]` mean test accuracy over the last epochs, in percent; the control is left out.
+    /// `[k]`: result, the mean test accuracy over the last epochs in percent. The control is left out.
     pub numbers: Vec<f64>,
-    /// `[k][image]` classes at the end; the control is left out.
+    /// `[k][image]`: predicted class at the end. The control is left out.
     pub predictions: Vec<Vec<u32>>,
-    /// Images on which the control and the first copy disagree.
+    /// Disagreement between the control and the first copy.
     pub control_churn: Churn,
 }
 
 impl Trained {
-    /// Of a run of `n_ks` divisors and a control.
+    /// Evaluates a run of `n_ks` divisors and a control, over its `last` epochs.
     pub fn new(mut run: Run, predictions: Vec<Vec<u32>>, n_ks: usize, last: usize) -> Self {
-        // Not shown, and as long as the training.
+        // Losses are not shown, and there are as many as steps.
         run.loss.clear();
         let ends = &run.accuracy[run.accuracy.len().saturating_sub(last)..];
         let mean = |replica: usize| ends.iter().map(|(_, accuracy)| accuracy[replica]).sum::<f64>() / ends.len() as f64;
@@ -103,7 +103,7 @@ impl Trained {
         }
     }
 
-    /// Seed.
+    /// Seed of the run.
     pub fn seed(&self) -> u64 {
         self.run.config.seed
     }
@@ -113,7 +113,7 @@ impl Trained {
         self.run.config.perturbation
     }
 
-    /// Over k at this seed.
+    /// Spread over k at this seed.
     pub fn spread(&self) -> Option<Spread> {
         Spread::of(&self.numbers)
     }
@@ -123,7 +123,7 @@ impl Trained {
         mean_of_pairs(&self.predictions)
     }
 
-    /// Of a replica: the first step that differs, and the first at which it is 1 % apart.
+    /// The first step at which a replica differs from the first one, and the first at which it is 1 % apart.
     pub fn onset(&self, replica: usize) -> (Option<u64>, Option<u64>) {
         let points = onset::of_replica(&self.run, replica);
         (first_bit(&points), reaches(&points, VISIBLE))
@@ -134,14 +134,14 @@ impl Trained {
 pub struct Done {
     /// What was trained.
     pub row: Row,
-    /// `[seed]`
+    /// `[seed]`: runs with the main form of the perturbation.
     pub seeds: Vec<Trained>,
     /// The other forms of the perturbation at the first seed.
     pub forms: Vec<Trained>,
 }
 
 impl Done {
-    /// Of a row's runs in their order: the seeds, then the other forms.
+    /// From the runs of a row in order: the seeds, then the other forms.
     pub fn new(row: Row, mut trained: Vec<Trained>, n_seeds: usize) -> Self {
         let forms = trained.split_off(n_seeds);
         Self { row, seeds: trained, forms }
@@ -152,7 +152,7 @@ impl Done {
         self.seeds.iter().chain(&self.forms)
     }
 
-    /// How far all copies of all seeds have come.
+    /// How long the trainings of all seeds are, for the verdict.
     pub fn length(&self) -> Length {
         let has_parted =
             |trained: &Trained| (1..trained.numbers.len()).all(|replica| trained.onset(replica).1.is_some());
@@ -163,23 +163,23 @@ impl Done {
         }
     }
 
-    /// Over k, of each seed.
+    /// Spread over k at each seed.
     pub fn over_k(&self) -> Vec<Spread> {
         self.seeds.iter().filter_map(Trained::spread).collect()
     }
 
-    /// Over seeds, of each k.
+    /// Spread over seeds at each k.
     pub fn over_seeds(&self) -> Vec<Spread> {
         let of = |k: usize| Spread::of(&self.seeds.iter().map(|trained| trained.numbers[k]).collect::<Vec<_>>());
         (0..self.seeds[0].numbers.len()).filter_map(of).collect()
     }
 
-    /// Mean number of all trainings.
+    /// Mean result of all trainings.
     pub fn mean(&self) -> f64 {
         mean(self.seeds.iter().flat_map(|trained| trained.numbers.iter().copied())).unwrap_or(f64::NAN)
     }
 
-    /// Test images.
+    /// Number of test images.
     pub fn images(&self) -> usize {
         self.seeds[0].predictions[0].len()
     }

@@ -8,7 +8,7 @@ use crate::reproduce::growth::exponential_phase;
 use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Cell, Table, onset};
 
-/// The replica whose start is shown: the first that is perturbed.
+/// Index of the replica whose onset is shown by layer: the first perturbed one.
 const SHOWN: usize = 1;
 
 /// All tables, the paper's first.
@@ -27,7 +27,7 @@ pub fn tables(rows: &[Done], ks: &[u32]) -> Vec<Table> {
     ]
 }
 
-/// A line for each row of the paper's table.
+/// The paper's table.
 fn table1(rows: &[Done]) -> Table {
     let mut table = Table::new(
         "table1",
@@ -43,13 +43,13 @@ fn table1(rows: &[Done]) -> Table {
             ("std_seeds_ddof1", "ddof 1"),
             ("std_seeds_low", "95 % from"),
             ("std_seeds_high", "to"),
-            ("test_set_noise", "test set's own noise"),
-            ("churn_k", "churn of two k, %"),
-            ("churn_seeds", "of two seeds, %"),
+            ("test_set_noise", "noise of the test set"),
+            ("churn_k", "churn between k, %"),
+            ("churn_seeds", "between seeds, %"),
             ("churn_control", "of controls, %"),
         ],
     )
-    .note("Deviations pooled over all seeds (over all k). Churn: test images on which two trainings say different classes.");
+    .note("Deviations pooled over all seeds (over all k). Churn: share of test images that two trainings classify differently.");
     for done in rows {
         let cells = |spread: Option<Spread>| -> [Cell; 4] {
             let ends = spread.map(|spread| spread.interval());
@@ -71,7 +71,7 @@ fn table1(rows: &[Done]) -> Table {
     table
 }
 
-/// A line for each seed and each k.
+/// A row for each seed and each k.
 fn spreads(rows: &[Done], ks: &[u32]) -> Table {
     let head = [("row", "network, activation, data"), ("over", "over"), ("at", "at"), ("perturbation", "perturbation")];
     let title = "As published: over k at each seed, over seeds at each k";
@@ -94,7 +94,7 @@ fn spreads(rows: &[Done], ks: &[u32]) -> Table {
     table
 }
 
-/// The numbers themselves.
+/// The result of every training.
 fn accuracies(rows: &[Done], ks: &[u32]) -> Table {
     let head = [("row", "network, activation, data"), ("seed", "seed"), ("perturbation", "perturbation")];
     let mut table = Table::new("table1-accuracies", "Mean test accuracy over the last epochs, in percent", &head);
@@ -111,7 +111,7 @@ fn accuracies(rows: &[Done], ks: &[u32]) -> Table {
     table
 }
 
-/// How each copy leaves the first.
+/// When and how fast each copy leaves the first.
 fn starts(rows: &[Done], ks: &[u32]) -> Table {
     let mut table = Table::new(
         "table1-starts",
@@ -125,7 +125,7 @@ fn starts(rows: &[Done], ks: &[u32]) -> Table {
             ("rel_l1_step_1", "relative L1 after step 1"),
             ("growth_factor", "growth a step"),
             ("steps_to_1_percent", "steps from first bit to 1 %"),
-            ("rel_l1_last", "at the end"),
+            ("rel_l1_last", "distance at the end"),
         ],
     );
     let mut add = |done: &Done, trained: &Trained, replica: usize| {
@@ -154,7 +154,7 @@ fn starts(rows: &[Done], ks: &[u32]) -> Table {
 /// Every evaluation.
 fn epochs(rows: &[Done], ks: &[u32]) -> Table {
     let names = ["row", "seed", "perturbation", "k", "step", "test_accuracy"];
-    let mut table = Table::data("table1-epochs", "the test accuracy after every epoch", &names);
+    let mut table = Table::data("table1-epochs", "Test accuracy after every epoch", &names);
     for done in rows {
         for trained in done.all() {
             for (step, accuracy) in &trained.run.accuracy {
@@ -174,13 +174,13 @@ fn epochs(rows: &[Done], ks: &[u32]) -> Table {
     table
 }
 
-/// For each row the accuracies, and the start of the first seed.
+/// For each row the accuracies, and the distances of the first seed.
 pub fn figures(rows: &[Done]) -> Vec<Figure> {
     rows.iter().flat_map(|done| [accuracy_figure(done), distance_figure(done)]).collect()
 }
 
 fn accuracy_figure(done: &Done) -> Figure {
-    // A point on the edge would be cut in half.
+    // Leave a gap: a point on the edge would be cut in half.
     let (low, high) = ends(done.seeds.iter().flat_map(|trained| trained.numbers.iter().copied()));
     let gap = ((high - low) / 10.0).max(0.1);
     let axis = Axis::linear("mean test accuracy over the last epochs, %");
@@ -192,15 +192,15 @@ fn accuracy_figure(done: &Done) -> Figure {
     );
     let n_ks = done.seeds[0].numbers.len();
     for (replica, k) in done.seeds[0].run.config.ks.iter().take(n_ks).enumerate() {
-        // Side by side, so that equal accuracies are seen.
+        // Set points side by side, so that equal accuracies are visible.
         let aside = (replica as f64 - (n_ks as f64 - 1.0) / 2.0) * 0.08;
         let point = |(seed, trained): (usize, &Trained)| ((seed + 1) as f64 + aside, trained.numbers[replica]);
         figure = figure.dots(format!("k = {k}"), done.seeds.iter().enumerate().map(point).collect());
     }
     let seeds: Vec<String> = done.seeds.iter().map(|trained| trained.seed().to_string()).collect();
     figure.caption(format!(
-        "Seeds {} from left to right. Points of one seed differ in k alone: their spread beside that between seeds is what the \
-         table measures.",
+        "Seeds {} from left to right. Points of one seed differ only in k. The table compares their spread with that between \
+         seeds.",
         seeds.join(", ")
     ))
 }
@@ -220,5 +220,5 @@ fn distance_figure(done: &Done) -> Figure {
     }
     figure
         .control(format!("control k = {}", run.config.ks[n_ks]), points(n_ks))
-        .caption("Zero is on the rail below the axis: where the control belongs.")
+        .caption("Zero is on the rail below the axis, where the control must stay.")
 }

@@ -8,9 +8,9 @@ use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Agreement, Claim};
 
-/// A test set of so many images shows a spread if there is one.
+/// A test set of at least this many images shows a spread if there is one.
 const FINE: usize = 1000;
-/// Within so many steps the copies part.
+/// The copies must part in fewer steps.
 const SOON: usize = 100;
 
 /// All claims.
@@ -28,16 +28,20 @@ pub fn claims(rows: &[Done]) -> Vec<Claim> {
 fn comparable(done: &Done) -> Option<Claim> {
     let beside = Beside::of(&done.over_k(), &done.over_seeds())?;
     Some(Claim {
-        about: format!("{}: k is as good as a seed", done.row),
+        about: format!("{}: k matters as much as a seed", done.row),
         paper: "The standard deviation of the test accuracy over k is comparable to that over random seeds.".to_owned(),
-        found: format!("Deviation {}, as published. Mean accuracy {:.1} %.", beside.told("points"), done.mean()),
+        found: format!(
+            "Deviation {}; the paper uses ddof 0. Mean accuracy {:.1} %.",
+            beside.told("points"),
+            done.mean()
+        ),
         agrees: beside.agrees(done.length()),
         certainty: beside.certainty(done.length()),
     })
 }
 
 fn significant(rows: &[Done]) -> Claim {
-    let told: Vec<String> = rows
+    let texts: Vec<String> = rows
         .iter()
         .map(|done| {
             let ranges = done.seeds.iter().map(|trained| {
@@ -45,7 +49,8 @@ fn significant(rows: &[Done]) -> Claim {
  high - low
             });
             format!(
-                "{}: best and worst k of one seed are {} points apart; a test set of {} images alone makes a deviation of {:.2} points",
+                "{}: the best and the worst k of one seed are {} points apart; a test set of {} images alone makes a deviation of \
+                 {:.2} points",
                 done.row,
                 range(ranges, |points| format!("{points:.2}")).unwrap_or_default(),
                 done.images(),
@@ -57,16 +62,16 @@ fn significant(rows: &[Done]) -> Claim {
     let has_parted = |done: &Done| done.length() != Length::Together;
     let noise = |done: &Done| test_set_noise(done.mean(), done.images());
     Claim {
-        about: "The last bit moves the accuracy".to_owned(),
+        about: "The last bit changes the accuracy".to_owned(),
         paper: "Perturbing the last bit changes the test accuracy.".to_owned(),
-        found: format!("{}.", told.join("; ")),
+        found: format!("{}.", texts.join("; ")),
         agrees: match rows {
             rows if rows.iter().any(|done| has_parted(done) && done.images() >= FINE && spread(done) == 0.0) => Agreement::No,
             rows if rows.iter().all(|done| has_parted(done) && spread(done) > 0.5 * noise(done)) => Agreement::Yes,
             _ => Agreement::CannotTell,
         },
-        certainty: "Everything but k is the same, and so are the test images. It counts as moved where the deviation over k is above half of \
-                    what the size of the test set alone makes."
+        certainty: "Everything but k is the same, including the test images. The accuracy counts as changed if the deviation over \
+                    k is above half of the noise of the test set."
             .to_owned(),
     }
 }
@@ -97,12 +102,12 @@ fn controls(rows: &[Done]) -> Claim {
 fn churn(done: &Done) -> Option<Claim> {
     let (k, seeds) = (done.churn_over_k()?, done.churn_over_seeds()?);
     Some(Claim {
-        about: format!("{}: they disagree on images", done.row),
+        about: format!("{}: copies disagree on images", done.row),
         paper:
-            "Not in the paper. If k is as good as a seed, two k should disagree on as many test images as two seeds."
+            "Not in the paper. If k matters as much as a seed, two k should disagree on as many test images as two seeds."
                 .to_owned(),
         found: format!(
-            "Two k of one seed say different classes on {} % of {}, two seeds on {} %.",
+            "Two k of one seed classify {} % of {} differently, two seeds {} %.",
             about(k),
             count(done.images() as u64, "test image"),
             about(seeds)
@@ -115,7 +120,7 @@ fn churn(done: &Done) -> Option<Claim> {
             (false, Length::Short) => Agreement::CannotTell,
         },
         certainty: format!(
-            "One share of {} images is known to {:.1} points; these are means over all pairs.",
+            "A single share of {} images is known to within about {:.1} points; these are means over all pairs.",
             done.images(),
             test_set_noise(seeds, done.images())
         ),
@@ -137,14 +142,14 @@ fn onset(rows: &[Done]) -> Claim {
     let longest = rows.iter().flat_map(|done| &done.seeds).map(|trained| trained.run.steps.len()).max().unwrap_or(0);
     let steps = range(delays.iter().copied(), |steps| format!("{steps:.0}"));
     Claim {
-        about: "It happens at the start".to_owned(),
+        about: "The copies part at the start".to_owned(),
         paper: "The copies part within tens of iterations, long before the first epoch ends.".to_owned(),
         found: match steps {
             Some(steps) => format!(
                 "From the first differing bit to a relative L1 of 1 % it takes {steps} steps{}.",
-                if never > 0 { format!(" ({never} of {n} copies did not get there)") } else { String::new() }
+                if never > 0 { format!(" ({never} of {n} copies did not reach it)") } else { String::new() }
             ),
-            None => format!("None of {n} copies came as far as 1 %."),
+            None => format!("None of {n} copies reached 1 %."),
         },
         agrees: match never == 0 && delays.iter().all(|steps| *steps < SOON as f64) {
             true => Agreement::Yes,
@@ -162,21 +167,22 @@ fn forms(done: &Done) -> Option<Claim> {
     if spreads.len() < 2 {
         return None;
     }
-    let told: Vec<String> = spreads.iter().map(|(name, spread)| format!("{name} {:.2}", spread.ddof1)).collect();
+    let texts: Vec<String> = spreads.iter().map(|(name, spread)| format!("{name} {:.2}", spread.ddof1)).collect();
     let intervals: Vec<(f64, f64)> = spreads.iter().map(|(_, spread)| spread.interval()).collect();
     let highest_low = intervals.iter().map(|(low, _)| *low).fold(0.0, f64::max);
     let lowest_high = intervals.iter().map(|(_, high)| *high).fold(f64::INFINITY, f64::min);
     Some(Claim {
-        about: format!("{}: the form does not matter", done.row),
+        about: format!("{}: the form of the perturbation does not matter", done.row),
         paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.".to_owned(),
-        found: format!("Deviation over k at seed {} in points: {}.{}", all[0].seed(), told.join(", "), stayed(&all)),
+        found: format!("Deviation over k at seed {} in points: {}.{}", all[0].seed(), texts.join(", "), stayed(&all)),
         agrees: match spreads.iter().map(|(_, spread)| spread.freedom).min() {
             _ if highest_low > lowest_high => Agreement::No,
             Some(least) if least >= ENOUGH => Agreement::Yes,
             _ => Agreement::CannotTell,
         },
         certainty: format!(
-            "Agreement means that the 95 % intervals share a value, and takes {ENOUGH} degrees of freedom: with fewer, nearly all do."
+            "Agreement means that the 95 % intervals share a value. It needs {ENOUGH} degrees of freedom: with fewer, nearly all \
+             intervals do."
         ),
     })
 }
@@ -204,7 +210,7 @@ mod tests {
     use crate::reproduce::churn::disagreement;
     use crate::reproduce::run::Run;
 
-    /// Two seeds, k = 1 and 3 half a unit apart, which classify `images` alike within a seed.
+    /// Two seeds whose k = 1 and 3 are 0.5 apart and classify all `images` alike.
     fn row(steps: usize, images: usize) -> Done {
         let trained = |seed: u32| {
             let config = TrainConfig { ks: vec![1, 3, 2], seed: seed.into(), ..TrainConfig::default() };

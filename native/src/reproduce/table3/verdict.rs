@@ -1,26 +1,26 @@
-//! What a regime shows on both sides of its bounds, and whether it had the time to.
+//! The claim about a regime: growth on both sides of its bounds, and whether the steps suffice to decide.
 
 use super::{BESIDE, Point, Row, formulas};
 use crate::report::numbers::{about, number};
 use crate::reproduce::equations::told;
 use crate::reproduce::{Agreement, Claim};
 
-/// How far a measured growth may be from theory: other modes have not died away altogether.
+/// Largest deviation of a measured growth from theory: other modes have not died away completely.
 const ALLOWED: f64 = 1e-2;
 
 impl Row {
-    /// Its claim.
+    /// The claim about the regime.
     pub(super) fn claim(&self) -> Claim {
         let [inside_low, below, inside_high, above] = &self.beside[..] else { unreachable!("four sides") };
-        // A step that float32 rounds to nothing changes nothing.
+        // A dt that float32 rounds to zero changes nothing.
         let is_told =
             (self.dt as f32).is_normal() && self.beside.iter().all(|p| p.float32.is_some() && p.float64.is_some());
-        // Outside of its bounds it grows, inside it decays, each by theory's factor.
+        // |w| must grow outside the bounds and decay inside, by the factor of theory.
         let is_off = |p: &&Point| {
             let growth = [p.float32, p.float64].into_iter().flatten();
             growth.into_iter().any(|g| (g - p.theory).abs() >= ALLOWED || (g > 1.0) != (p.theory > 1.0))
         };
-        // Other modes still have to die away where the growth comes nearer to theory, and alike in both formats.
+        // If the growth approaches theory, alike in both formats, other modes have not died away yet.
         let comes_nearer = |p: &Point| {
             let [single, end, half] = [p.float32, p.float64, p.halfway].map(|g| g.unwrap_or(f64::NAN) - p.theory);
             end.abs() < 0.95 * half.abs() && (single - end).abs() < ALLOWED
@@ -46,7 +46,8 @@ impl Row {
                 number(self.bounds.alpha_max)
             ),
             found: format!(
-                "Growth a step in float32 {} just below and {} just above the lower bound, {} below and {} above the upper one; at most {} from theory.",
+                "Growth a step in float32: {} just below and {} just above the lower bound, {} below and {} above the upper one; \
+                 at most {} from theory.",
                 told(below.float32),
                 told(inside_low.float32),
                 told(inside_high.float32),
@@ -57,7 +58,7 @@ impl Row {
             certainty: format!(
                 "{}: measured {} % of the stable interval to either side of each bound, in float32 and float64.",
                 if agrees == Agreement::CannotTell {
-                    "Other modes have not died away in so few steps, or it is beyond the format"
+                    "Not sure, because other modes have not died away in so few steps or growth is not finite"
                 } else {
                     "Sure"
                 },
@@ -90,7 +91,7 @@ mod tests {
                 .agrees
         };
         assert_eq!(verdict(1e-3, 1e-3), Agreement::Yes);
-        assert_eq!(verdict(0.03, 0.06), Agreement::CannotTell, "on its way to theory");
-        assert_eq!(verdict(0.03, 0.03), Agreement::No, "and not any more");
+        assert_eq!(verdict(0.03, 0.06), Agreement::CannotTell, "still approaching theory");
+        assert_eq!(verdict(0.03, 0.03), Agreement::No, "no longer approaching it");
     }
 }

@@ -7,7 +7,7 @@ use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::statistics::ends;
 
 impl Threshold {
-    /// Over the rates, and the way there.
+    /// The distance at the end against the rate, and the distance against scaled time.
     pub(super) fn figures(&self, probes: &[Probe]) -> Vec<Figure> {
         let medians = probes.iter().filter(|probe| probe.median().is_finite());
         let mut by_rate = Figure::new(
@@ -37,7 +37,7 @@ impl Threshold {
         };
         let mut by_time = Figure::new(
             "threshold-curves",
-            format!("The way there, seed {}", self.seeds[0]),
+            format!("Distance against scaled time, seed {}", self.seeds[0]),
             Axis::linear("scaled time (learning rate x steps)"),
             Axis::log("relative L1 of k = 3 to k = 1, at most 2"),
         );
@@ -46,11 +46,11 @@ impl Threshold {
         }
         vec![
             by_rate.caption(format!(
-                "Each point is a training of its own; below the dashed line it counts as close.{many}"
+                "Each point is a separate training; below the dashed line k = 3 counts as close.{many}"
             )),
             by_time
                 .horizontal(format!("--distance {}", self.distance), self.distance)
-                .caption("At equal scaled time small rates have taken more steps."),
+                .caption("At the same scaled time, smaller rates have taken more steps."),
         ]
     }
 
@@ -72,7 +72,7 @@ impl Threshold {
             table.row(head.into_iter().chain(seeds).chain([stays.into()]));
         }
         let mut curves =
-            Table::data("threshold-curves", "every step of the first seed", &["lr", "step", "scaled_time", "rel_l1"]);
+            Table::data("threshold-curves", "Every step of the first seed", &["lr", "step", "scaled_time", "rel_l1"]);
         for probe in probes {
             for (line, (time, distance)) in probe.curve.iter().enumerate() {
                 curves.row([probe.lr.into(), (line + 1).into(), (*time).into(), (*distance).into()]);

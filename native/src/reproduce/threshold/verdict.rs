@@ -8,7 +8,7 @@ use crate::reproduce::{Agreement, Claim};
 
 /// The paper's initial rate.
 const USUAL_LR: f64 = 0.1;
-/// Seeds whose median shows the order of rates.
+/// Fewest seeds whose median shows the order of rates.
 const ENOUGH: usize = 3;
 
 impl Threshold {
@@ -22,27 +22,28 @@ impl Threshold {
             paper: "The divergence can be eliminated by the choice of the learning rate.".to_owned(),
             found: match found {
                 Some((below, above)) => format!(
-                    "Up to scaled time {} k = 3 stays within {} of k = 1 at lr {below} and leaves at lr {above}: the threshold is about {}.",
+                    "Up to scaled time {} k = 3 stays within {} of k = 1 at lr {below} and leaves at lr {above}: the threshold is \
+                     about {}.",
                     self.scaled_time,
                     self.distance,
                     about((below * above).sqrt())
                 ),
                 None if low.median() > self.distance => {
                     let end = match low.median() {
-                        distance if distance.is_finite() => format!("it comes to {}", about(distance)),
+                        distance if distance.is_finite() => format!("the distance comes to {}", about(distance)),
                         _ => "numbers stop being finite".to_owned(),
                     };
                     format!("Even at lr {} {end}: the threshold is below --lr-min.", low.lr)
                 }
                 None => format!(
-                    "Even at lr {} it stays at {}: the threshold is above --lr-max.",
+                    "Even at lr {} the distance is only {}: the threshold is above --lr-max.",
                     high.lr,
                     about(high.median())
                 ),
             },
             agrees: if found.is_some() { Agreement::Yes } else { Agreement::CannotTell },
             certainty: format!(
-                "{seeds} a rate. A longer run could still leave: the threshold belongs to this scaled time and distance."
+                "{seeds} for each rate. A longer run could still leave: the threshold holds for this scaled time and distance."
             ),
         };
         let after = found.map_or(f64::INFINITY, |(_, above)| above);
@@ -56,9 +57,9 @@ impl Threshold {
             paper: "Distances are ordered by the learning rate.".to_owned(),
             found: match exceptions.as_slice() {
                 [] => {
-                    format!("Of {} none above the threshold comes back below it.", count(probes.len() as u64, "rate"))
+                    format!("Of {}, none above the threshold stays close.", count(probes.len() as u64, "rate"))
                 }
-                some => format!("Above the threshold {} stayed close again.", list(some)),
+                some => format!("Above the threshold, k = 3 stayed close again at {}.", list(some)),
             },
             agrees: match (found, exceptions.is_empty()) {
                 (Some(_), true) => Agreement::Yes,
@@ -66,14 +67,16 @@ impl Threshold {
                 _ => Agreement::CannotTell,
             },
             certainty: format!(
-                "Bisection finds one edge; it relies on this order. One seed can deviate by orders of magnitude: an exception counts in the \
-                 median of {ENOUGH}."
+                "Bisection relies on this order and finds one edge. A single seed can deviate by orders of magnitude, so an \
+                 exception counts only in the median of at least {ENOUGH} seeds."
             ),
         };
         let is_the_papers = self.net == NetKind::ResNet { depth: 56 } && self.batch_size == 128;
         let usual = Claim {
-            about: format!("The usual rate {USUAL_LR} is beyond it"),
-            paper: "Common training takes place beyond the threshold: its instabilities are restrained, they do not blow up.".to_owned(),
+            about: format!("The common rate {USUAL_LR} is above the threshold"),
+            paper:
+                "Common training takes place above the threshold: its instabilities are restrained and do not blow up."
+                    .to_owned(),
             found: found.map_or("No threshold was found.".to_owned(), |(below, above)| {
                 format!("The threshold lies between {below} and {above}.")
             }),
@@ -84,7 +87,7 @@ impl Threshold {
                 _ => Agreement::CannotTell,
             },
             certainty: format!(
-                "For {}, momentum {}, batch {} and this length; the paper's is ResNet-56 at batch 128.",
+                "For {}, momentum {}, batch {} and this length; the paper has ResNet-56 at batch 128.",
                 self.net, self.momentum, self.batch_size
             ),
         };
@@ -97,7 +100,7 @@ impl Threshold {
                 Agreement::Yes => {
                     format!("{}: 0 bits differ.", count((probes.len() * self.seeds.len()) as u64, "control"))
                 }
-                Agreement::No => "A control differs: nothing here may be put down to k.".to_owned(),
+                Agreement::No => "A control differs: nothing here can be attributed to k.".to_owned(),
                 Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
             },
             certainty: "Sure: every weight is compared bit by bit on the adapter after every step.".to_owned(),

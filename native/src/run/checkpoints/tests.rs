@@ -44,7 +44,7 @@ impl Run {
         files
     }
 
-    /// The step that a run goes on from, with the lines about what is damaged.
+    /// The step that a run resumes from, and the lines about damaged checkpoints.
     fn recover(&mut self) -> (Option<u64>, Vec<String>) {
         let Recovered { state, damaged, .. } = self.checkpoints.recover(&self.network, &self.config, &mut self.journal);
         (state.map(|state| state.step), damaged)
@@ -118,14 +118,14 @@ fn a_checkpoint_of_another_past_is_not_used() {
     fs::write(&metrics, "").unwrap();
     assert_eq!(run.recover().0, None);
     fs::write(&metrics, text).unwrap();
-    // A folder that says another step than its files.
+    // A folder named after another step than that of its files.
     fs::rename(run.checkpoints.named(8), run.checkpoints.named(9)).unwrap();
     let (step, lines) = run.recover();
     assert!(step == Some(4) && lines[0].contains("holds step 8"), "{lines:?}");
 }
 
 #[test]
-fn what_a_kill_leaves_is_put_right() {
+fn what_a_kill_leaves_is_repaired() {
     let mut run = Run::new("kill");
     // Killed between the two renames of a replacement, and while another one was written.
     fs::rename(run.checkpoints.named(8), run.checkpoints.temporary(8, "old")).unwrap();

@@ -1,4 +1,4 @@
-//! What the tests of the program share: running it, scratch folders, the files of a run.
+//! Shared by the tests of the program: running it, scratch folders, and the files of a run.
 
 pub mod skip;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A run small enough to take a second on any adapter: 8 steps an epoch.
+/// A run that takes about a second on any adapter. An epoch has 8 steps.
 pub const SMALL: &[&str] = &[
     "train",
     "--net",
@@ -46,17 +46,17 @@ pub const FIG2: &[&str] = &[
     "divide,nextafter",
 ];
 
-/// The program with arguments, to be started.
+/// A command that runs the program with `arguments`.
 pub fn command<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lastbit"));
     command.args(arguments).env_remove("RUST_BACKTRACE");
     command
 }
 
-/// Begins what the program warns of where Vulkan does not find a GPU that is here.
-const HIDDEN_GPU: &str = "a GPU seems to be here";
+/// Begins the program's warning that Vulkan does not find the machine's GPU.
+const HIDDEN_GPU: &str = "this machine seems to have a GPU";
 
-/// What the program wrote and how it ended, but for a warning that the machine decides about, whatever is tested.
+/// The output and exit code of the program. Without the warning of [`HIDDEN_GPU`], which depends on the machine only.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -78,7 +78,7 @@ pub fn lastbit(arguments: &[&str]) -> Ended {
     command(arguments).output().unwrap().into()
 }
 
-/// Runs the small run with more flags and expects success.
+/// Runs [`SMALL`] with more flags and expects success.
 pub fn train(flags: &[&str], out: &Path) -> Ended {
     let ended = lastbit(&[SMALL, flags, &["--out", text(out)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -98,7 +98,7 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// The files that equal runs have equal: metrics, initial weights, and the checkpoints of the named steps.
+/// The files that are equal in equal runs: metrics, initial weights, and the checkpoints of `steps`. Keys are paths in the run.
 pub fn equal_files(run: &Path, steps: &[u64]) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut add = |path: PathBuf| {
@@ -115,7 +115,7 @@ pub fn equal_files(run: &Path, steps: &[u64]) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Compares two runs file by file and says which differ.
+/// Compares two runs file by file. Panics with the names of the files that differ.
 pub fn assert_equal_runs(a: &Path, b: &Path, steps: &[u64]) {
     let (a, b) = (equal_files(a, steps), equal_files(b, steps));
     assert!(a.keys().eq(b.keys()), "{:?} against {:?}", a.keys(), b.keys());
@@ -123,7 +123,7 @@ pub fn assert_equal_runs(a: &Path, b: &Path, steps: &[u64]) {
     assert!(different.is_empty(), "these differ: {different:?}");
 }
 
-/// Copies a folder with all that is in it.
+/// Copies a folder with its content.
 pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -133,7 +133,7 @@ pub fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// The text of a run's manifest with the checksum that belongs to it.
+/// The text of a run's manifest with its checksum recomputed.
 pub fn with_checksum(manifest: &str) -> String {
     use sha2::{Digest, Sha256};
 
@@ -143,7 +143,7 @@ pub fn with_checksum(manifest: &str) -> String {
     format!("{before}\"sha256\": \"{:x}{after}", Sha256::digest(empty))
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): choices that are the same in every run of a test.
+/// SplitMix64 (Steele, Lea, Flood 2014): the choices are the same whenever a test runs.
 pub struct Random(u64);
 
 impl Random {
@@ -159,13 +159,13 @@ impl Random {
     }
 }
 
-/// The lines of a JSON-lines file.
+/// The parsed lines of a JSON-lines file.
 pub fn json_lines(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }
 
-/// One error line, nothing on standard output, and the exit code.
+/// Checks that the command ended with exit code `code` and one error line that contains all of `parts`.
 pub fn assert_refused(ended: &Ended, code: i32, parts: &[&str]) {
     let lines: Vec<_> = ended.err.lines().collect();
     assert!(lines.len() == 1 && lines[0].starts_with("error: "), "not one error line: {ended:?}");

@@ -10,7 +10,7 @@ use crate::common::{self, assert_refused, command, json_lines, lastbit, scratch,
 
 const RECORD: usize = 3073;
 
-/// Records with all ten labels and pixels that vary.
+/// `n` records with the ten labels in turn and random pixels.
 fn records(n: usize, seed: u32) -> Vec<u8> {
     let mut state = seed;
     let mut pixel = || {
@@ -26,7 +26,7 @@ fn file_names() -> Vec<String> {
     (1..=5).map(|i| format!("data_batch_{i}.bin")).chain(["test_batch.bin".to_owned()]).collect()
 }
 
-/// A folder with six small files: 102 training and 8 test images. The second one is longer than what is read at once.
+/// Writes six small files: 102 training and 8 test images. The second file is longer than one read.
 fn small_cifar10(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     for (i, name) in file_names().iter().enumerate() {
@@ -38,8 +38,8 @@ fn flags<'a>(data: &'a Path, out: &'a Path) -> Vec<&'a str> {
     two_steps("cifar10", data, out)
 }
 
-/// The archive of these members: name, type and contents. The builder refuses names that lead out of the archive, so
-/// they are written into the header.
+/// An archive of these members: `(name, type, content)`. The builder refuses names that lead out of the archive, so
+/// this function writes them into the header.
 fn archive(members: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, kind, contents) in members {
@@ -99,7 +99,7 @@ fn archives_are_read_bare_and_in_several_members() {
         inside["sha256"].clone()
     };
     let expected = of(&packed, &gzip(&bare));
-    // As Safari leaves it, and under the name of the packed one.
+    // Safari unpacks the download; the file may also keep the name of the packed one.
     assert_eq!(of(&unpacked, &bare), expected);
     assert_eq!(of(&packed, &bare), expected);
     assert_eq!(of(&packed, &bare.chunks(10_000).flat_map(gzip).collect::<Vec<_>>()), expected, "several members");
@@ -124,7 +124,7 @@ fn other_versions_are_named() {
         refused(&folder, &[&format!("cifar-10-{name}"), version]);
         refused(&folder.join(file), &[file, version]);
     }
-    // In ./data, where files are looked for without --data-dir.
+    // In ./data, which is searched without --data-dir.
     fs::rename(home.join("batches-py"), home.join("data")).unwrap();
     let bare = command(["data", "info", "cifar10"]).current_dir(&home).env("XDG_DATA_HOME", home.join("none")).output();
     assert_refused(&bare.unwrap().into(), 2, &["cifar-10-batches-py", "Python version", "cifar-10-binary.tar.gz"]);
@@ -168,7 +168,7 @@ fn archives_that_are_not_whole_are_refused() {
     refused(&with(("../test_batch.bin", EntryType::Regular, &records)), &["'../test_batch.bin'", "leads out", "again"]);
     refused(&with(("/data_batch_1.bin", EntryType::Regular, &records)), &["'/data_batch_1.bin'", "leads out"]);
     refused(&with(("a/test_batch.bin", EntryType::Regular, &records)), &["test_batch.bin twice", "again"]);
-    // 220 MB of zeros in 1 MB; the archive may unpack to 215 MB.
+    // 220 MB of zeros in a 1 MB archive; the limit of unpacked bytes is 215 MB.
     let zeros = vec![0; 220_000_000];
     refused(&with(("zeros.bin", EntryType::Regular, &zeros)), &["unpacks to more than", "again"]);
     refused(&with(("b/test_batch.bin", EntryType::Regular, &zeros[..31_000_000])), &["31000000 bytes", "30730000"]);
@@ -176,7 +176,7 @@ fn archives_that_are_not_whole_are_refused() {
 
 #[test]
 #[cfg(unix)]
-fn a_file_without_an_end_is_refused() {
+fn an_endless_file_is_refused() {
     let home = scratch("endless");
     small_cifar10(&home);
     fs::remove_file(home.join("data_batch_5.bin")).unwrap();
@@ -191,7 +191,7 @@ fn damaged_and_foreign_files_are_named() {
         (2, |file| fs::write(file, &records(8, 0)[..RECORD * 8 - 1]).unwrap(), &["data_batch_3.bin", "bytes"]),
         (5, |file| fs::write(file, "").unwrap(), &["test_batch.bin", "empty"]),
         (0, |file| fs::write(file, "<!DOCTYPE html>").unwrap(), &["data_batch_1.bin"]),
-        // Sparse: larger than any such file, and than memory.
+        // A sparse file, larger than any valid file and than memory.
         (1, |file| fs::File::create(file).unwrap().set_len(1 << 40).unwrap(), &["data_batch_2.bin", "30730000"]),
         (4, |file| fs::remove_file(file).unwrap(), &["data_batch_5.bin", "cannot read"]),
         (
@@ -245,7 +245,7 @@ fn without_data_the_archive_is_named() {
 }
 
 #[test]
-fn a_run_goes_on_with_its_own_images_only() {
+fn a_run_resumes_with_its_own_images_only() {
     let home = scratch("other-images");
     let (data, out) = (home.join("data"), home.join("run"));
     small_cifar10(&data);

@@ -10,7 +10,7 @@ use crate::common::{Ended, assert_refused, command, json_lines, lastbit, scratch
 const NAMES: [&str; 4] =
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
-/// An IDX file: magic, dimensions, items.
+/// An IDX file: magic number, dimensions, items.
 fn idx(magic: u32, dimensions: &[u32], items: &[u8]) -> Vec<u8> {
     let words = std::iter::once(&magic).chain(dimensions).flat_map(|word| word.to_be_bytes());
     words.chain(items.iter().copied()).collect()
@@ -25,12 +25,12 @@ fn labels(n: u32) -> Vec<u8> {
     idx(0x0801, &[n], &(0..n).map(|i| (i % 10) as u8).collect::<Vec<_>>())
 }
 
-/// 40 training and 8 test images, in the order of [`NAMES`].
+/// The files of 40 training and 8 test images, in the order of [`NAMES`].
 fn small() -> [Vec<u8>; 4] {
     [images(40), labels(40), images(8), labels(8)]
 }
 
-/// Writes the four files, those for which `is_packed` says so as gzip.
+/// Writes the four files. File `i` is compressed with gzip if `is_packed(i)`.
 fn write(folder: &Path, files: &[Vec<u8>; 4], is_packed: fn(usize) -> bool) {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).unwrap();
@@ -60,11 +60,11 @@ fn packed_unpacked_and_parent_are_the_same_data() {
     assert_eq!(info["shape"], serde_json::json!([1, 32, 32]));
     assert_eq!((&info["mean"][0], &info["std"][0]), (&0.286.into(), &0.353.into()));
     assert_eq!(info["classes"][9], serde_json::json!({ "label": 9, "name": "ankle boot", "train": 4, "test": 0 }));
-    // The contents show what is compressed.
+    // Compressed files are recognised by their content, whatever their name.
     write(&folder, &small().map(|bytes| gzip(&bytes)), |_| false);
     assert_eq!(good_info("fashion-mnist", &folder)["sha256"], info["sha256"]);
 
-    // The user's data folder.
+    // The user's data folder is searched, too.
     let user = home.join("user");
     write(&user.join("lastbit").join("fashion-mnist"), &small(), |_| true);
     let ended: Ended = command(["data", "info", "fashion-mnist", "--json"])
@@ -84,15 +84,15 @@ fn it_trains() {
     write(&data, &small(), |_| true);
     let ended = lastbit(&two_steps("fashion-mnist", &data, &out));
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    // Any other images under the names of the published files, as those of MNIST's digits.
+    // Other images under the published file names, such as MNIST's digits, are reported as not the published ones.
     assert!(ended.out.contains("on fashion-mnist (not the published Fashion-MNIST) with k"), "{ended:?}");
-    assert!(ended.err.is_empty(), "no error: {ended:?}");
-    for (file, told) in [
+    assert!(ended.err.is_empty(), "{ended:?}");
+    for (file, expected) in [
         ("manifest.json", "\"origin\": \"not the published Fashion-MNIST\""),
         ("report.html", "resnet8 on fashion-mnist (not the published Fashion-MNIST)"),
     ] {
         let written = fs::read_to_string(out.join(file)).unwrap();
-        assert!(written.contains(told), "{file}: {written}");
+        assert!(written.contains(expected), "{file}: {written}");
     }
     let steps = json_lines(&out.join("metrics.jsonl"));
     assert!(
@@ -121,7 +121,7 @@ fn damaged_files_are_named() {
         refused(0, &images(40)[..5000], is_packed, &["5000 bytes", "cut off"]);
         refused(1, &labels(39), is_packed, &["40 images", "39 labels"]);
         refused(3, &idx(0x0801, &[8], &[10; 8]), is_packed, &["label 10"]);
-        // Longer than the complete file: 100 MB of zeros are 100 kB of gzip.
+        // Longer than the published file. As gzip, 100 MB of zeros are 100 kB.
         refused(0, &vec![0; 100_000_000], is_packed, &["more than the 47040016 bytes"]);
         refused(3, &[0; 20_000], is_packed, &["more than the 10008 bytes"]);
     }
@@ -153,13 +153,13 @@ fn layouts_of_other_programs_are_found() {
     write(&plain, &small(), |_| false);
     let expected = good_info("fashion-mnist", &plain)["sha256"].clone();
     assert_eq!(good_info("fashion-mnist", &plain)["origin"], "not the published Fashion-MNIST");
-    // torchvision's root, the folder in it, and the one in that.
+    // torchvision's root and the two folders inside it.
     let root = home.join("torchvision");
     write(&root.join("FashionMNIST/raw"), &small(), |i| i % 2 == 0);
     for place in [root.clone(), root.join("FashionMNIST"), root.join("FashionMNIST/raw")] {
         assert_eq!(good_info("fashion-mnist", &place)["sha256"], expected, "{}", place.display());
     }
-    // Kaggle's names, also as its archive unpacks: a folder for each file.
+    // Kaggle's names, and the layout of its unpacked archive: one folder for each file.
     let (dotted, nested) = (home.join("dotted"), home.join("nested"));
     for (name, bytes) in NAMES.iter().zip(&small()) {
         fs::create_dir_all(&dotted).unwrap();
@@ -182,16 +182,16 @@ fn gzip_files_of_several_members_are_whole() {
         fs::write(home.join(format!("{name}.gz")), &members).unwrap();
     }
     assert_eq!(good_info("fashion-mnist", &home)["sha256"], expected);
-    // Cut off in the last member.
+    // The last member is cut off.
     let path = home.join(format!("{}.gz", NAMES[0]));
     let packed = fs::read(&path).unwrap();
     fs::write(&path, &packed[..packed.len() - 9]).unwrap();
     assert_refused(&info("fashion-mnist", &home), 1, &[NAMES[0], "not a whole gzip file", "again"]);
 }
 
-/// Debian's package holds the published files, packed otherwise.
+/// Debian's package has the published files, compressed differently.
 #[test]
-fn the_published_images_are_called_so() {
+fn the_published_images_are_recognised() {
     let folder = Path::new("/usr/share/datasets/fashion-mnist");
     if !folder.is_dir() {
         return skip("the published Fashion-MNIST (install Debian's package dataset-fashion-mnist)");

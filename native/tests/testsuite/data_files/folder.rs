@@ -1,4 +1,4 @@
-//! Image folders.
+//! Image folders as data sets.
 
 use std::fs;
 use std::path::Path;
@@ -9,19 +9,19 @@ use sha2::{Digest, Sha256};
 use super::{good_info, info, two_steps};
 use crate::common::{assert_refused, lastbit, scratch, text};
 
-/// A file and the folders above it.
+/// Writes a file, creating the folders above it.
 fn put(path: &Path, bytes: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
 }
 
-/// An image of one colour, in the format of the extension.
+/// Writes an image of one colour, in the format of the extension.
 fn paint(path: &Path, (width, height): (u32, u32), colour: [u8; 3]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     RgbImage::from_pixel(width, height, Rgb(colour)).save(path).unwrap();
 }
 
-/// Two classes of 8 x 8 pixels, 8 training images and 2 test images each.
+/// Writes two classes with 8 training images and 2 test images each, of 8 x 8 pixels.
 fn small(folder: &Path) {
     let _ = fs::remove_dir_all(folder);
     for (set, n) in [("train", 8), ("test", 2)] {
@@ -38,7 +38,7 @@ fn order_and_normalisation_come_from_names_and_pixels() {
     let home = scratch("folder-order");
     let (a, b) = (home.join("a"), home.join("b"));
     small(&a);
-    // The same images, made in another order; what is no image does not count.
+    // The same images, written in another order. Other files do not count.
     for set in ["test", "train"] {
         for class in ["dog", "cat"] {
             let from = a.join(set).join(class);
@@ -58,7 +58,7 @@ fn order_and_normalisation_come_from_names_and_pixels() {
     assert_eq!(a["classes"][0], serde_json::json!({ "label": 0, "name": "cat", "train": 8, "test": 2 }));
     assert_eq!(a["classes"][1]["name"], "dog");
     assert_eq!(a["shape"], serde_json::json!([3, 8, 8]));
-    // Red is 0 and 255, green 0, 10, ... 70, blue 77 throughout.
+    // Red is 0 or 255, green is 0, 10, ... 70, blue is always 77.
     let near = |value: &serde_json::Value, expected: f64| (value.as_f64().unwrap() - expected).abs() < 1e-6;
     assert!(near(&a["mean"][0], 0.5) && near(&a["std"][0], 0.5), "{a}");
     assert!(near(&a["mean"][1], 35.0 / 255.0) && near(&a["std"][1], 525.0_f64.sqrt() / 255.0), "{a}");
@@ -73,7 +73,7 @@ fn classes_take_turns() {
             paint(&home.join(set).join(name), (8, 8), [value, value, 99]);
         }
     }
-    // "10" is before "2": names are sorted by their bytes.
+    // Names are sorted by their bytes: "10" comes before "2".
     let images = [(1, 0), (10, 1), (2, 0), (20, 1), (30, 1)];
     let pixels = images.iter().flat_map(|(value, _)| [[*value; 64], [*value; 64], [99; 64]].concat());
     let set: Vec<u8> = pixels.chain(images.iter().map(|(_, label)| *label)).collect();
@@ -93,7 +93,7 @@ fn images_are_grey_only_if_all_are() {
     assert_eq!(grey["shape"], serde_json::json!([1, 8, 16]));
     assert_eq!(grey["mean"], serde_json::json!([0.1]));
     assert_eq!(grey["std"], serde_json::json!([0.1]));
-    // One image with colour; transparency is left out.
+    // One image with colour makes all colour; transparency is ignored.
     RgbaImage::from_pixel(16, 8, Rgba([1, 2, 3, 0])).save(home.join("test/b/2.png")).unwrap();
     assert_eq!(good_info("folder", &home)["shape"], serde_json::json!([3, 8, 16]));
 }
@@ -109,7 +109,7 @@ fn it_trains_on_png_and_jpeg() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
     assert_eq!((&manifest["dataset"]["name"], &manifest["dataset"]["train"]), (&"folder".into(), &18.into()));
-    // Another image is another data set.
+    // A changed image makes it another data set.
     paint(&data.join("train/cat/0.png"), (8, 8), [1, 2, 3]);
     let longer = ["train", "--resume", "--steps", "4", "--out", text(&out)];
     assert_refused(&lastbit(&longer), 2, &["data-dir: ", "other images"]);
@@ -121,7 +121,7 @@ fn common_formats_are_read() {
     let data = home.join("data");
     small(&data);
     let expected = good_info("folder", &data)["sha256"].clone();
-    // The same pixels in formats without loss, in capitals, too.
+    // The same pixels in lossless formats, some with extensions in capitals.
     for (i, extension) in ["bmp", "webp", "tif", "TIFF", "ppm", "BMP"].into_iter().enumerate() {
         for class in ["cat", "dog"] {
             let png = data.join(format!("train/{class}/{i}.png"));
@@ -159,7 +159,7 @@ fn what_is_not_read_is_counted() {
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("nowhere.png", data.join("train/dog/link.png")).unwrap();
-        // Circles end.
+        // A circular link does not make the search endless.
         std::os::unix::fs::symlink(data.join("train"), data.join("train/cat/more/up")).unwrap();
         not_read.extend([
             ("file without an extension in a folder below a class folder", 1),
@@ -172,11 +172,11 @@ fn what_is_not_read_is_counted() {
     assert_eq!((&info["not_read"], &info["sha256"]), (&counts, &expected));
     let ended = lastbit(&["data", "info", "folder", "--data-dir", text(&data)]);
     assert!(ended.out.contains("2 .gif files, 1 .heic file, 2 .png files in a folder below"), "{ended:?}");
-    // A run says so, too, whatever it prints.
+    // A run warns, too, even with --quiet.
     let ended = lastbit(&[&two_steps("folder", &data, &out)[..], &["--quiet"]].concat());
     assert!(ended.code == Some(0) && ended.err.contains("not read in the image folder: 2 .gif files, "), "{ended:?}");
 
-    // Where nothing else is in a class, its error says what was seen.
+    // The error for a class without images names the files that were not read.
     fs::remove_dir_all(data.join("test/cat")).unwrap();
     paint(&data.join("test/cat/deeper/1.png"), (8, 8), [0; 3]);
     let parts = ["test/cat", "no image", "but 1 .png file in a folder below a class folder", "the folder itself"];
@@ -211,20 +211,20 @@ fn files_of_several_images_are_counted() {
     }
 }
 
-/// The PNG as the default image of an animation.
+/// Makes the PNG the default image of an animation.
 fn animated_png(mut bytes: Vec<u8>) -> Vec<u8> {
-    // Two frames, shown for ever.
+    // Two frames, repeated for ever.
     let mut control = [&b"acTL"[..], &2_u32.to_be_bytes(), &0_u32.to_be_bytes()].concat();
     let mut crc = flate2::Crc::new();
     crc.update(&control);
     control.splice(0..0, 8_u32.to_be_bytes());
     control.extend(crc.sum().to_be_bytes());
-    // Behind the header.
+    // After the header.
     bytes.splice(33..33, control);
     bytes
 }
 
-/// The lossless WebP of 8 x 8 pixels as the only frame of an animation.
+/// Makes the lossless WebP of 8 x 8 pixels the only frame of an animation.
 fn animated_webp(bytes: &[u8]) -> Vec<u8> {
     let chunk = |name: &[u8; 4], content: &[u8]| {
         let padding = vec![0; content.len() % 2];
@@ -242,12 +242,12 @@ fn animated_webp(bytes: &[u8]) -> Vec<u8> {
     chunk(b"RIFF", &content.concat())
 }
 
-/// The TIFF with a second page, which is the first one again.
+/// Appends a second page to the TIFF, a copy of the first one.
 fn tiff_of_two(mut bytes: Vec<u8>) -> Vec<u8> {
     let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let directory = word(&bytes, 4);
     let next = directory + 2 + 12 * usize::from(u16::from_le_bytes([bytes[directory], bytes[directory + 1]]));
-    assert_eq!((&bytes[..2], word(&bytes, next)), (&b"II"[..], 0), "one page");
+    assert_eq!((&bytes[..2], word(&bytes, next)), (&b"II"[..], 0), "the file does not have one page");
     let (second, end) = (bytes[directory..next + 4].to_vec(), bytes.len().next_multiple_of(2));
     bytes[next..next + 4].copy_from_slice(&(end as u32).to_le_bytes());
     bytes.resize(end, 0);
@@ -255,7 +255,7 @@ fn tiff_of_two(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// A PNG file that claims so many pixels in each direction.
+/// A PNG file that claims to have `side` x `side` pixels.
 fn huge_png(side: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
@@ -270,8 +270,9 @@ fn huge_png(side: u32) -> Vec<u8> {
 }
 
 #[test]
-fn what_makes_no_data_set_is_named() {
-    // With the exit code: what cannot be decoded is damaged, everything else is no image folder; 0 where it is one.
+fn invalid_image_folders_are_named() {
+    // (damage, exit code, parts of the message). The code is 1 if a file is damaged, 2 if the folder is not an image folder,
+    // and 0 if it still is one.
     type Damage = (fn(&Path), i32, &'static [&'static str]);
     let damages: &[Damage] = &[
         (|data| put(&data.join("train/cat/3.png"), "no image"), 1, &["train/cat/3.png", "cannot be decoded"]),
@@ -316,7 +317,7 @@ fn what_makes_no_data_set_is_named() {
             &["train/cat/0.png", "60000 x 60000", "64 x 64"],
         ),
         (
-            // Sparse: longer than memory.
+            // A sparse file, larger than memory.
             |data| fs::File::create(data.join("train/cat/0.png")).unwrap().set_len(1 << 40).unwrap(),
             1,
             &["train/cat/0.png", "longer than 16777216 bytes"],

@@ -33,7 +33,7 @@ fn a_data_set_is_a_table() {
         assert!(ended.out.contains(part), "{part}: {ended:?}");
     }
     let table: Vec<_> = ended.out.lines().skip_while(|line| !line.starts_with("label")).collect();
-    assert_eq!(table.len(), 12, "a head, ten classes and their sum: {table:?}");
+    assert_eq!(table.len(), 12, "the table must have a head, ten classes and their sum: {table:?}");
     let column = table[0].find("train").unwrap();
     assert!(table[1..].iter().all(|line| line[column..].starts_with("20")), "{table:?}");
 }

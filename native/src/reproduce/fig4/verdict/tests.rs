@@ -3,7 +3,7 @@
 use super::*;
 use crate::reproduce::fig4::orbits::Orbit;
 
-/// The last bit, growing by this factor a step from `first` on, up to 1.
+/// A distance that grows from `first` by `factor` a step, up to 1.
 fn distance(first: f64, factor: f64, steps: i32) -> Vec<f64> {
     (0..=steps).map(|step| if step == 0 { 0.0 } else { (first * factor.powi(step)).min(1.0) }).collect()
 }
@@ -44,11 +44,11 @@ fn more_bits_may_part_earlier_but_must_part() {
     };
     let late = |steps: i32| [vec![0.0, 1e-8], vec![0.0; 90], distance(1e-8, 1.5, steps - 91)].concat();
     assert_eq!(verdict(distance(1e-8, 1.5, 300), distance(1e-17, 1.5, 300)), Some(Agreement::Yes));
-    // The copies in float32 were equal again for a while.
+    // The float32 copies were equal again for a while.
     assert_eq!(verdict(late(300), distance(1e-17, 1.5, 300)), Some(Agreement::Yes));
     let never = |steps: i32| distance(1e-17, 1.0, steps);
-    assert_eq!(verdict(distance(1e-8, 1.5, 80), never(80)), Some(Agreement::CannotTell), "no time");
-    assert_eq!(verdict(distance(1e-8, 1.5, 1000), never(1000)), Some(Agreement::No), "a matter of float32");
+    assert_eq!(verdict(distance(1e-8, 1.5, 80), never(80)), Some(Agreement::CannotTell), "too few steps");
+    assert_eq!(verdict(distance(1e-8, 1.5, 1000), never(1000)), Some(Agreement::No), "float32 is the cause");
     assert_eq!(verdict(distance(1e-8, 1.5, 300), distance(1e-8, 1.5, 300)), Some(Agreement::No), "no more bits");
     assert_eq!(verdict(distance(1e-8, 1.0, 300), never(300)), None, "nothing to compare");
 }
@@ -91,5 +91,5 @@ fn what_explodes_may_take_longer() {
     assert_eq!(verdict(0.101, 20, 20.0), Agreement::CannotTell);
     // Above the doubling: neither settled nor exploded.
     assert_eq!(verdict(0.05, 1000, 0.29), Agreement::No);
-    assert_eq!(verdict(0.0323, 1000, 0.29), Agreement::CannotTell, "so near the doubling the cycle is small");
+    assert_eq!(verdict(0.0323, 1000, 0.29), Agreement::CannotTell, "so close to the doubling the cycle is small");
 }
