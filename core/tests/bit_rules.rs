@@ -177,7 +177,16 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
 
 #[test]
 fn max_pools_keep_the_rules() {
-    let config = TrainConfig { net: NetKind::Vgg { depth: 11 }, ks: vec![1, 3, 2], steps: Some(4), ..small() };
+    check_rules_of(NetKind::Vgg { depth: 11 });
+}
+
+#[test]
+fn sums_keep_the_rules() {
+    check_rules_of(NetKind::PreResNet { depth: 8 });
+}
+
+fn check_rules_of(net: NetKind) {
+    let config = TrainConfig { net, ks: vec![1, 3, 2], steps: Some(4), ..small() };
     let reference = run(&config);
     assert!(bits(&reference.state, 0) == bits(&reference.state, 2), "k = 2 is a control, but differs");
     assert!(bits(&reference.state, 0) != bits(&reference.state, 1), "k = 3 is not a control, but does not differ");

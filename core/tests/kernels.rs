@@ -68,6 +68,7 @@ fn all_recordings() -> Vec<Recording> {
             add(&network(vgg(depth), [3, 32, 32], activation, 1.0), &[]);
         }
         add(&network(vgg(11), [1, 32, 32], activation, 1.0), &[1, 2]);
+        add(&network(NetKind::PreResNet { depth: 20 }, [3, 32, 32], activation, 1.0), &[1, 2]);
     }
     for (width, size) in [(0.25, 9), (0.625, 30), (2.0, 32), (4.0, 64)] {
         add(&network(resnet(14), [3, size, size], swish(1.0), width), &[]);

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use lastbit_core::device::{AdapterChoice, Context, Fill};
+use lastbit_core::double::relative_l1;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::pde::{
@@ -393,10 +394,4 @@ fn nonlinear_params(side: u32) -> Result<NonlinearParams, Fault> {
         perturbation: Perturbation::Divide,
         initial: initial_kernel(KERNEL, None, 1),
     })
-}
-
-/// Mean of 2|a-b| / (|a|+|b|), 0/0 = 0 (docs/RULES.md).
-fn relative_l1(a: &[f64], b: &[f64]) -> f64 {
-    let term = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { 2.0 * (a - b).abs() / (a.abs() + b.abs()) };
-    a.iter().zip(b).map(term).sum::<f64>() / a.len() as f64
 }

@@ -166,8 +166,8 @@ pub fn passes(network: &Network) -> Vec<(Layer, Pass)> {
     let mut all = Vec::new();
     for node in &network.nodes {
         let (layer, is_batch) = match &node.operation {
-            nets::Operation::Conv { conv, .. } => (Layer::Conv(*conv), conv.shared_input),
-            nets::Operation::ConvDown { conv, .. } => (Layer::ConvDown(*conv), false),
+            nets::Operation::Conv(conv) => (Layer::Conv(*conv), conv.shared_input),
+            nets::Operation::ConvDown(conv) => (Layer::ConvDown(*conv), false),
             _ => continue,
         };
         for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {

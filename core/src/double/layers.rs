@@ -1,6 +1,7 @@
 //! Operations on float64 tensors `[N][C][H][W]`, forward and backward side by side. Sums are plain loops;
 //! only [`dot`] has several accumulators.
 
+use super::functions;
 use crate::ops::batch_norm::{BatchNorm, EPSILON};
 use crate::ops::conv_valid::ConvValid;
 use crate::ops::max_pool::MaxPool;
@@ -123,20 +124,12 @@ fn sizes(shape: Shape) -> (usize, usize, usize) {
     (shape.channels as usize, shape.height as usize, shape.width as usize)
 }
 
-/// An activation and its derivative at z.
+/// An activation, if there is one, and its derivative at z.
 pub fn activate(activation: Option<Activation>, z: f64) -> [f64; 2] {
-    match activation {
-        None => [z, 1.0],
-        Some(Activation::Relu) if z > 0.0 => [z, 1.0],
-        // Not 0.0, so that a NaN stays NaN.
-        Some(Activation::Relu) => [0.0 * z, 0.0],
-        Some(Activation::Swish { beta }) => {
-            let beta = f64::from(beta);
-            let e = libm::exp(-(beta * z).abs());
-            let s = if z < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) };
-            [z * s, s + beta * z * s * (1.0 - s)]
-        }
-    }
+    activation.map_or([z, 1.0], |activation| {
+        let [value, slope, _] = functions::activate(activation, z);
+        [value, slope]
+    })
 }
 
 /// Mean and 1 / sqrt(variance + eps) of each channel, which batch norm keeps for the backward pass.

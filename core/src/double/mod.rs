@@ -3,6 +3,7 @@
 //! 2^-24. It is slow: a step of one ResNet-8 replica on 16 images takes about a second on one core. It only trains, without
 //! evaluation and checkpoints.
 
+mod functions;
 mod layers;
 mod passes;
 
@@ -12,7 +13,10 @@ use crate::data::Dataset;
 use crate::nets::Network;
 use crate::ops::batch_input::CROP_MARGIN;
 use crate::ops::sgd::Perturbation;
-use crate::train::{Batches, TrainConfig, TrainError, UploadLayout, Weights, learning_rate};
+use crate::train::{Batches, TrainConfig, TrainError, UploadLayout, Weights};
+
+pub use functions::{PerturbedStep, activate, binary_cross_entropy, cross_entropy, relative_l1, sigmoid};
+pub(crate) use passes::gradients;
 
 /// Results of a step. Vectors have one entry for each replica, in the order of the divisors.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +31,7 @@ pub struct DoubleStep {
 
 /// One replica: values by parameter, in the network's order.
 struct Replica {
-    k: f64,
+    k: u32,
     parameters: Vec<Vec<f64>>,
     momenta: Vec<Vec<f64>>,
 }
@@ -61,13 +65,12 @@ impl DoubleTrainer {
         let initial = Weights::initial(&network, seed);
         let replica = |k: &u32| {
             let mut weights = initial.clone();
-            let is_moved = config.perturbation == Perturbation::Nextafter;
-            if is_moved {
+            if config.perturbation == Perturbation::Nextafter {
                 weights.move_one_ulp(&network, seed, *k);
             }
             let parameters: Vec<Vec<f64>> = weights.parameters.iter().map(|values| widened(values)).collect();
             let momenta = parameters.iter().map(|values| vec![0.0; values.len()]).collect();
-            Replica { k: if is_moved { 1.0 } else { f64::from(*k) }, parameters, momenta }
+            Replica { k: *k, parameters, momenta }
         };
         let replicas = config.ks.iter().map(replica).collect();
         let batches = Batches::new(&config, Arc::clone(&dataset));
@@ -137,17 +140,23 @@ impl DoubleTrainer {
         self.step += 1;
         let batch = self.batch(self.step);
         let epoch = (self.step - 1) / self.batches.per_epoch();
-        let lr = learning_rate(self.config.lr, self.config.decay_every, self.config.decay_factor, epoch);
+        let lr = self.config.lr_at(self.step, epoch);
         let mut loss = Vec::new();
         for replica in &mut self.replicas {
-            let (value, gradients) = passes::gradients(&self.network, &replica.parameters, &batch.x, &batch.labels);
+            let (value, by_parameter) = gradients(&self.network, &replica.parameters, &batch.x, &batch.labels);
             loss.push(value);
-            replica.update(&self.config, self.step == 1, lr, &gradients);
+            let perturbed = PerturbedStep::new(self.config.perturbation, replica.k, lr);
+            replica.update(&self.config, self.step == 1, perturbed, &by_parameter);
         }
         let first = &self.replicas[0];
         let convolutions: Vec<usize> =
             (0..self.network.parameters.len()).filter(|&p| self.network.parameters[p].convolution).collect();
+        let is_finite = |replica: &Replica| replica.parameters.iter().flatten().all(|value| value.is_finite());
         let distance = |replica: &Replica| {
+            // Two replicas that have both diverged to infinity have no distance.
+            if !is_finite(first) && !is_finite(replica) {
+                return f64::NAN;
+            }
             let tensor = |&p: &usize| relative_l1(&replica.parameters[p], &first.parameters[p]);
             convolutions.iter().map(tensor).sum::<f64>() / convolutions.len() as f64
         };
@@ -157,9 +166,8 @@ impl DoubleTrainer {
 
 impl Replica {
     /// The update of docs/RULES.md, in float64.
-    fn update(&mut self, config: &TrainConfig, is_first: bool, lr: f64, gradients: &[Vec<f64>]) {
+    fn update(&mut self, config: &TrainConfig, is_first: bool, perturbed: PerturbedStep, gradients: &[Vec<f64>]) {
         let (mu, decay) = (config.momentum, config.weight_decay);
-        let (rate, reciprocal) = (lr * self.k, 1.0 / self.k);
         let tensors = self.parameters.iter_mut().zip(&mut self.momenta).zip(gradients);
         for ((values, momenta), gradients) in tensors {
             for ((p, buffer), gradient) in values.iter_mut().zip(momenta).zip(gradients) {
@@ -170,8 +178,7 @@ impl Replica {
                     true => g + mu * *buffer,
                     false => *buffer,
                 };
-                let divided = if config.perturbation == Perturbation::Reciprocal { d * reciprocal } else { d / self.k };
-                *p -= rate * divided;
+                *p = perturbed.apply(*p, d);
             }
         }
     }
@@ -179,11 +186,4 @@ impl Replica {
 
 fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v)).collect()
-}
-
-/// Mean over the elements of 2|a-b| / (|a|+|b|), with 0/0 = 0, in [0, 2].
-#[must_use]
-pub fn relative_l1(a: &[f64], b: &[f64]) -> f64 {
-    let each = a.iter().zip(b).map(|(a, b)| if a == b { 0.0 } else { 2.0 * (a - b).abs() / (a.abs() + b.abs()) });
-    each.sum::<f64>() / a.len() as f64
 }

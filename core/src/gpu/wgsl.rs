@@ -124,6 +124,7 @@ macro_rules! shaders {
 shaders! {
     ActivationBackward "activation_backward",
     ActivationForward "activation_forward",
+    Add "add",
     BatchInput "batch_input",
     BinaryCrossEntropy "binary_cross_entropy",
     BnApply "bn_apply",

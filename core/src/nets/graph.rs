@@ -7,7 +7,11 @@ use crate::ops::{Conv, ConvDown, batch_norm::BatchNorm, max_pool::MaxPool};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TensorId(pub usize);
 
-/// Initial values of a parameter.
+/// A parameter of the graph: an index into [`Network::parameters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ParameterId(pub usize);
+
+/// How a parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// Normally distributed with mean 0 and this standard deviation.
@@ -54,78 +58,91 @@ pub struct Running {
     pub variance: u32,
 }
 
-/// What a node computes. Indices are into [`Network::parameters`] and [`Network::running`].
-#[derive(Clone, Debug)]
+/// What a node computes. The comment of each variant lists the node's inputs, outputs and parameters, in the order of its lists.
+#[derive(Clone, Copy, Debug)]
 pub enum Operation {
-    /// 3x3 convolution with stride 1.
-    Conv {
-        /// Geometry.
-        conv: Conv,
-        /// Index of the weight.
-        weight: usize,
-    },
-    /// 3x3 convolution with stride 2, whose output is the node's, together with the 1x1 projection shortcut of the same input.
-    ConvDown {
-        /// Geometry of both convolutions.
-        conv: ConvDown,
-        /// Index of the 3x3 convolution's weight.
-        weight: usize,
-        /// The 1x1 convolution; `None` only until [`GraphBuilder::conv1x1`] adds it.
-        shortcut: Option<Projection>,
-    },
-    /// The one-layer network's convolution.
-    ConvValid {
-        /// Geometry.
-        conv: ConvValid,
-        /// Index of the kernel.
-        weight: usize,
-    },
-    /// Batch norm, then the addition of a shortcut and the activation, where present.
+    /// Convolution 3x3 with stride 1: `x` to `y`, by `weight`.
+    Conv(Conv),
+    /// Convolutions 3x3 and 1x1 with stride 2 of the same input: `x` to `y` and `s`, by the weights of both.
+    ConvDown(ConvDown),
+    /// Valid convolution of one channel: `x` to `y`, by `weight`.
+    ConvValid(ConvValid),
+    /// Batch norm, then the addition of the shortcut if there is one, then the activation if there is one: `y` and the shortcut to
+    /// `a`, by `scale` and `shift`.
     BatchNorm {
         /// Shape, and what is fused.
         norm: BatchNorm,
-        /// Tensor that is added before the activation.
-        shortcut: Option<TensorId>,
-        /// Index of the scale; the shift is the next parameter.
-        scale: usize,
-        /// Index of the running statistics.
+        /// Running statistics: an index into [`Network::running`].
         running: usize,
     },
-    /// A separate activation.
+    /// Elementwise sum: `a` and `b` to `a + b`.
+    Add,
+    /// Activation alone: `x` to `a`.
     Activation(Activation),
-    /// 2x2 max pool.
+    /// Max pool 2x2: `x` to `y`.
     MaxPool(MaxPool),
-    /// Global average pool: planes to features.
+    /// Mean over the pixels: planes to features.
     GlobalAveragePool,
-    /// Dense layer on features; the bias is the next parameter.
-    Dense {
-        /// Geometry.
-        dense: Dense,
-        /// Index of the weight.
-        weight: usize,
-    },
+    /// Dense layer: features to features, by `weight` and `bias`.
+    Dense(Dense),
 }
 
-/// The 1x1 convolution of [`Operation::ConvDown`].
-#[derive(Clone, Copy, Debug)]
-pub struct Projection {
-    /// Index of the weight.
-    pub weight: usize,
-    /// Output tensor.
-    pub output: TensorId,
-}
-
-/// One operation with its input and output.
+/// One operation with its tensors and parameters.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Layer name, for profiles and errors.
     pub name: String,
     /// What it computes.
     pub operation: Operation,
-    /// Input tensor.
-    pub input: TensorId,
-    /// Output tensor.
-    pub output: TensorId,
+    /// Tensors that it reads.
+    pub inputs: Vec<TensorId>,
+    /// Tensors that it writes.
+    pub outputs: Vec<TensorId>,
+    /// Parameters that it learns.
+    pub parameters: Vec<ParameterId>,
+}
+
+impl Node {
+    /// The first input.
+    #[must_use]
+    pub fn input(&self) -> TensorId {
+        self.inputs[0]
+    }
+
+    /// The shortcut of a batch norm that adds one.
+    #[must_use]
+    pub fn shortcut(&self) -> Option<TensorId> {
+        self.inputs.get(1).copied()
+    }
+
+    /// The first output.
+    #[must_use]
+    pub fn output(&self) -> TensorId {
+        self.outputs[0]
+    }
+
+    /// The first parameter: a weight or a scale.
+    #[must_use]
+    pub fn weight(&self) -> ParameterId {
+        self.parameters[0]
+    }
+
+    /// The second parameter of a dense layer or of a batch norm: bias or shift.
+    #[must_use]
+    pub fn bias(&self) -> ParameterId {
+        self.parameters[1]
+    }
+
+    /// Multiply-adds of its convolutions for one sample's forward pass, 0 of other operations.
+    #[must_use]
+    pub fn multiply_adds(&self) -> u64 {
+        match self.operation {
+            Operation::Conv(conv) => conv.output().elements() * u64::from(conv.input.channels * 9),
+            Operation::ConvDown(conv) => conv.output().elements() * u64::from(conv.input.channels * (9 + 1)),
+            Operation::ConvValid(conv) => conv.output().elements() * u64::from(conv.kernel * conv.kernel),
+            _ => 0,
+        }
+    }
 }
 
 /// A whole network.
@@ -135,7 +152,7 @@ pub struct Network {
     pub name: String,
     /// Operations in forward order.
     pub nodes: Vec<Node>,
-    /// Shape of every tensor. Tensor 0 is the input; the output of the last node has the logits.
+    /// Shape of every tensor; tensor 0 is the batch, the last node's output the logits.
     pub shapes: Vec<Shape>,
     /// Learned tensors, in arena order.
     pub parameters: Vec<Parameter>,
@@ -165,7 +182,7 @@ impl Network {
     /// The tensor of the logits.
     #[must_use]
     pub fn logits(&self) -> TensorId {
-        TensorId(self.shapes.len() - 1)
+        self.nodes.last().map_or(TensorId(0), Node::output)
     }
 }
 
@@ -205,65 +222,65 @@ impl GraphBuilder {
         self.network.shapes[tensor.0]
     }
 
-    fn parameter(&mut self, name: String, dims: Vec<u32>, init: Init, convolution: bool) -> usize {
-        let offset = self.network.parameter_stride;
-        let parameter = Parameter { name, dims, init, offset, convolution };
-        self.network.parameter_stride = (offset + parameter.elements()).next_multiple_of(ALIGNMENT);
-        self.network.parameters.push(parameter);
-        self.network.parameters.len() - 1
+    /// Appends a parameter to the arena.
+    fn parameter(&mut self, name: String, dims: Vec<u32>, init: Init, convolution: bool) -> ParameterId {
+        self.network.parameters.push(Parameter { name, dims, init, offset: 0, convolution });
+        ParameterId(self.network.parameters.len() - 1)
     }
 
-    fn node(&mut self, name: &str, operation: Operation, input: TensorId, shape: Shape) -> TensorId {
-        self.network.shapes.push(shape);
-        let output = TensorId(self.network.shapes.len() - 1);
-        self.network.nodes.push(Node { name: name.to_owned(), operation, input, output });
-        output
+    /// Appends a node that writes tensors of `shape`.
+    fn node<const N: usize>(
+        &mut self,
+        name: &str,
+        operation: Operation,
+        inputs: &[TensorId],
+        parameters: &[ParameterId],
+        shape: Shape,
+    ) -> [TensorId; N] {
+        let first = self.network.shapes.len();
+        self.network.shapes.extend([shape; N]);
+        let outputs: [TensorId; N] = std::array::from_fn(|i| TensorId(first + i));
+        self.network.nodes.push(Node {
+            name: name.to_owned(),
+            operation,
+            inputs: inputs.to_vec(),
+            outputs: outputs.to_vec(),
+            parameters: parameters.to_vec(),
+        });
+        outputs
     }
 
-    /// Adds the weight of a convolution without bias, initialised normal(0, sqrt(2 / (kh kw c_out))).
-    fn kernel(&mut self, name: &str, [out_channels, in_channels, kernel]: [u32; 3]) -> usize {
+    /// The weight of a convolution without bias, initialised normal(0, sqrt(2 / (kh kw c_out))).
+    fn kernel(&mut self, name: &str, [out_channels, in_channels, kernel]: [u32; 3]) -> ParameterId {
         let init = Init::Normal((2.0 / f64::from(kernel * kernel * out_channels)).sqrt());
         self.parameter(format!("{name}.weight"), vec![out_channels, in_channels, kernel, kernel], init, true)
     }
 
-    /// Adds a 3x3 convolution without bias, with padding 1 and stride 1 or 2. With stride 2, [`GraphBuilder::conv1x1`] of the
-    /// same `x` must follow.
-    pub fn conv3x3(&mut self, name: &str, x: TensorId, out_channels: u32, stride: u32) -> TensorId {
+    /// Convolution 3x3 with stride 1 and padding 1, without bias.
+    pub fn conv3x3(&mut self, name: &str, x: TensorId, out_channels: u32) -> TensorId {
         let input = self.shape(x);
         let weight = self.kernel(name, [out_channels, input.channels, 3]);
-        if stride == 1 {
-            let conv = Conv { input, out_channels, shared_input: x == self.input() };
-            self.node(name, Operation::Conv { conv, weight }, x, conv.output())
-        } else {
-            let conv = ConvDown { input, out_channels };
-            self.node(name, Operation::ConvDown { conv, weight, shortcut: None }, x, conv.output())
-        }
+        let conv = Conv { input, out_channels, shared_input: x == self.input() };
+        let [y] = self.node(name, Operation::Conv(conv), &[x], &[weight], conv.output());
+        y
     }
 
-    /// Adds a 1x1 convolution without bias, with stride 2: the projection shortcut of the 3x3 convolution of the same `x` with
-    /// stride 2. One node computes both.
-    ///
-    /// # Panics
-    /// If the 3x3 convolution was not added before.
-    pub fn conv1x1(&mut self, name: &str, x: TensorId, out_channels: u32) -> TensorId {
-        let weight = self.kernel(name, [out_channels, self.shape(x).channels, 1]);
-        let output = TensorId(self.network.shapes.len());
-        let beside = self.network.nodes.iter_mut().filter(|node| node.input == x).find_map(|node| {
-            let Operation::ConvDown { conv, shortcut, .. } = &mut node.operation else { return None };
-            (conv.out_channels == out_channels).then(|| {
-                *shortcut = Some(Projection { weight, output });
-                conv.output()
-            })
-        });
-        self.network.shapes.push(beside.expect("a 3x3 convolution of the same input with stride 2"));
-        output
+    /// Convolution 3x3 with stride 2 and padding 1, and the projection shortcut around it, 1x1 with stride 2, both without bias.
+    /// One node computes the pair; it returns both outputs.
+    pub fn conv_down(&mut self, [name, shortcut]: [&str; 2], x: TensorId, out_channels: u32) -> [TensorId; 2] {
+        let input = self.shape(x);
+        let weights =
+            [(name, 3), (shortcut, 1)].map(|(name, side)| self.kernel(name, [out_channels, input.channels, side]));
+        let conv = ConvDown { input, out_channels };
+        self.node(name, Operation::ConvDown(conv), &[x], &weights, conv.output())
     }
 
     /// Adds a valid convolution of the one-channel input with one kernel, initialised as other convolutions.
     pub fn conv_valid(&mut self, name: &str, x: TensorId, kernel: u32) -> TensorId {
         let conv = ConvValid { input: self.shape(x), kernel };
         let weight = self.kernel(name, [1, 1, kernel]);
-        self.node(name, Operation::ConvValid { conv, weight }, x, conv.output())
+        let [y] = self.node(name, Operation::ConvValid(conv), &[x], &[weight], conv.output());
+        y
     }
 
     /// Adds a batch norm.
@@ -292,30 +309,41 @@ impl GraphBuilder {
         let channels = shape.channels;
         let norm = BatchNorm { shape, activation, shortcut: shortcut.is_some() };
         let scale = self.parameter(format!("{name}.weight"), vec![channels], Init::Constant(1.0), false);
-        self.parameter(format!("{name}.bias"), vec![channels], Init::Constant(0.0), false);
+        let shift = self.parameter(format!("{name}.bias"), vec![channels], Init::Constant(0.0), false);
         let mean = self.network.running_stride;
         let variance = mean + channels.next_multiple_of(ALIGNMENT);
         self.network.running_stride = variance + channels.next_multiple_of(ALIGNMENT);
         self.network.running.push(Running { name: name.to_owned(), channels, mean, variance });
         let running = self.network.running.len() - 1;
-        self.node(name, Operation::BatchNorm { norm, shortcut, scale, running }, y, shape)
+        let inputs: Vec<TensorId> = std::iter::once(y).chain(shortcut).collect();
+        let [a] = self.node(name, Operation::BatchNorm { norm, running }, &inputs, &[scale, shift], shape);
+        a
+    }
+
+    /// `a + b`, tensors of one shape.
+    pub fn add(&mut self, name: &str, a: TensorId, b: TensorId) -> TensorId {
+        let [sum] = self.node(name, Operation::Add, &[a, b], &[], self.shape(a));
+        sum
     }
 
     /// Adds a separate activation.
     pub fn activation(&mut self, name: &str, x: TensorId, activation: Activation) -> TensorId {
-        self.node(name, Operation::Activation(activation), x, self.shape(x))
+        let [a] = self.node(name, Operation::Activation(activation), &[x], &[], self.shape(x));
+        a
     }
 
     /// Adds a 2x2 max pool with stride 2, for an input with even sides.
     pub fn max_pool(&mut self, name: &str, x: TensorId) -> TensorId {
         let pool = MaxPool { input: self.shape(x) };
-        self.node(name, Operation::MaxPool(pool), x, pool.output())
+        let [y] = self.node(name, Operation::MaxPool(pool), &[x], &[], pool.output());
+        y
     }
 
     /// Adds the mean over the pixels, which gives C features.
     pub fn global_average_pool(&mut self, x: TensorId) -> TensorId {
         let shape = Shape::new(self.shape(x).channels, 1, 1);
-        self.node("avgpool", Operation::GlobalAveragePool, x, shape)
+        let [features] = self.node("avgpool", Operation::GlobalAveragePool, &[x], &[], shape);
+        features
     }
 
     /// Adds a dense layer on features, initialised uniform(+-1/sqrt(fan_in)) for weight and bias.
@@ -323,14 +351,39 @@ impl GraphBuilder {
         let inputs = self.shape(x).channels;
         let init = Init::Uniform(1.0 / f64::from(inputs).sqrt());
         let weight = self.parameter(format!("{name}.weight"), vec![units, inputs], init, false);
-        self.parameter(format!("{name}.bias"), vec![units], init, false);
-        let operation = Operation::Dense { dense: Dense { inputs, units }, weight };
-        self.node(name, operation, x, Shape::new(units, 1, 1))
+        let bias = self.parameter(format!("{name}.bias"), vec![units], init, false);
+        let operation = Operation::Dense(Dense { inputs, units });
+        let [y] = self.node(name, operation, &[x], &[weight, bias], Shape::new(units, 1, 1));
+        y
+    }
+
+    /// Moves the parameter `name` behind the parameter `predecessor`, which was declared later. The place in the arena decides the
+    /// initial values and the fingerprint.
+    ///
+    /// # Panics
+    /// If there are no two such parameters in this order.
+    pub fn move_behind(&mut self, name: &str, predecessor: &str) {
+        let position = |wanted: &str| self.network.parameters.iter().position(|p| p.name == wanted);
+        let (Some(from), Some(to)) = (position(name), position(predecessor)) else {
+            panic!("{name} or {predecessor} is not declared")
+        };
+        self.network.parameters[from..=to].rotate_left(1);
+        for ParameterId(id) in self.network.nodes.iter_mut().flat_map(|node| &mut node.parameters) {
+            if *id == from {
+                *id = to;
+            } else if (from..=to).contains(id) {
+                *id -= 1;
+            }
+        }
     }
 
     /// The finished network; its logits are the last node's output.
     #[must_use]
-    pub fn finish(self) -> Network {
+    pub fn finish(mut self) -> Network {
+        for parameter in &mut self.network.parameters {
+            parameter.offset = self.network.parameter_stride;
+            self.network.parameter_stride = (parameter.offset + parameter.elements()).next_multiple_of(ALIGNMENT);
+        }
         self.network
     }
 }

@@ -2,10 +2,13 @@
 
 mod graph;
 mod one_layer;
+mod preresnet;
 mod resnet;
 mod vgg;
+mod walk;
 
-pub use graph::{GraphBuilder, Init, Network, Node, Operation, Parameter, Projection, TensorId};
+pub use graph::{GraphBuilder, Init, Network, Node, Operation, Parameter, ParameterId, TensorId};
+pub use walk::{Backward, Forward, Tensors};
 
 use crate::ops::{Activation, Shape};
 use thiserror::Error;
@@ -16,6 +19,11 @@ pub enum NetKind {
     /// CIFAR-style ResNet of 6n + 2 layers.
     ResNet {
         /// 6n + 2 from 8 to 1202, such as 8, 20, 56 or 110.
+        depth: u32,
+    },
+    /// CIFAR-style pre-activation ResNet of 6n + 2 layers.
+    PreResNet {
+        /// 8, 14, 20, 26, 32, ... 110.
         depth: u32,
     },
     /// CIFAR-style VGG with batch norm.
@@ -32,8 +40,8 @@ pub enum NetKind {
 pub enum NetError {
     /// The name of an unknown network.
     #[error(
-        "unknown network '{0}': use resnet8, resnet14, resnet20, resnet32, resnet44, resnet56, resnet110, vgg11, vgg13, \
-         vgg16 or one-layer"
+        "unknown network '{0}': use resnet8, resnet14, resnet20, resnet32, resnet44, resnet56, resnet110, preresnet8, \
+         preresnet14, ..., vgg11, vgg13, vgg16 or one-layer"
     )]
     Unknown(String),
     /// The network does not support images of this shape.
@@ -63,8 +71,11 @@ impl std::str::FromStr for NetKind {
 
     fn from_str(text: &str) -> Result<Self, NetError> {
         let depth = |family| text.strip_prefix(family)?.parse::<u32>().ok();
-        let kind = if let Some(depth) = depth("resnet").filter(|d| (8..=1202).contains(d) && d % 6 == 2) {
+        let residual = |family| depth(family).filter(|d| (8..=1202).contains(d) && d % 6 == 2);
+        let kind = if let Some(depth) = residual("resnet") {
             Self::ResNet { depth }
+        } else if let Some(depth) = residual("preresnet") {
+            Self::PreResNet { depth }
         } else if let Some(depth) = depth("vgg").filter(|d| vgg::convolutions(*d).is_some()) {
             Self::Vgg { depth }
         } else {
@@ -79,6 +90,7 @@ impl std::fmt::Display for NetKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::ResNet { depth } => write!(f, "resnet{depth}"),
+            Self::PreResNet { depth } => write!(f, "preresnet{depth}"),
             Self::Vgg { depth } => write!(f, "vgg{depth}"),
             Self::OneLayer => write!(f, "one-layer"),
         }
@@ -109,11 +121,12 @@ impl NetKind {
                 }
                 Ok(one_layer::build(input, activation))
             }
-            Self::ResNet { depth } => {
+            Self::ResNet { depth } | Self::PreResNet { depth } => {
                 if !matches!(input.channels, 1 | 3) || input.height < 8 || input.width < 8 {
                     return Err(wrong("1 or 3 channels and at least 8 x 8 pixels"));
                 }
-                Ok(resnet::build(depth, input, classes, activation, channels(16.0, width)?))
+                let build = if matches!(self, Self::ResNet { .. }) { resnet::build } else { preresnet::build };
+                Ok(build(depth, input, classes, activation, channels(16.0, width)?))
             }
             Self::Vgg { depth } => {
                 let sides_fit = [input.height, input.width].iter().all(|side| *side > 0 && side % vgg::SIDE == 0);
@@ -154,6 +167,7 @@ mod tests {
             ("resnet56", 855_770),
             ("resnet20", 272_474),
             ("resnet8", 78_042),
+            ("preresnet20", 272_282),
             ("vgg11", 9_228_362),
             ("vgg13", 9_413_066),
             ("vgg16", 14_724_042),
@@ -197,8 +211,8 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_refused() {
-        for name in ["resnet9", "resnet2", "resnet", "resnet020", "vgg", "vgg12", "vgg016", ""] {
+    fn bad_names_are_named() {
+        for name in ["resnet9", "preresnet9", "resnet2", "resnet", "resnet020", "vgg", "vgg12", "vgg016", ""] {
             assert_eq!(name.parse::<NetKind>(), Err(NetError::Unknown(name.to_owned())));
         }
     }

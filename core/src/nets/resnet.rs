@@ -7,7 +7,7 @@ use crate::ops::{Activation, Shape, cross_entropy::Loss};
 /// ResNet-`depth` for images of shape `input`, with `channels` channels in the first stage (16 as published).
 pub fn build(depth: u32, input: Shape, classes: u32, activation: Activation, channels: u32) -> Network {
     let mut g = GraphBuilder::new(format!("resnet{depth}"), input, Loss::SoftmaxCrossEntropy);
-    let x = g.conv3x3("conv1", g.input(), channels, 1);
+    let x = g.conv3x3("conv1", g.input(), channels);
     let mut x = g.norm_act("bn1", x, activation);
     for stage in 0..3 {
         let out_channels = channels << stage;
@@ -29,15 +29,19 @@ fn basic_block(
     stride: u32,
     activation: Activation,
 ) -> TensorId {
-    let y = g.conv3x3(&format!("{name}.conv1"), x, channels, stride);
-    let y = g.norm_act(&format!("{name}.bn1"), y, activation);
-    let y = g.conv3x3(&format!("{name}.conv2"), y, channels, 1);
+    let [conv1, conv2] = [1, 2].map(|i| format!("{name}.conv{i}"));
     // The shape changes exactly where the stride is 2.
+    let projection = format!("{name}.downsample.0");
+    let [y, shortcut] =
+        if stride == 2 { g.conv_down([&conv1, &projection], x, channels) } else { [g.conv3x3(&conv1, x, channels), x] };
+    let y = g.norm_act(&format!("{name}.bn1"), y, activation);
+    let y = g.conv3x3(&conv2, y, channels);
     let shortcut = if stride == 2 {
-        let s = g.conv1x1(&format!("{name}.downsample.0"), x, channels);
-        g.batch_norm(&format!("{name}.downsample.1"), s)
+        // Version 1 of docs/ORDER.md had this order of the parameters.
+        g.move_behind(&format!("{projection}.weight"), &format!("{conv2}.weight"));
+        g.batch_norm(&format!("{name}.downsample.1"), shortcut)
     } else {
-        x
+        shortcut
     };
     g.norm_add_act(&format!("{name}.bn2"), y, shortcut, activation)
 }

@@ -33,7 +33,7 @@ pub fn build(
     for (stage, convolutions) in stages.into_iter().enumerate() {
         for _ in 0..convolutions {
             // 1, 2, 4, 8 and 8 times the first stage's channels.
-            let y = g.conv3x3(&format!("features.{module}"), x, channels << stage.min(3), 1);
+            let y = g.conv3x3(&format!("features.{module}"), x, channels << stage.min(3));
             x = g.norm_act(&format!("features.{}", module + 1), y, activation);
             module += 3;
         }

@@ -15,6 +15,7 @@ use bytemuck::{Pod, Zeroable};
 use super::lockstep::{Layout, Lockstep, Setup};
 use super::{Image, Patches, PdeError, STOP_ABOVE, Sample, check_dts, check_finite};
 use crate::device::{Context, Fill};
+use crate::double::{binary_cross_entropy, sigmoid};
 use crate::ops::{Activation, workgroups};
 use crate::record::{Kernel, Recording, Shader, Work};
 
@@ -216,11 +217,11 @@ impl LinearDouble {
     /// Loss of the network with the current kernel and label 1: cross-entropy plus alpha/2 |w|^2.
     #[must_use]
     pub fn loss(&self) -> f64 {
-        let swish = |z: f64| z / (1.0 + libm::exp(-self.beta * z));
+        let swish = |z: f64| z * sigmoid(self.beta * z);
         let responses = self.patches.responses(&self.w);
         let total: f64 = responses.iter().zip(self.patches.multiplicities()).map(|(y, m)| m * swish(*y)).sum();
         let norm = self.norm();
-        super::nonlinear_double::cross_entropy(total / self.patches.count(), 1.0) + 0.5 * self.alpha * norm * norm
+        binary_cross_entropy(total / self.patches.count(), 1.0) + 0.5 * self.alpha * norm * norm
     }
 
     /// The step after which a value exceeded [`STOP_ABOVE`], if any.

@@ -1,37 +1,12 @@
 //! The nonlinear one-layer network in float64 on the host, with its gradient, Hessian and Lyapunov exponent.
 
 use super::{NonlinearParams, Patches, PdeError, Replica, STOP_ABOVE, check_dts};
+use crate::double::{PerturbedStep, activate, binary_cross_entropy, sigmoid};
 use crate::ops::Activation;
 use crate::ops::sgd::Perturbation;
 use crate::rng::{Purpose, Stream};
 
-/// ln(1 + e^u) - label u, without overflow.
-pub(super) fn cross_entropy(u: f64, label: f64) -> f64 {
-    u.max(0.0) - label * u + libm::log1p(libm::exp(-u.abs()))
-}
-
-fn sigmoid(u: f64) -> f64 {
-    let e = libm::exp(-u.abs());
-    if u < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
-}
-
-/// The activation and its first and second derivative at z.
-fn activate(activation: Activation, z: f64) -> [f64; 3] {
-    match activation {
-        Activation::Relu => {
-            let on = f64::from(u8::from(z > 0.0));
-            [z * on, on, 0.0]
-        }
-        Activation::Swish { beta } => {
-            let beta = f64::from(beta);
-            let s = sigmoid(beta * z);
-            let slope = beta * s * (1.0 - s);
-            [z * s, s + z * slope, slope * (2.0 + beta * z * (1.0 - 2.0 * s))]
-        }
-    }
-}
-
-/// A random direction, the same in every run.
+/// A direction for perturbations, the same in every run.
 fn direction(n: usize) -> Vec<f64> {
     let mut stream = Stream::new(0, Purpose::Noise, 1);
     (0..n).map(|_| stream.normal()).collect()
@@ -53,7 +28,7 @@ pub struct NonlinearDouble {
     label: f64,
     alpha: f64,
     perturbation: Perturbation,
-    k: f64,
+    k: u32,
     dt: f64,
     w: Vec<f64>,
     step: u64,
@@ -74,7 +49,7 @@ impl NonlinearDouble {
             label: f64::from(params.label),
             alpha: params.alpha,
             perturbation: params.perturbation,
-            k: if params.perturbation == Perturbation::Nextafter { 1.0 } else { f64::from(k) },
+            k,
             dt,
             w: params.start(k).iter().map(|w| f64::from(*w)).collect(),
             step: 0,
@@ -112,12 +87,10 @@ impl NonlinearDouble {
             }
             let (u, slope) = self.mean_activation();
             let a = sigmoid(u) - self.label;
-            let (rate, reciprocal) = (self.dt * self.k, 1.0 / self.k);
+            let perturbed = PerturbedStep::new(self.perturbation, self.k, self.dt);
             let mut largest = 0.0_f64;
             for (w, q) in self.w.iter_mut().zip(&slope) {
-                let g = a * q + self.alpha * *w;
-                let divided = if self.perturbation == Perturbation::Reciprocal { g * reciprocal } else { g / self.k };
-                *w -= rate * divided;
+                *w = perturbed.apply(*w, a * q + self.alpha * *w);
                 largest = if w.is_nan() { f64::INFINITY } else { largest.max(w.abs()) };
             }
             self.step += 1;
@@ -130,7 +103,7 @@ impl NonlinearDouble {
     /// Cross-entropy of the network with the current kernel.
     #[must_use]
     pub fn cross_entropy(&self) -> f64 {
-        cross_entropy(self.mean_activation().0, self.label)
+        binary_cross_entropy(self.mean_activation().0, self.label)
     }
 
     /// Cross-entropy plus alpha/2 |w|^2.

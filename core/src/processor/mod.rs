@@ -13,6 +13,7 @@ mod twins;
 
 mod activation_backward;
 mod activation_forward;
+mod add;
 mod batch_input;
 mod binary_cross_entropy;
 mod bn_apply;

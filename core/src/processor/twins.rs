@@ -3,7 +3,7 @@
 use super::isa::Runnable;
 use super::twin::{BySample, Grouped, Launch, Twin as _};
 use super::{
-    activation_backward, activation_forward, batch_input, binary_cross_entropy, bn_apply, bn_backward_apply,
+    activation_backward, activation_forward, add, batch_input, binary_cross_entropy, bn_apply, bn_backward_apply,
     bn_backward_finalize, bn_backward_reduce, bn_finalize, bn_running, bn_statistics, conv_down_dinput,
     conv_down_dweight, conv_down_forward, conv_dweight_reduce, conv_valid_dweight, conv_valid_forward, conv3x3_dweight,
     conv3x3_forward, copy_rate, dense_dinput, dense_dweight, dense_forward, divergence_blocks, divergence_tensors,
@@ -94,6 +94,7 @@ fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
     match shader {
         Shader::ActivationBackward => Box::new(activation_backward::ActivationBackward::new(launch)),
         Shader::ActivationForward => Box::new(activation_forward::ActivationForward::new(launch)),
+        Shader::Add => Box::new(add::Add::new(launch)),
         Shader::BatchInput => Box::new(batch_input::BatchInput::new(launch)),
         Shader::BinaryCrossEntropy => Box::new(binary_cross_entropy::BinaryCrossEntropy::new(launch)),
         Shader::BnApply => Box::new(bn_apply::BnApply::new(launch)),

@@ -52,6 +52,7 @@ macro_rules! shaders {
 shaders! {
     ActivationBackward "activation_backward" [Read Write] [],
     ActivationForward "activation_forward" [Read Write] [],
+    Add "add" [Read Read Write] ["elements"],
     BatchInput "batch_input" [Read Read Read Write] [],
     BinaryCrossEntropy "binary_cross_entropy" [Read Read Write Write] [],
     BnApply "bn_apply" [Read Read Read Write] [],

@@ -9,19 +9,12 @@ pub struct Liveness {
     maker: Vec<Option<usize>>,
 }
 
-/// Tensors that a node's forward pass reads.
-fn reads(node: &Node) -> impl Iterator<Item = TensorId> {
-    let shortcut = match node.operation {
-        Operation::BatchNorm { shortcut, .. } => shortcut,
-        _ => None,
-    };
-    std::iter::once(node.input).chain(shortcut)
-}
-
-/// Tensors that a node's backward pass reads, besides the gradient.
-pub fn backward_reads(node: &Node) -> impl Iterator<Item = TensorId> {
-    let needs_none = matches!(node.operation, Operation::GlobalAveragePool);
-    reads(node).filter(move |_| !needs_none)
+/// Tensors that a node's backward pass reads beside the gradients.
+pub fn backward_reads(node: &Node) -> &[TensorId] {
+    match node.operation {
+        Operation::GlobalAveragePool | Operation::Add => &[],
+        _ => &node.inputs,
+    }
 }
 
 impl Liveness {
@@ -32,7 +25,7 @@ impl Liveness {
             Self { forward_end: vec![None; tensors], backward_end: vec![None; tensors], maker: vec![None; tensors] };
         let mut readers = vec![0; tensors];
         for (i, node) in network.nodes.iter().enumerate() {
-            for tensor in reads(node) {
+            for tensor in &node.inputs {
                 readers[tensor.0] += 1;
                 this.forward_end[tensor.0] = Some(i);
             }
@@ -42,24 +35,25 @@ impl Liveness {
             }
         }
         for (i, node) in network.nodes.iter().enumerate() {
-            if matches!(node.operation, Operation::BatchNorm { shortcut: None, .. }) && readers[node.output.0] == 1 {
-                this.maker[node.output.0] = Some(i);
+            let is_norm = matches!(node.operation, Operation::BatchNorm { .. }) && node.shortcut().is_none();
+            if is_norm && readers[node.output().0] == 1 {
+                this.maker[node.output().0] = Some(i);
             }
         }
         this
     }
 
-    /// The tensors whose last reader in a forward pass is node `i`. With `training`, tensors that are kept for the backward pass
-    /// are left out.
-    pub fn ends_forward(&self, i: usize, training: bool) -> impl Iterator<Item = usize> {
-        let is_kept =
-            move |tensor: usize| training && self.backward_end[tensor].is_some() && self.maker[tensor].is_none();
-        (0..self.forward_end.len()).filter(move |t| self.forward_end[*t] == Some(i) && !is_kept(*t))
+    /// The tensors that node `i` is the last to read in a forward pass; with `training` only those that the backward pass
+    /// doesn't have to find.
+    pub fn ends_forward(&self, i: usize, training: bool) -> Vec<TensorId> {
+        let is_kept = |t: usize| training && self.backward_end[t].is_some() && self.maker[t].is_none();
+        let ends = (0..self.forward_end.len()).filter(|t| self.forward_end[*t] == Some(i) && !is_kept(*t));
+        ends.map(TensorId).collect()
     }
 
-    /// The tensors whose last reader in the backward pass is node `i`.
-    pub fn ends_backward(&self, i: usize) -> impl Iterator<Item = usize> {
-        (0..self.backward_end.len()).filter(move |t| self.backward_end[*t] == Some(i))
+    /// The tensors that node `i` is the last to read in the backward pass.
+    pub fn ends_backward(&self, i: usize) -> Vec<TensorId> {
+        (0..self.backward_end.len()).filter(|t| self.backward_end[*t] == Some(i)).map(TensorId).collect()
     }
 
     /// The node by which the backward pass recomputes a tensor, if it does: a batch norm without a shortcut and with only one

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::liveness::{Liveness, backward_reads};
 use super::memory::{self, PlanePool, Planes};
-use crate::nets::{Network, Node, Operation, Projection, TensorId};
-use crate::ops::{Pass, Shape, Tiles, activation, batch_norm, conv_down, cross_entropy, pool};
-use crate::record::{Binding, BufferId, Recording};
+use crate::nets::{self, Network, Node, Operation, ParameterId, TensorId, Tensors};
+use crate::ops::{Pass, Shape, Tiles, activation, add, batch_norm, conv_down, cross_entropy, pool};
+use crate::record::{Binding, BufferId, Command, Recording};
 
 /// Buffers that the passes of one chunk of replicas use, besides scratch.
 #[derive(Clone, Copy, Debug)]
@@ -36,19 +36,23 @@ pub struct PackedAt {
     pub dinput: u64,
 }
 
-/// Where a tensor's values are.
+/// Where the values of a tensor are.
 #[derive(Clone, Copy)]
-enum Place {
+pub enum Location {
+    /// Planes from the pool.
     Planes(Planes),
-    /// The batch, or a dense `[R][N][C]` buffer: not part of the pool.
-    Fixed(Binding),
+    /// The batch: planes outside the pool.
+    Batch(Binding),
+    /// Features `[R][N][C]`.
+    Features(Binding),
 }
 
-impl Place {
-    fn binding(self) -> Binding {
+impl Location {
+    /// The memory.
+    pub fn binding(self) -> Binding {
         match self {
             Self::Planes(planes) => planes.binding,
-            Self::Fixed(binding) => binding,
+            Self::Batch(binding) | Self::Features(binding) => binding,
         }
     }
 }
@@ -62,44 +66,32 @@ fn output_name(node: &str) -> String {
 pub struct Lowering<'a> {
     pub network: &'a Network,
     pub arenas: Arenas,
-    pub packed_at: &'a HashMap<usize, PackedAt>,
+    pub packed_at: &'a HashMap<ParameterId, PackedAt>,
     pub tiles: &'a Tiles,
     pub pool: PlanePool<'a>,
     pub rec: &'a mut Recording,
-}
-
-/// Where the forward pass put the values of each tensor.
-pub struct Activations {
-    places: Vec<Option<Place>>,
-}
-
-impl Activations {
-    /// The binding of a tensor's values.
-    pub fn at(&self, tensor: TensorId) -> Binding {
-        match self.places[tensor.0] {
-            Some(place) => place.binding(),
-            None => unreachable!("tensor {} is read before it is computed or after its last use", tensor.0),
-        }
-    }
+    /// A training step: batch statistics, and what the backward pass reads is kept.
+    pub training: bool,
+    pub liveness: Liveness,
 }
 
 impl Lowering<'_> {
-    fn parameter(&self, index: usize) -> Binding {
-        let offset = u64::from(self.network.parameters[index].offset) * 4;
-        memory::from(self.arenas.parameters, offset)
+    fn parameter(&self, id: ParameterId) -> Binding {
+        memory::from(self.arenas.parameters, self.offset(id) * 4)
     }
 
-    fn gradient(&self, index: usize) -> Binding {
-        let offset = u64::from(self.network.parameters[index].offset) * 4;
-        memory::from(self.arenas.gradients, offset)
+    fn gradient(&self, id: ParameterId) -> Binding {
+        memory::from(self.arenas.gradients, self.offset(id) * 4)
     }
 
-    fn distance(&self, from: usize) -> u32 {
-        self.network.parameters[from + 1].offset - self.network.parameters[from].offset
+    /// Elements before a parameter in the arena.
+    fn offset(&self, id: ParameterId) -> u64 {
+        u64::from(self.network.parameters[id.0].offset)
     }
 
-    fn packed(&self, offset: u64) -> Binding {
-        memory::from(self.arenas.packed, offset)
+    /// Elements from the first parameter of a node to the second.
+    fn weight_to_bias(&self, node: &Node) -> u32 {
+        (self.offset(node.bias()) - self.offset(node.weight())) as u32
     }
 
     fn per_replica(&mut self, name: &str, bytes: u64) -> Binding {
@@ -116,27 +108,27 @@ impl Lowering<'_> {
         self.per_replica(&format!("coefficients {}", node.name), u64::from(shape.channels) * 16)
     }
 
-    /// Appends the forward pass and the loss. With `training`, batch norms use batch statistics, and tensors that the
-    /// backward pass reads are kept.
-    pub fn forward(&mut self, training: bool) -> Activations {
+    /// The packed weights of a convolution for the forward pass.
+    fn packed_forward(&self, weight: ParameterId) -> Binding {
+        memory::from(self.arenas.packed, self.packed_at[&weight].forward)
+    }
+
+    /// The packed weights of a convolution for the input gradient.
+    fn packed_dinput(&self, weight: ParameterId) -> Binding {
+        memory::from(self.arenas.packed, self.packed_at[&weight].dinput)
+    }
+
+    /// Records the forward pass and the loss.
+    pub fn forward_pass(&mut self) -> Tensors<Location> {
         let network = self.network;
-        let liveness = Liveness::new(network);
-        let mut values = Activations { places: vec![None; network.shapes.len()] };
-        values.places[0] = Some(Place::Fixed(self.arenas.x));
-        for (i, node) in network.nodes.iter().enumerate() {
-            let place = self.forward_node(node, &mut values, training);
-            values.places[node.output.0] = Some(place);
-            for tensor in liveness.ends_forward(i, training) {
-                self.end(&mut values, tensor);
-            }
-        }
+        let values = network.forward(self, Location::Batch(self.arenas.x));
         let logits = network.logits();
         let classes = network.shapes[logits.0].channels;
         let samples = u64::from(self.rec.job.samples);
         let bindings = cross_entropy::Bindings {
-            logits: values.at(logits),
+            logits: values.at(logits).binding(),
             labels: self.arenas.labels,
-            dlogits: self.vector("gradient of the logits", network.shapes[logits.0]),
+            dlogits: self.dlogits(),
             scores: self.per_replica("scores", samples * 8),
             totals: self.arenas.totals,
         };
@@ -144,44 +136,119 @@ impl Lowering<'_> {
         values
     }
 
-    fn forward_node(&mut self, node: &Node, values: &mut Activations, training: bool) -> Place {
-        let shape = self.network.shapes[node.output.0];
-        let x = values.at(node.input);
+    /// Records the backward pass: the gradient of every parameter into the gradient arena.
+    pub fn backward_pass(&mut self, values: Tensors<Location>) {
+        let dlogits = Location::Features(self.dlogits());
+        self.network.backward(self, values, dlogits);
+    }
+
+    /// The gradient by the logits.
+    fn dlogits(&mut self) -> Binding {
+        self.vector("gradient of the logits", self.network.shapes[self.network.logits().0])
+    }
+
+    /// The output of a batch norm from its input and its coefficients.
+    fn norm_output(&mut self, node: &Node, values: &Tensors<Location>) -> Location {
+        let Operation::BatchNorm { norm, .. } = &node.operation else { unreachable!("{}", node.name) };
+        let coefficients = self.coefficients(node, norm.shape);
+        let a = self.pool.take(norm.shape);
+        let x = values.at(node.input()).binding();
+        let shortcut = node.shortcut().map_or(x, |s| values.at(s).binding());
+        norm.apply(self.rec, &node.name, x, coefficients, shortcut, a.binding);
+        Location::Planes(a)
+    }
+
+    /// Recomputes a tensor that the forward pass did not keep.
+    fn restore(&mut self, tensor: TensorId, values: &mut Tensors<Location>) {
+        let network = self.network;
+        if let (None, Some(maker)) = (values.get(tensor), self.liveness.maker(tensor)) {
+            let node = &network.nodes[maker];
+            node.inputs.iter().for_each(|input| self.restore(*input, values));
+            let output = self.norm_output(node, values);
+            values.set(tensor, output);
+        }
+    }
+
+    /// Records the sum of two locations of `tensor`'s shape.
+    fn sum(&mut self, label: &str, tensor: TensorId, terms: [Location; 2]) -> Location {
+        let shape = self.network.shapes[tensor.0];
+        let samples = u64::from(self.rec.job.samples);
+        let (sum, floats) = match terms[0] {
+            Location::Features(_) => {
+                (Location::Features(self.vector(&format!("sum at {label}"), shape)), shape.channels)
+            }
+            _ => (Location::Planes(self.pool.take(shape)), shape.channels * shape.plane() * 4),
+        };
+        let [a, b] = terms.map(Location::binding);
+        add::add(self.rec, label, samples * u64::from(floats), [a, b, sum.binding()]);
+        sum
+    }
+
+    /// Records a copy of a location of `shape`.
+    fn copy(&mut self, label: &str, location: Location, shape: Shape) -> Location {
+        let (copy, bytes) = match location {
+            Location::Features(_) => {
+                let bytes = u64::from(self.rec.replicas * self.rec.job.samples * shape.channels) * 4;
+                (Location::Features(self.vector(&format!("copy at {label}"), shape)), bytes)
+            }
+            _ => (Location::Planes(self.pool.take(shape)), self.pool.bytes(shape)),
+        };
+        let [from, to] = [location, copy].map(|location| (location.binding().buffer, location.binding().offset));
+        self.rec.commands.push(Command::Copy { from, to, bytes });
+        copy
+    }
+
+    fn release(&mut self, location: Location) {
+        if let Location::Planes(planes) = location {
+            self.pool.give(planes);
+        }
+    }
+
+    fn release_all(&mut self, tensors: Vec<TensorId>, values: &mut Tensors<Location>) {
+        for location in tensors.into_iter().filter_map(|tensor| values.take(tensor)) {
+            self.release(location);
+        }
+    }
+}
+
+impl nets::Forward for Lowering<'_> {
+    type Value = Location;
+
+    fn forward(&mut self, node: &Node, values: &Tensors<Location>) -> Vec<Location> {
+        let shape = self.network.shapes[node.output().0];
+        let x = values.at(node.input()).binding();
         let label = node.name.as_str();
-        match &node.operation {
-            Operation::Conv { conv, weight } => {
+        let output = match &node.operation {
+            Operation::Conv(conv) => {
                 let y = self.pool.take(shape);
-                let packed = self.packed(self.packed_at[weight].forward);
+                let packed = self.packed_forward(node.weight());
                 let tile = self.tiles.of(*conv, Pass::Forward);
                 conv.forward(self.rec, label, tile, [x, packed, y.binding]);
-                Place::Planes(y)
+                Location::Planes(y)
             }
-            Operation::ConvDown { conv, weight, shortcut } => {
-                let shortcut = the_shortcut(node, shortcut);
+            Operation::ConvDown(conv) => {
                 let [y, s] = [self.pool.take(shape), self.pool.take(shape)];
-                let packed = [*weight, shortcut.weight].map(|weight| self.packed(self.packed_at[&weight].forward));
+                let packed = [0, 1].map(|i| self.packed_forward(node.parameters[i]));
                 let tile = self.tiles.of(*conv, Pass::Forward);
                 conv.forward(self.rec, label, tile, x, packed, [y.binding, s.binding]);
-                values.places[shortcut.output.0] = Some(Place::Planes(s));
-                Place::Planes(y)
+                return vec![Location::Planes(y), Location::Planes(s)];
             }
-            Operation::ConvValid { conv, weight } => {
+            Operation::ConvValid(conv) => {
                 let y = self.pool.take(shape);
-                let weight = self.parameter(*weight);
+                let weight = self.parameter(node.weight());
                 conv.forward(self.rec, label, self.tiles.of_valid(), [x, weight, y.binding]);
-                Place::Planes(y)
+                Location::Planes(y)
             }
-            Operation::BatchNorm { norm, scale, running, .. } => {
+            Operation::BatchNorm { norm, running } => {
                 let running = &self.network.running[*running];
-                let at = u64::from(running.mean) * 4;
                 let channels = batch_norm::Channels {
-                    scale: self.parameter(*scale),
-                    shift: self.parameter(scale + 1),
-                    running: memory::from(self.arenas.running, at),
+                    scale: self.parameter(node.weight()),
+                    shift: self.parameter(node.bias()),
+                    running: memory::from(self.arenas.running, u64::from(running.mean) * 4),
                     mean_to_variance: running.variance - running.mean,
                 };
                 let coefficients = self.coefficients(node, shape);
-                if training {
+                if self.training {
                     let leaves = self.per_replica("leaves", norm.leaves(self.rec.job.samples) * 8);
                     norm.statistics(self.rec, label, x, leaves, channels, coefficients);
                 } else {
@@ -189,191 +256,254 @@ impl Lowering<'_> {
                 }
                 self.norm_output(node, values)
             }
+            Operation::Add => self.sum(label, node.output(), [0, 1].map(|i| *values.at(node.inputs[i]))),
             Operation::Activation(activation) => {
                 let a = self.pool.take(shape);
                 activation::forward(self.rec, label, shape, *activation, x, a.binding);
-                Place::Planes(a)
+                Location::Planes(a)
             }
             Operation::MaxPool(pool) => {
                 let y = self.pool.take(shape);
                 pool.forward(self.rec, label, x, y.binding);
-                Place::Planes(y)
+                Location::Planes(y)
             }
             Operation::GlobalAveragePool => {
                 let features = self.vector(&output_name(label), shape);
-                pool::forward(self.rec, label, self.network.shapes[node.input.0], x, features);
-                Place::Fixed(features)
+                pool::forward(self.rec, label, self.network.shapes[node.input().0], x, features);
+                Location::Features(features)
             }
-            Operation::Dense { dense, weight } => {
+            Operation::Dense(dense) => {
                 let logits = self.vector(&output_name(label), shape);
-                let bindings = [x, self.parameter(*weight), self.parameter(weight + 1), logits];
+                let bindings = [x, self.parameter(node.weight()), self.parameter(node.bias()), logits];
                 dense.forward(self.rec, label, bindings);
-                Place::Fixed(logits)
+                Location::Features(logits)
             }
-        }
+        };
+        vec![output]
     }
 
-    /// Appends the computation of a batch norm's output from coefficients that are already computed.
-    fn norm_output(&mut self, node: &Node, values: &Activations) -> Place {
-        let Operation::BatchNorm { norm, shortcut, .. } = &node.operation else { unreachable!("{}", node.name) };
-        let coefficients = self.coefficients(node, norm.shape);
-        let a = self.pool.take(norm.shape);
-        let x = values.at(node.input);
-        let shortcut = shortcut.map_or(x, |s| values.at(s));
-        norm.apply(self.rec, &node.name, x, coefficients, shortcut, a.binding);
-        Place::Planes(a)
+    fn after_forward(&mut self, index: usize, values: &mut Tensors<Location>) {
+        self.release_all(self.liveness.ends_forward(index, self.training), values);
     }
+}
 
-    /// Returns a tensor's planes to the pool after its last use.
-    fn end(&mut self, values: &mut Activations, tensor: usize) {
-        if let Some(place) = values.places[tensor].take() {
-            self.give(place);
-        }
-    }
-
-    /// Appends the backward pass, which writes the gradient of every parameter to the gradient arena.
-    pub fn backward(&mut self, mut values: Activations) {
-        let network = self.network;
-        let liveness = Liveness::new(network);
-        let logits = network.logits();
-        let mut gradients: HashMap<TensorId, Place> = HashMap::new();
-        let dlogits = self.vector("gradient of the logits", network.shapes[logits.0]);
-        gradients.insert(logits, Place::Fixed(dlogits));
-        for (i, node) in network.nodes.iter().enumerate().rev() {
-            let Some(g) = gradients.remove(&node.output) else { unreachable!("{} has no gradient", node.name) };
-            for tensor in backward_reads(node) {
-                if let (None, Some(maker)) = (values.places[tensor.0], liveness.maker(tensor)) {
-                    values.places[tensor.0] = Some(self.norm_output(&network.nodes[maker], &values));
-                }
-            }
-            self.backward_node(node, &values, g, &mut gradients);
-            for tensor in liveness.ends_backward(i) {
-                self.end(&mut values, tensor);
-            }
-        }
-    }
-
-    fn backward_node(&mut self, node: &Node, values: &Activations, g: Place, gradients: &mut HashMap<TensorId, Place>) {
-        let input_shape = self.network.shapes[node.input.0];
-        // Evaluated on use: not every node reads its input again, and the tensor may be gone.
-        let x = || values.at(node.input);
+impl nets::Backward for Lowering<'_> {
+    fn backward(
+        &mut self,
+        node: &Node,
+        values: &Tensors<Location>,
+        gradients: Vec<Location>,
+        sums: &mut Tensors<Location>,
+    ) {
+        let shape = self.network.shapes[node.input().0];
         let label = node.name.as_str();
-        let is_batch = node.input == TensorId(0);
+        // Not every node reads its input again.
+        let x = || values.at(node.input()).binding();
+        let gradient = gradients[0];
+        let g = gradient.binding();
         match &node.operation {
-            Operation::Conv { conv, weight } => {
+            Operation::Conv(conv) => {
                 let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
-                let gradient = self.gradient(*weight);
+                let dweight = self.gradient(node.weight());
                 let tile = self.tiles.of(*conv, Pass::WeightGradient);
-                conv.dweight(self.rec, label, tile, [x(), g.binding(), partial, gradient]);
-                if !is_batch {
-                    let packed = self.packed(self.packed_at[weight].dinput);
-                    let existing = gradients.get(&node.input).copied();
-                    let dx = existing.unwrap_or_else(|| Place::Planes(self.pool.take(input_shape)));
-                    let bindings = [g.binding(), packed, dx.binding()];
+                conv.dweight(self.rec, label, tile, [x(), g, partial, dweight]);
+                if node.input() != TensorId(0) {
+                    // The kernel itself adds to what is there.
+                    let sum = sums.take(node.input());
+                    let dx = sum.unwrap_or_else(|| Location::Planes(self.pool.take(shape)));
+                    let bindings = [g, self.packed_dinput(node.weight()), dx.binding()];
                     let tile = self.tiles.of(*conv, Pass::InputGradient);
-                    conv.dinput(self.rec, label, tile, bindings, existing.is_some());
-                    gradients.insert(node.input, dx);
+                    conv.dinput(self.rec, label, tile, bindings, sum.is_some());
+                    sums.set(node.input(), dx);
                 }
-                self.give(g);
+                self.release(gradient);
             }
-            Operation::ConvDown { conv, weight, shortcut } => {
-                let shortcut = the_shortcut(node, shortcut);
-                let Some(ds) = gradients.remove(&shortcut.output) else {
-                    unreachable!("{label}: no shortcut gradient")
-                };
-                let dy = [g.binding(), ds.binding()];
-                let weights = [*weight, shortcut.weight];
-                let [sums, sums_shortcut] = conv.partial_bytes(self.rec.job.samples);
-                let partial = [("partial sums", sums), ("partial sums of shortcuts", sums_shortcut)];
+            Operation::ConvDown(conv) => {
+                let dy = [g, gradients[1].binding()];
+                let [sums_square, sums_shortcut] = conv.partial_bytes(self.rec.job.samples);
+                let partial = [("partial sums", sums_square), ("partial sums of shortcuts", sums_shortcut)];
                 let tensors = conv_down::WeightGradient {
                     x: x(),
                     dy,
                     partial: partial.map(|(name, bytes)| self.per_replica(name, bytes)),
-                    gradient: weights.map(|weight| self.gradient(weight)),
+                    gradient: [0, 1].map(|i| self.gradient(node.parameters[i])),
                 };
                 let tile = self.tiles.of(*conv, Pass::WeightGradient);
                 conv.dweight(self.rec, label, tile, tensors);
-                let dx = self.pool.take(input_shape);
-                let packed = weights.map(|weight| self.packed(self.packed_at[&weight].dinput));
+                let dx = self.pool.take(shape);
+                let packed = [0, 1].map(|i| self.packed_dinput(node.parameters[i]));
                 let tile = self.tiles.of(*conv, Pass::InputGradient);
                 conv.dinput(self.rec, label, tile, dy, packed, dx.binding);
-                self.give(g);
-                self.give(ds);
-                self.first(node, Place::Planes(dx), gradients);
+                gradients.into_iter().for_each(|gradient| self.release(gradient));
+                self.accumulate(node, 0, Location::Planes(dx), sums);
             }
-            Operation::ConvValid { conv, weight } => {
-                assert!(is_batch, "a valid convolution has no input gradient: it must be the first node");
+            Operation::ConvValid(conv) => {
+                assert!(node.input() == TensorId(0), "a valid convolution has no input gradient: it must come first");
                 let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
-                let gradient = self.gradient(*weight);
-                conv.dweight(self.rec, label, [x(), g.binding(), partial, gradient]);
-                self.give(g);
+                let dweight = self.gradient(node.weight());
+                conv.dweight(self.rec, label, [x(), g, partial, dweight]);
+                self.release(gradient);
             }
-            Operation::BatchNorm { norm, shortcut, scale, .. } => {
-                let channels = u64::from(input_shape.channels);
-                let dy = self.pool.take(input_shape);
+            Operation::BatchNorm { norm, .. } => {
+                let dy = self.pool.take(shape);
                 let tensors = batch_norm::Backward {
                     y: x(),
-                    coefficients: self.coefficients(node, input_shape),
-                    shortcut: shortcut.map_or_else(x, |s| values.at(s)),
-                    g: g.binding(),
+                    coefficients: self.coefficients(node, shape),
+                    shortcut: node.shortcut().map_or_else(x, |s| values.at(s).binding()),
+                    g,
                     leaves: self.per_replica("leaves", norm.leaves(self.rec.job.samples) * 8),
-                    scale_gradient: self.gradient(*scale),
-                    scale_to_shift: self.distance(*scale),
-                    means: self.per_replica("means", channels * 8),
+                    scale_gradient: self.gradient(node.weight()),
+                    scale_to_shift: self.weight_to_bias(node),
+                    means: self.per_replica("means", u64::from(shape.channels) * 8),
                     dy: dy.binding,
                 };
                 norm.backward(self.rec, label, tensors);
-                let only = gradients.insert(node.input, Place::Planes(dy)).is_none();
-                // The gradient before the activation, which `g` holds now, is also the shortcut's.
-                let free = match shortcut {
-                    Some(s) => gradients.insert(*s, g).is_none(),
-                    None => {
-                        self.give(g);
-                        true
-                    }
-                };
-                assert!(only && free, "{label}: only convolutions can add to an existing gradient");
+                self.accumulate(node, 0, Location::Planes(dy), sums);
+                // What went through the activation is the shortcut's gradient as well.
+                match node.shortcut() {
+                    Some(_) => self.accumulate(node, 1, gradient, sums),
+                    None => self.release(gradient),
+                }
+            }
+            Operation::Add => {
+                // Later kernels write gradients in place, so each input needs its own.
+                let copy = self.copy(label, gradient, shape);
+                self.accumulate(node, 0, gradient, sums);
+                self.accumulate(node, 1, copy, sums);
             }
             Operation::Activation(activation) => {
-                activation::backward(self.rec, label, input_shape, *activation, x(), g.binding());
-                self.first(node, g, gradients);
+                activation::backward(self.rec, label, shape, *activation, x(), g);
+                self.accumulate(node, 0, gradient, sums);
             }
             Operation::MaxPool(pool) => {
-                let dx = self.pool.take(input_shape);
-                pool.backward(self.rec, label, [x(), g.binding(), dx.binding]);
-                self.give(g);
-                self.first(node, Place::Planes(dx), gradients);
+                let dx = self.pool.take(shape);
+                pool.backward(self.rec, label, [x(), g, dx.binding]);
+                self.release(gradient);
+                self.accumulate(node, 0, Location::Planes(dx), sums);
             }
             Operation::GlobalAveragePool => {
-                let dx = self.pool.take(input_shape);
-                pool::backward(self.rec, label, input_shape, g.binding(), dx.binding);
-                self.first(node, Place::Planes(dx), gradients);
+                let dx = self.pool.take(shape);
+                pool::backward(self.rec, label, shape, g, dx.binding);
+                self.accumulate(node, 0, Location::Planes(dx), sums);
             }
-            Operation::Dense { dense, weight } => {
-                let to_bias = self.distance(*weight);
-                let gradient = self.gradient(*weight);
-                dense.dweight(self.rec, label, [x(), g.binding(), gradient], to_bias);
-                let weight = self.parameter(*weight);
-                let dx = self.vector(&format!("gradient into {label}"), input_shape);
-                dense.dinput(self.rec, label, [g.binding(), weight, dx]);
-                self.first(node, Place::Fixed(dx), gradients);
+            Operation::Dense(dense) => {
+                let (weight, dweight) = (self.parameter(node.weight()), self.gradient(node.weight()));
+                dense.dweight(self.rec, label, [x(), g, dweight], self.weight_to_bias(node));
+                let dx = self.vector(&format!("gradient into {label}"), shape);
+                dense.dinput(self.rec, label, [g, weight, dx]);
+                self.accumulate(node, 0, Location::Features(dx), sums);
             }
         }
     }
 
-    fn first(&self, node: &Node, gradient: Place, gradients: &mut HashMap<TensorId, Place>) {
-        let only = gradients.insert(node.input, gradient).is_none();
-        assert!(only, "{}: only convolutions can add to an existing gradient", node.name);
+    fn add(&mut self, label: &str, tensor: TensorId, terms: [Location; 2]) -> Location {
+        let sum = self.sum(label, tensor, terms);
+        terms.into_iter().for_each(|term| self.release(term));
+        sum
     }
 
-    fn give(&mut self, place: Place) {
-        if let Place::Planes(planes) = place {
-            self.pool.give(planes);
-        }
+    fn before_backward(&mut self, index: usize, values: &mut Tensors<Location>) {
+        let network = self.network;
+        backward_reads(&network.nodes[index]).iter().for_each(|tensor| self.restore(*tensor, values));
+    }
+
+    fn after_backward(&mut self, index: usize, values: &mut Tensors<Location>) {
+        self.release_all(self.liveness.ends_backward(index), values);
     }
 }
 
-fn the_shortcut(node: &Node, shortcut: &Option<Projection>) -> Projection {
-    let Some(shortcut) = shortcut else { unreachable!("{} has no shortcut", node.name) };
-    *shortcut
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::super::plan::{Kind, MemoryLimits, Tuning};
+    use super::super::trainer::{Trainer, plan_of};
+    use super::super::{State, TrainConfig, Weights};
+    use crate::data::{Dataset, synthetic};
+    use crate::device::{AdapterChoice, Context, Options};
+    use crate::double;
+    use crate::nets::{GraphBuilder, Network};
+    use crate::ops::{Activation, Shape, cross_entropy::Loss};
+
+    const SWISH: Activation = Activation::Swish { beta: 1.0 };
+    const BATCH: u32 = 4;
+
+    /// Every kind of tensor has several readers, some of them the same node.
+    fn tangled(input: Shape, classes: u32) -> Network {
+        let mut g = GraphBuilder::new("tangled", input, Loss::SoftmaxCrossEntropy);
+        let x = g.conv3x3("conv1", g.input(), 4);
+        let a = g.norm_act("bn1", x, SWISH);
+        // A batch norm of a batch norm's output, which has one reader and is not kept.
+        let b = g.norm_act("bn2", a, SWISH);
+        let b = g.batch_norm("bn3", b);
+        let c = g.conv3x3("conv2", b, 4);
+        let d = g.activation("act", a, SWISH);
+        let sum = g.add("sum", c, d);
+        let double = g.add("double", sum, sum);
+        let normed = g.norm_add_act("bn4", double, sum, SWISH);
+        let [y, s] = g.conv_down(["conv3", "projection"], normed, 8);
+        let pooled = g.max_pool("pool", normed);
+        let pooled = g.conv3x3("conv4", pooled, 8);
+        let y = g.add("branches", y, pooled);
+        let y = g.norm_add_act("bn5", y, s, SWISH);
+        let features = g.global_average_pool(y);
+        let hidden = [0, 1].map(|i| g.dense(&format!("dense{i}"), features, 6));
+        let features = g.add("features", hidden[0], hidden[1]);
+        let features = g.add("features twice", features, features);
+        g.dense("fc", features, classes);
+        g.finish()
+    }
+
+    /// The images as float64 planes, and their labels.
+    fn batch(dataset: &Dataset) -> (Vec<f64>, Vec<u32>) {
+        let pixels = (dataset.shape().height * dataset.shape().width) as usize;
+        let planes = dataset.train.pixels.chunks_exact(pixels).enumerate();
+        let x = planes.flat_map(|(plane, bytes)| {
+            let c = plane % dataset.shape().channels as usize;
+            let (mean, std) = (f64::from(dataset.normalization.mean[c]), f64::from(dataset.normalization.std[c]));
+            bytes.iter().map(move |byte| (f64::from(*byte) / 255.0 - mean) / std)
+        });
+        (x.collect(), dataset.train.labels.iter().map(|label| u32::from(*label)).collect())
+    }
+
+    #[test]
+    fn any_tensor_may_have_several_readers() {
+        let dataset = Arc::new(synthetic::dataset(1, BATCH as usize, 4));
+        let network = tangled(dataset.shape(), dataset.classes);
+        let initial = Weights::initial(&network, 1);
+        let parameters: Vec<Vec<f64>> =
+            initial.parameters.iter().map(|p| p.iter().map(|v| f64::from(*v)).collect()).collect();
+        let (x, labels) = batch(&dataset);
+        let (_, expected) = double::gradients(&network, &parameters, &x, &labels);
+        let config = TrainConfig {
+            ks: vec![1, 3],
+            batch_size: BATCH,
+            augment: false,
+            weight_decay: 0.0,
+            ..TrainConfig::default()
+        };
+        // Without weight decay the momenta after the first step are the gradients.
+        let state = pollster::block_on(async {
+            let options = Options { adapter: AdapterChoice::Named("processor".to_owned()), ..Options::default() };
+            let context = Rc::new(Context::open(options).await.unwrap());
+            let limits = MemoryLimits { binding: u64::MAX, total: None };
+            let tuning = Tuning::default();
+            let plan = plan_of(&network, &config, &dataset, &tuning, limits).unwrap();
+            let state = State::initial(&initial, config.ks.len());
+            let mut trainer = Trainer::allocate(context, config, dataset, tuning, plan, state).await.unwrap();
+            let kinds = vec![Kind::Input(BATCH), Kind::Train(0, BATCH), Kind::Measure(0), Kind::Fingerprint(0)];
+            trainer.build_programs(kinds).await.unwrap();
+            trainer.advance().await.unwrap();
+            trainer.settle().await.unwrap();
+            trainer.state().await.unwrap()
+        });
+        for replica in &state.replicas {
+            for ((parameter, found), expected) in network.parameters.iter().zip(&replica.momenta).zip(&expected) {
+                let error: f64 = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
+                let norm: f64 = expected.iter().map(|b| b * b).sum();
+                assert!(error <= 1e-8 * norm, "gradient of {}: off by {:.1e}", parameter.name, (error / norm).sqrt());
+            }
+        }
+    }
 }

@@ -96,7 +96,8 @@ pub struct PlanePool<'a> {
 /// Planes from the pool.
 #[derive(Clone, Copy, Debug)]
 pub struct Planes {
-    shape: Shape,
+    /// C, H, W.
+    pub shape: Shape,
     slot: usize,
     /// Binding of the whole buffer.
     pub binding: Binding,
@@ -122,11 +123,16 @@ impl<'a> PlanePool<'a> {
         } else {
             taken[slot] = true;
         }
-        let id = self.memory.slot(shape, slot, shape.plane_bytes(self.replicas, self.samples));
+        let id = self.memory.slot(shape, slot, self.bytes(shape));
         Planes { shape, slot, binding: whole(id) }
     }
 
-    /// Returns planes to the pool.
+    /// Bytes of planes of `shape` for every replica and sample.
+    pub fn bytes(&self, shape: Shape) -> u64 {
+        shape.plane_bytes(self.replicas, self.samples)
+    }
+
+    /// Gives planes back.
     pub fn give(&mut self, planes: Planes) {
         if let Some(taken) = self.taken.get_mut(&planes.shape) {
             taken[planes.slot] = false;

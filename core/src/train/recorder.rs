@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::liveness::Liveness;
 use super::lowering::{Arenas, Lowering, PackedAt};
 use super::memory::{Memory, PlanePool, whole};
 use super::plan::{BatchSizes, Chunk, Kind, MetricsLayout, Plan, UploadLayout};
-use crate::nets::{Network, Operation};
+use crate::nets::{Network, Operation, ParameterId, TensorId};
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{self, Perturbation};
 use crate::ops::{Tiles, batch_input, divergence, fingerprint, not_finite};
@@ -20,7 +21,7 @@ pub struct Recorder<'a> {
     pad_byte: u8,
     memory: Memory,
     packs: PackTable,
-    packed_at: HashMap<usize, PackedAt>,
+    packed_at: HashMap<ParameterId, PackedAt>,
     tables: Tables,
     contents: Vec<(BufferId, Vec<u8>)>,
     chunks: Vec<Chunk>,
@@ -119,18 +120,20 @@ impl<'a> Recorder<'a> {
     /// Assigns places to the packed weights of every convolution.
     fn pack(&mut self) {
         for node in &self.network.nodes {
-            let weights = match node.operation {
-                Operation::Conv { conv, weight } => vec![(weight, conv.weight_dims())],
-                Operation::ConvDown { conv, weight, shortcut: Some(shortcut) } => {
-                    [weight, shortcut.weight].into_iter().zip(conv.weight_dims()).collect()
-                }
+            let dims = match node.operation {
+                Operation::Conv(conv) => vec![conv.weight_dims()],
+                Operation::ConvDown(conv) => conv.weight_dims().to_vec(),
                 _ => continue,
             };
-            for (weight, dims) in weights {
-                let source = self.network.parameters[weight].offset;
+            for (weight, dims) in node.parameters.iter().zip(dims) {
+                let source = self.network.parameters[weight.0].offset;
                 let forward = self.packs.add(dims, source, Direction::Forward);
-                let dinput = if node.input.0 == 0 { 0 } else { self.packs.add(dims, source, Direction::InputGradient) };
-                self.packed_at.insert(weight, PackedAt { forward, dinput });
+                let dinput = if node.input() == TensorId(0) {
+                    0
+                } else {
+                    self.packs.add(dims, source, Direction::InputGradient)
+                };
+                self.packed_at.insert(*weight, PackedAt { forward, dinput });
             }
         }
     }
@@ -245,10 +248,10 @@ impl<'a> Recorder<'a> {
     /// One training step of a chunk: forward pass, backward pass, perturbed update.
     fn train(&mut self, chunk: usize, samples: u32) -> Recording {
         let mut rec = self.recording(chunk, samples);
-        let mut lowering = self.lowering(chunk, &mut rec);
-        let values = lowering.forward(true);
-        let logits = values.at(lowering.network.logits()).buffer;
-        lowering.backward(values);
+        let mut lowering = self.lowering(chunk, &mut rec, true);
+        let values = lowering.forward_pass();
+        let logits = values.at(lowering.network.logits()).binding().buffer;
+        lowering.backward_pass(values);
         self.logits = logits;
         let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
         let gradients = self.gradients(chunk);
@@ -267,8 +270,8 @@ impl<'a> Recorder<'a> {
     /// Loss and correct answers of a chunk on a batch, with running statistics.
     fn evaluate(&mut self, chunk: usize, samples: u32) -> Recording {
         let mut rec = self.recording(chunk, samples);
-        let values = self.lowering(chunk, &mut rec).forward(false);
-        self.logits = values.at(self.network.logits()).buffer;
+        let values = self.lowering(chunk, &mut rec, false).forward_pass();
+        self.logits = values.at(self.network.logits()).binding().buffer;
         rec
     }
 
@@ -308,8 +311,8 @@ impl<'a> Recorder<'a> {
         self.memory.arena("gradients", n * u64::from(self.network.parameter_stride) * 4)
     }
 
-    /// A lowering into `rec`, after a dispatch that packs the weights.
-    fn lowering<'b>(&'b mut self, chunk: usize, rec: &'b mut Recording) -> Lowering<'b> {
+    /// A lowering into `rec`, which begins with the packing of the weights.
+    fn lowering<'b>(&'b mut self, chunk: usize, rec: &'b mut Recording, training: bool) -> Lowering<'b> {
         let (n, samples) = (u64::from(rec.replicas), rec.job.samples);
         let x = self.batch();
         let gradients = self.gradients(chunk);
@@ -335,6 +338,8 @@ impl<'a> Recorder<'a> {
             tiles: self.tiles,
             pool: PlanePool::new(&mut self.memory, rec.replicas, samples),
             rec,
+            training,
+            liveness: Liveness::new(self.network),
         }
     }
 }

@@ -233,12 +233,13 @@ impl SmallRun {
 /// One block of a ResNet, with every kind of convolution, and batch norm with and without a shortcut.
 fn network() -> Network {
     let mut g = GraphBuilder::new("self-test", SHAPE, Loss::SoftmaxCrossEntropy);
-    let x = g.conv3x3("conv1", g.input(), 4, 1);
+    let x = g.conv3x3("conv1", g.input(), 4);
     let x = g.norm_act("bn1", x, Activation::Relu);
-    let y = g.conv3x3("conv2", x, 8, 2);
+    let [y, s] = g.conv_down(["conv2", "downsample"], x, 8);
     let y = g.norm_act("bn2", y, Activation::Relu);
-    let y = g.conv3x3("conv3", y, 8, 1);
-    let s = g.conv1x1("downsample", x, 8);
+    let y = g.conv3x3("conv3", y, 8);
+    // [`KNOWN_LOSS`] is that of this order of the parameters.
+    g.move_behind("downsample.weight", "conv3.weight");
     let x = g.norm_add_act("bn3", y, s, Activation::Relu);
     let x = g.global_average_pool(x);
     g.dense("fc", x, CLASSES);

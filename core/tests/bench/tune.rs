@@ -12,12 +12,11 @@ use crate::runs;
 #[test]
 fn every_layer_gets_a_tile_with_the_default_bits() {
     let mut g = GraphBuilder::new("two", Shape::new(3, 8, 8), Loss::SoftmaxCrossEntropy);
-    let x = g.conv3x3("conv1", g.input(), 4, 1);
+    let x = g.conv3x3("conv1", g.input(), 4);
     let x = g.norm_act("bn1", x, Activation::Relu);
-    let y = g.conv3x3("conv2", x, 8, 2);
+    let [y, s] = g.conv_down(["conv2", "downsample"], x, 8);
     let y = g.norm_act("bn2", y, Activation::Relu);
-    let s = g.conv1x1("downsample", x, 8);
-    let y = g.conv3x3("conv3", y, 8, 1);
+    let y = g.conv3x3("conv3", y, 8);
     let x = g.norm_add_act("bn3", y, s, Activation::Relu);
     let x = g.global_average_pool(x);
     g.dense("fc", x, 4);
@@ -50,7 +49,7 @@ fn every_layer_gets_a_tile_with_the_default_bits() {
 #[test]
 fn staged_tiles_are_tried() {
     let mut g = GraphBuilder::new("one", Shape::new(3, 8, 8), Loss::SoftmaxCrossEntropy);
-    let x = g.conv3x3("conv1", g.input(), 4, 1);
+    let x = g.conv3x3("conv1", g.input(), 4);
     let x = g.global_average_pool(x);
     g.dense("fc", x, 4);
     let search = Search { staging: true, large: false, is_spoilt: |tile| tile.staging.is_some() };

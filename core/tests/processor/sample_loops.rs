@@ -158,6 +158,7 @@ fn networks_train_alike_in_loops_and_in_pieces() {
         (NetKind::ResNet { depth: 14 }, 0.5, None),
         (NetKind::ResNet { depth: 8 }, 0.25, swish),
         ("vgg11".parse().unwrap(), 0.25, None),
+        (NetKind::PreResNet { depth: 8 }, 0.25, None),
     ];
     for (i, (net, width, activation)) in nets.into_iter().enumerate() {
         let config = TrainConfig {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use lastbit_core::data::{Dataset, ImageSet};
-use lastbit_core::nets::{NetKind, Network, Operation, TensorId};
+use lastbit_core::nets::{Forward, NetKind, Network, Node, Operation, Tensors};
 use lastbit_core::ops::{Activation, cross_entropy::Loss};
 use lastbit_core::train::{Event, Start, State, TrainConfig, Trainer, Tuning, Weights};
 
@@ -48,31 +48,27 @@ fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
     }
 }
 
-/// The mean loss. `running`: running statistics to use instead of the batch's.
-fn loss(
-    network: &Network,
-    parameters: &[Var],
-    running: Option<&[[Vec<f32>; 2]]>,
-    x: Tensor,
-    labels: &[u8],
-) -> Result<Tensor> {
-    let mut values = vec![None; network.shapes.len()];
-    values[0] = Some(x);
-    for node in &network.nodes {
-        let value = |id: TensorId| values[id.0].clone().expect("made before it is used");
-        let x = &value(node.input);
-        let y = match &node.operation {
-            Operation::Conv { weight, .. } => x.conv2d(&parameters[*weight], 1, 1, 1, 1)?,
-            Operation::ConvDown { weight, shortcut, .. } => {
-                let shortcut = shortcut.expect("a network has both convolutions");
-                values[shortcut.output.0] = Some(x.conv2d(&parameters[shortcut.weight], 0, 2, 1, 1)?);
-                x.conv2d(&parameters[*weight], 1, 2, 1, 1)?
+/// Computes the forward pass of a network by candle.
+struct Candle<'a> {
+    parameters: &'a [Var],
+    /// The statistics to use in place of the batch's.
+    running: Option<&'a [[Vec<f32>; 2]]>,
+}
+
+impl Candle<'_> {
+    fn outputs(&self, node: &Node, values: &Tensors<Tensor>) -> Result<Vec<Tensor>> {
+        let x = values.at(node.input());
+        let parameter = |i: usize| &self.parameters[node.parameters[i].0];
+        let output = match &node.operation {
+            Operation::Conv(_) => x.conv2d(parameter(0), 1, 1, 1, 1)?,
+            Operation::ConvDown(_) => {
+                return Ok(vec![x.conv2d(parameter(0), 1, 2, 1, 1)?, x.conv2d(parameter(1), 0, 2, 1, 1)?]);
             }
-            Operation::ConvValid { weight, .. } => x.conv2d(&parameters[*weight], 0, 1, 1, 1)?,
-            Operation::BatchNorm { norm, shortcut, scale, running: index } => {
+            Operation::ConvValid(_) => x.conv2d(parameter(0), 0, 1, 1, 1)?,
+            Operation::BatchNorm { norm, running: index } => {
                 let c = norm.shape.channels as usize;
                 let column = |t: &Tensor| t.reshape((1, c, 1, 1));
-                let (mean, variance) = match running {
+                let (mean, variance) = match self.running {
                     None => {
                         let mean = x.mean_keepdim((0, 2, 3))?;
                         let variance = x.broadcast_sub(&mean)?.sqr()?.mean_keepdim((0, 2, 3))?;
@@ -85,16 +81,17 @@ fn loss(
                     }
                 };
                 let normalized = x.broadcast_sub(&mean)?.broadcast_div(&(variance + 1e-5)?.sqrt()?)?;
-                let scaled = normalized.broadcast_mul(&column(&parameters[*scale])?)?;
-                let mut z = scaled.broadcast_add(&column(&parameters[scale + 1])?)?;
-                if let Some(shortcut) = shortcut {
-                    z = (z + value(*shortcut))?;
+                let scaled = normalized.broadcast_mul(&column(parameter(0))?)?;
+                let mut z = scaled.broadcast_add(&column(parameter(1))?)?;
+                if let Some(shortcut) = node.shortcut() {
+                    z = (z + values.at(shortcut))?;
                 }
                 match norm.activation {
                     Some(activation) => activate(&z, activation)?,
                     None => z,
                 }
             }
+            Operation::Add => (x + values.at(node.inputs[1]))?,
             Operation::Activation(activation) => activate(x, *activation)?,
             Operation::MaxPool(_) => {
                 // Not max_pool2d: it divides the gradient between equal pixels.
@@ -102,13 +99,30 @@ fn loss(
                 x.reshape(&[n, c, h / 2, 2, w / 2, 2][..])?.max(5)?.max(3)?
             }
             Operation::GlobalAveragePool => x.mean((2, 3))?,
-            Operation::Dense { weight, .. } => {
-                x.matmul(&parameters[*weight].t()?)?.broadcast_add(&parameters[weight + 1])?
-            }
+            Operation::Dense(_) => x.matmul(&parameter(0).t()?)?.broadcast_add(parameter(1))?,
         };
-        values[node.output.0] = Some(y);
+        Ok(vec![output])
     }
-    let logits = values[network.logits().0].as_ref().unwrap();
+}
+
+impl Forward for Candle<'_> {
+    type Value = Tensor;
+
+    fn forward(&mut self, node: &Node, values: &Tensors<Tensor>) -> Vec<Tensor> {
+        self.outputs(node, values).unwrap_or_else(|error| panic!("{}: {error}", node.name))
+    }
+}
+
+/// Mean loss. `running` are the statistics to use in place of the batch's.
+fn loss(
+    network: &Network,
+    parameters: &[Var],
+    running: Option<&[[Vec<f32>; 2]]>,
+    x: Tensor,
+    labels: &[u8],
+) -> Result<Tensor> {
+    let values = network.forward(&mut Candle { parameters, running }, x);
+    let logits = values.at(network.logits());
     let labels: Vec<f64> = labels.iter().map(|&l| f64::from(l)).collect();
     match network.loss {
         Loss::SoftmaxCrossEntropy => {
@@ -220,6 +234,13 @@ fn resnet8_with_swish_agrees_with_candle() {
 #[test]
 fn resnet8_with_relu_agrees_with_candle() {
     check(&resnet8(Activation::Relu, 1.0), synthetic(9), 1e-2);
+}
+
+#[test]
+fn preresnet8_agrees_with_candle() {
+    let net = NetKind::PreResNet { depth: 8 };
+    check(&TrainConfig { net, ..resnet8(Activation::Swish { beta: 5.0 }, 1.0) }, synthetic(9), 1e-4);
+    check(&TrainConfig { net, ..resnet8(Activation::Relu, 1.0) }, synthetic(9), 1e-2);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use lastbit_core::double::DoubleTrainer;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::train::{Event, StepEvent, TrainConfig};
+use lastbit_core::train::{Event, LrChange, StepEvent, TrainConfig};
 
 use crate::runs;
 
@@ -61,7 +61,13 @@ fn gradients_of_resnet8_match_the_adapter() {
 }
 
 #[test]
-fn gradients_of_vgg11_and_of_the_one_layer_net_match_the_adapter() {
+fn gradients_of_preresnet8_are_the_gpus() {
+    let net = NetKind::PreResNet { depth: 8 };
+    check(TrainConfig { net, ..small(Activation::Swish { beta: 5.0 }) }, synthetic::dataset(3, 16, 4), 1e-4);
+}
+
+#[test]
+fn gradients_of_vgg11_and_of_the_one_layer_net_are_the_gpus() {
     let vgg = TrainConfig { net: NetKind::Vgg { depth: 11 }, ..small(Activation::Swish { beta: 1.0 }) };
     check(vgg, synthetic::dataset(3, 8, 4), 1e-4);
     let one = TrainConfig { net: NetKind::OneLayer, batch_size: 1, ..small(Activation::Swish { beta: 1.0 }) };
@@ -75,6 +81,7 @@ fn the_first_steps_match_the_adapter() {
     for nesterov in [true, false] {
         let config = TrainConfig {
             lr: 1e-3,
+            lr_changes: vec![LrChange { step: 3, lr: 3e-3 }],
             nesterov,
             epochs: 2,
             steps: Some(7),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use lastbit_core::data::Dataset;
 use lastbit_core::double::DoubleTrainer;
-use lastbit_core::nets::NetKind;
+use lastbit_core::nets::{NetKind, Node};
 use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use serde::{Deserialize, Serialize};
@@ -232,7 +232,7 @@ impl Experiment for Precision {
         let dataset = study.images(&self.config())?.dataset;
         let network = self.config().net.build(dataset.shape(), dataset.classes, self.activation, 1.0);
         let network = network.map_err(|error| Failure::usage(format!("--net: {error}")))?;
-        let macs: u64 = network.nodes.iter().map(macs).sum();
+        let macs: u64 = network.nodes.iter().map(Node::multiply_adds).sum();
         let seconds = 3e-9 * macs as f64 * f64::from(self.batch_size) * (KS.len() as u64 * self.steps) as f64;
         Ok(runs.and(Forecast { seconds, pieces: 1, ..Forecast::default() }))
     }
@@ -277,16 +277,5 @@ impl Experiment for Precision {
                     .to_owned(),
             ],
         })
-    }
-}
-
-/// Number of multiplications of a node for one sample.
-fn macs(node: &lastbit_core::nets::Node) -> u64 {
-    use lastbit_core::nets::Operation;
-    match &node.operation {
-        Operation::Conv { conv, .. } => conv.output().elements() * u64::from(conv.input.channels * 9),
-        Operation::ConvDown { conv, .. } => conv.output().elements() * u64::from(conv.input.channels * (9 + 1)),
-        Operation::ConvValid { conv, .. } => conv.output().elements() * u64::from(conv.kernel * conv.kernel),
-        _ => 0,
     }
 }

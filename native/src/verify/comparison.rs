@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use lastbit_core::double::relative_l1;
 use lastbit_core::nets::Network;
 use lastbit_core::train::checkpoint::{decode_weights, replica_file};
 use lastbit_core::train::{Difference, ReplicaState, Weights, difference};
@@ -260,26 +261,4 @@ fn distance(network: &Network, step: u64, replica: usize, a: &ReplicaState, b: &
         pairs.filter(|(_, parameter)| parameter.convolution).map(|((a, b), _)| relative_l1(a, b)).collect();
     let rel_l1 = convolutions.iter().sum::<f64>() / convolutions.len().max(1) as f64;
     StateDistance { step, replica, rel_l1, difference: difference(network, a, b) }
-}
-
-/// Mean of 2|a-b| / (|a|+|b|) with 0/0 = 0, and 2 where one side is not finite.
-fn relative_l1(a: &[f32], b: &[f32]) -> f64 {
-    let of = |(a, b): (&f32, &f32)| match (f64::from(*a), f64::from(*b)) {
-        _ if a.to_bits() == b.to_bits() => 0.0,
-        (x, y) if !(x.is_finite() && y.is_finite()) => 2.0,
-        (x, y) if x == y => 0.0,
-        (x, y) => 2.0 * (x - y).abs() / (x.abs() + y.abs()),
-    };
-    a.iter().zip(b).map(of).sum::<f64>() / a.len().max(1) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::relative_l1;
-
-    #[test]
-    fn the_distance_is_the_paper_s() {
-        assert_eq!(relative_l1(&[1.0, 0.0, 2.0, f32::NAN], &[3.0, -0.0, 2.0, 1.0]), (1.0 + 2.0) / 4.0);
-        assert_eq!(relative_l1(&[], &[]), 0.0);
-    }
 }

@@ -48,6 +48,7 @@ pub fn cases(seed: u64) -> Vec<Case> {
     convolutions::valid_convolutions(&mut random, &mut all);
     convolutions::packs(&mut random, &mut all);
     norms::activations(&mut random, &mut all);
+    norms::sums(&mut random, &mut all);
     norms::norms(&mut random, &mut all);
     pools::pools(&mut random, &mut all);
     ends::inputs(&mut random, &mut all);

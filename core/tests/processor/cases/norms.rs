@@ -1,7 +1,7 @@
 //! Cases of activations and batch norm.
 
 use lastbit_core::ops::batch_norm::{self, BatchNorm};
-use lastbit_core::ops::{Activation, Shape, activation};
+use lastbit_core::ops::{Activation, Shape, activation, add};
 
 use super::random::Random;
 use super::sketch::Sketch;
@@ -34,6 +34,25 @@ pub(super) fn activations(random: &mut Random, all: &mut Vec<Case>) {
             let name = format!("activation {kind} of {}", describe(shape));
             sketch.finish(format!("{name}{}", if finite { "" } else { ", not finite" }), all);
         }
+    }
+}
+
+pub(super) fn sums(random: &mut Random, all: &mut Vec<Case>) {
+    for _ in 0..3 {
+        let (height, width) = random.pixels();
+        let shape = Shape::new(1 + random.below(5), height, width);
+        let (replicas, samples) = random.batch(shape.elements() * 10);
+        let mut sketch = Sketch::new(random, replicas, samples);
+        let [a, b] = [(); 2].map(|()| sketch.random_planes(shape, 2.0));
+        let sum = sketch.junk_planes(shape);
+        let elements = u64::from(samples * shape.channels * shape.plane() * 4);
+        add::add(&mut sketch.rec, "planes", elements, [a, b, sum]);
+        let features = sketch.samples() * shape.channels as usize;
+        let count = features * sketch.replicas();
+        let [a, b] = [(); 2].map(|()| sketch.random_floats(count, 2.0));
+        let sum = sketch.junk(count);
+        add::add(&mut sketch.rec, "features", features as u64, [a, b, sum]);
+        sketch.finish(format!("sums of {}", describe(shape)), all);
     }
 }
 

@@ -42,6 +42,7 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
     match dispatch.kernel.shader() {
         Shader::ActivationBackward => this.activation_backward(),
         Shader::ActivationForward => this.activation_forward(),
+        Shader::Add => this.add(),
         Shader::BatchInput => this.batch_input(),
         Shader::BinaryCrossEntropy => this.binary_cross_entropy(),
         Shader::BnApply => this.bn_apply(),

@@ -46,6 +46,12 @@ impl Reading<'_> {
         }
     }
 
+    pub(super) fn add(&self) {
+        for at in 0..self.replicas * self.argument("elements") {
+            self.arrays[2].set(at, self.arrays[0].get(at) + self.arrays[1].get(at));
+        }
+    }
+
     pub(super) fn activation_forward(&self) {
         let [channels, height, width] = self.sizes(["C", "HEIGHT", "WIDTH"]);
         let (y, a) = (self.planes(0, channels, ""), self.planes(1, channels, ""));
