@@ -207,7 +207,7 @@ fn flag_of(key: &str) -> String {
 }
 
 /// All keys of a config.
-fn known_keys() -> Vec<String> {
+pub fn known_keys() -> Vec<String> {
     // Serialization leaves an empty list out, so give it an item.
     let full = TrainConfig { lr_changes: vec![LrChange { step: 1, lr: 0.1 }], ..TrainConfig::default() };
     let train = serde_json::to_value(full).unwrap_or_default();

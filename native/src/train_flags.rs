@@ -20,10 +20,11 @@ use crate::values::{real, whole, whole_in};
 #[derive(Debug, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunFlags {
-    /// Network: resnet8, resnet14, resnet20, ... resnet110, vgg11, vgg13, vgg16 or one-layer [default: resnet56]
+    /// Network: resnet8, resnet14, resnet20, ... resnet110, preresnet8, ... preresnet110, vgg11, vgg13, vgg16 or one-layer
+    /// [default: resnet56]
     #[arg(long, value_parser = checked::<NetKind>, help_heading = "Network")]
     net: Option<String>,
-    /// Multiply the channels of a ResNet or VGG [default: 1]
+    /// Multiply the channels of a ResNet, PreResNet or VGG [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network", value_parser = real)]
     width: Option<f64>,
     /// Activation function: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
@@ -66,7 +67,7 @@ pub struct RunFlags {
     /// Initial learning rate [default: 0.1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     lr: Option<f64>,
-    /// Set other learning rates from these steps on; later decays start from them
+    /// Replace --lr from these steps on. Decays multiply the new value as they would have multiplied --lr, past ones included
     #[arg(
         long,
         value_name = "STEP:LR,...",
@@ -184,7 +185,10 @@ pub fn divisor(text: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::run_config::{RunConfig, known_keys};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -220,6 +224,69 @@ mod tests {
             ["--steps", "18446744073709551615"],
         ] {
             assert!(Line::try_parse_from([&["train"], &flags[..]].concat()).is_err(), "{flags:?}");
+        }
+    }
+
+    /// A line of the table in www/src/properties.ts.
+    struct Property<'a> {
+        key: &'a str,
+        /// The default of `lastbit train`, empty where there is none.
+        native: &'a str,
+    }
+
+    /// The text between `before` and the next quotation mark.
+    fn quoted<'a>(line: &'a str, before: &str) -> Option<&'a str> {
+        let (_, rest) = line.split_once(before)?;
+        rest.split('"').next()
+    }
+
+    fn property(line: &str) -> Option<Property<'_>> {
+        Some(Property { key: quoted(line, "{ key: \"")?, native: quoted(line, "native: \"")? })
+    }
+
+    /// A value of the TOML file as flags and addresses spell it.
+    fn spelled(value: &toml::Value) -> String {
+        match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Array(values) => values.iter().map(spelled).collect::<Vec<_>>().join(","),
+            // 1.0 is spelled 1.
+            toml::Value::Float(number) => number.to_string(),
+            other => other.to_string(),
+        }
+    }
+
+    /// A property of a run is defined in the config, as a flag, and for the page. The three agree on keys and defaults.
+    #[test]
+    fn config_flags_and_page_have_the_same_properties() {
+        use std::collections::BTreeSet;
+        let command = <Line as clap::CommandFactory>::command();
+        let flags = command.get_arguments().filter_map(|flag| flag.get_long());
+        let flags: BTreeSet<&str> = flags.map(|flag| flag.strip_prefix("no-").unwrap_or(flag)).collect();
+        let config = known_keys();
+        let config: BTreeSet<&str> = config.iter().map(String::as_str).collect();
+        assert_eq!(flags, config, "flags and keys of the config");
+
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www/src/properties.ts");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let properties: Vec<Property> = text.lines().filter_map(property).collect();
+        // The page has no files and one adapter; what it shares with the program is what is trained.
+        let keys: BTreeSet<&str> = properties.iter().map(|property| property.key).collect();
+        let is_trained = |key: &&str| ["steps", "epochs"].contains(key) || !(RunConfig::is_free(key) || *key == "init");
+        let trained = config.into_iter().filter(is_trained);
+        assert_eq!(keys, trained.collect(), "keys of the page and of the config");
+        let defaults = RunConfig::default().to_table().unwrap();
+        for Property { key, native } in &properties {
+            let default = defaults.get(*key).map(spelled).unwrap_or_default();
+            assert_eq!(*native, default, "default of {key} in {}", path.display());
+        }
+
+        for flag in command.get_arguments() {
+            let (Some(name), Some(help)) = (flag.get_long(), flag.get_help()) else { continue };
+            let help = help.to_string();
+            let stated = help.split_once("[default: ").and_then(|(_, rest)| rest.split([';', ']']).next());
+            if let (Some(stated), Some(default)) = (stated, defaults.get(name)) {
+                assert_eq!(stated, spelled(default), "the default that --help states for --{name}");
+            }
         }
     }
 }

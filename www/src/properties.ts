@@ -31,6 +31,7 @@ const NETS = [
   ["resnet8", "ResNet-8"],
   ["resnet20", "ResNet-20"],
   ["resnet56", "ResNet-56"],
+  ["preresnet20", "PreResNet-20"],
   ["vgg11", "VGG11"],
   ["vgg16", "VGG16"],
 ] as const;
@@ -58,7 +59,7 @@ const BIG = 2 ** 53 - 1;
 
 /** All properties, in the order of `config.toml`. */
 export const PROPERTIES: readonly Property[] = [
-  { key: "net", label: "Network", kind: { type: "choice", options: NETS, also: /^(resnet\d+|vgg13)$/ }, place: "main", native: "resnet56", page: "resnet8" },
+  { key: "net", label: "Network", kind: { type: "choice", options: NETS, also: /^((pre)?resnet\d+|vgg13)$/ }, place: "main", native: "resnet56", page: "resnet8" },
   { key: "width", label: "Width", kind: number(0.25, 8), place: "more", native: "1", page: "1", hint: "times the channels" },
   { key: "activation", label: "Activation", kind: { type: "choice", options: ACTIVATIONS, also: /^swish:[\d.e+-]+$/ }, place: "main", native: "", page: "" },
   { key: "dataset", label: "Images", kind: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
@@ -100,7 +101,7 @@ export function preset(net: string, software: boolean): Values {
     ["width", "batch-size", "lr", "momentum", "weight-decay", "epochs", "eval-every", "train-limit", "test-limit"].map((key) => [key, property(key).page]),
   );
   if (!software) return page;
-  const width = /^resnet(8|14|20)$/.test(net) ? "0.5" : "0.25";
+  const width = /^(pre)?resnet(8|14|20)$/.test(net) ? "0.5" : "0.25";
   return { ...page, width, "batch-size": "4", "train-limit": "512", "test-limit": "16" };
 }
 

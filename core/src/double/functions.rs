@@ -1,5 +1,4 @@
-//! The rules of docs/RULES.md on single float64 numbers. Everything that computes in float64 takes them from here: the float64
-//! trainer, the equations, the front ends.
+//! The formulas of docs/RULES.md in float64, shared by the float64 trainer, the equations and the front ends.
 
 use crate::ops::Activation;
 use crate::ops::cross_entropy::Loss;
@@ -36,7 +35,7 @@ pub fn binary_cross_entropy(u: f64, label: f64) -> f64 {
     u.max(0.0) - label * u + libm::log1p(libm::exp(-u.abs()))
 }
 
-/// The loss of one sample, and its gradient by the logits.
+/// The loss of one sample, in nats, and its gradient with respect to the logits.
 #[must_use]
 pub fn cross_entropy(loss: Loss, logits: &[f64], label: u32) -> (f64, Vec<f64>) {
     match loss {
@@ -80,7 +79,7 @@ impl PerturbedStep {
 }
 
 /// The relative L1 distance of two tensors: mean over the elements of 2|a-b| / (|a|+|b|), in [0, 2]. An element counts 0 where both
-/// are equal or have the same bits, and 2 where else one is not finite.
+/// are equal or have the same bits; otherwise 2 where one is not finite.
 #[must_use]
 pub fn relative_l1<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
     let of = |(a, b): (&T, &T)| match ((*a).into(), (*b).into()) {

@@ -7,7 +7,7 @@ use crate::nets::{Backward, Forward, Network, Node, Operation, Tensors};
 /// What a node keeps for the backward pass, besides its input and output.
 enum Kept {
     Moments(Moments),
-    /// The input element that was largest, for each output element.
+    /// For each output element, the index of the largest input element.
     Largest(Vec<usize>),
 }
 
@@ -16,9 +16,9 @@ struct Engine<'a> {
     network: &'a Network,
     parameters: &'a [Vec<f64>],
     samples: usize,
-    /// By the node's first output.
+    /// What each node keeps, by its first output.
     kept: Tensors<Kept>,
-    /// By parameter.
+    /// Gradient of each parameter.
     gradients: Vec<Vec<f64>>,
 }
 
@@ -40,7 +40,7 @@ pub fn gradients(network: &Network, parameters: &[Vec<f64>], x: &[f64], labels: 
 }
 
 impl<'a> Engine<'a> {
-    /// Parameter number `i` of a node.
+    /// Values of parameter number `i` of a node.
     fn parameter(&self, node: &Node, i: usize) -> &'a [f64] {
         &self.parameters[node.parameters[i].0]
     }

@@ -11,7 +11,7 @@ pub struct TensorId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ParameterId(pub usize);
 
-/// How a parameter starts.
+/// Initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// Normally distributed with mean 0 and this standard deviation.
@@ -58,32 +58,33 @@ pub struct Running {
     pub variance: u32,
 }
 
-/// What a node computes. The comment of each variant lists the node's inputs, outputs and parameters, in the order of its lists.
+/// What a node computes. Each variant names the node's inputs, outputs and parameters in the order of the node's lists.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation {
-    /// Convolution 3x3 with stride 1: `x` to `y`, by `weight`.
+    /// 3x3 convolution with stride 1. Input x, output y, parameter weight.
     Conv(Conv),
-    /// Convolutions 3x3 and 1x1 with stride 2 of the same input: `x` to `y` and `s`, by the weights of both.
+    /// 3x3 convolution with stride 2, together with the 1x1 projection shortcut of the same input. Input x; outputs y of the 3x3 and
+    /// s of the 1x1 convolution; parameters are their weights.
     ConvDown(ConvDown),
-    /// Valid convolution of one channel: `x` to `y`, by `weight`.
+    /// The one-layer network's convolution. Input x, output y, parameter weight.
     ConvValid(ConvValid),
-    /// Batch norm, then the addition of the shortcut if there is one, then the activation if there is one: `y` and the shortcut to
-    /// `a`, by `scale` and `shift`.
+    /// Batch norm, then the addition of a shortcut and the activation, where present. Inputs y and the shortcut, output a,
+    /// parameters scale and shift.
     BatchNorm {
         /// Shape, and what is fused.
         norm: BatchNorm,
-        /// Running statistics: an index into [`Network::running`].
+        /// Index of the running statistics in [`Network::running`].
         running: usize,
     },
-    /// Elementwise sum: `a` and `b` to `a + b`.
+    /// Elementwise sum. Inputs a and b of one shape, output a + b.
     Add,
-    /// Activation alone: `x` to `a`.
+    /// A separate activation. Input x, output a.
     Activation(Activation),
-    /// Max pool 2x2: `x` to `y`.
+    /// 2x2 max pool. Input x, output y.
     MaxPool(MaxPool),
-    /// Mean over the pixels: planes to features.
+    /// Mean over the pixels. Input planes, output features.
     GlobalAveragePool,
-    /// Dense layer: features to features, by `weight` and `bias`.
+    /// Dense layer. Input features, output features, parameters weight and bias.
     Dense(Dense),
 }
 
@@ -133,7 +134,7 @@ impl Node {
         self.parameters[1]
     }
 
-    /// Multiply-adds of its convolutions for one sample's forward pass, 0 of other operations.
+    /// Multiply-adds of one sample's forward pass, counted for convolutions only.
     #[must_use]
     pub fn multiply_adds(&self) -> u64 {
         match self.operation {
@@ -256,7 +257,7 @@ impl GraphBuilder {
         self.parameter(format!("{name}.weight"), vec![out_channels, in_channels, kernel, kernel], init, true)
     }
 
-    /// Convolution 3x3 with stride 1 and padding 1, without bias.
+    /// Adds a 3x3 convolution with stride 1 and padding 1, without bias.
     pub fn conv3x3(&mut self, name: &str, x: TensorId, out_channels: u32) -> TensorId {
         let input = self.shape(x);
         let weight = self.kernel(name, [out_channels, input.channels, 3]);
@@ -265,8 +266,8 @@ impl GraphBuilder {
         y
     }
 
-    /// Convolution 3x3 with stride 2 and padding 1, and the projection shortcut around it, 1x1 with stride 2, both without bias.
-    /// One node computes the pair; it returns both outputs.
+    /// Adds a 3x3 convolution with stride 2 and padding 1 together with the 1x1 projection shortcut of the same `x`, both without
+    /// bias. Returns the output of each.
     pub fn conv_down(&mut self, [name, shortcut]: [&str; 2], x: TensorId, out_channels: u32) -> [TensorId; 2] {
         let input = self.shape(x);
         let weights =
@@ -320,7 +321,7 @@ impl GraphBuilder {
         a
     }
 
-    /// `a + b`, tensors of one shape.
+    /// Adds the elementwise sum of two tensors of one shape.
     pub fn add(&mut self, name: &str, a: TensorId, b: TensorId) -> TensorId {
         let [sum] = self.node(name, Operation::Add, &[a, b], &[], self.shape(a));
         sum
@@ -357,12 +358,12 @@ impl GraphBuilder {
         y
     }
 
-    /// Moves the parameter `name` behind the parameter `predecessor`, which was declared later. The place in the arena decides the
-    /// initial values and the fingerprint.
+    /// Moves the parameter `name` in the arena to right after `predecessor`, which was declared later. The position of a parameter
+    /// decides its initial values and enters the fingerprint.
     ///
     /// # Panics
-    /// If there are no two such parameters in this order.
-    pub fn move_behind(&mut self, name: &str, predecessor: &str) {
+    /// If one of the parameters is not declared, or `predecessor` comes first.
+    pub fn move_after(&mut self, name: &str, predecessor: &str) {
         let position = |wanted: &str| self.network.parameters.iter().position(|p| p.name == wanted);
         let (Some(from), Some(to)) = (position(name), position(predecessor)) else {
             panic!("{name} or {predecessor} is not declared")

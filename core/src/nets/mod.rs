@@ -23,7 +23,7 @@ pub enum NetKind {
     },
     /// CIFAR-style pre-activation ResNet of 6n + 2 layers.
     PreResNet {
-        /// 8, 14, 20, 26, 32, ... 110.
+        /// 6n + 2 from 8 to 1202, such as 8, 20, 56 or 110.
         depth: u32,
     },
     /// CIFAR-style VGG with batch norm.
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_names_are_named() {
+    fn unknown_names_are_refused() {
         for name in ["resnet9", "preresnet9", "resnet2", "resnet", "resnet020", "vgg", "vgg12", "vgg016", ""] {
             assert_eq!(name.parse::<NetKind>(), Err(NetError::Unknown(name.to_owned())));
         }

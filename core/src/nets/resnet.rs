@@ -37,8 +37,8 @@ fn basic_block(
     let y = g.norm_act(&format!("{name}.bn1"), y, activation);
     let y = g.conv3x3(&conv2, y, channels);
     let shortcut = if stride == 2 {
-        // Version 1 of docs/ORDER.md had this order of the parameters.
-        g.move_behind(&format!("{projection}.weight"), &format!("{conv2}.weight"));
+        // The order of the parameters since version 1 of docs/ORDER.md: recorded bits depend on it.
+        g.move_after(&format!("{projection}.weight"), &format!("{conv2}.weight"));
         g.batch_norm(&format!("{name}.downsample.1"), shortcut)
     } else {
         shortcut

@@ -1,15 +1,15 @@
-//! The walk over a graph: forward in the order of the nodes, backward in reverse. Whatever computes a network (recordings,
-//! float64, the autograd of the tests) computes one node at a time and leaves order and routing to this walk.
+//! The walk over a graph: forward in the order of the nodes, backward in reverse. Recordings, the float64 trainer and the tests'
+//! reference each compute single nodes; this walk calls them in order and passes values and gradients between nodes.
 
 use super::graph::{Network, Node, TensorId};
 
-/// A value, or nothing, for each tensor of a graph.
+/// An optional value for each tensor of a graph.
 pub struct Tensors<T> {
     values: Vec<Option<T>>,
 }
 
 impl<T> Tensors<T> {
-    /// Nothing for any tensor of `network`.
+    /// No value for any tensor of `network`.
     #[must_use]
     pub fn none(network: &Network) -> Self {
         Self { values: network.shapes.iter().map(|_| None).collect() }
@@ -18,7 +18,7 @@ impl<T> Tensors<T> {
     /// The value of a tensor.
     ///
     /// # Panics
-    /// If there is none: the tensor is read before it is written or after its last use.
+    /// If the tensor has no value: it is read before it is written or after its last use.
     #[must_use]
     pub fn at(&self, tensor: TensorId) -> &T {
         self.get(tensor).unwrap_or_else(|| panic!("tensor {} has no value here", tensor.0))
@@ -30,7 +30,7 @@ impl<T> Tensors<T> {
         self.values[tensor.0].as_ref()
     }
 
-    /// Takes the value of a tensor out, if there is one.
+    /// Removes and returns the value of a tensor, if there is one.
     pub fn take(&mut self, tensor: TensorId) -> Option<T> {
         self.values[tensor.0].take()
     }
@@ -43,20 +43,20 @@ impl<T> Tensors<T> {
 
 /// Computes the forward pass of single nodes.
 pub trait Forward {
-    /// What stands for the values of a tensor.
+    /// Represents the values of a tensor, or a gradient with respect to it.
     type Value;
 
-    /// The outputs of a node, in the order of [`Node::outputs`].
+    /// Computes the outputs of a node, in the order of [`Node::outputs`].
     fn forward(&mut self, node: &Node, values: &Tensors<Self::Value>) -> Vec<Self::Value>;
 
-    /// Called after node `index`, to release what is not read again.
+    /// Called after node `index`, to release values that are not read again.
     fn after_forward(&mut self, _index: usize, _values: &mut Tensors<Self::Value>) {}
 }
 
 /// Computes the backward pass of single nodes as well.
 pub trait Backward: Forward {
-    /// The gradients by the inputs of a node from `gradients`, those by its outputs. They go to `sums` by
-    /// [`Backward::accumulate`]. The batch, tensor 0, needs none.
+    /// Computes the gradients with respect to a node's inputs from `gradients`, those with respect to its outputs, and adds each to
+    /// `sums` with [`Backward::accumulate`]. Tensor 0, the batch, needs no gradient.
     fn backward(
         &mut self,
         node: &Node,
@@ -65,10 +65,10 @@ pub trait Backward: Forward {
         sums: &mut Tensors<Self::Value>,
     );
 
-    /// The elementwise sum of two gradients by `tensor`, the second one from the node `label`.
+    /// The elementwise sum of two gradients with respect to `tensor`. The second one comes from the node named `label`.
     fn add(&mut self, label: &str, tensor: TensorId, terms: [Self::Value; 2]) -> Self::Value;
 
-    /// Adds a node's gradient by its input number `input` to what later nodes gave.
+    /// Adds a node's gradient with respect to its input number `input` to the gradients from later nodes.
     fn accumulate(&mut self, node: &Node, input: usize, gradient: Self::Value, sums: &mut Tensors<Self::Value>) {
         let tensor = node.inputs[input];
         let sum = match sums.take(tensor) {
@@ -81,12 +81,12 @@ pub trait Backward: Forward {
     /// Called before the backward pass of node `index`, to restore values that it reads.
     fn before_backward(&mut self, _index: usize, _values: &mut Tensors<Self::Value>) {}
 
-    /// Called after the backward pass of node `index`, to release what is not read again.
+    /// Called after the backward pass of node `index`, to release values that are not read again.
     fn after_backward(&mut self, _index: usize, _values: &mut Tensors<Self::Value>) {}
 }
 
 impl Network {
-    /// The values of the network's tensors for a batch, as far as `engine` does not release them.
+    /// Runs the forward pass of `engine` on a batch. Returns the values that `engine` did not release.
     pub fn forward<E: Forward>(&self, engine: &mut E, batch: E::Value) -> Tensors<E::Value> {
         let mut values = Tensors::none(self);
         values.set(TensorId(0), batch);
@@ -99,16 +99,17 @@ impl Network {
         values
     }
 
-    /// Takes the gradient by the logits back through the network. `engine` keeps the gradients by parameters.
+    /// Runs the backward pass of `engine` from the gradient with respect to the logits. `engine` keeps the gradients of parameters.
     ///
     /// # Panics
-    /// If an output of a node is not used.
+    /// If no node reads an output.
     pub fn backward<E: Backward>(&self, engine: &mut E, mut values: Tensors<E::Value>, logits: E::Value) {
         let mut sums = Tensors::none(self);
         sums.set(self.logits(), logits);
         for (index, node) in self.nodes.iter().enumerate().rev() {
-            let gradient =
-                |tensor: &TensorId| sums.take(*tensor).unwrap_or_else(|| panic!("{} is not used", node.name));
+            let gradient = |tensor: &TensorId| {
+                sums.take(*tensor).unwrap_or_else(|| panic!("no node reads an output of {}", node.name))
+            };
             let gradients = node.outputs.iter().map(gradient).collect();
             engine.before_backward(index, &mut values);
             engine.backward(node, &values, gradients, &mut sums);

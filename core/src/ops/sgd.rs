@@ -19,6 +19,30 @@ pub enum Perturbation {
     Nextafter,
 }
 
+impl Perturbation {
+    /// All forms.
+    pub const ALL: [Self; 3] = [Self::Divide, Self::Reciprocal, Self::Nextafter];
+
+    /// The name in configs and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Divide => "divide",
+            Self::Reciprocal => "reciprocal",
+            Self::Nextafter => "nextafter",
+        }
+    }
+}
+
+impl std::str::FromStr for Perturbation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|form| form.name() == text.trim());
+        found.ok_or_else(|| "use divide, reciprocal or nextafter".to_owned())
+    }
+}
+
 /// Values of a step that all replicas share. They match `Step` in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]

@@ -6,7 +6,7 @@ use crate::ops::Activation;
 use crate::ops::sgd::Perturbation;
 use crate::rng::{Purpose, Stream};
 
-/// A direction for perturbations, the same in every run.
+/// A random direction, the same in every run.
 fn direction(n: usize) -> Vec<f64> {
     let mut stream = Stream::new(0, Purpose::Noise, 1);
     (0..n).map(|_| stream.normal()).collect()

@@ -8,12 +8,12 @@ use super::twin::{Launch, Twin};
 /// Elements that are added at a time.
 const BLOCK: usize = 16 << 10;
 
-/// The dispatch; a piece is a few blocks.
+/// One dispatch of `add`. A piece is several blocks.
 pub struct Add {
     a: View<f32>,
     b: View<f32>,
     sum: View<f32>,
-    /// Elements of a replica.
+    /// Elements of one replica.
     elements: usize,
     pieces: Pieces,
 }

@@ -210,7 +210,7 @@ impl TrainConfig {
     pub fn activation(&self) -> Activation {
         self.activation.unwrap_or(match self.net {
             NetKind::OneLayer => Activation::Swish { beta: 1.0 },
-            NetKind::ResNet { .. } | NetKind::PreResNet { .. } | NetKind::Vgg { .. } => Activation::Relu,
+            _ => Activation::Relu,
         })
     }
 

@@ -9,7 +9,7 @@ pub struct Liveness {
     maker: Vec<Option<usize>>,
 }
 
-/// Tensors that a node's backward pass reads beside the gradients.
+/// Tensors that a node's backward pass reads, besides the gradients.
 pub fn backward_reads(node: &Node) -> &[TensorId] {
     match node.operation {
         Operation::GlobalAveragePool | Operation::Add => &[],
@@ -43,15 +43,15 @@ impl Liveness {
         this
     }
 
-    /// The tensors that node `i` is the last to read in a forward pass; with `training` only those that the backward pass
-    /// doesn't have to find.
+    /// The tensors whose last reader in a forward pass is node `i`. With `training`, tensors that are kept for the backward pass
+    /// are left out.
     pub fn ends_forward(&self, i: usize, training: bool) -> Vec<TensorId> {
         let is_kept = |t: usize| training && self.backward_end[t].is_some() && self.maker[t].is_none();
         let ends = (0..self.forward_end.len()).filter(|t| self.forward_end[*t] == Some(i) && !is_kept(*t));
         ends.map(TensorId).collect()
     }
 
-    /// The tensors that node `i` is the last to read in the backward pass.
+    /// The tensors whose last reader in the backward pass is node `i`.
     pub fn ends_backward(&self, i: usize) -> Vec<TensorId> {
         (0..self.backward_end.len()).filter(|t| self.backward_end[*t] == Some(i)).map(TensorId).collect()
     }

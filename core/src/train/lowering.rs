@@ -36,7 +36,7 @@ pub struct PackedAt {
     pub dinput: u64,
 }
 
-/// Where the values of a tensor are.
+/// Where a tensor's values are.
 #[derive(Clone, Copy)]
 pub enum Location {
     /// Planes from the pool.
@@ -48,7 +48,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// The memory.
+    /// The memory that holds the values.
     pub fn binding(self) -> Binding {
         match self {
             Self::Planes(planes) => planes.binding,
@@ -70,7 +70,7 @@ pub struct Lowering<'a> {
     pub tiles: &'a Tiles,
     pub pool: PlanePool<'a>,
     pub rec: &'a mut Recording,
-    /// A training step: batch statistics, and what the backward pass reads is kept.
+    /// Whether this is a training step, with batch statistics and a backward pass, or an evaluation with running statistics.
     pub training: bool,
     pub liveness: Liveness,
 }
@@ -84,12 +84,12 @@ impl Lowering<'_> {
         memory::from(self.arenas.gradients, self.offset(id) * 4)
     }
 
-    /// Elements before a parameter in the arena.
+    /// First element of a parameter in the arena.
     fn offset(&self, id: ParameterId) -> u64 {
         u64::from(self.network.parameters[id.0].offset)
     }
 
-    /// Elements from the first parameter of a node to the second.
+    /// Elements in the arena from the first parameter of a node to the second.
     fn weight_to_bias(&self, node: &Node) -> u32 {
         (self.offset(node.bias()) - self.offset(node.weight())) as u32
     }
@@ -136,13 +136,13 @@ impl Lowering<'_> {
         values
     }
 
-    /// Records the backward pass: the gradient of every parameter into the gradient arena.
+    /// Records the backward pass, which writes the gradient of every parameter to the gradient arena.
     pub fn backward_pass(&mut self, values: Tensors<Location>) {
         let dlogits = Location::Features(self.dlogits());
         self.network.backward(self, values, dlogits);
     }
 
-    /// The gradient by the logits.
+    /// The gradient with respect to the logits.
     fn dlogits(&mut self) -> Binding {
         self.vector("gradient of the logits", self.network.shapes[self.network.logits().0])
     }
@@ -297,7 +297,7 @@ impl nets::Backward for Lowering<'_> {
     ) {
         let shape = self.network.shapes[node.input().0];
         let label = node.name.as_str();
-        // Not every node reads its input again.
+        // A closure, because not every node's input is still there.
         let x = || values.at(node.input()).binding();
         let gradient = gradients[0];
         let g = gradient.binding();
@@ -308,7 +308,7 @@ impl nets::Backward for Lowering<'_> {
                 let tile = self.tiles.of(*conv, Pass::WeightGradient);
                 conv.dweight(self.rec, label, tile, [x(), g, partial, dweight]);
                 if node.input() != TensorId(0) {
-                    // The kernel itself adds to what is there.
+                    // The kernel adds to the gradient from later nodes itself.
                     let sum = sums.take(node.input());
                     let dx = sum.unwrap_or_else(|| Location::Planes(self.pool.take(shape)));
                     let bindings = [g, self.packed_dinput(node.weight()), dx.binding()];
@@ -359,7 +359,7 @@ impl nets::Backward for Lowering<'_> {
                 };
                 norm.backward(self.rec, label, tensors);
                 self.accumulate(node, 0, Location::Planes(dy), sums);
-                // What went through the activation is the shortcut's gradient as well.
+                // The gradient behind the activation is also the shortcut's.
                 match node.shortcut() {
                     Some(_) => self.accumulate(node, 1, gradient, sums),
                     None => self.release(gradient),
@@ -455,7 +455,7 @@ mod tests {
         g.finish()
     }
 
-    /// The images as float64 planes, and their labels.
+    /// The training images as float64 planes, and their labels.
     fn batch(dataset: &Dataset) -> (Vec<f64>, Vec<u32>) {
         let pixels = (dataset.shape().height * dataset.shape().width) as usize;
         let planes = dataset.train.pixels.chunks_exact(pixels).enumerate();

@@ -238,8 +238,8 @@ fn network() -> Network {
     let [y, s] = g.conv_down(["conv2", "downsample"], x, 8);
     let y = g.norm_act("bn2", y, Activation::Relu);
     let y = g.conv3x3("conv3", y, 8);
-    // [`KNOWN_LOSS`] is that of this order of the parameters.
-    g.move_behind("downsample.weight", "conv3.weight");
+    // `KNOWN_LOSS` depends on the order of the parameters.
+    g.move_after("downsample.weight", "conv3.weight");
     let x = g.norm_add_act("bn3", y, s, Activation::Relu);
     let x = g.global_average_pool(x);
     g.dense("fc", x, CLASSES);

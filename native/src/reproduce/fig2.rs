@@ -14,7 +14,6 @@ use lastbit_core::ops::{Activation, Shape};
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use serde::Serialize;
 
-use super::forms::{form, form_name, forms_of};
 use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, settings_of};
 use crate::failure::Failure;
 use crate::report::numbers::list;
@@ -80,7 +79,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     test_limit: Option<usize>,
     /// Forms of the perturbation to compare at the smallest n [default: divide,reciprocal,nextafter]
-    #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = form)]
+    #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = str::parse::<Perturbation>)]
     perturbation: Option<Vec<Perturbation>>,
 }
 
@@ -158,7 +157,7 @@ impl Setup for Flags {
             points,
             steps: self.steps.or(is_quick.then_some(50)),
             test_limit: self.test_limit.or(is_quick.then_some(1000)),
-            perturbation: self.perturbation.clone().unwrap_or_else(forms_of),
+            perturbation: self.perturbation.clone().unwrap_or_else(|| Perturbation::ALL.to_vec()),
         };
         for (_, config) in experiment.runs() {
             config.validate()?;
@@ -228,7 +227,7 @@ impl Fig2 {
         let divided = |(n, seed): (u64, u64)| (format!("n{n}-seed{seed}"), self.config(n, seed, Perturbation::Divide));
         let (n, seed) = (self.ns[0], self.seeds[0]);
         let others = self.perturbation.iter().filter(|form| **form != Perturbation::Divide);
-        let others = others.map(|&form| (format!("n{n}-seed{seed}-{}", form_name(form)), self.config(n, seed, form)));
+        let others = others.map(|&form| (format!("n{n}-seed{seed}-{}", form.name()), self.config(n, seed, form)));
         pairs.map(divided).chain(others).chain(further.map(divided)).collect()
     }
 }

@@ -61,7 +61,6 @@ mod fig4;
 mod figure;
 mod findings;
 mod folder;
-mod forms;
 mod growth;
 mod modes;
 mod onset;

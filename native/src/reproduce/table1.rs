@@ -10,7 +10,6 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::{MAX_K, TrainConfig};
 use serde::Serialize;
 
-use super::forms::{form, form_name, forms_of};
 use super::{Experiment, Findings, Forecast, Setup, Study, has_twins, settings_of};
 use crate::failure::Failure;
 use crate::train_flags::divisor;
@@ -53,7 +52,7 @@ pub struct Flags {
     test_limit: Option<usize>,
     /// Forms of the perturbation; the table uses the first, the others are compared with it at the first seed
     /// [default: divide,reciprocal,nextafter]
-    #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = form)]
+    #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = str::parse::<Perturbation>)]
     perturbation: Option<Vec<Perturbation>>,
 }
 
@@ -91,7 +90,7 @@ impl Setup for Flags {
             lr: self.lr.unwrap_or(0.1),
             train_limit: self.train_limit.or(is_quick.then_some(2048)),
             test_limit: self.test_limit.or(is_quick.then_some(1000)),
-            perturbation: self.perturbation.clone().unwrap_or_else(forms_of),
+            perturbation: self.perturbation.clone().unwrap_or_else(|| Perturbation::ALL.to_vec()),
         };
         experiment.check()?;
         Ok(Box::new(experiment))
@@ -123,7 +122,7 @@ impl Table1 {
         config.validate()?;
         if let Some(&twin) = config.controls().iter().find(|&&r| r < self.ks.len()) {
             let k = self.ks[twin];
-            return refuse(format!("--ks: k = {k} is a control of {} ({}): leave it out", self.ks[0], form_name(form)));
+            return refuse(format!("--ks: k = {k} is a control of {} ({}): leave it out", self.ks[0], form.name()));
         }
         if self.last == 0 || self.last > self.epochs {
             return refuse(format!("--last: must be between 1 and the {} epochs, not {}", self.epochs, self.last));
@@ -158,8 +157,7 @@ impl Table1 {
         let seeds = self.seeds.iter().map(|&seed| (format!("{name}-seed{seed}"), self.config(row, seed, main)));
         let seed = self.seeds[0];
         let others = self.perturbation[1..].iter();
-        let others =
-            others.map(|&form| (format!("{name}-seed{seed}-{}", form_name(form)), self.config(row, seed, form)));
+        let others = others.map(|&form| (format!("{name}-seed{seed}-{}", form.name()), self.config(row, seed, form)));
         seeds.chain(others).collect()
     }
 

@@ -5,7 +5,6 @@ use lastbit_core::ops::sgd::Perturbation;
 use super::curves::{Curve, Done, Point, Runs};
 use super::{Fig2, LARGEST_LR, PERTURBED};
 use crate::reproduce::figure::{Axis, Figure};
-use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::{VISIBLE, exponential_phase, first_bit, median, reaches};
 use crate::reproduce::statistics::ends;
 use crate::reproduce::{Cell, Table, onset};
@@ -68,7 +67,7 @@ impl Fig2 {
             );
             for done in forms {
                 let points = onset::plotted(&done.whole);
-                let name = form_name(done.run.config.perturbation);
+                let name = done.run.config.perturbation.name();
                 // All other figures use `divide`, with which the other forms are compared.
                 let is_main = done.run.config.perturbation == Perturbation::Divide;
                 beside = if is_main { beside.reference(name, points) } else { beside.line(name, points) };
@@ -140,7 +139,7 @@ impl Fig2 {
                 steps.row([
                     done.n.into(),
                     done.run.config.seed.into(),
-                    form_name(done.run.config.perturbation).into(),
+                    done.run.config.perturbation.name().into(),
                     (*step).into(),
                     done.run.loss[0][line].into(),
                     done.run.loss[PERTURBED][line].into(),
@@ -164,7 +163,7 @@ fn run_cells(done: &Done) -> Vec<Cell> {
         done.n.into(),
         done.lr().into(),
         config.seed.into(),
-        form_name(config.perturbation).into(),
+        config.perturbation.name().into(),
         done.at(1).into(),
         done.at(3).into(),
         done.at(10).into(),

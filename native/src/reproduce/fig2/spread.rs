@@ -7,7 +7,6 @@ use crate::report::numbers::about;
 use crate::reproduce::beside::{self, Beside, COLUMNS, Length};
 use crate::reproduce::churn::mean_of_pairs;
 use crate::reproduce::figure::{Axis, Figure};
-use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::{VISIBLE, reaches};
 use crate::reproduce::statistics::{Spread, mean, test_set_noise};
 use crate::reproduce::{Cell, Claim, Table, onset};
@@ -121,7 +120,7 @@ impl Fig2 {
                     done.n.into(),
                     done.lr().into(),
                     done.run.config.seed.into(),
-                    form_name(done.run.config.perturbation).into(),
+                    done.run.config.perturbation.name().into(),
                     (*k).into(),
                     accuracy.into(),
                     test_set_noise(accuracy, done.images()).into(),

@@ -6,7 +6,6 @@ use lastbit_core::train::DatasetKind;
 use super::curves::{Curve, Done, Runs};
 use super::{Fig2, LARGEST_LR, MACROSCOPIC};
 use crate::report::numbers::{about, count, list, range};
-use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::{self, VISIBLE, median, reaches};
 use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::ends;
@@ -200,7 +199,7 @@ impl Fig2 {
             .map(|(done, end)| {
                 format!(
                     "{}: {} after step 1, {} at the end",
-                    form_name(done.run.config.perturbation),
+                    done.run.config.perturbation.name(),
                     done.at(1).map_or("-".to_owned(), about),
                     about(*end)
                 )

@@ -3,7 +3,6 @@
 use super::row::{Done, Trained};
 use crate::reproduce::beside::{self, COLUMNS};
 use crate::reproduce::figure::{Axis, Figure};
-use crate::reproduce::forms::form_name;
 use crate::reproduce::growth::exponential_phase;
 use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Cell, Table, onset};
@@ -77,7 +76,7 @@ fn spreads(rows: &[Done], ks: &[u32]) -> Table {
     let title = "As published: over k at each seed, over seeds at each k";
     let mut table = Table::new("table1-spreads", title, &[&head[..], &COLUMNS].concat());
     let mut add = |row: &str, over: &str, at: String, form: &Trained, spread: &Spread| {
-        let head: [Cell; 4] = [row.into(), over.into(), at.into(), form_name(form.form()).into()];
+        let head: [Cell; 4] = [row.into(), over.into(), at.into(), form.form().name().into()];
         table.row(head.into_iter().chain(beside::cells(spread)));
     };
     for done in rows {
@@ -103,8 +102,7 @@ fn accuracies(rows: &[Done], ks: &[u32]) -> Table {
     }
     for done in rows {
         for trained in done.all() {
-            let head: [Cell; 3] =
-                [done.row.to_string().into(), trained.seed().into(), form_name(trained.form()).into()];
+            let head: [Cell; 3] = [done.row.to_string().into(), trained.seed().into(), trained.form().name().into()];
             table.row(head.into_iter().chain(trained.numbers.iter().map(|number| (*number).into())));
         }
     }
@@ -134,7 +132,7 @@ fn starts(rows: &[Done], ks: &[u32]) -> Table {
         table.row([
             done.row.to_string().into(),
             trained.seed().into(),
-            form_name(trained.form()).into(),
+            trained.form().name().into(),
             ks[replica].into(),
             first.into(),
             points.first().map(|(_, distance)| *distance).into(),
@@ -162,7 +160,7 @@ fn epochs(rows: &[Done], ks: &[u32]) -> Table {
                     table.row([
                         done.row.to_string().into(),
                         trained.seed().into(),
-                        form_name(trained.form()).into(),
+                        trained.form().name().into(),
                         (*k).into(),
                         (*step).into(),
                         (*accuracy).into(),

@@ -3,7 +3,6 @@
 use super::row::{Done, Trained};
 use crate::report::numbers::{about, count, range};
 use crate::reproduce::beside::{Beside, COMPARABLE, ENOUGH, Length};
-use crate::reproduce::forms::form_name;
 use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Agreement, Claim};
@@ -163,7 +162,7 @@ fn onset(rows: &[Done]) -> Claim {
 fn forms(done: &Done) -> Option<Claim> {
     let all: Vec<&Trained> = done.seeds.first().into_iter().chain(&done.forms).collect();
     let spreads: Vec<(&str, Spread)> =
-        all.iter().filter_map(|trained| Some((form_name(trained.form()), trained.spread()?))).collect();
+        all.iter().filter_map(|trained| Some((trained.form().name(), trained.spread()?))).collect();
     if spreads.len() < 2 {
         return None;
     }
@@ -192,7 +191,7 @@ fn stayed(all: &[&Trained]) -> String {
     let of = |trained: &&Trained| {
         let ks = &trained.run.config.ks;
         let same = (1..trained.numbers.len()).filter(|&replica| trained.onset(replica).0.is_none());
-        same.map(|replica| format!("{}, k = {}", form_name(trained.form()), ks[replica])).collect::<Vec<_>>()
+        same.map(|replica| format!("{}, k = {}", trained.form().name(), ks[replica])).collect::<Vec<_>>()
     };
     match all.iter().flat_map(of).collect::<Vec<_>>() {
         same if same.is_empty() => String::new(),
