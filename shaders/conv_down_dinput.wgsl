@@ -119,7 +119,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
 }
 
-// Position of a tile; `sample` is an index over all replicas.
+// Position of a tile; `sample` is an index over the samples of all replicas.
 struct Place {
     sample: u32,
     group: u32,

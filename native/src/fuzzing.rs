@@ -140,7 +140,7 @@ fn parcel(bytes: &[u8]) {
         let mut parcel = Parcel::default();
         if let Ok(arrived) = parcel.add(name, bytes.to_vec()) {
             assert!(!arrived.is_empty());
-            // Complete the training set, if the bytes were one of its two files.
+            // Add the files of Fashion-MNIST's training set that the bytes did not give.
             let [images, labels, ..] = &fashion_mnist::FILES;
             for file in [images, labels].into_iter().filter(|file| arrived.iter().all(|own| own.file != file.name)) {
                 let added = parcel.add(file.name, one_item(file.name));

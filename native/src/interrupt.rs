@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use crate::failure::{Failure, INTERRUPTED, OTHER};
 
-/// The exit code of the first request to stop: that of a signal, or [`OTHER`] for a failure; 0 if there was none.
+/// The exit code of the first signal; before any signal, [`OTHER`] after a failed run, else 0.
 static REQUESTED: AtomicU8 = AtomicU8::new(0);
 /// Number of [`ToSave`] values alive.
 static TO_SAVE: AtomicUsize = AtomicUsize::new(0);

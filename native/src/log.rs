@@ -65,7 +65,8 @@ pub fn start(flags: &LogFlags) -> Result<(), Failure> {
     started.map_err(|error| Failure::other(format!("cannot start the log: {error}")))
 }
 
-/// The levels that the help names. The parser of the `tracing` crate also accepts numbers, and takes any other word for a target.
+/// The levels that the help names. The parser of the `tracing-subscriber` crate also accepts numbers, and takes any other word for a
+/// target.
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::OFF),
     ("error", LevelFilter::ERROR),

@@ -24,7 +24,7 @@ pub struct HostConfig {
     pub init: Option<PathBuf>,
     /// Adapter by index or part of its name; `None` for the best one.
     pub adapter: Option<String>,
-    /// Time between checkpoints.
+    /// Interval between checkpoints.
     pub checkpoint_every: CheckpointEvery,
     /// The bit to flip, as an injected fault.
     pub flip_bit: Option<FlipBitText>,

@@ -125,7 +125,7 @@ pub struct RunFlags {
     /// Adapter by index or part of its name (see `lastbit adapters`) [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
     #[arg(long)]
     adapter: Option<String>,
-    /// Time between checkpoints, as in 50steps, 1epoch or 10min [default: 1epoch]
+    /// Interval between checkpoints, as in 50steps, 1epoch or 10min [default: 1epoch]
     #[arg(long, value_name = "INTERVAL", value_parser = checked::<CheckpointEvery>, help_heading = "Length and recording")]
     checkpoint_every: Option<String>,
     /// Keep the N newest checkpoints [default: 2]

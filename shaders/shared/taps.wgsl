@@ -36,7 +36,7 @@ fn add_group(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, wi: u32
     add_taps(acc, p, 2u, wi);
 }
 
-// Position of a tile; `sample` is an index over all replicas.
+// Position of a tile; `sample` is an index over the samples of all replicas.
 struct Place {
     sample: u32,
     group: u32,

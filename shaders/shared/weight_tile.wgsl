@@ -43,7 +43,7 @@ fn add_part(
     }
 }
 
-// Writes a part, except channels beyond C and K. `block` is an index over all replicas.
+// Writes a part, except channels beyond C and K. `block` is an index over the blocks of all replicas.
 fn store_part(acc: ptr<function, Taps>, block: u32, c: u32, k: u32) {
     for (var l = 0u; l < TILE_C; l++) {
         for (var j = 0u; j < PART_K; j++) {

@@ -1,6 +1,6 @@
 // Formats numbers for people. Numbers that tests read are plain: digits, a point, an exponent.
 
-/** A plain number with three or four significant digits: `0`, `0.1234`, `2.31`, `3.40e-7`. */
+/** A plain number with at most four significant digits: `0`, `0.1234`, `2.31`, `3.40e-7`. */
 export function plain(value: number | undefined): string {
   if (value === undefined) return "–";
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";

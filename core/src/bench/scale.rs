@@ -53,7 +53,7 @@ impl ScalePoint {
         self.row.ms / f64::from(self.replicas)
     }
 
-    /// Images per second; every replica counts each image.
+    /// Images per second; each image counts once for every replica.
     #[must_use]
     pub fn images_a_second(&self) -> f64 {
         f64::from(self.samples) / self.ms_a_replica() * 1e3

@@ -75,7 +75,7 @@ impl Search {
 /// the result has only the choices so far.
 ///
 /// # Errors
-/// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses the default tile.
+/// [`TrainError::Gpu`] if the device is lost, a layer does not fit into its memory, or it refuses the default tile.
 pub async fn tune(
     context: &Rc<Context>,
     network: &Network,
@@ -142,7 +142,7 @@ pub fn identity() -> String {
     text
 }
 
-/// The default tiles with `choices` in their place.
+/// The tiles of `choices`, and the default tiles for all other layers and passes.
 #[must_use]
 pub fn tiles(context: &Context, choices: &[Choice]) -> Tiles {
     let mut tiles = usual_tiles(context.adapter());

@@ -1,4 +1,4 @@
-//! The two convolutions that read the input of a residual block with half the resolution, in one launch: 3x3 (padding 1)
+//! The two convolutions that read the input of a residual block that halves the resolution, in one launch: 3x3 (padding 1)
 //! and the 1x1 projection shortcut, both with stride 2 and without bias. The shortcut's single tap is the centre of the
 //! nine, so that it needs almost no additional loads.
 

@@ -1,5 +1,5 @@
-//! Finds the layer at which a replica stopped being finite. It reads the running statistics, because a batch norm follows
-//! every convolution.
+//! Finds the layer at which a replica stopped being finite. It reads the running statistics, because every
+//! convolution's output passes through a batch norm soon after.
 
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
 

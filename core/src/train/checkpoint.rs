@@ -394,8 +394,9 @@ pub fn encode_state(network: &Network, config: &TrainConfig, state: &State) -> V
 /// Decodes the state in the files of a checkpoint. `read` returns the bytes of the file with the given name.
 ///
 /// # Errors
-/// Any error of `read`. Those of [`decode_weights`]. [`CheckpointError::Content`] if the checkpoint belongs to other divisors, its
-/// counters are missing or unreadable, or a replica's bits have changed since they were saved.
+/// Any error of `read`. Those of [`decode_weights`], and [`CheckpointError::Tensor`] if a momentum is missing.
+/// [`CheckpointError::Content`] if the checkpoint belongs to other divisors, its counters are missing or unreadable, or a
+/// replica's bits have changed since they were saved.
 pub fn decode_state<E: From<CheckpointError>>(
     network: &Network,
     config: &TrainConfig,

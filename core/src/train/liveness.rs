@@ -57,7 +57,7 @@ impl Liveness {
     }
 
     /// The node by which the backward pass recomputes a tensor, if it does: a batch norm without a shortcut and with only one
-    /// reader, whose input is kept in any case. Block outputs have two readers and are kept.
+    /// reader, whose input is kept or recomputed in turn. Block outputs have two readers and are kept.
     pub fn maker(&self, tensor: TensorId) -> Option<usize> {
         self.maker[tensor.0]
     }

@@ -52,7 +52,7 @@ fn receive(part: &mut Part, file: &RemoteFile, url: &str, by_hand: &str) -> Resu
     };
     let mut response = ask(part.bytes)?;
     if response.status() == 416 {
-        // The server's file ends before the part does, so the part is of another file.
+        // The server's file does not go beyond the part, so the part is of another file.
         part.empty()?;
         response = ask(0)?;
     }

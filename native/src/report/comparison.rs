@@ -68,7 +68,7 @@ fn notices(comparison: &Comparison) -> Vec<String> {
     if !comparison.different_keys.is_empty() {
         let keys: Vec<&str> = comparison.different_keys.iter().map(|(key, _)| key.as_str()).collect();
         notices.push(format!(
-            "The configs differ in what is trained ({}): the distances below are not due to the hardware alone.",
+            "The configs differ in what is trained ({}): the distances below cannot be attributed to the hardware.",
             keys.join(", ")
         ));
     }

@@ -163,8 +163,8 @@ fn conclusions(run: &RunData) -> String {
          0/0 = 0. A run's value is the unweighted mean over all convolution weights, shortcuts included.</dd>\n\
          <dt>ulp</dt><dd>Unit in the last place: the step from one float32 to the next. Two weights one ulp apart differ in their \
          last bit; two of opposite sign are up to 2 × 10⁹ apart, so the curve jumps where a weight crosses zero.</dd>\n\
-         <dt>Control</dt><dd>A copy that must equal the first bit for bit. It is compared on the adapter after every step. As long as \
-         it stays at 0, order, memory and the other copies have no influence.</dd>\n</dl>\n\
+         <dt>Control</dt><dd>A copy that must equal the first bit for bit. It is compared on the adapter after every step. That it \
+         stays at 0 shows that order, memory and the other copies have no influence.</dd>\n</dl>\n\
          <p class=\"cite\">After Yuxin Sun, Dong Lao, Ganesh Sundaramoorthi and Anthony Yezzi, <cite>Surprising Instabilities in \
          Training Deep Networks and a Theoretical Analysis</cite>, NeurIPS 2022.</p>\n",
         list(conclusions::shown(run)),

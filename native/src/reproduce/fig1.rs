@@ -89,7 +89,7 @@ struct Growth {
     first: Option<f64>,
     /// Factor a step between [`GROWTH_STEPS`], if it is large enough to be measured and the run has not stopped.
     late: Option<f64>,
-    /// True if the run stopped before the last of [`GROWTH_STEPS`].
+    /// True if the run stopped by the last of [`GROWTH_STEPS`].
     has_stopped: bool,
 }
 

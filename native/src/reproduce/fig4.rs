@@ -229,7 +229,7 @@ impl Fig4 {
         }
         let apart = apart.horizontal("0.1: the copies have left each other", 0.1).caption(
             "float32 on the adapter. In chaos a difference in the last bit grows to the size of the weights; where the \
-                loss settles, the copies become equal again.",
+                loss settles, the copies come together again.",
         );
         let mut precise = Figure::new(
             "fig4-precision",

@@ -36,8 +36,9 @@ pub fn table(name: &str, title: impl Into<String>, runs: &[(String, &Run)], repl
         ],
     )
     .note(
-        "Steps are those at which layers were recorded. Growth is the slope of a line through the logarithm of the distance, from the \
-         first bit to 1 %. An empty cell: it did not happen, or there are too few points for a line.",
+        "Steps are those at which layers were recorded. Growth is the factor by which the distance grows a step, \
+         fitted by a line through its logarithm from the first bit to 1 %. An empty cell: it did not happen, or there are too few \
+         points for a line.",
     );
     for (label, run) in runs {
         for (tensor, name) in run.tensors.iter().enumerate() {
@@ -77,8 +78,8 @@ pub fn figure(name: &str, runs: &[(String, &Run)], replica: usize) -> Option<Fig
     }
     has_points.then(|| {
         figure.caption(
-            "The slope of a line through the logarithm of each layer's distance, from its first bit to 1 %. Layers that grow alike \
-             share one instability of the whole network. Layers without an exponential phase have no point.",
+            "The factor by which each layer's distance grows a step, fitted by a line through its logarithm from its first bit to 1 %. \
+             Layers that grow alike share one instability of the whole network. Layers without an exponential phase have no point.",
         )
     })
 }

@@ -30,7 +30,7 @@ const LOCK_FILE: &str = ".lock";
 
 /// What is at the path of a run folder.
 pub enum Contents {
-    /// No part of a run: the folder is missing, empty, or has only files that lastbit did not write.
+    /// No part of a run: the folder is missing, or has only files of other programs and empty files of a run that never began.
     Nothing,
     /// A run with this config.
     Run(Box<RunConfig>),

@@ -71,7 +71,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Length in bytes of the leading lines, within the first `most` bytes, that are whole and pass `keep`.
+    /// Length in bytes of the leading lines that begin within the first `most` bytes, are whole and pass `keep`.
     fn read_while(&mut self, most: u64, keep: &mut impl FnMut(&Value) -> bool) -> io::Result<u64> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut unread = self.file.metadata()?.len().min(most);

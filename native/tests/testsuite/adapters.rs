@@ -213,7 +213,7 @@ fn bad_command_lines_are_refused_and_leave_nothing() {
     for (flags, parts) in [
         (&["--ks", "1,3", "--adapters", "0,0"][..], &["--adapters", "--ks two replicas besides", "or --adapter"][..]),
         (&["--ks", "1,3,5", "--adapters", "0"], &["--adapters", "1 given", "2 replicas", "or --adapter"]),
-        (&["--ks", "1,3,5", "--adapters", "0,99"], &["part 1 (adapter 99): no adapter", "there are"]),
+        (&["--ks", "1,3,5", "--adapters", "0,99"], &["part 1 (adapter 99): no adapter", "available: "]),
         (&["--ks", "1,3,5", "--adapters", "0,no such"], &["part 1", "no such"]),
         (&["--ks", "1,3,5", "--adapters", "0,0", "--adapter", "0"], &["--adapters", "--adapter"]),
         (&["--ks", "1,3,5", "--adapters", "0,0", "--json"], &["--adapters", "--json"]),
@@ -298,9 +298,9 @@ fn a_reproduction_on_two_adapters_has_the_same_files() {
     for (line, parts) in [
         (&["reproduce", "fig1", "--quick", "--adapters", "0,0"][..], &["--adapters", "fig1", "--adapter"][..]),
         (&[FIG2, &["--adapters", "0"]].concat(), &["--adapters", "at least two"]),
-        (&[FIG2, &["--adapters", "0,99"]].concat(), &["adapter 99: no adapter", "there are"]),
-        (&[FIG2, &["--adapters", "no such,0"]].concat(), &["adapter no such: ", "there are"]),
-        (&[FIG2, &["--adapter", "99"]].concat(), &["error: --adapter: ", "99", "there are"]),
+        (&[FIG2, &["--adapters", "0,99"]].concat(), &["adapter 99: no adapter", "available: "]),
+        (&[FIG2, &["--adapters", "no such,0"]].concat(), &["adapter no such: ", "available: "]),
+        (&[FIG2, &["--adapter", "99"]].concat(), &["error: --adapter: ", "99", "available: "]),
         (&[FIG2, &["--adapters", "0,0", "--adapter", "0"]].concat(), &["--adapters", "--adapter"]),
     ] {
         assert_refused(&lastbit(&[line, &["--out", text(&refused)]].concat()), 2, parts);

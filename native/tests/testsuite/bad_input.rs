@@ -11,7 +11,7 @@ const CASES: &[Case] = &[
     (&["--dataset", "imagenet"], 2, &["imagenet", "--dataset", "cifar10"]),
     (&["--activation", "gelu"], 2, &["gelu", "--activation", "swish"]),
     (&["--activation", "swish:-1"], 2, &["--activation", "positive"]),
-    (&["--adapter", "no-such-gpu"], 2, &["--adapter", "no-such-gpu", "there are"]),
+    (&["--adapter", "no-such-gpu"], 2, &["--adapter", "no-such-gpu", "available: "]),
     (&["--adapter", "99"], 2, &["--adapter", "99"]),
     (&["--perturbation", "multiply"], 2, &["--perturbation", "divide"]),
     (&["--ks", "1,0"], 2, &["--ks", "between 1 and 63", "not 0"]),

@@ -435,7 +435,7 @@ fn weights_that_are_lost_in_the_last_step_are_reported() {
     }
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(
-        page.contains("Whether k\u{a0}=\u{a0}3 left k\u{a0}=\u{a0}1 cannot be told") && !page.contains("did not leave"),
+        page.contains("Whether k\u{a0}=\u{a0}3 left k\u{a0}=\u{a0}1 is unknown") && !page.contains("did not leave"),
         "the page calls the run healthy"
     );
     // Neither the table nor a chart shows a distance.

@@ -42,7 +42,7 @@ function words(state: LampState, record: RunRecord | undefined): [string, string
   if (state === "green") return ["Control green", `${names} equals ${first} in every bit, as it must.`];
   if (state === "red") {
     // There is no count here: a screen reader would read out each of its changes.
-    return ["Control red", `${names} must equal ${first} bit for bit, but has differed since step ${record.firstRed}.`];
+    return ["Control red", `${names} must equal ${first} bit for bit, but bits differ from step ${record.firstRed} on.`];
   }
   return record.controls.length === 0
     ? ["No control", `Add a second ${first}, or k = ${record.ks[0]! * 2}, to have one.`]

@@ -55,7 +55,7 @@ impl Fig2 {
             let (low, high) = ends(at(REFERENCE_N));
             let [from, to] = REFERENCE_STEP_1;
             claim.paper += &format!(
-                " Known from the authors' protocol for this network at lr {}: {} to {} after step 1.",
+                " Measured elsewhere with the authors' protocol for this network at lr {}: {} to {} after step 1.",
                 LARGEST_LR / REFERENCE_N as f64,
                 about(from),
                 about(to)

@@ -149,7 +149,7 @@ impl Orbits {
         .line("", exponents)
         .horizontal("0: above it chaos", 0.0)
         .caption("float64. Where it is positive, a difference in the last bit grows by this exponent a step; where it is negative, \
-            the copies become equal again. Not in the paper.");
+            the copies come together again. Not in the paper.");
         vec![marks(diagram), marks(exponent)]
     }
 

@@ -209,7 +209,7 @@ mod tests {
     use crate::reproduce::churn::disagreement;
     use crate::reproduce::run::Run;
 
-    /// Two seeds whose k = 1 and 3 are 0.5 apart and classify all `images` alike.
+    /// Two seeds whose k = 1 and 3 are 0.5 apart and classify all `images` alike within a seed.
     fn row(steps: usize, images: usize) -> Done {
         let trained = |seed: u32| {
             let config = TrainConfig { ks: vec![1, 3, 2], seed: seed.into(), ..TrainConfig::default() };
