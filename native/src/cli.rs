@@ -35,7 +35,7 @@ The environment variable LASTBIT_ADAPTER names the adapter if --adapter does not
 /// Shows what the last floating-point bit does to the training of a deep network.
 ///
 /// Copies of one network train in lockstep: same weights, same batches, same arithmetic. They differ in an integer k: the
-/// update is divided by k and multiplied by k again. In exact arithmetic that changes nothing; in float32 it changes the last bit.
+/// update is divided by k and the learning rate is multiplied by k. In exact arithmetic that changes nothing; in float32 it changes the last bit.
 #[derive(Debug, Parser)]
 #[command(name = "lastbit", version, max_term_width = 110, after_long_help = EXAMPLES)]
 pub struct Cli {
@@ -66,7 +66,7 @@ pub enum Command {
     /// Rebuild the report of a run from its folder alone
     Report(report::Arguments),
     /// Train a run again and compare every line and every checkpoint with its record
-    #[command(after_help = "Example: lastbit verify runs/first --steps 100..200\n\n\
+    #[command(after_help = "Example: lastbit verify runs/first --steps 80..100\n\n\
         Exit codes: 0 every bit is the same, 1 something differs or failed, 2 invalid flag or folder")]
     Verify(verify::Arguments),
     /// Compare two runs of one experiment bit by bit, for example from two machines, and write a report

@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let equal =
             comparison.last_equal_fingerprint.map(|step| format!(" (fingerprints are the same up to step {step})"));
         say(format!(
-            "the first line that differs is of step {}: {}{}",
+            "the first line that differs is of step {}: {} (first run, second run){}",
             line.step,
             line.what,
             equal.unwrap_or_default()

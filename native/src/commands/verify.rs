@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::device;
 use crate::failure::Failure;
+use crate::report::numbers::count;
 use crate::run::{Found, Hooks, Manifest, Prepared, read_config};
 use crate::run_config::RunConfig;
 use crate::terminal::{say, warn};
@@ -126,6 +127,7 @@ fn why(found: &Replay, ks: &[u32]) -> String {
             found.checkpoints.iter().filter(|step| **step >= line.step).map(ToString::to_string).collect();
         parts.push(match later.as_slice() {
             [] => "there is no later checkpoint to name tensor and element".to_owned(),
+            [one] => format!("but the state after step {one} is as it was saved"),
             later => format!("but the states after steps {} are as they were saved", later.join(", ")),
         });
     }
@@ -137,6 +139,7 @@ fn tell(found: &Replay, adapter: &str) {
     let checkpoints: Vec<String> = found.checkpoints.iter().map(ToString::to_string).collect();
     let states = match checkpoints.as_slice() {
         [] => "no checkpoint".to_owned(),
+        [step] => format!("the checkpoint of step {step}"),
         steps => format!("the checkpoints of steps {}", steps.join(", ")),
     };
     // No line is left to replay.
@@ -144,8 +147,11 @@ fn tell(found: &Replay, adapter: &str) {
         return;
     }
     say(format!(
-        "replayed steps {} to {} on '{adapter}': compared {} lines, {} fingerprints, {states}",
-        found.first_step, found.last_step, found.lines, found.fingerprints
+        "replayed from step {} on '{adapter}': compared {} up to step {}, {} and {states}",
+        found.first_step,
+        count(found.lines, "line"),
+        found.last_step,
+        count(found.fingerprints, "fingerprint")
     ));
     if found.is_equal() {
         say("verified: every bit is the same");

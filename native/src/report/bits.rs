@@ -117,6 +117,7 @@ fn picks(replicas: &[&[f32]]) -> Vec<Pick> {
         }
         (Some((_, index)), _) => vec![Pick { index, why: "the one that differs most" }],
         _ if first.is_empty() => Vec::new(),
+        _ if replicas.iter().any(|values| !values[0].is_finite()) => vec![Pick { index: 0, why: "not finite" }],
         _ => vec![Pick { index: 0, why: "equal in all copies, like all others in this layer" }],
     }
 }

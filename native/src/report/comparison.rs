@@ -36,9 +36,13 @@ fn page(comparison: &Comparison) -> String {
 fn head(comparison: &Comparison, name: &str) -> String {
     let (class, word, meaning) = match &comparison.line {
         _ if comparison.is_equal() => ("green", "equal", "every bit that both runs have is the same".to_owned()),
-        Some(line) => ("red", "apart", format!("from step {} on: {}", thousands(line.step), line.what)),
+        Some(line) => (
+            "red",
+            "different",
+            format!("from step {} on: {} (first run, second run)", thousands(line.step), line.what),
+        ),
         None if comparison.first_state().is_some() => {
-            ("red", "apart", "the metrics are the same, the states are not".to_owned())
+            ("red", "different", "the metrics are the same, the states are not".to_owned())
         }
         None => ("red", "damaged", "what can be read is the same, but something is missing or damaged".to_owned()),
     };

@@ -84,7 +84,7 @@ fn growth(run: &RunData) -> Option<String> {
     let highest = sound.iter().copied().fold(0.0, f64::max);
     let to = (from..sound.len()).find(|&line| distance[line] >= highest / 10.0)?;
     let (n, factor) = (steps[to] - steps[from], distance[to] / distance[from]);
-    if n == 0 || factor <= 10.0 {
+    if n < 2 || factor < 100.0 {
         return None;
     }
     // What follows line `to` is longer than the growth before it and grows at most tenfold.

@@ -1,5 +1,8 @@
 //! The head of the page in plain words, computed from the data: what happened, what the control lamp shows, and warnings.
 
+use lastbit_core::ops::sgd::Perturbation;
+use lastbit_core::train::MAX_K;
+
 use super::data::{RunData, Verdict};
 use super::numbers::{about, count, range, thousands};
 
@@ -132,10 +135,12 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
         ),
         Verdict::NoControl => {
             let k = run.ks()[0];
+            let is_divided = run.config.train.perturbation != Perturbation::Nextafter;
+            let double = (is_divided && 2 * k <= MAX_K).then(|| format!("k = {}, or ", 2 * k));
             let meaning = format!(
                 "This run has no copy that must equal {first} bit for bit, so it cannot prove that k alone makes the difference. \
-                 For that, add a second k = {k} or k = {} to --ks.",
-                k * 2
+                 For that, add {}k = {k} a second time to --ks.",
+                double.unwrap_or_default()
             );
             ("none", "No control", meaning)
         }

@@ -40,8 +40,8 @@ fn page(parts: &[RunData], references: &References) -> String {
             "red",
             "several references",
             format!(
-                "the first copy of part {part} has other bits than that of part 0 from step {} on: each curve shows the distance \
-                 from the first copy on the same adapter",
+                "from step {} on, the first copy of part {part} has other bits than that of part 0, so each curve shows the distance \
+                 from the first copy on its own adapter",
                 thousands(step)
             ),
         ),

@@ -268,8 +268,8 @@ impl Experiment for Fig1 {
                  1.5 in the middle. The equation is linear, so every sine mode is multiplied by its own factor in every step. The \
                  edge is the largest step at which no factor exceeds 1 in magnitude."
                     .to_owned(),
-                "Nothing here depends on the last bit: an instability of a linear equation amplifies errors and solution alike and is not \
-                 restrained. The instability of the networks is compared with it."
+                "Nothing here depends on the last bit: a linear equation beyond its edge amplifies errors and solution alike, and nothing \
+                 stops the growth. In the networks the growth stops after a while."
                     .to_owned(),
             ],
         })

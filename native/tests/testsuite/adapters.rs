@@ -133,7 +133,9 @@ fn each_replica_of_a_part_equals_that_of_the_whole_run() {
     }
     assert_eq!(four(&["--resume"], &out).code, Some(0));
     let page = fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(page.contains("several references") && page.contains("other bits than that of part 0 from step 1 on"));
+    assert!(
+        page.contains("several references") && page.contains("from step 1 on, the first copy of part 1 has other bits")
+    );
 }
 
 #[test]
@@ -211,7 +213,7 @@ fn bad_command_lines_are_refused_and_leave_nothing() {
     let out = home.join("out");
     let at = |flags: &[&str]| lastbit(&[&small(), flags, &["--out", text(&out)]].concat());
     for (flags, parts) in [
-        (&["--ks", "1,3", "--adapters", "0,0"][..], &["--adapters", "--ks two replicas besides", "or --adapter"][..]),
+        (&["--ks", "1,3", "--adapters", "0,0"][..], &["--adapters", "--ks at least two besides", "or --adapter"][..]),
         (&["--ks", "1,3,5", "--adapters", "0"], &["--adapters", "1 given", "2 replicas", "or --adapter"]),
         (&["--ks", "1,3,5", "--adapters", "0,99"], &["part 1 (adapter 99): no adapter", "available: "]),
         (&["--ks", "1,3,5", "--adapters", "0,no such"], &["part 1", "no such"]),

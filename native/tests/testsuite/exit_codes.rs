@@ -72,7 +72,7 @@ fn ends(row: &str, home: &Path, run: &Path) -> Vec<(String, Option<i32>)> {
                 shown(&["verify", "--json", text(&changed)]),
             ]
         }
-        "a lost device, a full disk, lost output, a damaged file, an error" => {
+        "a lost device, a full disk, lost output, a damaged file, missing images, an error" => {
             let empty = copy("empty");
             fs::write(empty.join("config.toml"), "").unwrap();
             let damaged = home.join("damaged");
@@ -86,6 +86,7 @@ fn ends(row: &str, home: &Path, run: &Path) -> Vec<(String, Option<i32>)> {
                 small("lost", &["--steps", "4", "--lose-device", "2"]),
                 shown(&["train", "--resume", "--out", text(&empty)]),
                 small("memory", &["--memory-budget", "1000000"]),
+                without_images(&home.join("without-images")),
             ];
             #[cfg(target_os = "linux")]
             let ends = {
@@ -184,4 +185,12 @@ fn missing_folders_are_refused_in_one_line() {
     {
         assert_refused(&lastbit(line), 2, &["nowhere"]);
     }
+}
+
+/// Trains on CIFAR-10 where no data folder exists.
+fn without_images(home: &Path) -> (String, Option<i32>) {
+    fs::create_dir_all(home).unwrap();
+    let mut command = crate::common::command(["train", "--net", "resnet8", "--steps", "1", "--out", "run"]);
+    command.current_dir(home).env("HOME", home).env("XDG_DATA_HOME", home).env("LOCALAPPDATA", home);
+    ("train without images".to_owned(), command.output().unwrap().status.code())
 }

@@ -126,7 +126,8 @@ fn split(whole: &RunConfig, adapters: &[String], out: Option<&Path>) -> Result<V
     let n = adapters.len();
     if others.len() < 2 {
         return Err(Failure::usage(
-            "--adapters: there are too few replicas to share: give --ks two replicas besides the first, or --adapter",
+            "--adapters: there are too few replicas to share: give --ks at least two besides the first, one for each \
+             adapter, or --adapter",
         ));
     }
     if n < 2 || n > others.len() {

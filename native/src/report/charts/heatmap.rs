@@ -86,7 +86,7 @@ fn map(run: &RunData, columns: &[&Column], names: &[String], replica: usize, sca
         "<svg viewBox=\"0 0 {n_columns} {n_rows}\" preserveAspectRatio=\"none\" shape-rendering=\"crispEdges\" role=\"img\" \
          aria-labelledby=\"{id}-t {id}-d\"><title id=\"{id}-t\">{0}: relative L1 by step and layer</title>\
          <desc id=\"{id}-d\">{1} layers from top (input) to bottom (output), steps {first} to {last} from left to right. \
-         At the last step the distances of the layers lie between {2}.</desc>{3}</svg>",
+         At the last step the distances of the layers {2}.</desc>{3}</svg>",
         escape(&label),
         n_rows,
         ends_of(columns.last().map_or(&[], |column| &column.rel_l1[replica])),
@@ -120,8 +120,9 @@ fn map(run: &RunData, columns: &[&Column], names: &[String], replica: usize, sca
 
 fn ends_of(values: &[f32]) -> String {
     let finite = || values.iter().copied().filter(|value| value.is_finite());
-    let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(0.0, f32::max));
-    format!("{} and {}", number(f64::from(low)), number(f64::from(high)))
+    let Some(low) = finite().reduce(f32::min) else { return "are not finite".to_owned() };
+    let high = finite().fold(low, f32::max);
+    format!("lie between {} and {}", number(f64::from(low)), number(f64::from(high)))
 }
 
 /// Row labels: the names of the layers or, if there are many, of their stages, at the middle of each.

@@ -79,8 +79,8 @@ impl Fig1 {
                     about: format!("dt {dt} is unstable"),
                     paper: "An oscillation from point to point grows without bound.".into(),
                     found: late.map_or("Its growth cannot be measured: the highest mode is too small or beyond float32.".into(), |late| {
-                        format!("The highest mode grows by {late:.5} a step{when}; by theory |{theory:.5}|. At t = {} the largest \
-                            value is {}.", last.time, about(top))
+                        format!("Each step multiplies the highest mode by {late:.5} in magnitude{when}; theory gives {:.5}. At t = {} the \
+                            largest value is {}.", theory.abs(), last.time, about(top))
                     }),
                     agrees: late.map_or(Agreement::CannotTell, |late| Agreement::of((late / theory.abs() - 1.0).abs() < 1e-3)),
                     certainty: "Sure: by algebra, 1 - 4 dt/dx² sin²(mode π / (2 (points - 1))).".into(),
