@@ -17,7 +17,7 @@ const WARM_UP = 2;
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 
-/** The most memory that the page's processes had, in MiB; undefined where /proc does not tell. */
+/** The most memory that the page's processes had, in MiB; undefined if /proc does not state it. */
 async function peakMib(browser) {
   const cdp = await browser.newBrowserCDPSession();
   const { processInfo } = await cdp.send("SystemInfo.getProcessInfo");
@@ -60,17 +60,17 @@ async function lastbit(browser, [net, batch]) {
   const { url } = await serve({ "/": here("../../www/dist") });
   const run = new URLSearchParams({ net, width: "1", dataset: "synthetic", ks: "1", "batch-size": batch, "train-limit": "512", "test-limit": "8" });
   say({ version: "lastbit", setting: "the page, Chromium, WebGPU" });
-  // A page each time, so that the run does not go on while the others are measured.
+  // A new page each time, so that the run does not continue while the others are measured.
   return async (steps) => {
     const page = await newPage(browser, `${url}#/lab?${run}`);
-    // An event tells of one step or, where they are quick, of several: nine numbers each.
-    const heard = await page.waitForFunction((n) => {
-      const told = window.told.filter(({ kind }) => kind === "steps").map(({ at, rows }) => [at, rows.length / 9]);
-      return told.reduce((total, [, count]) => total + count, 0) >= n && told;
+    // An event reports one step or, if steps are short, several: nine numbers each.
+    const handle = await page.waitForFunction((n) => {
+      const counted = window.events.filter(({ kind }) => kind === "steps").map(({ at, rows }) => [at, rows.length / 9]);
+      return counted.reduce((total, [, count]) => total + count, 0) >= n && counted;
     }, WARM_UP + 1 + steps);
-    const told = await heard.jsonValue();
+    const counted = await handle.jsonValue();
     await page.close();
-    const seconds = told.slice(1).map(([at, count], i) => (at - told[i][0]) / 1000 / count);
+    const seconds = counted.slice(1).map(([at, count], i) => (at - counted[i][0]) / 1000 / count);
     return seconds.slice(-steps);
   };
 }

@@ -2,17 +2,15 @@
 //! of n blocks with 16, 32, 64 channels. Norm and activation come before each convolution, and nothing lies on the identity path.
 
 use super::graph::{GraphBuilder, Network, TensorId};
+use super::resnet::{Block, blocks};
 use crate::ops::{Activation, Shape, cross_entropy::Loss};
 
 /// PreResNet-`depth` on images of `input`; `channels` in the first stage (16 as published).
 pub fn build(depth: u32, input: Shape, classes: u32, activation: Activation, channels: u32) -> Network {
     let mut g = GraphBuilder::new(format!("preresnet{depth}"), input, Loss::SoftmaxCrossEntropy);
     let mut x = g.conv3x3("conv1", g.input(), channels);
-    for stage in 0..3 {
-        for block in 0..(depth - 2) / 6 {
-            let name = format!("layer{}.{block}", stage + 1);
-            x = pre_activation_block(&mut g, &name, x, channels << stage, stage > 0 && block == 0, activation);
-        }
+    for Block { name, channels, down } in blocks(depth, channels) {
+        x = pre_activation_block(&mut g, &name, x, channels, down, activation);
     }
     let x = g.norm_act("bn", x, activation);
     let x = g.global_average_pool(x);
@@ -20,7 +18,7 @@ pub fn build(depth: u32, input: Shape, classes: u32, activation: Activation, cha
     g.finish()
 }
 
-/// A block; one that goes `down` halves the resolution and projects its pre-activated input.
+/// One block. If it goes `down`, it halves the resolution and projects its pre-activated input.
 fn pre_activation_block(
     g: &mut GraphBuilder,
     name: &str,

@@ -9,16 +9,32 @@ pub fn build(depth: u32, input: Shape, classes: u32, activation: Activation, cha
     let mut g = GraphBuilder::new(format!("resnet{depth}"), input, Loss::SoftmaxCrossEntropy);
     let x = g.conv3x3("conv1", g.input(), channels);
     let mut x = g.norm_act("bn1", x, activation);
-    for stage in 0..3 {
-        let out_channels = channels << stage;
-        for block in 0..(depth - 2) / 6 {
-            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-            x = basic_block(&mut g, &format!("layer{}.{block}", stage + 1), x, out_channels, stride, activation);
-        }
+    for Block { name, channels, down } in blocks(depth, channels) {
+        x = basic_block(&mut g, &name, x, channels, down, activation);
     }
     let x = g.global_average_pool(x);
     g.dense("fc", x, classes);
     g.finish()
+}
+
+/// A residual block of a CIFAR-style network.
+pub(super) struct Block {
+    /// `layer1.0`
+    pub name: String,
+    /// Channels of its output.
+    pub channels: u32,
+    /// Whether it halves the resolution, and so changes the shape.
+    pub down: bool,
+}
+
+/// The blocks of a network of `depth` layers in their order, with `channels` channels in the first stage.
+pub(super) fn blocks(depth: u32, channels: u32) -> impl Iterator<Item = Block> {
+    let of_stage = (depth - 2) / 6;
+    (0..3 * of_stage).map(move |i| {
+        let (stage, block) = (i / of_stage, i % of_stage);
+        let name = format!("layer{}.{block}", stage + 1);
+        Block { name, channels: channels << stage, down: stage > 0 && block == 0 }
+    })
 }
 
 fn basic_block(
@@ -26,17 +42,16 @@ fn basic_block(
     name: &str,
     x: TensorId,
     channels: u32,
-    stride: u32,
+    down: bool,
     activation: Activation,
 ) -> TensorId {
     let [conv1, conv2] = [1, 2].map(|i| format!("{name}.conv{i}"));
-    // The shape changes exactly where the stride is 2.
     let projection = format!("{name}.downsample.0");
     let [y, shortcut] =
-        if stride == 2 { g.conv_down([&conv1, &projection], x, channels) } else { [g.conv3x3(&conv1, x, channels), x] };
+        if down { g.conv_down([&conv1, &projection], x, channels) } else { [g.conv3x3(&conv1, x, channels), x] };
     let y = g.norm_act(&format!("{name}.bn1"), y, activation);
     let y = g.conv3x3(&conv2, y, channels);
-    let shortcut = if stride == 2 {
+    let shortcut = if down {
         // The order of the parameters since version 1 of docs/ORDER.md: recorded bits depend on it.
         g.move_after(&format!("{projection}.weight"), &format!("{conv2}.weight"));
         g.batch_norm(&format!("{name}.downsample.1"), shortcut)

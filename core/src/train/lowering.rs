@@ -188,7 +188,8 @@ impl Lowering<'_> {
     fn copy(&mut self, label: &str, location: Location, shape: Shape) -> Location {
         let (copy, bytes) = match location {
             Location::Features(_) => {
-                let bytes = u64::from(self.rec.replicas * self.rec.job.samples * shape.channels) * 4;
+                let samples = u64::from(self.rec.replicas) * u64::from(self.rec.job.samples);
+                let bytes = samples * u64::from(shape.channels) * 4;
                 (Location::Features(self.vector(&format!("copy at {label}"), shape)), bytes)
             }
             _ => (Location::Planes(self.pool.take(shape)), self.pool.bytes(shape)),

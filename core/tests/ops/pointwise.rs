@@ -1,6 +1,6 @@
-//! Activations and the global average pool are compared with candle, and activations of extreme values with f64.
+//! Sums, exactly; activations and the global average pool are compared with candle, and activations of extreme values with f64.
 
-use lastbit_core::ops::{Activation, Shape, activation, pool};
+use lastbit_core::ops::{Activation, Shape, activation, add, pool};
 
 use super::common::{Bench, Failures, Gpu, Outputs, Random, Setting, joined, outputs_by_any_setting};
 use super::oracle;
@@ -83,6 +83,32 @@ fn activations_of_extreme_values_are_finite() {
             failures.check(near(a, expected), || format!("{kind:?}({x:e}) = {a:e}, not {expected:e}"));
             failures
                 .check(near(slope, expected_slope), || format!("{kind:?}'({x:e}) = {slope:e}, not {expected_slope:e}"));
+        }
+    }
+    failures.finish();
+}
+
+#[test]
+fn sums() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(23);
+    // Less than a workgroup's tile, exactly one, and several with a rest.
+    for elements in [1, 250, 256, 257, 3000] {
+        let replicas = random.between(1..=6) as usize;
+        let [a, b] = [(); 2].map(|()| random.replicas(replicas, elements));
+        let name = format!("sums of {elements}");
+        let outputs = outputs_by_any_setting(&mut failures, &name, replicas, &[], |setting| {
+            let range = setting.replicas.clone();
+            let mut bench = Bench::new(&gpu, range.len(), 1);
+            let terms = [&a, &b].map(|values| bench.floats(&joined(&values[range.clone()])));
+            let sum = bench.fresh(elements * range.len());
+            add::add(&mut bench.rec, "add", elements as u64, [terms[0], terms[1], sum]);
+            vec![("sum", bench.run(setting.limit_flops).by_replica(sum, elements))]
+        });
+        for r in 0..replicas {
+            let expected: Vec<f32> = a[r].iter().zip(&b[r]).map(|(a, b)| a + b).collect();
+            failures.check(outputs[0].1[r] == expected, || format!("{name}: replica {r}"));
         }
     }
     failures.finish();
