@@ -10,8 +10,11 @@ mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host_memory;
+mod html;
 mod interrupt;
 mod log;
+mod numbers;
+mod plot;
 mod progress;
 mod report;
 mod reproduce;

@@ -7,7 +7,7 @@ use lastbit_core::bench::tune::Choice;
 use lastbit_core::ops::{Layer, Pass};
 
 use crate::failure::Failure;
-use crate::report::numbers::count;
+use crate::numbers::count;
 use crate::run::{Hooks, Prepared};
 use crate::run_config::{CONFIG_FLAG, RunConfig};
 use crate::terminal::{say, warn};

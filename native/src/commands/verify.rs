@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::device;
 use crate::failure::Failure;
-use crate::report::numbers::count;
+use crate::numbers::count;
 use crate::run::{Found, Hooks, Manifest, Prepared, read_config};
 use crate::run_config::RunConfig;
 use crate::terminal::{say, warn};

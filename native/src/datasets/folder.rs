@@ -17,7 +17,7 @@ use lastbit_core::ops::Shape;
 use super::Loaded;
 use super::not_read::NotRead;
 use crate::failure::Failure;
-use crate::report::numbers::count;
+use crate::numbers::count;
 
 /// Largest width and height of an image, in pixels.
 const MOST_PIXELS: u32 = 64;

@@ -1,14 +1,15 @@
 //! A few weights bit by bit, all replicas side by side: at the common start and in the last checkpoint.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use lastbit_core::train::checkpoint::{decode_tensor, replica_file, tensor_dims};
 
-use super::charts::style_of;
+use maud::{Markup, html};
+
 use super::data::RunData;
-use super::html::{data, escape};
-use super::numbers::{count, thousands};
+use crate::html::{self, absent, note};
+use crate::numbers::{count, thousands};
+use crate::plot::Style;
 use crate::run::{INIT_FILE, checkpoint_folders};
 
 /// Largest number of replicas shown.
@@ -21,14 +22,11 @@ struct Pick {
 }
 
 /// Content of the section, or the reason why there are no weights to show.
-pub fn section(run: &RunData) -> String {
-    match weights(run) {
-        Ok(section) => section,
-        Err(reason) => format!("<p class=\"absent\">No weights to show: {}.</p>\n", escape(reason)),
-    }
+pub fn section(run: &RunData) -> Markup {
+    weights(run).unwrap_or_else(|reason| absent(format!("No weights to show: {reason}.")))
 }
 
-fn weights(run: &RunData) -> Result<String, String> {
+fn weights(run: &RunData) -> Result<Markup, String> {
     let (step, folder) = checkpoint_folders(&run.folder).into_iter().next().ok_or("the run has no checkpoint yet")?;
     let shown: Vec<usize> = (0..run.ks().len().min(MAX_ROWS)).collect();
     let files: Vec<PathBuf> = shown.iter().map(|&r| folder.join(replica_file(r, run.ks()[r]))).collect();
@@ -43,15 +41,7 @@ fn weights(run: &RunData) -> Result<String, String> {
     };
     let replicas: Vec<Vec<Vec<f32>>> = files.iter().map(&tensors).collect::<Result<_, _>>()?;
     let start = tensors(&run.folder.join(INIT_FILE));
-    let mut section = format!("<p>Weights after step {}, from the last checkpoint.", thousands(step));
-    match &start {
-        Ok(_) => section.push_str(" The first row is the weight before the first step, the same in every copy.</p>\n"),
-        Err(reason) => {
-            let _ = writeln!(section, " The weights before the first step are missing: {}.</p>", escape(reason));
-        }
-    }
-    section.push_str(KEY);
-    section.push_str("<div class=\"weights\">\n");
+    let mut weights = Vec::new();
     for (layer, name) in layers.iter().enumerate() {
         let values: Vec<&[f32]> = replicas.iter().map(|tensors| tensors[layer].as_slice()).collect();
         if values.iter().any(|tensor| tensor.len() != values[0].len()) {
@@ -59,20 +49,27 @@ fn weights(run: &RunData) -> Result<String, String> {
         }
         for pick in picks(&values) {
             let start = start.as_ref().ok().and_then(|tensors| tensors[layer].get(pick.index).copied());
-            section.push_str(&weight(run, name, &pick, start, &values));
+            weights.push(weight(run, name, &pick, start, &values));
         }
     }
-    section.push_str("</div>\n");
-    if run.ks().len() > MAX_ROWS {
-        let _ = writeln!(section, "<p class=\"note\">The first {MAX_ROWS} of {} copies are shown.</p>", run.ks().len());
-    }
-    Ok(section)
+    Ok(html! {
+        p {
+            "Weights after step " (thousands(step)) ", from the last checkpoint."
+            @match &start {
+                Ok(_) => " The first row is the weight before the first step, the same in every copy.",
+                Err(reason) => { " The weights before the first step are missing: " (reason) "." }
+            }
+        }
+        p.bits-key aria-hidden="true" {
+            span.bits { span.s { i { "0" } } } " sign "
+            span.bits { span.e { i { "01111011" } } } " exponent "
+            span.bits { span.m { i { "0101…" } } } " mantissa "
+            span.bits { span.m { b { "1" } } } " differs from the first copy"
+        }
+        div.weights { @for weight in weights { (weight) } }
+        @if run.ks().len() > MAX_ROWS { (note(format!("The first {MAX_ROWS} of {} copies are shown.", run.ks().len()))) }
+    })
 }
-
-const KEY: &str = "<p class=\"bits-key\" aria-hidden=\"true\"><span class=\"bits\"><span class=\"s\"><i>0</i></span></span> sign \
-                   <span class=\"bits\"><span class=\"e\"><i>01111011</i></span></span> exponent \
-                   <span class=\"bits\"><span class=\"m\"><i>0101…</i></span></span> mantissa \
-                   <span class=\"bits\"><span class=\"m\"><b>1</b></span></span> differs from the first copy</p>\n";
 
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -122,57 +119,55 @@ fn picks(replicas: &[&[f32]]) -> Vec<Pick> {
     }
 }
 
-fn weight(run: &RunData, layer: &str, pick: &Pick, start: Option<f32>, replicas: &[&[f32]]) -> String {
+fn weight(run: &RunData, layer: &str, pick: &Pick, start: Option<f32>, replicas: &[&[f32]]) -> Markup {
     let reference = replicas[0][pick.index];
-    let mut rows = String::new();
-    if let Some(start) = start {
-        rows.push_str(&row("start", "ref", start, start, "".to_owned()));
-    }
-    for (replica, tensor) in replicas.iter().enumerate() {
+    let replica = |(replica, tensor): (usize, &&[f32])| {
         let value = tensor[pick.index];
         let apart = match ulps(reference, value) {
             _ if replica == 0 => String::new(),
             0 => "same bits".to_owned(),
             ulps => count(u64::from(ulps), "ulp"),
         };
-        rows.push_str(&row(&run.label(replica), &style_of(run, replica), value, reference, apart));
+        row(&run.label(replica), run.style(replica), value, reference, &apart)
+    };
+    html! {
+        div.weight {
+            h3 { code { (layer) "[" (pick.index) "]" } " " span { (pick.why) } }
+            div.scroll tabindex="0" role="group" aria-label="bits" {
+                table.bit-table {
+                    thead.hidden { tr { @for head in ["copy", "bits", "value", "distance"] { th scope="col" { (head) } } } }
+                    tbody {
+                        @if let Some(start) = start { (row("start", Style::Reference, start, start, "")) }
+                        @for each in replicas.iter().enumerate() { (replica(each)) }
+                    }
+                }
+            }
+        }
     }
-    format!(
-        "<div class=\"weight\"><h3><code>{}[{}]</code> <span>{}</span></h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"bits\"><table class=\"bit-table\">\n\
-         <thead class=\"hidden\"><tr><th scope=\"col\">copy</th><th scope=\"col\">bits</th><th scope=\"col\">value</th>\
-         <th scope=\"col\">distance</th></tr></thead><tbody>\n{rows}</tbody></table></div></div>\n",
-        escape(layer),
-        pick.index,
-        pick.why,
-    )
 }
 
-fn row(label: &str, style: &str, value: f32, reference: f32, apart: String) -> String {
-    let (bits, other) = (format!("{:032b}", value.to_bits()), format!("{:032b}", reference.to_bits()));
-    let (bits, other) = (bits.as_bytes(), other.as_bytes());
-    let mut fields = String::new();
-    for (class, range) in [("s", 0..1), ("e", 1..9), ("m", 9..32)] {
-        let _ = write!(fields, "<span class=\"{class}\">");
-        let mut at = range.start;
-        while at < range.end {
-            let from = at;
-            let differs = bits[at] != other[at];
-            // Each differing bit gets its own cell; neighbouring equal bits share one.
-            at += 1;
-            while at < range.end && !differs && bits[at] == other[at] {
-                at += 1;
+fn row(label: &str, style: Style, value: f32, reference: f32, apart: &str) -> Markup {
+    let bits = format!("{:032b}", value.to_bits());
+    let differing = value.to_bits() ^ reference.to_bits();
+    let differs = |at: usize| differing >> (31 - at) & 1 == 1;
+    html! {
+        tr {
+            th scope="row" class=(style.classes()) { (label) }
+            td.bits {
+                @for (class, field) in [("s", 0..1), ("e", 1..9), ("m", 9..32)] {
+                    span class=(class) {
+                        // Each differing bit gets its own cell; neighbouring equal bits share one.
+                        @for run in field.collect::<Vec<_>>().chunk_by(|&a, &b| !differs(a) && !differs(b)) {
+                            @let text = &bits[run[0]..run[0] + run.len()];
+                            @if differs(run[0]) { b { (text) } } @else { i { (text) } }
+                        }
+                    }
+                }
             }
-            let tag = if differs { 'b' } else { 'i' };
-            let _ = write!(fields, "<{tag}>{}</{tag}>", String::from_utf8_lossy(&bits[from..at]));
+            td.value { (html::number(f64::from(value), format!("{value:?}"))) }
+            td.apart { (apart) }
         }
-        fields.push_str("</span>");
     }
-    format!(
-        "<tr><th scope=\"row\" class=\"{style}\">{}</th><td class=\"bits\">{fields}</td><td class=\"value\">{}</td>\
-         <td class=\"apart\">{apart}</td></tr>\n",
-        escape(label),
-        data(f64::from(value), format!("{value:?}")),
-    )
 }
 
 /// Distance in ulps: steps between two floats in the order of all floats, as the divergence kernel counts them.
@@ -212,7 +207,7 @@ mod tests {
 
     #[test]
     fn differing_bits_are_cells() {
-        let row = row("k = 3", "c0", f32::from_bits(1.0f32.to_bits() + 1), 1.0, "1 ulp".to_owned());
+        let row = row("k = 3", Style::Series(0), f32::from_bits(1.0f32.to_bits() + 1), 1.0, "1 ulp").into_string();
         assert!(row.contains("<span class=\"s\"><i>0</i></span><span class=\"e\"><i>01111111</i></span>"), "{row}");
         assert!(row.contains("<i>0000000000000000000000</i><b>1</b></span>"), "{row}");
     }

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::charts::{Chart, Curve, Panel, Scale, readable_lines};
-use super::html::{data, escape, table};
-use super::numbers::{about, count, number, thousands};
-use super::page::{document, prose, script, section};
+use maud::{Markup, html};
+
+use super::figures::{Curve, distances};
 use super::tables::is_place;
 use crate::failure::Failure;
+use crate::html::{self, Light, absent, cell, code, document, header, lamp, notice, prose, section, table};
+use crate::numbers::{count, number, thousands};
+use crate::plot::{CHART_STYLE, Style, script};
 use crate::run::replace_file;
-use crate::verify::Comparison;
+use crate::verify::{Comparison, Numbers};
 
 /// Name of the page in the first run's folder.
 const FILE: &str = "compare.html";
@@ -26,25 +28,26 @@ pub fn write(comparison: &Comparison, out: Option<&Path>) -> Result<PathBuf, Fai
 fn page(comparison: &Comparison) -> String {
     let train = &comparison.configs[0].train;
     let name = format!("{} on {}, two runs", train.net, train.dataset);
-    let mut body = head(comparison, &name);
-    body += &section("apart", "How the runs part", &apart(comparison));
-    body += &section("states", "State by state", &states(comparison));
-    body += &section("made", "Where they were trained", &made(comparison));
-    document(&name, "", &body, &script())
+    let sections = [
+        section("apart", "How the runs part", apart(comparison)),
+        section("states", "State by state", states(comparison)),
+        section("made", "Where they were trained", made(comparison)),
+    ];
+    document(&name, CHART_STYLE, &head(comparison, &name), &sections, &script())
 }
 
-fn head(comparison: &Comparison, name: &str) -> String {
-    let (class, word, meaning) = match &comparison.line {
-        _ if comparison.is_equal() => ("green", "equal", "every bit that both runs have is the same".to_owned()),
+fn head(comparison: &Comparison, name: &str) -> Markup {
+    let (light, word, meaning) = match &comparison.line {
+        _ if comparison.is_equal() => (Light::Green, "equal", "every bit that both runs have is the same".to_owned()),
         Some(line) => (
-            "red",
+            Light::Red,
             "different",
             format!("from step {} on: {} (first run, second run)", thousands(line.step), line.what),
         ),
         None if comparison.first_state().is_some() => {
-            ("red", "different", "the metrics are the same, the states are not".to_owned())
+            (Light::Red, "different", "the metrics are the same, the states are not".to_owned())
         }
-        None => ("red", "damaged", "what can be read is the same, but something is missing or damaged".to_owned()),
+        None => (Light::Red, "damaged", "what can be read is the same, but something is missing or damaged".to_owned()),
     };
     let sentence = match comparison.first_state() {
         None if comparison.is_equal() => "Both runs have the same bits.".to_owned(),
@@ -55,16 +58,9 @@ fn head(comparison: &Comparison, name: &str) -> String {
         ),
         None => "No common checkpoint shows a difference between the states.".to_owned(),
     };
-    let notices: String =
-        notices(comparison).into_iter().map(|notice| format!("<p class=\"notice\">{}</p>\n", prose(notice))).collect();
-    format!(
-        "<header>\n<p class=\"eyebrow\">lastbit · {} · {} compared</p>\n<h1>{}</h1>\n\
-         <p class=\"lamp {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}</span></p>\n{notices}</header>\n",
-        escape(name),
-        count(comparison.steps.len() as u64, "step"),
-        prose(sentence),
-        prose(meaning),
-    )
+    let below = html! { (lamp(light, word, prose(meaning))) @for text in notices(comparison) { (notice(&text)) } };
+    let steps = count(comparison.steps.len() as u64, "step");
+    header(format!("{name} · {steps} compared"), prose(sentence), below)
 }
 
 fn notices(comparison: &Comparison) -> Vec<String> {
@@ -85,92 +81,61 @@ fn notices(comparison: &Comparison) -> Vec<String> {
 }
 
 /// Charts of the distance between the losses of the two runs and, for scale, of the distances that k causes in the first run.
-fn apart(comparison: &Comparison) -> String {
+fn apart(comparison: &Comparison) -> Markup {
     let ks = &comparison.configs[0].train.ks;
-    let shown = || 0..ks.len().min(MAX_CURVES);
-    let style = |replica: usize| if replica == 0 { "ref".to_owned() } else { format!("c{} d0", (replica - 1) % 6) };
-    let label = |replica: usize| format!("k = {} (r{replica})", ks[replica]);
-    let between = |replica: usize| -> Vec<f64> {
-        let relative = |[a, b]: [f64; 2]| 2.0 * (a - b).abs() / (a.abs() + b.abs());
-        let of = |[a, b]: [f64; 2]| if a == b { 0.0 } else { relative([a, b]) };
-        comparison.numbers.iter().map(|numbers| of(numbers[replica].loss)).collect()
+    let curve = |replica: usize, value: &dyn Fn(&Numbers) -> f64| Curve {
+        style: replica.checked_sub(1).map_or(Style::Reference, Style::Series),
+        label: format!("k = {} (r{replica})", ks[replica]),
+        points: comparison
+            .steps
+            .iter()
+            .map(|step| *step as f64)
+            .zip(comparison.numbers.iter().map(|numbers| value(&numbers[replica])))
+            .collect(),
     };
-    let by_k = |replica: usize| -> Vec<f64> { comparison.numbers.iter().map(|n| n[replica].rel_l1[0]).collect() };
-    let curve = |replica: usize, values| Curve { label: label(replica), style: style(replica), values, raw: None };
-    let losses: Vec<Curve> = shown().map(|replica| curve(replica, between(replica))).collect();
-    let distances: Vec<Curve> = shown().skip(1).map(|replica| curve(replica, by_k(replica))).collect();
-    let chart = |id: &str, title: &str, curves: Vec<Curve>| {
-        let (Some(first), Some(last)) = (comparison.steps.first(), comparison.steps.last()) else {
-            return String::new();
-        };
-        let curves: Vec<Curve> = curves.into_iter().filter(|c| c.values.iter().any(|v| v.is_finite())).collect();
-        if curves.is_empty() {
-            return String::new();
-        }
-        let y = Scale::decades(curves.iter().flat_map(|curve| curve.values.iter().copied()));
-        let ends = curves.iter().map(|curve| {
-            let end = curve.values.last().copied().unwrap_or(f64::NAN);
-            format!("{}: {} at the end.", curve.label, about(end))
-        });
-        Chart {
-            id: id.to_owned(),
-            title: title.to_owned(),
-            description: ends.collect::<Vec<_>>().join(" "),
-            height: 260,
-            y: y.unwrap_or_else(|| Scale::log(1e-10, 1.0)),
-            has_rail: true,
-            x: comparison.steps.iter().map(|step| *step as f64).collect(),
-            x_name: "step",
-            curves,
-            panels: vec![Panel { caption: String::new(), x: Scale::linear(*first as f64, *last as f64), share: 1 }],
-            marks: Vec::new(),
-            readable: readable_lines(comparison.steps.len()),
-        }
-        .markup()
+    let between = |numbers: &Numbers| match numbers.loss {
+        [a, b] if a == b => 0.0,
+        [a, b] => 2.0 * (a - b).abs() / (a.abs() + b.abs()),
     };
-    let charts = [
-        chart("loss-apart", "Relative distance between the losses of the two runs", losses),
-        chart("k-apart", "For scale: relative L1 to the first copy within the first run", distances),
-    ]
-    .concat();
+    let by_k = |numbers: &Numbers| numbers.rel_l1[0];
+    let shown = 0..ks.len().min(MAX_CURVES);
+    let losses = shown.clone().map(|replica| curve(replica, &between)).collect();
+    let losses = distances("loss-apart", "Relative distance between the losses of the two runs".to_owned(), losses);
+    let title = "For scale: relative L1 to the first copy within the first run".to_owned();
+    let within = distances("k-apart", title, shown.skip(1).map(|replica| curve(replica, &by_k)).collect());
+    let charts: Vec<Markup> = [losses, within].into_iter().flatten().map(|figure| figure.chart(260)).collect();
     if charts.is_empty() {
-        return "<p class=\"absent\">The runs have no step in common.</p>\n".to_owned();
+        return absent("The runs have no step in common.");
     }
-    format!(
-        "<p>Each curve compares the losses a and b of the same copy in the two runs: 2|a − b| / (|a| + |b|) at each step. Where \
-         every bit is the same, it runs on the rail marked 0. The second chart shows, for scale, what k does within the first \
-         run.</p>\n{charts}"
-    )
+    html! {
+        p {
+            "Each curve compares the losses a and b of the same copy in the two runs: 2|a − b| / (|a| + |b|) at each step. Where every \
+             bit is the same, it runs on the rail marked 0. The second chart shows, for scale, what k does within the first run."
+        }
+        @for chart in charts { (chart) }
+    }
 }
 
-fn states(comparison: &Comparison) -> String {
+fn states(comparison: &Comparison) -> Markup {
     if comparison.states.is_empty() {
-        return "<p class=\"absent\">The runs have no checkpoint in common; --keep-checkpoints keeps more of them.</p>\n"
-            .to_owned();
+        return absent("The runs have no checkpoint in common; --keep-checkpoints keeps more of them.");
     }
     let ks = &comparison.configs[0].train.ks;
-    let rows: Vec<Vec<String>> = comparison
-        .states
-        .iter()
-        .map(|state| {
-            let copy = match state.step {
-                0 => "all".to_owned(),
-                _ => format!("k = {} (r{})", ks.get(state.replica).copied().unwrap_or(0), state.replica),
-            };
-            let (elements, first) = match &state.difference {
-                None => (0, "–".to_owned()),
-                Some(d) => (d.elements, format!("<code>{}[{}]</code>", escape(&d.tensor), d.index)),
-            };
-            vec![
-                if state.step == 0 { "start".to_owned() } else { thousands(state.step) },
-                escape(copy),
-                data(state.rel_l1, number(state.rel_l1)),
-                thousands(elements),
-                first,
-            ]
-        })
-        .collect();
-    table("numbers", &["step", "copy", "relative L1 between the runs", "elements that differ", "first of them"], &rows)
+    let rows = comparison.states.iter().map(|state| {
+        let copy = match state.step {
+            0 => "all".to_owned(),
+            _ => format!("k = {} (r{})", ks.get(state.replica).copied().unwrap_or(0), state.replica),
+        };
+        let first = state.difference.as_ref().map(|d| format!("{}[{}]", d.tensor, d.index));
+        vec![
+            cell(if state.step == 0 { "start".to_owned() } else { thousands(state.step) }),
+            cell(copy),
+            html::number(state.rel_l1, number(state.rel_l1)),
+            cell(thousands(state.difference.as_ref().map_or(0, |difference| difference.elements))),
+            first.map_or_else(|| cell("–"), code),
+        ]
+    });
+    table("numbers", &["step", "copy", "relative L1 between the runs", "elements that differ", "first of them"], rows)
 }
 
 /// The last component of a folder's path. Pages are passed on, and the rest of the path often contains a user's name.
@@ -180,27 +145,26 @@ fn name_of(folder: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn made(comparison: &Comparison) -> String {
-    let mut rows: Vec<Vec<String>> = vec![
-        ["folder".to_owned()]
-            .into_iter()
-            .chain(comparison.folders.iter().map(|folder| escape(name_of(folder))))
+fn made(comparison: &Comparison) -> Markup {
+    let mut rows = vec![
+        std::iter::once("folder".to_owned())
+            .chain(comparison.folders.iter().map(|folder| name_of(folder)))
+            .map(cell)
             .collect(),
     ];
     if let [Some(first), Some(second)] = &comparison.manifests {
         let both = first.facts().into_iter().zip(second.facts());
-        rows.extend(both.map(|((what, a), (_, b))| vec![what.to_owned(), escape(a), escape(b)]));
+        rows.extend(both.map(|((what, a), (_, b))| vec![cell(what), cell(a), cell(b)]));
     } else {
-        rows.push(vec!["manifest.json".to_owned(), "missing or damaged".to_owned(), "in one of the runs".to_owned()]);
+        rows.push(["manifest.json", "missing or damaged", "in one of the runs"].map(cell).into());
     }
-    let keys = comparison.different_keys.iter();
-    rows.extend(keys.map(|(key, values)| {
+    rows.extend(comparison.different_keys.iter().map(|(key, values)| {
         let [a, b] = values.each_ref().map(|value| match value.as_str() {
-            "-" => "–".to_owned(),
-            _ if is_place(key) => "a path on the machine that trained".to_owned(),
-            value => escape(value),
+            "-" => cell("–"),
+            _ if is_place(key) => cell("a path on the machine that trained"),
+            value => cell(value),
         });
-        vec![format!("<code>{}</code>", escape(key)), a, b]
+        vec![code(key), a, b]
     }));
-    table("facts", &["", "first run", "second run"], &rows)
+    table("facts", &["", "first run", "second run"], rows)
 }

@@ -3,7 +3,7 @@
 use lastbit_core::ops::sgd::Perturbation;
 
 use super::data::{RunData, Verdict};
-use super::numbers::{about, count, range};
+use crate::numbers::{about, count, range};
 
 /// What the run shows.
 pub fn shown(run: &RunData) -> Vec<String> {

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::layers::Layers;
-use super::numbers::list;
 use crate::failure::Failure;
+use crate::numbers::list;
+use crate::plot::Style;
 use crate::run::{METRICS_FILE, problems, read_config};
 use crate::run_config::RunConfig;
 
@@ -270,6 +271,15 @@ impl RunData {
     /// `[replica]`: divisor k.
     pub fn ks(&self) -> &[u32] {
         &self.config.train.ks
+    }
+
+    /// Colour and dashes of a replica, the same in every figure.
+    pub fn style(&self, replica: usize) -> Style {
+        match self.others().iter().position(|other| *other == replica) {
+            _ if replica == 0 => Style::Reference,
+            Some(index) => Style::Series(self.first_colour + index),
+            None => Style::Control,
+        }
     }
 
     /// `k = 3`; for a divisor that an earlier replica has too, also the replica, as in `k = 1 (r3)`.

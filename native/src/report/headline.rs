@@ -4,7 +4,8 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::MAX_K;
 
 use super::data::{RunData, Verdict};
-use super::numbers::{about, count, range, thousands};
+use crate::html::Light;
+use crate::numbers::{about, count, range, thousands};
 
 /// A step whose distance the headline gives besides those of the first and the last one.
 const MILESTONE: u64 = 20;
@@ -95,8 +96,8 @@ fn controls(run: &RunData) -> String {
     }
 }
 
-/// The control lamp: its CSS class, its label, and what it means.
-pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
+/// The control lamp: its light, its label, and what it means.
+pub fn lamp(run: &RunData) -> (Light, &'static str, String) {
     let first = run.label(0);
     match run.verdict() {
         Verdict::Green => {
@@ -106,7 +107,7 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
                 "{why}, so {names} must equal {first} bit for bit. {they} did, after each of {steps}. Whatever else differs \
                  here, k is the reason."
             );
-            ("green", "Control green", meaning)
+            (Light::Green, "Control green", meaning)
         }
         Verdict::Red(since) => {
             let since = since.map_or_else(String::new, |step| format!(" from step {} on", thousands(step)));
@@ -115,10 +116,10 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
                  this report can be attributed to k.",
                 red_names(run)
             );
-            ("red", "Control red", meaning)
+            (Light::Red, "Control red", meaning)
         }
         Verdict::Nothing => {
-            ("none", "Nothing recorded", "No step of this run is recorded: nothing was compared.".to_owned())
+            (Light::Off, "Nothing recorded", "No step of this run is recorded: nothing was compared.".to_owned())
         }
         Verdict::NotFinite => {
             let meaning = format!(
@@ -126,10 +127,10 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
                  way are equal whatever happened before, so the control proves nothing.",
                 run.labels(&run.controls())
             );
-            ("none", "Control not finite", meaning)
+            (Light::Off, "Control not finite", meaning)
         }
         Verdict::NoControl if run.ks().len() == 1 => (
-            "none",
+            Light::Off,
             "No control",
             "A single copy has nothing to differ from. Give two or more k, as in --ks 1,3,2.".to_owned(),
         ),
@@ -142,7 +143,7 @@ pub fn lamp(run: &RunData) -> (&'static str, &'static str, String) {
                  For that, add {}k = {k} a second time to --ks.",
                 double.unwrap_or_default()
             );
-            ("none", "No control", meaning)
+            (Light::Off, "No control", meaning)
         }
     }
 }

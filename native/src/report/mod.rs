@@ -2,15 +2,12 @@
 //! Equal folders give equal bytes.
 
 mod bits;
-pub mod charts;
 mod comparison;
 mod conclusions;
 mod data;
 mod figures;
 mod headline;
-pub mod html;
 pub mod layers;
-pub mod numbers;
 mod page;
 mod parts;
 mod tables;
@@ -22,7 +19,6 @@ use crate::run::replace_file;
 use crate::run_config::RunConfig;
 pub use comparison::write as write_comparison;
 use data::RunData;
-pub use page::{THEME, document, section};
 pub use parts::write as write_parts;
 
 /// Name of the report in a run folder.

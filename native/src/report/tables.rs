@@ -1,18 +1,18 @@
 //! Tables: final values of the replicas, fingerprints, config and environment, and the command that trains the run again.
 
 use lastbit_core::train::DatasetKind;
+use maud::{Markup, html};
 use toml::{Table, Value};
 
-use super::charts::style_of;
-use super::data::RunData;
-use super::html::{data, escape, table};
-use super::numbers::{number, thousands};
+use super::data::{Epoch, RunData};
 use crate::failure::Failure;
+use crate::html::{self, absent, cell, code, table};
+use crate::numbers::{number, thousands};
 use crate::progress::loss_text;
 use crate::run_config::RunConfig;
 
 /// The final values of every replica.
-pub fn finals(run: &RunData) -> String {
+pub fn finals(run: &RunData) -> Markup {
     let head = [
         "copy",
         "loss of the last batch",
@@ -22,56 +22,47 @@ pub fn finals(run: &RunData) -> String {
         "farthest weight",
         "weights that differ",
     ];
-    let line = run.steps.step.len().checked_sub(1);
+    let shown = |value: Option<f64>, show: fn(f64) -> String| match value {
+        Some(value) if value.is_finite() => html::number(value, show(value)),
+        Some(_) => html! { span.bad { "not finite" } },
+        None => cell("–"),
+    };
     let row = |replica: usize| {
-        let step = |columns: &[Vec<f64>], show: fn(f64) -> String| match line {
-            Some(line) => shown(columns[replica][line], show),
-            None => "–".to_owned(),
-        };
-        let epoch = |of: fn(&super::data::Epoch) -> &Vec<f64>, show: fn(f64) -> String| match run.epochs.last() {
-            Some(epoch) => shown(of(epoch)[replica], show),
-            None => "–".to_owned(),
-        };
+        let last = |columns: &[Vec<f64>]| columns[replica].last().copied();
+        let epoch = |of: fn(&Epoch) -> &Vec<f64>| run.epochs.last().map(|epoch| of(epoch)[replica]);
         vec![
             name(run, replica),
-            step(&run.steps.loss, loss_text),
-            epoch(|epoch| &epoch.test_loss, loss_text),
-            epoch(|epoch| &epoch.test_accuracy, |x| format!("{x:.2} %")),
-            step(&run.steps.rel_l1, number),
-            step(&run.steps.max_ulp, |x| format!("{} ulp", thousands(x as u64))),
-            step(&run.steps.differing, |x| thousands(x as u64)),
+            shown(last(&run.steps.loss), loss_text),
+            shown(epoch(|epoch| &epoch.test_loss), loss_text),
+            shown(epoch(|epoch| &epoch.test_accuracy), |x| format!("{x:.2} %")),
+            shown(last(&run.steps.rel_l1), number),
+            shown(last(&run.steps.max_ulp), |x| format!("{} ulp", thousands(x as u64))),
+            shown(last(&run.steps.differing), |x| thousands(x as u64)),
         ]
     };
-    table("numbers", &head, &(0..run.ks().len()).map(row).collect::<Vec<_>>())
+    table("numbers", &head, (0..run.ks().len()).map(row))
 }
 
-fn shown(value: f64, show: fn(f64) -> String) -> String {
-    if value.is_finite() { data(value, show(value)) } else { "<span class=\"bad\">not finite</span>".to_owned() }
-}
-
-fn name(run: &RunData, replica: usize) -> String {
-    let role = match replica {
-        0 => "<small>reference</small>",
-        _ if run.controls().contains(&replica) => "<small>control</small>",
-        _ => "",
-    };
-    format!("<span class=\"{}\">{}</span> {role}", style_of(run, replica), escape(run.label(replica)))
+fn name(run: &RunData, replica: usize) -> Markup {
+    html! {
+        span class=(run.style(replica).classes()) { (run.label(replica)) } " "
+        @if replica == 0 { small { "reference" } } @else if run.controls().contains(&replica) { small { "control" } }
+    }
 }
 
 /// Fingerprints at the last `layers` line and at the last checkpoint.
-pub fn fingerprints(run: &RunData) -> String {
+pub fn fingerprints(run: &RunData) -> Markup {
     let at_end = |replica: usize| run.summary["fingerprints"][replica].as_str().map(str::to_owned);
-    let at_line = |replica: usize| run.layers.fingerprints[replica].clone();
+    let at_line = |replica: usize| run.layers.fingerprints[replica].as_ref().map(|(_, text)| text.clone());
     let step = run.layers.fingerprints.iter().flatten().map(|(step, _)| *step).max();
     let saved = run.summary["step"].as_u64();
     let column =
         |what: &str, step: Option<u64>| step.map_or(what.to_owned(), |s| format!("{what} (step {})", thousands(s)));
     let head = ["copy", &column("last layers line", step), &column("last checkpoint", saved), ""];
-    let code = |text: Option<String>| text.map_or("–".to_owned(), |text| format!("<code>{}</code>", escape(text)));
     let row = |replica: usize| {
-        let (line, end) = (at_line(replica).map(|(_, text)| text), at_end(replica));
+        let (line, end) = (at_line(replica), at_end(replica));
         let same = |mine: &Option<String>, first: Option<String>| mine.is_some() && *mine == first;
-        let verdict = match (same(&line, at_line(0).map(|(_, text)| text)), same(&end, at_end(0))) {
+        let verdict = match (same(&line, at_line(0)), same(&end, at_end(0))) {
             _ if replica == 0 => "",
             (true, true) => "= the first",
             (true, false) if end.is_none() => "= the first",
@@ -79,26 +70,26 @@ pub fn fingerprints(run: &RunData) -> String {
             (false, false) if line.is_none() && end.is_none() => "",
             _ => "≠ the first",
         };
-        vec![name(run, replica), code(line), code(end), verdict.to_owned()]
+        let shown = |text: Option<String>| text.map_or_else(|| cell("–"), code);
+        vec![name(run, replica), shown(line), shown(end), cell(verdict)]
     };
-    table("numbers", &head, &(0..run.ks().len()).map(row).collect::<Vec<_>>())
+    table("numbers", &head, (0..run.ks().len()).map(row))
 }
 
 /// Every key of the config in the order of `config.toml`, with its default.
-pub fn config(run: &RunData) -> Result<String, Failure> {
+pub fn config(run: &RunData) -> Result<Markup, Failure> {
     let (own, default) = (run.config.to_table()?, RunConfig::default().to_table()?);
     let row = |key: String| {
         let is_changed = own.get(&key) != default.get(&key);
         let show = |table: &Table| match table.get(&key) {
-            Some(_) if is_place(&key) => "a path on the machine that trained".to_owned(),
-            Some(value) => escape(plain(value)),
-            None => "–".to_owned(),
+            Some(_) if is_place(&key) => cell("a path on the machine that trained"),
+            Some(value) => cell(plain(value)),
+            None => cell("–"),
         };
-        let mark = if is_changed { "<b class=\"changed\">changed</b>" } else { "" };
-        vec![format!("<code>{}</code>", escape(&key)), show(&own), show(&default), mark.to_owned()]
+        let mark = html! { @if is_changed { b.changed { "changed" } } };
+        vec![code(&key), show(&own), show(&default), mark]
     };
-    let rows: Vec<Vec<String>> = keys(&run.config)?.into_iter().map(row).collect();
-    Ok(table("config", &["key", "this run", "default", ""], &rows))
+    Ok(table("config", &["key", "this run", "default", ""], keys(&run.config)?.into_iter().map(row)))
 }
 
 /// True for keys whose value is a path. Pages are passed on, and a path often contains a user's name.
@@ -139,20 +130,23 @@ pub fn flags(config: &RunConfig) -> Result<String, Failure> {
 }
 
 /// Link or address of the same run in a browser; empty for an image folder, which only this machine has.
-pub fn in_browser(run: &RunData) -> Result<String, Failure> {
+pub fn in_browser(run: &RunData) -> Result<Markup, Failure> {
     if run.config.train.dataset == DatasetKind::Folder {
-        return Ok(String::new());
+        return Ok(html! {});
     }
-    let address = escape(page_address(&run.config)?);
+    let address = page_address(&run.config)?;
     Ok(match &run.page_url {
         Some(url) => {
-            let url = escape(url.split('#').next().unwrap_or_default());
-            format!("<p>Live in a browser: <a id=\"page-link\" href=\"{url}{address}\">this run on the page</a></p>\n")
+            let url = url.split('#').next().unwrap_or_default();
+            html! { p { "Live in a browser: " a #page-link href={ (url) (address) } { "this run on the page" } } }
         }
-        None => format!(
-            "<p>To run it live in a browser, append this to the address of a hosted page of lastbit (or of the one that \
-             <code>cargo xtask web --serve</code> serves):</p>\n<pre><code id=\"page-address\">{address}</code></pre>\n"
-        ),
+        None => html! {
+            p {
+                "To run it live in a browser, append this to the address of a hosted page of lastbit (or of the one that "
+                (code("cargo xtask web --serve")) " serves):"
+            }
+            pre { code #page-address { (address) } }
+        },
     })
 }
 
@@ -184,43 +178,32 @@ fn quoted(text: &str) -> String {
 }
 
 /// Version, network, adapter, driver and images, from the manifest.
-pub fn environment(run: &RunData) -> String {
+pub fn environment(run: &RunData) -> Markup {
     let manifest = &run.manifest;
     if manifest.is_null() {
-        return "<p class=\"absent\">manifest.json is missing or damaged, so it is unknown where this run was trained.</p>\n"
-            .to_owned();
+        return absent("manifest.json is missing or damaged, so it is unknown where this run was trained.");
     }
     let text = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => escape(text),
-        serde_json::Value::Number(n) => n.as_u64().map_or_else(|| escape(n.to_string()), thousands),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Number(n) => n.as_u64().map_or_else(|| n.to_string(), thousands),
         _ => "–".to_owned(),
     };
-    let mut rows = Vec::new();
-    let mut row = |key: &str, value: String| rows.push(vec![key.to_owned(), value]);
-    let (environment, dataset) = (&manifest["environment"], &manifest["dataset"]);
-    row("lastbit", text(&environment["version"]));
-    row(
-        "network",
-        format!("{}, {} parameters", text(&manifest["network"]["name"]), text(&manifest["network"]["parameters"])),
-    );
+    let (network, environment, dataset) = (&manifest["network"], &manifest["environment"], &manifest["dataset"]);
     let software = if environment["software"] == true { " (software: the processor does the work)" } else { "" };
-    row("adapter", format!("{}{software}", text(&environment["adapter"])));
-    row("driver", format!("{}, {}", text(&environment["driver"]), text(&environment["backend"])));
-    row(
-        "images",
-        format!(
-            "{}: {} for training, {} for testing",
-            text(&dataset["name"]),
-            text(&dataset["train"]),
-            text(&dataset["test"])
-        ),
-    );
+    let images = [&dataset["name"], &dataset["train"], &dataset["test"]].map(text);
+    let mut rows = vec![
+        ("lastbit", cell(text(&environment["version"]))),
+        ("network", cell(format!("{}, {} parameters", text(&network["name"]), text(&network["parameters"])))),
+        ("adapter", cell(text(&environment["adapter"]) + software)),
+        ("driver", cell(format!("{}, {}", text(&environment["driver"]), text(&environment["backend"])))),
+        ("images", cell(format!("{}: {} for training, {} for testing", images[0], images[1], images[2]))),
+    ];
     if dataset["origin"].is_string() {
-        row("origin of the images", text(&dataset["origin"]));
+        rows.push(("origin of the images", cell(text(&dataset["origin"]))));
     }
-    row("SHA-256 of the images", format!("<code>{}</code>", text(&dataset["sha256"])));
-    row("SHA-256 of the shaders", format!("<code>{}</code>", text(&environment["shaders_sha256"])));
-    table("facts", &["", ""], &rows)
+    rows.push(("SHA-256 of the images", code(text(&dataset["sha256"]))));
+    rows.push(("SHA-256 of the shaders", code(text(&environment["shaders_sha256"]))));
+    table("facts", &["", ""], rows.into_iter().map(|(key, value)| vec![cell(key), value]))
 }
 
 #[cfg(test)]

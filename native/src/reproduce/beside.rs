@@ -2,7 +2,7 @@
 
 use super::statistics::Spread;
 use super::{Agreement, Cell};
-use crate::report::numbers::{about, count};
+use crate::numbers::{about, count};
 
 /// Two deviations within this factor are called comparable.
 pub const COMPARABLE: f64 = 2.0;

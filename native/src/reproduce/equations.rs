@@ -12,7 +12,7 @@ use pollster::block_on;
 use super::Study;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::report::numbers::number;
+use crate::numbers::number;
 
 /// Largest `--steps`, which the core counts in 32 bits.
 pub const MOST_STEPS: u64 = 10_000_000;

@@ -15,7 +15,7 @@ use super::equations::{checked, edge, finite, positive, positives};
 use super::figure::{Axis, Figure};
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::number;
+use crate::numbers::number;
 use crate::values::{real, whole};
 
 /// The paper's times. Above the edge only those up to [`LAST_UNSTABLE`] are used; later, growth hides everything else.

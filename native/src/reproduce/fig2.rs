@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::list;
+use crate::numbers::list;
 use crate::train_flags::divisor;
 use crate::values::whole;
 use curves::{Done, Runs};

@@ -1,15 +1,15 @@
 //! Output of a reproduction: csv files, `.svg` files, `verdict.json`, and one page with everything.
 
+use maud::{Markup, html};
 use serde_json::json;
 
-use super::figure;
 use super::findings::{Agreement, Cell, Claim, Findings, Table};
 use super::folder::Environment;
 use super::{Experiment, plain};
 use crate::failure::Failure;
-use crate::report::html::{data, escape, table};
-use crate::report::numbers::{count, list, number, thousands};
-use crate::report::{document, section};
+use crate::html::{self, Light, cell, code, document, header, lamp, note, notice, section, table};
+use crate::numbers::{count, list, number, thousands};
+use crate::plot::DRAWING_STYLE;
 use crate::run::RunFolder;
 
 /// Name of the page.
@@ -61,30 +61,29 @@ impl Report<'_> {
     fn page(&self) -> Result<String, Failure> {
         let Findings { claims, figures, tables, methods } = self.findings;
         let title = self.experiment.title();
-        let mut body = self.head(&title);
-        body += &section("verdict", "The verdict", &verdict(claims));
-        let figures: String = figures.iter().map(figure::Figure::markup).collect();
+        let mut sections = vec![section("verdict", "The verdict", verdict(claims))];
         if !figures.is_empty() {
-            body += &section("figures", "Figures", &figures);
+            let drawings = html! { @for figure in figures { (figure.drawing()) } };
+            sections.push(section("figures", "Figures", drawings));
         }
-        let shown: String = tables.iter().filter(|table| table.is_shown).map(shown).collect();
-        if !shown.is_empty() {
-            body += &section("tables", "Tables", &shown);
+        if tables.iter().any(|table| table.is_shown) {
+            let shown = html! { @for table in tables.iter().filter(|table| table.is_shown) { (shown(table)) } };
+            sections.push(section("tables", "Tables", shown));
         }
-        let methods: String = methods.iter().map(|text| format!("<p>{}</p>\n", escape(text))).collect();
-        body += &section("methods", "Methods, and what they leave open", &methods);
-        body += &section("again", "Run it again", &self.again()?);
-        Ok(document(&title, &format!("{}{STYLE}", figure::STYLE), &body, ""))
+        let methods = html! { @for text in methods { p { (text) } } };
+        sections.push(section("methods", "Methods, and what they leave open", methods));
+        sections.push(section("again", "Run it again", self.again()?));
+        Ok(document(&title, &[DRAWING_STYLE, STYLE].concat(), &self.head(&title), &sections, &html! {}))
     }
 
-    fn head(&self, title: &str) -> String {
+    fn head(&self, title: &str) -> Markup {
         let claims = &self.findings.claims;
         let n = |agreement| claims.iter().filter(|claim| claim.agrees == agreement).count() as u64;
         let (yes, no, open) = (n(Agreement::Yes), n(Agreement::No), n(Agreement::CannotTell));
-        let (class, word) = match (no, open) {
-            (0, 0) => ("green", "Agrees"),
-            (0, _) => ("none", "Agrees, with open claims"),
-            _ => ("red", "Disagrees in part"),
+        let (light, word) = match (no, open) {
+            (0, 0) => (Light::Green, "Agrees"),
+            (0, _) => (Light::Off, "Agrees, with open claims"),
+            _ => (Light::Red, "Disagrees in part"),
         };
         let mut parts = vec![format!("{yes} of {} hold in this run", count(claims.len() as u64, "claim"))];
         if no > 0 {
@@ -98,97 +97,85 @@ impl Report<'_> {
         } else {
             "This is the full size, as published unless a flag below says otherwise."
         };
-        let broken = match self.environment.broken.as_slice() {
-            [] => String::new(),
-            broken => format!(
-                "<p class=\"lamp red\"><b><i aria-hidden=\"true\"></i>The adapter fails the self-test</b> <span>{}. Equal bits \
-                 depend on this promise: statements about bits and controls may be wrong.</span></p>\n",
-                escape(broken.join("; "))
-            ),
+        let below = html! {
+            (lamp(light, word, list(&parts) + "."))
+            @if let broken @ [_, ..] = self.environment.broken.as_slice() {
+                (lamp(Light::Red, "The adapter fails the self-test", broken.join("; ") + ". Equal bits depend on this promise: \
+                    statements about bits and controls may be wrong."))
+            }
+            (notice(size))
         };
-        format!(
-            "<header>\n<p class=\"eyebrow\">lastbit · the paper, reproduced · {} · {} size</p>\n<h1>{}</h1>\n<p class=\"lamp \
-             {class}\"><b><i aria-hidden=\"true\"></i>{word}</b> <span>{}.</span></p>\n{broken}<p \
-             class=\"notice\">{size}</p>\n</header>\n",
-            escape(self.experiment.name()),
-            if self.is_quick { "quick" } else { "full" },
-            escape(title),
-            escape(list(&parts)),
-        )
+        let name = self.experiment.name();
+        let above = format!("the paper, reproduced · {name} · {} size", if self.is_quick { "quick" } else { "full" });
+        header(above, title, below)
     }
 
-    fn again(&self) -> Result<String, Failure> {
+    fn again(&self) -> Result<Markup, Failure> {
         let Environment { version, adapter, driver, backend, software, .. } = self.environment;
         let software = if *software { " (software: the processor does the work)" } else { "" };
-        let mut rows = vec![
+        let mut made = vec![
             ("lastbit", version.clone()),
             ("adapter", format!("{adapter}{software}")),
             ("driver", format!("{driver}, {backend}")),
         ];
         if !self.origins.is_empty() {
-            rows.push(("images", self.origins.join("; ")));
+            made.push(("images", self.origins.join("; ")));
         }
-        let rows: Vec<Vec<String>> = rows.iter().map(|(what, value)| vec![(*what).to_owned(), escape(value)]).collect();
         let settings = self.experiment.settings()?;
-        let settings: Vec<Vec<String>> = settings
-            .iter()
-            .map(|(key, value)| vec![format!("<code>--{}</code>", escape(key)), escape(plain(value))])
-            .collect();
-        Ok(format!(
-            "<pre><code id=\"command\">{}</code></pre>\n<p>Adapters and drivers round differently, so another machine gives other bits; \
-             the findings should be the same.</p>\n<h3>Made with</h3>\n{}<h3>Settings</h3>\n{}<h3>Files</h3>\n{}",
-            escape(self.command),
-            table("facts", &["", ""], &rows),
-            table("facts", &["", ""], &settings),
-            self.files(),
-        ))
+        let settings = settings.iter().map(|(key, value)| vec![code(format!("--{key}")), cell(plain(value))]);
+        Ok(html! {
+            pre { code #command { (self.command) } }
+            p {
+                "Adapters and drivers round differently, so another machine gives other bits; the findings should be the same."
+            }
+            h3 { "Made with" }
+            (table("facts", &["", ""], made.into_iter().map(|(what, value)| vec![cell(what), cell(value)])))
+            h3 { "Settings" }
+            (table("facts", &["", ""], settings))
+            h3 { "Files" }
+            (self.files())
+        })
     }
 
     /// Links to the data files.
-    fn files(&self) -> String {
-        let link =
-            |file: String, what: &str| format!("<li><a href=\"{0}\">{0}</a>: {1}</li>\n", escape(file), escape(what));
-        let tables = self.findings.tables.iter().map(|table| link(format!("{}.csv", table.name), &table.title));
-        let figures = self.findings.figures.iter().map(|figure| link(format!("{}.svg", figure.name), &figure.title));
-        let verdict = link(VERDICT_FILE.to_owned(), "the claims above as JSON");
-        format!("<ul>\n{}{}{verdict}</ul>\n", tables.collect::<String>(), figures.collect::<String>())
+    fn files(&self) -> Markup {
+        let tables = self.findings.tables.iter().map(|table| (format!("{}.csv", table.name), table.title.as_str()));
+        let figures =
+            self.findings.figures.iter().map(|figure| (format!("{}.svg", figure.name), figure.title.as_str()));
+        let verdict = (VERDICT_FILE.to_owned(), "the claims above as JSON");
+        html! {
+            ul { @for (file, what) in tables.chain(figures).chain([verdict]) { li { a href=(file) { (file) } ": " (what) } } }
+        }
     }
 }
 
-fn verdict(claims: &[Claim]) -> String {
+fn verdict(claims: &[Claim]) -> Markup {
     let row = |claim: &Claim| {
         let class = match claim.agrees {
             Agreement::Yes => "yes",
             Agreement::No => "no",
             Agreement::CannotTell => "open",
         };
-        vec![
-            escape(&claim.about),
-            escape(&claim.paper),
-            escape(&claim.found),
-            format!("<span class=\"agrees {class}\">{}</span>", claim.agrees.word()),
-            escape(&claim.certainty),
-        ]
+        let agrees = html! { span.agrees.(class) { (claim.agrees.word()) } };
+        vec![cell(&claim.about), cell(&claim.paper), cell(&claim.found), agrees, cell(&claim.certainty)]
     };
     let head = ["claim", "what the paper found", "what this run found", "agrees", "how sure one can be"];
-    table("claims", &head, &claims.iter().map(row).collect::<Vec<_>>())
+    table("claims", &head, claims.iter().map(row))
 }
 
-fn shown(sheet: &Table) -> String {
-    let cell = |cell: &Cell| match cell {
-        Cell::Text(text) => escape(text),
-        Cell::Number(value) if value.is_finite() => data(*value, number(*value)),
-        Cell::Whole(value) => thousands(*value),
-        Cell::Number(_) | Cell::Empty => "–".to_owned(),
+fn shown(shown: &Table) -> Markup {
+    let content = |content: &Cell| match content {
+        Cell::Text(text) => cell(text),
+        Cell::Number(value) if value.is_finite() => html::number(*value, number(*value)),
+        Cell::Whole(value) => cell(thousands(*value)),
+        Cell::Number(_) | Cell::Empty => cell("–"),
     };
-    let head: Vec<&str> = sheet.columns.iter().map(|(_, head)| head.as_str()).collect();
-    let rows: Vec<Vec<String>> = sheet.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
-    let note =
-        if sheet.note.is_empty() { String::new() } else { format!("<p class=\"note\">{}</p>\n", escape(&sheet.note)) };
-    format!(
-        "<div id=\"table-{}\"><h3>{}</h3>\n{}{note}</div>\n",
-        escape(&sheet.name),
-        escape(&sheet.title),
-        table("numbers", &head, &rows)
-    )
+    let head: Vec<&str> = shown.columns.iter().map(|(_, head)| head.as_str()).collect();
+    html! {
+        div id={ "table-" (shown.name) } {
+            h3 { (shown.title) }
+            (table("numbers", &head, shown.rows.iter().map(|row| row.iter().map(content).collect())))
+            @if !shown.note.is_empty() { (note(&shown.note)) }
+        }
+    }
 }

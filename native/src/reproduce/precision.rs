@@ -18,7 +18,7 @@ use super::onset::{of_replica, plotted};
 use super::run::Run;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::about;
+use crate::numbers::about;
 use crate::values::{real, whole};
 
 /// Replicas: the pair that is compared, and a null control.

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::findings::Agreement;
 use crate::failure::Failure;
+use crate::numbers::list;
 use crate::report::layers::{InOrder, LayersLine};
-use crate::report::numbers::list;
 use crate::run::METRICS_FILE;
 
 /// A finished run. Values that are not finite are NaN.

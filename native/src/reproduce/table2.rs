@@ -14,7 +14,7 @@ use super::fig3::transitioning;
 use super::modes::Modes;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::number;
+use crate::numbers::number;
 use crate::values::{real, whole};
 
 /// Width at which a bisection ends, relative to the bound.

@@ -15,7 +15,7 @@ use super::equations::{MOST_STEPS, between, checked, finite, go_on, seconds_of_a
 use super::figure::{Axis, Figure};
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::number;
+use crate::numbers::number;
 use crate::values::{real, whole};
 
 /// dt times the largest eigenvalue. The stable interval is then three times as wide as the eigenvalue.

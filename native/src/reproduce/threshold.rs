@@ -14,7 +14,7 @@ use super::growth::median;
 use super::run::Run;
 use super::{Agreement, Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, onset, settings_of};
 use crate::failure::Failure;
-use crate::report::numbers::count;
+use crate::numbers::count;
 use crate::values::{real, whole};
 
 /// The pair that is compared, and a null control.

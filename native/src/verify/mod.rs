@@ -5,7 +5,7 @@ mod lines;
 mod references;
 mod replay;
 
-pub use comparison::Comparison;
+pub use comparison::{Comparison, Numbers};
 pub use lines::last_recorded_step;
 pub use references::References;
 pub use replay::{Replay, replay};

@@ -10,8 +10,8 @@ use toml::Table;
 
 use super::{Arguments, TUNING, announcement, new_run, occupied, red_control, told, warn_of_not_read};
 use crate::failure::Failure;
+use crate::numbers::count;
 use crate::progress::Manner;
-use crate::report::numbers::count;
 use crate::run::{
     CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, RunFolder, Summary, inspect, is_in_parts,
     replace_file, whole_finished_step,

@@ -1,7 +1,7 @@
 //! Claims about the heat equation, and whether the grid is too fine or too coarse to decide them.
 
 use super::{Fig1, Growth, Profile};
-use crate::report::numbers::about;
+use crate::numbers::about;
 use crate::reproduce::{Agreement, Claim};
 
 /// Amplitudes of the tent's highest mode above this are not rounding.

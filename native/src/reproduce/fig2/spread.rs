@@ -3,7 +3,7 @@
 
 use super::curves::{Done, Runs};
 use super::{Fig2, LARGEST_LR, PERTURBED};
-use crate::report::numbers::about;
+use crate::numbers::about;
 use crate::reproduce::beside::{self, Beside, COLUMNS, Length};
 use crate::reproduce::churn::mean_of_pairs;
 use crate::reproduce::figure::{Axis, Figure};

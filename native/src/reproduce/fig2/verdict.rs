@@ -5,7 +5,7 @@ use lastbit_core::train::DatasetKind;
 
 use super::curves::{Curve, Done, Runs};
 use super::{Fig2, LARGEST_LR, MACROSCOPIC};
-use crate::report::numbers::{about, count, list, range};
+use crate::numbers::{about, count, list, range};
 use crate::reproduce::growth::{self, VISIBLE, median, reaches};
 use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::ends;

@@ -3,7 +3,7 @@
 use lastbit_core::pde::{Bounds, LinearParams};
 
 use super::{Course, Fig3, LAST, LEAST};
-use crate::report::numbers::about;
+use crate::numbers::about;
 use crate::reproduce::equations::{finite, told};
 use crate::reproduce::modes::Modes;
 use crate::reproduce::{Agreement, Claim};

@@ -3,7 +3,7 @@
 use super::super::{Agreement, Claim};
 use super::orbits::Orbits;
 use super::{Course, Fig4, WINDOW};
-use crate::report::numbers::{about, list};
+use crate::numbers::{about, list};
 
 /// Steps within which k = 3 must have left k = 1, by step size.
 const LEAVES: [(f64, usize); 3] = [(0.05, 400), (0.07, 60), (0.09, 60)];

@@ -1,7 +1,7 @@
 //! What the trainings say about the paper's claims.
 
 use super::row::{Done, Trained};
-use crate::report::numbers::{about, count, range};
+use crate::numbers::{about, count, range};
 use crate::reproduce::beside::{Beside, COMPARABLE, ENOUGH, Length};
 use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::{Spread, ends, test_set_noise};

@@ -1,7 +1,7 @@
 //! The claim about a regime: growth on both sides of its bounds, and whether the steps suffice to decide.
 
 use super::{BESIDE, Point, Row, formulas};
-use crate::report::numbers::{about, number};
+use crate::numbers::{about, number};
 use crate::reproduce::equations::told;
 use crate::reproduce::{Agreement, Claim};
 

@@ -1,7 +1,7 @@
 //! Divergence against the learning rate, as tables and figures.
 
 use super::{Probe, Threshold, bracket};
-use crate::report::numbers::about;
+use crate::numbers::about;
 use crate::reproduce::Table;
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::statistics::ends;

@@ -3,7 +3,7 @@
 use lastbit_core::nets::NetKind;
 
 use super::{Probe, Threshold, bracket};
-use crate::report::numbers::{about, count, list};
+use crate::numbers::{about, count, list};
 use crate::reproduce::{Agreement, Claim};
 
 /// The paper's initial rate.

@@ -1,6 +1,6 @@
 //! Axes: the place of a value, and ticks.
 
-use crate::report::numbers::{number, power_of_ten, thousands};
+use crate::numbers::{number, power_of_ten, thousands};
 
 /// The scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]

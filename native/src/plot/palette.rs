@@ -10,13 +10,25 @@ const LIGHTNESS: [f64; 2] = [0.24, 0.95];
 const HUE: [f64; 2] = [-70.0, 100.0];
 
 /// The colour of a level, 0 (dark) to `LEVELS - 1` (light), as `#rrggbb`.
-pub fn colour(level: usize) -> String {
+fn colour(level: usize) -> String {
     let t = level as f64 / (LEVELS - 1) as f64;
     let between = |ends: [f64; 2]| ends[0] + (ends[1] - ends[0]) * t;
     // Most colourful in the middle, where the gamut is widest.
     let chroma = 0.07 + 0.12 * (std::f64::consts::PI * t).sin();
     let [r, g, b] = srgb(between(LIGHTNESS), chroma, between(HUE).to_radians());
     format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// Style sheet of the colour classes `h1` to `h64` of heat maps: dark colours first on a dark background, light ones first on a light one.
+pub fn style() -> String {
+    let variables = |at: fn(usize) -> usize| {
+        (1..=LEVELS).map(|level| format!("--h{level}:{};", colour(at(level - 1)))).collect::<String>()
+    };
+    let light = variables(|level| LEVELS - 1 - level);
+    let dark = variables(|level| level);
+    let classes: String =
+        (1..=LEVELS).map(|level| format!(".h{level}{{fill:var(--h{level});background:var(--h{level})}}")).collect();
+    format!(":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{classes}\n")
 }
 
 /// Converts OKLCH to sRGB bytes (Ottosson 2020), with chroma reduced to fit the gamut.

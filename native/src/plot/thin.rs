@@ -111,7 +111,7 @@ pub fn moving_mean(values: &[f64], window: usize) -> Vec<f64> {
 
 /// Indices of lines whose values a pointer can read: all of a short run; of a long one the first lines, evenly spaced lines
 /// and lines at equal ratios.
-pub fn readable_lines(n: usize) -> Vec<usize> {
+pub fn readable(n: usize) -> Vec<usize> {
     const FINEST: usize = 60;
     const EACH: usize = 170;
     if n <= FINEST + 2 * EACH {
@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn a_pointer_reads_the_start_and_the_end() {
-        assert_eq!(readable_lines(3), [0, 1, 2]);
-        let lines = readable_lines(78_200);
+        assert_eq!(readable(3), [0, 1, 2]);
+        let lines = readable(78_200);
         assert!(lines.len() < 410 && lines[..60].iter().copied().eq(0..60) && lines.last() == Some(&78_199));
     }
 }

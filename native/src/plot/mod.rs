@@ -1,0 +1,28 @@
+//! Figures. A [`Figure`] holds what is drawn: axes, series, marks. It is rendered in two forms, with the same paths, colours and
+//! dashes:
+//!
+//! - [`Figure::chart`], for the page of a run: only lines and areas are SVG, stretched to the available width; the text around
+//!   them is HTML, which keeps its size on any screen, and [`script`] shows values at the pointer.
+//! - [`Figure::drawing`], for the page of a reproduction, and [`Figure::file`], for an `.svg` file: one SVG with its text.
+//!
+//! A [`HeatMap`] shows a quantity by step and layer, framed as a chart is.
+
+mod canvas;
+mod chart;
+mod drawing;
+mod figure;
+mod frame;
+mod heatmap;
+mod palette;
+mod scale;
+mod style;
+mod thin;
+
+pub use chart::{CHART_STYLE, Panel, script};
+pub use drawing::DRAWING_STYLE;
+pub use figure::{Axis, Figure};
+pub use heatmap::HeatMap;
+pub use palette::style as heat_style;
+pub use scale::Scale;
+pub use style::{SERIES_STYLE, Style};
+pub use thin::moving_mean;
