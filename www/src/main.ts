@@ -1,10 +1,24 @@
 // The shell: the head of the page and the view that the address names.
 import "./style/index.css";
+import { parseRoute } from "./address";
 import { button, h } from "./dom";
 import { failure } from "./failure";
-import { parseRoute, VIEWS } from "./router";
 import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
-import type { View } from "./view";
+import type { View, ViewModule } from "./view";
+
+/** A tab in the head of the page, and its view. */
+interface Entry {
+  path: string;
+  title: string;
+  load: () => Promise<ViewModule>;
+}
+
+/** In the order of the tabs; an empty address leads to the first. Each view is a separate file, loaded on demand. */
+const VIEWS: readonly Entry[] = [
+  { path: "lab", title: "Lab", load: () => import("./lab/lab") },
+  { path: "pde", title: "Equations", load: () => import("./pde/pde") },
+  { path: "lesson", title: "Lesson", load: () => import("./lesson/lesson") },
+];
 
 const main = h("main", { id: "main", tabindex: -1 });
 const tabs = VIEWS.map(({ path, title }) => h("a", { href: `#/${path}` }, title));
@@ -30,7 +44,7 @@ function head(): HTMLElement {
 }
 
 async function navigate(): Promise<void> {
-  const route = parseRoute(location.hash);
+  const route = parseRoute(location.hash, VIEWS.map(({ path }) => path));
   const mine = ++turn;
   for (const [index, tab] of tabs.entries()) {
     if (VIEWS[index]!.path === route.path) tab.setAttribute("aria-current", "page");

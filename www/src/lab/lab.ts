@@ -1,11 +1,11 @@
 // The lab: one run with all its plots and controls. The address holds every choice. A change opens a new run at once, except
 // for the learning rate, which changes in the current run.
+import { linkTo, showLink } from "../address";
 import { button, h } from "../dom";
 import { wordsOf } from "../failure";
 import type { EngineEvent, FlipBit } from "../messages";
 import { openWithoutWebgpu } from "../no_webgpu";
 import { defaults, fromQuery, preset, toQuery, type Values } from "../properties";
-import { linkTo, showLink } from "../router";
 import { Bits } from "../run/bits";
 import { divergencePlot, lossPlot } from "../run/curves";
 import { Filters } from "../run/filters";

@@ -1,8 +1,8 @@
 // What the user can take away from a run: its link, its command line, its numbers, its picture and its config.
+import { linkTo } from "../address";
 import { button, h, setText } from "../dom";
 import { STEP_COLUMNS } from "../messages";
 import { commandLine, toml, toQuery, type Values } from "../properties";
-import { linkTo } from "../router";
 import { colour } from "../style/theme";
 import { idOf } from "../run/replicas";
 import type { RunRecord } from "../run/record";

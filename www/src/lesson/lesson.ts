@@ -1,8 +1,8 @@
 // The lesson: six short chapters around the live parts of the lab. `#/lesson/3` is a chapter; `?notes=1` shows the teacher's
 // notes beside it.
+import { linkTo } from "../address";
 import { button, h } from "../dom";
 import { failure } from "../failure";
-import { linkTo } from "../router";
 import "../style/lesson.css";
 import type { Route, View } from "../view";
 import { type Chapter, type Exhibit, rich } from "./chapter";

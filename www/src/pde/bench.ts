@@ -1,23 +1,9 @@
 // The page's client of the equations' worker: calls of the core's `Bench`, answered by promises.
 import type { Bench } from "../../pkg/lastbit_web";
 import { webgpuSupport } from "../webgpu";
-
-/** A method of the core's bench. */
-export type Method = Exclude<keyof Bench & string, "free">;
+import type { Answer, Call, Method } from "./messages";
 
 type Value<K extends Method> = Awaited<ReturnType<Bench[K]>>;
-
-/** A call, sent to the worker. */
-export interface Call {
-  id: number;
-  /** Whether the processor computes; the first call decides. */
-  processor: boolean;
-  method: Method;
-  parameters: unknown[];
-}
-
-/** The answer to a call, from the worker. */
-export type Answer = { id: number; value: unknown } | { id: number; error: string };
 
 interface Waiting {
   resolve: (value: never) => void;

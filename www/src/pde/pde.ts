@@ -1,7 +1,7 @@
 // The bench of equations: heat, the linear one-layer equation and the nonlinear one-layer network. The address holds the
 // equation and the values of its sliders.
+import { linkTo, showLink } from "../address";
 import { h } from "../dom";
-import { linkTo, showLink } from "../router";
 import "../style/pde.css";
 import type { Route, View } from "../view";
 import { heat } from "./heat";

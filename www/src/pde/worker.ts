@@ -1,7 +1,7 @@
 // The worker of the equations: the core as WebAssembly, with one bench that answers calls in order.
 import init, { Bench } from "../../pkg/lastbit_web";
 import wasmUrl from "../../pkg/lastbit_web_bg.wasm?url";
-import type { Answer, Call } from "./bench";
+import type { Answer, Call } from "./messages";
 
 let bench: Promise<Bench> | undefined;
 let tail: Promise<void> = Promise.resolve();

@@ -10,11 +10,14 @@ use super::child::Conversation;
 use super::lastbit::Lastbit;
 use super::reference::{self, About, Reference};
 use super::table::{Machine, Row, median};
-use super::{MOST_STEPS, TURN_SECONDS};
 
 /// Limit of building, compiling and the first steps.
 const START_LIMIT: Duration = Duration::from_secs(40 * 60);
 const TURN_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// Length of a turn, in seconds.
+const TURN_SECONDS: f64 = 3.0;
+/// Largest number of steps in a turn, for steps that take milliseconds.
+const MOST_STEPS: f64 = 100.0;
 /// Steps of a lastbit run before the timed ones: kernels compile in the first.
 const WARM_UP: usize = 3;
 /// Steps after the timed ones: the host runs ahead by this many, so the last ones are reported together.

@@ -25,10 +25,6 @@ use table::{Machine, Table};
 const BUILD_LIMIT: Duration = Duration::from_secs(90 * 60);
 /// Samples in the browser's batch: SwiftShader trains them in some seconds.
 const BROWSER_BATCH: u32 = 8;
-/// Length of a contender's turn, in seconds.
-const TURN_SECONDS: f64 = 3.0;
-/// Largest number of steps in a turn, for steps that take milliseconds.
-const MOST_STEPS: f64 = 100.0;
 const ONLY_RESNETS: &str = "only lastbit and PyTorch train VGG16 here";
 
 /// Measures and writes `peers.md` and `peers.json`.
