@@ -1,8 +1,8 @@
 // The messages between the page and the worker of the equations.
-import type { Bench } from "../../pkg/lastbit_web";
+import type { Equations } from "../../pkg/lastbit_web";
 
-/** A method of the core's bench. */
-export type Method = Exclude<keyof Bench & string, "free">;
+/** A method of `Equations` (`web/src/pde.rs`). */
+export type Method = Exclude<keyof Equations & string, "free">;
 
 /** A call, sent to the worker. */
 export interface Call {
