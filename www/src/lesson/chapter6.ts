@@ -125,9 +125,9 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
     // The previous player must not continue under the new rate.
     player?.close();
     player = undefined;
-    const mine = rate;
-    const recording = await fetchRecording(`rate-${mine}`);
-    if (closed || running !== mine || player !== undefined) return;
+    const requested = rate;
+    const recording = await fetchRecording(`rate-${requested}`);
+    if (closed || running !== requested || player !== undefined) return;
     player = new Player(recording);
     setText(command, recording.file.command);
     player.add(component);

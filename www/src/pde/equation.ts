@@ -1,6 +1,7 @@
 // What the three equations share: an element that computes in a worker until it is closed, and that shows its
 // errors itself.
 import { button, h, setText } from "../dom";
+import { messageOf } from "../failure";
 import { EquationsClient } from "./client";
 
 /** An equation on the page. */
@@ -48,12 +49,11 @@ export function withClient(
     begin().catch((error: unknown) => {
       client?.close();
       if (over) return;
-      const words = error instanceof Error ? error.message : String(error);
       const again = button("Start again", () => {
         notice.remove();
         start();
       });
-      const notice = h("div", { class: "notice error", role: "alert" }, h("p", { "data-testid": "error" }, words), h("div", { class: "toolbar" }, again));
+      const notice = h("div", { class: "notice error", role: "alert" }, h("p", { "data-testid": "error" }, messageOf(error)), h("div", { class: "toolbar" }, again));
       element.prepend(notice);
     });
   }

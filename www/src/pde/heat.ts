@@ -93,10 +93,10 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
   const end = withClient(element, async (client, isOver) => {
     while (!isOver()) {
       restart = false;
-      const mine = dt;
-      const theory = JSON.parse(await client.call("heat_theory", mine)) as { edge: number; factor: number };
+      const runDt = dt;
+      const theory = JSON.parse(await client.call("heat_theory", runDt)) as { edge: number; factor: number };
       ({ edge, factor } = theory);
-      let row = await client.call("heat_open", mine);
+      let row = await client.call("heat_open", runDt);
       steps.length = amplitudes.length = 0;
       for (let n = 0; ; n++) {
         steps.push(n);

@@ -21,7 +21,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
   let alpha = queryNumber(query, "alpha", 1, 1e12) ?? Number.NaN;
   /** The point at the start: inside the stable region, at the paper's step size for this image. */
   let start: [dt: number, alpha: number] = [DT, Number.NaN];
-  let asked = true;
+  let restart = true;
   let wake: () => void = () => undefined;
 
   const plane = new StabilityPlane((newDt, newAlpha) => move(newDt, newAlpha));
@@ -32,8 +32,8 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
   const [theoryCell, measuredCell] = ["linear-theory", "linear-measured"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
   const plot = new LinePlot({ title: "Size of the weights", note: "|w| against the step", log: true, height: 19, empty: "Starting…" });
 
-  function ask(): void {
-    asked = true;
+  function requestRun(): void {
+    restart = true;
     wake();
   }
 
@@ -41,7 +41,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     [dt, alpha] = [newDt, newAlpha];
     showPoint();
     changed?.();
-    ask();
+    requestRun();
   }
 
   function showPoint(): void {
@@ -75,7 +75,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     radio.addEventListener("change", () => {
       regime = index;
       changed?.();
-      ask();
+      requestRun();
     });
     choices.append(h("label", {}, radio, h("span", {}, name)));
   });
@@ -113,9 +113,9 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
       input.max = String(Math.log10(high));
     }
     let shown = -1;
-    let was: boolean | undefined;
+    let wasStable: boolean | undefined;
     while (!isOver()) {
-      asked = false;
+      restart = false;
       if (shown !== regime) {
         const flat = await client.call("linear_bounds", side, regime, Float64Array.from(dts));
         plane.setPlane({ dts, alphas: [least, most], bounds: dts.map((_, i) => [flat[2 * i]!, flat[2 * i + 1]!]) });
@@ -124,14 +124,14 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
       showPoint();
       const factor = await client.call("linear_factor", side, regime, alpha, dt);
       const norms = [...(await client.call("linear_open", side, regime, alpha, dt))];
-      for (let n = 0; n < STEPS && !asked && !isOver(); n += 10) {
+      for (let n = 0; n < STEPS && !restart && !isOver(); n += 10) {
         norms.push(...(await client.call("linear_step", 10)));
         show(factor, norms);
       }
       const stable = Math.abs(factor) <= 1;
-      if (was !== undefined && was !== stable) seen?.();
-      was = stable;
-      if (!asked && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
+      if (wasStable !== undefined && wasStable !== stable) seen?.();
+      wasStable = stable;
+      if (!restart && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
     }
   });
 

@@ -128,7 +128,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
       setText(verdict, behaviourText(found, theory));
       verdict.dataset["kind"] = found.kind === "period" ? `period-${found.period}` : found.kind;
     };
-    const sketch = async (): Promise<void> => {
+    const extendMap = async (): Promise<void> => {
       const end = performance.now() + MAP_MS;
       while (orbits.length < MAP.columns && performance.now() < end) {
         const at = LEAST + ((MOST - LEAST) * orbits.length) / (MAP.columns - 1);
@@ -152,10 +152,10 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
           restart = true;
           continue;
         }
-        const mine = dt;
-        await client.call("nonlinear_change", mine);
+        const newDt = dt;
+        await client.call("nonlinear_change", newDt);
         const last = marks.at(-1);
-        const mark = { x: steps.length, label: `dt ${mine.toFixed(3)}` };
+        const mark = { x: steps.length, label: `dt ${newDt.toFixed(3)}` };
         if (last?.x === mark.x) marks.pop();
         marks.push(mark);
         await showBehaviour();
@@ -167,7 +167,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
         show();
         await animationDelay(FRAME_MS);
       }
-      await sketch();
+      await extendMap();
       if (idle && orbits.length === MAP.columns && !moved && !restart) await new Promise<void>((resolve) => (wake = resolve));
     }
   });
