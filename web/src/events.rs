@@ -4,7 +4,7 @@ use lastbit_core::train::{EpochEvent, Event, LayersEvent, StepEvent};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-/// The events that became known during one call of [`crate::Lab`].
+/// The events that became known during one call of `Lab`.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Events {

@@ -54,7 +54,7 @@ impl Lab {
     /// `config` if the config is invalid, `data` if files of its data set are missing or contradict each other; a device
     /// error.
     pub async fn open(&mut self, config: String) -> Result<String, JsValue> {
-        Ok(self.make(&config).await?)
+        Ok(self.open_run(&config).await?)
     }
 
     /// Works for about `milliseconds`, at least one piece: a step, or a batch of an evaluation.
@@ -69,7 +69,7 @@ impl Lab {
             let progress = progress.map_err(|error| self.failed(error))?;
             events.add(progress.events);
             events.finished = progress.finished;
-            self.look(&mut events).await?;
+            self.poll_peek(&mut events).await?;
             if events.finished || Instant::now() >= end {
                 return Ok(events);
             }
@@ -201,7 +201,7 @@ impl Lab {
         error.into()
     }
 
-    async fn make(&mut self, config: &str) -> Result<String, Fault> {
+    async fn open_run(&mut self, config: &str) -> Result<String, Fault> {
         let started = Instant::now();
         let config: TrainConfig = serde_json::from_str(config).map_err(Fault::config)?;
         config.validate().map_err(Fault::config)?;
@@ -268,19 +268,19 @@ impl Lab {
     async fn finish(&mut self, mut events: Events) -> Result<Events, JsValue> {
         let settled = self.trainer()?.settle().await;
         events.add(settled.map_err(|error| self.failed(error))?);
-        self.look(&mut events).await?;
+        self.poll_peek(&mut events).await?;
         if self.peeked.is_none_or(|(_, step)| self.trainer.as_ref().is_some_and(|trainer| trainer.step() != step)) {
             self.peeked = None;
             // The first call starts the copy, the second reads it.
-            self.look(&mut events).await?;
-            self.look(&mut events).await?;
+            self.poll_peek(&mut events).await?;
+            self.poll_peek(&mut events).await?;
         }
         Ok(events)
     }
 
     /// Reads the pending peek if its step is reported. Without one, starts a peek if a step has begun since the last and
     /// [`PEEK_EVERY`] has passed.
-    async fn look(&mut self, events: &mut Events) -> Result<(), Fault> {
+    async fn poll_peek(&mut self, events: &mut Events) -> Result<(), Fault> {
         let Some(trainer) = &self.trainer else { return Ok(()) };
         match self.peek.take() {
             Some(peek) if trainer.step() >= peek.step() => {

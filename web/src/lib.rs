@@ -12,7 +12,7 @@ use lastbit_core::device::Options;
 use wasm_bindgen::prelude::*;
 
 pub use lab::Lab;
-pub use pde::Bench;
+pub use pde::Equations;
 
 /// Sends panics to the console, with file and line, before they become a bare `unreachable`.
 #[wasm_bindgen(start)]

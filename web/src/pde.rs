@@ -1,5 +1,5 @@
-//! The equations of the page's bench, in rows of numbers: the core's runs on the GPU in float32 or, where the browser has
-//! no WebGPU, on the processor in float64, and their theory in closed form.
+//! The page's equations, in rows of numbers: the core's runs on the GPU in float32 or, where the browser has no WebGPU, on
+//! the processor in float64, and their theory in closed form.
 
 use std::rc::Rc;
 
@@ -60,7 +60,7 @@ enum NonlinearRun {
 ///
 /// Errors have the kinds of [`crate::Lab`].
 #[wasm_bindgen]
-pub struct Bench {
+pub struct Equations {
     /// `None` if the processor computes.
     context: Option<Rc<Context>>,
     heat: Option<HeatRun>,
@@ -74,8 +74,8 @@ pub struct Bench {
 }
 
 #[wasm_bindgen]
-impl Bench {
-    /// Opens a bench on the GPU, or on the processor if `processor` is true.
+impl Equations {
+    /// Opens the equations on the GPU, or on the processor if `processor` is true.
     ///
     /// # Errors
     /// A device error if there is no adapter or it refuses a device.
@@ -108,7 +108,7 @@ impl Bench {
             .to_string()
     }
 
-    /// Opens the heat equation with a tent as its start and steps of `dt`. Returns a row as [`Bench::heat_step`] does.
+    /// Opens the heat equation with a tent as its start and steps of `dt`. Returns a row as [`Equations::heat_step`] does.
     ///
     /// # Errors
     /// `config` if `dt` is invalid; a device error.
@@ -262,7 +262,7 @@ impl Bench {
         .to_string())
     }
 
-    /// Opens the nonlinear equation at step 0. Returns a row as [`Bench::nonlinear_step`] does.
+    /// Opens the nonlinear equation at step 0. Returns a row as [`Equations::nonlinear_step`] does.
     ///
     /// # Errors
     /// `config` if `side` or `dt` is invalid; a device error.
@@ -340,7 +340,7 @@ impl Bench {
     }
 }
 
-impl Bench {
+impl Equations {
     fn nonlinear_double(&mut self, side: u32, dt: f64) -> Result<NonlinearDouble, Fault> {
         let start = match self.start.take() {
             Some((of, start)) if of == side => start,

@@ -11,16 +11,16 @@ export class Engine {
 
   constructor() {
     this.worker.onmessage = ({ data }: MessageEvent<{ run: number; event: EngineEvent }>) => {
-      if (data.run === this.run || data.event.kind === "data") this.tell(data.event);
+      if (data.run === this.run || data.event.kind === "data") this.emit(data.event);
     };
     this.worker.onerror = (event) => {
       event.preventDefault();
       const message = `${event.message || "the worker did not load"}: reload the page`;
-      this.tell({ kind: "error", fault: "load", message });
+      this.emit({ kind: "error", fault: "load", message });
     };
   }
 
-  private tell(event: EngineEvent): void {
+  private emit(event: EngineEvent): void {
     for (const listener of [...this.listeners]) listener(event);
   }
 

@@ -1,16 +1,30 @@
 // The shell: the head of the page and the view that the address names.
 import "./style/index.css";
+import { parseRoute } from "./address";
 import { button, h } from "./dom";
-import { failure } from "./failure";
-import { parseRoute, VIEWS } from "./router";
+import { failureNotice } from "./failure";
 import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
-import type { View } from "./view";
+import type { View, ViewModule } from "./view";
+
+/** A tab in the head of the page, and its view. */
+interface Entry {
+  path: string;
+  title: string;
+  load: () => Promise<ViewModule>;
+}
+
+/** In the order of the tabs; an empty address leads to the first. Each view is a separate file, loaded on demand. */
+const VIEWS: readonly Entry[] = [
+  { path: "lab", title: "Lab", load: () => import("./lab/lab") },
+  { path: "pde", title: "Equations", load: () => import("./pde/pde") },
+  { path: "lesson", title: "Lesson", load: () => import("./lesson/lesson") },
+];
 
 const main = h("main", { id: "main", tabindex: -1 });
 const tabs = VIEWS.map(({ path, title }) => h("a", { href: `#/${path}` }, title));
 let shown: { path: string; view: View } | undefined;
 /** Counts navigations: a view that loads slowly must not replace a later one. */
-let turn = 0;
+let latest = 0;
 
 function head(): HTMLElement {
   const label = () => (theme() === "dark" ? "Light" : "Dark");
@@ -30,8 +44,8 @@ function head(): HTMLElement {
 }
 
 async function navigate(): Promise<void> {
-  const route = parseRoute(location.hash);
-  const mine = ++turn;
+  const route = parseRoute(location.hash, VIEWS.map(({ path }) => path));
+  const request = ++latest;
   for (const [index, tab] of tabs.entries()) {
     if (VIEWS[index]!.path === route.path) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
@@ -44,19 +58,19 @@ async function navigate(): Promise<void> {
   document.title = `${entry.title} – lastbit`;
   try {
     const module = await entry.load();
-    if (mine !== turn) return;
+    if (request !== latest) return;
     leave();
     const view = await module.open(route);
-    if (mine !== turn) {
+    if (request !== latest) {
       view.close();
       return;
     }
     shown = { path: route.path, view };
     main.replaceChildren(view.element);
   } catch (error) {
-    if (mine !== turn) return;
+    if (request !== latest) return;
     leave();
-    main.replaceChildren(h("div", { class: "page" }, failure(`“${entry.title}”`, error)));
+    main.replaceChildren(h("div", { class: "page" }, failureNotice(`“${entry.title}”`, error)));
   }
 }
 

@@ -1,7 +1,7 @@
 // The page without WebGPU: the reason, the remedy, what still works, and recorded runs.
+import { linkTo } from "./address";
 import { h } from "./dom";
 import { recordedRuns } from "./recorded/runs_view";
-import { linkTo } from "./router";
 import "./style/recorded.css";
 import type { View } from "./view";
 import type { Support } from "./webgpu";

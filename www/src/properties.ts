@@ -6,16 +6,16 @@ import type { Config } from "./messages";
 export type Values = Record<string, string>;
 
 /** How a property is parsed and shown. */
-type Kind =
-  | { type: "choice"; options: readonly (readonly [value: string, label: string])[]; also?: RegExp }
-  | { type: "number" | "integer"; min: number; max: number; above?: boolean; optional?: boolean }
-  | { type: "divisors" | "flag" | "rates" | "text" };
+type Format =
+  | { type: "choice"; options: readonly (readonly [value: string, label: string])[]; pattern?: RegExp }
+  | { type: "number" | "integer"; min: number; max: number; exclusiveMin?: boolean; optional?: boolean }
+  | { type: "divisors" | "flag" | "rates" | "flip-bit" };
 
 /** One property of a run. */
 export interface Property {
   key: string;
   label: string;
-  kind: Kind;
+  format: Format;
   /** Where the lab shows it; `hidden` properties are in the address only. */
   place: "main" | "more" | "hidden";
   /** Default of `lastbit train`, which the command line omits. */
@@ -52,40 +52,40 @@ const PERTURBATIONS = [
   ["nextafter", "one weight, one ulp"],
 ] as const;
 
-const number = (min: number, max: number, above = false): Kind => ({ type: "number", min, max, above });
-const integer = (min: number, max: number): Kind => ({ type: "integer", min, max });
-const optional = (min: number, max: number): Kind => ({ type: "integer", min, max, optional: true });
+const number = (min: number, max: number, exclusiveMin = false): Format => ({ type: "number", min, max, exclusiveMin });
+const integer = (min: number, max: number): Format => ({ type: "integer", min, max });
+const optional = (min: number, max: number): Format => ({ type: "integer", min, max, optional: true });
 const BIG = 2 ** 53 - 1;
 
 /** All properties, in the order of `config.toml`. */
 export const PROPERTIES: readonly Property[] = [
-  { key: "net", label: "Network", kind: { type: "choice", options: NETS, also: /^((pre)?resnet\d+|vgg13)$/ }, place: "main", native: "resnet56", page: "resnet8" },
-  { key: "width", label: "Width", kind: number(0.25, 8), place: "more", native: "1", page: "1", hint: "times the channels" },
-  { key: "activation", label: "Activation", kind: { type: "choice", options: ACTIVATIONS, also: /^swish:[\d.e+-]+$/ }, place: "main", native: "", page: "" },
-  { key: "dataset", label: "Images", kind: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
-  { key: "ks", label: "k", kind: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: "1 to 63" },
-  { key: "perturbation", label: "Perturbation", kind: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },
-  { key: "seed", label: "Seed", kind: integer(0, BIG), place: "main", native: "1", page: "1" },
-  { key: "seed-init", label: "Seed of the weights", kind: optional(0, BIG), place: "hidden", native: "", page: "" },
-  { key: "seed-order", label: "Seed of the order", kind: optional(0, BIG), place: "hidden", native: "", page: "" },
-  { key: "seed-augment", label: "Seed of the crops", kind: optional(0, BIG), place: "hidden", native: "", page: "" },
-  { key: "batch-size", label: "Batch size", kind: integer(1, 65_536), place: "main", native: "128", page: "32" },
-  { key: "lr", label: "Learning rate", kind: number(0, 1e9, true), place: "main", native: "0.1", page: "0.1" },
-  { key: "lr-changes", label: "Later learning rates", kind: { type: "rates" }, place: "hidden", native: "", page: "" },
-  { key: "momentum", label: "Momentum", kind: number(0, 0.999_999), place: "main", native: "0.9", page: "0.9" },
-  { key: "nesterov", label: "Nesterov's momentum", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
-  { key: "weight-decay", label: "Weight decay", kind: number(0, 1e9), place: "main", native: "0.0005", page: "0.0005" },
-  { key: "epochs", label: "Epochs", kind: integer(1, 2 ** 32 - 1), place: "more", native: "200", page: "200" },
-  { key: "steps", label: "Steps", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: by epochs" },
-  { key: "decay-every", label: "Epochs between decays", kind: integer(0, 2 ** 32 - 1), place: "more", native: "40", page: "0", hint: "of the learning rate; 0: never" },
-  { key: "decay-factor", label: "Decay factor", kind: number(0, 1, true), place: "more", native: "0.1", page: "0.1" },
-  { key: "eval-every", label: "Epochs between tests", kind: integer(0, 2 ** 32 - 1), place: "more", native: "1", page: "1", hint: "0: at the end only" },
-  { key: "log-every", label: "Steps between layers", kind: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: dense at the start" },
-  { key: "augment", label: "Random crop and flip", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
-  { key: "shuffle", label: "Random order", kind: { type: "flag" }, place: "more", native: "true", page: "true" },
-  { key: "train-limit", label: "Training images", kind: optional(1, BIG), place: "more", native: "", page: "1024", hint: "empty: all" },
-  { key: "test-limit", label: "Test images", kind: optional(1, BIG), place: "more", native: "", page: "64", hint: "empty: all" },
-  { key: "flip-bit", label: "Flipped bit", kind: { type: "text" }, place: "hidden", native: "", page: "" },
+  { key: "net", label: "Network", format: { type: "choice", options: NETS, pattern: /^((pre)?resnet\d+|vgg13)$/ }, place: "main", native: "resnet56", page: "resnet8" },
+  { key: "width", label: "Width", format: number(0.25, 8), place: "more", native: "1", page: "1", hint: "times the channels" },
+  { key: "activation", label: "Activation", format: { type: "choice", options: ACTIVATIONS, pattern: /^swish:[\d.e+-]+$/ }, place: "main", native: "", page: "" },
+  { key: "dataset", label: "Images", format: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
+  { key: "ks", label: "k", format: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: "1 to 63" },
+  { key: "perturbation", label: "Perturbation", format: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },
+  { key: "seed", label: "Seed", format: integer(0, BIG), place: "main", native: "1", page: "1" },
+  { key: "seed-init", label: "Seed of the weights", format: optional(0, BIG), place: "hidden", native: "", page: "" },
+  { key: "seed-order", label: "Seed of the order", format: optional(0, BIG), place: "hidden", native: "", page: "" },
+  { key: "seed-augment", label: "Seed of the crops", format: optional(0, BIG), place: "hidden", native: "", page: "" },
+  { key: "batch-size", label: "Batch size", format: integer(1, 65_536), place: "main", native: "128", page: "32" },
+  { key: "lr", label: "Learning rate", format: number(0, 1e9, true), place: "main", native: "0.1", page: "0.1" },
+  { key: "lr-changes", label: "Later learning rates", format: { type: "rates" }, place: "hidden", native: "", page: "" },
+  { key: "momentum", label: "Momentum", format: number(0, 0.999_999), place: "main", native: "0.9", page: "0.9" },
+  { key: "nesterov", label: "Nesterov's momentum", format: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "weight-decay", label: "Weight decay", format: number(0, 1e9), place: "main", native: "0.0005", page: "0.0005" },
+  { key: "epochs", label: "Epochs", format: integer(1, 2 ** 32 - 1), place: "more", native: "200", page: "200" },
+  { key: "steps", label: "Steps", format: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: by epochs" },
+  { key: "decay-every", label: "Epochs between decays", format: integer(0, 2 ** 32 - 1), place: "more", native: "40", page: "0", hint: "of the learning rate; 0: never" },
+  { key: "decay-factor", label: "Decay factor", format: number(0, 1, true), place: "more", native: "0.1", page: "0.1" },
+  { key: "eval-every", label: "Epochs between tests", format: integer(0, 2 ** 32 - 1), place: "more", native: "1", page: "1", hint: "0: at the end only" },
+  { key: "log-every", label: "Steps between layers", format: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: dense at the start" },
+  { key: "augment", label: "Random crop and flip", format: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "shuffle", label: "Random order", format: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "train-limit", label: "Training images", format: optional(1, BIG), place: "more", native: "", page: "1024", hint: "empty: all" },
+  { key: "test-limit", label: "Test images", format: optional(1, BIG), place: "more", native: "", page: "64", hint: "empty: all" },
+  { key: "flip-bit", label: "Flipped bit", format: { type: "flip-bit" }, place: "hidden", native: "", page: "" },
 ];
 
 /** Values that suit a network, on a GPU or on a software adapter, where smaller sizes keep the page responsive. */
@@ -134,13 +134,13 @@ export function isPositive(text: string): boolean {
 }
 
 /** What is wrong with a value, as text that follows its name; `undefined` for a valid value. */
-export function problem({ kind }: Property, text: string): string | undefined {
-  switch (kind.type) {
+export function validate({ format }: Property, text: string): string | undefined {
+  switch (format.type) {
     case "choice":
-      if (text.startsWith("swish:") && kind.also?.test(text) === true && !isPositive(text.slice(6))) return `has a beta that ${NOT_IN_FLOAT32}`;
-      return kind.options.some(([value]) => value === text) || kind.also?.test(text) === true
+      if (text.startsWith("swish:") && format.pattern?.test(text) === true && !isPositive(text.slice(6))) return `has a beta that ${NOT_IN_FLOAT32}`;
+      return format.options.some(([value]) => value === text) || format.pattern?.test(text) === true
         ? undefined
-        : `must be one of ${kind.options.map(([value]) => value || "(empty)").join(", ")}`;
+        : `must be one of ${format.options.map(([value]) => value || "(empty)").join(", ")}`;
     case "flag":
       return text === "true" || text === "false" ? undefined : "must be true or false";
     case "divisors":
@@ -151,33 +151,33 @@ export function problem({ kind }: Property, text: string): string | undefined {
       if (text === "") return undefined;
       if (!/^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text)) return "must be a list such as 20:0.01,40:0.1";
       return text.split(",").every((rate) => isPositive(rate.split(":")[1] ?? "")) ? undefined : `has a rate that ${NOT_IN_FLOAT32}`;
-    case "text":
+    case "flip-bit":
       // The value goes into a command line that people copy.
       return text === "" || /^[\w.]+:\d+:\d+:\d+$/.test(text) ? undefined : "must be TENSOR:INDEX:STEP:REPLICA";
     case "number":
     case "integer": {
-      if (text === "" && kind.optional === true) return undefined;
+      if (text === "" && format.optional === true) return undefined;
       const value = Number(text);
-      const whole = kind.type === "number" || Number.isInteger(value);
-      const low = kind.above === true ? value > kind.min : value >= kind.min;
-      if (text.trim() !== "" && whole && low && value <= kind.max) {
-        return kind.type === "integer" || isInFloat32(value) ? undefined : `is a number that ${NOT_IN_FLOAT32}`;
+      const whole = format.type === "number" || Number.isInteger(value);
+      const low = format.exclusiveMin === true ? value > format.min : value >= format.min;
+      if (text.trim() !== "" && whole && low && value <= format.max) {
+        return format.type === "integer" || isInFloat32(value) ? undefined : `is a number that ${NOT_IN_FLOAT32}`;
       }
-      const from = kind.above === true ? `above ${kind.min}` : `at least ${kind.min}`;
-      return `must be a ${kind.type === "integer" ? "whole " : ""}number ${from}${kind.max <= 1e9 ? ` and at most ${kind.max}` : ""}`;
+      const from = format.exclusiveMin === true ? `above ${format.min}` : `at least ${format.min}`;
+      return `must be a ${format.type === "integer" ? "whole " : ""}number ${from}${format.max <= 1e9 ? ` and at most ${format.max}` : ""}`;
     }
   }
 }
 
 /** The config that core reads. All values must be valid. It does not contain `flip-bit`, which is a command. */
 export function config(values: Values): Config {
-  const entries = PROPERTIES.filter(({ key }) => key !== "flip-bit").flatMap(({ key, kind }): [string, Config[string]][] => {
+  const entries = PROPERTIES.filter(({ key }) => key !== "flip-bit").flatMap(({ key, format }): [string, Config[string]][] => {
     const text = values[key] ?? "";
     if (text === "") return [];
-    if (kind.type === "number" || kind.type === "integer") return [[key, Number(text)]];
-    if (kind.type === "flag") return [[key, text === "true"]];
-    if (kind.type === "divisors") return [[key, text.split(",").map(Number)]];
-    if (kind.type === "rates") return [[key, text.split(",")]];
+    if (format.type === "number" || format.type === "integer") return [[key, Number(text)]];
+    if (format.type === "flag") return [[key, text === "true"]];
+    if (format.type === "divisors") return [[key, text.split(",").map(Number)]];
+    if (format.type === "rates") return [[key, text.split(",")]];
     return [[key, text]];
   });
   return Object.fromEntries(entries);
@@ -189,7 +189,7 @@ export function fromQuery(query: URLSearchParams, base: Values): { values: Value
   const problems: string[] = [];
   for (const [key, text] of query) {
     const known = byKey.get(key);
-    const wrong = known === undefined ? "is not known" : problem(known, text);
+    const wrong = known === undefined ? "is not known" : validate(known, text);
     if (wrong === undefined) values[key] = text;
     else problems.push(`${key} ${wrong}`);
   }
@@ -215,16 +215,16 @@ export function commandLine(values: Values): string {
 
 /** The `config.toml` of the same run with the native program. */
 export function toml(values: Values): string {
-  const lines = PROPERTIES.flatMap(({ key, kind }) => {
+  const lines = PROPERTIES.flatMap(({ key, format }) => {
     const text = values[key] ?? "";
     if (text === "") return [];
     // As JavaScript writes it, because people type numbers such as .9, which TOML does not allow.
     const number = String(Number(text));
-    if (kind.type === "number") return [`${key} = ${/[.e]/.test(number) ? number : `${number}.0`}`];
-    if (kind.type === "integer") return [`${key} = ${number}`];
-    if (kind.type === "flag") return [`${key} = ${text}`];
-    if (kind.type === "divisors") return [`${key} = [${text.split(",").join(", ")}]`];
-    if (kind.type === "rates") return [`${key} = [${text.split(",").map((rate) => `"${rate}"`).join(", ")}]`];
+    if (format.type === "number") return [`${key} = ${/[.e]/.test(number) ? number : `${number}.0`}`];
+    if (format.type === "integer") return [`${key} = ${number}`];
+    if (format.type === "flag") return [`${key} = ${text}`];
+    if (format.type === "divisors") return [`${key} = [${text.split(",").join(", ")}]`];
+    if (format.type === "rates") return [`${key} = [${text.split(",").map((rate) => `"${rate}"`).join(", ")}]`];
     return [`${key} = "${text}"`];
   });
   return `# Run it again: lastbit train --config config.toml --out FOLDER\n${lines.join("\n")}\n`;

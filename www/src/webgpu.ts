@@ -42,7 +42,7 @@ export function describe({ vendor, architecture, device, description, isFallback
 }
 
 /** The reason and the remedy in a browser without WebGPU, by its user agent. */
-function browserAdvice(userAgent: string): { why: string; remedy: string } {
+export function browserAdvice(userAgent: string): { why: string; remedy: string } {
   const linux = /Linux/.test(userAgent) && !/Android/.test(userAgent);
   if (/Firefox\//.test(userAgent)) {
     return {

@@ -17,12 +17,12 @@ let watched: WatchedRange[] = [];
 /** The last queued call of the core. The next one waits for it, so that there is one call at a time. */
 let tail: Promise<void> = Promise.resolve();
 
-function tell(event: EngineEvent, transfer: Transferable[] = []): void {
+function post(event: EngineEvent, transfer: Transferable[] = []): void {
   postMessage({ run, event }, { transfer });
 }
 
-function tellState(finished = false): void {
-  tell({ kind: "state", running, finished });
+function postState(finished = false): void {
+  post({ kind: "state", running, finished });
 }
 
 const FAULTS: readonly string[] = ["config", "data", "device-lost", "out-of-memory", "gpu"] satisfies Fault[];
@@ -31,14 +31,14 @@ function fail(error: unknown): void {
   const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
   if (name === "RuntimeError") {
     // A panic: the console shows where, and the core cannot be called any more.
-    tell({ kind: "error", fault: "load", message: `the core stopped (${message}): reload the page` });
+    post({ kind: "error", fault: "load", message: `the core stopped (${message}): reload the page` });
   } else {
-    tell({ kind: "error", fault: FAULTS.includes(name) ? (name as Fault) : "gpu", message });
+    post({ kind: "error", fault: FAULTS.includes(name) ? (name as Fault) : "gpu", message });
   }
   // A refused command or file does not stop a run.
   if (isOpen && (name === "config" || name === "data")) return;
   running = isOpen = false;
-  tellState();
+  postState();
 }
 
 function enqueue(work: () => Promise<void> | void): void {
@@ -56,14 +56,14 @@ async function core(): Promise<Lab> {
 }
 
 /** Sends the events of a piece of work to the page. Returns whether the run is finished. */
-function pass(events: Events): boolean {
+function postEvents(events: Events): boolean {
   const { finished } = events;
   const rows = events.rows() as Float64Array<ArrayBuffer>;
-  if (rows.length > 0) tell({ kind: "steps", rows }, [rows.buffer]);
+  if (rows.length > 0) post({ kind: "steps", rows }, [rows.buffer]);
   const others = events.others();
-  if (others !== "") for (const event of JSON.parse(others) as (Layers | Epoch)[]) tell(event);
+  if (others !== "") for (const event of JSON.parse(others) as (Layers | Epoch)[]) post(event);
   const step = events.peeked_step();
-  if (step !== undefined) tell(tensors(step, events.peeked()));
+  if (step !== undefined) post(tensors(step, events.peeked()));
   events.free();
   return finished;
 }
@@ -79,23 +79,23 @@ function tensors(step: number, bits: Uint32Array): Tensors {
 }
 
 /** Trains until paused or finished. Each slice is queued separately, so that commands run in between. */
-function work(): void {
+function train(): void {
   enqueue(async () => {
     if (!running || lab === undefined) return;
-    if (pass(await lab.advance(SLICE_MS))) {
+    if (postEvents(await lab.advance(SLICE_MS))) {
       running = false;
-      tellState(true);
+      postState(true);
       return;
     }
-    await commandsFirst();
-    work();
+    await yieldToCommands();
+    train();
   });
 }
 
 const channel = new MessageChannel();
 
 /** Handles messages that arrived during a slice: a message to oneself queues behind them, and no timer delays it. */
-function commandsFirst(): Promise<void> {
+function yieldToCommands(): Promise<void> {
   return new Promise((resolve) => {
     channel.port1.onmessage = () => resolve();
     channel.port2.postMessage(undefined);
@@ -110,8 +110,8 @@ async function open(config: Extract<Command, { kind: "open" }>): Promise<void> {
   replicas = opened.ks.length;
   watched = [];
   isOpen = true;
-  tell(opened);
-  tellState();
+  post(opened);
+  postState();
 }
 
 /** The adapter as the browser describes it; wgpu does not pass that on. */
@@ -135,11 +135,11 @@ async function addFiles(files: DataFile[]): Promise<void> {
   const origins = Object.fromEntries(arrived.map(({ dataset }) => [dataset, undefined as string | undefined]));
   for (const dataset of Object.keys(origins)) origins[dataset] = here.origin(dataset);
   // The good files are kept even if another one is refused.
-  if (arrived.length > 0) tell({ kind: "data", files: arrived, missing, origins });
+  if (arrived.length > 0) post({ kind: "data", files: arrived, missing, origins });
   if (refused !== undefined) throw refused;
 }
 
-function follow(command: Command): Promise<void> | void {
+function execute(command: Command): Promise<void> | void {
   switch (command.kind) {
     case "open":
       return open(command);
@@ -156,24 +156,24 @@ function follow(command: Command): Promise<void> | void {
     case "start":
       if (running) return;
       running = true;
-      tellState();
-      work();
+      postState();
+      train();
       return;
     case "pause":
       if (!running) return;
       running = false;
-      return here.settle().then((events) => (pass(events), tellState()));
+      return here.settle().then((events) => (postEvents(events), postState()));
     case "step":
       running = false;
-      return here.step().then((events) => tellState(pass(events)));
+      return here.step().then((events) => postState(postEvents(events)));
     case "set-lr":
-      tell({ kind: "changed", what: "lr", step: here.set_lr(command.lr), lr: command.lr });
+      post({ kind: "changed", what: "lr", step: here.set_lr(command.lr), lr: command.lr });
       return;
     case "flip-bit": {
       const { flip } = command;
       return here
         .flip_bit(flip.tensor, flip.index, flip.replica, flip.step)
-        .then((step) => tell({ kind: "changed", what: "flip-bit", step, flip }));
+        .then((step) => post({ kind: "changed", what: "flip-bit", step, flip }));
     }
     case "watch":
       watched = command.ranges;
@@ -186,4 +186,4 @@ function follow(command: Command): Promise<void> | void {
   }
 }
 
-onmessage = ({ data }: MessageEvent<Command>) => enqueue(() => follow(data));
+onmessage = ({ data }: MessageEvent<Command>) => enqueue(() => execute(data));

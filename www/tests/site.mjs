@@ -3,8 +3,9 @@
 // driver. DRIVER is the Vulkan driver file of the browser's SwiftShader. SITE_TESTS=lab,weight runs only these themes.
 import { readdir } from "node:fs/promises";
 import { run } from "node:test";
-import { tap } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
+
+import { report } from "./report.mjs";
 
 /** The themes that take longest, which start first. */
 const LONGEST = ["lesson", "lab", "layout"];
@@ -22,7 +23,4 @@ const unknown = chosen.find((theme) => !themes.includes(theme));
 if (unknown !== undefined) throw new Error(`SITE_TESTS: no theme '${unknown}'; use one of ${themes.join(", ")}`);
 const ordered = [...new Set([...LONGEST, ...themes])].filter((theme) => chosen.includes(theme));
 const files = ordered.map((theme) => fileURLToPath(new URL(`${theme}.test.mjs`, folder)));
-run({ files, concurrency: 2, timeout: LIMIT_MS })
-  .on("test:fail", () => (process.exitCode = 1))
-  .compose(tap)
-  .pipe(process.stdout);
+report(run({ files, concurrency: 2, timeout: LIMIT_MS }));

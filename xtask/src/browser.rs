@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::smoke::{self, Report};
-use crate::{host, process, setup, site, wasm};
+use crate::{host, process, setup, site, times, wasm};
 
 /// Limit of each side's step, with the start of the browser; SwiftShader takes seconds.
 const STEP_LIMIT: Duration = Duration::from_secs(300);
@@ -32,6 +32,7 @@ pub fn run() -> Result<()> {
     }
     println!("testing {}", site.display());
     let mut node = process::command("node", &["www/tests/site.mjs"]);
+    node.env(times::FILE_VARIABLE, times::file()?);
     process::run(node.arg(&chromium).arg(program()?).args(driver), SITE_LIMIT)
 }
 

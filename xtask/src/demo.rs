@@ -68,7 +68,7 @@ fn dataset(program: &Path) -> &'static str {
     let mut fetch = process::command(program, &["data", "fetch", "fashion-mnist"]);
     if !has_images()
         && host::packages() == Packages::Debian
-        && let Err(error) = images::without_root()
+        && let Err(error) = images::download()
     {
         println!("demo: cannot download Debian's package of the images: {error:#}");
     }

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 const PACKAGE: &str = "dataset-fashion-mnist";
 
 /// Downloads the package, with apt's lists and cache in a temporary folder, and copies its images to `data/fashion-mnist/`.
-pub fn without_root() -> Result<()> {
+pub fn download() -> Result<()> {
     let work = host::target_dir()?.join("apt");
     let at = |name: &str| work.join(name).display().to_string();
     for folder in ["lists/partial", "cache/archives/partial"] {

@@ -12,6 +12,7 @@ mod site;
 mod smoke;
 mod soak;
 mod test;
+mod times;
 mod toolchain;
 mod wasm;
 
@@ -26,10 +27,10 @@ Developer commands of lastbit.
     cargo xtask demo              builds lastbit, trains a small network on real images for two minutes, on a GPU or on the
                                   processor, and prints where the report is; needs no driver and no root
     cargo xtask test [STAGE...]   runs everything that CI checks, cheapest first, and stops at the first failure: installs what
-                                  is missing, then checks format, lints, types for Windows and macOS, documentation, tests (on a
-                                  GPU or the processor; the important ones also on a software GPU) and the page in a real
-                                  browser. Lists skipped tests at the end; in CI a skipped test is a failure. With stage names,
-                                  only those stages run, in this order: {stages}
+                                  is missing, then checks format, the page's functions, lints, types for Windows and macOS,
+                                  documentation, tests (on a GPU or the processor; the important ones also on a software GPU) and
+                                  the page in a real browser. Lists skipped tests and the slowest tests at the end; in CI a
+                                  skipped test is a failure. With stage names, only those stages run, in this order: {stages}
     cargo xtask web [--serve]     builds the page as a static site into www/dist/; with --serve, serves it on this machine
     cargo xtask bench [FLAG...]   builds with optimisation and runs `lastbit bench` with the flags
     cargo xtask bench --web [--memory-steps N]
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         "test" => test::run(rest),
+        times::PROGRAM_VERB => times::run_program(rest),
         "web" => site::run(rest),
         "bench" if rest.first().is_some_and(|flag| flag == "--web") => browser::bench(&rest[1..]),
         "bench" if rest.first().is_some_and(|flag| flag == "--peers") => peers::run(&rest[1..]),

@@ -79,15 +79,15 @@ const NEEDS: [Need; 6] = [
 
 /// How to get what is missing.
 #[derive(Debug, PartialEq, Eq)]
-enum Plan {
+enum Remedy {
     Nothing,
     Install(Vec<&'static str>),
-    Tell(Vec<String>),
+    ByHand(Vec<String>),
 }
 
-fn plan(missing: &[&Need], packages: Packages) -> Plan {
+fn remedy(missing: &[&Need], packages: Packages) -> Remedy {
     if missing.is_empty() {
-        return Plan::Nothing;
+        return Remedy::Nothing;
     }
     let installable = |need: &&&Need| packages != Packages::Other && !need.debian.is_empty();
     let wanted: Vec<&str> = missing.iter().filter(installable).flat_map(|need| need.debian).copied().collect();
@@ -95,13 +95,13 @@ fn plan(missing: &[&Need], packages: Packages) -> Plan {
     let mut lines: Vec<String> =
         by_hand.map(|need| format!("no {}: {}", without_article(need), need.otherwise)).collect();
     if lines.is_empty() && packages == Packages::DebianRoot {
-        return Plan::Install(wanted);
+        return Remedy::Install(wanted);
     }
     if !wanted.is_empty() {
         let sudo = if packages == Packages::DebianRoot { "" } else { "sudo " };
         lines.push(format!("run `{sudo}apt-get install --no-install-recommends {}`", wanted.join(" ")));
     }
-    Plan::Tell(lines)
+    Remedy::ByHand(lines)
 }
 
 fn without_article(need: &Need) -> &'static str {
@@ -161,10 +161,10 @@ pub fn for_browser() -> Result<()> {
 /// Installs the missing ones of `needs`, or fails with what to install.
 fn provide(needs: &[&Need]) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().copied().filter(|need| !(need.present)()).collect();
-    match plan(&missing, host::packages()) {
-        Plan::Nothing => {}
-        Plan::Install(packages) => install(&packages)?,
-        Plan::Tell(lines) => bail!("{}", lines.join("; ")),
+    match remedy(&missing, host::packages()) {
+        Remedy::Nothing => {}
+        Remedy::Install(packages) => install(&packages)?,
+        Remedy::ByHand(lines) => bail!("{}", lines.join("; ")),
     }
     let still = missing.iter().filter(|need| !(need.present)());
     let still: Vec<String> = still.map(|need| format!("{}: {}", need.what, need.otherwise)).collect();
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn nothing_missing_needs_nothing() {
         for packages in [Packages::DebianRoot, Packages::Debian, Packages::Other] {
-            assert_eq!(plan(&[], packages), Plan::Nothing);
+            assert_eq!(remedy(&[], packages), Remedy::Nothing);
         }
     }
 
@@ -229,18 +229,18 @@ mod tests {
             "binutils-mingw-w64-x86-64",
             "python3-venv",
         ];
-        assert_eq!(plan(&needs(&[0, 1, 3, 5]), Packages::DebianRoot), Plan::Install(wanted));
+        assert_eq!(remedy(&needs(&[0, 1, 3, 5]), Packages::DebianRoot), Remedy::Install(wanted));
     }
 
     #[test]
     fn a_user_on_debian_gets_one_command() {
         let lines = vec!["run `sudo apt-get install --no-install-recommends chromium`".to_owned()];
-        assert_eq!(plan(&needs(&[1]), Packages::Debian), Plan::Tell(lines));
+        assert_eq!(remedy(&needs(&[1]), Packages::Debian), Remedy::ByHand(lines));
     }
 
     #[test]
     fn what_debian_lacks_is_reported_before_anything_is_installed() {
-        let Plan::Tell(lines) = plan(&needs(&[1, 2]), Packages::DebianRoot) else { panic!("must tell") };
+        let Remedy::ByHand(lines) = remedy(&needs(&[1, 2]), Packages::DebianRoot) else { panic!("must be by hand") };
         assert_eq!(lines.len(), 2);
         assert!(lines[0].starts_with("no Node.js 20 or newer, with npm: install"), "{}", lines[0]);
         assert_eq!(lines[1], "run `apt-get install --no-install-recommends chromium`");
@@ -248,7 +248,9 @@ mod tests {
 
     #[test]
     fn elsewhere_every_need_has_its_own_line() {
-        let Plan::Tell(lines) = plan(&needs(&[0, 1, 2, 3, 4, 5]), Packages::Other) else { panic!("must tell") };
+        let Remedy::ByHand(lines) = remedy(&needs(&[0, 1, 2, 3, 4, 5]), Packages::Other) else {
+            panic!("must be by hand")
+        };
         assert_eq!(lines.len(), 6);
         assert!(lines.iter().all(|line| !line.contains("apt-get")));
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{host, process, setup, wasm};
+use crate::{host, process, setup, times, wasm};
 
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// A server runs until it is stopped.
@@ -37,6 +37,13 @@ pub fn build() -> Result<PathBuf> {
     process::run(&mut npm(&www, &["run", "--silent", "types"])?, LIMIT)?;
     process::run(&mut npm(&www, &["run", "--silent", "build"])?, LIMIT)?;
     Ok(www.join("dist"))
+}
+
+/// Tests the page's pure functions, without a browser.
+pub fn test_units() -> Result<()> {
+    install_node_modules()?;
+    let mut node = process::command("node", &["www/tests/unit.mjs"]);
+    process::run(node.env(times::FILE_VARIABLE, times::file()?), LIMIT)
 }
 
 fn npm(www: &Path, arguments: &[&str]) -> Result<Command> {

@@ -204,13 +204,13 @@ fn endless_run(program: &Path, out: &Path, length: Duration) -> Result<()> {
         }
     }
     stop(&mut child)?;
-    let steps = check_lamp(out)?;
+    let steps = check_controls(out)?;
     println!("soak: {steps} steps in {} min, no control differed in any bit", length.as_secs() / 60);
     if samples.is_empty() {
         println!("soak: this system has no /proc, so memory and handles were not watched");
         return Ok(());
     }
-    flat(&samples)
+    check_growth(&samples)
 }
 
 #[cfg(unix)]
@@ -229,7 +229,7 @@ fn stop(child: &mut std::process::Child) -> Result<()> {
 }
 
 /// Number of steps of the run; an error if a control differed after any of them.
-fn check_lamp(out: &Path) -> Result<u64> {
+fn check_controls(out: &Path) -> Result<u64> {
     let text = std::fs::read_to_string(out.join("metrics.jsonl"))?;
     let mut steps = 0;
     for line in text.lines() {
@@ -244,7 +244,7 @@ fn check_lamp(out: &Path) -> Result<u64> {
 }
 
 /// Compares memory and handles in the last quarter of the time with those in the second, when everything has been allocated.
-fn flat(samples: &[Sample]) -> Result<()> {
+fn check_growth(samples: &[Sample]) -> Result<()> {
     let quarter = |n: usize| &samples[samples.len() * n / 4..samples.len() * (n + 1) / 4];
     let [early, late] = [1, 3].map(|n| quarter(n).iter().map(|sample| sample.kib).max().unwrap_or(0));
     // The minimum: while it saves, a run has one more file open.
@@ -268,9 +268,9 @@ mod tests {
         let samples = |kib: fn(u64) -> u64, handles: fn(u64) -> u64| -> Vec<Sample> {
             (0..100).map(|i| Sample { kib: kib(i), handles: handles(i) as usize }).collect()
         };
-        assert!(flat(&samples(|i| 100_000 + i % 7, |_| 20)).is_ok());
-        assert!(flat(&samples(|i| 100_000 + 100 * i, |_| 20)).unwrap_err().to_string().contains("grows"));
-        assert!(flat(&samples(|_| 100_000, |i| 20 + i / 50)).unwrap_err().to_string().contains("leak"));
+        assert!(check_growth(&samples(|i| 100_000 + i % 7, |_| 20)).is_ok());
+        assert!(check_growth(&samples(|i| 100_000 + 100 * i, |_| 20)).unwrap_err().to_string().contains("grows"));
+        assert!(check_growth(&samples(|_| 100_000, |i| 20 + i / 50)).unwrap_err().to_string().contains("leak"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{browser, foreign, host, process, setup, wasm};
+use crate::{browser, foreign, host, process, setup, site, times, wasm};
 
 /// One check. Stages run in the order of [`STAGES`], and the first failure stops them.
 struct Stage {
@@ -14,9 +14,10 @@ struct Stage {
     run: fn() -> Result<()>,
 }
 
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 10] = [
     Stage { name: "set-up", run: setup::run },
     Stage { name: "format", run: || cargo(&["fmt", "--all", "--check"], &[]) },
+    Stage { name: "unit-web", run: site::test_units },
     Stage { name: "lint", run: lint },
     Stage { name: "lint-web", run: wasm::lint },
     Stage { name: "check-windows", run: foreign::check_windows },
@@ -29,6 +30,9 @@ const STAGES: [Stage; 9] = [
 /// Longer than any stage takes on two cores, shorter than a CI run may be.
 const STAGE_LIMIT: Duration = Duration::from_secs(80 * 60);
 
+/// How many of the slowest tests are listed at the end.
+const SLOWEST: usize = 20;
+
 /// The names of the stages, in their order.
 pub fn stage_names() -> Vec<&'static str> {
     STAGES.iter().map(|stage| stage.name).collect()
@@ -40,16 +44,22 @@ pub fn run(names: &[String]) -> Result<()> {
         bail!("unknown stage '{unknown}'; the stages are {}", stage_names().join(", "));
     }
     let chosen: Vec<&Stage> = STAGES.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)).collect();
-    let mut taken = Vec::new();
+    let (mut taken, mut tests) = (Vec::new(), Vec::new());
     let mut outcome = Ok(());
+    // An earlier run may have been stopped.
+    times::take("")?;
     for stage in &chosen {
         println!("\n== {}", stage.name);
         let started = Instant::now();
         outcome = (stage.run)().with_context(|| format!("stage '{}' failed", stage.name));
         taken.push((stage.name, started.elapsed()));
+        tests.extend(times::take(stage.name)?);
         if outcome.is_err() {
             break;
         }
+    }
+    if !tests.is_empty() {
+        println!("\nslowest tests:\n{}", times::slowest(tests, SLOWEST));
     }
     println!("\n{}", table(&taken));
     let n_failed = usize::from(outcome.is_err());
@@ -97,9 +107,11 @@ fn tests() -> Result<()> {
 fn run_tests(skips: &Path) -> Result<Vec<String>> {
     let mut skipped = Vec::new();
     let python = host::tensorboard()?;
+    let (times, runner) = (times::file()?, times::runner()?);
     let run = |arguments: &[&str], variables: &[(&str, &OsStr)]| {
         let mut command = process::command("cargo", arguments);
-        command.env("LASTBIT_SKIPS", skips).envs(variables.iter().copied());
+        command.env("LASTBIT_SKIPS", skips).envs(variables.iter().copied()).env(times::FILE_VARIABLE, &times);
+        command.envs(runner.clone());
         process::run(command.envs(python.as_ref().map(|python| ("LASTBIT_TEST_PYTHON", python))), STAGE_LIMIT)
     };
     run(&["test", "--workspace"], &[])?;
@@ -153,7 +165,7 @@ mod tests {
     #[test]
     fn an_unknown_stage_is_named_with_the_known_ones() {
         let error = run(&["browsers".to_owned()]).unwrap_err().to_string();
-        let known = "set-up, format, lint, lint-web, check-windows, check-macos, docs, tests, browser";
+        let known = "set-up, format, unit-web, lint, lint-web, check-windows, check-macos, docs, tests, browser";
         assert_eq!(error, format!("unknown stage 'browsers'; the stages are {known}"));
     }
 

@@ -1,6 +1,6 @@
 // The actions on a run (start, pause, step, reset), beside its step, its speed and the adapter.
 import { button, h, setText } from "../dom";
-import { count, rate } from "../numbers";
+import { formatCount, formatRate } from "../numbers";
 import type { Component, RunSource, Session } from "../run/session";
 
 /** The row of actions. Start and pause are two buttons: start has no effect while the run trains, pause while it does not. */
@@ -37,7 +37,7 @@ export class Actions implements Component {
     this.pauseButton.classList.toggle("primary", running);
     setText(this.step, String(record?.lastStep() ?? 0));
     const speed = this.session.stepsPerSecond();
-    setText(this.speed, finished ? "finished" : speed !== undefined ? `${rate(speed)} steps/s` : running ? "running" : opened ? "paused" : "");
+    setText(this.speed, finished ? "finished" : speed !== undefined ? `${formatRate(speed)} steps/s` : running ? "running" : opened ? "paused" : "");
     setText(this.adapter, opened?.adapter.name ?? "");
     setText(
       this.about,
@@ -45,7 +45,7 @@ export class Actions implements Component {
         ? this.session.error === undefined
           ? "compiling"
           : ""
-        : `${opened.adapter.software ? ", a software adapter: the processor does the work" : ""} · ${count(opened.parameters)} parameters`,
+        : `${opened.adapter.software ? ", a software adapter: the processor does the work" : ""} · ${formatCount(opened.parameters)} parameters`,
     );
   }
 }

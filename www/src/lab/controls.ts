@@ -1,6 +1,6 @@
 // The controls of a run, made from the table of properties. A valid change is reported at once.
 import { h } from "../dom";
-import { problem, PROPERTIES, type Property, type Values } from "../properties";
+import { PROPERTIES, validate, type Property, type Values } from "../properties";
 
 /** Called when the user sets `key` to another valid value. */
 export type OnChange = (key: string, text: string) => void;
@@ -28,34 +28,34 @@ export class Controls {
   private field(property: Property, onChange: OnChange): HTMLElement {
     const { key, label, hint } = property;
     const input = inputOf(property);
-    const tell = (): void => {
+    const onInput = (): void => {
       const text = read(input);
-      const wrong = problem(property, text);
+      const wrong = validate(property, text);
       input.toggleAttribute("aria-invalid", false);
       input.setCustomValidity(wrong === undefined ? "" : `${label} ${wrong}`);
       if (wrong === undefined) return onChange(key, text);
       input.setAttribute("aria-invalid", "true");
       input.reportValidity();
     };
-    input.addEventListener("change", tell);
+    input.addEventListener("change", onInput);
     input.dataset["testid"] = key;
     this.inputs.set(key, input);
     const name = h("span", {}, label, hint === undefined ? undefined : h("small", { class: "unit" }, hint));
-    return property.kind.type === "flag"
+    return property.format.type === "flag"
       ? h("label", { class: "field check" }, input, name)
       : h("label", { class: "field" }, name, input);
   }
 }
 
-function inputOf({ kind }: Property): HTMLInputElement | HTMLSelectElement {
-  switch (kind.type) {
+function inputOf({ format }: Property): HTMLInputElement | HTMLSelectElement {
+  switch (format.type) {
     case "choice":
-      return h("select", {}, ...kind.options.map(([value, text]) => h("option", { value }, text)));
+      return h("select", {}, ...format.options.map(([value, text]) => h("option", { value }, text)));
     case "flag":
       return h("input", { type: "checkbox" });
     case "number":
     case "integer":
-      return h("input", { type: "text", inputmode: kind.type === "integer" ? "numeric" : "decimal", autocomplete: "off", spellcheck: "false" });
+      return h("input", { type: "text", inputmode: format.type === "integer" ? "numeric" : "decimal", autocomplete: "off", spellcheck: "false" });
     default:
       return h("input", { type: "text", autocomplete: "off", spellcheck: "false" });
   }

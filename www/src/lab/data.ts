@@ -1,7 +1,7 @@
 // The user's images. Dropped or chosen files are read here and go to the worker, never over the network. If the host has a
 // folder data/ beside the page with a list of its files, data sets are fetched from it.
 import { button, h, setText } from "../dom";
-import { count } from "../numbers";
+import { formatCount } from "../numbers";
 import type { Data, DataFile } from "../messages";
 import type { Session } from "../run/session";
 
@@ -14,9 +14,9 @@ export class DataPanel {
   private readonly input = h("input", { type: "file", multiple: true, class: "hidden", "data-testid": "files", "aria-label": "Files of a data set" });
   private readonly zone: HTMLElement;
   readonly element: HTMLElement;
-  private readonly end = new AbortController();
+  private readonly listeners = new AbortController();
   /** The text of the status while nothing is being read. */
-  private arrived = "";
+  private idleStatus = "";
 
   constructor(
     private readonly session: Session,
@@ -31,32 +31,32 @@ export class DataPanel {
     );
     this.element = h("section", { class: "panel" }, h("h2", {}, "Your images"), this.zone, this.status);
     this.input.addEventListener("change", () => {
-      void this.take([...(this.input.files ?? [])]);
+      void this.read([...(this.input.files ?? [])]);
       this.input.value = "";
     });
-    const { signal } = this.end;
+    const { signal } = this.listeners;
     addEventListener("dragover", (event) => (event.preventDefault(), this.zone.classList.add("over")), { signal });
     addEventListener("dragleave", () => this.zone.classList.remove("over"), { signal });
     addEventListener("drop", (event) => {
       event.preventDefault();
       this.zone.classList.remove("over");
-      void this.take([...(event.dataTransfer?.files ?? [])]);
+      void this.read([...(event.dataTransfer?.files ?? [])]);
     }, { signal });
   }
 
   /** Shows which files arrived and what is still missing. */
   show({ files, missing, origins }: Data): void {
-    const words = files.map(({ file, items }) => `${file}: ${count(items)}`).join("; ");
+    const counts = files.map(({ file, items }) => `${file}: ${formatCount(items)}`).join("; ");
     const lacks = Object.values(missing).filter((file) => file !== undefined);
     const known = Object.values(origins).filter((origin) => origin !== undefined);
     const ready = [". Ready", ...known].join(": ");
-    this.arrived = `${words}${lacks.length === 0 ? `${ready}.` : `. Still missing: ${lacks.join(", ")}.`}`;
-    setText(this.status, this.arrived);
+    this.idleStatus = `${counts}${lacks.length === 0 ? `${ready}.` : `. Still missing: ${lacks.join(", ")}.`}`;
+    setText(this.status, this.idleStatus);
   }
 
   /** Shows that the files being read were not loaded. */
   failed(): void {
-    if (this.status.textContent !== this.arrived) setText(this.status, `Not loaded. ${this.arrived}`);
+    if (this.status.textContent !== this.idleStatus) setText(this.status, `Not loaded. ${this.idleStatus}`);
   }
 
   /** Fetches the files of `dataset` from the host's folder and sends them to the worker; false if the host has none. */
@@ -76,10 +76,10 @@ export class DataPanel {
   }
 
   close(): void {
-    this.end.abort();
+    this.listeners.abort();
   }
 
-  private async take(files: File[]): Promise<void> {
+  private async read(files: File[]): Promise<void> {
     if (files.length === 0) return;
     const large = files.find(({ size }) => size > MOST_BYTES);
     if (large !== undefined) return this.onError(`${large.name} is larger than any data set here: drop CIFAR-10 or Fashion-MNIST`);

@@ -31,7 +31,7 @@ export class FlipButton implements Component {
       if (this.flip === undefined || this.isSpent()) return;
       this.flipped = this.record;
       onFlip(this.flip);
-      this.tell();
+      this.updateButton();
     }, { "data-testid": "flip-bit" });
     this.element = h("div", {}, this.button);
   }
@@ -41,7 +41,7 @@ export class FlipButton implements Component {
   }
 
   /** Updates the button. It is never `disabled`, because the keyboard must still reach the reason. */
-  private tell(): void {
+  private updateButton(): void {
     const spent = this.isSpent();
     this.button.setAttribute("aria-disabled", String(spent));
     this.button.title = spent
@@ -51,7 +51,7 @@ export class FlipButton implements Component {
 
   update({ opened, record }: RunSource): void {
     this.record = record;
-    this.tell();
+    this.updateButton();
     const replica = opened?.controls[0];
     const tensor = opened?.tensors.find(({ convolution }) => convolution);
     this.flip = replica === undefined || tensor === undefined ? undefined : { tensor: tensor.name, index: 0, replica };

@@ -1,11 +1,11 @@
 // The lab: one run with all its plots and controls. The address holds every choice. A change opens a new run at once, except
 // for the learning rate, which changes in the current run.
+import { linkTo, showLink } from "../address";
 import { button, h } from "../dom";
-import { wordsOf } from "../failure";
+import { messageOf } from "../failure";
 import type { EngineEvent, FlipBit } from "../messages";
 import { openWithoutWebgpu } from "../no_webgpu";
 import { defaults, fromQuery, preset, toQuery, type Values } from "../properties";
-import { linkTo, showLink } from "../router";
 import { Bits } from "../run/bits";
 import { divergencePlot, lossPlot } from "../run/curves";
 import { Filters } from "../run/filters";
@@ -20,7 +20,7 @@ import { Controls } from "./controls";
 import { DataPanel } from "./data";
 import { FlipButton, flipText, parseFlip } from "./flip";
 import { LearningRate } from "./learning_rate";
-import { Problem } from "./problem";
+import { ErrorNotice } from "./error_notice";
 import { Share } from "./share";
 import "./lab.css";
 
@@ -39,7 +39,7 @@ class Lab implements View {
   private values: Values;
   private readonly divergence = divergencePlot();
   private readonly loss = lossPlot();
-  private readonly problem = new Problem(() => this.restart());
+  private readonly notice = new ErrorNotice(() => this.restart());
   private readonly main = new Controls("main", ["lr"], (key, text) => this.change(key, text));
   private readonly more = new Controls("more", [], (key, text) => this.change(key, text));
   private readonly lr = new LearningRate((lr) => this.changeLr(lr));
@@ -52,9 +52,9 @@ class Lab implements View {
     route: Route,
     private readonly software: boolean,
   ) {
-    this.data = new DataPanel(session, (message) => this.problem.show("data", message));
+    this.data = new DataPanel(session, (message) => this.notice.show("data", message));
     this.values = this.valuesOf(route);
-    this.session.onEvent = (event) => this.hear(event);
+    this.session.onEvent = (event) => this.handle(event);
     this.element = this.layout();
     void this.openWithData(true);
   }
@@ -77,7 +77,7 @@ class Lab implements View {
       "div",
       { class: "page wide lab" },
       h("h1", { class: "hidden" }, "Lab"),
-      this.problem.element,
+      this.notice.element,
       add(new Actions(session, () => this.reset())).element,
       add(new Lamp()).element,
       h(
@@ -108,8 +108,8 @@ class Lab implements View {
   private valuesOf({ query }: Route): Values {
     const net = query.get("net") ?? defaults()["net"]!;
     const { values, problems } = fromQuery(query, defaults(preset(net, this.software)));
-    if (problems.length > 0) this.problem.show("config", `Invalid values in the address: ${problems.join("; ")}. The defaults are used instead.`);
-    else this.problem.clear();
+    if (problems.length > 0) this.notice.show("config", `Invalid values in the address: ${problems.join("; ")}. The defaults are used instead.`);
+    else this.notice.clear();
     return values;
   }
 
@@ -138,7 +138,7 @@ class Lab implements View {
   }
 
   /** The values without the changes made during the run: its last learning rate holds from the start, and no bit is flipped. */
-  private untouched(): Values {
+  private withoutChanges(): Values {
     return { ...this.values, "lr": String(this.rate()), "lr-changes": "", "flip-bit": "" };
   }
 
@@ -149,8 +149,8 @@ class Lab implements View {
 
   private change(key: string, text: string): void {
     const suited = key === "net" ? preset(text, this.software) : {};
-    this.values = { ...this.untouched(), ...suited, [key]: text };
-    this.problem.clear();
+    this.values = { ...this.withoutChanges(), ...suited, [key]: text };
+    this.notice.clear();
     const { running, finished, error } = this.session;
     void this.openWithData(running || finished || error !== undefined);
   }
@@ -163,9 +163,9 @@ class Lab implements View {
       return this.openRun(start);
     }
     this.showValues();
-    const isOnItsWay = this.awaited?.dataset === dataset;
+    const isFetching = this.awaited?.dataset === dataset;
     this.awaited = { dataset, start };
-    if (isOnItsWay) return;
+    if (isFetching) return;
     try {
       if (await this.data.fetchFromHost(dataset)) return;
       // Opening it fails, and the core's message names the missing file.
@@ -173,7 +173,7 @@ class Lab implements View {
     } catch (error) {
       this.awaited = undefined;
       this.data.failed();
-      this.problem.show("data", wordsOf(error));
+      this.notice.show("data", messageOf(error));
     }
   }
 
@@ -190,14 +190,14 @@ class Lab implements View {
     if ((this.session.record?.lastStep() ?? 0) > 0 && !this.session.finished) {
       this.session.setLr(lr);
     } else {
-      this.values = { ...this.untouched(), lr: String(lr) };
+      this.values = { ...this.withoutChanges(), lr: String(lr) };
       this.openRun(this.session.running);
     }
   }
 
   private reset(): void {
-    this.values = this.untouched();
-    this.problem.clear();
+    this.values = this.withoutChanges();
+    this.notice.clear();
     this.openRun(false);
   }
 
@@ -205,7 +205,7 @@ class Lab implements View {
   private restart(): void {
     // A run that failed before its first step has nothing to pin, and earlier curves stay pinned.
     if ((this.session.record?.lastStep() ?? 0) > 0) this.setPin(true);
-    this.problem.clear();
+    this.notice.clear();
     this.openRun(true);
   }
 
@@ -216,19 +216,19 @@ class Lab implements View {
   private setPin(isOn: boolean): void {
     const record = isOn ? this.session.record : undefined;
     for (const plot of [this.divergence, this.loss]) plot.pin(record);
-    this.share.keep(record);
+    this.share.setPinned(record);
     this.pin.setAttribute("aria-pressed", String(record !== undefined));
     this.session.changed();
   }
 
-  private hear(event: EngineEvent): void {
+  private handle(event: EngineEvent): void {
     switch (event.kind) {
       case "error":
         if (event.fault === "data") {
           this.awaited = undefined;
           this.data.failed();
         }
-        this.problem.show(event.fault, event.message);
+        this.notice.show(event.fault, event.message);
         return;
       case "data":
         this.data.show(event);
@@ -238,13 +238,13 @@ class Lab implements View {
         }
         return;
       case "changed":
-        this.keep(event);
+        this.recordChange(event);
         return;
     }
   }
 
   /** Writes a change of the run into the address, so that the link repeats it. */
-  private keep(event: Extract<EngineEvent, { kind: "changed" }>): void {
+  private recordChange(event: Extract<EngineEvent, { kind: "changed" }>): void {
     if (event.what === "flip-bit") {
       this.values = { ...this.values, "flip-bit": flipText(event.flip as FlipBit, event.step) };
     } else {
@@ -257,12 +257,12 @@ class Lab implements View {
 
   /** Trains on a data set that has just become complete. */
   private useData(dataset: string): void {
-    this.problem.clear();
+    this.notice.clear();
     // A link to a run that had to wait for its files keeps the changes that it lists.
     if (this.session.opened === undefined && this.values["dataset"] === dataset) return this.openRun(true);
     const net = this.values["net"] === "one-layer" ? "resnet8" : this.values["net"]!;
     const suited = net === this.values["net"] ? {} : preset(net, this.software);
-    this.values = { ...this.untouched(), ...suited, net, dataset };
+    this.values = { ...this.withoutChanges(), ...suited, net, dataset };
     this.openRun(true);
   }
 }

@@ -23,11 +23,11 @@ export class LearningRate {
   constructor(private readonly onChange: (lr: number) => void) {
     this.number.addEventListener("input", () => {
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.typed(), TYPING_MS);
+      this.timer = setTimeout(() => this.onTyped(), TYPING_MS);
     });
-    this.number.addEventListener("change", () => this.typed());
-    this.slider.addEventListener("input", () => (this.number.value = String(this.slid())));
-    this.slider.addEventListener("change", () => this.tell(this.slid()));
+    this.number.addEventListener("change", () => this.onTyped());
+    this.slider.addEventListener("input", () => (this.number.value = String(this.sliderValue())));
+    this.slider.addEventListener("change", () => this.report(this.sliderValue()));
   }
 
   /** Shows `lr`, unless the field is being edited. */
@@ -38,20 +38,20 @@ export class LearningRate {
     this.slider.setAttribute("aria-valuetext", String(lr));
   }
 
-  private slid(): number {
+  private sliderValue(): number {
     return Number((10 ** Number(this.slider.value)).toPrecision(2));
   }
 
-  private typed(): void {
+  private onTyped(): void {
     clearTimeout(this.timer);
     const lr = Number(this.number.value);
     const isGood = isPositive(this.number.value);
     if (isGood) this.number.removeAttribute("aria-invalid");
     else this.number.setAttribute("aria-invalid", "true");
-    if (isGood) this.tell(lr);
+    if (isGood) this.report(lr);
   }
 
-  private tell(lr: number): void {
+  private report(lr: number): void {
     if (lr === this.reported) return;
     this.reported = lr;
     this.onChange(lr);

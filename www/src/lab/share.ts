@@ -1,8 +1,8 @@
 // What the user can take away from a run: its link, its command line, its numbers, its picture and its config.
+import { linkTo } from "../address";
 import { button, h, setText } from "../dom";
 import { STEP_COLUMNS } from "../messages";
 import { commandLine, toml, toQuery, type Values } from "../properties";
-import { linkTo } from "../router";
 import { colour } from "../style/theme";
 import { idOf } from "../run/replicas";
 import type { RunRecord } from "../run/record";
@@ -14,14 +14,14 @@ export class Share {
   private readonly note = h("p", { class: "hint", role: "status" });
   readonly element: HTMLElement;
   private values: Values = {};
-  private kept: RunRecord | undefined;
-  private readonly ofKept = button("CSV, pinned", () => save("lastbit-pinned.csv", "text/csv", csv(this.kept)), { "data-testid": "csv-pinned", hidden: true });
+  private pinned: RunRecord | undefined;
+  private readonly pinnedButton = button("CSV, pinned", () => save("lastbit-pinned.csv", "text/csv", csv(this.pinned)), { "data-testid": "csv-pinned", hidden: true });
 
   constructor(record: () => RunRecord | undefined, plot: RunPlot) {
     const actions = [
       button("Copy link", () => this.copy(location.href.split("#")[0] + linkTo("lab", toQuery(this.values)), "Link copied")),
       button("CSV", () => save("lastbit.csv", "text/csv", csv(record())), { "data-testid": "csv" }),
-      this.ofKept,
+      this.pinnedButton,
       button("PNG", () => void picture(plot).then((blob) => blob && saveBlob("lastbit.png", blob)), { "data-testid": "png" }),
       button("Config", () => save("config.toml", "application/toml", toml(this.values)), { "data-testid": "config" }),
     ];
@@ -45,9 +45,9 @@ export class Share {
   }
 
   /** Offers the numbers of the run whose curves are pinned; `undefined` if none are. */
-  keep(record: RunRecord | undefined): void {
-    this.kept = record;
-    this.ofKept.hidden = record === undefined;
+  setPinned(record: RunRecord | undefined): void {
+    this.pinned = record;
+    this.pinnedButton.hidden = record === undefined;
   }
 
   private copy(text: string, done: string): void {
@@ -57,16 +57,16 @@ export class Share {
 }
 
 /** Every step as a line of comma-separated values, columns by replica. */
-function csv(record: RunRecord | undefined): string {
+export function csv(record: RunRecord | undefined): string {
   if (record === undefined) return "";
-  const columns = STEP_COLUMNS.flatMap((name) => record.columns[name].map((column, r) => [`${snake(name)}_${idOf(record, r)}`, column] as const));
+  const columns = STEP_COLUMNS.flatMap((name) => record.columns[name].map((column, r) => [`${snakeCase(name)}_${idOf(record, r)}`, column] as const));
   const all = [["step", record.step] as const, ["epoch", record.epoch] as const, ["lr", record.lr] as const, ...columns];
   const values = all.map(([, column]) => column.values());
   const lines = Array.from({ length: record.step.length }, (_, i) => values.map((column) => column[i]).join());
   return [all.map(([name]) => name).join(), ...lines, ""].join("\n");
 }
 
-function snake(name: string): string {
+function snakeCase(name: string): string {
   return name.replaceAll(/[A-Z0-9]+/g, (capital) => `_${capital.toLowerCase()}`);
 }
 

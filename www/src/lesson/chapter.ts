@@ -2,12 +2,6 @@
 // chapter holds text with marks; `rich` turns it into elements.
 import { type Child, h } from "../dom";
 
-/** What the lesson passes to a chapter's live part. */
-export interface Stage {
-  /** Reports that the thing to see has been on screen. */
-  seen(): void;
-}
-
 /** The live part of a chapter. */
 export interface Exhibit {
   element: HTMLElement;
@@ -26,20 +20,23 @@ export interface Chapter {
   sight: string;
   /** For the teacher: notes on how to present it, then questions with answers. */
   teacher: { notes: string[]; questions: [question: string, answer: string][] };
-  /** Creates the live part. */
-  exhibit(stage: Stage): Exhibit | Promise<Exhibit>;
+  /** Creates the live part, which calls `seen` when the thing to see has been on screen. */
+  exhibit(seen: () => void): Exhibit | Promise<Exhibit>;
 }
 
 const MARKS = { "*": "em", "`": "code", _: "var" } as const;
 
-/** Turns text with marks into nodes. A mark counts only at the edge of a word, so that `max_ulp` needs no escape. */
-export function rich(text: string): Child[] {
+type Marked = [tag: (typeof MARKS)[keyof typeof MARKS], text: string];
+
+/** Splits text at its marks. A mark counts only at the edge of a word, so that `max_ulp` needs no escape. */
+export function parseMarks(text: string): (string | Marked)[] {
   const parts = text.split(/(?<![\w*`])([*`_])(?=\S)(.+?)(?<=\S)\1(?![\w*`])/g);
-  const nodes: Child[] = [];
-  for (let i = 0; i < parts.length; i += 3) {
-    nodes.push(parts[i]!);
-    const mark = parts[i + 1];
-    if (mark !== undefined) nodes.push(h(MARKS[mark as keyof typeof MARKS], {}, parts[i + 2]!));
-  }
+  const nodes: (string | Marked)[] = [parts[0]!];
+  for (let i = 1; i < parts.length; i += 3) nodes.push([MARKS[parts[i] as keyof typeof MARKS], parts[i + 1]!], parts[i + 2]!);
   return nodes;
+}
+
+/** Turns text with marks into nodes. */
+export function rich(text: string): Child[] {
+  return parseMarks(text).map((part) => (typeof part === "string" ? part : h(part[0], {}, part[1])));
 }

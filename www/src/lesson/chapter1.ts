@@ -1,7 +1,8 @@
 // Chapter 1: what float32 is. Thirty-two bits to click.
 import { button, h, setText } from "../dom";
-import type { Chapter, Exhibit, Stage } from "./chapter";
-import { bitsOf, exactDecimal, fieldsOf, fromBits, spacing } from "./float32";
+import { floatOf } from "../run/floats";
+import type { Chapter, Exhibit } from "./chapter";
+import { bitsOf, exactDecimal, fieldsOf, spacing } from "./float32";
 
 export const chapter: Chapter = {
   title: "A number is 32 bits",
@@ -40,7 +41,7 @@ const FIELDS = [
 
 const START = 0.1;
 
-function exhibit(stage: Stage): Exhibit {
+function exhibit(seen: () => void): Exhibit {
   let bits = bitsOf(START);
   let before = bits;
   const buttons: HTMLButtonElement[] = [];
@@ -74,7 +75,7 @@ function exhibit(stage: Stage): Exhibit {
     before = bits;
     bits = next >>> 0;
     show();
-    if ((before ^ bits) === 1) stage.seen();
+    if ((before ^ bits) === 1) seen();
   }
 
   function show(): void {
@@ -85,7 +86,7 @@ function exhibit(stage: Stage): Exhibit {
       one.setAttribute("aria-pressed", String(value === 1));
       one.classList.toggle("changed", ((bits ^ before) >>> bit) % 2 === 1);
     }
-    const value = fromBits(bits);
+    const value = floatOf(bits);
     const { sign, exponent, significand } = fieldsOf(bits);
     input.value = shortestDecimal(value);
     setText(shortest, shortestDecimal(value));
@@ -94,7 +95,7 @@ function exhibit(stage: Stage): Exhibit {
     const power = h("sup", {}, String(Math.max(exponent, 1) - 127));
     formula.replaceChildren(...(exponent === 255 ? ["–"] : [`${sign === 1 ? "−" : ""}${scaled} × 2`, power]));
     setText(step, exponent === 255 ? "–" : spacing(bits).toExponential(2));
-    const change = value - fromBits(before);
+    const change = value - floatOf(before);
     setText(moved, bits === before ? "–" : change.toExponential(2));
   }
 

@@ -1,8 +1,8 @@
 // Chapter 2: divide by k and multiply by k. This is the perturbation of the training, on one number and on many.
 import { button, h, setText } from "../dom";
-import type { Chapter, Exhibit, Stage } from "./chapter";
+import type { Chapter, Exhibit } from "./chapter";
 import { shortestDecimal } from "./chapter1";
-import { bitsOf, updated } from "./float32";
+import { bitsOf, sgdStep } from "./float32";
 
 export const chapter: Chapter = {
   title: "Divide and multiply by three",
@@ -46,7 +46,7 @@ interface Count {
   weights: number;
 }
 
-function exhibit(stage: Stage): Exhibit {
+function exhibit(seen: () => void): Exhibit {
   let k = 3;
   let d = Math.fround(0.1);
   const results = new Map<number, Count>();
@@ -109,7 +109,7 @@ function exhibit(stage: Stage): Exhibit {
       }),
       button("Try 100,000 numbers", () => {
         results.set(k, tally(k));
-        if (results.has(3) && (results.has(2) || results.has(4))) stage.seen();
+        if (results.has(3) && (results.has(2) || results.has(4))) seen();
         show();
       }, { class: "primary", "data-testid": "divide-try" }),
     ),
@@ -128,13 +128,14 @@ function exhibit(stage: Stage): Exhibit {
   return { element, close: () => undefined };
 }
 
-function tally(k: number): Count {
+/** How many of {@link TRIES} random numbers do not come back, and how many weights differ after a step. */
+export function tally(k: number): Count {
   const count = { back: 0, weights: 0 };
   for (let i = 0; i < TRIES; i++) {
     const d = Math.fround(normal() * UPDATE_STD);
     const p = Math.fround(normal() * WEIGHT_STD);
     if (Math.fround(Math.fround(d / k) * k) !== d) count.back++;
-    if (updated(p, d, LR, k) !== updated(p, d, LR, 1)) count.weights++;
+    if (sgdStep(p, d, LR, k) !== sgdStep(p, d, LR, 1)) count.weights++;
   }
   return count;
 }

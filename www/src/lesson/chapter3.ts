@@ -1,7 +1,7 @@
 // Chapter 3: two networks and one bit. A run of the lesson's network, live.
 import { h, setText } from "../dom";
-import { plain } from "../numbers";
-import type { Chapter, Exhibit, Stage } from "./chapter";
+import { formatNumber } from "../numbers";
+import type { Chapter, Exhibit } from "./chapter";
 import { openRun, runPanel } from "./run_panel";
 
 /** Steps of the run: long enough to see the curve bend. */
@@ -39,9 +39,9 @@ export const chapter: Chapter = {
   exhibit,
 };
 
-async function exhibit(stage: Stage): Promise<Exhibit> {
-  const described = await openRun({ lr: "0.1", steps: String(STEPS) }, "parting");
-  const { run } = described;
+async function exhibit(seen: () => void): Promise<Exhibit> {
+  const opened = await openRun({ lr: "0.1", steps: String(STEPS) }, "parting");
+  const { run } = opened;
   const [loss1, loss3, differing3, differing2] = ["loss-k1", "loss-k3", "differing-k3", "differing-k2"].map((id) =>
     h("dd", { "data-testid": id }, "–"),
   ) as [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
@@ -58,12 +58,12 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
     update: ({ record }) => {
       if (record === undefined) return;
       const [three, two] = [record.ks.indexOf(3), record.ks.indexOf(2)];
-      setText(loss1, plain(record.last("loss", 0)));
-      setText(loss3, plain(record.last("loss", three)));
-      setText(differing3, plain(record.last("differing", three)));
-      setText(differing2, plain(record.last("differing", two)));
-      if ((record.last("relL1", three) ?? 0) > PARTED && record.last("differing", two) === 0) stage.seen();
+      setText(loss1, formatNumber(record.last("loss", 0)));
+      setText(loss3, formatNumber(record.last("loss", three)));
+      setText(differing3, formatNumber(record.last("differing", three)));
+      setText(differing2, formatNumber(record.last("differing", two)));
+      if ((record.last("relL1", three) ?? 0) > PARTED && record.last("differing", two) === 0) seen();
     },
   });
-  return { element: h("div", { class: "panel exhibit" }, runPanel(described), numbers), close: () => run.close() };
+  return { element: h("div", { class: "panel exhibit" }, runPanel(opened), numbers), close: () => run.close() };
 }

@@ -1,4 +1,4 @@
-// Chapter 4: why a step size can be unstable. The heat equation of the bench.
+// Chapter 4: why a step size can be unstable. The heat equation.
 import { heat } from "../pde/heat";
 import "../style/pde.css";
 import type { Chapter } from "./chapter";
@@ -32,5 +32,5 @@ export const chapter: Chapter = {
       ["What would stop the growth?", "Nothing in this equation. It would take something nonlinear."],
     ],
   },
-  exhibit: (stage) => heat({ seen: () => stage.seen() }),
+  exhibit: (seen) => heat({ seen }),
 };

@@ -1,4 +1,4 @@
-// Chapter 5: instability that is restrained. The nonlinear one-layer network of the bench.
+// Chapter 5: instability that is restrained. The nonlinear one-layer network.
 import { nonlinear } from "../pde/nonlinear";
 import "../style/pde.css";
 import type { Chapter } from "./chapter";
@@ -31,5 +31,5 @@ export const chapter: Chapter = {
       ["Where have you seen such a map of branches before?", "The logistic map x ← r x (1 − x): settles, hops, doubles its period, chaos, escapes beyond r = 4."],
     ],
   },
-  exhibit: (stage) => nonlinear({ seen: () => stage.seen() }),
+  exhibit: (seen) => nonlinear({ seen }),
 };

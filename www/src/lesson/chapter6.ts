@@ -1,7 +1,7 @@
 // Chapter 6: choose the learning rate. One run for each rate, all in one plot, shows where rounding errors grow and where not.
 import { button, h, setText } from "../dom";
-import { wordsOf } from "../failure";
-import { plain } from "../numbers";
+import { messageOf } from "../failure";
+import { formatNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { commandLine, defaults } from "../properties";
 import { fetchRecording } from "../recorded/format";
@@ -10,7 +10,7 @@ import { Lamp } from "../run/lamp";
 import { type RunSource, Session } from "../run/session";
 import { slider } from "../pde/equation";
 import { webgpuSupport } from "../webgpu";
-import type { Chapter, Exhibit, Stage } from "./chapter";
+import type { Chapter, Exhibit } from "./chapter";
 import { LESSON_RUN } from "./run_panel";
 
 const STEPS = 100;
@@ -57,7 +57,7 @@ interface Curve {
   values: Float64Array;
 }
 
-async function exhibit(stage: Stage): Promise<Exhibit> {
+async function exhibit(seen: () => void): Promise<Exhibit> {
   const live = (await webgpuSupport()).ok;
   const rates = live ? LIVE_RATES : RECORDED_RATES;
   const curves = new Map<number, Curve>();
@@ -96,8 +96,8 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
     const three = record.ks.indexOf(3);
     curves.set(running, { x: record.step.values().slice(), values: record.columns.relL1[three]!.values().slice() });
     setText(step, String(record.lastStep()));
-    setText(loss, plain(record.last("loss", 0)));
-    setText(apart, plain(record.last("relL1", three)));
+    setText(loss, formatNumber(record.last("loss", 0)));
+    setText(apart, formatNumber(record.last("relL1", three)));
     const name = opened?.adapter.name ?? "";
     setText(where, live ? `Live on ${name || "your GPU"}: ${opened?.network}, made-up images.` : `Recorded: ${opened?.network} on real images, trained by lastbit on ${name}.`);
     const tried = [...curves].sort(([a], [b]) => a - b);
@@ -108,7 +108,7 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
     });
     const ends = tried.map(([, { values }]) => ({ steps: values.length, last: values.at(-1) ?? 0 }));
     const parted = ends.some(({ last }) => last > SEEN.parted);
-    if (parted && ends.some(({ steps, last }) => steps >= SEEN.steps && last < SEEN.together)) stage.seen();
+    if (parted && ends.some(({ steps, last }) => steps >= SEEN.steps && last < SEEN.together)) seen();
   }
   const component = { element: plot.element, update };
   session?.add(component);
@@ -125,9 +125,9 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
     // The previous player must not continue under the new rate.
     player?.close();
     player = undefined;
-    const mine = rate;
-    const recording = await fetchRecording(`rate-${mine}`);
-    if (closed || running !== mine || player !== undefined) return;
+    const requested = rate;
+    const recording = await fetchRecording(`rate-${requested}`);
+    if (closed || running !== requested || player !== undefined) return;
     player = new Player(recording);
     setText(command, recording.file.command);
     player.add(component);
@@ -137,7 +137,7 @@ async function exhibit(stage: Stage): Promise<Exhibit> {
   function fail(problem: unknown): void {
     if (closed) return;
     error.hidden = false;
-    setText(error, `${wordsOf(problem)}: choose another rate, or reload the page.`);
+    setText(error, `${messageOf(problem)}: choose another rate, or reload the page.`);
   }
 
   const element = h(

@@ -9,12 +9,6 @@ export function bitsOf(value: number): number {
   return view.getUint32(0);
 }
 
-/** The float32 with these 32 bits. */
-export function fromBits(bits: number): number {
-  view.setUint32(0, bits);
-  return view.getFloat32(0);
-}
-
 /** Sign, exponent and significand as stored in the bits. */
 export interface Fields {
   sign: 0 | 1;
@@ -67,6 +61,6 @@ export function fma(a: number, b: number, c: number): number {
 }
 
 /** One weight after one step of plain SGD, as the trainer computes it: p - (lr k) (d / k), rounded as float32 is. */
-export function updated(p: number, d: number, lr: number, k: number): number {
+export function sgdStep(p: number, d: number, lr: number, k: number): number {
   return fma(-Math.fround(lr * k), Math.fround(d / k), p);
 }

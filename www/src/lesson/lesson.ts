@@ -1,8 +1,8 @@
 // The lesson: six short chapters around the live parts of the lab. `#/lesson/3` is a chapter; `?notes=1` shows the teacher's
 // notes beside it.
+import { linkTo } from "../address";
 import { button, h } from "../dom";
-import { failure } from "../failure";
-import { linkTo } from "../router";
+import { failureNotice } from "../failure";
 import "../style/lesson.css";
 import type { Route, View } from "../view";
 import { type Chapter, type Exhibit, rich } from "./chapter";
@@ -23,7 +23,7 @@ export async function open(route: Route): Promise<View> {
   let exhibit: Exhibit | undefined;
   let shown = 0;
   /** Counts requested chapters: one that loads slowly must not replace a later one. */
-  let turn = 0;
+  let latest = 0;
 
   async function show(at: Route): Promise<void> {
     const number = chapterNumber(at);
@@ -32,9 +32,9 @@ export async function open(route: Route): Promise<View> {
       showNotes(element, number, notes);
       return;
     }
-    const mine = ++turn;
-    const loaded = await CHAPTERS[number - 1]!.load().catch((error: unknown) => failure(`Chapter ${number}`, error, ", or choose another chapter"));
-    if (mine !== turn) return;
+    const request = ++latest;
+    const loaded = await CHAPTERS[number - 1]!.load().catch((error: unknown) => failureNotice(`Chapter ${number}`, error, ", or choose another chapter"));
+    if (request !== latest) return;
     exhibit?.close();
     exhibit = undefined;
     const isFirst = shown === 0;
@@ -64,7 +64,7 @@ export async function open(route: Route): Promise<View> {
         stage,
       ),
       teacher(chapter),
-      turner(number, notes),
+      pager(number, notes),
     );
     showNotes(element, number, notes);
     if (!isFirst) {
@@ -76,15 +76,15 @@ export async function open(route: Route): Promise<View> {
       tick.closest("section")?.classList.add("is-seen");
     };
     try {
-      const made = await chapter.exhibit({ seen });
-      if (mine !== turn) {
+      const made = await chapter.exhibit(seen);
+      if (request !== latest) {
         made.close();
         return;
       }
       exhibit = made;
       stage.append(made.element);
     } catch (error) {
-      stage.append(failure("The live part of this chapter", error, ", or choose another chapter"));
+      stage.append(failureNotice("The live part of this chapter", error, ", or choose another chapter"));
     }
   }
 
@@ -93,7 +93,7 @@ export async function open(route: Route): Promise<View> {
     element,
     navigate: (next) => void show(next),
     close: () => {
-      turn++;
+      latest++;
       exhibit?.close();
     },
   };
@@ -142,14 +142,14 @@ function showNotes(element: HTMLElement, number: number, notes: boolean): void {
   for (const [index, anchor] of element.querySelectorAll<HTMLAnchorElement>(".contents a").entries()) {
     anchor.href = link(index + 1, notes);
   }
-  element.querySelector(".turn")!.replaceWith(turner(number, notes));
+  element.querySelector(".pager")!.replaceWith(pager(number, notes));
 }
 
-function turner(number: number, notes: boolean): HTMLElement {
+function pager(number: number, notes: boolean): HTMLElement {
   const before = number > 1 ? h("a", { href: link(number - 1, notes), class: "button" }, `← ${CHAPTERS[number - 2]!.title}`) : null;
   const after =
     number < CHAPTERS.length
       ? h("a", { href: link(number + 1, notes), class: "button primary" }, `${CHAPTERS[number]!.title} →`)
       : h("a", { href: linkTo("lab"), class: "button primary" }, "To the lab →");
-  return h("nav", { class: "turn", "aria-label": "Next and previous" }, before, h("span", { class: "spacer" }), after);
+  return h("nav", { class: "pager", "aria-label": "Next and previous" }, before, h("span", { class: "spacer" }), after);
 }

@@ -27,8 +27,8 @@ export const LESSON_RUN: Values = {
   "eval-every": "0",
 };
 
-/** A run and its description. */
-export interface Described {
+/** A run that was opened, live or recorded. */
+export interface OpenedRun {
   run: Run;
   live: boolean;
   /** The command line of the same run with the native program. */
@@ -38,7 +38,7 @@ export interface Described {
 }
 
 /** Opens a paused run of `values`, or without WebGPU the recorded run `recording`. */
-export async function openRun(values: Values, recording: string): Promise<Described> {
+export async function openRun(values: Values, recording: string): Promise<OpenedRun> {
   if (!(await webgpuSupport()).ok) {
     const player = new Player(await fetchRecording(recording));
     return {
@@ -58,7 +58,7 @@ export async function openRun(values: Values, recording: string): Promise<Descri
 }
 
 /** The buttons, the lamp and the divergence plot of a run. */
-export function runPanel({ run, live, command, reset }: Described): HTMLElement {
+export function runPanel({ run, live, command, reset }: OpenedRun): HTMLElement {
   const step = h("output", { "data-testid": "step" }, "0");
   const start = button(live ? "Start" : "Play", () => run.start(), { class: "primary", "data-testid": "start" });
   const pause = button("Pause", () => run.pause(), { "data-testid": "pause" });

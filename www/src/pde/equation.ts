@@ -1,7 +1,8 @@
-// What the three equations of the bench share: an element that computes in a worker until it is closed, and that shows its
+// What the three equations share: an element that computes in a worker until it is closed, and that shows its
 // errors itself.
 import { button, h, setText } from "../dom";
-import { BenchClient } from "./bench";
+import { messageOf } from "../failure";
+import { EquationsClient } from "./client";
 
 /** An equation on the page. */
 export interface Equation {
@@ -21,39 +22,38 @@ export interface EquationOptions {
 }
 
 /** A number from the address, if it is present and within the bounds. */
-export function numberOf(query: URLSearchParams | undefined, name: string, least: number, most: number): number | undefined {
+export function queryNumber(query: URLSearchParams | undefined, name: string, least: number, most: number): number | undefined {
   const text = query?.get(name) ?? "";
   const value = Number(text);
   return text !== "" && value >= least && value <= most ? value : undefined;
 }
 
-/** Runs `body` with a bench. Shows its error in `element`, with a button that starts again. Returns a function that ends it. */
-export function withBench(
+/** Runs `body` with a client. Shows its error in `element`, with a button that starts again. Returns a function that ends it. */
+export function withClient(
   element: HTMLElement,
-  body: (bench: BenchClient, isOver: () => boolean) => Promise<void>,
+  body: (client: EquationsClient, isOver: () => boolean) => Promise<void>,
 ): () => void {
-  let bench: BenchClient | undefined;
+  let client: EquationsClient | undefined;
   let over = false;
   const where = h("p", { class: "note", "data-testid": "pde-adapter" });
   element.append(where);
 
   async function begin(): Promise<void> {
-    bench = await BenchClient.open();
-    if (over) return bench.close();
-    setText(where, (await bench.adapter()).words);
-    await body(bench, () => over);
+    client = await EquationsClient.open();
+    if (over) return client.close();
+    setText(where, (await client.adapter()).text);
+    await body(client, () => over);
   }
 
   function start(): void {
     begin().catch((error: unknown) => {
-      bench?.close();
+      client?.close();
       if (over) return;
-      const words = error instanceof Error ? error.message : String(error);
       const again = button("Start again", () => {
         notice.remove();
         start();
       });
-      const notice = h("div", { class: "notice error", role: "alert" }, h("p", { "data-testid": "error" }, words), h("div", { class: "toolbar" }, again));
+      const notice = h("div", { class: "notice error", role: "alert" }, h("p", { "data-testid": "error" }, messageOf(error)), h("div", { class: "toolbar" }, again));
       element.prepend(notice);
     });
   }
@@ -61,7 +61,7 @@ export function withBench(
   start();
   return () => {
     over = true;
-    bench?.close();
+    client?.close();
   };
 }
 
@@ -91,7 +91,7 @@ export function slider(
 }
 
 /** Waits so that the eye can follow; does not wait for readers who prefer reduced motion. */
-export function pace(milliseconds: number): Promise<void> {
+export function animationDelay(milliseconds: number): Promise<void> {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return Promise.resolve();
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

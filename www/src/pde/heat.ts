@@ -1,9 +1,9 @@
 // The heat equation with a slider for the step size: an instability that nothing restrains.
 import { button, h, setText } from "../dom";
-import { plain } from "../numbers";
+import { formatNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
-import { numberOf, pace, slider, withBench, type Equation, type EquationOptions } from "./equation";
+import { animationDelay, queryNumber, slider, withClient, type Equation, type EquationOptions } from "./equation";
 
 const STEPS = 120;
 const FRAME_MS = 30;
@@ -17,7 +17,7 @@ const BLOWN_UP = 3;
 
 /** The heat equation. */
 export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
-  let dt = numberOf(query, "dt", LEAST, MOST) ?? START;
+  let dt = queryNumber(query, "dt", LEAST, MOST) ?? START;
   let edge = Number.NaN;
   let restart = true;
   let wake: () => void = () => undefined;
@@ -60,7 +60,7 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
     setText(factorCell, Number.isNaN(factor) ? "–" : factor.toFixed(4).replace("-", "−"));
     setText(edgeCell, Number.isNaN(edge) ? "–" : edge.toFixed(5));
     setText(stepCell, String(steps.at(-1) ?? 0));
-    setText(hottest, plain(rod.reduce((most, u) => Math.max(most, Math.abs(u)), 0)));
+    setText(hottest, formatNumber(rod.reduce((most, u) => Math.max(most, Math.abs(u)), 0)));
     rodPlot.changed();
     const x = Float64Array.from(steps);
     const theory = x.map((n) => (amplitudes[0] ?? 0) * Math.abs(factor) ** n);
@@ -90,13 +90,13 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
   );
   const element = h("div", { class: "equation" }, panel, h("div", { class: "plot-grid" }, rodPlot.element, growth.element));
 
-  const end = withBench(element, async (bench, isOver) => {
+  const end = withClient(element, async (client, isOver) => {
     while (!isOver()) {
       restart = false;
-      const mine = dt;
-      const theory = JSON.parse(await bench.call("heat_theory", mine)) as { edge: number; factor: number };
+      const runDt = dt;
+      const theory = JSON.parse(await client.call("heat_theory", runDt)) as { edge: number; factor: number };
       ({ edge, factor } = theory);
-      let row = await bench.call("heat_open", mine);
+      let row = await client.call("heat_open", runDt);
       steps.length = amplitudes.length = 0;
       for (let n = 0; ; n++) {
         steps.push(n);
@@ -105,8 +105,8 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
         show();
         if (rod.some((u) => Math.abs(u) > BLOWN_UP)) seen?.();
         if (restart || isOver() || n === STEPS) break;
-        await pace(FRAME_MS);
-        row = await bench.call("heat_step", 1);
+        await animationDelay(FRAME_MS);
+        row = await client.call("heat_step", 1);
       }
       if (!restart && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
     }

@@ -1,7 +1,7 @@
 // The linear one-layer equation: the plane of step size and weight decay, with theory and a run at the chosen point.
 import { button, h, setText } from "../dom";
 import { LinePlot } from "../plots/line_plot";
-import { numberOf, slider, withBench, type Equation, type EquationOptions } from "./equation";
+import { queryNumber, slider, withClient, type Equation, type EquationOptions } from "./equation";
 import { StabilityPlane } from "./plane";
 
 /** Steps of a run: enough to see whether the weights grow. */
@@ -15,13 +15,13 @@ const COLUMNS = 160;
 
 /** The linear equation. */
 export function linear({ query, changed, seen }: EquationOptions = {}): Equation {
-  let regime = numberOf(query, "regime", 0, 2) ?? TRANSITIONING;
+  let regime = queryNumber(query, "regime", 0, 2) ?? TRANSITIONING;
   let side = query?.has("side") === true ? (query.get("side") === "64" ? SMALL : LARGE) : undefined;
-  let dt = numberOf(query, "dt", 1e-12, 1) ?? Number.NaN;
-  let alpha = numberOf(query, "alpha", 1, 1e12) ?? Number.NaN;
+  let dt = queryNumber(query, "dt", 1e-12, 1) ?? Number.NaN;
+  let alpha = queryNumber(query, "alpha", 1, 1e12) ?? Number.NaN;
   /** The point at the start: inside the stable region, at the paper's step size for this image. */
   let start: [dt: number, alpha: number] = [DT, Number.NaN];
-  let asked = true;
+  let restart = true;
   let wake: () => void = () => undefined;
 
   const plane = new StabilityPlane((newDt, newAlpha) => move(newDt, newAlpha));
@@ -32,8 +32,8 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
   const [theoryCell, measuredCell] = ["linear-theory", "linear-measured"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
   const plot = new LinePlot({ title: "Size of the weights", note: "|w| against the step", log: true, height: 19, empty: "Starting…" });
 
-  function ask(): void {
-    asked = true;
+  function requestRun(): void {
+    restart = true;
     wake();
   }
 
@@ -41,7 +41,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     [dt, alpha] = [newDt, newAlpha];
     showPoint();
     changed?.();
-    ask();
+    requestRun();
   }
 
   function showPoint(): void {
@@ -75,7 +75,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     radio.addEventListener("change", () => {
       regime = index;
       changed?.();
-      ask();
+      requestRun();
     });
     choices.append(h("label", {}, radio, h("span", {}, name)));
   });
@@ -97,12 +97,12 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
   );
   const element = h("div", { class: "equation" }, panel, h("div", { class: "plot-grid" }, plane.element, plot.element));
 
-  const end = withBench(element, async (bench, isOver) => {
-    const { software } = await bench.adapter();
-    side ??= software && !bench.processor ? SMALL : LARGE;
+  const end = withClient(element, async (client, isOver) => {
+    const { software } = await client.adapter();
+    side ??= software && !client.processor ? SMALL : LARGE;
     setText(image, `Image: a checkerboard of ${side} × ${side} pixels, kernel 32 × 32.`);
     // The lowest stable weight decay, where the activation is steepest, sets the scale of the plane.
-    const [unit] = await bench.call("linear_bounds", side, TRANSITIONING, Float64Array.of(DT));
+    const [unit] = await client.call("linear_bounds", side, TRANSITIONING, Float64Array.of(DT));
     const [least, most] = [unit! / 10, unit! * 100];
     start = [(DT * 12_960_000) / unit!, unit! * 1.5];
     if (Number.isNaN(dt)) dt = start[0];
@@ -113,25 +113,25 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
       input.max = String(Math.log10(high));
     }
     let shown = -1;
-    let was: boolean | undefined;
+    let wasStable: boolean | undefined;
     while (!isOver()) {
-      asked = false;
+      restart = false;
       if (shown !== regime) {
-        const flat = await bench.call("linear_bounds", side, regime, Float64Array.from(dts));
+        const flat = await client.call("linear_bounds", side, regime, Float64Array.from(dts));
         plane.setPlane({ dts, alphas: [least, most], bounds: dts.map((_, i) => [flat[2 * i]!, flat[2 * i + 1]!]) });
         shown = regime;
       }
       showPoint();
-      const factor = await bench.call("linear_factor", side, regime, alpha, dt);
-      const norms = [...(await bench.call("linear_open", side, regime, alpha, dt))];
-      for (let n = 0; n < STEPS && !asked && !isOver(); n += 10) {
-        norms.push(...(await bench.call("linear_step", 10)));
+      const factor = await client.call("linear_factor", side, regime, alpha, dt);
+      const norms = [...(await client.call("linear_open", side, regime, alpha, dt))];
+      for (let n = 0; n < STEPS && !restart && !isOver(); n += 10) {
+        norms.push(...(await client.call("linear_step", 10)));
         show(factor, norms);
       }
       const stable = Math.abs(factor) <= 1;
-      if (was !== undefined && was !== stable) seen?.();
-      was = stable;
-      if (!asked && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
+      if (wasStable !== undefined && wasStable !== stable) seen?.();
+      wasStable = stable;
+      if (!restart && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
     }
   });
 

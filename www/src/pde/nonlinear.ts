@@ -1,9 +1,9 @@
 // The nonlinear one-layer network: fixed point, period two, chaos and blow-up as the step size grows, for k = 1 and k = 3.
 import { button, h, setText } from "../dom";
-import { plain } from "../numbers";
+import { formatNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
-import { numberOf, pace, slider, withBench, type Equation, type EquationOptions } from "./equation";
+import { animationDelay, queryNumber, slider, withClient, type Equation, type EquationOptions } from "./equation";
 
 const [LEAST, MOST] = [0.005, 0.13];
 const START = 0.02;
@@ -27,7 +27,7 @@ type Behaviour = { kind: "blows-up" } | { kind: "period"; period: number; expone
 
 /** The nonlinear one-layer network. */
 export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equation {
-  let dt = numberOf(query, "dt", LEAST, MOST) ?? START;
+  let dt = queryNumber(query, "dt", LEAST, MOST) ?? START;
   let [paused, restart, moved] = [false, false, false];
   let wake: () => void = () => undefined;
   let ks: number[] = [];
@@ -80,10 +80,10 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
     distance.set({ x, curves: [curve(1, n + 1), curve(2, n + 2)], marks });
     setText(stepCell, String(steps.at(-1) ?? 0));
     const now = columns[n + 1]?.at(-1);
-    setText(apart, now === undefined || Number.isNaN(now) ? "–" : plain(now));
+    setText(apart, now === undefined || Number.isNaN(now) ? "–" : formatNumber(now));
   }
 
-  function take(rows: Float64Array): boolean {
+  function append(rows: Float64Array): boolean {
     const width = 2 * ks.length;
     for (let at = 0; at < rows.length; at += width) {
       steps.push(steps.length);
@@ -117,22 +117,22 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
     control.input.dispatchEvent(new Event("input"));
   });
 
-  const end = withBench(element, async (bench, isOver) => {
-    const { software } = await bench.adapter();
-    const side = software && !bench.processor ? SMALL : LARGE;
-    const theory = JSON.parse(await bench.call("nonlinear_theory", side)) as { loss: number; edge: number; ks: number[] };
+  const end = withClient(element, async (client, isOver) => {
+    const { software } = await client.adapter();
+    const side = software && !client.processor ? SMALL : LARGE;
+    const theory = JSON.parse(await client.call("nonlinear_theory", side)) as { loss: number; edge: number; ks: number[] };
     settled = theory;
     ks = theory.ks;
-    const tellBehaviour = async (): Promise<void> => {
-      const found = JSON.parse(await bench.call("nonlinear_behaviour", side, dt)) as Behaviour;
-      setText(verdict, words(found, theory));
+    const showBehaviour = async (): Promise<void> => {
+      const found = JSON.parse(await client.call("nonlinear_behaviour", side, dt)) as Behaviour;
+      setText(verdict, behaviourText(found, theory));
       verdict.dataset["kind"] = found.kind === "period" ? `period-${found.period}` : found.kind;
     };
-    const sketch = async (): Promise<void> => {
+    const extendMap = async (): Promise<void> => {
       const end = performance.now() + MAP_MS;
       while (orbits.length < MAP.columns && performance.now() < end) {
         const at = LEAST + ((MOST - LEAST) * orbits.length) / (MAP.columns - 1);
-        orbits.push({ dt: at, losses: await bench.call("nonlinear_orbit", side, at, MAP.transient, MAP.points) });
+        orbits.push({ dt: at, losses: await client.call("nonlinear_orbit", side, at, MAP.transient, MAP.points) });
         map.changed();
       }
     };
@@ -142,8 +142,8 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
       if (restart) {
         [restart, moved, over] = [false, false, false];
         [columns, steps, marks] = [[], [], []];
-        take(await bench.call("nonlinear_open", side, dt));
-        await tellBehaviour();
+        append(await client.call("nonlinear_open", side, dt));
+        await showBehaviour();
       }
       if (moved) {
         moved = false;
@@ -152,22 +152,22 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
           restart = true;
           continue;
         }
-        const mine = dt;
-        await bench.call("nonlinear_change", mine);
+        const newDt = dt;
+        await client.call("nonlinear_change", newDt);
         const last = marks.at(-1);
-        const mark = { x: steps.length, label: `dt ${mine.toFixed(3)}` };
+        const mark = { x: steps.length, label: `dt ${newDt.toFixed(3)}` };
         if (last?.x === mark.x) marks.pop();
         marks.push(mark);
-        await tellBehaviour();
+        await showBehaviour();
         map.changed();
       }
       const idle = paused || over || steps.length > STEPS;
       if (!idle) {
-        over = take(await bench.call("nonlinear_step", BATCH));
+        over = append(await client.call("nonlinear_step", BATCH));
         show();
-        await pace(FRAME_MS);
+        await animationDelay(FRAME_MS);
       }
-      await sketch();
+      await extendMap();
       if (idle && orbits.length === MAP.columns && !moved && !restart) await new Promise<void>((resolve) => (wake = resolve));
     }
   });
@@ -185,7 +185,8 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
   };
 }
 
-function words(found: Behaviour, { loss, edge }: { loss: number; edge: number }): string {
+/** The long-term behaviour as a sentence. */
+export function behaviourText(found: Behaviour, { loss, edge }: { loss: number; edge: number }): string {
   if (found.kind === "blows-up") return "Blow-up: the steps are too long, and nothing restrains the growth.";
   if (found.kind === "chaos") {
     return `Chaos: the loss never settles, and a difference grows ${Math.exp(found.exponent).toFixed(2)}-fold a step on average, until it is as large as the orbit.`;

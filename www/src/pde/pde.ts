@@ -1,7 +1,7 @@
-// The bench of equations: heat, the linear one-layer equation and the nonlinear one-layer network. The address holds the
+// The equations: heat, the linear one-layer equation and the nonlinear one-layer network. The address holds the
 // equation and the values of its sliders.
+import { linkTo, showLink } from "../address";
 import { h } from "../dom";
-import { linkTo, showLink } from "../router";
 import "../style/pde.css";
 import type { Route, View } from "../view";
 import { heat } from "./heat";
@@ -16,7 +16,7 @@ interface Entry {
   /** The update of one step. */
   formula: string;
   /** What the equation is, and what to look for. */
-  words: string;
+  description: string;
 }
 
 const EQUATIONS: readonly Entry[] = [
@@ -25,7 +25,7 @@ const EQUATIONS: readonly Entry[] = [
     title: "Heat",
     make: heat,
     formula: "u′ᵢ = uᵢ + dt (uᵢ₋₁ − 2uᵢ + uᵢ₊₁)",
-    words:
+    description:
       "Heat flows along a rod of 31 points. While a step multiplies the fastest zigzag by a number between −1 and 1, the zigzag dies out. Beyond, it grows without bound.",
   },
   {
@@ -33,7 +33,7 @@ const EQUATIONS: readonly Entry[] = [
     title: "Linear network",
     make: linear,
     formula: "w′ = w − dt (a β G w / 2 + α w)",
-    words:
+    description:
       "The one-layer network, linearised. With too little weight decay a mode grows; with too long a step a mode grows and alternates in sign. Drag the point across the border: the computed weights follow theory at once.",
   },
   {
@@ -41,14 +41,14 @@ const EQUATIONS: readonly Entry[] = [
     title: "Nonlinear network",
     make: nonlinear,
     formula: "w′ = w − (dt k) (∇L(w) / k)",
-    words:
+    description:
       "The paper’s one-layer network, trained on one image, with k = 1, 3 and the control 2. As the step grows, the loss first settles, then hops, wanders without end, and blows up. Where it wanders, the last bit is enough to part k = 3 from k = 1.",
   },
 ];
 
-/** Opens the bench at the equation that the address names. */
+/** Opens the view at the equation that the address names. */
 export function open(route: Route): View {
-  const element = h("div", { class: "page bench" });
+  const element = h("div", { class: "page pde" });
   let shown: { entry: Entry; equation: Equation } | undefined;
 
   function show({ rest, query }: Route): void {
@@ -67,7 +67,7 @@ export function open(route: Route): View {
       h("h1", {}, "Three equations, from tame to wild"),
       h("nav", { class: "tabs sub", "aria-label": "Equations" }, ...tabs),
       h("p", { class: "formula", "aria-label": "The step" }, entry.formula),
-      h("p", {}, entry.words),
+      h("p", {}, entry.description),
       equation.element,
     );
   }

@@ -2,7 +2,7 @@
 // needs only the lowest and the highest.
 
 /** First index and end of the points of `x` (ascending) in [from, to], with one neighbour on each side, so that lines reach the edges. */
-export function visible(x: Float64Array, from: number, to: number): [number, number] {
+export function visibleRange(x: Float64Array, from: number, to: number): [number, number] {
   return [Math.max(lowerBound(x, from) - 1, 0), Math.min(lowerBound(x, to) + 2, x.length)];
 }
 

@@ -4,9 +4,9 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { button, h, setText } from "../dom";
 import { cancelFrame, inNextFrame } from "../frame";
-import { plain } from "../numbers";
+import { formatNumber } from "../numbers";
 import { colour, onTheme, rem } from "../style/theme";
-import { decimate, visible } from "./decimate";
+import { decimate, visibleRange } from "./decimate";
 import { logScale, logTicks, powerText, toLog, type LogScale } from "./scale";
 
 /** One curve. Value i belongs to element i of the plot's `x`; a curve may be shorter than `x`. */
@@ -51,9 +51,9 @@ export class LinePlot {
   private data: PlotData = { x: new Float64Array(), curves: [] };
   private plot: uPlot | undefined;
   /** Names and styles of the curves that `plot` was created for; other curves need another plot. */
-  private made = "";
+  private createdFor = "";
   /** Names and styles of the curves in the legend. */
-  private named = "";
+  private legendFor = "";
   private zoom: [number, number] | undefined;
   private chosen: Uint32Array = new Uint32Array();
   private scale: LogScale = { min: -9, max: 0, zero: undefined };
@@ -77,7 +77,7 @@ export class LinePlot {
     );
     this.resize = new ResizeObserver(() => this.fit());
     this.resize.observe(this.frame);
-    this.endTheme = onTheme(() => this.remake());
+    this.endTheme = onTheme(() => this.recreate());
   }
 
   /** Shows `data` from the next frame on. */
@@ -108,22 +108,22 @@ export class LinePlot {
     cancelFrame(this.draw);
     this.resize.disconnect();
     this.endTheme();
-    this.unmake();
+    this.destroy();
   }
 
   private drawNow(): void {
     const { x, curves } = this.data;
     this.empty.hidden = x.length > 0;
-    const wanted = curves.map(({ label, colour, dashed, pinned }) => [label, colour, dashed, pinned].join()).join("|");
-    if (wanted !== this.named) this.legend.replaceChildren(...curves.map(legendItem));
-    this.named = wanted;
+    const styles = curves.map(({ label, colour, dashed, pinned }) => [label, colour, dashed, pinned].join()).join("|");
+    if (styles !== this.legendFor) this.legend.replaceChildren(...curves.map(legendItem));
+    this.legendFor = styles;
     // A plot is created once it has data: an empty one has no axes, and would move when they appear.
-    if (x.length === 0) this.unmake();
-    else if (wanted !== this.made || this.plot === undefined) this.make(wanted);
+    if (x.length === 0) this.destroy();
+    else if (styles !== this.createdFor || this.plot === undefined) this.create(styles);
     const plot = this.plot;
     if (plot === undefined) return;
     const range = this.zoom ?? [x[0]!, Math.max(x[x.length - 1]!, x[0]! + 1)];
-    const window = visible(x, ...range);
+    const window = visibleRange(x, ...range);
     this.chosen = decimate(curves.map(({ values }) => values), window, Math.max(Math.round(plot.over.clientWidth / 3), 50));
     this.rescale();
     const columns = curves.map(({ values }) => Array.from(this.chosen, (i) => this.toAxis(values[i] ?? Number.NaN)));
@@ -132,7 +132,7 @@ export class LinePlot {
       plot.setScale("x", { min: range[0], max: range[1] });
       plot.setScale("y", this.options.log ? this.scale : { min: this.linear[0], max: this.linear[1] });
     });
-    this.tellValues();
+    this.showValues();
   }
 
   private toAxis(value: number): number | null {
@@ -156,8 +156,8 @@ export class LinePlot {
     this.linear = none ? [0, 1] : [low - margin, high + margin];
   }
 
-  private remake(): void {
-    this.made = "";
+  private recreate(): void {
+    this.createdFor = "";
     inNextFrame(this.draw);
   }
 
@@ -167,11 +167,11 @@ export class LinePlot {
     if (this.data.x.length > 0) inNextFrame(this.draw);
   }
 
-  private make(wanted: string): void {
+  private create(styles: string): void {
     const { clientWidth: width, clientHeight: height } = this.frame;
     if (width === 0) return;
-    this.unmake();
-    this.made = wanted;
+    this.destroy();
+    this.createdFor = styles;
     const { log } = this.options;
     const size = rem();
     const axis = { stroke: colour("soft"), font: `${0.78 * size}px system-ui, sans-serif` };
@@ -200,7 +200,7 @@ export class LinePlot {
         series: [{}, ...this.data.curves.map((curve) => this.series(curve))],
         hooks: {
           setSelect: [(plot) => this.onSelect(plot)],
-          setCursor: [() => this.tellValues()],
+          setCursor: [() => this.showValues()],
           draw: [(plot) => this.drawMarks(plot)],
         },
       },
@@ -209,7 +209,7 @@ export class LinePlot {
     );
   }
 
-  private unmake(): void {
+  private destroy(): void {
     this.plot?.destroy();
     this.plot = undefined;
   }
@@ -237,13 +237,13 @@ export class LinePlot {
   }
 
   /** Shows the values under the cursor, else the newest ones, beside the names in the legend. */
-  private tellValues(): void {
+  private showValues(): void {
     const at = this.plot?.cursor.idx;
     const index = at === null || at === undefined ? undefined : this.chosen[at];
     this.data.curves.forEach(({ values }, curve) => {
       const output = this.legend.children[curve]?.querySelector("output");
       const value = values[index ?? values.length - 1];
-      if (output) setText(output, Number.isNaN(value) ? "–" : plain(value));
+      if (output) setText(output, Number.isNaN(value) ? "–" : formatNumber(value));
     });
     const step = index === undefined ? "" : `step ${this.data.x[index]}`;
     const note = this.element.querySelector("figcaption .note");

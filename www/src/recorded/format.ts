@@ -56,7 +56,8 @@ export async function fetchRecording(name: string): Promise<Recording> {
   return unpack((await body.json()) as RecordedFile);
 }
 
-function unpack(file: RecordedFile): Recording {
+/** The run of a recorded file. */
+export function unpack(file: RecordedFile): Recording {
   const snapshots = new Map<number, Map<string, Uint32Array>>();
   for (const { name, steps, bits } of file.tensors) {
     for (const [index, step] of steps.entries()) {

@@ -1,6 +1,6 @@
 // Recorded runs, for browsers that cannot train: the reader chooses one, plays it and drags through it.
 import { button, h, setText } from "../dom";
-import { wordsOf } from "../failure";
+import { messageOf } from "../failure";
 import { Bits } from "../run/bits";
 import { divergencePlot, lossPlot } from "../run/curves";
 import { Filters } from "../run/filters";
@@ -12,7 +12,7 @@ import { fetchRecording } from "./format";
 import { Player } from "./player";
 
 /** The recorded runs: name of the file in public/recorded/, and label. */
-const RUNS: readonly [name: string, words: string][] = [
+const RUNS: readonly [name: string, label: string][] = [
   ["parting", "ResNet-20, learning rate 0.1, momentum: parts within ten steps"],
   ["rate-0.8", "ResNet-8 with Swish, learning rate 0.8: parts"],
   ["rate-0.2", "… 0.2: parts slowly"],
@@ -25,14 +25,14 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
   let player: Player | undefined;
   let closed = false;
   /** Counts choices: one that loads slowly must not replace a later one. */
-  let turn = 0;
+  let latest = 0;
 
   const scrub = h("input", { type: "range", min: 0, max: 1, step: 1, value: 0, "data-testid": "scrub", "aria-label": "Step" });
   const step = h("output", { "data-testid": "step" }, "0");
   const play = button("Play", () => player?.start(), { class: "primary", "data-testid": "start" });
   const pause = button("Pause", () => player?.pause(), { "data-testid": "pause" });
   const single = button("Single step", () => player?.step(), { "data-testid": "single-step" });
-  const choice = h("select", { "data-testid": "recorded-run" }, ...RUNS.map(([name, words]) => h("option", { value: name }, words)));
+  const choice = h("select", { "data-testid": "recorded-run" }, ...RUNS.map(([name, label]) => h("option", { value: name }, label)));
   const figures = h("div", { class: "recorded-figures" });
   const about = h("p", { class: "note" });
   const command = h("pre", {});
@@ -44,19 +44,19 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
   choice.addEventListener("change", () => void show(choice.value));
 
   async function show(name: string): Promise<void> {
-    const mine = ++turn;
+    const request = ++latest;
     try {
       const recording = await fetchRecording(name);
-      if (closed || mine !== turn) return;
+      if (closed || request !== latest) return;
       player?.close();
-      const made = (player = new Player(recording));
+      const current = (player = new Player(recording));
       error.hidden = true;
-      scrub.max = String(made.length);
+      scrub.max = String(current.length);
       const { command: line, adapter, driver, network } = recording.file;
       setText(about, `${network} on CIFAR-10, trained by lastbit on ${adapter} (${driver}). Real numbers, nothing simulated.`);
       setText(command, line);
-      const show = <C extends Component>(part: C): HTMLElement => made.add(part).element;
-      const weights = recording.snapshots.length === 0 ? [] : [show(new Filters()), show(new Bits(() => made.watch()))];
+      const show = <C extends Component>(part: C): HTMLElement => current.add(part).element;
+      const weights = recording.snapshots.length === 0 ? [] : [show(new Filters()), show(new Bits(() => current.watch()))];
       figures.replaceChildren(
         show(new Lamp()),
         show(divergencePlot()),
@@ -64,19 +64,19 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
         h("div", { class: "plot-grid" }, show(lossPlot()), show(new Heatmap())),
         h("div", { class: "plot-grid" }, ...weights),
       );
-      made.add({
+      current.add({
         element: figures,
         update: () => {
-          setText(step, String(made.position));
-          scrub.value = String(made.position);
-          scrub.setAttribute("aria-valuetext", `step ${made.position}`);
+          setText(step, String(current.position));
+          scrub.value = String(current.position);
+          scrub.setAttribute("aria-valuetext", `step ${current.position}`);
         },
       });
-      if (matchMedia("(prefers-reduced-motion: reduce)").matches) made.seek(made.length);
-      else made.start();
+      if (matchMedia("(prefers-reduced-motion: reduce)").matches) current.seek(current.length);
+      else current.start();
     } catch (problem) {
       error.hidden = false;
-      setText(error, `${wordsOf(problem)}: choose another run, or reload the page.`);
+      setText(error, `${messageOf(problem)}: choose another run, or reload the page.`);
     }
   }
 

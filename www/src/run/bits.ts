@@ -1,7 +1,7 @@
 // The 32 bits of a few weights in every replica. Bits that differ from the first replica's are lit, so that the reader sees
 // differences climb from the last bit.
 import { h } from "../dom";
-import { count as counted, plain } from "../numbers";
+import { formatCount, formatNumber } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { floatOf, ulps } from "./floats";
 import { colourOf, labelOf } from "./replicas";
@@ -36,7 +36,7 @@ export class Bits implements Component {
   constructor(private readonly onChoice: () => void) {}
 
   ranges({ tensors }: Opened): WatchedRange[] {
-    this.offer(tensors);
+    this.fillTensors(tensors);
     const chosen = tensors.find(({ name }) => name === this.tensor.value);
     if (chosen === undefined) return [];
     const elements = elementsOf(chosen);
@@ -60,7 +60,7 @@ export class Bits implements Component {
     this.tables.replaceChildren(...tables);
   }
 
-  private offer(tensors: readonly Tensor[]): void {
+  private fillTensors(tensors: readonly Tensor[]): void {
     if (this.tensors === tensors) return;
     this.tensors = tensors;
     const before = this.tensor.value;
@@ -85,7 +85,7 @@ export class Bits implements Component {
         h("td", { class: "bits" }, ...spans(word, word ^ reference)),
         h("td", { class: "value" }, floatOf(word).toPrecision(8)),
         // A large distance must fit beside 32 bits.
-        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${apart < 1e5 ? counted(apart) : plain(apart)} ulp`),
+        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${apart < 1e5 ? formatCount(apart) : formatNumber(apart)} ulp`),
       );
     });
     return h("table", { class: "bit-table" }, h("caption", { class: "note" }, `element ${first + i}`), h("tbody", {}, ...rows));

@@ -1,6 +1,6 @@
 // Relative L1 of each layer at each step, as colour on a logarithmic scale: layers down, steps across.
 import { h, setText } from "../dom";
-import { plain } from "../numbers";
+import { formatNumber } from "../numbers";
 import { colour, onTheme, rem } from "../style/theme";
 import { palette, shade } from "./palette";
 import type { LayerColumn, RunRecord } from "./record";
@@ -31,15 +31,15 @@ export class Heatmap implements Component {
 
   constructor() {
     this.frame.style.setProperty("--h", "12");
-    this.frame.addEventListener("pointermove", ({ offsetX, offsetY }) => this.tell(offsetX, offsetY));
-    this.frame.addEventListener("pointerleave", () => setText(this.note, this.words()));
+    this.frame.addEventListener("pointermove", ({ offsetX, offsetY }) => this.showValueAt(offsetX, offsetY));
+    this.frame.addEventListener("pointerleave", () => setText(this.note, this.caption()));
     this.resize.observe(this.frame);
   }
 
   update({ record }: RunSource): void {
     if (record !== this.source) {
       this.source = record;
-      if (record !== undefined) this.offer(record);
+      if (record !== undefined) this.fillChoice(record);
     }
     const state = `${record?.layers.length} ${record?.layers.at(-1)?.relL1.filter(Boolean).length}`;
     if (state === this.drawn) return;
@@ -52,7 +52,7 @@ export class Heatmap implements Component {
     this.endTheme();
   }
 
-  private offer(record: RunRecord): void {
+  private fillChoice(record: RunRecord): void {
     const before = this.choice.value;
     const others = record.ks.map((_, r) => r).slice(1);
     this.choice.replaceChildren(...others.map((r) => h("option", { value: r }, labelOf(record, r))));
@@ -75,7 +75,7 @@ export class Heatmap implements Component {
     return this.source?.layers.filter(({ relL1 }) => relL1[this.replica()] !== undefined) ?? [];
   }
 
-  private words(): string {
+  private caption(): string {
     return this.source === undefined ? "" : "input layer on top";
   }
 
@@ -90,7 +90,7 @@ export class Heatmap implements Component {
     context.clearRect(0, 0, width, height);
     const colours = palette();
     this.ramp.style.background = `linear-gradient(to right, ${colours.filter((_, i) => i % 7 === 0).join()})`;
-    setText(this.note, this.words());
+    setText(this.note, this.caption());
     const columns = this.columns();
     const rows = this.source?.layerNames.length ?? 0;
     this.frame.setAttribute("aria-label", `Relative L1 of ${rows} layers at ${columns.length} steps`);
@@ -121,7 +121,7 @@ export class Heatmap implements Component {
   }
 
   /** Shows the value under the pointer in the caption. */
-  private tell(atX: number, atY: number): void {
+  private showValueAt(atX: number, atY: number): void {
     const columns = this.columns();
     const names = this.source?.layerNames ?? [];
     const { clientWidth: width, clientHeight: height } = this.frame;
@@ -130,7 +130,7 @@ export class Heatmap implements Component {
     const row = Math.floor((atY / mapHeight) * names.length);
     const column = columns.findLast(({ step }) => x(step - 1) <= atX) ?? columns[0]!;
     const value = column.relL1[this.replica()]?.[row];
-    if (value !== undefined) setText(this.note, `${names[row]!.replace(/\.weight$/, "")}, step ${column.step}: ${plain(value)}`);
+    if (value !== undefined) setText(this.note, `${names[row]!.replace(/\.weight$/, "")}, step ${column.step}: ${formatNumber(value)}`);
   }
 }
 

@@ -29,13 +29,14 @@ export class Lamp implements Component {
     const state = lampState(record);
     this.element.className = `lamp ${state}`;
     this.element.dataset["state"] = state;
-    const [word, meaning] = words(state, record);
+    const [word, meaning] = lampText(state, record);
     setText(this.word, word);
     setText(this.meaning, meaning);
   }
 }
 
-function words(state: LampState, record: RunRecord | undefined): [string, string] {
+/** The word beside the lamp, and what it means. */
+export function lampText(state: LampState, record: RunRecord | undefined): [string, string] {
   if (record === undefined || record.isPending) return ["Control", ""];
   const names = record.controls.map((r) => labelOf(record, r)).join(", ");
   const first = labelOf(record, 0);

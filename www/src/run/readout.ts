@@ -1,6 +1,6 @@
 // A table of the newest numbers of every replica. Cells that tests read hold one plain number and nothing else.
 import { h, setText } from "../dom";
-import { plain } from "../numbers";
+import { formatNumber } from "../numbers";
 import { colourOf, idOf, labelOf, roleOf } from "./replicas";
 import type { RunRecord, StepColumn } from "./record";
 import type { Component, RunSource } from "./session";
@@ -61,5 +61,5 @@ export class Readout implements Component {
 
 /** The text of a value. Recorded runs have no accuracy; it is shown as “–”. */
 function text(column: StepColumn, value: number | undefined): string {
-  return plain(column === "accuracy" && Number.isNaN(value) ? undefined : value);
+  return formatNumber(column === "accuracy" && Number.isNaN(value) ? undefined : value);
 }

@@ -35,7 +35,7 @@ export class Session implements RunSource {
   running = false;
   finished = false;
   /** The record of the previous run, until the next one has opened. */
-  private before: RunRecord | undefined;
+  private previous: RunRecord | undefined;
   error: { fault: Fault; message: string } | undefined;
   /** Arrival of the newest steps: milliseconds and step. */
   private arrivals: [time: number, step: number][] = [];
@@ -47,7 +47,7 @@ export class Session implements RunSource {
   };
 
   constructor() {
-    this.engine.on((event) => this.hear(event));
+    this.engine.on((event) => this.handle(event));
   }
 
   /** Shows the run in `component`. */
@@ -63,7 +63,7 @@ export class Session implements RunSource {
     this.error = undefined;
     this.finished = this.running = false;
     this.opened = undefined;
-    if (this.record?.isPending === false) this.before = this.record;
+    if (this.record?.isPending === false) this.previous = this.record;
     // Before the core answers, the record already has its final number of rows and curves.
     const ks = (values["ks"] ?? "").split(",").map(Number);
     this.record = new RunRecord({ ks, controls: [], tensors: [] }, true);
@@ -124,12 +124,12 @@ export class Session implements RunSource {
     inNextFrame(this.draw);
   }
 
-  private hear(event: EngineEvent): void {
+  private handle(event: EngineEvent): void {
     switch (event.kind) {
       case "opened":
         this.opened = event;
         this.record = new RunRecord(event);
-        this.before = undefined;
+        this.previous = undefined;
         this.watch();
         break;
       case "steps":
@@ -157,7 +157,7 @@ export class Session implements RunSource {
         break;
       case "error":
         this.error = event;
-        if (this.opened === undefined) this.record = this.before ?? this.record;
+        if (this.opened === undefined) this.record = this.previous ?? this.record;
         break;
       case "data":
         break;

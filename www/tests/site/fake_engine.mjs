@@ -13,7 +13,7 @@ export function fakeEngine({ steps }) {
       if (command.kind === "open") {
         this.run = command.run;
         const tensor = (name) => ({ name, shape: [4, 3, 3, 3], convolution: true });
-        this.tell({
+        this.emit({
           kind: "opened", adapter: { name: "made up", driver: "", backend: "", software: true }, network: "made up",
           tensors: ["a", "b"].map(tensor), parameters: 216, ks: [1, 3, 2], controls: [2], totalSteps: 1e9, stepsPerEpoch: 100, seconds: 0,
         });
@@ -25,15 +25,15 @@ export function fakeEngine({ steps }) {
       clearInterval(this.timer);
     }
 
-    tell(event) {
+    emit(event) {
       setTimeout(() => this.onmessage({ data: { run: this.run, event } }));
     }
 
     start() {
-      this.tell({ kind: "state", running: true, finished: false });
+      this.emit({ kind: "state", running: true, finished: false });
       this.step = 0;
-      for (let made = 0; made < steps; made += 500) this.tell(this.rows(500));
-      this.timer = setInterval(() => this.tell(this.rows(1)), 16);
+      for (let made = 0; made < steps; made += 500) this.emit(this.rows(500));
+      this.timer = setInterval(() => this.emit(this.rows(1)), 16);
     }
 
     rows(n) {

@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
 import { serve } from "../server.mjs";
 import { fakeEngine } from "./fake_engine.mjs";
 import { images, labels } from "./files.mjs";
-import { refuseMemory } from "./refuse_memory.mjs";
+import { refuseMemory, setMemory } from "./refuse_memory.mjs";
 import { NOT_THERE, openSite, Site, without } from "./site.mjs";
 
 /** A ResNet-8 whose steps are quick on a software adapter. */
@@ -24,6 +24,30 @@ function isAtRest() {
   const last = rows[rows.length - (3 + 6 * ks.length)];
   const { running } = window.events.findLast(({ kind }) => kind === "state");
   return !running && Number(document.querySelector('[data-testid="step"]').textContent) === last;
+}
+
+/** Waits until the newest run has taken `least` steps. The step on screen may still be that of the run before. */
+function stepOfNewestRun(page, least) {
+  return page.waitForFunction((least) => {
+    const events = window.events.slice(window.events.findLastIndex(({ kind }) => kind === "opened"));
+    const { ks } = events[0];
+    const rows = events.findLast(({ kind }) => kind === "steps")?.rows;
+    return rows !== undefined && rows[rows.length - (3 + 6 * ks.length)] >= least;
+  }, least);
+}
+
+/** Waits until the `n`th run of the page has opened. */
+function openedRun(page, n) {
+  return page.waitForFunction((n) => window.events.filter(({ kind }) => kind === "opened").length === n, n);
+}
+
+/** The fingerprint on screen of the replica `r`, which has the test id `id`, once the run is finished. */
+async function finalFingerprint(shown, id, r) {
+  const last = await shown.page.waitForFunction((r) => {
+    const isFinished = window.events.some(({ kind, finished }) => kind === "state" && finished);
+    return isFinished && window.events.findLast(({ kind, replica }) => kind === "layers" && replica === r)?.fingerprint;
+  }, r);
+  return shown.until(id, await last.jsonValue());
 }
 
 /** The lines of a file that a click on `id` downloads. */
@@ -52,18 +76,18 @@ test("the lab trains by itself, k = 3 parts, k = 2 does not, and commands are fo
     // A software adapter gets other tiles than a GPU.
     assert.ok(await page.evaluate(() => window.events.find(({ kind }) => kind === "opened").adapter.software));
     assert.equal(await shown.get("error").isVisible(), false);
+    // Weights arrive at most four times a second; bits of k = 3 are lit soon.
+    await page.locator(".bit-table .k-c0 b").first().waitFor();
     const rows = page.locator(".bit-table tr");
     assert.equal(await rows.count(), 9, "three weights in three replicas");
     assert.equal(await rows.first().locator(".bits :is(i, b)").count(), 32);
-    assert.ok((await page.locator(".bit-table .k-c0 b").count()) > 0, "bits of k = 3 are lit");
     assert.equal(await page.locator(".bit-table .k-ctl b").count(), 0, "none of k = 2");
 
     await shown.click("pause");
     await page.waitForFunction(isAtRest);
     const paused = await shown.number("step");
-    await shown.click("pause");
-    await page.waitForTimeout(1500);
-    assert.equal(await shown.number("step"), paused, "paused");
+    await shown.click("pause"); // no effect either
+    // The file below has exactly the steps that follow, so the run is paused.
     await shown.click("single-step");
     await shown.until("step", String(paused + 1), `step ${paused + 1}`);
 
@@ -116,10 +140,12 @@ test("a long run is drawn with as many points as fit, and zooms", async () => {
     await page.mouse.up();
     const zoomOut = plot.getByRole("button", { name: "Zoom out" });
     await zoomOut.waitFor();
-    await page.mouse.move(box.x + box.width * 0.5, middle);
-    await page.waitForFunction(() => /step \d+/.test(document.querySelector("figure.plot .note").textContent));
-    const under = Number((await plot.locator(".note").first().textContent()).split(" ")[1]);
-    assert.ok(under > 6000 && under < 12_000, `the middle of the zoomed range, not ${under}`);
+    await page.mouse.move(box.x + box.width * 0.25, middle);
+    // A quarter of the zoomed range; of all steps it would be 5,000.
+    await page.waitForFunction(() => {
+      const under = Number(/^step (\d+)$/.exec(document.querySelector("figure.plot .note").textContent)?.[1]);
+      return under > 7500 && under < 10_000;
+    });
     await zoomOut.click();
     await zoomOut.waitFor({ state: "hidden" });
   }, { script: [fakeEngine, { steps: 20_000 }] });
@@ -131,13 +157,13 @@ test("every state is a link", async () => {
     await shown.step(8);
     const before = query(page);
     assert.equal(before.get("lr-changes"), "5:0.01");
-    const [fingerprint, distance] = [await shown.text("fingerprint-k3"), await shown.text("rel-l1-k3")];
+    const [fingerprint, distance] = [await finalFingerprint(shown, "fingerprint-k3", 1), await shown.text("rel-l1-k3")];
     await page.reload();
     await shown.step(8);
     assert.equal(query(page).toString(), before.toString());
     assert.equal(await shown.get("seed").inputValue(), "7");
     assert.equal(await shown.get("lr").inputValue(), "0.01", "the rate that holds now");
-    await shown.until("fingerprint-k3", fingerprint);
+    assert.equal(await finalFingerprint(shown, "fingerprint-k3", 1), fingerprint);
     assert.equal(await shown.text("rel-l1-k3"), distance);
 
     await shown.get("seed").fill("8");
@@ -147,9 +173,6 @@ test("every state is a link", async () => {
 
     await page.evaluate(() => (location.hash = "#/lab?seed=none&nets=resnet8"));
     await shown.until("error", /seed must be a whole number.*nets is not known/);
-    // In float32 these values would be 0 or infinite.
-    await page.evaluate(() => (location.hash = "#/lab?lr=1e-50&weight-decay=1e-50&activation=swish:1e39&lr-changes=2:1e-50&momentum=0"));
-    await shown.until("error", /lr is a number that float32 cannot hold.*weight-decay is.*activation has a beta.*lr-changes has a rate that float32 cannot hold(?!.*momentum)/);
   });
 });
 
@@ -172,7 +195,7 @@ test("dropped files are trained on, and damaged ones are explained", async () =>
     await shown.until("data-status", /Ready: not the published Fashion-MNIST\.$/);
     await page.waitForFunction(() => location.hash.includes("dataset=fashion-mnist"));
     await page.waitForFunction(() => window.events.findLast(({ kind }) => kind === "opened").stepsPerEpoch === 10);
-    await shown.step(2);
+    await stepOfNewestRun(page, 2);
     assert.equal(await shown.get("error").isVisible(), false);
   });
 });
@@ -194,8 +217,8 @@ test("a link to a data set finds its files on the host, and opens once", async (
       assert.equal(query(page).get("lr-changes"), "2:0.05", "what the link does to the run");
       // Another link to the same data set does not fetch it again.
       await page.evaluate((to) => (location.hash = to), address.replace("lr-changes=2:0.05", "seed=4"));
-      await shown.until("step", (text) => Number(text) < 3);
-      await shown.step(3);
+      await openedRun(page, 2);
+      await stepOfNewestRun(page, 3);
       assert.equal(await page.evaluate(() => window.events.filter(({ kind }) => kind === "data").length), 1);
     });
     await host.visit(address, async (shown) => {
@@ -228,8 +251,8 @@ test("the error of a run that is too large states its size, and the record stays
     await shown.click("restart");
     await shown.until("error", /needs \d+\.\d\d GiB/);
     await page.evaluate((to) => (location.hash = to), `#/lab?${ONE_LAYER}&ks=1,3&seed=2`);
-    await page.waitForFunction(() => window.events.filter(({ kind }) => kind === "opened").length === 2);
-    await shown.step(1);
+    await openedRun(page, 2);
+    await stepOfNewestRun(page, 1);
     assert.equal(await shown.get("error").isVisible(), false);
     assert.equal((await downloaded(shown, "csv-pinned")).length, recorded + 1);
   });
@@ -238,15 +261,15 @@ test("the error of a run that is too large states its size, and the record stays
 test("an out-of-memory error states the size, and a restart works", async () => {
   await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
     await shown.step(2);
-    await page.evaluate(() => new BroadcastChannel("memory").postMessage("refuse"));
+    await setMemory(page, "refuse");
     await shown.get("seed").fill("3");
     await shown.get("seed").press("Enter");
     await shown.until("error", /out of memory on the adapter: \d+\.\d\d MiB are needed.*which it could not allocate.*smaller batch/);
     await shown.until("step", (text) => Number(text) >= 2, "the run before");
-    await page.evaluate(() => new BroadcastChannel("memory").postMessage("give"));
+    await setMemory(page, "give");
     await shown.click("restart");
-    await page.waitForFunction(() => window.events.filter(({ kind }) => kind === "opened").length === 2);
-    await shown.step(1);
+    await openedRun(page, 2);
+    await stepOfNewestRun(page, 1);
     assert.equal(query(page).get("seed"), "3");
     assert.equal(await shown.get("error").isVisible(), false);
   }, { prepare: refuseMemory });
@@ -258,13 +281,15 @@ test("a lost device is reported, the record stays, and a restart works", async (
     await (await site.browser.newBrowserCDPSession()).send("Browser.crashGpuProcess");
     await shown.until("error", /lost/);
     await page.getByText(/What was recorded stays.*begins again at step 0 on a new device/).waitFor();
+    await page.waitForFunction(isAtRest);
     const recorded = await shown.number("step");
     assert.ok(recorded >= 2, "the curves stay");
     assert.ok((await shown.number("rel-l1-k3")) > 0);
     const csv = await downloaded(shown, "csv");
     assert.equal(csv.length, recorded + 1);
     await shown.click("restart");
-    await shown.until("step", (text) => Number(text) >= 1);
+    await openedRun(page, 2);
+    await stepOfNewestRun(page, 1);
     assert.equal(await shown.get("error").isVisible(), false);
     assert.equal(await shown.get("pin").getAttribute("aria-pressed"), "true");
     assert.deepEqual(await downloaded(shown, "csv-pinned"), csv, "also beside the new run");

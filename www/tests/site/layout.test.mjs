@@ -54,6 +54,7 @@ for (const viewport of WIDTHS) {
         }
         if (count === undefined) await page.locator(".exhibit").waitFor();
         else await shown.until(count, (text) => Number(text) >= least, `${least} at ${address}`);
+        // Time in which something could still move.
         await page.waitForTimeout(300);
         const shifts = await page.evaluate(() => window.shifts);
         const score = shifts.reduce((sum, { value }) => sum + value, 0);
@@ -68,7 +69,8 @@ for (const viewport of WIDTHS) {
 test("the measure notices a shift", async () => {
   await site.visit("#/lesson/1", async (shown, page) => {
     await page.locator(".exhibit").waitFor();
-    await page.waitForTimeout(600);
+    // Only what has been painted can move.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     await page.evaluate(() => document.querySelector("header").insertAdjacentHTML("beforebegin", "<p>late</p><p>and later</p>"));
     await page.waitForFunction((most) => window.shifts.reduce((sum, { value }) => sum + value, 0) >= most, MOST);
   }, { script: [watchShifts] });

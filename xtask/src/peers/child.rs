@@ -15,17 +15,17 @@ use serde_json::Value;
 use crate::process;
 
 /// Time in which a child has to end by itself after its stdin is closed.
-const FAREWELL: Duration = Duration::from_secs(15);
+const EXIT_LIMIT: Duration = Duration::from_secs(15);
 
 /// A child process that answers each line of text with a line of JSON.
-pub struct Conversation {
+pub struct PeerProcess {
     child: Child,
     stdin: Option<ChildStdin>,
     answers: Receiver<String>,
     log: PathBuf,
 }
 
-impl Conversation {
+impl PeerProcess {
     /// Starts the child; its stderr goes to the file `log`.
     pub fn start(mut command: Command, log: &Path) -> Result<Self> {
         let line = process::line_of(&command);
@@ -54,7 +54,7 @@ impl Conversation {
             Err(RecvTimeoutError::Timeout) => {
                 bail!("no answer within {} s; see the log {}", limit.as_secs(), self.log.display())
             }
-            Err(RecvTimeoutError::Disconnected) => match self.end(FAREWELL) {
+            Err(RecvTimeoutError::Disconnected) => match self.end(EXIT_LIMIT) {
                 Some(status) => bail!("the process ended ({status}); see the log {}", self.log.display()),
                 None => bail!("the process closed its output; see the log {}", self.log.display()),
             },
@@ -67,9 +67,9 @@ impl Conversation {
     }
 
     /// Writes a line and waits for the answer.
-    pub fn ask(&mut self, question: &str, limit: Duration) -> Result<Value> {
-        let stdin = self.stdin.as_mut().expect("open until the conversation ends");
-        writeln!(stdin, "{question}")
+    pub fn ask(&mut self, request: &str, limit: Duration) -> Result<Value> {
+        let stdin = self.stdin.as_mut().expect("open until the process is dropped");
+        writeln!(stdin, "{request}")
             .with_context(|| format!("cannot write to the process; see the log {}", self.log.display()))?;
         self.answer(limit)
     }
@@ -91,10 +91,10 @@ impl Conversation {
     }
 }
 
-impl Drop for Conversation {
+impl Drop for PeerProcess {
     fn drop(&mut self) {
         self.stdin = None;
-        if self.end(FAREWELL).is_some() {
+        if self.end(EXIT_LIMIT).is_some() {
             return;
         }
         // Errors only mean that the child has ended in the meantime.
@@ -141,8 +141,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(30);
 
-    fn start(script: &str) -> Conversation {
-        Conversation::start(process::command("sh", &["-c", script]), Path::new("/dev/null")).unwrap()
+    fn start(script: &str) -> PeerProcess {
+        PeerProcess::start(process::command("sh", &["-c", script]), Path::new("/dev/null")).unwrap()
     }
 
     #[test]

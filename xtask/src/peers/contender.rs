@@ -6,23 +6,26 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::child::Conversation;
+use super::child::PeerProcess;
 use super::lastbit::Lastbit;
 use super::reference::{self, About, Reference};
-use super::table::{Machine, Row, median};
-use super::{MOST_STEPS, TURN_SECONDS};
+use super::table::{Adapter, Measurement, median};
 
 /// Limit of building, compiling and the first steps.
 const START_LIMIT: Duration = Duration::from_secs(40 * 60);
 const TURN_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// Length of a turn, in seconds.
+const TURN_SECONDS: f64 = 3.0;
+/// Largest number of steps in a turn, for steps that take milliseconds.
+const MOST_STEPS: f64 = 100.0;
 /// Steps of a lastbit run before the timed ones: kernels compile in the first.
 const WARM_UP: usize = 3;
 /// Steps after the timed ones: the host runs ahead by this many, so the last ones are reported together.
 const AHEAD: usize = 2;
 
-/// Where a contender runs. It is compared with lastbit at the same place.
+/// Where a contender runs. It is compared with lastbit on the same platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Platform {
     /// As a native program.
     Native,
     /// In Chromium.
@@ -30,9 +33,9 @@ pub enum Place {
 }
 
 /// How a contender trains.
-pub enum Side {
+pub enum Runner {
     /// A process that waits for its turns.
-    Peer(Conversation),
+    Peer(PeerProcess),
     /// A new `lastbit train` for each turn, which does everything that a user's run does.
     Lastbit { lastbit: Lastbit, folder: PathBuf, ks: String },
 }
@@ -40,13 +43,13 @@ pub enum Side {
 /// A line of the table.
 pub struct Contender<'a> {
     name: String,
-    place: Place,
+    platform: Platform,
     /// Index of the adapter whose FMA rate it is compared with: 0, unless it is lastbit on another adapter.
     adapter: usize,
     reference: &'a Reference,
     replicas: u32,
     about: About,
-    side: Result<Side>,
+    runner: Result<Runner>,
     steps: usize,
     /// Median seconds of a step of all replicas, for each round that counts.
     seconds: Vec<f64>,
@@ -61,10 +64,10 @@ struct Turn {
     mib: Option<f64>,
 }
 
-impl Side {
+impl Runner {
     /// Starts a peer, whose log is `NAME.log` in `work`.
     pub fn start(command: std::process::Command, work: &Path, name: &str) -> Result<Self> {
-        Ok(Self::Peer(Conversation::start(command, &work.join(format!("{name}.log")))?))
+        Ok(Self::Peer(PeerProcess::start(command, &work.join(format!("{name}.log")))?))
     }
 
     fn turn(&mut self, reference: &Reference, steps: usize) -> Result<Turn> {
@@ -94,28 +97,28 @@ impl<'a> Contender<'a> {
     /// Starts a peer and checks that it trains what lastbit trains.
     pub fn new(
         name: &str,
-        place: Place,
+        platform: Platform,
         reference: &'a Reference,
         replicas: u32,
-        start: impl FnOnce() -> Result<Side>,
+        start: impl FnOnce() -> Result<Runner>,
     ) -> Self {
         let mut about = About::default();
-        let side = start().and_then(|mut side| {
-            if let Side::Peer(peer) = &mut side {
+        let runner = start().and_then(|mut runner| {
+            if let Runner::Peer(peer) = &mut runner {
                 let answer = peer.answer(START_LIMIT)?;
                 about = serde_json::from_value(answer).context("cannot parse its first line")?;
                 reference.check(&about)?;
             }
-            Ok(side)
+            Ok(runner)
         });
         let mut new = Self {
             name: name.to_owned(),
-            place,
+            platform,
             adapter: 0,
             reference,
             replicas,
             about,
-            side,
+            runner,
             steps: 1,
             seconds: Vec::new(),
             peak_mib: None,
@@ -135,8 +138,8 @@ impl<'a> Contender<'a> {
         // 1, 3, 5, ... as in the paper.
         let ks: Vec<String> = (0..replicas).map(|r| (2 * r + 1).to_string()).collect();
         let folder = work.join("lastbit-run");
-        let side = Side::Lastbit { lastbit: lastbit.clone(), folder, ks: ks.join(",") };
-        let mut new = Self::new(&format!("lastbit on {adapter}"), Place::Native, reference, replicas, || Ok(side));
+        let runner = Runner::Lastbit { lastbit: lastbit.clone(), folder, ks: ks.join(",") };
+        let mut new = Self::new(&format!("lastbit on {adapter}"), Platform::Native, reference, replicas, || Ok(runner));
         new.adapter = index;
         let lockstep = if replicas > 1 { ", in lockstep" } else { "" };
         new.about.version = lastbit.version();
@@ -146,8 +149,8 @@ impl<'a> Contender<'a> {
 
     /// Trains for some seconds. Round 0 only determines how many steps the other rounds take; its time is not kept.
     pub fn take_turn(&mut self, round: usize) {
-        let Ok(side) = &mut self.side else { return };
-        match side.turn(self.reference, self.steps) {
+        let Ok(runner) = &mut self.runner else { return };
+        match runner.turn(self.reference, self.steps) {
             Ok(turn) => {
                 let seconds = median(&turn.seconds).unwrap_or(f64::NAN);
                 self.peak_mib = turn.mib.or(self.peak_mib);
@@ -159,28 +162,28 @@ impl<'a> Contender<'a> {
                 println!("  {:<18} {seconds:.3} s a step", self.name);
             }
             Err(error) => {
-                self.side = Err(error);
+                self.runner = Err(error);
                 self.report_failure();
             }
         }
     }
 
     fn report_failure(&mut self) {
-        if let Err(error) = &self.side {
+        if let Err(error) = &self.runner {
             println!("peers: {}: {error:#}", self.name);
         }
     }
 
     /// The finished line. `adapters` holds the FMA rates; contenders in the browser are not compared with one.
-    pub fn row(&self, adapters: &[Machine]) -> Row {
+    pub fn measurement(&self, adapters: &[Adapter]) -> Measurement {
         let per_replica = self.seconds.iter().map(|seconds| seconds * 1e3 / f64::from(self.replicas)).collect();
-        Row::new(
+        Measurement::new(
             [&self.name, &self.about.version, &self.about.setting],
-            self.place == Place::Browser,
+            self.platform == Platform::Browser,
             [self.replicas, self.reference.batch],
-            self.side.as_ref().err().map_or(Ok(per_replica), |error| Err(format!("{error:#}"))),
+            self.runner.as_ref().err().map_or(Ok(per_replica), |error| Err(format!("{error:#}"))),
             self.reference.flops,
-            adapters[self.adapter].fma_gflops.filter(|_| self.place == Place::Native),
+            adapters[self.adapter].fma_gflops.filter(|_| self.platform == Platform::Native),
             self.peak_mib,
         )
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::table::Machine;
+use super::table::Adapter;
 use crate::process;
 
 /// The program with its adapter.
@@ -30,7 +30,7 @@ impl Lastbit {
     }
 
     /// The adapter's name, driver and FMA rate, from `lastbit bench`.
-    pub fn measure(&self) -> Result<Machine> {
+    pub fn measure(&self) -> Result<Adapter> {
         let json =
             process::capture(&mut self.command(&["bench", "--filter", "fma", "--json"]), Duration::from_secs(300))?;
         serde_json::from_str(&json).context("cannot parse the output of `lastbit bench --json`")

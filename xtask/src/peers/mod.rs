@@ -16,19 +16,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::{host, process, setup, site};
-use contender::{Contender, Place, Side};
+use contender::{Contender, Platform, Runner};
 use lastbit::Lastbit;
-use options::{Options, Which};
+use options::{Options, Peer};
 use reference::Reference;
-use table::{Machine, Table};
+use table::{Adapter, Table};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(90 * 60);
 /// Samples in the browser's batch: SwiftShader trains them in some seconds.
 const BROWSER_BATCH: u32 = 8;
-/// Length of a contender's turn, in seconds.
-const TURN_SECONDS: f64 = 3.0;
-/// Largest number of steps in a turn, for steps that take milliseconds.
-const MOST_STEPS: f64 = 100.0;
 const ONLY_RESNETS: &str = "only lastbit and PyTorch train VGG16 here";
 
 /// Measures and writes `peers.md` and `peers.json`.
@@ -46,29 +42,29 @@ pub fn run(flags: &[String]) -> Result<()> {
     let native = Reference::make(&lastbits[0], &work, &options.net, options.batch)?;
     let small = Reference::make(&lastbits[0], &work, &options.net, BROWSER_BATCH)?;
     let mut contenders = Vec::new();
-    for (index, (lastbit, Machine { adapter, .. })) in lastbits.iter().zip(&adapters).enumerate() {
+    for (index, (lastbit, Adapter { name, .. })) in lastbits.iter().zip(&adapters).enumerate() {
         // Peers that train one network are compared with one replica.
         let single = (index == 0 && options.replicas > 1).then_some(1);
         for replicas in single.into_iter().chain([options.replicas]) {
-            contenders.push(Contender::lastbit(lastbit, (index, adapter), &work, &native, replicas));
+            contenders.push(Contender::lastbit(lastbit, (index, name), &work, &native, replicas));
         }
     }
-    if options.wants(Which::Burn) {
-        contenders.push(Contender::new("Burn", Place::Native, &native, 1, || burn(&work, &native, options.install)));
+    if options.wants(Peer::Burn) {
+        contenders.push(Contender::new("Burn", Platform::Native, &native, 1, || burn(&work, &native, options.install)));
     }
-    if options.wants(Which::PyTorch) {
+    if options.wants(Peer::PyTorch) {
         contenders.extend(pytorch(&work, &native, &options));
     }
-    if options.wants(Which::TensorFlowJs) {
+    if options.wants(Peer::TensorFlowJs) {
         let browser = set_up_browser(&options.net, options.install);
-        for (name, side) in [("lastbit, the page", "lastbit"), ("TensorFlow.js", "tfjs")] {
-            contenders.push(Contender::new(name, Place::Browser, &small, 1, || {
+        for (name, framework) in [("lastbit, the page", "lastbit"), ("TensorFlow.js", "tfjs")] {
+            contenders.push(Contender::new(name, Platform::Browser, &small, 1, || {
                 let chromium = browser.as_ref().map_err(|reason| anyhow::anyhow!("{reason:#}"))?;
                 let files = [&small.weights, &small.images];
-                let mut node = process::command("node", &["peers/tfjs/peer.mjs", side]);
+                let mut node = process::command("node", &["peers/tfjs/peer.mjs", framework]);
                 node.arg(chromium).args([&small.net, &small.batch.to_string()]);
-                node.args(files.into_iter().filter(|_| side == "tfjs"));
-                Side::start(node, &work, side)
+                node.args(files.into_iter().filter(|_| framework == "tfjs"));
+                Runner::start(node, &work, framework)
             }));
         }
     }
@@ -86,7 +82,7 @@ pub fn run(flags: &[String]) -> Result<()> {
     for (adapter, rates) in adapters.iter_mut().zip(&rates) {
         adapter.fma_gflops = table::median(rates);
     }
-    let rows = contenders.iter().map(|contender| contender.row(&adapters)).collect();
+    let rows = contenders.iter().map(|contender| contender.measurement(&adapters)).collect();
     let table = Table::new(options.net, options.rounds, adapters, rows);
     println!("\n{}", table.markdown());
     for (name, text) in [("peers.md", table.markdown()), ("peers.json", serde_json::to_string_pretty(&table)? + "\n")] {
@@ -98,7 +94,7 @@ pub fn run(flags: &[String]) -> Result<()> {
 }
 
 /// Starts Burn's program, built from its own lock file. It is built only with `--install`, or if it was built before.
-fn burn(work: &Path, reference: &Reference, install: bool) -> Result<Side> {
+fn burn(work: &Path, reference: &Reference, install: bool) -> Result<Runner> {
     anyhow::ensure!(options::is_resnet(&reference.net), ONLY_RESNETS);
     let folder = work.join("burn");
     let program = folder.join(format!("release/lastbit-peer-burn{}", std::env::consts::EXE_SUFFIX));
@@ -110,7 +106,7 @@ fn burn(work: &Path, reference: &Reference, install: bool) -> Result<Side> {
     anyhow::ensure!(program.is_file(), "not built: `cargo xtask bench --peers --install` builds it");
     let mut command = process::command(&program, &[&reference.net, &reference.batch.to_string()]);
     command.args([&reference.weights, &reference.images]);
-    Side::start(command, work, "burn")
+    Runner::start(command, work, "burn")
 }
 
 /// PyTorch as the paper's authors use it, and in its fastest form; on CUDA, both also with TF32.
@@ -124,13 +120,13 @@ fn pytorch<'a>(work: &Path, reference: &'a Reference, options: &Options) -> Vec<
     let mut contenders = Vec::new();
     for precision in precisions {
         for mode in ["eager", "best"] {
-            let place = Place::Native;
-            contenders.push(Contender::new("PyTorch", place, reference, options.replicas, || {
+            let platform = Platform::Native;
+            contenders.push(Contender::new("PyTorch", platform, reference, options.replicas, || {
                 let python = python.as_ref().map_err(|reason| anyhow::anyhow!("{reason:#}"))?;
                 let numbers = [reference.batch, options.replicas].map(|number| number.to_string());
                 let mut command = process::command(python, &["-B", "peers/pytorch/peer.py", &reference.net]);
                 command.args(numbers).args([&reference.weights, &reference.images]).args([mode, precision]);
-                Side::start(command, work, &format!("pytorch-{mode}-{precision}"))
+                Runner::start(command, work, &format!("pytorch-{mode}-{precision}"))
             }));
         }
     }

@@ -4,13 +4,13 @@ use anyhow::{Context, Result, bail};
 
 /// A peer that can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum Peer {
     Burn,
     PyTorch,
     TensorFlowJs,
 }
 
-const NAMES: [(&str, Which); 3] = [("burn", Which::Burn), ("pytorch", Which::PyTorch), ("tfjs", Which::TensorFlowJs)];
+const PEERS: [(&str, Peer); 3] = [("burn", Peer::Burn), ("pytorch", Peer::PyTorch), ("tfjs", Peer::TensorFlowJs)];
 
 /// The parsed flags.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Options {
     pub rounds: usize,
     /// Whether to install and build what is missing.
     pub install: bool,
-    only: Vec<Which>,
+    only: Vec<Peer>,
 }
 
 impl Options {
@@ -36,7 +36,7 @@ impl Options {
     /// # Errors
     /// An unknown flag, a flag without its value, or a value that the flag does not take.
     pub fn parse(flags: &[String]) -> Result<Self> {
-        let only = NAMES.map(|(_, which)| which).to_vec();
+        let only = PEERS.map(|(_, peer)| peer).to_vec();
         let mut options = Self {
             net: "resnet20".to_owned(),
             batch: 32,
@@ -73,9 +73,9 @@ impl Options {
         Ok(options)
     }
 
-    /// True unless `--only` leaves `which` out.
-    pub fn wants(&self, which: Which) -> bool {
-        self.only.contains(&which)
+    /// True unless `--only` leaves `peer` out.
+    pub fn wants(&self, peer: Peer) -> bool {
+        self.only.contains(&peer)
     }
 }
 
@@ -90,10 +90,10 @@ fn adapter(name: &str) -> Result<Option<String>> {
     Ok(Some(name.to_owned()))
 }
 
-fn peer(name: &str) -> Result<Which> {
-    let known = NAMES.iter().find(|(known, _)| *known == name);
+fn peer(name: &str) -> Result<Peer> {
+    let known = PEERS.iter().find(|(known, _)| *known == name);
     known
-        .map(|(_, which)| *which)
+        .map(|(_, peer)| *peer)
         .with_context(|| format!("--only takes burn, pytorch and tfjs, separated by commas, not '{name}'"))
 }
 
@@ -109,7 +109,7 @@ mod tests {
     fn flags_are_read() {
         let options = parse("--net resnet56 --only tfjs,burn --rounds 3 --install").unwrap();
         assert_eq!((options.net.as_str(), options.rounds, options.install), ("resnet56", 3, true));
-        assert!(options.wants(Which::Burn) && options.wants(Which::TensorFlowJs) && !options.wants(Which::PyTorch));
+        assert!(options.wants(Peer::Burn) && options.wants(Peer::TensorFlowJs) && !options.wants(Peer::PyTorch));
         let options = parse("--net vgg16 --adapters processor,llvmpipe").unwrap();
         let adapters = ["processor", "llvmpipe"].map(|name| Some(name.to_owned()));
         assert_eq!((options.net.as_str(), options.adapters.as_slice()), ("vgg16", &adapters[..]));

@@ -4,18 +4,19 @@ use serde::{Deserialize, Serialize};
 
 /// An adapter, as `lastbit bench --json` describes it, measured in the same run.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Machine {
+pub struct Adapter {
     /// Name of the adapter.
-    pub adapter: String,
+    #[serde(rename = "adapter")]
+    pub name: String,
     /// Driver and version.
     pub driver: String,
     /// GFLOP/s of independent fma chains.
     pub fma_gflops: Option<f64>,
 }
 
-/// A line of the table: a measured contender.
+/// What was measured of a contender: a row of the table.
 #[derive(Debug, Serialize)]
-pub struct Row {
+pub struct Measurement {
     name: String,
     version: String,
     setting: String,
@@ -30,7 +31,7 @@ pub struct Row {
     gflops: Option<f64>,
     fma_share: Option<f64>,
     peak_mib: Option<f64>,
-    /// `ms` as a multiple of lastbit's at the same place with the same number of replicas, on the first adapter.
+    /// `ms` as a multiple of lastbit's on the same platform with the same number of replicas, on the first adapter.
     times_lastbit: Option<f64>,
     /// Why the numbers are missing.
     problem: Option<String>,
@@ -42,8 +43,8 @@ pub struct Table {
     net: String,
     rounds: usize,
     /// Adapters that lastbit ran on; peers are compared with the first.
-    adapters: Vec<Machine>,
-    rows: Vec<Row>,
+    adapters: Vec<Adapter>,
+    rows: Vec<Measurement>,
 }
 
 /// The median of `values`: of an even number the mean of the middle two, of none `None`.
@@ -55,7 +56,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-impl Row {
+impl Measurement {
     /// `flops` are the operations in a step of one replica; `rounds` holds the milliseconds of a replica's step in each round, or
     /// the reason why they are missing.
     pub fn new(
@@ -120,12 +121,14 @@ impl Row {
 }
 
 impl Table {
-    /// Compares each row with the first one at the same place, with the same number of replicas, whose name begins with `lastbit`.
-    pub fn new(net: String, rounds: usize, adapters: Vec<Machine>, mut rows: Vec<Row>) -> Self {
-        let is_ours = |row: &&Row| row.name.starts_with("lastbit");
+    /// Compares each row with the first one on the same platform, with the same number of replicas, whose name begins with `lastbit`.
+    pub fn new(net: String, rounds: usize, adapters: Vec<Adapter>, mut rows: Vec<Measurement>) -> Self {
+        let is_ours = |row: &&Measurement| row.name.starts_with("lastbit");
         let ours: Vec<_> = rows.iter().filter(is_ours).map(|row| (row.in_browser, row.replicas, row.ms)).collect();
         for row in &mut rows {
-            let same = ours.iter().find(|(place, replicas, _)| (*place, *replicas) == (row.in_browser, row.replicas));
+            let same = ours
+                .iter()
+                .find(|(in_browser, replicas, _)| (*in_browser, *replicas) == (row.in_browser, row.replicas));
             row.times_lastbit = same.and_then(|(_, _, ms)| row.ms.zip(*ms)).map(|(theirs, ours)| theirs / ours);
         }
         Self { net, rounds, adapters, rows }
@@ -133,8 +136,8 @@ impl Table {
 
     /// The table as Markdown.
     pub fn markdown(&self) -> String {
-        let adapters = self.adapters.iter().map(|Machine { adapter, driver, fma_gflops }| {
-            format!("; {adapter}, {driver}, FMA rate {:.1} GFLOP/s", fma_gflops.unwrap_or(f64::NAN))
+        let adapters = self.adapters.iter().map(|Adapter { name, driver, fma_gflops }| {
+            format!("; {name}, {driver}, FMA rate {:.1} GFLOP/s", fma_gflops.unwrap_or(f64::NAN))
         });
         let mut lines = vec![
             format!(
@@ -148,7 +151,7 @@ impl Table {
                 .to_owned(),
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
         ];
-        lines.extend(self.rows.iter().map(Row::line));
+        lines.extend(self.rows.iter().map(Measurement::line));
         lines.join("\n") + "\n"
     }
 }
@@ -157,17 +160,17 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn adapters() -> Vec<Machine> {
-        let machine = |adapter: &str, driver: &str, gflops| Machine {
-            adapter: adapter.to_owned(),
+    fn adapters() -> Vec<Adapter> {
+        let adapter = |name: &str, driver: &str, gflops| Adapter {
+            name: name.to_owned(),
             driver: driver.to_owned(),
             fma_gflops: Some(gflops),
         };
-        vec![machine("processor", "fused", 100.0), machine("llvmpipe", "Mesa", 50.0)]
+        vec![adapter("processor", "fused", 100.0), adapter("llvmpipe", "Mesa", 50.0)]
     }
 
-    fn row(name: &str, replicas: u32, rounds: Result<Vec<f64>, String>) -> Row {
-        Row::new([name, "", ""], false, [replicas, 32], rounds, 8_000_000_000, Some(100.0), Some(512.4))
+    fn row(name: &str, replicas: u32, rounds: Result<Vec<f64>, String>) -> Measurement {
+        Measurement::new([name, "", ""], false, [replicas, 32], rounds, 8_000_000_000, Some(100.0), Some(512.4))
     }
 
     #[test]

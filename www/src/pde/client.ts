@@ -1,31 +1,17 @@
-// The page's client of the equations' worker: calls of the core's `Bench`, answered by promises.
-import type { Bench } from "../../pkg/lastbit_web";
+// The page's client of the equations' worker: calls of `Equations` (`web/src/pde.rs`), answered by promises.
+import type { Equations } from "../../pkg/lastbit_web";
 import { webgpuSupport } from "../webgpu";
+import type { Answer, Call, Method } from "./messages";
 
-/** A method of the core's bench. */
-export type Method = Exclude<keyof Bench & string, "free">;
-
-type Value<K extends Method> = Awaited<ReturnType<Bench[K]>>;
-
-/** A call, sent to the worker. */
-export interface Call {
-  id: number;
-  /** Whether the processor computes; the first call decides. */
-  processor: boolean;
-  method: Method;
-  parameters: unknown[];
-}
-
-/** The answer to a call, from the worker. */
-export type Answer = { id: number; value: unknown } | { id: number; error: string };
+type Value<K extends Method> = Awaited<ReturnType<Equations[K]>>;
 
 interface Waiting {
   resolve: (value: never) => void;
   reject: (error: Error) => void;
 }
 
-/** A worker with a bench in it. */
-export class BenchClient {
+/** A worker that computes the equations. */
+export class EquationsClient {
   private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "lastbit-pde" });
   private readonly waiting = new Map<number, Waiting>();
   private calls = 0;
@@ -47,23 +33,23 @@ export class BenchClient {
     };
   }
 
-  /** A bench on the GPU where there is WebGPU, else on the processor. */
-  static async open(): Promise<BenchClient> {
-    return new BenchClient(!(await webgpuSupport()).ok);
+  /** Opens the equations on the GPU where there is WebGPU, else on the processor. */
+  static async open(): Promise<EquationsClient> {
+    return new EquationsClient(!(await webgpuSupport()).ok);
   }
 
-  /** Calls a method of the bench; calls are answered in order. */
-  call<K extends Method>(method: K, ...parameters: Parameters<Bench[K]>): Promise<Value<K>> {
+  /** Calls a method of `Equations`; calls are answered in order. */
+  call<K extends Method>(method: K, ...parameters: Parameters<Equations[K]>): Promise<Value<K>> {
     const id = this.calls++;
     this.worker.postMessage({ id, processor: this.processor, method, parameters } satisfies Call);
     return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
   }
 
   /** What computes, as text, and whether it is software. */
-  async adapter(): Promise<{ words: string; software: boolean }> {
+  async adapter(): Promise<{ text: string; software: boolean }> {
     const { name, software } = JSON.parse(await this.call("adapter")) as { name: string; software: boolean };
     const gpu = `float32 on ${name || "WebGPU"}${software ? ", a software adapter" : ""}`;
-    return { words: this.processor ? "float64 on the processor, without WebGPU" : gpu, software };
+    return { text: this.processor ? "float64 on the processor, without WebGPU" : gpu, software };
   }
 
   /** Terminates the worker. Pending calls are never answered. */

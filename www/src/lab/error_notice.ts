@@ -14,7 +14,7 @@ const REMEDIES: Partial<Record<Fault, string>> = {
 };
 
 /** The notice that shows an error. */
-export class Problem {
+export class ErrorNotice {
   private readonly message = h("span", { "data-testid": "error" });
   private readonly remedy = h("p", {});
   private readonly restart: HTMLButtonElement;

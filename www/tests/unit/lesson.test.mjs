@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+
+import { load } from "./load.mjs";
+
+const { bitsOf, exactDecimal, fieldsOf, fma, sgdStep, spacing } = await load("lesson/float32.ts");
+const { parseMarks } = await load("lesson/chapter.ts");
+const { shortestDecimal } = await load("lesson/chapter1.ts");
+const { tally } = await load("lesson/chapter2.ts");
+const { behaviourText } = await load("pde/nonlinear.ts");
+const chapters = await Promise.all([1, 2, 3, 4, 5, 6].map(async (n) => (await load(`lesson/chapter${n}.ts`)).chapter));
+
+test("float32 is shown exactly", () => {
+  assert.equal(exactDecimal(bitsOf(0.1)), "0.100000001490116119384765625");
+  assert.equal(exactDecimal(bitsOf(16777217)), "16777216");
+  assert.equal(exactDecimal(bitsOf(-0.5)), "−0.5");
+  assert.equal(exactDecimal(bitsOf(3.4028234663852886e38)), "340282346638528859811704183484516925440");
+  assert.equal(exactDecimal(1).length, "0.".length + 149);
+  assert.deepEqual([Infinity, -Infinity, NaN].map((value) => exactDecimal(bitsOf(value))), ["∞", "−∞", "not a number"]);
+  assert.deepEqual(fieldsOf(bitsOf(-1.5)), { sign: 1, exponent: 127, significand: 1 << 22 });
+  assert.deepEqual([bitsOf(1), bitsOf(0.1), 1].map(spacing), [2 ** -23, 2 ** -27, 2 ** -149]);
+});
+
+test("the shortest decimal rounds to its float32", () => {
+  for (const value of [0.1, 1 / 3, 16777216, 1e-45, 3.4028235e38, -2.5]) assert.equal(Math.fround(Number(shortestDecimal(Math.fround(value)))), Math.fround(value));
+  assert.equal(shortestDecimal(Math.fround(0.1)), "0.1");
+});
+
+test("fma rounds once", () => {
+  // The product's last bit is lost if the product is rounded first.
+  const a = 1 + 2 ** -23;
+  assert.equal(fma(a, a, -(1 + 2 ** -22)), 2 ** -46);
+  // A tie in float64's sum that is none: what the sum lost decides.
+  const half = 2 ** -24;
+  assert.equal(fma(1, half, 1), 1, "ties go to even");
+  assert.equal(fma(1 + 2 ** -23, half, 1), a, "just above the tie");
+  assert.equal(fma(2 ** -60, 2 ** -60, fma(1, half, 1)), 1);
+});
+
+test("a step with k = 2 has the bits of k = 1, one with k = 3 often has not", () => {
+  for (const k of [2, 4]) assert.deepEqual(tally(k), { back: 0, weights: 0 });
+  const { back, weights } = tally(3);
+  assert.ok(back > 13_000 && back < 14_500, `${back} of 100,000 do not come back`);
+  assert.ok(weights > 500 && weights < 2000, `${weights} of 100,000 weights differ`);
+  assert.equal(sgdStep(1, 0.5, 0.1, 1), Math.fround(1 - Math.fround(0.1) * 0.5));
+});
+
+test("marks count at the edges of words only", () => {
+  assert.deepEqual(parseMarks("a *b c* d"), ["a ", ["em", "b c"], " d"]);
+  assert.deepEqual(parseMarks("_p_ ← `x`, max_ulp_of, 2 * 3 * 4"), ["", ["var", "p"], " ← ", ["code", "x"], ", max_ulp_of, 2 * 3 * 4"]);
+});
+
+test("every chapter has its title in the list, text, a task, a sight, notes and questions, without a stray mark", async () => {
+  const list = await readFile(new URL("../../src/lesson/lesson.ts", import.meta.url), "utf8");
+  for (const { title, text, task, sight, teacher } of chapters) {
+    assert.ok(list.includes(`{ title: "${title}", load:`), title);
+    assert.ok(text.length > 0 && teacher.notes.length > 0 && teacher.questions.length > 0, title);
+    for (const words of [...text, task, sight, ...teacher.notes, ...teacher.questions.flat()]) {
+      assert.ok(words.trim() !== "", title);
+      const plain = parseMarks(words).filter((part) => typeof part === "string").join("");
+      assert.doesNotMatch(plain, /[*`]\w|\w[*`]|\b_|_\b/, words);
+    }
+  }
+});
+
+test("each behaviour of the nonlinear network has its sentence", () => {
+  const text = (found) => behaviourText(found, { loss: 0.29154, edge: 0.032198 });
+  assert.match(text({ kind: "blows-up" }), /^Blow-up/);
+  assert.match(text({ kind: "chaos", exponent: Math.log(2.5) }), /2\.50-fold a step/);
+  assert.equal(text({ kind: "period", period: 1, exponent: -1 }), "Settles at loss 0.2915. Theory: it settles up to dt = 0.03220.");
+  assert.match(text({ kind: "period", period: 4, exponent: -1 }), /^Hops between 4 values/);
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { load } from "./load.mjs";
+
+const { commandLine, config, defaults, fromQuery, isPositive, preset, PROPERTIES, property, toml, toQuery, validate } = await load("properties.ts");
+const { flipText, parseFlip } = await load("lab/flip.ts");
+
+const problems = (query) => fromQuery(new URLSearchParams(query), defaults()).problems.join("; ");
+
+test("the page's defaults and presets are valid", () => {
+  for (const net of ["one-layer", "resnet8", "resnet56", "vgg16"]) {
+    for (const software of [false, true]) {
+      const values = defaults(preset(net, software));
+      for (const each of PROPERTIES) assert.equal(validate(each, values[each.key]), undefined, `${each.key} of ${net}`);
+    }
+  }
+  assert.ok(Number(preset("resnet8", true).width) < 1, "smaller on a software adapter");
+});
+
+test("values are checked, and messages follow the name of the property", () => {
+  const valid = { net: ["resnet32", "preresnet14", "vgg13"], activation: ["", "swish:2.5"], ks: ["1", "1,3,2"], steps: ["", "7"], lr: ["1e-5"], nesterov: ["false"], "lr-changes": ["", "2:0.1,5:.01"], "flip-bit": ["", "conv1.weight:0:5:2"] };
+  for (const [key, texts] of Object.entries(valid)) for (const text of texts) assert.equal(validate(property(key), text), undefined, `${key}=${text}`);
+  const invalid = {
+    net: ["resnet", /^must be one of one-layer, resnet8/],
+    activation: ["swish:x", /^must be one of \(empty\), relu/],
+    ks: ["1,64", /^must be a list of numbers from 1 to 63/],
+    seed: ["none", /^must be a whole number at least 0$/],
+    "batch-size": ["2.5", /^must be a whole number at least 1 and at most 65536$/],
+    lr: ["0", /^must be a number above 0 and at most 1000000000$/],
+    width: [" ", /^must be a number at least 0.25 and at most 8$/],
+    nesterov: ["yes", /^must be true or false$/],
+    "lr-changes": ["5", /^must be a list such as/],
+    "flip-bit": ["a b:0:0:0", /^must be TENSOR:INDEX:STEP:REPLICA$/],
+  };
+  for (const [key, [text, message]] of Object.entries(invalid)) assert.match(validate(property(key), text), message);
+});
+
+test("an address keeps its valid values and reports the others", () => {
+  const { values, problems } = fromQuery(new URLSearchParams("seed=none&nets=resnet8&lr=0.2"), defaults());
+  assert.deepEqual([values.seed, values.lr], ["1", "0.2"]);
+  assert.deepEqual(problems, ["seed must be a whole number at least 0", "nets is not known"]);
+});
+
+test("numbers that float32 cannot hold are refused: they would become 0 or infinite", () => {
+  const message = problems("lr=1e-50&weight-decay=1e-50&activation=swish:1e39&lr-changes=2:1e-50&momentum=0");
+  assert.match(message, /^lr is a number that float32 cannot hold.*weight-decay is.*activation has a beta.*lr-changes has a rate that float32 cannot hold(?!.*momentum)/);
+  assert.deepEqual(["1e-38", "1.2e-38", "3.4e38", "3.5e38", "0", "-1", "x"].map(isPositive), [false, true, true, false, false, false, false]);
+});
+
+test("the query of an address holds what differs from the defaults, and gives the same values again", () => {
+  assert.deepEqual(toQuery(defaults()), {});
+  const values = defaults({ seed: "7", ks: "1,3", "train-limit": "" });
+  const query = toQuery(values);
+  assert.deepEqual(query, { ks: "1,3", seed: "7", "train-limit": "" });
+  assert.deepEqual(fromQuery(new URLSearchParams(query), defaults()).values, values);
+});
+
+test("the config has JSON's types and no flipped bit", () => {
+  const of = config(defaults({ "lr-changes": "5:0.01,9:0.1", "flip-bit": "conv1.weight:0:5:2" }));
+  assert.deepEqual([of.net, of.ks, of.lr, of["batch-size"], of.nesterov, of["lr-changes"]], ["resnet8", [1, 3, 2], 0.1, 32, true, ["5:0.01", "9:0.1"]]);
+  assert.ok(!("flip-bit" in of) && !("steps" in of) && !("activation" in of), "neither a command nor empty values");
+});
+
+test("the command line has what differs from the native defaults", () => {
+  const native = Object.fromEntries(PROPERTIES.map(({ key, native }) => [key, native]));
+  assert.equal(commandLine(native), "lastbit train --out runs/lab");
+  const values = { ...native, net: "resnet8", nesterov: "false", augment: "false", steps: "12", "lr-changes": "5:0.01" };
+  assert.equal(commandLine(values), "lastbit train --net resnet8 --lr-changes 5:0.01 --nesterov=false --steps 12 --no-augment --out runs/lab");
+});
+
+test("config.toml has TOML's types", () => {
+  const lines = toml(defaults({ lr: "1", momentum: ".9", "weight-decay": "1e-7", "lr-changes": "5:0.01", "flip-bit": "a:0:5:2" })).split("\n");
+  for (const line of ['net = "resnet8"', "ks = [1, 3, 2]", "seed = 1", "lr = 1.0", "momentum = 0.9", "weight-decay = 1e-7", 'lr-changes = ["5:0.01"]', "nesterov = true", 'flip-bit = "a:0:5:2"']) {
+    assert.ok(lines.includes(line), line);
+  }
+  assert.ok(!lines.some((line) => line.startsWith("steps")), "no empty value");
+});
+
+test("a flipped bit is written as it is read", () => {
+  const text = "layer1.0.conv1.weight:3:5:2";
+  const flip = parseFlip(text);
+  assert.deepEqual(flip, { tensor: "layer1.0.conv1.weight", index: 3, step: 5, replica: 2 });
+  assert.equal(flipText(flip, flip.step), text);
+  assert.equal(parseFlip("conv1.weight:0:5"), undefined);
+});

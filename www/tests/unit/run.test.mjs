@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { load } from "./load.mjs";
+
+const { Column } = await load("run/columns.ts");
+const { floatOf, floatsOf, ulps } = await load("run/floats.ts");
+const { lampState, lampText } = await load("run/lamp.ts");
+const { RunRecord } = await load("run/record.ts");
+const { colourOf, idOf, labelOf, roleOf } = await load("run/replicas.ts");
+const { csv } = await load("lab/share.ts");
+const { Session } = await load("run/session.ts");
+
+const SHAPE = { ks: [1, 3, 2], controls: [2], tensors: [{ name: "conv1", shape: [1], convolution: true }, { name: "fc", shape: [1], convolution: false }] };
+
+/** Rows of steps: `columns` are loss, relL1, maxUlp, differing, differingAnywhere and accuracy, each by replica. */
+const steps = (...rows) => ({ kind: "steps", rows: Float64Array.from(rows.flat(2)) });
+const row = (step, differing = 0) => [step, 0, 0.1, [2, 2.5, 2], [0, 1e-9, 0], [0, 3, 0], [0, 7, differing], [0, 8, differing], [50, 25, 50]].flat();
+
+test("a column keeps what is pushed beyond its first store", () => {
+  const column = new Column();
+  assert.equal(column.last(), undefined);
+  for (let i = 0; i < 1000; i++) column.push(i);
+  assert.equal(column.length, 1000);
+  assert.deepEqual([...column.values()], Array.from({ length: 1000 }, (_, i) => i));
+  assert.equal(column.last(), 999);
+});
+
+test("ulps are counted along the line of all floats, through zero", () => {
+  const bits = (value) => new Uint32Array(Float32Array.of(value).buffer)[0];
+  assert.equal(floatOf(bits(0.1)), Math.fround(0.1));
+  assert.equal(ulps(bits(1), bits(1 + 2 ** -23)), 1);
+  assert.equal(ulps(bits(-0), bits(0)), 0);
+  assert.equal(ulps(bits(-(2 ** -149)), bits(2 ** -149)), 2);
+  assert.deepEqual([...floatsOf(Uint32Array.of(1, 2, bits(3), bits(-4)), 1, 2)], [3, -4]);
+});
+
+test("replicas are named and coloured by their role", () => {
+  const shape = { ks: [1, 3, 2, 1, 5], controls: [2, 3] };
+  const all = (of) => shape.ks.map((_, r) => of(shape, r));
+  assert.deepEqual(all(labelOf), ["k = 1", "k = 3", "k = 2", "k = 1 (no. 2)", "k = 5"]);
+  assert.deepEqual(all(idOf), ["k1", "k3", "k2", "k1-2", "k5"]);
+  assert.deepEqual(all(colourOf), ["ref", "c0", "ctl", "ctl", "c1"]);
+  assert.deepEqual(all(roleOf), ["reference", "", "control", "control", ""]);
+});
+
+test("a record has the columns of its rows, and the layers of its steps", () => {
+  const record = new RunRecord(SHAPE);
+  assert.deepEqual([record.lastStep(), record.last("loss", 0), record.layerNames], [0, undefined, ["conv1"]]);
+  record.addSteps(steps(row(1), row(2)));
+  assert.deepEqual([record.lastStep(), record.last("loss", 1), record.last("maxUlp", 1), record.last("accuracy", 2)], [2, 2.5, 3, 50]);
+  for (const replica of [0, 1]) record.addLayers({ kind: "layers", step: 2, replica, fingerprint: `f${replica}`, relL1: [replica === 0 ? 0 : null] });
+  assert.equal(record.layers.length, 1);
+  assert.deepEqual(record.layers[0].fingerprints, ["f0", "f1", undefined]);
+  assert.ok(Number.isNaN(record.layers[0].relL1[1][0]), "null is a number that is not finite");
+});
+
+test("the lamp turns red at the first step at which a control differs, and stays red", () => {
+  const record = new RunRecord(SHAPE);
+  assert.equal(lampState(record), "none");
+  record.addSteps(steps(row(1)));
+  assert.deepEqual([lampState(record), ...lampText("green", record)], ["green", "Control green", "k = 2 equals k = 1 in every bit, as it must."]);
+  record.addSteps(steps(row(2, 1), row(3)));
+  assert.equal(lampState(record), "red");
+  assert.match(lampText("red", record)[1], /bits differ from step 2 on/);
+  const alone = new RunRecord({ ...SHAPE, ks: [3, 5], controls: [] });
+  alone.addSteps(steps([1, 0, 0.1, ...Array(12).fill(0)]));
+  assert.equal(lampState(alone), "none");
+  assert.deepEqual(lampText("none", alone), ["No control", "Add a second k = 3, or k = 6, to have one."]);
+  assert.deepEqual(lampText("none", new RunRecord(SHAPE, true)), ["Control", ""]);
+});
+
+test("CSV has a line for each step and a column for each value of each replica", () => {
+  const record = new RunRecord({ ...SHAPE, ks: [1, 3], controls: [] });
+  record.addSteps(steps([1, 0, 0.1, 2, 2.5, 0, 1e-9, 0, 3, 0, 7, 0, 8, 50, NaN]));
+  const columns = ["loss", "rel_l1", "max_ulp", "differing", "differing_anywhere", "accuracy"].flatMap((name) => [`${name}_k1`, `${name}_k3`]);
+  assert.equal(csv(record), `step,epoch,lr,${columns}\n1,0,0.1,2,2.5,0,1e-9,0,3,0,7,0,8,50,NaN\n`);
+  assert.equal(csv(undefined), "");
+});
+
+test("a run that cannot open leaves the record of the run before", () => {
+  globalThis.Worker = class {
+    postMessage({ run }) {
+      this.run = run ?? this.run;
+    }
+  };
+  globalThis.requestAnimationFrame = () => 0;
+  const session = new Session();
+  const send = (event) => session.engine.worker.onmessage({ data: { run: session.engine.worker.run, event } });
+  session.open({ ks: "1,3,2" });
+  assert.ok(session.record.isPending);
+  send({ kind: "opened", ...SHAPE });
+  send(steps(row(1)));
+  const before = session.record;
+  assert.equal(before.lastStep(), 1);
+  session.open({ ks: "1" });
+  send({ kind: "error", fault: "out-of-memory", message: "too large" });
+  assert.equal(session.record, before);
+  assert.equal(session.error.message, "too large");
+  // Events of an older run are ignored.
+  session.engine.worker.onmessage({ data: { run: 1, event: steps(row(2)) } });
+  assert.equal(session.record.lastStep(), 1);
+});
