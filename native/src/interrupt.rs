@@ -3,10 +3,14 @@
 //! scheduler's second signal does not: some send the same one twice, and all can send SIGKILL. Ctrl-C ends a download at once. A
 //! run that fails asks the runs beside it to stop in the same way.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
-use crate::failure::{Failure, INTERRUPTED, OTHER};
+use crate::failure::{Failure, OTHER};
+
+/// The exit code after Ctrl-C (128 + SIGINT).
+const INTERRUPTED: u8 = 130;
 
 /// The exit code of the first signal; before any signal, [`OTHER`] after a failed run, else 0.
 static REQUESTED: AtomicU8 = AtomicU8::new(0);
@@ -177,4 +181,9 @@ pub fn requested() -> bool {
 /// asked it to stop.
 pub fn exit_code() -> u8 {
     REQUESTED.load(Ordering::SeqCst)
+}
+
+/// The failure of work that was stopped. What is finished is kept; `message` says how to continue.
+pub fn stopped(message: impl Display) -> Failure {
+    Failure::new(exit_code(), message)
 }

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use indicatif::ProgressDrawTarget;
@@ -55,12 +56,16 @@ pub fn warn(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "warning: {line}");
 }
 
-/// Writes the error that ends the program to standard error, as a log line if `--log-format json` is given.
-pub fn error(line: impl Display) {
-    if log::is_structured() {
-        return tracing::error!("{line}");
+/// Reports the failure that ends the program, and returns its exit code. An error goes to standard error, as a log line if
+/// `--log-format json` is given.
+pub fn report(failure: &Failure) -> ExitCode {
+    match failure.code() {
+        // 128 and the number of a signal: a stop, not an error.
+        129.. => say(failure),
+        _ if log::is_structured() => tracing::error!("{failure}"),
+        _ => drop(writeln!(io::stderr().lock(), "error: {failure}")),
     }
-    let _ = writeln!(io::stderr().lock(), "error: {line}");
+    ExitCode::from(failure.code())
 }
 
 /// True if standard output is a terminal, and standard error is one that can draw progress bars (`TERM` is set and not `dumb`).

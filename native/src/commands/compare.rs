@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::failure::{Failure, OTHER};
+use crate::failure::Failure;
 use crate::report;
 use crate::terminal::say;
 use crate::verify::Comparison;
@@ -33,7 +33,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { first, second, out, json } = arguments;
     let comparison = Comparison::of([first, second])?;
     let page = report::write_comparison(&comparison, out.as_deref())?;
-    let code = if comparison.is_equal() { ExitCode::SUCCESS } else { ExitCode::from(OTHER) };
+    let code = if comparison.is_equal() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if json {
         say(as_json(&comparison));
         return Ok(code);

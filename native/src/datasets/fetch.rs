@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::{RemoteFile, Source};
+use super::sources::{RemoteFile, Source};
 use crate::failure::Failure;
 use crate::progress::Transfer;
 use crate::terminal::say;

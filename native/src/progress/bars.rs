@@ -3,7 +3,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lastbit_core::train::{EpochEvent, StepEvent};
 
-use super::{RunShape, epoch_text, replica_text};
+use super::text::{RunShape, epoch_text, replica_text};
 use crate::run::Lamp;
 
 /// The bars of a run.

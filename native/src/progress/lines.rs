@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lastbit_core::train::{EpochEvent, StepEvent};
 
-use super::{RunShape, epoch_text, replica_text};
+use super::text::{RunShape, epoch_text, replica_text};
 use crate::forecast::duration_text;
 use crate::run::Lamp;
 use crate::terminal::say;

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::REPORT_FILE;
 use super::charts::{Chart, Curve, Panel, Scale, readable_lines, style_of};
 use super::data::RunData;
 use super::html::{escape, table};
@@ -11,7 +10,7 @@ use super::numbers::{about, count, thousands};
 use super::page::{document, prose, script, section};
 use super::tables;
 use crate::failure::Failure;
-use crate::run::{Found, Manifest, replace_file};
+use crate::run::{Found, Manifest, REPORT_FILE, replace_file};
 use crate::verify::References;
 
 /// Largest number of curves in the chart.

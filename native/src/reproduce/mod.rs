@@ -88,7 +88,7 @@ use crate::terminal::columns;
 use crate::values::listed;
 pub use figure::{Axis, Figure};
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
-pub use folder::{Environment, Place};
+pub use folder::Place;
 pub use study::{Forecast, Study};
 
 /// The experiments.

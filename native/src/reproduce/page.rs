@@ -4,13 +4,12 @@ use serde_json::json;
 
 use super::figure;
 use super::findings::{Agreement, Cell, Claim, Findings, Table};
-use super::folder::Environment;
 use super::{Experiment, plain};
 use crate::failure::Failure;
 use crate::report::html::{data, escape, table};
 use crate::report::numbers::{count, list, number, thousands};
 use crate::report::{document, section};
-use crate::run::RunFolder;
+use crate::run::{Environment, RunFolder};
 
 /// Name of the page.
 pub const REPORT_FILE: &str = "report.html";

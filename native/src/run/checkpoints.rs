@@ -11,10 +11,9 @@ use lastbit_core::train::{State, TrainConfig};
 use super::checkpoint_manifest::{CheckpointManifest, Digest, MANIFEST_FILE};
 use super::folder::{RunFolder, sync_folder, write_synced};
 use super::journal::Journal;
+use super::layout::CHECKPOINTS_FOLDER;
 use crate::failure::Failure;
 
-/// Name of the folder in the run folder.
-pub const FOLDER: &str = "checkpoint";
 /// Bytes that a file may have beside its numbers, for names, shapes and counters.
 const MOST_BESIDE_NUMBERS: u64 = 16 << 20;
 
@@ -45,7 +44,7 @@ fn steps_in(folder: &Path) -> Vec<u64> {
 
 /// Step and folder of each checkpoint of the run in `run`, newest first. Does not claim the run.
 pub fn checkpoint_folders(run: &Path) -> Vec<(u64, PathBuf)> {
-    let folder = run.join(FOLDER);
+    let folder = run.join(CHECKPOINTS_FOLDER);
     steps_in(&folder).into_iter().map(|step| (step, folder.join(format!("step-{step:06}")))).collect()
 }
 
@@ -72,7 +71,7 @@ pub fn read_checkpoint(
 impl Checkpoints {
     /// The checkpoints of a run folder. The newest `kept` of them stay.
     pub fn of(run: &RunFolder, kept: usize) -> Self {
-        Self { folder: run.file(FOLDER), kept: kept.max(1) }
+        Self { folder: run.file(CHECKPOINTS_FOLDER), kept: kept.max(1) }
     }
 
     fn named(&self, step: u64) -> PathBuf {

@@ -4,29 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::checkpoints::FOLDER as CHECKPOINTS_FOLDER;
-use super::manifest::MANIFEST_FILE;
-use super::summary::SUMMARY_FILE;
+use super::layout::{
+    CHECKPOINTS_FOLDER, CONFIG_FILE, INIT_FILE, LOCK_FILE, MANIFEST_FILE, METRICS_FILE, PARTS_FILE, REPORT_FILE,
+    REPRODUCTION_FILE, SUMMARY_FILE, TENSORBOARD_FOLDER, TIMING_FILE,
+};
 use crate::failure::Failure;
-use crate::report::REPORT_FILE;
 use crate::run_config::{ConfigFile, RunConfig};
-use crate::tensorboard::FOLDER as TENSORBOARD_FOLDER;
-
-/// The config of a run: everything needed to train it again.
-pub const CONFIG_FILE: &str = "config.toml";
-/// The config of a run in parts, as if it were one run, with the list of its adapters.
-pub const PARTS_FILE: &str = "parts.toml";
-/// The metrics, one JSON object a line.
-pub const METRICS_FILE: &str = "metrics.jsonl";
-/// The flags of a reproduction.
-pub const REPRODUCTION_FILE: &str = "reproduce.toml";
-/// Weights that the run began with, before `nextafter` moved one.
-pub const INIT_FILE: &str = "init.safetensors";
-/// The seconds of each step, one JSON object a line.
-pub const TIMING_FILE: &str = "timing.jsonl";
-/// Locked while a process writes to the folder. The metrics themselves are not locked: on Windows, a lock would keep others from
-/// reading them.
-const LOCK_FILE: &str = ".lock";
 
 /// What is at the path of a run folder.
 pub enum Contents {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::checkpoint_manifest::Digest;
-use super::folder::{METRICS_FILE, RunFolder, TIMING_FILE};
+use super::folder::RunFolder;
+use super::layout::{METRICS_FILE, TIMING_FILE};
 use crate::failure::Failure;
 
 /// A file of lines.

@@ -16,9 +16,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::checkpoint_manifest::{CheckpointManifest, Digest};
 use super::checkpoints::checkpoint_folders;
-use super::folder::{INIT_FILE, METRICS_FILE};
-use super::manifest::{Found, MANIFEST_FILE, Manifest};
-use super::summary::{FoundSummary, SUMMARY_FILE, finished_step};
+use super::layout::{INIT_FILE, MANIFEST_FILE, METRICS_FILE, SUMMARY_FILE};
+use super::manifest::{Found, Manifest};
+use super::summary::{FoundSummary, finished_step};
 use crate::failure::Failure;
 use crate::run_config::RunConfig;
 

@@ -9,12 +9,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::folder::replace_file;
 use super::lamp::Lamp;
+use super::layout::SUMMARY_FILE;
 use crate::failure::Failure;
 use crate::progress::{NOT_FINITE, loss_text};
 use crate::terminal::columns;
-
-/// Name of the file in the run folder: how far the run came, and its last numbers.
-pub const SUMMARY_FILE: &str = "summary.json";
 
 /// The last lines of the metrics, the lamp, and what the last saved state showed.
 #[derive(Clone, Debug)]

@@ -11,9 +11,9 @@ use lastbit_core::train::TrainConfig;
 
 use super::Study;
 use crate::failure::Failure;
+use crate::reproduce::Common;
 use crate::reproduce::folder::Place;
-use crate::reproduce::{Common, Environment};
-use crate::run::finished_step;
+use crate::run::{Environment, finished_step};
 use crate::terminal::name_thread;
 use crate::{device, interrupt};
 
