@@ -111,7 +111,7 @@ impl Command {
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            terminal::note(error.print());
+            terminal::note_lost(error.print());
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
         kind => {

@@ -117,12 +117,12 @@ pub fn options(adapter: Option<&str>) -> Result<Options, Failure> {
 
 /// Builder of a thread that drives an adapter. Its stack is as large as a main thread's (8 MiB), which the compilers of drivers
 /// expect.
-pub fn thread() -> thread::Builder {
+pub fn thread_builder() -> thread::Builder {
     thread::Builder::new().stack_size(8 << 20)
 }
 
 /// The error if a thread for one of `--adapters` cannot start.
-pub fn no_thread(error: std::io::Error) -> Failure {
+pub fn thread_failure(error: std::io::Error) -> Failure {
     Failure::other(format!(
         "--adapters: cannot start a thread for each adapter: {error}: end other programs, or use one adapter (--adapter)"
     ))

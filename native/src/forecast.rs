@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::run_config::RunConfig;
 
 /// The forecast of a run that has not begun.
-pub struct Forecast<'a> {
+pub struct RunForecast<'a> {
     config: &'a RunConfig,
     images: &'a Images,
     context: &'a Rc<Context>,
@@ -25,7 +25,7 @@ pub struct Forecast<'a> {
     used: [usize; 2],
 }
 
-impl<'a> Forecast<'a> {
+impl<'a> RunForecast<'a> {
     /// The forecast of a run with this plan. Does not time anything.
     pub fn new(config: &'a RunConfig, images: &'a Images, context: &'a Rc<Context>, plan: &'a Plan) -> Self {
         let dataset = &images.dataset;
@@ -84,7 +84,7 @@ impl<'a> Forecast<'a> {
             format!(
                 "data        {}{}: {images} training and {tests} test images",
                 self.images.dataset.name,
-                self.images.reservation()
+                self.images.origin_note()
             ),
             format!("steps       {} of batch {}, {} an epoch", length.steps, train.batch_size, length.per_epoch),
             format!("adapter     {} ({}, {}{software})", adapter.name, adapter.backend, adapter.driver),

@@ -64,25 +64,27 @@ pub fn install() -> Result<(), Failure> {
     let handler = || {
         let before = request(INTERRUPTED);
         if is_idle() {
-            tell(NOT_BEGUN);
-            end(INTERRUPTED);
+            write_stderr(NOT_BEGUN);
+            exit_now(INTERRUPTED);
         }
         if is_signal(before) {
-            end(INTERRUPTED);
+            exit_now(INTERRUPTED);
         }
-        tell("\nstopping: the work under way is finished and saved first (press Ctrl-C again to end at once)\n");
+        write_stderr(
+            "\nstopping: the work under way is finished and saved first (press Ctrl-C again to end at once)\n",
+        );
     };
     ctrlc::set_handler(handler).map_err(cannot_listen)?;
     schedulers::install()
 }
 
 /// Writes to standard error. Errors are ignored, because the terminal may be gone.
-fn tell(text: &str) {
+fn write_stderr(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Ends the program while other threads compute. Skips the exit handlers of drivers, which would free memory that the threads use.
-fn end(code: u8) -> ! {
+fn exit_now(code: u8) -> ! {
     #[cfg(unix)]
     // SAFETY: it only ends the program.
     unsafe {
@@ -98,7 +100,7 @@ mod schedulers {
     use nix::libc;
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-    use super::{NOT_BEGUN, end, is_idle, request};
+    use super::{NOT_BEGUN, exit_now, is_idle, request};
     use crate::failure::Failure;
 
     /// The notices of Slurm and LSF, the end of a terminal, and a used-up time limit.
@@ -110,7 +112,7 @@ mod schedulers {
         if is_idle() {
             // SAFETY: a handler may call `write`, and the text lives as long as the program.
             let _ = unsafe { libc::write(libc::STDERR_FILENO, NOT_BEGUN.as_ptr().cast(), NOT_BEGUN.len()) };
-            end(code);
+            exit_now(code);
         }
     }
 
@@ -143,7 +145,7 @@ mod schedulers {
 }
 
 /// Makes Ctrl-C print `message` and end the program at once. Call it only once.
-pub fn end_at_once(message: &'static str) -> Result<(), Failure> {
+pub fn exit_on_ctrl_c(message: &'static str) -> Result<(), Failure> {
     let handler = move || {
         eprintln!("\n{message}");
         std::process::exit(i32::from(INTERRUPTED));

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod control;
 mod datasets;
 mod device;
 mod device_test;
@@ -20,7 +21,7 @@ mod run_config;
 mod tensorboard;
 mod terminal;
 mod train_flags;
-mod values;
+mod value_parsers;
 mod verify;
 
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::failure::Failure;
-use crate::terminal::say;
+use crate::terminal::print_line;
 
 /// Flags of `completions`.
 #[derive(Debug, Args)]
@@ -19,6 +19,6 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, grammar: &mut Command) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, grammar, "lastbit", &mut script);
-    say(String::from_utf8_lossy(&script).trim_end());
+    print_line(String::from_utf8_lossy(&script).trim_end());
     Ok(ExitCode::SUCCESS)
 }

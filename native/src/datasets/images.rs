@@ -60,7 +60,7 @@ impl Images {
     }
 
     /// ` (not the published CIFAR-10)`, for use after the name of a data set whose images are not the published ones; else empty.
-    pub fn reservation(&self) -> String {
+    pub fn origin_note(&self) -> String {
         let other = self.origin().filter(|origin| !origin.is_published());
         other.map(|origin| format!(" ({origin})")).unwrap_or_default()
     }

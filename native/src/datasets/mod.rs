@@ -1,13 +1,13 @@
 //! Data sets on disk and from the network: how they are found, read and downloaded.
 
 mod cifar10;
+mod contact_sheet;
 mod fashion_mnist;
 mod fetch;
 mod folder;
 mod images;
 mod not_read;
-mod places;
-mod sheet;
+mod search_paths;
 mod sources;
 
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Shape;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 
+pub use contact_sheet::contact_sheet;
 pub use fetch::{Fetched, fetch};
 pub use images::{Images, Loaded, sha256};
-pub use places::user_folder;
-pub use sheet::contact_sheet;
+pub use search_paths::user_folder;
 pub use sources::{CIFAR10, FASHION_MNIST, RemoteFile, Source};
 
 use crate::failure::Failure;

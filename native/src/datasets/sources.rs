@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::places::{places, user_folder};
+use super::search_paths::{search_paths, user_folder};
 use crate::failure::Failure;
 
 /// A file on a server.
@@ -90,7 +90,7 @@ impl Source {
         packaged: &[&str],
         accept: impl Fn(&Path) -> Option<PathBuf>,
     ) -> Result<PathBuf, Failure> {
-        let mut searched = places(data_dir);
+        let mut searched = search_paths(data_dir);
         if data_dir.is_none() {
             searched.extend(packaged.iter().map(PathBuf::from));
         }

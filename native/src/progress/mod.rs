@@ -1,20 +1,20 @@
 //! What a user sees of a run or a download: bars on a terminal, plain lines elsewhere.
 
 mod bars;
+mod download;
 mod lines;
 mod text;
-mod transfer;
 
 use std::fmt::Display;
 
 use lastbit_core::train::Event;
 use serde_json::Value;
 
+pub use download::DownloadProgress;
 pub use text::{NOT_FINITE, RunShape, loss_text};
-pub use transfer::Transfer;
 
-use crate::run::Lamp;
-use crate::terminal::{is_interactive, say};
+use crate::control::ControlStatus;
+use crate::terminal::{is_interactive, print_line};
 
 /// What the program prints on standard output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl OutputMode {
     /// Prints a line for a person.
     pub fn print(&self, line: impl Display) {
         match self {
-            Self::Text => say(line),
-            Self::Prefixed(name) => say(format!("{name}: {line}")),
+            Self::Text => print_line(line),
+            Self::Prefixed(name) => print_line(format!("{name}: {line}")),
             Self::Json | Self::Quiet => {}
         }
     }
@@ -42,7 +42,7 @@ impl OutputMode {
     /// Prints an object for a program.
     pub fn print_json(&self, object: &Value) {
         if *self == Self::Json {
-            say(object);
+            print_line(object);
         }
     }
 }
@@ -61,24 +61,24 @@ pub enum Screen {
 
 impl Screen {
     /// The screen for this mode, and for the place where the output goes.
-    pub fn new(mode: OutputMode, shape: RunShape, lamp: &Lamp) -> Self {
+    pub fn new(mode: OutputMode, shape: RunShape, control: &ControlStatus) -> Self {
         match mode {
             OutputMode::Json => Self::Json,
             OutputMode::Quiet => Self::Quiet,
-            OutputMode::Text if is_interactive() => Self::Bars(bars::Bars::new(&shape, lamp)),
+            OutputMode::Text if is_interactive() => Self::Bars(bars::Bars::new(&shape, control)),
             OutputMode::Text => Self::Lines(lines::Lines::new(shape, String::new())),
             OutputMode::Prefixed(name) => Self::Lines(lines::Lines::new(shape, format!("{name}: "))),
         }
     }
 
-    /// Shows an event, whose line of `metrics.jsonl` is `line`; `lamp` has seen it.
-    pub fn show(&mut self, event: &Event, line: &str, lamp: &Lamp) {
+    /// Shows an event, whose line of `metrics.jsonl` is `line`; `control` has seen it.
+    pub fn show(&mut self, event: &Event, line: &str, control: &ControlStatus) {
         match (self, event) {
-            (Self::Bars(bars), Event::Step(step)) => bars.step(step, lamp),
+            (Self::Bars(bars), Event::Step(step)) => bars.step(step, control),
             (Self::Bars(bars), Event::Epoch(epoch)) => bars.epoch(epoch),
-            (Self::Lines(lines), Event::Step(step)) => lines.step(step, lamp),
+            (Self::Lines(lines), Event::Step(step)) => lines.step(step, control),
             (Self::Lines(lines), Event::Epoch(epoch)) => lines.epoch(epoch),
-            (Self::Json, _) => say(line),
+            (Self::Json, _) => print_line(line),
             (Self::Quiet, _) | (_, Event::Layers(_)) => {}
         }
     }

@@ -80,12 +80,12 @@ use clap::{Args, Subcommand};
 use lastbit_core::train::self_test::Check;
 use serde::Serialize;
 
-use crate::device_test::a_check;
+use crate::device_test::parse_check;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::run_config::OnBrokenDevice;
 use crate::terminal::columns;
-use crate::values::listed;
+use crate::value_parsers::listed;
 pub use figure::{Axis, Figure};
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
 pub use folder::Place;
@@ -182,7 +182,7 @@ pub struct Common {
     #[arg(long)]
     pub quiet: bool,
     /// Make a check of the self-test fail
-    #[arg(long, value_name = "CHECK", hide = true, value_parser = a_check)]
+    #[arg(long, value_name = "CHECK", hide = true, value_parser = parse_check)]
     pub break_device: Option<Check>,
 }
 

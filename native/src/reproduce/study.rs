@@ -27,7 +27,7 @@ use crate::forecast::duration_text;
 use crate::progress::OutputMode;
 use crate::run::{Contents, Environment, Found, Manifest, OnChange, Outcome, Prepared, inspect, whole_finished_step};
 use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
-use crate::terminal::say;
+use crate::terminal::print_line;
 use crate::{datasets, device, device_test, host_memory, report};
 
 pub use forecast::Forecast;
@@ -130,7 +130,7 @@ impl Study {
     /// Prints a line of progress, unless the study is quiet.
     pub fn tell(&self, line: impl std::fmt::Display) {
         if self.manner == OutputMode::Text {
-            say(line);
+            print_line(line);
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Recovered {
     /// State of the checkpoint; `None` if there is none.
     pub state: Option<State>,
     /// Length in bytes of the metrics that the checkpoint recorded.
-    pub known: u64,
+    pub metrics_bytes: u64,
     /// One line for each newer checkpoint that cannot be used.
     pub damaged: Vec<String>,
 }
@@ -145,11 +145,11 @@ impl Checkpoints {
                 Ok((state, manifest.metrics.bytes))
             };
             match read() {
-                Ok((state, known)) => return Recovered { state: Some(state), known, damaged },
+                Ok((state, metrics_bytes)) => return Recovered { state: Some(state), metrics_bytes, damaged },
                 Err(problem) => damaged.push(format!("'{}' cannot be used: {problem}", folder.display())),
             }
         }
-        Recovered { state: None, known: 0, damaged }
+        Recovered { state: None, metrics_bytes: 0, damaged }
     }
 
     /// Restores a checkpoint that was being replaced when the program ended, and removes incomplete ones.

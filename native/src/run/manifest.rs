@@ -71,7 +71,7 @@ pub struct Manifest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnChange {
     /// Resume the run (`--allow-changed`).
-    GoOn,
+    Allow,
     /// Refuse to resume it, and name `--allow-changed`.
     Refuse,
     /// Refuse to resume it: its numbers will be compared with those of other runs.
@@ -165,7 +165,7 @@ impl Manifest {
     /// The manifest with this text; `None` if lastbit did not write the text.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let manifest: Self = serde_json::from_slice(bytes).ok()?;
-        // `maker` searches the changes from the end, so they must be in order.
+        // `environment_at` searches the changes from the end, so they must be in order.
         let is_rising = manifest.changes.is_sorted_by(|one, next| one.from_step < next.from_step);
         (is_rising && manifest.to_text().as_bytes() == bytes).then_some(manifest)
     }
@@ -194,21 +194,22 @@ impl Manifest {
             Some(next) => format!(" of steps {first} to {}", next - 1),
             None => format!(" of the steps from {first} on"),
         };
-        let changes = firsts.iter().flat_map(|&first| self.maker(first).changes(now.maker(first), &of(first)));
+        let changes =
+            firsts.iter().flat_map(|&first| self.environment_at(first).changes(now.environment_at(first), &of(first)));
         let images = (!self.dataset.is_same(&now.dataset))
             .then(|| format!("the images ('{}', now '{}')", self.dataset.sha256, now.dataset.sha256));
         changes.chain(images).collect()
     }
 
     /// The environment that made a step.
-    fn maker(&self, step: u64) -> &Environment {
+    fn environment_at(&self, step: u64) -> &Environment {
         let change = self.changes.iter().rfind(|change| change.from_step < step);
         change.map_or(&self.environment, |change| &change.environment)
     }
 
     /// Name of the adapter that made a step.
     pub fn adapter(&self, step: u64) -> &str {
-        &self.maker(step).adapter
+        &self.environment_at(step).adapter
     }
 
     /// Where the run was made, as a table: a name, and its value, or its values one after the other.
@@ -263,16 +264,16 @@ impl Manifest {
             )));
         }
         // The run resumed in this environment before.
-        let is_accepted = *self.maker(u64::MAX) == now.environment && on_change != OnChange::Never;
+        let is_accepted = *self.environment_at(u64::MAX) == now.environment && on_change != OnChange::Never;
         // The steps after this one are trained again, so the changes after it no longer count.
         self.changes.retain(|change| change.from_step < step);
         let first = if on_change == OnChange::Never { 1 } else { step };
         let changes = self.changes(&now, first..=step);
         let (flag, remedy) = match on_change {
             OnChange::Never => ("--out", "give another --out"),
-            OnChange::GoOn | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
+            OnChange::Allow | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
         };
-        if !(changes.is_empty() || is_accepted || on_change == OnChange::GoOn) {
+        if !(changes.is_empty() || is_accepted || on_change == OnChange::Allow) {
             return Err(Failure::usage(format!(
                 "{flag}: since the run in '{}' stopped after step {step}, this has changed: {}; its bits may differ from \
                  here on: return to what it was made with, or {remedy}",
@@ -283,7 +284,7 @@ impl Manifest {
         // Runs of older versions lack these.
         self.config = now.config;
         self.dataset.origin = now.dataset.origin;
-        let last = self.maker(u64::MAX);
+        let last = self.environment_at(u64::MAX);
         if *last == now.environment {
             return Ok((self, None));
         }

@@ -5,13 +5,12 @@ mod checkpoints;
 mod environment;
 mod first_files;
 mod folder;
+mod integrity;
 mod journal;
-mod lamp;
 mod layout;
 mod manifest;
 mod open;
 mod prepared;
-mod record;
 mod saver;
 mod session;
 mod summary;
@@ -22,13 +21,12 @@ pub use checkpoint_manifest::CheckpointManifest;
 pub use checkpoints::{checkpoint_folders, read_checkpoint};
 pub use environment::Environment;
 pub use folder::{Contents, RunFolder, inspect, is_in_parts, read_config, replace_file};
-pub use lamp::Lamp;
+pub use integrity::{problems, whole_finished_step};
 pub use layout::{
     CONFIG_FILE, INIT_FILE, METRICS_FILE, PARTS_FILE, REPORT_FILE, REPRODUCTION_FILE, SUMMARY_FILE, TENSORBOARD_FOLDER,
     TIMING_FILE,
 };
 pub use manifest::{Found, Manifest, OnChange};
 pub use prepared::{Hooks, Prepared, initial_weights};
-pub use record::{problems, whole_finished_step};
 pub use session::Outcome;
 pub use summary::{Summary, finished_step, parse_summary};

@@ -11,11 +11,11 @@ use super::checkpoint_manifest::CheckpointManifest;
 use super::checkpoints::{Checkpoints, Recovered, checkpoint_folders};
 use super::first_files::{FirstFiles, encoded};
 use super::folder::{RunFolder, Unsynced};
+use super::integrity::missing_checkpoint;
 use super::journal::Journal;
 use super::layout::{CONFIG_FILE, MANIFEST_FILE};
 use super::manifest::{Found, Manifest, OnChange};
 use super::prepared::{Hooks, Prepared, check_flip, initial_weights};
-use super::record::missing_checkpoint;
 use super::session::Session;
 use super::summary::{FoundSummary, Summary};
 use crate::failure::Failure;
@@ -57,10 +57,10 @@ impl Prepared {
         }
         recovered.damaged.extend(missing_checkpoint(&FoundSummary::read(out), newest));
         // Starting again would remove the checkpoints, whose weights may be whole although a line of the metrics is not.
-        if recovered.state.is_none() && !recovered.damaged.is_empty() && on_change != OnChange::GoOn {
+        if recovered.state.is_none() && !recovered.damaged.is_empty() && on_change != OnChange::Allow {
             let (flag, remedy) = match on_change {
                 OnChange::Never => ("--out", "remove this folder to start the run again"),
-                OnChange::GoOn | OnChange::Refuse => ("--resume", "start the run again with --allow-changed"),
+                OnChange::Allow | OnChange::Refuse => ("--resume", "start the run again with --allow-changed"),
             };
             return Err(Failure::other(format!(
                 "{flag}: {}; no checkpoint in '{}' can be used, and nothing was changed: repair the files, give another \
@@ -87,7 +87,7 @@ impl Prepared {
             None => {
                 let weights = initial_weights(network, config)?;
                 if let Found::Whole(old) = &old
-                    && on_change != OnChange::GoOn
+                    && on_change != OnChange::Allow
                     && old.began_otherwise(&encoded(network, &weights))
                 {
                     return Err(Failure::usage(format!(
@@ -118,9 +118,9 @@ impl Prepared {
                 let unknown = format!("'{}' is {what}, so it is not known what the run was made with", file.display());
                 let (flag, remedy) = match on_change {
                     OnChange::Never => ("--out", "remove this folder to start the run again"),
-                    OnChange::GoOn | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
+                    OnChange::Allow | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
                 };
-                if on_change != OnChange::GoOn {
+                if on_change != OnChange::Allow {
                     return Err(Failure::usage(format!("{flag}: {unknown}: restore the file, or {remedy}")));
                 }
                 (None, Some(format!("{unknown} so far; a new one is written")))
@@ -197,7 +197,7 @@ impl Opened {
             first_step: self.first_step(),
             total_steps: self.trainer.total_steps(),
         };
-        let screen = Screen::new(output, shape, self.summary.lamp());
+        let screen = Screen::new(output, shape, self.summary.control());
         let Self { trainer, config, folder, journal, first_files, summary, saved, hooks } = self;
         let lose_device = hooks.lose_device;
         Session { trainer, config, folder, journal, first_files, summary, screen, saved, lose_device }
@@ -233,6 +233,6 @@ fn cut(
         }
         None => Ok(()),
     };
-    journal.cut((step, recovered.known), is_evaluated, |line| summary.see_line(line), renew)?;
+    journal.cut((step, recovered.metrics_bytes), is_evaluated, |line| summary.add_line(line), renew)?;
     Ok(state.map(|_| (step, is_evaluated)))
 }

@@ -18,7 +18,7 @@ use super::manifest::Manifest;
 use super::tile_cache;
 use crate::datasets::Images;
 use crate::failure::Failure;
-use crate::forecast::Forecast;
+use crate::forecast::RunForecast;
 use crate::run_config::{FlipBitText, RunConfig};
 use crate::terminal::warn;
 use crate::{datasets, device, device_test, host_memory};
@@ -174,8 +174,8 @@ impl Prepared {
     }
 
     /// The forecast of the run.
-    pub fn forecast(&self) -> Forecast<'_> {
-        Forecast::new(&self.config, &self.images, &self.context, &self.plan)
+    pub fn forecast(&self) -> RunForecast<'_> {
+        RunForecast::new(&self.config, &self.images, &self.context, &self.plan)
     }
 }
 

@@ -64,7 +64,7 @@ impl Disk {
             self.checkpoints.save(&self.network, &self.config, &state, metrics)?;
             tracing::info!("checkpoint written");
         }
-        summary.see_state(&state);
+        summary.add_state(&state);
         summary.write(&self.folder, &progress)?;
         Ok(summary)
     }
@@ -83,11 +83,11 @@ impl Saver {
     /// Starts the thread.
     pub fn new(disk: Disk) -> Self {
         let (work, todo) = channel();
-        let (tell, done) = channel();
+        let (results, done) = channel();
         let thread = std::thread::spawn(move || {
             for work in todo {
                 // If the run has failed meanwhile, nobody receives the result.
-                let _ = tell.send(disk.finish(work));
+                let _ = results.send(disk.finish(work));
             }
         });
         Self { work: Some(work), done, thread: Some(thread), n_pending: 0 }

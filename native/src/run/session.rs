@@ -59,7 +59,7 @@ struct Marks {
     /// Step of the last evaluation.
     evaluated: Option<u64>,
     /// By replica: true if the warning about numbers that are not finite has been printed.
-    is_told: Vec<bool>,
+    is_reported: Vec<bool>,
 }
 
 impl Session {
@@ -67,8 +67,8 @@ impl Session {
     pub fn run(mut self) -> Result<(Outcome, Summary), Failure> {
         let now = Instant::now();
         let evaluated = self.saved.filter(|(_, is_evaluated)| *is_evaluated).map(|(step, _)| step);
-        let is_told = vec![false; self.config.train.ks.len()];
-        let mut marks = Marks { step: now, checkpoint: now, evaluated, is_told };
+        let is_reported = vec![false; self.config.train.ks.len()];
+        let mut marks = Marks { step: now, checkpoint: now, evaluated, is_reported };
         let mut saver = Saver::new(Disk {
             folder: self.folder.path().to_owned(),
             checkpoints: Checkpoints::of(&self.folder, self.config.host.keep_checkpoints as usize),
@@ -122,7 +122,7 @@ impl Session {
         self.adopt(saver.wait()?);
         self.screen.finish();
         // Weights lost in the last update: no step has computed with them.
-        for &replica in self.summary.not_finite().iter().filter(|replica| !marks.is_told[**replica]) {
+        for &replica in self.summary.not_finite().iter().filter(|replica| !marks.is_reported[**replica]) {
             let (k, step) = (self.config.train.ks[replica], self.trainer.step());
             warn(format!("after step {step} the weights of replica {replica} (k = {k}) are not finite"));
         }
@@ -151,13 +151,13 @@ impl Session {
         let seconds = marks.step.elapsed().as_secs_f64() / n_steps.max(1) as f64;
         for event in events {
             let line = event.to_json();
-            self.summary.see(&event, &line);
+            self.summary.add(&event, &line);
             self.journal.metrics(&line)?;
             match &event {
                 Event::Step(step) => {
                     tracing::debug!(step = step.step, seconds, "step");
                     self.journal.timing(step.step, seconds)?;
-                    self.tell_not_finite(step, marks);
+                    self.warn_of_not_finite(step, marks);
                     marks.step = Instant::now();
                 }
                 Event::Epoch(epoch) => {
@@ -167,7 +167,7 @@ impl Session {
                 }
                 Event::Layers(_) => {}
             }
-            self.screen.show(&event, &line, self.summary.lamp());
+            self.screen.show(&event, &line, self.summary.control());
             if let Some(tensorboard) = tensorboard {
                 tensorboard.add(&serde_json::from_str(&line).unwrap_or_default())?;
             }
@@ -177,13 +177,13 @@ impl Session {
 
     /// Warns once for each replica whose numbers are no longer finite, with the step, which may be of an earlier session, and the layer.
     /// The other replicas are not affected.
-    fn tell_not_finite(&self, step: &StepEvent, marks: &mut Marks) {
+    fn warn_of_not_finite(&self, step: &StepEvent, marks: &mut Marks) {
         let ks = &self.config.train.ks;
         for (replica, layer) in step.first_not_finite.iter().enumerate() {
-            let Some(layer) = layer.as_ref().filter(|_| !marks.is_told[replica]) else { continue };
-            marks.is_told[replica] = true;
+            let Some(layer) = layer.as_ref().filter(|_| !marks.is_reported[replica]) else { continue };
+            marks.is_reported[replica] = true;
             let others = if ks.len() > 1 { "; the other replicas continue" } else { "" };
-            let first = self.summary.lamp().first_not_finite(replica).unwrap_or(step.step);
+            let first = self.summary.control().first_not_finite(replica).unwrap_or(step.step);
             // The recorded lines of an earlier session do not name the layer.
             let at = if first < step.step { format!(", at step {} first", step.step) } else { ", first".to_owned() };
             warn(format!(

@@ -14,16 +14,17 @@ use crate::failure::Failure;
 use crate::interrupt;
 
 impl Prepared {
-    /// Finds the quickest tiles, uses them and keeps them. Calls `tell` with each choice. Returns the file's path; `None` without a
+    /// Finds the quickest tiles, uses them and keeps them. Calls `report` with each choice. Returns the file's path; `None` without a
     /// user folder.
-    pub fn tune(&mut self, mut tell: impl FnMut(&Choice)) -> Result<Option<PathBuf>, Failure> {
+    pub fn tune(&mut self, mut report: impl FnMut(&Choice)) -> Result<Option<PathBuf>, Failure> {
         self.images.wait();
         let sizes = self.tile_sizes();
-        let tell = |choice: &Choice| {
-            tell(choice);
+        let report = |choice: &Choice| {
+            report(choice);
             if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let choices = block_on(tune::tune(&self.context, &self.plan.network, sizes, Search::on(&self.context), tell))?;
+        let choices =
+            block_on(tune::tune(&self.context, &self.plan.network, sizes, Search::on(&self.context), report))?;
         if interrupt::requested() {
             return Err(interrupt::stopped("stopped before all tiles were found"));
         }
@@ -34,8 +35,8 @@ impl Prepared {
     }
 
     /// Finds the quickest tiles for a long run on a GPU, unless they are known. A software GPU would compile for seconds, and then run
-    /// hardly faster. Calls `tell` before the search. A failure is logged and does not end the run.
-    pub fn tune_for_long_run(&mut self, tell: impl FnOnce()) {
+    /// hardly faster. Calls `report` before the search. A failure is logged and does not end the run.
+    pub fn tune_for_long_run(&mut self, report: impl FnOnce()) {
         /// Two searches at a time would disturb each other's timings and write the same file.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         if self.context.adapter().family != Family::Gpu || self.is_broken() {
@@ -46,7 +47,7 @@ impl Prepared {
             return;
         }
         if self.forecast().is_long() {
-            tell();
+            report();
             if let Err(failure) = self.tune(|_| {}) {
                 tracing::warn!(%failure, "tiles are not tuned, or not kept for the next run");
             }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::lines::Recorded;
+use super::metrics::MetricsReader;
 use crate::failure::Failure;
 
 /// How far the references of several runs are the same.
@@ -21,7 +21,7 @@ impl References {
     pub fn of(folders: &[PathBuf]) -> Result<Self, Failure> {
         let mut references = Self { lines: 0, difference: None };
         for (position, folder) in folders.iter().enumerate().skip(1) {
-            let mut pair = [Recorded::open(&folders[0])?, Recorded::open(folder)?];
+            let mut pair = [MetricsReader::open(&folders[0])?, MetricsReader::open(folder)?];
             let mut first = None;
             while let (Some(a), Some(b)) = (next(&mut pair[0])?, next(&mut pair[1])?) {
                 references.lines += 1;
@@ -44,7 +44,7 @@ impl References {
 }
 
 /// Step and numbers of the next line that says something of the first replica.
-fn next(recorded: &mut Recorded) -> Result<Option<(u64, Vec<Value>)>, Failure> {
+fn next(recorded: &mut MetricsReader) -> Result<Option<(u64, Vec<Value>)>, Failure> {
     while let Some(line) = recorded.take()? {
         let numbers = match line.value["kind"].as_str() {
             Some("step") => vec![line.value["loss"][0].clone()],

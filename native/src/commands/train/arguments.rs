@@ -6,13 +6,13 @@ use clap::Args;
 use lastbit_core::train::self_test::Check;
 use toml::Table;
 
-use crate::device_test::a_check;
+use crate::device_test::parse_check;
 use crate::failure::Failure;
 use crate::progress::OutputMode;
 use crate::run::{CONFIG_FILE, Contents, Hooks, OnChange, PARTS_FILE, REPRODUCTION_FILE, is_in_parts};
 use crate::run_config::{CONFIG_FLAG, RunConfig};
 use crate::train_flags::RunFlags;
-use crate::values::{listed, whole};
+use crate::value_parsers::{listed, whole};
 
 /// Flags of `train`.
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ pub struct Arguments {
     #[arg(long, value_name = "BYTES", hide = true, allow_negative_numbers = true, value_parser = whole::<u64>)]
     memory_budget: Option<u64>,
     /// Make a check of the self-test fail
-    #[arg(long, value_name = "CHECK", hide = true, value_parser = a_check)]
+    #[arg(long, value_name = "CHECK", hide = true, value_parser = parse_check)]
     break_device: Option<Check>,
     /// Destroy the device after a step
     #[arg(long, value_name = "STEP", hide = true, allow_negative_numbers = true, value_parser = whole::<u64>)]
@@ -74,7 +74,7 @@ impl Arguments {
 
     /// What to do if something that may change bits has changed.
     pub fn on_change(&self) -> OnChange {
-        if self.allow_changed { OnChange::GoOn } else { OnChange::Refuse }
+        if self.allow_changed { OnChange::Allow } else { OnChange::Refuse }
     }
 
     /// Limits and faults for tests.

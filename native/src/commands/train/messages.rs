@@ -38,7 +38,7 @@ pub fn announcement(trainer: &Trainer, images: &Images, out: &Path, first_step: 
         "training {} on {}{} with k = {:?}{from}, {} steps, on '{}'{with} -> {}",
         trainer.network().name,
         config.dataset,
-        images.reservation(),
+        images.origin_note(),
         config.ks,
         trainer.total_steps(),
         adapter.name,
@@ -65,7 +65,7 @@ pub fn ending_lines(outcome: Outcome, summary: &Summary, out: &Path) -> Vec<Stri
     lines.push(format!(
         "files in {out}: config.toml, manifest.json, metrics.jsonl, timing.jsonl, init.safetensors, summary.json, checkpoint/"
     ));
-    let control = match summary.lamp().controls() {
+    let control = match summary.control().controls() {
         _ if summary.is_control_red() => None,
         [] => None,
         _ if summary.is_control_not_finite() => Some(
@@ -79,7 +79,7 @@ pub fn ending_lines(outcome: Outcome, summary: &Summary, out: &Path) -> Vec<Stri
 
 /// The warning that a control differs.
 pub fn red_control(summary: &Summary) -> String {
-    let since = summary.lamp().first_red_step().map(|step| format!(" since step {step}")).unwrap_or_default();
+    let since = summary.control().first_red_step().map(|step| format!(" since step {step}")).unwrap_or_default();
     format!(
         "THE CONTROL IS RED{since}: replicas that must equal the first one bit for bit do not. Divergence in this run \
          does not come from k alone: do not use it (with --flip-bit, this is expected)"

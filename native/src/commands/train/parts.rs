@@ -18,7 +18,7 @@ use crate::run::{
     replace_file, whole_finished_step,
 };
 use crate::run_config::{RunConfig, read_table};
-use crate::terminal::{name_thread, warn};
+use crate::terminal::{prefix_warnings, warn};
 use crate::verify::References;
 use crate::{device, interrupt, report};
 
@@ -189,7 +189,7 @@ impl Part {
         begin: &Receiver<()>,
     ) -> Result<Ended, Failure> {
         let _span = tracing::info_span!("part", part = self.index).entered();
-        name_thread(&self.name());
+        prefix_warnings(&self.name());
         let _others = interrupt::StopAllOnPanic;
         let prepared = Prepared::beside(self.config.clone(), common.hooks, common.n).and_then(|mut prepared| {
             // Before any part trains, and before `parts.toml` is written.
@@ -247,7 +247,9 @@ impl Common {
             Ok(forecast.lines(&forecast.time()?))
         };
         let forecasts: Vec<Result<Vec<String>, Failure>> = std::thread::scope(|scope| {
-            let spawn = |part| device::thread().spawn_scoped(scope, move || forecast(part)).map_err(device::no_thread);
+            let spawn = |part| {
+                device::thread_builder().spawn_scoped(scope, move || forecast(part)).map_err(device::thread_failure)
+            };
             let threads = parts.iter().map(spawn).collect::<Result<Vec<_>, Failure>>()?;
             Ok::<_, Failure>(threads.into_iter().map(joined).collect())
         })?;
@@ -271,7 +273,7 @@ impl Common {
                         Some(_) => Ok(None),
                         None => part.train(self, ready, &started),
                     };
-                    Ok((start, device::thread().spawn_scoped(scope, train).map_err(device::no_thread)?))
+                    Ok((start, device::thread_builder().spawn_scoped(scope, train).map_err(device::thread_failure)?))
                 })
                 .collect::<Result<Vec<_>, Failure>>()?;
             drop(ready);

@@ -12,7 +12,7 @@ pub fn user_folder() -> Option<PathBuf> {
 }
 
 /// The folders in which files are looked for: `data_dir`, else `./data` and the user's data folder.
-pub fn places(data_dir: Option<&Path>) -> Vec<PathBuf> {
+pub fn search_paths(data_dir: Option<&Path>) -> Vec<PathBuf> {
     match data_dir {
         Some(given) => vec![given.to_owned()],
         None => [Some(PathBuf::from("data")), user_folder()].into_iter().flatten().collect(),
