@@ -14,8 +14,8 @@ const INTERRUPTED: u8 = 130;
 
 /// The exit code of the first signal; before any signal, [`OTHER`] after a failed run, else 0.
 static REQUESTED: AtomicU8 = AtomicU8::new(0);
-/// Number of [`ToSave`] values alive.
-static TO_SAVE: AtomicUsize = AtomicUsize::new(0);
+/// Number of [`UnsavedWork`] values alive.
+static UNSAVED: AtomicUsize = AtomicUsize::new(0);
 
 /// The message of a signal that finds nothing to save.
 const NOT_BEGUN: &str = "\nstopped before anything began: run the same command again\n";
@@ -34,24 +34,24 @@ fn request(code: u8) -> u8 {
 
 /// True if nothing needs to be saved.
 fn is_idle() -> bool {
-    TO_SAVE.load(Ordering::SeqCst) == 0
+    UNSAVED.load(Ordering::SeqCst) == 0
 }
 
 /// While a value of this type lives, the program has something to save, and a signal only asks it to stop. While there is none, a
 /// signal ends the program.
-pub struct ToSave(());
+pub struct UnsavedWork(());
 
-impl ToSave {
+impl UnsavedWork {
     /// Marks that there is something to save from now on.
     pub fn begin() -> Self {
-        TO_SAVE.fetch_add(1, Ordering::SeqCst);
+        UNSAVED.fetch_add(1, Ordering::SeqCst);
         Self(())
     }
 }
 
-impl Drop for ToSave {
+impl Drop for UnsavedWork {
     fn drop(&mut self) {
-        TO_SAVE.fetch_sub(1, Ordering::SeqCst);
+        UNSAVED.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -7,6 +7,7 @@ mod datasets;
 mod device;
 mod device_test;
 mod failure;
+mod files;
 mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -76,13 +76,13 @@ fn train(mut prepared: Prepared, out: &Path, output: &OutputMode, on_change: OnC
     prepared.warn_of_vanishing_rate();
     let lines = if *output == OutputMode::Text { cost_lines(&prepared)? } else { Vec::new() };
     prepared.tune_for_long_run(|| output.print(TUNING));
-    let _to_save = interrupt::ToSave::begin();
+    let _to_save = interrupt::UnsavedWork::begin();
     let images = prepared.images.clone();
-    let opened = prepared.open(out, on_change)?;
-    output.print(announcement(&opened.trainer, &images, out, opened.first_step()));
+    let session = prepared.open(out, on_change)?;
+    output.print(announcement(&session.trainer, &images, out, session.first_step()));
     lines.iter().for_each(|line| output.print(line));
-    let total_steps = opened.trainer.total_steps();
-    let (outcome, summary) = opened.session(output.clone()).run()?;
+    let total_steps = session.trainer.total_steps();
+    let (outcome, summary) = session.run(output.clone())?;
     // The run is saved, even if its page cannot be written.
     let page = report::write(out, None).map_err(|failure| warn(format!("no report: {failure}"))).ok();
     ending_lines(outcome, &summary, out).iter().for_each(|line| output.print(line));

@@ -11,6 +11,7 @@ use ureq::{Agent, Body};
 
 use super::sources::{RemoteFile, Source};
 use crate::failure::Failure;
+use crate::files::create_folder;
 use crate::progress::DownloadProgress;
 use crate::terminal::print_line;
 
@@ -29,7 +30,7 @@ pub enum Fetched {
 
 /// Downloads `file` of `source` from `url` into `folder`, unless it is there already.
 pub fn fetch(source: &Source, file: &RemoteFile, url: &str, folder: &Path) -> Result<Fetched, Failure> {
-    fs::create_dir_all(folder).map_err(|error| Failure::file("create the folder", folder, &error))?;
+    create_folder(folder)?;
     let target = folder.join(file.name);
     if target.exists() {
         if md5_of(&target)? == file.md5 {

@@ -15,7 +15,8 @@ pub struct Bars {
     ks: Vec<u32>,
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// The style with this template.
+pub fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 

@@ -1,8 +1,9 @@
 //! Progress of a download: a bar on a terminal, a line at each quarter elsewhere.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use lastbit_core::device::human_bytes;
 
+use super::bars::style;
 use crate::terminal::{is_interactive, print_line};
 
 /// A download in progress.
@@ -21,8 +22,7 @@ impl DownloadProgress {
         print_line(format!("downloading {name} ({}{from})", human_bytes(total_bytes)));
         let bar = is_interactive().then(|| {
             let template = "{bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::new(total_bytes).with_style(style).with_position(first_bytes);
+            let bar = ProgressBar::new(total_bytes).with_style(style(template)).with_position(first_bytes);
             bar.reset_eta();
             bar
         });

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use lastbit_core::train::{EpochEvent, StepEvent};
 
+use super::output_mode::OutputMode;
 use super::text::{RunShape, epoch_text, replica_text};
 use crate::control::ControlStatus;
 use crate::forecast::duration_text;
-use crate::terminal::print_line;
 
 /// Longest time without a line.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -15,8 +15,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Prints the lines of a run.
 pub struct Lines {
     shape: RunShape,
-    /// Begins each line.
-    prefix: String,
+    output: OutputMode,
     start: Instant,
     last: Instant,
     is_red: bool,
@@ -29,10 +28,10 @@ fn is_round(step: u64) -> bool {
 }
 
 impl Lines {
-    /// Lines of a run, each after `prefix`.
-    pub fn new(shape: RunShape, prefix: String) -> Self {
+    /// Lines of a run.
+    pub fn new(shape: RunShape, output: OutputMode) -> Self {
         let now = Instant::now();
-        Self { shape, prefix, start: now, last: now, is_red: false }
+        Self { shape, output, start: now, last: now, is_red: false }
     }
 
     /// Prints a step if a line is due, and whenever the control changes.
@@ -45,7 +44,7 @@ impl Lines {
         self.last = Instant::now();
         let replicas = (0..self.shape.ks.len()).map(|replica| replica_text(&self.shape.ks, replica, step));
         let replicas = replicas.collect::<Vec<_>>().join(" | ");
-        let mut line = format!("{}step {}/{}: {replicas}", self.prefix, step.step, self.shape.total_steps);
+        let mut line = format!("step {}/{}: {replicas}", step.step, self.shape.total_steps);
         if !control.controls().is_empty() {
             line.push_str(&format!(" | control: {control}{}", if control.is_red() { " (RED)" } else { "" }));
         }
@@ -55,12 +54,12 @@ impl Lines {
         if done >= 10 && seconds >= 60.0 {
             line.push_str(&format!(" | {} left", duration_text(seconds)));
         }
-        print_line(line);
+        self.output.print(line);
     }
 
     /// Prints an evaluation.
     pub fn epoch(&mut self, epoch: &EpochEvent) {
-        print_line(format!("{}{}", self.prefix, epoch_text(epoch)));
+        self.output.print(epoch_text(epoch));
     }
 }
 

@@ -3,49 +3,17 @@
 mod bars;
 mod download;
 mod lines;
+mod output_mode;
 mod text;
 
-use std::fmt::Display;
-
 use lastbit_core::train::Event;
-use serde_json::Value;
 
 pub use download::DownloadProgress;
+pub use output_mode::OutputMode;
 pub use text::{NOT_FINITE, RunShape, loss_text};
 
 use crate::control::ControlStatus;
 use crate::terminal::{is_interactive, print_line};
-
-/// What the program prints on standard output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutputMode {
-    /// Text for a person.
-    Text,
-    /// Text for a person, in lines that begin with this name, because other runs print at the same time.
-    Prefixed(String),
-    /// JSON for a program, one object a line.
-    Json,
-    /// Nothing.
-    Quiet,
-}
-
-impl OutputMode {
-    /// Prints a line for a person.
-    pub fn print(&self, line: impl Display) {
-        match self {
-            Self::Text => print_line(line),
-            Self::Prefixed(name) => print_line(format!("{name}: {line}")),
-            Self::Json | Self::Quiet => {}
-        }
-    }
-
-    /// Prints an object for a program.
-    pub fn print_json(&self, object: &Value) {
-        if *self == Self::Json {
-            print_line(object);
-        }
-    }
-}
 
 /// Shows the events of a run.
 pub enum Screen {
@@ -66,8 +34,7 @@ impl Screen {
             OutputMode::Json => Self::Json,
             OutputMode::Quiet => Self::Quiet,
             OutputMode::Text if is_interactive() => Self::Bars(bars::Bars::new(&shape, control)),
-            OutputMode::Text => Self::Lines(lines::Lines::new(shape, String::new())),
-            OutputMode::Prefixed(name) => Self::Lines(lines::Lines::new(shape, format!("{name}: "))),
+            OutputMode::Text | OutputMode::Prefixed(_) => Self::Lines(lines::Lines::new(shape, mode)),
         }
     }
 

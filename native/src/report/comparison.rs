@@ -8,7 +8,7 @@ use super::numbers::{about, count, number, thousands};
 use super::page::{document, prose, script, section};
 use super::tables::is_place;
 use crate::failure::Failure;
-use crate::run::replace_file;
+use crate::files::replace_file;
 use crate::verify::Comparison;
 
 /// Name of the page in the first run's folder.

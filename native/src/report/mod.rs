@@ -18,7 +18,8 @@ mod tables;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::run::{REPORT_FILE, replace_file};
+use crate::files::replace_file;
+use crate::run::REPORT_FILE;
 use crate::run_config::RunConfig;
 pub use comparison::write as write_comparison;
 use data::RunData;

@@ -10,7 +10,8 @@ use super::numbers::{about, count, thousands};
 use super::page::{document, prose, script, section};
 use super::tables;
 use crate::failure::Failure;
-use crate::run::{Found, Manifest, REPORT_FILE, replace_file};
+use crate::files::replace_file;
+use crate::run::{Found, Manifest, REPORT_FILE};
 use crate::verify::References;
 
 /// Largest number of curves in the chart.

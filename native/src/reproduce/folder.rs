@@ -13,9 +13,9 @@ use toml::Table;
 use super::Experiment;
 use super::page::VERDICT_FILE;
 use crate::failure::Failure;
+use crate::files::replace_file;
 use crate::run::{
     CONFIG_FILE, Contents, Environment, Found, Manifest, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder, inspect,
-    replace_file,
 };
 use crate::run_config::read_table;
 use crate::terminal::warn;

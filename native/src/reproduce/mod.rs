@@ -262,7 +262,7 @@ pub fn run(which: &Which) -> Result<(), Failure> {
     let (Some(place), Some(out)) = (place, &common.out) else {
         return Err(Failure::usage("--out: give a folder for data, figures and report"));
     };
-    let _to_save = interrupt::ToSave::begin();
+    let _to_save = interrupt::UnsavedWork::begin();
     let folder = place.claim(&identity, &command, &environment)?;
     study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
     study.tell(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.hands_text()));

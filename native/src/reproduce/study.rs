@@ -225,7 +225,7 @@ impl Study {
                     OutputMode::Text if self.is_beside => OutputMode::Prefixed(name.to_owned()),
                     _ => self.manner.clone(),
                 };
-                let (outcome, _) = opened.session(manner).run()?;
+                let (outcome, _) = opened.run(manner)?;
                 // The run is saved even if its page cannot be written.
                 let _ = report::write(&out, None);
                 if let Outcome::Interrupted(_) = outcome {

@@ -9,10 +9,11 @@ use lastbit_core::train::checkpoint::{CheckpointError, decode_state, encode_stat
 use lastbit_core::train::{State, TrainConfig};
 
 use super::checkpoint_manifest::{CheckpointManifest, Digest, MANIFEST_FILE};
-use super::folder::{RunFolder, sync_folder, write_synced};
+use super::folder::RunFolder;
 use super::journal::Journal;
 use super::layout::CHECKPOINTS_FOLDER;
 use crate::failure::Failure;
+use crate::files::{sync_folder, write_synced};
 
 /// Bytes that a file may have beside its numbers, for names, shapes and counters.
 const MOST_BESIDE_NUMBERS: u64 = 16 << 20;

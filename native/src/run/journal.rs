@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::checkpoint_manifest::Digest;
 use super::folder::RunFolder;
-use super::layout::{METRICS_FILE, TIMING_FILE};
+use super::layout::{METRICS_FILE, MOST_LINE_BYTES, TIMING_FILE};
 use crate::failure::Failure;
 
 /// A file of lines.
@@ -21,9 +21,6 @@ struct LineFile {
     bytes: u64,
     hasher: Sha256,
 }
-
-/// Longest line that is read back. A run of any network writes shorter ones.
-const MOST_LINE_BYTES: u64 = 1 << 20;
 
 impl LineFile {
     fn open(path: PathBuf) -> Result<Self, Failure> {

@@ -14,6 +14,8 @@ pub const INIT_FILE: &str = "init.safetensors";
 pub const METRICS_FILE: &str = "metrics.jsonl";
 /// The seconds of each step, one JSON object a line.
 pub const TIMING_FILE: &str = "timing.jsonl";
+/// Longest line of these two files that is read. A run of any network writes shorter ones.
+pub const MOST_LINE_BYTES: u64 = 1 << 20;
 /// How far the run came, and its last numbers.
 pub const SUMMARY_FILE: &str = "summary.json";
 /// The page of the run.

@@ -78,6 +78,13 @@ pub enum OnChange {
     Never,
 }
 
+impl OnChange {
+    /// The flag that the error begins with, and its remedy: `refused` where `--allow-changed` can be given, else `never`.
+    pub fn flag_and_remedy(self, never: &'static str, refused: &'static str) -> (&'static str, &'static str) {
+        if self == Self::Never { ("--out", never) } else { ("--resume", refused) }
+    }
+}
+
 /// A manifest on the disk.
 pub enum Found {
     /// The file is missing.
@@ -269,10 +276,7 @@ impl Manifest {
         self.changes.retain(|change| change.from_step < step);
         let first = if on_change == OnChange::Never { 1 } else { step };
         let changes = self.changes(&now, first..=step);
-        let (flag, remedy) = match on_change {
-            OnChange::Never => ("--out", "give another --out"),
-            OnChange::Allow | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
-        };
+        let (flag, remedy) = on_change.flag_and_remedy("give another --out", "accept that with --allow-changed");
         if !(changes.is_empty() || is_accepted || on_change == OnChange::Allow) {
             return Err(Failure::usage(format!(
                 "{flag}: since the run in '{}' stopped after step {step}, this has changed: {}; its bits may differ from \

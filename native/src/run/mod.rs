@@ -20,13 +20,13 @@ mod tuning;
 pub use checkpoint_manifest::CheckpointManifest;
 pub use checkpoints::{checkpoint_folders, read_checkpoint};
 pub use environment::Environment;
-pub use folder::{Contents, RunFolder, inspect, is_in_parts, read_config, replace_file};
+pub use folder::{Contents, RunFolder, inspect, is_in_parts, read_config};
 pub use integrity::{problems, whole_finished_step};
 pub use layout::{
-    CONFIG_FILE, INIT_FILE, METRICS_FILE, PARTS_FILE, REPORT_FILE, REPRODUCTION_FILE, SUMMARY_FILE, TENSORBOARD_FOLDER,
-    TIMING_FILE,
+    CONFIG_FILE, INIT_FILE, METRICS_FILE, MOST_LINE_BYTES, PARTS_FILE, REPORT_FILE, REPRODUCTION_FILE,
+    TENSORBOARD_FOLDER, TIMING_FILE,
 };
 pub use manifest::{Found, Manifest, OnChange};
 pub use prepared::{Hooks, Prepared, initial_weights};
 pub use session::Outcome;
-pub use summary::{Summary, finished_step, parse_summary};
+pub use summary::{Summary, finished_step, parse_summary, summary_json};

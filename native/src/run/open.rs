@@ -4,22 +4,21 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use lastbit_core::train::{Start, State, TrainError, Trainer, Tuning};
+use lastbit_core::train::{Start, State, TrainError, Trainer, Tuning, Weights};
 use pollster::block_on;
 
 use super::checkpoint_manifest::CheckpointManifest;
 use super::checkpoints::{Checkpoints, Recovered, checkpoint_folders};
 use super::first_files::{FirstFiles, encoded};
-use super::folder::{RunFolder, Unsynced};
+use super::folder::RunFolder;
 use super::integrity::missing_checkpoint;
 use super::journal::Journal;
 use super::layout::{CONFIG_FILE, MANIFEST_FILE};
 use super::manifest::{Found, Manifest, OnChange};
-use super::prepared::{Hooks, Prepared, check_flip, initial_weights};
+use super::prepared::{Prepared, check_flip, initial_weights};
 use super::session::Session;
 use super::summary::{FoundSummary, Summary};
 use crate::failure::Failure;
-use crate::progress::{OutputMode, RunShape, Screen};
 use crate::run_config::RunConfig;
 use crate::terminal::warn;
 
@@ -37,7 +36,7 @@ impl Prepared {
     }
 
     /// Claims the folder `out`, returns to the last good checkpoint in it, and builds the trainer.
-    pub fn open(self, out: &Path, on_change: OnChange) -> Result<Opened, Failure> {
+    pub fn open(self, out: &Path, on_change: OnChange) -> Result<Session, Failure> {
         let Self { config, images, context, plan, tiles, .. } = &self;
         let network = &plan.network;
         let folder = RunFolder::claim(out)?;
@@ -56,80 +55,12 @@ impl Prepared {
             }
         }
         recovered.damaged.extend(missing_checkpoint(&FoundSummary::read(out), newest));
-        // Starting again would remove the checkpoints, whose weights may be whole although a line of the metrics is not.
-        if recovered.state.is_none() && !recovered.damaged.is_empty() && on_change != OnChange::Allow {
-            let (flag, remedy) = match on_change {
-                OnChange::Never => ("--out", "remove this folder to start the run again"),
-                OnChange::Allow | OnChange::Refuse => ("--resume", "start the run again with --allow-changed"),
-            };
-            return Err(Failure::other(format!(
-                "{flag}: {}; no checkpoint in '{}' can be used, and nothing was changed: repair the files, give another \
-                 --out, or {remedy}",
-                recovered.damaged.join("; "),
-                out.display()
-            )));
-        }
-        let instead = if recovered.state.is_some() { "resuming from an older one" } else { "starting again" };
-        for line in &recovered.damaged {
-            warn(format!("{line}: {instead}"));
-        }
-        let began = match &recovered.state {
-            // The file of --init may be gone. Then a lost copy of the weights cannot be recreated.
-            Some(_) => match &old {
-                Found::Whole(old) => old.init_problem(out).map(|problem| {
-                    initial_weights(network, config)
-                        .ok()
-                        .filter(|weights| !old.began_otherwise(&encoded(network, weights)))
-                        .ok_or(problem)
-                }),
-                Found::Nothing | Found::Damaged => None,
-            },
-            None => {
-                let weights = initial_weights(network, config)?;
-                if let Found::Whole(old) = &old
-                    && on_change != OnChange::Allow
-                    && old.began_otherwise(&encoded(network, &weights))
-                {
-                    return Err(Failure::usage(format!(
-                        "--init: the run in '{}' began with other weights: give the file that it began with, give another --out, \
-                         or start the run again with --allow-changed",
-                        out.display()
-                    )));
-                }
-                Some(Ok(weights))
-            }
-        };
-        let initial = match began {
-            Some(Err(problem)) => {
-                warn(format!("{problem}, and cannot be recreated"));
-                None
-            }
-            Some(Ok(weights)) => Some(weights),
+        report_damaged(&recovered, out, on_change)?;
+        let initial = self.weights_to_write(recovered.state.is_some(), &old, out, on_change)?;
+        let continued = match &recovered.state {
+            Some(state) => self.continued_manifest(old, state.step, out, on_change)?,
             None => None,
         };
-        let (continued, warning) = match (&recovered.state, old) {
-            (Some(state), Found::Whole(old)) => {
-                let (manifest, warning) = old.continued(self.manifest()?, state.step, out, on_change)?;
-                (Some(manifest), warning)
-            }
-            (Some(_), found) => {
-                let what = if matches!(found, Found::Nothing) { "missing" } else { "damaged" };
-                let file = folder.file(MANIFEST_FILE);
-                let unknown = format!("'{}' is {what}, so it is not known what the run was made with", file.display());
-                let (flag, remedy) = match on_change {
-                    OnChange::Never => ("--out", "remove this folder to start the run again"),
-                    OnChange::Allow | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
-                };
-                if on_change != OnChange::Allow {
-                    return Err(Failure::usage(format!("{flag}: {unknown}: restore the file, or {remedy}")));
-                }
-                (None, Some(format!("{unknown} so far; a new one is written")))
-            }
-            (None, _) => (None, None),
-        };
-        if let Some(warning) = warning {
-            warn(warning);
-        }
         let start = match (&recovered.state, &initial) {
             (Some(state), _) => Start::State(state.clone()),
             (None, Some(weights)) => Start::Weights(weights.clone()),
@@ -151,7 +82,7 @@ impl Prepared {
         }
 
         let mut summary = Summary::new(&config.train);
-        let (config, hooks) = (config.clone(), self.hooks);
+        let (config, lose_device) = (config.clone(), self.hooks.lose_device);
         // A folder with a config holds a run, even if that starts again.
         let manifest = match continued {
             None if folder.file(CONFIG_FILE).exists() => Some(self.manifest()?),
@@ -167,41 +98,87 @@ impl Prepared {
             None => Some((first_files.write_config(&folder)?, first_files)),
         };
         let saved = cut(&mut journal, &checkpoints, &mut summary, &trainer, &recovered)?;
-        Ok(Opened { trainer, config, folder, journal, first_files, summary, saved, hooks })
-    }
-}
-
-/// A run that is ready for its next step.
-pub struct Opened {
-    /// The trainer.
-    pub trainer: Trainer,
-    config: RunConfig,
-    folder: RunFolder,
-    journal: Journal,
-    first_files: Option<(Unsynced, FirstFiles)>,
-    summary: Summary,
-    saved: Option<(u64, bool)>,
-    hooks: Hooks,
-}
-
-impl Opened {
-    /// Number of steps done in earlier sessions.
-    pub fn first_step(&self) -> u64 {
-        self.saved.map_or(0, |(step, _)| step)
+        Ok(Session { trainer, config, folder, journal, first_files, summary, saved, lose_device })
     }
 
-    /// Makes the session.
-    pub fn session(self, output: OutputMode) -> Session {
-        let shape = RunShape {
-            ks: self.config.train.ks.clone(),
-            first_step: self.first_step(),
-            total_steps: self.trainer.total_steps(),
+    /// The weights that the run began with, if `init.safetensors` in `out` does not hold them. `old` is the manifest there.
+    fn weights_to_write(
+        &self,
+        is_resumed: bool,
+        old: &Found,
+        out: &Path,
+        on_change: OnChange,
+    ) -> Result<Option<Weights>, Failure> {
+        let network = &self.plan.network;
+        let is_other =
+            |weights: &Weights| matches!(old, Found::Whole(old) if old.began_otherwise(&encoded(network, weights)));
+        if !is_resumed {
+            let weights = initial_weights(network, &self.config)?;
+            if on_change != OnChange::Allow && is_other(&weights) {
+                return Err(Failure::usage(format!(
+                    "--init: the run in '{}' began with other weights: give the file that it began with, give another --out, or \
+                     start the run again with --allow-changed",
+                    out.display()
+                )));
+            }
+            return Ok(Some(weights));
+        }
+        let Found::Whole(manifest) = old else { return Ok(None) };
+        let Some(problem) = manifest.init_problem(out) else { return Ok(None) };
+        // The file of --init may be gone. Then a lost copy of the weights cannot be recreated.
+        let weights = initial_weights(network, &self.config).ok().filter(|weights| !is_other(weights));
+        if weights.is_none() {
+            warn(format!("{problem}, and cannot be recreated"));
+        }
+        Ok(weights)
+    }
+
+    /// The manifest of a run that resumes after `step` steps, from `old`, the one in `out`. Warns of a change that may change bits.
+    /// `None` if `old` is missing or damaged and the user accepts that.
+    fn continued_manifest(
+        &self,
+        old: Found,
+        step: u64,
+        out: &Path,
+        on_change: OnChange,
+    ) -> Result<Option<Manifest>, Failure> {
+        let what = match old {
+            Found::Whole(old) => {
+                let (manifest, warning) = old.continued(self.manifest()?, step, out, on_change)?;
+                warning.into_iter().for_each(warn);
+                return Ok(Some(manifest));
+            }
+            Found::Nothing => "missing",
+            Found::Damaged => "damaged",
         };
-        let screen = Screen::new(output, shape, self.summary.control());
-        let Self { trainer, config, folder, journal, first_files, summary, saved, hooks } = self;
-        let lose_device = hooks.lose_device;
-        Session { trainer, config, folder, journal, first_files, summary, screen, saved, lose_device }
+        let file = out.join(MANIFEST_FILE);
+        let unknown = format!("'{}' is {what}, so it is not known what the run was made with", file.display());
+        if on_change == OnChange::Allow {
+            warn(format!("{unknown} so far; a new one is written"));
+            return Ok(None);
+        }
+        let (flag, remedy) = on_change.flag_and_remedy(START_AGAIN, "accept that with --allow-changed");
+        Err(Failure::usage(format!("{flag}: {unknown}: restore the file, or {remedy}")))
     }
+}
+
+/// Remedy if a run may not resume with `--allow-changed`.
+const START_AGAIN: &str = "remove this folder to start the run again";
+
+/// Warns of checkpoints that cannot be used. It is an error if none can, unless the user accepts to start again.
+fn report_damaged(recovered: &Recovered, out: &Path, on_change: OnChange) -> Result<(), Failure> {
+    // Starting again would remove the checkpoints, whose weights may be whole although a line of the metrics is not.
+    if recovered.state.is_none() && !recovered.damaged.is_empty() && on_change != OnChange::Allow {
+        let (flag, remedy) = on_change.flag_and_remedy(START_AGAIN, "start the run again with --allow-changed");
+        return Err(Failure::other(format!(
+            "{flag}: {}; no checkpoint in '{}' can be used, and nothing was changed: repair the files, give another --out, or {remedy}",
+            recovered.damaged.join("; "),
+            out.display()
+        )));
+    }
+    let instead = if recovered.state.is_some() { "resuming from an older one" } else { "starting again" };
+    recovered.damaged.iter().for_each(|line| warn(format!("{line}: {instead}")));
+    Ok(())
 }
 
 fn start_failure(error: TrainError, config: &RunConfig) -> Failure {

@@ -1,7 +1,6 @@
 //! A run before its folder is touched: its adapter is tested, its images are read, its memory is planned.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::thread;
 
@@ -18,6 +17,7 @@ use super::manifest::Manifest;
 use super::tile_cache;
 use crate::datasets::Images;
 use crate::failure::Failure;
+use crate::files::read_at_most;
 use crate::forecast::RunForecast;
 use crate::run_config::{FlipBitText, RunConfig};
 use crate::terminal::warn;
@@ -94,7 +94,7 @@ impl Prepared {
         }
         let broken = device_test::judge(&context, &tested, config.host.on_broken_device)?;
         let mut prepared = Self { config, images, context, plan, broken, tiles: None, hooks };
-        prepared.take_kept_tiles();
+        prepared.load_tuned_tiles();
         Ok(prepared)
     }
 
@@ -110,7 +110,7 @@ impl Prepared {
         let (images, context) = (images.clone(), Rc::clone(context));
         let (broken, hooks) = (broken.to_vec(), Hooks::default());
         let mut prepared = Self { config, images, context, plan, broken, tiles: None, hooks };
-        prepared.take_kept_tiles();
+        prepared.load_tuned_tiles();
         Ok(prepared)
     }
 
@@ -166,7 +166,7 @@ impl Prepared {
 
     /// Uses tiles that an earlier search kept, and returns whether there are any. An adapter that failed the self-test gets the
     /// default tiles.
-    pub(super) fn take_kept_tiles(&mut self) -> bool {
+    pub(super) fn load_tuned_tiles(&mut self) -> bool {
         let kept = if self.is_broken() { None } else { self.tiles_file().and_then(|path| tile_cache::read(&path)) };
         let is_kept = kept.is_some();
         self.tiles = kept.map(|choices| tune::tiles(&self.context, &choices));
@@ -185,7 +185,7 @@ pub fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights,
         return Ok(Weights::initial(network, config.train.seed_init.unwrap_or(config.train.seed)));
     };
     let remedy = format!("give a safetensors file of {}", network.name);
-    let bytes = read_bounded(path, 16 * network.parameter_count() + MOST_BESIDE_WEIGHTS)
+    let bytes = read_at_most(path, 16 * network.parameter_count() + MOST_BESIDE_WEIGHTS)
         .map_err(|error| Failure::given("read --init", path, &error))?;
     let Some(bytes) = bytes else {
         return Err(Failure::usage(format!("--init: '{}' is far too long: {remedy}", path.display())));
@@ -204,13 +204,6 @@ pub fn initial_weights(network: &Network, config: &RunConfig) -> Result<Weights,
 
 /// Bytes that a state dict may hold beside the network's own tensors.
 const MOST_BESIDE_WEIGHTS: u64 = 64 << 20;
-
-/// Reads a file of at most `most` bytes; `None` if it is longer.
-fn read_bounded(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= most).then_some(bytes))
-}
 
 /// Refuses to flip a bit after the run's last step.
 pub fn check_flip(flip: &FlipBit, total_steps: u64) -> Result<(), Failure> {

@@ -7,10 +7,10 @@ use lastbit_core::train::{Event, State, TrainConfig, checkpoint::fingerprint_of}
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::folder::replace_file;
 use super::layout::SUMMARY_FILE;
 use crate::control::ControlStatus;
 use crate::failure::Failure;
+use crate::files::replace_file;
 use crate::progress::{NOT_FINITE, loss_text};
 use crate::terminal::columns;
 
@@ -258,6 +258,12 @@ impl FoundSummary {
         let step = summary["step"].as_u64()?;
         (summary["finished"] == true && step >= total).then_some(step)
     }
+}
+
+/// The content of the file in `folder`, even if its checksum is wrong; null if it is not JSON.
+pub fn summary_json(folder: &Path) -> Value {
+    let text = std::fs::read(folder.join(SUMMARY_FILE)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// The summary with this text; `None` if it is not as it was written.

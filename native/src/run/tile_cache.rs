@@ -7,9 +7,9 @@ use lastbit_core::bench::tune::{self, Choice};
 use sha2::{Digest as _, Sha256};
 
 use super::environment::Environment;
-use super::folder::replace_file;
 use crate::datasets;
 use crate::failure::Failure;
+use crate::files::{create_folder, replace_file};
 
 /// Path of the file for this number of replicas and samples; `None` without a user folder.
 pub fn path(environment: &Environment, (replicas, samples): (u32, u32)) -> Option<PathBuf> {
@@ -27,7 +27,7 @@ pub fn read(path: &Path) -> Option<Vec<Choice>> {
 /// Writes the tiles.
 pub fn write(path: &Path, choices: &[Choice]) -> Result<(), Failure> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Failure::file("create the folder", folder, &error))?;
+        create_folder(folder)?;
     }
     replace_file(path, &serde_json::to_vec_pretty(choices).map_err(Failure::other)?)
 }

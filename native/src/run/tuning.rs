@@ -43,7 +43,7 @@ impl Prepared {
             return;
         }
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if self.take_kept_tiles() {
+        if self.load_tuned_tiles() {
             return;
         }
         if self.forecast().is_long() {

@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use super::metrics::{LineDifference, MetricsReader, RecordedLine, first_difference};
 use crate::failure::Failure;
-use crate::run::{Found, INIT_FILE, Manifest, checkpoint_folders, problems, read_checkpoint, read_config};
+use crate::run::{
+    Found, INIT_FILE, Manifest, checkpoint_folders, problems, read_checkpoint, read_config, summary_json,
+};
 use crate::run_config::RunConfig;
 
 /// One value for each of the two runs.
@@ -95,9 +97,8 @@ impl Comparison {
         let problems = [problems(&folders[0], &configs[0])?, problems(&folders[1], &configs[1])?];
         let different_keys = different_keys(&configs)?;
         let is_control_red = folders.each_ref().map(|folder| {
-            let summary = std::fs::read(folder.join("summary.json")).unwrap_or_default();
-            serde_json::from_slice::<Value>(&summary)
-                .is_ok_and(|summary| summary["control"]["green"] == false && summary["control"]["not_finite"] != true)
+            let control = &summary_json(folder)["control"];
+            control["green"] == false && control["not_finite"] != true
         });
         let mut comparison = Self {
             folders,

@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::run::METRICS_FILE;
-
-/// Longest line. A run of any network writes shorter ones.
-const MOST_LINE_BYTES: u64 = 1 << 20;
+use crate::run::{METRICS_FILE, MOST_LINE_BYTES};
 
 /// A recorded line.
 pub struct RecordedLine {

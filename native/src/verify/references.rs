@@ -1,12 +1,13 @@
 //! Compares the first replica of several runs, line by line: it is the same reference in all of them, or another one on each
 //! adapter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::metrics::MetricsReader;
 use crate::failure::Failure;
+use crate::run::summary_json;
 
 /// How far the references of several runs are the same.
 pub struct References {
@@ -60,8 +61,7 @@ fn next(recorded: &mut MetricsReader) -> Result<Option<(u64, Vec<Value>)>, Failu
 }
 
 /// The step of the newest checkpoint and the first replica's fingerprint.
-fn at_end(folder: &std::path::Path) -> (Option<u64>, Value) {
-    let summary = std::fs::read(folder.join("summary.json")).unwrap_or_default();
-    let summary: Value = serde_json::from_slice(&summary).unwrap_or_default();
+fn at_end(folder: &Path) -> (Option<u64>, Value) {
+    let summary = summary_json(folder);
     (summary["step"].as_u64(), summary["fingerprints"][0].clone())
 }

@@ -63,12 +63,6 @@ impl Replay {
     }
 }
 
-/// A checkpoint to compare with.
-struct SavedState {
-    step: u64,
-    state: State,
-}
-
 /// Trains `steps` again, or all recorded steps, and compares them with the record of the run in `run`.
 pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>) -> Result<Replay, Failure> {
     let mut found = Replay { problems: problems(run, &prepared.config)?, ..Replay::default() };
@@ -77,7 +71,7 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
     let mut saved_states = Vec::new();
     for (step, folder) in checkpoint_folders(run).into_iter().rev() {
         match read_checkpoint(&folder, &network, &prepared.config.train) {
-            Ok((state, _)) if state.step == step => saved_states.push(SavedState { step, state }),
+            Ok((state, _)) if state.step == step => saved_states.push(state),
             Ok((state, _)) => found.damaged.push(format!("'{}' holds step {}", folder.display(), state.step)),
             // Files that are not those that were saved are already among the problems.
             Err(_) if found.problems.iter().any(|problem| problem.contains(&format!("step-{step:06}:"))) => {}
@@ -86,7 +80,7 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
     }
     let from = saved_states.iter().rposition(|saved| saved.step < first);
     let start = match from {
-        Some(index) => Start::State(saved_states[index].state.clone()),
+        Some(index) => Start::State(saved_states[index].clone()),
         None => Start::Weights(begin(run, &network, &prepared, &mut found)?),
     };
     saved_states.drain(..from.map_or(0, |index| index + 1));
@@ -149,7 +143,8 @@ fn begin(run: &Path, network: &Network, prepared: &Prepared, found: &mut Replay)
 
 struct Comparing {
     recorded: MetricsReader,
-    saved_states: Vec<SavedState>,
+    /// States of the checkpoints to compare with.
+    saved_states: Vec<State>,
     last: u64,
     found: Replay,
 }
@@ -160,7 +155,7 @@ impl Comparing {
         while !self.is_done() {
             let progress = trainer.advance().await?;
             self.compare_lines(progress.events)?;
-            let is_here = |saved: &SavedState| trainer.begun() == saved.step;
+            let is_here = |saved: &State| trainer.begun() == saved.step;
             if trainer.is_between_steps() && self.saved_states.first().is_some_and(is_here) {
                 self.compare_lines(trainer.settle().await?)?;
                 let saved = self.saved_states.remove(0);
@@ -208,7 +203,7 @@ impl Comparing {
         Ok(())
     }
 
-    fn compare_states(&mut self, network: &Network, saved: &SavedState, state: &State) {
+    fn compare_states(&mut self, network: &Network, saved: &State, state: &State) {
         let end = self.found.last_step;
         // A checkpoint after the requested steps may have its lines, which were not read.
         if self.found.line.is_none() && end < saved.step && saved.step <= self.last {
@@ -216,7 +211,7 @@ impl Comparing {
             self.found.damaged.push(format!("of step {step} is ahead of metrics.jsonl, which ends at step {end}"));
         }
         self.found.checkpoints.push(saved.step);
-        let replicas = saved.state.replicas.iter().zip(&state.replicas).enumerate();
+        let replicas = saved.replicas.iter().zip(&state.replicas).enumerate();
         let mut differing = replicas.filter_map(|(replica, (a, b))| {
             let difference = difference(network, a, b)?;
             Some(StateDifference { step: saved.step, replica, difference })

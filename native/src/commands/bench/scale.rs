@@ -9,14 +9,14 @@ use lastbit_core::device::Context;
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::files::{create_folder, replace_file};
 use crate::reproduce::{Axis, Figure};
-use crate::run::replace_file;
 use crate::terminal::{print_line, warn};
 
 /// Measures, prints a table or JSON, and writes the curves into `out`.
 pub fn run(context: Rc<Context>, options: &Options, out: Option<&Path>, is_json: bool) -> Result<ExitCode, Failure> {
     if let Some(out) = out {
-        std::fs::create_dir_all(out).map_err(|error| Failure::file("create the folder", out, &error))?;
+        create_folder(out)?;
     }
     let adapter = context.adapter().clone();
     if !is_json {

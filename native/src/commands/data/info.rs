@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::datasets::{self, Loaded};
 use crate::failure::Failure;
-use crate::run::replace_file;
+use crate::files::replace_file;
 use crate::terminal::{columns, print_line};
 
 /// Flags of `data info`.

@@ -66,8 +66,8 @@ pub fn ending_lines(outcome: Outcome, summary: &Summary, out: &Path) -> Vec<Stri
         "files in {out}: config.toml, manifest.json, metrics.jsonl, timing.jsonl, init.safetensors, summary.json, checkpoint/"
     ));
     let control = match summary.control().controls() {
-        _ if summary.is_control_red() => None,
         [] => None,
+        _ if summary.is_control_red() => None,
         _ if summary.is_control_not_finite() => Some(
             "control: cannot tell, because its numbers or those of the first replica are not finite: equal bits prove nothing",
         ),

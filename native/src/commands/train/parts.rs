@@ -11,11 +11,12 @@ use toml::Table;
 use super::arguments::{Arguments, new_run, occupied};
 use super::messages::{TUNING, announcement, cost_lines, red_control, warn_of_not_read};
 use crate::failure::Failure;
+use crate::files::replace_file;
 use crate::progress::OutputMode;
 use crate::report::numbers::count;
 use crate::run::{
     CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, RunFolder, Summary, inspect, is_in_parts,
-    replace_file, whole_finished_step,
+    whole_finished_step,
 };
 use crate::run_config::{RunConfig, read_table};
 use crate::terminal::{prefix_warnings, warn};
@@ -65,7 +66,7 @@ pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String]) -> Resu
     let identity = text_of(&whole, adapters)?;
     let mut to_save = None;
     let ended = common.train(&parts, || {
-        to_save = Some(interrupt::ToSave::begin());
+        to_save = Some(interrupt::UnsavedWork::begin());
         replace_file(&out.join(PARTS_FILE), identity.as_bytes())
     });
     let ended = ended.inspect_err(|_| {
@@ -226,11 +227,11 @@ impl Part {
 
     fn session(&self, common: &Common, prepared: Prepared, lines: &[String]) -> Result<(Outcome, Summary), Failure> {
         let images = prepared.images.clone();
-        let opened = prepared.open(&self.folder, common.on_change)?;
+        let session = prepared.open(&self.folder, common.on_change)?;
         let output = self.output(common);
-        output.print(announcement(&opened.trainer, &images, &self.folder, opened.first_step()));
+        output.print(announcement(&session.trainer, &images, &self.folder, session.first_step()));
         lines.iter().for_each(|line| output.print(line));
-        let ended = opened.session(output).run()?;
+        let ended = session.run(output)?;
         // The run is saved, even if its page cannot be written.
         let _ = report::write(&self.folder, None).map_err(|failure| warn(format!("no report: {failure}")));
         Ok(ended)
