@@ -1,9 +1,9 @@
-//! The command line: its grammar, and its errors as one line each.
+//! The command line: its grammar, its errors as one line each, and the function behind each command.
 
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{adapters, bench, compare, completions, data, report, reproduce, smoke, train, tune, verify};
 use crate::device::DeviceFlags;
@@ -88,11 +88,30 @@ pub enum Command {
     Smoke(smoke::Arguments),
 }
 
+impl Command {
+    /// Runs the command.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Train(arguments) => train::run(*arguments),
+            Self::Reproduce(arguments) => reproduce::run(&arguments),
+            Self::Data(arguments) => data::run(&arguments),
+            Self::Report(arguments) => report::run(&arguments),
+            Self::Verify(arguments) => verify::run(arguments),
+            Self::Compare(arguments) => compare::run(arguments),
+            Self::Adapters(arguments) => adapters::run(&arguments),
+            Self::Bench(arguments) => bench::run(&arguments),
+            Self::Completions(arguments) => completions::run(&arguments, &mut Cli::command()),
+            Self::Tune(arguments) => tune::run(&arguments),
+            Self::Smoke(arguments) => smoke::run(&arguments),
+        }
+    }
+}
+
 /// Parses the command line. An error is the exit code of a command line that needs no further work: `--help`, `--version` or a bad flag.
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            terminal::note(error.print());
+            terminal::note_lost(error.print());
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
         kind => {
@@ -103,7 +122,7 @@ pub fn parse() -> Result<Cli, ExitCode> {
                 true => ": write a list without spaces, as in --ks 1,3,2, and quote a name with spaces",
                 false => "",
             };
-            Failure::usage(line + hint).report()
+            terminal::report(&Failure::usage(line + hint))
         }
     })
 }
@@ -119,7 +138,6 @@ fn one_line(paragraphs: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_grammar_is_consistent() {

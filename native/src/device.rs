@@ -1,5 +1,6 @@
 //! Opens an adapter for a command, with the threads that compute and compile.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::thread;
@@ -18,7 +19,7 @@ pub const ADAPTER_VARIABLE: &str = "LASTBIT_ADAPTER";
 /// Environment variable that hands WGSL to the driver, as a browser does. The comparison with a browser sets it.
 const WGSL_VARIABLE: &str = "LASTBIT_WGSL";
 /// Environment variable with which tests choose an instruction set other than the processor's best.
-pub const INSTRUCTIONS_VARIABLE: &str = "LASTBIT_INSTRUCTIONS";
+const INSTRUCTIONS_VARIABLE: &str = "LASTBIT_INSTRUCTIONS";
 
 /// Flags of every command that computes.
 #[derive(Debug, Args)]
@@ -99,8 +100,9 @@ pub fn options(adapter: Option<&str>) -> Result<Options, Failure> {
     let named = adapter.map(str::to_owned).or_else(|| std::env::var(ADAPTER_VARIABLE).ok());
     let instructions = match std::env::var(INSTRUCTIONS_VARIABLE) {
         Ok(text) => {
-            let isa: Isa = text.parse().map_err(|error| Failure::usage(format!("{INSTRUCTIONS_VARIABLE}: {error}")))?;
-            isa.check()?;
+            let wrong = |error: &dyn Display| Failure::usage(format!("{INSTRUCTIONS_VARIABLE}: {error}"));
+            let isa: Isa = text.parse().map_err(|error| wrong(&error))?;
+            isa.check().map_err(|error| wrong(&error))?;
             Some(isa)
         }
         Err(_) => None,
@@ -115,12 +117,12 @@ pub fn options(adapter: Option<&str>) -> Result<Options, Failure> {
 
 /// Builder of a thread that drives an adapter. Its stack is as large as a main thread's (8 MiB), which the compilers of drivers
 /// expect.
-pub fn thread() -> thread::Builder {
+pub fn thread_builder() -> thread::Builder {
     thread::Builder::new().stack_size(8 << 20)
 }
 
 /// The error if a thread for one of `--adapters` cannot start.
-pub fn no_thread(error: std::io::Error) -> Failure {
+pub fn thread_failure(error: std::io::Error) -> Failure {
     Failure::other(format!(
         "--adapters: cannot start a thread for each adapter: {error}: end other programs, or use one adapter (--adapter)"
     ))

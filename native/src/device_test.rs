@@ -11,7 +11,7 @@ use crate::run_config::OnBrokenDevice;
 use crate::terminal::warn;
 
 /// The check with this name, for the hidden flag `--break-device`.
-pub fn a_check(text: &str) -> Result<Check, String> {
+pub fn parse_check(text: &str) -> Result<Check, String> {
     Check::ALL.into_iter().find(|check| check.name() == text).ok_or_else(|| "unknown check".to_owned())
 }
 

@@ -1,20 +1,14 @@
-//! Errors for the user: one line and an exit code.
+//! Errors for the user: a line and an exit code.
 
 use std::fmt::Display;
 use std::io::{Error, ErrorKind};
 use std::path::Path;
-use std::process::ExitCode;
 
 use lastbit_core::device::DeviceError;
 use lastbit_core::nets::NetError;
 use lastbit_core::pde::PdeError;
 use lastbit_core::train::{ConfigError, TrainError};
 
-use crate::device::INSTRUCTIONS_VARIABLE;
-use crate::{interrupt, terminal};
-
-/// The exit code of a run that Ctrl-C stopped (128 + SIGINT).
-pub const INTERRUPTED: u8 = 130;
 const USAGE: u8 = 2;
 /// The exit code of any other failure.
 pub const OTHER: u8 = 1;
@@ -35,11 +29,6 @@ impl Failure {
     /// Anything else: exit code 1.
     pub fn other(message: impl Display) -> Self {
         Self::new(OTHER, message)
-    }
-
-    /// A stop by Ctrl-C or a scheduler's signal. Finished work is kept; the message says how to continue.
-    pub fn interrupted(message: impl Display) -> Self {
-        Self::new(interrupt::exit_code(), message)
     }
 
     /// A file or folder that could not be read or written.
@@ -85,20 +74,16 @@ impl Failure {
         Self::new(self.code, format!("{part}: {message}"))
     }
 
-    fn new(code: u8, message: impl Display) -> Self {
+    /// A failure with this exit code.
+    pub fn new(code: u8, message: impl Display) -> Self {
         // Messages of drivers and parsers may have several lines.
         let message = message.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         Self { code, message }
     }
 
-    /// Prints the message and returns the exit code.
-    pub fn report(&self) -> ExitCode {
-        match self.code {
-            // 128 and the number of a signal: a stop, not an error.
-            129.. => terminal::say(&self.message),
-            _ => terminal::error(&self.message),
-        }
-        ExitCode::from(self.code)
+    /// The exit code of the program.
+    pub fn code(&self) -> u8 {
+        self.code
     }
 }
 
@@ -118,13 +103,12 @@ impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
         let remedy = match &error {
             DeviceError::UnknownAdapter { .. } => return Self::usage(format!("--adapter: {error}")),
-            DeviceError::NoInstructions { .. } => return Self::usage(format!("{INSTRUCTIONS_VARIABLE}: {error}")),
             DeviceError::NoAdapter { .. } => "install a Vulkan, Metal or DX12 driver, or use --adapter processor",
             DeviceError::NoDevice { .. } => "choose another adapter with --adapter (see `lastbit adapters`)",
             DeviceError::OverLimit { .. } => "use a smaller batch (--batch-size) or network",
             DeviceError::OutOfMemory { .. } => "use a smaller batch (--batch-size) or fewer replicas (--ks)",
             DeviceError::DeviceLost(_) => "continue the run from its last checkpoint with --resume",
-            DeviceError::Refused(_) => return Self::other(error),
+            DeviceError::NoInstructions { .. } | DeviceError::Refused(_) => return Self::other(error),
         };
         Self::other(format!("{error}: {remedy}"))
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lastbit_core::device::{Context, human_bytes};
-use lastbit_core::train::{Estimate, MemoryEstimate, Plan, RunLength, estimate, memory_estimate};
+use lastbit_core::train::{Estimate, Kind, MemoryEstimate, Plan, RunLength, estimate, memory_estimate};
 use pollster::block_on;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::run_config::RunConfig;
 
 /// The forecast of a run that has not begun.
-pub struct Forecast<'a> {
+pub struct RunForecast<'a> {
     config: &'a RunConfig,
     images: &'a Images,
     context: &'a Rc<Context>,
@@ -25,7 +25,7 @@ pub struct Forecast<'a> {
     used: [usize; 2],
 }
 
-impl<'a> Forecast<'a> {
+impl<'a> RunForecast<'a> {
     /// The forecast of a run with this plan. Does not time anything.
     pub fn new(config: &'a RunConfig, images: &'a Images, context: &'a Rc<Context>, plan: &'a Plan) -> Self {
         let dataset = &images.dataset;
@@ -43,7 +43,8 @@ impl<'a> Forecast<'a> {
     }
 
     /// True if the run is so long that a timed estimate costs little beside it.
-    pub fn is_long(&self, operations_of_a_step: u64) -> bool {
+    pub fn is_long(&self) -> bool {
+        let operations_of_a_step = self.plan.flops(|chunk| Kind::Train(chunk, self.config.train.batch_size));
         // `submit_flops` is the assumed work of 100 ms, which is far less than the adapter does.
         let submits =
             operations_of_a_step.saturating_mul(self.length.steps) / self.context.adapter().submit_flops().max(1);
@@ -83,7 +84,7 @@ impl<'a> Forecast<'a> {
             format!(
                 "data        {}{}: {images} training and {tests} test images",
                 self.images.dataset.name,
-                self.images.reservation()
+                self.images.origin_note()
             ),
             format!("steps       {} of batch {}, {} an epoch", length.steps, train.batch_size, length.per_epoch),
             format!("adapter     {} ({}, {}{software})", adapter.name, adapter.backend, adapter.driver),

@@ -12,7 +12,7 @@ use lastbit_core::train::{DatasetKind, TrainConfig};
 
 use crate::run::{CheckpointManifest, Manifest, parse_summary};
 use crate::run_config::{CheckpointEvery, ConfigFile, FlipBitText, RunConfig, parse_table};
-use crate::values::{real, whole};
+use crate::value_parsers::{real, whole};
 use crate::{datasets, report};
 
 /// The name of a kind of input, and the function that reads it.

@@ -3,15 +3,19 @@
 //! scheduler's second signal does not: some send the same one twice, and all can send SIGKILL. Ctrl-C ends a download at once. A
 //! run that fails asks the runs beside it to stop in the same way.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
-use crate::failure::{Failure, INTERRUPTED, OTHER};
+use crate::failure::{Failure, OTHER};
+
+/// The exit code after Ctrl-C (128 + SIGINT).
+const INTERRUPTED: u8 = 130;
 
 /// The exit code of the first signal; before any signal, [`OTHER`] after a failed run, else 0.
 static REQUESTED: AtomicU8 = AtomicU8::new(0);
-/// Number of [`ToSave`] values alive.
-static TO_SAVE: AtomicUsize = AtomicUsize::new(0);
+/// Number of [`UnsavedWork`] values alive.
+static UNSAVED: AtomicUsize = AtomicUsize::new(0);
 
 /// The message of a signal that finds nothing to save.
 const NOT_BEGUN: &str = "\nstopped before anything began: run the same command again\n";
@@ -30,24 +34,24 @@ fn request(code: u8) -> u8 {
 
 /// True if nothing needs to be saved.
 fn is_idle() -> bool {
-    TO_SAVE.load(Ordering::SeqCst) == 0
+    UNSAVED.load(Ordering::SeqCst) == 0
 }
 
 /// While a value of this type lives, the program has something to save, and a signal only asks it to stop. While there is none, a
 /// signal ends the program.
-pub struct ToSave(());
+pub struct UnsavedWork(());
 
-impl ToSave {
+impl UnsavedWork {
     /// Marks that there is something to save from now on.
     pub fn begin() -> Self {
-        TO_SAVE.fetch_add(1, Ordering::SeqCst);
+        UNSAVED.fetch_add(1, Ordering::SeqCst);
         Self(())
     }
 }
 
-impl Drop for ToSave {
+impl Drop for UnsavedWork {
     fn drop(&mut self) {
-        TO_SAVE.fetch_sub(1, Ordering::SeqCst);
+        UNSAVED.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -60,25 +64,27 @@ pub fn install() -> Result<(), Failure> {
     let handler = || {
         let before = request(INTERRUPTED);
         if is_idle() {
-            tell(NOT_BEGUN);
-            end(INTERRUPTED);
+            write_stderr(NOT_BEGUN);
+            exit_now(INTERRUPTED);
         }
         if is_signal(before) {
-            end(INTERRUPTED);
+            exit_now(INTERRUPTED);
         }
-        tell("\nstopping: the work under way is finished and saved first (press Ctrl-C again to end at once)\n");
+        write_stderr(
+            "\nstopping: the work under way is finished and saved first (press Ctrl-C again to end at once)\n",
+        );
     };
     ctrlc::set_handler(handler).map_err(cannot_listen)?;
     schedulers::install()
 }
 
 /// Writes to standard error. Errors are ignored, because the terminal may be gone.
-fn tell(text: &str) {
+fn write_stderr(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Ends the program while other threads compute. Skips the exit handlers of drivers, which would free memory that the threads use.
-fn end(code: u8) -> ! {
+fn exit_now(code: u8) -> ! {
     #[cfg(unix)]
     // SAFETY: it only ends the program.
     unsafe {
@@ -94,7 +100,7 @@ mod schedulers {
     use nix::libc;
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-    use super::{NOT_BEGUN, end, is_idle, request};
+    use super::{NOT_BEGUN, exit_now, is_idle, request};
     use crate::failure::Failure;
 
     /// The notices of Slurm and LSF, the end of a terminal, and a used-up time limit.
@@ -106,7 +112,7 @@ mod schedulers {
         if is_idle() {
             // SAFETY: a handler may call `write`, and the text lives as long as the program.
             let _ = unsafe { libc::write(libc::STDERR_FILENO, NOT_BEGUN.as_ptr().cast(), NOT_BEGUN.len()) };
-            end(code);
+            exit_now(code);
         }
     }
 
@@ -139,7 +145,7 @@ mod schedulers {
 }
 
 /// Makes Ctrl-C print `message` and end the program at once. Call it only once.
-pub fn end_at_once(message: &'static str) -> Result<(), Failure> {
+pub fn exit_on_ctrl_c(message: &'static str) -> Result<(), Failure> {
     let handler = move || {
         eprintln!("\n{message}");
         std::process::exit(i32::from(INTERRUPTED));
@@ -177,4 +183,9 @@ pub fn requested() -> bool {
 /// asked it to stop.
 pub fn exit_code() -> u8 {
     REQUESTED.load(Ordering::SeqCst)
+}
+
+/// The failure of work that was stopped. What is finished is kept; `message` says how to continue.
+pub fn stopped(message: impl Display) -> Failure {
+    Failure::new(exit_code(), message)
 }

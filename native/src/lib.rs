@@ -2,10 +2,12 @@
 
 mod cli;
 mod commands;
+mod control;
 mod datasets;
 mod device;
 mod device_test;
 mod failure;
+mod files;
 mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -22,9 +24,8 @@ mod run;
 mod run_config;
 mod tensorboard;
 mod terminal;
-mod tiles;
 mod train_flags;
-mod values;
+mod value_parsers;
 mod verify;
 
 use std::process::ExitCode;
@@ -42,17 +43,17 @@ pub fn main() -> ExitCode {
     match terminal::lost_output() {
         // The command's own code says more: why it ended.
         Some(lost) if code != ExitCode::SUCCESS => {
-            lost.report();
+            terminal::report(&lost);
             code
         }
-        Some(lost) => lost.report(),
+        Some(lost) => terminal::report(&lost),
         None => code,
     }
 }
 
 fn run(cli: cli::Cli) -> ExitCode {
     let started = log::start(&cli.log).and_then(|()| device::prepare(&cli.device));
-    started.and_then(|()| commands::run(cli.command)).unwrap_or_else(|failure| failure.report())
+    started.and_then(|()| cli.command.run()).unwrap_or_else(|failure| terminal::report(&failure))
 }
 
 /// Sets `XDG_RUNTIME_DIR` if it is not set, as in a container: without it, Mesa's software driver writes to standard error.
@@ -68,7 +69,7 @@ fn report_defects_in_one_line() {
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|panic| {
             let failure = Failure::other(format!("a defect of lastbit, please report it: {panic}"));
-            let _ = failure.report();
+            terminal::report(&failure);
             std::process::exit(1);
         }));
     }

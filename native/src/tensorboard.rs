@@ -13,10 +13,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::run::{METRICS_FILE, TIMING_FILE};
+use crate::files::create_folder;
+use crate::run::{METRICS_FILE, TENSORBOARD_FOLDER, TIMING_FILE};
 
-/// Name of the folder in the run's folder.
-pub const FOLDER: &str = "tensorboard";
 /// The parts of a file's name before and after its number. TensorBoard reads the files of a folder in the order of their names.
 const NAME: (&str, &str) = ("events.out.tfevents.", ".lastbit");
 
@@ -38,8 +37,8 @@ impl TensorBoard {
         let mut replicas = Vec::with_capacity(ks.len());
         let mut earlier = Vec::new();
         for (replica, k) in ks.iter().enumerate() {
-            let folder = run.join(FOLDER).join(format!("r{replica}-k{k}"));
-            fs::create_dir_all(&folder).map_err(|error| Failure::file("create the folder", &folder, &error))?;
+            let folder = run.join(TENSORBOARD_FOLDER).join(format!("r{replica}-k{k}"));
+            create_folder(&folder)?;
             let files = own_files(&folder);
             let number = files.iter().map(|(number, _)| number + 1).max().unwrap_or(0);
             earlier.extend(files.into_iter().map(|(_, path)| path));

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use indicatif::ProgressDrawTarget;
@@ -15,12 +16,12 @@ use crate::log;
 static LOST: OnceLock<String> = OnceLock::new();
 
 /// Writes a line to standard output.
-pub fn say(line: impl Display) {
-    note(writeln!(io::stdout().lock(), "{line}"));
+pub fn print_line(line: impl Display) {
+    note_lost(writeln!(io::stdout().lock(), "{line}"));
 }
 
 /// Records that output was lost. Work continues, because its files are still worth having.
-pub fn note(written: io::Result<()>) {
+pub fn note_lost(written: io::Result<()>) {
     if let Some(error) = written.err().filter(|error| error.kind() != ErrorKind::BrokenPipe) {
         let _ = LOST.set(error.to_string());
     }
@@ -28,7 +29,7 @@ pub fn note(written: io::Result<()>) {
 
 /// The failure of lost output, if any. Call it after everything is written.
 pub fn lost_output() -> Option<Failure> {
-    note(io::stdout().lock().flush());
+    note_lost(io::stdout().lock().flush());
     let why = LOST.get()?;
     Some(Failure::other(format!(
         "cannot write to standard output: {why}: some of the output is lost: make room, or send the output elsewhere"
@@ -38,29 +39,33 @@ pub fn lost_output() -> Option<Failure> {
 thread_local! {
     /// Begins the warnings of this thread, if several runs train at the same time.
     #[allow(clippy::missing_const_for_thread_local, reason = "it is const, which clippy does not see on every target")]
-    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+    static PREFIX: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Makes the warnings of this thread begin with `place`; an empty `place` removes the prefix.
-pub fn name_thread(place: &str) {
-    PLACE.set(if place.is_empty() { String::new() } else { format!("{place}: ") });
+/// Makes the warnings of this thread begin with `prefix`; an empty `prefix` removes the prefix.
+pub fn prefix_warnings(prefix: &str) {
+    PREFIX.set(if prefix.is_empty() { String::new() } else { format!("{prefix}: ") });
 }
 
 /// Writes a warning to standard error, as a log line if `--log-format json` is given.
 pub fn warn(line: impl Display) {
-    let line = PLACE.with_borrow(|place| format!("{place}{line}"));
+    let line = PREFIX.with_borrow(|prefix| format!("{prefix}{line}"));
     if log::is_structured() {
         return tracing::warn!("{line}");
     }
     let _ = writeln!(io::stderr().lock(), "warning: {line}");
 }
 
-/// Writes the error that ends the program to standard error, as a log line if `--log-format json` is given.
-pub fn error(line: impl Display) {
-    if log::is_structured() {
-        return tracing::error!("{line}");
+/// Reports the failure that ends the program, and returns its exit code. An error goes to standard error, as a log line if
+/// `--log-format json` is given.
+pub fn report(failure: &Failure) -> ExitCode {
+    match failure.code() {
+        // 128 and the number of a signal: a stop, not an error.
+        129.. => print_line(failure),
+        _ if log::is_structured() => tracing::error!("{failure}"),
+        _ => drop(writeln!(io::stderr().lock(), "error: {failure}")),
     }
-    let _ = writeln!(io::stderr().lock(), "error: {line}");
+    ExitCode::from(failure.code())
 }
 
 /// True if standard output is a terminal, and standard error is one that can draw progress bars (`TERM` is set and not `dumb`).

@@ -14,7 +14,7 @@ use toml::Table;
 
 use crate::failure::Failure;
 use crate::run_config::{CheckpointEvery, FlipBitText};
-use crate::values::{real, whole, whole_in};
+use crate::value_parsers::{real, whole, whole_in};
 
 /// Flags of a run. All are optional: a missing flag has the TOML file's value, or else the paper's.
 #[derive(Debug, Default, Args, Serialize)]
@@ -192,13 +192,13 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Line {
+    struct CommandLine {
         #[command(flatten)]
         flags: RunFlags,
     }
 
     fn given(flags: &[&str]) -> Table {
-        Line::parse_from([&["train"], flags].concat()).flags.given().unwrap()
+        CommandLine::parse_from([&["train"], flags].concat()).flags.given().unwrap()
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
             ["--seed", "-1"],
             ["--steps", "18446744073709551615"],
         ] {
-            assert!(Line::try_parse_from([&["train"], &flags[..]].concat()).is_err(), "{flags:?}");
+            assert!(CommandLine::try_parse_from([&["train"], &flags[..]].concat()).is_err(), "{flags:?}");
         }
     }
 
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn config_flags_and_page_have_the_same_properties() {
         use std::collections::BTreeSet;
-        let command = <Line as clap::CommandFactory>::command();
+        let command = <CommandLine as clap::CommandFactory>::command();
         let flags = command.get_arguments().filter_map(|flag| flag.get_long());
         let flags: BTreeSet<&str> = flags.map(|flag| flag.strip_prefix("no-").unwrap_or(flag)).collect();
         let config = known_keys();

@@ -7,7 +7,7 @@ use lastbit_core::device::{self, AdapterLimit, AdapterSummary, human_bytes};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::terminal::{columns, say};
+use crate::terminal::{columns, print_line};
 
 /// Flags of `adapters`.
 #[derive(Debug, Args)]
@@ -25,16 +25,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = crate::device::options(None)?;
     let adapters = pollster::block_on(device::adapters(options));
     if arguments.json {
-        say(json!(adapters));
+        print_line(json!(adapters));
         return Ok(ExitCode::SUCCESS);
     }
     let head =
         ["index", "name", "kind", "backend", "driver", "instructions", "max binding", "max buffer", "timestamps"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(adapters.iter().enumerate().map(|(index, adapter)| row(index, adapter)));
-    columns(&rows).iter().for_each(say);
+    columns(&rows).iter().for_each(print_line);
     if arguments.limits {
-        adapters.iter().flat_map(limits).for_each(say);
+        adapters.iter().flat_map(limits).for_each(print_line);
     }
     Ok(ExitCode::SUCCESS)
 }

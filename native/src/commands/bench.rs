@@ -11,8 +11,8 @@ use lastbit_core::bench::{self, Options, Row};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::terminal::say;
-use crate::values::whole_in;
+use crate::terminal::print_line;
+use crate::value_parsers::whole_in;
 use crate::{device, host_memory};
 
 /// Flags of `bench`.
@@ -69,24 +69,24 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(format!("--filter: no row's name contains '{}': {names}", options.filter)));
     }
     if !arguments.json {
-        say(format!("{} ({})", context.adapter().name, context.adapter().driver));
-        say(cells(
+        print_line(format!("{} ({})", context.adapter().name, context.adapter().driver));
+        print_line(cells(
             ["name", "shape", "ms", "GFLOP/s", "of fma", "GB/s", "of copy", "x floor", "MiB", "submit ms"]
                 .map(str::to_owned),
         ));
     }
-    let tell = |row: &Row| {
+    let print_row = |row: &Row| {
         if !arguments.json {
-            say(line(row));
+            print_line(line(row));
         }
     };
-    let report = pollster::block_on(bench::run(context, &options, tell))?;
+    let report = pollster::block_on(bench::run(context, &options, print_row))?;
     if arguments.json {
-        say(json!(report));
+        print_line(json!(report));
         return Ok(ExitCode::SUCCESS);
     }
     for (name, step) in report.rows.iter().filter_map(|row| Some((&row.name, row.step?))) {
-        say(format!(
+        print_line(format!(
             "{name}: {:.1} % of the time is not in convolutions; metrics at the default cadence add {:.2} %; the host works {:.1} % of \
              the time.",
             step.share_beside_convolutions * 100.0,

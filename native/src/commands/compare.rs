@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::failure::{Failure, OTHER};
+use crate::failure::Failure;
 use crate::report;
-use crate::terminal::say;
+use crate::terminal::print_line;
 use crate::verify::Comparison;
 
 /// Flags of `compare`.
@@ -33,24 +33,24 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { first, second, out, json } = arguments;
     let comparison = Comparison::of([first, second])?;
     let page = report::write_comparison(&comparison, out.as_deref())?;
-    let code = if comparison.is_equal() { ExitCode::SUCCESS } else { ExitCode::from(OTHER) };
+    let code = if comparison.is_equal() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if json {
-        say(as_json(&comparison));
+        print_line(as_json(&comparison));
         return Ok(code);
     }
     for (key, [a, b]) in &comparison.different_keys {
-        say(format!("config: {key} is {a} and {b}"));
+        print_line(format!("config: {key} is {a} and {b}"));
     }
     for change in changes(&comparison) {
-        say(format!("environment: {change}"));
+        print_line(format!("environment: {change}"));
     }
     let steps = comparison.steps.len();
-    say(format!("compared {steps} steps and {} fingerprints", comparison.fingerprints));
-    comparison.damages(|folder| folder.display().to_string()).iter().for_each(say);
+    print_line(format!("compared {steps} steps and {} fingerprints", comparison.fingerprints));
+    comparison.damages(|folder| folder.display().to_string()).iter().for_each(print_line);
     if let Some(line) = &comparison.line {
         let equal =
             comparison.last_equal_fingerprint.map(|step| format!(" (fingerprints are the same up to step {step})"));
-        say(format!(
+        print_line(format!(
             "the first line that differs is of step {}: {} (first run, second run){}",
             line.step,
             line.what,
@@ -58,12 +58,15 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     if let Some((state, difference)) = comparison.first_state() {
-        say(format!("the first state that differs is of step {}, replica {}: {difference}", state.step, state.replica));
+        print_line(format!(
+            "the first state that differs is of step {}, replica {}: {difference}",
+            state.step, state.replica
+        ));
     }
     if comparison.is_equal() {
-        say("every bit that both runs have is the same");
+        print_line("every bit that both runs have is the same");
     }
-    say(format!("report: {}", page.display()));
+    print_line(format!("report: {}", page.display()));
     Ok(code)
 }
 

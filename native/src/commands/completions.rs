@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::failure::Failure;
-use crate::terminal::say;
+use crate::terminal::print_line;
 
 /// Flags of `completions`.
 #[derive(Debug, Args)]
@@ -16,10 +15,10 @@ pub struct Arguments {
     shell: Shell,
 }
 
-/// Prints the script.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+/// Prints the script for `grammar`, the whole command line.
+pub fn run(arguments: &Arguments, grammar: &mut Command) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "lastbit", &mut script);
-    say(String::from_utf8_lossy(&script).trim_end());
+    clap_complete::generate(arguments.shell, grammar, "lastbit", &mut script);
+    print_line(String::from_utf8_lossy(&script).trim_end());
     Ok(ExitCode::SUCCESS)
 }

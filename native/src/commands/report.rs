@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::failure::Failure;
 use crate::report;
-use crate::terminal::{say, warn};
+use crate::terminal::{print_line, warn};
 
 /// Flags of `report`.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     for problem in written.problems {
         warn(format!("'{}' is not as it was written: {problem}", arguments.folder.display()));
     }
-    say(format!("report: {}", written.path.display()));
+    print_line(format!("report: {}", written.path.display()));
     if arguments.open && !open(&written.path) {
         warn("no program of this system opens the page: open the file in a browser");
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::device;
 use crate::failure::Failure;
-use crate::terminal::say;
+use crate::terminal::print_line;
 
 /// Flags of `smoke`.
 #[derive(Debug, Args)]
@@ -28,9 +28,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = Options { shader_path: ShaderPath::Wgsl, ..device::options(arguments.adapter.as_deref())? };
     let report = pollster::block_on(smoke::run(options))?;
     if arguments.json {
-        say(json!(report));
+        print_line(json!(report));
     } else {
-        say(format!(
+        print_line(format!(
             "{}: loss {} ({}), fingerprint {}",
             report.adapter, report.loss, report.loss_bits, report.fingerprint
         ));

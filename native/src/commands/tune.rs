@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::numbers::count;
 use crate::run::{Hooks, Prepared};
 use crate::run_config::{CONFIG_FLAG, RunConfig};
-use crate::terminal::{say, warn};
+use crate::terminal::{print_line, warn};
 use crate::train_flags::RunFlags;
 
 /// Flags of `tune`: those of the run that it is for.
@@ -35,23 +35,23 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             prepared.context.adapter().name
         )));
     }
-    say(format!("{} on '{}'", prepared.plan.network.name, prepared.context.adapter().name));
-    say(format!("{:<30} {:<15} {:>10} {:>9} {:>6}  tile", "layer", "pass", "default ms", "ms", "ratio"));
+    print_line(format!("{} on '{}'", prepared.plan.network.name, prepared.context.adapter().name));
+    print_line(format!("{:<30} {:<15} {:>10} {:>9} {:>6}  tile", "layer", "pass", "default ms", "ms", "ratio"));
     let replicas = count(u64::from(prepared.tile_sizes().0), "replica");
     let (mut default, mut tuned, mut refused) = (0.0, 0.0, 0);
     let file = prepared.tune(|choice| {
         default += choice.usual_ms;
         tuned += choice.ms;
         refused += choice.refused.len();
-        say(line(choice));
+        print_line(line(choice));
     })?;
-    say(format!("each pass once: {default:.3} ms with the default tiles, {tuned:.3} ms with these"));
+    print_line(format!("each pass once: {default:.3} ms with the default tiles, {tuned:.3} ms with these"));
     if refused > 0 {
         warn(format!(
             "{refused} tiles gave other bits than the default one and were refused: the driver's compiler has a fault"
         ));
     }
-    say(match file {
+    print_line(match file {
         Some(path) => format!(
             "runs of this network with this batch and {replicas} at once use them on this adapter from now on: {}",
             path.display()

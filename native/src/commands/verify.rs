@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::numbers::count;
 use crate::run::{Found, Hooks, Manifest, Prepared, read_config};
 use crate::run_config::RunConfig;
-use crate::terminal::{say, warn};
+use crate::terminal::{print_line, warn};
 use crate::verify::{Replay, last_recorded_step, replay};
 
 /// Flags of `verify`.
@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(value_name = "RUN_FOLDER")]
     folder: PathBuf,
     /// Replay only these steps, from the last checkpoint before them if there is one [default: all recorded steps]
-    #[arg(long, value_name = "A..B", value_parser = a_range)]
+    #[arg(long, value_name = "A..B", value_parser = parse_range)]
     steps: Option<RangeInclusive<u64>>,
     /// Replay on another adapter, by index or part of its name [default: that of the run, if this machine has it]
     #[arg(long)]
@@ -39,7 +39,7 @@ pub struct Arguments {
 }
 
 /// Parses A..B, both ends included.
-fn a_range(text: &str) -> Result<RangeInclusive<u64>, String> {
+fn parse_range(text: &str) -> Result<RangeInclusive<u64>, String> {
     let parsed = text.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..=b.parse().ok()?));
     let range: Option<RangeInclusive<u64>> = parsed.filter(|range| *range.start() >= 1 && !range.is_empty());
     range.ok_or_else(|| format!("'{text}' is not A..B, as in 100..200 (both included, counted from 1)"))
@@ -67,9 +67,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         warn(format!("since the run was made, {change} changed: equal bits are no longer promised"));
     }
     if arguments.json {
-        say(as_json(&found, &ks));
+        print_line(as_json(&found, &ks));
     } else {
-        tell(&found, &adapter);
+        print_replay(&found, &adapter);
     }
     if found.is_equal() {
         return Ok(ExitCode::SUCCESS);
@@ -135,7 +135,7 @@ fn why(found: &Replay, ks: &[u32]) -> String {
     parts.join("; ")
 }
 
-fn tell(found: &Replay, adapter: &str) {
+fn print_replay(found: &Replay, adapter: &str) {
     let checkpoints: Vec<String> = found.checkpoints.iter().map(ToString::to_string).collect();
     let states = match checkpoints.as_slice() {
         [] => "no checkpoint".to_owned(),
@@ -146,7 +146,7 @@ fn tell(found: &Replay, adapter: &str) {
     if found.lines == 0 {
         return;
     }
-    say(format!(
+    print_line(format!(
         "replayed from step {} on '{adapter}': compared {} up to step {}, {} and {states}",
         found.first_step,
         count(found.lines, "line"),
@@ -154,7 +154,7 @@ fn tell(found: &Replay, adapter: &str) {
         count(found.fingerprints, "fingerprint")
     ));
     if found.is_equal() {
-        say("verified: every bit is the same");
+        print_line("verified: every bit is the same");
     }
 }
 

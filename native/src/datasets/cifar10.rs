@@ -9,7 +9,8 @@ use lastbit_core::data::cifar10::{self, FILE_BYTES, RECORD_BYTES, TEST_FILE, TRA
 use lastbit_core::data::gzip::{Gunzip, is_gzip};
 use lastbit_core::data::{DataError, Dataset, ImageSet};
 
-use super::{CIFAR10, places, search};
+use super::search_paths::search_paths;
+use super::sources::CIFAR10;
 use crate::failure::Failure;
 
 /// The folder in the archive.
@@ -28,7 +29,7 @@ const CHUNK_BYTES: usize = 64 * RECORD_BYTES;
 
 /// Finds the folder or archive.
 pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
-    let found = search(&CIFAR10, data_dir, &[], |place| {
+    let found = CIFAR10.search(data_dir, &[], |place| {
         if place.is_file() {
             return Some(place.to_owned());
         }
@@ -39,7 +40,7 @@ pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
     match found {
         Ok(place) if place.is_file() => other_version(&place).map_or(Ok(place), Err),
         Ok(folder) => Ok(folder),
-        Err(nothing) => Err(places(data_dir).iter().find_map(|place| other_version(place)).unwrap_or(nothing)),
+        Err(nothing) => Err(search_paths(data_dir).iter().find_map(|place| other_version(place)).unwrap_or(nothing)),
     }
 }
 

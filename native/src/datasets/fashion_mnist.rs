@@ -11,7 +11,7 @@ use lastbit_core::data::fashion_mnist::{self, FILES};
 use lastbit_core::data::gzip::{Gunzip, is_gzip};
 use lastbit_core::huge_pages;
 
-use super::{FASHION_MNIST, search};
+use super::sources::FASHION_MNIST;
 use crate::failure::Failure;
 
 /// Folder of the files in Debian's package.
@@ -21,7 +21,7 @@ const TORCHVISION: [&str; 2] = ["FashionMNIST/raw", "raw"];
 
 /// Finds the folder with the four files.
 pub fn find(data_dir: Option<&Path>) -> Result<PathBuf, Failure> {
-    search(&FASHION_MNIST, data_dir, &[DEBIAN], |place| {
+    FASHION_MNIST.search(data_dir, &[DEBIAN], |place| {
         let below = [FASHION_MNIST.subfolder].into_iter().chain(TORCHVISION).map(|folder| place.join(folder));
         // One file is enough here. Missing ones are reported when they are read.
         [place.to_owned()]

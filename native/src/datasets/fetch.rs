@@ -9,14 +9,15 @@ use md5::{Digest, Md5};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::{RemoteFile, Source};
+use super::sources::{RemoteFile, Source};
 use crate::failure::Failure;
-use crate::progress::Transfer;
-use crate::terminal::say;
+use crate::files::create_folder;
+use crate::progress::DownloadProgress;
+use crate::terminal::print_line;
 
-/// Longest wait for a connection, for an answer, and between two pieces of the file.
-const PATIENCE: Duration = Duration::from_secs(30);
-const PIECE_BYTES: usize = 64 << 10;
+/// Longest wait for a connection, for an answer, and between two chunks of the file.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// How [`fetch`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +30,15 @@ pub enum Fetched {
 
 /// Downloads `file` of `source` from `url` into `folder`, unless it is there already.
 pub fn fetch(source: &Source, file: &RemoteFile, url: &str, folder: &Path) -> Result<Fetched, Failure> {
-    fs::create_dir_all(folder).map_err(|error| Failure::file("create the folder", folder, &error))?;
+    create_folder(folder)?;
     let target = folder.join(file.name);
     if target.exists() {
         if md5_of(&target)? == file.md5 {
             return Ok(Fetched::Before);
         }
-        say(format!("'{}' has another checksum: downloading it again, to replace it", target.display()));
+        print_line(format!("'{}' has another checksum: downloading it again, to replace it", target.display()));
     }
-    let mut part = Part::open(folder.join(format!("{}.part", file.name)))?;
+    let mut part = PartialFile::open(folder.join(format!("{}.part", file.name)))?;
     // A complete part stays behind when a call is killed just before its end.
     let is_whole = part.md5() == file.md5;
     let received = if is_whole { Ok(()) } else { receive(&mut part, file, url, &source.by_hand(file, url, folder)) };
@@ -46,7 +47,7 @@ pub fn fetch(source: &Source, file: &RemoteFile, url: &str, folder: &Path) -> Re
 }
 
 /// Downloads what the part lacks; `by_hand` is the remedy if the server fails.
-fn receive(part: &mut Part, file: &RemoteFile, url: &str, by_hand: &str) -> Result<(), Failure> {
+fn receive(part: &mut PartialFile, file: &RemoteFile, url: &str, by_hand: &str) -> Result<(), Failure> {
     let ask = |from: u64| {
         request(url, from).map_err(|error| Failure::other(format!("cannot download {url} ({error}): {by_hand}")))
     };
@@ -77,11 +78,11 @@ fn receive(part: &mut Part, file: &RemoteFile, url: &str, by_hand: &str) -> Resu
         part.empty()?;
         return Err(oversized(total));
     }
-    let mut progress = Transfer::new(file.name, part.bytes, total.unwrap_or(file.bytes));
+    let mut progress = DownloadProgress::new(file.name, part.bytes, total.unwrap_or(file.bytes));
     let mut body = response.into_body().into_reader();
-    let mut piece = vec![0; PIECE_BYTES];
+    let mut chunk = vec![0; CHUNK_BYTES];
     loop {
-        let n = body.read(&mut piece).map_err(|error| {
+        let n = body.read(&mut chunk).map_err(|error| {
             Failure::other(format!(
                 "{url}: the connection broke after {} bytes ({error}): they are kept in '{}'; run the same command again to \
                  continue",
@@ -96,7 +97,7 @@ fn receive(part: &mut Part, file: &RemoteFile, url: &str, by_hand: &str) -> Resu
             part.empty()?;
             return Err(oversized(file.bytes + 1));
         }
-        part.append(&piece[..n])?;
+        part.append(&chunk[..n])?;
         progress.advance(part.bytes);
     }
 }
@@ -106,9 +107,9 @@ fn request(url: &str, from: u64) -> Result<Response<Body>, ureq::Error> {
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)
         .user_agent(concat!("lastbit/", env!("CARGO_PKG_VERSION")))
-        .timeout_connect(Some(PATIENCE))
-        .timeout_recv_response(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE))
+        .timeout_connect(Some(TIMEOUT))
+        .timeout_recv_response(Some(TIMEOUT))
+        .timeout_per_read(Some(TIMEOUT))
         .build()
         .into();
     let request = agent.get(url);
@@ -122,7 +123,7 @@ fn first_byte(response: &Response<Body>) -> Option<u64> {
 }
 
 /// The downloaded beginning of a file.
-struct Part {
+struct PartialFile {
     path: PathBuf,
     /// Locked, so that two downloads do not write into each other.
     file: File,
@@ -130,7 +131,7 @@ struct Part {
     hasher: Md5,
 }
 
-impl Part {
+impl PartialFile {
     /// Opens the part that an earlier call left, or an empty one.
     fn open(path: PathBuf) -> Result<Self, Failure> {
         let failed = |error| Failure::file("write", &path, &error);
@@ -161,10 +162,10 @@ impl Part {
         Ok(())
     }
 
-    fn append(&mut self, piece: &[u8]) -> Result<(), Failure> {
-        self.file.write_all(piece).map_err(|error| self.failed(&error))?;
-        self.hasher.update(piece);
-        self.bytes += piece.len() as u64;
+    fn append(&mut self, chunk: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(chunk).map_err(|error| self.failed(&error))?;
+        self.hasher.update(chunk);
+        self.bytes += chunk.len() as u64;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use lastbit_core::data::{Dataset, ImageSet, Normalization};
 use lastbit_core::ops::Shape;
 
-use super::Loaded;
+use super::images::Loaded;
 use super::not_read::NotRead;
 use crate::failure::Failure;
 use crate::numbers::count;

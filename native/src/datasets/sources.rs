@@ -1,8 +1,9 @@
-//! The data sets that can be downloaded: their URLs, checksums and licences.
+//! The data sets that can be downloaded: their URLs, checksums and licences, and the search for files that are there.
 
 use std::path::{Path, PathBuf};
 
-use super::user_folder;
+use super::search_paths::{search_paths, user_folder};
+use crate::failure::Failure;
 
 /// A file on a server.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +82,34 @@ impl Source {
         if self.subfolder.is_empty() { data_folder.to_owned() } else { data_folder.join(self.subfolder) }
     }
 
+    /// Looks for the data set in `data_dir`, else in `./data`, the user's data folder and `packaged`, the folders of system packages.
+    /// `accept` returns the folder or archive if a place holds it.
+    pub fn search(
+        &self,
+        data_dir: Option<&Path>,
+        packaged: &[&str],
+        accept: impl Fn(&Path) -> Option<PathBuf>,
+    ) -> Result<PathBuf, Failure> {
+        let mut searched = search_paths(data_dir);
+        if data_dir.is_none() {
+            searched.extend(packaged.iter().map(PathBuf::from));
+        }
+        if let Some(found) = searched.iter().find_map(|place| accept(place)) {
+            return Ok(found);
+        }
+        let title = self.title;
+        let looked_in = searched.iter().map(|place| format!("'{}'", place.display())).collect::<Vec<_>>().join(" or ");
+        let problem = match data_dir {
+            Some(given) if !given.exists() => format!("--data-dir: {looked_in} does not exist"),
+            Some(_) => format!("--data-dir: there is no {title} in {looked_in}"),
+            None => format!("there is no {title} in {looked_in}"),
+        };
+        let message = format!("{problem}: {}; a run with --dataset synthetic needs no files", self.remedy());
+        Err(if data_dir.is_some() { Failure::usage(message) } else { Failure::other(message) })
+    }
+
     /// How to get it, with and without a network.
-    pub fn remedy(&self) -> String {
+    fn remedy(&self) -> String {
         let files = self.files.iter().map(|file| file.name).collect::<Vec<_>>().join(", ");
         let folder = user_folder().map(|folder| format!("into '{}' or ", self.folder_in(&folder).display()));
         let package =

@@ -1,27 +1,28 @@
-//! Bars for a terminal: the run, a line for each replica, the control lamp.
+//! Bars for a terminal: the run, a line for each replica, the state of the control.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lastbit_core::train::{EpochEvent, StepEvent};
 
-use super::{RunShape, epoch_text, replica_text};
-use crate::run::Lamp;
+use super::text::{RunShape, epoch_text, replica_text};
+use crate::control::ControlStatus;
 
 /// The bars of a run.
 pub struct Bars {
     screen: MultiProgress,
     steps: ProgressBar,
     replicas: Vec<ProgressBar>,
-    lamp: ProgressBar,
+    control: ProgressBar,
     ks: Vec<u32>,
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// The style with this template.
+pub fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 impl Bars {
     /// Draws the bars.
-    pub fn new(shape: &RunShape, lamp: &Lamp) -> Self {
+    pub fn new(shape: &RunShape, control: &ControlStatus) -> Self {
         let screen = MultiProgress::new();
         let line = |template| screen.add(ProgressBar::new_spinner().with_style(style(template)));
         let steps = screen.add(ProgressBar::new(shape.total_steps));
@@ -30,34 +31,34 @@ impl Bars {
         steps.reset_eta();
         let bars = Self {
             replicas: shape.ks.iter().map(|_| line("  {msg}")).collect(),
-            lamp: line("{msg}"),
+            control: line("{msg}"),
             ks: shape.ks.clone(),
             steps,
             screen: screen.clone(),
         };
-        bars.show_lamp(lamp);
+        bars.show_control(control);
         bars
     }
 
-    fn show_lamp(&self, lamp: &Lamp) {
-        let colour = match lamp {
-            lamp if lamp.controls().is_empty() => "{msg}",
-            lamp if lamp.is_red() => "{msg:.red.bold}",
-            lamp if lamp.is_not_finite() => "{msg:.yellow.bold}",
+    fn show_control(&self, control: &ControlStatus) {
+        let colour = match control {
+            control if control.controls().is_empty() => "{msg}",
+            control if control.is_red() => "{msg:.red.bold}",
+            control if control.is_not_finite() => "{msg:.yellow.bold}",
             _ => "{msg:.green}",
         };
-        self.lamp.set_style(style(&format!("  ● control: {colour}")));
-        self.lamp.set_message(lamp.to_string());
+        self.control.set_style(style(&format!("  ● control: {colour}")));
+        self.control.set_message(control.to_string());
     }
 
     /// Shows a step.
-    pub fn step(&mut self, step: &StepEvent, lamp: &Lamp) {
+    pub fn step(&mut self, step: &StepEvent, control: &ControlStatus) {
         self.steps.set_position(step.step);
         self.steps.set_message(format!("epoch {}  lr {}", step.epoch, step.lr));
         for (replica, line) in self.replicas.iter().enumerate() {
             line.set_message(replica_text(&self.ks, replica, step));
         }
-        self.show_lamp(lamp);
+        self.show_control(control);
     }
 
     /// Shows an evaluation above the bars, where it stays.
@@ -67,7 +68,7 @@ impl Bars {
 
     /// Leaves the bars as they are.
     pub fn finish(&mut self) {
-        for bar in self.replicas.iter().chain([&self.steps, &self.lamp]) {
+        for bar in self.replicas.iter().chain([&self.steps, &self.control]) {
             bar.abandon();
         }
     }

@@ -15,14 +15,12 @@ mod tables;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::run::replace_file;
+use crate::files::replace_file;
+use crate::run::REPORT_FILE;
 use crate::run_config::RunConfig;
 pub use comparison::write as write_comparison;
 use data::RunData;
 pub use parts::write as write_parts;
-
-/// Name of the report in a run folder.
-pub const REPORT_FILE: &str = "report.html";
 
 /// A report that was written.
 pub struct Written {

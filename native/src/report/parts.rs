@@ -3,16 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use maud::{Markup, html};
-
 use super::data::RunData;
 use super::figures::{Curve, MAX_CURVES, distances};
-use super::{REPORT_FILE, tables};
+use super::tables;
 use crate::failure::Failure;
 use crate::html::{Light, absent, cell, document, header, lamp, prose, section, table};
 use crate::numbers::{count, thousands};
 use crate::plot::{CHART_STYLE, script};
-use crate::run::{Found, Manifest, replace_file};
+use maud::{Markup, html};
+
+use crate::files::replace_file;
+use crate::run::{Found, Manifest, REPORT_FILE};
 use crate::verify::References;
 
 /// Writes the page of the parts in `folders` to the folder `out` and returns its path.

@@ -54,7 +54,7 @@ pub fn checked<T>(flags: &str, result: Result<T, PdeError>) -> Result<T, Failure
 /// Fails after Ctrl-C. Call it where little work is lost: an unfinished piece starts again from its beginning.
 pub fn go_on() -> Result<(), Failure> {
     if interrupt::requested() {
-        return Err(Failure::interrupted("stopped: what is finished is kept, and the same command continues"));
+        return Err(interrupt::stopped("stopped: what is finished is kept, and the same command continues"));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::figure::{Axis, Figure};
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
 use crate::numbers::number;
-use crate::values::{real, whole};
+use crate::value_parsers::{real, whole};
 
 /// The paper's times. Above the edge only those up to [`LAST_UNSTABLE`] are used; later, growth hides everything else.
 const TIMES: [f64; 7] = [0.0, 0.8, 2.4, 4.0, 100.0, 200.0, 800.0];

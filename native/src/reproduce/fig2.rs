@@ -18,7 +18,7 @@ use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, se
 use crate::failure::Failure;
 use crate::numbers::list;
 use crate::train_flags::divisor;
-use crate::values::whole;
+use crate::value_parsers::whole;
 use curves::{Done, Runs};
 
 /// Learning rates are 0.1 / n.

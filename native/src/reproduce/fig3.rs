@@ -17,7 +17,7 @@ use super::figure::{Axis, Figure};
 use super::modes::Modes;
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::values::{real, whole};
+use crate::value_parsers::{real, whole};
 
 /// The paper's weight decays.
 const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];

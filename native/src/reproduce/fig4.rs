@@ -21,7 +21,7 @@ use super::equations::{MOST_STEPS, between, checked, curve, finite, go_on, posit
 use super::figure::{Axis, Figure};
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
-use crate::values::{real, whole};
+use crate::value_parsers::{real, whole};
 
 /// The paper's step sizes.
 const DTS: [f64; 8] = [0.01, 0.03, 0.05, 0.07, 0.09, 0.1, 0.11, 0.13];

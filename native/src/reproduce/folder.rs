@@ -5,19 +5,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use lastbit_core::device::AdapterSummary;
-use lastbit_core::gpu::wgsl;
-use lastbit_core::record::ORDER_VERSION;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use toml::Table;
 
 use super::Experiment;
 use super::page::VERDICT_FILE;
 use crate::failure::Failure;
+use crate::files::replace_file;
 use crate::run::{
-    CONFIG_FILE, Contents, Found, Manifest, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder, inspect, replace_file,
+    CONFIG_FILE, Contents, Environment, Found, Manifest, REPRODUCTION_FILE as IDENTITY_FILE, RunFolder, inspect,
 };
 use crate::run_config::read_table;
 use crate::terminal::warn;
@@ -28,52 +26,6 @@ const ENVIRONMENT_FILE: &str = "environment.json";
 const PIECES: &str = "pieces";
 /// Folder of the run folders.
 const RUNS: &str = "runs";
-
-/// What the results in a folder depend on besides the flags.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Environment {
-    /// Version of lastbit.
-    pub version: String,
-    /// SHA-256 over the order of sums and the text of every shader.
-    #[serde(default)]
-    pub shaders_sha256: String,
-    /// Name of the adapter.
-    pub adapter: String,
-    /// Driver of the adapter.
-    pub driver: String,
-    /// Programming interface of the adapter.
-    pub backend: String,
-    /// True if the processor does the work.
-    pub software: bool,
-    /// Promises that the adapter breaks, by the self-test with `--on-broken-device warn`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub broken: Vec<String>,
-}
-
-impl Environment {
-    /// The environment of this program on `adapter`, which breaks the promises `broken`.
-    pub fn of(adapter: &AdapterSummary, broken: &[String]) -> Self {
-        Self {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            shaders_sha256: shaders_sha256(),
-            adapter: adapter.name.clone(),
-            driver: adapter.driver.clone(),
-            backend: adapter.backend.clone(),
-            software: adapter.software,
-            broken: broken.to_vec(),
-        }
-    }
-}
-
-fn shaders_sha256() -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(ORDER_VERSION.to_le_bytes());
-    for text in wgsl::texts() {
-        hasher.update(text);
-        hasher.update([0]);
-    }
-    format!("{:x}", hasher.finalize())
-}
 
 /// The identity of a reproduction: its name, its size, and every value.
 pub fn identity(experiment: &dyn Experiment, is_quick: bool) -> Result<Table, Failure> {

@@ -80,15 +80,15 @@ use clap::{Args, Subcommand};
 use lastbit_core::train::self_test::Check;
 use serde::Serialize;
 
-use crate::device_test::a_check;
+use crate::device_test::parse_check;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::run_config::OnBrokenDevice;
 use crate::terminal::columns;
-use crate::values::listed;
+use crate::value_parsers::listed;
 pub use figure::{Axis, Figure};
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
-pub use folder::{Environment, Place};
+pub use folder::Place;
 pub use study::{Forecast, Study};
 
 /// The experiments.
@@ -182,7 +182,7 @@ pub struct Common {
     #[arg(long)]
     pub quiet: bool,
     /// Make a check of the self-test fail
-    #[arg(long, value_name = "CHECK", hide = true, value_parser = a_check)]
+    #[arg(long, value_name = "CHECK", hide = true, value_parser = parse_check)]
     pub break_device: Option<Check>,
 }
 
@@ -262,7 +262,7 @@ pub fn run(which: &Which) -> Result<(), Failure> {
     let (Some(place), Some(out)) = (place, &common.out) else {
         return Err(Failure::usage("--out: give a folder for data, figures and report"));
     };
-    let _to_save = interrupt::ToSave::begin();
+    let _to_save = interrupt::UnsavedWork::begin();
     let folder = place.claim(&identity, &command, &environment)?;
     study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
     study.tell(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.hands_text()));

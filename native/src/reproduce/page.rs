@@ -4,13 +4,13 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use super::findings::{Agreement, Cell, Claim, Findings, Table};
-use super::folder::Environment;
 use super::{Experiment, plain};
 use crate::failure::Failure;
 use crate::html::{self, Light, cell, code, document, header, lamp, note, notice, section, table};
 use crate::numbers::{count, list, number, thousands};
 use crate::plot::DRAWING_STYLE;
-use crate::run::RunFolder;
+
+use crate::run::{Environment, RunFolder};
 
 /// Name of the page.
 pub const REPORT_FILE: &str = "report.html";

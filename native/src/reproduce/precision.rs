@@ -19,7 +19,7 @@ use super::run::Run;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
 use crate::numbers::about;
-use crate::values::{real, whole};
+use crate::value_parsers::{real, whole};
 
 /// Replicas: the pair that is compared, and a null control.
 const KS: [u32; 3] = [1, 3, 2];

@@ -19,15 +19,15 @@ use ahead::Hand;
 
 use super::Common;
 use super::equations::go_on;
-use super::folder::{Environment, Place};
+use super::folder::Place;
 use super::run::Run;
 use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::forecast::duration_text;
-use crate::progress::Manner;
-use crate::run::{Contents, Found, Manifest, OnChange, Outcome, Prepared, inspect, whole_finished_step};
+use crate::progress::OutputMode;
+use crate::run::{Contents, Environment, Found, Manifest, OnChange, Outcome, Prepared, inspect, whole_finished_step};
 use crate::run_config::{CheckpointEvery, HostConfig, RunConfig};
-use crate::terminal::say;
+use crate::terminal::print_line;
 use crate::{datasets, device, device_test, host_memory, report};
 
 pub use forecast::Forecast;
@@ -42,7 +42,7 @@ pub struct Study {
     broken: Vec<String>,
     host: HostConfig,
     is_quick: bool,
-    manner: Manner,
+    manner: OutputMode,
     /// The other adapters of `--adapters`, on which runs are trained at the same time.
     hands: Vec<Hand>,
     /// True while several adapters train, so that lines of progress name their run.
@@ -97,7 +97,7 @@ impl Study {
                 ..HostConfig::default()
             },
             is_quick: common.quick,
-            manner: if common.quiet { Manner::Quiet } else { Manner::Text },
+            manner: if common.quiet { OutputMode::Quiet } else { OutputMode::Text },
             hands: Vec::new(),
             is_beside: false,
             place,
@@ -114,7 +114,7 @@ impl Study {
 
     /// What determines the bits besides the experiment's values.
     pub(super) fn environment(&self) -> Environment {
-        Environment::of(self.context.adapter(), &self.broken)
+        Environment::of_all_shaders(self.context.adapter(), &self.broken)
     }
 
     /// True for the quick size.
@@ -129,8 +129,8 @@ impl Study {
 
     /// Prints a line of progress, unless the study is quiet.
     pub fn tell(&self, line: impl std::fmt::Display) {
-        if self.manner == Manner::Text {
-            say(line);
+        if self.manner == OutputMode::Text {
+            print_line(line);
         }
     }
 
@@ -222,10 +222,10 @@ impl Study {
                 go_on()?;
                 let opened = prepared.open(&out, OnChange::Never)?;
                 let manner = match self.manner {
-                    Manner::Text if self.is_beside => Manner::Beside(name.to_owned()),
+                    OutputMode::Text if self.is_beside => OutputMode::Prefixed(name.to_owned()),
                     _ => self.manner.clone(),
                 };
-                let (outcome, _) = opened.session(manner).run()?;
+                let (outcome, _) = opened.run(manner)?;
                 // The run is saved even if its page cannot be written.
                 let _ = report::write(&out, None);
                 if let Outcome::Interrupted(_) = outcome {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Experiment, Findings, Forecast, Setup, Study, has_twins, settings_of};
 use crate::failure::Failure;
 use crate::train_flags::divisor;
-use crate::values::{listed, real, whole};
+use crate::value_parsers::{listed, real, whole};
 use row::{Row, Trained};
 
 /// Flags of `reproduce table1`.

@@ -15,7 +15,7 @@ use super::modes::Modes;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
 use crate::numbers::number;
-use crate::values::{real, whole};
+use crate::value_parsers::{real, whole};
 
 /// Width at which a bisection ends, relative to the bound.
 const TOLERANCE: f64 = 5e-4;

@@ -16,7 +16,7 @@ use super::figure::{Axis, Figure};
 use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
 use crate::failure::Failure;
 use crate::numbers::number;
-use crate::values::{real, whole};
+use crate::value_parsers::{real, whole};
 
 /// dt times the largest eigenvalue. The stable interval is then three times as wide as the eigenvalue.
 const SPREAD: f64 = 0.5;

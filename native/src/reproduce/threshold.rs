@@ -15,7 +15,7 @@ use super::run::Run;
 use super::{Agreement, Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, onset, settings_of};
 use crate::failure::Failure;
 use crate::numbers::count;
-use crate::values::{real, whole};
+use crate::value_parsers::{real, whole};
 
 /// The pair that is compared, and a null control.
 const KS: [u32; 3] = [1, 3, 2];

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::files::read_at_most;
 
 /// Name of the file.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -73,7 +75,7 @@ impl CheckpointManifest {
 
     /// The manifest of the checkpoint in `folder`.
     pub fn read(folder: &Path) -> Result<Self, String> {
-        let bytes = read_at_most(&folder.join(MANIFEST_FILE), MOST_BYTES).map_err(|error| error.to_string());
+        let bytes = read(&folder.join(MANIFEST_FILE), MOST_BYTES);
         bytes.and_then(|bytes| Self::parse(&bytes)).map_err(|problem| format!("{MANIFEST_FILE} {problem}"))
     }
 
@@ -99,7 +101,7 @@ impl CheckpointManifest {
     /// The bytes of a file of the checkpoint in `folder`, if they are those that were saved.
     pub fn read_file(&self, folder: &Path, name: &str, most: u64) -> Result<Vec<u8>, String> {
         let listed = self.files.get(name).ok_or("is not in the manifest")?;
-        let bytes = read_at_most(&folder.join(name), most.min(listed.bytes)).map_err(|error| error.to_string())?;
+        let bytes = read(&folder.join(name), most.min(listed.bytes))?;
         if bytes.len() as u64 != listed.bytes {
             return Err(format!("has {} bytes, not {}", bytes.len(), listed.bytes));
         }
@@ -110,14 +112,10 @@ impl CheckpointManifest {
     }
 }
 
-/// Reads a file of at most `most` bytes, and no further than that.
-fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(io::Error::other(format!("has more than the {most} bytes that it may have")));
-    }
-    Ok(bytes)
+/// Reads a file of at most `most` bytes.
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let bytes = read_at_most(path, most).map_err(|error| error.to_string())?;
+    bytes.ok_or_else(|| format!("has more than the {most} bytes that it may have"))
 }
 
 #[cfg(test)]

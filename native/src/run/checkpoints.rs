@@ -9,12 +9,12 @@ use lastbit_core::train::checkpoint::{CheckpointError, decode_state, encode_stat
 use lastbit_core::train::{State, TrainConfig};
 
 use super::checkpoint_manifest::{CheckpointManifest, Digest, MANIFEST_FILE};
-use super::folder::{RunFolder, sync_folder, write_synced};
+use super::folder::RunFolder;
 use super::journal::Journal;
+use super::layout::CHECKPOINTS_FOLDER;
 use crate::failure::Failure;
+use crate::files::{sync_folder, write_synced};
 
-/// Name of the folder in the run folder.
-pub const FOLDER: &str = "checkpoint";
 /// Bytes that a file may have beside its numbers, for names, shapes and counters.
 const MOST_BESIDE_NUMBERS: u64 = 16 << 20;
 
@@ -30,7 +30,7 @@ pub struct Recovered {
     /// State of the checkpoint; `None` if there is none.
     pub state: Option<State>,
     /// Length in bytes of the metrics that the checkpoint recorded.
-    pub known: u64,
+    pub metrics_bytes: u64,
     /// One line for each newer checkpoint that cannot be used.
     pub damaged: Vec<String>,
 }
@@ -45,7 +45,7 @@ fn steps_in(folder: &Path) -> Vec<u64> {
 
 /// Step and folder of each checkpoint of the run in `run`, newest first. Does not claim the run.
 pub fn checkpoint_folders(run: &Path) -> Vec<(u64, PathBuf)> {
-    let folder = run.join(FOLDER);
+    let folder = run.join(CHECKPOINTS_FOLDER);
     steps_in(&folder).into_iter().map(|step| (step, folder.join(format!("step-{step:06}")))).collect()
 }
 
@@ -72,7 +72,7 @@ pub fn read_checkpoint(
 impl Checkpoints {
     /// The checkpoints of a run folder. The newest `kept` of them stay.
     pub fn of(run: &RunFolder, kept: usize) -> Self {
-        Self { folder: run.file(FOLDER), kept: kept.max(1) }
+        Self { folder: run.file(CHECKPOINTS_FOLDER), kept: kept.max(1) }
     }
 
     fn named(&self, step: u64) -> PathBuf {
@@ -146,11 +146,11 @@ impl Checkpoints {
                 Ok((state, manifest.metrics.bytes))
             };
             match read() {
-                Ok((state, known)) => return Recovered { state: Some(state), known, damaged },
+                Ok((state, metrics_bytes)) => return Recovered { state: Some(state), metrics_bytes, damaged },
                 Err(problem) => damaged.push(format!("'{}' cannot be used: {problem}", folder.display())),
             }
         }
-        Recovered { state: None, known: 0, damaged }
+        Recovered { state: None, metrics_bytes: 0, damaged }
     }
 
     /// Restores a checkpoint that was being replaced when the program ended, and removes incomplete ones.

@@ -5,10 +5,12 @@ use lastbit_core::train::Weights;
 use lastbit_core::train::checkpoint::encode_weights;
 use serde_json::json;
 
-use super::folder::{CONFIG_FILE, INIT_FILE, RunFolder, Unsynced};
-use super::manifest::{MANIFEST_FILE, Manifest};
-use super::opening::Prepared;
+use super::folder::RunFolder;
+use super::layout::{CONFIG_FILE, INIT_FILE, MANIFEST_FILE};
+use super::manifest::Manifest;
+use super::prepared::Prepared;
 use crate::failure::Failure;
+use crate::files::Unsynced;
 
 /// The content of the first files. A new run writes its config before its first step. The manifest needs the SHA-256 of the images,
 /// so it follows when the first step has been handed to the adapter.

@@ -1,32 +1,16 @@
 //! The run folder: the lock on it, and files that are replaced completely or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::checkpoints::FOLDER as CHECKPOINTS_FOLDER;
-use super::manifest::MANIFEST_FILE;
-use super::summary::SUMMARY_FILE;
+use super::layout::{
+    CHECKPOINTS_FOLDER, CONFIG_FILE, INIT_FILE, LOCK_FILE, MANIFEST_FILE, METRICS_FILE, PARTS_FILE, REPORT_FILE,
+    REPRODUCTION_FILE, SUMMARY_FILE, TENSORBOARD_FOLDER, TIMING_FILE,
+};
 use crate::failure::Failure;
-use crate::report::REPORT_FILE;
+use crate::files::{Unsynced, replace_file, replace_file_unsynced};
 use crate::run_config::{ConfigFile, RunConfig};
-use crate::tensorboard::FOLDER as TENSORBOARD_FOLDER;
-
-/// The config of a run: everything needed to train it again.
-pub const CONFIG_FILE: &str = "config.toml";
-/// The config of a run in parts, as if it were one run, with the list of its adapters.
-pub const PARTS_FILE: &str = "parts.toml";
-/// The metrics, one JSON object a line.
-pub const METRICS_FILE: &str = "metrics.jsonl";
-/// The flags of a reproduction.
-pub const REPRODUCTION_FILE: &str = "reproduce.toml";
-/// Weights that the run began with, before `nextafter` moved one.
-pub const INIT_FILE: &str = "init.safetensors";
-/// The seconds of each step, one JSON object a line.
-pub const TIMING_FILE: &str = "timing.jsonl";
-/// Locked while a process writes to the folder. The metrics themselves are not locked: on Windows, a lock would keep others from
-/// reading them.
-const LOCK_FILE: &str = ".lock";
 
 /// What is at the path of a run folder.
 pub enum Contents {
@@ -146,35 +130,7 @@ impl RunFolder {
 
     /// Replaces a file, but does not wait for the disk: until [`Unsynced::sync`] a power failure may leave it empty.
     pub fn write_unsynced(&self, name: &str, bytes: &[u8]) -> Result<Unsynced, Failure> {
-        let path = self.file(name);
-        let temporary = temporary(&path);
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            fs::rename(&temporary, &path)?;
-            Ok(file)
-        };
-        match write() {
-            Ok(file) => Ok(Unsynced { path, file }),
-            Err(error) => Err(not_written(&path, &temporary, &error)),
-        }
-    }
-}
-
-/// A file that is whole for every reader, but not yet on the disk.
-pub struct Unsynced {
-    path: PathBuf,
-    file: File,
-}
-
-impl Unsynced {
-    /// Waits until it is on the disk.
-    pub fn sync(self) -> Result<(), Failure> {
-        self.file.sync_all().map_err(|error| Failure::file("write", &self.path, &error))?;
-        if let Some(folder) = self.path.parent() {
-            sync_folder(folder);
-        }
-        Ok(())
+        replace_file_unsynced(&self.file(name), bytes)
     }
 }
 
@@ -236,41 +192,6 @@ impl Drop for RunFolder {
         if is_refused && self.is_new {
             let _ = fs::remove_dir(&self.path);
         }
-    }
-}
-
-/// Replaces a file by one with `bytes`, completely or not at all, and waits until it is on the disk.
-pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let temporary = temporary(path);
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if let Some(folder) = path.parent() {
-        sync_folder(folder);
-    }
-    written.map_err(|error| not_written(path, &temporary, &error))
-}
-
-/// Path of the temporary file that is renamed to `path`.
-fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.tmp"))
-}
-
-fn not_written(path: &Path, temporary: &Path, error: &io::Error) -> Failure {
-    let _ = fs::remove_file(temporary);
-    Failure::file("write", path, error)
-}
-
-/// Writes a file and waits until it is on the disk.
-pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Makes renames in a folder durable. Errors are ignored: not every system can open a folder, and the run can continue without.
-pub fn sync_folder(path: &Path) {
-    if let Ok(folder) = File::open(path) {
-        let _ = folder.sync_all();
     }
 }
 

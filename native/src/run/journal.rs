@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::checkpoint_manifest::Digest;
-use super::folder::{METRICS_FILE, RunFolder, TIMING_FILE};
+use super::folder::RunFolder;
+use super::layout::{METRICS_FILE, MOST_LINE_BYTES, TIMING_FILE};
 use crate::failure::Failure;
 
 /// A file of lines.
-struct Lines {
+struct LineFile {
     path: PathBuf,
     file: File,
     /// Length of the lines that are kept or were appended.
@@ -21,10 +22,7 @@ struct Lines {
     hasher: Sha256,
 }
 
-/// Longest line that is read back. A run of any network writes shorter ones.
-const MOST_LINE_BYTES: u64 = 1 << 20;
-
-impl Lines {
+impl LineFile {
     fn open(path: PathBuf) -> Result<Self, Failure> {
         match OpenOptions::new().read(true).append(true).create(true).open(&path) {
             Ok(file) => Ok(Self { path, file, bytes: 0, hasher: Sha256::new() }),
@@ -54,7 +52,7 @@ impl Lines {
     }
 
     /// Keeps the leading lines: up to the first one that `keep` refuses, that is not a whole line of JSON or that begins after `most`
-    /// bytes. The rest counts as removed; [`Lines::truncate`] removes it from the file.
+    /// bytes. The rest counts as removed; [`LineFile::truncate`] removes it from the file.
     fn keep(&mut self, most: u64, mut keep: impl FnMut(&Value) -> bool) -> Result<(), Failure> {
         let kept = self.read_while(most, &mut keep).map_err(|error| self.failed(&error))?;
         self.hasher = self.hash(kept).map_err(|error| self.failed(&error))?;
@@ -96,14 +94,17 @@ impl Lines {
 
 /// The metrics and timing of a run.
 pub struct Journal {
-    metrics: Lines,
-    timing: Lines,
+    metrics: LineFile,
+    timing: LineFile,
 }
 
 impl Journal {
     /// Opens both files, and creates those that are missing.
     pub fn open(folder: &RunFolder) -> Result<Self, Failure> {
-        Ok(Self { metrics: Lines::open(folder.file(METRICS_FILE))?, timing: Lines::open(folder.file(TIMING_FILE))? })
+        Ok(Self {
+            metrics: LineFile::open(folder.file(METRICS_FILE))?,
+            timing: LineFile::open(folder.file(TIMING_FILE))?,
+        })
     }
 
     /// Checks that the metrics begin with the lines that a checkpoint recorded. The error says what is wrong.
@@ -129,7 +130,7 @@ impl Journal {
 
     /// A handle that syncs both files from another thread.
     pub fn syncer(&self) -> Result<Syncer, Failure> {
-        let clone = |lines: &Lines| match lines.file.try_clone() {
+        let clone = |lines: &LineFile| match lines.file.try_clone() {
             Ok(file) => Ok((lines.path.clone(), file)),
             Err(error) => Err(lines.failed(&error)),
         };

@@ -1,73 +1,19 @@
 //! `manifest.json` of a run: everything that may change its bits, which is program, config, data and adapter. A checksum over the
 //! file seals it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::{Bound, RangeInclusive};
 use std::path::Path;
 
-use lastbit_core::device::AdapterSummary;
-use lastbit_core::gpu::wgsl::source;
-use lastbit_core::record::ORDER_VERSION;
-use lastbit_core::train::Plan;
+use lastbit_core::nets::Network;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::folder::{CONFIG_FILE, INIT_FILE};
+use super::environment::Environment;
+use super::layout::{CONFIG_FILE, INIT_FILE, MANIFEST_FILE};
 use crate::datasets::Images;
 use crate::failure::Failure;
 use crate::run_config::{RunConfig, Sealed};
-
-/// Name of the file in the run folder.
-pub const MANIFEST_FILE: &str = "manifest.json";
-
-/// Program, shaders and adapter: together they fix the bits of a config.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Environment {
-    /// Version of lastbit.
-    version: String,
-    /// SHA-256 over the text of every kernel of the run.
-    shaders_sha256: String,
-    /// Name of the adapter.
-    adapter: String,
-    /// Its driver.
-    driver: String,
-    /// Its programming interface.
-    backend: String,
-    /// True if the processor does the work.
-    software: bool,
-    /// Promises that the self-test found broken, with --on-broken-device warn.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    broken: Vec<String>,
-}
-
-impl Environment {
-    /// The environment of a run that begins now.
-    pub fn new(adapter: &AdapterSummary, broken: &[String], plan: &Plan) -> Self {
-        Self {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            shaders_sha256: shaders_sha256(plan),
-            adapter: adapter.name.clone(),
-            driver: adapter.driver.clone(),
-            backend: adapter.backend.clone(),
-            software: adapter.software,
-            broken: broken.to_vec(),
-        }
-    }
-
-    /// What differs between `self` and `now` and may change bits, one text each. `of` names the steps in the texts.
-    fn changes(&self, now: &Self, of: &str) -> Vec<String> {
-        let hash = |environment: &Self| environment.shaders_sha256.get(..12).unwrap_or_default().to_owned();
-        let texts = [
-            ("the shaders", hash(self), hash(now), self.shaders_sha256 != now.shaders_sha256),
-            ("the adapter", self.adapter.clone(), now.adapter.clone(), self.adapter != now.adapter),
-            ("the driver", self.driver.clone(), now.driver.clone(), self.driver != now.driver),
-            ("the interface", self.backend.clone(), now.backend.clone(), self.backend != now.backend),
-            ("the self-test", self.broken.join("; "), now.broken.join("; "), self.broken != now.broken),
-        ];
-        let changed = texts.into_iter().filter(|(.., is_changed)| *is_changed);
-        changed.map(|(what, was, is, _)| format!("{what}{of} ('{was}', now '{is}')")).collect()
-    }
-}
 
 /// The data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,11 +71,18 @@ pub struct Manifest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnChange {
     /// Resume the run (`--allow-changed`).
-    GoOn,
+    Allow,
     /// Refuse to resume it, and name `--allow-changed`.
     Refuse,
     /// Refuse to resume it: its numbers will be compared with those of other runs.
     Never,
+}
+
+impl OnChange {
+    /// The flag that the error begins with, and its remedy: `refused` where `--allow-changed` can be given, else `never`.
+    pub fn flag_and_remedy(self, never: &'static str, refused: &'static str) -> (&'static str, &'static str) {
+        if self == Self::Never { ("--out", never) } else { ("--resume", refused) }
+    }
 }
 
 /// A manifest on the disk.
@@ -146,15 +99,14 @@ impl Manifest {
     /// The manifest of a run that begins now.
     pub fn new(
         config: &RunConfig,
-        adapter: &AdapterSummary,
-        broken: &[String],
+        environment: Environment,
         images: &Images,
-        plan: &Plan,
+        network: &Network,
     ) -> Result<Self, Failure> {
         let dataset = &images.dataset;
         Ok(Self {
             config: Some(config.sealed()?),
-            environment: Environment::new(adapter, broken, plan),
+            environment,
             dataset: DatasetRecord {
                 name: dataset.name.clone(),
                 train: dataset.train.len(),
@@ -162,7 +114,7 @@ impl Manifest {
                 sha256: images.sha256().to_owned(),
                 origin: images.origin().map(|origin| origin.to_string()),
             },
-            network: NetworkRecord { name: plan.network.name.clone(), parameters: plan.network.parameter_count() },
+            network: NetworkRecord { name: network.name.clone(), parameters: network.parameter_count() },
             init_sha256: None,
             changes: Vec::new(),
             sha256: String::new(),
@@ -220,7 +172,7 @@ impl Manifest {
     /// The manifest with this text; `None` if lastbit did not write the text.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let manifest: Self = serde_json::from_slice(bytes).ok()?;
-        // `maker` searches the changes from the end, so they must be in order.
+        // `environment_at` searches the changes from the end, so they must be in order.
         let is_rising = manifest.changes.is_sorted_by(|one, next| one.from_step < next.from_step);
         (is_rising && manifest.to_text().as_bytes() == bytes).then_some(manifest)
     }
@@ -249,21 +201,22 @@ impl Manifest {
             Some(next) => format!(" of steps {first} to {}", next - 1),
             None => format!(" of the steps from {first} on"),
         };
-        let changes = firsts.iter().flat_map(|&first| self.maker(first).changes(now.maker(first), &of(first)));
+        let changes =
+            firsts.iter().flat_map(|&first| self.environment_at(first).changes(now.environment_at(first), &of(first)));
         let images = (!self.dataset.is_same(&now.dataset))
             .then(|| format!("the images ('{}', now '{}')", self.dataset.sha256, now.dataset.sha256));
         changes.chain(images).collect()
     }
 
     /// The environment that made a step.
-    fn maker(&self, step: u64) -> &Environment {
+    fn environment_at(&self, step: u64) -> &Environment {
         let change = self.changes.iter().rfind(|change| change.from_step < step);
         change.map_or(&self.environment, |change| &change.environment)
     }
 
     /// Name of the adapter that made a step.
     pub fn adapter(&self, step: u64) -> &str {
-        &self.maker(step).adapter
+        &self.environment_at(step).adapter
     }
 
     /// Where the run was made, as a table: a name, and its value, or its values one after the other.
@@ -318,16 +271,13 @@ impl Manifest {
             )));
         }
         // The run resumed in this environment before.
-        let is_accepted = *self.maker(u64::MAX) == now.environment && on_change != OnChange::Never;
+        let is_accepted = *self.environment_at(u64::MAX) == now.environment && on_change != OnChange::Never;
         // The steps after this one are trained again, so the changes after it no longer count.
         self.changes.retain(|change| change.from_step < step);
         let first = if on_change == OnChange::Never { 1 } else { step };
         let changes = self.changes(&now, first..=step);
-        let (flag, remedy) = match on_change {
-            OnChange::Never => ("--out", "give another --out"),
-            OnChange::GoOn | OnChange::Refuse => ("--resume", "accept that with --allow-changed"),
-        };
-        if !(changes.is_empty() || is_accepted || on_change == OnChange::GoOn) {
+        let (flag, remedy) = on_change.flag_and_remedy("give another --out", "accept that with --allow-changed");
+        if !(changes.is_empty() || is_accepted || on_change == OnChange::Allow) {
             return Err(Failure::usage(format!(
                 "{flag}: since the run in '{}' stopped after step {step}, this has changed: {}; its bits may differ from \
                  here on: return to what it was made with, or {remedy}",
@@ -338,7 +288,7 @@ impl Manifest {
         // Runs of older versions lack these.
         self.config = now.config;
         self.dataset.origin = now.dataset.origin;
-        let last = self.maker(u64::MAX);
+        let last = self.environment_at(u64::MAX);
         if *last == now.environment {
             return Ok((self, None));
         }
@@ -355,22 +305,6 @@ impl Manifest {
         self.changes.push(Change { from_step: step, environment: now.environment });
         Ok((self, Some(warning).filter(|_| !is_accepted)))
     }
-}
-
-/// SHA-256 over the version of docs/ORDER.md and all kernels of a run, in hexadecimal. It does not depend on the kernels' order and
-/// number of uses.
-fn shaders_sha256(plan: &Plan) -> String {
-    let kernels: BTreeMap<String, &str> =
-        plan.kernels().into_iter().map(|kernel| (source(kernel), kernel.name())).collect();
-    let mut hasher = Sha256::new();
-    hasher.update(ORDER_VERSION.to_le_bytes());
-    for (source, name) in kernels {
-        hasher.update(name);
-        hasher.update([0]);
-        hasher.update(source);
-        hasher.update([0]);
-    }
-    format!("{:x}", hasher.finalize())
 }
 
 #[cfg(test)]

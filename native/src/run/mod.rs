@@ -2,26 +2,31 @@
 
 mod checkpoint_manifest;
 mod checkpoints;
+mod environment;
 mod first_files;
 mod folder;
+mod integrity;
 mod journal;
-mod lamp;
+mod layout;
 mod manifest;
-mod opening;
-mod record;
+mod open;
+mod prepared;
 mod saver;
 mod session;
 mod summary;
+mod tile_cache;
+mod tuning;
 
 pub use checkpoint_manifest::CheckpointManifest;
 pub use checkpoints::{checkpoint_folders, read_checkpoint};
-pub use folder::{
-    CONFIG_FILE, Contents, INIT_FILE, METRICS_FILE, PARTS_FILE, REPRODUCTION_FILE, RunFolder, TIMING_FILE, inspect,
-    is_in_parts, read_config, replace_file,
+pub use environment::Environment;
+pub use folder::{Contents, RunFolder, inspect, is_in_parts, read_config};
+pub use integrity::{problems, whole_finished_step};
+pub use layout::{
+    CONFIG_FILE, INIT_FILE, METRICS_FILE, MOST_LINE_BYTES, PARTS_FILE, REPORT_FILE, REPRODUCTION_FILE,
+    TENSORBOARD_FOLDER, TIMING_FILE,
 };
-pub use lamp::Lamp;
-pub use manifest::{Environment, Found, Manifest, OnChange};
-pub use opening::{Hooks, Prepared, initial_weights};
-pub use record::{problems, whole_finished_step};
+pub use manifest::{Found, Manifest, OnChange};
+pub use prepared::{Hooks, Prepared, initial_weights};
 pub use session::Outcome;
-pub use summary::{Summary, finished_step, parse_summary};
+pub use summary::{Summary, finished_step, parse_summary, summary_json};

@@ -10,10 +10,10 @@ use lastbit_core::train::{State, TrainConfig};
 
 use super::checkpoint_manifest::Digest;
 use super::checkpoints::Checkpoints;
-use super::folder::Unsynced;
 use super::journal::Syncer;
 use super::summary::{RunProgress, Summary};
 use crate::failure::Failure;
+use crate::files::Unsynced;
 
 /// A save. It writes, in this order: the metrics, the checkpoint, the summary.
 pub struct Save {
@@ -64,7 +64,7 @@ impl Disk {
             self.checkpoints.save(&self.network, &self.config, &state, metrics)?;
             tracing::info!("checkpoint written");
         }
-        summary.see_state(&state);
+        summary.add_state(&state);
         summary.write(&self.folder, &progress)?;
         Ok(summary)
     }
@@ -83,11 +83,11 @@ impl Saver {
     /// Starts the thread.
     pub fn new(disk: Disk) -> Self {
         let (work, todo) = channel();
-        let (tell, done) = channel();
+        let (results, done) = channel();
         let thread = std::thread::spawn(move || {
             for work in todo {
                 // If the run has failed meanwhile, nobody receives the result.
-                let _ = tell.send(disk.finish(work));
+                let _ = results.send(disk.finish(work));
             }
         });
         Self { work: Some(work), done, thread: Some(thread), n_pending: 0 }
@@ -117,7 +117,7 @@ impl Saver {
         let mut saved = None;
         while self.n_pending > 0 {
             match self.done.try_recv() {
-                Ok(result) => saved = self.see(result)?.or(saved),
+                Ok(result) => saved = self.receive(result)?.or(saved),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return Err(gone()),
             }
@@ -130,12 +130,12 @@ impl Saver {
         let mut saved = None;
         while self.n_pending > 0 {
             let result = self.done.recv().unwrap_or_else(|_| Err(gone()));
-            saved = self.see(result)?.or(saved);
+            saved = self.receive(result)?.or(saved);
         }
         Ok(saved)
     }
 
-    fn see(&mut self, result: Result<Option<Summary>, Failure>) -> Result<Option<Summary>, Failure> {
+    fn receive(&mut self, result: Result<Option<Summary>, Failure>) -> Result<Option<Summary>, Failure> {
         self.n_pending -= 1;
         result
     }

@@ -7,22 +7,20 @@ use lastbit_core::train::{Event, State, TrainConfig, checkpoint::fingerprint_of}
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::folder::replace_file;
-use super::lamp::Lamp;
+use super::layout::SUMMARY_FILE;
+use crate::control::ControlStatus;
 use crate::failure::Failure;
+use crate::files::replace_file;
 use crate::progress::{NOT_FINITE, loss_text};
 use crate::terminal::columns;
 
-/// Name of the file in the run folder: how far the run came, and its last numbers.
-pub const SUMMARY_FILE: &str = "summary.json";
-
-/// The last lines of the metrics, the lamp, and what the last saved state showed.
+/// The last lines of the metrics, the state of the controls, and what the last saved state showed.
 #[derive(Clone, Debug)]
 pub struct Summary {
     ks: Vec<u32>,
     last_step: Value,
     last_epoch: Value,
-    lamp: Lamp,
+    control: ControlStatus,
     fingerprints: Vec<String>,
     /// Elements of all parameters and momenta in which each control differs from the first replica.
     control_differences: Vec<u64>,
@@ -37,7 +35,7 @@ impl Summary {
             ks: config.ks.clone(),
             last_step: Value::Null,
             last_epoch: Value::Null,
-            lamp: Lamp::new(config),
+            control: ControlStatus::new(config),
             fingerprints: Vec::new(),
             control_differences: Vec::new(),
             not_finite: Vec::new(),
@@ -45,22 +43,22 @@ impl Summary {
     }
 
     /// Adds a line of the metrics that an earlier session wrote.
-    pub fn see_line(&mut self, line: &Value) {
-        self.lamp.see_line(line);
-        self.keep(line.clone());
+    pub fn add_line(&mut self, line: &Value) {
+        self.control.add_line(line);
+        self.keep_last(line.clone());
     }
 
     /// Adds an event; `line` is its line of the metrics.
-    pub fn see(&mut self, event: &Event, line: &str) {
+    pub fn add(&mut self, event: &Event, line: &str) {
         if let Event::Step(event) = event {
-            self.lamp.see(event);
+            self.control.add(event);
         }
         if !matches!(event, Event::Layers(_)) {
-            self.keep(serde_json::from_str(line).unwrap_or_default());
+            self.keep_last(serde_json::from_str(line).unwrap_or_default());
         }
     }
 
-    fn keep(&mut self, line: Value) {
+    fn keep_last(&mut self, line: Value) {
         match line["kind"].as_str() {
             Some("step") => self.last_step = line,
             Some("epoch") => self.last_epoch = line,
@@ -68,20 +66,20 @@ impl Summary {
         }
     }
 
-    /// The control lamp.
-    pub fn lamp(&self) -> &Lamp {
-        &self.lamp
+    /// The state of the controls.
+    pub fn control(&self) -> &ControlStatus {
+        &self.control
     }
 
     /// Takes the fingerprints, the differences of the controls and the replicas that are not finite from the state.
-    pub fn see_state(&mut self, state: &State) {
+    pub fn add_state(&mut self, state: &State) {
         self.fingerprints = state.replicas.iter().map(fingerprint_of).collect();
         let all = |replica: usize| {
             let replica = &state.replicas[replica];
             replica.weights.parameters.iter().chain(&replica.momenta).flatten()
         };
         let differing = |r: &usize| all(0).zip(all(*r)).filter(|(a, b)| a.to_bits() != b.to_bits()).count() as u64;
-        self.control_differences = self.lamp.controls().iter().map(differing).collect();
+        self.control_differences = self.control.controls().iter().map(differing).collect();
         self.not_finite = (0..state.replicas.len()).filter(|r| all(*r).any(|value| !value.is_finite())).collect();
     }
 
@@ -94,7 +92,7 @@ impl Summary {
 
     /// True if a control differs now or did so at a step.
     pub fn is_control_red(&self) -> bool {
-        self.lamp.first_red_step().is_some() || self.control_differences.iter().any(|n| *n > 0)
+        self.control.first_red_step().is_some() || self.control_differences.iter().any(|n| *n > 0)
     }
 
     /// Replicas with a weight or momentum that is not finite in the last saved state.
@@ -104,18 +102,18 @@ impl Summary {
 
     /// True if the replica's numbers are or were not finite.
     fn is_not_finite(&self, replica: usize) -> bool {
-        self.lamp.first_not_finite(replica).is_some() || self.not_finite.contains(&replica)
+        self.control.first_not_finite(replica).is_some() || self.not_finite.contains(&replica)
     }
 
     /// True if a control, or the first replica, has numbers that are not finite: equal bits then prove nothing.
     pub fn is_control_not_finite(&self) -> bool {
-        let controls = self.lamp.controls();
+        let controls = self.control.controls();
         !controls.is_empty() && controls.iter().chain([&0]).any(|replica| self.is_not_finite(*replica))
     }
 
     /// Writes `summary.json` into `folder`.
     pub fn write(&self, folder: &Path, progress: &RunProgress) -> Result<(), Failure> {
-        let controls = self.lamp.controls().iter().zip(&self.control_differences);
+        let controls = self.control.controls().iter().zip(&self.control_differences);
         let controls: Vec<Value> = controls
             .map(|(replica, differing)| json!({ "replica": replica, "k": self.ks[*replica], "differing": differing }))
             .collect();
@@ -130,7 +128,7 @@ impl Summary {
             "control": {
                 "green": !self.is_control_red() && !self.is_control_not_finite(),
                 "not_finite": !self.is_control_red() && self.is_control_not_finite(),
-                "first_red_step": self.lamp.first_red_step(),
+                "first_red_step": self.control.first_red_step(),
                 "replicas": controls,
             },
             "flip_bit": progress.flip_bit,
@@ -260,6 +258,12 @@ impl FoundSummary {
         let step = summary["step"].as_u64()?;
         (summary["finished"] == true && step >= total).then_some(step)
     }
+}
+
+/// The content of the file in `folder`, even if its checksum is wrong; null if it is not JSON.
+pub fn summary_json(folder: &Path) -> Value {
+    let text = std::fs::read(folder.join(SUMMARY_FILE)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// The summary with this text; `None` if it is not as it was written.

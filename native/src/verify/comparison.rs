@@ -10,9 +10,11 @@ use lastbit_core::train::checkpoint::{decode_weights, replica_file};
 use lastbit_core::train::{Difference, ReplicaState, Weights, difference};
 use serde_json::Value;
 
-use super::lines::{Line, LineDifference, Recorded, first_field};
+use super::metrics::{LineDifference, MetricsReader, RecordedLine, first_difference};
 use crate::failure::Failure;
-use crate::run::{Found, INIT_FILE, Manifest, checkpoint_folders, problems, read_checkpoint, read_config};
+use crate::run::{
+    Found, INIT_FILE, Manifest, checkpoint_folders, problems, read_checkpoint, read_config, summary_json,
+};
 use crate::run_config::RunConfig;
 
 /// One value for each of the two runs.
@@ -95,9 +97,8 @@ impl Comparison {
         let problems = [problems(&folders[0], &configs[0])?, problems(&folders[1], &configs[1])?];
         let different_keys = different_keys(&configs)?;
         let is_control_red = folders.each_ref().map(|folder| {
-            let summary = std::fs::read(folder.join("summary.json")).unwrap_or_default();
-            serde_json::from_slice::<Value>(&summary)
-                .is_ok_and(|summary| summary["control"]["green"] == false && summary["control"]["not_finite"] != true)
+            let control = &summary_json(folder)["control"];
+            control["green"] == false && control["not_finite"] != true
         });
         let mut comparison = Self {
             folders,
@@ -150,15 +151,15 @@ impl Comparison {
     }
 
     fn compare_lines(&mut self) -> Result<(), Failure> {
-        let mut recorded = [Recorded::open(&self.folders[0])?, Recorded::open(&self.folders[1])?];
+        let mut recorded = [MetricsReader::open(&self.folders[0])?, MetricsReader::open(&self.folders[1])?];
         let n = self.configs[0].train.ks.len();
         let mut is_apart = false;
         // A line waits for its counterpart. Lines that only one run has (another --log-every, another length) are skipped.
         let mut waiting: Pair<HashMap<(u64, String), Value>> = Default::default();
         // A damaged line has no step and comes first, so that it holds up nothing.
-        let at = |line: &Line| line.value["step"].as_u64();
+        let at = |line: &RecordedLine| line.value["step"].as_u64();
         loop {
-            let turn = match [&recorded[0], &recorded[1]].map(Recorded::peek) {
+            let turn = match [&recorded[0], &recorded[1]].map(MetricsReader::peek) {
                 [None, None] => break,
                 [Some(_), None] => 0,
                 [None, Some(_)] => 1,
@@ -184,7 +185,7 @@ impl Comparison {
 
     fn compare_pair(&mut self, step: u64, [a, b]: Pair<&Value>, n: usize, is_apart: &mut bool) {
         if self.line.is_none() {
-            self.line = first_field(a, b).map(|what| LineDifference { step, what });
+            self.line = first_difference(a, b).map(|what| LineDifference { step, what });
         }
         match a["kind"].as_str() {
             Some("step") => {

@@ -1,12 +1,13 @@
 //! Compares the first replica of several runs, line by line: it is the same reference in all of them, or another one on each
 //! adapter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::lines::Recorded;
+use super::metrics::MetricsReader;
 use crate::failure::Failure;
+use crate::run::summary_json;
 
 /// How far the references of several runs are the same.
 pub struct References {
@@ -21,7 +22,7 @@ impl References {
     pub fn of(folders: &[PathBuf]) -> Result<Self, Failure> {
         let mut references = Self { lines: 0, difference: None };
         for (position, folder) in folders.iter().enumerate().skip(1) {
-            let mut pair = [Recorded::open(&folders[0])?, Recorded::open(folder)?];
+            let mut pair = [MetricsReader::open(&folders[0])?, MetricsReader::open(folder)?];
             let mut first = None;
             while let (Some(a), Some(b)) = (next(&mut pair[0])?, next(&mut pair[1])?) {
                 references.lines += 1;
@@ -44,7 +45,7 @@ impl References {
 }
 
 /// Step and numbers of the next line that says something of the first replica.
-fn next(recorded: &mut Recorded) -> Result<Option<(u64, Vec<Value>)>, Failure> {
+fn next(recorded: &mut MetricsReader) -> Result<Option<(u64, Vec<Value>)>, Failure> {
     while let Some(line) = recorded.take()? {
         let numbers = match line.value["kind"].as_str() {
             Some("step") => vec![line.value["loss"][0].clone()],
@@ -60,8 +61,7 @@ fn next(recorded: &mut Recorded) -> Result<Option<(u64, Vec<Value>)>, Failure> {
 }
 
 /// The step of the newest checkpoint and the first replica's fingerprint.
-fn at_end(folder: &std::path::Path) -> (Option<u64>, Value) {
-    let summary = std::fs::read(folder.join("summary.json")).unwrap_or_default();
-    let summary: Value = serde_json::from_slice(&summary).unwrap_or_default();
+fn at_end(folder: &Path) -> (Option<u64>, Value) {
+    let summary = summary_json(folder);
     (summary["step"].as_u64(), summary["fingerprints"][0].clone())
 }

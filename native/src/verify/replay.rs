@@ -10,7 +10,7 @@ use lastbit_core::train::checkpoint::decode_weights;
 use lastbit_core::train::{Difference, Event, ReplicaState, Start, State, Trainer, Tuning, Weights, difference};
 use pollster::block_on;
 
-use super::lines::{LineDifference, Recorded};
+use super::metrics::{LineDifference, MetricsReader};
 use crate::failure::Failure;
 use crate::run::{
     Found, INIT_FILE, Manifest, Prepared, checkpoint_folders, initial_weights, problems, read_checkpoint,
@@ -63,33 +63,27 @@ impl Replay {
     }
 }
 
-/// A checkpoint to compare with.
-struct Milestone {
-    step: u64,
-    state: State,
-}
-
 /// Trains `steps` again, or all recorded steps, and compares them with the record of the run in `run`.
 pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>) -> Result<Replay, Failure> {
     let mut found = Replay { problems: problems(run, &prepared.config)?, ..Replay::default() };
     let network = prepared.plan.network.clone();
     let (first, last) = steps.map_or((1, u64::MAX), |steps| (*steps.start(), *steps.end()));
-    let mut milestones = Vec::new();
+    let mut saved_states = Vec::new();
     for (step, folder) in checkpoint_folders(run).into_iter().rev() {
         match read_checkpoint(&folder, &network, &prepared.config.train) {
-            Ok((state, _)) if state.step == step => milestones.push(Milestone { step, state }),
+            Ok((state, _)) if state.step == step => saved_states.push(state),
             Ok((state, _)) => found.damaged.push(format!("'{}' holds step {}", folder.display(), state.step)),
             // Files that are not those that were saved are already among the problems.
             Err(_) if found.problems.iter().any(|problem| problem.contains(&format!("step-{step:06}:"))) => {}
             Err(problem) => found.damaged.push(format!("'{}': {problem}", folder.display())),
         }
     }
-    let from = milestones.iter().rposition(|milestone| milestone.step < first);
+    let from = saved_states.iter().rposition(|saved| saved.step < first);
     let start = match from {
-        Some(index) => Start::State(milestones[index].state.clone()),
+        Some(index) => Start::State(saved_states[index].clone()),
         None => Start::Weights(begin(run, &network, &prepared, &mut found)?),
     };
-    milestones.drain(..from.map_or(0, |index| index + 1));
+    saved_states.drain(..from.map_or(0, |index| index + 1));
     let (begun, is_evaluated) = match &start {
         Start::State(state) => (state.step, state.evaluated),
         Start::Weights(_) | Start::Fresh => (0, false),
@@ -99,8 +93,8 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
         found.changes = old.changes(&prepared.manifest()?, begun + 1..=last);
     }
 
-    let mut recorded = Recorded::open(run)?;
-    let is_before = |recorded: &Recorded| {
+    let mut recorded = MetricsReader::open(run)?;
+    let is_before = |recorded: &MetricsReader| {
         let known = |step, kind: &str| step < begun || (step == begun && (is_evaluated || kind != "epoch"));
         recorded.peek().is_some_and(|line| known(line.step(), line.value["kind"].as_str().unwrap_or("")))
     };
@@ -116,7 +110,7 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
     }
     (found.first_step, found.last_step) = (begun + 1, begun);
     let mut trainer = prepared.trainer(start)?;
-    let mut comparison = Comparing { recorded, milestones, last, found };
+    let mut comparison = Comparing { recorded, saved_states, last, found };
     block_on(comparison.run(&mut trainer))?;
     Ok(comparison.found)
 }
@@ -148,8 +142,9 @@ fn begin(run: &Path, network: &Network, prepared: &Prepared, found: &mut Replay)
 }
 
 struct Comparing {
-    recorded: Recorded,
-    milestones: Vec<Milestone>,
+    recorded: MetricsReader,
+    /// States of the checkpoints to compare with.
+    saved_states: Vec<State>,
     last: u64,
     found: Replay,
 }
@@ -160,12 +155,12 @@ impl Comparing {
         while !self.is_done() {
             let progress = trainer.advance().await?;
             self.compare_lines(progress.events)?;
-            let is_here = |milestone: &Milestone| trainer.begun() == milestone.step;
-            if trainer.is_between_steps() && self.milestones.first().is_some_and(is_here) {
+            let is_here = |saved: &State| trainer.begun() == saved.step;
+            if trainer.is_between_steps() && self.saved_states.first().is_some_and(is_here) {
                 self.compare_lines(trainer.settle().await?)?;
-                let milestone = self.milestones.remove(0);
+                let saved = self.saved_states.remove(0);
                 let state = trainer.state().await?;
-                self.compare_states(trainer.network(), &milestone, &state);
+                self.compare_states(trainer.network(), &saved, &state);
             }
             if progress.finished {
                 if let Some(line) = self.recorded.peek().filter(|line| line.step() <= self.last) {
@@ -179,7 +174,7 @@ impl Comparing {
     }
 
     fn is_done(&self) -> bool {
-        let next = self.milestones.first().map(|milestone| milestone.step);
+        let next = self.saved_states.first().map(|saved| saved.step);
         match (&self.found.state, &self.found.line) {
             (Some(_), _) => true,
             // The next checkpoint names tensor and element.
@@ -208,18 +203,18 @@ impl Comparing {
         Ok(())
     }
 
-    fn compare_states(&mut self, network: &Network, milestone: &Milestone, state: &State) {
+    fn compare_states(&mut self, network: &Network, saved: &State, state: &State) {
         let end = self.found.last_step;
         // A checkpoint after the requested steps may have its lines, which were not read.
-        if self.found.line.is_none() && end < milestone.step && milestone.step <= self.last {
-            let step = milestone.step;
+        if self.found.line.is_none() && end < saved.step && saved.step <= self.last {
+            let step = saved.step;
             self.found.damaged.push(format!("of step {step} is ahead of metrics.jsonl, which ends at step {end}"));
         }
-        self.found.checkpoints.push(milestone.step);
-        let replicas = milestone.state.replicas.iter().zip(&state.replicas).enumerate();
+        self.found.checkpoints.push(saved.step);
+        let replicas = saved.replicas.iter().zip(&state.replicas).enumerate();
         let mut differing = replicas.filter_map(|(replica, (a, b))| {
             let difference = difference(network, a, b)?;
-            Some(StateDifference { step: milestone.step, replica, difference })
+            Some(StateDifference { step: saved.step, replica, difference })
         });
         self.found.state = differing.next();
     }

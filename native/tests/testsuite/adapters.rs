@@ -3,14 +3,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+#[cfg(unix)]
+use crate::common::child::stop;
+use crate::common::child::{kill, spawn, wait_for_step};
 use crate::common::{
-    Ended, FIG2, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train,
+    Ended, FIG2, SMALL, assert_equal_runs, assert_refused, command, files_in, json_lines, lastbit, scratch, text, train,
 };
 
 /// Flags that split the small run's four replicas into two parts. `--ks` replaces the one that [`small`] drops.
@@ -47,22 +49,11 @@ fn of_replica(lines: &[Value], position: usize) -> Vec<Value> {
     lines.iter().filter_map(reduced).collect()
 }
 
-/// Waits until the metrics of a part have `steps` steps.
-fn wait_for(part: &Path, steps: usize) {
-    let deadline = Instant::now() + Duration::from_secs(600);
-    let recorded =
-        || fs::read_to_string(part.join("metrics.jsonl")).unwrap_or_default().matches("\"kind\":\"step\"").count();
-    while recorded() < steps {
-        assert!(Instant::now() < deadline, "'{}' does not get to step {steps}", part.display());
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 /// Starts the run of four replicas and waits until both parts have recorded `steps` steps.
 fn running(flags: &[&str], out: &Path, steps: usize) -> Child {
     let line = [&small(), FOUR, flags, &["--out", text(out)]].concat();
-    let child = command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    parts(out).iter().for_each(|part| wait_for(part, steps));
+    let child = spawn(command(line));
+    parts(out).iter().for_each(|part| wait_for_step(part, steps));
     child
 }
 
@@ -146,13 +137,7 @@ fn stopped_and_killed_parts_resume_with_the_same_files() {
     let flags = ["--steps", "60", "--checkpoint-every", "5steps", "--resume"];
     let ended = four(&flags, &whole);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let signal = |child: &Child, name: &str| {
-        let killed = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
-    };
-    let child = running(&flags, &stopped, 3);
-    signal(&child, "-INT");
-    let ended: Ended = child.wait_with_output().unwrap().into();
+    let ended = stop(running(&flags, &stopped, 3), "INT");
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.out.contains("continue with: lastbit train --adapters '0,0' --out"), "{ended:?}");
     for part in parts(&stopped) {
@@ -160,9 +145,7 @@ fn stopped_and_killed_parts_resume_with_the_same_files() {
         assert!((3..60).contains(&last), "stopped after step {last}");
         assert!(part.join(format!("checkpoint/step-{last:06}")).is_dir());
     }
-    let child = running(&flags, &stopped, 20);
-    signal(&child, "-KILL");
-    assert_eq!(child.wait_with_output().unwrap().status.code(), None);
+    assert_eq!(stop(running(&flags, &stopped, 20), "KILL").code, None);
     // The folder records the run, so the command needs no more flags than these.
     let ended = lastbit(&["train", "--adapters", "0,0", "--resume", "--out", text(&stopped)]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -193,9 +176,8 @@ fn a_part_that_fails_stops_the_others_which_are_saved() {
     // With the file restored, the same command resumes. It would take too long, so it is killed once both parts are ahead of
     // where they stopped.
     fs::write(&weights, before).unwrap();
-    let mut child = running(&["--steps", "1000000", "--resume"], &out, last + 5);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let child = running(&["--steps", "1000000", "--resume"], &out, last + 5);
+    kill(child);
     // The first lines are those of an undisturbed run.
     assert_eq!(four(&["--steps", "6"], &whole).code, Some(0));
     for (mine, other) in parts(&whole).iter().zip(parts(&out)) {
@@ -261,15 +243,6 @@ fn a_dry_run_describes_each_part_and_writes_nothing() {
     assert!(!out.exists());
 }
 
-/// The files of an experiment's folder, sorted by name, without those of its runs.
-fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    let mut files: Vec<_> = entries.map(|path| (name(&path), fs::read(&path).unwrap())).collect();
-    files.sort();
-    files
-}
-
 #[test]
 fn a_reproduction_on_two_adapters_has_the_same_files() {
     let home = scratch("reproduce-adapters");
@@ -278,23 +251,22 @@ fn a_reproduction_on_two_adapters_has_the_same_files() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let several = [FIG2, &["--adapters", "0,0", "--out", text(&two)]].concat();
     // Killed in the middle of its runs, it resumes with the same command.
-    let mut child = command(&several).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for(&two.join("runs/n2-seed1"), 3);
-    wait_for(&two.join("runs/n2-seed1-nextafter"), 1);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let child = spawn(command(&several));
+    wait_for_step(&two.join("runs/n2-seed1"), 3);
+    wait_for_step(&two.join("runs/n2-seed1-nextafter"), 1);
+    kill(child);
     let ended = lastbit(&several);
     assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
     assert!(ended.out.contains("runs are trained on 2 at a time"), "{ended:?}");
     assert!(ended.out.contains("n2-seed2: step 6/6") && !ended.out.contains("[1/6] run"), "{ended:?}");
-    assert_eq!(files(&one), files(&two));
+    assert_eq!(files_in(&one), files_in(&two));
     for run in ["n2-seed1", "n2-seed1-nextafter", "n2-seed2"] {
         assert_equal_runs(&one.join("runs").join(run), &two.join("runs").join(run), &[6]);
     }
     // The same folder also resumes with one adapter.
     let ended = lastbit(&[FIG2, &["--out", text(&two)]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(files(&one), files(&two));
+    assert_eq!(files_in(&one), files_in(&two));
 
     let refused = home.join("refused");
     for (line, parts) in [
@@ -315,11 +287,10 @@ fn a_run_that_fails_beside_another_ends_both() {
     let out = scratch("reproduce-adapters-failing").join("out");
     let replaced = FIG2.iter().map(|part| if *part == "6" { "100000" } else { *part }).collect::<Vec<_>>();
     let line = [&replaced[..], &["--adapters", "0,0", "--out", text(&out)]].concat();
-    let mut child = command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for(&out.join("runs/n2-seed1"), 1);
-    wait_for(&out.join("runs/n2-seed1-nextafter"), 1);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let child = spawn(command(&line));
+    wait_for_step(&out.join("runs/n2-seed1"), 1);
+    wait_for_step(&out.join("runs/n2-seed1-nextafter"), 1);
+    kill(child);
     // A folder takes the place of a file of the second run, which fails while the first one trains.
     let weights = out.join("runs/n2-seed1-nextafter/init.safetensors");
     fs::remove_file(&weights).unwrap();

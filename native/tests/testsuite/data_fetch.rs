@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use md5::{Digest, Md5};
 
-use crate::common::{Ended, assert_refused, command, lastbit, scratch, text};
+#[cfg(unix)]
+use crate::common::child::{spawn, stop};
+use crate::common::{Ended, assert_refused, command, lastbit, names_in, scratch, text};
 
 const ARCHIVE: &str = "cifar-10-binary.tar.gz";
 const FASHION: [&str; 4] = [
@@ -151,13 +153,6 @@ fn fetch_command(name: &str, server: &Server, md5s: &[String], folder: &Path) ->
 /// Fetches CIFAR-10's archive and expects `bytes`.
 fn fetch(server: &Server, bytes: &[u8], folder: &Path) -> Ended {
     fetch_command("cifar10", server, &[md5(bytes)], folder).output().unwrap().into()
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// Checks that the folder contains the complete file and nothing else.
@@ -328,17 +323,14 @@ fn ctrl_c_keeps_the_partial_download() {
     let bytes = content(300_000);
     let part = folder.join(format!("{ARCHIVE}.part"));
     let server = Server::new(Manner::Stalls, &[(ARCHIVE, bytes.clone())]);
-    let mut command = fetch_command("cifar10", &server, &[md5(&bytes)], &folder);
-    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = spawn(fetch_command("cifar10", &server, &[md5(&bytes)], &folder));
     while fs::metadata(&part).map_or(0, |data| data.len()) < 150_000 {
         assert!(child.try_wait().unwrap().is_none(), "the download ended too early");
         std::thread::yield_now();
     }
     // A second download into the same file is refused.
     assert_refused(&fetch(&server, &bytes, &folder), 1, &["another lastbit", ".part"]);
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let ended: Ended = child.wait_with_output().unwrap().into();
+    let ended = stop(child, "INT");
     assert!(ended.code == Some(130) && ended.err.contains("run the same command again"), "{ended:?}");
     server.set(Manner::Good);
     assert_complete(&fetch(&server, &bytes, &folder), &folder, &bytes);

@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::common::child::{kill, send_signal, spawn, stop, wait_for_step};
 use crate::common::{
     self, Ended, Random, SMALL, assert_equal_runs, assert_refused, command, copy_folder, json_lines, lastbit, scratch,
     text, train,
 };
 
 /// Starts the small run.
-fn spawn(flags: &[&str], out: &Path) -> Child {
-    let line = [SMALL, flags, &["--out", text(out)]].concat();
-    command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+fn start(flags: &[&str], out: &Path) -> Child {
+    spawn(command([SMALL, flags, &["--out", text(out)]].concat()))
 }
 
 /// Length of a file in bytes, 0 if it does not exist.
@@ -35,15 +35,14 @@ fn kills_at_random_moments_change_no_byte() {
     let mut random = Random::new(7);
     for _ in 0..5 {
         let before = bytes_of(&killed.join("metrics.jsonl"));
-        let mut child = spawn(&flags, &killed);
+        let mut child = start(&flags, &killed);
         // Kill it some steps later, however busy the machine is, and anywhere in a step.
         let further = 500 * random.below(16);
         while bytes_of(&killed.join("metrics.jsonl")) < before + further && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
         std::thread::sleep(Duration::from_millis(random.below(40)));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        kill(child);
     }
     train(&flags, &killed);
     assert_equal_runs(&whole, &killed, &[59, 60]);
@@ -54,13 +53,9 @@ fn sigterm_saves_and_asks_to_be_queued_again() {
     let home = scratch("sigterm");
     let (whole, stopped) = (home.join("whole"), home.join("stopped"));
     let flags = ["--steps", "200", "--resume"];
-    let child = spawn(&flags, &stopped);
-    while !fs::read_to_string(stopped.join("metrics.jsonl")).is_ok_and(|lines| lines.lines().count() > 3) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let ended: Ended = child.wait_with_output().unwrap().into();
+    let child = start(&flags, &stopped);
+    wait_for_step(&stopped, 2);
+    let ended = stop(child, "TERM");
     assert_eq!(ended.code, Some(143), "{ended:?}");
     assert!(ended.out.contains("--resume"), "{ended:?}");
     let steps = json_lines(&stopped.join("timing.jsonl")).len();
@@ -77,19 +72,6 @@ fn sigterm_saves_and_asks_to_be_queued_again() {
     assert_equal_runs(&whole, &stopped, &[steps as u64 + 5]);
 }
 
-/// Sends the signal `name` to a run.
-fn send(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
-
-/// Waits until the run has recorded `n` lines of metrics.
-fn wait_for_lines(out: &Path, n: usize) {
-    while !fs::read_to_string(out.join("metrics.jsonl")).is_ok_and(|lines| lines.lines().count() >= n) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 #[test]
 fn the_signals_of_schedulers_save_even_twice() {
     use nix::libc;
@@ -99,11 +81,10 @@ fn the_signals_of_schedulers_save_even_twice() {
         [("HUP", libc::SIGHUP), ("USR1", libc::SIGUSR1), ("USR2", libc::SIGUSR2), ("XCPU", libc::SIGXCPU)]
     {
         let out = home.join(name);
-        let child = spawn(&["--steps", "2000"], &out);
-        wait_for_lines(&out, 3);
-        send(&child, name);
-        send(&child, name);
-        let ended: Ended = child.wait_with_output().unwrap().into();
+        let child = start(&["--steps", "2000"], &out);
+        wait_for_step(&out, 2);
+        send_signal(&child, name);
+        let ended = stop(child, name);
         assert_eq!(ended.code, Some(128 + number), "{name}: {ended:?}");
         assert!(ended.err.is_empty() && ended.out.contains("continue with: lastbit train"), "{name}: {ended:?}");
         let steps = json_lines(&out.join("timing.jsonl")).len();
@@ -116,11 +97,10 @@ fn what_nohup_ignores_stays_ignored() {
     let out = scratch("nohup").join("run");
     let line = [SMALL, &["--steps", "40", "--out", text(&out)]].concat();
     let mut nohup = Command::new("nohup");
-    nohup.arg(command(&line).get_program()).args(&line).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = nohup.stdin(Stdio::null()).spawn().unwrap();
-    wait_for_lines(&out, 3);
-    send(&child, "HUP");
-    let ended: Ended = child.wait_with_output().unwrap().into();
+    nohup.arg(command(&line).get_program()).args(&line).stdin(Stdio::null());
+    let child = spawn(nohup);
+    wait_for_step(&out, 2);
+    let ended = stop(child, "HUP");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(json_lines(&out.join("timing.jsonl")).len(), 40);
 }
@@ -132,13 +112,9 @@ fn a_signal_stops_between_the_batches_of_an_evaluation() {
     // Two steps, then 500 batches of an evaluation.
     let line = [SMALL, &["--steps", "2"]].concat();
     let line: Vec<&str> = line.iter().map(|part| if *part == "16" { "4000" } else { *part }).collect();
-    let child = command([&line[..], &["--out", text(&out)]].concat());
-    let child = { child }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while json_steps(&out) < 2 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    send(&child, "TERM");
-    let ended: Ended = child.wait_with_output().unwrap().into();
+    let child = spawn(command([&line[..], &["--out", text(&out)]].concat()));
+    wait_for_step(&out, 2);
+    let ended = stop(child, "TERM");
     assert!(ended.code == Some(143) && ended.out.contains("stopped after step 2"), "{ended:?}");
     assert!(json_lines(&out.join("metrics.jsonl")).iter().all(|line| line["kind"] != "epoch"));
     assert!(out.join("checkpoint/step-000002").is_dir());
@@ -147,11 +123,6 @@ fn a_signal_stops_between_the_batches_of_an_evaluation() {
     let whole = home.join("whole");
     assert_eq!(lastbit(&[&line[..], &["--out", text(&whole)]].concat()).code, Some(0));
     assert_equal_runs(&whole, &out, &[2]);
-}
-
-/// Number of steps in the metrics.
-fn json_steps(out: &Path) -> usize {
-    fs::read_to_string(out.join("metrics.jsonl")).unwrap_or_default().matches("\"kind\":\"step\"").count()
 }
 
 #[test]
@@ -172,14 +143,13 @@ fn a_signal_before_the_first_step_ends_at_once() {
     ] {
         let out = home.join("run");
         let line = [&["train", "--ks", "1,3,5", "--out", text(&out)], &flags[..], adapter].concat();
-        let child = { command(line) }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = spawn(command(line));
         fs::write(&config, "batch-size = 8\n").unwrap();
         // The folder of parts is claimed before their images are read.
         while adapter[0] == "--adapters" && !out.join(".lock").exists() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        send(&child, name);
-        let ended: Ended = child.wait_with_output().unwrap().into();
+        let ended = stop(child, name);
         assert!(ended.code == Some(code) && ended.out.is_empty(), "{name} {adapter:?}: {ended:?}");
         assert_eq!(ended.err.trim(), "stopped before anything began: run the same command again", "{name} {adapter:?}");
         assert!(!out.join("config.toml").exists() && !out.join("parts.toml").exists());

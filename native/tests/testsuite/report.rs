@@ -8,7 +8,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::Value;
 
 use crate::common::{
-    FIG2, SMALL, assert_equal_runs, assert_refused, copy_folder, json_lines, lastbit, scratch, text, train,
+    FIG2, SMALL, assert_equal_runs, assert_refused, copy_folder, json_lines, lastbit, scratch, text, train, words,
 };
 
 /// Parses a run's page for `check`. Checks that it is well-formed and loads nothing.
@@ -25,10 +25,6 @@ fn with_page(run: &Path, check: impl FnOnce(&Document)) {
         assert!(has("title") && has("desc"), "a chart without a text alternative");
     }
     check(&document);
-}
-
-fn words(node: Node) -> String {
-    node.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect()
 }
 
 fn by_id<'a>(document: &'a Document, id: &str) -> Option<Node<'a, 'a>> {

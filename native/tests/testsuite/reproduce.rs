@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::process::Child;
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Document, ParsingOptions};
 use serde_json::Value;
 
-use crate::common::{self, Ended, FIG2, assert_refused, command, lastbit, scratch, text};
+#[cfg(unix)]
+use crate::common::child::stop;
+use crate::common::child::{kill, spawn, wait_for_step};
+use crate::common::{self, Ended, FIG2, assert_refused, command, files_in, lastbit, scratch, text, words};
 
 const TABLE1: &[&str] = &[
     "reproduce",
@@ -67,12 +69,6 @@ fn reproduce(line: &[&str], out: &Path) -> Ended {
     ended
 }
 
-/// The files of an experiment's folder by name, without those of its runs.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-    entries.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())).collect()
-}
-
 /// A row of a table, by column name.
 type Row = BTreeMap<String, String>;
 
@@ -90,10 +86,6 @@ fn csv(path: &Path) -> Vec<Row> {
 
 fn number(row: &Row, column: &str) -> f64 {
     row[column].parse().unwrap_or_else(|_| panic!("{column} is '{}'", row[column]))
-}
-
-fn words(node: Node) -> String {
-    node.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect()
 }
 
 /// Checks what every report must be: well-formed, self-contained, with the verdict and with links to existing files.
@@ -126,7 +118,7 @@ fn check_report(folder: &Path) {
     assert_eq!(verdict["size"], "quick");
     assert!(all.contains(verdict["environment"]["driver"].as_str().unwrap()));
     assert!(all.contains(verdict["command"].as_str().unwrap()));
-    for (name, bytes) in files(folder) {
+    for (name, bytes) in files_in(folder) {
         if name.ends_with(".svg") {
             let file = String::from_utf8(bytes).unwrap();
             Document::parse(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -142,16 +134,9 @@ fn agrees(folder: &Path, about: &str) -> String {
 }
 
 /// Starts the program and waits until its run `name` has reported `steps` steps.
-fn running(line: &[&str], out: &Path, name: &str, steps: usize) -> std::process::Child {
-    let mut child = command([line, &["--out", text(out)]].concat());
-    let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(240);
-    let metrics = out.join("runs").join(name).join("metrics.jsonl");
-    let recorded = || fs::read_to_string(&metrics).unwrap_or_default().matches("\"kind\":\"step\"").count();
-    while recorded() < steps {
-        assert!(Instant::now() < deadline, "{name} does not get to step {steps}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+fn running(line: &[&str], out: &Path, name: &str, steps: usize) -> Child {
+    let child = spawn(command([line, &["--out", text(out)]].concat()));
+    wait_for_step(&out.join("runs").join(name), steps);
     child
 }
 
@@ -186,20 +171,18 @@ fn figure_2_has_its_data_and_resumes_after_a_kill_with_the_same_bytes() {
 
     // Killed in the first run, and in the second. Finished pieces stay, and the other files have the same bytes.
     for (run, steps) in [("n2-seed1", 3), ("n2-seed1-nextafter", 2)] {
-        let mut child = running(FIG2, &stopped, run, steps);
-        child.kill().unwrap();
-        child.wait().unwrap();
+        kill(running(FIG2, &stopped, run, steps));
         assert!(!stopped.join("report.html").exists());
     }
     let ended = reproduce(FIG2, &stopped);
     assert!(!ended.out.contains("run n2-seed1\n"), "a finished run was repeated: {ended:?}");
-    assert_eq!(files(&whole), files(&stopped));
+    assert_eq!(files_in(&whole), files_in(&stopped));
 
     // Again: nothing is left to do, and the page is rebuilt.
     fs::remove_file(stopped.join("report.html")).unwrap();
     let ended = reproduce(FIG2, &stopped);
     assert!(!ended.out.contains("run n2-seed1"), "{ended:?}");
-    assert_eq!(files(&whole), files(&stopped));
+    assert_eq!(files_in(&whole), files_in(&stopped));
 
     // Other values of flags, and another experiment, are refused.
     for (line, flag) in [([FIG2, &["--seeds", "2"]].concat(), "--seeds"), (TABLE1.to_vec(), "--out")] {
@@ -314,10 +297,7 @@ fn ctrl_c_ends_with_130_and_the_same_command_resumes() {
         part => part,
     };
     let line: Vec<&str> = FIG2.iter().map(replaced).collect();
-    let child = running(&line, &out, "n2-seed1", 2);
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let ended: Ended = child.wait_with_output().unwrap().into();
+    let ended = stop(running(&line, &out, "n2-seed1", 2), "INT");
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.out.contains("the same command continues") && !ended.err.contains("error"), "{ended:?}");
     let before = common::json_lines(&out.join("runs/n2-seed1/timing.jsonl")).len();
@@ -363,14 +343,14 @@ fn table_1_has_the_deviations_of_its_accuracies() {
     assert_eq!(number(last, "test_accuracy"), of(1)[1]);
     assert_eq!(csv(&out.join("table1-spreads.csv")).len(), 4);
     // Only a missing piece is computed again, with the same result.
-    let before = files(&out);
+    let before = files_in(&out);
     fs::remove_file(out.join("pieces/predictions-resnet8-relu-synthetic-seed4.json")).unwrap();
     let ended = reproduce(TABLE1, &out);
     assert!(
         ended.out.contains("predictions-resnet8-relu-synthetic-seed4") && !ended.out.contains("] run "),
         "{ended:?}"
     );
-    assert_eq!(files(&out), before);
+    assert_eq!(files_in(&out), before);
 }
 
 #[test]
@@ -400,7 +380,7 @@ fn the_threshold_lies_between_a_rate_that_stays_and_one_that_diverges() {
     reproduce(&line, &one);
     let ended = reproduce(&[&line[..], &["--adapters", "0,0"]].concat(), &two);
     assert!(ended.out.contains("\nbetween ") && ended.err.is_empty(), "{ended:?}");
-    assert_eq!(files(&one), files(&two));
+    assert_eq!(files_in(&one), files_in(&two));
 }
 
 #[test]

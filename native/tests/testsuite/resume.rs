@@ -4,9 +4,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
+use std::time::Duration;
 
+use crate::common::child::{kill, spawn, stop, wait_for_step};
 use crate::common::{
     Ended, SMALL, assert_equal_runs, assert_refused, command, json_lines, lastbit, scratch, text, train,
 };
@@ -14,21 +15,9 @@ use crate::common::{
 /// Starts a run and waits until its metrics have `steps` steps.
 fn running(flags: &[&str], out: &Path, steps: usize) -> Child {
     let line = [SMALL, flags, &["--out", text(out)]].concat();
-    let child = command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(600);
-    let recorded =
-        || fs::read_to_string(out.join("metrics.jsonl")).unwrap_or_default().matches("\"kind\":\"step\"").count();
-    while recorded() < steps {
-        assert!(Instant::now() < deadline, "the run does not get to step {steps}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let child = spawn(command(line));
+    wait_for_step(out, steps);
     child
-}
-
-fn signal(child: Child, name: &str) -> Ended {
-    let killed = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    child.wait_with_output().unwrap().into()
 }
 
 #[test]
@@ -39,7 +28,7 @@ fn ctrl_c_saves_and_the_same_command_resumes() {
     train(&flags, &whole);
     let mut last = 0;
     for at in [3, 21] {
-        let ended = signal(running(&flags, &stopped, at), "-INT");
+        let ended = stop(running(&flags, &stopped, at), "INT");
         assert_eq!(ended.code, Some(130), "{ended:?}");
         assert!(ended.out.contains("--resume"), "{ended:?}");
         let saved = json_lines(&stopped.join("timing.jsonl")).len();
@@ -65,7 +54,7 @@ fn a_killed_run_resumes_from_its_last_checkpoint() {
     let (whole, killed) = (home.join("whole"), home.join("killed"));
     let flags = ["--steps", "30", "--checkpoint-every", "5steps", "--resume"];
     train(&flags, &whole);
-    assert_eq!(signal(running(&flags, &killed, 13), "-KILL").code, None);
+    assert_eq!(stop(running(&flags, &killed, 13), "KILL").code, None);
     train(&flags, &killed);
     assert_equal_runs(&whole, &killed, &[25, 30]);
 }
@@ -115,7 +104,7 @@ fn an_extended_run_may_be_killed_before_its_next_checkpoint() {
     let flags = ["--steps", "40", "--checkpoint-every", "1000steps", "--resume"];
     train(&flags, &whole);
     train(&["--steps", "5"], &grown);
-    assert_eq!(signal(running(&flags, &grown, 7), "-KILL").code, None);
+    assert_eq!(stop(running(&flags, &grown, 7), "KILL").code, None);
     let ended = train(&flags, &grown);
     assert!(ended.err.is_empty() && ended.out.contains("from step 5"), "{ended:?}");
     assert_equal_runs(&whole, &grown, &[40]);
@@ -128,7 +117,7 @@ fn a_second_writer_is_refused() {
     let child = running(&["--steps", "100000", "--resume"], &out, 2);
     let ended = lastbit(&[SMALL, &["--steps", "100000", "--resume", "--out", text(&out)]].concat());
     assert_refused(&ended, 1, &["another lastbit"]);
-    assert_eq!(signal(child, "-INT").code, Some(130));
+    assert_eq!(stop(child, "INT").code, Some(130));
 }
 
 /// Runs the program with files limited to `blocks` blocks of 512 bytes, which simulates a full disk without root.
@@ -179,13 +168,12 @@ fn a_run_that_ends_in_its_first_step_restarts_without_its_flags() {
     // Killed before it reports its first step, as soon as the config exists.
     let out = home.join("killed");
     let line = [SMALL, &["--steps", "3", "--out", text(&out)]].concat();
-    let mut child = command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = spawn(command(line));
     while !out.join("config.toml").exists() {
         assert!(child.try_wait().unwrap().is_none(), "the run ended without a config");
         std::thread::sleep(Duration::from_millis(1));
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill(child);
     let ended = lastbit(&["train", "--resume", "--out", text(&out)]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_equal_runs(&whole, &out, &[3]);

@@ -9,40 +9,40 @@ use lastbit_core::device::Context;
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::files::{create_folder, replace_file};
 use crate::reproduce::{Axis, Figure};
-use crate::run::replace_file;
-use crate::terminal::{say, warn};
+use crate::terminal::{print_line, warn};
 
 /// Measures, prints a table or JSON, and writes the curves into `out`.
 pub fn run(context: Rc<Context>, options: &Options, out: Option<&Path>, is_json: bool) -> Result<ExitCode, Failure> {
     if let Some(out) = out {
-        std::fs::create_dir_all(out).map_err(|error| Failure::file("create the folder", out, &error))?;
+        create_folder(out)?;
     }
     let adapter = context.adapter().clone();
     if !is_json {
-        say(format!("{} ({})", adapter.name, adapter.driver));
-        say(format!(
+        print_line(format!("{} ({})", adapter.name, adapter.driver));
+        print_line(format!(
             "{:<10} {:>8} {:>6} {:>10} {:>18} {:>9} {:>7} {:>8}",
             "network", "replicas", "batch", "ms a step", "ms a replica-step", "images/s", "of fma", "MiB"
         ));
     }
-    let tell = |point: Result<&ScalePoint, &_>| match point {
-        Ok(point) if !is_json => say(line(point)),
+    let print_point = |point: Result<&ScalePoint, &_>| match point {
+        Ok(point) if !is_json => print_line(line(point)),
         Ok(_) => {}
         Err(error) => warn(format!("left out: {error}")),
     };
-    let points = pollster::block_on(bench::scale(context, options, &ScaleSizes::default(), tell))?;
+    let points = pollster::block_on(bench::scale(context, options, &ScaleSizes::default(), print_point))?;
     if points.is_empty() {
         return Err(Failure::other(
             "none of the sizes fits this adapter's memory: give a smaller --batch-size or --replicas",
         ));
     }
     if is_json {
-        say(json!(points));
+        print_line(json!(points));
     }
     if let Some(out) = out {
         let curves = write(&points, &adapter.name, out)?;
-        curves.iter().filter(|_| !is_json).for_each(|path| say(path.display()));
+        curves.iter().filter(|_| !is_json).for_each(|path| print_line(path.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

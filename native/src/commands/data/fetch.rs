@@ -8,7 +8,7 @@ use clap::Args;
 use crate::datasets::{self, CIFAR10, FASHION_MNIST, Fetched, RemoteFile, Source};
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::terminal::say;
+use crate::terminal::print_line;
 
 /// Flags of `data fetch`.
 #[derive(Debug, Args)]
@@ -39,18 +39,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.md5.as_ref().is_some_and(|md5s| md5s.len() != source.files.len()) {
         return Err(Failure::usage(format!("--md5: {} has {} files", source.name, source.files.len())));
     }
-    interrupt::end_at_once("stopped: the downloaded part is kept; run the same command again to continue")?;
+    interrupt::exit_on_ctrl_c("stopped: the downloaded part is kept; run the same command again to continue")?;
     let mut md5s = arguments.md5.iter().flatten();
     for file in source.files {
         let file = RemoteFile { md5: md5s.next().map_or(file.md5, String::as_str), ..*file };
         let url = url_of(base, file.name);
         let path = folder.join(file.name);
         match datasets::fetch(source, &file, &url, &folder)? {
-            Fetched::Before => say(format!("'{}' is there already, with the right checksum", path.display())),
-            Fetched::Now => say(format!("'{}' is complete, with the right checksum", path.display())),
+            Fetched::Before => print_line(format!("'{}' is there already, with the right checksum", path.display())),
+            Fetched::Now => print_line(format!("'{}' is complete, with the right checksum", path.display())),
         }
     }
-    say(format!("{}: {} (licence: {})", source.title, source.citation, source.licence));
+    print_line(format!("{}: {} (licence: {})", source.title, source.citation, source.licence));
     Ok(ExitCode::SUCCESS)
 }
 

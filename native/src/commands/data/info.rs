@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::datasets::{self, Loaded};
 use crate::failure::Failure;
-use crate::run::replace_file;
-use crate::terminal::{columns, say};
+use crate::files::replace_file;
+use crate::terminal::{columns, print_line};
 
 /// Flags of `data info`.
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ fn list(arguments: &Arguments) {
         let entries = places.iter().map(|(kind, place)| {
             json!({ "name": kind.to_string(), "found": place.is_ok(), "path": place.as_ref().ok().and_then(path_text) })
         });
-        say(json!(entries.collect::<Vec<_>>()));
+        print_line(json!(entries.collect::<Vec<_>>()));
         return;
     }
     let mut rows = vec![["name", "found", "where"].map(str::to_owned).to_vec()];
@@ -61,7 +61,7 @@ fn list(arguments: &Arguments) {
         };
         vec![kind.to_string(), found.to_owned(), place]
     }));
-    columns(&rows).iter().for_each(say);
+    columns(&rows).iter().for_each(print_line);
 }
 
 fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
@@ -85,7 +85,7 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
         let classes = dataset.class_names.iter().enumerate().map(
             |(label, name)| json!({ "label": label, "name": name, "train": counts[0][label], "test": counts[1][label] }),
         );
-        say(json!({
+        print_line(json!({
             "name": dataset.name,
             "path": path_text(&place),
             "train": dataset.train.len(),
@@ -104,11 +104,11 @@ fn describe(kind: DatasetKind, arguments: &Arguments) -> Result<(), Failure> {
     }
     let place = path_text(&place).unwrap_or_else(|| "made up, needs no files".to_owned());
     let beside = [("origin", origin), ("not read", not_read.text())];
-    facts(&dataset, place, sha256, beside).iter().for_each(say);
-    say("");
-    class_table(&dataset, &counts).iter().for_each(say);
+    facts(&dataset, place, sha256, beside).iter().for_each(print_line);
+    print_line("");
+    class_table(&dataset, &counts).iter().for_each(print_line);
     if let Some(path) = &arguments.contact_sheet {
-        say(format!("\nthe first ten training images of each class are in '{}'", path.display()));
+        print_line(format!("\nthe first ten training images of each class are in '{}'", path.display()));
     }
     Ok(())
 }

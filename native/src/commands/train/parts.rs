@@ -8,16 +8,18 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use toml::Table;
 
-use super::{Arguments, TUNING, announcement, new_run, occupied, red_control, told, warn_of_not_read};
+use super::arguments::{Arguments, new_run, occupied};
+use super::messages::{TUNING, announcement, cost_lines, red_control, warn_of_not_read};
 use crate::failure::Failure;
+use crate::files::replace_file;
 use crate::numbers::count;
-use crate::progress::Manner;
+use crate::progress::OutputMode;
 use crate::run::{
     CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, RunFolder, Summary, inspect, is_in_parts,
-    replace_file, whole_finished_step,
+    whole_finished_step,
 };
 use crate::run_config::{RunConfig, read_table};
-use crate::terminal::{name_thread, say, warn};
+use crate::terminal::{prefix_warnings, warn};
 use crate::verify::References;
 use crate::{device, interrupt, report};
 
@@ -37,34 +39,34 @@ struct Part {
 struct Common {
     n: u64,
     hooks: Hooks,
-    manner: Manner,
+    output: OutputMode,
     on_change: OnChange,
 }
 
 /// Trains all parts.
-pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String], hooks: Hooks) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String]) -> Result<ExitCode, Failure> {
     // A config file may name an adapter, but each part has its own.
     given.remove("adapter");
-    let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
+    let out = arguments.folder();
     let whole = whole(&given, adapters, out, arguments.resume)?;
     let parts = split(&whole, adapters, out)?;
     let common = Common {
         n: parts.len() as u64,
-        hooks,
-        manner: if arguments.quiet { Manner::Quiet } else { Manner::Text },
-        on_change: if arguments.allow_changed { OnChange::GoOn } else { OnChange::Refuse },
+        hooks: arguments.hooks(),
+        output: arguments.output(),
+        on_change: arguments.on_change(),
     };
     let Some(out) = out else { return common.dry_run(&parts) };
     if let Some(step) = parts.iter().map(|part| part.finished).min().flatten() {
         write_page(&parts, out);
-        common.tell(format!("the run in '{}' is finished after {step} steps", out.display()));
+        common.output.print(format!("the run in '{}' is finished after {step} steps", out.display()));
         return Ok(ExitCode::SUCCESS);
     }
     let _folder = RunFolder::claim(out)?;
     let identity = text_of(&whole, adapters)?;
     let mut to_save = None;
     let ended = common.train(&parts, || {
-        to_save = Some(interrupt::ToSave::begin());
+        to_save = Some(interrupt::UnsavedWork::begin());
         replace_file(&out.join(PARTS_FILE), identity.as_bytes())
     });
     let ended = ended.inspect_err(|_| {
@@ -172,6 +174,14 @@ impl Part {
         format!("{} (adapter {})", self.name(), self.config.host.adapter.as_deref().unwrap_or_default())
     }
 
+    /// What to print of this part.
+    fn output(&self, common: &Common) -> OutputMode {
+        match common.output {
+            OutputMode::Text => OutputMode::Prefixed(self.name()),
+            _ => OutputMode::Quiet,
+        }
+    }
+
     /// Trains in the calling thread: sends to `ready` whether it can, then waits for `begin`.
     fn train(
         &self,
@@ -180,7 +190,7 @@ impl Part {
         begin: &Receiver<()>,
     ) -> Result<Ended, Failure> {
         let _span = tracing::info_span!("part", part = self.index).entered();
-        name_thread(&self.name());
+        prefix_warnings(&self.name());
         let _others = interrupt::StopAllOnPanic;
         let prepared = Prepared::beside(self.config.clone(), common.hooks, common.n).and_then(|mut prepared| {
             // Before any part trains, and before `parts.toml` is written.
@@ -190,9 +200,9 @@ impl Part {
             if self.index == 0 {
                 warn_of_not_read(&prepared);
             }
-            let lines = if common.manner == Manner::Text { told(&prepared)? } else { Vec::new() };
+            let lines = if common.output == OutputMode::Text { cost_lines(&prepared)? } else { Vec::new() };
             // Also before any part trains: beside another part on its adapter, the times of a tuning would mean nothing.
-            prepared.tune_for_long_run(|| common.tell(format!("{}: {TUNING}", self.name())));
+            prepared.tune_for_long_run(|| self.output(common).print(TUNING));
             Ok((prepared, lines))
         });
         let (prepared, lines) = match prepared {
@@ -217,15 +227,11 @@ impl Part {
 
     fn session(&self, common: &Common, prepared: Prepared, lines: &[String]) -> Result<(Outcome, Summary), Failure> {
         let images = prepared.images.clone();
-        let opened = prepared.open(&self.folder, common.on_change)?;
-        let announced = announcement(&opened.trainer, &images, &self.folder, opened.first_step());
-        common.tell(format!("{}: {announced}", self.name()));
-        lines.iter().for_each(|line| common.tell(format!("{}: {line}", self.name())));
-        let manner = match common.manner {
-            Manner::Text => Manner::Beside(self.name()),
-            _ => Manner::Quiet,
-        };
-        let ended = opened.session(manner).run()?;
+        let session = prepared.open(&self.folder, common.on_change)?;
+        let output = self.output(common);
+        output.print(announcement(&session.trainer, &images, &self.folder, session.first_step()));
+        lines.iter().for_each(|line| output.print(line));
+        let ended = session.run(output)?;
         // The run is saved, even if its page cannot be written.
         let _ = report::write(&self.folder, None).map_err(|failure| warn(format!("no report: {failure}")));
         Ok(ended)
@@ -233,12 +239,6 @@ impl Part {
 }
 
 impl Common {
-    fn tell(&self, line: impl std::fmt::Display) {
-        if self.manner == Manner::Text {
-            say(line);
-        }
-    }
-
     /// Prints the forecast of each part. All are timed at the same time, as they will run.
     fn dry_run(&self, parts: &[Part]) -> Result<ExitCode, Failure> {
         let forecast = |part: &Part| {
@@ -248,14 +248,16 @@ impl Common {
             Ok(forecast.lines(&forecast.time()?))
         };
         let forecasts: Vec<Result<Vec<String>, Failure>> = std::thread::scope(|scope| {
-            let spawn = |part| device::thread().spawn_scoped(scope, move || forecast(part)).map_err(device::no_thread);
+            let spawn = |part| {
+                device::thread_builder().spawn_scoped(scope, move || forecast(part)).map_err(device::thread_failure)
+            };
             let threads = parts.iter().map(spawn).collect::<Result<Vec<_>, Failure>>()?;
             Ok::<_, Failure>(threads.into_iter().map(joined).collect())
         })?;
         for (part, lines) in parts.iter().zip(forecasts) {
             let lines = lines.map_err(|failure| failure.within(part.place()))?;
-            self.tell(part.place());
-            lines.iter().for_each(|line| self.tell(format!("  {line}")));
+            self.output.print(part.place());
+            lines.iter().for_each(|line| self.output.print(format!("  {line}")));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -272,7 +274,7 @@ impl Common {
                         Some(_) => Ok(None),
                         None => part.train(self, ready, &started),
                     };
-                    Ok((start, device::thread().spawn_scoped(scope, train).map_err(device::no_thread)?))
+                    Ok((start, device::thread_builder().spawn_scoped(scope, train).map_err(device::thread_failure)?))
                 })
                 .collect::<Result<Vec<_>, Failure>>()?;
             drop(ready);
@@ -300,8 +302,8 @@ impl Common {
         let trained = parts.iter().zip(ended).filter_map(|(part, ended)| Some((part, &ended.as_ref()?.1)));
         for (part, summary) in trained {
             if stopped.is_empty() {
-                self.tell(part.place());
-                summary.table().iter().for_each(|line| self.tell(format!("  {line}")));
+                self.output.print(part.place());
+                summary.table().iter().for_each(|line| self.output.print(format!("  {line}")));
             }
             if summary.is_control_red() {
                 warn(format!("{}: {}", part.name(), red_control(summary)));
@@ -310,7 +312,7 @@ impl Common {
         if let Some((references, page)) = written {
             match references.difference {
                 None if references.lines == 0 => {}
-                None => self.tell(format!(
+                None => self.output.print(format!(
                     "the reference has the same bits on all adapters ({} lines compared)",
                     references.lines
                 )),
@@ -319,12 +321,12 @@ impl Common {
                      is measured on its own adapter, but what differs between the parts does not come from k alone"
                 )),
             }
-            self.tell(format!("report: {}", page.display()));
+            self.output.print(format!("report: {}", page.display()));
         }
         if stopped.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
-        self.tell(format!(
+        self.output.print(format!(
             "stopped: {}; continue with: lastbit train --adapters '{}' --out '{}' --resume",
             stopped.join(", "),
             adapters.join(","),

@@ -11,10 +11,10 @@ use lastbit_core::train::TrainConfig;
 
 use super::Study;
 use crate::failure::Failure;
+use crate::reproduce::Common;
 use crate::reproduce::folder::Place;
-use crate::reproduce::{Common, Environment};
-use crate::run::finished_step;
-use crate::terminal::name_thread;
+use crate::run::{Environment, finished_step};
+use crate::terminal::prefix_warnings;
 use crate::{device, interrupt};
 
 /// The flags for each of `--adapters` alone; without `--adapters`, the flags as given.
@@ -75,7 +75,7 @@ impl Hand {
         let ((work, given), (tested, ready), (finished, done)) = (channel::<Arc<Runs>>(), channel(), channel());
         let train = move || {
             let _span = tracing::info_span!("hand", hand = index).entered();
-            name_thread(&named(common.adapter.as_deref()));
+            prefix_warnings(&named(common.adapter.as_deref()));
             let study = Study::open(&common, studies).and_then(|context| Study::on(context, &common, place));
             let mut study = match study {
                 Ok(study) => Study { is_beside: true, ..study },
@@ -87,7 +87,7 @@ impl Hand {
                 let _ = finished.send(());
             }
         };
-        let thread = device::thread().spawn(train).map_err(device::no_thread)?;
+        let thread = device::thread_builder().spawn(train).map_err(device::thread_failure)?;
         Ok(Self { work: Some(work), ready, done, thread: Some(thread) })
     }
 
@@ -162,11 +162,11 @@ impl Study {
         self.hands.iter().filter_map(|hand| hand.work.as_ref()).for_each(|work| drop(work.send(Arc::clone(&runs))));
         {
             let _span = tracing::info_span!("hand", hand = 0).entered();
-            name_thread(&self.adapter());
+            prefix_warnings(&self.adapter());
             self.is_beside = true;
             runs.train(self);
             self.is_beside = false;
-            name_thread("");
+            prefix_warnings("");
         }
         self.hands.iter_mut().for_each(|hand| hand.hear(|hand| &hand.done));
         self.begun = begun;

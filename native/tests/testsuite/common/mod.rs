@@ -1,5 +1,6 @@
 //! Shared by the tests of the program: running it, scratch folders, and the files of a run.
 
+pub mod child;
 pub mod skip;
 
 use std::collections::BTreeMap;
@@ -113,6 +114,27 @@ pub fn equal_files(run: &Path, steps: &[u64]) -> BTreeMap<String, Vec<u8>> {
         entries.for_each(|entry| add(entry.unwrap().path()));
     }
     files
+}
+
+/// The files in a folder by name, without those in its folders.
+pub fn files_in(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    entries
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap()))
+        .collect()
+}
+
+/// The names in a folder, sorted.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The text in an element of a page.
+pub fn words(node: roxmltree::Node) -> String {
+    node.descendants().filter(roxmltree::Node::is_text).filter_map(|node| node.text()).collect()
 }
 
 /// Compares two runs file by file. Panics with the names of the files that differ.

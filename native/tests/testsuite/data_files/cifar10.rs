@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tar::EntryType;
 
-use super::{good_info, gzip, info, names_in, two_steps};
-use crate::common::{self, assert_refused, command, json_lines, lastbit, scratch, text};
+use super::{good_info, gzip, info, two_steps};
+use crate::common::{self, assert_refused, command, json_lines, lastbit, names_in, scratch, text};
 
 const RECORD: usize = 3073;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Ended, assert_refused, command, lastbit, scratch, text};
+use crate::common::{Ended, assert_refused, command, lastbit, names_in, scratch, text};
 
 #[test]
 fn all_data_sets_are_listed() {
@@ -45,10 +45,10 @@ fn a_contact_sheet_is_a_png() {
     let with = |path: &str| lastbit(&["data", "info", "synthetic", "--contact-sheet", path]);
     assert_eq!(with(text(&sheet)).code, Some(0));
     assert_eq!(image::image_dimensions(&sheet).unwrap(), (728, 662));
-    assert_eq!(super::names_in(&home), ["sheet.png"]);
+    assert_eq!(names_in(&home), ["sheet.png"]);
     assert_refused(&with(text(&home.join("sheet.jpg"))), 2, &["--contact-sheet", "sheet.jpg", ".png"]);
     assert_refused(&with(text(&home.join("none/sheet.png"))), 1, &["none/sheet.png", "cannot write"]);
-    assert_eq!(super::names_in(&home), ["sheet.png"]);
+    assert_eq!(names_in(&home), ["sheet.png"]);
 }
 
 #[test]

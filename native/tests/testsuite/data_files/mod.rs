@@ -5,7 +5,6 @@ mod fashion_mnist;
 mod folder;
 mod info;
 
-use std::fs;
 use std::path::Path;
 
 use crate::common::{Ended, lastbit, text};
@@ -34,12 +33,4 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, bytes).unwrap();
     encoder.finish().unwrap()
-}
-
-/// Names in a folder, sorted.
-fn names_in(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }

@@ -1,34 +1,34 @@
 //! Progress of a download: a bar on a terminal, a line at each quarter elsewhere.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use lastbit_core::device::human_bytes;
 
-use crate::terminal::{is_interactive, say};
+use super::bars::style;
+use crate::terminal::{is_interactive, print_line};
 
 /// A download in progress.
-pub struct Transfer {
+pub struct DownloadProgress {
     bar: Option<ProgressBar>,
     total_bytes: u64,
     /// Quarters that have been reported.
     quarters: u64,
 }
 
-impl Transfer {
+impl DownloadProgress {
     /// A download of `total_bytes`, of which the first `first_bytes` are there.
     pub fn new(name: &str, first_bytes: u64, total_bytes: u64) -> Self {
         let from =
             if first_bytes > 0 { format!(", resuming after {}", human_bytes(first_bytes)) } else { String::new() };
-        say(format!("downloading {name} ({}{from})", human_bytes(total_bytes)));
+        print_line(format!("downloading {name} ({}{from})", human_bytes(total_bytes)));
         let bar = is_interactive().then(|| {
             let template = "{bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::new(total_bytes).with_style(style).with_position(first_bytes);
+            let bar = ProgressBar::new(total_bytes).with_style(style(template)).with_position(first_bytes);
             bar.reset_eta();
             bar
         });
-        let mut transfer = Self { bar, total_bytes, quarters: 0 };
-        transfer.quarters = transfer.quarters_of(first_bytes);
-        transfer
+        let mut download = Self { bar, total_bytes, quarters: 0 };
+        download.quarters = download.quarters_of(first_bytes);
+        download
     }
 
     fn quarters_of(&self, bytes: u64) -> u64 {
@@ -43,13 +43,13 @@ impl Transfer {
         }
         let quarters = self.quarters_of(bytes);
         if quarters > self.quarters && quarters < 4 {
-            say(format!("  {} of {}", human_bytes(bytes), human_bytes(self.total_bytes)));
+            print_line(format!("  {} of {}", human_bytes(bytes), human_bytes(self.total_bytes)));
             self.quarters = quarters;
         }
     }
 }
 
-impl Drop for Transfer {
+impl Drop for DownloadProgress {
     /// Removes the bar, however the download ended.
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {

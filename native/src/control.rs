@@ -1,12 +1,12 @@
-//! The control lamp. It watches the replicas that must equal the first one bit for bit (rule 4 of docs/RULES.md). It is measured,
+//! The state of the controls: the replicas that must equal the first one bit for bit (rule 4 of docs/RULES.md). It is measured,
 //! never assumed.
 
 use lastbit_core::train::{StepEvent, TrainConfig};
 use serde_json::Value;
 
-/// The lamp's state.
+/// What the steps so far showed of the controls.
 #[derive(Clone, Debug, Default)]
-pub struct Lamp {
+pub struct ControlStatus {
     controls: Vec<usize>,
     differing: u64,
     first_red_step: Option<u64>,
@@ -14,20 +14,20 @@ pub struct Lamp {
     first_not_finite: Vec<Option<u64>>,
 }
 
-impl Lamp {
-    /// The lamp of a run, green.
+impl ControlStatus {
+    /// The state before the first step: no control differs.
     pub fn new(config: &TrainConfig) -> Self {
         Self { controls: config.controls(), first_not_finite: vec![None; config.ks.len()], ..Self::default() }
     }
 
-    /// Updates the lamp from a step.
-    pub fn see(&mut self, event: &StepEvent) {
+    /// Adds a step.
+    pub fn add(&mut self, event: &StepEvent) {
         self.count(event.step, |replica| event.differing_anywhere.get(replica).copied());
         self.note_not_finite(event.step, |replica| !event.is_finite(replica));
     }
 
-    /// Updates the lamp from a line of `metrics.jsonl`, which counts convolution weights only.
-    pub fn see_line(&mut self, line: &Value) {
+    /// Adds a line of `metrics.jsonl`, which counts convolution weights only.
+    pub fn add_line(&mut self, line: &Value) {
         if line["kind"] == "step" {
             let step = line["step"].as_u64().unwrap_or(0);
             self.count(step, |replica| line["differing"][replica].as_u64());
@@ -62,7 +62,7 @@ impl Lamp {
         compared.any(|replica| self.first_not_finite(replica).is_some())
     }
 
-    /// Positions in `--ks` of the replicas that the lamp watches.
+    /// Positions in `--ks` of the controls.
     pub fn controls(&self) -> &[usize] {
         &self.controls
     }
@@ -78,7 +78,7 @@ impl Lamp {
     }
 }
 
-impl std::fmt::Display for Lamp {
+impl std::fmt::Display for ControlStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.differing {
             _ if self.controls.is_empty() => write!(f, "none (a second k = 1, or k = 2, would be one)"),

@@ -7,20 +7,17 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::run::METRICS_FILE;
-
-/// Longest line. A run of any network writes shorter ones.
-const MOST_LINE_BYTES: u64 = 1 << 20;
+use crate::run::{METRICS_FILE, MOST_LINE_BYTES};
 
 /// A recorded line.
-pub struct Line {
+pub struct RecordedLine {
     /// The text, without the newline.
     pub text: String,
     /// The JSON value; null if the text is not JSON.
     pub value: Value,
 }
 
-impl Line {
+impl RecordedLine {
     /// The step that it belongs to; the last possible one if it is damaged.
     pub fn step(&self) -> u64 {
         self.value["step"].as_u64().unwrap_or(u64::MAX)
@@ -28,13 +25,13 @@ impl Line {
 }
 
 /// The metrics of a run, read line by line.
-pub struct Recorded {
+pub struct MetricsReader {
     path: PathBuf,
     reader: BufReader<File>,
-    next: Option<Line>,
+    next: Option<RecordedLine>,
 }
 
-impl Recorded {
+impl MetricsReader {
     /// The metrics of the run in `folder`.
     pub fn open(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(METRICS_FILE);
@@ -44,7 +41,7 @@ impl Recorded {
         Ok(recorded)
     }
 
-    fn read(&mut self) -> Result<Option<Line>, Failure> {
+    fn read(&mut self) -> Result<Option<RecordedLine>, Failure> {
         let mut bytes = Vec::new();
         let read = self.reader.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut bytes);
         read.map_err(|error: io::Error| Failure::file("read", &self.path, &error))?;
@@ -53,16 +50,16 @@ impl Recorded {
             return Ok(None);
         }
         let value = serde_json::from_slice(&bytes).unwrap_or_default();
-        Ok(Some(Line { text: String::from_utf8_lossy(&bytes).into_owned(), value }))
+        Ok(Some(RecordedLine { text: String::from_utf8_lossy(&bytes).into_owned(), value }))
     }
 
     /// The next line, without taking it.
-    pub fn peek(&self) -> Option<&Line> {
+    pub fn peek(&self) -> Option<&RecordedLine> {
         self.next.as_ref()
     }
 
     /// Takes the next line.
-    pub fn take(&mut self) -> Result<Option<Line>, Failure> {
+    pub fn take(&mut self) -> Result<Option<RecordedLine>, Failure> {
         let following = if self.next.is_some() { self.read()? } else { None };
         Ok(std::mem::replace(&mut self.next, following))
     }
@@ -70,7 +67,7 @@ impl Recorded {
 
 /// The last step that the run in `folder` recorded; 0 if there is none.
 pub fn last_recorded_step(folder: &Path) -> Result<u64, Failure> {
-    let mut recorded = Recorded::open(folder)?;
+    let mut recorded = MetricsReader::open(folder)?;
     let mut last = 0;
     while let Some(line) = recorded.take()? {
         // A damaged line has no step.
@@ -90,7 +87,7 @@ pub struct LineDifference {
 
 impl LineDifference {
     /// The difference between two lines; `None` if they are the same.
-    pub fn between(recorded: &Line, now: &str) -> Option<Self> {
+    pub fn between(recorded: &RecordedLine, now: &str) -> Option<Self> {
         if recorded.text == now {
             return None;
         }
@@ -99,14 +96,14 @@ impl LineDifference {
         let what = if recorded.value.is_null() {
             "the recorded line is damaged".to_owned()
         } else {
-            first_field(&recorded.value, &now).unwrap_or_else(|| "the line is written in another way".to_owned())
+            first_difference(&recorded.value, &now).unwrap_or_else(|| "the line is written in another way".to_owned())
         };
         Some(Self { step, what })
     }
 }
 
 /// The first field that differs: `loss of replica 1 is 2.3 and 2.4`.
-pub fn first_field(a: &Value, b: &Value) -> Option<String> {
+pub fn first_difference(a: &Value, b: &Value) -> Option<String> {
     let (kind, other) = (a["kind"].as_str().unwrap_or("?"), b["kind"].as_str().unwrap_or("?"));
     if kind != other || a["step"] != b["step"] {
         return Some(format!("there is a line '{kind}' of step {} and one '{other}' of step {}", a["step"], b["step"]));
@@ -141,7 +138,8 @@ mod tests {
 
     #[test]
     fn differences_are_placed() {
-        let line = |text: &str| Line { text: text.to_owned(), value: serde_json::from_str(text).unwrap_or_default() };
+        let line =
+            |text: &str| RecordedLine { text: text.to_owned(), value: serde_json::from_str(text).unwrap_or_default() };
         let what = |a: &str, b: &str| LineDifference::between(&line(a), b).map(|found| found.what);
         let step = r#"{"kind":"step","step":3,"loss":[2.5,2.5],"rel_l1":[0.0,1e-9]}"#;
         assert_eq!(what(step, step), None);

@@ -16,14 +16,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::checkpoint_manifest::{CheckpointManifest, Digest};
 use super::checkpoints::checkpoint_folders;
-use super::folder::{INIT_FILE, METRICS_FILE};
-use super::manifest::{Found, MANIFEST_FILE, Manifest};
-use super::summary::{FoundSummary, SUMMARY_FILE, finished_step};
+use super::layout::{INIT_FILE, MANIFEST_FILE, METRICS_FILE, MOST_LINE_BYTES, SUMMARY_FILE};
+use super::manifest::{Found, Manifest};
+use super::summary::{FoundSummary, finished_step};
 use crate::failure::Failure;
 use crate::run_config::RunConfig;
-
-/// Longest line. A run of any network writes shorter ones.
-const MOST_LINE_BYTES: u64 = 1 << 20;
 
 /// What is missing from the run in `folder`, which has this config, or is not as it was written; one text for each problem.
 pub fn problems(folder: &Path, config: &RunConfig) -> Result<Vec<String>, Failure> {
