@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use lastbit_core::bench::tune::{self, Choice, Search};
 use lastbit_core::device::Family;
-use lastbit_core::train::Kind;
+use lastbit_core::train::RecordingKind;
 use pollster::block_on;
 use sha2::{Digest as _, Sha256};
 
@@ -84,7 +84,7 @@ impl Prepared {
             return;
         }
         let samples = self.config.train.batch_size;
-        let operations = self.plan.flops(|chunk| Kind::Train(chunk, samples));
+        let operations = self.plan.flops(|chunk| RecordingKind::Train(chunk, samples));
         if self.forecast().is_long(operations) {
             tell();
             if let Err(failure) = self.tune(|_| {}) {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::{Bench, Options, Row, cases};
+use super::{Bench, Measurement, Options, cases};
 use crate::device::{Context, DeviceError};
 use crate::nets::NetKind;
 use crate::train::TrainError;
@@ -33,7 +33,7 @@ pub struct ScalePoint {
     /// Batch size.
     pub samples: u32,
     /// Measurement of the step.
-    pub row: Row,
+    pub row: Measurement,
 }
 
 impl ScalePoint {

@@ -13,8 +13,8 @@ pub use chain_sum::ChainSum;
 use std::ops::Range;
 
 use super::lanes::Lanes;
-use super::memory::{Ahead, Lines, Scratch, View};
-use super::shared::planes::Tensor;
+use super::memory::{CacheLines, Prefetch, Scratch, View};
+use super::shared::tensor::Tensor;
 
 /// Output channels in a piece, few enough that their transposed gradient stays in the L2 cache.
 const GROUP: usize = 64;
@@ -285,13 +285,13 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
                     let (dy, ds) = (turned.add(from), of_centre.add(from));
                     let k = first_output + v * L::N;
                     if L::REGISTERS >= 32 && v + 2 <= vectors {
-                        self.all_inputs::<L, 2, 1>(block, k, channels, [dy, ds], &mut scratch.ahead);
+                        self.all_inputs::<L, 2, 1>(block, k, channels, [dy, ds], &mut scratch.prefetch);
                         v += 2;
                     } else if L::REGISTERS >= 32 {
-                        self.all_inputs::<L, 1, 2>(block, k, channels, [dy, ds], &mut scratch.ahead);
+                        self.all_inputs::<L, 1, 2>(block, k, channels, [dy, ds], &mut scratch.prefetch);
                         v += 1;
                     } else {
-                        self.all_inputs::<L, 1, 1>(block, k, channels, [dy, ds], &mut scratch.ahead);
+                        self.all_inputs::<L, 1, 1>(block, k, channels, [dy, ds], &mut scratch.prefetch);
                         v += 1;
                     }
                 }
@@ -342,21 +342,21 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         k: usize,
         [mut c, end]: [usize; 2],
         from: [*const f32; 2],
-        ahead: &mut Ahead,
+        prefetch: &mut Prefetch,
     ) {
         // SAFETY: upheld by the caller.
         unsafe {
             while c + TILE <= end {
                 let sums = if STRIDE == 1 && block.half {
-                    self.tile::<L, VECTORS, TILE, true>(block, c, from, ahead.lines())
+                    self.tile::<L, VECTORS, TILE, true>(block, c, from, prefetch.lines())
                 } else {
-                    self.tile::<L, VECTORS, TILE, false>(block, c, from, ahead.lines())
+                    self.tile::<L, VECTORS, TILE, false>(block, c, from, prefetch.lines())
                 };
                 self.put(block, k, c, &sums);
                 c += TILE;
             }
             while TILE > 1 && c < end {
-                let sums = self.tile::<L, VECTORS, 1, false>(block, c, from, ahead.lines());
+                let sums = self.tile::<L, VECTORS, 1, false>(block, c, from, prefetch.lines());
                 self.put(block, k, c, &sums);
                 c += 1;
             }
@@ -375,7 +375,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         block: Block,
         c: usize,
         [mut dy, mut ds]: [*const f32; 2],
-        mut ahead: Lines,
+        mut lines: CacheLines,
     ) -> Sums<L, VECTORS, TILE> {
         let [row, plane] = self.x_steps;
         // Floats to the same channel of the next image block.
@@ -395,7 +395,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
                             d[w][v] = L::load(dy.add(v * next_vector + w * L::N));
                         }
                     }
-                    ahead.ask::<L>();
+                    lines.prefetch_next::<L>();
                     for l in 0..TILE {
                         L::prefetch(x.wrapping_add(next_block + l * plane));
                         for kh in 0..3 {

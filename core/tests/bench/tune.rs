@@ -39,7 +39,7 @@ fn every_layer_gets_a_tile_with_the_default_bits() {
     let tiles = tune::tiles(&context, &choices);
     for choice in &choices {
         assert!(tune::is_candidate(choice.tile) && !is_spoilt(choice.tile), "{choice:?}");
-        assert!(choice.ms > 0.0 && choice.usual_ms > 0.0, "{choice:?}");
+        assert!(choice.ms > 0.0 && choice.default_ms > 0.0, "{choice:?}");
         assert_eq!(tiles.of(choice.layer, choice.pass), choice.tile);
         assert!(!choice.refused.is_empty(), "{choice:?}");
         assert!(choice.refused.iter().all(|tile| is_spoilt(*tile)), "{choice:?}");

@@ -29,7 +29,7 @@ fn options(class: Class, instructions: Isa, threads: usize) -> Options {
 
 /// Both classes, each with every instruction set of the machine.
 fn kinds() -> impl Iterator<Item = (Class, Isa)> {
-    let isas = || Isa::ALL.into_iter().filter(|isa| isa.is_here());
+    let isas = || Isa::ALL.into_iter().filter(|isa| isa.is_available());
     Class::ALL.into_iter().flat_map(move |class| isas().map(move |isa| (class, isa)))
 }
 
@@ -81,7 +81,7 @@ fn layer(gpu: &Gpu, input: Shape, out_channels: u32, activation: Option<Activati
         [0, 1, 2, 3, 4].map(|i| (bench.tensor(&gradients, i), gradients.offsets[i]));
     bench.rec.job.parameter_stride = gradients.stride;
 
-    let tiles = Tiles::usual(TileTarget::Software);
+    let tiles = Tiles::default_for(TileTarget::Software);
     let rec = &mut bench.rec;
     norms[0].apply(rec, "apply", y0, coefficients0, shortcut, a0);
     conv.forward(rec, "conv", tiles.of(conv, Pass::Forward), [a0, packed, y1]);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lastbit_core::train::self_test::Check;
-use lastbit_core::train::{Kind, Trainer};
+use lastbit_core::train::{RecordingKind, Trainer};
 use serde_json::json;
 use toml::Table;
 
@@ -71,7 +71,7 @@ pub struct Arguments {
 /// The lines for a person before a run begins: its memory, and its time if it is long.
 fn told(prepared: &Prepared) -> Result<Vec<String>, Failure> {
     let samples = prepared.config.train.batch_size;
-    let operations = prepared.plan.flops(|chunk| Kind::Train(chunk, samples));
+    let operations = prepared.plan.flops(|chunk| RecordingKind::Train(chunk, samples));
     let forecast = prepared.forecast();
     let mut lines = vec![format!("memory: {}", forecast.memory_text())];
     if forecast.is_long(operations) {

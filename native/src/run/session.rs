@@ -90,7 +90,7 @@ impl Session {
                 self.save(&mut marks, &mut saver, &mut tensorboard, false)?;
                 break Outcome::Interrupted(self.trainer.step());
             }
-            if self.lose_device.is_some_and(|step| self.trainer.begun() >= step) {
+            if self.lose_device.is_some_and(|step| self.trainer.submitted() >= step) {
                 self.trainer.context().destroy();
             }
             let advanced = block_on(self.trainer.advance());
@@ -194,7 +194,7 @@ impl Session {
     }
 
     fn is_checkpoint_due(&self, marks: &Marks) -> bool {
-        let step = self.trainer.begun();
+        let step = self.trainer.submitted();
         match self.config.host.checkpoint_every {
             CheckpointEvery::Steps(steps) => step.is_multiple_of(steps),
             CheckpointEvery::Epochs(epochs) => {
@@ -215,7 +215,7 @@ impl Session {
         tensorboard: &mut Option<TensorBoard>,
         is_finished: bool,
     ) -> Result<(), Failure> {
-        let events = block_on(self.trainer.settle())?;
+        let events = block_on(self.trainer.flush())?;
         self.record(events, marks, tensorboard)?;
         tensorboard.as_mut().map_or(Ok(()), TensorBoard::flush)?;
         let step = self.trainer.step();

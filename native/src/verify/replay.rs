@@ -160,9 +160,9 @@ impl Comparing {
         while !self.is_done() {
             let progress = trainer.advance().await?;
             self.compare_lines(progress.events)?;
-            let is_here = |milestone: &Milestone| trainer.begun() == milestone.step;
+            let is_here = |milestone: &Milestone| trainer.submitted() == milestone.step;
             if trainer.is_between_steps() && self.milestones.first().is_some_and(is_here) {
-                self.compare_lines(trainer.settle().await?)?;
+                self.compare_lines(trainer.flush().await?)?;
                 let milestone = self.milestones.remove(0);
                 let state = trainer.state().await?;
                 self.compare_states(trainer.network(), &milestone, &state);

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::tile::{MOST, Sums, Window, add_channels, next_tile, zeros};
 use super::{Conv3x3Forward, Piece};
 use crate::processor::lanes::Lanes;
-use crate::processor::memory::{Ahead, Scratch};
+use crate::processor::memory::{Prefetch, Scratch};
 
 /// Input channels gathered at a time.
 const CHANNELS: usize = 16;
@@ -67,9 +67,9 @@ pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece,
             // SAFETY: upheld by the caller.
             unsafe {
                 match tile {
-                    1 => run_tile::<L, G, 1>(conv, piece, channels.clone(), vector, room, &mut scratch.ahead),
-                    2 => run_tile::<L, G, 2>(conv, piece, channels.clone(), vector, room, &mut scratch.ahead),
-                    _ => run_tile::<L, G, 3>(conv, piece, channels.clone(), vector, room, &mut scratch.ahead),
+                    1 => run_tile::<L, G, 1>(conv, piece, channels.clone(), vector, room, &mut scratch.prefetch),
+                    2 => run_tile::<L, G, 2>(conv, piece, channels.clone(), vector, room, &mut scratch.prefetch),
+                    _ => run_tile::<L, G, 3>(conv, piece, channels.clone(), vector, room, &mut scratch.prefetch),
                 }
             }
             vector += tile;
@@ -85,7 +85,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
     channels: Range<usize>,
     vector: usize,
     room: Room,
-    ahead: &mut Ahead,
+    prefetch: &mut Prefetch,
 ) {
     let mut pixels = [Pixels::NONE; X];
     let mut at = [room.pixels.cast_const(); X];
@@ -103,7 +103,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
         // SAFETY: upheld by the caller.
         unsafe {
             let sums = if channels.start == 0 { zeros::<L, G, X>() } else { load::<L, G, X>(kept) };
-            store::<L, G, X>(kept, add_channels::<L, G, X>(sums, window, weights, channels.len(), ahead.lines()));
+            store::<L, G, X>(kept, add_channels::<L, G, X>(sums, window, weights, channels.len(), prefetch.lines()));
             if channels.end == conv.inputs {
                 let end = conv.outputs.min((first + G.min(piece.groups - group)) * 4);
                 for k in first * 4..end {

@@ -97,12 +97,12 @@ fn figures(points: &[ScalePoint], adapter: &str) -> impl Iterator<Item = Figure>
 
 #[cfg(test)]
 mod tests {
-    use lastbit_core::bench::Row;
+    use lastbit_core::bench::Measurement;
 
     use super::*;
 
     fn point(over: ScaleOver, (depth, replicas, samples): (u32, u32, u32), ms: f64) -> ScalePoint {
-        let row = Row {
+        let row = Measurement {
             name: format!("step_resnet{depth}"),
             shape: format!("R{replicas} N{samples}"),
             ms,
