@@ -153,8 +153,8 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         ("one replica at a time", Tuning { chunk_replicas: Some(1), ..Tuning::default() }),
         ("chunks of two", Tuning { chunk_replicas: Some(2), ..Tuning::default() }),
         ("split dispatches", Tuning { dispatch_flops: Some(50_000), ..Tuning::default() }),
-        ("tiles of one row", Tuning { tiles: Some(Tiles::all(Tile::of_rows(1))), ..Tuning::default() }),
-        ("tiles of two rows", Tuning { tiles: Some(Tiles::all(Tile::of_rows(2))), ..Tuning::default() }),
+        ("tiles of one row", Tuning { tiles: Some(Tiles::all(Tile::with_rows(1))), ..Tuning::default() }),
+        ("tiles of two rows", Tuning { tiles: Some(Tiles::all(Tile::with_rows(2))), ..Tuning::default() }),
         (
             "the default tiles of NVIDIA's GPUs",
             Tuning { tiles: Some(Tiles::default_for(TileTarget::NvidiaGpu)), ..Tuning::default() },
@@ -197,7 +197,7 @@ fn check_rules_of(net: NetKind) {
     let alone = run(&TrainConfig { ks: vec![3], ..config.clone() });
     assert!(bits(&reference.state, 1) == bits(&alone.state, 0), "k = 3 differs when it runs alone");
     let tuning = Tuning {
-        tiles: Some(Tiles::all(Tile::of_rows(1))),
+        tiles: Some(Tiles::all(Tile::with_rows(1))),
         dispatch_flops: Some(1_000_000),
         chunk_replicas: Some(2),
         in_flight: Some(2),
@@ -217,7 +217,7 @@ fn a_lower_dispatch_limit_splits_dispatches() {
     let launches = |dispatch_flops| {
         let tuning = Tuning { dispatch_flops, ..Tuning::default() };
         let trainer = pollster::block_on(trainer(&config, tuning, Start::Fresh));
-        trainer.launches_of_a_step()
+        trainer.launches_per_step()
     };
     assert!(launches(Some(50_000)) > 2 * launches(None));
 }

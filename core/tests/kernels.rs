@@ -55,7 +55,7 @@ fn all_recordings() -> Vec<Recording> {
     // The default tiles, and tiles of `rows` rows.
     let mut add = |network: &Network, rows: &[u32]| {
         TileTarget::ALL.into_iter().for_each(|target| add_tiles(network, &Tiles::default_for(target)));
-        rows.iter().for_each(|rows| add_tiles(network, &Tiles::all(Tile::of_rows(*rows))));
+        rows.iter().for_each(|rows| add_tiles(network, &Tiles::all(Tile::with_rows(*rows))));
     };
     for activation in [relu, swish(5.0)] {
         for depth in [8, 14, 20, 26, 32, 44, 56, 110] {

@@ -2,7 +2,7 @@
 
 use crate::device::{AdapterSummary, Family};
 use crate::nets::NetKind;
-use crate::ops::batch_norm::{Backward, BatchNorm, Channels};
+use crate::ops::batch_norm::{Backward, BatchNorm, ChannelBindings};
 use crate::ops::conv_down::WeightGradient;
 use crate::ops::max_pool::MaxPool;
 use crate::ops::pack::{Direction, PackTable};
@@ -337,7 +337,7 @@ fn batch_norm(shape: Shape, direction: Direction, replicas: u32, samples: u32) -
     if direction == Direction::Forward {
         let running = sketch.bytes("running statistics", arena);
         let shift = sketch.table.from(parameters.buffer, u64::from(channels) * 4);
-        let arenas = Channels { scale: parameters, shift, running, mean_to_variance: channels };
+        let arenas = ChannelBindings { scale: parameters, shift, running, mean_to_variance: channels };
         norm.statistics(&mut sketch.recording, "norm", y, leaves, arenas, coefficients);
         norm.apply(&mut sketch.recording, "norm", y, coefficients, y, a);
     } else {

@@ -58,7 +58,7 @@ pub struct Search {
     /// True to try tiles whose sums overflow a GPU's registers. Software adapters take seconds to compile each of them.
     pub large: bool,
     /// A fault injector: selects tiles in whose results a bit is flipped, to show that such tiles are refused.
-    pub is_spoilt: fn(Tile) -> bool,
+    pub has_fault: fn(Tile) -> bool,
 }
 
 impl Search {
@@ -67,7 +67,7 @@ impl Search {
     #[must_use]
     pub fn on(context: &Context) -> Self {
         let is_gpu = context.adapter().family == Family::Gpu;
-        Self { staging: is_gpu, large: !is_gpu, is_spoilt: |_| false }
+        Self { staging: is_gpu, large: !is_gpu, has_fault: |_| false }
     }
 }
 
@@ -361,7 +361,7 @@ impl<'a> Tuner<'a> {
             };
             for candidate in candidates {
                 let Some((program, mut bits)) = self.computed(candidate).await? else { continue };
-                if (search.is_spoilt)(candidate) {
+                if (search.has_fault)(candidate) {
                     bits[0][0] ^= 1;
                 }
                 if bits != expected {

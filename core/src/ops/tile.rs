@@ -47,7 +47,7 @@ impl std::fmt::Display for Tile {
 impl Tile {
     /// The default tile with `rows` rows.
     #[must_use]
-    pub fn of_rows(rows: u32) -> Self {
+    pub fn with_rows(rows: u32) -> Self {
         Self { rows, ..Self::default() }
     }
 

@@ -149,18 +149,18 @@ struct Tile {
     k: usize,
 }
 
-/// Stores four pixels of `channels` planes, at most N. Vector j of `turned` holds pixel j of all channels.
+/// Stores four pixels of `channels` planes, at most N. Vector j of `transposed` holds pixel j of all channels.
 ///
 /// # Safety
 /// The machine must support the instruction set, and the pixels must be writable.
 #[inline(always)]
-pub unsafe fn store_pixels<L: Lanes>(to: *mut f32, plane: usize, channels: usize, turned: [L::V; 4]) {
+pub unsafe fn store_pixels<L: Lanes>(to: *mut f32, plane: usize, channels: usize, transposed: [L::V; 4]) {
     // SAFETY: upheld by the caller.
     unsafe {
         if channels >= L::N {
-            L::store_turned(to, plane, turned);
+            L::store_transposed(to, plane, transposed);
         } else {
-            for (j, v) in turned.into_iter().enumerate() {
+            for (j, v) in transposed.into_iter().enumerate() {
                 let mut lanes = [0.0; 16];
                 L::store(lanes.as_mut_ptr(), v);
                 for (l, value) in lanes.into_iter().enumerate().take(channels) {

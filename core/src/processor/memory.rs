@@ -215,7 +215,7 @@ pub struct Prefetch {
 }
 
 /// A line that is always cached. Prefetching an unmapped address would cost a walk through the page table each time.
-static HERE: [u8; LINE] = [0; LINE];
+static ALWAYS_CACHED: [u8; LINE] = [0; LINE];
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -239,7 +239,7 @@ impl Prefetch {
     #[inline(always)]
     pub fn lines(&mut self) -> CacheLines {
         self.calls += 1;
-        let Some((at, bytes)) = self.runs.last_mut() else { return CacheLines { at: HERE.as_ptr(), left: 0 } };
+        let Some((at, bytes)) = self.runs.last_mut() else { return CacheLines { at: ALWAYS_CACHED.as_ptr(), left: 0 } };
         let lines = CacheLines { at: *at, left: self.each.min(bytes.div_ceil(LINE)) };
         *at = at.wrapping_add(LINE * lines.left);
         *bytes = bytes.saturating_sub(LINE * lines.left);

@@ -268,8 +268,13 @@ mod tests {
         (rec, a)
     }
 
-    fn channels(binding: Binding) -> crate::ops::batch_norm::Channels {
-        crate::ops::batch_norm::Channels { scale: binding, shift: binding, running: binding, mean_to_variance: 16 }
+    fn channels(binding: Binding) -> crate::ops::batch_norm::ChannelBindings {
+        crate::ops::batch_norm::ChannelBindings {
+            scale: binding,
+            shift: binding,
+            running: binding,
+            mean_to_variance: 16,
+        }
     }
 
     fn loops(rec: &Recording) -> Vec<SampleLoop> {

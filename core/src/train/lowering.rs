@@ -242,7 +242,7 @@ impl nets::Forward for Lowering<'_> {
             }
             Operation::BatchNorm { norm, running } => {
                 let running = &self.network.running[*running];
-                let channels = batch_norm::Channels {
+                let channels = batch_norm::ChannelBindings {
                     scale: self.parameter(node.weight()),
                     shift: self.parameter(node.bias()),
                     running: memory::from(self.arenas.running, u64::from(running.mean) * 4),

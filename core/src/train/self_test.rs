@@ -108,7 +108,7 @@ pub async fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<Fail
 }
 
 /// Reports quotients that the update kernel gets wrong. With p = 0, no momentum and a rate of -1, p becomes d / k.
-async fn division(context: &Context, is_spoilt: bool) -> Result<Option<String>, TrainError> {
+async fn division(context: &Context, has_fault: bool) -> Result<Option<String>, TrainError> {
     const KS: [u32; 8] = [1, 3, 5, 7, 9, 11, 33, 63];
     const VALUES: usize = 1024;
     let mut stream = Stream::new(1, Purpose::Synthetic, 0);
@@ -140,7 +140,7 @@ async fn division(context: &Context, is_spoilt: bool) -> Result<Option<String>, 
     let shared = StepValues { weight_decay: 0.0, momentum: 0.0, keep: 0.0, nesterov: 0.0 };
     buffers.write(context, step, 0, bytes_of(&shared));
     let of_replicas = KS.map(|k| {
-        let k = if is_spoilt { 13 } else { k };
+        let k = if has_fault { 13 } else { k };
         ReplicaValues { rate: -1.0, ..ReplicaValues::new(k, 0.0, Perturbation::Divide) }
     });
     buffers.write(context, replicas, 0, bytemuck::cast_slice(&of_replicas));
@@ -177,7 +177,7 @@ impl SmallRun {
             augment: false,
             ..TrainConfig::default()
         };
-        let tiles = rows.map_or_else(|| default_tiles(context.adapter()), |rows| Tiles::all(Tile::of_rows(rows)));
+        let tiles = rows.map_or_else(|| default_tiles(context.adapter()), |rows| Tiles::all(Tile::with_rows(rows)));
         let tuning = Tuning { tiles: Some(tiles), ..Tuning::default() };
         let (dataset, network) = (images(), network());
         let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };

@@ -283,7 +283,7 @@ impl Trainer {
 
     /// Number of launches that reach the driver in a step with a full batch, after long dispatches are split.
     #[must_use]
-    pub fn launches_of_a_step(&self) -> usize {
+    pub fn launches_per_step(&self) -> usize {
         let samples = self.config.batch_size;
         (0..self.plan.chunks.len()).map(|chunk| self.programs[&RecordingKind::Train(chunk, samples)].launches()).sum()
     }

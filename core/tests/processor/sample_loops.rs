@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lastbit_core::data::synthetic;
 use lastbit_core::device::{AdapterChoice, Context, Options};
 use lastbit_core::nets::NetKind;
-use lastbit_core::ops::batch_norm::{Backward, BatchNorm, Channels};
+use lastbit_core::ops::batch_norm::{Backward, BatchNorm, ChannelBindings};
 use lastbit_core::ops::conv::Conv;
 use lastbit_core::ops::max_pool::MaxPool;
 use lastbit_core::ops::{Activation, Pass, Shape, TileTarget, Tiles};
@@ -70,7 +70,7 @@ fn layer(gpu: &Gpu, input: Shape, out_channels: u32, activation: Option<Activati
     let means = norms.map(|norm| bench.fresh(REPLICAS * 2 * norm.shape.channels as usize));
     let partial = bench.fresh(REPLICAS * conv.partial_bytes(samples as u32) as usize / 4);
     let gradients = bench.fresh_arena(&sizes);
-    let channels = Channels {
+    let channels = ChannelBindings {
         scale: bench.tensor(&arena, 1),
         shift: bench.tensor(&arena, 2),
         running: bench.tensor(&running, 0),
