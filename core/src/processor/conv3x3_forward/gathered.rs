@@ -233,7 +233,7 @@ impl Pixels {
             match self.layout {
                 VectorLayout::Row => L::store(base.add(self.to[0]), value),
                 VectorLayout::Halves if L::N == 16 => {
-                    L::store_rows::<2>(base.add(self.to[0]), self.to[2] - self.to[0], value)
+                    L::store_rows::<2>(base.add(self.to[0]), self.to[2] - self.to[0], value);
                 }
                 _ => L::store_quads(&self.to.map(|at| base.wrapping_add(at)), value),
             }
