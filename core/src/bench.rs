@@ -16,7 +16,7 @@ use crate::device::{Buffers, Context, Family, Fill, Program};
 use crate::nets::NetKind;
 use crate::ops::Tile;
 use crate::train::{
-    DatasetKind, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, median, plan, usual_tiles,
+    DatasetKind, MemoryLimits, Start, TrainConfig, TrainError, Trainer, Tuning, default_tiles, median, plan,
 };
 use cases::{Case, Recorded};
 use tune::Search;
@@ -25,7 +25,7 @@ pub use scale::{ScaleOver, ScalePoint, ScaleSizes, scale};
 
 /// One row of the table.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
+pub struct Measurement {
     /// Name, such as `conv3x3_forward` or `step_resnet20`.
     pub name: String,
     /// Shape, such as `R1 N32 C16 H32 W32 K16`.
@@ -79,7 +79,7 @@ pub struct Report {
     /// Largest `memory_mib` of all rows.
     pub peak_memory_mib: f64,
     /// All measurements.
-    pub rows: Vec<Row>,
+    pub rows: Vec<Measurement>,
 }
 
 /// Which rows to measure, and how.
@@ -127,7 +127,11 @@ pub fn names(context: &Context, options: &Options) -> Vec<String> {
 ///
 /// # Errors
 /// [`TrainError::Gpu`] if the device fails, and any other error that stops training from starting.
-pub async fn run(context: Rc<Context>, options: &Options, mut on_row: impl FnMut(&Row)) -> Result<Report, TrainError> {
+pub async fn run(
+    context: Rc<Context>,
+    options: &Options,
+    mut on_row: impl FnMut(&Measurement),
+) -> Result<Report, TrainError> {
     let mut bench = Bench { context: &context, options, fma_gflops: f64::INFINITY, copy_gbps: f64::INFINITY };
     let adapter = context.adapter();
     let mut fma = bench.operation("fma", cases::fma(adapter)).await?;
@@ -136,7 +140,7 @@ pub async fn run(context: Rc<Context>, options: &Options, mut on_row: impl FnMut
     (fma.fma_share, copy.copy_share) = (1.0, 1.0);
     (fma.times_floor, copy.times_floor) = (1.0, 1.0);
     let mut rows = Vec::new();
-    let mut add = |row: Row| {
+    let mut add = |row: Measurement| {
         on_row(&row);
         rows.push(row);
     };
@@ -146,14 +150,14 @@ pub async fn run(context: Rc<Context>, options: &Options, mut on_row: impl FnMut
             Case::Step(net) => bench.step(net, (options.replicas, options.samples)).await?,
             Case::Operation(operation) => {
                 let sizes = (options.replicas, options.samples);
-                let usual = operation.layer().map(|(layer, pass)| usual_tiles(adapter).of(layer, pass));
+                let default = operation.layer().map(|(layer, pass)| default_tiles(adapter).of(layer, pass));
                 let tile = match operation.layer().filter(|_| options.tune && adapter.has_tiles()) {
                     Some(layer) => Some(tune::choose(&context, layer, sizes, Search::on(&context)).await?.tile),
-                    None => usual,
+                    None => default,
                 };
                 let recorded = operation.record(sizes, tile.unwrap_or_default())?;
                 let row = bench.operation(&operation.name(), recorded).await?;
-                Row { tile: tile.filter(|_| tile != usual), ..row }
+                Measurement { tile: tile.filter(|_| tile != default), ..row }
             }
         };
         add(row);
@@ -173,7 +177,7 @@ fn mib(bytes: u64) -> f64 {
 }
 
 impl Bench<'_> {
-    async fn operation(&self, name: &str, recorded: Recorded) -> Result<Row, TrainError> {
+    async fn operation(&self, name: &str, recorded: Recorded) -> Result<Measurement, TrainError> {
         let Recorded { shape, table, contents, recording, flops, bytes, .. } = recorded;
         let buffers = Buffers::allocate(self.context, &table, Fill::Zero).await?;
         for (buffer, values) in &contents {
@@ -186,10 +190,10 @@ impl Bench<'_> {
         let repeats = (0.03 / run(1)?.seconds.max(1e-7)).clamp(1.0, 500.0) as u32;
         let time = median(self.options.repeats, || run(repeats))?;
         let row = self.row(name, shape, time.seconds, flops, bytes);
-        Ok(Row { memory_mib: mib(table.total_bytes()), longest_submit_ms: time.longest_submit * 1e3, ..row })
+        Ok(Measurement { memory_mib: mib(table.total_bytes()), longest_submit_ms: time.longest_submit * 1e3, ..row })
     }
 
-    async fn step(&self, net: NetKind, (replicas, samples): (u32, u32)) -> Result<Row, TrainError> {
+    async fn step(&self, net: NetKind, (replicas, samples): (u32, u32)) -> Result<Measurement, TrainError> {
         let repeats = self.options.repeats;
         let config = TrainConfig {
             net,
@@ -217,7 +221,7 @@ impl Bench<'_> {
         let times = trainer.step_times(repeats).await?;
         let shape = format!("R{replicas} N{samples}");
         let row = self.row(&format!("step_{net}"), shape, times.step, times.convolution_flops, times.bytes);
-        Ok(Row {
+        Ok(Measurement {
             memory_mib: mib(trainer.plan().table().total_bytes()),
             longest_submit_ms: times.longest_submit * 1e3,
             step: Some(StepShares {
@@ -229,10 +233,10 @@ impl Bench<'_> {
         })
     }
 
-    fn row(&self, name: &str, shape: String, seconds: f64, flops: u64, bytes: u64) -> Row {
+    fn row(&self, name: &str, shape: String, seconds: f64, flops: u64, bytes: u64) -> Measurement {
         let (gflops, gbps) = (flops as f64 / seconds * 1e-9, bytes as f64 / seconds * 1e-9);
         let (fma_share, copy_share) = (gflops / self.fma_gflops, gbps / self.copy_gbps);
-        Row {
+        Measurement {
             name: name.to_owned(),
             shape,
             ms: seconds * 1e3,

@@ -8,15 +8,15 @@ pub const HUGE_PAGE: usize = 2 << 20;
 
 /// An empty vector with capacity for `capacity` bytes, in huge pages where the system grants them.
 #[must_use]
-pub fn room_for(capacity: usize) -> Vec<u8> {
+pub fn with_capacity(capacity: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(capacity);
-    ask(bytes.spare_capacity_mut());
+    advise(bytes.spare_capacity_mut());
     bytes
 }
 
-/// Asks the system for huge pages wherever whole ones fit in `memory`. The system may refuse.
+/// Advises the system to use huge pages wherever whole ones fit in `memory`. The system may refuse.
 #[cfg(target_os = "linux")]
-pub fn ask(memory: &mut [MaybeUninit<u8>]) {
+pub fn advise(memory: &mut [MaybeUninit<u8>]) {
     let before = memory.as_ptr().align_offset(HUGE_PAGE);
     let whole = memory.len().saturating_sub(before) / HUGE_PAGE * HUGE_PAGE;
     if whole > 0 {
@@ -28,4 +28,4 @@ pub fn ask(memory: &mut [MaybeUninit<u8>]) {
 
 /// Does nothing: other systems choose the size of pages themselves.
 #[cfg(not(target_os = "linux"))]
-pub fn ask(_: &mut [MaybeUninit<u8>]) {}
+pub fn advise(_: &mut [MaybeUninit<u8>]) {}

@@ -44,7 +44,7 @@ pub async fn run(options: Options) -> Result<SmokeReport, TrainError> {
     let dataset = Arc::new(synthetic::dataset(1, 4, 4));
     let mut trainer = Trainer::new(Rc::clone(&context), config, dataset, Tuning::default(), Start::Fresh).await?;
     let mut events = trainer.advance().await?.events;
-    events.extend(trainer.settle().await?);
+    events.extend(trainer.flush().await?);
     let (mut loss, mut fingerprint) = (f32::NAN, String::new());
     for event in events {
         match event {

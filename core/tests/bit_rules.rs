@@ -8,7 +8,8 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::ops::{Tile, TileTarget, Tiles};
 use lastbit_core::record::Command;
 use lastbit_core::train::{
-    BatchSizes, Event, FlipBit, Kind, MemoryLimits, PeekRange, Plan, Start, State, TrainConfig, Tuning, checkpoint,
+    BatchSizes, Event, FlipBit, MemoryLimits, PeekRange, Plan, RecordingKind, Start, State, TrainConfig, Tuning,
+    checkpoint,
 };
 use runs::{Outcome, context, dataset, run, run_tuned, small, trainer};
 
@@ -76,7 +77,7 @@ fn a_learning_rate_set_during_a_run_equals_one_set_in_the_config() {
     assert_eq!(rates, [0.1, 0.1, 0.1, 0.02, 0.02, 0.02]);
     pollster::block_on(async {
         let mut trainer = trainer(&unnamed, Tuning::default(), Start::Fresh).await;
-        while trainer.begun() < 3 {
+        while trainer.submitted() < 3 {
             trainer.advance().await.unwrap();
         }
         assert!(trainer.set_lr(f64::NAN).is_err());
@@ -96,7 +97,7 @@ fn a_peek_sees_the_weights_after_its_step() {
         let tuning = || Tuning { chunk_replicas, ..Tuning::default() };
         pollster::block_on(async {
             let mut trainer = trainer(&config, tuning(), Start::Fresh).await;
-            while trainer.begun() < 2 {
+            while trainer.submitted() < 2 {
                 trainer.advance().await.unwrap();
             }
             let ranges = [(0, 0, 4), (3, 5, 2)].map(|(parameter, first, count)| PeekRange { parameter, first, count });
@@ -152,14 +153,17 @@ fn neither_chunks_nor_splits_nor_tiles_nor_junk_nor_logging_change_a_bit() {
         ("one replica at a time", Tuning { chunk_replicas: Some(1), ..Tuning::default() }),
         ("chunks of two", Tuning { chunk_replicas: Some(2), ..Tuning::default() }),
         ("split dispatches", Tuning { dispatch_flops: Some(50_000), ..Tuning::default() }),
-        ("tiles of one row", Tuning { tiles: Some(Tiles::all(Tile::of_rows(1))), ..Tuning::default() }),
-        ("tiles of two rows", Tuning { tiles: Some(Tiles::all(Tile::of_rows(2))), ..Tuning::default() }),
+        ("tiles of one row", Tuning { tiles: Some(Tiles::all(Tile::with_rows(1))), ..Tuning::default() }),
+        ("tiles of two rows", Tuning { tiles: Some(Tiles::all(Tile::with_rows(2))), ..Tuning::default() }),
         (
             "the default tiles of NVIDIA's GPUs",
-            Tuning { tiles: Some(Tiles::usual(TileTarget::NvidiaGpu)), ..Tuning::default() },
+            Tuning { tiles: Some(Tiles::default_for(TileTarget::NvidiaGpu)), ..Tuning::default() },
         ),
-        ("those of other GPUs", Tuning { tiles: Some(Tiles::usual(TileTarget::OtherGpu)), ..Tuning::default() }),
-        ("those of software GPUs", Tuning { tiles: Some(Tiles::usual(TileTarget::Software)), ..Tuning::default() }),
+        ("those of other GPUs", Tuning { tiles: Some(Tiles::default_for(TileTarget::OtherGpu)), ..Tuning::default() }),
+        (
+            "those of software GPUs",
+            Tuning { tiles: Some(Tiles::default_for(TileTarget::Software)), ..Tuning::default() },
+        ),
         ("tall tiles", Tuning { tiles: Some(Tiles::all(tall)), ..Tuning::default() }),
         ("staged tiles", Tuning { tiles: Some(Tiles::all(staged)), ..Tuning::default() }),
         ("junk in fresh buffers", Tuning { fill: Fill::Junk, ..Tuning::default() }),
@@ -193,7 +197,7 @@ fn check_rules_of(net: NetKind) {
     let alone = run(&TrainConfig { ks: vec![3], ..config.clone() });
     assert!(bits(&reference.state, 1) == bits(&alone.state, 0), "k = 3 differs when it runs alone");
     let tuning = Tuning {
-        tiles: Some(Tiles::all(Tile::of_rows(1))),
+        tiles: Some(Tiles::all(Tile::with_rows(1))),
         dispatch_flops: Some(1_000_000),
         chunk_replicas: Some(2),
         in_flight: Some(2),
@@ -213,7 +217,7 @@ fn a_lower_dispatch_limit_splits_dispatches() {
     let launches = |dispatch_flops| {
         let tuning = Tuning { dispatch_flops, ..Tuning::default() };
         let trainer = pollster::block_on(trainer(&config, tuning, Start::Fresh));
-        trainer.launches_of_a_step()
+        trainer.launches_per_step()
     };
     assert!(launches(Some(50_000)) > 2 * launches(None));
 }
@@ -229,7 +233,12 @@ fn sources_and_dispatches_do_not_depend_on_the_number_of_replicas() {
         let images = (images.0.as_slice(), images.1);
         let plan =
             Plan::new(&network, replicas, Perturbation::Divide, &sizes, images, &Tuning::default(), limits).unwrap();
-        let kinds = [Kind::Train(0, 32), Kind::Evaluate(0, 256), Kind::Measure(0), Kind::Fingerprint(0)];
+        let kinds = [
+            RecordingKind::Train(0, 32),
+            RecordingKind::Evaluate(0, 256),
+            RecordingKind::Measure(0),
+            RecordingKind::Fingerprint(0),
+        ];
         let commands = kinds.iter().flat_map(|kind| &plan.recording(*kind).commands);
         commands
             .map(|c| match c {
@@ -254,8 +263,8 @@ fn stop_and_resume_equals_the_undisturbed_run() {
             while trainer.step() < stop {
                 let more = trainer.advance().await.unwrap().events;
                 events.extend(more);
-                if trainer.begun() == stop {
-                    events.extend(trainer.settle().await.unwrap());
+                if trainer.submitted() == stop {
+                    events.extend(trainer.flush().await.unwrap());
                 }
             }
             (events, trainer.state().await.unwrap())

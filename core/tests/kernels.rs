@@ -54,8 +54,8 @@ fn all_recordings() -> Vec<Recording> {
     }
     // The default tiles, and tiles of `rows` rows.
     let mut add = |network: &Network, rows: &[u32]| {
-        TileTarget::ALL.into_iter().for_each(|target| add_tiles(network, &Tiles::usual(target)));
-        rows.iter().for_each(|rows| add_tiles(network, &Tiles::all(Tile::of_rows(*rows))));
+        TileTarget::ALL.into_iter().for_each(|target| add_tiles(network, &Tiles::default_for(target)));
+        rows.iter().for_each(|rows| add_tiles(network, &Tiles::all(Tile::with_rows(*rows))));
     };
     for activation in [relu, swish(5.0)] {
         for depth in [8, 14, 20, 26, 32, 44, 56, 110] {
@@ -82,7 +82,7 @@ fn all_recordings() -> Vec<Recording> {
     add(&network(NetKind::OneLayer, [1, 256, 256], relu, 1.0), &[]);
     let small = network(resnet(8), [1, 8, 8], relu, 0.25);
     for perturbation in [Perturbation::Reciprocal, Perturbation::Nextafter] {
-        all.extend(recordings(&small, perturbation, &Tiles::usual(TileTarget::OtherGpu), 2, 3));
+        all.extend(recordings(&small, perturbation, &Tiles::default_for(TileTarget::OtherGpu), 2, 3));
     }
     for (side, kernel) in [(256, 32), (64, 32), (33, 7), (5, 5), (32, 3), (9, 1)] {
         all.extend(equations(side, kernel, 2));
@@ -234,9 +234,9 @@ fn replicas_and_batch_are_data() {
         // pass, the others are staged.
         let (both, plain, staging) = ([true, true], [false, true], [true, false]);
         for (tiles, forward, dweight) in [
-            (Tiles::usual(TileTarget::Software), plain, plain),
-            (Tiles::usual(TileTarget::OtherGpu), plain, plain),
-            (Tiles::usual(TileTarget::NvidiaGpu), both, staging),
+            (Tiles::default_for(TileTarget::Software), plain, plain),
+            (Tiles::default_for(TileTarget::OtherGpu), plain, plain),
+            (Tiles::default_for(TileTarget::NvidiaGpu), both, staging),
             (staged, staging, staging),
         ] {
             let of = |replicas, samples| recordings(&network, Perturbation::Divide, &tiles, replicas, samples);

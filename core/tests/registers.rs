@@ -142,7 +142,7 @@ fn kernels(targets: &[TileTarget]) -> Vec<Kernel> {
             let normalization = vec![[0.0, 1.0]; input.channels as usize];
             let limits = MemoryLimits { binding: u64::MAX, total: None };
             for target in targets {
-                let tuning = Tuning { tiles: Some(Tiles::usual(*target)), ..Tuning::default() };
+                let tuning = Tuning { tiles: Some(Tiles::default_for(*target)), ..Tuning::default() };
                 let plan = Plan::new(&network, 6, Perturbation::Divide, &sizes, (&normalization, 0), &tuning, limits);
                 let plan = plan.expect("no limit is passed");
                 all.extend(plan.kernels().into_iter().filter(|kernel| seen.insert((*kernel).clone())).cloned());

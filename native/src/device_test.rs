@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use lastbit_core::device::Context;
-use lastbit_core::train::self_test::{self, Broken, Check};
+use lastbit_core::train::self_test::{self, Check, FailedCheck};
 use pollster::block_on;
 
 use crate::failure::Failure;
@@ -16,13 +16,13 @@ pub fn parse_check(text: &str) -> Result<Check, String> {
 }
 
 /// Runs the self-test and returns the promises that the adapter breaks. `fault` makes a check fail.
-pub fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<Broken>, Failure> {
+pub fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<FailedCheck>, Failure> {
     let _span = tracing::info_span!("self-test").entered();
     Ok(block_on(self_test::run(context, fault))?)
 }
 
 /// Turns broken promises into an error or into texts for the manifest, as `policy` says.
-pub fn judge(context: &Context, broken: &[Broken], policy: OnBrokenDevice) -> Result<Vec<String>, Failure> {
+pub fn judge(context: &Context, broken: &[FailedCheck], policy: OnBrokenDevice) -> Result<Vec<String>, Failure> {
     let texts: Vec<String> = broken.iter().map(|b| format!("{}: {}", b.check.name(), b.seen)).collect();
     if texts.is_empty() {
         return Ok(texts);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lastbit_core::device::{Context, human_bytes};
-use lastbit_core::train::{Estimate, Kind, MemoryEstimate, Plan, RunLength, estimate, memory_estimate};
+use lastbit_core::train::{Estimate, RecordingKind, MemoryEstimate, Plan, RunLength, estimate, memory_estimate};
 use pollster::block_on;
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ impl<'a> RunForecast<'a> {
 
     /// True if the run is so long that a timed estimate costs little beside it.
     pub fn is_long(&self) -> bool {
-        let operations_of_a_step = self.plan.flops(|chunk| Kind::Train(chunk, self.config.train.batch_size));
+        let operations_of_a_step = self.plan.flops(|chunk| RecordingKind::Train(chunk, self.config.train.batch_size));
         // `submit_flops` is the assumed work of 100 ms, which is far less than the adapter does.
         let submits =
             operations_of_a_step.saturating_mul(self.length.steps) / self.context.adapter().submit_flops().max(1);

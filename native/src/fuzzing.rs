@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use lastbit_core::data::{Parcel, cifar10, fashion_mnist};
+use lastbit_core::data::{DatasetFiles, cifar10, fashion_mnist};
 use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::ops::{Activation, Shape};
 use lastbit_core::train::checkpoint::{CheckpointError, decode_state, decode_tensor, decode_weights, tensor_dims};
@@ -27,7 +27,7 @@ pub const TARGETS: [Target; 11] = [
     ("report", report),
     ("cifar10", cifar10),
     ("archive", archive),
-    ("parcel", parcel),
+    ("dataset_files", dataset_files),
     ("idx", idx),
     ("gzip", gzip),
     ("image", image),
@@ -135,18 +135,18 @@ fn archive(bytes: &[u8]) {
 }
 
 /// A file dropped on the page, under each kind of name.
-fn parcel(bytes: &[u8]) {
+fn dataset_files(bytes: &[u8]) {
     for name in ["a.tar.gz", "data_batch_1.bin", "train-images", "train-labels"] {
-        let mut parcel = Parcel::default();
-        if let Ok(arrived) = parcel.add(name, bytes.to_vec()) {
-            assert!(!arrived.is_empty());
+        let mut files = DatasetFiles::default();
+        if let Ok(added) = files.add(name, bytes.to_vec()) {
+            assert!(!added.is_empty());
             // Add the files of Fashion-MNIST's training set that the bytes did not give.
             let [images, labels, ..] = &fashion_mnist::FILES;
-            for file in [images, labels].into_iter().filter(|file| arrived.iter().all(|own| own.file != file.name)) {
-                let added = parcel.add(file.name, one_item(file.name));
-                added.unwrap_or_else(|error| panic!("{error}"));
+            for file in [images, labels].into_iter().filter(|file| added.iter().all(|own| own.file != file.name)) {
+                let result = files.add(file.name, one_item(file.name));
+                result.unwrap_or_else(|error| panic!("{error}"));
             }
-            let _ = (parcel.dataset("cifar10"), parcel.dataset("fashion-mnist"));
+            let _ = (files.dataset("cifar10"), files.dataset("fashion-mnist"));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastbit_core::data::{Arrived, Dataset, Origin, Parcel, checkerboard, synthetic};
+use lastbit_core::data::{AddedFile, Dataset, DatasetFiles, Origin, checkerboard, synthetic};
 use lastbit_core::device::{AdapterChoice, Context, DeviceError};
 use lastbit_core::nets::NetKind;
 use lastbit_core::train::{DatasetKind, FlipBit, Peek, PeekRange, Start, TrainConfig, TrainError, Trainer, Tuning};
@@ -28,8 +28,8 @@ const PEEK_EVERY: Duration = Duration::from_millis(250);
 #[derive(Default)]
 pub struct Lab {
     context: Option<Rc<Context>>,
-    parcel: Parcel,
-    /// Data sets that were parsed from `parcel`.
+    files: DatasetFiles,
+    /// Data sets that were parsed from `files`.
     datasets: HashMap<DatasetKind, Arc<Dataset>>,
     trainer: Option<Trainer>,
     watched: Vec<PeekRange>,
@@ -81,9 +81,9 @@ impl Lab {
     /// # Errors
     /// `config` if no run is open; a device error.
     pub async fn step(&mut self) -> Result<Events, JsValue> {
-        let begun = self.trainer()?.begun();
+        let begun = self.trainer()?.submitted();
         let mut events = Events::default();
-        while self.trainer()?.begun() == begun && !events.finished {
+        while self.trainer()?.submitted() == begun && !events.finished {
             let progress = self.trainer()?.advance().await;
             let progress = progress.map_err(|error| self.failed(error))?;
             events.add(progress.events);
@@ -121,7 +121,7 @@ impl Lab {
         step: Option<f64>,
     ) -> Result<f64, JsValue> {
         let trainer = self.trainer()?;
-        let step = step.map_or(trainer.begun() + 1, |step| step as u64);
+        let step = step.map_or(trainer.submitted() + 1, |step| step as u64);
         trainer.flip_bit(FlipBit { tensor, index, step, replica }).await.map_err(Fault::from)?;
         Ok(step as f64)
     }
@@ -151,13 +151,13 @@ impl Lab {
     /// # Errors
     /// `data` if a file is cut off, damaged or not part of a known data set.
     pub fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<String, JsValue> {
-        let arrived = self.parcel.add(name, bytes).map_err(Fault::from)?;
-        let listed = arrived
+        let added = self.files.add(name, bytes).map_err(Fault::from)?;
+        let listed = added
             .iter()
-            .map(|Arrived { dataset, file, items }| json!({ "dataset": dataset, "file": file, "items": items }));
+            .map(|AddedFile { dataset, file, items }| json!({ "dataset": dataset, "file": file, "items": items }));
         let listed = serde_json::Value::Array(listed.collect()).to_string();
         for kind in [DatasetKind::Cifar10, DatasetKind::FashionMnist] {
-            if arrived.iter().any(|file| file.dataset == kind.to_string()) {
+            if added.iter().any(|file| file.dataset == kind.to_string()) {
                 self.datasets.remove(&kind);
             }
         }
@@ -167,17 +167,17 @@ impl Lab {
     /// The first file of `dataset` that is missing and without which it cannot be trained on; `undefined` for none.
     #[must_use]
     pub fn missing(&self, dataset: &str) -> Option<String> {
-        self.parcel.missing(dataset).map(str::to_owned)
+        self.files.missing(dataset).map(str::to_owned)
     }
 
     /// Whether the images are the published ones, as text; `undefined` while files are missing or contradict each other.
     #[must_use]
     pub fn origin(&mut self, dataset: &str) -> Option<String> {
         let kind: DatasetKind = dataset.parse().ok()?;
-        if self.parcel.missing(dataset).is_some() {
+        if self.files.missing(dataset).is_some() {
             return None;
         }
-        Origin::of(&*self.arrived(kind).ok()?).map(|origin| origin.to_string())
+        Origin::of(&*self.parsed(kind).ok()?).map(|origin| origin.to_string())
     }
 
     /// Closes the run and frees its memory.
@@ -252,22 +252,22 @@ impl Lab {
             let painted = synthetic::dataset(seed, upto(config.train_limit, train), upto(config.test_limit, test));
             return Ok(Arc::new(painted));
         }
-        self.arrived(config.dataset)
+        self.parsed(config.dataset)
     }
 
-    /// The data set `kind`, from the files that have arrived.
-    fn arrived(&mut self, kind: DatasetKind) -> Result<Arc<Dataset>, Fault> {
+    /// The data set `kind`, from the added files.
+    fn parsed(&mut self, kind: DatasetKind) -> Result<Arc<Dataset>, Fault> {
         if let Some(dataset) = self.datasets.get(&kind) {
             return Ok(Arc::clone(dataset));
         }
-        let dataset = Arc::new(self.parcel.dataset(&kind.to_string())?);
+        let dataset = Arc::new(self.files.dataset(&kind.to_string())?);
         Ok(Arc::clone(self.datasets.entry(kind).or_insert(dataset)))
     }
 
     /// Waits for the steps under way, and for the watched parameters as they are after the last one.
     async fn finish(&mut self, mut events: Events) -> Result<Events, JsValue> {
-        let settled = self.trainer()?.settle().await;
-        events.add(settled.map_err(|error| self.failed(error))?);
+        let flushed = self.trainer()?.flush().await;
+        events.add(flushed.map_err(|error| self.failed(error))?);
         self.poll_peek(&mut events).await?;
         if self.peeked.is_none_or(|(_, step)| self.trainer.as_ref().is_some_and(|trainer| trainer.step() != step)) {
             self.peeked = None;
@@ -290,7 +290,9 @@ impl Lab {
             }
             Some(peek) => self.peek = Some(peek),
             None if self.watched.is_empty() => {}
-            None if self.peeked.is_some_and(|(when, step)| when.elapsed() < PEEK_EVERY || step == trainer.begun()) => {}
+            None if self
+                .peeked
+                .is_some_and(|(when, step)| when.elapsed() < PEEK_EVERY || step == trainer.submitted()) => {}
             None => self.peek = Some(trainer.peek(&self.watched)),
         }
         Ok(())

@@ -2,26 +2,26 @@
 
 use crate::device::{AdapterSummary, Family};
 use crate::nets::NetKind;
-use crate::ops::batch_norm::{Backward, BatchNorm, Channels};
+use crate::ops::batch_norm::{Backward, BatchNorm, ChannelBindings};
 use crate::ops::conv_down::WeightGradient;
 use crate::ops::max_pool::MaxPool;
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{Perturbation, ReplicaValues};
-use crate::ops::{Activation, Conv, ConvDown, Layer, Pass, Shape, Tile, workgroups};
+use crate::ops::{Activation, Conv, ConvDown, ConvLayer, Pass, Shape, Tile, workgroups};
 use crate::record::{Binding, BufferId, BufferTable, Command, Job, Kernel, Recording, Shader, Work};
-use crate::train::{BatchSizes, Kind, MemoryLimits, Plan, TrainError, Tuning};
+use crate::train::{BatchSizes, MemoryLimits, Plan, RecordingKind, TrainError, Tuning};
 
 /// A row of the table.
 pub enum Case {
     /// A single operation.
-    Operation(Operation),
+    Operation(BenchOperation),
     /// A training step.
     Step(NetKind),
 }
 
 /// An operation to measure.
 #[derive(Clone, Copy)]
-pub enum Operation {
+pub enum BenchOperation {
     Conv(Conv, Pass),
     ConvDown(ConvDown, Pass),
     BatchNorm(Shape, Direction),
@@ -62,11 +62,11 @@ pub fn all(adapter: &AdapterSummary, filter: &str) -> Vec<Case> {
     let mut operations = convolutions();
     for direction in [Direction::Forward, Direction::InputGradient] {
         let shapes = [(16, 32), (64, 8), (64, 32)].map(|(c, side)| Shape::new(c, side, side));
-        operations.extend(shapes.map(|shape| Operation::BatchNorm(shape, direction)));
+        operations.extend(shapes.map(|shape| BenchOperation::BatchNorm(shape, direction)));
         let shapes = [(64, 32), (512, 4)].map(|(c, side)| Shape::new(c, side, side));
-        operations.extend(shapes.map(|shape| Operation::MaxPool(shape, direction)));
+        operations.extend(shapes.map(|shape| BenchOperation::MaxPool(shape, direction)));
     }
-    operations.extend([Sweep::Update, Sweep::Divergence, Sweep::Fingerprint].map(Operation::Parameters));
+    operations.extend([Sweep::Update, Sweep::Divergence, Sweep::Fingerprint].map(BenchOperation::Parameters));
     let nets = [
         (NetKind::ResNet { depth: 8 }, true),
         (NetKind::ResNet { depth: 20 }, true),
@@ -83,7 +83,7 @@ pub fn all(adapter: &AdapterSummary, filter: &str) -> Vec<Case> {
 }
 
 /// Every kind of convolution in the CIFAR ResNets and VGG16, with the passes that training needs.
-fn convolutions() -> Vec<Operation> {
+fn convolutions() -> Vec<BenchOperation> {
     let all = [
         (3, 32, 16),
         (16, 32, 16),
@@ -107,8 +107,8 @@ fn convolutions() -> Vec<Operation> {
     let needed = |conv: &Conv, pass: Pass| pass != Pass::InputGradient || !conv.shared_input;
     let of_pass = |pass| {
         let all = all.map(conv).into_iter().filter(move |conv| needed(conv, pass));
-        let down = down.into_iter().map(move |conv| Operation::ConvDown(conv, pass));
-        all.map(move |conv| Operation::Conv(conv, pass)).chain(down)
+        let down = down.into_iter().map(move |conv| BenchOperation::ConvDown(conv, pass));
+        all.map(move |conv| BenchOperation::Conv(conv, pass)).chain(down)
     };
     passes.into_iter().flat_map(of_pass).collect()
 }
@@ -137,20 +137,20 @@ fn direction(pass: Pass) -> Direction {
     if pass == Pass::Forward { Direction::Forward } else { Direction::InputGradient }
 }
 
-impl Operation {
+impl BenchOperation {
     /// The operation of a convolution.
-    pub fn of(layer: Layer, pass: Pass) -> Self {
+    pub fn of(layer: ConvLayer, pass: Pass) -> Self {
         match layer {
-            Layer::Conv(conv) => Self::Conv(conv, pass),
-            Layer::ConvDown(conv) => Self::ConvDown(conv, pass),
+            ConvLayer::Conv(conv) => Self::Conv(conv, pass),
+            ConvLayer::ConvDown(conv) => Self::ConvDown(conv, pass),
         }
     }
 
-    /// Layer and pass, if the operation is a convolution.
-    pub fn layer(&self) -> Option<(Layer, Pass)> {
+    /// ConvLayer and pass, if the operation is a convolution.
+    pub fn layer(&self) -> Option<(ConvLayer, Pass)> {
         match self {
-            Self::Conv(conv, pass) => Some((Layer::Conv(*conv), *pass)),
-            Self::ConvDown(conv, pass) => Some((Layer::ConvDown(*conv), *pass)),
+            Self::Conv(conv, pass) => Some((ConvLayer::Conv(*conv), *pass)),
+            Self::ConvDown(conv, pass) => Some((ConvLayer::ConvDown(*conv), *pass)),
             _ => None,
         }
     }
@@ -337,7 +337,7 @@ fn batch_norm(shape: Shape, direction: Direction, replicas: u32, samples: u32) -
     if direction == Direction::Forward {
         let running = sketch.bytes("running statistics", arena);
         let shift = sketch.table.from(parameters.buffer, u64::from(channels) * 4);
-        let arenas = Channels { scale: parameters, shift, running, mean_to_variance: channels };
+        let arenas = ChannelBindings { scale: parameters, shift, running, mean_to_variance: channels };
         norm.statistics(&mut sketch.recording, "norm", y, leaves, arenas, coefficients);
         norm.apply(&mut sketch.recording, "norm", y, coefficients, y, a);
     } else {
@@ -381,12 +381,12 @@ fn parameters(sweep: Sweep, replicas: u32) -> Result<Recorded, TrainError> {
     let plan = Plan::new(&network, replicas as usize, Perturbation::Divide, &sizes, images, &tuning, limits)?;
     let recording = match sweep {
         Sweep::Update => {
-            let mut step = plan.recording(Kind::Train(0, 1)).clone();
+            let mut step = plan.recording(RecordingKind::Train(0, 1)).clone();
             step.commands.retain(|c| matches!(c, Command::Dispatch(d) if d.kernel.name() == "sgd_update"));
             step
         }
-        Sweep::Divergence => plan.recording(Kind::Measure(0)).clone(),
-        Sweep::Fingerprint => plan.recording(Kind::Fingerprint(0)).clone(),
+        Sweep::Divergence => plan.recording(RecordingKind::Measure(0)).clone(),
+        Sweep::Fingerprint => plan.recording(RecordingKind::Fingerprint(0)).clone(),
     };
     let mut upload = vec![0; plan.upload_layout.bytes as usize];
     let values = vec![ReplicaValues::new(3, 0.1, Perturbation::Divide); replicas as usize];

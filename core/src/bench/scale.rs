@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::{Bench, Options, Row, cases};
+use super::{Bench, Measurement, Options, cases};
 use crate::device::{Context, DeviceError};
 use crate::nets::NetKind;
 use crate::train::TrainError;
@@ -33,7 +33,7 @@ pub struct ScalePoint {
     /// Batch size.
     pub samples: u32,
     /// Measurement of the step.
-    pub row: Row,
+    pub row: Measurement,
 }
 
 impl ScalePoint {
@@ -49,14 +49,14 @@ impl ScalePoint {
 
     /// Milliseconds per step and replica.
     #[must_use]
-    pub fn ms_a_replica(&self) -> f64 {
+    pub fn ms_per_replica(&self) -> f64 {
         self.row.ms / f64::from(self.replicas)
     }
 
     /// Images per second; each image counts once for every replica.
     #[must_use]
-    pub fn images_a_second(&self) -> f64 {
-        f64::from(self.samples) / self.ms_a_replica() * 1e3
+    pub fn images_per_second(&self) -> f64 {
+        f64::from(self.samples) / self.ms_per_replica() * 1e3
     }
 }
 

@@ -6,21 +6,21 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::cases::{Operation, Recorded, accumulating};
+use super::cases::{BenchOperation, Recorded, accumulating};
 use crate::device::{Buffers, Context, DeviceError, Family, Fill, Program, Readback, Submitter};
 use crate::gpu::wgsl;
 use crate::nets::{self, Network};
-use crate::ops::{Conv, ConvDown, Layer, Pass, Shape, Tile, Tiles};
+use crate::ops::{Conv, ConvDown, ConvLayer, Pass, Shape, Tile, Tiles};
 use crate::record::{BufferId, Recording};
 use crate::rng::{Purpose, Stream};
-use crate::train::{TrainError, usual_tiles};
+use crate::train::{TrainError, default_tiles};
 
 /// The tile for all layers of one geometry in one pass.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Choice {
     /// Geometry of the layers.
-    pub layer: Layer,
+    pub layer: ConvLayer,
     /// The pass.
     pub pass: Pass,
     /// The fastest tile.
@@ -28,7 +28,7 @@ pub struct Choice {
     /// Duration with the fastest tile in milliseconds.
     pub ms: f64,
     /// Duration with the default tile in milliseconds, measured alternately with the fastest.
-    pub usual_ms: f64,
+    pub default_ms: f64,
     /// Tiles whose bits differ from those of the default tile. The adapter's compiler cannot be trusted with them.
     pub refused: Vec<Tile>,
 }
@@ -58,7 +58,7 @@ pub struct Search {
     /// True to try tiles whose sums overflow a GPU's registers. Software adapters take seconds to compile each of them.
     pub large: bool,
     /// A fault injector: selects tiles in whose results a bit is flipped, to show that such tiles are refused.
-    pub is_spoilt: fn(Tile) -> bool,
+    pub has_fault: fn(Tile) -> bool,
 }
 
 impl Search {
@@ -67,7 +67,7 @@ impl Search {
     #[must_use]
     pub fn on(context: &Context) -> Self {
         let is_gpu = context.adapter().family == Family::Gpu;
-        Self { staging: is_gpu, large: !is_gpu, is_spoilt: |_| false }
+        Self { staging: is_gpu, large: !is_gpu, has_fault: |_| false }
     }
 }
 
@@ -132,10 +132,12 @@ pub fn identity() -> String {
     let down = ConvDown { input: Shape::new(16, 8, 8), out_channels: 16 };
     let staged = Tile { lanes: 128, staging: Some(4), ..Tile::default() };
     let mut text = format!("{:?}", candidates());
-    for (layer, tile) in [(Layer::Conv(conv), Tile::default()), (Layer::Conv(conv), staged), (down.into(), staged)] {
+    for (layer, tile) in
+        [(ConvLayer::Conv(conv), Tile::default()), (ConvLayer::Conv(conv), staged), (down.into(), staged)]
+    {
         for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
             let recorded =
-                Operation::of(layer, pass).record((1, 1), tile).expect("recording a convolution cannot fail");
+                BenchOperation::of(layer, pass).record((1, 1), tile).expect("recording a convolution cannot fail");
             recorded.recording.dispatches().for_each(|dispatch| text.push_str(&wgsl::source(&dispatch.kernel)));
         }
     }
@@ -145,7 +147,7 @@ pub fn identity() -> String {
 /// The tiles of `choices`, and the default tiles for all other layers and passes.
 #[must_use]
 pub fn tiles(context: &Context, choices: &[Choice]) -> Tiles {
-    let mut tiles = usual_tiles(context.adapter());
+    let mut tiles = default_tiles(context.adapter());
     choices.iter().for_each(|choice| tiles.choose(choice.layer, choice.pass, choice.tile));
     tiles
 }
@@ -153,7 +155,7 @@ pub fn tiles(context: &Context, choices: &[Choice]) -> Tiles {
 /// Finds the tile of one layer in one pass.
 pub(super) async fn choose(
     context: &Rc<Context>,
-    (layer, pass): (Layer, Pass),
+    (layer, pass): (ConvLayer, Pass),
     sizes: (u32, u32),
     search: Search,
 ) -> Result<Choice, TrainError> {
@@ -162,12 +164,12 @@ pub(super) async fn choose(
 
 /// The convolutions of `network`, each geometry once, with the passes that training needs.
 #[must_use]
-pub fn passes(network: &Network) -> Vec<(Layer, Pass)> {
+pub fn passes(network: &Network) -> Vec<(ConvLayer, Pass)> {
     let mut all = Vec::new();
     for node in &network.nodes {
         let (layer, is_batch) = match &node.operation {
-            nets::Operation::Conv(conv) => (Layer::Conv(*conv), conv.shared_input),
-            nets::Operation::ConvDown(conv) => (Layer::ConvDown(*conv), false),
+            nets::Operation::Conv(conv) => (ConvLayer::Conv(*conv), conv.shared_input),
+            nets::Operation::ConvDown(conv) => (ConvLayer::ConvDown(*conv), false),
             _ => continue,
         };
         for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
@@ -183,7 +185,7 @@ pub fn passes(network: &Network) -> Vec<(Layer, Pass)> {
 /// Measures one layer in one pass.
 struct Tuner<'a> {
     context: &'a Rc<Context>,
-    layer: Layer,
+    layer: ConvLayer,
     pass: Pass,
     sizes: (u32, u32),
     buffers: Buffers,
@@ -191,8 +193,13 @@ struct Tuner<'a> {
 }
 
 impl<'a> Tuner<'a> {
-    async fn new(context: &'a Rc<Context>, layer: Layer, pass: Pass, sizes: (u32, u32)) -> Result<Self, TrainError> {
-        let Recorded { table, outputs, planes, .. } = Operation::of(layer, pass).record(sizes, Tile::default())?;
+    async fn new(
+        context: &'a Rc<Context>,
+        layer: ConvLayer,
+        pass: Pass,
+        sizes: (u32, u32),
+    ) -> Result<Self, TrainError> {
+        let Recorded { table, outputs, planes, .. } = BenchOperation::of(layer, pass).record(sizes, Tile::default())?;
         let buffers = Buffers::allocate(context, &table, Fill::Zero).await?;
         let mut stream = Stream::new(1, Purpose::Synthetic, 0);
         let pattern: Vec<f32> = (0..PATTERN).map(|_| stream.below(1 << 16) as f32 / 32_768.0 - 1.0).collect();
@@ -222,7 +229,7 @@ impl<'a> Tuner<'a> {
     }
 
     async fn program(&self, tile: Tile) -> Result<Program, TrainError> {
-        let recorded = Operation::of(self.layer, self.pass).record(self.sizes, tile)?;
+        let recorded = BenchOperation::of(self.layer, self.pass).record(self.sizes, tile)?;
         self.build(&recorded.recording).await
     }
 
@@ -240,7 +247,7 @@ impl<'a> Tuner<'a> {
             }
         }
         let mut all = self.outputs_of(program).await?;
-        if let (Layer::Conv(conv), Pass::InputGradient) = (self.layer, self.pass) {
+        if let (ConvLayer::Conv(conv), Pass::InputGradient) = (self.layer, self.pass) {
             let again = self.build(&accumulating(conv, self.sizes, tile).recording).await?;
             all.extend(self.outputs_of(&again).await?);
         }
@@ -304,11 +311,11 @@ impl<'a> Tuner<'a> {
     fn sums(&self, tile: &Tile, rows: u32) -> u32 {
         let [c, k] = tile.channels;
         match (self.layer, self.pass) {
-            (Layer::Conv(_), Pass::WeightGradient) => c * k * 9,
-            (Layer::ConvDown(_), Pass::WeightGradient) => c * k * 10,
-            (Layer::Conv(_), _) => rows * tile.groups * 16,
-            (Layer::ConvDown(_), Pass::Forward) => rows * tile.groups * 32,
-            (Layer::ConvDown(_), Pass::InputGradient) => rows * tile.groups * 80,
+            (ConvLayer::Conv(_), Pass::WeightGradient) => c * k * 9,
+            (ConvLayer::ConvDown(_), Pass::WeightGradient) => c * k * 10,
+            (ConvLayer::Conv(_), _) => rows * tile.groups * 16,
+            (ConvLayer::ConvDown(_), Pass::Forward) => rows * tile.groups * 32,
+            (ConvLayer::ConvDown(_), Pass::InputGradient) => rows * tile.groups * 80,
         }
     }
 
@@ -327,16 +334,16 @@ impl<'a> Tuner<'a> {
 
     /// Keeps the tiles with which this layer is staged, because it fits.
     fn staging(&self, mut tiles: Vec<Tile>) -> Vec<Tile> {
-        let Layer::Conv(conv) = self.layer else { return Vec::new() };
+        let ConvLayer::Conv(conv) = self.layer else { return Vec::new() };
         tiles.retain(|tile| conv.is_staged(self.pass, *tile, self.sizes.1));
         tiles
     }
 
     async fn choose(self, search: Search) -> Result<Choice, TrainError> {
-        let usual = usual_tiles(self.context.adapter()).of(self.layer, self.pass);
-        let usual_program = self.program(usual).await?;
-        let expected = self.bits(usual, &usual_program).await?;
-        let mut best = (usual, usual_program);
+        let default = default_tiles(self.context.adapter()).of(self.layer, self.pass);
+        let default_program = self.program(default).await?;
+        let expected = self.bits(default, &default_program).await?;
+        let mut best = (default, default_program);
         let mut refused = Vec::new();
         let once = best.1.time(self.context, &self.buffers, 1)?.seconds;
         let repeats = (LONG_ENOUGH / once.max(1e-7)).clamp(1.0, 500.0) as u32;
@@ -354,7 +361,7 @@ impl<'a> Tuner<'a> {
             };
             for candidate in candidates {
                 let Some((program, mut bits)) = self.computed(candidate).await? else { continue };
-                if (search.is_spoilt)(candidate) {
+                if (search.has_fault)(candidate) {
                     bits[0][0] ^= 1;
                 }
                 if bits != expected {
@@ -368,13 +375,13 @@ impl<'a> Tuner<'a> {
             }
         }
         // Compare the best tile once more with the default one: a tile that won by noise will not win twice.
-        let (usual_seconds, mut seconds) = self.compare(&self.program(usual).await?, &best.1, repeats)?;
+        let (default_seconds, mut seconds) = self.compare(&self.program(default).await?, &best.1, repeats)?;
         let mut tile = best.0;
-        if tile == usual || seconds > usual_seconds * WORTH {
-            (tile, seconds) = (usual, usual_seconds);
+        if tile == default || seconds > default_seconds * WORTH {
+            (tile, seconds) = (default, default_seconds);
         }
         let Self { layer, pass, .. } = self;
-        Ok(Choice { layer, pass, tile, ms: seconds * 1e3, usual_ms: usual_seconds * 1e3, refused })
+        Ok(Choice { layer, pass, tile, ms: seconds * 1e3, default_ms: default_seconds * 1e3, refused })
     }
 
     /// The program of a tile and its output; `None` if the driver refuses it.

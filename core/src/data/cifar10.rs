@@ -1,10 +1,10 @@
 //! CIFAR-10, the binary version (Krizhevsky 2009). A file has up to 10,000 records of one label byte and
 //! 3 x 32 x 32 pixel bytes `[C][H][W]`, red first.
 //!
-//! Functions that parse report the first problem of a file as [`DataError::Empty`], [`DataError::Foreign`],
+//! Functions that parse report the first problem of a file as [`DataError::Empty`], [`DataError::WrongFormat`],
 //! [`DataError::Truncated`], [`DataError::Oversized`] or [`DataError::Label`].
 
-use super::foreign::{FAILED_DOWNLOAD, Kind, UNFETCHED, recognise};
+use super::signatures::{FAILED_DOWNLOAD, FileKind, UNFETCHED, identify};
 use super::{DataError, Dataset, ImageSet, Normalization};
 use crate::ops::Shape;
 
@@ -25,13 +25,13 @@ const CLASS_NAMES: [&str; 10] =
 
 /// Creates an empty set with capacity for files of `bytes` bytes in total.
 #[must_use]
-pub fn room_for(bytes: usize) -> ImageSet {
+pub fn with_capacity(bytes: usize) -> ImageSet {
     ImageSet::with_capacity(Shape::new(3, 32, 32), bytes / RECORD_BYTES)
 }
 
 /// Parses one file, which may have any number of whole records up to [`RECORDS`].
 pub fn parse(file_name: &str, bytes: &[u8]) -> Result<ImageSet, DataError> {
-    let mut set = room_for(bytes.len());
+    let mut set = with_capacity(bytes.len());
     append(&mut set, file_name, bytes)?;
     Ok(set)
 }
@@ -41,7 +41,7 @@ pub fn dataset(train: &[(String, Vec<u8>)], test: &(String, Vec<u8>)) -> Result<
     if train.is_empty() {
         return Err(DataError::NoTrainingFile { name: "cifar10".into(), expected: TRAIN_FILES.join(", ") });
     }
-    let mut images = room_for(train.iter().map(|(_, bytes)| bytes.len()).sum());
+    let mut images = with_capacity(train.iter().map(|(_, bytes)| bytes.len()).sum());
     for (name, bytes) in train {
         append(&mut images, name, bytes)?;
     }
@@ -75,8 +75,8 @@ pub fn check(file_name: &str, head: &[u8], bytes: usize) -> Result<(), DataError
     if head.is_empty() {
         return Err(DataError::Empty { file: file() });
     }
-    if let Some((found, remedy)) = foreign(head, bytes) {
-        return Err(DataError::Foreign { file: file(), expected: "a CIFAR-10 binary file", found, remedy });
+    if let Some((found, remedy)) = wrong_format(head, bytes) {
+        return Err(DataError::WrongFormat { file: file(), expected: "a CIFAR-10 binary file", found, remedy });
     }
     let (whole, over) = (bytes / RECORD_BYTES, bytes % RECORD_BYTES);
     if over != 0 {
@@ -118,25 +118,25 @@ pub fn other_version(path: &str) -> Option<DataError> {
         _ if folder.ends_with("cifar-10-batches-py") => "of the Python version",
         _ => return None,
     };
-    Some(DataError::Foreign { file: path.to_owned(), expected: "a CIFAR-10 binary file", found, remedy: BINARY })
+    Some(DataError::WrongFormat { file: path.to_owned(), expected: "a CIFAR-10 binary file", found, remedy: BINARY })
 }
 
-/// Recognises other files under the names of CIFAR-10 and returns their kind and the remedy; `None` if the file may be
+/// Identifies other files under the names of CIFAR-10 and returns their kind and the remedy; `None` if the file may be
 /// CIFAR-10. Every file whose first byte is a label passes. Of the known other files only CIFAR-100 begins with one, and its
 /// length gives it away.
-fn foreign(head: &[u8], bytes: usize) -> Option<(&'static str, &'static str)> {
+fn wrong_format(head: &[u8], bytes: usize) -> Option<(&'static str, &'static str)> {
     if [10_000, 50_000].contains(&(bytes / (RECORD_BYTES + 1))) && bytes.is_multiple_of(RECORD_BYTES + 1) {
         return Some(("as long as CIFAR-100", BINARY));
     }
     if usize::from(head[0]) < CLASS_NAMES.len() {
         return None;
     }
-    let (found, kind) = recognise(head)?;
+    let (found, kind) = identify(head)?;
     let remedy = match kind {
-        Kind::Archive => "unpack it and give the .bin files in it",
-        Kind::OtherFormat => BINARY,
-        Kind::Reply => FAILED_DOWNLOAD,
-        Kind::Pointer => UNFETCHED,
+        FileKind::Archive => "unpack it and give the .bin files in it",
+        FileKind::OtherFormat => BINARY,
+        FileKind::Reply => FAILED_DOWNLOAD,
+        FileKind::Pointer => UNFETCHED,
     };
     Some((found, remedy))
 }

@@ -16,7 +16,7 @@ pub enum DataError {
     },
     /// The file has another format.
     #[error("{file} is not {expected} but {found}: {remedy}")]
-    Foreign {
+    WrongFormat {
         /// File name.
         file: String,
         /// The expected kind of file.

@@ -1,7 +1,7 @@
 //! Fashion-MNIST (Xiao, Rasul, Vollgraf 2017) from IDX files. A file has a header of big-endian words (magic, number of items;
 //! for images also rows and columns) and one byte for each pixel or label.
 
-use super::foreign::{FAILED_DOWNLOAD, Kind, UNFETCHED, recognise};
+use super::signatures::{FAILED_DOWNLOAD, FileKind, UNFETCHED, identify};
 use super::{DataError, Dataset, ImageSet, Normalization};
 use crate::huge_pages;
 use crate::ops::Shape;
@@ -39,7 +39,7 @@ impl File {
     /// Checks a file with these bytes and returns its number of items. `file` is its name in errors.
     ///
     /// # Errors
-    /// [`DataError::Empty`], [`DataError::Foreign`], [`DataError::IdxHeader`], [`DataError::IdxMagic`],
+    /// [`DataError::Empty`], [`DataError::WrongFormat`], [`DataError::IdxHeader`], [`DataError::IdxMagic`],
     /// [`DataError::IdxSize`], [`DataError::IdxCount`] or [`DataError::IdxLength`], whichever problem is found first.
     pub fn count(&self, file: &str, bytes: &[u8]) -> Result<usize, DataError> {
         Ok(self.items(file, bytes)?.len() / self.item_bytes)
@@ -67,9 +67,9 @@ impl File {
         }
         let word = |index: usize| bytes[index * 4..].first_chunk().map_or(0, |word| u32::from_be_bytes(*word));
         if (bytes.len() < 4 || word(0) != self.magic)
-            && let Some((found, remedy)) = foreign(bytes)
+            && let Some((found, remedy)) = wrong_format(bytes)
         {
-            return Err(DataError::Foreign { file: name(), expected: self.expected, found, remedy });
+            return Err(DataError::WrongFormat { file: name(), expected: self.expected, found, remedy });
         }
         if bytes.len() < self.header_bytes {
             return Err(DataError::IdxHeader { file: name(), bytes: bytes.len(), header: self.header_bytes });
@@ -157,7 +157,7 @@ fn padded(pixels: &[u8]) -> Vec<u8> {
     let (side, padded_side) = (SIDE as usize, PADDED_SIDE as usize);
     let margin = (padded_side - side) / 2;
     let bytes = pixels.len() / (side * side) * padded_side * padded_side;
-    let mut padded = huge_pages::room_for(bytes);
+    let mut padded = huge_pages::with_capacity(bytes);
     padded.resize(bytes, 0);
     let images = pixels.chunks_exact(side * side).zip(padded.chunks_exact_mut(padded_side * padded_side));
     for (from, to) in images {
@@ -189,14 +189,14 @@ fn header(magic: u32, dimensions: &[u32]) -> Vec<u8> {
     [&[magic], dimensions].concat().into_iter().flat_map(u32::to_be_bytes).collect()
 }
 
-/// Recognises other files under these names, and returns their kind and the remedy.
-fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
-    let (found, kind) = recognise(bytes)?;
+/// Identifies other files under these names, and returns their kind and the remedy.
+fn wrong_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    let (found, kind) = identify(bytes)?;
     let remedy = match kind {
-        Kind::Archive => "unpack it",
-        Kind::OtherFormat => "give Fashion-MNIST's original files",
-        Kind::Reply => FAILED_DOWNLOAD,
-        Kind::Pointer => UNFETCHED,
+        FileKind::Archive => "unpack it",
+        FileKind::OtherFormat => "give Fashion-MNIST's original files",
+        FileKind::Reply => FAILED_DOWNLOAD,
+        FileKind::Pointer => UNFETCHED,
     };
     Some((found, remedy))
 }

@@ -19,7 +19,7 @@ impl ImageSet {
     /// Creates an empty set with capacity for `capacity` images.
     #[must_use]
     pub fn with_capacity(shape: Shape, capacity: usize) -> Self {
-        let pixels = huge_pages::room_for(capacity * shape.elements() as usize);
+        let pixels = huge_pages::with_capacity(capacity * shape.elements() as usize);
         Self { shape, pixels, labels: Vec::with_capacity(capacity) }
     }
 

@@ -1,10 +1,10 @@
 //! Data sets: parses images from bytes and selects batches. The front end reads the bytes.
 
+mod dataset_files;
 mod error;
-mod foreign;
 mod image_set;
-mod parcel;
 mod published;
+mod signatures;
 
 pub mod augment;
 pub mod checkerboard;
@@ -14,8 +14,8 @@ pub mod gzip;
 pub mod sampler;
 pub mod synthetic;
 
+pub use dataset_files::{AddedFile, DatasetFiles};
 pub use error::DataError;
 pub use image_set::{Dataset, ImageSet, Normalization};
-pub use parcel::{Arrived, Parcel};
 pub use published::Origin;
 pub use sampler::Sampler;

@@ -41,7 +41,7 @@ fn images(seed: u64, first: u64, n: usize) -> ImageSet {
     let shape = Shape::new(3, SIDE, SIDE);
     let class = |i: usize| (i % CLASS_NAMES.len()) as u8;
     let pieces: Vec<OnceLock<Vec<u8>>> = (0..n.div_ceil(PIECE)).map(|_| OnceLock::new()).collect();
-    Threads::up_to(pieces.len()).spread(pieces.len(), &|piece| {
+    Threads::up_to(pieces.len()).parallel_for(pieces.len(), &|piece| {
         pieces[piece].get_or_init(|| {
             let mut pixels = Vec::with_capacity(PIECE * shape.elements() as usize);
             for i in piece * PIECE..n.min((piece + 1) * PIECE) {

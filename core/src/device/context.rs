@@ -2,35 +2,10 @@
 
 use std::cell::Cell;
 
-use super::DeviceError;
-use super::adapter::{self, AdapterChoice, AdapterSummary, Candidate};
+use super::adapter::{self, AdapterChoice, Candidate, Options};
 use super::cores::Processor;
+use super::{AdapterSummary, DeviceError};
 use crate::gpu;
-use crate::processor::Isa;
-use crate::threads::Threads;
-
-/// How a kernel's text reaches the driver of a GPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ShaderPath {
-    /// On Vulkan, as SPIR-V whose float operations the driver must evaluate as written; elsewhere like [`ShaderPath::Wgsl`].
-    #[default]
-    Spirv,
-    /// As WGSL, which wgpu or a browser compiles. The driver may reorder float operations.
-    Wgsl,
-}
-
-/// How an adapter is opened.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Which adapter.
-    pub adapter: AdapterChoice,
-    /// Threads that run the processor's twins and build pipelines.
-    pub threads: Threads,
-    /// Instruction set of the processor's twins; the best one if `None`. Tests set it.
-    pub instructions: Option<Isa>,
-    /// How kernels reach the driver of a GPU.
-    pub shader_path: ShaderPath,
-}
 
 /// The device that computes.
 pub(super) enum Inner {

@@ -6,8 +6,11 @@
 mod adapter;
 mod context;
 mod error;
+mod fill;
 mod program;
 mod readback;
+mod summary;
+mod times;
 
 #[cfg(target_arch = "wasm32")]
 mod no_cores;
@@ -18,8 +21,13 @@ use crate::processor as cores;
 #[cfg(target_arch = "wasm32")]
 use no_cores as cores;
 
-pub use adapter::{AdapterChoice, AdapterLimit, AdapterSummary, Family, adapters};
-pub use context::{Context, Options, ShaderPath};
+pub use adapter::{AdapterChoice, Options, adapters};
+pub use context::Context;
 pub use error::{DeviceError, human_bytes};
-pub use program::{Buffers, DispatchTime, Fill, JUNK_WORD, Program, RunTime, Submitter};
+pub use fill::{Fill, JUNK_WORD};
+pub use program::{Buffers, Program, Submitter};
 pub use readback::{Pending, Readback};
+pub use summary::{AdapterLimit, AdapterSummary, Family};
+pub use times::{DispatchTime, RunTime};
+
+pub use crate::gpu::ShaderPath;

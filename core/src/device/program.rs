@@ -1,43 +1,9 @@
 //! Allocated buffers, and recordings prepared to run on them.
 
 use super::context::Inner;
-use super::{Context, DeviceError, cores};
+use super::{Context, DeviceError, DispatchTime, Fill, RunTime, cores};
 use crate::gpu;
 use crate::record::{BufferId, BufferTable, Recording};
-
-/// Initial contents of buffers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fill {
-    /// Zeros, as WebGPU guarantees.
-    #[default]
-    Zero,
-    /// A large float, so that tests notice code that relies on zeros.
-    Junk,
-}
-
-/// The word that [`Fill::Junk`] writes: 1e30 as f32, wrong everywhere but finite.
-pub const JUNK_WORD: u32 = 0x7149_f2ca;
-
-/// Time of one dispatch, summed over its pieces.
-#[derive(Clone, Debug)]
-pub struct DispatchTime {
-    /// Name of the layer.
-    pub label: String,
-    /// Name of the shader.
-    pub kernel: &'static str,
-    /// Duration in seconds.
-    pub seconds: f64,
-}
-
-/// Duration of a program, by the host's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct RunTime {
-    /// Seconds of one run of the program.
-    pub seconds: f64,
-    /// Seconds of the longest submit. It must stay far below two seconds, after which Windows considers a device hung. 0 on
-    /// the processor, which has no such limit.
-    pub longest_submit: f64,
-}
 
 /// Panic message where objects of two devices meet.
 const MIXED: &str = "buffers and programs belong to the device that created them";
@@ -182,9 +148,9 @@ impl<'a> Submitter<'a> {
 
     /// Creates a submitter that encodes but never submits, to measure the cost of encoding alone.
     #[must_use]
-    pub fn throwing_away(context: &'a Context) -> Self {
+    pub fn discarding(context: &'a Context) -> Self {
         let inner = match &context.inner {
-            Inner::Gpu(gpu) => AnySubmitter::Gpu(gpu::Submitter::throwing_away(gpu)),
+            Inner::Gpu(gpu) => AnySubmitter::Gpu(gpu::Submitter::discarding(gpu)),
             Inner::Processor(processor) => AnySubmitter::Processor(processor, false),
         };
         Self { inner }

@@ -20,7 +20,7 @@ pub struct Pending {
 enum AnyPending {
     Gpu(gpu::Pending),
     /// The processor copies at once.
-    Here(Vec<u8>),
+    Ready(Vec<u8>),
 }
 
 impl Readback {
@@ -48,7 +48,7 @@ impl Readback {
             (Inner::Gpu(gpu), AnySubmitter::Gpu(submitter), AnyBuffers::Gpu(buffers)) => {
                 AnyPending::Gpu(self.gpu.capture_all(gpu, submitter, buffers, ranges))
             }
-            (_, _, AnyBuffers::Processor(buffers)) => AnyPending::Here(buffers.read(ranges)),
+            (_, _, AnyBuffers::Processor(buffers)) => AnyPending::Ready(buffers.read(ranges)),
             _ => unreachable!("submitter and buffers belong to one device"),
         };
         Pending { inner }
@@ -62,7 +62,7 @@ impl Readback {
     pub async fn take(&self, context: &Context, pending: Pending) -> Result<Vec<u8>, DeviceError> {
         match (pending.inner, &context.inner) {
             (AnyPending::Gpu(pending), Inner::Gpu(gpu)) => self.gpu.take(gpu, pending).await,
-            (AnyPending::Here(bytes), _) => context.check().map(|()| bytes),
+            (AnyPending::Ready(bytes), _) => context.check().map(|()| bytes),
             (AnyPending::Gpu(_), Inner::Processor(_)) => unreachable!("a GPU's copy is taken through its own context"),
         }
     }

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::pipeline;
+use super::pipeline::{self, ShaderPath};
 use super::wgsl::source;
-use crate::device::{AdapterLimit, AdapterSummary, DeviceError, Family, ShaderPath};
+use crate::device::{AdapterLimit, AdapterSummary, DeviceError, Family};
 use crate::record::Kernel;
 use crate::threads::Threads;
 
@@ -64,14 +64,14 @@ const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN
     .union(wgpu::Backends::BROWSER_WEBGPU);
 
 /// An adapter that wgpu found.
-pub struct Found {
+pub struct Adapter {
     adapter: wgpu::Adapter,
     /// Its properties.
     pub summary: AdapterSummary,
 }
 
 /// Lists all GPU adapters, best first; in a browser at most one.
-pub async fn found() -> Vec<Found> {
+pub async fn adapters() -> Vec<Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: BACKENDS,
         memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
@@ -96,7 +96,7 @@ pub async fn found() -> Vec<Found> {
         wgpu::DeviceType::Other => 3,
         wgpu::DeviceType::Cpu => 4,
     });
-    found.into_iter().map(|adapter| Found { summary: summary_of(&adapter), adapter }).collect()
+    found.into_iter().map(|adapter| Adapter { summary: summary_of(&adapter), adapter }).collect()
 }
 
 fn takes_spirv(adapter: &wgpu::Adapter) -> bool {
@@ -110,8 +110,8 @@ impl Context {
     ///
     /// # Errors
     /// [`DeviceError::NoDevice`] if wgpu cannot open a device.
-    pub async fn new(found: Found, threads: Threads, path: ShaderPath) -> Result<Self, DeviceError> {
-        let Found { adapter, summary } = found;
+    pub async fn new(found: Adapter, threads: Threads, path: ShaderPath) -> Result<Self, DeviceError> {
+        let Adapter { adapter, summary } = found;
         let shader_path = if takes_spirv(&adapter) { path } else { ShaderPath::Wgsl };
         let mut wanted = wgpu::Features::TIMESTAMP_QUERY;
         let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
@@ -207,7 +207,7 @@ impl Context {
             let bindings = kernel.shader().bindings();
             built[i].get_or_init(|| pipeline::build(device, path, kernel.name(), &source(kernel), bindings));
         };
-        self.threads.spread(missing.len(), &build);
+        self.threads.parallel_for(missing.len(), &build);
         for (kernel, pipeline) in missing.into_iter().zip(built) {
             let Some(pipeline) = pipeline.into_inner() else { continue };
             let pipeline = pipeline.map_err(|message| DeviceError::Refused(format!("{}: {message}", kernel.name())))?;

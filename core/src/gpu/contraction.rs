@@ -4,7 +4,7 @@
 
 use wgpu::util::DeviceExt as _;
 
-use super::{Context, found, pipeline};
+use super::{Context, adapters, pipeline};
 use crate::device::{Family, ShaderPath};
 use crate::record::{Access, Job};
 use crate::threads::Threads;
@@ -118,7 +118,7 @@ fn evaluate(context: &Context, path: ShaderPath, expression: &str, operands: &[[
 fn the_driver_evaluates_floats_as_written() {
     // The GPU that LASTBIT_ADAPTER names, as in other tests, or else the best one.
     let named = std::env::var("LASTBIT_ADAPTER").unwrap_or_default().to_ascii_lowercase();
-    let mut all = pollster::block_on(found());
+    let mut all = pollster::block_on(adapters());
     let position = all.iter().position(|gpu| gpu.summary.name.to_ascii_lowercase().contains(&named)).unwrap_or(0);
     assert!(!all.is_empty(), "this test needs a GPU adapter; a software GPU is enough");
     let gpu = Context::new(all.swap_remove(position), Threads::one(), ShaderPath::Spirv);

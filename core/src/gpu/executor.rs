@@ -1,8 +1,9 @@
 //! Runs recordings. Buffers and bind groups are created once; the commands are encoded in every step.
 
+use web_time::Instant;
 use wgpu::util::DeviceExt as _;
 
-use super::{Context, platform, profile};
+use super::{Context, platform};
 use crate::device::{DeviceError, Fill, JUNK_WORD};
 use crate::record::{BufferId, BufferTable, Command, Dispatch, Job, OPERATIONS_PER_BYTE, Recording};
 
@@ -209,24 +210,24 @@ pub struct Submitter<'a> {
 /// What happens to encoded commands.
 enum Mode {
     /// They are submitted.
-    Sent,
+    Submitted,
     /// They are submitted and waited for. Holds the duration of the longest submit in seconds.
     Timed(f64),
     /// They are discarded, to measure the cost of encoding alone.
-    ThrownAway,
+    Discarded,
 }
 
 impl<'a> Submitter<'a> {
     /// Creates a submitter without any work.
     #[must_use]
     pub fn new(context: &'a Context) -> Self {
-        Self { context, encoder: None, cost: 0, last: None, mode: Mode::Sent }
+        Self { context, encoder: None, cost: 0, last: None, mode: Mode::Submitted }
     }
 
     /// Creates a submitter that encodes but never submits.
     #[must_use]
-    pub fn throwing_away(context: &'a Context) -> Self {
-        Self { mode: Mode::ThrownAway, ..Self::new(context) }
+    pub fn discarding(context: &'a Context) -> Self {
+        Self { mode: Mode::Discarded, ..Self::new(context) }
     }
 
     /// Creates a submitter that waits for each submit and times it.
@@ -238,7 +239,7 @@ impl<'a> Submitter<'a> {
     pub(super) fn longest_submit(&self) -> f64 {
         match self.mode {
             Mode::Timed(longest) => longest,
-            Mode::Sent | Mode::ThrownAway => 0.0,
+            Mode::Submitted | Mode::Discarded => 0.0,
         }
     }
 
@@ -304,13 +305,13 @@ impl<'a> Submitter<'a> {
         if let Some(encoder) = self.encoder.take() {
             let commands = encoder.finish();
             match &mut self.mode {
-                Mode::Sent => self.last = Some(self.context.queue.submit([commands])),
+                Mode::Submitted => self.last = Some(self.context.queue.submit([commands])),
                 Mode::Timed(longest) => {
-                    let (submission, seconds) = profile::timed_submit(self.context, commands);
+                    let (submission, seconds) = timed_submit(self.context, commands);
                     *longest = longest.max(seconds);
                     self.last = Some(submission);
                 }
-                Mode::ThrownAway => {}
+                Mode::Discarded => {}
             }
         }
         self.cost = 0;
@@ -328,4 +329,12 @@ impl<'a> Submitter<'a> {
         self.submit();
         self.last.take()
     }
+}
+
+/// Submits, waits, and returns the duration in seconds.
+pub(super) fn timed_submit(context: &Context, commands: wgpu::CommandBuffer) -> (wgpu::SubmissionIndex, f64) {
+    let start = Instant::now();
+    let submission = context.queue.submit([commands]);
+    platform::wait_for(&context.device, &submission);
+    (submission, start.elapsed().as_secs_f64())
 }

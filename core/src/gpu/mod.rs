@@ -15,6 +15,7 @@ mod readback;
 pub mod spirv;
 pub mod wgsl;
 
-pub(crate) use context::{Context, Found, found};
+pub(crate) use context::{Adapter, Context, adapters};
 pub(crate) use executor::{Buffers, Program, Submitter};
+pub use pipeline::ShaderPath;
 pub(crate) use readback::{Pending, Readback};

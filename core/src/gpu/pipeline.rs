@@ -1,8 +1,17 @@
 //! Builds pipelines from the WGSL of kernels.
 
 use super::platform;
-use crate::device::ShaderPath;
 use crate::record::{Access, Job};
+
+/// How a kernel's text reaches the driver of a GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShaderPath {
+    /// On Vulkan, as SPIR-V whose float operations the driver must evaluate as written; elsewhere like [`ShaderPath::Wgsl`].
+    #[default]
+    Spirv,
+    /// As WGSL, which wgpu or a browser compiles. The driver may reorder float operations.
+    Wgsl,
+}
 
 /// Builds the pipeline of a kernel. The entry point is `main`, binding 0 is the job, and `bindings` follow. Errors of wgpu
 /// go to the device's error scope or callback.

@@ -2,7 +2,8 @@
 
 use web_time::Instant;
 
-use super::{Buffers, Context, Program, Readback, Submitter, executor::Action, platform};
+use super::executor::{Action, Launch, timed_submit};
+use super::{Buffers, Context, Program, Readback, Submitter};
 use crate::device::{DeviceError, DispatchTime, Family, RunTime};
 
 impl Program {
@@ -49,27 +50,19 @@ impl Program {
     }
 }
 
-fn encode(pass: &mut wgpu::ComputePass<'_>, launch: &super::executor::Launch) {
+fn encode(pass: &mut wgpu::ComputePass<'_>, launch: &Launch) {
     pass.set_pipeline(&launch.pipeline);
     pass.set_bind_group(0, &launch.bind_group, &[]);
     pass.dispatch_workgroups(launch.grid[0], launch.grid[1], 1);
 }
 
-fn timed_by_clock(context: &Context, launch: &super::executor::Launch) -> f64 {
+fn timed_by_clock(context: &Context, launch: &Launch) -> f64 {
     let mut encoder = context.device.create_command_encoder(&Default::default());
     encode(&mut encoder.begin_compute_pass(&Default::default()), launch);
     timed_submit(context, encoder.finish()).1
 }
 
-/// Submits, waits, and returns the duration in seconds.
-pub(super) fn timed_submit(context: &Context, commands: wgpu::CommandBuffer) -> (wgpu::SubmissionIndex, f64) {
-    let start = Instant::now();
-    let submission = context.queue.submit([commands]);
-    platform::wait_for(&context.device, &submission);
-    (submission, start.elapsed().as_secs_f64())
-}
-
-async fn timed_by_stamps(context: &Context, launch: &super::executor::Launch) -> Result<f64, DeviceError> {
+async fn timed_by_stamps(context: &Context, launch: &Launch) -> Result<f64, DeviceError> {
     let queries = context.device.create_query_set(&wgpu::QuerySetDescriptor {
         label: Some("profile"),
         ty: wgpu::QueryType::Timestamp,

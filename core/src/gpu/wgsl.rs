@@ -52,14 +52,14 @@ const fn code<const N: usize>(text: &str) -> [u8; N] {
 }
 
 /// Byte offsets of a line: where its code begins and ends, and where the next line begins.
-struct Line {
+struct LineSpan {
     first: usize,
     end: usize,
     next: usize,
 }
 
 /// Finds the code of the line that begins at `at`. Shaders do not use `/* */` comments.
-const fn line(bytes: &[u8], at: usize) -> Line {
+const fn line(bytes: &[u8], at: usize) -> LineSpan {
     let mut first = at;
     while first < bytes.len() && bytes[first] == b' ' {
         first += 1;
@@ -76,7 +76,7 @@ const fn line(bytes: &[u8], at: usize) -> Line {
     while end > first && bytes[end - 1].is_ascii_whitespace() {
         end -= 1;
     }
-    Line { first, end, next: next + 1 }
+    LineSpan { first, end, next: next + 1 }
 }
 
 const fn is_comment(bytes: &[u8], at: usize) -> bool {

@@ -27,7 +27,7 @@ pub struct BatchNorm {
 
 /// The layer's parameters and running statistics. Each binding starts at its tensor and extends to the end of the arena.
 #[derive(Clone, Copy, Debug)]
-pub struct Channels {
+pub struct ChannelBindings {
     /// Scale (gamma) in the parameter arena.
     pub scale: Binding,
     /// Shift (beta) in the parameter arena.
@@ -90,14 +90,14 @@ impl BatchNorm {
         label: &str,
         y: Binding,
         leaves: Binding,
-        channels: Channels,
+        channels: ChannelBindings,
         coefficients: Binding,
     ) {
         let threads = self.leaves(rec.job.samples);
         let elements = self.elements(rec);
         let statistics = self.kernel(Shader::BnStatistics);
         rec.dispatch(label, statistics, &[y, leaves], workgroups(threads), Work::new(elements * 4, elements * 4));
-        let Channels { scale, shift, running, mean_to_variance } = channels;
+        let ChannelBindings { scale, shift, running, mean_to_variance } = channels;
         let bindings = [leaves, scale, shift, running, coefficients];
         let finalize = self.kernel(Shader::BnFinalize);
         let work = Work::new(threads * 12, threads * 8);
@@ -105,9 +105,9 @@ impl BatchNorm {
     }
 
     /// Computes `coefficients` from the running statistics, for evaluation.
-    pub fn running(&self, rec: &mut Recording, label: &str, channels: Channels, coefficients: Binding) {
+    pub fn running(&self, rec: &mut Recording, label: &str, channels: ChannelBindings, coefficients: Binding) {
         let c = u64::from(self.shape.channels);
-        let Channels { scale, shift, running, mean_to_variance } = channels;
+        let ChannelBindings { scale, shift, running, mean_to_variance } = channels;
         let bindings = [scale, shift, running, coefficients];
         let kernel = Kernel::new(Shader::BnRunning, &[("C", self.shape.channels.into()), ("EPSILON", EPSILON.into())]);
         rec.dispatch_with(label, kernel, &bindings, workgroups(c), Work::new(c * 4, c * 32), &[mean_to_variance]);

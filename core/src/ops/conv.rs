@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::staging::Staging;
-use super::{Pass, Shape, Tile, workgroups};
+use super::{Pass, Shape, Tile, weight_blocks};
 use crate::record::{Binding, Constant, Kernel, Recording, Shader, Work};
 
 /// A convolution layer.
@@ -39,7 +39,7 @@ impl Conv {
     /// Size of the weight gradient's partial sums for one replica, in bytes.
     #[must_use]
     pub fn partial_bytes(&self, samples: u32) -> u64 {
-        u64::from(blocks(self.output(), samples)) * u64::from(self.weights()) * 4
+        u64::from(weight_blocks::count(self.output(), samples)) * u64::from(self.weights()) * 4
     }
 
     fn work(&self, rec: &Recording) -> Work {
@@ -120,13 +120,13 @@ impl Conv {
             ("WIDTH", pixels.width.into()),
             ("ROW", pixels.row().into()),
             ("PLANE", pixels.plane().into()),
-            ("IMAGES", block_images(pixels).into()),
+            ("IMAGES", weight_blocks::images(pixels).into()),
             ("TILE_C", tile_c.into()),
             ("TILE_K", tile_k.into()),
             ("SHARED_INPUT", self.shared_input.into()),
         ];
         let samples = rec.job.samples;
-        let blocks = blocks(pixels, samples);
+        let blocks = weight_blocks::count(pixels, samples);
         let work = self.work(rec);
         let (shader, lanes, workgroups) = match Staging::weight_gradient(tile, self.input, pixels, samples) {
             Some(staging) => {
@@ -140,7 +140,7 @@ impl Conv {
         };
         constants.push(("LANES", lanes.into()));
         rec.dispatch(label, Kernel::new(shader, &constants), &[x, dy, partial], workgroups, work);
-        reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
+        weight_blocks::reduce(rec, label, self.weights(), blocks, partial, gradient);
     }
 }
 
@@ -150,29 +150,4 @@ struct Direct {
     to: Shape,
     shared: bool,
     accumulate: bool,
-}
-
-/// Number of images in a block of a weight gradient: about 256 output pixels in a strip of four columns (docs/ORDER.md).
-pub fn block_images(output: Shape) -> u32 {
-    (64 / output.height).max(1)
-}
-
-/// Number of blocks of a weight gradient.
-pub fn blocks(output: Shape, samples: u32) -> u32 {
-    output.quads() * samples.div_ceil(block_images(output))
-}
-
-/// Appends the sum of `blocks` partial sums of `elements` weights each, written to the gradient arena at `gradient`.
-pub fn reduce_blocks(
-    rec: &mut Recording,
-    label: &str,
-    elements: u32,
-    blocks: u32,
-    partial: Binding,
-    gradient: Binding,
-) {
-    let kernel = Kernel::new(Shader::ConvDweightReduce, &[("ELEMENTS", elements.into())]);
-    let all = u64::from(elements) * u64::from(blocks);
-    let tiles = workgroups(u64::from(elements));
-    rec.dispatch_with(label, kernel, &[partial, gradient], tiles, Work::new(all, all * 4), &[blocks]);
 }

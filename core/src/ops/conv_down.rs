@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Shape, Tile, conv};
+use super::{Shape, Tile, weight_blocks};
 use crate::record::{Binding, Constant, Kernel, Recording, Shader, Work};
 
 /// A pair of layers. In all pairs of values, the first belongs to the 3x3 convolution.
@@ -51,7 +51,7 @@ impl ConvDown {
     /// Size of each weight gradient's partial sums for one replica, in bytes.
     #[must_use]
     pub fn partial_bytes(&self, samples: u32) -> [u64; 2] {
-        let blocks = u64::from(conv::blocks(self.output(), samples));
+        let blocks = u64::from(weight_blocks::count(self.output(), samples));
         self.weights().map(|elements| blocks * u64::from(elements) * 4)
     }
 
@@ -122,7 +122,7 @@ impl ConvDown {
         let WeightGradient { x, dy, partial, gradient } = tensors;
         let out = self.output();
         let [tile_c, tile_k] = tile.channels;
-        let images = conv::block_images(out);
+        let images = weight_blocks::images(out);
         let more = [
             ("IMAGES", images.into()),
             ("TILE_C", tile_c.into()),
@@ -130,13 +130,13 @@ impl ConvDown {
             ("LANES", tile.lanes.into()),
         ];
         let kernel = self.kernel(Shader::ConvDownDweight, out, &more);
-        let blocks = conv::blocks(out, rec.job.samples);
+        let blocks = weight_blocks::count(out, rec.job.samples);
         let threads =
             u64::from(self.input.channels.div_ceil(tile_c) * self.out_channels.div_ceil(tile_k)) * u64::from(blocks);
         let work = self.work(rec);
         rec.dispatch(label, kernel, &[x, dy[0], dy[1], partial[0], partial[1]], tile.workgroups(threads, 1), work);
         for (i, elements) in self.weights().into_iter().enumerate() {
-            conv::reduce_blocks(rec, label, elements, blocks, partial[i], gradient[i]);
+            weight_blocks::reduce(rec, label, elements, blocks, partial[i], gradient[i]);
         }
     }
 }

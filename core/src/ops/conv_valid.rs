@@ -1,7 +1,7 @@
 //! The one-layer network's convolution: one channel, one large kernel, no padding, shared input. Its input needs no
 //! gradient.
 
-use super::{Shape, Tile, conv::reduce_blocks, workgroups};
+use super::{Shape, Tile, weight_blocks, workgroups};
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
 /// A valid convolution layer.
@@ -77,6 +77,6 @@ impl ConvValid {
         let quads = self.kernel.div_ceil(4);
         let threads = u64::from(blocks) * u64::from(self.kernel * quads.div_ceil(quads.min(4)));
         rec.dispatch(label, kernel, &[x, dy, partial], workgroups(threads), self.work(rec));
-        reduce_blocks(rec, label, self.weights(), blocks, partial, gradient);
+        weight_blocks::reduce(rec, label, self.weights(), blocks, partial, gradient);
     }
 }

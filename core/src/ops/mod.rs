@@ -23,12 +23,15 @@ pub mod pool;
 pub mod sgd;
 mod staging;
 pub mod tile;
+pub mod tiles;
+mod weight_blocks;
 
 pub use activation::Activation;
 pub use conv::Conv;
 pub use conv_down::ConvDown;
 pub use planes::Shape;
-pub use tile::{Layer, Pass, Tile, TileTarget, Tiles};
+pub use tile::{Pass, Tile};
+pub use tiles::{ConvLayer, TileTarget, Tiles};
 
 /// Invocations per workgroup, in all kernels except the fault injector and the convolutions, whose [`Tile`] decides it.
 pub const WORKGROUP: u32 = 64;

@@ -8,7 +8,7 @@ use crate::record::{Binding, Kernel, Recording, Shader, Work};
 /// Table entry of one layer. It matches `Layer` in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
-struct Layer {
+struct PackEntry {
     source: u32,
     first_vector: u32,
     outer: u32,
@@ -22,7 +22,7 @@ struct Layer {
 /// The position of each layer's packed weights, and the tables with them that the kernel reads.
 #[derive(Clone, Debug, Default)]
 pub struct PackTable {
-    layers: Vec<Layer>,
+    layers: Vec<PackEntry>,
     layer_of_tile: Vec<u32>,
 }
 
@@ -44,7 +44,7 @@ impl PackTable {
         let (outer, inner) = if forward { (k, c) } else { (c, k) };
         let vectors = outer.div_ceil(4) * inner * taps;
         let first_vector = self.layer_of_tile.len() as u32 * WORKGROUP;
-        self.layers.push(Layer {
+        self.layers.push(PackEntry {
             source,
             first_vector,
             outer,

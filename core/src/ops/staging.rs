@@ -1,6 +1,6 @@
 //! Staging: the threads of a convolution's workgroup load their input into workgroup memory together and share it.
 
-use super::{Shape, Tile, conv};
+use super::{Shape, Tile, weight_blocks};
 use crate::record::Constant;
 
 /// Vectors of four floats that fit into workgroup memory on every adapter: WebGPU's 16 KiB.
@@ -61,7 +61,7 @@ impl Staging {
         let workgroups = input.channels.div_ceil(tile_c * groups_c) * output.channels.div_ceil(tile_k * sharers);
         Some(Self {
             lanes: strips * groups_c * sharers,
-            workgroups: workgroups * samples.div_ceil(conv::block_images(output)),
+            workgroups: workgroups * samples.div_ceil(weight_blocks::images(output)),
             constants: vec![("GROUPS_C", groups_c.into()), ("SHARERS", sharers.into())],
         })
     }

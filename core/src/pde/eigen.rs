@@ -8,17 +8,17 @@
 #[must_use]
 pub fn symmetric_eigenvalues(mut a: Vec<f64>, n: usize) -> Vec<f64> {
     assert_eq!(a.len(), n * n, "a square matrix");
-    let (mut diagonal, mut beside) = (vec![0.0; n], vec![0.0; n]);
-    tridiagonalise(&mut a, n, &mut diagonal, &mut beside);
+    let (mut diagonal, mut subdiagonal) = (vec![0.0; n], vec![0.0; n]);
+    tridiagonalise(&mut a, n, &mut diagonal, &mut subdiagonal);
     drop(a);
-    implicit_ql(&mut diagonal, &mut beside);
+    implicit_ql(&mut diagonal, &mut subdiagonal);
     diagonal.sort_by(f64::total_cmp);
     diagonal
 }
 
-/// For each row i, from the last one up, a reflection makes the entries left of the subdiagonal zero. `beside[i]` is entry
+/// For each row i, from the last one up, a reflection makes the entries left of the subdiagonal zero. `subdiagonal[i]` is entry
 /// (i, i - 1).
-fn tridiagonalise(a: &mut [f64], n: usize, diagonal: &mut [f64], beside: &mut [f64]) {
+fn tridiagonalise(a: &mut [f64], n: usize, diagonal: &mut [f64], subdiagonal: &mut [f64]) {
     let mut product = vec![0.0; n];
     for i in (1..n).rev() {
         let (above, row) = a.split_at_mut(i * n);
@@ -28,7 +28,7 @@ fn tridiagonalise(a: &mut [f64], n: usize, diagonal: &mut [f64], beside: &mut [f
         let last = v[i - 1];
         // The opposite sign avoids cancellation.
         let head = if last > 0.0 { -norm } else { norm };
-        beside[i] = head;
+        subdiagonal[i] = head;
         if norm == 0.0 {
             continue;
         }

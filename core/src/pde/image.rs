@@ -1,8 +1,11 @@
 //! Images for the one-layer equations. They have one channel of float32 values, so that the float32 and float64
 //! implementations use the same image.
 
-use super::{MAX_SIDE, PdeError};
+use super::PdeError;
 use crate::rng::{Purpose, Stream};
+
+/// Maximum height and width of an image in pixels.
+pub const MAX_SIDE: u32 = 1024;
 
 /// An image with one channel of real values.
 #[derive(Clone, Debug, PartialEq)]

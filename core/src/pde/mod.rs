@@ -12,6 +12,7 @@
 
 mod dynamics;
 mod eigen;
+mod error;
 mod heat;
 mod image;
 mod linear;
@@ -22,65 +23,21 @@ mod patches;
 
 pub use dynamics::{Bracket, bisect, period};
 pub use eigen::symmetric_eigenvalues;
+pub use error::PdeError;
 pub use heat::{Heat, HeatDouble, HeatParams};
-pub use image::Image;
+pub use image::{Image, MAX_SIDE};
 pub use linear::{Bounds, Linear, LinearDouble, LinearParams, Regime};
 pub use lockstep::{Sample, initial_kernel};
 pub use nonlinear::{Nonlinear, NonlinearParams, Replica};
 pub use nonlinear_double::NonlinearDouble;
 pub use patches::Patches;
 
-use thiserror::Error;
-
-use crate::device::DeviceError;
-
 /// A run stops when the magnitude of a value exceeds this bound.
 pub const STOP_ABOVE: f32 = 1e15;
-/// Maximum height and width of an image in pixels.
-pub const MAX_SIDE: u32 = 1024;
 /// Maximum edge length of a kernel.
 pub const MAX_KERNEL: u32 = 64;
 /// Maximum number of replicas in a run.
 pub const MAX_REPLICAS: usize = 1024;
-
-/// An error in setting up or running an equation.
-#[derive(Debug, Error)]
-pub enum PdeError {
-    /// The device failed.
-    #[error(transparent)]
-    Gpu(#[from] DeviceError),
-    /// An invalid value.
-    #[error("{name} must be {wanted}, not {found}")]
-    Value {
-        /// Name of the value, such as `dt`, `alpha` or `kernel size`.
-        name: &'static str,
-        /// The valid values.
-        wanted: String,
-        /// The given value.
-        found: String,
-    },
-    /// A buffer is larger than the largest storage binding of the adapter.
-    #[error(
-        "{replicas} replicas of a {kernel} x {kernel} kernel on this image need a buffer of {asked} bytes, and this \
-         adapter binds at most {limit}: use fewer replicas, a smaller image or a smaller kernel"
-    )]
-    TooLarge {
-        /// Number of replicas in the run.
-        replicas: usize,
-        /// Edge length of the kernel.
-        kernel: u32,
-        /// Size of the largest buffer in bytes.
-        asked: u64,
-        /// Largest binding in bytes.
-        limit: u64,
-    },
-}
-
-impl PdeError {
-    fn value(name: &'static str, wanted: impl Into<String>, found: impl std::fmt::Display) -> Self {
-        Self::Value { name, wanted: wanted.into(), found: found.to_string() }
-    }
-}
 
 /// Checks step sizes: at least one, all positive and finite.
 fn check_dts(dts: impl ExactSizeIterator<Item = f64>) -> Result<(), PdeError> {

@@ -3,7 +3,7 @@
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::activation::Activation;
-use super::shared::planes::{Planes, scratch as padded};
+use super::shared::planes::{PlaneLayout, scratch as padded};
 use super::shared::walk::Walk;
 use super::twin::{Launch, Twin};
 
@@ -21,7 +21,7 @@ impl Twin for ActivationBackward {
             y: launch.floats(0),
             g: launch.floats(1),
             activation: Activation::new(launch),
-            walk: Walk::new(launch, Planes::new(launch), 1, 1),
+            walk: Walk::new(launch, PlaneLayout::new(launch), 1, 1),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::pieces::Pieces;
-use super::shared::planes::Planes;
+use super::shared::planes::PlaneLayout;
 use super::twin::{Launch, Twin};
 
 /// Number of values of a byte.
@@ -15,7 +15,7 @@ pub struct BatchInput {
     choices: View<u32>,
     normalization: View<f32>,
     x: View<f32>,
-    planes: Planes,
+    planes: PlaneLayout,
     margin: usize,
     pad_byte: usize,
     pieces: Pieces,
@@ -23,7 +23,7 @@ pub struct BatchInput {
 
 impl Twin for BatchInput {
     fn new(launch: &Launch<'_>) -> Self {
-        let planes = Planes::new(launch);
+        let planes = PlaneLayout::new(launch);
         Self {
             bytes: launch.words(0),
             choices: launch.words(1),
@@ -42,7 +42,7 @@ impl Twin for BatchInput {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, _replica: usize, piece: usize, scratch: &mut Scratch) {
-        let Planes { channels, height, width, .. } = self.planes;
+        let PlaneLayout { channels, height, width, .. } = self.planes;
         // The normalised value of each byte in each channel.
         let table = scratch.floats(channels * BYTES);
         // SAFETY: the dispatch only reads these.

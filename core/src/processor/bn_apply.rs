@@ -4,7 +4,8 @@ use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::activation::Activation;
 use super::shared::norm::Norm;
-use super::shared::planes::{Planes, Region, Tensor, scratch as padded};
+use super::shared::planes::{PlaneLayout, Region, scratch as padded};
+use super::shared::tensor::Tensor;
 use super::shared::walk::{ByRegion, Walk};
 use super::twin::{Launch, Twin};
 
@@ -21,7 +22,7 @@ pub struct BnApply {
 
 impl Twin for BnApply {
     fn new(launch: &Launch<'_>) -> Self {
-        let planes = Planes::new(launch);
+        let planes = PlaneLayout::new(launch);
         let sample = planes.channels * planes.plane;
         Self {
             y: launch.tensor(0, sample),
@@ -85,7 +86,7 @@ impl BnApply {
     /// Computes a region in which S rows fill a vector, with an activation that needs no scratch.
     #[inline(always)]
     unsafe fn vectors<L: Lanes, const S: usize>(&self, region: &Region, at: [usize; 3], replica: usize) {
-        let Planes { plane, row, width, .. } = region.shape;
+        let PlaneLayout { plane, row, width, .. } = region.shape;
         for p in 0..region.planes {
             // SAFETY: upheld by the caller.
             unsafe {

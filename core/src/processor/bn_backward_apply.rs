@@ -3,7 +3,8 @@
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::norm::Norm;
-use super::shared::planes::{Planes, Region, Tensor};
+use super::shared::planes::{PlaneLayout, Region};
+use super::shared::tensor::Tensor;
 use super::shared::walk::{ByRegion, Walk};
 use super::twin::{Launch, Twin};
 
@@ -19,7 +20,7 @@ pub struct BnBackwardApply {
 
 impl Twin for BnBackwardApply {
     fn new(launch: &Launch<'_>) -> Self {
-        let planes = Planes::new(launch);
+        let planes = PlaneLayout::new(launch);
         let sample = planes.channels * planes.plane;
         Self {
             y: launch.tensor(0, sample),
@@ -74,7 +75,7 @@ impl BnBackwardApply {
     /// Computes a region in which S rows fill a vector.
     #[inline(always)]
     unsafe fn vectors<L: Lanes, const S: usize>(&self, region: &Region, at: [usize; 3], replica: usize) {
-        let Planes { plane, row, width, .. } = region.shape;
+        let PlaneLayout { plane, row, width, .. } = region.shape;
         for p in 0..region.planes {
             // SAFETY: upheld by the caller.
             unsafe {

@@ -8,8 +8,9 @@ use super::memory::{Scratch, View};
 use super::shared::activation::Activation;
 use super::shared::leaves::{self, FillsLeaves, Leaves};
 use super::shared::norm::Norm;
-use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Tensor, parts, scratch as padded};
+use super::shared::planes::{IMAGES_AT_ONCE, PlaneLayout, Region, parts, scratch as padded};
 use super::shared::reduce::{in_pairs, lane_sums};
+use super::shared::tensor::Tensor;
 use super::twin::{BySample, Launch, Twin};
 
 /// One dispatch of `bn_backward_reduce`.
@@ -25,7 +26,7 @@ pub struct BnBackwardReduce {
 
 impl Twin for BnBackwardReduce {
     fn new(launch: &Launch<'_>) -> Self {
-        let planes = Planes::new(launch);
+        let planes = PlaneLayout::new(launch);
         let sample = planes.channels * planes.plane;
         Self {
             y: launch.tensor(0, sample),
@@ -131,7 +132,7 @@ impl BnBackwardReduce {
         replica: usize,
         runs: [*mut f32; 2],
     ) {
-        let Planes { channels, plane, row, width, .. } = region.shape;
+        let PlaneLayout { channels, plane, row, width, .. } = region.shape;
         let at = region.start(0);
         for p in 0..region.planes {
             // SAFETY: upheld by the caller.
@@ -184,7 +185,7 @@ impl BnBackwardReduce {
         replica: usize,
         values: &mut [f32],
     ) {
-        let Planes { channels, plane, .. } = region.shape;
+        let PlaneLayout { channels, plane, .. } = region.shape;
         let run = region.plane_run();
         for p in 0..region.planes {
             // SAFETY: the dispatch only reads y, shortcut and channels, where a whole vector may begin anywhere.
@@ -219,7 +220,7 @@ impl BnBackwardReduce {
         values: &mut [f32],
         (sums, products): (&mut [f32], &mut [f32]),
     ) {
-        let Planes { channels, plane, .. } = region.shape;
+        let PlaneLayout { channels, plane, .. } = region.shape;
         let run = region.plane_run();
         for p in 0..region.planes {
             let offset = p * plane;

@@ -6,8 +6,9 @@ use std::ops::Range;
 use super::lanes::Lanes;
 use super::memory::Scratch;
 use super::shared::leaves::{self, FillsLeaves, Leaves};
-use super::shared::planes::{IMAGES_AT_ONCE, Planes, Region, Tensor, parts};
+use super::shared::planes::{IMAGES_AT_ONCE, PlaneLayout, Region, parts};
 use super::shared::reduce::{in_pairs, lane_sum, lane_sums};
+use super::shared::tensor::Tensor;
 use super::twin::{BySample, Launch, Twin};
 
 /// One dispatch of `bn_statistics`.
@@ -22,7 +23,7 @@ type Sums<'a> = [&'a mut [f32]; 3];
 
 impl Twin for BnStatistics {
     fn new(launch: &Launch<'_>) -> Self {
-        let planes = Planes::new(launch);
+        let planes = PlaneLayout::new(launch);
         Self { y: launch.tensor(0, planes.channels * planes.plane), leaves: Leaves::new::<Self>(launch, 1) }
     }
 

@@ -63,7 +63,7 @@ impl Conv3x3DweightChains {
     /// The two steps that replace both dispatches. As a member of a sample loop, the first step keeps all chains.
     pub fn new_pair(dweight: &Launch<'_>, reduce: &Launch<'_>, in_loop: bool) -> (Self, ChainSum) {
         let Conv3x3Dweight(blocks) = Conv3x3Dweight::new(dweight);
-        let keep = if in_loop { Keep::TurnedChains } else { blocks.turned() };
+        let keep = if in_loop { Keep::TransposedChains } else { blocks.transposed() };
         let sum = ChainSum::of(reduce, &blocks, keep);
         (Self { blocks, keep }, sum)
     }

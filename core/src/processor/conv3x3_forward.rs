@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
-use super::shared::planes::Tensor;
+use super::shared::tensor::Tensor;
 use super::twin::{BySample, Launch, Twin};
 
 /// One dispatch of `conv3x3_forward`: a convolution, or its input gradient.
@@ -180,8 +180,8 @@ impl Conv3x3Forward {
                 };
             }
             match (direct::suits::<L>(self.columns()), L::REGISTERS >= 32) {
-                (true, true) => direct::run::<L, 2>(self, piece, &mut scratch.ahead),
-                (true, false) => direct::run::<L, 1>(self, piece, &mut scratch.ahead),
+                (true, true) => direct::run::<L, 2>(self, piece, &mut scratch.prefetch),
+                (true, false) => direct::run::<L, 1>(self, piece, &mut scratch.prefetch),
                 (false, true) => gathered::run::<L, 2>(self, piece, scratch),
                 (false, false) => gathered::run::<L, 1>(self, piece, scratch),
             }

@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use super::conv_down_forward::store_pixels;
 use super::lanes::Lanes;
-use super::memory::{Ahead, Lines, Scratch};
+use super::memory::{CacheLines, Prefetch, Scratch};
 use super::shared::pair_weights::{PairWeights, Repacked, TAPS};
-use super::shared::planes::Tensor;
+use super::shared::tensor::Tensor;
 use super::twin::{BySample, Launch, Twin};
 
 /// One dispatch of `conv_down_dinput`.
@@ -42,7 +42,7 @@ impl ConvDownDinput {
     /// Computes the even row of dx, the odd row, or both. Order: k, then kh 1 (even rows) or 2, 0 (odd rows), then kw in
     /// the same way. The taps are stored in reverse.
     #[inline(always)]
-    unsafe fn tile<L: Lanes, const EVEN: bool, const ODD: bool>(&self, tile: Tile, mut ahead: Lines) {
+    unsafe fn tile<L: Lanes, const EVEN: bool, const ODD: bool>(&self, tile: Tile, mut lines: CacheLines) {
         let [row, plane] = self.y_steps;
         let Tile { mut dy, mut ds, mut weights, .. } = tile;
         // SAFETY: upheld by the caller.
@@ -50,7 +50,7 @@ impl ConvDownDinput {
             let zero = L::splat(0.0);
             let [mut row0_even, mut row0_odd, mut row1_even, mut row1_odd, mut shortcut] = [[zero; 4]; 5];
             for k in 0..self.outputs {
-                ahead.ask::<L>();
+                lines.prefetch_next::<L>();
                 let mut w = [zero; 9];
                 for (tap, w) in w.iter_mut().enumerate() {
                     *w = L::load(weights.add(tap * L::N));
@@ -164,16 +164,16 @@ impl Twin for ConvDownDinput {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let (weights, ahead) = self.weights.of_piece::<L>(replica, piece, scratch);
-        self.compute::<L>(replica, self.weights.samples(piece), weights, ahead);
+        let (weights, prefetch) = self.weights.of_piece::<L>(replica, piece, scratch);
+        self.compute::<L>(replica, self.weights.samples(piece), weights, prefetch);
     }
 }
 
 impl BySample for ConvDownDinput {
     #[inline(always)]
     fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let (weights, ahead) = self.weights.of_loop::<L>(replica, samples.start == 0, scratch);
-        self.compute::<L>(replica, samples, weights, ahead);
+        let (weights, prefetch) = self.weights.of_loop::<L>(replica, samples.start == 0, scratch);
+        self.compute::<L>(replica, samples, weights, prefetch);
     }
 }
 
@@ -185,7 +185,7 @@ impl ConvDownDinput {
         replica: usize,
         samples: Range<usize>,
         Repacked { first, weights }: Repacked<'_>,
-        ahead: &mut Ahead,
+        prefetch: &mut Prefetch,
     ) {
         let of_vector = self.weights.of_vector::<L>();
         let [[row, _], [x_row, x_plane]] = [self.y_steps, self.x_steps];
@@ -209,11 +209,11 @@ impl ConvDownDinput {
                         // or different channels of them.
                         unsafe {
                             if has_odd && L::REGISTERS >= 32 {
-                                self.tile::<L, true, true>(tile, ahead.lines());
+                                self.tile::<L, true, true>(tile, prefetch.lines());
                             } else {
-                                self.tile::<L, true, false>(tile, ahead.lines());
+                                self.tile::<L, true, false>(tile, prefetch.lines());
                                 if has_odd {
-                                    self.tile::<L, false, true>(tile, ahead.lines());
+                                    self.tile::<L, false, true>(tile, prefetch.lines());
                                 }
                             }
                         }

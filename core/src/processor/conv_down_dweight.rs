@@ -64,7 +64,7 @@ impl ConvDownDweightChains {
     /// a member of a sample loop, the first step keeps all chains.
     pub fn new_triple(dweight: &Launch<'_>, reduce: [&Launch<'_>; 2], in_loop: bool) -> (Self, [ChainSum; 2]) {
         let ConvDownDweight(blocks) = ConvDownDweight::new(dweight);
-        let keep = if in_loop { Keep::TurnedChains } else { blocks.turned() };
+        let keep = if in_loop { Keep::TransposedChains } else { blocks.transposed() };
         let sums = reduce.map(|reduce| ChainSum::of(reduce, &blocks, keep));
         (Self { blocks, keep }, sums)
     }

@@ -7,9 +7,9 @@
 use std::ops::Range;
 
 use super::lanes::Lanes;
-use super::memory::{Ahead, Lines, Scratch};
+use super::memory::{CacheLines, Prefetch, Scratch};
 use super::shared::pair_weights::{PairWeights, Repacked, TAPS};
-use super::shared::planes::Tensor;
+use super::shared::tensor::Tensor;
 use super::twin::{BySample, Launch, Twin};
 
 /// One dispatch of `conv_down_forward`.
@@ -37,7 +37,7 @@ impl ConvDownForward {
         mut weights: *const f32,
         to: Tile,
         other: *const f32,
-        mut ahead: Lines,
+        mut lines: CacheLines,
     ) {
         let [row, plane] = self.x_steps;
         let next_vector = self.channels * TAPS * L::N;
@@ -45,7 +45,7 @@ impl ConvDownForward {
         unsafe {
             let mut acc = [[[L::splat(0.0); 4]; VECTORS]; ROWS];
             for c in 0..self.channels {
-                ahead.ask::<L>();
+                lines.prefetch_next::<L>();
                 for tap in if SHORTCUT { 9..10 } else { 0..9 } {
                     let (kh, kw) = if SHORTCUT { (1, 1) } else { (tap / 3, tap % 3) };
                     let mut w = [L::splat(0.0); VECTORS];
@@ -98,12 +98,12 @@ impl ConvDownForward {
         x: *const f32,
         weights: *const f32,
         [y, s]: [Tile; 2],
-        ahead: &mut Ahead,
+        prefetch: &mut Prefetch,
     ) {
         // SAFETY: upheld by the caller.
         unsafe {
-            self.tile::<L, false, ROWS, VECTORS>(x, weights, y, s.start, ahead.lines());
-            self.tile::<L, true, ROWS, VECTORS>(x, weights, s, y.start, ahead.lines());
+            self.tile::<L, false, ROWS, VECTORS>(x, weights, y, s.start, prefetch.lines());
+            self.tile::<L, true, ROWS, VECTORS>(x, weights, s, y.start, prefetch.lines());
         }
     }
 
@@ -114,7 +114,7 @@ impl ConvDownForward {
         (replica, sample): (usize, usize),
         k: usize,
         weights: *const f32,
-        ahead: &mut Ahead,
+        prefetch: &mut Prefetch,
     ) {
         let of_x = self.x.start(replica, sample);
         let of_outputs = [&self.y, &self.s].map(|planes| planes.start(replica, sample));
@@ -130,9 +130,9 @@ impl ConvDownForward {
                     let [y, s] = [self.y.at(of_outputs[0] + at), self.s.at(of_outputs[1] + at)];
                     let tiles = [y, s].map(|start| Tile { start, column, k });
                     if rows == ROWS {
-                        self.both::<L, ROWS, VECTORS>(x, weights, tiles, ahead);
+                        self.both::<L, ROWS, VECTORS>(x, weights, tiles, prefetch);
                     } else {
-                        self.both::<L, 1, VECTORS>(x, weights, tiles, ahead);
+                        self.both::<L, 1, VECTORS>(x, weights, tiles, prefetch);
                     }
                 }
             }
@@ -149,18 +149,18 @@ struct Tile {
     k: usize,
 }
 
-/// Stores four pixels of `channels` planes, at most N. Vector j of `turned` holds pixel j of all channels.
+/// Stores four pixels of `channels` planes, at most N. Vector j of `transposed` holds pixel j of all channels.
 ///
 /// # Safety
 /// The machine must support the instruction set, and the pixels must be writable.
 #[inline(always)]
-pub unsafe fn store_pixels<L: Lanes>(to: *mut f32, plane: usize, channels: usize, turned: [L::V; 4]) {
+pub unsafe fn store_pixels<L: Lanes>(to: *mut f32, plane: usize, channels: usize, transposed: [L::V; 4]) {
     // SAFETY: upheld by the caller.
     unsafe {
         if channels >= L::N {
-            L::store_turned(to, plane, turned);
+            L::store_transposed(to, plane, transposed);
         } else {
-            for (j, v) in turned.into_iter().enumerate() {
+            for (j, v) in transposed.into_iter().enumerate() {
                 let mut lanes = [0.0; 16];
                 L::store(lanes.as_mut_ptr(), v);
                 for (l, value) in lanes.into_iter().enumerate().take(channels) {
@@ -197,16 +197,16 @@ impl Twin for ConvDownForward {
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let (weights, ahead) = self.weights.of_piece::<L>(replica, piece, scratch);
-        self.compute::<L>(replica, self.weights.samples(piece), weights, ahead);
+        let (weights, prefetch) = self.weights.of_piece::<L>(replica, piece, scratch);
+        self.compute::<L>(replica, self.weights.samples(piece), weights, prefetch);
     }
 }
 
 impl BySample for ConvDownForward {
     #[inline(always)]
     fn run_samples<L: Lanes>(&self, replica: usize, samples: Range<usize>, scratch: &mut Scratch) {
-        let (weights, ahead) = self.weights.of_loop::<L>(replica, samples.start == 0, scratch);
-        self.compute::<L>(replica, samples, weights, ahead);
+        let (weights, prefetch) = self.weights.of_loop::<L>(replica, samples.start == 0, scratch);
+        self.compute::<L>(replica, samples, weights, prefetch);
     }
 }
 
@@ -218,7 +218,7 @@ impl ConvDownForward {
         replica: usize,
         samples: Range<usize>,
         Repacked { first, weights }: Repacked<'_>,
-        ahead: &mut Ahead,
+        prefetch: &mut Prefetch,
     ) {
         let of_vector = self.weights.of_vector::<L>();
         let vectors = weights.len() / of_vector;
@@ -230,10 +230,10 @@ impl ConvDownForward {
                 unsafe {
                     let (k, weights) = (first + v * L::N, weights.as_ptr().add(v * of_vector));
                     match (pair, L::REGISTERS >= 32) {
-                        (true, true) => self.sample::<L, 2, 2>(sample, k, weights, ahead),
-                        (true, false) => self.sample::<L, 1, 2>(sample, k, weights, ahead),
-                        (false, true) => self.sample::<L, 4, 1>(sample, k, weights, ahead),
-                        (false, false) => self.sample::<L, 2, 1>(sample, k, weights, ahead),
+                        (true, true) => self.sample::<L, 2, 2>(sample, k, weights, prefetch),
+                        (true, false) => self.sample::<L, 1, 2>(sample, k, weights, prefetch),
+                        (false, true) => self.sample::<L, 4, 1>(sample, k, weights, prefetch),
+                        (false, false) => self.sample::<L, 2, 1>(sample, k, weights, prefetch),
                     }
                 }
                 v += if pair { 2 } else { 1 };

@@ -3,7 +3,7 @@
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::twin::{Launch, Twin};
-use super::weight_blocks::{CHAINS, eight};
+use super::weight_blocks::{CHAINS, sum_chains};
 
 /// One dispatch of `conv_dweight_reduce`.
 pub struct ConvDweightReduce {
@@ -59,7 +59,7 @@ impl Twin for ConvDweightReduce {
                         *chain = L::add(*chain, L::load(from.add((whole + i) * self.elements)));
                     }
                 }
-                L::store_first(to, L::N.min(end - e), eight::<L>(chains));
+                L::store_first(to, L::N.min(end - e), sum_chains::<L>(chains));
             }
         }
     }

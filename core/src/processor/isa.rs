@@ -65,7 +65,7 @@ impl Isa {
     /// The best instruction set that this machine supports.
     #[must_use]
     pub fn best() -> Self {
-        Self::ALL.into_iter().find(|isa| isa.is_here()).unwrap_or(Self::Plain)
+        Self::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Plain)
     }
 
     /// Name shown on the screen and parsed by [`FromStr`](std::str::FromStr).
@@ -85,22 +85,22 @@ impl Isa {
     /// # Errors
     /// [`DeviceError::NoInstructions`] if it does not.
     pub fn check(self) -> Result<(), DeviceError> {
-        if self.is_here() {
+        if self.is_available() {
             return Ok(());
         }
         let available =
-            Self::ALL.into_iter().filter(|isa| isa.is_here()).map(Self::name).collect::<Vec<_>>().join(", ");
+            Self::ALL.into_iter().filter(|isa| isa.is_available()).map(Self::name).collect::<Vec<_>>().join(", ");
         Err(DeviceError::NoInstructions { wanted: self.name().to_owned(), available })
     }
 
     /// Whether this machine supports the instruction set.
     #[must_use]
-    pub fn is_here(self) -> bool {
+    pub fn is_available(self) -> bool {
         match self {
             #[cfg(all(target_arch = "x86_64", not(test)))]
             Self::Avx512 => {
                 use std::arch::is_x86_feature_detected as has;
-                has!("avx512f") && has!("avx512vl") && has!("avx512dq") && has!("avx512bw") && Self::Avx2.is_here()
+                has!("avx512f") && has!("avx512vl") && has!("avx512dq") && has!("avx512bw") && Self::Avx2.is_available()
             }
             #[cfg(all(target_arch = "x86_64", not(test)))]
             Self::Avx2 => {

@@ -49,9 +49,9 @@ pub trait Lanes: Copy + Send + Sync + 'static {
     /// Stores the first `count` floats (0 to N) to any address and touches nothing else.
     unsafe fn store_first(to: *mut f32, count: usize, v: Self::V);
     /// Loads N rows of 4 floats, `stride` floats apart, transposed: lane l of vector w is float w of row l.
-    unsafe fn load_turned(from: *const f32, stride: usize) -> [Self::V; 4];
+    unsafe fn load_transposed(from: *const f32, stride: usize) -> [Self::V; 4];
     /// Stores N rows of 4 floats, `stride` floats apart, transposed: lane l of vector w becomes float w of row l.
-    unsafe fn store_turned(to: *mut f32, stride: usize, vs: [Self::V; 4]);
+    unsafe fn store_transposed(to: *mut f32, stride: usize, vs: [Self::V; 4]);
     /// The same value in all lanes.
     unsafe fn splat(value: f32) -> Self::V;
     /// a + b

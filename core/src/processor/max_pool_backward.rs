@@ -3,7 +3,8 @@
 
 use super::lanes::Lanes;
 use super::memory::Scratch;
-use super::shared::planes::{Planes, Region, Tensor, copy_rows, parts};
+use super::shared::planes::{PlaneLayout, Region, copy_rows, parts};
+use super::shared::tensor::Tensor;
 use super::shared::walk::{ByRegion, Walk};
 use super::shared::window::{Windows, apart, window_max};
 use super::twin::{Launch, Twin};
@@ -47,7 +48,7 @@ impl ByRegion for MaxPoolBackward {
     ) {
         let Windows { walk, y } = &self.windows;
         // Rows of x are half as long after even and odd columns are separated.
-        let Planes { row, plane, .. } = walk.regions.shape;
+        let PlaneLayout { row, plane, .. } = walk.regions.shape;
         let across = walk.regions.shape.across();
         let length = self.windows.scratch();
         let lengths = [length, length, length, 2 * length, 2 * length];

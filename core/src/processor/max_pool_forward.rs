@@ -2,7 +2,8 @@
 
 use super::lanes::Lanes;
 use super::memory::Scratch;
-use super::shared::planes::{Planes, Region, Tensor, copy_rows, parts};
+use super::shared::planes::{PlaneLayout, Region, copy_rows, parts};
+use super::shared::tensor::Tensor;
 use super::shared::walk::{ByRegion, Walk};
 use super::shared::window::{Windows, apart, window_max};
 use super::twin::{Launch, Twin};
@@ -45,7 +46,7 @@ impl ByRegion for MaxPoolForward {
     ) {
         let Windows { walk, y } = &self.windows;
         // Rows of x are half as long after even and odd columns are separated.
-        let Planes { row, plane, .. } = walk.regions.shape;
+        let PlaneLayout { row, plane, .. } = walk.regions.shape;
         let length = self.windows.scratch();
         let [even, odd, most] = parts(scratch.floats(3 * length), [length; 3]);
         let [first_of_x, first_of_y] = [&self.x, &self.y].map(|planes| planes.start(replica, sample));

@@ -39,7 +39,7 @@ impl Block {
         let start = unsafe { allocated.add(allocated.as_ptr().align_offset(alignment)) };
         if is_huge {
             // SAFETY: the block lies in the allocation and is not shared yet.
-            huge_pages::ask(unsafe { NonNull::slice_from_raw_parts(start.cast(), bytes).as_mut() });
+            huge_pages::advise(unsafe { NonNull::slice_from_raw_parts(start.cast(), bytes).as_mut() });
         }
         Some(Self { start, bytes, allocation: (allocated, layout) })
     }
@@ -168,7 +168,7 @@ pub struct Scratch {
     block: Option<Block>,
     kept: Vec<Option<Block>>,
     /// Cache lines that the thread will read soon.
-    pub ahead: Ahead,
+    pub prefetch: Prefetch,
 }
 
 impl Scratch {
@@ -180,14 +180,14 @@ impl Scratch {
         floats(&mut self.block, length)
     }
 
-    /// [`Scratch::floats`] and [`Scratch::ahead`].
-    pub fn floats_and_ahead(&mut self, length: usize) -> (&mut [f32], &mut Ahead) {
-        (floats(&mut self.block, length), &mut self.ahead)
+    /// [`Scratch::floats`] and [`Scratch::prefetch`].
+    pub fn floats_and_prefetch(&mut self, length: usize) -> (&mut [f32], &mut Prefetch) {
+        (floats(&mut self.block, length), &mut self.prefetch)
     }
 
-    /// The floats that a sample loop keeps in `slot` from group to group, and [`Scratch::ahead`].
-    pub fn kept_and_ahead(&mut self, slot: usize, kept: usize) -> (&mut [f32], &mut Ahead) {
-        (floats(slot_of(&mut self.kept, slot), kept), &mut self.ahead)
+    /// The floats that a sample loop keeps in `slot` from group to group, and [`Scratch::prefetch`].
+    pub fn kept_and_prefetch(&mut self, slot: usize, kept: usize) -> (&mut [f32], &mut Prefetch) {
+        (floats(slot_of(&mut self.kept, slot), kept), &mut self.prefetch)
     }
 
     /// The floats that a sample loop keeps in `slot` from group to group, and [`Scratch::floats`].
@@ -206,22 +206,22 @@ fn slot_of(kept: &mut Vec<Option<Block>>, slot: usize) -> &mut Option<Block> {
 /// Cache lines that a thread will need soon. Kernels that compute for long prefetch a few of them at a time, so that memory
 /// access and arithmetic overlap.
 #[derive(Default)]
-pub struct Ahead {
+pub struct Prefetch {
     /// Ranges `(address, bytes)`, in reverse order of use.
     runs: Vec<(*const u8, usize)>,
-    /// Lines per call of [`Ahead::lines`].
+    /// Lines per call of [`Prefetch::lines`].
     each: usize,
     calls: usize,
 }
 
 /// A line that is always cached. Prefetching an unmapped address would cost a walk through the page table each time.
-static HERE: [u8; LINE] = [0; LINE];
+static ALWAYS_CACHED: [u8; LINE] = [0; LINE];
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-impl Ahead {
-    /// Sets the ranges that are needed next. [`Ahead::lines`] will be called about `calls` times before then.
+impl Prefetch {
+    /// Sets the ranges that are needed next. [`Prefetch::lines`] will be called about `calls` times before then.
     pub fn plan(&mut self, runs: impl Iterator<Item = (*const u8, usize)>, calls: usize) {
         self.runs.clear();
         self.runs.extend(runs);
@@ -230,17 +230,17 @@ impl Ahead {
         (self.each, self.calls) = (lines.div_ceil(calls.max(1)), 0);
     }
 
-    /// Calls of [`Ahead::lines`] since the last [`Ahead::plan`].
+    /// Calls of [`Prefetch::lines`] since the last [`Prefetch::plan`].
     pub fn calls(&self) -> usize {
         self.calls
     }
 
     /// The next few lines, for a loop that prefetches one per iteration.
     #[inline(always)]
-    pub fn lines(&mut self) -> Lines {
+    pub fn lines(&mut self) -> CacheLines {
         self.calls += 1;
-        let Some((at, bytes)) = self.runs.last_mut() else { return Lines { at: HERE.as_ptr(), left: 0 } };
-        let lines = Lines { at: *at, left: self.each.min(bytes.div_ceil(LINE)) };
+        let Some((at, bytes)) = self.runs.last_mut() else { return CacheLines { at: ALWAYS_CACHED.as_ptr(), left: 0 } };
+        let lines = CacheLines { at: *at, left: self.each.min(bytes.div_ceil(LINE)) };
         *at = at.wrapping_add(LINE * lines.left);
         *bytes = bytes.saturating_sub(LINE * lines.left);
         if *bytes == 0 {
@@ -252,15 +252,15 @@ impl Ahead {
 
 /// A few consecutive cache lines.
 #[derive(Clone, Copy)]
-pub struct Lines {
+pub struct CacheLines {
     at: *const u8,
     left: usize,
 }
 
-impl Lines {
+impl CacheLines {
     /// Prefetches the next line, or the last one again if none is left.
     #[inline(always)]
-    pub fn ask<L: Lanes>(&mut self) {
+    pub fn prefetch_next<L: Lanes>(&mut self) {
         L::prefetch(self.at.cast());
         let is_more = self.left > 1;
         self.at = self.at.wrapping_add(if is_more { LINE } else { 0 });

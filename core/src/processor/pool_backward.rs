@@ -3,21 +3,21 @@
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::pieces::Pieces;
-use super::shared::planes::Planes;
+use super::shared::planes::PlaneLayout;
 use super::twin::{Launch, Twin};
 
 /// One dispatch of `pool_backward`. A piece is several planes.
 pub struct PoolBackward {
     dfeatures: View<f32>,
     g: View<f32>,
-    planes: Planes,
+    planes: PlaneLayout,
     count: usize,
     pieces: Pieces,
 }
 
 impl Twin for PoolBackward {
     fn new(launch: &Launch<'_>) -> Self {
-        let planes = Planes::new(launch);
+        let planes = PlaneLayout::new(launch);
         let count = launch.samples() * planes.channels;
         Self {
             dfeatures: launch.floats(0),

@@ -4,7 +4,7 @@
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::pieces::Pieces;
-use super::shared::planes::Planes;
+use super::shared::planes::PlaneLayout;
 use super::shared::reduce::lane_sum;
 use super::twin::{Launch, Twin};
 
@@ -12,14 +12,14 @@ use super::twin::{Launch, Twin};
 pub struct PoolForward {
     a: View<f32>,
     features: View<f32>,
-    planes: Planes,
+    planes: PlaneLayout,
     count: usize,
     pieces: Pieces,
 }
 
 impl Twin for PoolForward {
     fn new(launch: &Launch<'_>) -> Self {
-        let planes = Planes::new(launch);
+        let planes = PlaneLayout::new(launch);
         let count = launch.samples() * planes.channels;
         Self {
             a: launch.floats(0),

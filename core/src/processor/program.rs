@@ -14,8 +14,8 @@ use super::device::{Buffers, Processor};
 use super::isa::{Class, Isa, Runnable};
 use super::memory::{Memory, Scratch, View};
 use super::sample_loop::{self, SampleLoop};
-use super::scratch::{Own, Place, bound};
-use super::shared::planes::Tensor;
+use super::scratch::{PrivateBuffers, ResolvedBinding, bound};
+use super::shared::tensor::Tensor;
 use super::twin::Launch;
 use super::twins;
 use crate::device::{DeviceError, DispatchTime, RunTime};
@@ -47,7 +47,7 @@ struct Loop {
     /// Tensors in memory that members read or write, with the bytes of a group of samples.
     streams: Vec<(Tensor, usize)>,
     group: usize,
-    /// Calls of `Ahead::lines` during the last group: the estimate for the next one.
+    /// Calls of `Prefetch::lines` during the last group: the estimate for the next one.
     calls: AtomicUsize,
 }
 
@@ -88,24 +88,24 @@ impl Program {
     /// [`DeviceError::OutOfMemory`] if the scratch buffers cannot be allocated.
     pub fn build<'r>(buffers: &Buffers, recording: &'r Recording) -> Result<Self, DeviceError> {
         let shared = &buffers.memory;
-        let mut own = Own::default();
-        let parts: Vec<Part<'r>> = parts(recording, &mut own);
-        let Some(memory) = own.allocate() else {
+        let mut private = PrivateBuffers::default();
+        let parts: Vec<Part<'r>> = parts(recording, &mut private);
+        let Some(memory) = private.allocate() else {
             let label = "scratch buffers of the replicas".to_owned();
             return Err(DeviceError::OutOfMemory { label, asked: 0, limit: None });
         };
         let mut labels = Vec::new();
         let actions = parts.into_iter().map(|part| match part {
-            Part::Stretch { dispatches, places, loops } => {
-                let launch = |(dispatch, places): (&&'r Dispatch, &Vec<Place>)| -> Launch<'r> {
-                    Launch::new(dispatch, bound(places, shared, &memory))
+            Part::Stretch { dispatches, bindings, loops } => {
+                let launch = |(dispatch, bindings): (&&'r Dispatch, &Vec<ResolvedBinding>)| -> Launch<'r> {
+                    Launch::new(dispatch, bound(bindings, shared, &memory))
                 };
-                let launches: Vec<_> = dispatches.iter().zip(&places).map(launch).collect();
+                let launches: Vec<_> = dispatches.iter().zip(&bindings).map(launch).collect();
                 let mut passages = Vec::new();
                 let mut at = 0;
-                for (its, places) in loops {
+                for (its, bindings) in loops {
                     passages.push(Passage::new(&launches[at..its.dispatches.start], labels.len() + at));
-                    let members = dispatches[its.dispatches.clone()].iter().zip(&places);
+                    let members = dispatches[its.dispatches.clone()].iter().zip(&bindings);
                     let members: Vec<_> =
                         members.enumerate().map(|(slot, member)| launch(member).in_slot(slot)).collect();
                     at = its.dispatches.end;
@@ -178,9 +178,9 @@ enum Part<'a> {
     /// Dispatches over the same replicas, none of which reads what another replica writes.
     Stretch {
         dispatches: Vec<&'a Dispatch>,
-        places: Vec<Vec<Place>>,
-        /// Sample loops with the places of their members.
-        loops: Vec<(SampleLoop, Vec<Vec<Place>>)>,
+        bindings: Vec<Vec<ResolvedBinding>>,
+        /// Sample loops with the resolved bindings of their members.
+        loops: Vec<(SampleLoop, Vec<Vec<ResolvedBinding>>)>,
     },
     Copy {
         from: Binding,
@@ -189,20 +189,20 @@ enum Part<'a> {
     Clear(BufferId),
 }
 
-fn parts<'a>(recording: &'a Recording, own: &mut Own) -> Vec<Part<'a>> {
+fn parts<'a>(recording: &'a Recording, private: &mut PrivateBuffers) -> Vec<Part<'a>> {
     let mut parts = Vec::new();
     // Dispatches with their index in the commands.
     let mut stretch: Vec<(usize, &Dispatch)> = Vec::new();
     let mut finish = |stretch: &mut Vec<(usize, &'a Dispatch)>, parts: &mut Vec<Part<'a>>| {
         if !stretch.is_empty() {
             let dispatches: Vec<&Dispatch> = stretch.iter().map(|(_, dispatch)| *dispatch).collect();
-            let places = own.places(&dispatches);
+            let bindings = private.resolve(&dispatches);
             let loops = sample_loop::find(stretch, &recording.commands).into_iter().map(|its| {
-                let places = own.in_loop(&its, dispatches[0].replicas, &places[its.dispatches.clone()]);
-                (its, places)
+                let bindings = private.resolve_in_loop(&its, dispatches[0].replicas, &bindings[its.dispatches.clone()]);
+                (its, bindings)
             });
             let loops = loops.collect();
-            parts.push(Part::Stretch { dispatches, places, loops });
+            parts.push(Part::Stretch { dispatches, bindings, loops });
             stretch.clear();
         }
     };
@@ -281,9 +281,9 @@ impl Loop {
                 let (from, sample) =
                     if group + 1 < groups { (Some(self), (group + 1) * self.group) } else { (next, 0) };
                 let runs = from.into_iter().flat_map(|from| from.runs(replica, sample));
-                scratch.ahead.plan(runs, self.calls.load(Ordering::Relaxed));
+                scratch.prefetch.plan(runs, self.calls.load(Ordering::Relaxed));
                 self.members.iter().for_each(|member| member.run(at, replica, group, scratch));
-                self.calls.store(scratch.ahead.calls(), Ordering::Relaxed);
+                self.calls.store(scratch.prefetch.calls(), Ordering::Relaxed);
             }
             for step in &self.after {
                 (0..step.pieces()).for_each(|piece| step.run(at, replica, piece, scratch));
@@ -295,7 +295,7 @@ impl Loop {
 impl Step {
     /// Runs all pieces of one replica.
     fn run(&self, threads: &Threads, at: (Isa, Class), replica: usize) {
-        threads.spread(self.pieces, &|piece| {
+        threads.parallel_for(self.pieces, &|piece| {
             // SAFETY: `Processor::new` checked the instruction set; steps of a replica run one after the other, replicas of a
             // stretch do not touch each other's elements, and pieces of a step write different ones.
             SCRATCH.with_borrow_mut(|scratch| unsafe { self.twin.run(at, replica, piece, scratch) });
@@ -309,7 +309,7 @@ impl Action {
             Self::Stretch { passages, replicas } => {
                 // Loops are faster while every thread has a replica, pieces while some thread has none.
                 let unfinished = AtomicUsize::new(*replicas);
-                threads.spread(*replicas, &|replica| {
+                threads.parallel_for(*replicas, &|replica| {
                     for (i, passage) in passages.iter().enumerate() {
                         let is_alone = unfinished.load(Ordering::Relaxed) >= threads.count();
                         match &passage.sample_loop {

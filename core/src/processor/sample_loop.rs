@@ -40,7 +40,7 @@ fn constant(dispatch: &Dispatch, name: &str) -> usize {
 
 /// A binding `[R][N]` of planes.
 #[derive(Clone, Copy)]
-struct Planes {
+struct PlanesBinding {
     binding: usize,
     /// Bytes per sample.
     bytes: usize,
@@ -49,10 +49,10 @@ struct Planes {
 }
 
 /// The tensors of a dispatch that can run sample by sample; `None` if it cannot.
-fn planes(dispatch: &Dispatch) -> Option<Vec<Planes>> {
+fn planes(dispatch: &Dispatch) -> Option<Vec<PlanesBinding>> {
     let of = |channels: &str, plane: &str| constant(dispatch, channels) * constant(dispatch, plane) * 16;
-    let read = |binding, bytes| Planes { binding, bytes, is_overwritten: false };
-    let overwritten = |binding, bytes| Planes { binding, bytes, is_overwritten: true };
+    let read = |binding, bytes| PlanesBinding { binding, bytes, is_overwritten: false };
+    let overwritten = |binding, bytes| PlanesBinding { binding, bytes, is_overwritten: true };
     let same = of("C", "PLANE");
     let (x, y) = (of("C", "X_PLANE"), of("K", "Y_PLANE"));
     Some(match dispatch.kernel.shader() {
@@ -61,7 +61,8 @@ fn planes(dispatch: &Dispatch) -> Option<Vec<Planes>> {
         Shader::BnBackwardReduce => vec![read(0, same), read(2, same), read(3, same)],
         Shader::BnBackwardApply => vec![read(0, same), read(1, same), overwritten(4, same)],
         Shader::Conv3x3Forward | Shader::Conv3x3ForwardStaged => {
-            let y = Planes { is_overwritten: constant(dispatch, "ACCUMULATE") == 0, ..read(2, of("K", "PLANE")) };
+            let y =
+                PlanesBinding { is_overwritten: constant(dispatch, "ACCUMULATE") == 0, ..read(2, of("K", "PLANE")) };
             vec![read(0, same), y]
         }
         Shader::Conv3x3Dweight | Shader::Conv3x3DweightStaged => vec![read(0, same), read(1, of("K", "PLANE"))],
@@ -255,15 +256,25 @@ mod tests {
         let norm = BatchNorm { shape: SHAPE, activation: Some(Activation::Relu), shortcut: false };
         let conv = Conv { input: SHAPE, out_channels: 16, shared_input: false };
         norm.apply(&mut rec, "norm", y, coefficients, y, a);
-        conv.forward(&mut rec, "conv", Tiles::usual(TileTarget::Software).of(conv, Pass::Forward), [a, packed, y2]);
+        conv.forward(
+            &mut rec,
+            "conv",
+            Tiles::default_for(TileTarget::Software).of(conv, Pass::Forward),
+            [a, packed, y2],
+        );
         // Needs all samples of the dispatches before it.
         norm.running(&mut rec, "norm", channels(packed), coefficients);
         norm.apply(&mut rec, "norm", y2, coefficients, y2, if is_reused { a } else { other });
         (rec, a)
     }
 
-    fn channels(binding: Binding) -> crate::ops::batch_norm::Channels {
-        crate::ops::batch_norm::Channels { scale: binding, shift: binding, running: binding, mean_to_variance: 16 }
+    fn channels(binding: Binding) -> crate::ops::batch_norm::ChannelBindings {
+        crate::ops::batch_norm::ChannelBindings {
+            scale: binding,
+            shift: binding,
+            running: binding,
+            mean_to_variance: 16,
+        }
     }
 
     fn loops(rec: &Recording) -> Vec<SampleLoop> {

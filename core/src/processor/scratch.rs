@@ -14,7 +14,7 @@ use crate::record::{Access, Binding, BufferId, BufferTable, Dispatch, Kernel, Sh
 
 /// Buffers that replace shared ones.
 #[derive(Default)]
-pub struct Own {
+pub struct PrivateBuffers {
     table: BufferTable,
     /// Rings by `(replaced buffer, samples, bytes)`. Replicas may be in different loops, so loops with groups of different sizes
     /// have different rings.
@@ -23,12 +23,12 @@ pub struct Own {
     ids: HashMap<(BufferId, Kernel), BufferId>,
 }
 
-/// Where a binding of a dispatch lies.
+/// A binding of a dispatch, after shared buffers are replaced.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct ResolvedBinding {
     binding: Binding,
-    /// Whether it lies in a buffer of [`Own`], not in the shared memory.
-    is_own: bool,
+    /// Whether it lies in a buffer of [`PrivateBuffers`], not in the shared memory.
+    is_private: bool,
     /// Samples that a ring has room for; `None` if it is not a ring.
     ring: Option<usize>,
 }
@@ -55,9 +55,9 @@ fn filled(dispatch: &Dispatch) -> impl Iterator<Item = (&Dispatch, usize)> {
     written.map(move |index| (dispatch, *index))
 }
 
-impl Own {
-    /// The places of all bindings of a stretch, `[dispatch][binding]`.
-    pub fn places(&mut self, stretch: &[&Dispatch]) -> Vec<Vec<Place>> {
+impl PrivateBuffers {
+    /// All bindings of a stretch, resolved, `[dispatch][binding]`.
+    pub fn resolve(&mut self, stretch: &[&Dispatch]) -> Vec<Vec<ResolvedBinding>> {
         let mut fillers: HashMap<BufferId, HashSet<&Kernel>> = HashMap::new();
         for (dispatch, index) in stretch.iter().flat_map(|dispatch| filled(dispatch)) {
             fillers.entry(dispatch.bindings[index].buffer).or_default().insert(&dispatch.kernel);
@@ -65,11 +65,11 @@ impl Own {
         let is_shared = |buffer: &BufferId| fillers.get(buffer).is_some_and(|kernels| kernels.len() > 1);
         // The buffer that replaces each shared one at the current dispatch.
         let mut current: HashMap<BufferId, BufferId> = HashMap::new();
-        let mut places = Vec::with_capacity(stretch.len());
+        let mut bindings = Vec::with_capacity(stretch.len());
         for dispatch in stretch {
             let shader = dispatch.kernel.shader();
-            let shared = |binding: &Binding| Place { binding: *binding, is_own: false, ring: None };
-            let mut of_dispatch: Vec<Place> = dispatch.bindings.iter().map(shared).collect();
+            let shared = |binding: &Binding| ResolvedBinding { binding: *binding, is_private: false, ring: None };
+            let mut of_dispatch: Vec<ResolvedBinding> = dispatch.bindings.iter().map(shared).collect();
             for &index in passed_on(shader) {
                 let binding = dispatch.bindings[index];
                 if !is_shared(&binding.buffer) || dispatch.replicas == 1 {
@@ -84,28 +84,33 @@ impl Own {
                 }
                 if let Some(id) = current.get(&binding.buffer) {
                     of_dispatch[index] =
-                        Place { binding: Binding { buffer: *id, ..binding }, is_own: true, ring: None };
+                        ResolvedBinding { binding: Binding { buffer: *id, ..binding }, is_private: true, ring: None };
                 }
             }
-            places.push(of_dispatch);
+            bindings.push(of_dispatch);
         }
-        places
+        bindings
     }
 
-    /// The places of a loop's dispatches, with rings for the tensors that only the loop reads.
-    pub fn in_loop(&mut self, its: &SampleLoop, replicas: u32, places: &[Vec<Place>]) -> Vec<Vec<Place>> {
-        let mut places = places.to_vec();
-        for place in places.iter_mut().flatten() {
-            if let Some(bytes) = its.rings.get(&place.binding.buffer).filter(|_| !place.is_own) {
+    /// The bindings of a loop's dispatches, resolved with rings for the tensors that only the loop reads.
+    pub fn resolve_in_loop(
+        &mut self,
+        its: &SampleLoop,
+        replicas: u32,
+        bindings: &[Vec<ResolvedBinding>],
+    ) -> Vec<Vec<ResolvedBinding>> {
+        let mut bindings = bindings.to_vec();
+        for resolved in bindings.iter_mut().flatten() {
+            if let Some(bytes) = its.rings.get(&resolved.binding.buffer).filter(|_| !resolved.is_private) {
                 // One sample more than needed: kernels may read beyond the last one.
                 let bytes = ((replicas as usize * its.group + 1) * bytes) as u64;
                 let add = || self.table.add("ring", bytes);
-                let buffer = *self.rings.entry((place.binding.buffer, its.group, bytes)).or_insert_with(add);
+                let buffer = *self.rings.entry((resolved.binding.buffer, its.group, bytes)).or_insert_with(add);
                 let binding = Binding { buffer, offset: 0, bytes };
-                *place = Place { binding, is_own: true, ring: Some(its.group) };
+                *resolved = ResolvedBinding { binding, is_private: true, ring: Some(its.group) };
             }
         }
-        places
+        bindings
     }
 
     /// Allocates the buffers. Returns `None` if the system refuses the memory.
@@ -115,10 +120,10 @@ impl Own {
 }
 
 /// The memory of each binding.
-pub fn bound(places: &[Place], shared: &Memory, own: &Memory) -> Vec<Bound> {
-    let bound = |place: &Place| {
-        let memory = if place.is_own { own } else { shared };
-        Bound { view: memory.view(place.binding), ring: place.ring }
+pub fn bound(bindings: &[ResolvedBinding], shared: &Memory, private: &Memory) -> Vec<Bound> {
+    let bound = |resolved: &ResolvedBinding| {
+        let memory = if resolved.is_private { private } else { shared };
+        Bound { view: memory.view(resolved.binding), ring: resolved.ring }
     };
-    places.iter().map(bound).collect()
+    bindings.iter().map(bound).collect()
 }

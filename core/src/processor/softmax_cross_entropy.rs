@@ -53,10 +53,10 @@ impl Twin for SoftmaxCrossEntropy {
                     self.scores.write(2 * sample..2 * sample + 2),
                 )
             };
-            let (mut largest, mut winner) = (logits[0], 0);
+            let (mut largest, mut argmax) = (logits[0], 0);
             for (k, logit) in logits.iter().enumerate() {
                 if *logit > largest {
-                    (largest, winner) = (*logit, k);
+                    (largest, argmax) = (*logit, k);
                 }
             }
             let mut sum = 0.0;
@@ -72,7 +72,7 @@ impl Twin for SoftmaxCrossEntropy {
             // Bounded, so that the sum over a batch does not overflow.
             let loss = log_positive::<L>(sum) + (largest - logits[label]).min(1e30);
             score[0] = nan_unless(is_sound, loss);
-            score[1] = if winner == label { 1.0 } else { 0.0 };
+            score[1] = if argmax == label { 1.0 } else { 0.0 };
         }
     }
 }

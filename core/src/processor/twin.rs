@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
-use super::shared::planes::Tensor;
+use super::shared::tensor::Tensor;
 use crate::record::{Constant, Dispatch, Job};
 
 /// A dispatch of one shader, computed in the order of docs/ORDER.md. Pieces are independent of each other: they may run in

@@ -13,14 +13,14 @@ pub use chain_sum::ChainSum;
 use std::ops::Range;
 
 use super::lanes::Lanes;
-use super::memory::{Ahead, Lines, Scratch, View};
-use super::shared::planes::Tensor;
+use super::memory::{CacheLines, Prefetch, Scratch, View};
+use super::shared::tensor::Tensor;
 
 /// Output channels in a piece, few enough that their transposed gradient stays in the L2 cache.
 const GROUP: usize = 64;
 
 /// Floats of transposed gradient, few enough that they stay in the L2 cache until they are used.
-const TURNED: usize = 131_072;
+const TRANSPOSED: usize = 131_072;
 
 /// Chains that the blocks are added to: block b to chain b mod 8.
 pub const CHAINS: usize = 8;
@@ -89,9 +89,9 @@ pub enum Keep {
     /// The sums of each block, `[R][blocks][K][C][taps]`, as the shaders write them.
     Blocks,
     /// The sums of each block, transposed: `[R][blocks][C][taps][K]`.
-    TurnedBlocks,
+    TransposedBlocks,
     /// The sums of each chain, transposed: `[R][blocks][C][taps][K]`, of which only the first eight are used.
-    TurnedChains,
+    TransposedChains,
 }
 
 /// How the work of a replica is split: the most that a piece has of each.
@@ -141,16 +141,20 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
     /// Which sums a step keeps for [`ChainSum`]. Chains are fewer than blocks, but a piece that computes only some strips
     /// of an image uses only parts of the cache lines that it reads. If that would happen, and if a block reads at least
     /// as many values as it has sums, the sums of each block are kept.
-    pub fn turned(&self) -> Keep {
+    pub fn transposed(&self) -> Keep {
         let sums = 9 * self.channels * self.outputs;
         let values = self.images * self.height * 4 * (self.channels * STRIDE * STRIDE + self.outputs * STRIDE);
         let pieces = self.replicas * self.groups() * (CHAINS / self.strips).max(1);
-        if self.strips > 2 && pieces < ENOUGH && sums <= values { Keep::TurnedBlocks } else { Keep::TurnedChains }
+        if self.strips > 2 && pieces < ENOUGH && sums <= values {
+            Keep::TransposedBlocks
+        } else {
+            Keep::TransposedChains
+        }
     }
 
     /// Number of blocks or chains whose sums a replica has after a step that keeps `keep`.
     pub fn slots(&self, keep: Keep) -> usize {
-        if keep == Keep::TurnedChains { CHAINS.min(self.blocks()) } else { self.blocks() }
+        if keep == Keep::TransposedChains { CHAINS.min(self.blocks()) } else { self.blocks() }
     }
 
     /// Multiply-adds of one image block and one group of output channels.
@@ -161,7 +165,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
     /// Chooses how to split the work of a replica into pieces.
     fn split(&self, keep: Keep) -> Split {
         let mut split = Split { image_blocks: self.image_blocks(), chains: CHAINS, channels: self.channels };
-        if keep != Keep::TurnedChains {
+        if keep != Keep::TransposedChains {
             split.image_blocks = PIECE.div_ceil(self.work());
             return split;
         }
@@ -206,7 +210,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         let outputs = group * GROUP..self.outputs.min((group + 1) * GROUP);
         let channels = part * split.channels..self.channels.min((part + 1) * split.channels);
         let first = piece * split.image_blocks;
-        let most = self.turned_at_once(outputs.len());
+        let most = self.transposed_at_once(outputs.len());
         for image_block in first..self.image_blocks().min(first + split.image_blocks) {
             let is_own = |strip: usize| (image_block * self.strips + strip) % CHAINS / split.chains == own;
             let mut strip = 0;
@@ -231,7 +235,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         for image_block in samples.start / self.images..samples.end.div_ceil(self.images) {
             for first in (0..self.outputs).step_by(GROUP) {
                 let outputs = [first, self.outputs.min(first + GROUP)];
-                let at_once = self.turned_at_once(outputs[1] - outputs[0]);
+                let at_once = self.transposed_at_once(outputs[1] - outputs[0]);
                 for strip in (0..self.strips).step_by(at_once) {
                     let strips = [strip, self.strips.min(strip + at_once)];
                     let part = Part { replica, image_block, strips, outputs };
@@ -242,8 +246,8 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
     }
 
     /// Number of strips to transpose at once, so that they stay in the L2 cache.
-    fn turned_at_once(&self, outputs: usize) -> usize {
-        (TURNED / (self.images * self.height * 4 * outputs * STRIDE)).max(1)
+    fn transposed_at_once(&self, outputs: usize) -> usize {
+        (TRANSPOSED / (self.images * self.height * 4 * outputs * STRIDE)).max(1)
     }
 
     /// Computes adjacent blocks for some input and output channels.
@@ -261,18 +265,18 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         // SAFETY: all accesses lie in the views, whose planes have a border and spare rows after the last; pieces write
         // different blocks or chains, or different channels of them.
         unsafe {
-            let turned = scratch.floats(length * STRIDE).as_mut_ptr();
-            let of_centre = turned.add(length * (STRIDE - 1));
-            self.turn::<L>(self.dy.at(of_dy), part, images, turned);
+            let transposed = scratch.floats(length * STRIDE).as_mut_ptr();
+            let of_centre = transposed.add(length * (STRIDE - 1));
+            self.transpose::<L>(self.dy.at(of_dy), part, images, transposed);
             if STRIDE == 2 {
-                self.turn::<L>(self.ds.at(of_ds), part, images, of_centre);
+                self.transpose::<L>(self.ds.at(of_ds), part, images, of_centre);
             }
             for strip in first_strip..end_strip {
                 let block = image_block * self.strips + strip;
                 let (slot, put) = match keep {
                     Keep::Blocks => (block, Put::Block),
-                    Keep::TurnedBlocks => (block, Put::First),
-                    Keep::TurnedChains => (block % CHAINS, if block < CHAINS { Put::First } else { Put::Next }),
+                    Keep::TransposedBlocks => (block, Put::First),
+                    Keep::TransposedChains => (block % CHAINS, if block < CHAINS { Put::First } else { Put::Next }),
                 };
                 let sums = (replica * self.blocks() + slot) * self.outputs * self.channels;
                 let x = self.x.at(of_x + 3 + 4 * STRIDE * strip);
@@ -282,16 +286,16 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
                 let mut v = 0;
                 while v < vectors {
                     let from = (strip - first_strip) * of_strip + v * pixels * L::N;
-                    let (dy, ds) = (turned.add(from), of_centre.add(from));
+                    let (dy, ds) = (transposed.add(from), of_centre.add(from));
                     let k = first_output + v * L::N;
                     if L::REGISTERS >= 32 && v + 2 <= vectors {
-                        self.all_inputs::<L, 2, 1>(block, k, channels, [dy, ds], &mut scratch.ahead);
+                        self.all_inputs::<L, 2, 1>(block, k, channels, [dy, ds], &mut scratch.prefetch);
                         v += 2;
                     } else if L::REGISTERS >= 32 {
-                        self.all_inputs::<L, 1, 2>(block, k, channels, [dy, ds], &mut scratch.ahead);
+                        self.all_inputs::<L, 1, 2>(block, k, channels, [dy, ds], &mut scratch.prefetch);
                         v += 1;
                     } else {
-                        self.all_inputs::<L, 1, 1>(block, k, channels, [dy, ds], &mut scratch.ahead);
+                        self.all_inputs::<L, 1, 1>(block, k, channels, [dy, ds], &mut scratch.prefetch);
                         v += 1;
                     }
                 }
@@ -302,7 +306,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
     /// Transposes blocks of planes, whose image begins at `from`, to `[strip][vector][pixel][N]`. Lanes beyond the last
     /// channel are 0.
     #[inline(always)]
-    unsafe fn turn<L: Lanes>(&self, from: *const f32, part: Part, images: usize, to: *mut f32) {
+    unsafe fn transpose<L: Lanes>(&self, from: *const f32, part: Part, images: usize, to: *mut f32) {
         let [row, plane] = self.y_steps;
         let Part { strips: [first_strip, end_strip], outputs: [first_output, end_output], .. } = part;
         let of_vector = images * self.height * 4 * L::N;
@@ -318,7 +322,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
                             let to = to.add(((strip - first_strip) * vectors + v) * of_vector);
                             let to = to.add((i * self.height + h) * 4 * L::N);
                             if k + L::N <= self.outputs {
-                                for (w, pixel) in L::load_turned(from, plane).into_iter().enumerate() {
+                                for (w, pixel) in L::load_transposed(from, plane).into_iter().enumerate() {
                                     L::store(to.add(w * L::N), pixel);
                                 }
                             } else {
@@ -342,21 +346,21 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         k: usize,
         [mut c, end]: [usize; 2],
         from: [*const f32; 2],
-        ahead: &mut Ahead,
+        prefetch: &mut Prefetch,
     ) {
         // SAFETY: upheld by the caller.
         unsafe {
             while c + TILE <= end {
                 let sums = if STRIDE == 1 && block.half {
-                    self.tile::<L, VECTORS, TILE, true>(block, c, from, ahead.lines())
+                    self.tile::<L, VECTORS, TILE, true>(block, c, from, prefetch.lines())
                 } else {
-                    self.tile::<L, VECTORS, TILE, false>(block, c, from, ahead.lines())
+                    self.tile::<L, VECTORS, TILE, false>(block, c, from, prefetch.lines())
                 };
                 self.put(block, k, c, &sums);
                 c += TILE;
             }
             while TILE > 1 && c < end {
-                let sums = self.tile::<L, VECTORS, 1, false>(block, c, from, ahead.lines());
+                let sums = self.tile::<L, VECTORS, 1, false>(block, c, from, prefetch.lines());
                 self.put(block, k, c, &sums);
                 c += 1;
             }
@@ -375,7 +379,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
         block: Block,
         c: usize,
         [mut dy, mut ds]: [*const f32; 2],
-        mut ahead: Lines,
+        mut lines: CacheLines,
     ) -> Sums<L, VECTORS, TILE> {
         let [row, plane] = self.x_steps;
         // Floats to the same channel of the next image block.
@@ -395,7 +399,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
                             d[w][v] = L::load(dy.add(v * next_vector + w * L::N));
                         }
                     }
-                    ahead.ask::<L>();
+                    lines.prefetch_next::<L>();
                     for l in 0..TILE {
                         L::prefetch(x.wrapping_add(next_block + l * plane));
                         for kh in 0..3 {
@@ -494,7 +498,7 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
 /// # Safety
 /// See [`Lanes`].
 #[inline(always)]
-pub unsafe fn eight<L: Lanes>(v: [L::V; CHAINS]) -> L::V {
+pub unsafe fn sum_chains<L: Lanes>(v: [L::V; CHAINS]) -> L::V {
     // SAFETY: upheld by the caller.
     unsafe {
         let low = L::add(L::add(v[0], v[1]), L::add(v[2], v[3]));

@@ -52,7 +52,7 @@ impl Threads {
         self.pool.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
-    /// Runs `work` in one of the threads and waits for it. Inside `work`, [`Threads::spread`] starts without a change of thread.
+    /// Runs `work` in one of the threads and waits for it. Inside `work`, [`Threads::parallel_for`] starts without a change of thread.
     pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(work),
@@ -62,7 +62,7 @@ impl Threads {
 
     /// Calls `work` once with each number from 0 to `n - 1`, in any order and in any of the threads. Returns when all calls are
     /// done.
-    pub fn spread(&self, n: usize, work: &(dyn Fn(usize) + Sync)) {
+    pub fn parallel_for(&self, n: usize, work: &(dyn Fn(usize) + Sync)) {
         match &self.pool {
             Some(pool) if n > 1 => pool.install(|| (0..n).into_par_iter().with_max_len(1).for_each(work)),
             _ => (0..n).for_each(work),
@@ -90,8 +90,8 @@ mod tests {
             for n in [0, 1, 2, 100] {
                 let times: Vec<AtomicUsize> = (0..n * n).map(|_| AtomicUsize::new(0)).collect();
                 threads.enter(|| {
-                    threads.spread(n, &|i| {
-                        threads.spread(n, &|j| {
+                    threads.parallel_for(n, &|i| {
+                        threads.parallel_for(n, &|j| {
                             times[i * n + j].fetch_add(1, Ordering::Relaxed);
                         });
                     });

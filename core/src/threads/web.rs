@@ -35,7 +35,7 @@ impl Threads {
     }
 
     /// Calls `work` with each number from 0 to `n - 1`, in order.
-    pub fn spread(&self, n: usize, work: &dyn Fn(usize)) {
+    pub fn parallel_for(&self, n: usize, work: &dyn Fn(usize)) {
         (0..n).for_each(work);
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::config::TrainConfig;
 use super::plan::{BatchSizes, UploadLayout};
-use super::trainer::EVALUATION_BATCH;
 use crate::data::{Dataset, ImageSet, Sampler, augment};
+
+/// Samples in an evaluation batch (docs/RULES.md).
+pub const EVALUATION_BATCH: u32 = 256;
 
 /// Numbers of images that a run uses, after `train-limit` and `test-limit`.
 pub struct SetSizes {

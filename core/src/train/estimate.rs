@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use web_time::Instant;
 
-use super::batch::Batches;
+use super::batch::{Batches, EVALUATION_BATCH};
 use super::config::TrainConfig;
-use super::plan::{Kind, MemoryLimits, Plan, Tuning};
-use super::trainer::{EVALUATION_BATCH, Start, TrainError, Trainer, plan};
+use super::error::TrainError;
+use super::plan::{MemoryLimits, Plan, RecordingKind, Tuning};
+use super::trainer::{Start, Trainer, plan};
 use crate::data::Dataset;
 use crate::device::{Context, Submitter};
 
@@ -87,7 +88,7 @@ pub async fn estimate(
     let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
     let whole = plan(config, dataset, &Tuning::default(), limits)?;
     let samples = config.batch_size;
-    let flops = whole.flops(|chunk| Kind::Train(chunk, samples));
+    let flops = whole.flops(|chunk| RecordingKind::Train(chunk, samples));
     let replicas = config.ks.len();
     let budget = context.adapter().submit_flops() * PROBE_SUBMITS;
     let step = if flops <= budget {
@@ -105,7 +106,7 @@ pub async fn estimate(
     let length = config.length(sizes.train);
     let batch = sizes.test.min(EVALUATION_BATCH as usize) as u32;
     // Without test images there is no recording of an evaluation.
-    let forward = if batch == 0 { 0 } else { whole.flops(|chunk| Kind::Evaluate(chunk, batch)) };
+    let forward = if batch == 0 { 0 } else { whole.flops(|chunk| RecordingKind::Evaluate(chunk, batch)) };
     let evaluation = step * forward as f64 / flops.max(1) as f64 * sizes.test as f64 / f64::from(batch.max(1));
     Ok(Estimate { step, evaluation, steps: length.steps, evaluations: length.evaluations })
 }
@@ -134,9 +135,9 @@ impl Trainer {
     /// not continue its run.
     fn step_seconds(&mut self) -> Result<f64, TrainError> {
         let samples = self.config.batch_size;
-        let mut kinds = vec![Kind::Input(samples)];
+        let mut kinds = vec![RecordingKind::Input(samples)];
         for chunk in 0..self.plan.chunks.len() {
-            kinds.extend([Kind::Train(chunk, samples), Kind::Measure(chunk)]);
+            kinds.extend([RecordingKind::Train(chunk, samples), RecordingKind::Measure(chunk)]);
         }
         let once = || -> Result<f64, TrainError> {
             let start = Instant::now();
@@ -151,49 +152,5 @@ impl Trainer {
         let mut seconds = [once()?, once()?, once()?];
         seconds.sort_by(f64::total_cmp);
         Ok(seconds[1])
-    }
-}
-
-/// Length of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunLength {
-    /// Steps in an epoch.
-    pub per_epoch: u64,
-    /// Steps in all.
-    pub steps: u64,
-    /// Evaluations in all.
-    pub evaluations: u64,
-}
-
-impl TrainConfig {
-    /// Length of the run on `training_images` images.
-    #[must_use]
-    pub fn length(&self, training_images: usize) -> RunLength {
-        let per_epoch = training_images.div_ceil(self.batch_size.max(1) as usize) as u64;
-        let by_epochs = u64::from(self.epochs).saturating_mul(per_epoch);
-        let steps = self.steps.map_or(by_epochs, |steps| steps.min(by_epochs));
-        let interval = u64::from(self.eval_every).saturating_mul(per_epoch);
-        let regular = steps.checked_div(interval).unwrap_or(0);
-        // The end of the run is always evaluated.
-        let evaluations = regular + u64::from(interval == 0 || !steps.is_multiple_of(interval));
-        RunLength { per_epoch, steps, evaluations }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_is_as_long_as_its_epochs_or_steps() {
-        let length = |config: TrainConfig, images| {
-            let RunLength { per_epoch, steps, evaluations } = config.length(images);
-            [per_epoch, steps, evaluations]
-        };
-        let base = TrainConfig { batch_size: 128, epochs: 200, ..TrainConfig::default() };
-        assert_eq!(length(base.clone(), 50_000), [391, 78_200, 200]);
-        assert_eq!(length(TrainConfig { steps: Some(1000), ..base.clone() }, 50_000), [391, 1000, 3]);
-        assert_eq!(length(TrainConfig { eval_every: 0, ..base.clone() }, 50_000), [391, 78_200, 1]);
-        assert_eq!(length(TrainConfig { eval_every: 3, epochs: 7, ..base }, 256), [2, 14, 3]);
     }
 }

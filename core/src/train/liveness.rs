@@ -6,7 +6,7 @@ use crate::nets::{Network, Node, Operation, TensorId};
 pub struct Liveness {
     forward_end: Vec<Option<usize>>,
     backward_end: Vec<Option<usize>>,
-    maker: Vec<Option<usize>>,
+    producer: Vec<Option<usize>>,
 }
 
 /// Tensors that a node's backward pass reads, besides the gradients.
@@ -22,7 +22,7 @@ impl Liveness {
     pub fn new(network: &Network) -> Self {
         let tensors = network.shapes.len();
         let mut this =
-            Self { forward_end: vec![None; tensors], backward_end: vec![None; tensors], maker: vec![None; tensors] };
+            Self { forward_end: vec![None; tensors], backward_end: vec![None; tensors], producer: vec![None; tensors] };
         let mut readers = vec![0; tensors];
         for (i, node) in network.nodes.iter().enumerate() {
             for tensor in &node.inputs {
@@ -37,7 +37,7 @@ impl Liveness {
         for (i, node) in network.nodes.iter().enumerate() {
             let is_norm = matches!(node.operation, Operation::BatchNorm { .. }) && node.shortcut().is_none();
             if is_norm && readers[node.output().0] == 1 {
-                this.maker[node.output().0] = Some(i);
+                this.producer[node.output().0] = Some(i);
             }
         }
         this
@@ -46,7 +46,7 @@ impl Liveness {
     /// The tensors whose last reader in a forward pass is node `i`. With `training`, tensors that are kept for the backward pass
     /// are left out.
     pub fn ends_forward(&self, i: usize, training: bool) -> Vec<TensorId> {
-        let is_kept = |t: usize| training && self.backward_end[t].is_some() && self.maker[t].is_none();
+        let is_kept = |t: usize| training && self.backward_end[t].is_some() && self.producer[t].is_none();
         let ends = (0..self.forward_end.len()).filter(|t| self.forward_end[*t] == Some(i) && !is_kept(*t));
         ends.map(TensorId).collect()
     }
@@ -58,7 +58,7 @@ impl Liveness {
 
     /// The node by which the backward pass recomputes a tensor, if it does: a batch norm without a shortcut and with only one
     /// reader, whose input is kept or recomputed in turn. Block outputs have two readers and are kept.
-    pub fn maker(&self, tensor: TensorId) -> Option<usize> {
-        self.maker[tensor.0]
+    pub fn producer(&self, tensor: TensorId) -> Option<usize> {
+        self.producer[tensor.0]
     }
 }

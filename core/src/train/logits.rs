@@ -1,7 +1,8 @@
 //! Logits of a run's networks, for comparison with other implementations.
 
-use super::plan::Kind;
-use super::trainer::{TrainError, Trainer};
+use super::error::TrainError;
+use super::plan::RecordingKind;
+use super::trainer::Trainer;
 use crate::device::Submitter;
 
 impl Trainer {
@@ -21,8 +22,8 @@ impl Trainer {
             self.buffers.write(&self.context, self.plan.upload, 0, &upload);
             for (index, chunk) in self.plan.chunks.iter().enumerate() {
                 let mut submitter = Submitter::new(&self.context);
-                submitter.run(&self.programs[&Kind::Input(samples)], &self.buffers);
-                submitter.run(&self.programs[&Kind::Evaluate(index, samples)], &self.buffers);
+                submitter.run(&self.programs[&RecordingKind::Input(samples)], &self.buffers);
+                submitter.run(&self.programs[&RecordingKind::Evaluate(index, samples)], &self.buffers);
                 submitter.submit();
                 // Chunks share the buffer: read it before the next chunk overwrites it.
                 let values = samples as usize * classes;

@@ -161,8 +161,8 @@ impl Lowering<'_> {
     /// Recomputes a tensor that the forward pass did not keep.
     fn restore(&mut self, tensor: TensorId, values: &mut Tensors<Location>) {
         let network = self.network;
-        if let (None, Some(maker)) = (values.get(tensor), self.liveness.maker(tensor)) {
-            let node = &network.nodes[maker];
+        if let (None, Some(producer)) = (values.get(tensor), self.liveness.producer(tensor)) {
+            let node = &network.nodes[producer];
             node.inputs.iter().for_each(|input| self.restore(*input, values));
             let output = self.norm_output(node, values);
             values.set(tensor, output);
@@ -242,7 +242,7 @@ impl nets::Forward for Lowering<'_> {
             }
             Operation::BatchNorm { norm, running } => {
                 let running = &self.network.running[*running];
-                let channels = batch_norm::Channels {
+                let channels = batch_norm::ChannelBindings {
                     scale: self.parameter(node.weight()),
                     shift: self.parameter(node.bias()),
                     running: memory::from(self.arenas.running, u64::from(running.mean) * 4),
@@ -418,7 +418,7 @@ mod tests {
     use std::rc::Rc;
     use std::sync::Arc;
 
-    use super::super::plan::{Kind, MemoryLimits, Tuning};
+    use super::super::plan::{MemoryLimits, RecordingKind, Tuning};
     use super::super::trainer::{Trainer, plan_of};
     use super::super::{State, TrainConfig, Weights};
     use crate::data::{Dataset, synthetic};
@@ -493,10 +493,15 @@ mod tests {
             let plan = plan_of(&network, &config, &dataset, &tuning, limits).unwrap();
             let state = State::initial(&initial, config.ks.len());
             let mut trainer = Trainer::allocate(context, config, dataset, tuning, plan, state).await.unwrap();
-            let kinds = vec![Kind::Input(BATCH), Kind::Train(0, BATCH), Kind::Measure(0), Kind::Fingerprint(0)];
+            let kinds = vec![
+                RecordingKind::Input(BATCH),
+                RecordingKind::Train(0, BATCH),
+                RecordingKind::Measure(0),
+                RecordingKind::Fingerprint(0),
+            ];
             trainer.build_programs(kinds).await.unwrap();
             trainer.advance().await.unwrap();
-            trainer.settle().await.unwrap();
+            trainer.flush().await.unwrap();
             trainer.state().await.unwrap()
         });
         for replica in &state.replicas {

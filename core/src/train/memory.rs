@@ -73,7 +73,7 @@ impl Memory {
 
     /// Gives the bindings of `recordings` their lengths. Returns all buffers, and those that rely on zeros where kernels do not
     /// write: borders of planes, padding of arenas.
-    pub fn settle<'a>(self, recordings: impl Iterator<Item = &'a mut Recording>) -> (BufferTable, Vec<BufferId>) {
+    pub fn finish<'a>(self, recordings: impl Iterator<Item = &'a mut Recording>) -> (BufferTable, Vec<BufferId>) {
         for command in recordings.flat_map(|recording| &mut recording.commands) {
             let Command::Dispatch(dispatch) = command else { continue };
             for binding in dispatch.bindings.iter_mut().filter(|binding| binding.bytes == TO_THE_END) {

@@ -1,7 +1,8 @@
 //! Copies of parameters after a step, for a front end that shows weights while a run continues. A copy is queued behind the
 //! submitted steps and read later, so that the step loop does not wait for it.
 
-use super::trainer::{TrainError, Trainer};
+use super::error::TrainError;
+use super::trainer::Trainer;
 use crate::device::{Pending, Submitter};
 
 /// Parameters on their way to the host.

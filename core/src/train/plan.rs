@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::recorder::Recorder;
-use crate::device::{AdapterSummary, DeviceError, Family, Fill};
+use crate::device::{AdapterSummary, Family, Fill};
 use crate::nets::Network;
-use crate::ops::sgd::Perturbation;
 use crate::ops::{TileTarget, Tiles, flip_bit};
 use crate::record::{BufferId, BufferTable, Command, Job, Kernel, Recording};
 
@@ -30,8 +28,8 @@ pub struct Tuning {
 const NVIDIA: u32 = 0x10de;
 
 /// Default tiles of the convolutions on this adapter, chosen without measurement.
-pub(crate) fn usual_tiles(adapter: &AdapterSummary) -> Tiles {
-    Tiles::usual(match (adapter.family, adapter.vendor) {
+pub(crate) fn default_tiles(adapter: &AdapterSummary) -> Tiles {
+    Tiles::default_for(match (adapter.family, adapter.vendor) {
         (Family::SoftwareGpu, _) => TileTarget::Software,
         (_, NVIDIA) => TileTarget::NvidiaGpu,
         _ => TileTarget::OtherGpu,
@@ -110,7 +108,7 @@ pub struct Chunk {
 
 /// What a recording computes, with its chunk and number of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum RecordingKind {
     /// Converts the uploaded bytes to the batch's planes, which all chunks share.
     Input(u32),
     /// One training step: forward pass, backward pass, perturbed update.
@@ -143,56 +141,12 @@ pub struct Plan {
     /// Buffers that rely on zeros where kernels do not write.
     pub(super) cleared: Vec<BufferId>,
     /// The recordings that a run repeats.
-    pub(super) recordings: Vec<(Kind, Recording)>,
+    pub(super) recordings: Vec<(RecordingKind, Recording)>,
     /// Template of every job.
     pub(super) job: Job,
 }
 
 impl Plan {
-    /// The plan with the fewest chunks that `limits` and `tuning` allow. `normalization` holds mean and standard deviation of each
-    /// channel, `pad_byte` fills the border around an image before it is cropped.
-    ///
-    /// # Errors
-    /// [`DeviceError::OverLimit`] or [`DeviceError::OutOfMemory`] if not even one replica at a time fits.
-    pub fn new(
-        network: &Network,
-        replicas: usize,
-        perturbation: Perturbation,
-        sizes: &BatchSizes,
-        (normalization, pad_byte): (&[[f32; 2]], u8),
-        tuning: &Tuning,
-        limits: MemoryLimits,
-    ) -> Result<Self, DeviceError> {
-        let most = tuning.chunk_replicas.unwrap_or(replicas).clamp(1, replicas);
-        let mut n_chunks = replicas.div_ceil(most);
-        // Without an adapter: any tiles do for an estimate, and the hash of a run's kernels needs the same tiles everywhere.
-        let usual = Tiles::usual(TileTarget::OtherGpu);
-        let tiles = tuning.tiles.as_ref().unwrap_or(&usual);
-        loop {
-            let recorder = Recorder::new(network, tiles, perturbation, sizes, (normalization, pad_byte));
-            let plan = recorder.plan(replicas, n_chunks);
-            let table = &plan.table;
-            let asked = table.total_bytes();
-            let refused = match (table.first_over(limits.binding), limits.total) {
-                (Some(spec), _) => {
-                    DeviceError::OverLimit { label: spec.label.clone(), asked: spec.bytes, limit: limits.binding }
-                }
-                (None, Some(total)) if asked > total => DeviceError::OutOfMemory {
-                    label: format!("{replicas} replicas, {} at a time", replicas.div_ceil(n_chunks)),
-                    asked,
-                    limit: Some(total),
-                },
-                _ => return Ok(plan),
-            };
-            if n_chunks == replicas {
-                return Err(refused);
-            }
-            // The next number of chunks that makes the largest chunk smaller.
-            let smaller = replicas.div_ceil(n_chunks) - 1;
-            n_chunks = replicas.div_ceil(smaller);
-        }
-    }
-
     /// All buffers.
     #[must_use]
     pub fn table(&self) -> &BufferTable {
@@ -200,7 +154,7 @@ impl Plan {
     }
 
     /// The kinds of all recordings.
-    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+    pub fn kinds(&self) -> impl Iterator<Item = RecordingKind> {
         self.recordings.iter().map(|(kind, _)| *kind)
     }
 
@@ -209,14 +163,14 @@ impl Plan {
     /// # Panics
     /// If no batch of the run has the size in `kind`, or the chunk does not exist.
     #[must_use]
-    pub fn recording(&self, kind: Kind) -> &Recording {
+    pub fn recording(&self, kind: RecordingKind) -> &Recording {
         let found = self.recordings.iter().find(|(known, _)| *known == kind);
         &found.unwrap_or_else(|| panic!("the run has no recording {kind:?}")).1
     }
 
     /// Floating-point operations of the recordings `kind(chunk)` of all chunks.
     #[must_use]
-    pub fn flops(&self, kind: impl Fn(usize) -> Kind) -> u64 {
+    pub fn flops(&self, kind: impl Fn(usize) -> RecordingKind) -> u64 {
         (0..self.chunks.len()).map(|chunk| self.recording(kind(chunk)).flops()).sum()
     }
 

@@ -2,8 +2,9 @@
 
 use web_time::Instant;
 
-use super::plan::Kind;
-use super::trainer::{TrainError, Trainer};
+use super::error::TrainError;
+use super::plan::RecordingKind;
+use super::trainer::Trainer;
 use crate::device::{DeviceError, DispatchTime, Program, RunTime, Submitter};
 use crate::record::{Command, Recording};
 
@@ -52,13 +53,17 @@ impl Trainer {
         let samples = self.config.batch_size;
         let mut times = StepTimes::default();
         for chunk in 0..self.plan.chunks.len() {
-            let mut recording = self.plan.recording(Kind::Train(chunk, samples)).clone();
+            let mut recording = self.plan.recording(RecordingKind::Train(chunk, samples)).clone();
             times.bytes += recording.dispatches().map(|d| d.bytes).sum::<u64>();
             recording.commands.retain(is_convolution);
             times.convolution_flops += recording.flops();
             let convolutions = self.timed_program(&recording).await?;
             let mut longest: f64 = 0.0;
-            let kinds = [Kind::Train(chunk, samples), Kind::Measure(chunk), Kind::Fingerprint(chunk)];
+            let kinds = [
+                RecordingKind::Train(chunk, samples),
+                RecordingKind::Measure(chunk),
+                RecordingKind::Fingerprint(chunk),
+            ];
             let [step, divergence, fingerprints] = kinds.map(|kind| &self.programs[&kind]);
             // Warm up: drivers compile at the first use.
             for program in [step, divergence, fingerprints] {
@@ -86,7 +91,7 @@ impl Trainer {
                 let start = Instant::now();
                 let (upload, samples) = self.upload(1, self.config.lr);
                 self.buffers.write(&self.context, self.plan.upload, 0, &upload);
-                let mut submitter = Submitter::throwing_away(&self.context);
+                let mut submitter = Submitter::discarding(&self.context);
                 self.encode(&mut submitter, 1, samples, true);
                 submitter.submit();
                 start.elapsed().as_secs_f64()
@@ -101,7 +106,7 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
     pub async fn dispatch_times(&mut self) -> Result<Vec<DispatchTime>, TrainError> {
-        let program = &self.programs[&Kind::Train(0, self.config.batch_size)];
+        let program = &self.programs[&RecordingKind::Train(0, self.config.batch_size)];
         Ok(program.profile(&self.context, &self.buffers).await?)
     }
 

@@ -1,19 +1,20 @@
-//! Makes each recording of a run once. What the recordings ask for determines the buffers and their sizes.
+//! Builds plans: makes each recording of a run once. What the recordings ask for determines the buffers and their sizes.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::liveness::Liveness;
 use super::lowering::{Arenas, Lowering, PackedAt};
 use super::memory::{Memory, PlanePool, whole};
-use super::plan::{BatchSizes, Chunk, Kind, MetricsLayout, Plan, UploadLayout};
+use super::plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Plan, RecordingKind, Tuning, UploadLayout};
+use crate::device::DeviceError;
 use crate::nets::{Network, Operation, ParameterId, TensorId};
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{self, Perturbation};
-use crate::ops::{Tiles, batch_input, divergence, fingerprint, not_finite};
+use crate::ops::{TileTarget, Tiles, batch_input, divergence, fingerprint, not_finite};
 use crate::record::{Binding, BufferId, Job, Recording};
 
 /// Builds a [`Plan`].
-pub struct Recorder<'a> {
+struct Recorder<'a> {
     network: &'a Network,
     tiles: &'a Tiles,
     perturbation: Perturbation,
@@ -56,9 +57,55 @@ fn appended(end: &mut u64, bytes: u64) -> u64 {
     at
 }
 
+impl Plan {
+    /// The plan with the fewest chunks that `limits` and `tuning` allow. `normalization` holds mean and standard deviation of each
+    /// channel, `pad_byte` fills the border around an image before it is cropped.
+    ///
+    /// # Errors
+    /// [`DeviceError::OverLimit`] or [`DeviceError::OutOfMemory`] if not even one replica at a time fits.
+    pub fn new(
+        network: &Network,
+        replicas: usize,
+        perturbation: Perturbation,
+        sizes: &BatchSizes,
+        (normalization, pad_byte): (&[[f32; 2]], u8),
+        tuning: &Tuning,
+        limits: MemoryLimits,
+    ) -> Result<Self, DeviceError> {
+        let most = tuning.chunk_replicas.unwrap_or(replicas).clamp(1, replicas);
+        let mut n_chunks = replicas.div_ceil(most);
+        // Without an adapter: any tiles do for an estimate, and the hash of a run's kernels needs the same tiles everywhere.
+        let default = Tiles::default_for(TileTarget::OtherGpu);
+        let tiles = tuning.tiles.as_ref().unwrap_or(&default);
+        loop {
+            let recorder = Recorder::new(network, tiles, perturbation, sizes, (normalization, pad_byte));
+            let plan = recorder.plan(replicas, n_chunks);
+            let table = &plan.table;
+            let asked = table.total_bytes();
+            let refused = match (table.first_over(limits.binding), limits.total) {
+                (Some(spec), _) => {
+                    DeviceError::OverLimit { label: spec.label.clone(), asked: spec.bytes, limit: limits.binding }
+                }
+                (None, Some(total)) if asked > total => DeviceError::OutOfMemory {
+                    label: format!("{replicas} replicas, {} at a time", replicas.div_ceil(n_chunks)),
+                    asked,
+                    limit: Some(total),
+                },
+                _ => return Ok(plan),
+            };
+            if n_chunks == replicas {
+                return Err(refused);
+            }
+            // The next number of chunks that makes the largest chunk smaller.
+            let smaller = replicas.div_ceil(n_chunks) - 1;
+            n_chunks = replicas.div_ceil(smaller);
+        }
+    }
+}
+
 impl<'a> Recorder<'a> {
     /// A recorder with the constant tables of the network and no buffers of replicas yet.
-    pub fn new(
+    fn new(
         network: &'a Network,
         tiles: &'a Tiles,
         perturbation: Perturbation,
@@ -88,20 +135,20 @@ impl<'a> Recorder<'a> {
     }
 
     /// The plan of `replicas` replicas in at most `n_chunks` chunks.
-    pub fn plan(mut self, replicas: usize, n_chunks: usize) -> Plan {
+    fn plan(mut self, replicas: usize, n_chunks: usize) -> Plan {
         self.lay_out(replicas, n_chunks);
         let BatchSizes { train, evaluate } = self.sizes;
         let mut recordings = Vec::new();
         for chunk in 0..self.chunks.len() {
-            recordings.extend(train.iter().map(|n| (Kind::Train(chunk, *n), self.train(chunk, *n))));
-            recordings.extend(evaluate.iter().map(|n| (Kind::Evaluate(chunk, *n), self.evaluate(chunk, *n))));
-            recordings.push((Kind::Measure(chunk), self.measure(chunk)));
-            recordings.push((Kind::Fingerprint(chunk), self.fingerprint(chunk)));
+            recordings.extend(train.iter().map(|n| (RecordingKind::Train(chunk, *n), self.train(chunk, *n))));
+            recordings.extend(evaluate.iter().map(|n| (RecordingKind::Evaluate(chunk, *n), self.evaluate(chunk, *n))));
+            recordings.push((RecordingKind::Measure(chunk), self.measure(chunk)));
+            recordings.push((RecordingKind::Fingerprint(chunk), self.fingerprint(chunk)));
         }
         let samples: BTreeSet<u32> = train.iter().chain(evaluate).copied().collect();
-        recordings.extend(samples.into_iter().map(|n| (Kind::Input(n), self.input(n))));
+        recordings.extend(samples.into_iter().map(|n| (RecordingKind::Input(n), self.input(n))));
         let job = self.job(0);
-        let (table, cleared) = self.memory.settle(recordings.iter_mut().map(|(_, recording)| recording));
+        let (table, cleared) = self.memory.finish(recordings.iter_mut().map(|(_, recording)| recording));
         Plan {
             network: self.network.clone(),
             chunks: self.chunks,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytemuck::bytes_of;
 
-use super::plan::{Kind, usual_tiles};
+use super::plan::{RecordingKind, default_tiles};
 use super::trainer::plan_of;
 use super::{
     Difference, Event, FlipBit, MemoryLimits, State, StepEvent, TrainConfig, TrainError, Trainer, Tuning, Weights,
@@ -53,7 +53,7 @@ impl Check {
 
 /// A failed check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct FailedCheck {
     /// The check.
     pub check: Check,
     /// What was observed.
@@ -79,9 +79,9 @@ const LOSS_TOLERANCE: f32 = 1e-4;
 ///
 /// # Errors
 /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
-pub async fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<Broken>, TrainError> {
+pub async fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<FailedCheck>, TrainError> {
     let mut broken = Vec::new();
-    let mut add = |check: Check, seen: Option<String>| broken.extend(seen.map(|seen| Broken { check, seen }));
+    let mut add = |check: Check, seen: Option<String>| broken.extend(seen.map(|seen| FailedCheck { check, seen }));
     add(Check::Division, division(context, fault == Some(Check::Division)).await?);
     let mut reference: Option<SmallRun> = None;
     for (index, rows) in TILES.into_iter().enumerate() {
@@ -108,7 +108,7 @@ pub async fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<Brok
 }
 
 /// Reports quotients that the update kernel gets wrong. With p = 0, no momentum and a rate of -1, p becomes d / k.
-async fn division(context: &Context, is_spoilt: bool) -> Result<Option<String>, TrainError> {
+async fn division(context: &Context, has_fault: bool) -> Result<Option<String>, TrainError> {
     const KS: [u32; 8] = [1, 3, 5, 7, 9, 11, 33, 63];
     const VALUES: usize = 1024;
     let mut stream = Stream::new(1, Purpose::Synthetic, 0);
@@ -140,7 +140,7 @@ async fn division(context: &Context, is_spoilt: bool) -> Result<Option<String>, 
     let shared = StepValues { weight_decay: 0.0, momentum: 0.0, keep: 0.0, nesterov: 0.0 };
     buffers.write(context, step, 0, bytes_of(&shared));
     let of_replicas = KS.map(|k| {
-        let k = if is_spoilt { 13 } else { k };
+        let k = if has_fault { 13 } else { k };
         ReplicaValues { rate: -1.0, ..ReplicaValues::new(k, 0.0, Perturbation::Divide) }
     });
     buffers.write(context, replicas, 0, bytemuck::cast_slice(&of_replicas));
@@ -177,24 +177,28 @@ impl SmallRun {
             augment: false,
             ..TrainConfig::default()
         };
-        let default_tiles = || usual_tiles(context.adapter());
-        let tiles = Some(rows.map_or_else(default_tiles, |rows| Tiles::all(Tile::of_rows(rows))));
-        let tuning = Tuning { tiles, ..Tuning::default() };
+        let tiles = rows.map_or_else(|| default_tiles(context.adapter()), |rows| Tiles::all(Tile::with_rows(rows)));
+        let tuning = Tuning { tiles: Some(tiles), ..Tuning::default() };
         let (dataset, network) = (images(), network());
         let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
         let plan = plan_of(&network, &config, &dataset, &tuning, limits)?;
         let state = State::initial(&Weights::initial(&network, seed), config.ks.len());
         let mut trainer = Trainer::allocate(Rc::clone(context), config, Arc::new(dataset), tuning, plan, state).await?;
-        let kinds = vec![Kind::Input(BATCH), Kind::Train(0, BATCH), Kind::Measure(0), Kind::Fingerprint(0)];
+        let kinds = vec![
+            RecordingKind::Input(BATCH),
+            RecordingKind::Train(0, BATCH),
+            RecordingKind::Measure(0),
+            RecordingKind::Fingerprint(0),
+        ];
         trainer.build_programs(kinds).await?;
         if let Some(replica) = flip {
             trainer.flip_bit(FlipBit { tensor: "conv1.weight".to_owned(), index: 0, step: 1, replica }).await?;
         }
         let mut events = Vec::new();
-        while trainer.begun() < STEPS {
+        while trainer.submitted() < STEPS {
             events.extend(trainer.advance().await?.events);
         }
-        events.extend(trainer.settle().await?);
+        events.extend(trainer.flush().await?);
         let state = trainer.state().await?;
         let mut steps = events.into_iter().filter_map(|event| match event {
             Event::Step(step) => Some(step),

@@ -5,34 +5,24 @@
 use std::collections::VecDeque;
 
 use super::config::LrChange;
+use super::error::TrainError;
 use super::events::{EpochEvent, Event};
-use super::plan::{Kind, Tuning};
+use super::in_flight::{Evaluation, InFlight};
+use super::plan::RecordingKind;
 use super::schedule::logs_layers;
 use super::state::{EpochSums, State};
-use super::trainer::{Progress, TrainError, Trainer};
+use super::trainer::Trainer;
 use super::{metrics, transfer};
-use crate::device::{Context, Pending, Submitter};
+use crate::device::{Pending, Submitter};
 use crate::ops::sgd::{ReplicaValues, StepValues};
 
-/// Most steps that may be in flight while the host prepares the next.
-pub fn steps_ahead(context: &Context, tuning: &Tuning) -> usize {
-    tuning.in_flight.unwrap_or_else(|| context.adapter().steps_ahead())
-}
-
-/// A submitted step whose results are pending.
-pub struct InFlight {
-    step: u64,
-    samples: u32,
-    lr: f64,
-    layers: bool,
-    pending: Pending,
-}
-
-/// An evaluation in progress, batch by batch.
-pub struct Evaluation {
-    next: usize,
-    sums: EpochSums,
-    pending: VecDeque<(u32, Pending)>,
+/// Result of a call of [`Trainer::advance`].
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// New events, in order. They may belong to a step that an earlier call submitted.
+    pub events: Vec<Event>,
+    /// True if the last step is done and evaluated.
+    pub finished: bool,
 }
 
 impl Trainer {
@@ -74,12 +64,12 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
-    pub async fn settle(&mut self) -> Result<Vec<Event>, TrainError> {
+    pub async fn flush(&mut self) -> Result<Vec<Event>, TrainError> {
         self.drain().await?;
         Ok(std::mem::take(&mut self.events))
     }
 
-    /// The state after the last submitted step. Call [`Trainer::settle`] first to receive that step's events.
+    /// The state after the last submitted step. Call [`Trainer::flush`] first to receive that step's events.
     ///
     /// # Errors
     /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
@@ -138,17 +128,17 @@ impl Trainer {
 
     /// Encodes a step, whose upload is already queued; fingerprints only if `layers`.
     pub(super) fn encode(&self, submitter: &mut Submitter<'_>, step: u64, samples: u32, layers: bool) {
-        let mut run = |kind: Kind| submitter.run(&self.programs[&kind], &self.buffers);
-        run(Kind::Input(samples));
+        let mut run = |kind: RecordingKind| submitter.run(&self.programs[&kind], &self.buffers);
+        run(RecordingKind::Input(samples));
         let chunks = 0..self.plan.chunks.len();
-        chunks.clone().for_each(|chunk| run(Kind::Train(chunk, samples)));
+        chunks.clone().for_each(|chunk| run(RecordingKind::Train(chunk, samples)));
         if let Some((_, program)) = self.flip.as_ref().filter(|(flip, _)| flip.step == step) {
             submitter.run(program, &self.buffers);
         }
-        let mut run = |kind: Kind| submitter.run(&self.programs[&kind], &self.buffers);
-        chunks.clone().for_each(|chunk| run(Kind::Measure(chunk)));
+        let mut run = |kind: RecordingKind| submitter.run(&self.programs[&kind], &self.buffers);
+        chunks.clone().for_each(|chunk| run(RecordingKind::Measure(chunk)));
         if layers {
-            chunks.for_each(|chunk| run(Kind::Fingerprint(chunk)));
+            chunks.for_each(|chunk| run(RecordingKind::Fingerprint(chunk)));
         }
     }
 
@@ -209,9 +199,9 @@ impl Trainer {
         if let Some(samples) = more {
             self.buffers.write(&self.context, self.plan.upload, 0, &upload);
             let mut submitter = Submitter::new(&self.context);
-            submitter.run(&self.programs[&Kind::Input(samples)], &self.buffers);
+            submitter.run(&self.programs[&RecordingKind::Input(samples)], &self.buffers);
             for chunk in 0..self.plan.chunks.len() {
-                submitter.run(&self.programs[&Kind::Evaluate(chunk, samples)], &self.buffers);
+                submitter.run(&self.programs[&RecordingKind::Evaluate(chunk, samples)], &self.buffers);
             }
             let pending = self.capture(submitter);
             evaluation.pending.push_back((samples, pending));

@@ -4,37 +4,19 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use super::batch::Batches;
 use super::config::{ConfigError, TrainConfig};
+use super::error::TrainError;
 use super::events::Event;
-use super::plan::{Kind, MemoryLimits, Plan, Tuning, usual_tiles};
+use super::in_flight::{Evaluation, InFlight};
+use super::plan::{MemoryLimits, Plan, RecordingKind, Tuning, default_tiles};
 use super::state::{EpochSums, State, Weights};
-use super::step_loop::{Evaluation, InFlight, steps_ahead};
 use super::transfer;
 use crate::data::Dataset;
 use crate::device::{Buffers, Context, DeviceError, Program, Readback, Submitter};
-use crate::nets::{NetError, Network};
+use crate::nets::Network;
 use crate::ops::sgd::Perturbation;
 use crate::record::Recording;
-
-/// Why a run cannot start or continue.
-#[derive(Debug, Error)]
-pub enum TrainError {
-    /// An error of the device.
-    #[error(transparent)]
-    Gpu(#[from] DeviceError),
-    /// An invalid value in the config.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// An invalid network, or one that cannot take the data set's images.
-    #[error(transparent)]
-    Net(#[from] NetError),
-    /// A start state of another network or other divisors.
-    #[error("{0}")]
-    Start(String),
-}
 
 /// What a run starts from.
 #[derive(Clone, Debug, Default)]
@@ -82,18 +64,6 @@ impl FlipBit {
     }
 }
 
-/// Result of a call of [`Trainer::advance`].
-#[derive(Clone, Debug, Default)]
-pub struct Progress {
-    /// New events, in order. They may belong to a step that an earlier call submitted.
-    pub events: Vec<Event>,
-    /// True if the last step is done and evaluated.
-    pub finished: bool,
-}
-
-/// Samples in an evaluation batch (docs/RULES.md).
-pub const EVALUATION_BATCH: u32 = 256;
-
 /// A run in progress.
 pub struct Trainer {
     pub(super) context: Rc<Context>,
@@ -101,7 +71,7 @@ pub struct Trainer {
     pub(super) network: Network,
     pub(super) plan: Plan,
     pub(super) buffers: Buffers,
-    pub(super) programs: HashMap<Kind, Program>,
+    pub(super) programs: HashMap<RecordingKind, Program>,
     pub(super) dispatch_flops: u64,
     /// Most steps that may be in flight while the host prepares the next.
     pub(super) ahead: usize,
@@ -166,7 +136,7 @@ impl Trainer {
         start: Start,
     ) -> Result<Self, TrainError> {
         let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
-        let tiles = tuning.tiles.or_else(|| Some(usual_tiles(context.adapter())));
+        let tiles = tuning.tiles.or_else(|| Some(default_tiles(context.adapter())));
         let tuning = Tuning { tiles, ..tuning };
         let plan = plan(&config, &dataset, &tuning, limits)?;
         let state = Self::start_state(&config, &plan.network, start)?;
@@ -187,7 +157,7 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let network = plan.network.clone();
         let dispatch_flops = tuning.dispatch_flops.unwrap_or_else(|| context.adapter().submit_flops());
-        let ahead = steps_ahead(&context, &tuning);
+        let ahead = tuning.in_flight.unwrap_or_else(|| context.adapter().steps_ahead());
         let buffers = Buffers::allocate(&context, plan.table(), tuning.fill).await?;
         let clear = Program::build(&context, &buffers, &plan.clear(), dispatch_flops).await?;
         let mut submitter = Submitter::new(&context);
@@ -256,7 +226,7 @@ impl Trainer {
     }
 
     /// Builds programs. Pipelines are compiled here and never inside the step loop.
-    pub(super) async fn build_programs(&mut self, kinds: Vec<Kind>) -> Result<(), TrainError> {
+    pub(super) async fn build_programs(&mut self, kinds: Vec<RecordingKind>) -> Result<(), TrainError> {
         for kind in kinds {
             let program = self.program(self.plan.recording(kind)).await?;
             self.programs.insert(kind, program);
@@ -313,9 +283,9 @@ impl Trainer {
 
     /// Number of launches that reach the driver in a step with a full batch, after long dispatches are split.
     #[must_use]
-    pub fn launches_of_a_step(&self) -> usize {
+    pub fn launches_per_step(&self) -> usize {
         let samples = self.config.batch_size;
-        (0..self.plan.chunks.len()).map(|chunk| self.programs[&Kind::Train(chunk, samples)].launches()).sum()
+        (0..self.plan.chunks.len()).map(|chunk| self.programs[&RecordingKind::Train(chunk, samples)].launches()).sum()
     }
 
     /// Number of steps in the whole run.
@@ -332,7 +302,7 @@ impl Trainer {
 
     /// Number of submitted steps. The results of the last ones may be pending.
     #[must_use]
-    pub fn begun(&self) -> u64 {
+    pub fn submitted(&self) -> u64 {
         self.submitted
     }
 

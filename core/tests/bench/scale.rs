@@ -38,7 +38,7 @@ fn each_curve_changes_one_size() {
             (&*format!("step_resnet{depth}"), &format!("R{replicas} N{samples}"))
         );
         assert!(row.ms > 0.0 && row.fma_share.is_finite() && row.copy_share.is_finite(), "{row:?}");
-        assert!((point.images_a_second() * row.ms / 1e3 - f64::from(replicas * samples)).abs() < 1e-6, "{point:?}");
+        assert!((point.images_per_second() * row.ms / 1e3 - f64::from(replicas * samples)).abs() < 1e-6, "{point:?}");
     }
     // Work and memory grow with each size.
     for pair in points.chunks(2) {

@@ -27,22 +27,22 @@ fn every_layer_gets_a_tile_with_the_default_bits() {
 
     let context = runs::gpu();
     // Simulates a compiler that computes some tiles incorrectly.
-    let is_spoilt = |tile: Tile| tile.rows == 2 || tile.channels == [2, 4];
+    let has_fault = |tile: Tile| tile.rows == 2 || tile.channels == [2, 4];
     let mut seen = Vec::new();
     let report = |choice: &tune::Choice| {
         seen.push((choice.layer, choice.pass));
         ControlFlow::Continue(())
     };
-    let search = Search { staging: true, large: false, is_spoilt };
+    let search = Search { staging: true, large: false, has_fault };
     let choices = pollster::block_on(tune::tune(&context, &network, (2, 3), search, report)).unwrap();
     assert_eq!(seen, expected);
     let tiles = tune::tiles(&context, &choices);
     for choice in &choices {
-        assert!(tune::is_candidate(choice.tile) && !is_spoilt(choice.tile), "{choice:?}");
-        assert!(choice.ms > 0.0 && choice.usual_ms > 0.0, "{choice:?}");
+        assert!(tune::is_candidate(choice.tile) && !has_fault(choice.tile), "{choice:?}");
+        assert!(choice.ms > 0.0 && choice.default_ms > 0.0, "{choice:?}");
         assert_eq!(tiles.of(choice.layer, choice.pass), choice.tile);
         assert!(!choice.refused.is_empty(), "{choice:?}");
-        assert!(choice.refused.iter().all(|tile| is_spoilt(*tile)), "{choice:?}");
+        assert!(choice.refused.iter().all(|tile| has_fault(*tile)), "{choice:?}");
     }
 }
 
@@ -52,7 +52,7 @@ fn staged_tiles_are_tried() {
     let x = g.conv3x3("conv1", g.input(), 4);
     let x = g.global_average_pool(x);
     g.dense("fc", x, 4);
-    let search = Search { staging: true, large: false, is_spoilt: |tile| tile.staging.is_some() };
+    let search = Search { staging: true, large: false, has_fault: |tile| tile.staging.is_some() };
     let (context, network) = (runs::gpu(), g.finish());
     for choice in
         pollster::block_on(tune::tune(&context, &network, (2, 3), search, |_| ControlFlow::Continue(()))).unwrap()

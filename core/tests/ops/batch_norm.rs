@@ -1,7 +1,7 @@
 //! Batch norm in training and evaluation, with and without shortcut and activation, is compared with candle.
 
 use candle_core::Tensor;
-use lastbit_core::ops::batch_norm::{Backward, BatchNorm, Channels, EPSILON, MOMENTUM};
+use lastbit_core::ops::batch_norm::{Backward, BatchNorm, ChannelBindings, EPSILON, MOMENTUM};
 use lastbit_core::ops::{Activation, Shape};
 
 use super::common::{Bench, Failures, Gpu, Outputs, Random, Setting, joined, outputs_by_any_setting};
@@ -56,7 +56,7 @@ impl Case {
         let parameters = bench.arena(&[self.scale[range.clone()].to_vec(), self.shift[range.clone()].to_vec()]);
         let gradients = bench.fresh_arena(&[shape.channels; 2]);
         let between = shape.channels.next_multiple_of(64);
-        let tensors = Channels {
+        let tensors = ChannelBindings {
             scale: bench.tensor(&parameters, 0),
             shift: bench.tensor(&parameters, 1),
             running: bench.tensor(&running, 0),

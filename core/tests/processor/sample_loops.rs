@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lastbit_core::data::synthetic;
 use lastbit_core::device::{AdapterChoice, Context, Options};
 use lastbit_core::nets::NetKind;
-use lastbit_core::ops::batch_norm::{Backward, BatchNorm, Channels};
+use lastbit_core::ops::batch_norm::{Backward, BatchNorm, ChannelBindings};
 use lastbit_core::ops::conv::Conv;
 use lastbit_core::ops::max_pool::MaxPool;
 use lastbit_core::ops::{Activation, Pass, Shape, TileTarget, Tiles};
@@ -29,7 +29,7 @@ fn options(class: Class, instructions: Isa, threads: usize) -> Options {
 
 /// Both classes, each with every instruction set of the machine.
 fn kinds() -> impl Iterator<Item = (Class, Isa)> {
-    let isas = || Isa::ALL.into_iter().filter(|isa| isa.is_here());
+    let isas = || Isa::ALL.into_iter().filter(|isa| isa.is_available());
     Class::ALL.into_iter().flat_map(move |class| isas().map(move |isa| (class, isa)))
 }
 
@@ -70,7 +70,7 @@ fn layer(gpu: &Gpu, input: Shape, out_channels: u32, activation: Option<Activati
     let means = norms.map(|norm| bench.fresh(REPLICAS * 2 * norm.shape.channels as usize));
     let partial = bench.fresh(REPLICAS * conv.partial_bytes(samples as u32) as usize / 4);
     let gradients = bench.fresh_arena(&sizes);
-    let channels = Channels {
+    let channels = ChannelBindings {
         scale: bench.tensor(&arena, 1),
         shift: bench.tensor(&arena, 2),
         running: bench.tensor(&running, 0),
@@ -81,7 +81,7 @@ fn layer(gpu: &Gpu, input: Shape, out_channels: u32, activation: Option<Activati
         [0, 1, 2, 3, 4].map(|i| (bench.tensor(&gradients, i), gradients.offsets[i]));
     bench.rec.job.parameter_stride = gradients.stride;
 
-    let tiles = Tiles::usual(TileTarget::Software);
+    let tiles = Tiles::default_for(TileTarget::Software);
     let rec = &mut bench.rec;
     norms[0].apply(rec, "apply", y0, coefficients0, shortcut, a0);
     conv.forward(rec, "conv", tiles.of(conv, Pass::Forward), [a0, packed, y1]);

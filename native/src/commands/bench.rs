@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Args;
-use lastbit_core::bench::{self, Options, Row};
+use lastbit_core::bench::{self, Measurement, Options};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -75,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 .map(str::to_owned),
         ));
     }
-    let print_row = |row: &Row| {
+    let print_row = |row: &Measurement| {
         if !arguments.json {
             print_line(line(row));
         }
@@ -103,7 +103,7 @@ fn cells([name, shape, ms, gflops, of_fma, gbps, of_copy, floor, mib, submit]: [
     )
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &Measurement) -> String {
     let or_dash = |value: f64, text: String| if value > 0.0 { text } else { "-".to_owned() };
     let percent = |share: f64| or_dash(share, format!("{:.1} %", share * 100.0));
     let line = cells([

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lastbit_core::bench::tune::Choice;
-use lastbit_core::ops::{Layer, Pass};
+use lastbit_core::ops::{ConvLayer, Pass};
 
 use crate::failure::Failure;
 use crate::numbers::count;
@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let replicas = count(u64::from(prepared.tile_sizes().0), "replica");
     let (mut default, mut tuned, mut refused) = (0.0, 0.0, 0);
     let file = prepared.tune(|choice| {
-        default += choice.usual_ms;
+        default += choice.default_ms;
         tuned += choice.ms;
         refused += choice.refused.len();
         print_line(line(choice));
@@ -63,8 +63,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn line(choice: &Choice) -> String {
     let layer = match choice.layer {
-        Layer::Conv(conv) => format!("3x3 {}", sizes(conv.input.channels, conv.out_channels, conv.input.height)),
-        Layer::ConvDown(conv) => {
+        ConvLayer::Conv(conv) => format!("3x3 {}", sizes(conv.input.channels, conv.out_channels, conv.input.height)),
+        ConvLayer::ConvDown(conv) => {
             format!("3x3 + 1x1 / 2 {}", sizes(conv.input.channels, conv.out_channels, conv.input.height))
         }
     };
@@ -73,8 +73,8 @@ fn line(choice: &Choice) -> String {
         Pass::InputGradient => "input gradient",
         Pass::WeightGradient => "weight gradient",
     };
-    let Choice { usual_ms, ms, tile, .. } = choice;
-    format!("{layer:<30} {pass:<15} {usual_ms:>10.3} {ms:>9.3} {:>6.2}  {tile}", ms / usual_ms)
+    let Choice { default_ms, ms, tile, .. } = choice;
+    format!("{layer:<30} {pass:<15} {default_ms:>10.3} {ms:>9.3} {:>6.2}  {tile}", ms / default_ms)
 }
 
 fn sizes(channels: u32, out_channels: u32, height: u32) -> String {

@@ -75,7 +75,7 @@ fn read_folder(folder: &Path) -> Result<Dataset, Failure> {
     let mut buffer = Vec::new();
     let mut read = |names: &[&str]| -> Result<ImageSet, Failure> {
         let files = names.iter().map(|name| SizedFile::open(folder.join(name))).collect::<Result<Vec<_>, _>>()?;
-        let mut set = cifar10::room_for(files.iter().map(|file| file.bytes).sum());
+        let mut set = cifar10::with_capacity(files.iter().map(|file| file.bytes).sum());
         for file in files {
             file.append_to(&mut set, &mut buffer)?;
         }

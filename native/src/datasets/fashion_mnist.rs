@@ -74,7 +74,7 @@ pub fn unpack(packed: impl Read, path: &Path, file: &fashion_mnist::File) -> Res
     let is_packed = is_gzip(packed.fill_buf().map_err(failed)?);
     // One byte more than the limit shows that the file is too long.
     let most = file.bytes();
-    let mut bytes = huge_pages::room_for(most + 1);
+    let mut bytes = huge_pages::with_capacity(most + 1);
     let limit = most as u64 + 1;
     if is_packed {
         Gunzip::new(packed).take(limit).read_to_end(&mut bytes).map_err(|error| {

@@ -103,7 +103,7 @@ impl Session {
                 self.save(&mut live, false)?;
                 break Outcome::Interrupted(self.trainer.step());
             }
-            if self.lose_device.is_some_and(|step| self.trainer.begun() >= step) {
+            if self.lose_device.is_some_and(|step| self.trainer.submitted() >= step) {
                 self.trainer.context().destroy();
             }
             let advanced = block_on(self.trainer.advance());
@@ -202,7 +202,7 @@ impl Session {
     }
 
     fn is_checkpoint_due(&self, live: &Live) -> bool {
-        let step = self.trainer.begun();
+        let step = self.trainer.submitted();
         match self.config.host.checkpoint_every {
             CheckpointEvery::Steps(steps) => step.is_multiple_of(steps),
             CheckpointEvery::Epochs(epochs) => {
@@ -217,7 +217,7 @@ impl Session {
 
     /// Finishes the steps under way and hands their state over to the saver. The GPU waits only for the copy of the state.
     fn save(&mut self, live: &mut Live, is_finished: bool) -> Result<(), Failure> {
-        let events = block_on(self.trainer.settle())?;
+        let events = block_on(self.trainer.flush())?;
         self.record(events, live)?;
         live.tensorboard.as_mut().map_or(Ok(()), TensorBoard::flush)?;
         let step = self.trainer.step();

@@ -155,9 +155,9 @@ impl Comparing {
         while !self.is_done() {
             let progress = trainer.advance().await?;
             self.compare_lines(progress.events)?;
-            let is_here = |saved: &State| trainer.begun() == saved.step;
+            let is_here = |saved: &State| trainer.submitted() == saved.step;
             if trainer.is_between_steps() && self.saved_states.first().is_some_and(is_here) {
-                self.compare_lines(trainer.settle().await?)?;
+                self.compare_lines(trainer.flush().await?)?;
                 let saved = self.saved_states.remove(0);
                 let state = trainer.state().await?;
                 self.compare_states(trainer.network(), &saved, &state);

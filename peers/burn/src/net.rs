@@ -32,7 +32,7 @@ pub struct ResNet {
 }
 
 /// The shape of a [`ConvNorm`], and the names of its weights.
-struct Place<'a> {
+struct LayerConfig<'a> {
     conv: String,
     norm: String,
     channels: [usize; 2],
@@ -43,15 +43,15 @@ struct Place<'a> {
 }
 
 impl ConvNorm {
-    fn new(place: &Place) -> Self {
-        let Place { channels, kernel, stride, weights, device, .. } = *place;
+    fn new(config: &LayerConfig) -> Self {
+        let LayerConfig { channels, kernel, stride, weights, device, .. } = *config;
         let pad = kernel / 2;
         let conv = Conv2dConfig::new(channels, [kernel; 2]).with_stride([stride; 2]).with_bias(false);
         let mut conv = conv.with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad)).init(device);
-        conv.weight = Param::from_tensor(weights.tensor(&format!("{}.weight", place.conv), device));
+        conv.weight = Param::from_tensor(weights.tensor(&format!("{}.weight", config.conv), device));
         let mut norm = BatchNormConfig::new(channels[1]).init(device);
-        norm.gamma = Param::from_tensor(weights.tensor(&format!("{}.weight", place.norm), device));
-        norm.beta = Param::from_tensor(weights.tensor(&format!("{}.bias", place.norm), device));
+        norm.gamma = Param::from_tensor(weights.tensor(&format!("{}.weight", config.norm), device));
+        norm.beta = Param::from_tensor(weights.tensor(&format!("{}.bias", config.norm), device));
         Self { conv, norm }
     }
 
@@ -86,7 +86,7 @@ impl ResNet {
     /// ResNet-`depth` with the given weights, by torchvision's names.
     pub fn new(depth: usize, weights: &Weights, device: &Device) -> Self {
         let conv_norm = |conv: String, norm: String, channels, kernel, stride| {
-            ConvNorm::new(&Place { conv, norm, channels, kernel, stride, weights, device })
+            ConvNorm::new(&LayerConfig { conv, norm, channels, kernel, stride, weights, device })
         };
         let first = conv_norm("conv1".to_owned(), "bn1".to_owned(), [3, 16], 3, 1);
         let mut blocks = Vec::new();

@@ -4,7 +4,7 @@
 use super::tile::{Window, add_channels, next_tile, zeros};
 use super::{Conv3x3Forward, Piece};
 use crate::processor::lanes::Lanes;
-use crate::processor::memory::{Ahead, Lines};
+use crate::processor::memory::{CacheLines, Prefetch};
 
 /// Whether at most an eighth of the lanes are lost at the ends of rows.
 #[inline(always)]
@@ -17,7 +17,7 @@ pub fn suits<L: Lanes>(columns: usize) -> bool {
 /// # Safety
 /// The machine must support the instruction set, and nothing else may read or write what the piece writes.
 #[inline(always)]
-pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece, ahead: &mut Ahead) {
+pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece, prefetch: &mut Prefetch) {
     let vectors = conv.height * conv.columns().div_ceil(L::N);
     for sample in piece.first_sample..piece.first_sample + piece.samples {
         for group in (piece.first_group..piece.first_group + piece.groups).step_by(G) {
@@ -26,7 +26,7 @@ pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece,
             let mut vector = 0;
             while vector < vectors {
                 let tile = next_tile(vectors - vector);
-                let lines = ahead.lines();
+                let lines = prefetch.lines();
                 // SAFETY: upheld by the caller.
                 unsafe {
                     match tile {
@@ -47,7 +47,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
     conv: &Conv3x3Forward,
     piece: Piece,
     vector: usize,
-    ahead: Lines,
+    lines: CacheLines,
 ) {
     let a_row = conv.columns().div_ceil(L::N);
     let (mut offsets, mut columns) = ([0; X], [0; X]);
@@ -62,7 +62,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
     // lanes are dropped; channels beyond K and lanes beyond a row are not written.
     unsafe {
         let weights = conv.weights(piece.replica, piece.first_group);
-        let sums = add_channels::<L, G, X>(zeros::<L, G, X>(), window, weights, conv.inputs, ahead);
+        let sums = add_channels::<L, G, X>(zeros::<L, G, X>(), window, weights, conv.inputs, lines);
         for g in 0..G {
             for j in 0..4 {
                 let k = (piece.first_group + g) * 4 + j;

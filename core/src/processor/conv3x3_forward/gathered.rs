@@ -7,14 +7,14 @@ use std::ops::Range;
 use super::tile::{MOST, Sums, Window, add_channels, next_tile, zeros};
 use super::{Conv3x3Forward, Piece};
 use crate::processor::lanes::Lanes;
-use crate::processor::memory::{Ahead, Scratch};
+use crate::processor::memory::{Prefetch, Scratch};
 
 /// Input channels gathered at a time.
 const CHANNELS: usize = 16;
 
 /// How the pixels of a vector lie in memory.
 #[derive(Clone, Copy, PartialEq)]
-enum Lie {
+enum VectorLayout {
     /// All in one row.
     Row,
     /// Each half in one row.
@@ -26,7 +26,7 @@ enum Lie {
 /// A vector of pixels, as quads of four neighbours.
 #[derive(Clone, Copy)]
 struct Pixels {
-    lie: Lie,
+    layout: VectorLayout,
     /// Index in x of the first tap of each quad. Beyond the last quad, the last one is read again.
     from: [usize; 4],
     /// Index of each quad in output channel 0 of y.
@@ -67,9 +67,9 @@ pub unsafe fn run<L: Lanes, const G: usize>(conv: &Conv3x3Forward, piece: Piece,
             // SAFETY: upheld by the caller.
             unsafe {
                 match tile {
-                    1 => run_tile::<L, G, 1>(conv, piece, channels.clone(), vector, room, &mut scratch.ahead),
-                    2 => run_tile::<L, G, 2>(conv, piece, channels.clone(), vector, room, &mut scratch.ahead),
-                    _ => run_tile::<L, G, 3>(conv, piece, channels.clone(), vector, room, &mut scratch.ahead),
+                    1 => run_tile::<L, G, 1>(conv, piece, channels.clone(), vector, room, &mut scratch.prefetch),
+                    2 => run_tile::<L, G, 2>(conv, piece, channels.clone(), vector, room, &mut scratch.prefetch),
+                    _ => run_tile::<L, G, 3>(conv, piece, channels.clone(), vector, room, &mut scratch.prefetch),
                 }
             }
             vector += tile;
@@ -85,7 +85,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
     channels: Range<usize>,
     vector: usize,
     room: Room,
-    ahead: &mut Ahead,
+    prefetch: &mut Prefetch,
 ) {
     let mut pixels = [Pixels::NONE; X];
     let mut at = [room.pixels.cast_const(); X];
@@ -103,7 +103,7 @@ unsafe fn run_tile<L: Lanes, const G: usize, const X: usize>(
         // SAFETY: upheld by the caller.
         unsafe {
             let sums = if channels.start == 0 { zeros::<L, G, X>() } else { load::<L, G, X>(kept) };
-            store::<L, G, X>(kept, add_channels::<L, G, X>(sums, window, weights, channels.len(), ahead.lines()));
+            store::<L, G, X>(kept, add_channels::<L, G, X>(sums, window, weights, channels.len(), prefetch.lines()));
             if channels.end == conv.inputs {
                 let end = conv.outputs.min((first + G.min(piece.groups - group)) * 4);
                 for k in first * 4..end {
@@ -145,7 +145,7 @@ unsafe fn store<L: Lanes, const G: usize, const X: usize>(to: *mut f32, sums: Su
 }
 
 impl Pixels {
-    const NONE: Self = Self { lie: Lie::Quads, from: [0; 4], to: [0; 4], quads: 0, mask: [0.0; 16] };
+    const NONE: Self = Self { layout: VectorLayout::Quads, from: [0; 4], to: [0; 4], quads: 0, mask: [0.0; 16] };
 
     /// The n-th vector of a piece.
     #[inline(always)]
@@ -173,9 +173,9 @@ impl Pixels {
         let from = pixels.from;
         let follows = |quad: usize| from[quad] == from[quad - 1] + 4;
         if (1..L::N / 4).all(follows) {
-            pixels.lie = Lie::Row;
+            pixels.layout = VectorLayout::Row;
         } else if L::N == 16 && follows(1) && follows(3) {
-            pixels.lie = Lie::Halves;
+            pixels.layout = VectorLayout::Halves;
         }
         pixels
     }
@@ -199,9 +199,9 @@ impl Pixels {
     unsafe fn load<L: Lanes>(&self, base: *const f32, at: &[usize; 4]) -> L::V {
         // SAFETY: upheld by the caller.
         unsafe {
-            match self.lie {
-                Lie::Row => L::load(base.add(at[0])),
-                Lie::Halves if L::N == 16 => L::load_rows::<2>(base.add(at[0]), at[2] - at[0]),
+            match self.layout {
+                VectorLayout::Row => L::load(base.add(at[0])),
+                VectorLayout::Halves if L::N == 16 => L::load_rows::<2>(base.add(at[0]), at[2] - at[0]),
                 _ => L::load_quads(&at.map(|at| base.wrapping_add(at))),
             }
         }
@@ -230,9 +230,11 @@ impl Pixels {
             if conv.accumulate {
                 value = L::add(value, self.load::<L>(base, &self.to));
             }
-            match self.lie {
-                Lie::Row => L::store(base.add(self.to[0]), value),
-                Lie::Halves if L::N == 16 => L::store_rows::<2>(base.add(self.to[0]), self.to[2] - self.to[0], value),
+            match self.layout {
+                VectorLayout::Row => L::store(base.add(self.to[0]), value),
+                VectorLayout::Halves if L::N == 16 => {
+                    L::store_rows::<2>(base.add(self.to[0]), self.to[2] - self.to[0], value);
+                }
                 _ => L::store_quads(&self.to.map(|at| base.wrapping_add(at)), value),
             }
         }

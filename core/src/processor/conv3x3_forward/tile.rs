@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::processor::lanes::Lanes;
-use crate::processor::memory::Lines;
+use crate::processor::memory::CacheLines;
 
 /// Maximum number of vectors of pixels in a tile.
 pub const MOST: usize = 3;
@@ -64,12 +64,12 @@ pub unsafe fn add_channels<L: Lanes, const G: usize, const X: usize>(
     window: Window<X>,
     mut weights: [*const f32; G],
     channels: usize,
-    mut ahead: Lines,
+    mut lines: CacheLines,
 ) -> Sums<L, G, X> {
     let mut at = window.at;
     for _ in 0..channels {
         for _ in 0..window.rows {
-            ahead.ask::<L>();
+            lines.prefetch_next::<L>();
             for kw in 0..3 {
                 // SAFETY: upheld by the caller.
                 unsafe {

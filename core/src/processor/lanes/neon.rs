@@ -69,7 +69,7 @@ impl<const FUSED: bool> Lanes for Neon<FUSED> {
     }
 
     #[inline(always)]
-    unsafe fn load_turned(from: *const f32, stride: usize) -> [float32x4_t; 4] {
+    unsafe fn load_transposed(from: *const f32, stride: usize) -> [float32x4_t; 4] {
         unsafe {
             turn([
                 vld1q_f32(from),
@@ -81,7 +81,7 @@ impl<const FUSED: bool> Lanes for Neon<FUSED> {
     }
 
     #[inline(always)]
-    unsafe fn store_turned(to: *mut f32, stride: usize, vs: [float32x4_t; 4]) {
+    unsafe fn store_transposed(to: *mut f32, stride: usize, vs: [float32x4_t; 4]) {
         unsafe {
             for (l, row) in turn(vs).into_iter().enumerate() {
                 vst1q_f32(to.add(l * stride), row);

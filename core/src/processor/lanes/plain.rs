@@ -60,14 +60,14 @@ impl<const FUSED: bool> Lanes for Plain<FUSED> {
     }
 
     #[inline(always)]
-    unsafe fn load_turned(from: *const f32, stride: usize) -> [[f32; 4]; 4] {
+    unsafe fn load_transposed(from: *const f32, stride: usize) -> [[f32; 4]; 4] {
         // SAFETY: upheld by the caller.
         let rows: [[f32; 4]; 4] = std::array::from_fn(|l| unsafe { Self::load(from.add(l * stride)) });
         std::array::from_fn(|w| std::array::from_fn(|l| rows[l][w]))
     }
 
     #[inline(always)]
-    unsafe fn store_turned(to: *mut f32, stride: usize, vs: [[f32; 4]; 4]) {
+    unsafe fn store_transposed(to: *mut f32, stride: usize, vs: [[f32; 4]; 4]) {
         let rows: [[f32; 4]; 4] = std::array::from_fn(|l| std::array::from_fn(|w| vs[w][l]));
         for (l, row) in rows.into_iter().enumerate() {
             // SAFETY: upheld by the caller.

@@ -71,7 +71,7 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
-    unsafe fn load_turned(from: *const f32, stride: usize) -> [v128; 4] {
+    unsafe fn load_transposed(from: *const f32, stride: usize) -> [v128; 4] {
         unsafe {
             turn([
                 v128_load(from.cast()),
@@ -83,7 +83,7 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
-    unsafe fn store_turned(to: *mut f32, stride: usize, vs: [v128; 4]) {
+    unsafe fn store_transposed(to: *mut f32, stride: usize, vs: [v128; 4]) {
         unsafe {
             for (l, row) in turn(vs).into_iter().enumerate() {
                 v128_store(to.add(l * stride).cast(), row);

@@ -129,7 +129,7 @@ impl<const FUSED: bool> Lanes for Avx512<FUSED> {
     }
 
     #[inline(always)]
-    unsafe fn load_turned(from: *const f32, stride: usize) -> [__m512; 4] {
+    unsafe fn load_transposed(from: *const f32, stride: usize) -> [__m512; 4] {
         unsafe {
             // Part p of vector j is row 4 p + j.
             turn512([
@@ -142,7 +142,7 @@ impl<const FUSED: bool> Lanes for Avx512<FUSED> {
     }
 
     #[inline(always)]
-    unsafe fn store_turned(to: *mut f32, stride: usize, vs: [__m512; 4]) {
+    unsafe fn store_transposed(to: *mut f32, stride: usize, vs: [__m512; 4]) {
         unsafe {
             let [a, b, c, d] = turn512(vs);
             Self::store_rows::<4>(to, 4 * stride, a);
@@ -265,7 +265,7 @@ impl<const FUSED: bool> Lanes for Avx2<FUSED> {
     }
 
     #[inline(always)]
-    unsafe fn load_turned(from: *const f32, stride: usize) -> [__m256; 4] {
+    unsafe fn load_transposed(from: *const f32, stride: usize) -> [__m256; 4] {
         unsafe {
             // Part p of vector j is row 4 p + j.
             turn256([
@@ -278,7 +278,7 @@ impl<const FUSED: bool> Lanes for Avx2<FUSED> {
     }
 
     #[inline(always)]
-    unsafe fn store_turned(to: *mut f32, stride: usize, vs: [__m256; 4]) {
+    unsafe fn store_transposed(to: *mut f32, stride: usize, vs: [__m256; 4]) {
         unsafe {
             let [a, b, c, d] = turn256(vs);
             Self::store_rows::<2>(to, 4 * stride, a);

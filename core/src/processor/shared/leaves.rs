@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::pieces::Pieces;
-use super::planes::{Planes, Region, Regions, copy_rows};
+use super::planes::{PlaneLayout, Region, Regions, copy_rows};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::{Scratch, View};
 use crate::processor::twin::Launch;
@@ -38,7 +38,7 @@ pub trait FillsLeaves {
 impl Leaves {
     /// The leaves in binding `binding`.
     pub fn new<T: FillsLeaves>(launch: &Launch<'_>, binding: usize) -> Self {
-        let planes = Planes::new(launch);
+        let planes = PlaneLayout::new(launch);
         let regions = Regions::new(planes, planes.channels, 1);
         let (samples, images) = (launch.samples(), launch.size("IMAGES"));
         // Floats that the twin reads: at most two runs for each image.
@@ -75,7 +75,7 @@ impl Leaves {
     /// as the region's run.
     #[inline(always)]
     pub fn write<L: Lanes>(&self, region: &Region, (replica, last): (usize, usize), pairs: &[f32]) {
-        let Planes { channels, plane, row, height, .. } = self.regions.shape;
+        let PlaneLayout { channels, plane, row, height, .. } = self.regions.shape;
         let quads = self.regions.shape.quads();
         let (chunk, chunks) = (last / self.images, self.samples.div_ceil(self.images));
         for p in 0..region.planes {

@@ -12,5 +12,6 @@ pub mod pieces;
 pub mod planes;
 pub mod reduce;
 pub mod relative;
+pub mod tensor;
 pub mod walk;
 pub mod window;

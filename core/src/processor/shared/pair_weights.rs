@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::processor::lanes::Lanes;
-use crate::processor::memory::{Ahead, Scratch, View};
+use crate::processor::memory::{Prefetch, Scratch, View};
 use crate::processor::twin::Launch;
 
 /// Outer channels in a piece.
@@ -75,35 +75,35 @@ impl PairWeights {
         self.inner * TAPS * L::N
     }
 
-    /// The weights of a piece, and [`Scratch::ahead`].
+    /// The weights of a piece, and [`Scratch::prefetch`].
     #[inline(always)]
     pub fn of_piece<'a, L: Lanes>(
         &self,
         replica: usize,
         piece: usize,
         scratch: &'a mut Scratch,
-    ) -> (Repacked<'a>, &'a mut Ahead) {
+    ) -> (Repacked<'a>, &'a mut Prefetch) {
         let first = piece % self.groups() * GROUP;
         let count = GROUP.min(self.outer - first);
-        let (weights, ahead) = scratch.floats_and_ahead(count.div_ceil(L::N) * self.of_vector::<L>());
+        let (weights, prefetch) = scratch.floats_and_prefetch(count.div_ceil(L::N) * self.of_vector::<L>());
         self.repack::<L>(replica, first, count, weights);
-        (Repacked { first, weights }, ahead)
+        (Repacked { first, weights }, prefetch)
     }
 
-    /// All weights, which a sample loop lays out in its first group and keeps for the others, and [`Scratch::ahead`].
+    /// All weights, which a sample loop lays out in its first group and keeps for the others, and [`Scratch::prefetch`].
     #[inline(always)]
     pub fn of_loop<'a, L: Lanes>(
         &self,
         replica: usize,
         is_first_group: bool,
         scratch: &'a mut Scratch,
-    ) -> (Repacked<'a>, &'a mut Ahead) {
+    ) -> (Repacked<'a>, &'a mut Prefetch) {
         let floats = self.outer.div_ceil(L::N) * self.of_vector::<L>();
-        let (weights, ahead) = scratch.kept_and_ahead(self.slot, floats);
+        let (weights, prefetch) = scratch.kept_and_prefetch(self.slot, floats);
         if is_first_group {
             self.repack::<L>(replica, 0, self.outer, weights);
         }
-        (Repacked { first: 0, weights }, ahead)
+        (Repacked { first: 0, weights }, prefetch)
     }
 
     /// Lays out `count` outer channels from `first` on.

@@ -20,7 +20,7 @@ const WIDEST: usize = 16;
 
 /// Shape of the planes of a tensor.
 #[derive(Clone, Copy)]
-pub struct Planes {
+pub struct PlaneLayout {
     /// Channels C.
     pub channels: usize,
     /// Height H in pixels.
@@ -33,7 +33,7 @@ pub struct Planes {
     pub plane: usize,
 }
 
-impl Planes {
+impl PlaneLayout {
     /// Reads the constants C, HEIGHT, WIDTH, ROW and PLANE.
     pub fn new(launch: &Launch<'_>) -> Self {
         Self {
@@ -70,51 +70,6 @@ impl Planes {
     }
 }
 
-/// A tensor `[R][N]` of planes. In a sample loop it may be a ring that holds only the current samples.
-#[derive(Clone, Copy)]
-pub struct Tensor {
-    view: View<f32>,
-    /// Floats from a sample to the next.
-    sample: usize,
-    /// Floats from a replica to the next; 0 if all replicas share the tensor.
-    replica: usize,
-    /// Samples that the memory of a replica has room for.
-    samples: usize,
-}
-
-impl Tensor {
-    /// A tensor in `view` with `sample` floats for each of `samples` samples.
-    pub fn new(view: View<f32>, sample: usize, samples: usize) -> Self {
-        Self { view, sample, replica: sample * samples, samples: samples.max(1) }
-    }
-
-    /// The same tensor, shared by all replicas.
-    pub fn shared(self) -> Self {
-        Self { replica: 0, ..self }
-    }
-
-    /// Floats from a sample to the next.
-    #[inline(always)]
-    pub fn step(&self) -> usize {
-        self.sample
-    }
-
-    /// Index of a sample's first float. The samples of a group are contiguous.
-    #[inline(always)]
-    pub fn start(&self, replica: usize, sample: usize) -> usize {
-        let at = if sample < self.samples { sample } else { sample % self.samples };
-        replica * self.replica + at * self.sample
-    }
-}
-
-impl std::ops::Deref for Tensor {
-    type Target = View<f32>;
-
-    fn deref(&self) -> &View<f32> {
-        &self.view
-    }
-}
-
 /// Length of scratch for `floats` floats, padded for whole vectors at any float and for loops without a remainder.
 #[inline(always)]
 pub fn scratch(floats: usize) -> usize {
@@ -137,7 +92,7 @@ pub fn parts<const N: usize>(scratch: &mut [f32], lengths: [usize; N]) -> [&mut 
 #[derive(Clone, Copy)]
 pub struct Regions {
     /// Shape of the planes.
-    pub shape: Planes,
+    pub shape: PlaneLayout,
     count: usize,
     planes: usize,
     rows: usize,
@@ -146,7 +101,7 @@ pub struct Regions {
 
 impl Regions {
     /// Splits `count` planes. The number of rows in a region is a multiple of `rows`.
-    pub fn new(shape: Planes, count: usize, rows: usize) -> Self {
+    pub fn new(shape: PlaneLayout, count: usize, rows: usize) -> Self {
         let (planes, rows) = if shape.height * shape.row <= RUN {
             ((RUN / shape.plane).clamp(1, count.max(1)), shape.height)
         } else {
@@ -195,7 +150,7 @@ impl Regions {
 #[derive(Clone, Copy)]
 pub struct Region {
     /// Shape of the planes.
-    pub shape: Planes,
+    pub shape: PlaneLayout,
     /// First plane.
     pub plane: usize,
     /// Number of planes.
@@ -237,7 +192,7 @@ impl Region {
     /// Multiplies the padding of each row of a run by 0.
     #[inline(always)]
     pub fn mask(&self, run: &mut [f32]) {
-        let Planes { width, row, plane, .. } = self.shape;
+        let PlaneLayout { width, row, plane, .. } = self.shape;
         if self.shape.excess() > 0 {
             for p in 0..self.planes {
                 for h in 0..self.rows {
@@ -258,7 +213,7 @@ impl Region {
     #[inline(always)]
     pub unsafe fn store<L: Lanes>(&self, run: &[f32], to: &View<f32>, at: usize) {
         debug_assert!(self.run() <= run.len() && at + self.run() <= to.len());
-        let Planes { row, plane, .. } = self.shape;
+        let PlaneLayout { row, plane, .. } = self.shape;
         // SAFETY: the rows lie inside `to`; the caller upholds the rest.
         unsafe {
             for p in 0..self.planes {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::pieces::Pieces;
-use super::planes::{Planes, Region, Regions};
+use super::planes::{PlaneLayout, Region, Regions};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::Scratch;
 use crate::processor::twin::{BySample, Launch};
@@ -22,7 +22,7 @@ pub struct Walk {
 impl Walk {
     /// Walks over the planes of all samples. The number of rows in a region is a multiple of `rows`. The twin passes over `floats`
     /// floats for each float of a region.
-    pub fn new(launch: &Launch<'_>, shape: Planes, rows: usize, floats: usize) -> Self {
+    pub fn new(launch: &Launch<'_>, shape: PlaneLayout, rows: usize, floats: usize) -> Self {
         let samples = launch.samples();
         let regions = Regions::new(shape, samples * shape.channels, rows);
         Self { regions, rows, samples, pieces: Pieces::new(regions.count(), floats * regions.run()) }

@@ -1,6 +1,6 @@
 //! Counterpart of shaders/shared/window.wgsl, with even and odd columns in separate slices.
 
-use super::planes::{Planes, Region, scratch};
+use super::planes::{PlaneLayout, Region, scratch};
 use super::walk::Walk;
 use crate::processor::twin::Launch;
 
@@ -26,14 +26,14 @@ pub struct Windows {
     /// The walk over x, in regions with an even number of rows.
     pub walk: Walk,
     /// Shape of y.
-    pub y: Planes,
+    pub y: PlaneLayout,
 }
 
 impl Windows {
     /// Reads the constants C, HEIGHT and WIDTH (of y), X_ROW, X_PLANE, Y_ROW and Y_PLANE.
     pub fn new(launch: &Launch<'_>) -> Self {
         let (channels, height, width) = (launch.size("C"), launch.size("HEIGHT"), launch.size("WIDTH"));
-        let [x, y] = [(2, "X_ROW", "X_PLANE"), (1, "Y_ROW", "Y_PLANE")].map(|(by, row, plane)| Planes {
+        let [x, y] = [(2, "X_ROW", "X_PLANE"), (1, "Y_ROW", "Y_PLANE")].map(|(by, row, plane)| PlaneLayout {
             channels,
             height: by * height,
             width: by * width,

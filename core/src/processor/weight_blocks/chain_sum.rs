@@ -1,6 +1,6 @@
 //! The last step of a weight gradient: adds the chains and stores their sum.
 
-use super::{CHAINS, Keep, WeightBlocks, eight};
+use super::{CHAINS, Keep, WeightBlocks, sum_chains};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::{Scratch, View};
 use crate::processor::twin::{Launch, Twin};
@@ -72,7 +72,7 @@ impl ChainSum {
                         *value = L::load(from.add(chain * stride + e));
                     }
                 }
-                L::store(sums.as_mut_ptr().add(e), eight::<L>(all));
+                L::store(sums.as_mut_ptr().add(e), sum_chains::<L>(all));
             }
             for (e, sum) in sums.iter_mut().enumerate().take(length).skip(whole) {
                 let mut all = [0.0; CHAINS];
@@ -87,17 +87,17 @@ impl ChainSum {
 
     /// Transposes `rows` rows of K floats.
     #[inline(always)]
-    unsafe fn turn<L: Lanes>(&self, from: *const f32, rows: usize, to: *mut f32) {
+    unsafe fn transpose<L: Lanes>(&self, from: *const f32, rows: usize, to: *mut f32) {
         let whole = [rows / 4 * 4, self.outputs / L::N * L::N];
         // SAFETY: upheld by the caller.
         unsafe {
             for k in (0..whole[1]).step_by(L::N) {
                 for e in (0..whole[0]).step_by(4) {
-                    let mut turned = [L::splat(0.0); 4];
-                    for (i, row) in turned.iter_mut().enumerate() {
+                    let mut transposed = [L::splat(0.0); 4];
+                    for (i, row) in transposed.iter_mut().enumerate() {
                         *row = L::load(from.add((e + i) * self.outputs + k));
                     }
-                    L::store_turned(to.add(k * self.inputs + e), self.inputs, turned);
+                    L::store_transposed(to.add(k * self.inputs + e), self.inputs, transposed);
                 }
             }
             for k in 0..self.outputs {
@@ -130,7 +130,7 @@ impl Twin for ChainSum {
             // SAFETY: within the views; pieces write different inputs.
             unsafe {
                 self.add::<L>(self.sums.at(from), length, chains, sums);
-                self.turn::<L>(sums.as_ptr(), rows, self.gradient.at(replica * self.parameter_stride + first));
+                self.transpose::<L>(sums.as_ptr(), rows, self.gradient.at(replica * self.parameter_stride + first));
             }
         }
     }

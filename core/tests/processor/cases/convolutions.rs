@@ -111,7 +111,7 @@ pub(super) fn valid_convolutions(random: &mut Random, all: &mut Vec<Case>) {
         }
         let weight = sketch.tensor(&parameters, 1);
         let y = sketch.junk_planes(conv.output());
-        conv.forward(&mut sketch.rec, "forward", Tile::of_rows(4), [x, weight, y]);
+        conv.forward(&mut sketch.rec, "forward", Tile::with_rows(4), [x, weight, y]);
         sketch.finish(format!("{name} forward"), all);
 
         let mut sketch = Sketch::new(random, replicas, samples);

@@ -91,7 +91,7 @@ pub(super) fn norms(random: &mut Random, all: &mut Vec<Case>) {
         let running: Vec<u32> =
             (0..running_stride * replicas).map(|_| sketch.random.float(1.0).abs().to_bits()).collect();
         let running = sketch.add(running);
-        let bindings = batch_norm::Channels {
+        let bindings = batch_norm::ChannelBindings {
             scale: sketch.tensor(&parameters, 1),
             shift: sketch.tensor(&parameters, 2),
             running: sketch.table.from(running, 256),

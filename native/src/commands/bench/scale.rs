@@ -63,8 +63,8 @@ fn line(point: &ScalePoint) -> String {
         "{:<10} {replicas:>8} {samples:>6} {:>10.1} {:>18.1} {:>9.1} {:>5.1} % {:>8.0}",
         format!("resnet{depth}"),
         row.ms,
-        point.ms_a_replica(),
-        point.images_a_second(),
+        point.ms_per_replica(),
+        point.images_per_second(),
         row.fma_share * 100.0,
         row.memory_mib
     )
@@ -83,9 +83,9 @@ fn figures(points: &[ScalePoint], adapter: &str) -> impl Iterator<Item = Figure>
         let title = format!("{title}, on {adapter}");
         Some(Figure::new(name, title, Axis::linear(x), axis).line(y, values.clone()).dots("measured", values))
     };
-    let per_replica = curve(points, ScaleOver::Replicas, ScalePoint::ms_a_replica);
-    let per_batch = curve(points, ScaleOver::Batch, ScalePoint::images_a_second);
-    let per_depth = curve(points, ScaleOver::Depth, ScalePoint::ms_a_replica);
+    let per_replica = curve(points, ScaleOver::Replicas, ScalePoint::ms_per_replica);
+    let per_batch = curve(points, ScaleOver::Batch, ScalePoint::images_per_second);
+    let per_depth = curve(points, ScaleOver::Depth, ScalePoint::ms_per_replica);
     [
         figure("scale-replicas", "ResNet-20 over replicas", "replicas in lockstep", "ms a replica-step", per_replica),
         figure("scale-batch", "ResNet-20 over the batch", "samples of a batch", "images a second", per_batch),
@@ -97,12 +97,12 @@ fn figures(points: &[ScalePoint], adapter: &str) -> impl Iterator<Item = Figure>
 
 #[cfg(test)]
 mod tests {
-    use lastbit_core::bench::Row;
+    use lastbit_core::bench::Measurement;
 
     use super::*;
 
     fn point(over: ScaleOver, (depth, replicas, samples): (u32, u32, u32), ms: f64) -> ScalePoint {
-        let row = Row {
+        let row = Measurement {
             name: format!("step_resnet{depth}"),
             shape: format!("R{replicas} N{samples}"),
             ms,
@@ -134,10 +134,10 @@ mod tests {
             point(ScaleOver::Replicas, (20, 6, 32), 600.0),
             point(ScaleOver::Depth, (56, 1, 32), 900.0),
         ];
-        let per_replica = curve(&points, ScaleOver::Replicas, ScalePoint::ms_a_replica);
+        let per_replica = curve(&points, ScaleOver::Replicas, ScalePoint::ms_per_replica);
         assert_eq!(per_replica, [(1.0, 300.0), (6.0, 100.0)]);
-        assert_eq!(curve(&points, ScaleOver::Replicas, ScalePoint::images_a_second)[1], (6.0, 320.0));
-        assert_eq!(curve(&points, ScaleOver::Depth, ScalePoint::ms_a_replica), [(56.0, 900.0)]);
+        assert_eq!(curve(&points, ScaleOver::Replicas, ScalePoint::images_per_second)[1], (6.0, 320.0));
+        assert_eq!(curve(&points, ScaleOver::Depth, ScalePoint::ms_per_replica), [(56.0, 900.0)]);
 
         let out = std::env::temp_dir().join(format!("lastbit-scale-{}", std::process::id()));
         std::fs::create_dir_all(&out).unwrap();

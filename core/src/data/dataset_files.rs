@@ -14,14 +14,14 @@ type NamedBytes = (String, Vec<u8>);
 
 /// The files added so far.
 #[derive(Clone, Debug, Default)]
-pub struct Parcel {
+pub struct DatasetFiles {
     cifar10: [Option<NamedBytes>; 6],
     fashion_mnist: [Option<NamedBytes>; 4],
 }
 
 /// A file that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrived {
+pub struct AddedFile {
     /// Name of the data set: `cifar10` or `fashion-mnist`.
     pub dataset: &'static str,
     /// Name of the file in the data set.
@@ -30,21 +30,21 @@ pub struct Arrived {
     pub items: usize,
 }
 
-impl Parcel {
+impl DatasetFiles {
     /// Adds a file, or every file of an archive. It replaces a file added before.
     ///
     /// # Errors
     /// [`DataError::Packed`] if the file cannot be unpacked, [`DataError::Unknown`] if it does not belong to a data set,
-    /// [`DataError::Foreign`] if it is another version of CIFAR-10, and the errors of [`cifar10`] and
+    /// [`DataError::WrongFormat`] if it is another version of CIFAR-10, and the errors of [`cifar10`] and
     /// [`fashion_mnist::File::count`] if it is damaged.
-    pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<Vec<Arrived>, DataError> {
+    pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<Vec<AddedFile>, DataError> {
         let (name, bytes) = unpacked(name, bytes)?;
         if is_tar(&bytes) { self.add_archive(&name, &bytes) } else { Ok(vec![self.add_file(&name, bytes)?]) }
     }
 
-    fn add_archive(&mut self, name: &str, bytes: &[u8]) -> Result<Vec<Arrived>, DataError> {
+    fn add_archive(&mut self, name: &str, bytes: &[u8]) -> Result<Vec<AddedFile>, DataError> {
         let broken = |error: std::io::Error| DataError::Packed { file: name.to_owned(), reason: error.to_string() };
-        let (mut arrived, mut other_version) = (Vec::new(), None);
+        let (mut added, mut other_version) = (Vec::new(), None);
         for entry in tar::Archive::new(bytes).entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
             let member = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -52,21 +52,21 @@ impl Parcel {
             if entry.header().entry_type().is_file() && is_wanted {
                 let mut bytes = Vec::new();
                 entry.read_to_end(&mut bytes).map_err(broken)?;
-                arrived.push(self.add_file(&member, bytes)?);
+                added.push(self.add_file(&member, bytes)?);
             }
             other_version = other_version.or_else(|| cifar10::other_version(&member));
         }
-        if arrived.is_empty() {
+        if added.is_empty() {
             return Err(other_version.unwrap_or_else(|| DataError::Unknown { file: name.to_owned() }));
         }
-        Ok(arrived)
+        Ok(added)
     }
 
-    fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<Arrived, DataError> {
+    fn add_file(&mut self, name: &str, bytes: Vec<u8>) -> Result<AddedFile, DataError> {
         if let Some(place) = TRAIN_FILES.iter().chain([&TEST_FILE]).position(|file| last_part(name) == *file) {
             let items = cifar10::parse(name, &bytes)?.len();
             self.cifar10[place] = Some((name.to_owned(), bytes));
-            return Ok(Arrived { dataset: "cifar10", file: TRAIN_FILES.get(place).unwrap_or(&TEST_FILE), items });
+            return Ok(AddedFile { dataset: "cifar10", file: TRAIN_FILES.get(place).unwrap_or(&TEST_FILE), items });
         }
         let Some(place) = fashion_place(last_part(name), &bytes) else {
             return Err(cifar10::other_version(name).unwrap_or_else(|| DataError::Unknown { file: name.to_owned() }));
@@ -74,7 +74,7 @@ impl Parcel {
         let file = &fashion_mnist::FILES[place];
         let items = file.count(name, &bytes)?;
         self.fashion_mnist[place] = Some((name.to_owned(), bytes));
-        Ok(Arrived { dataset: "fashion-mnist", file: file.name, items })
+        Ok(AddedFile { dataset: "fashion-mnist", file: file.name, items })
     }
 
     /// Name of the first missing file that the data set `name` requires.
@@ -196,30 +196,30 @@ mod tests {
 
     #[test]
     fn idx_files_come_in_any_order_and_packing() {
-        let mut parcel = Parcel::default();
+        let mut files = DatasetFiles::default();
         let [images, labels] = idx(&[1, 2, 3]);
-        let arrived = parcel.add("some/train-labels-idx1-ubyte.gz", gz(&labels)).unwrap();
-        assert_eq!(arrived, [Arrived { dataset: "fashion-mnist", file: "train-labels-idx1-ubyte", items: 3 }]);
-        let error = parcel.dataset("fashion-mnist").unwrap_err().to_string();
+        let added = files.add("some/train-labels-idx1-ubyte.gz", gz(&labels)).unwrap();
+        assert_eq!(added, [AddedFile { dataset: "fashion-mnist", file: "train-labels-idx1-ubyte", items: 3 }]);
+        let error = files.dataset("fashion-mnist").unwrap_err().to_string();
         assert_eq!(error, "fashion-mnist is incomplete: train-images-idx3-ubyte is missing, add it");
         // Some people rename the file like this.
-        parcel.add("train-images.idx3-ubyte", images).unwrap();
-        let alone = parcel.dataset("fashion-mnist").unwrap();
+        files.add("train-images.idx3-ubyte", images).unwrap();
+        let alone = files.dataset("fashion-mnist").unwrap();
         assert_eq!((alone.train.labels.as_slice(), &alone.test), ([1, 2, 3].as_slice(), &alone.train));
         let [images, labels] = idx(&[4]);
-        parcel.add("t10k-images-idx3-ubyte", images).unwrap();
-        parcel.add("t10k-labels-idx1-ubyte", labels).unwrap();
-        assert_eq!(parcel.dataset("fashion-mnist").unwrap().test.labels, [4]);
+        files.add("t10k-images-idx3-ubyte", images).unwrap();
+        files.add("t10k-labels-idx1-ubyte", labels).unwrap();
+        assert_eq!(files.dataset("fashion-mnist").unwrap().test.labels, [4]);
     }
 
     #[test]
     fn gzip_files_of_several_members_are_one_file() {
         let [images, labels] = idx(&[1, 2, 3]);
         let (one, two) = images.split_at(1000);
-        let mut parcel = Parcel::default();
-        parcel.add("train-images-idx3-ubyte.gz", [gz(one), gz(two)].concat()).unwrap();
-        parcel.add("train-labels-idx1-ubyte.gz", gz(&labels)).unwrap();
-        let data = parcel.dataset("fashion-mnist").unwrap();
+        let mut files = DatasetFiles::default();
+        files.add("train-images-idx3-ubyte.gz", [gz(one), gz(two)].concat()).unwrap();
+        files.add("train-labels-idx1-ubyte.gz", gz(&labels)).unwrap();
+        let data = files.dataset("fashion-mnist").unwrap();
         assert_eq!((data.train.labels.as_slice(), data.train.image(2)[2 * 32 + 2]), ([1, 2, 3].as_slice(), 7));
     }
 
@@ -231,14 +231,14 @@ mod tests {
             ("cifar-10-batches-bin/data_batch_2.bin", &record(2)),
             ("cifar-10-batches-bin/data_batch_1.bin", &record(1)),
         ];
-        let mut parcel = Parcel::default();
-        let arrived = parcel.add("cifar-10-binary.tar.gz", gz(&tar_of(&members))).unwrap();
-        assert_eq!(arrived.iter().map(|a| a.file).collect::<Vec<_>>(), ["data_batch_2.bin", "data_batch_1.bin"]);
-        let data = parcel.dataset("cifar10").unwrap();
+        let mut files = DatasetFiles::default();
+        let added = files.add("cifar-10-binary.tar.gz", gz(&tar_of(&members))).unwrap();
+        assert_eq!(added.iter().map(|a| a.file).collect::<Vec<_>>(), ["data_batch_2.bin", "data_batch_1.bin"]);
+        let data = files.dataset("cifar10").unwrap();
         assert_eq!((data.train.labels.as_slice(), data.test.labels.as_slice()), ([1, 2].as_slice(), [1].as_slice()));
-        parcel.add("test_batch.bin", record(5)).unwrap();
-        assert_eq!(parcel.dataset("cifar10").unwrap().test.labels, [5]);
-        assert!(parcel.dataset("imagenet").is_err());
+        files.add("test_batch.bin", record(5)).unwrap();
+        assert_eq!(files.dataset("cifar10").unwrap().test.labels, [5]);
+        assert!(files.dataset("imagenet").is_err());
     }
 
     #[test]
@@ -246,7 +246,8 @@ mod tests {
         let [images, labels] = idx(&[1, 2]);
         let mut cut = gz(&images);
         cut.truncate(cut.len() / 2);
-        let message = |name: &str, bytes: &[u8]| Parcel::default().add(name, bytes.to_vec()).unwrap_err().to_string();
+        let message =
+            |name: &str, bytes: &[u8]| DatasetFiles::default().add(name, bytes.to_vec()).unwrap_err().to_string();
         for (name, bytes, expected) in [
             ("train-images-idx3-ubyte.gz", cut.as_slice(), "train-images-idx3-ubyte.gz cannot be unpacked"),
             (

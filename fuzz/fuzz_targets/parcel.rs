@@ -1,7 +1,0 @@
-//! Feeds untrusted bytes to `parcel` of native/src/fuzzing.rs.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    lastbit::fuzzing::run("parcel", bytes);
-});
