@@ -1,4 +1,4 @@
-//! What the experiments on the paper's equations share: checks of flags, Ctrl-C inside a piece, and the time of a step.
+//! What the experiments on the paper's equations share: Ctrl-C inside a piece, bisection, and the time of a step.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use lastbit_core::device::{Context, Fill};
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::pde::{Bracket, Image, Nonlinear, NonlinearParams, PdeError, Replica, bisect, initial_kernel};
+use lastbit_core::pde::{Bracket, Image, Nonlinear, NonlinearParams, Replica, bisect, initial_kernel};
 use pollster::block_on;
 
 use super::Study;
@@ -16,40 +16,6 @@ use crate::report::numbers::number;
 
 /// Largest `--steps`, which the core counts in 32 bits.
 pub const MOST_STEPS: u64 = 10_000_000;
-
-/// Checks the value of a flag that must be above 0, also in float32.
-pub fn positive(flag: &str, value: f64) -> Result<f64, Failure> {
-    if !(value.is_finite() && value > 0.0) {
-        return Err(Failure::usage(format!("{flag}: must be a positive number, not {value}")));
-    }
-    // The adapter computes in float32.
-    if (value as f32).is_normal() {
-        return Ok(value);
-    }
-    Err(Failure::usage(format!("{flag}: float32 cannot hold {value:e}: use a number between 1.2e-38 and 3.4e38")))
-}
-
-/// Checks the values of a flag: at least one, each above 0.
-pub fn positives(flag: &str, values: Vec<f64>) -> Result<Vec<f64>, Failure> {
-    if values.is_empty() {
-        return Err(Failure::usage(format!("{flag}: give at least one number")));
-    }
-    values.into_iter().map(|value| positive(flag, value)).collect()
-}
-
-/// Checks that the value of a flag is between `least` and `most`.
-pub fn between(flag: &str, least: u64, most: u64, value: u64) -> Result<u64, Failure> {
-    if (least..=most).contains(&value) {
-        Ok(value)
-    } else {
-        Err(Failure::usage(format!("{flag}: must be at least {least} and at most {most}, not {value}")))
-    }
-}
-
-/// Prefixes an error of the core with the flags to change.
-pub fn checked<T>(flags: &str, result: Result<T, PdeError>) -> Result<T, Failure> {
-    result.map_err(|error| Failure::usage(format!("{flags}: {error}")))
-}
 
 /// Fails after Ctrl-C. Call it where little work is lost: an unfinished piece starts again from its beginning.
 pub fn go_on() -> Result<(), Failure> {

@@ -6,18 +6,17 @@ mod verdict;
 
 use std::rc::Rc;
 
-use clap::Args;
 use lastbit_core::device::{Context, Fill};
-use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, Regime, initial_kernel};
+use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, initial_kernel};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, between, checked, curve, finite, go_on, positive, positives, seconds_of_a_step};
+use super::equations::{MOST_STEPS, curve, finite, go_on, seconds_of_a_step};
 use super::figure::{Axis, Figure};
+use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
 use super::modes::Modes;
-use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::{Experiment, Findings, Forecast, Study, Table};
 use crate::failure::Failure;
-use crate::values::{real, whole};
 
 /// The paper's weight decays.
 const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];
@@ -28,61 +27,27 @@ const LAST: usize = 10;
 /// Norms below this share of the first are ignored: a kernel that decays for a thousand steps underflows.
 const LEAST: f64 = 1e-12;
 
-/// Flags of `reproduce fig3`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Weight decays [default: 1.1e7,1.2e7,1.3e7,1.9e8,2e8,2.1e8,2.2e8]
-    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = real)]
-    alpha: Option<Vec<f64>>,
-    /// Time step [default: 1e-8]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    dt: Option<f64>,
-    /// Steps [default: 1000; --quick: 150]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Side of the checkerboard [default: 256]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    size: Option<u32>,
-    /// Side of the kernel [default: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    kernel: Option<u32>,
-    /// Seed of the initial kernel [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Fig3 {
-    alpha: Vec<f64>,
-    dt: f64,
-    steps: u64,
-    size: u32,
-    kernel: u32,
-    seed: u64,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let experiment = Fig3 {
-            alpha: positives("--alpha", self.alpha.clone().unwrap_or_else(|| ALPHAS.to_vec()))?,
-            dt: positive("--dt", self.dt.unwrap_or(1e-8))?,
-            steps: between("--steps", 20, MOST_STEPS, self.steps.unwrap_or(if is_quick { 150 } else { 1000 }))?,
-            size: self.size.unwrap_or(256),
-            kernel: self.kernel.unwrap_or(32),
-            seed: self.seed.unwrap_or(1),
-        };
-        checked(
-            "--size, --kernel",
-            transitioning(experiment.size, experiment.kernel, experiment.seed).and_then(|p| p.eigenvalues()),
-        )?;
-        Ok(Box::new(experiment))
+flags! {
+    /// Figure 3: the linear one-layer equation near its stability bounds
+    #[name = "fig3"]
+    pub struct Fig3 {
+        /// Weight decays
+        alpha: Vec<f64> = ALPHAS.to_vec();
+        /// Time step
+        dt: f64 = 1e-8;
+        /// Steps
+        steps: u64 = 1000, quick = 150;
+        /// Side of the checkerboard
+        size: u32 = 256;
+        /// Side of the kernel
+        kernel: u32 = 32;
+        /// Seed of the initial kernel
+        seed: u64 = 1;
     }
 }
 
 /// The paper's linear equation on a checkerboard.
-pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, lastbit_core::pde::PdeError> {
+pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, PdeError> {
     Ok(LinearParams {
         image: Image::checkerboard(size, size)?,
         kernel,
@@ -117,8 +82,12 @@ fn growth_of(norms: &[f64]) -> Option<f64> {
 }
 
 impl Fig3 {
+    fn params(&self) -> Result<LinearParams, PdeError> {
+        transitioning(self.size, self.kernel, self.seed)
+    }
+
     fn courses(&self, context: &Rc<Context>) -> Result<Vec<Course>, Failure> {
-        let params = transitioning(self.size, self.kernel, self.seed)?;
+        let params = self.params()?;
         let replicas: Vec<_> = self.alpha.iter().map(|alpha| (*alpha, self.dt)).collect();
         let mut linear = block_on(Linear::new(Rc::clone(context), params.clone(), &replicas, Fill::Zero))?;
         let mut left = self.steps as u32;
@@ -194,16 +163,11 @@ impl Fig3 {
 }
 
 impl Experiment for Fig3 {
-    fn name(&self) -> &'static str {
-        "fig3"
-    }
-
-    fn title(&self) -> String {
-        "Figure 3: the linear one-layer equation near its stability bounds".to_owned()
-    }
-
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        check_all_positive("--alpha", &self.alpha)?;
+        check_positive("--dt", self.dt)?;
+        check_between("--steps", 20, MOST_STEPS, self.steps)?;
+        checked("--size, --kernel", self.params().and_then(|params| params.eigenvalues())).map(drop)
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
@@ -216,7 +180,7 @@ impl Experiment for Fig3 {
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        let params = transitioning(self.size, self.kernel, self.seed)?;
+        let params = self.params()?;
         let (modes, eigenvalues) = (Modes::of(&params)?, params.eigenvalues()?);
         let bounds = LinearParams::bounds(eigenvalues, self.dt);
         let courses: Vec<Course> = study.piece("courses", |context| self.courses(context))?;

@@ -7,7 +7,6 @@ mod verdict;
 
 use std::rc::Rc;
 
-use clap::Args;
 use lastbit_core::device::{Context, Fill};
 use lastbit_core::double::relative_l1;
 use lastbit_core::ops::Activation;
@@ -17,11 +16,11 @@ use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
 use self::orbits::Orbits;
-use super::equations::{MOST_STEPS, between, checked, curve, finite, go_on, positive, positives, seconds_of_a_step};
+use super::equations::{MOST_STEPS, curve, finite, go_on, seconds_of_a_step};
 use super::figure::{Axis, Figure};
-use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
+use super::{Experiment, Findings, Forecast, Study, Table};
 use crate::failure::Failure;
-use crate::values::{real, whole};
 
 /// The paper's step sizes.
 const DTS: [f64; 8] = [0.01, 0.03, 0.05, 0.07, 0.09, 0.1, 0.11, 0.13];
@@ -34,64 +33,24 @@ const WINDOW: usize = 100;
 /// Steps between two checks for Ctrl-C.
 const STRIDE: u32 = 20;
 
-/// Flags of `reproduce fig4`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Step sizes [default: 0.01,0.03,0.05,0.07,0.09,0.1,0.11,0.13]
-    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = real)]
-    dt: Option<Vec<f64>>,
-    /// Steps [default: 1000]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Weight decay [default: 20]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    alpha: Option<f64>,
-    /// Step sizes of the bifurcation diagram [default: 600; --quick: 200]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    points: Option<u64>,
-    /// Side of the checkerboard [default: 256; --quick: 64]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    size: Option<u32>,
-    /// Side of the kernel [default: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    kernel: Option<u32>,
-    /// Seed of the initial kernel [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Fig4 {
-    dt: Vec<f64>,
-    steps: u64,
-    alpha: f64,
-    points: u64,
-    size: u32,
-    kernel: u32,
-    seed: u64,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
-        let experiment = Fig4 {
-            dt: positives("--dt", self.dt.clone().unwrap_or_else(|| DTS.to_vec()))?,
-            steps: between("--steps", 20, MOST_STEPS, self.steps.unwrap_or(1000))?,
-            alpha: positive("--alpha", self.alpha.unwrap_or(20.0))?,
-            points: between("--points", 2, 100_000, self.points.unwrap_or(size(200, 600)))?,
-            size: self.size.unwrap_or(size(64, 256) as u32),
-            kernel: self.kernel.unwrap_or(32),
-            seed: self.seed.unwrap_or(1),
-        };
-        let params = checked("--size, --kernel", experiment.params())?;
-        // The step size at which the orbits of the diagrams start.
-        checked("--alpha", NonlinearDouble::new(&params, 1, 0.1 / experiment.alpha))?;
-        for dt in &experiment.dt {
-            checked("--dt, --alpha, --size, --kernel", NonlinearDouble::new(&params, 1, *dt))?;
-        }
-        Ok(Box::new(experiment))
+flags! {
+    /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
+    #[name = "fig4"]
+    pub struct Fig4 {
+        /// Step sizes
+        dt: Vec<f64> = DTS.to_vec();
+        /// Steps
+        steps: u64 = 1000;
+        /// Weight decay
+        alpha: f64 = 20.0;
+        /// Step sizes of the bifurcation diagram
+        points: u64 = 600, quick = 200;
+        /// Side of the checkerboard
+        size: u32 = 256, quick = 64;
+        /// Side of the kernel
+        kernel: u32 = 32;
+        /// Seed of the initial kernel
+        seed: u64 = 1;
     }
 }
 
@@ -257,16 +216,17 @@ impl Fig4 {
 }
 
 impl Experiment for Fig4 {
-    fn name(&self) -> &'static str {
-        "fig4"
-    }
-
-    fn title(&self) -> String {
-        "Figure 4: the nonlinear one-layer network, from a fixed point to chaos".to_owned()
-    }
-
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        check_all_positive("--dt", &self.dt)?;
+        check_between("--steps", 20, MOST_STEPS, self.steps)?;
+        check_positive("--alpha", self.alpha)?;
+        check_between("--points", 2, 100_000, self.points)?;
+        let params = checked("--size, --kernel", self.params())?;
+        // The step size at which the orbits of the diagrams start.
+        checked("--alpha", NonlinearDouble::new(&params, 1, 0.1 / self.alpha))?;
+        self.dt.iter().try_for_each(|dt| {
+            checked("--dt, --alpha, --size, --kernel", NonlinearDouble::new(&params, 1, *dt)).map(drop)
+        })
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {

@@ -76,10 +76,10 @@ fn shaders_sha256() -> String {
 }
 
 /// The identity of a reproduction: its name, its size, and every value.
-pub fn identity(experiment: &dyn Experiment, is_quick: bool) -> Result<Table, Failure> {
+pub fn identity(experiment: &dyn Experiment) -> Result<Table, Failure> {
     let mut identity = Table::new();
     identity.insert("experiment".to_owned(), experiment.name().into());
-    identity.insert("quick".to_owned(), is_quick.into());
+    identity.insert("quick".to_owned(), experiment.is_quick().into());
     identity.extend(experiment.settings()?);
     Ok(identity)
 }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use clap::Args;
 use lastbit_core::data::Dataset;
 use lastbit_core::double::DoubleTrainer;
 use lastbit_core::nets::{NetKind, Node};
@@ -11,15 +10,15 @@ use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, between, go_on, positive};
+use super::equations::{MOST_STEPS, go_on};
 use super::figure::{Axis, Figure};
+use super::flags::{check_between, check_positive, flags};
 use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
 use super::onset::{of_replica, plotted};
 use super::run::Run;
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Study, Table};
 use crate::failure::Failure;
 use crate::report::numbers::about;
-use crate::values::{real, whole};
 
 /// Replicas: the pair that is compared, and a null control.
 const KS: [u32; 3] = [1, 3, 2];
@@ -30,60 +29,24 @@ const CONTROL: usize = 2;
 /// Test images of the evaluation at the end of the run, which is not used.
 const TEST_IMAGES: usize = 16;
 
-/// Flags of `reproduce precision`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Network [default: resnet8]
-    #[arg(long)]
-    net: Option<NetKind>,
-    /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu]
-    #[arg(long)]
-    activation: Option<Activation>,
-    /// Images: cifar10, fashion-mnist, folder or synthetic [default: cifar10]
-    #[arg(long)]
-    dataset: Option<DatasetKind>,
-    /// Samples in a batch [default: 16; --quick: 8]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    batch_size: Option<u32>,
-    /// Learning rate [default: 0.1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    lr: Option<f64>,
-    /// Steps [default: 60; --quick: 20]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Seed [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Precision {
-    #[serde(serialize_with = "super::as_text")]
-    net: NetKind,
-    activation: Activation,
-    dataset: DatasetKind,
-    batch_size: u32,
-    lr: f64,
-    steps: u64,
-    seed: u64,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
-        let experiment = Precision {
-            net: self.net.unwrap_or(NetKind::ResNet { depth: 8 }),
-            activation: self.activation.unwrap_or(Activation::Relu),
-            dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
-            batch_size: self.batch_size.unwrap_or(size(8, 16) as u32),
-            lr: positive("--lr", self.lr.unwrap_or(0.1))?,
-            steps: between("--steps", 1, MOST_STEPS, self.steps.unwrap_or(size(20, 60)))?,
-            seed: self.seed.unwrap_or(1),
-        };
-        experiment.config().validate()?;
-        Ok(Box::new(experiment))
+flags! {
+    /// What precision changes: float32 on the adapter compared with float64 on the host
+    #[name = "precision"]
+    pub struct Precision {
+        /// Network
+        net: NetKind = NetKind::ResNet { depth: 8 };
+        /// Nonlinearity: relu, swish (beta 5) or swish:BETA
+        activation: Activation = Activation::Relu;
+        /// Images: cifar10, fashion-mnist, folder or synthetic
+        dataset: DatasetKind = DatasetKind::Cifar10;
+        /// Samples in a batch
+        batch_size: u32 = 16, quick = 8;
+        /// Learning rate
+        lr: f64 = 0.1;
+        /// Steps
+        steps: u64 = 60, quick = 20;
+        /// Seed
+        seed: u64 = 1;
     }
 }
 
@@ -206,10 +169,6 @@ impl Precision {
 }
 
 impl Experiment for Precision {
-    fn name(&self) -> &'static str {
-        "precision"
-    }
-
     fn title(&self) -> String {
         format!(
             "What precision changes: {} with {} on {} in float32 and float64",
@@ -217,8 +176,10 @@ impl Experiment for Precision {
         )
     }
 
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        check_positive("--lr", self.lr)?;
+        check_between("--steps", 1, MOST_STEPS, self.steps)?;
+        Ok(self.config().validate()?)
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {

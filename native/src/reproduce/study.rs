@@ -41,7 +41,6 @@ pub struct Study {
     /// Promises that the adapter breaks, if the user continues nevertheless (`--on-broken-device warn`).
     broken: Vec<String>,
     host: HostConfig,
-    is_quick: bool,
     manner: Manner,
     /// The other adapters of `--adapters`, on which runs are trained at the same time.
     hands: Vec<Hand>,
@@ -96,7 +95,6 @@ impl Study {
                 on_broken_device,
                 ..HostConfig::default()
             },
-            is_quick: common.quick,
             manner: if common.quiet { Manner::Quiet } else { Manner::Text },
             hands: Vec::new(),
             is_beside: false,
@@ -115,11 +113,6 @@ impl Study {
     /// What determines the bits besides the experiment's values.
     pub(super) fn environment(&self) -> Environment {
         Environment::of(self.context.adapter(), &self.broken)
-    }
-
-    /// True for the quick size.
-    pub fn is_quick(&self) -> bool {
-        self.is_quick
     }
 
     /// Sets the number of pieces and runs that are left.

@@ -3,19 +3,17 @@
 
 use std::rc::Rc;
 
-use clap::Args;
 use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Bracket, Linear, LinearDouble, LinearParams, Regime};
 use pollster::block_on;
-use serde::Serialize;
 
-use super::equations::{MOST_STEPS, between, checked, edge, finite, go_on, positive, seconds_of_a_step, told};
+use super::equations::{MOST_STEPS, edge, finite, go_on, seconds_of_a_step, told};
 use super::fig3::transitioning;
+use super::flags::{check_between, check_positive, checked, flags};
 use super::modes::Modes;
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Study, Table};
 use crate::failure::Failure;
 use crate::report::numbers::number;
-use crate::values::{real, whole};
 
 /// Width at which a bisection ends, relative to the bound.
 const TOLERANCE: f64 = 5e-4;
@@ -24,65 +22,32 @@ const ALLOWED: f64 = 5e-3;
 /// Relative distance from the theory's bounds at which bisections begin.
 const BRACKET: f64 = 0.25;
 
-/// Flags of `reproduce table2`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Time step [default: 1e-8; --quick: scaled up as the image is smaller]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    dt: Option<f64>,
-    /// Steps after which growth or decay is decided [default: 120]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Side of the checkerboard [default: 256; --quick: 64]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    size: Option<u32>,
-    /// Side of the kernel [default: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    kernel: Option<u32>,
-    /// Seed of the initial kernel [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
+flags! {
+    /// Table 2: stability bounds by bisection, compared with theory
+    #[name = "table2"]
+    pub struct Table2 {
+        /// Time step
+        dt: f64 = 1e-8, quick = 1e-8 * to_published(size, kernel),
+            shown = "1e-8; --quick: scaled up as the image is smaller";
+        /// Steps after which growth or decay is decided
+        steps: u64 = 120;
+        /// Side of the checkerboard
+        size: u32 = 256, quick = 64;
+        /// Side of the kernel
+        kernel: u32 = 32;
+        /// Seed of the initial kernel
+        seed: u64 = 1;
+    }
 }
 
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Table2 {
-    dt: f64,
-    steps: u64,
-    size: u32,
-    kernel: u32,
-    seed: u64,
+/// The factor by which dt grows so that dt times the bounds is the same as at the published size.
+fn to_published(size: u32, kernel: u32) -> f64 {
+    let side = f64::from((size + 1).saturating_sub(kernel));
+    PUBLISHED_PATCHES * 1024.0 / (side * side * f64::from(kernel).powi(2))
 }
 
 /// Number of patches of the published image.
 const PUBLISHED_PATCHES: f64 = 225.0 * 225.0;
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let size = self.size.unwrap_or(if is_quick { 64 } else { 256 });
-        let (kernel, seed) = (self.kernel.unwrap_or(32), self.seed.unwrap_or(1));
-        let eigenvalues =
-            checked("--size, --kernel", transitioning(size, kernel, seed).and_then(|params| params.eigenvalues()))?;
-        // Scale dt so that dt times the bounds is the same as at the published size.
-        let side = f64::from(size - kernel + 1);
-        let scale = PUBLISHED_PATCHES * 1024.0 / (side * side * f64::from(kernel * kernel));
-        let dt = positive("--dt", self.dt.unwrap_or(1e-8 * if is_quick { scale } else { 1.0 }))?;
-        let Bounds { alpha_min, alpha_max } = LinearParams::bounds(eigenvalues, dt);
-        if !(alpha_max.is_finite() && alpha_max > alpha_min) {
-            return Err(Failure::usage(format!(
-                "--dt: no stable interval at {dt:e}, alpha_min is {alpha_min:.3e} and alpha_max {alpha_max:.3e}: use a smaller step"
-            )));
-        }
-        Ok(Box::new(Table2 {
-            dt,
-            steps: between("--steps", 20, MOST_STEPS, self.steps.unwrap_or(120))?,
-            size,
-            kernel,
-            seed,
-        }))
-    }
-}
 
 /// A bound and how to search for it.
 struct Search {
@@ -187,16 +152,22 @@ impl Table2 {
 }
 
 impl Experiment for Table2 {
-    fn name(&self) -> &'static str {
-        "table2"
-    }
-
     fn title(&self) -> String {
         "Table 2: stability bounds of the linear one-layer equation".to_owned()
     }
 
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        let params = transitioning(self.size, self.kernel, self.seed);
+        let eigenvalues = checked("--size, --kernel", params.and_then(|params| params.eigenvalues()))?;
+        check_positive("--dt", self.dt)?;
+        let Bounds { alpha_min, alpha_max } = LinearParams::bounds(eigenvalues, self.dt);
+        if !(alpha_max.is_finite() && alpha_max > alpha_min) {
+            return Err(Failure::usage(format!(
+                "--dt: no stable interval at {:e}, alpha_min is {alpha_min:.3e} and alpha_max {alpha_max:.3e}: use a smaller step",
+                self.dt
+            )));
+        }
+        check_between("--steps", 20, MOST_STEPS, self.steps)
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
@@ -280,7 +251,7 @@ mod tests {
     #[test]
     fn too_few_steps_are_no_contradiction() {
         let verdict = |steps: u64, error: f64| {
-            let table = Table2 { dt: 3e-4, steps, size: 12, kernel: 6, seed: 1 };
+            let table = Table2 { is_quick: true, dt: 3e-4, steps, size: 12, kernel: 6, seed: 1 };
             let modes = Modes::of(&table.params().unwrap()).unwrap();
             table.searches().unwrap().map(|search| {
                 let found = search.theory * (1.0 + error);

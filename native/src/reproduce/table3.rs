@@ -5,93 +5,41 @@ mod verdict;
 
 use std::rc::Rc;
 
-use clap::Args;
 use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, initial_kernel};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, between, checked, finite, go_on, seconds_of_a_step};
+use super::equations::{MOST_STEPS, finite, go_on, seconds_of_a_step};
 use super::figure::{Axis, Figure};
-use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::flags::{check_between, checked, flags};
+use super::{Experiment, Findings, Forecast, Study, Table};
 use crate::failure::Failure;
 use crate::report::numbers::number;
-use crate::values::{real, whole};
 
 /// dt times the largest eigenvalue. The stable interval is then three times as wide as the eigenvalue.
 const SPREAD: f64 = 0.5;
 /// Distance from a bound at which growth is measured on both sides, as a share of the stable interval.
 const BESIDE: f64 = 0.05;
 
-/// Flags of `reproduce table3`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Weight decays of each curve [default: 60; --quick: 24]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    points: Option<u64>,
-    /// Steps after which the growth is measured [default: 400]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Mean of the image [default: 0.5]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    mean: Option<f64>,
-    /// Standard deviation of the image's noise [default: 1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    noise: Option<f64>,
-    /// Side of the image [default: 64; --quick: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    size: Option<u32>,
-    /// Side of the kernel [default: 8; --quick: 5]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    kernel: Option<u32>,
-    /// Seed of image and initial kernel [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Table3 {
-    points: u64,
-    steps: u64,
-    mean: f64,
-    noise: f64,
-    size: u32,
-    kernel: u32,
-    seed: u64,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
-        let experiment = Table3 {
-            points: between("--points", 4, 1000, self.points.unwrap_or(size(24, 60)))?,
-            steps: between("--steps", 20, MOST_STEPS, self.steps.unwrap_or(400))?,
-            mean: self.mean.unwrap_or(0.5),
-            noise: self.noise.unwrap_or(1.0),
-            size: self.size.unwrap_or(size(32, 64) as u32),
-            kernel: self.kernel.unwrap_or(size(5, 8) as u32),
-            seed: self.seed.unwrap_or(1),
-        };
-        if experiment.mean == 0.0 || !experiment.mean.is_finite() {
-            return Err(Failure::usage(
-                "--mean: must be finite and not 0: at 0 the activated regime has no eigenvalue to measure",
-            ));
-        }
-        checked(
-            "--size, --kernel, --mean, --noise",
-            experiment.params(Regime::NotActivated).and_then(|params| params.eigenvalues()),
-        )?;
-        for regime in Regime::ALL {
-            let decays = experiment.decays(regime, experiment.dt(regime)?)?;
-            if decays.iter().any(|alpha| !(*alpha as f32).is_finite()) {
-                return Err(Failure::usage(
-                    "--mean, --noise: the bounds need weight decays above 3.4e38, the largest float32: give smaller values",
-                ));
-            }
-        }
-        Ok(Box::new(experiment))
+flags! {
+    /// Table 3: stability in three regimes, growth on both sides of each bound
+    #[name = "table3"]
+    pub struct Table3 {
+        /// Weight decays of each curve
+        points: u64 = 60, quick = 24;
+        /// Steps after which the growth is measured
+        steps: u64 = 400;
+        /// Mean of the image
+        mean: f64 = 0.5;
+        /// Standard deviation of the image's noise
+        noise: f64 = 1.0;
+        /// Side of the image
+        size: u32 = 64, quick = 32;
+        /// Side of the kernel
+        kernel: u32 = 8, quick = 5;
+        /// Seed of image and initial kernel
+        seed: u64 = 1;
     }
 }
 
@@ -222,16 +170,31 @@ fn formulas(regime: Regime) -> &'static str {
 }
 
 impl Experiment for Table3 {
-    fn name(&self) -> &'static str {
-        "table3"
-    }
-
     fn title(&self) -> String {
         "Table 3: stability of the linear one-layer equation in three regimes".to_owned()
     }
 
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        check_between("--points", 4, 1000, self.points)?;
+        check_between("--steps", 20, MOST_STEPS, self.steps)?;
+        if self.mean == 0.0 || !self.mean.is_finite() {
+            return Err(Failure::usage(
+                "--mean: must be finite and not 0: at 0 the activated regime has no eigenvalue to measure",
+            ));
+        }
+        checked(
+            "--size, --kernel, --mean, --noise",
+            self.params(Regime::NotActivated).and_then(|params| params.eigenvalues()),
+        )?;
+        for regime in Regime::ALL {
+            let decays = self.decays(regime, self.dt(regime)?)?;
+            if decays.iter().any(|alpha| !(*alpha as f32).is_finite()) {
+                return Err(Failure::usage(
+                    "--mean, --noise: the bounds need weight decays above 3.4e38, the largest float32: give smaller values",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {

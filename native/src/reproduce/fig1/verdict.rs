@@ -27,7 +27,7 @@ impl Fig1 {
     fn is_edge_told(&self, beyond: f64) -> bool {
         let (growth, rounding) = (2.0 * beyond, 1.5 * f64::from(f32::EPSILON) / 2.0);
         let seed = self.seed_of_growth().max(8.0 * rounding);
-        seed * growth > rounding && seed * (growth * f64::from(self.steps)).exp() > 10.0
+        seed * growth > rounding && seed * (growth * f64::from(self.steps())).exp() > 10.0
     }
 
     /// All claims.
@@ -103,7 +103,7 @@ impl Fig1 {
             certainty: format!(
                 "Known to {} %: {} steps decide whether a value outgrows the tent.{}",
                 100.0 * ALLOWED,
-                self.steps,
+                self.steps(),
                 if is_told {
                     ""
                 } else {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn an_edge_that_rounding_hides_is_no_contradiction() {
         let verdict = |points: u32, error: f64| {
-            let figure = Fig1 { points, dx: 1.0, dt: Vec::new(), steps: 20_000 };
+            let figure = Fig1 { is_quick: true, points, dx: 1.0, dt: Vec::new() };
             let theory = figure.params().edge();
             figure.claims(&[], &[], [theory * (1.0 + error), theory]).pop().map(|claim| claim.agrees)
         };

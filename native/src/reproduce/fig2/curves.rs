@@ -140,7 +140,7 @@ impl Fig2 {
 
     /// The curves of the figure: a point every n steps, as published. With `--steps`, a point every step.
     pub(super) fn curves(&self, main: &[&Done]) -> Vec<Curve> {
-        let curve = |&n: &u64| {
+        let curve = |n: u64| {
             let of_n: Vec<&&Done> = main.iter().filter(|done| done.n == n).collect();
             let is_sampled = |step: &u64| self.steps.is_some() || step.is_multiple_of(n);
             let steps: Vec<u64> = of_n[0].run.layers.keys().copied().filter(is_sampled).collect();
@@ -163,6 +163,6 @@ impl Fig2 {
             };
             Curve { n, points: steps.into_iter().map(point).collect() }
         };
-        self.ns.iter().map(curve).collect()
+        self.ns().into_iter().map(curve).collect()
     }
 }

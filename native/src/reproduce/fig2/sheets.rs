@@ -3,7 +3,7 @@
 use lastbit_core::ops::sgd::Perturbation;
 
 use super::curves::{Curve, Done, Point, Runs};
-use super::{Fig2, LARGEST_LR, PERTURBED};
+use super::{Fig2, NS, PERTURBED, rate};
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::growth::{VISIBLE, exponential_phase, first_bit, median, reaches};
 use crate::reproduce::statistics::ends;
@@ -27,7 +27,7 @@ impl Fig2 {
                 };
                 distance = distance.band("", curve.points.iter().map(area).collect());
             }
-            distance = distance.line(format!("lr {} (n = {})", LARGEST_LR / curve.n as f64, curve.n), curve.medians());
+            distance = distance.line(format!("lr {} (n = {})", rate(curve.n), curve.n), curve.medians());
         }
         let control = curves.iter().max_by(|a, b| end_of(a).total_cmp(&end_of(b)));
         let control = control.map(|curve| curve.points.iter().map(|point| (point.scaled, point.control)).collect());
@@ -47,10 +47,10 @@ impl Fig2 {
             Axis::linear("step"),
             Axis::log("relative L1, at most 2"),
         );
-        for &n in &self.ns {
+        for n in self.ns() {
             let first = main.iter().find(|done| done.n == n);
             let points = first.map(|done| onset::plotted(&done.whole));
-            by_step = by_step.line(format!("lr {}", LARGEST_LR / n as f64), points.unwrap_or_default());
+            by_step = by_step.line(format!("lr {}", rate(n)), points.unwrap_or_default());
         }
         let by_step = by_step.horizontal("1 %: visible", VISIBLE).caption(format!(
             "Seed {}. A straight line is exponential growth: the same factor at every step.",
@@ -61,7 +61,7 @@ impl Fig2 {
         if forms.len() > 1 {
             let mut beside = Figure::new(
                 "fig2-forms",
-                format!("Three ways to move the last bit, lr {}", LARGEST_LR / self.ns[0] as f64),
+                format!("Three ways to move the last bit, lr {}", rate(NS[0])),
                 Axis::linear("step"),
                 Axis::log("relative L1 over all convolutions"),
             );
@@ -118,7 +118,7 @@ impl Fig2 {
                 for (seed, value) in self.seeds.iter().zip(&point.values) {
                     figure.row([
                         curve.n.into(),
-                        (LARGEST_LR / curve.n as f64).into(),
+                        rate(curve.n).into(),
                         point.scaled.into(),
                         point.step.into(),
                         (*seed).into(),

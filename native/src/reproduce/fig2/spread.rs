@@ -2,7 +2,7 @@
 //! from k = 1.
 
 use super::curves::{Done, Runs};
-use super::{Fig2, LARGEST_LR, PERTURBED};
+use super::{Fig2, NS, PERTURBED, rate};
 use crate::report::numbers::about;
 use crate::reproduce::beside::{self, Beside, COLUMNS, Length};
 use crate::reproduce::churn::mean_of_pairs;
@@ -79,7 +79,7 @@ impl Fig2 {
                 .to_owned(),
             found: format!(
                 "Deviation of the test accuracy after step {steps} at lr {}: {}. Mean {accuracy_mean:.1} %.{distance} {}",
-                LARGEST_LR / self.ns[0] as f64,
+                rate(NS[0]),
                 accuracy.told("points"),
                 churn(&runs.spread)
             ),
@@ -129,7 +129,7 @@ impl Fig2 {
             }
         }
         let head = [("quantity", "quantity"), ("over", "over"), ("at", "at")];
-        let title = format!("Spread over k and spread over seeds, lr {}", LARGEST_LR / self.ns[0] as f64);
+        let title = format!("Spread over k and spread over seeds, lr {}", rate(NS[0]));
         let mut table = Table::new("fig2-spreads", title, &[&head[..], &COLUMNS].concat()).note(
             "At the last step. The distance is that of the copies from k = 1 over all convolutions, in powers of ten. The pooled \
              interval over seeds is too narrow, because its samples share their seeds.",
@@ -152,7 +152,7 @@ impl Fig2 {
     pub(super) fn spread_figure(&self, runs: &Runs) -> Figure {
         let mut figure = Figure::new(
             "fig2-spread",
-            format!("Other k and other seeds, lr {}", LARGEST_LR / self.ns[0] as f64),
+            format!("Other k and other seeds, lr {}", rate(NS[0])),
             Axis::linear("step"),
             Axis::log("relative L1 over all convolutions, at most 2"),
         );

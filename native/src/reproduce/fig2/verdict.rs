@@ -4,7 +4,7 @@ use lastbit_core::ops::Activation;
 use lastbit_core::train::DatasetKind;
 
 use super::curves::{Curve, Done, Runs};
-use super::{Fig2, LARGEST_LR, MACROSCOPIC};
+use super::{Fig2, MACROSCOPIC, NS, rate};
 use crate::report::numbers::{about, count, list, range};
 use crate::reproduce::growth::{self, VISIBLE, median, reaches};
 use crate::reproduce::run::judge_controls;
@@ -56,15 +56,12 @@ impl Fig2 {
             let [from, to] = REFERENCE_STEP_1;
             claim.paper += &format!(
                 " Measured elsewhere with the authors' protocol for this network at lr {}: {} to {} after step 1.",
-                LARGEST_LR / REFERENCE_N as f64,
+                rate(REFERENCE_N),
                 about(from),
                 about(to)
             );
-            claim.found += &format!(
-                " At lr {} it is {}.",
-                LARGEST_LR / REFERENCE_N as f64,
-                range([low, high], about).unwrap_or_default()
-            );
+            claim.found +=
+                &format!(" At lr {} it is {}.", rate(REFERENCE_N), range([low, high], about).unwrap_or_default());
             claim.agrees = Agreement::of(low >= from / REFERENCE_FACTOR && high <= to * REFERENCE_FACTOR);
             claim.certainty +=
                 &format!(" Agreement means within a factor of {REFERENCE_FACTOR}: another adapter rounds differently.");
@@ -78,11 +75,11 @@ impl Fig2 {
             && self.activation == Activation::Swish { beta: 5.0 }
             && self.dataset == DatasetKind::Cifar10
             && self.batch_size == 128
-            && self.ns.contains(&REFERENCE_N)
+            && self.ns().contains(&REFERENCE_N)
     }
 
     fn amplified(&self, main: &[&Done], seeds: &str) -> Claim {
-        let n = self.ns[0];
+        let n = NS[0];
         let largest: Vec<&&Done> = main.iter().filter(|done| done.n == n).collect();
         // The known values are of the first 50 steps; the paper's curves are 100 n long.
         let least = if self.is_reference() { REFERENCE_STEPS } else { 100 * n };
@@ -96,7 +93,7 @@ impl Fig2 {
         let when = range(reached.iter().copied(), |step| format!("{step:.0}"))
             .map_or_else(|| "was not reached".to_owned(), |steps| format!("was passed at step {steps}"));
         Claim {
-            about: format!("At lr {} the difference is amplified", LARGEST_LR / n as f64),
+            about: format!("At lr {} the difference is amplified", rate(n)),
             paper: "A large learning rate amplifies the difference until the copies are visibly different networks, within tens of \
                 iterations.".to_owned(),
             found: format!("A distance of {MACROSCOPIC} {when}; after step {last} the copies are {} apart.", range(ends, about).unwrap_or_default()),
@@ -126,10 +123,8 @@ impl Fig2 {
                 at_end.iter().filter(move |small| small.0 == 4 * large.0).map(move |&small| [large, small])
             })
             .collect();
-        let texts: Vec<String> = at_end
-            .iter()
-            .map(|(n, distance)| format!("{} at lr {}", about(*distance), LARGEST_LR / *n as f64))
-            .collect();
+        let texts: Vec<String> =
+            at_end.iter().map(|(n, distance)| format!("{} at lr {}", about(*distance), rate(*n))).collect();
         let mut claims = Vec::new();
         if !pairs.is_empty() {
             let ordered = pairs.iter().filter(|[large, small]| small.1 < large.1).count();
@@ -164,13 +159,11 @@ impl Fig2 {
             found: match small.as_slice() {
                 [] => format!(
                     "The smallest rate here is {}: too large to decide.",
-                    LARGEST_LR / *self.ns.last().unwrap_or(&1) as f64
+                    rate(self.ns().last().copied().unwrap_or(1))
                 ),
                 all => {
-                    let texts: Vec<String> = all
-                        .iter()
-                        .map(|(n, most)| format!("at most {} at lr {}", about(*most), LARGEST_LR / *n as f64))
-                        .collect();
+                    let texts: Vec<String> =
+                        all.iter().map(|(n, most)| format!("at most {} at lr {}", about(*most), rate(*n))).collect();
                     format!("The median distance of the followed tensor is {}.", list(&texts))
                 }
             },
@@ -266,8 +259,8 @@ mod tests {
 
     fn figure() -> Fig2 {
         Fig2 {
+            is_quick: true,
             n_max: 2,
-            ns: vec![2],
             seeds: vec![1],
             ks: vec![1, 3],
             spread_seeds: vec![1, 2],

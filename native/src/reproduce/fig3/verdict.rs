@@ -102,7 +102,7 @@ mod tests {
         let params = transitioning(12, 6, 1).unwrap();
         let (modes, eigenvalues) = (Modes::of(&params).unwrap(), params.eigenvalues().unwrap());
         let verdict = |steps: u64, growth: f64| {
-            let figure = Fig3 { alpha: vec![300.0], dt: 3e-4, steps, size: 12, kernel: 6, seed: 1 };
+            let figure = Fig3 { is_quick: true, alpha: vec![300.0], dt: 3e-4, steps, size: 12, kernel: 6, seed: 1 };
             let loss = vec![Some(1.0); steps as usize + 1];
             let course = Course {
                 alpha: 300.0,

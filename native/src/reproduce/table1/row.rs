@@ -7,14 +7,15 @@ use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::DatasetKind;
-use serde::{Serialize, Serializer};
 
 use crate::reproduce::beside::{LONG, Length};
 use crate::reproduce::churn::{Churn, disagreement, mean_of_pairs};
+use crate::reproduce::flags::Item;
 use crate::reproduce::growth::{VISIBLE, first_bit, reaches};
 use crate::reproduce::onset;
 use crate::reproduce::run::Run;
 use crate::reproduce::statistics::{Spread, mean};
+use crate::values::listed;
 
 /// What the trainings of a row have in common.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,9 +71,15 @@ impl FromStr for Row {
     }
 }
 
-impl Serialize for Row {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+impl Item for Row {
+    const NAME: &'static str = "ROW";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        listed(text)
+    }
+
+    fn setting(&self) -> Result<toml::Value, toml::ser::Error> {
+        Ok(toml::Value::String(self.to_string()))
     }
 }
 

@@ -34,7 +34,7 @@ fn orbits(exponent: f64) -> Orbits {
 }
 
 fn figure(size: u32, steps: u64) -> Fig4 {
-    Fig4 { dt: vec![0.05], steps, alpha: 20.0, points: 24, size, kernel: 32, seed: 1 }
+    Fig4 { is_quick: true, dt: vec![0.05], steps, alpha: 20.0, points: 24, size, kernel: 32, seed: 1 }
 }
 
 #[test]
