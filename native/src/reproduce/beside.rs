@@ -1,5 +1,6 @@
 //! Spread over k compared with spread over seeds, for Table 1 and Figure 2.
 
+use super::findings::cells;
 use super::statistics::Spread;
 use super::{Agreement, Cell};
 use crate::report::numbers::{about, count};
@@ -25,7 +26,7 @@ pub const COLUMNS: [(&str, &str); 6] = [
 /// A row's cells under [`COLUMNS`].
 pub fn cells(spread: &Spread) -> [Cell; 6] {
     let (low, high) = spread.interval();
-    [spread.freedom.into(), spread.mean.into(), spread.ddof0.into(), spread.ddof1.into(), low.into(), high.into()]
+    cells![spread.freedom, spread.mean, spread.ddof0, spread.ddof1, low, high]
 }
 
 /// How long trainings are, for the verdict.

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::equations::{edge, finite};
 use super::figure::{Axis, Figure};
+use super::findings::table;
 use super::flags::{check_all_positive, check_positive, checked, flags};
-use super::{Experiment, Findings, Forecast, Study, Table};
+use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::report::numbers::number;
 
@@ -211,33 +212,30 @@ impl Experiment for Fig1 {
         let growth: Vec<Growth> = study.piece("growth", |context| self.growth(context))?;
         let edges: [f64; 2] = study.piece("edges", |context| self.edges(context))?;
         let params = self.params();
-        let mut data = Table::data("fig1", "u at every point and time", &["dt", "t", "x", "u_float32", "u_exact"]);
-        for profile in &profiles {
-            for (i, (gpu, exact)) in profile.gpu.iter().zip(&profile.exact).enumerate() {
-                let x = i as f64 * self.dx;
-                data.row([profile.dt.into(), profile.time.into(), x.into(), (*gpu).into(), (*exact).into()]);
-            }
-        }
-        let mut factors =
-            Table::data("fig1-growth", "Factor of the highest mode in a step", &["dt", "float32", "theory"]);
-        for g in &growth {
-            factors.row([g.dt.into(), g.first.into(), params.factor(params.highest_mode(), g.dt).into()]);
-        }
-        let mut table = Table::new(
-            "fig1-edge",
-            "The largest stable step",
-            &[("source", ""), ("dt", "dt"), ("error", "from theory")],
-        );
         let theory = params.edge();
-        for (source, dt) in
-            [("theory", theory), ("float32 on the adapter", edges[0]), ("float64 on the host", edges[1])]
-        {
-            table.row([source.into(), dt.into(), number(dt / theory - 1.0).into()]);
-        }
+        let sources = [("theory", theory), ("float32 on the adapter", edges[0]), ("float64 on the host", edges[1])];
+        let table = table!("fig1-edge", "The largest stable step", for (source, dt) in sources => {
+            "source" as "" = source,
+            "dt" = dt,
+            "error" as "from theory" = number(dt / theory - 1.0),
+        });
+        let points = profiles.iter().flat_map(|profile| (0..profile.gpu.len()).map(move |i| (profile, i)));
+        let data = table!("fig1", "u at every point and time", for (profile, i) in points => {
+            "dt" = profile.dt,
+            "t" = profile.time,
+            "x" = i as f64 * self.dx,
+            "u_float32" = profile.gpu[i],
+            "u_exact" = profile.exact[i],
+        });
+        let factors = table!("fig1-growth", "Factor of the highest mode in a step", for g in &growth => {
+            "dt" = g.dt,
+            "float32" = g.first,
+            "theory" = params.factor(params.highest_mode(), g.dt),
+        });
         Ok(Findings {
             claims: self.claims(&profiles, &growth, edges),
             figures: self.figures(&profiles, &growth),
-            tables: vec![table, data, factors],
+            tables: vec![table, data.as_data(), factors.as_data()],
             methods: vec![
                 "Explicit Euler, u[i] ← u[i] + dt/dx² (u[i-1] + u[i+1] - 2 u[i]), both ends fixed at 0, from a tent that rises to \
                  1.5 in the middle. The equation is linear, so every sine mode is multiplied by its own factor in every step. The \

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::equations::{MOST_STEPS, curve, finite, go_on, seconds_of_a_step};
 use super::figure::{Axis, Figure};
+use super::findings::table;
 use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
 use super::modes::Modes;
-use super::{Experiment, Findings, Forecast, Study, Table};
+use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 
 /// The paper's weight decays.
@@ -184,37 +185,26 @@ impl Experiment for Fig3 {
         let (modes, eigenvalues) = (Modes::of(&params)?, params.eigenvalues()?);
         let bounds = LinearParams::bounds(eigenvalues, self.dt);
         let courses: Vec<Course> = study.piece("courses", |context| self.courses(context))?;
-        let mut losses = Table::data("fig3", "Loss at every step", &["alpha", "step", "loss_float32", "loss_float64"]);
-        let mut table = Table::new(
-            "fig3-growth",
-            "Growth of |w| a step at the end",
-            &[
-                ("alpha", "alpha"),
-                ("theory", "theory"),
-                ("float32", "float32"),
-                ("float64", "float64"),
-                ("stopped", "stopped at step"),
-            ],
-        )
-        .note("A negative factor means that the mode alternates in sign. Stopped: a weight passed 10¹⁵.");
-        for course in &courses {
-            for (step, loss) in course.loss.iter().enumerate() {
-                let double = course.loss_double.get(step).copied().flatten();
-                losses.row([course.alpha.into(), step.into(), (*loss).into(), double.into()]);
-            }
-            let factor = LinearParams::factor(eigenvalues, course.alpha, self.dt);
-            table.row([
-                course.alpha.into(),
-                factor.into(),
-                course.growth.into(),
-                course.growth_double.into(),
-                course.stopped.into(),
-            ]);
-        }
+        let table = table!("fig3-growth", "Growth of |w| a step at the end", for course in &courses => {
+            "alpha" = course.alpha,
+            "theory" = LinearParams::factor(eigenvalues, course.alpha, self.dt),
+            "float32" = course.growth,
+            "float64" = course.growth_double,
+            "stopped" as "stopped at step" = course.stopped,
+        });
+        let table =
+            table.note("A negative factor means that the mode alternates in sign. Stopped: a weight passed 10¹⁵.");
+        let steps = courses.iter().flat_map(|course| (0..course.loss.len()).map(move |step| (course, step)));
+        let losses = table!("fig3", "Loss at every step", for (course, step) in steps => {
+            "alpha" = course.alpha,
+            "step" = step,
+            "loss_float32" = course.loss[step],
+            "loss_float64" = course.loss_double.get(step).copied().flatten(),
+        });
         Ok(Findings {
             claims: self.claims(&courses, &modes, eigenvalues, bounds),
             figures: self.figures(&courses, eigenvalues, bounds),
-            tables: vec![table, losses],
+            tables: vec![table, losses.as_data()],
             methods: vec![
                 format!(
                     "w ← w - dt g with g = (a beta/2) G w + alpha w, a = -0.5 and beta = 1: the gradient flow of the one-layer \

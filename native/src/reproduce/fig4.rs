@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use self::orbits::Orbits;
 use super::equations::{MOST_STEPS, curve, finite, go_on, seconds_of_a_step};
 use super::figure::{Axis, Figure};
+use super::findings::table;
 use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
-use super::{Experiment, Findings, Forecast, Study, Table};
+use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 
 /// The paper's step sizes.
@@ -243,45 +244,26 @@ impl Experiment for Fig4 {
         for &dt in &self.dt {
             courses.push(study.piece::<Course>(&format!("dt{dt}"), |context| self.course(context, dt))?);
         }
-        let columns = ["dt", "step", "loss_float32", "loss_float64", "rel_l1_float32", "rel_l1_float64"];
-        let mut data = Table::data("fig4", "Loss of k = 1 and distance of k = 3 at every step", &columns);
-        let heads = [
-            ("dt", "dt"),
-            ("loss", "loss at the end"),
-            ("leaves", "k = 3 leaves at step"),
-            ("end", "distance at the end"),
-            ("leaves_float64", "in float64 at step"),
-            ("control", "controls differ in"),
-            ("stopped", "stopped at step"),
-        ];
-        let mut table = Table::new("fig4-steps", "By step size", &heads).note(
-            "Leaves: relative L1 above 0.1. End: mean of the last 100 steps. Controls: a second k = 1, and k = 2.",
-        );
-        for course in &courses {
-            for (step, loss) in course.loss.iter().enumerate() {
-                let double = course.loss_double.get(step).copied().flatten();
-                let distance = course.distance.get(step).copied();
-                let distance_double = course.distance_double.get(step).copied();
-                data.row([
-                    course.dt.into(),
-                    step.into(),
-                    (*loss).into(),
-                    double.into(),
-                    distance.into(),
-                    distance_double.into(),
-                ]);
-            }
-            table.row([
-                course.dt.into(),
-                course.loss.last().copied().flatten().into(),
-                Course::leaves(&course.distance).into(),
-                Course::end(&course.distance).into(),
-                Course::leaves(&course.distance_double).into(),
-                format!("{} weights", course.control).into(),
-                course.stopped.into(),
-            ]);
-        }
-        let mut tables = vec![table, data];
+        let table = table!("fig4-steps", "By step size", for course in &courses => {
+            "dt" = course.dt,
+            "loss" as "loss at the end" = course.loss.last().copied().flatten(),
+            "leaves" as "k = 3 leaves at step" = Course::leaves(&course.distance),
+            "end" as "distance at the end" = Course::end(&course.distance),
+            "leaves_float64" as "in float64 at step" = Course::leaves(&course.distance_double),
+            "control" as "controls differ in" = format!("{} weights", course.control),
+            "stopped" as "stopped at step" = course.stopped,
+        })
+        .note("Leaves: relative L1 above 0.1. End: mean of the last 100 steps. Controls: a second k = 1, and k = 2.");
+        let steps = courses.iter().flat_map(|course| (0..course.loss.len()).map(move |step| (course, step)));
+        let data = table!("fig4", "Loss of k = 1 and distance of k = 3 at every step", for (course, step) in steps => {
+            "dt" = course.dt,
+            "step" = step,
+            "loss_float32" = course.loss[step],
+            "loss_float64" = course.loss_double.get(step).copied().flatten(),
+            "rel_l1_float32" = course.distance.get(step),
+            "rel_l1_float64" = course.distance_double.get(step),
+        });
+        let mut tables = vec![table, data.as_data()];
         tables.extend(orbits.tables());
         Ok(Findings {
             claims: verdict::claims(self, &courses, &orbits),

@@ -24,9 +24,10 @@
 //!         findings.claims.push(Claim { about: "Edge".into(), paper: "0.5".into(), found: format!("{edge}"),
 //!             agrees: Agreement::of((edge - 0.5).abs() < 1e-3), certainty: "by algebra".into() });
 //!         findings.figures.push(Figure::new("figX", "...", Axis::linear("x"), Axis::linear("u")).line("t = 0", points));
-//!         let mut table = Table::new("figX", "...", &[("dt", "dt"), ("growth", "growth a step")]);
-//!         table.row([self.dt.into(), edge.into()]);
-//!         findings.tables.push(table);
+//!         findings.tables.push(table!("figX", "...", for dt in [self.dt] => {
+//!             "dt" = dt,
+//!             "edge" as "largest stable step" = edge,
+//!         }));
 //!         Ok(findings)
 //!     }
 //! }

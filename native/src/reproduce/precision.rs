@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::equations::{MOST_STEPS, go_on};
 use super::figure::{Axis, Figure};
+use super::findings::table;
 use super::flags::{check_between, check_positive, flags};
 use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
 use super::onset::{of_replica, plotted};
 use super::run::Run;
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Study, Table};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::report::numbers::about;
 
@@ -220,17 +221,19 @@ impl Experiment for Precision {
             .line("float32 on the adapter", losses(run.loss[0].clone()))
             .line("float64 on the host", losses(course.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()))
             .caption("float32 is itself a perturbation of float64: the two curves part as k = 3 parts from k = 1.");
-        let columns = ["step", "loss_float32", "loss_float64", "rel_l1_float32", "rel_l1_float64"];
-        let mut data = Table::data("precision", "Loss of k = 1 and distance of k = 3 at every step", &columns);
-        for (i, (step, distance)) in single.iter().enumerate() {
+        let title = "Loss of k = 1 and distance of k = 3 at every step";
+        let data = table!("precision", title, for (i, (step, distance)) in single.iter().enumerate() => {
             let at = |lines: &[Vec<Option<f64>>], replica: usize| lines.get(i).and_then(|line| line[replica]);
-            let numbers = [at(&course.loss, 0), Some(*distance), at(&course.rel_l1, PERTURBED)];
-            data.row([(*step).into(), run.loss[0][i].into(), numbers[0].into(), numbers[1].into(), numbers[2].into()]);
-        }
+            "step" = step,
+            "loss_float32" = run.loss[0][i],
+            "loss_float64" = at(&course.loss, 0),
+            "rel_l1_float32" = distance,
+            "rel_l1_float64" = at(&course.rel_l1, PERTURBED),
+        });
         Ok(Findings {
             claims: self.claims(&run, &course, &single, &double),
             figures: vec![apart, loss],
-            tables: vec![data],
+            tables: vec![data.as_data()],
             methods: vec![
                 "The float64 run uses plain loops on one core, with the same network, initial weights (float32 values), batches, \
                  crops, optimiser and divisors. Every product, sum and quotient is rounded to 53 bits. Tests compare its first \

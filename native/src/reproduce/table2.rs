@@ -9,9 +9,10 @@ use pollster::block_on;
 
 use super::equations::{MOST_STEPS, edge, finite, go_on, seconds_of_a_step, told};
 use super::fig3::transitioning;
+use super::findings::table;
 use super::flags::{check_between, check_positive, checked, flags};
 use super::modes::Modes;
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Study, Table};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::report::numbers::number;
 
@@ -180,30 +181,26 @@ impl Experiment for Table2 {
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let mut findings = Findings::default();
-        let mut table = Table::new(
-            "table2",
-            "Bounds in alpha",
-            &[
-                ("bound", "bound"),
-                ("theory", "theory"),
-                ("float32", "float32"),
-                ("float32_error", "from theory"),
-                ("float64", "float64"),
-                ("float64_error", "from theory"),
-            ],
-        )
+        let (searches, modes) = (self.searches()?, Modes::of(&self.params()?)?);
+        let mut bounds: Vec<(&Search, [f64; 2])> = Vec::new();
+        for search in &searches {
+            let found =
+                study.piece(search.name, |context| Ok([self.on_gpu(context, search)?, self.in_double(search)?]))?;
+            findings.claims.push(self.claim(search, &modes, found));
+            bounds.push((search, found));
+        }
+        let table = table!("table2", "Bounds in alpha", for (search, [single, double]) in bounds => {
+            "bound" = search.name,
+            "theory" = search.theory,
+            "float32" = single,
+            "float32_error" as "from theory" = search.error(single),
+            "float64" = double,
+            "float64_error" as "from theory" = search.error(double),
+        })
         .note(format!(
             "{0} x {0} pixels, kernel {1} x {1}, dt {2:e}. Stable between the two bounds.",
             self.size, self.kernel, self.dt
         ));
-        let (searches, modes) = (self.searches()?, Modes::of(&self.params()?)?);
-        for search in &searches {
-            let [single, double]: [f64; 2] =
-                study.piece(search.name, |context| Ok([self.on_gpu(context, search)?, self.in_double(search)?]))?;
-            let cells = [search.theory, single, search.error(single), double, search.error(double)];
-            table.row(std::iter::once(search.name.into()).chain(cells.into_iter().map(Into::into)));
-            findings.claims.push(self.claim(search, &modes, [single, double]));
-        }
         let alpha = 1.05 * searches[1].theory;
         let growth: Option<f64> = study.piece("growth", |context| self.growth(context, alpha))?;
         let theory = LinearParams::factor(self.params()?.eigenvalues()?, alpha, self.dt);

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::equations::{MOST_STEPS, finite, go_on, seconds_of_a_step};
 use super::figure::{Axis, Figure};
+use super::findings::table;
 use super::flags::{check_between, checked, flags};
-use super::{Experiment, Findings, Forecast, Study, Table};
+use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::report::numbers::number;
 
@@ -217,48 +218,33 @@ impl Experiment for Table3 {
         for regime in Regime::ALL {
             rows.push(self.row(study, regime)?);
         }
-        let mut table = Table::new(
-            "table3",
-            "Stability bounds",
-            &[
-                ("regime", "regime"),
-                ("stable", "stable for"),
-                ("dt", "dt"),
-                ("eigenvalue_min", "smallest eigenvalue"),
-                ("eigenvalue_max", "largest eigenvalue"),
-                ("alpha_min", "alpha_min"),
-                ("alpha_max", "alpha_max"),
-            ],
-        )
+        let table = table!("table3", "Stability bounds", for row in &rows => {
+            let [least, most] = row.eigenvalues;
+            "regime" = row.regime.to_string(),
+            "stable" as "stable for" = formulas(row.regime),
+            "dt" = row.dt,
+            "eigenvalue_min" as "smallest eigenvalue" = least,
+            "eigenvalue_max" as "largest eigenvalue" = most,
+            "alpha_min" = row.bounds.alpha_min,
+            "alpha_max" = row.bounds.alpha_max,
+        })
         .note(
             "Eigenvalues of the linear part without alpha: Ī²/8 and 0 activated, (a beta/2) |Î|² transitioning, 0 not activated. \
              The paper gives a lower bound for the transitioning regime only; in the others it is 0, from the modes that the image \
              does not affect.",
         );
-        let mut data = Table::data(
-            "table3-growth",
-            "Growth a step against alpha",
-            &["regime", "alpha", "theory", "float32", "float64"],
-        );
-        for row in &rows {
-            let [least, most] = row.eigenvalues;
-            let numbers = [row.dt, least, most, row.bounds.alpha_min, row.bounds.alpha_max];
-            let words = [row.regime.to_string(), formulas(row.regime).to_owned()];
-            table.row(words.into_iter().map(Into::into).chain(numbers.into_iter().map(Into::into)));
-            for point in row.points.iter().chain(&row.beside) {
-                data.row([
-                    row.regime.to_string().into(),
-                    point.alpha.into(),
-                    point.theory.into(),
-                    point.float32.into(),
-                    point.float64.into(),
-                ]);
-            }
-        }
+        let points = rows.iter().flat_map(|row| row.points.iter().chain(&row.beside).map(move |point| (row, point)));
+        let data = table!("table3-growth", "Growth a step against alpha", for (row, point) in points => {
+            "regime" = row.regime.to_string(),
+            "alpha" = point.alpha,
+            "theory" = point.theory,
+            "float32" = point.float32,
+            "float64" = point.float64,
+        });
         Ok(Findings {
             claims: rows.iter().map(Row::claim).collect(),
             figures: rows.iter().map(Self::figure).collect(),
-            tables: vec![table, data],
+            tables: vec![table, data.as_data()],
             methods: vec![
                 format!(
                     "An image of {0} x {0} pixels of normal noise (standard deviation {1}) around {2}, a kernel of {3} x {3}. \

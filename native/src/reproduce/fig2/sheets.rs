@@ -2,12 +2,13 @@
 
 use lastbit_core::ops::sgd::Perturbation;
 
-use super::curves::{Curve, Done, Point, Runs};
+use super::curves::{Curve, Point, Runs};
 use super::{Fig2, NS, PERTURBED, rate};
 use crate::reproduce::figure::{Axis, Figure};
+use crate::reproduce::findings::table;
 use crate::reproduce::growth::{VISIBLE, exponential_phase, first_bit, median, reaches};
 use crate::reproduce::statistics::ends;
-use crate::reproduce::{Cell, Table, onset};
+use crate::reproduce::{Table, onset};
 
 impl Fig2 {
     /// The paper's figure, then those that the paper does not have.
@@ -82,100 +83,59 @@ impl Fig2 {
 
     /// Every number of the figures, and a row for every run.
     pub(super) fn tables(&self, runs: &Runs, curves: &[Curve]) -> Vec<Table> {
-        let mut sheet = Table::new(
-            "fig2-runs",
-            "Every run",
-            &[
-                ("n", "n"),
-                ("lr", "learning rate"),
-                ("seed", "seed"),
-                ("perturbation", "perturbation"),
-                ("rel_l1_step_1", "after step 1"),
-                ("rel_l1_step_3", "step 3"),
-                ("rel_l1_step_10", "step 10"),
-                ("rel_l1_step_20", "step 20"),
-                ("rel_l1_step_50", "step 50"),
-                ("last_step", "last step"),
-                ("rel_l1_last", "after the last step"),
-                ("growth_factor", "growth a step"),
-                ("growth_r2", "R² of the fit"),
-                ("steps_from_first_bit_to_1_percent", "steps from first bit to 1 %"),
-                ("controls_differ", "controls differ"),
-            ],
-        )
+        let table = table!("fig2-runs", "Every run", for done in runs.all() => {
+            let growth = exponential_phase(&done.whole);
+            let steps = reaches(&done.whole, VISIBLE).zip(first_bit(&done.whole)).map(|(to, from)| to - from);
+            let controls = done.run.config.controls();
+            let (step, last) = done.whole.last().copied().unwrap_or_default();
+            "n" = done.n,
+            "lr" as "learning rate" = done.lr(),
+            "seed" = done.run.config.seed,
+            "perturbation" = done.run.config.perturbation.name(),
+            "rel_l1_step_1" as "after step 1" = done.at(1),
+            "rel_l1_step_3" as "step 3" = done.at(3),
+            "rel_l1_step_10" as "step 10" = done.at(10),
+            "rel_l1_step_20" as "step 20" = done.at(20),
+            "rel_l1_step_50" as "step 50" = done.at(50),
+            "last_step" as "last step" = step,
+            "rel_l1_last" as "after the last step" = last,
+            "growth_factor" as "growth a step" = growth.map(|g| g.factor),
+            "growth_r2" as "R² of the fit" = growth.map(|g| g.r_squared),
+            "steps_from_first_bit_to_1_percent" as "steps from first bit to 1 %" = steps,
+            "controls_differ" as "controls differ" = controls.iter().map(|&r| done.run.most_differing[r]).max(),
+        })
         .note("Relative L1 of k = 3 to k = 1 over all convolutions. Controls differ: largest number of elements after a step; \
             empty if a run has no control.");
-        runs.all().for_each(|done| sheet.row(run_cells(done)));
         let title = format!("Where and when divergence begins, seed {}", self.seeds[0]);
         let layers = onset::table("fig2-layers", title, &self.first_seed(&runs.main), PERTURBED);
-        let mut figure = Table::data(
-            "fig2",
-            "The curves of the figure, with every seed and the controls",
-            &["n", "lr", "scaled_iteration", "step", "seed", "rel_l1", "rel_l1_median", "control_largest"],
-        );
-        for curve in curves {
-            for point in &curve.points {
-                for (seed, value) in self.seeds.iter().zip(&point.values) {
-                    figure.row([
-                        curve.n.into(),
-                        rate(curve.n).into(),
-                        point.scaled.into(),
-                        point.step.into(),
-                        (*seed).into(),
-                        (*value).into(),
-                        median(&point.values).into(),
-                        point.control.into(),
-                    ]);
-                }
-            }
-        }
-        let mut steps = Table::data(
-            "fig2-steps",
-            "Every step of every run, over all convolutions",
-            &["n", "seed", "perturbation", "step", "loss_k1", "loss_k3", "rel_l1"],
-        );
-        for done in runs.all() {
-            for (line, (step, distance)) in done.whole.iter().enumerate() {
-                steps.row([
-                    done.n.into(),
-                    done.run.config.seed.into(),
-                    done.run.config.perturbation.name().into(),
-                    (*step).into(),
-                    done.run.loss[0][line].into(),
-                    done.run.loss[PERTURBED][line].into(),
-                    (*distance).into(),
-                ]);
-            }
-        }
+        let points = curves.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve.n, point)));
+        let points =
+            points.flat_map(|(n, point)| self.seeds.iter().zip(&point.values).map(move |of_seed| (n, point, of_seed)));
+        let title = "The curves of the figure, with every seed and the controls";
+        let figure = table!("fig2", title, for (n, point, (seed, value)) in points => {
+            "n" = n,
+            "lr" = rate(n),
+            "scaled_iteration" = point.scaled,
+            "step" = point.step,
+            "seed" = seed,
+            "rel_l1" = value,
+            "rel_l1_median" = median(&point.values),
+            "control_largest" = point.control,
+        });
+        let lines = runs.all().flat_map(|done| done.whole.iter().enumerate().map(move |line| (done, line)));
+        let title = "Every step of every run, over all convolutions";
+        let steps = table!("fig2-steps", title, for (done, (line, (step, distance))) in lines => {
+            "n" = done.n,
+            "seed" = done.run.config.seed,
+            "perturbation" = done.run.config.perturbation.name(),
+            "step" = step,
+            "loss_k1" = done.run.loss[0][line],
+            "loss_k3" = done.run.loss[PERTURBED][line],
+            "rel_l1" = distance,
+        });
         let [accuracies, spreads] = self.spread_tables(runs);
-        vec![sheet, spreads, accuracies, layers, figure, steps]
+        vec![table, spreads, accuracies, layers, figure.as_data(), steps.as_data()]
     }
-}
-
-fn run_cells(done: &Done) -> Vec<Cell> {
-    let config = &done.run.config;
-    let growth = exponential_phase(&done.whole);
-    let steps = reaches(&done.whole, VISIBLE).zip(first_bit(&done.whole)).map(|(to, from)| to - from);
-    let controls = config.controls();
-    let most = controls.iter().map(|&replica| done.run.most_differing[replica]).max();
-    let (step, last) = done.whole.last().copied().unwrap_or_default();
-    vec![
-        done.n.into(),
-        done.lr().into(),
-        config.seed.into(),
-        config.perturbation.name().into(),
-        done.at(1).into(),
-        done.at(3).into(),
-        done.at(10).into(),
-        done.at(20).into(),
-        done.at(50).into(),
-        step.into(),
-        last.into(),
-        growth.map(|g| g.factor).into(),
-        growth.map(|g| g.r_squared).into(),
-        steps.into(),
-        most.into(),
-    ]
 }
 
 fn end_of(curve: &Curve) -> f64 {

@@ -7,9 +7,10 @@ use crate::report::numbers::about;
 use crate::reproduce::beside::{self, Beside, COLUMNS, Length};
 use crate::reproduce::churn::mean_of_pairs;
 use crate::reproduce::figure::{Axis, Figure};
+use crate::reproduce::findings::table;
 use crate::reproduce::growth::{VISIBLE, reaches};
 use crate::reproduce::statistics::{Spread, mean, test_set_noise};
-use crate::reproduce::{Cell, Claim, Table, onset};
+use crate::reproduce::{Claim, Table, onset};
 
 /// The spreads of a quantity, each with the seed or k at which it is taken.
 pub struct Spreads {
@@ -94,57 +95,45 @@ impl Fig2 {
 
     /// Each accuracy with the noise of the test set, and each spread.
     pub(super) fn spread_tables(&self, runs: &Runs) -> [Table; 2] {
-        let mut accuracies = Table::new(
-            "fig2-accuracies",
-            "Test accuracy at the end of each run",
-            &[
-                ("n", "n"),
-                ("lr", "learning rate"),
-                ("seed", "seed"),
-                ("perturbation", "perturbation"),
-                ("k", "k"),
-                ("test_accuracy", "test accuracy, %"),
-                ("test_set_noise", "noise of the test set"),
-                ("churn_percent", "churn against k = 1, %"),
-            ],
-        )
+        let replicas = runs.all().flat_map(|done| done.run.config.ks.iter().enumerate().map(move |of| (done, of)));
+        let title = "Test accuracy at the end of each run";
+        let accuracies = table!("fig2-accuracies", title, for (done, (replica, k)) in replicas => {
+            let accuracy = done.accuracy(replica);
+            "n" = done.n,
+            "lr" as "learning rate" = done.lr(),
+            "seed" = done.run.config.seed,
+            "perturbation" = done.run.config.perturbation.name(),
+            "k" = k,
+            "test_accuracy" as "test accuracy, %" = accuracy,
+            "test_set_noise" as "noise of the test set" = test_set_noise(accuracy, done.images()),
+            "churn_percent" as "churn against k = 1, %" = done.churn(replica),
+        })
         .note(
             "Noise: the standard deviation, in points, of the accuracy of one network over test sets of this size. Churn: share of \
              test images that the copy and k = 1 classify differently. k = 2, a null control, must have the accuracy of k = 1 and \
              no churn.",
         );
-        for done in runs.all() {
-            for (replica, k) in done.run.config.ks.iter().enumerate() {
-                let accuracy = done.accuracy(replica);
-                accuracies.row([
-                    done.n.into(),
-                    done.lr().into(),
-                    done.run.config.seed.into(),
-                    done.run.config.perturbation.name().into(),
-                    (*k).into(),
-                    accuracy.into(),
-                    test_set_noise(accuracy, done.images()).into(),
-                    done.churn(replica).into(),
-                ]);
-            }
-        }
-        let head = [("quantity", "quantity"), ("over", "over"), ("at", "at")];
         let title = format!("Spread over k and spread over seeds, lr {}", rate(NS[0]));
-        let mut table = Table::new("fig2-spreads", title, &[&head[..], &COLUMNS].concat()).note(
+        let spreads = self.spreads(runs);
+        let samples = spreads.iter().flat_map(|spreads| {
+            let each = [("k", &spreads.over_k), ("seeds", &spreads.over_seeds)];
+            each.map(|(over, samples)| (spreads.quantity, over, samples))
+        });
+        let rows = samples.flat_map(|(quantity, over, samples)| {
+            let all: Vec<Spread> = samples.iter().map(|(_, spread)| *spread).collect();
+            let pooled = Spread::pooled(&all).map(|pooled| ("pooled".to_owned(), pooled));
+            samples.iter().cloned().chain(pooled).map(move |(at, spread)| (quantity, over, at, spread))
+        });
+        let table = table!("fig2-spreads", title, for (quantity, over, at, spread) in rows => {
+            "quantity" = quantity,
+            "over" = over,
+            "at" = at,
+            ..COLUMNS => beside::cells(&spread),
+        })
+        .note(
             "At the last step. The distance is that of the copies from k = 1 over all convolutions, in powers of ten. The pooled \
              interval over seeds is too narrow, because its samples share their seeds.",
         );
-        for spreads in self.spreads(runs) {
-            let mut add = |over: &str, at: &str, spread: &Spread| {
-                let head: [Cell; 3] = [spreads.quantity.into(), over.into(), at.into()];
-                table.row(head.into_iter().chain(beside::cells(spread)));
-            };
-            for (over, samples) in [("k", &spreads.over_k), ("seeds", &spreads.over_seeds)] {
-                samples.iter().for_each(|(at, spread)| add(over, at, spread));
-                let all: Vec<Spread> = samples.iter().map(|(_, spread)| *spread).collect();
-                Spread::pooled(&all).iter().for_each(|pooled| add(over, "pooled", pooled));
-            }
-        }
         [accuracies, table]
     }
 

@@ -3,9 +3,10 @@
 use super::row::{Done, Trained};
 use crate::reproduce::beside::{self, COLUMNS};
 use crate::reproduce::figure::{Axis, Figure};
+use crate::reproduce::findings::{ToCell, table};
 use crate::reproduce::growth::exponential_phase;
 use crate::reproduce::statistics::{Spread, ends, test_set_noise};
-use crate::reproduce::{Cell, Table, onset};
+use crate::reproduce::{Table, onset};
 
 /// Index of the replica whose onset is shown by layer: the first perturbed one.
 const SHOWN: usize = 1;
@@ -26,150 +27,98 @@ pub fn tables(rows: &[Done], ks: &[u32]) -> Vec<Table> {
     ]
 }
 
+/// Each row with each of its trainings.
+fn trainings(rows: &[Done]) -> impl Iterator<Item = (&Done, &Trained)> {
+    rows.iter().flat_map(|done| done.all().map(move |trained| (done, trained)))
+}
+
 /// The paper's table.
 fn table1(rows: &[Done]) -> Table {
-    let mut table = Table::new(
-        "table1",
-        "Spread of the test accuracy, in percentage points",
-        &[
-            ("row", "network, activation, data"),
-            ("mean_accuracy", "mean, %"),
-            ("std_k_ddof0", "over k, ddof 0"),
-            ("std_k_ddof1", "ddof 1"),
-            ("std_k_low", "95 % from"),
-            ("std_k_high", "to"),
-            ("std_seeds_ddof0", "over seeds, ddof 0"),
-            ("std_seeds_ddof1", "ddof 1"),
-            ("std_seeds_low", "95 % from"),
-            ("std_seeds_high", "to"),
-            ("test_set_noise", "noise of the test set"),
-            ("churn_k", "churn between k, %"),
-            ("churn_seeds", "between seeds, %"),
-            ("churn_control", "of controls, %"),
-        ],
-    )
-    .note("Deviations pooled over all seeds (over all k). Churn: share of test images that two trainings classify differently.");
-    for done in rows {
-        let cells = |spread: Option<Spread>| -> [Cell; 4] {
-            let ends = spread.map(|spread| spread.interval());
-            [
-                spread.map(|s| s.ddof0).into(),
-                spread.map(|s| s.ddof1).into(),
-                ends.map(|(low, _)| low).into(),
-                ends.map(|(_, high)| high).into(),
-            ]
-        };
-        let control = done.all().map(|trained| trained.control_churn.percent()).fold(0.0, f64::max);
-        let mut row: Vec<Cell> = vec![done.row.to_string().into(), done.mean().into()];
-        row.extend(cells(Spread::pooled(&done.over_k())));
-        row.extend(cells(Spread::pooled(&done.over_seeds())));
-        row.push(test_set_noise(done.mean(), done.images()).into());
-        row.extend([done.churn_over_k().into(), done.churn_over_seeds().into(), control.into()]);
-        table.row(row);
-    }
-    table
+    table!("table1", "Spread of the test accuracy, in percentage points", for done in rows => {
+        let [over_k, over_seeds] = [done.over_k(), done.over_seeds()].map(|samples| Spread::pooled(&samples));
+        let [k_ends, seed_ends] = [over_k, over_seeds].map(|spread| spread.map(|spread| spread.interval()));
+        "row" as "network, activation, data" = done.row.to_string(),
+        "mean_accuracy" as "mean, %" = done.mean(),
+        "std_k_ddof0" as "over k, ddof 0" = over_k.map(|s| s.ddof0),
+        "std_k_ddof1" as "ddof 1" = over_k.map(|s| s.ddof1),
+        "std_k_low" as "95 % from" = k_ends.map(|(low, _)| low),
+        "std_k_high" as "to" = k_ends.map(|(_, high)| high),
+        "std_seeds_ddof0" as "over seeds, ddof 0" = over_seeds.map(|s| s.ddof0),
+        "std_seeds_ddof1" as "ddof 1" = over_seeds.map(|s| s.ddof1),
+        "std_seeds_low" as "95 % from" = seed_ends.map(|(low, _)| low),
+        "std_seeds_high" as "to" = seed_ends.map(|(_, high)| high),
+        "test_set_noise" as "noise of the test set" = test_set_noise(done.mean(), done.images()),
+        "churn_k" as "churn between k, %" = done.churn_over_k(),
+        "churn_seeds" as "between seeds, %" = done.churn_over_seeds(),
+        "churn_control" as "of controls, %" = done.all().map(|t| t.control_churn.percent()).fold(0.0, f64::max),
+    })
+    .note("Deviations pooled over all seeds (over all k). Churn: share of test images that two trainings classify differently.")
 }
 
 /// A row for each seed and each k.
 fn spreads(rows: &[Done], ks: &[u32]) -> Table {
-    let head = [("row", "network, activation, data"), ("over", "over"), ("at", "at"), ("perturbation", "perturbation")];
+    let samples = rows.iter().flat_map(|done| {
+        let over_k = done
+            .all()
+            .filter_map(|trained| Some(("k", format!("seed {}", trained.seed()), trained, trained.spread()?)));
+        let over_seeds = ks.iter().zip(done.over_seeds());
+        let over_seeds = over_seeds.map(|(k, spread)| ("seeds", format!("k = {k}"), &done.seeds[0], spread));
+        over_k.chain(over_seeds).map(move |sample| (done, sample))
+    });
     let title = "As published: over k at each seed, over seeds at each k";
-    let mut table = Table::new("table1-spreads", title, &[&head[..], &COLUMNS].concat());
-    let mut add = |row: &str, over: &str, at: String, form: &Trained, spread: &Spread| {
-        let head: [Cell; 4] = [row.into(), over.into(), at.into(), form.form().name().into()];
-        table.row(head.into_iter().chain(beside::cells(spread)));
-    };
-    for done in rows {
-        let row = done.row.to_string();
-        for trained in done.all() {
-            if let Some(spread) = trained.spread() {
-                add(&row, "k", format!("seed {}", trained.seed()), trained, &spread);
-            }
-        }
-        for (k, spread) in ks.iter().zip(done.over_seeds()) {
-            add(&row, "seeds", format!("k = {k}"), &done.seeds[0], &spread);
-        }
-    }
-    table
+    table!("table1-spreads", title, for (done, (over, at, trained, spread)) in samples => {
+        "row" as "network, activation, data" = done.row.to_string(),
+        "over" = over,
+        "at" = at,
+        "perturbation" = trained.form().name(),
+        ..COLUMNS => beside::cells(&spread),
+    })
 }
 
 /// The result of every training.
 fn accuracies(rows: &[Done], ks: &[u32]) -> Table {
-    let head = [("row", "network, activation, data"), ("seed", "seed"), ("perturbation", "perturbation")];
-    let mut table = Table::new("table1-accuracies", "Mean test accuracy over the last epochs, in percent", &head);
-    for k in ks {
-        table = table.column(format!("k{k}"), format!("k = {k}"));
-    }
-    for done in rows {
-        for trained in done.all() {
-            let head: [Cell; 3] = [done.row.to_string().into(), trained.seed().into(), trained.form().name().into()];
-            table.row(head.into_iter().chain(trained.numbers.iter().map(|number| (*number).into())));
-        }
-    }
-    table
+    let title = "Mean test accuracy over the last epochs, in percent";
+    table!("table1-accuracies", title, for (done, trained) in trainings(rows) => {
+        "row" as "network, activation, data" = done.row.to_string(),
+        "seed" = trained.seed(),
+        "perturbation" = trained.form().name(),
+        ..ks.iter().map(|k| (format!("k{k}"), format!("k = {k}"))) => trained.numbers.iter().map(ToCell::to_cell),
+    })
 }
 
 /// When and how fast each copy leaves the first.
 fn starts(rows: &[Done], ks: &[u32]) -> Table {
-    let mut table = Table::new(
-        "table1-starts",
-        "How the copies part",
-        &[
-            ("row", "network, activation, data"),
-            ("seed", "seed"),
-            ("perturbation", "perturbation"),
-            ("k", "k"),
-            ("first_step", "first step that differs"),
-            ("rel_l1_step_1", "relative L1 after step 1"),
-            ("growth_factor", "growth a step"),
-            ("steps_to_1_percent", "steps from first bit to 1 %"),
-            ("rel_l1_last", "distance at the end"),
-        ],
-    );
-    let mut add = |done: &Done, trained: &Trained, replica: usize| {
+    let copies = trainings(rows).flat_map(|of| (1..ks.len()).map(move |replica| (of, replica)));
+    table!("table1-starts", "How the copies part", for ((done, trained), replica) in copies => {
         let points = onset::of_replica(&trained.run, replica);
         let (first, visible) = trained.onset(replica);
-        table.row([
-            done.row.to_string().into(),
-            trained.seed().into(),
-            trained.form().name().into(),
-            ks[replica].into(),
-            first.into(),
-            points.first().map(|(_, distance)| *distance).into(),
-            exponential_phase(&points).map(|growth| growth.factor).into(),
-            visible.zip(first).map(|(to, from)| to - from).into(),
-            points.last().map(|(_, distance)| *distance).into(),
-        ]);
-    };
-    for done in rows {
-        for trained in done.all() {
-            (1..ks.len()).for_each(|replica| add(done, trained, replica));
-        }
-    }
-    table
+        "row" as "network, activation, data" = done.row.to_string(),
+        "seed" = trained.seed(),
+        "perturbation" = trained.form().name(),
+        "k" = ks[replica],
+        "first_step" as "first step that differs" = first,
+        "rel_l1_step_1" as "relative L1 after step 1" = points.first().map(|(_, distance)| distance),
+        "growth_factor" as "growth a step" = exponential_phase(&points).map(|growth| growth.factor),
+        "steps_to_1_percent" as "steps from first bit to 1 %" = visible.zip(first).map(|(to, from)| to - from),
+        "rel_l1_last" as "distance at the end" = points.last().map(|(_, distance)| distance),
+    })
 }
 
 /// Every evaluation.
 fn epochs(rows: &[Done], ks: &[u32]) -> Table {
-    let names = ["row", "seed", "perturbation", "k", "step", "test_accuracy"];
-    let mut table = Table::data("table1-epochs", "Test accuracy after every epoch", &names);
-    for done in rows {
-        for trained in done.all() {
-            for (step, accuracy) in &trained.run.accuracy {
-                for (k, accuracy) in ks.iter().zip(accuracy) {
-                    table.row([
-                        done.row.to_string().into(),
-                        trained.seed().into(),
-                        trained.form().name().into(),
-                        (*k).into(),
-                        (*step).into(),
-                        (*accuracy).into(),
-                    ]);
-                }
-            }
-        }
-    }
-    table
+    let evaluations = trainings(rows).flat_map(|of| of.1.run.accuracy.iter().map(move |evaluation| (of, evaluation)));
+    let copies =
+        evaluations.flat_map(|(of, (step, accuracy))| ks.iter().zip(accuracy).map(move |copy| (of, step, copy)));
+    let title = "Test accuracy after every epoch";
+    table!("table1-epochs", title, for ((done, trained), step, (k, accuracy)) in copies => {
+        "row" = done.row.to_string(),
+        "seed" = trained.seed(),
+        "perturbation" = trained.form().name(),
+        "k" = k,
+        "step" = step,
+        "test_accuracy" = accuracy,
+    })
+    .as_data()
 }
 
 /// For each row the accuracies, and the distances of the first seed.
