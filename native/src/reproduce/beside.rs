@@ -40,6 +40,17 @@ pub enum Length {
     Long,
 }
 
+impl Length {
+    /// The length of trainings of `steps` steps.
+    pub fn of(have_all_parted: bool, steps: usize) -> Self {
+        match (have_all_parted, steps) {
+            (false, _) => Self::Together,
+            (true, LONG..) => Self::Long,
+            (true, _) => Self::Short,
+        }
+    }
+}
+
 /// The spread over k and the spread over seeds, each pooled.
 pub struct Beside {
     /// Spread over k, pooled over all seeds.

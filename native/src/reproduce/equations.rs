@@ -3,13 +3,13 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use lastbit_core::device::{Context, Fill};
+use lastbit_core::device::Fill;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::pde::{Bracket, Image, Nonlinear, NonlinearParams, Replica, bisect, initial_kernel};
+use lastbit_core::pde::{Bracket, Image, Nonlinear, NonlinearParams, PdeError, Replica, bisect, initial_kernel};
 use pollster::block_on;
 
-use super::Study;
+use super::{Forecast, Study};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::report::numbers::number;
@@ -38,8 +38,46 @@ pub fn edge(
     Ok(found.middle())
 }
 
-/// Measures the seconds that a step of `replicas` replicas of a one-layer equation takes on this adapter.
-pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize) -> Result<f64, Failure> {
+/// Takes `steps` steps by calls of `step`, and stops after Ctrl-C.
+pub fn take_steps(steps: u64, mut step: impl FnMut(u32) -> Result<(), PdeError>) -> Result<(), Failure> {
+    /// Steps between two checks for Ctrl-C.
+    const STRIDE: u64 = 20;
+    for done in (0..steps).step_by(STRIDE as usize) {
+        go_on()?;
+        step(STRIDE.min(steps - done) as u32)?;
+    }
+    Ok(())
+}
+
+/// Norms below this share of the first are ignored: a kernel that decays for a thousand steps underflows.
+pub const LEAST: f64 = 1e-12;
+
+/// The last step at which |w| has not decayed to almost nothing, from its norms at every step.
+pub fn last_measurable(norms: &[f64]) -> usize {
+    norms.iter().rposition(|norm| *norm > LEAST * norms[0]).unwrap_or(1).max(1)
+}
+
+/// Mean factor of |w| a step over the `over` steps up to the last measurable one. `None` if it is not finite.
+pub fn growth_at_end(norms: &[f64], over: usize) -> Option<f64> {
+    let last = last_measurable(norms);
+    let from = last - over.min(last);
+    finite((norms[last] / norms[from]).powf(1.0 / (last - from) as f64))
+}
+
+/// Forecast of pieces, each a name and its number of steps. A step of `replicas` replicas of a one-layer equation is timed if
+/// a piece is left.
+pub fn forecast(
+    study: &Study,
+    [size, kernel]: [u32; 2],
+    replicas: usize,
+    pieces: &[(String, f64)],
+) -> Result<Forecast, Failure> {
+    let is_left = pieces.iter().any(|(name, _)| !study.is_done(name));
+    let seconds = if is_left { seconds_of_a_step(study, size, kernel, replicas)? } else { 0.0 };
+    Ok(study.forecast_pieces(pieces.iter().map(|(name, steps)| (name, steps * seconds))))
+}
+
+fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize) -> Result<f64, Failure> {
     let params = NonlinearParams {
         image: Image::checkerboard(size, size)?,
         kernel,
@@ -50,8 +88,7 @@ pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize)
         initial: initial_kernel(kernel, None, 1),
     };
     let replicas = vec![Replica { k: 1, dt: 0.01, reference: 0 }; replicas];
-    let context: &Rc<Context> = study.context();
-    let mut run = block_on(Nonlinear::new(Rc::clone(context), params, &replicas, Fill::Zero))?;
+    let mut run = block_on(Nonlinear::new(Rc::clone(study.context()), params, &replicas, Fill::Zero))?;
     // The first steps include compilation.
     block_on(run.step(2))?;
     let start = Instant::now();

@@ -202,9 +202,8 @@ impl Experiment for Fig1 {
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
         // Seventeen halvings in each format; those on the adapter take longer, a few microseconds a step.
-        let pieces = ["profiles", "growth", "edges"].iter().filter(|name| !study.is_done(name)).count();
-        let seconds = if study.is_done("edges") { 0.5 } else { 17.0 * f64::from(self.steps()) * 1e-5 + 1.0 };
-        Ok(Forecast { seconds, pieces, ..Forecast::default() })
+        let edges = 17.0 * f64::from(self.steps()) * 1e-5;
+        Ok(study.forecast_pieces([("profiles", 0.0), ("growth", 0.0), ("edges", edges)]))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {

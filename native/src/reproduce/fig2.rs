@@ -12,7 +12,8 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::ops::{Activation, Shape};
 use lastbit_core::train::{DatasetKind, TrainConfig};
 
-use super::flags::{check_between, flags, has_duplicates};
+use super::flags::{check_between, check_no_control, flags, has_duplicates};
+use super::run::constant_rate;
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::report::numbers::list;
@@ -123,14 +124,11 @@ impl Fig2 {
             batch_size: self.batch_size,
             lr: rate(n),
             momentum: 0.0,
-            decay_every: 0,
-            eval_every: 0,
-            epochs: 100_000,
             steps: Some(self.steps.unwrap_or(n * self.points)),
             // Every step for n up to 32; for larger n every (n / 32)-th step, which includes every n-th.
             log_every: Some((n / NS[4]).max(1)),
             test_limit: self.test_limit,
-            ..TrainConfig::default()
+            ..constant_rate()
         }
     }
 
@@ -179,17 +177,11 @@ impl Experiment for Fig2 {
         for (_, config) in self.runs() {
             config.validate()?;
         }
-        let largest = self.config(NS[0], self.seeds[0], Perturbation::Divide);
-        match largest.controls().iter().find(|&&replica| replica < self.ks.len()) {
-            Some(&control) => {
-                refuse(format!("--ks: k = {} is a control of 1 (divide): leave it out", self.ks[control]))
-            }
-            None => Ok(()),
-        }
+        check_no_control(&self.config(NS[0], self.seeds[0], Perturbation::Divide), self.ks.len())
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        study.forecast_runs(&self.runs())
+        study.forecast_runs(&self.runs(), true)
     }
 
     fn has_independent_runs(&self) -> bool {

@@ -11,7 +11,7 @@ use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeEr
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, curve, finite, go_on, seconds_of_a_step};
+use super::equations::{self, MOST_STEPS, curve, finite, growth_at_end, take_steps};
 use super::figure::{Axis, Figure};
 use super::findings::table;
 use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
@@ -21,13 +21,8 @@ use crate::failure::Failure;
 
 /// The paper's weight decays.
 const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];
-/// Steps between two checks for Ctrl-C.
-const STRIDE: u32 = 25;
 /// Steps over which the growth at the end is measured.
 const LAST: usize = 10;
-/// Norms below this share of the first are ignored: a kernel that decays for a thousand steps underflows.
-const LEAST: f64 = 1e-12;
-
 flags! {
     /// Figure 3: the linear one-layer equation near its stability bounds
     #[name = "fig3"]
@@ -75,13 +70,6 @@ struct Course {
     growth_double: Option<f64>,
 }
 
-/// Mean factor a step over the last norms that are above [`LEAST`] of the first.
-fn growth_of(norms: &[f64]) -> Option<f64> {
-    let last = norms.iter().rposition(|norm| *norm > LEAST * norms[0]).unwrap_or(1).max(1);
-    let from = last - LAST.min(last);
-    finite((norms[last] / norms[from]).powf(1.0 / (last - from) as f64))
-}
-
 impl Fig3 {
     fn params(&self) -> Result<LinearParams, PdeError> {
         transitioning(self.size, self.kernel, self.seed)
@@ -91,12 +79,7 @@ impl Fig3 {
         let params = self.params()?;
         let replicas: Vec<_> = self.alpha.iter().map(|alpha| (*alpha, self.dt)).collect();
         let mut linear = block_on(Linear::new(Rc::clone(context), params.clone(), &replicas, Fill::Zero))?;
-        let mut left = self.steps as u32;
-        while left > 0 {
-            go_on()?;
-            block_on(linear.step(left.min(STRIDE)))?;
-            left -= left.min(STRIDE);
-        }
+        take_steps(self.steps, |n| block_on(linear.step(n)))?;
         let mut courses = Vec::new();
         for (r, &alpha) in self.alpha.iter().enumerate() {
             let history = linear.history(r);
@@ -115,9 +98,9 @@ impl Fig3 {
                 alpha,
                 loss: history.iter().map(|sample| finite(sample.loss(alpha))).collect(),
                 stopped: linear.stopped()[r],
-                growth: growth_of(&norms),
+                growth: growth_at_end(&norms, LAST),
                 loss_double,
-                growth_double: growth_of(&norms_double),
+                growth_double: growth_at_end(&norms_double, LAST),
             });
         }
         Ok(courses)
@@ -172,12 +155,8 @@ impl Experiment for Fig3 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        if study.is_done("courses") {
-            return Ok(Forecast { seconds: 0.5, ..Forecast::default() });
-        }
-        let step = seconds_of_a_step(study, self.size, self.kernel, self.alpha.len())?;
-        let seconds = step * self.steps as f64 + 1.0;
-        Ok(Forecast { seconds, pieces: 1, ..Forecast::default() })
+        let pieces = [("courses".to_owned(), self.steps as f64)];
+        equations::forecast(study, [self.size, self.kernel], self.alpha.len(), &pieces)
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {

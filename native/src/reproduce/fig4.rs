@@ -16,7 +16,7 @@ use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
 use self::orbits::Orbits;
-use super::equations::{MOST_STEPS, curve, finite, go_on, seconds_of_a_step};
+use super::equations::{self, MOST_STEPS, curve, finite, take_steps};
 use super::figure::{Axis, Figure};
 use super::findings::table;
 use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
@@ -31,9 +31,6 @@ const KS: [u32; 4] = [1, 3, 2, 1];
 const PERTURBED: usize = 1;
 /// Steps of the moving mean, as published.
 const WINDOW: usize = 100;
-/// Steps between two checks for Ctrl-C.
-const STRIDE: u32 = 20;
-
 flags! {
     /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
     #[name = "fig4"]
@@ -109,12 +106,7 @@ impl Fig4 {
         let params = self.params()?;
         let replicas = KS.map(|k| Replica { k, dt, reference: 0 });
         let mut run = block_on(Nonlinear::new(Rc::clone(context), params.clone(), &replicas, Fill::Zero))?;
-        let mut left = self.steps as u32;
-        while left > 0 {
-            go_on()?;
-            block_on(run.step(left.min(STRIDE)))?;
-            left -= left.min(STRIDE);
-        }
+        take_steps(self.steps, |n| block_on(run.step(n)))?;
         let [mut one, mut three] =
             [NonlinearDouble::new(&params, 1, dt)?, NonlinearDouble::new(&params, KS[PERTURBED], dt)?];
         let (mut loss_double, mut distance_double) = (vec![finite(one.loss())], vec![0.0]);
@@ -231,11 +223,9 @@ impl Experiment for Fig4 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let left = self.dt.iter().filter(|dt| !study.is_done(&format!("dt{dt}"))).count();
-        let orbits = usize::from(!study.is_done("orbits"));
-        let step = if left == 0 { 0.0 } else { seconds_of_a_step(study, self.size, self.kernel, KS.len())? };
-        let seconds = step * (self.steps as usize * left) as f64 + orbits as f64 * Orbits::seconds(self.points);
-        Ok(Forecast { seconds: seconds + 0.5, pieces: left + orbits, ..Forecast::default() })
+        let courses: Vec<_> = self.dt.iter().map(|dt| (format!("dt{dt}"), self.steps as f64)).collect();
+        let courses = equations::forecast(study, [self.size, self.kernel], KS.len(), &courses)?;
+        Ok(courses.and(study.forecast_pieces([("orbits", Orbits::seconds(self.points))])))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {

@@ -71,6 +71,20 @@ pub enum Cell {
     Empty,
 }
 
+/// A [`Claim`], with texts of any type.
+macro_rules! claim {
+    (about: $about:expr, paper: $paper:expr, found: $found:expr, agrees: $agrees:expr, certainty: $certainty:expr $(,)?) => {
+        $crate::reproduce::findings::Claim {
+            about: $about.into(),
+            paper: $paper.into(),
+            found: $found.into(),
+            agrees: $agrees,
+            certainty: $certainty.into(),
+        }
+    };
+}
+pub(super) use claim;
+
 /// A value that a cell of a table shows.
 pub trait ToCell {
     /// The cell.

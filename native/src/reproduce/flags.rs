@@ -5,7 +5,7 @@ use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::pde::PdeError;
-use lastbit_core::train::DatasetKind;
+use lastbit_core::train::{DatasetKind, TrainConfig};
 use toml::{Table, Value};
 
 use super::plain;
@@ -300,6 +300,19 @@ pub fn check_between(flag: &str, least: u64, most: u64, value: u64) -> Result<()
 /// Prefixes an error of the core with the flags to change.
 pub fn checked<T>(flags: &str, result: Result<T, PdeError>) -> Result<T, Failure> {
     result.map_err(|error| Failure::usage(format!("{flags}: {error}")))
+}
+
+/// Checks that none of the first `n_ks` replicas, those of --ks, is a control.
+pub fn check_no_control(config: &TrainConfig, n_ks: usize) -> Result<(), Failure> {
+    match config.controls().into_iter().find(|replica| *replica < n_ks) {
+        None => Ok(()),
+        Some(control) => Err(Failure::usage(format!(
+            "--ks: k = {} is a control of {} ({}): leave it out",
+            config.ks[control],
+            config.ks[0],
+            config.perturbation.name()
+        ))),
+    }
 }
 
 /// True if a value is given more than once. A run that is counted twice is not evidence.

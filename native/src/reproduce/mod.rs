@@ -21,8 +21,13 @@
 //!         // back, so put a number that may not be finite into an Option.
 //!         let edge: f64 = study.piece("edge", |context| find_edge(context, self.dt))?;
 //!         let mut findings = Findings::default();
-//!         findings.claims.push(Claim { about: "Edge".into(), paper: "0.5".into(), found: format!("{edge}"),
-//!             agrees: Agreement::of((edge - 0.5).abs() < 1e-3), certainty: "by algebra".into() });
+//!         findings.claims.push(claim! {
+//!             about: "Edge",
+//!             paper: "0.5",
+//!             found: format!("{edge}"),
+//!             agrees: Agreement::of((edge - 0.5).abs() < 1e-3),
+//!             certainty: "By algebra.",
+//!         });
 //!         findings.figures.push(Figure::new("figX", "...", Axis::linear("x"), Axis::linear("u")).line("t = 0", points));
 //!         findings.tables.push(table!("figX", "...", for dt in [self.dt] => {
 //!             "dt" = dt,

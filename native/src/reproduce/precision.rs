@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::equations::{MOST_STEPS, go_on};
 use super::figure::{Axis, Figure};
-use super::findings::table;
+use super::findings::{claim, table};
 use super::flags::{check_between, check_positive, flags};
 use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
 use super::onset::{of_replica, plotted};
-use super::run::Run;
+use super::run::{Run, constant_rate};
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::report::numbers::about;
@@ -68,13 +68,10 @@ impl Precision {
             seed: self.seed,
             batch_size: self.batch_size,
             lr: self.lr,
-            decay_every: 0,
-            eval_every: 0,
-            epochs: 100_000,
             steps: Some(self.steps),
             log_every: Some(1),
             test_limit: Some(TEST_IMAGES),
-            ..TrainConfig::default()
+            ..constant_rate()
         }
     }
 
@@ -115,28 +112,28 @@ impl Precision {
             Agreement::CannotTell => "cannot tell, the numbers are not finite",
         });
         vec![
-            Claim {
-                about: "One and the same network".into(),
-                paper: "Not in the paper: both start from the same weights and see the same batches.".into(),
+            claim! {
+                about: "One and the same network",
+                paper: "Not in the paper: both start from the same weights and see the same batches.",
                 found: format!("The first batch's loss is {:.7} in float32 and {:.7} in float64: a relative difference of {}.", losses[0], losses[1], about(off)),
                 agrees: Agreement::of(off < 1e-5),
-                certainty: "Sure: two programs for the same formulas, one on the adapter, one on the host.".into(),
+                certainty: "Sure: two programs for the same formulas, one on the adapter, one on the host.",
             },
-            Claim {
-                about: "The first difference".into(),
+            claim! {
+                about: "The first difference",
                 paper: "By the formats: float64 has 29 more bits, so its first difference is about 2⁻²⁹ = 1.9 × 10⁻⁹ times as \
-                    large.".into(),
+                    large.",
                 found: format!("After step 1 k = 3 is {} from k = 1 in float32 and {} in float64{}.", about(first[0]), about(first[1]), if first[0] > 0.0 { format!(": {} times", about(first[1] / first[0])) } else { String::new() }),
                 // A rate may be so small that no weight moves by an ulp in one step.
                 agrees: match first.iter().all(|distance| *distance > 0.0) {
                     true => Agreement::of((1e-11..1e-7).contains(&(first[1] / first[0]))),
                     false => Agreement::CannotTell,
                 },
-                certainty: "Sure to an order of magnitude: it is chance how many weights a rounding moves.".into(),
+                certainty: "Sure to an order of magnitude: it is chance how many weights a rounding moves.",
             },
-            Claim {
-                about: "The growth".into(),
-                paper: "An instability of the algorithm, not of the format, grows at the same rate in both.".into(),
+            claim! {
+                about: "The growth",
+                paper: "An instability of the algorithm, not of the format, grows at the same rate in both.",
                 found: format!("While growth is exponential: by {} a step in float32 and {} in float64.", factors[0], factors[1]),
                 agrees: match growth {
                     [Some(a), Some(b)] => match (0.5..2.0).contains(&(a.factor.ln() / b.factor.ln())) {
@@ -146,24 +143,24 @@ impl Precision {
                     },
                     _ => Agreement::CannotTell,
                 },
-                certainty: "Fair: growth changes from step to step, and the exponential phase of float32 has few steps.".into(),
+                certainty: "Fair: growth changes from step to step, and the exponential phase of float32 has few steps.",
             },
-            Claim {
-                about: "The parting".into(),
-                paper: "More bits postpone it but do not prevent it.".into(),
+            claim! {
+                about: "The parting",
+                paper: "More bits postpone it but do not prevent it.",
                 found: format!("1 % apart {} in float32, {} in float64.", text(by[0]), text(by[1])),
                 agrees: match by {
                     [Some(a), Some(b)] => Agreement::of(a < b),
                     _ => Agreement::CannotTell,
                 },
-                certainty: "One seed: it is sure which comes first, but not by how many steps.".into(),
+                certainty: "One seed: it is sure which comes first, but not by how many steps.",
             },
-            Claim {
-                about: "Null controls".into(),
-                paper: "k = 2 equals k = 1 bit for bit in either format.".into(),
+            claim! {
+                about: "Null controls",
+                paper: "k = 2 equals k = 1 bit for bit in either format.",
                 found: format!("float32: {in_single}; float64: {in_double}."),
                 agrees: controls[0].and(controls[1]),
-                certainty: "Sure: compared after every step.".into(),
+                certainty: "Sure: compared after every step.",
             },
         ]
     }
@@ -184,9 +181,7 @@ impl Experiment for Precision {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let runs = study.forecast_runs(&[("float32".to_owned(), self.config())])?;
-        // One run, without predictions.
-        let runs = Forecast { pieces: runs.pieces.min(1), ..runs };
+        let runs = study.forecast_runs(&[("float32".to_owned(), self.config())], false)?;
         if study.is_done("float64") {
             return Ok(runs);
         }
@@ -196,7 +191,7 @@ impl Experiment for Precision {
         let network = network.map_err(|error| Failure::usage(format!("--net: {error}")))?;
         let macs: u64 = network.nodes.iter().map(Node::multiply_adds).sum();
         let seconds = 3e-9 * macs as f64 * f64::from(self.batch_size) * (KS.len() as u64 * self.steps) as f64;
-        Ok(runs.and(Forecast { seconds, pieces: 1, ..Forecast::default() }))
+        Ok(runs.and(study.forecast_pieces([("float64", seconds)])))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::findings::Agreement;
 use crate::failure::Failure;
 use crate::report::layers::{InOrder, LayersLine};
-use crate::report::numbers::list;
+use crate::report::numbers::{count, list};
 use crate::run::METRICS_FILE;
 
 /// A finished run. Values that are not finite are NaN.
@@ -148,11 +148,14 @@ impl Run {
     }
 }
 
-/// Verdict on the null controls of several runs, and what is wrong with them, if anything. Each run comes with whether its
-/// controls predict other classes than the first replica.
-pub fn judge_controls<'a>(runs: impl IntoIterator<Item = (&'a Run, bool)>) -> (Agreement, Option<String>) {
+/// Verdict on the null controls of several runs, and what was found. Each run comes with whether its controls predict other
+/// classes than the first replica.
+pub fn judge_controls<'a>(runs: impl IntoIterator<Item = (&'a Run, bool)>) -> (Agreement, String) {
     let (mut red, mut lost) = (Vec::new(), Vec::new());
+    let (mut controls, mut steps) = (0, 0);
     for (run, predict_otherwise) in runs {
+        controls += run.config.controls().len();
+        steps += run.steps.len();
         match run.are_controls_zero() {
             Agreement::No => red.push(run.name.as_str()),
             _ if predict_otherwise => red.push(run.name.as_str()),
@@ -161,16 +164,23 @@ pub fn judge_controls<'a>(runs: impl IntoIterator<Item = (&'a Run, bool)>) -> (A
         }
     }
     if !red.is_empty() {
-        return (
-            Agreement::No,
-            Some(format!("Controls differ in {}: nothing here can be attributed to k.", list(&red))),
-        );
+        return (Agreement::No, format!("Controls differ in {}: nothing here can be attributed to k.", list(&red)));
     }
     if !lost.is_empty() {
-        let problem = format!("In {} the numbers stopped being finite: equal bits then prove nothing.", list(&lost));
-        return (Agreement::CannotTell, Some(problem));
+        let found = format!("In {} the numbers stopped being finite: equal bits then prove nothing.", list(&lost));
+        return (Agreement::CannotTell, found);
     }
-    (Agreement::Yes, None)
+    let found = format!(
+        "{} over {}: 0 bits differ, 0 test images are classified differently.",
+        count(controls as u64, "control"),
+        count(steps as u64, "step")
+    );
+    (Agreement::Yes, found)
+}
+
+/// A run at a constant learning rate, as long as its number of steps, and evaluated only at the end.
+pub fn constant_rate() -> TrainConfig {
+    TrainConfig { decay_every: 0, eval_every: 0, epochs: 100_000, ..TrainConfig::default() }
 }
 
 fn numbers(values: &Value) -> Vec<f64> {

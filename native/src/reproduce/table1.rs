@@ -8,7 +8,7 @@ mod verdict;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::{MAX_K, TrainConfig};
 
-use super::flags::{flags, has_duplicates};
+use super::flags::{check_no_control, flags, has_duplicates};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::train_flags::divisor;
@@ -104,12 +104,9 @@ impl Experiment for Table1 {
                 MAX_K / 2
             ));
         }
-        let (form, config) = (self.perturbation[0], self.config(&self.rows[0], self.seeds[0], self.perturbation[0]));
+        let config = self.config(&self.rows[0], self.seeds[0], self.perturbation[0]);
         config.validate()?;
-        if let Some(&twin) = config.controls().iter().find(|&&r| r < self.ks.len()) {
-            let k = self.ks[twin];
-            return refuse(format!("--ks: k = {k} is a control of {} ({}): leave it out", self.ks[0], form.name()));
-        }
+        check_no_control(&config, self.ks.len())?;
         if self.last == 0 || self.last > self.epochs {
             return refuse(format!("--last: must be between 1 and the {} epochs, not {}", self.epochs, self.last));
         }
@@ -117,7 +114,7 @@ impl Experiment for Table1 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        study.forecast_runs(&self.all_runs())
+        study.forecast_runs(&self.all_runs(), true)
     }
 
     fn has_independent_runs(&self) -> bool {

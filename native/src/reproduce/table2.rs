@@ -7,9 +7,9 @@ use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Bracket, Linear, LinearDouble, LinearParams, Regime};
 use pollster::block_on;
 
-use super::equations::{MOST_STEPS, edge, finite, go_on, seconds_of_a_step, told};
+use super::equations::{self, MOST_STEPS, edge, finite, go_on, told};
 use super::fig3::transitioning;
-use super::findings::table;
+use super::findings::{claim, table};
 use super::flags::{check_between, check_positive, checked, flags};
 use super::modes::Modes;
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
@@ -121,7 +121,7 @@ impl Table2 {
             if search.is_upper { "2/dt - (a beta/2) min |Î|², which is 2/dt here" } else { "-(a beta/2) max |Î|²" };
         let is_found = [single, double].iter().all(|found| search.error(*found).abs() < ALLOWED);
         let is_told = self.is_told(search, modes);
-        Claim {
+        claim! {
             about: search.name.to_owned(),
             paper: format!("{formula} = {:.4e}.", search.theory),
             found: format!(
@@ -172,11 +172,10 @@ impl Experiment for Table2 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let left = ["alpha_min", "alpha_max", "growth"].iter().filter(|name| !study.is_done(name)).count();
-        let step = if left == 0 { 0.0 } else { seconds_of_a_step(study, self.size, self.kernel, 1)? };
-        let halvings = (2.0 * BRACKET / TOLERANCE).log2().ceil();
-        let seconds = step * self.steps as f64 * halvings * left.min(2) as f64 + 1.0;
-        Ok(Forecast { seconds, pieces: left, ..Forecast::default() })
+        let steps = self.steps as f64;
+        let bisection = steps * (2.0 * BRACKET / TOLERANCE).log2().ceil();
+        let pieces = [("alpha_min", bisection), ("alpha_max", bisection), ("growth", steps)];
+        equations::forecast(study, [self.size, self.kernel], 1, &pieces.map(|(name, steps)| (name.to_owned(), steps)))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
@@ -204,17 +203,17 @@ impl Experiment for Table2 {
         let alpha = 1.05 * searches[1].theory;
         let growth: Option<f64> = study.piece("growth", |context| self.growth(context, alpha))?;
         let theory = LinearParams::factor(self.params()?.eigenvalues()?, alpha, self.dt);
-        findings.claims.push(Claim {
+        findings.claims.push(claim! {
             about: format!("Growth at alpha {alpha:.3e}"),
             paper: format!("Explodes. By algebra |w| grows by {:.3} a step, with alternating sign.", theory.abs()),
             found: format!("{} a step in float32.", told(growth)),
             agrees: growth.map_or(Agreement::CannotTell, |growth| Agreement::of((growth - theory.abs()).abs() < 1e-3)),
-            certainty: "Sure: the factor is known exactly.".into(),
+            certainty: "Sure: the factor is known exactly.",
         });
         let published = LinearParams::bounds(transitioning(256, 32, self.seed)?.eigenvalues()?, 1e-8);
-        findings.claims.push(Claim {
-            about: "The published size".into(),
-            paper: "alpha_min = 0.25 · 225² · 1024 = 12,960,000 and alpha_max = 2/dt = 2 × 10⁸.".into(),
+        findings.claims.push(claim! {
+            about: "The published size",
+            paper: "alpha_min = 0.25 · 225² · 1024 = 12,960,000 and alpha_max = 2/dt = 2 × 10⁸.",
             found: format!(
                 "From the eigenvalues of the patch Gram matrix: {:.0} and {:.4e}.",
                 published.alpha_min, published.alpha_max
@@ -223,7 +222,7 @@ impl Experiment for Table2 {
                 (published.alpha_min / 12_960_000.0 - 1.0).abs() < 1e-9
                     && (published.alpha_max / 2e8 - 1.0).abs() < 1e-9,
             ),
-            certainty: "Sure: computed in float64 from the image, without simulation.".into(),
+            certainty: "Sure: computed in float64 from the image, without simulation.",
         });
         findings.tables.push(table);
         findings.methods = vec![

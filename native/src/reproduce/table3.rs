@@ -10,7 +10,7 @@ use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeEr
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, finite, go_on, seconds_of_a_step};
+use super::equations::{self, MOST_STEPS, finite, go_on, growth_at_end, last_measurable};
 use super::figure::{Axis, Figure};
 use super::findings::table;
 use super::flags::{check_between, checked, flags};
@@ -106,8 +106,7 @@ impl Table3 {
         for (r, &alpha) in alphas.iter().enumerate() {
             go_on()?;
             let norms: Vec<f64> = linear.history(r).iter().map(|sample| f64::from(sample.squares).sqrt()).collect();
-            // The last step at which |w| has not decayed to almost nothing. Beyond a bound the run stops earlier.
-            let last = norms.iter().rposition(|norm| *norm > 1e-12 * norms[0]).unwrap_or(1).max(1);
+            let last = last_measurable(&norms);
             double.restart(&params.initial, alpha, dt)?;
             let mut growth_after = |steps: u64| {
                 double.step(steps - 1);
@@ -121,7 +120,7 @@ impl Table3 {
             points.push(Point {
                 alpha,
                 theory: LinearParams::factor(eigenvalues, alpha, dt).abs(),
-                float32: finite(norms[last] / norms[last - 1]),
+                float32: growth_at_end(&norms, 1),
                 float64,
                 halfway,
             });
@@ -136,7 +135,7 @@ impl Table3 {
         let width = bounds.alpha_max - bounds.alpha_min;
         let at = |share: f64| bounds.alpha_min + share * width;
         let alphas = self.decays(regime, dt)?;
-        let name = regime.to_string().replace(' ', "-");
+        let name = piece_name(regime);
         let points = study.piece(&format!("{name}.curve"), |context| self.growth(context, regime, dt, &alphas))?;
         let alphas = [BESIDE, -BESIDE, 1.0 - BESIDE, 1.0 + BESIDE].map(at);
         let beside = study.piece(&format!("{name}.sides"), |context| self.growth(context, regime, dt, &alphas))?;
@@ -144,7 +143,7 @@ impl Table3 {
     }
 
     fn figure(row: &Row) -> Figure {
-        let name = format!("table3-{}", row.regime.to_string().replace(' ', "-"));
+        let name = format!("table3-{}", piece_name(row.regime));
         let curve = |of: fn(&Point) -> f64| row.points.iter().map(|p| (p.alpha, of(p))).collect::<Vec<_>>();
         Figure::new(
             name,
@@ -159,6 +158,11 @@ impl Table3 {
         .vertical(format!("alpha_max {}", number(row.bounds.alpha_max)), row.bounds.alpha_max)
         .caption("Stable between the two bounds. Theory: the largest |1 - dt (alpha + eigenvalue)|.")
     }
+}
+
+/// The regime as a part of a file's name.
+fn piece_name(regime: Regime) -> String {
+    regime.to_string().replace(' ', "-")
 }
 
 /// The stable interval by the paper's table.
@@ -199,18 +203,11 @@ impl Experiment for Table3 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let names = Regime::ALL.iter().flat_map(|regime| {
-            ["curve", "sides"].map(|part| format!("{}.{part}", regime.to_string().replace(' ', "-")))
-        });
-        let left: Vec<_> = names.filter(|name| !study.is_done(name)).collect();
-        if left.is_empty() {
-            return Ok(Forecast { seconds: 0.5, ..Forecast::default() });
-        }
-        let curves = left.iter().filter(|name| name.ends_with("curve")).count() as f64;
         // float64 takes as long again: on noise no two patches are equal.
-        let step = seconds_of_a_step(study, self.size, self.kernel, self.points as usize)?;
-        let seconds = 2.0 * step * self.steps as f64 * curves;
-        Ok(Forecast { seconds: seconds + 1.0, pieces: left.len(), ..Forecast::default() })
+        let steps = 2.0 * self.steps as f64;
+        let pieces = Regime::ALL.map(piece_name).into_iter();
+        let pieces = pieces.flat_map(|name| [(format!("{name}.curve"), steps), (format!("{name}.sides"), 0.0)]);
+        equations::forecast(study, [self.size, self.kernel], self.points as usize, &pieces.collect::<Vec<_>>())
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {

@@ -10,7 +10,7 @@ use lastbit_core::train::{DatasetKind, TrainConfig};
 
 use super::flags::{flags, has_duplicates};
 use super::growth::median;
-use super::run::Run;
+use super::run::{Run, constant_rate};
 use super::{Agreement, Experiment, Findings, Forecast, Study, onset};
 use crate::failure::Failure;
 use crate::report::numbers::count;
@@ -67,12 +67,10 @@ impl Threshold {
             batch_size: self.batch_size,
             lr,
             momentum: self.momentum,
-            decay_every: 0,
-            eval_every: 0,
             epochs: u32::MAX,
             steps: Some((self.scaled_time / lr).round().max(1.0) as u64),
             test_limit: self.test_limit,
-            ..TrainConfig::default()
+            ..constant_rate()
         }
     }
 
@@ -191,9 +189,7 @@ impl Experiment for Threshold {
             let more = self.seeds.iter().map(|&seed| (format!("bisection{i}-seed{seed}"), self.config(middle, seed)));
             runs.extend(more);
         }
-        let forecast = study.forecast_runs(&runs)?;
-        // No predictions are made, so a run is one piece.
-        Ok(Forecast { pieces: forecast.pieces / 2, ..forecast })
+        study.forecast_runs(&runs, false)
     }
 
     /// The runs of the grid are independent, and so are the seeds at one rate of the bisection.

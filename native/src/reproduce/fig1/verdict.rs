@@ -2,6 +2,7 @@
 
 use super::{Fig1, Growth, Profile};
 use crate::report::numbers::about;
+use crate::reproduce::findings::claim;
 use crate::reproduce::{Agreement, Claim};
 
 /// Amplitudes of the tent's highest mode above this are not rounding.
@@ -46,9 +47,9 @@ impl Fig1 {
                     error.map(|(a, b)| a.zip(*b).map_or(f64::INFINITY, |(a, b)| (a - b).abs())).fold(0.0, f64::max);
                 // Too few or too small steps change nothing.
                 let is_told = largest(&last.exact) < 1.5 * (1.0 - 1e-6);
-                claims.push(Claim {
+                claims.push(claim! {
                     about: format!("dt {dt} is stable"),
-                    paper: "The tent flattens smoothly towards zero.".into(),
+                    paper: "The tent flattens smoothly towards zero.",
                     found: format!(
                         "At t = {} the largest value is {}; float32 differs by at most {} from the exact solution of \
                         the difference equation.",
@@ -61,7 +62,7 @@ impl Fig1 {
                     } else {
                         Agreement::CannotTell
                     },
-                    certainty: "Sure: the solution is known mode by mode.".into(),
+                    certainty: "Sure: the solution is known mode by mode.",
                 });
             } else {
                 let theory = params.factor(params.highest_mode(), dt);
@@ -75,26 +76,24 @@ impl Fig1 {
                     ),
                     _ => (of_dt.and_then(|g| g.late), ""),
                 };
-                claims.push(Claim {
+                claims.push(claim! {
                     about: format!("dt {dt} is unstable"),
-                    paper: "An oscillation from point to point grows without bound.".into(),
+                    paper: "An oscillation from point to point grows without bound.",
                     found: late.map_or("Its growth cannot be measured: the highest mode is too small or beyond float32.".into(), |late| {
                         format!("Each step multiplies the highest mode by {late:.5} in magnitude{when}; theory gives {:.5}. At t = {} the \
                             largest value is {}.", theory.abs(), last.time, about(top))
                     }),
                     agrees: late.map_or(Agreement::CannotTell, |late| Agreement::of((late / theory.abs() - 1.0).abs() < 1e-3)),
-                    certainty: "Sure: by algebra, 1 - 4 dt/dx² sin²(mode π / (2 (points - 1))).".into(),
+                    certainty: "Sure: by algebra, 1 - 4 dt/dx² sin²(mode π / (2 (points - 1))).",
                 });
             }
         }
         let theory = params.edge();
         let error = [single, double].iter().map(|found| (found / theory - 1.0).abs()).fold(0.0, f64::max);
         let (is_found, is_told) = (error < ALLOWED, self.is_edge_told(error.max(ALLOWED)));
-        claims.push(Claim {
-            about: "The edge".into(),
-            paper:
-                "Stable for dt < dx²/2 (on an infinite grid; on 31 points with dx 1 the highest mode gives 0.50137)."
-                    .into(),
+        claims.push(claim! {
+            about: "The edge",
+            paper: "Stable for dt < dx²/2 (on an infinite grid; on 31 points with dx 1 the highest mode gives 0.50137).",
             found: format!(
                 "By bisection {single:.5} in float32 and {double:.5} in float64; theory on {} points {theory:.5}.",
                 self.points

@@ -7,7 +7,7 @@ use crate::report::numbers::about;
 use crate::reproduce::beside::{self, Beside, COLUMNS, Length};
 use crate::reproduce::churn::mean_of_pairs;
 use crate::reproduce::figure::{Axis, Figure};
-use crate::reproduce::findings::table;
+use crate::reproduce::findings::{claim, table};
 use crate::reproduce::growth::{VISIBLE, reaches};
 use crate::reproduce::statistics::{Spread, mean, test_set_noise};
 use crate::reproduce::{Claim, Table, onset};
@@ -64,20 +64,15 @@ impl Fig2 {
         let has_parted =
             |done: &&Done| (1..done.perturbed()).all(|r| reaches(&onset::of_replica(&done.run, r), VISIBLE).is_some());
         let steps = runs.spread.first()?.run.steps.len();
-        let length = match steps {
-            _ if !runs.spread.iter().all(has_parted) => Length::Together,
-            steps if steps < beside::LONG => Length::Short,
-            _ => Length::Long,
-        };
+        let length = Length::of(runs.spread.iter().all(has_parted), steps);
         let distance = distance.beside().map_or(String::new(), |distance| {
             format!(" Deviation of the distance's power of ten: {}.", distance.told("decades"))
         });
         let (images, accuracy_mean) = (runs.spread[0].images(), accuracy.over_k.mean);
-        Some(Claim {
-            about: "k compared with a seed".to_owned(),
+        Some(claim! {
+            about: "k compared with a seed",
             paper: "For whole trainings (Table 1): the standard deviation of the test accuracy over k is comparable to that over \
-                random seeds."
-                .to_owned(),
+                random seeds.",
             found: format!(
                 "Deviation of the test accuracy after step {steps} at lr {}: {}. Mean {accuracy_mean:.1} %.{distance} {}",
                 rate(NS[0]),

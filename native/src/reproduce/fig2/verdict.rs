@@ -6,6 +6,7 @@ use lastbit_core::train::DatasetKind;
 use super::curves::{Curve, Done, Runs};
 use super::{Fig2, MACROSCOPIC, NS, rate};
 use crate::report::numbers::{about, count, list, range};
+use crate::reproduce::findings::claim;
 use crate::reproduce::growth::{self, VISIBLE, median, reaches};
 use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::ends;
@@ -34,10 +35,9 @@ impl Fig2 {
         let at = |wanted: u64| main.iter().filter(move |done| done.n == wanted).filter_map(|done| done.at(1));
         let first: Vec<f64> = main.iter().filter_map(|done| done.at(1)).collect();
         let (low, high) = ends(first.iter().copied());
-        let mut claim = Claim {
-            about: "It begins in the last bit".to_owned(),
-            paper: "k divides the update and multiplies the rate: in exact arithmetic nothing changes, in float32 the last bit does."
-                .to_owned(),
+        let mut claim = claim! {
+            about: "It begins in the last bit",
+            paper: "k divides the update and multiplies the rate: in exact arithmetic nothing changes, in float32 the last bit does.",
             found: format!(
                 "After step 1, k = 3 is {} from k = 1 (relative L1 over all convolutions).",
                 range(first, about).unwrap_or_default()
@@ -48,8 +48,7 @@ impl Fig2 {
                 // A rate may be so small that no weight moves by an ulp in one step.
                 _ => Agreement::CannotTell,
             },
-            certainty: "Sure: measured on every weight. One ulp of one weight is a relative distance of about 1e-7, and few weights change."
-                .to_owned(),
+            certainty: "Sure: measured on every weight. One ulp of one weight is a relative distance of about 1e-7, and few weights change.",
         };
         if self.is_reference() {
             let (low, high) = ends(at(REFERENCE_N));
@@ -92,10 +91,10 @@ impl Fig2 {
         let reached: Vec<f64> = by.iter().flatten().map(|step| *step as f64).collect();
         let when = range(reached.iter().copied(), |step| format!("{step:.0}"))
             .map_or_else(|| "was not reached".to_owned(), |steps| format!("was passed at step {steps}"));
-        Claim {
+        claim! {
             about: format!("At lr {} the difference is amplified", rate(n)),
             paper: "A large learning rate amplifies the difference until the copies are visibly different networks, within tens of \
-                iterations.".to_owned(),
+                iterations.",
             found: format!("A distance of {MACROSCOPIC} {when}; after step {last} the copies are {} apart.", range(ends, about).unwrap_or_default()),
             agrees: match (reached.len(), last) {
                 (n, _) if n == by.len() => Agreement::Yes,
@@ -128,11 +127,9 @@ impl Fig2 {
         let mut claims = Vec::new();
         if !pairs.is_empty() {
             let ordered = pairs.iter().filter(|[large, small]| small.1 < large.1).count();
-            claims.push(Claim {
-                about: "A smaller rate amplifies less".to_owned(),
-                paper:
-                    "The smaller the learning rate, the smaller the distance at the same scaled iteration (step / n)."
-                        .to_owned(),
+            claims.push(claim! {
+                about: "A smaller rate amplifies less",
+                paper: "The smaller the learning rate, the smaller the distance at the same scaled iteration (step / n).",
                 found: format!(
                     "At scaled iteration {}: {}. Of {} of rates four times apart, {ordered} {} in this order.",
                     about(end),
@@ -153,9 +150,9 @@ impl Fig2 {
         let small = curves.iter().filter(|curve| curve.n >= 32).filter_map(|curve| Some((curve.n, growth_of(curve)?)));
         let small: Vec<(u64, f64)> = small.collect();
         let longest = curves.last().and_then(|curve| curve.points.last()).map_or(0.0, |point| point.scaled);
-        claims.push(Claim {
-            about: "A small enough rate removes the divergence".to_owned(),
-            paper: "At a small enough learning rate the distance stays at the level of rounding.".to_owned(),
+        claims.push(claim! {
+            about: "A small enough rate removes the divergence",
+            paper: "At a small enough learning rate the distance stays at the level of rounding.",
             found: match small.as_slice() {
                 [] => format!(
                     "The smallest rate here is {}: too large to decide.",
@@ -175,7 +172,7 @@ impl Fig2 {
                 Some((n, _)) if *n < 320 => Agreement::CannotTell,
                 Some(_) => Agreement::No,
             },
-            certainty: "Valid for the steps that were taken: in a longer run the distance could still grow.".to_owned(),
+            certainty: "Valid for the steps that were taken: in a longer run the distance could still grow.",
         });
         claims
     }
@@ -204,11 +201,10 @@ impl Fig2 {
             let (end, before) = (done.whole.last(), done.whole.get(done.whole.len() * 3 / 4));
             end.zip(before).is_some_and(|(end, before)| end.1 < VISIBLE && end.1 > 2.0 * before.1)
         });
-        Some(Claim {
-            about: "How the bit is moved does not matter".to_owned(),
+        Some(claim! {
+            about: "How the bit is moved does not matter",
             paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) move one weight by one ulp. Both end in the same \
-                divergence."
-                .to_owned(),
+                divergence.",
             found: format!("{}.", texts.join("; ")),
             agrees: match low {
                 low if low >= VISIBLE || high <= 10.0 * low => Agreement::Yes,
@@ -216,8 +212,7 @@ impl Fig2 {
                 _ => Agreement::No,
             },
             certainty: "One run of each form. They begin at different distances and need different times; once growth has ended \
-                they must be close."
-                .to_owned(),
+                they must be close.",
         })
     }
 }
@@ -231,21 +226,13 @@ fn growth_of(curve: &Curve) -> Option<f64> {
 /// The null controls of every run.
 fn controls(main: &[&Done]) -> Claim {
     let churns = |done: &Done| done.run.config.controls().iter().any(|&replica| done.churn(replica) > 0.0);
-    let (agrees, problem) = judge_controls(main.iter().map(|done| (&done.run, churns(done))));
-    let n: usize = main.iter().map(|done| done.run.config.controls().len()).sum();
-    let steps: usize = main.iter().map(|done| done.run.steps.len()).sum();
-    Claim {
-        about: "The controls stay at zero".to_owned(),
-        paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.".to_owned(),
-        found: problem.unwrap_or_else(|| {
-            format!(
-                "{} over {}: 0 bits differ, 0 test images are classified differently.",
-                count(n as u64, "control"),
-                count(steps as u64, "step")
-            )
-        }),
-        agrees,
-        certainty: "Sure: every weight and momentum is compared bit by bit on the adapter.".to_owned(),
+    let (agrees, found) = judge_controls(main.iter().map(|done| (&done.run, churns(done))));
+    claim! {
+        about: "The controls stay at zero",
+        paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.",
+        found: found,
+        agrees: agrees,
+        certainty: "Sure: every weight and momentum is compared bit by bit on the adapter.",
     }
 }
 

@@ -2,9 +2,10 @@
 
 use lastbit_core::pde::{Bounds, LinearParams};
 
-use super::{Course, Fig3, LAST, LEAST};
+use super::{Course, Fig3, LAST};
 use crate::report::numbers::about;
-use crate::reproduce::equations::{finite, told};
+use crate::reproduce::equations::{LEAST, finite, told};
+use crate::reproduce::findings::claim;
 use crate::reproduce::modes::Modes;
 use crate::reproduce::{Agreement, Claim};
 
@@ -45,7 +46,7 @@ impl Fig3 {
                 };
                 let has_settled = self.has_settled(course, modes, factor.abs());
                 let stopped = course.stopped.map_or(String::new(), |step| format!(" Stopped at step {step}: a weight passed 10¹⁵."));
-                Claim {
+                claim! {
                     about: format!("alpha {:e}", course.alpha),
                     paper: side.to_owned(),
                     found: format!(
@@ -61,15 +62,14 @@ impl Fig3 {
                         "Sure: on this image the map has two factors, and at the end only the larger one is left."
                     } else {
                         "Not sure: on this image the map has two factors, and after so few steps the smaller one is still visible."
-                    }
-                    .into(),
+                    },
                 }
             })
             .collect();
         let worst = courses.iter().map(|c| relative_difference(&c.loss, &c.loss_double)).fold(0.0, f64::max);
-        claims.push(Claim {
-            about: "Precision".into(),
-            paper: "The authors computed in float64.".into(),
+        claims.push(claim! {
+            about: "Precision",
+            paper: "The authors computed in float64.",
             found: format!(
                 "The relative difference between the losses in float32 and float64 is at most {}.",
                 about(worst)

@@ -1,5 +1,6 @@
 //! What the paper says about the nonlinear network, and what this run found.
 
+use super::super::findings::claim;
 use super::super::{Agreement, Claim};
 use super::orbits::Orbits;
 use super::{Course, Fig4, WINDOW};
@@ -53,7 +54,7 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
         // less than a millionth.
         let slowest = (1.0 - 2.0 * dt / orbits.doubling).abs().max((1.0 - dt * figure.alpha).abs());
         let has_time = slowest.powf(figure.steps as f64) < 1e-6;
-        return Claim {
+        return claim! {
             about: about_it,
             paper: format!(
                 "The loss settles ({target:.4}{}).",
@@ -61,13 +62,13 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
             ),
             found: format!("The loss ends at {:.5}; the fixed point has {settled:.5}.", end.unwrap_or(f64::NAN)),
             agrees: if has_settled || has_time { Agreement::of(has_settled) } else { Agreement::CannotTell },
-            certainty: "Sure: the fixed point is known in float64, and its loss does not depend on dt.".into(),
+            certainty: "Sure: the fixed point is known in float64, and its loss does not depend on dt.",
         };
     }
     if dt < orbits.explosion * 0.999 {
-        return Claim {
+        return claim! {
             about: about_it,
-            paper: "The loss neither settles nor explodes: a restrained instability.".into(),
+            paper: "The loss neither settles nor explodes: a restrained instability.",
             found: format!(
                 "Over the last {last} steps the loss lies between {low:.4} and {high:.4}; the fixed point has {settled:.4}."
             ),
@@ -77,13 +78,13 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
                 false if course.stopped.is_some() || dt > 1.02 * orbits.doubling => Agreement::No,
                 _ => Agreement::CannotTell,
             },
-            certainty: "Sure for this run. In chaos another adapter gives another orbit of the same kind.".into(),
+            certainty: "Sure for this run. In chaos another adapter gives another orbit of the same kind.",
         };
     }
     if dt <= orbits.explosion * 1.001 {
-        return Claim {
+        return claim! {
             about: about_it,
-            paper: "The last step size before the loss explodes.".into(),
+            paper: "The last step size before the loss explodes.",
             found: match course.stopped {
                 None => format!(
                     "On the edge, 2/alpha: over the last {last} steps the loss lies between {low:.4} and {high:.4}."
@@ -91,17 +92,16 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
                 Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
             },
             agrees: if course.stopped.is_none() { Agreement::Yes } else { Agreement::CannotTell },
-            certainty: "The undriven weights are multiplied by -1 in every step: rounding alone decides, and slowly."
-                .into(),
+            certainty: "The undriven weights are multiplied by -1 in every step: rounding alone decides, and slowly.",
         };
     }
     let factor = 1.0 - dt * figure.alpha;
     let has_exploded = course.stopped.is_some() || end.is_none_or(|end| end > 1e2 * settled);
     // The undriven weights' share of the loss, alpha/2 |w|², begins at about alpha.
     let has_time = figure.alpha * factor.powi(2).powf(figure.steps as f64) > 1e4 * settled;
-    Claim {
+    claim! {
         about: about_it,
-        paper: "The loss explodes.".into(),
+        paper: "The loss explodes.",
         found: match course.stopped {
             Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
             None => {
@@ -132,19 +132,19 @@ fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
             None => format!("The copies are never more than {} apart.", about(most)),
         };
         if course.dt <= 0.03 {
-            claims.push(Claim {
+            claims.push(claim! {
                 about: format!("k = 3 against 1 at dt {}", course.dt),
-                paper: "The distance stays at the level of rounding.".into(),
+                paper: "The distance stays at the level of rounding.",
                 found: text,
                 agrees: Agreement::of(most < 1e-3),
-                certainty: "Sure: every weight is compared after every step.".into(),
+                certainty: "Sure: every weight is compared after every step.",
             });
         } else if let Some((_, within)) = LEAVES.iter().find(|(dt, _)| *dt == course.dt) {
             let (length, least) = (course.distance.len(), if course.dt == 0.05 { 0.5 } else { 0.1 });
             let stays = length < LONG || end > least;
             let has_come_back = length >= LONG && end < 1e-3;
             let has_time = length > if is_known { *within } else { LONG };
-            claims.push(Claim {
+            claims.push(claim! {
                 about: format!("k = 3 against 1 at dt {}", course.dt),
                 paper: format!("The copies leave each other within {within} steps and stay apart."),
                 found: text,
@@ -154,7 +154,7 @@ fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
                     None if has_time => Agreement::No,
                     _ => Agreement::CannotTell,
                 },
-                certainty: "Sure for this run; on another adapter the step can differ by tens.".into(),
+                certainty: "Sure for this run; on another adapter the step can differ by tens.",
             });
         }
     }
@@ -166,9 +166,9 @@ fn doubling(figure: &Fig4, orbits: &Orbits) -> Claim {
     let holds = |found: f64| {
         (found / theory - 1.0).abs() < 0.01 && (!has_published_map(figure) || (found / DOUBLING - 1.0).abs() < 0.01)
     };
-    Claim {
-        about: "First period doubling".into(),
-        paper: "Not in the paper: by algebra at dt = 2 / (largest eigenvalue of the Hessian).".into(),
+    claim! {
+        about: "First period doubling",
+        paper: "Not in the paper: by algebra at dt = 2 / (largest eigenvalue of the Hessian).",
         found: match orbits.doubling_found {
             Some(found) => format!("By theory {theory:.5}, by bisection on the period of float64 orbits {found:.5}."),
             None => {
@@ -176,7 +176,7 @@ fn doubling(figure: &Fig4, orbits: &Orbits) -> Claim {
             }
         },
         agrees: orbits.doubling_found.map_or(Agreement::CannotTell, |found| Agreement::of(holds(found))),
-        certainty: "To 1 %: near the doubling orbits settle slowly.".into(),
+        certainty: "To 1 %: near the doubling orbits settle slowly.",
     }
 }
 
@@ -196,9 +196,9 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
     // A diagram that is too coarse does not locate the onset.
     let is_known = has_published_map(figure) && orbits.spacing(figure.points) < 1e-3;
     let onset_holds = !is_known || orbits.onset_of_chaos().is_some_and(|dt| ONSET.contains(&dt));
-    Claim {
-        about: "Chaos".into(),
-        paper: "Not in the paper. The instability is restrained: the loss stays bounded although neighbouring orbits part.".into(),
+    claim! {
+        about: "Chaos",
+        paper: "Not in the paper. The instability is restrained: the loss stays bounded although neighbouring orbits part.",
         found: match orbits.onset_of_chaos() {
             None => "The Lyapunov exponent is nowhere positive.".into(),
             Some(onset) if chaotic.is_empty() => {
@@ -216,7 +216,7 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
             (true, false) if are_overdue => Agreement::No,
             _ => Agreement::CannotTell,
         },
-        certainty: "The exponent is a mean of 2,000 steps, good to about 0.02; inside chaos there are windows of periodic orbits.".into(),
+        certainty: "The exponent is a mean of 2,000 steps, good to about 0.02; inside chaos there are windows of periodic orbits.",
     }
 }
 
@@ -260,9 +260,9 @@ fn precision(courses: &[Course], orbits: &Orbits) -> Option<Claim> {
             "In float64 the copies leave each other too, but not always later, because in float32 they can first become equal again"
         }
     };
-    Some(Claim {
-        about: "Precision".into(),
-        paper: "The authors saw it in float64: float32 is not the cause.".into(),
+    Some(claim! {
+        about: "Precision",
+        paper: "The authors saw it in float64: float32 is not the cause.",
         found: format!("{text}: {}.", list(&parted.iter().map(later).collect::<Vec<_>>())),
         agrees: match has_parted {
             _ if are_overdue || !begins_lower => Agreement::No,
@@ -279,12 +279,12 @@ fn precision(courses: &[Course], orbits: &Orbits) -> Option<Claim> {
 
 fn controls(courses: &[Course]) -> Claim {
     let most = courses.iter().map(|course| course.control).max().unwrap_or(0);
-    Claim {
-        about: "Null controls".into(),
-        paper: "k = 2 and a second k = 1 equal k = 1 bit for bit.".into(),
+    claim! {
+        about: "Null controls",
+        paper: "k = 2 and a second k = 1 equal k = 1 bit for bit.",
         found: format!("Over all steps and step sizes they differ from it in at most {most} weights."),
         agrees: Agreement::of(most == 0),
-        certainty: "Sure: compared bit by bit on the adapter. So k alone separates k = 3 from k = 1.".into(),
+        certainty: "Sure: compared bit by bit on the adapter. So k alone separates k = 3 from k = 1.",
     }
 }
 

@@ -8,7 +8,7 @@ use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::DatasetKind;
 
-use crate::reproduce::beside::{LONG, Length};
+use crate::reproduce::beside::Length;
 use crate::reproduce::churn::{Churn, disagreement, mean_of_pairs};
 use crate::reproduce::flags::Item;
 use crate::reproduce::growth::{VISIBLE, first_bit, reaches};
@@ -163,11 +163,8 @@ impl Done {
     pub fn length(&self) -> Length {
         let has_parted =
             |trained: &Trained| (1..trained.numbers.len()).all(|replica| trained.onset(replica).1.is_some());
-        match self.seeds.iter().all(has_parted) {
-            false => Length::Together,
-            true if self.seeds.iter().all(|trained| trained.run.steps.len() >= LONG) => Length::Long,
-            true => Length::Short,
-        }
+        let steps = self.seeds.iter().map(|trained| trained.run.steps.len()).min().unwrap_or(0);
+        Length::of(self.seeds.iter().all(has_parted), steps)
     }
 
     /// Spread over k at each seed.

@@ -3,6 +3,7 @@
 use super::row::{Done, Trained};
 use crate::report::numbers::{about, count, range};
 use crate::reproduce::beside::{Beside, COMPARABLE, ENOUGH, Length};
+use crate::reproduce::findings::claim;
 use crate::reproduce::run::judge_controls;
 use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Agreement, Claim};
@@ -26,9 +27,9 @@ pub fn claims(rows: &[Done]) -> Vec<Claim> {
 /// The paper's main claim.
 fn comparable(done: &Done) -> Option<Claim> {
     let beside = Beside::of(&done.over_k(), &done.over_seeds())?;
-    Some(Claim {
+    Some(claim! {
         about: format!("{}: k matters as much as a seed", done.row),
-        paper: "The standard deviation of the test accuracy over k is comparable to that over random seeds.".to_owned(),
+        paper: "The standard deviation of the test accuracy over k is comparable to that over random seeds.",
         found: format!(
             "Deviation {}; the paper uses ddof 0. Mean accuracy {:.1} %.",
             beside.told("points"),
@@ -60,9 +61,9 @@ fn significant(rows: &[Done]) -> Claim {
     let spread = |done: &Done| Spread::pooled(&done.over_k()).map_or(0.0, |spread| spread.ddof1);
     let has_parted = |done: &Done| done.length() != Length::Together;
     let noise = |done: &Done| test_set_noise(done.mean(), done.images());
-    Claim {
-        about: "The last bit changes the accuracy".to_owned(),
-        paper: "Perturbing the last bit changes the test accuracy.".to_owned(),
+    claim! {
+        about: "The last bit changes the accuracy",
+        paper: "Perturbing the last bit changes the test accuracy.",
         found: format!("{}.", texts.join("; ")),
         agrees: match rows {
             rows if rows.iter().any(|done| has_parted(done) && done.images() >= FINE && spread(done) == 0.0) => Agreement::No,
@@ -70,41 +71,27 @@ fn significant(rows: &[Done]) -> Claim {
             _ => Agreement::CannotTell,
         },
         certainty: "Everything but k is the same, including the test images. The accuracy counts as changed if the deviation over \
-                    k is above half of the noise of the test set."
-            .to_owned(),
+                    k is above half of the noise of the test set.",
     }
 }
 
 fn controls(rows: &[Done]) -> Claim {
-    let all = || rows.iter().flat_map(Done::all);
-    let (agrees, problem) = judge_controls(all().map(|trained| (&trained.run, trained.control_churn.differing > 0)));
-    let steps: usize = all().map(|trained| trained.run.steps.len()).sum();
-    Claim {
-        about: "The controls stay at zero".to_owned(),
-        paper:
-            "Not in the paper. By the arithmetic k = 2 (a second k = 1 for nextafter) must not differ in a single bit."
-                .to_owned(),
-        found: problem.unwrap_or_else(|| {
-            format!(
-                "{} over {}: 0 bits differ, 0 test images are classified differently.",
-                count(all().count() as u64, "control"),
-                count(steps as u64, "step")
-            )
-        }),
-        agrees,
-        certainty:
-            "Sure: every weight is compared bit by bit on the adapter after every step, and the momenta at the end."
-                .to_owned(),
+    let all = rows.iter().flat_map(Done::all);
+    let (agrees, found) = judge_controls(all.map(|trained| (&trained.run, trained.control_churn.differing > 0)));
+    claim! {
+        about: "The controls stay at zero",
+        paper: "Not in the paper. By the arithmetic k = 2 (a second k = 1 for nextafter) must not differ in a single bit.",
+        found: found,
+        agrees: agrees,
+        certainty: "Sure: every weight is compared bit by bit on the adapter after every step, and the momenta at the end.",
     }
 }
 
 fn churn(done: &Done) -> Option<Claim> {
     let (k, seeds) = (done.churn_over_k()?, done.churn_over_seeds()?);
-    Some(Claim {
+    Some(claim! {
         about: format!("{}: copies disagree on images", done.row),
-        paper:
-            "Not in the paper. If k matters as much as a seed, two k should disagree on as many test images as two seeds."
-                .to_owned(),
+        paper: "Not in the paper. If k matters as much as a seed, two k should disagree on as many test images as two seeds.",
         found: format!(
             "Two k of one seed classify {} % of {} differently, two seeds {} %.",
             about(k),
@@ -140,9 +127,9 @@ fn onset(rows: &[Done]) -> Claim {
     }
     let longest = rows.iter().flat_map(|done| &done.seeds).map(|trained| trained.run.steps.len()).max().unwrap_or(0);
     let steps = range(delays.iter().copied(), |steps| format!("{steps:.0}"));
-    Claim {
-        about: "The copies part at the start".to_owned(),
-        paper: "The copies part within tens of iterations, long before the first epoch ends.".to_owned(),
+    claim! {
+        about: "The copies part at the start",
+        paper: "The copies part within tens of iterations, long before the first epoch ends.",
         found: match steps {
             Some(steps) => format!(
                 "From the first differing bit to a relative L1 of 1 % it takes {steps} steps{}.",
@@ -170,9 +157,9 @@ fn forms(done: &Done) -> Option<Claim> {
     let intervals: Vec<(f64, f64)> = spreads.iter().map(|(_, spread)| spread.interval()).collect();
     let highest_low = intervals.iter().map(|(low, _)| *low).fold(0.0, f64::max);
     let lowest_high = intervals.iter().map(|(_, high)| *high).fold(f64::INFINITY, f64::min);
-    Some(Claim {
+    Some(claim! {
         about: format!("{}: the form of the perturbation does not matter", done.row),
-        paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.".to_owned(),
+        paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.",
         found: format!("Deviation over k at seed {} in points: {}.{}", all[0].seed(), texts.join(", "), stayed(&all)),
         agrees: match spreads.iter().map(|(_, spread)| spread.freedom).min() {
             _ if highest_low > lowest_high => Agreement::No,

@@ -3,6 +3,7 @@
 use super::{BESIDE, Point, Row, formulas};
 use crate::report::numbers::{about, number};
 use crate::reproduce::equations::told;
+use crate::reproduce::findings::claim;
 use crate::reproduce::{Agreement, Claim};
 
 /// Largest deviation of a measured growth from theory: other modes have not died away completely.
@@ -37,7 +38,7 @@ impl Row {
             .iter()
             .flat_map(|p| [p.float32, p.float64].into_iter().flatten().map(|growth| (growth - p.theory).abs()))
             .fold(0.0, f64::max);
-        Claim {
+        claim! {
             about: format!("{}{}", self.regime.to_string()[..1].to_uppercase(), &self.regime.to_string()[1..]),
             paper: format!(
                 "Stable for {}: here {} to {}.",
@@ -54,7 +55,7 @@ impl Row {
                 told(above.float32),
                 about(error)
             ),
-            agrees,
+            agrees: agrees,
             certainty: format!(
                 "{}: measured {} % of the stable interval to either side of each bound, in float32 and float64.",
                 if agrees == Agreement::CannotTell {
