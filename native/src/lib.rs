@@ -17,6 +17,7 @@ mod report;
 mod reproduce;
 mod run;
 mod run_config;
+mod statistics;
 mod tensorboard;
 mod terminal;
 mod tiles;

@@ -5,7 +5,7 @@ mod bits;
 pub mod charts;
 mod comparison;
 mod conclusions;
-mod data;
+pub mod data;
 mod figures;
 mod headline;
 pub mod html;

@@ -1,9 +1,9 @@
 //! Spread over k compared with spread over seeds, for Table 1 and Figure 2.
 
 use super::findings::cells;
-use super::statistics::Spread;
 use super::{Agreement, Cell};
 use crate::report::numbers::{about, count};
+use crate::statistics::Spread;
 
 /// Two deviations within this factor are called comparable.
 pub const COMPARABLE: f64 = 2.0;

@@ -1,6 +1,6 @@
 //! Prediction churn: how many test images two copies classify differently, whatever their accuracies are.
 
-use super::statistics::mean;
+use crate::statistics::mean;
 
 /// Disagreement between two copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -59,7 +59,6 @@ mod onset;
 mod page;
 mod precision;
 mod run;
-mod statistics;
 mod study;
 mod table1;
 mod table2;

@@ -105,7 +105,7 @@ impl Precision {
             Some(_) => Agreement::No,
             None => Agreement::CannotTell,
         });
-        let controls = [run.are_controls_zero(), control_double.fold(Agreement::Yes, Agreement::and)];
+        let controls = [run.are_controls_zero, control_double.fold(Agreement::Yes, Agreement::and)];
         let [in_single, in_double] = controls.map(|control| match control {
             Agreement::Yes => "zero bits differ",
             Agreement::No => "bits differ",

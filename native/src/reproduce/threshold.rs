@@ -9,11 +9,11 @@ use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 
 use super::flags::{flags, has_duplicates};
-use super::growth::median;
 use super::run::{Run, constant_rate};
 use super::{Agreement, Experiment, Findings, Forecast, Study, onset};
 use crate::failure::Failure;
 use crate::report::numbers::count;
+use crate::statistics::median;
 
 /// The pair that is compared, and a null control.
 const KS: [u32; 3] = [1, 3, 2];
@@ -105,7 +105,7 @@ impl Threshold {
             let is_sound = points.iter().all(|(_, distance)| distance.is_finite());
             let last: Vec<f64> = points[points.len() - points.len().div_ceil(10)..].iter().map(|(_, d)| *d).collect();
             probe.distances.push(if is_sound && !last.is_empty() { median(&last) } else { f64::INFINITY });
-            probe.are_controls_zero = probe.are_controls_zero.and(run.are_controls_zero());
+            probe.are_controls_zero = probe.are_controls_zero.and(run.are_controls_zero);
             probe.steps = points.len() as u64;
             if probe.curve.is_empty() {
                 probe.curve = points.iter().map(|(step, distance)| (*step as f64 * lr, *distance)).collect();

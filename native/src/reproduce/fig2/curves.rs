@@ -4,9 +4,9 @@ use lastbit_core::ops::sgd::Perturbation;
 
 use super::{Fig2, LARGEST_LR, PERTURBED};
 use crate::reproduce::churn::disagreement;
-use crate::reproduce::growth::median;
 use crate::reproduce::onset;
 use crate::reproduce::run::Run;
+use crate::statistics::median;
 
 /// A finished run with what the figure needs of it.
 pub struct Done {

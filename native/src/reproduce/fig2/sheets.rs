@@ -6,9 +6,9 @@ use super::curves::{Curve, Point, Runs};
 use super::{Fig2, NS, PERTURBED, rate};
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::findings::table;
-use crate::reproduce::growth::{VISIBLE, exponential_phase, first_bit, median, reaches};
-use crate::reproduce::statistics::ends;
+use crate::reproduce::growth::{VISIBLE, exponential_phase, first_bit, reaches};
 use crate::reproduce::{Table, onset};
+use crate::statistics::{ends, median};
 
 impl Fig2 {
     /// The paper's figure, then those that the paper does not have.

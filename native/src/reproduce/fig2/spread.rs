@@ -9,8 +9,8 @@ use crate::reproduce::churn::mean_of_pairs;
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::findings::{claim, table};
 use crate::reproduce::growth::{VISIBLE, reaches};
-use crate::reproduce::statistics::{Spread, mean, test_set_noise};
 use crate::reproduce::{Claim, Table, onset};
+use crate::statistics::{Spread, mean, test_set_noise};
 
 /// The spreads of a quantity, each with the seed or k at which it is taken.
 pub struct Spreads {

@@ -7,10 +7,10 @@ use super::curves::{Curve, Done, Runs};
 use super::{Fig2, MACROSCOPIC, NS, rate};
 use crate::report::numbers::{about, count, list, range};
 use crate::reproduce::findings::claim;
-use crate::reproduce::growth::{self, VISIBLE, median, reaches};
+use crate::reproduce::growth::{self, VISIBLE, reaches};
 use crate::reproduce::run::judge_controls;
-use crate::reproduce::statistics::ends;
 use crate::reproduce::{Agreement, Claim};
+use crate::statistics::{ends, median};
 
 /// Known values of ResNet-20 with Swish at batch 128, from four seeds (docs/RULES.md).
 const REFERENCE_N: u64 = 2;

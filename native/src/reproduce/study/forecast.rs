@@ -11,8 +11,8 @@ use super::Study;
 use crate::datasets;
 use crate::failure::Failure;
 use crate::forecast::duration_text;
-use crate::reproduce::growth::median;
 use crate::run::{TIMING_FILE, finished_step};
+use crate::statistics::median;
 
 /// Cost of the remaining work.
 #[derive(Clone, Copy, Debug, Default)]

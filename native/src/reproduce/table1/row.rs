@@ -14,7 +14,7 @@ use crate::reproduce::flags::Item;
 use crate::reproduce::growth::{VISIBLE, first_bit, reaches};
 use crate::reproduce::onset;
 use crate::reproduce::run::Run;
-use crate::reproduce::statistics::{Spread, mean};
+use crate::statistics::{Spread, mean};
 use crate::values::listed;
 
 /// What the trainings of a row have in common.

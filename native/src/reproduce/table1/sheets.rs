@@ -5,8 +5,8 @@ use crate::reproduce::beside::{self, COLUMNS};
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::findings::{ToCell, table};
 use crate::reproduce::growth::exponential_phase;
-use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Table, onset};
+use crate::statistics::{Spread, ends, test_set_noise};
 
 /// Index of the replica whose onset is shown by layer: the first perturbed one.
 const SHOWN: usize = 1;

@@ -5,8 +5,8 @@ use crate::report::numbers::{about, count, range};
 use crate::reproduce::beside::{Beside, COMPARABLE, ENOUGH, Length};
 use crate::reproduce::findings::claim;
 use crate::reproduce::run::judge_controls;
-use crate::reproduce::statistics::{Spread, ends, test_set_noise};
 use crate::reproduce::{Agreement, Claim};
+use crate::statistics::{Spread, ends, test_set_noise};
 
 /// A test set of at least this many images shows a spread if there is one.
 const FINE: usize = 1000;

@@ -5,7 +5,7 @@ use crate::report::numbers::about;
 use crate::reproduce::Table;
 use crate::reproduce::figure::{Axis, Figure};
 use crate::reproduce::findings::{ToCell, cells, table};
-use crate::reproduce::statistics::ends;
+use crate::statistics::ends;
 
 impl Threshold {
     /// The distance at the end against the rate, and the distance against scaled time.

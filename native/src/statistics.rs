@@ -1,4 +1,4 @@
-//! Spread of a few numbers, and its confidence interval.
+//! Statistics of a few numbers: mean, median, range, standard deviation with its confidence interval.
 
 /// Mean and standard deviations of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,6 +55,17 @@ impl Spread {
 pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (n, sum) = values.into_iter().fold((0_u64, 0.0), |(n, sum), value| (n + 1, sum + value));
     (n > 0).then(|| sum / n as f64)
+}
+
+/// The median; of an even number of values the mean of the middle two. NaN if there is no value or one of them is NaN.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    if sorted.is_empty() || sorted.iter().any(|value| value.is_nan()) {
+        return f64::NAN;
+    }
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
 }
 
 /// Smallest and largest value; infinity and minus infinity if there is no value.
@@ -149,6 +160,13 @@ mod tests {
         assert_eq!((pooled.freedom, pooled.mean), (3, 6.5));
         assert!((pooled.ddof1 - (8.0_f64 / 3.0).sqrt()).abs() < 1e-12, "{pooled:?}");
         assert_eq!(Spread::pooled(&[]), None);
+    }
+
+    #[test]
+    fn medians_are_in_the_middle() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(&[]).is_nan() && median(&[1.0, f64::NAN]).is_nan());
     }
 
     #[test]
