@@ -3,8 +3,8 @@
 //! the perturbation, and how many test images the copies disagree on.
 
 mod curves;
-mod sheets;
-mod spread;
+mod k_versus_seeds;
+mod output;
 mod verdict;
 
 use lastbit_core::nets::{NetError, NetKind};
@@ -14,11 +14,12 @@ use lastbit_core::train::{DatasetKind, TrainConfig};
 
 use super::flags::{check_between, check_no_control, flags, has_duplicates};
 use super::run::constant_rate;
+use super::trained::TrainedRun;
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::report::numbers::list;
 use crate::train_flags::divisor;
-use curves::{Done, Runs};
+use curves::Runs;
 
 /// Learning rates are 0.1 / n.
 const LARGEST_LR: f64 = 0.1;
@@ -189,14 +190,14 @@ impl Experiment for Fig2 {
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        let mut done = Vec::new();
-        study.train_ahead(&self.runs())?;
+        study.train_parallel(&self.runs())?;
+        let mut trained = Vec::new();
         for (name, config) in self.runs() {
             let run = study.train(&name, &config)?;
             let predictions = study.predictions(&run)?;
-            done.push(Done::new(run, &self.tensor, predictions));
+            trained.push(TrainedRun::new(run, predictions, 1));
         }
-        let runs = Runs::of(self, &done);
+        let runs = Runs::of(self, &trained);
         let curves = self.curves(&runs.main);
         Ok(Findings {
             claims: self.claims(&runs, &curves),

@@ -11,11 +11,11 @@ use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeEr
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{self, MOST_STEPS, curve, finite, growth_at_end, take_steps};
+use super::eigenmodes::Eigenmodes;
 use super::figure::{Axis, Figure};
 use super::findings::table;
 use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
-use super::modes::Modes;
+use super::pde::{self, MOST_STEPS, curve, finite, growth_at_end, take_steps};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 
@@ -58,7 +58,7 @@ pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, 
 
 /// Results at one weight decay.
 #[derive(Serialize, Deserialize)]
-struct Course {
+struct Trajectory {
     alpha: f64,
     /// Loss in float32 on the adapter, from step 0 on. `None` if it is not finite.
     loss: Vec<Option<f64>>,
@@ -75,12 +75,12 @@ impl Fig3 {
         transitioning(self.size, self.kernel, self.seed)
     }
 
-    fn courses(&self, context: &Rc<Context>) -> Result<Vec<Course>, Failure> {
+    fn trajectories(&self, context: &Rc<Context>) -> Result<Vec<Trajectory>, Failure> {
         let params = self.params()?;
         let replicas: Vec<_> = self.alpha.iter().map(|alpha| (*alpha, self.dt)).collect();
         let mut linear = block_on(Linear::new(Rc::clone(context), params.clone(), &replicas, Fill::Zero))?;
         take_steps(self.steps, |n| block_on(linear.step(n)))?;
-        let mut courses = Vec::new();
+        let mut trajectories = Vec::new();
         for (r, &alpha) in self.alpha.iter().enumerate() {
             let history = linear.history(r);
             let norms: Vec<f64> = history.iter().map(|sample| f64::from(sample.squares).sqrt()).collect();
@@ -94,7 +94,7 @@ impl Fig3 {
                     break;
                 }
             }
-            courses.push(Course {
+            trajectories.push(Trajectory {
                 alpha,
                 loss: history.iter().map(|sample| finite(sample.loss(alpha))).collect(),
                 stopped: linear.stopped()[r],
@@ -103,25 +103,25 @@ impl Fig3 {
                 growth_double: growth_at_end(&norms_double, LAST),
             });
         }
-        Ok(courses)
+        Ok(trajectories)
     }
 
-    fn figures(&self, courses: &[Course], eigenvalues: [f64; 2], bounds: Bounds) -> Vec<Figure> {
-        let low: Vec<&Course> =
-            courses.iter().filter(|c| c.alpha < (bounds.alpha_min * bounds.alpha_max).sqrt()).collect();
-        let high: Vec<&Course> = courses.iter().filter(|c| !low.iter().any(|l| l.alpha == c.alpha)).collect();
+    fn figures(&self, trajectories: &[Trajectory], eigenvalues: [f64; 2], bounds: Bounds) -> Vec<Figure> {
+        let low: Vec<&Trajectory> =
+            trajectories.iter().filter(|c| c.alpha < (bounds.alpha_min * bounds.alpha_max).sqrt()).collect();
+        let high: Vec<&Trajectory> = trajectories.iter().filter(|c| !low.iter().any(|l| l.alpha == c.alpha)).collect();
         let sides = [("fig3-low", "lower", bounds.alpha_min, low), ("fig3-high", "upper", bounds.alpha_max, high)];
         let sides = sides.into_iter().filter(|(.., of_side)| !of_side.is_empty());
         sides
             .map(|(name, side, bound, of_side)| {
                 let title = format!("Loss near the {side} bound, alpha = {bound:.4e}");
                 let mut figure = Figure::new(name, title, Axis::linear("step (1)"), Axis::log("loss (nats)"));
-                for course in &of_side {
-                    figure = figure.line(format!("alpha {:e}", course.alpha), curve(&course.loss));
+                for trajectory in &of_side {
+                    figure = figure.line(format!("alpha {:e}", trajectory.alpha), curve(&trajectory.loss));
                 }
-                for (i, course) in of_side.iter().enumerate() {
+                for (i, trajectory) in of_side.iter().enumerate() {
                     let label = if i == 0 { "theory: factor² a step" } else { "" };
-                    figure = figure.theory(label, self.theory(course, eigenvalues));
+                    figure = figure.theory(label, self.theory(trajectory, eigenvalues));
                 }
                 figure.caption(format!(
                     "float32 on the adapter. Loss: cross-entropy + alpha/2 |w|². Dashed: the fastest mode alone, |1 - dt (alpha + \
@@ -134,14 +134,19 @@ impl Fig3 {
 
     /// The asymptote: the loss of the fastest mode alone, back to the start, through the last point whose loss is above 100
     /// and so not mainly cross-entropy.
-    fn theory(&self, course: &Course, eigenvalues: [f64; 2]) -> Vec<(f64, f64)> {
-        let square = LinearParams::factor(eigenvalues, course.alpha, self.dt).powi(2);
-        let Some((anchor, loss)) =
-            course.loss.iter().enumerate().rev().find_map(|(i, loss)| Some((i, (*loss)?)).filter(|(_, l)| *l > 100.0))
+    fn theory(&self, trajectory: &Trajectory, eigenvalues: [f64; 2]) -> Vec<(f64, f64)> {
+        let square = LinearParams::factor(eigenvalues, trajectory.alpha, self.dt).powi(2);
+        let Some((anchor, loss)) = trajectory
+            .loss
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(i, loss)| Some((i, (*loss)?)).filter(|(_, l)| *l > 100.0))
         else {
             return Vec::new();
         };
-        let points = (0..course.loss.len()).map(|step| (step as f64, loss * square.powi(step as i32 - anchor as i32)));
+        let points =
+            (0..trajectory.loss.len()).map(|step| (step as f64, loss * square.powi(step as i32 - anchor as i32)));
         points.filter(|(_, loss)| *loss > 0.1).collect()
     }
 }
@@ -156,33 +161,34 @@ impl Experiment for Fig3 {
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
         let pieces = [("courses".to_owned(), self.steps as f64)];
-        equations::forecast(study, [self.size, self.kernel], self.alpha.len(), &pieces)
+        pde::forecast(study, [self.size, self.kernel], self.alpha.len(), &pieces)
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let params = self.params()?;
-        let (modes, eigenvalues) = (Modes::of(&params)?, params.eigenvalues()?);
+        let (modes, eigenvalues) = (Eigenmodes::of(&params)?, params.eigenvalues()?);
         let bounds = LinearParams::bounds(eigenvalues, self.dt);
-        let courses: Vec<Course> = study.piece("courses", |context| self.courses(context))?;
-        let table = table!("fig3-growth", "Growth of |w| a step at the end", for course in &courses => {
-            "alpha" = course.alpha,
-            "theory" = LinearParams::factor(eigenvalues, course.alpha, self.dt),
-            "float32" = course.growth,
-            "float64" = course.growth_double,
-            "stopped" as "stopped at step" = course.stopped,
+        let trajectories: Vec<Trajectory> = study.piece("courses", |context| self.trajectories(context))?;
+        let table = table!("fig3-growth", "Growth of |w| a step at the end", for trajectory in &trajectories => {
+            "alpha" = trajectory.alpha,
+            "theory" = LinearParams::factor(eigenvalues, trajectory.alpha, self.dt),
+            "float32" = trajectory.growth,
+            "float64" = trajectory.growth_double,
+            "stopped" as "stopped at step" = trajectory.stopped,
         });
         let table =
             table.note("A negative factor means that the mode alternates in sign. Stopped: a weight passed 10¹⁵.");
-        let steps = courses.iter().flat_map(|course| (0..course.loss.len()).map(move |step| (course, step)));
-        let losses = table!("fig3", "Loss at every step", for (course, step) in steps => {
-            "alpha" = course.alpha,
+        let steps =
+            trajectories.iter().flat_map(|trajectory| (0..trajectory.loss.len()).map(move |step| (trajectory, step)));
+        let losses = table!("fig3", "Loss at every step", for (trajectory, step) in steps => {
+            "alpha" = trajectory.alpha,
             "step" = step,
-            "loss_float32" = course.loss[step],
-            "loss_float64" = course.loss_double.get(step).copied().flatten(),
+            "loss_float32" = trajectory.loss[step],
+            "loss_float64" = trajectory.loss_double.get(step).copied().flatten(),
         });
         Ok(Findings {
-            claims: self.claims(&courses, &modes, eigenvalues, bounds),
-            figures: self.figures(&courses, eigenvalues, bounds),
+            claims: self.claims(&trajectories, &modes, eigenvalues, bounds),
+            figures: self.figures(&trajectories, eigenvalues, bounds),
             tables: vec![table, losses.as_data()],
             methods: vec![
                 format!(

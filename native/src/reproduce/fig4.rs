@@ -16,10 +16,10 @@ use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
 use self::orbits::Orbits;
-use super::equations::{self, MOST_STEPS, curve, finite, take_steps};
 use super::figure::{Axis, Figure};
 use super::findings::table;
 use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
+use super::pde::{self, MOST_STEPS, curve, finite, take_steps};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 
@@ -54,7 +54,7 @@ flags! {
 
 /// The pair of one step size, with its controls.
 #[derive(Serialize, Deserialize)]
-struct Course {
+struct Trajectory {
     dt: f64,
     /// Cross-entropy + alpha/2 |w|^2 of k = 1 in float32, from step 0 on.
     loss: Vec<Option<f64>>,
@@ -69,7 +69,7 @@ struct Course {
     stopped: Option<u64>,
 }
 
-impl Course {
+impl Trajectory {
     /// Mean of the last [`WINDOW`] distances at every step, or of all of them at the beginning.
     fn moving_mean(distance: &[f64]) -> Vec<(f64, f64)> {
         let mean = |end: usize| {
@@ -102,7 +102,7 @@ impl Fig4 {
         })
     }
 
-    fn course(&self, context: &Rc<Context>, dt: f64) -> Result<Course, Failure> {
+    fn trajectory(&self, context: &Rc<Context>, dt: f64) -> Result<Trajectory, Failure> {
         let params = self.params()?;
         let replicas = KS.map(|k| Replica { k, dt, reference: 0 });
         let mut run = block_on(Nonlinear::new(Rc::clone(context), params.clone(), &replicas, Fill::Zero))?;
@@ -120,7 +120,7 @@ impl Fig4 {
             }
         }
         let controls = (2..KS.len()).flat_map(|r| run.history(r)).map(|sample| sample.differing);
-        Ok(Course {
+        Ok(Trajectory {
             dt,
             loss: run.history(0).iter().map(|sample| finite(sample.loss(self.alpha))).collect(),
             loss_double,
@@ -131,15 +131,15 @@ impl Fig4 {
         })
     }
 
-    fn figures(&self, courses: &[Course], orbits: &Orbits) -> Vec<Figure> {
+    fn figures(&self, trajectories: &[Trajectory], orbits: &Orbits) -> Vec<Figure> {
         let settled = orbits.fixed_point_loss;
-        let stays: Vec<&Course> = courses.iter().filter(|course| course.stopped.is_none()).collect();
+        let stays: Vec<&Trajectory> = trajectories.iter().filter(|trajectory| trajectory.stopped.is_none()).collect();
         // On the edge the weights off the patch are not damped: they stay large for long.
-        let restrained: Vec<&Course> =
-            stays.iter().copied().filter(|course| course.dt < 0.999 * orbits.explosion).collect();
+        let restrained: Vec<&Trajectory> =
+            stays.iter().copied().filter(|trajectory| trajectory.dt < 0.999 * orbits.explosion).collect();
         let ceiling = restrained
             .iter()
-            .flat_map(|course| course.loss.iter().skip(100))
+            .flat_map(|trajectory| trajectory.loss.iter().skip(100))
             .flatten()
             .fold(settled, |most, loss| loss.max(most));
         let mut all = Figure::new(
@@ -149,8 +149,8 @@ impl Fig4 {
             Axis::log("loss (nats)").between(0.1, 1e4),
         );
         // Draw the widest oscillations first, below the others.
-        for course in courses.iter().rev() {
-            all = all.line(format!("dt {}", course.dt), curve(&course.loss));
+        for trajectory in trajectories.iter().rev() {
+            all = all.line(format!("dt {}", trajectory.dt), curve(&trajectory.loss));
         }
         let all = all.horizontal(format!("fixed point: {settled:.4}"), settled).caption(
             "float32 on the adapter, k = 1: cross-entropy + alpha/2 |w|². An exploding loss is cut off at 10⁴; its run continues \
@@ -163,8 +163,8 @@ impl Fig4 {
             first,
             Axis::linear("loss (nats)").between(0.25, (1.05 * ceiling).max(settled + 0.01)),
         );
-        for course in &restrained {
-            close = close.line(format!("dt {}", course.dt), curve(&course.loss));
+        for trajectory in &restrained {
+            close = close.line(format!("dt {}", trajectory.dt), curve(&trajectory.loss));
         }
         let close = close.horizontal(format!("fixed point: {settled:.4}"), settled).caption(
             "The same on a linear axis. The loss goes to the fixed point for small dt, alternates between two or more \
@@ -176,8 +176,8 @@ impl Fig4 {
             Axis::linear("step (1)"),
             Axis::log("relative L1 (0 to 2)"),
         );
-        for course in &stays {
-            apart = apart.line(format!("dt {}", course.dt), Course::moving_mean(&course.distance));
+        for trajectory in &stays {
+            apart = apart.line(format!("dt {}", trajectory.dt), Trajectory::moving_mean(&trajectory.distance));
         }
         let apart = apart.horizontal("0.1: the copies have left each other", 0.1).caption(
             "float32 on the adapter. In chaos a difference in the last bit grows to the size of the weights; where the \
@@ -189,13 +189,13 @@ impl Fig4 {
             Axis::linear("step (1)").between(0.0, self.steps.min(150) as f64),
             Axis::log("relative L1 (0 to 2)"),
         );
-        let parted: Vec<&&Course> =
-            restrained.iter().filter(|course| Course::leaves(&course.distance).is_some()).collect();
-        for course in &parted {
-            let single = course.distance.iter().enumerate().map(|(step, d)| (step as f64, *d));
-            let double = course.distance_double.iter().enumerate().map(|(step, d)| (step as f64, *d));
-            precise = precise.line(format!("dt {}, float32", course.dt), single.collect());
-            precise = precise.line(format!("dt {}, float64", course.dt), double.collect());
+        let parted: Vec<&&Trajectory> =
+            restrained.iter().filter(|trajectory| Trajectory::leaves(&trajectory.distance).is_some()).collect();
+        for trajectory in &parted {
+            let single = trajectory.distance.iter().enumerate().map(|(step, d)| (step as f64, *d));
+            let double = trajectory.distance_double.iter().enumerate().map(|(step, d)| (step as f64, *d));
+            precise = precise.line(format!("dt {}, float32", trajectory.dt), single.collect());
+            precise = precise.line(format!("dt {}, float64", trajectory.dt), double.collect());
         }
         let precise = precise.caption(
             "float64 begins 9 decades lower and grows at the same rate: more bits postpone the parting \
@@ -223,41 +223,42 @@ impl Experiment for Fig4 {
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let courses: Vec<_> = self.dt.iter().map(|dt| (format!("dt{dt}"), self.steps as f64)).collect();
-        let courses = equations::forecast(study, [self.size, self.kernel], KS.len(), &courses)?;
-        Ok(courses.and(study.forecast_pieces([("orbits", Orbits::seconds(self.points))])))
+        let trajectories: Vec<_> = self.dt.iter().map(|dt| (format!("dt{dt}"), self.steps as f64)).collect();
+        let trajectories = pde::forecast(study, [self.size, self.kernel], KS.len(), &trajectories)?;
+        Ok(trajectories.and(study.forecast_pieces([("orbits", Orbits::seconds(self.points))])))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let orbits: Orbits = study.piece("orbits", |_| Orbits::find(&self.params()?, self.points, &self.dt))?;
-        let mut courses = Vec::new();
+        let mut trajectories = Vec::new();
         for &dt in &self.dt {
-            courses.push(study.piece::<Course>(&format!("dt{dt}"), |context| self.course(context, dt))?);
+            trajectories.push(study.piece::<Trajectory>(&format!("dt{dt}"), |context| self.trajectory(context, dt))?);
         }
-        let table = table!("fig4-steps", "By step size", for course in &courses => {
-            "dt" = course.dt,
-            "loss" as "loss at the end" = course.loss.last().copied().flatten(),
-            "leaves" as "k = 3 leaves at step" = Course::leaves(&course.distance),
-            "end" as "distance at the end" = Course::end(&course.distance),
-            "leaves_float64" as "in float64 at step" = Course::leaves(&course.distance_double),
-            "control" as "controls differ in" = format!("{} weights", course.control),
-            "stopped" as "stopped at step" = course.stopped,
+        let table = table!("fig4-steps", "By step size", for trajectory in &trajectories => {
+            "dt" = trajectory.dt,
+            "loss" as "loss at the end" = trajectory.loss.last().copied().flatten(),
+            "leaves" as "k = 3 leaves at step" = Trajectory::leaves(&trajectory.distance),
+            "end" as "distance at the end" = Trajectory::end(&trajectory.distance),
+            "leaves_float64" as "in float64 at step" = Trajectory::leaves(&trajectory.distance_double),
+            "control" as "controls differ in" = format!("{} weights", trajectory.control),
+            "stopped" as "stopped at step" = trajectory.stopped,
         })
         .note("Leaves: relative L1 above 0.1. End: mean of the last 100 steps. Controls: a second k = 1, and k = 2.");
-        let steps = courses.iter().flat_map(|course| (0..course.loss.len()).map(move |step| (course, step)));
-        let data = table!("fig4", "Loss of k = 1 and distance of k = 3 at every step", for (course, step) in steps => {
-            "dt" = course.dt,
+        let steps =
+            trajectories.iter().flat_map(|trajectory| (0..trajectory.loss.len()).map(move |step| (trajectory, step)));
+        let data = table!("fig4", "Loss of k = 1 and distance of k = 3 at every step", for (trajectory, step) in steps => {
+            "dt" = trajectory.dt,
             "step" = step,
-            "loss_float32" = course.loss[step],
-            "loss_float64" = course.loss_double.get(step).copied().flatten(),
-            "rel_l1_float32" = course.distance.get(step),
-            "rel_l1_float64" = course.distance_double.get(step),
+            "loss_float32" = trajectory.loss[step],
+            "loss_float64" = trajectory.loss_double.get(step).copied().flatten(),
+            "rel_l1_float32" = trajectory.distance.get(step),
+            "rel_l1_float64" = trajectory.distance_double.get(step),
         });
         let mut tables = vec![table, data.as_data()];
         tables.extend(orbits.tables());
         Ok(Findings {
-            claims: verdict::claims(self, &courses, &orbits),
-            figures: self.figures(&courses, &orbits),
+            claims: verdict::claims(self, &trajectories, &orbits),
+            figures: self.figures(&trajectories, &orbits),
             tables,
             methods: self.methods(),
         })

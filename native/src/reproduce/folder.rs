@@ -92,13 +92,13 @@ fn is_of_a_reproduction(name: &str) -> bool {
 
 /// The folder of a reproduction, inspected but not yet written to.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ReproductionFolder {
     path: PathBuf,
     /// Identity of the reproduction, as TOML text.
     identity: String,
 }
 
-impl Place {
+impl ReproductionFolder {
     /// Refuses a folder that holds another reproduction, a run, or files that this one would overwrite.
     pub fn inspect(path: &Path, identity: &Table) -> Result<Self, Failure> {
         let place = Self { path: path.to_owned(), identity: identity.to_string() };

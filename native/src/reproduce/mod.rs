@@ -38,13 +38,12 @@
 //! }
 //! ```
 //!
-//! Then add a line to [`EXPERIMENTS`]. A long piece calls `equations::go_on` from time to time, or is split into several.
+//! Then add a line to [`EXPERIMENTS`]. A long piece calls `pde::go_on` from time to time, or is split into several.
 //! Networks are trained with [`Study::train`]: runs are run folders under `runs/` and resume in the middle; independent runs
-//! are passed to [`Study::train_ahead`] first. The framework owns the folder, the terminal, the files and the page.
+//! are passed to [`Study::train_parallel`] first. The framework owns the folder, the terminal, the files and the page.
 
-mod beside;
-mod churn;
-mod equations;
+mod divergence;
+mod eigenmodes;
 mod fig1;
 mod fig2;
 mod fig3;
@@ -54,9 +53,9 @@ mod findings;
 mod flags;
 mod folder;
 mod growth;
-mod modes;
-mod onset;
+mod k_versus_seeds;
 mod page;
+mod pde;
 mod precision;
 mod run;
 mod study;
@@ -64,6 +63,7 @@ mod table1;
 mod table2;
 mod table3;
 mod threshold;
+mod trained;
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ use crate::values::listed;
 pub use figure::{Axis, Figure};
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
 pub use flags::Flags;
-pub use folder::{Environment, Place};
+pub use folder::{Environment, ReproductionFolder};
 pub use study::{Forecast, Study};
 
 /// The experiments, in the order of the help.
@@ -199,7 +199,7 @@ pub trait Experiment: Flags + Debug {
     /// # Errors
     /// If images are missing or invalid, a flag's value is invalid, or a timed step fails on the adapter.
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure>;
-    /// True if the experiment trains independent runs and passes them to [`Study::train_ahead`].
+    /// True if the experiment trains independent runs and passes them to [`Study::train_parallel`].
     fn has_independent_runs(&self) -> bool {
         false
     }
@@ -217,27 +217,27 @@ pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(
     let [identity, defaults] = [experiment, defaults].map(|experiment| folder::identity(experiment.as_ref()));
     let identity = identity?;
     let command = command(experiment.name(), common.quick, &identity, &defaults?);
-    let place = common.out.as_deref().map(|out| Place::inspect(out, &identity)).transpose()?;
+    let folder = common.out.as_deref().map(|out| ReproductionFolder::inspect(out, &identity)).transpose()?;
     if common.adapters.is_some() && !experiment.has_independent_runs() {
         return Err(Failure::usage(format!(
             "--adapters: {} has no independent runs to train at the same time: give --adapter",
             experiment.name()
         )));
     }
-    let mut study = Study::new(common, place.clone())?;
+    let mut study = Study::new(common, folder.clone())?;
     let environment = study.environment();
-    place.as_ref().map_or(Ok(()), |place| place.check_environment(&environment))?;
+    folder.as_ref().map_or(Ok(()), |folder| folder.check_environment(&environment))?;
     let forecast = experiment.forecast(&study)?;
     if common.dry_run {
         return dry_run(experiment.as_ref(), &study, &forecast);
     }
-    let (Some(place), Some(out)) = (place, &common.out) else {
+    let (Some(folder), Some(out)) = (folder, &common.out) else {
         return Err(Failure::usage("--out: give a folder for data, figures and report"));
     };
     let _to_save = interrupt::ToSave::begin();
-    let folder = place.claim(&identity, &command, &environment)?;
+    let claimed = folder.claim(&identity, &command, &environment)?;
     study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
-    study.tell(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.hands_text()));
+    study.tell(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.workers_text()));
     study.expect(forecast.pieces);
     let findings = experiment.run(&mut study)?;
     let report = page::Report {
@@ -245,10 +245,10 @@ pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(
         is_quick: common.quick,
         command: &command,
         environment: &environment,
-        origins: place.origins(),
+        origins: folder.origins(),
         findings: &findings,
     };
-    report.write(&folder)?;
+    report.write(&claimed)?;
     conclude(&study, &findings, out);
     Ok(())
 }
@@ -264,7 +264,7 @@ fn dry_run(experiment: &dyn Experiment, study: &Study, forecast: &Forecast) -> R
         study.tell(format!("  --{name} {}", plain(&value)));
     }
     study.tell(format!("adapter     {} ({}, {})", adapter.name, adapter.backend, adapter.driver));
-    study.tell(format!("takes       {}{}", forecast.text(), study.hands_text()));
+    study.tell(format!("takes       {}{}", forecast.text(), study.workers_text()));
     Ok(())
 }
 

@@ -10,12 +10,12 @@ use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, go_on};
+use super::divergence::{of_replica, plotted};
 use super::figure::{Axis, Figure};
 use super::findings::{claim, table};
 use super::flags::{check_between, check_positive, flags};
 use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
-use super::onset::{of_replica, plotted};
+use super::pde::{MOST_STEPS, go_on};
 use super::run::{Run, constant_rate};
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
@@ -53,7 +53,7 @@ flags! {
 
 /// The float64 run, `[step][replica]`. `None` is a number that is not finite.
 #[derive(Serialize, Deserialize)]
-struct Course {
+struct Trajectory {
     loss: Vec<Vec<Option<f64>>>,
     rel_l1: Vec<Vec<Option<f64>>>,
 }
@@ -75,22 +75,22 @@ impl Precision {
         }
     }
 
-    fn in_double(&self, dataset: Arc<Dataset>) -> Result<Course, Failure> {
+    fn in_double(&self, dataset: Arc<Dataset>) -> Result<Trajectory, Failure> {
         let mut trainer = DoubleTrainer::new(self.config(), dataset)?;
-        let mut course = Course { loss: Vec::new(), rel_l1: Vec::new() };
-        let finite = |values: Vec<f64>| values.into_iter().map(super::equations::finite).collect();
+        let mut trajectory = Trajectory { loss: Vec::new(), rel_l1: Vec::new() };
+        let finite = |values: Vec<f64>| values.into_iter().map(super::pde::finite).collect();
         for _ in 0..self.steps {
             go_on()?;
             let step = trainer.step();
-            course.loss.push(finite(step.loss));
-            course.rel_l1.push(finite(step.rel_l1));
+            trajectory.loss.push(finite(step.loss));
+            trajectory.rel_l1.push(finite(step.rel_l1));
         }
-        Ok(course)
+        Ok(trajectory)
     }
 
-    fn claims(&self, run: &Run, course: &Course, single: &[(u64, f64)], double: &[(u64, f64)]) -> Vec<Claim> {
+    fn claims(&self, run: &Run, trajectory: &Trajectory, single: &[(u64, f64)], double: &[(u64, f64)]) -> Vec<Claim> {
         let first = [single, double].map(|points| points.first().map_or(f64::NAN, |(_, distance)| *distance));
-        let losses = [run.loss[0][0], course.loss[0][0].unwrap_or(f64::NAN)];
+        let losses = [run.loss[0][0], trajectory.loss[0][0].unwrap_or(f64::NAN)];
         let off = (losses[0] / losses[1] - 1.0).abs();
         let growth = [single, double].map(exponential_phase);
         let factors =
@@ -100,7 +100,7 @@ impl Precision {
         let by = [single, double].map(|points| reaches(points, VISIBLE));
         let text =
             |by: Option<u64>| by.map_or(format!("not within {} steps", self.steps), |step| format!("at step {step}"));
-        let control_double = course.rel_l1.iter().map(|line| match line[CONTROL] {
+        let control_double = trajectory.rel_l1.iter().map(|line| match line[CONTROL] {
             Some(0.0) => Agreement::Yes,
             Some(_) => Agreement::No,
             None => Agreement::CannotTell,
@@ -197,9 +197,9 @@ impl Experiment for Precision {
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let run = study.train("float32", &self.config())?;
         let dataset = study.images(&self.config())?.dataset;
-        let course: Course = study.piece("float64", |_| self.in_double(dataset))?;
+        let trajectory: Trajectory = study.piece("float64", |_| self.in_double(dataset))?;
         let single = of_replica(&run, PERTURBED);
-        let values = course.rel_l1.iter().map(|line| line[PERTURBED].unwrap_or(f64::NAN));
+        let values = trajectory.rel_l1.iter().map(|line| line[PERTURBED].unwrap_or(f64::NAN));
         let double: Vec<(u64, f64)> = (1..).zip(values).collect();
         let losses = |values: Vec<f64>| (1..).map(f64::from).zip(values).collect::<Vec<_>>();
         let apart = Figure::new(
@@ -214,19 +214,22 @@ impl Experiment for Precision {
         .caption("Over all convolution weights. float64 begins nine decades lower.");
         let loss = Figure::new("precision-loss", "Loss of k = 1", Axis::linear("step (1)"), Axis::log("loss (nats)"))
             .line("float32 on the adapter", losses(run.loss[0].clone()))
-            .line("float64 on the host", losses(course.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()))
+            .line(
+                "float64 on the host",
+                losses(trajectory.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()),
+            )
             .caption("float32 is itself a perturbation of float64: the two curves part as k = 3 parts from k = 1.");
         let title = "Loss of k = 1 and distance of k = 3 at every step";
         let data = table!("precision", title, for (i, (step, distance)) in single.iter().enumerate() => {
             let at = |lines: &[Vec<Option<f64>>], replica: usize| lines.get(i).and_then(|line| line[replica]);
             "step" = step,
             "loss_float32" = run.loss[0][i],
-            "loss_float64" = at(&course.loss, 0),
+            "loss_float64" = at(&trajectory.loss, 0),
             "rel_l1_float32" = distance,
-            "rel_l1_float64" = at(&course.rel_l1, PERTURBED),
+            "rel_l1_float64" = at(&trajectory.rel_l1, PERTURBED),
         });
         Ok(Findings {
-            claims: self.claims(&run, &course, &single, &double),
+            claims: self.claims(&run, &trajectory, &single, &double),
             figures: vec![apart, loss],
             tables: vec![data.as_data()],
             methods: vec![

@@ -11,7 +11,7 @@ use super::findings::Agreement;
 use crate::failure::Failure;
 use crate::report::data::{RunData, Verdict};
 use crate::report::layers::Layers;
-use crate::report::numbers::{count, list};
+use crate::report::numbers::count;
 use crate::run::METRICS_FILE;
 use crate::run_config::{HostConfig, RunConfig};
 
@@ -101,36 +101,6 @@ impl Run {
             rel_l1,
         }
     }
-}
-
-/// Verdict on the null controls of several runs, and what was found. Each run comes with whether its controls predict other
-/// classes than the first replica.
-pub fn judge_controls<'a>(runs: impl IntoIterator<Item = (&'a Run, bool)>) -> (Agreement, String) {
-    let (mut red, mut lost) = (Vec::new(), Vec::new());
-    let (mut controls, mut steps) = (0, 0);
-    for (run, predict_otherwise) in runs {
-        controls += run.config.controls().len();
-        steps += run.steps.len();
-        match run.are_controls_zero {
-            Agreement::No => red.push(run.name.as_str()),
-            _ if predict_otherwise => red.push(run.name.as_str()),
-            Agreement::CannotTell => lost.push(run.name.as_str()),
-            Agreement::Yes => {}
-        }
-    }
-    if !red.is_empty() {
-        return (Agreement::No, format!("Controls differ in {}: nothing here can be attributed to k.", list(&red)));
-    }
-    if !lost.is_empty() {
-        let found = format!("In {} the numbers stopped being finite: equal bits then prove nothing.", list(&lost));
-        return (Agreement::CannotTell, found);
-    }
-    let found = format!(
-        "{} over {}: 0 bits differ, 0 test images are classified differently.",
-        count(controls as u64, "control"),
-        count(steps as u64, "step")
-    );
-    (Agreement::Yes, found)
 }
 
 /// A run at a constant learning rate, as long as its number of steps, and evaluated only at the end.

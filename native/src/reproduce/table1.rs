@@ -1,18 +1,19 @@
 //! Table 1: whole trainings that differ only in k, compared with whole trainings that differ in the seed. By the paper, the
 //! standard deviation of the test accuracy over k is as large as that over seeds.
 
+mod output;
 mod row;
-mod sheets;
 mod verdict;
 
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::{MAX_K, TrainConfig};
 
 use super::flags::{check_no_control, flags, has_duplicates};
+use super::trained::TrainedRun;
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::train_flags::divisor;
-use row::{Row, Trained};
+use row::{Row, RowSpec};
 
 flags! {
     /// Table 1: spread of the test accuracy over k, compared with that over seeds
@@ -20,7 +21,7 @@ flags! {
     #[example = "lastbit reproduce table1 --rows vgg16:relu:cifar10 --seeds 1,2,3 --out runs/vgg16"]
     pub struct Table1 {
         /// Rows, each NET:ACTIVATION:DATASET
-        rows: Vec<Row> = Row::defaults(false), quick = Row::defaults(true);
+        rows: Vec<RowSpec> = RowSpec::defaults(false), quick = RowSpec::defaults(true);
         /// Divisors; a control with twice the first is added
         #[arg(value_name = "K,K,...", value_parser = divisor)]
         ks: Vec<u32> = vec![1, 3, 5, 7, 9, 11];
@@ -47,7 +48,7 @@ flags! {
 }
 
 impl Table1 {
-    fn config(&self, row: &Row, seed: u64, perturbation: Perturbation) -> TrainConfig {
+    fn config(&self, row: &RowSpec, seed: u64, perturbation: Perturbation) -> TrainConfig {
         // Twice the first k divides alike. With nextafter only an equal k moves the same weight.
         let control = if perturbation == Perturbation::Nextafter { self.ks[0] } else { 2 * self.ks[0] };
         TrainConfig {
@@ -68,7 +69,7 @@ impl Table1 {
     }
 
     /// Runs of a row by name: every seed, then the other forms of the perturbation at the first seed.
-    fn runs(&self, row: &Row) -> Vec<(String, TrainConfig)> {
+    fn runs(&self, row: &RowSpec) -> Vec<(String, TrainConfig)> {
         let main = self.perturbation[0];
         let name = row.name();
         let seeds = self.seeds.iter().map(|&seed| (format!("{name}-seed{seed}"), self.config(row, seed, main)));
@@ -122,21 +123,23 @@ impl Experiment for Table1 {
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_ahead(&self.all_runs())?;
+        study.train_parallel(&self.all_runs())?;
         let mut rows = Vec::new();
-        for row in &self.rows {
+        for spec in &self.rows {
             let mut trained = Vec::new();
-            for (name, config) in self.runs(row) {
-                let run = study.train(&name, &config)?;
+            for (name, config) in self.runs(spec) {
+                let mut run = study.train(&name, &config)?;
+                // Losses are not shown, and there are as many as steps.
+                run.loss.clear();
                 let predictions = study.predictions(&run)?;
-                trained.push(Trained::new(run, predictions, self.ks.len(), self.last as usize));
+                trained.push(TrainedRun::new(run, predictions, self.last as usize));
             }
-            rows.push(row::Done::new(row.clone(), trained, self.seeds.len()));
+            rows.push(Row::new(spec.clone(), trained, self.seeds.len()));
         }
         Ok(Findings {
             claims: verdict::claims(&rows),
-            figures: sheets::figures(&rows),
-            tables: sheets::tables(&rows, &self.ks),
+            figures: output::figures(&rows),
+            tables: output::tables(&rows, &self.ks),
             methods: self.methods(),
         })
     }

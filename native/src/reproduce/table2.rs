@@ -7,11 +7,11 @@ use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Bracket, Linear, LinearDouble, LinearParams, Regime};
 use pollster::block_on;
 
-use super::equations::{self, MOST_STEPS, edge, finite, go_on, told};
+use super::eigenmodes::Eigenmodes;
 use super::fig3::transitioning;
 use super::findings::{claim, table};
 use super::flags::{check_between, check_positive, checked, flags};
-use super::modes::Modes;
+use super::pde::{self, MOST_STEPS, edge, finite, go_on, growth_text};
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::report::numbers::number;
@@ -85,7 +85,7 @@ impl Table2 {
     }
 
     /// True if by theory there are enough steps: on both sides of the bound, the last step shows whether |w| grows.
-    fn is_told(&self, search: &Search, modes: &Modes) -> bool {
+    fn is_decidable(&self, search: &Search, modes: &Eigenmodes) -> bool {
         let grows = |share: f64| modes.growth(share * search.theory, self.dt, self.steps - 1, self.steps) > 1.0;
         grows(1.0 + ALLOWED) == search.is_upper && grows(1.0 - ALLOWED) != search.is_upper
     }
@@ -116,11 +116,11 @@ impl Table2 {
         })
     }
 
-    fn claim(&self, search: &Search, modes: &Modes, [single, double]: [f64; 2]) -> Claim {
+    fn claim(&self, search: &Search, modes: &Eigenmodes, [single, double]: [f64; 2]) -> Claim {
         let formula =
             if search.is_upper { "2/dt - (a beta/2) min |Î|², which is 2/dt here" } else { "-(a beta/2) max |Î|²" };
         let is_found = [single, double].iter().all(|found| search.error(*found).abs() < ALLOWED);
-        let is_told = self.is_told(search, modes);
+        let is_decidable = self.is_decidable(search, modes);
         claim! {
             about: search.name.to_owned(),
             paper: format!("{formula} = {:.4e}.", search.theory),
@@ -128,12 +128,12 @@ impl Table2 {
                 "{single:.4e} by bisection in float32 ({} % off), {double:.4e} in float64.",
                 number(100.0 * search.error(single).abs())
             ),
-            agrees: if is_found || is_told { Agreement::of(is_found) } else { Agreement::CannotTell },
+            agrees: if is_found || is_decidable { Agreement::of(is_found) } else { Agreement::CannotTell },
             certainty: format!(
                 "Known to {} % of the bound: the last of {} steps decides whether |w| grows.{}",
                 100.0 * TOLERANCE,
                 self.steps,
-                if is_told {
+                if is_decidable {
                     ""
                 } else {
                     " These steps are too few: decaying modes are still visible at the last one."
@@ -175,12 +175,12 @@ impl Experiment for Table2 {
         let steps = self.steps as f64;
         let bisection = steps * (2.0 * BRACKET / TOLERANCE).log2().ceil();
         let pieces = [("alpha_min", bisection), ("alpha_max", bisection), ("growth", steps)];
-        equations::forecast(study, [self.size, self.kernel], 1, &pieces.map(|(name, steps)| (name.to_owned(), steps)))
+        pde::forecast(study, [self.size, self.kernel], 1, &pieces.map(|(name, steps)| (name.to_owned(), steps)))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let mut findings = Findings::default();
-        let (searches, modes) = (self.searches()?, Modes::of(&self.params()?)?);
+        let (searches, modes) = (self.searches()?, Eigenmodes::of(&self.params()?)?);
         let mut bounds: Vec<(&Search, [f64; 2])> = Vec::new();
         for search in &searches {
             let found =
@@ -206,7 +206,7 @@ impl Experiment for Table2 {
         findings.claims.push(claim! {
             about: format!("Growth at alpha {alpha:.3e}"),
             paper: format!("Explodes. By algebra |w| grows by {:.3} a step, with alternating sign.", theory.abs()),
-            found: format!("{} a step in float32.", told(growth)),
+            found: format!("{} a step in float32.", growth_text(growth)),
             agrees: growth.map_or(Agreement::CannotTell, |growth| Agreement::of((growth - theory.abs()).abs() < 1e-3)),
             certainty: "Sure: the factor is known exactly.",
         });
@@ -248,7 +248,7 @@ mod tests {
     fn too_few_steps_are_no_contradiction() {
         let verdict = |steps: u64, error: f64| {
             let table = Table2 { is_quick: true, dt: 3e-4, steps, size: 12, kernel: 6, seed: 1 };
-            let modes = Modes::of(&table.params().unwrap()).unwrap();
+            let modes = Eigenmodes::of(&table.params().unwrap()).unwrap();
             table.searches().unwrap().map(|search| {
                 let found = search.theory * (1.0 + error);
                 table.claim(&search, &modes, [found, found]).agrees

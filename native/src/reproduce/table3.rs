@@ -10,10 +10,10 @@ use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeEr
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{self, MOST_STEPS, finite, go_on, growth_at_end, last_measurable};
 use super::figure::{Axis, Figure};
 use super::findings::table;
 use super::flags::{check_between, checked, flags};
+use super::pde::{self, MOST_STEPS, finite, go_on, growth_at_end, last_measurable};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::report::numbers::number;
@@ -21,7 +21,7 @@ use crate::report::numbers::number;
 /// dt times the largest eigenvalue. The stable interval is then three times as wide as the eigenvalue.
 const SPREAD: f64 = 0.5;
 /// Distance from a bound at which growth is measured on both sides, as a share of the stable interval.
-const BESIDE: f64 = 0.05;
+const MARGIN: f64 = 0.05;
 
 flags! {
     /// Table 3: stability in three regimes, growth on both sides of each bound
@@ -56,14 +56,14 @@ struct Point {
 }
 
 /// Results of one regime.
-struct Row {
+struct RegimeResult {
     regime: Regime,
     dt: f64,
     eigenvalues: [f64; 2],
     bounds: Bounds,
     points: Vec<Point>,
     /// Just inside and just outside the lower bound, then the upper one.
-    beside: Vec<Point>,
+    near_bounds: Vec<Point>,
 }
 
 impl Table3 {
@@ -128,7 +128,7 @@ impl Table3 {
         Ok(points)
     }
 
-    fn row(&self, study: &mut Study, regime: Regime) -> Result<Row, Failure> {
+    fn result(&self, study: &mut Study, regime: Regime) -> Result<RegimeResult, Failure> {
         let dt = self.dt(regime)?;
         let eigenvalues = self.params(regime)?.eigenvalues()?;
         let bounds = LinearParams::bounds(eigenvalues, dt);
@@ -137,25 +137,25 @@ impl Table3 {
         let alphas = self.decays(regime, dt)?;
         let name = piece_name(regime);
         let points = study.piece(&format!("{name}.curve"), |context| self.growth(context, regime, dt, &alphas))?;
-        let alphas = [BESIDE, -BESIDE, 1.0 - BESIDE, 1.0 + BESIDE].map(at);
-        let beside = study.piece(&format!("{name}.sides"), |context| self.growth(context, regime, dt, &alphas))?;
-        Ok(Row { regime, dt, eigenvalues, bounds, points, beside })
+        let alphas = [MARGIN, -MARGIN, 1.0 - MARGIN, 1.0 + MARGIN].map(at);
+        let near_bounds = study.piece(&format!("{name}.sides"), |context| self.growth(context, regime, dt, &alphas))?;
+        Ok(RegimeResult { regime, dt, eigenvalues, bounds, points, near_bounds })
     }
 
-    fn figure(row: &Row) -> Figure {
-        let name = format!("table3-{}", piece_name(row.regime));
-        let curve = |of: fn(&Point) -> f64| row.points.iter().map(|p| (p.alpha, of(p))).collect::<Vec<_>>();
+    fn figure(result: &RegimeResult) -> Figure {
+        let name = format!("table3-{}", piece_name(result.regime));
+        let curve = |of: fn(&Point) -> f64| result.points.iter().map(|p| (p.alpha, of(p))).collect::<Vec<_>>();
         Figure::new(
             name,
-            format!("Growth of |w| a step, {}", row.regime),
+            format!("Growth of |w| a step, {}", result.regime),
             Axis::linear("alpha (1/time)"),
             Axis::linear("growth a step (1)").between(0.0, 1.5),
         )
         .reference("theory", curve(|p| p.theory))
         .dots("float32 on the adapter", curve(|p| p.float32.unwrap_or(f64::NAN)))
         .horizontal("1: neither grows nor decays", 1.0)
-        .vertical(format!("alpha_min {}", number(row.bounds.alpha_min)), row.bounds.alpha_min)
-        .vertical(format!("alpha_max {}", number(row.bounds.alpha_max)), row.bounds.alpha_max)
+        .vertical(format!("alpha_min {}", number(result.bounds.alpha_min)), result.bounds.alpha_min)
+        .vertical(format!("alpha_max {}", number(result.bounds.alpha_max)), result.bounds.alpha_max)
         .caption("Stable between the two bounds. Theory: the largest |1 - dt (alpha + eigenvalue)|.")
     }
 }
@@ -207,40 +207,42 @@ impl Experiment for Table3 {
         let steps = 2.0 * self.steps as f64;
         let pieces = Regime::ALL.map(piece_name).into_iter();
         let pieces = pieces.flat_map(|name| [(format!("{name}.curve"), steps), (format!("{name}.sides"), 0.0)]);
-        equations::forecast(study, [self.size, self.kernel], self.points as usize, &pieces.collect::<Vec<_>>())
+        pde::forecast(study, [self.size, self.kernel], self.points as usize, &pieces.collect::<Vec<_>>())
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        let mut rows = Vec::new();
+        let mut results = Vec::new();
         for regime in Regime::ALL {
-            rows.push(self.row(study, regime)?);
+            results.push(self.result(study, regime)?);
         }
-        let table = table!("table3", "Stability bounds", for row in &rows => {
-            let [least, most] = row.eigenvalues;
-            "regime" = row.regime.to_string(),
-            "stable" as "stable for" = formulas(row.regime),
-            "dt" = row.dt,
+        let table = table!("table3", "Stability bounds", for result in &results => {
+            let [least, most] = result.eigenvalues;
+            "regime" = result.regime.to_string(),
+            "stable" as "stable for" = formulas(result.regime),
+            "dt" = result.dt,
             "eigenvalue_min" as "smallest eigenvalue" = least,
             "eigenvalue_max" as "largest eigenvalue" = most,
-            "alpha_min" = row.bounds.alpha_min,
-            "alpha_max" = row.bounds.alpha_max,
+            "alpha_min" = result.bounds.alpha_min,
+            "alpha_max" = result.bounds.alpha_max,
         })
         .note(
             "Eigenvalues of the linear part without alpha: Ī²/8 and 0 activated, (a beta/2) |Î|² transitioning, 0 not activated. \
              The paper gives a lower bound for the transitioning regime only; in the others it is 0, from the modes that the image \
              does not affect.",
         );
-        let points = rows.iter().flat_map(|row| row.points.iter().chain(&row.beside).map(move |point| (row, point)));
-        let data = table!("table3-growth", "Growth a step against alpha", for (row, point) in points => {
-            "regime" = row.regime.to_string(),
+        let points = results
+            .iter()
+            .flat_map(|result| result.points.iter().chain(&result.near_bounds).map(move |point| (result, point)));
+        let data = table!("table3-growth", "Growth a step against alpha", for (result, point) in points => {
+            "regime" = result.regime.to_string(),
             "alpha" = point.alpha,
             "theory" = point.theory,
             "float32" = point.float32,
             "float64" = point.float64,
         });
         Ok(Findings {
-            claims: rows.iter().map(Row::claim).collect(),
-            figures: rows.iter().map(Self::figure).collect(),
+            claims: results.iter().map(RegimeResult::claim).collect(),
+            figures: results.iter().map(Self::figure).collect(),
             tables: vec![table, data.as_data()],
             methods: vec![
                 format!(

@@ -1,7 +1,7 @@
 //! The largest learning rate at which k = 3 stays close to k = 1: a grid of rates over decades, then bisection of the
 //! logarithm between the last rate that stays and the first that leaves. All rates have the same scaled time, rate x steps.
 
-mod sheets;
+mod output;
 mod verdict;
 
 use lastbit_core::nets::NetKind;
@@ -10,7 +10,7 @@ use lastbit_core::train::{DatasetKind, TrainConfig};
 
 use super::flags::{flags, has_duplicates};
 use super::run::{Run, constant_rate};
-use super::{Agreement, Experiment, Findings, Forecast, Study, onset};
+use super::{Agreement, Experiment, Findings, Forecast, Study, divergence};
 use crate::failure::Failure;
 use crate::report::numbers::count;
 use crate::statistics::median;
@@ -95,12 +95,12 @@ impl Threshold {
     }
 
     fn probe(&self, study: &mut Study, lr: f64) -> Result<Probe, Failure> {
-        study.train_ahead(&self.runs(lr))?;
+        study.train_parallel(&self.runs(lr))?;
         let mut probe =
             Probe { lr, steps: 0, distances: Vec::new(), are_controls_zero: Agreement::Yes, curve: Vec::new() };
         for (name, config) in self.runs(lr) {
             let run: Run = study.train(&name, &config)?;
-            let points = onset::of_replica(&run, PERTURBED);
+            let points = divergence::of_replica(&run, PERTURBED);
             // If numbers are not finite, k = 3 counts as having left.
             let is_sound = points.iter().all(|(_, distance)| distance.is_finite());
             let last: Vec<f64> = points[points.len() - points.len().div_ceil(10)..].iter().map(|(_, d)| *d).collect();
@@ -198,7 +198,7 @@ impl Experiment for Threshold {
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_ahead(&self.grid_runs())?;
+        study.train_parallel(&self.grid_runs())?;
         let mut probes = Vec::new();
         for lr in self.grid() {
             probes.push(self.probe(study, lr)?);

@@ -25,7 +25,7 @@ impl Fig1 {
 
     /// True if float32 shows growth at a step this far beyond the edge (as a share of it): the growth is more than what is
     /// rounded away, and it outgrows the tent within the steps.
-    fn is_edge_told(&self, beyond: f64) -> bool {
+    fn is_edge_decidable(&self, beyond: f64) -> bool {
         let (growth, rounding) = (2.0 * beyond, 1.5 * f64::from(f32::EPSILON) / 2.0);
         let seed = self.seed_of_growth().max(8.0 * rounding);
         seed * growth > rounding && seed * (growth * f64::from(self.steps())).exp() > 10.0
@@ -46,7 +46,7 @@ impl Fig1 {
                 let error =
                     error.map(|(a, b)| a.zip(*b).map_or(f64::INFINITY, |(a, b)| (a - b).abs())).fold(0.0, f64::max);
                 // Too few or too small steps change nothing.
-                let is_told = largest(&last.exact) < 1.5 * (1.0 - 1e-6);
+                let is_decidable = largest(&last.exact) < 1.5 * (1.0 - 1e-6);
                 claims.push(claim! {
                     about: format!("dt {dt} is stable"),
                     paper: "The tent flattens smoothly towards zero.",
@@ -57,7 +57,7 @@ impl Fig1 {
                         about(top),
                         about(error)
                     ),
-                    agrees: if is_told || error >= 1e-3 {
+                    agrees: if is_decidable || error >= 1e-3 {
                         Agreement::of(top < 1.5 && error < 1e-3)
                     } else {
                         Agreement::CannotTell
@@ -90,7 +90,7 @@ impl Fig1 {
         }
         let theory = params.edge();
         let error = [single, double].iter().map(|found| (found / theory - 1.0).abs()).fold(0.0, f64::max);
-        let (is_found, is_told) = (error < ALLOWED, self.is_edge_told(error.max(ALLOWED)));
+        let (is_found, is_decidable) = (error < ALLOWED, self.is_edge_decidable(error.max(ALLOWED)));
         claims.push(claim! {
             about: "The edge",
             paper: "Stable for dt < dx²/2 (on an infinite grid; on 31 points with dx 1 the highest mode gives 0.50137).",
@@ -98,12 +98,12 @@ impl Fig1 {
                 "By bisection {single:.5} in float32 and {double:.5} in float64; theory on {} points {theory:.5}.",
                 self.points
             ),
-            agrees: if is_found || is_told { Agreement::of(is_found) } else { Agreement::CannotTell },
+            agrees: if is_found || is_decidable { Agreement::of(is_found) } else { Agreement::CannotTell },
             certainty: format!(
                 "Known to {} %: {} steps decide whether a value outgrows the tent.{}",
                 100.0 * ALLOWED,
                 self.steps(),
-                if is_told {
+                if is_decidable {
                     ""
                 } else {
                     " On so many points the growing modes are so small a part of the tent that rounding hides their growth."

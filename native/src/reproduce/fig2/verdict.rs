@@ -3,12 +3,12 @@
 use lastbit_core::ops::Activation;
 use lastbit_core::train::DatasetKind;
 
-use super::curves::{Curve, Done, Runs};
-use super::{Fig2, MACROSCOPIC, NS, rate};
+use super::curves::{Curve, Runs, distance_at, last_distance, n_of};
+use super::{Fig2, MACROSCOPIC, NS, PERTURBED, rate};
 use crate::report::numbers::{about, count, list, range};
 use crate::reproduce::findings::claim;
 use crate::reproduce::growth::{self, VISIBLE, reaches};
-use crate::reproduce::run::judge_controls;
+use crate::reproduce::trained::{TrainedRun, judge_controls};
 use crate::reproduce::{Agreement, Claim};
 use crate::statistics::{ends, median};
 
@@ -25,15 +25,17 @@ impl Fig2 {
         let seeds = count(self.seeds.len() as u64, "seed");
         let mut claims = vec![self.begins(main), self.amplified(main, &seeds)];
         claims.extend(self.vanishes(curves, &seeds));
-        claims.extend(self.beside(runs));
+        claims.extend(self.k_versus_seeds(runs));
         claims.push(controls(main));
         claims.extend(self.forms_claim(forms));
         claims
     }
 
-    fn begins(&self, main: &[&Done]) -> Claim {
-        let at = |wanted: u64| main.iter().filter(move |done| done.n == wanted).filter_map(|done| done.at(1));
-        let first: Vec<f64> = main.iter().filter_map(|done| done.at(1)).collect();
+    fn begins(&self, main: &[&TrainedRun]) -> Claim {
+        let at = |wanted: u64| {
+            main.iter().filter(move |trained| n_of(trained) == wanted).filter_map(|trained| distance_at(trained, 1))
+        };
+        let first: Vec<f64> = main.iter().filter_map(|trained| distance_at(trained, 1)).collect();
         let (low, high) = ends(first.iter().copied());
         let mut claim = claim! {
             about: "It begins in the last bit",
@@ -77,17 +79,16 @@ impl Fig2 {
             && self.ns().contains(&REFERENCE_N)
     }
 
-    fn amplified(&self, main: &[&Done], seeds: &str) -> Claim {
+    fn amplified(&self, main: &[&TrainedRun], seeds: &str) -> Claim {
         let n = NS[0];
-        let largest: Vec<&&Done> = main.iter().filter(|done| done.n == n).collect();
+        let largest: Vec<&&TrainedRun> = main.iter().filter(|trained| n_of(trained) == n).collect();
         // The known values are of the first 50 steps; the paper's curves are 100 n long.
         let least = if self.is_reference() { REFERENCE_STEPS } else { 100 * n };
         let is_soon = |step: &u64| !self.is_reference() || *step <= REFERENCE_STEPS;
         let by: Vec<Option<u64>> =
-            largest.iter().map(|done| reaches(&done.whole, MACROSCOPIC).filter(is_soon)).collect();
-        let ends: Vec<f64> =
-            largest.iter().filter_map(|done| done.whole.last()).map(|(_, distance)| *distance).collect();
-        let last = largest.first().and_then(|done| done.whole.last()).map_or(0, |(step, _)| *step);
+            largest.iter().map(|trained| reaches(&trained.distances(PERTURBED), MACROSCOPIC).filter(is_soon)).collect();
+        let ends: Vec<f64> = largest.iter().filter_map(|trained| last_distance(trained)).collect();
+        let last = largest.first().and_then(|trained| trained.run.steps.last()).copied().unwrap_or(0);
         let reached: Vec<f64> = by.iter().flatten().map(|step| *step as f64).collect();
         let when = range(reached.iter().copied(), |step| format!("{step:.0}"))
             .map_or_else(|| "was not reached".to_owned(), |steps| format!("was passed at step {steps}"));
@@ -178,28 +179,29 @@ impl Fig2 {
     }
 
     /// The claim that the form of the perturbation does not matter.
-    fn forms_claim(&self, forms: &[&Done]) -> Option<Claim> {
+    fn forms_claim(&self, forms: &[&TrainedRun]) -> Option<Claim> {
         if forms.len() < 2 {
             return None;
         }
-        let last: Vec<f64> = forms.iter().filter_map(|done| done.whole.last()).map(|(_, distance)| *distance).collect();
+        let last: Vec<f64> = forms.iter().filter_map(|trained| last_distance(trained)).collect();
         let texts: Vec<String> = forms
             .iter()
             .zip(&last)
-            .map(|(done, end)| {
+            .map(|(trained, end)| {
                 format!(
                     "{}: {} after step 1, {} at the end",
-                    done.run.config.perturbation.name(),
-                    done.at(1).map_or("-".to_owned(), about),
+                    trained.form().name(),
+                    distance_at(trained, 1).map_or("-".to_owned(), about),
                     about(*end)
                 )
             })
             .collect();
         let (low, high) = ends(last.iter().copied());
         // A form that is not visible yet and has more than doubled over the last quarter.
-        let is_growing = forms.iter().any(|done| {
-            let (end, before) = (done.whole.last(), done.whole.get(done.whole.len() * 3 / 4));
-            end.zip(before).is_some_and(|(end, before)| end.1 < VISIBLE && end.1 > 2.0 * before.1)
+        let is_growing = forms.iter().any(|trained| {
+            let distances = &trained.run.rel_l1[PERTURBED];
+            let (end, before) = (distances.last(), distances.get(distances.len() * 3 / 4));
+            end.zip(before).is_some_and(|(end, before)| *end < VISIBLE && *end > 2.0 * before)
         });
         Some(claim! {
             about: "How the bit is moved does not matter",
@@ -224,9 +226,8 @@ fn growth_of(curve: &Curve) -> Option<f64> {
 }
 
 /// The null controls of every run.
-fn controls(main: &[&Done]) -> Claim {
-    let churns = |done: &Done| done.run.config.controls().iter().any(|&replica| done.churn(replica) > 0.0);
-    let (agrees, found) = judge_controls(main.iter().map(|done| (&done.run, churns(done))));
+fn controls(main: &[&TrainedRun]) -> Claim {
+    let (agrees, found) = judge_controls(main.iter().copied());
     claim! {
         about: "The controls stay at zero",
         paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.",
@@ -264,24 +265,24 @@ mod tests {
     }
 
     /// A run whose k = 3 has these distances.
-    fn done(form: Perturbation, distances: Vec<f64>) -> Done {
+    fn trained(form: Perturbation, distances: Vec<f64>) -> TrainedRun {
         let config = figure().config(2, 1, form);
         let mut rel_l1 = vec![vec![0.0; distances.len()]; config.ks.len()];
         rel_l1[1] = distances;
         let predictions = vec![vec![0; 4]; config.ks.len()];
-        Done::new(Run::made_up(config, rel_l1), "conv1.weight", predictions)
+        TrainedRun::new(Run::made_up(config, rel_l1), predictions, 1)
     }
 
     #[test]
     fn a_first_step_that_moves_nothing_decides_nothing() {
-        let verdict = |first: f64| figure().begins(&[&done(Perturbation::Divide, vec![first])]).agrees;
+        let verdict = |first: f64| figure().begins(&[&trained(Perturbation::Divide, vec![first])]).agrees;
         assert_eq!([1e-9, 0.0, 1e-3].map(verdict), [Agreement::Yes, Agreement::CannotTell, Agreement::No]);
     }
 
     #[test]
     fn what_stays_close_contradicts_after_the_published_steps() {
         let verdict = |end: f64, steps: usize| {
-            figure().amplified(&[&done(Perturbation::Divide, vec![end; steps])], "1 seed").agrees
+            figure().amplified(&[&trained(Perturbation::Divide, vec![end; steps])], "1 seed").agrees
         };
         assert_eq!(verdict(0.1, 20), Agreement::Yes);
         assert_eq!(verdict(1e-8, 199), Agreement::CannotTell);
@@ -291,7 +292,7 @@ mod tests {
     #[test]
     fn a_form_that_is_still_growing_is_no_contradiction() {
         let verdict = |distances: Vec<f64>| {
-            let forms = [done(Perturbation::Divide, vec![0.3; 40]), done(Perturbation::Nextafter, distances)];
+            let forms = [trained(Perturbation::Divide, vec![0.3; 40]), trained(Perturbation::Nextafter, distances)];
             figure().forms_claim(&[&forms[0], &forms[1]]).map(|claim| claim.agrees)
         };
         assert_eq!(verdict(vec![0.2; 40]), Some(Agreement::Yes));

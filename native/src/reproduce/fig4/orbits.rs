@@ -4,9 +4,9 @@ use lastbit_core::pde::{Bracket, NonlinearDouble, NonlinearParams, period};
 use serde::{Deserialize, Serialize};
 
 use super::super::Table;
-use super::super::equations::{edge, go_on};
 use super::super::figure::{Axis, Figure};
 use super::super::findings::table;
+use super::super::pde::{edge, go_on};
 use crate::failure::Failure;
 
 /// Steps before an orbit is recorded.

@@ -69,12 +69,12 @@ impl Study {
         let mut known: HashMap<String, Estimate> = HashMap::new();
         let mut total = Forecast::default();
         for (name, config) in runs {
-            if let Some(measured) = self.place.as_ref().and_then(|place| measured(&place.run(name), config)) {
+            if let Some(measured) = self.folder.as_ref().and_then(|folder| measured(&folder.run(name), config)) {
                 known.insert(kind(config), measured);
             }
         }
         let is_finished = |(name, config): &&(String, TrainConfig)| {
-            self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some())
+            self.folder.as_ref().is_some_and(|folder| finished_step(&folder.run(name), config).is_some())
         };
         let left: Vec<_> = runs.iter().filter(|run| !is_finished(run)).collect();
         // Report missing images before the first step is timed.

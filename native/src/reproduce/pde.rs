@@ -102,7 +102,7 @@ pub fn finite(value: f64) -> Option<f64> {
 }
 
 /// A growth a step as text: five decimals, or a power of ten if it is large.
-pub fn told(growth: Option<f64>) -> String {
+pub fn growth_text(growth: Option<f64>) -> String {
     match growth {
         Some(growth) if growth.abs() < 1e3 => format!("{growth:.5}"),
         Some(growth) => number(growth),
