@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lastbit_core::device::{Context, human_bytes};
-use lastbit_core::train::{Estimate, RecordingKind, MemoryEstimate, Plan, RunLength, estimate, memory_estimate};
+use lastbit_core::train::{Estimate, MemoryEstimate, Plan, RecordingKind, RunLength, estimate, memory_estimate};
 use pollster::block_on;
 use serde_json::{Value, json};
 

@@ -22,6 +22,7 @@ mod report;
 mod reproduce;
 mod run;
 mod run_config;
+mod statistics;
 mod tensorboard;
 mod terminal;
 mod train_flags;

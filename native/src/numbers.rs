@@ -1,5 +1,7 @@
 //! Numbers as text for readers: few digits, powers of ten with superscripts, thousands separators.
 
+use crate::statistics::ends;
+
 /// Three significant digits: `0.271`, `4.82 × 10⁻⁹`, `12.3`; 0 is `0`.
 pub fn number(value: f64) -> String {
     significant(value, 3)
@@ -76,8 +78,7 @@ pub fn list<T: AsRef<str>>(items: &[T]) -> String {
 /// The range of the finite values, as in `0.25 to 0.50`, or one number if both ends read the same. `None` if no value is
 /// finite.
 pub fn range(values: impl IntoIterator<Item = f64>, show: fn(f64) -> String) -> Option<String> {
-    let finite = values.into_iter().filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    let (low, high) = ends(values.into_iter().filter(|value| value.is_finite()));
     if low > high {
         return None;
     }

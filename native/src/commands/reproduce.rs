@@ -5,17 +5,17 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::reproduce::{Which, run as reproduce};
+use crate::reproduce::{Invocation, run as reproduce};
 
 /// The experiment, with its flags.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
-    which: Which,
+    invocation: Invocation,
 }
 
 /// Runs the experiment, or continues it where it was stopped.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    reproduce(&arguments.which)?;
+    reproduce(&arguments.invocation)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use lastbit_core::ops::sgd::Perturbation;
 
 use super::data::{RunData, Verdict};
 use crate::numbers::{about, count, range};
+use crate::statistics::Deviation;
 
 /// What the run shows.
 pub fn shown(run: &RunData) -> Vec<String> {
@@ -60,8 +61,7 @@ fn accuracies(run: &RunData) -> Option<String> {
     let values: Vec<f64> = compared.iter().map(|&r| epoch.test_accuracy[r]).collect();
     let names = run.labels(&compared);
     let span = range(values.iter().copied(), |accuracy| format!("{accuracy:.2} %"))?;
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let deviation = (values.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+    let deviation = Deviation::of(&values)?.ddof0;
     if deviation == 0.0 {
         let is_apart = run.others().iter().any(|&r| run.steps.rel_l1[r].last().is_some_and(|distance| *distance > 0.0));
         let why = if is_apart { ": this measure is too coarse to distinguish these copies" } else { "" };

@@ -62,6 +62,8 @@ pub struct Layers {
     /// `[replica]`: step and fingerprint of its last line.
     pub fingerprints: Vec<Option<(u64, String)>>,
     replicas: usize,
+    /// Number of columns from which on they are thinned.
+    most: usize,
     /// Every `stride`-th logged step is kept.
     stride: usize,
     /// Number of logged steps so far.
@@ -71,11 +73,17 @@ pub struct Layers {
 impl Layers {
     /// No lines yet, for `replicas` replicas.
     pub fn new(replicas: usize) -> Self {
+        Self { most: 2 * MAX_COLUMNS, ..Self::all(replicas) }
+    }
+
+    /// No lines yet, for `replicas` replicas. All lines are kept.
+    pub fn all(replicas: usize) -> Self {
         Self {
             names: Vec::new(),
             columns: Vec::new(),
             fingerprints: vec![None; replicas],
             replicas,
+            most: usize::MAX,
             stride: 1,
             seen: 0,
         }
@@ -106,7 +114,7 @@ impl Layers {
 
     /// Adds the column of a step, if the stride keeps it.
     fn begin(&mut self, step: u64) {
-        if self.columns.len() == 2 * MAX_COLUMNS {
+        if self.columns.len() == self.most {
             let mut index = 0;
             self.columns.retain(|_| {
                 index += 1;

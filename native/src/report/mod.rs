@@ -4,7 +4,7 @@
 mod bits;
 mod comparison;
 mod conclusions;
-mod data;
+pub mod data;
 mod figures;
 mod headline;
 pub mod layers;

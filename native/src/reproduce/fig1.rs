@@ -5,18 +5,18 @@ mod verdict;
 
 use std::rc::Rc;
 
-use clap::Args;
 use lastbit_core::device::Fill;
 use lastbit_core::pde::{Bracket, Heat, HeatDouble, HeatParams, STOP_ABOVE};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{checked, edge, finite, positive, positives};
-use super::figure::{Axis, Figure};
-use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::findings::table;
+use super::flags::{check_all_positive, check_positive, checked, flags};
+use super::pde::{edge, finite};
+use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::numbers::number;
-use crate::value_parsers::{real, whole};
+use crate::plot::{Axis, Figure};
 
 /// The paper's times. Above the edge only those up to [`LAST_UNSTABLE`] are used; later, growth hides everything else.
 const TIMES: [f64; 7] = [0.0, 0.8, 2.4, 4.0, 100.0, 200.0, 800.0];
@@ -28,47 +28,16 @@ const GROWTH_STEPS: [u32; 2] = [20, 24];
 /// Step sizes of the growth curve, in twentieths of the edge.
 const SHARES: std::ops::RangeInclusive<u32> = 2..=36;
 
-/// Flags of `reproduce fig1`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Points, both ends included [default: 31]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    points: Option<u32>,
-    /// Distance between points [default: 1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    dx: Option<f64>,
-    /// Time steps, one figure each [default: 0.4,0.8]
-    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = real)]
-    dt: Option<Vec<f64>>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Fig1 {
-    points: u32,
-    dx: f64,
-    dt: Vec<f64>,
-    /// Steps after which the bisection decides between growth and decay.
-    #[serde(skip)]
-    steps: u32,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let points = self.points.unwrap_or(31);
-        let dx = positive("--dx", self.dx.unwrap_or(1.0))?;
-        checked("--points", HeatParams { points, dx }.checked())?;
-        let dt = positives("--dt", self.dt.clone().unwrap_or_else(|| vec![0.4, 0.8]))?;
-        if let Some(small) = dt.iter().find(|dt| TIMES[6] / **dt > MOST_STEPS) {
-            let least = TIMES[6] / MOST_STEPS;
-            return Err(Failure::usage(format!(
-                "--dt: must be at least {least}, not {small}: the figure goes to t = 800"
-            )));
-        }
-        // Near the edge a mode grows by about 2 (dt / edge - 1) a step, from a thousandth of the tent.
-        let steps = if is_quick { 20_000 } else { 200_000 };
-        Ok(Box::new(Fig1 { points, dx, dt, steps }))
+flags! {
+    /// Figure 1: the heat equation, stable and unstable
+    #[name = "fig1"]
+    pub struct Fig1 {
+        /// Points, both ends included
+        points: u32 = 31;
+        /// Distance between points
+        dx: f64 = 1.0;
+        /// Time steps, one figure each
+        dt: Vec<f64> = vec![0.4, 0.8];
     }
 }
 
@@ -96,6 +65,12 @@ struct Growth {
 impl Fig1 {
     fn params(&self) -> HeatParams {
         HeatParams { points: self.points, dx: self.dx }
+    }
+
+    /// Steps after which the bisection decides between growth and decay. Near the edge a mode grows by about
+    /// 2 (dt / edge - 1) a step, from a thousandth of the tent.
+    fn steps(&self) -> u32 {
+        if self.is_quick { 20_000 } else { 200_000 }
     }
 
     fn heat(&self, context: &Rc<lastbit_core::device::Context>, dts: &[f64]) -> Result<Heat, Failure> {
@@ -167,12 +142,12 @@ impl Fig1 {
         let mut heat = self.heat(context, &[bracket.without])?;
         let single = edge(bracket, 1e-5, |dt| {
             heat.restart(&[dt])?;
-            heat.step(self.steps);
+            heat.step(self.steps());
             Ok(block_on(heat.values())?[0].iter().any(|u| u.is_nan() || u.abs() > 1.5))
         })?;
         let double = edge(bracket, 1e-5, |dt| {
             let mut heat = HeatDouble::new(params, dt)?;
-            heat.step(self.steps.into());
+            heat.step(self.steps().into());
             Ok(heat.values().iter().any(|u| u.is_nan() || u.abs() > 1.5))
         })?;
         Ok([single, double])
@@ -212,23 +187,23 @@ impl Fig1 {
 }
 
 impl Experiment for Fig1 {
-    fn name(&self) -> &'static str {
-        "fig1"
-    }
-
-    fn title(&self) -> String {
-        "Figure 1: the heat equation, stable and unstable".to_owned()
-    }
-
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        check_positive("--dx", self.dx)?;
+        checked("--points", self.params().checked())?;
+        check_all_positive("--dt", &self.dt)?;
+        match self.dt.iter().find(|dt| TIMES[6] / **dt > MOST_STEPS) {
+            None => Ok(()),
+            Some(small) => Err(Failure::usage(format!(
+                "--dt: must be at least {}, not {small}: the figure goes to t = 800",
+                TIMES[6] / MOST_STEPS
+            ))),
+        }
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
         // Seventeen halvings in each format; those on the adapter take longer, a few microseconds a step.
-        let pieces = ["profiles", "growth", "edges"].iter().filter(|name| !study.is_done(name)).count();
-        let seconds = if study.is_done("edges") { 0.5 } else { 17.0 * f64::from(self.steps) * 1e-5 + 1.0 };
-        Ok(Forecast { seconds, pieces, ..Forecast::default() })
+        let edges = 17.0 * f64::from(self.steps()) * 1e-5;
+        Ok(study.forecast_pieces([("profiles", 0.0), ("growth", 0.0), ("edges", edges)]))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
@@ -236,33 +211,30 @@ impl Experiment for Fig1 {
         let growth: Vec<Growth> = study.piece("growth", |context| self.growth(context))?;
         let edges: [f64; 2] = study.piece("edges", |context| self.edges(context))?;
         let params = self.params();
-        let mut data = Table::data("fig1", "u at every point and time", &["dt", "t", "x", "u_float32", "u_exact"]);
-        for profile in &profiles {
-            for (i, (gpu, exact)) in profile.gpu.iter().zip(&profile.exact).enumerate() {
-                let x = i as f64 * self.dx;
-                data.row([profile.dt.into(), profile.time.into(), x.into(), (*gpu).into(), (*exact).into()]);
-            }
-        }
-        let mut factors =
-            Table::data("fig1-growth", "Factor of the highest mode in a step", &["dt", "float32", "theory"]);
-        for g in &growth {
-            factors.row([g.dt.into(), g.first.into(), params.factor(params.highest_mode(), g.dt).into()]);
-        }
-        let mut table = Table::new(
-            "fig1-edge",
-            "The largest stable step",
-            &[("source", ""), ("dt", "dt"), ("error", "from theory")],
-        );
         let theory = params.edge();
-        for (source, dt) in
-            [("theory", theory), ("float32 on the adapter", edges[0]), ("float64 on the host", edges[1])]
-        {
-            table.row([source.into(), dt.into(), number(dt / theory - 1.0).into()]);
-        }
+        let sources = [("theory", theory), ("float32 on the adapter", edges[0]), ("float64 on the host", edges[1])];
+        let table = table!("fig1-edge", "The largest stable step", for (source, dt) in sources => {
+            "source" as "" = source,
+            "dt" = dt,
+            "error" as "from theory" = number(dt / theory - 1.0),
+        });
+        let points = profiles.iter().flat_map(|profile| (0..profile.gpu.len()).map(move |i| (profile, i)));
+        let data = table!("fig1", "u at every point and time", for (profile, i) in points => {
+            "dt" = profile.dt,
+            "t" = profile.time,
+            "x" = i as f64 * self.dx,
+            "u_float32" = profile.gpu[i],
+            "u_exact" = profile.exact[i],
+        });
+        let factors = table!("fig1-growth", "Factor of the highest mode in a step", for g in &growth => {
+            "dt" = g.dt,
+            "float32" = g.first,
+            "theory" = params.factor(params.highest_mode(), g.dt),
+        });
         Ok(Findings {
             claims: self.claims(&profiles, &growth, edges),
             figures: self.figures(&profiles, &growth),
-            tables: vec![table, data, factors],
+            tables: vec![table, data.as_data(), factors.as_data()],
             methods: vec![
                 "Explicit Euler, u[i] ← u[i] + dt/dx² (u[i-1] + u[i+1] - 2 u[i]), both ends fixed at 0, from a tent that rises to \
                  1.5 in the middle. The equation is linear, so every sine mode is multiplied by its own factor in every step. The \

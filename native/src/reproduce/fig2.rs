@@ -3,27 +3,27 @@
 //! the perturbation, and how many test images the copies disagree on.
 
 mod curves;
-mod sheets;
-mod spread;
+mod k_versus_seeds;
+mod output;
 mod verdict;
 
-use clap::Args;
-use lastbit_core::nets::NetKind;
+use lastbit_core::nets::{NetError, NetKind};
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::ops::{Activation, Shape};
 use lastbit_core::train::{DatasetKind, TrainConfig};
-use serde::Serialize;
 
-use super::{Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, settings_of};
+use super::flags::{check_between, check_no_control, flags, has_duplicates};
+use super::run::constant_rate;
+use super::trained::TrainedRun;
+use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::numbers::list;
 use crate::train_flags::divisor;
-use crate::value_parsers::whole;
-use curves::{Done, Runs};
+use curves::Runs;
 
 /// Learning rates are 0.1 / n.
 const LARGEST_LR: f64 = 0.1;
-/// The paper's n.
+/// The paper's n, rising.
 const NS: [u64; 7] = [2, 4, 8, 16, 32, 320, 3200];
 /// The pair that is compared: the first replicas of every run.
 const PAIR: [u32; 2] = [1, 3];
@@ -37,164 +37,82 @@ const MACROSCOPIC: f64 = 1e-3;
 /// Largest number of points of a curve.
 const MOST_POINTS: u64 = 100_000;
 
-/// Flags of `reproduce fig2`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Largest n of the learning rates 0.1/n for n = 2, 4, 8, 16, 32, 320, 3200; with --quick every other
-    /// of them [default: 32; --quick: 8]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    n_max: Option<u64>,
-    /// Seeds; the figure shows medians [default: 1,2,3; --quick: 1]
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seeds: Option<Vec<u64>>,
-    /// Divisors whose spread at the smallest n is compared with that over seeds [default: 1,3,5,7,9,11; --quick: 1,3,5]
-    #[arg(long, value_name = "K,K,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = divisor)]
-    ks: Option<Vec<u32>>,
-    /// Seeds whose spread is taken at the smallest n; those that are not in --seeds train only k = 1 and 3 [default: --seeds,
-    /// plus the next seed if it is a single one]
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
-    spread_seeds: Option<Vec<u64>>,
-    /// Network [default: resnet56]
-    #[arg(long)]
-    net: Option<NetKind>,
-    /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: swish]
-    #[arg(long)]
-    activation: Option<Activation>,
-    /// Images: cifar10, fashion-mnist, folder or synthetic [default: cifar10]
-    #[arg(long)]
-    dataset: Option<DatasetKind>,
-    /// Weight tensor that the figure follows [default: layer2.5.conv1.weight; in other networks one in the middle]
-    #[arg(long, value_name = "NAME")]
-    tensor: Option<String>,
-    /// Samples in a batch [default: 128]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    batch_size: Option<u32>,
-    /// Points of each curve, one every n steps [default: 100]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    points: Option<u64>,
-    /// End every run after this many steps, whatever its n [--quick: 50]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Evaluate on the first N test images only [--quick: 1000]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
-    test_limit: Option<usize>,
-    /// Forms of the perturbation to compare at the smallest n [default: divide,reciprocal,nextafter]
-    #[arg(long, value_name = "FORM,...", value_delimiter = ',', value_parser = str::parse::<Perturbation>)]
-    perturbation: Option<Vec<Perturbation>>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Fig2 {
-    n_max: u64,
-    /// The n up to `n_max` that are trained.
-    #[serde(skip)]
-    ns: Vec<u64>,
-    seeds: Vec<u64>,
-    ks: Vec<u32>,
-    spread_seeds: Vec<u64>,
-    #[serde(serialize_with = "as_text")]
-    net: NetKind,
-    activation: Activation,
-    dataset: DatasetKind,
-    tensor: String,
-    batch_size: u32,
-    points: u64,
-    steps: Option<u64>,
-    test_limit: Option<usize>,
-    perturbation: Vec<Perturbation>,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
-        let n_max = self.n_max.unwrap_or(size(8, 32));
-        let net = self.net.unwrap_or(NetKind::ResNet { depth: 56 });
-        // A single seed shows the order of rates that are four times apart, but not of closer ones.
-        let every = if is_quick { 2 } else { 1 };
-        let ns: Vec<u64> = NS.into_iter().step_by(every).filter(|n| *n <= n_max).collect();
-        if ns.is_empty() {
-            return Err(Failure::usage(format!("--n-max: must be at least {}, not {n_max}", NS[0])));
-        }
-        let seeds = self.seeds.clone().unwrap_or_else(|| if is_quick { vec![1] } else { vec![1, 2, 3] });
-        if seeds.is_empty() {
-            return Err(Failure::usage("--seeds: give at least one"));
-        }
-        let spread_seeds = self.spread_seeds.clone().unwrap_or_else(|| match seeds.as_slice() {
-            [seed] => vec![*seed, seed.wrapping_add(1)],
-            several => several.to_vec(),
-        });
-        if spread_seeds.len() < 2 {
-            return Err(Failure::usage("--spread-seeds: give at least two"));
-        }
-        let has_twins = has_twins(&seeds)
-            || has_twins(&spread_seeds)
-            || self.ks.as_deref().is_some_and(has_twins)
-            || self.perturbation.as_deref().is_some_and(has_twins);
-        if has_twins {
-            return Err(Failure::usage("--seeds, --spread-seeds, --ks, --perturbation: give each value once"));
-        }
-        let ks = self.ks.clone().unwrap_or_else(|| if is_quick { vec![1, 3, 5] } else { vec![1, 3, 5, 7, 9, 11] });
-        if !ks.starts_with(&PAIR) {
-            return Err(Failure::usage("--ks: begin with 1,3, which the figure compares"));
-        }
-        let points = self.points.unwrap_or(100);
-        if !(1..=MOST_POINTS).contains(&points) {
-            return Err(Failure::usage(format!("--points: must be from 1 to {MOST_POINTS}, not {points}")));
-        }
-        let experiment = Fig2 {
-            n_max,
-            ns,
-            seeds,
-            ks,
-            spread_seeds,
-            net,
-            activation: self.activation.unwrap_or(Activation::Swish { beta: 5.0 }),
-            dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
-            tensor: followed(net, self.tensor.as_deref())?,
-            batch_size: self.batch_size.unwrap_or(128),
-            points,
-            steps: self.steps.or(is_quick.then_some(50)),
-            test_limit: self.test_limit.or(is_quick.then_some(1000)),
-            perturbation: self.perturbation.clone().unwrap_or_else(|| Perturbation::ALL.to_vec()),
-        };
-        for (_, config) in experiment.runs() {
-            config.validate()?;
-        }
-        let largest = experiment.config(experiment.ns[0], experiment.seeds[0], Perturbation::Divide);
-        if let Some(&control) = largest.controls().iter().find(|&&replica| replica < experiment.ks.len()) {
-            let k = experiment.ks[control];
-            return Err(Failure::usage(format!("--ks: k = {k} is a control of 1 (divide): leave it out")));
-        }
-        Ok(Box::new(experiment))
+flags! {
+    /// Figure 2, right: distance between two copies at decreasing learning rates
+    #[name = "fig2"]
+    #[example = "lastbit reproduce fig2 --n-max 8 --seeds 1,2,3,4,5 --out runs/fig2"]
+    pub struct Fig2 {
+        /// Largest n of the learning rates 0.1/n for n = 2, 4, 8, 16, 32, 320, 3200; with --quick every other
+        /// of them
+        n_max: u64 = 32, quick = 8;
+        /// Seeds; the figure shows medians
+        seeds: Vec<u64> = vec![1, 2, 3], quick = vec![1];
+        /// Divisors whose spread at the smallest n is compared with that over seeds
+        #[arg(value_name = "K,K,...", value_parser = divisor)]
+        ks: Vec<u32> = vec![1, 3, 5, 7, 9, 11], quick = vec![1, 3, 5];
+        /// Seeds whose spread is taken at the smallest n; those that are not in --seeds train only k = 1 and 3
+        spread_seeds: Vec<u64> = at_least_two(&seeds), shown = "--seeds, plus the next seed if it is a single one";
+        /// Network
+        net: NetKind = NetKind::ResNet { depth: 56 };
+        /// Nonlinearity: relu, swish (beta 5) or swish:BETA
+        activation: Activation = Activation::Swish { beta: 5.0 };
+        /// Images: cifar10, fashion-mnist, folder or synthetic
+        dataset: DatasetKind = DatasetKind::Cifar10;
+        /// Weight tensor that the figure follows
+        tensor: String = in_the_middle(net), shown = "layer2.5.conv1.weight; in other networks one in the middle";
+        /// Samples in a batch
+        batch_size: u32 = 128;
+        /// Points of each curve, one every n steps
+        points: u64 = 100;
+        /// End every run after this many steps, whatever its n
+        steps: Option<u64> = None, quick = Some(50);
+        /// Evaluate on the first N test images only
+        test_limit: Option<usize> = None, quick = Some(1000);
+        /// Forms of the perturbation to compare at the smallest n
+        perturbation: Vec<Perturbation> = Perturbation::ALL.to_vec();
     }
 }
 
-/// The tensor to follow: `wanted`, or the one whose place corresponds to that of `layer2.5.conv1.weight` among the nine
-/// blocks of ResNet-56's second stage.
-fn followed(net: NetKind, wanted: Option<&str>) -> Result<String, Failure> {
-    let built = net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0);
-    let network = built.map_err(|error| Failure::usage(format!("--net: {error}")))?;
-    let names: Vec<&str> = network.parameters.iter().filter(|p| p.convolution).map(|p| p.name.as_str()).collect();
-    let middle = match net {
+fn at_least_two(seeds: &[u64]) -> Vec<u64> {
+    match seeds {
+        [seed] => vec![*seed, seed.wrapping_add(1)],
+        several => several.to_vec(),
+    }
+}
+
+/// Names of the network's convolution weights.
+fn convolutions(net: NetKind) -> Result<Vec<String>, NetError> {
+    let network = net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0)?;
+    Ok(network.parameters.into_iter().filter(|p| p.convolution).map(|p| p.name).collect())
+}
+
+/// The tensor whose place corresponds to that of `layer2.5.conv1.weight` among the nine blocks of ResNet-56's second stage.
+/// Empty for a network without convolutions of images.
+fn in_the_middle(net: NetKind) -> String {
+    match net {
         NetKind::ResNet { depth } => format!("layer2.{}.conv1.weight", (depth - 2) / 6 * 5 / 9),
-        _ => names[names.len() / 2].to_owned(),
-    };
-    let name = wanted.unwrap_or(&middle);
-    if !names.contains(&name) {
-        return Err(Failure::usage(format!("--tensor: {net} has no convolution '{name}': use one like {middle}")));
+        _ => convolutions(net).map_or(String::new(), |mut names| names.swap_remove(names.len() / 2)),
     }
-    Ok(name.to_owned())
+}
+
+/// The learning rate of n.
+fn rate(n: u64) -> f64 {
+    LARGEST_LR / n as f64
 }
 
 impl Fig2 {
+    /// The n that are trained. A single seed shows the order of rates that are four times apart, but not of closer ones.
+    fn ns(&self) -> Vec<u64> {
+        let every = if self.is_quick { 2 } else { 1 };
+        NS.into_iter().step_by(every).filter(|n| *n <= self.n_max).collect()
+    }
+
     fn config(&self, n: u64, seed: u64, perturbation: Perturbation) -> TrainConfig {
         let ks = match perturbation {
             // Runs besides those of the figure have no control.
             _ if !self.seeds.contains(&seed) => PAIR.to_vec(),
             Perturbation::Reciprocal | Perturbation::Nextafter => PAIR.to_vec(),
-            Perturbation::Divide if n == self.ns[0] => [&self.ks[..], &[CONTROL]].concat(),
+            Perturbation::Divide if n == NS[0] => [&self.ks[..], &[CONTROL]].concat(),
             Perturbation::Divide => [&PAIR[..], &[CONTROL]].concat(),
         };
         TrainConfig {
@@ -205,27 +123,23 @@ impl Fig2 {
             perturbation,
             seed,
             batch_size: self.batch_size,
-            lr: LARGEST_LR / n as f64,
+            lr: rate(n),
             momentum: 0.0,
-            decay_every: 0,
-            eval_every: 0,
-            epochs: 100_000,
             steps: Some(self.steps.unwrap_or(n * self.points)),
             // Every step for n up to 32; for larger n every (n / 32)-th step, which includes every n-th.
             log_every: Some((n / NS[4]).max(1)),
             test_limit: self.test_limit,
-            ..TrainConfig::default()
+            ..constant_rate()
         }
     }
 
     /// Runs by name: every rate and seed, then at the largest rate the other forms of the perturbation and the other seeds of
     /// the spread.
     fn runs(&self) -> Vec<(String, TrainConfig)> {
-        let further =
-            self.spread_seeds.iter().filter(|seed| !self.seeds.contains(seed)).map(|&seed| (self.ns[0], seed));
-        let pairs = self.ns.iter().flat_map(|&n| self.seeds.iter().map(move |&seed| (n, seed)));
+        let further = self.spread_seeds.iter().filter(|seed| !self.seeds.contains(seed)).map(|&seed| (NS[0], seed));
+        let pairs = self.ns().into_iter().flat_map(|n| self.seeds.iter().map(move |&seed| (n, seed)));
         let divided = |(n, seed): (u64, u64)| (format!("n{n}-seed{seed}"), self.config(n, seed, Perturbation::Divide));
-        let (n, seed) = (self.ns[0], self.seeds[0]);
+        let (n, seed) = (NS[0], self.seeds[0]);
         let others = self.perturbation.iter().filter(|form| **form != Perturbation::Divide);
         let others = others.map(|&form| (format!("n{n}-seed{seed}-{}", form.name()), self.config(n, seed, form)));
         pairs.map(divided).chain(others).chain(further.map(divided)).collect()
@@ -233,20 +147,42 @@ impl Fig2 {
 }
 
 impl Experiment for Fig2 {
-    fn name(&self) -> &'static str {
-        "fig2"
-    }
-
     fn title(&self) -> String {
         format!("Figure 2: the last bit under plain SGD, {} with {} on {}", self.net, self.activation, self.dataset)
     }
 
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        let refuse = |text: String| Err(Failure::usage(text));
+        if self.ns().is_empty() {
+            return refuse(format!("--n-max: must be at least {}, not {}", NS[0], self.n_max));
+        }
+        if self.seeds.is_empty() {
+            return refuse("--seeds: give at least one".to_owned());
+        }
+        if self.spread_seeds.len() < 2 {
+            return refuse("--spread-seeds: give at least two".to_owned());
+        }
+        let has_duplicate_seeds = has_duplicates(&self.seeds) || has_duplicates(&self.spread_seeds);
+        if has_duplicate_seeds || has_duplicates(&self.ks) || has_duplicates(&self.perturbation) {
+            return refuse("--seeds, --spread-seeds, --ks, --perturbation: give each value once".to_owned());
+        }
+        if !self.ks.starts_with(&PAIR) {
+            return refuse("--ks: begin with 1,3, which the figure compares".to_owned());
+        }
+        check_between("--points", 1, MOST_POINTS, self.points)?;
+        let names = convolutions(self.net).map_err(|error| Failure::usage(format!("--net: {error}")))?;
+        if !names.contains(&self.tensor) {
+            let (net, tensor, middle) = (self.net, &self.tensor, in_the_middle(self.net));
+            return refuse(format!("--tensor: {net} has no convolution '{tensor}': use one like {middle}"));
+        }
+        for (_, config) in self.runs() {
+            config.validate()?;
+        }
+        check_no_control(&self.config(NS[0], self.seeds[0], Perturbation::Divide), self.ks.len())
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        study.forecast_runs(&self.runs())
+        study.forecast_runs(&self.runs(), true)
     }
 
     fn has_independent_runs(&self) -> bool {
@@ -254,14 +190,14 @@ impl Experiment for Fig2 {
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        let mut done = Vec::new();
-        study.train_ahead(&self.runs())?;
+        study.train_parallel(&self.runs())?;
+        let mut trained = Vec::new();
         for (name, config) in self.runs() {
             let run = study.train(&name, &config)?;
             let predictions = study.predictions(&run)?;
-            done.push(Done::new(run, &self.tensor, predictions));
+            trained.push(TrainedRun::new(run, predictions, 1));
         }
-        let runs = Runs::of(self, &done);
+        let runs = Runs::of(self, &trained);
         let curves = self.curves(&runs.main);
         Ok(Findings {
             claims: self.claims(&runs, &curves),
@@ -298,7 +234,7 @@ impl Fig2 {
                  - 1 (ddof 1), with the 95 % intervals of a normal sample, from chi-square. The pooled interval over seeds is too \
                  narrow, because the samples at different k share their seeds. One seed determines initialisation, order and \
                  augmentation.",
-                LARGEST_LR / self.ns[0] as f64,
+                rate(NS[0]),
                 list(&self.ks.iter().map(u32::to_string).collect::<Vec<_>>()),
                 list(&self.spread_seeds.iter().map(u64::to_string).collect::<Vec<_>>()),
             ),
@@ -312,37 +248,40 @@ impl Fig2 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reproduce::Flags as _;
 
     #[test]
     fn the_followed_tensor_is_the_paper_s_or_in_the_middle() {
-        let of = |name: &str| followed(name.parse().unwrap(), None).unwrap();
+        let of = |name: &str| in_the_middle(name.parse().unwrap());
         assert_eq!(of("resnet56"), "layer2.5.conv1.weight");
         assert_eq!(of("resnet20"), "layer2.1.conv1.weight");
         assert_eq!(of("resnet8"), "layer2.0.conv1.weight");
         assert!(of("vgg16").starts_with("features."));
-        assert!(followed(NetKind::ResNet { depth: 8 }, Some("layer2.5.conv1.weight")).is_err());
     }
 
     #[test]
     fn full_size_is_the_paper_s() {
-        let full = Flags::default().experiment(false).unwrap().settings().unwrap();
-        assert_eq!(full["net"].as_str(), Some("resnet56"));
-        assert_eq!(full["seeds"].as_array().map(Vec::len), Some(3));
+        let full = || Fig2::read(None, false);
+        full().check().unwrap();
+        let settings = full().settings().unwrap();
+        assert_eq!(settings["net"].as_str(), Some("resnet56"));
+        assert_eq!(settings["seeds"].as_array().map(Vec::len), Some(3));
         let bad = [
-            Flags { n_max: Some(0), ..Flags::default() },
-            Flags { seeds: Some(Vec::new()), ..Flags::default() },
-            Flags { ks: Some(vec![1]), ..Flags::default() },
-            Flags { ks: Some(vec![1, 5, 3]), ..Flags::default() },
-            Flags { ks: Some(vec![1, 3, 4]), ..Flags::default() },
-            Flags { ks: Some(vec![1, 3, 64]), ..Flags::default() },
-            Flags { spread_seeds: Some(vec![1]), ..Flags::default() },
-            Flags { spread_seeds: Some(vec![1, 1]), ..Flags::default() },
-            Flags { points: Some(0), ..Flags::default() },
-            Flags { batch_size: Some(0), ..Flags::default() },
-            Flags { net: Some(NetKind::OneLayer), ..Flags::default() },
+            Fig2 { n_max: 0, ..full() },
+            Fig2 { seeds: Vec::new(), ..full() },
+            Fig2 { ks: vec![1], ..full() },
+            Fig2 { ks: vec![1, 5, 3], ..full() },
+            Fig2 { ks: vec![1, 3, 4], ..full() },
+            Fig2 { ks: vec![1, 3, 64], ..full() },
+            Fig2 { spread_seeds: vec![1], ..full() },
+            Fig2 { spread_seeds: vec![1, 1], ..full() },
+            Fig2 { tensor: "fc.weight".to_owned(), ..full() },
+            Fig2 { points: 0, ..full() },
+            Fig2 { batch_size: 0, ..full() },
+            Fig2 { net: NetKind::OneLayer, ..full() },
         ];
-        for flags in bad {
-            let Err(failure) = flags.experiment(false) else { panic!("{flags:?} is accepted") };
+        for experiment in bad {
+            let Err(failure) = experiment.check() else { panic!("{experiment:?} is accepted") };
             assert!(failure.to_string().starts_with("--"), "{failure}");
         }
     }

@@ -6,83 +6,44 @@ mod verdict;
 
 use std::rc::Rc;
 
-use clap::Args;
 use lastbit_core::device::{Context, Fill};
-use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, Regime, initial_kernel};
+use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, initial_kernel};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, between, checked, curve, finite, go_on, positive, positives, seconds_of_a_step};
-use super::figure::{Axis, Figure};
-use super::modes::Modes;
-use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::eigenmodes::Eigenmodes;
+use super::findings::table;
+use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
+use super::pde::{self, MOST_STEPS, curve, finite, growth_at_end, take_steps};
+use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
-use crate::value_parsers::{real, whole};
+use crate::plot::{Axis, Figure};
 
 /// The paper's weight decays.
 const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];
-/// Steps between two checks for Ctrl-C.
-const STRIDE: u32 = 25;
 /// Steps over which the growth at the end is measured.
 const LAST: usize = 10;
-/// Norms below this share of the first are ignored: a kernel that decays for a thousand steps underflows.
-const LEAST: f64 = 1e-12;
-
-/// Flags of `reproduce fig3`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Weight decays [default: 1.1e7,1.2e7,1.3e7,1.9e8,2e8,2.1e8,2.2e8]
-    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = real)]
-    alpha: Option<Vec<f64>>,
-    /// Time step [default: 1e-8]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    dt: Option<f64>,
-    /// Steps [default: 1000; --quick: 150]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Side of the checkerboard [default: 256]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    size: Option<u32>,
-    /// Side of the kernel [default: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    kernel: Option<u32>,
-    /// Seed of the initial kernel [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Fig3 {
-    alpha: Vec<f64>,
-    dt: f64,
-    steps: u64,
-    size: u32,
-    kernel: u32,
-    seed: u64,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let experiment = Fig3 {
-            alpha: positives("--alpha", self.alpha.clone().unwrap_or_else(|| ALPHAS.to_vec()))?,
-            dt: positive("--dt", self.dt.unwrap_or(1e-8))?,
-            steps: between("--steps", 20, MOST_STEPS, self.steps.unwrap_or(if is_quick { 150 } else { 1000 }))?,
-            size: self.size.unwrap_or(256),
-            kernel: self.kernel.unwrap_or(32),
-            seed: self.seed.unwrap_or(1),
-        };
-        checked(
-            "--size, --kernel",
-            transitioning(experiment.size, experiment.kernel, experiment.seed).and_then(|p| p.eigenvalues()),
-        )?;
-        Ok(Box::new(experiment))
+flags! {
+    /// Figure 3: the linear one-layer equation near its stability bounds
+    #[name = "fig3"]
+    pub struct Fig3 {
+        /// Weight decays
+        alpha: Vec<f64> = ALPHAS.to_vec();
+        /// Time step
+        dt: f64 = 1e-8;
+        /// Steps
+        steps: u64 = 1000, quick = 150;
+        /// Side of the checkerboard
+        size: u32 = 256;
+        /// Side of the kernel
+        kernel: u32 = 32;
+        /// Seed of the initial kernel
+        seed: u64 = 1;
     }
 }
 
 /// The paper's linear equation on a checkerboard.
-pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, lastbit_core::pde::PdeError> {
+pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, PdeError> {
     Ok(LinearParams {
         image: Image::checkerboard(size, size)?,
         kernel,
@@ -97,7 +58,7 @@ pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, 
 
 /// Results at one weight decay.
 #[derive(Serialize, Deserialize)]
-struct Course {
+struct Trajectory {
     alpha: f64,
     /// Loss in float32 on the adapter, from step 0 on. `None` if it is not finite.
     loss: Vec<Option<f64>>,
@@ -109,25 +70,17 @@ struct Course {
     growth_double: Option<f64>,
 }
 
-/// Mean factor a step over the last norms that are above [`LEAST`] of the first.
-fn growth_of(norms: &[f64]) -> Option<f64> {
-    let last = norms.iter().rposition(|norm| *norm > LEAST * norms[0]).unwrap_or(1).max(1);
-    let from = last - LAST.min(last);
-    finite((norms[last] / norms[from]).powf(1.0 / (last - from) as f64))
-}
-
 impl Fig3 {
-    fn courses(&self, context: &Rc<Context>) -> Result<Vec<Course>, Failure> {
-        let params = transitioning(self.size, self.kernel, self.seed)?;
+    fn params(&self) -> Result<LinearParams, PdeError> {
+        transitioning(self.size, self.kernel, self.seed)
+    }
+
+    fn trajectories(&self, context: &Rc<Context>) -> Result<Vec<Trajectory>, Failure> {
+        let params = self.params()?;
         let replicas: Vec<_> = self.alpha.iter().map(|alpha| (*alpha, self.dt)).collect();
         let mut linear = block_on(Linear::new(Rc::clone(context), params.clone(), &replicas, Fill::Zero))?;
-        let mut left = self.steps as u32;
-        while left > 0 {
-            go_on()?;
-            block_on(linear.step(left.min(STRIDE)))?;
-            left -= left.min(STRIDE);
-        }
-        let mut courses = Vec::new();
+        take_steps(self.steps, |n| block_on(linear.step(n)))?;
+        let mut trajectories = Vec::new();
         for (r, &alpha) in self.alpha.iter().enumerate() {
             let history = linear.history(r);
             let norms: Vec<f64> = history.iter().map(|sample| f64::from(sample.squares).sqrt()).collect();
@@ -141,34 +94,34 @@ impl Fig3 {
                     break;
                 }
             }
-            courses.push(Course {
+            trajectories.push(Trajectory {
                 alpha,
                 loss: history.iter().map(|sample| finite(sample.loss(alpha))).collect(),
                 stopped: linear.stopped()[r],
-                growth: growth_of(&norms),
+                growth: growth_at_end(&norms, LAST),
                 loss_double,
-                growth_double: growth_of(&norms_double),
+                growth_double: growth_at_end(&norms_double, LAST),
             });
         }
-        Ok(courses)
+        Ok(trajectories)
     }
 
-    fn figures(&self, courses: &[Course], eigenvalues: [f64; 2], bounds: Bounds) -> Vec<Figure> {
-        let low: Vec<&Course> =
-            courses.iter().filter(|c| c.alpha < (bounds.alpha_min * bounds.alpha_max).sqrt()).collect();
-        let high: Vec<&Course> = courses.iter().filter(|c| !low.iter().any(|l| l.alpha == c.alpha)).collect();
+    fn figures(&self, trajectories: &[Trajectory], eigenvalues: [f64; 2], bounds: Bounds) -> Vec<Figure> {
+        let low: Vec<&Trajectory> =
+            trajectories.iter().filter(|c| c.alpha < (bounds.alpha_min * bounds.alpha_max).sqrt()).collect();
+        let high: Vec<&Trajectory> = trajectories.iter().filter(|c| !low.iter().any(|l| l.alpha == c.alpha)).collect();
         let sides = [("fig3-low", "lower", bounds.alpha_min, low), ("fig3-high", "upper", bounds.alpha_max, high)];
         let sides = sides.into_iter().filter(|(.., of_side)| !of_side.is_empty());
         sides
             .map(|(name, side, bound, of_side)| {
                 let title = format!("Loss near the {side} bound, alpha = {bound:.4e}");
                 let mut figure = Figure::new(name, title, Axis::linear("step (1)"), Axis::log("loss (nats)"));
-                for course in &of_side {
-                    figure = figure.line(format!("alpha {:e}", course.alpha), curve(&course.loss));
+                for trajectory in &of_side {
+                    figure = figure.line(format!("alpha {:e}", trajectory.alpha), curve(&trajectory.loss));
                 }
-                for (i, course) in of_side.iter().enumerate() {
+                for (i, trajectory) in of_side.iter().enumerate() {
                     let label = if i == 0 { "theory: factor² a step" } else { "" };
-                    figure = figure.theory(label, self.theory(course, eigenvalues));
+                    figure = figure.theory(label, self.theory(trajectory, eigenvalues));
                 }
                 figure.caption(format!(
                     "float32 on the adapter. Loss: cross-entropy + alpha/2 |w|². Dashed: the fastest mode alone, |1 - dt (alpha + \
@@ -181,76 +134,62 @@ impl Fig3 {
 
     /// The asymptote: the loss of the fastest mode alone, back to the start, through the last point whose loss is above 100
     /// and so not mainly cross-entropy.
-    fn theory(&self, course: &Course, eigenvalues: [f64; 2]) -> Vec<(f64, f64)> {
-        let square = LinearParams::factor(eigenvalues, course.alpha, self.dt).powi(2);
-        let Some((anchor, loss)) =
-            course.loss.iter().enumerate().rev().find_map(|(i, loss)| Some((i, (*loss)?)).filter(|(_, l)| *l > 100.0))
+    fn theory(&self, trajectory: &Trajectory, eigenvalues: [f64; 2]) -> Vec<(f64, f64)> {
+        let square = LinearParams::factor(eigenvalues, trajectory.alpha, self.dt).powi(2);
+        let Some((anchor, loss)) = trajectory
+            .loss
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(i, loss)| Some((i, (*loss)?)).filter(|(_, l)| *l > 100.0))
         else {
             return Vec::new();
         };
-        let points = (0..course.loss.len()).map(|step| (step as f64, loss * square.powi(step as i32 - anchor as i32)));
+        let points =
+            (0..trajectory.loss.len()).map(|step| (step as f64, loss * square.powi(step as i32 - anchor as i32)));
         points.filter(|(_, loss)| *loss > 0.1).collect()
     }
 }
 
 impl Experiment for Fig3 {
-    fn name(&self) -> &'static str {
-        "fig3"
-    }
-
-    fn title(&self) -> String {
-        "Figure 3: the linear one-layer equation near its stability bounds".to_owned()
-    }
-
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        check_all_positive("--alpha", &self.alpha)?;
+        check_positive("--dt", self.dt)?;
+        check_between("--steps", 20, MOST_STEPS, self.steps)?;
+        checked("--size, --kernel", self.params().and_then(|params| params.eigenvalues())).map(drop)
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        if study.is_done("courses") {
-            return Ok(Forecast { seconds: 0.5, ..Forecast::default() });
-        }
-        let step = seconds_of_a_step(study, self.size, self.kernel, self.alpha.len())?;
-        let seconds = step * self.steps as f64 + 1.0;
-        Ok(Forecast { seconds, pieces: 1, ..Forecast::default() })
+        let pieces = [("courses".to_owned(), self.steps as f64)];
+        pde::forecast(study, [self.size, self.kernel], self.alpha.len(), &pieces)
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        let params = transitioning(self.size, self.kernel, self.seed)?;
-        let (modes, eigenvalues) = (Modes::of(&params)?, params.eigenvalues()?);
+        let params = self.params()?;
+        let (modes, eigenvalues) = (Eigenmodes::of(&params)?, params.eigenvalues()?);
         let bounds = LinearParams::bounds(eigenvalues, self.dt);
-        let courses: Vec<Course> = study.piece("courses", |context| self.courses(context))?;
-        let mut losses = Table::data("fig3", "Loss at every step", &["alpha", "step", "loss_float32", "loss_float64"]);
-        let mut table = Table::new(
-            "fig3-growth",
-            "Growth of |w| a step at the end",
-            &[
-                ("alpha", "alpha"),
-                ("theory", "theory"),
-                ("float32", "float32"),
-                ("float64", "float64"),
-                ("stopped", "stopped at step"),
-            ],
-        )
-        .note("A negative factor means that the mode alternates in sign. Stopped: a weight passed 10¹⁵.");
-        for course in &courses {
-            for (step, loss) in course.loss.iter().enumerate() {
-                let double = course.loss_double.get(step).copied().flatten();
-                losses.row([course.alpha.into(), step.into(), (*loss).into(), double.into()]);
-            }
-            let factor = LinearParams::factor(eigenvalues, course.alpha, self.dt);
-            table.row([
-                course.alpha.into(),
-                factor.into(),
-                course.growth.into(),
-                course.growth_double.into(),
-                course.stopped.into(),
-            ]);
-        }
+        let trajectories: Vec<Trajectory> = study.piece("courses", |context| self.trajectories(context))?;
+        let table = table!("fig3-growth", "Growth of |w| a step at the end", for trajectory in &trajectories => {
+            "alpha" = trajectory.alpha,
+            "theory" = LinearParams::factor(eigenvalues, trajectory.alpha, self.dt),
+            "float32" = trajectory.growth,
+            "float64" = trajectory.growth_double,
+            "stopped" as "stopped at step" = trajectory.stopped,
+        });
+        let table =
+            table.note("A negative factor means that the mode alternates in sign. Stopped: a weight passed 10¹⁵.");
+        let steps =
+            trajectories.iter().flat_map(|trajectory| (0..trajectory.loss.len()).map(move |step| (trajectory, step)));
+        let losses = table!("fig3", "Loss at every step", for (trajectory, step) in steps => {
+            "alpha" = trajectory.alpha,
+            "step" = step,
+            "loss_float32" = trajectory.loss[step],
+            "loss_float64" = trajectory.loss_double.get(step).copied().flatten(),
+        });
         Ok(Findings {
-            claims: self.claims(&courses, &modes, eigenvalues, bounds),
-            figures: self.figures(&courses, eigenvalues, bounds),
-            tables: vec![table, losses],
+            claims: self.claims(&trajectories, &modes, eigenvalues, bounds),
+            figures: self.figures(&trajectories, eigenvalues, bounds),
+            tables: vec![table, losses.as_data()],
             methods: vec![
                 format!(
                     "w ← w - dt g with g = (a beta/2) G w + alpha w, a = -0.5 and beta = 1: the gradient flow of the one-layer \

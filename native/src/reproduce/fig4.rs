@@ -7,7 +7,6 @@ mod verdict;
 
 use std::rc::Rc;
 
-use clap::Args;
 use lastbit_core::device::{Context, Fill};
 use lastbit_core::double::relative_l1;
 use lastbit_core::ops::Activation;
@@ -17,11 +16,12 @@ use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
 use self::orbits::Orbits;
-use super::equations::{MOST_STEPS, between, checked, curve, finite, go_on, positive, positives, seconds_of_a_step};
-use super::figure::{Axis, Figure};
-use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::findings::table;
+use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
+use super::pde::{self, MOST_STEPS, curve, finite, take_steps};
+use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
-use crate::value_parsers::{real, whole};
+use crate::plot::{Axis, Figure};
 
 /// The paper's step sizes.
 const DTS: [f64; 8] = [0.01, 0.03, 0.05, 0.07, 0.09, 0.1, 0.11, 0.13];
@@ -31,73 +31,30 @@ const KS: [u32; 4] = [1, 3, 2, 1];
 const PERTURBED: usize = 1;
 /// Steps of the moving mean, as published.
 const WINDOW: usize = 100;
-/// Steps between two checks for Ctrl-C.
-const STRIDE: u32 = 20;
-
-/// Flags of `reproduce fig4`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Step sizes [default: 0.01,0.03,0.05,0.07,0.09,0.1,0.11,0.13]
-    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = real)]
-    dt: Option<Vec<f64>>,
-    /// Steps [default: 1000]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Weight decay [default: 20]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    alpha: Option<f64>,
-    /// Step sizes of the bifurcation diagram [default: 600; --quick: 200]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    points: Option<u64>,
-    /// Side of the checkerboard [default: 256; --quick: 64]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    size: Option<u32>,
-    /// Side of the kernel [default: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    kernel: Option<u32>,
-    /// Seed of the initial kernel [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Fig4 {
-    dt: Vec<f64>,
-    steps: u64,
-    alpha: f64,
-    points: u64,
-    size: u32,
-    kernel: u32,
-    seed: u64,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
-        let experiment = Fig4 {
-            dt: positives("--dt", self.dt.clone().unwrap_or_else(|| DTS.to_vec()))?,
-            steps: between("--steps", 20, MOST_STEPS, self.steps.unwrap_or(1000))?,
-            alpha: positive("--alpha", self.alpha.unwrap_or(20.0))?,
-            points: between("--points", 2, 100_000, self.points.unwrap_or(size(200, 600)))?,
-            size: self.size.unwrap_or(size(64, 256) as u32),
-            kernel: self.kernel.unwrap_or(32),
-            seed: self.seed.unwrap_or(1),
-        };
-        let params = checked("--size, --kernel", experiment.params())?;
-        // The step size at which the orbits of the diagrams start.
-        checked("--alpha", NonlinearDouble::new(&params, 1, 0.1 / experiment.alpha))?;
-        for dt in &experiment.dt {
-            checked("--dt, --alpha, --size, --kernel", NonlinearDouble::new(&params, 1, *dt))?;
-        }
-        Ok(Box::new(experiment))
+flags! {
+    /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
+    #[name = "fig4"]
+    pub struct Fig4 {
+        /// Step sizes
+        dt: Vec<f64> = DTS.to_vec();
+        /// Steps
+        steps: u64 = 1000;
+        /// Weight decay
+        alpha: f64 = 20.0;
+        /// Step sizes of the bifurcation diagram
+        points: u64 = 600, quick = 200;
+        /// Side of the checkerboard
+        size: u32 = 256, quick = 64;
+        /// Side of the kernel
+        kernel: u32 = 32;
+        /// Seed of the initial kernel
+        seed: u64 = 1;
     }
 }
 
 /// The pair of one step size, with its controls.
 #[derive(Serialize, Deserialize)]
-struct Course {
+struct Trajectory {
     dt: f64,
     /// Cross-entropy + alpha/2 |w|^2 of k = 1 in float32, from step 0 on.
     loss: Vec<Option<f64>>,
@@ -112,7 +69,7 @@ struct Course {
     stopped: Option<u64>,
 }
 
-impl Course {
+impl Trajectory {
     /// Mean of the last [`WINDOW`] distances at every step, or of all of them at the beginning.
     fn moving_mean(distance: &[f64]) -> Vec<(f64, f64)> {
         let mean = |end: usize| {
@@ -145,16 +102,11 @@ impl Fig4 {
         })
     }
 
-    fn course(&self, context: &Rc<Context>, dt: f64) -> Result<Course, Failure> {
+    fn trajectory(&self, context: &Rc<Context>, dt: f64) -> Result<Trajectory, Failure> {
         let params = self.params()?;
         let replicas = KS.map(|k| Replica { k, dt, reference: 0 });
         let mut run = block_on(Nonlinear::new(Rc::clone(context), params.clone(), &replicas, Fill::Zero))?;
-        let mut left = self.steps as u32;
-        while left > 0 {
-            go_on()?;
-            block_on(run.step(left.min(STRIDE)))?;
-            left -= left.min(STRIDE);
-        }
+        take_steps(self.steps, |n| block_on(run.step(n)))?;
         let [mut one, mut three] =
             [NonlinearDouble::new(&params, 1, dt)?, NonlinearDouble::new(&params, KS[PERTURBED], dt)?];
         let (mut loss_double, mut distance_double) = (vec![finite(one.loss())], vec![0.0]);
@@ -168,7 +120,7 @@ impl Fig4 {
             }
         }
         let controls = (2..KS.len()).flat_map(|r| run.history(r)).map(|sample| sample.differing);
-        Ok(Course {
+        Ok(Trajectory {
             dt,
             loss: run.history(0).iter().map(|sample| finite(sample.loss(self.alpha))).collect(),
             loss_double,
@@ -179,15 +131,15 @@ impl Fig4 {
         })
     }
 
-    fn figures(&self, courses: &[Course], orbits: &Orbits) -> Vec<Figure> {
+    fn figures(&self, trajectories: &[Trajectory], orbits: &Orbits) -> Vec<Figure> {
         let settled = orbits.fixed_point_loss;
-        let stays: Vec<&Course> = courses.iter().filter(|course| course.stopped.is_none()).collect();
+        let stays: Vec<&Trajectory> = trajectories.iter().filter(|trajectory| trajectory.stopped.is_none()).collect();
         // On the edge the weights off the patch are not damped: they stay large for long.
-        let restrained: Vec<&Course> =
-            stays.iter().copied().filter(|course| course.dt < 0.999 * orbits.explosion).collect();
+        let restrained: Vec<&Trajectory> =
+            stays.iter().copied().filter(|trajectory| trajectory.dt < 0.999 * orbits.explosion).collect();
         let ceiling = restrained
             .iter()
-            .flat_map(|course| course.loss.iter().skip(100))
+            .flat_map(|trajectory| trajectory.loss.iter().skip(100))
             .flatten()
             .fold(settled, |most, loss| loss.max(most));
         let mut all = Figure::new(
@@ -197,8 +149,8 @@ impl Fig4 {
             Axis::log("loss (nats)").between(0.1, 1e4),
         );
         // Draw the widest oscillations first, below the others.
-        for course in courses.iter().rev() {
-            all = all.line(format!("dt {}", course.dt), curve(&course.loss));
+        for trajectory in trajectories.iter().rev() {
+            all = all.line(format!("dt {}", trajectory.dt), curve(&trajectory.loss));
         }
         let all = all.horizontal(format!("fixed point: {settled:.4}"), settled).caption(
             "float32 on the adapter, k = 1: cross-entropy + alpha/2 |w|². An exploding loss is cut off at 10⁴; its run continues \
@@ -211,8 +163,8 @@ impl Fig4 {
             first,
             Axis::linear("loss (nats)").between(0.25, (1.05 * ceiling).max(settled + 0.01)),
         );
-        for course in &restrained {
-            close = close.line(format!("dt {}", course.dt), curve(&course.loss));
+        for trajectory in &restrained {
+            close = close.line(format!("dt {}", trajectory.dt), curve(&trajectory.loss));
         }
         let close = close.horizontal(format!("fixed point: {settled:.4}"), settled).caption(
             "The same on a linear axis. The loss goes to the fixed point for small dt, alternates between two or more \
@@ -224,8 +176,8 @@ impl Fig4 {
             Axis::linear("step (1)"),
             Axis::log("relative L1 (0 to 2)"),
         );
-        for course in &stays {
-            apart = apart.line(format!("dt {}", course.dt), Course::moving_mean(&course.distance));
+        for trajectory in &stays {
+            apart = apart.line(format!("dt {}", trajectory.dt), Trajectory::moving_mean(&trajectory.distance));
         }
         let apart = apart.horizontal("0.1: the copies have left each other", 0.1).caption(
             "float32 on the adapter. In chaos a difference in the last bit grows to the size of the weights; where the \
@@ -237,13 +189,13 @@ impl Fig4 {
             Axis::linear("step (1)").between(0.0, self.steps.min(150) as f64),
             Axis::log("relative L1 (0 to 2)"),
         );
-        let parted: Vec<&&Course> =
-            restrained.iter().filter(|course| Course::leaves(&course.distance).is_some()).collect();
-        for course in &parted {
-            let single = course.distance.iter().enumerate().map(|(step, d)| (step as f64, *d));
-            let double = course.distance_double.iter().enumerate().map(|(step, d)| (step as f64, *d));
-            precise = precise.line(format!("dt {}, float32", course.dt), single.collect());
-            precise = precise.line(format!("dt {}, float64", course.dt), double.collect());
+        let parted: Vec<&&Trajectory> =
+            restrained.iter().filter(|trajectory| Trajectory::leaves(&trajectory.distance).is_some()).collect();
+        for trajectory in &parted {
+            let single = trajectory.distance.iter().enumerate().map(|(step, d)| (step as f64, *d));
+            let double = trajectory.distance_double.iter().enumerate().map(|(step, d)| (step as f64, *d));
+            precise = precise.line(format!("dt {}, float32", trajectory.dt), single.collect());
+            precise = precise.line(format!("dt {}, float64", trajectory.dt), double.collect());
         }
         let precise = precise.caption(
             "float64 begins 9 decades lower and grows at the same rate: more bits postpone the parting \
@@ -257,75 +209,56 @@ impl Fig4 {
 }
 
 impl Experiment for Fig4 {
-    fn name(&self) -> &'static str {
-        "fig4"
-    }
-
-    fn title(&self) -> String {
-        "Figure 4: the nonlinear one-layer network, from a fixed point to chaos".to_owned()
-    }
-
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        check_all_positive("--dt", &self.dt)?;
+        check_between("--steps", 20, MOST_STEPS, self.steps)?;
+        check_positive("--alpha", self.alpha)?;
+        check_between("--points", 2, 100_000, self.points)?;
+        let params = checked("--size, --kernel", self.params())?;
+        // The step size at which the orbits of the diagrams start.
+        checked("--alpha", NonlinearDouble::new(&params, 1, 0.1 / self.alpha))?;
+        self.dt.iter().try_for_each(|dt| {
+            checked("--dt, --alpha, --size, --kernel", NonlinearDouble::new(&params, 1, *dt)).map(drop)
+        })
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let left = self.dt.iter().filter(|dt| !study.is_done(&format!("dt{dt}"))).count();
-        let orbits = usize::from(!study.is_done("orbits"));
-        let step = if left == 0 { 0.0 } else { seconds_of_a_step(study, self.size, self.kernel, KS.len())? };
-        let seconds = step * (self.steps as usize * left) as f64 + orbits as f64 * Orbits::seconds(self.points);
-        Ok(Forecast { seconds: seconds + 0.5, pieces: left + orbits, ..Forecast::default() })
+        let trajectories: Vec<_> = self.dt.iter().map(|dt| (format!("dt{dt}"), self.steps as f64)).collect();
+        let trajectories = pde::forecast(study, [self.size, self.kernel], KS.len(), &trajectories)?;
+        Ok(trajectories.and(study.forecast_pieces([("orbits", Orbits::seconds(self.points))])))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let orbits: Orbits = study.piece("orbits", |_| Orbits::find(&self.params()?, self.points, &self.dt))?;
-        let mut courses = Vec::new();
+        let mut trajectories = Vec::new();
         for &dt in &self.dt {
-            courses.push(study.piece::<Course>(&format!("dt{dt}"), |context| self.course(context, dt))?);
+            trajectories.push(study.piece::<Trajectory>(&format!("dt{dt}"), |context| self.trajectory(context, dt))?);
         }
-        let columns = ["dt", "step", "loss_float32", "loss_float64", "rel_l1_float32", "rel_l1_float64"];
-        let mut data = Table::data("fig4", "Loss of k = 1 and distance of k = 3 at every step", &columns);
-        let heads = [
-            ("dt", "dt"),
-            ("loss", "loss at the end"),
-            ("leaves", "k = 3 leaves at step"),
-            ("end", "distance at the end"),
-            ("leaves_float64", "in float64 at step"),
-            ("control", "controls differ in"),
-            ("stopped", "stopped at step"),
-        ];
-        let mut table = Table::new("fig4-steps", "By step size", &heads).note(
-            "Leaves: relative L1 above 0.1. End: mean of the last 100 steps. Controls: a second k = 1, and k = 2.",
-        );
-        for course in &courses {
-            for (step, loss) in course.loss.iter().enumerate() {
-                let double = course.loss_double.get(step).copied().flatten();
-                let distance = course.distance.get(step).copied();
-                let distance_double = course.distance_double.get(step).copied();
-                data.row([
-                    course.dt.into(),
-                    step.into(),
-                    (*loss).into(),
-                    double.into(),
-                    distance.into(),
-                    distance_double.into(),
-                ]);
-            }
-            table.row([
-                course.dt.into(),
-                course.loss.last().copied().flatten().into(),
-                Course::leaves(&course.distance).into(),
-                Course::end(&course.distance).into(),
-                Course::leaves(&course.distance_double).into(),
-                format!("{} weights", course.control).into(),
-                course.stopped.into(),
-            ]);
-        }
-        let mut tables = vec![table, data];
+        let table = table!("fig4-steps", "By step size", for trajectory in &trajectories => {
+            "dt" = trajectory.dt,
+            "loss" as "loss at the end" = trajectory.loss.last().copied().flatten(),
+            "leaves" as "k = 3 leaves at step" = Trajectory::leaves(&trajectory.distance),
+            "end" as "distance at the end" = Trajectory::end(&trajectory.distance),
+            "leaves_float64" as "in float64 at step" = Trajectory::leaves(&trajectory.distance_double),
+            "control" as "controls differ in" = format!("{} weights", trajectory.control),
+            "stopped" as "stopped at step" = trajectory.stopped,
+        })
+        .note("Leaves: relative L1 above 0.1. End: mean of the last 100 steps. Controls: a second k = 1, and k = 2.");
+        let steps =
+            trajectories.iter().flat_map(|trajectory| (0..trajectory.loss.len()).map(move |step| (trajectory, step)));
+        let data = table!("fig4", "Loss of k = 1 and distance of k = 3 at every step", for (trajectory, step) in steps => {
+            "dt" = trajectory.dt,
+            "step" = step,
+            "loss_float32" = trajectory.loss[step],
+            "loss_float64" = trajectory.loss_double.get(step).copied().flatten(),
+            "rel_l1_float32" = trajectory.distance.get(step),
+            "rel_l1_float64" = trajectory.distance_double.get(step),
+        });
+        let mut tables = vec![table, data.as_data()];
         tables.extend(orbits.tables());
         Ok(Findings {
-            claims: verdict::claims(self, &courses, &orbits),
-            figures: self.figures(&courses, &orbits),
+            claims: verdict::claims(self, &trajectories, &orbits),
+            figures: self.figures(&trajectories, &orbits),
             tables,
             methods: self.methods(),
         })

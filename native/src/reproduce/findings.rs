@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::figure::Figure;
+use crate::plot::Figure;
 
 /// Whether this run agrees with the paper on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -71,47 +71,97 @@ pub enum Cell {
     Empty,
 }
 
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+/// A [`Claim`], with texts of any type.
+macro_rules! claim {
+    (about: $about:expr, paper: $paper:expr, found: $found:expr, agrees: $agrees:expr, certainty: $certainty:expr $(,)?) => {
+        $crate::reproduce::findings::Claim {
+            about: $about.into(),
+            paper: $paper.into(),
+            found: $found.into(),
+            agrees: $agrees,
+            certainty: $certainty.into(),
+        }
+    };
+}
+pub(super) use claim;
+
+/// A value that a cell of a table shows.
+pub trait ToCell {
+    /// The cell.
+    fn to_cell(&self) -> Cell;
+}
+
+macro_rules! to_cell {
+    ($($type:ty: |$value:ident| $cell:expr;)+) => {
+        $(impl ToCell for $type {
+            fn to_cell(&self) -> Cell {
+                let $value = self;
+                $cell
+            }
+        })+
+    };
+}
+
+to_cell! {
+    str: |text| Cell::Text(text.to_owned());
+    String: |text| Cell::Text(text.clone());
+    f64: |value| Cell::Number(*value);
+    u32: |value| Cell::Whole((*value).into());
+    u64: |value| Cell::Whole(*value);
+    usize: |value| Cell::Whole(*value as u64);
+}
+
+impl<T: ToCell> ToCell for Option<T> {
+    fn to_cell(&self) -> Cell {
+        self.as_ref().map_or(Cell::Empty, T::to_cell)
     }
 }
 
-impl From<String> for Cell {
-    fn from(text: String) -> Self {
-        Self::Text(text)
+impl<T: ToCell + ?Sized> ToCell for &T {
+    fn to_cell(&self) -> Cell {
+        (**self).to_cell()
     }
 }
 
-impl From<f64> for Cell {
-    fn from(value: f64) -> Self {
-        Self::Number(value)
-    }
+/// Cells of any values.
+macro_rules! cells {
+    ($($value:expr),+ $(,)?) => { [$($crate::reproduce::findings::ToCell::to_cell(&$value)),+] };
 }
+pub(super) use cells;
 
-impl From<u64> for Cell {
-    fn from(value: u64) -> Self {
-        Self::Whole(value)
-    }
+/// A table with a row for each item. Each column is its name in the csv file, its head in the page if it has another one, and
+/// its cell. Further columns may follow, with an iterator of their cells.
+///
+/// ```text
+/// table!("growth", "Growth a step", for run in &runs => {
+///     let growth = run.growth();
+///     "k" = run.k,
+///     "growth_factor" as "growth a step" = growth.factor,
+///     ..[("low", "95 % from"), ("high", "to")] => cells![growth.low, growth.high],
+/// })
+/// ```
+macro_rules! table {
+    ($name:expr, $title:expr, for $item:pat in $items:expr => {
+        $(let $local:pat = $value:expr;)*
+        $($column:literal $(as $head:literal)? = $cell:expr,)+
+        $(..$further:expr => $cells:expr,)?
+    }) => {{
+        let columns = [$(($column, $crate::reproduce::findings::table!(@head $column $($head)?))),+];
+        let table = $crate::reproduce::findings::Table::new($name, $title, &columns);
+        $(let table = $further.into_iter().fold(table, |table, (name, head)| table.column(name, head));)?
+        let mut table = table;
+        for $item in $items {
+            $(let $local = $value;)*
+            let cells = $crate::reproduce::findings::cells![$($cell),+].into_iter();
+            $(let cells = cells.chain($cells);)?
+            table.row(cells);
+        }
+        table
+    }};
+    (@head $column:literal) => { $column };
+    (@head $column:literal $head:literal) => { $head };
 }
-
-impl From<u32> for Cell {
-    fn from(value: u32) -> Self {
-        Self::Whole(value.into())
-    }
-}
-
-impl From<usize> for Cell {
-    fn from(value: usize) -> Self {
-        Self::Whole(value as u64)
-    }
-}
-
-impl<T: Into<Cell>> From<Option<T>> for Cell {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Empty, Into::into)
-    }
-}
+pub(super) use table;
 
 /// A table: a csv file and, if it is short, a part of the page.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,10 +193,9 @@ impl Table {
         }
     }
 
-    /// Data for a csv file that the page links.
-    pub fn data(name: &str, title: impl Into<String>, columns: &[&str]) -> Self {
-        let columns: Vec<(&str, &str)> = columns.iter().map(|name| (*name, *name)).collect();
-        Self { is_shown: false, ..Self::new(name, title, &columns) }
+    /// The table as data that are too long to read, whose csv file the page only links.
+    pub fn as_data(self) -> Self {
+        Self { is_shown: false, ..self }
     }
 
     /// The table with this note below it.
@@ -203,13 +252,15 @@ pub struct Findings {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn tables_are_csv() {
-        let mut table = Table::data("t", "", &["name", "value", "count"]);
-        table.row(["a, \"b\"".into(), 1e-9.into(), 3_u64.into()]);
-        table.row([Cell::Empty, f64::NAN.into(), Some(0.25).into()]);
-        assert_eq!(table.csv(), "name,value,count\n\"a, \"\"b\"\"\",1e-9,3\n,,0.25\n");
+        let rows = [("a, \"b\"", Some(1e-9), Some(3)), ("", Some(f64::NAN), None)];
+        let table = table!("t", "", for (name, value, count) in rows => {
+            "name" = name,
+            "value" as "head" = value,
+            "count" = count.map(|count: u64| count),
+            ..[("more", "more")] => cells![0.25],
+        });
+        assert_eq!(table.csv(), "name,value,count,more\n\"a, \"\"b\"\"\",1e-9,3,0.25\n,,,0.25\n");
     }
 }

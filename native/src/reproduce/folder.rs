@@ -28,10 +28,10 @@ const PIECES: &str = "pieces";
 const RUNS: &str = "runs";
 
 /// The identity of a reproduction: its name, its size, and every value.
-pub fn identity(experiment: &dyn Experiment, is_quick: bool) -> Result<Table, Failure> {
+pub fn identity(experiment: &dyn Experiment) -> Result<Table, Failure> {
     let mut identity = Table::new();
     identity.insert("experiment".to_owned(), experiment.name().into());
-    identity.insert("quick".to_owned(), is_quick.into());
+    identity.insert("quick".to_owned(), experiment.is_quick().into());
     identity.extend(experiment.settings()?);
     Ok(identity)
 }
@@ -44,13 +44,13 @@ fn is_of_a_reproduction(name: &str) -> bool {
 
 /// The folder of a reproduction, inspected but not yet written to.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ReproductionFolder {
     path: PathBuf,
     /// Identity of the reproduction, as TOML text.
     identity: String,
 }
 
-impl Place {
+impl ReproductionFolder {
     /// Refuses a folder that holds another reproduction, a run, or files that this one would overwrite.
     pub fn inspect(path: &Path, identity: &Table) -> Result<Self, Failure> {
         let place = Self { path: path.to_owned(), identity: identity.to_string() };

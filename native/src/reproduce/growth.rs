@@ -52,17 +52,6 @@ pub fn exponential_phase(points: &[(u64, f64)]) -> Option<Growth> {
     Some(Growth { factor: slope.exp(), r_squared, steps })
 }
 
-/// The median; of an even number of values the mean of the middle two. NaN if there is no value or one of them is NaN.
-pub fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    if sorted.is_empty() || sorted.iter().any(|value| value.is_nan()) {
-        return f64::NAN;
-    }
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,12 +75,5 @@ mod tests {
         assert_eq!(exponential_phase(&[(1, 0.0), (2, 0.0)]), None);
         assert_eq!(exponential_phase(&[(1, 1e-9), (2, 1e-3), (3, 1.0)]), None);
         assert_eq!(reaches(&[(1, 0.0), (2, f64::NAN)], 0.5), Some(2));
-    }
-
-    #[test]
-    fn medians_are_in_the_middle() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(median(&[]).is_nan() && median(&[1.0, f64::NAN]).is_nan());
     }
 }

@@ -1,84 +1,74 @@
 //! `lastbit reproduce`: the paper's experiments, one file each, and what they share.
 //!
-//! An experiment is a file here with two types. Its *flags* (clap `Args`, every one an `Option`) implement [`Setup`]: they
-//! become the experiment with every value filled in. The experiment itself implements [`Experiment`]. Its serialized values
-//! identify the folder: the same command continues a reproduction, other values are refused.
+//! An experiment is a struct of the values of its flags, which [`flags!`](flags::flags) declares, with the trait
+//! [`Experiment`]. Its values identify the folder: the same command continues a reproduction, other values are refused.
 //!
 //! ```text
-//! /// Flags of `reproduce figX`.
-//! #[derive(Debug, Default, Args)]
-//! pub struct Flags {
-//!     /// Time step [default: 0.4]
-//!     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-//!     dt: Option<f64>,
-//! }
-//!
-//! #[derive(Serialize)]
-//! #[serde(rename_all = "kebab-case")]
-//! struct FigX { dt: f64 }
-//!
-//! impl Setup for Flags {
-//!     fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-//!         let dt = self.dt.unwrap_or(0.4);
-//!         if !(dt > 0.0) { return Err(Failure::usage(format!("--dt: must be above 0, not {dt}"))); }
-//!         Ok(Box::new(FigX { dt }))
+//! flags! {
+//!     /// Figure X: the heat equation
+//!     #[name = "figx"]
+//!     pub struct FigX {
+//!         /// Time step
+//!         dt: f64 = 0.4;
 //!     }
 //! }
 //!
 //! impl Experiment for FigX {
-//!     fn name(&self) -> &'static str { "figX" }
-//!     fn title(&self) -> String { "Figure X: the heat equation".to_owned() }
-//!     fn settings(&self) -> Result<toml::Table, Failure> { settings_of(self) }
+//!     fn check(&self) -> Result<(), Failure> { check_positive("--dt", self.dt) }
 //!     fn forecast(&self, _: &Study) -> Result<Forecast, Failure> { Ok(Forecast { seconds: 2.0, ..Forecast::default() }) }
 //!     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
 //!         // Kept in the folder: a reproduction that was stopped does not repeat it. The value is what serde_json reads
 //!         // back, so put a number that may not be finite into an Option.
 //!         let edge: f64 = study.piece("edge", |context| find_edge(context, self.dt))?;
 //!         let mut findings = Findings::default();
-//!         findings.claims.push(Claim { about: "Edge".into(), paper: "0.5".into(), found: format!("{edge}"),
-//!             agrees: Agreement::of((edge - 0.5).abs() < 1e-3), certainty: "by algebra".into() });
+//!         findings.claims.push(claim! {
+//!             about: "Edge",
+//!             paper: "0.5",
+//!             found: format!("{edge}"),
+//!             agrees: Agreement::of((edge - 0.5).abs() < 1e-3),
+//!             certainty: "By algebra.",
+//!         });
 //!         findings.figures.push(Figure::new("figX", "...", Axis::linear("x"), Axis::linear("u")).line("t = 0", points));
-//!         let mut table = Table::new("figX", "...", &[("dt", "dt"), ("growth", "growth a step")]);
-//!         table.row([self.dt.into(), edge.into()]);
-//!         findings.tables.push(table);
+//!         findings.tables.push(table!("figX", "...", for dt in [self.dt] => {
+//!             "dt" = dt,
+//!             "edge" as "largest stable step" = edge,
+//!         }));
 //!         Ok(findings)
 //!     }
 //! }
 //! ```
 //!
-//! Then add a line to [`Which`] and its arm to [`Which::setup`]. A long piece calls `equations::go_on` from time to time, or
-//! is split into several. Networks are trained with [`Study::train`]: runs are run folders under `runs/` and resume in the
-//! middle; independent runs are passed to [`Study::train_ahead`] first. The framework owns the folder, the terminal, the
-//! files and the page.
+//! Then add a line to [`EXPERIMENTS`]. A long piece calls `pde::go_on` from time to time, or is split into several.
+//! Networks are trained with [`Study::train`]: runs are run folders under `runs/` and resume in the middle; independent runs
+//! are passed to [`Study::train_parallel`] first. The framework owns the folder, the terminal, the files and the page.
 
-mod beside;
-mod churn;
-mod equations;
+mod divergence;
+mod eigenmodes;
 mod fig1;
 mod fig2;
 mod fig3;
 mod fig4;
-mod figure;
 mod findings;
+mod flags;
 mod folder;
 mod growth;
-mod modes;
-mod onset;
+mod k_versus_seeds;
 mod page;
+mod pde;
 mod precision;
 mod run;
-mod statistics;
 mod study;
 mod table1;
 mod table2;
 mod table3;
 mod threshold;
+mod trained;
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use lastbit_core::train::self_test::Check;
-use serde::Serialize;
 
 use crate::device_test::parse_check;
 use crate::failure::Failure;
@@ -86,70 +76,75 @@ use crate::interrupt;
 use crate::run_config::OnBrokenDevice;
 use crate::terminal::columns;
 use crate::value_parsers::listed;
-pub use figure::{Axis, Figure};
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
-pub use folder::Place;
+pub use flags::Flags;
+pub use folder::ReproductionFolder;
 pub use study::{Forecast, Study};
 
-/// The experiments.
-#[derive(Debug, Subcommand)]
-pub enum Which {
-    /// Figure 1: the heat equation, stable and unstable
-    Fig1(Line<fig1::Flags>),
-    /// Figure 2, right: distance between two copies at decreasing learning rates
-    #[command(after_help = "Example: lastbit reproduce fig2 --n-max 8 --seeds 1,2,3,4,5 --out runs/fig2")]
-    Fig2(Line<fig2::Flags>),
-    /// Figure 3: the linear one-layer equation near its stability bounds
-    Fig3(Line<fig3::Flags>),
-    /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
-    Fig4(Line<fig4::Flags>),
-    /// What precision changes: float32 on the adapter compared with float64 on the host
-    Precision(Line<precision::Flags>),
-    /// Table 1: spread of the test accuracy over k, compared with that over seeds
-    #[command(
-        after_help = "Example: lastbit reproduce table1 --rows vgg16:relu:cifar10 --seeds 1,2,3 --out runs/vgg16"
-    )]
-    Table1(Line<table1::Flags>),
-    /// Table 2: stability bounds by bisection, compared with theory
-    Table2(Line<table2::Flags>),
-    /// Table 3: stability in three regimes, growth on both sides of each bound
-    Table3(Line<table3::Flags>),
-    /// The largest learning rate at which k = 3 stays close to k = 1
-    #[command(
-        after_help = "Example: lastbit reproduce threshold --net vgg16 --dataset fashion-mnist --out runs/threshold"
-    )]
-    Threshold(Line<threshold::Flags>),
+/// The experiments, in the order of the help.
+const EXPERIMENTS: [Entry; 9] = [
+    Entry::of::<fig1::Fig1>(),
+    Entry::of::<fig2::Fig2>(),
+    Entry::of::<fig3::Fig3>(),
+    Entry::of::<fig4::Fig4>(),
+    Entry::of::<precision::Precision>(),
+    Entry::of::<table1::Table1>(),
+    Entry::of::<table2::Table2>(),
+    Entry::of::<table3::Table3>(),
+    Entry::of::<threshold::Threshold>(),
+];
+
+/// An experiment as the command line needs it.
+struct Entry {
+    command: fn() -> Command,
+    read: fn(Option<&ArgMatches>, bool) -> Box<dyn Experiment>,
 }
 
-impl Which {
-    /// The experiment's flags as given, its flags with none given, and the common flags.
-    fn setup(&self) -> (&dyn Setup, Box<dyn Setup>, &Common) {
-        match self {
-            Self::Fig1(line) => line.setup(),
-            Self::Fig2(line) => line.setup(),
-            Self::Fig3(line) => line.setup(),
-            Self::Fig4(line) => line.setup(),
-            Self::Precision(line) => line.setup(),
-            Self::Table1(line) => line.setup(),
-            Self::Table2(line) => line.setup(),
-            Self::Table3(line) => line.setup(),
-            Self::Threshold(line) => line.setup(),
+impl Entry {
+    const fn of<E: Experiment + 'static>() -> Self {
+        Self {
+            command: || Common::augment_args(E::command()),
+            read: |given, is_quick| Box::new(E::read(given, is_quick)),
         }
     }
 }
 
-/// Arguments of an experiment: its own flags and the common ones.
-#[derive(Debug, Args)]
-pub struct Line<T: Args> {
-    #[command(flatten)]
-    own: T,
-    #[command(flatten)]
+/// The experiment of the command line.
+#[derive(Debug)]
+pub struct Invocation {
+    experiment: Box<dyn Experiment>,
+    /// The experiment with the defaults of its size.
+    defaults: Box<dyn Experiment>,
     common: Common,
 }
 
-impl<T: Args + Setup + Default + 'static> Line<T> {
-    fn setup(&self) -> (&dyn Setup, Box<dyn Setup>, &Common) {
-        (&self.own, Box::new(T::default()), &self.common)
+impl Subcommand for Invocation {
+    fn augment_subcommands(command: Command) -> Command {
+        command.subcommands(EXPERIMENTS.iter().map(|entry| (entry.command)()))
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        EXPERIMENTS.iter().any(|entry| (entry.command)().get_name() == name)
+    }
+}
+
+impl FromArgMatches for Invocation {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+        let (name, given) = matches.subcommand().ok_or_else(missing)?;
+        let entry = EXPERIMENTS.iter().find(|entry| (entry.command)().get_name() == name).ok_or_else(missing)?;
+        let common = Common::from_arg_matches(given)?;
+        let [experiment, defaults] = [Some(given), None].map(|given| (entry.read)(given, common.quick));
+        Ok(Self { experiment, defaults, common })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 
@@ -186,32 +181,23 @@ pub struct Common {
     pub break_device: Option<Check>,
 }
 
-/// An experiment's flags.
-pub trait Setup {
-    /// The experiment with every value filled in; `is_quick` chooses between the two sizes.
+/// One figure or table of the paper.
+pub trait Experiment: Flags + Debug {
+    /// Title of the page: which part of the paper it is, and its subject.
+    fn title(&self) -> String {
+        self.about().to_owned()
+    }
+    /// Checks the values.
     ///
     /// # Errors
     /// A usage failure that names the flag of an invalid value.
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure>;
-}
-
-/// One figure or table of the paper.
-pub trait Experiment {
-    /// Name of the experiment on the command line.
-    fn name(&self) -> &'static str;
-    /// Title of the page: which part of the paper it is, and its subject.
-    fn title(&self) -> String;
-    /// Every value that determines the results, by its flag's name. [`settings_of`] builds it from a struct.
-    ///
-    /// # Errors
-    /// If TOML cannot represent a value.
-    fn settings(&self) -> Result<toml::Table, Failure>;
+    fn check(&self) -> Result<(), Failure>;
     /// Forecast of the remaining work.
     ///
     /// # Errors
     /// If images are missing or invalid, a flag's value is invalid, or a timed step fails on the adapter.
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure>;
-    /// True if the experiment trains independent runs and passes them to [`Study::train_ahead`].
+    /// True if the experiment trains independent runs and passes them to [`Study::train_parallel`].
     fn has_independent_runs(&self) -> bool {
         false
     }
@@ -222,50 +208,34 @@ pub trait Experiment {
     fn run(&self, study: &mut Study) -> Result<Findings, Failure>;
 }
 
-/// [`Experiment::settings`] of a struct whose fields are in kebab case.
-pub fn settings_of(experiment: &impl Serialize) -> Result<toml::Table, Failure> {
-    toml::Table::try_from(experiment).map_err(Failure::usage)
-}
-
-/// True if a value is given more than once. A run that is counted twice is not evidence.
-fn has_twins<T: PartialEq>(values: &[T]) -> bool {
-    values.iter().enumerate().any(|(i, value)| values[..i].contains(value))
-}
-
-/// Serializes a value as its `Display` text.
-fn as_text<T: std::fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
 /// Runs the experiment of the command line and writes its report.
-pub fn run(which: &Which) -> Result<(), Failure> {
+pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(), Failure> {
     interrupt::install()?;
-    let (own, default, common) = which.setup();
-    let experiment = own.experiment(common.quick)?;
-    let identity = folder::identity(experiment.as_ref(), common.quick)?;
-    let default = folder::identity(default.experiment(common.quick)?.as_ref(), common.quick)?;
-    let command = command(experiment.name(), common.quick, &identity, &default);
-    let place = common.out.as_deref().map(|out| Place::inspect(out, &identity)).transpose()?;
+    experiment.check()?;
+    let [identity, defaults] = [experiment, defaults].map(|experiment| folder::identity(experiment.as_ref()));
+    let identity = identity?;
+    let command = command(experiment.name(), common.quick, &identity, &defaults?);
+    let folder = common.out.as_deref().map(|out| ReproductionFolder::inspect(out, &identity)).transpose()?;
     if common.adapters.is_some() && !experiment.has_independent_runs() {
         return Err(Failure::usage(format!(
             "--adapters: {} has no independent runs to train at the same time: give --adapter",
             experiment.name()
         )));
     }
-    let mut study = Study::new(common, place.clone())?;
+    let mut study = Study::new(common, folder.clone())?;
     let environment = study.environment();
-    place.as_ref().map_or(Ok(()), |place| place.check_environment(&environment))?;
+    folder.as_ref().map_or(Ok(()), |folder| folder.check_environment(&environment))?;
     let forecast = experiment.forecast(&study)?;
     if common.dry_run {
         return dry_run(experiment.as_ref(), &study, &forecast);
     }
-    let (Some(place), Some(out)) = (place, &common.out) else {
+    let (Some(folder), Some(out)) = (folder, &common.out) else {
         return Err(Failure::usage("--out: give a folder for data, figures and report"));
     };
     let _to_save = interrupt::UnsavedWork::begin();
-    let folder = place.claim(&identity, &command, &environment)?;
+    let claimed = folder.claim(&identity, &command, &environment)?;
     study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
-    study.tell(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.hands_text()));
+    study.tell(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.workers_text()));
     study.expect(forecast.pieces);
     let findings = experiment.run(&mut study)?;
     let report = page::Report {
@@ -273,10 +243,10 @@ pub fn run(which: &Which) -> Result<(), Failure> {
         is_quick: common.quick,
         command: &command,
         environment: &environment,
-        origins: place.origins(),
+        origins: folder.origins(),
         findings: &findings,
     };
-    report.write(&folder)?;
+    report.write(&claimed)?;
     conclude(&study, &findings, out);
     Ok(())
 }
@@ -287,12 +257,12 @@ fn size_text(is_quick: bool) -> &'static str {
 
 fn dry_run(experiment: &dyn Experiment, study: &Study, forecast: &Forecast) -> Result<(), Failure> {
     let adapter = study.context().adapter();
-    study.tell(format!("experiment  {}{}", experiment.title(), size_text(study.is_quick())));
+    study.tell(format!("experiment  {}{}", experiment.title(), size_text(experiment.is_quick())));
     for (name, value) in experiment.settings()? {
         study.tell(format!("  --{name} {}", plain(&value)));
     }
     study.tell(format!("adapter     {} ({}, {})", adapter.name, adapter.backend, adapter.driver));
-    study.tell(format!("takes       {}{}", forecast.text(), study.hands_text()));
+    study.tell(format!("takes       {}{}", forecast.text(), study.workers_text()));
     Ok(())
 }
 

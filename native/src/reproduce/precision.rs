@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use clap::Args;
 use lastbit_core::data::Dataset;
 use lastbit_core::double::DoubleTrainer;
 use lastbit_core::nets::{NetKind, Node};
@@ -11,15 +10,16 @@ use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, between, go_on, positive};
-use super::figure::{Axis, Figure};
+use super::divergence::{of_replica, plotted};
+use super::findings::{claim, table};
+use super::flags::{check_between, check_positive, flags};
 use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
-use super::onset::{of_replica, plotted};
-use super::run::Run;
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::pde::{MOST_STEPS, go_on};
+use super::run::{Run, constant_rate};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::numbers::about;
-use crate::value_parsers::{real, whole};
+use crate::plot::{Axis, Figure};
 
 /// Replicas: the pair that is compared, and a null control.
 const KS: [u32; 3] = [1, 3, 2];
@@ -30,66 +30,30 @@ const CONTROL: usize = 2;
 /// Test images of the evaluation at the end of the run, which is not used.
 const TEST_IMAGES: usize = 16;
 
-/// Flags of `reproduce precision`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Network [default: resnet8]
-    #[arg(long)]
-    net: Option<NetKind>,
-    /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: relu]
-    #[arg(long)]
-    activation: Option<Activation>,
-    /// Images: cifar10, fashion-mnist, folder or synthetic [default: cifar10]
-    #[arg(long)]
-    dataset: Option<DatasetKind>,
-    /// Samples in a batch [default: 16; --quick: 8]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    batch_size: Option<u32>,
-    /// Learning rate [default: 0.1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    lr: Option<f64>,
-    /// Steps [default: 60; --quick: 20]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Seed [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Precision {
-    #[serde(serialize_with = "super::as_text")]
-    net: NetKind,
-    activation: Activation,
-    dataset: DatasetKind,
-    batch_size: u32,
-    lr: f64,
-    steps: u64,
-    seed: u64,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
-        let experiment = Precision {
-            net: self.net.unwrap_or(NetKind::ResNet { depth: 8 }),
-            activation: self.activation.unwrap_or(Activation::Relu),
-            dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
-            batch_size: self.batch_size.unwrap_or(size(8, 16) as u32),
-            lr: positive("--lr", self.lr.unwrap_or(0.1))?,
-            steps: between("--steps", 1, MOST_STEPS, self.steps.unwrap_or(size(20, 60)))?,
-            seed: self.seed.unwrap_or(1),
-        };
-        experiment.config().validate()?;
-        Ok(Box::new(experiment))
+flags! {
+    /// What precision changes: float32 on the adapter compared with float64 on the host
+    #[name = "precision"]
+    pub struct Precision {
+        /// Network
+        net: NetKind = NetKind::ResNet { depth: 8 };
+        /// Nonlinearity: relu, swish (beta 5) or swish:BETA
+        activation: Activation = Activation::Relu;
+        /// Images: cifar10, fashion-mnist, folder or synthetic
+        dataset: DatasetKind = DatasetKind::Cifar10;
+        /// Samples in a batch
+        batch_size: u32 = 16, quick = 8;
+        /// Learning rate
+        lr: f64 = 0.1;
+        /// Steps
+        steps: u64 = 60, quick = 20;
+        /// Seed
+        seed: u64 = 1;
     }
 }
 
 /// The float64 run, `[step][replica]`. `None` is a number that is not finite.
 #[derive(Serialize, Deserialize)]
-struct Course {
+struct Trajectory {
     loss: Vec<Vec<Option<f64>>>,
     rel_l1: Vec<Vec<Option<f64>>>,
 }
@@ -104,32 +68,29 @@ impl Precision {
             seed: self.seed,
             batch_size: self.batch_size,
             lr: self.lr,
-            decay_every: 0,
-            eval_every: 0,
-            epochs: 100_000,
             steps: Some(self.steps),
             log_every: Some(1),
             test_limit: Some(TEST_IMAGES),
-            ..TrainConfig::default()
+            ..constant_rate()
         }
     }
 
-    fn in_double(&self, dataset: Arc<Dataset>) -> Result<Course, Failure> {
+    fn in_double(&self, dataset: Arc<Dataset>) -> Result<Trajectory, Failure> {
         let mut trainer = DoubleTrainer::new(self.config(), dataset)?;
-        let mut course = Course { loss: Vec::new(), rel_l1: Vec::new() };
-        let finite = |values: Vec<f64>| values.into_iter().map(super::equations::finite).collect();
+        let mut trajectory = Trajectory { loss: Vec::new(), rel_l1: Vec::new() };
+        let finite = |values: Vec<f64>| values.into_iter().map(super::pde::finite).collect();
         for _ in 0..self.steps {
             go_on()?;
             let step = trainer.step();
-            course.loss.push(finite(step.loss));
-            course.rel_l1.push(finite(step.rel_l1));
+            trajectory.loss.push(finite(step.loss));
+            trajectory.rel_l1.push(finite(step.rel_l1));
         }
-        Ok(course)
+        Ok(trajectory)
     }
 
-    fn claims(&self, run: &Run, course: &Course, single: &[(u64, f64)], double: &[(u64, f64)]) -> Vec<Claim> {
+    fn claims(&self, run: &Run, trajectory: &Trajectory, single: &[(u64, f64)], double: &[(u64, f64)]) -> Vec<Claim> {
         let first = [single, double].map(|points| points.first().map_or(f64::NAN, |(_, distance)| *distance));
-        let losses = [run.loss[0][0], course.loss[0][0].unwrap_or(f64::NAN)];
+        let losses = [run.loss[0][0], trajectory.loss[0][0].unwrap_or(f64::NAN)];
         let off = (losses[0] / losses[1] - 1.0).abs();
         let growth = [single, double].map(exponential_phase);
         let factors =
@@ -139,40 +100,40 @@ impl Precision {
         let by = [single, double].map(|points| reaches(points, VISIBLE));
         let text =
             |by: Option<u64>| by.map_or(format!("not within {} steps", self.steps), |step| format!("at step {step}"));
-        let control_double = course.rel_l1.iter().map(|line| match line[CONTROL] {
+        let control_double = trajectory.rel_l1.iter().map(|line| match line[CONTROL] {
             Some(0.0) => Agreement::Yes,
             Some(_) => Agreement::No,
             None => Agreement::CannotTell,
         });
-        let controls = [run.are_controls_zero(), control_double.fold(Agreement::Yes, Agreement::and)];
+        let controls = [run.are_controls_zero, control_double.fold(Agreement::Yes, Agreement::and)];
         let [in_single, in_double] = controls.map(|control| match control {
             Agreement::Yes => "zero bits differ",
             Agreement::No => "bits differ",
             Agreement::CannotTell => "cannot tell, the numbers are not finite",
         });
         vec![
-            Claim {
-                about: "One and the same network".into(),
-                paper: "Not in the paper: both start from the same weights and see the same batches.".into(),
+            claim! {
+                about: "One and the same network",
+                paper: "Not in the paper: both start from the same weights and see the same batches.",
                 found: format!("The first batch's loss is {:.7} in float32 and {:.7} in float64: a relative difference of {}.", losses[0], losses[1], about(off)),
                 agrees: Agreement::of(off < 1e-5),
-                certainty: "Sure: two programs for the same formulas, one on the adapter, one on the host.".into(),
+                certainty: "Sure: two programs for the same formulas, one on the adapter, one on the host.",
             },
-            Claim {
-                about: "The first difference".into(),
+            claim! {
+                about: "The first difference",
                 paper: "By the formats: float64 has 29 more bits, so its first difference is about 2⁻²⁹ = 1.9 × 10⁻⁹ times as \
-                    large.".into(),
+                    large.",
                 found: format!("After step 1 k = 3 is {} from k = 1 in float32 and {} in float64{}.", about(first[0]), about(first[1]), if first[0] > 0.0 { format!(": {} times", about(first[1] / first[0])) } else { String::new() }),
                 // A rate may be so small that no weight moves by an ulp in one step.
                 agrees: match first.iter().all(|distance| *distance > 0.0) {
                     true => Agreement::of((1e-11..1e-7).contains(&(first[1] / first[0]))),
                     false => Agreement::CannotTell,
                 },
-                certainty: "Sure to an order of magnitude: it is chance how many weights a rounding moves.".into(),
+                certainty: "Sure to an order of magnitude: it is chance how many weights a rounding moves.",
             },
-            Claim {
-                about: "The growth".into(),
-                paper: "An instability of the algorithm, not of the format, grows at the same rate in both.".into(),
+            claim! {
+                about: "The growth",
+                paper: "An instability of the algorithm, not of the format, grows at the same rate in both.",
                 found: format!("While growth is exponential: by {} a step in float32 and {} in float64.", factors[0], factors[1]),
                 agrees: match growth {
                     [Some(a), Some(b)] => match (0.5..2.0).contains(&(a.factor.ln() / b.factor.ln())) {
@@ -182,34 +143,30 @@ impl Precision {
                     },
                     _ => Agreement::CannotTell,
                 },
-                certainty: "Fair: growth changes from step to step, and the exponential phase of float32 has few steps.".into(),
+                certainty: "Fair: growth changes from step to step, and the exponential phase of float32 has few steps.",
             },
-            Claim {
-                about: "The parting".into(),
-                paper: "More bits postpone it but do not prevent it.".into(),
+            claim! {
+                about: "The parting",
+                paper: "More bits postpone it but do not prevent it.",
                 found: format!("1 % apart {} in float32, {} in float64.", text(by[0]), text(by[1])),
                 agrees: match by {
                     [Some(a), Some(b)] => Agreement::of(a < b),
                     _ => Agreement::CannotTell,
                 },
-                certainty: "One seed: it is sure which comes first, but not by how many steps.".into(),
+                certainty: "One seed: it is sure which comes first, but not by how many steps.",
             },
-            Claim {
-                about: "Null controls".into(),
-                paper: "k = 2 equals k = 1 bit for bit in either format.".into(),
+            claim! {
+                about: "Null controls",
+                paper: "k = 2 equals k = 1 bit for bit in either format.",
                 found: format!("float32: {in_single}; float64: {in_double}."),
                 agrees: controls[0].and(controls[1]),
-                certainty: "Sure: compared after every step.".into(),
+                certainty: "Sure: compared after every step.",
             },
         ]
     }
 }
 
 impl Experiment for Precision {
-    fn name(&self) -> &'static str {
-        "precision"
-    }
-
     fn title(&self) -> String {
         format!(
             "What precision changes: {} with {} on {} in float32 and float64",
@@ -217,14 +174,14 @@ impl Experiment for Precision {
         )
     }
 
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        check_positive("--lr", self.lr)?;
+        check_between("--steps", 1, MOST_STEPS, self.steps)?;
+        Ok(self.config().validate()?)
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let runs = study.forecast_runs(&[("float32".to_owned(), self.config())])?;
-        // One run, without predictions.
-        let runs = Forecast { pieces: runs.pieces.min(1), ..runs };
+        let runs = study.forecast_runs(&[("float32".to_owned(), self.config())], false)?;
         if study.is_done("float64") {
             return Ok(runs);
         }
@@ -234,15 +191,15 @@ impl Experiment for Precision {
         let network = network.map_err(|error| Failure::usage(format!("--net: {error}")))?;
         let macs: u64 = network.nodes.iter().map(Node::multiply_adds).sum();
         let seconds = 3e-9 * macs as f64 * f64::from(self.batch_size) * (KS.len() as u64 * self.steps) as f64;
-        Ok(runs.and(Forecast { seconds, pieces: 1, ..Forecast::default() }))
+        Ok(runs.and(study.forecast_pieces([("float64", seconds)])))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let run = study.train("float32", &self.config())?;
         let dataset = study.images(&self.config())?.dataset;
-        let course: Course = study.piece("float64", |_| self.in_double(dataset))?;
+        let trajectory: Trajectory = study.piece("float64", |_| self.in_double(dataset))?;
         let single = of_replica(&run, PERTURBED);
-        let values = course.rel_l1.iter().map(|line| line[PERTURBED].unwrap_or(f64::NAN));
+        let values = trajectory.rel_l1.iter().map(|line| line[PERTURBED].unwrap_or(f64::NAN));
         let double: Vec<(u64, f64)> = (1..).zip(values).collect();
         let losses = |values: Vec<f64>| (1..).map(f64::from).zip(values).collect::<Vec<_>>();
         let apart = Figure::new(
@@ -257,19 +214,24 @@ impl Experiment for Precision {
         .caption("Over all convolution weights. float64 begins nine decades lower.");
         let loss = Figure::new("precision-loss", "Loss of k = 1", Axis::linear("step (1)"), Axis::log("loss (nats)"))
             .line("float32 on the adapter", losses(run.loss[0].clone()))
-            .line("float64 on the host", losses(course.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()))
+            .line(
+                "float64 on the host",
+                losses(trajectory.loss.iter().map(|line| line[0].unwrap_or(f64::NAN)).collect()),
+            )
             .caption("float32 is itself a perturbation of float64: the two curves part as k = 3 parts from k = 1.");
-        let columns = ["step", "loss_float32", "loss_float64", "rel_l1_float32", "rel_l1_float64"];
-        let mut data = Table::data("precision", "Loss of k = 1 and distance of k = 3 at every step", &columns);
-        for (i, (step, distance)) in single.iter().enumerate() {
+        let title = "Loss of k = 1 and distance of k = 3 at every step";
+        let data = table!("precision", title, for (i, (step, distance)) in single.iter().enumerate() => {
             let at = |lines: &[Vec<Option<f64>>], replica: usize| lines.get(i).and_then(|line| line[replica]);
-            let numbers = [at(&course.loss, 0), Some(*distance), at(&course.rel_l1, PERTURBED)];
-            data.row([(*step).into(), run.loss[0][i].into(), numbers[0].into(), numbers[1].into(), numbers[2].into()]);
-        }
+            "step" = step,
+            "loss_float32" = run.loss[0][i],
+            "loss_float64" = at(&trajectory.loss, 0),
+            "rel_l1_float32" = distance,
+            "rel_l1_float64" = at(&trajectory.rel_l1, PERTURBED),
+        });
         Ok(Findings {
-            claims: self.claims(&run, &course, &single, &double),
+            claims: self.claims(&run, &trajectory, &single, &double),
             figures: vec![apart, loss],
-            tables: vec![data],
+            tables: vec![data.as_data()],
             methods: vec![
                 "The float64 run uses plain loops on one core, with the same network, initial weights (float32 values), batches, \
                  crops, optimiser and divisors. Every product, sum and quotient is rounded to 53 bits. Tests compare its first \

@@ -1,7 +1,7 @@
 //! A reproduction in progress: its pieces and runs, each computed once, and its progress on the terminal.
 
-mod ahead;
 mod forecast;
+mod workers;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,11 +15,11 @@ use pollster::block_on;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use ahead::Hand;
+use workers::Worker;
 
 use super::Common;
-use super::equations::go_on;
-use super::folder::Place;
+use super::folder::ReproductionFolder;
+use super::pde::go_on;
 use super::run::Run;
 use crate::datasets::Images;
 use crate::failure::Failure;
@@ -41,13 +41,12 @@ pub struct Study {
     /// Promises that the adapter breaks, if the user continues nevertheless (`--on-broken-device warn`).
     broken: Vec<String>,
     host: HostConfig,
-    is_quick: bool,
-    manner: OutputMode,
+    output: OutputMode,
     /// The other adapters of `--adapters`, on which runs are trained at the same time.
-    hands: Vec<Hand>,
+    workers: Vec<Worker>,
     /// True while several adapters train, so that lines of progress name their run.
-    is_beside: bool,
-    place: Option<Place>,
+    is_parallel: bool,
+    folder: Option<ReproductionFolder>,
     images: RefCell<HashMap<String, Images>>,
     /// Pieces and runs begun in this session.
     begun: usize,
@@ -56,18 +55,18 @@ pub struct Study {
 }
 
 impl Study {
-    /// Opens and tests the adapters of the flags. Results are kept in `place`.
-    pub fn new(common: &Common, place: Option<Place>) -> Result<Self, Failure> {
-        let mut each = ahead::each(common)?.into_iter();
+    /// Opens and tests the adapters of the flags. Results are kept in `folder`.
+    pub fn new(common: &Common, folder: Option<ReproductionFolder>) -> Result<Self, Failure> {
+        let mut each = workers::per_adapter(common)?.into_iter();
         let studies = each.len() as u64;
         let first = each.next().unwrap_or_else(|| common.clone());
-        let told = |failure| ahead::told(failure, &first);
-        let context = Self::open(&first, studies).map_err(told)?;
+        let name_adapter = |failure| workers::name_adapter(failure, &first);
+        let context = Self::open(&first, studies).map_err(name_adapter)?;
         // The other adapters are opened and tested at the same time.
-        let hands = (1..).zip(each).map(|(index, common)| Hand::new(index, common, place.clone(), studies));
-        let hands = hands.collect::<Result<_, Failure>>()?;
-        let mut study = Self { hands, ..Self::on(context, &first, place).map_err(told)? };
-        study.check_hands()?;
+        let workers = (1..).zip(each).map(|(index, common)| Worker::new(index, common, folder.clone(), studies));
+        let workers = workers.collect::<Result<_, Failure>>()?;
+        let mut study = Self { workers, ..Self::on(context, &first, folder).map_err(name_adapter)? };
+        study.check_workers()?;
         Ok(study)
     }
 
@@ -81,7 +80,7 @@ impl Study {
     }
 
     /// A study on one adapter, which is tested first.
-    fn on(context: Rc<Context>, common: &Common, place: Option<Place>) -> Result<Self, Failure> {
+    fn on(context: Rc<Context>, common: &Common, folder: Option<ReproductionFolder>) -> Result<Self, Failure> {
         let on_broken_device = common.on_broken_device.unwrap_or_default();
         let broken = device_test::run(&context, common.break_device)?;
         let broken = device_test::judge(&context, &broken, on_broken_device)?;
@@ -96,11 +95,10 @@ impl Study {
                 on_broken_device,
                 ..HostConfig::default()
             },
-            is_quick: common.quick,
-            manner: if common.quiet { OutputMode::Quiet } else { OutputMode::Text },
-            hands: Vec::new(),
-            is_beside: false,
-            place,
+            output: if common.quiet { OutputMode::Quiet } else { OutputMode::Text },
+            workers: Vec::new(),
+            is_parallel: false,
+            folder,
             images: RefCell::default(),
             begun: 0,
             pieces: 0,
@@ -117,11 +115,6 @@ impl Study {
         Environment::of_all_shaders(self.context.adapter(), &self.broken)
     }
 
-    /// True for the quick size.
-    pub fn is_quick(&self) -> bool {
-        self.is_quick
-    }
-
     /// Sets the number of pieces and runs that are left.
     pub(super) fn expect(&mut self, pieces: usize) {
         self.pieces = pieces;
@@ -129,23 +122,23 @@ impl Study {
 
     /// Prints a line of progress, unless the study is quiet.
     pub fn tell(&self, line: impl std::fmt::Display) {
-        if self.manner == OutputMode::Text {
+        if self.output == OutputMode::Text {
             print_line(line);
         }
     }
 
-    fn place(&self) -> Result<&Place, Failure> {
-        self.place.as_ref().ok_or_else(|| Failure::usage("--out: give a folder"))
+    fn folder(&self) -> Result<&ReproductionFolder, Failure> {
+        self.folder.as_ref().ok_or_else(|| Failure::usage("--out: give a folder"))
     }
 
     /// True if the piece `name` is done.
     pub fn is_done(&self, name: &str) -> bool {
-        self.place.as_ref().is_some_and(|place| place.has_piece(name))
+        self.folder.as_ref().is_some_and(|folder| folder.has_piece(name))
     }
 
     fn begin(&mut self, what: &str) {
         self.begun += 1;
-        if self.pieces > 0 && !self.is_beside {
+        if self.pieces > 0 && !self.is_parallel {
             self.tell(format!("[{}/{}] {what}", self.begun.min(self.pieces), self.pieces));
         } else {
             self.tell(what);
@@ -160,14 +153,14 @@ impl Study {
         name: &str,
         work: impl FnOnce(&Rc<Context>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        if let Some(done) = self.place()?.read_piece(name, &self.environment()) {
+        if let Some(done) = self.folder()?.read_piece(name, &self.environment()) {
             return Ok(done);
         }
         go_on()?;
         self.begin(name);
         let start = Instant::now();
         let value = work(&self.context)?;
-        let kept = self.place()?.write_piece(name, &self.environment(), &value)?;
+        let kept = self.folder()?.write_piece(name, &self.environment(), &value)?;
         let seconds = start.elapsed().as_secs_f64();
         if seconds >= 10.0 {
             self.tell(format!("  took {}", duration_text(seconds)));
@@ -200,7 +193,7 @@ impl Study {
 
     /// Trains the run `name`, resumes it if it was stopped, or reads it if it is finished.
     pub fn train(&mut self, name: &str, config: &TrainConfig) -> Result<Run, Failure> {
-        let out = self.place()?.run(name);
+        let out = self.folder()?.run(name);
         match inspect(&out)? {
             Contents::Run(old) if old.train != *config => {
                 let out = out.display();
@@ -221,11 +214,11 @@ impl Study {
                 prepared.tune_for_long_run(|| {});
                 go_on()?;
                 let opened = prepared.open(&out, OnChange::Never)?;
-                let manner = match self.manner {
-                    OutputMode::Text if self.is_beside => OutputMode::Prefixed(name.to_owned()),
-                    _ => self.manner.clone(),
+                let output = match self.output {
+                    OutputMode::Text if self.is_parallel => OutputMode::Prefixed(name.to_owned()),
+                    _ => self.output.clone(),
                 };
-                let (outcome, _) = opened.run(manner)?;
+                let (outcome, _) = opened.run(output)?;
                 // The run is saved even if its page cannot be written.
                 let _ = report::write(&out, None);
                 if let Outcome::Interrupted(_) = outcome {
@@ -256,7 +249,7 @@ impl Study {
     /// Class that each replica of a finished run predicts for each test image: `[replica][image]`.
     pub fn predictions(&mut self, run: &Run) -> Result<Vec<Vec<u32>>, Failure> {
         let name = format!("predictions-{}", run.name);
-        if let Some(done) = self.place()?.read_piece(&name, &self.environment()) {
+        if let Some(done) = self.folder()?.read_piece(&name, &self.environment()) {
             return Ok(done);
         }
         let prepared = self.prepared(&run.config)?;

@@ -3,19 +3,18 @@
 
 use std::rc::Rc;
 
-use clap::Args;
 use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Bracket, Linear, LinearDouble, LinearParams, Regime};
 use pollster::block_on;
-use serde::Serialize;
 
-use super::equations::{MOST_STEPS, between, checked, edge, finite, go_on, positive, seconds_of_a_step, told};
+use super::eigenmodes::Eigenmodes;
 use super::fig3::transitioning;
-use super::modes::Modes;
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::findings::{claim, table};
+use super::flags::{check_between, check_positive, checked, flags};
+use super::pde::{self, MOST_STEPS, edge, finite, go_on, growth_text};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::numbers::number;
-use crate::value_parsers::{real, whole};
 
 /// Width at which a bisection ends, relative to the bound.
 const TOLERANCE: f64 = 5e-4;
@@ -24,65 +23,32 @@ const ALLOWED: f64 = 5e-3;
 /// Relative distance from the theory's bounds at which bisections begin.
 const BRACKET: f64 = 0.25;
 
-/// Flags of `reproduce table2`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Time step [default: 1e-8; --quick: scaled up as the image is smaller]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    dt: Option<f64>,
-    /// Steps after which growth or decay is decided [default: 120]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Side of the checkerboard [default: 256; --quick: 64]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    size: Option<u32>,
-    /// Side of the kernel [default: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    kernel: Option<u32>,
-    /// Seed of the initial kernel [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
+flags! {
+    /// Table 2: stability bounds by bisection, compared with theory
+    #[name = "table2"]
+    pub struct Table2 {
+        /// Time step
+        dt: f64 = 1e-8, quick = 1e-8 * to_published(size, kernel),
+            shown = "1e-8; --quick: scaled up as the image is smaller";
+        /// Steps after which growth or decay is decided
+        steps: u64 = 120;
+        /// Side of the checkerboard
+        size: u32 = 256, quick = 64;
+        /// Side of the kernel
+        kernel: u32 = 32;
+        /// Seed of the initial kernel
+        seed: u64 = 1;
+    }
 }
 
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Table2 {
-    dt: f64,
-    steps: u64,
-    size: u32,
-    kernel: u32,
-    seed: u64,
+/// The factor by which dt grows so that dt times the bounds is the same as at the published size.
+fn to_published(size: u32, kernel: u32) -> f64 {
+    let side = f64::from((size + 1).saturating_sub(kernel));
+    PUBLISHED_PATCHES * 1024.0 / (side * side * f64::from(kernel).powi(2))
 }
 
 /// Number of patches of the published image.
 const PUBLISHED_PATCHES: f64 = 225.0 * 225.0;
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let size = self.size.unwrap_or(if is_quick { 64 } else { 256 });
-        let (kernel, seed) = (self.kernel.unwrap_or(32), self.seed.unwrap_or(1));
-        let eigenvalues =
-            checked("--size, --kernel", transitioning(size, kernel, seed).and_then(|params| params.eigenvalues()))?;
-        // Scale dt so that dt times the bounds is the same as at the published size.
-        let side = f64::from(size - kernel + 1);
-        let scale = PUBLISHED_PATCHES * 1024.0 / (side * side * f64::from(kernel * kernel));
-        let dt = positive("--dt", self.dt.unwrap_or(1e-8 * if is_quick { scale } else { 1.0 }))?;
-        let Bounds { alpha_min, alpha_max } = LinearParams::bounds(eigenvalues, dt);
-        if !(alpha_max.is_finite() && alpha_max > alpha_min) {
-            return Err(Failure::usage(format!(
-                "--dt: no stable interval at {dt:e}, alpha_min is {alpha_min:.3e} and alpha_max {alpha_max:.3e}: use a smaller step"
-            )));
-        }
-        Ok(Box::new(Table2 {
-            dt,
-            steps: between("--steps", 20, MOST_STEPS, self.steps.unwrap_or(120))?,
-            size,
-            kernel,
-            seed,
-        }))
-    }
-}
 
 /// A bound and how to search for it.
 struct Search {
@@ -119,7 +85,7 @@ impl Table2 {
     }
 
     /// True if by theory there are enough steps: on both sides of the bound, the last step shows whether |w| grows.
-    fn is_told(&self, search: &Search, modes: &Modes) -> bool {
+    fn is_decidable(&self, search: &Search, modes: &Eigenmodes) -> bool {
         let grows = |share: f64| modes.growth(share * search.theory, self.dt, self.steps - 1, self.steps) > 1.0;
         grows(1.0 + ALLOWED) == search.is_upper && grows(1.0 - ALLOWED) != search.is_upper
     }
@@ -150,24 +116,24 @@ impl Table2 {
         })
     }
 
-    fn claim(&self, search: &Search, modes: &Modes, [single, double]: [f64; 2]) -> Claim {
+    fn claim(&self, search: &Search, modes: &Eigenmodes, [single, double]: [f64; 2]) -> Claim {
         let formula =
             if search.is_upper { "2/dt - (a beta/2) min |Î|², which is 2/dt here" } else { "-(a beta/2) max |Î|²" };
         let is_found = [single, double].iter().all(|found| search.error(*found).abs() < ALLOWED);
-        let is_told = self.is_told(search, modes);
-        Claim {
+        let is_decidable = self.is_decidable(search, modes);
+        claim! {
             about: search.name.to_owned(),
             paper: format!("{formula} = {:.4e}.", search.theory),
             found: format!(
                 "{single:.4e} by bisection in float32 ({} % off), {double:.4e} in float64.",
                 number(100.0 * search.error(single).abs())
             ),
-            agrees: if is_found || is_told { Agreement::of(is_found) } else { Agreement::CannotTell },
+            agrees: if is_found || is_decidable { Agreement::of(is_found) } else { Agreement::CannotTell },
             certainty: format!(
                 "Known to {} % of the bound: the last of {} steps decides whether |w| grows.{}",
                 100.0 * TOLERANCE,
                 self.steps,
-                if is_told {
+                if is_decidable {
                     ""
                 } else {
                     " These steps are too few: decaying modes are still visible at the last one."
@@ -187,66 +153,67 @@ impl Table2 {
 }
 
 impl Experiment for Table2 {
-    fn name(&self) -> &'static str {
-        "table2"
-    }
-
     fn title(&self) -> String {
         "Table 2: stability bounds of the linear one-layer equation".to_owned()
     }
 
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        let params = transitioning(self.size, self.kernel, self.seed);
+        let eigenvalues = checked("--size, --kernel", params.and_then(|params| params.eigenvalues()))?;
+        check_positive("--dt", self.dt)?;
+        let Bounds { alpha_min, alpha_max } = LinearParams::bounds(eigenvalues, self.dt);
+        if !(alpha_max.is_finite() && alpha_max > alpha_min) {
+            return Err(Failure::usage(format!(
+                "--dt: no stable interval at {:e}, alpha_min is {alpha_min:.3e} and alpha_max {alpha_max:.3e}: use a smaller step",
+                self.dt
+            )));
+        }
+        check_between("--steps", 20, MOST_STEPS, self.steps)
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let left = ["alpha_min", "alpha_max", "growth"].iter().filter(|name| !study.is_done(name)).count();
-        let step = if left == 0 { 0.0 } else { seconds_of_a_step(study, self.size, self.kernel, 1)? };
-        let halvings = (2.0 * BRACKET / TOLERANCE).log2().ceil();
-        let seconds = step * self.steps as f64 * halvings * left.min(2) as f64 + 1.0;
-        Ok(Forecast { seconds, pieces: left, ..Forecast::default() })
+        let steps = self.steps as f64;
+        let bisection = steps * (2.0 * BRACKET / TOLERANCE).log2().ceil();
+        let pieces = [("alpha_min", bisection), ("alpha_max", bisection), ("growth", steps)];
+        pde::forecast(study, [self.size, self.kernel], 1, &pieces.map(|(name, steps)| (name.to_owned(), steps)))
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
         let mut findings = Findings::default();
-        let mut table = Table::new(
-            "table2",
-            "Bounds in alpha",
-            &[
-                ("bound", "bound"),
-                ("theory", "theory"),
-                ("float32", "float32"),
-                ("float32_error", "from theory"),
-                ("float64", "float64"),
-                ("float64_error", "from theory"),
-            ],
-        )
+        let (searches, modes) = (self.searches()?, Eigenmodes::of(&self.params()?)?);
+        let mut bounds: Vec<(&Search, [f64; 2])> = Vec::new();
+        for search in &searches {
+            let found =
+                study.piece(search.name, |context| Ok([self.on_gpu(context, search)?, self.in_double(search)?]))?;
+            findings.claims.push(self.claim(search, &modes, found));
+            bounds.push((search, found));
+        }
+        let table = table!("table2", "Bounds in alpha", for (search, [single, double]) in bounds => {
+            "bound" = search.name,
+            "theory" = search.theory,
+            "float32" = single,
+            "float32_error" as "from theory" = search.error(single),
+            "float64" = double,
+            "float64_error" as "from theory" = search.error(double),
+        })
         .note(format!(
             "{0} x {0} pixels, kernel {1} x {1}, dt {2:e}. Stable between the two bounds.",
             self.size, self.kernel, self.dt
         ));
-        let (searches, modes) = (self.searches()?, Modes::of(&self.params()?)?);
-        for search in &searches {
-            let [single, double]: [f64; 2] =
-                study.piece(search.name, |context| Ok([self.on_gpu(context, search)?, self.in_double(search)?]))?;
-            let cells = [search.theory, single, search.error(single), double, search.error(double)];
-            table.row(std::iter::once(search.name.into()).chain(cells.into_iter().map(Into::into)));
-            findings.claims.push(self.claim(search, &modes, [single, double]));
-        }
         let alpha = 1.05 * searches[1].theory;
         let growth: Option<f64> = study.piece("growth", |context| self.growth(context, alpha))?;
         let theory = LinearParams::factor(self.params()?.eigenvalues()?, alpha, self.dt);
-        findings.claims.push(Claim {
+        findings.claims.push(claim! {
             about: format!("Growth at alpha {alpha:.3e}"),
             paper: format!("Explodes. By algebra |w| grows by {:.3} a step, with alternating sign.", theory.abs()),
-            found: format!("{} a step in float32.", told(growth)),
+            found: format!("{} a step in float32.", growth_text(growth)),
             agrees: growth.map_or(Agreement::CannotTell, |growth| Agreement::of((growth - theory.abs()).abs() < 1e-3)),
-            certainty: "Sure: the factor is known exactly.".into(),
+            certainty: "Sure: the factor is known exactly.",
         });
         let published = LinearParams::bounds(transitioning(256, 32, self.seed)?.eigenvalues()?, 1e-8);
-        findings.claims.push(Claim {
-            about: "The published size".into(),
-            paper: "alpha_min = 0.25 · 225² · 1024 = 12,960,000 and alpha_max = 2/dt = 2 × 10⁸.".into(),
+        findings.claims.push(claim! {
+            about: "The published size",
+            paper: "alpha_min = 0.25 · 225² · 1024 = 12,960,000 and alpha_max = 2/dt = 2 × 10⁸.",
             found: format!(
                 "From the eigenvalues of the patch Gram matrix: {:.0} and {:.4e}.",
                 published.alpha_min, published.alpha_max
@@ -255,7 +222,7 @@ impl Experiment for Table2 {
                 (published.alpha_min / 12_960_000.0 - 1.0).abs() < 1e-9
                     && (published.alpha_max / 2e8 - 1.0).abs() < 1e-9,
             ),
-            certainty: "Sure: computed in float64 from the image, without simulation.".into(),
+            certainty: "Sure: computed in float64 from the image, without simulation.",
         });
         findings.tables.push(table);
         findings.methods = vec![
@@ -280,8 +247,8 @@ mod tests {
     #[test]
     fn too_few_steps_are_no_contradiction() {
         let verdict = |steps: u64, error: f64| {
-            let table = Table2 { dt: 3e-4, steps, size: 12, kernel: 6, seed: 1 };
-            let modes = Modes::of(&table.params().unwrap()).unwrap();
+            let table = Table2 { is_quick: true, dt: 3e-4, steps, size: 12, kernel: 6, seed: 1 };
+            let modes = Eigenmodes::of(&table.params().unwrap()).unwrap();
             table.searches().unwrap().map(|search| {
                 let found = search.theory * (1.0 + error);
                 table.claim(&search, &modes, [found, found]).agrees

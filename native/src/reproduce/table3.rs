@@ -5,93 +5,42 @@ mod verdict;
 
 use std::rc::Rc;
 
-use clap::Args;
 use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, initial_kernel};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::equations::{MOST_STEPS, between, checked, finite, go_on, seconds_of_a_step};
-use super::figure::{Axis, Figure};
-use super::{Experiment, Findings, Forecast, Setup, Study, Table, settings_of};
+use super::findings::table;
+use super::flags::{check_between, checked, flags};
+use super::pde::{self, MOST_STEPS, finite, go_on, growth_at_end, last_measurable};
+use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::numbers::number;
-use crate::value_parsers::{real, whole};
+use crate::plot::{Axis, Figure};
 
 /// dt times the largest eigenvalue. The stable interval is then three times as wide as the eigenvalue.
 const SPREAD: f64 = 0.5;
 /// Distance from a bound at which growth is measured on both sides, as a share of the stable interval.
-const BESIDE: f64 = 0.05;
+const MARGIN: f64 = 0.05;
 
-/// Flags of `reproduce table3`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Weight decays of each curve [default: 60; --quick: 24]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    points: Option<u64>,
-    /// Steps after which the growth is measured [default: 400]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    steps: Option<u64>,
-    /// Mean of the image [default: 0.5]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    mean: Option<f64>,
-    /// Standard deviation of the image's noise [default: 1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    noise: Option<f64>,
-    /// Side of the image [default: 64; --quick: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    size: Option<u32>,
-    /// Side of the kernel [default: 8; --quick: 5]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    kernel: Option<u32>,
-    /// Seed of image and initial kernel [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seed: Option<u64>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Table3 {
-    points: u64,
-    steps: u64,
-    mean: f64,
-    noise: f64,
-    size: u32,
-    kernel: u32,
-    seed: u64,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let size = |quick: u64, full: u64| if is_quick { quick } else { full };
-        let experiment = Table3 {
-            points: between("--points", 4, 1000, self.points.unwrap_or(size(24, 60)))?,
-            steps: between("--steps", 20, MOST_STEPS, self.steps.unwrap_or(400))?,
-            mean: self.mean.unwrap_or(0.5),
-            noise: self.noise.unwrap_or(1.0),
-            size: self.size.unwrap_or(size(32, 64) as u32),
-            kernel: self.kernel.unwrap_or(size(5, 8) as u32),
-            seed: self.seed.unwrap_or(1),
-        };
-        if experiment.mean == 0.0 || !experiment.mean.is_finite() {
-            return Err(Failure::usage(
-                "--mean: must be finite and not 0: at 0 the activated regime has no eigenvalue to measure",
-            ));
-        }
-        checked(
-            "--size, --kernel, --mean, --noise",
-            experiment.params(Regime::NotActivated).and_then(|params| params.eigenvalues()),
-        )?;
-        for regime in Regime::ALL {
-            let decays = experiment.decays(regime, experiment.dt(regime)?)?;
-            if decays.iter().any(|alpha| !(*alpha as f32).is_finite()) {
-                return Err(Failure::usage(
-                    "--mean, --noise: the bounds need weight decays above 3.4e38, the largest float32: give smaller values",
-                ));
-            }
-        }
-        Ok(Box::new(experiment))
+flags! {
+    /// Table 3: stability in three regimes, growth on both sides of each bound
+    #[name = "table3"]
+    pub struct Table3 {
+        /// Weight decays of each curve
+        points: u64 = 60, quick = 24;
+        /// Steps after which the growth is measured
+        steps: u64 = 400;
+        /// Mean of the image
+        mean: f64 = 0.5;
+        /// Standard deviation of the image's noise
+        noise: f64 = 1.0;
+        /// Side of the image
+        size: u32 = 64, quick = 32;
+        /// Side of the kernel
+        kernel: u32 = 8, quick = 5;
+        /// Seed of image and initial kernel
+        seed: u64 = 1;
     }
 }
 
@@ -107,14 +56,14 @@ struct Point {
 }
 
 /// Results of one regime.
-struct Row {
+struct RegimeResult {
     regime: Regime,
     dt: f64,
     eigenvalues: [f64; 2],
     bounds: Bounds,
     points: Vec<Point>,
     /// Just inside and just outside the lower bound, then the upper one.
-    beside: Vec<Point>,
+    near_bounds: Vec<Point>,
 }
 
 impl Table3 {
@@ -157,8 +106,7 @@ impl Table3 {
         for (r, &alpha) in alphas.iter().enumerate() {
             go_on()?;
             let norms: Vec<f64> = linear.history(r).iter().map(|sample| f64::from(sample.squares).sqrt()).collect();
-            // The last step at which |w| has not decayed to almost nothing. Beyond a bound the run stops earlier.
-            let last = norms.iter().rposition(|norm| *norm > 1e-12 * norms[0]).unwrap_or(1).max(1);
+            let last = last_measurable(&norms);
             double.restart(&params.initial, alpha, dt)?;
             let mut growth_after = |steps: u64| {
                 double.step(steps - 1);
@@ -172,7 +120,7 @@ impl Table3 {
             points.push(Point {
                 alpha,
                 theory: LinearParams::factor(eigenvalues, alpha, dt).abs(),
-                float32: finite(norms[last] / norms[last - 1]),
+                float32: growth_at_end(&norms, 1),
                 float64,
                 halfway,
             });
@@ -180,36 +128,41 @@ impl Table3 {
         Ok(points)
     }
 
-    fn row(&self, study: &mut Study, regime: Regime) -> Result<Row, Failure> {
+    fn result(&self, study: &mut Study, regime: Regime) -> Result<RegimeResult, Failure> {
         let dt = self.dt(regime)?;
         let eigenvalues = self.params(regime)?.eigenvalues()?;
         let bounds = LinearParams::bounds(eigenvalues, dt);
         let width = bounds.alpha_max - bounds.alpha_min;
         let at = |share: f64| bounds.alpha_min + share * width;
         let alphas = self.decays(regime, dt)?;
-        let name = regime.to_string().replace(' ', "-");
+        let name = piece_name(regime);
         let points = study.piece(&format!("{name}.curve"), |context| self.growth(context, regime, dt, &alphas))?;
-        let alphas = [BESIDE, -BESIDE, 1.0 - BESIDE, 1.0 + BESIDE].map(at);
-        let beside = study.piece(&format!("{name}.sides"), |context| self.growth(context, regime, dt, &alphas))?;
-        Ok(Row { regime, dt, eigenvalues, bounds, points, beside })
+        let alphas = [MARGIN, -MARGIN, 1.0 - MARGIN, 1.0 + MARGIN].map(at);
+        let near_bounds = study.piece(&format!("{name}.sides"), |context| self.growth(context, regime, dt, &alphas))?;
+        Ok(RegimeResult { regime, dt, eigenvalues, bounds, points, near_bounds })
     }
 
-    fn figure(row: &Row) -> Figure {
-        let name = format!("table3-{}", row.regime.to_string().replace(' ', "-"));
-        let curve = |of: fn(&Point) -> f64| row.points.iter().map(|p| (p.alpha, of(p))).collect::<Vec<_>>();
+    fn figure(result: &RegimeResult) -> Figure {
+        let name = format!("table3-{}", piece_name(result.regime));
+        let curve = |of: fn(&Point) -> f64| result.points.iter().map(|p| (p.alpha, of(p))).collect::<Vec<_>>();
         Figure::new(
             name,
-            format!("Growth of |w| a step, {}", row.regime),
+            format!("Growth of |w| a step, {}", result.regime),
             Axis::linear("alpha (1/time)"),
             Axis::linear("growth a step (1)").between(0.0, 1.5),
         )
         .reference("theory", curve(|p| p.theory))
         .dots("float32 on the adapter", curve(|p| p.float32.unwrap_or(f64::NAN)))
         .horizontal("1: neither grows nor decays", 1.0)
-        .vertical(format!("alpha_min {}", number(row.bounds.alpha_min)), row.bounds.alpha_min)
-        .vertical(format!("alpha_max {}", number(row.bounds.alpha_max)), row.bounds.alpha_max)
+        .vertical(format!("alpha_min {}", number(result.bounds.alpha_min)), result.bounds.alpha_min)
+        .vertical(format!("alpha_max {}", number(result.bounds.alpha_max)), result.bounds.alpha_max)
         .caption("Stable between the two bounds. Theory: the largest |1 - dt (alpha + eigenvalue)|.")
     }
+}
+
+/// The regime as a part of a file's name.
+fn piece_name(regime: Regime) -> String {
+    regime.to_string().replace(' ', "-")
 }
 
 /// The stable interval by the paper's table.
@@ -222,80 +175,75 @@ fn formulas(regime: Regime) -> &'static str {
 }
 
 impl Experiment for Table3 {
-    fn name(&self) -> &'static str {
-        "table3"
-    }
-
     fn title(&self) -> String {
         "Table 3: stability of the linear one-layer equation in three regimes".to_owned()
     }
 
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        check_between("--points", 4, 1000, self.points)?;
+        check_between("--steps", 20, MOST_STEPS, self.steps)?;
+        if self.mean == 0.0 || !self.mean.is_finite() {
+            return Err(Failure::usage(
+                "--mean: must be finite and not 0: at 0 the activated regime has no eigenvalue to measure",
+            ));
+        }
+        checked(
+            "--size, --kernel, --mean, --noise",
+            self.params(Regime::NotActivated).and_then(|params| params.eigenvalues()),
+        )?;
+        for regime in Regime::ALL {
+            let decays = self.decays(regime, self.dt(regime)?)?;
+            if decays.iter().any(|alpha| !(*alpha as f32).is_finite()) {
+                return Err(Failure::usage(
+                    "--mean, --noise: the bounds need weight decays above 3.4e38, the largest float32: give smaller values",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> {
-        let names = Regime::ALL.iter().flat_map(|regime| {
-            ["curve", "sides"].map(|part| format!("{}.{part}", regime.to_string().replace(' ', "-")))
-        });
-        let left: Vec<_> = names.filter(|name| !study.is_done(name)).collect();
-        if left.is_empty() {
-            return Ok(Forecast { seconds: 0.5, ..Forecast::default() });
-        }
-        let curves = left.iter().filter(|name| name.ends_with("curve")).count() as f64;
         // float64 takes as long again: on noise no two patches are equal.
-        let step = seconds_of_a_step(study, self.size, self.kernel, self.points as usize)?;
-        let seconds = 2.0 * step * self.steps as f64 * curves;
-        Ok(Forecast { seconds: seconds + 1.0, pieces: left.len(), ..Forecast::default() })
+        let steps = 2.0 * self.steps as f64;
+        let pieces = Regime::ALL.map(piece_name).into_iter();
+        let pieces = pieces.flat_map(|name| [(format!("{name}.curve"), steps), (format!("{name}.sides"), 0.0)]);
+        pde::forecast(study, [self.size, self.kernel], self.points as usize, &pieces.collect::<Vec<_>>())
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        let mut rows = Vec::new();
+        let mut results = Vec::new();
         for regime in Regime::ALL {
-            rows.push(self.row(study, regime)?);
+            results.push(self.result(study, regime)?);
         }
-        let mut table = Table::new(
-            "table3",
-            "Stability bounds",
-            &[
-                ("regime", "regime"),
-                ("stable", "stable for"),
-                ("dt", "dt"),
-                ("eigenvalue_min", "smallest eigenvalue"),
-                ("eigenvalue_max", "largest eigenvalue"),
-                ("alpha_min", "alpha_min"),
-                ("alpha_max", "alpha_max"),
-            ],
-        )
+        let table = table!("table3", "Stability bounds", for result in &results => {
+            let [least, most] = result.eigenvalues;
+            "regime" = result.regime.to_string(),
+            "stable" as "stable for" = formulas(result.regime),
+            "dt" = result.dt,
+            "eigenvalue_min" as "smallest eigenvalue" = least,
+            "eigenvalue_max" as "largest eigenvalue" = most,
+            "alpha_min" = result.bounds.alpha_min,
+            "alpha_max" = result.bounds.alpha_max,
+        })
         .note(
             "Eigenvalues of the linear part without alpha: Ī²/8 and 0 activated, (a beta/2) |Î|² transitioning, 0 not activated. \
              The paper gives a lower bound for the transitioning regime only; in the others it is 0, from the modes that the image \
              does not affect.",
         );
-        let mut data = Table::data(
-            "table3-growth",
-            "Growth a step against alpha",
-            &["regime", "alpha", "theory", "float32", "float64"],
-        );
-        for row in &rows {
-            let [least, most] = row.eigenvalues;
-            let numbers = [row.dt, least, most, row.bounds.alpha_min, row.bounds.alpha_max];
-            let words = [row.regime.to_string(), formulas(row.regime).to_owned()];
-            table.row(words.into_iter().map(Into::into).chain(numbers.into_iter().map(Into::into)));
-            for point in row.points.iter().chain(&row.beside) {
-                data.row([
-                    row.regime.to_string().into(),
-                    point.alpha.into(),
-                    point.theory.into(),
-                    point.float32.into(),
-                    point.float64.into(),
-                ]);
-            }
-        }
+        let points = results
+            .iter()
+            .flat_map(|result| result.points.iter().chain(&result.near_bounds).map(move |point| (result, point)));
+        let data = table!("table3-growth", "Growth a step against alpha", for (result, point) in points => {
+            "regime" = result.regime.to_string(),
+            "alpha" = point.alpha,
+            "theory" = point.theory,
+            "float32" = point.float32,
+            "float64" = point.float64,
+        });
         Ok(Findings {
-            claims: rows.iter().map(Row::claim).collect(),
-            figures: rows.iter().map(Self::figure).collect(),
-            tables: vec![table, data],
+            claims: results.iter().map(RegimeResult::claim).collect(),
+            figures: results.iter().map(Self::figure).collect(),
+            tables: vec![table, data.as_data()],
             methods: vec![
                 format!(
                     "An image of {0} x {0} pixels of normal noise (standard deviation {1}) around {2}, a kernel of {3} x {3}. \

@@ -1,21 +1,19 @@
 //! The largest learning rate at which k = 3 stays close to k = 1: a grid of rates over decades, then bisection of the
 //! logarithm between the last rate that stays and the first that leaves. All rates have the same scaled time, rate x steps.
 
-mod sheets;
+mod output;
 mod verdict;
 
-use clap::Args;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
-use serde::Serialize;
 
-use super::growth::median;
-use super::run::Run;
-use super::{Agreement, Experiment, Findings, Forecast, Setup, Study, as_text, has_twins, onset, settings_of};
+use super::flags::{flags, has_duplicates};
+use super::run::{Run, constant_rate};
+use super::{Agreement, Experiment, Findings, Forecast, Study, divergence};
 use crate::failure::Failure;
 use crate::numbers::count;
-use crate::value_parsers::{real, whole};
+use crate::statistics::median;
 
 /// The pair that is compared, and a null control.
 const KS: [u32; 3] = [1, 3, 2];
@@ -26,125 +24,39 @@ const GRID: u32 = 5;
 /// Steps of the longest run that is accepted.
 const MOST_STEPS: f64 = 1e7;
 
-/// Flags of `reproduce threshold`.
-#[derive(Debug, Default, Args)]
-pub struct Flags {
-    /// Network [default: resnet56; --quick: resnet8]
-    #[arg(long)]
-    net: Option<NetKind>,
-    /// Nonlinearity: relu, swish (beta 5) or swish:BETA [default: swish]
-    #[arg(long)]
-    activation: Option<Activation>,
-    /// Images: cifar10, fashion-mnist, folder or synthetic [default: cifar10]
-    #[arg(long)]
-    dataset: Option<DatasetKind>,
-    /// Samples in a batch [default: 128; --quick: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32>)]
-    batch_size: Option<u32>,
-    /// Momentum coefficient [default: 0]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    momentum: Option<f64>,
-    /// Seeds; a rate is judged by the median [default: 1,2,3; --quick: 1]
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',', allow_negative_numbers = true, value_parser = whole::<u64>)]
-    seeds: Option<Vec<u64>>,
-    /// Largest relative L1, over all convolutions, that still counts as close [default: 0.001]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    distance: Option<f64>,
-    /// Learning rate times steps of each run [default: 10; --quick: 16]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    scaled_time: Option<f64>,
-    /// Smallest rate [default: 0.001; --quick: 0.05]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    lr_min: Option<f64>,
-    /// Largest rate [default: 0.2; --quick: 0.8]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    lr_max: Option<f64>,
-    /// Bisect until the two ends are at most this factor apart [default: 1.1; --quick: 1.25]
-    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = real)]
-    precision: Option<f64>,
-    /// Evaluate on the first N test images only [--quick: 256]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
-    test_limit: Option<usize>,
-}
-
-/// The experiment.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Threshold {
-    #[serde(serialize_with = "as_text")]
-    net: NetKind,
-    activation: Activation,
-    dataset: DatasetKind,
-    batch_size: u32,
-    momentum: f64,
-    seeds: Vec<u64>,
-    distance: f64,
-    scaled_time: f64,
-    lr_min: f64,
-    lr_max: f64,
-    precision: f64,
-    test_limit: Option<usize>,
-}
-
-impl Setup for Flags {
-    fn experiment(&self, is_quick: bool) -> Result<Box<dyn Experiment>, Failure> {
-        let pick = |given: Option<f64>, quick: f64, full: f64| given.unwrap_or(if is_quick { quick } else { full });
-        let experiment = Threshold {
-            net: self.net.unwrap_or(NetKind::ResNet { depth: if is_quick { 8 } else { 56 } }),
-            activation: self.activation.unwrap_or(Activation::Swish { beta: 5.0 }),
-            dataset: self.dataset.unwrap_or(DatasetKind::Cifar10),
-            batch_size: self.batch_size.unwrap_or(if is_quick { 32 } else { 128 }),
-            momentum: self.momentum.unwrap_or(0.0),
-            seeds: self.seeds.clone().unwrap_or_else(|| if is_quick { vec![1] } else { vec![1, 2, 3] }),
-            distance: pick(self.distance, 1e-3, 1e-3),
-            scaled_time: pick(self.scaled_time, 16.0, 10.0),
-            lr_min: pick(self.lr_min, 0.05, 1e-3),
-            lr_max: pick(self.lr_max, 0.8, 0.2),
-            precision: pick(self.precision, 1.25, 1.1),
-            test_limit: self.test_limit.or(is_quick.then_some(256)),
-        };
-        experiment.check()?;
-        Ok(Box::new(experiment))
+flags! {
+    /// The largest learning rate at which k = 3 stays close to k = 1
+    #[name = "threshold"]
+    #[example = "lastbit reproduce threshold --net vgg16 --dataset fashion-mnist --out runs/threshold"]
+    pub struct Threshold {
+        /// Network
+        net: NetKind = NetKind::ResNet { depth: 56 }, quick = NetKind::ResNet { depth: 8 };
+        /// Nonlinearity: relu, swish (beta 5) or swish:BETA
+        activation: Activation = Activation::Swish { beta: 5.0 };
+        /// Images: cifar10, fashion-mnist, folder or synthetic
+        dataset: DatasetKind = DatasetKind::Cifar10;
+        /// Samples in a batch
+        batch_size: u32 = 128, quick = 32;
+        /// Momentum coefficient
+        momentum: f64 = 0.0;
+        /// Seeds; a rate is judged by the median
+        seeds: Vec<u64> = vec![1, 2, 3], quick = vec![1];
+        /// Largest relative L1, over all convolutions, that still counts as close
+        distance: f64 = 0.001;
+        /// Learning rate times steps of each run
+        scaled_time: f64 = 10.0, quick = 16.0;
+        /// Smallest rate
+        lr_min: f64 = 0.001, quick = 0.05;
+        /// Largest rate
+        lr_max: f64 = 0.2, quick = 0.8;
+        /// Bisect until the two ends are at most this factor apart
+        precision: f64 = 1.1, quick = 1.25;
+        /// Evaluate on the first N test images only
+        test_limit: Option<usize> = None, quick = Some(256);
     }
 }
 
 impl Threshold {
-    fn check(&self) -> Result<(), Failure> {
-        let refuse = |text: String| Err(Failure::usage(text));
-        if self.seeds.is_empty() {
-            return refuse("--seeds: give at least one".to_owned());
-        }
-        if has_twins(&self.seeds) {
-            return refuse("--seeds: give each value once".to_owned());
-        }
-        for (flag, value) in [
-            ("--distance", self.distance),
-            ("--scaled-time", self.scaled_time),
-            ("--lr-min", self.lr_min),
-            ("--lr-max", self.lr_max),
-        ] {
-            if !(value.is_finite() && value > 0.0) {
-                return refuse(format!("{flag}: must be a positive number, not {value}"));
-            }
-        }
-        if self.lr_max <= self.lr_min {
-            return refuse(format!("--lr-max: must be above --lr-min ({}), not {}", self.lr_min, self.lr_max));
-        }
-        if !(self.precision.is_finite() && self.precision > 1.0) {
-            return refuse(format!("--precision: must be a factor above 1, not {}", self.precision));
-        }
-        if self.distance >= 2.0 {
-            return refuse(format!("--distance: must be below 2, the largest relative L1, not {}", self.distance));
-        }
-        if self.scaled_time / self.lr_min > MOST_STEPS || self.scaled_time < self.lr_max {
-            return refuse(format!(
-                "--scaled-time: {} gives less than one step at --lr-max {} or more than {MOST_STEPS} at --lr-min {}",
-                self.scaled_time, self.lr_max, self.lr_min
-            ));
-        }
-        Ok(self.config(self.lr_max, self.seeds[0]).validate()?)
-    }
-
     fn config(&self, lr: f64, seed: u64) -> TrainConfig {
         TrainConfig {
             net: self.net,
@@ -155,12 +67,10 @@ impl Threshold {
             batch_size: self.batch_size,
             lr,
             momentum: self.momentum,
-            decay_every: 0,
-            eval_every: 0,
             epochs: u32::MAX,
             steps: Some((self.scaled_time / lr).round().max(1.0) as u64),
             test_limit: self.test_limit,
-            ..TrainConfig::default()
+            ..constant_rate()
         }
     }
 
@@ -185,17 +95,17 @@ impl Threshold {
     }
 
     fn probe(&self, study: &mut Study, lr: f64) -> Result<Probe, Failure> {
-        study.train_ahead(&self.runs(lr))?;
+        study.train_parallel(&self.runs(lr))?;
         let mut probe =
             Probe { lr, steps: 0, distances: Vec::new(), are_controls_zero: Agreement::Yes, curve: Vec::new() };
         for (name, config) in self.runs(lr) {
             let run: Run = study.train(&name, &config)?;
-            let points = onset::of_replica(&run, PERTURBED);
+            let points = divergence::of_replica(&run, PERTURBED);
             // If numbers are not finite, k = 3 counts as having left.
             let is_sound = points.iter().all(|(_, distance)| distance.is_finite());
             let last: Vec<f64> = points[points.len() - points.len().div_ceil(10)..].iter().map(|(_, d)| *d).collect();
             probe.distances.push(if is_sound && !last.is_empty() { median(&last) } else { f64::INFINITY });
-            probe.are_controls_zero = probe.are_controls_zero.and(run.are_controls_zero());
+            probe.are_controls_zero = probe.are_controls_zero.and(run.are_controls_zero);
             probe.steps = points.len() as u64;
             if probe.curve.is_empty() {
                 probe.curve = points.iter().map(|(step, distance)| (*step as f64 * lr, *distance)).collect();
@@ -228,10 +138,6 @@ impl Probe {
 }
 
 impl Experiment for Threshold {
-    fn name(&self) -> &'static str {
-        "threshold"
-    }
-
     fn title(&self) -> String {
         format!(
             "The largest learning rate without divergence: {} with {} on {}",
@@ -239,8 +145,40 @@ impl Experiment for Threshold {
         )
     }
 
-    fn settings(&self) -> Result<toml::Table, Failure> {
-        settings_of(self)
+    fn check(&self) -> Result<(), Failure> {
+        let refuse = |text: String| Err(Failure::usage(text));
+        if self.seeds.is_empty() {
+            return refuse("--seeds: give at least one".to_owned());
+        }
+        if has_duplicates(&self.seeds) {
+            return refuse("--seeds: give each value once".to_owned());
+        }
+        for (flag, value) in [
+            ("--distance", self.distance),
+            ("--scaled-time", self.scaled_time),
+            ("--lr-min", self.lr_min),
+            ("--lr-max", self.lr_max),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return refuse(format!("{flag}: must be a positive number, not {value}"));
+            }
+        }
+        if self.lr_max <= self.lr_min {
+            return refuse(format!("--lr-max: must be above --lr-min ({}), not {}", self.lr_min, self.lr_max));
+        }
+        if !(self.precision.is_finite() && self.precision > 1.0) {
+            return refuse(format!("--precision: must be a factor above 1, not {}", self.precision));
+        }
+        if self.distance >= 2.0 {
+            return refuse(format!("--distance: must be below 2, the largest relative L1, not {}", self.distance));
+        }
+        if self.scaled_time / self.lr_min > MOST_STEPS || self.scaled_time < self.lr_max {
+            return refuse(format!(
+                "--scaled-time: {} gives less than one step at --lr-max {} or more than {MOST_STEPS} at --lr-min {}",
+                self.scaled_time, self.lr_max, self.lr_min
+            ));
+        }
+        Ok(self.config(self.lr_max, self.seeds[0]).validate()?)
     }
 
     /// Runs of the bisection are counted as if their rates lay in the middle of the grid.
@@ -251,9 +189,7 @@ impl Experiment for Threshold {
             let more = self.seeds.iter().map(|&seed| (format!("bisection{i}-seed{seed}"), self.config(middle, seed)));
             runs.extend(more);
         }
-        let forecast = study.forecast_runs(&runs)?;
-        // No predictions are made, so a run is one piece.
-        Ok(Forecast { pieces: forecast.pieces / 2, ..forecast })
+        study.forecast_runs(&runs, false)
     }
 
     /// The runs of the grid are independent, and so are the seeds at one rate of the bisection.
@@ -262,7 +198,7 @@ impl Experiment for Threshold {
     }
 
     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
-        study.train_ahead(&self.grid_runs())?;
+        study.train_parallel(&self.grid_runs())?;
         let mut probes = Vec::new();
         for lr in self.grid() {
             probes.push(self.probe(study, lr)?);

@@ -2,6 +2,7 @@
 
 use super::{Fig1, Growth, Profile};
 use crate::numbers::about;
+use crate::reproduce::findings::claim;
 use crate::reproduce::{Agreement, Claim};
 
 /// Amplitudes of the tent's highest mode above this are not rounding.
@@ -24,10 +25,10 @@ impl Fig1 {
 
     /// True if float32 shows growth at a step this far beyond the edge (as a share of it): the growth is more than what is
     /// rounded away, and it outgrows the tent within the steps.
-    fn is_edge_told(&self, beyond: f64) -> bool {
+    fn is_edge_decidable(&self, beyond: f64) -> bool {
         let (growth, rounding) = (2.0 * beyond, 1.5 * f64::from(f32::EPSILON) / 2.0);
         let seed = self.seed_of_growth().max(8.0 * rounding);
-        seed * growth > rounding && seed * (growth * f64::from(self.steps)).exp() > 10.0
+        seed * growth > rounding && seed * (growth * f64::from(self.steps())).exp() > 10.0
     }
 
     /// All claims.
@@ -45,10 +46,10 @@ impl Fig1 {
                 let error =
                     error.map(|(a, b)| a.zip(*b).map_or(f64::INFINITY, |(a, b)| (a - b).abs())).fold(0.0, f64::max);
                 // Too few or too small steps change nothing.
-                let is_told = largest(&last.exact) < 1.5 * (1.0 - 1e-6);
-                claims.push(Claim {
+                let is_decidable = largest(&last.exact) < 1.5 * (1.0 - 1e-6);
+                claims.push(claim! {
                     about: format!("dt {dt} is stable"),
-                    paper: "The tent flattens smoothly towards zero.".into(),
+                    paper: "The tent flattens smoothly towards zero.",
                     found: format!(
                         "At t = {} the largest value is {}; float32 differs by at most {} from the exact solution of \
                         the difference equation.",
@@ -56,12 +57,12 @@ impl Fig1 {
                         about(top),
                         about(error)
                     ),
-                    agrees: if is_told || error >= 1e-3 {
+                    agrees: if is_decidable || error >= 1e-3 {
                         Agreement::of(top < 1.5 && error < 1e-3)
                     } else {
                         Agreement::CannotTell
                     },
-                    certainty: "Sure: the solution is known mode by mode.".into(),
+                    certainty: "Sure: the solution is known mode by mode.",
                 });
             } else {
                 let theory = params.factor(params.highest_mode(), dt);
@@ -75,36 +76,34 @@ impl Fig1 {
                     ),
                     _ => (of_dt.and_then(|g| g.late), ""),
                 };
-                claims.push(Claim {
+                claims.push(claim! {
                     about: format!("dt {dt} is unstable"),
-                    paper: "An oscillation from point to point grows without bound.".into(),
+                    paper: "An oscillation from point to point grows without bound.",
                     found: late.map_or("Its growth cannot be measured: the highest mode is too small or beyond float32.".into(), |late| {
                         format!("Each step multiplies the highest mode by {late:.5} in magnitude{when}; theory gives {:.5}. At t = {} the \
                             largest value is {}.", theory.abs(), last.time, about(top))
                     }),
                     agrees: late.map_or(Agreement::CannotTell, |late| Agreement::of((late / theory.abs() - 1.0).abs() < 1e-3)),
-                    certainty: "Sure: by algebra, 1 - 4 dt/dx² sin²(mode π / (2 (points - 1))).".into(),
+                    certainty: "Sure: by algebra, 1 - 4 dt/dx² sin²(mode π / (2 (points - 1))).",
                 });
             }
         }
         let theory = params.edge();
         let error = [single, double].iter().map(|found| (found / theory - 1.0).abs()).fold(0.0, f64::max);
-        let (is_found, is_told) = (error < ALLOWED, self.is_edge_told(error.max(ALLOWED)));
-        claims.push(Claim {
-            about: "The edge".into(),
-            paper:
-                "Stable for dt < dx²/2 (on an infinite grid; on 31 points with dx 1 the highest mode gives 0.50137)."
-                    .into(),
+        let (is_found, is_decidable) = (error < ALLOWED, self.is_edge_decidable(error.max(ALLOWED)));
+        claims.push(claim! {
+            about: "The edge",
+            paper: "Stable for dt < dx²/2 (on an infinite grid; on 31 points with dx 1 the highest mode gives 0.50137).",
             found: format!(
                 "By bisection {single:.5} in float32 and {double:.5} in float64; theory on {} points {theory:.5}.",
                 self.points
             ),
-            agrees: if is_found || is_told { Agreement::of(is_found) } else { Agreement::CannotTell },
+            agrees: if is_found || is_decidable { Agreement::of(is_found) } else { Agreement::CannotTell },
             certainty: format!(
                 "Known to {} %: {} steps decide whether a value outgrows the tent.{}",
                 100.0 * ALLOWED,
-                self.steps,
-                if is_told {
+                self.steps(),
+                if is_decidable {
                     ""
                 } else {
                     " On so many points the growing modes are so small a part of the tent that rounding hides their growth."
@@ -122,7 +121,7 @@ mod tests {
     #[test]
     fn an_edge_that_rounding_hides_is_no_contradiction() {
         let verdict = |points: u32, error: f64| {
-            let figure = Fig1 { points, dx: 1.0, dt: Vec::new(), steps: 20_000 };
+            let figure = Fig1 { is_quick: true, points, dx: 1.0, dt: Vec::new() };
             let theory = figure.params().edge();
             figure.claims(&[], &[], [theory * (1.0 + error), theory]).pop().map(|claim| claim.agrees)
         };

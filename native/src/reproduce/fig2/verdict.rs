@@ -3,13 +3,14 @@
 use lastbit_core::ops::Activation;
 use lastbit_core::train::DatasetKind;
 
-use super::curves::{Curve, Done, Runs};
-use super::{Fig2, LARGEST_LR, MACROSCOPIC};
+use super::curves::{Curve, Runs, distance_at, last_distance, n_of};
+use super::{Fig2, MACROSCOPIC, NS, PERTURBED, rate};
 use crate::numbers::{about, count, list, range};
-use crate::reproduce::growth::{self, VISIBLE, median, reaches};
-use crate::reproduce::run::judge_controls;
-use crate::reproduce::statistics::ends;
+use crate::reproduce::findings::claim;
+use crate::reproduce::growth::{self, VISIBLE, reaches};
+use crate::reproduce::trained::{TrainedRun, judge_controls};
 use crate::reproduce::{Agreement, Claim};
+use crate::statistics::{ends, median};
 
 /// Known values of ResNet-20 with Swish at batch 128, from four seeds (docs/RULES.md).
 const REFERENCE_N: u64 = 2;
@@ -24,20 +25,21 @@ impl Fig2 {
         let seeds = count(self.seeds.len() as u64, "seed");
         let mut claims = vec![self.begins(main), self.amplified(main, &seeds)];
         claims.extend(self.vanishes(curves, &seeds));
-        claims.extend(self.beside(runs));
+        claims.extend(self.k_versus_seeds(runs));
         claims.push(controls(main));
         claims.extend(self.forms_claim(forms));
         claims
     }
 
-    fn begins(&self, main: &[&Done]) -> Claim {
-        let at = |wanted: u64| main.iter().filter(move |done| done.n == wanted).filter_map(|done| done.at(1));
-        let first: Vec<f64> = main.iter().filter_map(|done| done.at(1)).collect();
+    fn begins(&self, main: &[&TrainedRun]) -> Claim {
+        let at = |wanted: u64| {
+            main.iter().filter(move |trained| n_of(trained) == wanted).filter_map(|trained| distance_at(trained, 1))
+        };
+        let first: Vec<f64> = main.iter().filter_map(|trained| distance_at(trained, 1)).collect();
         let (low, high) = ends(first.iter().copied());
-        let mut claim = Claim {
-            about: "It begins in the last bit".to_owned(),
-            paper: "k divides the update and multiplies the rate: in exact arithmetic nothing changes, in float32 the last bit does."
-                .to_owned(),
+        let mut claim = claim! {
+            about: "It begins in the last bit",
+            paper: "k divides the update and multiplies the rate: in exact arithmetic nothing changes, in float32 the last bit does.",
             found: format!(
                 "After step 1, k = 3 is {} from k = 1 (relative L1 over all convolutions).",
                 range(first, about).unwrap_or_default()
@@ -48,23 +50,19 @@ impl Fig2 {
                 // A rate may be so small that no weight moves by an ulp in one step.
                 _ => Agreement::CannotTell,
             },
-            certainty: "Sure: measured on every weight. One ulp of one weight is a relative distance of about 1e-7, and few weights change."
-                .to_owned(),
+            certainty: "Sure: measured on every weight. One ulp of one weight is a relative distance of about 1e-7, and few weights change.",
         };
         if self.is_reference() {
             let (low, high) = ends(at(REFERENCE_N));
             let [from, to] = REFERENCE_STEP_1;
             claim.paper += &format!(
                 " Measured elsewhere with the authors' protocol for this network at lr {}: {} to {} after step 1.",
-                LARGEST_LR / REFERENCE_N as f64,
+                rate(REFERENCE_N),
                 about(from),
                 about(to)
             );
-            claim.found += &format!(
-                " At lr {} it is {}.",
-                LARGEST_LR / REFERENCE_N as f64,
-                range([low, high], about).unwrap_or_default()
-            );
+            claim.found +=
+                &format!(" At lr {} it is {}.", rate(REFERENCE_N), range([low, high], about).unwrap_or_default());
             claim.agrees = Agreement::of(low >= from / REFERENCE_FACTOR && high <= to * REFERENCE_FACTOR);
             claim.certainty +=
                 &format!(" Agreement means within a factor of {REFERENCE_FACTOR}: another adapter rounds differently.");
@@ -78,27 +76,26 @@ impl Fig2 {
             && self.activation == Activation::Swish { beta: 5.0 }
             && self.dataset == DatasetKind::Cifar10
             && self.batch_size == 128
-            && self.ns.contains(&REFERENCE_N)
+            && self.ns().contains(&REFERENCE_N)
     }
 
-    fn amplified(&self, main: &[&Done], seeds: &str) -> Claim {
-        let n = self.ns[0];
-        let largest: Vec<&&Done> = main.iter().filter(|done| done.n == n).collect();
+    fn amplified(&self, main: &[&TrainedRun], seeds: &str) -> Claim {
+        let n = NS[0];
+        let largest: Vec<&&TrainedRun> = main.iter().filter(|trained| n_of(trained) == n).collect();
         // The known values are of the first 50 steps; the paper's curves are 100 n long.
         let least = if self.is_reference() { REFERENCE_STEPS } else { 100 * n };
         let is_soon = |step: &u64| !self.is_reference() || *step <= REFERENCE_STEPS;
         let by: Vec<Option<u64>> =
-            largest.iter().map(|done| reaches(&done.whole, MACROSCOPIC).filter(is_soon)).collect();
-        let ends: Vec<f64> =
-            largest.iter().filter_map(|done| done.whole.last()).map(|(_, distance)| *distance).collect();
-        let last = largest.first().and_then(|done| done.whole.last()).map_or(0, |(step, _)| *step);
+            largest.iter().map(|trained| reaches(&trained.distances(PERTURBED), MACROSCOPIC).filter(is_soon)).collect();
+        let ends: Vec<f64> = largest.iter().filter_map(|trained| last_distance(trained)).collect();
+        let last = largest.first().and_then(|trained| trained.run.steps.last()).copied().unwrap_or(0);
         let reached: Vec<f64> = by.iter().flatten().map(|step| *step as f64).collect();
         let when = range(reached.iter().copied(), |step| format!("{step:.0}"))
             .map_or_else(|| "was not reached".to_owned(), |steps| format!("was passed at step {steps}"));
-        Claim {
-            about: format!("At lr {} the difference is amplified", LARGEST_LR / n as f64),
+        claim! {
+            about: format!("At lr {} the difference is amplified", rate(n)),
             paper: "A large learning rate amplifies the difference until the copies are visibly different networks, within tens of \
-                iterations.".to_owned(),
+                iterations.",
             found: format!("A distance of {MACROSCOPIC} {when}; after step {last} the copies are {} apart.", range(ends, about).unwrap_or_default()),
             agrees: match (reached.len(), last) {
                 (n, _) if n == by.len() => Agreement::Yes,
@@ -126,18 +123,14 @@ impl Fig2 {
                 at_end.iter().filter(move |small| small.0 == 4 * large.0).map(move |&small| [large, small])
             })
             .collect();
-        let texts: Vec<String> = at_end
-            .iter()
-            .map(|(n, distance)| format!("{} at lr {}", about(*distance), LARGEST_LR / *n as f64))
-            .collect();
+        let texts: Vec<String> =
+            at_end.iter().map(|(n, distance)| format!("{} at lr {}", about(*distance), rate(*n))).collect();
         let mut claims = Vec::new();
         if !pairs.is_empty() {
             let ordered = pairs.iter().filter(|[large, small]| small.1 < large.1).count();
-            claims.push(Claim {
-                about: "A smaller rate amplifies less".to_owned(),
-                paper:
-                    "The smaller the learning rate, the smaller the distance at the same scaled iteration (step / n)."
-                        .to_owned(),
+            claims.push(claim! {
+                about: "A smaller rate amplifies less",
+                paper: "The smaller the learning rate, the smaller the distance at the same scaled iteration (step / n).",
                 found: format!(
                     "At scaled iteration {}: {}. Of {} of rates four times apart, {ordered} {} in this order.",
                     about(end),
@@ -158,19 +151,17 @@ impl Fig2 {
         let small = curves.iter().filter(|curve| curve.n >= 32).filter_map(|curve| Some((curve.n, growth_of(curve)?)));
         let small: Vec<(u64, f64)> = small.collect();
         let longest = curves.last().and_then(|curve| curve.points.last()).map_or(0.0, |point| point.scaled);
-        claims.push(Claim {
-            about: "A small enough rate removes the divergence".to_owned(),
-            paper: "At a small enough learning rate the distance stays at the level of rounding.".to_owned(),
+        claims.push(claim! {
+            about: "A small enough rate removes the divergence",
+            paper: "At a small enough learning rate the distance stays at the level of rounding.",
             found: match small.as_slice() {
                 [] => format!(
                     "The smallest rate here is {}: too large to decide.",
-                    LARGEST_LR / *self.ns.last().unwrap_or(&1) as f64
+                    rate(self.ns().last().copied().unwrap_or(1))
                 ),
                 all => {
-                    let texts: Vec<String> = all
-                        .iter()
-                        .map(|(n, most)| format!("at most {} at lr {}", about(*most), LARGEST_LR / *n as f64))
-                        .collect();
+                    let texts: Vec<String> =
+                        all.iter().map(|(n, most)| format!("at most {} at lr {}", about(*most), rate(*n))).collect();
                     format!("The median distance of the followed tensor is {}.", list(&texts))
                 }
             },
@@ -182,40 +173,40 @@ impl Fig2 {
                 Some((n, _)) if *n < 320 => Agreement::CannotTell,
                 Some(_) => Agreement::No,
             },
-            certainty: "Valid for the steps that were taken: in a longer run the distance could still grow.".to_owned(),
+            certainty: "Valid for the steps that were taken: in a longer run the distance could still grow.",
         });
         claims
     }
 
     /// The claim that the form of the perturbation does not matter.
-    fn forms_claim(&self, forms: &[&Done]) -> Option<Claim> {
+    fn forms_claim(&self, forms: &[&TrainedRun]) -> Option<Claim> {
         if forms.len() < 2 {
             return None;
         }
-        let last: Vec<f64> = forms.iter().filter_map(|done| done.whole.last()).map(|(_, distance)| *distance).collect();
+        let last: Vec<f64> = forms.iter().filter_map(|trained| last_distance(trained)).collect();
         let texts: Vec<String> = forms
             .iter()
             .zip(&last)
-            .map(|(done, end)| {
+            .map(|(trained, end)| {
                 format!(
                     "{}: {} after step 1, {} at the end",
-                    done.run.config.perturbation.name(),
-                    done.at(1).map_or("-".to_owned(), about),
+                    trained.form().name(),
+                    distance_at(trained, 1).map_or("-".to_owned(), about),
                     about(*end)
                 )
             })
             .collect();
         let (low, high) = ends(last.iter().copied());
         // A form that is not visible yet and has more than doubled over the last quarter.
-        let is_growing = forms.iter().any(|done| {
-            let (end, before) = (done.whole.last(), done.whole.get(done.whole.len() * 3 / 4));
-            end.zip(before).is_some_and(|(end, before)| end.1 < VISIBLE && end.1 > 2.0 * before.1)
+        let is_growing = forms.iter().any(|trained| {
+            let distances = &trained.run.rel_l1[PERTURBED];
+            let (end, before) = (distances.last(), distances.get(distances.len() * 3 / 4));
+            end.zip(before).is_some_and(|(end, before)| *end < VISIBLE && *end > 2.0 * before)
         });
-        Some(Claim {
-            about: "How the bit is moved does not matter".to_owned(),
+        Some(claim! {
+            about: "How the bit is moved does not matter",
             paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) move one weight by one ulp. Both end in the same \
-                divergence."
-                .to_owned(),
+                divergence.",
             found: format!("{}.", texts.join("; ")),
             agrees: match low {
                 low if low >= VISIBLE || high <= 10.0 * low => Agreement::Yes,
@@ -223,8 +214,7 @@ impl Fig2 {
                 _ => Agreement::No,
             },
             certainty: "One run of each form. They begin at different distances and need different times; once growth has ended \
-                they must be close."
-                .to_owned(),
+                they must be close.",
         })
     }
 }
@@ -236,23 +226,14 @@ fn growth_of(curve: &Curve) -> Option<f64> {
 }
 
 /// The null controls of every run.
-fn controls(main: &[&Done]) -> Claim {
-    let churns = |done: &Done| done.run.config.controls().iter().any(|&replica| done.churn(replica) > 0.0);
-    let (agrees, problem) = judge_controls(main.iter().map(|done| (&done.run, churns(done))));
-    let n: usize = main.iter().map(|done| done.run.config.controls().len()).sum();
-    let steps: usize = main.iter().map(|done| done.run.steps.len()).sum();
-    Claim {
-        about: "The controls stay at zero".to_owned(),
-        paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.".to_owned(),
-        found: problem.unwrap_or_else(|| {
-            format!(
-                "{} over {}: 0 bits differ, 0 test images are classified differently.",
-                count(n as u64, "control"),
-                count(steps as u64, "step")
-            )
-        }),
-        agrees,
-        certainty: "Sure: every weight and momentum is compared bit by bit on the adapter.".to_owned(),
+fn controls(main: &[&TrainedRun]) -> Claim {
+    let (agrees, found) = judge_controls(main.iter().copied());
+    claim! {
+        about: "The controls stay at zero",
+        paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.",
+        found: found,
+        agrees: agrees,
+        certainty: "Sure: every weight and momentum is compared bit by bit on the adapter.",
     }
 }
 
@@ -266,8 +247,8 @@ mod tests {
 
     fn figure() -> Fig2 {
         Fig2 {
+            is_quick: true,
             n_max: 2,
-            ns: vec![2],
             seeds: vec![1],
             ks: vec![1, 3],
             spread_seeds: vec![1, 2],
@@ -284,24 +265,24 @@ mod tests {
     }
 
     /// A run whose k = 3 has these distances.
-    fn done(form: Perturbation, distances: Vec<f64>) -> Done {
+    fn trained(form: Perturbation, distances: Vec<f64>) -> TrainedRun {
         let config = figure().config(2, 1, form);
         let mut rel_l1 = vec![vec![0.0; distances.len()]; config.ks.len()];
         rel_l1[1] = distances;
         let predictions = vec![vec![0; 4]; config.ks.len()];
-        Done::new(Run::made_up(config, rel_l1), "conv1.weight", predictions)
+        TrainedRun::new(Run::made_up(config, rel_l1), predictions, 1)
     }
 
     #[test]
     fn a_first_step_that_moves_nothing_decides_nothing() {
-        let verdict = |first: f64| figure().begins(&[&done(Perturbation::Divide, vec![first])]).agrees;
+        let verdict = |first: f64| figure().begins(&[&trained(Perturbation::Divide, vec![first])]).agrees;
         assert_eq!([1e-9, 0.0, 1e-3].map(verdict), [Agreement::Yes, Agreement::CannotTell, Agreement::No]);
     }
 
     #[test]
     fn what_stays_close_contradicts_after_the_published_steps() {
         let verdict = |end: f64, steps: usize| {
-            figure().amplified(&[&done(Perturbation::Divide, vec![end; steps])], "1 seed").agrees
+            figure().amplified(&[&trained(Perturbation::Divide, vec![end; steps])], "1 seed").agrees
         };
         assert_eq!(verdict(0.1, 20), Agreement::Yes);
         assert_eq!(verdict(1e-8, 199), Agreement::CannotTell);
@@ -311,7 +292,7 @@ mod tests {
     #[test]
     fn a_form_that_is_still_growing_is_no_contradiction() {
         let verdict = |distances: Vec<f64>| {
-            let forms = [done(Perturbation::Divide, vec![0.3; 40]), done(Perturbation::Nextafter, distances)];
+            let forms = [trained(Perturbation::Divide, vec![0.3; 40]), trained(Perturbation::Nextafter, distances)];
             figure().forms_claim(&[&forms[0], &forms[1]]).map(|claim| claim.agrees)
         };
         assert_eq!(verdict(vec![0.2; 40]), Some(Agreement::Yes));

@@ -4,9 +4,10 @@ use lastbit_core::pde::{Bracket, NonlinearDouble, NonlinearParams, period};
 use serde::{Deserialize, Serialize};
 
 use super::super::Table;
-use super::super::equations::{edge, go_on};
-use super::super::figure::{Axis, Figure};
+use super::super::findings::table;
+use super::super::pde::{edge, go_on};
 use crate::failure::Failure;
+use crate::plot::{Axis, Figure};
 
 /// Steps before an orbit is recorded.
 const TRANSIENT: u64 = 2000;
@@ -155,12 +156,16 @@ impl Orbits {
 
     /// The diagrams' data.
     pub fn tables(&self) -> Vec<Table> {
-        let mut values = Table::data("fig4-bifurcation", "Responses at the end of orbits", &["dt", "response"]);
-        let mut exponents = Table::data("fig4-lyapunov", "Period and Lyapunov exponent", &["dt", "period", "exponent"]);
-        for orbit in &self.orbits {
-            orbit.values.iter().for_each(|value| values.row([orbit.dt.into(), (*value).into()]));
-            exponents.row([orbit.dt.into(), orbit.period.into(), orbit.lyapunov.into()]);
-        }
-        vec![values, exponents]
+        let responses = self.orbits.iter().flat_map(|orbit| orbit.values.iter().map(|value| (orbit.dt, value)));
+        let values = table!("fig4-bifurcation", "Responses at the end of orbits", for (dt, value) in responses => {
+            "dt" = dt,
+            "response" = value,
+        });
+        let exponents = table!("fig4-lyapunov", "Period and Lyapunov exponent", for orbit in &self.orbits => {
+            "dt" = orbit.dt,
+            "period" = orbit.period,
+            "exponent" = orbit.lyapunov,
+        });
+        vec![values.as_data(), exponents.as_data()]
     }
 }

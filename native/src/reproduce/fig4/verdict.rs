@@ -1,8 +1,9 @@
 //! What the paper says about the nonlinear network, and what this run found.
 
+use super::super::findings::claim;
 use super::super::{Agreement, Claim};
 use super::orbits::Orbits;
-use super::{Course, Fig4, WINDOW};
+use super::{Fig4, Trajectory, WINDOW};
 use crate::numbers::{about, list};
 
 /// Steps within which k = 3 must have left k = 1, by step size.
@@ -22,13 +23,13 @@ const LOWER: f64 = 1e-5;
 const BITS: f64 = 29.0;
 
 /// All claims.
-pub fn claims(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Vec<Claim> {
-    let mut claims: Vec<Claim> = courses.iter().map(|course| one(figure, course, orbits)).collect();
-    claims.extend(parting(figure, courses));
+pub fn claims(figure: &Fig4, trajectories: &[Trajectory], orbits: &Orbits) -> Vec<Claim> {
+    let mut claims: Vec<Claim> = trajectories.iter().map(|trajectory| one(figure, trajectory, orbits)).collect();
+    claims.extend(parting(figure, trajectories));
     claims.push(doubling(figure, orbits));
-    claims.push(chaos(figure, courses, orbits));
-    claims.extend(precision(courses, orbits));
-    claims.push(controls(courses));
+    claims.push(chaos(figure, trajectories, orbits));
+    claims.extend(precision(trajectories, orbits));
+    claims.push(controls(trajectories));
     claims
 }
 
@@ -37,11 +38,11 @@ fn has_published_map(figure: &Fig4) -> bool {
 }
 
 /// The claim about a step size, which theory places below the first doubling, up to 2/alpha, or beyond.
-fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
-    let dt = course.dt;
-    let end = course.loss.last().copied().flatten();
+fn one(figure: &Fig4, trajectory: &Trajectory, orbits: &Orbits) -> Claim {
+    let dt = trajectory.dt;
+    let end = trajectory.loss.last().copied().flatten();
     let last = WINDOW.min(figure.steps as usize);
-    let tail: Vec<f64> = course.loss.iter().rev().take(last).flatten().copied().collect();
+    let tail: Vec<f64> = trajectory.loss.iter().rev().take(last).flatten().copied().collect();
     let (low, high) = (tail.iter().copied().fold(f64::INFINITY, f64::min), tail.iter().copied().fold(0.0, f64::max));
     let is_published = figure.size == 256 && has_published_map(figure);
     let settled = orbits.fixed_point_loss;
@@ -53,7 +54,7 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
         // less than a millionth.
         let slowest = (1.0 - 2.0 * dt / orbits.doubling).abs().max((1.0 - dt * figure.alpha).abs());
         let has_time = slowest.powf(figure.steps as f64) < 1e-6;
-        return Claim {
+        return claim! {
             about: about_it,
             paper: format!(
                 "The loss settles ({target:.4}{}).",
@@ -61,48 +62,47 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
             ),
             found: format!("The loss ends at {:.5}; the fixed point has {settled:.5}.", end.unwrap_or(f64::NAN)),
             agrees: if has_settled || has_time { Agreement::of(has_settled) } else { Agreement::CannotTell },
-            certainty: "Sure: the fixed point is known in float64, and its loss does not depend on dt.".into(),
+            certainty: "Sure: the fixed point is known in float64, and its loss does not depend on dt.",
         };
     }
     if dt < orbits.explosion * 0.999 {
-        return Claim {
+        return claim! {
             about: about_it,
-            paper: "The loss neither settles nor explodes: a restrained instability.".into(),
+            paper: "The loss neither settles nor explodes: a restrained instability.",
             found: format!(
                 "Over the last {last} steps the loss lies between {low:.4} and {high:.4}; the fixed point has {settled:.4}."
             ),
-            agrees: match course.stopped.is_none() && high > low + 1e-4 && high < 1e3 {
+            agrees: match trajectory.stopped.is_none() && high > low + 1e-4 && high < 1e3 {
                 // Fewer steps are all transient, and just above the doubling the cycle is small.
-                true if course.loss.len() > WINDOW => Agreement::Yes,
-                false if course.stopped.is_some() || dt > 1.02 * orbits.doubling => Agreement::No,
+                true if trajectory.loss.len() > WINDOW => Agreement::Yes,
+                false if trajectory.stopped.is_some() || dt > 1.02 * orbits.doubling => Agreement::No,
                 _ => Agreement::CannotTell,
             },
-            certainty: "Sure for this run. In chaos another adapter gives another orbit of the same kind.".into(),
+            certainty: "Sure for this run. In chaos another adapter gives another orbit of the same kind.",
         };
     }
     if dt <= orbits.explosion * 1.001 {
-        return Claim {
+        return claim! {
             about: about_it,
-            paper: "The last step size before the loss explodes.".into(),
-            found: match course.stopped {
+            paper: "The last step size before the loss explodes.",
+            found: match trajectory.stopped {
                 None => format!(
                     "On the edge, 2/alpha: over the last {last} steps the loss lies between {low:.4} and {high:.4}."
                 ),
                 Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
             },
-            agrees: if course.stopped.is_none() { Agreement::Yes } else { Agreement::CannotTell },
-            certainty: "The undriven weights are multiplied by -1 in every step: rounding alone decides, and slowly."
-                .into(),
+            agrees: if trajectory.stopped.is_none() { Agreement::Yes } else { Agreement::CannotTell },
+            certainty: "The undriven weights are multiplied by -1 in every step: rounding alone decides, and slowly.",
         };
     }
     let factor = 1.0 - dt * figure.alpha;
-    let has_exploded = course.stopped.is_some() || end.is_none_or(|end| end > 1e2 * settled);
+    let has_exploded = trajectory.stopped.is_some() || end.is_none_or(|end| end > 1e2 * settled);
     // The undriven weights' share of the loss, alpha/2 |w|², begins at about alpha.
     let has_time = figure.alpha * factor.powi(2).powf(figure.steps as f64) > 1e4 * settled;
-    Claim {
+    claim! {
         about: about_it,
-        paper: "The loss explodes.".into(),
-        found: match course.stopped {
+        paper: "The loss explodes.",
+        found: match trajectory.stopped {
             Some(step) => format!("Stopped at step {step}: a weight passed 10¹⁵."),
             None => {
                 format!("The loss has reached {} after {} steps.", about(end.unwrap_or(f64::INFINITY)), figure.steps)
@@ -114,16 +114,16 @@ fn one(figure: &Fig4, course: &Course, orbits: &Orbits) -> Claim {
 }
 
 /// Where k = 3 leaves k = 1, and where it does not: known for the published weight decay only.
-fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
+fn parting(figure: &Fig4, trajectories: &[Trajectory]) -> Vec<Claim> {
     let mut claims = Vec::new();
     if figure.alpha != 20.0 {
         return claims;
     }
     // From another kernel, or on another image, the copies may leave some steps later.
     let is_known = figure.size == 256 && figure.kernel == 32 && figure.seed == 1;
-    for course in courses {
-        let most = course.distance.iter().copied().fold(0.0, f64::max);
-        let (leaves, end) = (Course::leaves(&course.distance), Course::end(&course.distance));
+    for trajectory in trajectories {
+        let most = trajectory.distance.iter().copied().fold(0.0, f64::max);
+        let (leaves, end) = (Trajectory::leaves(&trajectory.distance), Trajectory::end(&trajectory.distance));
         let text = match leaves {
             Some(step) => format!(
                 "The copies are first more than 0.1 apart at step {step}; their mean distance over the last {WINDOW} steps is {}.",
@@ -131,21 +131,21 @@ fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
             ),
             None => format!("The copies are never more than {} apart.", about(most)),
         };
-        if course.dt <= 0.03 {
-            claims.push(Claim {
-                about: format!("k = 3 against 1 at dt {}", course.dt),
-                paper: "The distance stays at the level of rounding.".into(),
+        if trajectory.dt <= 0.03 {
+            claims.push(claim! {
+                about: format!("k = 3 against 1 at dt {}", trajectory.dt),
+                paper: "The distance stays at the level of rounding.",
                 found: text,
                 agrees: Agreement::of(most < 1e-3),
-                certainty: "Sure: every weight is compared after every step.".into(),
+                certainty: "Sure: every weight is compared after every step.",
             });
-        } else if let Some((_, within)) = LEAVES.iter().find(|(dt, _)| *dt == course.dt) {
-            let (length, least) = (course.distance.len(), if course.dt == 0.05 { 0.5 } else { 0.1 });
+        } else if let Some((_, within)) = LEAVES.iter().find(|(dt, _)| *dt == trajectory.dt) {
+            let (length, least) = (trajectory.distance.len(), if trajectory.dt == 0.05 { 0.5 } else { 0.1 });
             let stays = length < LONG || end > least;
             let has_come_back = length >= LONG && end < 1e-3;
             let has_time = length > if is_known { *within } else { LONG };
-            claims.push(Claim {
-                about: format!("k = 3 against 1 at dt {}", course.dt),
+            claims.push(claim! {
+                about: format!("k = 3 against 1 at dt {}", trajectory.dt),
                 paper: format!("The copies leave each other within {within} steps and stay apart."),
                 found: text,
                 agrees: match leaves {
@@ -154,7 +154,7 @@ fn parting(figure: &Fig4, courses: &[Course]) -> Vec<Claim> {
                     None if has_time => Agreement::No,
                     _ => Agreement::CannotTell,
                 },
-                certainty: "Sure for this run; on another adapter the step can differ by tens.".into(),
+                certainty: "Sure for this run; on another adapter the step can differ by tens.",
             });
         }
     }
@@ -166,9 +166,9 @@ fn doubling(figure: &Fig4, orbits: &Orbits) -> Claim {
     let holds = |found: f64| {
         (found / theory - 1.0).abs() < 0.01 && (!has_published_map(figure) || (found / DOUBLING - 1.0).abs() < 0.01)
     };
-    Claim {
-        about: "First period doubling".into(),
-        paper: "Not in the paper: by algebra at dt = 2 / (largest eigenvalue of the Hessian).".into(),
+    claim! {
+        about: "First period doubling",
+        paper: "Not in the paper: by algebra at dt = 2 / (largest eigenvalue of the Hessian).",
         found: match orbits.doubling_found {
             Some(found) => format!("By theory {theory:.5}, by bisection on the period of float64 orbits {found:.5}."),
             None => {
@@ -176,29 +176,30 @@ fn doubling(figure: &Fig4, orbits: &Orbits) -> Claim {
             }
         },
         agrees: orbits.doubling_found.map_or(Agreement::CannotTell, |found| Agreement::of(holds(found))),
-        certainty: "To 1 %: near the doubling orbits settle slowly.".into(),
+        certainty: "To 1 %: near the doubling orbits settle slowly.",
     }
 }
 
-fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
-    let chaotic: Vec<&Course> = courses
+fn chaos(figure: &Fig4, trajectories: &[Trajectory], orbits: &Orbits) -> Claim {
+    let chaotic: Vec<&Trajectory> = trajectories
         .iter()
-        .filter(|course| orbits.exponent_at(course.dt).is_some_and(|exponent| exponent > 0.005))
+        .filter(|trajectory| orbits.exponent_at(trajectory.dt).is_some_and(|exponent| exponent > 0.005))
         .collect();
-    let text =
-        |course: &&Course| format!("{:.3} at dt {}", orbits.exponent_at(course.dt).unwrap_or(f64::NAN), course.dt);
-    let has_parted = |course: &&&Course| Course::leaves(&course.distance).is_some();
+    let text = |trajectory: &&Trajectory| {
+        format!("{:.3} at dt {}", orbits.exponent_at(trajectory.dt).unwrap_or(f64::NAN), trajectory.dt)
+    };
+    let has_parted = |trajectory: &&&Trajectory| Trajectory::leaves(&trajectory.distance).is_some();
     let parted = chaotic.iter().filter(has_parted).count();
-    let are_overdue = chaotic.iter().filter(|course| !has_parted(course)).any(|course| {
-        let exponent = orbits.exponent_at(course.dt).unwrap_or(0.0);
-        course.stopped.is_none() && exponent * course.distance.len() as f64 > SURELY
+    let are_overdue = chaotic.iter().filter(|trajectory| !has_parted(trajectory)).any(|trajectory| {
+        let exponent = orbits.exponent_at(trajectory.dt).unwrap_or(0.0);
+        trajectory.stopped.is_none() && exponent * trajectory.distance.len() as f64 > SURELY
     });
     // A diagram that is too coarse does not locate the onset.
     let is_known = has_published_map(figure) && orbits.spacing(figure.points) < 1e-3;
     let onset_holds = !is_known || orbits.onset_of_chaos().is_some_and(|dt| ONSET.contains(&dt));
-    Claim {
-        about: "Chaos".into(),
-        paper: "Not in the paper. The instability is restrained: the loss stays bounded although neighbouring orbits part.".into(),
+    claim! {
+        about: "Chaos",
+        paper: "Not in the paper. The instability is restrained: the loss stays bounded although neighbouring orbits part.",
         found: match orbits.onset_of_chaos() {
             None => "The Lyapunov exponent is nowhere positive.".into(),
             Some(onset) if chaotic.is_empty() => {
@@ -216,41 +217,44 @@ fn chaos(figure: &Fig4, courses: &[Course], orbits: &Orbits) -> Claim {
             (true, false) if are_overdue => Agreement::No,
             _ => Agreement::CannotTell,
         },
-        certainty: "The exponent is a mean of 2,000 steps, good to about 0.02; inside chaos there are windows of periodic orbits.".into(),
+        certainty: "The exponent is a mean of 2,000 steps, good to about 0.02; inside chaos there are windows of periodic orbits.",
     }
 }
 
 /// The claim that more bits change only the start.
-fn precision(courses: &[Course], orbits: &Orbits) -> Option<Claim> {
-    let both = |course: &&Course| Course::leaves(&course.distance).is_some() && course.stopped.is_none();
-    let parted: Vec<&Course> = courses.iter().filter(both).collect();
+fn precision(trajectories: &[Trajectory], orbits: &Orbits) -> Option<Claim> {
+    let both =
+        |trajectory: &&Trajectory| Trajectory::leaves(&trajectory.distance).is_some() && trajectory.stopped.is_none();
+    let parted: Vec<&Trajectory> = trajectories.iter().filter(both).collect();
     if parted.is_empty() {
         return None;
     }
-    let later = |course: &&Course| {
-        let step = |distance: &[f64]| Course::leaves(distance).map_or("never".to_owned(), |step| step.to_string());
+    let later = |trajectory: &&Trajectory| {
+        let step = |distance: &[f64]| Trajectory::leaves(distance).map_or("never".to_owned(), |step| step.to_string());
         format!(
             "dt {}: step {} in float32, {} in float64",
-            course.dt,
-            step(&course.distance),
-            step(&course.distance_double)
+            trajectory.dt,
+            step(&trajectory.distance),
+            step(&trajectory.distance_double)
         )
     };
-    let all_later = parted.iter().all(|course| {
-        let double = Course::leaves(&course.distance_double).unwrap_or(usize::MAX);
-        double > Course::leaves(&course.distance).unwrap_or(0)
+    let all_later = parted.iter().all(|trajectory| {
+        let double = Trajectory::leaves(&trajectory.distance_double).unwrap_or(usize::MAX);
+        double > Trajectory::leaves(&trajectory.distance).unwrap_or(0)
     });
-    let has_parted = parted.iter().all(|course| Course::leaves(&course.distance_double).is_some());
+    let has_parted = parted.iter().all(|trajectory| Trajectory::leaves(&trajectory.distance_double).is_some());
     // True if float64 has not parted so long after float32 that more bits cannot be the reason.
-    let are_overdue = parted.iter().any(|course| {
-        let exponent = orbits.exponent_at(course.dt).unwrap_or(0.0);
-        let left = course.distance_double.len().saturating_sub(Course::leaves(&course.distance).unwrap_or(0));
-        Course::leaves(&course.distance_double).is_none() && exponent * left as f64 > SURELY + BITS * f64::ln(2.0)
+    let are_overdue = parted.iter().any(|trajectory| {
+        let exponent = orbits.exponent_at(trajectory.dt).unwrap_or(0.0);
+        let left =
+            trajectory.distance_double.len().saturating_sub(Trajectory::leaves(&trajectory.distance).unwrap_or(0));
+        Trajectory::leaves(&trajectory.distance_double).is_none()
+            && exponent * left as f64 > SURELY + BITS * f64::ln(2.0)
     });
     let first = |distance: &[f64]| distance.iter().copied().find(|d| *d > 0.0);
-    let begins_lower = parted.iter().all(|course| {
-        first(&course.distance)
-            .zip(first(&course.distance_double))
+    let begins_lower = parted.iter().all(|trajectory| {
+        first(&trajectory.distance)
+            .zip(first(&trajectory.distance_double))
             .is_none_or(|(single, double)| double < LOWER * single)
     });
     let text = match (all_later, has_parted) {
@@ -260,9 +264,9 @@ fn precision(courses: &[Course], orbits: &Orbits) -> Option<Claim> {
             "In float64 the copies leave each other too, but not always later, because in float32 they can first become equal again"
         }
     };
-    Some(Claim {
-        about: "Precision".into(),
-        paper: "The authors saw it in float64: float32 is not the cause.".into(),
+    Some(claim! {
+        about: "Precision",
+        paper: "The authors saw it in float64: float32 is not the cause.",
         found: format!("{text}: {}.", list(&parted.iter().map(later).collect::<Vec<_>>())),
         agrees: match has_parted {
             _ if are_overdue || !begins_lower => Agreement::No,
@@ -277,14 +281,14 @@ fn precision(courses: &[Course], orbits: &Orbits) -> Option<Claim> {
     })
 }
 
-fn controls(courses: &[Course]) -> Claim {
-    let most = courses.iter().map(|course| course.control).max().unwrap_or(0);
-    Claim {
-        about: "Null controls".into(),
-        paper: "k = 2 and a second k = 1 equal k = 1 bit for bit.".into(),
+fn controls(trajectories: &[Trajectory]) -> Claim {
+    let most = trajectories.iter().map(|trajectory| trajectory.control).max().unwrap_or(0);
+    claim! {
+        about: "Null controls",
+        paper: "k = 2 and a second k = 1 equal k = 1 bit for bit.",
         found: format!("Over all steps and step sizes they differ from it in at most {most} weights."),
         agrees: Agreement::of(most == 0),
-        certainty: "Sure: compared bit by bit on the adapter. So k alone separates k = 3 from k = 1.".into(),
+        certainty: "Sure: compared bit by bit on the adapter. So k alone separates k = 3 from k = 1.",
     }
 }
 

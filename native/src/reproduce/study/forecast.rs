@@ -11,8 +11,8 @@ use super::Study;
 use crate::datasets;
 use crate::failure::Failure;
 use crate::forecast::duration_text;
-use crate::reproduce::growth::median;
 use crate::run::{TIMING_FILE, finished_step};
+use crate::statistics::median;
 
 /// Cost of the remaining work.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,18 +54,27 @@ impl Forecast {
 }
 
 impl Study {
-    /// Cost of the unfinished runs, with one more evaluation each for [`Study::predictions`]. Steps of equal networks and
+    /// Cost of the unfinished ones of these pieces, each a name and its seconds.
+    pub fn forecast_pieces<N: AsRef<str>>(&self, pieces: impl IntoIterator<Item = (N, f64)>) -> Forecast {
+        /// For reading, drawing and writing.
+        const OTHERS: f64 = 0.5;
+        let left = pieces.into_iter().filter(|(name, _)| !self.is_done(name.as_ref()));
+        let forecast = Forecast { seconds: OTHERS, ..Forecast::default() };
+        left.fold(forecast, |sum, (_, seconds)| sum.and(Forecast { seconds, pieces: 1, ..Forecast::default() }))
+    }
+
+    /// Cost of the unfinished runs, each followed by [`Study::predictions`] if `has_predictions`. Steps of equal networks and
     /// batches take equally long: they are timed once, unless a stopped run has recorded their time.
-    pub fn forecast_runs(&self, runs: &[(String, TrainConfig)]) -> Result<Forecast, Failure> {
+    pub fn forecast_runs(&self, runs: &[(String, TrainConfig)], has_predictions: bool) -> Result<Forecast, Failure> {
         let mut known: HashMap<String, Estimate> = HashMap::new();
         let mut total = Forecast::default();
         for (name, config) in runs {
-            if let Some(measured) = self.place.as_ref().and_then(|place| measured(&place.run(name), config)) {
+            if let Some(measured) = self.folder.as_ref().and_then(|folder| measured(&folder.run(name), config)) {
                 known.insert(kind(config), measured);
             }
         }
         let is_finished = |(name, config): &&(String, TrainConfig)| {
-            self.place.as_ref().is_some_and(|place| finished_step(&place.run(name), config).is_some())
+            self.folder.as_ref().is_some_and(|folder| finished_step(&folder.run(name), config).is_some())
         };
         let left: Vec<_> = runs.iter().filter(|run| !is_finished(run)).collect();
         // Report missing images before the first step is timed.
@@ -86,13 +95,13 @@ impl Study {
             };
             let images = prepared.images.dataset.train.len();
             let length = config.length(config.train_limit.map_or(images, |n| n.min(images)));
-            let evaluations = (length.evaluations + 1) as f64;
+            let evaluations = (length.evaluations + u64::from(has_predictions)) as f64;
             let memory = memory_estimate(&self.context, &prepared.plan, &prepared.images.dataset);
             total = total.and(Forecast {
                 seconds: measured.step * length.steps as f64 + measured.evaluation * evaluations,
                 memory_bytes: memory.total() * self.at_a_time(),
                 disk_bytes: run_bytes(config, &prepared.plan, length.steps),
-                pieces: 2,
+                pieces: 1 + usize::from(has_predictions),
             });
         }
         Ok(total)

@@ -1,24 +1,21 @@
-//! A row of the table: a network on a data set, its trainings, and their results.
+//! A row of the table: a network on a data set, and its trainings.
 
 use std::fmt;
 use std::str::FromStr;
 
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
-use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::DatasetKind;
-use serde::{Serialize, Serializer};
 
-use crate::reproduce::beside::{LONG, Length};
-use crate::reproduce::churn::{Churn, disagreement, mean_of_pairs};
-use crate::reproduce::growth::{VISIBLE, first_bit, reaches};
-use crate::reproduce::onset;
-use crate::reproduce::run::Run;
-use crate::reproduce::statistics::{Spread, mean};
+use crate::reproduce::flags::Item;
+use crate::reproduce::k_versus_seeds::{KVersusSeeds, Length};
+use crate::reproduce::trained::{TrainedRun, churn_over_k, churn_over_seeds};
+use crate::statistics::{mean, test_set_noise};
+use crate::value_parsers::listed;
 
 /// What the trainings of a row have in common.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct RowSpec {
     /// Network.
     pub net: NetKind,
     /// Activation of the network.
@@ -27,7 +24,7 @@ pub struct Row {
     pub dataset: DatasetKind,
 }
 
-impl Row {
+impl RowSpec {
     /// The paper's rows, or one for a machine without a GPU.
     pub fn defaults(is_quick: bool) -> Vec<Self> {
         let resnet = |depth, activation, dataset| Self { net: NetKind::ResNet { depth }, activation, dataset };
@@ -48,13 +45,13 @@ impl Row {
     }
 }
 
-impl fmt::Display for Row {
+impl fmt::Display for RowSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.net, self.activation, self.dataset)
     }
 }
 
-impl FromStr for Row {
+impl FromStr for RowSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -70,129 +67,83 @@ impl FromStr for Row {
     }
 }
 
-impl Serialize for Row {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+impl Item for RowSpec {
+    const NAME: &'static str = "ROW";
 
-/// A finished run: all k at one seed.
-pub struct Trained {
-    /// The run, without its losses.
-    pub run: Run,
-    /// `[k]`: result, the mean test accuracy over the last epochs in percent. The control is left out.
-    pub numbers: Vec<f64>,
-    /// `[k][image]`: predicted class at the end. The control is left out.
-    pub predictions: Vec<Vec<u32>>,
-    /// Disagreement between the control and the first copy.
-    pub control_churn: Churn,
-}
-
-impl Trained {
-    /// Evaluates a run of `n_ks` divisors and a control, over its `last` epochs.
-    pub fn new(mut run: Run, predictions: Vec<Vec<u32>>, n_ks: usize, last: usize) -> Self {
-        // Losses are not shown, and there are as many as steps.
-        run.loss.clear();
-        let ends = &run.accuracy[run.accuracy.len().saturating_sub(last)..];
-        let mean = |replica: usize| ends.iter().map(|(_, accuracy)| accuracy[replica]).sum::<f64>() / ends.len() as f64;
-        Self {
-            numbers: (0..n_ks).map(mean).collect(),
-            control_churn: disagreement(&predictions[0], &predictions[n_ks]),
-            predictions: predictions.into_iter().take(n_ks).collect(),
-            run,
-        }
+    fn parse(text: &str) -> Result<Self, String> {
+        listed(text)
     }
 
-    /// Seed of the run.
-    pub fn seed(&self) -> u64 {
-        self.run.config.seed
-    }
-
-    /// Form of the perturbation.
-    pub fn form(&self) -> Perturbation {
-        self.run.config.perturbation
-    }
-
-    /// Spread over k at this seed.
-    pub fn spread(&self) -> Option<Spread> {
-        Spread::of(&self.numbers)
-    }
-
-    /// Mean churn in percent over all pairs of k.
-    pub fn churn(&self) -> Option<f64> {
-        mean_of_pairs(&self.predictions)
-    }
-
-    /// The first step at which a replica differs from the first one, and the first at which it is 1 % apart.
-    pub fn onset(&self, replica: usize) -> (Option<u64>, Option<u64>) {
-        let points = onset::of_replica(&self.run, replica);
-        (first_bit(&points), reaches(&points, VISIBLE))
+    fn setting(&self) -> Result<toml::Value, toml::ser::Error> {
+        Ok(toml::Value::String(self.to_string()))
     }
 }
 
 /// A row with all its trainings.
-pub struct Done {
+pub struct Row {
     /// What was trained.
-    pub row: Row,
+    pub spec: RowSpec,
     /// `[seed]`: runs with the main form of the perturbation.
-    pub seeds: Vec<Trained>,
+    pub seeds: Vec<TrainedRun>,
     /// The other forms of the perturbation at the first seed.
-    pub forms: Vec<Trained>,
+    pub forms: Vec<TrainedRun>,
 }
 
-impl Done {
+impl Row {
     /// From the runs of a row in order: the seeds, then the other forms.
-    pub fn new(row: Row, mut trained: Vec<Trained>, n_seeds: usize) -> Self {
-        let forms = trained.split_off(n_seeds);
-        Self { row, seeds: trained, forms }
+    pub fn new(spec: RowSpec, mut seeds: Vec<TrainedRun>, n_seeds: usize) -> Self {
+        let forms = seeds.split_off(n_seeds);
+        Self { spec, seeds, forms }
     }
 
     /// All runs.
-    pub fn all(&self) -> impl Iterator<Item = &Trained> {
+    pub fn all(&self) -> impl Iterator<Item = &TrainedRun> {
         self.seeds.iter().chain(&self.forms)
+    }
+
+    /// The runs with the main form of the perturbation.
+    pub fn of_seeds(&self) -> Vec<&TrainedRun> {
+        self.seeds.iter().collect()
+    }
+
+    /// Number of replicas without the control.
+    pub fn n_ks(&self) -> usize {
+        self.seeds[0].compared()
     }
 
     /// How long the trainings of all seeds are, for the verdict.
     pub fn length(&self) -> Length {
-        let has_parted =
-            |trained: &Trained| (1..trained.numbers.len()).all(|replica| trained.onset(replica).1.is_some());
-        match self.seeds.iter().all(has_parted) {
-            false => Length::Together,
-            true if self.seeds.iter().all(|trained| trained.run.steps.len() >= LONG) => Length::Long,
-            true => Length::Short,
-        }
+        Length::of(&self.of_seeds())
     }
 
-    /// Spread over k at each seed.
-    pub fn over_k(&self) -> Vec<Spread> {
-        self.seeds.iter().filter_map(Trained::spread).collect()
+    /// Deviations of the accuracy.
+    pub fn deviations(&self) -> KVersusSeeds {
+        KVersusSeeds::of(&self.of_seeds(), 0, |run, replica| run.accuracy[replica])
     }
 
-    /// Spread over seeds at each k.
-    pub fn over_seeds(&self) -> Vec<Spread> {
-        let of = |k: usize| Spread::of(&self.seeds.iter().map(|trained| trained.numbers[k]).collect::<Vec<_>>());
-        (0..self.seeds[0].numbers.len()).filter_map(of).collect()
-    }
-
-    /// Mean result of all trainings.
+    /// Mean accuracy of all trainings.
     pub fn mean(&self) -> f64 {
-        mean(self.seeds.iter().flat_map(|trained| trained.numbers.iter().copied())).unwrap_or(f64::NAN)
+        mean(self.seeds.iter().flat_map(|run| run.accuracy[..run.compared()].iter().copied())).unwrap_or(f64::NAN)
     }
 
     /// Number of test images.
     pub fn images(&self) -> usize {
-        self.seeds[0].predictions[0].len()
+        self.seeds[0].images()
+    }
+
+    /// Deviation of the accuracy over test sets of as many images.
+    pub fn test_set_noise(&self) -> f64 {
+        test_set_noise(self.mean(), self.images())
     }
 
     /// Mean churn in percent over all pairs of k at one seed.
     pub fn churn_over_k(&self) -> Option<f64> {
-        mean(self.seeds.iter().filter_map(Trained::churn))
+        churn_over_k(&self.of_seeds())
     }
 
     /// Mean churn in percent over all pairs of seeds at one k.
     pub fn churn_over_seeds(&self) -> Option<f64> {
-        let at = |k: usize| self.seeds.iter().map(|trained| &trained.predictions[k]).collect::<Vec<_>>();
-        mean((0..self.seeds[0].numbers.len()).filter_map(|k| mean_of_pairs(&at(k))))
+        churn_over_seeds(&self.of_seeds(), self.n_ks())
     }
 }
 
@@ -203,10 +154,10 @@ mod tests {
     #[test]
     fn rows_are_text() {
         for text in ["resnet56:relu:cifar10", "vgg16:swish:fashion-mnist", "resnet8:swish:2:synthetic"] {
-            assert_eq!(text.parse::<Row>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<RowSpec>().unwrap().to_string(), text);
         }
         for text in ["resnet56", "resnet56:relu", "resnet9:relu:cifar10", "resnet56:tanh:cifar10", "resnet56:relu:x"] {
-            assert!(text.parse::<Row>().is_err(), "{text}");
+            assert!(text.parse::<RowSpec>().is_err(), "{text}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What the trainings say about the paper's claims.
 
-use super::row::{Done, Trained};
+use super::row::Row;
 use crate::numbers::{about, count, range};
-use crate::reproduce::beside::{Beside, COMPARABLE, ENOUGH, Length};
-use crate::reproduce::run::judge_controls;
-use crate::reproduce::statistics::{Spread, ends, test_set_noise};
+use crate::reproduce::findings::claim;
+use crate::reproduce::k_versus_seeds::{self, COMPARABLE, ENOUGH, Length};
+use crate::reproduce::trained::{TrainedRun, judge_controls};
 use crate::reproduce::{Agreement, Claim};
+use crate::statistics::{Deviation, ends, test_set_noise};
 
 /// A test set of at least this many images shows a spread if there is one.
 const FINE: usize = 1000;
@@ -13,7 +14,7 @@ const FINE: usize = 1000;
 const SOON: usize = 100;
 
 /// All claims.
-pub fn claims(rows: &[Done]) -> Vec<Claim> {
+pub fn claims(rows: &[Row]) -> Vec<Claim> {
     let mut claims: Vec<Claim> = rows.iter().filter_map(comparable).collect();
     claims.push(significant(rows));
     claims.push(controls(rows));
@@ -24,94 +25,78 @@ pub fn claims(rows: &[Done]) -> Vec<Claim> {
 }
 
 /// The paper's main claim.
-fn comparable(done: &Done) -> Option<Claim> {
-    let beside = Beside::of(&done.over_k(), &done.over_seeds())?;
-    Some(Claim {
-        about: format!("{}: k matters as much as a seed", done.row),
-        paper: "The standard deviation of the test accuracy over k is comparable to that over random seeds.".to_owned(),
+fn comparable(row: &Row) -> Option<Claim> {
+    let pooled = row.deviations().pooled()?;
+    Some(claim! {
+        about: format!("{}: k matters as much as a seed", row.spec),
+        paper: "The standard deviation of the test accuracy over k is comparable to that over random seeds.",
         found: format!(
             "Deviation {}; the paper uses ddof 0. Mean accuracy {:.1} %.",
-            beside.told("points"),
-            done.mean()
+            pooled.text("points"),
+            row.mean()
         ),
-        agrees: beside.agrees(done.length()),
-        certainty: beside.certainty(done.length()),
+        agrees: pooled.agrees(row.length()),
+        certainty: pooled.certainty(row.length()),
     })
 }
 
-fn significant(rows: &[Done]) -> Claim {
+fn significant(rows: &[Row]) -> Claim {
     let texts: Vec<String> = rows
         .iter()
-        .map(|done| {
-            let ranges = done.seeds.iter().map(|trained| {
-                let (low, high) = ends(trained.numbers.iter().copied());
+        .map(|row| {
+            let ranges = row.seeds.iter().map(|trained| {
+                let (low, high) = ends(trained.accuracy[..trained.compared()].iter().copied());
  high - low
             });
             format!(
                 "{}: the best and the worst k of one seed are {} points apart; a test set of {} images alone makes a deviation of \
                  {:.2} points",
-                done.row,
+                row.spec,
                 range(ranges, |points| format!("{points:.2}")).unwrap_or_default(),
-                done.images(),
-                test_set_noise(done.mean(), done.images())
+                row.images(),
+                row.test_set_noise()
             )
         })
         .collect();
-    let spread = |done: &Done| Spread::pooled(&done.over_k()).map_or(0.0, |spread| spread.ddof1);
-    let has_parted = |done: &Done| done.length() != Length::Together;
-    let noise = |done: &Done| test_set_noise(done.mean(), done.images());
-    Claim {
-        about: "The last bit changes the accuracy".to_owned(),
-        paper: "Perturbing the last bit changes the test accuracy.".to_owned(),
+    let deviation = |row: &Row| k_versus_seeds::pooled(&row.deviations().over_k).map_or(0.0, |pooled| pooled.ddof1);
+    let has_diverged = |row: &Row| row.length() != Length::Together;
+    claim! {
+        about: "The last bit changes the accuracy",
+        paper: "Perturbing the last bit changes the test accuracy.",
         found: format!("{}.", texts.join("; ")),
         agrees: match rows {
-            rows if rows.iter().any(|done| has_parted(done) && done.images() >= FINE && spread(done) == 0.0) => Agreement::No,
-            rows if rows.iter().all(|done| has_parted(done) && spread(done) > 0.5 * noise(done)) => Agreement::Yes,
+            rows if rows.iter().any(|row| has_diverged(row) && row.images() >= FINE && deviation(row) == 0.0) => Agreement::No,
+            rows if rows.iter().all(|row| has_diverged(row) && deviation(row) > 0.5 * row.test_set_noise()) => Agreement::Yes,
             _ => Agreement::CannotTell,
         },
         certainty: "Everything but k is the same, including the test images. The accuracy counts as changed if the deviation over \
-                    k is above half of the noise of the test set."
-            .to_owned(),
+                    k is above half of the noise of the test set.",
     }
 }
 
-fn controls(rows: &[Done]) -> Claim {
-    let all = || rows.iter().flat_map(Done::all);
-    let (agrees, problem) = judge_controls(all().map(|trained| (&trained.run, trained.control_churn.differing > 0)));
-    let steps: usize = all().map(|trained| trained.run.steps.len()).sum();
-    Claim {
-        about: "The controls stay at zero".to_owned(),
-        paper:
-            "Not in the paper. By the arithmetic k = 2 (a second k = 1 for nextafter) must not differ in a single bit."
-                .to_owned(),
-        found: problem.unwrap_or_else(|| {
-            format!(
-                "{} over {}: 0 bits differ, 0 test images are classified differently.",
-                count(all().count() as u64, "control"),
-                count(steps as u64, "step")
-            )
-        }),
-        agrees,
-        certainty:
-            "Sure: every weight is compared bit by bit on the adapter after every step, and the momenta at the end."
-                .to_owned(),
+fn controls(rows: &[Row]) -> Claim {
+    let (agrees, found) = judge_controls(rows.iter().flat_map(Row::all));
+    claim! {
+        about: "The controls stay at zero",
+        paper: "Not in the paper. By the arithmetic k = 2 (a second k = 1 for nextafter) must not differ in a single bit.",
+        found: found,
+        agrees: agrees,
+        certainty: "Sure: every weight is compared bit by bit on the adapter after every step, and the momenta at the end.",
     }
 }
 
-fn churn(done: &Done) -> Option<Claim> {
-    let (k, seeds) = (done.churn_over_k()?, done.churn_over_seeds()?);
-    Some(Claim {
-        about: format!("{}: copies disagree on images", done.row),
-        paper:
-            "Not in the paper. If k matters as much as a seed, two k should disagree on as many test images as two seeds."
-                .to_owned(),
+fn churn(row: &Row) -> Option<Claim> {
+    let (k, seeds) = (row.churn_over_k()?, row.churn_over_seeds()?);
+    Some(claim! {
+        about: format!("{}: copies disagree on images", row.spec),
+        paper: "Not in the paper. If k matters as much as a seed, two k should disagree on as many test images as two seeds.",
         found: format!(
             "Two k of one seed classify {} % of {} differently, two seeds {} %.",
             about(k),
-            count(done.images() as u64, "test image"),
+            count(row.images() as u64, "test image"),
             about(seeds)
         ),
-        agrees: match (k >= seeds / COMPARABLE, done.length()) {
+        agrees: match (k >= seeds / COMPARABLE, row.length()) {
             (_, Length::Together) => Agreement::CannotTell,
             _ if seeds == 0.0 => Agreement::CannotTell,
             (true, _) => Agreement::Yes,
@@ -120,29 +105,29 @@ fn churn(done: &Done) -> Option<Claim> {
         },
         certainty: format!(
             "A single share of {} images is known to within about {:.1} points; these are means over all pairs.",
-            done.images(),
-            test_set_noise(seeds, done.images())
+            row.images(),
+            test_set_noise(seeds, row.images())
         ),
     })
 }
 
-fn onset(rows: &[Done]) -> Claim {
+fn onset(rows: &[Row]) -> Claim {
     let mut delays = Vec::new();
     let (mut never, mut n) = (0_u64, 0_u64);
-    for trained in rows.iter().flat_map(|done| &done.seeds) {
-        for replica in 1..trained.numbers.len() {
+    for trained in rows.iter().flat_map(|row| &row.seeds) {
+        for replica in 1..trained.compared() {
             n += 1;
             match trained.onset(replica) {
-                (Some(first), Some(visible)) => delays.push((visible - first) as f64),
+                [Some(first), Some(visible)] => delays.push((visible - first) as f64),
                 _ => never += 1,
             }
         }
     }
-    let longest = rows.iter().flat_map(|done| &done.seeds).map(|trained| trained.run.steps.len()).max().unwrap_or(0);
+    let longest = rows.iter().flat_map(|row| &row.seeds).map(|trained| trained.run.steps.len()).max().unwrap_or(0);
     let steps = range(delays.iter().copied(), |steps| format!("{steps:.0}"));
-    Claim {
-        about: "The copies part at the start".to_owned(),
-        paper: "The copies part within tens of iterations, long before the first epoch ends.".to_owned(),
+    claim! {
+        about: "The copies part at the start",
+        paper: "The copies part within tens of iterations, long before the first epoch ends.",
         found: match steps {
             Some(steps) => format!(
                 "From the first differing bit to a relative L1 of 1 % it takes {steps} steps{}.",
@@ -159,22 +144,24 @@ fn onset(rows: &[Done]) -> Claim {
     }
 }
 
-fn forms(done: &Done) -> Option<Claim> {
-    let all: Vec<&Trained> = done.seeds.first().into_iter().chain(&done.forms).collect();
-    let spreads: Vec<(&str, Spread)> =
-        all.iter().filter_map(|trained| Some((trained.form().name(), trained.spread()?))).collect();
-    if spreads.len() < 2 {
+fn forms(row: &Row) -> Option<Claim> {
+    let all: Vec<&TrainedRun> = row.seeds.first().into_iter().chain(&row.forms).collect();
+    let of = |trained: &&TrainedRun| Deviation::of(&trained.accuracy[..trained.compared()]);
+    let deviations: Vec<(&str, Deviation)> =
+        all.iter().filter_map(|trained| Some((trained.form().name(), of(trained)?))).collect();
+    if deviations.len() < 2 {
         return None;
     }
-    let texts: Vec<String> = spreads.iter().map(|(name, spread)| format!("{name} {:.2}", spread.ddof1)).collect();
-    let intervals: Vec<(f64, f64)> = spreads.iter().map(|(_, spread)| spread.interval()).collect();
+    let texts: Vec<String> =
+        deviations.iter().map(|(name, deviation)| format!("{name} {:.2}", deviation.ddof1)).collect();
+    let intervals: Vec<(f64, f64)> = deviations.iter().map(|(_, deviation)| deviation.interval()).collect();
     let highest_low = intervals.iter().map(|(low, _)| *low).fold(0.0, f64::max);
     let lowest_high = intervals.iter().map(|(_, high)| *high).fold(f64::INFINITY, f64::min);
-    Some(Claim {
-        about: format!("{}: the form of the perturbation does not matter", done.row),
-        paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.".to_owned(),
+    Some(claim! {
+        about: format!("{}: the form of the perturbation does not matter", row.spec),
+        paper: "The authors multiply by fl(1/k); Summers and Dinneen (2021) find the same spread from one ulp in one weight.",
         found: format!("Deviation over k at seed {} in points: {}.{}", all[0].seed(), texts.join(", "), stayed(&all)),
-        agrees: match spreads.iter().map(|(_, spread)| spread.freedom).min() {
+        agrees: match deviations.iter().map(|(_, deviation)| deviation.degrees_of_freedom).min() {
             _ if highest_low > lowest_high => Agreement::No,
             Some(least) if least >= ENOUGH => Agreement::Yes,
             _ => Agreement::CannotTell,
@@ -187,10 +174,10 @@ fn forms(done: &Done) -> Option<Claim> {
 }
 
 /// Copies that never left the first one: with `reciprocal` fl(lr k) fl(1/k) may round as fl(lr) does.
-fn stayed(all: &[&Trained]) -> String {
-    let of = |trained: &&Trained| {
+fn stayed(all: &[&TrainedRun]) -> String {
+    let of = |trained: &&TrainedRun| {
         let ks = &trained.run.config.ks;
-        let same = (1..trained.numbers.len()).filter(|&replica| trained.onset(replica).0.is_none());
+        let same = (1..trained.compared()).filter(|&replica| trained.onset(replica)[0].is_none());
         same.map(|replica| format!("{}, k = {}", trained.form().name(), ks[replica])).collect::<Vec<_>>()
     };
     match all.iter().flat_map(of).collect::<Vec<_>>() {
@@ -203,25 +190,19 @@ fn stayed(all: &[&Trained]) -> String {
 mod tests {
     use lastbit_core::train::TrainConfig;
 
-    use super::super::row::Row;
+    use super::super::row::RowSpec;
     use super::*;
-    use crate::reproduce::beside::LONG;
-    use crate::reproduce::churn::disagreement;
+    use crate::reproduce::k_versus_seeds::LONG;
     use crate::reproduce::run::Run;
 
     /// Two seeds whose k = 1 and 3 are 0.5 apart and classify all `images` alike within a seed.
-    fn row(steps: usize, images: usize) -> Done {
+    fn row(steps: usize, images: usize) -> Row {
         let trained = |seed: u32| {
             let config = TrainConfig { ks: vec![1, 3, 2], seed: seed.into(), ..TrainConfig::default() };
             let rel_l1 = vec![vec![0.0; steps], vec![0.5; steps], vec![0.0; steps]];
-            Trained {
-                run: Run::made_up(config, rel_l1),
-                numbers: vec![50.0; 2],
-                predictions: vec![vec![seed; images]; 2],
-                control_churn: disagreement(&[], &[]),
-            }
+            TrainedRun::new(Run::made_up(config, rel_l1), vec![vec![seed; images]; 3], 1)
         };
-        Done::new(Row::defaults(true).remove(0), vec![trained(1), trained(2)], 2)
+        Row::new(RowSpec::defaults(true).remove(0), vec![trained(1), trained(2)], 2)
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! The claim about a regime: growth on both sides of its bounds, and whether the steps suffice to decide.
 
-use super::{BESIDE, Point, Row, formulas};
+use super::{MARGIN, Point, RegimeResult, formulas};
 use crate::numbers::{about, number};
-use crate::reproduce::equations::told;
+use crate::reproduce::findings::claim;
+use crate::reproduce::pde::growth_text;
 use crate::reproduce::{Agreement, Claim};
 
 /// Largest deviation of a measured growth from theory: other modes have not died away completely.
 const ALLOWED: f64 = 1e-2;
 
-impl Row {
+impl RegimeResult {
     /// The claim about the regime.
     pub(super) fn claim(&self) -> Claim {
-        let [inside_low, below, inside_high, above] = &self.beside[..] else { unreachable!("four sides") };
+        let [inside_low, below, inside_high, above] = &self.near_bounds[..] else { unreachable!("four sides") };
         // A dt that float32 rounds to zero changes nothing.
-        let is_told =
-            (self.dt as f32).is_normal() && self.beside.iter().all(|p| p.float32.is_some() && p.float64.is_some());
+        let is_decidable =
+            (self.dt as f32).is_normal() && self.near_bounds.iter().all(|p| p.float32.is_some() && p.float64.is_some());
         // |w| must grow outside the bounds and decay inside, by the factor of theory.
         let is_off = |p: &&Point| {
             let growth = [p.float32, p.float64].into_iter().flatten();
@@ -25,19 +26,19 @@ impl Row {
             let [single, end, half] = [p.float32, p.float64, p.halfway].map(|g| g.unwrap_or(f64::NAN) - p.theory);
             end.abs() < 0.95 * half.abs() && (single - end).abs() < ALLOWED
         };
-        let off: Vec<&Point> = self.beside.iter().filter(is_off).collect();
+        let off: Vec<&Point> = self.near_bounds.iter().filter(is_off).collect();
         let agrees = match off.as_slice() {
-            _ if !is_told => Agreement::CannotTell,
+            _ if !is_decidable => Agreement::CannotTell,
             [] => Agreement::Yes,
             off if off.iter().all(|p| comes_nearer(p)) => Agreement::CannotTell,
             _ => Agreement::No,
         };
         let error = self
-            .beside
+            .near_bounds
             .iter()
             .flat_map(|p| [p.float32, p.float64].into_iter().flatten().map(|growth| (growth - p.theory).abs()))
             .fold(0.0, f64::max);
-        Claim {
+        claim! {
             about: format!("{}{}", self.regime.to_string()[..1].to_uppercase(), &self.regime.to_string()[1..]),
             paper: format!(
                 "Stable for {}: here {} to {}.",
@@ -48,13 +49,13 @@ impl Row {
             found: format!(
                 "Growth a step in float32: {} just below and {} just above the lower bound, {} below and {} above the upper one; \
                  at most {} from theory.",
-                told(below.float32),
-                told(inside_low.float32),
-                told(inside_high.float32),
-                told(above.float32),
+                growth_text(below.float32),
+                growth_text(inside_low.float32),
+                growth_text(inside_high.float32),
+                growth_text(above.float32),
                 about(error)
             ),
-            agrees,
+            agrees: agrees,
             certainty: format!(
                 "{}: measured {} % of the stable interval to either side of each bound, in float32 and float64.",
                 if agrees == Agreement::CannotTell {
@@ -62,7 +63,7 @@ impl Row {
                 } else {
                     "Sure"
                 },
-                100.0 * BESIDE
+                100.0 * MARGIN
             ),
         }
     }
@@ -84,11 +85,18 @@ mod tests {
                 float64: Some(theory - off),
                 halfway: Some(theory - halfway),
             };
-            let beside = [0.9, 1.1, 0.9, 1.1].map(point).into();
+            let near_bounds = [0.9, 1.1, 0.9, 1.1].map(point).into();
             let bounds = Bounds { alpha_min: 0.0, alpha_max: 1.0 };
-            Row { regime: Regime::Activated, dt: 1e-3, eigenvalues: [0.0, 1.0], bounds, points: Vec::new(), beside }
-                .claim()
-                .agrees
+            RegimeResult {
+                regime: Regime::Activated,
+                dt: 1e-3,
+                eigenvalues: [0.0, 1.0],
+                bounds,
+                points: Vec::new(),
+                near_bounds,
+            }
+            .claim()
+            .agrees
         };
         assert_eq!(verdict(1e-3, 1e-3), Agreement::Yes);
         assert_eq!(verdict(0.03, 0.06), Agreement::CannotTell, "still approaching theory");

@@ -5,6 +5,7 @@ use crate::reproduce::Agreement;
 
 fn threshold() -> Threshold {
     Threshold {
+        is_quick: true,
         net: NetKind::ResNet { depth: 8 },
         activation: Activation::Relu,
         dataset: DatasetKind::Synthetic,

@@ -4,6 +4,7 @@ use lastbit_core::nets::NetKind;
 
 use super::{Probe, Threshold, bracket};
 use crate::numbers::{about, count, list};
+use crate::reproduce::findings::claim;
 use crate::reproduce::{Agreement, Claim};
 
 /// The paper's initial rate.
@@ -17,9 +18,9 @@ impl Threshold {
         let found = bracket(probes, self.distance);
         let seeds = count(self.seeds.len() as u64, "seed");
         let (low, high) = (&probes[0], &probes[probes.len() - 1]);
-        let threshold = Claim {
-            about: "A small enough rate removes the divergence".to_owned(),
-            paper: "The divergence can be eliminated by the choice of the learning rate.".to_owned(),
+        let threshold = claim! {
+            about: "A small enough rate removes the divergence",
+            paper: "The divergence can be eliminated by the choice of the learning rate.",
             found: match found {
                 Some((below, above)) => format!(
                     "Up to scaled time {} k = 3 stays within {} of k = 1 at lr {below} and leaves at lr {above}: the threshold is \
@@ -52,9 +53,9 @@ impl Threshold {
             .filter(|probe| probe.lr > after && probe.median() <= self.distance)
             .map(|probe| format!("lr {}", probe.lr))
             .collect();
-        let monotone = Claim {
-            about: "The larger the rate, the larger the divergence".to_owned(),
-            paper: "Distances are ordered by the learning rate.".to_owned(),
+        let monotone = claim! {
+            about: "The larger the rate, the larger the divergence",
+            paper: "Distances are ordered by the learning rate.",
             found: match exceptions.as_slice() {
                 [] => {
                     format!("Of {}, none above the threshold stays close.", count(probes.len() as u64, "rate"))
@@ -72,11 +73,9 @@ impl Threshold {
             ),
         };
         let is_the_papers = self.net == NetKind::ResNet { depth: 56 } && self.batch_size == 128;
-        let usual = Claim {
+        let usual = claim! {
             about: format!("The common rate {USUAL_LR} is above the threshold"),
-            paper:
-                "Common training takes place above the threshold: its instabilities are restrained and do not blow up."
-                    .to_owned(),
+            paper: "Common training takes place above the threshold: its instabilities are restrained and do not blow up.",
             found: found.map_or("No threshold was found.".to_owned(), |(below, above)| {
                 format!("The threshold lies between {below} and {above}.")
             }),
@@ -92,10 +91,9 @@ impl Threshold {
             ),
         };
         let controls = probes.iter().map(|probe| probe.are_controls_zero).fold(Agreement::Yes, Agreement::and);
-        let controls = Claim {
-            agrees: controls,
-            about: "The controls stay at zero".to_owned(),
-            paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.".to_owned(),
+        let controls = claim! {
+            about: "The controls stay at zero",
+            paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit.",
             found: match controls {
                 Agreement::Yes => {
                     format!("{}: 0 bits differ.", count((probes.len() * self.seeds.len()) as u64, "control"))
@@ -103,7 +101,8 @@ impl Threshold {
                 Agreement::No => "A control differs: nothing here can be attributed to k.".to_owned(),
                 Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
             },
-            certainty: "Sure: every weight is compared bit by bit on the adapter after every step.".to_owned(),
+            agrees: controls,
+            certainty: "Sure: every weight is compared bit by bit on the adapter after every step.",
         };
         vec![threshold, monotone, usual, controls]
     }

@@ -8,9 +8,9 @@ fn distance(first: f64, factor: f64, steps: i32) -> Vec<f64> {
     (0..=steps).map(|step| if step == 0 { 0.0 } else { (first * factor.powi(step)).min(1.0) }).collect()
 }
 
-fn course(dt: f64, single: Vec<f64>, double: Vec<f64>) -> Course {
+fn trajectory(dt: f64, single: Vec<f64>, double: Vec<f64>) -> Trajectory {
     let loss: Vec<Option<f64>> = (0..single.len()).map(|step| Some(0.3 + (step % 2) as f64)).collect();
-    Course {
+    Trajectory {
         dt,
         loss: loss.clone(),
         loss_double: loss,
@@ -34,13 +34,13 @@ fn orbits(exponent: f64) -> Orbits {
 }
 
 fn figure(size: u32, steps: u64) -> Fig4 {
-    Fig4 { dt: vec![0.05], steps, alpha: 20.0, points: 24, size, kernel: 32, seed: 1 }
+    Fig4 { is_quick: true, dt: vec![0.05], steps, alpha: 20.0, points: 24, size, kernel: 32, seed: 1 }
 }
 
 #[test]
 fn more_bits_may_part_earlier_but_must_part() {
     let verdict = |single: Vec<f64>, double: Vec<f64>| {
-        precision(&[course(0.05, single, double)], &orbits(0.4)).map(|claim| claim.agrees)
+        precision(&[trajectory(0.05, single, double)], &orbits(0.4)).map(|claim| claim.agrees)
     };
     let late = |steps: i32| [vec![0.0, 1e-8], vec![0.0; 90], distance(1e-8, 1.5, steps - 91)].concat();
     assert_eq!(verdict(distance(1e-8, 1.5, 300), distance(1e-17, 1.5, 300)), Some(Agreement::Yes));
@@ -56,8 +56,8 @@ fn more_bits_may_part_earlier_but_must_part() {
 #[test]
 fn chaos_parts_copies_if_it_has_time() {
     let verdict = |exponent: f64, steps: i32, factor: f64| {
-        let courses = [course(0.05, distance(1e-8, factor, steps), Vec::new())];
-        chaos(&figure(64, steps as u64), &courses, &orbits(exponent)).agrees
+        let trajectories = [trajectory(0.05, distance(1e-8, factor, steps), Vec::new())];
+        chaos(&figure(64, steps as u64), &trajectories, &orbits(exponent)).agrees
     };
     assert_eq!(verdict(0.4, 1000, 1.5), Agreement::Yes);
     assert_eq!(verdict(0.4, 1000, 1.0), Agreement::No);
@@ -69,7 +69,7 @@ fn chaos_parts_copies_if_it_has_time() {
 fn another_kernel_may_leave_later() {
     let verdict = |size: u32, single: Vec<f64>| {
         let steps = single.len() as u64 - 1;
-        parting(&figure(size, steps), &[course(0.07, single, Vec::new())])[0].agrees
+        parting(&figure(size, steps), &[trajectory(0.07, single, Vec::new())])[0].agrees
     };
     let at = |step: usize| [vec![0.0; step], vec![1.0; 1001 - step]].concat();
     assert_eq!([64, 256].map(|size| verdict(size, at(40))), [Agreement::Yes; 2]);
@@ -83,8 +83,9 @@ fn another_kernel_may_leave_later() {
 #[test]
 fn what_explodes_may_take_longer() {
     let verdict = |dt: f64, steps: u64, end: f64| {
-        let course = Course { loss: vec![Some(end); steps as usize + 1], ..course(dt, Vec::new(), Vec::new()) };
-        one(&figure(64, steps), &course, &orbits(0.4)).agrees
+        let trajectory =
+            Trajectory { loss: vec![Some(end); steps as usize + 1], ..trajectory(dt, Vec::new(), Vec::new()) };
+        one(&figure(64, steps), &trajectory, &orbits(0.4)).agrees
     };
     assert_eq!(verdict(0.13, 20, 1e6), Agreement::Yes);
     assert_eq!(verdict(0.13, 20, 1.0), Agreement::No);

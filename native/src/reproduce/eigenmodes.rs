@@ -4,14 +4,14 @@
 use lastbit_core::pde::{LinearParams, PdeError};
 
 /// The two kinds of modes.
-pub struct Modes {
+pub struct Eigenmodes {
     /// Share of the initial |w|² along the patch, which is the driven mode.
     driven: f64,
     /// Eigenvalue of the driven mode, without alpha; the others have 0.
     eigenvalue: f64,
 }
 
-impl Modes {
+impl Eigenmodes {
     /// The modes of an equation whose image is a checkerboard.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn theory_is_the_simulation_from_the_first_step_on() {
         let params = transitioning(12, 6, 3).unwrap();
-        let modes = Modes::of(&params).unwrap();
+        let modes = Eigenmodes::of(&params).unwrap();
         for alpha in [300.0, 500.0, 7000.0] {
             let mut run = LinearDouble::new(&params, alpha, 3e-4).unwrap();
             for step in 0..60 {

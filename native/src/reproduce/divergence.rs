@@ -1,9 +1,9 @@
 //! Where and when the copies part: a table of the layers, and their growth as a figure.
 
-use super::figure::{Axis, Figure};
-use super::findings::Table;
+use super::findings::{Table, table};
 use super::growth::{VISIBLE, exponential_phase, first_bit, reaches};
 use super::run::Run;
+use crate::plot::{Axis, Figure};
 
 /// Step and relative L1 of a tensor of a replica at each `layers` line.
 pub fn of_tensor(run: &Run, replica: usize, tensor: usize) -> Vec<(u64, f64)> {
@@ -22,40 +22,24 @@ pub fn plotted(points: &[(u64, f64)]) -> Vec<(f64, f64)> {
 
 /// Every layer of one replica of each run: the first step at which it differs, its growth, and when it is 1 % apart.
 pub fn table(name: &str, title: impl Into<String>, runs: &[(String, &Run)], replica: usize) -> Table {
-    let mut table = Table::new(
-        name,
-        title,
-        &[
-            ("run", "run"),
-            ("tensor", "tensor"),
-            ("first_step", "first step that differs"),
-            ("growth_factor", "growth a step"),
-            ("growth_r2", "R² of the fit"),
-            ("step_1_percent", "1 % apart at step"),
-            ("rel_l1_last", "distance at the end"),
-        ],
-    )
+    let layers =
+        runs.iter().flat_map(|(label, run)| run.tensors.iter().enumerate().map(move |layer| (label, run, layer)));
+    table!(name, title, for (label, run, (tensor, name)) in layers => {
+        let points = of_tensor(run, replica, tensor);
+        let growth = exponential_phase(&points);
+        "run" = label,
+        "tensor" = name,
+        "first_step" as "first step that differs" = first_bit(&points),
+        "growth_factor" as "growth a step" = growth.map(|g| g.factor),
+        "growth_r2" as "R² of the fit" = growth.map(|g| g.r_squared),
+        "step_1_percent" as "1 % apart at step" = reaches(&points, VISIBLE),
+        "rel_l1_last" as "distance at the end" = points.last().map(|(_, distance)| distance),
+    })
     .note(
         "Steps are those at which layers were recorded. Growth is the factor by which the distance grows a step, \
          fitted by a line through its logarithm from the first bit to 1 %. An empty cell: it did not happen, or there are too few \
          points for a line.",
-    );
-    for (label, run) in runs {
-        for (tensor, name) in run.tensors.iter().enumerate() {
-            let points = of_tensor(run, replica, tensor);
-            let growth = exponential_phase(&points);
-            table.row([
-                label.clone().into(),
-                name.clone().into(),
-                first_bit(&points).into(),
-                growth.map(|g| g.factor).into(),
-                growth.map(|g| g.r_squared).into(),
-                reaches(&points, VISIBLE).into(),
-                points.last().map(|(_, distance)| *distance).into(),
-            ]);
-        }
-    }
-    table
+    )
 }
 
 /// Growth a step of each layer; `None` if no layer has an exponential phase.

@@ -2,9 +2,10 @@
 
 use super::{Probe, Threshold, bracket};
 use crate::numbers::about;
+use crate::plot::{Axis, Figure};
 use crate::reproduce::Table;
-use crate::reproduce::figure::{Axis, Figure};
-use crate::reproduce::statistics::ends;
+use crate::reproduce::findings::{ToCell, cells, table};
+use crate::statistics::ends;
 
 impl Threshold {
     /// The distance at the end against the rate, and the distance against scaled time.
@@ -56,28 +57,22 @@ impl Threshold {
 
     /// Every rate, and every step of the first seed.
     pub(super) fn tables(&self, probes: &[Probe]) -> Vec<Table> {
-        let mut table = Table::new(
-            "threshold",
-            "Every rate that was tried",
-            &[("lr", "learning rate"), ("steps", "steps"), ("distance_median", "distance, median")],
-        );
-        for seed in &self.seeds {
-            table = table.column(format!("seed{seed}"), format!("seed {seed}"));
-        }
-        table = table.column("stays", "stays");
-        for probe in probes {
-            let stays = if probe.median() <= self.distance { "yes" } else { "no" };
-            let head = [probe.lr.into(), probe.steps.into(), probe.median().into()];
-            let seeds = probe.distances.iter().map(|distance| (*distance).into());
-            table.row(head.into_iter().chain(seeds).chain([stays.into()]));
-        }
-        let mut curves =
-            Table::data("threshold-curves", "Every step of the first seed", &["lr", "step", "scaled_time", "rel_l1"]);
-        for probe in probes {
-            for (line, (time, distance)) in probe.curve.iter().enumerate() {
-                curves.row([probe.lr.into(), (line + 1).into(), (*time).into(), (*distance).into()]);
-            }
-        }
-        vec![table, curves]
+        let seeds = self.seeds.iter().map(|seed| (format!("seed{seed}"), format!("seed {seed}")));
+        let stays = |probe: &Probe| if probe.median() <= self.distance { "yes" } else { "no" };
+        let table = table!("threshold", "Every rate that was tried", for probe in probes => {
+            "lr" as "learning rate" = probe.lr,
+            "steps" = probe.steps,
+            "distance_median" as "distance, median" = probe.median(),
+            ..seeds.chain([("stays".to_owned(), "stays".to_owned())])
+                => probe.distances.iter().map(ToCell::to_cell).chain(cells![stays(probe)]),
+        });
+        let points = probes.iter().flat_map(|probe| (1_u64..).zip(&probe.curve).map(move |point| (probe.lr, point)));
+        let curves = table!("threshold-curves", "Every step of the first seed", for (lr, (step, point)) in points => {
+            "lr" = lr,
+            "step" = step,
+            "scaled_time" = point.0,
+            "rel_l1" = point.1,
+        });
+        vec![table, curves.as_data()]
     }
 }

@@ -1,10 +1,10 @@
-//! Spread of a few numbers, and its confidence interval.
+//! Statistics of a few numbers: mean, median, range, standard deviation with its confidence interval.
 
 /// Mean and standard deviations of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
+pub struct Deviation {
     /// Degrees of freedom of the deviation.
-    pub freedom: u32,
+    pub degrees_of_freedom: u32,
     /// Mean of the sample; of several samples the mean of their means.
     pub mean: f64,
     /// Standard deviation with division by n, as published. Of several samples the root of their mean variance.
@@ -13,8 +13,8 @@ pub struct Spread {
     pub ddof1: f64,
 }
 
-impl Spread {
-    /// Spread of one sample; `None` for fewer than two numbers or a number that is not finite.
+impl Deviation {
+    /// Deviation of one sample; `None` for fewer than two numbers or a number that is not finite.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
         if values.len() < 2 || values.iter().any(|value| !value.is_finite()) {
@@ -23,30 +23,31 @@ impl Spread {
         let mean = values.iter().sum::<f64>() / n;
         let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
         let (ddof0, ddof1) = ((squares / n).sqrt(), (squares / (n - 1.0)).sqrt());
-        Some(Self { freedom: values.len() as u32 - 1, mean, ddof0, ddof1 })
+        Some(Self { degrees_of_freedom: values.len() as u32 - 1, mean, ddof0, ddof1 })
     }
 
-    /// Pooled spread of samples that may have different means but have the same deviation; `None` without samples.
+    /// Pooled deviation of samples that may have different means but have the same deviation; `None` without samples.
     pub fn pooled(samples: &[Self]) -> Option<Self> {
-        let freedom: u32 = samples.iter().map(|sample| sample.freedom).sum();
-        if freedom == 0 {
+        let degrees_of_freedom: u32 = samples.iter().map(|sample| sample.degrees_of_freedom).sum();
+        if degrees_of_freedom == 0 {
             return None;
         }
         let n = samples.len() as f64;
-        let squares = samples.iter().map(|sample| f64::from(sample.freedom) * sample.ddof1.powi(2)).sum::<f64>();
+        let squares =
+            samples.iter().map(|sample| f64::from(sample.degrees_of_freedom) * sample.ddof1.powi(2)).sum::<f64>();
         Some(Self {
-            freedom,
+            degrees_of_freedom,
             mean: samples.iter().map(|sample| sample.mean).sum::<f64>() / n,
             ddof0: (samples.iter().map(|sample| sample.ddof0.powi(2)).sum::<f64>() / n).sqrt(),
-            ddof1: (squares / f64::from(freedom)).sqrt(),
+            ddof1: (squares / f64::from(degrees_of_freedom)).sqrt(),
         })
     }
 
     /// 95 % confidence interval of the deviation (ddof 1), from the quantiles of chi-square. The numbers are assumed to be
     /// normal.
     pub fn interval(&self) -> (f64, f64) {
-        let squares = f64::from(self.freedom) * self.ddof1.powi(2);
-        let end = |share| (squares / chi_square_quantile(share, self.freedom)).sqrt();
+        let squares = f64::from(self.degrees_of_freedom) * self.ddof1.powi(2);
+        let end = |share| (squares / chi_square_quantile(share, self.degrees_of_freedom)).sqrt();
         (end(0.975), end(0.025))
     }
 }
@@ -55,6 +56,17 @@ impl Spread {
 pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (n, sum) = values.into_iter().fold((0_u64, 0.0), |(n, sum), value| (n + 1, sum + value));
     (n > 0).then(|| sum / n as f64)
+}
+
+/// The median; of an even number of values the mean of the middle two. NaN if there is no value or one of them is NaN.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    if sorted.is_empty() || sorted.iter().any(|value| value.is_nan()) {
+        return f64::NAN;
+    }
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
 }
 
 /// Smallest and largest value; infinity and minus infinity if there is no value.
@@ -131,24 +143,31 @@ mod tests {
     }
 
     #[test]
-    fn spreads_are_those_of_the_definition() {
-        let spread = Spread::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
-        assert_eq!((spread.mean, spread.ddof0, spread.freedom), (5.0, 2.0, 7));
-        assert!((spread.ddof1 - (32.0_f64 / 7.0).sqrt()).abs() < 1e-12);
-        let (low, high) = spread.interval();
+    fn deviations_are_those_of_the_definition() {
+        let deviation = Deviation::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
+        assert_eq!((deviation.mean, deviation.ddof0, deviation.degrees_of_freedom), (5.0, 2.0, 7));
+        assert!((deviation.ddof1 - (32.0_f64 / 7.0).sqrt()).abs() < 1e-12);
+        let (low, high) = deviation.interval();
         // 7 * 4.571 / 16.013 and / 1.690
         assert!((low - 1.4136).abs() < 1e-3 && (high - 4.3516).abs() < 1e-3, "{low} {high}");
-        assert_eq!(Spread::of(&[1.0]), None);
-        assert_eq!(Spread::of(&[1.0, f64::NAN]), None);
+        assert_eq!(Deviation::of(&[1.0]), None);
+        assert_eq!(Deviation::of(&[1.0, f64::NAN]), None);
     }
 
     #[test]
     fn samples_are_pooled_by_their_freedom() {
-        let samples = [&[1.0, 3.0][..], &[10.0, 10.0, 13.0]].map(|values| Spread::of(values).unwrap());
-        let pooled = Spread::pooled(&samples).unwrap();
-        assert_eq!((pooled.freedom, pooled.mean), (3, 6.5));
+        let samples = [&[1.0, 3.0][..], &[10.0, 10.0, 13.0]].map(|values| Deviation::of(values).unwrap());
+        let pooled = Deviation::pooled(&samples).unwrap();
+        assert_eq!((pooled.degrees_of_freedom, pooled.mean), (3, 6.5));
         assert!((pooled.ddof1 - (8.0_f64 / 3.0).sqrt()).abs() < 1e-12, "{pooled:?}");
-        assert_eq!(Spread::pooled(&[]), None);
+        assert_eq!(Deviation::pooled(&[]), None);
+    }
+
+    #[test]
+    fn medians_are_in_the_middle() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(&[]).is_nan() && median(&[1.0, f64::NAN]).is_nan());
     }
 
     #[test]

@@ -12,13 +12,13 @@ use lastbit_core::train::TrainConfig;
 use super::Study;
 use crate::failure::Failure;
 use crate::reproduce::Common;
-use crate::reproduce::folder::Place;
+use crate::reproduce::folder::ReproductionFolder;
 use crate::run::{Environment, finished_step};
 use crate::terminal::prefix_warnings;
 use crate::{device, interrupt};
 
 /// The flags for each of `--adapters` alone; without `--adapters`, the flags as given.
-pub fn each(common: &Common) -> Result<Vec<Common>, Failure> {
+pub fn per_adapter(common: &Common) -> Result<Vec<Common>, Failure> {
     match common.adapters.as_deref() {
         None => Ok(vec![common.clone()]),
         Some([_]) => Err(Failure::usage("--adapters: give at least two, or --adapter")),
@@ -33,7 +33,7 @@ fn named(adapter: Option<&str>) -> String {
 }
 
 /// Names the adapter of a failure, if several were given.
-pub fn told(failure: Failure, common: &Common) -> Failure {
+pub fn name_adapter(failure: Failure, common: &Common) -> Failure {
     if common.adapters.is_some() { failure.within(named(common.adapter.as_deref())) } else { failure }
 }
 
@@ -59,7 +59,7 @@ impl Runs {
 }
 
 /// Another adapter and the thread that trains on it.
-pub struct Hand {
+pub struct Worker {
     /// Runs to train; the thread ends when this sender is dropped.
     work: Option<Sender<Arc<Runs>>>,
     /// Environment of the adapter, sent once after its self-test.
@@ -69,17 +69,22 @@ pub struct Hand {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Hand {
+impl Worker {
     /// Starts the thread of the `index`-th of `studies` studies at the same time.
-    pub fn new(index: usize, common: Common, place: Option<Place>, studies: u64) -> Result<Self, Failure> {
+    pub fn new(
+        index: usize,
+        common: Common,
+        folder: Option<ReproductionFolder>,
+        studies: u64,
+    ) -> Result<Self, Failure> {
         let ((work, given), (tested, ready), (finished, done)) = (channel::<Arc<Runs>>(), channel(), channel());
         let train = move || {
-            let _span = tracing::info_span!("hand", hand = index).entered();
+            let _span = tracing::info_span!("worker", worker = index).entered();
             prefix_warnings(&named(common.adapter.as_deref()));
-            let study = Study::open(&common, studies).and_then(|context| Study::on(context, &common, place));
+            let study = Study::open(&common, studies).and_then(|context| Study::on(context, &common, folder));
             let mut study = match study {
-                Ok(study) => Study { is_beside: true, ..study },
-                Err(failure) => return drop(tested.send(Err(told(failure, &common)))),
+                Ok(study) => Study { is_parallel: true, ..study },
+                Err(failure) => return drop(tested.send(Err(name_adapter(failure, &common)))),
             };
             let _ = tested.send(Ok(study.environment()));
             for runs in given {
@@ -92,7 +97,7 @@ impl Hand {
     }
 
     /// Waits for the next message of the thread. A panic of the thread resumes here.
-    fn hear<T>(&mut self, of: impl Fn(&Self) -> &Receiver<T>) -> T {
+    fn receive<T>(&mut self, of: impl Fn(&Self) -> &Receiver<T>) -> T {
         of(self).recv().unwrap_or_else(|_| match self.thread.take().map(JoinHandle::join) {
             Some(Err(panic)) => std::panic::resume_unwind(panic),
             _ => unreachable!("the thread sends its messages before it ends"),
@@ -100,7 +105,7 @@ impl Hand {
     }
 }
 
-impl Drop for Hand {
+impl Drop for Worker {
     fn drop(&mut self) {
         self.work = None;
         // Drop the device before the program ends. A panic was reported when it happened.
@@ -110,10 +115,10 @@ impl Drop for Hand {
 
 impl Study {
     /// Refuses adapters of several makes: their runs would not be comparable.
-    pub(super) fn check_hands(&mut self) -> Result<(), Failure> {
+    pub(super) fn check_workers(&mut self) -> Result<(), Failure> {
         let first = self.environment();
-        for hand in &mut self.hands {
-            let other = hand.hear(|hand| &hand.ready)?;
+        for worker in &mut self.workers {
+            let other = worker.receive(|worker| &worker.ready)?;
             if (&other.adapter, &other.driver, &other.backend) != (&first.adapter, &first.driver, &first.backend) {
                 return Err(Failure::usage(format!(
                     "--adapters: '{}' ({}, {}) and '{}' ({}, {}) are not of one make, so their bits may differ: give \
@@ -132,11 +137,11 @@ impl Study {
 
     /// How many runs are trained at the same time.
     pub(super) fn at_a_time(&self) -> u64 {
-        self.hands.len() as u64 + 1
+        self.workers.len() as u64 + 1
     }
 
     /// Note after a forecast, which counts one run after the other.
-    pub(in crate::reproduce) fn hands_text(&self) -> String {
+    pub(in crate::reproduce) fn workers_text(&self) -> String {
         match self.at_a_time() {
             1 => String::new(),
             n => format!("; the time is for one adapter, and runs are trained on {n} at a time"),
@@ -149,26 +154,29 @@ impl Study {
 
     /// Trains the unfinished runs on all adapters at the same time. Does nothing with a single adapter, on which
     /// [`Study::train`] trains them in turn.
-    pub fn train_ahead(&mut self, runs: &[(String, TrainConfig)]) -> Result<(), Failure> {
-        let place = self.place()?;
-        let is_left = |run: &&(String, TrainConfig)| finished_step(&place.run(&run.0), &run.1).is_none();
+    pub fn train_parallel(&mut self, runs: &[(String, TrainConfig)]) -> Result<(), Failure> {
+        let folder = self.folder()?;
+        let is_left = |run: &&(String, TrainConfig)| finished_step(&folder.run(&run.0), &run.1).is_none();
         let left: Vec<(String, TrainConfig)> = runs.iter().filter(is_left).cloned().collect();
-        if self.hands.is_empty() || left.len() < 2 {
+        if self.workers.is_empty() || left.len() < 2 {
             return Ok(());
         }
         let begun = self.begun + left.len();
         let runs = Arc::new(Runs { left, next: AtomicUsize::new(0), failure: Mutex::default() });
         // A thread that has ended is noticed below.
-        self.hands.iter().filter_map(|hand| hand.work.as_ref()).for_each(|work| drop(work.send(Arc::clone(&runs))));
+        self.workers
+            .iter()
+            .filter_map(|worker| worker.work.as_ref())
+            .for_each(|work| drop(work.send(Arc::clone(&runs))));
         {
-            let _span = tracing::info_span!("hand", hand = 0).entered();
+            let _span = tracing::info_span!("worker", worker = 0).entered();
             prefix_warnings(&self.adapter());
-            self.is_beside = true;
+            self.is_parallel = true;
             runs.train(self);
-            self.is_beside = false;
+            self.is_parallel = false;
             prefix_warnings("");
         }
-        self.hands.iter_mut().for_each(|hand| hand.hear(|hand| &hand.done));
+        self.workers.iter_mut().for_each(|worker| worker.receive(|worker| &worker.done));
         self.begun = begun;
         let failure = runs.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), Err)

@@ -1,55 +1,21 @@
-//! What the experiments on the paper's equations share: checks of flags, Ctrl-C inside a piece, and the time of a step.
+//! What the experiments on the paper's equations share: Ctrl-C inside a piece, bisection, and the time of a step.
 
 use std::rc::Rc;
 use std::time::Instant;
 
-use lastbit_core::device::{Context, Fill};
+use lastbit_core::device::Fill;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::pde::{Bracket, Image, Nonlinear, NonlinearParams, PdeError, Replica, bisect, initial_kernel};
 use pollster::block_on;
 
-use super::Study;
+use super::{Forecast, Study};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::numbers::number;
 
 /// Largest `--steps`, which the core counts in 32 bits.
 pub const MOST_STEPS: u64 = 10_000_000;
-
-/// Checks the value of a flag that must be above 0, also in float32.
-pub fn positive(flag: &str, value: f64) -> Result<f64, Failure> {
-    if !(value.is_finite() && value > 0.0) {
-        return Err(Failure::usage(format!("{flag}: must be a positive number, not {value}")));
-    }
-    // The adapter computes in float32.
-    if (value as f32).is_normal() {
-        return Ok(value);
-    }
-    Err(Failure::usage(format!("{flag}: float32 cannot hold {value:e}: use a number between 1.2e-38 and 3.4e38")))
-}
-
-/// Checks the values of a flag: at least one, each above 0.
-pub fn positives(flag: &str, values: Vec<f64>) -> Result<Vec<f64>, Failure> {
-    if values.is_empty() {
-        return Err(Failure::usage(format!("{flag}: give at least one number")));
-    }
-    values.into_iter().map(|value| positive(flag, value)).collect()
-}
-
-/// Checks that the value of a flag is between `least` and `most`.
-pub fn between(flag: &str, least: u64, most: u64, value: u64) -> Result<u64, Failure> {
-    if (least..=most).contains(&value) {
-        Ok(value)
-    } else {
-        Err(Failure::usage(format!("{flag}: must be at least {least} and at most {most}, not {value}")))
-    }
-}
-
-/// Prefixes an error of the core with the flags to change.
-pub fn checked<T>(flags: &str, result: Result<T, PdeError>) -> Result<T, Failure> {
-    result.map_err(|error| Failure::usage(format!("{flags}: {error}")))
-}
 
 /// Fails after Ctrl-C. Call it where little work is lost: an unfinished piece starts again from its beginning.
 pub fn go_on() -> Result<(), Failure> {
@@ -72,8 +38,46 @@ pub fn edge(
     Ok(found.middle())
 }
 
-/// Measures the seconds that a step of `replicas` replicas of a one-layer equation takes on this adapter.
-pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize) -> Result<f64, Failure> {
+/// Takes `steps` steps by calls of `step`, and stops after Ctrl-C.
+pub fn take_steps(steps: u64, mut step: impl FnMut(u32) -> Result<(), PdeError>) -> Result<(), Failure> {
+    /// Steps between two checks for Ctrl-C.
+    const STRIDE: u64 = 20;
+    for done in (0..steps).step_by(STRIDE as usize) {
+        go_on()?;
+        step(STRIDE.min(steps - done) as u32)?;
+    }
+    Ok(())
+}
+
+/// Norms below this share of the first are ignored: a kernel that decays for a thousand steps underflows.
+pub const LEAST: f64 = 1e-12;
+
+/// The last step at which |w| has not decayed to almost nothing, from its norms at every step.
+pub fn last_measurable(norms: &[f64]) -> usize {
+    norms.iter().rposition(|norm| *norm > LEAST * norms[0]).unwrap_or(1).max(1)
+}
+
+/// Mean factor of |w| a step over the `over` steps up to the last measurable one. `None` if it is not finite.
+pub fn growth_at_end(norms: &[f64], over: usize) -> Option<f64> {
+    let last = last_measurable(norms);
+    let from = last - over.min(last);
+    finite((norms[last] / norms[from]).powf(1.0 / (last - from) as f64))
+}
+
+/// Forecast of pieces, each a name and its number of steps. A step of `replicas` replicas of a one-layer equation is timed if
+/// a piece is left.
+pub fn forecast(
+    study: &Study,
+    [size, kernel]: [u32; 2],
+    replicas: usize,
+    pieces: &[(String, f64)],
+) -> Result<Forecast, Failure> {
+    let is_left = pieces.iter().any(|(name, _)| !study.is_done(name));
+    let seconds = if is_left { seconds_of_a_step(study, size, kernel, replicas)? } else { 0.0 };
+    Ok(study.forecast_pieces(pieces.iter().map(|(name, steps)| (name, steps * seconds))))
+}
+
+fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize) -> Result<f64, Failure> {
     let params = NonlinearParams {
         image: Image::checkerboard(size, size)?,
         kernel,
@@ -84,8 +88,7 @@ pub fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize)
         initial: initial_kernel(kernel, None, 1),
     };
     let replicas = vec![Replica { k: 1, dt: 0.01, reference: 0 }; replicas];
-    let context: &Rc<Context> = study.context();
-    let mut run = block_on(Nonlinear::new(Rc::clone(context), params, &replicas, Fill::Zero))?;
+    let mut run = block_on(Nonlinear::new(Rc::clone(study.context()), params, &replicas, Fill::Zero))?;
     // The first steps include compilation.
     block_on(run.step(2))?;
     let start = Instant::now();
@@ -99,7 +102,7 @@ pub fn finite(value: f64) -> Option<f64> {
 }
 
 /// A growth a step as text: five decimals, or a power of ten if it is large.
-pub fn told(growth: Option<f64>) -> String {
+pub fn growth_text(growth: Option<f64>) -> String {
     match growth {
         Some(growth) if growth.abs() < 1e3 => format!("{growth:.5}"),
         Some(growth) => number(growth),

@@ -1,0 +1,321 @@
+//! The flags of an experiment. [`flags!`] declares each one once: its help, its type, and its default values at both sizes.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use lastbit_core::nets::NetKind;
+use lastbit_core::ops::Activation;
+use lastbit_core::ops::sgd::Perturbation;
+use lastbit_core::pde::PdeError;
+use lastbit_core::train::{DatasetKind, TrainConfig};
+use toml::{Table, Value};
+
+use super::plain;
+use crate::failure::Failure;
+use crate::value_parsers::{listed, real, whole};
+
+/// The values of an experiment's flags.
+pub trait Flags {
+    /// Name of the experiment on the command line.
+    fn name(&self) -> &'static str;
+    /// What the experiment reproduces, in one line.
+    fn about(&self) -> &'static str;
+    /// True for the quick size.
+    fn is_quick(&self) -> bool;
+    /// Every value that determines the results, by its flag's name. They identify the folder.
+    ///
+    /// # Errors
+    /// If TOML cannot represent a value.
+    fn settings(&self) -> Result<Table, Failure>;
+    /// The subcommand with the experiment's own flags.
+    fn command() -> Command
+    where
+        Self: Sized;
+    /// The values of the flags in `given`, and the defaults of the others.
+    fn read(given: Option<&ArgMatches>, is_quick: bool) -> Self
+    where
+        Self: Sized;
+}
+
+/// Declares an experiment as a struct of the values of its flags, and implements [`Flags`] for it.
+///
+/// ```text
+/// flags! {
+///     /// Figure X: the heat equation                    The subcommand's description.
+///     #[name = "figx"]
+///     pub struct FigX {
+///         /// Time steps                                 The flag's help; the defaults are appended to it.
+///         dt: Vec<f64> = vec![0.4, 0.8];
+///         /// Points
+///         points: u32 = 31, quick = 11;                  The default at the full size, and with --quick.
+///         /// Width
+///         width: f64 = 2.0 * f64::from(points), shown = "twice --points";
+///     }
+/// }
+/// ```
+///
+/// A default with `shown` may use the values of flags without it. `#[arg(value_name = "K")]` above a flag calls methods of
+/// its [`clap::Arg`].
+macro_rules! flags {
+    (
+        $(#[doc = $about:literal])+
+        #[name = $name:literal]
+        $(#[example = $example:literal])?
+        pub struct $Experiment:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $(#[arg($($method:ident = $argument:expr),+)])?
+                $flag:ident: $type:ty = $full:expr $(, quick = $quick:expr)? $(, shown = $shown:literal)?;
+            )+
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug)]
+        pub struct $Experiment {
+            /// True for the quick size.
+            pub is_quick: bool,
+            $($(#[doc = $doc])+ pub $flag: $type,)+
+        }
+
+        impl $crate::reproduce::flags::Flags for $Experiment {
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn about(&self) -> &'static str {
+                concat!($($about),+).trim()
+            }
+
+            fn is_quick(&self) -> bool {
+                self.is_quick
+            }
+
+            fn settings(&self) -> Result<toml::Table, $crate::failure::Failure> {
+                use $crate::reproduce::flags::{FlagValue as _, table};
+                table([$((stringify!($flag), self.$flag.setting())),+])
+            }
+
+            fn command() -> clap::Command {
+                let [full, quick] = [false, true].map(|is_quick| Self::read(None, is_quick));
+                clap::Command::new($name)
+                    .about(full.about())
+                    $(.after_help(concat!("Example: ", $example)))?
+                    $(.arg(
+                        $crate::reproduce::flags::arg(
+                            stringify!($flag),
+                            concat!($($doc),+),
+                            flags!(@shown $($shown)?),
+                            [&full.$flag, &quick.$flag],
+                        )
+                        $($(.$method($argument))+)?
+                    ))+
+            }
+
+            fn read(given: Option<&clap::ArgMatches>, is_quick: bool) -> Self {
+                use $crate::reproduce::flags::FlagValue;
+                $(flags!(@independent [$($shown)?] let $flag = match <$type as FlagValue>::read(given, stringify!($flag)) {
+                    Some(value) => value,
+                    None => flags!(@default is_quick, $full $(, $quick)?),
+                });)+
+                $(flags!(@dependent [$($shown)?] let $flag = match <$type as FlagValue>::read(given, stringify!($flag)) {
+                    Some(value) => value,
+                    None => flags!(@default is_quick, $full $(, $quick)?),
+                });)+
+                Self { is_quick, $($flag),+ }
+            }
+        }
+    };
+    (@default $is_quick:ident, $full:expr) => { $full };
+    (@default $is_quick:ident, $full:expr, $quick:expr) => { if $is_quick { $quick } else { $full } };
+    (@shown) => { None };
+    (@shown $shown:literal) => { Some($shown) };
+    (@independent [] $($statement:tt)+) => { $($statement)+; };
+    (@independent [$shown:literal] $($statement:tt)+) => {};
+    (@dependent [] $($statement:tt)+) => {};
+    (@dependent [$shown:literal] $($statement:tt)+) => { $($statement)+; };
+}
+pub(super) use flags;
+
+/// A single value, or an item of a list.
+pub trait Item: Clone + Send + Sync + 'static {
+    /// Name of the value in the help; empty for the flag's name in capitals.
+    const NAME: &'static str;
+    /// Reads it from the command line.
+    fn parse(text: &str) -> Result<Self, String>;
+    /// The value in the settings.
+    fn setting(&self) -> Result<Value, toml::ser::Error>;
+}
+
+macro_rules! items {
+    ($($type:ty, $name:literal, $parse:expr, $setting:expr;)+) => {
+        $(impl Item for $type {
+            const NAME: &'static str = $name;
+
+            fn parse(text: &str) -> Result<Self, String> {
+                $parse(text)
+            }
+
+            fn setting(&self) -> Result<Value, toml::ser::Error> {
+                $setting(self)
+            }
+        })+
+    };
+}
+
+fn text(value: &impl ToString) -> Result<Value, toml::ser::Error> {
+    Ok(Value::String(value.to_string()))
+}
+
+items! {
+    f64, "X", real, Value::try_from;
+    u32, "N", whole, Value::try_from;
+    u64, "N", whole, Value::try_from;
+    usize, "N", whole, Value::try_from;
+    String, "NAME", listed, text;
+    NetKind, "", listed, text;
+    Activation, "", listed, text;
+    DatasetKind, "", listed, text;
+    Perturbation, "FORM", listed, |form: &Perturbation| text(&form.name());
+}
+
+/// The value of a flag: an [`Item`], a list of items, or an item that may be missing.
+pub trait FlagValue: Sized {
+    /// Sets name and parser of the value.
+    fn describe(arg: Arg) -> Arg;
+    /// The value on the command line; `None` if the flag is not given.
+    fn read(given: Option<&ArgMatches>, flag: &str) -> Option<Self>;
+    /// The value in the settings; `None` if it is missing.
+    fn setting(&self) -> Result<Option<Value>, toml::ser::Error>;
+}
+
+impl<T: Item> FlagValue for T {
+    fn describe(arg: Arg) -> Arg {
+        let arg = if T::NAME.is_empty() { arg } else { arg.value_name(T::NAME) };
+        arg.allow_negative_numbers(true).value_parser(T::parse)
+    }
+
+    fn read(given: Option<&ArgMatches>, flag: &str) -> Option<Self> {
+        given?.get_one(flag).cloned()
+    }
+
+    fn setting(&self) -> Result<Option<Value>, toml::ser::Error> {
+        Item::setting(self).map(Some)
+    }
+}
+
+impl<T: Item> FlagValue for Vec<T> {
+    fn describe(arg: Arg) -> Arg {
+        T::describe(arg).value_name(format!("{0},{0},...", T::NAME)).value_delimiter(',').action(ArgAction::Append)
+    }
+
+    fn read(given: Option<&ArgMatches>, flag: &str) -> Option<Self> {
+        given?.get_many(flag).map(|items| items.cloned().collect())
+    }
+
+    fn setting(&self) -> Result<Option<Value>, toml::ser::Error> {
+        self.iter().map(Item::setting).collect::<Result<_, _>>().map(|items| Some(Value::Array(items)))
+    }
+}
+
+impl<T: Item> FlagValue for Option<T> {
+    fn describe(arg: Arg) -> Arg {
+        T::describe(arg)
+    }
+
+    fn read(given: Option<&ArgMatches>, flag: &str) -> Option<Self> {
+        T::read(given, flag).map(Some)
+    }
+
+    fn setting(&self) -> Result<Option<Value>, toml::ser::Error> {
+        self.as_ref().map(Item::setting).transpose()
+    }
+}
+
+/// The argument of a flag whose defaults are `[full, quick]`. Its help ends with `shown` or with the defaults.
+pub fn arg<T: FlagValue>(flag: &'static str, doc: &str, shown: Option<&str>, defaults: [&T; 2]) -> Arg {
+    let [full, quick] = defaults.map(|value| value.setting().ok().flatten().map(|value| default_text(&value)));
+    let quick = quick.filter(|quick| full.as_ref() != Some(quick)).map(|text| format!("--quick: {text}"));
+    let full = full.map(|text| format!("default: {text}"));
+    let default = match shown {
+        Some(text) => format!("default: {text}"),
+        None => full.into_iter().chain(quick).collect::<Vec<_>>().join("; "),
+    };
+    T::describe(Arg::new(flag).long(flag.replace('_', "-")).value_name(flag.to_uppercase()))
+        .help(format!("{} [{default}]", doc.trim()))
+}
+
+/// A default as a flag takes it, but with spaces in a list of long texts.
+fn default_text(value: &Value) -> String {
+    match value {
+        Value::Float(number) => {
+            let (digits, power) = (number.to_string(), format!("{number:e}"));
+            if digits.len() > 6 && power.len() < digits.len() { power } else { digits }
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(default_text).collect();
+            items.join(if items.iter().any(|item| item.contains(':')) { ", " } else { "," })
+        }
+        other => plain(other),
+    }
+}
+
+/// [`Flags::settings`] from fields and their values.
+pub fn table<const N: usize>(values: [(&str, Result<Option<Value>, toml::ser::Error>); N]) -> Result<Table, Failure> {
+    let mut table = Table::new();
+    for (field, value) in values {
+        if let Some(value) = value.map_err(Failure::usage)? {
+            table.insert(field.replace('_', "-"), value);
+        }
+    }
+    Ok(table)
+}
+
+/// Checks the value of a flag that must be above 0, also in float32.
+pub fn check_positive(flag: &str, value: f64) -> Result<(), Failure> {
+    if !(value.is_finite() && value > 0.0) {
+        return Err(Failure::usage(format!("{flag}: must be a positive number, not {value}")));
+    }
+    // The adapter computes in float32.
+    if (value as f32).is_normal() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{flag}: float32 cannot hold {value:e}: use a number between 1.2e-38 and 3.4e38")))
+}
+
+/// Checks the values of a flag: at least one, each above 0.
+pub fn check_all_positive(flag: &str, values: &[f64]) -> Result<(), Failure> {
+    if values.is_empty() {
+        return Err(Failure::usage(format!("{flag}: give at least one number")));
+    }
+    values.iter().try_for_each(|value| check_positive(flag, *value))
+}
+
+/// Checks that the value of a flag is between `least` and `most`.
+pub fn check_between(flag: &str, least: u64, most: u64, value: u64) -> Result<(), Failure> {
+    if (least..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(Failure::usage(format!("{flag}: must be at least {least} and at most {most}, not {value}")))
+    }
+}
+
+/// Prefixes an error of the core with the flags to change.
+pub fn checked<T>(flags: &str, result: Result<T, PdeError>) -> Result<T, Failure> {
+    result.map_err(|error| Failure::usage(format!("{flags}: {error}")))
+}
+
+/// Checks that none of the first `n_ks` replicas, those of --ks, is a control.
+pub fn check_no_control(config: &TrainConfig, n_ks: usize) -> Result<(), Failure> {
+    match config.controls().into_iter().find(|replica| *replica < n_ks) {
+        None => Ok(()),
+        Some(control) => Err(Failure::usage(format!(
+            "--ks: k = {} is a control of {} ({}): leave it out",
+            config.ks[control],
+            config.ks[0],
+            config.perturbation.name()
+        ))),
+    }
+}
+
+/// True if a value is given more than once. A run that is counted twice is not evidence.
+pub fn has_duplicates<T: PartialEq>(values: &[T]) -> bool {
+    values.iter().enumerate().any(|(i, value)| values[..i].contains(value))
+}
