@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::files::{create_folder, replace_file};
-use crate::reproduce::{Axis, Figure};
+use crate::plot::{Axis, Figure};
 use crate::terminal::{print_line, warn};
 
 /// Measures, prints a table or JSON, and writes the curves into `out`.
