@@ -103,7 +103,12 @@ struct Entry {
 impl Entry {
     const fn of<E: Experiment + 'static>() -> Self {
         Self {
-            command: || Common::augment_args(E::command()),
+            // The description of `Common` would replace the experiment's.
+            command: || {
+                let command = E::command();
+                let about = command.get_about().cloned().unwrap_or_default();
+                Common::augment_args(command).about(about)
+            },
             read: |given, is_quick| Box::new(E::read(given, is_quick)),
         }
     }
