@@ -1,3 +1,4 @@
+#import quad
 // Converts the batch from bytes to float planes: crop out of an image padded by MARGIN with the padding byte, horizontal flip,
 // (byte / 255 - mean) / std. All replicas share the planes. A thread writes 4 pixels.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), MARGIN (padding of the crop), PAD_BYTE.
@@ -6,8 +7,6 @@
 @group(0) @binding(2) var<storage, read> choices: array<u32>;       // [N]: dy | dx << 8 | flip << 16
 @group(0) @binding(3) var<storage, read> normalization: array<vec2f>; // [C]: mean, std
 @group(0) @binding(4) var<storage, read_write> x: array<vec4f>;     // planes [N][C]
-
-const QUADS = (WIDTH + 3u) / 4u;
 
 fn pixel(base: u32, h: i32, w: i32) -> f32 {
     var byte = PAD_BYTE;
@@ -20,27 +19,23 @@ fn pixel(base: u32, h: i32, w: i32) -> f32 {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let t = (job.first_tile + tile.x) * 64u + lane;
-    if (t >= job.samples * C * HEIGHT * QUADS) {
+    let own = own_quad(tile, lane, HEIGHT, QUADS);
+    if (!own.is_own) {
         return;
     }
-    let quad = t % QUADS;
-    let h = (t / QUADS) % HEIGHT;
-    let c = (t / (QUADS * HEIGHT)) % C;
-    let n = t / (QUADS * HEIGHT * C);
-    let choice = choices[n];
-    let from_h = i32(h + (choice & 255u)) - i32(MARGIN);
+    let choice = choices[own.plane / C];
+    let from_h = i32(own.row + (choice & 255u)) - i32(MARGIN);
     let shift = i32((choice >> 8u) & 255u) - i32(MARGIN);
     let flip = (choice >> 16u) != 0u;
-    let base = (n * C + c) * HEIGHT * WIDTH;
-    let scale = normalization[c];
+    let base = own.plane * HEIGHT * WIDTH;
+    let scale = normalization[own.plane % C];
     var value = vec4f(0.0);
     for (var i = 0u; i < 4u; i++) {
-        let w = quad * 4u + i;
+        let w = own.quad * 4u + i;
         if (w < WIDTH) {
             let column = select(w, WIDTH - 1u - w, flip);
             value[i] = (pixel(base, from_h, i32(column) + shift) - scale.x) / scale.y;
         }
     }
-    x[(n * C + c) * PLANE + (h + 1u) * ROW + 1u + quad] = value;
+    x[own.plane * PLANE + (own.row + 1u) * ROW + 1u + own.quad] = value;
 }

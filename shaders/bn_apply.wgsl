@@ -1,6 +1,7 @@
 #import mac
 #import activation
 #import norm
+#import quad
 // a = activation(batch_norm(y) + shortcut), the shortcut only with SHORTCUT. A thread computes 4 columns of ROWS rows.
 // Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), ROWS, SHORTCUT, ACTIVATION, BETA.
 
@@ -9,32 +10,26 @@
 @group(0) @binding(3) var<storage, read> shortcut: array<vec4f>;     // planes [R][N][C]; y without SHORTCUT
 @group(0) @binding(4) var<storage, read_write> a: array<vec4f>;      // planes [R][N][C]
 
-const QUADS = (WIDTH + 3u) / 4u;
 const STRIPS = (HEIGHT + ROWS - 1u) / ROWS;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let t = (job.first_tile + tile.x) * 64u + lane;
-    if (t >= job.samples * C * STRIPS * QUADS) {
+    let own = own_quad(tile, lane, STRIPS, QUADS);
+    if (!own.is_own) {
         return;
     }
-    let quad = t % QUADS;
-    let first_row = ((t / QUADS) % STRIPS) * ROWS;
-    let c = (t / (QUADS * STRIPS)) % C;
-    let n = t / (QUADS * STRIPS * C);
-    let plane = ((tile.y * job.samples + n) * C + c) * PLANE;
-    let channel = channels[tile.y * C + c];
+    let channel = channels[tile.y * C + own.plane % C];
     for (var i = 0u; i < ROWS; i++) {
-        let h = first_row + i;
+        let h = own.row * ROWS + i;
         if (h < HEIGHT) {
-            let at = plane + (h + 1u) * ROW + 1u + quad;
+            let at = own.plane * PLANE + (h + 1u) * ROW + 1u + own.quad;
             var z = scale_and_shift(normalize(y[at], channel), channel);
             if (SHORTCUT) {
                 z += shortcut[at];
             }
             var value = activate(z);
             if (WIDTH % 4u != 0u) {
-                value *= column_mask(quad * 4u, WIDTH);
+                value *= column_mask(own.quad * 4u, WIDTH);
             }
             a[at] = value;
         }

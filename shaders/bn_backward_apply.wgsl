@@ -1,5 +1,6 @@
 #import mac
 #import norm
+#import quad
 // Gradient by batch norm's input (Ioffe & Szegedy 2015, section 3):
 // dy = scale / sqrt(var + eps) * (g - mean(g) - normalized * mean(g * normalized)).
 // A thread computes 4 columns of ROWS rows. Constants: C, HEIGHT, WIDTH, ROW, PLANE (vec4 units), ROWS.
@@ -10,30 +11,25 @@
 @group(0) @binding(4) var<storage, read> means: array<vec2f>;        // [R][C]
 @group(0) @binding(5) var<storage, read_write> dy: array<vec4f>;     // planes [R][N][C]
 
-const QUADS = (WIDTH + 3u) / 4u;
 const STRIPS = (HEIGHT + ROWS - 1u) / ROWS;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let t = (job.first_tile + tile.x) * 64u + lane;
-    if (t >= job.samples * C * STRIPS * QUADS) {
+    let own = own_quad(tile, lane, STRIPS, QUADS);
+    if (!own.is_own) {
         return;
     }
-    let quad = t % QUADS;
-    let first_row = ((t / QUADS) % STRIPS) * ROWS;
-    let c = (t / (QUADS * STRIPS)) % C;
-    let n = t / (QUADS * STRIPS * C);
-    let plane = ((tile.y * job.samples + n) * C + c) * PLANE;
+    let c = own.plane % C;
     let channel = channels[tile.y * C + c];
     let mean = means[tile.y * C + c];
     let factor = channel.z * channel.y;
     for (var i = 0u; i < ROWS; i++) {
-        let h = first_row + i;
+        let h = own.row * ROWS + i;
         if (h < HEIGHT) {
-            let at = plane + (h + 1u) * ROW + 1u + quad;
+            let at = own.plane * PLANE + (h + 1u) * ROW + 1u + own.quad;
             var value = factor * fma(normalize(y[at], channel), vec4f(-mean.y), g[at] - vec4f(mean.x));
             if (WIDTH % 4u != 0u) {
-                value *= column_mask(quad * 4u, WIDTH);
+                value *= column_mask(own.quad * 4u, WIDTH);
             }
             dy[at] = value;
         }

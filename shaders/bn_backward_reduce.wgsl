@@ -1,5 +1,6 @@
 #import mac
 #import activation
+#import leaves
 #import norm
 // Backward pass through the activation, g <- g * activation'(z) in place (also the gradient by the shortcut), and the sums of
 // g and g * normalized in each leaf, of which bn_backward_finalize computes the gradients by shift and scale.
@@ -11,28 +12,21 @@
 @group(0) @binding(4) var<storage, read_write> g: array<vec4f>;         // planes [R][N][C]
 @group(0) @binding(5) var<storage, read_write> leaves: array<vec2f>;    // [R][C][leaves]: sum g, sum g * normalized
 
-const QUADS = (WIDTH + 3u) / 4u;
-const POSITIONS = HEIGHT * QUADS;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let chunks = (job.samples + IMAGES - 1u) / IMAGES;
+    let n_leaves = leaf_count();
     let t = (job.first_tile + tile.x) * 64u + lane;
-    if (t >= POSITIONS * chunks * C) {
+    if (t >= n_leaves * C) {
         return;
     }
-    let position = t % POSITIONS;
-    let chunk = (t / POSITIONS) % chunks;
-    let c = t / (POSITIONS * chunks);
-    let quad = position % QUADS;
-    let first = chunk * IMAGES;
-    let images = min(IMAGES, job.samples - first);
+    let c = t / n_leaves;
+    let own = leaf(t % n_leaves);
     let channel = channels[tile.y * C + c];
 
-    var at = ((tile.y * job.samples + first) * C + c) * PLANE + (position / QUADS + 1u) * ROW + 1u + quad;
+    var at = ((tile.y * job.samples + own.first) * C + c) * PLANE + (own.row + 1u) * ROW + 1u + own.quad;
     var sum = vec4f(0.0);
     var products = vec4f(0.0);
-    for (var i = 0u; i < images; i++) {
+    for (var i = 0u; i < own.images; i++) {
         let normalized = normalize(y[at], channel);
         var d = g[at];
         if (ACTIVATION != 0u) {
@@ -47,5 +41,5 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         products = fma(d, normalized, products);
         at += C * PLANE;
     }
-    leaves[tile.y * C * POSITIONS * chunks + t] = vec2f(lane_sum(sum), lane_sum(products));
+    leaves[tile.y * C * n_leaves + t] = vec2f(lane_sum(sum), lane_sum(products));
 }

@@ -1,4 +1,6 @@
 #import chan
+#import leaves
+#import pairwise
 // Merges the leaves of each channel into batch mean and variance, updates the running statistics (momentum 0.1, unbiased
 // variance) and writes the coefficients of the channel for the other kernels.
 // Order: lane l merges leaves l, l + 64, ... in turn; the lanes are merged pairwise. One workgroup per channel.
@@ -10,34 +12,26 @@
 @group(0) @binding(4) var<storage, read_write> running: array<f32>;        // arena of statistics from the mean
 @group(0) @binding(5) var<storage, read_write> channels: array<vec4f>;     // [R][C]: mean, 1/sqrt(var+eps), scale, shift
 
-const QUADS = (WIDTH + 3u) / 4u;
-const POSITIONS = HEIGHT * QUADS;
+alias Part = vec3f;
 
-var<workgroup> sh_part: array<vec3f, 64>;
+fn combine(a: Part, b: Part) -> Part {
+    return chan_merge(a, b);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let chunks = (job.samples + IMAGES - 1u) / IMAGES;
-    let n_leaves = POSITIONS * chunks;
+    let n_leaves = leaf_count();
     let c = job.first_tile + tile.x;
     let r = tile.y;
     let base = (r * C + c) * n_leaves;
     var part = vec3f(0.0);
     for (var i = lane; i < n_leaves; i += 64u) {
-        let images = min(IMAGES, job.samples - (i / POSITIONS) * IMAGES);
-        let columns = min(4u, WIDTH - ((i % POSITIONS) % QUADS) * 4u);
-        part = chan_merge(part, vec3f(f32(images * columns), leaves[base + i]));
+        let own = leaf(i);
+        let columns = min(4u, WIDTH - own.quad * 4u);
+        part = chan_merge(part, vec3f(f32(own.images * columns), leaves[base + i]));
     }
-    sh_part[lane] = part;
-    workgroupBarrier();
-    for (var width = 32u; width > 0u; width >>= 1u) {
-        if (lane < width) {
-            sh_part[lane] = chan_merge(sh_part[lane], sh_part[lane + width]);
-        }
-        workgroupBarrier();
-    }
+    let total = combine_lanes(part, lane);
     if (lane == 0u) {
-        let total = sh_part[0];
         let variance = total.z / total.x;
         let p = r * job.parameter_stride + c;
         channels[r * C + c] = vec4f(total.y, 1.0 / sqrt(variance + EPSILON), scale[p], shift[p]);

@@ -30,17 +30,11 @@ fn weights_of(r: u32, group: u32, c: u32) -> u32 {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let tiles = TILES_X * TILES_Y * job.samples;
-    let own = share(job.first_tile + tile.x, lane, tiles, TILES_K);
-    let t = own.tile;
-    let tx = t % TILES_X;
-    let ty = (t / TILES_X) % TILES_Y;
-    let n = t / (TILES_X * TILES_Y);
-    let group = own.group * GROUPS;
+    let own = share(job.first_tile + tile.x, lane, TILES_K);
     let r = tile.y;
+    let sample = r * job.samples + own.n;
 
-    let input_sample = select(r * job.samples + n, n, SHARED_INPUT);
-    var xi = input_sample * C * PLANE + ty * TILE_ROWS * ROW + tx;
+    var xi = select(sample, own.n, SHARED_INPUT) * C * PLANE + own.ty * TILE_ROWS * ROW + own.tx;
     var acc0: Accumulators;
     var acc1: Accumulators;
     var acc2: Accumulators;
@@ -53,20 +47,20 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             p.middle[i] = x[xi + i * ROW + 1u];
             p.right[i] = x[xi + i * ROW + 2u].x;
         }
-        add_group(&acc0, &p, weights_of(r, group, c));
+        add_group(&acc0, &p, weights_of(r, own.group, c));
         if (GROUPS > 1u) {
-            add_group(&acc1, &p, weights_of(r, group + 1u, c));
+            add_group(&acc1, &p, weights_of(r, own.group + 1u, c));
         }
         if (GROUPS > 2u) {
-            add_group(&acc2, &p, weights_of(r, group + 2u, c));
-            add_group(&acc3, &p, weights_of(r, group + 3u, c));
+            add_group(&acc2, &p, weights_of(r, own.group + 2u, c));
+            add_group(&acc3, &p, weights_of(r, own.group + 3u, c));
         }
         xi += PLANE;
     }
     if (!own.is_own) {
         return;
     }
-    let to = Place(r * job.samples + n, group, ty * TILE_ROWS, tx);
+    let to = Place(sample, own.group, own.ty * TILE_ROWS, own.tx);
     store_group(&acc0, to, 0u);
     if (GROUPS > 1u) {
         store_group(&acc1, to, 1u);

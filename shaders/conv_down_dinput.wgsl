@@ -1,4 +1,5 @@
 #import mac
+#import place
 #import share
 // Gradient by the input of conv_down_forward: dx[n,c,h,w] = sum over k and the taps that reach (h, w) of
 // w[k,c,kh,kw] * dy[n,k,(h+1-kh)/2,(w+1-kw)/2], plus, where h and w are even, sum over k of v[k,c] * ds[n,k,h/2,w/2].
@@ -72,16 +73,11 @@ fn add_group(acc: ptr<function, Sums>, p: ptr<function, Pixels>, r: u32, group: 
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let tiles = TILES_X * TILES_Y * job.samples;
-    let own = share(job.first_tile + tile.x, lane, tiles, TILES_C);
-    let t = own.tile;
-    let tx = t % TILES_X;
-    let ty = (t / TILES_X) % TILES_Y;
-    let n = t / (TILES_X * TILES_Y);
-    let group = own.group * GROUPS;
+    let own = share(job.first_tile + tile.x, lane, TILES_C);
     let r = tile.y;
+    let sample = r * job.samples + own.n;
 
-    var yi = (r * job.samples + n) * K * Y_PLANE + (ty * TILE_ROWS + 1u) * Y_ROW + 1u + tx;
+    var yi = sample * K * Y_PLANE + (own.ty * TILE_ROWS + 1u) * Y_ROW + 1u + own.tx;
     var acc0: Sums;
     var acc1: Sums;
     var acc2: Sums;
@@ -95,20 +91,20 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         for (var i = 0u; i < TILE_ROWS; i++) {
             p.e[i] = ds[yi + i * Y_ROW];
         }
-        add_group(&acc0, &p, r, group, k);
+        add_group(&acc0, &p, r, own.group, k);
         if (GROUPS > 1u) {
-            add_group(&acc1, &p, r, group + 1u, k);
+            add_group(&acc1, &p, r, own.group + 1u, k);
         }
         if (GROUPS > 2u) {
-            add_group(&acc2, &p, r, group + 2u, k);
-            add_group(&acc3, &p, r, group + 3u, k);
+            add_group(&acc2, &p, r, own.group + 2u, k);
+            add_group(&acc3, &p, r, own.group + 3u, k);
         }
         yi += Y_PLANE;
     }
     if (!own.is_own) {
         return;
     }
-    let to = Place(r * job.samples + n, group, 2u * ty * TILE_ROWS, tx);
+    let to = Place(sample, own.group, 2u * own.ty * TILE_ROWS, own.tx);
     store_group(&acc0, to, 0u);
     if (GROUPS > 1u) {
         store_group(&acc1, to, 1u);
@@ -117,14 +113,6 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         store_group(&acc2, to, 2u);
         store_group(&acc3, to, 3u);
     }
-}
-
-// Position of a tile; `sample` is an index over the samples of all replicas.
-struct Place {
-    sample: u32,
-    group: u32,
-    row: u32,
-    tx: u32,
 }
 
 // Returns `sum` unchanged, but through its bits. If K is so small that a compiler sees all of two sums, it may add one of them

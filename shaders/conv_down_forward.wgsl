@@ -1,4 +1,5 @@
 #import mac
+#import place
 #import share
 // 3x3 convolution (padding 1) and 1x1 convolution, stride 2, of the same input:
 // y[n,k,h,w] = sum over c, kh, kw of w[k,c,kh,kw] * x[n,c,2h+kh-1,2w+kw-1], s[n,k,h,w] = sum over c of v[k,c] * x[n,c,2h,2w].
@@ -75,16 +76,11 @@ fn add_group(acc: ptr<function, Sums>, p: ptr<function, Pixels>, r: u32, group: 
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let tiles = TILES_X * TILES_Y * job.samples;
-    let own = share(job.first_tile + tile.x, lane, tiles, TILES_K);
-    let t = own.tile;
-    let tx = t % TILES_X;
-    let ty = (t / TILES_X) % TILES_Y;
-    let n = t / (TILES_X * TILES_Y);
-    let group = own.group * GROUPS;
+    let own = share(job.first_tile + tile.x, lane, TILES_K);
     let r = tile.y;
+    let sample = r * job.samples + own.n;
 
-    var xi = (r * job.samples + n) * C * X_PLANE + 2u * ty * TILE_ROWS * X_ROW + 2u * tx;
+    var xi = sample * C * X_PLANE + 2u * own.ty * TILE_ROWS * X_ROW + 2u * own.tx;
     var acc0: Sums;
     var acc1: Sums;
     var acc2: Sums;
@@ -96,20 +92,20 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             p.near[i] = x[xi + i * X_ROW + 1u];
             p.far[i] = x[xi + i * X_ROW + 2u];
         }
-        add_group(&acc0, &p, r, group, c);
+        add_group(&acc0, &p, r, own.group, c);
         if (GROUPS > 1u) {
-            add_group(&acc1, &p, r, group + 1u, c);
+            add_group(&acc1, &p, r, own.group + 1u, c);
         }
         if (GROUPS > 2u) {
-            add_group(&acc2, &p, r, group + 2u, c);
-            add_group(&acc3, &p, r, group + 3u, c);
+            add_group(&acc2, &p, r, own.group + 2u, c);
+            add_group(&acc3, &p, r, own.group + 3u, c);
         }
         xi += X_PLANE;
     }
     if (!own.is_own) {
         return;
     }
-    let to = Place(r * job.samples + n, group, ty * TILE_ROWS, tx);
+    let to = Place(sample, own.group, own.ty * TILE_ROWS, own.tx);
     store_group(&acc0, to, 0u);
     if (GROUPS > 1u) {
         store_group(&acc1, to, 1u);
@@ -118,14 +114,6 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         store_group(&acc2, to, 2u);
         store_group(&acc3, to, 3u);
     }
-}
-
-// Position of a tile; `sample` is an index over the samples of all replicas.
-struct Place {
-    sample: u32,
-    group: u32,
-    row: u32,
-    tx: u32,
 }
 
 // Writes group `nth` of the tile, except channels beyond K and rows beyond HEIGHT.

@@ -1,3 +1,4 @@
+#import quad
 #import window
 // Gradient of the 2x2 max pool: dx[n,c,..] = dy[n,c,h,w] at the first largest pixel of its window in row order, else 0.
 // Each gradient goes to one pixel, and every pixel is written. A thread computes 4 columns of the 2 rows of x that belong to
@@ -12,18 +13,15 @@ const X_QUADS = (WIDTH + 1u) / 2u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
-    let t = (job.first_tile + tile.x) * 64u + lane;
-    if (t >= job.samples * C * HEIGHT * X_QUADS) {
+    let own = own_quad(tile, lane, HEIGHT, X_QUADS);
+    if (!own.is_own) {
         return;
     }
-    let quad = t % X_QUADS;
-    let h = (t / X_QUADS) % HEIGHT;
-    let plane = tile.y * job.samples * C + t / (X_QUADS * HEIGHT);
-    let top_at = plane * X_PLANE + (2u * h + 1u) * X_ROW + 1u + quad;
+    let top_at = own.plane * X_PLANE + (2u * own.row + 1u) * X_ROW + 1u + own.quad;
     let bottom_at = top_at + X_ROW;
     // Beyond the last column dy is zero, and so are the values written.
-    let four = dy[plane * Y_PLANE + (h + 1u) * Y_ROW + 1u + quad / 2u];
-    let g = select(four.xy, four.zw, quad % 2u == 1u);
+    let four = dy[own.plane * Y_PLANE + (own.row + 1u) * Y_ROW + 1u + own.quad / 2u];
+    let g = select(four.xy, four.zw, own.quad % 2u == 1u);
 
     let top = x[top_at];
     let bottom = x[bottom_at];

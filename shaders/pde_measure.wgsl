@@ -1,4 +1,5 @@
 #import mac
+#import pairwise
 #import relative
 // Measures each replica of a one-layer equation after a step: cross-entropy, |w|^2, max |w|, distance from its reference.
 // A replica with a value that exceeds STOP_BITS or is NaN gets the rate 0, so that it no longer changes.
@@ -28,8 +29,15 @@ struct Sample {
 @group(0) @binding(4) var<storage, read_write> rates: array<u32>;          // [R][job.rate_words]
 @group(0) @binding(5) var<storage, read_write> history: array<Sample>;     // [slots][R]
 
-var<workgroup> sh_sums: array<vec2f, 64>;
-var<workgroup> sh_counts: array<vec3u, 64>;
+struct Part {
+    sums: vec2f,   // squares, relative distances
+    counts: vec3u, // bits of max_abs, differing, max_ulp
+}
+
+fn combine(a: Part, b: Part) -> Part {
+    let counts = vec3u(max(a.counts.x, b.counts.x), a.counts.y + b.counts.y, max(a.counts.z, b.counts.z));
+    return Part(a.sums + b.sums, counts);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -44,21 +52,10 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         sums = vec2f(mac(w, w, sums.x), sums.y + relative(a, b));
         counts = vec3u(max(counts.x, a & 0x7fffffffu), counts.y + u32(a != b), max(counts.z, ulps(a, b)));
     }
-    sh_sums[lane] = sums;
-    sh_counts[lane] = counts;
-    workgroupBarrier();
-    for (var width = 32u; width > 0u; width >>= 1u) {
-        if (lane < width) {
-            sh_sums[lane] += sh_sums[lane + width];
-            let here = sh_counts[lane];
-            let there = sh_counts[lane + width];
-            sh_counts[lane] = vec3u(max(here.x, there.x), here.y + there.y, max(here.z, there.z));
-        }
-        workgroupBarrier();
-    }
+    let total = combine_lanes(Part(sums, counts), lane);
     if (lane == 0u) {
-        let sum = sh_sums[0];
-        let count = sh_counts[0];
+        let sum = total.sums;
+        let count = total.counts;
         history[watch.slot * job.replicas + r] = Sample(scores[r].x, sum.x, bitcast<f32>(count.x),
             sum.y / f32(KERNEL * KERNEL), count.y, count.z, 0u, 0u);
         watches[r].slot = watch.slot + 1u;

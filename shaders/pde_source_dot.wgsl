@@ -1,4 +1,5 @@
 #import mac
+#import pairwise
 // Inner product of each replica's kernel with the sum of the image's patches. Order: lane l takes elements l, l + 64, ... in
 // turn; the lanes are added pairwise. One workgroup per replica. Constants: ELEMENTS.
 
@@ -6,7 +7,11 @@
 @group(0) @binding(2) var<storage, read> source: array<f32>;          // one arena, shared by all replicas
 @group(0) @binding(3) var<storage, read_write> dots: array<f32>;      // [R]
 
-var<workgroup> sh_part: array<f32, 64>;
+alias Part = f32;
+
+fn combine(a: Part, b: Part) -> Part {
+    return a + b;
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -14,15 +19,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     for (var e = (job.first_tile + tile.x) * 64u + lane; e < ELEMENTS; e += 64u) {
         part = mac(parameters[tile.y * job.parameter_stride + e], source[e], part);
     }
-    sh_part[lane] = part;
-    workgroupBarrier();
-    for (var width = 32u; width > 0u; width >>= 1u) {
-        if (lane < width) {
-            sh_part[lane] += sh_part[lane + width];
-        }
-        workgroupBarrier();
-    }
+    let dot_product = combine_lanes(part, lane);
     if (lane == 0u) {
-        dots[tile.y] = sh_part[0];
+        dots[tile.y] = dot_product;
     }
 }

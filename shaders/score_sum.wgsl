@@ -1,10 +1,15 @@
+#import pairwise
 // Adds the losses and correct answers of all samples. Order: lane l adds samples l, l + 64, ... in turn; the lanes are added
 // pairwise. One workgroup per replica.
 
 @group(0) @binding(1) var<storage, read> scores: array<vec2f>;           // [R][N]
 @group(0) @binding(2) var<storage, read_write> totals: array<vec2f>;     // [R]: sum of losses, number of correct answers
 
-var<workgroup> sh_part: array<vec2f, 64>;
+alias Part = vec2f;
+
+fn combine(a: Part, b: Part) -> Part {
+    return a + b;
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -13,15 +18,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     for (var n = first; n < job.samples; n += 64u) {
         part += scores[tile.y * job.samples + n];
     }
-    sh_part[lane] = part;
-    workgroupBarrier();
-    for (var width = 32u; width > 0u; width >>= 1u) {
-        if (lane < width) {
-            sh_part[lane] += sh_part[lane + width];
-        }
-        workgroupBarrier();
-    }
+    let total = combine_lanes(part, lane);
     if (lane == 0u) {
-        totals[tile.y] = sh_part[0];
+        totals[tile.y] = total;
     }
 }

@@ -1,3 +1,4 @@
+#import place
 // The nine taps of a 3x3 convolution with stride 1 on a tile of TILE_ROWS x 4 pixels and GROUPS groups of 4 output channels.
 // The importing shader declares TILE_ROWS, GROUPS (1, 2 or 4), mac.wgsl, the planes' K, HEIGHT, WIDTH, ROW and PLANE,
 // ACCUMULATE, `y`, and weight(i: u32) -> vec4f, one tap of four output channels.
@@ -34,14 +35,6 @@ fn add_group(acc: ptr<function, Accumulators>, p: ptr<function, Pixels>, wi: u32
     add_taps(acc, p, 0u, wi);
     add_taps(acc, p, 1u, wi);
     add_taps(acc, p, 2u, wi);
-}
-
-// Position of a tile; `sample` is an index over the samples of all replicas.
-struct Place {
-    sample: u32,
-    group: u32,
-    row: u32,
-    tx: u32,
 }
 
 // Writes group `nth` of the tile, except channels beyond K and rows beyond HEIGHT.
