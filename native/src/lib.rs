@@ -19,7 +19,6 @@ mod report;
 mod reproduce;
 mod run;
 mod run_config;
-mod tensorboard;
 mod terminal;
 mod train_flags;
 mod value_parsers;
