@@ -58,8 +58,12 @@ impl ControlStatus {
 
     /// True if a control, or the first replica, has numbers that are not finite: equal bits then prove nothing.
     pub fn is_not_finite(&self) -> bool {
-        let mut compared = self.controls.iter().copied().chain(self.controls.first().map(|_| 0));
-        compared.any(|replica| self.first_not_finite(replica).is_some())
+        self.compared().any(|replica| self.first_not_finite(replica).is_some())
+    }
+
+    /// The controls, and the first replica, with which they are compared. Empty without controls.
+    pub fn compared(&self) -> impl Iterator<Item = usize> {
+        self.controls.iter().copied().chain(self.controls.first().map(|_| 0))
     }
 
     /// Positions in `--ks` of the controls.

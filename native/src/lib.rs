@@ -23,7 +23,6 @@ mod reproduce;
 mod run;
 mod run_config;
 mod statistics;
-mod tensorboard;
 mod terminal;
 mod train_flags;
 mod value_parsers;

@@ -35,18 +35,23 @@ pub struct Recovered {
     pub damaged: Vec<String>,
 }
 
-fn steps_in(folder: &Path) -> Vec<u64> {
+/// Path of the checkpoint of `step` in the folder of all checkpoints.
+fn path_of(folder: &Path, step: u64) -> PathBuf {
+    folder.join(format!("step-{step:06}"))
+}
+
+/// Step and path of each checkpoint in the folder of all checkpoints, newest first.
+fn list(folder: &Path) -> Vec<(u64, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut steps: Vec<u64> = names.filter_map(|name| name.strip_prefix("step-")?.parse().ok()).collect();
     steps.sort_unstable_by(|a, b| b.cmp(a));
-    steps
+    steps.into_iter().map(|step| (step, path_of(folder, step))).collect()
 }
 
 /// Step and folder of each checkpoint of the run in `run`, newest first. Does not claim the run.
 pub fn checkpoint_folders(run: &Path) -> Vec<(u64, PathBuf)> {
-    let folder = run.join(CHECKPOINTS_FOLDER);
-    steps_in(&folder).into_iter().map(|step| (step, folder.join(format!("step-{step:06}")))).collect()
+    list(&run.join(CHECKPOINTS_FOLDER))
 }
 
 /// Reads state and manifest of the checkpoint in `folder`. The error says what is wrong with it.
@@ -75,22 +80,13 @@ impl Checkpoints {
         Self { folder: run.file(CHECKPOINTS_FOLDER), kept: kept.max(1) }
     }
 
-    fn named(&self, step: u64) -> PathBuf {
-        self.folder.join(format!("step-{step:06}"))
-    }
-
     fn temporary(&self, step: u64, what: &str) -> PathBuf {
         self.folder.join(format!(".step-{step:06}.{what}"))
     }
 
-    /// Steps with a checkpoint, newest first.
-    fn steps(&self) -> Vec<u64> {
-        steps_in(&self.folder)
-    }
-
     /// Saves `state` with the digest of the metrics up to its step, then removes old checkpoints.
     pub fn save(&self, network: &Network, config: &TrainConfig, state: &State, metrics: Digest) -> Result<(), Failure> {
-        let (path, new) = (self.named(state.step), self.temporary(state.step, "tmp"));
+        let (path, new) = (path_of(&self.folder, state.step), self.temporary(state.step, "tmp"));
         let written = || -> std::io::Result<()> {
             if new.exists() {
                 fs::remove_dir_all(&new)?;
@@ -125,9 +121,9 @@ impl Checkpoints {
     /// Removes all but the last few checkpoints up to `newest`. Later ones were found damaged when the run resumed, and go, too. A
     /// checkpoint that cannot be removed does no harm.
     fn prune(&self, newest: u64) {
-        let (good, bad): (Vec<u64>, Vec<u64>) = self.steps().into_iter().partition(|step| *step <= newest);
-        for step in good.into_iter().skip(self.kept).chain(bad) {
-            let _ = fs::remove_dir_all(self.named(step));
+        let (good, bad): (Vec<_>, Vec<_>) = list(&self.folder).into_iter().partition(|(step, _)| *step <= newest);
+        for (_, path) in good.into_iter().skip(self.kept).chain(bad) {
+            let _ = fs::remove_dir_all(path);
         }
     }
 
@@ -135,8 +131,7 @@ impl Checkpoints {
     pub fn recover(&self, network: &Network, config: &TrainConfig, journal: &mut Journal) -> Recovered {
         self.finish_replacements();
         let mut damaged = Vec::new();
-        for step in self.steps() {
-            let folder = self.named(step);
+        for (step, folder) in list(&self.folder) {
             let mut read = || -> Result<(State, u64), String> {
                 let (state, manifest) = read_checkpoint(&folder, network, config)?;
                 if state.step != step {

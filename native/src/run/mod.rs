@@ -14,6 +14,7 @@ mod prepared;
 mod saver;
 mod session;
 mod summary;
+mod tensorboard;
 mod tile_cache;
 mod tuning;
 
@@ -23,8 +24,7 @@ pub use environment::Environment;
 pub use folder::{Contents, RunFolder, inspect, is_in_parts, read_config};
 pub use integrity::{problems, whole_finished_step};
 pub use layout::{
-    CONFIG_FILE, INIT_FILE, METRICS_FILE, MOST_LINE_BYTES, PARTS_FILE, REPORT_FILE, REPRODUCTION_FILE,
-    TENSORBOARD_FOLDER, TIMING_FILE,
+    CONFIG_FILE, INIT_FILE, METRICS_FILE, MOST_LINE_BYTES, PARTS_FILE, REPORT_FILE, REPRODUCTION_FILE, TIMING_FILE,
 };
 pub use manifest::{Found, Manifest, OnChange};
 pub use prepared::{Hooks, Prepared, initial_weights};

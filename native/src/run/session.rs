@@ -12,12 +12,12 @@ use super::folder::RunFolder;
 use super::journal::Journal;
 use super::saver::{Disk, Save, Saver};
 use super::summary::{RunProgress, Summary};
+use super::tensorboard::TensorBoard;
 use crate::failure::Failure;
 use crate::files::Unsynced;
 use crate::interrupt;
 use crate::progress::{OutputMode, RunShape, Screen};
 use crate::run_config::{CheckpointEvery, RunConfig};
-use crate::tensorboard::TensorBoard;
 use crate::terminal::warn;
 
 /// How a session ended without an error.

@@ -107,8 +107,7 @@ impl Summary {
 
     /// True if a control, or the first replica, has numbers that are not finite: equal bits then prove nothing.
     pub fn is_control_not_finite(&self) -> bool {
-        let controls = self.control.controls();
-        !controls.is_empty() && controls.iter().chain([&0]).any(|replica| self.is_not_finite(*replica))
+        self.control.compared().any(|replica| self.is_not_finite(replica))
     }
 
     /// Writes `summary.json` into `folder`.

@@ -38,7 +38,7 @@ impl Run {
 
     fn files(&self, step: u64) -> Vec<PathBuf> {
         let mut files: Vec<_> =
-            fs::read_dir(self.checkpoints.named(step)).unwrap().map(|entry| entry.unwrap().path()).collect();
+            fs::read_dir(path_of(&self.checkpoints.folder, step)).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         assert_eq!(files.len(), 4, "two replicas, momenta, manifest: {files:?}");
         files
@@ -119,7 +119,7 @@ fn a_checkpoint_of_another_past_is_not_used() {
     assert_eq!(run.recover().0, None);
     fs::write(&metrics, text).unwrap();
     // A folder named after another step than that of its files.
-    fs::rename(run.checkpoints.named(8), run.checkpoints.named(9)).unwrap();
+    fs::rename(path_of(&run.checkpoints.folder, 8), path_of(&run.checkpoints.folder, 9)).unwrap();
     let (step, lines) = run.recover();
     assert!(step == Some(4) && lines[0].contains("holds step 8"), "{lines:?}");
 }
@@ -128,7 +128,7 @@ fn a_checkpoint_of_another_past_is_not_used() {
 fn what_a_kill_leaves_is_repaired() {
     let mut run = Run::new("kill");
     // Killed between the two renames of a replacement, and while another one was written.
-    fs::rename(run.checkpoints.named(8), run.checkpoints.temporary(8, "old")).unwrap();
+    fs::rename(path_of(&run.checkpoints.folder, 8), run.checkpoints.temporary(8, "old")).unwrap();
     fs::create_dir(run.checkpoints.temporary(9, "tmp")).unwrap();
     fs::write(run.checkpoints.temporary(9, "tmp").join("r0-k1.safetensors"), "half").unwrap();
     assert_eq!(run.recover(), (Some(8), vec![]));

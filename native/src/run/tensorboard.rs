@@ -12,9 +12,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use super::layout::{METRICS_FILE, TENSORBOARD_FOLDER, TIMING_FILE};
 use crate::failure::Failure;
 use crate::files::create_folder;
-use crate::run::{METRICS_FILE, TENSORBOARD_FOLDER, TIMING_FILE};
 
 /// The parts of a file's name before and after its number. TensorBoard reads the files of a folder in the order of their names.
 const NAME: (&str, &str) = ("events.out.tfevents.", ".lastbit");
