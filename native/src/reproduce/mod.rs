@@ -104,11 +104,15 @@ struct Entry {
 
 impl Entry {
     const fn of<E: Experiment + 'static>() -> Self {
-        Self {
-            command: || Common::augment_args(E::command()),
-            read: |given, is_quick| Box::new(E::read(given, is_quick)),
-        }
+        Self { command: command_of::<E>, read: |given, is_quick| Box::new(E::read(given, is_quick)) }
     }
+}
+
+fn command_of<E: Experiment>() -> Command {
+    let own = E::command();
+    // The common flags bring a description with them.
+    let about = own.get_about().cloned().unwrap_or_default();
+    Common::augment_args(own).about(about)
 }
 
 /// The experiment of the command line.
