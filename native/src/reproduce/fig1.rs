@@ -10,7 +10,7 @@ use lastbit_core::pde::{Bracket, Heat, HeatDouble, HeatParams, STOP_ABOVE};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
-use super::findings::table;
+use super::findings::{table, with_lines};
 use super::flags::{check_all_positive, check_positive, checked, flags};
 use super::pde::{edge, finite};
 use super::{Experiment, Findings, Forecast, Study};
@@ -159,13 +159,13 @@ impl Fig1 {
         for &dt in &self.dt {
             let stability = if dt <= params.edge() { "stable" } else { "unstable" };
             let title = format!("Heat equation at dt {dt}: {stability}");
-            let mut figure =
+            let figure =
                 Figure::new(format!("fig1-dt{dt}"), title, Axis::linear("x (length)"), Axis::linear("u (temperature)"));
-            for profile in profiles.iter().filter(|p| p.dt == dt) {
+            let lines = profiles.iter().filter(|p| p.dt == dt).map(|profile| {
                 let points = profile.gpu.iter().enumerate().map(|(i, u)| (i as f64 * self.dx, u.unwrap_or(f64::NAN)));
-                figure = figure.line(format!("t = {}", profile.time), points.collect());
-            }
-            figures.push(figure.caption(format!(
+                (format!("t = {}", profile.time), points.collect())
+            });
+            figures.push(with_lines(figure, lines).caption(format!(
                 "float32 on the adapter, {} points, both ends fixed at 0. Below the edge dt = {:.5} the tent flattens; above it \
                  the mode that alternates from point to point grows.",
                 self.points, params.edge()
@@ -234,7 +234,7 @@ impl Experiment for Fig1 {
         Ok(Findings {
             claims: self.claims(&profiles, &growth, edges),
             figures: self.figures(&profiles, &growth),
-            tables: vec![table, data.as_data(), factors.as_data()],
+            tables: vec![table, data.not_shown(), factors.not_shown()],
             methods: vec![
                 "Explicit Euler, u[i] ← u[i] + dt/dx² (u[i-1] + u[i+1] - 2 u[i]), both ends fixed at 0, from a tent that rises to \
                  1.5 in the middle. The equation is linear, so every sine mode is multiplied by its own factor in every step. The \

@@ -12,7 +12,7 @@ use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
 use super::eigenmodes::Eigenmodes;
-use super::findings::table;
+use super::findings::{table, with_lines};
 use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
 use super::pde::{self, MOST_STEPS, curve, finite, growth_at_end, take_steps};
 use super::{Experiment, Findings, Forecast, Study};
@@ -115,10 +115,9 @@ impl Fig3 {
         sides
             .map(|(name, side, bound, of_side)| {
                 let title = format!("Loss near the {side} bound, alpha = {bound:.4e}");
-                let mut figure = Figure::new(name, title, Axis::linear("step (1)"), Axis::log("loss (nats)"));
-                for trajectory in &of_side {
-                    figure = figure.line(format!("alpha {:e}", trajectory.alpha), curve(&trajectory.loss));
-                }
+                let figure = Figure::new(name, title, Axis::linear("step (1)"), Axis::log("loss (nats)"));
+                let lines = of_side.iter().map(|t| (format!("alpha {:e}", t.alpha), curve(&t.loss)));
+                let mut figure = with_lines(figure, lines);
                 for (i, trajectory) in of_side.iter().enumerate() {
                     let label = if i == 0 { "theory: factor² a step" } else { "" };
                     figure = figure.theory(label, self.theory(trajectory, eigenvalues));
@@ -189,7 +188,7 @@ impl Experiment for Fig3 {
         Ok(Findings {
             claims: self.claims(&trajectories, &modes, eigenvalues, bounds),
             figures: self.figures(&trajectories, eigenvalues, bounds),
-            tables: vec![table, losses.as_data()],
+            tables: vec![table, losses.not_shown()],
             methods: vec![
                 format!(
                     "w ← w - dt g with g = (a beta/2) G w + alpha w, a = -0.5 and beta = 1: the gradient flow of the one-layer \

@@ -16,7 +16,7 @@ use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
 use self::orbits::Orbits;
-use super::findings::table;
+use super::findings::{table, with_lines};
 use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
 use super::pde::{self, MOST_STEPS, curve, finite, take_steps};
 use super::{Experiment, Findings, Forecast, Study};
@@ -142,62 +142,55 @@ impl Fig4 {
             .flat_map(|trajectory| trajectory.loss.iter().skip(100))
             .flatten()
             .fold(settled, |most, loss| loss.max(most));
-        let mut all = Figure::new(
+        let label = |trajectory: &Trajectory| format!("dt {}", trajectory.dt);
+        let fixed_point = |figure: Figure| figure.horizontal(format!("fixed point: {settled:.4}"), settled);
+        let all = Figure::new(
             "fig4-loss",
             "Loss against the step",
             Axis::linear("step (1)"),
             Axis::log("loss (nats)").between(0.1, 1e4),
         );
         // Draw the widest oscillations first, below the others.
-        for trajectory in trajectories.iter().rev() {
-            all = all.line(format!("dt {}", trajectory.dt), curve(&trajectory.loss));
-        }
-        let all = all.horizontal(format!("fixed point: {settled:.4}"), settled).caption(
+        let all = fixed_point(with_lines(all, trajectories.iter().rev().map(|t| (label(t), curve(&t.loss))))).caption(
             "float32 on the adapter, k = 1: cross-entropy + alpha/2 |w|². An exploding loss is cut off at 10⁴; its run continues \
              until a weight passes 10¹⁵.",
         );
-        let first = Axis::linear("step (1)").between(0.0, self.steps.min(120) as f64);
-        let mut close = Figure::new(
+        let close = Figure::new(
             "fig4-loss-first",
             "The first steps, where the loss is restrained",
-            first,
+            Axis::linear("step (1)").between(0.0, self.steps.min(120) as f64),
             Axis::linear("loss (nats)").between(0.25, (1.05 * ceiling).max(settled + 0.01)),
         );
-        for trajectory in &restrained {
-            close = close.line(format!("dt {}", trajectory.dt), curve(&trajectory.loss));
-        }
-        let close = close.horizontal(format!("fixed point: {settled:.4}"), settled).caption(
+        let close = fixed_point(with_lines(close, restrained.iter().map(|t| (label(t), curve(&t.loss))))).caption(
             "The same on a linear axis. The loss goes to the fixed point for small dt, alternates between two or more \
                 values above the first doubling, and has no period in chaos.",
         );
-        let mut apart = Figure::new(
+        let apart = Figure::new(
             "fig4-distance",
             "Distance of k = 3 from k = 1, mean of 100 steps",
             Axis::linear("step (1)"),
             Axis::log("relative L1 (0 to 2)"),
         );
-        for trajectory in &stays {
-            apart = apart.line(format!("dt {}", trajectory.dt), Trajectory::moving_mean(&trajectory.distance));
-        }
-        let apart = apart.horizontal("0.1: the copies have left each other", 0.1).caption(
-            "float32 on the adapter. In chaos a difference in the last bit grows to the size of the weights; where the \
+        let apart = with_lines(apart, stays.iter().map(|t| (label(t), Trajectory::moving_mean(&t.distance))))
+            .horizontal("0.1: the copies have left each other", 0.1)
+            .caption(
+                "float32 on the adapter. In chaos a difference in the last bit grows to the size of the weights; where the \
                 loss settles, the copies come together again.",
-        );
-        let mut precise = Figure::new(
+            );
+        let parted: Vec<&Trajectory> =
+            restrained.into_iter().filter(|t| Trajectory::leaves(&t.distance).is_some()).collect();
+        let precise = Figure::new(
             "fig4-precision",
             "Distance of k = 3 from k = 1 in float32 and float64",
             Axis::linear("step (1)").between(0.0, self.steps.min(150) as f64),
             Axis::log("relative L1 (0 to 2)"),
         );
-        let parted: Vec<&&Trajectory> =
-            restrained.iter().filter(|trajectory| Trajectory::leaves(&trajectory.distance).is_some()).collect();
-        for trajectory in &parted {
-            let single = trajectory.distance.iter().enumerate().map(|(step, d)| (step as f64, *d));
-            let double = trajectory.distance_double.iter().enumerate().map(|(step, d)| (step as f64, *d));
-            precise = precise.line(format!("dt {}, float32", trajectory.dt), single.collect());
-            precise = precise.line(format!("dt {}, float64", trajectory.dt), double.collect());
-        }
-        let precise = precise.caption(
+        let formats = parted.iter().flat_map(|t| {
+            [("float32", &t.distance), ("float64", &t.distance_double)].map(|(format, distance)| {
+                (format!("dt {}, {format}", t.dt), (0..).map(f64::from).zip(distance.iter().copied()).collect())
+            })
+        });
+        let precise = with_lines(precise, formats).caption(
             "float64 begins 9 decades lower and grows at the same rate: more bits postpone the parting \
             but do not prevent it.",
         );
@@ -254,7 +247,7 @@ impl Experiment for Fig4 {
             "rel_l1_float32" = trajectory.distance.get(step),
             "rel_l1_float64" = trajectory.distance_double.get(step),
         });
-        let mut tables = vec![table, data.as_data()];
+        let mut tables = vec![table, data.not_shown()];
         tables.extend(orbits.tables());
         Ok(Findings {
             claims: verdict::claims(self, &trajectories, &orbits),

@@ -24,6 +24,11 @@ impl Agreement {
         if agrees { Self::Yes } else { Self::No }
     }
 
+    /// [`Self::No`] only if the data suffice to decide.
+    pub fn of_decidable(agrees: bool, is_decidable: bool) -> Self {
+        if agrees || is_decidable { Self::of(agrees) } else { Self::CannotTell }
+    }
+
     /// Yes if both are yes, no if one is no.
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -194,7 +199,7 @@ impl Table {
     }
 
     /// The table as data that are too long to read, whose csv file the page only links.
-    pub fn as_data(self) -> Self {
+    pub fn not_shown(self) -> Self {
         Self { is_shown: false, ..self }
     }
 
@@ -235,6 +240,11 @@ impl Table {
 /// The shortest text that reads as the same float64.
 fn shortest(value: f64) -> String {
     [format!("{value}"), format!("{value:e}")].into_iter().min_by_key(String::len).unwrap_or_default()
+}
+
+/// The figure with more lines, each a label and its points.
+pub fn with_lines(figure: Figure, lines: impl IntoIterator<Item = (String, Vec<(f64, f64)>)>) -> Figure {
+    lines.into_iter().fold(figure, |figure, (label, points)| figure.line(label, points))
 }
 
 /// All results of a reproduction.

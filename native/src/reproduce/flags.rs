@@ -89,8 +89,8 @@ macro_rules! flags {
             }
 
             fn settings(&self) -> Result<toml::Table, $crate::failure::Failure> {
-                use $crate::reproduce::flags::{FlagValue as _, table};
-                table([$((stringify!($flag), self.$flag.setting())),+])
+                use $crate::reproduce::flags::{FlagValue, table};
+                table([$((stringify!($flag), FlagValue::setting(&self.$flag))),+])
             }
 
             fn command() -> clap::Command {
@@ -318,4 +318,39 @@ pub fn check_no_control(config: &TrainConfig, n_ks: usize) -> Result<(), Failure
 /// True if a value is given more than once. A run that is counted twice is not evidence.
 pub fn has_duplicates<T: PartialEq>(values: &[T]) -> bool {
     values.iter().enumerate().any(|(i, value)| values[..i].contains(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    flags! {
+        /// Figure X: the heat equation
+        #[name = "figx"]
+        pub struct FigX {
+            /// Width
+            width: f64 = 2.0 * f64::from(points), shown = "twice --points";
+            /// Points
+            points: u32 = 31, quick = 11;
+            /// Step
+            /// sizes
+            step_sizes: Vec<f64> = vec![1e-8, 0.001, 2e8];
+            /// Limit
+            limit: Option<usize> = None, quick = Some(5);
+        }
+    }
+
+    #[test]
+    fn one_declaration_gives_help_values_and_settings() {
+        let help = FigX::command().render_help().to_string();
+        for text in
+            ["twice --points]", "[default: 31; --quick: 11]", "Step sizes [default: 1e-8,0.001,2e8]", "[--quick: 5]"]
+        {
+            assert!(help.contains(text), "no '{text}' in {help}");
+        }
+        let given = FigX::command().try_get_matches_from(["figx", "--points", "4", "--step-sizes", "0.5,1"]).unwrap();
+        let settings = |is_quick| FigX::read(Some(&given), is_quick).settings().unwrap().to_string();
+        assert_eq!(settings(false), "points = 4\nstep-sizes = [0.5, 1.0]\nwidth = 8.0\n");
+        assert_eq!(settings(true), "limit = 5\npoints = 4\nstep-sizes = [0.5, 1.0]\nwidth = 8.0\n");
+    }
 }

@@ -102,16 +102,15 @@ struct Entry {
 
 impl Entry {
     const fn of<E: Experiment + 'static>() -> Self {
-        Self {
-            // The description of `Common` would replace the experiment's.
-            command: || {
-                let command = E::command();
-                let about = command.get_about().cloned().unwrap_or_default();
-                Common::augment_args(command).about(about)
-            },
-            read: |given, is_quick| Box::new(E::read(given, is_quick)),
-        }
+        Self { command: command_of::<E>, read: |given, is_quick| Box::new(E::read(given, is_quick)) }
     }
+}
+
+fn command_of<E: Experiment>() -> Command {
+    let own = E::command();
+    // The common flags bring a description with them.
+    let about = own.get_about().cloned().unwrap_or_default();
+    Common::augment_args(own).about(about)
 }
 
 /// The experiment of the command line.

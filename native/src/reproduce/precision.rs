@@ -231,7 +231,7 @@ impl Experiment for Precision {
         Ok(Findings {
             claims: self.claims(&run, &trajectory, &single, &double),
             figures: vec![apart, loss],
-            tables: vec![data.as_data()],
+            tables: vec![data.not_shown()],
             methods: vec![
                 "The float64 run uses plain loops on one core, with the same network, initial weights (float32 values), batches, \
                  crops, optimiser and divisors. Every product, sum and quotient is rounded to 53 bits. Tests compare its first \

@@ -128,7 +128,7 @@ impl Table2 {
                 "{single:.4e} by bisection in float32 ({} % off), {double:.4e} in float64.",
                 number(100.0 * search.error(single).abs())
             ),
-            agrees: if is_found || is_decidable { Agreement::of(is_found) } else { Agreement::CannotTell },
+            agrees: Agreement::of_decidable(is_found, is_decidable),
             certainty: format!(
                 "Known to {} % of the bound: the last of {} steps decides whether |w| grows.{}",
                 100.0 * TOLERANCE,

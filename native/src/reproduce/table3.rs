@@ -243,7 +243,7 @@ impl Experiment for Table3 {
         Ok(Findings {
             claims: results.iter().map(RegimeResult::claim).collect(),
             figures: results.iter().map(Self::figure).collect(),
-            tables: vec![table, data.as_data()],
+            tables: vec![table, data.not_shown()],
             methods: vec![
                 format!(
                     "An image of {0} x {0} pixels of normal noise (standard deviation {1}) around {2}, a kernel of {3} x {3}. \

@@ -98,7 +98,7 @@ impl Fig1 {
                 "By bisection {single:.5} in float32 and {double:.5} in float64; theory on {} points {theory:.5}.",
                 self.points
             ),
-            agrees: if is_found || is_decidable { Agreement::of(is_found) } else { Agreement::CannotTell },
+            agrees: Agreement::of_decidable(is_found, is_decidable),
             certainty: format!(
                 "Known to {} %: {} steps decide whether a value outgrows the tent.{}",
                 100.0 * ALLOWED,

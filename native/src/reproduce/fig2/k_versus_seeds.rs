@@ -5,7 +5,7 @@ use super::curves::{Runs, n_of};
 use super::{Fig2, NS, PERTURBED, rate};
 use crate::numbers::about;
 use crate::plot::{Axis, Figure};
-use crate::reproduce::findings::{claim, table};
+use crate::reproduce::findings::{claim, table, with_lines};
 use crate::reproduce::k_versus_seeds::{self, COLUMNS, KVersusSeeds, Length};
 use crate::reproduce::trained::{churn_over_k, churn_over_seeds};
 use crate::reproduce::{Claim, Table, divergence};
@@ -117,11 +117,11 @@ impl Fig2 {
             let last = if i == 0 { trained.compared() } else { PERTURBED + 1 };
             (PERTURBED..last).map(move |replica| (trained, replica))
         });
-        let figure = copies.fold(figure, |figure, (trained, replica)| {
+        let lines = copies.map(|(trained, replica)| {
             let label = format!("k = {}, seed {}", self.ks[replica], trained.seed());
-            figure.line(label, divergence::plotted(&trained.distances(replica)))
+            (label, divergence::plotted(&trained.distances(replica)))
         });
-        figure.caption(
+        with_lines(figure, lines).caption(
             "Each line is the distance of a copy from k = 1 of the same seed. Where lines of one seed lie as far apart \
             as lines of different seeds, k acts at random, as a seed does.",
         )

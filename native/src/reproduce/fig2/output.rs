@@ -5,7 +5,7 @@ use lastbit_core::ops::sgd::Perturbation;
 use super::curves::{Curve, Point, Runs, distance_at, last_distance, n_of};
 use super::{Fig2, NS, PERTURBED, rate};
 use crate::plot::{Axis, Figure};
-use crate::reproduce::findings::table;
+use crate::reproduce::findings::{table, with_lines};
 use crate::reproduce::growth::{VISIBLE, exponential_phase};
 use crate::reproduce::run::Run;
 use crate::reproduce::{Table, divergence};
@@ -49,10 +49,9 @@ impl Fig2 {
             Axis::linear("step"),
             Axis::log("relative L1, at most 2"),
         );
-        let by_step = self.first_seed(main).into_iter().fold(by_step, |figure, (label, run)| {
-            figure.line(label, divergence::plotted(&divergence::of_replica(run, PERTURBED)))
-        });
-        let by_step = by_step.horizontal("1 %: visible", VISIBLE).caption(format!(
+        let lines = self.first_seed(main).into_iter();
+        let lines = lines.map(|(label, run)| (label, divergence::plotted(&divergence::of_replica(run, PERTURBED))));
+        let by_step = with_lines(by_step, lines).horizontal("1 %: visible", VISIBLE).caption(format!(
             "Seed {}. A straight line is exponential growth: the same factor at every step.",
             self.seeds[0]
         ));
@@ -134,7 +133,7 @@ impl Fig2 {
             "rel_l1" = run.rel_l1[PERTURBED][line],
         });
         let [accuracies, deviations] = self.accuracy_tables(runs);
-        vec![table, deviations, accuracies, layers, figure.as_data(), steps.as_data()]
+        vec![table, deviations, accuracies, layers, figure.not_shown(), steps.not_shown()]
     }
 }
 

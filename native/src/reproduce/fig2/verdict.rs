@@ -243,24 +243,16 @@ mod tests {
     use lastbit_core::ops::sgd::Perturbation;
 
     use super::*;
+    use crate::reproduce::Flags as _;
     use crate::reproduce::run::Run;
 
     fn figure() -> Fig2 {
         Fig2 {
-            is_quick: true,
             n_max: 2,
-            seeds: vec![1],
-            ks: vec![1, 3],
-            spread_seeds: vec![1, 2],
             net: NetKind::ResNet { depth: 8 },
-            activation: Activation::Relu,
-            dataset: DatasetKind::Synthetic,
             tensor: "conv1.weight".to_owned(),
             batch_size: 4,
-            points: 100,
-            steps: None,
-            test_limit: None,
-            perturbation: vec![Perturbation::Divide],
+            ..Fig2::read(None, true)
         }
     }
 

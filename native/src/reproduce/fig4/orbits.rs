@@ -166,6 +166,6 @@ impl Orbits {
             "period" = orbit.period,
             "exponent" = orbit.lyapunov,
         });
-        vec![values.as_data(), exponents.as_data()]
+        vec![values.not_shown(), exponents.not_shown()]
     }
 }

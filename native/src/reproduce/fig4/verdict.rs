@@ -61,7 +61,7 @@ fn one(figure: &Fig4, trajectory: &Trajectory, orbits: &Orbits) -> Claim {
                 if is_published { "" } else { ", the float64 fixed point at this size" }
             ),
             found: format!("The loss ends at {:.5}; the fixed point has {settled:.5}.", end.unwrap_or(f64::NAN)),
-            agrees: if has_settled || has_time { Agreement::of(has_settled) } else { Agreement::CannotTell },
+            agrees: Agreement::of_decidable(has_settled, has_time),
             certainty: "Sure: the fixed point is known in float64, and its loss does not depend on dt.",
         };
     }
@@ -108,7 +108,7 @@ fn one(figure: &Fig4, trajectory: &Trajectory, orbits: &Orbits) -> Claim {
                 format!("The loss has reached {} after {} steps.", about(end.unwrap_or(f64::INFINITY)), figure.steps)
             }
         },
-        agrees: if has_exploded || has_time { Agreement::of(has_exploded) } else { Agreement::CannotTell },
+        agrees: Agreement::of_decidable(has_exploded, has_time),
         certainty: format!("Sure: weights off the patch are multiplied by 1 - dt alpha = {factor:.2} in every step."),
     }
 }

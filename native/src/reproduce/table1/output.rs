@@ -118,7 +118,7 @@ fn epochs(rows: &[Row], ks: &[u32]) -> Table {
         "step" = step,
         "test_accuracy" = accuracy,
     })
-    .as_data()
+    .not_shown()
 }
 
 /// For each row the accuracies, and the distances of the first seed.

@@ -4,7 +4,7 @@ use super::{Probe, Threshold, bracket};
 use crate::numbers::about;
 use crate::plot::{Axis, Figure};
 use crate::reproduce::Table;
-use crate::reproduce::findings::{ToCell, cells, table};
+use crate::reproduce::findings::{ToCell, cells, table, with_lines};
 use crate::statistics::ends;
 
 impl Threshold {
@@ -36,15 +36,13 @@ impl Threshold {
         } else {
             ""
         };
-        let mut by_time = Figure::new(
+        let by_time = Figure::new(
             "threshold-curves",
             format!("Distance against scaled time, seed {}", self.seeds[0]),
             Axis::linear("scaled time (learning rate x steps)"),
             Axis::log("relative L1 of k = 3 to k = 1, at most 2"),
         );
-        for probe in probes {
-            by_time = by_time.line(format!("lr {}", probe.lr), probe.curve.clone());
-        }
+        let by_time = with_lines(by_time, probes.iter().map(|probe| (format!("lr {}", probe.lr), probe.curve.clone())));
         vec![
             by_rate.caption(format!(
                 "Each point is a separate training; below the dashed line k = 3 counts as close.{many}"
@@ -73,6 +71,6 @@ impl Threshold {
             "scaled_time" = point.0,
             "rel_l1" = point.1,
         });
-        vec![table, curves.as_data()]
+        vec![table, curves.not_shown()]
     }
 }

@@ -1,24 +1,10 @@
 //! The search for the threshold, and its flags.
 
 use super::*;
-use crate::reproduce::Agreement;
+use crate::reproduce::{Agreement, Flags as _};
 
 fn threshold() -> Threshold {
-    Threshold {
-        is_quick: true,
-        net: NetKind::ResNet { depth: 8 },
-        activation: Activation::Relu,
-        dataset: DatasetKind::Synthetic,
-        batch_size: 8,
-        momentum: 0.0,
-        seeds: vec![1],
-        distance: 1e-3,
-        scaled_time: 1.0,
-        lr_min: 0.01,
-        lr_max: 0.16,
-        precision: 1.25,
-        test_limit: None,
-    }
+    Threshold { batch_size: 8, scaled_time: 1.0, lr_min: 0.01, lr_max: 0.16, ..Threshold::read(None, true) }
 }
 
 #[test]
