@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use serde_json::json;
 
 use super::canvas::{Canvas, RAIL};
-use super::figure::{Figure, Series, Shape};
+use super::figure::{Figure, Panel, Series, Shape};
 use super::frame::{Data, Frame, place_labels};
 use super::scale::Scale;
 use super::thin::{Thinned, readable};
@@ -20,17 +20,6 @@ const WIDTH: f64 = 10_000.0;
 const RAIL_STEP: f64 = 4.0;
 /// A curve with at most this many points in a panel shows each as a dot.
 const DOTTED: usize = 60;
-
-/// A part of a chart with its own range of x.
-#[derive(Clone, Debug)]
-pub struct Panel {
-    /// Caption above the panel; may be empty.
-    pub caption: String,
-    /// Horizontal axis.
-    pub x: Scale,
-    /// Width relative to the other panels.
-    pub share: u32,
-}
 
 /// A curve of a chart: a line, and the values that it is the mean of, if there are any.
 struct Curve<'a> {

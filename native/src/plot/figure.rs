@@ -10,7 +10,6 @@
 //!     .caption("What to see in it.")
 //! ```
 
-use super::chart::Panel;
 use super::scale::Scale;
 use super::style::Style;
 
@@ -82,6 +81,17 @@ pub(super) struct Series {
     pub label: String,
     pub style: Style,
     pub shape: Shape,
+}
+
+/// A part of a chart with its own range of x.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// Caption above the panel; may be empty.
+    pub caption: String,
+    /// Horizontal axis.
+    pub x: Scale,
+    /// Width relative to the other panels.
+    pub share: u32,
 }
 
 /// A figure.

@@ -18,9 +18,9 @@ mod scale;
 mod style;
 mod thin;
 
-pub use chart::{CHART_STYLE, Panel, script};
+pub use chart::{CHART_STYLE, script};
 pub use drawing::DRAWING_STYLE;
-pub use figure::{Axis, Figure};
+pub use figure::{Axis, Figure, Panel};
 pub use heatmap::HeatMap;
 pub use palette::style as heat_style;
 pub use scale::Scale;

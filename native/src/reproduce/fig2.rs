@@ -19,7 +19,6 @@ use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
 use crate::numbers::list;
 use crate::train_flags::divisor;
-use curves::Runs;
 
 /// Learning rates are 0.1 / n.
 const LARGEST_LR: f64 = 0.1;
@@ -197,7 +196,7 @@ impl Experiment for Fig2 {
             let predictions = study.predictions(&run)?;
             trained.push(TrainedRun::new(run, predictions, 1));
         }
-        let runs = Runs::of(self, &trained);
+        let runs = self.sort(&trained);
         let curves = self.curves(&runs.main);
         Ok(Findings {
             claims: self.claims(&runs, &curves),

@@ -250,7 +250,7 @@ impl Experiment for Fig4 {
         let mut tables = vec![table, data.not_shown()];
         tables.extend(orbits.tables());
         Ok(Findings {
-            claims: verdict::claims(self, &trajectories, &orbits),
+            claims: self.claims(&trajectories, &orbits),
             figures: self.figures(&trajectories, &orbits),
             tables,
             methods: self.methods(),

@@ -8,7 +8,6 @@ use lastbit_core::pde::PdeError;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use toml::{Table, Value};
 
-use super::plain;
 use crate::failure::Failure;
 use crate::value_parsers::{listed, real, whole};
 
@@ -253,7 +252,16 @@ fn default_text(value: &Value) -> String {
             let items: Vec<String> = items.iter().map(default_text).collect();
             items.join(if items.iter().any(|item| item.contains(':')) { ", " } else { "," })
         }
-        other => plain(other),
+        other => flag_text(other),
+    }
+}
+
+/// A value in the form that a flag takes.
+pub fn flag_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(flag_text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
     }
 }
 

@@ -10,8 +10,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use toml::Table;
 
-use super::Experiment;
-use super::page::VERDICT_FILE;
+use super::flags::Flags;
 use crate::failure::Failure;
 use crate::files::replace_file;
 use crate::run::{
@@ -20,6 +19,8 @@ use crate::run::{
 use crate::run_config::read_table;
 use crate::terminal::warn;
 
+/// Name of the file with the claims as JSON.
+pub const VERDICT_FILE: &str = "verdict.json";
 /// The [`Environment`] that the pieces were computed in.
 const ENVIRONMENT_FILE: &str = "environment.json";
 /// Folder of the finished pieces.
@@ -28,7 +29,7 @@ const PIECES: &str = "pieces";
 const RUNS: &str = "runs";
 
 /// The identity of a reproduction: its name, its size, and every value.
-pub fn identity(experiment: &dyn Experiment) -> Result<Table, Failure> {
+pub fn identity(experiment: &dyn Flags) -> Result<Table, Failure> {
     let mut identity = Table::new();
     identity.insert("experiment".to_owned(), experiment.name().into());
     identity.insert("quick".to_owned(), experiment.is_quick().into());

@@ -38,12 +38,14 @@
 //! }
 //! ```
 //!
-//! Then add a line to [`EXPERIMENTS`]. A long piece calls `pde::go_on` from time to time, or is split into several.
+//! Then add a line to [`EXPERIMENTS`]. A long piece calls `check_interrupt` from time to time, or is split into several.
 //! Networks are trained with [`Study::train`]: runs are run folders under `runs/` and resume in the middle; independent runs
 //! are passed to [`Study::train_parallel`] first. The framework owns the folder, the terminal, the files and the page.
 
+mod common;
 mod divergence;
 mod eigenmodes;
+mod experiment;
 mod fig1;
 mod fig2;
 mod fig3;
@@ -64,20 +66,17 @@ mod table3;
 mod threshold;
 mod trained;
 
-use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
-use lastbit_core::train::self_test::Check;
 
-use crate::device_test::parse_check;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::run_config::OnBrokenDevice;
 use crate::terminal::columns;
-use crate::value_parsers::listed;
+pub use common::{Common, check_interrupt};
+pub use experiment::Experiment;
 pub use findings::{Agreement, Cell, Claim, Findings, Table};
-pub use flags::Flags;
+pub use flags::{Flags, flag_text};
 pub use folder::ReproductionFolder;
 pub use study::{Forecast, Study};
 
@@ -152,71 +151,11 @@ impl FromArgMatches for Invocation {
     }
 }
 
-/// Flags that every experiment has.
-#[derive(Clone, Debug, Args)]
-pub struct Common {
-    /// Folder for data, figures and report; after a stop, the same command continues
-    #[arg(long, value_name = "FOLDER", required_unless_present = "dry_run")]
-    pub out: Option<PathBuf>,
-    /// Use a small size, for a machine without a GPU; the report says so
-    #[arg(long)]
-    pub quick: bool,
-    /// Adapter by index or part of its name (see `lastbit adapters`) [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
-    #[arg(long)]
-    pub adapter: Option<String>,
-    /// Several adapters of one make, each as --adapter takes it: the experiment's runs are trained on all of them at the same
-    /// time, each run on one; an adapter may be given twice (fig2, table1, threshold)
-    #[arg(long, value_name = "ADAPTER,ADAPTER,...", value_delimiter = ',', value_parser = listed::<String>, conflicts_with = "adapter")]
-    pub adapters: Option<Vec<String>>,
-    /// Folder with the data set's files, or its parent, or the archive [default: ./data, then the user's data folder]
-    #[arg(long, value_name = "PATH")]
-    pub data_dir: Option<PathBuf>,
-    /// What to do on an adapter that fails the start-up self-test [default: refuse]
-    #[arg(long, value_name = "POLICY")]
-    pub on_broken_device: Option<OnBrokenDevice>,
-    /// Print an estimate of time and memory, and stop
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print nothing but warnings and errors
-    #[arg(long)]
-    pub quiet: bool,
-    /// Make a check of the self-test fail
-    #[arg(long, value_name = "CHECK", hide = true, value_parser = parse_check)]
-    pub break_device: Option<Check>,
-}
-
-/// One figure or table of the paper.
-pub trait Experiment: Flags + Debug {
-    /// Title of the page: which part of the paper it is, and its subject.
-    fn title(&self) -> String {
-        self.about().to_owned()
-    }
-    /// Checks the values.
-    ///
-    /// # Errors
-    /// A usage failure that names the flag of an invalid value.
-    fn check(&self) -> Result<(), Failure>;
-    /// Forecast of the remaining work.
-    ///
-    /// # Errors
-    /// If images are missing or invalid, a flag's value is invalid, or a timed step fails on the adapter.
-    fn forecast(&self, study: &Study) -> Result<Forecast, Failure>;
-    /// True if the experiment trains independent runs and passes them to [`Study::train_parallel`].
-    fn has_independent_runs(&self) -> bool {
-        false
-    }
-    /// Computes what is not finished yet and judges the results.
-    ///
-    /// # Errors
-    /// If a piece or a run fails, a file cannot be read or written, or Ctrl-C stops the work.
-    fn run(&self, study: &mut Study) -> Result<Findings, Failure>;
-}
-
 /// Runs the experiment of the command line and writes its report.
 pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(), Failure> {
     interrupt::install()?;
     experiment.check()?;
-    let [identity, defaults] = [experiment, defaults].map(|experiment| folder::identity(experiment.as_ref()));
+    let [identity, defaults] = [experiment, defaults].map(|experiment| folder::identity(&**experiment));
     let identity = identity?;
     let command = command(experiment.name(), common.quick, &identity, &defaults?);
     let folder = common.out.as_deref().map(|out| ReproductionFolder::inspect(out, &identity)).transpose()?;
@@ -238,8 +177,8 @@ pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(
     };
     let _to_save = interrupt::UnsavedWork::begin();
     let claimed = folder.claim(&identity, &command, &environment)?;
-    study.tell(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
-    study.tell(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.workers_text()));
+    study.print(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
+    study.print(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.workers_text()));
     study.expect(forecast.pieces);
     let findings = experiment.run(&mut study)?;
     let report = page::Report {
@@ -261,28 +200,19 @@ fn size_text(is_quick: bool) -> &'static str {
 
 fn dry_run(experiment: &dyn Experiment, study: &Study, forecast: &Forecast) -> Result<(), Failure> {
     let adapter = study.context().adapter();
-    study.tell(format!("experiment  {}{}", experiment.title(), size_text(experiment.is_quick())));
+    study.print(format!("experiment  {}{}", experiment.title(), size_text(experiment.is_quick())));
     for (name, value) in experiment.settings()? {
-        study.tell(format!("  --{name} {}", plain(&value)));
+        study.print(format!("  --{name} {}", flag_text(&value)));
     }
-    study.tell(format!("adapter     {} ({}, {})", adapter.name, adapter.backend, adapter.driver));
-    study.tell(format!("takes       {}{}", forecast.text(), study.workers_text()));
+    study.print(format!("adapter     {} ({}, {})", adapter.name, adapter.backend, adapter.driver));
+    study.print(format!("takes       {}{}", forecast.text(), study.workers_text()));
     Ok(())
-}
-
-/// A value in the form that a flag takes.
-fn plain(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
-    }
 }
 
 /// The command that repeats the reproduction, with a flag for each value that is not the default of its size.
 fn command(name: &str, is_quick: bool, identity: &toml::Table, default: &toml::Table) -> String {
     let given = identity.iter().filter(|(key, value)| default.get(*key) != Some(*value));
-    let flags: String = given.map(|(key, value)| format!(" --{key} {}", plain(value))).collect();
+    let flags: String = given.map(|(key, value)| format!(" --{key} {}", flag_text(value))).collect();
     format!("lastbit reproduce {name}{}{flags} --out FOLDER", if is_quick { " --quick" } else { "" })
 }
 
@@ -294,7 +224,7 @@ fn conclude(study: &Study, findings: &Findings, out: &Path) {
         .iter()
         .map(|claim| vec![claim.about.clone(), claim.agrees.word().to_owned(), claim.found.clone()]);
     for line in columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>()) {
-        study.tell(line);
+        study.print(line);
     }
-    study.tell(format!("report: {}", out.join(page::REPORT_FILE).display()));
+    study.print(format!("report: {}", out.join(page::REPORT_FILE).display()));
 }

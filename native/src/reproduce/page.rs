@@ -3,8 +3,11 @@
 use maud::{Markup, html};
 use serde_json::json;
 
+use super::experiment::Experiment;
 use super::findings::{Agreement, Cell, Claim, Findings, Table};
-use super::{Experiment, plain};
+
+use super::flags::flag_text;
+use super::folder::VERDICT_FILE;
 use crate::failure::Failure;
 use crate::html::{self, Light, cell, code, document, header, lamp, note, notice, section, table};
 use crate::numbers::{count, list, number, thousands};
@@ -14,8 +17,6 @@ use crate::run::{Environment, RunFolder};
 
 /// Name of the page.
 pub const REPORT_FILE: &str = "report.html";
-/// Name of the file with the claims as JSON.
-pub const VERDICT_FILE: &str = "verdict.json";
 const STYLE: &str = include_str!("page.css");
 
 /// Everything that the files contain.
@@ -122,7 +123,7 @@ impl Report<'_> {
             made.push(("images", self.origins.join("; ")));
         }
         let settings = self.experiment.settings()?;
-        let settings = settings.iter().map(|(key, value)| vec![code(format!("--{key}")), cell(plain(value))]);
+        let settings = settings.iter().map(|(key, value)| vec![code(format!("--{key}")), cell(flag_text(value))]);
         Ok(html! {
             pre { code #command { (self.command) } }
             p {

@@ -9,21 +9,13 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::pde::{Bracket, Image, Nonlinear, NonlinearParams, PdeError, Replica, bisect, initial_kernel};
 use pollster::block_on;
 
+use super::common::check_interrupt;
 use super::{Forecast, Study};
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::numbers::number;
 
 /// Largest `--steps`, which the core counts in 32 bits.
 pub const MOST_STEPS: u64 = 10_000_000;
-
-/// Fails after Ctrl-C. Call it where little work is lost: an unfinished piece starts again from its beginning.
-pub fn go_on() -> Result<(), Failure> {
-    if interrupt::requested() {
-        return Err(interrupt::stopped("stopped: what is finished is kept, and the same command continues"));
-    }
-    Ok(())
-}
 
 /// Bisects `bracket` until it is narrower than `tolerance`, relative to its middle, and returns the middle.
 pub fn edge(
@@ -32,7 +24,7 @@ pub fn edge(
     mut holds: impl FnMut(f64) -> Result<bool, Failure>,
 ) -> Result<f64, Failure> {
     let found = bisect(bracket, tolerance, |value| {
-        go_on()?;
+        check_interrupt()?;
         holds(value)
     })?;
     Ok(found.middle())
@@ -43,7 +35,7 @@ pub fn take_steps(steps: u64, mut step: impl FnMut(u32) -> Result<(), PdeError>)
     /// Steps between two checks for Ctrl-C.
     const STRIDE: u64 = 20;
     for done in (0..steps).step_by(STRIDE as usize) {
-        go_on()?;
+        check_interrupt()?;
         step(STRIDE.min(steps - done) as u32)?;
     }
     Ok(())

@@ -14,9 +14,9 @@ use super::divergence::{of_replica, plotted};
 use super::findings::{claim, table};
 use super::flags::{check_between, check_positive, flags};
 use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
-use super::pde::{MOST_STEPS, go_on};
+use super::pde::MOST_STEPS;
 use super::run::{Run, constant_rate};
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Study, check_interrupt};
 use crate::failure::Failure;
 use crate::numbers::about;
 use crate::plot::{Axis, Figure};
@@ -80,7 +80,7 @@ impl Precision {
         let mut trajectory = Trajectory { loss: Vec::new(), rel_l1: Vec::new() };
         let finite = |values: Vec<f64>| values.into_iter().map(super::pde::finite).collect();
         for _ in 0..self.steps {
-            go_on()?;
+            check_interrupt()?;
             let step = trainer.step();
             trajectory.loss.push(finite(step.loss));
             trajectory.rel_l1.push(finite(step.rel_l1));

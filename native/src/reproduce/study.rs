@@ -17,9 +17,8 @@ use serde::de::DeserializeOwned;
 
 use workers::Worker;
 
-use super::Common;
+use super::common::{Common, check_interrupt};
 use super::folder::ReproductionFolder;
-use super::pde::go_on;
 use super::run::Run;
 use crate::datasets::Images;
 use crate::failure::Failure;
@@ -121,7 +120,7 @@ impl Study {
     }
 
     /// Prints a line of progress, unless the study is quiet.
-    pub fn tell(&self, line: impl std::fmt::Display) {
+    pub fn print(&self, line: impl std::fmt::Display) {
         if self.output == OutputMode::Text {
             print_line(line);
         }
@@ -139,9 +138,9 @@ impl Study {
     fn begin(&mut self, what: &str) {
         self.begun += 1;
         if self.pieces > 0 && !self.is_parallel {
-            self.tell(format!("[{}/{}] {what}", self.begun.min(self.pieces), self.pieces));
+            self.print(format!("[{}/{}] {what}", self.begun.min(self.pieces), self.pieces));
         } else {
-            self.tell(what);
+            self.print(what);
         }
     }
 
@@ -156,14 +155,14 @@ impl Study {
         if let Some(done) = self.folder()?.read_piece(name, &self.environment()) {
             return Ok(done);
         }
-        go_on()?;
+        check_interrupt()?;
         self.begin(name);
         let start = Instant::now();
         let value = work(&self.context)?;
         let kept = self.folder()?.write_piece(name, &self.environment(), &value)?;
         let seconds = start.elapsed().as_secs_f64();
         if seconds >= 10.0 {
-            self.tell(format!("  took {}", duration_text(seconds)));
+            self.print(format!("  took {}", duration_text(seconds)));
         }
         Ok(kept)
     }
@@ -176,10 +175,10 @@ impl Study {
         }
         let images = Images::new(datasets::load(config, self.host.data_dir.as_deref())?);
         if let Some(origin) = images.origin().filter(|origin| !origin.is_published()) {
-            self.tell(format!("these images are {origin}"));
+            self.print(format!("these images are {origin}"));
         }
         if let Some(text) = images.not_read.text() {
-            self.tell(format!("not read in the image folder: {text}"));
+            self.print(format!("not read in the image folder: {text}"));
         }
         self.images.borrow_mut().insert(key, images.clone());
         Ok(images)
@@ -208,11 +207,11 @@ impl Study {
             }
             Contents::Run(old) if whole_finished_step(&out, &old)?.is_some() => self.check_unchanged(&out, config)?,
             Contents::Run(_) | Contents::Nothing => {
-                go_on()?;
+                check_interrupt()?;
                 self.begin(&format!("run {name}"));
                 let mut prepared = self.prepared(config)?;
                 prepared.tune_for_long_run(|| {});
-                go_on()?;
+                check_interrupt()?;
                 let opened = prepared.open(&out, OnChange::Never)?;
                 let output = match self.output {
                     OutputMode::Text if self.is_parallel => OutputMode::Prefixed(name.to_owned()),
@@ -222,7 +221,7 @@ impl Study {
                 // The run is saved even if its page cannot be written.
                 let _ = report::write(&out, None);
                 if let Outcome::Interrupted(_) = outcome {
-                    go_on()?;
+                    check_interrupt()?;
                 }
             }
         }

@@ -11,8 +11,8 @@ use super::eigenmodes::Eigenmodes;
 use super::fig3::transitioning;
 use super::findings::{claim, table};
 use super::flags::{check_between, check_positive, checked, flags};
-use super::pde::{self, MOST_STEPS, edge, finite, go_on, growth_text};
-use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
+use super::pde::{self, MOST_STEPS, edge, finite, growth_text};
+use super::{Agreement, Claim, Experiment, Findings, Forecast, Study, check_interrupt};
 use crate::failure::Failure;
 use crate::numbers::number;
 
@@ -144,7 +144,7 @@ impl Table2 {
 
     /// Growth a step at `alpha`: 1.05 of the upper bound, as the published 2.1e8. `None` if it is not finite.
     fn growth(&self, context: &Rc<Context>, alpha: f64) -> Result<Option<f64>, Failure> {
-        go_on()?;
+        check_interrupt()?;
         let mut linear = block_on(Linear::new(Rc::clone(context), self.params()?, &[(alpha, self.dt)], Fill::Zero))?;
         block_on(linear.step(self.steps as u32))?;
         let [.., before, last] = linear.history(0) else { return Err(Failure::other("too few steps to decide")) };

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::findings::table;
 use super::flags::{check_between, checked, flags};
-use super::pde::{self, MOST_STEPS, finite, go_on, growth_at_end, last_measurable};
-use super::{Experiment, Findings, Forecast, Study};
+use super::pde::{self, MOST_STEPS, finite, growth_at_end, last_measurable};
+use super::{Experiment, Findings, Forecast, Study, check_interrupt};
 use crate::failure::Failure;
 use crate::numbers::number;
 use crate::plot::{Axis, Figure};
@@ -104,7 +104,7 @@ impl Table3 {
         let mut double = LinearDouble::new(&params, 0.0, dt)?;
         let mut points = Vec::new();
         for (r, &alpha) in alphas.iter().enumerate() {
-            go_on()?;
+            check_interrupt()?;
             let norms: Vec<f64> = linear.history(r).iter().map(|sample| f64::from(sample.squares).sqrt()).collect();
             let last = last_measurable(&norms);
             double.restart(&params.initial, alpha, dt)?;

@@ -209,7 +209,7 @@ impl Experiment for Threshold {
             if above / below <= self.precision || middle <= below || middle >= above {
                 break;
             }
-            study.tell(format!("between {below} and {above}"));
+            study.print(format!("between {below} and {above}"));
             probes.push(self.probe(study, middle)?);
             probes.sort_by(|a, b| a.lr.total_cmp(&b.lr));
         }

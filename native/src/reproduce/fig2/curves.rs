@@ -34,19 +34,6 @@ pub struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// Sorts the runs of a figure.
-    pub(super) fn of(figure: &Fig2, runs: &'a [TrainedRun]) -> Self {
-        let (divided, others): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.form() == Perturbation::Divide);
-        let main: Vec<_> = divided.iter().copied().filter(|run| figure.seeds.contains(&run.seed())).collect();
-        // The largest rate of each seed comes first.
-        let of_seed = |seed: &u64| divided.iter().copied().find(|run| run.seed() == *seed);
-        Self {
-            forms: main.iter().copied().take(1).chain(others).collect(),
-            of_seeds: figure.spread_seeds.iter().filter_map(of_seed).collect(),
-            main,
-        }
-    }
-
     /// All runs, each once.
     pub(super) fn all(&self) -> impl Iterator<Item = &'a TrainedRun> {
         let is_further = |run: &&&TrainedRun| !self.main.iter().any(|main| main.run.name == run.run.name);
@@ -87,6 +74,19 @@ impl Curve {
 }
 
 impl Fig2 {
+    /// Sorts the runs by their purpose.
+    pub(super) fn sort<'a>(&self, runs: &'a [TrainedRun]) -> Runs<'a> {
+        let (divided, others): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.form() == Perturbation::Divide);
+        let main: Vec<_> = divided.iter().copied().filter(|run| self.seeds.contains(&run.seed())).collect();
+        // The largest rate of each seed comes first.
+        let of_seed = |seed: &u64| divided.iter().copied().find(|run| run.seed() == *seed);
+        Runs {
+            forms: main.iter().copied().take(1).chain(others).collect(),
+            of_seeds: self.spread_seeds.iter().filter_map(of_seed).collect(),
+            main,
+        }
+    }
+
     /// The runs of the first seed, with their rate as a label.
     pub(super) fn first_seed<'a>(&self, main: &[&'a TrainedRun]) -> Vec<(String, &'a Run)> {
         let runs = main.iter().filter(|trained| trained.seed() == self.seeds[0]);

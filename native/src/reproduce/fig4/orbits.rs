@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Table;
 use super::super::findings::table;
-use super::super::pde::{edge, go_on};
+use super::super::pde::edge;
 use crate::failure::Failure;
 use crate::plot::{Axis, Figure};
+use crate::reproduce::check_interrupt;
 
 /// Steps before an orbit is recorded.
 const TRANSIENT: u64 = 2000;
@@ -84,7 +85,7 @@ impl Orbits {
         dts.sort_by(f64::total_cmp);
         dts.dedup();
         for dt in dts {
-            go_on()?;
+            check_interrupt()?;
             let mut run = start.clone().with_dt(dt)?;
             let values = settle(&mut run, TRANSIENT);
             let lyapunov = if run.stopped().is_some() { None } else { run.lyapunov(LYAPUNOV) };

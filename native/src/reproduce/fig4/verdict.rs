@@ -22,15 +22,17 @@ const LOWER: f64 = 1e-5;
 /// Bits that the significand of float64 has more than that of float32.
 const BITS: f64 = 29.0;
 
-/// All claims.
-pub fn claims(figure: &Fig4, trajectories: &[Trajectory], orbits: &Orbits) -> Vec<Claim> {
-    let mut claims: Vec<Claim> = trajectories.iter().map(|trajectory| one(figure, trajectory, orbits)).collect();
-    claims.extend(parting(figure, trajectories));
-    claims.push(doubling(figure, orbits));
-    claims.push(chaos(figure, trajectories, orbits));
-    claims.extend(precision(trajectories, orbits));
-    claims.push(controls(trajectories));
-    claims
+impl Fig4 {
+    /// All claims.
+    pub(super) fn claims(&self, trajectories: &[Trajectory], orbits: &Orbits) -> Vec<Claim> {
+        let mut claims: Vec<Claim> = trajectories.iter().map(|trajectory| one(self, trajectory, orbits)).collect();
+        claims.extend(parting(self, trajectories));
+        claims.push(doubling(self, orbits));
+        claims.push(chaos(self, trajectories, orbits));
+        claims.extend(precision(trajectories, orbits));
+        claims.push(controls(trajectories));
+        claims
+    }
 }
 
 fn has_published_map(figure: &Fig4) -> bool {

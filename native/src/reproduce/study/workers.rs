@@ -11,7 +11,7 @@ use lastbit_core::train::TrainConfig;
 
 use super::Study;
 use crate::failure::Failure;
-use crate::reproduce::Common;
+use crate::reproduce::common::Common;
 use crate::reproduce::folder::ReproductionFolder;
 use crate::run::{Environment, finished_step};
 use crate::terminal::prefix_warnings;
