@@ -1,5 +1,5 @@
 // Colours of a heatmap: lightness in equal steps of OKLab. Low values are close to the background, as in a native report
-// (native/src/report/charts/palette.rs).
+// (native/src/plot/palette.rs).
 import { theme } from "../style/theme";
 
 const LEVELS = 64;
