@@ -3,8 +3,6 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
-use crate::plot::SERIES_STYLE;
-
 /// Colours for light and dark, as variables.
 pub const THEME: &str = include_str!("theme.css");
 const STYLE: &str = include_str!("page.css");
@@ -19,7 +17,7 @@ pub fn document(title: &str, style: &str, header: &Markup, sections: &[Markup], 
                 (PreEscaped("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>"))
                 (PreEscaped("<meta name=\"color-scheme\" content=\"light dark\"/>"))
                 title { (title) " – lastbit" }
-                style { (PreEscaped(THEME)) (PreEscaped(STYLE)) (PreEscaped(SERIES_STYLE)) (PreEscaped(style)) }
+                style { (PreEscaped(THEME)) (PreEscaped(STYLE)) (PreEscaped(style)) }
             }
             body {
                 main { (header) @for section in sections { (section) } }
@@ -27,7 +25,7 @@ pub fn document(title: &str, style: &str, header: &Markup, sections: &[Markup], 
             }
         }
     };
-    without_control_characters(page.into_string())
+    without_control_characters(page.into_string() + "\n")
 }
 
 /// Replaces control characters by U+FFFD. They may occur in text that was read from files, and XML forbids them.

@@ -8,8 +8,10 @@ use maud::{Markup, html};
 use super::scale::Scale;
 use super::thin::{Thinned, thin};
 
-/// Distance of the rail's line from the bottom of the plot, and height of the rail with the gap above it, in pixels.
-pub const RAIL: [f64; 2] = [11.0, 34.0];
+/// Distance in pixels of the rail's line from the bottom of the plot. The rail is twice as high.
+pub const RAIL_LINE: f64 = 11.0;
+/// Height in pixels of the rail and the gap above it.
+pub const RAIL_HEIGHT: f64 = 34.0;
 
 /// A plot area, in the units of an SVG.
 pub struct Canvas {
@@ -21,7 +23,7 @@ pub struct Canvas {
     pub width: f64,
     /// Length of the vertical axis, without the rail.
     pub height: f64,
-    /// Coordinates are rounded to this part of a unit: 1 or 10.
+    /// Coordinates are rounded to whole units (1) or to tenths (10).
     pub per_unit: i64,
 }
 

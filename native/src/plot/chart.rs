@@ -4,7 +4,7 @@
 use maud::{Markup, PreEscaped, html};
 use serde_json::json;
 
-use super::canvas::{Canvas, RAIL};
+use super::canvas::{Canvas, RAIL_HEIGHT, RAIL_LINE};
 use super::figure::{Figure, Panel, Series, Shape};
 use super::frame::{Data, Frame, place_labels};
 use super::scale::Scale;
@@ -12,7 +12,7 @@ use super::thin::{Thinned, readable};
 use crate::numbers::thousands;
 
 /// Style sheet of charts and heat maps; a page includes it once.
-pub const CHART_STYLE: &str = include_str!("chart.css");
+pub const CHART_STYLE: &str = concat!(include_str!("series.css"), include_str!("chart.css"));
 
 /// Width of a panel in SVG units.
 const WIDTH: f64 = 10_000.0;
@@ -34,8 +34,8 @@ pub fn script() -> Markup {
 }
 
 impl Figure {
-    /// The figure as a chart, `height` pixels high, for a page that has [`CHART_STYLE`] and [`script`]. It consists of lines, all
-    /// with the same x, and of marked values of x.
+    /// The figure as a chart, `height` pixels high, for a page that has [`CHART_STYLE`] and [`script`]. Its lines have
+    /// the same x. Bands, dots and horizontal lines are not drawn.
     pub fn chart(&self, height: u32) -> Markup {
         let whole = [Panel { caption: String::new(), x: self.x_scale(), share: 1 }];
         let panels = if self.panels.is_empty() { &whole[..] } else { &self.panels };
@@ -73,7 +73,7 @@ struct Chart<'a> {
 impl Chart<'_> {
     /// Height of the vertical axis in pixels, without the rail.
     fn axis_height(&self) -> f64 {
-        self.height - if self.figure.has_rail() { RAIL[1] } else { 0.0 }
+        self.height - if self.figure.has_rail() { RAIL_HEIGHT } else { 0.0 }
     }
 
     fn panel(&self, panel: &Panel, index: usize, is_last: bool) -> Markup {
@@ -83,7 +83,7 @@ impl Chart<'_> {
         let on_rail: Vec<usize> = (0..thinned.len()).filter(|&i| !thinned[i].zeros.is_empty()).collect();
         let rail_top = |curve: usize| {
             let nth = on_rail.iter().position(|at| *at == curve).unwrap_or(0) as f64;
-            self.height - RAIL[0] + (nth - (on_rail.len().max(1) as f64 - 1.0) / 2.0) * RAIL_STEP
+            self.height - RAIL_LINE + (nth - (on_rail.len().max(1) as f64 - 1.0) / 2.0) * RAIL_STEP
         };
         let curve = |(index, Curve { series, raw, .. }): (usize, &Curve)| {
             let n_points: usize = thinned[index].lines.iter().map(Vec::len).sum();
@@ -95,8 +95,8 @@ impl Chart<'_> {
             }
         };
         let x = x_ticks(&panel.x);
-        let mut y: Vec<(f64, String)> = Vec::new();
-        y.extend(self.y.ticks(6).into_iter().map(|(value, text)| (canvas.top(value) / 10.0, text)));
+        let mut y: Vec<(f64, String)> =
+            self.y.ticks(6).into_iter().map(|(value, text)| (canvas.top(value) / 10.0, text)).collect();
         let (id, height) = (format!("{}-{index}", self.figure.name), 10.0 * self.height);
         let rows: String = y.iter().map(|(top, _)| format!("M0,{:.0}h{WIDTH}", 10.0 * top)).collect();
         let columns: String = x.iter().map(|(place, _)| format!("M{:.0},0v{}", place * WIDTH, canvas.height)).collect();
@@ -106,7 +106,7 @@ impl Chart<'_> {
             svg viewBox={ "0 0 " (WIDTH) " " (height) } preserveAspectRatio="none" role="img" aria-labelledby={ (id) "-t " (id) "-d" } {
                 title id={ (id) "-t" } { (self.figure.title) }
                 desc id={ (id) "-d" } { (self.figure.description()) }
-                @if has_rail { rect class="band" x="0" y=(height - 20.0 * RAIL[0]) width=(WIDTH) height=(20.0 * RAIL[0]) {} }
+                @if has_rail { rect class="band" x="0" y=(height - 20.0 * RAIL_LINE) width=(WIDTH) height=(20.0 * RAIL_LINE) {} }
                 path class="grid" d={ (rows) (columns) } {}
                 path class="axis" d={ "M0," (canvas.height) "h" (WIDTH) } {}
                 @if !marks.is_empty() {
@@ -116,7 +116,7 @@ impl Chart<'_> {
             }
         };
         if has_rail {
-            y.push((self.height - RAIL[0], "0".to_owned()));
+            y.push((self.height - RAIL_LINE, "0".to_owned()));
         }
         let frame = Frame {
             height: self.height as u32,
@@ -173,16 +173,14 @@ impl Chart<'_> {
         html! { @for (style, text) in shown { span.mark style=(style) { (text) } } }
     }
 
-    /// JSON of the values that the pointer reads, with the names of the curves in their order.
+    /// JSON of the values that the pointer reads, with the names of the curves in their order. All curves have the same x.
     fn readings(&self) -> String {
-        let points = |curve: &Curve| curve.points.to_vec();
-        let n = self.curves.first().map_or(0, |curve| curve.points.len());
-        let lines = readable(n);
-        let x: Vec<f64> =
-            self.curves.first().map(points).map_or(Vec::new(), |p| lines.iter().map(|&i| p[i].0).collect());
+        let first = self.curves.first().map_or(&[][..], |curve| curve.points);
+        let lines = readable(first.len());
+        let x: Vec<f64> = lines.iter().map(|&line| first[line].0).collect();
+        let value = |curve: &Curve, line: usize| curve.points.get(line).and_then(|(_, value)| short(*value));
         let curve = |curve: &Curve| {
-            let values: Vec<Option<f64>> = lines.iter().map(|&i| short(curve.points[i].1)).collect();
-            json!([curve.series.label, values])
+            json!([curve.series.label, lines.iter().map(|&line| value(curve, line)).collect::<Vec<_>>()])
         };
         let curves: Vec<_> = self.curves.iter().map(curve).collect();
         let text = json!({ "of": self.figure.x.label, "x": x, "curves": curves }).to_string();

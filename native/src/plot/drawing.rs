@@ -3,14 +3,13 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::canvas::{Canvas, RAIL};
+use super::canvas::{Canvas, RAIL_HEIGHT, RAIL_LINE};
 use super::figure::{Figure, Series, Shape};
 use super::scale::Scale;
-use super::style::SERIES_STYLE;
 use crate::html::{THEME, without_control_characters};
 
 /// Style sheet of all drawings; a page includes it once.
-pub const DRAWING_STYLE: &str = include_str!("drawing.css");
+pub const DRAWING_STYLE: &str = concat!(include_str!("series.css"), include_str!("drawing.css"));
 
 /// Width and height of the plot, in units that are pixels at full width. The other lengths have the same unit.
 const PLOT: [f64; 2] = [600.0, 330.0];
@@ -40,7 +39,7 @@ impl Figure {
         let svg = html! {
             svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox={ "0 -" (TITLE) " " (width) " " (height) } width=(width)
                 height=(height) {
-                style { (PreEscaped(THEME)) (PreEscaped(SERIES_STYLE)) (PreEscaped(DRAWING_STYLE)) }
+                style { (PreEscaped(THEME)) (PreEscaped(DRAWING_STYLE)) }
                 rect class="paper" y={ "-" (TITLE) } width="100%" height="100%" {}
                 text class="title" x="8" y="-12" { (self.title) }
                 (self.content())
@@ -72,14 +71,14 @@ impl Figure {
     /// Everything inside the outer `<svg>`.
     fn content(&self) -> Markup {
         let [_, _, top] = self.size();
-        let rail = if self.has_rail() { RAIL[1] } else { 0.0 };
+        let rail = if self.has_rail() { RAIL_HEIGHT } else { 0.0 };
         let plot =
             Canvas { x: self.x_scale(), y: self.y_scale(), width: PLOT[0], height: PLOT[1] - rail, per_unit: 10 };
         let bottom = top + PLOT[1];
         html! {
             @if self.has_rail() {
-                rect class="band" x=(LEFT) y=(bottom - 2.0 * RAIL[0]) width=(PLOT[0]) height=(2.0 * RAIL[0]) {}
-                text class="tick end" x=(LEFT - 8.0) y=(bottom - RAIL[0] + 4.0) { "0" }
+                rect class="band" x=(LEFT) y=(bottom - 2.0 * RAIL_LINE) width=(PLOT[0]) height=(2.0 * RAIL_LINE) {}
+                text class="tick end" x=(LEFT - 8.0) y=(bottom - RAIL_LINE + 4.0) { "0" }
             }
             @for (at, text) in plot.y.ticks(6).into_iter().map(|(value, text)| (tenths(top + plot.top(value)), text)) {
                 path class="grid" d={ "M" (LEFT) "," (at) "h" (PLOT[0]) } {}
@@ -106,16 +105,16 @@ impl Figure {
     }
 
     fn shapes(&self, plot: &Canvas) -> Markup {
-        let mut zeros = 0;
+        let (has_rail, mut zeros) = (self.has_rail(), 0);
         let mut shape = |shape: &Shape| match shape {
             Shape::Line { points, has_dots } => {
-                let thinned = plot.thin(points, self.has_rail());
+                let thinned = plot.thin(points, has_rail);
                 // Lines on the rail lie side by side.
-                let rail_top = PLOT[1] - RAIL[0] + f64::from(zeros % 4 - 1) * 3.5;
+                let rail_top = PLOT[1] - RAIL_LINE + f64::from(zeros % 4 - 1) * 3.5;
                 zeros += i32::from(!thinned.zeros.is_empty());
                 plot.line(&thinned, *has_dots, rail_top)
             }
-            Shape::Raw(points) => plot.raw(&plot.thin(points, self.has_rail())),
+            Shape::Raw(points) => plot.raw(&plot.thin(points, has_rail)),
             Shape::Scatter { points, is_small } => plot.scatter(points, *is_small),
             Shape::Band(bounds) => plot.band(bounds),
             Shape::Vertical(x) => html! { path d=(plot.vertical(*x, PLOT[1])) {} },
@@ -158,7 +157,7 @@ impl Figure {
     }
 }
 
-/// A line of the legend, `left` and `middle` being the middle of its left edge.
+/// A line of the legend that begins at `left`; `middle` is its vertical centre.
 fn legend(series: &Series, left: f64, middle: f64) -> Markup {
     let (line, dot) = (format!("M{left},{middle}h24"), format!("M{},{middle}h0", left + 12.0));
     let has_line = !matches!(series.shape, Shape::Scatter { .. } | Shape::Band(_));

@@ -36,9 +36,9 @@ impl Frame<'_> {
     /// The plot with its axes as markup.
     pub fn markup(&self) -> Markup {
         let edge = |place: f64| match place {
-            p if p < 0.02 => "first",
-            p if p > 0.98 => "last",
-            _ => "",
+            p if p < 0.02 => Some("first"),
+            p if p > 0.98 => Some("last"),
+            _ => None,
         };
         let (axis, cells) = match self.data {
             Data::Curves(axis) => (Some(axis), None),
@@ -50,19 +50,17 @@ impl Frame<'_> {
             div.plot.labelled[self.ends.is_some()] style={ "--h:" (self.height) "px" } data-low=[axis.map(|axis| axis.low)]
                 data-high=[axis.map(|axis| axis.high)] data-log=[axis.map(|axis| axis.is_log)]
                 data-steps=[cells.as_ref().map(|(steps, _)| steps)] data-layers=[cells.as_ref().map(|(_, rows)| rows)] {
-            div.y aria-hidden="true" {
-                @for (top, text) in self.y { span style={ "top:" (format!("{top:.1}")) "px" } { (text) } }
-            }
-            div.area { (self.svg) (self.marks) i.cursor {} div.hit {} }
-            @if let Some(ends) = &self.ends { div.ends { (ends) } }
-            div.x-name aria-hidden="true" { (self.x_name) }
-            div.x aria-hidden="true" {
-                @for (place, text) in self.x {
-                    span class=[Some(edge(*place)).filter(|edge| !edge.is_empty())] style={ "left:" (format!("{:.2}", place * 100.0)) "%" } {
-                        (text)
+                div.y aria-hidden="true" {
+                    @for (top, text) in self.y { span style={ "top:" (format!("{top:.1}")) "px" } { (text) } }
+                }
+                div.area { (self.svg) (self.marks) i.cursor {} div.hit {} }
+                @if let Some(ends) = &self.ends { div.ends { (ends) } }
+                div.x-name aria-hidden="true" { (self.x_name) }
+                div.x aria-hidden="true" {
+                    @for (place, text) in self.x {
+                        span class=[edge(*place)] style={ "left:" (format!("{:.2}", place * 100.0)) "%" } { (text) }
                     }
                 }
-            }
             }
         }
     }

@@ -18,7 +18,7 @@ const NAMED_ROWS: usize = 13;
 pub struct HeatMap<'a> {
     /// HTML id, unique in the page.
     pub id: String,
-    /// Title above the map, which also names what the colours of `style` stand for.
+    /// Title above the map: whose values it shows.
     pub label: String,
     /// Colour of the title.
     pub style: Style,

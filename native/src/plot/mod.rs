@@ -24,5 +24,5 @@ pub use figure::{Axis, Figure, Panel};
 pub use heatmap::HeatMap;
 pub use palette::style as heat_style;
 pub use scale::Scale;
-pub use style::{SERIES_STYLE, Style};
+pub use style::Style;
 pub use thin::moving_mean;

@@ -19,7 +19,8 @@ fn colour(level: usize) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// Style sheet of the colour classes `h1` to `h64` of heat maps: dark colours first on a dark background, light ones first on a light one.
+/// Style sheet of the colour classes `h1` to `h64` of heat maps: dark colours first on a dark background, light ones first on
+/// a light one.
 pub fn style() -> String {
     let variables = |at: fn(usize) -> usize| {
         (1..=LEVELS).map(|level| format!("--h{level}:{};", colour(at(level - 1)))).collect::<String>()

@@ -34,9 +34,9 @@ impl Scale {
         Self { is_log: true, low, high }
     }
 
-    /// A logarithmic axis over whole decades around the positive finite `values`; `None` if there are none.
+    /// A logarithmic axis over whole decades around the positive `values` between 1e-300 and 1e300; `None` if there are none.
     pub fn decades(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let (low, high) = bounds(values, |value| value.is_finite() && *value > 0.0)?;
+        let (low, high) = bounds(values, |value| *value > 0.0 && (1e-300..1e300).contains(value))?;
         let low = 10f64.powi(low.log10().floor() as i32);
         Some(Self::log(low, 10f64.powi((high.log10().ceil() as i32).max(low.log10().round() as i32 + 1))))
     }

@@ -1,8 +1,5 @@
 //! How a series looks: its colour, its dashes, and the mark before its label.
 
-/// Style sheet of all series, for pages and `.svg` files.
-pub const SERIES_STYLE: &str = include_str!("series.css");
-
 /// Number of colours. Further series reuse them with other dashes.
 const COLOURS: usize = 6;
 /// Number of dash patterns.

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use lastbit_core::train::checkpoint::{decode_tensor, replica_file, tensor_dims};
-
 use maud::{Markup, html};
 
 use super::data::RunData;

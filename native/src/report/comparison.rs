@@ -7,11 +7,10 @@ use maud::{Markup, html};
 use super::figures::{Curve, distances};
 use super::tables::is_place;
 use crate::failure::Failure;
+use crate::files::replace_file;
 use crate::html::{self, Light, absent, cell, code, document, header, lamp, notice, prose, section, table};
 use crate::numbers::{count, number, thousands};
 use crate::plot::{CHART_STYLE, Style, script};
-
-use crate::files::replace_file;
 use crate::verify::{Comparison, Numbers};
 
 /// Name of the page in the first run's folder.

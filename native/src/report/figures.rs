@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::data::{Epoch, RunData};
-use crate::html::note;
+use crate::html::{absent, note};
 use crate::numbers::{about, count, list, number, range, thousands};
 use crate::plot::{Axis, Figure, HeatMap, Panel, Scale, Style, moving_mean};
 
@@ -29,9 +29,11 @@ impl Curve {
         self.points.iter().any(|(_, value)| value.is_finite())
     }
 
-    /// The last value that is not NaN.
-    fn end(&self) -> f64 {
-        self.points.iter().rfind(|(_, value)| !value.is_nan()).map_or(f64::NAN, |(_, value)| *value)
+    /// Its last value in words.
+    fn end(&self) -> String {
+        let finite = self.points.iter().rfind(|(_, value)| value.is_finite()).map_or(f64::NAN, |(_, value)| *value);
+        let is_last = self.points.last().is_some_and(|(_, value)| value.is_finite());
+        format!("{}: {} at {}.", self.label, about(finite), if is_last { "the end" } else { "its last finite value" })
     }
 }
 
@@ -43,15 +45,19 @@ pub fn distances(name: &str, title: String, curves: Vec<Curve>) -> Option<Figure
     over_steps(name, title, y, curves)
 }
 
-/// A chart of curves over steps, on a linear axis. `None` if there is nothing to draw.
-fn over_steps(name: &str, title: String, y: Axis, mut curves: Vec<Curve>) -> Option<Figure> {
-    curves.retain(Curve::has_values);
+/// A chart of curves over steps, which are on a linear axis. `None` if there is nothing to draw.
+fn over_steps(name: &str, title: String, y: Axis, curves: Vec<Curve>) -> Option<Figure> {
     let longest = curves.iter().max_by_key(|curve| curve.points.len())?;
     let x = Axis::linear("step").between(longest.points.first()?.0, longest.points.last()?.0);
-    let ends: Vec<String> =
-        curves.iter().map(|curve| format!("{}: {} at the end.", curve.label, about(curve.end()))).collect();
-    let figure = Figure::new(name, title, x, y).caption(ends.join(" "));
-    Some(curves.into_iter().fold(figure, |figure, curve| figure.styled_line(curve.style, curve.label, curve.points)))
+    let figure = Figure::new(name, title, x, y).caption(curves.iter().map(Curve::end).collect::<Vec<_>>().join(" "));
+    with_curves(figure, curves)
+}
+
+/// Adds the curves that have finite values to a figure; `None` if there is none.
+fn with_curves(figure: Figure, curves: impl IntoIterator<Item = Curve>) -> Option<Figure> {
+    let mut drawn = curves.into_iter().filter(Curve::has_values).peekable();
+    drawn.peek()?;
+    Some(drawn.fold(figure, |figure, curve| figure.styled_line(curve.style, curve.label, curve.points)))
 }
 
 /// Relative L1 of every replica to the first one.
@@ -129,23 +135,26 @@ pub fn epochs(run: &RunData) -> Option<Markup> {
         let x = Axis::linear(unit).between(at(run.epochs.first()?), at(run.epochs.last()?));
         let at_end = range(replicas.clone().filter_map(|r| Some(of(run.epochs.last()?)[r])), number);
         let name = format!("{}-{}", set.to_lowercase(), what.split(' ').next().unwrap_or(what));
-        let mut figure = Figure::new(name, format!("{set} {what} by {unit}"), x, y.clone()).caption(format!(
+        let figure = Figure::new(name, format!("{set} {what} by {unit}"), x, y.clone()).caption(format!(
             "At the last of {} evaluations: {}.",
             run.epochs.len(),
             at_end.unwrap_or("-".to_owned())
         ));
-        for replica in replicas.clone() {
-            let points = run.epochs.iter().map(|epoch| (at(epoch), of(epoch)[replica])).collect();
-            let curve = Curve { style: run.style(replica), label: run.label(replica), points };
-            if curve.has_values() {
-                figure = figure.styled_line(curve.style, curve.label, curve.points);
-            }
-        }
-        Some(figure.chart(200))
+        let curve = |replica: usize| Curve {
+            style: run.style(replica),
+            label: run.label(replica),
+            points: run.epochs.iter().map(|epoch| (at(epoch), of(epoch)[replica])).collect(),
+        };
+        Some(with_curves(figure, replicas.clone().map(curve))?.chart(200))
     };
     let pair = |what: &str, [train, test]: [Values; 2]| {
         let y = axis(run.epochs.iter().flat_map(|epoch| [train(epoch), test(epoch)]).flatten().copied());
-        html! { @for (set, of) in [("Training", train), ("Test", test)] { @if let Some(chart) = chart(set, what, of, &y) { (chart) } } }
+        let absent = |set: &str| absent(format!("No {} {what} is finite.", set.to_lowercase()));
+        html! {
+            @for (set, of) in [("Training", train), ("Test", test)] {
+                (chart(set, what, of, &y).unwrap_or_else(|| absent(set)))
+            }
+        }
     };
     Some(html! {
         div.pair {
@@ -158,8 +167,8 @@ pub fn epochs(run: &RunData) -> Option<Markup> {
 /// Maps of relative L1 by step and layer for the replicas that differ, with their legend; `None` if there is nothing to draw.
 pub fn heat_maps(run: &RunData) -> Option<Markup> {
     let columns = run.layers.chosen();
-    let values = || columns.iter().flat_map(|column| column.rel_l1.iter().flatten()).map(|value| f64::from(*value));
-    let scale = Scale::decades(values())?;
+    let values = columns.iter().flat_map(|column| column.rel_l1.iter().flatten()).map(|value| f64::from(*value));
+    let scale = Scale::decades(values)?;
     let scale = Scale::log(scale.low, scale.high.min(2.0).max(scale.low * 10.0));
     let differs = |replica: &usize| {
         columns.iter().any(|column| column.rel_l1[*replica].iter().any(|value| *value > 0.0 || value.is_nan()))
@@ -224,7 +233,7 @@ fn step_scale(run: &RunData, is_log: bool) -> Scale {
 fn panels(run: &RunData) -> Vec<Panel> {
     let x = step_scale(run, false);
     let (first, last) = (run.steps.step.first().copied().unwrap_or(1), run.last_step());
-    if last < first + 2 * OPENING {
+    if last < first.saturating_add(2 * OPENING) {
         return vec![Panel { caption: String::new(), x, share: 1 }];
     }
     let opening = Scale::linear(first as f64, (first + OPENING - 1) as f64);

@@ -3,16 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
+use maud::{Markup, html};
+
 use super::data::RunData;
 use super::figures::{Curve, MAX_CURVES, distances};
 use super::tables;
 use crate::failure::Failure;
+use crate::files::replace_file;
 use crate::html::{Light, absent, cell, document, header, lamp, prose, section, table};
 use crate::numbers::{count, thousands};
 use crate::plot::{CHART_STYLE, script};
-use maud::{Markup, html};
-
-use crate::files::replace_file;
 use crate::run::{Found, Manifest, REPORT_FILE};
 use crate::verify::References;
 
@@ -76,7 +76,7 @@ fn apart(parts: &[RunData]) -> Markup {
     });
     let title = format!("Relative L1 distance to k = {} on the same adapter", parts[0].ks()[0]);
     let Some(figure) = distances("divergence", title, curves.collect()) else {
-        return absent("No step is recorded yet.");
+        return absent(if steps.is_empty() { "No step is recorded yet." } else { "No finite distance is recorded." });
     };
     html! {
         p {

@@ -5,14 +5,12 @@ use serde_json::json;
 
 use super::experiment::Experiment;
 use super::findings::{Agreement, Cell, Claim, Findings, Table};
-
 use super::flags::flag_text;
 use super::folder::VERDICT_FILE;
 use crate::failure::Failure;
 use crate::html::{self, Light, cell, code, document, header, lamp, note, notice, section, table};
 use crate::numbers::{count, list, number, thousands};
 use crate::plot::DRAWING_STYLE;
-
 use crate::run::{Environment, RunFolder};
 
 /// Name of the page.
@@ -164,19 +162,19 @@ fn verdict(claims: &[Claim]) -> Markup {
     table("claims", &head, claims.iter().map(row))
 }
 
-fn shown(shown: &Table) -> Markup {
-    let content = |content: &Cell| match content {
+fn shown(data: &Table) -> Markup {
+    let content = |value: &Cell| match value {
         Cell::Text(text) => cell(text),
         Cell::Number(value) if value.is_finite() => html::number(*value, number(*value)),
         Cell::Whole(value) => cell(thousands(*value)),
         Cell::Number(_) | Cell::Empty => cell("–"),
     };
-    let head: Vec<&str> = shown.columns.iter().map(|(_, head)| head.as_str()).collect();
+    let head: Vec<&str> = data.columns.iter().map(|(_, head)| head.as_str()).collect();
     html! {
-        div id={ "table-" (shown.name) } {
-            h3 { (shown.title) }
-            (table("numbers", &head, shown.rows.iter().map(|row| row.iter().map(content).collect())))
-            @if !shown.note.is_empty() { (note(&shown.note)) }
+        div id={ "table-" (data.name) } {
+            h3 { (data.title) }
+            (table("numbers", &head, data.rows.iter().map(|row| row.iter().map(content).collect())))
+            @if !data.note.is_empty() { (note(&data.note)) }
         }
     }
 }
