@@ -191,6 +191,9 @@ impl Network {
 const ALIGNMENT: u32 = 64;
 
 /// Builds a [`Network`] operation by operation.
+///
+/// All methods panic if the network cannot be trained as declared: a tensor is of another graph or its shape does not fit, a name
+/// occurs twice, or nothing reads an output. The message names the network and the layer.
 pub struct GraphBuilder {
     network: Network,
 }
@@ -219,12 +222,37 @@ impl GraphBuilder {
         TensorId(0)
     }
 
-    fn shape(&self, tensor: TensorId) -> Shape {
+    /// Panics unless what layer `name` needs `holds`.
+    fn require(&self, name: &str, holds: bool, needed: &str) {
+        assert!(holds, "{}: {name} needs {needed}", self.network.name);
+    }
+
+    fn shape(&self, name: &str, tensor: TensorId) -> Shape {
+        self.require(name, tensor.0 < self.network.shapes.len(), "an input that was made by this graph");
         self.network.shapes[tensor.0]
+    }
+
+    /// True for features `[N][C]`, false for planes.
+    fn is_features(&self, tensor: TensorId) -> bool {
+        let maker = self.network.nodes.iter().find(|node| node.outputs.contains(&tensor));
+        maker.is_some_and(|node| match node.operation {
+            Operation::GlobalAveragePool | Operation::Dense(_) => true,
+            Operation::Add => self.is_features(node.input()),
+            _ => false,
+        })
+    }
+
+    /// The shape of an input of layer `name` that must be planes.
+    fn planes(&self, name: &str, x: TensorId) -> Shape {
+        let shape = self.shape(name, x);
+        self.require(name, !self.is_features(x), "planes, not features");
+        shape
     }
 
     /// Appends a parameter to the arena.
     fn parameter(&mut self, name: String, dims: Vec<u32>, init: Init, convolution: bool) -> ParameterId {
+        self.require(&name, self.network.parameters.iter().all(|p| p.name != name), "a name of its own");
+        self.require(&name, dims.iter().all(|side| *side > 0), "dimensions above zero");
         self.network.parameters.push(Parameter { name, dims, init, offset: 0, convolution });
         ParameterId(self.network.parameters.len() - 1)
     }
@@ -238,6 +266,7 @@ impl GraphBuilder {
         parameters: &[ParameterId],
         shape: Shape,
     ) -> [TensorId; N] {
+        self.require(name, self.network.nodes.iter().all(|node| node.name != name), "a name of its own");
         let first = self.network.shapes.len();
         self.network.shapes.extend([shape; N]);
         let outputs: [TensorId; N] = std::array::from_fn(|i| TensorId(first + i));
@@ -259,7 +288,7 @@ impl GraphBuilder {
 
     /// Adds a 3x3 convolution with stride 1 and padding 1, without bias.
     pub fn conv3x3(&mut self, name: &str, x: TensorId, out_channels: u32) -> TensorId {
-        let input = self.shape(x);
+        let input = self.planes(name, x);
         let weight = self.kernel(name, [out_channels, input.channels, 3]);
         let conv = Conv { input, out_channels, shared_input: x == self.input() };
         let [y] = self.node(name, Operation::Conv(conv), &[x], &[weight], conv.output());
@@ -269,7 +298,7 @@ impl GraphBuilder {
     /// Adds a 3x3 convolution with stride 2 and padding 1 together with the 1x1 projection shortcut of the same `x`, both without
     /// bias. Returns the output of each.
     pub fn conv_down(&mut self, [name, shortcut]: [&str; 2], x: TensorId, out_channels: u32) -> [TensorId; 2] {
-        let input = self.shape(x);
+        let input = self.planes(name, x);
         let weights =
             [(name, 3), (shortcut, 1)].map(|(name, side)| self.kernel(name, [out_channels, input.channels, side]));
         let conv = ConvDown { input, out_channels };
@@ -278,7 +307,10 @@ impl GraphBuilder {
 
     /// Adds a valid convolution of the one-channel input with one kernel, initialised as other convolutions.
     pub fn conv_valid(&mut self, name: &str, x: TensorId, kernel: u32) -> TensorId {
-        let conv = ConvValid { input: self.shape(x), kernel };
+        let input = self.shape(name, x);
+        self.require(name, x == self.input() && input.channels == 1, "the batch of one-channel images as its input");
+        self.require(name, kernel <= input.height.min(input.width), "images at least as large as its kernel");
+        let conv = ConvValid { input, kernel };
         let weight = self.kernel(name, [1, 1, kernel]);
         let [y] = self.node(name, Operation::ConvValid(conv), &[x], &[weight], conv.output());
         y
@@ -306,7 +338,10 @@ impl GraphBuilder {
         shortcut: Option<TensorId>,
         activation: Option<Activation>,
     ) -> TensorId {
-        let shape = self.shape(y);
+        let shape = self.planes(name, y);
+        if let Some(shortcut) = shortcut {
+            self.require(name, self.planes(name, shortcut) == shape, "a shortcut of its input's shape");
+        }
         let channels = shape.channels;
         let norm = BatchNorm { shape, activation, shortcut: shortcut.is_some() };
         let scale = self.parameter(format!("{name}.weight"), vec![channels], Init::Constant(1.0), false);
@@ -323,33 +358,39 @@ impl GraphBuilder {
 
     /// Adds the elementwise sum of two tensors of one shape.
     pub fn add(&mut self, name: &str, a: TensorId, b: TensorId) -> TensorId {
-        let [sum] = self.node(name, Operation::Add, &[a, b], &[], self.shape(a));
+        let [of_a, of_b] = [a, b].map(|tensor| (self.shape(name, tensor), self.is_features(tensor)));
+        self.require(name, of_a == of_b, "two inputs of one shape");
+        let [sum] = self.node(name, Operation::Add, &[a, b], &[], of_a.0);
         sum
     }
 
     /// Adds a separate activation.
     pub fn activation(&mut self, name: &str, x: TensorId, activation: Activation) -> TensorId {
-        let [a] = self.node(name, Operation::Activation(activation), &[x], &[], self.shape(x));
+        let [a] = self.node(name, Operation::Activation(activation), &[x], &[], self.planes(name, x));
         a
     }
 
     /// Adds a 2x2 max pool with stride 2, for an input with even sides.
     pub fn max_pool(&mut self, name: &str, x: TensorId) -> TensorId {
-        let pool = MaxPool { input: self.shape(x) };
+        let input = self.planes(name, x);
+        self.require(name, input.height.is_multiple_of(2) && input.width.is_multiple_of(2), "an input with even sides");
+        let pool = MaxPool { input };
         let [y] = self.node(name, Operation::MaxPool(pool), &[x], &[], pool.output());
         y
     }
 
     /// Adds the mean over the pixels, which gives C features.
     pub fn global_average_pool(&mut self, x: TensorId) -> TensorId {
-        let shape = Shape::new(self.shape(x).channels, 1, 1);
-        let [features] = self.node("avgpool", Operation::GlobalAveragePool, &[x], &[], shape);
+        let name = "avgpool";
+        let shape = Shape::new(self.planes(name, x).channels, 1, 1);
+        let [features] = self.node(name, Operation::GlobalAveragePool, &[x], &[], shape);
         features
     }
 
     /// Adds a dense layer on features, initialised uniform(+-1/sqrt(fan_in)) for weight and bias.
     pub fn dense(&mut self, name: &str, x: TensorId, units: u32) -> TensorId {
-        let inputs = self.shape(x).channels;
+        let inputs = self.shape(name, x).channels;
+        self.require(name, self.is_features(x), "features, not planes");
         let init = Init::Uniform(1.0 / f64::from(inputs).sqrt());
         let weight = self.parameter(format!("{name}.weight"), vec![units, inputs], init, false);
         let bias = self.parameter(format!("{name}.bias"), vec![units], init, false);
@@ -381,10 +422,182 @@ impl GraphBuilder {
     /// The finished network; its logits are the last node's output.
     #[must_use]
     pub fn finish(mut self) -> Network {
+        let logits = self.network.logits();
+        self.require("the last layer", self.is_features(logits), "to compute features, the logits");
+        let is_binary = self.network.loss == Loss::SigmoidBinaryCrossEntropy;
+        self.require("the loss", !is_binary || self.network.shapes[logits.0].channels == 1, "one logit");
+        for node in &self.network.nodes {
+            let is_read = |tensor: &TensorId| {
+                *tensor == logits || self.network.nodes.iter().any(|reader| reader.inputs.contains(tensor))
+            };
+            self.require(&node.name, node.outputs.iter().all(is_read), "a layer that reads its output");
+        }
         for parameter in &mut self.network.parameters {
             parameter.offset = self.network.parameter_stride;
             self.network.parameter_stride = (parameter.offset + parameter.elements()).next_multiple_of(ALIGNMENT);
         }
         self.network
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELU: Activation = Activation::Relu;
+
+    /// The message with which the builder refuses the network that `declare` declares, if it does.
+    fn refusal(declare: impl FnOnce(&mut GraphBuilder)) -> Option<String> {
+        let build = || {
+            let mut g = GraphBuilder::new("net", Shape::new(3, 8, 8), Loss::SoftmaxCrossEntropy);
+            declare(&mut g);
+            g.finish()
+        };
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build)).err()?;
+        Some(panic.downcast_ref::<String>().expect("a formatted message").clone())
+    }
+
+    /// The end that a network needs.
+    fn head(g: &mut GraphBuilder, x: TensorId) {
+        let features = g.global_average_pool(x);
+        g.dense("fc", features, 10);
+    }
+
+    /// A network whose layers `declare` adds to a first convolution of four channels.
+    fn refusal_after_conv(declare: impl FnOnce(&mut GraphBuilder, TensorId) -> TensorId) -> Option<String> {
+        refusal(|g| {
+            let x = g.conv3x3("conv1", g.input(), 4);
+            let x = declare(g, x);
+            head(g, x);
+        })
+    }
+
+    #[track_caller]
+    fn assert_refused(found: Option<String>, message: &str) {
+        assert_eq!(found.as_deref(), Some(message));
+    }
+
+    #[test]
+    fn a_network_whose_tensors_fit_is_built() {
+        let found = refusal_after_conv(|g, x| {
+            let [y, s] = g.conv_down(["conv2", "projection"], x, 8);
+            let y = g.norm_add_act("bn2", y, s, RELU);
+            let y = g.add("sum", y, s);
+            g.max_pool("pool", y)
+        });
+        assert_eq!(found, None);
+    }
+
+    #[test]
+    fn a_tensor_of_another_graph_is_refused() {
+        let found = refusal_after_conv(|g, _| g.batch_norm("bn1", TensorId(9)));
+        assert_refused(found, "net: bn1 needs an input that was made by this graph");
+    }
+
+    #[test]
+    fn summands_and_shortcuts_of_other_shapes_are_refused() {
+        // Other channels, other pixels, features of as many values.
+        let found = refusal_after_conv(|g, x| {
+            let wide = g.conv3x3("conv2", x, 8);
+            g.add("sum", x, wide)
+        });
+        assert_refused(found, "net: sum needs two inputs of one shape");
+        let found = refusal_after_conv(|g, x| {
+            let small = g.max_pool("pool", x);
+            g.norm_add_act("bn1", x, small, RELU)
+        });
+        assert_refused(found, "net: bn1 needs a shortcut of its input's shape");
+        let found = refusal_after_conv(|g, x| {
+            let pixel = ["pool1", "pool2", "pool3"].iter().fold(x, |x, name| g.max_pool(name, x));
+            let features = g.global_average_pool(pixel);
+            g.add("sum", pixel, features)
+        });
+        assert_refused(found, "net: sum needs two inputs of one shape");
+    }
+
+    #[test]
+    fn planes_and_features_are_distinguished() {
+        assert_refused(refusal_after_conv(|g, x| g.dense("fc1", x, 10)), "net: fc1 needs features, not planes");
+        let found = refusal_after_conv(|g, x| {
+            let features = g.global_average_pool(x);
+            let twice = g.add("twice", features, features);
+            g.conv3x3("conv2", twice, 4)
+        });
+        assert_refused(found, "net: conv2 needs planes, not features");
+    }
+
+    #[test]
+    fn sizes_that_an_operation_cannot_compute_are_refused() {
+        assert_refused(
+            refusal_after_conv(|g, x| g.conv3x3("conv2", x, 0)),
+            "net: conv2.weight needs dimensions above zero",
+        );
+        let found = refusal_after_conv(|g, x| {
+            let x = [1, 2, 3].iter().fold(x, |x, i| g.max_pool(&format!("pool{i}"), x));
+            g.max_pool("pool4", x)
+        });
+        assert_refused(found, "net: pool4 needs an input with even sides");
+        let found = refusal(|g| {
+            let x = g.conv_valid("conv1", g.input(), 4);
+            head(g, x);
+        });
+        assert_refused(found, "net: conv1 needs the batch of one-channel images as its input");
+        let large = std::panic::catch_unwind(|| {
+            let mut g = GraphBuilder::new("net", Shape::new(1, 8, 6), Loss::SigmoidBinaryCrossEntropy);
+            g.conv_valid("conv1", g.input(), 7)
+        });
+        assert!(large.is_err(), "a kernel larger than the images is accepted");
+    }
+
+    #[test]
+    fn names_occur_once() {
+        // The second convolution would overwrite the first one's tensor in a checkpoint, the second sum its buffer.
+        let found = refusal_after_conv(|g, x| g.conv3x3("conv1", x, 4));
+        assert_refused(found, "net: conv1.weight needs a name of its own");
+        let found = refusal_after_conv(|g, x| {
+            let sum = g.add("sum", x, x);
+            g.add("sum", sum, x)
+        });
+        assert_refused(found, "net: sum needs a name of its own");
+    }
+
+    #[test]
+    fn the_last_layer_computes_the_logits_and_every_other_output_is_read() {
+        let without_logits = "net: the last layer needs to compute features, the logits";
+        assert_refused(refusal(|_| ()), without_logits);
+        assert_refused(refusal(|g| _ = g.conv3x3("conv1", g.input(), 4)), without_logits);
+        let found = refusal(|g| {
+            let features = g.conv3x3("conv1", g.input(), 2);
+            g.global_average_pool(features);
+            g.network.loss = Loss::SigmoidBinaryCrossEntropy;
+        });
+        assert_refused(found, "net: the loss needs one logit");
+        let found = refusal_after_conv(|g, x| {
+            g.batch_norm("bn1", x);
+            x
+        });
+        assert_refused(found, "net: bn1 needs a layer that reads its output");
+        let found = refusal_after_conv(|g, x| g.conv_down(["conv2", "projection"], x, 8)[0]);
+        assert_refused(found, "net: conv2 needs a layer that reads its output");
+    }
+
+    #[test]
+    fn a_moved_parameter_stays_with_its_layer() {
+        let mut g = GraphBuilder::new("net", Shape::new(3, 8, 8), Loss::SoftmaxCrossEntropy);
+        let x = g.conv3x3("conv1", g.input(), 4);
+        let x = g.conv3x3("conv2", x, 4);
+        let x = g.conv3x3("conv3", x, 4);
+        head(&mut g, x);
+        g.move_after("conv1.weight", "conv3.weight");
+        let network = g.finish();
+        let names: Vec<_> = network.parameters.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["conv2.weight", "conv3.weight", "conv1.weight", "fc.weight", "fc.bias"]);
+        for node in network.nodes.iter().filter(|node| !node.parameters.is_empty()) {
+            assert_eq!(network.parameters[node.weight().0].name, format!("{}.weight", node.name));
+        }
+        // 4 x 4 x 9 and 4 x 3 x 9 floats, each rounded up to 64.
+        let offsets: Vec<_> = network.parameters.iter().map(|p| p.offset).collect();
+        assert_eq!(offsets, [0, 192, 384, 512, 576]);
+        assert_eq!(network.parameter_stride, 640);
     }
 }

@@ -139,3 +139,89 @@ impl<'a> PlanePool<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::plan::{BatchSizes, Kind, MemoryLimits, Plan, Tuning};
+    use super::*;
+    use crate::nets::NetKind;
+    use crate::ops::{Activation, sgd::Perturbation};
+    use crate::record::{Job, Kernel, Shader, Work};
+
+    const SMALL: Shape = Shape { channels: 4, height: 8, width: 8 };
+    const LARGE: Shape = Shape { channels: 2, height: 16, width: 16 };
+
+    /// The buffer that the pool hands out for `shape`.
+    fn taken(pool: &mut PlanePool, shape: Shape) -> (Planes, BufferId) {
+        let planes = pool.take(shape);
+        (planes, planes.binding.buffer)
+    }
+
+    #[test]
+    fn planes_that_were_given_back_are_taken_again_for_the_same_shape() {
+        let mut memory = Memory::default();
+        let mut pool = PlanePool::new(&mut memory, 2, 3);
+        let [(a, at_a), (_, at_b), (_, at_c)] = [SMALL, SMALL, LARGE].map(|shape| taken(&mut pool, shape));
+        assert!(at_a != at_b && at_a != at_c && at_b != at_c, "planes in use share a buffer");
+        pool.give(a);
+        let (_, at_d) = taken(&mut pool, LARGE);
+        assert!(![at_a, at_b, at_c].contains(&at_d), "planes of another shape were reused");
+        assert_eq!(taken(&mut pool, SMALL).1, at_a);
+        assert!(![at_a, at_b, at_c, at_d].contains(&taken(&mut pool, SMALL).1), "planes in use were taken again");
+    }
+
+    #[test]
+    fn recordings_share_planes_that_fit_the_largest_batch() {
+        // Each recording begins with a pool whose planes are all free.
+        let mut memory = Memory::default();
+        let buffers = [2, 5, 3].map(|samples| {
+            let mut pool = PlanePool::new(&mut memory, 2, samples);
+            [SMALL, SMALL, LARGE].map(|shape| taken(&mut pool, shape).1)
+        });
+        assert!(buffers[0] == buffers[1] && buffers[0] == buffers[2]);
+        let (table, cleared) = memory.settle(std::iter::empty());
+        let bytes: Vec<u64> = table.specs().iter().map(|spec| spec.bytes).collect();
+        assert_eq!(bytes, [SMALL, SMALL, LARGE].map(|shape| shape.plane_bytes(2, 5)));
+        assert_eq!(cleared, buffers[0], "borders of planes must be zero");
+    }
+
+    #[test]
+    fn scratch_grows_to_its_largest_use_and_bindings_follow() {
+        let mut memory = Memory::default();
+        let mut rec = Recording::new(1, Job::default());
+        let copy = || Kernel::new(Shader::CopyRate, &[]);
+        let (a, b) = (memory.scratch("a", 512), memory.scratch("b", 16));
+        rec.dispatch("small", copy(), &[a, b], 1, Work::default());
+        let (a, arena) = (memory.scratch("a", 2048), memory.arena("arena", 1024));
+        rec.dispatch("large", copy(), &[a, from(arena, 256)], 1, Work::default());
+        assert_eq!(memory.scratch("a", 1024).buffer, a.buffer);
+        assert_eq!(memory.arena("arena", 64), arena);
+        let (table, cleared) = memory.settle(std::iter::once(&mut rec));
+        let lengths: Vec<_> = rec.dispatches().flat_map(|d| &d.bindings).map(|b| (b.offset, b.bytes)).collect();
+        assert_eq!(lengths, [(0, 2048), (0, 16), (0, 2048), (256, 768)]);
+        let sizes: Vec<_> = table.specs().iter().map(|spec| (spec.label.as_str(), spec.bytes)).collect();
+        assert_eq!(sizes, [("a", 2048), ("b", 16), ("arena", 1024)]);
+        assert_eq!(cleared, [arena], "only arenas rely on zeros here");
+    }
+
+    #[test]
+    fn chunks_share_all_buffers_but_the_state_of_their_replicas() {
+        let network = NetKind::ResNet { depth: 8 }.build(Shape::new(1, 8, 8), 2, Activation::Relu, 0.25).unwrap();
+        let sizes = BatchSizes { train: vec![4], evaluate: vec![4] };
+        let tuning = Tuning { chunk_replicas: Some(1), ..Tuning::default() };
+        let limits = MemoryLimits { binding: u64::MAX, total: None };
+        let images = (&[[0.5, 0.25]][..], 0);
+        let plan = Plan::new(&network, 2, Perturbation::Divide, &sizes, images, &tuning, limits).unwrap();
+        let labels = |chunk: usize| -> BTreeSet<&str> {
+            let dispatches = plan.recording(Kind::Train(chunk, 4)).dispatches();
+            let bound = dispatches.flat_map(|dispatch| &dispatch.bindings);
+            bound.map(|binding| plan.table().spec(binding.buffer).label.as_str()).collect()
+        };
+        let own: Vec<_> = labels(0).symmetric_difference(&labels(1)).copied().collect();
+        let state =
+            ["momenta 0", "momenta 1", "parameters 0", "parameters 1", "running statistics 0", "running statistics 1"];
+        assert_eq!(own, state);
+    }
+}
