@@ -129,6 +129,8 @@ fn run_tests(skips: &Path) -> Result<Vec<String>> {
             chromium.display()
         )
     })?;
+    // SwiftShader beside the installed drivers.
+    with_driver(&["processor", "--", "fingerprints::"], "VK_ADD_DRIVER_FILES", driver.clone())?;
     with_driver(&["testsuite", "--", "--ignored", "drivers::"], "LASTBIT_SWIFTSHADER", driver)?;
     Ok(skipped)
 }

@@ -1,8 +1,9 @@
-//! The twins on the processor have the bits of docs/ORDER.md, dispatch by dispatch and in sample loops.
+//! The twins on the processor have the bits of docs/ORDER.md, dispatch by dispatch, in sample loops, and in a whole run.
 
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod fingerprints;
 mod plain;
 #[path = "../runs/mod.rs"]
 mod runs;
