@@ -373,7 +373,7 @@ impl GraphBuilder {
     /// Adds a 2x2 max pool with stride 2, for an input with even sides.
     pub fn max_pool(&mut self, name: &str, x: TensorId) -> TensorId {
         let input = self.planes(name, x);
-        self.require(name, input.height % 2 == 0 && input.width % 2 == 0, "an input with even sides");
+        self.require(name, input.height.is_multiple_of(2) && input.width.is_multiple_of(2), "an input with even sides");
         let pool = MaxPool { input };
         let [y] = self.node(name, Operation::MaxPool(pool), &[x], &[], pool.output());
         y
