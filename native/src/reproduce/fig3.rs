@@ -7,7 +7,7 @@ mod verdict;
 use std::rc::Rc;
 
 use lastbit_core::device::{Context, Fill};
-use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, initial_kernel};
+use lastbit_core::pde::{Bounds, Linear, LinearDouble, LinearParams, PdeError};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
@@ -42,20 +42,6 @@ flags! {
     }
 }
 
-/// The paper's linear equation on a checkerboard.
-pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, PdeError> {
-    Ok(LinearParams {
-        image: Image::checkerboard(size, size)?,
-        kernel,
-        regime: Regime::Transitioning,
-        a: -0.5,
-        beta: 1.0,
-        // As in the authors' script, where the constant term is the image's mean: 0.
-        source: false,
-        initial: initial_kernel(kernel.min(lastbit_core::pde::MAX_KERNEL), None, seed),
-    })
-}
-
 /// Results at one weight decay.
 #[derive(Serialize, Deserialize)]
 struct Trajectory {
@@ -72,7 +58,7 @@ struct Trajectory {
 
 impl Fig3 {
     fn params(&self) -> Result<LinearParams, PdeError> {
-        transitioning(self.size, self.kernel, self.seed)
+        pde::transitioning(self.size, self.kernel, self.seed)
     }
 
     fn trajectories(&self, context: &Rc<Context>) -> Result<Vec<Trajectory>, Failure> {
