@@ -10,9 +10,10 @@ use lastbit_core::pde::{Bracket, Heat, HeatDouble, HeatParams, STOP_ABOVE};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
+use super::checks::{check_all_positive, check_positive, checked};
 use super::figure::{Axis, Figure};
 use super::findings::{table, with_lines};
-use super::flags::{check_all_positive, check_positive, checked, flags};
+use super::flags::flags;
 use super::pde::{edge, finite};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;

@@ -11,10 +11,11 @@ use lastbit_core::pde::{Bounds, Linear, LinearDouble, LinearParams, PdeError};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
+use super::checks::{check_all_positive, check_between, check_positive, checked};
 use super::eigenmodes::Eigenmodes;
 use super::figure::{Axis, Figure};
 use super::findings::{table, with_lines};
-use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
+use super::flags::flags;
 use super::pde::{self, MOST_STEPS, curve, finite, growth_at_end, take_steps};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;

@@ -14,9 +14,10 @@ use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
 use self::orbits::Orbits;
+use super::checks::{check_all_positive, check_between, check_positive, checked};
 use super::figure::{Axis, Figure};
 use super::findings::{table, with_lines};
-use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
+use super::flags::flags;
 use super::pde::{self, MOST_STEPS, curve, finite, take_steps};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;

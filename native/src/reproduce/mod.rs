@@ -42,6 +42,7 @@
 //! Networks are trained with [`Study::train`]: runs are run folders under `runs/` and resume in the middle; independent runs
 //! are passed to [`Study::train_parallel`] first. The framework owns the folder, the terminal, the files and the page.
 
+mod checks;
 mod divergence;
 mod eigenmodes;
 mod fig1;

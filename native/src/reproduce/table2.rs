@@ -7,9 +7,10 @@ use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Bracket, Linear, LinearDouble, LinearParams, Regime};
 use pollster::block_on;
 
+use super::checks::{check_between, check_positive, checked};
 use super::eigenmodes::Eigenmodes;
 use super::findings::{claim, table};
-use super::flags::{check_between, check_positive, checked, flags};
+use super::flags::flags;
 use super::pde::{self, MOST_STEPS, edge, finite, go_on, growth_text};
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;

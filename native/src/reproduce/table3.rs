@@ -10,9 +10,10 @@ use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeEr
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
+use super::checks::{check_between, checked};
 use super::figure::{Axis, Figure};
 use super::findings::table;
-use super::flags::{check_between, checked, flags};
+use super::flags::flags;
 use super::pde::{self, MOST_STEPS, finite, go_on, growth_at_end, last_measurable};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
