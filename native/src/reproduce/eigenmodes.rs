@@ -43,7 +43,7 @@ mod tests {
     use lastbit_core::pde::LinearDouble;
 
     use super::*;
-    use crate::reproduce::fig3::transitioning;
+    use crate::reproduce::pde::transitioning;
 
     #[test]
     fn theory_is_the_simulation_from_the_first_step_on() {

@@ -5,13 +5,14 @@ mod verdict;
 
 use std::rc::Rc;
 
-use lastbit_core::device::Fill;
+use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bracket, Heat, HeatDouble, HeatParams, STOP_ABOVE};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
+use super::checks::{check_all_positive, check_positive, checked};
 use super::findings::{table, with_lines};
-use super::flags::{check_all_positive, check_positive, checked, flags};
+use super::flags::flags;
 use super::pde::{edge, finite};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
@@ -73,11 +74,11 @@ impl Fig1 {
         if self.is_quick { 20_000 } else { 200_000 }
     }
 
-    fn heat(&self, context: &Rc<lastbit_core::device::Context>, dts: &[f64]) -> Result<Heat, Failure> {
+    fn heat(&self, context: &Rc<Context>, dts: &[f64]) -> Result<Heat, Failure> {
         Ok(block_on(Heat::new(Rc::clone(context), self.params(), dts, Fill::Zero))?)
     }
 
-    fn profiles(&self, context: &Rc<lastbit_core::device::Context>) -> Result<Vec<Profile>, Failure> {
+    fn profiles(&self, context: &Rc<Context>) -> Result<Vec<Profile>, Failure> {
         let params = self.params();
         let start: Vec<f64> = params.tent().into_iter().map(f64::from).collect();
         let mut profiles = Vec::new();
@@ -110,7 +111,7 @@ impl Fig1 {
         Ok(wide.map(|u| params.amplitude(params.highest_mode(), &u)).collect())
     }
 
-    fn growth(&self, context: &Rc<lastbit_core::device::Context>) -> Result<Vec<Growth>, Failure> {
+    fn growth(&self, context: &Rc<Context>) -> Result<Vec<Growth>, Failure> {
         let edge = self.params().edge();
         let mut dts: Vec<f64> = SHARES.map(|share| f64::from(share) * edge / 20.0).collect();
         dts.extend(&self.dt);
@@ -135,7 +136,7 @@ impl Fig1 {
     }
 
     /// The edge by bisection in float32 and in float64: the step at which a value begins to pass the top of the tent.
-    fn edges(&self, context: &Rc<lastbit_core::device::Context>) -> Result<[f64; 2], Failure> {
+    fn edges(&self, context: &Rc<Context>) -> Result<[f64; 2], Failure> {
         let params = self.params();
         // A step that is stable on every grid, and one that is stable on none.
         let bracket = Bracket { without: 0.25 * self.dx * self.dx, with: self.dx * self.dx };

@@ -12,7 +12,8 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::ops::{Activation, Shape};
 use lastbit_core::train::{DatasetKind, TrainConfig};
 
-use super::flags::{check_between, check_no_control, flags, has_duplicates};
+use super::checks::{check_between, check_no_control, has_duplicates};
+use super::flags::flags;
 use super::run::constant_rate;
 use super::trained::TrainedRun;
 use super::{Experiment, Findings, Forecast, Study};

@@ -7,13 +7,14 @@ mod verdict;
 use std::rc::Rc;
 
 use lastbit_core::device::{Context, Fill};
-use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, initial_kernel};
+use lastbit_core::pde::{Bounds, Linear, LinearDouble, LinearParams, PdeError};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
+use super::checks::{check_all_positive, check_between, check_positive, checked};
 use super::eigenmodes::Eigenmodes;
 use super::findings::{table, with_lines};
-use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
+use super::flags::flags;
 use super::pde::{self, MOST_STEPS, curve, finite, growth_at_end, take_steps};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
@@ -42,20 +43,6 @@ flags! {
     }
 }
 
-/// The paper's linear equation on a checkerboard.
-pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, PdeError> {
-    Ok(LinearParams {
-        image: Image::checkerboard(size, size)?,
-        kernel,
-        regime: Regime::Transitioning,
-        a: -0.5,
-        beta: 1.0,
-        // As in the authors' script, where the constant term is the image's mean: 0.
-        source: false,
-        initial: initial_kernel(kernel.min(lastbit_core::pde::MAX_KERNEL), None, seed),
-    })
-}
-
 /// Results at one weight decay.
 #[derive(Serialize, Deserialize)]
 struct Trajectory {
@@ -72,7 +59,7 @@ struct Trajectory {
 
 impl Fig3 {
     fn params(&self) -> Result<LinearParams, PdeError> {
-        transitioning(self.size, self.kernel, self.seed)
+        pde::transitioning(self.size, self.kernel, self.seed)
     }
 
     fn trajectories(&self, context: &Rc<Context>) -> Result<Vec<Trajectory>, Failure> {

@@ -9,15 +9,14 @@ use std::rc::Rc;
 
 use lastbit_core::device::{Context, Fill};
 use lastbit_core::double::relative_l1;
-use lastbit_core::ops::Activation;
-use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::pde::{Image, Nonlinear, NonlinearDouble, NonlinearParams, PdeError, Replica, initial_kernel};
+use lastbit_core::pde::{Nonlinear, NonlinearDouble, NonlinearParams, PdeError, Replica};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
 use self::orbits::Orbits;
+use super::checks::{check_all_positive, check_between, check_positive, checked};
 use super::findings::{table, with_lines};
-use super::flags::{check_all_positive, check_between, check_positive, checked, flags};
+use super::flags::flags;
 use super::pde::{self, MOST_STEPS, curve, finite, take_steps};
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;
@@ -91,15 +90,7 @@ impl Trajectory {
 
 impl Fig4 {
     fn params(&self) -> Result<NonlinearParams, PdeError> {
-        Ok(NonlinearParams {
-            image: Image::checkerboard(self.size, self.size)?,
-            kernel: self.kernel,
-            activation: Activation::Swish { beta: 1.0 },
-            label: 1,
-            alpha: self.alpha,
-            perturbation: Perturbation::Divide,
-            initial: initial_kernel(self.kernel.min(lastbit_core::pde::MAX_KERNEL), None, self.seed),
-        })
+        pde::nonlinear(self.size, self.kernel, self.alpha, self.seed)
     }
 
     fn trajectory(&self, context: &Rc<Context>, dt: f64) -> Result<Trajectory, Failure> {

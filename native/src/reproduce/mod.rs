@@ -15,7 +15,7 @@
 //!
 //! impl Experiment for FigX {
 //!     fn check(&self) -> Result<(), Failure> { check_positive("--dt", self.dt) }
-//!     fn forecast(&self, _: &Study) -> Result<Forecast, Failure> { Ok(Forecast { seconds: 2.0, ..Forecast::default() }) }
+//!     fn forecast(&self, study: &Study) -> Result<Forecast, Failure> { Ok(study.forecast_pieces([("edge", 2.0)])) }
 //!     fn run(&self, study: &mut Study) -> Result<Findings, Failure> {
 //!         // Kept in the folder: a reproduction that was stopped does not repeat it. The value is what serde_json reads
 //!         // back, so put a number that may not be finite into an Option.
@@ -42,6 +42,7 @@
 //! Networks are trained with [`Study::train`]: runs are run folders under `runs/` and resume in the middle; independent runs
 //! are passed to [`Study::train_parallel`] first. The framework owns the folder, the terminal, the files and the page.
 
+mod checks;
 mod common;
 mod divergence;
 mod eigenmodes;

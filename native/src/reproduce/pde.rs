@@ -1,4 +1,4 @@
-//! What the experiments on the paper's equations share: Ctrl-C inside a piece, bisection, and the time of a step.
+//! What the experiments on the paper's equations share: parameters, steps, bisection, growth, and the time of a step.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -6,7 +6,10 @@ use std::time::Instant;
 use lastbit_core::device::Fill;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::pde::{Bracket, Image, Nonlinear, NonlinearParams, PdeError, Replica, bisect, initial_kernel};
+use lastbit_core::pde::{
+    Bracket, Image, LinearParams, MAX_KERNEL, Nonlinear, NonlinearParams, PdeError, Regime, Replica, bisect,
+    initial_kernel,
+};
 use pollster::block_on;
 
 use super::common::check_interrupt;
@@ -70,22 +73,43 @@ pub fn forecast(
 }
 
 fn seconds_of_a_step(study: &Study, size: u32, kernel: u32, replicas: usize) -> Result<f64, Failure> {
-    let params = NonlinearParams {
-        image: Image::checkerboard(size, size)?,
-        kernel,
-        activation: Activation::Swish { beta: 1.0 },
-        label: 1,
-        alpha: 20.0,
-        perturbation: Perturbation::Divide,
-        initial: initial_kernel(kernel, None, 1),
-    };
     let replicas = vec![Replica { k: 1, dt: 0.01, reference: 0 }; replicas];
+    let params = nonlinear(size, kernel, 20.0, 1)?;
     let mut run = block_on(Nonlinear::new(Rc::clone(study.context()), params, &replicas, Fill::Zero))?;
     // The first steps include compilation.
     block_on(run.step(2))?;
     let start = Instant::now();
     block_on(run.step(4))?;
     Ok(start.elapsed().as_secs_f64() / 4.0)
+}
+
+/// The initial kernel. A kernel that is too large is refused with the other parameters.
+fn initial(kernel: u32, seed: u64) -> Vec<f32> {
+    initial_kernel(kernel.min(MAX_KERNEL), None, seed)
+}
+
+/// The paper's nonlinear network on a checkerboard.
+pub fn nonlinear(size: u32, kernel: u32, alpha: f64, seed: u64) -> Result<NonlinearParams, PdeError> {
+    Ok(NonlinearParams {
+        image: Image::checkerboard(size, size)?,
+        kernel,
+        activation: Activation::Swish { beta: 1.0 },
+        label: 1,
+        alpha,
+        perturbation: Perturbation::Divide,
+        initial: initial(kernel, seed),
+    })
+}
+
+/// The paper's linear equation. A source would hold a decaying kernel at its fixed point; it does not affect stability.
+pub fn linear(image: Image, kernel: u32, regime: Regime, seed: u64) -> LinearParams {
+    LinearParams { image, kernel, regime, a: -0.5, beta: 1.0, source: false, initial: initial(kernel, seed) }
+}
+
+/// The linear equation in the transitioning regime on a checkerboard. It has no source, as in the authors' script, where the
+/// constant term is the image's mean: 0.
+pub fn transitioning(size: u32, kernel: u32, seed: u64) -> Result<LinearParams, PdeError> {
+    Ok(linear(Image::checkerboard(size, size)?, kernel, Regime::Transitioning, seed))
 }
 
 /// The value, or `None` if it is not finite: JSON has no infinity.

@@ -10,9 +10,10 @@ use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 use serde::{Deserialize, Serialize};
 
+use super::checks::{check_between, check_positive};
 use super::divergence::{of_replica, plotted};
 use super::findings::{claim, table};
-use super::flags::{check_between, check_positive, flags};
+use super::flags::flags;
 use super::growth::{Growth, VISIBLE, exponential_phase, reaches};
 use super::pde::MOST_STEPS;
 use super::run::{Run, constant_rate};

@@ -8,7 +8,8 @@ mod verdict;
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::{MAX_K, TrainConfig};
 
-use super::flags::{check_no_control, flags, has_duplicates};
+use super::checks::{check_no_control, has_duplicates};
+use super::flags::flags;
 use super::trained::TrainedRun;
 use super::{Experiment, Findings, Forecast, Study};
 use crate::failure::Failure;

@@ -7,10 +7,10 @@ use lastbit_core::device::{Context, Fill};
 use lastbit_core::pde::{Bounds, Bracket, Linear, LinearDouble, LinearParams, Regime};
 use pollster::block_on;
 
+use super::checks::{check_between, check_positive, checked};
 use super::eigenmodes::Eigenmodes;
-use super::fig3::transitioning;
 use super::findings::{claim, table};
-use super::flags::{check_between, check_positive, checked, flags};
+use super::flags::flags;
 use super::pde::{self, MOST_STEPS, edge, finite, growth_text};
 use super::{Agreement, Claim, Experiment, Findings, Forecast, Study, check_interrupt};
 use crate::failure::Failure;
@@ -73,7 +73,7 @@ impl Search {
 
 impl Table2 {
     fn params(&self) -> Result<LinearParams, Failure> {
-        Ok(transitioning(self.size, self.kernel, self.seed)?)
+        Ok(pde::transitioning(self.size, self.kernel, self.seed)?)
     }
 
     fn searches(&self) -> Result<[Search; 2], Failure> {
@@ -158,7 +158,7 @@ impl Experiment for Table2 {
     }
 
     fn check(&self) -> Result<(), Failure> {
-        let params = transitioning(self.size, self.kernel, self.seed);
+        let params = pde::transitioning(self.size, self.kernel, self.seed);
         let eigenvalues = checked("--size, --kernel", params.and_then(|params| params.eigenvalues()))?;
         check_positive("--dt", self.dt)?;
         let Bounds { alpha_min, alpha_max } = LinearParams::bounds(eigenvalues, self.dt);
@@ -210,7 +210,7 @@ impl Experiment for Table2 {
             agrees: growth.map_or(Agreement::CannotTell, |growth| Agreement::of((growth - theory.abs()).abs() < 1e-3)),
             certainty: "Sure: the factor is known exactly.",
         });
-        let published = LinearParams::bounds(transitioning(256, 32, self.seed)?.eigenvalues()?, 1e-8);
+        let published = LinearParams::bounds(pde::transitioning(256, 32, self.seed)?.eigenvalues()?, 1e-8);
         findings.claims.push(claim! {
             about: "The published size",
             paper: "alpha_min = 0.25 · 225² · 1024 = 12,960,000 and alpha_max = 2/dt = 2 × 10⁸.",

@@ -6,12 +6,13 @@ mod verdict;
 use std::rc::Rc;
 
 use lastbit_core::device::{Context, Fill};
-use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeError, Regime, initial_kernel};
+use lastbit_core::pde::{Bounds, Image, Linear, LinearDouble, LinearParams, PdeError, Regime};
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
 
+use super::checks::{check_between, checked};
 use super::findings::table;
-use super::flags::{check_between, checked, flags};
+use super::flags::flags;
 use super::pde::{self, MOST_STEPS, finite, growth_at_end, last_measurable};
 use super::{Experiment, Findings, Forecast, Study, check_interrupt};
 use crate::failure::Failure;
@@ -68,16 +69,8 @@ struct RegimeResult {
 
 impl Table3 {
     fn params(&self, regime: Regime) -> Result<LinearParams, PdeError> {
-        Ok(LinearParams {
-            image: Image::noise(self.size, self.size, self.mean, self.noise, self.seed)?,
-            kernel: self.kernel,
-            regime,
-            a: -0.5,
-            beta: 1.0,
-            // A source would hold a decaying kernel at its fixed point; it does not affect stability.
-            source: false,
-            initial: initial_kernel(self.kernel.min(lastbit_core::pde::MAX_KERNEL), None, self.seed),
-        })
+        let image = Image::noise(self.size, self.size, self.mean, self.noise, self.seed)?;
+        Ok(pde::linear(image, self.kernel, regime, self.seed))
     }
 
     /// The step size of a regime, from the largest magnitude of its eigenvalues, so that both bounds show.

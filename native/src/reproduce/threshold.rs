@@ -8,7 +8,8 @@ use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::train::{DatasetKind, TrainConfig};
 
-use super::flags::{flags, has_duplicates};
+use super::checks::has_duplicates;
+use super::flags::flags;
 use super::run::{Run, constant_rate};
 use super::{Agreement, Experiment, Findings, Forecast, Study, divergence};
 use crate::failure::Failure;

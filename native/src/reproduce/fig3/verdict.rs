@@ -94,8 +94,8 @@ fn relative_difference(a: &[Option<f64>], b: &[Option<f64>]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::transitioning;
     use super::*;
+    use crate::reproduce::pde::transitioning;
 
     #[test]
     fn too_few_steps_are_no_contradiction() {

@@ -46,7 +46,7 @@ fn significant(rows: &[Row]) -> Claim {
         .map(|row| {
             let ranges = row.seeds.iter().map(|trained| {
                 let (low, high) = ends(trained.accuracy[..trained.compared()].iter().copied());
- high - low
+                high - low
             });
             format!(
                 "{}: the best and the worst k of one seed are {} points apart; a test set of {} images alone makes a deviation of \
