@@ -7,20 +7,16 @@ use lastbit_core::device::{AdapterChoice, AdapterSummary, Context, Family, Optio
 use lastbit_core::train::{Start, TrainConfig, Trainer, Tuning, checkpoint};
 
 use crate::runs;
-use crate::skip::skip;
 
 /// Fingerprints of k = 1 and k = 3 after the run, by class of arithmetic (docs/RULES.md, rule 12). A new version of docs/ORDER.md
 /// may change them.
 const FUSED: [&str; 2] = ["a61c11ec534b3be5", "0f6d2d943978e72e"];
 const SEPARATE: [&str; 2] = ["48445b10ac013fd5", "92f2e4c8df06fd2b"];
 
-/// The fingerprints of each driver that was recorded. The processor's driver is its class; SwiftShader does not report a version.
-const RECORDED: [(&str, [&str; 2]); 4] = [
-    ("fused", FUSED),
-    ("separate", SEPARATE),
-    ("llvmpipe Mesa 22.3.6 (LLVM 15.0.6)", SEPARATE),
-    ("SwiftShader driver", SEPARATE),
-];
+/// The recorded fingerprints by the beginning of the driver's name. The processor's driver is its class. On Vulkan, kernels carry
+/// `NoContraction`, so every version of the software drivers is of the separate class.
+const RECORDED: [(&str, [&str; 2]); 4] =
+    [("fused", FUSED), ("separate", SEPARATE), ("llvmpipe", SEPARATE), ("SwiftShader", SEPARATE)];
 
 /// Fingerprints of k = 1, 3 and 2 after six steps of a quarter-width ResNet-8, the fifth one with a smaller batch.
 fn fingerprints(adapter: &AdapterSummary) -> [String; 3] {
@@ -47,13 +43,10 @@ fn fingerprints_are_the_recorded_ones() {
         let found = fingerprints(adapter);
         println!("{name} ({driver}): {found:?}");
         assert_eq!(found[0], found[2], "{name}: k = 2 must have the bits of k = 1");
-        match RECORDED.iter().find(|(recorded, _)| driver == recorded) {
+        match RECORDED.iter().find(|(recorded, _)| driver.starts_with(recorded)) {
             Some((_, recorded)) if found[..2] == *recorded => {}
             Some((_, recorded)) => failures.push(format!("{name} ({driver}): {found:?}, recorded are {recorded:?}")),
-            None => {
-                assert_eq!(found, fingerprints(adapter), "{name}: two equal runs");
-                skip(&format!("fingerprints on {name} (none are recorded for the driver '{driver}')"));
-            }
+            None => assert_eq!(found, fingerprints(adapter), "{name}: two equal runs"),
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

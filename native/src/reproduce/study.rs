@@ -1,7 +1,8 @@
 //! A reproduction in progress: its pieces and runs, each computed once, and its progress on the terminal.
 
 mod forecast;
-mod workers;
+mod parallel;
+mod worker;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use pollster::block_on;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use workers::Worker;
+use worker::Worker;
 
 use super::common::{Common, check_interrupt};
 use super::folder::ReproductionFolder;
@@ -54,21 +55,6 @@ pub struct Study {
 }
 
 impl Study {
-    /// Opens and tests the adapters of the flags. Results are kept in `folder`.
-    pub fn new(common: &Common, folder: Option<ReproductionFolder>) -> Result<Self, Failure> {
-        let mut each = workers::per_adapter(common)?.into_iter();
-        let studies = each.len() as u64;
-        let first = each.next().unwrap_or_else(|| common.clone());
-        let name_adapter = |failure| workers::name_adapter(failure, &first);
-        let context = Self::open(&first, studies).map_err(name_adapter)?;
-        // The other adapters are opened and tested at the same time.
-        let workers = (1..).zip(each).map(|(index, common)| Worker::new(index, common, folder.clone(), studies));
-        let workers = workers.collect::<Result<_, Failure>>()?;
-        let mut study = Self { workers, ..Self::on(context, &first, folder).map_err(name_adapter)? };
-        study.check_workers()?;
-        Ok(study)
-    }
-
     /// Opens the adapter of one of `studies` studies at the same time, which share the host's memory.
     fn open(common: &Common, studies: u64) -> Result<Rc<Context>, Failure> {
         let context = Rc::new(device::open(common.adapter.as_deref())?);
