@@ -144,7 +144,7 @@ impl<'a> PlanePool<'a> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::plan::{BatchSizes, Kind, MemoryLimits, Plan, Tuning};
+    use super::super::plan::{BatchSizes, MemoryLimits, Plan, RecordingKind, Tuning};
     use super::*;
     use crate::nets::NetKind;
     use crate::ops::{Activation, sgd::Perturbation};
@@ -181,7 +181,7 @@ mod tests {
             [SMALL, SMALL, LARGE].map(|shape| taken(&mut pool, shape).1)
         });
         assert!(buffers[0] == buffers[1] && buffers[0] == buffers[2]);
-        let (table, cleared) = memory.settle(std::iter::empty());
+        let (table, cleared) = memory.finish(std::iter::empty());
         let bytes: Vec<u64> = table.specs().iter().map(|spec| spec.bytes).collect();
         assert_eq!(bytes, [SMALL, SMALL, LARGE].map(|shape| shape.plane_bytes(2, 5)));
         assert_eq!(cleared, buffers[0], "borders of planes must be zero");
@@ -198,7 +198,7 @@ mod tests {
         rec.dispatch("large", copy(), &[a, from(arena, 256)], 1, Work::default());
         assert_eq!(memory.scratch("a", 1024).buffer, a.buffer);
         assert_eq!(memory.arena("arena", 64), arena);
-        let (table, cleared) = memory.settle(std::iter::once(&mut rec));
+        let (table, cleared) = memory.finish(std::iter::once(&mut rec));
         let lengths: Vec<_> = rec.dispatches().flat_map(|d| &d.bindings).map(|b| (b.offset, b.bytes)).collect();
         assert_eq!(lengths, [(0, 2048), (0, 16), (0, 2048), (256, 768)]);
         let sizes: Vec<_> = table.specs().iter().map(|spec| (spec.label.as_str(), spec.bytes)).collect();
@@ -215,7 +215,7 @@ mod tests {
         let images = (&[[0.5, 0.25]][..], 0);
         let plan = Plan::new(&network, 2, Perturbation::Divide, &sizes, images, &tuning, limits).unwrap();
         let labels = |chunk: usize| -> BTreeSet<&str> {
-            let dispatches = plan.recording(Kind::Train(chunk, 4)).dispatches();
+            let dispatches = plan.recording(RecordingKind::Train(chunk, 4)).dispatches();
             let bound = dispatches.flat_map(|dispatch| &dispatch.bindings);
             bound.map(|binding| plan.table().spec(binding.buffer).label.as_str()).collect()
         };
