@@ -5,7 +5,7 @@ const QUADS = (WIDTH + 3u) / 4u; // of a row
 
 struct Quad {
     plane: u32,   // index in [R][N][C]
-    row: u32,
+    row: u32,     // or strip of rows
     quad: u32,    // index in the row
     is_own: bool, // false for a lane beyond the last plane
 }

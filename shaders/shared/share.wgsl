@@ -6,7 +6,7 @@
 struct Share {
     tx: u32,
     ty: u32,
-    n: u32,
+    n: u32,     // sample of the batch
     group: u32, // the first
     // False for a lane without work: it repeats the work of another lane and writes nothing.
     is_own: bool,

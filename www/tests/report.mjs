@@ -14,5 +14,5 @@ export function report(events) {
   events.on("test:fail", () => (process.exitCode = 1));
   events.compose(tap).pipe(process.stdout);
   const file = process.env.LASTBIT_TEST_TIMES;
-  if (file !== undefined) events.compose(times).pipe(createWriteStream(file));
+  if (file !== undefined) events.compose(times).pipe(createWriteStream(file, { flags: "a" }));
 }

@@ -146,7 +146,7 @@ impl BenchOperation {
         }
     }
 
-    /// ConvLayer and pass, if the operation is a convolution.
+    /// Layer and pass, if the operation is a convolution.
     pub fn layer(&self) -> Option<(ConvLayer, Pass)> {
         match self {
             Self::Conv(conv, pass) => Some((ConvLayer::Conv(*conv), *pass)),

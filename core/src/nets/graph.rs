@@ -1,4 +1,4 @@
-//! A network as a list of operations on named tensors. Training lowers it to recordings (`train/plan.rs`).
+//! A network as a list of operations on named tensors. Training lowers it to recordings (`train/lowering.rs`).
 
 use crate::ops::{Activation, Shape, conv_valid::ConvValid, cross_entropy::Loss, dense::Dense};
 use crate::ops::{Conv, ConvDown, batch_norm::BatchNorm, max_pool::MaxPool};
@@ -192,7 +192,7 @@ const ALIGNMENT: u32 = 64;
 
 /// Builds a [`Network`] operation by operation.
 ///
-/// All methods panic if the network cannot be trained as declared: a tensor is of another graph or its shape does not fit, a name
+/// All methods panic if the network cannot be trained as declared: a tensor does not exist in it or its shape does not fit, a name
 /// occurs twice, or nothing reads an output. The message names the network and the layer.
 pub struct GraphBuilder {
     network: Network,
@@ -234,8 +234,8 @@ impl GraphBuilder {
 
     /// True for features `[N][C]`, false for planes.
     fn is_features(&self, tensor: TensorId) -> bool {
-        let maker = self.network.nodes.iter().find(|node| node.outputs.contains(&tensor));
-        maker.is_some_and(|node| match node.operation {
+        let producer = self.network.nodes.iter().find(|node| node.outputs.contains(&tensor));
+        producer.is_some_and(|node| match node.operation {
             Operation::GlobalAveragePool | Operation::Dense(_) => true,
             Operation::Add => self.is_features(node.input()),
             _ => false,
@@ -546,7 +546,8 @@ mod tests {
             let mut g = GraphBuilder::new("net", Shape::new(1, 8, 6), Loss::SigmoidBinaryCrossEntropy);
             g.conv_valid("conv1", g.input(), 7)
         });
-        assert!(large.is_err(), "a kernel larger than the images is accepted");
+        let message = large.unwrap_err().downcast::<String>().expect("a formatted message");
+        assert!(message.starts_with("net: conv1 needs "), "{message}");
     }
 
     #[test]

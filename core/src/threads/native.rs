@@ -52,7 +52,8 @@ impl Threads {
         self.pool.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
-    /// Runs `work` in one of the threads and waits for it. Inside `work`, [`Threads::parallel_for`] starts without a change of thread.
+    /// Runs `work` in one of the threads and waits for it. Inside `work`, [`Threads::parallel_for`] starts without a change of
+    /// thread.
     pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(work),

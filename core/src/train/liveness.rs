@@ -109,8 +109,8 @@ mod tests {
         })
     }
 
-    /// One line for each node after which `ends` releases tensors. A tensor has the name of the layer that computes it, with a number
-    /// if that layer computes several.
+    /// One line for each node after which `ends` releases tensors. A tensor has the name of the layer that computes it, with a
+    /// number if that layer computes several.
     fn lines(network: &Network, ends: impl Fn(usize) -> Vec<TensorId>) -> Vec<String> {
         let name = |tensor: TensorId| {
             let Some(node) = network.nodes.iter().find(|node| node.outputs.contains(&tensor)) else {

@@ -76,7 +76,7 @@ fn train(mut prepared: Prepared, out: &Path, output: &OutputMode, on_change: OnC
     prepared.warn_of_vanishing_rate();
     let lines = if *output == OutputMode::Text { cost_lines(&prepared)? } else { Vec::new() };
     prepared.tune_for_long_run(|| output.print(TUNING));
-    let _to_save = interrupt::UnsavedWork::begin();
+    let _unsaved = interrupt::UnsavedWork::begin();
     let images = prepared.images.clone();
     let session = prepared.open(out, on_change)?;
     output.print(announcement(&session.trainer, &images, out, session.first_step()));

@@ -11,7 +11,7 @@ use super::layers::Layers;
 use crate::failure::Failure;
 use crate::numbers::list;
 use crate::plot::Style;
-use crate::run::{METRICS_FILE, problems, read_config};
+use crate::run::{METRICS_FILE, MOST_LINE_BYTES, problems, read_config};
 use crate::run_config::RunConfig;
 
 /// Everything that a report shows except the weights, which [`super::bits`] reads tensor by tensor.
@@ -70,9 +70,6 @@ pub struct Epoch {
     /// `[replica]`: accuracy on the test set, in percent.
     pub test_accuracy: Vec<f64>,
 }
-
-/// Length in bytes of the longest line that is read.
-const MOST_LINE_BYTES: u64 = 1 << 20;
 
 /// A network whose loss reaches this value has blown up. Finite logits have a finite loss, so the loss of a network that has
 /// blown up may still be a number.
@@ -209,6 +206,9 @@ impl RunData {
             .collect();
         for (i, lost) in lost.iter().enumerate() {
             for &replica in lost {
+                if steps.rel_l1[replica][i] == 0.0 {
+                    steps.rel_l1[replica][i] = f64::NAN;
+                }
                 if steps.differing[replica][i] == 0.0 {
                     let columns = [&mut steps.rel_l1, &mut steps.max_ulp, &mut steps.differing];
                     columns.into_iter().for_each(|column| column[replica][i] = f64::NAN);

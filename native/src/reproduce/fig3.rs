@@ -24,6 +24,7 @@ use crate::plot::{Axis, Figure};
 const ALPHAS: [f64; 7] = [1.1e7, 1.2e7, 1.3e7, 1.9e8, 2.0e8, 2.1e8, 2.2e8];
 /// Steps over which the growth at the end is measured.
 const LAST: usize = 10;
+
 flags! {
     /// Figure 3: the linear one-layer equation near its stability bounds
     #[name = "fig3"]

@@ -30,6 +30,7 @@ const KS: [u32; 4] = [1, 3, 2, 1];
 const PERTURBED: usize = 1;
 /// Steps of the moving mean, as published.
 const WINDOW: usize = 100;
+
 flags! {
     /// Figure 4: the nonlinear one-layer network, from a fixed point to chaos
     #[name = "fig4"]

@@ -73,6 +73,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use crate::failure::Failure;
 use crate::interrupt;
+use crate::run::REPORT_FILE;
 use crate::terminal::columns;
 pub use common::{Common, check_interrupt};
 pub use experiment::Experiment;
@@ -176,7 +177,7 @@ pub fn run(Invocation { experiment, defaults, common }: &Invocation) -> Result<(
     let (Some(folder), Some(out)) = (folder, &common.out) else {
         return Err(Failure::usage("--out: give a folder for data, figures and report"));
     };
-    let _to_save = interrupt::UnsavedWork::begin();
+    let _unsaved = interrupt::UnsavedWork::begin();
     let claimed = folder.claim(&identity, &command, &environment)?;
     study.print(format!("{}{} -> {}", experiment.title(), size_text(common.quick), out.display()));
     study.print(format!("on '{}'; takes {}{}", environment.adapter, forecast.text(), study.workers_text()));
@@ -227,5 +228,5 @@ fn conclude(study: &Study, findings: &Findings, out: &Path) {
     for line in columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>()) {
         study.print(line);
     }
-    study.print(format!("report: {}", out.join(page::REPORT_FILE).display()));
+    study.print(format!("report: {}", out.join(REPORT_FILE).display()));
 }

@@ -11,10 +11,8 @@ use crate::failure::Failure;
 use crate::html::{self, Light, cell, code, document, header, lamp, note, notice, section, table};
 use crate::numbers::{count, list, number, thousands};
 use crate::plot::DRAWING_STYLE;
-use crate::run::{Environment, RunFolder};
+use crate::run::{Environment, REPORT_FILE, RunFolder};
 
-/// Name of the page.
-pub const REPORT_FILE: &str = "report.html";
 const STYLE: &str = include_str!("page.css");
 
 /// Everything that the files contain.

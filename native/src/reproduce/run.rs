@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::numbers::count;
 use crate::report::data::{RunData, Verdict};
 use crate::report::layers::Layers;
-use crate::run::METRICS_FILE;
+use crate::run::{METRICS_FILE, summary_json};
 use crate::run_config::{HostConfig, RunConfig};
 
 /// A finished run. Values that are not finite are NaN.
@@ -46,8 +46,7 @@ impl Run {
     pub fn read(name: &str, path: PathBuf, config: TrainConfig) -> Result<Self, Failure> {
         let file = path.join(METRICS_FILE);
         let failed = |error: &std::io::Error| Failure::file("read", &file, error);
-        let summary = std::fs::read(path.join("summary.json")).ok();
-        let summary = summary.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let summary = summary_json(&path);
         let layers = Layers::all(config.ks.len());
         let config = RunConfig { train: config, host: HostConfig::default() };
         let mut data = RunData { layers, ..RunData::new(&path, config, serde_json::Value::Null, summary) };
@@ -55,9 +54,14 @@ impl Run {
         data.read_metrics(reader).map_err(|error| failed(&error))?;
         if data.ignored > 0 {
             let lines = count(data.ignored, "damaged line");
-            return Err(Failure::other(format!("'{}' has {lines}", file.display())));
+            return Err(Failure::other(format!(
+                "'{}' has {lines}: remove this run's folder to train it again, or give another --out",
+                file.display()
+            )));
         }
         let are_controls_zero = match data.verdict() {
+            // Without a summary the weights at the end were not compared.
+            _ if data.summary["control"]["green"].is_null() => Agreement::No,
             Verdict::Green => Agreement::Yes,
             Verdict::Red(_) => Agreement::No,
             Verdict::NotFinite | Verdict::NoControl | Verdict::Nothing => Agreement::CannotTell,

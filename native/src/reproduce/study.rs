@@ -198,12 +198,12 @@ impl Study {
                 let mut prepared = self.prepared(config)?;
                 prepared.tune_for_long_run(|| {});
                 check_interrupt()?;
-                let opened = prepared.open(&out, OnChange::Never)?;
+                let session = prepared.open(&out, OnChange::Never)?;
                 let output = match self.output {
                     OutputMode::Text if self.is_parallel => OutputMode::Prefixed(name.to_owned()),
                     _ => self.output.clone(),
                 };
-                let (outcome, _) = opened.run(output)?;
+                let (outcome, _) = session.run(output)?;
                 // The run is saved even if its page cannot be written.
                 let _ = report::write(&out, None);
                 if let Outcome::Interrupted(_) = outcome {

@@ -106,9 +106,11 @@ impl Experiment for Table1 {
                 MAX_K / 2
             ));
         }
-        let config = self.config(&self.rows[0], self.seeds[0], self.perturbation[0]);
-        config.validate()?;
-        check_no_control(&config, self.ks.len())?;
+        for form in &self.perturbation {
+            let config = self.config(&self.rows[0], self.seeds[0], *form);
+            config.validate()?;
+            check_no_control(&config, self.ks.len())?;
+        }
         if self.last == 0 || self.last > self.epochs {
             return refuse(format!("--last: must be between 1 and the {} epochs, not {}", self.epochs, self.last));
         }

@@ -43,7 +43,7 @@ flags! {
 
 /// The factor by which dt grows so that dt times the bounds is the same as at the published size.
 fn to_published(size: u32, kernel: u32) -> f64 {
-    let side = f64::from((size + 1).saturating_sub(kernel));
+    let side = f64::from(size.saturating_add(1).saturating_sub(kernel));
     PUBLISHED_PATCHES * 1024.0 / (side * side * f64::from(kernel).powi(2))
 }
 

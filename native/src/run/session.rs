@@ -48,7 +48,6 @@ pub struct Session {
 
 /// What a session has while it trains.
 struct Live {
-    screen: Screen,
     saver: Saver,
     /// The first files that are still to be written.
     first_files: Option<FirstFiles>,
@@ -61,6 +60,8 @@ struct Live {
     evaluated: Option<u64>,
     /// By replica: true if the warning about numbers that are not finite has been printed.
     is_reported: Vec<bool>,
+    /// Dropped last: the bars stay until the last save has ended.
+    screen: Screen,
 }
 
 impl Session {

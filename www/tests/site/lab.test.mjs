@@ -30,6 +30,7 @@ function isAtRest() {
 function stepOfNewestRun(page, least) {
   return page.waitForFunction((least) => {
     const events = window.events.slice(window.events.findLastIndex(({ kind }) => kind === "opened"));
+    if (events[0]?.kind !== "opened") return false;
     const { ks } = events[0];
     const rows = events.findLast(({ kind }) => kind === "steps")?.rows;
     return rows !== undefined && rows[rows.length - (3 + 6 * ks.length)] >= least;

@@ -3,6 +3,9 @@ import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 
 const files = (await readdir(import.meta.dirname)).filter((name) => name.endsWith(".test.mjs"));
-const loaded = Promise.all(files.map((file) => import(`./${file}`)));
+async function load() {
+  for (const file of files.sort()) await import(`./${file}`);
+}
+const loaded = load();
 // The first test, so that the others, which are added while it runs, have all been added when it ends.
 test("the files of tests load", () => loaded);

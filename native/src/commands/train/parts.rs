@@ -64,9 +64,9 @@ pub fn run(arguments: &Arguments, mut given: Table, adapters: &[String]) -> Resu
     }
     let _folder = RunFolder::claim(out)?;
     let identity = text_of(&whole, adapters)?;
-    let mut to_save = None;
+    let mut unsaved = None;
     let ended = common.train(&parts, || {
-        to_save = Some(interrupt::UnsavedWork::begin());
+        unsaved = Some(interrupt::UnsavedWork::begin());
         replace_file(&out.join(PARTS_FILE), identity.as_bytes())
     });
     let ended = ended.inspect_err(|_| {

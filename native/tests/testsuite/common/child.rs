@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use super::Ended;
 
 /// Starts a command whose output is kept.
@@ -32,11 +33,6 @@ pub fn send_signal(child: &Child, name: &str) {
 #[cfg(unix)]
 pub fn stop(child: Child, name: &str) -> Ended {
     send_signal(&child, name);
-    wait(child)
-}
-
-/// Waits for the end.
-pub fn wait(child: Child) -> Ended {
     child.wait_with_output().unwrap().into()
 }
 
