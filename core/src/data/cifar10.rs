@@ -4,6 +4,7 @@
 //! Functions that parse report the first problem of a file as [`DataError::Empty`], [`DataError::WrongFormat`],
 //! [`DataError::Truncated`], [`DataError::Oversized`] or [`DataError::Label`].
 
+pub use super::cifar10_sizes::{FILE_BYTES, RECORD_BYTES, RECORDS};
 use super::signatures::{FAILED_DOWNLOAD, FileKind, UNFETCHED, identify};
 use super::{DataError, Dataset, ImageSet, Normalization};
 use crate::ops::Shape;
@@ -13,12 +14,6 @@ pub const TRAIN_FILES: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
 /// Name of the test file.
 pub const TEST_FILE: &str = "test_batch.bin";
-/// Length of a record in bytes.
-pub const RECORD_BYTES: usize = 1 + 3 * 32 * 32;
-/// Number of records in a complete file.
-pub const RECORDS: usize = 10_000;
-/// Length of a complete file in bytes.
-pub const FILE_BYTES: usize = RECORDS * RECORD_BYTES;
 
 const CLASS_NAMES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];

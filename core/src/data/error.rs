@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::cifar10::{FILE_BYTES, RECORD_BYTES, RECORDS};
+use super::cifar10_sizes::{FILE_BYTES, RECORD_BYTES, RECORDS};
 use crate::ops::Shape;
 
 /// A data set or file that cannot be used.

@@ -1,5 +1,6 @@
 //! Data sets: parses images from bytes and selects batches. The front end reads the bytes.
 
+mod cifar10_sizes;
 mod dataset_files;
 mod error;
 mod image_set;
