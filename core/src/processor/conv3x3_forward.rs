@@ -8,42 +8,17 @@
 
 mod direct;
 mod gathered;
+mod layer;
 mod tile;
 mod tiny;
 
 use std::ops::Range;
 
 use super::lanes::Lanes;
-use super::memory::{Scratch, View};
-use super::shared::tensor::Tensor;
+use super::memory::Scratch;
 use super::twin::{BySample, Launch, Twin};
-
-/// One dispatch of `conv3x3_forward`: a convolution, or its input gradient.
-pub struct Conv3x3Forward {
-    x: Tensor,
-    packed: View<f32>,
-    y: Tensor,
-    samples: usize,
-    /// Input channels C.
-    inputs: usize,
-    /// Output channels K.
-    outputs: usize,
-    height: usize,
-    width: usize,
-    /// Floats from a row to the next.
-    row: usize,
-    /// Floats from a plane to the next.
-    plane: usize,
-    /// Floats from a replica's packed weights to the next one's.
-    packed_stride: usize,
-    accumulate: bool,
-    /// Samples in a piece.
-    batch: usize,
-    /// Groups of four output channels in a piece.
-    groups: usize,
-    /// 1 in columns of the image and 0 beyond, for all columns that a row's vectors may cover.
-    mask: Vec<f32>,
-}
+pub use layer::Conv3x3Forward;
+use layer::Piece;
 
 /// A piece should have this many pixels, so that loading the weights pays off.
 const PIXELS: usize = 192;
@@ -51,53 +26,6 @@ const PIXELS: usize = 192;
 const PIECES: usize = 32;
 /// A piece is not split below this many groups of output channels, because each piece gathers its pixels again.
 const GROUPS: usize = 16;
-
-/// A piece: samples and groups of output channels of a replica.
-#[derive(Clone, Copy)]
-struct Piece {
-    replica: usize,
-    first_sample: usize,
-    samples: usize,
-    first_group: usize,
-    groups: usize,
-}
-
-impl Conv3x3Forward {
-    /// Number of computed columns: the width, padded to vectors of four.
-    #[inline(always)]
-    fn columns(&self) -> usize {
-        self.row - 4
-    }
-
-    /// Index in x of the first tap of a sample's first pixel: one row up and one column to the left of it.
-    #[inline(always)]
-    fn corner(&self, piece: Piece, sample: usize) -> usize {
-        self.x.start(piece.replica, sample) + 3
-    }
-
-    /// Index in y of the first pixel of a sample's output channel 0.
-    #[inline(always)]
-    fn target(&self, piece: Piece, sample: usize) -> usize {
-        self.y.start(piece.replica, sample) + self.row + 4
-    }
-
-    /// The weights of each of G groups. Groups beyond the last one have its weights.
-    #[inline(always)]
-    fn weights<const G: usize>(&self, replica: usize, group: usize) -> [*const f32; G] {
-        let last = self.outputs.div_ceil(4) - 1;
-        let mut weights = [std::ptr::null(); G];
-        for (g, w) in weights.iter_mut().enumerate() {
-            let group = (group + g).min(last);
-            *w = self.packed.at(replica * self.packed_stride + group * self.inputs * 36).cast_const();
-        }
-        weights
-    }
-
-    #[inline(always)]
-    fn is_masked(&self) -> bool {
-        self.width != self.columns()
-    }
-}
 
 impl Twin for Conv3x3Forward {
     fn new(launch: &Launch<'_>) -> Self {

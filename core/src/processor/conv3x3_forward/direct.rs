@@ -1,8 +1,8 @@
 //! Wide images: vectors of pixels lie along a row and are read straight from the planes, whose zero border makes every
 //! load valid. The last vector of a row may reach beyond the row; these lanes are not written.
 
+use super::layer::{Conv3x3Forward, Piece};
 use super::tile::{Window, add_channels, next_tile, zeros};
-use super::{Conv3x3Forward, Piece};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::{CacheLines, Prefetch};
 

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
+use super::layer::{Conv3x3Forward, Piece};
 use super::tile::{MOST, Sums, Window, add_channels, next_tile, zeros};
-use super::{Conv3x3Forward, Piece};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::{Prefetch, Scratch};
 

@@ -5,7 +5,7 @@
 //! sum that ends nonzero has the same bits. All taps are computed if a sum ends as zero, if a weight is not finite, or
 //! if the padding is not zero.
 
-use super::{Conv3x3Forward, Piece};
+use super::layer::{Conv3x3Forward, Piece};
 use crate::processor::lanes::Lanes;
 use crate::processor::memory::Scratch;
 
