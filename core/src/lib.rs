@@ -56,7 +56,7 @@
 //! | [`pde`] | the paper's equations in float32 on an adapter and in float64 on the host, with their theory |
 //! | [`double`] | training in float64 on the host |
 //! | [`data`], [`rng`] | images from bytes, order and augmentation, the counter-based generator |
-//! | [`bench`], [`smoke`] | what front ends measure and check |
+//! | [`mod@bench`], [`smoke`] | what front ends measure and check |
 //! | [`threads`], [`huge_pages`] | the threads and the memory that the processor computes with |
 //!
 //! `docs/ARCHITECTURE.md` says how these fit together, `docs/ORDER.md` in which order every sum is taken, and
