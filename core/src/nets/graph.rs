@@ -228,7 +228,7 @@ impl GraphBuilder {
     }
 
     fn shape(&self, name: &str, tensor: TensorId) -> Shape {
-        self.require(name, tensor.0 < self.network.shapes.len(), "an input that was made by this graph");
+        self.require(name, tensor.0 < self.network.shapes.len(), "an input that is in this graph");
         self.network.shapes[tensor.0]
     }
 

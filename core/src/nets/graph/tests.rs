@@ -47,9 +47,9 @@ fn a_network_whose_tensors_fit_is_built() {
 }
 
 #[test]
-fn a_tensor_of_another_graph_is_refused() {
+fn a_tensor_that_the_graph_does_not_have_is_refused() {
     let found = refusal_after_conv(|g, _| g.batch_norm("bn1", TensorId(9)));
-    assert_refused(found, "net: bn1 needs an input that was made by this graph");
+    assert_refused(found, "net: bn1 needs an input that is in this graph");
 }
 
 #[test]
