@@ -9,9 +9,9 @@ use std::process::Command;
 use lastbit_core::bench::tune;
 use lastbit_core::gpu::wgsl::source;
 use lastbit_core::nets::{NetKind, Network};
-use lastbit_core::ops::{Activation, Shape, Tile, TileTarget, Tiles, sgd::Perturbation};
+use lastbit_core::ops::{Activation, Shape, Tile, TileTarget, Tiles, functions, sgd::Perturbation};
 use lastbit_core::pde::{Heat, HeatParams, Image, Linear, LinearParams, Nonlinear, NonlinearParams, Regime};
-use lastbit_core::record::{Access, Dispatch, Kernel, Recording, Shader};
+use lastbit_core::record::{Access, Dispatch, Function, Kernel, Recording, Shader};
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 
 /// All recordings of a run of `network`.
@@ -118,7 +118,7 @@ fn kernels() -> Vec<Kernel> {
     let mut seen = HashSet::new();
     let launched = recordings.iter().flat_map(Recording::dispatches).map(|d| d.kernel.clone());
     let rates = RATES.map(|shader| Kernel::new(shader, &[("ROUNDS", 16.into())]));
-    let functions = (0..5_u32).map(|function| Kernel::new(Shader::SharedFunctions, &[("FUNCTION", function.into())]));
+    let functions = Function::ALL.map(functions::kernel);
     launched.chain(rates).chain(functions).filter(|kernel| seen.insert(kernel.clone())).collect()
 }
 
