@@ -10,7 +10,7 @@ fn root(x: f32) -> f32 {
         return x;
     }
     if (bits > 0x7f800000u) {
-        return bitcast<f32>(0x7fc00000u); // negative or NaN
+        return bitcast<f32>(bits | 0x7fc00000u); // negative or NaN
     }
     let parts = parts_of(magnitude);
     // significand * 2^scale, whose root is in [2^23, 2^24), with an even exponent.
