@@ -23,8 +23,10 @@ mod schedule;
 pub mod self_test;
 mod state;
 mod step_loop;
+mod steps;
 mod trainer;
 mod transfer;
+mod upload;
 
 pub(crate) use batch::Batches;
 pub use batch::EVALUATION_BATCH;
@@ -35,11 +37,12 @@ pub use estimate::{Estimate, MemoryEstimate, estimate, memory as memory_estimate
 pub use events::{EpochEvent, Event, LayersEvent, StepEvent};
 pub use peek::{Peek, PeekRange};
 pub(crate) use plan::default_tiles;
-pub use plan::{BatchSizes, Chunk, MemoryLimits, Plan, RecordingKind, Tuning, UploadLayout};
+pub use plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Plan, RecordingKind, Tuning, UploadLayout};
 pub use profile::StepTimes;
 pub(crate) use profile::median;
 pub use run_length::RunLength;
 pub use schedule::{learning_rate, logs_layers};
 pub use state::{EpochSums, ReplicaState, State, Weights};
 pub use step_loop::Progress;
+pub use steps::{Step, Steps};
 pub use trainer::{FlipBit, Start, Trainer, plan};
