@@ -8,6 +8,7 @@ mod buffers;
 mod job;
 mod kernel;
 mod recording;
+mod script;
 mod shader;
 
 pub use buffers::{Binding, BufferId, BufferSpec, BufferTable};
@@ -15,4 +16,5 @@ pub use job::{ARGUMENTS, Job};
 pub use kernel::{Constant, Kernel};
 pub(crate) use recording::OPERATIONS_PER_BYTE;
 pub use recording::{Command, Dispatch, Recording, Work};
+pub use script::{Act, Script};
 pub use shader::{Access, Shader};

@@ -12,9 +12,8 @@ use super::plan::RecordingKind;
 use super::schedule::logs_layers;
 use super::state::{EpochSums, State};
 use super::trainer::Trainer;
-use super::{metrics, transfer};
+use super::{metrics, transfer, upload};
 use crate::device::{Pending, Submitter};
-use crate::ops::sgd::{ReplicaValues, StepValues};
 
 /// Result of a call of [`Trainer::advance`].
 #[derive(Clone, Debug, Default)]
@@ -80,7 +79,7 @@ impl Trainer {
     }
 
     fn lr_at(&self, step: u64) -> f64 {
-        self.config.lr_at(step, (step.max(1) - 1) / self.batches.per_epoch())
+        upload::lr_at(&self.config, step, self.batches.per_epoch())
     }
 
     /// Sets the learning rate from the next submitted step on and returns that step. The rate becomes an entry of the config's
@@ -100,30 +99,9 @@ impl Trainer {
         Ok(step)
     }
 
-    fn step_values(&self, step: u64, lr: f64) -> (StepValues, Vec<ReplicaValues>) {
-        let momentum = self.config.momentum as f32;
-        let shared = StepValues {
-            weight_decay: self.config.weight_decay as f32,
-            momentum,
-            keep: if step == 1 { 0.0 } else { momentum },
-            nesterov: f32::from(self.config.nesterov && momentum != 0.0),
-        };
-        let replicas = self.config.ks.iter().map(|&k| ReplicaValues::new(k, lr, self.config.perturbation));
-        (shared, replicas.collect())
-    }
-
     /// The upload of `step` at learning rate `lr`, and the number of samples in its batch.
     pub(super) fn upload(&mut self, step: u64, lr: f64) -> (Vec<u8>, u32) {
-        let (shared, values) = self.step_values(step, lr);
-        let layout = &self.plan.upload_layout;
-        let mut upload = vec![0; layout.bytes as usize];
-        let mut put = |at: u64, bytes: &[u8]| upload[at as usize..][..bytes.len()].copy_from_slice(bytes);
-        put(layout.step, bytemuck::bytes_of(&shared));
-        for (chunk, at) in self.plan.chunks.iter().zip(&layout.replicas) {
-            put(*at, bytemuck::cast_slice(&values[chunk.replicas.clone()]));
-        }
-        let samples = self.batches.train(step, layout, &mut upload);
-        (upload, samples)
+        upload::of_step(&self.config, &self.plan, &mut self.batches, step, lr)
     }
 
     /// Encodes a step, whose upload is already queued; fingerprints only if `layers`.

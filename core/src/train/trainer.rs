@@ -190,7 +190,8 @@ impl Trainer {
         })
     }
 
-    fn start_state(config: &TrainConfig, network: &Network, start: Start) -> Result<State, TrainError> {
+    /// The state that a run of `config` starts from.
+    pub(super) fn start_state(config: &TrainConfig, network: &Network, start: Start) -> Result<State, TrainError> {
         let seed = config.seed_init.unwrap_or(config.seed);
         let state = match start {
             Start::Fresh => Self::perturbed(config, network, seed, &Weights::initial(network, seed)),

@@ -8,15 +8,23 @@ use crate::record::BufferId;
 
 /// Writes parameters, momenta and running statistics of every replica to the device.
 pub fn write_state(context: &Context, buffers: &Buffers, plan: &Plan, state: &State) {
+    for (buffer, bytes) in state_contents(plan, state) {
+        buffers.write(context, buffer, 0, &bytes);
+    }
+}
+
+/// The contents of the arenas that hold parameters, momenta and running statistics of every replica.
+pub fn state_contents(plan: &Plan, state: &State) -> Vec<(BufferId, Vec<u8>)> {
     let network = &plan.network;
+    let mut contents = Vec::new();
     for chunk in &plan.chunks {
         let replicas = &state.replicas[chunk.replicas.clone()];
-        let fill = |buffer: BufferId, stride: u32, put: &dyn Fn(&ReplicaState, &mut [f32])| {
+        let mut fill = |buffer: BufferId, stride: u32, put: &dyn Fn(&ReplicaState, &mut [f32])| {
             let mut arenas = vec![0.0; replicas.len() * stride as usize];
             for (replica, arena) in replicas.iter().zip(arenas.chunks_mut(stride.max(1) as usize)) {
                 put(replica, arena);
             }
-            buffers.write(context, buffer, 0, bytemuck::cast_slice(&arenas));
+            contents.push((buffer, bytemuck::cast_slice(&arenas).to_vec()));
         };
         let put_parameters = |values: &[Vec<f32>], arena: &mut [f32]| {
             for (parameter, values) in network.parameters.iter().zip(values) {
@@ -32,6 +40,7 @@ pub fn write_state(context: &Context, buffers: &Buffers, plan: &Plan, state: &St
             }
         });
     }
+    contents
 }
 
 /// Reads the state of every replica from the device.
