@@ -126,11 +126,11 @@ fn a_tile_that_rounds_otherwise_is_caught() {
 fn a_quotient_one_ulp_off_is_caught() {
     let shader = Shader::SgdUpdate;
     let exact = "divide_exactly(bitcast<u32>(direction), by.k)";
-    let fault = format!("({exact} + u32(by.k == 3u && e == 70u))");
+    let fault = format!("({exact} + u32(by.k == 3u))");
     let Some(found) = with_fault(shader, exact, &fault, small(), false) else { return };
     let found = of_kernel(of(&found, "twins"), shader);
-    // The second replica alone, and of it one parameter: k enters nowhere else.
-    assert!(found[0].buffer.starts_with("parameters") && found[0].elements == 1, "{found:?}");
+    // The second replica, and of it the parameters to which the last bit of d / k matters.
+    assert!(found[0].buffer.starts_with("parameters") && found[0].element >= 5_000, "{found:?}");
 }
 
 #[test]
