@@ -14,5 +14,5 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         return;
     }
     let at = own.plane * PLANE + (own.row + 1u) * ROW + 1u + own.quad;
-    a[at] = activate(y[at]) * column_mask(own.quad * 4u, WIDTH);
+    a[at] = masked(activate(y[at]), own.quad * 4u, WIDTH);
 }

@@ -1,4 +1,6 @@
+#import division
 #import math
+#import opaque
 // Sigmoid and binary cross-entropy, one sample per thread: loss = max(l, 0) - l * label + ln(1 + e^-|l|), 1 if the sign of
 // the logit is that of the label, and dlogit = (sigmoid(l) - label) / N. The loss of a logit that is not finite is NaN.
 
@@ -16,8 +18,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let sample = tile.y * job.samples + n;
     let logit = logits[sample];
     let label = f32(labels[n]);
-    dlogits[sample] = (sigmoid(logit) - label) / f32(job.samples);
+    dlogits[sample] = quotient(sigmoid(logit) - label, f32(job.samples));
     // The bound keeps the sum over a batch from overflowing.
-    let loss = min(max(logit, 0.0) - logit * label, 1e30) + log1p_exp_neg_abs(logit);
+    let loss = min(max(logit, 0.0) - opaque(logit * label), 1e30) + opaque(log1p_exp_neg_abs(logit));
     scores[sample] = vec2f(nan_unless(is_finite(logit), loss), select(0.0, 1.0, (logit > 0.0) == (label > 0.5)));
 }

@@ -25,11 +25,11 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             let at = own.plane * PLANE + (h + 1u) * ROW + 1u + own.quad;
             var z = scale_and_shift(normalize(y[at], channel), channel);
             if (SHORTCUT) {
-                z += shortcut[at];
+                z = opaque4(z) + shortcut[at];
             }
             var value = activate(z);
             if (WIDTH % 4u != 0u) {
-                value *= column_mask(own.quad * 4u, WIDTH);
+                value = masked(value, own.quad * 4u, WIDTH);
             }
             a[at] = value;
         }

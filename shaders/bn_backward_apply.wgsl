@@ -22,14 +22,14 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let c = own.plane % C;
     let channel = channels[tile.y * C + c];
     let mean = means[tile.y * C + c];
-    let factor = channel.z * channel.y;
+    let factor = opaque(channel.z * channel.y);
     for (var i = 0u; i < ROWS; i++) {
         let h = own.row * ROWS + i;
         if (h < HEIGHT) {
             let at = own.plane * PLANE + (h + 1u) * ROW + 1u + own.quad;
-            var value = factor * fma(normalize(y[at], channel), vec4f(-mean.y), g[at] - vec4f(mean.x));
+            var value = factor * fma(normalize(y[at], channel), vec4f(-mean.y), opaque4(g[at] - vec4f(mean.x)));
             if (WIDTH % 4u != 0u) {
-                value *= column_mask(own.quad * 4u, WIDTH);
+                value = masked(value, own.quad * 4u, WIDTH);
             }
             dy[at] = value;
         }

@@ -1,4 +1,6 @@
+#import division
 #import leaves
+#import opaque
 #import pairwise
 // Sums the leaves of each channel: the gradients by shift (sum g) and scale (sum g * normalized), and their means for
 // bn_backward_apply. Order: lane l adds leaves l, l + 64, ... in turn; the lanes are added pairwise.
@@ -21,13 +23,14 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let r = tile.y;
     var part = vec2f(0.0);
     for (var i = lane; i < n_leaves; i += 64u) {
-        part += leaves[(r * C + c) * n_leaves + i];
+        part = opaque2(part + leaves[(r * C + c) * n_leaves + i]);
     }
     let total = combine_lanes(part, lane);
     if (lane == 0u) {
         // job.scale_to_shift: elements from the layer's scale to its shift in the arena.
         scale_gradient[r * job.parameter_stride + c] = total.y;
         scale_gradient[r * job.parameter_stride + job.scale_to_shift + c] = total.x;
-        means[r * C + c] = total / f32(job.samples * HEIGHT * WIDTH);
+        let count = f32(job.samples * HEIGHT * WIDTH);
+        means[r * C + c] = vec2f(quotient(total.x, count), quotient(total.y, count));
     }
 }

@@ -32,12 +32,12 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         if (ACTIVATION != 0u) {
             var z = scale_and_shift(normalized, channel);
             if (SHORTCUT) {
-                z += shortcut[at];
+                z = opaque4(z) + shortcut[at];
             }
-            d *= activate_slope(z);
+            d = opaque4(d * activate_slope(z));
             g[at] = d;
         }
-        sum += d;
+        sum = opaque4(sum + d);
         products = fma(d, normalized, products);
         at += C * PLANE;
     }

@@ -1,6 +1,7 @@
 #import chan
 #import leaves
 #import pairwise
+#import root
 // Merges the leaves of each channel into batch mean and variance, updates the running statistics (momentum 0.1, unbiased
 // variance) and writes the coefficients of the channel for the other kernels.
 // Order: lane l merges leaves l, l + 64, ... in turn; the lanes are merged pairwise. One workgroup per channel.
@@ -32,11 +33,11 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
     let total = combine_lanes(part, lane);
     if (lane == 0u) {
-        let variance = total.z / total.x;
+        let variance = quotient(total.z, total.x);
         let p = r * job.parameter_stride + c;
-        channels[r * C + c] = vec4f(total.y, 1.0 / sqrt(variance + EPSILON), scale[p], shift[p]);
+        channels[r * C + c] = vec4f(total.y, quotient(1.0, root(variance + EPSILON)), scale[p], shift[p]);
         let s = r * job.running_stride + c;
-        let unbiased = total.z / max(total.x - 1.0, 1.0);
+        let unbiased = quotient(total.z, max(total.x - 1.0, 1.0));
         running[s] = fma(MOMENTUM, total.y - running[s], running[s]);
         // job.mean_to_variance: elements from the layer's mean to its variance in the arena.
         let v = s + job.mean_to_variance;

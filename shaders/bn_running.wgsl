@@ -1,3 +1,4 @@
+#import root
 // Computes the coefficients of each channel from the running statistics, for evaluation. A thread computes one channel.
 // Constants: C, EPSILON.
 
@@ -15,6 +16,6 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let p = tile.y * job.parameter_stride + c;
     let s = tile.y * job.running_stride + c;
     // job.mean_to_variance: elements from the layer's mean to its variance in the arena.
-    let deviation = sqrt(running[s + job.mean_to_variance] + EPSILON);
-    channels[tile.y * C + c] = vec4f(running[s], 1.0 / deviation, scale[p], shift[p]);
+    let deviation = root(running[s + job.mean_to_variance] + EPSILON);
+    channels[tile.y * C + c] = vec4f(running[s], quotient(1.0, deviation), scale[p], shift[p]);
 }

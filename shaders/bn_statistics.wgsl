@@ -1,3 +1,4 @@
+#import division
 #import mac
 #import leaves
 // Mean and sum of squared distances of each leaf: 4 neighbouring pixels of one channel over up to 32 images.
@@ -24,13 +25,16 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     var sum = vec4f(0.0);
     var squares = vec4f(0.0);
     for (var i = 0u; i < own.images; i++) {
-        let d = (y[at] - shift) * mask;
-        sum += d;
+        var d = opaque4(y[at] - shift);
+        if (WIDTH % 4u != 0u) {
+            d = opaque4(d * mask);
+        }
+        sum = opaque4(sum + d);
         squares = fma(d, d, squares);
         at += C * PLANE;
     }
     let count = lane_sum(mask) * f32(own.images);
     let s = lane_sum(sum);
-    let offset = s / count;
-    leaves[tile.y * C * n_leaves + t] = vec2f(shift.x + offset, max(fma(-s, offset, lane_sum(squares)), 0.0));
+    let offset = quotient(s, count);
+    leaves[tile.y * C * n_leaves + t] = vec2f(shift.x + offset, max(fma(-s, offset, opaque(lane_sum(squares))), 0.0));
 }

@@ -115,12 +115,6 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
 }
 
-// Returns `sum` unchanged, but through its bits. If K is so small that a compiler sees all of two sums, it may add one of them
-// inside the other's chain of multiply-adds (Mesa's does, for K up to 3), which changes the order.
-fn whole(sum: vec4f) -> vec4f {
-    return bitcast<vec4f>(bitcast<vec4u>(sum) ^ vec4u(u32(job.samples == 0u)));
-}
-
 // Writes group `nth` of the tile, except channels beyond C and rows beyond HEIGHT.
 fn store_group(acc: ptr<function, Sums>, to: Place, nth: u32) {
     for (var j = 0u; j < 4u; j++) {
@@ -129,7 +123,7 @@ fn store_group(acc: ptr<function, Sums>, to: Place, nth: u32) {
             let h = to.row + 2u * i;
             let at = (to.sample * C + c) * X_PLANE + (h + 1u) * X_ROW + 1u + 2u * to.tx;
             if (c < C && h < HEIGHT) {
-                store(at, to.tx, whole((*acc).row0_even[j][i]) + whole((*acc).shortcut[j][i]), (*acc).row0_odd[j][i]);
+                store(at, to.tx, opaque4((*acc).row0_even[j][i]) + opaque4((*acc).shortcut[j][i]), (*acc).row0_odd[j][i]);
             }
             if (c < C && h + 1u < HEIGHT) {
                 store(at + X_ROW, to.tx, (*acc).row1_even[j][i], (*acc).row1_odd[j][i]);

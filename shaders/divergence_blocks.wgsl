@@ -28,7 +28,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         let ub = bitcast<vec4u>(b);
         reference_squares = fma(b, b, reference_squares);
         if (any(ua != ub)) {
-            sum += vec4f(relative(ua.x, ub.x), relative(ua.y, ub.y), relative(ua.z, ub.z), relative(ua.w, ub.w));
+            let distances = vec4f(relative(ua.x, ub.x), relative(ua.y, ub.y), relative(ua.z, ub.z), relative(ua.w, ub.w));
+            sum = opaque4(sum + distances);
             squares = fma(a - b, a - b, squares);
             farthest = max(farthest, vec4u(ulps(ua.x, ub.x), ulps(ua.y, ub.y), ulps(ua.z, ub.z), ulps(ua.w, ub.w)));
             differing += select(vec4u(0u), vec4u(1u), ua != ub);

@@ -1,4 +1,7 @@
+#import division
+#import opaque
 #import pairwise
+#import root
 // Combines the blocks of each parameter tensor: mean of the relative distance, largest distance in ulps, number of differing
 // elements, norms of the difference and of the reference. Order: lane l adds blocks l, l + 64, ... in turn; the lanes are
 // added pairwise. One workgroup per tensor.
@@ -24,7 +27,7 @@ struct Part {
 }
 
 fn combine(a: Part, b: Part) -> Part {
-    return Part(a.sums + b.sums, vec2u(max(a.counts.x, b.counts.x), a.counts.y + b.counts.y));
+    return Part(opaque3(a.sums + b.sums), vec2u(max(a.counts.x, b.counts.x), a.counts.y + b.counts.y));
 }
 
 @compute @workgroup_size(64)
@@ -40,8 +43,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
     let total = combine_lanes(part, lane);
     if (lane == 0u) {
-        let rel_l1 = total.sums.x / f32(tensor.z);
+        let rel_l1 = quotient(total.sums.x, f32(tensor.z));
         results[tile.y * job.tensors + index] =
-            Distance(rel_l1, total.counts.x, total.counts.y, sqrt(total.sums.y), sqrt(total.sums.z), 0u, 0u, 0u);
+            Distance(rel_l1, total.counts.x, total.counts.y, root(total.sums.y), root(total.sums.z), 0u, 0u, 0u);
     }
 }

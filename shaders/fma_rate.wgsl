@@ -1,3 +1,4 @@
+#import opaque
 // Measures the FMA rate of the benchmarks: independent chains of fma in registers, without reads from memory.
 // Constants: ROUNDS.
 
@@ -8,11 +9,11 @@ const CHAINS = 12u;
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let thread = (job.first_tile + tile.x) * 64u + lane;
-    let step = f32(thread) * 1e-6;
-    let factor = 0.9999 + step * 1e-6;
+    let step = opaque(f32(thread) * 1e-6);
+    let factor = 0.9999 + opaque(step * 1e-6);
     var chain: array<f32, CHAINS>;
     for (var j = 0u; j < CHAINS; j++) {
-        chain[j] = step + f32(j);
+        chain[j] = opaque(step + f32(j));
     }
     for (var i = 0u; i < ROUNDS; i++) {
         // Several rounds per iteration, so that the loop costs little.
@@ -31,7 +32,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     }
     var total = 0.0;
     for (var j = 0u; j < CHAINS; j++) {
-        total += chain[j];
+        total = opaque(total + opaque(chain[j]));
     }
     results[thread] = total;
 }

@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             let here = sh_u[old + i];
             var value = here;
             if (goes && i > 0u && i < POINTS - 1u) {
-                value = mac(rate, (sh_u[old + i - 1u] + sh_u[old + i + 1u]) - 2.0 * here, here);
+                value = mac(rate, opaque(sh_u[old + i - 1u] + sh_u[old + i + 1u]) - 2.0 * here, here);
             }
             sh_u[new_u + i] = value;
             if ((bitcast<u32>(value) & 0x7fffffffu) > STOP_BITS) {

@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let by = coefficients[tile.y];
     let at = tile.y * job.parameter_stride + e;
     let w = parameters[at];
-    let g = mac(by.gram, gram[at], mac(mac(by.dot, dots[tile.y], by.source), source[e], by.alpha * w));
+    let g = mac(by.gram, gram[at], mac(mac(by.dot, dots[tile.y], by.source), source[e], opaque(by.alpha * w)));
     // select instead of a product with 0, because g may have overflowed.
     parameters[at] = select(w, mac(-by.dt, g, w), by.dt != 0.0);
 }

@@ -49,7 +49,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         let w = parameters[r * job.parameter_stride + e];
         let a = bitcast<u32>(w);
         let b = bitcast<u32>(parameters[watch.reference * job.parameter_stride + e]);
-        sums = vec2f(mac(w, w, sums.x), sums.y + relative(a, b));
+        sums = opaque2(vec2f(mac(w, w, sums.x), sums.y + relative(a, b)));
         counts = vec3u(max(counts.x, a & 0x7fffffffu), counts.y + u32(a != b), max(counts.z, ulps(a, b)));
     }
     let total = combine_lanes(Part(sums, counts), lane);
@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         let sum = total.sums;
         let count = total.counts;
         history[watch.slot * job.replicas + r] = Sample(scores[r].x, sum.x, bitcast<f32>(count.x),
-            sum.y / f32(KERNEL * KERNEL), count.y, count.z, 0u, 0u);
+            quotient(sum.y, f32(KERNEL * KERNEL)), count.y, count.z, 0u, 0u);
         watches[r].slot = watch.slot + 1u;
         if (count.x > STOP_BITS) {
             rates[r * job.rate_words + job.rate_word] = 0u;

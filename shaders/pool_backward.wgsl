@@ -1,3 +1,4 @@
+#import division
 #import mac
 #import quad
 // g[n,c,h,w] = dfeature[n,c] / (H W). A thread computes 4 columns of a row.
@@ -12,6 +13,6 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     if (!own.is_own) {
         return;
     }
-    let value = dfeatures[own.plane] / f32(HEIGHT * WIDTH);
+    let value = quotient(dfeatures[own.plane], f32(HEIGHT * WIDTH));
     g[own.plane * PLANE + (own.row + 1u) * ROW + 1u + own.quad] = value * column_mask(own.quad * 4u, WIDTH);
 }

@@ -1,3 +1,4 @@
+#import division
 #import mac
 // Global average pool: feature[n,c] = mean over h, w of a[n,c,h,w]. A thread computes one plane.
 // Order: lane l of a vector adds columns l, l + 4, ... of each row, then the rows; then the four lanes are added.
@@ -19,9 +20,9 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     for (var h = 0u; h < HEIGHT; h++) {
         var row = vec4f(0.0);
         for (var q = 0u; q < QUADS; q++) {
-            row += a[plane + (h + 1u) * ROW + 1u + q];
+            row = opaque4(row + a[plane + (h + 1u) * ROW + 1u + q]);
         }
-        total += row;
+        total = opaque4(total + row);
     }
-    features[tile.y * job.samples * C + t] = lane_sum(total) / f32(HEIGHT * WIDTH);
+    features[tile.y * job.samples * C + t] = quotient(lane_sum(total), f32(HEIGHT * WIDTH));
 }

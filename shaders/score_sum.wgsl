@@ -1,3 +1,4 @@
+#import opaque
 #import pairwise
 // Adds the losses and correct answers of all samples. Order: lane l adds samples l, l + 64, ... in turn; the lanes are added
 // pairwise. One workgroup per replica.
@@ -16,7 +17,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let first = (job.first_tile + tile.x) * 64u + lane;
     var part = vec2f(0.0);
     for (var n = first; n < job.samples; n += 64u) {
-        part += scores[tile.y * job.samples + n];
+        part = opaque2(part + scores[tile.y * job.samples + n]);
     }
     let total = combine_lanes(part, lane);
     if (lane == 0u) {

@@ -42,7 +42,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     let direction = select(select(g, buffer, step.momentum != 0.0), mac(step.momentum, buffer, g), step.nesterov != 0.0);
     var divided = 0.0;
     if (RECIPROCAL) {
-        divided = direction * by.reciprocal;
+        divided = opaque(direction * by.reciprocal);
     } else {
         divided = bitcast<f32>(divide_exactly(bitcast<u32>(direction), by.k));
     }

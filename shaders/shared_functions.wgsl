@@ -1,19 +1,27 @@
 #import division
+#import mac
 #import math
-// Applies one of the shared functions to given numbers, one per thread, for tests. The division divides by 1 in the first
-// replica, by 2 in the second, and so on. Constants: FUNCTION. job.count: number of values.
+#import root
+// Applies one of the shared functions to given operands, one result per thread: for tests, for certificates, and to find the class of
+// a device. Constants: FUNCTION (of ops/functions.rs). job.count: number of operands.
 
-@group(0) @binding(1) var<storage, read> values: array<u32>;           // [count]
-@group(0) @binding(2) var<storage, read_write> results: array<u32>;    // [R][count]
+@group(0) @binding(1) var<storage, read> operands: array<vec4u>;       // [count]: bits of x, y, z (or an integer), 0
+@group(0) @binding(2) var<storage, read_write> results: array<u32>;    // [count]
 
-fn result_of(bits: u32, k: u32) -> u32 {
-    let x = bitcast<f32>(bits);
+fn result_of(bits: vec4u) -> u32 {
+    let x = bitcast<f32>(bits.x);
+    let y = bitcast<f32>(bits.y);
     switch FUNCTION {
-        case 0u: { return divide_exactly(bits, k); }
+        case 0u: { return divide_exactly(bits.x, bits.y); }
         case 1u: { return bitcast<u32>(exp_finite(x)); }
         case 2u: { return bitcast<u32>(log_positive(x)); }
         case 3u: { return bitcast<u32>(sigmoid(x)); }
-        default: { return bitcast<u32>(log1p_exp_neg_abs(x)); }
+        case 4u: { return bitcast<u32>(log1p_exp_neg_abs(x)); }
+        case 5u: { return bitcast<u32>(quotient(x, y)); }
+        case 6u: { return bitcast<u32>(root(x)); }
+        case 7u: { return bitcast<u32>(mac(x, y, bitcast<f32>(bits.z))); }
+        case 8u: { return bitcast<u32>(x * y); }
+        default: { return bitcast<u32>(x + y); }
     }
 }
 
@@ -21,6 +29,6 @@ fn result_of(bits: u32, k: u32) -> u32 {
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lane: u32) {
     let i = (job.first_tile + tile.x) * 64u + lane;
     if (i < job.count) {
-        results[tile.y * job.count + i] = result_of(values[i], tile.y + 1u);
+        results[i] = result_of(operands[i]);
     }
 }

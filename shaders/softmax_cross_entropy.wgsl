@@ -1,4 +1,6 @@
+#import division
 #import math
+#import opaque
 // Softmax cross-entropy, one sample per thread: loss = ln(sum of e^(l - max)) - (l_label - max), 1 if the largest logit is
 // that of the label (a tie goes to the first), and dlogit = (softmax - onehot) / N. The loss of logits that are not finite
 // is NaN.
@@ -29,14 +31,14 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     var is_sound = true;
     for (var k = 0u; k < K; k++) {
         is_sound = is_sound && is_finite(logits[at + k]);
-        sum += exp_finite(logits[at + k] - largest);
+        sum = opaque(sum + exp_finite(logits[at + k] - largest));
     }
     let label = labels[n];
     for (var k = 0u; k < K; k++) {
-        let p = exp_finite(logits[at + k] - largest) / sum;
-        dlogits[at + k] = (p - select(0.0, 1.0, k == label)) / f32(job.samples);
+        let p = quotient(exp_finite(logits[at + k] - largest), sum);
+        dlogits[at + k] = quotient(p - select(0.0, 1.0, k == label), f32(job.samples));
     }
     // The bound keeps the sum over a batch from overflowing.
-    let loss = log_positive(sum) + min(largest - logits[at + label], 1e30);
+    let loss = opaque(log_positive(sum)) + min(largest - logits[at + label], 1e30);
     scores[sample] = vec2f(nan_unless(is_sound, loss), select(0.0, 1.0, winner == label));
 }

@@ -27,7 +27,7 @@ fn activate_slope(z: vec4f) -> vec4f {
     if (ACTIVATION == 2u) {
         let t = steepened(z);
         let s = sigmoid4(t);
-        return fma(t * s, vec4f(1.0) - s, s);
+        return fma(opaque4(t * s), vec4f(1.0) - s, s);
     }
     return vec4f(1.0);
 }

@@ -1,3 +1,5 @@
+#import division
+#import opaque
 // Chan, Golub, LeVeque 1979: merges (count, mean, M2) of two disjoint sets, where M2 is the sum of squared distances to the mean.
 
 fn chan_merge(a: vec3f, b: vec3f) -> vec3f {
@@ -9,7 +11,8 @@ fn chan_merge(a: vec3f, b: vec3f) -> vec3f {
         return b;
     }
     let n = a.x + b.x;
-    let share = b.x / n;
+    let share = quotient(b.x, n);
     let distance = b.y - a.y;
-    return vec3f(n, fma(distance, share, a.y), a.z + fma(distance * distance, a.x * share, b.z));
+    let squares = fma(opaque(distance * distance), opaque(a.x * share), b.z);
+    return opaque3(vec3f(n, fma(distance, share, a.y), a.z + opaque(squares)));
 }

@@ -1,41 +1,87 @@
-// Correctly rounded division of a float32 by a small integer, on its bits (WGSL's `/` may be off by 2.5 ulp).
+// Correctly rounded quotients on the bits of float32, rounded half to even, subnormals included. WGSL's `/` may be off by 2.5 ulp.
 
-// IEEE-754 quotient of the float with these bits and k (1 <= k <= 63), rounded half to even, subnormals included.
+// A finite float other than zero: significand * 2^(exponent - 150), with the significand in [2^23, 2^24).
+struct Parts {
+    significand: u32,
+    exponent: i32,
+}
+
+// The parts of the float with the bits `magnitude`, whose sign is clear.
+fn parts_of(magnitude: u32) -> Parts {
+    let exponent = i32(magnitude >> 23u);
+    let fraction = magnitude & 0x007fffffu;
+    // Subnormals are normalised.
+    let shift = countLeadingZeros(fraction) - 8u;
+    let is_normal = exponent != 0;
+    return Parts(select(fraction << shift, fraction | 0x00800000u, is_normal), select(1 - i32(shift), exponent, is_normal));
+}
+
+// Bits of the float nearest to value * 2^(exponent - 150), where `value` has more than 24 bits, and `sticky` says that the exact
+// value is a little larger.
+fn nearest_float(value: u32, exponent: i32, sticky: bool) -> u32 {
+    let bits_over = 8u - countLeadingZeros(value); // 1..7 above 24 bits
+    let biased = exponent + i32(bits_over);
+    // Fewer bits remain if the result is subnormal.
+    let drop = min(bits_over + u32(max(1 - biased, 0)), 31u);
+    let kept = value >> drop;
+    let rest = value & ((1u << drop) - 1u);
+    let half = 1u << (drop - 1u);
+    let up = rest > half || (rest == half && (sticky || (kept & 1u) != 0u));
+    // The hidden bit of a normal result carries into the exponent, and so does rounding up. Beyond the largest float: infinity.
+    return min((u32(max(biased, 1) - 1) << 23u) + kept + u32(up), 0x7f800000u);
+}
+
+// IEEE-754 quotient of the float with these bits and k (1 <= k <= 63).
 // The division extends the 24-bit significand by 7 bits and keeps a sticky bit. That is enough to round correctly: the
 // quotient is at least 2^30 / 63 > 2^24, so a guard bit and the remainder decide every case.
 fn divide_exactly(bits: u32, k: u32) -> u32 {
-    let sign = bits & 0x80000000u;
     let magnitude = bits & 0x7fffffffu;
     if (magnitude == 0u || magnitude >= 0x7f800000u) {
         return bits; // zero, infinity, NaN
     }
-    // Significand in [2^23, 2^24), value = significand * 2^(exponent - 150). Subnormals are normalised first.
-    var exponent = i32(magnitude >> 23u);
-    var significand = magnitude & 0x007fffffu;
-    if (exponent == 0) {
-        let shift = countLeadingZeros(significand) - 8u;
-        significand = significand << shift;
-        exponent = 1 - i32(shift);
-    } else {
-        significand = significand | 0x00800000u;
+    let parts = parts_of(magnitude);
+    let dividend = parts.significand << 7u;
+    let quotient = dividend / k;
+    return (bits & 0x80000000u) | nearest_float(quotient, parts.exponent - 7, dividend != quotient * k);
+}
+
+// IEEE-754 quotient a / b. The device's own quotient of the significands gives 24 bits, nearly; the integer remainder, which wraps
+// but is small, corrects them and decides the rounding.
+fn quotient(a: f32, b: f32) -> f32 {
+    let top = bitcast<u32>(a) & 0x7fffffffu;
+    let bottom = bitcast<u32>(b) & 0x7fffffffu;
+    let sign = (bitcast<u32>(a) ^ bitcast<u32>(b)) & 0x80000000u;
+    if (min(top, bottom) == 0u || max(top, bottom) >= 0x7f800000u) {
+        return bitcast<f32>(quotient_of_limits(sign, top, bottom));
     }
-    let dividend = significand << 7u;
-    var quotient = dividend / k;
-    var sticky = u32(dividend != quotient * k);
-    // value = quotient * 2^(exponent - 157). Reduce the quotient to 24 bits.
-    let bits_over = 8u - countLeadingZeros(quotient); // 1..7 above 24 bits
-    var drop = bits_over;
-    var biased = exponent - 7 + i32(bits_over);
-    if (biased < 1) {
-        // Subnormal result: fewer bits remain.
-        drop = min(bits_over + u32(1 - biased), 31u);
-        biased = 1;
+    let x = parts_of(top);
+    let y = parts_of(bottom);
+    // The quotient of the significands, times 2^23 or 2^24, is in [2^23, 2^24).
+    let is_less = x.significand < y.significand;
+    let scale = select(23u, 24u, is_less);
+    var q = u32((f32(x.significand) / f32(y.significand)) * select(8388608.0, 16777216.0, is_less));
+    let divisor = i32(y.significand);
+    var rest = i32((x.significand << scale) - q * y.significand);
+    for (var i = 0u; i < 4u; i++) {
+        let is_over = rest < 0;
+        q -= u32(is_over);
+        rest += select(0, divisor, is_over);
     }
-    let kept = quotient >> drop;
-    let rest = quotient & ((1u << drop) - 1u);
-    let half = 1u << (drop - 1u);
-    let up = rest > half || (rest == half && (sticky != 0u || (kept & 1u) != 0u));
-    let rounded = kept + u32(up);
-    // The hidden bit of a normal result carries into the exponent, and so does rounding up.
-    return sign | ((u32(biased - 1) << 23u) + rounded);
+    for (var i = 0u; i < 4u; i++) {
+        let is_under = rest >= divisor;
+        q += u32(is_under);
+        rest -= select(0, divisor, is_under);
+    }
+    // One more bit, and whether anything is left.
+    let guard = 2 * rest >= divisor;
+    let left = 2 * rest - select(0, divisor, guard);
+    let exponent = x.exponent - y.exponent + select(126, 125, is_less);
+    return bitcast<f32>(sign | nearest_float(2u * q + u32(guard), exponent, left != 0));
+}
+
+// Bits of the quotient of two magnitudes, of which one is zero, infinity or NaN.
+fn quotient_of_limits(sign: u32, top: u32, bottom: u32) -> u32 {
+    let is_nan = max(top, bottom) > 0x7f800000u || (top == bottom);
+    let is_zero = top == 0u || bottom == 0x7f800000u;
+    return select(sign | select(0x7f800000u, 0u, is_zero), 0x7fc00000u, is_nan);
 }

@@ -1,4 +1,6 @@
-// Accumulation: acc + a * b with a single rounding. All sums of products use these functions.
+#import opaque
+// Accumulation: acc + a * b. All sums of products use these functions, the only ones whose rounding depends on the class of the
+// device (docs/ORDER.md).
 
 fn mac(a: f32, b: f32, acc: f32) -> f32 {
     return fma(a, b, acc);
@@ -14,10 +16,16 @@ fn mac4(a: f32, b: vec4f, acc: vec4f) -> vec4f {
 
 // Sum of the four lanes of a vector, always in the order (x + y) + (z + w).
 fn lane_sum(v: vec4f) -> f32 {
-    return (v.x + v.y) + (v.z + v.w);
+    let lanes = opaque4(v);
+    return opaque(lanes.x + lanes.y) + opaque(lanes.z + lanes.w);
 }
 
 // 1 in lanes where `column` + lane is inside a row of `width`, else 0. Rows are padded to whole vectors with zeros.
 fn column_mask(column: u32, width: u32) -> vec4f {
     return select(vec4f(0.0), vec4f(1.0), vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(width));
+}
+
+// `value` in columns inside a row of `width`, zeros of its sign beyond.
+fn masked(value: vec4f, column: u32, width: u32) -> vec4f {
+    return opaque4(value) * column_mask(column, width);
 }

@@ -1,4 +1,6 @@
-// exp, log and the sigmoid, from + - * / and bit operations only. The built-in functions of drivers differ by many ulps
+#import division
+#import opaque
+// exp, log and the sigmoid, from + - *, quotients and bit operations only. The built-in functions of drivers differ by many ulps
 // (software drivers by thousands), so devices can be compared only if all of them use the same formula.
 
 // Tests the bits, because compilers may assume that infinity and NaN do not occur.
@@ -25,13 +27,14 @@ fn exp_finite(value: f32) -> f32 {
     p = fma(p, r, 4.1665795894e-2);
     p = fma(p, r, 1.6666665459e-1);
     p = fma(p, r, 5.0000001201e-1);
-    let e = fma(p * r, r, r) + 1.0;
-    return e * bitcast<f32>(u32(n + 127) << 23u);
+    let e = opaque(fma(opaque(p * r), r, r)) + 1.0;
+    // e * 2^n, which is a normal number.
+    return bitcast<f32>(bitcast<u32>(e) + (u32(n) << 23u));
 }
 
 // ln(1 + f) + n ln 2 for sqrt(1/2) <= 1 + f <= sqrt(2).
 fn log_near_one(f: f32, n: f32) -> f32 {
-    let z = f * f;
+    let z = opaque(f * f);
     var p = 7.0376836292e-2;
     p = fma(p, f, -1.1514610310e-1);
     p = fma(p, f, 1.1676998740e-1);
@@ -41,10 +44,10 @@ fn log_near_one(f: f32, n: f32) -> f32 {
     p = fma(p, f, 2.0000714765e-1);
     p = fma(p, f, -2.4999993993e-1);
     p = fma(p, f, 3.3333331174e-1);
-    var y = p * f * z;
+    var y = opaque(opaque(p * f) * z);
     y = fma(n, -2.12194440e-4, y);
     y = fma(-0.5, z, y);
-    return fma(n, 0.693359375, f + y);
+    return fma(n, 0.693359375, opaque(opaque(f) + opaque(y)));
 }
 
 // ln x within 2 ulp for positive normal x.
@@ -53,13 +56,13 @@ fn log_positive(x: f32) -> f32 {
     let e = i32(bits >> 23u) - 126;
     let m = bitcast<f32>((bits & 0x007fffffu) | 0x3f000000u); // in [1/2, 1)
     let low = m < 0.70710678;
-    return log_near_one(select(m, m + m, low) - 1.0, f32(select(e, e - 1, low)));
+    return log_near_one(select(m, 2.0 * m, low) - 1.0, f32(select(e, e - 1, low)));
 }
 
 // 1 / (1 + e^-x) within 4 ulp, from e^-|x| to avoid overflow. Beyond |x| = 87 it is 0 or 1, so that a large x times 0 is 0.
 fn sigmoid(x: f32) -> f32 {
     let e = select(exp_finite(-abs(x)), 0.0, abs(x) > 87.0);
-    return select(1.0, e, x < 0.0) / (1.0 + e);
+    return quotient(select(1.0, e, x < 0.0), 1.0 + e);
 }
 
 fn sigmoid4(x: vec4f) -> vec4f {

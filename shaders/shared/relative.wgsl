@@ -1,3 +1,4 @@
+#import division
 // The distance of two floats, in units in the last place and relative to their magnitudes.
 
 // Rank of a float in the order of all floats.
@@ -33,5 +34,5 @@ fn relative(a: u32, b: u32) -> f32 {
     let x = moved(a, steps);
     let y = moved(b, steps);
     let sum = abs(x) + abs(y);
-    return select(0.0, 2.0 * (abs(x - y) / sum), sum > 0.0);
+    return select(0.0, 2.0 * quotient(abs(x - y), sum), sum > 0.0);
 }

@@ -48,7 +48,7 @@ fn store_group(acc: ptr<function, Accumulators>, to: Place, nth: u32) {
                 let at = (to.sample * K + k) * PLANE + (h + 1u) * ROW + 1u + to.tx;
                 var value = (*acc)[j][i] * mask;
                 if (ACCUMULATE) {
-                    value += y[at];
+                    value = opaque4(value) + y[at];
                 }
                 y[at] = value;
             }

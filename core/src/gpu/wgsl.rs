@@ -99,10 +99,12 @@ const SHARED: &[(&str, &str)] = shared![
     "math",
     "mix",
     "norm",
+    "opaque",
     "pairwise",
     "place",
     "quad",
     "relative",
+    "root",
     "share",
     "taps",
     "weight_tile",
@@ -176,7 +178,7 @@ shaders! {
 
 /// The job fields that all shaders have.
 const JOB_FIELDS: &str =
-    "first_tile: u32, samples: u32, parameter_stride: u32, packed_stride: u32, running_stride: u32";
+    "first_tile: u32, samples: u32, parameter_stride: u32, packed_stride: u32, running_stride: u32, zero: u32";
 
 /// The complete text of a kernel, which GPUs compile and manifests hash. The entry point is `main`, binding 0 is the job.
 ///

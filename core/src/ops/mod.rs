@@ -15,6 +15,7 @@ pub mod dense;
 pub mod divergence;
 pub mod fingerprint;
 pub mod flip_bit;
+pub mod functions;
 pub mod max_pool;
 pub mod not_finite;
 pub mod pack;

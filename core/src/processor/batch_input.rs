@@ -6,14 +6,14 @@ use super::shared::pieces::Pieces;
 use super::shared::planes::PlaneLayout;
 use super::twin::{Launch, Twin};
 
-/// Number of values of a byte.
+/// Values of a byte.
 const BYTES: usize = 256;
 
 /// One dispatch of `batch_input`, which has no replica axis. A piece is several samples.
 pub struct BatchInput {
     bytes: View<u32>,
     choices: View<u32>,
-    normalization: View<f32>,
+    levels: View<f32>,
     x: View<f32>,
     planes: PlaneLayout,
     margin: usize,
@@ -27,7 +27,7 @@ impl Twin for BatchInput {
         Self {
             bytes: launch.words(0),
             choices: launch.words(1),
-            normalization: launch.floats(2),
+            levels: launch.floats(2),
             x: launch.floats(3),
             planes,
             margin: launch.size("MARGIN"),
@@ -41,22 +41,15 @@ impl Twin for BatchInput {
     }
 
     #[inline(always)]
-    fn run<L: Lanes>(&self, _replica: usize, piece: usize, scratch: &mut Scratch) {
+    fn run<L: Lanes>(&self, _replica: usize, piece: usize, _scratch: &mut Scratch) {
         let PlaneLayout { channels, height, width, .. } = self.planes;
-        // The normalised value of each byte in each channel.
-        let table = scratch.floats(channels * BYTES);
         // SAFETY: the dispatch only reads these.
-        let (normalization, choices, bytes) = unsafe {
+        let (levels, choices, bytes) = unsafe {
             let words = self.bytes.read(0..self.bytes.len());
-            (self.normalization.read(0..2 * channels), self.choices.read(0..self.choices.len()), words)
+            (self.levels.read(0..channels * BYTES), self.choices.read(0..self.choices.len()), words)
         };
         // Words hold bytes in address order: every machine that runs this is little-endian.
         let bytes: &[u8] = bytemuck::cast_slice(bytes);
-        for (table, scale) in table.chunks_exact_mut(BYTES).zip(normalization.chunks_exact(2)) {
-            for (byte, value) in table.iter_mut().enumerate() {
-                *value = (byte as f32 / 255.0 - scale[0]) / scale[1];
-            }
-        }
         for n in self.pieces.range(piece) {
             let choice = choices[n] as usize;
             let (down, right, is_flipped) = (choice & 255, choice >> 8 & 255, choice >> 16 != 0);
@@ -64,7 +57,7 @@ impl Twin for BatchInput {
             let inside =
                 self.margin.saturating_sub(right).min(width)..(width + self.margin).saturating_sub(right).min(width);
             for c in 0..channels {
-                let table = &table[c * BYTES..(c + 1) * BYTES];
+                let levels = &levels[c * BYTES..(c + 1) * BYTES];
                 let image = &bytes[(n * channels + c) * height * width..][..height * width];
                 for h in 0..height {
                     let at = self.planes.start(n * channels + c, h);
@@ -72,7 +65,7 @@ impl Twin for BatchInput {
                     let row = unsafe { self.x.write(at..at + self.planes.across()) };
                     let (pixels, excess) = row.split_at_mut(width);
                     excess.fill(0.0);
-                    pixels.fill(table[self.pad_byte]);
+                    pixels.fill(levels[self.pad_byte]);
                     let from = (h + down).wrapping_sub(self.margin);
                     if from >= height || inside.is_empty() {
                         continue;
@@ -82,11 +75,11 @@ impl Twin for BatchInput {
                     if is_flipped {
                         let to = &mut pixels[width - inside.end..width - inside.start];
                         for (value, byte) in to.iter_mut().rev().zip(from) {
-                            *value = table[usize::from(*byte)];
+                            *value = levels[usize::from(*byte)];
                         }
                     } else {
                         for (value, byte) in pixels[inside.clone()].iter_mut().zip(from) {
-                            *value = table[usize::from(*byte)];
+                            *value = levels[usize::from(*byte)];
                         }
                     }
                 }

@@ -1,54 +1,68 @@
-//! Twin of shaders/shared_functions.wgsl: applies one of the shared functions to given numbers.
+//! Twin of shaders/shared_functions.wgsl: applies one of the shared functions to given operands.
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
 use super::shared::math::{exp_finite, log_positive, log1p_exp_neg_abs, sigmoid};
+use super::shared::pieces::Pieces;
 use super::twin::{Launch, Twin};
+use crate::record::Function;
 
-/// One dispatch of `shared_functions`, one piece per replica.
+/// An operand takes as long as this many floats of an elementwise pass.
+const FLOATS: usize = 16;
+
+/// One dispatch of `shared_functions`, which has no replica axis. A piece is several operands.
 pub struct SharedFunctions {
-    values: View<u32>,
+    operands: View<u32>,
     results: View<u32>,
-    count: usize,
-    function: usize,
+    function: Function,
+    pieces: Pieces,
 }
 
 impl Twin for SharedFunctions {
     fn new(launch: &Launch<'_>) -> Self {
         Self {
-            values: launch.words(0),
+            operands: launch.words(0),
             results: launch.words(1),
-            count: launch.argument("count"),
-            function: launch.size("FUNCTION"),
+            function: Function::ALL[launch.size("FUNCTION")],
+            pieces: Pieces::new(launch.argument("count"), FLOATS),
         }
     }
 
     fn pieces(&self) -> usize {
-        1
+        self.pieces.count()
     }
 
     #[inline(always)]
-    fn run<L: Lanes>(&self, replica: usize, _piece: usize, _scratch: &mut Scratch) {
-        let k = (replica + 1) as f32;
-        let function = |bits: u32| {
-            let x = f32::from_bits(bits);
-            match self.function {
-                // A NaN keeps its bits.
-                0 if x.is_nan() => bits,
-                0 => (x / k).to_bits(),
-                1 => exp_finite::<L>(x).to_bits(),
-                2 => log_positive::<L>(x).to_bits(),
-                3 => sigmoid::<L>(x).to_bits(),
-                _ => log1p_exp_neg_abs::<L>(x).to_bits(),
-            }
-        };
-        // SAFETY: only this piece writes the results of this replica.
-        let (values, results) = unsafe {
-            let first = replica * self.count;
-            (self.values.read(0..self.count), self.results.write(first..first + self.count))
-        };
-        for (result, bits) in results.iter_mut().zip(values) {
-            *result = function(*bits);
+    fn run<L: Lanes>(&self, _replica: usize, piece: usize, _scratch: &mut Scratch) {
+        let range = self.pieces.range(piece);
+        // SAFETY: the dispatch only reads the operands, and only this piece accesses these results.
+        let (operands, results) =
+            unsafe { (self.operands.read(4 * range.start..4 * range.end), self.results.write(range)) };
+        for (result, [x, y, z, _]) in results.iter_mut().zip(operands.as_chunks::<4>().0) {
+            *result = self.apply::<L>(*x, *y, *z);
         }
+    }
+}
+
+impl SharedFunctions {
+    #[inline(always)]
+    fn apply<L: Lanes>(&self, bits: u32, y: u32, z: u32) -> u32 {
+        let (x, k) = (f32::from_bits(bits), y);
+        let [y, z] = [y, z].map(f32::from_bits);
+        let result = match self.function {
+            // A NaN keeps its bits.
+            Function::DivideExactly if x.is_nan() => return bits,
+            Function::DivideExactly => x / k as f32,
+            Function::Exp => exp_finite::<L>(x),
+            Function::Log => log_positive::<L>(x),
+            Function::Sigmoid => sigmoid::<L>(x),
+            Function::Log1pExpNegAbs => log1p_exp_neg_abs::<L>(x),
+            Function::Quotient => x / y,
+            Function::Root => x.sqrt(),
+            Function::Mac => L::mac1(x, y, z),
+            Function::Product => x * y,
+            Function::Sum => x + y,
+        };
+        result.to_bits()
     }
 }

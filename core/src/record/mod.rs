@@ -5,6 +5,7 @@
 pub const ORDER_VERSION: u32 = 2;
 
 mod buffers;
+mod function;
 mod job;
 mod kernel;
 mod recording;
@@ -12,6 +13,7 @@ mod script;
 mod shader;
 
 pub use buffers::{Binding, BufferId, BufferSpec, BufferTable};
+pub use function::Function;
 pub use job::{ARGUMENTS, Job};
 pub use kernel::{Constant, Kernel};
 pub(crate) use recording::OPERATIONS_PER_BYTE;

@@ -37,7 +37,7 @@ struct Recorder<'a> {
 #[derive(Clone, Copy, Default)]
 struct Tables {
     /// Mean and standard deviation of each channel, `[C][2]` f32.
-    normalization: BufferId,
+    levels: BufferId,
     /// For each tensor, four u32: first block, number of blocks, number of elements, 0.
     tensors: BufferId,
     /// For each block, four u32: tensor, first element, number of elements, 0.
@@ -248,7 +248,7 @@ impl<'a> Recorder<'a> {
             blocks: add("table of blocks", bytemuck::cast_slice(&places)),
             packed_layers: add("table of packed layers", self.packs.layer_bytes()),
             packed_tiles: add("table of packed tiles", self.packs.tile_bytes()),
-            normalization: add("normalization", bytemuck::cast_slice(normalization)),
+            levels: add("levels of bytes", bytemuck::cast_slice(&batch_input::levels(normalization))),
         };
     }
 
@@ -285,7 +285,7 @@ impl<'a> Recorder<'a> {
         let bindings = batch_input::Bindings {
             bytes: self.part(self.upload, self.upload_layout.images, images),
             choices: self.part(self.upload, self.upload_layout.choices, u64::from(samples) * 4),
-            normalization: whole(self.tables.normalization),
+            levels: whole(self.tables.levels),
             x: self.batch(),
         };
         batch_input::forward(&mut rec, shape, self.pad_byte, bindings);

@@ -13,8 +13,8 @@ struct Case {
     images: Vec<u8>,
     /// `[dy, dx, flip]` of each sample.
     choices: Vec<[u32; 3]>,
-    /// `[channel][mean, deviation]`.
-    normalization: Vec<f32>,
+    /// Mean and standard deviation of each channel.
+    normalization: Vec<[f32; 2]>,
 }
 
 impl Case {
@@ -29,7 +29,7 @@ impl Case {
         let channels = 0..shape.channels;
         Self {
             images: (0..samples as u64 * shape.elements()).map(|_| random.below(256) as u8).collect(),
-            normalization: channels.flat_map(|_| [random.uniform(0.3, 0.6), random.uniform(0.1, 0.4)]).collect(),
+            normalization: channels.map(|_| [random.uniform(0.3, 0.6), random.uniform(0.1, 0.4)]).collect(),
             choices,
             shape,
             pad_byte,
@@ -46,7 +46,7 @@ impl Case {
         let bindings = batch_input::Bindings {
             bytes: bench.bytes(&bytes),
             choices: bench.words(&words),
-            normalization: bench.floats(&self.normalization),
+            levels: bench.floats(&batch_input::levels(&self.normalization)),
             x: bench.planes(self.shape, &vec![1e30; self.images.len()]),
         };
         batch_input::forward(&mut bench.rec, self.shape, self.pad_byte, bindings);
@@ -61,7 +61,7 @@ impl Case {
         for (n, [dy, dx, flip]) in self.choices.iter().enumerate() {
             for c in 0..channels as usize {
                 let image = &self.images[(n * channels as usize + c) * (height * width) as usize..];
-                let [mean, deviation] = [0, 1].map(|i| f64::from(self.normalization[2 * c + i]));
+                let [mean, deviation] = self.normalization[c].map(f64::from);
                 for h in 0..height {
                     for w in 0..width {
                         let column = if *flip == 1 { width - 1 - w } else { w };

@@ -1,7 +1,7 @@
 //! Cases of the benchmark kernels.
 
-use lastbit_core::ops::workgroups;
-use lastbit_core::record::{Binding, Shader, Work};
+use lastbit_core::ops::functions;
+use lastbit_core::record::{Binding, Function, Shader, Work};
 
 use super::random::Random;
 use super::sketch::Sketch;
@@ -18,16 +18,18 @@ pub(super) fn rates(random: &mut Random, all: &mut Vec<Case>) {
     let [from, to] = [sketch.words(&words), sketch.junk(words.len())].map(|binding| Binding { bytes, ..binding });
     sketch.rec.dispatch("copy", kernel(Shader::CopyRate, &[]), &[from, to], tiles, Work::shared(0, 0));
     sketch.finish("rates", all);
-    for function in 0..5 {
+    for function in Function::ALL {
         let mut sketch = Sketch::new(random, 3, 1);
-        let values: Vec<f32> = (0..100).map(|_| sketch.random.float(40.0).abs() + 1e-3).collect();
-        let count = values.len();
-        let values = sketch.floats(&values);
-        let results = sketch.junk(3 * count);
-        let kernel = kernel(Shader::SharedFunctions, &[("FUNCTION", function)]);
-        let tiles = workgroups(count as u64);
-        let work = Work::default();
-        sketch.rec.dispatch_with("map", kernel, &[values, results], tiles, work, &[count as u32]);
-        sketch.finish(format!("shared function {function}"), all);
+        let count = 100;
+        let operands: Vec<u32> = (0..count)
+            .flat_map(|_| {
+                let mut operand = || (sketch.random.float(40.0).abs() + 1e-3).to_bits();
+                let [x, y, z] = [operand(), operand(), operand()];
+                [x, if function == Function::DivideExactly { 1 + y % 63 } else { y }, z, 0]
+            })
+            .collect();
+        let bindings = [sketch.words(&operands), sketch.junk(count)];
+        functions::apply(&mut sketch.rec, function, bindings, count as u32);
+        sketch.finish(format!("shared function {function:?}"), all);
     }
 }

@@ -18,12 +18,12 @@ pub(super) fn inputs(random: &mut Random, all: &mut Vec<Case>) {
         let choices: Vec<u32> = (0..samples)
             .map(|_| sketch.random.below(9) | sketch.random.below(9) << 8 | sketch.random.below(2) << 16)
             .collect();
-        let normalization: Vec<f32> =
-            (0..channels).flat_map(|_| [sketch.random.float(0.5), 0.2 + sketch.random.float(0.1)]).collect();
+        let normalization: Vec<_> =
+            (0..channels).map(|_| [sketch.random.float(0.5), 0.2 + sketch.random.float(0.1)]).collect();
         let bindings = batch_input::Bindings {
             bytes: sketch.words(&bytes),
             choices: sketch.words(&choices),
-            normalization: sketch.floats(&normalization),
+            levels: sketch.floats(&batch_input::levels(&normalization)),
             x: {
                 let values = vec![JUNK; (u64::from(samples) * shape.elements()) as usize];
                 sketch.planes(shape, &values)

@@ -8,7 +8,7 @@ use super::orders::{add, each, pairwise64};
 impl Reading<'_> {
     pub(super) fn batch_input(&self) {
         let [channels, height, width, margin] = self.sizes(["C", "HEIGHT", "WIDTH", "MARGIN"]);
-        let [bytes, choices, normalization, _] = self.arrays[..] else { unreachable!() };
+        let [bytes, choices, levels, _] = self.arrays[..] else { unreachable!() };
         let x = self.planes(3, channels, "");
         for at in each([1, self.samples, channels, height, whole(width)]) {
             let [_, n, c, h, w] = at;
@@ -27,8 +27,7 @@ impl Reading<'_> {
             } else {
                 self.size("PAD_BYTE") as u32
             };
-            let [mean, deviation] = [0, 1].map(|i| normalization.get(c * 2 + i));
-            x.set(at, (byte as f32 / 255.0 - mean) / deviation);
+            x.set(at, levels.get(c * 256 + byte as usize));
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::array::from_fn;
 
+use lastbit_core::record::Function;
+
 use super::Reading;
 use super::numbers::{mix, relative, ulps};
 use super::orders::{add, each, lane_sum, pairwise64};
@@ -104,19 +106,22 @@ impl Reading<'_> {
     }
 
     pub(super) fn shared_functions(&self) {
-        let count = self.argument("count");
-        for (r, k) in (0..self.replicas).zip(1_u16..) {
-            for i in 0..count {
-                let x = self.arrays[0].get(i);
-                let result = match self.size("FUNCTION") {
-                    0 => x / f32::from(k),
-                    1 => self.math.exp_finite(x),
-                    2 => self.math.log_positive(x),
-                    3 => self.math.sigmoid(x),
-                    _ => self.math.log1p_exp_neg_abs(x),
-                };
-                self.arrays[1].set(r * count + i, result);
-            }
+        let operands = &self.arrays[0];
+        for i in 0..self.argument("count") {
+            let [x, y, z] = [0, 1, 2].map(|operand| operands.get(i * 4 + operand));
+            let result = match Function::ALL[self.size("FUNCTION")] {
+                Function::DivideExactly => x / operands.word(i * 4 + 1) as f32,
+                Function::Exp => self.math.exp_finite(x),
+                Function::Log => self.math.log_positive(x),
+                Function::Sigmoid => self.math.sigmoid(x),
+                Function::Log1pExpNegAbs => self.math.log1p_exp_neg_abs(x),
+                Function::Quotient => x / y,
+                Function::Root => x.sqrt(),
+                Function::Mac => self.math.mac(x, y, z),
+                Function::Product => x * y,
+                Function::Sum => x + y,
+            };
+            self.arrays[1].set(i, result);
         }
     }
 

@@ -1,17 +1,19 @@
 //! Every kernel in every specialisation that the networks use: naga validates it and translates it to SPIR-V, MSL and
-//! HLSL, its bindings match the table of shaders, and `tint` (Chrome's compiler) accepts it if that program is on the PATH.
-//! One message lists all failures.
+//! HLSL, its bindings match the table of shaders, no compiler may rewrite its arithmetic, and `tint` (Chrome's compiler) accepts
+//! it if that program is on the PATH. One message lists all failures.
 
-use std::collections::{BTreeMap, HashSet};
+mod rewriting;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lastbit_core::bench::tune;
 use lastbit_core::gpu::wgsl::source;
 use lastbit_core::nets::{NetKind, Network};
-use lastbit_core::ops::{Activation, Shape, Tile, TileTarget, Tiles, sgd::Perturbation};
+use lastbit_core::ops::{Activation, Shape, Tile, TileTarget, Tiles, functions, sgd::Perturbation};
 use lastbit_core::pde::{Heat, HeatParams, Image, Linear, LinearParams, Nonlinear, NonlinearParams, Regime};
-use lastbit_core::record::{Access, Dispatch, Kernel, Recording, Shader};
+use lastbit_core::record::{Access, Dispatch, Function, Kernel, Recording, Shader};
 use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
 
 /// All recordings of a run of `network`.
@@ -118,7 +120,7 @@ fn kernels() -> Vec<Kernel> {
     let mut seen = HashSet::new();
     let launched = recordings.iter().flat_map(Recording::dispatches).map(|d| d.kernel.clone());
     let rates = RATES.map(|shader| Kernel::new(shader, &[("ROUNDS", 16.into())]));
-    let functions = (0..5_u32).map(|function| Kernel::new(Shader::SharedFunctions, &[("FUNCTION", function.into())]));
+    let functions = Function::ALL.map(functions::kernel);
     launched.chain(rates).chain(functions).filter(|kernel| seen.insert(kernel.clone())).collect()
 }
 
@@ -207,6 +209,10 @@ fn through_naga(kernel: &Kernel, source: &str) -> Result<(), String> {
     // WebGPU's capabilities only.
     let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), Default::default());
     let info = validator.validate(&module).map_err(|e| format!("validation: {}", e.emit_to_string(source)))?;
+    let rewritable = rewriting::rewritable(&module, &info, source);
+    if let Some(first) = rewritable.first() {
+        return Err(format!("a compiler may rewrite {} operations: {first}", rewritable.len()));
+    }
     spv::write_vec(&module, &info, &spv::Options::default(), None).map_err(|e| format!("SPIR-V: {e}"))?;
     let options = msl::Options { lang_version: (2, 0), ..Default::default() };
     msl::write_string(&module, &info, &options, &Default::default()).map_err(|e| format!("MSL: {e}"))?;
@@ -261,6 +267,86 @@ fn every_kernel_is_valid_everywhere() {
     kernels.iter().for_each(|kernel| *specialisations.entry(kernel.name()).or_default() += 1);
     println!("{} kernels, tint: {tint:?}; specialisations: {specialisations:?}", kernels.len());
     assert!(failures.is_empty(), "{} of {} kernels fail:\n{}", failures.len(), kernels.len(), failures.join("\n"));
+}
+
+/// The rewritable operations of a kernel with this statement, whose operands `a`, `b`, `c` and `n` come from memory.
+fn rewritable(statement: &str) -> BTreeSet<String> {
+    let text = format!(
+        "struct Job {{ zero: u32 }}
+         @group(0) @binding(0) var<uniform> job: Job;
+         @group(0) @binding(1) var<storage, read_write> x: array<vec4f>;
+         fn opaque4(x: vec4f) -> vec4f {{ return bitcast<vec4f>(bitcast<vec4u>(x) ^ vec4u(job.zero)); }}
+         fn scaled(x: vec4f, by: vec4f) -> vec4f {{ return x * by; }}
+         fn quotient(a: f32, b: f32) -> f32 {{ return a / b; }}
+         fn add(to: ptr<function, vec4f>, x: vec4f) {{ *to += x; }}
+         @compute @workgroup_size(64) fn main(@builtin(local_invocation_index) n: u32) {{
+             let a = x[n];
+             let b = x[n + 1u];
+             let c = x[n + 2u];
+             {statement}
+         }}"
+    );
+    let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), Default::default());
+    let info = validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+    rewriting::rewritable(&module, &info, &text)
+}
+
+#[test]
+fn rewritable_operations_are_found() {
+    for statement in [
+        "x[n] = a * b + c;",
+        "x[n] = c - a * b;",
+        "x[n] = (a + b) - a;",
+        "x[n] = a * b * c;",
+        "x[n] = a * b + a * c;",
+        "x[n] = fma(a * b, b, c);",
+        "x[n] = fma(a, b, b * c);",
+        "x[n] = fma(a, b, b + c);",
+        "x[n] = fma(a, b, c) + a;",
+        "x[n] = 2.0 * (a + b) - a;",
+        "x[n] = -(a * b) + c;",
+        "x[n] = (a * b).wzyx + c;",
+        "x[n].x = (a.x + a.y) + (a.z + a.w);",
+        "x[n] = select(a, a * b, n == 0u) + c;",
+        "x[n] = scaled(a, b) + c;",
+        "var sum = a; for (var i = 0u; i < n; i++) { sum += x[i]; } x[n] = sum;",
+        "var sum = a; add(&sum, b); add(&sum, c); x[n] = sum;",
+        "var parts: array<vec4f, 2>; parts[n] = a * b; x[n] = parts[0] + c;",
+        "x[n] = a / b;",
+        "x[n] = a / 255.0;",
+        "x[n] = sqrt(a);",
+        "x[n] = inverseSqrt(a);",
+        "x[n] = exp(a);",
+        "x[n] = log(a);",
+        "x[n] = pow(a, b);",
+        "x[n].x = dot(a, b);",
+    ] {
+        let found = rewritable(statement);
+        assert!(!found.is_empty(), "nothing found in: {statement}");
+    }
+}
+
+#[test]
+fn operations_that_nothing_can_rewrite_are_accepted() {
+    for statement in [
+        "x[n] = fma(a, b, c);",
+        "x[n] = fma(a, b, fma(b, c, a));",
+        "var sum = a; for (var i = 0u; i < n; i++) { sum = fma(a, x[i], sum); } x[n] = sum;",
+        "var sum = a; for (var i = 0u; i < n; i++) { sum = opaque4(sum + x[i]); } x[n] = sum;",
+        "x[n] = opaque4(a * b) + c;",
+        "x[n] = opaque4(scaled(a, b)) * c;",
+        "x[n] = (a + b) * c;",
+        "x[n] = 2.0 * a - b;",
+        "x[n] = fma(a, b, 0.5 * c);",
+        "x[n].x = quotient(a.x * a.y, a.z);",
+        "x[n] = max(a + b, c) + abs(a * b);",
+        "x[n] = vec4f(vec4u((n + 3u) / 4u * 2u + n)) + a;",
+        "if (false) { x[n] = a * b + c; }",
+    ] {
+        let found = rewritable(statement);
+        assert!(found.is_empty(), "{statement}: {found:?}");
+    }
 }
 
 #[test]

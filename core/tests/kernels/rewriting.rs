@@ -1,0 +1,299 @@
+//! Finds float operations that a compiler may rewrite (rule 12 of docs/RULES.md) in the IR of a kernel.
+//!
+//! WGSL allows compilers to contract `a * b + c`, to reorder and to factor sums and products, and to approximate quotients and
+//! functions. So no operand of a sum may be a sum, a product or a multiply-add; no operand of a product, and no factor of a
+//! multiply-add, a product; no addend of a multiply-add a sum or a product (a multiply-add may be: that is an accumulation).
+//! A value that comes from memory, an integer or `opaque` (shared/opaque.wgsl) is free of this. A product with a power of two
+//! is exact and counts as its other operand. Variables count as everything that is ever stored in them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use naga::valid::{FunctionInfo, ModuleInfo};
+use naga::{
+    BinaryOperator, Block, Expression, Function, Handle, Literal, LocalVariable, MathFunction, Module, ScalarKind,
+    Statement, UnaryOperator,
+};
+
+/// Functions that may use a device's own quotient or root, because they correct it.
+const CORRECTED: [(&str, &str); 2] = [("quotient", "/"), ("root", "sqrt")];
+
+/// The operations that a value may come from, without memory or integers in between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Origin {
+    is_sum: bool,
+    is_product: bool,
+    is_multiply_add: bool,
+}
+
+impl Origin {
+    const SUM: Self = Self { is_sum: true, is_product: false, is_multiply_add: false };
+    const PRODUCT: Self = Self { is_sum: false, is_product: true, is_multiply_add: false };
+    const MULTIPLY_ADD: Self = Self { is_sum: false, is_product: false, is_multiply_add: true };
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            is_sum: self.is_sum || other.is_sum,
+            is_product: self.is_product || other.is_product,
+            is_multiply_add: self.is_multiply_add || other.is_multiply_add,
+        }
+    }
+}
+
+/// A variable of one call of a function.
+type Variable = (usize, Handle<LocalVariable>);
+
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Of(Origin),
+    /// A pointer to a variable, or to memory outside the function (`None`).
+    Pointer(Option<Variable>),
+}
+
+/// The state of one call.
+struct Call<'a> {
+    function: &'a Function,
+    info: &'a FunctionInfo,
+    name: &'a str,
+    number: usize,
+    arguments: Vec<Value>,
+    values: HashMap<Handle<Expression>, Value>,
+    returned: Origin,
+}
+
+struct Analysis<'a> {
+    module: &'a Module,
+    info: &'a ModuleInfo,
+    text: &'a str,
+    variables: HashMap<Variable, Origin>,
+    has_changed: bool,
+    calls: usize,
+    found: BTreeSet<String>,
+}
+
+/// The rewritable operations of a module's entry point, each with its line.
+pub fn rewritable(module: &Module, info: &ModuleInfo, text: &str) -> BTreeSet<String> {
+    let mut analysis =
+        Analysis { module, info, text, variables: HashMap::new(), has_changed: true, calls: 0, found: BTreeSet::new() };
+    // What loops store in a variable shows in the next pass.
+    while analysis.has_changed {
+        (analysis.has_changed, analysis.calls) = (false, 0);
+        let entry = &module.entry_points[0];
+        analysis.call(&entry.function, info.get_entry_point(0), "main", Vec::new());
+    }
+    analysis.found
+}
+
+impl<'a> Analysis<'a> {
+    fn call(&mut self, function: &'a Function, info: &'a FunctionInfo, name: &'a str, arguments: Vec<Value>) -> Origin {
+        let number = self.calls;
+        self.calls += 1;
+        let (values, returned) = (HashMap::new(), Origin::default());
+        let mut call = Call { function, info, name, number, arguments, values, returned };
+        self.block(&mut call, &function.body);
+        call.returned
+    }
+
+    fn block(&mut self, call: &mut Call<'a>, block: &'a Block) {
+        for statement in block {
+            match statement {
+                Statement::Emit(range) => {
+                    for handle in range.clone() {
+                        let value = self.expression(call, handle);
+                        call.values.insert(handle, value);
+                    }
+                }
+                Statement::Block(inner) => self.block(call, inner),
+                Statement::If { condition, accept, reject } => {
+                    // A constant of the kernel decides.
+                    let known = self.literal(call.function, *condition);
+                    if known != Some(Literal::Bool(false)) {
+                        self.block(call, accept);
+                    }
+                    if known != Some(Literal::Bool(true)) {
+                        self.block(call, reject);
+                    }
+                }
+                Statement::Switch { cases, .. } => cases.iter().for_each(|case| self.block(call, &case.body)),
+                Statement::Loop { body, continuing, .. } => {
+                    self.block(call, body);
+                    self.block(call, continuing);
+                }
+                Statement::Return { value: Some(value) } => {
+                    call.returned = call.returned.or(self.origin(call, *value));
+                }
+                Statement::Store { pointer, value } => {
+                    if let Value::Pointer(Some(variable)) = self.value(call, *pointer) {
+                        let stored = self.origin(call, *value);
+                        let before = self.variables.entry(variable).or_default();
+                        let after = before.or(stored);
+                        self.has_changed |= after != *before;
+                        *before = after;
+                    }
+                }
+                Statement::Call { function: callee, arguments, result } => {
+                    let values = arguments.iter().map(|argument| self.value(call, *argument)).collect();
+                    let function = &self.module.functions[*callee];
+                    let name = function.name.as_deref().unwrap_or_default();
+                    let returned = self.call(function, &self.info[*callee], name, values);
+                    if let Some(result) = result {
+                        call.values.insert(*result, Value::Of(returned));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn value(&mut self, call: &mut Call<'a>, handle: Handle<Expression>) -> Value {
+        match call.values.get(&handle) {
+            Some(value) => *value,
+            // Constants, arguments and variables are not emitted.
+            None => self.expression(call, handle),
+        }
+    }
+
+    fn origin(&mut self, call: &mut Call<'a>, handle: Handle<Expression>) -> Origin {
+        match self.value(call, handle) {
+            Value::Of(origin) => origin,
+            Value::Pointer(_) => Origin::default(),
+        }
+    }
+
+    fn is_float(&self, call: &Call<'a>, handle: Handle<Expression>) -> bool {
+        let of = call.info[handle].ty.inner_with(&self.module.types);
+        of.scalar_kind() == Some(ScalarKind::Float)
+    }
+
+    fn expression(&mut self, call: &mut Call<'a>, handle: Handle<Expression>) -> Value {
+        let expression = &call.function.expressions[handle];
+        let origin = match *expression {
+            Expression::FunctionArgument(index) => {
+                return call.arguments.get(index as usize).copied().unwrap_or(Value::Of(Origin::default()));
+            }
+            Expression::LocalVariable(variable) => return Value::Pointer(Some((call.number, variable))),
+            Expression::GlobalVariable(_) => return Value::Pointer(None),
+            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => return self.value(call, base),
+            Expression::Load { pointer } => match self.value(call, pointer) {
+                Value::Pointer(Some(variable)) => self.variables.get(&variable).copied().unwrap_or_default(),
+                _ => Origin::default(),
+            },
+            Expression::Compose { ref components, .. } => {
+                components.iter().fold(Origin::default(), |all, part| all.or(self.origin(call, *part)))
+            }
+            Expression::Splat { value, .. } => self.origin(call, value),
+            Expression::Swizzle { vector, .. } => self.origin(call, vector),
+            Expression::Unary { op: UnaryOperator::Negate, expr } => self.origin(call, expr),
+            Expression::Select { accept, reject, .. } => self.origin(call, accept).or(self.origin(call, reject)),
+            Expression::Binary { op, left, right } if self.is_float(call, handle) => {
+                self.binary(call, handle, op, [left, right])
+            }
+            Expression::Math { fun, arg, arg1, arg2, .. } if self.is_float(call, handle) => {
+                self.math(call, handle, fun, [Some(arg), arg1, arg2])
+            }
+            Expression::CallResult(_) => unreachable!("a call was evaluated before its result"),
+            // Integers, comparisons, conversions, constants.
+            _ => Origin::default(),
+        };
+        Value::Of(origin)
+    }
+
+    fn binary(
+        &mut self,
+        call: &mut Call<'a>,
+        at: Handle<Expression>,
+        op: BinaryOperator,
+        operands: [Handle<Expression>; 2],
+    ) -> Origin {
+        let [left, right] = operands.map(|operand| self.origin(call, operand));
+        match op {
+            BinaryOperator::Add | BinaryOperator::Subtract => {
+                if left.or(right) != Origin::default() {
+                    self.report(call, at, "a term of a sum is a sum, a product or a multiply-add");
+                }
+                Origin::SUM
+            }
+            BinaryOperator::Multiply => {
+                let is_exact = operands.map(|operand| self.is_power_of_two(call.function, operand));
+                match is_exact {
+                    [true, _] => right,
+                    [_, true] => left,
+                    _ => {
+                        if left.is_product || right.is_product {
+                            self.report(call, at, "a factor of a product is a product");
+                        }
+                        Origin::PRODUCT
+                    }
+                }
+            }
+            // A comparison has no float result.
+            _ => {
+                self.report_unless_corrected(call, at, "/");
+                Origin::default()
+            }
+        }
+    }
+
+    fn math(
+        &mut self,
+        call: &mut Call<'a>,
+        at: Handle<Expression>,
+        function: MathFunction,
+        arguments: [Option<Handle<Expression>>; 3],
+    ) -> Origin {
+        match (function, arguments) {
+            (MathFunction::Fma, [Some(a), Some(b), Some(c)]) => {
+                let [a, b, c] = [a, b, c].map(|argument| self.origin(call, argument));
+                if a.is_product || b.is_product {
+                    self.report(call, at, "a factor of a multiply-add is a product");
+                }
+                if c.is_sum || c.is_product {
+                    self.report(call, at, "the addend of a multiply-add is a sum or a product");
+                }
+                Origin::MULTIPLY_ADD
+            }
+            (
+                MathFunction::Abs | MathFunction::Min | MathFunction::Max | MathFunction::Clamp | MathFunction::Round,
+                _,
+            ) => Origin::default(),
+            (MathFunction::Sqrt, _) => {
+                self.report_unless_corrected(call, at, "sqrt");
+                Origin::default()
+            }
+            _ => {
+                self.report(call, at, &format!("{function:?} may differ between devices"));
+                Origin::default()
+            }
+        }
+    }
+
+    /// The constant that an expression is.
+    fn literal(&self, function: &Function, handle: Handle<Expression>) -> Option<Literal> {
+        let of_module = |handle| match self.module.global_expressions[handle] {
+            Expression::Literal(literal) => Some(literal),
+            _ => None,
+        };
+        match function.expressions[handle] {
+            Expression::Literal(literal) => Some(literal),
+            Expression::Constant(constant) => of_module(self.module.constants[constant].init),
+            Expression::Splat { value, .. } => self.literal(function, value),
+            _ => None,
+        }
+    }
+
+    fn is_power_of_two(&self, function: &Function, handle: Handle<Expression>) -> bool {
+        let literal = self.literal(function, handle);
+        matches!(literal, Some(Literal::F32(value)) if value.is_normal() && value.to_bits().trailing_zeros() >= 23)
+    }
+
+    fn report_unless_corrected(&mut self, call: &Call<'a>, at: Handle<Expression>, operation: &str) {
+        if !CORRECTED.contains(&(call.name, operation)) {
+            self.report(call, at, &format!("{operation} is not correctly rounded on every device"));
+        }
+    }
+
+    fn report(&mut self, call: &Call<'a>, at: Handle<Expression>, what: &str) {
+        let line = call.function.expressions.get_span(at).location(self.text).line_number;
+        let line = self.text.lines().nth(line as usize - 1).unwrap_or_default().trim();
+        self.found.insert(format!("{}: {what}: {line}", call.name));
+    }
+}
