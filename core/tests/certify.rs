@@ -136,7 +136,8 @@ fn a_quotient_one_ulp_off_is_caught() {
 #[test]
 fn a_reassociated_sum_is_caught() {
     let shader = Shader::BnBackwardReduce;
-    let (ordered, other) = ("(v.x + v.y) + (v.z + v.w)", "((v.x + v.y) + v.z) + v.w");
+    let (ordered, other) =
+        ("opaque(lanes.x + lanes.y) + opaque(lanes.z + lanes.w)", "((lanes.x + lanes.y) + lanes.z) + lanes.w");
     let Some(found) = with_fault(shader, ordered, other, small(), false) else { return };
     assert_eq!(of_kernel(of(&found, "twins"), shader)[0].buffer, "leaves");
 }

@@ -5,6 +5,7 @@
 //! compared with its own instruction sets and threads.
 
 mod comparison;
+mod functions;
 mod lockstep;
 mod report;
 mod runs;
@@ -68,6 +69,8 @@ pub async fn run(
     check_kernels(device, arithmetic, settings, &subjects, on_event).await?;
     check_tiny_gradients(device, arithmetic, settings, &subjects::with_tiny_gradients(settings.quick), on_event)
         .await?;
+    let promise = functions::check(device, settings.quick).await?;
+    on_event(Event::Promise(promise));
     runs::check(device, &mut |promise| on_event(Event::Promise(promise))).await
 }
 

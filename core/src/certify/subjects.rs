@@ -8,12 +8,12 @@ use crate::data::{Dataset, ImageSet, Normalization, synthetic};
 use crate::device::{Context, Family};
 use crate::nets::NetKind;
 use crate::ops::sgd::Perturbation;
-use crate::ops::{Activation, Shape, Tile, TileTarget, Tiles};
+use crate::ops::{Activation, Shape, Tile, TileTarget, Tiles, functions};
 use crate::pde::{
     Heat, HeatParams, Image, Linear, LinearParams, Nonlinear, NonlinearParams, PdeError, Regime, Replica,
     initial_kernel,
 };
-use crate::record::Script;
+use crate::record::{Act, BufferTable, Function, Job, Recording, Script};
 use crate::rng::{Purpose, Stream};
 use crate::train::{DatasetKind, MemoryLimits, TrainConfig, TrainError, Tuning, default_tiles, script};
 
@@ -29,6 +29,7 @@ pub struct Subject {
 pub(super) enum What {
     Network(Box<Network>),
     Equation(Equation),
+    Functions,
 }
 
 /// A network with its batches.
@@ -116,6 +117,7 @@ impl Subject {
         let network = match &self.what {
             What::Network(network) => network,
             What::Equation(equation) => return Ok((equation.script(), Vec::new())),
+            What::Functions => return Ok((functions_script(), Vec::new())),
         };
         let dataset = Arc::new(match network.config.net {
             NetKind::OneLayer => noise(network.side, network.train_images, network.test_images),
@@ -214,6 +216,31 @@ impl Equation {
     }
 }
 
+/// All shared functions, on numbers of moderate size.
+fn functions_script() -> Script {
+    const COUNT: u32 = 1 << 12;
+    let mut stream = Stream::new(1, Purpose::Synthetic, 0);
+    let any = |stream: &mut Stream| (20.0 * stream.uniform() as f32 - 10.0).to_bits();
+    let mut table = BufferTable::default();
+    let [operands, positive] = ["operands", "positive operands"].map(|label| table.add(label, 16 * u64::from(COUNT)));
+    let results = table.add("results", 4 * u64::from(COUNT));
+    let words: Vec<u32> = (0..4 * COUNT).map(|_| any(&mut stream)).collect();
+    let small: Vec<u32> =
+        words.iter().enumerate().map(|(i, word)| if i % 4 == 1 { 1 + word % 63 } else { word & 0x7fff_ffff }).collect();
+    let write = |buffer, words: &[u32]| Act::Write(buffer, bytemuck::cast_slice(words).to_vec());
+    let mut acts = vec![write(operands, &words), write(positive, &small)];
+    acts.extend(Function::ALL.map(|function| {
+        let of = match function {
+            Function::DivideExactly | Function::Log | Function::Root => positive,
+            _ => operands,
+        };
+        let mut recording = Recording::new(1, Job::default());
+        functions::apply(&mut recording, function, [of, results].map(|id| table.whole(id)), COUNT);
+        Act::run(format!("{function:?}"), recording)
+    }));
+    Script { table, acts, results: vec![results] }
+}
+
 const SWISH: Activation = Activation::Swish { beta: 5.0 };
 
 /// The subjects of a certificate: every published network and equation; fewer if `quick`.
@@ -227,10 +254,12 @@ pub(super) fn all(context: &Context, quick: bool) -> Vec<Subject> {
     };
     let reciprocal =
         Subject::network(resnet(8), relu, 2, 2).with(|network| network.config.perturbation = Perturbation::Reciprocal);
+    let functions = Subject { name: "shared functions".to_owned(), what: What::Functions };
     if quick {
         return vec![
             Subject::network(resnet(20), relu, 4, 7).with_tiles(ForcedTiles::Staged),
             one_layer(64, 2),
+            functions,
             Subject::equation("heat equation", Equation::Heat),
             Subject::equation("linear equation, activated", Equation::Linear(Regime::Activated, 64)),
         ];
@@ -246,6 +275,7 @@ pub(super) fn all(context: &Context, quick: bool) -> Vec<Subject> {
         Subject::network(NetKind::PreResNet { depth: 20 }, relu, 3, 3),
         Subject::network(NetKind::Vgg { depth: 16 }, relu, 3, 5).with_ks(&[3]).with_tiles(ForcedTiles::Staged),
         one_layer(256, 3).with_tiles(ForcedTiles::All),
+        functions.clone(),
         Subject::equation("heat equation", Equation::Heat),
         Subject::equation("nonlinear equation", Equation::Nonlinear(256)),
     ];

@@ -38,7 +38,8 @@ fn the_processor_has_a_certificate() {
     assert_eq!(found["adapter"]["name"], "processor:separate");
     assert_eq!(found["arithmetic"]["class"], "separate");
     assert_eq!(found["arithmetic"]["subnormals"], "kept");
-    let names = ["instruction sets and threads", "subnormals", "run-to-run", "replica-independent", "controls", "chunks"];
+    let names =
+        ["instruction sets and threads", "subnormals", "run-to-run", "replica-independent", "controls", "chunks"];
     for name in names {
         let promise = promise(&found, name);
         assert!(promise["kept"] == true && promise["exception"].is_null(), "{promise}");
