@@ -64,6 +64,7 @@
 //! `docs/RULES.md` what is promised about bits.
 
 pub mod bench;
+pub mod certify;
 pub mod data;
 pub mod device;
 pub mod double;
