@@ -52,7 +52,11 @@ mod tests {
         }
         fs::write(&source, "ccc").unwrap();
         assert!(once(&source, &target, || anyhow::bail!("interrupted")).is_err());
-        once(&source, &target, || Ok(made += 1)).unwrap();
+        once(&source, &target, || {
+            made += 1;
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(made, 3);
     }
 }
