@@ -48,5 +48,8 @@ fn check(target: &str, is_this_system: bool) -> Result<()> {
     for tool in ["CC", "AR"] {
         cargo.env(format!("{tool}_{}", target.replace('-', "_")), &compiler);
     }
-    process::run(cargo.args(["--package", "lastbit", "--package", "xtask", "--all-targets", "--", "-D", "warnings"]), LIMIT)
+    process::run(
+        cargo.args(["--package", "lastbit", "--package", "xtask", "--all-targets", "--", "-D", "warnings"]),
+        LIMIT,
+    )
 }

@@ -26,6 +26,9 @@ use crate::host;
 use options::Options;
 pub use pack::is_packed;
 
+/// Words that ask for the runner's help.
+const HELP: [&str; 3] = ["help", "-h", "--help"];
+
 /// `cargo xtask hardware pack|run|report`.
 pub fn verb(arguments: &[String]) -> Result<ExitCode> {
     match arguments.split_first().map(|(verb, rest)| (verb.as_str(), rest)) {
@@ -41,6 +44,10 @@ pub fn verb(arguments: &[String]) -> Result<ExitCode> {
 
 /// Packs what this checkout builds, and runs it here.
 fn pack_and_run(arguments: &[String]) -> Result<ExitCode> {
+    if arguments.first().is_some_and(|word| HELP.contains(&word.as_str())) {
+        println!("{}", help());
+        return Ok(ExitCode::SUCCESS);
+    }
     // Before a build of ten minutes.
     if let Err(error) = Options::parse(arguments) {
         return Ok(usage("cargo xtask hardware run", &error));
@@ -57,10 +64,11 @@ fn pack_and_run(arguments: &[String]) -> Result<ExitCode> {
 /// invalid.
 pub fn packed(arguments: &[String]) -> ExitCode {
     let outcome = match arguments.split_first().map(|(word, rest)| (word.as_str(), rest)) {
-        None | Some(("help" | "-h" | "--help", _)) => {
-            println!("{}", help("run"));
+        asks if asks.is_none_or(|(word, _)| HELP.contains(&word)) => {
+            println!("{}", help());
             return ExitCode::SUCCESS;
         }
+        None => unreachable!("without arguments, the help is printed"),
         Some((run::STAGE_VERB, rest)) => run::stage(rest),
         Some(_) => match Options::parse(arguments) {
             Ok(options) => {
@@ -76,17 +84,17 @@ pub fn packed(arguments: &[String]) -> ExitCode {
 }
 
 fn usage(program: &str, error: &anyhow::Error) -> ExitCode {
-    eprintln!("{program}: {error:#}\n\n{}", help(program));
+    eprintln!("{program}: {error:#}; `{program} help` lists stages and flags");
     ExitCode::from(2)
 }
 
 /// The flags of the runner.
-fn help(program: &str) -> String {
+fn help() -> String {
     format!(
         "\
 Measures lastbit on a GPU of this machine, stage by stage, and leaves what it found in RESULTS.
 
-    {program} RESULTS [STAGE...] [FLAG...]
+    run RESULTS [STAGE...] [FLAG...]
 
 Without a STAGE, all of them run, in this order; each has a limit. One that fails does not stop the next.
 
@@ -95,7 +103,7 @@ Without a STAGE, all of them run, in this order; each has a limit. One that fail
     --limit STAGE=S,...  other limits in seconds, such as rules=90
     --small              a small network and batch, for a trial on a software adapter
     --nets NAME,...      networks that `peers` compares (default: the one that the other stages train)
-    --replicas N         replicas of `bench`, and of lastbit in `peers` (default: 6)
+    --replicas N         replicas of `bench`, and of lastbit in `peers` (default: 6; with --small 2)
     --peer-replicas N    networks that PyTorch trains in `peers` (default: 2; each is compiled)
     --rounds N           rounds of `peers` (default: 3)
     --work FOLDER        where programs and runs are kept (default: lastbit-hardware in the folder of temporary files)

@@ -23,8 +23,8 @@ pub struct Options {
     pub small: bool,
     /// Networks that `peers` compares; empty for the one that the other stages train.
     pub nets: Vec<String>,
-    /// Replicas in `bench`, and in lockstep in `peers`.
-    pub replicas: u32,
+    /// Replicas in `bench`, and in lockstep in `peers`; `None` for the stages' own number.
+    replicas: Option<u32>,
     /// Networks that PyTorch trains in `peers`.
     pub peer_replicas: u32,
     /// Rounds of `peers`.
@@ -48,7 +48,7 @@ impl Options {
             adapter: std::env::var("LASTBIT_ADAPTER").ok().filter(|name| !name.is_empty()),
             small: false,
             nets: Vec::new(),
-            replicas: 6,
+            replicas: None,
             peer_replicas: 2,
             rounds: 3,
             work: std::env::temp_dir().join("lastbit-hardware"),
@@ -80,7 +80,7 @@ impl Options {
                 "--work" => options.work = absolute(value)?,
                 "--limit" => options.limits.extend(value.split(',').map(limit).collect::<Result<Vec<_>>>()?),
                 "--nets" => options.nets = value.split(',').map(net).collect::<Result<_>>()?,
-                "--replicas" => options.replicas = number(31)?,
+                "--replicas" => options.replicas = Some(number(31)?),
                 "--peer-replicas" => options.peer_replicas = number(31)?,
                 "--rounds" => options.rounds = number(99)? as usize,
                 _ => bail!("there is no flag {word}"),
@@ -106,6 +106,11 @@ impl Options {
     /// Samples in a batch.
     pub fn batch(&self) -> u32 {
         if self.small { 16 } else { 128 }
+    }
+
+    /// Replicas in `bench`, and in lockstep in `peers`.
+    pub fn replicas(&self) -> u32 {
+        self.replicas.unwrap_or(if self.small { 2 } else { 6 })
     }
 
     /// Steps of a short run.
@@ -150,6 +155,7 @@ mod tests {
         assert_eq!(options.stages, ["bench", "twice"]);
         assert_eq!(["rules", "train", "bench"].map(|stage| seconds(&options, stage)), [90, 20, 7]);
         assert_eq!((options.adapter.as_deref(), options.net(), options.batch()), (Some("llvm"), "resnet8", 16));
+        assert_eq!((options.replicas(), parse("out --small --replicas 4").unwrap().replicas()), (2, 4));
         let defaults = parse("out").unwrap();
         assert_eq!(defaults.stages, ["adapters", "rules", "certify", "twice", "bench", "peers", "tune", "train"]);
         assert_eq!((seconds(&defaults, "rules"), defaults.net(), defaults.steps()), (150, "resnet56", 20));

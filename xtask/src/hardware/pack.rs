@@ -34,11 +34,11 @@ pub struct TestProgram {
 pub const TESTS: [TestProgram; 8] = [
     TestProgram { name: "self_test", filter: "" },
     TestProgram { name: "device", filter: "" },
-    TestProgram { name: "memory", filter: "" },
     TestProgram { name: "bit_rules", filter: "" },
     TestProgram { name: "whole_net", filter: "" },
     TestProgram { name: "processor", filter: "shaders_" },
     TestProgram { name: "pde", filter: "" },
+    TestProgram { name: "memory", filter: "" },
     TestProgram { name: "ops", filter: "" },
 ];
 

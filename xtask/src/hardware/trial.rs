@@ -97,6 +97,11 @@ impl Trial {
         self.limit.saturating_sub(self.started.elapsed())
     }
 
+    /// The limit of a command that the stage has to wait for: longer than the stage's own, at which the runner stops both.
+    pub fn patience(&self) -> Duration {
+        self.limit + Duration::from_secs(3600)
+    }
+
     /// Notes a value. It is kept even if the stage is stopped.
     pub fn note(&mut self, name: &str, value: impl Serialize) -> Result<()> {
         self.notes.values.insert(name.to_owned(), json!(value));

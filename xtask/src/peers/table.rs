@@ -148,9 +148,10 @@ impl Table {
         });
         let mut lines = vec![
             format!(
-                "{}, medians of {} rounds (least to most){}.",
+                "{}, medians of {} round{} (least to most){}.",
                 self.net,
                 self.rounds,
+                if self.rounds == 1 { "" } else { "s" },
                 adapters.collect::<String>()
             ),
             String::new(),

@@ -12,7 +12,7 @@ const QUERY: [&str; 2] = ["--query-gpu=name,driver_version,clocks.sm,clocks.max.
 
 /// Runs the stage.
 pub fn run(trial: &mut Trial) -> Result<()> {
-    process::run(&mut trial.lastbit(&["adapters", "--limits"]), trial.left())?;
+    process::run(&mut trial.lastbit(&["adapters", "--limits"]), trial.patience())?;
     trial.note("adapters", crate::hardware::adapters::list(&trial.program())?)?;
     if let Some(tool) = process::find_program(&["nvidia-smi"]) {
         match process::capture(&mut process::command(tool, &QUERY), LIMIT) {

@@ -9,8 +9,20 @@ use crate::peers::median;
 use crate::process;
 
 /// Filters of `lastbit bench`, which together name all rows.
-const GROUPS: [&str; 8] =
-    ["conv3x3", "conv_down", "batch_norm", "max_pool", "update", "divergence", "fingerprint", "step"];
+const GROUPS: [&str; 12] = [
+    "conv3x3_forward",
+    "conv3x3_dinput",
+    "conv3x3_dweight",
+    "conv_down_forward",
+    "conv_down_dinput",
+    "conv_down_dweight",
+    "batch_norm",
+    "max_pool",
+    "update",
+    "divergence",
+    "fingerprint",
+    "step",
+];
 
 /// Runs the stage.
 pub fn run(trial: &mut Trial) -> Result<()> {
@@ -20,15 +32,15 @@ pub fn run(trial: &mut Trial) -> Result<()> {
 /// Measures the groups and prints and notes each when it is there.
 pub fn measure(trial: &mut Trial, groups: &[&str], more: &[&str]) -> Result<()> {
     let (mut rows, mut fma, mut copy) = (Vec::new(), Vec::new(), Vec::new());
-    trial.note("replicas", trial.options.replicas)?;
+    trial.note("replicas", trial.options.replicas())?;
     for group in groups {
-        let replicas = trial.options.replicas.to_string();
+        let replicas = trial.options.replicas().to_string();
         let mut bench = trial.lastbit(&["bench", "--json", "--replicas", &replicas, "--filter", group]);
         bench.args(more);
         if trial.options.small {
             bench.args(["--batch-size", &trial.options.batch().to_string(), "--repeats", "1"]);
         }
-        let report = process::capture(&mut bench, trial.left())?;
+        let report = process::capture(&mut bench, trial.patience())?;
         let report: Value =
             serde_json::from_str(&report).context("cannot parse the output of `lastbit bench --json`")?;
         let found = report["rows"].as_array().context("`lastbit bench --json` names no rows")?;

@@ -20,7 +20,7 @@ pub fn run(trial: &mut Trial) -> Result<()> {
     let mut certify = trial.lastbit(&["certify"]);
     certify.args(trial.options.adapter.iter().flat_map(|adapter| ["--adapter", adapter]));
     certify.args(trial.options.small.then_some("--quick")).arg("--out").arg(&folder);
-    let outcome = process::run(&mut certify, trial.left());
+    let outcome = process::run(&mut certify, trial.patience());
     // A certificate of broken promises is a result, too.
     if let Some(certificate) = certificate::read(&trial.options.results)? {
         trial.note("kept", &certificate["kept"])?;

@@ -20,7 +20,7 @@ pub fn run(trial: &mut Trial) -> Result<()> {
             work: &trial.options.work.join("peers-work"),
             net,
             batch: trial.options.batch(),
-            replicas: trial.options.replicas,
+            replicas: trial.options.replicas(),
             peer_replicas: trial.options.peer_replicas,
             rounds: trial.options.rounds,
             limit: trial.left() / (nets.len() - index) as u32,

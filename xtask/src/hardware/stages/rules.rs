@@ -16,6 +16,9 @@ const LEAST: Duration = Duration::from_secs(5);
 /// Tests at a time: kernels compile beside each other, and the adapter computes.
 const THREADS: &str = "--test-threads=4";
 
+/// At most as many tests without time are named; of more, only their number.
+const NAMED: usize = 5;
+
 /// What a test program's tests did.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Tested {
@@ -114,12 +117,15 @@ fn verdict(all: &[Tested]) -> Result<()> {
     let unfinished = names(|tested| &tested.unfinished);
     if !unfinished.is_empty() {
         let passed: usize = all.iter().map(|tested| tested.passed).sum();
-        return Err(Incomplete(format!(
-            "{passed} tests passed; {} had no time: {}",
-            unfinished.len(),
+        let count = unfinished.len();
+        let which = if count <= NAMED {
             unfinished.join(", ")
-        ))
-        .into());
+        } else {
+            let some = all.iter().filter(|tested| !tested.unfinished.is_empty());
+            let counts = some.map(|tested| format!("{} of {}", tested.unfinished.len(), tested.program));
+            counts.collect::<Vec<_>>().join(", ")
+        };
+        return Err(Incomplete(format!("{passed} tests passed; {count} had no time: {which}")).into());
     }
     Ok(())
 }
@@ -156,6 +162,8 @@ mod tests {
         assert!(
             error.is::<Incomplete>() && error.to_string().contains("4 tests passed; 3 had no time: ops: conv::slow")
         );
+        let error = verdict(&[tested(""), tested("test conv::exact ... ok")]).unwrap_err().to_string();
+        assert_eq!(error, "1 tests passed; 7 had no time: 4 of ops, 3 of ops");
         let error = verdict(&[tested("test conv::exact ... FAILED")]).unwrap_err();
         assert!(!error.is::<Incomplete>() && error.to_string() == "failed: ops: conv::exact");
         let crashed = Tested { crash: Some("signal: 11".to_owned()), ..tested(all) };

@@ -39,17 +39,14 @@ pub fn run(trial: &mut Trial) -> Result<()> {
     })?;
     match end {
         End::Stopped => {
-            let done = choices.len();
-            return Err(Incomplete(format!(
-                "stopped after {} s with {done} passes tuned: nothing is kept",
-                limit.as_secs()
-            ))
-            .into());
+            let (seconds, done) = (limit.as_secs(), choices.len());
+            let message = format!("`lastbit tune` was stopped after {seconds} s, passes tuned until then: {done}");
+            return Err(Incomplete(message).into());
         }
         End::Exited(status) if !status.success() => bail!("`lastbit tune` failed ({status}): {last}"),
         End::Exited(_) => {}
     }
-    bench::measure(trial, &["conv"], &["--tune"]).context("the benchmark of the tuned convolutions")
+    bench::measure(trial, &["conv3x3", "conv_down"], &["--tune"]).context("the benchmark of the tuned convolutions")
 }
 
 /// Share of the time for the tuning; the rest is for the benchmark.

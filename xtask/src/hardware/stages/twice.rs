@@ -52,7 +52,7 @@ pub fn run(trial: &mut Trial) -> Result<()> {
 
     train(trial, &images, KS, &b, &[])?;
     promise(trial, "run_to_run", same_metrics(&a, &b)?, compared("two equal runs", same_metrics(&a, &b)?))?;
-    let comparison = process::run(&mut trial.lastbit(&["compare", text(&a)?, text(&b)?]), trial.left());
+    let comparison = process::run(&mut trial.lastbit(&["compare", text(&a)?, text(&b)?]), trial.patience());
     promise(trial, "compare", comparison.is_ok(), compared("`lastbit compare` of the two", comparison.is_ok()))?;
 
     train(trial, &images, "3", &alone, &[])?;
@@ -70,7 +70,7 @@ pub fn run(trial: &mut Trial) -> Result<()> {
         None => println!("in chunks: not tested, no memory budget makes the replicas of this network take turns"),
     }
 
-    let replay = process::run(&mut trial.lastbit(&["verify", text(&a)?]), trial.left());
+    let replay = process::run(&mut trial.lastbit(&["verify", text(&a)?]), trial.patience());
     promise(trial, "verify", replay.is_ok(), compared("`lastbit verify`, a replay", replay.is_ok()))?;
     ensure!(wrong.is_empty(), "{}", wrong.join("; "));
     Ok(())
@@ -88,7 +88,7 @@ fn flags(trial: &Trial, images: &Images, ks: &str) -> std::process::Command {
 
 fn train(trial: &Trial, images: &Images, ks: &str, out: &Path, more: &[&str]) -> Result<()> {
     let mut train = flags(trial, images, ks);
-    process::run(train.args(more).arg("--quiet").arg("--out").arg(out), trial.left())
+    process::run(train.args(more).arg("--quiet").arg("--out").arg(out), trial.patience())
 }
 
 /// A memory budget in bytes with which the replicas take turns, and the number of chunks then.
