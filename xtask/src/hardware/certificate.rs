@@ -17,3 +17,21 @@ pub fn read(folder: &Path) -> Result<Option<Value>> {
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
 }
+
+/// Names of the promises that the device does not keep.
+pub fn broken(certificate: &Value) -> Vec<&str> {
+    let promises = certificate["promises"].as_array().map(Vec::as_slice).unwrap_or_default();
+    promises.iter().filter(|promise| promise["kept"] == false).filter_map(|promise| promise["name"].as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_promises_are_named() {
+        let certificate: Value = serde_json::from_str(include_str!("report/testdata/certificate.json")).unwrap();
+        assert_eq!(broken(&certificate), ["shaders are twins"]);
+        assert!(broken(&Value::Null).is_empty());
+    }
+}

@@ -135,7 +135,9 @@ pub fn stage(arguments: &[String]) -> Result<ExitCode> {
     let stage = stages::named(name)?;
     let mut trial = Trial::new(options.clone(), options.limit(stage));
     let Err(error) = stage.run(&mut trial) else { return Ok(ExitCode::SUCCESS) };
-    trial.explain(format!("{error:#}"))?;
+    // Results are passed on, and this machine's paths say nothing there.
+    let work = format!("{}{}", options.work.display(), std::path::MAIN_SEPARATOR);
+    trial.explain(format!("{error:#}").replace(&work, ""))?;
     Ok(if error.is::<Incomplete>() { ExitCode::from(INCOMPLETE) } else { ExitCode::FAILURE })
 }
 

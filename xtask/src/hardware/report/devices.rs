@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::Device;
 use super::text::{cell, number, table};
-use crate::hardware::results::Outcome;
+use super::{Device, hardware};
 
 const NOT_CERTIFIED: &str = "*Not certified*";
 /// Failures of a promise that are listed.
@@ -94,9 +93,9 @@ fn tested(device: &Device) -> Option<String> {
     };
     let found = ["rules", "twice"].into_iter().filter_map(|name| {
         let stage = report.stage(name)?;
-        let message = stage.message.as_ref().filter(|_| stage.outcome != Outcome::Done);
-        let message = message.map_or(String::new(), |message| format!(": {}", cell(message)));
-        Some(format!("- `{name}`: {}{message}\n", stage.outcome.words()))
+        let found = hardware::found(device, stage);
+        let found = if found.is_empty() { found } else { format!(": {found}") };
+        Some(format!("- `{name}` {}{found}\n", stage.outcome.words()))
     });
     let found: String = found.collect();
     let found = if found.is_empty() { String::new() } else { format!("\n{found}") };

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Device;
 use super::text::{cell, number, number_or_dash, percent, rate, table};
 use crate::hardware::results::{Outcome, StageResult};
+use crate::hardware::stages;
 
 /// The promises that the stage `twice` notes, in words.
 const PROMISES: [(&str, &str); 6] = [
@@ -34,9 +35,8 @@ pub fn section(device: &Device) -> Option<String> {
         report.system,
         device.date()
     );
-    let stages: Vec<Vec<String>> = report
-        .stages
-        .iter()
+    let stages: Vec<Vec<String>> = stages::names()
+        .filter_map(|name| report.stage(name))
         .map(|stage| {
             let seconds = format!("{:.0} s", stage.seconds);
             vec![stage.stage.clone(), seconds, stage.outcome.words().to_owned(), found(device, stage)]
@@ -63,7 +63,7 @@ fn copy(device: &Device) -> &Value {
 }
 
 /// What a stage found, in a cell.
-fn found(device: &Device, stage: &StageResult) -> String {
+pub fn found(device: &Device, stage: &StageResult) -> String {
     let value = |name: &str| device.value(&stage.stage, name);
     let count = |name: &str| value(name).as_array().map_or(0, Vec::len);
     let found = match stage.stage.as_str() {
@@ -81,7 +81,11 @@ fn found(device: &Device, stage: &StageResult) -> String {
             Some(format!("{}: every bit is the same", kept.collect::<Vec<_>>().join(", ")))
         }
         "bench" => Some(format!("{} rows, {} replicas", count("rows"), value("replicas"))),
-        "peers" => Some(format!("{} tables in [PERFORMANCE.md](PERFORMANCE.md)", count("tables"))),
+        "peers" => {
+            let tables = value("tables").as_array().map(Vec::as_slice).unwrap_or_default();
+            let nets: Vec<&str> = tables.iter().filter_map(|table| table["net"].as_str()).collect();
+            (!nets.is_empty()).then(|| format!("{} in [PERFORMANCE.md](PERFORMANCE.md)", nets.join(", ")))
+        }
         "tune" => {
             let sums = value("sums");
             let both = sums["default_ms"].as_f64().zip(sums["ms"].as_f64());

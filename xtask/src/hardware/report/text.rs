@@ -33,14 +33,19 @@ pub fn rate(value: &Value, unit: &str) -> Option<String> {
     })
 }
 
-/// Text of a program, as it reads in a cell: on one line, and without Markdown's signs.
+/// Text of a program, as it reads in a cell: on one line, and without Markdown's signs, except that code stays code.
 pub fn cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
+    let mut is_code = false;
     for sign in text.trim().chars() {
         match sign {
             '\n' | '\r' => cell.push(' '),
-            '|' | '_' | '*' | '<' | '[' => cell.extend(['\\', sign]),
-            _ => cell.push(sign),
+            '|' => cell.push_str("\\|"),
+            '_' | '*' | '<' | '[' if !is_code => cell.extend(['\\', sign]),
+            _ => {
+                is_code ^= sign == '`';
+                cell.push(sign);
+            }
         }
     }
     cell
@@ -76,6 +81,7 @@ mod tests {
     #[test]
     fn cells_stay_cells() {
         assert_eq!(cell(" a_b |\nc "), "a\\_b \\| c");
+        assert_eq!(cell("`a_b` c_d"), "`a_b` c\\_d");
         assert_eq!(
             table(&["a", "b"], &[vec!["1".to_owned(), "2".to_owned()]]),
             "| a | b |\n| --- | --- |\n| 1 | 2 |\n"

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::hardware::certificate;
 use crate::hardware::trial::{Incomplete, Trial};
@@ -24,6 +24,8 @@ pub fn run(trial: &mut Trial) -> Result<()> {
     // A certificate of broken promises is a result, too.
     if let Some(certificate) = certificate::read(&trial.options.results)? {
         trial.note("kept", &certificate["kept"])?;
+        let broken = certificate::broken(&certificate);
+        ensure!(broken.is_empty(), "promises that this device does not keep: {}", broken.join(", "));
     }
     outcome
 }
