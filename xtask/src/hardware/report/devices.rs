@@ -38,6 +38,9 @@ fn certified(device: &Device, certificate: &Value) -> String {
     let arithmetic = &certificate["arithmetic"];
     let lastbit = format!("lastbit {}", text(&certificate["lastbit"]));
     let mut rows = facts(device, &lastbit, Some(text(&certificate["order"])));
+    if certificate["quick"] == true {
+        rows.push(vec!["extent".to_owned(), "`certify --quick`".to_owned()]);
+    }
     let class = format!("{}; subnormals {}", text(&arithmetic["class"]), text(&arithmetic["subnormals"]));
     rows.push(vec!["class".to_owned(), cell(&class)]);
     let verdict = if certificate["kept"] == true { "all kept" } else { "**not all kept**" };
@@ -67,19 +70,30 @@ fn failures(promise: &Value) -> String {
     }
     let name = cell(promise["name"].as_str().unwrap_or_default());
     let lines: String = all.iter().take(SHOWN).map(|failure| format!("    {}\n", words(failure))).collect();
-    let more = all.len().saturating_sub(SHOWN);
+    let count = promise["failure_count"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(all.len());
+    let more = count.saturating_sub(all.len().min(SHOWN));
     let more = if more > 0 { format!("    and {more} more\n") } else { String::new() };
     format!("\nWhere it breaks *{name}*:\n\n{lines}{more}")
 }
 
-/// A failure on one line: text as it is, the values of an object or a list beside each other.
+/// A failure on one line: text as it is; of a kernel, the first element that differs and both bit patterns.
 fn words(failure: &Value) -> String {
+    let text = |key: &str| match &failure[key] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
     match failure {
         Value::String(text) => text.replace(['\n', '\r'], " "),
-        Value::Array(parts) => parts.iter().map(words).collect::<Vec<_>>().join(" "),
-        Value::Object(parts) => {
-            parts.iter().map(|(key, value)| format!("{key} {}", words(value))).collect::<Vec<_>>().join(", ")
-        }
+        _ if failure["kernel"].is_string() => format!(
+            "{} [{}] ({}): {}[{}] is {}, expected {}",
+            text("kernel"),
+            text("constants"),
+            text("case"),
+            text("buffer"),
+            text("element"),
+            text("found"),
+            text("expected")
+        ),
         other => other.to_string(),
     }
 }
