@@ -197,7 +197,10 @@ mod tests {
             ),
             (
                 "PERFORMANCE.md",
-                &["| lastbit 0.1.0: in lockstep | 6 | 128 | 6.7", "| resnet56 | 6 | 128 | 40.1 | 6.68 |"],
+                &[
+                    "| lastbit 0.1.0: in lockstep | 6 | 128 | 6.7",
+                    "| resnet56 | 6 | 128 | 40.1 | 6.68 | 26.0 % | 34.0 % | 3774 |",
+                ],
             ),
         ];
         for (file, parts) in expected {

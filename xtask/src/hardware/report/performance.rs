@@ -35,7 +35,7 @@ fn steps(device: &Device) -> Option<String> {
             number(ms),
             number(ms / count),
             percent(&row["fma_share"]),
-            percent(&row["step"]["share_beside_convolutions"]),
+            percent(&row["share_beside_convolutions"]),
             number_or_dash(&row["memory_mib"]),
         ])
     });
