@@ -281,13 +281,22 @@ fn another_adapter_or_shader_has_to_be_allowed() {
     let environment = &manifest["environment"];
     let (driver, shaders) = (environment["driver"].as_str().unwrap(), environment["shaders_sha256"].as_str().unwrap());
     let zero = "0".repeat(64);
+    // Within one class another driver changes nothing.
+    let class = format!("\"class\": {}", environment["class"]);
+    assert!(before.contains(&class));
     let changed = before.replace(driver, "another driver 1.2").replace(shaders, &zero);
+    let changed = changed.replace(&class, "\"class\": \"neither\"");
     fs::write(&path, common::with_checksum(&changed)).unwrap();
     let line = [SMALL, &["--steps", "6", "--resume", "--out", text(&out)]].concat();
     assert_refused(
         &lastbit(&line),
         2,
-        &["the driver ('another driver 1.2', now '", "the shaders ('000", "--allow-changed"],
+        &[
+            "the driver ('another driver 1.2', now '",
+            "the shaders ('000",
+            "the class ('neither', now '",
+            "--allow-changed",
+        ],
     );
     let ended = lastbit(&[&line[..], &["--allow-changed"]].concat());
     assert!(ended.code == Some(0) && ended.err.contains("its bits may differ"), "{ended:?}");
