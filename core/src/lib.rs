@@ -66,6 +66,7 @@
 
 pub mod arithmetic;
 pub mod bench;
+pub mod certify;
 pub mod data;
 pub mod device;
 pub mod double;

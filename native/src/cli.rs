@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::{adapters, bench, compare, completions, data, report, reproduce, smoke, train, tune, verify};
+use crate::commands::{
+    adapters, bench, certify, compare, completions, data, report, reproduce, smoke, train, tune, verify,
+};
 use crate::device::DeviceFlags;
 use crate::failure::Failure;
 use crate::log::LogFlags;
@@ -77,6 +79,10 @@ pub enum Command {
     Adapters(adapters::Arguments),
     /// Measure operations and whole steps on this machine, beside its fma rate and copy bandwidth
     Bench(bench::Arguments),
+    /// Check which promises about bits a device keeps, and write its certificate: a file and a page to pass on
+    #[command(after_help = "Example: lastbit certify --out certificates/this-machine\n\n\
+        Exit codes: 0 every promise is kept, 1 one is broken or the device failed, 2 invalid flag or folder")]
+    Certify(certify::Arguments),
     /// Print a completion script for a shell
     #[command(after_help = "Example: lastbit completions bash > ~/.local/share/bash-completion/completions/lastbit")]
     Completions(completions::Arguments),
@@ -100,6 +106,7 @@ impl Command {
             Self::Compare(arguments) => compare::run(arguments),
             Self::Adapters(arguments) => adapters::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
+            Self::Certify(arguments) => certify::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments, &mut Cli::command()),
             Self::Tune(arguments) => tune::run(&arguments),
             Self::Smoke(arguments) => smoke::run(&arguments),

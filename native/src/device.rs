@@ -112,6 +112,7 @@ pub fn options(adapter: Option<&str>) -> Result<Options, Failure> {
         threads: THREADS.get_or_init(Threads::default).clone(),
         instructions,
         shader_path: if std::env::var_os(WGSL_VARIABLE).is_some() { ShaderPath::Wgsl } else { ShaderPath::Spirv },
+        patch: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! lastbit: trains copies of one network in lockstep and shows what the last floating-point bit does to them.
 
+mod certificate;
 mod cli;
 mod commands;
 mod control;

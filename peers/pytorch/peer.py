@@ -1,12 +1,13 @@
 """PyTorch's side of `cargo xtask bench --peers`: trains the networks of native/tests/pytorch/nets.py one after the other.
 
-    peer.py NET BATCH REPLICAS WEIGHTS IMAGES eager|best float32|tf32
+    peer.py NET BATCH REPLICAS WEIGHTS IMAGES eager|best|deterministic float32|tf32
 
 WEIGHTS is a safetensors file, IMAGES one of CIFAR-10's binary files. The program first prints one line of JSON: what it trains,
 and the first losses. Each line on stdin then holds a number of steps, and is answered with the seconds of each step.
 """
 
 import json
+import os
 import sys
 import time
 import warnings
@@ -46,6 +47,10 @@ def main(net, batch, replicas, weights, images, mode, precision):
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     is_best = mode == "best"
+    if mode == "deterministic":  # eager, with algorithms that give the same bits in every run
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.benchmark = is_best
     layout = torch.channels_last if is_best else torch.contiguous_format
@@ -63,7 +68,7 @@ def main(net, batch, replicas, weights, images, mode, precision):
     networks = [network() for _ in range(int(replicas))]
     flops = convolution_flops(networks[0][0], x)
     parameters = sum(p.numel() for p in networks[0][0].parameters())
-    setting = f"{mode}, {precision}"
+    setting = f"eager, deterministic algorithms, {precision}" if mode == "deterministic" else f"{mode}, {precision}"
 
     def step(forwards):
         losses = []

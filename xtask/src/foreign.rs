@@ -1,5 +1,5 @@
-//! The stages that check types and lints of the command line and its tests for Windows and macOS, so that a compiler sees code
-//! for these systems before a user does. Nothing is linked, so no linker and no SDK is needed.
+//! The stages that check types and lints of the command line, of xtask and of their tests for Windows and macOS, so that a compiler
+//! sees code for these systems before a user does. Nothing is linked, so no linker and no SDK is needed.
 
 use std::time::Duration;
 
@@ -48,5 +48,8 @@ fn check(target: &str, is_this_system: bool) -> Result<()> {
     for tool in ["CC", "AR"] {
         cargo.env(format!("{tool}_{}", target.replace('-', "_")), &compiler);
     }
-    process::run(cargo.args(["--package", "lastbit", "--all-targets", "--", "-D", "warnings"]), LIMIT)
+    process::run(
+        cargo.args(["--package", "lastbit", "--package", "xtask", "--all-targets", "--", "-D", "warnings"]),
+        LIMIT,
+    )
 }

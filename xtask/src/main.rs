@@ -3,11 +3,13 @@
 mod browser;
 mod demo;
 mod foreign;
+mod hardware;
 mod host;
 mod images;
 mod peers;
 mod process;
 mod setup;
+mod signals;
 mod site;
 mod smoke;
 mod soak;
@@ -48,6 +50,14 @@ Developer commands of lastbit.
     cargo xtask soak [--minutes N] [--kills N] [--program PATH]
                                   runs what takes too long for CI: kills a run 20 times at random moments and compares it with an
                                   undisturbed one, then trains for an hour and watches memory, handles and the control lamp
+    cargo xtask hardware pack [FOLDER] [--data PATH]
+                                  makes one folder for a machine with a GPU and without Rust: lastbit, its tests, the peers, and a
+                                  program that runs them there, as `FOLDER/run RESULTS`. --data packs CIFAR-10 (the archive or a
+                                  folder with its files) or an image folder; without it, runs train on made-up images
+    cargo xtask hardware run RESULTS [STAGE...] [FLAG...]
+                                  packs this checkout and runs it on this machine; `FOLDER/run help` lists stages and flags
+    cargo xtask hardware report RESULTS... [--docs FOLDER]
+                                  turns folders of results into sections of DEVICES.md, HARDWARE.md and PERFORMANCE.md in docs/
     cargo xtask help              prints this text
 
 Set CHROMIUM to the browser's executable if it is not on the PATH."
@@ -68,6 +78,9 @@ fn bench(flags: &[String]) -> anyhow::Result<()> {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if hardware::is_packed() {
+        return hardware::packed(&arguments);
+    }
     let (verb, rest) = match arguments.split_first() {
         Some((verb, rest)) => (verb.as_str(), rest),
         None => ("help", &[][..]),
@@ -89,6 +102,10 @@ fn main() -> ExitCode {
         "bench" => bench(rest),
         "fingerprints" => fingerprints(),
         "soak" => soak::run(rest),
+        "hardware" => match hardware::verb(rest) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         "help" | "-h" | "--help" => {
             println!("{}", help());
             return ExitCode::SUCCESS;

@@ -1,20 +1,34 @@
-//! Child processes: every command runs in the repository's root, with a time limit and the same kind of error message.
+//! Child processes: every command runs in the repository's root, or in the folder that stands in for it, with a time limit and
+//! the same kind of error message.
 
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// The repository's root.
+static ROOT: OnceLock<PathBuf> = OnceLock::new();
+
+/// The repository's root, unless [`set_root`] has named another folder.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the workspace")
+    let repository =
+        || Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the workspace").to_owned();
+    ROOT.get_or_init(repository)
 }
 
-/// A command that runs in the repository's root.
+/// Makes `folder` the root, on a machine without the repository.
+///
+/// # Panics
+/// If [`root`] has been called before.
+pub fn set_root(folder: &Path) {
+    ROOT.set(folder.to_owned()).expect("the root is set before any command runs");
+}
+
+/// A command that runs in the root.
 pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::{host, process};
+use crate::{host, process, signals};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 const RUN_LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -213,18 +213,10 @@ fn endless_run(program: &Path, out: &Path, length: Duration) -> Result<()> {
     check_growth(&samples)
 }
 
-#[cfg(unix)]
 fn stop(child: &mut std::process::Child) -> Result<()> {
-    process::run(&mut process::command("kill", &["-TERM", &child.id().to_string()]), Duration::from_secs(10))?;
+    signals::terminate(child)?;
     let status = child.wait()?;
-    ensure!(status.code() == Some(143), "SIGTERM ended the run with {status}, not with 143");
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn stop(child: &mut std::process::Child) -> Result<()> {
-    child.kill()?;
-    child.wait()?;
+    ensure!(!cfg!(unix) || status.code() == Some(143), "SIGTERM ended the run with {status}, not with 143");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::cores::Processor;
 use super::{AdapterSummary, DeviceError};
-use crate::gpu::{self, ShaderPath};
+use crate::gpu::{self, ShaderPatch, ShaderPath};
 use crate::processor::{Class, Isa};
 use crate::threads::Threads;
 
@@ -27,6 +27,9 @@ pub struct Options {
     pub instructions: Option<Isa>,
     /// How kernels reach the driver of a GPU.
     pub shader_path: ShaderPath,
+    /// A fault injector for tests: changes the text of one shader on a GPU.
+    #[doc(hidden)]
+    pub patch: Option<ShaderPatch>,
 }
 
 /// Lists all adapters as `options` would open them, best first: GPUs, the processor in both classes, software GPUs. In a

@@ -28,11 +28,12 @@ impl Context {
     /// [`DeviceError::NoDevice`] if the adapter cannot open a device, and [`DeviceError::NoInstructions`] if the processor
     /// lacks the requested instruction set.
     pub async fn open(options: Options) -> Result<Self, DeviceError> {
-        let Options { adapter, threads, instructions, shader_path } = options;
+        let Options { adapter, threads, instructions, shader_path, patch } = options;
         let (summary, inner) = match adapter::choose(&adapter, instructions, threads.count()).await? {
-            Candidate::Gpu(found) => {
-                (found.summary.clone(), Inner::Gpu(Box::new(gpu::Context::new(found, threads, shader_path).await?)))
-            }
+            Candidate::Gpu(found) => (
+                found.summary.clone(),
+                Inner::Gpu(Box::new(gpu::Context::new(found, threads, shader_path, patch).await?)),
+            ),
             Candidate::Processor(summary, class) => {
                 (summary, Inner::Processor(Processor::new(class, instructions, threads)?))
             }

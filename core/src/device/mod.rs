@@ -30,4 +30,4 @@ pub use readback::{Pending, Readback};
 pub use summary::{AdapterLimit, AdapterSummary, Family};
 pub use times::{DispatchTime, RunTime};
 
-pub use crate::gpu::ShaderPath;
+pub use crate::gpu::{ShaderPatch, ShaderPath};

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::pipeline::{self, ShaderPath};
+use super::pipeline::{self, ShaderPatch, ShaderPath};
 use super::wgsl::source;
 use crate::device::{AdapterLimit, AdapterSummary, DeviceError, Family};
 use crate::record::Kernel;
@@ -56,6 +56,7 @@ pub struct Context {
     summary: AdapterSummary,
     threads: Threads,
     shader_path: ShaderPath,
+    patch: Option<ShaderPatch>,
 }
 
 const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN
@@ -110,7 +111,12 @@ impl Context {
     ///
     /// # Errors
     /// [`DeviceError::NoDevice`] if wgpu cannot open a device.
-    pub async fn new(found: Adapter, threads: Threads, path: ShaderPath) -> Result<Self, DeviceError> {
+    pub async fn new(
+        found: Adapter,
+        threads: Threads,
+        path: ShaderPath,
+        patch: Option<ShaderPatch>,
+    ) -> Result<Self, DeviceError> {
         let Adapter { adapter, summary } = found;
         let shader_path = if takes_spirv(&adapter) { path } else { ShaderPath::Wgsl };
         let mut wanted = wgpu::Features::TIMESTAMP_QUERY;
@@ -158,7 +164,7 @@ impl Context {
                 slot.get_or_insert(error);
             }
         }));
-        Ok(Self { device, queue, pipelines: RefCell::default(), failure, summary, threads, shader_path })
+        Ok(Self { device, queue, pipelines: RefCell::default(), failure, summary, threads, shader_path, patch })
     }
 
     /// The path by which kernels reach the driver.
@@ -201,11 +207,18 @@ impl Context {
             kernels.filter(|kernel| !pipelines.contains_key(*kernel) && seen.insert(*kernel)).collect();
         let built: Vec<OnceLock<Result<wgpu::ComputePipeline, String>>> =
             missing.iter().map(|_| OnceLock::new()).collect();
-        let (device, path) = (&self.device, self.shader_path);
+        let (device, path, patch) = (&self.device, self.shader_path, self.patch.as_ref());
         let build = |i: usize| {
             let kernel = missing[i];
             let bindings = kernel.shader().bindings();
-            built[i].get_or_init(|| pipeline::build(device, path, kernel.name(), &source(kernel), bindings));
+            built[i].get_or_init(|| {
+                let text = source(kernel);
+                let text = match patch {
+                    Some(patch) => patch.apply(kernel.shader(), text)?,
+                    None => text,
+                };
+                pipeline::build(device, path, kernel.name(), &text, bindings)
+            });
         };
         self.threads.parallel_for(missing.len(), &build);
         for (kernel, pipeline) in missing.into_iter().zip(built) {

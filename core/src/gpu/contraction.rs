@@ -121,7 +121,7 @@ fn the_driver_evaluates_floats_as_written() {
     let mut all = pollster::block_on(adapters());
     let position = all.iter().position(|gpu| gpu.summary.name.to_ascii_lowercase().contains(&named)).unwrap_or(0);
     assert!(!all.is_empty(), "this test needs a GPU adapter; a software GPU is enough");
-    let gpu = Context::new(all.swap_remove(position), Threads::one(), ShaderPath::Spirv);
+    let gpu = Context::new(all.swap_remove(position), Threads::one(), ShaderPath::Spirv, None);
     let context = pollster::block_on(gpu).expect("the adapter opens a device");
     let adapter = context.adapter();
     println!("{} ({}), kernels as {:?}", adapter.name, adapter.driver, context.shader_path());

@@ -17,5 +17,5 @@ pub mod wgsl;
 
 pub(crate) use context::{Adapter, Context, adapters};
 pub(crate) use executor::{Buffers, Program, Submitter};
-pub use pipeline::ShaderPath;
+pub use pipeline::{ShaderPatch, ShaderPath};
 pub(crate) use readback::{Pending, Readback};

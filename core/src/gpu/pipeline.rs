@@ -1,7 +1,7 @@
 //! Builds pipelines from the WGSL of kernels.
 
 use super::platform;
-use crate::record::{Access, Job};
+use crate::record::{Access, Job, Shader};
 
 /// How a kernel's text reaches the driver of a GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,33 @@ pub enum ShaderPath {
     Spirv,
     /// As WGSL, which wgpu or a browser compiles. The driver may reorder float operations.
     Wgsl,
+}
+
+/// A fault injector: replaces text in a shader before it is compiled, as if the driver had compiled another shader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShaderPatch {
+    /// The shader to change.
+    pub shader: Shader,
+    /// The text to replace, wherever it occurs in the kernel's text: code without comments, indentation and empty lines.
+    pub from: String,
+    /// The text that replaces it.
+    pub to: String,
+}
+
+impl ShaderPatch {
+    /// Changes the text of a kernel of `shader`.
+    ///
+    /// # Errors
+    /// A message if the text that would be replaced does not occur.
+    pub(super) fn apply(&self, shader: Shader, wgsl: String) -> Result<String, String> {
+        if shader != self.shader {
+            return Ok(wgsl);
+        }
+        if wgsl.contains(&self.from) {
+            return Ok(wgsl.replace(&self.from, &self.to));
+        }
+        Err(format!("a patch replaces '{}', which the text does not contain", self.from))
+    }
 }
 
 /// Builds the pipeline of a kernel. The entry point is `main`, binding 0 is the job, and `bindings` follow. Errors of wgpu
@@ -71,7 +98,7 @@ fn layout(device: &wgpu::Device, bindings: &[Access]) -> wgpu::PipelineLayout {
         min_binding_size: wgpu::BufferSize::new(size_of::<Job>() as u64),
     };
     let storage = |access: &Access| wgpu::BindingType::Buffer {
-        ty: wgpu::BufferBindingType::Storage { read_only: *access == Access::Read },
+        ty: wgpu::BufferBindingType::Storage { read_only: !access.writes() },
         has_dynamic_offset: false,
         min_binding_size: None,
     };

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::{MAX_REPLICAS, PdeError, STOP_ABOVE, check_dts};
 use crate::device::Submitter;
 use crate::device::{Buffers, Context, Fill, Program, Readback};
-use crate::record::{BufferId, BufferTable, Job, Kernel, Recording};
-use crate::record::{Shader, Work};
+use crate::record::{Act, BufferId, BufferTable, Job, Kernel, Recording};
+use crate::record::{Script, Shader, Work};
 
 /// Maximum number of points. Workgroup memory holds two copies of them.
 const MAX_POINTS: u32 = 1024;
@@ -199,6 +199,31 @@ impl Heat {
         (table, ids, recordings)
     }
 
+    /// What the buffers hold at the start, with one step size for each replica.
+    fn start(params: HeatParams, ids: Ids, dts: &[f64]) -> [(BufferId, Vec<u8>); 3] {
+        let rates: Vec<f32> = dts.iter().map(|dt| (dt / (params.dx * params.dx)) as f32).collect();
+        let tents = params.tent().repeat(dts.len());
+        let progress: Vec<u32> = [0, u32::MAX].repeat(dts.len());
+        let bytes = |values: &[f32]| bytemuck::cast_slice(values).to_vec();
+        let progress = bytemuck::cast_slice(&progress).to_vec();
+        [(ids.rates, bytes(&rates)), (ids.u, bytes(&tents)), (ids.progress, progress)]
+    }
+
+    /// The script of a run from the tent, of [`LAUNCH`] steps and some more.
+    ///
+    /// # Errors
+    /// [`PdeError::Value`] for an invalid value.
+    pub(crate) fn script(params: HeatParams, dts: &[f64]) -> Result<Script, PdeError> {
+        let params = params.checked()?;
+        check_dts(dts.iter().copied())?;
+        let (table, ids, [many, rest]) = Self::plan(params, dts.len());
+        let orders = (ids.orders, bytemuck::bytes_of(&(LAUNCH / 3)).to_vec());
+        let start = Self::start(params, ids, dts).into_iter().chain([orders]);
+        let mut acts: Vec<Act> = start.map(|(buffer, bytes)| Act::Write(buffer, bytes)).collect();
+        acts.extend([Act::run("whole launch", many), Act::run("part of a launch", rest)]);
+        Ok(Script { table, acts, results: vec![ids.u, ids.progress] })
+    }
+
     /// The recordings of a run, for tests of every kernel.
     ///
     /// # Errors
@@ -236,13 +261,9 @@ impl Heat {
         if dts.len() != self.replicas {
             return Err(PdeError::value("number of replicas", format!("{}, as before", self.replicas), dts.len()));
         }
-        let rates: Vec<f32> = dts.iter().map(|dt| (dt / (self.params.dx * self.params.dx)) as f32).collect();
-        let tents = self.params.tent().repeat(self.replicas);
-        let progress = [0, u32::MAX].repeat(self.replicas);
-        let write = |id, bytes: &[u8]| self.buffers.write(&self.context, id, 0, bytes);
-        write(self.ids.rates, bytemuck::cast_slice(&rates));
-        write(self.ids.u, bytemuck::cast_slice(&tents));
-        write(self.ids.progress, bytemuck::cast_slice(&progress));
+        for (id, bytes) in Self::start(self.params, self.ids, dts) {
+            self.buffers.write(&self.context, id, 0, &bytes);
+        }
         self.step = 0;
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::{Image, Patches, PdeError, STOP_ABOVE, Sample, check_dts, check_finit
 use crate::device::{Context, Fill};
 use crate::double::{binary_cross_entropy, sigmoid};
 use crate::ops::{Activation, workgroups};
-use crate::record::{Kernel, Recording, Shader, Work};
+use crate::record::{BufferId, Kernel, Recording, Script, Shader, Work};
 
 /// The part of the activation function in which the pre-activations are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -284,6 +284,40 @@ impl Linear {
         Ok(Self::plan(params, replicas)?.1)
     }
 
+    /// The sum of the image's patches, with padded rows. Its buffer is written once and never cleared.
+    fn source(params: &LinearParams, layout: &mut Layout) -> Result<(BufferId, Vec<u8>), PdeError> {
+        let source = layout.cleared.remove(layout.cleared.len() - 2);
+        let row = params.kernel.next_multiple_of(4) as usize;
+        let mut padded = vec![0.0_f32; layout.conv.weights() as usize];
+        let sum = Patches::new(&params.image, params.kernel)?.sum();
+        for (to, from) in padded.chunks_mut(row).zip(sum.chunks(params.kernel as usize)) {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as f32);
+        }
+        Ok((source, bytemuck::cast_slice(&padded).to_vec()))
+    }
+
+    /// The `rates` of these (alpha, dt).
+    fn coefficients(params: &LinearParams, replicas: &[(f64, f64)]) -> Vec<u8> {
+        let [gram, source, dot] = params.coefficients().map(|value| value as f32);
+        let coefficients = replicas.iter().map(|(alpha, dt)| {
+            let (alpha, dt) = (*alpha as f32, *dt as f32);
+            Coefficients { dt, alpha, gram, source, dot, unused: [0.0; 3] }
+        });
+        bytemuck::cast_slice(&coefficients.collect::<Vec<_>>()).to_vec()
+    }
+
+    /// The script of a run of a few steps, with one replica for each (alpha, dt).
+    ///
+    /// # Errors
+    /// [`PdeError::Value`] for an invalid parameter.
+    pub(crate) fn script(params: &LinearParams, replicas: &[(f64, f64)]) -> Result<Script, PdeError> {
+        let (mut layout, step) = Self::plan(params, replicas.len())?;
+        let source = Self::source(params, &mut layout)?;
+        let rates = (layout.rates, Self::coefficients(params, replicas));
+        let kernels = vec![params.initial.clone(); replicas.len()];
+        Ok(layout.script((&params.image, 1), &kernels, vec![source, rates], &step))
+    }
+
     /// Creates the equation at step 0, with one replica for each (alpha, dt).
     ///
     /// # Errors
@@ -296,16 +330,9 @@ impl Linear {
         fill: Fill,
     ) -> Result<Self, PdeError> {
         let (mut layout, rec) = Self::plan(&params, replicas.len())?;
-        // The sum of patches is written once and never cleared.
-        let source = layout.cleared.remove(layout.cleared.len() - 2);
-        let row = params.kernel.next_multiple_of(4) as usize;
-        let mut padded = vec![0.0_f32; layout.conv.weights() as usize];
-        let sum = Patches::new(&params.image, params.kernel)?.sum();
-        for (to, from) in padded.chunks_mut(row).zip(sum.chunks(params.kernel as usize)) {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as f32);
-        }
+        let (source, bytes) = Self::source(&params, &mut layout)?;
         let lockstep = Lockstep::new(context, layout, &params.image, 1, &rec, fill).await?;
-        lockstep.write(source, bytemuck::cast_slice(&padded));
+        lockstep.write(source, &bytes);
         let mut this = Self { lockstep, params };
         this.restart(replicas).await?;
         Ok(this)
@@ -324,13 +351,7 @@ impl Linear {
         }
         let kernels = vec![self.params.initial.clone(); n];
         self.lockstep.rewind(&kernels, vec![0; n]);
-        let [gram, source, dot] = self.params.coefficients().map(|value| value as f32);
-        let coefficients = replicas.iter().map(|(alpha, dt)| {
-            let (alpha, dt) = (*alpha as f32, *dt as f32);
-            Coefficients { dt, alpha, gram, source, dot, unused: [0.0; 3] }
-        });
-        let coefficients: Vec<_> = coefficients.collect();
-        self.lockstep.write(self.lockstep.rates(), bytemuck::cast_slice(&coefficients));
+        self.lockstep.write(self.lockstep.rates(), &Self::coefficients(&self.params, replicas));
         self.lockstep.begin().await
     }
 

@@ -11,8 +11,8 @@ use crate::device::{Readback, Submitter};
 use crate::ops::conv_valid::ConvValid;
 use crate::ops::cross_entropy::{self, Loss};
 use crate::ops::{Activation, Shape, Tile, activation, pool};
-use crate::record::{Binding, BufferId, BufferTable, Command, Job, Kernel};
-use crate::record::{Recording, Shader, Work};
+use crate::record::{Act, Binding, BufferId, BufferTable, Command, Job, Kernel};
+use crate::record::{Recording, Script, Shader, Work};
 use crate::rng::{Purpose, Stream};
 
 /// Maximum number of steps between two readbacks.
@@ -176,6 +176,52 @@ impl Layout {
         Recording::new(self.replicas, Job { samples: 1, parameter_stride, ..Job::default() })
     }
 
+    /// What never changes: the image's planes and its label.
+    fn constants(&self, image: &Image, label: u32) -> [(BufferId, Vec<u8>); 2] {
+        let planes = self.conv.input.to_planes(image.pixels());
+        [(self.x, bytemuck::cast_slice(&planes).to_vec()), (self.labels, bytemuck::bytes_of(&label).to_vec())]
+    }
+
+    /// The arena of these kernels, `[replica][kernel^2]`.
+    fn arena(&self, kernels: &[Vec<f32>]) -> Vec<u8> {
+        let arena = self.recording().job.parameter_stride as usize;
+        let row = self.conv.kernel.next_multiple_of(4) as usize;
+        let mut values = vec![0.0_f32; arena * kernels.len()];
+        for (to, from) in values.chunks_exact_mut(arena).zip(kernels) {
+            for (to, from) in to.chunks_mut(row).zip(from.chunks_exact(self.conv.kernel as usize)) {
+                to[..from.len()].copy_from_slice(from);
+            }
+        }
+        bytemuck::cast_slice(&values).to_vec()
+    }
+
+    /// Watches that begin the history anew, and compare each replica with its reference.
+    fn watches(references: &[u32]) -> Vec<u8> {
+        let watches: Vec<[u32; 2]> = references.iter().map(|reference| [0, *reference]).collect();
+        bytemuck::cast_slice(&watches).to_vec()
+    }
+
+    /// The script of a run of a few steps from these kernels, compared with the first replica. `contents` are the buffers of
+    /// the equation alone.
+    pub fn script(
+        self,
+        (image, label): (&Image, u32),
+        kernels: &[Vec<f32>],
+        contents: Vec<(BufferId, Vec<u8>)>,
+        step: &Recording,
+    ) -> Script {
+        let mut begin = self.recording();
+        self.forward_and_measure(&mut begin);
+        let watches = || Act::Write(self.watches, Self::watches(&vec![0; kernels.len()]));
+        let mut acts = vec![Act::run("clear", self.clear())];
+        let start = self.constants(image, label).into_iter().chain([(self.parameters, self.arena(kernels))]);
+        acts.extend(start.chain(contents).map(|(buffer, bytes)| Act::Write(buffer, bytes)));
+        acts.extend([watches(), Act::run("beginning", begin), watches()]);
+        acts.extend((1..=2).map(|n| Act::run(format!("step {n}"), step.clone())));
+        let results = vec![self.parameters, self.history, self.rates];
+        Script { acts, results, table: self.table }
+    }
+
     fn clear(&self) -> Recording {
         let mut rec = self.recording();
         rec.commands = self.cleared.iter().map(|id| Command::Clear(*id)).collect();
@@ -258,9 +304,9 @@ impl Lockstep {
         layout.forward_and_measure(&mut begin);
         let build = |rec| Program::build(&context, &buffers, rec, context.adapter().submit_flops());
         let (clear, begin, step) = (build(&layout.clear()).await?, build(&begin).await?, build(step).await?);
-        let planes = layout.conv.input.to_planes(image.pixels());
-        buffers.write(&context, layout.x, 0, bytemuck::cast_slice(&planes));
-        buffers.write(&context, layout.labels, 0, bytemuck::bytes_of(&label));
+        for (buffer, bytes) in layout.constants(image, label) {
+            buffers.write(&context, buffer, 0, &bytes);
+        }
         let replicas = layout.replicas as usize;
         Ok(Self {
             context,
@@ -286,8 +332,7 @@ impl Lockstep {
     }
 
     fn rewind_history(&self) {
-        let watches: Vec<[u32; 2]> = self.references.iter().map(|reference| [0, *reference]).collect();
-        self.write(self.layout.watches, bytemuck::cast_slice(&watches));
+        self.write(self.layout.watches, &Layout::watches(&self.references));
     }
 
     /// Returns to step 0 with new kernels (`[replica][kernel^2]`) and references. The caller writes the rates afterwards.
@@ -295,15 +340,7 @@ impl Lockstep {
         let mut submitter = Submitter::new(&self.context);
         submitter.run(&self.clear, &self.buffers);
         submitter.submit();
-        let arena = self.layout.recording().job.parameter_stride as usize;
-        let row = self.layout.conv.kernel.next_multiple_of(4) as usize;
-        let mut values = vec![0.0_f32; arena * kernels.len()];
-        for (to, from) in values.chunks_exact_mut(arena).zip(kernels) {
-            for (to, from) in to.chunks_mut(row).zip(from.chunks_exact(self.layout.conv.kernel as usize)) {
-                to[..from.len()].copy_from_slice(from);
-            }
-        }
-        self.write(self.layout.parameters, bytemuck::cast_slice(&values));
+        self.write(self.layout.parameters, &self.layout.arena(kernels));
         self.references = references;
         self.steps = 0;
         self.history.iter_mut().for_each(Vec::clear);

@@ -9,7 +9,7 @@ use super::{Image, PdeError, Sample, check_dts};
 use crate::device::{Context, Fill};
 use crate::ops::sgd::{self, Perturbation, ReplicaValues, StepValues};
 use crate::ops::{Activation, activation, pool};
-use crate::record::{BufferId, Recording};
+use crate::record::{BufferId, Recording, Script};
 use crate::train::MAX_K;
 
 /// Bounds that keep the update of a stopped replica finite.
@@ -127,6 +127,27 @@ impl Nonlinear {
         Ok(Self::plan(params, replicas)?.2)
     }
 
+    /// Numbers of a step that all replicas share.
+    fn step_values(params: &NonlinearParams) -> Vec<u8> {
+        let values = StepValues { weight_decay: params.alpha as f32, momentum: 0.0, keep: 0.0, nesterov: 0.0 };
+        bytemuck::bytes_of(&values).to_vec()
+    }
+
+    /// The script of a run of a few steps.
+    ///
+    /// # Errors
+    /// [`PdeError::Value`] for an invalid parameter.
+    pub(crate) fn script(params: &NonlinearParams, replicas: &[Replica]) -> Result<Script, PdeError> {
+        NonlinearParams::check_replicas(replicas)?;
+        let (layout, step_values, step) = Self::plan(params, replicas.len())?;
+        let rates = replicas.iter().map(|replica| ReplicaValues::new(replica.k, replica.dt, params.perturbation));
+        let rates: Vec<_> = rates.collect();
+        let rates = (layout.rates, bytemuck::cast_slice(&rates).to_vec());
+        let kernels: Vec<_> = replicas.iter().map(|replica| params.start(replica.k)).collect();
+        let contents = vec![(step_values, Self::step_values(params)), rates];
+        Ok(layout.script((&params.image, params.label), &kernels, contents, &step))
+    }
+
     /// Creates the equation at step 0.
     ///
     /// # Errors
@@ -153,8 +174,7 @@ impl Nonlinear {
         self.check_as_before(replicas)?;
         let kernels: Vec<_> = replicas.iter().map(|r| self.params.start(r.k)).collect();
         self.lockstep.rewind(&kernels, replicas.iter().map(|r| r.reference as u32).collect());
-        let values = StepValues { weight_decay: self.params.alpha as f32, momentum: 0.0, keep: 0.0, nesterov: 0.0 };
-        self.lockstep.write(self.step_values, bytemuck::bytes_of(&values));
+        self.lockstep.write(self.step_values, &Self::step_values(&self.params));
         self.write_rates(replicas);
         self.lockstep.begin().await
     }

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::record::{Access, Binding, BufferId, Command, Constant, Dispatch, Shader};
+use crate::record::{Binding, BufferId, Command, Constant, Dispatch, Shader};
 
 /// Bytes that the members of a loop pass over in a group of samples. They share the L2 cache of a core with those of the next
 /// group, weights and sums.
@@ -105,14 +105,16 @@ struct Growing {
 impl Growing {
     /// Adds the next dispatch if the loop can contain it. Returns whether it did.
     fn add(&mut self, dispatch: &Dispatch) -> bool {
-        let buffers = |access: Access| {
+        let buffers = |writes: bool| {
             let all = dispatch.kernel.shader().bindings().iter().zip(&dispatch.bindings);
-            all.enumerate().filter(move |(_, (its, _))| **its == access).map(|(i, (_, binding))| (i, binding.buffer))
+            all.enumerate()
+                .filter(move |(_, (its, _))| its.writes() == writes)
+                .map(|(i, (_, binding))| (i, binding.buffer))
         };
         if dispatch.kernel.shader() == Shader::ConvDweightReduce {
             // May run after the loop if it adds what members wrote into what no member touches.
-            let is_last = buffers(Access::Read).all(|(_, buffer)| self.written.contains(&buffer))
-                && buffers(Access::Write).all(|(_, buffer)| !self.is_touched(buffer));
+            let is_last = buffers(false).all(|(_, buffer)| self.written.contains(&buffer))
+                && buffers(true).all(|(_, buffer)| !self.is_touched(buffer));
             if is_last && self.members > 0 {
                 self.later.extend(dispatch.bindings.iter().map(|binding| binding.buffer));
             }
@@ -124,8 +126,8 @@ impl Growing {
             return false;
         }
         let is_planes = |binding: usize| planes.iter().any(|planes| planes.binding == binding);
-        let read: Vec<BufferId> = buffers(Access::Read).filter(|(i, _)| !is_planes(*i)).map(|(_, id)| id).collect();
-        let written: Vec<BufferId> = buffers(Access::Write).filter(|(i, _)| !is_planes(*i)).map(|(_, id)| id).collect();
+        let read: Vec<BufferId> = buffers(false).filter(|(i, _)| !is_planes(*i)).map(|(_, id)| id).collect();
+        let written: Vec<BufferId> = buffers(true).filter(|(i, _)| !is_planes(*i)).map(|(_, id)| id).collect();
         let mut tensors = self.tensors.clone();
         for planes in &planes {
             let Binding { buffer, offset, .. } = dispatch.bindings[planes.binding];

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::memory::Memory;
 use super::sample_loop::SampleLoop;
 use super::twin::Bound;
-use crate::record::{Access, Binding, BufferId, BufferTable, Dispatch, Kernel, Shader};
+use crate::record::{Binding, BufferId, BufferTable, Dispatch, Kernel, Shader};
 
 /// Buffers that replace shared ones.
 #[derive(Default)]
@@ -51,7 +51,7 @@ fn passed_on(shader: Shader) -> &'static [usize] {
 /// The bindings that a dispatch fills for the next one.
 fn filled(dispatch: &Dispatch) -> impl Iterator<Item = (&Dispatch, usize)> {
     let shader = dispatch.kernel.shader();
-    let written = passed_on(shader).iter().filter(move |index| shader.bindings()[**index] == Access::Write);
+    let written = passed_on(shader).iter().filter(move |index| shader.bindings()[**index].writes());
     written.map(move |index| (dispatch, *index))
 }
 
@@ -75,7 +75,7 @@ impl PrivateBuffers {
                 if !is_shared(&binding.buffer) || dispatch.replicas == 1 {
                     continue;
                 }
-                if shader.bindings()[index] == Access::Write {
+                if shader.bindings()[index].writes() {
                     let id = *self
                         .ids
                         .entry((binding.buffer, dispatch.kernel.clone()))

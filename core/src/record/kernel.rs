@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::Shader;
+use super::{Access, Shader};
 
 /// The value of a constant.
 #[derive(Clone, Copy, Debug)]
@@ -88,5 +88,16 @@ impl Kernel {
     #[must_use]
     pub fn constants(&self) -> &[(&'static str, Constant)] {
         &self.constants
+    }
+
+    /// Access modes of bindings 1, 2, ...: those of the shader, except that a kernel with the constant `ACCUMULATE` adds to what
+    /// it would otherwise overwrite.
+    pub fn accesses(&self) -> impl Iterator<Item = Access> {
+        let accumulates = self.constants.contains(&("ACCUMULATE", Constant::Bool(true)));
+        let access = move |access: &Access| match access {
+            Access::Write if accumulates => Access::Update,
+            access => *access,
+        };
+        self.shader.bindings().iter().map(access)
     }
 }

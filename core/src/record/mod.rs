@@ -9,6 +9,7 @@ mod function;
 mod job;
 mod kernel;
 mod recording;
+mod script;
 mod shader;
 
 pub use buffers::{Binding, BufferId, BufferSpec, BufferTable};
@@ -17,6 +18,7 @@ pub use job::{ARGUMENTS, Job};
 pub use kernel::{Constant, Kernel};
 pub(crate) use recording::OPERATIONS_PER_BYTE;
 pub use recording::{Command, Dispatch, Recording, Work};
+pub use script::{Act, Script};
 pub use shader::{Access, Shader};
 
 #[cfg(test)]

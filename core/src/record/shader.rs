@@ -6,8 +6,18 @@
 pub enum Access {
     /// `var<storage, read>`
     Read,
-    /// `var<storage, read_write>`
+    /// `var<storage, read_write>`, but never read.
     Write,
+    /// `var<storage, read_write>`, read and written.
+    Update,
+}
+
+impl Access {
+    /// Whether a kernel may write the binding.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        self != Self::Read
+    }
 }
 
 macro_rules! shaders {
@@ -30,7 +40,8 @@ macro_rules! shaders {
                 }
             }
 
-            /// Access modes of bindings 1, 2, ...
+            /// Access modes of bindings 1, 2, ... An accumulating kernel also reads what this table says it writes
+            /// ([`super::Kernel::accesses`]).
             #[must_use]
             pub fn bindings(self) -> &'static [Access] {
                 match self {
@@ -50,7 +61,7 @@ macro_rules! shaders {
 }
 
 shaders! {
-    ActivationBackward "activation_backward" [Read Write] [],
+    ActivationBackward "activation_backward" [Read Update] [],
     ActivationForward "activation_forward" [Read Write] [],
     Add "add" [Read Read Write] ["elements"],
     BatchInput "batch_input" [Read Read Read Write] [],
@@ -58,8 +69,8 @@ shaders! {
     BnApply "bn_apply" [Read Read Read Write] [],
     BnBackwardApply "bn_backward_apply" [Read Read Read Read Write] [],
     BnBackwardFinalize "bn_backward_finalize" [Read Write Write] ["scale_to_shift"],
-    BnBackwardReduce "bn_backward_reduce" [Read Read Read Write Write] [],
-    BnFinalize "bn_finalize" [Read Read Read Write Write] ["mean_to_variance"],
+    BnBackwardReduce "bn_backward_reduce" [Read Read Read Update Write] [],
+    BnFinalize "bn_finalize" [Read Read Read Update Write] ["mean_to_variance"],
     BnRunning "bn_running" [Read Read Read Write] ["mean_to_variance"],
     BnStatistics "bn_statistics" [Read Write] [],
     Conv3x3Dweight "conv3x3_dweight" [Read Read Write] [],
@@ -80,20 +91,20 @@ shaders! {
     DivergenceTensors "divergence_tensors" [Read Read Write] ["tensors"],
     FingerprintBlocks "fingerprint_blocks" [Read Read Read Write] [],
     FingerprintSum "fingerprint_sum" [Read Write] [],
-    FlipBit "flip_bit" [Write] ["element", "replica"],
+    FlipBit "flip_bit" [Update] ["element", "replica"],
     FmaRate "fma_rate" [Write] [],
-    HeatSteps "heat_steps" [Read Read Write Write] ["steps"],
+    HeatSteps "heat_steps" [Read Read Update Update] ["steps"],
     MaxPoolBackward "max_pool_backward" [Read Read Write] [],
     MaxPoolForward "max_pool_forward" [Read Write] [],
     PackWeights "pack_weights" [Read Read Read Write] [],
-    PdeLinearUpdate "pde_linear_update" [Read Read Read Read Write] [],
-    PdeMeasure "pde_measure" [Read Read Write Write Write] ["replicas", "rate_words", "rate_word"],
+    PdeLinearUpdate "pde_linear_update" [Read Read Read Read Update] [],
+    PdeMeasure "pde_measure" [Read Read Update Write Write] ["replicas", "rate_words", "rate_word"],
     PdeSourceDot "pde_source_dot" [Read Read Write] [],
     PoolBackward "pool_backward" [Read Write] [],
     PoolForward "pool_forward" [Read Write] [],
     RunningNotFinite "running_not_finite" [Read Write] [],
     ScoreSum "score_sum" [Read Write] [],
-    SgdUpdate "sgd_update" [Read Read Read Write Write] [],
+    SgdUpdate "sgd_update" [Read Read Read Update Update] [],
     SharedFunctions "shared_functions" [Read Write] ["count"],
     SoftmaxCrossEntropy "softmax_cross_entropy" [Read Read Write Write] [],
 }

@@ -69,7 +69,6 @@ mod tests {
     use super::*;
     use crate::nets::GraphBuilder;
     use crate::ops::{Activation, Shape, cross_entropy::Loss, sgd::Perturbation};
-    use crate::record::Access;
 
     const RELU: Activation = Activation::Relu;
 
@@ -188,10 +187,10 @@ mod tests {
         let plan = Plan::new(network, 1, Perturbation::Divide, &sizes, images, &Tuning::default(), limits).unwrap();
         let mut layers: Vec<String> = Vec::new();
         for dispatch in plan.recording(kind).dispatches() {
-            let accesses = dispatch.kernel.shader().bindings().iter();
+            let accesses = dispatch.kernel.accesses();
             for (binding, access) in dispatch.bindings.iter().zip(accesses) {
                 let label = &plan.table().spec(binding.buffer).label;
-                if let (Access::Write, Some(planes)) = (access, label.strip_prefix("planes ")) {
+                if let (true, Some(planes)) = (access.writes(), label.strip_prefix("planes ")) {
                     layers.push(format!("{} -> {planes}", dispatch.label));
                 }
             }

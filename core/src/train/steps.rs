@@ -20,8 +20,8 @@ use crate::record::BufferId;
 /// [`Plan::metrics`] has what [`Steps::events`] reads.
 pub struct Steps {
     config: TrainConfig,
-    plan: Plan,
-    batches: Batches,
+    pub(super) plan: Plan,
+    pub(super) batches: Batches,
     start: State,
 }
 

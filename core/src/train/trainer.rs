@@ -190,6 +190,7 @@ impl Trainer {
         })
     }
 
+    /// The state that a run of `config` starts from.
     pub(super) fn start_state(config: &TrainConfig, network: &Network, start: Start) -> Result<State, TrainError> {
         let seed = config.seed_init.unwrap_or(config.seed);
         let state = match start {

@@ -125,27 +125,87 @@ fn kernels() -> Vec<Kernel> {
 }
 
 /// Compares the WGSL's bindings with the table of shaders.
-fn check_bindings(shader: Shader, module: &naga::Module) -> Result<(), String> {
+fn check_bindings(kernel: &Kernel, module: &naga::Module) -> Result<(), String> {
+    let functions = module.functions.iter().map(|(_, function)| function);
+    let functions = functions.chain(module.entry_points.iter().map(|entry| &entry.function));
+    let mut loaded = HashSet::new();
+    functions.for_each(|function| loads(module, function, &function.body, &mut loaded));
     let mut found: Vec<(u32, Access)> = module
         .global_variables
         .iter()
-        .filter_map(|(_, variable)| match (&variable.binding, variable.space) {
+        .filter_map(|(handle, variable)| match (&variable.binding, variable.space) {
             (Some(at), naga::AddressSpace::Storage { access }) => {
                 let writes = access.contains(naga::StorageAccess::STORE);
-                Some((at.binding, if writes { Access::Write } else { Access::Read }))
+                let access = match (writes, loaded.contains(&handle)) {
+                    (false, _) => Access::Read,
+                    (true, false) => Access::Write,
+                    (true, true) => Access::Update,
+                };
+                Some((at.binding, access))
             }
             _ => None,
         })
         .collect();
     found.sort_by_key(|(binding, _)| *binding);
-    let expected: Vec<_> = (1..).zip(shader.bindings().iter().copied()).collect();
+    let expected: Vec<_> = (1..).zip(kernel.accesses()).collect();
     if found == expected { Ok(()) } else { Err(format!("bindings are {found:?}, the table has {expected:?}")) }
 }
 
-fn through_naga(shader: Shader, source: &str) -> Result<(), String> {
+/// Adds the global variables that `block` loads from, outside branches that a constant switches off.
+fn loads(
+    module: &naga::Module,
+    function: &naga::Function,
+    block: &naga::Block,
+    loaded: &mut HashSet<naga::Handle<naga::GlobalVariable>>,
+) {
+    use naga::{Expression, Literal, Statement};
+    let root = |mut pointer: naga::Handle<Expression>| loop {
+        match function.expressions[pointer] {
+            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => pointer = base,
+            Expression::GlobalVariable(variable) => return Some(variable),
+            _ => return None,
+        }
+    };
+    let constant = |condition: naga::Handle<Expression>| match function.expressions[condition] {
+        Expression::Literal(Literal::Bool(value)) => Some(value),
+        Expression::Constant(constant) => match module.global_expressions[module.constants[constant].init] {
+            Expression::Literal(Literal::Bool(value)) => Some(value),
+            _ => None,
+        },
+        _ => None,
+    };
+    for statement in block {
+        match statement {
+            Statement::Emit(range) => {
+                loaded.extend(range.clone().filter_map(|expression| match function.expressions[expression] {
+                    Expression::Load { pointer } => root(pointer),
+                    _ => None,
+                }))
+            }
+            Statement::Atomic { pointer, .. } => loaded.extend(root(*pointer)),
+            Statement::Block(block) => loads(module, function, block, loaded),
+            Statement::If { condition, accept, reject } => {
+                let value = constant(*condition);
+                let live =
+                    [(accept, true), (reject, false)].into_iter().filter(|(_, when)| value.is_none_or(|v| v == *when));
+                live.for_each(|(block, _)| loads(module, function, block, loaded));
+            }
+            Statement::Switch { cases, .. } => {
+                cases.iter().for_each(|case| loads(module, function, &case.body, loaded));
+            }
+            Statement::Loop { body, continuing, .. } => {
+                loads(module, function, body, loaded);
+                loads(module, function, continuing, loaded);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn through_naga(kernel: &Kernel, source: &str) -> Result<(), String> {
     use naga::back::{hlsl, msl, spv};
     let module = naga::front::wgsl::parse_str(source).map_err(|e| format!("WGSL: {}", e.emit_to_string(source)))?;
-    check_bindings(shader, &module)?;
+    check_bindings(kernel, &module)?;
     // WebGPU's capabilities only.
     let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), Default::default());
     let info = validator.validate(&module).map_err(|e| format!("validation: {}", e.emit_to_string(source)))?;
@@ -178,7 +238,7 @@ fn through_tint(tint: &Path, path: &Path, source: &str) -> Result<(), String> {
 /// The failures of a kernel, each with the constants of the specialisation.
 fn failures(kernel: &Kernel, tint: Option<&Path>, scratch: &Path) -> Vec<String> {
     let source = source(kernel);
-    let naga = through_naga(kernel.shader(), &source);
+    let naga = through_naga(kernel, &source);
     let tint = tint.map_or(Ok(()), |tint| through_tint(tint, scratch, &source));
     let errors = [naga, tint].into_iter().filter_map(Result::err);
     errors.map(|error| format!("{} {:?}: {error}", kernel.name(), kernel.constants())).collect()

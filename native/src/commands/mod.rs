@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod bench;
+pub mod certify;
 pub mod compare;
 pub mod completions;
 pub mod data;

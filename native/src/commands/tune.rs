@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use lastbit_core::bench::tune::Choice;
 use lastbit_core::ops::{ConvLayer, Pass};
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::numbers::count;
@@ -18,6 +19,9 @@ use crate::train_flags::RunFlags;
 pub struct Arguments {
     #[command(flatten)]
     run: RunFlags,
+    /// Print JSON: one line for each layer and pass as soon as it is measured, then one with the sums
+    #[arg(long)]
+    json: bool,
 }
 
 /// Finds and keeps the tiles.
@@ -35,21 +39,29 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             prepared.context.adapter().name
         )));
     }
-    print_line(format!("{} on '{}'", prepared.plan.network.name, prepared.context.adapter().name));
-    print_line(format!("{:<30} {:<15} {:>10} {:>9} {:>6}  tile", "layer", "pass", "default ms", "ms", "ratio"));
+    if !arguments.json {
+        print_line(format!("{} on '{}'", prepared.plan.network.name, prepared.context.adapter().name));
+        print_line(format!("{:<30} {:<15} {:>10} {:>9} {:>6}  tile", "layer", "pass", "default ms", "ms", "ratio"));
+    }
     let replicas = count(u64::from(prepared.tile_sizes().0), "replica");
     let (mut default, mut tuned, mut refused) = (0.0, 0.0, 0);
     let file = prepared.tune(|choice| {
         default += choice.default_ms;
         tuned += choice.ms;
         refused += choice.refused.len();
-        print_line(line(choice));
+        print_line(if arguments.json { json_line(choice) } else { line(choice) });
     })?;
-    print_line(format!("each pass once: {default:.3} ms with the default tiles, {tuned:.3} ms with these"));
+    if !arguments.json {
+        print_line(format!("each pass once: {default:.3} ms with the default tiles, {tuned:.3} ms with these"));
+    }
     if refused > 0 {
         warn(format!(
             "{refused} tiles gave other bits than the default one and were refused: the driver's compiler has a fault"
         ));
+    }
+    if arguments.json {
+        print_line(json!({ "default_ms": default, "ms": tuned, "refused": refused, "file": file }));
+        return Ok(ExitCode::SUCCESS);
     }
     print_line(match file {
         Some(path) => format!(
@@ -62,19 +74,35 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn line(choice: &Choice) -> String {
-    let layer = match choice.layer {
+    let (layer, pass) = (layer(choice), pass(choice));
+    let Choice { default_ms, ms, tile, .. } = choice;
+    format!("{layer:<30} {pass:<15} {default_ms:>10.3} {ms:>9.3} {:>6.2}  {tile}", ms / default_ms)
+}
+
+fn json_line(choice: &Choice) -> String {
+    let Choice { default_ms, ms, tile, refused, .. } = choice;
+    json!({
+        "layer": layer(choice), "pass": pass(choice), "default_ms": default_ms, "ms": ms, "tile": tile.to_string(),
+        "refused": refused.len(),
+    })
+    .to_string()
+}
+
+fn layer(choice: &Choice) -> String {
+    match choice.layer {
         ConvLayer::Conv(conv) => format!("3x3 {}", sizes(conv.input.channels, conv.out_channels, conv.input.height)),
         ConvLayer::ConvDown(conv) => {
             format!("3x3 + 1x1 / 2 {}", sizes(conv.input.channels, conv.out_channels, conv.input.height))
         }
-    };
-    let pass = match choice.pass {
+    }
+}
+
+fn pass(choice: &Choice) -> &'static str {
+    match choice.pass {
         Pass::Forward => "forward",
         Pass::InputGradient => "input gradient",
         Pass::WeightGradient => "weight gradient",
-    };
-    let Choice { default_ms, ms, tile, .. } = choice;
-    format!("{layer:<30} {pass:<15} {default_ms:>10.3} {ms:>9.3} {:>6.2}  {tile}", ms / default_ms)
+    }
 }
 
 fn sizes(channels: u32, out_channels: u32, height: u32) -> String {

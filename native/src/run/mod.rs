@@ -30,3 +30,4 @@ pub use manifest::{Found, Manifest, OnChange};
 pub use prepared::{Hooks, Prepared, initial_weights};
 pub use session::Outcome;
 pub use summary::{Summary, finished_step, parse_summary, summary_json};
+pub use tile_cache::known_tiles;

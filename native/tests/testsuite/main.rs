@@ -3,6 +3,7 @@
 
 mod adapters;
 mod bad_input;
+mod certify;
 mod common;
 mod data_fetch;
 mod data_files;

@@ -37,6 +37,7 @@ fn tiles_are_kept_and_change_no_bit() {
             && tuned.out.contains("weight gradient")
             && tuned.out.contains("with this batch and 3 replicas at once")
     );
+    assert_json_adds_up(&at_home(&home, &[&["tune", "--json"], &SMALL[1..]].concat()).out);
     let files: Vec<PathBuf> =
         std::fs::read_dir(home.join("lastbit/tiles")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [file] = files.as_slice() else { panic!("{files:?}") };
@@ -53,5 +54,16 @@ fn tiles_are_kept_and_change_no_bit() {
     for damaged in [&kept[..kept.len() / 2], &kept.replace("\"lanes\": 64", "\"lanes\": 4000000")] {
         std::fs::write(file, damaged).unwrap();
         assert_equal_runs(&base, &train(&format!("damaged-{}", damaged.len())), &[4]);
+    }
+}
+
+/// Checks the lines of `tune --json`: those of the layers, and their sums in the last one.
+fn assert_json_adds_up(out: &str) {
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (sums, layers) = lines.split_last().unwrap();
+    assert!(layers.iter().any(|layer| layer["pass"] == "weight gradient" && layer["layer"].is_string()), "{out}");
+    for key in ["default_ms", "ms"] {
+        let sum: f64 = layers.iter().map(|layer| layer[key].as_f64().unwrap()).sum();
+        assert!((sum - sums[key].as_f64().unwrap()).abs() < 1e-6 * sum, "{key}: {out}");
     }
 }

@@ -73,7 +73,7 @@ impl Runner {
     fn turn(&mut self, reference: &Reference, steps: usize) -> Result<Turn> {
         match self {
             Self::Peer(peer) => {
-                let turn = peer.ask(&steps.to_string(), TURN_LIMIT)?;
+                let turn = peer.ask(&steps.to_string(), reference.budget.limit(TURN_LIMIT))?;
                 let turn: Turn = serde_json::from_value(turn).context("cannot parse the answer to a turn")?;
                 Ok(Turn { mib: turn.mib.or_else(|| peer.peak_mib()), ..turn })
             }
@@ -105,7 +105,7 @@ impl<'a> Contender<'a> {
         let mut about = About::default();
         let runner = start().and_then(|mut runner| {
             if let Runner::Peer(peer) = &mut runner {
-                let answer = peer.answer(START_LIMIT)?;
+                let answer = peer.answer(reference.budget.limit(START_LIMIT))?;
                 about = serde_json::from_value(answer).context("cannot parse its first line")?;
                 reference.check(&about)?;
             }

@@ -2,9 +2,11 @@
 //! from the same weights on the same batch, in turns, for several rounds; the result is one table. What each trains is checked
 //! before it is timed. A peer that is absent or fails gets a line of the table with the reason.
 
+mod budget;
 mod child;
 mod contender;
 mod lastbit;
+mod limited;
 mod options;
 mod reference;
 mod table;
@@ -15,16 +17,23 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+pub use limited::Comparison;
+pub use options::is_net;
+pub use table::{Table, median};
+
 use crate::{host, process, setup, site};
+use budget::Budget;
 use contender::{Contender, Platform, Runner};
 use lastbit::Lastbit;
 use options::{Options, Peer};
 use reference::Reference;
-use table::{Adapter, Table};
+use table::Adapter;
 
 const BUILD_LIMIT: Duration = Duration::from_secs(90 * 60);
 /// Samples in the browser's batch: SwiftShader trains them in some seconds.
 const BROWSER_BATCH: u32 = 8;
+/// Share of a budget after which no further round begins.
+const LAST_ROUND: f64 = 0.85;
 const ONLY_RESNETS: &str = "only lastbit and PyTorch train VGG16 here";
 
 /// Measures and writes `peers.md` and `peers.json`.
@@ -38,9 +47,9 @@ pub fn run(flags: &[String]) -> Result<()> {
     )?;
     let program = host::target_dir()?.join(format!("release/lastbit{}", std::env::consts::EXE_SUFFIX));
     let lastbits: Vec<_> = options.adapters.iter().map(|name| Lastbit::new(&program, name.as_deref())).collect();
-    let mut adapters = lastbits.iter().map(Lastbit::measure).collect::<Result<Vec<_>>>()?;
-    let native = Reference::make(&lastbits[0], &work, &options.net, options.batch)?;
-    let small = Reference::make(&lastbits[0], &work, &options.net, BROWSER_BATCH)?;
+    let adapters = lastbits.iter().map(Lastbit::measure).collect::<Result<Vec<_>>>()?;
+    let reference = |batch| Reference::make(&lastbits[0], &work, &options.net, batch, Budget::default());
+    let (native, small) = (reference(options.batch)?, reference(BROWSER_BATCH)?);
     let mut contenders = Vec::new();
     for (index, (lastbit, Adapter { name, .. })) in lastbits.iter().zip(&adapters).enumerate() {
         // Peers that train one network are compared with one replica.
@@ -68,22 +77,7 @@ pub fn run(flags: &[String]) -> Result<()> {
             }));
         }
     }
-    let mut rates = vec![Vec::new(); adapters.len()];
-    // Round 0 warms up and determines the number of steps in a turn.
-    for round in 0..=options.rounds {
-        println!("peers: round {round} of {}", options.rounds);
-        for (rates, lastbit) in rates.iter_mut().zip(&lastbits).filter(|_| round > 0) {
-            rates.extend(lastbit.measure()?.fma_gflops);
-        }
-        for contender in &mut contenders {
-            contender.take_turn(round);
-        }
-    }
-    for (adapter, rates) in adapters.iter_mut().zip(&rates) {
-        adapter.fma_gflops = table::median(rates);
-    }
-    let rows = contenders.iter().map(|contender| contender.measurement(&adapters)).collect();
-    let table = Table::new(options.net, options.rounds, adapters, rows);
+    let table = take_turns(&options.net, options.rounds, &lastbits, adapters, contenders, Budget::default())?;
     println!("\n{}", table.markdown());
     for (name, text) in [("peers.md", table.markdown()), ("peers.json", serde_json::to_string_pretty(&table)? + "\n")] {
         let file = work.join(name);
@@ -91,6 +85,40 @@ pub fn run(flags: &[String]) -> Result<()> {
         println!("peers: wrote {}", file.display());
     }
     Ok(())
+}
+
+/// Lets the contenders take turns for a number of rounds, and measures the adapters' FMA rates in each. Rounds after the first that
+/// counts are left out if most of the budget is spent.
+fn take_turns(
+    net: &str,
+    rounds: usize,
+    lastbits: &[Lastbit],
+    mut adapters: Vec<Adapter>,
+    mut contenders: Vec<Contender>,
+    budget: Budget,
+) -> Result<Table> {
+    let mut rates = vec![Vec::new(); adapters.len()];
+    let mut counted = 0;
+    // Round 0 warms up and determines the number of steps in a turn.
+    for round in 0..=rounds {
+        if round > 1 && budget.is_spent(LAST_ROUND) {
+            println!("peers: no time left for round {round} of {rounds}");
+            break;
+        }
+        println!("peers: round {round} of {rounds}");
+        for (rates, lastbit) in rates.iter_mut().zip(lastbits).filter(|_| round > 0) {
+            rates.extend(lastbit.measure()?.fma_gflops);
+        }
+        for contender in &mut contenders {
+            contender.take_turn(round);
+        }
+        counted = round;
+    }
+    for (adapter, rates) in adapters.iter_mut().zip(&rates) {
+        adapter.fma_gflops = median(rates);
+    }
+    let rows = contenders.iter().map(|contender| contender.measurement(&adapters)).collect();
+    Ok(Table::new(net.to_owned(), counted, adapters, rows))
 }
 
 /// Starts Burn's program, built from its own lock file. It is built only with `--install`, or if it was built before.
@@ -112,25 +140,38 @@ fn burn(work: &Path, reference: &Reference, install: bool) -> Result<Runner> {
 /// PyTorch as the paper's authors use it, and in its fastest form; on CUDA, both also with TF32.
 fn pytorch<'a>(work: &Path, reference: &'a Reference, options: &Options) -> Vec<Contender<'a>> {
     let python = python(work, options.install);
-    let has_cuda = |python: &PathBuf| {
-        let asks = ["-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"];
-        process::succeeds(python, &asks)
-    };
-    let precisions: &[&str] = if python.as_ref().is_ok_and(has_cuda) { &["float32", "tf32"] } else { &["float32"] };
+    let precisions: &[&str] =
+        if python.as_ref().is_ok_and(|python| has_cuda(python)) { &["float32", "tf32"] } else { &["float32"] };
     let mut contenders = Vec::new();
     for precision in precisions {
         for mode in ["eager", "best"] {
             let platform = Platform::Native;
             contenders.push(Contender::new("PyTorch", platform, reference, options.replicas, || {
                 let python = python.as_ref().map_err(|reason| anyhow::anyhow!("{reason:#}"))?;
-                let numbers = [reference.batch, options.replicas].map(|number| number.to_string());
-                let mut command = process::command(python, &["-B", "peers/pytorch/peer.py", &reference.net]);
-                command.args(numbers).args([&reference.weights, &reference.images]).args([mode, precision]);
-                Runner::start(command, work, &format!("pytorch-{mode}-{precision}"))
+                start_pytorch(python, work, reference, options.replicas, [mode, precision])
             }));
         }
     }
     contenders
+}
+
+/// Starts PyTorch's program with `replicas` networks.
+fn start_pytorch(
+    python: &Path,
+    work: &Path,
+    reference: &Reference,
+    replicas: u32,
+    [mode, precision]: [&str; 2],
+) -> Result<Runner> {
+    let mut command = process::command(python, &["-B", "peers/pytorch/peer.py", &reference.net]);
+    command.args([reference.batch, replicas].map(|number| number.to_string()));
+    command.args([&reference.weights, &reference.images]).args([mode, precision]);
+    Runner::start(command, work, &format!("pytorch-{mode}-{precision}"))
+}
+
+/// True if PyTorch computes on a GPU with this Python.
+fn has_cuda(python: &Path) -> bool {
+    process::succeeds(python, &["-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"])
 }
 
 /// A Python with PyTorch: the one that LASTBIT_PYTHON names, else the one that `--install` creates, else the one on the PATH.

@@ -58,7 +58,7 @@ impl Options {
                 number.with_context(|| format!("{flag} takes a number from 1 to {most}, not '{value}'"))
             };
             match flag.as_str() {
-                "--net" if value == "vgg16" || is_resnet(value) => options.net.clone_from(value),
+                "--net" if is_net(value) => options.net.clone_from(value),
                 "--net" => {
                     bail!("--net takes vgg16, resnet8, resnet20, resnet56 or another of that family, not '{value}'")
                 }
@@ -77,6 +77,11 @@ impl Options {
     pub fn wants(&self, peer: Peer) -> bool {
         self.only.contains(&peer)
     }
+}
+
+/// True for the networks that lastbit and PyTorch both train: `vgg16`, `resnet8` and its family.
+pub fn is_net(name: &str) -> bool {
+    name == "vgg16" || is_resnet(name)
 }
 
 /// True for `resnet8` and its family.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::budget::Budget;
 use super::lastbit::Lastbit;
 use crate::process;
 
@@ -36,6 +37,8 @@ pub struct Reference {
     pub weights: PathBuf,
     /// Path of a file in CIFAR-10's binary layout, in which every batch equals the first.
     pub images: PathBuf,
+    /// Time for everything that starts from this reference.
+    pub budget: Budget,
     losses: Vec<f64>,
 }
 
@@ -55,7 +58,7 @@ pub struct About {
 
 impl Reference {
     /// Writes a batch of images, then has lastbit draw the weights and train three steps.
-    pub fn make(lastbit: &Lastbit, work: &Path, net: &str, batch: u32) -> Result<Self> {
+    pub fn make(lastbit: &Lastbit, work: &Path, net: &str, batch: u32, budget: Budget) -> Result<Self> {
         let folder = work.join(format!("{net}-{batch}"));
         let data = folder.join("images");
         fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
@@ -72,6 +75,7 @@ impl Reference {
             flops: flops(net, batch)?,
             weights: run.join("init.safetensors"),
             images,
+            budget,
             losses: Vec::new(),
         };
         reference.train(lastbit, &run, "1", STEPS)?;
@@ -100,7 +104,7 @@ impl Reference {
             fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
         let mut train = self.command(lastbit, ks, steps);
-        super::child::run_watched(train.arg("--out").arg(folder), LIMIT)
+        super::child::run_watched(train.arg("--out").arg(folder), self.budget.limit(LIMIT))
     }
 
     /// Refuses a contender whose network or first losses differ from lastbit's.
@@ -198,6 +202,7 @@ mod tests {
             flops: 1000,
             weights: PathBuf::new(),
             images: PathBuf::new(),
+            budget: Budget::default(),
             losses: vec![2.0, 2.0, 2.0],
         };
         reference.check(&serde_json::from_str(about).unwrap())

@@ -15,7 +15,7 @@ pub struct Adapter {
 }
 
 /// What was measured of a contender: a row of the table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Measurement {
     name: String,
     version: String,
@@ -38,7 +38,7 @@ pub struct Measurement {
 }
 
 /// The whole table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Table {
     net: String,
     rounds: usize,
@@ -121,17 +121,24 @@ impl Measurement {
 }
 
 impl Table {
-    /// Compares each row with the first one on the same platform, with the same number of replicas, whose name begins with `lastbit`.
+    /// Compares each row with the first one on the same platform, with the same number of replicas, whose name begins with `lastbit`;
+    /// if there is none, with the one that has the most replicas.
     pub fn new(net: String, rounds: usize, adapters: Vec<Adapter>, mut rows: Vec<Measurement>) -> Self {
         let is_ours = |row: &&Measurement| row.name.starts_with("lastbit");
         let ours: Vec<_> = rows.iter().filter(is_ours).map(|row| (row.in_browser, row.replicas, row.ms)).collect();
         for row in &mut rows {
-            let same = ours
-                .iter()
-                .find(|(in_browser, replicas, _)| (*in_browser, *replicas) == (row.in_browser, row.replicas));
-            row.times_lastbit = same.and_then(|(_, _, ms)| row.ms.zip(*ms)).map(|(theirs, ours)| theirs / ours);
+            let here = || ours.iter().filter(|(in_browser, ..)| *in_browser == row.in_browser);
+            let same = here().find(|(_, replicas, _)| *replicas == row.replicas);
+            let most = || here().rev().max_by_key(|(_, replicas, _)| *replicas);
+            row.times_lastbit =
+                same.or_else(most).and_then(|(_, _, ms)| row.ms.zip(*ms)).map(|(theirs, ours)| theirs / ours);
         }
         Self { net, rounds, adapters, rows }
+    }
+
+    /// Rows that were not measured, with the reasons.
+    pub fn problems(&self) -> impl Iterator<Item = String> {
+        self.rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.problem.as_ref()?)))
     }
 
     /// The table as Markdown.
@@ -141,9 +148,10 @@ impl Table {
         });
         let mut lines = vec![
             format!(
-                "{}, medians of {} rounds (least to most){}.",
+                "{}, medians of {} round{} (least to most){}.",
                 self.net,
                 self.rounds,
+                if self.rounds == 1 { "" } else { "s" },
                 adapters.collect::<String>()
             ),
             String::new(),
@@ -194,8 +202,22 @@ mod tests {
         let lines: Vec<&str> = text.lines().skip(4).collect();
         assert_eq!(lines[0], "| lastbit | 1 | 32 | 400 (390 to 410) | 80.0 | 20.00 | 20.0 % | 512 | 1.00 |");
         assert_eq!(lines[1], "| lastbit | 6 | 32 | 80.0 (80 to 80) | 400.0 | 100.00 | 100.0 % | 512 | 1.00 |");
+        // A number of replicas that lastbit did not train is compared with the largest one that it did.
+        let two = Table::new(
+            "resnet20".to_owned(),
+            3,
+            adapters(),
+            vec![
+                row("lastbit", 1, Ok(vec![400.0])),
+                row("lastbit", 6, Ok(vec![80.0])),
+                row("PyTorch", 2, Ok(vec![120.0])),
+            ],
+        );
+        assert_eq!(two.rows[2].times_lastbit, Some(1.5));
         let times = lines[2..5].iter().filter_map(|line| line.rsplit("| ").next()).collect::<Vec<_>>();
         assert_eq!(times, ["2.00 |", "4.00 |", "0.50 |"]);
+        let table = Table::new("resnet8".to_owned(), 3, adapters(), vec![row("JAX", 6, Err("not here".to_owned()))]);
+        assert_eq!(table.problems().collect::<Vec<_>>(), ["JAX: not here"]);
         assert_eq!(lines[5], "| JAX | 6 | 32 | not measured: not here / there | | | | | |");
         assert!(text.contains("; processor, fused, FMA rate 100.0 GFLOP/s; llvmpipe, Mesa, FMA rate 50.0 GFLOP/s."));
         // Every line has as many cells as the head.

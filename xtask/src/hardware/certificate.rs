@@ -1,0 +1,37 @@
+//! The certificate that `lastbit certify` writes.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// Name of the certificate's folder in a folder of results.
+pub const FOLDER: &str = "certificate";
+const FILE: &str = "certificate.json";
+
+/// The certificate in a folder of results, or in the folder that `certify` has written; `None` if there is none.
+pub fn read(folder: &Path) -> Result<Option<Value>> {
+    let known = [folder.join(FOLDER).join(FILE), folder.join(FILE)];
+    let Some(path) = known.into_iter().find(|path| path.is_file()) else { return Ok(None) };
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// Names of the promises that the device does not keep.
+pub fn broken(certificate: &Value) -> Vec<&str> {
+    let promises = certificate["promises"].as_array().map(Vec::as_slice).unwrap_or_default();
+    promises.iter().filter(|promise| promise["kept"] == false).filter_map(|promise| promise["name"].as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_promises_are_named() {
+        let certificate: Value = serde_json::from_str(include_str!("report/testdata/certificate.json")).unwrap();
+        assert_eq!(broken(&certificate), ["shaders are twins"]);
+        assert!(broken(&Value::Null).is_empty());
+    }
+}

@@ -1,0 +1,53 @@
+//! Ends child processes: politely where the system can, alone or with all that they have started.
+
+use std::io;
+use std::process::{Child, Command};
+
+/// Asks a child to end: SIGTERM, on which a run saves first. On Windows, which has no such signal, ends it at once.
+pub fn terminate(child: &mut Child) -> io::Result<()> {
+    #[cfg(unix)]
+    return Ok(nix::sys::signal::kill(pid(child.id()), nix::sys::signal::SIGTERM)?);
+    #[cfg(not(unix))]
+    child.kill()
+}
+
+/// Gives the command's process, with all that it starts, a group of its own, which [`end_group`] can end.
+pub fn in_own_group(command: &mut Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    #[cfg(not(unix))]
+    let _ = command;
+}
+
+/// How a group of processes is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// By SIGTERM, so that a run saves. On Windows the same as [`Force::Kill`].
+    Terminate,
+    /// At once.
+    Kill,
+}
+
+/// Ends the process with this number and all that it has started. The process must come from a command that
+/// [`in_own_group`] has prepared. Does nothing if none of them is left.
+pub fn end_group(id: u32, force: Force) {
+    // Errors only mean that the processes have ended in the meantime.
+    #[cfg(unix)]
+    {
+        let signal = match force {
+            Force::Terminate => nix::sys::signal::SIGTERM,
+            Force::Kill => nix::sys::signal::SIGKILL,
+        };
+        let _ = nix::sys::signal::killpg(pid(id), signal);
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = force;
+        let _ = Command::new("taskkill").args(["/T", "/F", "/PID", &id.to_string()]).output();
+    }
+}
+
+#[cfg(unix)]
+fn pid(id: u32) -> nix::unistd::Pid {
+    nix::unistd::Pid::from_raw(i32::try_from(id).expect("process numbers are small"))
+}
