@@ -56,6 +56,7 @@
 //! | [`pde`] | the paper's equations in float32 on an adapter and in float64 on the host, with their theory |
 //! | [`double`] | training in float64 on the host |
 //! | [`data`], [`rng`] | images from bytes, order and augmentation, the counter-based generator |
+//! | [`published`] | short runs with the fingerprints that every device of a class must find |
 //! | [`mod@bench`], [`smoke`] | what front ends measure and check |
 //! | [`threads`], [`huge_pages`] | the threads and the memory that the processor computes with |
 //!
@@ -77,6 +78,7 @@ pub mod pde;
     allow(dead_code, unused_imports, reason = "it compiles, but the page does not use it yet")
 )]
 pub mod processor;
+pub mod published;
 pub mod record;
 pub mod rng;
 pub mod smoke;

@@ -2,7 +2,7 @@
 //! them, a GPU (`gpu/`) or the machine's cores (`processor/`).
 
 /// Version of docs/ORDER.md. The bits of a kernel may change from one version to the next.
-pub const ORDER_VERSION: u32 = 2;
+pub const ORDER_VERSION: u32 = 3;
 
 mod buffers;
 mod function;

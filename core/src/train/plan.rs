@@ -168,6 +168,19 @@ impl Plan {
         &found.unwrap_or_else(|| panic!("the run has no recording {kind:?}")).1
     }
 
+    /// The recordings of a training step on `samples` samples, in order, whose upload is already written.
+    pub fn training(&self, samples: u32) -> impl Iterator<Item = RecordingKind> {
+        let chunks = (0..self.chunks.len()).map(move |chunk| RecordingKind::Train(chunk, samples));
+        std::iter::once(RecordingKind::Input(samples)).chain(chunks)
+    }
+
+    /// The recordings that measure the replicas after a step, in order; fingerprints only if `layers`.
+    pub fn measuring(&self, layers: bool) -> impl Iterator<Item = RecordingKind> {
+        let chunks = 0..self.chunks.len();
+        let fingerprints = chunks.clone().filter(move |_| layers).map(RecordingKind::Fingerprint);
+        chunks.map(RecordingKind::Measure).chain(fingerprints)
+    }
+
     /// Floating-point operations of the recordings `kind(chunk)` of all chunks.
     #[must_use]
     pub fn flops(&self, kind: impl Fn(usize) -> RecordingKind) -> u64 {

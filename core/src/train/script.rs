@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::batch::Batches;
 use super::config::TrainConfig;
 use super::error::TrainError;
 use super::plan::{MemoryLimits, RecordingKind, Tuning};
-use super::trainer::{Start, Trainer, plan};
-use super::{transfer, upload};
+use super::steps::Steps;
+use super::trainer::Start;
 use crate::data::Dataset;
 use crate::record::{Act, Script};
 
@@ -22,35 +21,39 @@ pub(crate) fn script(
     tuning: &Tuning,
     limits: MemoryLimits,
 ) -> Result<Script, TrainError> {
-    let plan = plan(config, dataset, tuning, limits)?;
-    let state = Trainer::start_state(config, &plan.network, Start::Fresh)?;
-    let mut batches = Batches::new(config, Arc::clone(dataset));
-    let chunks = || 0..plan.chunks.len();
-    let recorded = |name: String, kind: RecordingKind| Act::run(name, plan.recording(kind).clone());
-    let input = |samples: u32| recorded(format!("input of {samples} images"), RecordingKind::Input(samples));
-    let mut acts = vec![Act::run("clear", plan.clear())];
-    let contents = plan.contents.iter().cloned().chain(transfer::state_contents(&plan, &state));
-    acts.extend(contents.map(|(buffer, bytes)| Act::Write(buffer, bytes)));
-    for step in 1..=batches.per_epoch() {
-        let lr = upload::lr_at(config, step, batches.per_epoch());
-        let (bytes, samples) = upload::of_step(config, &plan, &mut batches, step, lr);
-        let train = format!("training step of {samples} images");
-        acts.extend([Act::Write(plan.upload, bytes), input(samples)]);
-        acts.extend(chunks().map(|chunk| recorded(train.clone(), RecordingKind::Train(chunk, samples))));
-        acts.extend(chunks().map(|chunk| recorded("measurement".to_owned(), RecordingKind::Measure(chunk))));
-        acts.extend(chunks().map(|chunk| recorded("fingerprints".to_owned(), RecordingKind::Fingerprint(chunk))));
+    let mut steps = Steps::new(config.clone(), Arc::clone(dataset), tuning, limits, Start::Fresh)?;
+    let mut acts = vec![Act::run("clear", steps.plan.clear())];
+    acts.extend(steps.contents().into_iter().map(|(buffer, bytes)| Act::Write(buffer, bytes)));
+    for number in 1..=steps.batches.per_epoch() {
+        let step = steps.step(number);
+        let plan = &steps.plan;
+        acts.push(Act::Write(plan.upload, step.upload));
+        let kinds = plan.training(step.samples).chain(plan.measuring(true));
+        acts.extend(kinds.map(|kind| Act::run(name_of(kind), plan.recording(kind).clone())));
     }
+    let Steps { plan, batches, .. } = steps;
     acts.push(Act::run("flipped bit", plan.flip(0, config.ks.len() - 1)));
     let mut first = 0;
     loop {
         let mut bytes = vec![0; plan.upload_layout.bytes as usize];
         let Some(samples) = batches.test(first, &plan.upload_layout, &mut bytes) else { break };
-        let evaluate = format!("evaluation of {samples} images");
-        acts.extend([Act::Write(plan.upload, bytes), input(samples)]);
-        acts.extend(chunks().map(|chunk| recorded(evaluate.clone(), RecordingKind::Evaluate(chunk, samples))));
+        acts.push(Act::Write(plan.upload, bytes));
+        let evaluations = (0..plan.chunks.len()).map(|chunk| RecordingKind::Evaluate(chunk, samples));
+        let kinds = std::iter::once(RecordingKind::Input(samples)).chain(evaluations);
+        acts.extend(kinds.map(|kind| Act::run(name_of(kind), plan.recording(kind).clone())));
         first += samples as usize;
     }
     let arenas = plan.chunks.iter().flat_map(|chunk| [chunk.parameters, chunk.momenta, chunk.running]);
     let results = arenas.chain([plan.metrics]).collect();
     Ok(Script { table: plan.table, acts, results })
+}
+
+fn name_of(kind: RecordingKind) -> String {
+    match kind {
+        RecordingKind::Input(samples) => format!("input of {samples} images"),
+        RecordingKind::Train(_, samples) => format!("training step of {samples} images"),
+        RecordingKind::Evaluate(_, samples) => format!("evaluation of {samples} images"),
+        RecordingKind::Measure(_) => "measurement".to_owned(),
+        RecordingKind::Fingerprint(_) => "fingerprints".to_owned(),
+    }
 }

@@ -79,7 +79,7 @@ impl Trainer {
     }
 
     fn lr_at(&self, step: u64) -> f64 {
-        upload::lr_at(&self.config, step, self.batches.per_epoch())
+        self.config.lr_at(step, (step.max(1) - 1) / self.batches.per_epoch())
     }
 
     /// Sets the learning rate from the next submitted step on and returns that step. The rate becomes an entry of the config's
@@ -106,18 +106,13 @@ impl Trainer {
 
     /// Encodes a step, whose upload is already queued; fingerprints only if `layers`.
     pub(super) fn encode(&self, submitter: &mut Submitter<'_>, step: u64, samples: u32, layers: bool) {
-        let mut run = |kind: RecordingKind| submitter.run(&self.programs[&kind], &self.buffers);
-        run(RecordingKind::Input(samples));
-        let chunks = 0..self.plan.chunks.len();
-        chunks.clone().for_each(|chunk| run(RecordingKind::Train(chunk, samples)));
+        let mut run = |kind| submitter.run(&self.programs[&kind], &self.buffers);
+        self.plan.training(samples).for_each(&mut run);
         if let Some((_, program)) = self.flip.as_ref().filter(|(flip, _)| flip.step == step) {
             submitter.run(program, &self.buffers);
         }
-        let mut run = |kind: RecordingKind| submitter.run(&self.programs[&kind], &self.buffers);
-        chunks.clone().for_each(|chunk| run(RecordingKind::Measure(chunk)));
-        if layers {
-            chunks.for_each(|chunk| run(RecordingKind::Fingerprint(chunk)));
-        }
+        let mut run = |kind| submitter.run(&self.programs[&kind], &self.buffers);
+        self.plan.measuring(layers).for_each(&mut run);
     }
 
     fn submit_step(&mut self) {

@@ -8,15 +8,15 @@ use crate::record::BufferId;
 
 /// Writes parameters, momenta and running statistics of every replica to the device.
 pub fn write_state(context: &Context, buffers: &Buffers, plan: &Plan, state: &State) {
-    for (buffer, bytes) in state_contents(plan, state) {
-        buffers.write(context, buffer, 0, &bytes);
+    for (buffer, arenas) in state_contents(plan, state) {
+        buffers.write(context, buffer, 0, bytemuck::cast_slice(&arenas));
     }
 }
 
-/// The contents of the arenas that hold parameters, momenta and running statistics of every replica.
-pub fn state_contents(plan: &Plan, state: &State) -> Vec<(BufferId, Vec<u8>)> {
+/// The arenas of parameters, momenta and running statistics of every chunk, each with its buffer.
+pub fn state_contents(plan: &Plan, state: &State) -> Vec<(BufferId, Vec<f32>)> {
     let network = &plan.network;
-    let mut contents = Vec::new();
+    let mut all = Vec::new();
     for chunk in &plan.chunks {
         let replicas = &state.replicas[chunk.replicas.clone()];
         let mut fill = |buffer: BufferId, stride: u32, put: &dyn Fn(&ReplicaState, &mut [f32])| {
@@ -24,7 +24,7 @@ pub fn state_contents(plan: &Plan, state: &State) -> Vec<(BufferId, Vec<u8>)> {
             for (replica, arena) in replicas.iter().zip(arenas.chunks_mut(stride.max(1) as usize)) {
                 put(replica, arena);
             }
-            contents.push((buffer, bytemuck::cast_slice(&arenas).to_vec()));
+            all.push((buffer, arenas));
         };
         let put_parameters = |values: &[Vec<f32>], arena: &mut [f32]| {
             for (parameter, values) in network.parameters.iter().zip(values) {
@@ -40,7 +40,7 @@ pub fn state_contents(plan: &Plan, state: &State) -> Vec<(BufferId, Vec<u8>)> {
             }
         });
     }
-    contents
+    all
 }
 
 /// Reads the state of every replica from the device.

@@ -1,56 +1,123 @@
-//! A small run has the recorded fingerprints, on the processor and on every software GPU of this machine. A change that touches
-//! shaders and twins in the same way passes all comparisons between them, but not this one.
+//! The published fingerprints: the processor and software GPUs find them, and so does the plain reading of docs/ORDER.md
+//! (`plain_runs.rs`). A change that touches shaders and twins in the same way passes all comparisons between them, but not these.
 
 use std::rc::Rc;
 
-use lastbit_core::device::{AdapterChoice, AdapterSummary, Context, Family, Options, adapters};
-use lastbit_core::train::{Start, TrainConfig, Trainer, Tuning, checkpoint};
+use lastbit_core::device::{AdapterChoice, Context, Family, Options, adapters};
+use lastbit_core::processor::{Class, Isa};
+use lastbit_core::published::{self, Fingerprints, Published, quick};
+use lastbit_core::threads::Threads;
 
-use crate::runs;
+#[path = "../../examples/fingerprints/page.rs"]
+mod page;
 
-/// Fingerprints of k = 1 and k = 3 after the run, by class of arithmetic (docs/RULES.md, rule 12). A new version of docs/ORDER.md
-/// may change them.
-const FUSED: [&str; 2] = ["a61c11ec534b3be5", "0f6d2d943978e72e"];
-const SEPARATE: [&str; 2] = ["48445b10ac013fd5", "92f2e4c8df06fd2b"];
+/// Makes `runs` on `options` and compares what they find with the fingerprints of `class`. One text for each run that differs.
+fn differences(options: &Options, class: Class, runs: &[Published]) -> Vec<String> {
+    let adapter = pollster::block_on(Context::open(options.clone())).unwrap();
+    let what = format!("{} {}", adapter.adapter().name, adapter.adapter().detail.as_deref().unwrap_or_default());
+    let context = Rc::new(adapter);
+    let difference = |run: &Published| {
+        let found = pollster::block_on(published::run(Rc::clone(&context), run)).unwrap();
+        difference(&found, run.of(class)).map(|text| format!("{what}: {}: {text}", run.name))
+    };
+    runs.iter().filter_map(difference).collect()
+}
 
-/// The recorded fingerprints by the beginning of the driver's name. The processor's driver is its class. On Vulkan, kernels carry
-/// `NoContraction`, so every version of the software drivers is of the separate class.
-const RECORDED: [(&str, [&str; 2]); 4] =
-    [("fused", FUSED), ("separate", SEPARATE), ("llvmpipe", SEPARATE), ("SwiftShader", SEPARATE)];
+/// Describes the first step in which `found` differs from the published fingerprints.
+pub fn difference(found: &[Fingerprints], expected: &[Fingerprints]) -> Option<String> {
+    assert_eq!(found.len(), expected.len(), "one entry for each published step");
+    let (found, expected) = found.iter().zip(expected).find(|(found, expected)| found != expected)?;
+    Some(format!("found {found:?}, published are {expected:?}"))
+}
 
-/// Fingerprints of k = 1, 3 and 2 after six steps of a quarter-width ResNet-8, the fifth one with a smaller batch.
-fn fingerprints(adapter: &AdapterSummary) -> [String; 3] {
-    let config = TrainConfig { ks: vec![1, 3, 2], steps: Some(6), ..runs::small() };
-    let state = pollster::block_on(async {
-        let options = Options { adapter: AdapterChoice::Named(adapter.name.clone()), ..Options::default() };
-        let context = Rc::new(Context::open(options).await.unwrap());
-        let new = Trainer::new(context, config, runs::dataset(), Tuning::default(), Start::Fresh).await;
-        let mut trainer = new.unwrap();
-        runs::finish(&mut trainer).await;
-        trainer.state().await.unwrap()
-    });
-    let found: Vec<_> = state.replicas.iter().map(checkpoint::fingerprint_of).collect();
-    found.try_into().unwrap()
+fn finish(failures: &[String]) {
+    assert!(failures.is_empty(), "{} runs differ:\n{}", failures.len(), failures.join("\n"));
 }
 
 #[test]
-fn fingerprints_are_the_recorded_ones() {
+fn every_instruction_set_finds_them_with_any_number_of_threads() {
     let mut failures = Vec::new();
-    // Hardware GPUs have too many drivers to record them.
-    let adapters = pollster::block_on(adapters(Options::default()));
-    if let Ok(expected) = std::env::var("LASTBIT_EXPECTED_DRIVER") {
-        assert!(adapters.iter().any(|adapter| adapter.driver.starts_with(&expected)), "no adapter of {expected}");
-    }
-    for adapter in adapters.iter().filter(|adapter| adapter.family != Family::Gpu) {
-        let AdapterSummary { name, driver, .. } = adapter;
-        let found = fingerprints(adapter);
-        println!("{name} ({driver}): {found:?}");
-        assert_eq!(found[0], found[2], "{name}: k = 2 must have the bits of k = 1");
-        match RECORDED.iter().find(|(recorded, _)| driver.starts_with(recorded)) {
-            Some((_, recorded)) if found[..2] == *recorded => {}
-            Some((_, recorded)) => failures.push(format!("{name} ({driver}): {found:?}, recorded are {recorded:?}")),
-            None => assert_eq!(found, fingerprints(adapter), "{name}: two equal runs"),
+    for class in Class::ALL {
+        for instructions in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            // Without vectors, whole runs take too long.
+            let runs = if instructions == Isa::Plain { quick() } else { published::all().to_vec() };
+            for threads in [1, 3] {
+                let adapter = AdapterChoice::Named(class.adapter().to_owned());
+                let threads = Threads::new(threads).unwrap();
+                let options = Options { adapter, threads, instructions: Some(instructions), ..Options::default() };
+                failures.extend(differences(&options, class, &runs));
+            }
         }
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    finish(&failures);
+}
+
+/// llvmpipe makes all runs. Other software GPUs, such as SwiftShader, make those of the quick form: they take minutes for all.
+#[test]
+fn software_gpus_find_them() {
+    let (mut failures, expected) = (Vec::new(), std::env::var("LASTBIT_EXPECTED_DRIVER").ok());
+    let all = pollster::block_on(adapters(Options::default()));
+    let is_meant = |driver: &str| expected.as_ref().is_none_or(|expected| driver.starts_with(expected));
+    let software = all.iter().filter(|adapter| adapter.family == Family::SoftwareGpu && is_meant(&adapter.driver));
+    let mut names = Vec::new();
+    for adapter in software {
+        let runs = if adapter.driver.starts_with("llvmpipe") { published::all().to_vec() } else { quick() };
+        let choice = AdapterChoice::Named(adapter.name.clone());
+        failures.extend(differences(&Options { adapter: choice, ..Options::default() }, Class::Separate, &runs));
+        names.push(&adapter.name);
+    }
+    if let Some(expected) = expected {
+        assert!(!names.is_empty(), "no adapter of {expected}");
+    }
+    finish(&failures);
+}
+
+#[test]
+fn the_page_shows_the_table() {
+    let page = include_str!("../../../docs/FINGERPRINTS.md");
+    let expected = page::replace(page, published::all());
+    assert_eq!(Some(page), expected.as_deref(), "run `cargo xtask fingerprints`");
+}
+
+#[test]
+fn the_table_has_every_kind_of_run() {
+    let all = published::all();
+    let has = |what: &str, is: &dyn Fn(&Published) -> bool| assert!(all.iter().any(is), "no run with {what}");
+    for net in ["resnet8", "resnet20", "resnet56", "preresnet8", "vgg11", "one-layer"] {
+        has(net, &|run| run.config.net.to_string() == net);
+    }
+    let activation = |run: &Published| run.config.activation().to_string();
+    has("ReLU", &|run| activation(run) == "relu");
+    has("Swish", &|run| activation(run).starts_with("swish"));
+    has("Nesterov momentum", &|run| run.config.momentum > 0.0 && run.config.nesterov);
+    has("plain momentum", &|run| run.config.momentum > 0.0 && !run.config.nesterov);
+    has("no momentum", &|run| run.config.momentum == 0.0);
+    has("weight decay", &|run| run.config.weight_decay > 0.0);
+    has("no weight decay", &|run| run.config.weight_decay == 0.0);
+    has("augmentation", &|run| run.config.augment);
+    has("no augmentation", &|run| !run.config.augment);
+    has("the reciprocal", &|run| run.config.perturbation.name() == "reciprocal");
+    has("a decay of the rate", &|run| run.config.decay_every < 10);
+    has("50 steps", &|run| run.config.steps == Some(50));
+    // The last batch of an epoch is smaller, and inside the run.
+    has("a short batch", &|run| {
+        let (images, batch) = (run.config.train_limit.unwrap_or(1), run.config.batch_size as usize);
+        images % batch != 0 && run.config.steps.unwrap_or(0) as usize > images / batch
+    });
+    let names: std::collections::BTreeSet<&str> = all.iter().map(|run| run.name.as_str()).collect();
+    assert_eq!(names.len(), all.len(), "two runs of one name");
+    for run in all {
+        run.config.validate().unwrap();
+        assert!(run.steps.is_sorted_by(|a, b| a < b), "{}", run.name);
+        assert!(run.quick.is_none_or(|quick| run.steps.contains(&quick)), "{}", run.name);
+        for class in Class::ALL {
+            let steps: Vec<u64> = run.of(class).iter().map(|found| found.step).collect();
+            assert_eq!(steps, run.steps, "{} {}", run.name, class.name());
+            for found in run.of(class) {
+                let lengths = |texts: &[String]| texts.iter().map(String::len).collect::<Vec<_>>();
+                assert_eq!((lengths(&found.loss), lengths(&found.fingerprints)), (vec![8; 2], vec![16; 2]));
+            }
+        }
+        assert!(run.fused != run.separate, "{}: the two classes have different bits", run.name);
+    }
 }

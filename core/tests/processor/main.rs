@@ -5,6 +5,7 @@ mod cases;
 mod common;
 mod fingerprints;
 mod plain;
+mod plain_runs;
 #[path = "../runs/mod.rs"]
 mod runs;
 mod sample_loops;

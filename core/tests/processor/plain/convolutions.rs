@@ -14,8 +14,12 @@ impl Reading<'_> {
         for at in each([self.replicas, self.samples, k, height, whole(width)]) {
             let [r, n, k, h, w] = at;
             let mut acc = 0.0;
-            for [c, kh, kw] in each([channels, 3, 3]) {
-                acc = self.mac(weights.get(r, k, c, kh * 3 + kw), x.tap(r, n, c, h + kh, w + kw), acc);
+            for c in 0..channels {
+                for kh in 0..3 {
+                    for kw in 0..3 {
+                        acc = self.mac(weights.get(r, k, c, kh * 3 + kw), x.tap(r, n, c, h + kh, w + kw), acc);
+                    }
+                }
             }
             let new = acc * mask(w, width);
             y.set(at, if self.flag("ACCUMULATE") { new + y.get(at) } else { new });
@@ -29,11 +33,13 @@ impl Reading<'_> {
         let (image_blocks, strips) = (self.samples.div_ceil(images), width.div_ceil(4));
         let elements = each([self.replicas, image_blocks, strips, k, channels, 3, 3]);
         for (at, [r, block, strip, k, c, kh, kw]) in elements.enumerate() {
-            let first = block * images;
             let mut acc = 0.0;
-            for [i, h, lane] in each([images.min(self.samples - first), height, 4]) {
-                let (n, w) = (first + i, strip * 4 + lane);
-                acc = self.mac(dy.get([r, n, k, h, w]), x.tap(r, n, c, h + kh, w + kw), acc);
+            for n in block * images..((block + 1) * images).min(self.samples) {
+                for h in 0..height {
+                    for w in strip * 4..strip * 4 + 4 {
+                        acc = self.mac(dy.get([r, n, k, h, w]), x.tap(r, n, c, h + kh, w + kw), acc);
+                    }
+                }
             }
             partial.set(at, acc);
         }
@@ -47,8 +53,12 @@ impl Reading<'_> {
         for at in each([self.replicas, self.samples, k, height, whole(width)]) {
             let [r, n, k, h, w] = at;
             let (mut acc, mut shortcut) = (0.0, 0.0);
-            for [c, kh, kw] in each([channels, 3, 3]) {
-                acc = self.mac(weights.get(r, k, c, kh * 3 + kw), x.tap(r, n, c, 2 * h + kh, 2 * w + kw), acc);
+            for c in 0..channels {
+                for kh in 0..3 {
+                    for kw in 0..3 {
+                        acc = self.mac(weights.get(r, k, c, kh * 3 + kw), x.tap(r, n, c, 2 * h + kh, 2 * w + kw), acc);
+                    }
+                }
             }
             for c in 0..channels {
                 shortcut = self.mac(shortcut_weights.get(r, k, c, 0), x.get([r, n, c, 2 * h, 2 * w]), shortcut);
@@ -90,20 +100,27 @@ impl Reading<'_> {
         let (image_blocks, strips) = (self.samples.div_ceil(images), width.div_ceil(4));
         let pairs = each([self.replicas, image_blocks, strips, k, channels]);
         for (at, [r, block, strip, k, c]) in pairs.enumerate() {
-            let first = block * images;
-            let pixels = || each([images.min(self.samples - first), height, 4]);
-            for [kh, kw] in each([3, 3]) {
-                let mut acc = 0.0;
-                for [i, h, lane] in pixels() {
-                    let (n, w) = (first + i, strip * 4 + lane);
-                    acc = self.mac(dy.get([r, n, k, h, w]), x.tap(r, n, c, 2 * h + kh, 2 * w + kw), acc);
+            let images = block * images..((block + 1) * images).min(self.samples);
+            for kh in 0..3 {
+                for kw in 0..3 {
+                    let mut acc = 0.0;
+                    for n in images.clone() {
+                        for h in 0..height {
+                            for w in strip * 4..strip * 4 + 4 {
+                                acc = self.mac(dy.get([r, n, k, h, w]), x.tap(r, n, c, 2 * h + kh, 2 * w + kw), acc);
+                            }
+                        }
+                    }
+                    partial.set(at * 9 + kh * 3 + kw, acc);
                 }
-                partial.set(at * 9 + kh * 3 + kw, acc);
             }
             let mut acc = 0.0;
-            for [i, h, lane] in pixels() {
-                let (n, w) = (first + i, strip * 4 + lane);
-                acc = self.mac(ds.get([r, n, k, h, w]), x.get([r, n, c, 2 * h, 2 * w]), acc);
+            for n in images {
+                for h in 0..height {
+                    for w in strip * 4..strip * 4 + 4 {
+                        acc = self.mac(ds.get([r, n, k, h, w]), x.get([r, n, c, 2 * h, 2 * w]), acc);
+                    }
+                }
             }
             partial_shortcut.set(at, acc);
         }
@@ -128,9 +145,11 @@ impl Reading<'_> {
         for at in each([self.replicas, self.samples, 1, height, whole(width)]) {
             let [r, n, c, h, w] = at;
             let mut acc = 0.0;
-            for [kh, kw] in each([kernel, kernel_row]) {
-                let weight = self.arrays[1].get(r * self.stride() + kh * kernel_row + kw);
-                acc = self.mac(weight, x.get([r, n, c, h + kh, w + kw]), acc);
+            for kh in 0..kernel {
+                for kw in 0..kernel_row {
+                    let weight = self.arrays[1].get(r * self.stride() + kh * kernel_row + kw);
+                    acc = self.mac(weight, x.get([r, n, c, h + kh, w + kw]), acc);
+                }
             }
             y.set(at, acc * mask(w, width));
         }

@@ -1,0 +1,39 @@
+//! The table of docs/FINGERPRINTS.md. The test that compares it with the program's table includes this file, too.
+
+use std::fmt::Write as _;
+
+use lastbit_core::processor::Class;
+use lastbit_core::published::Published;
+
+/// Lines between which the table is.
+const MARKS: [&str; 2] = ["<!-- `cargo xtask fingerprints` writes from here -->\n", "<!-- to here -->\n"];
+
+/// The page with the table of `runs` in the place of the old one; `None` if the page has no marks.
+pub fn replace(page: &str, runs: &[Published]) -> Option<String> {
+    let (before, rest) = page.split_once(MARKS[0])?;
+    let (_, after) = rest.split_once(MARKS[1])?;
+    Some([before, MARKS[0], &table(runs), MARKS[1], after].concat())
+}
+
+fn table(runs: &[Published]) -> String {
+    let mut text = String::new();
+    for run in runs {
+        let quick = run.quick.map(|steps| format!(", quick form: {steps}")).unwrap_or_default();
+        let _ = write!(text, "\n### {}\n\nSteps: {}{quick}.\n\n", run.name, run.config.steps.unwrap_or(0));
+        let _ = write!(text, "```sh\n{}\n```\n\n", run.command_line());
+        let ks = run.config.ks.iter().map(|k| format!("k = {k}: loss | fingerprint"));
+        let _ = writeln!(text, "| step | class | {} |", ks.collect::<Vec<_>>().join(" | "));
+        let _ = writeln!(text, "| --- | --- |{}", " --- | --- |".repeat(run.config.ks.len()));
+        for index in 0..run.steps.len() {
+            for class in Class::ALL {
+                let Some(found) = run.of(class).get(index) else { continue };
+                let replicas = found.loss.iter().zip(&found.fingerprints);
+                let cells = replicas.map(|(loss, fingerprint)| format!("`{loss}` | `{fingerprint}`"));
+                let cells = cells.collect::<Vec<_>>().join(" | ");
+                let _ = writeln!(text, "| {} | {} | {cells} |", found.step, class.name());
+            }
+        }
+    }
+    text.push('\n');
+    text
+}
