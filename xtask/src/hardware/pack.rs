@@ -14,7 +14,7 @@ use crate::{host, process};
 const BUILD_LIMIT: Duration = Duration::from_secs(90 * 60);
 const LIMIT: Duration = Duration::from_secs(60);
 /// Name of the programs' archive. A program beside which it lies is the runner of a packed folder.
-const PROGRAMS: &str = "programs.tar.gz";
+const PROGRAMS: &str = "programs.tar.lz";
 /// Name of the packed folder below cargo's target folder.
 const FOLDER: &str = "lastbit-hardware";
 /// What [`PROGRAMS`] holds, apart from the test programs; PyTorch's program finds its modules by these paths.
@@ -140,8 +140,17 @@ pub fn pack(folder: &Path, data: Option<&Path>) -> Result<u64> {
             process::run(info.arg(path), LIMIT * 10)
         })?;
     }
-    let files = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    Ok(files.flatten().filter_map(|file| file.metadata().ok()).map(|facts| facts.len()).sum())
+    Ok(bytes_in(folder)?)
+}
+
+/// Bytes of all files in a folder.
+fn bytes_in(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() { bytes_in(&entry.path())? } else { entry.metadata()?.len() };
+    }
+    Ok(bytes)
 }
 
 /// Programs with the release profile.
