@@ -53,22 +53,23 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let name =
         folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned());
     let sep = std::path::MAIN_SEPARATOR;
+    let images =
+        if data.is_some() { "" } else { " and no images, so that runs train on made-up ones (--data PATH packs some)" };
+    let lines = [
+        (format!("scp -r {} SERVER:", folder.display()), "copies it to the machine with the GPU"),
+        (format!("{name}{sep}run RESULTS"), "there: measures for about 20 minutes"),
+        (format!("{name}{sep}run help"), "there: lists the stages and flags"),
+        ("scp -r SERVER:RESULTS .".to_owned(), "brings the results back"),
+        ("cargo xtask hardware report RESULTS".to_owned(), "here: turns them into text"),
+    ];
+    let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
+    println!("\n{} holds {:.1} MB{images}. Next:\n", folder.display(), bytes as f64 / 1e6);
+    for (line, what) in lines {
+        println!("    {line:<width$}  # {what}");
+    }
     println!(
-        "\n{} holds {:.1} MB{}. On the machine with the GPU:\n\n    \
-         scp -r {} SERVER:           (copy the folder there)\n    \
-         {name}{sep}run RESULTS              (there: measures for about 20 minutes; `{name}{sep}run help` lists stages and flags)\n    \
-         scp -r SERVER:RESULTS .    (bring the results back)\n    \
-         cargo xtask hardware report RESULTS\n\n\
-         That machine needs {}, and the Vulkan driver of its GPU; python3 with PyTorch for the stage `peers` alone.",
-        folder.display(),
-        bytes as f64 / 1e6,
-        if data.is_some() {
-            ""
-        } else {
-            " and no images, so that made-up ones are trained on (--data PATH packs some)"
-        },
-        folder.display(),
-        needs(),
+        "\nThat machine needs {} and the Vulkan driver of its GPU. The stage `peers` also uses python3 with PyTorch, if it is there.",
+        needs()
     );
     Ok(())
 }
