@@ -1,9 +1,11 @@
-//! Test: with [`ShaderPath::Spirv`] the driver evaluates float expressions as written, by the rules of IEEE-754.
+//! Test: the driver evaluates float expressions as written, by the rules of IEEE-754: any expression with
+//! [`ShaderPath::Spirv`], and those that leave it nothing to rewrite (`shaders/shared/opaque.wgsl`) with [`ShaderPath::Wgsl`], too.
 //!
 //! It prints how many results differ on each path: with [`ShaderPath::Wgsl`] drivers may rewrite expressions, and do.
 
 use wgpu::util::DeviceExt as _;
 
+use super::wgsl::complete;
 use super::{Context, adapters, pipeline};
 use crate::device::{Family, ShaderPath};
 use crate::record::{Access, Job};
@@ -12,9 +14,11 @@ use crate::threads::Threads;
 /// Operands of each expression.
 const COUNT: usize = 100_000;
 
-/// The adapters whose results must have the bits of IEEE-754.
+/// The adapters and paths whose results must have the bits of IEEE-754.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Where {
+    /// The text leaves nothing to rewrite, so the path does not matter either.
+    OnBothPaths,
     /// Vulkan requires correctly rounded sums and products.
     Everywhere,
     /// Vulkan allows 2.5 ulp for a division and more for a square root.
@@ -22,7 +26,7 @@ enum Where {
     /// The decoration does not cover the sign of zero: llvmpipe's code generator folds `a * 0.0` to 0.0.
     Nowhere,
 }
-use Where::{Everywhere, Nowhere, Software};
+use Where::{Everywhere, Nowhere, OnBothPaths, Software};
 
 /// An expression of three floats and a byte, in WGSL and in Rust.
 type Case = (Where, &'static str, fn(f32, f32, f32, u32) -> f32);
@@ -44,6 +48,17 @@ const CASES: &[Case] = &[
     (Software, "a / b", |a, b, _, _| a / b),
     (Software, "1.0 / sqrt(abs(a))", |a, _, _, _| 1.0 / a.abs().sqrt()),
     (Nowhere, "a * 0.0", |a, _, _, _| a * 0.0),
+    (OnBothPaths, "opaque(a + b) - a", |a, b, _, _| (a + b) - a),
+    (OnBothPaths, "opaque(a + 3.0) - 3.0", |a, _, _, _| (a + 3.0) - 3.0),
+    (OnBothPaths, "opaque(a * 3.0) * 0.1", |a, _, _, _| (a * 3.0) * 0.1),
+    (OnBothPaths, "opaque(a * b) + c", |a, b, c, _| a * b + c),
+    (OnBothPaths, "opaque(a * b) + opaque(a * c)", |a, b, c, _| a * b + a * c),
+    (OnBothPaths, "opaque(opaque(a + b) + c) + opaque(b + a)", |a, b, c, _| ((a + b) + c) + (b + a)),
+    (OnBothPaths, "opaque(f32(u) * 0.1) + a", |a, _, _, u| u as f32 * 0.1 + a),
+    (OnBothPaths, "quotient(f32(u), 255.0)", |_, _, _, u| u as f32 / 255.0),
+    (OnBothPaths, "quotient(quotient(f32(u), 255.0) - b, c)", |_, b, c, u| (u as f32 / 255.0 - b) / c),
+    (OnBothPaths, "quotient(a * b, b)", |a, b, _, _| (a * b) / b),
+    (OnBothPaths, "quotient(1.0, root(abs(a)))", |a, _, _, _| 1.0 / a.abs().sqrt()),
 ];
 
 /// Three floats of either sign with magnitudes from 1/64 to 64, so that no result is subnormal, and a byte.
@@ -65,8 +80,10 @@ fn operands() -> Vec<[u32; 4]> {
 }
 
 fn shader(expression: &str) -> String {
-    format!(
-        "@group(0) @binding(1) var<storage, read> operands: array<vec4u>;
+    let mut text = String::new();
+    let shader = format!(
+        "#import division\n#import opaque\n#import root
+         @group(0) @binding(1) var<storage, read> operands: array<vec4u>;
          @group(0) @binding(2) var<storage, read_write> results: array<f32>;
          @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {{
              if (id.x >= {COUNT}u) {{ return; }}
@@ -77,7 +94,9 @@ fn shader(expression: &str) -> String {
              let u = words.w;
              results[id.x] = {expression};
          }}"
-    )
+    );
+    complete(&shader, &[], &mut text);
+    text
 }
 
 /// Evaluates `expression` on the adapter.
@@ -142,6 +161,9 @@ fn the_driver_evaluates_floats_as_written() {
         let is_asked = asked == Everywhere || (asked == Software && adapter.family == Family::SoftwareGpu);
         if context.shader_path() == ShaderPath::Spirv && is_asked && ours > 0 {
             failures.push(format!("{expression}: {ours} of {COUNT} results differ from IEEE-754"));
+        }
+        if asked == OnBothPaths && wgsl + ours > 0 {
+            failures.push(format!("{expression}: {wgsl} and {ours} of {COUNT} results differ from IEEE-754"));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

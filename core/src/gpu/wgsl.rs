@@ -196,13 +196,18 @@ pub fn source(kernel: &Kernel) -> String {
             Constant::F32(v) => writeln!(all, "const {name} = {v:?}f;"),
         };
     }
-    let names = kernel.shader().arguments().iter().map(|name| (*name).to_owned());
-    let unused = (kernel.shader().arguments().len()..ARGUMENTS).map(|i| format!("unused{i}"));
-    let arguments: String = names.chain(unused).map(|name| format!(", {name}: u32")).collect();
-    let _ = writeln!(all, "struct Job {{ {JOB_FIELDS}{arguments} }}\n@group(0) @binding(0) var<uniform> job: Job;");
-    import(shader, &mut Vec::new(), &mut all);
-    all.push_str(&without_imports(shader));
+    complete(shader, kernel.shader().arguments(), &mut all);
     all
+}
+
+/// Appends the job with these arguments, the imported helpers, and the shader.
+pub(super) fn complete(shader: &str, arguments: &[&str], text: &mut String) {
+    let names = arguments.iter().map(|name| (*name).to_owned());
+    let unused = (arguments.len()..ARGUMENTS).map(|i| format!("unused{i}"));
+    let arguments: String = names.chain(unused).map(|name| format!(", {name}: u32")).collect();
+    let _ = writeln!(text, "struct Job {{ {JOB_FIELDS}{arguments} }}\n@group(0) @binding(0) var<uniform> job: Job;");
+    import(shader, &mut Vec::new(), text);
+    text.push_str(&without_imports(shader));
 }
 
 fn imports(source: &str) -> impl Iterator<Item = &str> {
