@@ -10,25 +10,31 @@ struct Parts {
 fn parts_of(magnitude: u32) -> Parts {
     let exponent = i32(magnitude >> 23u);
     let fraction = magnitude & 0x007fffffu;
-    // Subnormals are normalised.
-    let shift = countLeadingZeros(fraction) - 8u;
-    let is_normal = exponent != 0;
-    return Parts(select(fraction << shift, fraction | 0x00800000u, is_normal), select(1 - i32(shift), exponent, is_normal));
+    if (exponent == 0) {
+        // Subnormals are normalised.
+        let shift = countLeadingZeros(fraction) - 8u;
+        return Parts(fraction << shift, 1 - i32(shift));
+    }
+    return Parts(fraction | 0x00800000u, exponent);
 }
 
 // Bits of the float nearest to value * 2^(exponent - 150), where `value` has more than 24 bits, and `sticky` says that the exact
 // value is a little larger.
 fn nearest_float(value: u32, exponent: i32, sticky: bool) -> u32 {
     let bits_over = 8u - countLeadingZeros(value); // 1..7 above 24 bits
-    let biased = exponent + i32(bits_over);
-    // Fewer bits remain if the result is subnormal.
-    let drop = min(bits_over + u32(max(1 - biased, 0)), 31u);
+    var biased = exponent + i32(bits_over);
+    var drop = bits_over;
+    if (biased < 1) {
+        // Fewer bits remain in a subnormal result.
+        drop = min(bits_over + u32(1 - biased), 31u);
+        biased = 1;
+    }
     let kept = value >> drop;
     let rest = value & ((1u << drop) - 1u);
     let half = 1u << (drop - 1u);
     let up = rest > half || (rest == half && (sticky || (kept & 1u) != 0u));
     // The hidden bit of a normal result carries into the exponent, and so does rounding up. Beyond the largest float: infinity.
-    return min((u32(max(biased, 1) - 1) << 23u) + kept + u32(up), 0x7f800000u);
+    return min((u32(biased - 1) << 23u) + kept + u32(up), 0x7f800000u);
 }
 
 // IEEE-754 quotient of the float with these bits and k (1 <= k <= 63).
@@ -62,15 +68,14 @@ fn quotient(a: f32, b: f32) -> f32 {
     var q = u32((f32(x.significand) / f32(y.significand)) * select(8388608.0, 16777216.0, is_less));
     let divisor = i32(y.significand);
     var rest = i32((x.significand << scale) - q * y.significand);
-    for (var i = 0u; i < 4u; i++) {
-        let is_over = rest < 0;
-        q -= u32(is_over);
-        rest += select(0, divisor, is_over);
+    // WGSL allows 2.5 ulp, so at most three units are too many or missing.
+    for (var i = 0u; i < 4u && rest < 0; i++) {
+        q -= 1u;
+        rest += divisor;
     }
-    for (var i = 0u; i < 4u; i++) {
-        let is_under = rest >= divisor;
-        q += u32(is_under);
-        rest -= select(0, divisor, is_under);
+    for (var i = 0u; i < 4u && rest >= divisor; i++) {
+        q += 1u;
+        rest -= divisor;
     }
     // One more bit, and whether anything is left.
     let guard = 2 * rest >= divisor;
