@@ -56,6 +56,7 @@
 //! | [`pde`] | the paper's equations in float32 on an adapter and in float64 on the host, with their theory |
 //! | [`double`] | training in float64 on the host |
 //! | [`data`], [`rng`] | images from bytes, order and augmentation, the counter-based generator |
+//! | [`arithmetic`] | the class of a device, found by known numbers |
 //! | [`published`] | short runs with the fingerprints that every device of a class must find |
 //! | [`mod@bench`], [`smoke`] | what front ends measure and check |
 //! | [`threads`], [`huge_pages`] | the threads and the memory that the processor computes with |
@@ -63,6 +64,7 @@
 //! `docs/ARCHITECTURE.md` says how these fit together, `docs/ORDER.md` in which order every sum is taken, and
 //! `docs/RULES.md` what is promised about bits.
 
+pub mod arithmetic;
 pub mod bench;
 pub mod certify;
 pub mod data;

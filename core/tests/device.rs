@@ -2,7 +2,10 @@
 
 mod common;
 
-use lastbit_core::device::{AdapterChoice, Buffers, Context, DeviceError, Family, Fill, Program, Readback, Submitter};
+use lastbit_core::arithmetic;
+use lastbit_core::device::{
+    AdapterChoice, Buffers, Context, DeviceError, Family, Fill, Options, Program, Readback, Submitter, adapters,
+};
 use lastbit_core::ops::{flip_bit, functions};
 use lastbit_core::record::{Binding, BufferTable, Command, Function, Job, Kernel, Recording, Shader, Work};
 use lastbit_core::threads::Threads;
@@ -148,5 +151,25 @@ fn an_invalid_kernel_is_refused_in_any_thread() {
         // The error is reported once, and only for this kernel.
         let program = build(&context, &["A", "B"]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(program.launches(), 2);
+    }
+}
+
+#[test]
+fn the_class_of_a_device_is_found() {
+    let all = pollster::block_on(adapters(Options::default()));
+    for adapter in &all {
+        let found = pollster::block_on(async {
+            let context = Context::new(&AdapterChoice::Named(adapter.name.clone())).await.unwrap();
+            arithmetic::probe(&context).await.unwrap().to_string()
+        });
+        println!("{}: {found}", adapter.name);
+        let expected = match adapter.name.as_str() {
+            "processor" => "fused, subnormals kept",
+            name if name == "processor:separate" || name.starts_with("llvmpipe") => "separate, subnormals kept",
+            name if name.starts_with("SwiftShader") => "separate, subnormals flushed",
+            // Of other devices it is not known.
+            _ => continue,
+        };
+        assert_eq!(found, expected, "{}", adapter.name);
     }
 }

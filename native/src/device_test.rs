@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use lastbit_core::arithmetic::{self, Arithmetic};
 use lastbit_core::device::Context;
 use lastbit_core::train::self_test::{self, Check, FailedCheck};
 use pollster::block_on;
@@ -19,6 +20,11 @@ pub fn parse_check(text: &str) -> Result<Check, String> {
 pub fn run(context: &Rc<Context>, fault: Option<Check>) -> Result<Vec<FailedCheck>, Failure> {
     let _span = tracing::info_span!("self-test").entered();
     Ok(block_on(self_test::run(context, fault))?)
+}
+
+/// Finds what the adapter computes with.
+pub fn arithmetic(context: &Context) -> Result<Arithmetic, Failure> {
+    Ok(block_on(arithmetic::probe(context))?)
 }
 
 /// Turns broken promises into an error or into texts for the manifest, as `policy` says.

@@ -227,6 +227,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn published_command_lines_are_their_configs() {
+        for run in lastbit_core::published::all() {
+            let line = run.command_line();
+            let flags = line.strip_prefix("lastbit train ").and_then(|line| line.strip_suffix(" --out RUN_FOLDER"));
+            let table = given(&flags.unwrap().split(' ').collect::<Vec<_>>());
+            assert_eq!(RunConfig::from_table(&table, "test").unwrap().train, run.config, "{line}");
+        }
+    }
+
     /// A line of the table in www/src/properties.ts.
     struct Property<'a> {
         key: &'a str,

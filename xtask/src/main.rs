@@ -45,6 +45,8 @@ Developer commands of lastbit.
                                   PyTorch only). --adapters names the adapters that lastbit runs on (default: the best one; peers
                                   are compared with the first). --install fetches and builds the peers (gigabytes); without it
                                   only installed peers run
+    cargo xtask fingerprints      computes the published fingerprints on the processor, and writes them into the program's table and
+                                  into docs/FINGERPRINTS.md; after a change of docs/ORDER.md, or of the runs in the table
     cargo xtask soak [--minutes N] [--kills N] [--program PATH]
                                   runs what takes too long for CI: kills a run 20 times at random moments and compares it with an
                                   undisturbed one, then trains for an hour and watches memory, handles and the control lamp
@@ -60,6 +62,12 @@ Developer commands of lastbit.
 
 Set CHROMIUM to the browser's executable if it is not on the PATH."
     )
+}
+
+/// The example of the core that writes the published fingerprints.
+fn fingerprints() -> anyhow::Result<()> {
+    let arguments = ["run", "--quiet", "--package", "lastbit-core", "--example", "fingerprints"];
+    process::run(&mut process::command("cargo", &arguments), std::time::Duration::from_secs(60 * 60))
 }
 
 /// `lastbit bench`, built with optimisation.
@@ -92,6 +100,7 @@ fn main() -> ExitCode {
         "bench" if rest.first().is_some_and(|flag| flag == "--web") => browser::bench(&rest[1..]),
         "bench" if rest.first().is_some_and(|flag| flag == "--peers") => peers::run(&rest[1..]),
         "bench" => bench(rest),
+        "fingerprints" => fingerprints(),
         "soak" => soak::run(rest),
         "hardware" => match hardware::verb(rest) {
             Ok(code) => return code,

@@ -77,7 +77,7 @@ impl Published {
     }
 }
 
-/// All published runs.
+/// All published runs, of version [`ORDER_VERSION`](crate::record::ORDER_VERSION) of docs/ORDER.md.
 ///
 /// # Panics
 /// Never: a test reads the table.
@@ -98,4 +98,42 @@ pub fn all() -> &'static [Published] {
 #[must_use]
 pub fn quick() -> Vec<Published> {
     all().iter().filter_map(|run| Some(run.until(run.quick?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_can_be_sent_elsewhere() {
+        let text = serde_json::to_string(all()).unwrap();
+        let read: Vec<Published> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, all());
+        assert!(text.starts_with(r#"[{"name":"resnet8","config":{"net":"resnet8""#), "{}", &text[..200]);
+    }
+
+    #[test]
+    fn a_shorter_run_has_the_fingerprints_up_to_its_end() {
+        let run = all()[0].until(10);
+        assert_eq!((run.config.steps, run.steps.as_slice()), (Some(10), &[1, 10][..]));
+        assert_eq!(run.of(Class::Fused), &all()[0].fused[..2]);
+        assert!(run.command_line().contains(" --steps 10 "));
+        let quick = quick();
+        assert!(!quick.is_empty() && quick.len() < all().len());
+    }
+
+    #[test]
+    fn the_command_line_has_what_differs_from_the_defaults() {
+        let flags = "--net resnet8 --width 0.25 --dataset synthetic --test-limit 8 --train-limit 17 --batch-size 4 --ks 1,3 --lr 0.05 \
+                     --momentum 0.0 --no-augment --no-shuffle --weight-decay 0.0 --steps 50";
+        let run = all().iter().find(|run| run.name == "resnet8-plain-sgd").unwrap();
+        let mut found: Vec<String> = run.command_line().split(" --").map(str::to_owned).collect();
+        assert_eq!(found.remove(0), "lastbit train");
+        assert_eq!(found.pop().as_deref(), Some("out RUN_FOLDER"));
+        let mut expected: Vec<&str> = flags.trim_start_matches("--").split(" --").collect();
+        assert_eq!(found.last().map(String::as_str), expected.last().copied(), "steps come last");
+        found.sort();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+    }
 }

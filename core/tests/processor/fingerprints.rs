@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use lastbit_core::arithmetic;
 use lastbit_core::device::{AdapterChoice, Context, Family, Options, adapters};
 use lastbit_core::processor::{Class, Isa};
 use lastbit_core::published::{self, Fingerprints, Published, quick};
@@ -11,9 +12,12 @@ use lastbit_core::threads::Threads;
 #[path = "../../examples/fingerprints/page.rs"]
 mod page;
 
-/// Makes `runs` on `options` and compares what they find with the fingerprints of `class`. One text for each run that differs.
+/// Makes `runs` on `options`, which must be of this class, and compares what they find with the fingerprints. One text for each run
+/// that differs.
 fn differences(options: &Options, class: Class, runs: &[Published]) -> Vec<String> {
     let adapter = pollster::block_on(Context::open(options.clone())).unwrap();
+    let arithmetic = pollster::block_on(arithmetic::probe(&adapter)).unwrap();
+    assert_eq!(arithmetic.class.known(), Some(class), "{}", adapter.adapter().name);
     let what = format!("{} {}", adapter.adapter().name, adapter.adapter().detail.as_deref().unwrap_or_default());
     let context = Rc::new(adapter);
     let difference = |run: &Published| {

@@ -69,7 +69,7 @@ fn found(run: &Published, class: Class) -> Vec<Fingerprints> {
 }
 
 /// Floating-point operations of one run that the plain loops compute in about two seconds.
-const MOST_FLOPS: u64 = 400_000_000;
+const MOST_FLOPS: u64 = 500_000_000;
 
 /// Floating-point operations of a step.
 fn flops(run: &Published) -> u64 {

@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lastbit_core::device::{self, AdapterLimit, AdapterSummary, human_bytes};
+use lastbit_core::arithmetic::{Arithmetic, probe};
+use lastbit_core::device::{
+    self, AdapterChoice, AdapterLimit, AdapterSummary, Context, DeviceError, Options, human_bytes,
+};
+use pollster::block_on;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -20,23 +25,65 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Prints all adapters, best first.
+/// Prints all adapters, best first, with the class of each.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = crate::device::options(None)?;
-    let adapters = pollster::block_on(device::adapters(options));
+    let adapters = block_on(device::adapters(options.clone()));
+    let found: Vec<Result<Arithmetic, DeviceError>> =
+        (0..adapters.len()).map(|index| block_on(arithmetic(&options, index))).collect();
     if arguments.json {
-        print_line(json!(adapters));
+        let adapters = adapters.iter().zip(&found).map(|(adapter, found)| Listed {
+            adapter,
+            arithmetic: found.as_ref().ok().copied(),
+            error: found.as_ref().err().map(ToString::to_string),
+        });
+        print_line(json!(adapters.collect::<Vec<_>>()));
         return Ok(ExitCode::SUCCESS);
     }
-    let head =
-        ["index", "name", "kind", "backend", "driver", "instructions", "max binding", "max buffer", "timestamps"];
+    let head = [
+        "index",
+        "name",
+        "class",
+        "subnormals",
+        "kind",
+        "backend",
+        "driver",
+        "instructions",
+        "max binding",
+        "max buffer",
+        "timestamps",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    rows.extend(adapters.iter().enumerate().map(|(index, adapter)| row(index, adapter)));
+    rows.extend(adapters.iter().zip(&found).enumerate().map(|(index, (adapter, found))| row(index, adapter, found)));
     columns(&rows).iter().for_each(print_line);
+    for (adapter, found) in adapters.iter().zip(&found) {
+        if let Err(error) = found {
+            print_line(format!("{}: its class is unknown: {error}", adapter.name));
+        }
+    }
     if arguments.limits {
         adapters.iter().flat_map(limits).for_each(print_line);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// An adapter as JSON.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    adapter: &'a AdapterSummary,
+    /// Class and subnormal numbers; missing if the adapter cannot be opened.
+    #[serde(flatten)]
+    arithmetic: Option<Arithmetic>,
+    /// Why the adapter cannot be opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Opens the adapter at `index` of the list and finds what it computes with.
+async fn arithmetic(options: &Options, index: usize) -> Result<Arithmetic, DeviceError> {
+    let adapter = AdapterChoice::Named(index.to_string());
+    probe(&Context::open(Options { adapter, ..options.clone() }).await?).await
 }
 
 /// The limits of an adapter, as a table under its name.
@@ -50,11 +97,17 @@ fn limits(adapter: &AdapterSummary) -> Vec<String> {
     [vec![String::new(), adapter.name.clone()], columns(&rows)].concat()
 }
 
-fn row(index: usize, adapter: &AdapterSummary) -> Vec<String> {
+fn row(index: usize, adapter: &AdapterSummary, found: &Result<Arithmetic, DeviceError>) -> Vec<String> {
+    let [class, subnormals] = match found {
+        Ok(found) => [found.class.name(), found.subnormals.name()],
+        Err(_) => ["unknown"; 2],
+    };
     let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     vec![
         index.to_string(),
         adapter.name.clone(),
+        class.to_owned(),
+        subnormals.to_owned(),
         adapter.kind.clone(),
         adapter.backend.clone(),
         adapter.driver.clone(),

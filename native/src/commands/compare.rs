@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::report;
+use crate::run::Promise;
 use crate::terminal::print_line;
 use crate::verify::Comparison;
 
@@ -44,6 +45,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     for change in changes(&comparison) {
         print_line(format!("environment: {change}"));
     }
+    print_line(promise(&comparison));
     let steps = comparison.steps.len();
     print_line(format!("compared {steps} steps and {} fingerprints", comparison.fingerprints));
     comparison.damages(|folder| folder.display().to_string()).iter().for_each(print_line);
@@ -70,11 +72,24 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
+/// Whether the two runs can be compared by their fingerprints.
+fn promise(comparison: &Comparison) -> String {
+    match comparison.promise() {
+        Promise::Equal(class) if comparison.is_equal() => {
+            format!("comparable bit by bit: {class}; equal configs and starts have equal fingerprints there")
+        }
+        Promise::Equal(class) => format!(
+            "comparable bit by bit: {class}; equal configs and starts have equal fingerprints there, so a difference is a finding: \
+             `lastbit certify` names the kernel on the device that breaks the promise"
+        ),
+        Promise::Nothing(why) => format!("not comparable bit by bit: {why}: equal bits are not promised"),
+    }
+}
+
 /// What may make the bits of the two runs differ, in the steps that both have; one text each.
 fn changes(comparison: &Comparison) -> Vec<String> {
-    let last = comparison.steps.last().copied().unwrap_or(u64::MAX);
     match &comparison.manifests {
-        [Some(first), Some(second)] => first.changes(second, 1..=last),
+        [Some(first), Some(second)] => first.changes(second, comparison.common_steps()),
         _ => vec!["not known, because a manifest.json is missing or damaged".to_owned()],
     }
 }
@@ -96,6 +111,7 @@ fn as_json(comparison: &Comparison) -> serde_json::Value {
         "equal": comparison.is_equal(),
         "different_keys": comparison.different_keys.iter().map(|(key, _)| key).collect::<Vec<_>>(),
         "changes": changes(comparison),
+        "promised": matches!(comparison.promise(), Promise::Equal(_)),
         "steps": comparison.steps.len(),
         "fingerprints": comparison.fingerprints,
         "last_equal_fingerprint": comparison.last_equal_fingerprint,

@@ -132,6 +132,12 @@ fn why(found: &Replay, ks: &[u32]) -> String {
         });
     }
     parts.extend(found.damaged.iter().map(|damaged| format!("checkpoint {damaged}")));
+    if let (Some(class), false) = (&found.elsewhere, found.line.is_none() && found.state.is_none()) {
+        parts.push(format!(
+            "the adapter is not the one that made the run, but of the same class ({class}), where equal bits are promised: \
+             `lastbit certify` names the kernel on the device that breaks the promise"
+        ));
+    }
     parts.join("; ")
 }
 
@@ -155,6 +161,9 @@ fn print_replay(found: &Replay, adapter: &str) {
     ));
     if found.is_equal() {
         print_line("verified: every bit is the same");
+        if let Some(class) = &found.elsewhere {
+            print_line(format!("the run was made on another adapter of the same class ({class})"));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::files::replace_file;
 use crate::html::{self, Light, absent, cell, code, document, header, lamp, notice, prose, section, table};
 use crate::numbers::{count, number, thousands};
 use crate::plot::{CHART_STYLE, Style, script};
+use crate::run::Promise;
 use crate::verify::{Comparison, Numbers};
 
 /// Name of the page in the first run's folder.
@@ -71,6 +72,14 @@ fn notices(comparison: &Comparison) -> Vec<String> {
             "The configs differ in what is trained ({}): the distances below cannot be attributed to the hardware.",
             keys.join(", ")
         ));
+    }
+    match comparison.promise() {
+        Promise::Equal(class) if !comparison.is_equal() => notices.push(format!(
+            "Both runs are of one class ({class}), where equal bits are promised: this difference is a finding. `lastbit certify` names \
+             the kernel on the device that breaks the promise."
+        )),
+        Promise::Nothing(why) => notices.push(format!("Equal bits are not promised: {why}.")),
+        Promise::Equal(_) => {}
     }
     for (name, is_red) in ["first", "second"].iter().zip(comparison.is_control_red) {
         if is_red {

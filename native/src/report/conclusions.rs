@@ -111,11 +111,7 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
         );
     }
     if run.manifest["environment"]["software"] == true {
-        points.push(
-            "How fast a GPU is. The machine's processor did the work; it rounds by the same rules, but its bits need not be \
-             those of a GPU."
-                .to_owned(),
-        );
+        points.push("How fast a GPU is. The machine's processor did the work, by the same rules.".to_owned());
     }
     if train.dataset.to_string() == "synthetic" {
         points.push("Anything about real images: these are made up.".to_owned());
@@ -124,14 +120,12 @@ pub fn not_shown(run: &RunData) -> Vec<String> {
         points.push(format!("A precise accuracy: only {} were evaluated.", count(limit as u64, "test image")));
     }
     points.push("How other seeds, learning rates or networks behave: this is one run at one seed.".to_owned());
-    points.push(if run.manifest["environment"]["backend"] == "processor" {
-        "The bits of a GPU, or of the processor in its other class. Every machine's processor gives the same bits in the same \
-         class; GPU drivers differ in details of float32. Compare fingerprints."
-            .to_owned()
-    } else {
-        "The bits of another machine. Drivers differ in details of float32; only runs on the same machine are equal bit for \
-         bit. Compare fingerprints."
-            .to_owned()
+    points.push(match run.manifest["environment"]["class"].as_str() {
+        Some(class @ ("fused" | "separate")) => format!(
+            "The bits of a device of another class. Devices of the class {class} have the bits of this run; `lastbit certify` says \
+             whether a device keeps that promise."
+        ),
+        _ => "The bits of another device: the class of this run's adapter is unknown. Compare fingerprints.".to_owned(),
     });
     points.push(
         "Which k is best. None is: they are equal on paper, and it is chance which one comes out ahead.".to_owned(),

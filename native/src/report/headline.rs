@@ -192,8 +192,8 @@ pub fn notices(run: &RunData) -> Vec<String> {
     for change in changes {
         let step = change["from_step"].as_u64().unwrap_or(0);
         notices.push(format!(
-            "From step {} on, the run continued with another program, driver or adapter ({}): its bits may differ from those \
-             of an undisturbed run, in all copies alike.",
+            "From step {} on, the run continued with another program, driver or adapter ({}). Its bits are those of an undisturbed \
+             run if both are of one class; otherwise they may differ, in all copies alike.",
             thousands(step.saturating_add(1)),
             change["environment"]["adapter"].as_str().unwrap_or("unknown")
         ));

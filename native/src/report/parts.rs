@@ -93,13 +93,13 @@ fn made(parts: &[RunData]) -> Markup {
     let rows = parts.iter().enumerate().map(|(i, part)| {
         let facts = match Manifest::read(&part.folder) {
             Found::Whole(manifest) => manifest.facts().map(|(_, value)| value),
-            Found::Damaged | Found::Nothing => [(); 7].map(|()| "unknown".to_owned()),
+            Found::Damaged | Found::Nothing => [(); 10].map(|()| "unknown".to_owned()),
         };
-        let [adapter, driver, interface, ..] = facts;
+        let [adapter, driver, interface, class, ..] = facts;
         let ks = part.ks().iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
         let folder = part.folder.file_name().unwrap_or_default().to_string_lossy();
         let link = html! { a href={ (folder) "/" (REPORT_FILE) } { (folder) } };
-        vec![cell(i), cell(ks), cell(adapter), cell(driver), cell(interface), link]
+        vec![cell(i), cell(ks), cell(adapter), cell(driver), cell(interface), cell(class), link]
     });
-    table("numbers", &["part", "k", "adapter", "driver", "interface", "report"], rows)
+    table("numbers", &["part", "k", "adapter", "driver", "interface", "class", "report"], rows)
 }

@@ -196,6 +196,7 @@ pub fn environment(run: &RunData) -> Markup {
         ("network", cell(format!("{}, {} parameters", text(&network["name"]), text(&network["parameters"])))),
         ("adapter", cell(text(&environment["adapter"]) + software)),
         ("driver", cell(format!("{}, {}", text(&environment["driver"]), text(&environment["backend"])))),
+        ("class", cell(arithmetic(environment))),
         ("images", cell(format!("{}: {} for training, {} for testing", images[0], images[1], images[2]))),
     ];
     if dataset["origin"].is_string() {
@@ -204,6 +205,17 @@ pub fn environment(run: &RunData) -> Markup {
     rows.push(("SHA-256 of the images", code(text(&dataset["sha256"]))));
     rows.push(("SHA-256 of the shaders", code(text(&environment["shaders_sha256"]))));
     table("facts", &["", ""], rows.into_iter().map(|(key, value)| vec![cell(key), value]))
+}
+
+/// The class of the adapter, what becomes of subnormal numbers, and the version of docs/ORDER.md.
+fn arithmetic(environment: &serde_json::Value) -> String {
+    let class = environment["class"].as_str();
+    match (class, environment["subnormals"].as_str(), environment["order_version"].as_u64()) {
+        (Some(class), Some(subnormals), Some(version)) => {
+            format!("{class}, subnormal numbers {subnormals}, version {version} of docs/ORDER.md")
+        }
+        _ => "not recorded".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
+use lastbit_core::arithmetic::Arithmetic;
 use lastbit_core::device::Context;
 use lastbit_core::train::TrainConfig;
 use pollster::block_on;
@@ -38,6 +39,8 @@ const HOST_BYTES: u64 = 1 << 29;
 /// A reproduction in progress.
 pub struct Study {
     context: Rc<Context>,
+    /// What the adapter computes with.
+    arithmetic: Arithmetic,
     /// Promises that the adapter breaks, if the user continues nevertheless (`--on-broken-device warn`).
     broken: Vec<String>,
     host: HostConfig,
@@ -69,9 +72,11 @@ impl Study {
         let on_broken_device = common.on_broken_device.unwrap_or_default();
         let broken = device_test::run(&context, common.break_device)?;
         let broken = device_test::judge(&context, &broken, on_broken_device)?;
+        let arithmetic = device_test::arithmetic(&context)?;
         let data_dir = common.data_dir.as_ref().and_then(|path| std::path::absolute(path).ok());
         Ok(Self {
             context,
+            arithmetic,
             broken,
             host: HostConfig {
                 data_dir,
@@ -97,7 +102,7 @@ impl Study {
 
     /// What determines the bits besides the experiment's values.
     pub(super) fn environment(&self) -> Environment {
-        Environment::of_all_shaders(self.context.adapter(), &self.broken)
+        Environment::of_all_shaders(self.context.adapter(), self.arithmetic, &self.broken)
     }
 
     /// Sets the number of pieces and runs that are left.
@@ -173,7 +178,7 @@ impl Study {
     fn prepared(&self, train: &TrainConfig) -> Result<Prepared, Failure> {
         train.validate()?;
         let config = RunConfig { train: train.clone(), host: self.host.clone() };
-        Prepared::sharing(config, &self.images(train)?, &self.context, &self.broken)
+        Prepared::sharing(config, &self.images(train)?, &self.context, (self.arithmetic, &self.broken))
     }
 
     /// Trains the run `name`, resumes it if it was stopped, or reads it if it is finished.

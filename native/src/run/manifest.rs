@@ -9,7 +9,7 @@ use lastbit_core::nets::Network;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::environment::Environment;
+use super::environment::{Environment, NOT_RECORDED, Promise};
 use super::layout::{CONFIG_FILE, INIT_FILE, MANIFEST_FILE};
 use crate::datasets::Images;
 use crate::failure::Failure;
@@ -190,10 +190,7 @@ impl Manifest {
     /// What may make the bits of `steps` differ between this run and `now`, one text each. Either run may have been made in several
     /// environments, one after the other.
     pub fn changes(&self, now: &Self, steps: RangeInclusive<u64>) -> Vec<String> {
-        let (start, end) = (*steps.start(), *steps.end());
-        // The first steps of the stretches in which both runs keep one environment.
-        let later = self.changes.iter().chain(&now.changes).map(|change| change.from_step.saturating_add(1));
-        let firsts: BTreeSet<u64> = later.filter(|first| *first > start && *first <= end).chain([start]).collect();
+        let firsts = self.stretches(now, &steps);
         // A file may name any step, even the largest number.
         let next = |first: u64| firsts.range((Bound::Excluded(first), Bound::Unbounded)).next();
         let of = |first: u64| match next(first) {
@@ -208,6 +205,21 @@ impl Manifest {
         changes.chain(images).collect()
     }
 
+    /// Whether equal bits are promised for `steps` of this run and another.
+    pub fn promise(&self, other: &Self, steps: RangeInclusive<u64>) -> Promise {
+        let of = |first: u64| self.environment_at(first).promise(other.environment_at(first));
+        let mut all: Vec<Promise> = self.stretches(other, &steps).into_iter().map(of).collect();
+        let nothing = all.iter().position(|promise| matches!(promise, Promise::Nothing(_)));
+        all.swap_remove(nothing.unwrap_or(0))
+    }
+
+    /// The first steps of the stretches of `steps` in which both runs keep one environment.
+    fn stretches(&self, other: &Self, steps: &RangeInclusive<u64>) -> BTreeSet<u64> {
+        let (start, end) = (*steps.start(), *steps.end());
+        let later = self.changes.iter().chain(&other.changes).map(|change| change.from_step.saturating_add(1));
+        later.filter(|first| *first > start && *first <= end).chain([start]).collect()
+    }
+
     /// The environment that made a step.
     fn environment_at(&self, step: u64) -> &Environment {
         let change = self.changes.iter().rfind(|change| change.from_step < step);
@@ -220,9 +232,9 @@ impl Manifest {
     }
 
     /// Where the run was made, as a table: a name, and its value, or its values one after the other.
-    pub fn facts(&self) -> [(&'static str, String); 7] {
-        let values = |of: fn(&Environment) -> &String| {
-            let (mut text, mut last) = (of(&self.environment).clone(), of(&self.environment));
+    pub fn facts(&self) -> [(&'static str, String); 10] {
+        let values = |of: fn(&Environment) -> String| {
+            let (mut text, mut last) = (of(&self.environment), of(&self.environment));
             for Change { from_step, environment } in &self.changes {
                 if of(environment) != last {
                     last = of(environment);
@@ -232,11 +244,14 @@ impl Manifest {
             text
         };
         [
-            ("adapter", values(|environment| &environment.adapter)),
-            ("driver", values(|environment| &environment.driver)),
-            ("interface", values(|environment| &environment.backend)),
-            ("lastbit", values(|environment| &environment.version)),
-            ("SHA-256 of the shaders", values(|environment| &environment.shaders_sha256)),
+            ("adapter", values(|environment| environment.adapter.clone())),
+            ("driver", values(|environment| environment.driver.clone())),
+            ("interface", values(|environment| environment.backend.clone())),
+            ("class", values(|environment| recorded(environment.class))),
+            ("subnormal numbers", values(|environment| recorded(environment.subnormals))),
+            ("version of docs/ORDER.md", values(|environment| recorded(environment.order_version))),
+            ("lastbit", values(|environment| environment.version.clone())),
+            ("SHA-256 of the shaders", values(|environment| environment.shaders_sha256.clone())),
             ("images", self.dataset.origin.as_ref().unwrap_or(&self.dataset.name).clone()),
             ("SHA-256 of the images", self.dataset.sha256.clone()),
         ]
@@ -292,6 +307,7 @@ impl Manifest {
         if *last == now.environment {
             return Ok((self, None));
         }
+        let is_promised = changes.is_empty();
         let warning = format!(
             "the run was made by lastbit {} on '{}' ({}) and continues with {} on '{}' ({}): its bits may differ from \
              here on, which manifest.json records",
@@ -303,8 +319,13 @@ impl Manifest {
             now.environment.driver,
         );
         self.changes.push(Change { from_step: step, environment: now.environment });
-        Ok((self, Some(warning).filter(|_| !is_accepted)))
+        Ok((self, Some(warning).filter(|_| !(is_accepted || is_promised))))
     }
+}
+
+/// A value, or that runs of earlier versions do not have it.
+fn recorded(value: Option<impl ToString>) -> String {
+    value.map_or(NOT_RECORDED.to_owned(), |value| value.to_string())
 }
 
 #[cfg(test)]
@@ -320,6 +341,9 @@ mod tests {
             driver: "a driver".to_owned(),
             backend: "an interface".to_owned(),
             software: true,
+            order_version: None,
+            class: None,
+            subnormals: None,
             broken: Vec::new(),
         };
         let change = |(version, &from_step)| Change { from_step, environment: environment(version) };

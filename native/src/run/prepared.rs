@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::thread;
 
+use lastbit_core::arithmetic::Arithmetic;
 use lastbit_core::bench::tune;
 use lastbit_core::device::Context;
 use lastbit_core::nets::Network;
@@ -33,6 +34,8 @@ pub struct Prepared {
     pub context: Rc<Context>,
     /// The network, its recordings and its buffers.
     pub plan: Plan,
+    /// What the adapter computes with.
+    arithmetic: Arithmetic,
     /// Promises that the adapter breaks, with `--on-broken-device warn`.
     broken: Vec<String>,
     /// Tuned tiles of the convolutions; `None` for the default tiles.
@@ -72,9 +75,10 @@ impl Prepared {
         });
         let context = Rc::new(device::open(config.host.adapter.as_deref())?);
         let tested = device_test::run(&context, hooks.break_device);
+        let arithmetic = device_test::arithmetic(&context);
         let images = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         // After errors of the images, and before the device is used again: if it was lost, that would fail, too.
-        let tested = tested?;
+        let (tested, arithmetic) = (tested?, arithmetic?);
         let free = free.filter(|_| context.adapter().uses_host_memory()).map(|bytes| bytes / runs);
         let planned = |total: Option<u64>| {
             let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total };
@@ -93,7 +97,7 @@ impl Prepared {
             context.set_memory_budget(bytes);
         }
         let broken = device_test::judge(&context, &tested, config.host.on_broken_device)?;
-        let mut prepared = Self { config, images, context, plan, broken, tiles: None, hooks };
+        let mut prepared = Self { config, images, context, plan, arithmetic, broken, tiles: None, hooks };
         prepared.load_tuned_tiles();
         Ok(prepared)
     }
@@ -103,13 +107,13 @@ impl Prepared {
         config: RunConfig,
         images: &Images,
         context: &Rc<Context>,
-        broken: &[String],
+        (arithmetic, broken): (Arithmetic, &[String]),
     ) -> Result<Self, Failure> {
         let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
         let plan = plan(&config.train, &images.dataset, &Tuning::default(), limits)?;
         let (images, context) = (images.clone(), Rc::clone(context));
         let (broken, hooks) = (broken.to_vec(), Hooks::default());
-        let mut prepared = Self { config, images, context, plan, broken, tiles: None, hooks };
+        let mut prepared = Self { config, images, context, plan, arithmetic, broken, tiles: None, hooks };
         prepared.load_tuned_tiles();
         Ok(prepared)
     }
@@ -121,7 +125,7 @@ impl Prepared {
 
     /// Program, shaders and adapter: together they fix the bits of a config.
     pub fn environment(&self) -> Environment {
-        Environment::of_run(self.context.adapter(), &self.broken, &self.plan)
+        Environment::of_run(self.context.adapter(), self.arithmetic, &self.broken, &self.plan)
     }
 
     /// The manifest of the run if it began now. Waits for the SHA-256 of the images.

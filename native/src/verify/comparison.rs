@@ -2,6 +2,7 @@
 //! states in the checkpoints that both have. If they were made on two machines, the hardware is the perturbation.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use lastbit_core::double::relative_l1;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use super::metrics::{LineDifference, MetricsReader, RecordedLine, first_difference};
 use crate::failure::Failure;
 use crate::run::{
-    Found, INIT_FILE, Manifest, checkpoint_folders, problems, read_checkpoint, read_config, summary_json,
+    Found, INIT_FILE, Manifest, Promise, checkpoint_folders, problems, read_checkpoint, read_config, summary_json,
 };
 use crate::run_config::RunConfig;
 
@@ -127,6 +128,22 @@ impl Comparison {
             && self.problems.iter().all(Vec::is_empty)
             && self.damaged_lines == [0, 0]
             && self.states.iter().all(|state| state.difference.is_none())
+    }
+
+    /// From the first step to the last one that both recorded.
+    pub fn common_steps(&self) -> RangeInclusive<u64> {
+        1..=self.steps.last().copied().unwrap_or(u64::MAX)
+    }
+
+    /// Whether the runs can be compared by their fingerprints.
+    pub fn promise(&self) -> Promise {
+        match &self.manifests {
+            _ if !self.different_keys.is_empty() => {
+                Promise::Nothing("the configs differ in what is trained".to_owned())
+            }
+            [Some(first), Some(second)] => first.promise(second, self.common_steps()),
+            _ => Promise::Nothing("a manifest.json is missing or damaged".to_owned()),
+        }
     }
 
     /// What is missing from either run, is not as it was written or cannot be read, one text each. `name` names a folder.

@@ -13,7 +13,7 @@ use pollster::block_on;
 use super::metrics::{LineDifference, MetricsReader};
 use crate::failure::Failure;
 use crate::run::{
-    Found, INIT_FILE, Manifest, Prepared, checkpoint_folders, initial_weights, problems, read_checkpoint,
+    Found, INIT_FILE, Manifest, Prepared, Promise, checkpoint_folders, initial_weights, problems, read_checkpoint,
 };
 
 /// A replica whose state differs from a checkpoint.
@@ -31,6 +31,8 @@ pub struct StateDifference {
 pub struct Replay {
     /// What has changed since the run was made and may change bits, one text each.
     pub changes: Vec<String>,
+    /// Class and version in which equal bits are promised, if another adapter replays than the one that made the run.
+    pub elsewhere: Option<String>,
     /// First step that was compared.
     pub first_step: u64,
     /// Last step that was compared.
@@ -90,7 +92,12 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
     };
 
     if let Found::Whole(old) = Manifest::read(run) {
-        found.changes = old.changes(&prepared.manifest()?, begun + 1..=last);
+        let now = prepared.manifest()?;
+        found.changes = old.changes(&now, begun + 1..=last);
+        found.elsewhere = match old.promise(&now, begun + 1..=last) {
+            Promise::Equal(class) if old.adapter(begun + 1) != now.adapter(begun + 1) => Some(class),
+            _ => None,
+        };
     }
 
     let mut recorded = MetricsReader::open(run)?;

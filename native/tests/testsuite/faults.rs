@@ -279,15 +279,23 @@ fn another_adapter_or_shader_has_to_be_allowed() {
     let before = fs::read_to_string(&path).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&before).unwrap();
     let environment = &manifest["environment"];
-    let (driver, shaders) = (environment["driver"].as_str().unwrap(), environment["shaders_sha256"].as_str().unwrap());
+    let shaders = environment["shaders_sha256"].as_str().unwrap();
     let zero = "0".repeat(64);
-    let changed = before.replace(driver, "another driver 1.2").replace(shaders, &zero);
+    // Within one class another driver changes nothing.
+    let [driver, class] = ["driver", "class"].map(|key| format!("\"{key}\": {}", environment[key]));
+    let changed = before.replace(&driver, "\"driver\": \"another driver 1.2\"").replace(shaders, &zero);
+    let changed = changed.replace(&class, "\"class\": \"neither\"");
     fs::write(&path, common::with_checksum(&changed)).unwrap();
     let line = [SMALL, &["--steps", "6", "--resume", "--out", text(&out)]].concat();
     assert_refused(
         &lastbit(&line),
         2,
-        &["the driver ('another driver 1.2', now '", "the shaders ('000", "--allow-changed"],
+        &[
+            "the driver ('another driver 1.2', now '",
+            "the shaders ('000",
+            "the class ('neither', now '",
+            "--allow-changed",
+        ],
     );
     let ended = lastbit(&[&line[..], &["--allow-changed"]].concat());
     assert!(ended.code == Some(0) && ended.err.contains("its bits may differ"), "{ended:?}");

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::common::skip::skip;
-use crate::common::{Ended, SMALL, assert_equal_runs, assert_refused, command, lastbit, scratch, text};
+use crate::common::{Ended, SMALL, assert_equal_runs, assert_refused, command, lastbit, scratch, text, with_checksum};
 
 /// Flags of a run with all parts of training: momentum, weight decay, augmentation, a smaller last batch, evaluations.
 const RUN: &[&str] = &["train", "--dataset", "synthetic", "--ks", "1,3", "--log-every", "1", "--quiet"];
@@ -212,6 +212,80 @@ fn a_run_is_verified_on_its_own_adapter() {
 }
 
 #[test]
+fn adapters_of_one_class_continue_and_verify_each_others_runs() {
+    let Some(llvmpipe) = llvmpipe() else {
+        skip("a run that continues on another adapter of its class (no llvmpipe: install Mesa's Vulkan drivers)");
+        return;
+    };
+    let home = scratch("processor-class");
+    let (whole, out) = (home.join("whole"), home.join("parts"));
+    let on = |adapter: &str, steps: &str, out: &Path, more: &[&str]| {
+        let flags = ["--checkpoint-every", "2steps", "--steps", steps, "--adapter", adapter, "--out", text(out)];
+        lastbit(&[SMALL, &flags, more].concat())
+    };
+    let ended = on("processor:separate", "6", &whole, &[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(on("processor:separate", "4", &out, &[]).code, Some(0));
+    // Another class has other bits, and is refused before a file changes.
+    let refused = on("processor", "6", &out, &["--resume"]);
+    assert_refused(
+        &refused,
+        2,
+        &["the adapter ('processor:separate', now 'processor')", "the class ('separate', now 'fused')"],
+    );
+    let ended = on(&llvmpipe, "6", &out, &["--resume"]);
+    assert!(ended.code == Some(0) && !ended.err.contains("may differ"), "{ended:?}");
+    assert_equal_runs(&whole, &out, &[4, 6]);
+    let manifest: Value = serde_json::from_slice(&std::fs::read(out.join("manifest.json")).unwrap()).unwrap();
+    let change = &manifest["changes"][0];
+    assert_eq!((&change["from_step"], &change["environment"]["adapter"]), (&4.into(), &llvmpipe.as_str().into()));
+
+    let class = "class separate, version ";
+    let ended = lastbit(&["verify", text(&whole), "--adapter", &llvmpipe]);
+    assert!(ended.code == Some(0) && ended.err.is_empty() && ended.out.contains(class), "{ended:?}");
+    let ended = lastbit(&["verify", text(&whole), "--adapter", "processor"]);
+    let warned = "the class ('separate', now 'fused') changed: equal bits are no longer promised";
+    assert!(ended.code == Some(1) && ended.err.contains(warned) && ended.err.contains("does not replay"), "{ended:?}");
+    let ended = lastbit(&["compare", text(&whole), text(&out)]);
+    assert!(ended.code == Some(0) && ended.out.contains(&format!("comparable bit by bit: {class}")), "{ended:?}");
+    assert!(!ended.out.contains("environment:") && !ended.out.contains("finding"), "{ended:?}");
+
+    let fused = home.join("fused");
+    assert_eq!(on("processor", "6", &fused, &[]).code, Some(0));
+    let ended = lastbit(&["compare", text(&whole), text(&fused)]);
+    let why = "not comparable bit by bit: they belong to the classes separate and fused: equal bits are not promised";
+    assert!(ended.code == Some(1) && ended.out.contains(why), "{ended:?}");
+
+    // As if both were of one class: the difference is a finding.
+    let path = fused.join("manifest.json");
+    let lie = std::fs::read_to_string(&path).unwrap().replace("\"class\": \"fused\"", "\"class\": \"separate\"");
+    std::fs::write(&path, with_checksum(&lie)).unwrap();
+    let ended = lastbit(&["compare", text(&whole), text(&fused)]);
+    assert!(ended.code == Some(1) && ended.out.contains("so a difference is a finding"), "{ended:?}");
+    let ended = lastbit(&["verify", text(&fused), "--adapter", "processor:separate"]);
+    assert!(ended.code == Some(1) && ended.err.contains("equal bits are promised"), "{ended:?}");
+
+    // A run of an earlier version does not name its class.
+    let path = whole.join("manifest.json");
+    let text_of = std::fs::read_to_string(&path).unwrap();
+    let is_new =
+        |line: &&str| ["\"class\"", "\"subnormals\"", "\"order_version\""].iter().any(|key| line.contains(key));
+    assert_eq!(text_of.lines().filter(is_new).count(), 3);
+    let old: Vec<&str> = text_of.lines().filter(|line| !is_new(line)).collect();
+    let old = format!("{}\n", old.join("\n")).replace("\"software\": true,", "\"software\": true");
+    std::fs::write(&path, with_checksum(&old)).unwrap();
+    let ended = lastbit(&["verify", text(&whole)]);
+    assert!(ended.code == Some(0) && ended.err.is_empty(), "{ended:?}");
+    let ended = lastbit(&["compare", text(&whole), text(&out)]);
+    assert!(
+        ended.code == Some(0) && ended.out.contains("the class of 'processor:separate' is not recorded"),
+        "{ended:?}"
+    );
+    assert_eq!(lastbit(&["report", text(&whole)]).code, Some(0));
+    assert!(std::fs::read_to_string(whole.join("report.html")).unwrap().contains("not recorded"));
+}
+
+#[test]
 fn the_control_turns_red() {
     let out = scratch("processor-lamp").join("run");
     let flags = ["--steps", "4", "--adapter", "processor", "--flip-bit", "conv1.weight:0:2:2", "--out", text(&out)];
@@ -226,6 +300,7 @@ fn the_processor_is_listed_with_its_class_and_threads() {
     for (name, class) in [("processor", "fused"), ("processor:separate", "separate")] {
         let adapter = listed.iter().find(|adapter| adapter["name"] == name).unwrap();
         assert_eq!(adapter["driver"], class);
+        assert_eq!((&adapter["class"], &adapter["subnormals"]), (&class.into(), &"kept".into()));
         assert!(adapter["detail"].as_str().unwrap().contains("thread"), "{adapter}");
     }
     let one = lastbit(&["adapters", "--threads", "1"]);

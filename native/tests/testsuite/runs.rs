@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use lastbit_core::processor::Class;
 use serde_json::Value;
 
 use crate::common::{SMALL, assert_equal_runs, assert_refused, json_lines, lastbit, scratch, text, train};
@@ -39,6 +40,27 @@ fn equal_runs_have_equal_files_and_green_controls() {
     assert_eq!(manifest["network"]["name"], "resnet8");
     for hash in [&manifest["dataset"]["sha256"], &manifest["environment"]["shaders_sha256"]] {
         assert_eq!(hash.as_str().map(str::len), Some(64));
+    }
+}
+
+#[test]
+fn a_published_command_line_finds_the_published_fingerprints() {
+    let home = scratch("published");
+    let run = lastbit_core::published::quick().remove(0);
+    let line = run.command_line();
+    for class in Class::ALL {
+        let out = home.join(class.name());
+        let line: Vec<&str> =
+            line.split(' ').skip(1).map(|word| if word == "RUN_FOLDER" { text(&out) } else { word }).collect();
+        let ended = lastbit(&[&line[..], &["--adapter", class.adapter()]].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let lines = json_lines(&out.join("metrics.jsonl"));
+        for expected in run.of(class) {
+            let of_step = |line: &&Value| line["kind"] == "layers" && line["step"] == expected.step;
+            let found: Vec<&str> =
+                lines.iter().filter(of_step).map(|line| line["fingerprint"].as_str().unwrap()).collect();
+            assert_eq!(found, expected.fingerprints, "{} step {}", class.name(), expected.step);
+        }
     }
 }
 

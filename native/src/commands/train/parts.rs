@@ -15,8 +15,8 @@ use crate::files::replace_file;
 use crate::numbers::count;
 use crate::progress::OutputMode;
 use crate::run::{
-    CONFIG_FILE, Contents, Hooks, OnChange, Outcome, PARTS_FILE, Prepared, RunFolder, Summary, inspect, is_in_parts,
-    whole_finished_step,
+    CONFIG_FILE, Contents, Found, Hooks, Manifest, OnChange, Outcome, PARTS_FILE, Prepared, Promise, RunFolder,
+    Summary, inspect, is_in_parts, whole_finished_step,
 };
 use crate::run_config::{RunConfig, read_table};
 use crate::terminal::{prefix_warnings, warn};
@@ -318,7 +318,8 @@ impl Common {
                 )),
                 Some((step, part)) => warn(format!(
                     "the reference of part {part} has other bits than that of part 0 from step {step} on: each divergence \
-                     is measured on its own adapter, but what differs between the parts does not come from k alone"
+                     is measured on its own adapter, but what differs between the parts does not come from k alone ({})",
+                    promise(&parts[0].folder, &parts[part].folder)
                 )),
             }
             self.output.print(format!("report: {}", page.display()));
@@ -333,6 +334,21 @@ impl Common {
             out.display()
         ));
         Ok(ExitCode::from(interrupt::exit_code()))
+    }
+}
+
+/// Whether the adapters of two parts should have had the same bits.
+fn promise(first: &Path, second: &Path) -> String {
+    let promise = match (Manifest::read(first), Manifest::read(second)) {
+        (Found::Whole(first), Found::Whole(second)) => first.promise(&second, 1..=u64::MAX),
+        _ => Promise::Nothing("a manifest.json is missing or damaged".to_owned()),
+    };
+    match promise {
+        Promise::Equal(class) => format!(
+            "both adapters are of one class, {class}, where equal bits are promised: `lastbit certify` names the kernel on the one \
+             that breaks the promise"
+        ),
+        Promise::Nothing(why) => format!("equal bits are not promised: {why}"),
     }
 }
 
