@@ -6,9 +6,8 @@ mod skip;
 
 use std::rc::Rc;
 
-use lastbit_core::certify::{
-    self, Arithmetic, Event, Failure, ForcedTiles, KernelFailure, POISON, Promise, Settings, Subject,
-};
+use lastbit_core::arithmetic::{Arithmetic, DeviceClass, Subnormals};
+use lastbit_core::certify::{self, Event, Failure, ForcedTiles, KernelFailure, POISON, Promise, Settings, Subject};
 use lastbit_core::device::{AdapterChoice, Context, Options, ShaderPatch, adapters};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
@@ -16,7 +15,7 @@ use lastbit_core::processor::Class;
 use lastbit_core::record::Shader;
 use pollster::block_on;
 
-const SEPARATE: Arithmetic = Arithmetic { class: Class::Separate, keeps_subnormals: true };
+const SEPARATE: Arithmetic = Arithmetic { class: DeviceClass::Separate, subnormals: Subnormals::Kept };
 
 /// A network that a software GPU compiles and trains in seconds, with every kind of kernel of a ResNet.
 fn small() -> Subject {

@@ -183,26 +183,25 @@ impl<'a> Lockstep<'a> {
         twins: &mut Compared,
         tiles: &mut Compared,
     ) -> Result<(), DeviceError> {
+        let (start, of_tiles) = (Instant::now(), tiles.findings.seconds);
         // Building everything at once compiles pipelines in parallel.
         let mut programs = Vec::new();
         for (_, side) in &self.devices {
             programs.push(side.build(recording).await?);
         }
-        let start = Instant::now();
+        let of_variants = Instant::now();
         let variants = self.new_variants(recording, variants);
         if let Some(all) = self.variants_at_once(recording, &variants) {
             for (_, side) in &self.devices {
                 side.build(&all).await?;
             }
         }
-        tiles.findings.seconds += since(start);
+        tiles.findings.seconds += since(of_variants);
         let carried = carried(recording);
         let mut before = Vec::new();
         for buffer in &carried {
             before.push(self.reference.read(self.script.table.whole(*buffer)).await?);
         }
-        let start = Instant::now();
-        let of_tiles = tiles.findings.seconds;
         let failures = twins.findings.failure_count;
         for (i, command) in recording.commands.iter().enumerate() {
             let one = alone(recording, command.clone());

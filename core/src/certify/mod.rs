@@ -7,12 +7,14 @@
 mod comparison;
 mod functions;
 mod lockstep;
+mod published_runs;
 mod report;
 mod runs;
 mod subjects;
 
 use std::rc::Rc;
 
+use crate::arithmetic::{Arithmetic, DeviceClass, Subnormals};
 use crate::device::{AdapterChoice, Context, DeviceError, Family, Options};
 use crate::ops::Tiles;
 use crate::processor::{Class, Isa};
@@ -24,15 +26,6 @@ pub use comparison::POISON;
 use lockstep::{Compared, Lockstep, Walk};
 pub use report::{Failure, KernelFailure, MOST_FAILURES, Promise};
 pub use subjects::{ForcedTiles, Subject};
-
-/// How a device rounds, and whether it keeps subnormal numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arithmetic {
-    /// How `mac` rounds.
-    pub class: Class,
-    /// Whether products and sums keep subnormal numbers.
-    pub keeps_subnormals: bool,
-}
 
 /// What a certification does.
 #[derive(Clone, Debug, Default)]
@@ -65,13 +58,37 @@ pub async fn run(
     settings: &Settings,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), TrainError> {
-    let subjects = subjects::all(device, settings.quick);
-    check_kernels(device, arithmetic, settings, &subjects, on_event).await?;
-    check_tiny_gradients(device, arithmetic, settings, &subjects::with_tiny_gradients(settings.quick), on_event)
-        .await?;
+    on_event(Event::Promise(class_promise(arithmetic)));
+    let class = class_of(arithmetic);
+    // The page does not contain the twins.
+    if !cfg!(target_arch = "wasm32") {
+        let subjects = subjects::all(device, settings.quick);
+        check_kernels(device, arithmetic, settings, &subjects, on_event).await?;
+        let subjects = subjects::with_tiny_gradients(settings.quick);
+        check_tiny_gradients(device, arithmetic, settings, &subjects, on_event).await?;
+    }
     let promise = functions::check(device, settings.quick).await?;
     on_event(Event::Promise(promise));
-    runs::check(device, &mut |promise| on_event(Event::Promise(promise))).await
+    runs::check(device, &mut |promise| on_event(Event::Promise(promise))).await?;
+    let name = &mut |name: &str| on_event(Event::Subject(name));
+    let promise = published_runs::check(device, (class, arithmetic.subnormals), settings.quick, name).await?;
+    on_event(Event::Promise(promise));
+    Ok(())
+}
+
+/// The class of the twins that a device is compared with. Those of a device of neither class will differ in either.
+fn class_of(arithmetic: Arithmetic) -> Class {
+    arithmetic.class.known().unwrap_or_default()
+}
+
+/// Whether the device has a class at all.
+fn class_promise(arithmetic: Arithmetic) -> Promise {
+    let mut findings = report::Findings::default();
+    if arithmetic.class == DeviceClass::Neither {
+        findings
+            .add_text("some multiply-adds are rounded once, others twice, or otherwise: no other device has such bits");
+    }
+    findings.promise("class", CLASS, format!("multiply-adds of known numbers: {}", arithmetic.class))
 }
 
 /// The twins that a device is compared with, and the device. Of a processor, its other instruction sets and numbers of threads.
@@ -121,7 +138,7 @@ pub async fn check_kernels(
     subjects: &[Subject],
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), TrainError> {
-    let sides = Sides::of(device, arithmetic.class, &settings.threads).await?;
+    let sides = Sides::of(device, class_of(arithmetic), &settings.threads).await?;
     let walk = Walk { gradient_scale: None, fault: settings.fault };
     let (mut twins, mut tiles) = (Compared::default(), Compared::default());
     for subject in subjects {
@@ -161,13 +178,13 @@ pub async fn check_tiny_gradients(
     subjects: &[Subject],
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), TrainError> {
-    if !arithmetic.keeps_subnormals {
+    if arithmetic.subnormals == Subnormals::Flushed {
         let exception = Some(FLUSHES.to_owned());
         let promise = report::Findings::default().promise("subnormals", SUBNORMALS, "not checked".to_owned());
         on_event(Event::Promise(Promise { exception, ..promise }));
         return Ok(());
     }
-    let sides = Sides::of(device, arithmetic.class, &settings.threads).await?;
+    let sides = Sides::of(device, class_of(arithmetic), &settings.threads).await?;
     let walk = Walk { gradient_scale: Some(TINY), fault: settings.fault };
     let mut twins = Compared::default();
     for subject in subjects {
@@ -221,9 +238,10 @@ impl Compared {
     }
 }
 
+const CLASS: &str = "Every multiply-add is rounded once, or every one twice.";
 const TWINS: &str = "Every kernel writes the bits of its twin on the processor, and nothing else.";
 const INSTRUCTION_SETS: &str = "Every instruction set and any number of threads give the same bits.";
 const TILES: &str = "A convolution has the same bits with any tile.";
-const SUBNORMALS: &str = "Numbers below 2^-126 are kept, not flushed to zero.";
+const SUBNORMALS: &str = "Numbers below 2⁻¹²⁶ are kept, not flushed to zero.";
 const FLUSHES: &str = "this device flushes subnormal numbers to zero (docs/RULES.md): its bits equal those of other devices of its \
      class only where none occurs";

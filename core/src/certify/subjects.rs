@@ -297,7 +297,7 @@ pub(super) fn with_tiny_gradients(quick: bool) -> Vec<Subject> {
     // Without weight decay, gradients alone make the update.
     let of =
         |net, activation| Subject::network(net, activation, 3, 3).with(|network| network.config.weight_decay = 0.0);
-    let mut all = vec![of(NetKind::ResNet { depth: 20 }, Activation::Relu)];
+    let mut all = vec![of(NetKind::ResNet { depth: 8 }, Activation::Relu)];
     if !quick {
         all.extend([
             of(NetKind::ResNet { depth: 8 }, SWISH),

@@ -5,8 +5,9 @@ mod page;
 
 use std::path::{Path, PathBuf};
 
+use lastbit_core::arithmetic::Arithmetic;
 use lastbit_core::bench::{Measurement, Report};
-use lastbit_core::certify::{Arithmetic, Promise};
+use lastbit_core::certify::Promise;
 use lastbit_core::device::AdapterSummary;
 use lastbit_core::record::ORDER_VERSION;
 use serde::Serialize;
@@ -34,7 +35,7 @@ pub struct Certificate {
     /// Whether fewer networks were checked.
     quick: bool,
     adapter: Adapter,
-    arithmetic: Rounding,
+    arithmetic: Arithmetic,
     /// Promises, in the order in which they were checked.
     promises: Vec<Promise>,
     /// Durations of operations; empty if they were not measured.
@@ -57,12 +58,6 @@ struct Adapter {
     kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Rounding {
-    class: &'static str,
-    subnormals: &'static str,
 }
 
 /// The columns of a benchmark's row that a certificate shows.
@@ -108,10 +103,7 @@ impl Certificate {
                 kind: adapter.kind.clone(),
                 detail: adapter.detail.clone(),
             },
-            arithmetic: Rounding {
-                class: arithmetic.class.name(),
-                subnormals: if arithmetic.keeps_subnormals { "kept" } else { "flushed" },
-            },
+            arithmetic,
             kept: promises.iter().all(|promise| promise.kept),
             promises,
             speed: speed.map_or_else(Vec::new, |report| report.rows.iter().map(Speed::from).collect()),

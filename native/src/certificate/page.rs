@@ -1,5 +1,6 @@
 //! The page of a certificate.
 
+use lastbit_core::arithmetic::DeviceClass;
 use lastbit_core::certify::{Failure, KernelFailure, POISON, Promise};
 use maud::{Markup, html};
 
@@ -118,17 +119,18 @@ fn kernel_row(failure: &KernelFailure) -> Vec<Markup> {
 
 fn device(certificate: &Certificate) -> Markup {
     let adapter = &certificate.adapter;
-    let fused = match certificate.arithmetic.class {
-        "fused" => "a product and a sum are rounded together, once",
-        _ => "a product is rounded, then the sum",
+    let meaning = match certificate.arithmetic.class {
+        DeviceClass::Fused => "a product and a sum are rounded together, once",
+        DeviceClass::Separate => "a product is rounded, then the sum",
+        DeviceClass::Neither => "multiply-adds do not all round in the same way",
     };
     let mut rows = vec![
         vec![cell("name"), cell(&adapter.name)],
         vec![cell("driver"), cell(&adapter.driver)],
         vec![cell("interface"), cell(&adapter.backend)],
         vec![cell("kind"), cell(&adapter.kind)],
-        vec![cell("class"), html! { (certificate.arithmetic.class) ": " (fused) }],
-        vec![cell("subnormal numbers"), cell(certificate.arithmetic.subnormals)],
+        vec![cell("class"), html! { (certificate.arithmetic.class) ": " (meaning) }],
+        vec![cell("subnormal numbers"), cell(certificate.arithmetic.subnormals.name())],
         vec![cell("lastbit"), html! { (certificate.lastbit) ", order of sums version " (certificate.order) }],
     ];
     if let Some(detail) = &adapter.detail {

@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Args;
-use lastbit_core::bench;
-use lastbit_core::certify::{self, Arithmetic, Event, Promise, Settings};
+use lastbit_core::certify::{self, Event, Promise, Settings};
 use lastbit_core::device::{Context, Family};
-use lastbit_core::processor::Class;
 use lastbit_core::record::Shader;
+use lastbit_core::{arithmetic, bench};
 use pollster::block_on;
 
 use crate::certificate::Certificate;
@@ -50,8 +49,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     create_folder(&arguments.out)?;
     let adapter = context.adapter();
-    let arithmetic = arithmetic(&context);
-    print_line(format!("{} ({}): {}", adapter.name, adapter.driver, arithmetic.class.name()));
+    let arithmetic = block_on(arithmetic::probe(&context))?;
+    print_line(format!("{} ({}): {}", adapter.name, adapter.driver, arithmetic));
     let settings = Settings {
         quick: arguments.quick,
         tuned: if adapter.has_tiles() { known_tiles(&context) } else { Vec::new() },
@@ -83,15 +82,6 @@ fn check_empty(folder: &Path) -> Result<(), Failure> {
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Failure::given("use the folder", folder, &error)),
-    }
-}
-
-fn arithmetic(context: &Context) -> Arithmetic {
-    let adapter = context.adapter();
-    let is_fused = adapter.family == Family::Gpu || adapter.name == Class::Fused.adapter();
-    Arithmetic {
-        class: if is_fused { Class::Fused } else { Class::Separate },
-        keeps_subnormals: !adapter.name.contains("SwiftShader"),
     }
 }
 

@@ -1,0 +1,63 @@
+//! The published runs: their fingerprints must be those of the table.
+
+use std::rc::Rc;
+
+use web_time::Instant;
+
+use super::report::{Findings, Promise, note, since};
+use crate::arithmetic::Subnormals;
+use crate::device::Context;
+use crate::processor::Class;
+use crate::published::{self, Fingerprints, Published};
+use crate::train::TrainError;
+
+const MEANING: &str = "The published runs have the published fingerprints.";
+
+/// Makes every published run, or those of the quick form. Calls `on_run` with the name of each before it begins. On a device that
+/// flushes subnormal numbers, runs in which some occur have other fingerprints: the documented exception.
+pub(super) async fn check(
+    context: &Rc<Context>,
+    (class, subnormals): (Class, Subnormals),
+    quick: bool,
+    on_run: &mut dyn FnMut(&str),
+) -> Result<Promise, TrainError> {
+    let start = Instant::now();
+    let mut findings = Findings::default();
+    let runs = if quick { published::quick() } else { published::all().to_vec() };
+    for run in &runs {
+        on_run(&format!("published run {}", run.name));
+        let found = published::run(Rc::clone(context), run).await;
+        if let Some(found) = note(&mut findings, found)? {
+            compare(run, run.of(class), &found, &mut findings);
+        }
+    }
+    findings.seconds = since(start);
+    let last = |run: &Published| format!("{} ({} steps)", run.name, run.steps.last().unwrap_or(&0));
+    let checked = runs.iter().map(last).collect::<Vec<_>>().join(", ");
+    let mut exception = None;
+    if subnormals == Subnormals::Flushed && !findings.failures.is_empty() {
+        let differing: Vec<_> = findings.failures.drain(..).map(|failure| failure.to_string()).collect();
+        findings.failure_count = 0;
+        exception =
+            Some(format!("this device flushes subnormal numbers, and these runs differ: {}", differing.join("; ")));
+    }
+    Ok(Promise { exception, ..findings.promise("published runs", MEANING, checked) })
+}
+
+/// Reports the first step of a run whose loss or fingerprint is another one.
+fn compare(run: &Published, expected: &[Fingerprints], found: &[Fingerprints], findings: &mut Findings) {
+    if expected.len() != found.len() {
+        findings.add_text(format!("{}: {} of {} steps were made", run.name, found.len(), expected.len()));
+    }
+    let Some((expected, found)) = expected.iter().zip(found).find(|(a, b)| a != b) else { return };
+    let step = found.step;
+    let differing = |what: &str, expected: &[String], found: &[String]| {
+        let replica = expected.iter().zip(found).position(|(a, b)| a != b)?;
+        let [expected, found] = [&expected[replica], &found[replica]];
+        let k = run.config.ks[replica];
+        Some(format!("{}, step {step}, k = {k}: the {what} is {found}, published {expected}", run.name))
+    };
+    let loss = differing("loss", &expected.loss, &found.loss);
+    let text = loss.or_else(|| differing("fingerprint", &expected.fingerprints, &found.fingerprints));
+    findings.add_text(text.unwrap_or_else(|| format!("{}, step {step}: other replicas", run.name)));
+}
