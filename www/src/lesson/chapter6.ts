@@ -7,6 +7,7 @@ import { commandLine, defaults } from "../properties";
 import { fetchRecording } from "../recorded/format";
 import { Player } from "../recorded/player";
 import { Lamp } from "../run/lamp";
+import { PublishedLamp } from "../run/published";
 import { type RunSource, Session } from "../run/session";
 import { slider } from "../pde/equation";
 import { webgpuSupport } from "../webgpu";
@@ -80,6 +81,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
   const step = h("output", { "data-testid": "step" }, "0");
   const [loss, apart] = ["loss-k1", "rel-l1-k3"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
   const lamp = new Lamp();
+  const published = new PublishedLamp();
   const plot = new LinePlot({ title: "Distance of k = 3 from k = 1", note: "relative L1, one curve for each rate", log: true, height: 18, empty: "No run yet" });
   const where = h("p", { class: "note", "data-testid": "adapter" });
   const command = h("pre", {});
@@ -88,6 +90,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
   /** Shows the current state of the run. */
   function update(source: RunSource): void {
     lamp.update(source);
+    published.update(source);
     const { record, opened } = source;
     const fault = session?.error;
     error.hidden = fault === undefined;
@@ -154,6 +157,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
       h("div", {}, h("dt", {}, "loss, k = 1"), loss),
       h("div", {}, h("dt", {}, "distance of k = 3"), apart),
     ),
+    live ? published.element : undefined,
     where,
     h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), command),
   );
