@@ -3,7 +3,7 @@ import { button, h, setText } from "../dom";
 import { messageOf } from "../failure";
 import { formatNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
-import { commandLine, defaults } from "../properties";
+import { commandLine, defaults, type Values } from "../properties";
 import { fetchRecording } from "../recorded/format";
 import { Player } from "../recorded/player";
 import { Lamp } from "../run/lamp";
@@ -15,7 +15,8 @@ import type { Chapter, Exhibit } from "./chapter";
 import { LESSON_RUN } from "./run_panel";
 
 const STEPS = 100;
-const LIVE_RATES = [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
+/** The learning rates of live runs. */
+export const RATES = [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
 /** The learning rates in www/recorded/runs.mjs. */
 const RECORDED_RATES = [0.0125, 0.05, 0.2, 0.8];
 /** The chapter counts as seen after one run with relative L1 above `parted`, and one below `together` after `steps` steps. */
@@ -52,6 +53,11 @@ export const chapter: Chapter = {
   exhibit,
 };
 
+/** The live run at `rate`. */
+export function runAt(rate: number): Values {
+  return defaults({ ...LESSON_RUN, activation: "swish", momentum: "0", lr: String(rate), steps: String(STEPS) });
+}
+
 /** A curve that stays when the next run begins. */
 interface Curve {
   x: Float64Array;
@@ -60,7 +66,7 @@ interface Curve {
 
 async function exhibit(seen: () => void): Promise<Exhibit> {
   const live = (await webgpuSupport()).ok;
-  const rates = live ? LIVE_RATES : RECORDED_RATES;
+  const rates = live ? RATES : RECORDED_RATES;
   const curves = new Map<number, Curve>();
   let rate = rates.at(-1)!;
   let running: number | undefined;
@@ -119,7 +125,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
   async function run(): Promise<void> {
     running = rate;
     if (session !== undefined) {
-      const values = defaults({ ...LESSON_RUN, activation: "swish", momentum: "0", lr: String(rate), steps: String(STEPS) });
+      const values = runAt(rate);
       setText(command, commandLine(values));
       session.open(values);
       session.start();
