@@ -128,9 +128,11 @@ fn questions() -> Vec<Question> {
     let power = |exponent: i32| f32::from_bits(((127 + exponent) as u32) << 23);
     let mut all = Vec::new();
     let exponents = [-30, -7, 0, 9, 30];
+    // Different significands of 24 bits, whose products are not exact.
+    let significand =
+        |i: usize| f32::from_bits(1.0_f32.to_bits() | ((2 * i as u32 + 1).wrapping_mul(0x61_c887) & 0x7f_ffff));
     for (i, (a, b)) in exponents.iter().flat_map(|a| exponents.map(|b| (*a, b))).enumerate() {
-        let i = i as f32;
-        let (x, y) = ((1.0 + (2.0 * i + 1.0) / 4096.0) * power(a), (1.0 + (2.0 * i + 3.0) / 8192.0) * power(b));
+        let (x, y) = (significand(2 * i) * power(a), significand(2 * i + 1) * power(b));
         // The product's rounding error alone; and sums whose last bit it decides.
         let sums = [-(x * y), x * y * 0.75, x * y * -1.5, x * y * 3.0, x * y * -0.3];
         all.extend(sums.map(|z| Question::new(0, [x, y, z])).into_iter().filter(Question::tells_class));

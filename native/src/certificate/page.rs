@@ -104,7 +104,7 @@ fn failures(certificate: &Certificate) -> Markup {
 fn kernel_row(failure: &KernelFailure) -> Vec<Markup> {
     let bits = |bits: &str| {
         let value = u32::from_str_radix(bits, 16).map_or(f32::NAN, f32::from_bits);
-        html! { span.value { (bits) } br; small { (format!("{value:e}")) } }
+        html! { span.value { (bits) } " " small { (format!("{value:e}")) } }
     };
     vec![
         code(&failure.kernel),
@@ -112,7 +112,7 @@ fn kernel_row(failure: &KernelFailure) -> Vec<Markup> {
         bits(&failure.expected),
         bits(&failure.found),
         cell(thousands(failure.elements)),
-        html! { (failure.case) br; small { (failure.constants) } },
+        html! { (failure.case) " " small { (failure.constants) } },
     ]
 }
 

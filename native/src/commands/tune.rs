@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print_line(format!("{} on '{}'", prepared.plan.network.name, prepared.context.adapter().name));
         print_line(format!("{:<30} {:<15} {:>10} {:>9} {:>6}  tile", "layer", "pass", "default ms", "ms", "ratio"));
     }
-    let replicas = count(u64::from(prepared.tile_sizes().0), "replica");
+    let replicas = prepared.tile_sizes().0;
     let (mut default, mut tuned, mut refused) = (0.0, 0.0, 0);
     let file = prepared.tune(|choice| {
         default += choice.default_ms;
@@ -60,9 +60,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     if arguments.json {
-        print_line(json!({ "default_ms": default, "ms": tuned, "refused": refused, "file": file }));
+        print_line(
+            json!({ "default_ms": default, "ms": tuned, "refused": refused, "replicas": replicas, "file": file }),
+        );
         return Ok(ExitCode::SUCCESS);
     }
+    let replicas = count(u64::from(replicas), "replica");
     print_line(match file {
         Some(path) => format!(
             "runs of this network with this batch and {replicas} at once use them on this adapter from now on: {}",
@@ -107,4 +110,32 @@ fn pass(choice: &Choice) -> &'static str {
 
 fn sizes(channels: u32, out_channels: u32, height: u32) -> String {
     format!("{channels} -> {out_channels} at {height}")
+}
+
+#[cfg(test)]
+mod tests {
+    use lastbit_core::ops::{Conv, Shape, Tile};
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_choice_reads_alike_as_text_and_as_json() {
+        let conv = Conv { input: Shape { channels: 16, height: 32, width: 32 }, out_channels: 24, shared_input: false };
+        let choice = Choice {
+            layer: ConvLayer::Conv(conv),
+            pass: Pass::WeightGradient,
+            tile: Tile::default(),
+            ms: 1.5,
+            default_ms: 2.0,
+            refused: vec![Tile::default()],
+        };
+        let words: Vec<String> =
+            line(&choice).split("  ").map(str::trim).filter(|w| !w.is_empty()).map(str::to_owned).collect();
+        let tile = Tile::default().to_string();
+        assert_eq!(words, ["3x3 16 -> 24 at 32", "weight gradient", "2.000", "1.500", "0.75", tile.as_str()]);
+        let json: Value = serde_json::from_str(&json_line(&choice)).unwrap();
+        assert_eq!((&json["layer"], &json["pass"]), (&json!(words[0]), &json!(words[1])));
+        assert_eq!((&json["default_ms"], &json["ms"], &json["refused"]), (&json!(2.0), &json!(1.5), &json!(1)));
+    }
 }

@@ -1,30 +1,35 @@
-//! Archives: `.tar.gz` files for the packed folder, and a tar file in parts for a run, which some places move only in small files.
+//! Archives: `.tar.lz` files for the packed folder, and a tar file in parts for a run, which some places move only in small files.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
+use lzma_rust2::{LzipOptions, LzipReader, LzipWriter};
 
 /// Size of a part in bytes.
 pub const PART_BYTES: u64 = 15_000_000;
 
-/// Writes files and folders, each under its name in the archive, to a `.tar.gz` file.
+/// How far back the compression sees: over all programs, which are linked with the same libraries.
+const WINDOW_BYTES: u32 = 1 << 26;
+/// LZMA's usual effort.
+const PRESET: u32 = 6;
+
+/// Writes files and folders, each under its name in the archive, to a `.tar.lz` file.
 pub fn pack(archive: &Path, contents: &[(PathBuf, String)]) -> Result<()> {
     let file = File::create(archive).with_context(|| format!("cannot create {}", archive.display()))?;
-    let mut tar = tar::Builder::new(GzEncoder::new(BufWriter::new(file), Compression::best()));
+    let mut options = LzipOptions::with_preset(PRESET);
+    options.lzma_options.dict_size = WINDOW_BYTES;
+    let mut tar = tar::Builder::new(LzipWriter::new(BufWriter::new(file), options));
     append(&mut tar, contents)?;
-    let wrote = tar.into_inner().and_then(GzEncoder::finish).and_then(|mut file| file.flush());
+    let wrote = tar.into_inner().and_then(LzipWriter::finish).and_then(|mut file| file.flush());
     wrote.with_context(|| format!("cannot write {}", archive.display()))
 }
 
-/// Unpacks a `.tar.gz` file into a folder.
+/// Unpacks a `.tar.lz` file into a folder.
 pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     let file = File::open(archive).with_context(|| format!("cannot read {}", archive.display()))?;
-    let unpacked = tar::Archive::new(GzDecoder::new(BufReader::new(file))).unpack(folder);
+    let unpacked = tar::Archive::new(LzipReader::new(BufReader::new(file))).unpack(folder);
     unpacked.with_context(|| format!("cannot unpack {} into {}", archive.display(), folder.display()))
 }
 
@@ -117,7 +122,7 @@ mod tests {
         fs::write(run.join("checkpoint/weights"), &weights).unwrap();
         fs::write(run.join("config.toml"), "net = 1").unwrap();
 
-        let archive = scratch.path().join("a.tar.gz");
+        let archive = scratch.path().join("a.tar.lz");
         pack(&archive, &[(run.clone(), "train".to_owned()), (run.join("config.toml"), "tests/b".to_owned())]).unwrap();
         unpack(&archive, &scratch.path().join("from-archive")).unwrap();
         assert_eq!(fs::read(scratch.path().join("from-archive/train/checkpoint/weights")).unwrap(), weights);

@@ -8,8 +8,10 @@ use anyhow::{Context, Result, ensure};
 
 use super::{archive, stamp};
 
-/// Name of the packed images.
-const ARCHIVE: &str = "images.tar.gz";
+/// Name of an archive of images that [`pack`] makes from a folder.
+const ARCHIVE: &str = "images.tar.lz";
+/// Name of the folder for an archive that `--data` names. lastbit reads it as it is.
+const GIVEN: &str = "images";
 
 /// Images to train on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,21 +65,21 @@ pub fn pack(path: &Path, pack: &Path, data_info: impl FnOnce(&str, &Path) -> Res
     ensure!(path.exists(), "--data: '{}' does not exist", path.display());
     let (dataset, _) = Images::at(path).parts();
     data_info(dataset, path).with_context(|| format!("--data: '{}' has no images for lastbit", path.display()))?;
-    let target = pack.join(ARCHIVE);
-    if path.is_file() {
-        // Other archives, such as a plain tar file, are packed into a compressed one.
-        let is_compressed = path.extension().is_some_and(|extension| extension == "gz" || extension == "tgz");
-        if is_compressed {
-            fs::copy(path, &target).with_context(|| format!("cannot copy {}", path.display()))?;
-            return Ok(());
-        }
-        return archive::pack(&target, &[(path.to_owned(), "cifar-10-binary.tar".to_owned())]);
+    if !path.is_file() {
+        return archive::pack(&pack.join(ARCHIVE), &[(path.to_owned(), String::new())]);
     }
-    archive::pack(&target, &[(path.to_owned(), String::new())])
+    let folder = pack.join(GIVEN);
+    let name = path.file_name().context("--data: the path has no name")?;
+    let copied = fs::create_dir_all(&folder).and_then(|()| fs::copy(path, folder.join(name)));
+    copied.map(drop).with_context(|| format!("cannot copy {}", path.display()))
 }
 
 /// The images of the folder `pack`, unpacked into `work`; made-up ones if it has none.
 pub fn unpack(pack: &Path, work: &Path) -> Result<Images> {
+    let given = fs::read_dir(pack.join(GIVEN)).ok().and_then(|mut files| files.next()).transpose();
+    if let Some(file) = given.with_context(|| format!("cannot read {}", pack.join(GIVEN).display()))? {
+        return Ok(Images::Cifar10(file.path()));
+    }
     let source = pack.join(ARCHIVE);
     if !source.is_file() {
         println!("The packed folder has no images (`pack --data`): training on made-up ones.");
@@ -90,8 +92,7 @@ pub fn unpack(pack: &Path, work: &Path) -> Result<Images> {
         }
         archive::unpack(&source, &target)
     })?;
-    let archive = target.join("cifar-10-binary.tar");
-    Ok(Images::at(if archive.is_file() { &archive } else { &target }))
+    Ok(Images::at(&target))
 }
 
 #[cfg(test)]
@@ -110,7 +111,7 @@ mod tests {
         write("cifar/data_batch_1.bin", "cifar");
         write("classes/train/cat/1.png", "cat");
         write("classes/test/cat/2.png", "cat");
-        write("cifar.tar", "an archive");
+        write("cifar.tar.gz", "an archive");
         let arrive = |source: &str, expected: &str| {
             let folder = at(&format!("pack-{source}"));
             fs::create_dir_all(&folder).unwrap();
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!(images.flags()[..3], ["--dataset", "folder", "--data-dir"]);
         let Images::Folder(path) = images else { panic!("not a folder") };
         assert_eq!(fs::read_to_string(path.join("test/cat/2.png")).unwrap(), "cat");
-        let Images::Cifar10(path) = arrive("cifar.tar", "cifar10") else { panic!("not CIFAR-10") };
+        let Images::Cifar10(path) = arrive("cifar.tar.gz", "cifar10") else { panic!("not CIFAR-10") };
         assert_eq!(fs::read_to_string(path).unwrap(), "an archive");
         assert_eq!(unpack(&at("empty"), &at("work")).unwrap().flags(), ["--dataset", "synthetic"]);
         assert!(pack(&at("none"), &at("pack"), |_, _| Ok(())).unwrap_err().to_string().contains("does not exist"));

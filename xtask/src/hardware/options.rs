@@ -98,6 +98,11 @@ impl Options {
         Duration::from_secs(self.limits.get(stage.name).copied().unwrap_or(stage.limit))
     }
 
+    /// A text for results, without the paths of this machine: results are passed on.
+    pub fn without_paths(&self, text: &str) -> String {
+        text.replace(&format!("{}{}", self.work.display(), std::path::MAIN_SEPARATOR), "")
+    }
+
     /// The network that the stages train.
     pub fn net(&self) -> &'static str {
         if self.small { "resnet8" } else { "resnet56" }
@@ -159,6 +164,13 @@ mod tests {
         let defaults = parse("out").unwrap();
         assert_eq!(defaults.stages, ["adapters", "rules", "certify", "twice", "bench", "peers", "tune", "train"]);
         assert_eq!((seconds(&defaults, "rules"), defaults.net(), defaults.steps()), (150, "resnet56", 20));
+    }
+
+    #[test]
+    fn results_name_no_path_of_the_machine() {
+        let options = parse("out --work there").unwrap();
+        let program = options.work.join("lastbit").display().to_string();
+        assert_eq!(options.without_paths(&format!("`{program} bench` failed")), "`lastbit bench` failed");
     }
 
     #[test]

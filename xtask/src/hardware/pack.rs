@@ -14,7 +14,7 @@ use crate::{host, process};
 const BUILD_LIMIT: Duration = Duration::from_secs(90 * 60);
 const LIMIT: Duration = Duration::from_secs(60);
 /// Name of the programs' archive. A program beside which it lies is the runner of a packed folder.
-const PROGRAMS: &str = "programs.tar.gz";
+const PROGRAMS: &str = "programs.tar.lz";
 /// Name of the packed folder below cargo's target folder.
 const FOLDER: &str = "lastbit-hardware";
 /// What [`PROGRAMS`] holds, apart from the test programs; PyTorch's program finds its modules by these paths.
@@ -53,22 +53,23 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let name =
         folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned());
     let sep = std::path::MAIN_SEPARATOR;
+    let images =
+        if data.is_some() { "" } else { " and no images, so that runs train on made-up ones (--data PATH packs some)" };
+    let lines = [
+        (format!("scp -r {} SERVER:", folder.display()), "copies it to the machine with the GPU"),
+        (format!("{name}{sep}run RESULTS"), "there: measures for about 20 minutes"),
+        (format!("{name}{sep}run help"), "there: lists the stages and flags"),
+        ("scp -r SERVER:RESULTS .".to_owned(), "brings the results back"),
+        ("cargo xtask hardware report RESULTS".to_owned(), "here: turns them into text"),
+    ];
+    let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
+    println!("\n{} holds {:.1} MB{images}. Next:\n", folder.display(), bytes as f64 / 1e6);
+    for (line, what) in lines {
+        println!("    {line:<width$}  # {what}");
+    }
     println!(
-        "\n{} holds {:.1} MB{}. On the machine with the GPU:\n\n    \
-         scp -r {} SERVER:           (copy the folder there)\n    \
-         {name}{sep}run RESULTS              (there: measures for about 20 minutes; `{name}{sep}run help` lists stages and flags)\n    \
-         scp -r SERVER:RESULTS .    (bring the results back)\n    \
-         cargo xtask hardware report RESULTS\n\n\
-         That machine needs {}, and the Vulkan driver of its GPU; python3 with PyTorch for the stage `peers` alone.",
-        folder.display(),
-        bytes as f64 / 1e6,
-        if data.is_some() {
-            ""
-        } else {
-            " and no images, so that made-up ones are trained on (--data PATH packs some)"
-        },
-        folder.display(),
-        needs(),
+        "\nThat machine needs {} and the Vulkan driver of its GPU. The stage `peers` also uses python3 with PyTorch, if it is there.",
+        needs()
     );
     Ok(())
 }
@@ -140,8 +141,17 @@ pub fn pack(folder: &Path, data: Option<&Path>) -> Result<u64> {
             process::run(info.arg(path), LIMIT * 10)
         })?;
     }
-    let files = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    Ok(files.flatten().filter_map(|file| file.metadata().ok()).map(|facts| facts.len()).sum())
+    Ok(bytes_in(folder)?)
+}
+
+/// Bytes of all files in a folder.
+fn bytes_in(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() { bytes_in(&entry.path())? } else { entry.metadata()?.len() };
+    }
+    Ok(bytes)
 }
 
 /// Programs with the release profile.

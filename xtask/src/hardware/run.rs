@@ -30,8 +30,9 @@ pub fn run(options: &Options) -> Result<bool> {
     })
     .context("cannot listen for Ctrl-C")?;
     let lastbit = pack::program(&options.work);
-    let version = process::capture(&mut process::command(&lastbit, &["--version"]), LIMIT)
-        .context("lastbit does not start on this machine")?;
+    let version = process::capture(&mut process::command(&lastbit, &["--version"]), LIMIT).with_context(|| {
+        format!("lastbit does not run in {} (--work FOLDER names another place)", options.work.display())
+    })?;
     let all = adapters::list(&lastbit)?;
     let adapter = adapters::choose(&all, options.adapter.as_deref())?;
     let report = Report::new(version.trim(), adapter.clone(), options.small);
@@ -135,9 +136,7 @@ pub fn stage(arguments: &[String]) -> Result<ExitCode> {
     let stage = stages::named(name)?;
     let mut trial = Trial::new(options.clone(), options.limit(stage));
     let Err(error) = stage.run(&mut trial) else { return Ok(ExitCode::SUCCESS) };
-    // Results are passed on, and this machine's paths say nothing there.
-    let work = format!("{}{}", options.work.display(), std::path::MAIN_SEPARATOR);
-    trial.explain(format!("{error:#}").replace(&work, ""))?;
+    trial.explain(options.without_paths(&format!("{error:#}")))?;
     Ok(if error.is::<Incomplete>() { ExitCode::from(INCOMPLETE) } else { ExitCode::FAILURE })
 }
 

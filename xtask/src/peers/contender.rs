@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
 use super::child::PeerProcess;
@@ -150,7 +150,11 @@ impl<'a> Contender<'a> {
     /// Trains for some seconds. Round 0 only determines how many steps the other rounds take; its time is not kept.
     pub fn take_turn(&mut self, round: usize) {
         let Ok(runner) = &mut self.runner else { return };
-        match runner.turn(self.reference, self.steps) {
+        let turn = match self.reference.budget.is_spent(1.0) {
+            true => Err(anyhow!("no time was left for its turn")),
+            false => runner.turn(self.reference, self.steps),
+        };
+        match turn {
             Ok(turn) => {
                 let seconds = median(&turn.seconds).unwrap_or(f64::NAN);
                 self.peak_mib = turn.mib.or(self.peak_mib);
@@ -177,11 +181,14 @@ impl<'a> Contender<'a> {
     /// The finished line. `adapters` holds the FMA rates; contenders in the browser are not compared with one.
     pub fn measurement(&self, adapters: &[Adapter]) -> Measurement {
         let per_replica = self.seconds.iter().map(|seconds| seconds * 1e3 / f64::from(self.replicas)).collect();
+        // A turn that the end of the time has cut says nothing about the turns before.
+        let problem = self.runner.as_ref().err();
+        let problem = problem.filter(|_| self.seconds.is_empty() || !self.reference.budget.is_spent(1.0));
         Measurement::new(
             [&self.name, &self.about.version, &self.about.setting],
             self.platform == Platform::Browser,
             [self.replicas, self.reference.batch],
-            self.runner.as_ref().err().map_or(Ok(per_replica), |error| Err(format!("{error:#}"))),
+            problem.map_or(Ok(per_replica), |error| Err(format!("{error:#}"))),
             self.reference.flops,
             adapters[self.adapter].fma_gflops.filter(|_| self.platform == Platform::Native),
             self.peak_mib,

@@ -136,6 +136,13 @@ impl Table {
         Self { net, rounds, adapters, rows }
     }
 
+    /// Changes the reasons why rows were not measured.
+    pub fn map_problems(&mut self, change: impl Fn(&str) -> String) {
+        for problem in self.rows.iter_mut().filter_map(|row| row.problem.as_mut()) {
+            *problem = change(problem);
+        }
+    }
+
     /// Rows that were not measured, with the reasons.
     pub fn problems(&self) -> impl Iterator<Item = String> {
         self.rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.problem.as_ref()?)))
@@ -216,7 +223,9 @@ mod tests {
         assert_eq!(two.rows[2].times_lastbit, Some(1.5));
         let times = lines[2..5].iter().filter_map(|line| line.rsplit("| ").next()).collect::<Vec<_>>();
         assert_eq!(times, ["2.00 |", "4.00 |", "0.50 |"]);
-        let table = Table::new("resnet8".to_owned(), 3, adapters(), vec![row("JAX", 6, Err("not here".to_owned()))]);
+        let mut table =
+            Table::new("resnet8".to_owned(), 3, adapters(), vec![row("JAX", 6, Err("not /here".to_owned()))]);
+        table.map_problems(|problem| problem.replace('/', ""));
         assert_eq!(table.problems().collect::<Vec<_>>(), ["JAX: not here"]);
         assert_eq!(lines[5], "| JAX | 6 | 32 | not measured: not here / there | | | | | |");
         assert!(text.contains("; processor, fused, FMA rate 100.0 GFLOP/s; llvmpipe, Mesa, FMA rate 50.0 GFLOP/s."));

@@ -44,7 +44,7 @@ const STAGES: [Stage; 8] = [
     },
     Stage {
         name: "certify",
-        limit: 120,
+        limit: 300,
         grace: 10,
         what: "checks every kernel against its twin: `lastbit certify`",
         run: certify::run,

@@ -25,7 +25,8 @@ pub fn run(trial: &mut Trial) -> Result<()> {
             rounds: trial.options.rounds,
             limit: trial.left() / (nets.len() - index) as u32,
         };
-        let table = comparison.run()?;
+        let mut table = comparison.run()?;
+        table.map_problems(|problem| trial.options.without_paths(problem));
         println!("\n{}", table.markdown());
         missing.extend(table.problems().map(|problem| format!("{net}: {problem}")));
         tables.push(serde_json::to_value(&table)?);
