@@ -1,7 +1,9 @@
 // The worker: the core as WebAssembly, one run, and the loop that advances it. It also runs in hidden tabs, because nothing
-// in it waits for a frame. Commands are executed in order, between two pieces of work.
+// in it waits for a frame. Commands are executed in order, between two pieces of work. By another name it is the worker of the
+// equations, so that the code that loads the core is there once.
 import init, { certify, Lab, type Events } from "../pkg/lastbit_web";
 import wasmUrl from "../pkg/lastbit_web_bg.wasm?url";
+import { answerCalls } from "./pde/worker";
 import { describe } from "./webgpu";
 import type { CertifyEvent, Command, DataFile, EngineEvent, Fault, Layers, Epoch, Opened, Tensors, WatchedRange, Data } from "./messages";
 
@@ -200,4 +202,5 @@ function execute(command: Command): Promise<void> | void {
   }
 }
 
-onmessage = ({ data }: MessageEvent<Command>) => enqueue(() => execute(data));
+if (self.name === "lastbit-pde") answerCalls(loaded);
+else onmessage = ({ data }: MessageEvent<Command>) => enqueue(() => execute(data));

@@ -243,7 +243,7 @@ impl<'a> Lockstep<'a> {
     fn variants_at_once(&self, recording: &Recording, variants: &[Vec<(&str, &Dispatch)>]) -> Option<Recording> {
         let commands: Vec<_> =
             variants.iter().flatten().map(|(_, dispatch)| Command::Dispatch((*dispatch).clone())).collect();
-        (!commands.is_empty()).then(|| Recording { commands, replicas: recording.replicas, job: recording.job })
+        (!commands.is_empty()).then_some(Recording { commands, replicas: recording.replicas, job: recording.job })
     }
 
     /// Runs a dispatch on the reference, then on every device, and compares.

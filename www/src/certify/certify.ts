@@ -235,6 +235,8 @@ class Certification implements View {
   private copy(): void {
     if (this.certificate === undefined) return;
     const [done, refused] = ["Certificate copied", "The browser did not allow copying"];
-    navigator.clipboard.writeText(this.certificate).then(() => setText(this.note, done), () => setText(this.note, refused));
+    // Indented, as the native program writes it.
+    const text = `${JSON.stringify(JSON.parse(this.certificate), undefined, 2)}\n`;
+    navigator.clipboard.writeText(text).then(() => setText(this.note, done), () => setText(this.note, refused));
   }
 }
