@@ -84,7 +84,7 @@ class Certification implements View {
   private readonly copyButton = button("Copy the certificate", () => this.copy(), { "data-testid": "copy-certificate", "aria-disabled": "true" });
   private readonly note = h("span", { class: "note", role: "status" });
   private readonly bar = h("progress", { max: PROMISES.length, value: 0, "aria-label": "Promises checked" });
-  private readonly under = h("span", { class: "note", "data-testid": "certify-progress" });
+  private readonly under = h("p", { class: "note under", "data-testid": "certify-progress" });
   private readonly lamp = new Light("p", { role: "status", "data-testid": "certify-lamp" });
   private readonly facts = ["adapter", "class", "subnormals"].map((id) => h("dd", { "data-testid": `certify-${id}` }, "–")) as [HTMLElement, HTMLElement, HTMLElement];
   private readonly rows = PROMISES.map(([name, meaning]) => new Row(name, meaning));
@@ -113,7 +113,8 @@ class Certification implements View {
           "two where the processor does the work. Nothing leaves this machine.",
       ),
       this.error,
-      h("div", { class: "toolbar" }, this.start, this.bar, this.under),
+      h("div", { class: "toolbar check" }, this.start, this.bar),
+      this.under,
       this.lamp.element,
       h(
         "dl",
