@@ -180,7 +180,7 @@ fn loads(
                 loaded.extend(range.clone().filter_map(|expression| match function.expressions[expression] {
                     Expression::Load { pointer } => root(pointer),
                     _ => None,
-                }))
+                }));
             }
             Statement::Atomic { pointer, .. } => loaded.extend(root(*pointer)),
             Statement::Block(block) => loads(module, function, block, loaded),
