@@ -6,11 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lastbit_core::arithmetic::{self, Arithmetic};
 use lastbit_core::data::{AddedFile, Dataset, DatasetFiles, Origin, checkerboard, synthetic};
 use lastbit_core::device::{AdapterChoice, Context, DeviceError};
 use lastbit_core::nets::NetKind;
+use lastbit_core::published;
 use lastbit_core::train::{DatasetKind, FlipBit, Peek, PeekRange, Start, TrainConfig, TrainError, Trainer, Tuning};
-use serde_json::json;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use web_time::Instant;
 
@@ -28,6 +30,8 @@ const PEEK_EVERY: Duration = Duration::from_millis(250);
 #[derive(Default)]
 pub struct Lab {
     context: Option<Rc<Context>>,
+    /// Of the device in `context`, once it has been needed.
+    arithmetic: Option<Arithmetic>,
     files: DatasetFiles,
     /// Data sets that were parsed from `files`.
     datasets: HashMap<DatasetKind, Arc<Dataset>>,
@@ -155,7 +159,7 @@ impl Lab {
         let listed = added
             .iter()
             .map(|AddedFile { dataset, file, items }| json!({ "dataset": dataset, "file": file, "items": items }));
-        let listed = serde_json::Value::Array(listed.collect()).to_string();
+        let listed = Value::Array(listed.collect()).to_string();
         for kind in [DatasetKind::Cifar10, DatasetKind::FashionMnist] {
             if added.iter().any(|file| file.dataset == kind.to_string()) {
                 self.datasets.remove(&kind);
@@ -196,7 +200,7 @@ impl Lab {
     fn failed(&mut self, error: TrainError) -> Fault {
         if matches!(error, TrainError::Gpu(DeviceError::DeviceLost(_))) {
             self.close();
-            self.context = None;
+            (self.context, self.arithmetic) = (None, None);
         }
         error.into()
     }
@@ -209,7 +213,7 @@ impl Lab {
         let dataset = self.dataset(&config)?;
         // The device may have been lost while nothing ran.
         if self.context.as_ref().is_some_and(|context| context.check().is_err()) {
-            self.context = None;
+            (self.context, self.arithmetic) = (None, None);
         }
         let context = match &self.context {
             Some(context) => Rc::clone(context),
@@ -217,6 +221,7 @@ impl Lab {
         };
         let controls = config.controls();
         let ks = config.ks.clone();
+        let published = self.published(&context, &config).await?;
         let trainer = Trainer::new(Rc::clone(&context), config, dataset, Tuning::default(), Start::Fresh).await?;
         let network = trainer.network();
         let tensors = network.parameters.iter().map(|parameter| {
@@ -235,10 +240,26 @@ impl Lab {
             "controls": controls,
             "totalSteps": trainer.total_steps(),
             "stepsPerEpoch": trainer.steps_per_epoch(),
+            "published": published,
             "seconds": started.elapsed().as_secs_f64(),
         });
         self.trainer = Some(trainer);
         Ok(described.to_string())
+    }
+
+    /// What the device has to find in this run (`Published` in `www/src/messages.ts`); null if nothing is published for it.
+    async fn published(&mut self, context: &Context, config: &TrainConfig) -> Result<Value, DeviceError> {
+        let mut known = published::of_page().iter().chain(published::all());
+        let Some(run) = known.find(|run| run.is_made_by(config)) else { return Ok(Value::Null) };
+        let arithmetic = match self.arithmetic {
+            Some(arithmetic) => arithmetic,
+            None => *self.arithmetic.insert(arithmetic::probe(context).await?),
+        };
+        let Some(class) = arithmetic.class.known() else { return Ok(Value::Null) };
+        let of_step =
+            |found: &published::Fingerprints| json!({ "step": found.step, "fingerprints": found.fingerprints });
+        let steps: Vec<_> = run.of(class).iter().map(of_step).collect();
+        Ok(json!({ "class": class.name(), "steps": steps }))
     }
 
     fn dataset(&mut self, config: &TrainConfig) -> Result<Arc<Dataset>, Fault> {

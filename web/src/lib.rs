@@ -3,6 +3,7 @@
 
 #![cfg(target_arch = "wasm32")]
 
+mod certify;
 mod events;
 mod fault;
 mod lab;
@@ -11,6 +12,7 @@ mod pde;
 use lastbit_core::device::Options;
 use wasm_bindgen::prelude::*;
 
+pub use certify::certify;
 pub use lab::Lab;
 pub use pde::Equations;
 

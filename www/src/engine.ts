@@ -75,6 +75,11 @@ export class Engine {
     this.send({ kind: "watch", ranges });
   }
 
+  /** Certifies the device. `certificate` or `error` follows; the engine then takes no other command. */
+  certify(): void {
+    this.send({ kind: "certify" });
+  }
+
   /** Terminates the worker. */
   close(): void {
     this.listeners.clear();

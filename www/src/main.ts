@@ -18,6 +18,7 @@ const VIEWS: readonly Entry[] = [
   { path: "lab", title: "Lab", load: () => import("./lab/lab") },
   { path: "pde", title: "Equations", load: () => import("./pde/pde") },
   { path: "lesson", title: "Lesson", load: () => import("./lesson/lesson") },
+  { path: "certify", title: "Device", load: () => import("./certify/certify") },
 ];
 
 const main = h("main", { id: "main", tabindex: -1 });

@@ -31,7 +31,8 @@ export type Command =
   | { kind: "set-lr"; lr: number }
   | { kind: "flip-bit"; flip: FlipBit }
   | { kind: "watch"; ranges: WatchedRange[] }
-  | { kind: "data"; files: DataFile[] };
+  | { kind: "data"; files: DataFile[] }
+  | { kind: "certify" };
 
 /** A parameter of the network. */
 export interface Tensor {
@@ -39,6 +40,15 @@ export interface Tensor {
   /** Row-major: `[K][C][kh][kw]` for a convolution. */
   shape: number[];
   convolution: boolean;
+}
+
+/** How a device rounds a·b + c. */
+export type DeviceClass = "fused" | "separate" | "neither";
+
+/** The fingerprints that every device of a class finds in a run, by step and replica. */
+export interface Published {
+  class: DeviceClass;
+  steps: { step: number; fingerprints: string[] }[];
 }
 
 /** Describes the run that was opened. */
@@ -53,6 +63,8 @@ export interface Opened {
   controls: number[];
   totalSteps: number;
   stepsPerEpoch: number;
+  /** Present if this run has published fingerprints. */
+  published?: Published | null;
   /** Seconds that it took to allocate and compile. */
   seconds: number;
 }
@@ -103,6 +115,44 @@ export interface Data {
   origins: Record<string, string | undefined>;
 }
 
+/** The first element in which a kernel has other bits. */
+export interface KernelFailure {
+  kernel: string;
+  constants: string;
+  case: string;
+  buffer: string;
+  element: number;
+  expected: string;
+  found: string;
+  elements: number;
+}
+
+/** A promise, and whether the device keeps it. An exception is a documented one, and no break. */
+export interface CertifiedPromise {
+  name: string;
+  meaning: string;
+  kept: boolean;
+  exception: string | null;
+  checked: string;
+  seconds: number;
+  failures: (string | KernelFailure)[];
+  failure_count: number;
+}
+
+/** The fields of a certificate that the page reads. */
+export interface Certificate {
+  arithmetic: { class: DeviceClass; subnormals: "kept" | "flushed" };
+  promises: CertifiedPromise[];
+  kept: boolean;
+}
+
+/** What happens during a certification; `json` is the certificate, which ends it. */
+export type CertifyEvent =
+  | ({ kind: "arithmetic"; adapter: string } & Certificate["arithmetic"])
+  | { kind: "subject"; name: string }
+  | { kind: "promise"; promise: CertifiedPromise }
+  | { kind: "certificate"; json: string };
+
 /** The kinds of errors that the page treats differently. */
 export type Fault = "config" | "data" | "device-lost" | "out-of-memory" | "gpu" | "load";
 
@@ -117,4 +167,5 @@ export type EngineEvent =
   | { kind: "changed"; what: "lr"; step: number; lr: number }
   | { kind: "changed"; what: "flip-bit"; step: number; flip: FlipBit }
   | Data
+  | CertifyEvent
   | { kind: "error"; fault: Fault; message: string };

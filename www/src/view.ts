@@ -1,4 +1,4 @@
-// A view of the page: the lab, the equations or the lesson. The shell shows one at a time.
+// A view of the page: the lab, the equations, the lesson or the device. The shell shows one at a time.
 
 /** The part of the address after `#`: `#/lab?lr=0.1` is the path `lab` with its query; `#/lesson/2` has the rest `2`. */
 export interface Route {

@@ -1,9 +1,11 @@
 // The worker: the core as WebAssembly, one run, and the loop that advances it. It also runs in hidden tabs, because nothing
-// in it waits for a frame. Commands are executed in order, between two pieces of work.
-import init, { Lab, type Events } from "../pkg/lastbit_web";
+// in it waits for a frame. Commands are executed in order, between two pieces of work. By another name it is the worker of the
+// equations, so that the code that loads the core is there once.
+import init, { certify, Lab, type Events } from "../pkg/lastbit_web";
 import wasmUrl from "../pkg/lastbit_web_bg.wasm?url";
+import { answerCalls } from "./pde/worker";
 import { describe } from "./webgpu";
-import type { Command, DataFile, EngineEvent, Fault, Layers, Epoch, Opened, Tensors, WatchedRange, Data } from "./messages";
+import type { CertifyEvent, Command, DataFile, EngineEvent, Fault, Layers, Epoch, Opened, Tensors, WatchedRange, Data } from "./messages";
 
 /** Milliseconds of work between two checks for commands, and between two messages to the page. */
 const SLICE_MS = 25;
@@ -139,6 +141,18 @@ async function addFiles(files: DataFile[]): Promise<void> {
   if (refused !== undefined) throw refused;
 }
 
+/** The quick form of a certification, whose steps wait for the device and so never block this worker. */
+async function certifyDevice(): Promise<void> {
+  await loaded;
+  const { name, software } = (await adapterInBrowser()) ?? { name: "unnamed adapter", software: false };
+  const today = new Date().toISOString().slice(0, 10);
+  const json = await certify(name, navigator.userAgent, software, today, (text: string) => {
+    const event = JSON.parse(text) as CertifyEvent;
+    post(event.kind === "arithmetic" ? { ...event, adapter: name } : event);
+  });
+  post({ kind: "certificate", json });
+}
+
 function execute(command: Command): Promise<void> | void {
   switch (command.kind) {
     case "open":
@@ -149,6 +163,8 @@ function execute(command: Command): Promise<void> | void {
       return;
     case "data":
       return addFiles(command.files);
+    case "certify":
+      return certifyDevice();
   }
   if (lab === undefined || !isOpen) return;
   const here = lab;
@@ -186,4 +202,5 @@ function execute(command: Command): Promise<void> | void {
   }
 }
 
-onmessage = ({ data }: MessageEvent<Command>) => enqueue(() => execute(data));
+if (self.name === "lastbit-pde") answerCalls(loaded);
+else onmessage = ({ data }: MessageEvent<Command>) => enqueue(() => execute(data));

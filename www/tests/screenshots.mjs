@@ -76,6 +76,13 @@ const VIEWS = {
       await page.getByTestId("seen").waitFor();
     },
   },
+  certify: {
+    path: "#/certify",
+    ready: async (page) => {
+      await page.getByTestId("certify").click();
+      await until(page, "certify-lamp", (text) => text.startsWith("Promise"));
+    },
+  },
   "no-webgpu": {
     path: "?webgpu=off#/lab",
     ready: (page) => until(page, "step", (text) => Number(text) >= 30),

@@ -1,7 +1,7 @@
-//! Computes all published runs on the processor, in both classes, and writes what it finds into the table of the program
-//! (`core/src/published/runs.json`) and into docs/FINGERPRINTS.md. Run it after a change of docs/ORDER.md, or after adding a run to
-//! the table: `cargo xtask fingerprints`. `core/tests/processor/published.rs` then compares the table with the plain reading of
-//! docs/ORDER.md.
+//! Computes all published runs on the processor, in both classes, and writes what it finds into the tables of the program
+//! (`core/src/published/runs.json`, `page_runs.json`) and into docs/FINGERPRINTS.md. Run it after a change of docs/ORDER.md, or after
+//! adding a run to a table: `cargo xtask fingerprints`. `core/tests/processor/fingerprints.rs` then compares the tables with what
+//! devices and the plain reading of docs/ORDER.md find.
 
 mod page;
 
@@ -14,7 +14,21 @@ use lastbit_core::published::{self, Published};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut runs = published::all().to_vec();
+    let tables = [computed(published::all())?, computed(published::of_page())?];
+    for (runs, file) in tables.iter().zip(["runs.json", "page_runs.json"]) {
+        std::fs::write(root.join("src/published").join(file), json(runs)?)?;
+    }
+    let path = root.join("../docs/FINGERPRINTS.md");
+    let text = std::fs::read_to_string(&path)?;
+    let [runs, of_page] = &tables;
+    let page = page::replace(&text, runs, of_page).ok_or("docs/FINGERPRINTS.md has lost the marks of its tables")?;
+    std::fs::write(&path, page)?;
+    Ok(())
+}
+
+/// These runs with what the processor finds.
+fn computed(runs: &[Published]) -> Result<Vec<Published>, Box<dyn std::error::Error>> {
+    let mut runs = runs.to_vec();
     for run in &mut runs {
         for class in Class::ALL {
             let found = pollster::block_on(async {
@@ -28,14 +42,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    std::fs::write(root.join("src/published/runs.json"), json(&runs)?)?;
-    let path = root.join("../docs/FINGERPRINTS.md");
-    let text = std::fs::read_to_string(&path)?;
-    std::fs::write(&path, page::replace(&text, &runs).ok_or("docs/FINGERPRINTS.md has lost the marks of its table")?)?;
-    Ok(())
+    Ok(runs)
 }
 
-/// The text of `runs.json`: the definition of a run in one line, then what is found after each step.
+/// The text of a table: the definition of a run in one line, then what is found after each step.
 fn json(runs: &[Published]) -> serde_json::Result<String> {
     let mut texts = Vec::new();
     for run in runs {

@@ -1,18 +1,25 @@
-//! The table of docs/FINGERPRINTS.md. The test that compares it with the program's table includes this file, too.
+//! The tables of docs/FINGERPRINTS.md. The test that compares them with the program's tables includes this file, too.
 
 use std::fmt::Write as _;
 
 use lastbit_core::processor::Class;
 use lastbit_core::published::Published;
 
-/// Lines between which the table is.
+/// Lines between which the table of all runs is.
 const MARKS: [&str; 2] = ["<!-- `cargo xtask fingerprints` writes from here -->\n", "<!-- to here -->\n"];
+/// Lines between which the table of the page's runs is.
+const PAGE_MARKS: [&str; 2] = ["<!-- and from here -->\n", "<!-- to there -->\n"];
 
-/// The page with the table of `runs` in the place of the old one; `None` if the page has no marks.
-pub fn replace(page: &str, runs: &[Published]) -> Option<String> {
-    let (before, rest) = page.split_once(MARKS[0])?;
-    let (_, after) = rest.split_once(MARKS[1])?;
-    Some([before, MARKS[0], &table(runs), MARKS[1], after].concat())
+/// The document with the tables of these runs in the place of the old ones; `None` if it has no marks.
+pub fn replace(document: &str, runs: &[Published], of_page: &[Published]) -> Option<String> {
+    let document = between(document, MARKS, &table(runs))?;
+    between(&document, PAGE_MARKS, &table(of_page))
+}
+
+fn between(document: &str, marks: [&str; 2], text: &str) -> Option<String> {
+    let (before, rest) = document.split_once(marks[0])?;
+    let (_, after) = rest.split_once(marks[1])?;
+    Some([before, marks[0], text, marks[1], after].concat())
 }
 
 fn table(runs: &[Published]) -> String {

@@ -1,7 +1,6 @@
 //! Compares words bit by bit, with the two exceptions that docs/RULES.md makes.
 
-/// Marks an element that a kernel has not written: a NaN that no operation computes.
-pub const POISON: u32 = 0x7fc5_a5a5;
+use super::report::{Mismatch, POISON};
 
 /// Counts of compared words.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,19 +13,6 @@ pub struct Tally {
     pub zeros: u64,
     /// NaNs whose bits differ.
     pub nans: u64,
-}
-
-/// The first word that differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Its index.
-    pub element: u64,
-    /// Its expected bits.
-    pub expected: u32,
-    /// Its bits.
-    pub found: u32,
-    /// Number of words that differ.
-    pub elements: u64,
 }
 
 /// What counts as equal beside equal bits.

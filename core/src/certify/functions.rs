@@ -5,8 +5,7 @@ use std::rc::Rc;
 
 use web_time::Instant;
 
-use super::comparison::Mismatch;
-use super::report::{Findings, Promise, note, since};
+use super::report::{Findings, Mismatch, Promise, note, since};
 use crate::device::{Buffers, Context, DeviceError, Fill, Program, Readback, Submitter};
 use crate::ops::functions;
 use crate::record::{BufferTable, Function, Job, Recording};

@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use web_time::Instant;
 
-use super::comparison::{POISON, Tally, Tolerance, compare};
-use super::report::{Findings, since};
+use super::comparison::{Tally, Tolerance, compare};
+use super::report::{Findings, POISON, since};
 use crate::device::{Buffers, Context, DeviceError, Family, Fill, Program, Readback, Submitter};
 use crate::record::{
     Access, Act, Binding, BufferId, BufferTable, Command, Dispatch, Kernel, Recording, Script, Shader,

@@ -3,10 +3,12 @@
 use serde::Serialize;
 use web_time::Instant;
 
-use super::comparison::Mismatch;
 use crate::device::DeviceError;
 use crate::record::{Constant, Kernel};
 use crate::train::TrainError;
+
+/// Marks an element that a kernel has not written: a NaN that no operation computes.
+pub const POISON: u32 = 0x7fc5_a5a5;
 
 /// A promise of docs/RULES.md, and whether the device keeps it.
 #[derive(Clone, Debug, Serialize)]
@@ -73,6 +75,19 @@ impl std::fmt::Display for Failure {
             Self::Text(text) => f.write_str(text),
         }
     }
+}
+
+/// The first word that differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Its index.
+    pub element: u64,
+    /// Its expected bits.
+    pub expected: u32,
+    /// Its bits.
+    pub found: u32,
+    /// Number of words that differ.
+    pub elements: u64,
 }
 
 /// Collects what a check finds.

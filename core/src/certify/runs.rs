@@ -30,6 +30,8 @@ struct Outcome {
 /// The runs of a device.
 struct Runs<'a> {
     context: &'a Rc<Context>,
+    /// Factor on the channels.
+    width: f64,
     dataset: Arc<Dataset>,
 }
 
@@ -37,6 +39,7 @@ impl Runs<'_> {
     async fn of(&self, ks: &[u32], tuning: Tuning) -> Result<Outcome, TrainError> {
         let config = TrainConfig {
             net: NetKind::ResNet { depth: 8 },
+            width: self.width,
             dataset: DatasetKind::Synthetic,
             ks: ks.to_vec(),
             batch_size: BATCH,
@@ -90,9 +93,14 @@ impl Findings {
     }
 }
 
-/// Checks the promises about runs. Calls `on_promise` with each.
-pub(super) async fn check(context: &Rc<Context>, on_promise: &mut dyn FnMut(Promise)) -> Result<(), TrainError> {
-    let runs = Runs { context, dataset: Arc::new(synthetic::dataset(1, IMAGES, BATCH as usize)) };
+/// Checks the promises about runs, those of the quick form with a quarter of the channels. Calls `on_promise` with each.
+pub(super) async fn check(
+    context: &Rc<Context>,
+    quick: bool,
+    on_promise: &mut dyn FnMut(Promise),
+) -> Result<(), TrainError> {
+    let (width, split_flops) = if quick { (0.25, 200_000) } else { (1.0, 2_000_000) };
+    let runs = Runs { context, width, dataset: Arc::new(synthetic::dataset(1, IMAGES, BATCH as usize)) };
     let steps = IMAGES.div_ceil(BATCH as usize);
     let size = format!("resnet8, {steps} steps, k = 1, 1, 2, 3, 5");
     let start = Instant::now();
@@ -135,7 +143,7 @@ pub(super) async fn check(context: &Rc<Context>, on_promise: &mut dyn FnMut(Prom
     let in_flight = |n: usize| Tuning { in_flight: Some(n), ..Tuning::default() };
     let promises = [
         ("chunks", CHUNKS, vec![("one replica at a time", chunks(1)), ("chunks of two replicas", chunks(2))]),
-        ("splits", SPLITS, vec![("dispatches split at 2 million operations", splits(2_000_000))]),
+        ("splits", SPLITS, vec![("dispatches split into small pieces", splits(split_flops))]),
         (
             "steps in flight",
             IN_FLIGHT,

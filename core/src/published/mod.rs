@@ -1,5 +1,5 @@
 //! Published fingerprints: short runs on made-up images, each with the fingerprints that every device of a class must find. The
-//! table is `runs.json`, and docs/FINGERPRINTS.md shows it. The plain reading of docs/ORDER.md and the processor's twins agree
+//! table is `runs.json`; `page_runs.json` has the runs that the page makes by itself. docs/FINGERPRINTS.md shows both. The plain reading of docs/ORDER.md and the processor's twins agree
 //! on it (`core/tests/processor/published.rs`), so it says what a device has to compute, not what one device computed.
 
 mod command_line;
@@ -70,6 +70,14 @@ impl Published {
         run
     }
 
+    /// Whether `config` makes this run. The two may differ in what changes no bit of a step: the number of steps, how often the run
+    /// is tested and logged, and the test images.
+    #[must_use]
+    pub fn is_made_by(&self, config: &TrainConfig) -> bool {
+        let TrainConfig { epochs, steps, eval_every, log_every, test_limit, .. } = self.config;
+        TrainConfig { epochs, steps, eval_every, log_every, test_limit, ..config.clone() } == self.config
+    }
+
     /// The command that makes this run. It writes a run folder, whose `metrics.jsonl` has the fingerprints.
     #[must_use]
     pub fn command_line(&self) -> String {
@@ -83,15 +91,27 @@ impl Published {
 /// Never: a test reads the table.
 #[must_use]
 pub fn all() -> &'static [Published] {
-    static ALL: LazyLock<Vec<Published>> = LazyLock::new(|| {
-        let mut runs: Vec<Published> =
-            serde_json::from_str(include_str!("runs.json")).unwrap_or_else(|error| unreachable!("runs.json: {error}"));
-        for run in &mut runs {
-            run.config.steps = run.steps.last().copied();
-        }
-        runs
-    });
+    static ALL: LazyLock<Vec<Published>> = LazyLock::new(|| table(include_str!("runs.json")));
     &ALL
+}
+
+/// The runs that the page makes by itself: the lab's default run on a GPU and on a software adapter, and those of the lesson.
+///
+/// # Panics
+/// Never: a test reads the table.
+#[must_use]
+pub fn of_page() -> &'static [Published] {
+    static OF_PAGE: LazyLock<Vec<Published>> = LazyLock::new(|| table(include_str!("page_runs.json")));
+    &OF_PAGE
+}
+
+fn table(json: &str) -> Vec<Published> {
+    let mut runs: Vec<Published> =
+        serde_json::from_str(json).unwrap_or_else(|error| unreachable!("the table of published runs: {error}"));
+    for run in &mut runs {
+        run.config.steps = run.steps.last().copied();
+    }
+    runs
 }
 
 /// The quick form of the check: some of the runs, with fewer steps.
@@ -103,6 +123,7 @@ pub fn quick() -> Vec<Published> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::LrChange;
 
     #[test]
     fn rows_can_be_sent_elsewhere() {
@@ -120,6 +141,20 @@ mod tests {
         assert!(run.command_line().contains(" --steps 10 "));
         let quick = quick();
         assert!(!quick.is_empty() && quick.len() < all().len());
+    }
+
+    #[test]
+    fn a_run_is_known_by_what_changes_its_bits() {
+        let known = |change: fn(&mut TrainConfig)| {
+            let mut config = of_page()[0].config.clone();
+            change(&mut config);
+            of_page().iter().filter(|run| run.is_made_by(&config)).count()
+        };
+        assert_eq!(known(|config| (config.steps, config.log_every, config.test_limit) = (None, Some(7), None)), 1);
+        assert_eq!(known(|config| (config.epochs, config.eval_every) = (3, 0)), 1);
+        assert_eq!(known(|config| config.seed = 2), 0);
+        assert_eq!(known(|config| config.lr_changes = vec![LrChange { step: 60, lr: 0.2 }]), 0);
+        assert_eq!(known(|config| config.ks = vec![1, 3]), 0);
     }
 
     #[test]

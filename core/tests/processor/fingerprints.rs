@@ -79,7 +79,7 @@ fn software_gpus_find_them() {
 #[test]
 fn the_page_shows_the_table() {
     let page = include_str!("../../../docs/FINGERPRINTS.md");
-    let expected = page::replace(page, published::all());
+    let expected = page::replace(page, published::all(), published::of_page());
     assert_eq!(Some(page), expected.as_deref(), "run `cargo xtask fingerprints`");
 }
 

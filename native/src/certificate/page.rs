@@ -1,10 +1,9 @@
 //! The page of a certificate.
 
 use lastbit_core::arithmetic::DeviceClass;
-use lastbit_core::certify::{Failure, KernelFailure, POISON, Promise};
+use lastbit_core::certify::{Certificate, Failure, KernelFailure, POISON, Promise, Speed};
 use maud::{Markup, html};
 
-use super::{Certificate, Speed};
 use crate::html::{self, Light, cell, code, document, header, lamp, note, prose, section, table};
 use crate::numbers::{count, number, thousands};
 

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Args;
-use lastbit_core::certify::{self, Event, Promise, Settings};
+use lastbit_core::certify::{self, Certificate, Event, Promise, Settings};
 use lastbit_core::device::{Context, Family};
 use lastbit_core::record::Shader;
 use lastbit_core::{arithmetic, bench};
 use pollster::block_on;
 
-use crate::certificate::Certificate;
+use crate::certificate;
 use crate::failure::Failure;
 use crate::files::create_folder;
 use crate::run::known_tiles;
@@ -66,11 +66,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     };
     block_on(certify::run(&context, arithmetic, &settings, &mut show))?;
-    let speed = if arguments.quick { None } else { Some(measure(&context)?) };
-    let certificate = Certificate::new(adapter, arithmetic, arguments.quick, promises, speed.as_ref());
-    let page = certificate.write(&arguments.out)?;
+    let today = certificate::today();
+    let mut certified = Certificate::new(adapter.into(), arithmetic, arguments.quick, promises, today);
+    if !arguments.quick {
+        certified = certified.with_speed(&measure(&context)?);
+    }
+    let page = certificate::write(&certified, &arguments.out)?;
     print_line(format!("certificate: {}", page.display()));
-    Ok(if certificate.is_kept() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if certified.kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Refuses a folder with anything in it: a certificate of another device may be there.

@@ -11,6 +11,7 @@ import { divergencePlot, lossPlot } from "../run/curves";
 import { Filters } from "../run/filters";
 import { Heatmap } from "../run/heatmap";
 import { Lamp } from "../run/lamp";
+import { PublishedLamp } from "../run/published";
 import { Readout } from "../run/readout";
 import { Session } from "../run/session";
 import type { Route, View } from "../view";
@@ -90,6 +91,12 @@ class Lab implements View {
           h("details", { class: "panel" }, h("summary", {}, "More"), this.more.element),
           this.data.element,
           this.share.element,
+          h(
+            "section",
+            { class: "panel" },
+            h("h2", {}, "This device"),
+            h("p", { class: "note" }, "The same run has the same bits on every device of one class. ", h("a", { href: linkTo("certify") }, "Does this device keep the promise?")),
+          ),
         ),
         h(
           "div",
@@ -97,6 +104,7 @@ class Lab implements View {
           add(this.divergence).element,
           h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element),
           add(new Readout()).element,
+          add(new PublishedLamp()).element,
           h("div", { class: "plot-grid" }, add(this.loss).element, add(new Heatmap()).element),
           h("div", { class: "plot-grid" }, add(new Filters()).element, bits.element),
         ),

@@ -3,10 +3,11 @@ import { button, h, setText } from "../dom";
 import { messageOf } from "../failure";
 import { formatNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
-import { commandLine, defaults } from "../properties";
+import { commandLine, defaults, type Values } from "../properties";
 import { fetchRecording } from "../recorded/format";
 import { Player } from "../recorded/player";
 import { Lamp } from "../run/lamp";
+import { PublishedLamp } from "../run/published";
 import { type RunSource, Session } from "../run/session";
 import { slider } from "../pde/equation";
 import { webgpuSupport } from "../webgpu";
@@ -14,7 +15,8 @@ import type { Chapter, Exhibit } from "./chapter";
 import { LESSON_RUN } from "./run_panel";
 
 const STEPS = 100;
-const LIVE_RATES = [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
+/** The learning rates of live runs. */
+export const RATES = [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
 /** The learning rates in www/recorded/runs.mjs. */
 const RECORDED_RATES = [0.0125, 0.05, 0.2, 0.8];
 /** The chapter counts as seen after one run with relative L1 above `parted`, and one below `together` after `steps` steps. */
@@ -51,6 +53,11 @@ export const chapter: Chapter = {
   exhibit,
 };
 
+/** The live run at `rate`. */
+export function runAt(rate: number): Values {
+  return defaults({ ...LESSON_RUN, activation: "swish", momentum: "0", lr: String(rate), steps: String(STEPS) });
+}
+
 /** A curve that stays when the next run begins. */
 interface Curve {
   x: Float64Array;
@@ -59,7 +66,7 @@ interface Curve {
 
 async function exhibit(seen: () => void): Promise<Exhibit> {
   const live = (await webgpuSupport()).ok;
-  const rates = live ? LIVE_RATES : RECORDED_RATES;
+  const rates = live ? RATES : RECORDED_RATES;
   const curves = new Map<number, Curve>();
   let rate = rates.at(-1)!;
   let running: number | undefined;
@@ -80,6 +87,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
   const step = h("output", { "data-testid": "step" }, "0");
   const [loss, apart] = ["loss-k1", "rel-l1-k3"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
   const lamp = new Lamp();
+  const published = new PublishedLamp();
   const plot = new LinePlot({ title: "Distance of k = 3 from k = 1", note: "relative L1, one curve for each rate", log: true, height: 18, empty: "No run yet" });
   const where = h("p", { class: "note", "data-testid": "adapter" });
   const command = h("pre", {});
@@ -88,6 +96,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
   /** Shows the current state of the run. */
   function update(source: RunSource): void {
     lamp.update(source);
+    published.update(source);
     const { record, opened } = source;
     const fault = session?.error;
     error.hidden = fault === undefined;
@@ -116,7 +125,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
   async function run(): Promise<void> {
     running = rate;
     if (session !== undefined) {
-      const values = defaults({ ...LESSON_RUN, activation: "swish", momentum: "0", lr: String(rate), steps: String(STEPS) });
+      const values = runAt(rate);
       setText(command, commandLine(values));
       session.open(values);
       session.start();
@@ -154,6 +163,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
       h("div", {}, h("dt", {}, "loss, k = 1"), loss),
       h("div", {}, h("dt", {}, "distance of k = 3"), apart),
     ),
+    live ? published.element : undefined,
     where,
     h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), command),
   );

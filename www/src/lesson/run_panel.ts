@@ -5,6 +5,7 @@ import { fetchRecording } from "../recorded/format";
 import { Player } from "../recorded/player";
 import { divergencePlot } from "../run/curves";
 import { Lamp } from "../run/lamp";
+import { PublishedLamp } from "../run/published";
 import { type Component, type RunSource, Session } from "../run/session";
 import { webgpuSupport } from "../webgpu";
 
@@ -81,6 +82,7 @@ export function runPanel({ run, live, command, reset }: OpenedRun): HTMLElement 
     ),
     lamp.element,
     plot.element,
+    live ? run.add(new PublishedLamp()).element : undefined,
     where,
     h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), h("pre", {}, command)),
   );

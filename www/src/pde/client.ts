@@ -12,7 +12,7 @@ interface Waiting {
 
 /** A worker that computes the equations. */
 export class EquationsClient {
-  private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "lastbit-pde" });
+  private readonly worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module", name: "lastbit-pde" });
   private readonly waiting = new Map<number, Waiting>();
   private calls = 0;
 

@@ -1,19 +1,18 @@
-// The worker of the equations: the core as WebAssembly, with one `Equations` that answers calls in order.
-import init, { Equations } from "../../pkg/lastbit_web";
-import wasmUrl from "../../pkg/lastbit_web_bg.wasm?url";
+// The worker of the equations: one `Equations` that answers calls in order.
+import { Equations } from "../../pkg/lastbit_web";
 import type { Answer, Call } from "./messages";
 
 let equations: Promise<Equations> | undefined;
 let tail: Promise<void> = Promise.resolve();
 
-async function create(processor: boolean): Promise<Equations> {
-  await init({ module_or_path: wasmUrl });
+async function create(core: Promise<unknown>, processor: boolean): Promise<Equations> {
+  await core;
   return Equations.make(processor);
 }
 
-async function answer({ id, processor, method, parameters }: Call): Promise<void> {
+async function answer(core: Promise<unknown>, { id, processor, method, parameters }: Call): Promise<void> {
   try {
-    equations ??= create(processor);
+    equations ??= create(core, processor);
     const created = await equations;
     const call = created[method] as (...values: unknown[]) => unknown;
     const value = await call.apply(created, parameters);
@@ -23,6 +22,9 @@ async function answer({ id, processor, method, parameters }: Call): Promise<void
   }
 }
 
-onmessage = ({ data }: MessageEvent<Call>) => {
-  tail = tail.then(() => answer(data));
-};
+/** Answers the calls of a client. `core` is settled once the core is loaded. */
+export function answerCalls(core: Promise<unknown>): void {
+  onmessage = ({ data }: MessageEvent<Call>) => {
+    tail = tail.then(() => answer(core, data));
+  };
+}

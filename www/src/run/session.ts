@@ -159,7 +159,7 @@ export class Session implements RunSource {
         this.error = event;
         if (this.opened === undefined) this.record = this.previous ?? this.record;
         break;
-      case "data":
+      default:
         break;
     }
     this.changed();

@@ -16,6 +16,9 @@ const VIEWS = [
   ["#/pde/linear", ".good[data-testid=linear-verdict]"],
   ["#/pde/nonlinear", "[data-testid=nonlinear-verdict][data-kind]"],
   ...[1, 2, 3, 4, 5, 6].map((chapter) => [`#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),
+  // A check that is under way and one that is complete have the same elements; the complete one takes a minute.
+  ["#/certify", "[data-testid=certify]"],
+  ["?webgpu=off#/certify", "[data-testid=no-webgpu]"],
   ["?webgpu=off#/lab", ".recorded-figures .lamp.green"],
 ];
 

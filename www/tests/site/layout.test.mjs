@@ -21,6 +21,7 @@ const VIEWS = [
   ["#/lesson/4", "heat-step", 10],
   ["#/lesson/5", "nonlinear-step", 16],
   ["#/lesson/6", "step", 3, "start"],
+  ["#/certify", "certify-progress", 3, "certify"],
   // Three digits.
   ["?webgpu=off#/lab", "step", 100],
 ];
@@ -49,11 +50,11 @@ for (const viewport of WIDTHS) {
       await site.visit(address, async (shown, page) => {
         if (start !== undefined) {
           // A script clicks, because after a real press the browser excuses shifts for half a second.
-          await shown.get("adapter").filter({ hasText: /Live/ }).or(shown.get("lr")).first().waitFor();
+          await shown.get("adapter").filter({ hasText: /Live/ }).or(shown.get("lr")).or(shown.get("certify")).first().waitFor();
           await shown.get(start).evaluate((button) => button.click());
         }
         if (count === undefined) await page.locator(".exhibit").waitFor();
-        else await shown.until(count, (text) => Number(text) >= least, `${least} at ${address}`);
+        else await shown.until(count, (text) => Number.parseFloat(text) >= least, `${least} at ${address}`);
         // Time in which something could still move.
         await page.waitForTimeout(300);
         const shifts = await page.evaluate(() => window.shifts);

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 /** HTML, script, style and WebAssembly, with the gzip of any server. Recorded runs are loaded on demand and do not count. */
-const MOST_KB = 400;
+const MOST_KB = 430;
 
 const dist = fileURLToPath(new URL("../../dist", import.meta.url));
 
