@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 use crate::fault::Fault;
 
 /// Checks the promises of the browser's device, in a minute or two on a software adapter. Calls `on_event` with JSON (`CertifyEvent` in
-/// `www/src/certify/messages.ts`) as it goes. Returns the certificate: the JSON that `lastbit certify` writes, in one line. wgpu does not pass on what
+/// `www/src/messages.ts`) as it goes. Returns the certificate: the JSON that `lastbit certify` writes, in one line. wgpu does not pass on what
 /// a browser says about its adapter, so the caller names it: `name` and `driver`, and whether it is `software`. `date` is `YYYY-MM-DD`.
 ///
 /// # Errors

@@ -73,7 +73,7 @@ pub async fn run(
     on_event(Event::Promise(promise));
     runs::check(device, settings.quick, &mut |promise| on_event(Event::Promise(promise))).await?;
     let name = &mut |name: &str| on_event(Event::Subject(name));
-    let promise = published_runs::check(device, (class, arithmetic.subnormals), settings.quick, name).await?;
+    let promise = published_runs::check(device, class, settings.quick, name).await?;
     on_event(Event::Promise(promise));
     Ok(())
 }

@@ -31,6 +31,14 @@ pub struct Promise {
     pub failure_count: u64,
 }
 
+impl Promise {
+    /// Whether the device makes use of a documented exception instead of what the promise says.
+    #[must_use]
+    pub fn is_excepted(&self) -> bool {
+        self.exception.as_deref() == Some(super::FLUSHES)
+    }
+}
+
 /// Most failures that a promise lists.
 pub const MOST_FAILURES: usize = 12;
 

@@ -77,6 +77,10 @@ impl Runs<'_> {
             if let Some((a, b)) = reference.lines.iter().zip(&outcome.lines).find(|(a, b)| a != b) {
                 findings.add_text(format!("{what}: a line of the metrics is {b}, expected {a}"));
             }
+            let [expected, found] = [&reference.lines, &outcome.lines].map(Vec::len);
+            if expected != found {
+                findings.add_text(format!("{what}: {found} lines of metrics, expected {expected}"));
+            }
         }
         findings.seconds += since(start);
         Ok(())

@@ -1,6 +1,7 @@
 //! Published fingerprints: short runs on made-up images, each with the fingerprints that every device of a class must find. The
-//! table is `runs.json`; `page_runs.json` has the runs that the page makes by itself. docs/FINGERPRINTS.md shows both. The plain reading of docs/ORDER.md and the processor's twins agree
-//! on it (`core/tests/processor/published.rs`), so it says what a device has to compute, not what one device computed.
+//! table is `runs.json`; `page_runs.json` has the runs that the page makes by itself. docs/FINGERPRINTS.md shows both. The plain
+//! reading of docs/ORDER.md and the processor's twins agree on both (`core/tests/processor/fingerprints.rs`, `plain_runs.rs`), so
+//! they say what a device has to compute, not what one device computed.
 
 mod command_line;
 mod run;

@@ -34,6 +34,11 @@ pub fn difference(found: &[Fingerprints], expected: &[Fingerprints]) -> Option<S
     Some(format!("found {found:?}, published are {expected:?}"))
 }
 
+/// The runs of both tables.
+pub fn every_run() -> Vec<Published> {
+    published::all().iter().chain(published::of_page()).cloned().collect()
+}
+
 fn finish(failures: &[String]) {
     assert!(failures.is_empty(), "{} runs differ:\n{}", failures.len(), failures.join("\n"));
 }
@@ -44,7 +49,7 @@ fn every_instruction_set_finds_them_with_any_number_of_threads() {
     for class in Class::ALL {
         for instructions in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
             // Without vectors, whole runs take too long.
-            let runs = if instructions == Isa::Plain { quick() } else { published::all().to_vec() };
+            let runs = if instructions == Isa::Plain { quick() } else { every_run() };
             for threads in [1, 3] {
                 let adapter = AdapterChoice::Named(class.adapter().to_owned());
                 let threads = Threads::new(threads).unwrap();

@@ -10,7 +10,7 @@ use lastbit_core::published::{self, Fingerprints, Published};
 use lastbit_core::record::{Command, Recording};
 use lastbit_core::train::{MemoryLimits, RecordingKind, Start, Steps, Tuning};
 
-use crate::fingerprints::difference;
+use crate::fingerprints::{difference, every_run};
 use crate::plain;
 
 /// The words of the run's buffers, and how they are computed.
@@ -84,7 +84,7 @@ fn affordable() -> Vec<Published> {
         let is_affordable = |step: &&u64| **step * flops <= MOST_FLOPS || Some(flops) == smallest;
         run.until(*run.steps.iter().rev().find(is_affordable).unwrap_or(&run.steps[0]))
     };
-    published::all().iter().map(cut).collect()
+    every_run().iter().map(cut).collect()
 }
 
 fn all_runs(class: Class) {

@@ -50,7 +50,11 @@ fn head(certificate: &Certificate) -> Markup {
 }
 
 fn light(promise: &Promise) -> Light {
-    if promise.kept { Light::Green } else { Light::Red }
+    match promise.kept {
+        true if promise.is_excepted() => Light::Off,
+        true => Light::Green,
+        false => Light::Red,
+    }
 }
 
 fn promises(certificate: &Certificate) -> Markup {

@@ -91,7 +91,11 @@ fn check_empty(folder: &Path) -> Result<(), Failure> {
 /// The lines of a promise: whether it is kept, what was checked, the exception, the first failures.
 fn lines(promise: &Promise) -> Vec<String> {
     let Promise { name, kept, exception, checked, seconds, failures, failure_count, .. } = promise;
-    let word = if *kept { "kept  " } else { "BROKEN" };
+    let word = match kept {
+        true if promise.is_excepted() => "except",
+        true => "kept  ",
+        false => "BROKEN",
+    };
     let mut lines = vec![format!("{word}  {name}: {checked} ({seconds:.1} s)")];
     lines.extend(exception.iter().map(|exception| format!("        exception: {exception}")));
     lines.extend(failures.iter().map(|failure| format!("        {failure}")));
