@@ -109,8 +109,8 @@ class Certification implements View {
         "p",
         {},
         "It trains small networks on made-up images in pairs that must agree, divides and takes roots of numbers whose results are " +
-          "known, and makes runs whose fingerprints are published. Every bit is compared. This takes seconds on a GPU, and a minute or " +
-          "two where the processor does the work. Nothing leaves this machine.",
+          "known, and makes runs whose fingerprints are published. Every bit is compared. Where the processor does the work of a GPU, " +
+          "this takes a minute or two; a GPU is quicker. Nothing leaves this machine.",
       ),
       this.error,
       h("div", { class: "toolbar check" }, this.start, this.bar),
