@@ -63,7 +63,7 @@ const TINY: f32 = f32::from_bits((127 - 120) << 23);
 /// `tile-independent`.
 ///
 /// # Errors
-/// Same as [`run`].
+/// Same as [`run`](super::run).
 pub async fn check_kernels(
     device: &Rc<Context>,
     arithmetic: Arithmetic,
@@ -103,7 +103,7 @@ pub async fn check_kernels(
 /// Compares the backward kernels of `subjects` on gradients that are subnormal numbers: the promise `subnormals`.
 ///
 /// # Errors
-/// Same as [`run`].
+/// Same as [`run`](super::run).
 pub async fn check_tiny_gradients(
     device: &Rc<Context>,
     arithmetic: Arithmetic,

@@ -81,16 +81,6 @@ fn software_gpus_find_them() {
     finish(&failures);
 }
 
-/// The page's runs are larger: their first steps.
-#[test]
-fn the_processor_finds_those_of_the_page() {
-    let runs: Vec<Published> = published::of_page().iter().map(|run| run.until(10)).collect();
-    assert!(runs.iter().all(|run| run.steps == [1, 10] && run.fused.len() == 2 && run.separate.len() == 2));
-    let options =
-        |class: Class| Options { adapter: AdapterChoice::Named(class.adapter().to_owned()), ..Options::default() };
-    finish(&Class::ALL.map(|class| differences(&options(class), class, &runs)).concat());
-}
-
 #[test]
 fn the_page_shows_the_table() {
     let page = include_str!("../../../docs/FINGERPRINTS.md");
