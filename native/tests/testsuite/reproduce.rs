@@ -189,16 +189,18 @@ fn figure_2_has_its_data_and_resumes_after_a_kill_with_the_same_bytes() {
         let ended = lastbit(&[line, vec!["--out", text(&whole)]].concat());
         assert_refused(&ended, 2, &[flag, text(&whole)]);
     }
-    // Other images or another driver in the manifest of a finished run, and a damaged manifest.
+    // Other images or another class in the manifest of a finished run, and a damaged manifest.
     let path = whole.join("runs/n2-seed1/manifest.json");
     let manifest = fs::read_to_string(&path).unwrap();
     let parsed: Value = serde_json::from_str(&manifest).unwrap();
     let page = fs::read(whole.join("report.html")).unwrap();
-    for (part, key, names) in [("dataset", "sha256", "the images ('"), ("environment", "driver", "the driver ('")] {
-        let changed = manifest.replace(parsed[part][key].as_str().unwrap(), "another");
+    let other_images = manifest.replace(parsed["dataset"]["sha256"].as_str().unwrap(), "another");
+    for (changed, names) in
+        [(other_images, "the images ('another', now '"), (of_another_class(&manifest), "the class ('")]
+    {
         fs::write(&path, common::with_checksum(&changed)).unwrap();
         let ended = lastbit(&[FIG2, &["--out", text(&whole)]].concat());
-        assert_refused(&ended, 2, &["--out", "n2-seed1", &format!("{names}another', now '"), "another --out"]);
+        assert_refused(&ended, 2, &["--out", "n2-seed1", names, "another --out"]);
     }
     fs::write(&path, &manifest[1..]).unwrap();
     assert_refused(&lastbit(&[FIG2, &["--out", text(&whole)]].concat()), 2, &["n2-seed1", "manifest.json"]);
@@ -286,6 +288,17 @@ fn an_adapter_that_breaks_a_promise_is_named() {
     assert!(ended.code == Some(2) && ended.err.contains("which fails the self-test"), "{ended:?}");
 }
 
+/// The manifest of a run that a device of the other class made.
+fn of_another_class(manifest: &str) -> String {
+    let parsed: Value = serde_json::from_str(manifest).unwrap();
+    let class = parsed["environment"]["class"].as_str().unwrap();
+    let other = if class == "fused" { "separate" } else { "fused" };
+    let [from, to] = [class, other].map(|class| format!("\"class\": \"{class}\""));
+    let changed = manifest.replace(&from, &to);
+    assert_ne!(changed, manifest);
+    changed
+}
+
 #[test]
 #[cfg(unix)]
 fn ctrl_c_ends_with_130_and_the_same_command_resumes() {
@@ -302,14 +315,12 @@ fn ctrl_c_ends_with_130_and_the_same_command_resumes() {
     assert!(ended.out.contains("the same command continues") && !ended.err.contains("error"), "{ended:?}");
     let before = common::json_lines(&out.join("runs/n2-seed1/timing.jsonl")).len();
     assert!((2..40).contains(&before), "{before}");
-    // Another driver is refused in the middle of a run, too. The message names no flag that `reproduce` does not have.
+    // Another class is refused in the middle of a run, too. The message names no flag that `reproduce` does not have.
     let path = out.join("runs/n2-seed1/manifest.json");
     let manifest = fs::read_to_string(&path).unwrap();
-    let parsed: Value = serde_json::from_str(&manifest).unwrap();
-    let changed = manifest.replace(parsed["environment"]["driver"].as_str().unwrap(), "another");
-    fs::write(&path, common::with_checksum(&changed)).unwrap();
+    fs::write(&path, common::with_checksum(&of_another_class(&manifest))).unwrap();
     let ended = lastbit(&[&line[..], &["--out", text(&out)]].concat());
-    assert_refused(&ended, 2, &["--out", "the driver ('another', now '", "give another --out"]);
+    assert_refused(&ended, 2, &["--out", "the class ('", "give another --out"]);
     assert!(!ended.err.contains("--allow-changed") && !ended.err.contains("--resume"), "{ended:?}");
     fs::write(&path, manifest).unwrap();
     reproduce(&line, &out);
