@@ -20,7 +20,7 @@ pub struct Job {
     pub packed_stride: u32,
     /// Elements of each replica in the running-statistics arena.
     pub running_stride: u32,
-    /// Always 0. Shaders combine floats with it, so that a compiler cannot see how they were computed (`shared/opaque.wgsl`).
+    /// Always 0. Shaders combine floats with it, so that a compiler cannot see how they were computed (`shaders/shared/opaque.wgsl`).
     pub zero: u32,
     /// Values of [`super::Shader::arguments`], in that order, followed by zeros.
     pub arguments: [u32; ARGUMENTS],

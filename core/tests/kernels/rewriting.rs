@@ -3,7 +3,7 @@
 //! WGSL allows compilers to contract `a * b + c`, to reorder and to factor sums and products, and to approximate quotients and
 //! functions. So no operand of a sum may be a sum, a product or a multiply-add; no operand of a product, and no factor of a
 //! multiply-add, a product; no addend of a multiply-add a sum or a product (a multiply-add may be: that is an accumulation).
-//! A value that comes from memory, an integer or `opaque` (shared/opaque.wgsl) is free of this. A product with a power of two
+//! A value that comes from memory, an integer or `opaque` (shaders/shared/opaque.wgsl) is free of this. A product with a power of two
 //! is exact and counts as its other operand. Variables count as everything that is ever stored in them.
 
 use std::collections::{BTreeSet, HashMap};

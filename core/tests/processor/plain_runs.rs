@@ -10,7 +10,7 @@ use lastbit_core::published::{self, Fingerprints, Published};
 use lastbit_core::record::{Command, Recording};
 use lastbit_core::train::{MemoryLimits, RecordingKind, Start, Steps, Tuning};
 
-use crate::fingerprints::{difference, every_run};
+use crate::fingerprints::difference;
 use crate::plain;
 
 /// The words of the run's buffers, and how they are computed.
@@ -76,6 +76,9 @@ fn flops(run: &Published) -> u64 {
     steps_of(run).plan().flops(|chunk| RecordingKind::Train(chunk, run.config.batch_size))
 }
 
+/// Runs of the page beside the table's: the others differ in the learning rate alone, or take the loops most of a minute.
+const OF_PAGE: usize = 3;
+
 /// The runs, each up to its last published step for which there is time, at least up to the first one. The smallest is whole.
 fn affordable() -> Vec<Published> {
     let smallest = published::all().iter().map(flops).min();
@@ -84,7 +87,8 @@ fn affordable() -> Vec<Published> {
         let is_affordable = |step: &&u64| **step * flops <= MOST_FLOPS || Some(flops) == smallest;
         run.until(*run.steps.iter().rev().find(is_affordable).unwrap_or(&run.steps[0]))
     };
-    every_run().iter().map(cut).collect()
+    let of_page = published::of_page().iter().filter(|run| flops(run) <= MOST_FLOPS).take(OF_PAGE);
+    published::all().iter().chain(of_page).map(cut).collect()
 }
 
 fn all_runs(class: Class) {
