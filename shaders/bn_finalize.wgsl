@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
         channels[r * C + c] = vec4f(total.y, quotient(1.0, root(variance + EPSILON)), scale[p], shift[p]);
         let s = r * job.running_stride + c;
         let unbiased = quotient(total.z, max(total.x - 1.0, 1.0));
-        running[s] = fma(MOMENTUM, total.y - running[s], running[s]);
+        running[s] = opaque(fma(MOMENTUM, total.y - running[s], running[s]));
         // job.mean_to_variance: elements from the layer's mean to its variance in the arena.
         let v = s + job.mean_to_variance;
         running[v] = fma(MOMENTUM, unbiased - running[v], running[v]);

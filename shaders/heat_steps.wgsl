@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
             if (goes && i > 0u && i < POINTS - 1u) {
                 value = mac(rate, opaque(sh_u[old + i - 1u] + sh_u[old + i + 1u]) - 2.0 * here, here);
             }
-            sh_u[new_u + i] = value;
+            sh_u[new_u + i] = opaque(value);
             if ((bitcast<u32>(value) & 0x7fffffffu) > STOP_BITS) {
                 atomicMin(&sh_stopped, first + step);
             }

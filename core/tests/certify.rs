@@ -181,6 +181,32 @@ fn a_patch_that_changes_nothing_is_an_error() {
     assert!(failures.iter().any(|failure| failure.to_string().contains("no such text")), "{failures:?}");
 }
 
+/// The promise about division and roots on llvmpipe, whose own `operation` is `units` in the last place off.
+fn with_units_off(operation: &str, units: i32) -> Option<Promise> {
+    let to = format!("bitcast<f32>(bitcast<i32>({operation}) + {units})");
+    let patch = ShaderPatch { shader: Shader::SharedFunctions, from: operation.to_owned(), to };
+    let device = llvmpipe(Some(patch))?;
+    Some(block_on(certify::check_functions(&device, true)).expect("a device"))
+}
+
+#[test]
+fn the_error_that_wgsl_allows_a_device_is_corrected() {
+    let quotient = "(f32(x.significand) / f32(y.significand))";
+    let root = "sqrt(f32(parts.significand << (scale - 22u)))";
+    // 2.5 units of a quotient, and 9 of a root (shaders/shared/root.wgsl).
+    for (operation, units) in [(quotient, 3), (root, 9)] {
+        for units in [-units, -1, 1, units] {
+            let Some(promise) = with_units_off(operation, units) else { return };
+            assert!(promise.kept, "{operation} + {units}: {:?}", promise.failures);
+        }
+        // More is not, and is caught.
+        for units in [-40, 40] {
+            let Some(promise) = with_units_off(operation, units) else { return };
+            of_kernel(&promise, Shader::SharedFunctions);
+        }
+    }
+}
+
 #[test]
 fn the_processor_is_compared_with_itself() {
     let adapter = AdapterChoice::Named(Class::Separate.adapter().to_owned());

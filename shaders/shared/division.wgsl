@@ -68,12 +68,12 @@ fn quotient(a: f32, b: f32) -> f32 {
     var q = u32((f32(x.significand) / f32(y.significand)) * select(8388608.0, 16777216.0, is_less));
     let divisor = i32(y.significand);
     var rest = i32((x.significand << scale) - q * y.significand);
-    // WGSL allows 2.5 ulp, so at most three units are too many or missing.
-    for (var i = 0u; i < 4u && rest < 0; i++) {
+    // WGSL allows 2.5 ulp, so at most three units are too many or missing; from a power of two on, a unit counts twice.
+    for (var i = 0u; i < 8u && rest < 0; i++) {
         q -= 1u;
         rest += divisor;
     }
-    for (var i = 0u; i < 4u && rest >= divisor; i++) {
+    for (var i = 0u; i < 8u && rest >= divisor; i++) {
         q += 1u;
         rest -= divisor;
     }

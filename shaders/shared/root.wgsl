@@ -1,6 +1,6 @@
 #import division
 // Correctly rounded square root. WGSL inherits the error of its sqrt from 1 / inverseSqrt(x): 2 ulp, then 2.5 ulp of the quotient, which
-// is at most 9 units in the last place of the root.
+// is at most 9 units in the last place of the root; from a power of two on, a unit counts twice.
 
 // IEEE-754 square root. The device's own root of the significand gives 24 bits, nearly; the integer remainder, which wraps but is
 // small, corrects them and decides the rounding. There are no ties.
@@ -18,11 +18,11 @@ fn root(x: f32) -> f32 {
     let scale = 24u - (u32(parts.exponent) & 1u);
     var s = u32(sqrt(f32(parts.significand << (scale - 22u))) * 2048.0);
     var rest = i32((parts.significand << scale) - s * s);
-    for (var i = 0u; i < 10u && rest < 0; i++) {
+    for (var i = 0u; i < 20u && rest < 0; i++) {
         s -= 1u;
         rest += i32(2u * s + 1u);
     }
-    for (var i = 0u; i < 10u && rest > i32(2u * s); i++) {
+    for (var i = 0u; i < 20u && rest > i32(2u * s); i++) {
         rest -= i32(2u * s + 1u);
         s += 1u;
     }

@@ -46,11 +46,12 @@ fn store_group(acc: ptr<function, Accumulators>, to: Place, nth: u32) {
             let h = to.row + i;
             if (k < K && h < HEIGHT) {
                 let at = (to.sample * K + k) * PLANE + (h + 1u) * ROW + 1u + to.tx;
-                var value = (*acc)[j][i] * mask;
+                let value = (*acc)[j][i] * mask;
                 if (ACCUMULATE) {
-                    value = opaque4(value) + y[at];
+                    y[at] = opaque4(opaque4(value) + y[at]);
+                } else {
+                    y[at] = value;
                 }
-                y[at] = value;
             }
         }
     }

@@ -31,20 +31,20 @@ pub async fn certify(
     let context = Rc::new(Context::new(&AdapterChoice::Best).await.map_err(Fault::from)?);
     let arithmetic = arithmetic::probe(&context).await.map_err(Fault::from)?;
     send(json!({ "kind": "arithmetic", "class": arithmetic.class, "subnormals": arithmetic.subnormals }));
-    let mut promises = Vec::new();
-    let mut listen = |event: Event<'_>| match event {
-        Event::Subject(name) => send(json!({ "kind": "subject", "name": name })),
-        Event::Promise(promise) => {
-            send(json!({ "kind": "promise", "promise": promise }));
-            promises.push(promise);
-        }
-    };
-    let settings = Settings { quick: true, ..Settings::default() };
-    certify::run(&context, arithmetic, &settings, &mut listen).await.map_err(Fault::from)?;
     let mut adapter = Adapter { name, driver, ..Adapter::from(context.adapter()) };
     if software {
         adapter.kind = "Cpu".to_owned();
     }
-    let certificate = Certificate::new(adapter, arithmetic, settings.quick, promises, date);
+    let settings = Settings { quick: true, ..Settings::default() };
+    let mut certificate = Certificate::new(adapter, arithmetic, settings.quick, date);
+    let mut listen = |event: Event<'_>| match event {
+        Event::Subject(name) => send(json!({ "kind": "subject", "name": name })),
+        Event::Promise(promise) => {
+            send(json!({ "kind": "promise", "promise": promise }));
+            certificate.promises.push(promise);
+        }
+    };
+    certify::run(&context, arithmetic, &settings, &mut listen).await.map_err(Fault::from)?;
+    certificate.finish();
     Ok(serde_json::to_string(&certificate).map_err(Fault::config)?)
 }

@@ -259,7 +259,7 @@ impl Lab {
         let of_step =
             |found: &published::Fingerprints| json!({ "step": found.step, "fingerprints": found.fingerprints });
         let steps: Vec<_> = run.of(class).iter().map(of_step).collect();
-        Ok(json!({ "class": class.name(), "steps": steps }))
+        Ok(json!({ "class": class.name(), "subnormals": arithmetic.subnormals, "steps": steps }))
     }
 
     fn dataset(&mut self, config: &TrainConfig) -> Result<Arc<Dataset>, Fault> {

@@ -48,6 +48,7 @@ export type DeviceClass = "fused" | "separate" | "neither";
 /** The fingerprints that every device of a class finds in a run, by step and replica. */
 export interface Published {
   class: DeviceClass;
+  subnormals: Certificate["arithmetic"]["subnormals"];
   steps: { step: number; fingerprints: string[] }[];
 }
 

@@ -47,6 +47,43 @@ pub fn end_group(id: u32, force: Force) {
     }
 }
 
+/// Calls `act` when this program is asked to end: by Ctrl-C, and on Unix also by SIGTERM or the end of its terminal. The program ends then.
+/// `act` may only do what a signal handler may. Call it once.
+///
+/// # Errors
+/// If the system refuses.
+#[cfg(unix)]
+pub fn before_the_end(act: fn()) -> io::Result<()> {
+    use std::sync::OnceLock;
+
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+    static ACT: OnceLock<fn()> = OnceLock::new();
+    extern "C" fn handler(signal: nix::libc::c_int) {
+        if let Some(act) = ACT.get() {
+            act();
+        }
+        // SAFETY: it only ends the program.
+        unsafe { nix::libc::_exit(128 + signal) }
+    }
+    let _ = ACT.set(act);
+    let action = SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty());
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // SAFETY: the handler reads memory that no longer changes, calls `act` and `_exit`.
+        unsafe { sigaction(signal, &action) }?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub fn before_the_end(act: fn()) -> io::Result<()> {
+    ctrlc::set_handler(move || {
+        act();
+        std::process::exit(130);
+    })
+    .map_err(io::Error::other)
+}
+
 #[cfg(unix)]
 fn pid(id: u32) -> nix::unistd::Pid {
     nix::unistd::Pid::from_raw(i32::try_from(id).expect("process numbers are small"))

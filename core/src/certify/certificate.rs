@@ -38,7 +38,9 @@ pub struct Certificate {
     /// Bandwidth of a copy in GB/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_gbps: Option<f64>,
-    /// Whether every promise is kept.
+    /// Why something was not checked; `None` if everything was.
+    pub unfinished: Option<String>,
+    /// Whether everything was checked and every promise is kept.
     pub kept: bool,
 }
 
@@ -95,9 +97,9 @@ impl From<&Measurement> for Speed {
 }
 
 impl Certificate {
-    /// The certificate of `adapter`, made on `date` (`YYYY-MM-DD`).
+    /// The certificate of `adapter`, begun on `date` (`YYYY-MM-DD`), without a promise yet.
     #[must_use]
-    pub fn new(adapter: Adapter, arithmetic: Arithmetic, quick: bool, promises: Vec<Promise>, date: String) -> Self {
+    pub fn new(adapter: Adapter, arithmetic: Arithmetic, quick: bool, date: String) -> Self {
         Self {
             format: FORMAT,
             lastbit: env!("CARGO_PKG_VERSION"),
@@ -106,22 +108,25 @@ impl Certificate {
             quick,
             adapter,
             arithmetic,
-            kept: promises.iter().all(|promise| promise.kept),
-            promises,
+            promises: Vec::new(),
             speed: Vec::new(),
             fma_gflops: None,
             copy_gbps: None,
+            unfinished: Some("it was interrupted, or goes on".to_owned()),
+            kept: false,
         }
     }
 
-    /// The certificate with these measurements.
-    #[must_use]
-    pub fn with_speed(self, report: &Report) -> Self {
-        Self {
-            speed: report.rows.iter().map(Speed::from).collect(),
-            fma_gflops: Some(report.fma_gflops),
-            copy_gbps: Some(report.copy_gbps),
-            ..self
-        }
+    /// Notes that every promise was checked.
+    pub fn finish(&mut self) {
+        self.unfinished = None;
+        self.kept = self.promises.iter().all(|promise| promise.kept);
+    }
+
+    /// Adds measurements.
+    pub fn set_speed(&mut self, report: &Report) {
+        self.speed = report.rows.iter().map(Speed::from).collect();
+        self.fma_gflops = Some(report.fma_gflops);
+        self.copy_gbps = Some(report.copy_gbps);
     }
 }

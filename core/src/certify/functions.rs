@@ -20,8 +20,11 @@ const MAX_K: u32 = 63;
 /// Operands x and y of a function.
 type Operands = [u32; 2];
 
-/// Checks division by k, quotients and roots.
-pub(super) async fn check(context: &Rc<Context>, quick: bool) -> Result<Promise, TrainError> {
+/// Checks division by k, quotients and roots, for every exponent and a million significands (65,536 if `quick`).
+///
+/// # Errors
+/// [`TrainError::Gpu`] if the device is lost.
+pub async fn check_functions(context: &Rc<Context>, quick: bool) -> Result<Promise, TrainError> {
     let start = Instant::now();
     let mut findings = Findings::default();
     let significands = if quick { 1 << 16 } else { 1 << 20 };
@@ -93,7 +96,7 @@ async fn compare(
     let buffers = Buffers::allocate(context, &table, Fill::Junk).await?;
     let program = Program::build(context, &buffers, &recording, context.adapter().submit_flops()).await?;
     let readback = Readback::default();
-    for launch in all.chunks(LAUNCH) {
+    for (nth, launch) in all.chunks(LAUNCH).enumerate() {
         let words: Vec<[u32; 4]> = launch.iter().map(|[x, y]| [*x, *y, 0, 0]).collect();
         buffers.write(context, operands, 0, bytemuck::cast_slice(&words));
         let mut submitter = Submitter::new(context);
@@ -108,14 +111,14 @@ async fn compare(
         if let Some((i, ([x, y], found))) = wrong.next() {
             let expected = expected(function, [*x, *y]).to_bits();
             let elements = 1 + wrong.count() as u64;
-            let mismatch = Mismatch { element: i as u64, expected, found: *found, elements };
+            let mismatch = Mismatch { element: (nth * LAUNCH + i) as u64, expected, found: *found, elements };
             let Some(dispatch) = recording.dispatches().next() else { return Ok(()) };
-            findings.add_mismatch(
-                &dispatch.kernel,
-                format!("{function:?} of {x:08x} and {y:08x}"),
-                "results",
-                mismatch,
-            );
+            let case = match function {
+                Function::Root => format!("{function:?} of {x:08x}"),
+                Function::DivideExactly => format!("{function:?} of {x:08x} and {y}"),
+                _ => format!("{function:?} of {x:08x} and {y:08x}"),
+            };
+            findings.add_mismatch(&dispatch.kernel, case, "results", mismatch);
         }
     }
     Ok(())

@@ -28,6 +28,7 @@ use crate::threads::Threads;
 use crate::train::TrainError;
 
 pub use certificate::{Adapter, Certificate, Speed};
+pub use functions::check_functions;
 pub use kernels::{check_kernels, check_tiny_gradients};
 pub use report::{Failure, KernelFailure, MOST_FAILURES, POISON, Promise};
 pub use subjects::{ForcedTiles, Subject};
@@ -69,7 +70,7 @@ pub async fn run(
     kernels::check(device, arithmetic, settings, on_event).await?;
     #[cfg(target_arch = "wasm32")]
     on_event(Event::Promise(subnormals_promise(arithmetic)));
-    let promise = functions::check(device, settings.quick).await?;
+    let promise = check_functions(device, settings.quick).await?;
     on_event(Event::Promise(promise));
     runs::check(device, settings.quick, &mut |promise| on_event(Event::Promise(promise))).await?;
     let name = &mut |name: &str| on_event(Event::Subject(name));

@@ -270,11 +270,12 @@ fn every_kernel_is_valid_everywhere() {
 }
 
 /// The rewritable operations of a kernel with this statement, whose operands `a`, `b`, `c` and `n` come from memory.
-fn rewritable(statement: &str) -> BTreeSet<String> {
+fn found_in(statement: &str) -> BTreeSet<String> {
     let text = format!(
         "struct Job {{ zero: u32 }}
          @group(0) @binding(0) var<uniform> job: Job;
          @group(0) @binding(1) var<storage, read_write> x: array<vec4f>;
+         var<workgroup> shared_x: array<vec4f, 128>;
          fn opaque4(x: vec4f) -> vec4f {{ return bitcast<vec4f>(bitcast<vec4u>(x) ^ vec4u(job.zero)); }}
          fn scaled(x: vec4f, by: vec4f) -> vec4f {{ return x * by; }}
          fn quotient(a: f32, b: f32) -> f32 {{ return a / b; }}
@@ -321,8 +322,15 @@ fn rewritable_operations_are_found() {
         "x[n] = log(a);",
         "x[n] = pow(a, b);",
         "x[n].x = dot(a, b);",
+        "x[n] = abs(a * b) + c;",
+        "x[n] = bitcast<vec4f>(bitcast<vec4u>(a * b)) + c;",
+        "x[n] = bitcast<vec4f>(bitcast<vec4u>(a * b) ^ vec4u(0x80000000u)) + c;",
+        "x[n].x = bitcast<f32>(bitcast<u32>(a.x * b.x) & 0x7fffffffu) + c.x;",
+        "x[n] = a * b; x[n + 1u] = x[n] + c;",
+        "for (var i = 0u; i < n; i++) { x[n] = x[n] + a; }",
+        "shared_x[n] = a * b; x[n] = shared_x[n] + c;",
     ] {
-        let found = rewritable(statement);
+        let found = found_in(statement);
         assert!(!found.is_empty(), "nothing found in: {statement}");
     }
 }
@@ -340,11 +348,14 @@ fn operations_that_nothing_can_rewrite_are_accepted() {
         "x[n] = 2.0 * a - b;",
         "x[n] = fma(a, b, 0.5 * c);",
         "x[n].x = quotient(a.x * a.y, a.z);",
-        "x[n] = max(a + b, c) + abs(a * b);",
+        "x[n] = max(a + b, c) + abs(a);",
         "x[n] = vec4f(vec4u((n + 3u) / 4u * 2u + n)) + a;",
         "if (false) { x[n] = a * b + c; }",
+        "x[n] = x[n] + a;",
+        "x[n] = bitcast<vec4f>(bitcast<vec4u>(a * b) + vec4u(n)) + c;",
+        "shared_x[n] = a * b; workgroupBarrier(); x[n] = shared_x[n + 1u] + c;",
     ] {
-        let found = rewritable(statement);
+        let found = found_in(statement);
         assert!(found.is_empty(), "{statement}: {found:?}");
     }
 }

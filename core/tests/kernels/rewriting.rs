@@ -3,15 +3,16 @@
 //! WGSL allows compilers to contract `a * b + c`, to reorder and to factor sums and products, and to approximate quotients and
 //! functions. So no operand of a sum may be a sum, a product or a multiply-add; no operand of a product, and no factor of a
 //! multiply-add, a product; no addend of a multiply-add a sum or a product (a multiply-add may be: that is an accumulation).
-//! A value that comes from memory, an integer or `opaque` (shaders/shared/opaque.wgsl) is free of this. A product with a power of two
-//! is exact and counts as its other operand. Variables count as everything that is ever stored in them.
+//! A value that comes from memory, integers or `opaque` (shaders/shared/opaque.wgsl) is free of this. A product with a power of two
+//! is exact and counts as its other operand. Variables count as everything that is ever stored in them; memory, until the next
+//! barrier, as what this thread has stored there. Bits as such, and bits of which a constant changes some, count as the float.
 
 use std::collections::{BTreeSet, HashMap};
 
 use naga::valid::{FunctionInfo, ModuleInfo};
 use naga::{
-    BinaryOperator, Block, Expression, Function, Handle, Literal, LocalVariable, MathFunction, Module, ScalarKind,
-    Statement, UnaryOperator,
+    BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, Literal, LocalVariable, MathFunction, Module,
+    ScalarKind, Statement, UnaryOperator,
 };
 
 /// Functions that may use a device's own quotient or root, because they correct it.
@@ -45,8 +46,9 @@ type Variable = (usize, Handle<LocalVariable>);
 #[derive(Clone, Copy, Debug)]
 enum Value {
     Of(Origin),
-    /// A pointer to a variable, or to memory outside the function (`None`).
-    Pointer(Option<Variable>),
+    Pointer(Variable),
+    /// A pointer to memory outside functions.
+    Memory(Handle<GlobalVariable>),
 }
 
 /// The state of one call.
@@ -65,6 +67,8 @@ struct Analysis<'a> {
     info: &'a ModuleInfo,
     text: &'a str,
     variables: HashMap<Variable, Origin>,
+    /// What this thread has stored outside functions, since the last barrier.
+    memory: HashMap<Handle<GlobalVariable>, Origin>,
     has_changed: bool,
     calls: usize,
     found: BTreeSet<String>,
@@ -72,11 +76,12 @@ struct Analysis<'a> {
 
 /// The rewritable operations of a module's entry point, each with its line.
 pub fn rewritable(module: &Module, info: &ModuleInfo, text: &str) -> BTreeSet<String> {
-    let mut analysis =
-        Analysis { module, info, text, variables: HashMap::new(), has_changed: true, calls: 0, found: BTreeSet::new() };
+    let (variables, memory, found) = (HashMap::new(), HashMap::new(), BTreeSet::new());
+    let mut analysis = Analysis { module, info, text, variables, memory, has_changed: true, calls: 0, found };
     // What loops store in a variable shows in the next pass.
     while analysis.has_changed {
         (analysis.has_changed, analysis.calls) = (false, 0);
+        analysis.memory.clear();
         let entry = &module.entry_points[0];
         analysis.call(&entry.function, info.get_entry_point(0), "main", Vec::new());
     }
@@ -115,19 +120,33 @@ impl<'a> Analysis<'a> {
                 }
                 Statement::Switch { cases, .. } => cases.iter().for_each(|case| self.block(call, &case.body)),
                 Statement::Loop { body, continuing, .. } => {
+                    let before = self.memory.clone();
                     self.block(call, body);
                     self.block(call, continuing);
+                    if self.memory != before {
+                        // The next round may read what this one has stored.
+                        self.block(call, body);
+                        self.block(call, continuing);
+                    }
                 }
+                Statement::ControlBarrier(_) => self.memory.clear(),
                 Statement::Return { value: Some(value) } => {
                     call.returned = call.returned.or(self.origin(call, *value));
                 }
                 Statement::Store { pointer, value } => {
-                    if let Value::Pointer(Some(variable)) = self.value(call, *pointer) {
-                        let stored = self.origin(call, *value);
-                        let before = self.variables.entry(variable).or_default();
-                        let after = before.or(stored);
-                        self.has_changed |= after != *before;
-                        *before = after;
+                    let stored = self.origin(call, *value);
+                    match self.value(call, *pointer) {
+                        Value::Pointer(variable) => {
+                            let before = self.variables.entry(variable).or_default();
+                            let after = before.or(stored);
+                            self.has_changed |= after != *before;
+                            *before = after;
+                        }
+                        Value::Memory(variable) => {
+                            let before = self.memory.entry(variable).or_default();
+                            *before = before.or(stored);
+                        }
+                        Value::Of(_) => unreachable!("a store has a pointer"),
                     }
                 }
                 Statement::Call { function: callee, arguments, result } => {
@@ -155,7 +174,7 @@ impl<'a> Analysis<'a> {
     fn origin(&mut self, call: &mut Call<'a>, handle: Handle<Expression>) -> Origin {
         match self.value(call, handle) {
             Value::Of(origin) => origin,
-            Value::Pointer(_) => Origin::default(),
+            Value::Pointer(_) | Value::Memory(_) => Origin::default(),
         }
     }
 
@@ -170,12 +189,13 @@ impl<'a> Analysis<'a> {
             Expression::FunctionArgument(index) => {
                 return call.arguments.get(index as usize).copied().unwrap_or(Value::Of(Origin::default()));
             }
-            Expression::LocalVariable(variable) => return Value::Pointer(Some((call.number, variable))),
-            Expression::GlobalVariable(_) => return Value::Pointer(None),
+            Expression::LocalVariable(variable) => return Value::Pointer((call.number, variable)),
+            Expression::GlobalVariable(variable) => return Value::Memory(variable),
             Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => return self.value(call, base),
             Expression::Load { pointer } => match self.value(call, pointer) {
-                Value::Pointer(Some(variable)) => self.variables.get(&variable).copied().unwrap_or_default(),
-                _ => Origin::default(),
+                Value::Pointer(variable) => self.variables.get(&variable).copied().unwrap_or_default(),
+                Value::Memory(variable) => self.memory.get(&variable).copied().unwrap_or_default(),
+                Value::Of(_) => unreachable!("a load has a pointer"),
             },
             Expression::Compose { ref components, .. } => {
                 components.iter().fold(Origin::default(), |all, part| all.or(self.origin(call, *part)))
@@ -189,6 +209,15 @@ impl<'a> Analysis<'a> {
             }
             Expression::Math { fun, arg, arg1, arg2, .. } if self.is_float(call, handle) => {
                 self.math(call, handle, fun, [Some(arg), arg1, arg2])
+            }
+            // A bitcast: compilers see through it.
+            Expression::As { expr, convert: None, .. } => self.origin(call, expr),
+            Expression::Binary { op, left, right } if is_bitwise(op) => {
+                match [left, right].map(|operand| self.literal(call.function, operand).is_some()) {
+                    [false, false] => Origin::default(),
+                    // Signs, for example, are often changed by their bit.
+                    _ => self.origin(call, left).or(self.origin(call, right)),
+                }
             }
             Expression::CallResult(_) => unreachable!("a call was evaluated before its result"),
             // Integers, comparisons, conversions, constants.
@@ -251,10 +280,8 @@ impl<'a> Analysis<'a> {
                 }
                 Origin::MULTIPLY_ADD
             }
-            (
-                MathFunction::Abs | MathFunction::Min | MathFunction::Max | MathFunction::Clamp | MathFunction::Round,
-                _,
-            ) => Origin::default(),
+            (MathFunction::Abs, [Some(value), ..]) => self.origin(call, value),
+            (MathFunction::Min | MathFunction::Max | MathFunction::Clamp | MathFunction::Round, _) => Origin::default(),
             (MathFunction::Sqrt, _) => {
                 self.report_unless_corrected(call, at, "sqrt");
                 Origin::default()
@@ -296,4 +323,8 @@ impl<'a> Analysis<'a> {
         let line = self.text.lines().nth(line as usize - 1).unwrap_or_default().trim();
         self.found.insert(format!("{}: {what}: {line}", call.name));
     }
+}
+
+fn is_bitwise(op: BinaryOperator) -> bool {
+    matches!(op, BinaryOperator::And | BinaryOperator::InclusiveOr | BinaryOperator::ExclusiveOr)
 }

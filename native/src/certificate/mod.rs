@@ -1,16 +1,14 @@
 //! The files of a certificate: data for programs, and a page to pass on.
 
-mod date;
 mod page;
 
 use std::path::{Path, PathBuf};
 
 use lastbit_core::certify::Certificate;
+use time::OffsetDateTime;
 
 use crate::failure::Failure;
 use crate::files::replace_file;
-
-pub use date::today;
 
 /// Name of the certificate for programs.
 const JSON_FILE: &str = "certificate.json";
@@ -24,4 +22,9 @@ pub fn write(certificate: &Certificate, folder: &Path) -> Result<PathBuf, Failur
     let page = folder.join(PAGE_FILE);
     replace_file(&page, page::page(certificate).as_bytes())?;
     Ok(page)
+}
+
+/// Today's date in UTC, `YYYY-MM-DD`.
+pub fn today() -> String {
+    OffsetDateTime::now_utc().date().to_string()
 }

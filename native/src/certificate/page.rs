@@ -11,7 +11,8 @@ const STYLE: &str = include_str!("page.css");
 
 /// The page, as one self-contained file.
 pub fn page(certificate: &Certificate) -> String {
-    let mut sections = vec![section("promises", "Promises", promises(certificate))];
+    let mut sections =
+        vec![section("meaning", "What this is", meaning()), section("promises", "Promises", promises(certificate))];
     if certificate.promises.iter().any(|promise| !promise.kept) {
         sections.push(section("failures", "Where they break", failures(certificate)));
     }
@@ -19,7 +20,6 @@ pub fn page(certificate: &Certificate) -> String {
     if !certificate.speed.is_empty() {
         sections.push(section("speed", "Speed", speed(certificate)));
     }
-    sections.push(section("meaning", "How to read this", meaning()));
     let title = format!("Certificate of {}", certificate.adapter.name);
     document(&title, STYLE, &head(certificate), &sections, &html! {})
 }
@@ -28,7 +28,10 @@ fn head(certificate: &Certificate) -> Markup {
     let adapter = &certificate.adapter;
     let broken = certificate.promises.iter().filter(|promise| !promise.kept).count() as u64;
     let exceptions = certificate.promises.iter().filter(|promise| promise.exception.is_some()).count() as u64;
-    let (light, word, sentence) = if certificate.kept {
+    let (light, word, sentence) = if certificate.unfinished.is_some() {
+        let light = if broken == 0 { Light::Off } else { Light::Red };
+        (light, "unfinished", "not everything was checked.".to_owned())
+    } else if certificate.kept {
         let except = if exceptions == 0 { "" } else { ", with the documented exceptions below" };
         (Light::Green, "kept", format!("This device keeps the promises of lastbit{except}."))
     } else {
@@ -36,7 +39,8 @@ fn head(certificate: &Certificate) -> Markup {
     };
     let n = count(certificate.promises.len() as u64, "promise");
     let size = if certificate.quick { "quick form" } else { "full form" };
-    let checked = format!("{n} checked in the {size}, {}", certificate.date);
+    let why = certificate.unfinished.as_ref().map_or(String::new(), |why| format!("; then {why}"));
+    let checked = format!("{n} checked in the {size}{why}");
     let above = format!("certificate of a device · {}", certificate.date);
     let below = html! {
         (lamp(light, word, checked))
@@ -161,7 +165,7 @@ fn speed(certificate: &Certificate) -> Markup {
             "Each operation beside what the device can do at most: its rate of multiply-adds in registers and the bandwidth of a copy. \
              One measurement each; nothing is promised about speed."
         }
-        (table("numbers", &["operation", "shape", "ms", "GFLOP/s", "of fma", "GB/s", "of copy"], certificate.speed.iter().map(row)))
+        (table("numbers", &["operation", "shape", "ms", "GFLOP/s", "of multiply-adds", "GB/s", "of copy"], certificate.speed.iter().map(row)))
     }
 }
 

@@ -47,7 +47,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(bytes) = host_memory::budget().filter(|_| context.adapter().uses_host_memory()) {
         context.set_memory_budget(bytes);
     }
-    create_folder(&arguments.out)?;
     let adapter = context.adapter();
     let arithmetic = block_on(arithmetic::probe(&context))?;
     print_line(format!("{} ({}): {}", adapter.name, adapter.driver, arithmetic));
@@ -57,21 +56,39 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         threads: device::options(None)?.threads,
         fault: arguments.fault,
     };
-    let mut promises = Vec::new();
+    // The files say at any time what is known, so that a lost device or a signal costs nothing that was found.
+    create_folder(&arguments.out)?;
+    let mut certified = Certificate::new(adapter.into(), arithmetic, arguments.quick, certificate::today());
+    let page = certificate::write(&certified, &arguments.out)?;
+    let mut subject = String::new();
+    let mut written = Ok(());
     let mut show = |event: Event<'_>| match event {
-        Event::Subject(name) => print_line(format!("        {name}")),
+        Event::Subject(name) => {
+            print_line(format!("        {name}"));
+            name.clone_into(&mut subject);
+        }
         Event::Promise(promise) => {
             lines(&promise).iter().for_each(print_line);
-            promises.push(promise);
+            subject.clear();
+            certified.promises.push(promise);
+            if let Err(error) = certificate::write(&certified, &arguments.out) {
+                written = Err(error);
+            }
         }
     };
-    block_on(certify::run(&context, arithmetic, &settings, &mut show))?;
-    let today = certificate::today();
-    let mut certified = Certificate::new(adapter.into(), arithmetic, arguments.quick, promises, today);
-    if !arguments.quick {
-        certified = certified.with_speed(&measure(&context)?);
+    let checked = block_on(certify::run(&context, arithmetic, &settings, &mut show));
+    written?;
+    match &checked {
+        Ok(()) => certified.finish(),
+        Err(error) if subject.is_empty() => certified.unfinished = Some(error.to_string()),
+        Err(error) => certified.unfinished = Some(format!("{error}, in {subject}")),
     }
-    let page = certificate::write(&certified, &arguments.out)?;
+    certificate::write(&certified, &arguments.out)?;
+    checked?;
+    if !arguments.quick {
+        certified.set_speed(&measure(&context)?);
+        certificate::write(&certified, &arguments.out)?;
+    }
     print_line(format!("certificate: {}", page.display()));
     Ok(if certified.kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -207,6 +207,13 @@ impl Manifest {
 
     /// Whether equal bits are promised for `steps` of this run and another.
     pub fn promise(&self, other: &Self, steps: RangeInclusive<u64>) -> Promise {
+        if !self.dataset.is_same(&other.dataset) {
+            return Promise::Nothing("their images differ".to_owned());
+        }
+        // A run that was only prepared does not name its weights: they follow from the config.
+        if self.init_sha256.as_ref().zip(other.init_sha256.as_ref()).is_some_and(|(a, b)| a != b) {
+            return Promise::Nothing("their initial weights differ".to_owned());
+        }
         let of = |first: u64| self.environment_at(first).promise(other.environment_at(first));
         let mut all: Vec<Promise> = self.stretches(other, &steps).into_iter().map(of).collect();
         let nothing = all.iter().position(|promise| matches!(promise, Promise::Nothing(_)));
@@ -330,6 +337,8 @@ fn recorded(value: Option<impl ToString>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lastbit_core::arithmetic::{DeviceClass, Subnormals};
+
     use super::*;
 
     /// A run that was resumed after each of these steps, every time by the next version.
@@ -385,6 +394,24 @@ mod tests {
         assert_eq!(Manifest::parse(now.to_text().as_bytes()).unwrap().dataset, now.dataset);
         now.dataset.sha256 = "other".to_owned();
         assert_eq!(old.changes(&now, 1..=9), ["the images ('', now 'other')"]);
+    }
+
+    #[test]
+    fn equal_bits_are_promised_for_equal_starts_only() {
+        let start = |images: &str, init: Option<&str>| {
+            let mut manifest = manifest(&[]);
+            let environment = &mut manifest.environment;
+            (environment.order_version, environment.class) = (Some(3), Some(DeviceClass::Fused));
+            environment.subnormals = Some(Subnormals::Kept);
+            images.clone_into(&mut manifest.dataset.sha256);
+            manifest.init_sha256 = init.map(str::to_owned);
+            manifest
+        };
+        let promise = |other: &Manifest| start("a", Some("b")).promise(other, 1..=9);
+        assert!(matches!(promise(&start("a", Some("b"))), Promise::Equal(_)));
+        assert!(matches!(promise(&start("a", None)), Promise::Equal(_)));
+        assert_eq!(promise(&start("b", Some("b"))), Promise::Nothing("their images differ".to_owned()));
+        assert_eq!(promise(&start("a", Some("c"))), Promise::Nothing("their initial weights differ".to_owned()));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! `certify`: the certificate of a device that keeps its promises, and of one that does not.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{Ended, assert_refused, lastbit, names_in, scratch, text, words};
+use crate::common::child::{kill, spawn};
+use crate::common::{Ended, assert_refused, command, lastbit, names_in, scratch, text, words};
 
 fn certify(out: &Path, flags: &[&str]) -> Ended {
     lastbit(&[&["certify", "--quick", "--adapter", "processor:separate", "--out", text(out)], flags].concat())
@@ -35,6 +37,7 @@ fn the_processor_has_a_certificate() {
     let found = certificate(&out);
     assert_eq!(found["format"], 1);
     assert_eq!(found["kept"], true);
+    assert!(found["unfinished"].is_null(), "{found}");
     assert_eq!(found["adapter"]["name"], "processor:separate");
     assert_eq!(found["arithmetic"]["class"], "separate");
     assert_eq!(found["arithmetic"]["subnormals"], "kept");
@@ -49,6 +52,31 @@ fn the_processor_has_a_certificate() {
     assert!(page.contains("keeps the promises") && page.contains("processor:separate"), "{page}");
     assert!(!page.contains("Where they break"), "{page}");
     // A certificate is never overwritten.
+    assert_refused(&certify(&out, &[]), 2, &["--out", "is not empty"]);
+}
+
+#[test]
+fn an_interrupted_certification_leaves_what_it_found() {
+    let out = scratch("certificate-interrupted");
+    // The full form, which takes minutes.
+    let child = spawn(command(["certify", "--adapter", "processor:separate", "--out", text(&out)]));
+    let deadline = Instant::now() + Duration::from_secs(600);
+    let found = loop {
+        let json = std::fs::read(out.join("certificate.json")).ok();
+        let json = json.map(|json| serde_json::from_slice::<Value>(&json).unwrap());
+        if let Some(found) = json.filter(|found| found["promises"][0]["kept"] == true) {
+            break found;
+        }
+        assert!(Instant::now() < deadline, "no promise is checked");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    kill(child);
+    assert_eq!(found["promises"][0]["name"], "class");
+    assert!(found["unfinished"].is_string() && found["kept"] == false, "{found}");
+    let page = page(&out);
+    assert!(page.contains("in the full form; then it was interrupted, or goes on"), "{page}");
+    assert!(page.contains("not everything was checked."), "{page}");
+    // Nothing of it is overwritten.
     assert_refused(&certify(&out, &[]), 2, &["--out", "is not empty"]);
 }
 

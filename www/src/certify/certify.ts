@@ -67,8 +67,8 @@ class Row {
   }
 
   result({ kept, exception, checked, seconds }: CertifiedPromise): void {
-    const word = kept ? (exception === null ? "kept" : "exception") : "broken";
-    this.show(kept ? "green" : "red", word, `Checked: ${checked} (${seconds.toFixed(1)} s).`);
+    const [state, word]: [LampState, string] = !kept ? ["red", "broken"] : exception === null ? ["green", "kept"] : ["none", "exception"];
+    this.show(state, word, `Checked: ${checked} (${seconds.toFixed(1)} s).`);
   }
 
   private show(state: LampState, word: string, checked: string): void {

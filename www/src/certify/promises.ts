@@ -55,5 +55,5 @@ export function verdict({ kept, promises }: Certificate): [word: string, sentenc
   }
   const exceptions = promises.filter(({ exception }) => exception !== null).map(({ name }) => name);
   const except = exceptions.length === 0 ? "" : `, with a documented exception (${exceptions.join(", ")})`;
-  return ["Promise kept", `This device has the same bits as every other one of its class${except}.`];
+  return ["Promise kept", `Everything that a browser can check holds${except}.`];
 }

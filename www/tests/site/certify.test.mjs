@@ -35,14 +35,14 @@ test("the quick form ends with all promises kept, and can be stopped", async (t)
     const started = Date.now();
     await shown.click("certify");
     await shown.until("certify-progress", /^3 of 10 checked, now: run-to-run/);
-    assert.equal((await withState(page, "green")).length, 3, "each promise is shown when it is checked");
+    assert.deepEqual(await withState(page, "green"), ["class", "division and roots"], "each promise is shown when it is checked");
     const found = await certificate(page);
     t.diagnostic(`certified in ${((Date.now() - started) / 1000).toFixed(0)} s`);
     await shown.until("certify-lamp", /^Promise kept/);
     assert.equal(await shown.get("certify-lamp").getAttribute("data-state"), "green");
     assert.match(await shown.text("certify-lamp"), /exception \(subnormals\)/);
     assert.match(await shown.text("certify-subnormals"), /flushed/);
-    assert.deepEqual(await withState(page, "green"), names);
+    assert.deepEqual(await withState(page, "green"), names.filter((name) => name !== "subnormals"));
     assert.deepEqual(found.promises.map(({ name }) => name), names, "every promise has its line");
     assert.deepEqual(found.promises.filter(({ exception }) => exception !== null).map(({ name }) => name), ["subnormals"]);
     assert.match(await shown.text("certify-findings"), /flushes subnormal numbers to zero/);
@@ -100,7 +100,7 @@ test("the page's own runs have the published fingerprints, and changed ones are 
 
 test("the page's own run shows a wrong bit", async () => {
   await site.visit("#/lab", async (shown) => {
-    await shown.until("published", /^Not publishedThe fingerprint is [0-9a-f]{16} at step 1, k = 1; class separate has [0-9a-f]{16}\.$/);
+    await shown.until("published", /^Not publishedThe fingerprint is [0-9a-f]{16} at step 1, k = 1; class separate has [0-9a-f]{16}\. This device flushes/);
     assert.equal(await shown.get("published").getAttribute("data-state"), "red");
     assert.match(await shown.text("lamp"), /green/, "the copies agree with each other");
   }, { prepare: faultyDriver });

@@ -18,7 +18,7 @@ test("the class and the handling of subnormal numbers have words", () => {
 
 test("a certificate is one word and one sentence, with the first difference", () => {
   const all = PROMISES.map(([name]) => promise(name));
-  assert.deepEqual(verdict(certificate(...all)), ["Promise kept", "This device has the same bits as every other one of its class."]);
+  assert.deepEqual(verdict(certificate(...all)), ["Promise kept", "Everything that a browser can check holds."]);
   const excepted = verdict(certificate(promise("class"), promise("subnormals", { exception: "flushes" })));
   assert.match(excepted[1], /, with a documented exception \(subnormals\)\.$/);
   const where = "resnet8, step 1, k = 1: the fingerprint is a, published b";

@@ -20,7 +20,7 @@ function recordOf(steps) {
   return record;
 }
 
-const PUBLISHED = { class: "separate", steps: [{ step: 1, fingerprints: ["a1", "b1"] }, { step: 10, fingerprints: ["a10", "b10"] }] };
+const PUBLISHED = { class: "separate", subnormals: "kept", steps: [{ step: 1, fingerprints: ["a1", "b1"] }, { step: 10, fingerprints: ["a10", "b10"] }] };
 
 test("a run is compared at the last published step that it has reached", () => {
   const at = (...steps) => publishedState(recordOf(steps), PUBLISHED);
@@ -35,6 +35,12 @@ test("the first difference is named, and stays", () => {
   const red = { lamp: "red", word: "Not published", meaning: "The fingerprint is ff at step 1, k = 3; class separate has b1." };
   assert.deepEqual(publishedState(recordOf([[1, "a1", "ff"]]), PUBLISHED), red);
   assert.deepEqual(publishedState(recordOf([[1, "a1", "ff"], [10, "a10", "b10"]]), PUBLISHED), red);
+});
+
+test("a device that flushes subnormal numbers has a possible reason", () => {
+  const state = publishedState(recordOf([[1, "a1", "ff"]]), { ...PUBLISHED, subnormals: "flushed" });
+  assert.equal(state.lamp, "red");
+  assert.match(state.meaning, /class separate has b1\. This device flushes numbers/);
 });
 
 test("nothing is shown for a run that is not published, or that was changed", () => {

@@ -19,6 +19,19 @@ pub struct Adapter {
     pub backend: String,
     /// `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu` or `Other`.
     pub kind: String,
+    /// Instruction set and threads of the processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Adapter {
+    /// The name, with what tells processors apart.
+    pub fn title(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{}, {detail}", self.name),
+            None => self.name.clone(),
+        }
+    }
 }
 
 /// All adapters of this machine, best first.

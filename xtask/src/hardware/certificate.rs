@@ -3,19 +3,32 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Name of the certificate's folder in a folder of results.
 pub const FOLDER: &str = "certificate";
 const FILE: &str = "certificate.json";
+/// The version of the JSON's layout.
+const FORMAT: u32 = 1;
 
 /// The certificate in a folder of results, or in the folder that `certify` has written; `None` if there is none.
+///
+/// # Errors
+/// If the file is no certificate of this format, or names no adapter.
 pub fn read(folder: &Path) -> Result<Option<Value>> {
     let known = [folder.join(FOLDER).join(FILE), folder.join(FILE)];
     let Some(path) = known.into_iter().find(|path| path.is_file()) else { return Ok(None) };
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+    let certificate: Value = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let format = &certificate["format"];
+    ensure!(*format == FORMAT, "{} has format {format}; this version reads format {FORMAT}", path.display());
+    for key in ["name", "backend"] {
+        let value = certificate["adapter"][key].as_str().unwrap_or_default();
+        ensure!(!value.trim().is_empty(), "{} lacks the adapter's {key}", path.display());
+    }
+    ensure!(certificate["promises"].is_array(), "{} lacks the promises", path.display());
+    Ok(Some(certificate))
 }
 
 /// Names of the promises that the device does not keep.

@@ -38,7 +38,7 @@ pub enum Stop {
 /// The number of the process that leads the running group; 0 if there is none.
 static GROUP: AtomicU32 = AtomicU32::new(0);
 
-/// Ends the group that [`run`] waits for. Ctrl-C reaches only the group of the terminal.
+/// Ends the group that [`run`] waits for. Signals to this program do not reach it. May be called by a signal handler.
 pub fn end_running_group() {
     let id = GROUP.swap(0, Ordering::SeqCst);
     if id != 0 {

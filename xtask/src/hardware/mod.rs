@@ -5,7 +5,6 @@ mod adapters;
 mod archive;
 mod certificate;
 mod child;
-mod date;
 mod images;
 mod options;
 mod pack;
@@ -63,19 +62,20 @@ fn pack_and_run(arguments: &[String]) -> Result<ExitCode> {
 /// The runner of a packed folder: `run RESULTS [STAGE...]`. Ends with 0 if all stages are done, with 1 if not, with 2 if a flag is
 /// invalid.
 pub fn packed(arguments: &[String]) -> ExitCode {
-    let outcome = match arguments.split_first().map(|(word, rest)| (word.as_str(), rest)) {
-        asks if asks.is_none_or(|(word, _)| HELP.contains(&word)) => {
-            println!("{}", help());
-            return ExitCode::SUCCESS;
-        }
-        None => unreachable!("without arguments, the help is printed"),
-        Some((run::STAGE_VERB, rest)) => run::stage(rest),
-        Some(_) => match Options::parse(arguments) {
+    let (word, rest) = arguments.split_first().map_or((HELP[0], arguments), |(word, rest)| (word.as_str(), rest));
+    if HELP.contains(&word) {
+        println!("{}", help());
+        return ExitCode::SUCCESS;
+    }
+    let outcome = if word == run::STAGE_VERB {
+        run::stage(rest)
+    } else {
+        match Options::parse(arguments) {
             Ok(options) => {
                 run::run(&options).map(|all_done| if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             Err(error) => return usage("run", &error),
-        },
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("run: {error:#}");

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 
 use super::adapters::Adapter;
-use super::date;
 
 const TEXT: &str = "results.txt";
 const JSON: &str = "results.json";
@@ -145,7 +145,8 @@ impl Results {
 
     /// Prints a line and appends it to the text.
     pub fn line(&mut self, line: &str) -> Result<()> {
-        println!("{line}");
+        // Nobody may be left to read it; the file is.
+        let _ = writeln!(std::io::stdout(), "{line}");
         writeln!(self.text, "{line}").with_context(|| format!("cannot write {}", self.folder.join(TEXT).display()))
     }
 
@@ -165,7 +166,7 @@ impl StageResult {
     pub fn begun(stage: &str) -> Self {
         Self {
             stage: stage.to_owned(),
-            date: date::today(),
+            date: OffsetDateTime::now_utc().date().to_string(),
             seconds: 0.0,
             outcome: Outcome::Running,
             message: None,

@@ -5,14 +5,15 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use time::OffsetDateTime;
 
 use super::child::{self, End, Stop};
 use super::options::Options;
 use super::results::{Outcome, Report, Results, StageResult};
 use super::stages::{self, Stage};
 use super::trial::{Incomplete, Notes, Trial};
-use super::{adapters, date, pack};
-use crate::process;
+use super::{adapters, pack};
+use crate::{process, signals};
 
 /// The first argument of the process of a stage; its name and the options as JSON follow.
 pub const STAGE_VERB: &str = "hardware-stage";
@@ -24,11 +25,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub fn run(options: &Options) -> Result<bool> {
     pack::unpack(&options.work)?;
     process::set_root(&options.work);
-    ctrlc::set_handler(|| {
-        child::end_running_group();
-        std::process::exit(130);
-    })
-    .context("cannot listen for Ctrl-C")?;
+    signals::before_the_end(child::end_running_group).context("cannot handle signals")?;
     let lastbit = pack::program(&options.work);
     let version = process::capture(&mut process::command(&lastbit, &["--version"]), LIMIT).with_context(|| {
         format!("lastbit does not run in {} (--work FOLDER names another place)", options.work.display())
@@ -85,7 +82,8 @@ fn run_stage(
     work: &Path,
     [limit, grace]: [Duration; 2],
 ) -> Result<Outcome> {
-    results.line(&format!("\n== {name} ({})", date::time()))?;
+    let (hour, minute, second) = OffsetDateTime::now_utc().to_hms();
+    results.line(&format!("\n== {name} ({hour:02}:{minute:02}:{second:02} UTC)"))?;
     let _ = std::fs::remove_file(Notes::path(work));
     let started = Instant::now();
     let mut result = StageResult::begun(name);

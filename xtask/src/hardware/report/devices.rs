@@ -6,6 +6,9 @@ use super::text::{cell, number, table};
 use super::{Device, hardware};
 
 const NOT_CERTIFIED: &str = "*Not certified*";
+const UNFINISHED: &str = "**not finished**";
+const QUICK: &str = "`certify --quick`";
+const DATE_ROW: &str = "| date, version | ";
 /// Failures of a promise that are listed.
 const SHOWN: usize = 3;
 
@@ -17,9 +20,19 @@ pub fn section(device: &Device) -> Option<String> {
     }
 }
 
-/// A certificate gives way only to another one.
+/// A certificate gives way only to another one that is as complete and not older.
 pub fn replaces(old: &str, new: &str) -> bool {
-    old.contains(NOT_CERTIFIED) || !new.contains(NOT_CERTIFIED)
+    let rank = |section: &str| match section {
+        _ if section.contains(NOT_CERTIFIED) => 0,
+        _ if section.contains(UNFINISHED) => 1,
+        _ if section.contains(QUICK) => 2,
+        _ => 3,
+    };
+    let date = |section: &str| {
+        let row = section.lines().find_map(|line| line.strip_prefix(DATE_ROW));
+        row.and_then(|row| row.split(',').next()).unwrap_or_default().to_owned()
+    };
+    (rank(new), date(new)) >= (rank(old), date(old))
 }
 
 fn facts(device: &Device, lastbit: &str, order: Option<String>) -> Vec<Vec<String>> {
@@ -39,12 +52,16 @@ fn certified(device: &Device, certificate: &Value) -> String {
     let lastbit = format!("lastbit {}", text(&certificate["lastbit"]));
     let mut rows = facts(device, &lastbit, Some(text(&certificate["order"])));
     if certificate["quick"] == true {
-        rows.push(vec!["extent".to_owned(), "`certify --quick`".to_owned()]);
+        rows.push(vec!["extent".to_owned(), QUICK.to_owned()]);
     }
     let class = format!("{}; subnormals {}", text(&arithmetic["class"]), text(&arithmetic["subnormals"]));
     rows.push(vec!["class".to_owned(), cell(&class)]);
-    let verdict = if certificate["kept"] == true { "all kept" } else { "**not all kept**" };
-    rows.push(vec!["promises".to_owned(), verdict.to_owned()]);
+    let verdict = match certificate["unfinished"].as_str() {
+        Some(why) => format!("{UNFINISHED}: {}", cell(why)),
+        None if certificate["kept"] == true => "all kept".to_owned(),
+        None => "**not all kept**".to_owned(),
+    };
+    rows.push(vec!["promises".to_owned(), verdict]);
     let promises = certificate["promises"].as_array().map(Vec::as_slice).unwrap_or_default();
     let lines: Vec<Vec<String>> = promises
         .iter()

@@ -46,7 +46,10 @@ impl Device {
         let (report, certificate) = (Report::read(folder)?, certificate::read(folder)?);
         let certified = certificate.as_ref().map(|certificate| &certificate["adapter"]);
         let certified: Option<Adapter> = match certified {
-            Some(adapter) => Some(serde_json::from_value(adapter.clone()).context("the certificate names no adapter")?),
+            Some(adapter) => Some(
+                serde_json::from_value(adapter.clone())
+                    .with_context(|| format!("the certificate in {} is damaged", folder.display()))?,
+            ),
             None => None,
         };
         if let (Some(report), Some(adapter)) = (&report, &certified) {
@@ -66,7 +69,7 @@ impl Device {
 
     /// What its section is known by.
     fn key(&self) -> String {
-        format!("{} ({})", self.adapter.name, self.adapter.backend)
+        format!("{} ({})", self.adapter.title(), self.adapter.backend)
     }
 
     /// The day of the newest results.
@@ -121,7 +124,7 @@ fn update(document: &Document, text: &str, devices: &[Device]) -> Result<String>
     let mut text = text.to_owned();
     for device in devices {
         let Some(body) = (document.section)(device) else { continue };
-        let section = format!("### {}\n\n{}\n", device.adapter.name, body.trim_end());
+        let section = format!("### {}\n\n{}\n", text::cell(&device.adapter.title()), body.trim_end());
         text = sections::set(&text, &device.key(), &section, document.replaces)?;
     }
     Ok(text)
@@ -226,6 +229,37 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_gives_way_to_one_that_is_as_complete_and_not_older() {
+        let scratch = Scratch::new("newer");
+        let devices = document("DEVICES.md");
+        let with = |changes: &[(&str, &str)]| {
+            let text = changes.iter().fold(CERTIFICATE.to_owned(), |text, (old, new)| {
+                assert!(text.contains(old), "{old}");
+                text.replace(old, new)
+            });
+            device(&scratch, None, Some(&text))
+        };
+        let dates = ["2026-11-27", "2026-11-28", "2026-11-29"];
+        let texts = dates.map(|date| format!("\"date\":\"{date}\""));
+        let old = update(devices, DOCUMENT, &[with(&[])]).unwrap();
+        let then = |device: Device| update(devices, &old, &[device]).unwrap();
+        let date = texts[1].as_str();
+        assert_eq!(then(with(&[(date, &texts[0])])), old);
+        assert!(then(with(&[(date, &texts[2])])).contains(dates[2]));
+        let quick = ("\"speed\"", "\"quick\":true,\"speed\"");
+        assert_eq!(then(with(&[(date, &texts[2]), quick])), old);
+        let unfinished = ("\"unfinished\":null", "\"unfinished\":\"resnet20: the device was lost\"");
+        assert_eq!(then(with(&[(date, &texts[2]), unfinished])), old);
+        let alone = update(devices, DOCUMENT, &[with(&[unfinished])]).unwrap();
+        assert!(alone.contains("**not finished**: resnet20: the device was lost"), "{alone}");
+        assert!(update(devices, &alone, &[with(&[])]).unwrap().contains("**not all kept**"));
+        // Processors have one name.
+        let another = ("\"kind\"", "\"detail\":\"neon, 8 threads\",\"kind\"");
+        assert!(then(with(&[another])).contains("### Recorded GPU, neon, 8 threads\n"));
+        assert!(then(with(&[another])).contains("### Recorded GPU\n"));
+    }
+
+    #[test]
     fn folders_that_are_no_results_are_named() {
         let scratch = Scratch::new("no-results");
         let error = Device::read(scratch.path()).err().unwrap().to_string();
@@ -233,6 +267,16 @@ mod tests {
         fs::write(scratch.path().join("results.json"), "{\"format\":1,").unwrap();
         assert!(Device::read(scratch.path()).err().unwrap().to_string().contains("is damaged"));
         assert!(parse(&["--docs".to_owned(), "x".to_owned()]).is_err());
+        fs::remove_file(scratch.path().join("results.json")).unwrap();
+        for (old, new, expected) in [
+            ("\"format\":1", "\"format\":2", "has format 2"),
+            ("Recorded GPU", " ", "certificate.json lacks the adapter's name"),
+            ("\"promises\"", "\"promise\"", "certificate.json lacks the promises"),
+        ] {
+            fs::write(scratch.path().join("certificate.json"), CERTIFICATE.replace(old, new)).unwrap();
+            let error = Device::read(scratch.path()).err().unwrap().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
         let other = CERTIFICATE.replace("Recorded GPU", "Another GPU");
         fs::write(scratch.path().join("results.json"), RESULTS).unwrap();
         fs::write(scratch.path().join("certificate.json"), other).unwrap();
