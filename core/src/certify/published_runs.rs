@@ -31,7 +31,10 @@ pub(super) async fn check(
         }
     }
     findings.seconds = since(start);
-    let last = |run: &Published| format!("{} ({} steps)", run.name, run.steps.last().unwrap_or(&0));
+    let last = |run: &Published| match run.steps.last().unwrap_or(&0) {
+        1 => format!("{} (1 step)", run.name),
+        steps => format!("{} ({steps} steps)", run.name),
+    };
     let checked = runs.iter().map(last).collect::<Vec<_>>().join(", ");
     Ok(findings.promise("published runs", MEANING, checked))
 }

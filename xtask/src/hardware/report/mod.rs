@@ -290,6 +290,24 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_device_that_needs_no_gpu_is_certified() {
+        let text = fs::read_to_string(process::root().join("docs/DEVICES.md")).unwrap();
+        let sections: Vec<&str> = text.split("\n### ").skip(1).collect();
+        for (name, interface) in [
+            ("llvmpipe", "vulkan"),
+            ("processor,", "processor"),
+            ("processor:separate,", "processor"),
+            ("SwiftShader", "vulkan"),
+            ("SwiftShader", "webgpu"),
+        ] {
+            let kind = format!("| interface, kind | {interface}, Cpu |");
+            let section = sections.iter().find(|section| section.starts_with(name) && section.contains(&kind));
+            let section = section.unwrap_or_else(|| panic!("no certificate of {name} ({interface})"));
+            assert!(section.contains("| promises | all kept |"), "{section}");
+        }
+    }
+
+    #[test]
     fn the_documents_have_a_place_for_sections() {
         let scratch = Scratch::new("documents");
         let devices = [device(&scratch, Some(RESULTS), Some(CERTIFICATE))];
