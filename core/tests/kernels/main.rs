@@ -329,6 +329,10 @@ fn rewritable_operations_are_found() {
         "x[n] = a * b; x[n + 1u] = x[n] + c;",
         "for (var i = 0u; i < n; i++) { x[n] = x[n] + a; }",
         "shared_x[n] = a * b; x[n] = shared_x[n] + c;",
+        "shared_x[n] = a * b; if (a.x > b.x) { x[n] = a; } else { x[n] = b; } x[n] = shared_x[n] + c;",
+        "shared_x[n] = a * b; if (job.zero == 1u) { workgroupBarrier(); } x[n] = shared_x[n] + c;",
+        "x[n] = a * b; workgroupBarrier(); x[n + 1u] = x[n] + c;",
+        "switch n { case 0u: { x[n] = a * b; } default: {} } x[n + 1u] = x[n] + c;",
     ] {
         let found = found_in(statement);
         assert!(!found.is_empty(), "nothing found in: {statement}");
@@ -354,6 +358,8 @@ fn operations_that_nothing_can_rewrite_are_accepted() {
         "x[n] = x[n] + a;",
         "x[n] = bitcast<vec4f>(bitcast<vec4u>(a * b) + vec4u(n)) + c;",
         "shared_x[n] = a * b; workgroupBarrier(); x[n] = shared_x[n + 1u] + c;",
+        "x[n] = a * b; storageBarrier(); x[n + 1u] = x[n] + c;",
+        "if (job.zero == 0u) { shared_x[n] = a * b; } else { x[n] = shared_x[n] + c; }",
     ] {
         let found = found_in(statement);
         assert!(found.is_empty(), "{statement}: {found:?}");

@@ -11,8 +11,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use naga::valid::{FunctionInfo, ModuleInfo};
 use naga::{
-    BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, Literal, LocalVariable, MathFunction, Module,
-    ScalarKind, Statement, UnaryOperator,
+    AddressSpace, Barrier, BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, Literal, LocalVariable,
+    MathFunction, Module, ScalarKind, Statement, UnaryOperator,
 };
 
 /// Functions that may use a device's own quotient or root, because they correct it.
@@ -110,15 +110,15 @@ impl<'a> Analysis<'a> {
                 Statement::Block(inner) => self.block(call, inner),
                 Statement::If { condition, accept, reject } => {
                     // A constant of the kernel decides.
-                    let known = self.literal(call.function, *condition);
-                    if known != Some(Literal::Bool(false)) {
-                        self.block(call, accept);
-                    }
-                    if known != Some(Literal::Bool(true)) {
-                        self.block(call, reject);
+                    match self.literal(call.function, *condition) {
+                        Some(Literal::Bool(true)) => self.block(call, accept),
+                        Some(Literal::Bool(false)) => self.block(call, reject),
+                        _ => self.branches(call, &[accept, reject]),
                     }
                 }
-                Statement::Switch { cases, .. } => cases.iter().for_each(|case| self.block(call, &case.body)),
+                Statement::Switch { cases, .. } => {
+                    self.branches(call, &cases.iter().map(|case| &case.body).collect::<Vec<_>>());
+                }
                 Statement::Loop { body, continuing, .. } => {
                     let before = self.memory.clone();
                     self.block(call, body);
@@ -128,8 +128,17 @@ impl<'a> Analysis<'a> {
                         self.block(call, body);
                         self.block(call, continuing);
                     }
+                    // Or there is no round.
+                    self.remember(&before);
                 }
-                Statement::ControlBarrier(_) => self.memory.clear(),
+                Statement::ControlBarrier(barrier) => {
+                    let module = self.module;
+                    self.memory.retain(|variable, _| match module.global_variables[*variable].space {
+                        AddressSpace::WorkGroup => !barrier.contains(Barrier::WORK_GROUP),
+                        AddressSpace::Storage { .. } => !barrier.contains(Barrier::STORAGE),
+                        _ => true,
+                    });
+                }
                 Statement::Return { value: Some(value) } => {
                     call.returned = call.returned.or(self.origin(call, *value));
                 }
@@ -160,6 +169,26 @@ impl<'a> Analysis<'a> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Walks blocks of which one is run.
+    fn branches(&mut self, call: &mut Call<'a>, blocks: &[&'a Block]) {
+        let before = self.memory.clone();
+        let mut after = Vec::new();
+        for block in blocks {
+            self.memory.clone_from(&before);
+            self.block(call, block);
+            after.push(std::mem::take(&mut self.memory));
+        }
+        after.iter().for_each(|memory| self.remember(memory));
+    }
+
+    /// Adds what is stored if the program takes another way.
+    fn remember(&mut self, other: &HashMap<Handle<GlobalVariable>, Origin>) {
+        for (variable, origin) in other {
+            let known = self.memory.entry(*variable).or_default();
+            *known = known.or(*origin);
         }
     }
 
