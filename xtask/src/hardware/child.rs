@@ -139,6 +139,8 @@ fn watch(
 
 #[cfg(all(test, unix))]
 mod tests {
+    use nix::sys::signal::Signal;
+
     use super::*;
 
     fn lines_of(script: &str, limit: Duration, stop: Stop) -> (End, Vec<String>) {
@@ -166,17 +168,48 @@ mod tests {
         let (end, lines) = lines_of(script, Duration::from_secs(1), stop);
         assert_eq!(end, End::Stopped);
         assert!(started.elapsed() < Duration::from_secs(20));
-        let inner: i32 = lines[0].parse().unwrap();
+        wait_for_the_end_of(&lines[0]);
+    }
+
+    /// Waits until the process with this number has ended.
+    fn wait_for_the_end_of(process: &str) {
+        let number: i32 = process.parse().unwrap();
         // Signal 0 asks whether the process exists. It is a child of init now, which may take a moment to bury it.
-        let exists = || nix::sys::signal::kill(nix::unistd::Pid::from_raw(inner), None).is_ok();
+        let exists = || nix::sys::signal::kill(nix::unistd::Pid::from_raw(number), None).is_ok();
         let is_zombie = || {
-            let stat = std::fs::read_to_string(format!("/proc/{inner}/stat")).unwrap_or_default();
+            let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
             stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
         };
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while exists() && !is_zombie() {
-            assert!(Instant::now() < deadline, "process {inner} still runs");
+            assert!(Instant::now() < deadline, "process {number} still runs");
             thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn a_signal_ends_what_runs() {
+        const IS_CHILD: &str = "LASTBIT_XTASK_TEST_CHILD";
+        if std::env::var_os(IS_CHILD).is_some() {
+            signals::before_the_end(end_running_group).unwrap();
+            // The line's end comes first: the program that tests prints a name without one.
+            let mut shell = process::command("sh", &["-c", "echo $$; while true; do sleep 0.05; done"]);
+            let limit = Duration::from_secs(600);
+            let end = run(&mut shell, limit, Stop::Group(Duration::ZERO), |line| {
+                line.iter().for_each(|line| println!("\nshell {line}"));
+                Ok(())
+            });
+            panic!("it was not ended: {end:?}");
+        }
+        for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGINT, 130)] {
+            let mut program = Command::new(std::env::current_exe().unwrap());
+            program.args(["--exact", "hardware::child::tests::a_signal_ends_what_runs", "--nocapture"]);
+            let mut child = program.env(IS_CHILD, "1").stdout(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let shell = lines.find_map(|line| line.unwrap().strip_prefix("shell ").map(str::to_owned)).unwrap();
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), signal).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(code));
+            wait_for_the_end_of(&shell);
         }
     }
 
