@@ -101,6 +101,12 @@ pub fn run(arguments: &[String]) -> Result<()> {
             replace(&path, &new)?;
             println!("hardware report: wrote {}", path.display());
         }
+        for device in &devices {
+            if (document.section)(device).is_some_and(|body| !new.contains(body.trim_end())) {
+                let name = device.adapter.title();
+                println!("hardware report: {} keeps a newer or more complete section of '{name}'", path.display());
+            }
+        }
     }
     Ok(())
 }
