@@ -193,14 +193,14 @@ fn with_units_off(operation: &str, units: i32) -> Option<Promise> {
 fn the_error_that_wgsl_allows_a_device_is_corrected() {
     let quotient = "(f32(x.significand) / f32(y.significand))";
     let root = "sqrt(f32(parts.significand << (scale - 22u)))";
-    // 2.5 units of a quotient, and 9 of a root (shaders/shared/root.wgsl).
-    for (operation, units) in [(quotient, 3), (root, 9)] {
-        for units in [-units, -1, 1, units] {
+    // 2.5 units of a quotient, rounded up, and 9 of a root (shaders/shared/root.wgsl).
+    for (operation, most, too_many) in [(quotient, 3, 11), (root, 9, 23)] {
+        for units in [-most, -1, 1, most] {
             let Some(promise) = with_units_off(operation, units) else { return };
             assert!(promise.kept, "{operation} + {units}: {:?}", promise.failures);
         }
         // More is not, and is caught.
-        for units in [-40, 40] {
+        for units in [-too_many, too_many] {
             let Some(promise) = with_units_off(operation, units) else { return };
             of_kernel(&promise, Shader::SharedFunctions);
         }

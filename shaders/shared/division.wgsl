@@ -68,7 +68,7 @@ fn quotient(a: f32, b: f32) -> f32 {
     var q = u32((f32(x.significand) / f32(y.significand)) * select(8388608.0, 16777216.0, is_less));
     let divisor = i32(y.significand);
     var rest = i32((x.significand << scale) - q * y.significand);
-    // WGSL allows 2.5 ulp, so at most three units are too many or missing; from a power of two on, a unit counts twice.
+    // WGSL allows 2.5 ulp, so at most three units are too many or missing, or six if the device's result is beyond 1.
     for (var i = 0u; i < 8u && rest < 0; i++) {
         q -= 1u;
         rest += divisor;

@@ -1,6 +1,6 @@
 #import division
 // Correctly rounded square root. WGSL inherits the error of its sqrt from 1 / inverseSqrt(x): 2 ulp, then 2.5 ulp of the quotient, which
-// is at most 9 units in the last place of the root; from a power of two on, a unit counts twice.
+// is at most 9 units in the last place of the root, or 18 if the device's result is beyond the next power of two.
 
 // IEEE-754 square root. The device's own root of the significand gives 24 bits, nearly; the integer remainder, which wraps but is
 // small, corrects them and decides the rounding. There are no ties.

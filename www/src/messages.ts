@@ -144,6 +144,8 @@ export interface CertifiedPromise {
 export interface Certificate {
   arithmetic: { class: DeviceClass; subnormals: "kept" | "flushed" };
   promises: CertifiedPromise[];
+  /** Why something was not checked. */
+  unfinished: string | null;
   kept: boolean;
 }
 

@@ -70,7 +70,12 @@ pub fn before_the_end(act: fn()) -> io::Result<()> {
     let action = SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty());
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         // SAFETY: the handler reads memory that no longer changes, calls `act` and `_exit`.
-        unsafe { sigaction(signal, &action) }?;
+        let before = unsafe { sigaction(signal, &action) }?;
+        // A signal that was ignored at the start, as under nohup, stays ignored.
+        if matches!(before.handler(), SigHandler::SigIgn) {
+            // SAFETY: this restores the previous action.
+            unsafe { sigaction(signal, &before) }?;
+        }
     }
     Ok(())
 }

@@ -112,7 +112,7 @@ impl Certificate {
             speed: Vec::new(),
             fma_gflops: None,
             copy_gbps: None,
-            unfinished: Some("it was interrupted, or goes on".to_owned()),
+            unfinished: Some("the certification was interrupted, or still runs".to_owned()),
             kept: false,
         }
     }

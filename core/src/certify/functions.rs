@@ -53,7 +53,9 @@ fn operands(function: Function, significands: usize) -> Vec<Operands> {
     let mut all: Vec<Operands> = Vec::new();
     match function {
         Function::Root => {
-            all.extend((0..256).flat_map(|exponent| [[exponent << 23, 0], [exponent << 23 | 1, 0]]));
+            // A power of two, and its neighbours: beyond it a device's error counts twice.
+            let near = |exponent: u32| [0, 1, 0x7f_ffff].map(|fraction| [exponent << 23 | fraction, 0]);
+            all.extend((0..256).flat_map(near));
             all.extend((0..1 << 16).map(|i| [any(i & 255) & 0x7fff_ffff, 0]));
             // Both parities of the exponent.
             all.extend((0..significands as u32).map(|i| [any(127 + (i & 1)) & 0x7fff_ffff, 0]));
@@ -65,6 +67,9 @@ fn operands(function: Function, significands: usize) -> Vec<Operands> {
         }
         _ => {
             all.extend((0..1_u32 << 16).map(|exponents| [any(exponents & 255), any(exponents >> 8)]));
+            // Quotients beside 1, beyond which a device's error counts twice.
+            let near = |y: u32| [[y - 1, y], [y, y], [y, y - 1]];
+            all.extend((0..1 << 12).flat_map(|_| near(1 + (any(127) & 0x7fff_ffff))));
             all.extend((0..significands).map(|_| [any(127), any(127)]));
         }
     }

@@ -276,6 +276,9 @@ fn found_in(statement: &str) -> BTreeSet<String> {
          @group(0) @binding(0) var<uniform> job: Job;
          @group(0) @binding(1) var<storage, read_write> x: array<vec4f>;
          var<workgroup> shared_x: array<vec4f, 128>;
+         var<workgroup> shared_y: array<vec4f, 128>;
+         var<workgroup> shared_z: array<vec4f, 128>;
+         fn keep(n: u32, x: vec4f) {{ shared_x[n] = x; if (n == job.zero) {{ return; }} workgroupBarrier(); }}
          fn opaque4(x: vec4f) -> vec4f {{ return bitcast<vec4f>(bitcast<vec4u>(x) ^ vec4u(job.zero)); }}
          fn scaled(x: vec4f, by: vec4f) -> vec4f {{ return x * by; }}
          fn quotient(a: f32, b: f32) -> f32 {{ return a / b; }}
@@ -332,6 +335,15 @@ fn rewritable_operations_are_found() {
         "shared_x[n] = a * b; if (a.x > b.x) { x[n] = a; } else { x[n] = b; } x[n] = shared_x[n] + c;",
         "shared_x[n] = a * b; if (job.zero == 1u) { workgroupBarrier(); } x[n] = shared_x[n] + c;",
         "x[n] = a * b; workgroupBarrier(); x[n + 1u] = x[n] + c;",
+        "for (var i = 0u; i < n; i++) { shared_x[n] = a * b; if (job.zero == i) { break; } workgroupBarrier(); } x[n] = shared_x[n] + c;",
+        "for (var i = 0u; i < n; i++) { x[n] = shared_x[n] + c; shared_x[n] = a * b; if (job.zero == i) { continue; } workgroupBarrier(); }",
+        "for (var i = 0u; i < n; i++) { x[i] = shared_z[i] + c; shared_z[n] = shared_y[n]; shared_y[n] = shared_x[n]; shared_x[n] = a * b; }",
+        "keep(n, a * b); x[n] = shared_x[n] + c;",
+        "x[n] = vec4f(a * b) + c;",
+        "x[n].x = f32(a.x * b.x) + c.x;",
+        "x[n] = bitcast<vec4f>(bitcast<vec4u>(a * b) ^ vec4u(1u, 2u, 3u, 4u)) + c;",
+        "x[n] = bitcast<vec4f>((bitcast<vec4u>(a * b) << vec4u(1u)) >> vec4u(1u)) + c;",
+        "x[n] = bitcast<vec4f>(~~bitcast<vec4u>(a * b)) + c;",
         "switch n { case 0u: { x[n] = a * b; } default: {} } x[n + 1u] = x[n] + c;",
     ] {
         let found = found_in(statement);

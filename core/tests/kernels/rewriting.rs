@@ -42,6 +42,8 @@ impl Origin {
 
 /// A variable of one call of a function.
 type Variable = (usize, Handle<LocalVariable>);
+/// What is stored in variables outside functions.
+type Memory = HashMap<Handle<GlobalVariable>, Origin>;
 
 #[derive(Clone, Copy, Debug)]
 enum Value {
@@ -68,30 +70,41 @@ struct Analysis<'a> {
     text: &'a str,
     variables: HashMap<Variable, Origin>,
     /// What this thread has stored outside functions, since the last barrier.
-    memory: HashMap<Handle<GlobalVariable>, Origin>,
+    memory: Memory,
+    /// The same wherever a loop, a case or a function was left early.
+    exits: Memory,
     has_changed: bool,
-    calls: usize,
+    /// The number of each call, by that of its caller and its place.
+    calls: HashMap<(usize, *const Statement), usize>,
     found: BTreeSet<String>,
 }
 
 /// The rewritable operations of a module's entry point, each with its line.
 pub fn rewritable(module: &Module, info: &ModuleInfo, text: &str) -> BTreeSet<String> {
-    let (variables, memory, found) = (HashMap::new(), HashMap::new(), BTreeSet::new());
-    let mut analysis = Analysis { module, info, text, variables, memory, has_changed: true, calls: 0, found };
+    let (variables, calls, found) = (HashMap::new(), HashMap::new(), BTreeSet::new());
+    let (memory, exits) = (Memory::new(), Memory::new());
+    let mut analysis = Analysis { module, info, text, variables, memory, exits, has_changed: true, calls, found };
     // What loops store in a variable shows in the next pass.
     while analysis.has_changed {
-        (analysis.has_changed, analysis.calls) = (false, 0);
+        analysis.has_changed = false;
         analysis.memory.clear();
+        analysis.exits.clear();
+        analysis.found.clear();
         let entry = &module.entry_points[0];
-        analysis.call(&entry.function, info.get_entry_point(0), "main", Vec::new());
+        analysis.call(0, &entry.function, info.get_entry_point(0), "main", Vec::new());
     }
     analysis.found
 }
 
 impl<'a> Analysis<'a> {
-    fn call(&mut self, function: &'a Function, info: &'a FunctionInfo, name: &'a str, arguments: Vec<Value>) -> Origin {
-        let number = self.calls;
-        self.calls += 1;
+    fn call(
+        &mut self,
+        number: usize,
+        function: &'a Function,
+        info: &'a FunctionInfo,
+        name: &'a str,
+        arguments: Vec<Value>,
+    ) -> Origin {
         let (values, returned) = (HashMap::new(), Origin::default());
         let mut call = Call { function, info, name, number, arguments, values, returned };
         self.block(&mut call, &function.body);
@@ -118,19 +131,23 @@ impl<'a> Analysis<'a> {
                 }
                 Statement::Switch { cases, .. } => {
                     self.branches(call, &cases.iter().map(|case| &case.body).collect::<Vec<_>>());
+                    self.remember_exits();
                 }
                 Statement::Loop { body, continuing, .. } => {
                     let before = self.memory.clone();
-                    self.block(call, body);
-                    self.block(call, continuing);
-                    if self.memory != before {
-                        // The next round may read what this one has stored.
+                    // A round may read what an earlier one has stored.
+                    loop {
+                        let start = self.memory.clone();
                         self.block(call, body);
                         self.block(call, continuing);
+                        self.remember(&before);
+                        self.remember_exits();
+                        if self.memory == start {
+                            break;
+                        }
                     }
-                    // Or there is no round.
-                    self.remember(&before);
                 }
+                Statement::Break | Statement::Continue | Statement::Return { value: None } => self.exit(),
                 Statement::ControlBarrier(barrier) => {
                     let module = self.module;
                     self.memory.retain(|variable, _| match module.global_variables[*variable].space {
@@ -141,6 +158,7 @@ impl<'a> Analysis<'a> {
                 }
                 Statement::Return { value: Some(value) } => {
                     call.returned = call.returned.or(self.origin(call, *value));
+                    self.exit();
                 }
                 Statement::Store { pointer, value } => {
                     let stored = self.origin(call, *value);
@@ -162,7 +180,10 @@ impl<'a> Analysis<'a> {
                     let values = arguments.iter().map(|argument| self.value(call, *argument)).collect();
                     let function = &self.module.functions[*callee];
                     let name = function.name.as_deref().unwrap_or_default();
-                    let returned = self.call(function, &self.info[*callee], name, values);
+                    let known = self.calls.len() + 1;
+                    let number = *self.calls.entry((call.number, std::ptr::from_ref(statement))).or_insert(known);
+                    let returned = self.call(number, function, &self.info[*callee], name, values);
+                    self.remember_exits();
                     if let Some(result) = result {
                         call.values.insert(*result, Value::Of(returned));
                     }
@@ -185,11 +206,17 @@ impl<'a> Analysis<'a> {
     }
 
     /// Adds what is stored if the program takes another way.
-    fn remember(&mut self, other: &HashMap<Handle<GlobalVariable>, Origin>) {
-        for (variable, origin) in other {
-            let known = self.memory.entry(*variable).or_default();
-            *known = known.or(*origin);
-        }
+    fn remember(&mut self, other: &Memory) {
+        join(&mut self.memory, other);
+    }
+
+    fn remember_exits(&mut self) {
+        join(&mut self.memory, &self.exits);
+    }
+
+    /// A loop, a case or a function is left here.
+    fn exit(&mut self) {
+        join(&mut self.exits, &self.memory);
     }
 
     fn value(&mut self, call: &mut Call<'a>, handle: Handle<Expression>) -> Value {
@@ -241,8 +268,16 @@ impl<'a> Analysis<'a> {
             }
             // A bitcast: compilers see through it.
             Expression::As { expr, convert: None, .. } => self.origin(call, expr),
+            // A float as a float.
+            Expression::As { expr, kind: ScalarKind::Float, .. } if self.is_float(call, expr) => {
+                self.origin(call, expr)
+            }
+            Expression::Unary { op: UnaryOperator::BitwiseNot, expr } => self.origin(call, expr),
+            Expression::Math { fun: MathFunction::ExtractBits | MathFunction::InsertBits, arg, .. } => {
+                self.origin(call, arg)
+            }
             Expression::Binary { op, left, right } if is_bitwise(op) => {
-                match [left, right].map(|operand| self.literal(call.function, operand).is_some()) {
+                match [left, right].map(|operand| self.is_constant(call.function, operand)) {
                     [false, false] => Origin::default(),
                     // Signs, for example, are often changed by their bit.
                     _ => self.origin(call, left).or(self.origin(call, right)),
@@ -336,6 +371,16 @@ impl<'a> Analysis<'a> {
         }
     }
 
+    /// Whether an expression is the same in every launch.
+    fn is_constant(&self, function: &Function, handle: Handle<Expression>) -> bool {
+        match &function.expressions[handle] {
+            Expression::Literal(_) | Expression::Constant(_) | Expression::ZeroValue(_) => true,
+            Expression::Splat { value, .. } => self.is_constant(function, *value),
+            Expression::Compose { components, .. } => components.iter().all(|part| self.is_constant(function, *part)),
+            _ => false,
+        }
+    }
+
     fn is_power_of_two(&self, function: &Function, handle: Handle<Expression>) -> bool {
         let literal = self.literal(function, handle);
         matches!(literal, Some(Literal::F32(value)) if value.is_normal() && value.to_bits().trailing_zeros() >= 23)
@@ -355,5 +400,13 @@ impl<'a> Analysis<'a> {
 }
 
 fn is_bitwise(op: BinaryOperator) -> bool {
-    matches!(op, BinaryOperator::And | BinaryOperator::InclusiveOr | BinaryOperator::ExclusiveOr)
+    use BinaryOperator::{And, ExclusiveOr, InclusiveOr, ShiftLeft, ShiftRight};
+    matches!(op, And | InclusiveOr | ExclusiveOr | ShiftLeft | ShiftRight)
+}
+
+fn join(memory: &mut Memory, other: &Memory) {
+    for (variable, origin) in other {
+        let known = memory.entry(*variable).or_default();
+        *known = known.or(*origin);
+    }
 }

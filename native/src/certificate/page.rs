@@ -39,7 +39,7 @@ fn head(certificate: &Certificate) -> Markup {
     };
     let n = count(certificate.promises.len() as u64, "promise");
     let size = if certificate.quick { "quick form" } else { "full form" };
-    let why = certificate.unfinished.as_ref().map_or(String::new(), |why| format!("; then {why}"));
+    let why = certificate.unfinished.as_ref().map_or(String::new(), |why| format!("; not finished: {why}"));
     let checked = format!("{n} checked in the {size}{why}");
     let above = format!("certificate of a device · {}", certificate.date);
     let below = html! {

@@ -61,7 +61,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut certified = Certificate::new(adapter.into(), arithmetic, arguments.quick, certificate::today());
     let page = certificate::write(&certified, &arguments.out)?;
     let mut subject = String::new();
-    let mut written = Ok(());
     let mut show = |event: Event<'_>| match event {
         Event::Subject(name) => {
             print_line(format!("        {name}"));
@@ -71,20 +70,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             lines(&promise).iter().for_each(print_line);
             subject.clear();
             certified.promises.push(promise);
-            if let Err(error) = certificate::write(&certified, &arguments.out) {
-                written = Err(error);
-            }
+            // If this fails, the next one may not, and the last one counts.
+            let _ = certificate::write(&certified, &arguments.out);
         }
     };
     let checked = block_on(certify::run(&context, arithmetic, &settings, &mut show));
-    written?;
     match &checked {
         Ok(()) => certified.finish(),
         Err(error) if subject.is_empty() => certified.unfinished = Some(error.to_string()),
         Err(error) => certified.unfinished = Some(format!("{error}, in {subject}")),
     }
-    certificate::write(&certified, &arguments.out)?;
+    let written = certificate::write(&certified, &arguments.out);
     checked?;
+    written?;
     if !arguments.quick {
         certified.set_speed(&measure(&context)?);
         certificate::write(&certified, &arguments.out)?;

@@ -202,7 +202,9 @@ impl Manifest {
             firsts.iter().flat_map(|&first| self.environment_at(first).changes(now.environment_at(first), &of(first)));
         let images = (!self.dataset.is_same(&now.dataset))
             .then(|| format!("the images ('{}', now '{}')", self.dataset.sha256, now.dataset.sha256));
-        changes.chain(images).collect()
+        let init = self.init_sha256.as_ref().zip(now.init_sha256.as_ref()).filter(|(was, is)| was != is);
+        let init = init.map(|(was, is)| format!("the initial weights ('{was}', now '{is}')"));
+        changes.chain(images).chain(init).collect()
     }
 
     /// Whether equal bits are promised for `steps` of this run and another.
@@ -411,7 +413,9 @@ mod tests {
         assert!(matches!(promise(&start("a", Some("b"))), Promise::Equal(_)));
         assert!(matches!(promise(&start("a", None)), Promise::Equal(_)));
         assert_eq!(promise(&start("b", Some("b"))), Promise::Nothing("their images differ".to_owned()));
-        assert_eq!(promise(&start("a", Some("c"))), Promise::Nothing("their initial weights differ".to_owned()));
+        let other = start("a", Some("c"));
+        assert_eq!(start("a", Some("b")).changes(&other, 1..=9), ["the initial weights ('b', now 'c')"]);
+        assert_eq!(promise(&other), Promise::Nothing("their initial weights differ".to_owned()));
     }
 
     #[test]

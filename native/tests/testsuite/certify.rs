@@ -74,7 +74,10 @@ fn an_interrupted_certification_leaves_what_it_found() {
     assert_eq!(found["promises"][0]["name"], "class");
     assert!(found["unfinished"].is_string() && found["kept"] == false, "{found}");
     let page = page(&out);
-    assert!(page.contains("in the full form; then it was interrupted, or goes on"), "{page}");
+    assert!(
+        page.contains("in the full form; not finished: the certification was interrupted, or still runs"),
+        "{page}"
+    );
     assert!(page.contains("not everything was checked."), "{page}");
     // Nothing of it is overwritten.
     assert_refused(&certify(&out, &[]), 2, &["--out", "is not empty"]);

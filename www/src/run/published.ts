@@ -23,7 +23,7 @@ export function publishedState(record: RunRecord, published: Published | null | 
     const replica = fingerprints.findIndex((fingerprint, r) => fingerprint !== found.fingerprints[r]);
     if (replica >= 0) {
       const which = `${found.fingerprints[replica]} at step ${step}, ${labelOf(record, replica)}`;
-      // The documented exception (docs/RULES.md). Where none of these runs met such a number, the fingerprints were equal.
+      // The documented exception (docs/RULES.md). SwiftShader, which flushes them, has the published fingerprints nevertheless.
       const why = published.subnormals === "flushed" ? " This device flushes numbers below 2⁻¹²⁶ to zero, which may be why." : "";
       return { lamp: "red", word: "Not published", meaning: `The fingerprint is ${which}; class ${published.class} has ${fingerprints[replica]}.${why}` };
     }

@@ -201,16 +201,31 @@ mod tests {
             });
             panic!("it was not ended: {end:?}");
         }
-        for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGINT, 130)] {
-            let mut program = Command::new(std::env::current_exe().unwrap());
+        let begin = |is_under_nohup: bool| {
+            let script = if is_under_nohup { "trap '' HUP; exec \"$0\" \"$@\"" } else { "exec \"$0\" \"$@\"" };
+            let mut program = Command::new("sh");
+            program.args(["-c", script]).arg(std::env::current_exe().unwrap());
             program.args(["--exact", "hardware::child::tests::a_signal_ends_what_runs", "--nocapture"]);
             let mut child = program.env(IS_CHILD, "1").stdout(Stdio::piped()).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
             let shell = lines.find_map(|line| line.unwrap().strip_prefix("shell ").map(str::to_owned)).unwrap();
+            (child, shell)
+        };
+        let send = |child: &Child, signal: Signal| {
             nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), signal).unwrap();
+        };
+        for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGINT, 130)] {
+            let (mut child, shell) = begin(false);
+            send(&child, signal);
             assert_eq!(child.wait().unwrap().code(), Some(code));
             wait_for_the_end_of(&shell);
         }
+        // Under nohup the end of the terminal changes nothing.
+        let (mut child, shell) = begin(true);
+        send(&child, Signal::SIGHUP);
+        send(&child, Signal::SIGTERM);
+        assert_eq!(child.wait().unwrap().code(), Some(143));
+        wait_for_the_end_of(&shell);
     }
 
     #[test]

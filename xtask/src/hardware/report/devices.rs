@@ -32,15 +32,15 @@ pub fn replaces(old: &str, new: &str) -> bool {
         let row = section.lines().find_map(|line| line.strip_prefix(DATE_ROW));
         row.and_then(|row| row.split(',').next()).unwrap_or_default().to_owned()
     };
-    (rank(new), date(new)) >= (rank(old), date(old))
+    rank(old) == 0 || (rank(new) >= rank(old) && date(new) >= date(old))
 }
 
-fn facts(device: &Device, lastbit: &str, order: Option<String>) -> Vec<Vec<String>> {
+fn facts(device: &Device, date: &str, lastbit: &str, order: Option<String>) -> Vec<Vec<String>> {
     let adapter = &device.adapter;
     let mut rows = vec![
         vec!["driver".to_owned(), cell(&adapter.driver)],
         vec!["interface, kind".to_owned(), cell(&format!("{}, {}", adapter.backend, adapter.kind))],
-        vec!["date, version".to_owned(), cell(&format!("{}, {lastbit}", device.date()))],
+        vec!["date, version".to_owned(), cell(&format!("{date}, {lastbit}"))],
     ];
     rows.extend(order.map(|order| vec!["order of sums".to_owned(), format!("version {order}")]));
     rows
@@ -50,7 +50,7 @@ fn certified(device: &Device, certificate: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let arithmetic = &certificate["arithmetic"];
     let lastbit = format!("lastbit {}", text(&certificate["lastbit"]));
-    let mut rows = facts(device, &lastbit, Some(text(&certificate["order"])));
+    let mut rows = facts(device, &text(&certificate["date"]), &lastbit, Some(text(&certificate["order"])));
     if certificate["quick"] == true {
         rows.push(vec!["extent".to_owned(), QUICK.to_owned()]);
     }
@@ -130,5 +130,8 @@ fn tested(device: &Device) -> Option<String> {
     });
     let found: String = found.collect();
     let found = if found.is_empty() { String::new() } else { format!("\n{found}") };
-    Some(format!("{}\n{NOT_CERTIFIED}: {why}.\n{found}", table(&["", ""], &facts(device, &report.lastbit, None))))
+    Some(format!(
+        "{}\n{NOT_CERTIFIED}: {why}.\n{found}",
+        table(&["", ""], &facts(device, &device.date(), &report.lastbit, None))
+    ))
 }

@@ -254,6 +254,13 @@ mod tests {
         assert!(then(with(&[(date, &texts[2])])).contains(dates[2]));
         let quick = ("\"speed\"", "\"quick\":true,\"speed\"");
         assert_eq!(then(with(&[(date, &texts[2]), quick])), old);
+        let quick_then = |device: Device| {
+            let newer = update(devices, DOCUMENT, &[with(&[(date, &texts[2]), quick])]).unwrap();
+            (update(devices, &newer, &[device]).unwrap(), newer)
+        };
+        let (older, newer) = quick_then(with(&[]));
+        assert_eq!(older, newer, "a newer one stays");
+        assert!(!quick_then(with(&[(date, &texts[2])])).0.contains("`certify --quick`"));
         let unfinished = ("\"unfinished\":null", "\"unfinished\":\"resnet20: the device was lost\"");
         assert_eq!(then(with(&[(date, &texts[2]), unfinished])), old);
         let alone = update(devices, DOCUMENT, &[with(&[unfinished])]).unwrap();
@@ -299,6 +306,9 @@ mod tests {
     fn every_kind_of_device_that_needs_no_gpu_is_certified() {
         let text = fs::read_to_string(process::root().join("docs/DEVICES.md")).unwrap();
         let sections: Vec<&str> = text.split("\n### ").skip(1).collect();
+        let order = fs::read_to_string(process::root().join("docs/ORDER.md")).unwrap();
+        let order =
+            order.split("ersion ").nth(1).and_then(|text| text.split(|c: char| !c.is_ascii_digit()).next()).unwrap();
         for (name, interface) in [
             ("llvmpipe", "vulkan"),
             ("processor,", "processor"),
@@ -310,6 +320,7 @@ mod tests {
             let section = sections.iter().find(|section| section.starts_with(name) && section.contains(&kind));
             let section = section.unwrap_or_else(|| panic!("no certificate of {name} ({interface})"));
             assert!(section.contains("| promises | all kept |"), "{section}");
+            assert!(section.contains(&format!("| order of sums | version {} |", order.trim())), "{section}");
         }
     }
 
