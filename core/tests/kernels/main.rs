@@ -338,6 +338,8 @@ fn rewritable_operations_are_found() {
         "for (var i = 0u; i < n; i++) { shared_x[n] = a * b; if (job.zero == i) { break; } workgroupBarrier(); } x[n] = shared_x[n] + c;",
         "for (var i = 0u; i < n; i++) { x[n] = shared_x[n] + c; shared_x[n] = a * b; if (job.zero == i) { continue; } workgroupBarrier(); }",
         "for (var i = 0u; i < n; i++) { x[i] = shared_z[i] + c; shared_z[n] = shared_y[n]; shared_y[n] = shared_x[n]; shared_x[n] = a * b; }",
+        "for (var i = 0u; i < n; x[i] = shared_x[n] + c) { i++; shared_x[n] = a * b; if (job.zero == i) { continue; } workgroupBarrier(); }",
+        "x[n].x = bitcast<f32>(insertBits(0u, bitcast<u32>(a.x * b.x), 0u, 32u)) + c.x;",
         "keep(n, a * b); x[n] = shared_x[n] + c;",
         "x[n] = vec4f(a * b) + c;",
         "x[n].x = f32(a.x * b.x) + c.x;",

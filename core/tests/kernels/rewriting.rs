@@ -139,6 +139,7 @@ impl<'a> Analysis<'a> {
                     loop {
                         let start = self.memory.clone();
                         self.block(call, body);
+                        self.remember_exits();
                         self.block(call, continuing);
                         self.remember(&before);
                         self.remember_exits();
@@ -273,8 +274,11 @@ impl<'a> Analysis<'a> {
                 self.origin(call, expr)
             }
             Expression::Unary { op: UnaryOperator::BitwiseNot, expr } => self.origin(call, expr),
-            Expression::Math { fun: MathFunction::ExtractBits | MathFunction::InsertBits, arg, .. } => {
+            Expression::Math { fun: MathFunction::ExtractBits | MathFunction::ReverseBits, arg, .. } => {
                 self.origin(call, arg)
+            }
+            Expression::Math { fun: MathFunction::InsertBits, arg, arg1: Some(inserted), .. } => {
+                self.origin(call, arg).or(self.origin(call, inserted))
             }
             Expression::Binary { op, left, right } if is_bitwise(op) => {
                 match [left, right].map(|operand| self.is_constant(call.function, operand)) {

@@ -30,7 +30,9 @@ fn head(certificate: &Certificate) -> Markup {
     let exceptions = certificate.promises.iter().filter(|promise| promise.exception.is_some()).count() as u64;
     let (light, word, sentence) = if certificate.unfinished.is_some() {
         let light = if broken == 0 { Light::Off } else { Light::Red };
-        (light, "unfinished", "not everything was checked.".to_owned())
+        let breaks =
+            if broken == 0 { String::new() } else { format!("This device breaks {}. ", count(broken, "promise")) };
+        (light, "unfinished", format!("{breaks}Not everything was checked."))
     } else if certificate.kept {
         let except = if exceptions == 0 { "" } else { ", with the documented exceptions below" };
         (Light::Green, "kept", format!("This device keeps the promises of lastbit{except}."))
@@ -177,8 +179,8 @@ fn meaning() -> Markup {
              same bits as every other one, whatever its make."
         }
         p {
-            "Every kernel has a twin: a program for the processor that computes the same sums in the same order. Here the kernels ran on \
-             the device and the twins beside them, on the same values, and every word was compared. "
+            "Every kernel has a twin: a program for the processor that computes the same sums in the same order. Here the kernels run on \
+             the device and the twins beside them, on the same values, and every word is compared. "
             (code("lastbit certify")) " makes this page; RULES.md of lastbit states the promises and the exceptions."
         }
     }

@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         threads: device::options(None)?.threads,
         fault: arguments.fault,
     };
-    // The files say at any time what is known, so that a lost device or a signal costs nothing that was found.
+    // The files say at any time what is known, so that a lost device or a signal leaves the promises that were checked.
     create_folder(&arguments.out)?;
     let mut certified = Certificate::new(adapter.into(), arithmetic, arguments.quick, certificate::today());
     let page = certificate::write(&certified, &arguments.out)?;
@@ -81,7 +81,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Err(error) => certified.unfinished = Some(format!("{error}, in {subject}")),
     }
     let written = certificate::write(&certified, &arguments.out);
-    checked?;
+    if let Err(error) = checked {
+        print_line(format!("unfinished certificate: {}", page.display()));
+        return Err(error.into());
+    }
     written?;
     if !arguments.quick {
         certified.set_speed(&measure(&context)?);

@@ -78,7 +78,7 @@ fn an_interrupted_certification_leaves_what_it_found() {
         page.contains("in the full form; not finished: the certification was interrupted, or still runs"),
         "{page}"
     );
-    assert!(page.contains("not everything was checked."), "{page}");
+    assert!(page.contains("Not everything was checked."), "{page}");
     // Nothing of it is overwritten.
     assert_refused(&certify(&out, &[]), 2, &["--out", "is not empty"]);
 }

@@ -27,6 +27,9 @@ pub fn read(folder: &Path) -> Result<Option<Value>> {
         let value = certificate["adapter"][key].as_str().unwrap_or_default();
         ensure!(!value.trim().is_empty(), "{} lacks the adapter's {key}", path.display());
     }
+    let date = certificate["date"].as_str().unwrap_or_default();
+    let is_date = |(i, byte): (usize, u8)| if i == 4 || i == 7 { byte == b'-' } else { byte.is_ascii_digit() };
+    ensure!(date.len() == 10 && date.bytes().enumerate().all(is_date), "{} lacks the date", path.display());
     ensure!(certificate["promises"].is_array(), "{} lacks the promises", path.display());
     Ok(Some(certificate))
 }

@@ -139,7 +139,9 @@ fn watch(
 
 #[cfg(all(test, unix))]
 mod tests {
-    use nix::sys::signal::Signal;
+    use std::os::unix::process::CommandExt as _;
+
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
     use super::*;
 
@@ -205,6 +207,17 @@ mod tests {
             let script = if is_under_nohup { "trap '' HUP; exec \"$0\" \"$@\"" } else { "exec \"$0\" \"$@\"" };
             let mut program = Command::new("sh");
             program.args(["-c", script]).arg(std::env::current_exe().unwrap());
+            let by_default = || {
+                // The tests themselves may have been started under nohup or in the background.
+                let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+                for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+                    // SAFETY: no handler is installed.
+                    unsafe { sigaction(signal, &default) }?;
+                }
+                Ok(())
+            };
+            // SAFETY: it only calls `sigaction`, which may be called between fork and exec.
+            unsafe { program.pre_exec(by_default) };
             program.args(["--exact", "hardware::child::tests::a_signal_ends_what_runs", "--nocapture"]);
             let mut child = program.env(IS_CHILD, "1").stdout(Stdio::piped()).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

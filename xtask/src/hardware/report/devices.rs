@@ -7,6 +7,7 @@ use super::{Device, hardware};
 
 const NOT_CERTIFIED: &str = "*Not certified*";
 const UNFINISHED: &str = "**not finished**";
+const BROKEN: &str = "**broken**";
 const QUICK: &str = "`certify --quick`";
 const DATE_ROW: &str = "| date, version | ";
 /// Failures of a promise that are listed.
@@ -20,7 +21,7 @@ pub fn section(device: &Device) -> Option<String> {
     }
 }
 
-/// A certificate gives way only to another one that is as complete and not older.
+/// A certificate gives way only to another one that is as complete, or shows a broken promise, and is not older.
 pub fn replaces(old: &str, new: &str) -> bool {
     let rank = |section: &str| match section {
         _ if section.contains(NOT_CERTIFIED) => 0,
@@ -32,7 +33,7 @@ pub fn replaces(old: &str, new: &str) -> bool {
         let row = section.lines().find_map(|line| line.strip_prefix(DATE_ROW));
         row.and_then(|row| row.split(',').next()).unwrap_or_default().to_owned()
     };
-    rank(old) == 0 || (rank(new) >= rank(old) && date(new) >= date(old))
+    rank(old) == 0 || (date(new) >= date(old) && (rank(new) >= rank(old) || (rank(new) > 0 && new.contains(BROKEN))))
 }
 
 fn facts(device: &Device, date: &str, lastbit: &str, order: Option<String>) -> Vec<Vec<String>> {
@@ -69,7 +70,7 @@ fn certified(device: &Device, certificate: &Value) -> String {
             let kept = match (promise["kept"] == true, promise["exception"].as_str()) {
                 (true, None) => "kept".to_owned(),
                 (true, Some(exception)) => format!("kept, except: {}", cell(exception)),
-                (false, _) => "**broken**".to_owned(),
+                (false, _) => BROKEN.to_owned(),
             };
             let seconds = promise["seconds"].as_f64().map_or("-".to_owned(), number);
             vec![cell(&text(&promise["name"])), kept, cell(promise["checked"].as_str().unwrap_or("-")), seconds]

@@ -238,8 +238,11 @@ mod tests {
     fn a_certificate_gives_way_to_one_that_is_as_complete_and_not_older() {
         let scratch = Scratch::new("newer");
         let devices = document("DEVICES.md");
+        let [broken, kept] =
+            ["false", "true"].map(|kept| format!("\"kept\":{kept},\"exception\":null,\"checked\":\"123"));
+        let sound = CERTIFICATE.replace(&broken, &kept);
         let with = |changes: &[(&str, &str)]| {
-            let text = changes.iter().fold(CERTIFICATE.to_owned(), |text, (old, new)| {
+            let text = changes.iter().fold(sound.clone(), |text, (old, new)| {
                 assert!(text.contains(old), "{old}");
                 text.replace(old, new)
             });
@@ -254,6 +257,9 @@ mod tests {
         assert!(then(with(&[(date, &texts[2])])).contains(dates[2]));
         let quick = ("\"speed\"", "\"quick\":true,\"speed\"");
         assert_eq!(then(with(&[(date, &texts[2]), quick])), old);
+        let breaks = (kept.as_str(), broken.as_str());
+        assert!(then(with(&[(date, &texts[2]), quick, breaks])).contains("| shaders are twins | **broken** |"));
+        assert_eq!(then(with(&[(date, &texts[0]), quick, breaks])), old);
         let quick_then = |device: Device| {
             let newer = update(devices, DOCUMENT, &[with(&[(date, &texts[2]), quick])]).unwrap();
             (update(devices, &newer, &[device]).unwrap(), newer)
@@ -284,6 +290,7 @@ mod tests {
         for (old, new, expected) in [
             ("\"format\":1", "\"format\":2", "has format 2"),
             ("Recorded GPU", " ", "certificate.json lacks the adapter's name"),
+            ("2026-11-28", "yesterday", "certificate.json lacks the date"),
             ("\"promises\"", "\"promise\"", "certificate.json lacks the promises"),
         ] {
             fs::write(scratch.path().join("certificate.json"), CERTIFICATE.replace(old, new)).unwrap();
