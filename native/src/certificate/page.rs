@@ -11,8 +11,10 @@ const STYLE: &str = include_str!("page.css");
 
 /// The page, as one self-contained file.
 pub fn page(certificate: &Certificate) -> String {
-    let mut sections =
-        vec![section("meaning", "What this is", meaning()), section("promises", "Promises", promises(certificate))];
+    let mut sections = vec![
+        section("meaning", "What this is", meaning(certificate)),
+        section("promises", "Promises", promises(certificate)),
+    ];
     if certificate.promises.iter().any(|promise| !promise.kept) {
         sections.push(section("failures", "Where they break", failures(certificate)));
     }
@@ -171,7 +173,14 @@ fn speed(certificate: &Certificate) -> Markup {
     }
 }
 
-fn meaning() -> Markup {
+fn meaning(certificate: &Certificate) -> Markup {
+    let compared = if certificate.adapter.backend == "processor" {
+        "Every kernel of a GPU has a twin: a program for the processor that computes the same sums in the same order. Here the twins are \
+         compared with themselves, in each instruction set and with several numbers of threads, on the same values, word by word. "
+    } else {
+        "Every kernel has a twin: a program for the processor that computes the same sums in the same order. Here the kernels run on \
+         the device and the twins beside them, on the same values, and every word is compared. "
+    };
     html! {
         p {
             "lastbit trains copies of one network that differ in an integer k alone, and says: when two copies differ, k is the reason. \
@@ -179,8 +188,7 @@ fn meaning() -> Markup {
              same bits as every other one, whatever its make."
         }
         p {
-            "Every kernel has a twin: a program for the processor that computes the same sums in the same order. Here the kernels run on \
-             the device and the twins beside them, on the same values, and every word is compared. "
+            (compared)
             (code("lastbit certify")) " makes this page; RULES.md of lastbit states the promises and the exceptions."
         }
     }

@@ -13,7 +13,6 @@ use pollster::block_on;
 
 use crate::certificate;
 use crate::failure::Failure;
-use crate::files::create_folder;
 use crate::run::known_tiles;
 use crate::terminal::print_line;
 use crate::{device, host_memory};
@@ -57,7 +56,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         fault: arguments.fault,
     };
     // The files say at any time what is known, so that a lost device or a signal leaves the promises that were checked.
-    create_folder(&arguments.out)?;
+    std::fs::create_dir_all(&arguments.out)
+        .map_err(|error| Failure::given("create the folder", &arguments.out, &error))?;
     let mut certified = Certificate::new(adapter.into(), arithmetic, arguments.quick, certificate::today());
     let page = certificate::write(&certified, &arguments.out)?;
     let mut subject = String::new();

@@ -212,7 +212,7 @@ impl Manifest {
         if !self.dataset.is_same(&other.dataset) {
             return Promise::Nothing("their images differ".to_owned());
         }
-        // A run that was only prepared does not name its weights: they follow from the config.
+        // A prepared run has not recorded its weights, nor have runs of the first versions.
         if self.init_sha256.as_ref().zip(other.init_sha256.as_ref()).is_some_and(|(a, b)| a != b) {
             return Promise::Nothing("their initial weights differ".to_owned());
         }

@@ -145,7 +145,7 @@ impl Results {
 
     /// Prints a line and appends it to the text.
     pub fn line(&mut self, line: &str) -> Result<()> {
-        // Nobody may be left to read it; the file is.
+        // The terminal may be gone; the file keeps the line.
         let _ = writeln!(std::io::stdout(), "{line}");
         writeln!(self.text, "{line}").with_context(|| format!("cannot write {}", self.folder.join(TEXT).display()))
     }
