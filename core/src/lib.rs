@@ -70,14 +70,15 @@ pub mod certify;
 pub mod data;
 pub mod device;
 pub mod double;
+#[cfg_attr(not(feature = "gpu"), allow(dead_code, unused_imports, reason = "other devices use a few of its types"))]
 pub mod gpu;
 pub mod huge_pages;
 pub mod nets;
 pub mod ops;
 pub mod pde;
 #[cfg_attr(
-    target_arch = "wasm32",
-    allow(dead_code, unused_imports, reason = "it compiles, but the page does not use it yet")
+    not(feature = "processor"),
+    allow(dead_code, unused_imports, reason = "other devices use a few of its types")
 )]
 pub mod processor;
 pub mod published;

@@ -81,7 +81,7 @@ impl Events {
 fn layers(event: &LayersEvent) -> Value {
     let rel_l1: Vec<f32> = event.rel_l1.iter().map(|(_, distance)| *distance).collect();
     json!({
-        "kind": "layers", "step": event.step, "replica": event.replica, "fingerprint": event.fingerprint, "relL1": rel_l1
+        "kind": "layers", "step": event.step, "replica": event.replica, "fingerprint": event.fingerprint, "weight": event.weight, "relL1": rel_l1
     })
 }
 

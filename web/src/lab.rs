@@ -18,9 +18,11 @@ use web_time::Instant;
 
 use crate::events::Events;
 use crate::fault::Fault;
+use crate::standing::Beginning;
 
 /// Least time between two reads of the watched parameters.
 const PEEK_EVERY: Duration = Duration::from_millis(250);
+const NO_RUN: &str = "no run is open";
 
 /// A device, the data sets that the page holds, and at most one run.
 ///
@@ -36,6 +38,8 @@ pub struct Lab {
     /// Data sets that were parsed from `files`.
     datasets: HashMap<DatasetKind, Arc<Dataset>>,
     trainer: Option<Trainer>,
+    /// What the run in `trainer` began with.
+    beginning: Option<Beginning>,
     watched: Vec<PeekRange>,
     peek: Option<Peek>,
     /// When the newest peek was read, and its step.
@@ -184,16 +188,51 @@ impl Lab {
         Origin::of(&*self.parsed(kind).ok()?).map(|origin| origin.to_string())
     }
 
+    /// JSON: the first test images, without their pixels (`TestImages` in `www/src/messages.ts`).
+    ///
+    /// # Errors
+    /// `config` if no run is open.
+    pub fn test_images(&self) -> Result<String, JsValue> {
+        Ok(self.beginning()?.images().to_string())
+    }
+
+    /// The pixels of [`Lab::test_images`]: bytes `[N][C][H][W]`.
+    ///
+    /// # Errors
+    /// `config` if no run is open.
+    pub fn test_pixels(&self) -> Result<Vec<u8>, JsValue> {
+        Ok(self.beginning()?.pixels())
+    }
+
+    /// JSON: where the copies stand after the last submitted step (`Standing` in `www/src/messages.ts`). It waits for the device, and
+    /// takes about as long as a step.
+    ///
+    /// # Errors
+    /// `config` if no run is open; a device error.
+    pub async fn standing(&mut self) -> Result<String, JsValue> {
+        let (Some(trainer), Some(beginning)) = (&mut self.trainer, &self.beginning) else {
+            return Err(Fault::config(NO_RUN).into());
+        };
+        match beginning.standing(trainer).await {
+            Ok(standing) => Ok(standing.to_string()),
+            Err(error) => Err(self.failed(error).into()),
+        }
+    }
+
     /// Closes the run and frees its memory.
     pub fn close(&mut self) {
-        (self.peek, self.peeked, self.trainer) = (None, None, None);
+        (self.peek, self.peeked, self.trainer, self.beginning) = (None, None, None, None);
         self.watched.clear();
     }
 }
 
 impl Lab {
     fn trainer(&mut self) -> Result<&mut Trainer, Fault> {
-        self.trainer.as_mut().ok_or_else(|| Fault::config("no run is open"))
+        self.trainer.as_mut().ok_or_else(|| Fault::config(NO_RUN))
+    }
+
+    fn beginning(&self) -> Result<&Beginning, Fault> {
+        self.beginning.as_ref().ok_or_else(|| Fault::config(NO_RUN))
     }
 
     /// Turns `error` into a fault. A lost device closes the run, and the next run opens a new device.
@@ -222,8 +261,10 @@ impl Lab {
         let controls = config.controls();
         let ks = config.ks.clone();
         let published = self.published(&context, &config).await?;
-        let trainer = Trainer::new(Rc::clone(&context), config, dataset, Tuning::default(), Start::Fresh).await?;
+        let (its_context, images) = (Rc::clone(&context), Arc::clone(&dataset));
+        let trainer = Trainer::new(its_context, config.clone(), images, Tuning::default(), Start::Fresh).await?;
         let network = trainer.network();
+        self.beginning = Some(Beginning::new(network, &config, dataset));
         let tensors = network.parameters.iter().map(|parameter| {
             json!({ "name": parameter.name, "shape": parameter.dims, "convolution": parameter.convolution })
         });

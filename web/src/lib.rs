@@ -8,8 +8,8 @@ mod events;
 mod fault;
 mod lab;
 mod pde;
+mod standing;
 
-use lastbit_core::device::Options;
 use wasm_bindgen::prelude::*;
 
 pub use certify::certify;
@@ -26,8 +26,9 @@ pub fn start() {
 ///
 /// # Errors
 /// There is no WebGPU adapter, the device fails, or the fingerprint computed on it is not that of its weights.
+#[cfg(feature = "gpu")]
 #[wasm_bindgen]
 pub async fn smoke() -> Result<String, JsError> {
-    let report = lastbit_core::smoke::run(Options::default()).await?;
+    let report = lastbit_core::smoke::run(lastbit_core::device::Options::default()).await?;
     Ok(serde_json::to_string(&report)?)
 }

@@ -1,15 +1,18 @@
 // The engine: a typed client of the worker that trains. Commands go in, events come out; nothing here blocks the page.
+import type { LiveBackend } from "./backend";
 import type { Command, Config, DataFile, EngineEvent, FlipBit, WatchedRange } from "./messages";
+import { startWorker } from "./start_worker";
 
 type Listener = (event: EngineEvent) => void;
 
 /** A worker with the core in it, and at most one run. */
 export class Engine {
-  private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "lastbit" });
+  private readonly worker: Worker;
   private run = 0;
   private readonly listeners = new Set<Listener>();
 
-  constructor() {
+  constructor(readonly backend: LiveBackend) {
+    this.worker = startWorker("run", backend);
     this.worker.onmessage = ({ data }: MessageEvent<{ run: number; event: EngineEvent }>) => {
       if (data.run === this.run || data.event.kind === "data") this.emit(data.event);
     };
@@ -73,6 +76,11 @@ export class Engine {
   /** Has the worker read these weights of all replicas, at most four times a second. The step loop does not wait for it. */
   watch(ranges: WatchedRange[]): void {
     this.send({ kind: "watch", ranges });
+  }
+
+  /** Has the worker send the test images, and about once a second where the copies stand. */
+  observe(): void {
+    this.send({ kind: "observe" });
   }
 
   /** Certifies the device. `certificate` or `error` follows; the engine then takes no other command. */

@@ -1,6 +1,7 @@
 // The shell: the head of the page and the view that the address names.
 import "./style/index.css";
 import { parseRoute } from "./address";
+import { BACKEND_CHANGED, findBackend } from "./backend";
 import { button, h } from "./dom";
 import { failureNotice } from "./failure";
 import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
@@ -15,6 +16,7 @@ interface Entry {
 
 /** In the order of the tabs; an empty address leads to the first. Each view is a separate file, loaded on demand. */
 const VIEWS: readonly Entry[] = [
+  { path: "home", title: "Home", load: () => import("./home/home") },
   { path: "lab", title: "Lab", load: () => import("./lab/lab") },
   { path: "pde", title: "Equations", load: () => import("./pde/pde") },
   { path: "lesson", title: "Lesson", load: () => import("./lesson/lesson") },
@@ -81,10 +83,16 @@ function leave(): void {
 }
 
 restoreTheme();
+// The browser looks for an adapter while the view loads.
+void findBackend();
 document.body.replaceChildren(
   h("a", { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "Skip to content"),
   head(),
   main,
 );
 addEventListener("hashchange", () => void navigate());
+addEventListener(BACKEND_CHANGED, () => {
+  leave();
+  void navigate();
+});
 void navigate();

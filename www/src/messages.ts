@@ -31,6 +31,7 @@ export type Command =
   | { kind: "set-lr"; lr: number }
   | { kind: "flip-bit"; flip: FlipBit }
   | { kind: "watch"; ranges: WatchedRange[] }
+  | { kind: "observe" }
   | { kind: "data"; files: DataFile[] }
   | { kind: "certify" };
 
@@ -86,6 +87,8 @@ export interface Layers {
   step: number;
   replica: number;
   fingerprint: string;
+  /** Bits of the first weight of the first convolution; recorded runs lack most of them. */
+  weight?: number;
   /** Relative L1 of each convolution from the first replica's, in network order; `null` where it is not finite. */
   relL1: (number | null)[];
 }
@@ -106,6 +109,29 @@ export interface Tensors {
   kind: "tensors";
   step: number;
   ranges: (WatchedRange & { bits: Uint32Array })[];
+}
+
+/** The first test images of the run. */
+export interface TestImages {
+  kind: "images";
+  /** Channels, height, width. */
+  shape: [channels: number, height: number, width: number];
+  labels: number[];
+  /** Names of the classes, by label. */
+  classes: string[];
+  /** Bytes `[N][C][H][W]`. */
+  pixels: Uint8Array<ArrayBuffer>;
+}
+
+/** Where the copies stand after a step, which is measured about once a second. */
+export interface Standing {
+  kind: "standing";
+  step: number;
+  /** Relative L1 of the first copy from its own start, and from the start that the next seed gives; `null` for very large networks. */
+  fromStart: number | null;
+  fromSeed: number | null;
+  /** The class that each copy sees in each of the test images, `[R][N]`. */
+  predictions: number[][];
 }
 
 /** Files that have arrived, the first missing file of each of their data sets, and whether its images are the published ones. */
@@ -166,6 +192,8 @@ export type EngineEvent =
   | Layers
   | Epoch
   | Tensors
+  | TestImages
+  | Standing
   | { kind: "state"; running: boolean; finished: boolean }
   | { kind: "changed"; what: "lr"; step: number; lr: number }
   | { kind: "changed"; what: "flip-bit"; step: number; flip: FlipBit }

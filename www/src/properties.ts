@@ -1,5 +1,6 @@
 // The table of a run's properties, from which the controls, the address, the config and the command line are made. A value is
 // text, except in the config. The keys are those of the native config.toml.
+import type { LiveBackend } from "./backend";
 import type { Config } from "./messages";
 
 /** Values by key. */
@@ -88,8 +89,8 @@ export const PROPERTIES: readonly Property[] = [
   { key: "flip-bit", label: "Flipped bit", format: { type: "flip-bit" }, place: "hidden", native: "", page: "" },
 ];
 
-/** Values that suit a network, on a GPU or on a software adapter, where smaller sizes keep the page responsive. */
-export function preset(net: string, software: boolean): Values {
+/** Values that suit a network: on a GPU, or if `isSlow` smaller ones, for a processor. */
+export function preset(net: string, isSlow: boolean): Values {
   if (net === "one-layer") {
     // The paper's setting: one image, plain gradient descent, a weight decay that is stable at this step size.
     return {
@@ -100,9 +101,9 @@ export function preset(net: string, software: boolean): Values {
   const page = Object.fromEntries(
     ["width", "batch-size", "lr", "momentum", "weight-decay", "epochs", "eval-every", "train-limit", "test-limit"].map((key) => [key, property(key).page]),
   );
-  if (!software) return page;
+  if (!isSlow) return page;
   const width = /^(pre)?resnet(8|14|20)$/.test(net) ? "0.5" : "0.25";
-  return { ...page, width, "batch-size": "4", "train-limit": "512", "test-limit": "16" };
+  return { ...page, width, "batch-size": "4", "train-limit": "512", "test-limit": "64" };
 }
 
 const byKey = new Map(PROPERTIES.map((property) => [property.key, property]));
@@ -202,15 +203,16 @@ export function toQuery(values: Values): Values {
   return Object.fromEntries(changed.map(({ key }) => [key, values[key] ?? ""]));
 }
 
-/** The command line of the same run with the native program. */
-export function commandLine(values: Values): string {
+/** The command line of the same run with the native program; if `backend` is the processor, in its class, so that the bits are the same. */
+export function commandLine(values: Values, backend?: LiveBackend): string {
   const words = PROPERTIES.flatMap(({ key, native }) => {
     const text = values[key] ?? "";
     if (text === native || text === "") return [];
     if (key === "augment" || key === "shuffle") return [`--no-${key}`];
     return [key === "nesterov" ? `--${key}=${text}` : `--${key} ${text}`];
   });
-  return ["lastbit train", ...words, "--out runs/lab"].join(" ");
+  const adapter = backend === "processor" ? ["--adapter processor:separate"] : [];
+  return ["lastbit train", ...words, ...adapter, "--out runs/lab"].join(" ");
 }
 
 /** The `config.toml` of the same run with the native program. */

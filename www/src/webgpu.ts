@@ -1,12 +1,12 @@
-// Checks whether this browser can train. If not, gives the reason and the remedy.
+// Checks whether this browser has WebGPU. If not, gives the reason and the remedy.
 
 /** Why there is no WebGPU. */
 export type Reason = "insecure" | "unsupported" | "blocked";
 
-/** The result of the check. `software` is true if the processor does the work of a GPU. */
-export type Support = { ok: true; software: boolean } | { ok: false; reason: Reason; why: string; remedy: string };
+/** The result of the check: the adapter's name; `software` is true if the processor does the work of a GPU. */
+export type Support = { ok: true; name: string; software: boolean } | { ok: false; reason: Reason; why: string; remedy: string };
 
-/** Asks the browser for WebGPU. `?webgpu=off` in the page's address pretends that there is none, to show the page without it. */
+/** Asks the browser for WebGPU; {@link findBackend} decides what is used. `?webgpu=off` in the page's address pretends that there is none, to show the page without it. */
 export async function webgpuSupport(): Promise<Support> {
   if (!isSecureContext) {
     return {
@@ -31,7 +31,7 @@ export async function webgpuSupport(): Promise<Support> {
         "chrome://gpu or about:support shows what is blocked.",
     };
   }
-  return { ok: true, software: describe(adapter.info).software };
+  return { ok: true, ...describe(adapter.info) };
 }
 
 /** An adapter's name, as far as the browser reveals it, and whether the processor does its work. */

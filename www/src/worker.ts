@@ -1,12 +1,18 @@
 // The worker: the core as WebAssembly, one run, and the loop that advances it. It also runs in hidden tabs, because nothing
-// in it waits for a frame. Commands are executed in order, between two pieces of work. By another name it is the worker of the
-// equations, so that the code that loads the core is there once.
-import init, { certify, Lab, type Events } from "../pkg/lastbit_web";
-import wasmUrl from "../pkg/lastbit_web_bg.wasm?url";
+// in it waits for a frame. Commands are executed in order, between two pieces of work. Its name says what computes, and whether it
+// is the worker of the equations, so that the code that loads the core is there once.
+import type { Events, Lab } from "../pkg/lastbit_web";
+import { loadCore } from "./core";
 import { answerCalls } from "./pde/worker";
+import { parseWorkerName } from "./worker_name";
 import { describe } from "./webgpu";
-import type { CertifyEvent, Command, DataFile, EngineEvent, Fault, Layers, Epoch, Opened, Tensors, WatchedRange, Data } from "./messages";
+import type {
+  CertifyEvent, Command, Data, DataFile, EngineEvent, Epoch, Fault, Layers, Opened, Standing, Tensors, TestImages, WatchedRange,
+} from "./messages";
 
+/** Milliseconds between two looks at where the copies stand: at least this, and this many times what a look takes. */
+const STANDING_MS = 1000;
+const STANDING_SHARE = 12;
 /** Milliseconds of work between two checks for commands, and between two messages to the page. */
 const SLICE_MS = 25;
 
@@ -16,6 +22,10 @@ let isOpen = false;
 let running = false;
 let replicas = 1;
 let watched: WatchedRange[] = [];
+/** Whether the page shows where the copies stand, the time of the next look, and the step of the last. */
+let observed = false;
+let nextStanding = 0;
+let stoodAt = -1;
 /** The last queued call of the core. The next one waits for it, so that there is one call at a time. */
 let tail: Promise<void> = Promise.resolve();
 
@@ -27,7 +37,7 @@ function postState(finished = false): void {
   post({ kind: "state", running, finished });
 }
 
-const FAULTS: readonly string[] = ["config", "data", "device-lost", "out-of-memory", "gpu"] satisfies Fault[];
+const FAULTS: readonly string[] = ["config", "data", "device-lost", "out-of-memory", "gpu", "load"] satisfies Fault[];
 
 function fail(error: unknown): void {
   const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
@@ -47,13 +57,13 @@ function enqueue(work: () => Promise<void> | void): void {
   tail = tail.then(work).catch(fail);
 }
 
-/** Loads the core while the page is still asking for an adapter. */
-const loaded = init({ module_or_path: wasmUrl });
+const { backend, role } = parseWorkerName(self.name);
+const loaded = loadCore(backend);
 // An error is reported by `core`, when the core is needed.
 loaded.catch(() => undefined);
 
 async function core(): Promise<Lab> {
-  await loaded;
+  const { Lab } = await loaded;
   return (lab ??= new Lab());
 }
 
@@ -86,12 +96,25 @@ function train(): void {
     if (!running || lab === undefined) return;
     if (postEvents(await lab.advance(SLICE_MS))) {
       running = false;
+      await postStanding(lab);
       postState(true);
       return;
     }
+    if (performance.now() >= nextStanding) await postStanding(lab);
     await yieldToCommands();
     train();
   });
+}
+
+/** Sends the page where the copies stand, if it wants to know and a step has been taken since. */
+async function postStanding(here: Lab): Promise<void> {
+  if (!observed) return;
+  const started = performance.now();
+  const standing = JSON.parse(await here.standing()) as Standing;
+  if (standing.step > 0 && standing.step !== stoodAt) post(standing);
+  stoodAt = standing.step;
+  const ended = performance.now();
+  nextStanding = ended + Math.max(STANDING_MS, STANDING_SHARE * (ended - started));
 }
 
 const channel = new MessageChannel();
@@ -108,16 +131,20 @@ async function open(config: Extract<Command, { kind: "open" }>): Promise<void> {
   running = isOpen = false;
   run = config.run;
   const opened = JSON.parse(await (await core()).open(JSON.stringify(config.config))) as Opened;
-  opened.adapter = { ...opened.adapter, ...(await adapterInBrowser()) };
+  opened.adapter = { ...opened.adapter, ...(await adapter()) };
   replicas = opened.ks.length;
   watched = [];
+  observed = false;
+  nextStanding = 0;
+  stoodAt = -1;
   isOpen = true;
   post(opened);
   postState();
 }
 
-/** The adapter as the browser describes it; wgpu does not pass that on. */
-async function adapterInBrowser(): Promise<{ name: string; software: boolean } | undefined> {
+/** The adapter as people call it: the processor, or a GPU as the browser describes it, which wgpu does not pass on. */
+async function adapter(): Promise<{ name: string; software: boolean } | undefined> {
+  if (backend === "processor") return { name: "your processor", software: true };
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   return adapter === null ? undefined : describe(adapter.info);
 }
@@ -143,8 +170,9 @@ async function addFiles(files: DataFile[]): Promise<void> {
 
 /** The quick form of a certification, whose steps wait for the device and so never block this worker. */
 async function certifyDevice(): Promise<void> {
-  await loaded;
-  const { name, software } = (await adapterInBrowser()) ?? { name: "unnamed adapter", software: false };
+  const { certify } = await loaded;
+  const found = backend === "processor" ? { name: "processor:separate", software: true } : await adapter();
+  const { name, software } = found ?? { name: "unnamed adapter", software: false };
   const today = new Date().toISOString().slice(0, 10);
   const json = await certify(name, navigator.userAgent, software, today, (text: string) => {
     const event = JSON.parse(text) as CertifyEvent;
@@ -178,10 +206,24 @@ function execute(command: Command): Promise<void> | void {
     case "pause":
       if (!running) return;
       running = false;
-      return here.settle().then((events) => (postEvents(events), postState()));
+      return here.settle().then(async (events) => {
+        postEvents(events);
+        await postStanding(here);
+        postState();
+      });
     case "step":
       running = false;
-      return here.step().then((events) => postState(postEvents(events)));
+      return here.step().then(async (events) => {
+        const finished = postEvents(events);
+        await postStanding(here);
+        postState(finished);
+      });
+    case "observe": {
+      observed = true;
+      const pixels = here.test_pixels() as Uint8Array<ArrayBuffer>;
+      post({ ...(JSON.parse(here.test_images()) as TestImages), pixels }, [pixels.buffer]);
+      return;
+    }
     case "set-lr":
       post({ kind: "changed", what: "lr", step: here.set_lr(command.lr), lr: command.lr });
       return;
@@ -202,5 +244,5 @@ function execute(command: Command): Promise<void> | void {
   }
 }
 
-if (self.name === "lastbit-pde") answerCalls(loaded);
+if (role === "equations") answerCalls(loaded);
 else onmessage = ({ data }: MessageEvent<Command>) => enqueue(() => execute(data));

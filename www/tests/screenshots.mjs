@@ -84,7 +84,7 @@ const VIEWS = {
     },
   },
   "no-webgpu": {
-    path: "?webgpu=off#/lab",
+    path: "?backend=recorded#/lab",
     ready: (page) => until(page, "step", (text) => Number(text) >= 30),
   },
 };

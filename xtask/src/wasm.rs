@@ -1,4 +1,5 @@
-//! Builds the crate `lastbit-web` as WebAssembly, with the JavaScript and types that load it, into `www/pkg/`.
+//! Builds the crate `lastbit-web` as WebAssembly, with the JavaScript and types that load it, into `www/pkg/`: one module for
+//! WebGPU and one for the processor, because no visitor needs both.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,31 +13,59 @@ use crate::{process, toolchain};
 pub const TARGET: &str = "wasm32-unknown-unknown";
 /// Folder of the package, relative to the repository's root.
 pub const PACKAGE: &str = "www/pkg";
-/// Profile of the workspace that puts size before speed.
-const PROFILE: &str = "web";
+/// A module of the page.
+struct Module {
+    /// The feature of `lastbit-web` with the code of its device.
+    feature: &'static str,
+    /// Profile of the workspace.
+    profile: &'static str,
+    /// Flags for the compiler.
+    rustflags: &'static str,
+    /// Folder, relative to the repository's root.
+    folder: &'static str,
+}
+
+const MODULES: [Module; 2] = [
+    Module { feature: "gpu", profile: "web", rustflags: "", folder: PACKAGE },
+    // Every browser of the last years has simd128.
+    Module {
+        feature: "processor",
+        profile: "web-processor",
+        rustflags: "-C target-feature=+simd128",
+        folder: "www/pkg/processor",
+    },
+];
 const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// Runs clippy for the browser's target on the crates that run there: it sees code that exists only for that target, and
 /// the configuration in `xtask/clippy-wasm` forbids functions that compile but panic in a browser.
 pub fn lint() -> Result<()> {
-    let (mut cargo, _) = cargo("clippy", "release")?;
-    cargo.args(["--package", "lastbit-core", "--package", "lastbit-web", "--lib", "--", "-D", "warnings"]);
-    process::run(cargo.env("CLIPPY_CONF_DIR", process::root().join("xtask/clippy-wasm")), BUILD_LIMIT)
+    MODULES.iter().try_for_each(|module| {
+        let (mut cargo, _) = cargo("clippy", "release", module)?;
+        cargo.args(["--package", "lastbit-core", "--package", "lastbit-web", "--lib", "--", "-D", "warnings"]);
+        process::run(cargo.env("CLIPPY_CONF_DIR", process::root().join("xtask/clippy-wasm")), BUILD_LIMIT)
+    })
 }
 
-/// Builds `lastbit-web` and its bindings; returns the folder with `lastbit_web.js` and `lastbit_web_bg.wasm`.
+/// Builds both modules and their bindings; returns the folder with `lastbit_web.js` and `lastbit_web_bg.wasm` of the one for WebGPU,
+/// in which `processor/` has those of the other.
 pub fn build() -> Result<PathBuf> {
-    let (mut cargo, build_dir) = cargo("build", PROFILE)?;
-    process::run(cargo.args(["--package", "lastbit-web"]), BUILD_LIMIT)?;
-    let package = process::root().join(PACKAGE);
-    bind(&build_dir.join(TARGET).join(PROFILE).join("lastbit_web.wasm"), &package)?;
-    Ok(package)
+    for module in &MODULES {
+        let (mut cargo, build_dir) = cargo("build", module.profile, module)?;
+        process::run(cargo.args(["--package", "lastbit-web"]), BUILD_LIMIT)?;
+        let wasm = build_dir.join(TARGET).join(module.profile).join("lastbit_web.wasm");
+        bind(&wasm, &process::root().join(module.folder))?;
+    }
+    Ok(process::root().join(PACKAGE))
 }
 
-/// `cargo VERB` for the browser's target, and the folder that it builds into.
-fn cargo(verb: &str, profile: &str) -> Result<(Command, PathBuf)> {
+/// `cargo VERB` of a module for the browser's target, and the folder that it builds into.
+fn cargo(verb: &str, profile: &str, module: &Module) -> Result<(Command, PathBuf)> {
     let found = toolchain::find(TARGET).context("no toolchain for wasm32; run `cargo xtask test set-up`")?;
-    toolchain::cargo(&found, verb, TARGET, profile)
+    let (mut cargo, build_dir) = toolchain::cargo(&found, verb, TARGET, profile)?;
+    cargo.args(["--no-default-features", "--features", &format!("lastbit-web/{}", module.feature)]);
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", module.rustflags);
+    Ok((cargo, build_dir))
 }
 
 fn bind(wasm: &Path, package: &Path) -> Result<()> {

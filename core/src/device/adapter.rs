@@ -1,8 +1,8 @@
 //! The adapters of this machine: GPUs and the processor, and how one is chosen.
 
 use super::cores::Processor;
-use super::{AdapterSummary, DeviceError};
-use crate::gpu::{self, ShaderPatch, ShaderPath};
+use super::{AdapterSummary, DeviceError, gpu};
+use crate::gpu::{ShaderPatch, ShaderPath};
 use crate::processor::{Class, Isa};
 use crate::threads::Threads;
 

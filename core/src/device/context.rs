@@ -4,8 +4,7 @@ use std::cell::Cell;
 
 use super::adapter::{self, AdapterChoice, Candidate, Options};
 use super::cores::Processor;
-use super::{AdapterSummary, DeviceError};
-use crate::gpu;
+use super::{AdapterSummary, DeviceError, gpu};
 
 /// The device that computes.
 pub(super) enum Inner {

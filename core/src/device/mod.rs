@@ -12,14 +12,20 @@ mod readback;
 mod summary;
 mod times;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(not(feature = "processor"))]
 mod no_cores;
+#[cfg(not(feature = "gpu"))]
+mod no_gpu;
 
-// The page does not contain the processor's code yet.
-#[cfg(not(target_arch = "wasm32"))]
+// Each of the page's modules contains the code of one device.
+#[cfg(feature = "gpu")]
+use crate::gpu;
+#[cfg(feature = "processor")]
 use crate::processor as cores;
-#[cfg(target_arch = "wasm32")]
+#[cfg(not(feature = "processor"))]
 use no_cores as cores;
+#[cfg(not(feature = "gpu"))]
+use no_gpu as gpu;
 
 pub use adapter::{AdapterChoice, Options, adapters};
 pub use context::Context;

@@ -1,8 +1,7 @@
 //! Allocated buffers, and recordings prepared to run on them.
 
 use super::context::Inner;
-use super::{Context, DeviceError, DispatchTime, Fill, RunTime, cores};
-use crate::gpu;
+use super::{Context, DeviceError, DispatchTime, Fill, RunTime, cores, gpu};
 use crate::record::{BufferId, BufferTable, Recording};
 
 /// Panic message where objects of two devices meet.

@@ -2,8 +2,7 @@
 
 use super::context::Inner;
 use super::program::{AnyBuffers, AnySubmitter};
-use super::{Buffers, Context, DeviceError, Submitter};
-use crate::gpu;
+use super::{Buffers, Context, DeviceError, Submitter, gpu};
 use crate::record::BufferId;
 
 /// A pool of staging buffers.

@@ -174,6 +174,13 @@ impl Network {
         self.parameters.iter().map(|p| u64::from(p.elements())).sum()
     }
 
+    /// Offset in the arena of the one weight whose bits are recorded beside the fingerprints: the first of the first
+    /// convolution.
+    #[must_use]
+    pub fn traced_weight(&self) -> u32 {
+        self.parameters.iter().find(|parameter| parameter.convolution).map_or(0, |parameter| parameter.offset)
+    }
+
     /// C, H, W of the input.
     #[must_use]
     pub fn input(&self) -> Shape {

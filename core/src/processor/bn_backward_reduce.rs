@@ -64,7 +64,8 @@ impl FillsLeaves for BnBackwardReduce {
     }
 
     /// Multiplies g of the images by the activation's derivative, in place, before adding it.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn add<L: Lanes>(
         &self,
         (replica, samples): (usize, Range<usize>),

@@ -51,7 +51,8 @@ impl FillsLeaves for BnStatistics {
         &self.leaves
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn add<L: Lanes>(
         &self,
         (replica, samples): (usize, Range<usize>),

@@ -95,7 +95,8 @@ impl BySample for Conv3x3Forward {
 }
 
 impl Conv3x3Forward {
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn compute<L: Lanes>(&self, piece: Piece, scratch: &mut Scratch) {
         // SAFETY: the machine has the instruction set; pieces write different samples or channels of y and only read
         // the rest.

@@ -179,7 +179,8 @@ impl BySample for ConvDownDinput {
 
 impl ConvDownDinput {
     /// Computes some samples for the input channels of the weights.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn compute<L: Lanes>(
         &self,
         replica: usize,

@@ -212,7 +212,8 @@ impl BySample for ConvDownForward {
 
 impl ConvDownForward {
     /// Computes some samples for the output channels of the weights.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn compute<L: Lanes>(
         &self,
         replica: usize,

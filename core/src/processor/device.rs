@@ -18,10 +18,11 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Describes the processor as adapters, one for each class. `None` selects the best instruction set.
+    /// Describes the processor as adapters, one for each class of the instruction set. `None` selects the best one.
     pub fn summaries(isa: Option<Isa>, threads: usize) -> Vec<(AdapterSummary, Class)> {
         let isa = isa.unwrap_or_else(Isa::best);
-        let mut all = Class::ALL.map(|class| (summary(isa, class, threads), class)).to_vec();
+        let classes = Class::ALL.into_iter().filter(|class| class.is_in(isa));
+        let mut all: Vec<_> = classes.map(|class| (summary(isa, class, threads), class)).collect();
         if isa == Isa::Plain {
             // Without an FMA instruction each fused multiply-add is a call into the C library, so the separate class comes first.
             all.reverse();

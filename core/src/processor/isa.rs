@@ -3,6 +3,7 @@
 //! Unit tests (`cfg(test)`) compute without vectors on x86-64: compiling all twins for AVX again would take most of their build
 //! time, and the tests in core/tests run every instruction set.
 
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 use super::lanes::Plain;
 #[cfg(all(target_arch = "x86_64", not(test)))]
 use super::lanes::{Avx2, Avx512};
@@ -23,6 +24,12 @@ pub enum Class {
 impl Class {
     /// Both classes.
     pub const ALL: [Self; 2] = [Self::Fused, Self::Separate];
+
+    /// Whether twins of `isa` compute in this class: WebAssembly's vectors have no fused multiply-add.
+    #[must_use]
+    pub fn is_in(self, isa: Isa) -> bool {
+        self == Self::Separate || isa != Isa::Simd128
+    }
 
     /// Name shown on the screen and in manifests.
     #[must_use]
@@ -109,7 +116,7 @@ impl Isa {
             }
             Self::Neon => cfg!(target_arch = "aarch64"),
             Self::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
-            Self::Plain => true,
+            Self::Plain => !cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
             #[cfg(any(not(target_arch = "x86_64"), test))]
             Self::Avx512 | Self::Avx2 => false,
         }
@@ -163,9 +170,12 @@ impl<T: Twin> Runnable for T {
                 (Isa::Neon, Class::Fused) => Twin::run::<super::lanes::Neon<true>>(self, replica, piece, scratch),
                 #[cfg(target_arch = "aarch64")]
                 (Isa::Neon, Class::Separate) => Twin::run::<super::lanes::Neon<false>>(self, replica, piece, scratch),
+                // Code for the other sets would double the page's download.
                 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-                (Isa::Simd128, _) => Twin::run::<super::lanes::Simd128>(self, replica, piece, scratch),
+                _ => Twin::run::<super::lanes::Simd128>(self, replica, piece, scratch),
+                #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
                 (_, Class::Fused) => Twin::run::<Plain<true>>(self, replica, piece, scratch),
+                #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
                 (_, Class::Separate) => Twin::run::<Plain<false>>(self, replica, piece, scratch),
             }
         }

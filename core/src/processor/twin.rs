@@ -18,7 +18,8 @@ pub trait Twin: Sized + Send + Sync + 'static {
     fn pieces(&self) -> usize;
 
     /// Computes one piece of one replica. Implementations are `#[inline(always)]`, so that they are compiled for the instruction
-    /// set of `L`.
+    /// set of `L`. WebAssembly has one instruction set for all functions; there, what a twin and its [`Grouped`] share is never
+    /// inlined, so that the page does not download it twice.
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch);
 }
 

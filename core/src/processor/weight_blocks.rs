@@ -251,7 +251,8 @@ impl<const STRIDE: usize> WeightBlocks<STRIDE> {
     }
 
     /// Computes adjacent blocks for some input and output channels.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn run_strips<L: Lanes>(&self, keep: Keep, part: Part, channels: [usize; 2], scratch: &mut Scratch) {
         let Part { replica, image_block, strips: [first_strip, end_strip], outputs: [first_output, end_output] } = part;
         let first = image_block * self.images;

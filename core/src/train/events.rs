@@ -66,6 +66,8 @@ pub struct LayersEvent {
     pub k: u32,
     /// Fingerprint of parameters and momentum, 16 hex digits.
     pub fingerprint: String,
+    /// Bits of one weight, whose way apart can be followed: [`Network::traced_weight`](crate::nets::Network::traced_weight).
+    pub weight: u32,
     /// Name of each convolution weight, and its relative L1 distance to the first replica, in network order.
     pub rel_l1: Vec<(String, f32)>,
 }
@@ -129,6 +131,7 @@ impl Serialize for Event {
                 map.serialize_entry("replica", &e.replica)?;
                 map.serialize_entry("k", &e.k)?;
                 map.serialize_entry("fingerprint", &e.fingerprint)?;
+                map.serialize_entry("weight", &format_args!("{:08x}", e.weight))?;
                 map.serialize_entry("rel_l1", &InOrder(&e.rel_l1))?;
                 e.rel_l1.iter().all(|(_, v)| v.is_finite())
             }
@@ -188,11 +191,12 @@ mod tests {
             replica: 1,
             k: 3,
             fingerprint: "00ff".to_owned(),
+            weight: 0x3f80_0001,
             rel_l1: vec![("b".to_owned(), 0.5), ("a".to_owned(), 0.25)],
         };
         assert_eq!(
             Event::Layers(layers).to_json(),
-            r#"{"kind":"layers","step":2,"replica":1,"k":3,"fingerprint":"00ff","rel_l1":{"b":0.5,"a":0.25}}"#
+            r#"{"kind":"layers","step":2,"replica":1,"k":3,"fingerprint":"00ff","weight":"3f800001","rel_l1":{"b":0.5,"a":0.25}}"#
         );
     }
 }

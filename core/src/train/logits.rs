@@ -1,4 +1,4 @@
-//! Logits of a run's networks, for comparison with other implementations.
+//! Logits and predictions of a run's networks on its test images.
 
 use super::error::TrainError;
 use super::plan::RecordingKind;
@@ -6,18 +6,19 @@ use super::trainer::Trainer;
 use crate::device::Submitter;
 
 impl Trainer {
-    /// Logits of each replica on the test images, `[R]` of `[N][K]`, with running statistics as in an evaluation.
+    /// Logits of each replica on the first `most` test images (all of them, if there are fewer), `[R]` of `[N][K]`, with running
+    /// statistics as in an evaluation.
     ///
     /// # Errors
     /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
-    pub async fn logits(&mut self) -> Result<Vec<Vec<f32>>, TrainError> {
-        let classes = self.network.shapes[self.network.logits().0].channels as usize;
+    pub async fn logits(&mut self, most: usize) -> Result<Vec<Vec<f32>>, TrainError> {
+        let classes = self.logits_per_image();
         let mut logits = vec![Vec::new(); self.config.ks.len()];
         let mut next = 0;
-        loop {
+        while next < most {
             let mut upload = vec![0; self.plan.upload_layout.bytes as usize];
             let Some(samples) = self.batches.test(next, &self.plan.upload_layout, &mut upload) else {
-                return Ok(logits);
+                break;
             };
             self.buffers.write(&self.context, self.plan.upload, 0, &upload);
             for (index, chunk) in self.plan.chunks.iter().enumerate() {
@@ -35,5 +36,35 @@ impl Trainer {
             }
             next += samples as usize;
         }
+        logits.iter_mut().for_each(|all| all.truncate(most.saturating_mul(classes)));
+        Ok(logits)
     }
+
+    /// Class that each replica predicts for the first `most` test images, `[R]` of `[N]`.
+    ///
+    /// # Errors
+    /// Same as [`Trainer::logits`].
+    pub async fn predictions(&mut self, most: usize) -> Result<Vec<Vec<u32>>, TrainError> {
+        let classes = self.logits_per_image().max(1);
+        let logits = self.logits(most).await?;
+        Ok(logits.iter().map(|replica| replica.chunks(classes).map(winner).collect()).collect())
+    }
+
+    fn logits_per_image(&self) -> usize {
+        self.network.shapes[self.network.logits().0].channels as usize
+    }
+}
+
+/// The class with the largest logit, the first of equals, as in the evaluation. A single logit means class 1 if it is positive.
+fn winner(logits: &[f32]) -> u32 {
+    if let [logit] = logits {
+        return u32::from(*logit > 0.0);
+    }
+    let mut best = 0;
+    for (class, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = class;
+        }
+    }
+    best as u32
 }

@@ -13,6 +13,8 @@ pub struct Results {
     pub divergence: Vec<Vec<Distance>>,
     /// Fingerprints from the last time that they were computed.
     pub fingerprints: Vec<[u32; 2]>,
+    /// Bits of the traced weight, from the same time.
+    pub weights: Vec<u32>,
     /// Index of the first running statistic that is not finite, or the arena's length.
     pub not_finite: Vec<u32>,
 }
@@ -21,12 +23,13 @@ pub struct Results {
 pub fn parse(plan: &Plan, bytes: &[u8]) -> Results {
     let n_tensors = plan.network.parameters.len();
     let mut results =
-        Results { totals: Vec::new(), divergence: Vec::new(), fingerprints: Vec::new(), not_finite: Vec::new() };
+        Results { totals: vec![], divergence: vec![], fingerprints: vec![], weights: vec![], not_finite: vec![] };
     for chunk in &plan.chunks {
         let n = chunk.replicas.len();
         let part = |offset: u64, length: usize| &bytes[offset as usize..][..length];
         results.totals.extend_from_slice(bytemuck::cast_slice(part(chunk.metrics.totals, n * 8)));
         results.fingerprints.extend_from_slice(bytemuck::cast_slice(part(chunk.metrics.fingerprints, n * 8)));
+        results.weights.extend_from_slice(bytemuck::cast_slice(part(chunk.metrics.weights, n * 4)));
         results.not_finite.extend_from_slice(bytemuck::cast_slice(part(chunk.metrics.not_finite, n * 4)));
         let bytes = part(chunk.metrics.divergence, n * n_tensors * size_of::<Distance>());
         let tensors: &[Distance] = bytemuck::cast_slice(bytes);
@@ -78,7 +81,8 @@ impl Results {
         ks.iter().enumerate().map(move |(replica, &k)| {
             let tensors = network.parameters.iter().zip(&self.divergence[replica]);
             let rel_l1 = tensors.filter(|(p, _)| p.convolution).map(|(p, d)| (p.name.clone(), d.rel_l1)).collect();
-            LayersEvent { step, replica, k, fingerprint: fingerprint::text(self.fingerprints[replica]), rel_l1 }
+            let fingerprint = fingerprint::text(self.fingerprints[replica]);
+            LayersEvent { step, replica, k, fingerprint, weight: self.weights[replica], rel_l1 }
         })
     }
 }

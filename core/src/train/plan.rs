@@ -87,6 +87,8 @@ pub struct MetricsLayout {
     pub divergence: u64,
     /// Fingerprints, `[R][2]` u32.
     pub fingerprints: u64,
+    /// Bits of the traced weight, `[R]` u32.
+    pub weights: u64,
     /// Index of the first running statistic that is not finite, or the arena's length, `[R]` u32.
     pub not_finite: u64,
 }

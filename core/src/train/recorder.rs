@@ -11,7 +11,7 @@ use crate::nets::{Network, Operation, ParameterId, TensorId};
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::sgd::{self, Perturbation};
 use crate::ops::{TileTarget, Tiles, batch_input, divergence, fingerprint, not_finite};
-use crate::record::{Binding, BufferId, Job, Recording};
+use crate::record::{Binding, BufferId, Command, Job, Recording};
 
 /// Builds a [`Plan`].
 struct Recorder<'a> {
@@ -206,6 +206,7 @@ impl<'a> Recorder<'a> {
                     totals: appended(&mut back, n * 8),
                     divergence: appended(&mut back, n * n_tensors * size_of::<divergence::Distance>() as u64),
                     fingerprints: appended(&mut back, n * 8),
+                    weights: appended(&mut back, n * 4),
                     not_finite: appended(&mut back, n * 4),
                 },
                 replicas: range,
@@ -342,7 +343,7 @@ impl<'a> Recorder<'a> {
         rec
     }
 
-    /// Fingerprints of a chunk's replicas.
+    /// Fingerprints of a chunk's replicas, and the bits of their traced weight.
     fn fingerprint(&mut self, chunk: usize) -> Recording {
         let mut rec = self.recording(chunk, 0);
         let n = self.chunks[chunk].replicas.len() as u64;
@@ -350,6 +351,13 @@ impl<'a> Recorder<'a> {
         let blocks = self.memory.scratch("blocks", n * u64::from(self.network.parameter_stride) / 64 * 16);
         let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
         fingerprint::measure(&mut rec, [whole(parameters), whole(momenta), whole(self.tables.blocks), blocks, results]);
+        let (weight, stride) = (self.network.traced_weight(), self.network.parameter_stride);
+        let to = self.chunks[chunk].metrics.weights;
+        rec.commands.extend((0..n).map(|r| Command::Copy {
+            from: (parameters, (r * u64::from(stride) + u64::from(weight)) * 4),
+            to: (self.metrics, to + r * 4),
+            bytes: 4,
+        }));
         rec
     }
 

@@ -245,23 +245,7 @@ impl Study {
         let prepared = self.prepared(&run.config)?;
         self.piece(&name, |_| {
             let mut trainer = prepared.open(&run.path, OnChange::Never)?.trainer;
-            let classes = trainer.network().shapes[trainer.network().logits().0].channels as usize;
-            let logits = block_on(trainer.logits())?;
-            Ok(logits.iter().map(|replica| replica.chunks(classes.max(1)).map(winner).collect()).collect())
+            Ok(block_on(trainer.predictions(usize::MAX))?)
         })
     }
-}
-
-/// The class with the largest logit, the first of equals, as in the evaluation. A single logit means class 1 if it is positive.
-fn winner(logits: &[f32]) -> u32 {
-    if let [logit] = logits {
-        return u32::from(*logit > 0.0);
-    }
-    let mut best = 0;
-    for (class, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = class;
-        }
-    }
-    best as u32
 }

@@ -123,7 +123,7 @@ fn logits([net, activation, width]: [&str; 3], data: &Path, file: &Path) -> Vec<
     let context = Rc::new(block_on(Context::new(&AdapterChoice::Best)).unwrap());
     let start = Start::Weights(weights);
     let mut trainer = block_on(Trainer::new(context, config, dataset, Tuning::default(), start)).unwrap();
-    block_on(trainer.logits()).unwrap().remove(0)
+    block_on(trainer.logits(usize::MAX)).unwrap().remove(0)
 }
 
 fn number(value: &Value) -> f64 {

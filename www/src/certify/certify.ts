@@ -1,24 +1,25 @@
 // The view of the device: which promises about bits it keeps. The quick form of `lastbit certify` runs in a worker of its own, so
 // that nothing here waits; stopping it terminates the worker.
 import { linkTo } from "../address";
+import { findBackend, type LiveBackend } from "../backend";
 import { button, h, setText } from "../dom";
 import { Engine } from "../engine";
 import type { Certificate, CertifiedPromise, EngineEvent } from "../messages";
 import type { LampState } from "../run/lamp";
 import type { View } from "../view";
-import { webgpuSupport } from "../webgpu";
 import { classText, failureTexts, PROMISES, subnormalsText, verdict } from "./promises";
 import "../style/certify.css";
 
 /** Opens the view. */
 export async function open(): Promise<View> {
-  const support = await webgpuSupport();
-  if (support.ok) return new Certification();
+  const { backend, webgpu } = await findBackend();
+  if (backend !== "recorded") return new Certification(backend);
+  const { why, remedy } = webgpu.ok ? { why: "Recorded runs were chosen.", remedy: "Remove “backend=recorded” from the address." } : webgpu;
   const element = h(
     "div",
     { class: "page certify", "data-testid": "no-webgpu" },
     h("h1", {}, TITLE),
-    h("div", { class: "notice warn" }, h("p", { class: "lead" }, support.why), h("p", {}, support.remedy)),
+    h("div", { class: "notice warn" }, h("p", { class: "lead" }, why), h("p", {}, remedy)),
     h("p", {}, "Without a browser that has WebGPU, ", h("code", {}, "lastbit certify"), " checks a device natively."),
   );
   return { element, close: () => undefined };
@@ -94,7 +95,7 @@ class Certification implements View {
   private promises: CertifiedPromise[] = [];
   private certificate: string | undefined;
 
-  constructor() {
+  constructor(private readonly backend: LiveBackend) {
     const [adapter, classOf, subnormals] = this.facts;
     this.element = h(
       "div",
@@ -160,7 +161,7 @@ class Certification implements View {
 
   private begin(): void {
     this.reset();
-    this.engine = new Engine();
+    this.engine = new Engine(this.backend);
     this.engine.on((event) => this.handle(event));
     this.engine.certify();
     setText(this.start, "Stop");

@@ -45,7 +45,7 @@ export class Actions implements Component {
         ? this.session.error === undefined
           ? "compiling"
           : ""
-        : `${opened.adapter.software ? ", a software adapter: the processor does the work" : ""} · ${formatCount(opened.parameters)} parameters`,
+        : `${opened.adapter.software && this.session.backend === "webgpu" ? ", a software adapter: the processor does the work" : ""} · ${formatCount(opened.parameters)} parameters`,
     );
   }
 }

@@ -1,12 +1,15 @@
 // The lab: one run with all its plots and controls. The address holds every choice. A change opens a new run at once, except
 // for the learning rate, which changes in the current run.
 import { linkTo, showLink } from "../address";
+import { findBackend, type Found } from "../backend";
 import { button, h } from "../dom";
 import { messageOf } from "../failure";
 import type { EngineEvent, FlipBit } from "../messages";
-import { openWithoutWebgpu } from "../no_webgpu";
 import { defaults, fromQuery, preset, toQuery, type Values } from "../properties";
+import { openRecorded } from "../recorded/recorded_view";
 import { Bits } from "../run/bits";
+import { Climb } from "../run/climb";
+import { Consequence } from "../run/consequence";
 import { divergencePlot, lossPlot } from "../run/curves";
 import { Filters } from "../run/filters";
 import { Heatmap } from "../run/heatmap";
@@ -14,45 +17,48 @@ import { Lamp } from "../run/lamp";
 import { PublishedLamp } from "../run/published";
 import { Readout } from "../run/readout";
 import { Session } from "../run/session";
+import { StoryLine } from "../run/story";
 import type { Route, View } from "../view";
-import { webgpuSupport } from "../webgpu";
 import { Actions } from "./actions";
 import { Controls } from "./controls";
 import { DataPanel } from "./data";
+import { devicePanel } from "./device";
 import { FlipButton, flipText, parseFlip } from "./flip";
 import { LearningRate } from "./learning_rate";
 import { ErrorNotice } from "./error_notice";
 import { Share } from "./share";
 import "./lab.css";
 
-/** Opens the lab, or without WebGPU the page that explains why it is missing. */
+/** Opens the lab, or where nothing can train the page that explains why. */
 export async function open(route: Route): Promise<View> {
-  // The worker loads while the browser looks for an adapter.
-  const session = new Session();
-  const support = await webgpuSupport();
-  if (support.ok) return new Lab(session, route, support.software);
-  session.close();
-  return openWithoutWebgpu(support);
+  const found = await findBackend();
+  const { backend } = found;
+  return backend === "recorded" ? openRecorded(found) : new Lab(new Session(backend), route, found);
 }
 
 class Lab implements View {
   readonly element: HTMLElement;
   private values: Values;
-  private readonly divergence = divergencePlot();
+  private readonly divergence = divergencePlot(true);
   private readonly loss = lossPlot();
   private readonly notice = new ErrorNotice(() => this.restart());
   private readonly main = new Controls("main", ["lr"], (key, text) => this.change(key, text));
   private readonly more = new Controls("more", [], (key, text) => this.change(key, text));
   private readonly lr = new LearningRate((lr) => this.changeLr(lr));
-  private readonly share = new Share(() => this.session.record, this.divergence);
+  private readonly share: Share;
+  /** Whether smaller sizes suit the device. */
+  private readonly isSlow: boolean;
   private readonly data: DataPanel;
   private readonly pin = button("Pin curves", () => this.togglePin(), { "data-testid": "pin", "aria-pressed": "false" });
 
   constructor(
     private readonly session: Session,
     route: Route,
-    private readonly software: boolean,
+    private readonly found: Found,
   ) {
+    // A software GPU is slower still.
+    this.isSlow = session.backend === "processor" || (found.webgpu.ok && found.webgpu.software);
+    this.share = new Share(() => session.record, this.divergence, session.backend);
     this.data = new DataPanel(session, (message) => this.notice.show("data", message));
     this.values = this.valuesOf(route);
     this.session.onEvent = (event) => this.handle(event);
@@ -91,20 +97,17 @@ class Lab implements View {
           h("details", { class: "panel" }, h("summary", {}, "More"), this.more.element),
           this.data.element,
           this.share.element,
-          h(
-            "section",
-            { class: "panel" },
-            h("h2", {}, "This device"),
-            h("p", { class: "note" }, "The same run has the same bits on every device of one class. ", h("a", { href: linkTo("certify") }, "Does this device keep the promise?")),
-          ),
+          devicePanel(this.found),
         ),
         h(
           "div",
           { class: "main" },
           add(this.divergence).element,
+          add(new StoryLine()).element,
           h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element),
           add(new Readout()).element,
           add(new PublishedLamp()).element,
+          h("div", { class: "plot-grid" }, add(new Consequence()).element, add(new Climb()).element),
           h("div", { class: "plot-grid" }, add(this.loss).element, add(new Heatmap()).element),
           h("div", { class: "plot-grid" }, add(new Filters()).element, bits.element),
         ),
@@ -115,7 +118,7 @@ class Lab implements View {
   /** The values of an address. Those that it omits are chosen to suit its network and this adapter. */
   private valuesOf({ query }: Route): Values {
     const net = query.get("net") ?? defaults()["net"]!;
-    const { values, problems } = fromQuery(query, defaults(preset(net, this.software)));
+    const { values, problems } = fromQuery(query, defaults(preset(net, this.isSlow)));
     if (problems.length > 0) this.notice.show("config", `Invalid values in the address: ${problems.join("; ")}. The defaults are used instead.`);
     else this.notice.clear();
     return values;
@@ -156,7 +159,7 @@ class Lab implements View {
   private awaited: { dataset: string; start: boolean } | undefined;
 
   private change(key: string, text: string): void {
-    const suited = key === "net" ? preset(text, this.software) : {};
+    const suited = key === "net" ? preset(text, this.isSlow) : {};
     this.values = { ...this.withoutChanges(), ...suited, [key]: text };
     this.notice.clear();
     const { running, finished, error } = this.session;
@@ -269,7 +272,7 @@ class Lab implements View {
     // A link to a run that had to wait for its files keeps the changes that it lists.
     if (this.session.opened === undefined && this.values["dataset"] === dataset) return this.openRun(true);
     const net = this.values["net"] === "one-layer" ? "resnet8" : this.values["net"]!;
-    const suited = net === this.values["net"] ? {} : preset(net, this.software);
+    const suited = net === this.values["net"] ? {} : preset(net, this.isSlow);
     this.values = { ...this.withoutChanges(), ...suited, net, dataset };
     this.openRun(true);
   }

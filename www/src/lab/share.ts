@@ -1,5 +1,6 @@
 // What the user can take away from a run: its link, its command line, its numbers, its picture and its config.
 import { linkTo } from "../address";
+import type { LiveBackend } from "../backend";
 import { button, h, setText } from "../dom";
 import { STEP_COLUMNS } from "../messages";
 import { commandLine, toml, toQuery, type Values } from "../properties";
@@ -17,7 +18,11 @@ export class Share {
   private pinned: RunRecord | undefined;
   private readonly pinnedButton = button("CSV, pinned", () => save("lastbit-pinned.csv", "text/csv", csv(this.pinned)), { "data-testid": "csv-pinned", hidden: true });
 
-  constructor(record: () => RunRecord | undefined, plot: RunPlot) {
+  constructor(
+    record: () => RunRecord | undefined,
+    plot: RunPlot,
+    private readonly backend: LiveBackend,
+  ) {
     const actions = [
       button("Copy link", () => this.copy(location.href.split("#")[0] + linkTo("lab", toQuery(this.values)), "Link copied")),
       button("CSV", () => save("lastbit.csv", "text/csv", csv(record())), { "data-testid": "csv" }),
@@ -30,7 +35,7 @@ export class Share {
       { class: "panel" },
       h("h2", {}, "Take it with you"),
       h("p", { class: "note" }, "The same run on the command line:"),
-      h("div", { class: "copy" }, h("pre", {}, this.command), button("Copy", () => this.copy(commandLine(this.values), "Command copied"))),
+      h("div", { class: "copy" }, h("pre", {}, this.command), button("Copy", () => this.copy(commandLine(this.values, this.backend), "Command copied"))),
       h("div", { class: "toolbar" }, ...actions),
       this.note,
     );
@@ -40,7 +45,7 @@ export class Share {
   show(values: Values): void {
     this.values = values;
     // A flag and its value stay on one line.
-    const words = commandLine(values).split(/ (?=--)/);
+    const words = commandLine(values, this.backend).split(/ (?=--)/);
     this.command.replaceChildren(...words.flatMap((word, i) => [i === 0 ? "" : " ", h("span", { class: "flag" }, word)]));
   }
 

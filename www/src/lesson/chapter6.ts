@@ -10,7 +10,7 @@ import { Lamp } from "../run/lamp";
 import { PublishedLamp } from "../run/published";
 import { type RunSource, Session } from "../run/session";
 import { slider } from "../pde/equation";
-import { webgpuSupport } from "../webgpu";
+import { findBackend } from "../backend";
 import type { Chapter, Exhibit } from "./chapter";
 import { LESSON_RUN } from "./run_panel";
 
@@ -65,12 +65,13 @@ interface Curve {
 }
 
 async function exhibit(seen: () => void): Promise<Exhibit> {
-  const live = (await webgpuSupport()).ok;
+  const { backend } = await findBackend();
+  const live = backend !== "recorded";
   const rates = live ? RATES : RECORDED_RATES;
   const curves = new Map<number, Curve>();
   let rate = rates.at(-1)!;
   let running: number | undefined;
-  const session = live ? new Session() : undefined;
+  const session = backend === "recorded" ? undefined : new Session(backend);
   let player: Player | undefined;
   let closed = false;
 
@@ -126,7 +127,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
     running = rate;
     if (session !== undefined) {
       const values = runAt(rate);
-      setText(command, commandLine(values));
+      setText(command, commandLine(values, session.backend));
       session.open(values);
       session.start();
       return;

@@ -1,4 +1,4 @@
-// A run in the lesson: live where there is WebGPU, else recorded, with the same buttons and plots.
+// A run in the lesson: live where the browser can train, else recorded, with the same buttons and plots.
 import { button, h, setText } from "../dom";
 import { commandLine, defaults, type Values } from "../properties";
 import { fetchRecording } from "../recorded/format";
@@ -7,7 +7,7 @@ import { divergencePlot } from "../run/curves";
 import { Lamp } from "../run/lamp";
 import { PublishedLamp } from "../run/published";
 import { type Component, type RunSource, Session } from "../run/session";
-import { webgpuSupport } from "../webgpu";
+import { findBackend } from "../backend";
 
 /** A run that can be started and stopped. */
 export interface Run extends RunSource {
@@ -38,9 +38,10 @@ export interface OpenedRun {
   reset(): void;
 }
 
-/** Opens a paused run of `values`, or without WebGPU the recorded run `recording`. */
+/** Opens a paused run of `values`, or where nothing can train the recorded run `recording`. */
 export async function openRun(values: Values, recording: string): Promise<OpenedRun> {
-  if (!(await webgpuSupport()).ok) {
+  const { backend } = await findBackend();
+  if (backend === "recorded") {
     const player = new Player(await fetchRecording(recording));
     return {
       run: player,
@@ -52,10 +53,10 @@ export async function openRun(values: Values, recording: string): Promise<Opened
       },
     };
   }
-  const session = new Session();
+  const session = new Session(backend);
   const all = defaults({ ...LESSON_RUN, ...values });
   session.open(all);
-  return { run: session, live: true, command: commandLine(all), reset: () => session.open(session.values) };
+  return { run: session, live: true, command: commandLine(all, backend), reset: () => session.open(session.values) };
 }
 
 /** The buttons, the lamp and the divergence plot of a run. */

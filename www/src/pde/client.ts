@@ -1,6 +1,7 @@
 // The page's client of the equations' worker: calls of `Equations` (`web/src/pde.rs`), answered by promises.
 import type { Equations } from "../../pkg/lastbit_web";
-import { webgpuSupport } from "../webgpu";
+import { findBackend, type LiveBackend } from "../backend";
+import { startWorker } from "../start_worker";
 import type { Answer, Call, Method } from "./messages";
 
 type Value<K extends Method> = Awaited<ReturnType<Equations[K]>>;
@@ -12,14 +13,16 @@ interface Waiting {
 
 /** A worker that computes the equations. */
 export class EquationsClient {
-  private readonly worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module", name: "lastbit-pde" });
+  private readonly worker: Worker;
   private readonly waiting = new Map<number, Waiting>();
   private calls = 0;
 
   private constructor(
-    /** Whether the processor computes, in float64. */
-    readonly processor: boolean,
+    private readonly backend: LiveBackend,
+    /** Whether the host computes in float64, because the browser has neither a GPU nor vectors on the processor. */
+    readonly double: boolean,
   ) {
+    this.worker = startWorker("equations", backend);
     this.worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       const waiting = this.waiting.get(data.id);
       this.waiting.delete(data.id);
@@ -33,23 +36,25 @@ export class EquationsClient {
     };
   }
 
-  /** Opens the equations on the GPU where there is WebGPU, else on the processor. */
+  /** Opens the equations. */
   static async open(): Promise<EquationsClient> {
-    return new EquationsClient(!(await webgpuSupport()).ok);
+    const { backend } = await findBackend();
+    return backend === "recorded" ? new EquationsClient("webgpu", true) : new EquationsClient(backend, false);
   }
 
   /** Calls a method of `Equations`; calls are answered in order. */
   call<K extends Method>(method: K, ...parameters: Parameters<Equations[K]>): Promise<Value<K>> {
     const id = this.calls++;
-    this.worker.postMessage({ id, processor: this.processor, method, parameters } satisfies Call);
+    this.worker.postMessage({ id, double: this.double, method, parameters } satisfies Call);
     return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
   }
 
   /** What computes, as text, and whether it is software. */
   async adapter(): Promise<{ text: string; software: boolean }> {
     const { name, software } = JSON.parse(await this.call("adapter")) as { name: string; software: boolean };
-    const gpu = `float32 on ${name || "WebGPU"}${software ? ", a software adapter" : ""}`;
-    return { text: this.processor ? "float64 on the processor, without WebGPU" : gpu, software };
+    if (this.double) return { text: "float64 on the processor, without WebGPU", software };
+    if (this.backend === "processor") return { text: "float32 on your processor", software };
+    return { text: `float32 on ${name || "WebGPU"}${software ? ", a software adapter" : ""}`, software };
   }
 
   /** Terminates the worker. Pending calls are never answered. */

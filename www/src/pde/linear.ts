@@ -99,7 +99,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
 
   const end = withClient(element, async (client, isOver) => {
     const { software } = await client.adapter();
-    side ??= software && !client.processor ? SMALL : LARGE;
+    side ??= software && !client.double ? SMALL : LARGE;
     setText(image, `Image: a checkerboard of ${side} × ${side} pixels, kernel 32 × 32.`);
     // The lowest stable weight decay, where the activation is steepest, sets the scale of the plane.
     const [unit] = await client.call("linear_bounds", side, TRANSITIONING, Float64Array.of(DT));

@@ -7,8 +7,8 @@ export type Method = Exclude<keyof Equations & string, "free">;
 /** A call, sent to the worker. */
 export interface Call {
   id: number;
-  /** Whether the processor computes; the first call decides. */
-  processor: boolean;
+  /** Whether the host computes, in float64; the first call decides. */
+  double: boolean;
   method: Method;
   parameters: unknown[];
 }

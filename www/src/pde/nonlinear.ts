@@ -119,7 +119,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
 
   const end = withClient(element, async (client, isOver) => {
     const { software } = await client.adapter();
-    const side = software && !client.processor ? SMALL : LARGE;
+    const side = software && !client.double ? SMALL : LARGE;
     const theory = JSON.parse(await client.call("nonlinear_theory", side)) as { loss: number; edge: number; ks: number[] };
     settled = theory;
     ks = theory.ks;

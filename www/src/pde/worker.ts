@@ -1,18 +1,19 @@
 // The worker of the equations: one `Equations` that answers calls in order.
-import { Equations } from "../../pkg/lastbit_web";
+import type { Equations } from "../../pkg/lastbit_web";
+import type { Core } from "../core";
 import type { Answer, Call } from "./messages";
 
 let equations: Promise<Equations> | undefined;
 let tail: Promise<void> = Promise.resolve();
 
-async function create(core: Promise<unknown>, processor: boolean): Promise<Equations> {
-  await core;
-  return Equations.make(processor);
+async function create(core: Promise<Core>, double: boolean): Promise<Equations> {
+  const { Equations } = await core;
+  return Equations.make(double);
 }
 
-async function answer(core: Promise<unknown>, { id, processor, method, parameters }: Call): Promise<void> {
+async function answer(core: Promise<Core>, { id, double, method, parameters }: Call): Promise<void> {
   try {
-    equations ??= create(core, processor);
+    equations ??= create(core, double);
     const created = await equations;
     const call = created[method] as (...values: unknown[]) => unknown;
     const value = await call.apply(created, parameters);
@@ -23,7 +24,7 @@ async function answer(core: Promise<unknown>, { id, processor, method, parameter
 }
 
 /** Answers the calls of a client. `core` is settled once the core is loaded. */
-export function answerCalls(core: Promise<unknown>): void {
+export function answerCalls(core: Promise<Core>): void {
   onmessage = ({ data }: MessageEvent<Call>) => {
     tail = tail.then(() => answer(core, data));
   };

@@ -12,9 +12,12 @@ export interface LogScale {
 /** The scale for positive numbers between `low` and `high`; both are `undefined` if there are none. */
 export function logScale(low: number | undefined, high: number | undefined, hasZero: boolean): LogScale {
   const bottom = low === undefined ? -9 : Math.floor(Math.log10(low));
-  const top = high === undefined ? 0 : Math.max(Math.ceil(Math.log10(high)), bottom + 1);
+  // Relative L1 is 2 at most, which does not need the whole decade up to 10.
+  const highest = high === undefined ? 0 : Math.log10(high);
+  const ceiling = highest > 0 && highest < 0.35 ? 0 : Math.ceil(highest);
+  const top = high === undefined ? 0 : Math.max(ceiling, bottom + 1);
   const zero = hasZero ? bottom - Math.max(1, Math.round((top - bottom) / 10)) : undefined;
-  return { min: zero === undefined ? bottom : zero - 0.35, max: top + 0.05, zero };
+  return { min: zero === undefined ? bottom : zero - 0.35, max: Math.max(top, highest) + 0.05, zero };
 }
 
 /** The exponent at which a value is drawn; `null` if it is not drawn, because it is not finite or not on the scale. */

@@ -81,10 +81,16 @@ export function unpack(file: RecordedFile): Recording {
       seconds: 0,
     },
     rows: file.loss.map((_, index) => rowOf(file, index)),
-    layers: file.layers.map((layers) => ({ kind: "layers", ...layers })),
+    layers: file.layers.map((layers) => ({ kind: "layers", ...layers, ...tracedWeight(layers, file, snapshots) })),
     epochs: file.evaluations.map((evaluation) => ({ kind: "epoch", ...evaluation })),
     snapshots: [...snapshots].map(([step, bits]) => ({ step, bits })).sort((a, b) => a.step - b.step),
   };
+}
+
+/** The first weight of the first convolution, if its bits were recorded at that step. */
+function tracedWeight({ step, replica }: { step: number; replica: number }, { ks, convolutions }: RecordedFile, snapshots: Map<number, Map<string, Uint32Array>>): { weight?: number } {
+  const bits = snapshots.get(step)?.get(convolutions[0] ?? "");
+  return bits === undefined ? {} : { weight: bits[(bits.length / ks.length) * replica]! };
 }
 
 function rowOf(file: RecordedFile, index: number): Float64Array<ArrayBuffer> {

@@ -7,6 +7,7 @@ import type { Component, RunSource } from "./session";
 /** A plot of one column of the steps. */
 export class RunPlot implements Component {
   readonly plot: LinePlot;
+  readonly observes: boolean;
   readonly element: HTMLElement;
   /** Curves of an earlier run, with their steps. */
   private pinned: { x: Float64Array; curves: Curve[] } | undefined;
@@ -15,13 +16,16 @@ export class RunPlot implements Component {
     private readonly column: StepColumn,
     options: ConstructorParameters<typeof LinePlot>[0],
     private readonly withFirst: boolean,
+    /** Whether the plot has lines of scale: another seed's distance, and the first copy's from its own start. */
+    private readonly withScale = false,
   ) {
+    this.observes = withScale;
     this.plot = new LinePlot(options);
     this.element = this.plot.element;
   }
 
   update({ record }: RunSource): void {
-    const own = record === undefined ? [] : this.curves(record);
+    const own = record === undefined ? [] : [...this.curves(record), ...(this.withScale ? scaleCurves(record) : [])];
     const x = record?.step.values() ?? new Float64Array();
     const longer = this.pinned !== undefined && this.pinned.x.length > x.length ? this.pinned.x : x;
     const marks = [
@@ -31,13 +35,13 @@ export class RunPlot implements Component {
     this.plot.set({ x: longer, curves: [...(this.pinned?.curves ?? []), ...own], marks });
   }
 
-  /** Keeps the curves of `record` for comparison; `undefined` drops those that are kept. */
-  pin(record: RunRecord | undefined): void {
+  /** Keeps the curves of `record`, whose labels end with `as`, for comparison; `undefined` drops those that are kept. */
+  pin(record: RunRecord | undefined, as = "pinned"): void {
     this.pinned = record && {
       x: record.step.values().slice(),
       curves: this.curves(record).map((curve) => ({
         ...curve,
-        label: `${curve.label}, pinned`,
+        label: `${curve.label}, ${as}`,
         values: curve.values.slice(),
         pinned: true,
       })),
@@ -59,9 +63,35 @@ export class RunPlot implements Component {
   }
 }
 
+/** The lines of scale of a record; none if nothing was measured. */
+function scaleCurves(record: RunRecord): Curve[] {
+  const { standings } = record;
+  const first = labelOf(record, 0);
+  const lines = [["fromStart", `${first} from its own start`, "ref"], ["fromSeed", `${first} from another seed’s start`, "soft"]] as const;
+  return lines.flatMap(([key, label, colour]) => {
+    const values = between(standings.map((standing) => [standing.step, standing[key]]), record.step.values());
+    return values === undefined ? [] : [{ label, colour, values, pinned: true }];
+  });
+}
+
+/** The values at each of `steps`, straight between those measured; level after the last, and not drawn before the first. `undefined` if none was measured. */
+export function between(measured: readonly [step: number, value: number | null][], steps: Float64Array): Float64Array | undefined {
+  const known = measured.filter((one): one is [number, number] => one[1] !== null);
+  if (known.length === 0) return undefined;
+  const values = new Float64Array(steps.length);
+  let at = 0;
+  steps.forEach((step, i) => {
+    while (at + 1 < known.length && known[at + 1]![0] <= step) at += 1;
+    const [[from, value], next] = [known[at]!, known[at + 1]];
+    const share = next === undefined ? 0 : (step - from) / (next[0] - from);
+    values[i] = step < from ? Number.NaN : value + share * ((next?.[1] ?? value) - value);
+  });
+  return values;
+}
+
 /** Divergence against the step. */
-export const divergencePlot = (): RunPlot =>
-  new RunPlot("relL1", { title: "Distance from the first copy", note: "relative L1 of the convolution weights", log: true }, false);
+export const divergencePlot = (withScale = false): RunPlot =>
+  new RunPlot("relL1", { title: "Distance from the first copy", note: "relative L1 of the convolution weights", log: true }, false, withScale);
 
 /** Loss of each batch against the step. */
 export const lossPlot = (): RunPlot => new RunPlot("loss", { title: "Loss", note: "of each batch", height: 12 }, true);

@@ -1,6 +1,6 @@
 // The record of a run: what its events reported, in the form that plots and tables read. Events come from the engine or from a
 // recorded run.
-import { STEP_COLUMNS, STEP_HEAD, type Epoch, type FlipBit, type Layers, type Steps, type Tensor, type Tensors } from "../messages";
+import { STEP_COLUMNS, STEP_HEAD, type Epoch, type FlipBit, type Layers, type Standing, type Steps, type Tensor, type Tensors, type TestImages } from "../messages";
 import { Column } from "./columns";
 
 /** What a record needs before its first step. */
@@ -17,6 +17,8 @@ export interface LayerColumn {
   /** Relative L1 by replica, each in the order of `RunRecord.layerNames`. */
   relL1: (Float32Array | undefined)[];
   fingerprints: (string | undefined)[];
+  /** Bits of the traced weight by replica. */
+  weights: (number | undefined)[];
 }
 
 /** The name of a column that has a value for each replica. */
@@ -34,6 +36,10 @@ export class RunRecord {
   readonly columns: Record<StepColumn, Column[]>;
   readonly layers: LayerColumn[] = [];
   readonly epochs: Epoch[] = [];
+  readonly standings: Standing[] = [];
+  images: TestImages | undefined;
+  /** Number of weights of all convolutions. */
+  readonly weights: number;
   readonly lrChanges: { step: number; lr: number }[] = [];
   readonly flips: { step: number; flip: FlipBit }[] = [];
   /** The newest bits of the watched tensors. */
@@ -49,6 +55,7 @@ export class RunRecord {
     this.ks = ks;
     this.controls = controls;
     this.layerNames = tensors.filter((tensor) => tensor.convolution).map(({ name }) => name);
+    this.weights = tensors.filter((tensor) => tensor.convolution).reduce((sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1), 0);
     const columns = STEP_COLUMNS.map((name) => [name, ks.map(() => new Column())]);
     this.columns = Object.fromEntries(columns) as Record<StepColumn, Column[]>;
   }
@@ -69,14 +76,16 @@ export class RunRecord {
   }
 
   /** Adds one replica's layers. */
-  addLayers({ step, replica, relL1, fingerprint }: Layers): void {
+  addLayers({ step, replica, relL1, fingerprint, weight }: Layers): void {
     let column = this.layers.at(-1);
     if (column?.step !== step) {
-      column = { step, relL1: this.ks.map(() => undefined), fingerprints: this.ks.map(() => undefined) };
+      const none = () => this.ks.map(() => undefined);
+      column = { step, relL1: none(), fingerprints: none(), weights: none() };
       this.layers.push(column);
     }
     column.relL1[replica] = Float32Array.from(relL1, (value) => value ?? Number.NaN);
     column.fingerprints[replica] = fingerprint;
+    column.weights[replica] = weight;
   }
 
   /** Number of elements of all controls that differ from the first replica after the last step. */

@@ -1,5 +1,6 @@
 // A live run: an engine, the record of its events, and the values that it was opened with. Views add components and call
 // the commands; components are drawn at most once a frame, when something changed.
+import type { LiveBackend } from "../backend";
 import { Engine } from "../engine";
 import { cancelFrame, inNextFrame } from "../frame";
 import type { EngineEvent, Fault, FlipBit, Opened, WatchedRange } from "../messages";
@@ -18,6 +19,8 @@ export interface RunSource {
 export interface Component {
   element: HTMLElement;
   update(source: RunSource): void;
+  /** Whether the component shows test images, or where the copies stand. */
+  readonly observes?: boolean;
   /** The weights that the component shows. */
   ranges?(opened: Opened): WatchedRange[];
   close?(): void;
@@ -26,9 +29,9 @@ export interface Component {
 /** Milliseconds over which the speed is averaged. */
 const SPEED_MS = 3000;
 
-/** A run on this machine's GPU. */
+/** A run on this machine. */
 export class Session implements RunSource {
-  readonly engine = new Engine();
+  readonly engine: Engine;
   values: Values = {};
   opened: Opened | undefined;
   record: RunRecord | undefined;
@@ -46,7 +49,8 @@ export class Session implements RunSource {
     for (const component of this.components) component.update(this);
   };
 
-  constructor() {
+  constructor(readonly backend: LiveBackend) {
+    this.engine = new Engine(backend);
     this.engine.on((event) => this.handle(event));
   }
 
@@ -84,6 +88,7 @@ export class Session implements RunSource {
     const { opened } = this;
     if (opened === undefined) return;
     this.engine.watch([...this.components].flatMap((component) => component.ranges?.(opened) ?? []));
+    if ([...this.components].some(({ observes }) => observes === true)) this.engine.observe();
   }
 
   /** Starts the run; has no effect while running. */
@@ -142,6 +147,12 @@ export class Session implements RunSource {
         break;
       case "epoch":
         this.record?.epochs.push(event);
+        break;
+      case "images":
+        if (this.record) this.record.images = event;
+        break;
+      case "standing":
+        this.record?.standings.push(event);
         break;
       case "tensors":
         if (this.record) this.record.tensors = event;

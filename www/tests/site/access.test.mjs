@@ -11,6 +11,7 @@ const SMALL = "net=one-layer&batch-size=1&lr=0.01&momentum=0&weight-decay=20&ste
 
 /** Addresses, and a selector of an element that is there once the view is complete and shows its first numbers. */
 const VIEWS = [
+  ["#/home", ".gallery"],
   [`#/lab?${SMALL}`, ".lamp.green"],
   ["#/pde/heat", ".good[data-testid=heat-verdict]"],
   ["#/pde/linear", ".good[data-testid=linear-verdict]"],
@@ -18,8 +19,8 @@ const VIEWS = [
   ...[1, 2, 3, 4, 5, 6].map((chapter) => [`#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),
   // A check that is under way and one that is complete have the same elements; the complete one takes a minute.
   ["#/certify", "[data-testid=certify]"],
-  ["?webgpu=off#/certify", "[data-testid=no-webgpu]"],
-  ["?webgpu=off#/lab", ".recorded-figures .lamp.green"],
+  ["?backend=recorded#/certify", "[data-testid=no-webgpu]"],
+  ["?backend=recorded#/lab", ".recorded-figures .lamp.green"],
 ];
 
 const site = await openSite();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { faultyDriver } from "./faulty_driver.mjs";
-import { openSite } from "./site.mjs";
+import { openSite, withoutSimd } from "./site.mjs";
 
 /** Waits until a certificate is there, and returns it. */
 async function certificate(page) {
@@ -19,7 +19,7 @@ const withState = (page, state) => page.locator(`.promises details[data-state=${
 const site = await openSite();
 
 test("the quick form ends with all promises kept, and can be stopped", async (t) => {
-  await site.visit("#/certify", async (shown, page) => {
+  await site.visit("?backend=webgpu#/certify", async (shown, page) => {
     await shown.until("certify-lamp", /^Not checked/);
     const names = await withState(page, "none");
     assert.equal(names.length, 10);
@@ -59,7 +59,7 @@ test("the quick form ends with all promises kept, and can be stopped", async (t)
 });
 
 test("a driver that changes a bit is named by run, step and fingerprints", async () => {
-  await site.visit("#/certify", async (shown, page) => {
+  await site.visit("?backend=webgpu#/certify", async (shown, page) => {
     await shown.click("certify");
     const found = await certificate(page);
     await shown.until("certify-lamp", /^Promise broken/);
@@ -74,13 +74,13 @@ test("a driver that changes a bit is named by run, step and fingerprints", async
 });
 
 test("the page's own runs have the published fingerprints, and changed ones are not compared", async () => {
-  await site.visit("#/lesson/3", async (shown) => {
+  await site.visit("?backend=webgpu#/lesson/3", async (shown) => {
     await shown.until("published", /published for steps 1, 10, 50 and 100/);
     await shown.click("start");
     await shown.until("published", /at step 10 are the published ones of class separate/);
     assert.equal(await shown.get("published").getAttribute("data-state"), "green");
   });
-  await site.visit("#/lab", async (shown, page) => {
+  await site.visit("?backend=webgpu#/lab", async (shown, page) => {
     await shown.until("published", /at step 1 are the published ones of class separate/);
     assert.equal(await shown.get("published").getAttribute("data-state"), "green");
     await shown.get("lr").fill("0.05");
@@ -92,23 +92,36 @@ test("the page's own runs have the published fingerprints, and changed ones are 
     await shown.step(2);
     assert.equal(await shown.text("published"), "");
   });
-  await site.visit("#/lesson/6", async (shown) => {
+  await site.visit("?backend=webgpu#/lesson/6", async (shown) => {
     await shown.click("start");
     await shown.until("published", /at step 1 are/);
   });
 });
 
 test("the page's own run shows a wrong bit", async () => {
-  await site.visit("#/lab", async (shown) => {
+  await site.visit("?backend=webgpu#/lab", async (shown) => {
     await shown.until("published", /^Not publishedThe fingerprint is [0-9a-f]{16} at step 1, k = 1; class separate has [0-9a-f]{16}\. This device flushes/);
     assert.equal(await shown.get("published").getAttribute("data-state"), "red");
     assert.match(await shown.text("lamp"), /green/, "the copies agree with each other");
   }, { prepare: faultyDriver });
 });
 
-test("without WebGPU the view says why", async () => {
+test("without a GPU the processor is certified", async (t) => {
+  await site.visit("?webgpu=off#/certify", async (shown, page) => {
+    const started = Date.now();
+    await shown.click("certify");
+    const found = await certificate(page);
+    t.diagnostic(`certified in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+    await shown.until("certify-lamp", /^Promise kept/);
+    assert.deepEqual([found.kept, found.arithmetic], [true, { class: "separate", subnormals: "kept" }]);
+    assert.deepEqual([found.adapter.name, found.adapter.backend], ["processor:separate", "processor"]);
+    assert.deepEqual(found.promises.filter(({ exception }) => exception !== null), []);
+  });
+});
+
+test("where nothing can train the view says why", async () => {
   await site.visit("?webgpu=off#/certify", async (shown) => {
     await shown.get("no-webgpu").waitFor();
     assert.equal(await shown.get("certify").count(), 0);
-  });
+  }, { script: [withoutSimd] });
 });

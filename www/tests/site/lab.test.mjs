@@ -58,12 +58,12 @@ async function downloaded(shown, id) {
   return (await readFile(await (await download).path(), "utf8")).trim().split("\n");
 }
 
-const query = (page) => new URLSearchParams(page.url().split("?")[1] ?? "");
+const query = (page) => new URLSearchParams(new URL(page.url()).hash.split("?")[1] ?? "");
 
 const site = await openSite();
 
-test("the lab trains by itself, k = 3 parts, k = 2 does not, and commands are followed", async (t) => {
-  await site.visit(`#/lab?${RESNET}&ks=1,2,3`, async (shown, page) => {
+for (const [backend, adapter] of [["webgpu", /SwiftShader/], ["processor", /your processor/]]) test(`${backend}: the lab trains by itself, k = 3 parts, k = 2 does not, and commands are followed`, async (t) => {
+  await site.visit(`?backend=${backend}#/lab?${RESNET}&ks=1,2,3`, async (shown, page) => {
     await shown.step(1);
     const first = await page.evaluate(() => window.events.find(({ kind }) => kind === "steps").at);
     t.diagnostic(`first step reported after ${(first / 1000).toFixed(1)} s`);
@@ -73,7 +73,8 @@ test("the lab trains by itself, k = 3 parts, k = 2 does not, and commands are fo
     assert.equal(await shown.number("differing-k2"), 0);
     assert.ok((await shown.number("loss-k1")) > 0);
     assert.match(await shown.text("lamp"), /green/);
-    assert.match(await shown.text("adapter"), /SwiftShader/);
+    assert.equal(await shown.text("backend"), backend);
+    assert.match(await shown.text("adapter"), adapter);
     // A software adapter gets other tiles than a GPU.
     assert.ok(await page.evaluate(() => window.events.find(({ kind }) => kind === "opened").adapter.software));
     assert.equal(await shown.get("error").isVisible(), false);
@@ -236,7 +237,7 @@ test("a link to a data set finds its files on the host, and opens once", async (
 });
 
 test("the error of a run that is too large states its size, and the record stays", async () => {
-  await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
+  await site.visit(`?backend=webgpu#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
     await shown.step(2);
     await shown.click("pause");
     await page.waitForFunction(isAtRest);
@@ -260,7 +261,7 @@ test("the error of a run that is too large states its size, and the record stays
 });
 
 test("an out-of-memory error states the size, and a restart works", async () => {
-  await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
+  await site.visit(`?backend=webgpu#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
     await shown.step(2);
     await setMemory(page, "refuse");
     await shown.get("seed").fill("3");
@@ -277,7 +278,7 @@ test("an out-of-memory error states the size, and a restart works", async () => 
 });
 
 test("a lost device is reported, the record stays, and a restart works", async () => {
-  await site.visit(`#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
+  await site.visit(`?backend=webgpu#/lab?${ONE_LAYER}&ks=1,3`, async (shown, page) => {
     await shown.step(2);
     await (await site.browser.newBrowserCDPSession()).send("Browser.crashGpuProcess");
     await shown.until("error", /lost/);

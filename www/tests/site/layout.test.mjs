@@ -11,6 +11,7 @@ const WIDTHS = [{ width: 390, height: 844 }, { width: 1440, height: 900 }];
 
 /** Addresses, the element and the count that show that the first steps are done, and the button to press first. */
 const VIEWS = [
+  ["#/home", "step", 40],
   ["#/lab?net=resnet8&width=0.5&batch-size=4&test-limit=8", "step", 3],
   ["#/pde/heat", "heat-step", 10],
   ["#/pde/linear", "linear-measured", 0.5],
@@ -23,7 +24,7 @@ const VIEWS = [
   ["#/lesson/6", "step", 3, "start"],
   ["#/certify", "certify-progress", 3, "certify"],
   // Three digits.
-  ["?webgpu=off#/lab", "step", 100],
+  ["?backend=recorded#/lab", "step", 100],
 ];
 
 /** Runs in the page before its scripts: records what moved, and how far, in `window.shifts`. */

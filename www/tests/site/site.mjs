@@ -70,6 +70,11 @@ export function listen() {
   };
 }
 
+/** Runs in the page before its scripts: a browser without the vectors of WebAssembly. */
+export function withoutSimd() {
+  WebAssembly.validate = () => false;
+}
+
 /** Prepares a page for a host that lacks the files whose addresses match; its visit must allow the complaint {@link NOT_THERE}. */
 export const without = (pattern) => (page) => page.route(pattern, (route) => route.fulfill({ status: 404 }));
 export const NOT_THERE = /the server responded with a status of 404/;

@@ -1,0 +1,203 @@
+// The first view: one story. A run starts by itself, one handle changes it, and the reader sees what it leads to. The rest of the
+// page is a click away.
+import { linkTo } from "../address";
+import { type Backend, findBackend, type Found } from "../backend";
+import { button, h, setText } from "../dom";
+import { messageOf } from "../failure";
+import { backendWord, whyNoWebgpu } from "../lab/device";
+import { slider } from "../pde/equation";
+import { toQuery } from "../properties";
+import { fetchRecording } from "../recorded/format";
+import { Player } from "../recorded/player";
+import { Climb } from "../run/climb";
+import { Consequence } from "../run/consequence";
+import { divergencePlot } from "../run/curves";
+import { Lamp } from "../run/lamp";
+import { type Component, type RunSource, Session } from "../run/session";
+import { RATES, RECORDED_RATES, smoothRun } from "../run/smooth";
+import { StoryLine } from "../run/story";
+import type { View } from "../view";
+import "../style/home.css";
+
+/** The rate of the first run. */
+const FIRST_RATE = 0.8;
+/** Steps of a run: until long after the copies have parted. A page that nobody looks at need not compute for ever. */
+const STEPS = 1000;
+
+/** Opens the view. */
+export async function open(): Promise<View> {
+  return new Home(await findBackend());
+}
+
+class Home implements View {
+  readonly element: HTMLElement;
+  private readonly rates: readonly number[];
+  private rate = FIRST_RATE;
+  /** A live run, or the recorded run of `rate`. */
+  private session: Session | undefined;
+  private player: Player | undefined;
+  private closed = false;
+  private readonly plot = divergencePlot(true);
+  private readonly components: Component[];
+  private readonly start = button("Start", () => this.toggle(), { class: "primary", "data-testid": "start" });
+  private readonly step = h("output", { "data-testid": "step", "aria-live": "off" }, "0");
+  private readonly where = h("span", { class: "note", "data-testid": "adapter" });
+  private readonly error = h("p", { class: "notice error", role: "alert", "data-testid": "error", hidden: true });
+  private readonly inLab = h("a", { href: linkTo("lab") }, "Open this run in the lab");
+
+  constructor(found: Found) {
+    const { backend } = found;
+    this.rates = backend === "recorded" ? RECORDED_RATES : RATES;
+    const [lamp, story, consequence, climb] = [new Lamp(), new StoryLine(), new Consequence(), new Climb()];
+    this.components = [lamp, this.plot, story, consequence, climb, { element: this.step, update: (source) => this.update(source) }];
+    const last = this.rates.length - 1;
+    const handle = slider(
+      "Learning rate",
+      { min: 0, max: last, step: 1, value: this.rates.indexOf(FIRST_RATE), testid: "lr", text: (index) => String(this.rates[index] ?? "") },
+      (index) => this.changeRate(this.rates[index]!),
+    );
+    this.element = h(
+      "div",
+      { class: "page home" },
+      h(
+        "h1",
+        {},
+        h("span", {}, "Three copies of one network train here."),
+        h("span", {}, " Same weights, same images. One rounds differently in the last bit. ", h("em", {}, "Watch it leave.")),
+      ),
+      this.error,
+      h(
+        "div",
+        { class: "stage-of-home" },
+        h("div", { class: "main-plot" }, this.plot.element, story.element),
+        h(
+          "div",
+          { class: "handle panel" },
+          handle.element,
+          h("p", { class: "note" }, "How far each step of the training goes. Move it to the left end: the copies stay together. To the right: they part."),
+          h("div", { class: "toolbar" }, this.start, h("span", {}, "step ", this.step)),
+          lamp.element,
+          h("p", { class: "note" }, this.where, backendWord(backend)),
+          whyNoWebgpu(found),
+          this.inLab,
+        ),
+      ),
+      h("div", { class: "plot-grid effects" }, consequence.element, climb.element),
+      reasons(),
+      ways(),
+    );
+    this.begin(backend);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.session?.close();
+    this.player?.close();
+    // A session closes the components that it shows.
+    this.components.forEach((component) => component.close?.());
+  }
+
+  private begin(backend: Backend): void {
+    if (backend === "recorded") {
+      void this.play();
+      return;
+    }
+    this.session = new Session(backend);
+    this.components.forEach((component) => this.session!.add(component));
+    this.train();
+  }
+
+  private train(): void {
+    const values = smoothRun(this.rate, STEPS);
+    this.inLab.href = linkTo("lab", toQuery(values));
+    this.session!.open(values);
+    this.session!.start();
+  }
+
+  private async play(): Promise<void> {
+    const { rate } = this;
+    this.player?.pause();
+    try {
+      const recording = await fetchRecording(`rate-${rate}`);
+      if (this.closed || rate !== this.rate) return;
+      this.player = new Player(recording);
+      this.components.forEach((component) => this.player!.add(component));
+      this.player.start();
+    } catch (error) {
+      if (this.closed) return;
+      setText(this.error, `${messageOf(error)}: choose another rate, or reload the page.`);
+      this.error.hidden = false;
+    }
+  }
+
+  private changeRate(rate: number): void {
+    if (rate === this.rate) return;
+    // The curve of the rate before stays, for comparison.
+    const record = this.session?.record ?? this.player?.record;
+    if (record !== undefined && record.lastStep() > 0) this.plot.pin(record, `at ${this.rate}`);
+    this.rate = rate;
+    this.error.hidden = true;
+    if (this.session === undefined) void this.play();
+    else this.train();
+  }
+
+  private toggle(): void {
+    const run = this.session ?? this.player;
+    if (run === undefined) return;
+    if (run.running) run.pause();
+    else if (run.finished && this.session !== undefined) this.train();
+    else run.start();
+  }
+
+  private update({ record, opened, running, finished }: RunSource): void {
+    setText(this.step, String(record?.lastStep() ?? 0));
+    setText(this.start, running ? "Pause" : finished ? "Again" : "Start");
+    const name = opened?.adapter.name;
+    setText(this.where, name === undefined ? "Preparing" : this.session === undefined ? `Recorded on ${name}.` : `Live on ${name}.`);
+    const fault = this.session?.error;
+    if (fault === undefined) return;
+    setText(this.error, fault.message);
+    this.error.hidden = false;
+  }
+}
+
+/** What differs, why, how far, and what makes it vanish. */
+function reasons(): HTMLElement {
+  const part = (title: string, ...text: (string | HTMLElement)[]) => h("section", {}, h("h2", {}, title), h("p", {}, ...text));
+  return h(
+    "div",
+    { class: "reasons" },
+    part(
+      "What differs",
+      "The copies divide the update of each weight by a number k and multiply it by k again: one by 1, one by 3, one by 2. On paper that changes nothing.",
+    ),
+    part(
+      "Why it matters",
+      "A computer keeps 24 binary digits of a number. A third does not fit, so k = 3 sometimes rounds the last digit the other way. " +
+        "A half fits, so k = 2 stays equal in every bit: nothing but rounding sets the copies apart.",
+    ),
+    part(
+      "How far it goes",
+      "Training with long steps is unstable: it multiplies a small difference again and again, until the copies are as far apart as each is from where it " +
+        "started. They then see different things in the same image.",
+    ),
+    part(
+      "What makes it vanish",
+      "Shorter steps: a smaller learning rate. Below a certain one a difference hardly grows, and the copies stay equal to six digits while they learn. The ",
+      h("a", { href: linkTo("pde/heat") }, "equations"),
+      " show where this edge lies.",
+    ),
+  );
+}
+
+/** The ways into the rest of the page. */
+function ways(): HTMLElement {
+  const way = (path: string, title: string, text: string) => h("a", { class: "way", href: linkTo(path) }, h("b", {}, `${title} →`), h("span", {}, text));
+  return h(
+    "nav",
+    { class: "ways", "aria-label": "Go on" },
+    way("lesson/1", "Lesson", "Six short chapters, from one bit to the choice of a learning rate. For a class, or for you alone."),
+    way("lab", "Lab", "Every setting, every layer, every bit; your own images; and the command that repeats the run."),
+    way("pde/heat", "Equations", "The three equations that say when a step is too long."),
+  );
+}

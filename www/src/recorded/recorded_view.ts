@@ -1,0 +1,33 @@
+// The lab where nothing can train: the reason, the remedy, what still works, and recorded runs.
+import { linkTo } from "../address";
+import type { Found } from "../backend";
+import { h } from "../dom";
+import { backendWord } from "../lab/device";
+import "../style/recorded.css";
+import type { View } from "../view";
+import { recordedRuns } from "./runs_view";
+
+/** Explains why nothing trains here, and plays recorded runs. */
+export function openRecorded({ webgpu, simd }: Found): View {
+  const recorded = recordedRuns();
+  const { why, remedy } = webgpu.ok ? { why: "", remedy: "" } : webgpu;
+  const isWished = webgpu.ok || simd;
+  const element = h(
+    "div",
+    { class: "page", "data-testid": "no-webgpu" },
+    h("h1", {}, "Recorded runs"),
+    backendWord("recorded"),
+    isWished
+      ? h("p", {}, "This address asks for recorded runs. Remove “backend=recorded” from it to train live.")
+      : h(
+          "div",
+          { class: "notice warn" },
+          h("p", { class: "lead" }, "This browser can train neither on a GPU nor on the processor."),
+          h("p", { "data-testid": "no-webgpu-why" }, why, " It also lacks WebAssembly’s vectors (SIMD), which the processor’s code needs."),
+          h("p", { "data-testid": "no-webgpu-remedy" }, remedy),
+        ),
+    h("p", {}, "The ", h("a", { href: linkTo("lesson/1") }, "lesson"), " works here, too: it plays recorded runs, and computes its equations."),
+    recorded.element,
+  );
+  return { element, close: recorded.close };
+}

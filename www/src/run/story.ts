@@ -1,0 +1,69 @@
+// A line of words on what the run has just done, for eyes and for screen readers.
+import { h, setText } from "../dom";
+import { formatCount, formatNumber } from "../numbers";
+import type { RunRecord } from "./record";
+import { labelOf } from "./replicas";
+import type { Component, RunSource } from "./session";
+
+/** Steps over which growth is measured. */
+const SPAN = 8;
+/** Factors a step beyond which a distance grows, or shrinks. */
+const [GROWS, SHRINKS] = [1.1, 1 / 1.1];
+
+/** What a copy does: a phase, which screen readers announce when it changes, and the line. */
+export interface Story {
+  phase: "none" | "together" | "starts" | "grows" | "level" | "shrinks" | "lost";
+  text: string;
+}
+
+/** The copy that the line is about: the first that is no control. */
+export function heroOf({ ks, controls }: Pick<RunRecord, "ks" | "controls">): number | undefined {
+  const others = ks.map((_, r) => r).filter((r) => r > 0);
+  return others.find((r) => !controls.includes(r)) ?? others[0];
+}
+
+/** What the last steps of `record` did. */
+export function storyOf(record: RunRecord | undefined): Story {
+  const hero = record === undefined ? undefined : heroOf(record);
+  if (record === undefined || hero === undefined || record.lastStep() === 0) return { phase: "none", text: "" };
+  const [who, first] = [labelOf(record, hero), labelOf(record, 0)];
+  const step = record.lastStep();
+  const distances = record.columns.relL1[hero]!.values();
+  const now = distances.at(-1)!;
+  const differing = record.last("differing", hero) ?? 0;
+  const weights = record.weights === 0 ? "" : `; ${formatCount(differing)} of ${formatCount(record.weights)} weights differ`;
+  const at = `Step ${formatCount(step)}`;
+  if (!Number.isFinite(now)) return { phase: "lost", text: `${at}: numbers are no longer finite, so there is no distance to measure.` };
+  if (now === 0) return { phase: "together", text: `${at}: ${who} equals ${first} in every weight.` };
+  const before = distances.at(-1 - SPAN);
+  if (before === undefined || before === 0) {
+    return { phase: "starts", text: `${at}: ${who} has begun to leave: ${formatNumber(now)} from ${first}${weights}.` };
+  }
+  const factor = (now / before) ** (1 / SPAN);
+  if (factor >= GROWS) {
+    return { phase: "grows", text: `${at}: ${factor.toFixed(1)} times farther each step for ${SPAN} steps, now ${formatNumber(now)} from ${first}${weights}.` };
+  }
+  if (factor <= SHRINKS) {
+    return { phase: "shrinks", text: `${at}: ${who} comes back: ${(1 / factor).toFixed(1)} times closer each step for ${SPAN} steps, now ${formatNumber(now)}${weights}.` };
+  }
+  const start = record.standings.at(-1)?.fromStart;
+  const beside = start === undefined || start === null ? "" : `. ${first} itself is ${formatNumber(start)} from its own start`;
+  return { phase: "level", text: `${at}: ${who} is ${formatNumber(now)} from ${first}, and hardly moves farther${weights}${beside}.` };
+}
+
+/** The line under the main plot. */
+export class StoryLine implements Component {
+  private readonly line = h("p", { class: "story", "data-testid": "story" });
+  /** Screen readers hear a change of phase, not every number. */
+  private readonly heard = h("p", { class: "hidden", role: "status" });
+  readonly element = h("div", {}, this.line, this.heard);
+  private phase = "none";
+
+  update({ record }: RunSource): void {
+    const { phase, text } = storyOf(record);
+    setText(this.line, text);
+    if (phase === this.phase) return;
+    this.phase = phase;
+    setText(this.heard, text);
+  }
+}

@@ -1,0 +1,49 @@
+// The first view: a run that starts by itself, one handle, and what it leads to.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { openSite, withoutSimd } from "./site.mjs";
+
+const site = await openSite();
+
+for (const backend of ["processor", "webgpu"]) test(`${backend}: the story is told by itself, and its handle changes it`, async (t) => {
+  await site.visit(`?backend=${backend}`, async (shown, page) => {
+    await shown.step(1);
+    assert.equal(await shown.text("backend"), backend);
+    const first = await page.evaluate(() => window.events.find(({ kind }) => kind === "steps").at);
+    t.diagnostic(`first step reported after ${first.toFixed(0)} ms`);
+    await shown.until("story", /^Step \d+: .*weights differ/);
+    // A hundred steps take a processor seconds, and this software GPU a minute.
+    await shown.step(backend === "processor" ? 120 : 12);
+    await shown.until("disagreement", /k = 1 and k = 3 (agree|disagree)/);
+    await page.waitForFunction(() => /At step \d+, bits differ up to the/.test(document.querySelector("[data-testid=climb] .plot-frame").getAttribute("aria-label")));
+    if (backend === "processor") {
+      await shown.until("disagreement", /disagree on \d+ of 64 test images/);
+      assert.match(await shown.text("right-answers"), /k = 1 \d+ %, k = 3 \d+ %, k = 2 \d+ %/);
+      assert.ok((await page.locator(".gallery li").count()) > 0);
+    }
+    assert.match(await shown.text("lamp"), /green/);
+    // The lowest rate: the run begins again, the curve of the highest stays.
+    await shown.get("lr").fill("0");
+    await page.locator(".legend li", { hasText: "k = 3, at 0.8" }).waitFor();
+    await page.waitForFunction(() => {
+      const events = window.events.slice(window.events.findLastIndex(({ kind }) => kind === "opened"));
+      return events.some(({ kind }) => kind === "standing");
+    });
+    await shown.until("disagreement", "k = 1 and k = 3 agree on all 64 test images.");
+    await shown.click("start");
+    await shown.until("start", "Start");
+    await page.getByRole("link", { name: "Open this run in the lab" }).click();
+    await shown.until("command", /--activation swish .*--lr 0\.0125 --momentum 0/);
+  });
+});
+
+test("where nothing can train the story is a recorded one", async () => {
+  await site.visit("?webgpu=off", async (shown) => {
+    await shown.step(5);
+    assert.equal(await shown.text("backend"), "recorded");
+    assert.match(await shown.text("adapter"), /^Recorded on/);
+    await shown.get("lr").fill("0");
+    await shown.until("lamp", /green/);
+  }, { script: [withoutSimd] });
+});
