@@ -5,7 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { button, h, setText } from "../dom";
 import { cancelFrame, inNextFrame } from "../frame";
 import { formatNumber } from "../numbers";
-import { colour, onTheme, rem } from "../style/theme";
+import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { decimate, visibleRange } from "./decimate";
 import { logScale, logTicks, powerText, toLog, type LogScale } from "./scale";
 
@@ -174,7 +174,7 @@ export class LinePlot {
     this.createdFor = styles;
     const { log } = this.options;
     const size = rem();
-    const axis = { stroke: colour("soft"), font: `${0.78 * size}px system-ui, sans-serif` };
+    const axis = { stroke: colour("soft"), font: canvasFont(0.78) };
     const lines = { stroke: colour("faint"), width: 1 };
     this.plot = new uPlot(
       {

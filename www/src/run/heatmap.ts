@@ -1,7 +1,7 @@
 // Relative L1 of each layer at each step, as colour on a logarithmic scale: layers down, steps across.
 import { h, setText } from "../dom";
 import { formatNumber } from "../numbers";
-import { colour, onTheme, rem } from "../style/theme";
+import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { palette, shade } from "./palette";
 import type { LayerColumn, RunRecord } from "./record";
 import { labelOf } from "./replicas";
@@ -83,8 +83,9 @@ export class Heatmap implements Component {
     const { clientWidth: width, clientHeight: height } = this.frame;
     if (width === 0) return;
     const dots = devicePixelRatio;
-    if (this.canvas.width !== width * dots) this.canvas.width = width * dots;
-    if (this.canvas.height !== height * dots) this.canvas.height = height * dots;
+    const [across, down] = [Math.round(width * dots), Math.round(height * dots)];
+    if (this.canvas.width !== across) this.canvas.width = across;
+    if (this.canvas.height !== down) this.canvas.height = down;
     const context = this.canvas.getContext("2d")!;
     context.setTransform(dots, 0, 0, dots, 0, 0);
     context.clearRect(0, 0, width, height);
@@ -106,7 +107,7 @@ export class Heatmap implements Component {
       });
     });
     context.fillStyle = colour("soft");
-    context.font = `${0.78 * rem()}px system-ui, sans-serif`;
+    context.font = canvasFont(0.78);
     context.textBaseline = "bottom";
     context.fillText("step 1", left, height);
     const last = String(columns.at(-1)!.step);

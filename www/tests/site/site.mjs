@@ -33,10 +33,10 @@ export class Site {
   /**
    * Opens `address` (such as `#/lab?seed=2`) in a new page and calls `use` with it. Any error or warning in the console, or
    * request to another host, fails the test, unless it matches `complaints`. `script` is a function that runs in the page before
-   * its scripts, with its argument. `prepare` gets the page before it loads.
+   * its scripts, with its argument; `scripts` are more of them. `prepare` gets the page before it loads. Other options are the browser context's.
    */
-  async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [], script, prepare } = {}) {
-    const context = await this.browser.newContext({ viewport });
+  async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [], script, scripts = [], prepare, ...options } = {}) {
+    const context = await this.browser.newContext({ viewport, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
     const heard = [];
@@ -44,7 +44,7 @@ export class Site {
     page.on("pageerror", (error) => heard.push(error.message));
     page.on("request", (request) => request.url().startsWith(this.url) || /^(data|blob):/.test(request.url()) || heard.push(`requests ${request.url()}`));
     await context.addInitScript(listen);
-    if (script !== undefined) await context.addInitScript(...script);
+    for (const one of script === undefined ? scripts : [script, ...scripts]) await context.addInitScript(...one);
     try {
       await prepare?.(page);
       await page.goto(this.url + address);
