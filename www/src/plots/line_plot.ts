@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { button, h, setText } from "../dom";
 import { cancelFrame, inNextFrame } from "../frame";
-import { formatNumber } from "../numbers";
+import { readableNumber } from "../numbers";
 import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { decimate, visibleRange } from "./decimate";
 import { logScale, logTicks, powerText, toLog, type LogScale } from "./scale";
@@ -243,7 +243,7 @@ export class LinePlot {
     this.data.curves.forEach(({ values }, curve) => {
       const output = this.legend.children[curve]?.querySelector("output");
       const value = values[index ?? values.length - 1];
-      if (output) setText(output, Number.isNaN(value) ? "–" : formatNumber(value));
+      if (output) setText(output, Number.isNaN(value) ? "–" : readableNumber(value));
     });
     const step = index === undefined ? "" : `step ${this.data.x[index]}`;
     const note = this.element.querySelector("figcaption .note");

@@ -1,7 +1,7 @@
 // The 32 bits of a few weights in every replica. Bits that differ from the first replica's are lit, so that the reader sees
 // differences climb from the last bit.
 import { h } from "../dom";
-import { formatCount, formatNumber } from "../numbers";
+import { readableNumber } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { floatOf, ulps } from "./floats";
 import { colourOf, labelOf } from "./replicas";
@@ -84,8 +84,7 @@ export class Bits implements Component {
         h("th", { scope: "row" }, labelOf(record, r)),
         h("td", { class: "bits" }, ...spans(word, word ^ reference)),
         h("td", { class: "value" }, floatOf(word).toPrecision(8)),
-        // A large distance must fit beside 32 bits.
-        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${apart < 1e5 ? formatCount(apart) : formatNumber(apart)} ulp`),
+        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${readableNumber(apart)} ulp`),
       );
     });
     return h("table", { class: "bit-table" }, h("caption", { class: "note" }, `element ${first + i}`), h("tbody", {}, ...rows));

@@ -1,6 +1,6 @@
 // The filters of the first layer in two replicas, and their difference, magnified until it is visible.
 import { h, setText } from "../dom";
-import { formatNumber } from "../numbers";
+import { readableNumber } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { colour, onTheme } from "../style/theme";
 import { floatsOf } from "./floats";
@@ -54,7 +54,7 @@ export class Filters implements Component {
     const most = Math.max(largest(a), largest(b));
     const apart = largest(difference);
     [a, b, difference].forEach((values, i) => draw(this.pictures[i]!, first, values, i === 2 ? apart : most));
-    const magnified = apart === 0 ? "no bit differs" : `× ${formatNumber(most / apart)}`;
+    const magnified = apart === 0 ? "no bit differs" : `magnified ${readableNumber(most / apart)} times`;
     [labelOf(record, 0), labelOf(record, other), `difference, ${magnified}`].forEach((text, i) => {
       setText(this.names[i]!, text);
       this.pictures[i]!.setAttribute("aria-label", `Filters of ${first.name}: ${text}`);

@@ -1,6 +1,6 @@
 // Relative L1 of each layer at each step, as colour on a logarithmic scale: layers down, steps across.
 import { h, setText } from "../dom";
-import { formatNumber } from "../numbers";
+import { readableNumber } from "../numbers";
 import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { palette, shade } from "./palette";
 import type { LayerColumn, RunRecord } from "./record";
@@ -131,7 +131,7 @@ export class Heatmap implements Component {
     const row = Math.floor((atY / mapHeight) * names.length);
     const column = columns.findLast(({ step }) => x(step - 1) <= atX) ?? columns[0]!;
     const value = column.relL1[this.replica()]?.[row];
-    if (value !== undefined) setText(this.note, `${names[row]!.replace(/\.weight$/, "")}, step ${column.step}: ${formatNumber(value)}`);
+    if (value !== undefined) setText(this.note, `${names[row]!.replace(/\.weight$/, "")}, step ${column.step}: ${readableNumber(value)}`);
   }
 }
 

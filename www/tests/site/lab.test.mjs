@@ -152,6 +152,18 @@ test("a long run is drawn with as many points as fit, and zooms", async () => {
   }, { script: [fakeEngine, { steps: 20_000 }] });
 });
 
+test("numbers are written for people, and plainly for programs", async () => {
+  await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+    await shown.until("max-ulp-k3", "2.1 billion");
+    assert.equal(await shown.number("max-ulp-k3"), 2.06e9);
+    await shown.until("differing-k3", "270,123");
+    await page.locator(".bit-table .note").getByText(/^[\d.,]+ (million |billion )?ulp$/).first().waitFor();
+    await page.getByText(/^difference, magnified [\d.,]+ /).waitFor();
+    const texts = await page.evaluate(() => document.querySelector("main").textContent);
+    assert.doesNotMatch(texts, /\de[+-]\d/);
+  }, { script: [fakeEngine, { steps: 40 }] });
+});
+
 test("every state is a link", async () => {
   const address = "#/lab?net=one-layer&ks=1,3&seed=7&batch-size=1&lr=0.02&momentum=0&weight-decay=20&epochs=500&steps=8&lr-changes=5:0.01";
   await site.visit(address, async (shown, page) => {

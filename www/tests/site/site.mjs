@@ -80,6 +80,12 @@ function isFitting(text, fits) {
   return typeof fits === "function" ? fits(text) : text === fits;
 }
 
+/** A plain number. */
+const PLAIN = /^-?\d+(\.\d+)?(e[+-]\d+)?$/;
+
+/** Runs in the page: what an element shows, as programs read it. */
+const plainText = ({ dataset, textContent }) => dataset.value ?? textContent ?? "";
+
 /** What is on screen, by test id. */
 export class Shown {
   constructor(page) {
@@ -94,10 +100,10 @@ export class Shown {
     return (await this.get(id).textContent()) ?? "";
   }
 
-  /** The whole text of an element as a plain number. */
+  /** The number that an element shows: its `data-value`, or its text if that is a plain number. */
   async number(id) {
-    const text = await this.text(id);
-    assert.match(text, /^-?\d+(\.\d+)?(e[+-]\d+)?$/, `${id} is one plain number`);
+    const text = await this.get(id).evaluate(plainText);
+    assert.match(text, PLAIN, `${id} is one plain number`);
     return Number(text);
   }
 
@@ -116,6 +122,17 @@ export class Shown {
     }
     const error = await this.get("error").textContent({ timeout: 1000 }).catch(() => "");
     assert.fail(`${id} is '${text}' after ${PATIENCE_MS / 1000} s, not ${what}; error: '${error}'`);
+  }
+
+  /** Waits until the number of `id` fits; it is NaN while there is none. */
+  async untilNumber(id, fits, what = String(fits)) {
+    const deadline = Date.now() + PATIENCE_MS;
+    let text;
+    for (; Date.now() < deadline; await this.page.waitForTimeout(50)) {
+      text = await this.get(id).evaluate(plainText, undefined, { timeout: 5000 }).catch(() => undefined);
+      if (text !== undefined && fits(PLAIN.test(text) ? Number(text) : Number.NaN)) return Number(text);
+    }
+    assert.fail(`${id} is '${text}' after ${PATIENCE_MS / 1000} s, not ${what}`);
   }
 
   /** Waits for a step. */
