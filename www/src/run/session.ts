@@ -86,8 +86,9 @@ export class Session implements RunSource {
     this.engine.watch([...this.components].flatMap((component) => component.ranges?.(opened) ?? []));
   }
 
-  /** Starts the run; has no effect while running. */
+  /** Starts the run, from step 0 if it is finished; has no effect while running. */
   start(): void {
+    if (this.finished) this.open(this.values);
     this.engine.start();
   }
 

@@ -3,7 +3,8 @@
 /**
  * Runs in the page before its scripts and replaces the engine's worker. On Start it sends `steps` at once, with the layers of the
  * last one, then one every 16 ms; a run of `total` steps is finished after them. `opensAfter` are the milliseconds that a run
- * takes to open; commands wait for it, as they do in the worker. Commands are listed in `window.commands`.
+ * takes to open; commands wait for it, as they do in the worker. Commands are listed in `window.commands`, events
+ * with their runs in `window.events`.
  */
 export function fakeEngine({ steps, total = 1e9, opensAfter = 0 }) {
   window.commands = [];
@@ -37,7 +38,10 @@ export function fakeEngine({ steps, total = 1e9, opensAfter = 0 }) {
 
     emit(event) {
       const { run } = this;
-      setTimeout(() => this.onmessage({ data: { run, event } }));
+      setTimeout(() => {
+        this.onmessage({ data: { run, event } });
+        window.events?.push({ at: performance.now(), run, ...event });
+      });
     }
 
     emitState() {
