@@ -12,7 +12,7 @@ import { type RunSource, Session } from "../run/session";
 import { slider } from "../pde/equation";
 import { webgpuSupport } from "../webgpu";
 import type { Chapter, Exhibit } from "./chapter";
-import { LESSON_RUN } from "./run_panel";
+import { LESSON_RUN, whereText } from "./run_panel";
 
 const STEPS = 100;
 /** The learning rates of live runs. */
@@ -107,8 +107,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
     setText(step, String(record.lastStep()));
     setText(loss, formatNumber(record.last("loss", 0)));
     setText(apart, formatNumber(record.last("relL1", three)));
-    const name = opened?.adapter.name ?? "";
-    setText(where, live ? `Live on ${name || "your GPU"}: ${opened?.network}, made-up images.` : `Recorded: ${opened?.network} on real images, trained by lastbit on ${name}.`);
+    setText(where, whereText(live, opened));
     const tried = [...curves].sort(([a], [b]) => a - b);
     const x = tried.map(([, curve]) => curve.x).reduce((longest, next) => (next.length > longest.length ? next : longest));
     plot.set({
