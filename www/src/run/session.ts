@@ -12,6 +12,8 @@ export interface RunSource {
   readonly opened: Opened | undefined;
   readonly running: boolean;
   readonly finished: boolean;
+  /** What a live run was opened with. */
+  readonly values?: Values;
 }
 
 /** Something on screen that shows a run. */

@@ -70,6 +70,14 @@ test("the lamp turns red at the first step at which a control differs, and stays
   assert.deepEqual(lampText("none", new RunRecord(SHAPE, true)), ["Control", ""]);
 });
 
+test("the lamp says why there is no control, and which change gives one", () => {
+  const advice = (ks, perturbation) => lampText("none", new RunRecord({ ks, controls: [], tensors: [] }), perturbation)[1];
+  assert.equal(advice([3, 5], "divide"), "Add a second k = 3, or k = 6, to have one.");
+  assert.equal(advice([63, 5], "divide"), "Add a second k = 63 to have one.", "k = 126 is not allowed");
+  assert.equal(advice([1, 3, 2], "nextafter"), "k = 2 is no control here, because every k above 1 moves another weight by one ulp. Add a second k = 1 to have one.");
+  assert.equal(advice([1, 3], "nextafter"), "Every k above 1 moves another weight by one ulp. Add a second k = 1 to have a control.");
+});
+
 test("CSV has a line for each step and a column for each value of each replica", () => {
   const record = new RunRecord({ ...SHAPE, ks: [1, 3], controls: [] });
   record.addSteps(steps([1, 0, 0.1, 2, 2.5, 0, 1e-9, 0, 3, 0, 7, 0, 8, 50, NaN]));
