@@ -30,8 +30,12 @@ export function readableNumber(value: number | undefined): string {
 
 /** `2.7 × 10⁻⁵`. */
 function powerOfTen(value: number): string {
-  const [digits = "", exponent = ""] = value.toExponential(1).split("e");
-  return `${Number(digits)} × 10${superscript(Number(exponent))}`;
+  return withPower(value.toExponential(1).replace(".0e", "e"));
+}
+
+/** JavaScript's text of a number, for people: `-1.5e-7` becomes `−1.5 × 10⁻⁷`. */
+export function withPower(text: string): string {
+  return text.replace(/e([+-]\d+)$/, (_, exponent: string) => ` × 10${superscript(Number(exponent))}`).replace(/^-/, "−");
 }
 
 const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";

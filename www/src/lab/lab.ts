@@ -119,7 +119,7 @@ class Lab implements View {
           add(new Readout()).element,
           add(new PublishedLamp()).element,
           h("div", { class: "plot-grid" }, add(this.loss).element, add(new Heatmap()).element),
-          h("div", { class: "plot-grid" }, add(new Filters()).element, bits.element),
+          h("div", { class: "weights" }, add(new Filters()).element, bits.element),
         ),
       ),
     );

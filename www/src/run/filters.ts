@@ -7,6 +7,7 @@ import { floatsOf } from "./floats";
 import { labelOf } from "./replicas";
 import type { RunRecord } from "./record";
 import type { Component, RunSource } from "./session";
+import "./run.css";
 
 /** The largest number of filters that are shown. */
 const MOST = 64;

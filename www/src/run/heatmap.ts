@@ -6,6 +6,7 @@ import { palette, shade } from "./palette";
 import type { LayerColumn, RunRecord } from "./record";
 import { labelOf } from "./replicas";
 import type { Component, RunSource } from "./session";
+import "./run.css";
 
 /** Exponents at the ends of the scale: about a last bit, and 2, the largest relative L1. */
 const [LOW, HIGH] = [-9, 0.3];
@@ -109,6 +110,7 @@ export class Heatmap implements Component {
     context.fillStyle = colour("soft");
     context.font = canvasFont(0.78);
     context.textBaseline = "bottom";
+    context.textAlign = "left";
     context.fillText("step 1", left, height);
     const last = String(columns.at(-1)!.step);
     context.textAlign = "right";

@@ -4,6 +4,7 @@ import { showNumber } from "../numbers";
 import { colourOf, idOf, labelOf, roleOf } from "./replicas";
 import type { RunRecord, StepColumn } from "./record";
 import type { Component, RunSource } from "./session";
+import "./run.css";
 
 const COLUMNS: readonly [column: StepColumn, title: string, id: string][] = [
   ["loss", "loss", "loss"],

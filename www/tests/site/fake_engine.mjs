@@ -107,7 +107,8 @@ export function fakeEngine({ steps, total = 1e9, opensAfter = 0 }) {
         rows.set([this.step, 0, this.lr, ...losses, ...distances, ...farthest, ...differing, ...differing], i * stride);
       }
       this.emit({ kind: "steps", rows });
-      const bits = ({ count, tensor }) => Uint32Array.from({ length: count * replicas }, (_, i) => (Math.floor(i / count) === 1 ? 0x3dff_ffff ^ (i * 977) : tensor.length + 0x3dcc_cccd));
+      // The second replica's weights have another sign, as far apart as numbers of this size can be.
+      const bits = ({ count, tensor }) => Uint32Array.from({ length: count * replicas }, (_, i) => (Math.floor(i / count) === 1 ? 0xbdff_ffff ^ (i * 977) : tensor.length + 0x3dcc_cccd));
       this.emit({ kind: "tensors", step: this.step, ranges: this.watched.map((range) => ({ ...range, bits: bits(range) })) });
       if (this.step >= total && this.running) this.stop();
     }

@@ -237,6 +237,25 @@ test("numbers are written for people, and plainly for programs", async () => {
   }, { script: [fakeEngine, { steps: 40 }] });
 });
 
+test("the bits are shown whole, with their distances, on a desk", async () => {
+  for (const width of [1280, 1440, 1920]) {
+    await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+      await page.locator(".bit-table .note").getByText("2.1 billion ulp").first().waitFor();
+      const [needs, has] = await page.evaluate(() => {
+        const { scrollWidth, clientWidth } = document.querySelector(".bits-figure .scroll");
+        return [scrollWidth, clientWidth];
+      });
+      assert.ok(needs <= has, `${needs} pixels in ${has}, on ${width}`);
+    }, { script: [fakeEngine, { steps: 40 }], viewport: { width, height: 900 } });
+  }
+});
+
+test("the lamp names a k that is no control under another perturbation", async () => {
+  await site.visit("#/lab?ks=1,3,2&perturbation=nextafter", async (shown) => {
+    await shown.until("lamp", /No control.*k = 2 is no control here.*Add a second k = 1/);
+  }, { script: [fakeEngine, { steps: 40 }] });
+});
+
 test("every state is a link", async () => {
   const address = "#/lab?net=one-layer&ks=1,3&seed=7&batch-size=1&lr=0.02&momentum=0&weight-decay=20&epochs=500&steps=8&lr-changes=5:0.01";
   await site.visit(address, async (shown, page) => {

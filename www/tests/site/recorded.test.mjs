@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { launch } from "../chromium.mjs";
+import { fakeEngine } from "./fake_engine.mjs";
 import { NOT_THERE, openSite, Site, without } from "./site.mjs";
 
 const site = await openSite();
@@ -62,6 +63,25 @@ test("without WebGPU the page says why, and plays a recorded run", async () => {
   } finally {
     await browser.close();
   }
+});
+
+test("recorded runs are styled as the lab's are", async () => {
+  /** Runs in the page: what the styles of the components decide. */
+  const styled = () => {
+    const [select, head, filters] = [".map figcaption select", ".numbers tbody .k-c0 th", ".filter-frame"].map((one) => document.querySelector(one));
+    const { fontWeight, color } = getComputedStyle(head);
+    return { isNarrow: select.offsetWidth < 150, fontWeight, color, square: Math.round(filters.offsetWidth / filters.offsetHeight) };
+  };
+  const found = [];
+  for (const address of ["#/lab?ks=1,3,2", "?webgpu=off#/lab"]) {
+    await site.visit(address, async (shown, page) => {
+      await shown.step(1);
+      await page.locator(".numbers tbody .k-c0 th").waitFor();
+      found.push(await page.evaluate(styled));
+    }, address.startsWith("#") ? { script: [fakeEngine, { steps: 10 }] } : {});
+  }
+  assert.deepEqual(found[1], found[0]);
+  assert.ok(found[0].isNarrow && found[0].fontWeight === "600");
 });
 
 test("a page over plain HTTP says that it must be secure", async () => {

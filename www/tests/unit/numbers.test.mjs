@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { load } from "./load.mjs";
 
-const { formatCount, formatNumber, formatRate, readableNumber } = await load("numbers.ts");
+const { formatCount, formatNumber, formatRate, readableNumber, withPower } = await load("numbers.ts");
 
 test("numbers have at most four digits, and only a point and an exponent beside them", () => {
   const texts = [undefined, NaN, Infinity, -Infinity, 0, -0, 0.1234567, 2.31, 1e-3, 9.99e-4, 3.4e-7, 99_999, 1e5, -1234.5].map(formatNumber);
@@ -19,6 +19,7 @@ test("numbers for people have words and raised exponents", () => {
   };
   for (const [text, value] of Object.entries(shown)) assert.equal(readableNumber(value), text);
   assert.equal(readableNumber(undefined), "–");
+  assert.deepEqual(["0.12", "-1.5e-7", "1e+21"].map(withPower), ["0.12", "−1.5 × 10⁻⁷", "1 × 10²¹"]);
 });
 
 test("counts have their thousands apart", () => {
