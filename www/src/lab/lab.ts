@@ -100,7 +100,8 @@ class Lab implements View {
         h(
           "div",
           { class: "side" },
-          h("section", { class: "panel" }, h("h2", {}, "Run"), this.lr.element, this.main.element),
+          h("section", { class: "panel rate" }, this.lr.element),
+          h("section", { class: "panel" }, h("h2", {}, "Run"), this.main.element),
           h("details", { class: "panel" }, h("summary", {}, "More"), this.more.element),
           this.data.element,
           this.share.element,

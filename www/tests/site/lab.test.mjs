@@ -231,7 +231,7 @@ test("numbers are written for people, and plainly for programs", async () => {
     assert.equal(await shown.number("max-ulp-k3"), 2.06e9);
     await shown.until("differing-k3", "270,123");
     await page.locator(".bit-table .note").getByText(/^[\d.,]+ (million |billion )?ulp$/).first().waitFor();
-    await page.getByText(/^difference, magnified [\d.,]+ /).waitFor();
+    await page.getByText(/^difference: × [\d.,]+$/).waitFor();
     const texts = await page.evaluate(() => document.querySelector("main").textContent);
     assert.doesNotMatch(texts, /\de[+-]\d/);
   }, { script: [fakeEngine, { steps: 40 }] });
@@ -248,6 +248,20 @@ test("the bits are shown whole, with their distances, on a desk", async () => {
       assert.ok(needs <= has, `${needs} pixels in ${has}, on ${width}`);
     }, { script: [fakeEngine, { steps: 40 }], viewport: { width, height: 900 } });
   }
+});
+
+test("on a phone, the learning rate is beside the curve that it moves", async () => {
+  await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+    await shown.step(40);
+    const ends = await page.evaluate(() =>
+      [".main figure.plot", ".side .rate"].map((one) => {
+        const { top, bottom } = document.querySelector(one).getBoundingClientRect();
+        return [top, bottom];
+      }),
+    );
+    const [plot, rate] = ends;
+    assert.ok(plot[0] >= 0 && plot[1] <= rate[0] && rate[1] <= 844, JSON.stringify(ends));
+  }, { script: [fakeEngine, { steps: 40 }], viewport: { width: 390, height: 844 } });
 });
 
 test("the lamp names a k that is no control under another perturbation", async () => {
