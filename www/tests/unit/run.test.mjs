@@ -7,7 +7,7 @@ const { Column } = await load("run/columns.ts");
 const { floatOf, floatsOf, ulps } = await load("run/floats.ts");
 const { lampState, lampText } = await load("run/lamp.ts");
 const { RunRecord } = await load("run/record.ts");
-const { colourOf, idOf, labelOf, roleOf } = await load("run/replicas.ts");
+const { colourOf, idOf, labelOf, repeatsColour, roleOf } = await load("run/replicas.ts");
 const { csv } = await load("lab/share.ts");
 const { Session } = await load("run/session.ts");
 
@@ -42,6 +42,13 @@ test("replicas are named and coloured by their role", () => {
   assert.deepEqual(all(idOf), ["k1", "k3", "k2", "k1-2", "k5"]);
   assert.deepEqual(all(colourOf), ["ref", "c0", "ctl", "ctl", "c1"]);
   assert.deepEqual(all(roleOf), ["reference", "", "control", "control", ""]);
+});
+
+test("no two of nine replicas have the same colour and line", () => {
+  const shape = { ks: [1, 3, 5, 7, 9, 11, 13, 15, 17, 19], controls: [] };
+  const looks = shape.ks.map((_, r) => `${colourOf(shape, r)} ${repeatsColour(shape, r)}`);
+  assert.equal(new Set(looks).size, looks.length);
+  assert.deepEqual(looks.slice(-2), ["c7 false", "c0 true"]);
 });
 
 test("a record has the columns of its rows, and the layers of its steps", () => {
