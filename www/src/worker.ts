@@ -4,6 +4,7 @@
 import init, { certify, Lab, type Events } from "../pkg/lastbit_web";
 import wasmUrl from "../pkg/lastbit_web_bg.wasm?url";
 import { answerCalls } from "./pde/worker";
+import { loadError } from "./wasm_policy";
 import { describe } from "./webgpu";
 import type { CertifyEvent, Command, DataFile, EngineEvent, Fault, Layers, Epoch, Opened, Tensors, WatchedRange, Data } from "./messages";
 
@@ -27,7 +28,7 @@ function postState(finished = false): void {
   post({ kind: "state", running, finished });
 }
 
-const FAULTS: readonly string[] = ["config", "data", "device-lost", "out-of-memory", "gpu"] satisfies Fault[];
+const FAULTS: readonly string[] = ["config", "data", "device-lost", "out-of-memory", "gpu", "load"] satisfies Fault[];
 
 function fail(error: unknown): void {
   const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
@@ -48,7 +49,7 @@ function enqueue(work: () => Promise<void> | void): void {
 }
 
 /** Loads the core while the page is still asking for an adapter. */
-const loaded = init({ module_or_path: wasmUrl });
+const loaded = init({ module_or_path: wasmUrl }).catch((error: unknown) => Promise.reject(loadError(error)));
 // An error is reported by `core`, when the core is needed.
 loaded.catch(() => undefined);
 
