@@ -3,6 +3,7 @@ import processorUrl from "../pkg/processor/lastbit_web_bg.wasm?url";
 import webgpuUrl from "../pkg/lastbit_web_bg.wasm?url";
 import type { LiveBackend } from "./backend";
 import { messageOf } from "./failure";
+import { loadError } from "./wasm_policy";
 
 /** What both modules export. */
 export type Core = Pick<typeof import("../pkg/lastbit_web"), "certify" | "Equations" | "Lab">;
@@ -18,6 +19,8 @@ export async function loadCore(backend: LiveBackend): Promise<Core> {
     await bindings.default({ module_or_path });
     return bindings as unknown as Core;
   } catch (error) {
+    const forbidden = loadError(error);
+    if (forbidden !== error) throw forbidden;
     const fault = new Error(`the code that trains did not load (${messageOf(error)}): reload the page`, { cause: error });
     fault.name = "load";
     throw fault;

@@ -1,4 +1,5 @@
-// Formats numbers for people. Numbers that tests read are plain: digits, a point, an exponent.
+// Formats numbers: for people, and plainly for programs that read the page (digits, a point, an exponent).
+import { setText } from "./dom";
 
 /** A plain number with at most four significant digits: `0`, `0.1234`, `2.31`, `3.40e-7`. */
 export function formatNumber(value: number | undefined): string {
@@ -9,9 +10,51 @@ export function formatNumber(value: number | undefined): string {
   return size >= 1e-3 && size < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
-/** A count in groups of three, with narrow spaces that do not break: `78 042`. */
+/** The largest power of ten that is written with its digits. */
+const WORDS = [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]] as const;
+
+/** A number for people: `0.1234`, `270,000`, `2.1 billion`, `2.7 × 10⁻⁵`. Whole numbers below a million are exact. */
+export function readableNumber(value: number | undefined): string {
+  if (value === undefined) return "–";
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : value > 0 ? "∞" : "−∞";
+  if (value < 0) return `−${readableNumber(-value)}`;
+  if (value === 0) return "0";
+  if (value < 9.995e-4 || value >= 999.5e12) return powerOfTen(value);
+  if (value >= 999_999.5) {
+    const [unit, name] = WORDS.find(([unit]) => value >= unit * 0.9995) ?? WORDS[2];
+    const digits = Number((value / unit).toPrecision(value / unit >= 99.95 ? 3 : 2));
+    return `${digits} ${name}`;
+  }
+  return value >= 1e4 || Number.isInteger(value) ? formatCount(Math.round(value)) : formatCount(Number(value.toPrecision(4)));
+}
+
+/** `2.7 × 10⁻⁵`. */
+function powerOfTen(value: number): string {
+  return withPower(value.toExponential(1).replace(".0e", "e"));
+}
+
+/** JavaScript's text of a number, for people: `-1.5e-7` becomes `−1.5 × 10⁻⁷`. */
+export function withPower(text: string): string {
+  return text.replace(/e([+-]\d+)$/, (_, exponent: string) => ` × 10${superscript(Number(exponent))}`).replace(/^-/, "−");
+}
+
+const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+/** A whole number in raised digits: `⁻³`. */
+export function superscript(value: number): string {
+  const digits = [...String(Math.abs(value))].map((digit) => SUPERSCRIPT[Number(digit)]).join("");
+  return `${value < 0 ? "⁻" : ""}${digits}`;
+}
+
+/** Shows a number in `element`: to people as {@link readableNumber}, and plainly, for programs, in `data-value`. */
+export function showNumber(element: HTMLElement, value: number | undefined): void {
+  element.dataset["value"] = formatNumber(value);
+  setText(element, readableNumber(value));
+}
+
+/** A number with its thousands apart: `78,042`. */
 export function formatCount(value: number): string {
-  return value.toLocaleString("en").replaceAll(",", "\u202f");
+  return value.toLocaleString("en", { maximumSignificantDigits: 15 });
 }
 
 /** Steps a second: `0.42`, `3.1`, `250`. */

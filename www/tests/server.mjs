@@ -15,9 +15,9 @@ const TYPES = {
 
 /**
  * Serves folders by URL prefix, such as `{ "/pkg/": "www/pkg", "/": "www/tests/smoke" }`; the first prefix that
- * matches wins. Resolves to the server and the address of its root.
+ * matches wins. Every file has these headers. Resolves to the server and the address of its root.
  */
-export async function serve(folders, port = 0) {
+export async function serve(folders, port = 0, headers = {}) {
   const server = createServer(async (request, response) => {
     try {
       const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
@@ -26,7 +26,7 @@ export async function serve(folders, port = 0) {
       if (prefix === undefined || relative.split(sep).includes("..")) throw new Error("outside the served folders");
       const file = relative.endsWith(sep) ? join(relative, "index.html") : relative;
       const body = await readFile(join(folders[prefix], file));
-      response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(body);
+      response.writeHead(200, { ...headers, "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(body);
     } catch {
       response.writeHead(404).end();
     }

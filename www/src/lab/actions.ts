@@ -3,6 +3,14 @@ import { button, h, setText } from "../dom";
 import { formatCount, formatRate } from "../numbers";
 import type { Component, RunSource, Session } from "../run/session";
 
+/** What the buttons do. */
+interface Commands {
+  start(): void;
+  pause(): void;
+  step(): void;
+  reset(): void;
+}
+
 /** The row of actions. Start and pause are two buttons: start has no effect while the run trains, pause while it does not. */
 export class Actions implements Component {
   private readonly step = h("output", { "data-testid": "step", "aria-live": "off" }, "0");
@@ -11,20 +19,24 @@ export class Actions implements Component {
   private readonly about = h("span", { class: "note" });
   private readonly startButton: HTMLButtonElement;
   private readonly pauseButton: HTMLButtonElement;
+  private readonly stepButton: HTMLButtonElement;
   readonly element: HTMLElement;
 
   constructor(
     private readonly session: Session,
-    reset: () => void,
+    { start, pause, step, reset }: Commands,
   ) {
-    this.startButton = button("Start", () => session.start(), { "data-testid": "start" });
-    this.pauseButton = button("Pause", () => session.pause(), { "data-testid": "pause" });
+    this.startButton = button("Start", start, { "data-testid": "start" });
+    this.pauseButton = button("Pause", pause, { "data-testid": "pause" });
+    this.stepButton = button("Single step", () => {
+      if (!session.finished) step();
+    }, { "data-testid": "single-step" });
     this.element = h(
       "div",
       { class: "toolbar actions" },
       this.startButton,
       this.pauseButton,
-      button("Single step", () => session.step(), { "data-testid": "single-step" }),
+      this.stepButton,
       button("Reset", reset, { "data-testid": "reset" }),
       h("span", { class: "count" }, "Step ", this.step),
       this.speed,
@@ -35,9 +47,13 @@ export class Actions implements Component {
   update({ record, opened, running, finished }: RunSource): void {
     this.startButton.classList.toggle("primary", !running);
     this.pauseButton.classList.toggle("primary", running);
+    this.startButton.title = finished ? "The run is finished. Start begins it again from step 0" : "";
+    // Never `disabled`, because the keyboard must still reach the reason.
+    this.stepButton.setAttribute("aria-disabled", String(finished));
+    this.stepButton.title = finished ? "The run is finished and has no further step" : "";
     setText(this.step, String(record?.lastStep() ?? 0));
     const speed = this.session.stepsPerSecond();
-    setText(this.speed, finished ? "finished" : speed !== undefined ? `${formatRate(speed)} steps/s` : running ? "running" : opened ? "paused" : "");
+    setText(this.speed, finished ? "finished, Start begins again" : speed !== undefined ? `${formatRate(speed)} steps/s` : running ? "running" : opened ? "paused" : "");
     setText(this.adapter, opened?.adapter.name ?? "");
     setText(
       this.about,

@@ -2,7 +2,7 @@
 // for the learning rate, which changes in the current run.
 import { linkTo, showLink } from "../address";
 import { findBackend, type Found } from "../backend";
-import { button, h } from "../dom";
+import { button, h, setText } from "../dom";
 import { messageOf } from "../failure";
 import type { EngineEvent, FlipBit } from "../messages";
 import { defaults, fromQuery, preset, toQuery, type Values } from "../properties";
@@ -39,6 +39,8 @@ export async function open(route: Route): Promise<View> {
 class Lab implements View {
   readonly element: HTMLElement;
   private values: Values;
+  /** Whether the user wants the run to train. The worker reports `running` later, and not at all until a run has opened. */
+  private wantsRun = true;
   private readonly divergence = divergencePlot(true);
   private readonly loss = lossPlot();
   private readonly notice = new ErrorNotice(() => this.restart());
@@ -50,6 +52,9 @@ class Lab implements View {
   private readonly isSlow: boolean;
   private readonly data: DataPanel;
   private readonly pin = button("Pin curves", () => this.togglePin(), { "data-testid": "pin", "aria-pressed": "false" });
+  private readonly pinNote = h("span", { class: "note", role: "status", "data-testid": "pin-note" });
+  /** Whether the pinned curves are there because the user asked for them; others are replaced by those of the next finished run. */
+  private pinnedByUser = false;
 
   constructor(
     private readonly session: Session,
@@ -63,12 +68,13 @@ class Lab implements View {
     this.values = this.valuesOf(route);
     this.session.onEvent = (event) => this.handle(event);
     this.element = this.layout();
-    void this.openWithData(true);
+    void this.openWithData();
   }
 
   navigate(route: Route): void {
     this.values = this.valuesOf(route);
-    void this.openWithData(true);
+    this.wantsRun = true;
+    void this.openWithData();
   }
 
   close(): void {
@@ -85,7 +91,14 @@ class Lab implements View {
       { class: "page wide lab" },
       h("h1", { class: "hidden" }, "Lab"),
       this.notice.element,
-      add(new Actions(session, () => this.reset())).element,
+      add(
+        new Actions(session, {
+          start: () => this.start(),
+          pause: () => this.pause(),
+          step: () => this.step(),
+          reset: () => this.reset(),
+        }),
+      ).element,
       add(new Lamp()).element,
       h(
         "div",
@@ -93,7 +106,8 @@ class Lab implements View {
         h(
           "div",
           { class: "side" },
-          h("section", { class: "panel" }, h("h2", {}, "Run"), this.lr.element, this.main.element),
+          h("section", { class: "panel rate" }, this.lr.element),
+          h("section", { class: "panel" }, h("h2", {}, "Run"), this.main.element),
           h("details", { class: "panel" }, h("summary", {}, "More"), this.more.element),
           this.data.element,
           this.share.element,
@@ -104,12 +118,12 @@ class Lab implements View {
           { class: "main" },
           add(this.divergence).element,
           add(new StoryLine()).element,
-          h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element),
+          h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element, this.pinNote),
           add(new Readout()).element,
           add(new PublishedLamp()).element,
           h("div", { class: "plot-grid" }, add(new Consequence()).element, add(new Climb()).element),
           h("div", { class: "plot-grid" }, add(this.loss).element, add(new Heatmap()).element),
-          h("div", { class: "plot-grid" }, add(new Filters()).element, bits.element),
+          h("div", { class: "weights" }, add(new Filters()).element, bits.element),
         ),
       ),
     );
@@ -124,14 +138,14 @@ class Lab implements View {
     return values;
   }
 
-  /** Opens the run of `values`, and starts it if `start` is true. */
-  private openRun(start: boolean): void {
+  /** Opens the run of `values`, and starts it if the user wants it to train. */
+  private openRun(): void {
     const { values, session } = this;
     this.showValues();
     session.open(values);
     const flip = parseFlip(values["flip-bit"] ?? "");
     if (flip !== undefined) session.flipBit(flip);
-    if (start) session.start();
+    if (this.wantsRun) session.start();
   }
 
   private showValues(): void {
@@ -155,27 +169,44 @@ class Lab implements View {
 
   /** Data sets that are complete. */
   private readonly arrived = new Set<string>();
-  /** The data set that is being fetched for the run of `values`, and whether to start that run. */
-  private awaited: { dataset: string; start: boolean } | undefined;
+  /** The data set that is being fetched for the run of `values`. */
+  private awaited: string | undefined;
 
   private change(key: string, text: string): void {
     const suited = key === "net" ? preset(text, this.isSlow) : {};
     this.values = { ...this.withoutChanges(), ...suited, [key]: text };
     this.notice.clear();
-    const { running, finished, error } = this.session;
-    void this.openWithData(running || finished || error !== undefined);
+    this.pinFinished();
+    void this.openWithData();
+  }
+
+  /** Trains; a finished run begins again from step 0, with the changes that were made during it. */
+  private start(): void {
+    this.wantsRun = true;
+    if (this.session.finished) this.openRun();
+    else this.session.start();
+  }
+
+  private pause(): void {
+    this.wantsRun = false;
+    this.session.pause();
+  }
+
+  private step(): void {
+    this.wantsRun = false;
+    this.session.step();
   }
 
   /** Opens the run. If its data set has not arrived, looks for it on the host first and opens the run once it has. */
-  private async openWithData(start: boolean): Promise<void> {
+  private async openWithData(): Promise<void> {
     const dataset = this.values["dataset"]!;
     if (dataset === "synthetic" || this.arrived.has(dataset)) {
       this.awaited = undefined;
-      return this.openRun(start);
+      return this.openRun();
     }
     this.showValues();
-    const isFetching = this.awaited?.dataset === dataset;
-    this.awaited = { dataset, start };
+    const isFetching = this.awaited === dataset;
+    this.awaited = dataset;
     if (isFetching) return;
     try {
       if (await this.data.fetchFromHost(dataset)) return;
@@ -190,10 +221,9 @@ class Lab implements View {
 
   /** Opens the run that waits for `dataset`; false if none does, because the user has chosen another one meanwhile. */
   private openAwaited(dataset: string): boolean {
-    if (this.awaited?.dataset !== dataset) return false;
-    const { start } = this.awaited;
+    if (this.awaited !== dataset) return false;
     this.awaited = undefined;
-    this.openRun(start);
+    this.openRun();
     return true;
   }
 
@@ -202,14 +232,16 @@ class Lab implements View {
       this.session.setLr(lr);
     } else {
       this.values = { ...this.withoutChanges(), lr: String(lr) };
-      this.openRun(this.session.running);
+      this.pinFinished();
+      this.openRun();
     }
   }
 
   private reset(): void {
+    this.wantsRun = false;
     this.values = this.withoutChanges();
     this.notice.clear();
-    this.openRun(false);
+    this.openRun();
   }
 
   /** Reopens the run after a fault, and pins the curves that it had recorded. */
@@ -217,14 +249,24 @@ class Lab implements View {
     // A run that failed before its first step has nothing to pin, and earlier curves stay pinned.
     if ((this.session.record?.lastStep() ?? 0) > 0) this.setPin(true);
     this.notice.clear();
-    this.openRun(true);
+    this.wantsRun = true;
+    this.openRun();
   }
 
   private togglePin(): void {
     this.setPin(this.pin.getAttribute("aria-pressed") !== "true");
+    this.pinnedByUser = this.pin.getAttribute("aria-pressed") === "true";
+  }
+
+  /** Pins the curves of a finished run before another one replaces it, unless the user has pinned others. */
+  private pinFinished(): void {
+    if (!this.session.finished || this.pinnedByUser) return;
+    this.setPin(true);
+    setText(this.pinNote, "The finished run stays as pinned curves.");
   }
 
   private setPin(isOn: boolean): void {
+    setText(this.pinNote, "");
     const record = isOn ? this.session.record : undefined;
     for (const plot of [this.divergence, this.loss]) plot.pin(record);
     this.share.setPinned(record);
@@ -269,11 +311,12 @@ class Lab implements View {
   /** Trains on a data set that has just become complete. */
   private useData(dataset: string): void {
     this.notice.clear();
+    this.wantsRun = true;
     // A link to a run that had to wait for its files keeps the changes that it lists.
-    if (this.session.opened === undefined && this.values["dataset"] === dataset) return this.openRun(true);
+    if (this.session.opened === undefined && this.values["dataset"] === dataset) return this.openRun();
     const net = this.values["net"] === "one-layer" ? "resnet8" : this.values["net"]!;
     const suited = net === this.values["net"] ? {} : preset(net, this.isSlow);
     this.values = { ...this.withoutChanges(), ...suited, net, dataset };
-    this.openRun(true);
+    this.openRun();
   }
 }

@@ -12,7 +12,7 @@ import { type RunSource, Session } from "../run/session";
 import { slider } from "../pde/equation";
 import { findBackend } from "../backend";
 import type { Chapter, Exhibit } from "./chapter";
-import { LESSON_RUN } from "./run_panel";
+import { LESSON_RUN, whereText } from "./run_panel";
 
 const STEPS = 100;
 /** The learning rates of live runs. */
@@ -89,7 +89,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
   const [loss, apart] = ["loss-k1", "rel-l1-k3"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
   const lamp = new Lamp();
   const published = new PublishedLamp();
-  const plot = new LinePlot({ title: "Distance of k = 3 from k = 1", note: "relative L1, one curve for each rate", log: true, height: 18, empty: "No run yet" });
+  const plot = new LinePlot({ title: "Distance of k = 3 from k = 1", note: "relative L1, one curve for each rate", log: true, height: 18, labelEnds: true, empty: "No run yet" });
   const where = h("p", { class: "note", "data-testid": "adapter" });
   const command = h("pre", {});
   const error = h("p", { class: "notice error", role: "alert", "data-testid": "error", hidden: true });
@@ -108,13 +108,12 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
     setText(step, String(record.lastStep()));
     setText(loss, formatNumber(record.last("loss", 0)));
     setText(apart, formatNumber(record.last("relL1", three)));
-    const name = opened?.adapter.name ?? "";
-    setText(where, live ? `Live on ${name || "your GPU"}: ${opened?.network}, made-up images.` : `Recorded: ${opened?.network} on real images, trained by lastbit on ${name}.`);
+    setText(where, whereText(live, opened));
     const tried = [...curves].sort(([a], [b]) => a - b);
     const x = tried.map(([, curve]) => curve.x).reduce((longest, next) => (next.length > longest.length ? next : longest));
     plot.set({
       x,
-      curves: tried.map(([of, { values }]) => ({ label: String(of), colour: `c${rates.indexOf(of) % 6}`, values, dashed: of !== running })),
+      curves: tried.map(([of, { values }]) => ({ label: String(of), colour: `r${RATES.indexOf(of)}`, values, dashed: of !== running })),
     });
     const ends = tried.map(([, { values }]) => ({ steps: values.length, last: values.at(-1) ?? 0 }));
     const parted = ends.some(({ last }) => last > SEEN.parted);

@@ -1,5 +1,6 @@
 // A run in the lesson: live where the browser can train, else recorded, with the same buttons and plots.
 import { button, h, setText } from "../dom";
+import type { Opened } from "../messages";
 import { commandLine, defaults, type Values } from "../properties";
 import { fetchRecording } from "../recorded/format";
 import { Player } from "../recorded/player";
@@ -59,6 +60,15 @@ export async function openRun(values: Values, recording: string): Promise<Opened
   return { run: session, live: true, command: commandLine(all, backend), reset: () => session.open(session.values) };
 }
 
+/** Where a run is, or was, trained; `opened` is undefined until the core has described it. */
+export function whereText(live: boolean, opened: Opened | undefined): string {
+  if (opened === undefined) return "Preparing…";
+  const { network, adapter } = opened;
+  return live
+    ? `Live on ${adapter.name || "your GPU"}: ${network}, made-up images.`
+    : `Recorded: ${network} on real images, trained by lastbit on ${adapter.name}.`;
+}
+
 /** The buttons, the lamp and the divergence plot of a run. */
 export function runPanel({ run, live, command, reset }: OpenedRun): HTMLElement {
   const step = h("output", { "data-testid": "step" }, "0");
@@ -91,8 +101,7 @@ export function runPanel({ run, live, command, reset }: OpenedRun): HTMLElement 
     element,
     update: ({ record, opened }) => {
       setText(step, String(record?.lastStep() ?? 0));
-      const name = opened?.adapter.name ?? "";
-      setText(where, opened === undefined ? "Preparing…" : live ? `Live on ${name || "your GPU"}: ${opened.network}, made-up images.` : `Recorded: ${opened.network} on real images, trained by lastbit on ${name}.`);
+      setText(where, whereText(live, opened));
       const fault = run instanceof Session ? run.error : undefined;
       error.hidden = fault === undefined;
       setText(error, fault === undefined ? "" : `${fault.message} `);

@@ -1,7 +1,7 @@
 // A small plot drawn by hand, for data that are not curves against steps. It follows the screen's resolution and the theme.
 import { cancelFrame, inNextFrame } from "../frame";
 import { h } from "../dom";
-import { colour, onTheme, rem } from "../style/theme";
+import { canvasFont, colour, onTheme, rem } from "../style/theme";
 
 /** Where to draw, in CSS pixels. */
 export interface Surface {
@@ -84,7 +84,7 @@ export function drawAxes(
   x: { ticks: number[]; at: (value: number) => number; text: (value: number) => string },
   y: { ticks: number[]; at: (value: number) => number; text: (value: number) => string },
 ): void {
-  ctx.font = `${0.78 * size}px system-ui, sans-serif`;
+  ctx.font = canvasFont(0.78);
   ctx.fillStyle = token("soft");
   ctx.strokeStyle = token("faint");
   ctx.lineWidth = 1;

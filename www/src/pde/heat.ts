@@ -1,6 +1,6 @@
 // The heat equation with a slider for the step size: an instability that nothing restrains.
 import { button, h, setText } from "../dom";
-import { formatNumber } from "../numbers";
+import { readableNumber, showNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
 import { animationDelay, queryNumber, slider, withClient, type Equation, type EquationOptions } from "./equation";
@@ -60,7 +60,7 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
     setText(factorCell, Number.isNaN(factor) ? "–" : factor.toFixed(4).replace("-", "−"));
     setText(edgeCell, Number.isNaN(edge) ? "–" : edge.toFixed(5));
     setText(stepCell, String(steps.at(-1) ?? 0));
-    setText(hottest, formatNumber(rod.reduce((most, u) => Math.max(most, Math.abs(u)), 0)));
+    showNumber(hottest, rod.reduce((most, u) => Math.max(most, Math.abs(u)), 0));
     rodPlot.changed();
     const x = Float64Array.from(steps);
     const theory = x.map((n) => (amplitudes[0] ?? 0) * Math.abs(factor) ** n);
@@ -133,7 +133,7 @@ function paintRod(surface: Surface, rod: number[]): void {
   const box = { left: 3.2 * rem, top: 0.5 * rem, right: width - 0.6 * rem, bottom: height - 1.7 * rem };
   const atX = (i: number): number => box.left + ((box.right - box.left) * i) / (rod.length - 1);
   const atY = (u: number): number => box.bottom - ((box.bottom - box.top) * (u - least)) / (most - least);
-  const text = (u: number): string => (most > 1e4 ? (u === 0 ? "0" : u.toExponential(0)) : String(Number(u.toPrecision(2))));
+  const text = (u: number): string => readableNumber(Number(u.toPrecision(2)));
   const ticks = least < 0 ? [-most, -most / 2, 0, most / 2, most] : most === 1.6 ? [0, 0.5, 1, 1.5] : [0, most / 2, most];
   drawAxes(surface, box, { ticks: [0, 10, 20, 30], at: atX, text: String }, { ticks, at: atY, text });
   ctx.strokeStyle = ctx.fillStyle = colour("c0");

@@ -1,6 +1,6 @@
 // The nonlinear one-layer network: fixed point, period two, chaos and blow-up as the step size grows, for k = 1 and k = 3.
 import { button, h, setText } from "../dom";
-import { formatNumber } from "../numbers";
+import { showNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
 import { animationDelay, queryNumber, slider, withClient, type Equation, type EquationOptions } from "./equation";
@@ -80,7 +80,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
     distance.set({ x, curves: [curve(1, n + 1), curve(2, n + 2)], marks });
     setText(stepCell, String(steps.at(-1) ?? 0));
     const now = columns[n + 1]?.at(-1);
-    setText(apart, now === undefined || Number.isNaN(now) ? "–" : formatNumber(now));
+    showNumber(apart, Number.isNaN(now) ? undefined : now);
   }
 
   function append(rows: Float64Array): boolean {

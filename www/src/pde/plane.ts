@@ -1,6 +1,7 @@
 // The plane of step size and weight decay, logarithmic in both: the region in which theory calls the linear equation stable,
 // and a point to drag.
 import { h } from "../dom";
+import { superscript } from "../numbers";
 import { Drawing, drawAxes, type Box, type Surface } from "./canvas";
 
 /** The range of the plane, and the bounds of the stable region. */
@@ -120,8 +121,4 @@ function powers(least: number, most: number): number[] {
   const from = Math.ceil(Math.log10(least) - 1e-9);
   const to = Math.floor(Math.log10(most) + 1e-9);
   return Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i));
-}
-
-function superscript(value: number): string {
-  return String(value).replaceAll(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]!));
 }

@@ -4,18 +4,21 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { button, h, setText } from "../dom";
 import { cancelFrame, inNextFrame } from "../frame";
-import { formatNumber } from "../numbers";
-import { colour, onTheme, rem } from "../style/theme";
+import { readableNumber } from "../numbers";
+import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { decimate, visibleRange } from "./decimate";
+import { lastAtEach, placeMarks, spreadLabels } from "./labels";
 import { logScale, logTicks, powerText, toLog, type LogScale } from "./scale";
 
 /** One curve. Value i belongs to element i of the plot's `x`; a curve may be shorter than `x`. */
 export interface Curve {
   label: string;
-  /** A colour of tokens.css: `ref`, `ctl`, `c0` to `c5`. */
+  /** A colour of tokens.css: `ref`, `ctl`, `c0` to `c7`, `r0` to `r7`. */
   colour: string;
   values: Float64Array;
   dashed?: boolean;
+  /** Another curve has the same colour. */
+  dotted?: boolean;
   /** A curve of an earlier run, behind the others. */
   pinned?: boolean;
 }
@@ -34,9 +37,16 @@ interface Options {
   log?: boolean;
   /** Height in rem. */
   height?: number;
+  /** Whether each curve has its name at its end, too. */
+  labelEnds?: boolean;
   /** The text shown while there are no data. */
   empty?: string;
 }
+
+/** Rows of the labels of marks. */
+const MARK_ROWS = 3;
+/** Room for names at the ends of curves, in rem. */
+const END_ROOM = 3.2;
 
 /** A plot in a figure. */
 export class LinePlot {
@@ -114,7 +124,7 @@ export class LinePlot {
   private drawNow(): void {
     const { x, curves } = this.data;
     this.empty.hidden = x.length > 0;
-    const styles = curves.map(({ label, colour, dashed, pinned }) => [label, colour, dashed, pinned].join()).join("|");
+    const styles = curves.map(({ label, colour, dashed, dotted, pinned }) => [label, colour, dashed, dotted, pinned].join()).join("|");
     if (styles !== this.legendFor) this.legend.replaceChildren(...curves.map(legendItem));
     this.legendFor = styles;
     // A plot is created once it has data: an empty one has no axes, and would move when they appear.
@@ -174,13 +184,14 @@ export class LinePlot {
     this.createdFor = styles;
     const { log } = this.options;
     const size = rem();
-    const axis = { stroke: colour("soft"), font: `${0.78 * size}px system-ui, sans-serif` };
+    const axis = { stroke: colour("soft"), font: canvasFont(0.78) };
     const lines = { stroke: colour("faint"), width: 1 };
     this.plot = new uPlot(
       {
         width,
         height,
         legend: { show: false },
+        ...(this.options.labelEnds === true && { padding: [null, END_ROOM * size, null, null] as uPlot.Padding }),
         scales: { x: { time: false }, y: {} },
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, bind: { dblclick: () => () => this.zoomOutNow() } },
         axes: [
@@ -201,7 +212,7 @@ export class LinePlot {
         hooks: {
           setSelect: [(plot) => this.onSelect(plot)],
           setCursor: [() => this.showValues()],
-          draw: [(plot) => this.drawMarks(plot)],
+          draw: [(plot) => this.drawMarks(plot), (plot) => this.drawEnds(plot)],
         },
       },
       [[], ...this.data.curves.map(() => [])],
@@ -214,13 +225,13 @@ export class LinePlot {
     this.plot = undefined;
   }
 
-  private series({ colour: token, dashed, pinned }: Curve): uPlot.Series {
+  private series({ colour: token, dashed, dotted, pinned }: Curve): uPlot.Series {
     return {
       stroke: colour(token),
       width: pinned === true ? 1 : 1.8,
       alpha: pinned === true ? 0.6 : 1,
       points: { show: (plot) => plot.data[0].length < 2 },
-      ...(dashed === true || pinned === true ? { dash: pinned === true ? [2, 3] : [6, 4] } : {}),
+      ...(pinned === true ? { dash: [2, 3] } : dashed === true ? { dash: [6, 4] } : dotted === true ? { dash: [2, 2] } : {}),
     };
   }
 
@@ -243,7 +254,7 @@ export class LinePlot {
     this.data.curves.forEach(({ values }, curve) => {
       const output = this.legend.children[curve]?.querySelector("output");
       const value = values[index ?? values.length - 1];
-      if (output) setText(output, Number.isNaN(value) ? "–" : formatNumber(value));
+      if (output) setText(output, Number.isNaN(value) ? "–" : readableNumber(value));
     });
     const step = index === undefined ? "" : `step ${this.data.x[index]}`;
     const note = this.element.querySelector("figcaption .note");
@@ -263,26 +274,74 @@ export class LinePlot {
   }
 
   private drawMarks({ ctx, bbox, valToPos }: uPlot): void {
+    const dots = devicePixelRatio;
+    const edges = [bbox.left, bbox.left + bbox.width] as const;
+    const marks = lastAtEach(this.data.marks ?? [])
+      .map(({ x, label }) => ({ at: valToPos(x, "x", true), label }))
+      .filter(({ at }) => at >= edges[0] && at <= edges[1]);
+    if (marks.length === 0) return;
     ctx.save();
-    ctx.strokeStyle = ctx.fillStyle = colour("warn");
-    ctx.font = `${0.75 * rem() * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.font = pixelFont(0.75, dots);
     ctx.textAlign = "left";
     ctx.textBaseline = "alphabetic";
-    ctx.setLineDash([4, 4]);
-    for (const { x, label } of this.data.marks ?? []) {
-      const left = valToPos(x, "x", true);
-      if (left < bbox.left || left > bbox.left + bbox.width) continue;
+    const row = 1.05 * rem() * dots;
+    const places = placeMarks(marks.map(({ at, label }) => ({ at, width: ctx.measureText(label).width })), edges, MARK_ROWS, 4 * dots);
+    ctx.strokeStyle = ctx.fillStyle = colour("warn");
+    ctx.lineWidth = dots;
+    ctx.setLineDash([4 * dots, 4 * dots]);
+    for (const { at } of marks) {
       ctx.beginPath();
-      ctx.moveTo(left, bbox.top);
-      ctx.lineTo(left, bbox.top + bbox.height);
+      ctx.moveTo(at, bbox.top);
+      ctx.lineTo(at, bbox.top + bbox.height);
       ctx.stroke();
-      ctx.fillText(label, left + 4, bbox.top + rem() * devicePixelRatio);
     }
+    // An outline keeps labels readable over lines and curves.
+    ctx.setLineDash([]);
+    ctx.strokeStyle = colour("paper");
+    ctx.lineWidth = 3 * dots;
+    ctx.lineJoin = "round";
+    const write = (text: string, left: number, line: number): void => {
+      ctx.strokeText(text, left, bbox.top + row * (line + 1));
+      ctx.fillText(text, left, bbox.top + row * (line + 1));
+    };
+    marks.forEach(({ label }, i) => {
+      const place = places[i];
+      if (place !== undefined) write(label, place.left, place.row);
+    });
+    const hidden = places.filter((place) => place === undefined).length;
+    const more = `and ${hidden} more`;
+    if (hidden > 0) write(more, edges[1] - ctx.measureText(more).width - 4 * dots, MARK_ROWS);
+    ctx.restore();
+  }
+
+  /** Writes the names of curves at their ends. */
+  private drawEnds({ ctx, bbox, data, valToPos }: uPlot): void {
+    if (this.options.labelEnds !== true) return;
+    const dots = devicePixelRatio;
+    const ends = this.data.curves.flatMap(({ label, colour: token }, curve) => {
+      const column = data[curve + 1] ?? [];
+      const last = column.findLastIndex((value) => value !== null && value !== undefined);
+      return last < 0 ? [] : [{ label, token, left: valToPos(data[0][last]!, "x", true), top: valToPos(column[last]!, "y", true) }];
+    });
+    ctx.save();
+    ctx.font = pixelFont(0.75, dots);
+    ctx.textAlign = "left";
+    ctx.textBaseline = "middle";
+    const tops = spreadLabels(ends.map(({ top }) => top), 0.95 * rem() * dots, [bbox.top, bbox.top + bbox.height]);
+    ends.forEach(({ label, token, left }, i) => {
+      ctx.fillStyle = colour(token);
+      ctx.fillText(label, Math.min(left, bbox.left + bbox.width) + 5 * dots, tops[i]!);
+    });
     ctx.restore();
   }
 }
 
-function legendItem({ label, colour: token, dashed, pinned }: Curve): HTMLElement {
-  const swatch = h("i", { class: dashed === true || pinned === true ? "dash" : undefined });
+/** A font of `size` rem in the pixels of the screen. */
+function pixelFont(size: number, dots: number): string {
+  return `${Math.round(size * rem() * dots)}px system-ui, sans-serif`;
+}
+
+function legendItem({ label, colour: token, dashed, dotted, pinned }: Curve): HTMLElement {
+  const swatch = h("i", { class: pinned === true || dotted === true ? "dots" : dashed === true ? "dash" : undefined });
   return h("li", { class: `k-${token}` }, swatch, label, h("output", {}));
 }

@@ -1,4 +1,5 @@
 // Logarithmic axes: where values and ticks are drawn, and the labels of ticks.
+import { superscript } from "../numbers";
 
 /** The scale of a logarithmic axis. Zero, which has no logarithm, is drawn at least a decade below everything else. */
 export interface LogScale {
@@ -35,12 +36,9 @@ export function logTicks(scale: LogScale, room: number): number[] {
   return ticks.sort((a, b) => a - b);
 }
 
-const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-
 /** The label of a tick: `10⁻³`, `1`, or `0` where zero is drawn. */
 export function powerText(exponent: number, scale: LogScale): string {
   if (exponent === scale.zero) return "0";
   if (exponent === 0) return "1";
-  const digits = [...String(Math.abs(exponent))].map((digit) => SUPERSCRIPT[Number(digit)]).join("");
-  return `10${exponent < 0 ? "⁻" : ""}${digits}`;
+  return `10${superscript(exponent)}`;
 }

@@ -62,7 +62,7 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
         show(divergencePlot()),
         show(new Readout()),
         h("div", { class: "plot-grid" }, show(lossPlot()), show(new Heatmap())),
-        h("div", { class: "plot-grid" }, ...weights),
+        h("div", { class: "weights" }, ...weights),
       );
       current.add({
         element: figures,

@@ -1,12 +1,13 @@
 // The 32 bits of a few weights in every replica. Bits that differ from the first replica's are lit, so that the reader sees
 // differences climb from the last bit.
 import { h } from "../dom";
-import { formatCount, formatNumber } from "../numbers";
+import { readableNumber, withPower } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { floatOf, ulps } from "./floats";
 import { colourOf, labelOf } from "./replicas";
 import type { RunRecord } from "./record";
 import type { Component, RunSource } from "./session";
+import "./run.css";
 
 /** Number of neighbouring weights that are shown. */
 const SHOWN = 3;
@@ -83,9 +84,8 @@ export class Bits implements Component {
         { class: `k-${colourOf(record, r)}` },
         h("th", { scope: "row" }, labelOf(record, r)),
         h("td", { class: "bits" }, ...spans(word, word ^ reference)),
-        h("td", { class: "value" }, floatOf(word).toPrecision(8)),
-        // A large distance must fit beside 32 bits.
-        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${apart < 1e5 ? formatCount(apart) : formatNumber(apart)} ulp`),
+        h("td", { class: "value" }, withPower(floatOf(word).toPrecision(8))),
+        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${readableNumber(apart)} ulp`),
       );
     });
     return h("table", { class: "bit-table" }, h("caption", { class: "note" }, `element ${first + i}`), h("tbody", {}, ...rows));

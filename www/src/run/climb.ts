@@ -1,6 +1,6 @@
 // One weight's 32 bits against the step: bits that differ between two copies are lit, and climb from the last bit to the first.
 import { h, setText } from "../dom";
-import { colour, onTheme, rem } from "../style/theme";
+import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { floatOf } from "./floats";
 import type { LayerColumn, RunRecord } from "./record";
 import { labelOf } from "./replicas";
@@ -125,7 +125,7 @@ export class Climb implements Component {
         ? "Bits of one weight against the step, no step yet"
         : `Bits of one weight at ${columns.length} steps. At step ${last.step}, ${height(last) === 0 ? "no bit differs" : `bits differ up to the ${ordinal(height(last))} from the end`}.`,
     );
-    context.font = `${Math.round(0.75 * rem())}px system-ui, sans-serif`;
+    context.font = canvasFont(0.75);
     context.textBaseline = "middle";
     // Parts are a row apart.
     const top = (bit: number) => (0.5 + bit + (bit > 0 ? 1 : 0) * 0.7 + (bit > 8 ? 1 : 0) * 0.7) * row;

@@ -1,7 +1,7 @@
 // The two plots of a run: the distance of the replicas from the first, and their losses.
 import { LinePlot, type Curve } from "../plots/line_plot";
 import type { RunRecord, StepColumn } from "./record";
-import { colourOf, labelOf } from "./replicas";
+import { colourOf, labelOf, repeatsColour } from "./replicas";
 import type { Component, RunSource } from "./session";
 
 /** A plot of one column of the steps. */
@@ -59,6 +59,7 @@ export class RunPlot implements Component {
       colour: colourOf(record, r),
       values: record.columns[this.column][r]!.values(),
       dashed: record.controls.includes(r),
+      dotted: repeatsColour(record, r),
     }));
   }
 }

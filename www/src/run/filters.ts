@@ -1,12 +1,13 @@
 // The filters of the first layer in two replicas, and their difference, magnified until it is visible.
 import { h, setText } from "../dom";
-import { formatNumber } from "../numbers";
+import { readableNumber } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { colour, onTheme } from "../style/theme";
 import { floatsOf } from "./floats";
 import { labelOf } from "./replicas";
 import type { RunRecord } from "./record";
 import type { Component, RunSource } from "./session";
+import "./run.css";
 
 /** The largest number of filters that are shown. */
 const MOST = 64;
@@ -54,8 +55,8 @@ export class Filters implements Component {
     const most = Math.max(largest(a), largest(b));
     const apart = largest(difference);
     [a, b, difference].forEach((values, i) => draw(this.pictures[i]!, first, values, i === 2 ? apart : most));
-    const magnified = apart === 0 ? "no bit differs" : `× ${formatNumber(most / apart)}`;
-    [labelOf(record, 0), labelOf(record, other), `difference, ${magnified}`].forEach((text, i) => {
+    const magnified = apart === 0 ? "no bit differs" : `× ${readableNumber(most / apart)}`;
+    [labelOf(record, 0), labelOf(record, other), `difference: ${magnified}`].forEach((text, i) => {
       setText(this.names[i]!, text);
       this.pictures[i]!.setAttribute("aria-label", `Filters of ${first.name}: ${text}`);
     });

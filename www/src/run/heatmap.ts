@@ -1,11 +1,12 @@
 // Relative L1 of each layer at each step, as colour on a logarithmic scale: layers down, steps across.
 import { h, setText } from "../dom";
-import { formatNumber } from "../numbers";
-import { colour, onTheme, rem } from "../style/theme";
+import { readableNumber } from "../numbers";
+import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { palette, shade } from "./palette";
 import type { LayerColumn, RunRecord } from "./record";
 import { labelOf } from "./replicas";
 import type { Component, RunSource } from "./session";
+import "./run.css";
 
 /** Exponents at the ends of the scale: about a last bit, and 2, the largest relative L1. */
 const [LOW, HIGH] = [-9, 0.3];
@@ -83,8 +84,9 @@ export class Heatmap implements Component {
     const { clientWidth: width, clientHeight: height } = this.frame;
     if (width === 0) return;
     const dots = devicePixelRatio;
-    if (this.canvas.width !== width * dots) this.canvas.width = width * dots;
-    if (this.canvas.height !== height * dots) this.canvas.height = height * dots;
+    const [across, down] = [Math.round(width * dots), Math.round(height * dots)];
+    if (this.canvas.width !== across) this.canvas.width = across;
+    if (this.canvas.height !== down) this.canvas.height = down;
     const context = this.canvas.getContext("2d")!;
     context.setTransform(dots, 0, 0, dots, 0, 0);
     context.clearRect(0, 0, width, height);
@@ -106,8 +108,9 @@ export class Heatmap implements Component {
       });
     });
     context.fillStyle = colour("soft");
-    context.font = `${0.78 * rem()}px system-ui, sans-serif`;
+    context.font = canvasFont(0.78);
     context.textBaseline = "bottom";
+    context.textAlign = "left";
     context.fillText("step 1", left, height);
     const last = String(columns.at(-1)!.step);
     context.textAlign = "right";
@@ -130,7 +133,7 @@ export class Heatmap implements Component {
     const row = Math.floor((atY / mapHeight) * names.length);
     const column = columns.findLast(({ step }) => x(step - 1) <= atX) ?? columns[0]!;
     const value = column.relL1[this.replica()]?.[row];
-    if (value !== undefined) setText(this.note, `${names[row]!.replace(/\.weight$/, "")}, step ${column.step}: ${formatNumber(value)}`);
+    if (value !== undefined) setText(this.note, `${names[row]!.replace(/\.weight$/, "")}, step ${column.step}: ${readableNumber(value)}`);
   }
 }
 

@@ -5,6 +5,9 @@ import type { RunRecord } from "./record";
 import { labelOf } from "./replicas";
 import type { Component, RunSource } from "./session";
 
+/** The largest k of a run. */
+const MOST_K = 63;
+
 /** The lamp's colour. */
 export type LampState = "green" | "red" | "none";
 
@@ -25,18 +28,18 @@ export class Lamp implements Component {
     this.meaning,
   );
 
-  update({ record }: RunSource): void {
+  update({ record, values }: RunSource): void {
     const state = lampState(record);
     this.element.className = `lamp ${state}`;
     this.element.dataset["state"] = state;
-    const [word, meaning] = lampText(state, record);
+    const [word, meaning] = lampText(state, record, values?.["perturbation"]);
     setText(this.word, word);
     setText(this.meaning, meaning);
   }
 }
 
-/** The word beside the lamp, and what it means. */
-export function lampText(state: LampState, record: RunRecord | undefined): [string, string] {
+/** The word beside the lamp, and what it means. `perturbation` is the property of the run. */
+export function lampText(state: LampState, record: RunRecord | undefined, perturbation = "divide"): [string, string] {
   if (record === undefined || record.isPending) return ["Control", ""];
   const names = record.controls.map((r) => labelOf(record, r)).join(", ");
   const first = labelOf(record, 0);
@@ -45,7 +48,17 @@ export function lampText(state: LampState, record: RunRecord | undefined): [stri
     // There is no count here: a screen reader would read out each of its changes.
     return ["Control red", `${names} must equal ${first} bit for bit, but bits differ from step ${record.firstRed} on.`];
   }
-  return record.controls.length === 0
-    ? ["No control", `Add a second ${first}, or k = ${record.ks[0]! * 2}, to have one.`]
-    : ["Control", `${names} must equal ${first} bit for bit.`];
+  return record.controls.length === 0 ? ["No control", controlAdvice(record.ks, perturbation)] : ["Control", `${names} must equal ${first} bit for bit.`];
+}
+
+/** Why none of these copies is a control, and how to have one (`TrainConfig::controls` of core). */
+function controlAdvice(ks: readonly number[], perturbation: string): string {
+  const first = ks[0]!;
+  if (perturbation === "nextafter") {
+    const like = ks.find((k) => k !== first && Number.isInteger(Math.log2(k / first)));
+    return like === undefined
+      ? `Every k above 1 moves another weight by one ulp. Add a second k = ${first} to have a control.`
+      : `k = ${like} is no control here, because every k above 1 moves another weight by one ulp. Add a second k = ${first} to have one.`;
+  }
+  return first * 2 <= MOST_K ? `Add a second k = ${first}, or k = ${first * 2}, to have one.` : `Add a second k = ${first} to have one.`;
 }

@@ -1,9 +1,10 @@
-// A table of the newest numbers of every replica. Cells that tests read hold one plain number and nothing else.
+// A table of the newest numbers of every replica.
 import { h, setText } from "../dom";
-import { formatNumber } from "../numbers";
+import { showNumber } from "../numbers";
 import { colourOf, idOf, labelOf, roleOf } from "./replicas";
 import type { RunRecord, StepColumn } from "./record";
 import type { Component, RunSource } from "./session";
+import "./run.css";
 
 const COLUMNS: readonly [column: StepColumn, title: string, id: string][] = [
   ["loss", "loss", "loss"],
@@ -34,7 +35,7 @@ export class Readout implements Component {
   update({ record }: RunSource): void {
     if (record !== this.shown) this.rebuild(record);
     record?.ks.forEach((_, r) =>
-      COLUMNS.forEach(([column], c) => setText(this.cells[r]![c]!, text(column, record.last(column, r)))),
+      COLUMNS.forEach(([column], c) => showNumber(this.cells[r]![c]!, shownValue(column, record.last(column, r)))),
     );
     const layers = record?.layers.at(-1);
     setText(this.head, layers === undefined ? "fingerprint" : `fingerprint, step ${layers.step}`);
@@ -59,7 +60,7 @@ export class Readout implements Component {
   }
 }
 
-/** The text of a value. Recorded runs have no accuracy; it is shown as “–”. */
-function text(column: StepColumn, value: number | undefined): string {
-  return formatNumber(column === "accuracy" && Number.isNaN(value) ? undefined : value);
+/** A value as it is shown: recorded runs have no accuracy. */
+function shownValue(column: StepColumn, value: number | undefined): number | undefined {
+  return column === "accuracy" && Number.isNaN(value) ? undefined : value;
 }

@@ -3,12 +3,24 @@ import type { RunRecord } from "./record";
 
 type Shape = Pick<RunRecord, "ks" | "controls">;
 
-/** A colour of tokens.css: `ref` for the first, `ctl` for controls, `c0` to `c5` for the others in order. */
+/** The colours of tokens.css for replicas that are neither the first nor a control. */
+const COLOURS = 8;
+
+/** A colour of tokens.css: `ref` for the first, `ctl` for controls, `c0` to `c7` for the others in order. */
 export function colourOf({ ks, controls }: Shape, replica: number): string {
   if (replica === 0) return "ref";
   if (controls.includes(replica)) return "ctl";
-  const others = ks.map((_, r) => r).filter((r) => r > 0 && !controls.includes(r));
-  return `c${others.indexOf(replica) % 6}`;
+  return `c${orderOf({ ks, controls }, replica) % COLOURS}`;
+}
+
+/** Whether the colour of a replica is that of an earlier one, so that its curve needs another line. */
+export function repeatsColour(shape: Shape, replica: number): boolean {
+  return orderOf(shape, replica) >= COLOURS;
+}
+
+/** The place of a replica among those that are neither the first nor a control; −1 if it is one of these. */
+function orderOf({ ks, controls }: Shape, replica: number): number {
+  return ks.map((_, r) => r).filter((r) => r > 0 && !controls.includes(r)).indexOf(replica);
 }
 
 /** `k = 3`; a repeated k is numbered: `k = 1 (no. 2)`. */

@@ -13,6 +13,8 @@ export interface RunSource {
   readonly opened: Opened | undefined;
   readonly running: boolean;
   readonly finished: boolean;
+  /** What a live run was opened with. */
+  readonly values?: Values;
 }
 
 /** Something on screen that shows a run. */
@@ -91,8 +93,9 @@ export class Session implements RunSource {
     if ([...this.components].some(({ observes }) => observes === true)) this.engine.observe();
   }
 
-  /** Starts the run; has no effect while running. */
+  /** Starts the run, from step 0 if it is finished; has no effect while running. */
   start(): void {
+    if (this.finished) this.open(this.values);
     this.engine.start();
   }
 

@@ -1,6 +1,6 @@
 // A line of words on what the run has just done, for eyes and for screen readers.
 import { h, setText } from "../dom";
-import { formatCount, formatNumber } from "../numbers";
+import { formatCount, readableNumber } from "../numbers";
 import type { RunRecord } from "./record";
 import { labelOf } from "./replicas";
 import type { Component, RunSource } from "./session";
@@ -37,18 +37,23 @@ export function storyOf(record: RunRecord | undefined): Story {
   if (now === 0) return { phase: "together", text: `${at}: ${who} equals ${first} in every weight.` };
   const before = distances.at(-1 - SPAN);
   if (before === undefined || before === 0) {
-    return { phase: "starts", text: `${at}: ${who} has begun to leave: ${formatNumber(now)} from ${first}${weights}.` };
+    return { phase: "starts", text: `${at}: ${who} has begun to leave: ${short(now)} from ${first}${weights}.` };
   }
   const factor = (now / before) ** (1 / SPAN);
   if (factor >= GROWS) {
-    return { phase: "grows", text: `${at}: ${factor.toFixed(1)} times farther each step for ${SPAN} steps, now ${formatNumber(now)} from ${first}${weights}.` };
+    return { phase: "grows", text: `${at}: ${factor.toFixed(1)} times farther each step for ${SPAN} steps, now ${short(now)} from ${first}${weights}.` };
   }
   if (factor <= SHRINKS) {
-    return { phase: "shrinks", text: `${at}: ${who} comes back: ${(1 / factor).toFixed(1)} times closer each step for ${SPAN} steps, now ${formatNumber(now)}${weights}.` };
+    return { phase: "shrinks", text: `${at}: ${who} comes back: ${(1 / factor).toFixed(1)} times closer each step for ${SPAN} steps, now ${short(now)}${weights}.` };
   }
   const start = record.standings.at(-1)?.fromStart;
-  const beside = start === undefined || start === null ? "" : `. ${first} itself is ${formatNumber(start)} from its own start`;
-  return { phase: "level", text: `${at}: ${who} is ${formatNumber(now)} from ${first}, and hardly moves farther${weights}${beside}.` };
+  const beside = start === undefined || start === null ? "" : `. ${first} itself is ${short(start)} from its own start`;
+  return { phase: "level", text: `${at}: ${who} is ${short(now)} from ${first}, and hardly moves farther${weights}${beside}.` };
+}
+
+/** Two digits are enough in a sentence. */
+function short(value: number): string {
+  return readableNumber(Number(value.toPrecision(2)));
 }
 
 /** The line under the main plot. */

@@ -14,6 +14,18 @@ export function restoreTheme(): void {
   if (theme === "light" || theme === "dark") dataset["theme"] = theme;
   if (stored("size") === "large") dataset["size"] = "large";
   dark.addEventListener("change", changed);
+  watchResolution();
+}
+
+/** Reports a change of the device's pixels for each CSS pixel: another zoom, or a move to another screen. */
+function watchResolution(): void {
+  const now = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+  const onChange = (): void => {
+    // The query knows one resolution only, so the next change needs another query.
+    watchResolution();
+    changed();
+  };
+  now.addEventListener("change", onChange, { once: true });
 }
 
 /** The theme that is shown. */
@@ -44,7 +56,7 @@ export function toggleSize(): void {
   changed();
 }
 
-/** Calls `listener` whenever colours or type change. Returns a function that removes it. */
+/** Calls `listener` whenever canvases must be drawn again: colours, type or the pixels of the screen changed. Returns a function that removes it. */
 export function onTheme(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -61,6 +73,11 @@ export function colour(token: string): string {
 /** Pixels of one rem, so that canvas text grows with the page's. */
 export function rem(): number {
   return Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+}
+
+/** A font of `size` rem for canvases. uPlot reads digits up to `px` as the size, so it must be a whole number of pixels. */
+export function canvasFont(size: number): string {
+  return `${Math.round(size * rem())}px system-ui, sans-serif`;
 }
 
 function changed(): void {

@@ -153,6 +153,124 @@ test("a long run is drawn with as many points as fit, and zooms", async () => {
   }, { script: [fakeEngine, { steps: 20_000 }] });
 });
 
+/** Waits until the page has heard that the run which it opened last on a fake engine has taken `step` steps, and is finished if it `ends`. */
+function trained(page, step, ends = false) {
+  // Three replicas.
+  return page.waitForFunction(([step, ends, row]) => {
+    const { run } = window.commands.findLast(({ kind }) => kind === "open");
+    const events = window.events.filter((event) => event.run === run);
+    const stepped = events.some(({ kind, rows }) => kind === "steps" && rows.at(-row) >= step);
+    return stepped && (!ends || events.some(({ kind, finished }) => kind === "state" && finished));
+  }, [step, ends, 3 + 6 * 3]);
+}
+
+/** Types a seed, which opens another run. */
+async function enterSeed(shown, seed) {
+  await shown.get("seed").fill(String(seed));
+  await shown.get("seed").press("Enter");
+  await shown.page.waitForFunction((seed) => location.hash.includes(`seed=${seed}`), seed);
+}
+
+/** The kinds of the commands to a fake engine from the newest run on, and the config of that run. */
+function newestRun(page) {
+  return page.evaluate(() => {
+    const commands = window.commands.slice(window.commands.findLastIndex(({ kind }) => kind === "open"));
+    return { config: commands[0].config, kinds: commands.map(({ kind }) => kind) };
+  });
+}
+
+test("a run trains if the user wants it to, however quickly the controls change", async () => {
+  await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+    await shown.step(5);
+    await enterSeed(shown, 2);
+    await enterSeed(shown, 3); // before the run of seed 2 has opened
+    const { config, kinds } = await newestRun(page);
+    assert.equal(config.seed, 3);
+    assert.ok(kinds.includes("start"), String(kinds));
+    await trained(page, 5);
+    await enterSeed(shown, 4);
+    await shown.click("pause"); // before the run of seed 4 has opened
+    await enterSeed(shown, 5);
+    assert.ok(!(await newestRun(page)).kinds.includes("start"), "a paused lab stays paused");
+    await shown.click("start");
+    await trained(page, 5);
+  }, { script: [fakeEngine, { steps: 5, opensAfter: 1000 }] });
+});
+
+test("Start begins a finished run again, and another run pins its curves", async () => {
+  await site.visit("#/lab?ks=1,3,2&seed=9", async (shown, page) => {
+    const runs = () => page.evaluate(() => window.commands.filter(({ kind }) => kind === "open").length);
+    const finished = page.getByText("finished, Start begins again");
+    await finished.waitFor();
+    assert.equal(await shown.get("single-step").getAttribute("aria-disabled"), "true");
+    await shown.click("start");
+    assert.equal(await runs(), 2);
+    await trained(page, 12, true);
+    const { config, kinds } = await newestRun(page);
+    assert.ok(config.seed === 9 && kinds.includes("start"), "the same run");
+
+    await shown.get("lr").fill("0.05");
+    await page.waitForFunction(() => location.hash.includes("lr=0.05"));
+    await page.locator(".legend").getByText(/k = 3, pinned/).first().waitFor();
+    assert.match(await shown.text("pin-note"), /finished run stays/);
+    assert.equal(await shown.get("pin").getAttribute("aria-pressed"), "true");
+    await trained(page, 12, true);
+    assert.equal((await newestRun(page)).config.lr, 0.05);
+    // Curves that the user has pinned stay.
+    await shown.click("pin");
+    assert.equal(await shown.text("pin-note"), "");
+    await shown.click("pin");
+    await enterSeed(shown, 10);
+    assert.equal(await shown.text("pin-note"), "");
+    assert.equal(await shown.get("pin").getAttribute("aria-pressed"), "true");
+  }, { script: [fakeEngine, { steps: 12, total: 12 }] });
+});
+
+test("numbers are written for people, and plainly for programs", async () => {
+  await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+    await shown.until("max-ulp-k3", "2.1 billion");
+    assert.equal(await shown.number("max-ulp-k3"), 2.06e9);
+    await shown.until("differing-k3", "270,123");
+    await page.locator(".bit-table .note").getByText(/^[\d.,]+ (million |billion )?ulp$/).first().waitFor();
+    await page.getByText(/^difference: × [\d.,]+$/).waitFor();
+    const texts = await page.evaluate(() => document.querySelector("main").textContent);
+    assert.doesNotMatch(texts, /\de[+-]\d/);
+  }, { script: [fakeEngine, { steps: 40 }] });
+});
+
+test("the bits are shown whole, with their distances, on a desk", async () => {
+  for (const width of [1280, 1440, 1920]) {
+    await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+      await page.locator(".bit-table .note").getByText("2.1 billion ulp").first().waitFor();
+      const [needs, has] = await page.evaluate(() => {
+        const { scrollWidth, clientWidth } = document.querySelector(".bits-figure .scroll");
+        return [scrollWidth, clientWidth];
+      });
+      assert.ok(needs <= has, `${needs} pixels in ${has}, on ${width}`);
+    }, { script: [fakeEngine, { steps: 40 }], viewport: { width, height: 900 } });
+  }
+});
+
+test("on a phone, the learning rate is beside the curve that it moves", async () => {
+  await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+    await shown.step(40);
+    const ends = await page.evaluate(() =>
+      [".main figure.plot", ".side .rate"].map((one) => {
+        const { top, bottom } = document.querySelector(one).getBoundingClientRect();
+        return [top, bottom];
+      }),
+    );
+    const [plot, rate] = ends;
+    assert.ok(plot[0] >= 0 && plot[1] <= rate[0] && rate[1] <= 844, JSON.stringify(ends));
+  }, { script: [fakeEngine, { steps: 40 }], viewport: { width: 390, height: 844 } });
+});
+
+test("the lamp names a k that is no control under another perturbation", async () => {
+  await site.visit("#/lab?ks=1,3,2&perturbation=nextafter", async (shown) => {
+    await shown.until("lamp", /No control.*k = 2 is no control here.*Add a second k = 1/);
+  }, { script: [fakeEngine, { steps: 40 }] });
+});
+
 test("every state is a link", async () => {
   const address = "#/lab?net=one-layer&ks=1,3&seed=7&batch-size=1&lr=0.02&momentum=0&weight-decay=20&epochs=500&steps=8&lr-changes=5:0.01";
   await site.visit(address, async (shown, page) => {

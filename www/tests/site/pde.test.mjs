@@ -73,13 +73,13 @@ test("nonlinear: settles, hops, wanders with k = 3 apart, blows up", async () =>
     await kind("period-2");
     await slide(shown, "nonlinear-dt", 0.07);
     await kind("chaos");
-    await shown.until("nonlinear-apart", (text) => Number(text) > 0.1);
+    await shown.untilNumber("nonlinear-apart", (distance) => distance > 0.1);
     await slide(shown, "nonlinear-dt", 0.13);
     await kind("blows-up");
     await shown.until("nonlinear-apart", "–");
     // After a blow-up, moving the slider restarts the run.
     await slide(shown, "nonlinear-dt", 0.02);
     await kind("period-1");
-    await shown.until("nonlinear-apart", (text) => text !== "–" && Number(text) < 1e-5);
+    await shown.untilNumber("nonlinear-apart", (distance) => distance < 1e-5);
   });
 });

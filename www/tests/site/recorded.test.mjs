@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { fakeEngine } from "./fake_engine.mjs";
 import { NOT_THERE, openSite, without, withoutSimd } from "./site.mjs";
 
 const site = await openSite();
@@ -58,4 +59,23 @@ test("a host that lacks the recorded runs is named", async () => {
   await plainly("#/lab", async (shown, page) => {
     await page.getByRole("alert").getByText(/'parting' \(404\): choose another run, or reload/).waitFor();
   }, bare);
+});
+
+test("recorded runs are styled as the lab's are", async () => {
+  /** Runs in the page: what the styles of the components decide. */
+  const styled = () => {
+    const [select, head, filters] = [".map figcaption select", ".numbers tbody .k-c0 th", ".filter-frame"].map((one) => document.querySelector(one));
+    const { fontWeight, color } = getComputedStyle(head);
+    return { isNarrow: select.offsetWidth < 150, fontWeight, color, square: Math.round(filters.offsetWidth / filters.offsetHeight) };
+  };
+  const found = [];
+  for (const address of ["#/lab?ks=1,3,2", "?backend=recorded#/lab"]) {
+    await site.visit(address, async (shown, page) => {
+      await shown.step(1);
+      await page.locator(".numbers tbody .k-c0 th").waitFor();
+      found.push(await page.evaluate(styled));
+    }, address.startsWith("#") ? { script: [fakeEngine, { steps: 10 }] } : {});
+  }
+  assert.deepEqual(found[1], found[0]);
+  assert.ok(found[0].isNarrow && found[0].fontWeight === "600");
 });

@@ -33,10 +33,10 @@ export class Site {
   /**
    * Opens `address` (such as `#/lab?seed=2`) in a new page and calls `use` with it. Any error or warning in the console, or
    * request to another host, fails the test, unless it matches `complaints`. `script` is a function that runs in the page before
-   * its scripts, with its argument. `prepare` gets the page before it loads.
+   * its scripts, with its argument; `scripts` are more of them. `prepare` gets the page before it loads. Other options are the browser context's.
    */
-  async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [], script, prepare } = {}) {
-    const context = await this.browser.newContext({ viewport });
+  async visit(address, use, { viewport = { width: 1280, height: 900 }, complaints = [], script, scripts = [], prepare, ...options } = {}) {
+    const context = await this.browser.newContext({ viewport, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
     const heard = [];
@@ -44,7 +44,7 @@ export class Site {
     page.on("pageerror", (error) => heard.push(error.message));
     page.on("request", (request) => request.url().startsWith(this.url) || /^(data|blob):/.test(request.url()) || heard.push(`requests ${request.url()}`));
     await context.addInitScript(listen);
-    if (script !== undefined) await context.addInitScript(...script);
+    for (const one of script === undefined ? scripts : [script, ...scripts]) await context.addInitScript(...one);
     try {
       await prepare?.(page);
       await page.goto(this.url + address);
@@ -85,6 +85,12 @@ function isFitting(text, fits) {
   return typeof fits === "function" ? fits(text) : text === fits;
 }
 
+/** A plain number. */
+const PLAIN = /^-?\d+(\.\d+)?(e[+-]\d+)?$/;
+
+/** Runs in the page: what an element shows, as programs read it. */
+const plainText = ({ dataset, textContent }) => dataset.value ?? textContent ?? "";
+
 /** What is on screen, by test id. */
 export class Shown {
   constructor(page) {
@@ -99,10 +105,10 @@ export class Shown {
     return (await this.get(id).textContent()) ?? "";
   }
 
-  /** The whole text of an element as a plain number. */
+  /** The number that an element shows: its `data-value`, or its text if that is a plain number. */
   async number(id) {
-    const text = await this.text(id);
-    assert.match(text, /^-?\d+(\.\d+)?(e[+-]\d+)?$/, `${id} is one plain number`);
+    const text = await this.get(id).evaluate(plainText);
+    assert.match(text, PLAIN, `${id} is one plain number`);
     return Number(text);
   }
 
@@ -121,6 +127,17 @@ export class Shown {
     }
     const error = await this.get("error").textContent({ timeout: 1000 }).catch(() => "");
     assert.fail(`${id} is '${text}' after ${PATIENCE_MS / 1000} s, not ${what}; error: '${error}'`);
+  }
+
+  /** Waits until the number of `id` fits; it is NaN while there is none. */
+  async untilNumber(id, fits, what = String(fits)) {
+    const deadline = Date.now() + PATIENCE_MS;
+    let text;
+    for (; Date.now() < deadline; await this.page.waitForTimeout(50)) {
+      text = await this.get(id).evaluate(plainText, undefined, { timeout: 5000 }).catch(() => undefined);
+      if (text !== undefined && fits(PLAIN.test(text) ? Number(text) : Number.NaN)) return Number(text);
+    }
+    assert.fail(`${id} is '${text}' after ${PATIENCE_MS / 1000} s, not ${what}`);
   }
 
   /** Waits for a step. */

@@ -9,7 +9,16 @@ const { parseMarks } = await load("lesson/chapter.ts");
 const { shortestDecimal } = await load("lesson/chapter1.ts");
 const { tally } = await load("lesson/chapter2.ts");
 const { behaviourText } = await load("pde/nonlinear.ts");
+const { whereText } = await load("lesson/run_panel.ts");
 const chapters = await Promise.all([1, 2, 3, 4, 5, 6].map(async (n) => (await load(`lesson/chapter${n}.ts`)).chapter));
+
+test("the place of a run is named once it is known", () => {
+  const opened = { network: "resnet8", adapter: { name: "" } };
+  assert.equal(whereText(true, undefined), "Preparing…");
+  assert.equal(whereText(false, undefined), "Preparing…");
+  assert.equal(whereText(true, opened), "Live on your GPU: resnet8, made-up images.");
+  assert.match(whereText(false, { ...opened, adapter: { name: "llvmpipe" } }), /^Recorded: resnet8 on real images.*on llvmpipe\.$/);
+});
 
 test("float32 is shown exactly", () => {
   assert.equal(exactDecimal(bitsOf(0.1)), "0.100000001490116119384765625");

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { load } from "./load.mjs";
 
 const { decimate, lowerBound, visibleRange } = await load("plots/decimate.ts");
+const { lastAtEach, placeMarks, spreadLabels } = await load("plots/labels.ts");
 const { logScale, logTicks, powerText, toLog } = await load("plots/scale.ts");
 // An instance of its own: other tests leave requests open.
 const { cancelFrame, inNextFrame } = await load("frame.ts?plots");
@@ -71,4 +72,31 @@ test("what is requested often is drawn once a frame, and drawing leaves time for
   cancelFrame(draw);
   frames.shift()(performance.now() + 2000);
   assert.equal(drawn, 2);
+});
+
+test("labels of marks that are close stand in rows, the newest first, and those without room are left out", () => {
+  const place = (...lefts) => placeMarks(lefts.map((at) => ({ at, width: 40 })), [0, 200], 2, 4);
+  assert.deepEqual(place(10, 100), [{ row: 0, left: 14 }, { row: 0, left: 104 }], "far apart");
+  assert.deepEqual(place(10, 20), [{ row: 1, left: 14 }, { row: 0, left: 24 }]);
+  assert.deepEqual(place(10, 20, 30), [undefined, { row: 1, left: 24 }, { row: 0, left: 34 }], "the oldest is left out");
+  assert.deepEqual(place(190), [{ row: 0, left: 146 }], "the plot ends");
+  const many = place(...Array.from({ length: 50 }, (_, i) => 4 * i));
+  const shown = many.flatMap((one, i) => (one === undefined ? [] : [{ ...one, i }]));
+  assert.ok(shown.at(-1).i === 49 && shown.length >= 6);
+  for (const a of shown) {
+    assert.ok(a.left >= 0 && a.left + 40 <= 200);
+    for (const b of shown) assert.ok(a === b || a.row !== b.row || Math.abs(a.left - b.left) >= 44, "no label covers another");
+  }
+});
+
+test("of marks at one step the last one holds", () => {
+  const marks = [{ x: 5, label: "a" }, { x: 2, label: "b" }, { x: 5, label: "c" }];
+  assert.deepEqual(lastAtEach(marks), [{ x: 2, label: "b" }, { x: 5, label: "c" }]);
+});
+
+test("labels at the ends of curves do not cover one another and stay in the plot", () => {
+  assert.deepEqual(spreadLabels([10, 50], 10, [0, 100]), [10, 50]);
+  assert.deepEqual(spreadLabels([50, 51, 49], 10, [0, 100]), [59, 69, 49]);
+  assert.deepEqual(spreadLabels([99, 98], 10, [0, 100]), [95, 85]);
+  assert.deepEqual(spreadLabels([0], 10, [0, 100]), [5]);
 });

@@ -7,7 +7,7 @@ const { Column } = await load("run/columns.ts");
 const { floatOf, floatsOf, ulps } = await load("run/floats.ts");
 const { lampState, lampText } = await load("run/lamp.ts");
 const { RunRecord } = await load("run/record.ts");
-const { colourOf, idOf, labelOf, roleOf } = await load("run/replicas.ts");
+const { colourOf, idOf, labelOf, repeatsColour, roleOf } = await load("run/replicas.ts");
 const { csv } = await load("lab/share.ts");
 const { Session } = await load("run/session.ts");
 
@@ -44,6 +44,13 @@ test("replicas are named and coloured by their role", () => {
   assert.deepEqual(all(roleOf), ["reference", "", "control", "control", ""]);
 });
 
+test("no two of nine replicas have the same colour and line", () => {
+  const shape = { ks: [1, 3, 5, 7, 9, 11, 13, 15, 17, 19], controls: [] };
+  const looks = shape.ks.map((_, r) => `${colourOf(shape, r)} ${repeatsColour(shape, r)}`);
+  assert.equal(new Set(looks).size, looks.length);
+  assert.deepEqual(looks.slice(-2), ["c7 false", "c0 true"]);
+});
+
 test("a record has the columns of its rows, and the layers of its steps", () => {
   const record = new RunRecord(SHAPE);
   assert.deepEqual([record.lastStep(), record.last("loss", 0), record.layerNames], [0, undefined, ["conv1"]]);
@@ -68,6 +75,14 @@ test("the lamp turns red at the first step at which a control differs, and stays
   assert.equal(lampState(alone), "none");
   assert.deepEqual(lampText("none", alone), ["No control", "Add a second k = 3, or k = 6, to have one."]);
   assert.deepEqual(lampText("none", new RunRecord(SHAPE, true)), ["Control", ""]);
+});
+
+test("the lamp says why there is no control, and which change gives one", () => {
+  const advice = (ks, perturbation) => lampText("none", new RunRecord({ ks, controls: [], tensors: [] }), perturbation)[1];
+  assert.equal(advice([3, 5], "divide"), "Add a second k = 3, or k = 6, to have one.");
+  assert.equal(advice([63, 5], "divide"), "Add a second k = 63 to have one.", "k = 126 is not allowed");
+  assert.equal(advice([1, 3, 2], "nextafter"), "k = 2 is no control here, because every k above 1 moves another weight by one ulp. Add a second k = 1 to have one.");
+  assert.equal(advice([1, 3], "nextafter"), "Every k above 1 moves another weight by one ulp. Add a second k = 1 to have a control.");
 });
 
 test("CSV has a line for each step and a column for each value of each replica", () => {
