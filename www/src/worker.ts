@@ -4,15 +4,16 @@
 import type { Events, Lab } from "../pkg/lastbit_web";
 import { loadCore } from "./core";
 import { answerCalls } from "./pde/worker";
+import { needsNudges, nudgeMaps } from "./nudge";
 import { parseWorkerName } from "./worker_name";
 import { describe } from "./webgpu";
 import type {
   CertifyEvent, Command, Data, DataFile, EngineEvent, Epoch, Fault, Layers, Opened, Standing, Tensors, TestImages, WatchedRange,
 } from "./messages";
 
-/** Milliseconds between two looks at where the copies stand: at least this, and this many times what a look takes. */
-const STANDING_MS = 1000;
+/** Milliseconds between two looks at where the copies stand: this many times what a look takes, within bounds. */
 const STANDING_SHARE = 12;
+const [STANDING_LEAST_MS, STANDING_MOST_MS] = [1000, 3000];
 /** Milliseconds of work between two checks for commands, and between two messages to the page. */
 const SLICE_MS = 25;
 
@@ -58,6 +59,7 @@ function enqueue(work: () => Promise<void> | void): void {
 }
 
 const { backend, role } = parseWorkerName(self.name);
+if (backend === "webgpu" && "GPUAdapter" in self && needsNudges(navigator.userAgent)) nudgeMaps();
 const loaded = loadCore(backend);
 // An error is reported by `core`, when the core is needed.
 loaded.catch(() => undefined);
@@ -114,7 +116,7 @@ async function postStanding(here: Lab): Promise<void> {
   if (standing.step > 0 && standing.step !== stoodAt) post(standing);
   stoodAt = standing.step;
   const ended = performance.now();
-  nextStanding = ended + Math.max(STANDING_MS, STANDING_SHARE * (ended - started));
+  nextStanding = ended + Math.min(Math.max(STANDING_SHARE * (ended - started), STANDING_LEAST_MS), STANDING_MOST_MS);
 }
 
 const channel = new MessageChannel();

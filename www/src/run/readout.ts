@@ -1,18 +1,39 @@
 // A table of the newest numbers of every replica.
 import { h, setText } from "../dom";
 import { showNumber } from "../numbers";
+import { rightAnswers } from "./consequence";
 import { colourOf, idOf, labelOf, roleOf } from "./replicas";
 import type { RunRecord, StepColumn } from "./record";
 import type { Component, RunSource } from "./session";
 import "./run.css";
 
-const COLUMNS: readonly [column: StepColumn, title: string, id: string][] = [
-  ["loss", "loss", "loss"],
-  ["accuracy", "accuracy, %", "accuracy"],
-  ["relL1", "relative L1", "rel-l1"],
-  ["differing", "weights that differ", "differing"],
-  ["maxUlp", "farthest, ulp", "max-ulp"],
+/** The newest value of a replica. */
+type Value = (record: RunRecord, replica: number) => number | undefined;
+
+const newest = (column: StepColumn): Value => (record, replica) => record.last(column, replica);
+
+const COLUMNS: readonly [value: Value, title: string, id: string][] = [
+  [newest("loss"), "loss", "loss"],
+  [accuracy, "accuracy, %", "accuracy"],
+  [testAccuracy, "on test images, %", "test-accuracy"],
+  [newest("relL1"), "relative L1", "rel-l1"],
+  [newest("differing"), "weights that differ", "differing"],
+  [newest("maxUlp"), "farthest, ulp", "max-ulp"],
 ];
+
+/** The accuracy on the last batch, which recorded runs lack. */
+function accuracy(record: RunRecord, replica: number): number | undefined {
+  const value = record.last("accuracy", replica);
+  return Number.isNaN(value) ? undefined : value;
+}
+
+/** The accuracy on all test images, at the end of the last epoch; before that, on those that the page shows. */
+function testAccuracy({ epochs, standings, images }: RunRecord, replica: number): number | undefined {
+  const tested = epochs.at(-1)?.testAccuracy[replica];
+  if (tested !== undefined) return tested ?? Number.NaN;
+  const standing = standings.at(-1);
+  return standing === undefined || images === undefined ? undefined : rightAnswers(standing, images.labels)[replica];
+}
 
 /** A table with a row for each replica. */
 export class Readout implements Component {
@@ -35,7 +56,7 @@ export class Readout implements Component {
   update({ record }: RunSource): void {
     if (record !== this.shown) this.rebuild(record);
     record?.ks.forEach((_, r) =>
-      COLUMNS.forEach(([column], c) => showNumber(this.cells[r]![c]!, shownValue(column, record.last(column, r)))),
+      COLUMNS.forEach(([value], c) => showNumber(this.cells[r]![c]!, value(record, r))),
     );
     const layers = record?.layers.at(-1);
     setText(this.head, layers === undefined ? "fingerprint" : `fingerprint, step ${layers.step}`);
@@ -58,9 +79,4 @@ export class Readout implements Component {
     );
     this.body.replaceChildren(...rows);
   }
-}
-
-/** A value as it is shown: recorded runs have no accuracy. */
-function shownValue(column: StepColumn, value: number | undefined): number | undefined {
-  return column === "accuracy" && Number.isNaN(value) ? undefined : value;
 }
