@@ -22,6 +22,7 @@ export class RunPlot implements Component {
     this.observes = withScale;
     this.plot = new LinePlot(options);
     this.element = this.plot.element;
+    this.element.classList.toggle("with-scale", withScale);
   }
 
   update({ record }: RunSource): void {
