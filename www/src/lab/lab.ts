@@ -46,7 +46,7 @@ class Lab implements View {
   private readonly main = new Controls("main", ["lr"], (key, text) => this.change(key, text));
   private readonly more = new Controls("more", [], (key, text) => this.change(key, text));
   private readonly lr = new LearningRate((lr) => this.changeLr(lr));
-  private readonly share = new Share(() => this.session.record, this.divergence);
+  private readonly share = new Share(() => this.session, this.divergence);
   private readonly data: DataPanel;
   private readonly pin = button("Pin curves", () => this.togglePin(), { "data-testid": "pin", "aria-pressed": "false" });
   private readonly pinNote = h("span", { class: "note", role: "status", "data-testid": "pin-note" });

@@ -237,6 +237,33 @@ test("numbers are written for people, and plainly for programs", async () => {
   }, { script: [fakeEngine, { steps: 40 }] });
 });
 
+test("the downloaded picture is as sharp as the screen, and has texts around the plot", async () => {
+  await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+    await shown.step(40);
+    const download = page.waitForEvent("download");
+    await shown.click("png");
+    const base64 = (await readFile(await (await download).path())).toString("base64");
+    const { width, height, frame, paper, inked } = await page.evaluate(async (base64) => {
+      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+      const { width, height } = bitmap;
+      const context = new OffscreenCanvas(width, height).getContext("2d");
+      context.drawImage(bitmap, 0, 0);
+      const { data } = context.getImageData(0, 0, width, height);
+      const paper = [...data.subarray(0, 3)].join();
+      /** Whether a band of the picture, from its top to its bottom, has anything but paper in it. */
+      const isInked = (from, to) => data.subarray(4 * width * Math.round(from), 4 * width * Math.round(to)).some((value, i) => i % 4 === 0 && Math.abs(value - data[0]) > 60);
+      const { clientWidth, clientHeight } = document.querySelector(".main .plot-frame");
+      const below = 2 * (clientHeight + 50);
+      return { width, height, frame: [2 * clientWidth, 2 * clientHeight], paper, inked: [isInked(0, 60), isInked(below, height)] };
+    }, base64);
+    assert.equal(width, Math.ceil(frame[0] + 2 * 16 * 3.3), "the plot, its margins and the name of its axis");
+    assert.ok(height > frame[1] + 200, `${height} of ${frame[1]}`);
+    assert.equal(paper, "252,252,250");
+    assert.deepEqual(inked, [true, true], "the title, and what is below");
+  }, { script: [fakeEngine, { steps: 40 }], deviceScaleFactor: 2, colorScheme: "light" });
+});
+
 test("the bits are shown whole, with their distances, on a desk", async () => {
   for (const width of [1280, 1440, 1920]) {
     await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
