@@ -40,7 +40,7 @@ test("without WebGPU the page says why, and plays a recorded run", async () => {
     });
     await plainly.visit("#/lesson/6", async (shown) => {
       await shown.click("start");
-      await shown.until("rel-l1-k3", (text) => Number(text) > 0.01);
+      await shown.untilNumber("rel-l1-k3", (distance) => distance > 0.01);
       await shown.get("lr").fill("0");
       await shown.click("start");
       await shown.get("seen").waitFor({ state: "visible" });
