@@ -63,7 +63,7 @@ class Lab implements View {
   ) {
     // A software GPU is slower still.
     this.isSlow = session.backend === "processor" || (found.webgpu.ok && found.webgpu.software);
-    this.share = new Share(() => session.record, this.divergence, session.backend);
+    this.share = new Share(() => session, this.divergence, session.backend);
     this.data = new DataPanel(session, (message) => this.notice.show("data", message));
     this.values = this.valuesOf(route);
     this.session.onEvent = (event) => this.handle(event);

@@ -4,10 +4,11 @@ import type { LiveBackend } from "../backend";
 import { button, h, setText } from "../dom";
 import { STEP_COLUMNS } from "../messages";
 import { commandLine, toml, toQuery, type Values } from "../properties";
-import { colour } from "../style/theme";
 import { idOf } from "../run/replicas";
 import type { RunRecord } from "../run/record";
 import type { RunPlot } from "../run/curves";
+import type { RunSource } from "../run/session";
+import { picture, settingsOf } from "./picture";
 
 /** The panel with the command line and the downloads. */
 export class Share {
@@ -19,15 +20,15 @@ export class Share {
   private readonly pinnedButton = button("CSV, pinned", () => save("lastbit-pinned.csv", "text/csv", csv(this.pinned)), { "data-testid": "csv-pinned", hidden: true });
 
   constructor(
-    record: () => RunRecord | undefined,
+    run: () => RunSource,
     plot: RunPlot,
     private readonly backend: LiveBackend,
   ) {
     const actions = [
-      button("Copy link", () => this.copy(location.href.split("#")[0] + linkTo("lab", toQuery(this.values)), "Link copied")),
-      button("CSV", () => save("lastbit.csv", "text/csv", csv(record())), { "data-testid": "csv" }),
+      button("Copy link", () => this.copy(this.link(), "Link copied")),
+      button("CSV", () => save("lastbit.csv", "text/csv", csv(run().record)), { "data-testid": "csv" }),
       this.pinnedButton,
-      button("PNG", () => void picture(plot).then((blob) => blob && saveBlob("lastbit.png", blob)), { "data-testid": "png" }),
+      button("PNG", () => void this.savePicture(run(), plot), { "data-testid": "png" }),
       button("Config", () => save("config.toml", "application/toml", toml(this.values)), { "data-testid": "config" }),
     ];
     this.element = h(
@@ -55,6 +56,16 @@ export class Share {
     this.pinnedButton.hidden = record === undefined;
   }
 
+  private link(): string {
+    return location.href.split("#")[0] + linkTo("lab", toQuery(this.values));
+  }
+
+  private async savePicture({ record, opened }: RunSource, plot: RunPlot): Promise<void> {
+    const blob = await picture(plot, settingsOf(this.values, record, opened), this.link());
+    if (blob === null) setText(this.note, "There is no picture before the first step");
+    else saveBlob("lastbit.png", blob);
+  }
+
   private copy(text: string, done: string): void {
     // Browsers refuse it without a gesture or on insecure pages; the text is on screen anyway.
     navigator.clipboard.writeText(text).then(() => setText(this.note, done), () => setText(this.note, "The browser did not allow copying"));
@@ -73,25 +84,6 @@ export function csv(record: RunRecord | undefined): string {
 
 function snakeCase(name: string): string {
   return name.replaceAll(/[A-Z0-9]+/g, (capital) => `_${capital.toLowerCase()}`);
-}
-
-/** The divergence plot with the labels of its curves, on a background. */
-async function picture(plot: RunPlot): Promise<Blob | null> {
-  const source = plot.plot.canvas();
-  if (source === undefined) return null;
-  const canvas = h("canvas", { width: source.width, height: source.height + 60 });
-  const context = canvas.getContext("2d")!;
-  context.fillStyle = colour("paper");
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(source, 0, 50);
-  context.font = "24px system-ui, sans-serif";
-  let at = 20;
-  for (const { label, colour: token } of plot.plot.curves()) {
-    context.fillStyle = colour(token);
-    context.fillText(label, at, 32);
-    at += context.measureText(label).width + 32;
-  }
-  return new Promise((resolve) => canvas.toBlob(resolve));
 }
 
 function save(name: string, type: string, text: string): void {

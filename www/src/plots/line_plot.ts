@@ -108,6 +108,15 @@ export class LinePlot {
     return this.plot?.ctx.canvas;
   }
 
+  get title(): string {
+    return this.options.title;
+  }
+
+  /** What the vertical axis shows. */
+  get note(): string {
+    return this.options.note ?? "";
+  }
+
   /** The curves that are drawn. */
   curves(): readonly Curve[] {
     return this.data.curves;

@@ -42,13 +42,22 @@ function openedRun(page, n) {
   return page.waitForFunction((n) => window.events.filter(({ kind }) => kind === "opened").length === n, n);
 }
 
-/** The fingerprint on screen of the replica `r`, which has the test id `id`, once the run is finished. */
-async function finalFingerprint(shown, id, r) {
-  const last = await shown.page.waitForFunction((r) => {
-    const isFinished = window.events.some(({ kind, finished }) => kind === "state" && finished);
-    return isFinished && window.events.findLast(({ kind, replica }) => kind === "layers" && replica === r)?.fingerprint;
-  }, r);
-  return shown.until(id, await last.jsonValue());
+/**
+ * The fingerprint and the distance on screen of the replica `r` with k = `k`, once the newest run is finished and all of its last
+ * step is on screen: both from one frame.
+ */
+async function finalNumbers(page, k, r) {
+  const numbers = await page.waitForFunction(([k, r]) => {
+    const events = window.events.slice(window.events.findLastIndex(({ kind }) => kind === "opened"));
+    if (!events.some(({ kind, finished }) => kind === "state" && finished)) return false;
+    const cell = (id) => document.querySelector(`[data-testid="${id}"]`);
+    const { rows } = events.findLast(({ kind }) => kind === "steps");
+    const step = rows[rows.length - (3 + 6 * events[0].ks.length)];
+    const fingerprint = events.findLast(({ kind, replica }) => kind === "layers" && replica === r).fingerprint;
+    const isShown = Number(cell("step").textContent) === step && cell(`fingerprint-k${k}`).textContent === fingerprint;
+    return isShown && { fingerprint, distance: cell(`rel-l1-k${k}`).dataset.value };
+  }, [k, r]);
+  return numbers.jsonValue();
 }
 
 /** The lines of a file that a click on `id` downloads. */
@@ -238,6 +247,35 @@ test("numbers are written for people, and plainly for programs", async () => {
   }, { script: [fakeEngine, { steps: 40 }] });
 });
 
+test("the downloaded picture is as sharp as the screen, and has texts around the plot", async () => {
+  await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
+    await shown.step(40);
+    // The plot follows the numbers by a frame.
+    await page.locator(".main .plot-frame canvas").first().waitFor();
+    const download = page.waitForEvent("download");
+    await shown.click("png");
+    const base64 = (await readFile(await (await download).path())).toString("base64");
+    const { width, height, frame, paper, inked } = await page.evaluate(async (base64) => {
+      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+      const { width, height } = bitmap;
+      const context = new OffscreenCanvas(width, height).getContext("2d");
+      context.drawImage(bitmap, 0, 0);
+      const { data } = context.getImageData(0, 0, width, height);
+      const paper = [...data.subarray(0, 3)].join();
+      /** Whether a band of the picture, from its top to its bottom, has anything but paper in it. */
+      const isInked = (from, to) => data.subarray(4 * width * Math.round(from), 4 * width * Math.round(to)).some((value, i) => i % 4 === 0 && Math.abs(value - data[0]) > 60);
+      const { clientWidth, clientHeight } = document.querySelector(".main .plot-frame");
+      const below = 2 * (clientHeight + 50);
+      return { width, height, frame: [2 * clientWidth, 2 * clientHeight], paper, inked: [isInked(0, 60), isInked(below, height)] };
+    }, base64);
+    assert.equal(width, Math.ceil(frame[0] + 2 * 16 * 3.3), "the plot, its margins and the name of its axis");
+    assert.ok(height > frame[1] + 200, `${height} of ${frame[1]}`);
+    assert.equal(paper, "252,252,250");
+    assert.deepEqual(inked, [true, true], "the title, and what is below");
+  }, { script: [fakeEngine, { steps: 40 }], deviceScaleFactor: 2, colorScheme: "light" });
+});
+
 test("the bits are shown whole, with their distances, on a desk", async () => {
   for (const width of [1280, 1440, 1920]) {
     await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
@@ -274,22 +312,18 @@ test("the lamp names a k that is no control under another perturbation", async (
 test("every state is a link", async () => {
   const address = "#/lab?net=one-layer&ks=1,3&seed=7&batch-size=1&lr=0.02&momentum=0&weight-decay=20&epochs=500&steps=8&lr-changes=5:0.01";
   await site.visit(address, async (shown, page) => {
-    await shown.step(8);
+    const numbers = await finalNumbers(page, 3, 1);
     const before = query(page);
     assert.equal(before.get("lr-changes"), "5:0.01");
-    const [fingerprint, distance] = [await finalFingerprint(shown, "fingerprint-k3", 1), await shown.text("rel-l1-k3")];
     await page.reload();
-    await shown.step(8);
+    assert.deepEqual(await finalNumbers(page, 3, 1), numbers);
     assert.equal(query(page).toString(), before.toString());
     assert.equal(await shown.get("seed").inputValue(), "7");
     assert.equal(await shown.get("lr").inputValue(), "0.01", "the rate that holds now");
-    assert.equal(await finalFingerprint(shown, "fingerprint-k3", 1), fingerprint);
-    assert.equal(await shown.text("rel-l1-k3"), distance);
 
-    await shown.get("seed").fill("8");
-    await shown.get("seed").press("Enter");
-    await page.waitForFunction(() => location.hash.includes("seed=8"));
-    await shown.until("fingerprint-k3", (text) => /^[0-9a-f]{16}$/.test(text) && text !== fingerprint);
+    await enterSeed(shown, 8);
+    await openedRun(page, 2);
+    assert.notEqual((await finalNumbers(page, 3, 1)).fingerprint, numbers.fingerprint);
 
     await page.evaluate(() => (location.hash = "#/lab?seed=none&nets=resnet8"));
     await shown.until("error", /seed must be a whole number.*nets is not known/);

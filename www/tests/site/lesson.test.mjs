@@ -87,7 +87,7 @@ test("chapter 5: k = 3 parts where the network wanders", async () => {
 test("chapter 6: the highest rate parts, a low one does not", async () => {
   await site.visit("#/lesson/6", async (shown) => {
     await shown.click("start");
-    await shown.until("rel-l1-k3", (text) => Number(text) > 0.01);
+    await shown.untilNumber("rel-l1-k3", (distance) => distance > 0.01);
     await unseen(shown);
     await shown.get("lr").fill("2");
     await shown.click("start");
