@@ -129,3 +129,64 @@ test("chapters are links, notes are shown on demand", async () => {
     await shown.get("chapter-1").waitFor();
   });
 });
+
+test("bets: changeable, revealed by what is seen or by hand, kept, compared at the end, cleared", async () => {
+  await site.visit("#/lesson/1", async (shown, page) => {
+    const choice = (index) => shown.get(`bet-${index}`);
+    await choice(0).check();
+    await choice(0).press("ArrowDown");
+    assert.ok(await choice(1).isChecked(), "the arrows choose another answer");
+    await choice(2).check();
+    assert.equal(await shown.get("sight").isVisible(), false, "nothing is given away");
+    await shown.click("bit-0");
+    await seen(shown);
+    await shown.get("sight").waitFor({ state: "visible" });
+    assert.equal(await shown.text("bet-result"), "You bet: One part in a billion billion. It was: One part in some ten million.");
+    await shown.until("bet-status", /^“See” is open\. You bet: One part/);
+    assert.ok(await choice(1).isDisabled(), "it is over");
+
+    await page.getByRole("link", { name: /Divide and multiply by three →/ }).click();
+    await shown.get("chapter-2").waitFor();
+    await shown.get("show-sight").focus();
+    await page.keyboard.press("Enter");
+    await shown.get("sight").waitFor({ state: "visible" });
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "sight", "the keyboard goes on from there");
+    await unseen(shown);
+    assert.match(await shown.text("bet-result"), /^You did not bet\. It was: About one in seven\.$/);
+
+    // Kept for another visit.
+    await page.reload();
+    await shown.get("sight").waitFor({ state: "visible" });
+    await page.getByRole("link", { name: "A number is 32 bits" }).first().click();
+    await shown.get("chapter-1").waitFor();
+    assert.ok(await choice(2).isChecked());
+    await seen(shown);
+
+    await page.getByRole("link", { name: "Choose the learning rate" }).first().click();
+    await shown.get("bets").waitFor();
+    assert.equal(await shown.text("betted-1"), "One part in a billion billion");
+    assert.equal(await shown.get("was-1").getByText("One part in some ten million").isVisible(), true);
+    assert.equal(await shown.text("betted-2"), "–");
+    assert.equal(await shown.get("was-2").getByText("About one in seven").isVisible(), true);
+    assert.equal(await shown.get("was-3").getByText("More than a hundredth away").isVisible(), false);
+    assert.equal(await shown.text("bet-score"), "Right: 0 of 1 bets that are over.");
+    await choice(2).check();
+    assert.equal(await shown.text("betted-6"), "More than a thousand times less");
+    await shown.click("clear-bets");
+    assert.equal(await shown.text("betted-1"), "–");
+    assert.equal(await choice(2).isChecked(), false);
+    await page.reload();
+    await shown.get("bets").waitFor();
+    assert.equal(await shown.text("betted-6"), "–");
+  });
+});
+
+test("bets work without storage", async () => {
+  await site.visit("#/lesson/1", async (shown, page) => {
+    await shown.get("bet-1").check();
+    await shown.click("bit-0");
+    await shown.until("bet-result", "You bet: One part in some ten million. So it was.");
+    await page.getByRole("link", { name: "Choose the learning rate" }).first().click();
+    await shown.until("bet-score", "Right: 1 of 1 bets that are over.");
+  }, { script: [() => Object.defineProperty(window, "localStorage", { get: () => { throw new Error("forbidden"); } })] });
+});

@@ -7,6 +7,7 @@ import { load } from "./load.mjs";
 const { bitsOf, exactDecimal, fieldsOf, fma, sgdStep, spacing } = await load("lesson/float32.ts");
 const { parseMarks } = await load("lesson/chapter.ts");
 const { shortestDecimal } = await load("lesson/chapter1.ts");
+const { BetBook, BETS, parseWagers, resultText } = await load("lesson/bets.ts");
 const { tally } = await load("lesson/chapter2.ts");
 const { behaviourText } = await load("pde/nonlinear.ts");
 const chapters = await Promise.all([1, 2, 3, 4, 5, 6].map(async (n) => (await load(`lesson/chapter${n}.ts`)).chapter));
@@ -70,4 +71,50 @@ test("each behaviour of the nonlinear network has its sentence", () => {
   assert.match(text({ kind: "chaos", exponent: Math.log(2.5) }), /2\.50-fold a step/);
   assert.equal(text({ kind: "period", period: 1, exponent: -1 }), "Settles at loss 0.2915. Theory: it settles up to dt = 0.03220.");
   assert.match(text({ kind: "period", period: 4, exponent: -1 }), /^Hops between 4 values/);
+});
+
+test("every chapter has a bet with one outcome among three or four answers", () => {
+  assert.equal(BETS.length, chapters.length);
+  for (const { question, choices, outcome } of BETS) {
+    assert.match(question, /\?$/);
+    assert.ok(choices.length >= 3 && choices.length <= 4 && choices[outcome] !== undefined, question);
+    assert.equal(new Set(choices).size, choices.length, question);
+    for (const choice of choices) assert.doesNotMatch(choice, /\.$/, "a full stop follows where it is quoted");
+  }
+});
+
+test("stored bets are read, and what cannot be read is no bet", () => {
+  const none = { choice: undefined, revealed: undefined };
+  for (const text of [null, "", "{", "7", "[null, 3, [], {}]"]) assert.deepEqual(parseWagers(text), BETS.map(() => none), String(text));
+  const [first, second, third, ...others] = parseWagers('[{"choice":1,"revealed":"seen"},{"choice":99,"revealed":"no"},{"choice":0}]');
+  assert.deepEqual([first, second, third], [{ choice: 1, revealed: "seen" }, none, { choice: 0, revealed: undefined }]);
+  assert.deepEqual(others, [none, none, none]);
+});
+
+test("a bet is compared with what was seen", () => {
+  const bet = { question: "?", choices: ["Left", "Right"], outcome: 1 };
+  assert.equal(resultText(bet, { choice: undefined }), "You did not bet. It was: Right.");
+  assert.equal(resultText(bet, { choice: 1 }), "You bet: Right. So it was.");
+  assert.equal(resultText(bet, { choice: 0 }), "You bet: Left. It was: Right.");
+});
+
+test("a bet can change until it is revealed, without any storage", () => {
+  const book = new BetBook();
+  let changes = 0;
+  const end = book.onChange(() => changes++);
+  book.bet(3, 0);
+  book.bet(3, 2);
+  book.reveal(3, "opened");
+  book.bet(3, 1);
+  assert.deepEqual(book.of(3), { choice: 2, revealed: "opened" });
+  book.reveal(3, "seen");
+  book.reveal(3, "opened");
+  book.reveal(3, "seen");
+  assert.deepEqual(book.of(3), { choice: 2, revealed: "seen" }, "what was seen stays seen");
+  assert.deepEqual(book.of(4), { choice: undefined, revealed: undefined });
+  assert.equal(changes, 4, "a call that changes nothing tells nobody");
+  end();
+  book.clear();
+  assert.deepEqual(book.of(3), { choice: undefined, revealed: undefined });
+  assert.equal(changes, 4);
 });
