@@ -65,5 +65,6 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
       if ((record.last("relL1", three) ?? 0) > PARTED && record.last("differing", two) === 0) seen();
     },
   });
-  return { element: h("div", { class: "panel exhibit" }, runPanel(opened), numbers), close: () => run.close() };
+  const element = h("div", { class: "panel exhibit" }, runPanel(opened), numbers);
+  return { element, suspend: opened.suspend, resume: opened.resume, close: () => run.close() };
 }

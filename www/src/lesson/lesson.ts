@@ -8,6 +8,7 @@ import type { Route, View } from "../view";
 import { type BetPart, betQuestion, betTable, sightPanel } from "./bet_view";
 import { BetBook } from "./bets";
 import { type Chapter, type Exhibit, rich } from "./chapter";
+import { KeptExhibits } from "./kept";
 
 /** In order. Each chapter is a separate file, loaded when it is opened. */
 const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter }> }[] = [
@@ -21,6 +22,9 @@ const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter
 
 /** The bets last as long as the page, or longer where the browser stores them. */
 const book = new BetBook();
+
+/** The runs of two chapters wait while the reader is elsewhere, in the lab too. */
+const kept = new KeptExhibits(2);
 
 /** Opens the lesson at the chapter that the address names. */
 export async function open(route: Route): Promise<View> {
@@ -82,7 +86,7 @@ export async function open(route: Route): Promise<View> {
       element.querySelector("h1")?.focus({ preventScroll: true });
     }
     try {
-      const made = await chapter.exhibit(once(() => book.reveal(number, "seen")));
+      const made = kept.take(number) ?? (await chapter.exhibit(once(() => book.reveal(number, "seen"))));
       if (request !== latest) {
         made.close();
         return;
@@ -94,9 +98,9 @@ export async function open(route: Route): Promise<View> {
     }
   }
 
-  /** Closes what belongs to the chapter on screen. */
+  /** Keeps the live part of the chapter on screen, or closes it. */
   function leave(): void {
-    exhibit?.close();
+    if (exhibit !== undefined) kept.put(shown, exhibit);
     exhibit = undefined;
     for (const part of parts) part.close();
     parts = [];
@@ -113,8 +117,9 @@ export async function open(route: Route): Promise<View> {
   };
 }
 
-/** Forgets the bets, so that the lesson can be given again. */
+/** Forgets the bets and the runs of other chapters, so that the lesson can be given again. */
 function clearBets(): void {
+  kept.clear();
   book.clear();
 }
 
