@@ -84,8 +84,9 @@ test("chapter 5: k = 3 parts where the network wanders", async () => {
   });
 });
 
-test("chapter 6: the highest rate parts, a low one does not", async () => {
-  await site.visit("#/lesson/6", async (shown) => {
+test("chapter 6: the highest rate parts, a low one does not, also after the same learning time", async () => {
+  await site.visit("#/lesson/6", async (shown, page) => {
+    await shown.until("run-on", "Run on");
     await shown.click("start");
     await shown.until("rel-l1-k3", (text) => Number(text) > 0.01);
     await unseen(shown);
@@ -93,6 +94,62 @@ test("chapter 6: the highest rate parts, a low one does not", async () => {
     await shown.click("start");
     await seen(shown);
     assert.ok((await shown.number("rel-l1-k3")) < 1e-3);
+    // It pauses at step 100, with the published fingerprints of a run of that length.
+    await shown.until("run-on", "0.05: run on to step 200");
+    await shown.until("published", /at step 100 are the published ones of class separate/);
+    assert.equal(await shown.text("step"), "100");
+    await shown.get("axis-time").check();
+    await shown.click("run-on");
+    await shown.until("step", (text) => Number(text) > 100);
+    await shown.click("pause");
+    await shown.until("run-on", "0.05: run on to step 200");
+    await page.waitForFunction(() => document.querySelector('[data-testid="run-on"]').getAttribute("aria-disabled") === "false");
+    await page.getByText("The same run on the command line").click();
+    assert.ok(await page.getByText(/--lr 0\.05 --momentum 0 .*--steps 200/).isVisible());
+    const labels = await page.locator(".exhibit .legend").nth(1).locator("li").allTextContents();
+    assert.deepEqual(labels.map((text) => Number.parseFloat(text)).length, 2, "the loss of each rate");
+  });
+});
+
+test("runs wait while the reader is in other chapters or views", async () => {
+  await site.visit("#/lesson/3", async (shown, page) => {
+    const to = async (hash, id) => {
+      await page.evaluate((next) => (location.hash = next), hash);
+      await shown.get(id).waitFor();
+    };
+    await shown.click("start");
+    await shown.step(2);
+    // Running: it continues where it was.
+    await to("#/lesson/2", "chapter-2");
+    await page.waitForFunction(() => window.events.findLast(({ kind }) => kind === "state")?.running === false);
+    const left = await page.evaluate(() => window.events.filter(({ kind }) => kind === "steps").length);
+    await to("#/lesson/3", "chapter-3");
+    assert.ok((await shown.number("step")) >= 2, "the curves are still there");
+    await page.waitForFunction((before) => window.events.filter(({ kind }) => kind === "steps").length > before, left);
+    // Paused: it stays as it is.
+    await shown.click("pause");
+    await page.waitForFunction(() => window.events.findLast(({ kind }) => kind === "state").running === false);
+    const last = await page.evaluate(() => window.events.findLast(({ kind }) => kind === "steps").rows);
+    await shown.until("step", String(Object.values(last).at(-21)));
+    const at = await shown.text("step");
+    await to("#/certify", "certify");
+    await to("#/lesson/6", "chapter-6");
+    await shown.click("start");
+    await shown.step(1);
+    await shown.click("pause");
+    await to("#/lesson/3", "chapter-3");
+    assert.equal(await shown.text("step"), at);
+    assert.equal(await page.evaluate(() => window.events.filter(({ kind }) => kind === "opened").length), 2, "no run has been opened again");
+    await to("#/lesson/6", "chapter-6");
+    assert.match(await shown.text("step"), /^[1-9]/);
+    // Two workers wait at most: those of chapters 3 and 6.
+    await to("#/lesson/1", "chapter-1");
+    assert.equal(page.workers().length, 2);
+    // Without bets the lesson begins again, and the other chapters' runs with it.
+    await to("#/lesson/6", "chapter-6");
+    await shown.click("clear-bets");
+    await to("#/lesson/3", "chapter-3");
+    await shown.until("step", "0");
   });
 });
 

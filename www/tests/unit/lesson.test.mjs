@@ -8,6 +8,8 @@ const { bitsOf, exactDecimal, fieldsOf, fma, sgdStep, spacing } = await load("le
 const { parseMarks } = await load("lesson/chapter.ts");
 const { shortestDecimal } = await load("lesson/chapter1.ts");
 const { BetBook, BETS, parseWagers, resultText } = await load("lesson/bets.ts");
+const { KeptExhibits } = await load("lesson/kept.ts");
+const { commonAxis, nextTarget, onAxis, runningMean } = await load("lesson/learning_time.ts");
 const { tally } = await load("lesson/chapter2.ts");
 const { behaviourText } = await load("pde/nonlinear.ts");
 const chapters = await Promise.all([1, 2, 3, 4, 5, 6].map(async (n) => (await load(`lesson/chapter${n}.ts`)).chapter));
@@ -117,4 +119,52 @@ test("a bet can change until it is revealed, without any storage", () => {
   book.clear();
   assert.deepEqual(book.of(3), { choice: undefined, revealed: undefined });
   assert.equal(changes, 4);
+});
+
+test("curves of different rates share one axis", () => {
+  const steps = (rate, values) => ({ x: Float64Array.from(values, (_, index) => (index + 1) * rate), values: Float64Array.from(values) });
+  const [slow, fast] = [steps(0.5, [1, 10, 100, 0]), steps(2, [4, 16])];
+  const axis = commonAxis([slow, fast]);
+  assert.deepEqual([...axis], [0.5, 1, 1.5, 2, 4]);
+  assert.deepEqual([...onAxis(slow, axis, true)], [1, 10, 100, 0], "it ends with its last step");
+  assert.deepEqual([...onAxis(fast, axis, true)], [NaN, NaN, NaN, 4, 16], "and begins with its first");
+  assert.deepEqual([...onAxis(fast, Float64Array.of(2, 3, 4), false)], [4, 10, 16]);
+  assert.deepEqual([...onAxis(fast, Float64Array.of(2, 3, 4), true)], [4, 8, 16], "straight on a logarithmic plot");
+  assert.deepEqual([...onAxis(slow, Float64Array.of(1.75), true)], [100], "towards zero");
+  assert.deepEqual([...commonAxis([])], []);
+});
+
+test("a loss is averaged over the last batches", () => {
+  assert.deepEqual([...runningMean(Float64Array.of(2, 4, 6, 8), 2)], [2, 3, 5, 7]);
+  assert.deepEqual([...runningMean(Float64Array.of(1, Infinity, 1, 1, 1), 2)], [1, Infinity, Infinity, NaN, NaN], "no number after a loss that blew up");
+});
+
+test("a run pauses, runs on by as many steps again, and ends", () => {
+  assert.equal(nextTarget(40, 100, 1600), 100, "paused before");
+  assert.deepEqual([100, 200, 400, 800, 1600].map((target) => nextTarget(target, target, 1600)), [200, 400, 800, 1600, undefined]);
+  assert.equal(nextTarget(900, 900, 1600), 1600);
+});
+
+test("live parts wait, the newest two of them, unless there is nothing to keep", () => {
+  const happened = [];
+  const part = (name, isWorthKeeping = true) => ({
+    suspend: () => (happened.push(`suspend ${name}`), isWorthKeeping),
+    resume: () => happened.push(`resume ${name}`),
+    close: () => happened.push(`close ${name}`),
+  });
+  const kept = new KeptExhibits(2);
+  const first = part("a");
+  kept.put(3, first);
+  kept.put(4, { close: () => happened.push("close cannot wait") });
+  kept.put(5, part("empty", false));
+  assert.equal(kept.take(4), undefined);
+  assert.equal(kept.take(5), undefined);
+  assert.equal(kept.take(3), first);
+  assert.equal(kept.take(3), undefined, "it is on screen now");
+  assert.deepEqual(happened.splice(0), ["suspend a", "close cannot wait", "suspend empty", "close empty", "resume a"]);
+  for (const [chapter, name] of [[3, "a"], [6, "b"], [7, "c"]]) kept.put(chapter, part(name));
+  assert.deepEqual(happened.splice(0), ["suspend a", "suspend b", "suspend c", "close a"]);
+  assert.equal(kept.take(3), undefined);
+  kept.clear();
+  assert.deepEqual(happened, ["close b", "close c"]);
 });
