@@ -14,7 +14,7 @@ import { KeptExhibits } from "./kept";
 const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter }> }[] = [
   { title: "A number is 32 bits", load: () => import("./chapter1") },
   { title: "Divide and multiply by three", load: () => import("./chapter2") },
-  { title: "Two networks and one bit", load: () => import("./chapter3") },
+  { title: "Three copies and their last bits", load: () => import("./chapter3") },
   { title: "A step that is too long", load: () => import("./chapter4") },
   { title: "Unstable, but restrained", load: () => import("./chapter5") },
   { title: "Choose the learning rate", load: () => import("./chapter6") },
