@@ -47,8 +47,8 @@ test("chapter 2: k = 3 loses one number in seven, k = 2 none", async () => {
   });
 });
 
-test("chapter 3: two networks part, the control does not", async () => {
-  await site.visit("#/lesson/3", async (shown) => {
+test("chapter 3: two copies part, the control does not until one bit of it is flipped", async () => {
+  await site.visit("#/lesson/3", async (shown, page) => {
     await shown.until("adapter", /SwiftShader|GPU/i);
     assert.equal(await shown.text("step"), "0");
     await shown.click("start");
@@ -56,9 +56,19 @@ test("chapter 3: two networks part, the control does not", async () => {
     assert.equal(await shown.number("differing-k2"), 0);
     assert.ok((await shown.number("differing-k3")) > 1000);
     assert.match(await shown.text("lamp"), /green/);
+    assert.equal(await shown.get("flip-meaning").isVisible(), false);
+    await shown.click("flip-bit");
+    await shown.until("lamp", /red/);
+    await shown.get("flip-meaning").waitFor({ state: "visible" });
+    const { step } = await page.evaluate(() => window.events.find(({ what }) => what === "flip-bit"));
+    assert.match(await shown.text("flip-meaning"), new RegExp(`flipped after step ${step}, and the lamp turned red`));
+    assert.match(await shown.text("lamp"), new RegExp(`from step ${step} on`));
+    assert.equal(await shown.get("flip-bit").getAttribute("aria-disabled"), "true");
     await shown.click("pause");
     await shown.click("reset");
     await shown.until("step", "0");
+    await shown.get("flip-meaning").waitFor({ state: "hidden" });
+    await page.waitForFunction(() => document.querySelector('[data-testid="flip-bit"]').ariaDisabled === "false");
   });
 });
 

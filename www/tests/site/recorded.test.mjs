@@ -36,6 +36,7 @@ test("without WebGPU the page says why, and plays a recorded run", async () => {
       await shown.click("start");
       await shown.get("seen").waitFor({ state: "visible" });
       assert.match(await shown.text("adapter"), /Recorded/);
+      assert.equal(await shown.get("flip-bit").count(), 0, "no bit of a recorded run can be flipped");
     });
     await plainly.visit("#/lesson/6", async (shown) => {
       await shown.click("start");

@@ -10,7 +10,7 @@ const { shortestDecimal } = await load("lesson/chapter1.ts");
 const { BetBook, BETS, parseWagers, resultText } = await load("lesson/bets.ts");
 const { KeptExhibits } = await load("lesson/kept.ts");
 const { commonAxis, nextTarget, onAxis, runningMean } = await load("lesson/learning_time.ts");
-const { tally } = await load("lesson/chapter2.ts");
+const { tally, verdictText } = await load("lesson/chapter2.ts");
 const { behaviourText } = await load("pde/nonlinear.ts");
 const chapters = await Promise.all([1, 2, 3, 4, 5, 6].map(async (n) => (await load(`lesson/chapter${n}.ts`)).chapter));
 
@@ -47,6 +47,44 @@ test("a step with k = 2 has the bits of k = 1, one with k = 3 often has not", ()
   assert.ok(back > 13_000 && back < 14_500, `${back} of 100,000 do not come back`);
   assert.ok(weights > 500 && weights < 2000, `${weights} of 100,000 weights differ`);
   assert.equal(sgdStep(1, 0.5, 0.1, 1), Math.fround(1 - Math.fround(0.1) * 0.5));
+});
+
+test("what does not come back is the next float32, although several bits may differ", () => {
+  let several = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const d = Math.fround((Math.random() - 0.5) * 0.1);
+    for (const k of [3, 5, 7]) {
+      const back = Math.fround(Math.fround(d / k) * k);
+      const [from, to] = [bitsOf(d), bitsOf(back)];
+      if (from === to) assert.equal(verdictText(d, back), "It came back.");
+      else {
+        assert.equal(Math.abs(from - to), 1, `${d} / ${k} · ${k}`);
+        if (((from ^ to) & ~1) !== 0) several++;
+        assert.match(verdictText(d, back), to > from ? /farther from zero/ : /closer to zero/);
+      }
+    }
+  }
+  assert.ok(several > 0, "a carry changes more than the last bit");
+});
+
+test("what chapter 4 says of the zigzag holds within the steps that it shows", async () => {
+  const points = 31;
+  const half = (points - 1) / 2;
+  const shape = Array.from({ length: points }, (_, i) => Math.sin((29 * Math.PI * i) / (points - 1)));
+  const tent = shape.map((_, i) => 1.5 * (1 - Math.abs(i - half) / half));
+  const start = (2 / (points - 1)) * shape.reduce((sum, s, i) => sum + s * tent[i], 0);
+  const factor = (dt) => 1 - 4 * dt * Math.sin((29 * Math.PI) / 60) ** 2;
+  const [question, answer] = chapters[3].teacher.questions[0];
+  assert.match(question, /dt = 0\.53,/);
+  assert.ok(answer.includes(factor(0.53).toFixed(4).replace("-", "−")), answer);
+  const steps = Math.ceil(Math.log(1000) / Math.log(-factor(0.53)));
+  assert.ok(answer.includes(`= ${steps} steps: from ${start.toFixed(4)} at the start to ${(1000 * start).toFixed(1)}.`), answer);
+  const shown = Number(/^const STEPS = (\d+);$/m.exec(await readFile(new URL("../../src/pde/heat.ts", import.meta.url), "utf8"))[1]);
+  assert.ok(steps < shown, "the plot goes as far");
+  // docs/TEACHING.md: the number of steps until the zigzag is as large as the tent.
+  const teaching = await readFile(new URL("../../../docs/TEACHING.md", import.meta.url), "utf8");
+  const least = Math.ceil(Math.log(1.5 / start) / Math.log(-factor(0.52)));
+  assert.ok(least < shown && teaching.includes(`is as large as the tent at dt = 0.52 (${least}); check.`), String(least));
 });
 
 test("marks count at the edges of words only", () => {
