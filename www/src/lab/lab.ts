@@ -21,6 +21,7 @@ import { Controls } from "./controls";
 import { DataPanel } from "./data";
 import { FlipButton, flipText, parseFlip } from "./flip";
 import { LearningRate } from "./learning_rate";
+import { oneLayerNote } from "./one_layer_note";
 import { ErrorNotice } from "./error_notice";
 import { Share } from "./share";
 import "./lab.css";
@@ -45,6 +46,7 @@ class Lab implements View {
   private readonly more = new Controls("more", [], (key, text) => this.change(key, text));
   private readonly lr = new LearningRate((lr) => this.changeLr(lr));
   private readonly share = new Share(() => this.session.record, this.divergence);
+  private readonly oneLayer = oneLayerNote();
   private readonly data: DataPanel;
   private readonly pin = button("Pin curves", () => this.togglePin(), { "data-testid": "pin", "aria-pressed": "false" });
 
@@ -102,6 +104,7 @@ class Lab implements View {
           "div",
           { class: "main" },
           add(this.divergence).element,
+          this.oneLayer,
           h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element),
           add(new Readout()).element,
           add(new PublishedLamp()).element,
@@ -133,6 +136,7 @@ class Lab implements View {
 
   private showValues(): void {
     showLink(linkTo("lab", toQuery(this.values)));
+    this.oneLayer.hidden = this.values["net"] !== "one-layer";
     this.main.show(this.values);
     this.more.show(this.values);
     this.share.show(this.values);

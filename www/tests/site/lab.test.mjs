@@ -152,6 +152,14 @@ test("a long run is drawn with as many points as fit, and zooms", async () => {
   }, { script: [fakeEngine, { steps: 20_000 }] });
 });
 
+test("the one-layer network has a note on why its copies come together again", async () => {
+  await site.visit(`#/lab?${ONE_LAYER}&steps=1`, async (shown, page) => {
+    await shown.get("one-layer-note").waitFor({ state: "visible" });
+    await page.evaluate((to) => (location.hash = to), `#/lab?${RESNET}&steps=1`);
+    await shown.get("one-layer-note").waitFor({ state: "hidden" });
+  });
+});
+
 test("every state is a link", async () => {
   const address = "#/lab?net=one-layer&ks=1,3&seed=7&batch-size=1&lr=0.02&momentum=0&weight-decay=20&epochs=500&steps=8&lr-changes=5:0.01";
   await site.visit(address, async (shown, page) => {
