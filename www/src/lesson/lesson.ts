@@ -31,6 +31,8 @@ export async function open(route: Route): Promise<View> {
   const element = h("div", { class: "page lesson" });
   let exhibit: Exhibit | undefined;
   let parts: BetPart[] = [];
+  /** Whether the live part on screen is from before the bets were cleared. */
+  let isStale = false;
   let shown = 0;
   /** Counts requested chapters: one that loads slowly must not replace a later one. */
   let latest = 0;
@@ -100,10 +102,19 @@ export async function open(route: Route): Promise<View> {
 
   /** Keeps the live part of the chapter on screen, or closes it. */
   function leave(): void {
-    if (exhibit !== undefined) kept.put(shown, exhibit);
+    if (isStale) exhibit?.close();
+    else if (exhibit !== undefined) kept.put(shown, exhibit);
     exhibit = undefined;
+    isStale = false;
     for (const part of parts) part.close();
     parts = [];
+  }
+
+  /** Forgets the bets and the runs, so that the lesson can be given again. What is on screen stays until it is left. */
+  function clearBets(): void {
+    kept.clear();
+    isStale = true;
+    book.clear();
   }
 
   await show(route);
@@ -115,12 +126,6 @@ export async function open(route: Route): Promise<View> {
       leave();
     },
   };
-}
-
-/** Forgets the bets and the runs of other chapters, so that the lesson can be given again. */
-function clearBets(): void {
-  kept.clear();
-  book.clear();
 }
 
 /** A function that calls `action` the first time only: a live part says again and again that its thing is on screen. */

@@ -129,7 +129,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     setText(apart, formatNumber(distance.at(-1)));
     showRunOn(source);
     const name = opened?.adapter.name ?? "";
-    setText(where, live ? `Live on ${name || "your GPU"}: ${opened?.network}, made-up images.` : `Recorded: ${opened?.network} on real images, trained by lastbit on ${name}.`);
+    setText(where, opened === undefined ? "Preparing…" : live ? `Live on ${name || "your GPU"}: ${opened.network}, made-up images.` : `Recorded: ${opened.network} on real images, trained by lastbit on ${name}.`);
     showCurves();
     const ends = [...curves.values()].map(({ apart: values }) => ({ steps: values.length, last: values.at(-1) ?? 0 }));
     const parted = ends.some(({ last }) => last > SEEN.parted);

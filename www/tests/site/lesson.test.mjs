@@ -160,6 +160,8 @@ test("runs wait while the reader is in other chapters or views", async () => {
     await shown.click("clear-bets");
     await to("#/lesson/3", "chapter-3");
     await shown.until("step", "0");
+    await to("#/lesson/6", "chapter-6");
+    await shown.until("step", "0");
   });
 });
 
