@@ -17,6 +17,15 @@ export function flipText({ tensor, index, replica }: FlipBit, step: number): str
   return [tensor, index, step, replica].join(":");
 }
 
+/** The words of the button. */
+interface Words {
+  text: string;
+  /** How to have a run without a flipped bit. */
+  again: string;
+}
+
+const IN_THE_LAB: Words = { text: "Flip one bit of the control", again: "Reset begins a run without one" };
+
 /** The button that flips a bit of the first control. */
 export class FlipButton implements Component {
   private readonly button: HTMLButtonElement;
@@ -25,10 +34,14 @@ export class FlipButton implements Component {
   private record: RunRecord | undefined;
   /** The run in which a flip was requested. A run has at most one flipped bit, as its config has. */
   private flipped: RunRecord | undefined;
+  private finished = false;
 
-  constructor(onFlip: (flip: FlipBit) => void) {
-    this.button = button("Flip one bit of the control", () => {
-      if (this.flip === undefined || this.isSpent()) return;
+  constructor(
+    onFlip: (flip: FlipBit) => void,
+    private readonly words = IN_THE_LAB,
+  ) {
+    this.button = button(words.text, () => {
+      if (this.flip === undefined || this.isSpent() || this.finished) return;
       this.flipped = this.record;
       onFlip(this.flip);
       this.updateButton();
@@ -43,14 +56,18 @@ export class FlipButton implements Component {
   /** Updates the button. It is never `disabled`, because the keyboard must still reach the reason. */
   private updateButton(): void {
     const spent = this.isSpent();
-    this.button.setAttribute("aria-disabled", String(spent));
+    this.button.setAttribute("aria-disabled", String(spent || this.finished));
+    const { again } = this.words;
     this.button.title = spent
-      ? "This run already has a flipped bit. Reset begins a run without one"
-      : "Flips the last bit of one weight after the next step, to show that the lamp notices";
+      ? `This run already has a flipped bit. ${again}`
+      : this.finished
+        ? `This run is finished, and a bit is flipped after a step. ${again}`
+        : "Flips the last bit of one weight after the next step, to show that the lamp notices";
   }
 
-  update({ opened, record }: RunSource): void {
+  update({ opened, record, finished }: RunSource): void {
     this.record = record;
+    this.finished = finished;
     this.updateButton();
     const replica = opened?.controls[0];
     const tensor = opened?.tensors.find(({ convolution }) => convolution);

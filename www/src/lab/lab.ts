@@ -25,6 +25,7 @@ import { DataPanel } from "./data";
 import { devicePanel } from "./device";
 import { FlipButton, flipText, parseFlip } from "./flip";
 import { LearningRate } from "./learning_rate";
+import { oneLayerNote } from "./one_layer_note";
 import { ErrorNotice } from "./error_notice";
 import { Share } from "./share";
 import "./lab.css";
@@ -48,6 +49,7 @@ class Lab implements View {
   private readonly more = new Controls("more", [], (key, text) => this.change(key, text));
   private readonly lr = new LearningRate((lr) => this.changeLr(lr));
   private readonly share: Share;
+  private readonly oneLayer = oneLayerNote();
   /** Whether smaller sizes suit the device. */
   private readonly isSlow: boolean;
   private readonly data: DataPanel;
@@ -118,6 +120,7 @@ class Lab implements View {
           { class: "main" },
           add(this.divergence).element,
           add(new StoryLine()).element,
+          this.oneLayer,
           h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element, this.pinNote),
           add(new Readout()).element,
           add(new PublishedLamp()).element,
@@ -150,6 +153,7 @@ class Lab implements View {
 
   private showValues(): void {
     showLink(linkTo("lab", toQuery(this.values)));
+    this.oneLayer.hidden = this.values["net"] !== "one-layer";
     this.main.show(this.values);
     this.more.show(this.values);
     this.share.show(this.values);

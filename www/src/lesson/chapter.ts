@@ -5,6 +5,10 @@ import { type Child, h } from "../dom";
 /** The live part of a chapter. */
 export interface Exhibit {
   element: HTMLElement;
+  /** Present if the live part can wait off screen. Stops its work; returns false if nothing is worth keeping. */
+  suspend?(): boolean;
+  /** Continues after {@link suspend}, if it was running. */
+  resume?(): void;
   /** Terminates workers and removes listeners. */
   close(): void;
 }

@@ -13,7 +13,7 @@ export const chapter: Chapter = {
       "digits, and nothing lies between two steps. Every result of every addition and multiplication is rounded to one of them.",
     "So 0.1 is not exactly 0.1. It is the nearest float32.",
   ],
-  task: "Click the last bit, at the right end. Then click an exponent bit, for comparison.",
+  task: "Click the last bit, the one with the thick frame. Then click an exponent bit, for comparison.",
   sight:
     "The last bit moves 0.1 by 7.5 billionths, one part in 13 million. Everything in this lesson begins with " +
     "a change of that size.",
@@ -51,7 +51,7 @@ function exhibit(seen: () => void): Exhibit {
     const group = h("div", { class: `bit-group ${className}`, role: "group", "aria-label": name });
     for (let bit: number = from; bit >= to; bit--) {
       const label = bit === 0 ? "last bit" : name === "sign" ? "sign bit" : `${name} bit ${bit - to}`;
-      const one = button("0", () => set(bits ^ (1 << bit)), { class: "bit", "data-testid": `bit-${bit}` });
+      const one = button("0", () => set(bits ^ (1 << bit)), { class: bit === 0 ? "bit last" : "bit", "data-testid": `bit-${bit}` });
       buttons[bit] = one;
       names[bit] = label;
       group.append(one);

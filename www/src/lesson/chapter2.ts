@@ -12,12 +12,12 @@ export const chapter: Chapter = {
       "exponent, so nothing is lost.",
     "lastbit trains copies of a network that differ only in this. The standard step is _p_ ← _p_ − _lr_ · _d_; copy k takes " +
       "_p_ ← _p_ − (_lr_ k) · (_d_ / k). On paper the step is the same for every k. For k = 2 the bits are the same as well; " +
-      "for k = 3 the last bit sometimes differs.",
+      "for k = 3 the result is sometimes the next float32, above or below.",
   ],
   task: "Choose k = 3 and press “Try 100,000 numbers”. Then do the same with k = 2.",
   sight:
-    "With k = 3 about one number in seven does not come back, and in one step about one weight in a hundred gets a different " +
-    "last bit. With k = 2 every number comes back and no weight differs.",
+    "With k = 3 about one number in seven does not come back, and in one step about one weight in a hundred ends at the next " +
+    "float32, above or below. With k = 2 every number comes back and no weight differs.",
   teacher: {
     notes: [
       "This is the whole perturbation. No noise is added and nobody is careless: both formulas are correct, both are " +
@@ -65,7 +65,7 @@ function exhibit(seen: () => void): Exhibit {
         h("td", { class: "value" }, shortestDecimal(value)),
       );
     }
-    setText(verdict, back === d ? "It came back." : "It did not come back: the last bit differs.");
+    setText(verdict, verdictText(d, back));
     verdict.classList.toggle("apart", back !== d);
     const entries = [...results].sort(([a], [b]) => a - b);
     table.replaceChildren(
@@ -126,6 +126,14 @@ function exhibit(seen: () => void): Exhibit {
     h("p", { class: "note" }, `Random numbers: d about ${UPDATE_STD}, weights about ${WEIGHT_STD}, learning rate ${LR}, rounded as the trainer does.`),
   );
   return { element, close: () => undefined };
+}
+
+/** Whether `d` came back as `back`. Their bits may differ in several places, as 0.1111 and 1.0000 do, although they are neighbours. */
+export function verdictText(d: number, back: number): string {
+  if (back === d) return "It came back.";
+  return Math.abs(back) > Math.abs(d)
+    ? "It did not come back: it is the next float32, farther from zero."
+    : "It did not come back: it is the next float32, closer to zero.";
 }
 
 /** How many of {@link TRIES} random numbers do not come back, and how many weights differ after a step. */

@@ -27,7 +27,7 @@ export const chapter: Chapter = {
       "The same computation holds for gradient descent on a parabola of curvature λ: _w_ ← (1 − dt λ) _w_, stable below dt = 2/λ.",
     ],
     questions: [
-      ["At dt = 0.51, after how many steps is the zigzag a thousand times as large?", "The factor is 1 − 4 · 0.51 · 0.99726 = −1.0344. ln 1000 / ln 1.0344 = 204 steps."],
+      ["At dt = 0.53, after how many steps is the zigzag a thousand times as large? Check it in the plot.", "The factor is 1 − 4 · 0.53 · 0.99726 = −1.1142. ln 1000 / ln 1.1142 = 64 steps: from 0.0033 at the start to 3.3."],
       ["Does the zigzag need the tent?", "No. The equation is linear: every pattern is multiplied by its own number, independent of all others."],
       ["What would stop the growth?", "Nothing in this equation. It would take something nonlinear."],
     ],

@@ -5,22 +5,34 @@ import { button, h } from "../dom";
 import { failureNotice } from "../failure";
 import "../style/lesson.css";
 import type { Route, View } from "../view";
+import { type BetPart, betQuestion, betTable, sightPanel } from "./bet_view";
+import { BetBook } from "./bets";
 import { type Chapter, type Exhibit, rich } from "./chapter";
+import { KeptExhibits } from "./kept";
 
 /** In order. Each chapter is a separate file, loaded when it is opened. */
 const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter }> }[] = [
   { title: "A number is 32 bits", load: () => import("./chapter1") },
   { title: "Divide and multiply by three", load: () => import("./chapter2") },
-  { title: "Two networks and one bit", load: () => import("./chapter3") },
+  { title: "Three copies and their last bits", load: () => import("./chapter3") },
   { title: "A step that is too long", load: () => import("./chapter4") },
   { title: "Unstable, but restrained", load: () => import("./chapter5") },
   { title: "Choose the learning rate", load: () => import("./chapter6") },
 ];
 
+/** The bets last as long as the page, or longer where the browser stores them. */
+const book = new BetBook();
+
+/** The runs of two chapters wait while the reader is elsewhere, in the lab too. */
+const kept = new KeptExhibits(2);
+
 /** Opens the lesson at the chapter that the address names. */
 export async function open(route: Route): Promise<View> {
   const element = h("div", { class: "page lesson" });
   let exhibit: Exhibit | undefined;
+  let parts: BetPart[] = [];
+  /** Whether the live part on screen is from before the bets were cleared. */
+  let isStale = false;
   let shown = 0;
   /** Counts requested chapters: one that loads slowly must not replace a later one. */
   let latest = 0;
@@ -35,8 +47,7 @@ export async function open(route: Route): Promise<View> {
     const request = ++latest;
     const loaded = await CHAPTERS[number - 1]!.load().catch((error: unknown) => failureNotice(`Chapter ${number}`, error, ", or choose another chapter"));
     if (request !== latest) return;
-    exhibit?.close();
-    exhibit = undefined;
+    leave();
     const isFirst = shown === 0;
     if (loaded instanceof HTMLElement) {
       shown = 0;
@@ -45,7 +56,10 @@ export async function open(route: Route): Promise<View> {
     }
     const { chapter } = loaded;
     shown = number;
-    const tick = h("span", { class: "tick", "data-testid": "seen", hidden: true }, "✓ seen");
+    const question = betQuestion(book, number);
+    const sight = sightPanel(book, number, chapter.sight);
+    const table = number === CHAPTERS.length ? betTable(book, CHAPTERS.map(({ title }) => title), clearBets) : undefined;
+    parts = [question, sight, ...(table === undefined ? [] : [table])];
     const stage = h("div", { class: "stage", "data-testid": `chapter-${number}` });
     element.replaceChildren(
       contents(number, notes),
@@ -58,11 +72,13 @@ export async function open(route: Route): Promise<View> {
           h("p", { class: "eyebrow" }, `Chapter ${number} of ${CHAPTERS.length}`),
           h("h1", { tabindex: -1 }, chapter.title),
           ...chapter.text.map((text, index) => h("p", index === 0 ? { class: "lead" } : {}, ...rich(text))),
+          question.element,
           h("section", { class: "task" }, h("h2", {}, "Do"), h("p", {}, ...rich(chapter.task))),
-          h("section", { class: "sight" }, h("h2", {}, "See ", tick), h("p", {}, ...rich(chapter.sight))),
         ),
         stage,
+        sight.element,
       ),
+      table?.element ?? "",
       teacher(chapter),
       pager(number, notes),
     );
@@ -71,12 +87,8 @@ export async function open(route: Route): Promise<View> {
       scrollTo({ top: 0 });
       element.querySelector("h1")?.focus({ preventScroll: true });
     }
-    const seen = (): void => {
-      tick.hidden = false;
-      tick.closest("section")?.classList.add("is-seen");
-    };
     try {
-      const made = await chapter.exhibit(seen);
+      const made = kept.take(number) ?? (await chapter.exhibit(once(() => book.reveal(number, "seen"))));
       if (request !== latest) {
         made.close();
         return;
@@ -88,14 +100,40 @@ export async function open(route: Route): Promise<View> {
     }
   }
 
+  /** Keeps the live part of the chapter on screen, or closes it. */
+  function leave(): void {
+    if (isStale) exhibit?.close();
+    else if (exhibit !== undefined) kept.put(shown, exhibit);
+    exhibit = undefined;
+    isStale = false;
+    for (const part of parts) part.close();
+    parts = [];
+  }
+
+  /** Forgets the bets and the runs, so that the lesson can be given again. What is on screen stays until it is left. */
+  function clearBets(): void {
+    kept.clear();
+    isStale = true;
+    book.clear();
+  }
+
   await show(route);
   return {
     element,
     navigate: (next) => void show(next),
     close: () => {
       latest++;
-      exhibit?.close();
+      leave();
     },
+  };
+}
+
+/** A function that calls `action` the first time only: a live part says again and again that its thing is on screen. */
+function once(action: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) action();
+    isDone = true;
   };
 }
 
@@ -126,6 +164,7 @@ function teacher({ teacher: { notes, questions } }: Chapter): HTMLElement {
     "section",
     { class: "panel teacher", "aria-label": "Teacher’s notes", "data-testid": "teacher", hidden: true },
     h("h2", {}, "For the teacher"),
+    h("p", {}, "Take a vote on the bet before the live part starts, and click the answer that most hands go up for. A table after chapter 6 compares the six votes with what was seen; “Clear my bets” below it prepares the next class."),
     h("ul", {}, ...notes.map((note) => h("li", {}, ...rich(note)))),
     h("h3", {}, "Questions to ask"),
     ...questions.map(([question, answer]) =>

@@ -8,6 +8,7 @@ import { divergencePlot } from "../run/curves";
 import { Lamp } from "../run/lamp";
 import { PublishedLamp } from "../run/published";
 import { type Component, type RunSource, Session } from "../run/session";
+import { LESSON_RUN } from "../run/smooth";
 import { findBackend } from "../backend";
 
 /** A run that can be started and stopped. */
@@ -18,25 +19,48 @@ export interface Run extends RunSource {
   close(): void;
 }
 
-/** The lesson's network: small enough for any machine, large enough for its copies to part. Its sizes do not depend on the adapter. */
-export const LESSON_RUN: Values = {
-  net: "resnet8",
-  width: "0.5",
-  dataset: "synthetic",
-  ks: "1,3,2",
-  "batch-size": "8",
-  "test-limit": "64",
-  "eval-every": "0",
-};
-
 /** A run that was opened, live or recorded. */
 export interface OpenedRun {
   run: Run;
   live: boolean;
   /** The command line of the same run with the native program. */
   command: string;
+  start(): void;
+  pause(): void;
   /** Resets the run to its start, paused. */
   reset(): void;
+  /** Pauses the run while it is off screen; false if there is nothing to keep. */
+  suspend(): boolean;
+  /** Continues a run that was running when it was suspended. */
+  resume(): void;
+}
+
+/** The commands of a run, which remember whether the reader wants it to run. `rewind` resets it. */
+function commands(run: Run, rewind: () => void): Pick<OpenedRun, "start" | "pause" | "reset" | "suspend" | "resume"> {
+  // Not `run.running`: the worker may not have answered the last command yet.
+  let isWanted = false;
+  return {
+    start: () => {
+      isWanted = true;
+      run.start();
+    },
+    pause: () => {
+      isWanted = false;
+      run.pause();
+    },
+    reset: () => {
+      isWanted = false;
+      rewind();
+    },
+    suspend: () => {
+      run.pause();
+      const failed = run instanceof Session && run.error !== undefined;
+      return !failed && (isWanted || (run.record?.lastStep() ?? 0) > 0);
+    },
+    resume: () => {
+      if (isWanted && !run.finished) run.start();
+    },
+  };
 }
 
 /** Opens a paused run of `values`, or where nothing can train the recorded run `recording`. */
@@ -48,16 +72,16 @@ export async function openRun(values: Values, recording: string): Promise<Opened
       run: player,
       live: false,
       command: player.recording.file.command,
-      reset: () => {
+      ...commands(player, () => {
         player.pause();
         player.seek(0);
-      },
+      }),
     };
   }
   const session = new Session(backend);
   const all = defaults({ ...LESSON_RUN, ...values });
   session.open(all);
-  return { run: session, live: true, command: commandLine(all, backend), reset: () => session.open(session.values) };
+  return { run: session, live: true, command: commandLine(all, backend), ...commands(session, () => session.open(session.values)) };
 }
 
 /** Where a run is, or was, trained; `opened` is undefined until the core has described it. */
@@ -70,10 +94,10 @@ export function whereText(live: boolean, opened: Opened | undefined): string {
 }
 
 /** The buttons, the lamp and the divergence plot of a run. */
-export function runPanel({ run, live, command, reset }: OpenedRun): HTMLElement {
+export function runPanel({ run, live, command, start: onStart, pause: onPause, reset }: OpenedRun): HTMLElement {
   const step = h("output", { "data-testid": "step" }, "0");
-  const start = button(live ? "Start" : "Play", () => run.start(), { class: "primary", "data-testid": "start" });
-  const pause = button("Pause", () => run.pause(), { "data-testid": "pause" });
+  const start = button(live ? "Start" : "Play", onStart, { class: "primary", "data-testid": "start" });
+  const pause = button("Pause", onPause, { "data-testid": "pause" });
   const error = h("p", { class: "notice error", role: "alert", "data-testid": "error", hidden: true });
   const where = h("p", { class: "note", "data-testid": "adapter" });
   const lamp = run.add(new Lamp());

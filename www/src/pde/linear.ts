@@ -13,6 +13,17 @@ const REGIMES = ["activated", "transitioning", "not activated"] as const;
 const TRANSITIONING = 1;
 const COLUMNS = 160;
 
+/** The letters of the equation, for `linear_params` of web/src/pde.rs. */
+export const LINEAR_TERMS: readonly (readonly [term: string, meaning: string])[] = [
+  ["w", "The weights: one kernel of 32 × 32, as a column of 1024 numbers."],
+  ["dt, α", "The step size and the weight decay, which you choose. A step takes the share dt · α away from each weight."],
+  ["a", "Prediction minus label, held at −0.5: the network is undecided, and the label is 1. It is negative, so this term makes weights grow."],
+  ["β", "The steepness of the activation (Swish), here 1. Near zero its slope is 1/2 + β z / 2."],
+  ["G", "The sum of patch times patch transposed over all 32 × 32 patches of the image, 1024 × 1024 numbers. Its largest eigenvalue, 1024 times the number of patches, belongs to the checkerboard."],
+  ["Activation", "The formula is that of “transitioning”. With “activated”, s ⟨s, w⟩ / 8 replaces a β G w / 2, where s is the sum of the patches; with “not activated” only α w is left."],
+  ["Units", "None: pixels are +1 or −1, and weights are plain numbers."],
+];
+
 /** The linear equation. */
 export function linear({ query, changed, seen }: EquationOptions = {}): Equation {
   let regime = queryNumber(query, "regime", 0, 2) ?? TRANSITIONING;

@@ -6,7 +6,7 @@ import "../style/pde.css";
 import type { Route, View } from "../view";
 import { heat } from "./heat";
 import type { Equation, EquationOptions } from "./equation";
-import { linear } from "./linear";
+import { linear, LINEAR_TERMS } from "./linear";
 import { nonlinear } from "./nonlinear";
 
 interface Entry {
@@ -17,6 +17,8 @@ interface Entry {
   formula: string;
   /** What the equation is, and what to look for. */
   description: string;
+  /** What the letters of the formula are. */
+  terms?: readonly (readonly [term: string, meaning: string])[];
 }
 
 const EQUATIONS: readonly Entry[] = [
@@ -30,6 +32,7 @@ const EQUATIONS: readonly Entry[] = [
   },
   {
     path: "linear",
+    terms: LINEAR_TERMS,
     title: "Linear network",
     make: linear,
     formula: "w′ = w − dt (a β G w / 2 + α w)",
@@ -68,12 +71,19 @@ export function open(route: Route): View {
       h("nav", { class: "tabs sub", "aria-label": "Equations" }, ...tabs),
       h("p", { class: "formula", "aria-label": "The step" }, entry.formula),
       h("p", {}, entry.description),
+      ...(entry.terms === undefined ? [] : [legendOf(entry.terms)]),
       equation.element,
     );
   }
 
   show(route);
   return { element, navigate: show, close: () => shown?.equation.close() };
+}
+
+/** The letters of a formula with their meanings. */
+function legendOf(terms: NonNullable<Entry["terms"]>): HTMLElement {
+  const rows = terms.map(([term, meaning]) => h("div", {}, h("dt", {}, term), h("dd", {}, meaning)));
+  return h("details", { class: "terms", "data-testid": "terms" }, h("summary", {}, "What the letters mean"), h("dl", {}, ...rows));
 }
 
 /** Whether an address has a query and agrees with what is shown. */

@@ -29,7 +29,13 @@ export interface PlotData {
   curves: readonly Curve[];
   /** Steps at which something was changed. */
   marks?: readonly { x: number; label: string }[];
+  /** What `x` is, if it is no step. It may have fractions. */
+  xName?: string | undefined;
 }
+
+/** Distances of ticks on the horizontal axis. A step has no fractions. */
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6];
+const FRACTIONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 
 interface Options {
   title: string;
@@ -204,7 +210,7 @@ export class LinePlot {
         scales: { x: { time: false }, y: {} },
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, bind: { dblclick: () => () => this.zoomOutNow() } },
         axes: [
-          { ...axis, grid: lines, ticks: lines, size: 1.9 * size, gap: 4, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6] },
+          { ...axis, grid: lines, ticks: lines, size: 1.9 * size, gap: 4, incrs: () => (this.data.xName === undefined ? WHOLE : [...FRACTIONS, ...WHOLE]) },
           {
             ...axis,
             grid: lines,
@@ -265,7 +271,8 @@ export class LinePlot {
       const value = values[index ?? values.length - 1];
       if (output) setText(output, Number.isNaN(value) ? "–" : readableNumber(value));
     });
-    const step = index === undefined ? "" : `step ${this.data.x[index]}`;
+    const { x, xName } = this.data;
+    const step = index === undefined ? "" : xName === undefined ? `step ${x[index]}` : `${xName} ${readableNumber(x[index])}`;
     const note = this.element.querySelector("figcaption .note");
     if (note) setText(note, step || (this.options.note ?? ""));
   }

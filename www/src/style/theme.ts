@@ -1,6 +1,8 @@
 // Light or dark, and the size of type: the reader's choice, else the system's setting. Canvases get their colours here,
 // because a custom property with light-dark() has no single value to read.
 
+import { store, stored } from "../stored";
+
 type Theme = "light" | "dark";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -82,21 +84,4 @@ export function canvasFont(size: number): string {
 
 function changed(): void {
   for (const listener of listeners) listener();
-}
-
-/** Storage may be forbidden; then a choice lasts as long as the page. */
-function stored(key: string): string | null {
-  try {
-    return localStorage.getItem(`lastbit-${key}`);
-  } catch {
-    return null;
-  }
-}
-
-function store(key: string, value: string): void {
-  try {
-    localStorage.setItem(`lastbit-${key}`, value);
-  } catch {
-    // Nothing to do: the page works without storage.
-  }
 }

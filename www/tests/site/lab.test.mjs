@@ -162,6 +162,14 @@ test("a long run is drawn with as many points as fit, and zooms", async () => {
   }, { script: [fakeEngine, { steps: 20_000 }] });
 });
 
+test("the one-layer network has a note on why its copies come together again", async () => {
+  await site.visit(`#/lab?${ONE_LAYER}&steps=1`, async (shown, page) => {
+    await shown.get("one-layer-note").waitFor({ state: "visible" });
+    await page.evaluate((to) => (location.hash = to), `#/lab?${RESNET}&steps=1`);
+    await shown.get("one-layer-note").waitFor({ state: "hidden" });
+  });
+});
+
 /** Waits until the page has heard that the run which it opened last on a fake engine has taken `step` steps, and is finished if it `ends`. */
 function trained(page, step, ends = false) {
   // Three replicas.

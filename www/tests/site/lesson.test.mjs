@@ -47,8 +47,8 @@ test("chapter 2: k = 3 loses one number in seven, k = 2 none", async () => {
   });
 });
 
-test("chapter 3: two networks part, the control does not", async () => {
-  await site.visit("#/lesson/3", async (shown) => {
+test("chapter 3: two copies part, the control does not until one bit of it is flipped", async () => {
+  await site.visit("#/lesson/3", async (shown, page) => {
     await shown.until("adapter", /SwiftShader|GPU/i);
     assert.equal(await shown.text("step"), "0");
     await shown.click("start");
@@ -56,9 +56,19 @@ test("chapter 3: two networks part, the control does not", async () => {
     assert.equal(await shown.number("differing-k2"), 0);
     assert.ok((await shown.number("differing-k3")) > 1000);
     assert.match(await shown.text("lamp"), /green/);
+    assert.equal(await shown.get("flip-meaning").isVisible(), false);
+    await shown.click("flip-bit");
+    await shown.until("lamp", /red/);
+    await shown.get("flip-meaning").waitFor({ state: "visible" });
+    const { step } = await page.evaluate(() => window.events.find(({ what }) => what === "flip-bit"));
+    assert.match(await shown.text("flip-meaning"), new RegExp(`flipped after step ${step}, and the lamp turned red`));
+    assert.match(await shown.text("lamp"), new RegExp(`from step ${step} on`));
+    assert.equal(await shown.get("flip-bit").getAttribute("aria-disabled"), "true");
     await shown.click("pause");
     await shown.click("reset");
     await shown.until("step", "0");
+    await shown.get("flip-meaning").waitFor({ state: "hidden" });
+    await page.waitForFunction(() => document.querySelector('[data-testid="flip-bit"]').ariaDisabled === "false");
   });
 });
 
@@ -84,8 +94,9 @@ test("chapter 5: k = 3 parts where the network wanders", async () => {
   });
 });
 
-test("chapter 6: the highest rate parts, a low one does not", async () => {
-  await site.visit("#/lesson/6", async (shown) => {
+test("chapter 6: the highest rate parts, a low one does not, also after the same learning time", async () => {
+  await site.visit("#/lesson/6", async (shown, page) => {
+    await shown.until("run-on", "Run on");
     await shown.click("start");
     await shown.untilNumber("rel-l1-k3", (distance) => distance > 0.01);
     await unseen(shown);
@@ -93,6 +104,64 @@ test("chapter 6: the highest rate parts, a low one does not", async () => {
     await shown.click("start");
     await seen(shown);
     assert.ok((await shown.number("rel-l1-k3")) < 1e-3);
+    // It pauses at step 100, with the published fingerprints of a run of that length.
+    await shown.until("run-on", "0.05: run on to step 200");
+    await shown.until("published", /at step 100 are the published ones of class separate/);
+    assert.equal(await shown.text("step"), "100");
+    await shown.get("axis-time").check();
+    await shown.click("run-on");
+    await shown.until("step", (text) => Number(text) > 100);
+    await shown.click("pause");
+    await shown.until("run-on", "0.05: run on to step 200");
+    await page.waitForFunction(() => document.querySelector('[data-testid="run-on"]').getAttribute("aria-disabled") === "false");
+    await page.getByText("The same run on the command line").click();
+    assert.ok(await page.getByText(/--lr 0\.05 --momentum 0 .*--steps 200/).isVisible());
+    const labels = await page.locator(".exhibit .legend").nth(1).locator("li").allTextContents();
+    assert.deepEqual(labels.map((text) => Number.parseFloat(text)).length, 2, "the loss of each rate");
+  });
+});
+
+test("runs wait while the reader is in other chapters or views", async () => {
+  await site.visit("#/lesson/3", async (shown, page) => {
+    const to = async (hash, id) => {
+      await page.evaluate((next) => (location.hash = next), hash);
+      await shown.get(id).waitFor();
+    };
+    await shown.click("start");
+    await shown.step(2);
+    // Running: it continues where it was.
+    await to("#/lesson/2", "chapter-2");
+    await page.waitForFunction(() => window.events.findLast(({ kind }) => kind === "state")?.running === false);
+    const left = await page.evaluate(() => window.events.filter(({ kind }) => kind === "steps").length);
+    await to("#/lesson/3", "chapter-3");
+    assert.ok((await shown.number("step")) >= 2, "the curves are still there");
+    await page.waitForFunction((before) => window.events.filter(({ kind }) => kind === "steps").length > before, left);
+    // Paused: it stays as it is.
+    await shown.click("pause");
+    await page.waitForFunction(() => window.events.findLast(({ kind }) => kind === "state").running === false);
+    const last = await page.evaluate(() => window.events.findLast(({ kind }) => kind === "steps").rows);
+    await shown.until("step", String(Object.values(last).at(-21)));
+    const at = await shown.text("step");
+    await to("#/certify", "certify");
+    await to("#/lesson/6", "chapter-6");
+    await shown.click("start");
+    await shown.step(1);
+    await shown.click("pause");
+    await to("#/lesson/3", "chapter-3");
+    assert.equal(await shown.text("step"), at);
+    assert.equal(await page.evaluate(() => window.events.filter(({ kind }) => kind === "opened").length), 2, "no run has been opened again");
+    await to("#/lesson/6", "chapter-6");
+    assert.match(await shown.text("step"), /^[1-9]/);
+    // Two workers wait at most: those of chapters 3 and 6.
+    await to("#/lesson/1", "chapter-1");
+    assert.equal(page.workers().length, 2);
+    // Without bets the lesson begins again, and the other chapters' runs with it.
+    await to("#/lesson/6", "chapter-6");
+    await shown.click("clear-bets");
+    await to("#/lesson/3", "chapter-3");
+    await shown.until("step", "0");
+    await to("#/lesson/6", "chapter-6");
+    await shown.until("step", "0");
   });
 });
 
@@ -128,4 +197,65 @@ test("chapters are links, notes are shown on demand", async () => {
     await page.goBack();
     await shown.get("chapter-1").waitFor();
   });
+});
+
+test("bets: changeable, revealed by what is seen or by hand, kept, compared at the end, cleared", async () => {
+  await site.visit("#/lesson/1", async (shown, page) => {
+    const choice = (index) => shown.get(`bet-${index}`);
+    await choice(0).check();
+    await choice(0).press("ArrowDown");
+    assert.ok(await choice(1).isChecked(), "the arrows choose another answer");
+    await choice(2).check();
+    assert.equal(await shown.get("sight").isVisible(), false, "nothing is given away");
+    await shown.click("bit-0");
+    await seen(shown);
+    await shown.get("sight").waitFor({ state: "visible" });
+    assert.equal(await shown.text("bet-result"), "You bet: One part in a billion billion. It was: One part in some ten million.");
+    await shown.until("bet-status", /^“See” is open\. You bet: One part/);
+    assert.ok(await choice(1).isDisabled(), "it is over");
+
+    await page.getByRole("link", { name: /Divide and multiply by three →/ }).click();
+    await shown.get("chapter-2").waitFor();
+    await shown.get("show-sight").focus();
+    await page.keyboard.press("Enter");
+    await shown.get("sight").waitFor({ state: "visible" });
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "sight", "the keyboard goes on from there");
+    await unseen(shown);
+    assert.match(await shown.text("bet-result"), /^You did not bet\. It was: About one in seven\.$/);
+
+    // Kept for another visit.
+    await page.reload();
+    await shown.get("sight").waitFor({ state: "visible" });
+    await page.getByRole("link", { name: "A number is 32 bits" }).first().click();
+    await shown.get("chapter-1").waitFor();
+    assert.ok(await choice(2).isChecked());
+    await seen(shown);
+
+    await page.getByRole("link", { name: "Choose the learning rate" }).first().click();
+    await shown.get("bets").waitFor();
+    assert.equal(await shown.text("betted-1"), "One part in a billion billion");
+    assert.equal(await shown.get("was-1").getByText("One part in some ten million").isVisible(), true);
+    assert.equal(await shown.text("betted-2"), "–");
+    assert.equal(await shown.get("was-2").getByText("About one in seven").isVisible(), true);
+    assert.equal(await shown.get("was-3").getByText("More than a hundredth away").isVisible(), false);
+    assert.equal(await shown.text("bet-score"), "Right: 0 of 1 bets that are over.");
+    await choice(2).check();
+    assert.equal(await shown.text("betted-6"), "More than a thousand times less");
+    await shown.click("clear-bets");
+    assert.equal(await shown.text("betted-1"), "–");
+    assert.equal(await choice(2).isChecked(), false);
+    await page.reload();
+    await shown.get("bets").waitFor();
+    assert.equal(await shown.text("betted-6"), "–");
+  });
+});
+
+test("bets work without storage", async () => {
+  await site.visit("#/lesson/1", async (shown, page) => {
+    await shown.get("bet-1").check();
+    await shown.click("bit-0");
+    await shown.until("bet-result", "You bet: One part in some ten million. So it was.");
+    await page.getByRole("link", { name: "Choose the learning rate" }).first().click();
+    await shown.until("bet-score", "Right: 1 of 1 bets that are over.");
+  }, { script: [() => Object.defineProperty(window, "localStorage", { get: () => { throw new Error("forbidden"); } })] });
 });

@@ -32,7 +32,11 @@ test("heat: below the edge the rod cools, beyond it the zigzag grows by the fact
 });
 
 test("linear: on both sides of the border the weights follow theory", async () => {
-  await site.visit("#/pde/linear", async (shown) => {
+  await site.visit("#/pde/linear", async (shown, page) => {
+    await page.getByText("What the letters mean").click();
+    await page.locator('[data-testid="terms"] dt').getByText("β").waitFor({ state: "visible" });
+    const terms = await page.locator('[data-testid="terms"] dt').allTextContents();
+    for (const term of ["w", "a", "β", "G", "Units"]) assert.ok(terms.includes(term), `${term} is explained`);
     /** Waits until the factor of theory fits and the measured factor agrees with it. */
     const measured = async (verdict, fits) => {
       const theory = real(await shown.until("linear-theory", (text) => fits(real(text)), String(fits)));

@@ -34,6 +34,7 @@ test("a browser that cannot train says why, and plays recorded runs", async () =
     await shown.click("start");
     await shown.get("seen").waitFor({ state: "visible" });
     assert.match(await shown.text("adapter"), /Recorded/);
+    assert.equal(await shown.get("flip-bit").count(), 0, "no bit of a recorded run can be flipped");
   });
   await plainly("#/lesson/6", async (shown) => {
     await shown.click("start");

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { load } from "./load.mjs";
 
-const { RATES } = await load("lesson/chapter6.ts");
+const { RATES } = await load("run/smooth.ts");
 const css = await readFile(new URL("../../src/style/tokens.css", import.meta.url), "utf8");
 
 /** Contrast of small text, by WCAG 2.1 AA. */

@@ -7,8 +7,8 @@ import { load } from "./load.mjs";
 const { publishedState } = await load("run/published.ts");
 const { RunRecord } = await load("run/record.ts");
 const { config, defaults, preset, PROPERTIES } = await load("properties.ts");
-const { LESSON_RUN } = await load("lesson/run_panel.ts");
-const { RATES, runAt } = await load("lesson/chapter6.ts");
+const { LESSON_RUN, RATES } = await load("run/smooth.ts");
+const { runAt } = await load("lesson/rate_runs.ts");
 const table = JSON.parse(await readFile(new URL("../../../core/src/published/page_runs.json", import.meta.url), "utf8"));
 
 /** A record of k = 1 and 3 with these fingerprints, by step. */
