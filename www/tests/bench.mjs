@@ -14,6 +14,7 @@ import { fakeEngine } from "./site/fake_engine.mjs";
 import { listen } from "./site/site.mjs";
 
 const RUN = { net: "resnet8", width: "0.5", dataset: "synthetic", ks: "1,3,2", "batch-size": "4", "train-limit": "512", "test-limit": "4" };
+const BACKENDS = ["webgpu", "processor"];
 /** Steps between which the speed is measured. */
 const [FROM, TO] = [5, Number(process.env.BENCH_STEPS ?? 45)];
 /** From `--memory-steps N`: measures memory alone, over N steps. */
@@ -57,12 +58,12 @@ const stepReached = (page, step) =>
   page.waitForFunction((at) => Number(document.querySelector("[data-testid=step]")?.textContent) >= at, step);
 
 /** Milliseconds of wall and processor time for a step in the browser. Prints when the first step arrived. */
-async function inBrowser() {
+async function inBrowser(backend) {
   const { cpu } = await usageOfBrowser();
-  const page = await open(`#/lab?${new URLSearchParams(RUN)}`, listen);
+  const page = await open(`?backend=${backend}#/lab?${new URLSearchParams(RUN)}`, listen);
   const opened = await page.waitForFunction(() => window.events.find(({ kind }) => kind === "steps")?.at);
   const worked = ((await usageOfBrowser()).cpu - cpu) / 1000;
-  console.log(`first divergence point: ${((await opened.jsonValue()) / 1000).toFixed(1)} s after load, ${worked.toFixed(1)} s of processor time`);
+  console.log(`${backend}: first divergence point: ${((await opened.jsonValue()) / 1000).toFixed(1)} s after load, ${worked.toFixed(1)} s of processor time`);
   await stepReached(page, FROM);
   const before = { wall: performance.now(), ...(await usageOfBrowser()) };
   await stepReached(page, TO);
@@ -71,11 +72,12 @@ async function inBrowser() {
   return { wall: (after.wall - before.wall) / (TO - FROM), cpu: (after.cpu - before.cpu) / (TO - FROM) };
 }
 
-/** The same for the native program. */
-async function natively() {
+/** The same for the native program on the same device. */
+async function natively(backend) {
   const folder = await mkdtemp(join(tmpdir(), "lastbit-"));
   const flags = Object.entries(RUN).flatMap(([key, value]) => [`--${key}`, value]);
-  const env = { ...process.env, LASTBIT_WGSL: "1", ...(driver ? { VK_DRIVER_FILES: driver, LASTBIT_ADAPTER: "SwiftShader" } : {}) };
+  const software = { LASTBIT_WGSL: "1", ...(driver ? { VK_DRIVER_FILES: driver, LASTBIT_ADAPTER: "SwiftShader" } : {}) };
+  const env = { ...process.env, ...(backend === "webgpu" ? software : { LASTBIT_ADAPTER: "processor:separate" }) };
   const child = spawn(lastbit, ["train", ...flags, "--decay-every", "0", "--steps", String(TO), "--json", "--out", join(folder, "run")], {
     env,
     stdio: ["ignore", "pipe", "inherit"],
@@ -145,8 +147,8 @@ async function debuggerOfWorker(page) {
 }
 
 /** Prints the memory while the one-layer network trains, and whether it stays flat, by a straight line through the samples. */
-async function memory() {
-  const page = await open("#/lab?net=one-layer&ks=1", listen);
+async function memory(backend) {
+  const page = await open(`?backend=${backend}#/lab?net=one-layer&ks=1`, listen);
   await stepReached(page, 1);
   const inWorker = await debuggerOfWorker(page);
   const every = Math.min(MEMORY_EVERY, Math.ceil(ONE_LAYER_STEPS / 10));
@@ -156,7 +158,7 @@ async function memory() {
     const now = await held(page, inWorker);
     samples.push(now);
     const [script, core, renderer, gpu] = [now.script, now.core, now.renderer, now.gpu].map((size) => size.toFixed(1));
-    console.log(`one layer, step ${step}, MiB: scripts ${script}, core ${core}, page's process ${renderer}, GPU process ${gpu}`);
+    console.log(`${backend}: one layer, step ${step}, MiB: scripts ${script}, core ${core}, page's process ${renderer}, GPU process ${gpu}`);
   }
   await page.close();
   for (const key of Object.keys(samples[0])) {
@@ -177,19 +179,19 @@ function slope(values) {
 }
 
 /** Prints the speed of the page and of the native program. */
-async function speed() {
-  const here = await inBrowser();
-  const there = await natively();
-  const show = ({ wall, cpu }) => `${wall.toFixed(0)} ms a step (${cpu.toFixed(0)} ms of processor time)`;
-  console.log(`browser: ${show(here)}\nnative:  ${show(there)}`);
-  console.log(`throughput in the browser: ${(there.wall / here.wall).toFixed(2)} of native (${(there.cpu / here.cpu).toFixed(2)} by processor time)`);
+async function speed(backend) {
+  const here = await inBrowser(backend);
+  const there = await natively(backend);
+  const show = ({ wall, cpu }) => `${wall.toFixed(1)} ms a step (${cpu.toFixed(1)} ms of processor time)`;
+  console.log(`${backend}: browser: ${show(here)}\n${backend}: native:  ${show(there)}`);
+  console.log(`${backend}: throughput in the browser: ${(there.wall / here.wall).toFixed(2)} of native (${(there.cpu / here.cpu).toFixed(2)} by processor time)`);
 }
 
 if (MEMORY_STEPS === undefined) {
-  await speed();
+  for (const backend of BACKENDS) await speed(backend);
   await frames();
 }
-await memory();
+for (const backend of BACKENDS) await memory(backend);
 await browser.close();
 server.close();
 process.exit();

@@ -23,7 +23,8 @@ async function until(page, id, fits) {
 
 /** Views by name: the address, and what to do before the picture. */
 const VIEWS = {
-  lab: { path: "#/lab", ready: (page) => until(page, "step", (text) => Number(text) >= 25) },
+  home: { path: "#/home", ready: (page) => until(page, "step", (text) => Number(text) >= 260) },
+  lab: { path: "#/lab", ready: (page) => until(page, "step", (text) => Number(text) >= 200) },
   heat: { path: "#/pde/heat?dt=0.52", ready: (page) => until(page, "heat-step", (text) => Number(text) >= 120) },
   linear: { path: "#/pde/linear", ready: (page) => until(page, "linear-measured", (text) => Math.abs(Number(text) - 0.935) < 0.002) },
   nonlinear: { path: "#/pde/nonlinear?dt=0.07", ready: (page) => until(page, "nonlinear-step", (text) => Number(text) >= 250) },
@@ -77,13 +78,13 @@ const VIEWS = {
     },
   },
   certify: {
-    path: "#/certify",
+    path: "?backend=webgpu#/certify",
     ready: async (page) => {
       await page.getByTestId("certify").click();
       await until(page, "certify-lamp", (text) => text.startsWith("Promise"));
     },
   },
-  "no-webgpu": {
+  recorded: {
     path: "?backend=recorded#/lab",
     ready: (page) => until(page, "step", (text) => Number(text) >= 30),
   },
