@@ -48,9 +48,9 @@ export class Engine {
     this.send({ kind: "data", files }, files.map(({ bytes }) => bytes));
   }
 
-  /** Trains until paused or finished; has no effect while running. */
-  start(): void {
-    this.send({ kind: "start" });
+  /** Trains until paused or finished, at most `pace` steps a second; has no effect while running. */
+  start(pace?: number): void {
+    this.send({ kind: "start", pace });
   }
 
   /** Stops after the steps that are under way. */

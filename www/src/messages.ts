@@ -27,7 +27,8 @@ export interface WatchedRange {
 /** A message from the page. `run` counts the runs of an engine; events of an older run are ignored. */
 export type Command =
   | { kind: "open"; run: number; config: Config }
-  | { kind: "start" | "pause" | "step" | "close" }
+  | { kind: "start"; pace?: number | undefined }
+  | { kind: "pause" | "step" | "close" }
   | { kind: "set-lr"; lr: number }
   | { kind: "flip-bit"; flip: FlipBit }
   | { kind: "watch"; ranges: WatchedRange[] }

@@ -21,6 +21,8 @@ let lab: Lab | undefined;
 let run = 0;
 let isOpen = false;
 let running = false;
+/** Milliseconds that a step takes at least, so that the eye can follow a fast device; 0 for none. */
+let leastMs = 0;
 let replicas = 1;
 let watched: WatchedRange[] = [];
 /** Whether the page shows where the copies stand, the time of the next look, and the step of the last. */
@@ -96,14 +98,17 @@ function tensors(step: number, bits: Uint32Array): Tensors {
 function train(): void {
   enqueue(async () => {
     if (!running || lab === undefined) return;
-    if (postEvents(await lab.advance(SLICE_MS))) {
+    const begun = performance.now();
+    if (postEvents(leastMs === 0 ? await lab.advance(SLICE_MS) : await lab.step())) {
       running = false;
       await postStanding(lab);
       postState(true);
       return;
     }
     if (performance.now() >= nextStanding) await postStanding(lab);
-    await yieldToCommands();
+    const rest = leastMs - (performance.now() - begun);
+    if (rest > 1) await new Promise((resolve) => setTimeout(resolve, rest));
+    else await yieldToCommands();
     train();
   });
 }
@@ -202,6 +207,7 @@ function execute(command: Command): Promise<void> | void {
     case "start":
       if (running) return;
       running = true;
+      leastMs = command.pace === undefined ? 0 : 1000 / command.pace;
       postState();
       train();
       return;

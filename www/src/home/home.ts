@@ -21,6 +21,8 @@ import "../style/home.css";
 
 /** The rate of the first run. */
 const FIRST_RATE = 0.8;
+/** Steps a second at most: on a fast GPU the copies would part before anybody sees it. */
+const PACE = 40;
 /** Steps of a run: until long after the copies have parted. A page that nobody looks at need not compute for ever. */
 const STEPS = 1000;
 
@@ -111,7 +113,7 @@ class Home implements View {
     const values = smoothRun(this.rate, STEPS);
     this.inLab.href = linkTo("lab", toQuery(values));
     this.session!.open(values);
-    this.session!.start();
+    this.session!.start(PACE);
   }
 
   private async play(): Promise<void> {
@@ -143,10 +145,9 @@ class Home implements View {
 
   private toggle(): void {
     const run = this.session ?? this.player;
-    if (run === undefined) return;
-    if (run.running) run.pause();
-    else if (run.finished && this.session !== undefined) this.train();
-    else run.start();
+    if (run?.running === true) run.pause();
+    else if (this.session !== undefined) this.session.start(PACE);
+    else run?.start();
   }
 
   private update({ record, opened, running, finished }: RunSource): void {

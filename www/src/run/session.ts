@@ -93,10 +93,10 @@ export class Session implements RunSource {
     if ([...this.components].some(({ observes }) => observes === true)) this.engine.observe();
   }
 
-  /** Starts the run, from step 0 if it is finished; has no effect while running. */
-  start(): void {
+  /** Starts the run, from step 0 if it is finished, at most `pace` steps a second; has no effect while running. */
+  start(pace?: number): void {
     if (this.finished) this.open(this.values);
-    this.engine.start();
+    this.engine.start(pace);
   }
 
   /** Pauses the run. */
