@@ -246,7 +246,8 @@ export class LinePlot {
       width: pinned === true ? 1 : 1.8,
       alpha: pinned === true ? 0.6 : 1,
       points: { show: (plot) => plot.data[0].length < 2 },
-      ...(pinned === true ? { dash: [2, 3] } : dashed === true ? { dash: [6, 4] } : dotted === true ? { dash: [2, 2] } : {}),
+      // uPlot takes dashes in the pixels of the screen.
+      dash: (pinned === true ? [2, 3] : dashed === true ? [6, 4] : dotted === true ? [2, 2] : []).map((length) => length * devicePixelRatio),
     };
   }
 

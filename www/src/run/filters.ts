@@ -55,7 +55,7 @@ export class Filters implements Component {
     const most = Math.max(largest(a), largest(b));
     const apart = largest(difference);
     [a, b, difference].forEach((values, i) => draw(this.pictures[i]!, first, values, i === 2 ? apart : most));
-    const magnified = apart === 0 ? "no bit differs" : `× ${readableNumber(most / apart)}`;
+    const magnified = apart === 0 ? "no bit differs" : `×\u00a0${readableNumber(most / apart)}`;
     [labelOf(record, 0), labelOf(record, other), `difference: ${magnified}`].forEach((text, i) => {
       setText(this.names[i]!, text);
       this.pictures[i]!.setAttribute("aria-label", `Filters of ${first.name}: ${text}`);

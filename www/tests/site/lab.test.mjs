@@ -249,7 +249,7 @@ test("numbers are written for people, and plainly for programs", async () => {
     assert.equal(await shown.number("max-ulp-k3"), 2.06e9);
     await shown.until("differing-k3", "270,123");
     await page.locator(".bit-table .note").getByText(/^[\d.,]+ (million |billion )?ulp$/).first().waitFor();
-    await page.getByText(/^difference: × [\d.,]+$/).waitFor();
+    await page.getByText(/^difference: ×\s[\d.,]+$/).waitFor();
     const texts = await page.evaluate(() => document.querySelector("main").textContent);
     assert.doesNotMatch(texts, /\de[+-]\d/);
   }, { script: [fakeEngine, { steps: 40 }] });

@@ -116,3 +116,23 @@ test("a run that cannot open leaves the record of the run before", () => {
   session.engine.worker.onmessage({ data: { run: 1, event: steps(row(2)) } });
   assert.equal(session.record.lastStep(), 1);
 });
+
+test("Start begins a finished run again", () => {
+  const commands = [];
+  globalThis.Worker = class {
+    postMessage(command) {
+      commands.push(command);
+    }
+  };
+  globalThis.requestAnimationFrame = () => 0;
+  const session = new Session();
+  session.open({ ks: "1,3,2", seed: "7" });
+  const send = (event) => session.engine.worker.onmessage({ data: { run: 1, event } });
+  send({ kind: "opened", ...SHAPE });
+  session.start();
+  assert.deepEqual(commands.map(({ kind }) => kind).filter((kind) => kind !== "watch"), ["open", "start"]);
+  send({ kind: "state", running: false, finished: true });
+  session.start();
+  assert.deepEqual(commands.slice(-2).map(({ kind }) => kind), ["open", "start"]);
+  assert.equal(commands.at(-2).config.seed, 7);
+});
