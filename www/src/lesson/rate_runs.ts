@@ -63,7 +63,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     },
   );
   const start = button(`Run at ${rate}`, () => void run().catch(fail), { class: "primary", "data-testid": "start" });
-  const runOn = button("Run on", onward, { "data-testid": "run-on", "aria-disabled": "true" });
+  const runOn = button("Run on", onward, { class: "run-on", "data-testid": "run-on", "aria-disabled": "true" });
   const pause = button("Pause", () => {
     isWanted = false;
     (session ?? player)?.pause();
