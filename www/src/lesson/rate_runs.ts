@@ -13,7 +13,7 @@ import { PublishedLamp } from "../run/published";
 import { type RunSource, Session } from "../run/session";
 import { webgpuSupport } from "../webgpu";
 import type { Exhibit } from "./chapter";
-import { commonAxis, nextTarget, onAxis, runningMean } from "./learning_time";
+import { commonAxis, comparableEnd, nextTarget, onAxis, runningMean } from "./learning_time";
 import { LESSON_RUN } from "./run_panel";
 
 /** Steps after which a run pauses. It can be run on, by as many steps again, up to the most. */
@@ -93,7 +93,11 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
   function showCurves(): void {
     const tried = [...curves].sort(([a], [b]) => a - b);
     const positions = tried.map(([of, { loss: values }]) => values.map((_, index) => (index + 1) * (byTime ? of : 1)));
-    const x = commonAxis(positions.map((position) => ({ x: position, values: position })));
+    const all = commonAxis(positions.map((position) => ({ x: position, values: position })));
+    // A high rate reaches a long learning time at once; up to its end, a small one would be a stroke at the left edge.
+    const ends = tried.map(([of], index) => ({ of, end: positions[index]!.at(-1) ?? 0 }));
+    const end = comparableEnd(ends.find(({ of }) => of === running)?.end ?? 0, ends.filter(({ of }) => of !== running).map((other) => other.end));
+    const x = byTime ? all.filter((at) => at <= end) : all;
     const plotted = (name: keyof Curves, isLog: boolean) =>
       tried.map(([of, found], index) => ({
         label: String(of),
@@ -213,6 +217,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     ),
     live ? published.element : undefined,
     where,
+    live ? undefined : h("p", { class: "note" }, "Recorded runs have fewer rates and cannot run on: take 0.8 for the highest rate, and 0.05 for 0.1."),
     h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), command),
   );
   return {
