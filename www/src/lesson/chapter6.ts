@@ -22,7 +22,7 @@ export const chapter: Chapter = {
   teacher: {
     notes: [
       "A good student objects: “At 0.0125 nothing has been learned, so of course nothing parts.” The second plot and the learning time " +
-        "answer it. At learning time 40 the loss is 1.4 at 0.4 (100 steps), 1.1 at 0.2 (200), 0.8 at 0.1 (400) and 0.9 at 0.05 (800), " +
+        "answer it: the plots end where the newest run does, and the numbers in the legend are those at that time. At learning time 40 the loss is 1.4 at 0.4 (100 steps), 1.1 at 0.2 (200), 0.8 at 0.1 (400) and 0.9 at 0.05 (800), " +
         "and the distance 0.3, less than 0.001, less than 0.0001 and about 0.00001.",
       "Be exact about what a smaller rate does. For this smooth network without momentum the growth all but vanishes: at 0.1 the copies " +
         "are about 0.0001 apart after 1600 steps. With ReLU and " +

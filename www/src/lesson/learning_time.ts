@@ -33,6 +33,12 @@ export function onAxis({ x, values }: Points, axis: Float64Array, isLog: boolean
   });
 }
 
+/** Where a comparison of the newest curve with the others ends: beyond, only one of them is left. A newest one without a step hides none. */
+export function comparableEnd(newest: number, others: readonly number[]): number {
+  const longest = Math.max(0, ...others);
+  return newest > 0 && longest > 0 ? Math.min(newest, longest) : Math.max(newest, longest);
+}
+
 /** The mean of each value and those before it, `window` in all or as many as there are. */
 export function runningMean(values: Float64Array, window: number): Float64Array {
   let sum = 0;

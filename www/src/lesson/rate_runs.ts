@@ -14,7 +14,7 @@ import { PublishedLamp } from "../run/published";
 import { type RunSource, Session } from "../run/session";
 import { LESSON_RUN, RATES, RECORDED_RATES } from "../run/smooth";
 import type { Exhibit } from "./chapter";
-import { commonAxis, nextTarget, onAxis, runningMean } from "./learning_time";
+import { commonAxis, comparableEnd, nextTarget, onAxis, runningMean } from "./learning_time";
 import { whereText } from "./run_panel";
 
 /** Steps after which a run pauses. It can be run on, by as many steps again, up to the most. */
@@ -61,7 +61,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     },
   );
   const start = button(`Run at ${rate}`, () => void run().catch(fail), { class: "primary", "data-testid": "start" });
-  const runOn = button("Run on", onward, { "data-testid": "run-on", "aria-disabled": "true" });
+  const runOn = button("Run on", onward, { class: "run-on", "data-testid": "run-on", "aria-disabled": "true" });
   const pause = button("Pause", () => {
     isWanted = false;
     (session ?? player)?.pause();
@@ -91,7 +91,11 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
   function showCurves(): void {
     const tried = [...curves].sort(([a], [b]) => a - b);
     const positions = tried.map(([of, { loss: values }]) => values.map((_, index) => (index + 1) * (byTime ? of : 1)));
-    const x = commonAxis(positions.map((position) => ({ x: position, values: position })));
+    const all = commonAxis(positions.map((position) => ({ x: position, values: position })));
+    // A high rate reaches a long learning time at once; up to its end, a small one would be a stroke at the left edge.
+    const ends = tried.map(([of], index) => ({ of, end: positions[index]!.at(-1) ?? 0 }));
+    const end = comparableEnd(ends.find(({ of }) => of === running)?.end ?? 0, ends.filter(({ of }) => of !== running).map((other) => other.end));
+    const x = byTime ? all.filter((at) => at <= end) : all;
     const plotted = (name: keyof Curves, isLog: boolean) =>
       tried.map(([of, found], index) => ({
         label: String(of),
@@ -210,6 +214,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     ),
     live ? published.element : undefined,
     where,
+    live ? undefined : h("p", { class: "note" }, "Recorded runs have fewer rates and cannot run on: take 0.8 for the highest rate, and 0.05 for 0.1."),
     h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), command),
   );
   return {

@@ -68,6 +68,22 @@ for (const viewport of WIDTHS) {
   });
 }
 
+for (const viewport of WIDTHS) {
+  test(`nothing moves when a chapter shows what to see, ${viewport.width} pixels wide`, async () => {
+    await site.visit("#/lesson/1", async (shown, page) => {
+      await shown.get("bet-0").evaluate((radio) => radio.click());
+      // What lies below must be on screen, and painted.
+      await page.locator(".pager").scrollIntoViewIfNeeded();
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+      await page.evaluate(() => (window.shifts.length = 0));
+      await shown.get("bit-0").evaluate((button) => button.click());
+      await shown.get("sight").waitFor({ state: "visible" });
+      await page.waitForTimeout(300);
+      assert.deepEqual(await page.evaluate(() => window.shifts), []);
+    }, { viewport, script: [watchShifts] });
+  });
+}
+
 test("the measure notices a shift", async () => {
   await site.visit("#/lesson/1", async (shown, page) => {
     await page.locator(".exhibit").waitFor();

@@ -9,7 +9,7 @@ const { parseMarks } = await load("lesson/chapter.ts");
 const { shortestDecimal } = await load("lesson/chapter1.ts");
 const { BetBook, BETS, parseWagers, resultText } = await load("lesson/bets.ts");
 const { KeptExhibits } = await load("lesson/kept.ts");
-const { commonAxis, nextTarget, onAxis, runningMean } = await load("lesson/learning_time.ts");
+const { commonAxis, comparableEnd, nextTarget, onAxis, runningMean } = await load("lesson/learning_time.ts");
 const { tally, verdictText } = await load("lesson/chapter2.ts");
 const { behaviourText } = await load("pde/nonlinear.ts");
 const { whereText } = await load("lesson/run_panel.ts");
@@ -179,6 +179,13 @@ test("curves of different rates share one axis", () => {
   assert.deepEqual([...onAxis(fast, Float64Array.of(2, 3, 4), true)], [4, 8, 16], "straight on a logarithmic plot");
   assert.deepEqual([...onAxis(slow, Float64Array.of(1.75), true)], [100], "towards zero");
   assert.deepEqual([...commonAxis([])], []);
+});
+
+test("rates are compared as far as two of them have come", () => {
+  assert.equal(comparableEnd(160, []), 160);
+  assert.equal(comparableEnd(160, [10, 1.25]), 10, "the newest is ahead");
+  assert.equal(comparableEnd(1.25, [160, 10]), 1.25, "the newest is behind");
+  assert.equal(comparableEnd(0, [160, 10]), 160, "the newest has not begun");
 });
 
 test("a loss is averaged over the last batches", () => {
