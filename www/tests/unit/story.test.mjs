@@ -26,7 +26,7 @@ test("the story says what the last steps did", () => {
   assert.deepEqual(storyOf(undefined), { phase: "none", text: "" });
   assert.deepEqual(of([]), { phase: "none", text: "" });
   assert.deepEqual(of([0, 0]), { phase: "together", text: "Step 2: k = 3 equals k = 1 in every weight." });
-  assert.deepEqual(of([0, 3e-9]), { phase: "starts", text: "Step 2: k = 3 has begun to leave: 3 × 10⁻⁹ from k = 1; 7 of 30 weights differ." });
+  assert.deepEqual(of([0, 3e-9]), { phase: "starts", text: "Step 2: k = 3 has begun to leave: 3\u00a0×\u00a010⁻⁹ from k = 1; 7 of 30 weights differ." });
   const doubling = Array.from({ length: 12 }, (_, i) => 1e-9 * 2 ** i);
   assert.match(of(doubling).text, /^Step 12: 2\.0 times farther each step for 8 steps, now .* from k = 1; 7 of 30 weights differ\.$/);
   assert.equal(of(doubling).phase, "grows");
