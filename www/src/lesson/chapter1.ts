@@ -1,5 +1,6 @@
 // Chapter 1: what float32 is. Thirty-two bits to click.
 import { button, h, setText } from "../dom";
+import { withPower } from "../numbers";
 import { floatOf } from "../run/floats";
 import type { Chapter, Exhibit } from "./chapter";
 import { bitsOf, exactDecimal, fieldsOf, spacing } from "./float32";
@@ -94,9 +95,9 @@ function exhibit(seen: () => void): Exhibit {
     const scaled = (significand / 2 ** 23 + (exponent === 0 ? 0 : 1)).toFixed(7);
     const power = h("sup", {}, String(Math.max(exponent, 1) - 127));
     formula.replaceChildren(...(exponent === 255 ? ["–"] : [`${sign === 1 ? "−" : ""}${scaled} × 2`, power]));
-    setText(step, exponent === 255 ? "–" : spacing(bits).toExponential(2));
+    setText(step, exponent === 255 ? "–" : withPower(spacing(bits).toExponential(2)));
     const change = value - floatOf(before);
-    setText(moved, bits === before ? "–" : change.toExponential(2));
+    setText(moved, bits === before ? "–" : withPower(change.toExponential(2)));
   }
 
   show();

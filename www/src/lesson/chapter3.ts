@@ -2,6 +2,7 @@
 import { h, setText } from "../dom";
 import { FlipButton } from "../lab/flip";
 import { showNumber } from "../numbers";
+import { Climb } from "../run/climb";
 import { lampState } from "../run/lamp";
 import { Session } from "../run/session";
 import type { Chapter, Exhibit } from "./chapter";
@@ -20,6 +21,7 @@ export const chapter: Chapter = {
       "arithmetic. They are trained with k = 1, 3 and 2, and differ in nothing else.",
     "After the first step about one weight in a hundred differs between k = 1 and k = 3, each in its last bits. The next " +
       "step computes its gradients from these weights. So does every step after it.",
+    "Below the curve are the 32 bits of one weight, a column for each step: where k = 3 differs from k = 1, they are lit.",
   ],
   task:
     "Start the run and watch the curve of k = 3. The scale is logarithmic: it shows powers of ten, and equal heights are equal factors. " +
@@ -73,7 +75,7 @@ async function exhibit(seen: () => void): Promise<Exhibit> {
     },
   });
   const flip = run instanceof Session ? flipPart(run) : undefined;
-  const element = h("div", { class: "panel exhibit" }, runPanel(opened), flip, numbers);
+  const element = h("div", { class: "panel exhibit" }, runPanel(opened), run.add(new Climb()).element, flip, numbers);
   return { element, suspend: opened.suspend, resume: opened.resume, close: () => run.close() };
 }
 

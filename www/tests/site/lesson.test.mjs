@@ -21,7 +21,7 @@ test("chapter 1: the last bit of 0.1", async () => {
     await unseen(shown);
     await shown.get("bit-0").focus();
     await page.keyboard.press("Space");
-    assert.equal(await shown.text("float-moved"), "-7.45e-9");
+    assert.equal(await shown.text("float-moved"), "−7.45\u00a0×\u00a010⁻⁹");
     assert.equal(await shown.get("bit-0").getAttribute("aria-pressed"), "false");
     await seen(shown);
     await shown.get("float-input").fill("16777217");
