@@ -57,7 +57,7 @@ impl HeatMap<'_> {
         let frame = Frame {
             height: height as u32,
             svg,
-            x: &step_labels(&self.steps),
+            x: &step_labels(&self.steps, n_columns),
             y: &y,
             x_name: "step",
             marks: html! {},
@@ -160,9 +160,9 @@ fn row_labels(names: &[String]) -> Vec<(f64, String)> {
     labels
 }
 
-/// Labels of round steps, each under the middle of its column, not too close to each other.
-fn step_labels(steps: &[u64]) -> Vec<(f64, String)> {
-    let n = steps.len() as f64;
+/// Labels of round steps, each under the middle of its column, not too close to each other. The plot has room for `n_columns`.
+pub fn step_labels(steps: &[u64], n_columns: usize) -> Vec<(f64, String)> {
+    let n = n_columns as f64;
     let is_round = |step: u64| {
         let power = 10u64.pow(step.max(1).ilog10());
         step.is_multiple_of(power) && matches!(step / power, 1 | 2 | 5)
@@ -176,7 +176,7 @@ fn step_labels(steps: &[u64]) -> Vec<(f64, String)> {
         }
     }
     if let Some(&last) = steps.last().filter(|_| steps.len() > 1) {
-        let place = 1.0 - 0.5 / n;
+        let place = (steps.len() as f64 - 0.5) / n;
         labels.retain(|(at, _)| place - at > 0.12);
         labels.push((place, thousands(last)));
     }
