@@ -9,6 +9,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
+import { all, recordedLayers } from "./layers.mjs";
 import { RUNS } from "./runs.mjs";
 
 const OUT = fileURLToPath(new URL("../public/recorded/", import.meta.url));
@@ -76,10 +77,6 @@ function packed(tensors) {
   return Buffer.concat(parts).toString("base64");
 }
 
-/** Rounds to the significant digits that a plot shows. */
-const short = (value, digits = 4) => (value === null ? null : Number(value.toPrecision(digits)));
-const all = (values, digits) => values.map((value) => short(value, digits));
-
 function record(program, run) {
   const { name, title, flags, watch, snapshots } = run;
   const kept = process.env.LASTBIT_RUNS;
@@ -113,12 +110,7 @@ function record(program, run) {
       relL1: of("step").map(({ rel_l1 }) => all(rel_l1)),
       maxUlp: of("step").map(({ max_ulp }) => max_ulp),
       differing: of("step").map(({ differing }) => differing),
-      layers: layers.map(({ step, replica, fingerprint, rel_l1 }) => ({
-        step,
-        replica,
-        fingerprint,
-        relL1: all(Object.values(rel_l1), 3),
-      })),
+      layers: layers.map(recordedLayers),
       evaluations: of("epoch").map((line) => ({
         epoch: line.epoch,
         step: line.step,

@@ -43,6 +43,13 @@ const listen = (figure, read, move) => {
     });
   });
 };
+const bound = (i, n) => Math.min(Math.max(Math.floor(i), 0), n - 1);
+const write = (output, style, text) => {
+  const part = document.createElement('b');
+  part.className = style;
+  part.textContent = text;
+  output.append(part);
+};
 document.querySelectorAll('figure.chart').forEach((figure) => {
   const output = figure.querySelector('output');
   const script = figure.querySelector('script');
@@ -63,10 +70,26 @@ document.querySelectorAll('figure.chart').forEach((figure) => {
       output.textContent = `step ${Number(steps[column]).toLocaleString('en')}, ${layers[row]}: ${path ? path.dataset.v : 'not recorded'}`;
       return output.textContent;
     };
-    const bound = (i, n) => Math.min(Math.max(Math.floor(i), 0), n - 1);
     const go = (column, row) => { cell[0] = bound(column, steps.length); cell[1] = bound(row, layers.length); return tell(); };
     listen(figure, (_, x, y) => go(x * steps.length, y * layers.length),
       (_, [dx, dy], hit) => say(hit, cell[0], go(cell[0] + dx, cell[1] + dy)));
+    return;
+  }
+  if (figure.classList.contains('bit-chart')) {
+    const { steps, copies } = JSON.parse(script.textContent);
+    const nColumns = Number(figure.querySelector('.plot').dataset.columns);
+    let column = 0;
+    const go = (plot, to) => {
+      column = bound(to, steps.length);
+      put(plot, (column + 0.5) / nColumns);
+      output.textContent = `step ${steps[column].toLocaleString('en')}`;
+      copies.forEach(([name, style, values]) => write(output, style, `${name}: ${values[column]}`));
+      return output.textContent;
+    };
+    listen(figure, (plot, x) => go(plot, x * nColumns), (plot, [by], hit) => {
+      const text = go(plot, column + by);
+      say(hit, column, text);
+    });
     return;
   }
   const { of, x: steps, curves } = JSON.parse(script.textContent);
@@ -74,12 +97,7 @@ document.querySelectorAll('figure.chart').forEach((figure) => {
   let index = -1;
   const tell = () => {
     output.textContent = `${of} ${show(steps[index])}`;
-    curves.forEach(([name, values], i) => {
-      const part = document.createElement('b');
-      part.className = styles[i];
-      part.textContent = `${name}: ${show(values[index])}`;
-      output.append(part);
-    });
+    curves.forEach(([name, values], i) => write(output, styles[i], `${name}: ${show(values[index])}`));
     figure.querySelectorAll('.plot').forEach((plot) => {
       const { low, high, log } = plot.dataset;
       const scale = log === 'true' ? Math.log : Number;

@@ -2,11 +2,11 @@
 //! vertical units are tenths of them.
 
 use maud::{Markup, PreEscaped, html};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::canvas::{Canvas, RAIL_HEIGHT, RAIL_LINE};
 use super::figure::{Figure, Panel, Series, Shape};
-use super::frame::{Data, Frame, place_labels};
+use super::frame::{Data, Frame, place_labels, readings};
 use super::scale::Scale;
 use super::thin::{Thinned, readable};
 use crate::numbers::thousands;
@@ -44,7 +44,7 @@ impl Figure {
             figure.chart id=(self.name) {
                 figcaption { b { (self.title) } output aria-live="off" {} }
                 div.panels { @for (index, panel) in panels.iter().enumerate() { (chart.panel(panel, index, index + 1 == panels.len())) } }
-                script type="application/json" { (PreEscaped(chart.readings())) }
+                (readings(&chart.values()))
             }
         }
     }
@@ -173,8 +173,8 @@ impl Chart<'_> {
         html! { @for (style, text) in shown { span.mark style=(style) { (text) } } }
     }
 
-    /// JSON of the values that the pointer reads, with the names of the curves in their order. All curves have the same x.
-    fn readings(&self) -> String {
+    /// The values that the pointer reads, with the names of the curves in their order. All curves have the same x.
+    fn values(&self) -> Value {
         let first = self.curves.first().map_or(&[][..], |curve| curve.points);
         let lines = readable(first.len());
         let x: Vec<f64> = lines.iter().map(|&line| first[line].0).collect();
@@ -183,9 +183,7 @@ impl Chart<'_> {
             json!([curve.series.label, lines.iter().map(|&line| value(curve, line)).collect::<Vec<_>>()])
         };
         let curves: Vec<_> = self.curves.iter().map(curve).collect();
-        let text = json!({ "of": self.figure.x.label, "x": x, "curves": curves }).to_string();
-        // XML and HTML read these characters differently inside a script.
-        text.replace('<', "\\u003c").replace('&', "\\u0026").replace('>', "\\u003e")
+        json!({ "of": self.figure.x.label, "x": x, "curves": curves })
     }
 }
 

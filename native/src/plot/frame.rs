@@ -1,6 +1,7 @@
 //! What charts and heat maps have around their plot: axes as HTML, whose text keeps its size.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
+use serde_json::Value;
 
 use super::scale::Scale;
 
@@ -10,6 +11,8 @@ pub enum Data<'a> {
     Curves(&'a Scale),
     /// Cells of a map: the steps of its columns and the names of its rows.
     Cells { steps: &'a [u64], rows: &'a [String] },
+    /// The figure's [`readings`], at columns of equal width; so many fit into the plot.
+    Columns(usize),
 }
 
 /// A plot with its axes.
@@ -40,16 +43,19 @@ impl Frame<'_> {
             p if p > 0.98 => Some("last"),
             _ => None,
         };
-        let (axis, cells) = match self.data {
-            Data::Curves(axis) => (Some(axis), None),
+        let (axis, cells, columns) = match self.data {
+            Data::Curves(axis) => (Some(axis), None, None),
             Data::Cells { steps, rows } => {
-                (None, Some((steps.iter().map(u64::to_string).collect::<Vec<_>>().join(" "), rows.join(" "))))
+                let steps = steps.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+                (None, Some((steps, rows.join(" "))), None)
             }
+            Data::Columns(n) => (None, None, Some(n)),
         };
         html! {
             div.plot.labelled[self.ends.is_some()] style={ "--h:" (self.height) "px" } data-low=[axis.map(|axis| axis.low)]
                 data-high=[axis.map(|axis| axis.high)] data-log=[axis.map(|axis| axis.is_log)]
-                data-steps=[cells.as_ref().map(|(steps, _)| steps)] data-layers=[cells.as_ref().map(|(_, rows)| rows)] {
+                data-steps=[cells.as_ref().map(|(steps, _)| steps)] data-layers=[cells.as_ref().map(|(_, rows)| rows)]
+                data-columns=[columns] {
                 div.y aria-hidden="true" {
                     @for (top, text) in self.y { span style={ "top:" (format!("{top:.1}")) "px" } { (text) } }
                 }
@@ -64,6 +70,13 @@ impl Frame<'_> {
             }
         }
     }
+}
+
+/// What the script reads at the pointer, as JSON in a script of its own.
+pub fn readings(values: &Value) -> Markup {
+    // XML and HTML read these characters differently inside a script.
+    let text = values.to_string().replace('<', "\\u003c").replace('&', "\\u0026").replace('>', "\\u003e");
+    html! { script type="application/json" { (PreEscaped(text)) } }
 }
 
 /// Places labels near `tops` without overlap, in a column of `height` pixels. `None` for a label that does not fit.

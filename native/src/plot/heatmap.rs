@@ -14,6 +14,9 @@ use crate::numbers::{number, thousands};
 /// With more layers than this, only stages are named.
 const NAMED_ROWS: usize = 13;
 
+/// With at least this many columns, an axis has labels between its ends.
+const MANY_COLUMNS: usize = 50;
+
 /// A map of one quantity: a column for each step, a row for each layer.
 pub struct HeatMap<'a> {
     /// HTML id, unique in the page.
@@ -57,7 +60,7 @@ impl HeatMap<'_> {
         let frame = Frame {
             height: height as u32,
             svg,
-            x: &step_labels(&self.steps),
+            x: &step_labels(&self.steps, n_columns),
             y: &y,
             x_name: "step",
             marks: html! {},
@@ -160,9 +163,10 @@ fn row_labels(names: &[String]) -> Vec<(f64, String)> {
     labels
 }
 
-/// Labels of round steps, each under the middle of its column, not too close to each other.
-fn step_labels(steps: &[u64]) -> Vec<(f64, String)> {
-    let n = steps.len() as f64;
+/// Labels of round steps, each under the middle of its column, not too close to each other. If many columns contain no round step,
+/// because a long run was thinned, some of them are labelled with the steps that they have. The plot has room for `n_columns`.
+pub fn step_labels(steps: &[u64], n_columns: usize) -> Vec<(f64, String)> {
+    let n = n_columns as f64;
     let is_round = |step: u64| {
         let power = 10u64.pow(step.max(1).ilog10());
         step.is_multiple_of(power) && matches!(step / power, 1 | 2 | 5)
@@ -175,8 +179,12 @@ fn step_labels(steps: &[u64]) -> Vec<(f64, String)> {
             labels.push((place, thousands(step)));
         }
     }
+    if labels.len() == 1 && steps.len() >= MANY_COLUMNS {
+        let evenly = (1..5).map(|fifth| fifth * steps.len() / 5);
+        labels.extend(evenly.map(|index| ((index as f64 + 0.5) / n, thousands(steps[index]))));
+    }
     if let Some(&last) = steps.last().filter(|_| steps.len() > 1) {
-        let place = 1.0 - 0.5 / n;
+        let place = (steps.len() as f64 - 0.5) / n;
         labels.retain(|(at, _)| place - at > 0.12);
         labels.push((place, thousands(last)));
     }
@@ -192,6 +200,18 @@ mod tests {
         let scale = Scale::log(1e-9, 1.0);
         assert_eq!([0.0, 1e-9, 1.0, 5.0].map(|value| level(value, &scale)), [0, 1, LEVELS, LEVELS].map(Some));
         assert_eq!(level(f32::NAN, &scale), None);
+    }
+
+    #[test]
+    fn steps_have_labels_between_the_ends_also_in_a_thinned_run() {
+        let labels = |steps: Vec<u64>, n_columns: usize| -> Vec<String> {
+            step_labels(&steps, n_columns).into_iter().map(|(_, text)| text).collect()
+        };
+        assert_eq!(labels((1..=20).collect(), 20), ["1", "5", "10", "20"]);
+        assert_eq!(labels((1..=10).collect(), 24), ["1", "5", "10"]);
+        assert_eq!(labels((0..250).map(|i| 4 * i + 1).collect(), 250), ["1", "201", "401", "601", "801", "997"]);
+        let last = step_labels(&[1, 2, 3], 24).pop();
+        assert_eq!(last, Some((2.5 / 24.0, "3".to_owned())));
     }
 
     #[test]

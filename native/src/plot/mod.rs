@@ -5,8 +5,9 @@
 //!   them is HTML, which keeps its size on any screen, and [`script`] shows values at the pointer.
 //! - [`Figure::drawing`], for the page of a reproduction, and [`Figure::file`], for an `.svg` file: one SVG with its text.
 //!
-//! A [`HeatMap`] shows a quantity by step and layer, framed as a chart is.
+//! A [`HeatMap`] shows a quantity by step and layer, a [`BitChart`] the bits of one number by step. Both are framed as a chart is.
 
+mod bits;
 mod canvas;
 mod chart;
 mod drawing;
@@ -18,6 +19,7 @@ mod scale;
 mod style;
 mod thin;
 
+pub use bits::{BitChart, Column as BitColumn};
 pub use chart::{CHART_STYLE, script};
 pub use drawing::DRAWING_STYLE;
 pub use figure::{Axis, Figure, Panel};

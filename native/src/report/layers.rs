@@ -1,4 +1,4 @@
-//! The `layers` lines: divergence of each convolution. Lines are thinned while they are read, so that a run that logs every
+//! The `layers` lines: divergence of each convolution, and the bits of one weight. Lines are thinned while they are read, so that a run that logs every
 //! step fits into memory.
 
 use std::fmt;
@@ -16,8 +16,26 @@ pub struct LayersLine {
     /// Index of the replica in `--ks`, from 0.
     pub replica: usize,
     fingerprint: String,
+    /// Bits of the first weight of the first convolution; older programs did not record them.
+    weight: Option<Bits>,
     /// Relative L1 of each convolution weight to the first replica's.
     pub rel_l1: InOrder,
+}
+
+/// The bits of a float32, written as eight hexadecimal digits.
+#[derive(Clone, Copy, serde::Deserialize)]
+#[serde(try_from = "String")]
+struct Bits(u32);
+
+impl TryFrom<String> for Bits {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        // `from_str_radix` also accepts a sign.
+        let is_plain = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bits = u32::from_str_radix(&text, 16).ok().filter(|_| is_plain);
+        bits.map(Self).ok_or("the bits of a weight are not eight hexadecimal digits")
+    }
 }
 
 /// Pairs of a JSON object in the order of the file, which is the network's order. `None` is a value that was not finite.
@@ -45,12 +63,14 @@ impl<'de> Deserialize<'de> for InOrder {
     }
 }
 
-/// Distances of all layers after one step.
+/// What the `layers` lines of one step hold.
 pub struct Column {
     /// Step, counted from 1.
     pub step: u64,
     /// `[replica][layer]`: relative L1; empty if the replica's line is missing, NaN for a value that was not finite.
     pub rel_l1: Vec<Vec<f32>>,
+    /// `[replica]`: bits of the first weight of the first convolution; `None` if they were not recorded.
+    pub weights: Vec<Option<u32>>,
 }
 
 /// The `layers` lines of a run.
@@ -91,7 +111,7 @@ impl Layers {
 
     /// Adds a line. Returns false and drops it if it does not fit this run or is out of order.
     pub fn take(&mut self, line: LayersLine) -> bool {
-        let LayersLine { step, replica, fingerprint, rel_l1: InOrder(pairs) } = line;
+        let LayersLine { step, replica, fingerprint, weight, rel_l1: InOrder(pairs) } = line;
         if self.names.is_empty() {
             self.names = pairs.iter().map(|(name, _)| name.clone()).collect();
         }
@@ -108,6 +128,7 @@ impl Layers {
         self.fingerprints[replica] = Some((step, fingerprint));
         if let Some(column) = self.columns.last_mut().filter(|column| column.step == step) {
             column.rel_l1[replica] = pairs.iter().map(|(_, value)| value.unwrap_or(f32::NAN)).collect();
+            column.weights[replica] = weight.map(|Bits(bits)| bits);
         }
         true
     }
@@ -123,7 +144,8 @@ impl Layers {
             self.stride *= 2;
         }
         if self.seen.is_multiple_of(self.stride) {
-            self.columns.push(Column { step, rel_l1: vec![Vec::new(); self.replicas] });
+            let (rel_l1, weights) = (vec![Vec::new(); self.replicas], vec![None; self.replicas]);
+            self.columns.push(Column { step, rel_l1, weights });
         }
         self.seen += 1;
     }
@@ -156,6 +178,22 @@ mod tests {
         assert_eq!(layers.names, ["b", "a"]);
         let values = &layers.columns[0].rel_l1[0];
         assert!(values[0] == 1e-9 && values[1].is_nan());
+    }
+
+    #[test]
+    fn the_bits_of_the_weight_are_eight_digits_or_missing() {
+        let line = |weight: &str| {
+            let text = format!(r#"{{"step":1,"replica":0,"fingerprint":"0",{weight}"rel_l1":{{}}}}"#);
+            serde_json::from_str::<LayersLine>(&text)
+        };
+        let mut layers = Layers::new(1);
+        assert!(layers.take(line(r#""weight":"bd8a7f21","#).unwrap()));
+        assert_eq!(layers.columns[0].weights, [Some(0xbd8a_7f21)]);
+        assert!(layers.take(line("").unwrap()), "a line of an older program");
+        assert_eq!(layers.columns[0].weights, [None]);
+        for damaged in ["bd8a7f2", "bd8a7f210", "+d8a7f21", "bd8a7f2x", ""] {
+            assert!(line(&format!(r#""weight":"{damaged}","#)).is_err(), "{damaged}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod layers;
 mod page;
 mod parts;
 mod tables;
+mod weight;
 
 use std::path::{Path, PathBuf};
 

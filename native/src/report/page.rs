@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::data::RunData;
-use super::{bits, conclusions, figures, headline, tables};
+use super::{bits, conclusions, figures, headline, tables, weight};
 use crate::failure::Failure;
 use crate::html::{absent, code, document, header, lamp, notice, prose, section};
 use crate::numbers::{count, thousands};
@@ -16,7 +16,7 @@ pub fn page(run: &RunData) -> Result<String, Failure> {
         section("apart", "How the copies part", divergence(run)),
         section("layers", "Where in the network", layers(run)),
         section("learning", "What the copies learn", learning(run)),
-        section("bits", "The bits", bits::section(run)),
+        section("bits", "The bits", bits(run)),
         section("copies", &format!("The copies after step {}", thousands(run.last_step())), replicas(run)),
         section("conclusions", "What to conclude", conclusions(run)),
         section("again", "Run it again", again(run)?),
@@ -83,6 +83,13 @@ fn learning(run: &RunData) -> Markup {
             (None, 0) => (absent("The run has not been evaluated yet.")),
             (None, _) => (absent("The run was evaluated once; the numbers are in the table below.")),
         }
+    }
+}
+
+fn bits(run: &RunData) -> Markup {
+    html! {
+        @if let Some(figure) = weight::figure(run) { (figure) }
+        (bits::section(run))
     }
 }
 

@@ -31,6 +31,12 @@ fn by_id<'a>(document: &'a Document, id: &str) -> Option<Node<'a, 'a>> {
     document.descendants().find(|node| node.attribute("id") == Some(id))
 }
 
+/// The values that a figure's script reads.
+fn values_of(figure: Node) -> Value {
+    let script = figure.descendants().find(|node| node.has_tag_name("script")).map(words).unwrap();
+    serde_json::from_str(&script).unwrap()
+}
+
 fn headline(document: &Document) -> String {
     document.descendants().find(|node| node.has_tag_name("h1")).map(words).unwrap().replace('\u{a0}', " ")
 }
@@ -63,9 +69,7 @@ fn the_page_has_the_numbers_of_the_metrics() {
             );
         }
         // The chart's read-outs have four digits for every step.
-        let chart = by_id(page, "divergence").unwrap();
-        let script = chart.descendants().find(|node| node.has_tag_name("script")).map(words).unwrap();
-        let readings: Value = serde_json::from_str(&script).unwrap();
+        let readings = values_of(by_id(page, "divergence").unwrap());
         assert_eq!(readings["x"].as_array().unwrap().len(), 10);
         for (curve, replica) in [(0, 1), (1, 2)] {
             for (at, step) in steps.iter().enumerate() {
@@ -86,6 +90,28 @@ fn the_page_has_the_numbers_of_the_metrics() {
         assert!(by_id(page, "map-2").is_none(), "k = 2 differs nowhere, but has a heat map");
         let bits = by_id(page, "bits-section").unwrap();
         assert!(words(bits).contains("conv1.weight[") && words(bits).contains("fc.weight["));
+        // The bits of the traced weight, of k = 1 and k = 3, at every step with layers lines.
+        let lines = json_lines(&run.join("metrics.jsonl"));
+        let weights = |replica: u64| -> Vec<(u64, u32)> {
+            let of_replica = lines.iter().filter(|line| line["kind"] == "layers" && line["replica"] == replica);
+            let bits = |line: &Value| u32::from_str_radix(line["weight"].as_str().unwrap(), 16).unwrap();
+            of_replica.map(|line| (line["step"].as_u64().unwrap(), bits(line))).collect()
+        };
+        let climb = by_id(page, "climb").unwrap();
+        assert!(bits.descendants().any(|node| node == climb), "it is in another section");
+        let drawn = values_of(climb);
+        for (copy, (label, replica)) in [("k = 1", 0), ("k = 3", 1)].into_iter().enumerate() {
+            let values = drawn["copies"][copy][2].as_array().unwrap().iter();
+            let values = values.map(|value| value.as_str().unwrap().parse::<f32>().unwrap().to_bits());
+            let steps = drawn["steps"].as_array().unwrap().iter().map(|step| step.as_u64().unwrap());
+            assert_eq!(drawn["copies"][copy][0], label);
+            assert_eq!(steps.zip(values).collect::<Vec<_>>(), weights(replica));
+        }
+        assert!(
+            words(climb).contains("conv1.weight[0] of k = 3") && words(climb).contains("At step 10 "),
+            "{}",
+            words(climb)
+        );
         line.extend(words(by_id(page, "flags").unwrap()).split(' ').map(str::to_owned));
     });
     // The command line on the page repeats the run.
@@ -167,6 +193,39 @@ fn folder(name: &str, config: &str, metrics: &str) -> PathBuf {
 const CONFIG: &str = "net = \"resnet8\"\ndataset = \"synthetic\"\nks = [1, 3]\nsteps = 9\n";
 const STEP_1: &str = r#"{"kind":"step","step":1,"epoch":0,"lr":0.1,"loss":[2.5,2.5],"rel_l1":[0.0,1e-9],"max_ulp":[0,1],"differing":[0,7]}"#;
 const STEP_2: &str = r#"{"kind":"step","step":2,"epoch":0,"lr":0.1,"loss":[2.25,null],"rel_l1":[0.0,2.0],"max_ulp":[0,4294967295],"differing":[0,9],"nonfinite":true}"#;
+
+#[test]
+fn one_weight_is_drawn_bit_by_bit_if_its_bits_were_recorded() {
+    let line = |replica: usize, weight: &str| {
+        format!(
+            r#"{{"kind":"layers","step":1,"replica":{replica},"fingerprint":"0",{weight}"rel_l1":{{"conv1.weight":0.0}}}}"#
+        )
+    };
+    let bits = |replica| line(replica, ["\"weight\":\"3f800000\",", "\"weight\":\"3f800004\","][replica]);
+    let figure = |metrics: &str, config: &str, check: &dyn Fn(Option<Node>)| {
+        let run = folder("report-weight", config, metrics);
+        let ended = lastbit(&["report", text(&run)]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        with_page(&run, |page| check(by_id(page, "climb")));
+    };
+    let recorded = format!("{STEP_1}\n{}\n{}\n", bits(0), bits(1));
+    figure(&recorded, CONFIG, &|figure| {
+        let figure = figure.expect("no figure");
+        let seen = "At step 1 the highest bit that differs is the 3rd from the end.";
+        let texts: Vec<String> = figure
+            .descendants()
+            .filter(|node| node.has_tag_name("desc") || node.has_tag_name("p"))
+            .map(words)
+            .collect();
+        assert!(texts.len() == 2 && texts.iter().all(|text| text.ends_with(seen)), "{texts:?}");
+        let lit: Vec<_> = figure.descendants().filter(|node| node.attribute("class") == Some("lit1")).collect();
+        assert!(lit.iter().any(|cells| cells.attribute("d") == Some("M0,273h1v8h-1z")), "{lit:?}");
+    });
+    // An older program recorded no bits. A control has nothing to show.
+    let older = format!("{STEP_1}\n{}\n{}\n", line(0, ""), line(1, ""));
+    figure(&older, CONFIG, &|figure| assert!(figure.is_none()));
+    figure(&recorded, &CONFIG.replace("[1, 3]", "[1, 2]"), &|figure| assert!(figure.is_none()));
+}
 
 #[test]
 fn damaged_lines_are_counted_and_missing_files_are_named() {

@@ -25,7 +25,8 @@ export interface RecordedFile {
   relL1: Numbers[];
   maxUlp: number[][];
   differing: number[][];
-  layers: { step: number; replica: number; fingerprint: string; relL1: Numbers }[];
+  /** `weight` has the bits of the first weight of the first convolution; files of older programs lack it. */
+  layers: { step: number; replica: number; fingerprint: string; weight?: number; relL1: Numbers }[];
   evaluations: Omit<Epoch, "kind">[];
   /** `bits` is base64 for each of `steps`: see {@link unpackBits}. */
   tensors: { name: string; shape: number[]; steps: number[]; bits: string[] }[];
@@ -81,13 +82,13 @@ export function unpack(file: RecordedFile): Recording {
       seconds: 0,
     },
     rows: file.loss.map((_, index) => rowOf(file, index)),
-    layers: file.layers.map((layers) => ({ kind: "layers", ...layers, ...tracedWeight(layers, file, snapshots) })),
+    layers: file.layers.map((layers) => ({ kind: "layers", ...tracedWeight(layers, file, snapshots), ...layers })),
     epochs: file.evaluations.map((evaluation) => ({ kind: "epoch", ...evaluation })),
     snapshots: [...snapshots].map(([step, bits]) => ({ step, bits })).sort((a, b) => a.step - b.step),
   };
 }
 
-/** The first weight of the first convolution, if its bits were recorded at that step. */
+/** The first weight of the first convolution, if the snapshots have its bits at that step. */
 function tracedWeight({ step, replica }: { step: number; replica: number }, { ks, convolutions }: RecordedFile, snapshots: Map<number, Map<string, Uint32Array>>): { weight?: number } {
   const bits = snapshots.get(step)?.get(convolutions[0] ?? "");
   return bits === undefined ? {} : { weight: bits[(bits.length / ks.length) * replica]! };

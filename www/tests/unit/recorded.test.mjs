@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 
+import { recordedLayers } from "../../recorded/layers.mjs";
 import { load } from "./load.mjs";
 
 const { stepsOf, unpack } = await load("recorded/format.ts");
@@ -69,4 +70,18 @@ test("recorded bits are exact: all replicas start equal, and k = 2 stays equal",
 test("rows are joined in their order", () => {
   assert.deepEqual([...stepsOf([Float64Array.of(1, 2), Float64Array.of(3, 4)]).rows], [1, 2, 3, 4]);
   assert.deepEqual([...stepsOf([]).rows], []);
+});
+
+test("a recorded run has the bits of the traced weight at every step that the program logged", () => {
+  const line = { kind: "layers", step: 3, replica: 1, k: 3, fingerprint: "00ff", rel_l1: { "conv1.weight": 0.123456 } };
+  assert.deepEqual(recordedLayers(line), { step: 3, replica: 1, fingerprint: "00ff", relL1: [0.123] }, "an older program");
+  const layers = recordedLayers({ ...line, weight: "bd8a7f21" });
+  assert.deepEqual(layers, { step: 3, replica: 1, fingerprint: "00ff", weight: 0xbd8a7f21, relL1: [0.123] });
+  // Without it, the bits come from the snapshots, if they have that step.
+  const { file, snapshots } = recordings.get("parting");
+  const at = file.tensors[0].steps[1];
+  const [logged] = file.layers.filter(({ step, replica }) => step === at && replica === 1);
+  const weights = (lines) => unpack({ ...file, layers: lines }).layers.map(({ weight }) => weight);
+  const bits = snapshots.find(({ step }) => step === at).bits.get("conv1.weight");
+  assert.deepEqual(weights([logged, { ...logged, step: 3 }, { ...logged, weight: 7 }]), [bits[bits.length / file.ks.length], undefined, 7]);
 });
