@@ -63,7 +63,8 @@ export function rem(): number {
   return Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
-function changed(): void {
+/** Has canvases drawn again, because colours or the size of type have changed. */
+export function changed(): void {
   for (const listener of listeners) listener();
 }
 
