@@ -14,7 +14,9 @@ export function linkTo(path: string, query: Record<string, string> | URLSearchPa
   return text === "" ? `#/${path}` : `#/${path}?${text}`;
 }
 
-/** Puts `link` into the address bar without opening it, because the screen already shows its content. */
+/** Puts `link` into the address bar without opening it, because the screen already shows its content. Presenter mode stays on. */
 export function showLink(link: string): void {
-  if (location.hash !== link) history.replaceState(null, "", link);
+  const isPresenting = new URLSearchParams(location.hash.split("?")[1]).get("present") === "1";
+  const kept = isPresenting ? `${link}${link.includes("?") ? "&" : "?"}present=1` : link;
+  if (location.hash !== kept) history.replaceState(null, "", kept);
 }

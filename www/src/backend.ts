@@ -1,5 +1,6 @@
 // What computes on this page: WebGPU on a GPU, or the same kernels as WebAssembly on the processor. A browser that has neither
 // shows recorded runs.
+import { store, stored } from "./stored";
 import { type Support, webgpuSupport } from "./webgpu";
 
 /** What computes. */
@@ -17,7 +18,7 @@ export interface Found {
 
 /** Sent to the window when the reader has chosen another backend; the shell then opens the view again. */
 export const BACKEND_CHANGED = "lastbit-backend";
-const KEY = "lastbit-backend";
+const KEY = "backend";
 
 /** A WebAssembly module with one function, whose body is `i32.const 0, i8x16.splat, drop`. */
 const WITH_SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11);
@@ -50,22 +51,12 @@ export function choose(webgpu: Support, simd: boolean, wished: string | undefine
 
 /** The backend that `?backend=` in the page's address names, or that the reader has chosen before. */
 function wish(): string | undefined {
-  const inAddress = new URLSearchParams(location.search).get("backend");
-  if (inAddress !== null) return inAddress;
-  try {
-    return localStorage.getItem(KEY) ?? undefined;
-  } catch {
-    return undefined;
-  }
+  return new URLSearchParams(location.search).get("backend") ?? stored(KEY) ?? undefined;
 }
 
 /** Computes with `backend` from now on, also in later visits. */
 export function useBackend(backend: LiveBackend): void {
-  try {
-    localStorage.setItem(KEY, backend);
-  } catch {
-    // Storage may be forbidden; then the choice lasts as long as the page.
-  }
+  store(KEY, backend);
   const address = new URL(location.href);
   address.searchParams.delete("backend");
   history.replaceState(null, "", address);

@@ -4,8 +4,11 @@ import { parseRoute } from "./address";
 import { BACKEND_CHANGED, findBackend } from "./backend";
 import { button, h } from "./dom";
 import { failureNotice } from "./failure";
+import { isPresenting, isSpeaker } from "./presenter/address";
+import { openNotes, PRESENT_CHANGED, setPresenting } from "./presenter/controls";
+import { actionOf } from "./presenter/keys";
 import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
-import type { View, ViewModule } from "./view";
+import type { Route, View, ViewModule } from "./view";
 
 /** A tab in the head of the page, and its view. */
 interface Entry {
@@ -23,11 +26,18 @@ const VIEWS: readonly Entry[] = [
   { path: "certify", title: "Device", load: () => import("./certify/certify") },
 ];
 
+/** The teacher's notes, which have a window of their own. */
+const SPEAKER: Entry = { path: "speaker", title: "Notes", load: () => import("./presenter/speaker") };
+/** Views in which the keys of presenter mode work. */
+const PRESENTED = ["home", "lesson", "lab"];
+
 const main = h("main", { id: "main", tabindex: -1 });
 const tabs = VIEWS.map(({ path, title }) => h("a", { href: `#/${path}` }, title));
 let shown: { path: string; view: View } | undefined;
 /** Counts navigations: a view that loads slowly must not replace a later one. */
 let latest = 0;
+let presenter: typeof import("./presenter/presenter") | undefined;
+const bar = head();
 
 function head(): HTMLElement {
   const label = () => (theme() === "dark" ? "Light" : "Dark");
@@ -46,20 +56,37 @@ function head(): HTMLElement {
   );
 }
 
+const currentRoute = (): Route => parseRoute(location.hash, VIEWS.map(({ path }) => path));
+
+/** Enters or leaves presenter mode, as the address says. */
+async function showPresenter(): Promise<void> {
+  const { path, query } = currentRoute();
+  const isOn = isPresenting(query) && PRESENTED.includes(path);
+  bar.hidden = isOn || isSpeaker(query);
+  if (!isOn) return presenter?.endPresenting();
+  presenter ??= await import("./presenter/presenter");
+  // It may have been left while its code loaded.
+  if (isPresenting(currentRoute().query)) presenter.present();
+}
+
 async function navigate(): Promise<void> {
-  const route = parseRoute(location.hash, VIEWS.map(({ path }) => path));
+  const route = currentRoute();
   const request = ++latest;
+  const entry = isSpeaker(route.query) && PRESENTED.includes(route.path) ? SPEAKER : VIEWS.find(({ path }) => path === route.path)!;
   for (const [index, tab] of tabs.entries()) {
     if (VIEWS[index]!.path === route.path) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
   }
-  if (shown?.path === route.path && shown.view.navigate !== undefined) {
-    shown.view.navigate(route);
-    return;
-  }
-  const entry = VIEWS.find(({ path }) => path === route.path)!;
   document.title = `${entry.title} – lastbit`;
   try {
+    await showPresenter();
+    if (request !== latest) return;
+    // A view has no use for it, and the lab would call it an unknown setting.
+    route.query.delete("present");
+    if (shown?.path === entry.path && shown.view.navigate !== undefined) {
+      shown.view.navigate(route);
+      return;
+    }
     const module = await entry.load();
     if (request !== latest) return;
     leave();
@@ -68,7 +95,7 @@ async function navigate(): Promise<void> {
       view.close();
       return;
     }
-    shown = { path: route.path, view };
+    shown = { path: entry.path, view };
     main.replaceChildren(view.element);
   } catch (error) {
     if (request !== latest) return;
@@ -87,12 +114,22 @@ restoreTheme();
 void findBackend();
 document.body.replaceChildren(
   h("a", { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "Skip to content"),
-  head(),
+  bar,
   main,
 );
 addEventListener("hashchange", () => void navigate());
 addEventListener(BACKEND_CHANGED, () => {
   leave();
   void navigate();
+});
+addEventListener(PRESENT_CHANGED, () => {
+  showPresenter().catch((error: unknown) => main.prepend(h("div", { class: "page" }, failureNotice("Presenter mode", error))));
+});
+addEventListener("keydown", (event) => {
+  const action = actionOf(event);
+  const { path, query } = currentRoute();
+  if (isSpeaker(query) || !PRESENTED.includes(path)) return;
+  if (action === "present") setPresenting(!isPresenting(query));
+  else if (action === "notes") openNotes();
 });
 void navigate();

@@ -3,6 +3,7 @@
 import { linkTo } from "../address";
 import { button, h } from "../dom";
 import { failureNotice } from "../failure";
+import { presenterButtons } from "../presenter/controls";
 import "../style/lesson.css";
 import type { Route, View } from "../view";
 import { type BetPart, betQuestion, betTable, sightPanel } from "./bet_view";
@@ -11,7 +12,7 @@ import { type Chapter, type Exhibit, rich } from "./chapter";
 import { KeptExhibits } from "./kept";
 
 /** In order. Each chapter is a separate file, loaded when it is opened. */
-const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter }> }[] = [
+export const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter }> }[] = [
   { title: "A number is 32 bits", load: () => import("./chapter1") },
   { title: "Divide and multiply by three", load: () => import("./chapter2") },
   { title: "Three copies and their last bits", load: () => import("./chapter3") },
@@ -156,7 +157,7 @@ function contents(current: number, notes: boolean): HTMLElement {
   const toggle = button("Teacher’s notes", () => {
     location.hash = link(current, toggle.getAttribute("aria-pressed") !== "true");
   }, { class: "notes-toggle", "data-testid": "notes" });
-  return h("div", { class: "contents" }, h("nav", { "aria-label": "Chapters" }, h("ol", {}, ...items)), toggle);
+  return h("div", { class: "contents" }, h("nav", { "aria-label": "Chapters" }, h("ol", {}, ...items)), ...presenterButtons(), toggle);
 }
 
 function teacher({ teacher: { notes, questions } }: Chapter): HTMLElement {

@@ -82,6 +82,7 @@ export function canvasFont(size: number): string {
   return `${Math.round(size * rem())}px system-ui, sans-serif`;
 }
 
-function changed(): void {
+/** Has canvases drawn again, because colours or the size of type have changed. */
+export function changed(): void {
   for (const listener of listeners) listener();
 }

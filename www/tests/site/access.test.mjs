@@ -17,6 +17,9 @@ const VIEWS = [
   ["#/pde/linear", ".good[data-testid=linear-verdict]"],
   ["#/pde/nonlinear", "[data-testid=nonlinear-verdict][data-kind]"],
   ...[1, 2, 3, 4, 5, 6].map((chapter) => [`#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),
+  ["#/home?present=1", ".gallery"],
+  ["#/lesson/3?present=1", "[data-testid=chapter-3] > *"],
+  ["#/lesson/3?speaker=1", "[data-testid=speaker-notes] > *"],
   // A check that is under way and one that is complete have the same elements; the complete one takes a minute.
   ["#/certify", "[data-testid=certify]"],
   ["?backend=recorded#/certify", "[data-testid=no-webgpu]"],

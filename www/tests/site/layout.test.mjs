@@ -22,6 +22,8 @@ const VIEWS = [
   ["#/lesson/4", "heat-step", 10],
   ["#/lesson/5", "nonlinear-step", 16],
   ["#/lesson/6", "step", 3, "start"],
+  ["#/home?present=1", "step", 40],
+  ["#/lesson/3?present=1", "step", 3, "start"],
   ["#/certify", "certify-progress", 3, "certify"],
   // Three digits.
   ["?backend=recorded#/lab", "step", 100],

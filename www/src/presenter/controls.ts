@@ -1,0 +1,47 @@
+// How presenter mode and the notes are opened. Small, because every visit loads it; the mode itself loads on demand.
+import { linkTo } from "../address";
+import { button, h } from "../dom";
+import { placeOfLink, withPresent } from "./address";
+
+/** Sent to the window when presenter mode was switched on or off in the address. The view on screen stays, with its run. */
+export const PRESENT_CHANGED = "lastbit-present";
+
+/** Switches presenter mode on or off. */
+export function setPresenting(on: boolean): void {
+  const link = withPresent(location.hash === "" ? linkTo("home") : location.hash, on);
+  if (location.hash === link) return;
+  history.replaceState(null, "", link);
+  dispatchEvent(new Event(PRESENT_CHANGED));
+}
+
+/** Opens the notes on the current place in a second window, and puts this one into presenter mode, because the two keep in step there. */
+export function openNotes(): void {
+  // A number beyond the last chapter is put right by the window that opens.
+  const place = placeOfLink(location.hash, Infinity) ?? "home";
+  const address = new URL(linkTo(place, { speaker: "1" }), location.href).href;
+  // A browser allows a second window only while it handles a key or a click, so nothing is loaded before.
+  const opened = window.open(address, "lastbit-notes", "popup,width=900,height=760");
+  document.querySelector(".blocked")?.remove();
+  if (opened === null) document.querySelector("main")!.before(blocked(address));
+  else opened.focus();
+  setPresenting(true);
+}
+
+/** Says that the browser blocked the window, with a link to open it by hand. */
+function blocked(address: string): HTMLElement {
+  const notice = h(
+    "div",
+    { class: "notice warn blocked", role: "alert", "data-testid": "blocked" },
+    h("p", {}, "The browser blocked the second window. ", h("a", { href: address, target: "_blank", onclick: () => notice.remove() }, "Open the notes by hand"), "."),
+    h("div", { class: "toolbar" }, button("Close", () => notice.remove())),
+  );
+  return notice;
+}
+
+/** The buttons in the lesson's contents. */
+export function presenterButtons(): HTMLElement[] {
+  return [
+    button("Present", () => setPresenting(true), { class: "present-button", title: "For a projector (key p)", "data-testid": "present" }),
+    button("Notes in a second window", openNotes, { class: "present-button", title: "Key n", "data-testid": "open-notes" }),
+  ];
+}

@@ -1,0 +1,114 @@
+// The teacher's window: notes and questions of the current chapter in large type, what comes next, a clock, and buttons that move the
+// talk in the other window. `#/lesson/3?speaker=1`.
+import { linkTo } from "../address";
+import { button, h, setText } from "../dom";
+import { failureNotice } from "../failure";
+import { rich } from "../lesson/chapter";
+import "../style/speaker.css";
+import type { View } from "../view";
+import { Clock } from "./clock";
+import { actionOf } from "./keys";
+import { neighbour, pathOfLink, place, PLACES } from "./places";
+import { Sync } from "./sync";
+
+/** Milliseconds in which a window that shows the talk has answered. */
+const ANSWER_MS = 1500;
+
+/** Opens the notes on the place that the address names. */
+export function open(): View {
+  return new Speaker();
+}
+
+const here = (): string => pathOfLink(location.hash) ?? PLACES[0]!.path;
+
+class Speaker implements View {
+  private readonly where = h("p", { class: "eyebrow", "data-testid": "speaker-where" });
+  private readonly title = h("h1", { "data-testid": "speaker-title" });
+  private readonly notes = h("div", { class: "speaker-notes", "data-testid": "speaker-notes" });
+  private readonly next = h("p", { class: "speaker-next", "data-testid": "speaker-next" });
+  private readonly talk = h("a", { target: "_blank", "data-testid": "open-talk" }, "Open it");
+  private readonly alone = h("p", { class: "notice warn", role: "status", "data-testid": "alone", hidden: true }, "No window shows the talk. ", this.talk, ", or press p in the window with the lesson.");
+  private readonly back = button("← Previous", () => this.turn(-1), { "data-testid": "previous" });
+  private readonly on = button("Next →", () => this.turn(1), { class: "primary", "data-testid": "next" });
+  private readonly clock = new Clock();
+  private readonly listeners = new AbortController();
+  private talks = 0;
+  private readonly sync = new Sync("notes", {
+    onPlace: (path) => this.open(path),
+    onTalks: (count) => {
+      this.talks = count;
+      this.alone.hidden = count > 0;
+    },
+  });
+  private readonly answer = setTimeout(() => (this.alone.hidden = this.talks > 0), ANSWER_MS);
+  readonly element = h(
+    "div",
+    { class: "page speaker" },
+    h("div", { class: "speaker-head" }, this.back, this.on, h("span", { class: "spacer" }), this.clock.element),
+    this.alone,
+    this.where,
+    this.title,
+    this.next,
+    this.notes,
+  );
+  /** The place that is shown, or being loaded. */
+  private shown = "";
+
+  constructor() {
+    addEventListener("keydown", (event) => this.onKey(event), { signal: this.listeners.signal });
+    this.navigate();
+  }
+
+  navigate(): void {
+    const path = here();
+    this.sync.arrive(path);
+    if (path !== this.shown) void this.show(path);
+  }
+
+  close(): void {
+    clearTimeout(this.answer);
+    this.listeners.abort();
+    this.clock.close();
+    this.sync.close();
+  }
+
+  private async show(path: string): Promise<void> {
+    this.shown = path;
+    const { title, load } = place(path);
+    const number = PLACES.indexOf(place(path));
+    const isChapter = path.startsWith("lesson/");
+    setText(this.where, isChapter ? `Chapter ${number} of ${PLACES.length - 2}` : number === 0 ? "Before the lesson" : "After the lesson");
+    setText(this.title, title);
+    const after = neighbour(path, 1);
+    setText(this.next, after === undefined ? "This is the end." : `Next: ${after.title}`);
+    this.back.disabled = neighbour(path, -1) === undefined;
+    this.on.disabled = after === undefined;
+    this.talk.href = linkTo(path, { present: "1" });
+    const loaded = await load().catch((error: unknown) => failureNotice(`The notes on “${title}”`, error));
+    // Another place may have been asked for meanwhile.
+    if (this.shown !== path) return;
+    if (loaded instanceof HTMLElement) return this.notes.replaceChildren(loaded);
+    this.notes.replaceChildren(
+      h("ul", {}, ...loaded.notes.map((note) => h("li", {}, ...rich(note)))),
+      h("h2", {}, "Questions to ask"),
+      h("dl", {}, ...loaded.questions.flatMap(([question, answer]) => [h("dt", {}, ...rich(question)), h("dd", {}, ...rich(answer))])),
+    );
+    scrollTo({ top: 0 });
+  }
+
+  private turn(by: number): void {
+    const to = neighbour(here(), by);
+    if (to !== undefined) this.open(to.path);
+  }
+
+  private open(path: string): void {
+    if (path !== here()) location.hash = linkTo(path, { speaker: "1" });
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    const action = actionOf(event);
+    if (action !== "next" && action !== "previous") return;
+    event.preventDefault();
+    this.turn(action === "next" ? 1 : -1);
+  }
+}

@@ -1,0 +1,153 @@
+// The page in a room: presenter mode with the teacher's window, and single figures in the pages of others.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { openSite } from "./site.mjs";
+
+const site = await openSite();
+
+/** Waits for the place of the talk that the address names. It polls from outside, because a navigation ends what runs in the page. */
+async function at(page, address) {
+  await page.waitForURL((url) => url.hash === address || url.hash.startsWith(`${address}&`));
+}
+
+const isBarVisible = (page) => page.locator("header.bar").isVisible();
+
+test("keys move between the first view, the chapters and the lab, and Escape leaves", async () => {
+  await site.visit("?backend=processor#/home?present=1", async (shown, page) => {
+    await shown.until("place", "The first view");
+    await shown.get("lr").waitFor();
+    assert.equal(await isBarVisible(page), false);
+    const steps = [["ArrowRight", "#/lesson/1"], ["PageDown", "#/lesson/2"], ["ArrowRight", "#/lesson/3"], ["PageUp", "#/lesson/2"], ["ArrowLeft", "#/lesson/1"], ["ArrowLeft", "#/home"]];
+    for (const [key, address] of steps) {
+      await page.keyboard.press(key);
+      await at(page, `${address}?present=1`);
+    }
+    await shown.get("lr").waitFor();
+    // The first view is the beginning.
+    await page.keyboard.press("ArrowLeft");
+    assert.ok(await shown.get("previous").isDisabled());
+    await page.goto(`${site.url}?backend=processor#/lesson/6?present=1`);
+    await shown.get("chapter-6").waitFor();
+    assert.equal(await page.locator(".contents").isVisible(), false);
+    await page.keyboard.press("ArrowRight");
+    // The lab writes its settings into the address, and presenter mode stays.
+    await shown.until("command", /^lastbit train/);
+    await shown.step(1);
+    assert.match(page.url(), /#\/lab\?.*present=1$/);
+    assert.equal(await shown.get("error").isVisible(), false, "the lab finds no fault with the address");
+    await page.keyboard.press("PageUp");
+    await at(page, "#/lesson/6?present=1");
+    await page.keyboard.press("Escape");
+    await at(page, "#/lesson/6");
+    await page.locator(".contents").waitFor();
+    assert.ok(await isBarVisible(page));
+    assert.equal(await page.locator(".present-bar").count(), 0);
+  });
+});
+
+test("presenter mode keeps the run on screen, and its type is larger than A+", async () => {
+  await site.visit("?backend=processor#/lesson/3", async (shown, page) => {
+    await shown.until("adapter", /^Live/);
+    await shown.click("start");
+    await shown.step(3);
+    const size = () => page.evaluate(() => Number.parseFloat(getComputedStyle(document.documentElement).fontSize));
+    await page.getByRole("button", { name: "A+" }).click();
+    const large = await size();
+    await shown.click("present");
+    await page.locator("[data-present] .present-bar").waitFor();
+    assert.ok((await size()) > large);
+    await shown.step(4);
+    await page.keyboard.press("p");
+    await page.locator(".contents").waitFor();
+    assert.equal(await size(), large);
+    const opened = await page.evaluate(() => window.events.filter(({ kind }) => kind === "opened").length);
+    assert.equal(opened, 1, "the same run");
+  });
+});
+
+test("sliders, radio buttons, plots and text fields keep their arrows", async () => {
+  await site.visit("?backend=processor#/home?present=1", async (shown, page) => {
+    await shown.step(3);
+    await shown.until("place", "The first view");
+    await shown.get("lr").focus();
+    const before = Number(await shown.get("lr").inputValue());
+    await page.keyboard.press("ArrowLeft");
+    assert.equal(Number(await shown.get("lr").inputValue()), before - 1);
+    // The new run has a step, and so its plot takes arrows.
+    await page.locator(".legend li", { hasText: "k = 3, at 0.8" }).waitFor();
+    await shown.step(3);
+    await page.locator(".main-plot .plot-frame").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowLeft");
+    assert.match(page.url(), /#\/home\?present=1$/);
+    await page.goto(`${site.url}#/lesson/2?present=1`);
+    await shown.get("divisor-3").focus();
+    await page.keyboard.press("ArrowLeft");
+    assert.ok(await shown.get("divisor-2").isChecked());
+    await page.goto(`${site.url}#/lesson/1?present=1`);
+    await shown.get("float-input").focus();
+    for (const key of ["ArrowRight", "PageDown", "p", "n"]) await page.keyboard.press(key);
+    assert.equal(await shown.get("float-input").inputValue(), "0.1pn");
+    assert.match(page.url(), /#\/lesson\/1\?present=1$/);
+  });
+});
+
+test("links within a talk stay in presenter mode", async () => {
+  await site.visit("#/lesson/1?present=1", async (shown, page) => {
+    await shown.until("place", "A number is 32 bits");
+    await page.evaluate(() => document.querySelector(".reading").append(Object.assign(document.createElement("a"), { href: "#/lesson/2", textContent: "on" })));
+    await page.getByRole("link", { name: "on", exact: true }).click();
+    await at(page, "#/lesson/2?present=1");
+  });
+});
+
+test("the teacher's window shows notes, and the two windows follow each other", async () => {
+  await site.visit("?backend=processor#/lesson/3", async (shown, page) => {
+    await shown.get("chapter-3").waitFor();
+    const [second] = await Promise.all([page.context().waitForEvent("page"), shown.click("open-notes")]);
+    const notes = (id) => second.getByTestId(id);
+    await notes("speaker-title").filter({ hasText: await page.locator("h1").textContent() }).waitFor();
+    await notes("speaker-where").filter({ hasText: "Chapter 3 of 6" }).waitFor();
+    await notes("speaker-next").filter({ hasText: "Next: A step that is too long" }).waitFor();
+    await notes("speaker-notes").locator("li").first().waitFor();
+    assert.ok((await notes("speaker-notes").locator("dt").count()) > 0, "questions");
+    assert.match(await notes("elapsed").textContent(), /^\d+:\d\d$/);
+    assert.equal(await second.locator("header.bar").isVisible(), false);
+    // The first window presents from now on.
+    await at(page, "#/lesson/3?present=1");
+    await shown.get("place").waitFor();
+    await notes("next").click();
+    await at(page, "#/lesson/4?present=1");
+    await shown.get("chapter-4").waitFor();
+    await notes("speaker-where").filter({ hasText: "Chapter 4 of 6" }).waitFor();
+    await page.keyboard.press("PageDown");
+    await at(page, "#/lesson/5?present=1");
+    await notes("speaker-where").filter({ hasText: "Chapter 5 of 6" }).waitFor();
+    await second.keyboard.press("PageUp");
+    await at(page, "#/lesson/4?present=1");
+    await notes("speaker-where").filter({ hasText: "Chapter 4 of 6" }).waitFor();
+    // A window that leaves the talk is missed, and found again.
+    await page.keyboard.press("Escape");
+    await notes("alone").waitFor({ state: "visible" });
+    await page.keyboard.press("p");
+    await notes("alone").waitFor({ state: "hidden" });
+    // The notes are closed and opened by hand: they go where the talk is.
+    await second.close();
+    const third = await page.context().newPage();
+    await third.goto(`${site.url}#/lesson/1?speaker=1`);
+    await third.getByTestId("speaker-where").filter({ hasText: "Chapter 4 of 6" }).waitFor();
+  });
+});
+
+test("a second window that the browser blocks can be opened by hand", async () => {
+  await site.visit("#/lesson/2", async (shown, page) => {
+    await shown.get("chapter-2").waitFor();
+    await page.keyboard.press("n");
+    await shown.get("blocked").waitFor();
+    await at(page, "#/lesson/2?present=1");
+    const [second] = await Promise.all([page.context().waitForEvent("page"), page.getByRole("link", { name: "Open the notes by hand" }).click()]);
+    await second.getByTestId("speaker-where").filter({ hasText: "Chapter 2 of 6" }).waitFor();
+    assert.equal(await shown.get("blocked").count(), 0);
+  }, { script: [() => (window.open = () => null)] });
+});
