@@ -14,15 +14,10 @@ import { Consequence } from "../run/consequence";
 import { divergencePlot } from "../run/curves";
 import { Lamp } from "../run/lamp";
 import { type Component, type RunSource, Session } from "../run/session";
-import { RATES, RECORDED_RATES, smoothRun } from "../run/smooth";
+import { FIRST_RATE, FIRST_STEPS, RATES, RECORDED_RATES, smoothRun } from "../run/smooth";
 import { StoryLine } from "../run/story";
 import type { View } from "../view";
 import "../style/home.css";
-
-/** The rate of the first run. */
-const FIRST_RATE = 0.8;
-/** Steps of a run: until long after the copies have parted. A page that nobody looks at need not compute for ever. */
-const STEPS = 1000;
 
 /** Opens the view. */
 export async function open(): Promise<View> {
@@ -108,7 +103,7 @@ class Home implements View {
   }
 
   private train(): void {
-    const values = smoothRun(this.rate, STEPS);
+    const values = smoothRun(this.rate, FIRST_STEPS);
     this.inLab.href = linkTo("lab", toQuery(values));
     this.session!.open(values);
     this.session!.start();

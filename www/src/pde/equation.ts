@@ -9,7 +9,19 @@ export interface Equation {
   element: HTMLElement;
   /** The query of the address that shows the same. */
   query(): Record<string, string>;
+  /** Present if one figure of the equation can stand alone. */
+  alone?: Alone;
   close(): void;
+}
+
+/** The main figure of an equation, and what plays it. */
+export interface Alone {
+  figure: HTMLElement;
+  running(): boolean;
+  finished(): boolean;
+  step(): number;
+  play(): void;
+  pause(): void;
 }
 
 /** Options of an equation. */
@@ -17,6 +29,8 @@ export interface EquationOptions {
   query?: URLSearchParams;
   /** Called when the user changes something that the address holds. */
   changed?: () => void;
+  /** Called after each change of what is shown, and when the equation starts or stops. */
+  shown?: () => void;
   /** Called when the equation has shown its effect. */
   seen?: () => void;
 }
