@@ -12,7 +12,8 @@ import type { LoneFigure } from "./figure";
 export async function openFigure(main: HTMLElement, name: string): Promise<void> {
   const entry = figureEntry(name);
   if (entry === undefined) {
-    main.replaceChildren(h("div", { class: "embed" }, h("p", { class: "notice error", role: "alert", "data-testid": "error" }, unknownFigure(name)), foot("./")));
+    const heading = h("h1", { class: "hidden" }, "lastbit");
+    main.replaceChildren(h("div", { class: "embed" }, heading, h("p", { class: "notice error", role: "alert", "data-testid": "error" }, unknownFigure(name)), foot("./")));
     return;
   }
   document.title = `${entry.title} – lastbit`;
