@@ -1,9 +1,13 @@
 // Build of the static site. URLs are relative, so that any folder of any host can serve it. Nothing is inlined, so that the
 // strict Content-Security-Policy of index.html holds.
-import { defineConfig } from "vite";
+// LASTBIT_URL=https://example.org/lastbit/ is where the page will be; without it, the picture that other sites show has a relative address.
+import { defineConfig, loadEnv } from "vite";
 
-export default defineConfig({
+import { withAddress } from "./open_graph";
+
+export default defineConfig(({ mode }) => ({
   base: "./",
+  plugins: [{ name: "open-graph", transformIndexHtml: { order: "post", handler: (html) => withAddress(html, loadEnv(mode, ".", "LASTBIT_")["LASTBIT_URL"]) } }],
   build: {
     target: "es2023",
     assetsInlineLimit: 0,
@@ -11,4 +15,4 @@ export default defineConfig({
     chunkSizeWarningLimit: 300,
   },
   worker: { format: "es" },
-});
+}));

@@ -240,12 +240,17 @@ fn sources_and_dispatches_do_not_depend_on_the_number_of_replicas() {
             RecordingKind::Fingerprint(0),
         ];
         let commands = kinds.iter().flat_map(|kind| &plan.recording(*kind).commands);
-        commands
-            .map(|c| match c {
-                Command::Dispatch(d) => (d.kernel.clone(), d.tiles),
+        let (mut dispatches, mut weights) = (Vec::new(), 0);
+        for command in commands {
+            match command {
+                Command::Dispatch(d) => dispatches.push((d.kernel.clone(), d.tiles)),
+                // The traced weight of each replica, beside the fingerprints.
+                Command::Copy { bytes: 4, .. } => weights += 1,
                 other => panic!("a step contains only dispatches, not {other:?}"),
-            })
-            .collect::<Vec<_>>()
+            }
+        }
+        assert_eq!(weights, replicas);
+        dispatches
     };
     assert!(sources(1) == sources(6));
     assert!(sources(1).len() > 100);

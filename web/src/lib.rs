@@ -21,14 +21,3 @@ pub use pde::Equations;
 pub fn start() {
     console_error_panic_hook::set_once();
 }
-
-/// Takes one training step of ResNet-8 on the browser's adapter. Returns the JSON of `lastbit smoke --json`.
-///
-/// # Errors
-/// There is no WebGPU adapter, the device fails, or the fingerprint computed on it is not that of its weights.
-#[cfg(feature = "gpu")]
-#[wasm_bindgen]
-pub async fn smoke() -> Result<String, JsError> {
-    let report = lastbit_core::smoke::run(lastbit_core::device::Options::default()).await?;
-    Ok(serde_json::to_string(&report)?)
-}

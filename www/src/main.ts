@@ -109,27 +109,45 @@ function leave(): void {
   shown = undefined;
 }
 
+/** Shows the page: its head, and the view that the address names. */
+function openPage(): void {
+  document.body.replaceChildren(
+    h("a", { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "Skip to content"),
+    bar,
+    main,
+  );
+  addEventListener("hashchange", () => void navigate());
+  addEventListener(BACKEND_CHANGED, () => {
+    leave();
+    void navigate();
+  });
+  addEventListener(PRESENT_CHANGED, () => {
+    showPresenter().catch((error: unknown) => main.prepend(h("div", { class: "page" }, failureNotice("Presenter mode", error))));
+  });
+  addEventListener("keydown", (event) => {
+    const action = actionOf(event);
+    const { path, query } = currentRoute();
+    if (isSpeaker(query) || !PRESENTED.includes(path)) return;
+    if (action === "present") setPresenting(!isPresenting(query));
+    else if (action === "notes") openNotes();
+  });
+  void navigate();
+}
+
+/** Shows one figure alone, for a frame in another page. */
+async function openFigureAlone(name: string): Promise<void> {
+  document.body.replaceChildren(main);
+  try {
+    const { openFigure } = await import("./embed/embed");
+    await openFigure(main, name);
+  } catch (error) {
+    main.replaceChildren(h("div", { class: "page" }, failureNotice("The figure", error)));
+  }
+}
+
 restoreTheme();
 // The browser looks for an adapter while the view loads.
 void findBackend();
-document.body.replaceChildren(
-  h("a", { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "Skip to content"),
-  bar,
-  main,
-);
-addEventListener("hashchange", () => void navigate());
-addEventListener(BACKEND_CHANGED, () => {
-  leave();
-  void navigate();
-});
-addEventListener(PRESENT_CHANGED, () => {
-  showPresenter().catch((error: unknown) => main.prepend(h("div", { class: "page" }, failureNotice("Presenter mode", error))));
-});
-addEventListener("keydown", (event) => {
-  const action = actionOf(event);
-  const { path, query } = currentRoute();
-  if (isSpeaker(query) || !PRESENTED.includes(path)) return;
-  if (action === "present") setPresenting(!isPresenting(query));
-  else if (action === "notes") openNotes();
-});
-void navigate();
+const figure = new URLSearchParams(location.search).get("figure");
+if (figure === null) openPage();
+else void openFigureAlone(figure);

@@ -14,7 +14,7 @@ const TYPES = {
 };
 
 /**
- * Serves folders by URL prefix, such as `{ "/pkg/": "www/pkg", "/": "www/tests/smoke" }`; the first prefix that
+ * Serves folders by URL prefix, such as `{ "/data/": "data", "/": "www/dist" }`; the first prefix that
  * matches wins. Every file has these headers. Resolves to the server and the address of its root.
  */
 export async function serve(folders, port = 0, headers = {}) {

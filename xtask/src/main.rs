@@ -11,7 +11,6 @@ mod process;
 mod setup;
 mod signals;
 mod site;
-mod smoke;
 mod soak;
 mod test;
 mod times;

@@ -5,7 +5,6 @@ import { type Backend, findBackend, type Found } from "../backend";
 import { button, h, setText } from "../dom";
 import { messageOf } from "../failure";
 import { backendWord, whyNoWebgpu } from "../lab/device";
-import { slider } from "../pde/equation";
 import { toQuery } from "../properties";
 import { fetchRecording } from "../recorded/format";
 import { Player } from "../recorded/player";
@@ -14,17 +13,14 @@ import { Consequence } from "../run/consequence";
 import { divergencePlot } from "../run/curves";
 import { Lamp } from "../run/lamp";
 import { type Component, type RunSource, Session } from "../run/session";
-import { RATES, RECORDED_RATES, smoothRun } from "../run/smooth";
+import { FIRST_RATE, FIRST_STEPS, RATES, RECORDED_RATES, smoothRun } from "../run/smooth";
 import { StoryLine } from "../run/story";
+import { slider } from "../slider";
 import type { View } from "../view";
 import "../style/home.css";
 
-/** The rate of the first run. */
-const FIRST_RATE = 0.8;
 /** Steps a second at most: on a fast GPU the copies would part before anybody sees it. */
 const PACE = 40;
-/** Steps of a run: until long after the copies have parted. A page that nobody looks at need not compute for ever. */
-const STEPS = 1000;
 
 /** Opens the view. */
 export async function open(): Promise<View> {
@@ -110,7 +106,7 @@ class Home implements View {
   }
 
   private train(): void {
-    const values = smoothRun(this.rate, STEPS);
+    const values = smoothRun(this.rate, FIRST_STEPS);
     this.inLab.href = linkTo("lab", toQuery(values));
     this.session!.open(values);
     this.session!.start(PACE);

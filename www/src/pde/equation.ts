@@ -9,7 +9,19 @@ export interface Equation {
   element: HTMLElement;
   /** The query of the address that shows the same. */
   query(): Record<string, string>;
+  /** Present if one figure of the equation can stand alone. */
+  alone?: Alone;
   close(): void;
+}
+
+/** The main figure of an equation, and what plays it. */
+export interface Alone {
+  figure: HTMLElement;
+  running(): boolean;
+  finished(): boolean;
+  step(): number;
+  play(): void;
+  pause(): void;
 }
 
 /** Options of an equation. */
@@ -17,6 +29,8 @@ export interface EquationOptions {
   query?: URLSearchParams;
   /** Called when the user changes something that the address holds. */
   changed?: () => void;
+  /** Called after each change of what is shown, and when the equation starts or stops. */
+  shown?: () => void;
   /** Called when the equation has shown its effect. */
   seen?: () => void;
 }
@@ -63,31 +77,6 @@ export function withClient(
     over = true;
     client?.close();
   };
-}
-
-/** A slider with its value beside its name. */
-export function slider(
-  name: string,
-  attributes: { min: number; max: number; step: number; value: number; testid: string; text: (value: number) => string },
-  oninput: (value: number) => void,
-): { element: HTMLElement; input: HTMLInputElement; set(value: number): void } {
-  const { min, max, step, value, testid, text } = attributes;
-  const output = h("output", {});
-  const input = h("input", { type: "range", min, max, step, "data-testid": testid });
-  const show = (): void => {
-    setText(output, text(input.valueAsNumber));
-    input.setAttribute("aria-valuetext", text(input.valueAsNumber));
-  };
-  const set = (to: number): void => {
-    input.value = String(to);
-    show();
-  };
-  set(value);
-  input.addEventListener("input", () => {
-    show();
-    oninput(input.valueAsNumber);
-  });
-  return { element: h("label", { class: "field slider" }, h("span", {}, name, " ", output), input), input, set };
 }
 
 /** Waits so that the eye can follow; does not wait for readers who prefer reduced motion. */

@@ -3,7 +3,8 @@ import { button, h, setText } from "../dom";
 import { readableNumber, showNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
-import { animationDelay, queryNumber, slider, withClient, type Equation, type EquationOptions } from "./equation";
+import { animationDelay, queryNumber, withClient, type Equation, type EquationOptions } from "./equation";
+import { slider } from "../slider";
 
 const STEPS = 120;
 const FRAME_MS = 30;
@@ -16,10 +17,11 @@ const SMALLEST = 1e-11;
 const BLOWN_UP = 3;
 
 /** The heat equation. */
-export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
+export function heat({ query, changed, shown, seen }: EquationOptions = {}): Equation {
   let dt = queryNumber(query, "dt", LEAST, MOST) ?? START;
   let edge = Number.NaN;
   let restart = true;
+  let [paused, over] = [false, false];
   let wake: () => void = () => undefined;
   let rod: number[] = [];
   const steps: number[] = [];
@@ -50,7 +52,14 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
 
   function again(): void {
     restart = true;
+    paused = false;
     wake();
+  }
+
+  function setPaused(isPaused: boolean): void {
+    paused = isPaused;
+    wake();
+    shown?.();
   }
 
   function show(): void {
@@ -92,7 +101,7 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
 
   const end = withClient(element, async (client, isOver) => {
     while (!isOver()) {
-      restart = false;
+      restart = over = false;
       const runDt = dt;
       const theory = JSON.parse(await client.call("heat_theory", runDt)) as { edge: number; factor: number };
       ({ edge, factor } = theory);
@@ -102,10 +111,14 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
         steps.push(n);
         amplitudes.push(Math.abs(row[0]!));
         rod = [...row.slice(1)];
+        over = n === STEPS;
         show();
+        shown?.();
         if (rod.some((u) => Math.abs(u) > BLOWN_UP)) seen?.();
-        if (restart || isOver() || n === STEPS) break;
+        if (restart || isOver() || over) break;
         await animationDelay(FRAME_MS);
+        while (paused && !restart && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
+        if (restart || isOver()) break;
         row = await client.call("heat_step", 1);
       }
       if (!restart && !isOver()) await new Promise<void>((resolve) => (wake = resolve));
@@ -115,6 +128,14 @@ export function heat({ query, changed, seen }: EquationOptions = {}): Equation {
   return {
     element,
     query: () => ({ dt: String(dt) }),
+    alone: {
+      figure: rodPlot.element,
+      running: () => !paused && !over,
+      finished: () => over,
+      step: () => steps.at(-1) ?? 0,
+      play: () => (over ? again() : setPaused(false)),
+      pause: () => setPaused(true),
+    },
     close: () => {
       end();
       wake();

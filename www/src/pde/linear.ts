@@ -1,7 +1,8 @@
 // The linear one-layer equation: the plane of step size and weight decay, with theory and a run at the chosen point.
 import { button, h, setText } from "../dom";
 import { LinePlot } from "../plots/line_plot";
-import { queryNumber, slider, withClient, type Equation, type EquationOptions } from "./equation";
+import { queryNumber, withClient, type Equation, type EquationOptions } from "./equation";
+import { slider } from "../slider";
 import { StabilityPlane } from "./plane";
 
 /** Steps of a run: enough to see whether the weights grow. */

@@ -3,7 +3,8 @@ import { button, h, setText } from "../dom";
 import { showNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
-import { animationDelay, queryNumber, slider, withClient, type Equation, type EquationOptions } from "./equation";
+import { animationDelay, queryNumber, withClient, type Equation, type EquationOptions } from "./equation";
+import { slider } from "../slider";
 
 const [LEAST, MOST] = [0.005, 0.13];
 const START = 0.02;
@@ -26,9 +27,11 @@ const PARTED = 0.05;
 type Behaviour = { kind: "blows-up" } | { kind: "period"; period: number; exponent: number } | { kind: "chaos"; exponent: number };
 
 /** The nonlinear one-layer network. */
-export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equation {
+export function nonlinear({ query, changed, shown, seen }: EquationOptions = {}): Equation {
   let dt = queryNumber(query, "dt", LEAST, MOST) ?? START;
   let [paused, restart, moved] = [false, false, false];
+  /** Whether the run has blown up. */
+  let over = false;
   let wake: () => void = () => undefined;
   let ks: number[] = [];
   let columns: number[][] = [];
@@ -50,11 +53,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
   const verdict = h("p", { class: "verdict", "data-testid": "nonlinear-verdict", "aria-live": "polite" });
   const stepCell = h("dd", { "data-testid": "nonlinear-step" }, "0");
   const apart = h("dd", { "data-testid": "nonlinear-apart" }, "0");
-  const pause = button("Pause", () => {
-    paused = !paused;
-    setText(pause, paused ? "Resume" : "Pause");
-    wake();
-  }, { "data-testid": "nonlinear-pause" });
+  const pause = button("Pause", () => setPaused(!paused), { "data-testid": "nonlinear-pause" });
   const again = button("Start again", () => {
     restart = true;
     wake();
@@ -67,6 +66,13 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
     13,
     (surface) => paintMap(surface, orbits, dt, settled?.edge),
   );
+
+  function setPaused(isPaused: boolean): void {
+    paused = isPaused;
+    setText(pause, paused ? "Resume" : "Pause");
+    wake();
+    shown?.();
+  }
 
   function show(): void {
     const x = Float64Array.from(steps);
@@ -82,6 +88,8 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
     const now = columns[n + 1]?.at(-1);
     showNumber(apart, Number.isNaN(now) ? undefined : now);
   }
+
+  const isFinished = (): boolean => over || steps.length > STEPS;
 
   function append(rows: Float64Array): boolean {
     const width = 2 * ks.length;
@@ -137,7 +145,6 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
       }
     };
     restart = true;
-    let over = false;
     while (!isOver()) {
       if (restart) {
         [restart, moved, over] = [false, false, false];
@@ -148,7 +155,7 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
       if (moved) {
         moved = false;
         // A run that blew up, or is at its end, restarts with the chosen step size.
-        if (over || steps.length > STEPS) {
+        if (isFinished()) {
           restart = true;
           continue;
         }
@@ -161,10 +168,11 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
         await showBehaviour();
         map.changed();
       }
-      const idle = paused || over || steps.length > STEPS;
+      const idle = paused || isFinished();
       if (!idle) {
         over = append(await client.call("nonlinear_step", BATCH));
         show();
+        shown?.();
         await animationDelay(FRAME_MS);
       }
       await extendMap();
@@ -175,6 +183,17 @@ export function nonlinear({ query, changed, seen }: EquationOptions = {}): Equat
   return {
     element,
     query: () => ({ dt: String(dt) }),
+    alone: {
+      figure: distance.element,
+      running: () => !paused && !isFinished(),
+      finished: isFinished,
+      step: () => steps.at(-1) ?? 0,
+      play: () => {
+        if (isFinished()) restart = true;
+        setPaused(false);
+      },
+      pause: () => setPaused(true),
+    },
     close: () => {
       end();
       wake();

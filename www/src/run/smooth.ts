@@ -7,6 +7,11 @@ export const RATES = [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
 /** Those of the recorded runs (www/recorded/runs.mjs). */
 export const RECORDED_RATES = [0.0125, 0.05, 0.2, 0.8];
 
+/** The rate of the first view's first run. */
+export const FIRST_RATE = 0.8;
+/** Steps of a run of the first view: until long after the copies have parted. A page that nobody looks at need not compute for ever. */
+export const FIRST_STEPS = 1000;
+
 /** The lesson's network. Its sizes do not depend on the adapter. */
 export const LESSON_RUN: Values = {
   net: "resnet8",

@@ -20,6 +20,10 @@ const VIEWS = [
   ["#/home?present=1", ".gallery"],
   ["#/lesson/3?present=1", "[data-testid=chapter-3] > *"],
   ["#/lesson/3?speaker=1", "[data-testid=speaker-notes] > *"],
+  ["?figure=parting", ".legend output"],
+  ["?figure=consequence", ".gallery li"],
+  ["?figure=heat", "[data-testid=play]"],
+  ["?figure=none", "[data-testid=error]"],
   // A check that is under way and one that is complete have the same elements; the complete one takes a minute.
   ["#/certify", "[data-testid=certify]"],
   ["?backend=recorded#/certify", "[data-testid=no-webgpu]"],

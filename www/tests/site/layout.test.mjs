@@ -24,6 +24,8 @@ const VIEWS = [
   ["#/lesson/6", "step", 3, "start"],
   ["#/home?present=1", "step", 40],
   ["#/lesson/3?present=1", "step", 3, "start"],
+  ["?figure=parting", "step", 40],
+  ["?figure=bits", "step", 40],
   ["#/certify", "certify-progress", 3, "certify"],
   // Three digits.
   ["?backend=recorded#/lab", "step", 100],

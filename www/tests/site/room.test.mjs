@@ -1,7 +1,11 @@
 // The page in a room: presenter mode with the teacher's window, and single figures in the pages of others.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
 
+import { serve } from "../server.mjs";
 import { openSite } from "./site.mjs";
 
 const site = await openSite();
@@ -150,4 +154,127 @@ test("a second window that the browser blocks can be opened by hand", async () =
     await second.getByTestId("speaker-where").filter({ hasText: "Chapter 2 of 6" }).waitFor();
     assert.equal(await shown.get("blocked").count(), 0);
   }, { script: [() => (window.open = () => null)] });
+});
+
+test("a figure alone shows a curve that grows, and its button pauses it", async () => {
+  await site.visit("?figure=parting&backend=processor", async (shown, page) => {
+    await shown.step(3);
+    assert.equal(await shown.text("backend"), "processor");
+    // A row is the step, its epoch and rate, and then a value of each copy for each column: losses, and distances.
+    const begin = await page.evaluate(() => window.events.find(({ kind }) => kind === "steps").rows[3 + 3 + 1]);
+    assert.ok(begin < 1e-6, `k = 3 begins ${begin} from k = 1`);
+    await page.waitForFunction(() => Number(document.querySelector(".legend .k-c0 output").textContent) > 0.001);
+    assert.deepEqual(await page.locator("button:visible, select:visible, input:visible").allTextContents(), ["Pause"], "no other control");
+    assert.equal(await page.locator("header").count(), 0);
+    const link = shown.get("page");
+    assert.deepEqual([await link.getAttribute("target"), await link.getAttribute("href")], ["_top", "./"]);
+    await shown.click("play");
+    await shown.until("play", "Play");
+    const paused = await shown.number("step");
+    await shown.click("play");
+    await shown.step(paused + 3);
+    // It fills its frame, and no more.
+    const [height, seen] = await page.evaluate(() => [document.documentElement.scrollHeight, innerHeight]);
+    assert.ok(height <= seen, `${height} pixels in ${seen}`);
+  }, { viewport: { width: 480, height: 320 } });
+});
+
+test("every figure shows something, fills its frame and stays in it", async () => {
+  const figures = {
+    bits: (shown, page) => page.waitForFunction(() => /At step \d+, bits differ/.test(document.querySelector("[data-testid=climb] .plot-frame").getAttribute("aria-label"))),
+    consequence: (shown) => shown.until("disagreement", /k = 1 and k = 3 (agree|disagree)/),
+    filters: (shown, page) => page.getByRole("img", { name: /Filters of .*difference/ }).waitFor(),
+    layers: (shown, page) => page.getByRole("img", { name: /Relative L1 of [1-9]\d* layers at [1-9]/ }).waitFor(),
+    heat: (shown) => shown.step(20),
+    nonlinear: (shown) => shown.step(40),
+  };
+  for (const [name, ready] of Object.entries(figures)) {
+    await site.visit(`?figure=${name}&backend=processor`, async (shown, page) => {
+      await ready(shown, page);
+      const [width, height] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]);
+      assert.ok(width <= 480 && height <= 320, `${name}: ${width} by ${height}`);
+      const { height: frame } = await page.locator(".lone-figure").boundingBox();
+      assert.ok(frame > 200, `${name}: ${frame} pixels of 320`);
+    }, { viewport: { width: 480, height: 320 } });
+  }
+});
+
+test("an equation alone pauses, continues and begins again", async () => {
+  await site.visit("?figure=heat&dt=0.4&backend=processor", async (shown, page) => {
+    await shown.step(2);
+    await shown.click("play");
+    await shown.until("play", /Play|Again/);
+    if ((await shown.text("play")) === "Play") await shown.click("play");
+    await shown.step(120);
+    await shown.until("play", "Again");
+    await shown.get("step").evaluate((output) => {
+      window.steps = [];
+      new MutationObserver(() => window.steps.push(Number(output.textContent))).observe(output, { childList: true, characterData: true, subtree: true });
+    });
+    await shown.click("play");
+    await page.waitForFunction(() => window.steps.some((step) => step < 120));
+    assert.equal(await shown.get("page").getAttribute("href"), "./#/pde/heat?dt=0.4");
+  });
+});
+
+test("the settings of a figure's run are those of the lab, and its link leads to that run", async () => {
+  await site.visit("?figure=layers&net=one-layer&dataset=synthetic&batch-size=1&lr=0.01&momentum=0&weight-decay=20&steps=5&colour=red", async (shown, page) => {
+    await shown.until("play", "Again");
+    assert.equal(await shown.number("step"), 5);
+    assert.match(await shown.text("problems"), /^Note: colour is not known\.$/);
+    assert.match(await shown.get("page").getAttribute("href"), /^\.\/#\/lab\?.*steps=5/);
+    await shown.click("play");
+    await page.waitForFunction(() => window.events.filter(({ kind }) => kind === "opened").length === 2);
+    await shown.until("play", "Again");
+  });
+});
+
+test("images that the host does not have are named", async () => {
+  await site.visit("?figure=parting&dataset=cifar10&backend=processor", async (shown) => {
+    await shown.until("error", /data_batch|cifar/i);
+  });
+});
+
+test("where nothing can train a figure plays a recorded run, and says so", async () => {
+  await site.visit("?figure=parting&backend=recorded", async (shown) => {
+    await shown.step(5);
+    assert.match(await shown.text("problems"), /recorded run at learning rate 0\.8/);
+    await shown.click("play");
+    await shown.until("play", "Play");
+  });
+});
+
+test("an unknown figure is one line with the names of all", async () => {
+  for (const name of ["other", "constructor", ""]) {
+    await site.visit(`?figure=${name}`, async (shown, page) => {
+      await shown.until("error", `There is no figure “${name}”. Use one of parting, bits, consequence, filters, layers, heat, nonlinear.`);
+      assert.equal(await page.locator("button, canvas").count(), 0);
+    });
+  }
+});
+
+test("a page of another origin embeds a figure", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lastbit-room-"));
+  await writeFile(join(folder, "index.html"), `<!doctype html><title>A course</title><p>Text</p><iframe src="${site.url}?figure=parting&amp;backend=processor" title="Two copies part" width="480" height="320"></iframe>`);
+  const course = await serve({ "/": folder });
+  after(() => course.server.close());
+  const context = await site.browser.newContext();
+  try {
+    const page = await context.newPage();
+    const heard = [];
+    page.on("console", (message) => ["error", "warning"].includes(message.type()) && !/favicon/.test(message.location().url) && heard.push(message.text()));
+    page.on("pageerror", (error) => heard.push(error.message));
+    await page.goto(course.url);
+    assert.notEqual(new URL(course.url).origin, new URL(site.url).origin);
+    const frame = page.frameLocator("iframe");
+    await frame.getByTestId("step").filter({ hasText: /^\d\d+$/ }).waitFor();
+    await frame.locator(".legend li", { hasText: "k = 3" }).locator("output").filter({ hasText: /\d/ }).waitFor();
+    // The link replaces the course's page, not the frame.
+    await frame.getByTestId("page").click();
+    await page.waitForURL((url) => url.origin === new URL(site.url).origin);
+    await page.getByTestId("lr").waitFor();
+    assert.deepEqual(heard, []);
+  } finally {
+    await context.close();
+  }
 });
