@@ -63,6 +63,11 @@ class Home implements View {
         h("span", {}, "Three copies of one network train here."),
         h("span", {}, " Same weights, same images. One rounds differently in the last bit. ", h("em", {}, "Watch it leave.")),
       ),
+      h(
+        "p",
+        { class: "lead" },
+        "Each copy divides every change of a weight by its number k and multiplies it by k again: k is 1, 2 or 3. On paper that changes nothing. In the computer a third is rounded.",
+      ),
       this.error,
       h(
         "div",
@@ -72,7 +77,7 @@ class Home implements View {
           "div",
           { class: "handle panel" },
           handle.element,
-          h("p", { class: "note" }, "How far each step of the training goes. Move it to the left end: the copies stay together. To the right: they part."),
+          h("p", { class: "note" }, "How far each step of the training goes. At 0.8 the copies part. Move it to 0.1: they learn as well, and stay together."),
           h("div", { class: "toolbar" }, this.start, h("span", {}, "step ", this.step)),
           lamp.element,
           h("p", { class: "note" }, this.where, backendWord(backend)),
@@ -148,7 +153,7 @@ class Home implements View {
 
   private update({ record, opened, running, finished }: RunSource): void {
     setText(this.step, String(record?.lastStep() ?? 0));
-    setText(this.start, running ? "Pause" : finished ? "Again" : "Start");
+    setText(this.start, running ? "Pause" : finished ? "Finished: again" : "Start");
     const name = opened?.adapter.name;
     setText(this.where, name === undefined ? "Preparing" : this.session === undefined ? `Recorded on ${name}.` : `Live on ${name}.`);
     const fault = this.session?.error;
@@ -166,7 +171,7 @@ function reasons(): HTMLElement {
     { class: "reasons" },
     part(
       "What differs",
-      "The copies divide the update of each weight by a number k and multiply it by k again: one by 1, one by 3, one by 2. On paper that changes nothing.",
+      "Only k: one copy divides each update by 1, one by 3 and one by 2, and multiplies it back. Weights, images and their order are the same.",
     ),
     part(
       "Why it matters",
@@ -180,9 +185,9 @@ function reasons(): HTMLElement {
     ),
     part(
       "What makes it vanish",
-      "Shorter steps: a smaller learning rate. Below a certain one a difference hardly grows, and the copies stay equal to six digits while they learn. The ",
-      h("a", { href: linkTo("pde/heat") }, "equations"),
-      " show where this edge lies.",
+      "Shorter steps: a smaller learning rate. Below a certain one a difference hardly grows while the copies learn. The ",
+      h("a", { href: linkTo("pde/nonlinear") }, "equations"),
+      " show such an edge for three smaller cases.",
     ),
   );
 }

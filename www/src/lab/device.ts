@@ -23,7 +23,7 @@ export function whyNoWebgpu({ webgpu }: Found): HTMLElement | undefined {
   return h(
     "details",
     { class: "note" },
-    h("summary", {}, "Why not on a GPU?"),
+    h("summary", {}, "This is fine. Why not on a GPU?"),
     h("p", { "data-testid": "no-webgpu-why" }, webgpu.why),
     h("p", { "data-testid": "no-webgpu-remedy" }, webgpu.remedy),
   );

@@ -95,7 +95,7 @@ export class Climb implements Component {
 
   private caption(): string {
     const names = this.names();
-    return names === undefined ? "" : `the bits of ${names[1]}; lit: differs from ${names[0]}`;
+    return names === undefined ? "" : `of ${names[1]}; dark 1, pale 0; orange: not as in ${names[0]}`;
   }
 
   private geometry(columns: number) {

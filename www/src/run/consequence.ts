@@ -84,5 +84,5 @@ function item(record: RunRecord, images: TestImages, { predictions }: Standing, 
   const canvas = h("canvas", { width, height, role: "img", "aria-label": `Test image ${index + 1}: ${name(images.labels[index]!)}` });
   canvas.getContext("2d")!.putImageData(new ImageData(rgbaOf(images, index), width, height), 0, 0);
   const line = (r: number) => h("span", { class: `k-${colourOf(record, r)}` }, h("b", {}, labelOf(record, r)), `: ${name(predictions[r]![index]!)}`);
-  return h("li", {}, canvas, line(0), line(hero));
+  return h("li", {}, canvas, line(0), line(hero), h("span", { class: "soft" }, `it is: ${name(images.labels[index]!)}`));
 }

@@ -35,6 +35,13 @@ export function idOf({ ks }: Shape, replica: number): string {
   return `k${ks[replica]}${earlier === 0 ? "" : `-${earlier + 1}`}`;
 }
 
+/** Replicas that must equal the first bit for bit, as the core will say once it has opened the run: k times a power of two. */
+export function controlsOf(ks: readonly number[], perturbation: string): number[] {
+  const [first = 1] = ks;
+  const isControl = (k: number): boolean => (perturbation === "nextafter" ? k === first : Number.isInteger(Math.log2(k / first)));
+  return ks.map((_, r) => r).filter((r) => r > 0 && isControl(ks[r]!));
+}
+
 /** The role of a replica: `reference`, `control` or empty. */
 export function roleOf({ controls }: Shape, replica: number): string {
   return replica === 0 ? "reference" : controls.includes(replica) ? "control" : "";

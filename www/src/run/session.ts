@@ -6,6 +6,7 @@ import { cancelFrame, inNextFrame } from "../frame";
 import type { EngineEvent, Fault, FlipBit, Opened, WatchedRange } from "../messages";
 import { config, type Values } from "../properties";
 import { RunRecord } from "./record";
+import { controlsOf } from "./replicas";
 
 /** What components read: a live session or a recorded run. */
 export interface RunSource {
@@ -72,7 +73,7 @@ export class Session implements RunSource {
     if (this.record?.isPending === false) this.previous = this.record;
     // Before the core answers, the record already has its final number of rows and curves.
     const ks = (values["ks"] ?? "").split(",").map(Number);
-    this.record = new RunRecord({ ks, controls: [], tensors: [] }, true);
+    this.record = new RunRecord({ ks, controls: controlsOf(ks, values["perturbation"] ?? ""), tensors: [] }, true);
     this.arrivals = [];
     this.engine.open(config(values));
     this.changed();

@@ -7,12 +7,14 @@ import type { Component, RunSource } from "./session";
 
 /** Steps over which growth is measured. */
 const SPAN = 8;
-/** Factors a step beyond which a distance grows, or shrinks. */
-const [GROWS, SHRINKS] = [1.1, 1 / 1.1];
+/** Factors over these steps beyond which a distance grows, or shrinks. */
+const [GROWS, SHRINKS] = [1.3, 1 / 1.3];
+/** A distance has levelled off beyond this part of the first copy's own way. Below it a pause in the growth is no end of it. */
+const LEVEL = 0.5;
 
 /** What a copy does: a phase, which screen readers announce when it changes, and the line. */
 export interface Story {
-  phase: "none" | "together" | "starts" | "grows" | "level" | "shrinks" | "lost";
+  phase: "none" | "together" | "starts" | "grows" | "level" | "apart" | "shrinks" | "lost";
   text: string;
 }
 
@@ -39,16 +41,18 @@ export function storyOf(record: RunRecord | undefined): Story {
   if (before === undefined || before === 0) {
     return { phase: "starts", text: `${at}: ${who} has begun to leave: ${short(now)} from ${first}${weights}.` };
   }
-  const factor = (now / before) ** (1 / SPAN);
+  const factor = now / before;
   if (factor >= GROWS) {
-    return { phase: "grows", text: `${at}: ${factor.toFixed(1)} times farther each step for ${SPAN} steps, now ${short(now)} from ${first}${weights}.` };
+    return { phase: "grows", text: `${at}: ${who} is ${short(factor)} times as far from ${first} as ${SPAN} steps ago, now ${short(now)}${weights}.` };
   }
   if (factor <= SHRINKS) {
-    return { phase: "shrinks", text: `${at}: ${who} comes back: ${(1 / factor).toFixed(1)} times closer each step for ${SPAN} steps, now ${short(now)}${weights}.` };
+    return { phase: "shrinks", text: `${at}: ${who} comes back: ${short(1 / factor)} times closer to ${first} than ${SPAN} steps ago, now ${short(now)}${weights}.` };
   }
-  const start = record.standings.at(-1)?.fromStart;
-  const beside = start === undefined || start === null ? "" : `. ${first} itself is ${short(start)} from its own start`;
-  return { phase: "level", text: `${at}: ${who} is ${short(now)} from ${first}, and hardly moves farther${weights}${beside}.` };
+  const start = record.standings.at(-1)?.fromStart ?? undefined;
+  if (start === undefined) return { phase: "level", text: `${at}: ${who} is ${short(now)} from ${first}${weights}.` };
+  return now >= LEVEL * start
+    ? { phase: "apart", text: `${at}: ${who} is ${short(now)} from ${first}${weights}. That is far: ${first} itself is ${short(start)} from its own start.` }
+    : { phase: "level", text: `${at}: ${who} is ${short(now)} from ${first}${weights}. ${first} itself is ${short(start)} from its own start.` };
 }
 
 /** Two digits are enough in a sentence. */

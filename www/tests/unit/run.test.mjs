@@ -7,7 +7,7 @@ const { Column } = await load("run/columns.ts");
 const { floatOf, floatsOf, ulps } = await load("run/floats.ts");
 const { lampState, lampText } = await load("run/lamp.ts");
 const { RunRecord } = await load("run/record.ts");
-const { colourOf, idOf, labelOf, repeatsColour, roleOf } = await load("run/replicas.ts");
+const { colourOf, idOf, labelOf, repeatsColour, roleOf, controlsOf } = await load("run/replicas.ts");
 const { csv } = await load("lab/share.ts");
 const { Session } = await load("run/session.ts");
 
@@ -33,6 +33,12 @@ test("ulps are counted along the line of all floats, through zero", () => {
   assert.equal(ulps(bits(-0), bits(0)), 0);
   assert.equal(ulps(bits(-(2 ** -149)), bits(2 ** -149)), 2);
   assert.deepEqual([...floatsOf(Uint32Array.of(1, 2, bits(3), bits(-4)), 1, 2)], [3, -4]);
+});
+
+test("controls are known before the core answers, by its rule", () => {
+  assert.deepEqual(controlsOf([1, 3, 2, 1, 64, 5], "divide"), [2, 3, 4]);
+  assert.deepEqual(controlsOf([6, 3, 12, 9], "reciprocal"), [1, 2]);
+  assert.deepEqual(controlsOf([1, 2, 1], "nextafter"), [2]);
 });
 
 test("replicas are named and coloured by their role", () => {

@@ -28,14 +28,18 @@ test("the story says what the last steps did", () => {
   assert.deepEqual(of([0, 0]), { phase: "together", text: "Step 2: k = 3 equals k = 1 in every weight." });
   assert.deepEqual(of([0, 3e-9]), { phase: "starts", text: "Step 2: k = 3 has begun to leave: 3\u00a0×\u00a010⁻⁹ from k = 1; 7 of 30 weights differ." });
   const doubling = Array.from({ length: 12 }, (_, i) => 1e-9 * 2 ** i);
-  assert.match(of(doubling).text, /^Step 12: 2\.0 times farther each step for 8 steps, now .* from k = 1; 7 of 30 weights differ\.$/);
+  assert.match(of(doubling).text, /^Step 12: k = 3 is 260 times as far from k = 1 as 8 steps ago, now .*; 7 of 30 weights differ\.$/);
   assert.equal(of(doubling).phase, "grows");
-  assert.match(of(doubling.reverse()).text, /k = 3 comes back: 2\.0 times closer each step/);
+  assert.match(of(doubling.reverse()).text, /k = 3 comes back: 260 times closer to k = 1 than 8 steps ago/);
   assert.equal(of([...doubling, Number.NaN]).phase, "lost");
   const level = recordOf(Array.from({ length: 12 }, () => 0.5));
-  assert.match(storyOf(level).text, /k = 3 is 0\.5 from k = 1, and hardly moves farther; 7 of 30 weights differ\.$/);
+  assert.match(storyOf(level).text, /k = 3 is 0\.5 from k = 1; 7 of 30 weights differ\.$/);
   level.standings.push({ kind: "standing", step: 12, fromStart: 0.6, fromSeed: 1.4, predictions: [] });
-  assert.match(storyOf(level).text, /k = 1 itself is 0\.6 from its own start\.$/);
+  assert.match(storyOf(level).text, /That is far: k = 1 itself is 0\.6 from its own start\.$/);
+  // A pause in the growth is no end of it.
+  const pause = recordOf(Array.from({ length: 12 }, () => 0.004));
+  pause.standings.push({ kind: "standing", step: 12, fromStart: 0.6, fromSeed: 1.4, predictions: [] });
+  assert.equal(storyOf(pause).phase, "level");
 });
 
 test("bits climb: those of both copies by step, and the highest that differs", () => {
