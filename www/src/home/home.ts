@@ -175,7 +175,7 @@ function reasons(): HTMLElement {
     ),
     part(
       "Why it matters",
-      "A computer keeps 24 binary digits of a number. A third does not fit, so k = 3 sometimes rounds the last digit the other way. " +
+      "A computer keeps 24 binary digits of a number (the first is always 1, so 23 are stored). A third does not fit, so k = 3 sometimes rounds the last digit the other way. " +
         "A half fits, so k = 2 stays equal in every bit: nothing but rounding sets the copies apart.",
     ),
     part(

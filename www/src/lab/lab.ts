@@ -27,6 +27,7 @@ import { FlipButton, flipText, parseFlip } from "./flip";
 import { LearningRate } from "./learning_rate";
 import { oneLayerNote } from "./one_layer_note";
 import { ErrorNotice } from "./error_notice";
+import { isRough, rateNote } from "./rate_note";
 import { Share } from "./share";
 import "./lab.css";
 
@@ -50,6 +51,7 @@ class Lab implements View {
   private readonly lr = new LearningRate((lr) => this.changeLr(lr));
   private readonly share: Share;
   private readonly oneLayer = oneLayerNote();
+  private readonly rateNote = rateNote();
   /** Whether smaller sizes suit the device. */
   private readonly isSlow: boolean;
   private readonly data: DataPanel;
@@ -109,7 +111,7 @@ class Lab implements View {
           "div",
           { class: "side" },
           h("section", { class: "panel rate" }, this.lr.element),
-          h("section", { class: "panel" }, h("h2", {}, "Run"), this.main.element),
+          h("section", { class: "panel" }, h("h2", {}, "Run"), this.main.element, this.rateNote),
           h("details", { class: "panel" }, h("summary", {}, "More"), this.more.element),
           this.data.element,
           this.share.element,
@@ -154,6 +156,7 @@ class Lab implements View {
   private showValues(): void {
     showLink(linkTo("lab", toQuery(this.values)));
     this.oneLayer.hidden = this.values["net"] !== "one-layer";
+    this.rateNote.hidden = !isRough(this.values);
     this.main.show(this.values);
     this.more.show(this.values);
     this.share.show(this.values);

@@ -14,7 +14,7 @@ const newest = (column: StepColumn): Value => (record, replica) => record.last(c
 
 const COLUMNS: readonly [value: Value, title: string, id: string][] = [
   [newest("loss"), "loss", "loss"],
-  [accuracy, "accuracy, %", "accuracy"],
+  [accuracy, "on this batch, %", "accuracy"],
   [testAccuracy, "on test images, %", "test-accuracy"],
   [newest("relL1"), "relative L1", "rel-l1"],
   [newest("differing"), "weights that differ", "differing"],

@@ -1,0 +1,21 @@
+// Why the lab's copies part at rates at which those of the first view stay together.
+import { linkTo } from "../address";
+import { h } from "../dom";
+import { toQuery, type Values } from "../properties";
+import { smoothRun } from "../run/smooth";
+
+/** Whether the network has a kink or momentum, with which a smaller rate slows the parting but does not prevent it. */
+export function isRough(values: Values): boolean {
+  const isSmooth = (values["activation"] ?? "").startsWith("swish");
+  return values["net"] !== "one-layer" && (!isSmooth || Number(values["momentum"]) > 0);
+}
+
+/** The note. */
+export function rateNote(): HTMLElement {
+  return h(
+    "p",
+    { class: "note", "data-testid": "rate-note" },
+    "With momentum or ReLU, as here, the copies part at small rates, too, only later. ",
+    h("a", { href: linkTo("lab", toQuery(smoothRun(0.1, 1000))) }, "Without both they stay together."),
+  );
+}
