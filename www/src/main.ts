@@ -4,9 +4,7 @@ import { parseRoute } from "./address";
 import { BACKEND_CHANGED, findBackend } from "./backend";
 import { button, h } from "./dom";
 import { failureNotice } from "./failure";
-import { isPresenting, isSpeaker } from "./presenter/address";
-import { openNotes, PRESENT_CHANGED, setPresenting } from "./presenter/controls";
-import { actionOf } from "./presenter/keys";
+import { isPresenting, isSpeaker, PRESENT_CHANGED } from "./presenter/address";
 import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
 import type { Route, View, ViewModule } from "./view";
 
@@ -121,15 +119,13 @@ function openPage(): void {
     leave();
     void navigate();
   });
-  addEventListener(PRESENT_CHANGED, () => {
-    showPresenter().catch((error: unknown) => main.prepend(h("div", { class: "page" }, failureNotice("Presenter mode", error))));
-  });
+  const fail = (error: unknown): void => main.prepend(h("div", { class: "page" }, failureNotice("Presenter mode", error)));
+  addEventListener(PRESENT_CHANGED, () => void showPresenter().catch(fail));
+  // Few visitors present: the code of the keys loads with the first of them, and with the lesson.
   addEventListener("keydown", (event) => {
-    const action = actionOf(event);
     const { path, query } = currentRoute();
-    if (isSpeaker(query) || !PRESENTED.includes(path)) return;
-    if (action === "present") setPresenting(!isPresenting(query));
-    else if (action === "notes") openNotes();
+    if (!/^[pn]$/i.test(event.key) || isSpeaker(query) || !PRESENTED.includes(path)) return;
+    import("./presenter/controls").then(({ onShortcut }) => onShortcut(event)).catch(fail);
   });
   void navigate();
 }

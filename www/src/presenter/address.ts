@@ -3,6 +3,9 @@
 import { linkTo, parseRoute } from "../address";
 import type { Route } from "../view";
 
+/** Sent to the window when presenter mode was switched on or off in the address. The view on screen stays, with its run. */
+export const PRESENT_CHANGED = "lastbit-present";
+
 /** Whether `query` asks for presenter mode. */
 export const isPresenting = (query: URLSearchParams): boolean => query.get("present") === "1";
 

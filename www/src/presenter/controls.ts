@@ -1,10 +1,8 @@
-// How presenter mode and the notes are opened. Small, because every visit loads it; the mode itself loads on demand.
+// How presenter mode and the notes are opened: by buttons in the lesson's contents, and by keys. The mode itself loads on demand.
 import { linkTo } from "../address";
 import { button, h } from "../dom";
-import { placeOfLink, withPresent } from "./address";
-
-/** Sent to the window when presenter mode was switched on or off in the address. The view on screen stays, with its run. */
-export const PRESENT_CHANGED = "lastbit-present";
+import { isPresenting, placeOfLink, PRESENT_CHANGED, queryOf, withPresent } from "./address";
+import { actionOf } from "./keys";
 
 /** Switches presenter mode on or off. */
 export function setPresenting(on: boolean): void {
@@ -36,6 +34,13 @@ function blocked(address: string): HTMLElement {
     h("div", { class: "toolbar" }, button("Close", () => notice.remove())),
   );
   return notice;
+}
+
+/** Does what a key that opens one of them asks for. */
+export function onShortcut(event: KeyboardEvent): void {
+  const action = actionOf(event);
+  if (action === "present") setPresenting(!isPresenting(queryOf(location.hash)));
+  else if (action === "notes") openNotes();
 }
 
 /** The buttons in the lesson's contents. */

@@ -163,7 +163,7 @@ test("a figure alone shows a curve that grows, and its button pauses it", async 
     // A row is the step, its epoch and rate, and then a value of each copy for each column: losses, and distances.
     const begin = await page.evaluate(() => window.events.find(({ kind }) => kind === "steps").rows[3 + 3 + 1]);
     assert.ok(begin < 1e-6, `k = 3 begins ${begin} from k = 1`);
-    await page.waitForFunction(() => Number(document.querySelector(".legend .k-c0 output").textContent) > 0.001);
+    await page.waitForFunction(() => Number(document.querySelector(".legend .k-c0 output")?.textContent) > 0.001);
     assert.deepEqual(await page.locator("button:visible, select:visible, input:visible").allTextContents(), ["Pause"], "no other control");
     assert.equal(await page.locator("header").count(), 0);
     const link = shown.get("page");
@@ -181,7 +181,7 @@ test("a figure alone shows a curve that grows, and its button pauses it", async 
 
 test("every figure shows something, fills its frame and stays in it", async () => {
   const figures = {
-    bits: (shown, page) => page.waitForFunction(() => /At step \d+, bits differ/.test(document.querySelector("[data-testid=climb] .plot-frame").getAttribute("aria-label"))),
+    bits: (shown, page) => page.getByRole("img", { name: /At step \d+, bits differ/ }).waitFor(),
     consequence: (shown) => shown.until("disagreement", /k = 1 and k = 3 (agree|disagree)/),
     filters: (shown, page) => page.getByRole("img", { name: /Filters of .*difference/ }).waitFor(),
     layers: (shown, page) => page.getByRole("img", { name: /Relative L1 of [1-9]\d* layers at [1-9]/ }).waitFor(),
