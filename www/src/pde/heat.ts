@@ -1,6 +1,6 @@
 // The heat equation with a slider for the step size: an instability that nothing restrains.
 import { button, h, setText } from "../dom";
-import { readableNumber, showNumber } from "../numbers";
+import { readableNumber, showNumber, withPower } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
 import { animationDelay, queryNumber, withClient, type Equation, type EquationOptions } from "./equation";
@@ -151,10 +151,11 @@ function paintRod(surface: Surface, rod: number[]): void {
   const { ctx, width, height, colour, rem } = surface;
   const most = rod.reduce((most, u) => Math.max(most, Math.abs(u)), 1.6);
   const least = rod.some((u) => u < -0.05) ? -most : 0;
-  const box = { left: 3.2 * rem, top: 0.5 * rem, right: width - 0.6 * rem, bottom: height - 1.7 * rem };
+  const box = { left: 4.2 * rem, top: 0.5 * rem, right: width - 0.6 * rem, bottom: height - 1.7 * rem };
   const atX = (i: number): number => box.left + ((box.right - box.left) * i) / (rod.length - 1);
   const atY = (u: number): number => box.bottom - ((box.bottom - box.top) * (u - least)) / (most - least);
-  const text = (u: number): string => readableNumber(Number(u.toPrecision(2)));
+  // “8 × 10⁵” is narrower than “760,000”, and than words.
+  const text = (u: number): string => (Math.abs(u) >= 1e5 ? withPower(u.toExponential(0)) : readableNumber(Number(u.toPrecision(2))));
   const ticks = least < 0 ? [-most, -most / 2, 0, most / 2, most] : most === 1.6 ? [0, 0.5, 1, 1.5] : [0, most / 2, most];
   drawAxes(surface, box, { ticks: [0, 10, 20, 30], at: atX, text: String }, { ticks, at: atY, text });
   ctx.strokeStyle = ctx.fillStyle = colour("c0");
