@@ -31,7 +31,8 @@ export function findBackend(): Promise<Found> {
 }
 
 async function look(): Promise<Found> {
-  const simd = WebAssembly.validate(WITH_SIMD);
+  // Some browsers and policies have no WebAssembly at all.
+  const simd = typeof WebAssembly !== "undefined" && WebAssembly.validate(WITH_SIMD);
   const webgpu = await webgpuSupport();
   return { backend: choose(webgpu, simd, wish()), webgpu, simd };
 }

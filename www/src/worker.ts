@@ -5,6 +5,7 @@ import type { Events, Lab } from "../pkg/lastbit_web";
 import { loadCore } from "./core";
 import { answerCalls } from "./pde/worker";
 import { needsNudges, nudgeMaps } from "./nudge";
+import { SliceQueue } from "./slice_queue";
 import { parseWorkerName } from "./worker_name";
 import { describe } from "./webgpu";
 import type {
@@ -29,8 +30,6 @@ let watched: WatchedRange[] = [];
 let observed = false;
 let nextStanding = 0;
 let stoodAt = -1;
-/** The last queued call of the core. The next one waits for it, so that there is one call at a time. */
-let tail: Promise<void> = Promise.resolve();
 
 function post(event: EngineEvent, transfer: Transferable[] = []): void {
   postMessage({ run, event }, { transfer });
@@ -56,9 +55,8 @@ function fail(error: unknown): void {
   postState();
 }
 
-function enqueue(work: () => Promise<void> | void): void {
-  tail = tail.then(work).catch(fail);
-}
+/** Calls of the core, one at a time. */
+const queue = new SliceQueue(fail);
 
 const { backend, role } = parseWorkerName(self.name);
 if (backend === "webgpu" && "GPUAdapter" in self && needsNudges(navigator.userAgent)) nudgeMaps();
@@ -96,7 +94,7 @@ function tensors(step: number, bits: Uint32Array): Tensors {
 
 /** Trains until paused or finished. Each slice is queued separately, so that commands run in between. */
 function train(): void {
-  enqueue(async () => {
+  queue.addSlice(async () => {
     if (!running || lab === undefined) return;
     const begun = performance.now();
     if (postEvents(leastMs === 0 ? await lab.advance(SLICE_MS) : await lab.step())) {
@@ -253,4 +251,4 @@ function execute(command: Command): Promise<void> | void {
 }
 
 if (role === "equations") answerCalls(loaded);
-else onmessage = ({ data }: MessageEvent<Command>) => enqueue(() => execute(data));
+else onmessage = ({ data }: MessageEvent<Command>) => queue.add(() => execute(data));

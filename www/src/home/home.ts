@@ -35,6 +35,8 @@ class Home implements View {
   private session: Session | undefined;
   private player: Player | undefined;
   private closed = false;
+  /** Counts requested recordings: one that loads slowly must not replace a later one. */
+  private requests = 0;
   private readonly plot = divergencePlot(true);
   private readonly components: Component[];
   private readonly start = button("Start", () => this.toggle(), { class: "primary", "data-testid": "start" });
@@ -113,16 +115,17 @@ class Home implements View {
   private train(): void {
     const values = smoothRun(this.rate, FIRST_STEPS);
     this.inLab.href = linkTo("lab", toQuery(values));
+    this.error.hidden = true;
     this.session!.open(values);
     this.session!.start(PACE);
   }
 
   private async play(): Promise<void> {
-    const { rate } = this;
+    const request = ++this.requests;
     this.player?.pause();
     try {
-      const recording = await fetchRecording(`rate-${rate}`);
-      if (this.closed || rate !== this.rate) return;
+      const recording = await fetchRecording(`rate-${this.rate}`);
+      if (this.closed || request !== this.requests) return;
       this.player = new Player(recording);
       this.components.forEach((component) => this.player!.add(component));
       this.player.start();
@@ -147,13 +150,14 @@ class Home implements View {
   private toggle(): void {
     const run = this.session ?? this.player;
     if (run?.running === true) run.pause();
+    else if (this.session?.error !== undefined) this.train();
     else if (this.session !== undefined) this.session.start(PACE);
     else run?.start();
   }
 
   private update({ record, opened, running, finished }: RunSource): void {
     setText(this.step, String(record?.lastStep() ?? 0));
-    setText(this.start, running ? "Pause" : finished ? "Finished: again" : "Start");
+    setText(this.start, running ? "Pause" : this.session?.error !== undefined ? "Restart" : finished ? "Finished: again" : "Start");
     const name = opened?.adapter.name;
     setText(this.where, name === undefined ? "Preparing" : this.session === undefined ? `Recorded on ${name}.` : `Live on ${name}.`);
     const fault = this.session?.error;

@@ -21,7 +21,7 @@ export const chapter: Chapter = {
       "arithmetic. They are trained with k = 1, 3 and 2, and differ in nothing else.",
     "After the first step about one weight in a hundred differs between k = 1 and k = 3, each in its last bits. The next " +
       "step computes its gradients from these weights. So does every step after it.",
-    "Below the curve are the 32 bits of one weight, a column for each step: where k = 3 differs from k = 1, they are lit.",
+    "Below the curve are the 32 bits of one weight, step by step (later, every tenth step): where k = 3 differs from k = 1, they are lit.",
   ],
   task:
     "Start the run and watch the curve of k = 3. The scale is logarithmic: it shows powers of ten, and equal heights are equal factors. " +

@@ -1,6 +1,7 @@
 // The lesson: six short chapters around the live parts of the lab. `#/lesson/3` is a chapter; `?notes=1` shows the teacher's
 // notes beside it.
 import { linkTo } from "../address";
+import { BACKEND_CHANGED } from "../backend";
 import { button, h } from "../dom";
 import { failureNotice } from "../failure";
 import { presenterButtons } from "../presenter/controls";
@@ -26,6 +27,8 @@ const book = new BetBook();
 
 /** The runs of two chapters wait while the reader is elsewhere, in the lab too. */
 const kept = new KeptExhibits(2);
+// Their workers compute with the backend of before.
+addEventListener(BACKEND_CHANGED, () => kept.clear());
 
 /** Opens the lesson at the chapter that the address names. */
 export async function open(route: Route): Promise<View> {

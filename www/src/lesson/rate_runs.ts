@@ -70,7 +70,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
   const [loss, apart] = ["loss-k1", "rel-l1-k3"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
   const lamp = new Lamp();
   const published = new PublishedLamp();
-  const distances = new LinePlot({ title: "Distance of k = 3 from k = 1", note: "relative L1, one curve for each rate", log: true, height: 16, empty: "No run yet" });
+  const distances = new LinePlot({ title: "Distance of k = 3 from k = 1", note: "relative L1, one curve for each rate", log: true, height: 16, labelEnds: true, empty: "No run yet" });
   const losses = new LinePlot({ title: "Loss of k = 1", note: `mean of the last ${MEAN_OF} batches; guessing has 2.3`, height: 10, empty: "No run yet" });
   const where = h("p", { class: "note", "data-testid": "adapter" });
   const command = h("pre", {});

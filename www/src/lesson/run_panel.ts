@@ -14,7 +14,7 @@ import { findBackend } from "../backend";
 /** A run that can be started and stopped. */
 export interface Run extends RunSource {
   add<C extends Component>(component: C): C;
-  start(): void;
+  start(pace?: number): void;
   pause(): void;
   close(): void;
 }
@@ -35,6 +35,9 @@ export interface OpenedRun {
   resume(): void;
 }
 
+/** Steps a second at most, so that there is time to watch, and to flip a bit, on any device. */
+const PACE = 12;
+
 /** The commands of a run, which remember whether the reader wants it to run. `rewind` resets it. */
 function commands(run: Run, rewind: () => void): Pick<OpenedRun, "start" | "pause" | "reset" | "suspend" | "resume"> {
   // Not `run.running`: the worker may not have answered the last command yet.
@@ -42,7 +45,7 @@ function commands(run: Run, rewind: () => void): Pick<OpenedRun, "start" | "paus
   return {
     start: () => {
       isWanted = true;
-      run.start();
+      run.start(PACE);
     },
     pause: () => {
       isWanted = false;
@@ -58,7 +61,7 @@ function commands(run: Run, rewind: () => void): Pick<OpenedRun, "start" | "paus
       return !failed && (isWanted || (run.record?.lastStep() ?? 0) > 0);
     },
     resume: () => {
-      if (isWanted && !run.finished) run.start();
+      if (isWanted && !run.finished) run.start(PACE);
     },
   };
 }

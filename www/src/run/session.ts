@@ -3,7 +3,7 @@
 import type { LiveBackend } from "../backend";
 import { Engine } from "../engine";
 import { cancelFrame, inNextFrame } from "../frame";
-import type { EngineEvent, Fault, FlipBit, Opened, WatchedRange } from "../messages";
+import type { EngineEvent, Fault, FlipBit, Opened, Standing, WatchedRange } from "../messages";
 import { config, type Values } from "../properties";
 import { RunRecord } from "./record";
 import { controlsOf } from "./replicas";
@@ -91,7 +91,6 @@ export class Session implements RunSource {
     const { opened } = this;
     if (opened === undefined) return;
     this.engine.watch([...this.components].flatMap((component) => component.ranges?.(opened) ?? []));
-    if ([...this.components].some(({ observes }) => observes === true)) this.engine.observe();
   }
 
   /** Starts the run, from step 0 if it is finished, at most `pace` steps a second; has no effect while running. */
@@ -133,6 +132,13 @@ export class Session implements RunSource {
     inNextFrame(this.draw);
   }
 
+  /** Keeps the predictions of the newest standing only: nothing reads the others. */
+  private addStanding(standing: Standing): void {
+    const before = this.record?.standings.at(-1);
+    if (before !== undefined) before.predictions = [];
+    this.record?.standings.push(standing);
+  }
+
   private handle(event: EngineEvent): void {
     switch (event.kind) {
       case "opened":
@@ -140,6 +146,7 @@ export class Session implements RunSource {
         this.record = new RunRecord(event);
         this.previous = undefined;
         this.watch();
+        if ([...this.components].some(({ observes }) => observes === true)) this.engine.observe();
         break;
       case "steps":
         this.record?.addSteps(event);
@@ -156,7 +163,7 @@ export class Session implements RunSource {
         if (this.record) this.record.images = event;
         break;
       case "standing":
-        this.record?.standings.push(event);
+        this.addStanding(event);
         break;
       case "tensors":
         if (this.record) this.record.tensors = event;

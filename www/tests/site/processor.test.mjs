@@ -24,7 +24,7 @@ test("a browser without WebGPU trains in lab and lesson", async (t) => {
     assert.equal(await shown.get("net").inputValue(), "resnet8");
     assert.equal(await shown.get("batch-size").inputValue(), "4", "sizes that suit a processor");
     await shown.until("published", /are the published ones of class separate/);
-    await page.waitForFunction(() => document.querySelector('[data-testid="rel-l1-k3"]').textContent > "0");
+    await shown.untilNumber("rel-l1-k3", (distance) => distance > 0);
     assert.match(await shown.text("lamp"), /green/);
     const first = await page.evaluate(() => window.events.find(({ kind }) => kind === "steps").at);
     t.diagnostic(`first step reported after ${first.toFixed(0)} ms`);
