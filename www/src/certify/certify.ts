@@ -12,15 +12,15 @@ import "../style/certify.css";
 
 /** Opens the view. */
 export async function open(): Promise<View> {
-  const { backend, webgpu } = await findBackend();
+  const { backend, webgpu, simd } = await findBackend();
   if (backend !== "recorded") return new Certification(backend);
-  const { why, remedy } = webgpu.ok ? { why: "Recorded runs were chosen.", remedy: "Remove “backend=recorded” from the address." } : webgpu;
+  const { why, remedy } = webgpu.ok || simd ? { why: "Recorded runs were chosen.", remedy: "Remove “backend=recorded” from the address." } : webgpu;
   const element = h(
     "div",
     { class: "page certify", "data-testid": "no-webgpu" },
     h("h1", {}, TITLE),
     h("div", { class: "notice warn" }, h("p", { class: "lead" }, why), h("p", {}, remedy)),
-    h("p", {}, "Without a browser that has WebGPU, ", h("code", {}, "lastbit certify"), " checks a device natively."),
+    h("p", {}, "Without a browser that can train, ", h("code", {}, "lastbit certify"), " checks a device natively."),
   );
   return { element, close: () => undefined };
 }

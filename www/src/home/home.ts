@@ -49,7 +49,9 @@ class Home implements View {
     const { backend } = found;
     this.rates = backend === "recorded" ? RECORDED_RATES : RATES;
     const [lamp, story, consequence, climb] = [new Lamp(), new StoryLine(), new Consequence(), new Climb()];
-    this.components = [lamp, this.plot, story, consequence, climb, { element: this.step, update: (source) => this.update(source) }];
+    // Recorded runs have neither images nor the bits of their weights.
+    const effects = backend === "recorded" ? [] : [consequence, climb];
+    this.components = [lamp, this.plot, story, ...effects, { element: this.step, update: (source) => this.update(source) }];
     const last = this.rates.length - 1;
     const handle = slider(
       "Learning rate",
@@ -87,7 +89,7 @@ class Home implements View {
           this.inLab,
         ),
       ),
-      h("div", { class: "plot-grid effects" }, consequence.element, climb.element),
+      effects.length === 0 ? undefined : h("div", { class: "plot-grid effects" }, ...effects.map(({ element }) => element)),
       reasons(),
       ways(),
     );

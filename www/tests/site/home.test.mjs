@@ -43,6 +43,7 @@ test("where nothing can train the story is a recorded one", async () => {
     await shown.step(5);
     assert.equal(await shown.text("backend"), "recorded");
     assert.match(await shown.text("adapter"), /^Recorded on/);
+    assert.equal(await shown.get("climb").count() + (await shown.get("disagreement").count()), 0, "no figure that stays empty");
     await shown.get("lr").fill("0");
     await shown.until("lamp", /green/);
   }, { script: [withoutSimd] });
