@@ -2,7 +2,7 @@
 import processorUrl from "../pkg/processor/lastbit_web_bg.wasm?url";
 import webgpuUrl from "../pkg/lastbit_web_bg.wasm?url";
 import type { LiveBackend } from "./backend";
-import { messageOf } from "./failure";
+import { messageOf } from "./message_of";
 import { loadError } from "./wasm_policy";
 
 /** What both modules export. */

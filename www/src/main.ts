@@ -4,6 +4,7 @@ import { parseRoute } from "./address";
 import { BACKEND_CHANGED, findBackend } from "./backend";
 import { button, h } from "./dom";
 import { failureNotice } from "./failure";
+import { language, LANGUAGES, t, useLanguage, type Language } from "./language/language";
 import { isPresenting, isSpeaker, PRESENT_CHANGED } from "./presenter/address";
 import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
 import type { Route, View, ViewModule } from "./view";
@@ -17,15 +18,15 @@ interface Entry {
 
 /** In the order of the tabs; an empty address leads to the first. Each view is a separate file, loaded on demand. */
 const VIEWS: readonly Entry[] = [
-  { path: "home", title: "Home", load: () => import("./home/home") },
-  { path: "lab", title: "Lab", load: () => import("./lab/lab") },
-  { path: "pde", title: "Equations", load: () => import("./pde/pde") },
-  { path: "lesson", title: "Lesson", load: () => import("./lesson/lesson") },
-  { path: "certify", title: "Device", load: () => import("./certify/certify") },
+  { path: "home", title: t("Home"), load: () => import("./home/home") },
+  { path: "lab", title: t("Lab"), load: () => import("./lab/lab") },
+  { path: "pde", title: t("Equations"), load: () => import("./pde/pde") },
+  { path: "lesson", title: t("Lesson"), load: () => import("./lesson/lesson") },
+  { path: "certify", title: t("Device"), load: () => import("./certify/certify") },
 ];
 
 /** The teacher's notes, which have a window of their own. */
-const SPEAKER: Entry = { path: "speaker", title: "Notes", load: () => import("./presenter/speaker") };
+const SPEAKER: Entry = { path: "speaker", title: t("Notes"), load: () => import("./presenter/speaker") };
 /** Views in which the keys of presenter mode work. */
 const PRESENTED = ["home", "lesson", "lab"];
 
@@ -38,20 +39,29 @@ let presenter: typeof import("./presenter/presenter") | undefined;
 const bar = head();
 
 function head(): HTMLElement {
-  const label = () => (theme() === "dark" ? "Light" : "Dark");
-  const themeButton = button(label(), toggleTheme, { class: "quiet", title: "Light or dark" });
+  const label = () => t(theme() === "dark" ? "Light" : "Dark");
+  const themeButton = button(label(), toggleTheme, { class: "quiet", title: t("Light or dark") });
   onTheme(() => (themeButton.textContent = label()));
   const sizeButton = button("A+", () => {
     toggleSize();
     sizeButton.setAttribute("aria-pressed", String(isLarge()));
-  }, { class: "quiet", title: "Larger type", "aria-label": "A+, larger type", "aria-pressed": String(isLarge()) });
+  }, { class: "quiet", title: t("Larger type"), "aria-label": t("A+, larger type"), "aria-pressed": String(isLarge()) });
   return h(
     "header",
     { class: "bar" },
     h("a", { class: "wordmark", href: `#/${VIEWS[0]!.path}`, "aria-label": "lastbit" }, "last", h("b", {}, "bit")),
-    h("nav", { class: "tabs", "aria-label": "Views" }, ...tabs),
-    h("div", { class: "bar-tools" }, sizeButton, themeButton),
+    h("nav", { class: "tabs", "aria-label": t("Views") }, ...tabs),
+    h("div", { class: "bar-tools" }, languageChoice(), sizeButton, themeButton),
   );
+}
+
+/** The choice of a language. Every language is called by its own name. */
+function languageChoice(): HTMLElement {
+  const options = Object.entries(LANGUAGES).map(([tag, name]) =>
+    h("option", { value: tag, lang: tag, selected: tag === language, "aria-label": name, title: name }, tag.toUpperCase()),
+  );
+  const onchange = ({ target }: Event): void => useLanguage((target as HTMLSelectElement).value as Language);
+  return h("select", { class: "quiet", "aria-label": t("Language"), title: t("Language"), "data-testid": "language", onchange }, ...options);
 }
 
 const currentRoute = (): Route => parseRoute(location.hash, VIEWS.map(({ path }) => path));
@@ -110,7 +120,7 @@ function leave(): void {
 /** Shows the page: its head, and the view that the address names. */
 function openPage(): void {
   document.body.replaceChildren(
-    h("a", { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "Skip to content"),
+    h("a", { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, t("Skip to content")),
     bar,
     main,
   );
@@ -119,7 +129,7 @@ function openPage(): void {
     leave();
     void navigate();
   });
-  const fail = (error: unknown): void => main.prepend(h("div", { class: "page" }, failureNotice("Presenter mode", error)));
+  const fail = (error: unknown): void => main.prepend(h("div", { class: "page" }, failureNotice(t("Presenter mode"), error)));
   addEventListener(PRESENT_CHANGED, () => void showPresenter().catch(fail));
   // Few visitors present: the code of the keys loads with the first of them, and with the lesson.
   addEventListener("keydown", (event) => {
@@ -137,10 +147,11 @@ async function openFigureAlone(name: string): Promise<void> {
     const { openFigure } = await import("./embed/embed");
     await openFigure(main, name);
   } catch (error) {
-    main.replaceChildren(h("div", { class: "page" }, failureNotice("The figure", error)));
+    main.replaceChildren(h("div", { class: "page" }, failureNotice(t("The figure"), error)));
   }
 }
 
+document.documentElement.lang = language;
 restoreTheme();
 // The browser looks for an adapter while the view loads.
 void findBackend();

@@ -1,5 +1,6 @@
 // Formats numbers: for people, and plainly for programs that read the page (digits, a point, an exponent).
 import { setText } from "./dom";
+import { language, t } from "./language/language";
 
 /** A plain number with at most four significant digits: `0`, `0.1234`, `2.31`, `3.40e-7`. */
 export function formatNumber(value: number | undefined): string {
@@ -16,14 +17,14 @@ const WORDS = [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]] as const;
 /** A number for people: `0.1234`, `270,000`, `2.1 billion`, `2.7 × 10⁻⁵`. Whole numbers below a million are exact. */
 export function readableNumber(value: number | undefined): string {
   if (value === undefined) return "–";
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : value > 0 ? "∞" : "−∞";
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? t("not a number") : value > 0 ? "∞" : "−∞";
   if (value < 0) return `−${readableNumber(-value)}`;
   if (value === 0) return "0";
   if (value < 9.995e-4 || value >= 999.5e12) return powerOfTen(value);
   if (value >= 999_999.5) {
     const [unit, name] = WORDS.find(([unit]) => value >= unit * 0.9995) ?? WORDS[2];
     const digits = Number((value / unit).toPrecision(value / unit >= 99.95 ? 3 : 2));
-    return `${digits} ${name}`;
+    return `${digits} ${t(name)}`;
   }
   return value >= 1e4 || Number.isInteger(value) ? formatCount(Math.round(value)) : formatCount(Number(value.toPrecision(4)));
 }
@@ -52,9 +53,13 @@ export function showNumber(element: HTMLElement, value: number | undefined): voi
   setText(element, readableNumber(value));
 }
 
-/** A number with its thousands apart: `78,042`. */
+/**
+ * A number with its thousands apart: `78,042`, or `78 042` in other languages, where a comma means something else. The decimal point stays
+ * a point, as in configs and on the command line.
+ */
 export function formatCount(value: number): string {
-  return value.toLocaleString("en", { maximumSignificantDigits: 15 });
+  const text = value.toLocaleString("en", { maximumSignificantDigits: 15 });
+  return language === "en" ? text : text.replaceAll(",", "\u202f");
 }
 
 /** Steps a second: `0.42`, `3.1`, `250`. */

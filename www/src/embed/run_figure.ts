@@ -1,6 +1,6 @@
 // A component of a run, alone: live, or where nothing can train in a recorded run.
 import type { Found } from "../backend";
-import { messageOf } from "../failure";
+import { messageOf } from "../message_of";
 import { DataPanel } from "../lab/data";
 import { parseFlip } from "../lab/flip";
 import type { Values } from "../properties";

@@ -3,7 +3,7 @@
 import { linkTo } from "../address";
 import { type Backend, findBackend, type Found } from "../backend";
 import { button, h, setText } from "../dom";
-import { messageOf } from "../failure";
+import { messageOf } from "../message_of";
 import { backendWord, whyNoWebgpu } from "../lab/device";
 import { toQuery } from "../properties";
 import { fetchRecording } from "../recorded/format";

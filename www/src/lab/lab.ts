@@ -3,7 +3,7 @@
 import { linkTo, showLink } from "../address";
 import { findBackend, type Found } from "../backend";
 import { button, h, setText } from "../dom";
-import { messageOf } from "../failure";
+import { messageOf } from "../message_of";
 import type { EngineEvent, FlipBit } from "../messages";
 import { defaults, fromQuery, preset, toQuery, type Values } from "../properties";
 import { openRecorded } from "../recorded/recorded_view";

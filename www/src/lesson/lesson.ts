@@ -4,6 +4,7 @@ import { linkTo } from "../address";
 import { BACKEND_CHANGED } from "../backend";
 import { button, h } from "../dom";
 import { failureNotice } from "../failure";
+import { t } from "../language/language";
 import { presenterButtons } from "../presenter/controls";
 import "../style/lesson.css";
 import type { Route, View } from "../view";
@@ -23,6 +24,8 @@ export const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: 
 ];
 
 /** The bets last as long as the page, or longer where the browser stores them. */
+/** What helps where a chapter does not load. */
+const REMEDY = "Reload the page, or choose another chapter.";
 const book = new BetBook();
 
 /** The runs of two chapters wait while the reader is elsewhere, in the lab too. */
@@ -49,7 +52,7 @@ export async function open(route: Route): Promise<View> {
       return;
     }
     const request = ++latest;
-    const loaded = await CHAPTERS[number - 1]!.load().catch((error: unknown) => failureNotice(`Chapter ${number}`, error, ", or choose another chapter"));
+    const loaded = await CHAPTERS[number - 1]!.load().catch((error: unknown) => failureNotice(t("Chapter {number}", { number }), error, t(REMEDY)));
     if (request !== latest) return;
     leave();
     const isFirst = shown === 0;
@@ -100,7 +103,7 @@ export async function open(route: Route): Promise<View> {
       exhibit = made;
       stage.append(made.element);
     } catch (error) {
-      stage.append(failureNotice("The live part of this chapter", error, ", or choose another chapter"));
+      stage.append(failureNotice(t("The live part of this chapter"), error, t(REMEDY)));
     }
   }
 

@@ -2,7 +2,7 @@
 // k = 1 has learned.
 import { findBackend } from "../backend";
 import { button, h, setText } from "../dom";
-import { messageOf } from "../failure";
+import { messageOf } from "../message_of";
 import { showNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { commandLine, defaults, type Values } from "../properties";

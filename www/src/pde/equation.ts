@@ -1,7 +1,7 @@
 // What the three equations share: an element that computes in a worker until it is closed, and that shows its
 // errors itself.
 import { button, h, setText } from "../dom";
-import { messageOf } from "../failure";
+import { messageOf } from "../message_of";
 import { EquationsClient } from "./client";
 
 /** An equation on the page. */

@@ -86,11 +86,12 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     distance.set({ x, curves: [curve(1, n + 1), curve(2, n + 2)], marks });
     setText(stepCell, String(steps.at(-1) ?? 0));
     const now = columns[n + 1]?.at(-1);
-    showNumber(apart, Number.isNaN(now) ? undefined : now);
+    showNumber(apart, Number.isFinite(now) ? now : undefined);
   }
 
   const isFinished = (): boolean => over || steps.length > STEPS;
 
+  /** Adds rows, a step each; whether the run has blown up. */
   function append(rows: Float64Array): boolean {
     const width = 2 * ks.length;
     for (let at = 0; at < rows.length; at += width) {
@@ -99,7 +100,8 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     }
     const parted = (columns[ks.length + 1]?.at(-1) ?? 0) > PARTED;
     if (parted) seen?.();
-    return Number.isNaN(rows.at(-width) ?? Number.NaN);
+    // Losses and distances leave the range of float32 one after the other; the first one ends the run.
+    return !rows.subarray(-width).every(Number.isFinite);
   }
 
   const panel = h(

@@ -3,6 +3,7 @@
 import { linkTo } from "../address";
 import { button, h, setText } from "../dom";
 import { failureNotice } from "../failure";
+import { t } from "../language/language";
 import { rich } from "../lesson/chapter";
 import "../style/speaker.css";
 import type { View } from "../view";
@@ -84,7 +85,7 @@ class Speaker implements View {
     this.back.disabled = neighbour(path, -1) === undefined;
     this.on.disabled = after === undefined;
     this.talk.href = linkTo(path, { present: "1" });
-    const loaded = await load().catch((error: unknown) => failureNotice(`The notes on “${title}”`, error));
+    const loaded = await load().catch((error: unknown) => failureNotice(t("The notes on “{title}”", { title }), error));
     // Another place may have been asked for meanwhile.
     if (this.shown !== path) return;
     if (loaded instanceof HTMLElement) return this.notes.replaceChildren(loaded);

@@ -1,6 +1,6 @@
 // Recorded runs, for browsers that cannot train: the reader chooses one, plays it and drags through it.
 import { button, h, setText } from "../dom";
-import { messageOf } from "../failure";
+import { messageOf } from "../message_of";
 import { Bits } from "../run/bits";
 import { divergencePlot, lossPlot } from "../run/curves";
 import { Filters } from "../run/filters";

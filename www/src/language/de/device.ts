@@ -1,0 +1,4 @@
+// German: the view “Device”.
+
+export const device = {
+};

@@ -1,0 +1,4 @@
+// German: the equations.
+
+export const equations = {
+};

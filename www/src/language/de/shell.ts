@@ -1,0 +1,27 @@
+// German: the head of the page, loading errors and numbers.
+
+export const shell = {
+  "Home": "Start",
+  "Lab": "Labor",
+  "Equations": "Gleichungen",
+  "Lesson": "Lektion",
+  "Device": "Gerät",
+  "Notes": "Notizen",
+  "Dark": "Dunkel",
+  "Light": "Hell",
+  "Light or dark": "Hell oder dunkel",
+  "Larger type": "Größere Schrift",
+  "A+, larger type": "A+, größere Schrift",
+  "Language": "Sprache",
+  "Views": "Ansichten",
+  "Skip to content": "Zum Inhalt",
+  "Presenter mode": "Vortragsmodus",
+  "The figure": "Die Abbildung",
+  "{what} did not load: {reason}": "{what} wurde nicht geladen: {reason}",
+  "Reload": "Neu laden",
+  "Reload the page.": "Laden Sie die Seite neu.",
+  "not a number": "keine Zahl",
+  "million": "Millionen",
+  "billion": "Milliarden",
+  "trillion": "Billionen",
+};
