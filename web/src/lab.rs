@@ -19,6 +19,8 @@ use web_time::Instant;
 use crate::events::Events;
 use crate::fault::Fault;
 use crate::standing::Beginning;
+#[cfg(feature = "processor")]
+use crate::team;
 
 /// Least time between two reads of the watched parameters.
 const PEEK_EVERY: Duration = Duration::from_millis(250);
@@ -56,13 +58,33 @@ impl Lab {
     }
 
     /// Closes the previous run and opens one from a config (JSON with the keys of `config.toml`). Returns JSON that
-    /// describes it (`Opened` in `www/src/messages.ts`). The device and its pipelines are kept from run to run.
+    /// describes it (`Opened` in `www/src/messages.ts`). The device and its pipelines are kept from run to run. A run that `is_divided`
+    /// needs `Lab.divide` before its first step.
     ///
     /// # Errors
     /// `config` if the config is invalid, `data` if files of its data set are missing or contradict each other; a device
     /// error.
-    pub async fn open(&mut self, config: String) -> Result<String, JsValue> {
-        Ok(self.open_run(&config).await?)
+    pub async fn open(&mut self, config: String, is_divided: bool) -> Result<String, JsValue> {
+        Ok(self.open_run(&config, is_divided).await?)
+    }
+
+    /// JSON: what members of a team need to know of the run's data set.
+    ///
+    /// # Errors
+    /// `config` if no run is open.
+    #[cfg(feature = "processor")]
+    pub fn outline(&self) -> Result<String, JsValue> {
+        Ok(serde_json::to_string(&self.beginning()?.outline()).map_err(Fault::config)?)
+    }
+
+    /// Divides the replicas among this worker and the members 1 to `size - 1` of `team`.
+    ///
+    /// # Errors
+    /// `config` if no run is open.
+    #[cfg(feature = "processor")]
+    pub fn divide(&mut self, size: usize, team: team::Team) -> Result<(), JsValue> {
+        self.trainer()?.divide(size, team::assign_to(team));
+        Ok(())
     }
 
     /// Works for about `milliseconds`, at least one piece: a step, or a batch of an evaluation.
@@ -244,7 +266,7 @@ impl Lab {
         error.into()
     }
 
-    async fn open_run(&mut self, config: &str) -> Result<String, Fault> {
+    async fn open_run(&mut self, config: &str, is_divided: bool) -> Result<String, Fault> {
         let started = Instant::now();
         let config: TrainConfig = serde_json::from_str(config).map_err(Fault::config)?;
         config.validate().map_err(Fault::config)?;
@@ -261,8 +283,10 @@ impl Lab {
         let controls = config.controls();
         let ks = config.ks.clone();
         let published = self.published(&context, &config).await?;
+        // Members have one replica at a time, and the lead has their chunks.
+        let tuning = Tuning { chunk_replicas: is_divided.then_some(1), ..Tuning::default() };
         let (its_context, images) = (Rc::clone(&context), Arc::clone(&dataset));
-        let trainer = Trainer::new(its_context, config.clone(), images, Tuning::default(), Start::Fresh).await?;
+        let trainer = Trainer::new(its_context, config.clone(), images, tuning, Start::Fresh).await?;
         let network = trainer.network();
         self.beginning = Some(Beginning::new(network, &config, dataset));
         let tensors = network.parameters.iter().map(|parameter| {

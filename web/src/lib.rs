@@ -9,6 +9,8 @@ mod fault;
 mod lab;
 mod pde;
 mod standing;
+#[cfg(feature = "processor")]
+mod team;
 
 use wasm_bindgen::prelude::*;
 

@@ -1,9 +1,12 @@
 //! Where the copies of a run stand: how far the first one is from its start and from another seed's, and which class each
 //! copy sees in the test images.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use lastbit_core::data::Dataset;
+#[cfg(feature = "processor")]
+use lastbit_core::data::Outline;
 use lastbit_core::double::relative_l1;
 use lastbit_core::nets::{Network, Parameter};
 use lastbit_core::train::{PeekRange, TrainConfig, TrainError, Trainer, Weights};
@@ -16,8 +19,10 @@ const MOST_WEIGHTS: u64 = 1 << 23;
 
 /// What a run began with.
 pub struct Beginning {
-    /// Weights of the convolutions, by tensor: those that the copies started with, and those that the next seed would give.
-    starts: [Vec<Vec<f32>>; 2],
+    /// Weights of the convolutions, by tensor: those that the copies started with, and those that the next seed would give. They are made
+    /// when somebody asks where the copies stand.
+    starts: OnceCell<[Vec<Vec<f32>>; 2]>,
+    /// The convolutions.
     ranges: Vec<PeekRange>,
     dataset: Arc<Dataset>,
     /// Number of test images that the copies are shown.
@@ -27,15 +32,28 @@ pub struct Beginning {
 impl Beginning {
     /// The beginning of a run of `config` that has not begun.
     pub fn new(network: &Network, config: &TrainConfig, dataset: Arc<Dataset>) -> Self {
-        let seed = config.seed_init.unwrap_or(config.seed);
-        let parameters = || network.parameters.iter().enumerate().filter(|(_, parameter)| parameter.convolution);
-        let starts = [seed, seed.wrapping_add(1)].map(|seed| {
-            let mut weights = Weights::initial(network, seed).parameters;
-            parameters().map(|(index, _)| std::mem::take(&mut weights[index])).collect()
-        });
+        let convolutions = network.parameters.iter().enumerate().filter(|(_, parameter)| parameter.convolution);
         let range = |(parameter, of): (usize, &Parameter)| PeekRange { parameter, first: 0, count: of.elements() };
         let images = dataset.test.len().min(config.test_limit.unwrap_or(IMAGES)).min(IMAGES);
-        Self { starts, ranges: parameters().map(range).collect(), dataset, images }
+        Self { starts: OnceCell::new(), ranges: convolutions.map(range).collect(), dataset, images }
+    }
+
+    /// The weights that the copies of `trainer` started with, and those of the next seed.
+    fn starts(&self, trainer: &Trainer) -> &[Vec<Vec<f32>>; 2] {
+        self.starts.get_or_init(|| {
+            let config = trainer.config();
+            let seed = config.seed_init.unwrap_or(config.seed);
+            [seed, seed.wrapping_add(1)].map(|seed| {
+                let mut weights = Weights::initial(trainer.network(), seed).parameters;
+                self.ranges.iter().map(|range| std::mem::take(&mut weights[range.parameter])).collect()
+            })
+        })
+    }
+
+    /// The data set without its images.
+    #[cfg(feature = "processor")]
+    pub fn outline(&self) -> Outline {
+        self.dataset.outline()
     }
 
     /// JSON (`TestImages` in `www/src/messages.ts`): shape, labels and names of the classes. The pixels are [`Beginning::pixels`].
@@ -61,7 +79,7 @@ impl Beginning {
             None
         } else {
             let bits = trainer.take_peek(trainer.peek(&self.ranges)).await?;
-            Some(self.starts.each_ref().map(|start| distance(&bits, start, replicas)))
+            Some(self.starts(trainer).each_ref().map(|start| distance(&bits, start, replicas)))
         };
         let step = trainer.submitted();
         let predictions = trainer.predictions(self.images).await?;

@@ -40,7 +40,7 @@ export class Engine {
   /** Opens a run, paused before its first step, and closes the previous one. `opened` or `error` follows. */
   open(config: Config): void {
     this.run += 1;
-    this.send({ kind: "open", run: this.run, config });
+    this.send({ kind: "open", run: this.run, config, cores: navigator.hardwareConcurrency });
   }
 
   /** Sends files of data sets, or archives, to the worker, for runs opened later. `data` or `error` follows. */

@@ -26,7 +26,7 @@ export interface WatchedRange {
 
 /** A message from the page. `run` counts the runs of an engine; events of an older run are ignored. */
 export type Command =
-  | { kind: "open"; run: number; config: Config }
+  | { kind: "open"; run: number; config: Config; /** Of the machine. */ cores: number }
   | { kind: "start"; pace?: number | undefined }
   | { kind: "pause" | "step" | "close" }
   | { kind: "set-lr"; lr: number }
@@ -68,6 +68,8 @@ export interface Opened {
   stepsPerEpoch: number;
   /** Present if this run has published fingerprints. */
   published?: Published | null;
+  /** Number of workers that train the replicas, in a live run. */
+  workers?: number;
   /** Seconds that it took to allocate and compile. */
   seconds: number;
 }

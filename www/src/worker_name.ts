@@ -1,8 +1,11 @@
 // The name of a worker says what it is for and what computes.
 import type { LiveBackend } from "./backend";
 
-/** What a worker is for: runs and certifications, or equations. */
+/** What the page starts a worker for: runs and certifications, or equations. */
 export type Role = "run" | "equations";
+
+/** The name of a worker that trains replicas for another one. */
+export const MEMBER_NAME = "lastbit-member";
 
 /** The name of a worker. */
 export const workerName = (role: Role, backend: LiveBackend): string => `lastbit-${role}-${backend}`;
@@ -11,3 +14,6 @@ export const workerName = (role: Role, backend: LiveBackend): string => `lastbit
 export function parseWorkerName(name: string): { role: Role; backend: LiveBackend } {
   return { role: name.includes("equations") ? "equations" : "run", backend: name.endsWith("processor") ? "processor" : "webgpu" };
 }
+
+/** Whether a worker trains replicas for another one. */
+export const isMember = (name: string): boolean => name === MEMBER_NAME;

@@ -1,5 +1,7 @@
 //! Labelled images as bytes, and data sets of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{DataError, show};
 use crate::huge_pages;
 use crate::ops::Shape;
@@ -150,6 +152,37 @@ impl Dataset {
     pub fn shape(&self) -> Shape {
         self.train.shape
     }
+
+    /// All that a plan depends on.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        let scale = self.normalization.mean.iter().zip(&self.normalization.std);
+        Outline {
+            shape: self.shape(),
+            classes: self.classes,
+            train: self.train.len(),
+            test: self.test.len(),
+            normalization: scale.map(|(mean, std)| [mean.to_bits(), std.to_bits()]).collect(),
+            pad_byte: self.pad_byte,
+        }
+    }
+}
+
+/// What a plan depends on of a data set: all but its images and names. As JSON it is exact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    /// C, H, W of every image.
+    pub shape: Shape,
+    /// Number of classes.
+    pub classes: u32,
+    /// Number of training images.
+    pub train: usize,
+    /// Number of test images.
+    pub test: usize,
+    /// Bits of mean and standard deviation of each channel, `[C][2]`.
+    pub normalization: Vec<[u32; 2]>,
+    /// Byte that pads an image for the random crop.
+    pub pad_byte: u8,
 }
 
 #[cfg(test)]

@@ -17,6 +17,6 @@ pub mod synthetic;
 
 pub use dataset_files::{AddedFile, DatasetFiles};
 pub use error::DataError;
-pub use image_set::{Dataset, ImageSet, Normalization};
+pub use image_set::{Dataset, ImageSet, Normalization, Outline};
 pub use published::Origin;
 pub use sampler::Sampler;

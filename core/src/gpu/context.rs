@@ -81,22 +81,23 @@ pub async fn adapters() -> Vec<Adapter> {
         },
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
-    let mut found = if cfg!(target_arch = "wasm32") {
+    let found = if cfg!(target_arch = "wasm32") {
         let options = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..Default::default()
         };
         instance.request_adapter(&options).await.into_iter().collect()
     } else {
-        instance.enumerate_adapters(BACKENDS).await
+        let mut found = instance.enumerate_adapters(BACKENDS).await;
+        found.sort_by_key(|adapter| match adapter.get_info().device_type {
+            wgpu::DeviceType::DiscreteGpu => 0,
+            wgpu::DeviceType::IntegratedGpu => 1,
+            wgpu::DeviceType::VirtualGpu => 2,
+            wgpu::DeviceType::Other => 3,
+            wgpu::DeviceType::Cpu => 4,
+        });
+        found
     };
-    found.sort_by_key(|adapter| match adapter.get_info().device_type {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    });
     found.into_iter().map(|adapter| Adapter { summary: summary_of(&adapter), adapter }).collect()
 }
 

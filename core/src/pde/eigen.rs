@@ -12,7 +12,7 @@ pub fn symmetric_eigenvalues(mut a: Vec<f64>, n: usize) -> Vec<f64> {
     tridiagonalise(&mut a, n, &mut diagonal, &mut subdiagonal);
     drop(a);
     implicit_ql(&mut diagonal, &mut subdiagonal);
-    diagonal.sort_by(f64::total_cmp);
+    diagonal.sort_unstable_by(f64::total_cmp);
     diagonal
 }
 

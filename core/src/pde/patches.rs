@@ -124,7 +124,7 @@ impl Patches {
         }
         let mut values = vec![0.0; n - p];
         values.extend(symmetric_eigenvalues(a, p));
-        values.sort_by(f64::total_cmp);
+        values.sort_unstable_by(f64::total_cmp);
         values
     }
 

@@ -40,6 +40,11 @@ impl BufferTable {
         spec.bytes = spec.bytes.max(bytes.next_multiple_of(16));
     }
 
+    /// Shrinks a buffer that no recording binds to the least size.
+    pub fn shrink(&mut self, id: BufferId) {
+        self.specs[id.0].bytes = 16;
+    }
+
     /// The buffers, in order.
     #[must_use]
     pub fn specs(&self) -> &[BufferSpec] {

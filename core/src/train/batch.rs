@@ -18,6 +18,12 @@ pub struct SetSizes {
 }
 
 impl SetSizes {
+    /// What the limits of `config` leave of `train` and `test` images.
+    pub fn limited(config: &TrainConfig, [train, test]: [usize; 2]) -> Self {
+        let limited = |images: usize, limit: Option<usize>| limit.map_or(images, |limit| limit.min(images));
+        Self { train: limited(train, config.train_limit), test: limited(test, config.test_limit) }
+    }
+
     /// Sizes of the batches that these images are divided into.
     pub fn batches(&self, batch_size: u32) -> BatchSizes {
         BatchSizes { train: sizes_of(self.train, batch_size), evaluate: sizes_of(self.test, EVALUATION_BATCH) }
@@ -36,8 +42,7 @@ pub struct Batches {
 impl Batches {
     /// Numbers of images after the limits of `config`.
     pub fn sizes(config: &TrainConfig, dataset: &Dataset) -> SetSizes {
-        let limited = |set: &ImageSet, limit: Option<usize>| limit.map_or(set.len(), |n| n.min(set.len()));
-        SetSizes { train: limited(&dataset.train, config.train_limit), test: limited(&dataset.test, config.test_limit) }
+        SetSizes::limited(config, [dataset.train.len(), dataset.test.len()])
     }
 
     /// The batches of `config` on `dataset`.

@@ -490,7 +490,7 @@ mod tests {
             let context = Rc::new(Context::open(options).await.unwrap());
             let limits = MemoryLimits { binding: u64::MAX, total: None };
             let tuning = Tuning::default();
-            let plan = plan_of(&network, &config, &dataset, &tuning, limits).unwrap();
+            let plan = plan_of(&network, &config, &dataset.outline(), &tuning, limits).unwrap();
             let state = State::initial(&initial, config.ks.len());
             let mut trainer = Trainer::allocate(context, config, dataset, tuning, plan, state).await.unwrap();
             let kinds = vec![

@@ -25,6 +25,8 @@ pub mod self_test;
 mod state;
 mod step_loop;
 mod steps;
+#[cfg(feature = "processor")]
+mod team;
 mod trainer;
 mod transfer;
 mod upload;
@@ -38,7 +40,7 @@ pub use estimate::{Estimate, MemoryEstimate, estimate, memory as memory_estimate
 pub use events::{EpochEvent, Event, LayersEvent, StepEvent};
 pub use peek::{Peek, PeekRange};
 pub(crate) use plan::default_tiles;
-pub use plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Plan, RecordingKind, Tuning, UploadLayout};
+pub use plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Phase, Plan, RecordingKind, Tuning, UploadLayout};
 pub use profile::StepTimes;
 pub(crate) use profile::median;
 pub use run_length::RunLength;
@@ -47,4 +49,6 @@ pub(crate) use script::script;
 pub use state::{EpochSums, ReplicaState, State, Weights};
 pub use step_loop::Progress;
 pub use steps::{Step, Steps};
+#[cfg(feature = "processor")]
+pub use team::{Assign, Member, Results, Task, chunks_of};
 pub use trainer::{FlipBit, Start, Trainer, plan};

@@ -123,6 +123,26 @@ pub enum RecordingKind {
     Fingerprint(usize),
 }
 
+/// What is done with a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// A training step.
+    Train,
+    /// A part of an evaluation.
+    Evaluate,
+}
+
+impl Phase {
+    /// The recording of a chunk on `samples` samples.
+    #[must_use]
+    pub fn recording(self, chunk: usize, samples: u32) -> RecordingKind {
+        match self {
+            Self::Train => RecordingKind::Train(chunk, samples),
+            Self::Evaluate => RecordingKind::Evaluate(chunk, samples),
+        }
+    }
+}
+
 /// Buffers and recordings of a run.
 pub struct Plan {
     /// The network.

@@ -3,7 +3,7 @@
 use web_time::Instant;
 
 use super::error::TrainError;
-use super::plan::RecordingKind;
+use super::plan::{Phase, RecordingKind};
 use super::trainer::Trainer;
 use crate::device::{DeviceError, DispatchTime, Program, RunTime, Submitter};
 use crate::record::{Command, Recording};
@@ -92,7 +92,8 @@ impl Trainer {
                 let (upload, samples) = self.upload(1, self.config.lr);
                 self.buffers.write(&self.context, self.plan.upload, 0, &upload);
                 let mut submitter = Submitter::discarding(&self.context);
-                self.encode(&mut submitter, 1, samples, true);
+                self.encode_chunks(&mut submitter, Phase::Train, samples);
+                self.encode_end(&mut submitter, 1, true);
                 submitter.submit();
                 start.elapsed().as_secs_f64()
             })

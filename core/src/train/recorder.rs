@@ -145,7 +145,8 @@ impl<'a> Recorder<'a> {
             recordings.push((RecordingKind::Measure(chunk), self.measure(chunk)));
             recordings.push((RecordingKind::Fingerprint(chunk), self.fingerprint(chunk)));
         }
-        let samples: BTreeSet<u32> = train.iter().chain(evaluate).copied().collect();
+        let mut samples = BTreeSet::new();
+        samples.extend(train.iter().chain(evaluate));
         recordings.extend(samples.into_iter().map(|n| (RecordingKind::Input(n), self.input(n))));
         let job = self.job(0);
         let (table, cleared) = self.memory.finish(recordings.iter_mut().map(|(_, recording)| recording));

@@ -3,17 +3,18 @@
 //! software GPUs compute during submission, so there it waits for each step.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use super::config::LrChange;
 use super::error::TrainError;
 use super::events::{EpochEvent, Event};
 use super::in_flight::{Evaluation, InFlight};
-use super::plan::RecordingKind;
+use super::plan::{Phase, RecordingKind};
 use super::schedule::logs_layers;
 use super::state::{EpochSums, State};
 use super::trainer::Trainer;
 use super::{metrics, transfer, upload};
-use crate::device::{Pending, Submitter};
+use crate::device::{Context, Pending, Submitter};
 
 /// Result of a call of [`Trainer::advance`].
 #[derive(Clone, Debug, Default)]
@@ -48,7 +49,7 @@ impl Trainer {
             let sums = EpochSums::new(self.config.ks.len());
             self.evaluation = Some(Evaluation { next: 0, sums, pending: VecDeque::new() });
         } else if self.submitted < self.total_steps() {
-            self.submit_step();
+            self.submit_step().await?;
             if self.in_flight.len() > self.ahead {
                 self.harvest().await?;
             }
@@ -104,29 +105,65 @@ impl Trainer {
         upload::of_step(&self.config, &self.plan, &mut self.batches, step, lr)
     }
 
-    /// Encodes a step, whose upload is already queued; fingerprints only if `layers`.
-    pub(super) fn encode(&self, submitter: &mut Submitter<'_>, step: u64, samples: u32, layers: bool) {
-        let mut run = |kind| submitter.run(&self.programs[&kind], &self.buffers);
-        self.plan.training(samples).for_each(&mut run);
+    /// Encodes `phase` of the chunks that this trainer trains itself, on a batch whose upload is already queued.
+    pub(super) fn encode_chunks(&self, submitter: &mut Submitter<'_>, phase: Phase, samples: u32) {
+        submitter.run(&self.programs[&RecordingKind::Input(samples)], &self.buffers);
+        for chunk in 0..self.plan.chunks.len() {
+            #[cfg(feature = "processor")]
+            if self.is_elsewhere(chunk) {
+                continue;
+            }
+            submitter.run(&self.programs[&phase.recording(chunk, samples)], &self.buffers);
+        }
+    }
+
+    /// Runs `phase` of all chunks on the batch in `upload`, here and in the team. Returns a submitter for what follows.
+    async fn run_chunks<'c>(
+        &mut self,
+        context: &'c Context,
+        phase: Phase,
+        samples: u32,
+        upload: Vec<u8>,
+    ) -> Result<Submitter<'c>, TrainError> {
+        self.buffers.write(context, self.plan.upload, 0, &upload);
+        #[cfg(feature = "processor")]
+        let results = self.assign(phase, samples, upload).await?;
+        let mut submitter = Submitter::new(context);
+        self.encode_chunks(&mut submitter, phase, samples);
+        #[cfg(feature = "processor")]
+        if let Some(results) = results {
+            submitter.submit();
+            self.receive(phase, results).await?;
+            submitter = Submitter::new(context);
+        }
+        Ok(submitter)
+    }
+
+    /// Encodes the end of a step: the flipped bit, if one is due, and the measurements, with fingerprints only if `layers`.
+    pub(super) fn encode_end(&self, submitter: &mut Submitter<'_>, step: u64, layers: bool) {
         if let Some((_, program)) = self.flip.as_ref().filter(|(flip, _)| flip.step == step) {
             submitter.run(program, &self.buffers);
         }
-        let mut run = |kind| submitter.run(&self.programs[&kind], &self.buffers);
-        self.plan.measuring(layers).for_each(&mut run);
+        self.plan.measuring(layers).for_each(|kind| submitter.run(&self.programs[&kind], &self.buffers));
     }
 
-    fn submit_step(&mut self) {
+    async fn submit_step(&mut self) -> Result<(), TrainError> {
         let step = self.submitted + 1;
         let lr = self.lr_at(step);
         let layers = logs_layers(self.config.log_every, step);
         let (upload, samples) = self.upload(step, lr);
-        self.buffers.write(&self.context, self.plan.upload, 0, &upload);
-        let mut submitter = Submitter::new(&self.context);
-        self.encode(&mut submitter, step, samples, layers);
+        let context = Rc::clone(&self.context);
+        let mut submitter = self.run_chunks(&context, Phase::Train, samples, upload).await?;
+        self.encode_end(&mut submitter, step, layers);
         let pending = self.capture(submitter);
+        #[cfg(feature = "processor")]
+        if let Some((flip, _)) = self.flip.as_ref().filter(|(flip, _)| flip.step == step) {
+            self.announce(self.plan.chunk_of(flip.replica));
+        }
         self.in_flight.push_back(InFlight { step, samples, lr, layers, pending });
         self.submitted = step;
         self.evaluated = false;
+        Ok(())
     }
 
     fn capture(&self, submitter: Submitter<'_>) -> Pending {
@@ -170,12 +207,8 @@ impl Trainer {
         let mut upload = vec![0; self.plan.upload_layout.bytes as usize];
         let more = self.batches.test(evaluation.next, &self.plan.upload_layout, &mut upload);
         if let Some(samples) = more {
-            self.buffers.write(&self.context, self.plan.upload, 0, &upload);
-            let mut submitter = Submitter::new(&self.context);
-            submitter.run(&self.programs[&RecordingKind::Input(samples)], &self.buffers);
-            for chunk in 0..self.plan.chunks.len() {
-                submitter.run(&self.programs[&RecordingKind::Evaluate(chunk, samples)], &self.buffers);
-            }
+            let context = Rc::clone(&self.context);
+            let submitter = self.run_chunks(&context, Phase::Evaluate, samples, upload).await?;
             let pending = self.capture(submitter);
             evaluation.pending.push_back((samples, pending));
             evaluation.next += samples as usize;

@@ -4,15 +4,17 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::batch::Batches;
+use super::batch::{Batches, SetSizes};
 use super::config::{ConfigError, TrainConfig};
 use super::error::TrainError;
 use super::events::Event;
 use super::in_flight::{Evaluation, InFlight};
 use super::plan::{MemoryLimits, Plan, RecordingKind, Tuning, default_tiles};
 use super::state::{EpochSums, State, Weights};
+#[cfg(feature = "processor")]
+use super::team::Team;
 use super::transfer;
-use crate::data::Dataset;
+use crate::data::{Dataset, Outline};
 use crate::device::{Buffers, Context, DeviceError, Program, Readback, Submitter};
 use crate::nets::Network;
 use crate::ops::sgd::Perturbation;
@@ -87,6 +89,9 @@ pub struct Trainer {
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) evaluation: Option<Evaluation>,
     pub(super) events: Vec<Event>,
+    /// Those who train a part of the replicas.
+    #[cfg(feature = "processor")]
+    pub(super) team: Option<Team>,
 }
 
 /// The plan of `config` on `dataset`: what [`Trainer::new`] would allocate and record.
@@ -100,26 +105,59 @@ pub fn plan(
     tuning: &Tuning,
     limits: MemoryLimits,
 ) -> Result<Plan, TrainError> {
+    plan_for(config, &dataset.outline(), tuning, limits)
+}
+
+/// Same as [`plan`], for a data set of which only the outline is here.
+pub(super) fn plan_for(
+    config: &TrainConfig,
+    outline: &Outline,
+    tuning: &Tuning,
+    limits: MemoryLimits,
+) -> Result<Plan, TrainError> {
     config.validate()?;
-    let batches = Batches::sizes(config, dataset);
-    config.check_batch(batches.train)?;
-    let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
-    plan_of(&network, config, dataset, tuning, limits)
+    config.check_batch(SetSizes::limited(config, [outline.train, outline.test]).train)?;
+    let network = config.net.build(outline.shape, outline.classes, config.activation(), config.width)?;
+    plan_of(&network, config, outline, tuning, limits)
 }
 
 /// The plan of `network`, which may differ from the network in `config`.
 pub(super) fn plan_of(
     network: &Network,
     config: &TrainConfig,
-    dataset: &Dataset,
+    outline: &Outline,
     tuning: &Tuning,
     limits: MemoryLimits,
 ) -> Result<Plan, TrainError> {
-    let sizes = Batches::sizes(config, dataset).batches(config.batch_size);
-    let scale = &dataset.normalization;
-    let normalization: Vec<[f32; 2]> = scale.mean.iter().zip(&scale.std).map(|(m, s)| [*m, *s]).collect();
-    let images = (normalization.as_slice(), dataset.pad_byte);
+    let sizes = SetSizes::limited(config, [outline.train, outline.test]).batches(config.batch_size);
+    let normalization: Vec<_> = outline.normalization.iter().map(|bits| bits.map(f32::from_bits)).collect();
+    let images = (normalization.as_slice(), outline.pad_byte);
     Ok(Plan::new(network, config.ks.len(), config.perturbation, &sizes, images, tuning, limits)?)
+}
+
+/// `tuning` with the tiles that [`Trainer::new`] chooses on the device of `context`, and that device's limits.
+pub(super) fn tuned(context: &Context, tuning: Tuning) -> (Tuning, MemoryLimits) {
+    let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
+    let tiles = tuning.tiles.or_else(|| Some(default_tiles(context.adapter())));
+    (Tuning { tiles, ..tuning }, limits)
+}
+
+/// Allocates the buffers of `plan` and writes what they have before the first step, but for the state.
+pub(super) async fn allocated(context: &Context, plan: &Plan, tuning: &Tuning) -> Result<Buffers, DeviceError> {
+    let buffers = Buffers::allocate(context, plan.table(), tuning.fill).await?;
+    let clear = Program::build(context, &buffers, &plan.clear(), dispatch_flops(context, tuning)).await?;
+    let mut submitter = Submitter::new(context);
+    submitter.run(&clear, &buffers);
+    submitter.submit();
+    for (buffer, bytes) in &plan.contents {
+        buffers.write(context, *buffer, 0, bytes);
+    }
+    Ok(buffers)
+}
+
+/// Most floating-point operations in one dispatch.
+pub(super) fn dispatch_flops(context: &Context, tuning: &Tuning) -> u64 {
+    tuning.dispatch_flops.unwrap_or_else(|| context.adapter().submit_flops())
 }
 
 impl Trainer {
@@ -135,9 +173,7 @@ impl Trainer {
         tuning: Tuning,
         start: Start,
     ) -> Result<Self, TrainError> {
-        let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
-        let tiles = tuning.tiles.or_else(|| Some(default_tiles(context.adapter())));
-        let tuning = Tuning { tiles, ..tuning };
+        let (tuning, limits) = tuned(&context, tuning);
         let plan = plan(&config, &dataset, &tuning, limits)?;
         let state = Self::start_state(&config, &plan.network, start)?;
         let mut trainer = Self::allocate(context, config, dataset, tuning, plan, state).await?;
@@ -156,16 +192,9 @@ impl Trainer {
         state: State,
     ) -> Result<Self, TrainError> {
         let network = plan.network.clone();
-        let dispatch_flops = tuning.dispatch_flops.unwrap_or_else(|| context.adapter().submit_flops());
+        let dispatch_flops = dispatch_flops(&context, &tuning);
         let ahead = tuning.in_flight.unwrap_or_else(|| context.adapter().steps_ahead());
-        let buffers = Buffers::allocate(&context, plan.table(), tuning.fill).await?;
-        let clear = Program::build(&context, &buffers, &plan.clear(), dispatch_flops).await?;
-        let mut submitter = Submitter::new(&context);
-        submitter.run(&clear, &buffers);
-        submitter.submit();
-        for (buffer, bytes) in &plan.contents {
-            buffers.write(&context, *buffer, 0, bytes);
-        }
+        let buffers = allocated(&context, &plan, &tuning).await?;
         transfer::write_state(&context, &buffers, &plan, &state);
         let batches = Batches::new(&config, dataset);
         Ok(Self {
@@ -186,6 +215,8 @@ impl Trainer {
             in_flight: VecDeque::new(),
             evaluation: None,
             events: Vec::new(),
+            #[cfg(feature = "processor")]
+            team: None,
             config,
         })
     }
