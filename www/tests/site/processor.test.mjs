@@ -100,3 +100,18 @@ test("a page over plain HTTP says that WebGPU needs a secure one, and trains", a
     await resolving.close();
   }
 });
+
+test("workers of their own train the copies while a core is left for the page, with the same bits", async () => {
+  const withCores = (cores) => Object.defineProperty(navigator, "hardwareConcurrency", { get: () => cores });
+  for (const [cores, workers] of [[4, 3], [3, 2]]) {
+    await plainly("#/lab", async (shown, page) => {
+      await shown.until("published", /are the published ones of class separate/);
+      assert.equal(await page.evaluate(() => window.events.find(({ kind }) => kind === "opened").workers), workers);
+      // A run that opens while tasks are under way.
+      await shown.click("reset");
+      await shown.until("step", "0");
+      await shown.click("start");
+      await shown.until("published", /are the published ones of class separate/);
+    }, { script: [withCores, cores] });
+  }
+});
