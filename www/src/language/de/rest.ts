@@ -3,4 +3,8 @@
 export const rest = {
   "Step {step}: {who} equals {first} in every weight of the convolutions, but not in all other numbers.":
     "Schritt {step}: {who} gleicht {first} in jedem Gewicht der Faltungen, aber nicht in allen anderen Zahlen.",
+  "on test images, %": "bei Testbildern, %",
+  "on {count} test images, %": "bei {count} Testbildern, %",
+  "on all test images, %": "bei allen Testbildern, %",
+  "Right answers in these {count} test images at step {step}: {answers}.": "Richtige Antworten bei diesen {count} Testbildern nach Schritt {step}: {answers}.",
 };
