@@ -1,6 +1,7 @@
 // The worker: the core as WebAssembly, one run, and the loop that advances it. It also runs in hidden tabs, because nothing
-// in it waits for a frame. Commands are executed in order, between two pieces of work. Its name says what computes, and whether it
-// is the worker of the equations, so that the code that loads the core is there once.
+// in it waits for a frame; only a run with a pace waits for a timer, which browsers may slow down there. Commands are executed in order,
+// between two pieces of work. Its name says what computes, and whether it is the worker of the equations, so that the code that loads
+// the core is there once.
 import type { Events, Lab } from "../pkg/lastbit_web";
 import { loadCore } from "./core";
 import { answerCalls } from "./pde/worker";

@@ -27,7 +27,7 @@ struct Module {
 
 const MODULES: [Module; 2] = [
     Module { feature: "gpu", profile: "web", rustflags: "", folder: PACKAGE },
-    // Every browser of the last years has simd128.
+    // Chromium 91, Firefox 89 and Safari 16.4, and later ones, have simd128.
     Module {
         feature: "processor",
         profile: "web-processor",
