@@ -70,6 +70,22 @@ test("presenter mode keeps the run on screen, and its type is larger than A+", a
   });
 });
 
+test("the keys p and n can be switched off, also for another visit", async () => {
+  await site.visit("#/lesson/1", async (shown, page) => {
+    await shown.get("shortcuts").uncheck();
+    for (const key of ["p", "n"]) await page.keyboard.press(key);
+    await page.reload();
+    await shown.get("chapter-1").waitFor();
+    assert.equal(await shown.get("shortcuts").isChecked(), false);
+    await page.keyboard.press("p");
+    // In presenter mode the switch would not be there.
+    await shown.get("shortcuts").check();
+    assert.equal(page.context().pages().length, 1, "no notes");
+    await page.keyboard.press("p");
+    await at(page, "#/lesson/1?present=1");
+  });
+});
+
 test("sliders, radio buttons, plots and text fields keep their arrows", async () => {
   await site.visit("?backend=processor#/home?present=1", async (shown, page) => {
     await shown.step(3);
