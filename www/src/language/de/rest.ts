@@ -9,4 +9,8 @@ export const rest = {
   "Right answers in these {count} test images at step {step}: {answers}.": "Richtige Antworten bei diesen {count} Testbildern nach Schritt {step}: {answers}.",
   "Keys p and n": "Tasten p und n",
   "p presents, n opens the notes": "p startet den Vortrag, n öffnet die Notizen",
+  "There is no view “{name}”.": "Es gibt keine Ansicht „{name}“.",
+  "There is no chapter “{name}”.": "Es gibt kein Kapitel „{name}“.",
+  "There is no equation “{name}”.": "Es gibt keine Gleichung „{name}“.",
+  "processor, WebAssembly simd128": "Prozessor, WebAssembly simd128",
 };
