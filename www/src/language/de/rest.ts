@@ -13,4 +13,8 @@ export const rest = {
   "There is no chapter “{name}”.": "Es gibt kein Kapitel „{name}“.",
   "There is no equation “{name}”.": "Es gibt keine Gleichung „{name}“.",
   "processor, WebAssembly simd128": "Prozessor, WebAssembly simd128",
+  "float64 on the processor, because recorded runs were chosen": "float64 auf dem Prozessor, weil aufgezeichnete Läufe gewählt sind",
+  "This browser lacks WebAssembly, which the code for a GPU needs.": "Diesem Browser fehlt WebAssembly, das der Code für eine GPU braucht.",
+  "Allow WebAssembly in the browser’s settings, or use a current Chrome, Edge, Firefox or Safari.":
+    "WebAssembly in den Einstellungen des Browsers erlauben oder ein aktuelles Chrome, Edge, Firefox oder Safari benutzen.",
 };
