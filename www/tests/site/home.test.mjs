@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { fakeEngine } from "./fake_engine.mjs";
 import { openSite, withoutSimd } from "./site.mjs";
 
 const site = await openSite();
@@ -42,6 +43,18 @@ for (const backend of ["processor", "webgpu"]) test(`${backend}: the story is to
     await page.getByRole("link", { name: "Open this run in the lab" }).click();
     await shown.until("command", /--activation swish .*--lr 0\.0125 --momentum 0/);
   });
+});
+
+test("after a fault the story begins again at a press", async () => {
+  await site.visit("#/home", async (shown) => {
+    await shown.until("error", "the device was lost");
+    await shown.until("start", "Restart");
+    assert.equal(await shown.number("step"), 0);
+    await shown.click("start");
+    await shown.step(30);
+    await shown.until("start", "Pause");
+    assert.equal(await shown.get("error").isVisible(), false);
+  }, { script: [fakeEngine, { steps: 30, faults: 1 }] });
 });
 
 test("where nothing can train the story is a recorded one", async () => {

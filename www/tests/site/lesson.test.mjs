@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { fakeEngine } from "./fake_engine.mjs";
 import { NOT_THERE, openSite, without } from "./site.mjs";
 
 /** Waits until the chapter says that its thing has been seen. */
@@ -165,6 +166,27 @@ test("runs wait while the reader is in other chapters or views", async () => {
     await to("#/lesson/6", "chapter-6");
     await shown.until("step", "0");
   });
+});
+
+test("runs that wait end when something else is to compute", async () => {
+  await site.visit("#/lesson/3", async (shown, page) => {
+    const to = async (hash, id) => {
+      await page.evaluate((next) => (location.hash = next), hash);
+      await shown.get(id).waitFor();
+    };
+    await shown.click("start");
+    await shown.step(20);
+    await shown.click("pause");
+    assert.equal(await shown.text("backend"), "processor");
+    await to("#/lab", "backend-choice");
+    await shown.get("backend-choice").selectOption("webgpu");
+    await shown.until("backend", "webgpu");
+    await to("#/lesson/3", "chapter-3");
+    await shown.until("backend", "webgpu");
+    await shown.until("step", "0");
+    await shown.click("start");
+    await shown.step(20);
+  }, { script: [fakeEngine, { steps: 20 }] });
 });
 
 test("a loading error names what failed and offers a reload", async () => {
