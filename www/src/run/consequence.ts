@@ -75,7 +75,7 @@ export class Consequence implements Component {
     );
     const right = rightAnswers(standing, images.labels);
     const answers = record.ks.map((_, r) => `${labelOf(record, r)} ${Math.round(right[r]!)} %`).join(", ");
-    setText(this.right, t("Right answers in these {count} test images at step {step}: {answers}.", { count: all, step: standing.step, answers }));
+    setText(this.right, t("Right of these {count} at step {step}: {answers}.", { count: all, step: standing.step, answers }));
     this.gallery.replaceChildren(...apart.slice(0, SHOWN).map((i) => item(record, images, standing, i, hero)));
   }
 }

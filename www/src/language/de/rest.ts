@@ -6,7 +6,7 @@ export const rest = {
   "on test images, %": "bei Testbildern, %",
   "on {count} test images, %": "bei {count} Testbildern, %",
   "on all test images, %": "bei allen Testbildern, %",
-  "Right answers in these {count} test images at step {step}: {answers}.": "Richtige Antworten bei diesen {count} Testbildern nach Schritt {step}: {answers}.",
+  "Right of these {count} at step {step}: {answers}.": "Richtig von diesen {count} nach Schritt {step}: {answers}.",
   "Keys p and n": "Tasten p und n",
   "p presents, n opens the notes": "p startet den Vortrag, n öffnet die Notizen",
   "There is no view “{name}”.": "Es gibt keine Ansicht „{name}“.",
