@@ -5,7 +5,13 @@ import type { Route } from "./view";
 export function parseRoute(hash: string, paths: readonly string[]): Route {
   const [place = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const [path = "", ...rest] = place.split("/");
-  return { path: paths.includes(path) ? path : paths[0]!, rest: rest.join("/"), query: new URLSearchParams(query) };
+  const isKnown = paths.includes(path);
+  return {
+    path: isKnown ? path : paths[0]!,
+    rest: rest.join("/"),
+    query: new URLSearchParams(query),
+    ...(!isKnown && path !== "" && { unknown: path }),
+  };
 }
 
 /** The address of a view. Commas and colons stay readable. */

@@ -1,5 +1,6 @@
 // What computes on this page: WebGPU on a GPU, or the same kernels as WebAssembly on the processor. A browser that has neither
 // shows recorded runs.
+import { t } from "./language/language";
 import { store, stored } from "./stored";
 import { type Support, webgpuSupport } from "./webgpu";
 
@@ -31,10 +32,20 @@ export function findBackend(): Promise<Found> {
 }
 
 async function look(): Promise<Found> {
-  // Some browsers and policies have no WebAssembly at all.
-  const simd = typeof WebAssembly !== "undefined" && WebAssembly.validate(WITH_SIMD);
-  const webgpu = await webgpuSupport();
+  // Some browsers and policies have no WebAssembly at all. The code for a GPU is WebAssembly, too.
+  const hasWasm = typeof WebAssembly !== "undefined";
+  const simd = hasWasm && WebAssembly.validate(WITH_SIMD);
+  const webgpu = hasWasm ? await webgpuSupport() : withoutWasm();
   return { backend: choose(webgpu, simd, wish()), webgpu, simd };
+}
+
+function withoutWasm(): Support {
+  return {
+    ok: false,
+    reason: "unsupported",
+    why: t("This browser lacks WebAssembly, which the code for a GPU needs."),
+    remedy: t("Allow WebAssembly in the browser’s settings, or use a current Chrome, Edge, Firefox or Safari."),
+  };
 }
 
 /**

@@ -7,6 +7,7 @@ import { failureNotice } from "./failure";
 import { language, LANGUAGES, t, useLanguage, type Language } from "./language/language";
 import { isPresenting, isSpeaker, PRESENT_CHANGED } from "./presenter/address";
 import { isLarge, onTheme, restoreTheme, theme, toggleSize, toggleTheme } from "./style/theme";
+import { forgetUnknown, readable, tellUnknown, unknownNote } from "./unknown";
 import type { Route, View, ViewModule } from "./view";
 
 /** A tab in the head of the page, and its view. */
@@ -58,7 +59,7 @@ function head(): HTMLElement {
 /** The choice of a language. Every language is called by its own name. */
 function languageChoice(): HTMLElement {
   const options = Object.entries(LANGUAGES).map(([tag, name]) =>
-    h("option", { value: tag, lang: tag, selected: tag === language, "aria-label": name, title: name }, tag.toUpperCase()),
+    h("option", { value: tag, lang: tag, selected: tag === language, "aria-label": `${tag.toUpperCase()}, ${name}`, title: name }, tag.toUpperCase()),
   );
   const onchange = ({ target }: Event): void => useLanguage((target as HTMLSelectElement).value as Language);
   return h("select", { class: "quiet", "aria-label": t("Language"), title: t("Language"), "data-testid": "language", onchange }, ...options);
@@ -86,6 +87,8 @@ async function navigate(): Promise<void> {
     else tab.removeAttribute("aria-current");
   }
   document.title = `${entry.title} – lastbit`;
+  forgetUnknown();
+  if (route.unknown !== undefined) tellUnknown(t("There is no view “{name}”.", { name: readable(route.unknown) }));
   try {
     await showPresenter();
     if (request !== latest) return;
@@ -104,7 +107,7 @@ async function navigate(): Promise<void> {
       return;
     }
     shown = { path: entry.path, view };
-    main.replaceChildren(view.element);
+    main.replaceChildren(...unknownNote(), view.element);
   } catch (error) {
     if (request !== latest) return;
     leave();

@@ -203,6 +203,9 @@ export function toQuery(values: Values): Values {
   return Object.fromEntries(changed.map(({ key }) => [key, values[key] ?? ""]));
 }
 
+/** The native program's adapter whose bits `backend` has: the page's processor computes in the class separate. WebGPU leaves the choice to the program. */
+const adapterOf = (backend: LiveBackend | undefined): string | undefined => (backend === "processor" ? "processor:separate" : undefined);
+
 /** The command line of the same run with the native program; if `backend` is the processor, in its class, so that the bits are the same. */
 export function commandLine(values: Values, backend?: LiveBackend): string {
   const words = PROPERTIES.flatMap(({ key, native }) => {
@@ -211,12 +214,12 @@ export function commandLine(values: Values, backend?: LiveBackend): string {
     if (key === "augment" || key === "shuffle") return [`--no-${key}`];
     return [key === "nesterov" ? `--${key}=${text}` : `--${key} ${text}`];
   });
-  const adapter = backend === "processor" ? ["--adapter processor:separate"] : [];
-  return ["lastbit train", ...words, ...adapter, "--out runs/lab"].join(" ");
+  const adapter = adapterOf(backend);
+  return ["lastbit train", ...words, ...(adapter === undefined ? [] : [`--adapter ${adapter}`]), "--out runs/lab"].join(" ");
 }
 
-/** The `config.toml` of the same run with the native program. */
-export function toml(values: Values): string {
+/** The `config.toml` of the same run with the native program, on the same adapter as {@link commandLine}. */
+export function toml(values: Values, backend?: LiveBackend): string {
   const lines = PROPERTIES.flatMap(({ key, format }) => {
     const text = values[key] ?? "";
     if (text === "") return [];
@@ -229,5 +232,7 @@ export function toml(values: Values): string {
     if (format.type === "rates") return [`${key} = [${text.split(",").map((rate) => `"${rate}"`).join(", ")}]`];
     return [`${key} = "${text}"`];
   });
+  const adapter = adapterOf(backend);
+  if (adapter !== undefined) lines.push(`adapter = "${adapter}"`);
   return `# Run it again: lastbit train --config config.toml --out FOLDER\n${lines.join("\n")}\n`;
 }

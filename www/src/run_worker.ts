@@ -1,5 +1,6 @@
 // The worker of runs: the core as WebAssembly, one run, and the loop that advances it. It also runs in hidden tabs, because nothing
-// in it waits for a frame. Commands are executed in order, between two pieces of work.
+// in it waits for a frame; only a run with a pace waits for a timer, which browsers may slow down there. Commands are executed in order,
+// between two pieces of work.
 import type { Events, Lab } from "../pkg/processor/lastbit_web";
 import type { LiveBackend } from "./backend";
 import { compileCore, type Core, loadCore } from "./core";

@@ -5,6 +5,8 @@ export interface Route {
   path: string;
   rest: string;
   query: URLSearchParams;
+  /** The path that the address names, if there is no such view; `path` is then that of the first view. */
+  unknown?: string;
 }
 
 /** A view on screen. */

@@ -27,7 +27,8 @@ struct Module {
 
 const MODULES: [Module; 2] = [
     Module { feature: "gpu", profile: "web", rustflags: "", folder: PACKAGE },
-    // Every browser since 2023 has simd128. The kernels say themselves what is inlined; further inlining only makes the download larger.
+    // Chromium 91, Firefox 89 and Safari 16.4, and later ones, have simd128. The kernels say themselves what is inlined; further inlining
+    // only makes the download larger.
     Module {
         feature: "processor",
         profile: "web-processor",

@@ -72,7 +72,10 @@ document.querySelectorAll('figure.chart').forEach((figure) => {
     };
     const go = (column, row) => { cell[0] = bound(column, steps.length); cell[1] = bound(row, layers.length); return tell(); };
     listen(figure, (_, x, y) => go(x * steps.length, y * layers.length),
-      (_, [dx, dy], hit) => say(hit, cell[0], go(cell[0] + dx, cell[1] + dy)));
+      (_, [dx, dy], hit) => {
+        const text = go(cell[0] + dx, cell[1] + dy);
+        say(hit, cell[0], text);
+      });
     return;
   }
   if (figure.classList.contains('bit-chart')) {

@@ -4,6 +4,7 @@ import { linkTo } from "../address";
 import { findBackend, type LiveBackend } from "../backend";
 import { button, h, setText } from "../dom";
 import { Engine } from "../engine";
+import { backendWord } from "../lab/device";
 import type { Certificate, CertifiedPromise, EngineEvent } from "../messages";
 import type { LampState } from "../run/lamp";
 import type { View } from "../view";
@@ -19,6 +20,7 @@ export async function open(): Promise<View> {
     "div",
     { class: "page certify", "data-testid": "no-webgpu" },
     h("h1", {}, TITLE),
+    backendWord(backend),
     h("div", { class: "notice warn" }, h("p", { class: "lead" }, why), h("p", {}, remedy)),
     h("p", {}, "Without a browser that can train, ", h("code", {}, "lastbit certify"), " checks a device natively."),
   );
@@ -116,6 +118,7 @@ class Certification implements View {
       this.error,
       h("div", { class: "toolbar check" }, this.start, this.bar),
       this.under,
+      backendWord(this.backend),
       this.lamp.element,
       h(
         "dl",

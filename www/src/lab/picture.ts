@@ -1,5 +1,6 @@
 // The picture of a plot that people take with them: title, names of the axes, legend, the settings of the run and its link.
 import { h } from "../dom";
+import { t } from "../language/language";
 import type { Opened } from "../messages";
 import type { Curve } from "../plots/line_plot";
 import { property, type Values } from "../properties";
@@ -116,8 +117,13 @@ export function settingsOf(values: Values, record: RunRecord | undefined, opened
     `learning rate ${rates.join(", ")}`,
     `momentum ${values["momentum"]}`,
     steps === 1 ? "1 step" : `${steps} steps`,
-    ...(opened === undefined ? [] : [opened.adapter.name]),
+    ...(opened === undefined ? [] : [adapterText(opened)]),
   ];
+}
+
+/** What has computed. A picture goes to others, to whom “your processor” says nothing. */
+function adapterText({ adapter: { name, backend } }: Opened): string {
+  return backend === "processor" ? t("processor, WebAssembly simd128") : name;
 }
 
 /** The label of a chosen value. */

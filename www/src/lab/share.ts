@@ -29,7 +29,7 @@ export class Share {
       button("CSV", () => save("lastbit.csv", "text/csv", csv(run().record)), { "data-testid": "csv" }),
       this.pinnedButton,
       button("PNG", () => void this.savePicture(run(), plot), { "data-testid": "png" }),
-      button("Config", () => save("config.toml", "application/toml", toml(this.values)), { "data-testid": "config" }),
+      button("Config", () => save("config.toml", "application/toml", toml(this.values, this.backend)), { "data-testid": "config" }),
     ];
     this.element = h(
       "section",

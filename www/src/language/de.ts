@@ -7,10 +7,11 @@
 import { device } from "./de/device";
 import { equations } from "./de/equations";
 import { lesson } from "./de/lesson";
+import { rest } from "./de/rest";
 import { runs } from "./de/runs";
 import { shell } from "./de/shell";
 
-const german = { ...shell, ...runs, ...equations, ...lesson, ...device };
+const german = { ...shell, ...runs, ...equations, ...lesson, ...device, ...rest };
 
 /** A text of the page, in English. */
 export type Text = keyof typeof german;

@@ -1,7 +1,7 @@
 // Live parts that wait off screen with their runs, while the reader is in another chapter or view.
 import type { Exhibit } from "./chapter";
 
-/** Suspended live parts by chapter. Each holds a worker with a run on the GPU, so there are few. */
+/** Suspended live parts by chapter. Each holds a worker with a run and its memory, so there are few. */
 export class KeptExhibits {
   /** The one that has waited longest comes first. */
   private readonly kept = new Map<number, Exhibit>();

@@ -42,7 +42,7 @@ export function comparableEnd(newest: number, others: readonly number[]): number
 /** The mean of each value and those before it, `window` in all or as many as there are. */
 export function runningMean(values: Float64Array, window: number): Float64Array {
   let sum = 0;
-  // A loss that was not finite must not stay in the sum: from there on nothing is shown.
+  // A loss that is not finite stays in the sum: from there on nothing is shown.
   return values.map((value, index) => {
     sum += value - (index >= window ? values[index - window]! : 0);
     return sum / Math.min(index + 1, window);

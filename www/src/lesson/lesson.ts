@@ -7,6 +7,7 @@ import { failureNotice } from "../failure";
 import { t } from "../language/language";
 import { presenterButtons } from "../presenter/controls";
 import "../style/lesson.css";
+import { readable, tellUnknown } from "../unknown";
 import type { Route, View } from "../view";
 import { type BetPart, betQuestion, betTable, sightPanel } from "./bet_view";
 import { BetBook } from "./bets";
@@ -47,6 +48,7 @@ export async function open(route: Route): Promise<View> {
   async function show(at: Route): Promise<void> {
     const number = chapterNumber(at);
     const notes = at.query.get("notes") === "1";
+    if (at.rest !== "" && Number.parseInt(at.rest, 10) !== number) tellUnknown(t("There is no chapter “{name}”.", { name: readable(at.rest) }));
     if (number === shown) {
       showNotes(element, number, notes);
       return;

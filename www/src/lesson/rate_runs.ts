@@ -2,6 +2,7 @@
 // k = 1 has learned.
 import { findBackend } from "../backend";
 import { button, h, setText } from "../dom";
+import { backendWord } from "../lab/device";
 import { messageOf } from "../message_of";
 import { showNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
@@ -214,6 +215,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     ),
     live ? published.element : undefined,
     where,
+    backendWord(backend),
     live ? undefined : h("p", { class: "note" }, "Recorded runs have fewer rates and cannot run on: take 0.8 for the highest rate, and 0.05 for 0.1."),
     h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), command),
   );

@@ -9,7 +9,8 @@ import { Lamp } from "../run/lamp";
 import { PublishedLamp } from "../run/published";
 import { type Component, type RunSource, Session } from "../run/session";
 import { LESSON_RUN } from "../run/smooth";
-import { findBackend } from "../backend";
+import { type Backend, findBackend } from "../backend";
+import { backendWord } from "../lab/device";
 
 /** A run that can be started and stopped. */
 export interface Run extends RunSource {
@@ -23,6 +24,7 @@ export interface Run extends RunSource {
 export interface OpenedRun {
   run: Run;
   live: boolean;
+  backend: Backend;
   /** The command line of the same run with the native program. */
   command: string;
   start(): void;
@@ -74,6 +76,7 @@ export async function openRun(values: Values, recording: string): Promise<Opened
     return {
       run: player,
       live: false,
+      backend,
       command: player.recording.file.command,
       ...commands(player, () => {
         player.pause();
@@ -84,7 +87,7 @@ export async function openRun(values: Values, recording: string): Promise<Opened
   const session = new Session(backend);
   const all = defaults({ ...LESSON_RUN, ...values });
   session.open(all);
-  return { run: session, live: true, command: commandLine(all, backend), ...commands(session, () => session.open(session.values)) };
+  return { run: session, live: true, backend, command: commandLine(all, backend), ...commands(session, () => session.open(session.values)) };
 }
 
 /** Where a run is, or was, trained; `opened` is undefined until the core has described it. */
@@ -97,7 +100,7 @@ export function whereText(live: boolean, opened: Opened | undefined): string {
 }
 
 /** The buttons, the lamp and the divergence plot of a run. */
-export function runPanel({ run, live, command, start: onStart, pause: onPause, reset }: OpenedRun): HTMLElement {
+export function runPanel({ run, live, backend, command, start: onStart, pause: onPause, reset }: OpenedRun): HTMLElement {
   const step = h("output", { "data-testid": "step" }, "0");
   const start = button(live ? "Start" : "Play", onStart, { class: "primary", "data-testid": "start" });
   const pause = button("Pause", onPause, { "data-testid": "pause" });
@@ -122,6 +125,7 @@ export function runPanel({ run, live, command, start: onStart, pause: onPause, r
     plot.element,
     live ? run.add(new PublishedLamp()).element : undefined,
     where,
+    backendWord(backend),
     h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), h("pre", {}, command)),
   );
   run.add({

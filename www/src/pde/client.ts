@@ -1,6 +1,7 @@
 // The page's client of the equations' worker: calls of `Equations` (`web/src/pde.rs`), answered by promises.
 import type { Equations } from "../../pkg/lastbit_web";
 import { findBackend, type LiveBackend } from "../backend";
+import { t } from "../language/language";
 import { startWorker } from "../start_worker";
 import type { Answer, Call, Method } from "./messages";
 
@@ -19,8 +20,10 @@ export class EquationsClient {
 
   private constructor(
     private readonly backend: LiveBackend,
-    /** Whether the host computes in float64, because the browser has neither a GPU nor vectors on the processor. */
+    /** Whether the host computes in float64, because the browser has neither a GPU nor vectors on the processor, or is not to use them. */
     readonly double: boolean,
+    /** Whether it does so because recorded runs were chosen. */
+    private readonly isChosen = false,
   ) {
     this.worker = startWorker("equations", backend);
     this.worker.onmessage = ({ data }: MessageEvent<Answer>) => {
@@ -38,8 +41,8 @@ export class EquationsClient {
 
   /** Opens the equations. */
   static async open(): Promise<EquationsClient> {
-    const { backend } = await findBackend();
-    return backend === "recorded" ? new EquationsClient("webgpu", true) : new EquationsClient(backend, false);
+    const { backend, webgpu, simd } = await findBackend();
+    return backend === "recorded" ? new EquationsClient("webgpu", true, webgpu.ok || simd) : new EquationsClient(backend, false);
   }
 
   /** Calls a method of `Equations`; calls are answered in order. */
@@ -52,6 +55,7 @@ export class EquationsClient {
   /** What computes, as text, and whether it is software. */
   async adapter(): Promise<{ text: string; software: boolean }> {
     const { name, software } = JSON.parse(await this.call("adapter")) as { name: string; software: boolean };
+    if (this.isChosen) return { text: t("float64 on the processor, because recorded runs were chosen"), software };
     if (this.double) return { text: "float64 on the processor, without WebGPU", software };
     if (this.backend === "processor") return { text: "float32 on your processor", software };
     return { text: `float32 on ${name || "WebGPU"}${software ? ", a software adapter" : ""}`, software };

@@ -2,7 +2,9 @@
 // equation and the values of its sliders.
 import { linkTo, showLink } from "../address";
 import { h } from "../dom";
+import { t } from "../language/language";
 import "../style/pde.css";
+import { readable, tellUnknown } from "../unknown";
 import type { Route, View } from "../view";
 import { heat } from "./heat";
 import type { Equation, EquationOptions } from "./equation";
@@ -56,6 +58,7 @@ export function open(route: Route): View {
 
   function show({ rest, query }: Route): void {
     const entry = EQUATIONS.find(({ path }) => path === rest) ?? EQUATIONS[0]!;
+    if (rest !== "" && rest !== entry.path) tellUnknown(t("There is no equation “{name}”.", { name: readable(rest) }));
     if (shown?.entry === entry && sameQuery(query, shown.equation.query())) return;
     shown?.equation.close();
     const equation = entry.make({

@@ -1,6 +1,8 @@
 // How presenter mode and the notes are opened: by buttons in the lesson's contents, and by keys. The mode itself loads on demand.
 import { linkTo } from "../address";
 import { button, h } from "../dom";
+import { t } from "../language/language";
+import { store, stored } from "../stored";
 import { isPresenting, placeOfLink, PRESENT_CHANGED, queryOf, withPresent } from "./address";
 import { actionOf } from "./keys";
 
@@ -36,17 +38,37 @@ function blocked(address: string): HTMLElement {
   return notice;
 }
 
+const KEY = "shortcuts";
+/** The choice without storage. */
+let areOn = true;
+
+/** Whether the keys p and n do anything. People who speak to their machine, or press keys by accident, can switch them off (WCAG 2.1.4). */
+const hasShortcuts = (): boolean => (stored(KEY) ?? (areOn ? "on" : "off")) === "on";
+
+/** The switch of the keys p and n. */
+function shortcutSwitch(): HTMLElement {
+  const input = h("input", { type: "checkbox", "data-testid": "shortcuts" });
+  input.checked = hasShortcuts();
+  input.addEventListener("change", () => {
+    areOn = input.checked;
+    store(KEY, areOn ? "on" : "off");
+  });
+  return h("label", { class: "field check shortcuts", title: t("p presents, n opens the notes") }, input, h("span", {}, t("Keys p and n")));
+}
+
 /** Does what a key that opens one of them asks for. */
 export function onShortcut(event: KeyboardEvent): void {
+  if (!hasShortcuts()) return;
   const action = actionOf(event);
   if (action === "present") setPresenting(!isPresenting(queryOf(location.hash)));
   else if (action === "notes") openNotes();
 }
 
-/** The buttons in the lesson's contents. */
+/** The buttons in the lesson's contents, and the switch of their keys. */
 export function presenterButtons(): HTMLElement[] {
   return [
     button("Present", () => setPresenting(true), { class: "present-button", title: "For a projector (key p)", "data-testid": "present" }),
     button("Notes in a second window", openNotes, { class: "present-button", title: "Key n", "data-testid": "open-notes" }),
+    shortcutSwitch(),
   ];
 }

@@ -1,14 +1,14 @@
 // Presenter mode: a view fills a projector in large type, without the head of the page. Keys turn to the next chapter, and a
 // window with the teacher's notes follows. `?present=1` in the address is its only state.
-import { linkTo } from "../address";
 import { button, h, setText } from "../dom";
 import "../style/presenter.css";
 import { changed } from "../style/theme";
 import { withPresent } from "./address";
 import { openNotes, setPresenting } from "./controls";
 import { actionOf } from "./keys";
-import { neighbour, pathOfLink, PLACES, place } from "./places";
+import { neighbour, pathOfLink, place } from "./places";
 import { Sync } from "./sync";
+import { goTo, here, turn } from "./turn";
 
 let mode: Presenter | undefined;
 
@@ -24,13 +24,11 @@ export function endPresenting(): void {
   mode = undefined;
 }
 
-const here = (): string => pathOfLink(location.hash) ?? PLACES[0]!.path;
-
 class Presenter {
   private readonly listeners = new AbortController();
-  private readonly sync = new Sync("talk", { onPlace: (path) => this.open(path) });
-  private readonly back = button("← Previous", () => this.turn(-1), { class: "quiet", "data-testid": "previous" });
-  private readonly on = button("Next →", () => this.turn(1), { class: "quiet", "data-testid": "next" });
+  private readonly sync = new Sync("talk", { onPlace: (path) => goTo("talk", path) });
+  private readonly back = button("← Previous", () => turn("talk", -1), { class: "quiet", "data-testid": "previous" });
+  private readonly on = button("Next →", () => turn("talk", 1), { class: "quiet", "data-testid": "next" });
   private readonly title = h("span", { "data-testid": "place" });
   private readonly bar = h(
     "nav",
@@ -60,7 +58,7 @@ class Presenter {
   arrive(): void {
     const path = here();
     setText(this.title, place(path).title);
-    for (const [turn, by] of [[this.back, -1], [this.on, 1]] as const) turn.disabled = neighbour(path, by) === undefined;
+    for (const [arrow, by] of [[this.back, -1], [this.on, 1]] as const) arrow.disabled = neighbour(path, by) === undefined;
     this.sync.arrive(path);
   }
 
@@ -72,19 +70,10 @@ class Presenter {
     changed();
   }
 
-  private turn(by: number): void {
-    const to = neighbour(here(), by);
-    if (to !== undefined) this.open(to.path);
-  }
-
-  private open(path: string): void {
-    if (path !== here()) location.hash = linkTo(path, { present: "1" });
-  }
-
   private onKey(event: KeyboardEvent): void {
     const action = actionOf(event);
-    if (action === "next") this.turn(1);
-    else if (action === "previous") this.turn(-1);
+    if (action === "next") turn("talk", 1);
+    else if (action === "previous") turn("talk", -1);
     else if (action === "leave") setPresenting(false);
     else return;
     event.preventDefault();

@@ -9,8 +9,9 @@ import "../style/speaker.css";
 import type { View } from "../view";
 import { Clock } from "./clock";
 import { actionOf } from "./keys";
-import { neighbour, pathOfLink, place, PLACES } from "./places";
+import { neighbour, place, PLACES } from "./places";
 import { Sync } from "./sync";
+import { goTo, here, turn } from "./turn";
 
 /** Milliseconds in which a window that shows the talk has answered. */
 const ANSWER_MS = 1500;
@@ -20,8 +21,6 @@ export function open(): View {
   return new Speaker();
 }
 
-const here = (): string => pathOfLink(location.hash) ?? PLACES[0]!.path;
-
 class Speaker implements View {
   private readonly where = h("p", { class: "eyebrow", "data-testid": "speaker-where" });
   private readonly title = h("h1", { "data-testid": "speaker-title" });
@@ -29,13 +28,13 @@ class Speaker implements View {
   private readonly next = h("p", { class: "speaker-next", "data-testid": "speaker-next" });
   private readonly talk = h("a", { target: "_blank", "data-testid": "open-talk" }, "Open it");
   private readonly alone = h("p", { class: "notice warn", role: "status", "data-testid": "alone", hidden: true }, "No window shows the talk. ", this.talk, ", or press p in the window with the lesson.");
-  private readonly back = button("← Previous", () => this.turn(-1), { "data-testid": "previous" });
-  private readonly on = button("Next →", () => this.turn(1), { class: "primary", "data-testid": "next" });
+  private readonly back = button("← Previous", () => turn("notes", -1), { "data-testid": "previous" });
+  private readonly on = button("Next →", () => turn("notes", 1), { class: "primary", "data-testid": "next" });
   private readonly clock = new Clock();
   private readonly listeners = new AbortController();
   private talks = 0;
   private readonly sync = new Sync("notes", {
-    onPlace: (path) => this.open(path),
+    onPlace: (path) => goTo("notes", path),
     onTalks: (count) => {
       this.talks = count;
       this.alone.hidden = count > 0;
@@ -97,19 +96,10 @@ class Speaker implements View {
     scrollTo({ top: 0 });
   }
 
-  private turn(by: number): void {
-    const to = neighbour(here(), by);
-    if (to !== undefined) this.open(to.path);
-  }
-
-  private open(path: string): void {
-    if (path !== here()) location.hash = linkTo(path, { speaker: "1" });
-  }
-
   private onKey(event: KeyboardEvent): void {
     const action = actionOf(event);
     if (action !== "next" && action !== "previous") return;
     event.preventDefault();
-    this.turn(action === "next" ? 1 : -1);
+    turn("notes", action === "next" ? 1 : -1);
   }
 }

@@ -18,11 +18,15 @@ export interface Climbed {
   other: number;
 }
 
-/** The bits of the traced weight in the first replica and in `replica`, by step. */
+/**
+ * The bits of the traced weight in the first replica and in `replica`, by step. A step at which one of them is not finite is left out:
+ * infinity and NaN are marks in the exponent, and how many bits differ from them says nothing.
+ */
 export function climbedOf(layers: readonly LayerColumn[], replica: number): Climbed[] {
   return layers.flatMap(({ step, weights }) => {
     const [reference, other] = [weights[0], weights[replica]];
-    return reference === undefined || other === undefined ? [] : [{ step, reference, other }];
+    if (reference === undefined || other === undefined) return [];
+    return [reference, other].every((bits) => Number.isFinite(floatOf(bits))) ? [{ step, reference, other }] : [];
   });
 }
 
@@ -55,8 +59,8 @@ export class Climb implements Component {
   );
   private record: RunRecord | undefined;
   private drawn = "";
-  private readonly resize = new ResizeObserver(() => this.redraw());
-  private readonly endTheme = onTheme(() => this.redraw());
+  private readonly resize = new ResizeObserver(() => this.draw());
+  private readonly endTheme = onTheme(() => this.draw());
 
   constructor() {
     this.frame.style.setProperty("--h", "16");
@@ -77,10 +81,6 @@ export class Climb implements Component {
   close(): void {
     this.resize.disconnect();
     this.endTheme();
-  }
-
-  private redraw(): void {
-    this.draw();
   }
 
   private columns(): Climbed[] {

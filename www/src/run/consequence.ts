@@ -1,5 +1,6 @@
 // What the distance means: test images in which two copies see different things, and how many of each copy's answers are right.
 import { h, setText } from "../dom";
+import { t } from "../language/language";
 import type { Standing, TestImages } from "../messages";
 import type { RunRecord } from "./record";
 import { colourOf, labelOf } from "./replicas";
@@ -73,7 +74,8 @@ export class Consequence implements Component {
         : `${first} and ${other} disagree on ${apart.length} of ${all} test images.`,
     );
     const right = rightAnswers(standing, images.labels);
-    setText(this.right, `Right answers at step ${standing.step}: ${record.ks.map((_, r) => `${labelOf(record, r)} ${Math.round(right[r]!)} %`).join(", ")}.`);
+    const answers = record.ks.map((_, r) => `${labelOf(record, r)} ${Math.round(right[r]!)} %`).join(", ");
+    setText(this.right, t("Right of these {count} at step {step}: {answers}.", { count: all, step: standing.step, answers }));
     this.gallery.replaceChildren(...apart.slice(0, SHOWN).map((i) => item(record, images, standing, i, hero)));
   }
 }

@@ -1,4 +1,4 @@
-// The control lamp is green while every control equals the first replica bit for bit. The GPU compares all parameters after
+// The control lamp is green while every control equals the first replica bit for bit. The core compares all parameters after
 // every step.
 import { h, setText } from "../dom";
 import type { RunRecord } from "./record";

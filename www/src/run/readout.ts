@@ -1,5 +1,6 @@
 // A table of the newest numbers of every replica.
 import { h, setText } from "../dom";
+import { t } from "../language/language";
 import { showNumber } from "../numbers";
 import { rightAnswers } from "./consequence";
 import { colourOf, idOf, labelOf, roleOf } from "./replicas";
@@ -21,23 +22,33 @@ const COLUMNS: readonly [value: Value, title: string, id: string][] = [
   [newest("maxUlp"), "farthest, ulp", "max-ulp"],
 ];
 
+const TEST_COLUMN = COLUMNS.findIndex(([value]) => value === testAccuracy);
+
 /** The accuracy on the last batch, which recorded runs lack. */
 function accuracy(record: RunRecord, replica: number): number | undefined {
   const value = record.last("accuracy", replica);
   return Number.isNaN(value) ? undefined : value;
 }
 
-/** The accuracy on all test images, at the end of the last epoch; before that, on those that the page shows. */
-function testAccuracy({ epochs, standings, images }: RunRecord, replica: number): number | undefined {
+/** The accuracy on all test images, at the end of the last epoch; before that, on those that the page shows. {@link testTitle} says which. */
+export function testAccuracy({ epochs, standings, images }: RunRecord, replica: number): number | undefined {
   const tested = epochs.at(-1)?.testAccuracy[replica];
   if (tested !== undefined) return tested ?? Number.NaN;
   const standing = standings.at(-1);
   return standing === undefined || images === undefined ? undefined : rightAnswers(standing, images.labels)[replica];
 }
 
+/** The title of the column of {@link testAccuracy}. */
+export function testTitle(record: RunRecord | undefined): string {
+  if (record === undefined || testAccuracy(record, 0) === undefined) return t("on test images, %");
+  const { epochs, images } = record;
+  return epochs.length > 0 ? t("on all test images, %") : t("on {count} test images, %", { count: images!.labels.length });
+}
+
 /** A table with a row for each replica. */
 export class Readout implements Component {
   private readonly body = h("tbody", {});
+  private readonly titles = COLUMNS.map(([, title]) => h("th", { scope: "col" }, title));
   private readonly head = h("th", { scope: "col" }, "fingerprint");
   readonly element = h(
     "div",
@@ -45,7 +56,7 @@ export class Readout implements Component {
     h(
       "table",
       { class: "numbers" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "copy"), ...COLUMNS.map(([, title]) => h("th", { scope: "col" }, title)), this.head)),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "copy"), ...this.titles, this.head)),
       this.body,
     ),
   );
@@ -58,6 +69,7 @@ export class Readout implements Component {
     record?.ks.forEach((_, r) =>
       COLUMNS.forEach(([value], c) => showNumber(this.cells[r]![c]!, value(record, r))),
     );
+    setText(this.titles[TEST_COLUMN]!, testTitle(record));
     const layers = record?.layers.at(-1);
     setText(this.head, layers === undefined ? "fingerprint" : `fingerprint, step ${layers.step}`);
     this.fingerprints.forEach((cell, r) => setText(cell, layers?.fingerprints[r] ?? "–"));

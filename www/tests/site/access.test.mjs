@@ -14,6 +14,7 @@ const VIEWS = [
   ["#/home", ".gallery"],
   [`#/lab?${SMALL}`, ".lamp.green"],
   ["#/pde/heat", ".good[data-testid=heat-verdict]"],
+  ["#/pde/unknown", ".page.unknown + .page .good[data-testid=heat-verdict]"],
   ["#/pde/linear", ".good[data-testid=linear-verdict]"],
   ["#/pde/nonlinear", "[data-testid=nonlinear-verdict][data-kind]"],
   ...[1, 2, 3, 4, 5, 6].map((chapter) => [`#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),

@@ -21,6 +21,7 @@ const site = await openSite();
 test("the quick form ends with all promises kept, and can be stopped", async (t) => {
   await site.visit("?backend=webgpu#/certify", async (shown, page) => {
     await shown.until("certify-lamp", /^Not checked/);
+    assert.equal(await shown.text("backend"), "webgpu");
     const names = await withState(page, "none");
     assert.equal(names.length, 10);
     // A check that is stopped leaves nothing behind.
@@ -126,6 +127,7 @@ test("without a GPU the processor is certified", async (t) => {
 test("where nothing can train the view says why", async () => {
   await site.visit("?webgpu=off#/certify", async (shown) => {
     await shown.get("no-webgpu").waitFor();
+    assert.equal(await shown.text("backend"), "recorded");
     assert.equal(await shown.get("certify").count(), 0);
   }, { script: [withoutSimd] });
 });

@@ -3,10 +3,10 @@
 /**
  * Runs in the page before its scripts and replaces the engine's worker. On Start it sends `steps` at once, with the layers of the
  * last one, then one every 16 ms; a run of `total` steps is finished after them. `opensAfter` are the milliseconds that a run
- * takes to open; commands wait for it, as they do in the worker. Commands are listed in `window.commands`, events
+ * takes to open; commands wait for it, as they do in the worker. The first `faults` Starts lose the device. Commands are listed in `window.commands`, events
  * with their runs in `window.events`.
  */
-export function fakeEngine({ steps, total = 1e9, opensAfter = 0 }) {
+export function fakeEngine({ steps, total = 1e9, opensAfter = 0, faults = 0 }) {
   window.commands = [];
   window.Worker = class extends EventTarget {
     constructor() {
@@ -22,6 +22,7 @@ export function fakeEngine({ steps, total = 1e9, opensAfter = 0 }) {
 
     async execute(command) {
       if (command.kind === "open") await this.open(command);
+      else if (command.kind === "start" && faults > 0) this.fail();
       else if (command.kind === "start" && !this.running && this.step < total) this.start();
       else if (command.kind === "pause" && this.running) this.stop();
       else if (command.kind === "step") this.stepOnce();
@@ -73,6 +74,12 @@ export function fakeEngine({ steps, total = 1e9, opensAfter = 0 }) {
       this.emitLayers();
       if (this.step >= total) this.stop();
       else this.timer = setInterval(() => this.emitRows(1), 16);
+    }
+
+    fail() {
+      faults -= 1;
+      this.emit({ kind: "error", fault: "device-lost", message: "the device was lost" });
+      this.emitState();
     }
 
     stop() {

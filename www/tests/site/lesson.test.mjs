@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { fakeEngine } from "./fake_engine.mjs";
 import { NOT_THERE, openSite, without } from "./site.mjs";
 
 /** Waits until the chapter says that its thing has been seen. */
@@ -50,6 +51,7 @@ test("chapter 2: k = 3 loses one number in seven, k = 2 none", async () => {
 test("chapter 3: two copies part, the control does not until one bit of it is flipped", async () => {
   await site.visit("#/lesson/3", async (shown, page) => {
     await shown.until("adapter", /Live on your processor/);
+    assert.equal(await shown.text("backend"), "processor");
     assert.equal(await shown.text("step"), "0");
     await shown.click("start");
     await seen(shown);
@@ -97,6 +99,7 @@ test("chapter 5: k = 3 parts where the network wanders", async () => {
 test("chapter 6: the highest rate parts, a low one does not, also after the same learning time", async () => {
   await site.visit("#/lesson/6", async (shown, page) => {
     await shown.until("run-on", "Run on");
+    assert.equal(await shown.text("backend"), "processor");
     await shown.click("start");
     await shown.untilNumber("rel-l1-k3", (distance) => distance > 0.01);
     await unseen(shown);
@@ -165,6 +168,27 @@ test("runs wait while the reader is in other chapters or views", async () => {
   });
 });
 
+test("runs that wait end when something else is to compute", async () => {
+  await site.visit("#/lesson/3", async (shown, page) => {
+    const to = async (hash, id) => {
+      await page.evaluate((next) => (location.hash = next), hash);
+      await shown.get(id).waitFor();
+    };
+    await shown.click("start");
+    await shown.step(20);
+    await shown.click("pause");
+    assert.equal(await shown.text("backend"), "processor");
+    await to("#/lab", "backend-choice");
+    await shown.get("backend-choice").selectOption("webgpu");
+    await shown.until("backend", "webgpu");
+    await to("#/lesson/3", "chapter-3");
+    await shown.until("backend", "webgpu");
+    await shown.until("step", "0");
+    await shown.click("start");
+    await shown.step(20);
+  }, { script: [fakeEngine, { steps: 20 }] });
+});
+
 test("a loading error names what failed and offers a reload", async () => {
   await site.visit("#/lesson/1", async (shown, page) => {
     await shown.get("bit-0").waitFor();
@@ -180,6 +204,24 @@ test("a loading error names what failed and offers a reload", async () => {
     await page.getByRole("link", { name: "Lesson" }).click();
     await shown.get("bit-0").waitFor();
   }, { prepare: without(/assets\/(chapter2|pde)-.*\.js$/), complaints: [NOT_THERE] });
+});
+
+test("an address that names nothing says so, until the next navigation", async () => {
+  await site.visit("#/unknown", async (shown, page) => {
+    await shown.until("unknown", "There is no view “unknown”.");
+    await shown.step(1);
+    await page.getByRole("link", { name: "Lesson", exact: true }).click();
+    await shown.get("chapter-1").waitFor();
+    assert.equal(await shown.get("unknown").count(), 0);
+    for (const [address, text] of [["#/lesson/9", "There is no chapter “9”."], ["#/pde/caf%C3%A9", "There is no equation “café”."], ["#/lesson/%", "There is no chapter “%”."]]) {
+      await page.evaluate((to) => (location.hash = to), address);
+      await shown.until("unknown", text);
+      assert.equal(await page.locator("main > .page").count(), 2);
+    }
+    await page.evaluate(() => (location.hash = "#/lesson/2"));
+    await shown.get("chapter-2").waitFor();
+    assert.equal(await shown.get("unknown").count(), 0);
+  });
 });
 
 test("chapters are links, notes are shown on demand", async () => {

@@ -50,6 +50,22 @@ test("a browser that cannot train says why, and plays recorded runs", async () =
   });
 });
 
+test("equations say whether recorded runs were chosen, or nothing else is there", async () => {
+  await site.visit("?backend=recorded#/pde/heat", (shown) => shown.until("pde-adapter", "float64 on the processor, because recorded runs were chosen"));
+  await plainly("#/pde/heat", (shown) => shown.until("pde-adapter", "float64 on the processor, without WebGPU"));
+});
+
+test("a browser without WebAssembly plays recorded runs", async () => {
+  for (const [address, plays] of [["#/home", false], ["#/lab", false], ["#/lesson/3", true], ["?figure=parting", false]]) {
+    await site.visit(address, async (shown) => {
+      await shown.until("backend", "recorded");
+      if (plays) await shown.click("start");
+      await shown.step(5);
+      if (address === "#/lab") assert.match(await shown.text("no-webgpu-why"), /lacks WebAssembly, which/);
+    }, { script: [() => delete globalThis.WebAssembly] });
+  }
+});
+
 test("a host that lacks the recorded runs is named", async () => {
   const bare = { prepare: without(/recorded\//), complaints: [NOT_THERE] };
   await plainly("#/lesson/3", (shown) => shown.until("error", /^The live part of this chapter did not load: .*'parting' \(404\)/), bare);

@@ -70,6 +70,22 @@ test("presenter mode keeps the run on screen, and its type is larger than A+", a
   });
 });
 
+test("the keys p and n can be switched off, also for another visit", async () => {
+  await site.visit("#/lesson/1", async (shown, page) => {
+    await shown.get("shortcuts").uncheck();
+    for (const key of ["p", "n"]) await page.keyboard.press(key);
+    await page.reload();
+    await shown.get("chapter-1").waitFor();
+    assert.equal(await shown.get("shortcuts").isChecked(), false);
+    await page.keyboard.press("p");
+    // In presenter mode the switch would not be there.
+    await shown.get("shortcuts").check();
+    assert.equal(page.context().pages().length, 1, "no notes");
+    await page.keyboard.press("p");
+    await at(page, "#/lesson/1?present=1");
+  });
+});
+
 test("sliders, radio buttons, plots and text fields keep their arrows", async () => {
   await site.visit("?backend=processor#/home?present=1", async (shown, page) => {
     await shown.step(3);
@@ -100,6 +116,7 @@ test("sliders, radio buttons, plots and text fields keep their arrows", async ()
 test("links within a talk stay in presenter mode", async () => {
   await site.visit("#/lesson/1?present=1", async (shown, page) => {
     await shown.until("place", "A number is 32 bits");
+    await shown.get("chapter-1").waitFor();
     await page.evaluate(() => document.querySelector(".reading").append(Object.assign(document.createElement("a"), { href: "#/lesson/2", textContent: "on" })));
     await page.getByRole("link", { name: "on", exact: true }).click();
     await at(page, "#/lesson/2?present=1");

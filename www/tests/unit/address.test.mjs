@@ -21,6 +21,10 @@ test("no path, or an unknown one, leads to the first view", () => {
   for (const hash of ["", "#", "#/", "#/nowhere"]) assert.deepEqual(route(hash), ["lab", "", ""]);
 });
 
+test("a path that is no view is named", () => {
+  assert.deepEqual(["#/nowhere/2", "#/lab", ""].map((hash) => parseRoute(hash, ["lab"]).unknown), ["nowhere", undefined, undefined]);
+});
+
 test("links keep commas and colons readable, and are read back", () => {
   const query = { ks: "1,3", "lr-changes": "5:0.01", odd: "a b&c=d%" };
   const link = linkTo("lab", query);

@@ -48,4 +48,7 @@ test("the settings of a run are written in words", () => {
   const record = new RunRecord({ ks: [1, 3, 2], controls: [2], tensors: [] });
   const texts = settingsOf(defaults({ "net": "resnet20", "width": "0.5" }), record, undefined);
   assert.deepEqual(texts, ["ResNet-20 of width 0.5", "images: made up", "k = 1, 3, 2", "seed 1", "batch size 32", "learning rate 0.1", "momentum 0.9", "0 steps"]);
+  const adapterOf = (adapter) => settingsOf(defaults(), record, { adapter }).at(-1);
+  assert.equal(adapterOf({ name: "SwiftShader", backend: "webgpu" }), "SwiftShader");
+  assert.equal(adapterOf({ name: "your processor", backend: "processor" }), "processor, WebAssembly simd128", "a picture is shown to others");
 });

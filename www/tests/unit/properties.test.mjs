@@ -77,6 +77,11 @@ test("config.toml has TOML's types", () => {
   assert.ok(!lines.some((line) => line.startsWith("steps")), "no empty value");
 });
 
+test("a run on the processor names its adapter, in command and config: another class has other bits", () => {
+  const named = (backend) => [commandLine(defaults(), backend).includes("--adapter processor:separate"), toml(defaults(), backend).includes('\nadapter = "processor:separate"\n')];
+  assert.deepEqual([named("processor"), named("webgpu")], [[true, true], [false, false]]);
+});
+
 test("a flipped bit is written as it is read", () => {
   const text = "layer1.0.conv1.weight:3:5:2";
   const flip = parseFlip(text);

@@ -8,6 +8,7 @@ const { floatOf, floatsOf, ulps } = await load("run/floats.ts");
 const { lampState, lampText } = await load("run/lamp.ts");
 const { RunRecord } = await load("run/record.ts");
 const { colourOf, idOf, labelOf, repeatsColour, roleOf, controlsOf } = await load("run/replicas.ts");
+const { testAccuracy, testTitle } = await load("run/readout.ts");
 const { csv } = await load("lab/share.ts");
 const { Session } = await load("run/session.ts");
 
@@ -50,7 +51,7 @@ test("replicas are named and coloured by their role", () => {
   assert.deepEqual(all(roleOf), ["reference", "", "control", "control", ""]);
 });
 
-test("no two of nine replicas have the same colour and line", () => {
+test("no two of ten replicas have the same colour and line", () => {
   const shape = { ks: [1, 3, 5, 7, 9, 11, 13, 15, 17, 19], controls: [] };
   const looks = shape.ks.map((_, r) => `${colourOf(shape, r)} ${repeatsColour(shape, r)}`);
   assert.equal(new Set(looks).size, looks.length);
@@ -91,6 +92,18 @@ test("the lamp says why there is no control, and which change gives one", () => 
   assert.equal(advice([1, 3], "nextafter"), "Every k above 1 moves another weight by one ulp. Add a second k = 1 to have a control.");
 });
 
+test("right answers say whether they are those of the shown test images or of all", () => {
+  const record = new RunRecord({ ...SHAPE, ks: [1, 3], controls: [] });
+  const shown = () => [testTitle(record), testAccuracy(record, 1)];
+  assert.deepEqual(shown(), ["on test images, %", undefined]);
+  record.images = { kind: "images", shape: [1, 1, 1], labels: [4, 5], classes: [], pixels: Uint8Array.of(0, 0) };
+  assert.deepEqual(shown(), ["on test images, %", undefined]);
+  record.standings.push({ kind: "standing", step: 3, fromStart: null, fromSeed: null, predictions: [[4, 4], [4, 5]] });
+  assert.deepEqual(shown(), ["on 2 test images, %", 100]);
+  record.epochs.push({ kind: "epoch", epoch: 1, step: 5, testAccuracy: [30, 40] });
+  assert.deepEqual(shown(), ["on all test images, %", 40]);
+});
+
 test("CSV has a line for each step and a column for each value of each replica", () => {
   const record = new RunRecord({ ...SHAPE, ks: [1, 3], controls: [] });
   record.addSteps(steps([1, 0, 0.1, 2, 2.5, 0, 1e-9, 0, 3, 0, 7, 0, 8, 50, NaN]));
@@ -106,7 +119,7 @@ test("a run that cannot open leaves the record of the run before", () => {
     }
   };
   globalThis.requestAnimationFrame = () => 0;
-  const session = new Session();
+  const session = new Session("processor");
   const send = (event) => session.engine.worker.onmessage({ data: { run: session.engine.worker.run, event } });
   session.open({ ks: "1,3,2" });
   assert.ok(session.record.isPending);
@@ -131,7 +144,7 @@ test("Start begins a finished run again", () => {
     }
   };
   globalThis.requestAnimationFrame = () => 0;
-  const session = new Session();
+  const session = new Session("processor");
   session.open({ ks: "1,3,2", seed: "7" });
   const send = (event) => session.engine.worker.onmessage({ data: { run: 1, event } });
   send({ kind: "opened", ...SHAPE });

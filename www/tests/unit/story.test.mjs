@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { load } from "./load.mjs";
 
 const { RunRecord } = await load("run/record.ts");
-const { storyOf } = await load("run/story.ts");
+const { Announced, storyOf } = await load("run/story.ts");
 const { climbedOf, height, tickColumns } = await load("run/climb.ts");
 const { disagreements, rgbaOf, rightAnswers } = await load("run/consequence.ts");
 const { between } = await load("run/curves.ts");
@@ -13,12 +13,19 @@ const { parseWorkerName, workerName } = await load("worker_name.ts");
 
 const SHAPE = { ks: [1, 2, 3], controls: [1], tensors: [{ name: "conv1", shape: [10, 3], convolution: true }] };
 
-/** A record whose third copy is at these distances, with `differing` weights. */
-function recordOf(distances, differing = 7) {
+/** A record whose third copy is at these distances, with `differing` weights, and `anywhere` elements in all. */
+function recordOf(distances, differing, anywhere) {
   const record = new RunRecord(SHAPE);
-  const row = (step, d) => [step, 0, 0.1, 2, 2, 2, 0, 0, d, 0, 0, 3, 0, 0, d === 0 ? 0 : differing, 0, 0, 8, 50, 50, 50];
-  record.addSteps({ kind: "steps", rows: Float64Array.from(distances.flatMap((d, i) => row(i + 1, d))) });
+  addSteps(record, distances, differing, anywhere);
   return record;
+}
+
+/** Adds a step for each distance. */
+function addSteps(record, distances, differing = 7, anywhere = (d) => (d === 0 ? 0 : 8)) {
+  for (const d of distances) {
+    const row = [record.lastStep() + 1, 0, 0.1, 2, 2, 2, 0, 0, d, 0, 0, 3, 0, 0, d === 0 ? 0 : differing, 0, 0, anywhere(d), 50, 50, 50];
+    record.addSteps({ kind: "steps", rows: Float64Array.from(row) });
+  }
 }
 
 test("the story says what the last steps did", () => {
@@ -42,12 +49,39 @@ test("the story says what the last steps did", () => {
   assert.equal(storyOf(pause).phase, "level");
 });
 
+test("copies are equal only if no element differs anywhere", () => {
+  const { phase, text } = storyOf(recordOf([0], 0, () => 3));
+  assert.deepEqual([phase, text], ["starts", "Step 1: k = 3 equals k = 1 in every weight of the convolutions, but not in all other numbers."]);
+});
+
+test("a distance that flickers about a threshold is announced once, and a new run from the start", () => {
+  const announced = new Announced();
+  /** The phases that are announced while a run goes through these distances. */
+  const heard = (distances) => {
+    const record = recordOf([]);
+    const phases = [];
+    distances.forEach((d, i) => {
+      addSteps(record, [d]);
+      record.standings.push({ kind: "standing", step: i + 1, fromStart: 0.6, fromSeed: 1.4, predictions: [] });
+      const story = storyOf(record);
+      if (announced.next(record, story) !== undefined) phases.push(story.phase);
+    });
+    return phases;
+  };
+  const flickering = [0, 0.29, ...Array.from({ length: 60 }, (_, i) => (Math.floor(i / 3) % 2 === 0 ? 0.299 : 0.301))];
+  assert.deepEqual(heard(flickering), ["together", "starts", "level", "apart"]);
+  assert.deepEqual(heard(flickering), ["together", "starts", "level", "apart"]);
+});
+
 test("bits climb: those of both copies by step, and the highest that differs", () => {
   const layers = [[1, 5, 5], [2, 0b1000, 0b1011], [3, 7, undefined]].map(([step, a, b]) => ({ step, weights: [a, a, b] }));
   const climbed = climbedOf(layers, 2);
   assert.deepEqual(climbed.map(({ step }) => step), [1, 2], "a step without the copy's bits is left out");
   assert.deepEqual(climbed.map(height), [0, 2]);
   assert.equal(height({ reference: 0, other: 0x8000_0000 | 0 }), 32, "a sign");
+  const bits = (value) => new Uint32Array(Float32Array.of(value).buffer)[0];
+  const blownUp = [1, Infinity, NaN].flatMap((a) => [1, -Infinity].map((b) => [a, b])).map(([a, b], i) => ({ step: i, weights: [bits(a), bits(a), bits(b)] }));
+  assert.deepEqual(climbedOf(blownUp, 2).map(({ step }) => step), [0], "infinity and NaN have no bits that climb");
 });
 
 test("ticks stand at round steps and do not cover one another", () => {
