@@ -15,6 +15,9 @@ const german = { ...shell, ...runs, ...equations, ...lesson, ...device };
 /** A text of the page, in English. */
 export type Text = keyof typeof german;
 
+/** A text without names in braces, which a constant or a table can hold. */
+export type PlainText = Exclude<Text, `${string}{${string}`>;
+
 /** The texts of a language by their English. */
 export type Table = Record<Text, string>;
 

@@ -1,5 +1,6 @@
 // A table of the newest numbers of every replica.
 import { h, setText } from "../dom";
+import { t } from "../language/language";
 import { showNumber } from "../numbers";
 import { rightAnswers } from "./consequence";
 import { colourOf, idOf, labelOf, roleOf } from "./replicas";
@@ -13,12 +14,12 @@ type Value = (record: RunRecord, replica: number) => number | undefined;
 const newest = (column: StepColumn): Value => (record, replica) => record.last(column, replica);
 
 const COLUMNS: readonly [value: Value, title: string, id: string][] = [
-  [newest("loss"), "loss", "loss"],
-  [accuracy, "on this batch, %", "accuracy"],
-  [testAccuracy, "on test images, %", "test-accuracy"],
-  [newest("relL1"), "relative L1", "rel-l1"],
-  [newest("differing"), "weights that differ", "differing"],
-  [newest("maxUlp"), "farthest, ulp", "max-ulp"],
+  [newest("loss"), t("loss"), "loss"],
+  [accuracy, t("on this batch, %"), "accuracy"],
+  [testAccuracy, t("on test images, %"), "test-accuracy"],
+  [newest("relL1"), t("relative L1"), "rel-l1"],
+  [newest("differing"), t("weights that differ"), "differing"],
+  [newest("maxUlp"), t("farthest, ulp"), "max-ulp"],
 ];
 
 /** The accuracy on the last batch, which recorded runs lack. */
@@ -38,14 +39,14 @@ function testAccuracy({ epochs, standings, images }: RunRecord, replica: number)
 /** A table with a row for each replica. */
 export class Readout implements Component {
   private readonly body = h("tbody", {});
-  private readonly head = h("th", { scope: "col" }, "fingerprint");
+  private readonly head = h("th", { scope: "col" }, t("fingerprint"));
   readonly element = h(
     "div",
     { class: "scroll" },
     h(
       "table",
       { class: "numbers" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "copy"), ...COLUMNS.map(([, title]) => h("th", { scope: "col" }, title)), this.head)),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("copy")), ...COLUMNS.map(([, title]) => h("th", { scope: "col" }, title)), this.head)),
       this.body,
     ),
   );
@@ -59,7 +60,7 @@ export class Readout implements Component {
       COLUMNS.forEach(([value], c) => showNumber(this.cells[r]![c]!, value(record, r))),
     );
     const layers = record?.layers.at(-1);
-    setText(this.head, layers === undefined ? "fingerprint" : `fingerprint, step ${layers.step}`);
+    setText(this.head, layers === undefined ? t("fingerprint") : t("fingerprint, step {step}", { step: layers.step }));
     this.fingerprints.forEach((cell, r) => setText(cell, layers?.fingerprints[r] ?? "–"));
   }
 
