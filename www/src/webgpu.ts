@@ -37,6 +37,8 @@ export async function webgpuSupport(): Promise<Support> {
 
 /** The name of an adapter about which the browser reveals nothing. */
 export const UNNAMED = "unnamed adapter";
+/** The name of the processor, which computes without an adapter. */
+export const PROCESSOR = "your processor";
 
 /** An adapter's name, as far as the browser reveals it, and whether the processor does its work. */
 export function describe({ vendor, architecture, device, description, isFallbackAdapter }: Partial<GPUAdapterInfo> = {}) {

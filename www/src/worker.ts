@@ -7,7 +7,7 @@ import { answerCalls } from "./pde/worker";
 import { needsNudges, nudgeMaps } from "./nudge";
 import { SliceQueue } from "./slice_queue";
 import { parseWorkerName } from "./worker_name";
-import { describe } from "./webgpu";
+import { describe, PROCESSOR } from "./webgpu";
 import type {
   CertifyEvent, Command, Data, DataFile, EngineEvent, Epoch, Fault, Layers, Opened, Standing, Tensors, TestImages, WatchedRange,
 } from "./messages";
@@ -149,7 +149,7 @@ async function open(config: Extract<Command, { kind: "open" }>): Promise<void> {
 
 /** The adapter as people call it: the processor, or a GPU as the browser describes it, which wgpu does not pass on. */
 async function adapter(): Promise<{ name: string; software: boolean } | undefined> {
-  if (backend === "processor") return { name: "your processor", software: true };
+  if (backend === "processor") return { name: PROCESSOR, software: true };
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   return adapter === null ? undefined : describe(adapter.info);
 }

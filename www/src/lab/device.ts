@@ -3,7 +3,7 @@ import { linkTo } from "../address";
 import { type Backend, type Found, type LiveBackend, useBackend } from "../backend";
 import { h } from "../dom";
 import { t } from "../language/language";
-import { UNNAMED } from "../webgpu";
+import { PROCESSOR, UNNAMED } from "../webgpu";
 
 /** The backend in words, in the choice. */
 const NAMES: Record<LiveBackend, (found: Found) => string> = {
@@ -17,8 +17,11 @@ function available({ webgpu, simd }: Found): LiveBackend[] {
   return [...(webgpu.ok ? (["webgpu"] as const) : []), ...(simd ? (["processor"] as const) : [])];
 }
 
-/** The name of an adapter for people. */
-export const adapterName = (name: string): string => (name === UNNAMED ? t(UNNAMED) : name);
+/** The name of an adapter in the page's language, if the page has given it. */
+export function adapterName(name: string): string {
+  const given = ([PROCESSOR, UNNAMED] as const).find((one) => one === name);
+  return given === undefined ? name : t(given);
+}
 
 /** The word that tests read. It is on every page that shows a run. */
 export const backendWord = (backend: Backend): HTMLElement => h("span", { class: "hidden", "data-testid": "backend" }, backend);

@@ -36,16 +36,20 @@ export function storyOf(record: RunRecord | undefined): Story {
   const differing = record.last("differing", hero) ?? 0;
   if (!Number.isFinite(now)) return { phase: "lost", text: t("Step {step}: numbers are no longer finite, so there is no distance to measure.", { step }) };
   if (now === 0) return { phase: "together", text: t("Step {step}: {copy} equals {first} in every weight.", { step, copy, first }) };
-  const values = { step, copy, first, distance: short(now), differing: formatCount(differing), weights: formatCount(record.weights) };
+  const difference =
+    record.weights === undefined
+      ? t("{differing} weights differ", { differing: formatCount(differing) })
+      : t("{differing} of {weights} weights differ", { differing: formatCount(differing), weights: formatCount(record.weights) });
+  const values = { step, copy, first, distance: short(now), difference };
   const before = distances.at(-1 - SPAN);
   if (before === undefined || before === 0) {
-    return { phase: "starts", text: t("Step {step}: {copy} has begun to leave: {distance} from {first}; {differing} of {weights} weights differ.", values) };
+    return { phase: "starts", text: t("Step {step}: {copy} has begun to leave: {distance} from {first}; {difference}.", values) };
   }
   const factor = now / before;
   if (factor >= GROWS) {
     return {
       phase: "grows",
-      text: t("Step {step}: {copy} is {factor} times as far from {first} as {span} steps ago, now {distance}; {differing} of {weights} weights differ.", {
+      text: t("Step {step}: {copy} is {factor} times as far from {first} as {span} steps ago, now {distance}; {difference}.", {
         ...values,
         factor: short(factor),
         span: SPAN,
@@ -55,7 +59,7 @@ export function storyOf(record: RunRecord | undefined): Story {
   if (factor <= SHRINKS) {
     return {
       phase: "shrinks",
-      text: t("Step {step}: {copy} comes back: {factor} times closer to {first} than {span} steps ago, now {distance}; {differing} of {weights} weights differ.", {
+      text: t("Step {step}: {copy} comes back: {factor} times closer to {first} than {span} steps ago, now {distance}; {difference}.", {
         ...values,
         factor: short(1 / factor),
         span: SPAN,
@@ -63,7 +67,7 @@ export function storyOf(record: RunRecord | undefined): Story {
     };
   }
   const fromStart = record.standings.at(-1)?.fromStart ?? undefined;
-  const level = t("Step {step}: {copy} is {distance} from {first}; {differing} of {weights} weights differ.", values);
+  const level = t("Step {step}: {copy} is {distance} from {first}; {difference}.", values);
   if (fromStart === undefined) return { phase: "level", text: level };
   const start = short(fromStart);
   return now >= LEVEL * fromStart

@@ -14,8 +14,8 @@ const { parseWorkerName, workerName } = await load("worker_name.ts");
 const SHAPE = { ks: [1, 2, 3], controls: [1], tensors: [{ name: "conv1", shape: [10, 3], convolution: true }] };
 
 /** A record whose third copy is at these distances, with `differing` weights. */
-function recordOf(distances, differing = 7) {
-  const record = new RunRecord(SHAPE);
+function recordOf(distances, differing = 7, shape = SHAPE) {
+  const record = new RunRecord(shape);
   const row = (step, d) => [step, 0, 0.1, 2, 2, 2, 0, 0, d, 0, 0, 3, 0, 0, d === 0 ? 0 : differing, 0, 0, 8, 50, 50, 50];
   record.addSteps({ kind: "steps", rows: Float64Array.from(distances.flatMap((d, i) => row(i + 1, d))) });
   return record;
@@ -40,6 +40,11 @@ test("the story says what the last steps did", () => {
   const pause = recordOf(Array.from({ length: 12 }, () => 0.004));
   pause.standings.push({ kind: "standing", step: 12, fromStart: 0.6, fromSeed: 1.4, predictions: [] });
   assert.equal(storyOf(pause).phase, "level");
+});
+
+test("a recorded run without the shapes of its weights has no number of all weights", () => {
+  const shape = { ...SHAPE, tensors: [{ name: "conv1", shape: [10, 3], convolution: true }, { name: "conv2", shape: [], convolution: true }] };
+  assert.match(storyOf(recordOf([0, 3e-9], 7, shape)).text, /from k = 1; 7 weights differ\.$/);
 });
 
 test("bits climb: those of both copies by step, and the highest that differs", () => {

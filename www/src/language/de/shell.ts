@@ -31,7 +31,8 @@ export const shell = {
   "{error}: reload the page": "{error}. Laden Sie die Seite neu",
   "the worker did not load": "Der Worker wurde nicht geladen",
   // Why there is no WebGPU, and what to do.
-  "unnamed adapter": "Adapter ohne Namen",
+  "unnamed adapter": "ein Adapter ohne Namen",
+  "your processor": "Ihr Prozessor",
   "WebGPU works on secure pages only, and this one came over plain HTTP.": "WebGPU gibt es nur auf sicheren Seiten, und diese kam über unverschlüsseltes HTTP.",
   "Open it over https://, or from this machine as http://localhost or http://127.0.0.1.": "Öffnen Sie die Seite über https:// oder vom eigenen Rechner aus als http://localhost oder http://127.0.0.1.",
   "This browser supports WebGPU but offers no adapter: the graphics driver is missing, too old or on its block list.": "Dieser Browser kennt WebGPU, bietet aber keinen Adapter an: Der Grafiktreiber fehlt, ist zu alt oder steht auf der Sperrliste.",
