@@ -4,6 +4,8 @@
 // To add a language, copy this file and `de/`, translate the right-hand sides, declare each table as the German part's
 // `Record<keyof typeof …, string>`, so that the compiler names what is missing, and add the language to `LANGUAGES` and
 // `TABLES` in `language.ts`. A text that is added to the page's code must be in the German table, else the page does not compile.
+// The chapters of the lesson are long prose, with a file for each language: copy `lesson/de/` as well, and add its files to the list
+// of chapters in `lesson/lesson.ts`, where the compiler asks for them.
 import { device } from "./de/device";
 import { equations } from "./de/equations";
 import { lesson } from "./de/lesson";
