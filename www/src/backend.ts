@@ -1,6 +1,5 @@
 // What computes on this page: WebGPU on a GPU, or the same kernels as WebAssembly on the processor. A browser that has neither
 // shows recorded runs.
-import { t } from "./language/language";
 import { store, stored } from "./stored";
 import { type Support, webgpuSupport } from "./webgpu";
 
@@ -43,8 +42,8 @@ function withoutWasm(): Support {
   return {
     ok: false,
     reason: "unsupported",
-    why: t("This browser lacks WebAssembly, which the code for a GPU needs."),
-    remedy: t("Allow WebAssembly in the browser’s settings, or use a current Chrome, Edge, Firefox or Safari."),
+    why: "This browser lacks WebAssembly, which the code for a GPU needs.",
+    remedy: "Allow WebAssembly in the browser’s settings, or use a current Chrome, Edge, Firefox or Safari.",
   };
 }
 

@@ -1,5 +1,6 @@
 // The engine: a typed client of the worker that trains. Commands go in, events come out; nothing here blocks the page.
 import type { LiveBackend } from "./backend";
+import { t } from "./language/language";
 import type { Command, Config, DataFile, EngineEvent, FlipBit, WatchedRange } from "./messages";
 import { startWorker } from "./start_worker";
 
@@ -18,7 +19,7 @@ export class Engine {
     };
     this.worker.onerror = (event) => {
       event.preventDefault();
-      const message = `${event.message || "the worker did not load"}: reload the page`;
+      const message = t("{error}: reload the page", { error: event.message || t("the worker did not load") });
       this.emit({ kind: "error", fault: "load", message });
     };
   }

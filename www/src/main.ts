@@ -111,7 +111,7 @@ async function navigate(): Promise<void> {
   } catch (error) {
     if (request !== latest) return;
     leave();
-    main.replaceChildren(h("div", { class: "page" }, failureNotice(`“${entry.title}”`, error)));
+    main.replaceChildren(h("div", { class: "page" }, failureNotice(t("“{title}”", { title: entry.title }), error)));
   }
 }
 

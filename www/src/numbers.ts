@@ -11,8 +11,12 @@ export function formatNumber(value: number | undefined): string {
   return size >= 1e-3 && size < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
-/** The largest power of ten that is written with its digits. */
-const WORDS = [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]] as const;
+/** Powers of ten in words, of many and of one. */
+const WORDS = [
+  [1e12, "{number} trillion", "1 trillion"],
+  [1e9, "{number} billion", "1 billion"],
+  [1e6, "{number} million", "1 million"],
+] as const;
 
 /** A number for people: `0.1234`, `270,000`, `2.1 billion`, `2.7 × 10⁻⁵`. Whole numbers below a million are exact. */
 export function readableNumber(value: number | undefined): string {
@@ -22,9 +26,9 @@ export function readableNumber(value: number | undefined): string {
   if (value === 0) return "0";
   if (value < 9.995e-4 || value >= 999.5e12) return powerOfTen(value);
   if (value >= 999_999.5) {
-    const [unit, name] = WORDS.find(([unit]) => value >= unit * 0.9995) ?? WORDS[2];
-    const digits = Number((value / unit).toPrecision(value / unit >= 99.95 ? 3 : 2));
-    return `${digits} ${t(name)}`;
+    const [unit, many, one] = WORDS.find(([unit]) => value >= unit * 0.9995) ?? WORDS[2];
+    const number = Number((value / unit).toPrecision(value / unit >= 99.95 ? 3 : 2));
+    return number === 1 ? t(one) : t(many, { number });
   }
   return value >= 1e4 || Number.isInteger(value) ? formatCount(Math.round(value)) : formatCount(Number(value.toPrecision(4)));
 }
@@ -60,6 +64,13 @@ export function showNumber(element: HTMLElement, value: number | undefined): voi
 export function formatCount(value: number): string {
   const text = value.toLocaleString("en", { maximumSignificantDigits: 15 });
   return language === "en" ? text : text.replaceAll(",", "\u202f");
+}
+
+/** A place in a row: `3rd`. */
+export function formatOrdinal(n: number): string {
+  if (language !== "en") return `${n}.`;
+  const ending = n % 10 === 1 && n !== 11 ? "st" : n % 10 === 2 && n !== 12 ? "nd" : n % 10 === 3 && n !== 13 ? "rd" : "th";
+  return `${n}${ending}`;
 }
 
 /** Steps a second: `0.42`, `3.1`, `250`. */

@@ -1,6 +1,7 @@
 // The table of a run's properties, from which the controls, the address, the config and the command line are made. A value is
 // text, except in the config. The keys are those of the native config.toml.
 import type { LiveBackend } from "./backend";
+import { t } from "./language/language";
 import type { Config } from "./messages";
 
 /** Values by key. */
@@ -9,7 +10,8 @@ export type Values = Record<string, string>;
 /** How a property is parsed and shown. */
 type Format =
   | { type: "choice"; options: readonly (readonly [value: string, label: string])[]; pattern?: RegExp }
-  | { type: "number" | "integer"; min: number; max: number; exclusiveMin?: boolean; optional?: boolean }
+  | { type: "number"; min: number; max: number; exclusiveMin?: boolean }
+  | { type: "integer"; min: number; max: number; optional?: boolean }
   | { type: "divisors" | "flag" | "rates" | "flip-bit" };
 
 /** One property of a run. */
@@ -28,7 +30,7 @@ export interface Property {
 }
 
 const NETS = [
-  ["one-layer", "one layer"],
+  ["one-layer", t("one layer")],
   ["resnet8", "ResNet-8"],
   ["resnet20", "ResNet-20"],
   ["resnet56", "ResNet-56"],
@@ -37,55 +39,57 @@ const NETS = [
   ["vgg16", "VGG16"],
 ] as const;
 const DATASETS = [
-  ["synthetic", "made up"],
+  ["synthetic", t("made up")],
   ["fashion-mnist", "Fashion-MNIST"],
   ["cifar10", "CIFAR-10"],
 ] as const;
 const ACTIVATIONS = [
-  ["", "default"],
+  ["", t("default")],
   ["relu", "ReLU"],
-  ["swish", "Swish, beta 5"],
-  ["swish:1", "Swish, beta 1"],
+  ["swish", t("Swish, beta 5")],
+  ["swish:1", t("Swish, beta 1")],
 ] as const;
 const PERTURBATIONS = [
-  ["divide", "divide by k"],
-  ["reciprocal", "multiply by 1/k"],
-  ["nextafter", "one weight, one ulp"],
+  ["divide", t("divide by k")],
+  ["reciprocal", t("multiply by 1/k")],
+  ["nextafter", t("one weight, one ulp")],
 ] as const;
 
 const number = (min: number, max: number, exclusiveMin = false): Format => ({ type: "number", min, max, exclusiveMin });
 const integer = (min: number, max: number): Format => ({ type: "integer", min, max });
 const optional = (min: number, max: number): Format => ({ type: "integer", min, max, optional: true });
 const BIG = 2 ** 53 - 1;
+/** A larger most is no limit that anybody meets, and not named. */
+const MOST_NAMED = 1e9;
 
 /** All properties, in the order of `config.toml`. */
 export const PROPERTIES: readonly Property[] = [
-  { key: "net", label: "Network", format: { type: "choice", options: NETS, pattern: /^((pre)?resnet\d+|vgg13)$/ }, place: "main", native: "resnet56", page: "resnet8" },
-  { key: "width", label: "Width", format: number(0.25, 8), place: "more", native: "1", page: "1", hint: "times the channels" },
-  { key: "activation", label: "Activation", format: { type: "choice", options: ACTIVATIONS, pattern: /^swish:[\d.e+-]+$/ }, place: "main", native: "", page: "" },
-  { key: "dataset", label: "Images", format: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
-  { key: "ks", label: "k", format: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: "1 to 63" },
-  { key: "perturbation", label: "Perturbation", format: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },
-  { key: "seed", label: "Seed", format: integer(0, BIG), place: "main", native: "1", page: "1" },
+  { key: "net", label: t("Network"), format: { type: "choice", options: NETS, pattern: /^((pre)?resnet\d+|vgg13)$/ }, place: "main", native: "resnet56", page: "resnet8" },
+  { key: "width", label: t("Width"), format: number(0.25, 8), place: "more", native: "1", page: "1", hint: t("times the channels") },
+  { key: "activation", label: t("Activation"), format: { type: "choice", options: ACTIVATIONS, pattern: /^swish:[\d.e+-]+$/ }, place: "main", native: "", page: "" },
+  { key: "dataset", label: t("Images"), format: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
+  { key: "ks", label: "k", format: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: t("1 to 63") },
+  { key: "perturbation", label: t("Perturbation"), format: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },
+  { key: "seed", label: t("Seed"), format: integer(0, BIG), place: "main", native: "1", page: "1" },
   { key: "seed-init", label: "Seed of the weights", format: optional(0, BIG), place: "hidden", native: "", page: "" },
   { key: "seed-order", label: "Seed of the order", format: optional(0, BIG), place: "hidden", native: "", page: "" },
   { key: "seed-augment", label: "Seed of the crops", format: optional(0, BIG), place: "hidden", native: "", page: "" },
-  { key: "batch-size", label: "Batch size", format: integer(1, 65_536), place: "main", native: "128", page: "32" },
-  { key: "lr", label: "Learning rate", format: number(0, 1e9, true), place: "main", native: "0.1", page: "0.1" },
+  { key: "batch-size", label: t("Batch size"), format: integer(1, 65_536), place: "main", native: "128", page: "32" },
+  { key: "lr", label: t("Learning rate"), format: number(0, 1e9, true), place: "main", native: "0.1", page: "0.1" },
   { key: "lr-changes", label: "Later learning rates", format: { type: "rates" }, place: "hidden", native: "", page: "" },
-  { key: "momentum", label: "Momentum", format: number(0, 0.999_999), place: "main", native: "0.9", page: "0.9" },
-  { key: "nesterov", label: "Nesterov's momentum", format: { type: "flag" }, place: "more", native: "true", page: "true" },
-  { key: "weight-decay", label: "Weight decay", format: number(0, 1e9), place: "main", native: "0.0005", page: "0.0005" },
-  { key: "epochs", label: "Epochs", format: integer(1, 2 ** 32 - 1), place: "more", native: "200", page: "200" },
-  { key: "steps", label: "Steps", format: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: by epochs" },
-  { key: "decay-every", label: "Epochs between decays", format: integer(0, 2 ** 32 - 1), place: "more", native: "40", page: "0", hint: "of the learning rate; 0: never" },
-  { key: "decay-factor", label: "Decay factor", format: number(0, 1, true), place: "more", native: "0.1", page: "0.1" },
-  { key: "eval-every", label: "Epochs between tests", format: integer(0, 2 ** 32 - 1), place: "more", native: "1", page: "1", hint: "0: at the end only" },
-  { key: "log-every", label: "Steps between layers", format: optional(1, BIG), place: "more", native: "", page: "", hint: "empty: dense at the start" },
-  { key: "augment", label: "Random crop and flip", format: { type: "flag" }, place: "more", native: "true", page: "true" },
-  { key: "shuffle", label: "Random order", format: { type: "flag" }, place: "more", native: "true", page: "true" },
-  { key: "train-limit", label: "Training images", format: optional(1, BIG), place: "more", native: "", page: "1024", hint: "empty: all" },
-  { key: "test-limit", label: "Test images", format: optional(1, BIG), place: "more", native: "", page: "64", hint: "empty: all" },
+  { key: "momentum", label: t("Momentum"), format: number(0, 0.999_999), place: "main", native: "0.9", page: "0.9" },
+  { key: "nesterov", label: t("Nesterov's momentum"), format: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "weight-decay", label: t("Weight decay"), format: number(0, 1e9), place: "main", native: "0.0005", page: "0.0005" },
+  { key: "epochs", label: t("Epochs"), format: integer(1, 2 ** 32 - 1), place: "more", native: "200", page: "200" },
+  { key: "steps", label: t("Steps"), format: optional(1, BIG), place: "more", native: "", page: "", hint: t("empty: by epochs") },
+  { key: "decay-every", label: t("Epochs between decays"), format: integer(0, 2 ** 32 - 1), place: "more", native: "40", page: "0", hint: t("of the learning rate; 0: never") },
+  { key: "decay-factor", label: t("Decay factor"), format: number(0, 1, true), place: "more", native: "0.1", page: "0.1" },
+  { key: "eval-every", label: t("Epochs between tests"), format: integer(0, 2 ** 32 - 1), place: "more", native: "1", page: "1", hint: t("0: at the end only") },
+  { key: "log-every", label: t("Steps between layers"), format: optional(1, BIG), place: "more", native: "", page: "", hint: t("empty: dense at the start") },
+  { key: "augment", label: t("Random crop and flip"), format: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "shuffle", label: t("Random order"), format: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "train-limit", label: t("Training images"), format: optional(1, BIG), place: "more", native: "", page: "1024", hint: t("empty: all") },
+  { key: "test-limit", label: t("Test images"), format: optional(1, BIG), place: "more", native: "", page: "64", hint: t("empty: all") },
   { key: "flip-bit", label: "Flipped bit", format: { type: "flip-bit" }, place: "hidden", native: "", page: "" },
 ];
 
@@ -122,8 +126,6 @@ export function defaults(replaced: Values = {}): Values {
 
 /** The smallest and the largest normal float32. Training is in float32, where smaller numbers may become 0. */
 const FLOAT32 = { least: 2 ** -126, most: (2 - 2 ** -23) * 2 ** 127 };
-const NOT_IN_FLOAT32 = "float32 cannot hold: use numbers from 1.2e-38 to 3.4e38";
-
 function isInFloat32(value: number): boolean {
   const rounded = Math.abs(Math.fround(value));
   return value === 0 || (rounded >= FLOAT32.least && rounded <= FLOAT32.most);
@@ -134,38 +136,50 @@ export function isPositive(text: string): boolean {
   return Number(text) > 0 && isInFloat32(Number(text));
 }
 
-/** What is wrong with a value, as text that follows its name; `undefined` for a valid value. */
-export function validate({ format }: Property, text: string): string | undefined {
+/** What is wrong with the value of a property called `name`; `undefined` for a valid value. */
+export function validate({ format, key }: Property, text: string, name = key): string | undefined {
   switch (format.type) {
     case "choice":
-      if (text.startsWith("swish:") && format.pattern?.test(text) === true && !isPositive(text.slice(6))) return `has a beta that ${NOT_IN_FLOAT32}`;
+      if (text.startsWith("swish:") && format.pattern?.test(text) === true && !isPositive(text.slice(6))) {
+        return t("{name} has a beta that float32 cannot hold: use numbers from 1.2e-38 to 3.4e38", { name });
+      }
       return format.options.some(([value]) => value === text) || format.pattern?.test(text) === true
         ? undefined
-        : `must be one of ${format.options.map(([value]) => value || "(empty)").join(", ")}`;
+        : t("{name} must be one of {options}", { name, options: format.options.map(([value]) => value || t("(empty)")).join(", ") });
     case "flag":
-      return text === "true" || text === "false" ? undefined : "must be true or false";
+      return text === "true" || text === "false" ? undefined : t("{name} must be true or false", { name });
     case "divisors":
       return /^\d+(,\d+)*$/.test(text) && text.split(",").every((k) => Number(k) >= 1 && Number(k) <= 63)
         ? undefined
-        : "must be a list of numbers from 1 to 63, such as 1,3,2";
+        : t("{name} must be a list of numbers from 1 to 63, such as 1,3,2", { name });
     case "rates":
       if (text === "") return undefined;
-      if (!/^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text)) return "must be a list such as 20:0.01,40:0.1";
-      return text.split(",").every((rate) => isPositive(rate.split(":")[1] ?? "")) ? undefined : `has a rate that ${NOT_IN_FLOAT32}`;
+      if (!/^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text)) return t("{name} must be a list such as 20:0.01,40:0.1", { name });
+      return text.split(",").every((rate) => isPositive(rate.split(":")[1] ?? ""))
+        ? undefined
+        : t("{name} has a rate that float32 cannot hold: use numbers from 1.2e-38 to 3.4e38", { name });
     case "flip-bit":
       // The value goes into a command line that people copy.
-      return text === "" || /^[\w.]+:\d+:\d+:\d+$/.test(text) ? undefined : "must be TENSOR:INDEX:STEP:REPLICA";
-    case "number":
+      return text === "" || /^[\w.]+:\d+:\d+:\d+$/.test(text) ? undefined : t("{name} must be TENSOR:INDEX:STEP:REPLICA", { name });
     case "integer": {
       if (text === "" && format.optional === true) return undefined;
+      const { min, max } = format;
       const value = Number(text);
-      const whole = format.type === "number" || Number.isInteger(value);
-      const low = format.exclusiveMin === true ? value > format.min : value >= format.min;
-      if (text.trim() !== "" && whole && low && value <= format.max) {
-        return format.type === "integer" || isInFloat32(value) ? undefined : `is a number that ${NOT_IN_FLOAT32}`;
+      if (text.trim() !== "" && Number.isInteger(value) && value >= min && value <= max) return undefined;
+      return max <= MOST_NAMED
+        ? t("{name} must be a whole number at least {min} and at most {max}", { name, min, max })
+        : t("{name} must be a whole number at least {min}", { name, min });
+    }
+    case "number": {
+      const { min, max, exclusiveMin } = format;
+      const value = Number(text);
+      const isAbove = exclusiveMin === true ? value > min : value >= min;
+      if (text.trim() === "" || !isAbove || !(value <= max)) {
+        return exclusiveMin === true
+          ? t("{name} must be a number above {min} and at most {max}", { name, min, max })
+          : t("{name} must be a number at least {min} and at most {max}", { name, min, max });
       }
-      const from = format.exclusiveMin === true ? `above ${format.min}` : `at least ${format.min}`;
-      return `must be a ${format.type === "integer" ? "whole " : ""}number ${from}${format.max <= 1e9 ? ` and at most ${format.max}` : ""}`;
+      return isInFloat32(value) ? undefined : t("{name} is a number that float32 cannot hold: use numbers from 1.2e-38 to 3.4e38", { name });
     }
   }
 }
@@ -190,9 +204,9 @@ export function fromQuery(query: URLSearchParams, base: Values): { values: Value
   const problems: string[] = [];
   for (const [key, text] of query) {
     const known = byKey.get(key);
-    const wrong = known === undefined ? "is not known" : validate(known, text);
+    const wrong = known === undefined ? t("{name} is not known", { name: key }) : validate(known, text);
     if (wrong === undefined) values[key] = text;
-    else problems.push(`${key} ${wrong}`);
+    else problems.push(wrong);
   }
   return { values, problems };
 }

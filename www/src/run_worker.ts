@@ -7,7 +7,7 @@ import { compileCore, type Core, loadCore } from "./core";
 import { needsNudges, nudgeMaps } from "./nudge";
 import { SliceQueue } from "./slice_queue";
 import type { Team } from "./team";
-import { describe } from "./webgpu";
+import { describe, PROCESSOR } from "./webgpu";
 import type {
   CertifyEvent, Command, Data, DataFile, EngineEvent, Epoch, Fault, Layers, Opened, Standing, Tensors, TestImages, WatchedRange,
 } from "./messages";
@@ -156,7 +156,7 @@ async function open({ run: number, config, cores }: Extract<Command, { kind: "op
 
 /** The adapter as people call it: the processor, or a GPU as the browser describes it, which wgpu does not pass on. */
 async function adapter(): Promise<{ name: string; software: boolean } | undefined> {
-  if (backend === "processor") return { name: "your processor", software: true };
+  if (backend === "processor") return { name: PROCESSOR, software: true };
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   return adapter === null ? undefined : describe(adapter.info);
 }

@@ -1,10 +1,12 @@
-// Checks whether this browser has WebGPU. If not, gives the reason and the remedy.
+// Checks whether this browser has WebGPU. If not, gives the reason and the remedy. The worker reads this file, too, so its texts are
+// translated where they are shown.
+import type { PlainText } from "./language/de";
 
 /** Why there is no WebGPU. */
 export type Reason = "insecure" | "unsupported" | "blocked";
 
 /** The result of the check: the adapter's name; `software` is true if the processor does the work of a GPU. */
-export type Support = { ok: true; name: string; software: boolean } | { ok: false; reason: Reason; why: string; remedy: string };
+export type Support = { ok: true; name: string; software: boolean } | { ok: false; reason: Reason; why: PlainText; remedy: PlainText };
 
 /** Asks the browser for WebGPU; {@link findBackend} decides what is used. `?webgpu=off` in the page's address pretends that there is none, to show the page without it. */
 export async function webgpuSupport(): Promise<Support> {
@@ -27,22 +29,26 @@ export async function webgpuSupport(): Promise<Support> {
       reason: "blocked",
       why: "This browser supports WebGPU but offers no adapter: the graphics driver is missing, too old or on its block list.",
       remedy:
-        "Turn on hardware acceleration in the browser's settings, update the graphics driver and restart the browser. " +
-        "chrome://gpu or about:support shows what is blocked.",
+        "Turn on hardware acceleration in the browser's settings, update the graphics driver and restart the browser. chrome://gpu or about:support shows what is blocked.",
     };
   }
   return { ok: true, ...describe(adapter.info) };
 }
 
+/** The name of an adapter about which the browser reveals nothing. */
+export const UNNAMED = "unnamed adapter";
+/** The name of the processor, which computes without an adapter. */
+export const PROCESSOR = "your processor";
+
 /** An adapter's name, as far as the browser reveals it, and whether the processor does its work. */
 export function describe({ vendor, architecture, device, description, isFallbackAdapter }: Partial<GPUAdapterInfo> = {}) {
   const given = description || [vendor, architecture || device].filter(Boolean).join(" ");
-  const name = /swiftshader/i.test(given) ? "SwiftShader" : given || "unnamed adapter";
+  const name = /swiftshader/i.test(given) ? "SwiftShader" : given || UNNAMED;
   return { name, software: isFallbackAdapter === true || /swiftshader|llvmpipe|basic render/i.test(given) };
 }
 
 /** The reason and the remedy in a browser without WebGPU, by its user agent. */
-export function browserAdvice(userAgent: string): { why: string; remedy: string } {
+export function browserAdvice(userAgent: string): { why: PlainText; remedy: PlainText } {
   const linux = /Linux/.test(userAgent) && !/Android/.test(userAgent);
   if (/Firefox\//.test(userAgent)) {
     return {

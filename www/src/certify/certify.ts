@@ -4,30 +4,31 @@ import { linkTo } from "../address";
 import { findBackend, type LiveBackend } from "../backend";
 import { button, h, setText } from "../dom";
 import { Engine } from "../engine";
-import { backendWord } from "../lab/device";
+import { adapterName, backendWord } from "../lab/device";
+import { t, tNodes } from "../language/language";
 import type { Certificate, CertifiedPromise, EngineEvent } from "../messages";
 import type { LampState } from "../run/lamp";
 import type { View } from "../view";
-import { classText, failureTexts, PROMISES, subnormalsText, verdict } from "./promises";
+import { classText, failureTexts, promiseName, PROMISES, subnormalsText, verdict } from "./promises";
 import "../style/certify.css";
 
 /** Opens the view. */
 export async function open(): Promise<View> {
   const { backend, webgpu, simd } = await findBackend();
   if (backend !== "recorded") return new Certification(backend);
-  const { why, remedy } = webgpu.ok || simd ? { why: "Recorded runs were chosen.", remedy: "Remove “backend=recorded” from the address." } : webgpu;
+  const { why, remedy } = webgpu.ok || simd ? { why: "Recorded runs were chosen.", remedy: "Remove “backend=recorded” from the address." } as const : webgpu;
   const element = h(
     "div",
     { class: "page certify", "data-testid": "no-webgpu" },
     h("h1", {}, TITLE),
     backendWord(backend),
-    h("div", { class: "notice warn" }, h("p", { class: "lead" }, why), h("p", {}, remedy)),
-    h("p", {}, "Without a browser that can train, ", h("code", {}, "lastbit certify"), " checks a device natively."),
+    h("div", { class: "notice warn" }, h("p", { class: "lead" }, t(why)), h("p", {}, t(remedy))),
+    h("p", {}, ...tNodes("Without a browser that can train, {command} checks a device natively.", { command: h("code", {}, "lastbit certify") })),
   );
   return { element, close: () => undefined };
 }
 
-const TITLE = "Does this device keep the promise?";
+const TITLE = t("Does this device keep the promise?");
 
 /** A lamp with its word, and a sentence. */
 class Light {
@@ -50,28 +51,28 @@ class Light {
 /** The line of a promise. It opens to what was checked. */
 class Row {
   private readonly light = new Light("div");
-  private readonly checked = h("p", { class: "note" }, "Not checked yet.");
+  private readonly checked = h("p", { class: "note" }, t("Not checked yet."));
   readonly element: HTMLElement;
 
   constructor(
     readonly name: string,
     private readonly meaning: string,
   ) {
-    this.element = h("details", { "data-testid": `promise-${name}` }, h("summary", {}, this.light.element, h("span", { class: "name" }, name)), this.checked);
+    this.element = h("details", { "data-testid": `promise-${name}` }, h("summary", {}, this.light.element, h("span", { class: "name" }, promiseName(name))), this.checked);
     this.wait();
   }
 
   wait(): void {
-    this.show("none", "waiting", "Not checked yet.");
+    this.show("none", t("waiting"), t("Not checked yet."));
   }
 
   run(): void {
-    this.show("none", "checking", "Under way.");
+    this.show("none", t("checking"), t("Under way."));
   }
 
   result({ kept, exception, checked, seconds }: CertifiedPromise): void {
-    const [state, word]: [LampState, string] = !kept ? ["red", "broken"] : exception === null ? ["green", "kept"] : ["none", "exception"];
-    this.show(state, word, `Checked: ${checked} (${seconds.toFixed(1)} s).`);
+    const [state, word]: [LampState, string] = !kept ? ["red", t("broken")] : exception === null ? ["green", t("kept")] : ["none", t("exception")];
+    this.show(state, word, t("Checked: {checked} ({seconds} s).", { checked, seconds: seconds.toFixed(1) }));
   }
 
   private show(state: LampState, word: string, checked: string): void {
@@ -83,10 +84,10 @@ class Row {
 
 class Certification implements View {
   readonly element: HTMLElement;
-  private readonly start = button("Check this device", () => (this.engine === undefined ? this.begin() : this.stop()), { class: "primary", "data-testid": "certify" });
-  private readonly copyButton = button("Copy the certificate", () => this.copy(), { "data-testid": "copy-certificate", "aria-disabled": "true" });
+  private readonly start = button(t("Check this device"), () => (this.engine === undefined ? this.begin() : this.stop()), { class: "primary", "data-testid": "certify" });
+  private readonly copyButton = button(t("Copy the certificate"), () => this.copy(), { "data-testid": "copy-certificate", "aria-disabled": "true" });
   private readonly note = h("span", { class: "note", role: "status" });
-  private readonly bar = h("progress", { max: PROMISES.length, value: 0, "aria-label": "Promises checked" });
+  private readonly bar = h("progress", { max: PROMISES.length, value: 0, "aria-label": t("Promises checked") });
   private readonly under = h("p", { class: "note under", "data-testid": "certify-progress" });
   private readonly lamp = new Light("p", { role: "status", "data-testid": "certify-lamp" });
   private readonly facts = ["adapter", "class", "subnormals"].map((id) => h("dd", { "data-testid": `certify-${id}` }, "–")) as [HTMLElement, HTMLElement, HTMLElement];
@@ -106,14 +107,12 @@ class Certification implements View {
       h(
         "p",
         { class: "lead" },
-        "lastbit says: the same run has the same bits on every device of one class, whoever made it. Here your device shows whether it does.",
+        t("lastbit says: the same run has the same bits on every device of one class, whoever made it. Here your device shows whether it does."),
       ),
       h(
         "p",
         {},
-        "It trains small networks on made-up images in pairs that must agree, divides and takes roots of numbers whose results are " +
-          "known, and makes runs whose fingerprints are published. Every bit is compared. Where the processor does the work of a GPU, " +
-          "this takes a minute or two; a GPU is quicker. Nothing leaves this machine.",
+        t("It trains small networks on made-up images in pairs that must agree, divides and takes roots of numbers whose results are known, and makes runs whose fingerprints are published. Every bit is compared. Where the processor does the work of a GPU, this takes a minute or two; a GPU is quicker. Nothing leaves this machine."),
       ),
       this.error,
       h("div", { class: "toolbar check" }, this.start, this.bar),
@@ -123,23 +122,20 @@ class Certification implements View {
       h(
         "dl",
         { class: "readout small" },
-        h("div", {}, h("dt", {}, "device"), adapter),
-        h("div", {}, h("dt", {}, "arithmetic"), classOf),
-        h("div", {}, h("dt", {}, "numbers below 2⁻¹²⁶"), subnormals),
+        h("div", {}, h("dt", {}, t("device")), adapter),
+        h("div", {}, h("dt", {}, t("arithmetic")), classOf),
+        h("div", {}, h("dt", {}, t("numbers below 2⁻¹²⁶")), subnormals),
       ),
-      h("section", { class: "promises", "aria-label": "Promises" }, ...this.rows.map(({ element }) => element)),
+      h("section", { class: "promises", "aria-label": t("Promises") }, ...this.rows.map(({ element }) => element)),
       this.findings,
       h("div", { class: "toolbar" }, this.copyButton, this.note),
       h(
         "p",
         { class: "note" },
-        "The certificate is the JSON that ",
-        h("code", {}, "lastbit certify"),
-        " writes, to pass on. The native program also compares every kernel with its twin on the processor. The runs of the ",
-        h("a", { href: linkTo("lab") }, "lab"),
-        " and of the ",
-        h("a", { href: linkTo("lesson/3") }, "lesson"),
-        " show by themselves whether their fingerprints are the published ones.",
+        ...tNodes(
+          "The certificate is the JSON that {command} writes, to pass on. The native program also compares every kernel with its twin on the processor. The runs of the {lab} and of the {lesson} show by themselves whether their fingerprints are the published ones.",
+          { command: h("code", {}, "lastbit certify"), lab: h("a", { href: linkTo("lab") }, t("lab")), lesson: h("a", { href: linkTo("lesson/3") }, t("lesson")) },
+        ),
       ),
     );
     this.reset();
@@ -159,7 +155,7 @@ class Certification implements View {
     setText(this.note, "");
     this.bar.value = 0;
     setText(this.under, "");
-    this.lamp.show("none", "Not checked", "");
+    this.lamp.show("none", t("Not checked"), "");
   }
 
   private begin(): void {
@@ -167,10 +163,10 @@ class Certification implements View {
     this.engine = new Engine(this.backend);
     this.engine.on((event) => this.handle(event));
     this.engine.certify();
-    setText(this.start, "Stop");
+    setText(this.start, t("Stop"));
     this.start.classList.remove("primary");
-    this.lamp.show("none", "Checking", "");
-    setText(this.under, "opening the device");
+    this.lamp.show("none", t("Checking"), "");
+    setText(this.under, t("opening the device"));
   }
 
   private stop(): void {
@@ -182,7 +178,7 @@ class Certification implements View {
   private end(): void {
     this.engine?.close();
     this.engine = undefined;
-    setText(this.start, "Check again");
+    setText(this.start, t("Check again"));
     this.start.classList.add("primary");
     setText(this.under, "");
   }
@@ -191,13 +187,13 @@ class Certification implements View {
     switch (event.kind) {
       case "arithmetic": {
         const [adapter, classOf, subnormals] = this.facts;
-        setText(adapter, event.adapter);
+        setText(adapter, adapterName(event.adapter));
         setText(classOf, classText(event.class));
         setText(subnormals, subnormalsText(event.subnormals));
         return this.next();
       }
       case "subject":
-        setText(this.under, `${this.promises.length} of ${PROMISES.length} checked, now: ${event.name}`);
+        this.showProgress(event.name);
         return;
       case "promise":
         this.promises.push(event.promise);
@@ -210,7 +206,7 @@ class Certification implements View {
         return;
       case "error":
         this.stop();
-        setText(this.error, `${event.message}. Check again, or reload the page.`);
+        setText(this.error, t("{error}. Check again, or reload the page.", { error: event.message }));
         this.error.hidden = false;
         return;
     }
@@ -220,7 +216,13 @@ class Certification implements View {
   private next(): void {
     const row = this.rows[this.promises.length];
     row?.run();
-    setText(this.under, `${this.promises.length} of ${PROMISES.length} checked${row === undefined ? "" : `, now: ${row.name}`}`);
+    this.showProgress(row?.name);
+  }
+
+  /** Shows how many promises are checked, and what is being checked. */
+  private showProgress(now: string | undefined): void {
+    const counts = { checked: this.promises.length, count: PROMISES.length };
+    setText(this.under, now === undefined ? t("{checked} of {count} checked", counts) : t("{checked} of {count} checked, now: {name}", { ...counts, name: promiseName(now) }));
   }
 
   private finish(certificate: Certificate): void {
@@ -230,16 +232,16 @@ class Certification implements View {
     this.copyButton.setAttribute("aria-disabled", "false");
     const differing = certificate.promises.filter(({ kept, exception }) => !kept || exception !== null);
     const lines = differing.flatMap((promise) => {
-      const texts = promise.kept ? [`Exception: ${promise.exception}.`] : failureTexts(promise);
-      return [h("h3", {}, promise.name), h("ul", {}, ...texts.map((text) => h("li", {}, text)))];
+      const texts = promise.kept ? [t("Exception: {exception}.", { exception: promise.exception ?? "" })] : failureTexts(promise);
+      return [h("h3", {}, promiseName(promise.name)), h("ul", {}, ...texts.map((text) => h("li", {}, text)))];
     });
-    this.findings.replaceChildren(h("h2", {}, certificate.kept ? "The exception" : "Where it breaks"), ...lines);
+    this.findings.replaceChildren(h("h2", {}, t(certificate.kept ? "The exception" : "Where it breaks")), ...lines);
     this.findings.hidden = differing.length === 0;
   }
 
   private copy(): void {
     if (this.certificate === undefined) return;
-    const [done, refused] = ["Certificate copied", "The browser did not allow copying"];
+    const [done, refused] = [t("Certificate copied"), t("The browser did not allow copying")];
     // Indented, as the native program writes it.
     const text = `${JSON.stringify(JSON.parse(this.certificate), undefined, 2)}\n`;
     navigator.clipboard.writeText(text).then(() => setText(this.note, done), () => setText(this.note, refused));

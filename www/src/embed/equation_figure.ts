@@ -1,5 +1,6 @@
 // An equation's main figure, alone.
 import { linkTo } from "../address";
+import { t } from "../language/language";
 import type { Equation, EquationOptions } from "../pde/equation";
 import type { LoneFigure } from "./figure";
 
@@ -13,7 +14,7 @@ export function equationFigure(name: string, make: (options: EquationOptions) =>
   // Errors of the equation still appear in its element.
   equation.element.replaceChildren(alone.figure);
   const used = equation.query();
-  const problems = [...settings].filter(([key, text]) => used[key] === undefined || Number(text) !== Number(used[key])).map(([key, text]) => `${key} = ${text} does not fit this equation`);
+  const problems = [...settings].filter(([key, text]) => used[key] === undefined || Number(text) !== Number(used[key])).map(([key, text]) => t("{setting} does not fit this equation", { setting: `${key} = ${text}` }));
   return {
     element: equation.element,
     page: `./${linkTo(`pde/${name}`, used)}`,

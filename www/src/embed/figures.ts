@@ -1,5 +1,6 @@
 // The figures that can stand alone, by the name that an address gives them.
 import type { Found } from "../backend";
+import { t } from "../language/language";
 import { heat } from "../pde/heat";
 import { nonlinear } from "../pde/nonlinear";
 import "../style/pde.css";
@@ -21,13 +22,13 @@ interface Entry {
 
 /** All figures. */
 export const FIGURES: Readonly<Record<string, Entry>> = {
-  parting: { title: "Distance from the first copy", make: (settings, found, changed) => runFigure(divergencePlot(true), settings, found, changed) },
-  bits: { title: "One weight, bit by bit", make: (settings, found, changed) => runFigure(new Climb(), settings, found, changed) },
-  consequence: { title: "What the copies see", make: (settings, found, changed) => runFigure(new Consequence(), settings, found, changed) },
-  filters: { title: "First-layer filters", make: (settings, found, changed) => runFigure(new Filters(), settings, found, changed) },
-  layers: { title: "Distance by layer", make: (settings, found, changed) => runFigure(new Heatmap(), settings, found, changed) },
-  heat: { title: "Heat along a rod", make: (settings, _, changed) => equationFigure("heat", heat, "0.52", settings, changed) },
-  nonlinear: { title: "Distance of two one-layer networks", make: (settings, _, changed) => equationFigure("nonlinear", nonlinear, "0.07", settings, changed) },
+  parting: { title: t("Distance from the first copy"), make: (settings, found, changed) => runFigure(divergencePlot(true), settings, found, changed) },
+  bits: { title: t("One weight, bit by bit"), make: (settings, found, changed) => runFigure(new Climb(), settings, found, changed) },
+  consequence: { title: t("What the copies see"), make: (settings, found, changed) => runFigure(new Consequence(), settings, found, changed) },
+  filters: { title: t("First-layer filters"), make: (settings, found, changed) => runFigure(new Filters(), settings, found, changed) },
+  layers: { title: t("Distance by layer"), make: (settings, found, changed) => runFigure(new Heatmap(), settings, found, changed) },
+  heat: { title: t("Heat along a rod"), make: (settings, _, changed) => equationFigure("heat", heat, "0.52", settings, changed) },
+  nonlinear: { title: t("Distance of two one-layer networks"), make: (settings, _, changed) => equationFigure("nonlinear", nonlinear, "0.07", settings, changed) },
 };
 
 /** The figure called `name`; `undefined` if there is none. */
@@ -37,5 +38,5 @@ export function figureEntry(name: string): Entry | undefined {
 
 /** What to say about a name that no figure has. */
 export function unknownFigure(name: string): string {
-  return `There is no figure “${name}”. Use one of ${Object.keys(FIGURES).join(", ")}.`;
+  return t("There is no figure “{name}”. Use one of {names}.", { name, names: Object.keys(FIGURES).join(", ") });
 }

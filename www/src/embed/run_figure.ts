@@ -1,5 +1,6 @@
 // A component of a run, alone: live, or where nothing can train in a recorded run.
 import type { Found } from "../backend";
+import { t } from "../language/language";
 import { messageOf } from "../message_of";
 import { DataPanel } from "../lab/data";
 import { parseFlip } from "../lab/flip";
@@ -86,7 +87,7 @@ function recorded(component: Component, report: Component, values: Values, commo
   let begun = false;
   return {
     ...common,
-    problems: [...common.problems, `this browser cannot train, so a recorded run at learning rate ${rate} is shown`],
+    problems: [...common.problems, t("this browser cannot train, so a recorded run at learning rate {rate} is shown", { rate })],
     running: () => player?.running ?? false,
     finished: () => player?.finished ?? false,
     step: () => player?.record.lastStep() ?? 0,

@@ -4,7 +4,8 @@ import { linkTo } from "../address";
 import { type Backend, findBackend, type Found } from "../backend";
 import { button, h, setText } from "../dom";
 import { messageOf } from "../message_of";
-import { backendWord, whyNoWebgpu } from "../lab/device";
+import { adapterName, backendWord, whyNoWebgpu } from "../lab/device";
+import { t, tNodes } from "../language/language";
 import { toQuery } from "../properties";
 import { fetchRecording } from "../recorded/format";
 import { Player } from "../recorded/player";
@@ -39,11 +40,11 @@ class Home implements View {
   private requests = 0;
   private readonly plot = divergencePlot(true);
   private readonly components: Component[];
-  private readonly start = button("Start", () => this.toggle(), { class: "primary", "data-testid": "start" });
+  private readonly start = button(t("Start"), () => this.toggle(), { class: "primary", "data-testid": "start" });
   private readonly step = h("output", { "data-testid": "step", "aria-live": "off" }, "0");
   private readonly where = h("span", { class: "note", "data-testid": "adapter" });
   private readonly error = h("p", { class: "notice error", role: "alert", "data-testid": "error", hidden: true });
-  private readonly inLab = h("a", { href: linkTo("lab") }, "Open this run in the lab");
+  private readonly inLab = h("a", { href: linkTo("lab") }, t("Open this run in the lab"));
 
   constructor(found: Found) {
     const { backend } = found;
@@ -54,7 +55,7 @@ class Home implements View {
     this.components = [lamp, this.plot, story, ...effects, { element: this.step, update: (source) => this.update(source) }];
     const last = this.rates.length - 1;
     const handle = slider(
-      "Learning rate",
+      t("Learning rate"),
       { min: 0, max: last, step: 1, value: this.rates.indexOf(FIRST_RATE), testid: "lr", text: (index) => String(this.rates[index] ?? "") },
       (index) => this.changeRate(this.rates[index]!),
     );
@@ -64,13 +65,13 @@ class Home implements View {
       h(
         "h1",
         {},
-        h("span", {}, "Three copies of one network train here."),
-        h("span", {}, " Same weights, same images. One rounds differently in the last bit. ", h("em", {}, "Watch it leave.")),
+        h("span", {}, t("Three copies of one network train here.")),
+        h("span", {}, " ", t("Same weights, same images. One rounds differently in the last bit."), " ", h("em", {}, t("Watch it leave."))),
       ),
       h(
         "p",
         { class: "lead" },
-        "Each copy divides every change of a weight by its number k and multiplies it by k again: k is 1, 2 or 3. On paper that changes nothing. In the computer a third is rounded.",
+        t("Each copy divides every change of a weight by its number k and multiplies it by k again: k is 1, 2 or 3. On paper that changes nothing. In the computer a third is rounded."),
       ),
       this.error,
       h(
@@ -81,8 +82,8 @@ class Home implements View {
           "div",
           { class: "handle panel" },
           handle.element,
-          h("p", { class: "note" }, "How far each step of the training goes. At 0.8 the copies part. Move it to 0.1: they learn as well, and stay together."),
-          h("div", { class: "toolbar" }, this.start, h("span", {}, "step ", this.step)),
+          h("p", { class: "note" }, t("How far each step of the training goes. At 0.8 the copies part. Move it to 0.1: they learn as well, and stay together.")),
+          h("div", { class: "toolbar" }, this.start, h("span", {}, ...tNodes("step {step}", { step: this.step }))),
           lamp.element,
           h("p", { class: "note" }, this.where, backendWord(backend)),
           whyNoWebgpu(found),
@@ -133,7 +134,7 @@ class Home implements View {
       this.player.start();
     } catch (error) {
       if (this.closed) return;
-      setText(this.error, `${messageOf(error)}: choose another rate, or reload the page.`);
+      setText(this.error, t("{error}: choose another rate, or reload the page.", { error: messageOf(error) }));
       this.error.hidden = false;
     }
   }
@@ -142,7 +143,7 @@ class Home implements View {
     if (rate === this.rate) return;
     // The curve of the rate before stays, for comparison.
     const record = this.session?.record ?? this.player?.record;
-    if (record !== undefined && record.lastStep() > 0) this.plot.pin(record, `at ${this.rate}`);
+    if (record !== undefined && record.lastStep() > 0) this.plot.pin(record, t("at {rate}", { rate: this.rate }));
     this.rate = rate;
     this.error.hidden = true;
     if (this.session === undefined) void this.play();
@@ -159,9 +160,12 @@ class Home implements View {
 
   private update({ record, opened, running, finished }: RunSource): void {
     setText(this.step, String(record?.lastStep() ?? 0));
-    setText(this.start, running ? "Pause" : this.session?.error !== undefined ? "Restart" : finished ? "Finished: again" : "Start");
-    const name = opened?.adapter.name;
-    setText(this.where, name === undefined ? "Preparing" : this.session === undefined ? `Recorded on ${name}.` : `Live on ${name}.`);
+    setText(this.start, t(running ? "Pause" : this.session?.error !== undefined ? "Restart" : finished ? "Finished: again" : "Start"));
+    const adapter = opened && adapterName(opened.adapter.name);
+    setText(
+      this.where,
+      adapter === undefined ? t("Preparing") : t(this.session === undefined ? "Recorded on {adapter}." : "Live on {adapter}.", { adapter }),
+    );
     const fault = this.session?.error;
     if (fault === undefined) return;
     setText(this.error, fault.message);
@@ -171,29 +175,28 @@ class Home implements View {
 
 /** What differs, why, how far, and what makes it vanish. */
 function reasons(): HTMLElement {
-  const part = (title: string, ...text: (string | HTMLElement)[]) => h("section", {}, h("h2", {}, title), h("p", {}, ...text));
+  const part = (title: string, ...text: (string | Node)[]) => h("section", {}, h("h2", {}, title), h("p", {}, ...text));
   return h(
     "div",
     { class: "reasons" },
     part(
-      "What differs",
-      "Only k: one copy divides each update by 1, one by 3 and one by 2, and multiplies it back. Weights, images and their order are the same.",
+      t("What differs"),
+      t("Only k: one copy divides each update by 1, one by 3 and one by 2, and multiplies it back. Weights, images and their order are the same."),
     ),
     part(
-      "Why it matters",
-      "A computer keeps 24 binary digits of a number (the first is always 1, so 23 are stored). A third does not fit, so k = 3 sometimes rounds the last digit the other way. " +
-        "A half fits, so k = 2 stays equal in every bit: nothing but rounding sets the copies apart.",
+      t("Why it matters"),
+      t("A computer keeps 24 binary digits of a number (the first is always 1, so 23 are stored). A third does not fit, so k = 3 sometimes rounds the last digit the other way. A half fits, so k = 2 stays equal in every bit: nothing but rounding sets the copies apart."),
     ),
     part(
-      "How far it goes",
-      "Training with long steps is unstable: it multiplies a small difference again and again, until the copies are as far apart as each is from where it " +
-        "started. They then see different things in the same image.",
+      t("How far it goes"),
+      t("Training with long steps is unstable: it multiplies a small difference again and again, until the copies are as far apart as each is from where it started. They then see different things in the same image."),
     ),
     part(
-      "What makes it vanish",
-      "Shorter steps: a smaller learning rate. Below a certain one a difference hardly grows while the copies learn. The ",
-      h("a", { href: linkTo("pde/nonlinear") }, "equations"),
-      " show such an edge for three smaller cases.",
+      t("What makes it vanish"),
+      ...tNodes(
+        "Shorter steps: a smaller learning rate. Below a certain one a difference hardly grows while the copies learn. The {equations} show such an edge for three smaller cases.",
+        { equations: h("a", { href: linkTo("pde/nonlinear") }, t("equations")) },
+      ),
     ),
   );
 }
@@ -203,9 +206,9 @@ function ways(): HTMLElement {
   const way = (path: string, title: string, text: string) => h("a", { class: "way", href: linkTo(path) }, h("b", {}, `${title} →`), h("span", {}, text));
   return h(
     "nav",
-    { class: "ways", "aria-label": "Go on" },
-    way("lesson/1", "Lesson", "Six short chapters, from one bit to the choice of a learning rate. For a class, or for you alone."),
-    way("lab", "Lab", "Every setting, every layer, every bit; your own images; and the command that repeats the run."),
-    way("pde/heat", "Equations", "The three equations that say when a step is too long."),
+    { class: "ways", "aria-label": t("Go on") },
+    way("lesson/1", t("Lesson"), t("Six short chapters, from one bit to the choice of a learning rate. For a class, or for you alone.")),
+    way("lab", t("Lab"), t("Every setting, every layer, every bit; your own images; and the command that repeats the run.")),
+    way("pde/heat", t("Equations"), t("The three equations that say when a step is too long.")),
   );
 }

@@ -1,7 +1,10 @@
 // The actions on a run (start, pause, step, reset), beside its step, its speed and the adapter.
 import { button, h, setText } from "../dom";
+import { t, tNodes } from "../language/language";
+import type { Opened } from "../messages";
 import { formatCount, formatRate } from "../numbers";
 import type { Component, RunSource, Session } from "../run/session";
+import { adapterName } from "./device";
 
 /** What the buttons do. */
 interface Commands {
@@ -26,9 +29,9 @@ export class Actions implements Component {
     private readonly session: Session,
     { start, pause, step, reset }: Commands,
   ) {
-    this.startButton = button("Start", start, { "data-testid": "start" });
-    this.pauseButton = button("Pause", pause, { "data-testid": "pause" });
-    this.stepButton = button("Single step", () => {
+    this.startButton = button(t("Start"), start, { "data-testid": "start" });
+    this.pauseButton = button(t("Pause"), pause, { "data-testid": "pause" });
+    this.stepButton = button(t("Single step"), () => {
       if (!session.finished) step();
     }, { "data-testid": "single-step" });
     this.element = h(
@@ -37,8 +40,8 @@ export class Actions implements Component {
       this.startButton,
       this.pauseButton,
       this.stepButton,
-      button("Reset", reset, { "data-testid": "reset" }),
-      h("span", { class: "count" }, "Step ", this.step),
+      button(t("Reset"), reset, { "data-testid": "reset" }),
+      h("span", { class: "count" }, ...tNodes("Step {step}", { step: this.step })),
       this.speed,
       h("span", { class: "note about" }, this.adapter, this.about),
     );
@@ -47,21 +50,32 @@ export class Actions implements Component {
   update({ record, opened, running, finished }: RunSource): void {
     this.startButton.classList.toggle("primary", !running);
     this.pauseButton.classList.toggle("primary", running);
-    this.startButton.title = finished ? "The run is finished. Start begins it again from step 0" : "";
+    this.startButton.title = finished ? t("The run is finished. Start begins it again from step 0") : "";
     // Never `disabled`, because the keyboard must still reach the reason.
     this.stepButton.setAttribute("aria-disabled", String(finished));
-    this.stepButton.title = finished ? "The run is finished and has no further step" : "";
+    this.stepButton.title = finished ? t("The run is finished and has no further step") : "";
     setText(this.step, String(record?.lastStep() ?? 0));
     const speed = this.session.stepsPerSecond();
-    setText(this.speed, finished ? "finished, Start begins again" : speed !== undefined ? `${formatRate(speed)} steps/s` : running ? "running" : opened ? "paused" : "");
-    setText(this.adapter, opened?.adapter.name ?? "");
     setText(
-      this.about,
-      opened === undefined
-        ? this.session.error === undefined
-          ? "compiling"
-          : ""
-        : `${opened.adapter.software && this.session.backend === "webgpu" ? ", a software adapter: the processor does the work" : ""} · ${formatCount(opened.parameters)} parameters`,
+      this.speed,
+      finished
+        ? t("finished, Start begins again")
+        : speed !== undefined
+          ? t("{rate} steps/s", { rate: formatRate(speed) })
+          : running
+            ? t("running")
+            : opened
+              ? t("paused")
+              : "",
     );
+    setText(this.adapter, opened === undefined ? "" : adapterName(opened.adapter.name));
+    setText(this.about, opened !== undefined ? this.aboutOf(opened) : this.session.error === undefined ? t("compiling") : "");
+  }
+
+  /** What follows the adapter's name. */
+  private aboutOf({ adapter, parameters }: Opened): string {
+    const isSoftware = adapter.software && this.session.backend === "webgpu";
+    const kind = isSoftware ? t(", a software adapter: the processor does the work") : "";
+    return `${kind} · ${t("{parameters} parameters", { parameters: formatCount(parameters) })}`;
   }
 }

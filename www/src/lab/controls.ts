@@ -30,9 +30,9 @@ export class Controls {
     const input = inputOf(property);
     const onInput = (): void => {
       const text = read(input);
-      const wrong = validate(property, text);
+      const wrong = validate(property, text, label);
       input.toggleAttribute("aria-invalid", false);
-      input.setCustomValidity(wrong === undefined ? "" : `${label} ${wrong}`);
+      input.setCustomValidity(wrong ?? "");
       if (wrong === undefined) return onChange(key, text);
       input.setAttribute("aria-invalid", "true");
       input.reportValidity();

@@ -2,16 +2,25 @@
 import { linkTo } from "../address";
 import { type Backend, type Found, type LiveBackend, useBackend } from "../backend";
 import { h } from "../dom";
+import { t } from "../language/language";
+import { PROCESSOR, UNNAMED } from "../webgpu";
 
 /** The backend in words, in the choice. */
 const NAMES: Record<LiveBackend, (found: Found) => string> = {
-  webgpu: ({ webgpu }) => (webgpu.ok ? `WebGPU on ${webgpu.name}${webgpu.software ? ", in software" : ""}` : "WebGPU"),
-  processor: () => "Your processor (WebAssembly)",
+  webgpu: ({ webgpu }) =>
+    webgpu.ok ? t(webgpu.software ? "WebGPU on {adapter}, in software" : "WebGPU on {adapter}", { adapter: adapterName(webgpu.name) }) : "WebGPU",
+  processor: () => t("Your processor (WebAssembly)"),
 };
 
 /** The backends that this browser has. */
 function available({ webgpu, simd }: Found): LiveBackend[] {
   return [...(webgpu.ok ? (["webgpu"] as const) : []), ...(simd ? (["processor"] as const) : [])];
+}
+
+/** The name of an adapter in the page's language, if the page has given it. */
+export function adapterName(name: string): string {
+  const given = ([PROCESSOR, UNNAMED] as const).find((one) => one === name);
+  return given === undefined ? name : t(given);
 }
 
 /** The word that tests read. It is on every page that shows a run. */
@@ -23,9 +32,9 @@ export function whyNoWebgpu({ webgpu }: Found): HTMLElement | undefined {
   return h(
     "details",
     { class: "note" },
-    h("summary", {}, "This is fine. Why not on a GPU?"),
-    h("p", { "data-testid": "no-webgpu-why" }, webgpu.why),
-    h("p", { "data-testid": "no-webgpu-remedy" }, webgpu.remedy),
+    h("summary", {}, t("This is fine. Why not on a GPU?")),
+    h("p", { "data-testid": "no-webgpu-why" }, t(webgpu.why)),
+    h("p", { "data-testid": "no-webgpu-remedy" }, t(webgpu.remedy)),
   );
 }
 
@@ -38,15 +47,16 @@ export function devicePanel(found: Found): HTMLElement {
   return h(
     "section",
     { class: "panel" },
-    h("h2", {}, "This device"),
-    h("label", { class: "field" }, h("span", {}, "Trains on"), choice),
+    h("h2", {}, t("This device")),
+    h("label", { class: "field" }, h("span", {}, t("Trains on")), choice),
     backendWord(found.backend),
     whyNoWebgpu(found),
     h(
       "p",
       { class: "note" },
-      "The same run has the same bits on every device of one class. ",
-      h("a", { href: linkTo("certify") }, "Does this device keep the promise?"),
+      t("The same run has the same bits on every device of one class."),
+      " ",
+      h("a", { href: linkTo("certify") }, t("Does this device keep the promise?")),
     ),
   );
 }

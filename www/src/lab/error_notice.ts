@@ -1,16 +1,15 @@
 // An error with its remedy. What the run has recorded stays on screen.
 import { button, h, setText } from "../dom";
+import { t } from "../language/language";
 import type { Fault } from "../messages";
 
 const REMEDIES: Partial<Record<Fault, string>> = {
   "device-lost":
-    "What was recorded stays: the curves on screen, and their numbers under CSV. Restart begins again at step 0 on a new " +
-    "device and pins the old curves beside the new ones.",
+    t("What was recorded stays: the curves on screen, and their numbers under CSV. Restart begins again at step 0 on a new device and pins the old curves beside the new ones."),
   "out-of-memory":
-    "Choose a smaller network, batch size or width, or fewer k; the run then starts. Restart tries the same sizes again. What the " +
-    "last run recorded stays on screen, and under CSV.",
-  "gpu": "Restart tries again.",
-  "data": "Drop the files of the images anywhere on this page.",
+    t("Choose a smaller network, batch size or width, or fewer k; the run then starts. Restart tries the same sizes again. What the last run recorded stays on screen, and under CSV."),
+  "gpu": t("Restart tries again."),
+  "data": t("Drop the files of the images anywhere on this page."),
 };
 
 /** The notice that shows an error. */
@@ -21,8 +20,8 @@ export class ErrorNotice {
   readonly element: HTMLElement;
 
   constructor(restart: () => void) {
-    this.restart = button("Restart", restart, { "data-testid": "restart" });
-    const dismiss = button("Dismiss", () => this.clear(), { class: "quiet" });
+    this.restart = button(t("Restart"), restart, { "data-testid": "restart" });
+    const dismiss = button(t("Dismiss"), () => this.clear(), { class: "quiet" });
     this.element = h(
       "div",
       { class: "notice error", role: "alert", hidden: true },

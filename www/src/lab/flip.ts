@@ -1,5 +1,6 @@
 // The fault injector flips one bit of a control, and the lamp must turn red.
 import { button, h } from "../dom";
+import { t } from "../language/language";
 import type { FlipBit } from "../messages";
 import type { RunRecord } from "../run/record";
 import type { Component, RunSource } from "../run/session";
@@ -24,7 +25,7 @@ interface Words {
   again: string;
 }
 
-const IN_THE_LAB: Words = { text: "Flip one bit of the control", again: "Reset begins a run without one" };
+const IN_THE_LAB: Words = { text: t("Flip one bit of the control"), again: t("Reset begins a run without one") };
 
 /** The button that flips a bit of the first control. */
 export class FlipButton implements Component {
@@ -59,10 +60,10 @@ export class FlipButton implements Component {
     this.button.setAttribute("aria-disabled", String(spent || this.finished));
     const { again } = this.words;
     this.button.title = spent
-      ? `This run already has a flipped bit. ${again}`
+      ? t("This run already has a flipped bit. {again}", { again })
       : this.finished
-        ? `This run is finished, and a bit is flipped after a step. ${again}`
-        : "Flips the last bit of one weight after the next step, to show that the lamp notices";
+        ? t("This run is finished, and a bit is flipped after a step. {again}", { again })
+        : t("Flips the last bit of one weight after the next step, to show that the lamp notices");
   }
 
   update({ opened, record, finished }: RunSource): void {

@@ -3,6 +3,7 @@
 import { linkTo, showLink } from "../address";
 import { findBackend, type Found } from "../backend";
 import { button, h, setText } from "../dom";
+import { t } from "../language/language";
 import { messageOf } from "../message_of";
 import type { EngineEvent, FlipBit } from "../messages";
 import { defaults, fromQuery, preset, toQuery, type Values } from "../properties";
@@ -55,7 +56,7 @@ class Lab implements View {
   /** Whether smaller sizes suit the device. */
   private readonly isSlow: boolean;
   private readonly data: DataPanel;
-  private readonly pin = button("Pin curves", () => this.togglePin(), { "data-testid": "pin", "aria-pressed": "false" });
+  private readonly pin = button(t("Pin curves"), () => this.togglePin(), { "data-testid": "pin", "aria-pressed": "false" });
   private readonly pinNote = h("span", { class: "note", role: "status", "data-testid": "pin-note" });
   /** Whether the pinned curves are there because the user asked for them; others are replaced by those of the next finished run. */
   private pinnedByUser = false;
@@ -93,7 +94,7 @@ class Lab implements View {
     return h(
       "div",
       { class: "page wide lab" },
-      h("h1", { class: "hidden" }, "Lab"),
+      h("h1", { class: "hidden" }, t("Lab")),
       this.notice.element,
       add(
         new Actions(session, {
@@ -111,8 +112,8 @@ class Lab implements View {
           "div",
           { class: "side" },
           h("section", { class: "panel rate" }, this.lr.element),
-          h("section", { class: "panel" }, h("h2", {}, "Run"), this.main.element, this.rateNote),
-          h("details", { class: "panel" }, h("summary", {}, "More"), this.more.element),
+          h("section", { class: "panel" }, h("h2", {}, t("Run")), this.main.element, this.rateNote),
+          h("details", { class: "panel" }, h("summary", {}, t("More")), this.more.element),
           this.data.element,
           this.share.element,
           devicePanel(this.found),
@@ -138,7 +139,7 @@ class Lab implements View {
   private valuesOf({ query }: Route): Values {
     const net = query.get("net") ?? defaults()["net"]!;
     const { values, problems } = fromQuery(query, defaults(preset(net, this.isSlow)));
-    if (problems.length > 0) this.notice.show("config", `Invalid values in the address: ${problems.join("; ")}. The defaults are used instead.`);
+    if (problems.length > 0) this.notice.show("config", t("Invalid values in the address: {problems}. The defaults are used instead.", { problems: problems.join("; ") }));
     else this.notice.clear();
     return values;
   }
@@ -269,7 +270,7 @@ class Lab implements View {
   private pinFinished(): void {
     if (!this.session.finished || this.pinnedByUser) return;
     this.setPin(true);
-    setText(this.pinNote, "The finished run stays as pinned curves.");
+    setText(this.pinNote, t("The finished run stays as pinned curves."));
   }
 
   private setPin(isOn: boolean): void {

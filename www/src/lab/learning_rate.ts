@@ -1,6 +1,7 @@
 // The learning rate: a number and a logarithmic slider, which also change it during a run. A typed number is applied after a
 // pause, the slider when it is released.
 import { h } from "../dom";
+import { t } from "../language/language";
 import { isPositive } from "../properties";
 
 /** Ends of the slider, as powers of ten. */
@@ -10,11 +11,11 @@ const TYPING_MS = 500;
 /** The number with its slider. */
 export class LearningRate {
   private readonly number = h("input", { type: "text", inputmode: "decimal", autocomplete: "off", "data-testid": "lr" });
-  private readonly slider = h("input", { type: "range", min: LOW, max: HIGH, step: 0.05, "aria-label": "Learning rate, slider" });
+  private readonly slider = h("input", { type: "range", min: LOW, max: HIGH, step: 0.05, "aria-label": t("Learning rate, slider") });
   readonly element = h(
     "div",
     { class: "field slider" },
-    h("label", { class: "field" }, h("span", {}, "Learning rate", h("small", { class: "unit" }, "also while it runs")), this.number),
+    h("label", { class: "field" }, h("span", {}, t("Learning rate"), h("small", { class: "unit" }, t("also while it runs"))), this.number),
     this.slider,
   );
   private timer: ReturnType<typeof setTimeout> | undefined;

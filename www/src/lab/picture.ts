@@ -7,6 +7,7 @@ import { property, type Values } from "../properties";
 import type { RunPlot } from "../run/curves";
 import type { RunRecord } from "../run/record";
 import { colour, rem } from "../style/theme";
+import { adapterName } from "./device";
 
 /** A text at its place. `left` and `baseline` are its start, or its middle if `isCentred`; a `rotated` text runs upwards. */
 export interface PlacedText {
@@ -106,24 +107,31 @@ function wrap(parts: readonly string[], joint: string, room: number, measure: (t
 
 /** The settings of a run, in words. */
 export function settingsOf(values: Values, record: RunRecord | undefined, opened: Opened | undefined): string[] {
-  const rates = [values["lr"] ?? "", ...(values["lr-changes"] ?? "").split(",").filter(Boolean).map((change) => change.replace(/^(\d+):(.*)$/, "$2 from step $1"))];
+  const rates = [values["lr"] ?? "", ...(values["lr-changes"] ?? "").split(",").filter(Boolean).map(changeOf)];
   const steps = record?.lastStep() ?? 0;
+  const [network, width] = [choice("net", values), values["width"] ?? ""];
   return [
-    values["width"] === "1" ? choice("net", values) : `${choice("net", values)} of width ${values["width"]}`,
-    `images: ${choice("dataset", values)}`,
+    width === "1" ? network : t("{network} of width {width}", { network, width }),
+    t("images: {images}", { images: choice("dataset", values) }),
     `k = ${(values["ks"] ?? "").replaceAll(",", ", ")}`,
-    `seed ${values["seed"]}`,
-    `batch size ${values["batch-size"]}`,
-    `learning rate ${rates.join(", ")}`,
-    `momentum ${values["momentum"]}`,
-    steps === 1 ? "1 step" : `${steps} steps`,
+    t("seed {seed}", { seed: values["seed"] ?? "" }),
+    t("batch size {size}", { size: values["batch-size"] ?? "" }),
+    t("learning rate {rates}", { rates: rates.join(", ") }),
+    t("momentum {momentum}", { momentum: values["momentum"] ?? "" }),
+    steps === 1 ? t("1 step") : t("{steps} steps", { steps }),
     ...(opened === undefined ? [] : [adapterText(opened)]),
   ];
 }
 
 /** What has computed. A picture goes to others, to whom “your processor” says nothing. */
 function adapterText({ adapter: { name, backend } }: Opened): string {
-  return backend === "processor" ? t("processor, WebAssembly simd128") : name;
+  return backend === "processor" ? t("processor, WebAssembly simd128") : adapterName(name);
+}
+
+/** A later learning rate, `STEP:RATE`, in words. */
+function changeOf(change: string): string {
+  const [step = "", rate = ""] = change.split(":");
+  return t("{rate} from step {step}", { rate, step });
 }
 
 /** The label of a chosen value. */
@@ -147,7 +155,7 @@ export async function picture({ plot }: RunPlot, settings: readonly string[], li
     context.font = fontOf(font);
     return context.measureText(text).width;
   };
-  const content = { title: plot.title, x: "step", y: plot.note, curves: plot.curves(), settings, link };
+  const content = { title: plot.title, x: t("step"), y: plot.note, curves: plot.curves(), settings, link };
   const layout = compose(content, { width: source.width / dots, height: source.height / dots }, measure, unit);
   canvas.width = Math.ceil(layout.width * dots);
   canvas.height = Math.ceil(layout.height * dots);

@@ -1,6 +1,7 @@
 // Why the lab's copies part at rates at which those of the first view stay together.
 import { linkTo } from "../address";
 import { h } from "../dom";
+import { t } from "../language/language";
 import { toQuery, type Values } from "../properties";
 import { smoothRun } from "../run/smooth";
 
@@ -15,7 +16,8 @@ export function rateNote(): HTMLElement {
   return h(
     "p",
     { class: "note", "data-testid": "rate-note" },
-    "With momentum or ReLU, as here, the copies part at small rates, too, only later. ",
-    h("a", { href: linkTo("lab", toQuery(smoothRun(0.1, 1000))) }, "Without both they stay together."),
+    t("With momentum or ReLU, as here, the copies part at small rates, too, only later."),
+    " ",
+    h("a", { href: linkTo("lab", toQuery(smoothRun(0.1, 1000))) }, t("Without both they stay together.")),
   );
 }

@@ -2,6 +2,7 @@
 import { linkTo } from "../address";
 import type { LiveBackend } from "../backend";
 import { button, h, setText } from "../dom";
+import { t } from "../language/language";
 import { STEP_COLUMNS } from "../messages";
 import { commandLine, toml, toQuery, type Values } from "../properties";
 import { idOf } from "../run/replicas";
@@ -17,7 +18,7 @@ export class Share {
   readonly element: HTMLElement;
   private values: Values = {};
   private pinned: RunRecord | undefined;
-  private readonly pinnedButton = button("CSV, pinned", () => save("lastbit-pinned.csv", "text/csv", csv(this.pinned)), { "data-testid": "csv-pinned", hidden: true });
+  private readonly pinnedButton = button(t("CSV, pinned"), () => save("lastbit-pinned.csv", "text/csv", csv(this.pinned)), { "data-testid": "csv-pinned", hidden: true });
 
   constructor(
     run: () => RunSource,
@@ -25,18 +26,18 @@ export class Share {
     private readonly backend: LiveBackend,
   ) {
     const actions = [
-      button("Copy link", () => this.copy(this.link(), "Link copied")),
+      button(t("Copy link"), () => this.copy(this.link(), t("Link copied"))),
       button("CSV", () => save("lastbit.csv", "text/csv", csv(run().record)), { "data-testid": "csv" }),
       this.pinnedButton,
       button("PNG", () => void this.savePicture(run(), plot), { "data-testid": "png" }),
-      button("Config", () => save("config.toml", "application/toml", toml(this.values, this.backend)), { "data-testid": "config" }),
+      button(t("Config"), () => save("config.toml", "application/toml", toml(this.values, this.backend)), { "data-testid": "config" }),
     ];
     this.element = h(
       "section",
       { class: "panel" },
-      h("h2", {}, "Take it with you"),
-      h("p", { class: "note" }, "The same run on the command line:"),
-      h("div", { class: "copy" }, h("pre", {}, this.command), button("Copy", () => this.copy(commandLine(this.values, this.backend), "Command copied"))),
+      h("h2", {}, t("Take it with you")),
+      h("p", { class: "note" }, t("The same run on the command line:")),
+      h("div", { class: "copy" }, h("pre", {}, this.command), button(t("Copy"), () => this.copy(commandLine(this.values, this.backend), t("Command copied")))),
       h("div", { class: "toolbar" }, ...actions),
       this.note,
     );
@@ -62,13 +63,13 @@ export class Share {
 
   private async savePicture({ record, opened }: RunSource, plot: RunPlot): Promise<void> {
     const blob = await picture(plot, settingsOf(this.values, record, opened), this.link());
-    if (blob === null) setText(this.note, "There is no picture before the first step");
+    if (blob === null) setText(this.note, t("There is no picture before the first step"));
     else saveBlob("lastbit.png", blob);
   }
 
   private copy(text: string, done: string): void {
     // Browsers refuse it without a gesture or on insecure pages; the text is on screen anyway.
-    navigator.clipboard.writeText(text).then(() => setText(this.note, done), () => setText(this.note, "The browser did not allow copying"));
+    navigator.clipboard.writeText(text).then(() => setText(this.note, done), () => setText(this.note, t("The browser did not allow copying")));
   }
 }
 

@@ -1,5 +1,6 @@
 // The bet of a chapter on screen: the question, what to see behind a cover, and the table of all bets at the end.
 import { button, h, setText } from "../dom";
+import { t, tNodes } from "../language/language";
 import { BETS, type BetBook, resultText } from "./bets";
 import { rich } from "./chapter";
 import { Cover } from "./cover";
@@ -29,24 +30,24 @@ export function betQuestion(book: BetBook, chapter: number): BetPart {
   };
   show();
   const fieldset = h("fieldset", { class: "choices", "data-testid": "bet" }, h("legend", {}, question), ...labels);
-  const hint = h("p", { class: "note" }, "You can change your bet until “See” opens, or skip it.");
-  return { element: h("section", { class: "bet" }, h("h2", {}, "Bet"), fieldset, hint), close: book.onChange(show) };
+  const hint = h("p", { class: "note" }, t("You can change your bet until “See” opens, or skip it."));
+  return { element: h("section", { class: "bet" }, h("h2", {}, t("Bet")), fieldset, hint), close: book.onChange(show) };
 }
 
 /** What to see, covered until the chapter is revealed, with the result of the bet. */
 export function sightPanel(book: BetBook, chapter: number, sight: string): BetPart {
-  const tick = h("span", { class: "tick", "data-testid": "seen", hidden: true }, "✓ seen");
+  const tick = h("span", { class: "tick", "data-testid": "seen", hidden: true }, t("✓ seen"));
   const result = h("p", { class: "result", "data-testid": "bet-result" });
   const content = h("div", { class: "uncovered", tabindex: -1, "data-testid": "sight" }, h("p", {}, ...rich(sight)), result);
-  const open = button("Show what to see", () => {
+  const open = button(t("Show what to see"), () => {
     book.reveal(chapter, "opened");
     // The button is gone; the keyboard continues from what it opened.
     content.focus({ preventScroll: true });
   }, { "data-testid": "show-sight" });
-  const lid = h("div", {}, h("p", { class: "soft" }, "This opens by itself when the live part has shown it."), open);
+  const lid = h("div", {}, h("p", { class: "soft" }, t("This opens by itself when the live part has shown it.")), open);
   const cover = new Cover(lid, content);
   const status = h("p", { class: "hidden", role: "status", "data-testid": "bet-status" });
-  const element = h("section", { class: "sight" }, h("h2", {}, "See ", tick), cover.element, status);
+  const element = h("section", { class: "sight" }, h("h2", {}, ...tNodes("See {tick}", { tick })), cover.element, status);
   let before = book.of(chapter).revealed;
   const show = (): void => {
     const wager = book.of(chapter);
@@ -56,7 +57,7 @@ export function sightPanel(book: BetBook, chapter: number, sight: string): BetPa
     element.classList.toggle("is-seen", wager.revealed === "seen");
     setText(result, text);
     // What was opened by hand has the focus, and is read out already.
-    if (wager.revealed === "seen" && before === undefined) setText(status, `“See” is open. ${text}`);
+    if (wager.revealed === "seen" && before === undefined) setText(status, t("“See” is open. {result}", { result: text }));
     if (wager.revealed === undefined) setText(status, "");
     before = wager.revealed;
   };
@@ -68,7 +69,7 @@ export function sightPanel(book: BetBook, chapter: number, sight: string): BetPa
 export function betTable(book: BetBook, titles: readonly string[], clear: () => void): BetPart {
   const rows = BETS.map(({ choices, outcome }, index) => {
     const bet = h("td", { "data-testid": `betted-${index + 1}` });
-    const cover = new Cover(h("span", { class: "soft" }, "not seen yet"), h("span", {}, choices[outcome]));
+    const cover = new Cover(h("span", { class: "soft" }, t("not seen yet")), h("span", {}, choices[outcome]));
     const row = h("tr", {}, h("th", { scope: "row" }, titles[index]), bet, h("td", { "data-testid": `was-${index + 1}` }, cover.element));
     return { row, show: () => {
       const { choice, revealed } = book.of(index + 1);
@@ -82,17 +83,17 @@ export function betTable(book: BetBook, titles: readonly string[], clear: () => 
     for (const row of rows) row.show();
     const open = BETS.filter((_, index) => book.of(index + 1).revealed !== undefined && book.of(index + 1).choice !== undefined);
     const right = open.filter((bet) => book.of(BETS.indexOf(bet) + 1).choice === bet.outcome);
-    setText(score, `Right: ${right.length} of ${open.length} bets that are over.`);
+    setText(score, t("Right: {right} of {open} bets that are over.", { right: right.length, open: open.length }));
   };
   show();
-  const head = ["chapter", "your bet", "what it was"].map((title) => h("th", { scope: "col" }, title));
+  const head = [t("chapter"), t("your bet"), t("what it was")].map((title) => h("th", { scope: "col" }, title));
   const element = h(
     "section",
     { class: "panel bets", "data-testid": "bets" },
-    h("h2", {}, "Your six bets"),
+    h("h2", {}, t("Your six bets")),
     h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows.map(({ row }) => row)))),
     score,
-    h("div", { class: "toolbar" }, button("Clear my bets", clear, { "data-testid": "clear-bets" })),
+    h("div", { class: "toolbar" }, button(t("Clear my bets"), clear, { "data-testid": "clear-bets" })),
   );
   return { element, close: book.onChange(show) };
 }

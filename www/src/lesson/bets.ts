@@ -1,5 +1,6 @@
 // The bets of the lesson: a question before each chapter's live part, and what the reader answered. A bet may change until its
 // chapter is revealed. Bets are kept from visit to visit, as far as the browser allows it.
+import { t } from "../language/language";
 import { store, stored } from "../stored";
 
 /** The question of a chapter. */
@@ -14,33 +15,33 @@ export interface Bet {
 /** In the order of the chapters. They are here together because the table at the end shows all of them. */
 export const BETS: readonly Bet[] = [
   {
-    question: "Flip the last bit of 0.1. By which part of itself does the number change?",
-    choices: ["One part in a thousand", "One part in some ten million", "One part in a billion billion"],
+    question: t("Flip the last bit of 0.1. By which part of itself does the number change?"),
+    choices: [t("One part in a thousand"), t("One part in some ten million"), t("One part in a billion billion")],
     outcome: 1,
   },
   {
-    question: "Divide 100,000 numbers by three, then multiply them by three. How many do not come back?",
-    choices: ["None", "About one in a thousand", "About one in seven", "Nearly all"],
+    question: t("Divide 100,000 numbers by three, then multiply them by three. How many do not come back?"),
+    choices: [t("None"), t("About one in a thousand"), t("About one in seven"), t("Nearly all")],
     outcome: 2,
   },
   {
-    question: "k = 3 begins a billionth away from k = 1. Where is it after 40 steps?",
-    choices: ["Together with k = 1: the errors cancel", "Still about a billionth away", "More than a hundredth away", "Broken: it does not learn"],
+    question: t("k = 3 begins a billionth away from k = 1. Where is it after 40 steps?"),
+    choices: [t("Together with k = 1: the errors cancel"), t("Still about a billionth away"), t("More than a hundredth away"), t("Broken: it does not learn")],
     outcome: 2,
   },
   {
-    question: "The edge is at dt = 0.501. What becomes of the tiny zigzag at dt = 0.55?",
-    choices: ["It dies out, only later", "It stays as tiny as it is", "It grows, then levels off", "It grows by the same factor every step, without end"],
+    question: t("The edge is at dt = 0.501. What becomes of the tiny zigzag at dt = 0.55?"),
+    choices: [t("It dies out, only later"), t("It stays as tiny as it is"), t("It grows, then levels off"), t("It grows by the same factor every step, without end")],
     outcome: 3,
   },
   {
-    question: "The network settles up to dt = 0.032. What does its loss do at dt = 0.07?",
-    choices: ["It settles, only later", "It hops between two values", "It wanders without end, but stays bounded", "It blows up, as the zigzag did"],
+    question: t("The network settles up to dt = 0.032. What does its loss do at dt = 0.07?"),
+    choices: [t("It settles, only later"), t("It hops between two values"), t("It wanders without end, but stays bounded"), t("It blows up, as the zigzag did")],
     outcome: 2,
   },
   {
-    question: "Make the learning rate 16 times smaller. How far apart are k = 3 and k = 1 after 100 steps?",
-    choices: ["As far as before", "About 16 times less", "More than a thousand times less", "Not at all: they are equal"],
+    question: t("Make the learning rate 16 times smaller. How far apart are k = 3 and k = 1 after 100 steps?"),
+    choices: [t("As far as before"), t("About 16 times less"), t("More than a thousand times less"), t("Not at all: they are equal")],
     outcome: 2,
   },
 ];
@@ -78,8 +79,8 @@ export function parseWagers(text: string | null): Wager[] {
 /** How a bet compares with what was seen. */
 export function resultText({ choices, outcome }: Bet, { choice }: Wager): string {
   const was = choices[outcome]!;
-  if (choice === undefined) return `You did not bet. It was: ${was}.`;
-  return choice === outcome ? `You bet: ${was}. So it was.` : `You bet: ${choices[choice]!}. It was: ${was}.`;
+  if (choice === undefined) return t("You did not bet. It was: {was}.", { was });
+  return choice === outcome ? t("You bet: {was}. So it was.", { was }) : t("You bet: {bet}. It was: {was}.", { bet: choices[choice]!, was });
 }
 
 /** The bets of this reader. Chapters are numbered from 1. */

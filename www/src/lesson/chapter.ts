@@ -1,5 +1,5 @@
-// A chapter of the lesson: a few lines to read, one thing to do, one thing to see, and the live part that both are about. A
-// chapter holds text with marks; `rich` turns it into elements.
+// A chapter of the lesson: a few lines to read, one thing to do, one thing to see, and the live part that both are about. Its words
+// are in a file for each language (`en/chapter1.ts`, `de/chapter1.ts`), and hold text with marks; `rich` turns it into elements.
 import { type Child, h } from "../dom";
 
 /** The live part of a chapter. */
@@ -13,8 +13,9 @@ export interface Exhibit {
   close(): void;
 }
 
-/** A chapter. Text may hold *emphasis*, `code` and _variables_. */
-export interface Chapter {
+/** The words of a chapter in one language. Text may hold *emphasis*, `code` and _variables_. */
+export interface ChapterText {
+  /** Same as in the list of chapters, which is there before a chapter is loaded. */
   title: string;
   /** Paragraphs; the first is set larger. */
   text: string[];
@@ -24,9 +25,16 @@ export interface Chapter {
   sight: string;
   /** For the teacher: notes on how to present it, then questions with answers. */
   teacher: { notes: string[]; questions: [question: string, answer: string][] };
+}
+
+/** The code of a chapter. */
+export interface ChapterCode {
   /** Creates the live part, which calls `seen` when the thing to see has been on screen. */
   exhibit(seen: () => void): Exhibit | Promise<Exhibit>;
 }
+
+/** A chapter. */
+export interface Chapter extends ChapterText, ChapterCode {}
 
 const MARKS = { "*": "em", "`": "code", _: "var" } as const;
 

@@ -1,38 +1,9 @@
 // Chapter 2: divide by k and multiply by k. This is the perturbation of the training, on one number and on many.
 import { button, h, setText } from "../dom";
-import type { Chapter, Exhibit } from "./chapter";
+import { t } from "../language/language";
+import type { Exhibit } from "./chapter";
 import { shortestDecimal } from "./chapter1";
 import { bitsOf, sgdStep } from "./float32";
-
-export const chapter: Chapter = {
-  title: "Divide and multiply by three",
-  text: [
-    "Divide a number by three, then multiply it by three. On paper you are back where you began.",
-    "In float32 the quotient is rounded, and the error may survive the way back. Dividing by 2 or 4 only lowers the " +
-      "exponent, so nothing is lost.",
-    "lastbit trains copies of a network that differ only in this. The standard step is _p_ ← _p_ − _lr_ · _d_; copy k takes " +
-      "_p_ ← _p_ − (_lr_ k) · (_d_ / k). On paper the step is the same for every k. For k = 2 the bits are the same as well; " +
-      "for k = 3 the result is sometimes the next float32, above or below.",
-  ],
-  task: "Choose k = 3 and press “Try 100,000 numbers”. Then do the same with k = 2.",
-  sight:
-    "With k = 3 about one number in seven does not come back, and in one step about one weight in a hundred ends at the next " +
-    "float32, above or below. With k = 2 every number comes back and no weight differs.",
-  teacher: {
-    notes: [
-      "This is the whole perturbation. No noise is added and nobody is careless: both formulas are correct, both are " +
-        "rounded correctly, and a compiler might well turn one into the other.",
-      "k = 2 is the control of the experiment. If a copy with k = 2 ever differed from k = 1, something other than " +
-        "rounding would be going on.",
-    ],
-    questions: [
-      ["Why does a power of two lose nothing?", "Only the exponent changes; the 23 bits that would be rounded stay as they are (unless the number becomes as small as 10^-38)."],
-      ["One in seven numbers, but one in a hundred weights. Why fewer?", "A step changes a weight by much less than the weight itself. An error in the last bit of the small change mostly disappears when it is added to the large weight."],
-      ["Which other harmless rewriting changes last bits?", "Adding in another order: (a + b) + c against a + (b + c). Parallel sums on a GPU do it all the time."],
-    ],
-  },
-  exhibit,
-};
 
 const DIVISORS = [1, 2, 3, 4, 5, 7];
 const TRIES = 100_000;
@@ -46,7 +17,8 @@ interface Count {
   weights: number;
 }
 
-function exhibit(seen: () => void): Exhibit {
+/** Creates the live part. */
+export function exhibit(seen: () => void): Exhibit {
   let k = 3;
   let d = Math.fround(0.1);
   const results = new Map<number, Count>();
@@ -79,7 +51,7 @@ function exhibit(seen: () => void): Exhibit {
         ),
       ),
     );
-    if (entries.length === 0) table.append(h("tr", {}, h("td", { colspan: 3, class: "soft" }, "not tried yet")));
+    if (entries.length === 0) table.append(h("tr", {}, h("td", { colspan: 3, class: "soft" }, t("not tried yet"))));
   }
 
   const choices = h("fieldset", { class: "choices" }, h("legend", {}, "k"));
@@ -98,16 +70,16 @@ function exhibit(seen: () => void): Exhibit {
     "div",
     { class: "panel exhibit" },
     choices,
-    h("div", { class: "scroll" }, h("table", { class: "bit-table k-c0", "aria-label": "Bits on the way" }, h("tbody", {}, ...rows))),
+    h("div", { class: "scroll" }, h("table", { class: "bit-table k-c0", "aria-label": t("Bits on the way") }, h("tbody", {}, ...rows))),
     verdict,
     h(
       "div",
       { class: "toolbar" },
-      button("Another number", () => {
+      button(t("Another number"), () => {
         d = Math.fround(normal() * UPDATE_STD);
         show();
       }),
-      button("Try 100,000 numbers", () => {
+      button(t("Try 100,000 numbers"), () => {
         results.set(k, tally(k));
         if (results.has(3) && (results.has(2) || results.has(4))) seen();
         show();
@@ -119,21 +91,21 @@ function exhibit(seen: () => void): Exhibit {
       h(
         "table",
         { "aria-live": "polite" },
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "100,000 times"), h("th", { scope: "col" }, "d / k · k is not d"), h("th", { scope: "col" }, "different weight after the step"))),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("100,000 times")), h("th", { scope: "col" }, t("d / k · k is not d")), h("th", { scope: "col" }, t("different weight after the step")))),
         table,
       ),
     ),
-    h("p", { class: "note" }, `Random numbers: d about ${UPDATE_STD}, weights about ${WEIGHT_STD}, learning rate ${LR}, rounded as the trainer does.`),
+    h("p", { class: "note" }, t("Random numbers: d about {update}, weights about {weight}, learning rate {rate}, rounded as the trainer does.", { update: UPDATE_STD, weight: WEIGHT_STD, rate: LR })),
   );
   return { element, close: () => undefined };
 }
 
 /** Whether `d` came back as `back`. Their bits may differ in several places, as 0.1111 and 1.0000 do, although they are neighbours. */
 export function verdictText(d: number, back: number): string {
-  if (back === d) return "It came back.";
+  if (back === d) return t("It came back.");
   return Math.abs(back) > Math.abs(d)
-    ? "It did not come back: it is the next float32, farther from zero."
-    : "It did not come back: it is the next float32, closer to zero.";
+    ? t("It did not come back: it is the next float32, farther from zero.")
+    : t("It did not come back: it is the next float32, closer to zero.");
 }
 
 /** How many of {@link TRIES} random numbers do not come back, and how many weights differ after a step. */

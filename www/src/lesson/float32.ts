@@ -1,5 +1,6 @@
 // float32 as the lesson shows it: bits, exact values, neighbours, and the update of one weight. JavaScript's numbers are
 // float64, in which a product of two float32 is exact; only the last rounding needs care.
+import { t } from "../language/language";
 
 const view = new DataView(new ArrayBuffer(4));
 
@@ -31,7 +32,7 @@ export function spacing(bits: number): number {
 /** All decimal digits of the number. They end, because a float32 is a whole number times a power of two. */
 export function exactDecimal(bits: number): string {
   const { sign, exponent, significand } = fieldsOf(bits);
-  if (exponent === 255) return significand === 0 ? (sign === 1 ? "−∞" : "∞") : "not a number";
+  if (exponent === 255) return significand === 0 ? (sign === 1 ? "−∞" : "∞") : t("not a number");
   const whole = BigInt(exponent === 0 ? significand : significand + 0x800000);
   const power = Math.max(exponent, 1) - 150;
   const digits = power >= 0 ? String(whole << BigInt(power)) : decimals(whole, -power);

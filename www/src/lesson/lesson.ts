@@ -4,29 +4,38 @@ import { linkTo } from "../address";
 import { BACKEND_CHANGED } from "../backend";
 import { button, h } from "../dom";
 import { failureNotice } from "../failure";
-import { t } from "../language/language";
+import { language, t, type Language } from "../language/language";
 import { presenterButtons } from "../presenter/controls";
 import "../style/lesson.css";
 import { readable, tellUnknown } from "../unknown";
 import type { Route, View } from "../view";
 import { type BetPart, betQuestion, betTable, sightPanel } from "./bet_view";
 import { BetBook } from "./bets";
-import { type Chapter, type Exhibit, rich } from "./chapter";
+import { type Chapter, type ChapterCode, type ChapterText, type Exhibit, rich } from "./chapter";
 import { KeptExhibits } from "./kept";
 
-/** In order. Each chapter is a separate file, loaded when it is opened. */
-export const CHAPTERS: readonly { title: string; load: () => Promise<{ chapter: Chapter }> }[] = [
-  { title: "A number is 32 bits", load: () => import("./chapter1") },
-  { title: "Divide and multiply by three", load: () => import("./chapter2") },
-  { title: "Three copies and their last bits", load: () => import("./chapter3") },
-  { title: "A step that is too long", load: () => import("./chapter4") },
-  { title: "Unstable, but restrained", load: () => import("./chapter5") },
-  { title: "Choose the learning rate", load: () => import("./chapter6") },
+/** The words of a chapter, by language. */
+type Words = Record<Language, () => Promise<{ text: ChapterText }>>;
+
+/** In order. Each chapter is a file of code and a file of words, loaded when it is opened: the words in the page's language only. */
+export const CHAPTERS: readonly { title: string; load: () => Promise<Chapter> }[] = [
+  { title: t("A number is 32 bits"), load: () => chapterOf(import("./chapter1"), { en: () => import("./en/chapter1"), de: () => import("./de/chapter1") }) },
+  { title: t("Divide and multiply by three"), load: () => chapterOf(import("./chapter2"), { en: () => import("./en/chapter2"), de: () => import("./de/chapter2") }) },
+  { title: t("Three copies and their last bits"), load: () => chapterOf(import("./chapter3"), { en: () => import("./en/chapter3"), de: () => import("./de/chapter3") }) },
+  { title: t("A step that is too long"), load: () => chapterOf(import("./chapter4"), { en: () => import("./en/chapter4"), de: () => import("./de/chapter4") }) },
+  { title: t("Unstable, but restrained"), load: () => chapterOf(import("./chapter5"), { en: () => import("./en/chapter5"), de: () => import("./de/chapter5") }) },
+  { title: t("Choose the learning rate"), load: () => chapterOf(import("./chapter6"), { en: () => import("./en/chapter6"), de: () => import("./de/chapter6") }) },
 ];
 
-/** The bets last as long as the page, or longer where the browser stores them. */
+/** A chapter of its code and its words. */
+async function chapterOf(code: Promise<ChapterCode>, words: Words): Promise<Chapter> {
+  const [{ exhibit }, { text }] = await Promise.all([code, words[language]()]);
+  return { ...text, exhibit };
+}
+
 /** What helps where a chapter does not load. */
 const REMEDY = "Reload the page, or choose another chapter.";
+/** The bets last as long as the page, or longer where the browser stores them. */
 const book = new BetBook();
 
 /** The runs of two chapters wait while the reader is elsewhere, in the lab too. */
@@ -63,7 +72,7 @@ export async function open(route: Route): Promise<View> {
       element.replaceChildren(contents(number, notes), loaded);
       return;
     }
-    const { chapter } = loaded;
+    const chapter: Chapter = loaded;
     shown = number;
     const question = betQuestion(book, number);
     const sight = sightPanel(book, number, chapter.sight);
@@ -78,11 +87,11 @@ export async function open(route: Route): Promise<View> {
         h(
           "div",
           { class: "reading" },
-          h("p", { class: "eyebrow" }, `Chapter ${number} of ${CHAPTERS.length}`),
+          h("p", { class: "eyebrow" }, t("Chapter {number} of {count}", { number, count: CHAPTERS.length })),
           h("h1", { tabindex: -1 }, chapter.title),
           ...chapter.text.map((text, index) => h("p", index === 0 ? { class: "lead" } : {}, ...rich(text))),
           question.element,
-          h("section", { class: "task" }, h("h2", {}, "Do"), h("p", {}, ...rich(chapter.task))),
+          h("section", { class: "task" }, h("h2", {}, t("Do")), h("p", {}, ...rich(chapter.task))),
         ),
         stage,
         sight.element,
@@ -162,20 +171,20 @@ function contents(current: number, notes: boolean): HTMLElement {
     const words = h("span", { class: "name" }, title);
     return h("li", {}, h("a", { href: link(number, notes), title, ...mark }, h("span", { class: "number" }, number), words));
   });
-  const toggle = button("Teacher’s notes", () => {
+  const toggle = button(t("Teacher’s notes"), () => {
     location.hash = link(current, toggle.getAttribute("aria-pressed") !== "true");
   }, { class: "notes-toggle", "data-testid": "notes" });
-  return h("div", { class: "contents" }, h("nav", { "aria-label": "Chapters" }, h("ol", {}, ...items)), ...presenterButtons(), toggle);
+  return h("div", { class: "contents" }, h("nav", { "aria-label": t("Chapters") }, h("ol", {}, ...items)), ...presenterButtons(), toggle);
 }
 
 function teacher({ teacher: { notes, questions } }: Chapter): HTMLElement {
   return h(
     "section",
-    { class: "panel teacher", "aria-label": "Teacher’s notes", "data-testid": "teacher", hidden: true },
-    h("h2", {}, "For the teacher"),
-    h("p", {}, "Take a vote on the bet before the live part starts, and click the answer that most hands go up for. A table after chapter 6 compares the six votes with what was seen; “Clear my bets” below it prepares the next class."),
+    { class: "panel teacher", "aria-label": t("Teacher’s notes"), "data-testid": "teacher", hidden: true },
+    h("h2", {}, t("For the teacher")),
+    h("p", {}, t("Take a vote on the bet before the live part starts, and click the answer that most hands go up for. A table after chapter 6 compares the six votes with what was seen; “Clear my bets” below it prepares the next class.")),
     h("ul", {}, ...notes.map((note) => h("li", {}, ...rich(note)))),
-    h("h3", {}, "Questions to ask"),
+    h("h3", {}, t("Questions to ask")),
     ...questions.map(([question, answer]) =>
       h("details", {}, h("summary", {}, ...rich(question)), h("p", {}, ...rich(answer))),
     ),
@@ -198,6 +207,6 @@ function pager(number: number, notes: boolean): HTMLElement {
   const after =
     number < CHAPTERS.length
       ? h("a", { href: link(number + 1, notes), class: "button primary" }, `${CHAPTERS[number]!.title} →`)
-      : h("a", { href: linkTo("lab"), class: "button primary" }, "To the lab →");
-  return h("nav", { class: "pager", "aria-label": "Next and previous" }, before, h("span", { class: "spacer" }), after);
+      : h("a", { href: linkTo("lab"), class: "button primary" }, t("To the lab →"));
+  return h("nav", { class: "pager", "aria-label": t("Next and previous") }, before, h("span", { class: "spacer" }), after);
 }

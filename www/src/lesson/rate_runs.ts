@@ -3,6 +3,7 @@
 import { findBackend } from "../backend";
 import { button, h, setText } from "../dom";
 import { backendWord } from "../lab/device";
+import { t, tNodes } from "../language/language";
 import { messageOf } from "../message_of";
 import { showNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
@@ -54,16 +55,16 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
   let closed = false;
 
   const control = slider(
-    "Learning rate",
+    t("Learning rate"),
     { min: 0, max: rates.length - 1, step: 1, value: rates.length - 1, testid: "lr", text: (index) => String(rates[index] ?? "") },
     (index) => {
       rate = rates[index]!;
-      setText(start, `Run at ${rate}`);
+      setText(start, t("Run at {rate}", { rate }));
     },
   );
-  const start = button(`Run at ${rate}`, () => void run().catch(fail), { class: "primary", "data-testid": "start" });
-  const runOn = button("Run on", onward, { class: "run-on", "data-testid": "run-on", "aria-disabled": "true" });
-  const pause = button("Pause", () => {
+  const start = button(t("Run at {rate}", { rate }), () => void run().catch(fail), { class: "primary", "data-testid": "start" });
+  const runOn = button(t("Run on"), onward, { class: "run-on", "data-testid": "run-on", "aria-disabled": "true" });
+  const pause = button(t("Pause"), () => {
     isWanted = false;
     (session ?? player)?.pause();
   }, { "data-testid": "pause" });
@@ -71,14 +72,14 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
   const [loss, apart] = ["loss-k1", "rel-l1-k3"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
   const lamp = new Lamp();
   const published = new PublishedLamp();
-  const distances = new LinePlot({ title: "Distance of k = 3 from k = 1", note: "relative L1, one curve for each rate", log: true, height: 16, labelEnds: true, empty: "No run yet" });
-  const losses = new LinePlot({ title: "Loss of k = 1", note: `mean of the last ${MEAN_OF} batches; guessing has 2.3`, height: 10, empty: "No run yet" });
+  const distances = new LinePlot({ title: t("Distance of k = 3 from k = 1"), note: t("relative L1, one curve for each rate"), log: true, height: 16, labelEnds: true, empty: t("No run yet") });
+  const losses = new LinePlot({ title: t("Loss of k = 1"), note: t("mean of the last {batches} batches; guessing has 2.3", { batches: MEAN_OF }), height: 10, empty: t("No run yet") });
   const where = h("p", { class: "note", "data-testid": "adapter" });
   const command = h("pre", {});
   const error = h("p", { class: "notice error", role: "alert", "data-testid": "error", hidden: true });
 
-  const axes = h("fieldset", { class: "choices" }, h("legend", {}, "Compare after the same"));
-  for (const [id, name, isTime] of [["axis-steps", "number of steps", false], ["axis-time", "learning time (rate × steps)", true]] as const) {
+  const axes = h("fieldset", { class: "choices" }, h("legend", {}, t("Compare after the same")));
+  for (const [id, name, isTime] of [["axis-steps", t("number of steps"), false], ["axis-time", t("learning time (rate × steps)"), true]] as const) {
     const radio = h("input", { type: "radio", name: "axis", value: id, "data-testid": id });
     radio.checked = !isTime;
     radio.addEventListener("change", () => {
@@ -104,7 +105,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
         values: onAxis({ x: positions[index]!, values: found[name] }, x, isLog),
         dashed: of !== running,
       }));
-    const xName = byTime ? "learning time" : undefined;
+    const xName = byTime ? t("learning time") : undefined;
     distances.set({ x, curves: plotted("apart", true), xName });
     losses.set({ x, curves: plotted("loss", false), xName });
   }
@@ -144,7 +145,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
   function showRunOn(source: RunSource): void {
     const next = nextTarget(shownSteps(source), target, MOST_STEPS);
     const canRun = running !== undefined && !isWanted && next !== undefined && session?.error === undefined;
-    setText(runOn, next === undefined ? "Longest run" : `${running ?? rate}: run on to step ${next}`);
+    setText(runOn, next === undefined ? t("Longest run") : t("{rate}: run on to step {step}", { rate: running ?? rate, step: next }));
     runOn.setAttribute("aria-disabled", String(!canRun));
   }
 
@@ -194,7 +195,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
   function fail(problem: unknown): void {
     if (closed) return;
     error.hidden = false;
-    setText(error, `${messageOf(problem)}: choose another rate, or reload the page.`);
+    setText(error, t("{error}: choose another rate, or reload the page.", { error: messageOf(problem) }));
   }
 
   const element = h(
@@ -202,7 +203,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     { class: "panel exhibit" },
     error,
     control.element,
-    h("div", { class: "toolbar" }, start, pause, live ? runOn : undefined, h("span", { class: "spacer" }), h("span", {}, "step ", step)),
+    h("div", { class: "toolbar" }, start, pause, live ? runOn : undefined, h("span", { class: "spacer" }), h("span", {}, ...tNodes("step {step}", { step }))),
     lamp.element,
     axes,
     distances.element,
@@ -210,14 +211,14 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     h(
       "dl",
       { class: "readout small" },
-      h("div", {}, h("dt", {}, "loss of the last batch, k = 1"), loss),
-      h("div", {}, h("dt", {}, "distance of k = 3"), apart),
+      h("div", {}, h("dt", {}, t("loss of the last batch, k = 1")), loss),
+      h("div", {}, h("dt", {}, t("distance of k = 3")), apart),
     ),
     live ? published.element : undefined,
     where,
     backendWord(backend),
-    live ? undefined : h("p", { class: "note" }, "Recorded runs have fewer rates and cannot run on: take 0.8 for the highest rate, and 0.05 for 0.1."),
-    h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), command),
+    live ? undefined : h("p", { class: "note" }, t("Recorded runs have fewer rates and cannot run on: take 0.8 for the highest rate, and 0.05 for 0.1.")),
+    h("details", {}, h("summary", { class: "note" }, t("The same run on the command line")), command),
   );
   return {
     element,

@@ -1,5 +1,7 @@
 // A run in the lesson: live where the browser can train, else recorded, with the same buttons and plots.
 import { button, h, setText } from "../dom";
+import { adapterName } from "../lab/device";
+import { t, tNodes } from "../language/language";
 import type { Opened } from "../messages";
 import { commandLine, defaults, type Values } from "../properties";
 import { fetchRecording } from "../recorded/format";
@@ -92,18 +94,18 @@ export async function openRun(values: Values, recording: string): Promise<Opened
 
 /** Where a run is, or was, trained; `opened` is undefined until the core has described it. */
 export function whereText(live: boolean, opened: Opened | undefined): string {
-  if (opened === undefined) return "Preparing…";
+  if (opened === undefined) return t("Preparing…");
   const { network, adapter } = opened;
   return live
-    ? `Live on ${adapter.name || "your GPU"}: ${network}, made-up images.`
-    : `Recorded: ${network} on real images, trained by lastbit on ${adapter.name}.`;
+    ? t("Live on {adapter}: {network}, made-up images.", { adapter: adapterName(adapter.name) || t("your GPU"), network })
+    : t("Recorded: {network} on real images, trained by lastbit on {adapter}.", { adapter: adapter.name, network });
 }
 
 /** The buttons, the lamp and the divergence plot of a run. */
 export function runPanel({ run, live, backend, command, start: onStart, pause: onPause, reset }: OpenedRun): HTMLElement {
   const step = h("output", { "data-testid": "step" }, "0");
-  const start = button(live ? "Start" : "Play", onStart, { class: "primary", "data-testid": "start" });
-  const pause = button("Pause", onPause, { "data-testid": "pause" });
+  const start = button(t(live ? "Start" : "Play"), onStart, { class: "primary", "data-testid": "start" });
+  const pause = button(t("Pause"), onPause, { "data-testid": "pause" });
   const error = h("p", { class: "notice error", role: "alert", "data-testid": "error", hidden: true });
   const where = h("p", { class: "note", "data-testid": "adapter" });
   const lamp = run.add(new Lamp());
@@ -117,16 +119,16 @@ export function runPanel({ run, live, backend, command, start: onStart, pause: o
       { class: "toolbar" },
       start,
       pause,
-      button("Start over", reset, { "data-testid": "reset" }),
+      button(t("Start over"), reset, { "data-testid": "reset" }),
       h("span", { class: "spacer" }),
-      h("span", {}, "step ", step),
+      h("span", {}, ...tNodes("step {step}", { step })),
     ),
     lamp.element,
     plot.element,
     live ? run.add(new PublishedLamp()).element : undefined,
     where,
     backendWord(backend),
-    h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), h("pre", {}, command)),
+    h("details", {}, h("summary", { class: "note" }, t("The same run on the command line")), h("pre", {}, command)),
   );
   run.add({
     element,

@@ -1,6 +1,7 @@
 // The page's client of the equations' worker: calls of `Equations` (`web/src/pde.rs`), answered by promises.
 import type { Equations } from "../../pkg/lastbit_web";
 import { findBackend, type LiveBackend } from "../backend";
+import { adapterName } from "../lab/device";
 import { t } from "../language/language";
 import { startWorker } from "../start_worker";
 import type { Answer, Call, Method } from "./messages";
@@ -34,7 +35,7 @@ export class EquationsClient {
     };
     this.worker.onerror = (event) => {
       event.preventDefault();
-      for (const { reject } of this.waiting.values()) reject(new Error("the worker did not load: reload the page"));
+      for (const { reject } of this.waiting.values()) reject(new Error(t("{error}: reload the page", { error: t("the worker did not load") })));
       this.waiting.clear();
     };
   }
@@ -56,9 +57,10 @@ export class EquationsClient {
   async adapter(): Promise<{ text: string; software: boolean }> {
     const { name, software } = JSON.parse(await this.call("adapter")) as { name: string; software: boolean };
     if (this.isChosen) return { text: t("float64 on the processor, because recorded runs were chosen"), software };
-    if (this.double) return { text: "float64 on the processor, without WebGPU", software };
-    if (this.backend === "processor") return { text: "float32 on your processor", software };
-    return { text: `float32 on ${name || "WebGPU"}${software ? ", a software adapter" : ""}`, software };
+    if (this.double) return { text: t("float64 on the processor, without WebGPU"), software };
+    if (this.backend === "processor") return { text: t("float32 on your processor"), software };
+    const adapter = adapterName(name) || "WebGPU";
+    return { text: t(software ? "float32 on {adapter}, a software adapter" : "float32 on {adapter}", { adapter }), software };
   }
 
   /** Terminates the worker. Pending calls are never answered. */

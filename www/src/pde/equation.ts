@@ -1,6 +1,7 @@
 // What the three equations share: an element that computes in a worker until it is closed, and that shows its
 // errors itself.
 import { button, h, setText } from "../dom";
+import { t } from "../language/language";
 import { messageOf } from "../message_of";
 import { EquationsClient } from "./client";
 
@@ -63,7 +64,7 @@ export function withClient(
     begin().catch((error: unknown) => {
       client?.close();
       if (over) return;
-      const again = button("Start again", () => {
+      const again = button(t("Start again"), () => {
         notice.remove();
         start();
       });

@@ -1,5 +1,6 @@
 // The heat equation with a slider for the step size: an instability that nothing restrains.
 import { button, h, setText } from "../dom";
+import { t } from "../language/language";
 import { readableNumber, showNumber, withPower } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
@@ -29,7 +30,7 @@ export function heat({ query, changed, shown, seen }: EquationOptions = {}): Equ
   let factor = Number.NaN;
 
   const control = slider(
-    "Step size dt",
+    t("Step size dt"),
     { min: LEAST, max: MOST, step: 0.001, value: dt, testid: "heat-dt", text: (value) => value.toFixed(3) },
     (value) => {
       dt = value;
@@ -41,13 +42,13 @@ export function heat({ query, changed, shown, seen }: EquationOptions = {}): Equ
   const [factorCell, edgeCell, stepCell, hottest] = ["heat-factor", "heat-edge", "heat-step", "heat-max"].map((id) =>
     h("dd", { "data-testid": id }, "–"),
   ) as [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
-  const rodPlot = new Drawing("Temperature along the rod", "Temperature at 31 points, between fixed ends", 14, (surface) => paintRod(surface, rod));
+  const rodPlot = new Drawing(t("Temperature along the rod"), t("Temperature at 31 points, between fixed ends"), 14, (surface) => paintRod(surface, rod));
   const growth = new LinePlot({
-    title: "Size of the zigzag",
-    note: "the rod’s fastest mode",
+    title: t("Size of the zigzag"),
+    note: t("the rod’s fastest mode"),
     log: true,
     height: 14,
-    empty: "Starting…",
+    empty: t("Starting…"),
   });
 
   function again(): void {
@@ -64,7 +65,7 @@ export function heat({ query, changed, shown, seen }: EquationOptions = {}): Equ
 
   function show(): void {
     const stable = Math.abs(factor) <= 1;
-    setText(verdict, Number.isNaN(factor) ? "–" : stable ? "stable" : "unstable");
+    setText(verdict, Number.isNaN(factor) ? "–" : t(stable ? "stable" : "unstable"));
     verdict.className = stable ? "good" : "bad";
     setText(factorCell, Number.isNaN(factor) ? "–" : factor.toFixed(4).replace("-", "−"));
     setText(edgeCell, Number.isNaN(edge) ? "–" : edge.toFixed(5));
@@ -76,8 +77,8 @@ export function heat({ query, changed, shown, seen }: EquationOptions = {}): Equ
     growth.set({
       x,
       curves: [
-        { label: "computed", colour: "c0", values: Float64Array.from(amplitudes) },
-        { label: "theory", colour: "ref", dashed: true, values: theory.map((value) => (value < SMALLEST ? Number.NaN : value)) },
+        { label: t("computed"), colour: "c0", values: Float64Array.from(amplitudes) },
+        { label: t("theory"), colour: "ref", dashed: true, values: theory.map((value) => (value < SMALLEST ? Number.NaN : value)) },
       ],
     });
   }
@@ -89,13 +90,13 @@ export function heat({ query, changed, shown, seen }: EquationOptions = {}): Equ
     h(
       "dl",
       { class: "readout small" },
-      h("div", {}, h("dt", {}, "a step multiplies the zigzag by"), factorCell),
-      h("div", {}, h("dt", {}, "theory: stable up to"), edgeCell),
-      h("div", {}, h("dt", {}, "stability"), h("dd", {}, verdict)),
-      h("div", {}, h("dt", {}, "step"), stepCell),
-      h("div", {}, h("dt", {}, "hottest point"), hottest),
+      h("div", {}, h("dt", {}, t("a step multiplies the zigzag by")), factorCell),
+      h("div", {}, h("dt", {}, t("theory: stable up to")), edgeCell),
+      h("div", {}, h("dt", {}, t("stability")), h("dd", {}, verdict)),
+      h("div", {}, h("dt", {}, t("step")), stepCell),
+      h("div", {}, h("dt", {}, t("hottest point")), hottest),
     ),
-    h("div", { class: "toolbar" }, button("Run again", again, { "data-testid": "heat-again" })),
+    h("div", { class: "toolbar" }, button(t("Run again"), again, { "data-testid": "heat-again" })),
   );
   const element = h("div", { class: "equation" }, panel, h("div", { class: "plot-grid" }, rodPlot.element, growth.element));
 

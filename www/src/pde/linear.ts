@@ -1,5 +1,6 @@
 // The linear one-layer equation: the plane of step size and weight decay, with theory and a run at the chosen point.
 import { button, h, setText } from "../dom";
+import { t } from "../language/language";
 import { LinePlot } from "../plots/line_plot";
 import { queryNumber, withClient, type Equation, type EquationOptions } from "./equation";
 import { slider } from "../slider";
@@ -10,19 +11,19 @@ const STEPS = 60;
 /** The paper's step size, on its image of 256 x 256; on the small image everything is smaller by the number of patches. */
 const DT = 1e-8;
 const [LARGE, SMALL] = [256, 64];
-const REGIMES = ["activated", "transitioning", "not activated"] as const;
+const REGIMES = [t("activated"), t("transitioning"), t("not activated")];
 const TRANSITIONING = 1;
 const COLUMNS = 160;
 
 /** The letters of the equation, for `linear_params` of web/src/pde.rs. */
 export const LINEAR_TERMS: readonly (readonly [term: string, meaning: string])[] = [
-  ["w", "The weights: one kernel of 32 × 32, as a column of 1024 numbers."],
-  ["dt, α", "The step size and the weight decay, which you choose. A step takes the share dt · α away from each weight."],
-  ["a", "Prediction minus label, held at −0.5: the network is undecided, and the label is 1. It is negative, so this term makes weights grow."],
-  ["β", "The steepness of the activation (Swish), here 1. Near zero its slope is 1/2 + β z / 2."],
-  ["G", "The sum of patch times patch transposed over all 32 × 32 patches of the image, 1024 × 1024 numbers. Its largest eigenvalue, 1024 times the number of patches, belongs to the checkerboard."],
-  ["Activation", "The formula is that of “transitioning”. With “activated”, s ⟨s, w⟩ / 8 replaces a β G w / 2, where s is the sum of the patches; with “not activated” only α w is left."],
-  ["Units", "None: pixels are +1 or −1, and weights are plain numbers."],
+  ["w", t("The weights: one kernel of 32 × 32, as a column of 1024 numbers.")],
+  ["dt, α", t("The step size and the weight decay, which you choose. A step takes the share dt · α away from each weight.")],
+  ["a", t("Prediction minus label, held at −0.5: the network is undecided, and the label is 1. It is negative, so this term makes weights grow.")],
+  ["β", t("The steepness of the activation (Swish), here 1. Near zero its slope is 1/2 + β z / 2.")],
+  ["G", t("The sum of patch times patch transposed over all 32 × 32 patches of the image, 1024 × 1024 numbers. Its largest eigenvalue, 1024 times the number of patches, belongs to the checkerboard.")],
+  [t("Activation"), t("The formula is that of “transitioning”. With “activated”, s ⟨s, w⟩ / 8 replaces a β G w / 2, where s is the sum of the patches; with “not activated” only α w is left.")],
+  [t("Units"), t("None: pixels are +1 or −1, and weights are plain numbers.")],
 ];
 
 /** The linear equation. */
@@ -38,11 +39,11 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
 
   const plane = new StabilityPlane((newDt, newAlpha) => move(newDt, newAlpha));
   const exponents = { min: -12, max: 0, step: 0.005, value: -8, text: (value: number) => (10 ** value).toPrecision(3) };
-  const dtSlider = slider("Step size dt", { ...exponents, testid: "linear-dt" }, (value) => move(10 ** value, alpha));
-  const alphaSlider = slider("Weight decay α", { ...exponents, testid: "linear-alpha" }, (value) => move(dt, 10 ** value));
+  const dtSlider = slider(t("Step size dt"), { ...exponents, testid: "linear-dt" }, (value) => move(10 ** value, alpha));
+  const alphaSlider = slider(t("Weight decay α"), { ...exponents, testid: "linear-alpha" }, (value) => move(dt, 10 ** value));
   const verdict = h("b", { "data-testid": "linear-verdict" }, "–");
   const [theoryCell, measuredCell] = ["linear-theory", "linear-measured"].map((id) => h("dd", { "data-testid": id }, "–")) as [HTMLElement, HTMLElement];
-  const plot = new LinePlot({ title: "Size of the weights", note: "|w| against the step", log: true, height: 19, empty: "Starting…" });
+  const plot = new LinePlot({ title: t("Size of the weights"), note: t("|w| against the step"), log: true, height: 19, empty: t("Starting…") });
 
   function requestRun(): void {
     restart = true;
@@ -64,7 +65,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
 
   function show(factor: number, norms: number[]): void {
     const stable = Math.abs(factor) <= 1;
-    setText(verdict, stable ? "stable" : "unstable");
+    setText(verdict, t(stable ? "stable" : "unstable"));
     verdict.className = stable ? "good" : "bad";
     setText(theoryCell, factor.toFixed(4).replace("-", "−"));
     // Slower modes soon hide a mode that decays; the last steps show the dominant mode.
@@ -74,13 +75,13 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     plot.set({
       x,
       curves: [
-        { label: "computed", colour: "c0", values: Float64Array.from(norms) },
-        { label: "theory, dominant mode", colour: "ref", dashed: true, values: x.map((n) => norms.at(-1)! * Math.abs(factor) ** (n - norms.length + 1)) },
+        { label: t("computed"), colour: "c0", values: Float64Array.from(norms) },
+        { label: t("theory, dominant mode"), colour: "ref", dashed: true, values: x.map((n) => norms.at(-1)! * Math.abs(factor) ** (n - norms.length + 1)) },
       ],
     });
   }
 
-  const choices = h("fieldset", { class: "choices" }, h("legend", {}, "Activation"));
+  const choices = h("fieldset", { class: "choices" }, h("legend", {}, t("Activation")));
   REGIMES.forEach((name, index) => {
     const radio = h("input", { type: "radio", name: "regime", value: index, "data-testid": `regime-${index}` });
     radio.checked = index === regime;
@@ -100,11 +101,11 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
     h(
       "dl",
       { class: "readout small" },
-      h("div", {}, h("dt", {}, "theory: a step multiplies |w| by"), theoryCell),
-      h("div", {}, h("dt", {}, "measured, last step"), measuredCell),
-      h("div", {}, h("dt", {}, "stability"), h("dd", {}, verdict)),
+      h("div", {}, h("dt", {}, t("theory: a step multiplies |w| by")), theoryCell),
+      h("div", {}, h("dt", {}, t("measured, last step")), measuredCell),
+      h("div", {}, h("dt", {}, t("stability")), h("dd", {}, verdict)),
     ),
-    h("div", { class: "toolbar" }, button("Back to the start", () => move(...start), { "data-testid": "linear-reset" })),
+    h("div", { class: "toolbar" }, button(t("Back to the start"), () => move(...start), { "data-testid": "linear-reset" })),
     image,
   );
   const element = h("div", { class: "equation" }, panel, h("div", { class: "plot-grid" }, plane.element, plot.element));
@@ -112,7 +113,7 @@ export function linear({ query, changed, seen }: EquationOptions = {}): Equation
   const end = withClient(element, async (client, isOver) => {
     const { software } = await client.adapter();
     side ??= software && !client.double ? SMALL : LARGE;
-    setText(image, `Image: a checkerboard of ${side} × ${side} pixels, kernel 32 × 32.`);
+    setText(image, t("Image: a checkerboard of {side} × {side} pixels, kernel 32 × 32.", { side }));
     // The lowest stable weight decay, where the activation is steepest, sets the scale of the plane.
     const [unit] = await client.call("linear_bounds", side, TRANSITIONING, Float64Array.of(DT));
     const [least, most] = [unit! / 10, unit! * 100];

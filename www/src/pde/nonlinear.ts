@@ -1,5 +1,6 @@
 // The nonlinear one-layer network: fixed point, period two, chaos and blow-up as the step size grows, for k = 1 and k = 3.
 import { button, h, setText } from "../dom";
+import { t } from "../language/language";
 import { showNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { Drawing, drawAxes, type Surface } from "./canvas";
@@ -41,7 +42,7 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
   const orbits: { dt: number; losses: Float64Array }[] = [];
 
   const control = slider(
-    "Step size dt",
+    t("Step size dt"),
     { min: LEAST, max: MOST, step: 0.0005, value: dt, testid: "nonlinear-dt", text: (value) => value.toFixed(4) },
     (value) => {
       dt = value;
@@ -53,23 +54,23 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
   const verdict = h("p", { class: "verdict", "data-testid": "nonlinear-verdict", "aria-live": "polite" });
   const stepCell = h("dd", { "data-testid": "nonlinear-step" }, "0");
   const apart = h("dd", { "data-testid": "nonlinear-apart" }, "0");
-  const pause = button("Pause", () => setPaused(!paused), { "data-testid": "nonlinear-pause" });
-  const again = button("Start again", () => {
+  const pause = button(t("Pause"), () => setPaused(!paused), { "data-testid": "nonlinear-pause" });
+  const again = button(t("Start again"), () => {
     restart = true;
     wake();
   }, { "data-testid": "nonlinear-again" });
-  const loss = new LinePlot({ title: "Loss", note: "with the weight decay’s part, up to 2.5", height: 13, empty: "Starting…" });
-  const distance = new LinePlot({ title: "Distance from k = 1", note: "relative L1 of the weights", log: true, height: 13, empty: "Starting…" });
+  const loss = new LinePlot({ title: t("Loss"), note: t("with the weight decay’s part, up to 2.5"), height: 13, empty: t("Starting…") });
+  const distance = new LinePlot({ title: t("Distance from k = 1"), note: t("relative L1 of the weights"), log: true, height: 13, empty: t("Starting…") });
   const map = new Drawing(
-    "Long-term losses by step size",
-    "Losses after a long time against the step size: one value, then two, then a cloud of values, then none",
+    t("Long-term losses by step size"),
+    t("Losses after a long time against the step size: one value, then two, then a cloud of values, then none"),
     13,
     (surface) => paintMap(surface, orbits, dt, settled?.edge),
   );
 
   function setPaused(isPaused: boolean): void {
     paused = isPaused;
-    setText(pause, paused ? "Resume" : "Pause");
+    setText(pause, t(paused ? "Resume" : "Pause"));
     wake();
     shown?.();
   }
@@ -109,7 +110,7 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     { class: "panel pde-controls" },
     control.element,
     verdict,
-    h("dl", { class: "readout small" }, h("div", {}, h("dt", {}, "step"), stepCell), h("div", {}, h("dt", {}, "distance of k = 3"), apart)),
+    h("dl", { class: "readout small" }, h("div", {}, h("dt", {}, t("step")), stepCell), h("div", {}, h("dt", {}, t("distance of k = 3")), apart)),
     h("div", { class: "toolbar" }, pause, again),
   );
   const element = h(
@@ -118,7 +119,7 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     panel,
     h("div", { class: "plot-grid" }, loss.element, distance.element),
     map.element,
-    h("p", { class: "note" }, "The map below the curves is computed in float64, each step size from the same start. Click it, or use the slider."),
+    h("p", { class: "note" }, t("The map below the curves is computed in float64, each step size from the same start. Click it, or use the slider.")),
   );
   map.canvas.dataset["testid"] = "nonlinear-map";
   map.canvas.addEventListener("pointerdown", (event) => {
@@ -208,12 +209,13 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
 
 /** The long-term behaviour as a sentence. */
 export function behaviourText(found: Behaviour, { loss, edge }: { loss: number; edge: number }): string {
-  if (found.kind === "blows-up") return "Blow-up: the steps are too long, and nothing restrains the growth.";
+  if (found.kind === "blows-up") return t("Blow-up: the steps are too long, and nothing restrains the growth.");
   if (found.kind === "chaos") {
-    return `Chaos: the loss never settles, and a difference grows ${Math.exp(found.exponent).toFixed(2)}-fold a step on average, until it is as large as the orbit.`;
+    const factor = Math.exp(found.exponent).toFixed(2);
+    return t("Chaos: the loss never settles, and a difference grows {factor}-fold a step on average, until it is as large as the orbit.", { factor });
   }
-  if (found.period === 1) return `Settles at loss ${loss.toFixed(4)}. Theory: it settles up to dt = ${edge.toFixed(5)}.`;
-  return `Hops between ${found.period} values for ever. A difference dies out.`;
+  if (found.period === 1) return t("Settles at loss {loss}. Theory: it settles up to dt = {edge}.", { loss: loss.toFixed(4), edge: edge.toFixed(5) });
+  return t("Hops between {period} values for ever. A difference dies out.", { period: found.period });
 }
 
 const mapLeft = (): number => 3.2 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -256,6 +258,6 @@ function paintMap(surface: Surface, orbits: { dt: number; losses: Float64Array }
   ctx.setLineDash([4, 4]);
   ctx.lineWidth = 1;
   ctx.lineJoin = "round";
-  if (edge !== undefined) line(edge, "good", "settles up to here");
+  if (edge !== undefined) line(edge, "good", t("settles up to here"));
   ctx.setLineDash([]);
 }

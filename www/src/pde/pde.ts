@@ -26,28 +26,31 @@ interface Entry {
 const EQUATIONS: readonly Entry[] = [
   {
     path: "heat",
-    title: "Heat",
+    title: t("Heat"),
     make: heat,
     formula: "u′ᵢ = uᵢ + dt (uᵢ₋₁ − 2uᵢ + uᵢ₊₁)",
-    description:
+    description: t(
       "Heat flows along a rod of 31 points. While a step multiplies the fastest zigzag by a number between −1 and 1, the zigzag dies out. Beyond, it grows without bound.",
+    ),
   },
   {
     path: "linear",
     terms: LINEAR_TERMS,
-    title: "Linear network",
+    title: t("Linear network"),
     make: linear,
     formula: "w′ = w − dt (a β G w / 2 + α w)",
-    description:
+    description: t(
       "The one-layer network, linearised. With too little weight decay a mode grows; with too long a step a mode grows and alternates in sign. Drag the point across the border: the computed weights follow theory at once.",
+    ),
   },
   {
     path: "nonlinear",
-    title: "Nonlinear network",
+    title: t("Nonlinear network"),
     make: nonlinear,
     formula: "w′ = w − (dt k) (∇L(w) / k)",
-    description:
+    description: t(
       "The paper’s one-layer network, trained on one image, with k = 1, 3 and the control 2. As the step grows, the loss first settles, then hops, wanders without end, and blows up. Where it wanders, the last bit is enough to part k = 3 from k = 1.",
+    ),
   },
 ];
 
@@ -70,9 +73,9 @@ export function open(route: Route): View {
       h("a", { href: linkTo(`pde/${path}`), ...(path === entry.path ? { "aria-current": "page" } : {}) }, title),
     );
     element.replaceChildren(
-      h("h1", {}, "Three equations, from tame to wild"),
-      h("nav", { class: "tabs sub", "aria-label": "Equations" }, ...tabs),
-      h("p", { class: "formula", "aria-label": "The step" }, entry.formula),
+      h("h1", {}, t("Three equations, from tame to wild")),
+      h("nav", { class: "tabs sub", "aria-label": t("Equations") }, ...tabs),
+      h("p", { class: "formula", "aria-label": t("The step") }, entry.formula),
       h("p", {}, entry.description),
       ...(entry.terms === undefined ? [] : [legendOf(entry.terms)]),
       equation.element,
@@ -86,7 +89,7 @@ export function open(route: Route): View {
 /** The letters of a formula with their meanings. */
 function legendOf(terms: NonNullable<Entry["terms"]>): HTMLElement {
   const rows = terms.map(([term, meaning]) => h("div", {}, h("dt", {}, term), h("dd", {}, meaning)));
-  return h("details", { class: "terms", "data-testid": "terms" }, h("summary", {}, "What the letters mean"), h("dl", {}, ...rows));
+  return h("details", { class: "terms", "data-testid": "terms" }, h("summary", {}, t("What the letters mean")), h("dl", {}, ...rows));
 }
 
 /** Whether an address has a query and agrees with what is shown. */

@@ -1,6 +1,7 @@
 // The plane of step size and weight decay, logarithmic in both: the region in which theory calls the linear equation stable,
 // and a point to drag.
 import { h } from "../dom";
+import { t } from "../language/language";
 import { superscript } from "../numbers";
 import { Drawing, drawAxes, type Box, type Surface } from "./canvas";
 
@@ -23,8 +24,8 @@ export class StabilityPlane {
 
   constructor(private readonly onMove: (dt: number, alpha: number) => void) {
     this.drawing = new Drawing(
-      "Step size and weight decay",
-      "Plane of step size and weight decay with the region that theory calls stable; drag the point, or use the sliders",
+      t("Step size and weight decay"),
+      t("Plane of step size and weight decay with the region that theory calls stable; drag the point, or use the sliders"),
       19,
       (surface) => this.paint(surface),
     );
@@ -43,8 +44,8 @@ export class StabilityPlane {
       h(
         "ul",
         { class: "legend" },
-        h("li", { class: "k-band" }, h("i", { class: "area" }), "stable by theory"),
-        h("li", { class: "k-c1" }, h("i", { class: "dot" }), "chosen point"),
+        h("li", { class: "k-band" }, h("i", { class: "area" }), t("stable by theory")),
+        h("li", { class: "k-c1" }, h("i", { class: "dot" }), t("chosen point")),
       ),
     );
   }

@@ -4,6 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { button, h, setText } from "../dom";
 import { cancelFrame, inNextFrame } from "../frame";
+import { t } from "../language/language";
 import { readableNumber } from "../numbers";
 import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { decimate, visibleRange } from "./decimate";
@@ -78,8 +79,8 @@ export class LinePlot {
 
   constructor(options: Options) {
     this.options = options;
-    this.empty = h("div", { class: "plot-empty" }, options.empty ?? "No step yet");
-    this.zoomOut = button("Zoom out", () => this.zoomTo(undefined), { class: "quiet", hidden: true });
+    this.empty = h("div", { class: "plot-empty" }, options.empty ?? t("No step yet"));
+    this.zoomOut = button(t("Zoom out"), () => this.zoomTo(undefined), { class: "quiet", hidden: true });
     this.frame.style.setProperty("--h", String(options.height ?? 17));
     this.frame.setAttribute("aria-label", options.title);
     this.frame.append(this.empty);
@@ -273,7 +274,7 @@ export class LinePlot {
       if (output) setText(output, Number.isNaN(value) ? "–" : readableNumber(value));
     });
     const { x, xName } = this.data;
-    const step = index === undefined ? "" : xName === undefined ? `step ${x[index]}` : `${xName} ${readableNumber(x[index])}`;
+    const step = index === undefined ? "" : xName === undefined ? t("step {step}", { step: x[index]! }) : `${xName} ${readableNumber(x[index])}`;
     const note = this.element.querySelector("figcaption .note");
     if (note) setText(note, step || (this.options.note ?? ""));
   }
@@ -326,7 +327,7 @@ export class LinePlot {
       if (place !== undefined) write(label, place.left, place.row);
     });
     const hidden = places.filter((place) => place === undefined).length;
-    const more = `and ${hidden} more`;
+    const more = t("and {count} more", { count: hidden });
     if (hidden > 0) write(more, edges[1] - ctx.measureText(more).width - 4 * dots, MARK_ROWS);
     ctx.restore();
   }

@@ -1,5 +1,6 @@
 // The time since a talk began.
 import { button, h, setText } from "../dom";
+import { t } from "../language/language";
 
 /** Milliseconds as `m:ss`, or `h:mm:ss` from an hour on. */
 export function elapsedText(milliseconds: number): string {
@@ -13,8 +14,8 @@ const KEY = "lastbit-talk-began";
 
 /** A clock with a button that sets it to zero. A reload does not stop it. */
 export class Clock {
-  private readonly time = h("span", { class: "time", role: "timer", "aria-label": "Time elapsed", "data-testid": "elapsed" });
-  readonly element = h("div", { class: "clock" }, this.time, button("Clock to zero", () => this.reset(), { class: "quiet", "data-testid": "clock-zero" }));
+  private readonly time = h("span", { class: "time", role: "timer", "aria-label": t("Time elapsed"), "data-testid": "elapsed" });
+  readonly element = h("div", { class: "clock" }, this.time, button(t("Clock to zero"), () => this.reset(), { class: "quiet", "data-testid": "clock-zero" }));
   private began: number;
   private readonly timer = setInterval(() => this.show(), 250);
 

@@ -1,7 +1,7 @@
 // How presenter mode and the notes are opened: by buttons in the lesson's contents, and by keys. The mode itself loads on demand.
 import { linkTo } from "../address";
 import { button, h } from "../dom";
-import { t } from "../language/language";
+import { t, tNodes } from "../language/language";
 import { store, stored } from "../stored";
 import { isPresenting, placeOfLink, PRESENT_CHANGED, queryOf, withPresent } from "./address";
 import { actionOf } from "./keys";
@@ -29,11 +29,12 @@ export function openNotes(): void {
 
 /** Says that the browser blocked the window, with a link to open it by hand. */
 function blocked(address: string): HTMLElement {
+  const link = h("a", { href: address, target: "_blank", onclick: () => notice.remove() }, t("Open the notes by hand"));
   const notice = h(
     "div",
     { class: "notice warn blocked", role: "alert", "data-testid": "blocked" },
-    h("p", {}, "The browser blocked the second window. ", h("a", { href: address, target: "_blank", onclick: () => notice.remove() }, "Open the notes by hand"), "."),
-    h("div", { class: "toolbar" }, button("Close", () => notice.remove())),
+    h("p", {}, ...tNodes("The browser blocked the second window. {link}.", { link })),
+    h("div", { class: "toolbar" }, button(t("Close"), () => notice.remove())),
   );
   return notice;
 }
@@ -67,8 +68,8 @@ export function onShortcut(event: KeyboardEvent): void {
 /** The buttons in the lesson's contents, and the switch of their keys. */
 export function presenterButtons(): HTMLElement[] {
   return [
-    button("Present", () => setPresenting(true), { class: "present-button", title: "For a projector (key p)", "data-testid": "present" }),
-    button("Notes in a second window", openNotes, { class: "present-button", title: "Key n", "data-testid": "open-notes" }),
+    button(t("Present"), () => setPresenting(true), { class: "present-button", title: t("For a projector (key p)"), "data-testid": "present" }),
+    button(t("Notes in a second window"), openNotes, { class: "present-button", title: t("Key n"), "data-testid": "open-notes" }),
     shortcutSwitch(),
   ];
 }

@@ -1,6 +1,7 @@
 // Presenter mode: a view fills a projector in large type, without the head of the page. Keys turn to the next chapter, and a
 // window with the teacher's notes follows. `?present=1` in the address is its only state.
 import { button, h, setText } from "../dom";
+import { t } from "../language/language";
 import "../style/presenter.css";
 import { changed } from "../style/theme";
 import { withPresent } from "./address";
@@ -27,18 +28,18 @@ export function endPresenting(): void {
 class Presenter {
   private readonly listeners = new AbortController();
   private readonly sync = new Sync("talk", { onPlace: (path) => goTo("talk", path) });
-  private readonly back = button("← Previous", () => turn("talk", -1), { class: "quiet", "data-testid": "previous" });
-  private readonly on = button("Next →", () => turn("talk", 1), { class: "quiet", "data-testid": "next" });
+  private readonly back = button(t("← Previous"), () => turn("talk", -1), { class: "quiet", "data-testid": "previous" });
+  private readonly on = button(t("Next →"), () => turn("talk", 1), { class: "quiet", "data-testid": "next" });
   private readonly title = h("span", { "data-testid": "place" });
   private readonly bar = h(
     "nav",
-    { class: "present-bar", "aria-label": "Presenter mode" },
+    { class: "present-bar", "aria-label": t("Presenter mode") },
     this.back,
     this.on,
     this.title,
     h("span", { class: "spacer" }),
-    button("Notes", openNotes, { class: "quiet", title: "In a second window (key n)", "data-testid": "bar-notes" }),
-    button("Leave", () => setPresenting(false), { class: "quiet", title: "Key Escape", "data-testid": "leave" }),
+    button(t("Notes"), openNotes, { class: "quiet", title: t("In a second window (key n)"), "data-testid": "bar-notes" }),
+    button(t("Leave"), () => setPresenting(false), { class: "quiet", title: t("Key Escape"), "data-testid": "leave" }),
   );
 
   constructor() {

@@ -3,7 +3,7 @@
 import { linkTo } from "../address";
 import { button, h, setText } from "../dom";
 import { failureNotice } from "../failure";
-import { t } from "../language/language";
+import { t, tNodes } from "../language/language";
 import { rich } from "../lesson/chapter";
 import "../style/speaker.css";
 import type { View } from "../view";
@@ -26,10 +26,10 @@ class Speaker implements View {
   private readonly title = h("h1", { "data-testid": "speaker-title" });
   private readonly notes = h("div", { class: "speaker-notes", "data-testid": "speaker-notes" });
   private readonly next = h("p", { class: "speaker-next", "data-testid": "speaker-next" });
-  private readonly talk = h("a", { target: "_blank", "data-testid": "open-talk" }, "Open it");
-  private readonly alone = h("p", { class: "notice warn", role: "status", "data-testid": "alone", hidden: true }, "No window shows the talk. ", this.talk, ", or press p in the window with the lesson.");
-  private readonly back = button("← Previous", () => turn("notes", -1), { "data-testid": "previous" });
-  private readonly on = button("Next →", () => turn("notes", 1), { class: "primary", "data-testid": "next" });
+  private readonly talk = h("a", { target: "_blank", "data-testid": "open-talk" }, t("Open it"));
+  private readonly alone = h("p", { class: "notice warn", role: "status", "data-testid": "alone", hidden: true }, ...tNodes("No window shows the talk. {link}, or press p in the window with the lesson.", { link: this.talk }));
+  private readonly back = button(t("← Previous"), () => turn("notes", -1), { "data-testid": "previous" });
+  private readonly on = button(t("Next →"), () => turn("notes", 1), { class: "primary", "data-testid": "next" });
   private readonly clock = new Clock();
   private readonly listeners = new AbortController();
   private talks = 0;
@@ -77,10 +77,10 @@ class Speaker implements View {
     const { title, load } = place(path);
     const number = PLACES.indexOf(place(path));
     const isChapter = path.startsWith("lesson/");
-    setText(this.where, isChapter ? `Chapter ${number} of ${PLACES.length - 2}` : number === 0 ? "Before the lesson" : "After the lesson");
+    setText(this.where, isChapter ? t("Chapter {number} of {count}", { number, count: PLACES.length - 2 }) : t(number === 0 ? "Before the lesson" : "After the lesson"));
     setText(this.title, title);
     const after = neighbour(path, 1);
-    setText(this.next, after === undefined ? "This is the end." : `Next: ${after.title}`);
+    setText(this.next, after === undefined ? t("This is the end.") : t("Next: {title}", { title: after.title }));
     this.back.disabled = neighbour(path, -1) === undefined;
     this.on.disabled = after === undefined;
     this.talk.href = linkTo(path, { present: "1" });
@@ -90,7 +90,7 @@ class Speaker implements View {
     if (loaded instanceof HTMLElement) return this.notes.replaceChildren(loaded);
     this.notes.replaceChildren(
       h("ul", {}, ...loaded.notes.map((note) => h("li", {}, ...rich(note)))),
-      h("h2", {}, "Questions to ask"),
+      h("h2", {}, t("Questions to ask")),
       h("dl", {}, ...loaded.questions.flatMap(([question, answer]) => [h("dt", {}, ...rich(question)), h("dd", {}, ...rich(answer))])),
     );
     scrollTo({ top: 0 });

@@ -1,5 +1,6 @@
 // A recorded run: www/recorded/record.mjs writes it from a run folder of the native program, and this file turns it into the
 // events that the worker would have sent. Bits of weights are exact; plotted numbers have the digits that a plot shows.
+import { t } from "../language/language";
 import type { Epoch, Layers, Opened, Steps } from "../messages";
 import { STEP_COLUMNS, STEP_HEAD } from "../messages";
 
@@ -48,7 +49,9 @@ export interface Recording {
 export async function fetchRecording(name: string): Promise<Recording> {
   const url = new URL(`recorded/${name}.json.gz`, document.baseURI);
   const response = await fetch(url).catch(() => undefined);
-  if (response?.ok !== true) throw new Error(`the host does not serve the recorded run '${name}' (${response?.status ?? "no connection"})`);
+  if (response?.ok !== true) {
+    throw new Error(t("the host does not serve the recorded run '{name}' ({status})", { name, status: response?.status ?? t("no connection") }));
+  }
   const bytes = await response.arrayBuffer();
   // A host may have unpacked the file on the way (Content-Encoding); gzip begins with 1f 8b.
   const [first, second] = new Uint8Array(bytes, 0, 2);

@@ -2,6 +2,7 @@
 import { linkTo } from "../address";
 import type { Found } from "../backend";
 import { h } from "../dom";
+import { t, tNodes } from "../language/language";
 import { backendWord } from "../lab/device";
 import "../style/recorded.css";
 import type { View } from "../view";
@@ -10,23 +11,27 @@ import { recordedRuns } from "./runs_view";
 /** Explains why nothing trains here, and plays recorded runs. */
 export function openRecorded({ webgpu, simd }: Found): View {
   const recorded = recordedRuns();
-  const { why, remedy } = webgpu.ok ? { why: "", remedy: "" } : webgpu;
-  const isWished = webgpu.ok || simd;
   const element = h(
     "div",
     { class: "page", "data-testid": "no-webgpu" },
-    h("h1", {}, "Recorded runs"),
+    h("h1", {}, t("Recorded runs")),
     backendWord("recorded"),
-    isWished
-      ? h("p", {}, "This address asks for recorded runs. Remove “backend=recorded” from it to train live.")
+    webgpu.ok || simd
+      ? h("p", {}, t("This address asks for recorded runs. Remove “backend=recorded” from it to train live."))
       : h(
           "div",
           { class: "notice warn" },
-          h("p", { class: "lead" }, "This browser can train neither on a GPU nor on the processor."),
-          h("p", { "data-testid": "no-webgpu-why" }, why, " It also lacks WebAssembly’s vectors (SIMD), which the processor’s code needs."),
-          h("p", { "data-testid": "no-webgpu-remedy" }, remedy),
+          h("p", { class: "lead" }, t("This browser can train neither on a GPU nor on the processor.")),
+          h("p", { "data-testid": "no-webgpu-why" }, t(webgpu.why), " ", t("It also lacks WebAssembly’s vectors (SIMD), which the processor’s code needs.")),
+          h("p", { "data-testid": "no-webgpu-remedy" }, t(webgpu.remedy)),
         ),
-    h("p", {}, "The ", h("a", { href: linkTo("lesson/1") }, "lesson"), " works here, too: it plays recorded runs, and computes its equations."),
+    h(
+      "p",
+      {},
+      ...tNodes("The {lesson} works here, too: it plays recorded runs, and computes its equations.", {
+        lesson: h("a", { href: linkTo("lesson/1") }, t("lesson")),
+      }),
+    ),
     recorded.element,
   );
   return { element, close: recorded.close };

@@ -1,5 +1,6 @@
 // Recorded runs, for browsers that cannot train: the reader chooses one, plays it and drags through it.
 import { button, h, setText } from "../dom";
+import { t, tNodes } from "../language/language";
 import { messageOf } from "../message_of";
 import { Bits } from "../run/bits";
 import { divergencePlot, lossPlot } from "../run/curves";
@@ -13,11 +14,11 @@ import { Player } from "./player";
 
 /** The recorded runs: name of the file in public/recorded/, and label. */
 const RUNS: readonly [name: string, label: string][] = [
-  ["parting", "ResNet-20, learning rate 0.1, momentum: parts within ten steps"],
-  ["rate-0.8", "ResNet-8 with Swish, learning rate 0.8: parts"],
-  ["rate-0.2", "… 0.2: parts slowly"],
-  ["rate-0.05", "… 0.05: stays together for a hundred steps"],
-  ["rate-0.0125", "… 0.0125: stays together for the whole recording"],
+  ["parting", t("ResNet-20, learning rate 0.1, momentum: parts within ten steps")],
+  ["rate-0.8", t("ResNet-8 with Swish, learning rate 0.8: parts")],
+  ["rate-0.2", t("… 0.2: parts slowly")],
+  ["rate-0.05", t("… 0.05: stays together for a hundred steps")],
+  ["rate-0.0125", t("… 0.0125: stays together for the whole recording")],
 ];
 
 /** The part of the page with the recorded runs. */
@@ -27,11 +28,11 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
   /** Counts choices: one that loads slowly must not replace a later one. */
   let latest = 0;
 
-  const scrub = h("input", { type: "range", min: 0, max: 1, step: 1, value: 0, "data-testid": "scrub", "aria-label": "Step" });
+  const scrub = h("input", { type: "range", min: 0, max: 1, step: 1, value: 0, "data-testid": "scrub", "aria-label": t("Step") });
   const step = h("output", { "data-testid": "step" }, "0");
-  const play = button("Play", () => player?.start(), { class: "primary", "data-testid": "start" });
-  const pause = button("Pause", () => player?.pause(), { "data-testid": "pause" });
-  const single = button("Single step", () => player?.step(), { "data-testid": "single-step" });
+  const play = button(t("Play"), () => player?.start(), { class: "primary", "data-testid": "start" });
+  const pause = button(t("Pause"), () => player?.pause(), { "data-testid": "pause" });
+  const single = button(t("Single step"), () => player?.step(), { "data-testid": "single-step" });
   const choice = h("select", { "data-testid": "recorded-run" }, ...RUNS.map(([name, label]) => h("option", { value: name }, label)));
   const figures = h("div", { class: "recorded-figures" });
   const about = h("p", { class: "note" });
@@ -53,7 +54,7 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
       error.hidden = true;
       scrub.max = String(current.length);
       const { command: line, adapter, driver, network } = recording.file;
-      setText(about, `${network} on CIFAR-10, trained by lastbit on ${adapter} (${driver}). Real numbers, nothing simulated.`);
+      setText(about, t("{network} on CIFAR-10, trained by lastbit on {adapter} ({driver}). Real numbers, nothing simulated.", { network, adapter, driver }));
       setText(command, line);
       const show = <C extends Component>(part: C): HTMLElement => current.add(part).element;
       const weights = recording.snapshots.length === 0 ? [] : [show(new Filters()), show(new Bits(() => current.watch()))];
@@ -69,29 +70,29 @@ export function recordedRuns(): { element: HTMLElement; close: () => void } {
         update: () => {
           setText(step, String(current.position));
           scrub.value = String(current.position);
-          scrub.setAttribute("aria-valuetext", `step ${current.position}`);
+          scrub.setAttribute("aria-valuetext", t("step {step}", { step: current.position }));
         },
       });
       if (matchMedia("(prefers-reduced-motion: reduce)").matches) current.seek(current.length);
       else current.start();
     } catch (problem) {
       error.hidden = false;
-      setText(error, `${messageOf(problem)}: choose another run, or reload the page.`);
+      setText(error, t("{error}: choose another run, or reload the page.", { error: messageOf(problem) }));
     }
   }
 
   const element = h(
     "section",
-    { class: "recorded", "aria-label": "Recorded runs" },
-    h("h2", {}, "Recorded runs"),
-    h("p", {}, "The native program trained these on real images. k = 2 is the control: it must stay at zero."),
+    { class: "recorded", "aria-label": t("Recorded runs") },
+    h("h2", {}, t("Recorded runs")),
+    h("p", {}, t("The native program trained these on real images. k = 2 is the control: it must stay at zero.")),
     error,
-    h("label", { class: "field" }, h("span", {}, "Run"), choice),
-    h("div", { class: "toolbar" }, play, pause, single, h("span", { class: "spacer" }), h("span", {}, "step ", step)),
+    h("label", { class: "field" }, h("span", {}, t("Run")), choice),
+    h("div", { class: "toolbar" }, play, pause, single, h("span", { class: "spacer" }), h("span", {}, ...tNodes("step {step}", { step }))),
     scrub,
     figures,
     about,
-    h("details", {}, h("summary", { class: "note" }, "The same run on the command line"), command),
+    h("details", {}, h("summary", { class: "note" }, t("The same run on the command line")), command),
   );
   void show(RUNS[0]![0]);
   return {

@@ -1,6 +1,7 @@
 // The 32 bits of a few weights in every replica. Bits that differ from the first replica's are lit, so that the reader sees
 // differences climb from the last bit.
 import { h } from "../dom";
+import { t } from "../language/language";
 import { readableNumber, withPower } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { floatOf, ulps } from "./floats";
@@ -16,16 +17,16 @@ const SHOWN = 3;
 export class Bits implements Component {
   private readonly tensor = h("select", { onchange: () => this.choose() });
   private readonly index = h("input", { type: "number", min: 0, value: 0, onchange: () => this.choose() });
-  private readonly tables = h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Bits of the chosen weights" });
+  private readonly tables = h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": t("Bits of the chosen weights") });
   readonly element = h(
     "figure",
     { class: "bits-figure" },
-    h("figcaption", {}, h("b", {}, "The bits"), h("span", { class: "note" }, "sign, exponent, fraction; lit: differs from the first copy")),
+    h("figcaption", {}, h("b", {}, t("The bits")), h("span", { class: "note" }, t("sign, exponent, fraction; lit: differs from the first copy"))),
     h(
       "div",
       { class: "toolbar" },
-      h("label", { class: "field" }, h("span", {}, "Tensor"), this.tensor),
-      h("label", { class: "field" }, h("span", {}, "First element"), this.index),
+      h("label", { class: "field" }, h("span", {}, t("Tensor")), this.tensor),
+      h("label", { class: "field" }, h("span", {}, t("First element")), this.index),
     ),
     this.tables,
   );
@@ -85,10 +86,10 @@ export class Bits implements Component {
         h("th", { scope: "row" }, labelOf(record, r)),
         h("td", { class: "bits" }, ...spans(word, word ^ reference)),
         h("td", { class: "value" }, withPower(floatOf(word).toPrecision(8))),
-        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? "equal" : `${readableNumber(apart)} ulp`),
+        h("td", { class: "note" }, r === 0 ? "" : apart === 0 ? t("equal") : `${readableNumber(apart)} ulp`),
       );
     });
-    return h("table", { class: "bit-table" }, h("caption", { class: "note" }, `element ${first + i}`), h("tbody", {}, ...rows));
+    return h("table", { class: "bit-table" }, h("caption", { class: "note" }, t("element {index}", { index: first + i })), h("tbody", {}, ...rows));
   }
 }
 

@@ -1,5 +1,7 @@
 // One weight's 32 bits against the step: bits that differ between two copies are lit, and climb from the last bit to the first.
 import { h, setText } from "../dom";
+import { t } from "../language/language";
+import { formatOrdinal } from "../numbers";
 import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { floatOf } from "./floats";
 import type { LayerColumn, RunRecord } from "./record";
@@ -9,7 +11,7 @@ import { heroOf } from "./story";
 
 const BITS = 32;
 /** The bits at which exponent and fraction end, from the top. */
-const PARTS: readonly [name: string, rows: number][] = [["sign", 1], ["exponent", 8], ["fraction", 23]];
+const PARTS: readonly [name: string, rows: number][] = [[t("sign"), 1], [t("exponent"), 8], [t("fraction"), 23]];
 
 /** A step at which the bits of both copies are known. */
 export interface Climbed {
@@ -54,7 +56,7 @@ export class Climb implements Component {
   readonly element = h(
     "figure",
     { class: "climb", "data-testid": "climb" },
-    h("figcaption", {}, h("b", {}, "One weight, bit by bit"), this.note),
+    h("figcaption", {}, h("b", {}, t("One weight, bit by bit")), this.note),
     this.frame,
   );
   private record: RunRecord | undefined;
@@ -95,7 +97,7 @@ export class Climb implements Component {
 
   private caption(): string {
     const names = this.names();
-    return names === undefined ? "" : `of ${names[1]}; dark 1, pale 0; orange: not as in ${names[0]}`;
+    return names === undefined ? "" : t("of {copy}; dark 1, pale 0; orange: not as in {first}", { copy: names[1], first: names[0] });
   }
 
   private geometry(columns: number) {
@@ -122,8 +124,14 @@ export class Climb implements Component {
     this.frame.setAttribute(
       "aria-label",
       last === undefined || names === undefined
-        ? "Bits of one weight against the step, no step yet"
-        : `Bits of one weight at ${columns.length} steps. At step ${last.step}, ${height(last) === 0 ? "no bit differs" : `bits differ up to the ${ordinal(height(last))} from the end`}.`,
+        ? t("Bits of one weight against the step, no step yet")
+        : height(last) === 0
+          ? t("Bits of one weight at {steps} steps. At step {step}, no bit differs.", { steps: columns.length, step: last.step })
+          : t("Bits of one weight at {steps} steps. At step {step}, bits differ up to the {place} from the end.", {
+              steps: columns.length,
+              step: last.step,
+              place: formatOrdinal(height(last)),
+            }),
     );
     context.font = canvasFont(0.75);
     context.textBaseline = "middle";
@@ -136,7 +144,7 @@ export class Climb implements Component {
       context.fillText(name, left - 6, (top(from) + top(from + rows - 1) + row) / 2);
       from += rows;
     }
-    context.fillText("last bit", left - 6, top(BITS - 1) + row / 2);
+    context.fillText(t("last bit"), left - 6, top(BITS - 1) + row / 2);
     const [one, zero, lit, litZero] = [colour("line"), colour("faint"), colour("lit"), colour("lit-zero")];
     columns.forEach(({ reference, other }, c) => {
       for (let bit = 0; bit < BITS; bit++) {
@@ -163,11 +171,6 @@ export class Climb implements Component {
     const names = this.names();
     if (under === undefined || names === undefined) return setText(this.note, this.caption());
     const values = [under.reference, under.other].map((bits) => floatOf(bits).toPrecision(9));
-    setText(this.note, `step ${under.step}: ${names[0]} ${values[0]}, ${names[1]} ${values[1]}`);
+    setText(this.note, t("step {step}: {values}", { step: under.step, values: `${names[0]} ${values[0]}, ${names[1]} ${values[1]}` }));
   }
-}
-
-function ordinal(n: number): string {
-  const ending = n % 10 === 1 && n !== 11 ? "st" : n % 10 === 2 && n !== 12 ? "nd" : n % 10 === 3 && n !== 13 ? "rd" : "th";
-  return `${n}${ending}`;
 }

@@ -37,11 +37,11 @@ export class Consequence implements Component {
   readonly observes = true;
   private readonly count = h("p", { class: "verdict-line", "data-testid": "disagreement" });
   private readonly right = h("p", { class: "note", "data-testid": "right-answers" });
-  private readonly gallery = h("ul", { class: "gallery", "aria-label": "Test images on which the copies disagree" });
+  private readonly gallery = h("ul", { class: "gallery", "aria-label": t("Test images on which the copies disagree") });
   readonly element = h(
     "figure",
     { class: "consequence" },
-    h("figcaption", {}, h("b", {}, "What the copies see"), h("span", { class: "note" }, "in images that they were not trained on")),
+    h("figcaption", {}, h("b", {}, t("What the copies see")), h("span", { class: "note" }, t("in images that they were not trained on"))),
     this.count,
     this.gallery,
     this.right,
@@ -64,14 +64,14 @@ export class Consequence implements Component {
       this.gallery.replaceChildren();
       return;
     }
-    const [first, other] = [labelOf(record, 0), labelOf(record, hero)];
+    const [first, copy] = [labelOf(record, 0), labelOf(record, hero)];
     const apart = disagreements(standing, hero);
     const all = images.labels.length;
     setText(
       this.count,
       apart.length === 0
-        ? `${first} and ${other} agree on all ${all} test images.`
-        : `${first} and ${other} disagree on ${apart.length} of ${all} test images.`,
+        ? t("{first} and {copy} agree on all {images} test images.", { first, copy, images: all })
+        : t("{first} and {copy} disagree on {count} of {images} test images.", { first, copy, count: apart.length, images: all }),
     );
     const right = rightAnswers(standing, images.labels);
     const answers = record.ks.map((_, r) => `${labelOf(record, r)} ${Math.round(right[r]!)} %`).join(", ");
@@ -83,8 +83,8 @@ export class Consequence implements Component {
 function item(record: RunRecord, images: TestImages, { predictions }: Standing, index: number, hero: number): HTMLElement {
   const [, height, width] = images.shape;
   const name = (label: number) => images.classes[label] ?? String(label);
-  const canvas = h("canvas", { width, height, role: "img", "aria-label": `Test image ${index + 1}: ${name(images.labels[index]!)}` });
+  const canvas = h("canvas", { width, height, role: "img", "aria-label": t("Test image {number}: {name}", { number: index + 1, name: name(images.labels[index]!) }) });
   canvas.getContext("2d")!.putImageData(new ImageData(rgbaOf(images, index), width, height), 0, 0);
   const line = (r: number) => h("span", { class: `k-${colourOf(record, r)}` }, h("b", {}, labelOf(record, r)), `: ${name(predictions[r]![index]!)}`);
-  return h("li", {}, canvas, line(0), line(hero), h("span", { class: "soft" }, `it is: ${name(images.labels[index]!)}`));
+  return h("li", {}, canvas, line(0), line(hero), h("span", { class: "soft" }, t("it is: {name}", { name: name(images.labels[index]!) })));
 }

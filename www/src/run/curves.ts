@@ -1,4 +1,5 @@
 // The two plots of a run: the distance of the replicas from the first, and their losses.
+import { t } from "../language/language";
 import { LinePlot, type Curve } from "../plots/line_plot";
 import type { RunRecord, StepColumn } from "./record";
 import { colourOf, labelOf, repeatsColour } from "./replicas";
@@ -30,14 +31,14 @@ export class RunPlot implements Component {
     const x = record?.step.values() ?? new Float64Array();
     const longer = this.pinned !== undefined && this.pinned.x.length > x.length ? this.pinned.x : x;
     const marks = [
-      ...(record?.lrChanges ?? []).map(({ step, lr }) => ({ x: step, label: `lr ${lr}` })),
-      ...(record?.flips ?? []).map(({ step }) => ({ x: step, label: "bit flipped" })),
+      ...(record?.lrChanges ?? []).map(({ step, lr }) => ({ x: step, label: t("lr {rate}", { rate: lr }) })),
+      ...(record?.flips ?? []).map(({ step }) => ({ x: step, label: t("bit flipped") })),
     ];
     this.plot.set({ x: longer, curves: [...(this.pinned?.curves ?? []), ...own], marks });
   }
 
   /** Keeps the curves of `record`, whose labels end with `as`, for comparison; `undefined` drops those that are kept. */
-  pin(record: RunRecord | undefined, as = "pinned"): void {
+  pin(record: RunRecord | undefined, as = t("pinned")): void {
     this.pinned = record && {
       x: record.step.values().slice(),
       curves: this.curves(record).map((curve) => ({
@@ -69,7 +70,7 @@ export class RunPlot implements Component {
 function scaleCurves(record: RunRecord): Curve[] {
   const { standings } = record;
   const first = labelOf(record, 0);
-  const lines = [["fromStart", `${first} from its own start`, "ref"], ["fromSeed", `${first} from another seed’s start`, "soft"]] as const;
+  const lines = [["fromStart", t("{first} from its own start", { first }), "ref"], ["fromSeed", t("{first} from another seed’s start", { first }), "soft"]] as const;
   return lines.flatMap(([key, label, colour]) => {
     const values = between(standings.map((standing) => [standing.step, standing[key]]), record.step.values());
     return values === undefined ? [] : [{ label, colour, values, pinned: true }];
@@ -93,7 +94,7 @@ export function between(measured: readonly [step: number, value: number | null][
 
 /** Divergence against the step. */
 export const divergencePlot = (withScale = false): RunPlot =>
-  new RunPlot("relL1", { title: "Distance from the first copy", note: "relative L1 of the convolution weights", log: true }, false, withScale);
+  new RunPlot("relL1", { title: t("Distance from the first copy"), note: t("relative L1 of the convolution weights"), log: true }, false, withScale);
 
 /** Loss of each batch against the step. */
-export const lossPlot = (): RunPlot => new RunPlot("loss", { title: "Loss", note: "of each batch", height: 12 }, true);
+export const lossPlot = (): RunPlot => new RunPlot("loss", { title: t("Loss"), note: t("of each batch"), height: 12 }, true);

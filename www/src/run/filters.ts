@@ -1,5 +1,6 @@
 // The filters of the first layer in two replicas, and their difference, magnified until it is visible.
 import { h, setText } from "../dom";
+import { t } from "../language/language";
 import { readableNumber } from "../numbers";
 import type { Opened, Tensor, WatchedRange } from "../messages";
 import { colour, onTheme } from "../style/theme";
@@ -14,12 +15,12 @@ const MOST = 64;
 
 /** Three pictures side by side. */
 export class Filters implements Component {
-  private readonly pictures = [0, 1, 2].map(() => h("canvas", { role: "img", "aria-label": "Filters, not loaded yet" }));
+  private readonly pictures = [0, 1, 2].map(() => h("canvas", { role: "img", "aria-label": t("Filters, not loaded yet") }));
   private readonly names = [0, 1, 2].map(() => h("figcaption", { class: "note" }));
   readonly element = h(
     "figure",
     { class: "map" },
-    h("figcaption", {}, h("b", {}, "First-layer filters")),
+    h("figcaption", {}, h("b", {}, t("First-layer filters"))),
     h(
       "div",
       { class: "filter-row" },
@@ -55,10 +56,10 @@ export class Filters implements Component {
     const most = Math.max(largest(a), largest(b));
     const apart = largest(difference);
     [a, b, difference].forEach((values, i) => draw(this.pictures[i]!, first, values, i === 2 ? apart : most));
-    const magnified = apart === 0 ? "no bit differs" : `×\u00a0${readableNumber(most / apart)}`;
-    [labelOf(record, 0), labelOf(record, other), `difference: ${magnified}`].forEach((text, i) => {
+    const between = apart === 0 ? t("difference: no bit differs") : t("difference: {magnified}", { magnified: `×\u00a0${readableNumber(most / apart)}` });
+    [labelOf(record, 0), labelOf(record, other), between].forEach((text, i) => {
       setText(this.names[i]!, text);
-      this.pictures[i]!.setAttribute("aria-label", `Filters of ${first.name}: ${text}`);
+      this.pictures[i]!.setAttribute("aria-label", t("Filters of {layer}: {what}", { layer: first.name, what: text }));
     });
   }
 

@@ -1,5 +1,6 @@
 // Relative L1 of each layer at each step, as colour on a logarithmic scale: layers down, steps across.
 import { h, setText } from "../dom";
+import { t } from "../language/language";
 import { readableNumber } from "../numbers";
 import { canvasFont, colour, onTheme, rem } from "../style/theme";
 import { palette, shade } from "./palette";
@@ -16,14 +17,14 @@ export class Heatmap implements Component {
   private readonly canvas = h("canvas", {});
   private readonly frame = h("div", { class: "plot-frame", role: "img" }, this.canvas);
   private readonly note = h("span", { class: "note" });
-  private readonly choice = h("select", { "aria-label": "Copy in the map", onchange: () => this.redraw() });
+  private readonly choice = h("select", { "aria-label": t("Copy in the map"), onchange: () => this.redraw() });
   private readonly ramp = h("i", {});
   readonly element = h(
     "figure",
     { class: "map" },
-    h("figcaption", {}, h("b", {}, "Distance by layer"), this.choice, this.note),
+    h("figcaption", {}, h("b", {}, t("Distance by layer")), this.choice, this.note),
     this.frame,
-    h("div", { class: "ramp" }, "10⁻⁹", this.ramp, "2, relative L1"),
+    h("div", { class: "ramp" }, "10⁻⁹", this.ramp, t("2, relative L1")),
   );
   private source: RunRecord | undefined;
   private drawn = "";
@@ -77,7 +78,7 @@ export class Heatmap implements Component {
   }
 
   private caption(): string {
-    return this.source === undefined ? "" : "input layer on top";
+    return this.source === undefined ? "" : t("input layer on top");
   }
 
   private draw(): void {
@@ -95,7 +96,7 @@ export class Heatmap implements Component {
     setText(this.note, this.caption());
     const columns = this.columns();
     const rows = this.source?.layerNames.length ?? 0;
-    this.frame.setAttribute("aria-label", `Relative L1 of ${rows} layers at ${columns.length} steps`);
+    this.frame.setAttribute("aria-label", t("Relative L1 of {layers} layers at {steps} steps", { layers: rows, steps: columns.length }));
     if (columns.length === 0) return;
     const [zero, bad] = [colour("zero"), colour("bad")];
     const { left, mapHeight, x } = this.geometry(width, height, columns);
@@ -111,7 +112,7 @@ export class Heatmap implements Component {
     context.font = canvasFont(0.78);
     context.textBaseline = "bottom";
     context.textAlign = "left";
-    context.fillText("step 1", left, height);
+    context.fillText(t("step {step}", { step: 1 }), left, height);
     const last = String(columns.at(-1)!.step);
     context.textAlign = "right";
     context.fillText(last, width - 2, height);
@@ -133,7 +134,9 @@ export class Heatmap implements Component {
     const row = Math.floor((atY / mapHeight) * names.length);
     const column = columns.findLast(({ step }) => x(step - 1) <= atX) ?? columns[0]!;
     const value = column.relL1[this.replica()]?.[row];
-    if (value !== undefined) setText(this.note, `${names[row]!.replace(/\.weight$/, "")}, step ${column.step}: ${readableNumber(value)}`);
+    if (value === undefined) return;
+    const layer = names[row]!.replace(/\.weight$/, "");
+    setText(this.note, t("{layer}, step {step}: {value}", { layer, step: column.step, value: readableNumber(value) }));
   }
 }
 

@@ -1,6 +1,7 @@
 // The control lamp is green while every control equals the first replica bit for bit. The core compares all parameters after
 // every step.
 import { h, setText } from "../dom";
+import { t } from "../language/language";
 import type { RunRecord } from "./record";
 import { labelOf } from "./replicas";
 import type { Component, RunSource } from "./session";
@@ -40,15 +41,16 @@ export class Lamp implements Component {
 
 /** The word beside the lamp, and what it means. `perturbation` is the property of the run. */
 export function lampText(state: LampState, record: RunRecord | undefined, perturbation = "divide"): [string, string] {
-  if (record === undefined || record.isPending) return ["Control", ""];
-  const names = record.controls.map((r) => labelOf(record, r)).join(", ");
+  if (record === undefined || record.isPending) return [t("Control"), ""];
+  const controls = record.controls.map((r) => labelOf(record, r)).join(", ");
   const first = labelOf(record, 0);
-  if (state === "green") return ["Control green", `${names} equals ${first} in every bit, as it must.`];
+  if (state === "green") return [t("Control green"), t("{controls} equals {first} in every bit, as it must.", { controls, first })];
   if (state === "red") {
     // There is no count here: a screen reader would read out each of its changes.
-    return ["Control red", `${names} must equal ${first} bit for bit, but bits differ from step ${record.firstRed} on.`];
+    return [t("Control red"), t("{controls} must equal {first} bit for bit, but bits differ from step {step} on.", { controls, first, step: record.firstRed ?? 0 })];
   }
-  return record.controls.length === 0 ? ["No control", controlAdvice(record.ks, perturbation)] : ["Control", `${names} must equal ${first} bit for bit.`];
+  if (record.controls.length === 0) return [t("No control"), controlAdvice(record.ks, perturbation)];
+  return [t("Control"), t("{controls} must equal {first} bit for bit.", { controls, first })];
 }
 
 /** Why none of these copies is a control, and how to have one (`TrainConfig::controls` of core). */
@@ -57,8 +59,10 @@ function controlAdvice(ks: readonly number[], perturbation: string): string {
   if (perturbation === "nextafter") {
     const like = ks.find((k) => k !== first && Number.isInteger(Math.log2(k / first)));
     return like === undefined
-      ? `Every k above 1 moves another weight by one ulp. Add a second k = ${first} to have a control.`
-      : `k = ${like} is no control here, because every k above 1 moves another weight by one ulp. Add a second k = ${first} to have one.`;
+      ? t("Every k above 1 moves another weight by one ulp. Add a second k = {first} to have a control.", { first })
+      : t("k = {like} is no control here, because every k above 1 moves another weight by one ulp. Add a second k = {first} to have one.", { like, first });
   }
-  return first * 2 <= MOST_K ? `Add a second k = ${first}, or k = ${first * 2}, to have one.` : `Add a second k = ${first} to have one.`;
+  return first * 2 <= MOST_K
+    ? t("Add a second k = {first}, or k = {twice}, to have one.", { first, twice: first * 2 })
+    : t("Add a second k = {first} to have one.", { first });
 }

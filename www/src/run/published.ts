@@ -1,5 +1,6 @@
 // Compares a run that nobody has changed with its published fingerprints. Only few runs have them: the lab's and the lesson's own.
 import { h, setText } from "../dom";
+import { t } from "../language/language";
 import type { Published } from "../messages";
 import type { LampState } from "./lamp";
 import type { RunRecord } from "./record";
@@ -22,18 +23,26 @@ export function publishedState(record: RunRecord, published: Published | null | 
     if (found?.step !== step || found.fingerprints.includes(undefined)) continue;
     const replica = fingerprints.findIndex((fingerprint, r) => fingerprint !== found.fingerprints[r]);
     if (replica >= 0) {
-      const which = `${found.fingerprints[replica]} at step ${step}, ${labelOf(record, replica)}`;
+      const meaning = t("The fingerprint is {found} at step {step}, {copy}; class {class} has {published}.", {
+        found: found.fingerprints[replica]!,
+        step,
+        copy: labelOf(record, replica),
+        class: published.class,
+        published: fingerprints[replica]!,
+      });
       // The documented exception (docs/RULES.md). SwiftShader, which flushes them, has the published fingerprints nevertheless.
-      const why = published.subnormals === "flushed" ? " This device flushes numbers below 2⁻¹²⁶ to zero, which may be why." : "";
-      return { lamp: "red", word: "Not published", meaning: `The fingerprint is ${which}; class ${published.class} has ${fingerprints[replica]}.${why}` };
+      const why = published.subnormals === "flushed" ? [t("This device flushes numbers below 2⁻¹²⁶ to zero, which may be why.")] : [];
+      return { lamp: "red", word: t("Not published"), meaning: [meaning, ...why].join(" ") };
     }
     equal = step;
   }
   if (equal !== undefined) {
-    return { lamp: "green", word: "Published", meaning: `The fingerprints at step ${equal} are the published ones of class ${published.class}.` };
+    const meaning = t("The fingerprints at step {step} are the published ones of class {class}.", { step: equal, class: published.class });
+    return { lamp: "green", word: t("Published"), meaning };
   }
   const steps = published.steps.map(({ step }) => step);
-  return { lamp: "none", word: "Published", meaning: `Fingerprints of this run are published for steps ${steps.slice(0, -1).join(", ")} and ${steps.at(-1)}.` };
+  const meaning = t("Fingerprints of this run are published for steps {steps} and {last}.", { steps: steps.slice(0, -1).join(", "), last: steps.at(-1) ?? "" });
+  return { lamp: "none", word: t("Published"), meaning };
 }
 
 /** The lamp of the published fingerprints. Its place stays empty for a run that has none. */

@@ -14,12 +14,12 @@ type Value = (record: RunRecord, replica: number) => number | undefined;
 const newest = (column: StepColumn): Value => (record, replica) => record.last(column, replica);
 
 const COLUMNS: readonly [value: Value, title: string, id: string][] = [
-  [newest("loss"), "loss", "loss"],
-  [accuracy, "on this batch, %", "accuracy"],
-  [testAccuracy, "on test images, %", "test-accuracy"],
-  [newest("relL1"), "relative L1", "rel-l1"],
-  [newest("differing"), "weights that differ", "differing"],
-  [newest("maxUlp"), "farthest, ulp", "max-ulp"],
+  [newest("loss"), t("loss"), "loss"],
+  [accuracy, t("on this batch, %"), "accuracy"],
+  [testAccuracy, t("on test images, %"), "test-accuracy"],
+  [newest("relL1"), t("relative L1"), "rel-l1"],
+  [newest("differing"), t("weights that differ"), "differing"],
+  [newest("maxUlp"), t("farthest, ulp"), "max-ulp"],
 ];
 
 const TEST_COLUMN = COLUMNS.findIndex(([value]) => value === testAccuracy);
@@ -49,14 +49,14 @@ export function testTitle(record: RunRecord | undefined): string {
 export class Readout implements Component {
   private readonly body = h("tbody", {});
   private readonly titles = COLUMNS.map(([, title]) => h("th", { scope: "col" }, title));
-  private readonly head = h("th", { scope: "col" }, "fingerprint");
+  private readonly head = h("th", { scope: "col" }, t("fingerprint"));
   readonly element = h(
     "div",
     { class: "scroll" },
     h(
       "table",
       { class: "numbers" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "copy"), ...this.titles, this.head)),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("copy")), ...this.titles, this.head)),
       this.body,
     ),
   );
@@ -71,7 +71,7 @@ export class Readout implements Component {
     );
     setText(this.titles[TEST_COLUMN]!, testTitle(record));
     const layers = record?.layers.at(-1);
-    setText(this.head, layers === undefined ? "fingerprint" : `fingerprint, step ${layers.step}`);
+    setText(this.head, layers === undefined ? t("fingerprint") : t("fingerprint, step {step}", { step: layers.step }));
     this.fingerprints.forEach((cell, r) => setText(cell, layers?.fingerprints[r] ?? "–"));
   }
 

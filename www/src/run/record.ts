@@ -38,8 +38,8 @@ export class RunRecord {
   readonly epochs: Epoch[] = [];
   readonly standings: Standing[] = [];
   images: TestImages | undefined;
-  /** Number of weights of all convolutions. */
-  readonly weights: number;
+  /** Number of weights of all convolutions, if their shapes are known: most recorded runs lack them. */
+  readonly weights: number | undefined;
   readonly lrChanges: { step: number; lr: number }[] = [];
   readonly flips: { step: number; flip: FlipBit }[] = [];
   /** The newest bits of the watched tensors. */
@@ -54,8 +54,11 @@ export class RunRecord {
   ) {
     this.ks = ks;
     this.controls = controls;
-    this.layerNames = tensors.filter((tensor) => tensor.convolution).map(({ name }) => name);
-    this.weights = tensors.filter((tensor) => tensor.convolution).reduce((sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1), 0);
+    const convolutions = tensors.filter(({ convolution }) => convolution);
+    this.layerNames = convolutions.map(({ name }) => name);
+    const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
+    const isKnown = convolutions.every(({ shape }) => shape.length > 0);
+    this.weights = isKnown ? convolutions.reduce((sum, { shape }) => sum + elements(shape), 0) : undefined;
     const columns = STEP_COLUMNS.map((name) => [name, ks.map(() => new Column())]);
     this.columns = Object.fromEntries(columns) as Record<StepColumn, Column[]>;
   }

@@ -1,4 +1,5 @@
 // Names and colours of replicas, the same everywhere.
+import { t } from "../language/language";
 import type { RunRecord } from "./record";
 
 type Shape = Pick<RunRecord, "ks" | "controls">;
@@ -26,7 +27,8 @@ function orderOf({ ks, controls }: Shape, replica: number): number {
 /** `k = 3`; a repeated k is numbered: `k = 1 (no. 2)`. */
 export function labelOf({ ks }: Shape, replica: number): string {
   const earlier = ks.slice(0, replica).filter((k) => k === ks[replica]).length;
-  return `k = ${ks[replica]}${earlier === 0 ? "" : ` (no. ${earlier + 1})`}`;
+  const k = ks[replica] ?? "";
+  return earlier === 0 ? `k = ${k}` : t("k = {k} (no. {number})", { k, number: earlier + 1 });
 }
 
 /** For test ids: `k3`, and `k1-2` for the second k = 1. */
@@ -44,5 +46,5 @@ export function controlsOf(ks: readonly number[], perturbation: string): number[
 
 /** The role of a replica: `reference`, `control` or empty. */
 export function roleOf({ controls }: Shape, replica: number): string {
-  return replica === 0 ? "reference" : controls.includes(replica) ? "control" : "";
+  return replica === 0 ? t("reference") : controls.includes(replica) ? t("control") : "";
 }

@@ -29,35 +29,54 @@ export function heroOf({ ks, controls }: Pick<RunRecord, "ks" | "controls">): nu
 export function storyOf(record: RunRecord | undefined): Story {
   const hero = record === undefined ? undefined : heroOf(record);
   if (record === undefined || hero === undefined || record.lastStep() === 0) return { phase: "none", text: "" };
-  const [who, first] = [labelOf(record, hero), labelOf(record, 0)];
-  const step = record.lastStep();
+  const [copy, first] = [labelOf(record, hero), labelOf(record, 0)];
+  const step = formatCount(record.lastStep());
   const distances = record.columns.relL1[hero]!.values();
   const now = distances.at(-1)!;
   const differing = record.last("differing", hero) ?? 0;
-  const weights = record.weights === 0 ? "" : `; ${formatCount(differing)} of ${formatCount(record.weights)} weights differ`;
-  const at = `Step ${formatCount(step)}`;
-  if (!Number.isFinite(now)) return { phase: "lost", text: `${at}: numbers are no longer finite, so there is no distance to measure.` };
+  if (!Number.isFinite(now)) return { phase: "lost", text: t("Step {step}: numbers are no longer finite, so there is no distance to measure.", { step }) };
   // The distance is that of the convolutions; a copy that parts elsewhere first has begun to leave.
   if (now === 0 && (record.last("differingAnywhere", hero) ?? 0) > 0) {
-    return { phase: "starts", text: t("Step {step}: {who} equals {first} in every weight of the convolutions, but not in all other numbers.", { step: formatCount(step), who, first }) };
+    return { phase: "starts", text: t("Step {step}: {copy} equals {first} in every weight of the convolutions, but not in all other numbers.", { step, copy, first }) };
   }
-  if (now === 0) return { phase: "together", text: `${at}: ${who} equals ${first} in every weight.` };
+  if (now === 0) return { phase: "together", text: t("Step {step}: {copy} equals {first} in every weight.", { step, copy, first }) };
+  const difference =
+    record.weights === undefined
+      ? t("{differing} weights differ", { differing: formatCount(differing) })
+      : t("{differing} of {weights} weights differ", { differing: formatCount(differing), weights: formatCount(record.weights) });
+  const values = { step, copy, first, distance: short(now), difference };
   const before = distances.at(-1 - SPAN);
   if (before === undefined || before === 0) {
-    return { phase: "starts", text: `${at}: ${who} has begun to leave: ${short(now)} from ${first}${weights}.` };
+    return { phase: "starts", text: t("Step {step}: {copy} has begun to leave: {distance} from {first}; {difference}.", values) };
   }
   const factor = now / before;
   if (factor >= GROWS) {
-    return { phase: "grows", text: `${at}: ${who} is ${short(factor)} times as far from ${first} as ${SPAN} steps ago, now ${short(now)}${weights}.` };
+    return {
+      phase: "grows",
+      text: t("Step {step}: {copy} is {factor} times as far from {first} as {span} steps ago, now {distance}; {difference}.", {
+        ...values,
+        factor: short(factor),
+        span: SPAN,
+      }),
+    };
   }
   if (factor <= SHRINKS) {
-    return { phase: "shrinks", text: `${at}: ${who} comes back: ${short(1 / factor)} times closer to ${first} than ${SPAN} steps ago, now ${short(now)}${weights}.` };
+    return {
+      phase: "shrinks",
+      text: t("Step {step}: {copy} comes back: {factor} times closer to {first} than {span} steps ago, now {distance}; {difference}.", {
+        ...values,
+        factor: short(1 / factor),
+        span: SPAN,
+      }),
+    };
   }
-  const start = record.standings.at(-1)?.fromStart ?? undefined;
-  if (start === undefined) return { phase: "level", text: `${at}: ${who} is ${short(now)} from ${first}${weights}.` };
-  return now >= LEVEL * start
-    ? { phase: "apart", text: `${at}: ${who} is ${short(now)} from ${first}${weights}. That is far: ${first} itself is ${short(start)} from its own start.` }
-    : { phase: "level", text: `${at}: ${who} is ${short(now)} from ${first}${weights}. ${first} itself is ${short(start)} from its own start.` };
+  const fromStart = record.standings.at(-1)?.fromStart ?? undefined;
+  const level = t("Step {step}: {copy} is {distance} from {first}; {difference}.", values);
+  if (fromStart === undefined) return { phase: "level", text: level };
+  const start = short(fromStart);
+  return now >= LEVEL * fromStart
+    ? { phase: "apart", text: `${level} ${t("That is far: {first} itself is {start} from its own start.", { first, start })}` }
+    : { phase: "level", text: `${level} ${t("{first} itself is {start} from its own start.", { first, start })}` };
 }
 
 /** Two digits are enough in a sentence. */

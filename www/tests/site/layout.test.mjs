@@ -29,6 +29,10 @@ const VIEWS = [
   ["#/certify", "certify-progress", 3, "certify"],
   // Three digits.
   ["?backend=recorded#/lab", "step", 100],
+  // German texts are longer.
+  ["?lang=de#/home", "step", 40],
+  ["?lang=de#/lab?net=resnet8&width=0.5&batch-size=4&test-limit=8", "step", 3],
+  ["?lang=de&backend=recorded#/lab", "step", 100],
 ];
 
 /** Runs in the page before its scripts: records what moved, and how far, in `window.shifts`. */

@@ -13,7 +13,7 @@ test("the class and the handling of subnormal numbers have words", () => {
   assert.match(classText("fused"), /once: class fused/);
   assert.match(classText("separate"), /twice: class separate/);
   assert.match(classText("neither"), /no class/);
-  assert.deepEqual(["kept", "flushed"].map(subnormalsText), ["kept", "flushed to zero"]);
+  assert.deepEqual(["kept", "flushed"].map(subnormalsText), ["kept as they are", "flushed to zero"]);
 });
 
 test("a certificate is one word and one sentence, with the first difference", () => {

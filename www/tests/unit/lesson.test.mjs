@@ -13,7 +13,10 @@ const { commonAxis, comparableEnd, nextTarget, onAxis, runningMean } = await loa
 const { tally, verdictText } = await load("lesson/chapter2.ts");
 const { behaviourText } = await load("pde/nonlinear.ts");
 const { whereText } = await load("lesson/run_panel.ts");
-const chapters = await Promise.all([1, 2, 3, 4, 5, 6].map(async (n) => (await load(`lesson/chapter${n}.ts`)).chapter));
+const { table } = await load("language/de.ts");
+/** The words of all chapters in a language. */
+const chaptersIn = (language) => Promise.all([1, 2, 3, 4, 5, 6].map(async (n) => (await load(`lesson/${language}/chapter${n}.ts`)).text));
+const [chapters, german] = [await chaptersIn("en"), await chaptersIn("de")];
 
 test("the place of a run is named once it is known", () => {
   const opened = { network: "resnet8", adapter: { name: "" } };
@@ -103,13 +106,35 @@ test("marks count at the edges of words only", () => {
 
 test("every chapter has its title in the list, text, a task, a sight, notes and questions, without a stray mark", async () => {
   const list = await readFile(new URL("../../src/lesson/lesson.ts", import.meta.url), "utf8");
-  for (const { title, text, task, sight, teacher } of chapters) {
-    assert.ok(list.includes(`{ title: "${title}", load:`), title);
+  for (const { title } of chapters) assert.ok(list.includes(`{ title: t("${title}"), load:`), title);
+  for (const { title, text, task, sight, teacher } of [...chapters, ...german]) {
     assert.ok(text.length > 0 && teacher.notes.length > 0 && teacher.questions.length > 0, title);
     for (const words of [...text, task, sight, ...teacher.notes, ...teacher.questions.flat()]) {
       assert.ok(words.trim() !== "", title);
       const plain = parseMarks(words).filter((part) => typeof part === "string").join("");
       assert.doesNotMatch(plain, /[*`]\w|\w[*`]|\b_|_\b/, words);
+    }
+  }
+});
+
+/** All words of a chapter, part by part. */
+const parts = ({ text, task, sight, teacher }) => [...text, task, sight, ...teacher.notes, ...teacher.questions.flat()];
+
+/** The numbers of a text, sorted, without what keeps thousands apart. `float32` and `k2` are names. */
+const numbersOf = (text) => (text.replaceAll(/(?<=\d)[,\u202f](?=\d{3})/g, "").match(/(?<![A-Za-z\d])\d+(\.\d+)?/g) ?? []).sort();
+
+test("the German chapters say the same, part by part: the same numbers, variables and emphasis", () => {
+  for (const [index, english] of chapters.entries()) {
+    const translated = german[index];
+    assert.equal(translated.title, table[english.title]);
+    for (const count of [({ text }) => text.length, ({ teacher }) => teacher.notes.length, ({ teacher }) => teacher.questions.length]) assert.equal(count(translated), count(english), english.title);
+    const [theirs, ours] = [parts(english), parts(translated)];
+    for (const [part, words] of ours.entries()) {
+      assert.deepEqual(numbersOf(words), numbersOf(theirs[part]), words);
+      const marks = (text) => parseMarks(text).filter((one) => typeof one !== "string");
+      assert.deepEqual(marks(words).map(([tag]) => tag), marks(theirs[part]).map(([tag]) => tag), words);
+      assert.deepEqual(marks(words).filter(([tag]) => tag === "var"), marks(theirs[part]).filter(([tag]) => tag === "var"), words);
+      assert.doesNotMatch(words, /["“][A-Za-zÄÖÜäöü]|\d,\d/, "German quotes, and a decimal point");
     }
   }
 });

@@ -2,7 +2,8 @@
 import { fileURLToPath } from "node:url";
 import { createServer } from "vite";
 
-// Some modules call these when they are loaded.
+// Some modules call these when they are loaded. Node.js before version 21 has no navigator.
+globalThis.navigator ??= { hardwareConcurrency: 1 };
 globalThis.matchMedia = () => ({ matches: false, addEventListener: () => undefined });
 
 const vite = await createServer({

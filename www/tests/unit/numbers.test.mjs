@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { load } from "./load.mjs";
 
-const { formatCount, formatNumber, formatRate, readableNumber, withPower } = await load("numbers.ts");
+const { formatCount, formatNumber, formatOrdinal, formatRate, readableNumber, withPower } = await load("numbers.ts");
 
 test("numbers have at most four digits, and only a point and an exponent beside them", () => {
   const texts = [undefined, NaN, Infinity, -Infinity, 0, -0, 0.1234567, 2.31, 1e-3, 9.99e-4, 3.4e-7, 99_999, 1e5, -1234.5].map(formatNumber);
@@ -31,4 +31,8 @@ test("counts have their thousands apart", () => {
 
 test("rates lose decimals as they grow", () => {
   assert.deepEqual([0.421, 3.14159, 25.04, 250.4].map(formatRate), ["0.42", "3.14", "25.0", "250"]);
+});
+
+test("a place in a row has its ending", () => {
+  assert.deepEqual([1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 31, 32].map(formatOrdinal), ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd", "31st", "32nd"]);
 });

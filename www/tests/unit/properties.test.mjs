@@ -18,22 +18,23 @@ test("the page's defaults and presets are valid", () => {
   assert.ok(Number(preset("resnet8", true).width) < 1, "smaller on a software adapter");
 });
 
-test("values are checked, and messages follow the name of the property", () => {
+test("values are checked, and messages begin with the name of the property", () => {
   const valid = { net: ["resnet32", "preresnet14", "vgg13"], activation: ["", "swish:2.5"], ks: ["1", "1,3,2"], steps: ["", "7"], lr: ["1e-5"], nesterov: ["false"], "lr-changes": ["", "2:0.1,5:.01"], "flip-bit": ["", "conv1.weight:0:5:2"] };
   for (const [key, texts] of Object.entries(valid)) for (const text of texts) assert.equal(validate(property(key), text), undefined, `${key}=${text}`);
   const invalid = {
-    net: ["resnet", /^must be one of one-layer, resnet8/],
-    activation: ["swish:x", /^must be one of \(empty\), relu/],
-    ks: ["1,64", /^must be a list of numbers from 1 to 63/],
-    seed: ["none", /^must be a whole number at least 0$/],
-    "batch-size": ["2.5", /^must be a whole number at least 1 and at most 65536$/],
-    lr: ["0", /^must be a number above 0 and at most 1000000000$/],
-    width: [" ", /^must be a number at least 0.25 and at most 8$/],
-    nesterov: ["yes", /^must be true or false$/],
-    "lr-changes": ["5", /^must be a list such as/],
-    "flip-bit": ["a b:0:0:0", /^must be TENSOR:INDEX:STEP:REPLICA$/],
+    net: ["resnet", /^net must be one of one-layer, resnet8/],
+    activation: ["swish:x", /^activation must be one of \(empty\), relu/],
+    ks: ["1,64", /^ks must be a list of numbers from 1 to 63/],
+    seed: ["none", /^seed must be a whole number at least 0$/],
+    "batch-size": ["2.5", /^batch-size must be a whole number at least 1 and at most 65536$/],
+    lr: ["0", /^lr must be a number above 0 and at most 1000000000$/],
+    width: [" ", /^width must be a number at least 0.25 and at most 8$/],
+    nesterov: ["yes", /^nesterov must be true or false$/],
+    "lr-changes": ["5", /^lr-changes must be a list such as/],
+    "flip-bit": ["a b:0:0:0", /^flip-bit must be TENSOR:INDEX:STEP:REPLICA$/],
   };
   for (const [key, [text, message]] of Object.entries(invalid)) assert.match(validate(property(key), text), message);
+  assert.match(validate(property("lr"), "0", "Learning rate"), /^Learning rate must be a number above 0/);
 });
 
 test("an address keeps its valid values and reports the others", () => {

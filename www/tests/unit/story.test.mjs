@@ -14,8 +14,8 @@ const { parseWorkerName, workerName } = await load("worker_name.ts");
 const SHAPE = { ks: [1, 2, 3], controls: [1], tensors: [{ name: "conv1", shape: [10, 3], convolution: true }] };
 
 /** A record whose third copy is at these distances, with `differing` weights, and `anywhere` elements in all. */
-function recordOf(distances, differing, anywhere) {
-  const record = new RunRecord(SHAPE);
+function recordOf(distances, { differing, anywhere, shape = SHAPE } = {}) {
+  const record = new RunRecord(shape);
   addSteps(record, distances, differing, anywhere);
   return record;
 }
@@ -50,7 +50,7 @@ test("the story says what the last steps did", () => {
 });
 
 test("copies are equal only if no element differs anywhere", () => {
-  const { phase, text } = storyOf(recordOf([0], 0, () => 3));
+  const { phase, text } = storyOf(recordOf([0], { differing: 0, anywhere: () => 3 }));
   assert.deepEqual([phase, text], ["starts", "Step 1: k = 3 equals k = 1 in every weight of the convolutions, but not in all other numbers."]);
 });
 
@@ -71,6 +71,11 @@ test("a distance that flickers about a threshold is announced once, and a new ru
   const flickering = [0, 0.29, ...Array.from({ length: 60 }, (_, i) => (Math.floor(i / 3) % 2 === 0 ? 0.299 : 0.301))];
   assert.deepEqual(heard(flickering), ["together", "starts", "level", "apart"]);
   assert.deepEqual(heard(flickering), ["together", "starts", "level", "apart"]);
+});
+
+test("a recorded run without the shapes of its weights has no number of all weights", () => {
+  const shape = { ...SHAPE, tensors: [{ name: "conv1", shape: [10, 3], convolution: true }, { name: "conv2", shape: [], convolution: true }] };
+  assert.match(storyOf(recordOf([0, 3e-9], { shape })).text, /from k = 1; 7 weights differ\.$/);
 });
 
 test("bits climb: those of both copies by step, and the highest that differs", () => {
