@@ -5,8 +5,8 @@ import { messageOf } from "../message_of";
 import { DataPanel } from "../lab/data";
 import { parseFlip } from "../lab/flip";
 import type { Values } from "../properties";
-import { fetchRecording } from "../recorded/format";
-import { Player } from "../recorded/player";
+import { openRecording } from "../recorded/open";
+import type { Player } from "../recorded/player";
 import { FIRST_RATE, RECORDED_RATES } from "../run/smooth";
 import { type Component, Session } from "../run/session";
 import { pageOf, runOf } from "./address";
@@ -78,7 +78,7 @@ function recorded(component: Component, report: Component, values: Values, commo
   const rate = RECORDED_RATES.find((one) => String(one) === values["lr"]) ?? FIRST_RATE;
 
   async function begin(): Promise<void> {
-    player = new Player(await fetchRecording(`rate-${rate}`));
+    player = await openRecording(`rate-${rate}`);
     player.add(component);
     player.add(report);
     player.start();

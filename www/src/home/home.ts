@@ -7,8 +7,8 @@ import { messageOf } from "../message_of";
 import { adapterName, backendWord, whyNoWebgpu } from "../lab/device";
 import { t, tNodes } from "../language/language";
 import { toQuery } from "../properties";
-import { fetchRecording } from "../recorded/format";
-import { Player } from "../recorded/player";
+import { openRecording } from "../recorded/open";
+import type { Player } from "../recorded/player";
 import { Climb } from "../run/climb";
 import { Consequence } from "../run/consequence";
 import { divergencePlot } from "../run/curves";
@@ -127,9 +127,9 @@ class Home implements View {
     const request = ++this.requests;
     this.player?.pause();
     try {
-      const recording = await fetchRecording(`rate-${this.rate}`);
+      const player = await openRecording(`rate-${this.rate}`);
       if (this.closed || request !== this.requests) return;
-      this.player = new Player(recording);
+      this.player = player;
       this.components.forEach((component) => this.player!.add(component));
       this.player.start();
     } catch (error) {

@@ -15,7 +15,7 @@ export interface Bet {
 /** In the order of the chapters. They are here together because the table at the end shows all of them. */
 export const BETS: readonly Bet[] = [
   {
-    question: t("Flip the last bit of 0.1. By which part of itself does the number change?"),
+    question: t("Flip the last bit of 0.1. By how much of itself does the number change?"),
     choices: [t("One part in a thousand"), t("One part in some ten million"), t("One part in a billion billion")],
     outcome: 1,
   },
@@ -40,7 +40,7 @@ export const BETS: readonly Bet[] = [
     outcome: 2,
   },
   {
-    question: t("Make the learning rate 16 times smaller. How far apart are k = 3 and k = 1 after 100 steps?"),
+    question: t("The learning rate falls from 1.6 to 0.1, to a sixteenth. How far apart are k = 3 and k = 1 after 100 steps then?"),
     choices: [t("As far as before"), t("About 16 times less"), t("More than a thousand times less"), t("Not at all: they are equal")],
     outcome: 2,
   },

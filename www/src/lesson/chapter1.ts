@@ -9,15 +9,19 @@ import { bitsOf, exactDecimal, fieldsOf, spacing } from "./float32";
 const FIELDS = [
   { name: t("sign"), bit: () => t("sign bit"), className: "s", from: 31, to: 31 },
   { name: t("exponent"), bit: (number: number) => t("exponent bit {number}", { number }), className: "e", from: 30, to: 23 },
-  { name: t("significand"), bit: (number: number) => t("significand bit {number}", { number }), className: "m", from: 22, to: 0 },
+  { name: t("fraction"), bit: (number: number) => t("fraction bit {number}", { number }), className: "m", from: 22, to: 0 },
 ];
 
 const START = 0.1;
+/** Words in which one bit of the exponent is set. */
+const EXPONENT_BITS = Array.from({ length: 8 }, (_, bit) => 1 << (23 + bit));
 
 /** Creates the live part. */
 export function exhibit(seen: () => void): Exhibit {
   let bits = bitsOf(START);
   let before = bits;
+  /** What has been clicked: the last bit, and a bit of the exponent. */
+  const clicked = { last: false, exponent: false };
   const buttons: HTMLButtonElement[] = [];
   const names: string[] = [];
   const row = h("div", { class: "bit-row", "data-testid": "bit-row" });
@@ -49,7 +53,10 @@ export function exhibit(seen: () => void): Exhibit {
     before = bits;
     bits = next >>> 0;
     show();
-    if ((before ^ bits) === 1) seen();
+    const flipped = before ^ bits;
+    clicked.last ||= flipped === 1;
+    clicked.exponent ||= EXPONENT_BITS.includes(flipped);
+    if (clicked.last && clicked.exponent) seen();
   }
 
   function show(): void {

@@ -29,7 +29,7 @@ export function exhibit(seen: () => void): Exhibit {
   function show(): void {
     const quotient = Math.fround(d / k);
     const back = Math.fround(quotient * k);
-    const names = ["d", `d / ${k}`, `d / ${k} · ${k}`];
+    const names = ["d", `d / ${k}`, `(d / ${k}) · ${k}`];
     for (const [index, value] of [d, quotient, back].entries()) {
       rows[index]!.replaceChildren(
         h("th", { scope: "row" }, names[index]!),
@@ -91,7 +91,7 @@ export function exhibit(seen: () => void): Exhibit {
       h(
         "table",
         { "aria-live": "polite" },
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("100,000 times")), h("th", { scope: "col" }, t("d / k · k is not d")), h("th", { scope: "col" }, t("different weight after the step")))),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("100,000 times")), h("th", { scope: "col" }, t("(d / k) · k is not d")), h("th", { scope: "col" }, t("different weight after the step")))),
         table,
       ),
     ),

@@ -12,13 +12,17 @@ import { openRun, runPanel } from "./run_panel";
 
 /** Steps of the run: long enough to see the curve bend. */
 const STEPS = 120;
-/** The chapter counts as seen at this relative L1 of k = 3, while the control is at zero. */
+/**
+ * The chapter counts as seen when k = 3 has been this relative L1 away while the control was at zero, and a flipped bit has turned the lamp
+ * red. Recorded runs have no bit to flip.
+ */
 const PARTED = 0.01;
 
 /** Creates the live part. */
 export async function exhibit(seen: () => void): Promise<Exhibit> {
   const opened = await openRun({ lr: "0.1", steps: String(STEPS) }, "parting");
   const { run } = opened;
+  let hasParted = false;
   const [loss1, loss3, differing3, differing2] = ["loss-k1", "loss-k3", "differing-k3", "differing-k2"].map((id) =>
     h("dd", { "data-testid": id }, "–"),
   ) as [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
@@ -39,7 +43,8 @@ export async function exhibit(seen: () => void): Promise<Exhibit> {
       showNumber(loss3, record.last("loss", three));
       showNumber(differing3, record.last("differing", three));
       showNumber(differing2, record.last("differing", two));
-      if ((record.last("relL1", three) ?? 0) > PARTED && record.last("differing", two) === 0) seen();
+      hasParted ||= (record.last("relL1", three) ?? 0) > PARTED && (record.firstRed === undefined || record.flips.length > 0);
+      if (hasParted && (!(run instanceof Session) || (record.flips.length > 0 && lampState(record) === "red"))) seen();
     },
   });
   const flip = run instanceof Session ? flipPart(run) : undefined;
@@ -54,11 +59,13 @@ function flipPart(session: Session): HTMLElement {
   const say = (step: number): void =>
     setText(meaning, t("The last bit of one weight of k = 2 was flipped after step {step}, and the lamp turned red. As long as it was green, not one bit differed: nothing but k had parted k = 3 from k = 1.", { step }));
   say(STEPS);
-  const cover = new Cover(h("p", { class: "note" }, t("Would the lamp notice a single bit? Flip one while the run trains.")), meaning);
+  const question = h("p", { class: "note" });
+  const cover = new Cover(question, meaning);
   const element = h("div", { class: "flip" }, flip.element, cover.element);
   session.add({
     element,
-    update: ({ record }) => {
+    update: ({ record, finished }) => {
+      setText(question, finished ? t("The run has ended. “Start over”, and flip a bit while it trains.") : t("Would the lamp notice a single bit? Flip one while the run trains."));
       const flipped = record?.flips[0];
       if (flipped !== undefined) say(flipped.step);
       cover.set(flipped !== undefined && lampState(record) === "red");

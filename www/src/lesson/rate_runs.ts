@@ -8,8 +8,8 @@ import { messageOf } from "../message_of";
 import { showNumber } from "../numbers";
 import { LinePlot } from "../plots/line_plot";
 import { commandLine, defaults, type Values } from "../properties";
-import { fetchRecording } from "../recorded/format";
-import { Player } from "../recorded/player";
+import { openRecording } from "../recorded/open";
+import type { Player } from "../recorded/player";
 import { Lamp } from "../run/lamp";
 import { PublishedLamp } from "../run/published";
 import { type RunSource, Session } from "../run/session";
@@ -37,6 +37,9 @@ interface Curves {
   apart: Float64Array;
   loss: Float64Array;
 }
+
+/** The name of a curve in learning time: its rate, and how many steps of it are compared, which may be few. */
+const stepsAt = (rate: number, steps: number): string => (steps === 1 ? t("{rate}: 1 step", { rate }) : t("{rate}: {steps} steps", { rate, steps }));
 
 /** Creates the live part. */
 export async function rateRuns(seen: () => void): Promise<Exhibit> {
@@ -100,7 +103,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     const x = byTime ? all.filter((at) => at <= end) : all;
     const plotted = (name: keyof Curves, isLog: boolean) =>
       tried.map(([of, found], index) => ({
-        label: String(of),
+        label: byTime ? stepsAt(of, positions[index]!.filter((at) => at <= end).length) : String(of),
         colour: `r${RATES.indexOf(of)}`,
         values: onAxis({ x: positions[index]!, values: found[name] }, x, isLog),
         dashed: of !== running,
@@ -184,10 +187,10 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     player?.close();
     player = undefined;
     const requested = rate;
-    const recording = await fetchRecording(`rate-${requested}`);
+    const opened = await openRecording(`rate-${requested}`);
     if (closed || running !== requested || player !== undefined) return;
-    player = new Player(recording);
-    setText(command, recording.file.command);
+    player = opened;
+    setText(command, player.recording.file.command);
     player.add(component);
     player.start();
   }

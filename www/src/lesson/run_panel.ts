@@ -4,8 +4,7 @@ import { adapterName } from "../lab/device";
 import { t, tNodes } from "../language/language";
 import type { Opened } from "../messages";
 import { commandLine, defaults, type Values } from "../properties";
-import { fetchRecording } from "../recorded/format";
-import { Player } from "../recorded/player";
+import { openRecording } from "../recorded/open";
 import { divergencePlot } from "../run/curves";
 import { Lamp } from "../run/lamp";
 import { PublishedLamp } from "../run/published";
@@ -74,7 +73,7 @@ function commands(run: Run, rewind: () => void): Pick<OpenedRun, "start" | "paus
 export async function openRun(values: Values, recording: string): Promise<OpenedRun> {
   const { backend } = await findBackend();
   if (backend === "recorded") {
-    const player = new Player(await fetchRecording(recording));
+    const player = await openRecording(recording);
     return {
       run: player,
       live: false,

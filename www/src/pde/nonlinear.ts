@@ -17,6 +17,8 @@ const FRAME_MS = 40;
 const [LARGE, SMALL] = [256, 64];
 /** The map of long-term losses: its columns, steps before the first point, points of a column. */
 const MAP = { columns: 180, transient: 300, points: 60 };
+/** Steps whose losses are drawn: more of a loss that hops at every step would fill the plot. */
+const WINDOW = 150;
 /** Losses above this are not drawn: the first steps fall from twenty. */
 const LOSS_SHOWN = 2.5;
 /** Milliseconds that the map may take in a round of the loop. */
@@ -59,7 +61,7 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     restart = true;
     wake();
   }, { "data-testid": "nonlinear-again" });
-  const loss = new LinePlot({ title: t("Loss"), note: t("with the weight decay’s part, up to 2.5"), height: 13, empty: t("Starting…") });
+  const loss = new LinePlot({ title: t("Loss"), note: t("last {steps} steps; with the weight decay’s part, up to 2.5", { steps: WINDOW }), height: 13, empty: t("Starting…") });
   const distance = new LinePlot({ title: t("Distance from k = 1"), note: t("relative L1 of the weights"), log: true, height: 13, empty: t("Starting…") });
   const map = new Drawing(
     t("Long-term losses by step size"),
@@ -83,7 +85,9 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     const curve = (r: number, index: number) => ({ label: `k = ${ks[r]}`, colour: colours[r]!, dashed: r === 2, values: column(index) });
     const cut = (values: Float64Array): Float64Array => values.map((value) => (value > LOSS_SHOWN ? Number.NaN : value));
     const losses = [curve(1, 1), curve(0, 0)].map((each) => ({ ...each, values: cut(each.values) }));
-    loss.set({ x, curves: losses, marks });
+    const from = Math.max(0, x.length - WINDOW);
+    const recent = losses.map((each) => ({ ...each, values: each.values.subarray(from) }));
+    loss.set({ x: x.subarray(from), curves: recent, marks: marks.filter((mark) => mark.x >= from) });
     distance.set({ x, curves: [curve(1, n + 1), curve(2, n + 2)], marks });
     setText(stepCell, String(steps.at(-1) ?? 0));
     const now = columns[n + 1]?.at(-1);
@@ -119,7 +123,7 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     panel,
     h("div", { class: "plot-grid" }, loss.element, distance.element),
     map.element,
-    h("p", { class: "note" }, t("The map below the curves is computed in float64, each step size from the same start. Click it, or use the slider.")),
+    h("p", { class: "note" }, t("The map below the curves is computed with 64 bits a number (float64), each step size from the same start. Click it, or use the slider.")),
   );
   map.canvas.dataset["testid"] = "nonlinear-map";
   map.canvas.addEventListener("pointerdown", (event) => {

@@ -7,14 +7,15 @@ export const text: ChapterText = {
     "Teilt man eine Zahl durch drei und nimmt sie dann mal drei, so ist man auf dem Papier wieder am Anfang.",
     "In float32 wird der Quotient gerundet, und der Fehler kann den Rückweg überleben. Durch 2 oder 4 zu teilen senkt nur den " +
       "Exponenten; dabei geht nichts verloren.",
-    "lastbit trainiert Kopien eines Netzes, die sich nur darin unterscheiden. Der übliche Schritt ist _p_ ← _p_ − _lr_ · _d_; die " +
-      "Kopie k rechnet _p_ ← _p_ − (_lr_ k) · (_d_ / k). Auf dem Papier ist der Schritt für jedes k derselbe. Für k = 2 sind es " +
+    "lastbit trainiert Kopien eines Netzes, die sich nur darin unterscheiden. Ein Schritt ändert jedes Gewicht _p_: _p_ ← _p_ − _lr_ · _d_. " +
+      "Dabei sagt _d_, in welche Richtung der Fehler wächst, und die Lernrate _lr_, wie weit es in die andere geht. Die Kopie k rechnet _p_ ← _p_ − (_lr_ k) · (_d_ / k). Auf dem Papier ist der Schritt für jedes k derselbe. Für k = 2 sind es " +
       "auch die Bits; für k = 3 kommt manchmal die nächste float32-Zahl heraus, darüber oder darunter.",
   ],
   task: "k = 3 wählen und „100\u202f000 Zahlen probieren“ drücken. Dann dasselbe mit k = 2.",
   sight:
-    "Mit k = 3 kommt etwa jede siebte Zahl nicht zurück, und in einem Schritt landet etwa jedes hundertste Gewicht auf der " +
-    "nächsten float32-Zahl, darüber oder darunter. Mit k = 2 kommt jede Zahl zurück, und kein Gewicht ist anders.",
+    "Mit k = 3 kommt etwa jede siebte Zahl nicht zurück. Von den Gewichten landet nur etwa jedes hundertste auf der nächsten " +
+    "float32-Zahl, darüber oder darunter: Ein Schritt ist viel kleiner als das Gewicht, und das Runden der Summe verdeckt die meisten " +
+    "Fehler des Schritts. Mit k = 2 kommt jede Zahl zurück, und kein Gewicht ist anders.",
   teacher: {
     notes: [
       "Das ist die ganze Störung. Niemand fügt Rauschen hinzu, und niemand war nachlässig: Beide Formeln sind richtig, beide " +

@@ -7,8 +7,9 @@ export const text: ChapterText = {
     "Ein großes Netz tut dasselbe in einer Million Dimensionen. Bei einer gegebenen Lernrate sind einige Richtungen instabil, und " +
       "Rundungsfehler wachsen an ihnen entlang, bis die Nichtlinearität des Netzes sie bändigt. Ein kürzerer Schritt lässt weniger " +
       "solche Richtungen übrig.",
-    "Hier ist das Netz glatt (Swish statt ReLU) und trainiert ohne Momentum, wie im Experiment der Originalarbeit. Bilder und " +
-      "Anfangsgewichte sind bei jeder Rate dieselben.",
+    "Hier ist das Netz glatt: Seine Neuronen biegen ihre Eingabe in einer Kurve (Swish) statt in einem Knick (ReLU). Und kein Schritt " +
+      "wiederholt einen Teil des vorigen (kein Momentum). Beides ist wie im Experiment der Forschungsarbeit, um die es auf dieser Seite geht. Bilder " +
+      "und Anfangsgewichte sind bei jeder Rate dieselben.",
     "Ein kürzerer Schritt lernt auch weniger. Gerecht ist der Vergleich nach gleicher *Lernzeit*, das ist Rate mal Zahl der " +
       "Schritte: 800 Schritte mit 0.0125 führen so weit wie 100 Schritte mit 0.1.",
   ],
@@ -17,7 +18,7 @@ export const text: ChapterText = {
     "0.0125 weiterlaufen lassen, bis Schritt 800.",
   sight:
     "Nach 100 Schritten ist k = 3 bei 1.6 mehr als ein Zehntel entfernt, bei 0.1 ein Hunderttausendstel oder weniger, obwohl dort nicht " +
-    "weniger gelernt ist. Bei 0.0125 hat das Netz bis dahin so gut wie nichts gelernt: Sein Verlust ist fast der des bloßen Ratens, 2.3. " +
+    "weniger gelernt ist. Bei 0.0125 hat das Netz bis dahin so gut wie nichts gelernt: Sein Verlust ist fast der des bloßen Ratens unter zehn Klassen, ln 10 = 2.3. " +
     "Bei Schritt 800 ist er etwa 1.5, tiefer als der von 0.1 nach gleicher Lernzeit, und noch immer trennen nur einige Millionstel die Kopien.",
   teacher: {
     notes: [

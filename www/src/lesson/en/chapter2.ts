@@ -7,14 +7,16 @@ export const text: ChapterText = {
     "Divide a number by three, then multiply it by three. On paper you are back where you began.",
     "In float32 the quotient is rounded, and the error may survive the way back. Dividing by 2 or 4 only lowers the " +
       "exponent, so nothing is lost.",
-    "lastbit trains copies of a network that differ only in this. The standard step is _p_ ← _p_ − _lr_ · _d_; copy k takes " +
+    "lastbit trains copies of a network that differ only in this. A step changes each weight _p_: _p_ ← _p_ − _lr_ · _d_. Here _d_ says " +
+      "in which direction the error grows, and the learning rate _lr_ how far to go the other way. Copy k takes " +
       "_p_ ← _p_ − (_lr_ k) · (_d_ / k). On paper the step is the same for every k. For k = 2 the bits are the same as well; " +
       "for k = 3 the result is sometimes the next float32, above or below.",
   ],
   task: "Choose k = 3 and press “Try 100,000 numbers”. Then do the same with k = 2.",
   sight:
-    "With k = 3 about one number in seven does not come back, and in one step about one weight in a hundred ends at the next " +
-    "float32, above or below. With k = 2 every number comes back and no weight differs.",
+    "With k = 3 about one number in seven does not come back. Of the weights, only about one in a hundred ends at the next float32, above or " +
+    "below: a step is much smaller than the weight, and rounding the sum hides most errors of the step. With k = 2 every number comes " +
+    "back and no weight differs.",
   teacher: {
     notes: [
       "This is the whole perturbation. No noise is added and nobody is careless: both formulas are correct, both are " +

@@ -6,8 +6,9 @@ export const text: ChapterText = {
   text: [
     "A large network does the same in a million dimensions. At a given learning rate some directions are unstable, and " +
       "rounding errors grow along them until the network’s nonlinearity restrains them. A shorter step leaves fewer such directions.",
-    "Here the network is smooth (Swish in place of ReLU) and trains without momentum, as in the paper’s experiment. The images and " +
-      "the starting weights are the same for every rate.",
+    "Here the network is smooth: its neurons bend their input in a curve (Swish) instead of a kink (ReLU). And no step repeats a part of the " +
+      "one before (no momentum). Both are as in the experiment of the research paper that this page is about. The images and the starting weights are " +
+      "the same for every rate.",
     "A shorter step also learns less. The fair comparison is after the same *learning time*, the rate times the number of steps: " +
       "800 steps at 0.0125 go as far as 100 steps at 0.1.",
   ],
@@ -16,7 +17,7 @@ export const text: ChapterText = {
     "0.0125 run on, to step 800.",
   sight:
     "After 100 steps k = 3 is more than a tenth away at 1.6, and a hundred-thousandth or less at 0.1, although it has learned no less. " +
-    "At 0.0125 the network has learned next to nothing by then: its loss is nearly that of guessing, 2.3. At step 800 its loss is " +
+    "At 0.0125 the network has learned next to nothing by then: its loss is nearly that of guessing among ten classes, ln 10 = 2.3. At step 800 its loss is " +
     "about 1.5, lower than that of 0.1 at the same learning time, and the copies are still within some millionths.",
   teacher: {
     notes: [
