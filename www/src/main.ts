@@ -58,7 +58,7 @@ function head(): HTMLElement {
 /** The choice of a language. Every language is called by its own name. */
 function languageChoice(): HTMLElement {
   const options = Object.entries(LANGUAGES).map(([tag, name]) =>
-    h("option", { value: tag, lang: tag, selected: tag === language, "aria-label": name, title: name }, tag.toUpperCase()),
+    h("option", { value: tag, lang: tag, selected: tag === language, "aria-label": `${tag.toUpperCase()}, ${name}`, title: name }, tag.toUpperCase()),
   );
   const onchange = ({ target }: Event): void => useLanguage((target as HTMLSelectElement).value as Language);
   return h("select", { class: "quiet", "aria-label": t("Language"), title: t("Language"), "data-testid": "language", onchange }, ...options);

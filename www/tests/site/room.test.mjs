@@ -100,6 +100,7 @@ test("sliders, radio buttons, plots and text fields keep their arrows", async ()
 test("links within a talk stay in presenter mode", async () => {
   await site.visit("#/lesson/1?present=1", async (shown, page) => {
     await shown.until("place", "A number is 32 bits");
+    await page.locator(".reading").waitFor();
     await page.evaluate(() => document.querySelector(".reading").append(Object.assign(document.createElement("a"), { href: "#/lesson/2", textContent: "on" })));
     await page.getByRole("link", { name: "on", exact: true }).click();
     await at(page, "#/lesson/2?present=1");

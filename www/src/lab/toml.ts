@@ -1,0 +1,19 @@
+// The `config.toml` of a run.
+import { PROPERTIES, type Values } from "../properties";
+
+/** The `config.toml` of the same run with the native program. */
+export function toml(values: Values): string {
+  const lines = PROPERTIES.flatMap(({ key, format }) => {
+    const text = values[key] ?? "";
+    if (text === "") return [];
+    // As JavaScript writes it, because people type numbers such as .9, which TOML does not allow.
+    const number = String(Number(text));
+    if (format.type === "number") return [`${key} = ${/[.e]/.test(number) ? number : `${number}.0`}`];
+    if (format.type === "integer") return [`${key} = ${number}`];
+    if (format.type === "flag") return [`${key} = ${text}`];
+    if (format.type === "divisors") return [`${key} = [${text.split(",").join(", ")}]`];
+    if (format.type === "rates") return [`${key} = [${text.split(",").map((rate) => `"${rate}"`).join(", ")}]`];
+    return [`${key} = "${text}"`];
+  });
+  return `# Run it again: lastbit train --config config.toml --out FOLDER\n${lines.join("\n")}\n`;
+}
