@@ -7,6 +7,7 @@ const MOST_NAMED = 1e9;
 
 /** The smallest and the largest normal float32. Training is in float32, where smaller numbers may become 0. */
 const FLOAT32 = { least: 2 ** -126, most: (2 - 2 ** -23) * 2 ** 127 };
+
 function isInFloat32(value: number): boolean {
   const rounded = Math.abs(Math.fround(value));
   return value === 0 || (rounded >= FLOAT32.least && rounded <= FLOAT32.most);
