@@ -59,8 +59,6 @@ const number = (min: number, max: number, exclusiveMin = false): Format => ({ ty
 const integer = (min: number, max: number): Format => ({ type: "integer", min, max });
 const optional = (min: number, max: number): Format => ({ type: "integer", min, max, optional: true });
 const BIG = 2 ** 53 - 1;
-/** A larger most is no limit that anybody meets, and not named. */
-const MOST_NAMED = 1e9;
 
 /** All properties, in the order of `config.toml`. */
 export const PROPERTIES: readonly Property[] = [
@@ -112,9 +110,12 @@ export function preset(net: string, isSlow: boolean): Values {
 
 const byKey = new Map(PROPERTIES.map((property) => [property.key, property]));
 
+/** The property called `key`, if there is one. */
+export const findProperty = (key: string): Property | undefined => byKey.get(key);
+
 /** The property called `key`. */
 export function property(key: string): Property {
-  const found = byKey.get(key);
+  const found = findProperty(key);
   if (found === undefined) throw new Error(`no property ${key}`);
   return found;
 }
@@ -122,66 +123,6 @@ export function property(key: string): Property {
 /** The page's defaults, with some of them replaced. */
 export function defaults(replaced: Values = {}): Values {
   return { ...Object.fromEntries(PROPERTIES.map(({ key, page }) => [key, page])), ...replaced };
-}
-
-/** The smallest and the largest normal float32. Training is in float32, where smaller numbers may become 0. */
-const FLOAT32 = { least: 2 ** -126, most: (2 - 2 ** -23) * 2 ** 127 };
-function isInFloat32(value: number): boolean {
-  const rounded = Math.abs(Math.fround(value));
-  return value === 0 || (rounded >= FLOAT32.least && rounded <= FLOAT32.most);
-}
-
-/** True for a number that is above 0 and that float32 can hold. */
-export function isPositive(text: string): boolean {
-  return Number(text) > 0 && isInFloat32(Number(text));
-}
-
-/** What is wrong with the value of a property called `name`; `undefined` for a valid value. */
-export function validate({ format, key }: Property, text: string, name = key): string | undefined {
-  switch (format.type) {
-    case "choice":
-      if (text.startsWith("swish:") && format.pattern?.test(text) === true && !isPositive(text.slice(6))) {
-        return t("{name} has a beta that float32 cannot hold: use numbers from 1.2e-38 to 3.4e38", { name });
-      }
-      return format.options.some(([value]) => value === text) || format.pattern?.test(text) === true
-        ? undefined
-        : t("{name} must be one of {options}", { name, options: format.options.map(([value]) => value || t("(empty)")).join(", ") });
-    case "flag":
-      return text === "true" || text === "false" ? undefined : t("{name} must be true or false", { name });
-    case "divisors":
-      return /^\d+(,\d+)*$/.test(text) && text.split(",").every((k) => Number(k) >= 1 && Number(k) <= 63)
-        ? undefined
-        : t("{name} must be a list of numbers from 1 to 63, such as 1,3,2", { name });
-    case "rates":
-      if (text === "") return undefined;
-      if (!/^\d+:[\d.e+-]+(,\d+:[\d.e+-]+)*$/.test(text)) return t("{name} must be a list such as 20:0.01,40:0.1", { name });
-      return text.split(",").every((rate) => isPositive(rate.split(":")[1] ?? ""))
-        ? undefined
-        : t("{name} has a rate that float32 cannot hold: use numbers from 1.2e-38 to 3.4e38", { name });
-    case "flip-bit":
-      // The value goes into a command line that people copy.
-      return text === "" || /^[\w.]+:\d+:\d+:\d+$/.test(text) ? undefined : t("{name} must be TENSOR:INDEX:STEP:REPLICA", { name });
-    case "integer": {
-      if (text === "" && format.optional === true) return undefined;
-      const { min, max } = format;
-      const value = Number(text);
-      if (text.trim() !== "" && Number.isInteger(value) && value >= min && value <= max) return undefined;
-      return max <= MOST_NAMED
-        ? t("{name} must be a whole number at least {min} and at most {max}", { name, min, max })
-        : t("{name} must be a whole number at least {min}", { name, min });
-    }
-    case "number": {
-      const { min, max, exclusiveMin } = format;
-      const value = Number(text);
-      const isAbove = exclusiveMin === true ? value > min : value >= min;
-      if (text.trim() === "" || !isAbove || !(value <= max)) {
-        return exclusiveMin === true
-          ? t("{name} must be a number above {min} and at most {max}", { name, min, max })
-          : t("{name} must be a number at least {min} and at most {max}", { name, min, max });
-      }
-      return isInFloat32(value) ? undefined : t("{name} is a number that float32 cannot hold: use numbers from 1.2e-38 to 3.4e38", { name });
-    }
-  }
 }
 
 /** The config that core reads. All values must be valid. It does not contain `flip-bit`, which is a command. */
@@ -198,19 +139,6 @@ export function config(values: Values): Config {
   return Object.fromEntries(entries);
 }
 
-/** The values of an address, with those of `base` for keys that it omits. Unknown keys and invalid values are reported as text. */
-export function fromQuery(query: URLSearchParams, base: Values): { values: Values; problems: string[] } {
-  const values = { ...base };
-  const problems: string[] = [];
-  for (const [key, text] of query) {
-    const known = byKey.get(key);
-    const wrong = known === undefined ? t("{name} is not known", { name: key }) : validate(known, text);
-    if (wrong === undefined) values[key] = text;
-    else problems.push(wrong);
-  }
-  return { values, problems };
-}
-
 /** The query of an address: the values that differ from the page's defaults. */
 export function toQuery(values: Values): Values {
   const changed = PROPERTIES.filter(({ key, page }) => (values[key] ?? "") !== page);
@@ -218,7 +146,7 @@ export function toQuery(values: Values): Values {
 }
 
 /** The native program's adapter whose bits `backend` has: the page's processor computes in the class separate. WebGPU leaves the choice to the program. */
-const adapterOf = (backend: LiveBackend | undefined): string | undefined => (backend === "processor" ? "processor:separate" : undefined);
+export const adapterOf = (backend: LiveBackend | undefined): string | undefined => (backend === "processor" ? "processor:separate" : undefined);
 
 /** The command line of the same run with the native program; if `backend` is the processor, in its class, so that the bits are the same. */
 export function commandLine(values: Values, backend?: LiveBackend): string {
@@ -230,23 +158,4 @@ export function commandLine(values: Values, backend?: LiveBackend): string {
   });
   const adapter = adapterOf(backend);
   return ["lastbit train", ...words, ...(adapter === undefined ? [] : [`--adapter ${adapter}`]), "--out runs/lab"].join(" ");
-}
-
-/** The `config.toml` of the same run with the native program, on the same adapter as {@link commandLine}. */
-export function toml(values: Values, backend?: LiveBackend): string {
-  const lines = PROPERTIES.flatMap(({ key, format }) => {
-    const text = values[key] ?? "";
-    if (text === "") return [];
-    // As JavaScript writes it, because people type numbers such as .9, which TOML does not allow.
-    const number = String(Number(text));
-    if (format.type === "number") return [`${key} = ${/[.e]/.test(number) ? number : `${number}.0`}`];
-    if (format.type === "integer") return [`${key} = ${number}`];
-    if (format.type === "flag") return [`${key} = ${text}`];
-    if (format.type === "divisors") return [`${key} = [${text.split(",").join(", ")}]`];
-    if (format.type === "rates") return [`${key} = [${text.split(",").map((rate) => `"${rate}"`).join(", ")}]`];
-    return [`${key} = "${text}"`];
-  });
-  const adapter = adapterOf(backend);
-  if (adapter !== undefined) lines.push(`adapter = "${adapter}"`);
-  return `# Run it again: lastbit train --config config.toml --out FOLDER\n${lines.join("\n")}\n`;
 }

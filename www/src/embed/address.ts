@@ -1,7 +1,8 @@
 // The address of a figure alone: `?figure=parting&lr=0.1`, before the `#`, because the figure takes the place of the whole page.
 import { linkTo } from "../address";
-import { defaults, fromQuery, preset, toQuery, type Values } from "../properties";
+import { defaults, preset, toQuery, type Values } from "../properties";
 import { FIRST_RATE, FIRST_STEPS, smoothRun } from "../run/smooth";
+import { fromQuery } from "../validate";
 
 /** Parameters of the address that are no settings of a run. */
 const OTHERS = ["figure", "backend", "webgpu"];

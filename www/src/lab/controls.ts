@@ -1,6 +1,7 @@
 // The controls of a run, made from the table of properties. A valid change is reported at once.
 import { h } from "../dom";
-import { PROPERTIES, validate, type Property, type Values } from "../properties";
+import { PROPERTIES, type Property, type Values } from "../properties";
+import { validate } from "../validate";
 
 /** Called when the user sets `key` to another valid value. */
 export type OnChange = (key: string, text: string) => void;

@@ -2,7 +2,7 @@
 // pause, the slider when it is released.
 import { h } from "../dom";
 import { t } from "../language/language";
-import { isPositive } from "../properties";
+import { isPositive } from "../validate";
 
 /** Ends of the slider, as powers of ten. */
 const [LOW, HIGH] = [-5, 1];

@@ -4,12 +4,13 @@ import type { LiveBackend } from "../backend";
 import { button, h, setText } from "../dom";
 import { t } from "../language/language";
 import { STEP_COLUMNS } from "../messages";
-import { commandLine, toml, toQuery, type Values } from "../properties";
+import { commandLine, toQuery, type Values } from "../properties";
 import { idOf } from "../run/replicas";
 import type { RunRecord } from "../run/record";
 import type { RunPlot } from "../run/curves";
 import type { RunSource } from "../run/session";
 import { picture, settingsOf } from "./picture";
+import { toml } from "./toml";
 
 /** The panel with the command line and the downloads. */
 export class Share {

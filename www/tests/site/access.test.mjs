@@ -29,6 +29,10 @@ const VIEWS = [
   ["#/certify", "[data-testid=certify]"],
   ["?backend=recorded#/certify", "[data-testid=no-webgpu]"],
   ["?backend=recorded#/lab", ".recorded-figures .lamp.green"],
+  // German texts are longer.
+  ["?lang=de#/home", ".gallery"],
+  [`?lang=de#/lab?${SMALL}`, ".lamp.green"],
+  ["?lang=de&backend=recorded#/lab", ".recorded-figures .lamp.green"],
 ];
 
 const site = await openSite();

@@ -3,7 +3,9 @@ import { test } from "node:test";
 
 import { load } from "./load.mjs";
 
-const { commandLine, config, defaults, fromQuery, isPositive, preset, PROPERTIES, property, toml, toQuery, validate } = await load("properties.ts");
+const { commandLine, config, defaults, preset, PROPERTIES, property, toQuery } = await load("properties.ts");
+const { fromQuery, isPositive, validate } = await load("validate.ts");
+const { toml } = await load("lab/toml.ts");
 const { flipText, parseFlip } = await load("lab/flip.ts");
 
 const problems = (query) => fromQuery(new URLSearchParams(query), defaults()).problems.join("; ");
