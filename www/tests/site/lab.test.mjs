@@ -264,7 +264,7 @@ test("the downloaded picture is as sharp as the screen, and has texts around the
   await site.visit("#/lab?ks=1,3,2", async (shown, page) => {
     await shown.step(40);
     // The plot follows the numbers by a frame.
-    await page.locator(".main .plot-frame canvas").first().waitFor();
+    await page.locator(".main .plot-frame").first().locator("canvas").waitFor();
     const download = page.waitForEvent("download");
     await shown.click("png");
     const base64 = (await readFile(await (await download).path())).toString("base64");
