@@ -13,6 +13,17 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 300,
+    // Two files instead of some twenty of a few hundred bytes, which do not compress: what every view loads, and what every view with a run does.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "shell", test: /src\/(language\/language|dom|stored|address|backend|webgpu|failure|message_of|unknown|presenter\/address|style\/theme)\.ts$/ },
+            { name: "run", test: /src\/(run\/(session|record|columns|replicas|lamp|curves|floats|smooth|published)|engine|frame|messages|start_worker|worker_name|numbers|slider|properties|recorded\/open)\.ts$/ },
+          ],
+        },
+      },
+    },
   },
   worker: { format: "es" },
 }));
