@@ -61,7 +61,7 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     restart = true;
     wake();
   }, { "data-testid": "nonlinear-again" });
-  const loss = new LinePlot({ title: t("Loss"), note: t("last {steps} steps; with the weight decay’s part, up to 2.5", { steps: WINDOW }), height: 13, empty: t("Starting…") });
+  const loss = new LinePlot({ title: t("Loss"), note: t("last {steps} steps, up to 2.5", { steps: WINDOW }), height: 13, empty: t("Starting…") });
   const distance = new LinePlot({ title: t("Distance from k = 1"), note: t("relative L1 of the weights"), log: true, height: 13, empty: t("Starting…") });
   const map = new Drawing(
     t("Long-term losses by step size"),
@@ -123,7 +123,7 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     panel,
     h("div", { class: "plot-grid" }, loss.element, distance.element),
     map.element,
-    h("p", { class: "note" }, t("The map below the curves is computed with 64 bits a number (float64), each step size from the same start. Click it, or use the slider.")),
+    h("p", { class: "note" }, t("The map below the curves is computed with 64 bits a number (float64), each step size from the same start. Click it, or use the slider. Losses contain the weight decay’s part.")),
   );
   map.canvas.dataset["testid"] = "nonlinear-map";
   map.canvas.addEventListener("pointerdown", (event) => {
@@ -216,7 +216,7 @@ export function behaviourText(found: Behaviour, { loss, edge }: { loss: number; 
   if (found.kind === "blows-up") return t("Blow-up: the steps are too long, and nothing restrains the growth.");
   if (found.kind === "chaos") {
     const factor = Math.exp(found.exponent).toFixed(2);
-    return t("Chaos: the loss never settles, and a difference grows {factor}-fold a step on average, until it is as large as the orbit.", { factor });
+    return t("Chaos: the loss never settles, and a difference grows {factor}-fold a step on average, until the copies have nothing in common.", { factor });
   }
   if (found.period === 1) return t("Settles at loss {loss}. Theory: it settles up to dt = {edge}.", { loss: loss.toFixed(4), edge: edge.toFixed(5) });
   return t("Hops between {period} values for ever. A difference dies out.", { period: found.period });

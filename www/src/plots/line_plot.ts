@@ -336,10 +336,10 @@ export class LinePlot {
   private drawEnds({ ctx, bbox, data, valToPos }: uPlot): void {
     if (this.options.labelEnds !== true) return;
     const dots = devicePixelRatio;
-    const ends = this.data.curves.flatMap(({ label, colour: token }, curve) => {
+    const ends = this.data.curves.flatMap(({ label, end = label, colour: token }, curve) => {
       const column = data[curve + 1] ?? [];
       const last = column.findLastIndex((value) => value !== null && value !== undefined);
-      return last < 0 ? [] : [{ label, token, left: valToPos(data[0][last]!, "x", true), top: valToPos(column[last]!, "y", true) }];
+      return last < 0 ? [] : [{ label: end, token, left: valToPos(data[0][last]!, "x", true), top: valToPos(column[last]!, "y", true) }];
     });
     ctx.save();
     ctx.font = pixelFont(0.75, dots);
