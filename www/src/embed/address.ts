@@ -5,7 +5,7 @@ import { FIRST_RATE, FIRST_STEPS, smoothRun } from "../run/smooth";
 import { fromQuery } from "../validate";
 
 /** Parameters of the address that are no settings of a run. */
-const OTHERS = ["figure", "backend", "webgpu"];
+const OTHERS = ["figure", "lang", "backend", "webgpu"];
 
 /** The settings in the address of a figure. */
 export function settingsOf(search: string): URLSearchParams {
@@ -27,4 +27,11 @@ export function runOf(settings: URLSearchParams, isSlow: boolean): { values: Val
 /** The page's address that shows the run of a figure: the first view for its own run, else the lab. */
 export function pageOf(settings: URLSearchParams, values: Values): string {
   return settings.size === 0 ? "./" : `./${linkTo("lab", toQuery(values))}`;
+}
+
+/** `page` in the language that the address of a figure names, if it names one. */
+export function inLanguageOf(search: string, page: string): string {
+  const tag = new URLSearchParams(search).get("lang");
+  const [path, ...place] = page.split("#");
+  return tag === null ? page : [`${path}?${new URLSearchParams({ lang: tag })}`, ...place].join("#");
 }

@@ -5,7 +5,7 @@ import { button, h, setText } from "../dom";
 import { backendWord } from "../lab/device";
 import { t, tNodes } from "../language/language";
 import "../style/embed.css";
-import { settingsOf } from "./address";
+import { inLanguageOf, settingsOf } from "./address";
 import { figureEntry, unknownFigure } from "./figures";
 import type { LoneFigure } from "./figure";
 
@@ -42,7 +42,7 @@ export async function openFigure(main: HTMLElement, name: string): Promise<void>
 
 /** The line below the figure. */
 function foot(page: string, ...before: HTMLElement[]): HTMLElement {
-  const link = h("a", { class: "wordmark", href: page, target: "_top", title: t("Open the page of lastbit"), "data-testid": "page" }, "last", h("b", {}, "bit"));
+  const link = h("a", { class: "wordmark", href: inLanguageOf(location.search, page), target: "_top", title: t("Open the page of lastbit"), "data-testid": "page" }, "last", h("b", {}, "bit"));
   link.setAttribute("aria-label", "lastbit");
   return h("div", { class: "embed-foot" }, ...before, h("span", { class: "spacer" }), link);
 }

@@ -103,6 +103,7 @@ export async function rateRuns(seen: () => void): Promise<Exhibit> {
     const x = byTime ? all.filter((at) => at <= end) : all;
     const plotted = (name: keyof Curves, isLog: boolean) =>
       tried.map(([of, found], index) => ({
+        end: String(of),
         label: byTime ? stepsAt(of, positions[index]!.filter((at) => at <= end).length) : String(of),
         colour: `r${RATES.indexOf(of)}`,
         values: onAxis({ x: positions[index]!, values: found[name] }, x, isLog),

@@ -14,6 +14,8 @@ import { logScale, logTicks, powerText, toLog, type LogScale } from "./scale";
 /** One curve. Value i belongs to element i of the plot's `x`; a curve may be shorter than `x`. */
 export interface Curve {
   label: string;
+  /** The name at its end, if it is shorter than the label. */
+  end?: string;
   /** A colour of tokens.css: `ref`, `ctl`, `c0` to `c7`, `r0` to `r7`. */
   colour: string;
   values: Float64Array;

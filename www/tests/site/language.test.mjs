@@ -1,11 +1,20 @@
 // The page in another language: how a reader comes to it, and that no text of a view stays English.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { load } from "../unit/load.mjs";
 import { openSite } from "./site.mjs";
 
 const { table } = await load("language/de.ts");
+const { parseMarks } = await load("lesson/chapter.ts");
+
+/** The paragraphs of a chapter in a language, as the page shows them. */
+async function paragraphs(language, number) {
+  const { text } = (await load(`lesson/${language}/chapter${number}.ts`)).text;
+  return text.map((words) => parseMarks(words).map((part) => (typeof part === "string" ? part : part[1])).join(""));
+}
 
 /** Addresses, and a selector of an element that is there once the view is complete and shows its first numbers. */
 const VIEWS = [
@@ -15,6 +24,26 @@ const VIEWS = [
   ["#/lab?net=one-layer&batch-size=1&lr=0.01&momentum=0&weight-decay=20&steps=20&ks=1,3,5", "[data-testid=step]:text('20')"],
   ["?backend=recorded#/home", ".lamp.green"],
   ["?backend=recorded#/lab", ".recorded-figures .lamp.green"],
+  ["#/pde/heat?dt=0.52", "[data-testid=heat-verdict].bad"],
+  ["#/pde/linear", "[data-testid=linear-verdict].good"],
+  ["#/pde/nonlinear?dt=0.07", "[data-testid=nonlinear-verdict][data-kind=chaos]"],
+  ["#/lesson/1?notes=1", "[data-testid=bit-0]"],
+  ["#/lesson/2", "[data-testid=divide-try]"],
+  ["#/lesson/3?notes=1", "[data-testid=chapter-3] .lamp"],
+  ["#/lesson/4", "[data-testid=heat-verdict].good"],
+  ["#/lesson/5", "[data-testid=nonlinear-verdict][data-kind=period-1]"],
+  ["#/lesson/6", "[data-testid=chapter-6] [data-testid=start]"],
+  ["?backend=recorded#/lesson/6", "[data-testid=chapter-6] [data-testid=start]"],
+  ["#/lesson/2?present=1", ".present-bar"],
+  ["#/home?speaker=1", "[data-testid=speaker-notes] dd"],
+  ["#/lesson/3?speaker=1", "[data-testid=speaker-notes] dd"],
+  ["#/lab?speaker=1", "[data-testid=speaker-notes] dd"],
+  ["#/certify", "[data-testid=certify]"],
+  ["?backend=recorded#/certify", "[data-testid=no-webgpu]"],
+  ["?figure=heat", "[data-testid=play]"],
+  ["?figure=nonlinear&dt=9", "[data-testid=problems]"],
+  ["?figure=parting&backend=recorded", "[data-testid=problems]"],
+  ["?figure=unknown", "[data-testid=error]"],
 ];
 
 const site = await openSite();
@@ -108,11 +137,25 @@ test("no view shows an English text in German", async () => {
     await site.visit(inGerman(address), async (_, page) => {
       await page.locator(complete).first().waitFor();
       const texts = await page.evaluate(textsOfPage);
-      assert.ok(texts.length > 30, `${address}: ${texts.length} texts`);
+      assert.ok(texts.length > 2, `${address}: ${texts.length} texts`);
       left.push(...leftIn(texts).map((text) => `${address}: ${text}`));
     });
   }
   assert.deepEqual(left, []);
+});
+
+test("a chapter is in the reader's language, and its words load in no other", async () => {
+  const first = { en: await paragraphs("en", 1), de: await paragraphs("de", 1) };
+  for (const [own, other] of [["en", "de"], ["de", "en"]]) {
+    const paths = new Set();
+    await site.visit(`?lang=${own}#/lesson/1`, async (shown, page) => {
+      await shown.get("bit-0").waitFor();
+      assert.deepEqual(await page.locator(".reading > p:not(.eyebrow)").allTextContents(), first[own]);
+    }, { prepare: (page) => page.on("request", (request) => paths.add(new URL(request.url()).pathname)) });
+    const code = (await Promise.all([...paths].filter((path) => path.endsWith(".js")).map((path) => readFile(join(site.dist, path), "utf8")))).join();
+    assert.ok(code.includes(first[own][0]), `the words in ${own} were loaded`);
+    assert.ok(!code.includes(first[other][0]), `the words in ${other} were loaded as well`);
+  }
 });
 
 test("the search for English texts finds them", async () => {

@@ -4,12 +4,19 @@ import { test } from "node:test";
 
 import { load } from "./load.mjs";
 
-const { pageOf, runOf, settingsOf } = await load("embed/address.ts");
+const { inLanguageOf, pageOf, runOf, settingsOf } = await load("embed/address.ts");
 const { defaults, preset } = await load("properties.ts");
 const { smoothRun } = await load("run/smooth.ts");
 
 test("the settings of a figure are those of the lab, beside the figure's name and the backend", () => {
   assert.equal(String(settingsOf("?figure=bits&backend=processor&lr=0.1&seed=2&webgpu=off")), "lr=0.1&seed=2");
+});
+
+test("the language in the address of a figure is no setting, and goes along to the page", () => {
+  assert.equal(String(settingsOf("?lang=de&figure=heat&dt=0.5")), "dt=0.5");
+  assert.equal(inLanguageOf("?figure=heat&lang=de", "./"), "./?lang=de");
+  assert.equal(inLanguageOf("?figure=heat&lang=de", "./#/pde/heat?dt=0.5"), "./?lang=de#/pde/heat?dt=0.5");
+  assert.equal(inLanguageOf("?figure=heat", "./#/pde/heat"), "./#/pde/heat");
 });
 
 test("without settings a figure shows the run of the first view, and leads there", () => {

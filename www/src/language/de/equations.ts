@@ -65,13 +65,14 @@ export const equations = {
   "last {steps} steps, up to 2.5": "letzte {steps} Schritte, bis 2.5",
   "Distance from k = 1": "Abstand von k = 1",
   "relative L1 of the weights": "relativer L1-Abstand der Gewichte",
-  "Long-term losses by step size": "Verlust auf lange Sicht, nach Schrittweite",
+  "Long-term losses by step size": "Langzeitverlust je Schrittweite",
   "Losses after a long time against the step size: one value, then two, then a cloud of values, then none": "Verluste nach langer Zeit, aufgetragen über der Schrittweite: ein Wert, dann zwei, dann eine Wolke von Werten, dann keiner",
   "settles up to here": "Ruhe bis hierher",
   "The map below the curves is computed with 64 bits a number (float64), each step size from the same start. Click it, or use the slider. Losses contain the weight decay’s part.":
     "Die Karte unter den Kurven ist mit 64 Bits je Zahl berechnet (float64), jede Schrittweite vom selben Anfang aus. Klicken Sie hinein, oder nehmen Sie den Regler. Die Verluste enthalten den Anteil des Gewichtszerfalls.",
   "Blow-up: the steps are too long, and nothing restrains the growth.": "Explosion: Die Schritte sind zu lang, und nichts bändigt das Wachstum.",
-  "Chaos: the loss never settles, and a difference grows {factor}-fold a step on average, until the copies have nothing in common.": "Chaos: Der Verlust kommt nie zur Ruhe, und ein Unterschied wächst je Schritt im Mittel auf das {factor}-Fache, bis die Kopien nichts mehr gemeinsam haben.",
+  "Chaos: the loss never settles, and a difference grows {factor}-fold a step on average, until the copies have nothing in common.":
+    "Chaos: Der Verlust kommt nie zur Ruhe, und ein Unterschied wächst je Schritt im Mittel um den Faktor {factor}, bis die Kopien nichts mehr gemeinsam haben.",
   "Settles at loss {loss}. Theory: it settles up to dt = {edge}.": "Kommt beim Verlust {loss} zur Ruhe. Theorie: Ruhe bis dt = {edge}.",
   "Hops between {period} values for ever. A difference dies out.": "Springt für immer zwischen {period} Werten. Ein Unterschied stirbt aus.",
   "There is no equation “{name}”.": "Es gibt keine Gleichung „{name}“.",

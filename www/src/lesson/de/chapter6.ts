@@ -14,11 +14,12 @@ export const text: ChapterText = {
       "Schritte: 800 Schritte mit 0.0125 führen so weit wie 100 Schritte mit 0.1.",
   ],
   task:
-    "Mit der höchsten Rate starten, dann mit 0.1 und mit 0.0125. Die Verluste lesen: Was ist jedes Mal gelernt? „Lernzeit“ wählen und " +
+    "Mit der höchsten Rate starten, dann mit 0.1 und mit 0.0125. Die Verluste lesen: Was hat das Netz jedes Mal gelernt? „Lernzeit“ wählen und " +
     "0.0125 weiterlaufen lassen, bis Schritt 800.",
   sight:
-    "Nach 100 Schritten ist k = 3 bei 1.6 mehr als ein Zehntel entfernt, bei 0.1 ein Hunderttausendstel oder weniger, obwohl dort nicht " +
-    "weniger gelernt ist. Bei 0.0125 hat das Netz bis dahin so gut wie nichts gelernt: Sein Verlust ist fast der des bloßen Ratens unter zehn Klassen, ln 10 = 2.3. " +
+    "Nach 100 Schritten ist k = 3 bei 1.6 mehr als ein Zehntel entfernt, bei 0.1 ein Hunderttausendstel oder weniger, obwohl sie dort nicht " +
+    "weniger gelernt hat. Bei 0.0125 hat das Netz bis dahin so gut wie nichts gelernt: Sein Verlust ist fast der des bloßen Ratens unter zehn " +
+    "Klassen, ln 10 = 2.3. " +
     "Bei Schritt 800 ist er etwa 1.5, tiefer als der von 0.1 nach gleicher Lernzeit, und noch immer trennen nur einige Millionstel die Kopien.",
   teacher: {
     notes: [
