@@ -31,6 +31,7 @@ import { oneLayerNote } from "./one_layer_note";
 import { ErrorNotice } from "./error_notice";
 import { isRough, rateNote } from "./rate_note";
 import { Share } from "./share";
+import { labTerms } from "./terms";
 import "./lab.css";
 
 /** Opens the lab, or where nothing can train the page that explains why. */
@@ -127,6 +128,7 @@ class Lab implements View {
           this.oneLayer,
           h("div", { class: "toolbar" }, this.pin, add(new FlipButton((flip) => session.flipBit(flip))).element, this.pinNote),
           add(new Readout()).element,
+          labTerms(),
           add(new PublishedLamp()).element,
           h("div", { class: "plot-grid" }, add(new Consequence()).element, add(new Climb()).element),
           h("div", { class: "plot-grid" }, add(this.loss).element, add(new Heatmap()).element),

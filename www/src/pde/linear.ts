@@ -5,6 +5,7 @@ import { LinePlot } from "../plots/line_plot";
 import { queryNumber, withClient, type Equation, type EquationOptions } from "./equation";
 import { slider } from "../slider";
 import { StabilityPlane } from "./plane";
+import type { Terms } from "../terms";
 
 /** Steps of a run: enough to see whether the weights grow. */
 const STEPS = 60;
@@ -16,7 +17,7 @@ const TRANSITIONING = 1;
 const COLUMNS = 160;
 
 /** The letters of the equation, for `linear_params` of web/src/pde.rs. */
-export const LINEAR_TERMS: readonly (readonly [term: string, meaning: string])[] = [
+export const LINEAR_TERMS: Terms = [
   ["w", t("The weights: one kernel of 32 × 32, as a column of 1024 numbers.")],
   ["dt, α", t("The step size and the weight decay, which you choose. A step takes the share dt · α away from each weight.")],
   ["a", t("Prediction minus label, held at −0.5: the network is undecided, and the label is 1. It is negative, so this term makes weights grow.")],

@@ -5,6 +5,7 @@ import { h } from "../dom";
 import { t } from "../language/language";
 import "../style/pde.css";
 import { readable, tellUnknown } from "../unknown";
+import { type Terms, termsPanel } from "../terms";
 import type { Route, View } from "../view";
 import { heat } from "./heat";
 import type { Equation, EquationOptions } from "./equation";
@@ -20,7 +21,7 @@ interface Entry {
   /** What the equation is, and what to look for. */
   description: string;
   /** What the letters of the formula are. */
-  terms?: readonly (readonly [term: string, meaning: string])[];
+  terms?: Terms;
 }
 
 const EQUATIONS: readonly Entry[] = [
@@ -77,19 +78,13 @@ export function open(route: Route): View {
       h("nav", { class: "tabs sub", "aria-label": t("Equations") }, ...tabs),
       h("p", { class: "formula", "aria-label": t("The step") }, entry.formula),
       h("p", {}, entry.description),
-      ...(entry.terms === undefined ? [] : [legendOf(entry.terms)]),
+      ...(entry.terms === undefined ? [] : [termsPanel(t("What the letters mean"), entry.terms)]),
       equation.element,
     );
   }
 
   show(route);
   return { element, navigate: show, close: () => shown?.equation.close() };
-}
-
-/** The letters of a formula with their meanings. */
-function legendOf(terms: NonNullable<Entry["terms"]>): HTMLElement {
-  const rows = terms.map(([term, meaning]) => h("div", {}, h("dt", {}, term), h("dd", {}, meaning)));
-  return h("details", { class: "terms", "data-testid": "terms" }, h("summary", {}, t("What the letters mean")), h("dl", {}, ...rows));
 }
 
 /** Whether an address has a query and agrees with what is shown. */

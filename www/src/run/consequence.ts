@@ -3,7 +3,7 @@ import { h, setText } from "../dom";
 import { t } from "../language/language";
 import type { Standing, TestImages } from "../messages";
 import type { RunRecord } from "./record";
-import { colourOf, labelOf } from "./replicas";
+import { colourOf, keepTogether, labelOf } from "./replicas";
 import type { Component, RunSource } from "./session";
 import { heroOf } from "./story";
 
@@ -74,8 +74,8 @@ export class Consequence implements Component {
         : t("{first} and {copy} disagree on {count} of {images} test images.", { first, copy, count: apart.length, images: all }),
     );
     const right = rightAnswers(standing, images.labels);
-    const answers = record.ks.map((_, r) => `${labelOf(record, r)} ${Math.round(right[r]!)} %`).join(", ");
-    setText(this.right, t("Right of these {count} at step {step}: {answers}.", { count: all, step: standing.step, answers }));
+    const answers = record.ks.map((_, r) => `${labelOf(record, r)}: ${Math.round(right[r]!)} %`).join(", ");
+    setText(this.right, keepTogether(t("Right of these {count} at step {step}: {answers}.", { count: all, step: standing.step, answers })));
     this.gallery.replaceChildren(...apart.slice(0, SHOWN).map((i) => item(record, images, standing, i, hero)));
   }
 }

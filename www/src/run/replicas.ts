@@ -48,3 +48,6 @@ export function controlsOf(ks: readonly number[], perturbation: string): number[
 export function roleOf({ controls }: Shape, replica: number): string {
   return replica === 0 ? t("reference") : controls.includes(replica) ? t("control") : "";
 }
+
+/** `text` with each “k = 3” in one line. */
+export const keepTogether = (text: string): string => text.replace(/k = (\d)/g, "k\u00a0=\u00a0$1");

@@ -3,7 +3,7 @@ import { h, setText } from "../dom";
 import { t } from "../language/language";
 import { formatCount, readableNumber } from "../numbers";
 import type { RunRecord } from "./record";
-import { labelOf } from "./replicas";
+import { keepTogether, labelOf } from "./replicas";
 import type { Component, RunSource } from "./session";
 
 /** Steps over which growth is measured. */
@@ -109,7 +109,7 @@ export class StoryLine implements Component {
 
   update({ record }: RunSource): void {
     const story = storyOf(record);
-    setText(this.line, story.text);
+    setText(this.line, keepTogether(story.text));
     const line = this.announced.next(record, story);
     if (line !== undefined) setText(this.heard, line);
   }

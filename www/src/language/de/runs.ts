@@ -287,4 +287,26 @@ export const runs = {
   "on all test images, %": "bei allen Testbildern, %",
   "Right of these {count} at step {step}: {answers}.": "Richtig von diesen {count} nach Schritt {step}: {answers}.",
   "processor, WebAssembly simd128": "Prozessor, WebAssembly simd128",
+
+  // The words of the lab.
+  "copy, replica": "Kopie, Replik",
+  "One of the networks that train side by side. They differ in k only: the number by which the copy divides each step and multiplies it again.":
+    "Eines der Netze, die nebeneinander trainieren. Sie unterscheiden sich nur in k: der Zahl, durch die die Kopie jeden Schritt teilt und mit der sie ihn wieder multipliziert.",
+  "A copy whose k is a power of two. Dividing by it rounds nothing, so the copy must equal the first one in every bit.":
+    "Eine Kopie, deren k eine Zweierpotenz ist. Durch sie zu teilen rundet nichts; die Kopie muss der ersten also in jedem Bit gleichen.",
+  "The distance of two copies: 2 |a − b| / (|a| + |b|), averaged over the weights a and b. 0 means equal, 2 is the most.":
+    "Der Abstand zweier Kopien: 2 |a − b| / (|a| + |b|), gemittelt über die Gewichte a und b. 0 heißt gleich, mehr als 2 geht nicht.",
+  "The distance of a number from the next one that float32 has (unit in the last place). Two weights that are 1 ulp apart are neighbours.":
+    "Der Abstand einer Zahl zur nächsten, die float32 hat (unit in the last place). Zwei Gewichte, die 1 ulp auseinanderliegen, sind Nachbarn.",
+  "16 digits computed from all bits of a copy’s weights and momenta. Equal copies have equal fingerprints; one bit changes them.":
+    "16 Ziffern, berechnet aus allen Bits der Gewichte und Momente einer Kopie. Gleiche Kopien haben gleiche Fingerabdrücke; ein einziges Bit ändert sie.",
+  "How a device computes a · b + c: fused rounds once, separate rounds twice. All devices of a class find the same bits.":
+    "Wie ein Gerät a · b + c rechnet: fused rundet einmal, separate zweimal. Alle Geräte einer Klasse finden dieselben Bits.",
+  "tensor, layer": "Tensor, Schicht",
+  "The weights of a network come in blocks, called tensors. A layer of the network has one or a few.":
+    "Die Gewichte eines Netzes stehen in Blöcken, die Tensoren heißen. Eine Schicht des Netzes hat einen oder einige wenige.",
+  "seed": "Startwert (Seed)",
+  "The number from which the starting weights and the order of the images are drawn. The same seed makes the same run.":
+    "Die Zahl, aus der Anfangsgewichte und Reihenfolge der Bilder ausgelost werden. Derselbe Startwert ergibt denselben Lauf.",
+  "What the words mean": "Was die Wörter bedeuten",
 };
