@@ -28,6 +28,12 @@ const VIEWS = [
   ["#/certify", "[data-testid=certify]"],
   ["?backend=recorded#/certify", "[data-testid=no-webgpu]"],
   ["?backend=recorded#/lab", ".recorded-figures .lamp.green"],
+  // German texts are longer.
+  ["?lang=de#/pde/linear", ".good[data-testid=linear-verdict]"],
+  ...[1, 2, 3, 4, 5, 6].map((chapter) => [`?lang=de#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),
+  ["?lang=de#/lesson/3?present=1", "[data-testid=chapter-3] > *"],
+  ["?lang=de#/lesson/3?speaker=1", "[data-testid=speaker-notes] > *"],
+  ["?lang=de#/certify", "[data-testid=certify]"],
 ];
 
 const site = await openSite();
