@@ -33,6 +33,11 @@ const VIEWS = [
   ["?lang=de#/home", ".gallery"],
   [`?lang=de#/lab?${SMALL}`, ".lamp.green"],
   ["?lang=de&backend=recorded#/lab", ".recorded-figures .lamp.green"],
+  ["?lang=de#/pde/linear", ".good[data-testid=linear-verdict]"],
+  ...[1, 2, 3, 4, 5, 6].map((chapter) => [`?lang=de#/lesson/${chapter}?notes=1`, `[data-testid=chapter-${chapter}] > *`]),
+  ["?lang=de#/lesson/3?present=1", "[data-testid=chapter-3] > *"],
+  ["?lang=de#/lesson/3?speaker=1", "[data-testid=speaker-notes] > *"],
+  ["?lang=de#/certify", "[data-testid=certify]"],
 ];
 
 const site = await openSite();

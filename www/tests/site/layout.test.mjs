@@ -33,6 +33,13 @@ const VIEWS = [
   ["?lang=de#/home", "step", 40],
   ["?lang=de#/lab?net=resnet8&width=0.5&batch-size=4&test-limit=8", "step", 3],
   ["?lang=de&backend=recorded#/lab", "step", 100],
+  ["?lang=de#/pde/heat", "heat-step", 10],
+  ["?lang=de#/pde/linear", "linear-measured", 0.5],
+  ["?lang=de#/pde/nonlinear", "nonlinear-step", 16],
+  ["?lang=de#/lesson/3", "step", 3, "start"],
+  ["?lang=de#/lesson/6", "step", 3, "start"],
+  ["?lang=de#/lesson/3?present=1", "step", 3, "start"],
+  ["?lang=de#/certify", "certify-progress", 3, "certify"],
 ];
 
 /** Runs in the page before its scripts: records what moved, and how far, in `window.shifts`. */
@@ -59,7 +66,7 @@ for (const viewport of WIDTHS) {
       await site.visit(address, async (shown, page) => {
         if (start !== undefined) {
           // A script clicks, because after a real press the browser excuses shifts for half a second.
-          await shown.get("adapter").filter({ hasText: /Live/ }).or(shown.get("lr")).or(shown.get("certify")).first().waitFor();
+          await shown.get("adapter").filter({ hasText: /live/i }).or(shown.get("lr")).or(shown.get("certify")).first().waitFor();
           await shown.get(start).evaluate((button) => button.click());
         }
         if (count === undefined) await page.locator(".exhibit").waitFor();
@@ -77,8 +84,8 @@ for (const viewport of WIDTHS) {
 }
 
 for (const viewport of WIDTHS) {
-  test(`nothing moves when a chapter shows what to see, ${viewport.width} pixels wide`, async () => {
-    await site.visit("#/lesson/1", async (shown, page) => {
+  for (const address of ["#/lesson/1", "?lang=de#/lesson/1"]) test(`nothing moves when a chapter shows what to see, ${viewport.width} pixels wide: ${address}`, async () => {
+    await site.visit(address, async (shown, page) => {
       await shown.get("bet-0").evaluate((radio) => radio.click());
       // What lies below must be on screen, and painted.
       await page.locator(".pager").scrollIntoViewIfNeeded();
