@@ -37,7 +37,7 @@ test("a browser without WebGPU trains in lab and lesson", async (t) => {
       await shown.until("adapter", /Live on your processor: resnet8/);
       await shown.until("published", /are the published ones of class separate/);
       if (chapter === 3) {
-        await shown.get("seen").waitFor({ state: "visible" });
+        await shown.untilNumber("differing-k3", (differing) => differing > 1000);
         assert.equal(await shown.number("differing-k2"), 0);
       } else {
         await shown.until("rel-l1-k3", (text) => Number(text) > 0.01);
