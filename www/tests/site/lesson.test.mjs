@@ -300,6 +300,7 @@ test("bets work without storage", async () => {
   await site.visit("#/lesson/1", async (shown, page) => {
     await shown.get("bet-1").check();
     await shown.click("bit-0");
+    await shown.click("bit-23");
     await shown.until("bet-result", "You bet: One part in some ten million. So it was.");
     await page.getByRole("link", { name: "Choose the learning rate" }).first().click();
     await shown.until("bet-score", "Right: 1 of 1 bets that are over.");
