@@ -28,7 +28,7 @@ export const lesson = {
 
   // Bets.
   "Bet": "Tipp",
-  "You can change your bet until “See” opens, or skip it.": "Der Tipp lässt sich ändern, bis „Zu sehen“ sich öffnet, oder auslassen.",
+  "You can change your bet until “See” opens, or skip it.": "Bis „Zu sehen“ sich öffnet, lässt sich der Tipp ändern. Auslassen geht auch.",
   "You did not bet. It was: {was}.": "Sie haben nicht getippt. Richtig war „{was}“.",
   "You bet: {was}. So it was.": "Ihr Tipp war „{was}“. So war es.",
   "You bet: {bet}. It was: {was}.": "Ihr Tipp war „{bet}“, richtig war „{was}“.",
@@ -132,7 +132,7 @@ export const lesson = {
   // Presenter mode and the notes.
   "Present": "Vortragen",
   "For a projector (key p)": "Für den Projektor (Taste p)",
-  "Notes in a second window": "Notizen in zweitem Fenster",
+  "Notes in a second window": "Notizenfenster",
   "Key n": "Taste n",
   "In a second window (key n)": "In einem zweiten Fenster (Taste n)",
   "Leave": "Beenden",
