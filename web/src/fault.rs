@@ -32,6 +32,8 @@ impl From<DeviceError> for Fault {
             _ => "gpu",
         };
         let message = match error {
+            // The processor's module has no GPU to lose, but workers.
+            DeviceError::DeviceLost(reason) if cfg!(not(feature = "gpu")) => reason,
             DeviceError::DeviceLost(reason) => format!("the GPU device was lost ({reason})"),
             DeviceError::OverLimit { .. } => format!("{error}: use a smaller batch or network"),
             DeviceError::OutOfMemory { .. } => format!("{error}: train fewer replicas at once, or use a smaller batch"),

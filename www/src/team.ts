@@ -18,7 +18,7 @@ interface Waiting {
 /** Number of workers for a run, the lead included: one for each replica, while a core is left for the page, which draws all the time. */
 export const teamSize = (replicas: number, cores: number): number => Math.max(Math.min(replicas, cores - 1), 1);
 
-/** The members of a lead. They stay from run to run. */
+/** The members of a lead. They stay from run to run, until one fails. */
 export class Team {
   private readonly members: Worker[] = [];
   /** Tasks under way, by chunk. */
@@ -56,17 +56,23 @@ export class Team {
     const worker = new Worker(self.location.href, { type: "module", name: MEMBER_NAME });
     worker.onmessage = ({ data }: MessageEvent<FromMember>) => {
       if (data.run !== this.run) return;
+      if ("error" in data) return this.fail(data.error);
       const waiting = this.waiting.get(data.chunk);
       this.waiting.delete(data.chunk);
-      if ("results" in data) waiting?.resolve(data.results);
-      else waiting?.reject(new Error(data.error));
+      waiting?.resolve(data.results);
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      const error = new Error(`a worker that trains a copy stopped: ${event.message || "it did not load"}`);
-      this.waiting.forEach(({ reject }) => reject(error));
-      this.waiting.clear();
+      this.fail(event.message || "it did not load");
     };
     return worker;
+  }
+
+  /** Ends the run, and all members with it: what failed may not work again. */
+  private fail(reason: string): void {
+    const error = new Error(`a worker that trains a copy stopped (${reason})`);
+    for (const { reject } of this.waiting.values()) reject(error);
+    this.waiting.clear();
+    for (const member of this.members.splice(0)) member.terminate();
   }
 }
