@@ -40,7 +40,7 @@ function powerOfTen(value: number): string {
 
 /** JavaScript's text of a number, for people: `-1.5e-7` becomes `−1.5 × 10⁻⁷`, in one line. */
 export function withPower(text: string): string {
-  return text.replace(/e([+-]\d+)$/, (_, exponent: string) => `\u00a0×\u00a010${superscript(Number(exponent))}`).replace(/^-/, "−");
+  return text.replace(/e\+0$/, "").replace(/e([+-]\d+)$/, (_, exponent: string) => `\u00a0×\u00a010${superscript(Number(exponent))}`).replace(/^-/, "−");
 }
 
 const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";

@@ -139,10 +139,14 @@ export function config(values: Values): Config {
   return Object.fromEntries(entries);
 }
 
-/** The query of an address: the values that differ from the page's defaults. */
+/**
+ * The query of an address that is this run on every device: what differs from the defaults, and what the lab would choose otherwise on
+ * some device for this network.
+ */
 export function toQuery(values: Values): Values {
-  const changed = PROPERTIES.filter(({ key, page }) => (values[key] ?? "") !== page);
-  return Object.fromEntries(changed.map(({ key }) => [key, values[key] ?? ""]));
+  const bases = [{}, preset(values["net"] ?? "", false), preset(values["net"] ?? "", true)].map(defaults);
+  const named = PROPERTIES.filter(({ key }) => bases.some((base) => (values[key] ?? "") !== base[key]));
+  return Object.fromEntries(named.map(({ key }) => [key, values[key] ?? ""]));
 }
 
 /** The native program's adapter whose bits `backend` has: the page's processor computes in the class separate. WebGPU leaves the choice to the program. */

@@ -82,7 +82,7 @@ class Home implements View {
           "div",
           { class: "handle panel" },
           handle.element,
-          h("p", { class: "note" }, t("How far each step of the training goes. At 0.8 the copies part. Move it to 0.1: they learn as well, and stay together.")),
+          h("p", { class: "note" }, t("How far each step of the training goes. At 0.8 the copies part. Move it to 0.1: they learn as well, and hardly part.")),
           h("div", { class: "toolbar" }, this.start, h("span", {}, ...tNodes("step {step}", { step: this.step }))),
           lamp.element,
           h("p", { class: "note" }, this.where, backendWord(backend)),

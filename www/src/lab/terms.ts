@@ -7,7 +7,7 @@ const TERMS: Terms = [
   [t("control"), t("A copy whose k is a power of two. Dividing by it rounds nothing, so the copy must equal the first one in every bit.")],
   [t("relative L1"), t("The distance of two copies: 2 |a − b| / (|a| + |b|), averaged over the weights a and b. 0 means equal, 2 is the most.")],
   ["ulp", t("The distance of a number from the next one that float32 has (unit in the last place). Two weights that are 1 ulp apart are neighbours.")],
-  [t("fingerprint"), t("16 digits computed from all bits of a copy’s weights and momenta. Equal copies have equal fingerprints; one bit changes them.")],
+  [t("fingerprint"), t("16 hexadecimal digits computed from all bits of a copy’s weights and momenta. Equal copies have equal fingerprints; one bit changes them.")],
   [t("class"), t("How a device computes a · b + c: fused rounds once, separate rounds twice. All devices of a class find the same bits.")],
   [t("tensor, layer"), t("The weights of a network come in blocks, called tensors. A layer of the network has one or a few.")],
   [t("seed"), t("The number from which the starting weights and the order of the images are drawn. The same seed makes the same run.")],

@@ -22,6 +22,7 @@ export function betQuestion(book: BetBook, chapter: number): BetPart {
   const labels = choices.map((choice, index) => h("label", {}, radios[index], h("span", {}, choice)));
   const show = (): void => {
     const { choice, revealed } = book.of(chapter);
+    setText(hint, revealed === undefined ? t("You can change your bet until “See” opens, or skip it.") : t("“See” is open, and the bet is over."));
     radios.forEach((radio, index) => {
       radio.checked = index === choice;
       radio.disabled = revealed !== undefined;
@@ -30,7 +31,7 @@ export function betQuestion(book: BetBook, chapter: number): BetPart {
   };
   show();
   const fieldset = h("fieldset", { class: "choices", "data-testid": "bet" }, h("legend", {}, question), ...labels);
-  const hint = h("p", { class: "note" }, t("You can change your bet until “See” opens, or skip it."));
+  const hint = h("p", { class: "note" });
   return { element: h("section", { class: "bet" }, h("h2", {}, t("Bet")), fieldset, hint), close: book.onChange(show) };
 }
 

@@ -61,7 +61,7 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
     restart = true;
     wake();
   }, { "data-testid": "nonlinear-again" });
-  const loss = new LinePlot({ title: t("Loss"), note: t("last {steps} steps, up to 2.5", { steps: WINDOW }), height: 13, empty: t("Starting…") });
+  const loss = new LinePlot({ title: t("Loss"), note: t("last {steps} steps, up to 2.5", { steps: WINDOW }), fromZero: true, height: 13, empty: t("Starting…") });
   const distance = new LinePlot({ title: t("Distance from k = 1"), note: t("relative L1 of the weights"), log: true, height: 13, empty: t("Starting…") });
   const map = new Drawing(
     t("Long-term losses by step size"),
@@ -157,6 +157,7 @@ export function nonlinear({ query, changed, shown, seen }: EquationOptions = {})
         [restart, moved, over] = [false, false, false];
         [columns, steps, marks] = [[], [], []];
         append(await client.call("nonlinear_open", side, dt));
+        map.changed();
         await showBehaviour();
       }
       if (moved) {

@@ -48,6 +48,8 @@ interface Options {
   height?: number;
   /** Whether each curve has its name at its end, too. */
   labelEnds?: boolean;
+  /** Whether the vertical axis begins at 0, so that values that hardly differ look so. */
+  fromZero?: boolean;
   /** The text shown while there are no data. */
   empty?: string;
 }
@@ -210,7 +212,7 @@ export class LinePlot {
         height,
         legend: { show: false },
         ...(this.options.labelEnds === true && { padding: [null, END_ROOM * size, null, null] as uPlot.Padding }),
-        scales: { x: { time: false }, y: {} },
+        scales: { x: { time: false }, y: this.options.fromZero === true ? { range: (_, _least, most) => [0, 1.1 * most] } : {} },
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, bind: { dblclick: () => () => this.zoomOutNow() } },
         axes: [
           { ...axis, grid: lines, ticks: lines, size: 1.9 * size, gap: 4, incrs: () => (this.data.xName === undefined ? WHOLE : [...FRACTIONS, ...WHOLE]) },

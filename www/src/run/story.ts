@@ -9,7 +9,9 @@ import type { Component, RunSource } from "./session";
 /** Steps over which growth is measured. */
 const SPAN = 8;
 /** Factors over these steps beyond which a distance grows, or shrinks. */
-const [GROWS, SHRINKS] = [1.3, 1 / 1.3];
+const [GROWS, SHRINKS] = [2, 1 / 2];
+/** Below this distance the copies differ in their last digits only. */
+const TINY = 1e-5;
 /** A distance has levelled off beyond this part of the first copy's own way. Below it a pause in the growth is no end of it. */
 const LEVEL = 0.5;
 
@@ -27,6 +29,13 @@ export function heroOf({ ks, controls }: Pick<RunRecord, "ks" | "controls">): nu
 
 /** What the last steps of `record` did. */
 export function storyOf(record: RunRecord | undefined): Story {
+  const story = distanceStory(record);
+  const distance = record === undefined ? 0 : (record.last("relL1", heroOf(record) ?? 0) ?? 0);
+  return distance > 0 && distance < TINY ? { ...story, text: `${story.text} ${t("Only the last digits differ.")}` } : story;
+}
+
+/** The same, without a word on how large the distance is. */
+function distanceStory(record: RunRecord | undefined): Story {
   const hero = record === undefined ? undefined : heroOf(record);
   if (record === undefined || hero === undefined || record.lastStep() === 0) return { phase: "none", text: "" };
   const [copy, first] = [labelOf(record, hero), labelOf(record, 0)];

@@ -41,7 +41,7 @@ for (const backend of ["processor", "webgpu"]) test(`${backend}: the story is to
     await shown.click("start");
     await shown.until("start", "Start");
     await page.getByRole("link", { name: "Open this run in the lab" }).click();
-    await shown.until("command", /--activation swish .*--lr 0\.0125 --momentum 0/);
+    await shown.until("command", /--activation swish .*--lr 0\.0125 --momentum 0 .*--train-limit 1024/);
   });
 });
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { load } from "./load.mjs";
 
+const { smoothRun } = await load("run/smooth.ts");
 const { commandLine, config, defaults, preset, PROPERTIES, property, toQuery } = await load("properties.ts");
 const { fromQuery, isPositive, validate } = await load("validate.ts");
 const { toml } = await load("lab/toml.ts");
@@ -51,11 +52,15 @@ test("numbers that float32 cannot hold are refused: they would become 0 or infin
   assert.deepEqual(["1e-38", "1.2e-38", "3.4e38", "3.5e38", "0", "-1", "x"].map(isPositive), [false, true, true, false, false, false, false]);
 });
 
-test("the query of an address holds what differs from the defaults, and gives the same values again", () => {
-  assert.deepEqual(toQuery(defaults()), {});
+test("the query of an address holds what differs from the defaults or by device, and gives the same values again everywhere", () => {
+  assert.deepEqual(toQuery(defaults()), { width: "1", "batch-size": "32", "train-limit": "1024" });
+  for (const run of [defaults(), smoothRun(0.8, 1000), defaults({ net: "one-layer", ...preset("one-layer", true) }), defaults({ net: "vgg11", ...preset("vgg11", true) })]) {
+    const query = new URLSearchParams(toQuery(run));
+    for (const isSlow of [false, true]) assert.deepEqual(fromQuery(query, defaults(preset(run.net, isSlow))).values, run);
+  }
   const values = defaults({ seed: "7", ks: "1,3", "train-limit": "" });
   const query = toQuery(values);
-  assert.deepEqual(query, { ks: "1,3", seed: "7", "train-limit": "" });
+  assert.deepEqual(query, { width: "1", ks: "1,3", seed: "7", "batch-size": "32", "train-limit": "" });
   assert.deepEqual(fromQuery(new URLSearchParams(query), defaults()).values, values);
 });
 

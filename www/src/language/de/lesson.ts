@@ -28,6 +28,7 @@ export const lesson = {
 
   // Bets.
   "Bet": "Tipp",
+  "“See” is open, and the bet is over.": "„Zu sehen“ ist offen, der Tipp ist vorbei.",
   "You can change your bet until “See” opens, or skip it.": "Bis „Zu sehen“ sich öffnet, lässt sich der Tipp ändern. Auslassen geht auch.",
   "You did not bet. It was: {was}.": "Sie haben nicht getippt. Richtig war „{was}“.",
   "You bet: {was}. So it was.": "Ihr Tipp war „{was}“. So war es.",
@@ -39,7 +40,7 @@ export const lesson = {
   "not seen yet": "noch nicht gesehen",
   "Right: {right} of {open} bets that are over.": "Richtig: {right} von {open} entschiedenen Tipps.",
   "Clear my bets": "Meine Tipps löschen",
-  "Flip the last bit of 0.1. By how much of itself does the number change?": "Das letzte Bit von 0.1 kippt. Um welchen Teil ihrer selbst ändert sich die Zahl?",
+  "Flip the last bit of 0.1. By how much of itself does the number change?": "Das letzte Bit von 0.1 kippt. Um welchen Bruchteil ändert sich die Zahl?",
   "One part in a thousand": "Um ein Tausendstel",
   "One part in some ten million": "Um etwa ein Zehnmillionstel",
   "One part in a billion billion": "Um ein Trillionstel",
@@ -66,7 +67,7 @@ export const lesson = {
   "The learning rate falls from 1.6 to 0.1, to a sixteenth. How far apart are k = 3 and k = 1 after 100 steps then?":
     "Die Lernrate sinkt von 1.6 auf 0.1, auf ein Sechzehntel. Wie weit liegen k = 3 und k = 1 dann nach 100 Schritten auseinander?",
   "As far as before": "So weit wie zuvor",
-  "About 16 times less": "Etwa 16-mal weniger",
+  "About 16 times less": "Etwa ein Sechzehntel davon",
   "More than a thousand times less": "Mehr als tausendmal weniger",
   "Not at all: they are equal": "Gar nicht: Sie sind gleich",
 

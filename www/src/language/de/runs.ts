@@ -7,7 +7,7 @@ export const runs = {
   "Watch it leave.": "Sehen Sie, wie sie ausschert.",
   "Each copy divides every change of a weight by its number k and multiplies it by k again: k is 1, 2 or 3. On paper that changes nothing. In the computer a third is rounded.": "Jede Kopie teilt jede Änderung eines Gewichts durch ihre Zahl k und multipliziert sie wieder mit k: k ist 1, 2 oder 3. Auf dem Papier ändert das nichts. Im Rechner wird ein Drittel gerundet.",
   "Learning rate": "Lernrate",
-  "How far each step of the training goes. At 0.8 the copies part. Move it to 0.1: they learn as well, and stay together.": "So weit geht jeder Schritt des Trainings. Bei 0.8 laufen die Kopien auseinander. Stellen Sie 0.1 ein: Jetzt lernen sie ebenso gut und bleiben beisammen.",
+  "How far each step of the training goes. At 0.8 the copies part. Move it to 0.1: they learn as well, and hardly part.": "So weit geht jeder Schritt des Trainings. Bei 0.8 laufen die Kopien auseinander. Stellen Sie 0.1 ein: Jetzt lernen sie ebenso gut und laufen kaum auseinander.",
   "Open this run in the lab": "Diesen Lauf im Labor öffnen",
   "Preparing": "Wird vorbereitet",
   "Recorded on {adapter}.": "Aufgezeichnet auf {adapter}.",
@@ -53,6 +53,7 @@ export const runs = {
   // The line of words.
   "Step {step}: numbers are no longer finite, so there is no distance to measure.": "Schritt {step}: Die Zahlen sind nicht mehr endlich; einen Abstand gibt es nicht mehr.",
   "Step {step}: {copy} equals {first} in every weight.": "Schritt {step}: {copy} gleicht {first} in jedem Gewicht.",
+  "Only the last digits differ.": "Nur die letzten Ziffern sind verschieden.",
   "Step {step}: {copy} has begun to leave: {distance} from {first}; {difference}.": "Schritt {step}: {copy} schert aus: {distance} von {first} entfernt; {difference}.",
   "Step {step}: {copy} is {factor} times as far from {first} as {span} steps ago, now {distance}; {difference}.": "Schritt {step}: {copy} ist {factor} Mal so weit von {first} entfernt wie vor {span} Schritten, jetzt {distance}; {difference}.",
   "Step {step}: {copy} comes back: {factor} times closer to {first} than {span} steps ago, now {distance}; {difference}.": "Schritt {step}: {copy} kommt zurück: {factor} Mal so nah an {first} wie vor {span} Schritten, jetzt {distance} entfernt; {difference}.",
@@ -298,8 +299,8 @@ export const runs = {
     "Der Abstand zweier Kopien: 2 |a − b| / (|a| + |b|), gemittelt über die Gewichte a und b. 0 heißt gleich, mehr als 2 geht nicht.",
   "The distance of a number from the next one that float32 has (unit in the last place). Two weights that are 1 ulp apart are neighbours.":
     "Der Abstand einer Zahl zur nächsten, die float32 hat (unit in the last place). Zwei Gewichte, die 1 ulp auseinanderliegen, sind Nachbarn.",
-  "16 digits computed from all bits of a copy’s weights and momenta. Equal copies have equal fingerprints; one bit changes them.":
-    "16 Ziffern, berechnet aus allen Bits der Gewichte und Momente einer Kopie. Gleiche Kopien haben gleiche Fingerabdrücke; ein einziges Bit ändert sie.",
+  "16 hexadecimal digits computed from all bits of a copy’s weights and momenta. Equal copies have equal fingerprints; one bit changes them.":
+    "16 hexadezimale Ziffern, berechnet aus allen Bits der Gewichte und Momente einer Kopie. Gleiche Kopien haben gleiche Fingerabdrücke; ein einziges Bit ändert sie.",
   "How a device computes a · b + c: fused rounds once, separate rounds twice. All devices of a class find the same bits.":
     "Wie ein Gerät a · b + c rechnet: fused rundet einmal, separate zweimal. Alle Geräte einer Klasse finden dieselben Bits.",
   "tensor, layer": "Tensor, Schicht",

@@ -13,8 +13,8 @@ export const text: ChapterText = {
   ],
   task: "Das letzte Bit anklicken, das mit dem dicken Rahmen. Dann zum Vergleich ein Bit des Exponenten.",
   sight:
-    "Das letzte Bit verschiebt 0.1 um 7.5 Milliardstel, das ist der 13-millionste Teil. Ein Bit des Exponenten verschiebt es um " +
-    "Zweierpotenzen: auf 0.05 oder auf 3.4 · 10^37. Mit einer Änderung der ersten Art beginnt alles in dieser Lektion.",
+    "Das letzte Bit verschiebt 0.1 um 7.5 Milliardstel, das ist der 13-millionste Teil. Ein Bit des Exponenten nimmt es mal oder " +
+    "durch eine Zweierpotenz: Es wird 0.05 oder 3.4 · 10³⁷. Mit einer Änderung der ersten Art beginnt alles in dieser Lektion.",
   teacher: {
     notes: [
       "Die Klasse den genauen Wert von 0.1 raten lassen, bevor sie ihn liest. Dann 16777217 eingeben, die erste ganze Zahl, die " +

@@ -9,7 +9,8 @@ export const text: ChapterText = {
       "Exponenten; dabei geht nichts verloren.",
     "lastbit trainiert Kopien eines Netzes, die sich nur darin unterscheiden. Ein Schritt ändert jedes Gewicht _p_: _p_ ← _p_ − _lr_ · _d_. " +
       "Dabei sagt _d_, in welche Richtung der Fehler wächst, und die Lernrate _lr_, wie weit es in die andere geht. Die Kopie k rechnet _p_ ← _p_ − (_lr_ k) · (_d_ / k). Auf dem Papier ist der Schritt für jedes k derselbe. Für k = 2 sind es " +
-      "auch die Bits; für k = 3 kommt manchmal die nächste float32-Zahl heraus, darüber oder darunter.",
+      "auch die Bits; für k = 3 kommt manchmal die nächste float32-Zahl heraus, darüber oder darunter. Die Tabelle zeigt beides: _d_ " +
+      "allein geteilt und wieder multipliziert, und einen ganzen Schritt.",
   ],
   task: "k = 3 wählen und „100\u202f000 Zahlen probieren“ drücken. Dann dasselbe mit k = 2.",
   sight:

@@ -5,7 +5,8 @@ export const text: ChapterText = {
   title: "Drei Kopien und ihre letzten Bits",
   text: [
     "Hier sind drei Kopien eines Netzes, mit denselben Anfangsgewichten, denselben Bildern in derselben Reihenfolge und derselben " +
-      "Arithmetik. Sie werden mit k = 1, 3 und 2 trainiert und unterscheiden sich in nichts sonst.",
+      "Arithmetik. Sie werden mit k = 1, 3 und 2 trainiert und unterscheiden sich sonst in nichts. Das Rezept ist ein übliches: Lernrate 0.1, " +
+      "Momentum 0.9 und ReLU. (Das Netz der Startansicht ist glatt und hat kein Momentum; seine Kopien laufen später auseinander.)",
     "Nach dem ersten Schritt ist etwa jedes hundertste Gewicht bei k = 3 anders als bei k = 1, immer nur in den letzten Bits. Aus " +
       "diesen Gewichten berechnet der nächste Schritt seine Gradienten. Und so jeder Schritt danach.",
     "Unter der Kurve stehen die 32 Bits eines Gewichts, Schritt für Schritt (später jeder zehnte): Wo k = 3 von k = 1 abweicht, " +
@@ -13,7 +14,7 @@ export const text: ChapterText = {
   ],
   task:
     "Den Lauf starten und die Kurve von k = 3 beobachten. Die Skala ist logarithmisch: Sie zeigt Zehnerpotenzen, und gleiche Höhen " +
-    "sind gleiche Faktoren. Dann ein Bit von k = 2 kippen und auf die Lampe achten.",
+    "sind gleiche Faktoren. Dann ein Bit von k = 2 kippen und auf die Lampe „Kontrolle grün“ achten.",
   sight:
     "k = 3 beginnt bei einem Milliardstel und ist nach rund dreißig Schritten über ein Hundertstel hinaus, zehn Millionen Mal so " +
     "weit. k = 2 bleibt bei genau null, solange niemand daran rührt; der Grund kann also nur das Runden sein. Ein gekipptes Bit " +

@@ -6,16 +6,16 @@ export const text: ChapterText = {
   text: [
     "Der Gradientenabstieg folgt einem glatten Weg in Schritten, und die Lernrate ist die Länge eines Schritts. Ebenso lösen " +
       "Rechner Differentialgleichungen. Eine einfache beschreibt die Wärme in einem Stab: Jeder Punkt bewegt sich auf das Mittel " +
-      "seiner Nachbarn zu, _u_ ← _u_ + dt (links − 2 _u_ + rechts).",
+      "seiner Nachbarn zu, _u_ ← _u_ + dt (links − 2 _u_ + rechts). Am Anfang ist die Wärme ein Zelt: in der Mitte heiß, an beiden Enden kalt.",
     "Das schnellste Muster ist ein Zickzack von Punkt zu Punkt. Auf diesem Stab mit 31 Punkten multipliziert ihn ein Schritt mit " +
-      "1 − 3.989 dt, was immer der Stab sonst tut. Solange dieser Faktor zwischen −1 und 1 liegt, stirbt der Zickzack aus. Bei " +
+      "1 − 3.989 dt, was immer der Stab sonst tut. Solange dieser Faktor zwischen −1 und 1 liegt, stirbt der Zickzack aus. Bei " +
       "dt = 0.501 erreicht der Faktor −1: Das ist die Grenze.",
   ],
   task: "dt von 0.4 über die Grenze schieben, bis etwa 0.55.",
   sight:
     "Bis dt = 0.50137 sinkt das Zelt glatt in sich zusammen. Ein wenig darüber wächst ein Zickzack aus fast nichts, in jedem " +
     "Schritt um denselben Faktor, und hört nie auf: Auf der logarithmischen Skala folgt er der geraden Linie der Theorie. So klein er auch " +
-    "war, er wächst: Ein Rundungsfehler genügt.",
+    "war, er wächst: Ein Rundungsfehler genügt. Unterhalb der Grenze sinkt er nur bis auf ein Hundertmillionstel: Jeder Schritt rundet ein wenig davon wieder hinein.",
   teacher: {
     notes: [
       "Den Schritt für einen reinen Zickzack u = (+1, −1, +1, …) anschreiben: links − 2u + rechts = −4u, also u ← (1 − 4 dt) u. Auf " +

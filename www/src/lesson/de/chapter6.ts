@@ -4,7 +4,7 @@ import type { ChapterText } from "../chapter";
 export const text: ChapterText = {
   title: "Die Lernrate wählen",
   text: [
-    "Ein großes Netz tut dasselbe in einer Million Dimensionen. Bei einer gegebenen Lernrate sind einige Richtungen instabil, und " +
+    "Ein großes Netz tut dasselbe, in so vielen Dimensionen, wie es Gewichte hat. Bei einer gegebenen Lernrate sind einige Richtungen instabil, und " +
       "Rundungsfehler wachsen an ihnen entlang, bis die Nichtlinearität des Netzes sie bändigt. Ein kürzerer Schritt lässt weniger " +
       "solche Richtungen übrig.",
     "Hier ist das Netz glatt: Seine Neuronen biegen ihre Eingabe in einer Kurve (Swish) statt in einem Knick (ReLU). Und kein Schritt " +
@@ -17,10 +17,11 @@ export const text: ChapterText = {
     "Mit der höchsten Rate starten, dann mit 0.1 und mit 0.0125. Die Verluste lesen: Was hat das Netz jedes Mal gelernt? „Lernzeit“ wählen und " +
     "0.0125 weiterlaufen lassen, bis Schritt 800.",
   sight:
-    "Nach 100 Schritten ist k = 3 bei 1.6 mehr als ein Zehntel entfernt, bei 0.1 ein Hunderttausendstel oder weniger, obwohl sie dort nicht " +
-    "weniger gelernt hat. Bei 0.0125 hat das Netz bis dahin so gut wie nichts gelernt: Sein Verlust ist fast der des bloßen Ratens unter zehn " +
+    "Nach 100 Schritten ist k = 3 bei 1.6 mehr als ein Zehntel entfernt, bei 0.1 ein Hunderttausendstel oder weniger, obwohl das Netz dort " +
+    "nicht weniger gelernt hat. Bei 0.0125 hat das Netz bis dahin so gut wie nichts gelernt: Sein Verlust ist fast der des bloßen Ratens unter zehn " +
     "Klassen, ln 10 = 2.3. " +
-    "Bei Schritt 800 ist er etwa 1.5, tiefer als der von 0.1 nach gleicher Lernzeit, und noch immer trennen nur einige Millionstel die Kopien.",
+    "Bei Schritt 800 ist er etwa 1.5, tiefer als der von 0.1 nach gleicher Lernzeit, und noch immer trennen, von einzelnen Schritten abgesehen, nur einige Millionstel die Kopien. Bei der Lernzeit darauf achten, wie viele Schritte eine Kurve hat: Mit 1.6 führen " +
+    "wenige Schritte ebenso weit, zu wenige, als dass etwas wachsen könnte.",
   teacher: {
     notes: [
       "Aufmerksame Studierende wenden ein: „Bei 0.0125 ist nichts gelernt, kein Wunder, dass nichts auseinanderläuft.“ Das zweite Diagramm " +

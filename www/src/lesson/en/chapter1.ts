@@ -12,8 +12,8 @@ export const text: ChapterText = {
   ],
   task: "Click the last bit, the one with the thick frame. Then click an exponent bit, for comparison.",
   sight:
-    "The last bit moves 0.1 by 7.5 billionths, one part in 13 million. An exponent bit moves it by powers of two: to 0.05, or to " +
-    "3.4 · 10^37. Everything in this lesson begins with a change of the first kind.",
+    "The last bit moves 0.1 by 7.5 billionths, one part in 13 million. An exponent bit multiplies or divides it by a power of two: it becomes 0.05, or " +
+    "3.4 · 10³⁷. Everything in this lesson begins with a change of the first kind.",
   teacher: {
     notes: [
       "Let the class guess the exact value of 0.1 before they read it. Then type 16777217: the box answers 16777216, the " +

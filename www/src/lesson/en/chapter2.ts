@@ -10,7 +10,7 @@ export const text: ChapterText = {
     "lastbit trains copies of a network that differ only in this. A step changes each weight _p_: _p_ ← _p_ − _lr_ · _d_. Here _d_ says " +
       "in which direction the error grows, and the learning rate _lr_ how far to go the other way. Copy k takes " +
       "_p_ ← _p_ − (_lr_ k) · (_d_ / k). On paper the step is the same for every k. For k = 2 the bits are the same as well; " +
-      "for k = 3 the result is sometimes the next float32, above or below.",
+      "for k = 3 the result is sometimes the next float32, above or below. The table has both: _d_ divided and multiplied alone, and a whole step.",
   ],
   task: "Choose k = 3 and press “Try 100,000 numbers”. Then do the same with k = 2.",
   sight:

@@ -5,14 +5,15 @@ export const text: ChapterText = {
   title: "Three copies and their last bits",
   text: [
     "Here are three copies of one network, with the same starting weights, the same images in the same order and the same " +
-      "arithmetic. They are trained with k = 1, 3 and 2, and differ in nothing else.",
+      "arithmetic. They are trained with k = 1, 3 and 2, and differ in nothing else. The recipe is a common one: learning rate 0.1, momentum 0.9 and " +
+      "ReLU. (The network of the first view is smooth and has no momentum; its copies part later.)",
     "After the first step about one weight in a hundred differs between k = 1 and k = 3, each in its last bits. The next " +
       "step computes its gradients from these weights. So does every step after it.",
     "Below the curve are the 32 bits of one weight, step by step (later, every tenth step): where k = 3 differs from k = 1, they are lit.",
   ],
   task:
     "Start the run and watch the curve of k = 3. The scale is logarithmic: it shows powers of ten, and equal heights are equal factors. " +
-    "Then flip one bit of k = 2, and watch the lamp.",
+    "Then flip one bit of k = 2, and watch the lamp “Control green”.",
   sight:
     "k = 3 starts at a billionth and climbs past a hundredth within about thirty steps, ten million times as far. k = 2 stays at exactly zero " +
     "while nobody touches it, so only rounding can be the reason. One flipped bit turns the lamp red.",

@@ -6,8 +6,8 @@ export const text: ChapterText = {
   text: [
     "Gradient descent follows a smooth path in steps, and the learning rate is the length of a step. Computers solve " +
       "differential equations in the same way. A simple one is heat in a rod: each point moves towards the mean " +
-      "of its neighbours, _u_ ← _u_ + dt (left − 2 _u_ + right).",
-    "Take the fastest pattern, a zigzag from point to point. On this rod of 31 points a step multiplies it by 1 − 3.989 dt, " +
+      "of its neighbours, _u_ ← _u_ + dt (left − 2 _u_ + right). The rod starts as a tent: hot in the middle, cold at both ends.",
+    "Take the fastest pattern, a zigzag from point to point. On this rod of 31 points a step multiplies it by 1 − 3.989 dt, " +
       "whatever else the rod does. While this factor is between −1 and 1, the zigzag dies out. At dt = 0.501 the factor reaches −1: " +
       "that is the edge.",
   ],
@@ -15,7 +15,7 @@ export const text: ChapterText = {
   sight:
     "Up to dt = 0.50137 the tent melts smoothly. A little beyond, a zigzag grows out of almost nothing by the same factor every " +
     "step, and never stops: on the logarithmic scale it follows the straight line of theory. However small it was, it grows: a rounding " +
-    "error is enough.",
+    "error is enough. Below the edge it falls only to a hundred-millionth: every step rounds a little of it back in.",
   teacher: {
     notes: [
       "Write the step for a pure zigzag, u = (+1, −1, +1, …): left − 2u + right = −4u, so u ← (1 − 4 dt) u. On an endless rod " +

@@ -4,7 +4,7 @@ import type { ChapterText } from "../chapter";
 export const text: ChapterText = {
   title: "Choose the learning rate",
   text: [
-    "A large network does the same in a million dimensions. At a given learning rate some directions are unstable, and " +
+    "A large network does the same, in as many dimensions as it has weights. At a given learning rate some directions are unstable, and " +
       "rounding errors grow along them until the network’s nonlinearity restrains them. A shorter step leaves fewer such directions.",
     "Here the network is smooth: its neurons bend their input in a curve (Swish) instead of a kink (ReLU). And no step repeats a part of the " +
       "one before (no momentum). Both are as in the experiment of the research paper that this page is about. The images and the starting weights are " +
@@ -18,7 +18,8 @@ export const text: ChapterText = {
   sight:
     "After 100 steps k = 3 is more than a tenth away at 1.6, and a hundred-thousandth or less at 0.1, although it has learned no less. " +
     "At 0.0125 the network has learned next to nothing by then: its loss is nearly that of guessing among ten classes, ln 10 = 2.3. At step 800 its loss is " +
-    "about 1.5, lower than that of 0.1 at the same learning time, and the copies are still within some millionths.",
+    "about 1.5, lower than that of 0.1 at the same learning time, and the copies are still within some millionths, apart from single steps. In learning time look at how many steps a curve has: at 1.6 a few " +
+    "steps go as far, too few for anything to grow.",
   teacher: {
     notes: [
       "A good student objects: “At 0.0125 nothing has been learned, so of course nothing parts.” The second plot and the learning time " +
