@@ -20,6 +20,7 @@ export function betQuestion(book: BetBook, chapter: number): BetPart {
     return radio;
   });
   const labels = choices.map((choice, index) => h("label", {}, radios[index], h("span", {}, choice)));
+  const hint = h("p", { class: "note" });
   const show = (): void => {
     const { choice, revealed } = book.of(chapter);
     setText(hint, revealed === undefined ? t("You can change your bet until “See” opens, or skip it.") : t("“See” is open, and the bet is over."));
@@ -31,7 +32,6 @@ export function betQuestion(book: BetBook, chapter: number): BetPart {
   };
   show();
   const fieldset = h("fieldset", { class: "choices", "data-testid": "bet" }, h("legend", {}, question), ...labels);
-  const hint = h("p", { class: "note" });
   return { element: h("section", { class: "bet" }, h("h2", {}, t("Bet")), fieldset, hint), close: book.onChange(show) };
 }
 
