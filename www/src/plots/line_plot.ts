@@ -181,9 +181,10 @@ export class LinePlot {
       }
     }
     const none = low > high;
+    if (this.options.fromZero === true && !none) low = Math.min(low, 0);
     this.scale = logScale(none ? undefined : low, none ? undefined : high, zero);
     const margin = (high - low || Math.abs(high) || 1) * 0.05;
-    this.linear = none ? [0, 1] : [low - margin, high + margin];
+    this.linear = none ? [0, 1] : [low === 0 ? 0 : low - margin, high + margin];
   }
 
   private recreate(): void {
@@ -212,7 +213,7 @@ export class LinePlot {
         height,
         legend: { show: false },
         ...(this.options.labelEnds === true && { padding: [null, END_ROOM * size, null, null] as uPlot.Padding }),
-        scales: { x: { time: false }, y: this.options.fromZero === true ? { range: (_, _least, most) => [0, 1.1 * most] } : {} },
+        scales: { x: { time: false }, y: {} },
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, bind: { dblclick: () => () => this.zoomOutNow() } },
         axes: [
           { ...axis, grid: lines, ticks: lines, size: 1.9 * size, gap: 4, incrs: () => (this.data.xName === undefined ? WHOLE : [...FRACTIONS, ...WHOLE]) },
