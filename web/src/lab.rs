@@ -58,14 +58,14 @@ impl Lab {
     }
 
     /// Closes the previous run and opens one from a config (JSON with the keys of `config.toml`). Returns JSON that
-    /// describes it (`Opened` in `www/src/messages.ts`). The device and its pipelines are kept from run to run. A run that `is_divided`
-    /// needs `Lab.divide` before its first step.
+    /// describes it (`Opened` in `www/src/messages.ts`). The device and its pipelines are kept from run to run. With `one_at_a_time`
+    /// the replicas train one after the other, so that `Lab.divide` can give some of them to other workers.
     ///
     /// # Errors
     /// `config` if the config is invalid, `data` if files of its data set are missing or contradict each other; a device
     /// error.
-    pub async fn open(&mut self, config: String, is_divided: bool) -> Result<String, JsValue> {
-        Ok(self.open_run(&config, is_divided).await?)
+    pub async fn open(&mut self, config: String, one_at_a_time: bool) -> Result<String, JsValue> {
+        Ok(self.open_run(&config, one_at_a_time).await?)
     }
 
     /// JSON: what members of a team need to know of the run's data set.
@@ -266,7 +266,7 @@ impl Lab {
         error.into()
     }
 
-    async fn open_run(&mut self, config: &str, is_divided: bool) -> Result<String, Fault> {
+    async fn open_run(&mut self, config: &str, one_at_a_time: bool) -> Result<String, Fault> {
         let started = Instant::now();
         let config: TrainConfig = serde_json::from_str(config).map_err(Fault::config)?;
         config.validate().map_err(Fault::config)?;
@@ -284,7 +284,7 @@ impl Lab {
         let ks = config.ks.clone();
         let published = self.published(&context, &config).await?;
         // Members have one replica at a time, and the lead has their chunks.
-        let tuning = Tuning { chunk_replicas: is_divided.then_some(1), ..Tuning::default() };
+        let tuning = Tuning { chunk_replicas: one_at_a_time.then_some(1), ..Tuning::default() };
         let (its_context, images) = (Rc::clone(&context), Arc::clone(&dataset));
         let trainer = Trainer::new(its_context, config.clone(), images, tuning, Start::Fresh).await?;
         let network = trainer.network();

@@ -16,6 +16,12 @@ async function unseen(shown) {
 
 const site = await openSite();
 
+/** A function that goes to an address and waits for the element `id` there. */
+const mover = (shown, page) => async (hash, id) => {
+  await page.evaluate((next) => (location.hash = next), hash);
+  await shown.get(id).waitFor();
+};
+
 test("chapter 1: the last bit of 0.1", async () => {
   await site.visit("#/lesson/1", async (shown, page) => {
     assert.equal(await shown.text("float-exact"), "0.100000001490116119384765625");
@@ -129,10 +135,7 @@ test("chapter 6: the highest rate parts, a low one does not, also after the same
 
 test("runs wait while the reader is in other chapters or views", async () => {
   await site.visit("#/lesson/3", async (shown, page) => {
-    const to = async (hash, id) => {
-      await page.evaluate((next) => (location.hash = next), hash);
-      await shown.get(id).waitFor();
-    };
+    const to = mover(shown, page);
     await shown.click("start");
     await shown.step(2);
     // Running: it continues where it was.
@@ -173,10 +176,7 @@ test("runs wait while the reader is in other chapters or views", async () => {
 
 test("runs that wait end when something else is to compute", async () => {
   await site.visit("#/lesson/3", async (shown, page) => {
-    const to = async (hash, id) => {
-      await page.evaluate((next) => (location.hash = next), hash);
-      await shown.get(id).waitFor();
-    };
+    const to = mover(shown, page);
     await shown.click("start");
     await shown.step(20);
     await shown.click("pause");
