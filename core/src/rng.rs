@@ -19,6 +19,12 @@ pub enum Purpose {
     Nextafter = 5,
     /// Noise images for the one-layer equations.
     Noise = 6,
+    /// A perturbation of weights before a step; index = parameter, or 2^32 for the choice of one weight.
+    Poke = 7,
+    /// The vector that a measurement of the curvature begins with; index = parameter.
+    Curvature = 8,
+    /// The direction in which replicas are displaced to measure a Lyapunov exponent; index = parameter.
+    Lyapunov = 9,
 }
 
 const ROUNDS: usize = 10;

@@ -50,7 +50,7 @@ pub async fn run(options: Options) -> Result<SmokeReport, TrainError> {
         match event {
             Event::Step(step) => loss = step.loss[0],
             Event::Layers(layers) => fingerprint = layers.fingerprint,
-            Event::Epoch(_) => {}
+            _ => {}
         }
     }
     let on_host = checkpoint::fingerprint_of(&trainer.state().await?.replicas[0]);

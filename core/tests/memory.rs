@@ -44,7 +44,7 @@ fn resnet56_at_batch_128_takes_at_most_650_mib_a_replica() {
     let config = resnet56(vec![1, 3]);
     let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: None };
     let forecast = plan(&config, &dataset, &Tuning::default(), limits).unwrap_or_else(|e| panic!("{e}"));
-    let estimate = memory_estimate(&context, &forecast, &dataset).total();
+    let estimate = memory_estimate(&context, &config, &forecast, &dataset).total();
     let (events, planned) = pollster::block_on(async {
         let new = Trainer::new(context, config, dataset, Tuning::default(), Start::Fresh);
         let mut trainer = new.await.unwrap_or_else(|e| panic!("{e}"));

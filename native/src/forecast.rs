@@ -32,7 +32,7 @@ impl<'a> RunForecast<'a> {
         let limited = |images: usize, limit: Option<usize>| limit.map_or(images, |limit| limit.min(images));
         let train = limited(dataset.train.len(), config.train.train_limit);
         let test = limited(dataset.test.len(), config.train.test_limit);
-        let memory = memory_estimate(context, plan, dataset);
+        let memory = memory_estimate(context, &config.train, plan, dataset);
         Self { config, images, context, plan, memory, length: config.train.length(train), used: [train, test] }
     }
 
@@ -125,7 +125,11 @@ pub fn time_text(time: &Estimate) -> String {
         1 => format!(", {} for the evaluation at the end", short(time.evaluation)),
         n => format!(", {} for each of {n} evaluations", short(time.evaluation)),
     };
-    format!("about {}: {} a step{evaluation}", duration_text(time.seconds()), short(time.step))
+    let measurements = match time.measurements {
+        0 => String::new(),
+        n => format!(", {} for each of {n} measurements of the curvature", short(time.measurement)),
+    };
+    format!("about {}: {} a step{evaluation}{measurements}", duration_text(time.seconds()), short(time.step))
 }
 
 /// Below 0.1 s in milliseconds, below 10 s in seconds, both with two decimals; else as [`duration_text`].
@@ -170,7 +174,8 @@ mod tests {
 
     #[test]
     fn time_is_shown_with_its_parts() {
-        let time = Estimate { step: 0.5, evaluation: 30.0, steps: 1000, evaluations: 2 };
+        let time =
+            Estimate { step: 0.5, evaluation: 30.0, steps: 1000, evaluations: 2, measurement: 2.0, measurements: 0 };
         assert_eq!(time_text(&time), "about 9 min 20 s: 0.50 s a step, 30 s for each of 2 evaluations");
     }
 }

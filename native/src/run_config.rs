@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lastbit_core::nets::NetKind;
-use lastbit_core::train::{FlipBit, LrChange, TrainConfig};
+use lastbit_core::train::{FlipBit, LrChange, Perturb, TrainConfig};
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 use toml::{Table, Value};
@@ -104,6 +104,11 @@ impl RunConfig {
         let unreadable = |error: toml::de::Error| Failure::usage(format!("{source}: {error}"));
         let mut config =
             Self { train: train.try_into().map_err(unreadable)?, host: host.try_into().map_err(unreadable)? };
+        // Replicas that differ by a perturbation of their own need no other k.
+        let differing = config.train.perturb.len().max(config.train.lyapunov_distances.len() + 1);
+        if differing > 1 && !table.contains_key("ks") {
+            config.train.ks = vec![1; differing];
+        }
         if config.train.net == NetKind::OneLayer && !table.contains_key("dataset") {
             config.train.dataset = lastbit_core::train::DatasetKind::Synthetic;
         }
@@ -209,7 +214,12 @@ fn flag_of(key: &str) -> String {
 /// All keys of a config.
 pub fn known_keys() -> Vec<String> {
     // Serialization leaves an empty list out, so give it an item.
-    let full = TrainConfig { lr_changes: vec![LrChange { step: 1, lr: 0.1 }], ..TrainConfig::default() };
+    let full = TrainConfig {
+        lr_changes: vec![LrChange { step: 1, lr: 0.1 }],
+        perturb: vec![Perturb::default()],
+        lyapunov_distances: vec![1.0],
+        ..TrainConfig::default()
+    };
     let train = serde_json::to_value(full).unwrap_or_default();
     let keys = train.as_object().into_iter().flat_map(|keys| keys.keys().cloned());
     keys.chain(HOST_KEYS.map(str::to_owned)).collect()

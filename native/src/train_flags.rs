@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::{ArgAction, Args};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
-use lastbit_core::train::{DatasetKind, LrChange};
+use lastbit_core::train::{DatasetKind, LrChange, Perturb};
 use serde::Serialize;
 use toml::Table;
 
@@ -122,6 +122,25 @@ pub struct RunFlags {
     /// initial weight by one ulp instead) [default: divide]
     #[arg(long, value_parser = ["divide", "reciprocal", "nextafter"], help_heading = "Replicas")]
     perturbation: Option<String>,
+    /// Perturb the weights of each replica before one step: none, or STEP:KIND:SIZE[:TENSOR][:SEED] with KIND ulp (move one weight by
+    /// SIZE ulps), scale (multiply one weight by 1 + SIZE), gaussian (add SIZE times the initial scale, in TENSOR or everywhere) or
+    /// gradient (as far, along the batch's gradient). One entry for each replica; without --ks, every k is 1
+    #[arg(long, value_name = "FORM,FORM,...", value_delimiter = ',', value_parser = checked::<Perturb>, help_heading = "Replicas")]
+    perturb: Option<Vec<String>>,
+    /// Measure the curvature of the loss at the first replica before the first step and every N steps: the largest eigenvalue of the
+    /// Hessian and Batch Sharpness
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u64>)]
+    sharpness: Option<u64>,
+    /// Training images on which --sharpness finds the largest eigenvalue, in whole batches [default: 1024]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<usize>)]
+    sharpness_images: Option<usize>,
+    /// Measure the Lyapunov exponent: every N steps the replicas after the first return to --lyapunov-distances from it, and the
+    /// logarithm of their growth is recorded
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Replicas", value_parser = whole::<u64>)]
+    lyapunov: Option<u64>,
+    /// Distances for --lyapunov, one for each replica after the first, in the Euclidean norm of all weights; without --ks, every k is 1
+    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_negative_numbers = true, help_heading = "Replicas", value_parser = real)]
+    lyapunov_distances: Option<Vec<f64>>,
     /// Adapter by index or part of its name (see `lastbit adapters`) [default: $LASTBIT_ADAPTER, else a GPU, else the processor]
     #[arg(long)]
     adapter: Option<String>,

@@ -1,6 +1,6 @@
 //! Events of a run, in the shapes of `www/src/messages.ts`: rows of numbers for steps, JSON for the rest.
 
-use lastbit_core::train::{EpochEvent, Event, LayersEvent, StepEvent};
+use lastbit_core::train::{CurvatureEvent, EpochEvent, Event, GrowthEvent, LayersEvent, StepEvent};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
@@ -52,6 +52,8 @@ impl Events {
                 Event::Step(event) => self.add_step(&event),
                 Event::Layers(event) => self.others.push(layers(&event)),
                 Event::Epoch(event) => self.others.push(epoch(&event)),
+                Event::Curvature(event) => self.others.push(curvature(&event)),
+                Event::Growth(event) => self.others.push(growth(&event)),
             }
         }
     }
@@ -83,6 +85,18 @@ fn layers(event: &LayersEvent) -> Value {
     json!({
         "kind": "layers", "step": event.step, "replica": event.replica, "fingerprint": event.fingerprint, "weight": event.weight, "relL1": rel_l1
     })
+}
+
+fn curvature(event: &CurvatureEvent) -> Value {
+    let c = &event.curvature;
+    json!({
+        "kind": "curvature", "step": event.step, "lr": event.lr, "lambdaMax": c.lambda_max, "batchSharpness": c.batch_sharpness,
+        "batchSharpnessError": c.batch_sharpness_error,
+    })
+}
+
+fn growth(event: &GrowthEvent) -> Value {
+    json!({ "kind": "growth", "step": event.step, "steps": event.steps, "growth": event.growth })
 }
 
 fn epoch(event: &EpochEvent) -> Value {

@@ -107,6 +107,18 @@ export interface Epoch {
   testAccuracy: (number | null)[];
 }
 
+/** Curvature of the loss at the first copy's weights. */
+export interface CurvatureEvent {
+  kind: "curvature";
+  step: number;
+  lr: number;
+  /** Largest eigenvalue of the Hessian on a fixed subset; `null` where it is not finite. */
+  lambdaMax: number | null;
+  /** Batch Sharpness with its standard error. */
+  batchSharpness: number | null;
+  batchSharpnessError: number | null;
+}
+
 /** Bits of the watched ranges after a step, `[R][count]` each. */
 export interface Tensors {
   kind: "tensors";

@@ -12,7 +12,7 @@ type Format =
   | { type: "choice"; options: readonly (readonly [value: string, label: string])[]; pattern?: RegExp }
   | { type: "number"; min: number; max: number; exclusiveMin?: boolean }
   | { type: "integer"; min: number; max: number; optional?: boolean }
-  | { type: "divisors" | "flag" | "rates" | "flip-bit" };
+  | { type: "divisors" | "flag" | "rates" | "perturbations" | "distances" | "flip-bit" };
 
 /** One property of a run. */
 export interface Property {
@@ -68,6 +68,7 @@ export const PROPERTIES: readonly Property[] = [
   { key: "dataset", label: t("Images"), format: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
   { key: "ks", label: "k", format: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: t("1 to 63") },
   { key: "perturbation", label: t("Perturbation"), format: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },
+  { key: "perturb", label: "Perturbations of weights", format: { type: "perturbations" }, place: "hidden", native: "", page: "" },
   { key: "seed", label: t("Seed"), format: integer(0, BIG), place: "main", native: "1", page: "1" },
   { key: "seed-init", label: "Seed of the weights", format: optional(0, BIG), place: "hidden", native: "", page: "" },
   { key: "seed-order", label: "Seed of the order", format: optional(0, BIG), place: "hidden", native: "", page: "" },
@@ -84,6 +85,10 @@ export const PROPERTIES: readonly Property[] = [
   { key: "decay-factor", label: t("Decay factor"), format: number(0, 1, true), place: "more", native: "0.1", page: "0.1" },
   { key: "eval-every", label: t("Epochs between tests"), format: integer(0, 2 ** 32 - 1), place: "more", native: "1", page: "1", hint: t("0: at the end only") },
   { key: "log-every", label: t("Steps between layers"), format: optional(1, BIG), place: "more", native: "", page: "", hint: t("empty: dense at the start") },
+  { key: "sharpness", label: t("Steps between curvatures"), format: optional(1, BIG), place: "more", native: "", page: "", hint: t("empty: not measured") },
+  { key: "sharpness-images", label: t("Images for the curvature"), format: optional(1, BIG), place: "more", native: "", page: "", hint: t("empty: up to 1024") },
+  { key: "lyapunov", label: "Steps between returns to a distance", format: optional(1, BIG), place: "hidden", native: "", page: "" },
+  { key: "lyapunov-distances", label: "Distances of the copies", format: { type: "distances" }, place: "hidden", native: "", page: "" },
   { key: "augment", label: t("Random crop and flip"), format: { type: "flag" }, place: "more", native: "true", page: "true" },
   { key: "shuffle", label: t("Random order"), format: { type: "flag" }, place: "more", native: "true", page: "true" },
   { key: "train-limit", label: t("Training images"), format: optional(1, BIG), place: "more", native: "", page: "1024", hint: t("empty: all") },
@@ -132,8 +137,8 @@ export function config(values: Values): Config {
     if (text === "") return [];
     if (format.type === "number" || format.type === "integer") return [[key, Number(text)]];
     if (format.type === "flag") return [[key, text === "true"]];
-    if (format.type === "divisors") return [[key, text.split(",").map(Number)]];
-    if (format.type === "rates") return [[key, text.split(",")]];
+    if (format.type === "divisors" || format.type === "distances") return [[key, text.split(",").map(Number)]];
+    if (format.type === "rates" || format.type === "perturbations") return [[key, text.split(",")]];
     return [[key, text]];
   });
   return Object.fromEntries(entries);

@@ -13,6 +13,9 @@ function isInFloat32(value: number): boolean {
   return value === 0 || (rounded >= FLOAT32.least && rounded <= FLOAT32.most);
 }
 
+/** The perturbation of one copy. */
+const PERTURBATION = /^(none|\d+:(ulp|scale|gaussian|gradient):[\d.e+-]+(:[A-Za-z_][\w.]*)?(:\d+)?)$/;
+
 /** True for a number that is above 0 and that float32 can hold. */
 export function isPositive(text: string): boolean {
   return Number(text) > 0 && isInFloat32(Number(text));
@@ -40,6 +43,12 @@ export function validate({ format, key }: Property, text: string, name = key): s
       return text.split(",").every((rate) => isPositive(rate.split(":")[1] ?? ""))
         ? undefined
         : t("{name} has a rate that float32 cannot hold: use numbers from 1.2e-38 to 3.4e38", { name });
+    case "perturbations":
+      return text === "" || text.split(",").every((entry) => PERTURBATION.test(entry))
+        ? undefined
+        : t("{name} must be a list of none or STEP:KIND:SIZE[:TENSOR][:SEED], such as none,100:ulp:1", { name });
+    case "distances":
+      return text === "" || text.split(",").every(isPositive) ? undefined : t("{name} must be a list of positive numbers, such as 0.001,0.01", { name });
     case "flip-bit":
       // The value goes into a command line that people copy.
       return text === "" || /^[\w.]+:\d+:\d+:\d+$/.test(text) ? undefined : t("{name} must be TENSOR:INDEX:STEP:REPLICA", { name });

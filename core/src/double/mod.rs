@@ -89,6 +89,12 @@ impl DoubleTrainer {
         &self.replicas[replica].parameters
     }
 
+    /// Mean loss of the batch of `step` at any weights, by parameter in the network's order, and its gradient.
+    pub fn gradient(&mut self, parameters: &[Vec<f64>], step: u64) -> (f64, Vec<Vec<f64>>) {
+        let batch = self.batch(step);
+        gradients(&self.network, parameters, &batch.x, &batch.labels)
+    }
+
     /// A replica's momenta by parameter. After the first step, without weight decay, they are that batch's gradients.
     #[must_use]
     pub fn momenta(&self, replica: usize) -> &[Vec<f64>] {

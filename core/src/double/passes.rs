@@ -3,6 +3,7 @@
 use super::functions;
 use super::layers::{Geometry, Moments, Norm, activate, max_pool};
 use crate::nets::{Backward, Forward, Network, Node, Operation, Tensors};
+use crate::ops::Activation;
 
 /// What a node keeps for the backward pass, besides its input and output.
 enum Kept {
@@ -73,6 +74,7 @@ impl Forward for Engine<'_> {
                 a
             }
             Operation::Add => x.iter().zip(values.at(node.inputs[1])).map(|(a, b)| a + b).collect(),
+            Operation::Gate => x.iter().map(|z| activate(Some(Activation::Relu), *z)[0]).collect(),
             Operation::Activation(activation) => x.iter().map(|z| activate(Some(*activation), *z)[0]).collect(),
             Operation::MaxPool(pool) => {
                 let (y, from) = max_pool(pool, samples, x);
@@ -146,6 +148,10 @@ impl Backward for Engine<'_> {
             }
             Operation::Activation(activation) => {
                 g.iter_mut().zip(x).for_each(|(g, z)| *g *= activate(Some(*activation), *z)[1]);
+                g
+            }
+            Operation::Gate => {
+                g.iter_mut().zip(x).for_each(|(g, z)| *g *= activate(Some(Activation::Relu), *z)[1]);
                 g
             }
             Operation::MaxPool(_) => {

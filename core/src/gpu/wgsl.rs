@@ -160,6 +160,7 @@ shaders! {
     FingerprintSum "fingerprint_sum",
     FlipBit "flip_bit",
     FmaRate "fma_rate",
+    Gate "gate",
     HeatSteps "heat_steps",
     MaxPoolBackward "max_pool_backward",
     MaxPoolForward "max_pool_forward",

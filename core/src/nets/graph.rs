@@ -80,6 +80,8 @@ pub enum Operation {
     Add,
     /// A separate activation. Input x, output a.
     Activation(Activation),
+    /// A ReLU that is switched for all replicas as it is for the first one ([`Network::gated`]). Input x, output a.
+    Gate,
     /// 2x2 max pool. Input x, output y.
     MaxPool(MaxPool),
     /// Mean over the pixels. Input planes, output features.
@@ -244,7 +246,7 @@ impl GraphBuilder {
         let producer = self.network.nodes.iter().find(|node| node.outputs.contains(&tensor));
         producer.is_some_and(|node| match node.operation {
             Operation::GlobalAveragePool | Operation::Dense(_) => true,
-            Operation::Add => self.is_features(node.input()),
+            Operation::Add | Operation::Gate => self.is_features(node.input()),
             _ => false,
         })
     }

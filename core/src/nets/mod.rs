@@ -1,5 +1,6 @@
 //! Networks as declarative graphs, which can be checked against the paper at a glance.
 
+mod gated;
 mod graph;
 mod one_layer;
 mod preresnet;

@@ -16,6 +16,7 @@ pub mod divergence;
 pub mod fingerprint;
 pub mod flip_bit;
 pub mod functions;
+pub mod gate;
 pub mod max_pool;
 pub mod not_finite;
 pub mod pack;

@@ -41,6 +41,7 @@ mod fingerprint_blocks;
 mod fingerprint_sum;
 mod flip_bit;
 mod fma_rate;
+mod gate;
 mod heat_steps;
 mod max_pool_backward;
 mod max_pool_forward;

@@ -74,7 +74,7 @@ pub struct Program {
 
 /// Whether a replica reads what another one may write in the same recording.
 fn crosses_replicas(shader: Shader) -> bool {
-    matches!(shader, Shader::PdeMeasure | Shader::DivergenceBlocks)
+    matches!(shader, Shader::PdeMeasure | Shader::DivergenceBlocks | Shader::Gate)
 }
 
 thread_local! {

@@ -7,7 +7,7 @@ use super::{
     bn_backward_finalize, bn_backward_reduce, bn_finalize, bn_running, bn_statistics, conv_down_dinput,
     conv_down_dweight, conv_down_forward, conv_dweight_reduce, conv_valid_dweight, conv_valid_forward, conv3x3_dweight,
     conv3x3_forward, copy_rate, dense_dinput, dense_dweight, dense_forward, divergence_blocks, divergence_tensors,
-    fingerprint_blocks, fingerprint_sum, flip_bit, fma_rate, heat_steps, max_pool_backward, max_pool_forward,
+    fingerprint_blocks, fingerprint_sum, flip_bit, fma_rate, gate, heat_steps, max_pool_backward, max_pool_forward,
     pack_weights, pde_linear_update, pde_measure, pde_source_dot, pool_backward, pool_forward, running_not_finite,
     score_sum, sgd_update, shared_functions, softmax_cross_entropy,
 };
@@ -124,6 +124,7 @@ fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
         Shader::FingerprintSum => Box::new(fingerprint_sum::FingerprintSum::new(launch)),
         Shader::FlipBit => Box::new(flip_bit::FlipBit::new(launch)),
         Shader::FmaRate => Box::new(fma_rate::FmaRate::new(launch)),
+        Shader::Gate => Box::new(gate::Gate::new(launch)),
         Shader::HeatSteps => Box::new(heat_steps::HeatSteps::new(launch)),
         Shader::MaxPoolBackward => Box::new(max_pool_backward::MaxPoolBackward::new(launch)),
         Shader::MaxPoolForward => Box::new(max_pool_forward::MaxPoolForward::new(launch)),

@@ -93,6 +93,7 @@ shaders! {
     FingerprintSum "fingerprint_sum" [Read Write] [],
     FlipBit "flip_bit" [Update] ["element", "replica"],
     FmaRate "fma_rate" [Write] [],
+    Gate "gate" [Read Read Write] ["elements"],
     HeatSteps "heat_steps" [Read Read Update Update] ["steps"],
     MaxPoolBackward "max_pool_backward" [Read Read Write] [],
     MaxPoolForward "max_pool_forward" [Read Write] [],

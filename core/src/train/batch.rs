@@ -1,5 +1,6 @@
 //! Batches as bytes: the samples of each step, and how they are cropped and flipped.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::config::TrainConfig;
@@ -80,6 +81,13 @@ impl Batches {
         };
         put(&self.dataset.train, samples.iter().map(|&s| s as usize), &choices, layout, upload);
         samples.len() as u32
+    }
+
+    /// Writes the training images `range`, which exist, in file order and centred, into `upload`.
+    pub fn centred(&self, range: Range<usize>, layout: &UploadLayout, upload: &mut [u8]) -> u32 {
+        let samples = range.len();
+        put(&self.dataset.train, range, &vec![augment::CENTERED; samples], layout, upload);
+        samples as u32
     }
 
     /// Writes the evaluation batch that begins at test image `first` into `upload`. Returns its number of samples, or

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::poke::{Perturb, Poke};
 use super::schedule::learning_rate;
 use crate::nets::NetKind;
 use crate::ops::Activation;
@@ -108,6 +109,9 @@ pub struct TrainConfig {
     pub ks: Vec<u32>,
     /// How k enters the update.
     pub perturbation: Perturbation,
+    /// Perturbation of each replica's weights before one step; empty for none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub perturb: Vec<Perturb>,
     /// Seed of initialisation, sample order and augmentation, where no separate seed is set.
     pub seed: u64,
     /// Seed of the initial weights.
@@ -141,6 +145,15 @@ pub struct TrainConfig {
     pub eval_every: u32,
     /// Steps between `layers` lines; by default they are dense at the start and sparser later.
     pub log_every: Option<u64>,
+    /// Steps between measurements of the first replica's curvature, the first one before the first step; `None` for no measurement.
+    pub sharpness: Option<u64>,
+    /// Training images on which the largest eigenvalue is measured, in whole batches and at least one; by default 1024.
+    pub sharpness_images: Option<usize>,
+    /// Steps after which each replica but the first returns to its entry of `lyapunov_distances`; `None` for no Lyapunov exponent.
+    pub lyapunov: Option<u64>,
+    /// Distances of the replicas after the first one, in the Euclidean norm of all parameters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lyapunov_distances: Vec<f64>,
     /// Random crop and flip.
     pub augment: bool,
     /// Random sample order.
@@ -160,6 +173,7 @@ impl Default for TrainConfig {
             dataset: DatasetKind::Cifar10,
             ks: vec![1, 3, 5, 7, 9, 11],
             perturbation: Perturbation::Divide,
+            perturb: Vec::new(),
             seed: 1,
             seed_init: None,
             seed_order: None,
@@ -176,6 +190,10 @@ impl Default for TrainConfig {
             decay_factor: 0.1,
             eval_every: 1,
             log_every: None,
+            sharpness: None,
+            sharpness_images: None,
+            lyapunov: None,
+            lyapunov_distances: Vec::new(),
             augment: true,
             shuffle: true,
             train_limit: None,
@@ -201,6 +219,8 @@ impl ConfigError {
 
 /// Largest divisor that the exact division supports (rule 5 of docs/RULES.md).
 pub const MAX_K: u32 = 63;
+/// Training images on which the largest eigenvalue is measured, if the config does not say.
+pub const SHARPNESS_IMAGES: usize = 1024;
 /// Most replicas in a run.
 const MAX_REPLICAS: usize = 64;
 
@@ -228,7 +248,54 @@ impl TrainConfig {
                 large.checked_rem(small) == Some(0) && (large / small).is_power_of_two()
             }
         };
-        (1..self.ks.len()).filter(|&r| equal(self.ks[r])).collect()
+        let is_poked = |r: usize| self.perturb(r) != self.perturb(0) || self.lyapunov.is_some();
+        (1..self.ks.len()).filter(|&r| equal(self.ks[r]) && !is_poked(r)).collect()
+    }
+
+    /// The perturbation of a replica's weights, if it has one.
+    #[must_use]
+    pub fn perturb(&self, replica: usize) -> Option<&Poke> {
+        self.perturb.get(replica)?.0.as_ref()
+    }
+
+    /// This config with only the given replicas, by position; the first one must be 0.
+    #[must_use]
+    pub fn with_replicas(&self, replicas: &[usize]) -> Self {
+        Self {
+            ks: replicas.iter().map(|&r| self.ks[r]).collect(),
+            perturb: replicas.iter().filter_map(|&r| self.perturb.get(r).cloned()).collect(),
+            lyapunov_distances: replicas[1..]
+                .iter()
+                .filter_map(|&r| self.lyapunov_distances.get(r - 1).copied())
+                .collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the run evaluates gradients at other weights than those that it trains, which takes memory of its own.
+    #[must_use]
+    pub fn needs_probe(&self) -> bool {
+        let pokes = self.perturb.iter().filter_map(|perturb| perturb.0.as_ref());
+        self.sharpness.is_some() || pokes.into_iter().any(Poke::needs_gradient)
+    }
+
+    /// What distinguishes a replica, for labels: `k = 3`, or what is done to its weights where all have the same k.
+    #[must_use]
+    pub fn label(&self, replica: usize) -> String {
+        let k = self.ks[replica];
+        let is_one_k = self.ks.iter().all(|other| *other == k);
+        let distance = self.lyapunov.and(replica.checked_sub(1)).and_then(|r| self.lyapunov_distances.get(r));
+        let done = match (self.perturb(replica), distance) {
+            (Some(poke), _) => Some(poke.label()),
+            (None, Some(distance)) => Some(format!("at distance {distance:e}")),
+            (None, None) if self.perturb.is_empty() && self.lyapunov.is_none() => None,
+            (None, None) => Some("undisturbed".to_owned()),
+        };
+        match done {
+            Some(done) if is_one_k => done,
+            Some(done) => format!("k = {k}, {done}"),
+            None => format!("k = {k}"),
+        }
     }
 
     /// The learning rate of `step` (from 1) in `epoch` (from 0): the last rate set by then, with all decays up to `epoch`.
@@ -250,6 +317,15 @@ impl TrainConfig {
         if let Some(k) = self.ks.iter().find(|k| !(1..=MAX_K).contains(*k)) {
             return fail("ks", format!("every k must be between 1 and {MAX_K}, not {k}"));
         }
+        if !self.perturb.is_empty() && self.perturb.len() != self.ks.len() {
+            let (found, wanted) = (self.perturb.len(), self.ks.len());
+            return fail(
+                "perturb",
+                format!("give one entry for each replica, `none` for no perturbation: {found} for {wanted}"),
+            );
+        }
+        self.perturb.iter().filter_map(|perturb| perturb.0.as_ref()).try_for_each(Poke::validate)?;
+        self.validate_measurements()?;
         if self.batch_size == 0 || self.batch_size > 65_536 {
             return fail("batch-size", format!("must be between 1 and 65536, not {}", self.batch_size));
         }
@@ -297,6 +373,39 @@ impl TrainConfig {
             return fail(key, "must be at least 1".to_owned());
         }
         Ok(())
+    }
+
+    /// Checks what is measured along the run.
+    fn validate_measurements(&self) -> Result<(), ConfigError> {
+        let fail = |key, problem: String| Err(ConfigError { key, problem });
+        for (key, value) in [("sharpness", self.sharpness), ("lyapunov", self.lyapunov)] {
+            if value == Some(0) {
+                return fail(key, "must be at least 1".to_owned());
+            }
+        }
+        if self.sharpness_images == Some(0) {
+            return fail("sharpness-images", "must be at least 1".to_owned());
+        }
+        let (distances, others) = (&self.lyapunov_distances, self.ks.len() - 1);
+        if self.lyapunov.is_none() && !distances.is_empty() {
+            return fail(
+                "lyapunov-distances",
+                "say with lyapunov after how many steps replicas return to them".to_owned(),
+            );
+        }
+        if self.lyapunov.is_some() && (distances.len() != others || others == 0) {
+            let found = distances.len();
+            return fail(
+                "lyapunov-distances",
+                format!("give one for each replica after the first: {found} for {others}"),
+            );
+        }
+        match distances.iter().find(|d| !(**d >= 1e-12 && **d <= 1e12)) {
+            Some(bad) => {
+                fail("lyapunov-distances", format!("every distance must be between 1e-12 and 1e12, not {bad}"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Refuses a batch that is larger than the training set.

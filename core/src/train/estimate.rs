@@ -6,9 +6,11 @@ use std::sync::Arc;
 use web_time::Instant;
 
 use super::batch::{Batches, EVALUATION_BATCH};
-use super::config::TrainConfig;
+use super::config::{SHARPNESS_IMAGES, TrainConfig};
+use super::curvature::{Measurement, SHARPNESS_BATCHES, STEPS};
 use super::error::TrainError;
 use super::plan::{MemoryLimits, Plan, RecordingKind, Tuning};
+use super::probe::Probe;
 use super::trainer::{Start, Trainer, plan};
 use crate::data::Dataset;
 use crate::device::{Context, Submitter};
@@ -24,13 +26,18 @@ pub struct Estimate {
     pub steps: u64,
     /// Number of evaluations.
     pub evaluations: u64,
+    /// Seconds of a measurement of the curvature.
+    pub measurement: f64,
+    /// Number of measurements of the curvature.
+    pub measurements: u64,
 }
 
 impl Estimate {
     /// Seconds from the first step to the last evaluation.
     #[must_use]
     pub fn seconds(&self) -> f64 {
-        self.step * self.steps as f64 + self.evaluation * self.evaluations as f64
+        let measurements = self.measurement * self.measurements as f64;
+        self.step * self.steps as f64 + self.evaluation * self.evaluations as f64 + measurements
     }
 }
 
@@ -57,9 +64,9 @@ impl MemoryEstimate {
 /// as fast.
 const PROBE_SUBMITS: u64 = 50;
 
-/// Memory that a run with `plan` takes.
+/// Memory that a run of `config` with `plan` takes.
 #[must_use]
-pub fn memory(context: &Context, plan: &Plan, dataset: &Dataset) -> MemoryEstimate {
+pub fn memory(context: &Context, config: &TrainConfig, plan: &Plan, dataset: &Dataset) -> MemoryEstimate {
     let kernels = match context.adapter().kernel_bytes() {
         0 => 0,
         bytes => bytes * plan.kernels().len() as u64,
@@ -67,12 +74,30 @@ pub fn memory(context: &Context, plan: &Plan, dataset: &Dataset) -> MemoryEstima
     let images = [&dataset.train, &dataset.test].map(|set| set.pixels.len() + set.labels.len()).iter().sum::<usize>();
     let replicas = plan.chunks.iter().map(|chunk| chunk.replicas.len() as u64).sum::<u64>();
     let state = replicas * 4 * u64::from(2 * plan.network.parameter_stride + plan.network.running_stride);
+    let no_limits = MemoryLimits { binding: u64::MAX, total: None };
+    let probe =
+        config.needs_probe().then(|| Probe::plan(config, dataset, &Tuning::default(), Measurement::PROBE, no_limits));
+    let probe = probe.and_then(Result::ok).map_or(0, |plan| plan.table().total_bytes());
     MemoryEstimate {
-        buffers: plan.table().total_bytes(),
+        buffers: plan.table().total_bytes() + probe,
         // Twice the state: its tensors, and the arenas that they are read from or the files that they are written to.
         host: images as u64 + 2 * state,
         kernels,
     }
+}
+
+/// Products with the Hessian that a measurement of the curvature usually takes.
+const USUAL_PRODUCTS: u64 = 16;
+
+/// Seconds of a measurement of the curvature in a run on `images` training images whose steps take `step` seconds.
+#[must_use]
+pub fn measurement_seconds(config: &TrainConfig, images: usize, step: f64) -> f64 {
+    let batch = config.batch_size.max(1) as usize;
+    let subset = config.sharpness_images.unwrap_or(SHARPNESS_IMAGES).min(images) / batch;
+    let per_epoch = images.div_ceil(batch) as u64;
+    let gradients =
+        subset.max(1) as u64 * (USUAL_PRODUCTS + 1) + STEPS.len() as u64 + 2 * SHARPNESS_BATCHES.min(per_epoch);
+    gradients as f64 * step * Measurement::PROBE.0 as f64 / config.ks.len() as f64
 }
 
 /// Estimates how long a run takes. A short step is timed whole. Otherwise steps of one replica on two smaller batches are
@@ -108,7 +133,14 @@ pub async fn estimate(
     // Without test images there is no recording of an evaluation.
     let forward = if batch == 0 { 0 } else { whole.flops(|chunk| RecordingKind::Evaluate(chunk, batch)) };
     let evaluation = step * forward as f64 / flops.max(1) as f64 * sizes.test as f64 / f64::from(batch.max(1));
-    Ok(Estimate { step, evaluation, steps: length.steps, evaluations: length.evaluations })
+    Ok(Estimate {
+        step,
+        evaluation,
+        steps: length.steps,
+        evaluations: length.evaluations,
+        measurement: measurement_seconds(config, sizes.train, step),
+        measurements: length.measurements,
+    })
 }
 
 /// Seconds of a step of `replicas` replicas on batches of `samples`.
@@ -124,6 +156,10 @@ async fn probe(
         batch_size: samples,
         steps: Some(1),
         test_limit: Some(1),
+        sharpness: None,
+        perturb: Vec::new(),
+        lyapunov: None,
+        lyapunov_distances: Vec::new(),
         ..config.clone()
     };
     let new = Trainer::new(Rc::clone(context), config, Arc::clone(dataset), Tuning::default(), Start::Fresh);

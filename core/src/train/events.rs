@@ -2,6 +2,8 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::curvature::Curvature;
+
 /// An event that a front end shows and records.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -11,6 +13,10 @@ pub enum Event {
     Layers(LayersEvent),
     /// Reported after an evaluation.
     Epoch(EpochEvent),
+    /// Reported at the cadence of the config's `sharpness`.
+    Curvature(CurvatureEvent),
+    /// Reported at the cadence of the config's `lyapunov`.
+    Growth(GrowthEvent),
 }
 
 /// Results of one training step. Vectors have one entry for each replica, in the order of the divisors.
@@ -53,6 +59,30 @@ impl StepEvent {
     pub fn has_distance(&self, replica: usize) -> bool {
         self.is_finite(0) && self.is_finite(replica)
     }
+}
+
+/// Curvature of the loss at the weights of one replica.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurvatureEvent {
+    /// Number of steps done, from 0.
+    pub step: u64,
+    /// Learning rate of the next step, or of the last one at the end of the run.
+    pub lr: f64,
+    /// Position of the replica in the list of divisors.
+    pub replica: usize,
+    /// What was found.
+    pub curvature: Curvature,
+}
+
+/// Growth of displacements, for a Lyapunov exponent. Vectors have one entry for each replica.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrowthEvent {
+    /// Number of steps done.
+    pub step: u64,
+    /// Number of steps since the replicas were last at their distances.
+    pub steps: u64,
+    /// Natural logarithm of the distance to the first replica over the distance that the config sets; 0 for the first replica.
+    pub growth: Vec<f64>,
 }
 
 /// Fingerprint of one replica, and the divergence of its layers.
@@ -106,6 +136,8 @@ impl Event {
             Self::Step(e) => e.step,
             Self::Layers(e) => e.step,
             Self::Epoch(e) => e.step,
+            Self::Curvature(e) => e.step,
+            Self::Growth(e) => e.step,
         }
     }
 }
@@ -145,6 +177,29 @@ impl Serialize for Event {
                 map.serialize_entry("test_loss", &e.test_loss)?;
                 map.serialize_entry("test_accuracy", &e.test_accuracy)?;
                 e.train_loss.iter().chain(&e.test_loss).all(|v| v.is_finite())
+            }
+            Self::Curvature(CurvatureEvent { step, lr, replica, curvature: c }) => {
+                map.serialize_entry("kind", "curvature")?;
+                map.serialize_entry("step", step)?;
+                map.serialize_entry("lr", lr)?;
+                map.serialize_entry("replica", replica)?;
+                map.serialize_entry("lambda_max", &c.lambda_max)?;
+                map.serialize_entry("residual", &c.residual)?;
+                map.serialize_entry("products", &c.products)?;
+                map.serialize_entry("h", &c.h)?;
+                map.serialize_entry("product_error", &c.product_error)?;
+                map.serialize_entry("batch_sharpness", &c.batch_sharpness)?;
+                map.serialize_entry("batch_sharpness_error", &c.batch_sharpness_error)?;
+                map.serialize_entry("loss", &c.loss)?;
+                map.serialize_entry("gradient_norm", &c.gradient_norm)?;
+                c.lambda_max.is_finite() && c.batch_sharpness.is_finite()
+            }
+            Self::Growth(e) => {
+                map.serialize_entry("kind", "growth")?;
+                map.serialize_entry("step", &e.step)?;
+                map.serialize_entry("steps", &e.steps)?;
+                map.serialize_entry("growth", &e.growth)?;
+                e.growth.iter().all(|v| v.is_finite())
             }
         };
         if !finite {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::liveness::{Liveness, backward_reads};
 use super::memory::{self, PlanePool, Planes};
 use crate::nets::{self, Network, Node, Operation, ParameterId, TensorId, Tensors};
-use crate::ops::{Pass, Shape, Tiles, activation, add, batch_norm, conv_down, cross_entropy, pool};
+use crate::ops::{Pass, Shape, Tiles, activation, add, batch_norm, conv_down, cross_entropy, gate, pool};
 use crate::record::{Binding, BufferId, Command, Recording};
 
 /// Buffers that the passes of one chunk of replicas use, besides scratch.
@@ -169,19 +169,30 @@ impl Lowering<'_> {
         }
     }
 
-    /// Records the sum of two locations of `tensor`'s shape.
-    fn sum(&mut self, label: &str, tensor: TensorId, terms: [Location; 2]) -> Location {
+    /// Memory of `tensor`'s shape like `model`, vectors under `name`, and the number of floats of a replica in it.
+    fn like(&mut self, name: &str, tensor: TensorId, model: Location) -> (Location, u64) {
         let shape = self.network.shapes[tensor.0];
         let samples = u64::from(self.rec.job.samples);
-        let (sum, floats) = match terms[0] {
-            Location::Features(_) => {
-                (Location::Features(self.vector(&format!("sum at {label}"), shape)), shape.channels)
-            }
+        let (location, floats) = match model {
+            Location::Features(_) => (Location::Features(self.vector(name, shape)), shape.channels),
             _ => (Location::Planes(self.pool.take(shape)), shape.channels * shape.plane() * 4),
         };
+        (location, samples * u64::from(floats))
+    }
+
+    /// Records the sum of two locations of `tensor`'s shape.
+    fn sum(&mut self, label: &str, tensor: TensorId, terms: [Location; 2]) -> Location {
+        let (sum, floats) = self.like(&format!("sum at {label}"), tensor, terms[0]);
         let [a, b] = terms.map(Location::binding);
-        add::add(self.rec, label, samples * u64::from(floats), [a, b, sum.binding()]);
+        add::add(self.rec, label, floats, [a, b, sum.binding()]);
         sum
+    }
+
+    /// Records `x` where the first replica's `gate` is above 0. `tensor` has the shape of all three.
+    fn gated(&mut self, (label, name): (&str, &str), tensor: TensorId, [gate, x]: [Location; 2]) -> Location {
+        let (out, floats) = self.like(name, tensor, x);
+        gate::gate(self.rec, label, floats, [gate, x, out].map(Location::binding));
+        out
     }
 
     /// Records a copy of a location of `shape`.
@@ -262,6 +273,10 @@ impl nets::Forward for Lowering<'_> {
                 let a = self.pool.take(shape);
                 activation::forward(self.rec, label, shape, *activation, x, a.binding);
                 Location::Planes(a)
+            }
+            Operation::Gate => {
+                let x = *values.at(node.input());
+                self.gated((label, &output_name(label)), node.output(), [x, x])
             }
             Operation::MaxPool(pool) => {
                 let y = self.pool.take(shape);
@@ -375,6 +390,12 @@ impl nets::Backward for Lowering<'_> {
             Operation::Activation(activation) => {
                 activation::backward(self.rec, label, shape, *activation, x(), g);
                 self.accumulate(node, 0, gradient, sums);
+            }
+            Operation::Gate => {
+                let name = format!("gradient into {label}");
+                let dx = self.gated((label, &name), node.input(), [*values.at(node.input()), gradient]);
+                self.release(gradient);
+                self.accumulate(node, 0, dx, sums);
             }
             Operation::MaxPool(pool) => {
                 let dx = self.pool.take(shape);

@@ -121,6 +121,21 @@ pub enum RecordingKind {
     Measure(usize),
     /// Fingerprints of the replicas.
     Fingerprint(usize),
+    /// Loss and gradient of a training batch, without an update. Only a [`Probe`](super::Probe) has it.
+    Gradient(usize, u32),
+    /// A forward pass with the statistics of a training batch, which updates the running ones. Only a [`Probe`](super::Probe) has it.
+    Statistics(usize, u32),
+}
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PlanUse {
+    /// Training.
+    Training,
+    /// Evaluating given weights.
+    Probing,
+    /// Computing gradients at given weights, and nothing else.
+    Gradients,
 }
 
 /// What is done with a batch.
@@ -157,6 +172,8 @@ pub struct Plan {
     pub metrics: BufferId,
     /// The buffer with the logits of the last forward pass, `[R][N][K]` of its chunk.
     pub logits: BufferId,
+    /// The buffer with the gradients of the last backward pass, laid out as the parameters of its chunk.
+    pub gradients: BufferId,
     /// Constant buffers and their contents, written once.
     pub contents: Vec<(BufferId, Vec<u8>)>,
     pub(super) table: BufferTable,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::liveness::Liveness;
 use super::lowering::{Arenas, Lowering, PackedAt};
 use super::memory::{Memory, PlanePool, whole};
-use super::plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Plan, RecordingKind, Tuning, UploadLayout};
+use super::plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Plan, PlanUse, RecordingKind, Tuning, UploadLayout};
 use crate::device::DeviceError;
 use crate::nets::{Network, Operation, ParameterId, TensorId};
 use crate::ops::pack::{Direction, PackTable};
@@ -72,6 +72,30 @@ impl Plan {
         tuning: &Tuning,
         limits: MemoryLimits,
     ) -> Result<Self, DeviceError> {
+        Self::of_use(
+            PlanUse::Training,
+            network,
+            replicas,
+            perturbation,
+            sizes,
+            (normalization, pad_byte),
+            tuning,
+            limits,
+        )
+    }
+
+    /// Same as [`Plan::new`], for a plan of any use.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn of_use(
+        plan_use: PlanUse,
+        network: &Network,
+        replicas: usize,
+        perturbation: Perturbation,
+        sizes: &BatchSizes,
+        (normalization, pad_byte): (&[[f32; 2]], u8),
+        tuning: &Tuning,
+        limits: MemoryLimits,
+    ) -> Result<Self, DeviceError> {
         let most = tuning.chunk_replicas.unwrap_or(replicas).clamp(1, replicas);
         let mut n_chunks = replicas.div_ceil(most);
         // Without an adapter: any tiles do for an estimate, and the hash of a run's kernels needs the same tiles everywhere.
@@ -79,7 +103,7 @@ impl Plan {
         let tiles = tuning.tiles.as_ref().unwrap_or(&default);
         loop {
             let recorder = Recorder::new(network, tiles, perturbation, sizes, (normalization, pad_byte));
-            let plan = recorder.plan(replicas, n_chunks);
+            let plan = recorder.plan(plan_use, replicas, n_chunks);
             let table = &plan.table;
             let asked = table.total_bytes();
             let refused = match (table.first_over(limits.binding), limits.total) {
@@ -135,20 +159,39 @@ impl<'a> Recorder<'a> {
     }
 
     /// The plan of `replicas` replicas in at most `n_chunks` chunks.
-    fn plan(mut self, replicas: usize, n_chunks: usize) -> Plan {
+    fn plan(mut self, plan_use: PlanUse, replicas: usize, n_chunks: usize) -> Plan {
         self.lay_out(replicas, n_chunks);
         let BatchSizes { train, evaluate } = self.sizes;
         let mut recordings = Vec::new();
         for chunk in 0..self.chunks.len() {
-            recordings.extend(train.iter().map(|n| (RecordingKind::Train(chunk, *n), self.train(chunk, *n))));
+            match plan_use {
+                PlanUse::Training => {
+                    recordings.extend(train.iter().map(|n| (RecordingKind::Train(chunk, *n), self.train(chunk, *n))));
+                }
+                PlanUse::Probing | PlanUse::Gradients => {
+                    let gradients =
+                        train.iter().map(|n| (RecordingKind::Gradient(chunk, *n), self.gradient(chunk, *n)));
+                    recordings.extend(gradients);
+                }
+            }
+            if plan_use == PlanUse::Probing {
+                let passes = train.iter().map(|n| (RecordingKind::Statistics(chunk, *n), self.statistics(chunk, *n)));
+                recordings.extend(passes);
+            }
+            if plan_use == PlanUse::Gradients {
+                continue;
+            }
             recordings.extend(evaluate.iter().map(|n| (RecordingKind::Evaluate(chunk, *n), self.evaluate(chunk, *n))));
-            recordings.push((RecordingKind::Measure(chunk), self.measure(chunk)));
-            recordings.push((RecordingKind::Fingerprint(chunk), self.fingerprint(chunk)));
+            if plan_use == PlanUse::Training {
+                recordings.push((RecordingKind::Measure(chunk), self.measure(chunk)));
+                recordings.push((RecordingKind::Fingerprint(chunk), self.fingerprint(chunk)));
+            }
         }
         let mut samples = BTreeSet::new();
         samples.extend(train.iter().chain(evaluate));
         recordings.extend(samples.into_iter().map(|n| (RecordingKind::Input(n), self.input(n))));
         let job = self.job(0);
+        let gradients = self.gradients(0);
         let (table, cleared) = self.memory.finish(recordings.iter_mut().map(|(_, recording)| recording));
         Plan {
             network: self.network.clone(),
@@ -157,6 +200,7 @@ impl<'a> Recorder<'a> {
             upload: self.upload,
             metrics: self.metrics,
             logits: self.logits,
+            gradients,
             contents: self.contents,
             table,
             cleared,
@@ -294,14 +338,28 @@ impl<'a> Recorder<'a> {
         rec
     }
 
-    /// One training step of a chunk: forward pass, backward pass, perturbed update.
-    fn train(&mut self, chunk: usize, samples: u32) -> Recording {
+    /// Loss and gradient of a chunk on a training batch.
+    fn gradient(&mut self, chunk: usize, samples: u32) -> Recording {
         let mut rec = self.recording(chunk, samples);
         let mut lowering = self.lowering(chunk, &mut rec, true);
         let values = lowering.forward_pass();
         let logits = values.at(lowering.network.logits()).binding().buffer;
         lowering.backward_pass(values);
         self.logits = logits;
+        rec
+    }
+
+    /// A forward pass of a chunk on a training batch, which updates the running statistics.
+    fn statistics(&mut self, chunk: usize, samples: u32) -> Recording {
+        let mut rec = self.recording(chunk, samples);
+        let values = self.lowering(chunk, &mut rec, true).forward_pass();
+        self.logits = values.at(self.network.logits()).binding().buffer;
+        rec
+    }
+
+    /// One training step of a chunk: forward pass, backward pass, perturbed update.
+    fn train(&mut self, chunk: usize, samples: u32) -> Recording {
+        let mut rec = self.gradient(chunk, samples);
         let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
         let gradients = self.gradients(chunk);
         let n = self.chunks[chunk].replicas.len() as u64;

@@ -55,5 +55,7 @@ fn name_of(kind: RecordingKind) -> String {
         RecordingKind::Evaluate(_, samples) => format!("evaluation of {samples} images"),
         RecordingKind::Measure(_) => "measurement".to_owned(),
         RecordingKind::Fingerprint(_) => "fingerprints".to_owned(),
+        RecordingKind::Gradient(_, samples) => format!("gradient of {samples} samples"),
+        RecordingKind::Statistics(_, samples) => format!("statistics of {samples} samples"),
     }
 }

@@ -202,7 +202,7 @@ impl SmallRun {
         let state = trainer.state().await?;
         let mut steps = events.into_iter().filter_map(|event| match event {
             Event::Step(step) => Some(step),
-            Event::Layers(_) | Event::Epoch(_) => None,
+            _ => None,
         });
         let (Some(first), Some(last)) = (steps.next(), steps.next()) else {
             unreachable!("every step has its event");

@@ -36,7 +36,7 @@ impl Trainer {
         at_epoch_end || step >= self.total_steps()
     }
 
-    /// Does the next piece of work: a step, or one batch of an evaluation. Returns the events since the last call.
+    /// Does the next piece of work: a step, or one batch of an evaluation or of a measurement. Returns the events since the last call.
     ///
     /// # Errors
     /// [`TrainError::Gpu`] if the device is lost, runs out of memory or refuses a call.
@@ -48,7 +48,10 @@ impl Trainer {
             self.drain().await?;
             let sums = EpochSums::new(self.config.ks.len());
             self.evaluation = Some(Evaluation { next: 0, sums, pending: VecDeque::new() });
+        } else if self.is_measurement_due() {
+            self.measure_some().await?;
         } else if self.submitted < self.total_steps() {
+            self.disturb(self.submitted + 1).await?;
             self.submit_step().await?;
             if self.in_flight.len() > self.ahead {
                 self.harvest().await?;
@@ -79,7 +82,7 @@ impl Trainer {
         Ok(State { step: self.done, evaluated: self.evaluated, sums: self.sums.clone(), replicas })
     }
 
-    fn lr_at(&self, step: u64) -> f64 {
+    pub(super) fn lr_at(&self, step: u64) -> f64 {
         self.config.lr_at(step, (step.max(1) - 1) / self.batches.per_epoch())
     }
 
@@ -171,7 +174,7 @@ impl Trainer {
         self.readback.capture(&self.context, submitter, &self.buffers, (self.plan.metrics, 0, bytes))
     }
 
-    async fn drain(&mut self) -> Result<(), TrainError> {
+    pub(super) async fn drain(&mut self) -> Result<(), TrainError> {
         while !self.in_flight.is_empty() {
             self.harvest().await?;
         }

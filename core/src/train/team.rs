@@ -173,7 +173,7 @@ impl Member {
             let is_needed = match kind {
                 RecordingKind::Input(_) => true,
                 RecordingKind::Train(chunk, _) | RecordingKind::Evaluate(chunk, _) => chunks.contains(&chunk),
-                RecordingKind::Measure(_) | RecordingKind::Fingerprint(_) => false,
+                _ => false,
             };
             if is_needed {
                 let flops = dispatch_flops(&context, &tuning);

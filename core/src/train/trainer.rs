@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use super::batch::{Batches, SetSizes};
 use super::config::{ConfigError, TrainConfig};
+use super::curvature::Measurement;
 use super::error::TrainError;
 use super::events::Event;
 use super::in_flight::{Evaluation, InFlight};
 use super::plan::{MemoryLimits, Plan, RecordingKind, Tuning, default_tiles};
+use super::probe::Probe;
 use super::state::{EpochSums, State, Weights};
 #[cfg(feature = "processor")]
 use super::team::Team;
@@ -88,6 +90,11 @@ pub struct Trainer {
     pub(super) sums: EpochSums,
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) evaluation: Option<Evaluation>,
+    /// Evaluates gradients at other weights, for the curvature and for perturbations along a gradient.
+    pub(super) probe: Option<Probe>,
+    pub(super) measurement: Option<Measurement>,
+    /// The step after which everything that is due has been measured.
+    pub(super) measured: Option<u64>,
     pub(super) events: Vec<Event>,
     /// Those who train a part of the replicas.
     #[cfg(feature = "processor")]
@@ -115,10 +122,15 @@ pub(super) fn plan_for(
     tuning: &Tuning,
     limits: MemoryLimits,
 ) -> Result<Plan, TrainError> {
+    let network = network_of(config, outline)?;
+    plan_of(&network, config, outline, tuning, limits)
+}
+
+/// The network of a valid config whose batches `outline` has images for.
+pub(super) fn network_of(config: &TrainConfig, outline: &Outline) -> Result<Network, TrainError> {
     config.validate()?;
     config.check_batch(SetSizes::limited(config, [outline.train, outline.test]).train)?;
-    let network = config.net.build(outline.shape, outline.classes, config.activation(), config.width)?;
-    plan_of(&network, config, outline, tuning, limits)
+    Ok(config.net.build(outline.shape, outline.classes, config.activation(), config.width)?)
 }
 
 /// The plan of `network`, which may differ from the network in `config`.
@@ -175,8 +187,18 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         let (tuning, limits) = tuned(&context, tuning);
         let plan = plan(&config, &dataset, &tuning, limits)?;
+        for replica in 0..config.ks.len() {
+            config.perturb(replica).map_or(Ok(()), |poke| poke.parameters(&plan.network).map(|_| ()))?;
+        }
         let state = Self::start_state(&config, &plan.network, start)?;
+        let probe = if config.needs_probe() {
+            let (context, dataset, reserved) = (Rc::clone(&context), Arc::clone(&dataset), plan.table().total_bytes());
+            Some(Probe::new(context, &config, dataset, tuning.clone(), Measurement::PROBE, reserved).await?)
+        } else {
+            None
+        };
         let mut trainer = Self::allocate(context, config, dataset, tuning, plan, state).await?;
+        trainer.probe = probe;
         let kinds = trainer.plan.kinds().collect();
         trainer.build_programs(kinds).await?;
         Ok(trainer)
@@ -214,6 +236,10 @@ impl Trainer {
             sums: state.sums,
             in_flight: VecDeque::new(),
             evaluation: None,
+            probe: None,
+            measurement: None,
+            // A state is saved after the measurements.
+            measured: Some(state.step).filter(|step| *step > 0),
             events: Vec::new(),
             #[cfg(feature = "processor")]
             team: None,
@@ -338,10 +364,11 @@ impl Trainer {
         self.submitted
     }
 
-    /// True if no evaluation is due or in progress, so that the next call of [`Trainer::advance`] submits a step or finds the run
+    /// True if no evaluation and no measurement is due or in progress, so that the next call of [`Trainer::advance`] submits a step or finds the run
     /// finished. This is the place for a checkpoint.
     #[must_use]
     pub fn is_between_steps(&self) -> bool {
-        self.evaluation.is_none() && (self.evaluated || !self.is_evaluated_after(self.submitted))
+        let is_evaluated = self.evaluated || !self.is_evaluated_after(self.submitted);
+        self.evaluation.is_none() && is_evaluated && !self.is_measurement_due()
     }
 }

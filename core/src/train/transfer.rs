@@ -90,7 +90,17 @@ pub async fn read_replicas(
     Ok(replicas)
 }
 
-fn tensors(network: &Network, arena: &[f32]) -> Vec<Vec<f32>> {
+/// The parameter arena with `values` in its tensors, and 0 between them.
+pub fn parameter_arena(network: &Network, values: &[Vec<f32>]) -> Vec<f32> {
+    let mut arena = vec![0.0; network.parameter_stride as usize];
+    for (parameter, values) in network.parameters.iter().zip(values) {
+        arena[parameter.offset as usize..][..values.len()].copy_from_slice(values);
+    }
+    arena
+}
+
+/// The tensors in a parameter arena.
+pub fn tensors(network: &Network, arena: &[f32]) -> Vec<Vec<f32>> {
     let of = |p: &crate::nets::Parameter| arena[p.offset as usize..][..p.elements() as usize].to_vec();
     network.parameters.iter().map(of).collect()
 }

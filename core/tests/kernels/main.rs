@@ -31,7 +31,12 @@ fn recordings(
     let plan = Plan::new(network, replicas, perturbation, &sizes, (&normalization, 0), &tuning, limits);
     let plan = plan.expect("no limit is passed");
     let recorded = plan.kinds().map(|kind| plan.recording(kind).clone());
-    recorded.chain([plan.flip(7, 0)]).collect()
+    let gated = (network.has_kinks()).then(|| {
+        let plan = Plan::new(&network.gated(), replicas, perturbation, &sizes, (&normalization, 0), &tuning, limits);
+        let plan = plan.expect("no limit is passed");
+        plan.kinds().map(|kind| plan.recording(kind).clone()).collect::<Vec<_>>()
+    });
+    recorded.chain([plan.flip(7, 0)]).chain(gated.into_iter().flatten()).collect()
 }
 
 fn network(kind: NetKind, [channels, height, width]: [u32; 3], activation: Activation, multiplier: f64) -> Network {

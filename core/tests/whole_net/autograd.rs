@@ -93,6 +93,7 @@ impl Candle<'_> {
             }
             Operation::Add => (x + values.at(node.inputs[1]))?,
             Operation::Activation(activation) => activate(x, *activation)?,
+            Operation::Gate => activate(x, Activation::Relu)?,
             Operation::MaxPool(_) => {
                 // Not max_pool2d: it divides the gradient between equal pixels.
                 let (n, c, h, w) = x.dims4()?;

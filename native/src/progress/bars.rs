@@ -1,9 +1,9 @@
 //! Bars for a terminal: the run, a line for each replica, the state of the control.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use lastbit_core::train::{EpochEvent, StepEvent};
+use lastbit_core::train::StepEvent;
 
-use super::text::{RunShape, epoch_text, replica_text};
+use super::text::{RunShape, replica_text};
 use crate::control::ControlStatus;
 
 /// The bars of a run.
@@ -12,7 +12,7 @@ pub struct Bars {
     steps: ProgressBar,
     replicas: Vec<ProgressBar>,
     control: ProgressBar,
-    ks: Vec<u32>,
+    names: Vec<String>,
 }
 
 /// The style with this template.
@@ -30,9 +30,9 @@ impl Bars {
         steps.set_position(shape.first_step);
         steps.reset_eta();
         let bars = Self {
-            replicas: shape.ks.iter().map(|_| line("  {msg}")).collect(),
+            replicas: shape.names.iter().map(|_| line("  {msg}")).collect(),
             control: line("{msg}"),
-            ks: shape.ks.clone(),
+            names: shape.names.clone(),
             steps,
             screen: screen.clone(),
         };
@@ -56,14 +56,14 @@ impl Bars {
         self.steps.set_position(step.step);
         self.steps.set_message(format!("epoch {}  lr {}", step.epoch, step.lr));
         for (replica, line) in self.replicas.iter().enumerate() {
-            line.set_message(replica_text(&self.ks, replica, step));
+            line.set_message(replica_text(&self.names, replica, step));
         }
         self.show_control(control);
     }
 
-    /// Shows an evaluation above the bars, where it stays.
-    pub fn epoch(&mut self, epoch: &EpochEvent) {
-        let _ = self.screen.println(epoch_text(epoch));
+    /// Shows an evaluation or a measurement above the bars, where it stays.
+    pub fn line(&mut self, text: String) {
+        let _ = self.screen.println(text);
     }
 
     /// Leaves the bars as they are.

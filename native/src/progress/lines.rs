@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use lastbit_core::train::{EpochEvent, StepEvent};
+use lastbit_core::train::StepEvent;
 
 use super::output_mode::OutputMode;
-use super::text::{RunShape, epoch_text, replica_text};
+use super::text::{RunShape, replica_text};
 use crate::control::ControlStatus;
 use crate::forecast::duration_text;
 
@@ -42,7 +42,7 @@ impl Lines {
             return;
         }
         self.last = Instant::now();
-        let replicas = (0..self.shape.ks.len()).map(|replica| replica_text(&self.shape.ks, replica, step));
+        let replicas = (0..self.shape.names.len()).map(|replica| replica_text(&self.shape.names, replica, step));
         let replicas = replicas.collect::<Vec<_>>().join(" | ");
         let mut line = format!("step {}/{}: {replicas}", step.step, self.shape.total_steps);
         if !control.controls().is_empty() {
@@ -57,9 +57,9 @@ impl Lines {
         self.output.print(line);
     }
 
-    /// Prints an evaluation.
-    pub fn epoch(&mut self, epoch: &EpochEvent) {
-        self.output.print(epoch_text(epoch));
+    /// Prints an evaluation or a measurement.
+    pub fn line(&mut self, text: String) {
+        self.output.print(text);
     }
 }
 

@@ -40,13 +40,19 @@ impl Screen {
 
     /// Shows an event, whose line of `metrics.jsonl` is `line`; `control` has seen it.
     pub fn show(&mut self, event: &Event, line: &str, control: &ControlStatus) {
-        match (self, event) {
-            (Self::Bars(bars), Event::Step(step)) => bars.step(step, control),
-            (Self::Bars(bars), Event::Epoch(epoch)) => bars.epoch(epoch),
-            (Self::Lines(lines), Event::Step(step)) => lines.step(step, control),
-            (Self::Lines(lines), Event::Epoch(epoch)) => lines.epoch(epoch),
-            (Self::Json, _) => print_line(line),
-            (Self::Quiet, _) | (_, Event::Layers(_)) => {}
+        let text = match event {
+            Event::Epoch(epoch) => Some(text::epoch_text(epoch)),
+            Event::Curvature(curvature) => Some(text::curvature_text(curvature)),
+            Event::Growth(growth) => Some(text::growth_text(growth)),
+            Event::Step(_) | Event::Layers(_) => None,
+        };
+        match (self, event, text) {
+            (Self::Bars(bars), Event::Step(step), _) => bars.step(step, control),
+            (Self::Bars(bars), _, Some(text)) => bars.line(text),
+            (Self::Lines(lines), Event::Step(step), _) => lines.step(step, control),
+            (Self::Lines(lines), _, Some(text)) => lines.line(text),
+            (Self::Json, ..) => print_line(line),
+            (Self::Quiet | Self::Bars(_) | Self::Lines(_), ..) => {}
         }
     }
 

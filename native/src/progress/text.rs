@@ -1,21 +1,30 @@
 //! Steps and evaluations as text.
 
-use lastbit_core::train::{EpochEvent, StepEvent};
+use lastbit_core::train::{CurvatureEvent, EpochEvent, GrowthEvent, StepEvent, TrainConfig};
 
 /// What a screen needs to know of a run.
 #[derive(Clone, Debug)]
 pub struct RunShape {
-    /// The divisors, one for each replica.
-    pub ks: Vec<u32>,
+    /// A short name of each replica: `k=3`, or `replica 1` where all have the same k.
+    pub names: Vec<String>,
     /// Number of steps done before this session.
     pub first_step: u64,
     /// Number of steps of the whole run.
     pub total_steps: u64,
 }
 
+impl RunShape {
+    /// The shape of a run of `config`.
+    pub fn new(config: &TrainConfig, first_step: u64, total_steps: u64) -> Self {
+        let is_one_k = config.ks.len() > 1 && config.ks.iter().all(|k| *k == config.ks[0]);
+        let name = |(replica, k): (usize, &u32)| if is_one_k { format!("replica {replica}") } else { format!("k={k}") };
+        Self { names: config.ks.iter().enumerate().map(name).collect(), first_step, total_steps }
+    }
+}
+
 /// `k=3 loss 2.3021 rel_l1 4.1e-9`; the first replica has no distance, because the others are compared with it.
-pub fn replica_text(ks: &[u32], replica: usize, step: &StepEvent) -> String {
-    let loss = format!("k={} loss {}", ks[replica], loss_text(step.loss[replica].into()));
+pub fn replica_text(names: &[String], replica: usize, step: &StepEvent) -> String {
+    let loss = format!("{} loss {}", names[replica], loss_text(step.loss[replica].into()));
     match replica {
         0 => loss,
         _ if step.has_distance(replica) => format!("{loss} rel_l1 {}", divergence_text(step.rel_l1[replica])),
@@ -46,4 +55,59 @@ pub fn epoch_text(epoch: &EpochEvent) -> String {
         list(&epoch.test_loss, loss_text),
         list(&epoch.test_accuracy, |percent| format!("{percent:.2}")),
     )
+}
+
+/// `step 100: largest eigenvalue 18.2 (2/lr = 20), Batch Sharpness 19.7 ± 0.4`.
+pub fn curvature_text(event: &CurvatureEvent) -> String {
+    let c = &event.curvature;
+    format!(
+        "step {}: largest eigenvalue {} (2/lr = {}), Batch Sharpness {} ± {}",
+        event.step,
+        measured_text(c.lambda_max),
+        measured_text(2.0 / event.lr),
+        measured_text(c.batch_sharpness),
+        measured_text(c.batch_sharpness_error),
+    )
+}
+
+/// `step 100: distances grew by e^0.32 e^0.35 in 10 steps`.
+pub fn growth_text(event: &GrowthEvent) -> String {
+    let grown = event.growth.iter().skip(1).map(|growth| format!("e^{growth:.3}")).collect::<Vec<_>>().join(" ");
+    format!("step {}: distances grew by {grown} in {} steps", event.step, event.steps)
+}
+
+/// A measured number with three digits.
+fn measured_text(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        NOT_FINITE.to_owned()
+    } else if size == 0.0 {
+        "0".to_owned()
+    } else if !(1e-3..1e6).contains(&size) {
+        format!("{value:.2e}")
+    } else {
+        let digits = 2 - size.log10().floor() as i32;
+        format!("{value:.*}", digits.max(0) as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::measured_text;
+
+    #[test]
+    fn measured_numbers_have_three_digits() {
+        let cases = [
+            (18.24, "18.2"),
+            (1.0, "1.00"),
+            (0.01234, "0.0123"),
+            (123_456.0, "123456"),
+            (-3.0e-9, "-3.00e-9"),
+            (0.0, "0"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(measured_text(value), text);
+        }
+        assert_eq!(measured_text(f64::NAN), "not finite");
+    }
 }

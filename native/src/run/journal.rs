@@ -149,7 +149,9 @@ impl Journal {
     ) -> Result<(), Failure> {
         self.metrics.keep(known, |line| {
             let at = line["step"].as_u64().unwrap_or(u64::MAX);
-            let stays = at < step || (at == step && (is_evaluated || line["kind"] != "epoch"));
+            // A run that begins again measures the initial weights again.
+            let stays_here = step > 0 && (is_evaluated || line["kind"] != "epoch");
+            let stays = at < step || (at == step && stays_here);
             if stays {
                 kept(line);
             }

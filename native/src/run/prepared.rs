@@ -87,7 +87,7 @@ impl Prepared {
         let budget = match (hooks.memory_budget, free) {
             (None, Some(free)) => {
                 // Images, kernels and checkpoints take the same memory.
-                let memory = memory_estimate(&context, &planned(None)?, &images.dataset);
+                let memory = memory_estimate(&context, &config.train, &planned(None)?, &images.dataset);
                 Some(free.saturating_sub(memory.host + memory.kernels))
             }
             (given, _) => given,

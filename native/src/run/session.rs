@@ -72,8 +72,7 @@ impl Session {
 
     fn begin(&mut self, output: OutputMode) -> Result<Live, Failure> {
         let ks = &self.config.train.ks;
-        let total_steps = self.trainer.total_steps();
-        let shape = RunShape { ks: ks.clone(), first_step: self.first_step(), total_steps };
+        let shape = RunShape::new(&self.config.train, self.first_step(), self.trainer.total_steps());
         let screen = Screen::new(output, shape, self.summary.control());
         let now = Instant::now();
         let mut saver = Saver::new(Disk {
@@ -174,7 +173,8 @@ impl Session {
                     live.evaluated = Some(epoch.step);
                     live.step = Instant::now();
                 }
-                Event::Layers(_) => {}
+                Event::Curvature(_) => live.step = Instant::now(),
+                Event::Layers(_) | Event::Growth(_) => {}
             }
             live.screen.show(&event, &line, self.summary.control());
             if let Some(tensorboard) = &mut live.tensorboard {

@@ -102,7 +102,9 @@ pub fn replay(run: &Path, prepared: Prepared, steps: Option<RangeInclusive<u64>>
 
     let mut recorded = MetricsReader::open(run)?;
     let is_before = |recorded: &MetricsReader| {
-        let known = |step, kind: &str| step < begun || (step == begun && (is_evaluated || kind != "epoch"));
+        // A replay from the initial weights measures them again.
+        let is_known_here = |kind: &str| begun > 0 && (is_evaluated || kind != "epoch");
+        let known = |step, kind: &str| step < begun || (step == begun && is_known_here(kind));
         recorded.peek().is_some_and(|line| known(line.step(), line.value["kind"].as_str().unwrap_or("")))
     };
     while is_before(&recorded) {

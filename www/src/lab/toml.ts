@@ -13,7 +13,8 @@ export function toml(values: Values, backend?: LiveBackend): string {
     if (format.type === "integer") return [`${key} = ${number}`];
     if (format.type === "flag") return [`${key} = ${text}`];
     if (format.type === "divisors") return [`${key} = [${text.split(",").join(", ")}]`];
-    if (format.type === "rates") return [`${key} = [${text.split(",").map((rate) => `"${rate}"`).join(", ")}]`];
+    if (format.type === "distances") return [`${key} = [${text.split(",").map((distance) => String(Number(distance))).join(", ")}]`];
+    if (format.type === "rates" || format.type === "perturbations") return [`${key} = [${text.split(",").map((rate) => `"${rate}"`).join(", ")}]`];
     return [`${key} = "${text}"`];
   });
   const adapter = adapterOf(backend);

@@ -1,7 +1,7 @@
 //! Cases of activations and batch norm.
 
 use lastbit_core::ops::batch_norm::{self, BatchNorm};
-use lastbit_core::ops::{Activation, Shape, activation, add};
+use lastbit_core::ops::{Activation, Shape, activation, add, gate};
 
 use super::random::Random;
 use super::sketch::Sketch;
@@ -53,6 +53,36 @@ pub(super) fn sums(random: &mut Random, all: &mut Vec<Case>) {
         let sum = sketch.junk(count);
         add::add(&mut sketch.rec, "features", features as u64, [a, b, sum]);
         sketch.finish(format!("sums of {}", describe(shape)), all);
+    }
+}
+
+pub(super) fn gates(random: &mut Random, all: &mut Vec<Case>) {
+    for finite in [true, false] {
+        let (height, width) = random.pixels();
+        let shape = Shape::new(1 + random.below(5), height, width);
+        let (replicas, samples) = random.batch(shape.elements() * 10);
+        let mut sketch = Sketch::new(random, replicas, samples);
+        let count = sketch.all_samples() * shape.elements() as usize;
+        let [switches, x] = [(); 2].map(|()| {
+            let mut values = sketch.random.floats(count, 2.0);
+            let special = if finite { [0.0, -0.0, 1e-42] } else { [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] };
+            for value in values.iter_mut().step_by(4) {
+                *value = sketch.random.one_of(&special);
+            }
+            sketch.planes(shape, &values)
+        });
+        let elements = u64::from(samples * shape.channels * shape.plane() * 4);
+        for x in [switches, x] {
+            let out = sketch.junk_planes(shape);
+            gate::gate(&mut sketch.rec, "planes", elements, [switches, x, out]);
+        }
+        // More elements than a piece of the twin.
+        let features = 40_001;
+        let count = features * sketch.replicas();
+        let [switches, x] = [(); 2].map(|()| sketch.random_floats(count, 2.0));
+        let out = sketch.junk(count);
+        gate::gate(&mut sketch.rec, "features", features as u64, [switches, x, out]);
+        sketch.finish(format!("gates of {}{}", describe(shape), if finite { "" } else { ", not finite" }), all);
     }
 }
 

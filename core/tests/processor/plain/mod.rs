@@ -70,6 +70,7 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
         Shader::FingerprintSum => this.fingerprint_sum(),
         Shader::FlipBit => this.flip_bit(),
         Shader::FmaRate => this.fma_rate(),
+        Shader::Gate => this.gate(),
         Shader::HeatSteps => this.heat_steps(),
         Shader::MaxPoolBackward => this.max_pool_backward(),
         Shader::MaxPoolForward => this.max_pool_forward(),

@@ -52,6 +52,14 @@ impl Reading<'_> {
         }
     }
 
+    pub(super) fn gate(&self) {
+        let elements = self.argument("elements");
+        for at in 0..self.replicas * elements {
+            let is_open = self.arrays[0].get(at % elements) > 0.0;
+            self.arrays[2].set(at, if is_open { self.arrays[1].get(at) } else { 0.0 });
+        }
+    }
+
     pub(super) fn activation_forward(&self) {
         let [channels, height, width] = self.sizes(["C", "HEIGHT", "WIDTH"]);
         let (y, a) = (self.planes(0, channels, ""), self.planes(1, channels, ""));

@@ -124,24 +124,25 @@ fn text_of(whole: &RunConfig, adapters: &[String]) -> Result<String, Failure> {
 
 /// Splits all replicas but the first into contiguous shares of equal size, as far as possible.
 fn split(whole: &RunConfig, adapters: &[String], out: Option<&Path>) -> Result<Vec<Part>, Failure> {
-    let (reference, others) = (&whole.train.ks[..1], &whole.train.ks[1..]);
+    let others = whole.train.ks.len() - 1;
     let n = adapters.len();
-    if others.len() < 2 {
+    if others < 2 {
         return Err(Failure::usage(
             "--adapters: there are too few replicas to share: give --ks at least two besides the first, one for each \
              adapter, or --adapter",
         ));
     }
-    if n < 2 || n > others.len() {
+    if n < 2 || n > others {
         return Err(Failure::usage(format!(
             "--adapters: {n} given, for {} besides the first: give at least two adapters, and at most one for each of these \
              replicas, or --adapter",
-            count(others.len() as u64, "replica")
+            count(others as u64, "replica")
         )));
     }
     let part = |(index, adapter): (usize, &String)| {
         let mut config = whole.clone();
-        config.train.ks = [reference, &others[index * others.len() / n..(index + 1) * others.len() / n]].concat();
+        let share = 1 + index * others / n..1 + (index + 1) * others / n;
+        config.train = whole.train.with_replicas(&std::iter::once(0).chain(share).collect::<Vec<_>>());
         config.host.adapter = Some(adapter.clone());
         let folder = out.unwrap_or(Path::new("")).join(format!("part-{index}"));
         let finished = match (out.map_or(Ok(Contents::Nothing), |_| inspect(&folder))?, out) {

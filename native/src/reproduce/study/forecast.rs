@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use lastbit_core::device::human_bytes;
-use lastbit_core::train::{Estimate, Plan, TrainConfig, estimate, memory_estimate};
+use lastbit_core::train::{Estimate, Plan, TrainConfig, estimate, measurement_seconds, memory_estimate};
 use pollster::block_on;
 
 use super::Study;
@@ -96,9 +96,11 @@ impl Study {
             let images = prepared.images.dataset.train.len();
             let length = config.length(config.train_limit.map_or(images, |n| n.min(images)));
             let evaluations = (length.evaluations + u64::from(has_predictions)) as f64;
-            let memory = memory_estimate(&self.context, &prepared.plan, &prepared.images.dataset);
+            let memory = memory_estimate(&self.context, config, &prepared.plan, &prepared.images.dataset);
             total = total.and(Forecast {
-                seconds: measured.step * length.steps as f64 + measured.evaluation * evaluations,
+                seconds: measured.step * length.steps as f64
+                    + measured.evaluation * evaluations
+                    + measured.measurement * length.measurements as f64,
                 memory_bytes: memory.total() * self.at_a_time(),
                 disk_bytes: run_bytes(config, &prepared.plan, length.steps),
                 pieces: 1 + usize::from(has_predictions),
@@ -128,7 +130,8 @@ fn measured(run: &Path, config: &TrainConfig) -> Option<Estimate> {
     let step = median(&seconds);
     let images = config.test_limit.unwrap_or(10_000) as f64;
     let evaluation = step * FORWARD * images / f64::from(config.batch_size);
-    Some(Estimate { step, evaluation, steps: 0, evaluations: 0 })
+    let measurement = measurement_seconds(config, config.train_limit.unwrap_or(50_000), step);
+    Some(Estimate { step, evaluation, steps: 0, evaluations: 0, measurement, measurements: 0 })
 }
 
 /// Bytes of the files of a run: two checkpoints of every replica, the initial weights, and lines of metrics.
