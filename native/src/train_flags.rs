@@ -67,7 +67,8 @@ pub struct RunFlags {
     /// Initial learning rate [default: 0.1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     lr: Option<f64>,
-    /// Replace --lr from these steps on. Decays multiply the new value as they would have multiplied --lr, past ones included
+    /// Replace --lr from these steps on. Warm-up and schedule multiply the new value as they would have multiplied --lr, past decays
+    /// included
     #[arg(
         long,
         value_name = "STEP:LR,...",
@@ -77,6 +78,13 @@ pub struct RunFlags {
         help_heading = "Optimiser"
     )]
     lr_changes: Option<Vec<String>>,
+    /// Fall of the learning rate: step (--decay-every), cosine or linear (from --lr after the warm-up to 0 after the last step; such a
+    /// run cannot become longer) [default: step]
+    #[arg(long, value_parser = ["step", "cosine", "linear"], help_heading = "Optimiser")]
+    schedule: Option<String>,
+    /// Raise the learning rate from --lr / STEPS to --lr over the first STEPS steps [default: 0]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = whole::<u64>)]
+    warmup: Option<u64>,
     /// Momentum coefficient, 0 for plain SGD [default: 0.9]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     momentum: Option<f64>,
@@ -92,7 +100,7 @@ pub struct RunFlags {
     /// End after N steps, or after --epochs if that comes first
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u64>)]
     steps: Option<u64>,
-    /// Epochs between learning-rate decays, 0 for none [default: 40]
+    /// Epochs between the learning-rate decays of --schedule step, 0 for none [default: 40]
     #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = whole::<u32>)]
     decay_every: Option<u32>,
     /// Factor of each learning-rate decay [default: 0.1]

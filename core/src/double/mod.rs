@@ -139,8 +139,7 @@ impl DoubleTrainer {
     pub fn step(&mut self) -> DoubleStep {
         self.step += 1;
         let batch = self.batch(self.step);
-        let epoch = (self.step - 1) / self.batches.per_epoch();
-        let lr = self.config.lr_at(self.step, epoch);
+        let lr = self.config.lr_at(self.step, self.config.length(self.batches.train_images()));
         let mut loss = Vec::new();
         for replica in &mut self.replicas {
             let (value, by_parameter) = gradients(&self.network, &replica.parameters, &batch.x, &batch.labels);

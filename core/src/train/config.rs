@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::schedule::learning_rate;
+use super::run_length::RunLength;
+use super::schedule::{Schedule, learning_rate, warmed_up};
 use crate::nets::NetKind;
 use crate::ops::Activation;
 use crate::ops::sgd::Perturbation;
@@ -120,9 +121,13 @@ pub struct TrainConfig {
     pub batch_size: u32,
     /// Initial learning rate.
     pub lr: f64,
-    /// Learning rates that replace the initial one, in ascending order of steps. They decay as the initial one would.
+    /// Learning rates that replace the initial one, in ascending order of steps. They warm up and fall as the initial one would.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lr_changes: Vec<LrChange>,
+    /// How the learning rate falls.
+    pub schedule: Schedule,
+    /// Number of steps over which the learning rate rises from `lr / warmup` to `lr`.
+    pub warmup: u64,
     /// Momentum coefficient; 0 is plain SGD.
     pub momentum: f64,
     /// Nesterov's form of momentum.
@@ -133,7 +138,7 @@ pub struct TrainConfig {
     pub epochs: u32,
     /// Number of steps after which the run ends, unless `epochs` ends it earlier.
     pub steps: Option<u64>,
-    /// Epochs between learning-rate decays; 0 never decays.
+    /// Epochs between learning-rate decays of the schedule `step`; 0 never decays.
     pub decay_every: u32,
     /// Factor of a decay.
     pub decay_factor: f64,
@@ -167,13 +172,15 @@ impl Default for TrainConfig {
             batch_size: 128,
             lr: 0.1,
             lr_changes: Vec::new(),
+            schedule: Schedule::Step,
+            warmup: 0,
             momentum: 0.9,
             nesterov: true,
             weight_decay: 5e-4,
             epochs: 200,
             steps: None,
-            decay_every: 40,
-            decay_factor: 0.1,
+            decay_every: DECAY_EVERY,
+            decay_factor: DECAY_FACTOR,
             eval_every: 1,
             log_every: None,
             augment: true,
@@ -201,6 +208,10 @@ impl ConfigError {
 
 /// Largest divisor that the exact division supports (rule 5 of docs/RULES.md).
 pub const MAX_K: u32 = 63;
+/// Epochs between learning-rate decays as published.
+const DECAY_EVERY: u32 = 40;
+/// Factor of a decay as published.
+const DECAY_FACTOR: f64 = 0.1;
 /// Most replicas in a run.
 const MAX_REPLICAS: usize = 64;
 
@@ -231,11 +242,36 @@ impl TrainConfig {
         (1..self.ks.len()).filter(|&r| equal(self.ks[r])).collect()
     }
 
-    /// The learning rate of `step` (from 1) in `epoch` (from 0): the last rate set by then, with all decays up to `epoch`.
+    /// The learning rate of `step` (from 1) in a run of `length`: the last rate set by then, warmed up, with all that the schedule has
+    /// taken from it by then.
     #[must_use]
-    pub fn lr_at(&self, step: u64, epoch: u64) -> f64 {
+    pub fn lr_at(&self, step: u64, length: RunLength) -> f64 {
         let changed = self.lr_changes.iter().rev().find(|change| change.step <= step);
-        learning_rate(changed.map_or(self.lr, |change| change.lr), self.decay_every, self.decay_factor, epoch)
+        let whole = changed.map_or(self.lr, |change| change.lr);
+        let rate = match self.schedule {
+            Schedule::Step => {
+                let epoch = step.saturating_sub(1) / length.per_epoch.max(1);
+                learning_rate(whole, self.decay_every, self.decay_factor, epoch)
+            }
+            schedule => whole * schedule.part_left(step, self.warmup, length),
+        };
+        rate * warmed_up(step, self.warmup)
+    }
+
+    /// Refuses decays by epochs that the schedule does not make.
+    fn check_schedule(&self) -> Result<(), ConfigError> {
+        if self.schedule == Schedule::Step {
+            return Ok(());
+        }
+        let name = self.schedule.name();
+        let remedy = format!("the schedule {name} decays at every step: leave it out, or use the schedule step");
+        if ![0, DECAY_EVERY].contains(&self.decay_every) {
+            return Err(ConfigError::new("decay-every", remedy));
+        }
+        if self.decay_factor != DECAY_FACTOR {
+            return Err(ConfigError::new("decay-factor", remedy));
+        }
+        Ok(())
     }
 
     /// Checks every value.
@@ -284,6 +320,7 @@ impl TrainConfig {
         if !(self.decay_factor.is_finite() && self.decay_factor > 0.0 && self.decay_factor <= 1.0) {
             return fail("decay-factor", format!("must be above 0 and at most 1, not {}", self.decay_factor));
         }
+        self.check_schedule()?;
         if self.epochs == 0 {
             return fail("epochs", "must be at least 1".to_owned());
         }
@@ -371,13 +408,35 @@ mod tests {
     #[test]
     fn learning_rates_change_and_then_decay() {
         let config = TrainConfig { lr_changes: changes("20:0.01,21:0.5"), decay_every: 2, ..Default::default() };
-        let rates = [(19, 0), (20, 0), (21, 0), (1000, 1), (2000, 2)].map(|(step, epoch)| config.lr_at(step, epoch));
-        assert_eq!(rates, [0.1, 0.01, 0.5, 0.5, 0.5 * 0.1]);
+        let length = RunLength { per_epoch: 1000, steps: 3000, evaluations: 3 };
+        let rates = [1, 19, 20, 21, 1000, 2000, 2001].map(|step| config.lr_at(step, length));
+        assert_eq!(rates, [0.1, 0.1, 0.01, 0.5, 0.5, 0.5, 0.5 * 0.1]);
         assert_eq!(serde_json::to_value(&config).unwrap()["lr-changes"], serde_json::json!(["20:0.01", "21:0.5"]));
         assert_eq!(serde_json::to_value(TrainConfig::default()).unwrap().get("lr-changes"), None);
         for bad in ["20", "x:0.1", "20:", "20:0.1:3", "-1:0.1"] {
             assert!(bad.parse::<LrChange>().unwrap_err().contains("STEP:LR"), "{bad}");
         }
+    }
+
+    #[test]
+    fn learning_rates_warm_up_and_fall() {
+        let length = RunLength { per_epoch: 3, steps: 6, evaluations: 2 };
+        let rates = |config: &TrainConfig| [1, 2, 3, 4, 5, 6].map(|step| config.lr_at(step, length));
+        let base = TrainConfig { lr: 0.5, warmup: 2, ..TrainConfig::default() };
+        assert_eq!(rates(&TrainConfig { decay_every: 1, ..base.clone() }), [0.25, 0.5, 0.5, 0.05, 0.05, 0.05]);
+        let linear = TrainConfig { schedule: Schedule::Linear, ..base };
+        assert_eq!(rates(&linear), [0.25, 0.5, 0.5, 0.375, 0.25, 0.125]);
+        // Another rate keeps the part of the schedule.
+        let changed = TrainConfig { lr_changes: changes("2:1,5:0.25"), ..linear.clone() };
+        assert_eq!(rates(&changed), [0.25, 1.0, 1.0, 0.75, 0.125, 0.0625]);
+        for config in [
+            TrainConfig { decay_every: 3, ..linear.clone() },
+            TrainConfig { decay_factor: 0.5, schedule: Schedule::Cosine, ..linear.clone() },
+        ] {
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.starts_with("decay-") && message.contains("at every step: leave it out"), "{message}");
+        }
+        assert_eq!(TrainConfig { decay_every: 0, ..linear }.validate(), Ok(()));
     }
 
     #[test]

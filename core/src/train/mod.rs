@@ -44,7 +44,7 @@ pub use plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Phase, Plan, Reco
 pub use profile::StepTimes;
 pub(crate) use profile::median;
 pub use run_length::RunLength;
-pub use schedule::{learning_rate, logs_layers};
+pub use schedule::{Schedule, learning_rate, logs_layers};
 pub(crate) use script::script;
 pub use state::{EpochSums, ReplicaState, State, Weights};
 pub use step_loop::Progress;
