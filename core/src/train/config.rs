@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::optimizer::{Optimizer, UpdateRule};
 use super::run_length::RunLength;
 use super::schedule::{Schedule, learning_rate, warmed_up};
 use crate::nets::NetKind;
-use crate::ops::Activation;
 use crate::ops::sgd::Perturbation;
+use crate::ops::{Activation, adamw};
 
 /// Which images to train on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -128,11 +129,19 @@ pub struct TrainConfig {
     pub schedule: Schedule,
     /// Number of steps over which the learning rate rises from `lr / warmup` to `lr`.
     pub warmup: u64,
-    /// Momentum coefficient; 0 is plain SGD.
+    /// How gradients become updates.
+    pub optimizer: Optimizer,
+    /// Momentum coefficient of SGD; 0 is plain SGD.
     pub momentum: f64,
-    /// Nesterov's form of momentum.
+    /// Nesterov's form of momentum, for SGD.
     pub nesterov: bool,
-    /// L2 coefficient, applied to every parameter.
+    /// AdamW's decay of the mean of gradients.
+    pub beta1: f64,
+    /// AdamW's decay of the mean of squared gradients.
+    pub beta2: f64,
+    /// What AdamW adds to the root of the mean of squares.
+    pub epsilon: f64,
+    /// Weight decay of every parameter: the L2 coefficient of SGD, decoupled from the gradients in AdamW.
     pub weight_decay: f64,
     /// Number of epochs after which the run ends, unless `steps` ends it earlier.
     pub epochs: u32,
@@ -174,8 +183,12 @@ impl Default for TrainConfig {
             lr_changes: Vec::new(),
             schedule: Schedule::Step,
             warmup: 0,
-            momentum: 0.9,
+            optimizer: Optimizer::Sgd,
+            momentum: MOMENTUM,
             nesterov: true,
+            beta1: BETA1,
+            beta2: BETA2,
+            epsilon: EPSILON,
             weight_decay: 5e-4,
             epochs: 200,
             steps: None,
@@ -208,6 +221,12 @@ impl ConfigError {
 
 /// Largest divisor that the exact division supports (rule 5 of docs/RULES.md).
 pub const MAX_K: u32 = 63;
+/// SGD's momentum as published.
+const MOMENTUM: f64 = 0.9;
+/// AdamW's coefficients, as in the paper and in PyTorch.
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
 /// Epochs between learning-rate decays as published.
 const DECAY_EVERY: u32 = 40;
 /// Factor of a decay as published.
@@ -258,6 +277,54 @@ impl TrainConfig {
         rate * warmed_up(step, self.warmup)
     }
 
+    /// What fixes the kernels of the update.
+    #[must_use]
+    pub fn update_rule(&self) -> UpdateRule {
+        UpdateRule { optimizer: self.optimizer, perturbation: self.perturbation }
+    }
+
+    /// AdamW's coefficients.
+    #[must_use]
+    pub fn adamw_coefficients(&self) -> adamw::Coefficients {
+        let Self { beta1, beta2, epsilon, weight_decay, .. } = *self;
+        adamw::Coefficients { beta1, beta2, epsilon, weight_decay }
+    }
+
+    /// Refuses coefficients out of range, and those of another optimiser that are not at their defaults.
+    fn check_optimizer(&self) -> Result<(), ConfigError> {
+        let fail = |key, problem: String| Err(ConfigError::new(key, problem));
+        let decays = [("momentum", self.momentum), ("beta1", self.beta1), ("beta2", self.beta2)];
+        if let Some((key, value)) = decays.into_iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
+            return fail(key, format!("must be at least 0 and below 1, not {value}"));
+        }
+        match self.optimizer {
+            Optimizer::Sgd => {
+                let own =
+                    [("beta1", self.beta1, BETA1), ("beta2", self.beta2, BETA2), ("epsilon", self.epsilon, EPSILON)];
+                if let Some((key, ..)) = own.into_iter().find(|(_, value, default)| value != default) {
+                    return fail(key, "sgd does not use it: leave it out, or use the optimizer adamw".to_owned());
+                }
+                if self.momentum as f32 == 1.0 {
+                    return fail("momentum", format!("{} is 1 in float32: use at most 0.9999999", self.momentum));
+                }
+                in_float32("momentum", self.momentum, 1.0)
+            }
+            Optimizer::AdamW => {
+                if ![0.0, MOMENTUM].contains(&self.momentum) {
+                    let remedy =
+                        "adamw does not use it: leave it out (adamw has beta1 and beta2), or use the optimizer sgd";
+                    return fail("momentum", remedy.to_owned());
+                }
+                if !(self.epsilon.is_finite() && self.epsilon > 0.0) {
+                    return fail("epsilon", format!("must be a positive number, not {}", self.epsilon));
+                }
+                in_float32("epsilon", self.epsilon, 1.0)?;
+                in_float32("beta1", self.beta1, 1.0)?;
+                in_float32("beta2", self.beta2, 1.0)
+            }
+        }
+    }
+
     /// Refuses decays by epochs that the schedule does not make.
     fn check_schedule(&self) -> Result<(), ConfigError> {
         if self.schedule == Schedule::Step {
@@ -306,13 +373,7 @@ impl TrainConfig {
         if !changed_at.is_sorted_by(|a, b| a < b) {
             return fail("lr-changes", "steps must be at least 1 and strictly ascending".to_owned());
         }
-        if !(0.0..1.0).contains(&self.momentum) {
-            return fail("momentum", format!("must be at least 0 and below 1, not {}", self.momentum));
-        }
-        if self.momentum as f32 == 1.0 {
-            return fail("momentum", format!("{} is 1 in float32: use at most 0.9999999", self.momentum));
-        }
-        in_float32("momentum", self.momentum, 1.0)?;
+        self.check_optimizer()?;
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return fail("weight-decay", format!("must be at least 0, not {}", self.weight_decay));
         }
@@ -437,6 +498,31 @@ mod tests {
             assert!(message.starts_with("decay-") && message.contains("at every step: leave it out"), "{message}");
         }
         assert_eq!(TrainConfig { decay_every: 0, ..linear }.validate(), Ok(()));
+    }
+
+    #[test]
+    fn coefficients_belong_to_their_optimizer() {
+        let adamw = || TrainConfig { optimizer: Optimizer::AdamW, ..TrainConfig::default() };
+        for (config, message) in [
+            (TrainConfig { beta1: 0.8, ..TrainConfig::default() }, "beta1: sgd does not use it: leave it out"),
+            (TrainConfig { epsilon: 0.1, ..TrainConfig::default() }, "epsilon: sgd does not use it"),
+            (
+                TrainConfig { momentum: 0.5, ..adamw() },
+                "momentum: adamw does not use it: leave it out (adamw has beta1",
+            ),
+            (TrainConfig { beta2: 1.0, ..adamw() }, "beta2: must be at least 0 and below 1, not 1"),
+            (TrainConfig { beta1: f64::NAN, ..adamw() }, "beta1: must be at least 0"),
+            (TrainConfig { epsilon: 0.0, ..adamw() }, "epsilon: must be a positive number, not 0"),
+            (TrainConfig { epsilon: 1e-40, ..adamw() }, "epsilon: 1e-40 is too small for float32"),
+        ] {
+            let found = config.validate().unwrap_err().to_string();
+            assert!(found.starts_with(message), "{found}");
+        }
+        for config in [adamw(), TrainConfig { momentum: 0.0, beta1: 0.0, beta2: 0.9, epsilon: 1.0, ..adamw() }] {
+            assert_eq!(config.validate(), Ok(()));
+        }
+        let text = serde_json::to_string(&adamw()).unwrap();
+        assert!(text.contains(r#""optimizer":"adamw""#), "{text}");
     }
 
     #[test]

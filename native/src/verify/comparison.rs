@@ -232,7 +232,7 @@ impl Comparison {
         let Some(network) = self.network() else { return Ok(()) };
         let start = self.folders.each_ref().map(|folder| {
             let weights = decode_weights(&network, INIT_FILE, &std::fs::read(folder.join(INIT_FILE)).ok()?).ok()?;
-            Some(ReplicaState { weights, momenta: Vec::new() })
+            Some(ReplicaState { weights, optimizer: Vec::new() })
         });
         if let [Some(a), Some(b)] = &start {
             self.states.push(distance(&network, 0, 0, a, b));

@@ -216,6 +216,8 @@ export const runs = {
   "Seed": "Startwert (Seed)",
   "Batch size": "Batchgröße",
   "Momentum": "Momentum",
+  "Optimiser": "Optimierer",
+  "of AdamW": "von AdamW",
   "Nesterov's momentum": "Momentum nach Nesterov",
   "Weight decay": "Gewichtszerfall",
   "Epochs": "Epochen",
