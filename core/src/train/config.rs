@@ -232,7 +232,7 @@ const DECAY_EVERY: u32 = 40;
 /// Factor of a decay as published.
 const DECAY_FACTOR: f64 = 0.1;
 /// Most replicas in a run.
-const MAX_REPLICAS: usize = 64;
+const MAX_REPLICAS: usize = 256;
 
 impl TrainConfig {
     /// The nonlinearity: the configured one, or the network's default.
@@ -275,6 +275,17 @@ impl TrainConfig {
             schedule => whole * schedule.part_left(step, self.warmup, length),
         };
         rate * warmed_up(step, self.warmup)
+    }
+
+    /// Whether this config's optimiser or schedule does not use `key`.
+    #[must_use]
+    pub fn ignores(&self, key: &str) -> bool {
+        match key {
+            "momentum" | "nesterov" => self.optimizer != Optimizer::Sgd,
+            "beta1" | "beta2" | "epsilon" => self.optimizer != Optimizer::AdamW,
+            "decay-every" | "decay-factor" => self.schedule != Schedule::Step,
+            _ => false,
+        }
     }
 
     /// What fixes the kernels of the update.
