@@ -8,8 +8,8 @@ use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::ops::{Tile, TileTarget, Tiles};
 use lastbit_core::record::Command;
 use lastbit_core::train::{
-    BatchSizes, Event, FlipBit, MemoryLimits, PeekRange, Plan, RecordingKind, Start, State, TrainConfig, Tuning,
-    checkpoint,
+    BatchSizes, Event, FlipBit, MemoryLimits, Optimizer, PeekRange, Plan, RecordingKind, Schedule, Start, State,
+    TrainConfig, Tuning, checkpoint,
 };
 use runs::{Outcome, context, dataset, run, run_tuned, small, trainer};
 
@@ -20,10 +20,11 @@ fn step_events(outcome: &Outcome) -> impl Iterator<Item = &lastbit_core::train::
     })
 }
 
-/// The bits of a replica's parameters, momenta and running statistics.
+/// The bits of a replica's parameters, optimiser state and running statistics.
 fn bits(state: &State, replica: usize) -> Vec<u32> {
     let replica = &state.replicas[replica];
-    let tensors = replica.weights.parameters.iter().chain(&replica.momenta);
+    let optimizer = replica.optimizer.iter().flat_map(|arena| &arena.values);
+    let tensors = replica.weights.parameters.iter().chain(optimizer);
     tensors.chain(replica.weights.running.iter().flatten()).flatten().map(|v| v.to_bits()).collect()
 }
 
@@ -43,10 +44,21 @@ fn equal_runs_give_equal_files() {
     assert_ne!(files(&config, &first), files(&other, &run(&other)), "the seed changes nothing");
 }
 
+/// AdamW with a warm-up and a falling learning rate.
+fn adamw() -> TrainConfig {
+    let (optimizer, schedule) = (Optimizer::AdamW, Schedule::Cosine);
+    TrainConfig { optimizer, lr: 0.01, weight_decay: 0.01, schedule, warmup: 3, decay_every: 0, ..small() }
+}
+
 #[test]
 fn null_controls_differ_in_zero_bits() {
     // Momentum, weight decay and augmentation are on; 50 steps, some of them on the smaller last batch.
-    let config = TrainConfig { ks: vec![1, 1, 2, 4, 8, 3], steps: Some(50), ..small() };
+    check_controls(small());
+    check_controls(adamw());
+}
+
+fn check_controls(base: TrainConfig) {
+    let config = TrainConfig { ks: vec![1, 1, 2, 4, 8, 3], steps: Some(50), ..base };
     assert_eq!(config.controls(), [1, 2, 3, 4]);
     let outcome = run(&config);
     for control in config.controls() {
@@ -189,8 +201,17 @@ fn sums_keep_the_rules() {
     check_rules_of(NetKind::PreResNet { depth: 8 });
 }
 
+#[test]
+fn adamw_keeps_the_rules() {
+    check_rules(&adamw());
+}
+
 fn check_rules_of(net: NetKind) {
-    let config = TrainConfig { net, ks: vec![1, 3, 2], steps: Some(4), ..small() };
+    check_rules(&TrainConfig { net, ..small() });
+}
+
+fn check_rules(base: &TrainConfig) {
+    let config = TrainConfig { ks: vec![1, 3, 2], steps: Some(4), ..base.clone() };
     let reference = run(&config);
     assert!(bits(&reference.state, 0) == bits(&reference.state, 2), "k = 2 is a control, but differs");
     assert!(bits(&reference.state, 0) != bits(&reference.state, 1), "k = 3 is not a control, but does not differ");
@@ -258,7 +279,12 @@ fn sources_and_dispatches_do_not_depend_on_the_number_of_replicas() {
 
 #[test]
 fn stop_and_resume_equals_the_undisturbed_run() {
-    let config = TrainConfig { ks: vec![1, 3], steps: Some(11), ..small() };
+    check_resuming(small());
+    check_resuming(adamw());
+}
+
+fn check_resuming(base: TrainConfig) {
+    let config = TrainConfig { ks: vec![1, 3], steps: Some(11), ..base };
     let whole = run(&config);
     // An epoch has five steps. Stop inside an epoch, at its end before its evaluation, and before the last step.
     for stop in [1, 3, 5, 10] {

@@ -4,7 +4,7 @@
 mod runs;
 
 use lastbit_core::train::self_test::{self, Check};
-use lastbit_core::train::{Event, Start, State, StepEvent, TrainConfig, Tuning, Weights};
+use lastbit_core::train::{Event, Optimizer, Start, State, StepEvent, TrainConfig, Tuning, Weights};
 use runs::{context, small, trainer};
 
 #[test]
@@ -27,7 +27,7 @@ fn a_loss_that_is_not_finite_is_located_and_other_replicas_continue() {
     let steps = |spoil: Option<(&str, f32)>| -> Vec<StepEvent> {
         let events = pollster::block_on(async {
             let network = trainer(&config, Tuning::default(), Start::Fresh).await.network().clone();
-            let mut state = State::initial(&Weights::initial(&network, 1), 2);
+            let mut state = State::initial(&Weights::initial(&network, 1), 2, Optimizer::Sgd);
             if let Some((name, value)) = spoil {
                 let tensor = network.parameters.iter().position(|p| p.name == name).unwrap();
                 state.replicas[1].weights.parameters[tensor][0] = value;

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use lastbit_core::device::Fill;
 use lastbit_core::train::{
-    Assign, Event, FlipBit, Member, Phase, Results, Start, State, Task, TrainConfig, Trainer, Tuning, chunks_of,
+    Assign, Event, FlipBit, Member, Optimizer, Phase, Results, Start, State, Task, TrainConfig, Trainer, Tuning,
+    chunks_of,
 };
 use runs::{context, dataset, finish, small, trainer};
 
@@ -61,13 +62,19 @@ async fn outcome(mut trainer: Trainer) -> (Vec<String>, State) {
 fn every_division_gives_the_bits_of_one_place() {
     // Two and a half epochs with a smaller last batch, and evaluations.
     let config = TrainConfig { ks: vec![1, 3, 2, 5], steps: Some(13), ..small() };
+    check_divisions(&config);
+    // A state of more arenas.
+    check_divisions(&TrainConfig { optimizer: Optimizer::AdamW, ..config });
+}
+
+fn check_divisions(config: &TrainConfig) {
     pollster::block_on(async {
-        let whole = outcome(trainer(&config, Tuning::default(), Start::Fresh).await).await;
+        let whole = outcome(trainer(config, Tuning::default(), Start::Fresh).await).await;
         assert!(whole.0.iter().any(|event| event.contains("test_accuracy")), "{:?}", whole.0);
         for size in [2, 3, 4, 9] {
-            let mut lead = trainer(&config, tuning(Fill::Junk), Start::Fresh).await;
+            let mut lead = trainer(config, tuning(Fill::Junk), Start::Fresh).await;
             let log = Log::default();
-            lead.divide(size, team(&config, size, Rc::clone(&log)).await);
+            lead.divide(size, team(config, size, Rc::clone(&log)).await);
             let divided = outcome(lead).await;
             assert_eq!(divided.0, whole.0, "team of {size}");
             assert!(divided.1 == whole.1, "team of {size}: the states differ");

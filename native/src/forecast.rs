@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::datasets::Images;
 use crate::failure::Failure;
+use crate::progress::ks_text;
 use crate::run_config::RunConfig;
 
 /// The forecast of a run that has not begun.
@@ -80,7 +81,7 @@ impl<'a> RunForecast<'a> {
                 train.activation(),
                 plan.network.parameter_count()
             ),
-            format!("replicas    {}{chunks}, k = {:?}", train.ks.len(), train.ks),
+            format!("replicas    {}{chunks}, k = {}", train.ks.len(), ks_text(&train.ks)),
             format!(
                 "data        {}{}: {images} training and {tests} test images",
                 self.images.dataset.name,

@@ -152,6 +152,15 @@ impl RunConfig {
                 let number = |value: Option<&Value>| value.and_then(Value::as_integer).unwrap_or(*unset);
                 number(is) >= number(was)
             });
+            if was != is && grows && self.train.schedule.depends_on_length() {
+                return Err(Failure::usage(format!(
+                    "{}: the schedule {} of the run in '{}' ends with the run's last step, so the run cannot become longer: leave the \
+                     flag out to resume, or give another --out",
+                    flag_of(key),
+                    self.train.schedule.name(),
+                    folder.display(),
+                )));
+            }
             if was != is && !grows {
                 let show = |value: Option<&Value>| value.map_or("none".to_owned(), Value::to_string);
                 return Err(Failure::usage(format!(
@@ -169,7 +178,7 @@ impl RunConfig {
     /// The keys that fix the bits of the run's steps, with their values as TOML: all but those that may change when a run resumes.
     pub fn sealed(&self) -> Result<Sealed, Failure> {
         let table = self.filled().to_table()?;
-        let fixed = table.into_iter().filter(|(key, _)| !Self::is_free(key));
+        let fixed = table.into_iter().filter(|(key, _)| self.fixes_bits(key));
         Ok(fixed.map(|(key, value)| (key, value.to_string())).collect())
     }
 
@@ -189,6 +198,12 @@ impl RunConfig {
     /// True for a key that says where, how or how long to train, not what.
     pub fn is_free(key: &str) -> bool {
         FREE_KEYS.contains(&key) || GROWING_KEYS.iter().any(|(growing, _)| *growing == key)
+    }
+
+    /// True for a key that says what this config trains. The length is one if the learning rates depend on it.
+    pub fn fixes_bits(&self, key: &str) -> bool {
+        let is_length = GROWING_KEYS.iter().any(|(growing, _)| *growing == key);
+        !Self::is_free(key) || (is_length && self.train.schedule.depends_on_length())
     }
 
     /// The same config, with every default that depends on another value written out.

@@ -67,7 +67,8 @@ pub struct RunFlags {
     /// Initial learning rate [default: 0.1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     lr: Option<f64>,
-    /// Replace --lr from these steps on. Decays multiply the new value as they would have multiplied --lr, past ones included
+    /// Replace --lr from these steps on. Warm-up and schedule multiply the new value as they would have multiplied --lr, past decays
+    /// included
     #[arg(
         long,
         value_name = "STEP:LR,...",
@@ -77,13 +78,33 @@ pub struct RunFlags {
         help_heading = "Optimiser"
     )]
     lr_changes: Option<Vec<String>>,
-    /// Momentum coefficient, 0 for plain SGD [default: 0.9]
+    /// Fall of the learning rate: step (--decay-every), cosine or linear (from --lr after the warm-up to 0 after the last step; such a
+    /// run cannot become longer) [default: step]
+    #[arg(long, value_parser = ["step", "cosine", "linear"], help_heading = "Optimiser")]
+    schedule: Option<String>,
+    /// Raise the learning rate from --lr / STEPS to --lr over the first STEPS steps [default: 0]
+    #[arg(long, value_name = "STEPS", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = whole::<u64>)]
+    warmup: Option<u64>,
+    /// Optimiser: sgd (--momentum, --nesterov) or adamw (--beta1, --beta2, --epsilon; --weight-decay is decoupled from the gradients)
+    /// [default: sgd]
+    #[arg(long, value_parser = ["sgd", "adamw"], help_heading = "Optimiser")]
+    optimizer: Option<String>,
+    /// Momentum coefficient of sgd, 0 for plain SGD [default: 0.9]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     momentum: Option<f64>,
-    /// Nesterov's form of momentum [default: true]
+    /// Nesterov's form of momentum, for sgd [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Optimiser")]
     nesterov: Option<bool>,
-    /// Weight decay (L2 coefficient), applied to every parameter [default: 0.0005]
+    /// Decay of adamw's mean of gradients [default: 0.9]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
+    beta1: Option<f64>,
+    /// Decay of adamw's mean of squared gradients [default: 0.999]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
+    beta2: Option<f64>,
+    /// What adamw adds to the root of the mean of squares [default: 1e-8]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
+    epsilon: Option<f64>,
+    /// Weight decay (for sgd the L2 coefficient), applied to every parameter [default: 0.0005]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = real)]
     weight_decay: Option<f64>,
     /// End after N epochs, or after --steps if that comes first [default: 200]
@@ -92,7 +113,7 @@ pub struct RunFlags {
     /// End after N steps, or after --epochs if that comes first
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Length and recording", value_parser = whole::<u64>)]
     steps: Option<u64>,
-    /// Epochs between learning-rate decays, 0 for none [default: 40]
+    /// Epochs between the learning-rate decays of --schedule step, 0 for none [default: 40]
     #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true, help_heading = "Optimiser", value_parser = whole::<u32>)]
     decay_every: Option<u32>,
     /// Factor of each learning-rate decay [default: 0.1]
@@ -278,6 +299,7 @@ mod tests {
         match value {
             toml::Value::String(text) => text.clone(),
             toml::Value::Array(values) => values.iter().map(spelled).collect::<Vec<_>>().join(","),
+            toml::Value::Float(number) if (1e-300..1e-5).contains(number) => format!("{number:e}"),
             // 1.0 is spelled 1.
             toml::Value::Float(number) => number.to_string(),
             other => other.to_string(),

@@ -55,6 +55,17 @@ const PERTURBATIONS = [
   ["nextafter", t("one weight, one ulp")],
 ] as const;
 
+const SCHEDULES = [
+  ["step", t("step decay")],
+  ["cosine", t("cosine")],
+  ["linear", t("linear")],
+] as const;
+
+const OPTIMIZERS = [
+  ["sgd", "SGD"],
+  ["adamw", "AdamW"],
+] as const;
+
 const number = (min: number, max: number, exclusiveMin = false): Format => ({ type: "number", min, max, exclusiveMin });
 const integer = (min: number, max: number): Format => ({ type: "integer", min, max });
 const optional = (min: number, max: number): Format => ({ type: "integer", min, max, optional: true });
@@ -76,8 +87,14 @@ export const PROPERTIES: readonly Property[] = [
   { key: "batch-size", label: t("Batch size"), format: integer(1, 65_536), place: "main", native: "128", page: "32" },
   { key: "lr", label: t("Learning rate"), format: number(0, 1e9, true), place: "main", native: "0.1", page: "0.1" },
   { key: "lr-changes", label: "Later learning rates", format: { type: "rates" }, place: "hidden", native: "", page: "" },
+  { key: "schedule", label: t("Learning-rate schedule"), format: { type: "choice", options: SCHEDULES }, place: "more", native: "step", page: "step", hint: t("cosine and linear: to 0 at the end of the run") },
+  { key: "warmup", label: t("Warm-up steps"), format: integer(0, BIG), place: "more", native: "0", page: "0", hint: t("the learning rate rises to its value") },
+  { key: "optimizer", label: t("Optimiser"), format: { type: "choice", options: OPTIMIZERS }, place: "more", native: "sgd", page: "sgd" },
   { key: "momentum", label: t("Momentum"), format: number(0, 0.999_999), place: "main", native: "0.9", page: "0.9" },
   { key: "nesterov", label: t("Nesterov's momentum"), format: { type: "flag" }, place: "more", native: "true", page: "true" },
+  { key: "beta1", label: "Beta 1", format: number(0, 0.999_999_999), place: "more", native: "0.9", page: "0.9", hint: t("of AdamW") },
+  { key: "beta2", label: "Beta 2", format: number(0, 0.999_999_999), place: "more", native: "0.999", page: "0.999", hint: t("of AdamW") },
+  { key: "epsilon", label: "Epsilon", format: number(0, 1e9, true), place: "more", native: "1e-8", page: "1e-8", hint: t("of AdamW") },
   { key: "weight-decay", label: t("Weight decay"), format: number(0, 1e9), place: "main", native: "0.0005", page: "0.0005" },
   { key: "epochs", label: t("Epochs"), format: integer(1, 2 ** 32 - 1), place: "more", native: "200", page: "200" },
   { key: "steps", label: t("Steps"), format: optional(1, BIG), place: "more", native: "", page: "", hint: t("empty: by epochs") },

@@ -452,7 +452,9 @@ impl<'a> Lockstep<'a> {
 /// What may differ between this device and a twin in the output of `shader` (docs/RULES.md).
 fn tolerance(device: &Context, shader: Shader) -> Tolerance {
     match shader {
-        Shader::FingerprintBlocks | Shader::FingerprintSum | Shader::RunningNotFinite => Tolerance::Exact,
+        Shader::FingerprintArena | Shader::FingerprintBlocks | Shader::FingerprintSum | Shader::RunningNotFinite => {
+            Tolerance::Exact
+        }
         _ if device.adapter().family == Family::Processor => Tolerance::NaN,
         _ => Tolerance::NaNAndZero,
     }

@@ -15,7 +15,7 @@ use crate::pde::{
 };
 use crate::record::{Act, BufferTable, Function, Job, Recording, Script};
 use crate::rng::{Purpose, Stream};
-use crate::train::{DatasetKind, MemoryLimits, TrainConfig, TrainError, Tuning, default_tiles, script};
+use crate::train::{DatasetKind, MemoryLimits, Optimizer, TrainConfig, TrainError, Tuning, default_tiles, script};
 
 /// A network or an equation whose kernels are compared with their twins.
 #[derive(Clone, Debug)]
@@ -254,6 +254,7 @@ pub(super) fn all(context: &Context, quick: bool) -> Vec<Subject> {
     };
     let reciprocal =
         Subject::network(resnet(8), relu, 2, 2).with(|network| network.config.perturbation = Perturbation::Reciprocal);
+    let adamw = Subject::network(resnet(8), relu, 2, 2).with(|network| network.config.optimizer = Optimizer::AdamW);
     let functions = Subject { name: "shared functions".to_owned(), what: What::Functions };
     if quick {
         return vec![
@@ -272,6 +273,7 @@ pub(super) fn all(context: &Context, quick: bool) -> Vec<Subject> {
         Subject::network(resnet(56), relu, 2, 2),
         Subject::network(resnet(20), SWISH, 3, 3),
         Subject { name: "resnet8, reciprocal".to_owned(), ..reciprocal },
+        Subject { name: "resnet8, adamw".to_owned(), ..adamw },
         Subject::network(NetKind::PreResNet { depth: 20 }, relu, 3, 3),
         Subject::network(NetKind::Vgg { depth: 16 }, relu, 3, 5).with_ks(&[3]).with_tiles(ForcedTiles::Staged),
         one_layer(256, 3).with_tiles(ForcedTiles::All),

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use crate::data::Dataset;
 use crate::nets::Network;
+use crate::ops::adamw::bias_corrections;
 use crate::ops::batch_input::CROP_MARGIN;
 use crate::ops::sgd::Perturbation;
-use crate::train::{Batches, TrainConfig, TrainError, UploadLayout, Weights};
+use crate::train::{Batches, Optimizer, TrainConfig, TrainError, UploadLayout, Weights};
 
 pub use functions::{PerturbedStep, activate, binary_cross_entropy, cross_entropy, relative_l1, sigmoid};
 pub(crate) use passes::gradients;
@@ -33,7 +34,8 @@ pub struct DoubleStep {
 struct Replica {
     k: u32,
     parameters: Vec<Vec<f64>>,
-    momenta: Vec<Vec<f64>>,
+    /// The optimiser's arenas, as in [`Optimizer::arenas`].
+    optimizer: Vec<Vec<Vec<f64>>>,
 }
 
 /// A run in float64.
@@ -69,8 +71,8 @@ impl DoubleTrainer {
                 weights.move_one_ulp(&network, seed, *k);
             }
             let parameters: Vec<Vec<f64>> = weights.parameters.iter().map(|values| widened(values)).collect();
-            let momenta = parameters.iter().map(|values| vec![0.0; values.len()]).collect();
-            Replica { k: *k, parameters, momenta }
+            let zeros: Vec<Vec<f64>> = parameters.iter().map(|values| vec![0.0; values.len()]).collect();
+            Replica { k: *k, parameters, optimizer: vec![zeros; config.optimizer.arenas().len()] }
         };
         let replicas = config.ks.iter().map(replica).collect();
         let batches = Batches::new(&config, Arc::clone(&dataset));
@@ -95,10 +97,11 @@ impl DoubleTrainer {
         gradients(&self.network, parameters, &batch.x, &batch.labels)
     }
 
-    /// A replica's momenta by parameter. After the first step, without weight decay, they are that batch's gradients.
+    /// The arenas of a replica's optimiser, each by parameter. After the first step of SGD without weight decay, the momenta are that
+    /// batch's gradients.
     #[must_use]
-    pub fn momenta(&self, replica: usize) -> &[Vec<f64>] {
-        &self.replicas[replica].momenta
+    pub fn optimizer(&self, replica: usize) -> &[Vec<Vec<f64>>] {
+        &self.replicas[replica].optimizer
     }
 
     /// The batch of `step`, cropped and flipped as on the GPU.
@@ -145,14 +148,16 @@ impl DoubleTrainer {
     pub fn step(&mut self) -> DoubleStep {
         self.step += 1;
         let batch = self.batch(self.step);
-        let epoch = (self.step - 1) / self.batches.per_epoch();
-        let lr = self.config.lr_at(self.step, epoch);
+        let lr = self.config.lr_at(self.step, self.config.length(self.batches.train_images()));
         let mut loss = Vec::new();
         for replica in &mut self.replicas {
             let (value, by_parameter) = gradients(&self.network, &replica.parameters, &batch.x, &batch.labels);
             loss.push(value);
             let perturbed = PerturbedStep::new(self.config.perturbation, replica.k, lr);
-            replica.update(&self.config, self.step == 1, perturbed, &by_parameter);
+            match self.config.optimizer {
+                Optimizer::Sgd => replica.update(&self.config, self.step == 1, perturbed, &by_parameter),
+                Optimizer::AdamW => replica.update_adamw(&self.config, (self.step, lr), perturbed, &by_parameter),
+            }
         }
         let first = &self.replicas[0];
         let convolutions: Vec<usize> =
@@ -171,10 +176,10 @@ impl DoubleTrainer {
 }
 
 impl Replica {
-    /// The update of docs/RULES.md, in float64.
+    /// The update of docs/RULES.md by SGD, in float64.
     fn update(&mut self, config: &TrainConfig, is_first: bool, perturbed: PerturbedStep, gradients: &[Vec<f64>]) {
         let (mu, decay) = (config.momentum, config.weight_decay);
-        let tensors = self.parameters.iter_mut().zip(&mut self.momenta).zip(gradients);
+        let tensors = self.parameters.iter_mut().zip(&mut self.optimizer[0]).zip(gradients);
         for ((values, momenta), gradients) in tensors {
             for ((p, buffer), gradient) in values.iter_mut().zip(momenta).zip(gradients) {
                 let g = gradient + decay * *p;
@@ -185,6 +190,28 @@ impl Replica {
                     false => *buffer,
                 };
                 *p = perturbed.apply(*p, d);
+            }
+        }
+    }
+
+    /// The update of docs/RULES.md by AdamW, in float64.
+    fn update_adamw(
+        &mut self,
+        config: &TrainConfig,
+        (step, lr): (u64, f64),
+        perturbed: PerturbedStep,
+        gradients: &[Vec<f64>],
+    ) {
+        let TrainConfig { beta1, beta2, epsilon, weight_decay, .. } = *config;
+        let [correction, root_correction] = bias_corrections(config.adamw_coefficients(), step);
+        let [means, mean_squares] = &mut self.optimizer[..] else { unreachable!("AdamW has two arenas") };
+        let tensors = self.parameters.iter_mut().zip(means).zip(mean_squares).zip(gradients);
+        for (((values, means), mean_squares), gradients) in tensors {
+            for (((p, mean), squares), g) in values.iter_mut().zip(means).zip(mean_squares).zip(gradients) {
+                *mean += (1.0 - beta1) * (g - *mean);
+                *squares = beta2 * *squares + (1.0 - beta2) * g * g;
+                let d = *mean * correction / (squares.sqrt() * root_correction + epsilon);
+                *p = perturbed.apply(*p - lr * weight_decay * *p, d);
             }
         }
     }

@@ -130,6 +130,7 @@ macro_rules! shaders {
 shaders! {
     ActivationBackward "activation_backward",
     ActivationForward "activation_forward",
+    AdamwUpdate "adamw_update",
     Add "add",
     BatchInput "batch_input",
     BinaryCrossEntropy "binary_cross_entropy",
@@ -156,6 +157,7 @@ shaders! {
     DenseForward "dense_forward",
     DivergenceBlocks "divergence_blocks",
     DivergenceTensors "divergence_tensors",
+    FingerprintArena "fingerprint_arena",
     FingerprintBlocks "fingerprint_blocks",
     FingerprintSum "fingerprint_sum",
     FlipBit "flip_bit",

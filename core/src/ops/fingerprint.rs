@@ -1,16 +1,34 @@
-//! The fingerprint of a replica: two wrapping sums of hashed words over parameters and momentum, 16 hex digits in all.
+//! The fingerprint of a replica: two wrapping sums of hashed words over parameters and the optimiser's state, 16 hex digits in all.
 
 use super::workgroups;
 use crate::record::{Binding, Kernel, Recording, Shader, Work};
 
-/// Appends the reductions. `places` holds [tensor, first element, elements, 0] for each block of 64 parameters;
-/// `results` receives two words for each replica.
-pub fn measure(rec: &mut Recording, [parameters, momenta, places, blocks, results]: [Binding; 5]) {
+/// The bindings of [`measure`].
+pub struct Bindings<'a> {
+    /// Arenas of parameters.
+    pub parameters: Binding,
+    /// Arenas of the optimiser's state, at least one.
+    pub optimizer: &'a [Binding],
+    /// [tensor, first element, elements, 0] for each block of 64 parameters.
+    pub places: Binding,
+    /// Scratch of two words for each block and replica.
+    pub blocks: Binding,
+    /// Receives two words for each replica.
+    pub results: Binding,
+}
+
+/// Appends the reductions.
+pub fn measure(rec: &mut Recording, Bindings { parameters, optimizer, places, blocks, results }: Bindings<'_>) {
     let stride = u64::from(rec.job.parameter_stride);
     let n_blocks = stride / u64::from(super::divergence::BLOCK);
     let first = Kernel::new(Shader::FingerprintBlocks, &[]);
-    let bindings = [parameters, momenta, places, blocks];
+    let bindings = [parameters, optimizer[0], places, blocks];
     rec.dispatch("fingerprint", first, &bindings, workgroups(n_blocks), Work::new(0, stride * 8));
+    for (arena, salt) in optimizer[1..].iter().zip((4..).step_by(2)) {
+        let further = Kernel::new(Shader::FingerprintArena, &[]);
+        let (bindings, work) = ([*arena, places, blocks], Work::new(0, stride * 4));
+        rec.dispatch_with("fingerprint", further, &bindings, workgroups(n_blocks), work, &[salt]);
+    }
     let second = Kernel::new(Shader::FingerprintSum, &[]);
     rec.dispatch("fingerprint", second, &[blocks, results], 1, Work::new(0, n_blocks * 8));
 }
@@ -25,18 +43,17 @@ fn mix(bits: u32, index: u32, tensor: u32, salt: u32) -> u32 {
     avalanche(bits ^ avalanche(index ^ avalanche(tensor ^ salt)))
 }
 
-/// Computes the same fingerprint on the host, from tensors in order as (values, momentum). A checkpoint's fingerprint must
-/// equal it.
+/// Computes the same fingerprint on the host, from arenas of tensors in order: parameters, then the optimiser's state. A checkpoint's
+/// fingerprint must equal it.
 #[must_use]
-pub fn of_tensors<'a>(tensors: impl IntoIterator<Item = (&'a [f32], &'a [f32])>) -> [u32; 2] {
+pub fn of_arenas<'a, Tensors: IntoIterator<Item = &'a [f32]>>(arenas: impl IntoIterator<Item = Tensors>) -> [u32; 2] {
     let mut sum = [0u32; 2];
-    for (tensor, (values, momentum)) in tensors.into_iter().enumerate() {
-        for (index, (v, m)) in values.iter().zip(momentum).enumerate() {
-            let (tensor, index) = (tensor as u32, index as u32);
-            for salt in 0..2 {
-                let word =
-                    mix(v.to_bits(), index, tensor, salt).wrapping_add(mix(m.to_bits(), index, tensor, salt + 2));
-                sum[salt as usize] = sum[salt as usize].wrapping_add(word);
+    for (arena, first_salt) in arenas.into_iter().zip((0..).step_by(2)) {
+        for (tensor, values) in (0..).zip(arena) {
+            for (index, value) in (0..).zip(values) {
+                for (word, salt) in sum.iter_mut().zip(first_salt..) {
+                    *word = word.wrapping_add(mix(value.to_bits(), index, tensor, salt));
+                }
             }
         }
     }

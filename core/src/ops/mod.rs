@@ -4,6 +4,7 @@
 //! Shape letters, everywhere: R replica, N sample, C channel, H W pixel, K output channel; kh kw kernel.
 
 pub mod activation;
+pub mod adamw;
 pub mod add;
 pub mod batch_input;
 pub mod batch_norm;

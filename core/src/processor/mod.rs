@@ -13,6 +13,7 @@ mod twins;
 
 mod activation_backward;
 mod activation_forward;
+mod adamw_update;
 mod add;
 mod batch_input;
 mod binary_cross_entropy;
@@ -37,6 +38,7 @@ mod dense_dweight;
 mod dense_forward;
 mod divergence_blocks;
 mod divergence_tensors;
+mod fingerprint_arena;
 mod fingerprint_blocks;
 mod fingerprint_sum;
 mod flip_bit;

@@ -3,13 +3,14 @@
 use super::isa::Runnable;
 use super::twin::{BySample, Grouped, Launch, Twin as _};
 use super::{
-    activation_backward, activation_forward, add, batch_input, binary_cross_entropy, bn_apply, bn_backward_apply,
-    bn_backward_finalize, bn_backward_reduce, bn_finalize, bn_running, bn_statistics, conv_down_dinput,
-    conv_down_dweight, conv_down_forward, conv_dweight_reduce, conv_valid_dweight, conv_valid_forward, conv3x3_dweight,
-    conv3x3_forward, copy_rate, dense_dinput, dense_dweight, dense_forward, divergence_blocks, divergence_tensors,
-    fingerprint_blocks, fingerprint_sum, flip_bit, fma_rate, gate, heat_steps, max_pool_backward, max_pool_forward,
-    pack_weights, pde_linear_update, pde_measure, pde_source_dot, pool_backward, pool_forward, running_not_finite,
-    score_sum, sgd_update, shared_functions, softmax_cross_entropy,
+    activation_backward, activation_forward, adamw_update, add, batch_input, binary_cross_entropy, bn_apply,
+    bn_backward_apply, bn_backward_finalize, bn_backward_reduce, bn_finalize, bn_running, bn_statistics,
+    conv_down_dinput, conv_down_dweight, conv_down_forward, conv_dweight_reduce, conv_valid_dweight,
+    conv_valid_forward, conv3x3_dweight, conv3x3_forward, copy_rate, dense_dinput, dense_dweight, dense_forward,
+    divergence_blocks, divergence_tensors, fingerprint_arena, fingerprint_blocks, fingerprint_sum, flip_bit, fma_rate,
+    gate, heat_steps, max_pool_backward, max_pool_forward, pack_weights, pde_linear_update, pde_measure,
+    pde_source_dot, pool_backward, pool_forward, running_not_finite, score_sum, sgd_update, shared_functions,
+    softmax_cross_entropy,
 };
 use crate::record::Shader;
 
@@ -94,6 +95,7 @@ fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
     match shader {
         Shader::ActivationBackward => Box::new(activation_backward::ActivationBackward::new(launch)),
         Shader::ActivationForward => Box::new(activation_forward::ActivationForward::new(launch)),
+        Shader::AdamwUpdate => Box::new(adamw_update::AdamwUpdate::new(launch)),
         Shader::Add => Box::new(add::Add::new(launch)),
         Shader::BatchInput => Box::new(batch_input::BatchInput::new(launch)),
         Shader::BinaryCrossEntropy => Box::new(binary_cross_entropy::BinaryCrossEntropy::new(launch)),
@@ -120,6 +122,7 @@ fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
         Shader::DenseForward => Box::new(dense_forward::DenseForward::new(launch)),
         Shader::DivergenceBlocks => Box::new(divergence_blocks::DivergenceBlocks::new(launch)),
         Shader::DivergenceTensors => Box::new(divergence_tensors::DivergenceTensors::new(launch)),
+        Shader::FingerprintArena => Box::new(fingerprint_arena::FingerprintArena::new(launch)),
         Shader::FingerprintBlocks => Box::new(fingerprint_blocks::FingerprintBlocks::new(launch)),
         Shader::FingerprintSum => Box::new(fingerprint_sum::FingerprintSum::new(launch)),
         Shader::FlipBit => Box::new(flip_bit::FlipBit::new(launch)),

@@ -63,6 +63,7 @@ macro_rules! shaders {
 shaders! {
     ActivationBackward "activation_backward" [Read Update] [],
     ActivationForward "activation_forward" [Read Write] [],
+    AdamwUpdate "adamw_update" [Read Read Read Update Update Update] [],
     Add "add" [Read Read Write] ["elements"],
     BatchInput "batch_input" [Read Read Read Write] [],
     BinaryCrossEntropy "binary_cross_entropy" [Read Read Write Write] [],
@@ -89,6 +90,7 @@ shaders! {
     DenseForward "dense_forward" [Read Read Read Write] [],
     DivergenceBlocks "divergence_blocks" [Read Read Write] [],
     DivergenceTensors "divergence_tensors" [Read Read Write] ["tensors"],
+    FingerprintArena "fingerprint_arena" [Read Read Update] ["salt"],
     FingerprintBlocks "fingerprint_blocks" [Read Read Read Write] [],
     FingerprintSum "fingerprint_sum" [Read Write] [],
     FlipBit "flip_bit" [Update] ["element", "replica"],

@@ -1,5 +1,5 @@
 //! Checkpoints as bytes, in the safetensors format: one file for each replica, with torchvision's tensor names, and one file
-//! with momenta and counters. Equal states give equal bytes: the files hold no clock, path or host name.
+//! with the optimiser's state and counters. Equal states give equal bytes: the files hold no clock, path or host name.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::config::TrainConfig;
-use super::state::{EpochSums, ReplicaState, State, Weights};
+use super::state::{Arena, EpochSums, ReplicaState, State, Weights};
 use crate::nets::Network;
 use crate::ops::fingerprint;
 
@@ -70,7 +70,7 @@ pub enum CheckpointError {
 
 /// The only metadata key in lastbit's files.
 const KEY: &str = "lastbit";
-/// Name of the file with momenta and counters.
+/// Name of the file with the optimiser's state and counters.
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 
 /// Name of a replica's file: `r1-k3.safetensors`.
@@ -86,7 +86,7 @@ struct Counters {
     samples: u64,
     correct: Vec<u64>,
     ks: Vec<u32>,
-    /// Two fingerprints of each replica: of parameters and momenta, and of running means and variances.
+    /// Two fingerprints of each replica: of parameters and optimiser state, and of running means and variances.
     fingerprints: Vec<[String; 2]>,
 }
 
@@ -345,17 +345,27 @@ pub fn decode_tensor(file: &str, bytes: &[u8], name: &str) -> Result<Vec<f32>, C
     reader.floats(name, &dims)
 }
 
-/// Fingerprint of a replica's parameters and momenta, 16 hex digits.
+/// Name of a tensor of the optimiser's state in [`OPTIMIZER_FILE`]: `r1.conv1.weight` for SGD's momentum, `r1.exp_avg.conv1.weight` for
+/// other arenas.
+fn optimizer_tensor(position: usize, arena: &str, parameter: &str) -> String {
+    match arena {
+        "momentum" => format!("r{position}.{parameter}"),
+        _ => format!("r{position}.{arena}.{parameter}"),
+    }
+}
+
+/// Fingerprint of a replica's parameters and optimiser state, 16 hex digits.
 #[must_use]
 pub fn fingerprint_of(replica: &ReplicaState) -> String {
-    let tensors = replica.weights.parameters.iter().zip(&replica.momenta);
-    fingerprint::text(fingerprint::of_tensors(tensors.map(|(p, m)| (p.as_slice(), m.as_slice()))))
+    let arenas = replica.optimizer.iter().map(|arena| &arena.values);
+    let arenas = std::iter::once(&replica.weights.parameters).chain(arenas);
+    fingerprint::text(fingerprint::of_arenas(arenas.map(|tensors| tensors.iter().map(Vec::as_slice))))
 }
 
 /// Two fingerprints that cover a whole replica: the one in the metrics, and one of the running statistics.
 fn fingerprints_of(replica: &ReplicaState) -> [String; 2] {
-    let running = replica.weights.running.iter().map(|[mean, variance]| (mean.as_slice(), variance.as_slice()));
-    [fingerprint_of(replica), fingerprint::text(fingerprint::of_tensors(running))]
+    let running = [0, 1].map(|which| replica.weights.running.iter().map(move |both| both[which].as_slice()));
+    [fingerprint_of(replica), fingerprint::text(fingerprint::of_arenas(running))]
 }
 
 /// All files of a checkpoint, as pairs of name and bytes.
@@ -373,8 +383,11 @@ pub fn encode_state(network: &Network, config: &TrainConfig, state: &State) -> V
             fingerprint: &fingerprints[position][0],
         };
         files.push((replica_file(position, k), encode_weights(network, &replica.weights, &metadata)));
-        for (parameter, momentum) in network.parameters.iter().zip(&replica.momenta) {
-            optimizer.push(format!("r{position}.{}", parameter.name), &parameter.dims, momentum);
+        for arena in &replica.optimizer {
+            for (parameter, values) in network.parameters.iter().zip(&arena.values) {
+                let name = optimizer_tensor(position, arena.name, &parameter.name);
+                optimizer.push(name, &parameter.dims, values);
+            }
         }
     }
     let losses: &[u8] = bytemuck::cast_slice(&state.sums.loss);
@@ -394,7 +407,7 @@ pub fn encode_state(network: &Network, config: &TrainConfig, state: &State) -> V
 /// Decodes the state in the files of a checkpoint. `read` returns the bytes of the file with the given name.
 ///
 /// # Errors
-/// Any error of `read`. Those of [`decode_weights`], and [`CheckpointError::Tensor`] if a momentum is missing.
+/// Any error of `read`. Those of [`decode_weights`], and [`CheckpointError::Tensor`] if a tensor of the optimiser is missing.
 /// [`CheckpointError::Content`] if the checkpoint belongs to other divisors, its counters are missing or unreadable, or a
 /// replica's bits have changed since they were saved.
 pub fn decode_state<E: From<CheckpointError>>(
@@ -416,9 +429,13 @@ pub fn decode_state<E: From<CheckpointError>>(
     for (position, &k) in config.ks.iter().enumerate() {
         let name = replica_file(position, k);
         let weights = decode_weights(network, &name, &read(&name)?)?;
-        let momentum = |p: &crate::nets::Parameter| optimizer.floats(&format!("r{position}.{}", p.name), &p.dims);
-        let momenta = network.parameters.iter().map(momentum).collect::<Result<_, _>>()?;
-        let replica = ReplicaState { weights, momenta };
+        let arena = |&name: &&'static str| -> Result<Arena, CheckpointError> {
+            let tensors = network.parameters.iter();
+            let tensors = tensors.map(|p| optimizer.floats(&optimizer_tensor(position, name, &p.name), &p.dims));
+            Ok(Arena { name, values: tensors.collect::<Result<_, _>>()? })
+        };
+        let arenas = config.optimizer.arenas().iter().map(arena).collect::<Result<_, _>>()?;
+        let replica = ReplicaState { weights, optimizer: arenas };
         if fingerprints_of(&replica) != counters.fingerprints[position] {
             return Err(content(&name, "its bits have changed since they were saved (wrong fingerprint)").into());
         }
@@ -441,15 +458,20 @@ mod tests {
     use super::*;
     use crate::nets::NetKind;
     use crate::ops::{Activation, Shape};
+    use crate::train::Optimizer;
 
     fn example() -> (Network, TrainConfig, State) {
+        example_of(Optimizer::Sgd)
+    }
+
+    fn example_of(optimizer: Optimizer) -> (Network, TrainConfig, State) {
         let net = NetKind::ResNet { depth: 8 };
         let network = net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 0.25).unwrap();
-        let config = TrainConfig { net, width: 0.25, ks: vec![1, 3], ..Default::default() };
-        let mut state = State::initial(&Weights::initial(&network, 1), 2);
+        let config = TrainConfig { net, width: 0.25, ks: vec![1, 3], optimizer, ..Default::default() };
+        let mut state = State::initial(&Weights::initial(&network, 1), 2, optimizer);
         state.step = 7;
         state.sums.add(5, &[[0.1, 2.0], [f32::MIN_POSITIVE, 3.0]]);
-        state.replicas[1].momenta[3][1] = -0.0;
+        state.replicas[1].optimizer[0].values[3][1] = -0.0;
         (network, config, state)
     }
 
@@ -469,13 +491,36 @@ mod tests {
         assert_eq!(names, ["r0-k1.safetensors", "r1-k3.safetensors", "optimizer.safetensors"]);
         let back = decode_state(&network, &config, read(&files)).unwrap();
         assert_eq!(back, state);
-        assert_eq!(back.replicas[1].momenta[3][1].to_bits(), (-0.0f32).to_bits());
+        assert_eq!(back.replicas[1].optimizer[0].values[3][1].to_bits(), (-0.0f32).to_bits());
         // A single tensor, without the network.
         let (name, bytes) = &files[1];
         let dims = tensor_dims(name, bytes).unwrap();
         assert!(dims.contains(&("conv1.weight".to_owned(), vec![4, 3, 3, 3])), "{dims:?}");
         assert_eq!(decode_tensor(name, bytes, "conv1.weight").unwrap(), state.replicas[1].weights.parameters[0]);
         assert!(decode_tensor(name, bytes, "conv9.weight").unwrap_err().to_string().contains("is missing"));
+    }
+
+    #[test]
+    fn every_arena_of_the_optimizer_is_kept() {
+        let (network, config, mut state) = example_of(Optimizer::AdamW);
+        state.replicas[0].optimizer[1].values[0][2] = 0.5;
+        let files = encode_state(&network, &config, &state);
+        assert_eq!(decode_state(&network, &config, read(&files)).unwrap(), state);
+        let tensors = tensor_dims("x", &files[2].1).unwrap();
+        let names: Vec<_> =
+            tensors.iter().map(|(name, _)| name.as_str()).filter(|name| name.ends_with("fc.bias")).collect();
+        assert_eq!(
+            names,
+            ["r0.exp_avg.fc.bias", "r0.exp_avg_sq.fc.bias", "r1.exp_avg.fc.bias", "r1.exp_avg_sq.fc.bias"]
+        );
+        let mut other = state.clone();
+        other.replicas[0].optimizer[1].values[0][2] = -0.5;
+        assert_ne!(fingerprint_of(&other.replicas[0]), fingerprint_of(&state.replicas[0]));
+        other.replicas[0].optimizer.swap(0, 1);
+        assert_ne!(fingerprint_of(&other.replicas[0]), fingerprint_of(&state.replicas[0]));
+        let sgd = TrainConfig { optimizer: Optimizer::Sgd, ..config };
+        let error = decode_state(&network, &sgd, read(&files)).unwrap_err().to_string();
+        assert!(error.contains("'r0.conv1.weight' is missing"), "{error}");
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::optimizer::{Optimizer, UpdateRule};
 use super::poke::{Perturb, Poke};
-use super::schedule::learning_rate;
+use super::run_length::RunLength;
+use super::schedule::{Schedule, learning_rate, warmed_up};
 use crate::nets::NetKind;
-use crate::ops::Activation;
 use crate::ops::sgd::Perturbation;
+use crate::ops::{Activation, adamw};
 
 /// Which images to train on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,20 +126,32 @@ pub struct TrainConfig {
     pub batch_size: u32,
     /// Initial learning rate.
     pub lr: f64,
-    /// Learning rates that replace the initial one, in ascending order of steps. They decay as the initial one would.
+    /// Learning rates that replace the initial one, in ascending order of steps. They warm up and fall as the initial one would.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lr_changes: Vec<LrChange>,
-    /// Momentum coefficient; 0 is plain SGD.
+    /// How the learning rate falls.
+    pub schedule: Schedule,
+    /// Number of steps over which the learning rate rises from `lr / warmup` to `lr`.
+    pub warmup: u64,
+    /// How gradients become updates.
+    pub optimizer: Optimizer,
+    /// Momentum coefficient of SGD; 0 is plain SGD.
     pub momentum: f64,
-    /// Nesterov's form of momentum.
+    /// Nesterov's form of momentum, for SGD.
     pub nesterov: bool,
-    /// L2 coefficient, applied to every parameter.
+    /// AdamW's decay of the mean of gradients.
+    pub beta1: f64,
+    /// AdamW's decay of the mean of squared gradients.
+    pub beta2: f64,
+    /// What AdamW adds to the root of the mean of squares.
+    pub epsilon: f64,
+    /// Weight decay of every parameter: the L2 coefficient of SGD, decoupled from the gradients in AdamW.
     pub weight_decay: f64,
     /// Number of epochs after which the run ends, unless `steps` ends it earlier.
     pub epochs: u32,
     /// Number of steps after which the run ends, unless `epochs` ends it earlier.
     pub steps: Option<u64>,
-    /// Epochs between learning-rate decays; 0 never decays.
+    /// Epochs between learning-rate decays of the schedule `step`; 0 never decays.
     pub decay_every: u32,
     /// Factor of a decay.
     pub decay_factor: f64,
@@ -181,13 +195,19 @@ impl Default for TrainConfig {
             batch_size: 128,
             lr: 0.1,
             lr_changes: Vec::new(),
-            momentum: 0.9,
+            schedule: Schedule::Step,
+            warmup: 0,
+            optimizer: Optimizer::Sgd,
+            momentum: MOMENTUM,
             nesterov: true,
+            beta1: BETA1,
+            beta2: BETA2,
+            epsilon: EPSILON,
             weight_decay: 5e-4,
             epochs: 200,
             steps: None,
-            decay_every: 40,
-            decay_factor: 0.1,
+            decay_every: DECAY_EVERY,
+            decay_factor: DECAY_FACTOR,
             eval_every: 1,
             log_every: None,
             sharpness: None,
@@ -221,8 +241,18 @@ impl ConfigError {
 pub const MAX_K: u32 = 63;
 /// Training images on which the largest eigenvalue is measured, if the config does not say.
 pub const SHARPNESS_IMAGES: usize = 1024;
+/// SGD's momentum as published.
+const MOMENTUM: f64 = 0.9;
+/// AdamW's coefficients, as in the paper and in PyTorch.
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+/// Epochs between learning-rate decays as published.
+const DECAY_EVERY: u32 = 40;
+/// Factor of a decay as published.
+const DECAY_FACTOR: f64 = 0.1;
 /// Most replicas in a run.
-const MAX_REPLICAS: usize = 64;
+const MAX_REPLICAS: usize = 256;
 
 impl TrainConfig {
     /// The nonlinearity: the configured one, or the network's default.
@@ -298,11 +328,95 @@ impl TrainConfig {
         }
     }
 
-    /// The learning rate of `step` (from 1) in `epoch` (from 0): the last rate set by then, with all decays up to `epoch`.
+    /// The learning rate of `step` (from 1) in a run of `length`: the last rate set by then, warmed up, with all that the schedule has
+    /// taken from it by then.
     #[must_use]
-    pub fn lr_at(&self, step: u64, epoch: u64) -> f64 {
+    pub fn lr_at(&self, step: u64, length: RunLength) -> f64 {
         let changed = self.lr_changes.iter().rev().find(|change| change.step <= step);
-        learning_rate(changed.map_or(self.lr, |change| change.lr), self.decay_every, self.decay_factor, epoch)
+        let whole = changed.map_or(self.lr, |change| change.lr);
+        let rate = match self.schedule {
+            Schedule::Step => {
+                let epoch = step.saturating_sub(1) / length.per_epoch.max(1);
+                learning_rate(whole, self.decay_every, self.decay_factor, epoch)
+            }
+            schedule => whole * schedule.part_left(step, self.warmup, length),
+        };
+        rate * warmed_up(step, self.warmup)
+    }
+
+    /// Whether this config's optimiser or schedule does not use `key`.
+    #[must_use]
+    pub fn ignores(&self, key: &str) -> bool {
+        match key {
+            "momentum" | "nesterov" => self.optimizer != Optimizer::Sgd,
+            "beta1" | "beta2" | "epsilon" => self.optimizer != Optimizer::AdamW,
+            "decay-every" | "decay-factor" => self.schedule != Schedule::Step,
+            _ => false,
+        }
+    }
+
+    /// What fixes the kernels of the update.
+    #[must_use]
+    pub fn update_rule(&self) -> UpdateRule {
+        UpdateRule { optimizer: self.optimizer, perturbation: self.perturbation }
+    }
+
+    /// AdamW's coefficients.
+    #[must_use]
+    pub fn adamw_coefficients(&self) -> adamw::Coefficients {
+        let Self { beta1, beta2, epsilon, weight_decay, .. } = *self;
+        adamw::Coefficients { beta1, beta2, epsilon, weight_decay }
+    }
+
+    /// Refuses coefficients out of range, and those of another optimiser that are not at their defaults.
+    fn check_optimizer(&self) -> Result<(), ConfigError> {
+        let fail = |key, problem: String| Err(ConfigError::new(key, problem));
+        let decays = [("momentum", self.momentum), ("beta1", self.beta1), ("beta2", self.beta2)];
+        if let Some((key, value)) = decays.into_iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
+            return fail(key, format!("must be at least 0 and below 1, not {value}"));
+        }
+        match self.optimizer {
+            Optimizer::Sgd => {
+                let own =
+                    [("beta1", self.beta1, BETA1), ("beta2", self.beta2, BETA2), ("epsilon", self.epsilon, EPSILON)];
+                if let Some((key, ..)) = own.into_iter().find(|(_, value, default)| value != default) {
+                    return fail(key, "sgd does not use it: leave it out, or use the optimizer adamw".to_owned());
+                }
+                if self.momentum as f32 == 1.0 {
+                    return fail("momentum", format!("{} is 1 in float32: use at most 0.9999999", self.momentum));
+                }
+                in_float32("momentum", self.momentum, 1.0)
+            }
+            Optimizer::AdamW => {
+                if ![0.0, MOMENTUM].contains(&self.momentum) {
+                    let remedy =
+                        "adamw does not use it: leave it out (adamw has beta1 and beta2), or use the optimizer sgd";
+                    return fail("momentum", remedy.to_owned());
+                }
+                if !(self.epsilon.is_finite() && self.epsilon > 0.0) {
+                    return fail("epsilon", format!("must be a positive number, not {}", self.epsilon));
+                }
+                in_float32("epsilon", self.epsilon, 1.0)?;
+                in_float32("beta1", self.beta1, 1.0)?;
+                in_float32("beta2", self.beta2, 1.0)
+            }
+        }
+    }
+
+    /// Refuses decays by epochs that the schedule does not make.
+    fn check_schedule(&self) -> Result<(), ConfigError> {
+        if self.schedule == Schedule::Step {
+            return Ok(());
+        }
+        let name = self.schedule.name();
+        let remedy = format!("the schedule {name} decays at every step: leave it out, or use the schedule step");
+        if ![0, DECAY_EVERY].contains(&self.decay_every) {
+            return Err(ConfigError::new("decay-every", remedy));
+        }
+        if self.decay_factor != DECAY_FACTOR {
+            return Err(ConfigError::new("decay-factor", remedy));
+        }
+        Ok(())
     }
 
     /// Checks every value.
@@ -346,13 +460,7 @@ impl TrainConfig {
         if !changed_at.is_sorted_by(|a, b| a < b) {
             return fail("lr-changes", "steps must be at least 1 and strictly ascending".to_owned());
         }
-        if !(0.0..1.0).contains(&self.momentum) {
-            return fail("momentum", format!("must be at least 0 and below 1, not {}", self.momentum));
-        }
-        if self.momentum as f32 == 1.0 {
-            return fail("momentum", format!("{} is 1 in float32: use at most 0.9999999", self.momentum));
-        }
-        in_float32("momentum", self.momentum, 1.0)?;
+        self.check_optimizer()?;
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return fail("weight-decay", format!("must be at least 0, not {}", self.weight_decay));
         }
@@ -360,6 +468,7 @@ impl TrainConfig {
         if !(self.decay_factor.is_finite() && self.decay_factor > 0.0 && self.decay_factor <= 1.0) {
             return fail("decay-factor", format!("must be above 0 and at most 1, not {}", self.decay_factor));
         }
+        self.check_schedule()?;
         if self.epochs == 0 {
             return fail("epochs", "must be at least 1".to_owned());
         }
@@ -480,13 +589,60 @@ mod tests {
     #[test]
     fn learning_rates_change_and_then_decay() {
         let config = TrainConfig { lr_changes: changes("20:0.01,21:0.5"), decay_every: 2, ..Default::default() };
-        let rates = [(19, 0), (20, 0), (21, 0), (1000, 1), (2000, 2)].map(|(step, epoch)| config.lr_at(step, epoch));
-        assert_eq!(rates, [0.1, 0.01, 0.5, 0.5, 0.5 * 0.1]);
+        let length = RunLength { per_epoch: 1000, steps: 3000, evaluations: 3, measurements: 0 };
+        let rates = [1, 19, 20, 21, 1000, 2000, 2001].map(|step| config.lr_at(step, length));
+        assert_eq!(rates, [0.1, 0.1, 0.01, 0.5, 0.5, 0.5, 0.5 * 0.1]);
         assert_eq!(serde_json::to_value(&config).unwrap()["lr-changes"], serde_json::json!(["20:0.01", "21:0.5"]));
         assert_eq!(serde_json::to_value(TrainConfig::default()).unwrap().get("lr-changes"), None);
         for bad in ["20", "x:0.1", "20:", "20:0.1:3", "-1:0.1"] {
             assert!(bad.parse::<LrChange>().unwrap_err().contains("STEP:LR"), "{bad}");
         }
+    }
+
+    #[test]
+    fn learning_rates_warm_up_and_fall() {
+        let length = RunLength { per_epoch: 3, steps: 6, evaluations: 2, measurements: 0 };
+        let rates = |config: &TrainConfig| [1, 2, 3, 4, 5, 6].map(|step| config.lr_at(step, length));
+        let base = TrainConfig { lr: 0.5, warmup: 2, ..TrainConfig::default() };
+        assert_eq!(rates(&TrainConfig { decay_every: 1, ..base.clone() }), [0.25, 0.5, 0.5, 0.05, 0.05, 0.05]);
+        let linear = TrainConfig { schedule: Schedule::Linear, ..base };
+        assert_eq!(rates(&linear), [0.25, 0.5, 0.5, 0.375, 0.25, 0.125]);
+        // Another rate keeps the part of the schedule.
+        let changed = TrainConfig { lr_changes: changes("2:1,5:0.25"), ..linear.clone() };
+        assert_eq!(rates(&changed), [0.25, 1.0, 1.0, 0.75, 0.125, 0.0625]);
+        for config in [
+            TrainConfig { decay_every: 3, ..linear.clone() },
+            TrainConfig { decay_factor: 0.5, schedule: Schedule::Cosine, ..linear.clone() },
+        ] {
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.starts_with("decay-") && message.contains("at every step: leave it out"), "{message}");
+        }
+        assert_eq!(TrainConfig { decay_every: 0, ..linear }.validate(), Ok(()));
+    }
+
+    #[test]
+    fn coefficients_belong_to_their_optimizer() {
+        let adamw = || TrainConfig { optimizer: Optimizer::AdamW, ..TrainConfig::default() };
+        for (config, message) in [
+            (TrainConfig { beta1: 0.8, ..TrainConfig::default() }, "beta1: sgd does not use it: leave it out"),
+            (TrainConfig { epsilon: 0.1, ..TrainConfig::default() }, "epsilon: sgd does not use it"),
+            (
+                TrainConfig { momentum: 0.5, ..adamw() },
+                "momentum: adamw does not use it: leave it out (adamw has beta1",
+            ),
+            (TrainConfig { beta2: 1.0, ..adamw() }, "beta2: must be at least 0 and below 1, not 1"),
+            (TrainConfig { beta1: f64::NAN, ..adamw() }, "beta1: must be at least 0"),
+            (TrainConfig { epsilon: 0.0, ..adamw() }, "epsilon: must be a positive number, not 0"),
+            (TrainConfig { epsilon: 1e-40, ..adamw() }, "epsilon: 1e-40 is too small for float32"),
+        ] {
+            let found = config.validate().unwrap_err().to_string();
+            assert!(found.starts_with(message), "{found}");
+        }
+        for config in [adamw(), TrainConfig { momentum: 0.0, beta1: 0.0, beta2: 0.9, epsilon: 1.0, ..adamw() }] {
+            assert_eq!(config.validate(), Ok(()));
+        }
+        let text = serde_json::to_string(&adamw()).unwrap();
+        assert!(text.contains(r#""optimizer":"adamw""#), "{text}");
     }
 
     #[test]

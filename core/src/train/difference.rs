@@ -6,8 +6,8 @@ use crate::nets::Network;
 /// How two replicas differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Name of the first tensor that differs, in network order: parameters, then running statistics, then momenta
-    /// (`momentum of conv1.weight`).
+    /// Name of the first tensor that differs, in network order: parameters, then running statistics, then the optimiser's state
+    /// (`momentum of conv1.weight`, `exp_avg of conv1.weight`).
     pub tensor: String,
     /// Index of its first element that differs, row-major.
     pub index: usize,
@@ -39,8 +39,11 @@ pub fn tensors<'a>(network: &'a Network, replica: &'a ReplicaState) -> impl Iter
     let running = network.running.iter().zip(&weights.running).flat_map(|(norm, [mean, variance])| {
         [(format!("{}.running_mean", norm.name), &mean[..]), (format!("{}.running_var", norm.name), &variance[..])]
     });
-    let momenta = network.parameters.iter().zip(&replica.momenta);
-    named.chain(running).chain(momenta.map(|(p, values)| (format!("momentum of {}", p.name), &values[..])))
+    let optimizer = replica.optimizer.iter().flat_map(|arena| {
+        let tensors = network.parameters.iter().zip(&arena.values);
+        tensors.map(|(p, values)| (format!("{} of {}", arena.name, p.name), &values[..]))
+    });
+    named.chain(running).chain(optimizer)
 }
 
 /// The difference between two replicas of `network`; `None` if every bit is the same.
@@ -70,15 +73,15 @@ mod tests {
     use super::*;
     use crate::nets::NetKind;
     use crate::ops::{Activation, Shape};
-    use crate::train::{State, Weights};
+    use crate::train::{Optimizer, State, Weights};
 
     #[test]
     fn the_first_difference_is_named() {
         let network = NetKind::ResNet { depth: 8 }.build(Shape::new(3, 32, 32), 10, Activation::Relu, 0.25).unwrap();
-        let state = State::initial(&Weights::initial(&network, 1), 2);
+        let state = State::initial(&Weights::initial(&network, 1), 2, Optimizer::Sgd);
         let [a, mut b] = <[ReplicaState; 2]>::try_from(state.replicas).unwrap();
         assert_eq!(difference(&network, &a, &b), None);
-        b.momenta[1][2] = -0.0;
+        b.optimizer[0].values[1][2] = -0.0;
         let found = difference(&network, &a, &b).unwrap();
         assert_eq!((found.tensor.as_str(), found.index, found.bits), ("momentum of bn1.weight", 2, [0, 1 << 31]));
         assert!(found.to_string().ends_with("(80000000); nothing else differs"), "{found}");

@@ -94,7 +94,7 @@ pub struct LayersEvent {
     pub replica: usize,
     /// The replica's divisor.
     pub k: u32,
-    /// Fingerprint of parameters and momentum, 16 hex digits.
+    /// Fingerprint of parameters and optimiser state, 16 hex digits.
     pub fingerprint: String,
     /// Bits of one weight, whose way apart can be followed: [`Network::traced_weight`](crate::nets::Network::traced_weight).
     pub weight: u32,

@@ -512,7 +512,7 @@ mod tests {
             let limits = MemoryLimits { binding: u64::MAX, total: None };
             let tuning = Tuning::default();
             let plan = plan_of(&network, &config, &dataset.outline(), &tuning, limits).unwrap();
-            let state = State::initial(&initial, config.ks.len());
+            let state = State::initial(&initial, config.ks.len(), config.optimizer);
             let mut trainer = Trainer::allocate(context, config, dataset, tuning, plan, state).await.unwrap();
             let kinds = vec![
                 RecordingKind::Input(BATCH),
@@ -526,7 +526,9 @@ mod tests {
             trainer.state().await.unwrap()
         });
         for replica in &state.replicas {
-            for ((parameter, found), expected) in network.parameters.iter().zip(&replica.momenta).zip(&expected) {
+            for ((parameter, found), expected) in
+                network.parameters.iter().zip(&replica.optimizer[0].values).zip(&expected)
+            {
                 let error: f64 = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
                 let norm: f64 = expected.iter().map(|b| b * b).sum();
                 assert!(error <= 1e-8 * norm, "gradient of {}: off by {:.1e}", parameter.name, (error / norm).sqrt());

@@ -1,6 +1,7 @@
 //! Lyapunov exponent along a run, by Benettin's method (Benettin et al. 1980): a displaced replica returns to its distance from the first
 //! one after every few steps, along its displacement, and the logarithms of its growth are added up. The host computes in float64.
 
+use super::optimizer::Optimizer;
 use crate::nets::Network;
 use crate::rng::{Purpose, Stream};
 
@@ -13,14 +14,18 @@ pub fn distance(replica: &Arenas, reference: &Arenas) -> f64 {
     squares.sum::<f64>().sqrt()
 }
 
-/// Puts `replica` at `wanted` from `reference` along its displacement. The optimiser's state, a part of the same displacement, changes by
-/// the same factor.
-pub fn rescale(replica: &mut Arenas, reference: &Arenas, wanted: f64) {
+/// Puts `replica` at `wanted` from `reference` along its displacement. The state of `optimizer`, a part of the same displacement, changes
+/// by the same factor; means of squares stay at least 0.
+pub fn rescale(optimizer: Optimizer, replica: &mut Arenas, reference: &Arenas, wanted: f64) {
     let factor = wanted / distance(replica, reference);
-    for (values, reference) in replica.iter_mut().zip(reference) {
+    let least = |arena: usize| match arena.checked_sub(1).map(|arena| optimizer.arenas()[arena]) {
+        Some("exp_avg_sq") => 0.0,
+        _ => f64::NEG_INFINITY,
+    };
+    for (arena, (values, reference)) in replica.iter_mut().zip(reference).enumerate() {
         for (value, origin) in values.iter_mut().zip(reference) {
             let origin = f64::from(*origin);
-            *value = (origin + factor * (f64::from(*value) - origin)) as f32;
+            *value = (origin + factor * (f64::from(*value) - origin)).max(least(arena)) as f32;
         }
     }
 }
@@ -53,7 +58,7 @@ mod tests {
         assert!((distance(&replica, &reference) / 1e-2 - 1.0).abs() < 1e-3, "{}", distance(&replica, &reference));
         let direction: Vec<f32> = replica[0].iter().map(|value| value - 1.0).collect();
         replica[1][2] = 1.5;
-        rescale(&mut replica, &reference, 1.0);
+        rescale(Optimizer::Sgd, &mut replica, &reference, 1.0);
         assert!((distance(&replica, &reference) - 1.0).abs() < 1e-5);
         assert!((replica[1][2] - 100.5).abs() < 0.1, "the optimiser's displacement grows as much: {}", replica[1][2]);
         let along: f64 = replica[0].iter().zip(&direction).map(|(a, d)| f64::from((a - 1.0) * d)).sum();

@@ -103,7 +103,7 @@ impl Trainer {
             let wanted = self.config.lyapunov_distances[replica - 1];
             let mut arenas = self.arenas(replica).await?;
             if is_displaced && lyapunov::distance(&arenas, &reference) > 0.0 {
-                lyapunov::rescale(&mut arenas, &reference, wanted);
+                lyapunov::rescale(self.config.optimizer, &mut arenas, &reference, wanted);
             } else {
                 arenas.clone_from(&reference);
                 lyapunov::displace(&self.network, seed, &mut arenas[0], wanted);
@@ -134,7 +134,7 @@ impl Trainer {
     /// The buffers of a replica's chunk that a displacement consists of.
     fn state_buffers(&self, replica: usize) -> Vec<BufferId> {
         let chunk = &self.plan.chunks[self.plan.chunk_of(replica)];
-        vec![chunk.parameters, chunk.momenta]
+        std::iter::once(chunk.parameters).chain(chunk.optimizer.iter().copied()).collect()
     }
 
     async fn arenas(&self, replica: usize) -> Result<lyapunov::Arenas, TrainError> {

@@ -220,8 +220,14 @@ mod tests {
             bound.map(|binding| plan.table().spec(binding.buffer).label.as_str()).collect()
         };
         let own: Vec<_> = labels(0).symmetric_difference(&labels(1)).copied().collect();
-        let state =
-            ["momenta 0", "momenta 1", "parameters 0", "parameters 1", "running statistics 0", "running statistics 1"];
+        let state = [
+            "momentum 0",
+            "momentum 1",
+            "parameters 0",
+            "parameters 1",
+            "running statistics 0",
+            "running statistics 1",
+        ];
         assert_eq!(own, state);
     }
 }

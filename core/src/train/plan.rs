@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::optimizer::Optimizer;
 use crate::device::{AdapterSummary, Family, Fill};
 use crate::nets::Network;
 use crate::ops::{TileTarget, Tiles, flip_bit};
@@ -64,7 +65,7 @@ impl BatchSizes {
 /// Byte offsets in the upload buffer, which the host rewrites for every batch.
 #[derive(Clone, Debug, Default)]
 pub struct UploadLayout {
-    /// The step's `StepValues`.
+    /// The step's values, those of [`crate::ops::sgd`] or [`crate::ops::adamw`].
     pub step: u64,
     /// For each chunk, the `ReplicaValues` of its replicas.
     pub replicas: Vec<u64>,
@@ -100,12 +101,19 @@ pub struct Chunk {
     pub replicas: Range<usize>,
     /// Parameters of each replica, `[replica][parameter]`, tensors padded to 64 floats.
     pub parameters: BufferId,
-    /// Momenta, laid out as the parameters.
-    pub momenta: BufferId,
+    /// The optimiser's state: its arenas in order, each laid out as the parameters.
+    pub optimizer: Vec<BufferId>,
     /// Running means and variances of each replica, tensors padded to 64 floats.
     pub running: BufferId,
     /// Where the chunk's results are in the metrics buffer.
     pub metrics: MetricsLayout,
+}
+
+impl Chunk {
+    /// The buffers of the state of its replicas.
+    pub fn state(&self) -> impl Iterator<Item = BufferId> {
+        std::iter::once(self.parameters).chain(self.optimizer.iter().copied()).chain([self.running])
+    }
 }
 
 /// What a recording computes, with its chunk and number of samples.
@@ -162,6 +170,8 @@ impl Phase {
 pub struct Plan {
     /// The network.
     pub network: Network,
+    /// The optimiser.
+    pub optimizer: Optimizer,
     /// Replicas by chunk.
     pub chunks: Vec<Chunk>,
     /// Layout of `upload`.

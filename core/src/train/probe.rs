@@ -103,14 +103,14 @@ impl Probe {
         let sizes = SetSizes::limited(config, [outline.train, outline.test]).batches(config.batch_size);
         let normalization: Vec<_> = outline.normalization.iter().map(|bits| bits.map(f32::from_bits)).collect();
         let images = (normalization.as_slice(), outline.pad_byte);
-        let form = Perturbation::Divide;
+        let rule = Perturbation::Divide.into();
         let (network, plan_use, most) = match switches {
             Switches::First if network.has_kinks() => (network.gated(), PlanUse::Gradients, Some(slots)),
             Switches::First => (network, PlanUse::Gradients, None),
             Switches::Own => (network, PlanUse::Probing, None),
         };
         let tuning = Tuning { chunk_replicas: most.or(tuning.chunk_replicas), ..tuning.clone() };
-        let plan = Plan::of_use(plan_use, &network, slots, form, &sizes, images, &tuning, limits)?;
+        let plan = Plan::of_use(plan_use, &network, slots, rule, &sizes, images, &tuning, limits)?;
         if most.is_some() && plan.chunks.len() > 1 {
             let message = format!(
                 "the curvature of {} takes {slots} copies of it at a time, which do not fit in memory: use a smaller batch or width",

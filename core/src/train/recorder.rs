@@ -5,19 +5,19 @@ use std::collections::{BTreeSet, HashMap};
 use super::liveness::Liveness;
 use super::lowering::{Arenas, Lowering, PackedAt};
 use super::memory::{Memory, PlanePool, whole};
+use super::optimizer::{Optimizer, UpdateRule};
 use super::plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Plan, PlanUse, RecordingKind, Tuning, UploadLayout};
 use crate::device::DeviceError;
 use crate::nets::{Network, Operation, ParameterId, TensorId};
 use crate::ops::pack::{Direction, PackTable};
-use crate::ops::sgd::{self, Perturbation};
-use crate::ops::{TileTarget, Tiles, batch_input, divergence, fingerprint, not_finite};
+use crate::ops::{TileTarget, Tiles, adamw, batch_input, divergence, fingerprint, not_finite, sgd};
 use crate::record::{Binding, BufferId, Command, Job, Recording};
 
 /// Builds a [`Plan`].
 struct Recorder<'a> {
     network: &'a Network,
     tiles: &'a Tiles,
-    perturbation: Perturbation,
+    rule: UpdateRule,
     sizes: &'a BatchSizes,
     pad_byte: u8,
     memory: Memory,
@@ -58,15 +58,16 @@ fn appended(end: &mut u64, bytes: u64) -> u64 {
 }
 
 impl Plan {
-    /// The plan with the fewest chunks that `limits` and `tuning` allow. `normalization` holds mean and standard deviation of each
-    /// channel, `pad_byte` fills the border around an image before it is cropped.
+    /// The plan with the fewest chunks that `limits` and `tuning` allow. A [`Perturbation`](sgd::Perturbation) alone as `rule` is SGD.
+    /// `normalization` holds mean and standard deviation of each channel, `pad_byte` fills the border around an image before it is
+    /// cropped.
     ///
     /// # Errors
     /// [`DeviceError::OverLimit`] or [`DeviceError::OutOfMemory`] if not even one replica at a time fits.
     pub fn new(
         network: &Network,
         replicas: usize,
-        perturbation: Perturbation,
+        rule: impl Into<UpdateRule>,
         sizes: &BatchSizes,
         (normalization, pad_byte): (&[[f32; 2]], u8),
         tuning: &Tuning,
@@ -76,7 +77,7 @@ impl Plan {
             PlanUse::Training,
             network,
             replicas,
-            perturbation,
+            rule.into(),
             sizes,
             (normalization, pad_byte),
             tuning,
@@ -90,7 +91,7 @@ impl Plan {
         plan_use: PlanUse,
         network: &Network,
         replicas: usize,
-        perturbation: Perturbation,
+        rule: UpdateRule,
         sizes: &BatchSizes,
         (normalization, pad_byte): (&[[f32; 2]], u8),
         tuning: &Tuning,
@@ -102,7 +103,7 @@ impl Plan {
         let default = Tiles::default_for(TileTarget::OtherGpu);
         let tiles = tuning.tiles.as_ref().unwrap_or(&default);
         loop {
-            let recorder = Recorder::new(network, tiles, perturbation, sizes, (normalization, pad_byte));
+            let recorder = Recorder::new(network, tiles, rule, sizes, (normalization, pad_byte));
             let plan = recorder.plan(plan_use, replicas, n_chunks);
             let table = &plan.table;
             let asked = table.total_bytes();
@@ -132,14 +133,14 @@ impl<'a> Recorder<'a> {
     fn new(
         network: &'a Network,
         tiles: &'a Tiles,
-        perturbation: Perturbation,
+        rule: UpdateRule,
         sizes: &'a BatchSizes,
         (normalization, pad_byte): (&[[f32; 2]], u8),
     ) -> Self {
         let mut this = Self {
             network,
             tiles,
-            perturbation,
+            rule,
             sizes,
             pad_byte,
             memory: Memory::default(),
@@ -195,6 +196,7 @@ impl<'a> Recorder<'a> {
         let (table, cleared) = self.memory.finish(recordings.iter_mut().map(|(_, recording)| recording));
         Plan {
             network: self.network.clone(),
+            optimizer: self.rule.optimizer,
             chunks: self.chunks,
             upload_layout: self.upload_layout,
             upload: self.upload,
@@ -238,14 +240,16 @@ impl<'a> Recorder<'a> {
         let n_tensors = self.network.parameters.len() as u64;
         let samples = u64::from(self.sizes.largest());
         let (mut up, mut back) = (0, 0);
-        self.upload_layout.step = appended(&mut up, size_of::<sgd::StepValues>() as u64);
+        self.upload_layout.step = appended(&mut up, self.step_bytes());
         for (index, range) in ranges.into_iter().enumerate() {
             let n = range.len() as u64;
             let arena = |elements: u32| n * u64::from(elements) * 4;
             let (parameters, running) = (arena(self.network.parameter_stride), arena(self.network.running_stride));
             self.chunks.push(Chunk {
                 parameters: self.memory.arena(&format!("parameters {index}"), parameters),
-                momenta: self.memory.arena(&format!("momenta {index}"), parameters),
+                optimizer: (self.rule.optimizer.arenas().iter())
+                    .map(|name| self.memory.arena(&format!("{name} {index}"), parameters))
+                    .collect(),
                 running: self.memory.arena(&format!("running statistics {index}"), running),
                 metrics: MetricsLayout {
                     totals: appended(&mut back, n * 8),
@@ -360,18 +364,37 @@ impl<'a> Recorder<'a> {
     /// One training step of a chunk: forward pass, backward pass, perturbed update.
     fn train(&mut self, chunk: usize, samples: u32) -> Recording {
         let mut rec = self.gradient(chunk, samples);
-        let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
-        let gradients = self.gradients(chunk);
-        let n = self.chunks[chunk].replicas.len() as u64;
-        let bindings = sgd::Bindings {
-            gradients: whole(gradients),
-            step: self.part(self.upload, self.upload_layout.step, 16),
-            replicas: self.part(self.upload, self.upload_layout.replicas[chunk], n * 16),
-            parameters: whole(parameters),
-            momenta: whole(momenta),
-        };
-        sgd::update(&mut rec, self.perturbation, bindings);
+        self.update(chunk, &mut rec);
         rec
+    }
+
+    /// The perturbed update of a chunk.
+    fn update(&mut self, chunk: usize, rec: &mut Recording) {
+        let gradients = whole(self.gradients(chunk));
+        let Chunk { parameters, optimizer, replicas, .. } = &self.chunks[chunk];
+        let (parameters, arenas, n) = (whole(*parameters), optimizer, replicas.len() as u64);
+        let step = self.part(self.upload, self.upload_layout.step, self.step_bytes());
+        let replicas = self.part(self.upload, self.upload_layout.replicas[chunk], n * 16);
+        let UpdateRule { optimizer, perturbation } = self.rule;
+        match optimizer {
+            Optimizer::Sgd => {
+                let momenta = whole(arenas[0]);
+                sgd::update(rec, perturbation, sgd::Bindings { gradients, step, replicas, parameters, momenta });
+            }
+            Optimizer::AdamW => {
+                let means = [arenas[0], arenas[1]].map(whole);
+                adamw::update(rec, perturbation, adamw::Bindings { gradients, step, replicas, parameters, means });
+            }
+        }
+    }
+
+    /// Length of the values of a step that all replicas share.
+    fn step_bytes(&self) -> u64 {
+        let bytes = match self.rule.optimizer {
+            Optimizer::Sgd => size_of::<sgd::StepValues>(),
+            Optimizer::AdamW => size_of::<adamw::StepValues>(),
+        };
+        bytes as u64
     }
 
     /// Loss and correct answers of a chunk on a batch, with running statistics.
@@ -408,8 +431,16 @@ impl<'a> Recorder<'a> {
         let n = self.chunks[chunk].replicas.len() as u64;
         let results = self.part(self.metrics, self.chunks[chunk].metrics.fingerprints, n * 8);
         let blocks = self.memory.scratch("blocks", n * u64::from(self.network.parameter_stride) / 64 * 16);
-        let (parameters, momenta) = (self.chunks[chunk].parameters, self.chunks[chunk].momenta);
-        fingerprint::measure(&mut rec, [whole(parameters), whole(momenta), whole(self.tables.blocks), blocks, results]);
+        let parameters = self.chunks[chunk].parameters;
+        let optimizer: Vec<Binding> = self.chunks[chunk].optimizer.iter().copied().map(whole).collect();
+        let bindings = fingerprint::Bindings {
+            parameters: whole(parameters),
+            optimizer: &optimizer,
+            places: whole(self.tables.blocks),
+            blocks,
+            results,
+        };
+        fingerprint::measure(&mut rec, bindings);
         let (weight, stride) = (self.network.traced_weight(), self.network.parameter_stride);
         let to = self.chunks[chunk].metrics.weights;
         rec.commands.extend((0..n).map(|r| Command::Copy {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::config::TrainConfig;
 use super::error::TrainError;
-use super::plan::{MemoryLimits, RecordingKind, Tuning};
+use super::plan::{Chunk, MemoryLimits, RecordingKind, Tuning};
 use super::steps::Steps;
 use super::trainer::Start;
 use crate::data::Dataset;
@@ -43,7 +43,7 @@ pub(crate) fn script(
         acts.extend(kinds.map(|kind| Act::run(name_of(kind), plan.recording(kind).clone())));
         first += samples as usize;
     }
-    let arenas = plan.chunks.iter().flat_map(|chunk| [chunk.parameters, chunk.momenta, chunk.running]);
+    let arenas = plan.chunks.iter().flat_map(Chunk::state);
     let results = arenas.chain([plan.metrics]).collect();
     Ok(Script { table: plan.table, acts, results })
 }

@@ -182,7 +182,7 @@ impl SmallRun {
         let (dataset, network) = (images(), network());
         let limits = MemoryLimits { binding: context.adapter().binding_bytes(), total: context.memory_budget() };
         let plan = plan_of(&network, &config, &dataset.outline(), &tuning, limits)?;
-        let state = State::initial(&Weights::initial(&network, seed), config.ks.len());
+        let state = State::initial(&Weights::initial(&network, seed), config.ks.len(), config.optimizer);
         let mut trainer = Trainer::allocate(Rc::clone(context), config, Arc::new(dataset), tuning, plan, state).await?;
         let kinds = vec![
             RecordingKind::Input(BATCH),

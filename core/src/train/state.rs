@@ -1,5 +1,6 @@
 //! Everything that a run needs to resume with the same bits.
 
+use super::optimizer::Optimizer;
 use crate::nets::{Init, Network};
 use crate::rng::{Purpose, Stream};
 
@@ -59,8 +60,17 @@ impl Weights {
 pub struct ReplicaState {
     /// Parameters and running statistics.
     pub weights: Weights,
-    /// Momentum of each parameter, row-major.
-    pub momenta: Vec<Vec<f32>>,
+    /// The optimiser's state: its arenas, in order.
+    pub optimizer: Vec<Arena>,
+}
+
+/// One arena of an optimiser's state: a number for each parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arena {
+    /// The arena's name, as in [`Optimizer::arenas`].
+    pub name: &'static str,
+    /// Values of each parameter, row-major.
+    pub values: Vec<Vec<f32>>,
 }
 
 /// Sums over the samples of an epoch or an evaluation, for a line in the metrics.
@@ -113,11 +123,12 @@ pub struct State {
 }
 
 impl State {
-    /// The state before the first step: the same weights in every replica, zero momenta.
+    /// The state before the first step: the same weights in every replica, and zeros as state of `optimizer`.
     #[must_use]
-    pub fn initial(weights: &Weights, replicas: usize) -> Self {
-        let momenta = weights.parameters.iter().map(|p| vec![0.0; p.len()]).collect();
-        let replica = ReplicaState { weights: weights.clone(), momenta };
+    pub fn initial(weights: &Weights, replicas: usize, optimizer: Optimizer) -> Self {
+        let zeros: Vec<_> = weights.parameters.iter().map(|p| vec![0.0; p.len()]).collect();
+        let arenas = optimizer.arenas().iter().map(|&name| Arena { name, values: zeros.clone() });
+        let replica = ReplicaState { weights: weights.clone(), optimizer: arenas.collect() };
         Self { step: 0, evaluated: false, sums: EpochSums::new(replicas), replicas: vec![replica; replicas] }
     }
 }

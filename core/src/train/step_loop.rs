@@ -83,7 +83,7 @@ impl Trainer {
     }
 
     pub(super) fn lr_at(&self, step: u64) -> f64 {
-        self.config.lr_at(step, (step.max(1) - 1) / self.batches.per_epoch())
+        self.config.lr_at(step, self.config.length(self.batches.train_images()))
     }
 
     /// Sets the learning rate from the next submitted step on and returns that step. The rate becomes an entry of the config's

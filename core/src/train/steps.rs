@@ -76,7 +76,7 @@ impl Steps {
 
     /// Step `number`, from 1.
     pub fn step(&mut self, number: u64) -> Step {
-        let lr = self.config.lr_at(number, self.epoch(number));
+        let lr = self.config.lr_at(number, self.config.length(self.batches.train_images()));
         let layers = logs_layers(self.config.log_every, number);
         let (upload, samples) = upload::of_step(&self.config, &self.plan, &mut self.batches, number, lr);
         let recordings = self.plan.training(samples).chain(self.plan.measuring(layers)).collect();

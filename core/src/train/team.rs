@@ -55,7 +55,7 @@ pub(super) struct Team {
 fn state_ranges(plan: &Plan, chunk: usize) -> Vec<(BufferId, u64, u64)> {
     let chunk = &plan.chunks[chunk];
     let whole = |buffer: BufferId| (buffer, 0, plan.table().spec(buffer).bytes);
-    [chunk.parameters, chunk.momenta, chunk.running].map(whole).to_vec()
+    chunk.state().map(whole).collect()
 }
 
 /// What a task returns: the chunk's totals, and after a training step its state.

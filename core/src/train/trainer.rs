@@ -12,7 +12,7 @@ use super::events::Event;
 use super::in_flight::{Evaluation, InFlight};
 use super::plan::{MemoryLimits, Plan, RecordingKind, Tuning, default_tiles};
 use super::probe::Probe;
-use super::state::{EpochSums, State, Weights};
+use super::state::{EpochSums, ReplicaState, State, Weights};
 #[cfg(feature = "processor")]
 use super::team::Team;
 use super::transfer;
@@ -144,7 +144,7 @@ pub(super) fn plan_of(
     let sizes = SetSizes::limited(config, [outline.train, outline.test]).batches(config.batch_size);
     let normalization: Vec<_> = outline.normalization.iter().map(|bits| bits.map(f32::from_bits)).collect();
     let images = (normalization.as_slice(), outline.pad_byte);
-    Ok(Plan::new(network, config.ks.len(), config.perturbation, &sizes, images, tuning, limits)?)
+    Ok(Plan::new(network, config.ks.len(), config.update_rule(), &sizes, images, tuning, limits)?)
 }
 
 /// `tuning` with the tiles that [`Trainer::new`] chooses on the device of `context`, and that device's limits.
@@ -260,8 +260,16 @@ impl Trainer {
                 && weights.running.len() == network.running.len()
                 && network.parameters.iter().zip(&weights.parameters).all(|(p, v)| p.elements() as usize == v.len())
         };
+        let has_arenas = |replica: &ReplicaState| {
+            let names = replica.optimizer.iter().map(|arena| arena.name);
+            let shapes =
+                |values: &[Vec<f32>]| values.iter().map(Vec::len).eq(replica.weights.parameters.iter().map(Vec::len));
+            names.eq(config.optimizer.arenas().iter().copied())
+                && replica.optimizer.iter().all(|arena| shapes(&arena.values))
+        };
         let replicas = &state.replicas;
-        if replicas.len() != config.ks.len() || !replicas.iter().all(|replica| fits(&replica.weights)) {
+        let fits = |replica: &ReplicaState| fits(&replica.weights) && has_arenas(replica);
+        if replicas.len() != config.ks.len() || !replicas.iter().all(fits) {
             let (found, wanted) = (replicas.len(), config.ks.len());
             let message = format!(
                 "the start state does not fit: it has {found} replicas for {wanted} divisors, or its tensors are not \
@@ -274,7 +282,7 @@ impl Trainer {
     }
 
     fn perturbed(config: &TrainConfig, network: &Network, seed: u64, weights: &Weights) -> State {
-        let mut state = State::initial(weights, config.ks.len());
+        let mut state = State::initial(weights, config.ks.len(), config.optimizer);
         if config.perturbation == Perturbation::Nextafter {
             for (replica, k) in state.replicas.iter_mut().zip(&config.ks) {
                 replica.weights.move_one_ulp(network, seed, *k);

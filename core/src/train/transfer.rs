@@ -1,19 +1,19 @@
 //! Copies the state between tensors on the host and the arenas of chunks on the device.
 
 use super::plan::Plan;
-use super::state::{ReplicaState, State, Weights};
+use super::state::{Arena, ReplicaState, State, Weights};
 use crate::device::{Buffers, Context, DeviceError, Readback};
 use crate::nets::Network;
 use crate::record::BufferId;
 
-/// Writes parameters, momenta and running statistics of every replica to the device.
+/// Writes parameters, optimiser state and running statistics of every replica to the device.
 pub fn write_state(context: &Context, buffers: &Buffers, plan: &Plan, state: &State) {
     for (buffer, arenas) in state_contents(plan, state) {
         buffers.write(context, buffer, 0, bytemuck::cast_slice(&arenas));
     }
 }
 
-/// The arenas of parameters, momenta and running statistics of every chunk, each with its buffer.
+/// The arenas of parameters, optimiser state and running statistics of every chunk, each with its buffer.
 pub fn state_contents(plan: &Plan, state: &State) -> Vec<(BufferId, Vec<f32>)> {
     let network = &plan.network;
     let mut all = Vec::new();
@@ -32,7 +32,9 @@ pub fn state_contents(plan: &Plan, state: &State) -> Vec<(BufferId, Vec<f32>)> {
             }
         };
         fill(chunk.parameters, network.parameter_stride, &|r, arena| put_parameters(&r.weights.parameters, arena));
-        fill(chunk.momenta, network.parameter_stride, &|r, arena| put_parameters(&r.momenta, arena));
+        for (i, buffer) in chunk.optimizer.iter().enumerate() {
+            fill(*buffer, network.parameter_stride, &|r, arena| put_parameters(&r.optimizer[i].values, arena));
+        }
         fill(chunk.running, network.running_stride, &|r, arena| {
             for (norm, [mean, variance]) in network.running.iter().zip(&r.weights.running) {
                 arena[norm.mean as usize..][..mean.len()].copy_from_slice(mean);
@@ -66,10 +68,13 @@ pub async fn read_replicas(
             Ok(bytemuck::pod_collect_to_vec(&bytes))
         };
         let parameters = read(chunk.parameters, network.parameter_stride).await?;
-        let momenta = read(chunk.momenta, network.parameter_stride).await?;
+        let mut optimizer = Vec::with_capacity(chunk.optimizer.len());
+        for buffer in &chunk.optimizer {
+            optimizer.push(read(*buffer, network.parameter_stride).await?);
+        }
         let running = read(chunk.running, network.running_stride).await?;
         for r in 0..n {
-            let arena = |all: &'_ [f32], stride: u32| all[r * stride as usize..(r + 1) * stride as usize].to_vec();
+            let arena = |all: &[f32], stride: u32| all[r * stride as usize..(r + 1) * stride as usize].to_vec();
             let running = arena(&running, network.running_stride);
             replicas.push(ReplicaState {
                 weights: Weights {
@@ -83,7 +88,9 @@ pub async fn read_replicas(
                         })
                         .collect(),
                 },
-                momenta: tensors(network, &arena(&momenta, network.parameter_stride)),
+                optimizer: (plan.optimizer.arenas().iter().zip(&optimizer))
+                    .map(|(&name, all)| Arena { name, values: tensors(network, &arena(all, network.parameter_stride)) })
+                    .collect(),
             });
         }
     }

@@ -14,12 +14,12 @@ use lastbit_core::nets::{NetKind, Network};
 use lastbit_core::ops::{Activation, Shape, Tile, TileTarget, Tiles, functions, sgd::Perturbation};
 use lastbit_core::pde::{Heat, HeatParams, Image, Linear, LinearParams, Nonlinear, NonlinearParams, Regime};
 use lastbit_core::record::{Access, Dispatch, Function, Kernel, Recording, Shader};
-use lastbit_core::train::{BatchSizes, MemoryLimits, Plan, Tuning};
+use lastbit_core::train::{BatchSizes, MemoryLimits, Optimizer, Plan, Tuning, UpdateRule};
 
 /// All recordings of a run of `network`.
 fn recordings(
     network: &Network,
-    perturbation: Perturbation,
+    rule: impl Into<UpdateRule> + Copy,
     tiles: &Tiles,
     replicas: usize,
     samples: u32,
@@ -28,11 +28,11 @@ fn recordings(
     let normalization = vec![[0.5, 0.25]; network.input().channels as usize];
     let tuning = Tuning { tiles: Some(tiles.clone()), ..Tuning::default() };
     let limits = MemoryLimits { binding: u64::MAX, total: None };
-    let plan = Plan::new(network, replicas, perturbation, &sizes, (&normalization, 0), &tuning, limits);
+    let plan = Plan::new(network, replicas, rule, &sizes, (&normalization, 0), &tuning, limits);
     let plan = plan.expect("no limit is passed");
     let recorded = plan.kinds().map(|kind| plan.recording(kind).clone());
     let gated = (network.has_kinks()).then(|| {
-        let plan = Plan::new(&network.gated(), replicas, perturbation, &sizes, (&normalization, 0), &tuning, limits);
+        let plan = Plan::new(&network.gated(), replicas, rule, &sizes, (&normalization, 0), &tuning, limits);
         let plan = plan.expect("no limit is passed");
         plan.kinds().map(|kind| plan.recording(kind).clone()).collect::<Vec<_>>()
     });
@@ -88,8 +88,14 @@ fn all_recordings() -> Vec<Recording> {
     }
     add(&network(NetKind::OneLayer, [1, 256, 256], relu, 1.0), &[]);
     let small = network(resnet(8), [1, 8, 8], relu, 0.25);
-    for perturbation in [Perturbation::Reciprocal, Perturbation::Nextafter] {
-        all.extend(recordings(&small, perturbation, &Tiles::default_for(TileTarget::OtherGpu), 2, 3));
+    let of_rule = |optimizer, perturbation| UpdateRule { optimizer, perturbation };
+    for rule in [
+        of_rule(Optimizer::Sgd, Perturbation::Reciprocal),
+        of_rule(Optimizer::Sgd, Perturbation::Nextafter),
+        of_rule(Optimizer::AdamW, Perturbation::Divide),
+        of_rule(Optimizer::AdamW, Perturbation::Reciprocal),
+    ] {
+        all.extend(recordings(&small, rule, &Tiles::default_for(TileTarget::OtherGpu), 2, 3));
     }
     for (side, kernel) in [(256, 32), (64, 32), (33, 7), (5, 5), (32, 3), (9, 1)] {
         all.extend(equations(side, kernel, 2));

@@ -175,30 +175,32 @@ fn fingerprints_equal_the_hosts() {
     let mut failures = Failures::default();
     let mut random = Random::new(72);
     let replicas = 5;
-    let of_all: [Tensors; 2] = [(); 2].map(|()| SIZES.map(|n| random.replicas(replicas, n)).to_vec());
+    // Parameters and three arenas of an optimiser.
+    let of_all: [Tensors; 4] = [(); 4].map(|()| SIZES.map(|n| random.replicas(replicas, n)).to_vec());
     let outputs = outputs_by_any_setting(&mut failures, "fingerprint", replicas, &[], |setting| {
         let range = setting.replicas.clone();
         let mut bench = Bench::new(&gpu, range.len(), 1);
-        let [parameters, momenta] = of_all.each_ref().map(|tensors| {
+        let [parameters, optimizer @ ..] = of_all.each_ref().map(|tensors| {
             let chosen: Vec<_> = tensors.iter().map(|t| t[range.clone()].to_vec()).collect();
             bench.arena(&chosen)
         });
         let places = bench.words(&block_table(&parameters, &SIZES));
         let blocks = bench.fresh(parameters.stride as usize / 64 * 2 * range.len());
         let results = bench.fresh(2 * range.len());
-        let bindings = [bench.whole(&parameters), bench.whole(&momenta), places, blocks, results];
+        let optimizer = optimizer.each_ref().map(|arena| bench.whole(arena));
+        let parameters = bench.whole(&parameters);
+        let bindings = fingerprint::Bindings { parameters, optimizer: &optimizer, places, blocks, results };
         fingerprint::measure(&mut bench.rec, bindings);
         vec![("words", bench.run(setting.limit_flops).by_replica(results, 2))]
     });
     for r in 0..replicas {
-        let tensors = of_all[0].iter().zip(&of_all[1]).map(|(p, m)| (&p[r][..], &m[r][..]));
-        let expected = fingerprint::of_tensors(tensors);
+        let expected = fingerprint::of_arenas(of_all.iter().map(|arena| arena.iter().map(|tensor| &tensor[r][..])));
         let out = [0, 1].map(|i| outputs[0].1[r][i].to_bits());
         failures.check(out == expected, || format!("replica {r}: {out:x?}, not {expected:x?}"));
     }
     // The fingerprint changes with any bit and with the order of the elements.
     let tensor = random.normals(64);
-    let of = |values: &[f32]| fingerprint::of_tensors([(values, &tensor[..])]);
+    let of = |values: &[f32]| fingerprint::of_arenas([[values], [&tensor[..]]]);
     let (mut flipped, mut exchanged) = (tensor.clone(), tensor.clone());
     flipped[5] = f32::from_bits(flipped[5].to_bits() ^ 1);
     exchanged.swap(5, 6);

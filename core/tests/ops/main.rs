@@ -1,6 +1,7 @@
 //! Every op, forward and backward, is compared with an independent oracle. The bits of its results must not depend on the
 //! tile, on how dispatches are split, or on the number of replicas.
 
+mod adamw;
 mod batch_input;
 mod batch_norm;
 #[path = "../common/mod.rs"]

@@ -145,7 +145,12 @@ fn trained(config: &TrainConfig, options: Options) -> (Vec<String>, Vec<Vec<u32>
         let events = finish(&mut trainer).await.iter().map(|event| event.to_json()).collect();
         let state = trainer.state().await.unwrap();
         let tensors = state.replicas.iter().flat_map(|replica| {
-            replica.weights.parameters.iter().chain(&replica.momenta).chain(replica.weights.running.iter().flatten())
+            replica
+                .weights
+                .parameters
+                .iter()
+                .chain(&replica.optimizer[0].values)
+                .chain(replica.weights.running.iter().flatten())
         });
         (events, tensors.map(|values| values.iter().map(|value| value.to_bits()).collect()).collect())
     })

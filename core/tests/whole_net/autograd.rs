@@ -159,7 +159,7 @@ fn one_step(config: &TrainConfig, dataset: &Arc<Dataset>) -> Step {
         let after = trainer.state().await.unwrap();
         let loss = events.iter().find_map(|e| if let Event::Step(s) = e { Some(s.loss[0]) } else { None });
         let test_loss = events.iter().find_map(|e| if let Event::Epoch(s) = e { Some(s.test_loss[0]) } else { None });
-        let gradients = after.replicas[0].momenta.clone();
+        let gradients = after.replicas[0].optimizer[0].values.clone();
         let network = trainer.network().clone();
         Step { network, before, loss: loss.unwrap(), gradients, after, test_loss: test_loss.unwrap() }
     })

@@ -8,7 +8,7 @@ use lastbit_core::double::DoubleTrainer;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::train::{Event, LrChange, StepEvent, TrainConfig};
+use lastbit_core::train::{Event, LrChange, Optimizer, Schedule, StepEvent, TrainConfig};
 
 use crate::runs;
 
@@ -34,7 +34,8 @@ fn check(config: TrainConfig, dataset: Dataset, tolerance: f64) {
             problems.push(format!("loss {loss} instead of {}", step.loss[0]));
         }
         let state = trainer.state().await.unwrap();
-        let tensors = double.network().parameters.iter().zip(&state.replicas[0].momenta).zip(double.momenta(0));
+        let tensors =
+            double.network().parameters.iter().zip(&state.replicas[0].optimizer[0].values).zip(&double.optimizer(0)[0]);
         for ((parameter, single), double) in tensors {
             let error = distance(single, double);
             if error.is_nan() || error > tolerance {
@@ -74,21 +75,22 @@ fn gradients_of_vgg11_and_of_the_one_layer_net_are_the_gpus() {
     check(one, checkerboard::dataset(40), 1e-4);
 }
 
-/// Steps with crops, flips, momentum, weight decay, an epoch's smaller last batch and a decay of the learning rate. The losses
-/// agree as long as float32's rounding errors are small.
+/// Steps with crops, flips, momentum or AdamW, weight decay, an epoch's smaller last batch, a decay or a schedule of the learning rate
+/// and a warm-up. The losses agree as long as float32's rounding errors are small.
 #[test]
 fn the_first_steps_match_the_adapter() {
-    for nesterov in [true, false] {
-        let config = TrainConfig {
-            lr: 1e-3,
-            lr_changes: vec![LrChange { step: 3, lr: 3e-3 }],
-            nesterov,
-            epochs: 2,
-            steps: Some(7),
-            decay_every: 1,
-            ks: vec![1, 3],
-            ..small(Activation::Swish { beta: 1.0 })
-        };
+    let base = TrainConfig {
+        lr: 1e-3,
+        lr_changes: vec![LrChange { step: 3, lr: 3e-3 }],
+        epochs: 2,
+        steps: Some(7),
+        decay_every: 1,
+        ks: vec![1, 3],
+        ..small(Activation::Swish { beta: 1.0 })
+    };
+    let smooth = TrainConfig { schedule: Schedule::Cosine, warmup: 2, decay_every: 0, nesterov: false, ..base.clone() };
+    let adamw = TrainConfig { optimizer: Optimizer::AdamW, weight_decay: 0.1, ..smooth.clone() };
+    for config in [base, smooth, adamw] {
         let dataset = Arc::new(synthetic::dataset(1, 36, 4));
         let mut double = DoubleTrainer::new(config.clone(), Arc::clone(&dataset)).unwrap();
         let events = pollster::block_on(async {

@@ -3,14 +3,17 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use lastbit_core::train::StepEvent;
 
-use super::text::{RunShape, replica_text};
+use super::text::{RunShape, SHOWN, beyond_shown, replica_text};
 use crate::control::ControlStatus;
 
 /// The bars of a run.
 pub struct Bars {
     screen: MultiProgress,
     steps: ProgressBar,
+    /// Lines of the replicas that are shown.
     replicas: Vec<ProgressBar>,
+    /// The number of those that are not.
+    more: Option<ProgressBar>,
     control: ProgressBar,
     names: Vec<String>,
 }
@@ -30,7 +33,9 @@ impl Bars {
         steps.set_position(shape.first_step);
         steps.reset_eta();
         let bars = Self {
-            replicas: shape.names.iter().map(|_| line("  {msg}")).collect(),
+            replicas: shape.names.iter().take(SHOWN).map(|_| line("  {msg}")).collect(),
+            more: (shape.names.len() > SHOWN)
+                .then(|| line("  {msg}").with_message(beyond_shown(shape.names.len()).trim().to_owned())),
             control: line("{msg}"),
             names: shape.names.clone(),
             steps,
@@ -68,7 +73,7 @@ impl Bars {
 
     /// Leaves the bars as they are.
     pub fn finish(&mut self) {
-        for bar in self.replicas.iter().chain([&self.steps, &self.control]) {
+        for bar in self.replicas.iter().chain(&self.more).chain([&self.steps, &self.control]) {
             bar.abandon();
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use lastbit_core::train::StepEvent;
 
 use super::output_mode::OutputMode;
-use super::text::{RunShape, replica_text};
+use super::text::{RunShape, SHOWN, beyond_shown, replica_text};
 use crate::control::ControlStatus;
 use crate::forecast::duration_text;
 
@@ -42,8 +42,9 @@ impl Lines {
             return;
         }
         self.last = Instant::now();
-        let replicas = (0..self.shape.names.len()).map(|replica| replica_text(&self.shape.names, replica, step));
-        let replicas = replicas.collect::<Vec<_>>().join(" | ");
+        let names = &self.shape.names;
+        let replicas = (0..names.len().min(SHOWN)).map(|replica| replica_text(names, replica, step));
+        let replicas = replicas.collect::<Vec<_>>().join(" | ") + &beyond_shown(names.len());
         let mut line = format!("step {}/{}: {replicas}", step.step, self.shape.total_steps);
         if !control.controls().is_empty() {
             line.push_str(&format!(" | control: {control}{}", if control.is_red() { " (RED)" } else { "" }));

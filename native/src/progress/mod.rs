@@ -10,7 +10,7 @@ use lastbit_core::train::Event;
 
 pub use download::DownloadProgress;
 pub use output_mode::OutputMode;
-pub use text::{NOT_FINITE, RunShape, loss_text};
+pub use text::{NOT_FINITE, RunShape, ks_text, loss_text};
 
 use crate::control::ControlStatus;
 use crate::terminal::{is_interactive, print_line};

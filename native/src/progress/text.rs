@@ -22,6 +22,19 @@ impl RunShape {
     }
 }
 
+/// Most replicas whose numbers a screen shows.
+pub const SHOWN: usize = 12;
+
+/// ` and 244 more`: the replicas of `all` beyond those that are shown; empty if there are none.
+pub fn beyond_shown(all: usize) -> String {
+    if all > SHOWN { format!(" and {} more", all - SHOWN) } else { String::new() }
+}
+
+/// `[1, 3, 2]`; of many divisors the first ones.
+pub fn ks_text(ks: &[u32]) -> String {
+    if ks.len() > SHOWN { format!("{:?}{}", &ks[..SHOWN], beyond_shown(ks.len())) } else { format!("{ks:?}") }
+}
+
 /// `k=3 loss 2.3021 rel_l1 4.1e-9`; the first replica has no distance, because the others are compared with it.
 pub fn replica_text(names: &[String], replica: usize, step: &StepEvent) -> String {
     let loss = format!("{} loss {}", names[replica], loss_text(step.loss[replica].into()));
@@ -46,7 +59,9 @@ fn divergence_text(rel_l1: f64) -> String {
 
 /// `epoch 1 (step 391): train loss 1.52 1.53, test loss 1.31 1.33, test accuracy 52.10 51.88 %`.
 pub fn epoch_text(epoch: &EpochEvent) -> String {
-    let list = |values: &[f64], show: fn(f64) -> String| values.iter().copied().map(show).collect::<Vec<_>>().join(" ");
+    let list = |values: &[f64], show: fn(f64) -> String| {
+        values.iter().copied().take(SHOWN).map(show).collect::<Vec<_>>().join(" ") + &beyond_shown(values.len())
+    };
     format!(
         "epoch {} (step {}): train loss {}, test loss {}, test accuracy {} %",
         epoch.epoch,
@@ -93,7 +108,7 @@ fn measured_text(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::measured_text;
+    use super::*;
 
     #[test]
     fn measured_numbers_have_three_digits() {
@@ -109,5 +124,19 @@ mod tests {
             assert_eq!(measured_text(value), text);
         }
         assert_eq!(measured_text(f64::NAN), "not finite");
+    }
+
+    #[test]
+    fn many_replicas_stay_readable() {
+        let of = |replicas: usize| {
+            let values = vec![0.5; replicas];
+            let [train_loss, train_accuracy, test_loss, test_accuracy] = [(); 4].map(|()| values.clone());
+            epoch_text(&EpochEvent { epoch: 1, step: 9, lr: 0.1, train_loss, train_accuracy, test_loss, test_accuracy })
+        };
+        assert_eq!(
+            of(2),
+            "epoch 1 (step 9): train loss 0.5000 0.5000, test loss 0.5000 0.5000, test accuracy 0.50 0.50 %"
+        );
+        assert!(of(256).contains("0.5000 and 244 more, test loss") && of(256).len() < 400, "{}", of(256));
     }
 }

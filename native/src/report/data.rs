@@ -122,6 +122,9 @@ fn or_nan(values: Vec<Option<f64>>) -> Vec<f64> {
     values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect()
 }
 
+/// Largest number of replicas that sentences name one by one.
+pub const MANY: usize = 9;
+
 impl RunData {
     /// Reads the run in `folder`.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
@@ -291,7 +294,6 @@ impl RunData {
 
     /// `k = 3, 5 and 7`; for many replicas their number and the range of k.
     pub fn labels(&self, replicas: &[usize]) -> String {
-        const MANY: usize = 9;
         if replicas.len() > MANY {
             let ks = || replicas.iter().map(|&r| self.ks()[r]);
             let (low, high) = (ks().min().unwrap_or(0), ks().max().unwrap_or(0));

@@ -214,12 +214,14 @@ fn curves(run: &RunData, replicas: &[usize], columns: &[Vec<f64>]) -> Vec<Curve>
     replicas.iter().map(curve).collect()
 }
 
-/// Marks the steps at which the learning rate changes.
+/// Marks the steps at which the learning rate jumps: not those of a warm-up or a schedule under which it changes at every step.
 fn with_decays(run: &RunData, figure: Figure) -> Figure {
-    let (steps, rates) = (&run.steps.step, &run.steps.lr);
+    let (steps, rates, config) = (&run.steps.step, &run.steps.lr, &run.config.train);
+    let is_smooth = |step: u64| step <= config.warmup || config.schedule.depends_on_length();
+    let jumps = |step: u64| !is_smooth(step) || config.lr_changes.iter().any(|change| change.step == step);
     // A rate that was multiplied repeatedly has a long tail of digits.
     let short = |rate: f64| format!("{rate:.2e}").parse().unwrap_or(rate);
-    let changes = (1..rates.len()).filter(|&line| rates[line] != rates[line - 1]);
+    let changes = (1..rates.len()).filter(|&line| rates[line] != rates[line - 1] && jumps(steps[line]));
     changes.fold(figure, |figure, line| figure.vertical(format!("lr {}", short(rates[line])), steps[line] as f64))
 }
 

@@ -3,7 +3,7 @@
 use lastbit_core::ops::sgd::Perturbation;
 use lastbit_core::train::MAX_K;
 
-use super::data::{RunData, Verdict};
+use super::data::{MANY, RunData, Verdict};
 use crate::html::Light;
 use crate::numbers::{about, count, range, thousands};
 
@@ -92,6 +92,7 @@ fn controls(run: &RunData) -> String {
     match run.controls().as_slice() {
         [] => "the run has no control".to_owned(),
         [one] => format!("the control {} never differed in a bit", run.label(*one)),
+        more if more.len() > MANY => format!("none of the {} controls ever differed in a bit", more.len()),
         more => format!("the controls {} never differed in a bit", run.labels(more)),
     }
 }

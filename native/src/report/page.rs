@@ -98,7 +98,7 @@ fn replicas(run: &RunData) -> Markup {
         (tables::finals(run))
         h3 { "Fingerprints" }
         p {
-            "A fingerprint is 16 hexadecimal digits computed on the adapter from every bit of a copy's parameters and momenta. Equal \
+            "A fingerprint is 16 hexadecimal digits computed on the adapter from every bit of a copy's parameters and optimiser state. Equal \
              fingerprints mean equal copies. Compare them with those of the same run on another machine."
         }
         (tables::fingerprints(run))

@@ -11,6 +11,9 @@ use crate::numbers::{number, thousands};
 use crate::progress::loss_text;
 use crate::run_config::RunConfig;
 
+/// Largest number of replicas in the open part of a table.
+const MAX_ROWS: usize = 24;
+
 /// The final values of every replica.
 pub fn finals(run: &RunData) -> Markup {
     let head = [
@@ -40,7 +43,21 @@ pub fn finals(run: &RunData) -> Markup {
             shown(last(&run.steps.differing), |x| thousands(x as u64)),
         ]
     };
-    table("numbers", &head, (0..run.ks().len()).map(row))
+    by_replica(run, &head, row)
+}
+
+/// A table with a row for each replica. Of many replicas, the rows beyond the first are folded away.
+fn by_replica(run: &RunData, head: &[&str], row: impl Fn(usize) -> Vec<Markup>) -> Markup {
+    let (all, shown) = (run.ks().len(), run.ks().len().min(MAX_ROWS));
+    html! {
+        (table("numbers", head, (0..shown).map(&row)))
+        @if all > shown {
+            details {
+                summary { "The other " (all - shown) " copies" }
+                (table("numbers", head, (shown..all).map(&row)))
+            }
+        }
+    }
 }
 
 fn name(run: &RunData, replica: usize) -> Markup {
@@ -73,10 +90,10 @@ pub fn fingerprints(run: &RunData) -> Markup {
         let shown = |text: Option<String>| text.map_or_else(|| cell("–"), code);
         vec![name(run, replica), shown(line), shown(end), cell(verdict)]
     };
-    table("numbers", &head, (0..run.ks().len()).map(row))
+    by_replica(run, &head, row)
 }
 
-/// Every key of the config in the order of `config.toml`, with its default.
+/// Every key of the config that the run uses, in the order of `config.toml`, with its default.
 pub fn config(run: &RunData) -> Result<Markup, Failure> {
     let (own, default) = (run.config.to_table()?, RunConfig::default().to_table()?);
     let row = |key: String| {
@@ -89,7 +106,8 @@ pub fn config(run: &RunData) -> Result<Markup, Failure> {
         let mark = html! { @if is_changed { b.changed { "changed" } } };
         vec![code(&key), show(&own), show(&default), mark]
     };
-    Ok(table("config", &["key", "this run", "default", ""], keys(&run.config)?.into_iter().map(row)))
+    let used = keys(&run.config)?.into_iter().filter(|key| !run.config.train.ignores(key));
+    Ok(table("config", &["key", "this run", "default", ""], used.map(row)))
 }
 
 /// True for keys whose value is a path. Pages are passed on, and a path often contains a user's name.

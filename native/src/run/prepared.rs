@@ -11,7 +11,7 @@ use lastbit_core::nets::Network;
 use lastbit_core::ops::Tiles;
 use lastbit_core::train::checkpoint::decode_weights;
 use lastbit_core::train::self_test::Check;
-use lastbit_core::train::{FlipBit, MemoryLimits, Plan, RunLength, Tuning, Weights, memory_estimate, plan};
+use lastbit_core::train::{FlipBit, MemoryLimits, Plan, Schedule, Tuning, Weights, memory_estimate, plan};
 
 use super::environment::Environment;
 use super::manifest::Manifest;
@@ -147,13 +147,15 @@ impl Prepared {
 
     /// Warns of a learning rate that decays until float32 cannot hold it.
     pub fn warn_of_vanishing_rate(&self) {
-        let RunLength { steps, per_epoch, .. } = self.forecast().length;
-        let lr = self.config.train.lr_at(steps, steps.saturating_sub(1) / per_epoch.max(1));
-        if !(lr as f32).is_normal() {
-            warn(
-                "the learning rate decays below 1.2e-38, which float32 does not hold: the last steps train nothing; end earlier \
-                 (--epochs), decay later (--decay-every) or by less (--decay-factor)",
-            );
+        let (config, length) = (&self.config.train, self.forecast().length);
+        if !(config.lr_at(length.steps, length) as f32).is_normal() {
+            let remedy = match config.schedule {
+                Schedule::Step => "end earlier (--epochs), decay later (--decay-every) or by less (--decay-factor)",
+                Schedule::Cosine | Schedule::Linear => "begin with a larger rate (--lr)",
+            };
+            warn(format!(
+                "the learning rate decays below 1.2e-38, which float32 does not hold: the last steps train nothing; {remedy}"
+            ));
         }
     }
 

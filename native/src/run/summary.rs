@@ -22,9 +22,9 @@ pub struct Summary {
     last_epoch: Value,
     control: ControlStatus,
     fingerprints: Vec<String>,
-    /// Elements of all parameters and momenta in which each control differs from the first replica.
+    /// Elements of all parameters and of the optimiser's state in which each control differs from the first replica.
     control_differences: Vec<u64>,
-    /// Replicas with a weight or momentum that is not finite.
+    /// Replicas with a number in weights or optimiser state that is not finite.
     not_finite: Vec<usize>,
 }
 
@@ -76,7 +76,8 @@ impl Summary {
         self.fingerprints = state.replicas.iter().map(fingerprint_of).collect();
         let all = |replica: usize| {
             let replica = &state.replicas[replica];
-            replica.weights.parameters.iter().chain(&replica.momenta).flatten()
+            let optimizer = replica.optimizer.iter().flat_map(|arena| &arena.values);
+            replica.weights.parameters.iter().chain(optimizer).flatten()
         };
         let differing = |r: &usize| all(0).zip(all(*r)).filter(|(a, b)| a.to_bits() != b.to_bits()).count() as u64;
         self.control_differences = self.control.controls().iter().map(differing).collect();
@@ -95,7 +96,7 @@ impl Summary {
         self.control.first_red_step().is_some() || self.control_differences.iter().any(|n| *n > 0)
     }
 
-    /// Replicas with a weight or momentum that is not finite in the last saved state.
+    /// Replicas with a number in weights or optimiser state that is not finite in the last saved state.
     pub fn not_finite(&self) -> &[usize] {
         &self.not_finite
     }

@@ -64,6 +64,23 @@ fn a_resumed_run_may_be_longer_but_not_different() {
     }
 }
 
+/// The rates of such a schedule depend on the length of the run, so its length is part of what it trains.
+#[test]
+fn a_run_whose_schedule_ends_with_it_stays_as_long() {
+    let run = RunConfig::from_table(&table("schedule = 'cosine'\nsteps = 10\nwarmup = 2"), CONFIG_FLAG).unwrap();
+    let on = |text: &str| run.continued(&table(text), Path::new("runs/a"));
+    assert_eq!(on("steps = 10\ncheckpoint-every = '5steps'").unwrap().train, run.train);
+    for (given, flag) in [("steps = 20", "--steps"), ("epochs = 300", "--epochs")] {
+        let text = message(on(given).unwrap_err());
+        assert!(text.contains(flag) && text.contains("cosine") && text.contains("cannot become longer"), "{text}");
+    }
+    assert!(message(on("schedule = 'step'").unwrap_err()).contains("--schedule"));
+    let longer = RunConfig::from_table(&table("schedule = 'cosine'\nsteps = 11\nwarmup = 2"), CONFIG_FLAG).unwrap();
+    assert_eq!(longer.changes_since(&run.sealed().unwrap()).unwrap(), ["steps is 11 and was 10"]);
+    let step = RunConfig::from_table(&table("steps = 10"), CONFIG_FLAG).unwrap();
+    assert!(!step.sealed().unwrap().contains_key("steps"));
+}
+
 #[test]
 fn intervals_and_faults_are_text() {
     for (text, value) in [

@@ -232,7 +232,7 @@ impl Comparison {
         let Some(network) = self.network() else { return Ok(()) };
         let start = self.folders.each_ref().map(|folder| {
             let weights = decode_weights(&network, INIT_FILE, &std::fs::read(folder.join(INIT_FILE)).ok()?).ok()?;
-            Some(ReplicaState { weights, momenta: Vec::new() })
+            Some(ReplicaState { weights, optimizer: Vec::new() })
         });
         if let [Some(a), Some(b)] = &start {
             self.states.push(distance(&network, 0, 0, a, b));
@@ -268,7 +268,8 @@ impl Comparison {
 fn different_keys(configs: &Pair<RunConfig>) -> Result<Vec<(String, Pair<String>)>, Failure> {
     let tables = [configs[0].filled().to_table()?, configs[1].filled().to_table()?];
     let keys = tables[0].keys().chain(tables[1].keys().filter(|key| !tables[0].contains_key(*key)));
-    let differing = keys.filter(|key| !RunConfig::is_free(key) && tables[0].get(*key) != tables[1].get(*key));
+    let matters = |key: &str| configs.iter().any(|config| config.fixes_bits(key));
+    let differing = keys.filter(|key| matters(key) && tables[0].get(*key) != tables[1].get(*key));
     let show = |table: &toml::Table, key: &str| table.get(key).map_or("-".to_owned(), toml::Value::to_string);
     Ok(differing.map(|key| (key.clone(), tables.each_ref().map(|table| show(table, key)))).collect())
 }

@@ -141,7 +141,7 @@ fn begin(run: &Path, network: &Network, prepared: &Prepared, found: &mut Replay)
         return Ok(kept);
     }
     let drawn = initial_weights(network, &prepared.config)?;
-    let replica = |weights: &Weights| ReplicaState { weights: weights.clone(), momenta: Vec::new() };
+    let replica = |weights: &Weights| ReplicaState { weights: weights.clone(), optimizer: Vec::new() };
     found.state = difference(network, &replica(&kept), &replica(&drawn)).map(|difference| StateDifference {
         step: 0,
         replica: 0,

@@ -1,7 +1,8 @@
 """PyTorch's side of native/tests/testsuite/pytorch.rs. Prints one line of JSON.
 
     exchange.py evaluate NET ACTIVATION WIDTH CHECKPOINT DATA    logits, loss and accuracy of the test images
-    exchange.py train NET ACTIVATION WIDTH PREFIX START DATA     saves initial weights to START, takes 3 steps
+    exchange.py train NET ACTIVATION WIDTH PREFIX START DATA     saves initial weights to START, takes 3 steps of SGD
+    exchange.py adamw NET ACTIVATION WIDTH PREFIX START DATA     the same with 4 steps of AdamW
     exchange.py snippets DOCUMENT                                runs the Python in a Markdown file, here
 """
 
@@ -10,6 +11,7 @@ import re
 import struct
 import sys
 import types
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +20,7 @@ from nets import build
 DTYPES = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
 MEAN = torch.tensor([0.507, 0.487, 0.441]).view(3, 1, 1)
 STD = torch.tensor([0.267, 0.256, 0.276]).view(3, 1, 1)
-BATCH, STEPS = 16, 3
+BATCH = 16
 
 
 def load_file(path):
@@ -70,14 +72,22 @@ def evaluate(net, activation, width, checkpoint, data):
     return scores(model, data)
 
 
-def train(net, activation, width, prefix, start, data):
+def sgd(parameters):
+    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
+
+
+def adamw(parameters):
+    return torch.optim.AdamW(parameters, lr=0.003, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.5)
+
+
+def train(make_optimizer, steps, net, activation, width, prefix, start, data):
     torch.manual_seed(1)
     model = build(net, activation, float(width))
     save_file({prefix + name: tensor for name, tensor in model.state_dict().items()}, start)
     x, labels = images(data, [f"data_batch_{i}.bin" for i in range(1, 6)])
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    optimizer = make_optimizer(model.parameters())
     losses = []
-    for step in range(STEPS):
+    for step in range(steps):
         batch = slice(step * BATCH, (step + 1) * BATCH)
         loss = torch.nn.functional.cross_entropy(model(x[batch]), labels[batch])
         optimizer.zero_grad()
@@ -102,5 +112,6 @@ def snippets(document):
 
 
 if __name__ == "__main__":
-    command = {"evaluate": evaluate, "train": train, "snippets": snippets}[sys.argv[1]]
+    commands = {"evaluate": evaluate, "train": partial(train, sgd, 3), "adamw": partial(train, adamw, 4), "snippets": snippets}
+    command = commands[sys.argv[1]]
     print(json.dumps(command(*sys.argv[2:])))

@@ -18,8 +18,8 @@ use serde_json::Value;
 use crate::common::skip::skip;
 use crate::common::{assert_refused, json_lines, lastbit, scratch, text};
 
-/// Flags of a run of three steps. `exchange.py` trains with the same settings.
-const TRAIN: [&str; 15] = [
+/// Flags of every run. `exchange.py` trains with the same settings.
+const TRAIN: [&str; 11] = [
     "train",
     "--ks",
     "1",
@@ -27,14 +27,29 @@ const TRAIN: [&str; 15] = [
     "cifar10",
     "--batch-size",
     "16",
-    "--steps",
-    "3",
     "--no-augment",
     "--no-shuffle",
     "--log-every",
     "100",
+];
+/// Flags of three steps of SGD.
+const SGD: [&str; 4] = ["--steps", "3", "--lr", "0.1"];
+/// Flags of four steps of AdamW.
+const ADAMW: [&str; 14] = [
+    "--steps",
+    "4",
+    "--optimizer",
+    "adamw",
     "--lr",
-    "0.1",
+    "0.003",
+    "--beta1",
+    "0.9",
+    "--beta2",
+    "0.99",
+    "--epsilon",
+    "1e-6",
+    "--weight-decay",
+    "0.5",
 ];
 
 /// A Python with PyTorch: `LASTBIT_PYTHON`, else the first python3 with it on the PATH or in /usr/bin.
@@ -91,13 +106,18 @@ fn images(folder: &Path) -> PathBuf {
     folder
 }
 
-/// Trains three steps on `data` and returns the lines of the metrics.
+/// Trains three steps of SGD on `data` and returns the lines of the metrics.
 fn train(net: [&str; 3], data: &Path, init: Option<&Path>, out: &Path) -> Vec<Value> {
+    train_by(&SGD, net, data, init, out)
+}
+
+/// Trains on `data` with these flags of the optimiser and returns the lines of the metrics.
+fn train_by(optimizer: &[&str], net: [&str; 3], data: &Path, init: Option<&Path>, out: &Path) -> Vec<Value> {
     let [net, activation, width] = net;
     let network = ["--net", net, "--activation", activation, "--width", width];
     let init = init.map_or(vec![], |file| vec!["--init", text(file)]);
     let places = ["--data-dir", text(data), "--out", text(out)];
-    let ended = lastbit(&[&TRAIN[..], &network, &init, &places].concat());
+    let ended = lastbit(&[&TRAIN[..], optimizer, &network, &init, &places].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     json_lines(&out.join("metrics.jsonl"))
 }
@@ -196,6 +216,27 @@ fn state_dicts_of_pytorch_train_here() {
 }
 
 #[test]
+fn adamw_takes_the_steps_of_pytorch() {
+    let Some(python) = python() else { return };
+    let home = scratch("adamw");
+    let data = images(&home);
+    for net in [["resnet20", "swish", "1"], ["vgg11", "swish:1", "0.25"]] {
+        let start = home.join(format!("{}.safetensors", net[0]));
+        let theirs = exchange(python, &home, &[&["adamw"], &net[..], &["", text(&start), text(&data)]].concat());
+        let lines = train_by(&ADAMW, net, &data, Some(&start), &home.join(net[0]));
+        let steps: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "step").collect();
+        // The first steps have about the same length whatever the gradient, so another order of sums shows where a gradient is tiny.
+        let tolerances = [2e-5, 2e-5, 2e-4, 2e-4];
+        assert_eq!(steps.len(), tolerances.len());
+        for (step, (line, tolerance)) in steps.iter().zip(tolerances).enumerate() {
+            let (ours, theirs) = (number(&line["loss"][0]), number(&theirs["losses"][step]));
+            println!("{} loss {}: {:.1e} apart", net[0], step + 1, (ours - theirs).abs() / theirs);
+            assert_close(&format!("{}, loss {}", net[0], step + 1), ours, theirs, tolerance);
+        }
+    }
+}
+
+#[test]
 fn the_documented_lines_run() {
     let Some(python) = python() else { return };
     let home = scratch("pytorch-document");
@@ -212,6 +253,6 @@ fn the_documented_lines_run() {
     // The error for an unconverted file says how to convert it.
     let (file, out) = (home.join("theirs.pth"), home.join("refused"));
     let places = ["--net", net[0], "--init", text(&file), "--data-dir", text(&data), "--out", text(&out)];
-    let ended = lastbit(&[&TRAIN[..], &places].concat());
+    let ended = lastbit(&[&TRAIN[..], &SGD, &places].concat());
     assert_refused(&ended, 2, &["--init", "theirs.pth", "torch.save's format", "safetensors.torch.save_file"]);
 }

@@ -64,6 +64,36 @@ fn a_published_command_line_finds_the_published_fingerprints() {
     }
 }
 
+/// Replicas of one k must be equal in whatever group they are, and messages stay short.
+#[test]
+fn as_many_replicas_as_possible_train_in_turns() {
+    let home = scratch("most-replicas");
+    // Beside the three of `SMALL`.
+    let list = |n: u32| (0..n).map(|i| (1 + i % 63).to_string()).collect::<Vec<_>>().join(",");
+    let flags = ["--steps", "2", "--log-every", "2", "--ks", &list(253), "--adapter", "processor"];
+    let flags = [&flags[..], &["--memory-budget", "40000000"]].concat();
+    let planned = lastbit(&[SMALL, &flags, &["--dry-run", "--out", text(&home.join("planned"))]].concat());
+    assert!(planned.out.contains("groups that take turns, k = [1, 3, 2, 1,"), "{planned:?}");
+    let ended = train(&flags, &home.join("run"));
+    let progress = ended.out.lines().filter(|line| line.starts_with("step ") || line.starts_with("training "));
+    let progress: Vec<&str> = progress.collect();
+    assert_eq!(progress.iter().filter(|line| line.contains("and 244 more")).count(), 3, "{progress:?}");
+    assert!(progress.iter().all(|line| line.len() < 1000), "{progress:?}");
+    let summary = summary(&home.join("run"));
+    let fingerprints = summary["fingerprints"].as_array().unwrap();
+    assert_eq!(fingerprints.len(), 256);
+    assert!((66..256).all(|r| fingerprints[r] == fingerprints[r - 63]), "equal k, other bits");
+    assert!(
+        fingerprints[0] == fingerprints[2] && fingerprints[0] != fingerprints[1],
+        "k = 2 is a control, k = 3 is none"
+    );
+    assert_eq!(summary["control"]["green"], true);
+    let page = fs::read_to_string(home.join("run/report.html")).unwrap();
+    assert!(page.contains("The other 232 copies") && page.len() < 1_000_000, "{} bytes", page.len());
+    let ended = lastbit(&[SMALL, &["--ks", &list(254), "--out", text(&home.join("refused"))]].concat());
+    assert_refused(&ended, 2, &["--ks", "give 1 to 256 divisors, not 257"]);
+}
+
 #[test]
 fn a_run_that_blows_up_says_so() {
     let out = scratch("blow-up").join("run");

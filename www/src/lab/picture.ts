@@ -117,7 +117,7 @@ export function settingsOf(values: Values, record: RunRecord | undefined, opened
     t("seed {seed}", { seed: values["seed"] ?? "" }),
     t("batch size {size}", { size: values["batch-size"] ?? "" }),
     t("learning rate {rates}", { rates: rates.join(", ") }),
-    t("momentum {momentum}", { momentum: values["momentum"] ?? "" }),
+    values["optimizer"] === "adamw" ? choice("optimizer", values) : t("momentum {momentum}", { momentum: values["momentum"] ?? "" }),
     steps === 1 ? t("1 step") : t("{steps} steps", { steps }),
     ...(opened === undefined ? [] : [adapterText(opened)]),
   ];

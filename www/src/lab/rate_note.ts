@@ -8,7 +8,8 @@ import { smoothRun } from "../run/smooth";
 /** Whether the network has a kink or momentum, with which a smaller rate slows the parting but does not prevent it. */
 export function isRough(values: Values): boolean {
   const isSmooth = (values["activation"] ?? "").startsWith("swish");
-  return values["net"] !== "one-layer" && (!isSmooth || Number(values["momentum"]) > 0);
+  const hasMomentum = values["optimizer"] !== "adamw" && Number(values["momentum"]) > 0;
+  return values["net"] !== "one-layer" && (!isSmooth || hasMomentum);
 }
 
 /** The note. */

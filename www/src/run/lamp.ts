@@ -9,6 +9,9 @@ import type { Component, RunSource } from "./session";
 /** The largest k of a run. */
 const MOST_K = 63;
 
+/** Most controls that are named. */
+const NAMED = 6;
+
 /** The lamp's colour. */
 export type LampState = "green" | "red" | "none";
 
@@ -42,7 +45,9 @@ export class Lamp implements Component {
 /** The word beside the lamp, and what it means. `perturbation` is the property of the run. */
 export function lampText(state: LampState, record: RunRecord | undefined, perturbation = "divide"): [string, string] {
   if (record === undefined || record.isPending) return [t("Control"), ""];
-  const controls = record.controls.map((r) => labelOf(record, r)).join(", ");
+  const labels = record.controls.slice(0, NAMED).map((r) => labelOf(record, r));
+  const more = record.controls.length - labels.length;
+  const controls = [...labels, ...(more > 0 ? [t("and {count} more", { count: more })] : [])].join(", ");
   const first = labelOf(record, 0);
   if (state === "green") return [t("Control green"), t("{controls} equals {first} in every bit, as it must.", { controls, first })];
   if (state === "red") {

@@ -74,6 +74,8 @@ test("the lamp turns red at the first step at which a control differs, and stays
   assert.equal(lampState(record), "none");
   record.addSteps(steps(row(1)));
   assert.deepEqual([lampState(record), ...lampText("green", record)], ["green", "Control green", "k = 2 equals k = 1 in every bit, as it must."]);
+  const many = new RunRecord({ ...SHAPE, ks: Array(256).fill(1), controls: Array.from({ length: 255 }, (_, r) => r + 1) });
+  assert.match(lampText("green", many)[1], /^k = 1 \(no. 2\), .*, and 249 more equals/, "many controls are not all named");
   record.addSteps(steps(row(2, 1), row(3)));
   assert.equal(lampState(record), "red");
   assert.match(lampText("red", record)[1], /bits differ from step 2 on/);

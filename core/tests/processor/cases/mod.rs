@@ -55,6 +55,7 @@ pub fn cases(seed: u64) -> Vec<Case> {
     ends::inputs(&mut random, &mut all);
     ends::heads(&mut random, &mut all);
     parameters::updates(&mut random, &mut all);
+    parameters::adamw_updates(&mut random, &mut all);
     parameters::measurements(&mut random, &mut all);
     equations::equations(&mut random, &mut all);
     benchmarks::rates(&mut random, &mut all);

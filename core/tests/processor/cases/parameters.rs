@@ -1,7 +1,7 @@
 //! Cases of the kernels on parameters: update, divergence, fingerprint.
 
 use lastbit_core::ops::sgd::{self, Perturbation, ReplicaValues, StepValues};
-use lastbit_core::ops::{divergence, fingerprint, flip_bit, not_finite};
+use lastbit_core::ops::{adamw, divergence, fingerprint, flip_bit, not_finite};
 
 use super::Case;
 use super::random::Random;
@@ -42,6 +42,38 @@ pub(super) fn updates(random: &mut Random, all: &mut Vec<Case>) {
                 let note = if scale == 1.0 { "" } else { ", subnormal" };
                 let name = format!("update {perturbation:?}, decay {weight_decay}, momentum {momentum}, kept {keep}");
                 sketch.finish(format!("{name}, nesterov {nesterov}{note}"), all);
+            }
+        }
+    }
+}
+
+pub(super) fn adamw_updates(random: &mut Random, all: &mut Vec<Case>) {
+    let usual = adamw::Coefficients { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+    let other = adamw::Coefficients { beta1: 0.0, beta2: 0.5, epsilon: 0.25, weight_decay: 0.0 };
+    for (i, (coefficients, step)) in [(usual, 1), (usual, 9), (other, 1), (other, 3)].into_iter().enumerate() {
+        for perturbation in [Perturbation::Divide, Perturbation::Reciprocal] {
+            // Squares of the smallest are subnormal, and so is a part of the steps.
+            for scale in [1.0, 1e-20, 1e-36] {
+                let replicas = 1 + random.below(6);
+                let mut sketch = Sketch::new(random, replicas, 1);
+                let elements = [3 + 16 * i as u32, 1100];
+                let gradients = sketch.arena(&elements, |random| random.float(scale));
+                let parameters = sketch.arena(&elements, |random| random.float(scale));
+                let means = sketch.arena(&elements, |random| random.float(scale));
+                // Zeros, too, as before the first step.
+                let squares = sketch.arena(&elements, |random| random.float(scale).powi(2) * random.below(2) as f32);
+                let values: Vec<ReplicaValues> =
+                    (0..replicas).map(|_| ReplicaValues::new(1 + sketch.random.below(63), 0.1, perturbation)).collect();
+                let bindings = adamw::Bindings {
+                    gradients: sketch.table.whole(gradients.id),
+                    step: sketch.words(bytemuck::cast_slice(&[adamw::StepValues::new(coefficients, step, 0.1)])),
+                    replicas: sketch.words(bytemuck::cast_slice(&values)),
+                    parameters: sketch.table.whole(parameters.id),
+                    means: [means.id, squares.id].map(|id| sketch.table.whole(id)),
+                };
+                adamw::update(&mut sketch.rec, perturbation, bindings);
+                let name = format!("adamw {perturbation:?}, {coefficients:?}");
+                sketch.finish(format!("{name}, step {step}, numbers of size {scale}"), all);
             }
         }
     }
@@ -94,7 +126,11 @@ pub(super) fn measurements(random: &mut Random, all: &mut Vec<Case>) {
         let places = sketch.words(places.as_flattened());
         let blocks = sketch.junk((n_blocks * replicas * 2) as usize);
         let results = sketch.junk(replicas as usize * 2);
-        fingerprint::measure(&mut sketch.rec, [whole, momenta, places, blocks, results]);
+        // Other arenas of an optimiser have other salts, so the same numbers will do.
+        let optimizer = [momenta, whole, momenta];
+        let bindings =
+            fingerprint::Bindings { parameters: whole, optimizer: &optimizer[..1 + i], places, blocks, results };
+        fingerprint::measure(&mut sketch.rec, bindings);
         let (element, replica) = (sketch.random.below(stride as u32), sketch.random.below(replicas));
         flip_bit::flip(&mut sketch.rec, whole, element, replica);
         sketch.finish(format!("divergence and fingerprint of {elements:?}"), all);

@@ -42,6 +42,7 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
     match dispatch.kernel.shader() {
         Shader::ActivationBackward => this.activation_backward(),
         Shader::ActivationForward => this.activation_forward(),
+        Shader::AdamwUpdate => this.adamw_update(),
         Shader::Add => this.add(),
         Shader::BatchInput => this.batch_input(),
         Shader::BinaryCrossEntropy => this.binary_cross_entropy(),
@@ -66,6 +67,7 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
         Shader::DenseForward => this.dense_forward(),
         Shader::DivergenceBlocks => this.divergence_blocks(),
         Shader::DivergenceTensors => this.divergence_tensors(),
+        Shader::FingerprintArena => this.fingerprint_arena(),
         Shader::FingerprintBlocks => this.fingerprint_blocks(),
         Shader::FingerprintSum => this.fingerprint_sum(),
         Shader::FlipBit => this.flip_bit(),

@@ -31,6 +31,24 @@ impl Reading<'_> {
         }
     }
 
+    pub(super) fn adamw_update(&self) {
+        let [gradients, step, perturbations, parameters, means, mean_squares] = self.arrays[..] else { unreachable!() };
+        let [decay, blend, keep_squares, blend_squares, correction, root_correction, epsilon] =
+            from_fn(|field| step.get(field));
+        for (at, [r, _]) in each([self.replicas, self.stride()]).enumerate() {
+            let k = perturbations.word(r * 4);
+            let [rate, reciprocal] = [1, 2].map(|field| perturbations.get(r * 4 + field));
+            let [p, g, mean, squares] = [parameters, gradients, means, mean_squares].map(|array| array.get(at));
+            let mean = self.mac(blend, g - mean, mean);
+            let squares = self.mac(blend_squares * g, g, keep_squares * squares);
+            means.set(at, mean);
+            mean_squares.set(at, squares);
+            let direction = mean * correction / self.mac(squares.sqrt(), root_correction, epsilon);
+            let divided = if self.flag("RECIPROCAL") { direction * reciprocal } else { direction / k as f32 };
+            parameters.set(at, self.mac(-rate, divided, self.mac(-decay, p, p)));
+        }
+    }
+
     pub(super) fn divergence_blocks(&self) {
         let [parameters, reference, blocks] = self.arrays[..] else { unreachable!() };
         for (at, [_, block]) in each([self.replicas, self.stride() / 64]).enumerate() {
@@ -86,6 +104,19 @@ impl Reading<'_> {
                     parameter.wrapping_add(mix(momenta.word(element), index, tensor, salt + 2))
                 });
                 blocks.set_word(at * 2 + salt as usize, words.fold(0, u32::wrapping_add));
+            }
+        }
+    }
+
+    pub(super) fn fingerprint_arena(&self) {
+        let [arena, places, blocks] = self.arrays[..] else { unreachable!() };
+        let first_salt = self.argument("salt") as u32;
+        for (at, [_, block]) in each([self.replicas, self.stride() / 64]).enumerate() {
+            let [tensor, first, elements] = from_fn(|field| places.word(block * 4 + field));
+            for salt in 0..2 {
+                let mixed = |i| mix(arena.word(at * 64 + i as usize), first.wrapping_add(i), tensor, first_salt + salt);
+                let word = at * 2 + salt as usize;
+                blocks.set_word(word, (0..elements).map(mixed).fold(blocks.word(word), u32::wrapping_add));
             }
         }
     }

@@ -3,7 +3,7 @@
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::{Activation, Shape};
 use lastbit_core::rng::{Purpose, Stream};
-use lastbit_core::train::Weights;
+use lastbit_core::train::{Optimizer, Weights};
 
 use super::*;
 
@@ -29,7 +29,7 @@ impl Run {
         let checkpoints = Checkpoints::of(&folder, 2);
         for step in [4, 8] {
             journal.metrics(&format!("{{\"kind\":\"step\",\"step\":{step}}}")).unwrap();
-            let mut state = State::initial(&Weights::initial(&network, step), 2);
+            let mut state = State::initial(&Weights::initial(&network, step), 2, Optimizer::Sgd);
             state.step = step;
             checkpoints.save(&network, &config, &state, journal.digest()).unwrap();
         }
@@ -40,7 +40,7 @@ impl Run {
         let mut files: Vec<_> =
             fs::read_dir(path_of(&self.checkpoints.folder, step)).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
-        assert_eq!(files.len(), 4, "two replicas, momenta, manifest: {files:?}");
+        assert_eq!(files.len(), 4, "two replicas, optimiser, manifest: {files:?}");
         files
     }
 
