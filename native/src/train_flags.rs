@@ -27,7 +27,7 @@ pub struct RunFlags {
     /// Multiply the channels of a ResNet, PreResNet or VGG [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network", value_parser = real)]
     width: Option<f64>,
-    /// Activation function: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
+    /// Activation function: relu, swish (beta 5), swish:BETA or tanh [default: relu; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
     activation: Option<String>,
     /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png, .jpg, ..., test/CLASS/...) or synthetic (for one-layer: the

@@ -48,6 +48,7 @@ const ACTIVATIONS = [
   ["relu", "ReLU"],
   ["swish", t("Swish, beta 5")],
   ["swish:1", t("Swish, beta 1")],
+  ["tanh", "tanh"],
 ] as const;
 const PERTURBATIONS = [
   ["divide", t("divide by k")],

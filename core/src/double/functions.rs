@@ -26,6 +26,11 @@ pub fn activate(activation: Activation, z: f64) -> [f64; 3] {
             let slope = beta * s * (1.0 - s);
             [z * s, s + z * slope, slope * (2.0 + beta * z * (1.0 - 2.0 * s))]
         }
+        Activation::Tanh => {
+            let a = libm::tanh(z);
+            let slope = 1.0 - a * a;
+            [a, slope, -2.0 * a * slope]
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Activation {
         /// Steepness, positive and finite.
         beta: f32,
     },
+    /// The hyperbolic tangent, as in the networks of Cohen et al. 2021.
+    Tanh,
 }
 
 /// The beta of `swish` without a number, as in the paper's ResNets.
@@ -27,6 +29,7 @@ impl std::str::FromStr for Activation {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "relu" => Ok(Self::Relu),
+            None if text == "tanh" => Ok(Self::Tanh),
             None if text == "swish" => Ok(Self::Swish { beta: DEFAULT_SWISH_BETA }),
             Some(("swish", text)) => match text.parse::<f32>() {
                 Ok(beta) if beta.is_normal() && beta > 0.0 => Ok(Self::Swish { beta }),
@@ -36,7 +39,7 @@ impl std::str::FromStr for Activation {
                 }
                 _ => Err(format!("invalid beta '{text}' after 'swish:': use a positive number")),
             },
-            _ => Err(format!("unknown activation '{text}': use relu, swish or swish:BETA")),
+            _ => Err(format!("unknown activation '{text}': use relu, swish, swish:BETA or tanh")),
         }
     }
 }
@@ -55,6 +58,7 @@ impl std::fmt::Display for Activation {
             Self::Relu => write!(f, "relu"),
             Self::Swish { beta } if *beta == DEFAULT_SWISH_BETA => write!(f, "swish"),
             Self::Swish { beta } => write!(f, "swish:{beta}"),
+            Self::Tanh => write!(f, "tanh"),
         }
     }
 }
@@ -72,6 +76,7 @@ pub fn constants(activation: Option<Activation>) -> [(&'static str, Constant); 2
         None => (0, 1.0),
         Some(Activation::Relu) => (1, 1.0),
         Some(Activation::Swish { beta }) => (2, beta),
+        Some(Activation::Tanh) => (3, 1.0),
     };
     [("ACTIVATION", Constant::U32(kind)), ("BETA", Constant::F32(beta))]
 }

@@ -59,7 +59,7 @@ fn all_recordings() -> Vec<Recording> {
         TileTarget::ALL.into_iter().for_each(|target| add_tiles(network, &Tiles::default_for(target)));
         rows.iter().for_each(|rows| add_tiles(network, &Tiles::all(Tile::with_rows(*rows))));
     };
-    for activation in [relu, swish(5.0)] {
+    for activation in [relu, swish(5.0), Activation::Tanh] {
         for depth in [8, 14, 20, 26, 32, 44, 56, 110] {
             add(&network(resnet(depth), [3, 32, 32], activation, 1.0), &[]);
         }
@@ -104,7 +104,7 @@ fn equations(side: u32, kernel: u32, replicas: usize) -> Vec<Recording> {
         LinearParams { image, kernel, regime, a: -0.5, beta: 1.0, source: true, initial }
     });
     let mut all: Vec<_> = linear.iter().map(|params| Linear::recording(params, replicas).unwrap()).collect();
-    for activation in [Activation::Relu, Activation::Swish { beta: 1.0 }] {
+    for activation in [Activation::Relu, Activation::Swish { beta: 1.0 }, Activation::Tanh] {
         let (image, initial, perturbation) = (image.clone(), initial.clone(), Perturbation::Divide);
         let params = NonlinearParams { image, kernel, activation, label: 1, alpha: 20.0, perturbation, initial };
         all.push(Nonlinear::recording(&params, replicas).unwrap());

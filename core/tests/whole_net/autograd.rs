@@ -45,6 +45,7 @@ fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
             let e = (x * -f64::from(beta))?.exp()?;
             x / (e + 1.0)?
         }
+        Activation::Tanh => x.tanh(),
     }
 }
 
@@ -229,6 +230,11 @@ fn synthetic(n: usize) -> Dataset {
 #[test]
 fn resnet8_with_swish_agrees_with_candle() {
     check(&resnet8(Activation::Swish { beta: 5.0 }, 1.0), synthetic(9), 1e-4);
+}
+
+#[test]
+fn resnet8_with_tanh_agrees_with_candle() {
+    check(&resnet8(Activation::Tanh, 1.0), synthetic(9), 1e-4);
 }
 
 #[test]

@@ -57,6 +57,7 @@ fn small(activation: Activation) -> TrainConfig {
 #[test]
 fn gradients_of_resnet8_match_the_adapter() {
     check(small(Activation::Swish { beta: 5.0 }), synthetic::dataset(3, 16, 4), 1e-4);
+    check(small(Activation::Tanh), synthetic::dataset(3, 16, 4), 1e-4);
     check(small(Activation::Relu), synthetic::dataset(3, 16, 4), 1e-2);
 }
 

@@ -24,6 +24,7 @@ impl Reading<'_> {
                 }
             }
             2 => z * self.math.sigmoid(self.steepened(z)),
+            3 => self.math.tanh(z),
             _ => z,
         }
     }
@@ -41,6 +42,10 @@ impl Reading<'_> {
                 let t = self.steepened(z);
                 let s = self.math.sigmoid(t);
                 self.mac(t * s, 1.0 - s, s)
+            }
+            3 => {
+                let a = self.math.tanh(z);
+                self.mac(-a, a, 1.0)
             }
             _ => 1.0,
         }
