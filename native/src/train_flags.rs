@@ -20,14 +20,15 @@ use crate::value_parsers::{real, whole, whole_in};
 #[derive(Debug, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunFlags {
-    /// Network: resnet8, resnet14, resnet20, ... resnet110, preresnet8, ... preresnet110, vgg11, vgg13, vgg16 or one-layer
+    /// Network: resnet8, resnet14, resnet20, ... resnet110, preresnet8, ... preresnet110, vgg11, vgg13, vgg16, mlp1 to
+    /// mlp8 (hidden layers of 200 units) or one-layer
     /// [default: resnet56]
     #[arg(long, value_parser = checked::<NetKind>, help_heading = "Network")]
     net: Option<String>,
-    /// Multiply the channels of a ResNet, PreResNet or VGG [default: 1]
+    /// Multiply the channels of a ResNet, PreResNet or VGG, or the hidden units of an MLP [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network", value_parser = real)]
     width: Option<f64>,
-    /// Activation function: relu, swish (beta 5), swish:BETA or tanh [default: relu; one-layer: swish:1]
+    /// Activation function: relu, swish (beta 5), swish:BETA or tanh [default: relu; mlp: tanh; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
     activation: Option<String>,
     /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png, .jpg, ..., test/CLASS/...) or synthetic (for one-layer: the

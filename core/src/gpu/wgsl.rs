@@ -129,6 +129,8 @@ macro_rules! shaders {
 
 shaders! {
     ActivationBackward "activation_backward",
+    ActivationFeaturesBackward "activation_features_backward",
+    ActivationFeaturesForward "activation_features_forward",
     ActivationForward "activation_forward",
     Add "add",
     BatchInput "batch_input",
@@ -158,6 +160,8 @@ shaders! {
     DivergenceTensors "divergence_tensors",
     FingerprintBlocks "fingerprint_blocks",
     FingerprintSum "fingerprint_sum",
+    FlattenBackward "flatten_backward",
+    FlattenForward "flatten_forward",
     FlipBit "flip_bit",
     FmaRate "fma_rate",
     HeatSteps "heat_steps",

@@ -1,4 +1,4 @@
-//! Activations, and their launches where no batch norm precedes them (batch norm fuses its activation).
+//! Activations, and their launches where no batch norm precedes them (batch norm fuses its activation): of planes and of features.
 
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +96,56 @@ fn kernel(shader: Shader, shape: Shape, activation: Activation) -> Kernel {
 /// Appends `a = activation(y)`.
 pub fn forward(rec: &mut Recording, label: &str, shape: Shape, activation: Activation, y: Binding, a: Binding) {
     launch(rec, label, shape, kernel(Shader::ActivationForward, shape, activation), y, a);
+}
+
+/// Appends `a = activation(z)` of `elements` features in each replica.
+///
+/// # Panics
+/// If a u32 cannot count the features: such a tensor is over every adapter's limit long before.
+pub fn forward_features(
+    rec: &mut Recording,
+    label: &str,
+    elements: u64,
+    activation: Activation,
+    z: Binding,
+    a: Binding,
+) {
+    launch_features(
+        rec,
+        label,
+        elements,
+        Kernel::new(Shader::ActivationFeaturesForward, &constants(Some(activation))),
+        z,
+        a,
+    );
+}
+
+/// Appends `g <- g * activation'(z)` of `elements` features in each replica, in place.
+///
+/// # Panics
+/// As [`forward_features`].
+pub fn backward_features(
+    rec: &mut Recording,
+    label: &str,
+    elements: u64,
+    activation: Activation,
+    z: Binding,
+    g: Binding,
+) {
+    launch_features(
+        rec,
+        label,
+        elements,
+        Kernel::new(Shader::ActivationFeaturesBackward, &constants(Some(activation))),
+        z,
+        g,
+    );
+}
+
+fn launch_features(rec: &mut Recording, label: &str, elements: u64, kernel: Kernel, from: Binding, to: Binding) {
+    let work = Work::new(elements * 8, elements * 8);
+    let count = u32::try_from(elements).expect("fewer than 2^32 elements");
+    rec.dispatch_with(label, kernel, &[from, to], workgroups(elements), work, &[count]);
 }
 
 /// Appends `g <- g * activation'(y)`, in place.

@@ -12,6 +12,8 @@ mod twin;
 mod twins;
 
 mod activation_backward;
+mod activation_features_backward;
+mod activation_features_forward;
 mod activation_forward;
 mod add;
 mod batch_input;
@@ -39,6 +41,8 @@ mod divergence_blocks;
 mod divergence_tensors;
 mod fingerprint_blocks;
 mod fingerprint_sum;
+mod flatten_backward;
+mod flatten_forward;
 mod flip_bit;
 mod fma_rate;
 mod heat_steps;

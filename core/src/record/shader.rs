@@ -62,6 +62,8 @@ macro_rules! shaders {
 
 shaders! {
     ActivationBackward "activation_backward" [Read Update] [],
+    ActivationFeaturesBackward "activation_features_backward" [Read Update] ["elements"],
+    ActivationFeaturesForward "activation_features_forward" [Read Write] ["elements"],
     ActivationForward "activation_forward" [Read Write] [],
     Add "add" [Read Read Write] ["elements"],
     BatchInput "batch_input" [Read Read Read Write] [],
@@ -91,6 +93,8 @@ shaders! {
     DivergenceTensors "divergence_tensors" [Read Read Write] ["tensors"],
     FingerprintBlocks "fingerprint_blocks" [Read Read Read Write] [],
     FingerprintSum "fingerprint_sum" [Read Write] [],
+    FlattenBackward "flatten_backward" [Read Write] [],
+    FlattenForward "flatten_forward" [Read Write] [],
     FlipBit "flip_bit" [Update] ["element", "replica"],
     FmaRate "fma_rate" [Write] [],
     HeatSteps "heat_steps" [Read Read Update Update] ["steps"],

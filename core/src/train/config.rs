@@ -98,9 +98,9 @@ pub struct TrainConfig {
     /// Network.
     #[serde(with = "as_text")]
     pub net: NetKind,
-    /// Factor on the channels of a ResNet or VGG; 1 as published.
+    /// Factor on the channels of a ResNet or VGG, or on the units of an MLP's hidden layers; 1 as published.
     pub width: f64,
-    /// Nonlinearity; by default ReLU, and Swish with beta 1 for the one-layer network.
+    /// Nonlinearity; by default ReLU, tanh for an MLP, and Swish with beta 1 for the one-layer network.
     pub activation: Option<Activation>,
     /// Data set.
     pub dataset: DatasetKind,
@@ -210,6 +210,7 @@ impl TrainConfig {
     pub fn activation(&self) -> Activation {
         self.activation.unwrap_or(match self.net {
             NetKind::OneLayer => Activation::Swish { beta: 1.0 },
+            NetKind::Mlp { .. } => Activation::Tanh,
             _ => Activation::Relu,
         })
     }

@@ -1,8 +1,10 @@
 //! The dense layer and the losses are compared with candle, and losses of extreme logits with their limits.
 
 use candle_core::{D, Tensor, Var};
+use lastbit_core::ops::Shape;
 use lastbit_core::ops::cross_entropy::{self, Loss};
 use lastbit_core::ops::dense::Dense;
+use lastbit_core::ops::flatten::Flatten;
 
 use super::common::{Bench, Failures, Gpu, Outputs, Random, Setting, joined, outputs_by_any_setting};
 use super::oracle;
@@ -12,18 +14,21 @@ fn dense() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(31);
-    for (inputs, units, samples, replicas) in [(64, 10, 37, 6), (1, 1, 1, 1), (7, 3, 5, 2), (3, 70, 2, 4)] {
-        let layer = Dense { inputs, units };
+    for (inputs, units, samples, replicas, shared_input) in
+        [(64, 10, 37, 6, false), (1, 1, 1, 1, false), (7, 3, 5, 2, false), (3, 70, 2, 4, false), (300, 21, 5, 3, true)]
+    {
+        let layer = Dense { inputs, units, shared_input };
         let (n_in, n_out) = ((samples * inputs) as usize, (samples * units) as usize);
         let [x, w, b, d] =
             [n_in, (inputs * units) as usize, units as usize, n_out].map(|each| random.replicas(replicas, each));
+        let x = if shared_input { vec![x[0].clone(); replicas] } else { x };
         let name = format!("{layer:?} N {samples} R {replicas}");
         let outputs = outputs_by_any_setting(&mut failures, &name, replicas, &[], |setting| {
             let range = setting.replicas.clone();
             let mut bench = Bench::new(&gpu, range.len(), samples as usize);
             let parameters = bench.arena(&[w[range.clone()].to_vec(), b[range.clone()].to_vec()]);
             let gradients = bench.fresh_arena(&[inputs * units, units]);
-            let x = bench.floats(&joined(&x[range.clone()]));
+            let x = bench.floats(&if shared_input { x[0].clone() } else { joined(&x[range.clone()]) });
             let d = bench.floats(&joined(&d[range.clone()]));
             let (logits, dx) = (bench.fresh(n_out * range.len()), bench.fresh(n_in * range.len()));
             let (weight, bias) = (bench.tensor(&parameters, 0), bench.tensor(&parameters, 1));
@@ -49,9 +54,41 @@ fn dense() {
             let d = oracle::constant(&d[r], &[samples, units]);
             reference.extend(oracle::gradients(&logits, &d, &[&leaf, &weight, &bias]));
             for ((what, values), reference) in outputs.iter().zip(&reference) {
-                // Sums of at most 70 products.
+                // Sums of at most 300 products.
                 failures.close(&format!("{name}: {what} [{r}]"), &values[r], reference, 1e-5);
             }
+        }
+    }
+    failures.finish();
+}
+
+#[test]
+fn flattening() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(33);
+    for (shape, samples, replicas) in
+        [(Shape::new(3, 32, 32), 3, 2), (Shape::new(5, 3, 7), 4, 6), (Shape::new(1, 1, 1), 1, 1)]
+    {
+        let flatten = Flatten { input: shape, shared_input: false };
+        let elements = samples * shape.elements() as usize;
+        let [x, d] = [(); 2].map(|()| random.replicas(replicas, elements));
+        let name = format!("{shape:?} N {samples} R {replicas}");
+        let outputs = outputs_by_any_setting(&mut failures, &name, replicas, &[], |setting| {
+            let range = setting.replicas.clone();
+            let mut bench = Bench::new(&gpu, range.len(), samples);
+            let x = bench.planes(shape, &joined(&x[range.clone()]));
+            let d = bench.floats(&joined(&d[range.clone()]));
+            let (features, g) = (bench.fresh(elements * range.len()), bench.fresh_planes(shape));
+            flatten.forward(&mut bench.rec, "flatten", x, features);
+            flatten.backward(&mut bench.rec, "flatten", d, g);
+            let done = bench.run(setting.limit_flops);
+            vec![("features", done.by_replica(features, elements)), ("g", done.planes(g, shape))]
+        });
+        // Dense values of planes are in the order of the features.
+        for r in 0..replicas {
+            failures.equal_bits(&format!("{name}: features [{r}]"), &outputs[0].1[r], &x[r]);
+            failures.equal_bits(&format!("{name}: g [{r}]"), &outputs[1].1[r], &d[r]);
         }
     }
     failures.finish();

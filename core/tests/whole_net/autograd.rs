@@ -99,6 +99,7 @@ impl Candle<'_> {
                 let (n, c, h, w) = x.dims4()?;
                 x.reshape(&[n, c, h / 2, 2, w / 2, 2][..])?.max(5)?.max(3)?
             }
+            Operation::Flatten(_) => x.flatten_from(1)?,
             Operation::GlobalAveragePool => x.mean((2, 3))?,
             Operation::Dense(_) => x.matmul(&parameter(0).t()?)?.broadcast_add(parameter(1))?,
         };
@@ -257,6 +258,13 @@ fn vgg11_with_swish_agrees_with_candle() {
 #[test]
 fn vgg11_with_relu_agrees_with_candle() {
     check(&vgg11(Activation::Relu), synthetic(5), 1e-2);
+}
+
+#[test]
+fn mlps_agree_with_candle() {
+    for (layers, activation) in [(2, Activation::Tanh), (1, Activation::Swish { beta: 1.0 })] {
+        check(&TrainConfig { net: NetKind::Mlp { layers }, ..resnet8(activation, 0.25) }, synthetic(9), 1e-4);
+    }
 }
 
 #[test]

@@ -68,6 +68,12 @@ fn gradients_of_preresnet8_are_the_gpus() {
 }
 
 #[test]
+fn gradients_of_an_mlp_are_the_adapters() {
+    let mlp = TrainConfig { net: NetKind::Mlp { layers: 2 }, ..small(Activation::Tanh) };
+    check(mlp, synthetic::dataset(3, 16, 4), 1e-5);
+}
+
+#[test]
 fn gradients_of_vgg11_and_of_the_one_layer_net_are_the_gpus() {
     let vgg = TrainConfig { net: NetKind::Vgg { depth: 11 }, ..small(Activation::Swish { beta: 1.0 }) };
     check(vgg, synthetic::dataset(3, 8, 4), 1e-4);

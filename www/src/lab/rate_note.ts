@@ -7,7 +7,8 @@ import { smoothRun } from "../run/smooth";
 
 /** Whether the network has a kink or momentum, with which a smaller rate slows the parting but does not prevent it. */
 export function isRough(values: Values): boolean {
-  const isSmooth = /^(swish|tanh)/.test(values["activation"] ?? "");
+  const activation = values["activation"] ?? "";
+  const isSmooth = /^(swish|tanh)/.test(activation) || (activation === "" && (values["net"] ?? "").startsWith("mlp"));
   return values["net"] !== "one-layer" && (!isSmooth || Number(values["momentum"]) > 0);
 }
 

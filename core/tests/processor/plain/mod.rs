@@ -41,6 +41,8 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
     let this = Reading { dispatch, arrays: arrays.collect(), math: Math { class }, samples, replicas };
     match dispatch.kernel.shader() {
         Shader::ActivationBackward => this.activation_backward(),
+        Shader::ActivationFeaturesBackward => this.activation_features_backward(),
+        Shader::ActivationFeaturesForward => this.activation_features_forward(),
         Shader::ActivationForward => this.activation_forward(),
         Shader::Add => this.add(),
         Shader::BatchInput => this.batch_input(),
@@ -68,6 +70,8 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
         Shader::DivergenceTensors => this.divergence_tensors(),
         Shader::FingerprintBlocks => this.fingerprint_blocks(),
         Shader::FingerprintSum => this.fingerprint_sum(),
+        Shader::FlattenBackward => this.flatten_backward(),
+        Shader::FlattenForward => this.flatten_forward(),
         Shader::FlipBit => this.flip_bit(),
         Shader::FmaRate => this.fma_rate(),
         Shader::HeatSteps => this.heat_steps(),

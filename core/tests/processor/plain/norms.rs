@@ -73,6 +73,19 @@ impl Reading<'_> {
         }
     }
 
+    pub(super) fn activation_features_forward(&self) {
+        for at in 0..self.replicas * self.argument("elements") {
+            self.arrays[1].set(at, self.activate(self.arrays[0].get(at)));
+        }
+    }
+
+    pub(super) fn activation_features_backward(&self) {
+        for at in 0..self.replicas * self.argument("elements") {
+            let slope = self.activate_slope(self.arrays[0].get(at));
+            self.arrays[1].set(at, self.arrays[1].get(at) * slope);
+        }
+    }
+
     /// The leaves of batch norm's sums, ordered by replica, channel, images of the leaf, row and vector of the row.
     fn leaves(&self) -> impl Iterator<Item = (usize, Leaf)> {
         let [channels, height, width, images] = self.sizes(["C", "HEIGHT", "WIDTH", "IMAGES"]);

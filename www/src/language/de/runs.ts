@@ -208,7 +208,8 @@ export const runs = {
   // The settings of a run, and its picture.
   "Network": "Netz",
   "Width": "Breite",
-  "times the channels": "mal die Kanäle",
+  "times the channels or units": "mal die Kanäle oder Neuronen",
+  "MLP, 2 hidden layers": "MLP, 2 verborgene Schichten",
   "Activation": "Aktivierung",
   "Images": "Bilder",
   "1 to 63": "1 bis 63",
