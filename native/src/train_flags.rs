@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::{ArgAction, Args};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
-use lastbit_core::train::{DatasetKind, LrChange};
+use lastbit_core::train::{DatasetKind, LossKind, LrChange};
 use serde::Serialize;
 use toml::Table;
 
@@ -31,6 +31,9 @@ pub struct RunFlags {
     /// Activation function: relu, swish (beta 5), swish:BETA or tanh [default: relu; mlp: tanh; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
     activation: Option<String>,
+    /// Loss: cross-entropy, or mse, half the squared distance of the logits from the one-hot label [default: cross-entropy]
+    #[arg(long, value_parser = checked::<LossKind>, help_heading = "Network")]
+    loss: Option<String>,
     /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png, .jpg, ..., test/CLASS/...) or synthetic (for one-layer: the
     /// 256 x 256 checkerboard) [default: cifar10; one-layer: synthetic]
     #[arg(long, value_parser = checked::<DatasetKind>, help_heading = "Data")]
@@ -285,7 +288,9 @@ mod tests {
         let is_trained = |key: &&str| ["steps", "epochs"].contains(key) || !(RunConfig::is_free(key) || *key == "init");
         let trained = config.into_iter().filter(is_trained);
         assert_eq!(keys, trained.collect(), "keys of the page and of the config");
-        let defaults = RunConfig::default().to_table().unwrap();
+        let mut defaults = RunConfig::default().to_table().unwrap();
+        // A config leaves this key out at its default.
+        defaults.insert("loss".to_owned(), LossKind::default().to_string().into());
         for Property { key, native } in &properties {
             let default = defaults.get(*key).map(spelled).unwrap_or_default();
             assert_eq!(*native, default, "default of {key} in {}", path.display());

@@ -60,7 +60,7 @@ impl DoubleTrainer {
     pub fn new(config: TrainConfig, dataset: Arc<Dataset>) -> Result<Self, TrainError> {
         config.validate()?;
         config.check_batch(Batches::sizes(&config, &dataset).train)?;
-        let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
+        let network = config.network(dataset.shape(), dataset.classes)?;
         let seed = config.seed_init.unwrap_or(config.seed);
         let initial = Weights::initial(&network, seed);
         let replica = |k: &u32| {

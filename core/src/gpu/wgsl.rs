@@ -178,6 +178,7 @@ shaders! {
     SgdUpdate "sgd_update",
     SharedFunctions "shared_functions",
     SoftmaxCrossEntropy "softmax_cross_entropy",
+    SquaredError "squared_error",
 }
 
 /// The job fields that all shaders have.

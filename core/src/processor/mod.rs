@@ -60,6 +60,7 @@ mod sgd_update;
 mod shared;
 mod shared_functions;
 mod softmax_cross_entropy;
+mod squared_error;
 mod weight_blocks;
 
 pub(crate) use device::{Buffers, Processor};

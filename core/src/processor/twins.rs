@@ -10,7 +10,7 @@ use super::{
     dense_dinput, dense_dweight, dense_forward, divergence_blocks, divergence_tensors, fingerprint_blocks,
     fingerprint_sum, flatten_backward, flatten_forward, flip_bit, fma_rate, heat_steps, max_pool_backward,
     max_pool_forward, pack_weights, pde_linear_update, pde_measure, pde_source_dot, pool_backward, pool_forward,
-    running_not_finite, score_sum, sgd_update, shared_functions, softmax_cross_entropy,
+    running_not_finite, score_sum, sgd_update, shared_functions, softmax_cross_entropy, squared_error,
 };
 use crate::record::Shader;
 
@@ -147,5 +147,6 @@ fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
         Shader::SgdUpdate => Box::new(sgd_update::SgdUpdate::new(launch)),
         Shader::SharedFunctions => Box::new(shared_functions::SharedFunctions::new(launch)),
         Shader::SoftmaxCrossEntropy => Box::new(softmax_cross_entropy::SoftmaxCrossEntropy::new(launch)),
+        Shader::SquaredError => Box::new(squared_error::SquaredError::new(launch)),
     }
 }

@@ -111,4 +111,5 @@ shaders! {
     SgdUpdate "sgd_update" [Read Read Read Update Update] [],
     SharedFunctions "shared_functions" [Read Write] ["count"],
     SoftmaxCrossEntropy "softmax_cross_entropy" [Read Read Write Write] [],
+    SquaredError "squared_error" [Read Read Write Write] [],
 }

@@ -33,7 +33,7 @@ mod upload;
 
 pub(crate) use batch::Batches;
 pub use batch::EVALUATION_BATCH;
-pub use config::{ConfigError, DatasetKind, LrChange, MAX_K, TrainConfig};
+pub use config::{ConfigError, DatasetKind, LossKind, LrChange, MAX_K, TrainConfig};
 pub use difference::{Difference, difference, tensors};
 pub use error::TrainError;
 pub use estimate::{Estimate, MemoryEstimate, estimate, memory as memory_estimate};

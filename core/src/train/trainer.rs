@@ -117,7 +117,7 @@ pub(super) fn plan_for(
 ) -> Result<Plan, TrainError> {
     config.validate()?;
     config.check_batch(SetSizes::limited(config, [outline.train, outline.test]).train)?;
-    let network = config.net.build(outline.shape, outline.classes, config.activation(), config.width)?;
+    let network = config.network(outline.shape, outline.classes)?;
     plan_of(&network, config, outline, tuning, limits)
 }
 

@@ -82,7 +82,9 @@ fn all_recordings() -> Vec<Recording> {
         add(&network(vgg(11), [1, 32, 32], activation, 1.0), &[1, 2]);
         add(&network(NetKind::PreResNet { depth: 20 }, [3, 32, 32], activation, 1.0), &[1, 2]);
         for layers in 1..=8 {
-            add(&network(NetKind::Mlp { layers }, [3, 32, 32], activation, 1.0), &[]);
+            let mlp = network(NetKind::Mlp { layers }, [3, 32, 32], activation, 1.0);
+            add(&Network { loss: Loss::SquaredError, ..mlp.clone() }, &[]);
+            add(&mlp, &[]);
         }
     }
     for (width, size) in [(0.25, 9), (0.625, 30), (2.0, 32), (4.0, 64)] {

@@ -130,12 +130,17 @@ fn oracle_losses(loss: Loss, logits: &Var, labels: &[u32]) -> candle_core::Resul
             let l = logits.squeeze(1)?;
             (l.exp()? + 1.0)?.log()? - (&l * labels.to_dtype(l.dtype())?)?
         }
+        Loss::SquaredError => {
+            let classes = Tensor::arange(0u32, logits.dims()[1] as u32, logits.device())?;
+            let target = labels.unsqueeze(1)?.broadcast_eq(&classes)?.to_dtype(logits.dtype())?;
+            (logits.as_tensor() - target)?.sqr()?.sum(D::Minus1)? * 0.5
+        }
     }
 }
 
 fn is_correct(loss: Loss, logits: &[f32], label: u32) -> bool {
     match loss {
-        Loss::SoftmaxCrossEntropy => {
+        Loss::SoftmaxCrossEntropy | Loss::SquaredError => {
             let largest = logits.iter().copied().fold(f32::MIN, f32::max);
             logits.iter().position(|l| *l == largest) == Some(label as usize)
         }
@@ -152,6 +157,8 @@ fn losses() {
         (Loss::SoftmaxCrossEntropy, 10, 128, 6),
         (Loss::SoftmaxCrossEntropy, 10, 77, 1),
         (Loss::SoftmaxCrossEntropy, 3, 1, 2),
+        (Loss::SquaredError, 10, 128, 6),
+        (Loss::SquaredError, 3, 77, 2),
         (Loss::SigmoidBinaryCrossEntropy, 1, 5, 3),
         (Loss::SigmoidBinaryCrossEntropy, 1, 131, 2),
     ] {
@@ -194,7 +201,9 @@ fn losses_of_logits_that_are_not_finite_are_nan() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let setting = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
-    for (loss, classes) in [(Loss::SoftmaxCrossEntropy, 3), (Loss::SigmoidBinaryCrossEntropy, 1)] {
+    for (loss, classes) in
+        [(Loss::SoftmaxCrossEntropy, 3), (Loss::SquaredError, 3), (Loss::SigmoidBinaryCrossEntropy, 1)]
+    {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for place in 0..classes as usize {
                 // The bad logit belongs to the second of three samples; its label is each class in turn.
@@ -219,7 +228,9 @@ fn losses_of_extreme_logits_are_finite() {
     let mut failures = Failures::default();
     let extremes = [0.0, 1e-38, 20.0, 87.0, 89.0, 104.0, 1e4, 1e30, f32::MAX].map(|v| [v, -v]).concat();
     let setting = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
-    for (loss, classes) in [(Loss::SoftmaxCrossEntropy, 3), (Loss::SigmoidBinaryCrossEntropy, 1)] {
+    for (loss, classes) in
+        [(Loss::SoftmaxCrossEntropy, 3), (Loss::SquaredError, 3), (Loss::SigmoidBinaryCrossEntropy, 1)]
+    {
         let mut logits = Vec::new();
         let mut labels = Vec::new();
         for (i, a) in extremes.iter().enumerate() {
@@ -243,11 +254,17 @@ fn losses_of_extreme_logits_are_finite() {
                 Loss::SigmoidBinaryCrossEntropy => {
                     l[0].max(0.0) - l[0] * f64::from(*label) + (-l[0].abs()).exp().ln_1p()
                 }
+                // A residual is capped at 1e15.
+                Loss::SquaredError => {
+                    let residual = |(k, l): (usize, &f64)| l - f64::from(u8::from(k == *label as usize));
+                    0.5 * l.iter().enumerate().map(|l| residual(l).clamp(-1e15, 1e15).powi(2)).sum::<f64>()
+                }
             };
             let out = f64::from(outputs[1].1[0][n]);
             // A loss is capped at 1e30. Near 0, the softmax loss is exact to an ulp of 1.
-            let bound = 1e-6 * expected.min(1e30) + 2e-7;
-            failures.check((out - expected.min(1e30)).abs() <= bound, || {
+            let expected = if loss == Loss::SquaredError { expected } else { expected.min(1e30) };
+            let bound = 1e-6 * expected + 2e-7;
+            failures.check((out - expected).abs() <= bound, || {
                 format!("{loss:?} of {l:?} at {label} = {out:e}, not {expected:e}")
             });
         }

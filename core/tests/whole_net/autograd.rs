@@ -7,7 +7,7 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 use lastbit_core::data::{Dataset, ImageSet};
 use lastbit_core::nets::{Forward, NetKind, Network, Node, Operation, Tensors};
 use lastbit_core::ops::{Activation, cross_entropy::Loss};
-use lastbit_core::train::{Event, Start, State, TrainConfig, Trainer, Tuning, Weights};
+use lastbit_core::train::{Event, LossKind, Start, State, TrainConfig, Trainer, Tuning, Weights};
 
 use crate::runs;
 
@@ -138,6 +138,12 @@ fn loss(
             let labels = Tensor::from_vec(labels.clone(), (labels.len(), 1), &Device::Cpu)?;
             ((logits.exp()? + 1.0)?.log()? - logits * labels)?.mean_all()
         }
+        Loss::SquaredError => {
+            let classes = Tensor::arange(0u32, logits.dims()[1] as u32, &Device::Cpu)?.to_dtype(DType::F64)?;
+            let labels = Tensor::from_vec(labels.clone(), (labels.len(), 1), &Device::Cpu)?;
+            let target = labels.broadcast_eq(&classes)?.to_dtype(DType::F64)?;
+            (logits - target)?.sqr()?.sum(D::Minus1)?.mean_all()? * 0.5
+        }
     }
 }
 
@@ -263,7 +269,10 @@ fn vgg11_with_relu_agrees_with_candle() {
 #[test]
 fn mlps_agree_with_candle() {
     for (layers, activation) in [(2, Activation::Tanh), (1, Activation::Swish { beta: 1.0 })] {
-        check(&TrainConfig { net: NetKind::Mlp { layers }, ..resnet8(activation, 0.25) }, synthetic(9), 1e-4);
+        for loss in [LossKind::CrossEntropy, LossKind::Mse] {
+            let net = NetKind::Mlp { layers };
+            check(&TrainConfig { net, loss, ..resnet8(activation, 0.25) }, synthetic(9), 1e-4);
+        }
     }
 }
 

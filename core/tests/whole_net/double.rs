@@ -8,7 +8,7 @@ use lastbit_core::double::DoubleTrainer;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::train::{Event, LrChange, StepEvent, TrainConfig};
+use lastbit_core::train::{Event, LossKind, LrChange, StepEvent, TrainConfig};
 
 use crate::runs;
 
@@ -70,6 +70,7 @@ fn gradients_of_preresnet8_are_the_gpus() {
 #[test]
 fn gradients_of_an_mlp_are_the_adapters() {
     let mlp = TrainConfig { net: NetKind::Mlp { layers: 2 }, ..small(Activation::Tanh) };
+    check(TrainConfig { loss: LossKind::Mse, ..mlp.clone() }, synthetic::dataset(3, 16, 4), 1e-5);
     check(mlp, synthetic::dataset(3, 16, 4), 1e-5);
 }
 

@@ -258,7 +258,7 @@ impl Comparison {
         let file = folder.join(replica_file(0, *train.ks.first()?));
         let bytes = std::fs::read(&file).ok()?;
         crate::datasets::shapes(train.dataset, train.net).into_iter().find_map(|(shape, classes)| {
-            let network = train.net.build(shape, classes, train.activation(), train.width).ok()?;
+            let network = train.network(shape, classes).ok()?;
             decode_weights(&network, "", &bytes).ok().map(|_: Weights| network)
         })
     }

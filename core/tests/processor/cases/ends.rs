@@ -112,7 +112,16 @@ pub(super) fn heads(random: &mut Random, all: &mut Vec<Case>) {
         (1, 3.0, 0.0),
         (1, 300.0, f32::NAN),
     ] {
-        let loss = if classes == 1 { Loss::SigmoidBinaryCrossEntropy } else { Loss::SoftmaxCrossEntropy };
+        let of_classes: &[Loss] = match classes {
+            1 => &[Loss::SigmoidBinaryCrossEntropy],
+            _ => &[Loss::SoftmaxCrossEntropy, Loss::SquaredError],
+        };
+        losses(random, all, of_classes, (classes, scale, beyond));
+    }
+}
+
+fn losses(random: &mut Random, all: &mut Vec<Case>, of_classes: &[Loss], (classes, scale, beyond): (u32, f32, f32)) {
+    for loss in of_classes.iter().copied() {
         let (replicas, samples) = random.batch(u64::from(classes) * 1000);
         let mut sketch = Sketch::new(random, replicas, samples);
         let n = sketch.all_samples();
@@ -130,6 +139,6 @@ pub(super) fn heads(random: &mut Random, all: &mut Vec<Case>) {
         };
         cross_entropy::forward(&mut sketch.rec, loss, classes, bindings);
         let note = if beyond == 0.0 { "" } else { ", not finite" };
-        sketch.finish(format!("loss of {classes} classes, logits to {scale}{note}"), all);
+        sketch.finish(format!("{loss:?} of {classes} classes, logits to {scale}{note}"), all);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Reading;
 use super::memory::whole;
-use super::numbers::nan_unless;
+use super::numbers::{clamp, nan_unless};
 use super::orders::{add, each, pairwise64};
 
 impl Reading<'_> {
@@ -121,6 +121,27 @@ impl Reading<'_> {
             }
             let loss = self.math.log_positive(sum) + (logit(winner) - logit(label)).min(1e30);
             scores.set(sample * 2, nan_unless((0..classes).all(|k| logit(k).is_finite()), loss));
+            scores.set(sample * 2 + 1, if winner == label { 1.0 } else { 0.0 });
+        }
+    }
+
+    pub(super) fn squared_error(&self) {
+        let classes = self.size("K");
+        let [logits, labels, dlogits, scores] = self.arrays[..] else { unreachable!() };
+        for (sample, [_, n]) in each([self.replicas, self.samples]).enumerate() {
+            let label = labels.word(n) as usize;
+            let logit = |k| logits.get(sample * classes + k);
+            let (mut winner, mut sum) = (0, 0.0);
+            for k in 0..classes {
+                if logit(k) > logit(winner) {
+                    winner = k;
+                }
+                let residual = logit(k) - if k == label { 1.0 } else { 0.0 };
+                dlogits.set(sample * classes + k, residual / self.samples as f32);
+                let bounded = clamp(residual, -1e15, 1e15);
+                sum = self.mac(bounded, bounded, sum);
+            }
+            scores.set(sample * 2, nan_unless((0..classes).all(|k| logit(k).is_finite()), 0.5 * sum));
             scores.set(sample * 2 + 1, if winner == label { 1.0 } else { 0.0 });
         }
     }

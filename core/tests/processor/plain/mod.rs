@@ -88,6 +88,7 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
         Shader::SgdUpdate => this.sgd_update(),
         Shader::SharedFunctions => this.shared_functions(),
         Shader::SoftmaxCrossEntropy => this.softmax_cross_entropy(),
+        Shader::SquaredError => this.squared_error(),
     }
 }
 

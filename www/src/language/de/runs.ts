@@ -211,6 +211,8 @@ export const runs = {
   "times the channels or units": "mal die Kanäle oder Neuronen",
   "MLP, 2 hidden layers": "MLP, 2 verborgene Schichten",
   "Activation": "Aktivierung",
+  "cross-entropy": "Kreuzentropie",
+  "squared error": "quadratischer Fehler",
   "Images": "Bilder",
   "1 to 63": "1 bis 63",
   "Perturbation": "Störung",
