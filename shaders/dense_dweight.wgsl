@@ -1,9 +1,9 @@
 #import mac
 // dweight[k,c] = sum over n of dlogit[n,k] * feature[n,c]; dbias[k] = sum over n of dlogit[n,k]. A thread computes
 // one element.
-// Order: samples in turn, one accumulator. Constants: C, K.
+// Order: samples in turn, one accumulator. Constants: C, K, SHARED_INPUT.
 
-@group(0) @binding(1) var<storage, read> features: array<f32>;              // [R][N][C]
+@group(0) @binding(1) var<storage, read> features: array<f32>;              // [R][N][C], or [N][C] with SHARED_INPUT
 @group(0) @binding(2) var<storage, read> dlogits: array<f32>;               // [R][N][K]
 @group(0) @binding(3) var<storage, read_write> gradient: array<f32>;        // arena from the weight
 
@@ -18,7 +18,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) lan
     var acc = 0.0;
     for (var n = 0u; n < job.samples; n++) {
         let sample = tile.y * job.samples + n;
-        let feature = select(1.0, features[sample * C + min(c, C - 1u)], c < C);
+        let own = select(sample, n, SHARED_INPUT);
+        let feature = select(1.0, features[own * C + min(c, C - 1u)], c < C);
         acc = mac(feature, dlogits[sample * K + k], acc);
     }
     // job.weight_to_bias: elements from the weight to the bias in the arena.

@@ -21,7 +21,8 @@ fn result_of(bits: vec4u) -> u32 {
         case 6u: { return bitcast<u32>(root(x)); }
         case 7u: { return bitcast<u32>(mac(x, y, bitcast<f32>(bits.z))); }
         case 8u: { return bitcast<u32>(x * y); }
-        default: { return bitcast<u32>(x + y); }
+        case 9u: { return bitcast<u32>(x + y); }
+        default: { return bitcast<u32>(hyperbolic_tangent(x)); }
     }
 }
 

@@ -88,7 +88,7 @@ fn norm(tensors: &[Vec<f64>]) -> f64 {
 fn each_kind_changes_what_it_says() {
     let network = run(&perturbed(&["none"], 1)).network;
     let count = |tensors: &[Vec<f64>]| tensors.iter().flatten().filter(|d| **d != 0.0).count();
-    let is_convolution = |t: &usize| network.parameters[*t].convolution;
+    let is_convolution = |t: &usize| network.parameters[*t].measured;
     for entry in ["1:ulp:1", "1:ulp:4", "1:scale:0.5", "1:scale:-0.5:99"] {
         let moved = displacement(entry);
         assert_eq!(count(&moved), 1, "{entry}");

@@ -26,7 +26,7 @@ impl ControlStatus {
         self.note_not_finite(event.step, |replica| !event.is_finite(replica));
     }
 
-    /// Adds a line of `metrics.jsonl`, which counts convolution weights only.
+    /// Adds a line of `metrics.jsonl`, which counts measured weights only.
     pub fn add_line(&mut self, line: &Value) {
         if line["kind"] == "step" {
             let step = line["step"].as_u64().unwrap_or(0);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lastbit_core::nets::NetKind;
-use lastbit_core::train::{FlipBit, LrChange, Perturb, TrainConfig};
+use lastbit_core::train::{FlipBit, LossKind, LrChange, Perturb, TrainConfig};
 use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 use toml::{Table, Value};
@@ -228,8 +228,9 @@ fn flag_of(key: &str) -> String {
 
 /// All keys of a config.
 pub fn known_keys() -> Vec<String> {
-    // Serialization leaves an empty list out, so give it an item.
+    // Serialization leaves these keys out at their defaults.
     let full = TrainConfig {
+        loss: LossKind::Mse,
         lr_changes: vec![LrChange { step: 1, lr: 0.1 }],
         perturb: vec![Perturb::default()],
         lyapunov_distances: vec![1.0],

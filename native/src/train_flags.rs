@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::{ArgAction, Args};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
-use lastbit_core::train::{DatasetKind, LrChange, Perturb};
+use lastbit_core::train::{DatasetKind, LossKind, LrChange, Perturb};
 use serde::Serialize;
 use toml::Table;
 
@@ -20,16 +20,20 @@ use crate::value_parsers::{real, whole, whole_in};
 #[derive(Debug, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunFlags {
-    /// Network: resnet8, resnet14, resnet20, ... resnet110, preresnet8, ... preresnet110, vgg11, vgg13, vgg16 or one-layer
+    /// Network: resnet8, resnet14, resnet20, ... resnet110, preresnet8, ... preresnet110, vgg11, vgg13, vgg16, mlp1 to
+    /// mlp8 (hidden layers of 200 units) or one-layer
     /// [default: resnet56]
     #[arg(long, value_parser = checked::<NetKind>, help_heading = "Network")]
     net: Option<String>,
-    /// Multiply the channels of a ResNet, PreResNet or VGG [default: 1]
+    /// Multiply the channels of a ResNet, PreResNet or VGG, or the hidden units of an MLP [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network", value_parser = real)]
     width: Option<f64>,
-    /// Activation function: relu, swish (beta 5) or swish:BETA [default: relu; one-layer: swish:1]
+    /// Activation function: relu, swish (beta 5), swish:BETA or tanh [default: relu; mlp: tanh; one-layer: swish:1]
     #[arg(long, value_parser = checked::<Activation>, help_heading = "Network")]
     activation: Option<String>,
+    /// Loss: cross-entropy, or mse, half the squared distance of the logits from the one-hot label [default: cross-entropy]
+    #[arg(long, value_parser = checked::<LossKind>, help_heading = "Network")]
+    loss: Option<String>,
     /// Images: cifar10, fashion-mnist, folder (train/CLASS/*.png, .jpg, ..., test/CLASS/...) or synthetic (for one-layer: the
     /// 256 x 256 checkerboard) [default: cifar10; one-layer: synthetic]
     #[arg(long, value_parser = checked::<DatasetKind>, help_heading = "Data")]
@@ -325,7 +329,9 @@ mod tests {
         let is_trained = |key: &&str| ["steps", "epochs"].contains(key) || !(RunConfig::is_free(key) || *key == "init");
         let trained = config.into_iter().filter(is_trained);
         assert_eq!(keys, trained.collect(), "keys of the page and of the config");
-        let defaults = RunConfig::default().to_table().unwrap();
+        let mut defaults = RunConfig::default().to_table().unwrap();
+        // A config leaves this key out at its default.
+        defaults.insert("loss".to_owned(), LossKind::default().to_string().into());
         for Property { key, native } in &properties {
             let default = defaults.get(*key).map(spelled).unwrap_or_default();
             assert_eq!(*native, default, "default of {key} in {}", path.display());

@@ -1,5 +1,5 @@
 #import math
-// The activation of a layer. Constants: ACTIVATION (0 none, 1 ReLU, 2 Swish x * sigmoid(BETA x)) and BETA.
+// The activation of a layer. Constants: ACTIVATION (0 none, 1 ReLU, 2 Swish x * sigmoid(BETA x), 3 tanh) and BETA.
 // Forward and backward pass start from the same pre-activation z, which the same function computes.
 
 // BETA z, clamped to a range beyond which the sigmoid is 0 or 1: infinity times (1 - 1) would be NaN.
@@ -16,6 +16,9 @@ fn activate(z: vec4f) -> vec4f {
     if (ACTIVATION == 2u) {
         return z * sigmoid4(steepened(z));
     }
+    if (ACTIVATION == 3u) {
+        return hyperbolic_tangent4(z);
+    }
     return z;
 }
 
@@ -28,6 +31,10 @@ fn activate_slope(z: vec4f) -> vec4f {
         let t = steepened(z);
         let s = sigmoid4(t);
         return fma(opaque4(t * s), vec4f(1.0) - s, s);
+    }
+    if (ACTIVATION == 3u) {
+        let a = hyperbolic_tangent4(z);
+        return fma(-a, a, vec4f(1.0));
     }
     return vec4f(1.0);
 }

@@ -1,6 +1,6 @@
 #import division
 #import opaque
-// exp, log and the sigmoid, from + - *, quotients and bit operations only. The built-in functions of drivers differ by many ulps
+// exp, log, the sigmoid and tanh, from + - *, quotients and bit operations only. The built-in functions of drivers differ by many ulps
 // (software drivers by thousands), so devices can be compared only if all of them use the same formula.
 
 // Tests the bits, because compilers may assume that infinity and NaN do not occur.
@@ -67,6 +67,28 @@ fn sigmoid(x: f32) -> f32 {
 
 fn sigmoid4(x: vec4f) -> vec4f {
     return vec4f(sigmoid(x.x), sigmoid(x.y), sigmoid(x.z), sigmoid(x.w));
+}
+
+// tanh x within 2 ulp: near 0 an odd polynomial (Cephes), so that nothing cancels; else 1 - 2 / (e^2|x| + 1), which is 1 from |x| = 9.02.
+// The sign is set and NaN returned by bits.
+fn hyperbolic_tangent(x: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let magnitude = bits & 0x7fffffffu;
+    let t = min(bitcast<f32>(magnitude), 44.0);
+    let z = opaque(t * t);
+    var p = -5.70498872745e-3;
+    p = fma(p, z, 2.06390887954e-2);
+    p = fma(p, z, -5.37397155531e-2);
+    p = fma(p, z, 1.33314422036e-1);
+    p = fma(p, z, -3.33332819422e-1);
+    let near = fma(opaque(p * z), t, t);
+    let far = 1.0 - quotient(2.0, exp_finite(2.0 * t) + 1.0);
+    let value = bitcast<u32>(select(far, near, t < 0.625)) | (bits & 0x80000000u);
+    return bitcast<f32>(select(value, 0x7fc00000u, magnitude > 0x7f800000u));
+}
+
+fn hyperbolic_tangent4(x: vec4f) -> vec4f {
+    return vec4f(hyperbolic_tangent(x.x), hyperbolic_tangent(x.y), hyperbolic_tangent(x.z), hyperbolic_tangent(x.w));
 }
 
 // ln(1 + e^-|x|) within 4 ulp: the part of a cross-entropy that stays small.

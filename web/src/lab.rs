@@ -289,9 +289,9 @@ impl Lab {
         let trainer = Trainer::new(its_context, config.clone(), images, tuning, Start::Fresh).await?;
         let network = trainer.network();
         self.beginning = Some(Beginning::new(network, &config, dataset));
-        let tensors = network.parameters.iter().map(|parameter| {
-            json!({ "name": parameter.name, "shape": parameter.dims, "convolution": parameter.convolution })
-        });
+        let tensors = network.parameters.iter().map(
+            |parameter| json!({ "name": parameter.name, "shape": parameter.dims, "measured": parameter.measured }),
+        );
         let adapter = context.adapter();
         let described = json!({
             "kind": "opened",

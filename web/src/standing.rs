@@ -19,10 +19,10 @@ const MOST_WEIGHTS: u64 = 1 << 23;
 
 /// What a run began with.
 pub struct Beginning {
-    /// Weights of the convolutions, by tensor: those that the copies started with, and those that the next seed would give. They are made
+    /// The measured weights, by tensor: those that the copies started with, and those that the next seed would give. They are made
     /// when somebody asks where the copies stand.
     starts: OnceCell<[Vec<Vec<f32>>; 2]>,
-    /// The convolutions.
+    /// The measured weights.
     ranges: Vec<PeekRange>,
     dataset: Arc<Dataset>,
     /// Number of test images that the copies are shown.
@@ -32,10 +32,10 @@ pub struct Beginning {
 impl Beginning {
     /// The beginning of a run of `config` that has not begun.
     pub fn new(network: &Network, config: &TrainConfig, dataset: Arc<Dataset>) -> Self {
-        let convolutions = network.parameters.iter().enumerate().filter(|(_, parameter)| parameter.convolution);
+        let measured = network.parameters.iter().enumerate().filter(|(_, parameter)| parameter.measured);
         let range = |(parameter, of): (usize, &Parameter)| PeekRange { parameter, first: 0, count: of.elements() };
         let images = dataset.test.len().min(config.test_limit.unwrap_or(IMAGES)).min(IMAGES);
-        Self { starts: OnceCell::new(), ranges: convolutions.map(range).collect(), dataset, images }
+        Self { starts: OnceCell::new(), ranges: measured.map(range).collect(), dataset, images }
     }
 
     /// The weights that the copies of `trainer` started with, and those of the next seed.

@@ -39,9 +39,9 @@ export type Command =
 /** A parameter of the network. */
 export interface Tensor {
   name: string;
-  /** Row-major: `[K][C][kh][kw]` for a convolution. */
+  /** Row-major: `[K][C][kh][kw]` for a convolution, `[K][C]` for a dense layer. */
   shape: number[];
-  convolution: boolean;
+  measured: boolean;
 }
 
 /** How a device rounds a·b + c. */
@@ -90,9 +90,9 @@ export interface Layers {
   step: number;
   replica: number;
   fingerprint: string;
-  /** Bits of the first weight of the first convolution; recorded runs lack most of them. */
+  /** Bits of the first measured weight; recorded runs lack most of them. */
   weight?: number;
-  /** Relative L1 of each convolution from the first replica's, in network order; `null` where it is not finite. */
+  /** Relative L1 of each measured tensor from the first replica's, in network order; `null` where it is not finite. */
   relL1: (number | null)[];
 }
 

@@ -37,6 +37,7 @@ const NETS = [
   ["preresnet20", "PreResNet-20"],
   ["vgg11", "VGG11"],
   ["vgg16", "VGG16"],
+  ["mlp2", t("MLP, 2 hidden layers")],
 ] as const;
 const DATASETS = [
   ["synthetic", t("made up")],
@@ -48,6 +49,11 @@ const ACTIVATIONS = [
   ["relu", "ReLU"],
   ["swish", t("Swish, beta 5")],
   ["swish:1", t("Swish, beta 1")],
+  ["tanh", "tanh"],
+] as const;
+const LOSSES = [
+  ["cross-entropy", t("cross-entropy")],
+  ["mse", t("squared error")],
 ] as const;
 const PERTURBATIONS = [
   ["divide", t("divide by k")],
@@ -73,9 +79,10 @@ const BIG = 2 ** 53 - 1;
 
 /** All properties, in the order of `config.toml`. */
 export const PROPERTIES: readonly Property[] = [
-  { key: "net", label: t("Network"), format: { type: "choice", options: NETS, pattern: /^((pre)?resnet\d+|vgg13)$/ }, place: "main", native: "resnet56", page: "resnet8" },
-  { key: "width", label: t("Width"), format: number(0.25, 8), place: "more", native: "1", page: "1", hint: t("times the channels") },
+  { key: "net", label: t("Network"), format: { type: "choice", options: NETS, pattern: /^((pre)?resnet\d+|vgg13|mlp[1-8])$/ }, place: "main", native: "resnet56", page: "resnet8" },
+  { key: "width", label: t("Width"), format: number(0.25, 8), place: "more", native: "1", page: "1", hint: t("times the channels or units") },
   { key: "activation", label: t("Activation"), format: { type: "choice", options: ACTIVATIONS, pattern: /^swish:[\d.e+-]+$/ }, place: "main", native: "", page: "" },
+  { key: "loss", label: t("Loss"), format: { type: "choice", options: LOSSES }, place: "more", native: "cross-entropy", page: "cross-entropy" },
   { key: "dataset", label: t("Images"), format: { type: "choice", options: DATASETS }, place: "main", native: "cifar10", page: "synthetic" },
   { key: "ks", label: "k", format: { type: "divisors" }, place: "main", native: "1,3,5,7,9,11", page: "1,3,2", hint: t("1 to 63") },
   { key: "perturbation", label: t("Perturbation"), format: { type: "choice", options: PERTURBATIONS }, place: "more", native: "divide", page: "divide" },

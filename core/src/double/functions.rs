@@ -26,6 +26,11 @@ pub fn activate(activation: Activation, z: f64) -> [f64; 3] {
             let slope = beta * s * (1.0 - s);
             [z * s, s + z * slope, slope * (2.0 + beta * z * (1.0 - 2.0 * s))]
         }
+        Activation::Tanh => {
+            let a = libm::tanh(z);
+            let slope = 1.0 - a * a;
+            [a, slope, -2.0 * a * slope]
+        }
     }
 }
 
@@ -35,7 +40,7 @@ pub fn binary_cross_entropy(u: f64, label: f64) -> f64 {
     u.max(0.0) - label * u + libm::log1p(libm::exp(-u.abs()))
 }
 
-/// The loss of one sample, in nats, and its gradient with respect to the logits.
+/// The loss of one sample (a cross-entropy in nats) and its gradient with respect to the logits.
 #[must_use]
 pub fn cross_entropy(loss: Loss, logits: &[f64], label: u32) -> (f64, Vec<f64>) {
     match loss {
@@ -49,6 +54,11 @@ pub fn cross_entropy(loss: Loss, logits: &[f64], label: u32) -> (f64, Vec<f64>) 
         Loss::SigmoidBinaryCrossEntropy => {
             let label = f64::from(label);
             (binary_cross_entropy(logits[0], label), vec![sigmoid(logits[0]) - label])
+        }
+        Loss::SquaredError => {
+            let residual = |(k, l): (usize, &f64)| l - f64::from(u8::from(k == label as usize));
+            let residuals: Vec<f64> = logits.iter().enumerate().map(residual).collect();
+            (0.5 * residuals.iter().map(|r| r * r).sum::<f64>(), residuals)
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct DoubleStep {
     pub step: u64,
     /// Mean loss of the batch before the update.
     pub loss: Vec<f64>,
-    /// Distance to the first replica after the update: the mean [`relative_l1`] over the convolution weights.
+    /// Distance to the first replica after the update: the mean [`relative_l1`] over the measured weights.
     pub rel_l1: Vec<f64>,
 }
 
@@ -62,7 +62,7 @@ impl DoubleTrainer {
     pub fn new(config: TrainConfig, dataset: Arc<Dataset>) -> Result<Self, TrainError> {
         config.validate()?;
         config.check_batch(Batches::sizes(&config, &dataset).train)?;
-        let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width)?;
+        let network = config.network(dataset.shape(), dataset.classes)?;
         let seed = config.seed_init.unwrap_or(config.seed);
         let initial = Weights::initial(&network, seed);
         let replica = |k: &u32| {
@@ -160,8 +160,8 @@ impl DoubleTrainer {
             }
         }
         let first = &self.replicas[0];
-        let convolutions: Vec<usize> =
-            (0..self.network.parameters.len()).filter(|&p| self.network.parameters[p].convolution).collect();
+        let measured: Vec<usize> =
+            (0..self.network.parameters.len()).filter(|&p| self.network.parameters[p].measured).collect();
         let is_finite = |replica: &Replica| replica.parameters.iter().flatten().all(|value| value.is_finite());
         let distance = |replica: &Replica| {
             // Two replicas that have both diverged to infinity have no distance.
@@ -169,7 +169,7 @@ impl DoubleTrainer {
                 return f64::NAN;
             }
             let tensor = |&p: &usize| relative_l1(&replica.parameters[p], &first.parameters[p]);
-            convolutions.iter().map(tensor).sum::<f64>() / convolutions.len() as f64
+            measured.iter().map(tensor).sum::<f64>() / measured.len() as f64
         };
         DoubleStep { step: self.step, loss, rel_l1: self.replicas.iter().map(distance).collect() }
     }

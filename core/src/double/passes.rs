@@ -75,6 +75,8 @@ impl Forward for Engine<'_> {
             }
             Operation::Add => x.iter().zip(values.at(node.inputs[1])).map(|(a, b)| a + b).collect(),
             Operation::Gate => x.iter().map(|z| activate(Some(Activation::Relu), *z)[0]).collect(),
+            // Rows of `[N][C][H][W]` are features already.
+            Operation::Flatten(_) => x.clone(),
             Operation::Activation(activation) => x.iter().map(|z| activate(Some(*activation), *z)[0]).collect(),
             Operation::MaxPool(pool) => {
                 let (y, from) = max_pool(pool, samples, x);
@@ -110,8 +112,8 @@ impl Backward for Engine<'_> {
         let x = values.at(node.input());
         let samples = self.samples;
         let mut convolutions = |geometries: &[Geometry]| {
-            // The batch itself needs no gradient.
-            let mut dx = (node.input().0 != 0).then(|| sums.take(node.input()).unwrap_or_else(|| vec![0.0; x.len()]));
+            let needs_gradient = self.network.needs_gradient(node.input());
+            let mut dx = needs_gradient.then(|| sums.take(node.input()).unwrap_or_else(|| vec![0.0; x.len()]));
             for ((geometry, dy), weight) in geometries.iter().zip(&gradients).zip(&node.parameters) {
                 let w = &self.parameters[weight.0];
                 self.gradients[weight.0] = geometry.backward(samples, [x, w, dy], dx.as_deref_mut());
@@ -146,6 +148,7 @@ impl Backward for Engine<'_> {
                 self.accumulate(node, 1, g.clone(), sums);
                 g
             }
+            Operation::Flatten(_) => g,
             Operation::Activation(activation) => {
                 g.iter_mut().zip(x).for_each(|(g, z)| *g *= activate(Some(*activation), *z)[1]);
                 g

@@ -129,6 +129,8 @@ macro_rules! shaders {
 
 shaders! {
     ActivationBackward "activation_backward",
+    ActivationFeaturesBackward "activation_features_backward",
+    ActivationFeaturesForward "activation_features_forward",
     ActivationForward "activation_forward",
     AdamwUpdate "adamw_update",
     Add "add",
@@ -160,6 +162,8 @@ shaders! {
     FingerprintArena "fingerprint_arena",
     FingerprintBlocks "fingerprint_blocks",
     FingerprintSum "fingerprint_sum",
+    FlattenBackward "flatten_backward",
+    FlattenForward "flatten_forward",
     FlipBit "flip_bit",
     FmaRate "fma_rate",
     Gate "gate",
@@ -177,6 +181,7 @@ shaders! {
     SgdUpdate "sgd_update",
     SharedFunctions "shared_functions",
     SoftmaxCrossEntropy "softmax_cross_entropy",
+    SquaredError "squared_error",
 }
 
 /// The job fields that all shaders have.

@@ -1,6 +1,6 @@
 //! A network as a list of operations on named tensors. Training lowers it to recordings (`train/lowering.rs`).
 
-use crate::ops::{Activation, Shape, conv_valid::ConvValid, cross_entropy::Loss, dense::Dense};
+use crate::ops::{Activation, Shape, conv_valid::ConvValid, cross_entropy::Loss, dense::Dense, flatten::Flatten};
 use crate::ops::{Conv, ConvDown, batch_norm::BatchNorm, max_pool::MaxPool};
 
 /// A tensor of the graph: an index into [`Network::shapes`].
@@ -33,8 +33,9 @@ pub struct Parameter {
     pub init: Init,
     /// Index of its first element in the parameter arena, a multiple of 64.
     pub offset: u32,
-    /// True for convolution weights, over which a run's divergence is measured.
-    pub convolution: bool,
+    /// True for a weight over which a run's divergence is measured: a convolution's, or in a network without convolutions each
+    /// tensor of two or more dimensions.
+    pub measured: bool,
 }
 
 impl Parameter {
@@ -78,7 +79,9 @@ pub enum Operation {
     },
     /// Elementwise sum. Inputs a and b of one shape, output a + b.
     Add,
-    /// A separate activation. Input x, output a.
+    /// Planes as features. Input planes, output features.
+    Flatten(Flatten),
+    /// A separate activation, of planes or of features. Input x, output a.
     Activation(Activation),
     /// A ReLU that is switched for all replicas as it is for the first one ([`Network::gated`]). Input x, output a.
     Gate,
@@ -88,6 +91,20 @@ pub enum Operation {
     GlobalAveragePool,
     /// Dense layer. Input features, output features, parameters weight and bias.
     Dense(Dense),
+}
+
+impl Operation {
+    /// Whether it reads an input that all replicas share. Any other operation needs a copy of it for each replica.
+    #[must_use]
+    pub fn reads_shared(&self) -> bool {
+        match self {
+            Self::Conv(conv) => conv.shared_input,
+            Self::ConvValid(_) => true,
+            Self::Flatten(flatten) => flatten.shared_input,
+            Self::Dense(dense) => dense.shared_input,
+            _ => false,
+        }
+    }
 }
 
 /// One operation with its tensors and parameters.
@@ -136,13 +153,14 @@ impl Node {
         self.parameters[1]
     }
 
-    /// Multiply-adds of one sample's forward pass, counted for convolutions only.
+    /// Multiply-adds of one sample's forward pass, counted for convolutions and dense layers.
     #[must_use]
     pub fn multiply_adds(&self) -> u64 {
         match self.operation {
             Operation::Conv(conv) => conv.output().elements() * u64::from(conv.input.channels * 9),
             Operation::ConvDown(conv) => conv.output().elements() * u64::from(conv.input.channels * (9 + 1)),
             Operation::ConvValid(conv) => conv.output().elements() * u64::from(conv.kernel * conv.kernel),
+            Operation::Dense(dense) => u64::from(dense.inputs) * u64::from(dense.units),
             _ => 0,
         }
     }
@@ -176,17 +194,30 @@ impl Network {
         self.parameters.iter().map(|p| u64::from(p.elements())).sum()
     }
 
-    /// Offset in the arena of the one weight whose bits are recorded beside the fingerprints: the first of the first
-    /// convolution.
+    /// Offset in the arena of the one weight whose bits are recorded beside the fingerprints: the first one that is measured.
     #[must_use]
     pub fn traced_weight(&self) -> u32 {
-        self.parameters.iter().find(|parameter| parameter.convolution).map_or(0, |parameter| parameter.offset)
+        self.parameters.iter().find(|parameter| parameter.measured).map_or(0, |parameter| parameter.offset)
     }
 
     /// C, H, W of the input.
     #[must_use]
     pub fn input(&self) -> Shape {
         self.shapes[0]
+    }
+
+    /// The node that computes a tensor; `None` for the batch.
+    #[must_use]
+    pub fn producer(&self, tensor: TensorId) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.outputs.contains(&tensor))
+    }
+
+    /// Whether a parameter comes before a tensor, so that the backward pass needs the gradient with respect to it.
+    #[must_use]
+    pub fn needs_gradient(&self, tensor: TensorId) -> bool {
+        self.producer(tensor).is_some_and(|node| {
+            !node.parameters.is_empty() || node.inputs.iter().any(|input| self.needs_gradient(*input))
+        })
     }
 
     /// The tensor of the logits.
@@ -243,12 +274,18 @@ impl GraphBuilder {
 
     /// True for features `[N][C]`, false for planes.
     fn is_features(&self, tensor: TensorId) -> bool {
-        let producer = self.network.nodes.iter().find(|node| node.outputs.contains(&tensor));
-        producer.is_some_and(|node| match node.operation {
-            Operation::GlobalAveragePool | Operation::Dense(_) => true,
-            Operation::Add | Operation::Gate => self.is_features(node.input()),
+        self.network.producer(tensor).is_some_and(|node| match node.operation {
+            Operation::GlobalAveragePool | Operation::Flatten(_) | Operation::Dense(_) => true,
+            Operation::Add | Operation::Activation(_) | Operation::Gate => self.is_features(node.input()),
             _ => false,
         })
+    }
+
+    /// True for what all replicas share: the batch, also flattened.
+    fn is_shared(&self, tensor: TensorId) -> bool {
+        self.network
+            .producer(tensor)
+            .is_none_or(|node| matches!(node.operation, Operation::Flatten(f) if f.shared_input))
     }
 
     /// The shape of an input of layer `name` that must be planes.
@@ -259,10 +296,10 @@ impl GraphBuilder {
     }
 
     /// Appends a parameter to the arena.
-    fn parameter(&mut self, name: String, dims: Vec<u32>, init: Init, convolution: bool) -> ParameterId {
+    fn parameter(&mut self, name: String, dims: Vec<u32>, init: Init) -> ParameterId {
         self.require(&name, self.network.parameters.iter().all(|p| p.name != name), "a name of its own");
         self.require(&name, dims.iter().all(|side| *side > 0), "dimensions above zero");
-        self.network.parameters.push(Parameter { name, dims, init, offset: 0, convolution });
+        self.network.parameters.push(Parameter { name, dims, init, offset: 0, measured: false });
         ParameterId(self.network.parameters.len() - 1)
     }
 
@@ -292,7 +329,7 @@ impl GraphBuilder {
     /// The weight of a convolution without bias, initialised normal(0, sqrt(2 / (kh kw c_out))).
     fn kernel(&mut self, name: &str, [out_channels, in_channels, kernel]: [u32; 3]) -> ParameterId {
         let init = Init::Normal((2.0 / f64::from(kernel * kernel * out_channels)).sqrt());
-        self.parameter(format!("{name}.weight"), vec![out_channels, in_channels, kernel, kernel], init, true)
+        self.parameter(format!("{name}.weight"), vec![out_channels, in_channels, kernel, kernel], init)
     }
 
     /// Adds a 3x3 convolution with stride 1 and padding 1, without bias.
@@ -353,8 +390,8 @@ impl GraphBuilder {
         }
         let channels = shape.channels;
         let norm = BatchNorm { shape, activation, shortcut: shortcut.is_some() };
-        let scale = self.parameter(format!("{name}.weight"), vec![channels], Init::Constant(1.0), false);
-        let shift = self.parameter(format!("{name}.bias"), vec![channels], Init::Constant(0.0), false);
+        let scale = self.parameter(format!("{name}.weight"), vec![channels], Init::Constant(1.0));
+        let shift = self.parameter(format!("{name}.bias"), vec![channels], Init::Constant(0.0));
         let mean = self.network.running_stride;
         let variance = mean + channels.next_multiple_of(ALIGNMENT);
         self.network.running_stride = variance + channels.next_multiple_of(ALIGNMENT);
@@ -373,9 +410,9 @@ impl GraphBuilder {
         sum
     }
 
-    /// Adds a separate activation.
+    /// Adds a separate activation, of planes or of features.
     pub fn activation(&mut self, name: &str, x: TensorId, activation: Activation) -> TensorId {
-        let [a] = self.node(name, Operation::Activation(activation), &[x], &[], self.planes(name, x));
+        let [a] = self.node(name, Operation::Activation(activation), &[x], &[], self.shape(name, x));
         a
     }
 
@@ -396,14 +433,21 @@ impl GraphBuilder {
         features
     }
 
+    /// Adds planes as features, in the order of PyTorch's `flatten`.
+    pub fn flatten(&mut self, name: &str, x: TensorId) -> TensorId {
+        let flatten = Flatten { input: self.planes(name, x), shared_input: self.is_shared(x) };
+        let [features] = self.node(name, Operation::Flatten(flatten), &[x], &[], flatten.output());
+        features
+    }
+
     /// Adds a dense layer on features, initialised uniform(+-1/sqrt(fan_in)) for weight and bias.
     pub fn dense(&mut self, name: &str, x: TensorId, units: u32) -> TensorId {
         let inputs = self.shape(name, x).channels;
         self.require(name, self.is_features(x), "features, not planes");
         let init = Init::Uniform(1.0 / f64::from(inputs).sqrt());
-        let weight = self.parameter(format!("{name}.weight"), vec![units, inputs], init, false);
-        let bias = self.parameter(format!("{name}.bias"), vec![units], init, false);
-        let operation = Operation::Dense(Dense { inputs, units });
+        let weight = self.parameter(format!("{name}.weight"), vec![units, inputs], init);
+        let bias = self.parameter(format!("{name}.bias"), vec![units], init);
+        let operation = Operation::Dense(Dense { inputs, units, shared_input: self.is_shared(x) });
         let [y] = self.node(name, operation, &[x], &[weight, bias], Shape::new(units, 1, 1));
         y
     }
@@ -441,7 +485,11 @@ impl GraphBuilder {
             };
             self.require(&node.name, node.outputs.iter().all(is_read), "a layer that reads its output");
         }
-        for parameter in &mut self.network.parameters {
+        let parameters = &mut self.network.parameters;
+        let is_convolution = |parameter: &Parameter| parameter.dims.len() == 4;
+        let has_convolutions = parameters.iter().any(is_convolution);
+        for parameter in parameters {
+            parameter.measured = if has_convolutions { is_convolution(parameter) } else { parameter.dims.len() >= 2 };
             parameter.offset = self.network.parameter_stride;
             self.network.parameter_stride = (parameter.offset + parameter.elements()).next_multiple_of(ALIGNMENT);
         }

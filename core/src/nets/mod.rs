@@ -2,6 +2,7 @@
 
 mod gated;
 mod graph;
+mod mlp;
 mod one_layer;
 mod preresnet;
 mod resnet;
@@ -32,6 +33,11 @@ pub enum NetKind {
         /// 11, 13 or 16.
         depth: u32,
     },
+    /// A multilayer perceptron.
+    Mlp {
+        /// Hidden layers, from 1 to 8.
+        layers: u32,
+    },
     /// The paper's one-layer network.
     OneLayer,
 }
@@ -42,7 +48,7 @@ pub enum NetError {
     /// The name of an unknown network.
     #[error(
         "unknown network '{0}': use resnet8, resnet14, resnet20, resnet32, resnet44, resnet56, resnet110, preresnet8, \
-         preresnet14, ..., vgg11, vgg13, vgg16 or one-layer"
+         preresnet14, ..., vgg11, vgg13, vgg16, mlp1, ..., mlp8 or one-layer"
     )]
     Unknown(String),
     /// The network does not support images of this shape.
@@ -62,8 +68,8 @@ pub enum NetError {
     /// The one-layer network distinguishes two classes, not this number.
     #[error("one-layer distinguishes two classes, but the data set has {0}: use resnet8 or larger")]
     Classes(u32),
-    /// The width multiplier is out of range, or gives a fraction of a channel.
-    #[error("width must be between 0.25 and 8 and give a whole number of channels, not {0}")]
+    /// The width multiplier is out of range, or gives a fraction of a channel or unit.
+    #[error("width must be between 0.25 and 8 and give a whole number of channels or units, not {0}")]
     Width(String),
 }
 
@@ -79,6 +85,8 @@ impl std::str::FromStr for NetKind {
             Self::PreResNet { depth }
         } else if let Some(depth) = depth("vgg").filter(|d| vgg::convolutions(*d).is_some()) {
             Self::Vgg { depth }
+        } else if let Some(layers) = depth("mlp").filter(|layers| (1..=8).contains(layers)) {
+            Self::Mlp { layers }
         } else {
             Self::OneLayer
         };
@@ -93,6 +101,7 @@ impl std::fmt::Display for NetKind {
             Self::ResNet { depth } => write!(f, "resnet{depth}"),
             Self::PreResNet { depth } => write!(f, "preresnet{depth}"),
             Self::Vgg { depth } => write!(f, "vgg{depth}"),
+            Self::Mlp { layers } => write!(f, "mlp{layers}"),
             Self::OneLayer => write!(f, "one-layer"),
         }
     }
@@ -129,6 +138,7 @@ impl NetKind {
                 let build = if matches!(self, Self::ResNet { .. }) { resnet::build } else { preresnet::build };
                 Ok(build(depth, input, classes, activation, channels(16.0, width)?))
             }
+            Self::Mlp { layers } => Ok(mlp::build(layers, input, classes, activation, channels(200.0, width)?)),
             Self::Vgg { depth } => {
                 let sides_fit = [input.height, input.width].iter().all(|side| *side > 0 && side % vgg::SIDE == 0);
                 if !matches!(input.channels, 1 | 3) || !sides_fit {
@@ -172,9 +182,23 @@ mod tests {
             ("vgg11", 9_228_362),
             ("vgg13", 9_413_066),
             ("vgg16", 14_724_042),
+            // 3072 x 200 + 200, 200 x 200 + 200, 200 x 10 + 10.
+            ("mlp2", 656_810),
         ] {
             assert_eq!(published(name).parameter_count(), parameters, "{name}");
         }
+    }
+
+    #[test]
+    fn divergence_is_measured_over_convolutions_or_else_over_matrices() {
+        let measured = |net: &str| -> Vec<String> {
+            let all = published(net).parameters.into_iter();
+            all.filter(|parameter| parameter.measured).map(|parameter| parameter.name).collect()
+        };
+        assert_eq!(measured("mlp2"), ["fc1.weight", "fc2.weight", "fc3.weight"]);
+        // Seven 3x3 convolutions and two projections, without the dense layer.
+        let resnet = measured("resnet8");
+        assert!(resnet.len() == 9 && resnet.iter().all(|name| !name.starts_with("fc")), "{resnet:?}");
     }
 
     #[test]
@@ -192,6 +216,7 @@ mod tests {
         let vgg = ["features.0.weight", "features.1.bias", "features.7.weight", "features.34.weight"];
         let end = ["features.40.weight", "features.41.weight", "classifier.weight", "classifier.bias"];
         check("vgg16", &[vgg, end].concat(), "features.0.bias");
+        check("mlp2", &["fc1.weight", "fc1.bias", "fc2.weight", "fc3.weight", "fc3.bias"], "fc4.weight");
     }
 
     #[test]
@@ -213,7 +238,20 @@ mod tests {
 
     #[test]
     fn unknown_names_are_refused() {
-        for name in ["resnet9", "preresnet9", "resnet2", "resnet", "resnet020", "vgg", "vgg12", "vgg016", ""] {
+        for name in [
+            "resnet9",
+            "preresnet9",
+            "resnet2",
+            "resnet",
+            "resnet020",
+            "vgg",
+            "vgg12",
+            "vgg016",
+            "mlp0",
+            "mlp9",
+            "mlp02",
+            "",
+        ] {
             assert_eq!(name.parse::<NetKind>(), Err(NetError::Unknown(name.to_owned())));
         }
     }

@@ -56,7 +56,7 @@ pub trait Forward {
 /// Computes the backward pass of single nodes as well.
 pub trait Backward: Forward {
     /// Computes the gradients with respect to a node's inputs from `gradients`, those with respect to its outputs, and adds each to
-    /// `sums` with [`Backward::accumulate`]. Tensor 0, the batch, needs no gradient.
+    /// `sums` with [`Backward::accumulate`]. What [`Network::needs_gradient`] excludes needs none.
     fn backward(
         &mut self,
         node: &Node,
@@ -107,12 +107,15 @@ impl Network {
         let mut sums = Tensors::none(self);
         sums.set(self.logits(), logits);
         for (index, node) in self.nodes.iter().enumerate().rev() {
-            let gradient = |tensor: &TensorId| {
-                sums.take(*tensor).unwrap_or_else(|| panic!("no node reads an output of {}", node.name))
-            };
-            let gradients = node.outputs.iter().map(gradient).collect();
-            engine.before_backward(index, &mut values);
-            engine.backward(node, &values, gradients, &mut sums);
+            // What only the batch flows into has no parameter to learn.
+            if self.needs_gradient(node.output()) {
+                let gradient = |tensor: &TensorId| {
+                    sums.take(*tensor).unwrap_or_else(|| panic!("no node reads an output of {}", node.name))
+                };
+                let gradients = node.outputs.iter().map(gradient).collect();
+                engine.before_backward(index, &mut values);
+                engine.backward(node, &values, gradients, &mut sums);
+            }
             engine.after_backward(index, &mut values);
         }
     }

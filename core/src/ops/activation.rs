@@ -1,4 +1,4 @@
-//! Activations, and their launches where no batch norm precedes them (batch norm fuses its activation).
+//! Activations, and their launches where no batch norm precedes them (batch norm fuses its activation): of planes and of features.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ pub enum Activation {
         /// Steepness, positive and finite.
         beta: f32,
     },
+    /// The hyperbolic tangent, as in the networks of Cohen et al. 2021.
+    Tanh,
 }
 
 /// The beta of `swish` without a number, as in the paper's ResNets.
@@ -27,6 +29,7 @@ impl std::str::FromStr for Activation {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "relu" => Ok(Self::Relu),
+            None if text == "tanh" => Ok(Self::Tanh),
             None if text == "swish" => Ok(Self::Swish { beta: DEFAULT_SWISH_BETA }),
             Some(("swish", text)) => match text.parse::<f32>() {
                 Ok(beta) if beta.is_normal() && beta > 0.0 => Ok(Self::Swish { beta }),
@@ -36,7 +39,7 @@ impl std::str::FromStr for Activation {
                 }
                 _ => Err(format!("invalid beta '{text}' after 'swish:': use a positive number")),
             },
-            _ => Err(format!("unknown activation '{text}': use relu, swish or swish:BETA")),
+            _ => Err(format!("unknown activation '{text}': use relu, swish, swish:BETA or tanh")),
         }
     }
 }
@@ -55,6 +58,7 @@ impl std::fmt::Display for Activation {
             Self::Relu => write!(f, "relu"),
             Self::Swish { beta } if *beta == DEFAULT_SWISH_BETA => write!(f, "swish"),
             Self::Swish { beta } => write!(f, "swish:{beta}"),
+            Self::Tanh => write!(f, "tanh"),
         }
     }
 }
@@ -72,6 +76,7 @@ pub fn constants(activation: Option<Activation>) -> [(&'static str, Constant); 2
         None => (0, 1.0),
         Some(Activation::Relu) => (1, 1.0),
         Some(Activation::Swish { beta }) => (2, beta),
+        Some(Activation::Tanh) => (3, 1.0),
     };
     [("ACTIVATION", Constant::U32(kind)), ("BETA", Constant::F32(beta))]
 }
@@ -91,6 +96,56 @@ fn kernel(shader: Shader, shape: Shape, activation: Activation) -> Kernel {
 /// Appends `a = activation(y)`.
 pub fn forward(rec: &mut Recording, label: &str, shape: Shape, activation: Activation, y: Binding, a: Binding) {
     launch(rec, label, shape, kernel(Shader::ActivationForward, shape, activation), y, a);
+}
+
+/// Appends `a = activation(z)` of `elements` features in each replica.
+///
+/// # Panics
+/// If a u32 cannot count the features: such a tensor is over every adapter's limit long before.
+pub fn forward_features(
+    rec: &mut Recording,
+    label: &str,
+    elements: u64,
+    activation: Activation,
+    z: Binding,
+    a: Binding,
+) {
+    launch_features(
+        rec,
+        label,
+        elements,
+        Kernel::new(Shader::ActivationFeaturesForward, &constants(Some(activation))),
+        z,
+        a,
+    );
+}
+
+/// Appends `g <- g * activation'(z)` of `elements` features in each replica, in place.
+///
+/// # Panics
+/// As [`forward_features`].
+pub fn backward_features(
+    rec: &mut Recording,
+    label: &str,
+    elements: u64,
+    activation: Activation,
+    z: Binding,
+    g: Binding,
+) {
+    launch_features(
+        rec,
+        label,
+        elements,
+        Kernel::new(Shader::ActivationFeaturesBackward, &constants(Some(activation))),
+        z,
+        g,
+    );
+}
+
+fn launch_features(rec: &mut Recording, label: &str, elements: u64, kernel: Kernel, from: Binding, to: Binding) {
+    let work = Work::new(elements * 8, elements * 8);
+    let count = u32::try_from(elements).expect("fewer than 2^32 elements");
+    rec.dispatch_with(label, kernel, &[from, to], workgroups(elements), work, &[count]);
 }
 
 /// Appends `g <- g * activation'(y)`, in place.

@@ -10,6 +10,8 @@ pub enum Loss {
     SoftmaxCrossEntropy,
     /// Binary cross-entropy of the sigmoid of one logit.
     SigmoidBinaryCrossEntropy,
+    /// Half the squared distance of the logits from the one-hot vector of the label, summed over the classes.
+    SquaredError,
 }
 
 /// The loss's bindings.
@@ -34,6 +36,7 @@ pub fn forward(rec: &mut Recording, loss: Loss, classes: u32, bindings: Bindings
     let kernel = match loss {
         Loss::SoftmaxCrossEntropy => Kernel::new(Shader::SoftmaxCrossEntropy, &[("K", classes.into())]),
         Loss::SigmoidBinaryCrossEntropy => Kernel::new(Shader::BinaryCrossEntropy, &[]),
+        Loss::SquaredError => Kernel::new(Shader::SquaredError, &[("K", classes.into())]),
     };
     let values = samples * u64::from(classes);
     let work = Work::new(values * 30, values * 12);

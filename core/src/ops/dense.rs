@@ -1,7 +1,7 @@
-//! The fully connected layer at the end, which computes logits from pooled features.
+//! Fully connected layers: logits from pooled features, and the layers of an MLP.
 
 use super::workgroups;
-use crate::record::{Binding, Kernel, Recording, Shader, Work};
+use crate::record::{Binding, Constant, Kernel, Recording, Shader, Work};
 
 /// A dense layer with bias.
 #[derive(Clone, Copy, Debug)]
@@ -10,11 +10,17 @@ pub struct Dense {
     pub inputs: u32,
     /// Number of output units.
     pub units: u32,
+    /// True if all replicas share the input: the flattened batch.
+    pub shared_input: bool,
 }
 
 impl Dense {
     fn kernel(&self, shader: Shader) -> Kernel {
-        Kernel::new(shader, &[("C", self.inputs.into()), ("K", self.units.into())])
+        let mut all: Vec<(&str, Constant)> = vec![("C", self.inputs.into()), ("K", self.units.into())];
+        if shader != Shader::DenseDinput {
+            all.push(("SHARED_INPUT", self.shared_input.into()));
+        }
+        Kernel::new(shader, &all)
     }
 
     fn work(&self, rec: &Recording) -> Work {

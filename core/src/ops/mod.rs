@@ -15,6 +15,7 @@ pub mod cross_entropy;
 pub mod dense;
 pub mod divergence;
 pub mod fingerprint;
+pub mod flatten;
 pub mod flip_bit;
 pub mod functions;
 pub mod gate;

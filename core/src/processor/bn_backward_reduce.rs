@@ -83,7 +83,7 @@ impl FillsLeaves for BnBackwardReduce {
         let runs = [sums.as_mut_ptr(), products.as_mut_ptr()];
         let rows = match self.activation {
             Activation::None | Activation::Relu => region.rows_of_vector::<L>(),
-            Activation::Swish { .. } => 0,
+            Activation::Swish { .. } | Activation::Tanh => 0,
         };
         for first in samples.clone().step_by(IMAGES_AT_ONCE) {
             let images = first..samples.end.min(first + IMAGES_AT_ONCE);

@@ -2,13 +2,13 @@
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
-use super::shared::pieces::Pieces;
+use super::shared::panel::{self, COLUMNS, Rows};
 use super::twin::{Launch, Twin};
 
-/// Samples whose sums are computed in parallel, so that multiply-adds do not wait for each other.
-const SAMPLES: usize = 8;
+/// Samples of a piece. Each piece packs its weights, so that many samples should share them.
+const SAMPLES: usize = 64;
 
-/// One dispatch of `dense_dinput`. A piece is several groups of samples.
+/// One dispatch of `dense_dinput`. A piece is some features of some samples.
 pub struct DenseDinput {
     dlogits: View<f32>,
     weight: View<f32>,
@@ -17,55 +17,50 @@ pub struct DenseDinput {
     units: usize,
     samples: usize,
     stride: usize,
-    pieces: Pieces,
 }
 
 impl Twin for DenseDinput {
     fn new(launch: &Launch<'_>) -> Self {
-        let (inputs, units, samples) = (launch.size("C"), launch.size("K"), launch.samples());
         Self {
             dlogits: launch.floats(0),
             weight: launch.floats(1),
             dfeatures: launch.floats(2),
-            inputs,
-            units,
-            samples,
+            inputs: launch.size("C"),
+            units: launch.size("K"),
+            samples: launch.samples(),
             stride: launch.job().parameter_stride as usize,
-            pieces: Pieces::new(samples.div_ceil(SAMPLES), SAMPLES * units * inputs.div_ceil(8)),
         }
     }
 
     fn pieces(&self) -> usize {
-        self.pieces.count()
+        self.inputs.div_ceil(COLUMNS) * self.samples.div_ceil(SAMPLES)
     }
 
     #[inline(always)]
-    fn run<L: Lanes>(&self, replica: usize, piece: usize, _scratch: &mut Scratch) {
-        let (inputs, units) = (self.inputs, self.units);
-        debug_assert!(replica * self.stride + units * inputs <= self.weight.len());
-        debug_assert!((replica + 1) * self.samples * units <= self.dlogits.len());
-        debug_assert!((replica + 1) * self.samples * inputs <= self.dfeatures.len());
-        for group in self.pieces.range(piece) {
-            // Beyond the last sample, the last one is computed again and not written.
-            let samples: [usize; SAMPLES] = std::array::from_fn(|i| (group * SAMPLES + i).min(self.samples - 1));
-            for c in (0..inputs).step_by(L::N) {
-                // SAFETY: the dispatch only reads weight and dlogits, where a whole vector may begin anywhere, and only
-                // this piece accesses these samples of dfeatures.
-                unsafe {
-                    let weight = self.weight.at(replica * self.stride + c);
-                    let dlogits = samples.map(|n| self.dlogits.at((replica * self.samples + n) * units));
-                    let mut sums = [L::splat(0.0); SAMPLES];
-                    for k in 0..units {
-                        let weights = L::load(weight.add(k * inputs));
-                        for i in 0..SAMPLES {
-                            sums[i] = L::mac(weights, L::splat(*dlogits[i].add(k)), sums[i]);
-                        }
-                    }
-                    for i in 0..SAMPLES.min(self.samples - group * SAMPLES) {
-                        let at = (replica * self.samples + samples[i]) * inputs + c;
-                        L::store_first(self.dfeatures.at(at), L::N.min(inputs - c), sums[i]);
-                    }
-                }
+    fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
+        let (inputs, units, groups) = (self.inputs, self.units, self.samples.div_ceil(SAMPLES));
+        let (c, n) = (piece / groups * COLUMNS, piece % groups * SAMPLES);
+        let (columns, count) = (COLUMNS.min(inputs - c), SAMPLES.min(self.samples - n));
+        let (parameters, sample) = (replica * self.stride, replica * self.samples + n);
+        debug_assert!(parameters + units * inputs <= self.weight.len());
+        debug_assert!((sample + count) * units <= self.dlogits.len());
+        let (start, panel) = scratch.floats(COLUMNS + panel::FLOATS).split_at_mut(COLUMNS);
+        start.fill(0.0);
+        // SAFETY: the dispatch only reads dlogits and weight, and only this piece accesses these features.
+        unsafe {
+            for steps in panel::blocks(units) {
+                let weight = self.weight.at(parameters + steps.start * inputs + c);
+                panel::pack_rows(weight, inputs, steps.len(), columns, panel.as_mut_ptr());
+                let rows = Rows {
+                    values: self.dlogits.at(sample * units + steps.start),
+                    row: units,
+                    step: 1,
+                    out: self.dfeatures.at(sample * inputs + c),
+                    out_row: inputs,
+                    count,
+                    columns,
+                };
+                rows.add::<L>(panel.as_ptr(), steps.len(), (steps.start == 0).then_some(start.as_ptr()));
             }
         }
     }

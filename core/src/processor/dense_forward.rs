@@ -2,13 +2,13 @@
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
-use super::shared::pieces::Pieces;
+use super::shared::panel::{self, COLUMNS, Rows};
 use super::twin::{Launch, Twin};
 
-/// Samples whose sums are computed in parallel, so that multiply-adds do not wait for each other.
-const SAMPLES: usize = 8;
+/// Samples of a piece. Each piece packs its weights, so that many samples should share them.
+const SAMPLES: usize = 64;
 
-/// One dispatch of `dense_forward`. A piece is several groups of samples.
+/// One dispatch of `dense_forward`. A piece is some units of some samples.
 pub struct DenseForward {
     features: View<f32>,
     weight: View<f32>,
@@ -18,71 +18,55 @@ pub struct DenseForward {
     units: usize,
     samples: usize,
     stride: usize,
-    pieces: Pieces,
+    shared_input: bool,
 }
 
 impl Twin for DenseForward {
     fn new(launch: &Launch<'_>) -> Self {
-        let (inputs, units, samples) = (launch.size("C"), launch.size("K"), launch.samples());
         Self {
             features: launch.floats(0),
             weight: launch.floats(1),
             bias: launch.floats(2),
             logits: launch.floats(3),
-            inputs,
-            units,
-            samples,
+            inputs: launch.size("C"),
+            units: launch.size("K"),
+            samples: launch.samples(),
             stride: launch.job().parameter_stride as usize,
-            pieces: Pieces::new(samples.div_ceil(SAMPLES), SAMPLES * inputs * units.div_ceil(8)),
+            shared_input: launch.flag("SHARED_INPUT"),
         }
     }
 
     fn pieces(&self) -> usize {
-        self.pieces.count()
+        self.units.div_ceil(COLUMNS) * self.samples.div_ceil(SAMPLES)
     }
 
     #[inline(always)]
     fn run<L: Lanes>(&self, replica: usize, piece: usize, scratch: &mut Scratch) {
-        let (inputs, units) = (self.inputs, self.units);
+        let (inputs, units, groups) = (self.inputs, self.units, self.samples.div_ceil(SAMPLES));
+        let (k, n) = (piece / groups * COLUMNS, piece % groups * SAMPLES);
+        let (columns, count) = (COLUMNS.min(units - k), SAMPLES.min(self.samples - n));
         let parameters = replica * self.stride;
-        let across = units.next_multiple_of(L::N);
-        // The bias, then the weights [C][K], rows padded to whole vectors.
-        let table = scratch.floats((inputs + 1) * across);
-        table.fill(0.0);
-        // SAFETY: the dispatch only reads these.
-        let (weight, bias) = unsafe {
-            let weight = self.weight.read(parameters..parameters + units * inputs);
-            (weight, self.bias.read(parameters..parameters + units))
-        };
-        table[..units].copy_from_slice(bias);
-        for (k, row) in weight.chunks_exact(inputs).enumerate() {
-            for (c, value) in row.iter().enumerate() {
-                table[(c + 1) * across + k] = *value;
-            }
-        }
-        for group in self.pieces.range(piece) {
-            for k in (0..units).step_by(L::N) {
-                // Beyond the last sample, the last one is computed again and not written.
-                let samples: [usize; SAMPLES] = std::array::from_fn(|i| (group * SAMPLES + i).min(self.samples - 1));
-                debug_assert!((replica + 1) * self.samples * inputs <= self.features.len());
-                debug_assert!((replica + 1) * self.samples * units <= self.logits.len());
-                // SAFETY: the dispatch only reads features, table has whole vectors, and only this piece accesses these
-                // samples of the logits.
-                unsafe {
-                    let from = table.as_ptr().add(k);
-                    let features = samples.map(|n| self.features.at((replica * self.samples + n) * inputs));
-                    let mut sums = [L::load(from); SAMPLES];
-                    for c in 0..inputs {
-                        let weights = L::load(from.add((c + 1) * across));
-                        for i in 0..SAMPLES {
-                            sums[i] = L::mac(weights, L::splat(*features[i].add(c)), sums[i]);
-                        }
-                    }
-                    for i in 0..SAMPLES.min(self.samples - group * SAMPLES) {
-                        let at = (replica * self.samples + samples[i]) * units + k;
-                        L::store_first(self.logits.at(at), L::N.min(units - k), sums[i]);
-                    }
-                }
+        let sample = if self.shared_input { n } else { replica * self.samples + n };
+        debug_assert!(parameters + units * inputs <= self.weight.len());
+        debug_assert!((sample + count) * inputs <= self.features.len());
+        let (start, panel) = scratch.floats(COLUMNS + panel::FLOATS).split_at_mut(COLUMNS);
+        start.fill(0.0);
+        // SAFETY: the dispatch only reads features, weight and bias, and only this piece accesses these logits.
+        unsafe {
+            start[..columns].copy_from_slice(self.bias.read(parameters + k..parameters + k + columns));
+            for steps in panel::blocks(inputs) {
+                let weight = self.weight.at(parameters + k * inputs + steps.start);
+                panel::pack_columns::<L>(weight, inputs, steps.len(), columns, panel.as_mut_ptr());
+                let rows = Rows {
+                    values: self.features.at(sample * inputs + steps.start),
+                    row: inputs,
+                    step: 1,
+                    out: self.logits.at((replica * self.samples + n) * units + k),
+                    out_row: units,
+                    count,
+                    columns,
+                };
+                rows.add::<L>(panel.as_ptr(), steps.len(), (steps.start == 0).then_some(start.as_ptr()));
             }
         }
     }

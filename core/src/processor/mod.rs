@@ -12,6 +12,8 @@ mod twin;
 mod twins;
 
 mod activation_backward;
+mod activation_features_backward;
+mod activation_features_forward;
 mod activation_forward;
 mod adamw_update;
 mod add;
@@ -41,6 +43,8 @@ mod divergence_tensors;
 mod fingerprint_arena;
 mod fingerprint_blocks;
 mod fingerprint_sum;
+mod flatten_backward;
+mod flatten_forward;
 mod flip_bit;
 mod fma_rate;
 mod gate;
@@ -59,6 +63,7 @@ mod sgd_update;
 mod shared;
 mod shared_functions;
 mod softmax_cross_entropy;
+mod squared_error;
 mod weight_blocks;
 
 pub(crate) use device::{Buffers, Processor};

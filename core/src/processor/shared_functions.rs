@@ -2,7 +2,7 @@
 
 use super::lanes::Lanes;
 use super::memory::{Scratch, View};
-use super::shared::math::{exp_finite, log_positive, log1p_exp_neg_abs, sigmoid};
+use super::shared::math::{exp_finite, hyperbolic_tangent, log_positive, log1p_exp_neg_abs, sigmoid};
 use super::shared::pieces::Pieces;
 use super::twin::{Launch, Twin};
 use crate::record::Function;
@@ -62,6 +62,7 @@ impl SharedFunctions {
             Function::Mac => L::mac1(x, y, z),
             Function::Product => x * y,
             Function::Sum => x + y,
+            Function::Tanh => hyperbolic_tangent::<L>(x),
         };
         result.to_bits()
     }

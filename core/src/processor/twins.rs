@@ -3,14 +3,14 @@
 use super::isa::Runnable;
 use super::twin::{BySample, Grouped, Launch, Twin as _};
 use super::{
-    activation_backward, activation_forward, adamw_update, add, batch_input, binary_cross_entropy, bn_apply,
-    bn_backward_apply, bn_backward_finalize, bn_backward_reduce, bn_finalize, bn_running, bn_statistics,
-    conv_down_dinput, conv_down_dweight, conv_down_forward, conv_dweight_reduce, conv_valid_dweight,
-    conv_valid_forward, conv3x3_dweight, conv3x3_forward, copy_rate, dense_dinput, dense_dweight, dense_forward,
-    divergence_blocks, divergence_tensors, fingerprint_arena, fingerprint_blocks, fingerprint_sum, flip_bit, fma_rate,
-    gate, heat_steps, max_pool_backward, max_pool_forward, pack_weights, pde_linear_update, pde_measure,
-    pde_source_dot, pool_backward, pool_forward, running_not_finite, score_sum, sgd_update, shared_functions,
-    softmax_cross_entropy,
+    activation_backward, activation_features_backward, activation_features_forward, activation_forward, adamw_update,
+    add, batch_input, binary_cross_entropy, bn_apply, bn_backward_apply, bn_backward_finalize, bn_backward_reduce,
+    bn_finalize, bn_running, bn_statistics, conv_down_dinput, conv_down_dweight, conv_down_forward,
+    conv_dweight_reduce, conv_valid_dweight, conv_valid_forward, conv3x3_dweight, conv3x3_forward, copy_rate,
+    dense_dinput, dense_dweight, dense_forward, divergence_blocks, divergence_tensors, fingerprint_arena,
+    fingerprint_blocks, fingerprint_sum, flatten_backward, flatten_forward, flip_bit, fma_rate, gate, heat_steps,
+    max_pool_backward, max_pool_forward, pack_weights, pde_linear_update, pde_measure, pde_source_dot, pool_backward,
+    pool_forward, running_not_finite, score_sum, sgd_update, shared_functions, softmax_cross_entropy, squared_error,
 };
 use crate::record::Shader;
 
@@ -94,6 +94,12 @@ pub fn in_loop(mut launches: &[Launch<'_>], group: usize) -> [Vec<Box<dyn Runnab
 fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
     match shader {
         Shader::ActivationBackward => Box::new(activation_backward::ActivationBackward::new(launch)),
+        Shader::ActivationFeaturesBackward => {
+            Box::new(activation_features_backward::ActivationFeaturesBackward::new(launch))
+        }
+        Shader::ActivationFeaturesForward => {
+            Box::new(activation_features_forward::ActivationFeaturesForward::new(launch))
+        }
         Shader::ActivationForward => Box::new(activation_forward::ActivationForward::new(launch)),
         Shader::AdamwUpdate => Box::new(adamw_update::AdamwUpdate::new(launch)),
         Shader::Add => Box::new(add::Add::new(launch)),
@@ -125,6 +131,8 @@ fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
         Shader::FingerprintArena => Box::new(fingerprint_arena::FingerprintArena::new(launch)),
         Shader::FingerprintBlocks => Box::new(fingerprint_blocks::FingerprintBlocks::new(launch)),
         Shader::FingerprintSum => Box::new(fingerprint_sum::FingerprintSum::new(launch)),
+        Shader::FlattenBackward => Box::new(flatten_backward::FlattenBackward::new(launch)),
+        Shader::FlattenForward => Box::new(flatten_forward::FlattenForward::new(launch)),
         Shader::FlipBit => Box::new(flip_bit::FlipBit::new(launch)),
         Shader::FmaRate => Box::new(fma_rate::FmaRate::new(launch)),
         Shader::Gate => Box::new(gate::Gate::new(launch)),
@@ -142,5 +150,6 @@ fn of(shader: Shader, launch: &Launch<'_>) -> Box<dyn Runnable> {
         Shader::SgdUpdate => Box::new(sgd_update::SgdUpdate::new(launch)),
         Shader::SharedFunctions => Box::new(shared_functions::SharedFunctions::new(launch)),
         Shader::SoftmaxCrossEntropy => Box::new(softmax_cross_entropy::SoftmaxCrossEntropy::new(launch)),
+        Shader::SquaredError => Box::new(squared_error::SquaredError::new(launch)),
     }
 }

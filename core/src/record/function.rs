@@ -23,11 +23,13 @@ pub enum Function {
     Product,
     /// `x + y`
     Sum,
+    /// `tanh x`
+    Tanh,
 }
 
 impl Function {
     /// All functions. The position is the shader's constant FUNCTION.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::DivideExactly,
         Self::Exp,
         Self::Log,
@@ -38,5 +40,6 @@ impl Function {
         Self::Mac,
         Self::Product,
         Self::Sum,
+        Self::Tanh,
     ];
 }

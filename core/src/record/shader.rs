@@ -62,6 +62,8 @@ macro_rules! shaders {
 
 shaders! {
     ActivationBackward "activation_backward" [Read Update] [],
+    ActivationFeaturesBackward "activation_features_backward" [Read Update] ["elements"],
+    ActivationFeaturesForward "activation_features_forward" [Read Write] ["elements"],
     ActivationForward "activation_forward" [Read Write] [],
     AdamwUpdate "adamw_update" [Read Read Read Update Update Update] [],
     Add "add" [Read Read Write] ["elements"],
@@ -93,6 +95,8 @@ shaders! {
     FingerprintArena "fingerprint_arena" [Read Read Update] ["salt"],
     FingerprintBlocks "fingerprint_blocks" [Read Read Read Write] [],
     FingerprintSum "fingerprint_sum" [Read Write] [],
+    FlattenBackward "flatten_backward" [Read Write] [],
+    FlattenForward "flatten_forward" [Read Write] [],
     FlipBit "flip_bit" [Update] ["element", "replica"],
     FmaRate "fma_rate" [Write] [],
     Gate "gate" [Read Read Write] ["elements"],
@@ -110,4 +114,5 @@ shaders! {
     SgdUpdate "sgd_update" [Read Read Read Update Update] [],
     SharedFunctions "shared_functions" [Read Write] ["count"],
     SoftmaxCrossEntropy "softmax_cross_entropy" [Read Read Write Write] [],
+    SquaredError "squared_error" [Read Read Write Write] [],
 }

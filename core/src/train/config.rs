@@ -7,9 +7,10 @@ use super::optimizer::{Optimizer, UpdateRule};
 use super::poke::{Perturb, Poke};
 use super::run_length::RunLength;
 use super::schedule::{Schedule, learning_rate, warmed_up};
-use crate::nets::NetKind;
+use crate::nets::{NetError, NetKind, Network};
+use crate::ops::cross_entropy::Loss;
 use crate::ops::sgd::Perturbation;
-use crate::ops::{Activation, adamw};
+use crate::ops::{Activation, Shape, adamw};
 
 /// Which images to train on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,6 +50,45 @@ impl std::fmt::Display for DatasetKind {
             Self::FashionMnist => "fashion-mnist",
             Self::Folder => "folder",
             Self::Synthetic => "synthetic",
+        })
+    }
+}
+
+/// What a network with a logit for each class minimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossKind {
+    /// Cross-entropy of the softmax; binary cross-entropy in the one-layer network.
+    #[default]
+    CrossEntropy,
+    /// Mean squared error as in Cohen et al. 2021: half the squared distance of the logits from the one-hot label, summed over the
+    /// classes, averaged over the samples.
+    Mse,
+}
+
+impl LossKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::str::FromStr for LossKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "cross-entropy" => Ok(Self::CrossEntropy),
+            "mse" => Ok(Self::Mse),
+            _ => Err(format!("unknown loss '{text}': use cross-entropy or mse")),
+        }
+    }
+}
+
+impl std::fmt::Display for LossKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CrossEntropy => "cross-entropy",
+            Self::Mse => "mse",
         })
     }
 }
@@ -101,10 +141,13 @@ pub struct TrainConfig {
     /// Network.
     #[serde(with = "as_text")]
     pub net: NetKind,
-    /// Factor on the channels of a ResNet or VGG; 1 as published.
+    /// Factor on the channels of a ResNet or VGG, or on the units of an MLP's hidden layers; 1 as published.
     pub width: f64,
-    /// Nonlinearity; by default ReLU, and Swish with beta 1 for the one-layer network.
+    /// Nonlinearity; by default ReLU, tanh for an MLP, and Swish with beta 1 for the one-layer network.
     pub activation: Option<Activation>,
+    /// Loss.
+    #[serde(skip_serializing_if = "LossKind::is_default")]
+    pub loss: LossKind,
     /// Data set.
     pub dataset: DatasetKind,
     /// Divisors k, one for each replica; all replicas are compared with the first.
@@ -184,6 +227,7 @@ impl Default for TrainConfig {
             net: NetKind::ResNet { depth: 56 },
             width: 1.0,
             activation: None,
+            loss: LossKind::CrossEntropy,
             dataset: DatasetKind::Cifar10,
             ks: vec![1, 3, 5, 7, 9, 11],
             perturbation: Perturbation::Divide,
@@ -260,8 +304,21 @@ impl TrainConfig {
     pub fn activation(&self) -> Activation {
         self.activation.unwrap_or(match self.net {
             NetKind::OneLayer => Activation::Swish { beta: 1.0 },
+            NetKind::Mlp { .. } => Activation::Tanh,
             _ => Activation::Relu,
         })
+    }
+
+    /// The network for images of shape `input` in `classes` classes.
+    ///
+    /// # Errors
+    /// [`NetError`] if the network does not support such images or the width.
+    pub fn network(&self, input: Shape, classes: u32) -> Result<Network, NetError> {
+        let mut network = self.net.build(input, classes, self.activation(), self.width)?;
+        if self.loss == LossKind::Mse {
+            network.loss = Loss::SquaredError;
+        }
+        Ok(network)
     }
 
     /// Replicas whose bits must equal the first one's, by position: the null controls (rule 4 of docs/RULES.md).
@@ -440,6 +497,9 @@ impl TrainConfig {
         }
         self.perturb.iter().filter_map(|perturb| perturb.0.as_ref()).try_for_each(Poke::validate)?;
         self.validate_measurements()?;
+        if self.loss == LossKind::Mse && self.net == NetKind::OneLayer {
+            return fail("loss", "one-layer has one logit and binary cross-entropy: use cross-entropy".to_owned());
+        }
         if self.batch_size == 0 || self.batch_size > 65_536 {
             return fail("batch-size", format!("must be between 1 and 65536, not {}", self.batch_size));
         }
@@ -658,12 +718,13 @@ mod tests {
             TrainConfig { lr_changes: changes("0:0.1"), ..base() },
             TrainConfig { lr_changes: changes("5:0.1,5:0.2"), ..base() },
             TrainConfig { batch_size: 0, ..base() },
+            TrainConfig { net: NetKind::OneLayer, loss: LossKind::Mse, ..base() },
             TrainConfig { momentum: 1.0, ..base() },
             TrainConfig { weight_decay: f64::INFINITY, ..base() },
         ];
         for config in bad {
             let message = config.validate().unwrap_err().to_string();
-            let keys = ["ks: ", "lr: ", "lr-changes: ", "batch-size: ", "momentum: ", "weight-decay: "];
+            let keys = ["loss: ", "ks: ", "lr: ", "lr-changes: ", "batch-size: ", "momentum: ", "weight-decay: "];
             assert!(keys.iter().any(|key| message.starts_with(key)), "{message}");
         }
         assert_eq!(base().validate(), Ok(()));

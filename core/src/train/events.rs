@@ -30,11 +30,11 @@ pub struct StepEvent {
     pub lr: f64,
     /// Mean loss of the batch before the update.
     pub loss: Vec<f32>,
-    /// Relative L1 distance to the first replica after the update, in [0, 2]: the unweighted mean over all convolution weights.
+    /// Relative L1 distance to the first replica after the update, in [0, 2]: the unweighted mean over all measured weights.
     pub rel_l1: Vec<f64>,
-    /// Largest distance to the first replica over all convolution weights, in ulps.
+    /// Largest distance to the first replica over all measured weights, in ulps.
     pub max_ulp: Vec<u32>,
-    /// Number of elements of all convolution weights whose bits differ from the first replica's.
+    /// Number of elements of all measured weights whose bits differ from the first replica's.
     pub differing: Vec<u64>,
     /// Number of elements of *all* parameters whose bits differ; the control lamp shows it. Not in `metrics.jsonl`.
     pub differing_anywhere: Vec<u64>,
@@ -98,7 +98,7 @@ pub struct LayersEvent {
     pub fingerprint: String,
     /// Bits of one weight, whose way apart can be followed: [`Network::traced_weight`](crate::nets::Network::traced_weight).
     pub weight: u32,
-    /// Name of each convolution weight, and its relative L1 distance to the first replica, in network order.
+    /// Name of each measured tensor, and its relative L1 distance to the first replica, in network order.
     pub rel_l1: Vec<(String, f32)>,
 }
 

@@ -12,7 +12,7 @@ pub struct Liveness {
 /// Tensors that a node's backward pass reads, besides the gradients.
 pub fn backward_reads(node: &Node) -> &[TensorId] {
     match node.operation {
-        Operation::GlobalAveragePool | Operation::Add => &[],
+        Operation::GlobalAveragePool | Operation::Flatten(_) | Operation::Add => &[],
         _ => &node.inputs,
     }
 }

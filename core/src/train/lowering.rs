@@ -45,6 +45,8 @@ pub enum Location {
     Batch(Binding),
     /// Features `[R][N][C]`.
     Features(Binding),
+    /// Features `[N][C]` that all replicas share: the flattened batch.
+    SharedFeatures(Binding),
 }
 
 impl Location {
@@ -52,7 +54,7 @@ impl Location {
     pub fn binding(self) -> Binding {
         match self {
             Self::Planes(planes) => planes.binding,
-            Self::Batch(binding) | Self::Features(binding) => binding,
+            Self::Batch(binding) | Self::Features(binding) | Self::SharedFeatures(binding) => binding,
         }
     }
 }
@@ -73,6 +75,8 @@ pub struct Lowering<'a> {
     /// Whether this is a training step, with batch statistics and a backward pass, or an evaluation with running statistics.
     pub training: bool,
     pub liveness: Liveness,
+    /// Copies for each replica of tensors that all replicas share.
+    pub copies: HashMap<TensorId, Location>,
 }
 
 impl Lowering<'_> {
@@ -151,9 +155,9 @@ impl Lowering<'_> {
     fn norm_output(&mut self, node: &Node, values: &Tensors<Location>) -> Location {
         let Operation::BatchNorm { norm, .. } = &node.operation else { unreachable!("{}", node.name) };
         let coefficients = self.coefficients(node, norm.shape);
+        let x = self.input(node, 0, values);
+        let shortcut = node.shortcut().map_or(x, |_| self.input(node, 1, values));
         let a = self.pool.take(norm.shape);
-        let x = values.at(node.input()).binding();
-        let shortcut = node.shortcut().map_or(x, |s| values.at(s).binding());
         norm.apply(self.rec, &node.name, x, coefficients, shortcut, a.binding);
         Location::Planes(a)
     }
@@ -167,6 +171,41 @@ impl Lowering<'_> {
             let output = self.norm_output(node, values);
             values.set(tensor, output);
         }
+    }
+
+    /// Where a node reads its input number `i`.
+    fn input(&mut self, node: &Node, i: usize, values: &Tensors<Location>) -> Binding {
+        let tensor = node.inputs[i];
+        if node.operation.reads_shared() { values.at(tensor).binding() } else { self.own(tensor, values).binding() }
+    }
+
+    /// A tensor's values for each replica. What all replicas share is copied once for each of them.
+    fn own(&mut self, tensor: TensorId, values: &Tensors<Location>) -> Location {
+        let shape = self.network.shapes[tensor.0];
+        let location = *values.at(tensor);
+        let floats = match location {
+            Location::Batch(_) => shape.channels * shape.plane() * 4,
+            Location::SharedFeatures(_) => shape.channels,
+            Location::Planes(_) | Location::Features(_) => return location,
+        };
+        if let Some(copies) = self.copies.get(&tensor) {
+            return *copies;
+        }
+        let copies = match location {
+            Location::SharedFeatures(_) => {
+                Location::Features(self.vector(&format!("copies of tensor {}", tensor.0), shape))
+            }
+            _ => Location::Planes(self.pool.take(shape)),
+        };
+        let bytes = u64::from(self.rec.job.samples) * u64::from(floats) * 4;
+        let (from, to) = (location.binding(), copies.binding());
+        self.rec.commands.extend((0..u64::from(self.rec.replicas)).map(|replica| Command::Copy {
+            from: (from.buffer, from.offset),
+            to: (to.buffer, to.offset + replica * bytes),
+            bytes,
+        }));
+        self.copies.insert(tensor, copies);
+        copies
     }
 
     /// Memory of `tensor`'s shape like `model`, vectors under `name`, and the number of floats of a replica in it.
@@ -228,7 +267,8 @@ impl nets::Forward for Lowering<'_> {
 
     fn forward(&mut self, node: &Node, values: &Tensors<Location>) -> Vec<Location> {
         let shape = self.network.shapes[node.output().0];
-        let x = values.at(node.input()).binding();
+        let samples = u64::from(self.rec.job.samples);
+        let x = self.input(node, 0, values);
         let label = node.name.as_str();
         let output = match &node.operation {
             Operation::Conv(conv) => {
@@ -268,14 +308,35 @@ impl nets::Forward for Lowering<'_> {
                 }
                 self.norm_output(node, values)
             }
-            Operation::Add => self.sum(label, node.output(), [0, 1].map(|i| *values.at(node.inputs[i]))),
-            Operation::Activation(activation) => {
-                let a = self.pool.take(shape);
-                activation::forward(self.rec, label, shape, *activation, x, a.binding);
-                Location::Planes(a)
+            Operation::Add => {
+                let terms = [0, 1].map(|i| self.own(node.inputs[i], values));
+                self.sum(label, node.output(), terms)
+            }
+            Operation::Activation(activation) => match self.own(node.input(), values) {
+                Location::Features(z) => {
+                    let a = self.vector(&output_name(label), shape);
+                    activation::forward_features(self.rec, label, samples * shape.elements(), *activation, z, a);
+                    Location::Features(a)
+                }
+                _ => {
+                    let a = self.pool.take(shape);
+                    activation::forward(self.rec, label, shape, *activation, x, a.binding);
+                    Location::Planes(a)
+                }
+            },
+            Operation::Flatten(flatten) => {
+                if flatten.shared_input {
+                    let bytes = samples * shape.elements() * 4;
+                    let features = self.pool.memory().scratch(&output_name(label), bytes);
+                    flatten.forward(self.rec, label, x, features);
+                    return vec![Location::SharedFeatures(features)];
+                }
+                let features = self.vector(&output_name(label), shape);
+                flatten.forward(self.rec, label, x, features);
+                Location::Features(features)
             }
             Operation::Gate => {
-                let x = *values.at(node.input());
+                let x = self.own(node.input(), values);
                 self.gated((label, &output_name(label)), node.output(), [x, x])
             }
             Operation::MaxPool(pool) => {
@@ -313,8 +374,6 @@ impl nets::Backward for Lowering<'_> {
     ) {
         let shape = self.network.shapes[node.input().0];
         let label = node.name.as_str();
-        // A closure, because not every node's input is still there.
-        let x = || values.at(node.input()).binding();
         let gradient = gradients[0];
         let g = gradient.binding();
         match &node.operation {
@@ -322,8 +381,9 @@ impl nets::Backward for Lowering<'_> {
                 let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
                 let dweight = self.gradient(node.weight());
                 let tile = self.tiles.of(*conv, Pass::WeightGradient);
-                conv.dweight(self.rec, label, tile, [x(), g, partial, dweight]);
-                if node.input() != TensorId(0) {
+                let x = self.input(node, 0, values);
+                conv.dweight(self.rec, label, tile, [x, g, partial, dweight]);
+                if self.network.needs_gradient(node.input()) {
                     // The kernel adds to the gradient from later nodes itself.
                     let sum = sums.take(node.input());
                     let dx = sum.unwrap_or_else(|| Location::Planes(self.pool.take(shape)));
@@ -339,33 +399,39 @@ impl nets::Backward for Lowering<'_> {
                 let [sums_square, sums_shortcut] = conv.partial_bytes(self.rec.job.samples);
                 let partial = [("partial sums", sums_square), ("partial sums of shortcuts", sums_shortcut)];
                 let tensors = conv_down::WeightGradient {
-                    x: x(),
+                    x: self.input(node, 0, values),
                     dy,
                     partial: partial.map(|(name, bytes)| self.per_replica(name, bytes)),
                     gradient: [0, 1].map(|i| self.gradient(node.parameters[i])),
                 };
                 let tile = self.tiles.of(*conv, Pass::WeightGradient);
                 conv.dweight(self.rec, label, tile, tensors);
-                let dx = self.pool.take(shape);
-                let packed = [0, 1].map(|i| self.packed_dinput(node.parameters[i]));
-                let tile = self.tiles.of(*conv, Pass::InputGradient);
-                conv.dinput(self.rec, label, tile, dy, packed, dx.binding);
+                let dx = self.network.needs_gradient(node.input()).then(|| self.pool.take(shape));
+                if let Some(dx) = dx {
+                    let packed = [0, 1].map(|i| self.packed_dinput(node.parameters[i]));
+                    let tile = self.tiles.of(*conv, Pass::InputGradient);
+                    conv.dinput(self.rec, label, tile, dy, packed, dx.binding);
+                }
                 gradients.into_iter().for_each(|gradient| self.release(gradient));
-                self.accumulate(node, 0, Location::Planes(dx), sums);
+                if let Some(dx) = dx {
+                    self.accumulate(node, 0, Location::Planes(dx), sums);
+                }
             }
             Operation::ConvValid(conv) => {
                 assert!(node.input() == TensorId(0), "a valid convolution has no input gradient: it must come first");
                 let partial = self.per_replica("partial sums", conv.partial_bytes(self.rec.job.samples));
                 let dweight = self.gradient(node.weight());
-                conv.dweight(self.rec, label, [x(), g, partial, dweight]);
+                let x = self.input(node, 0, values);
+                conv.dweight(self.rec, label, [x, g, partial, dweight]);
                 self.release(gradient);
             }
             Operation::BatchNorm { norm, .. } => {
+                let y = self.input(node, 0, values);
                 let dy = self.pool.take(shape);
                 let tensors = batch_norm::Backward {
-                    y: x(),
+                    y,
                     coefficients: self.coefficients(node, shape),
-                    shortcut: node.shortcut().map_or_else(x, |s| values.at(s).binding()),
+                    shortcut: node.shortcut().map_or(y, |_| self.input(node, 1, values)),
                     g,
                     leaves: self.per_replica("leaves", norm.leaves(self.rec.job.samples) * 8),
                     scale_gradient: self.gradient(node.weight()),
@@ -388,18 +454,26 @@ impl nets::Backward for Lowering<'_> {
                 self.accumulate(node, 1, copy, sums);
             }
             Operation::Activation(activation) => {
-                activation::backward(self.rec, label, shape, *activation, x(), g);
+                let z = self.input(node, 0, values);
+                if let Location::Features(_) = gradient {
+                    let elements = u64::from(self.rec.job.samples) * shape.elements();
+                    activation::backward_features(self.rec, label, elements, *activation, z, g);
+                } else {
+                    activation::backward(self.rec, label, shape, *activation, z, g);
+                }
                 self.accumulate(node, 0, gradient, sums);
             }
             Operation::Gate => {
                 let name = format!("gradient into {label}");
-                let dx = self.gated((label, &name), node.input(), [*values.at(node.input()), gradient]);
+                let z = self.own(node.input(), values);
+                let dx = self.gated((label, &name), node.input(), [z, gradient]);
                 self.release(gradient);
                 self.accumulate(node, 0, dx, sums);
             }
             Operation::MaxPool(pool) => {
+                let x = self.input(node, 0, values);
                 let dx = self.pool.take(shape);
-                pool.backward(self.rec, label, [x(), g, dx.binding]);
+                pool.backward(self.rec, label, [x, g, dx.binding]);
                 self.release(gradient);
                 self.accumulate(node, 0, Location::Planes(dx), sums);
             }
@@ -408,9 +482,18 @@ impl nets::Backward for Lowering<'_> {
                 pool::backward(self.rec, label, shape, g, dx.binding);
                 self.accumulate(node, 0, Location::Planes(dx), sums);
             }
+            Operation::Flatten(flatten) => {
+                let dx = self.pool.take(shape);
+                flatten.backward(self.rec, label, g, dx.binding);
+                self.accumulate(node, 0, Location::Planes(dx), sums);
+            }
             Operation::Dense(dense) => {
+                let x = self.input(node, 0, values);
                 let (weight, dweight) = (self.parameter(node.weight()), self.gradient(node.weight()));
-                dense.dweight(self.rec, label, [x(), g, dweight], self.weight_to_bias(node));
+                dense.dweight(self.rec, label, [x, g, dweight], self.weight_to_bias(node));
+                if !self.network.needs_gradient(node.input()) {
+                    return;
+                }
                 let dx = self.vector(&format!("gradient into {label}"), shape);
                 dense.dinput(self.rec, label, [g, weight, dx]);
                 self.accumulate(node, 0, Location::Features(dx), sums);
@@ -455,6 +538,14 @@ mod tests {
     fn tangled(input: Shape, classes: u32) -> Network {
         let mut g = GraphBuilder::new("tangled", input, Loss::SoftmaxCrossEntropy);
         let x = g.conv3x3("conv1", g.input(), 4);
+        // The batch has readers that need a copy of it for each replica, and readers whose result needs no gradient.
+        let bent = g.activation("bent", g.input(), SWISH);
+        let of_bent = g.conv3x3("conv of bent", bent, 4);
+        let [of_batch, projected] = g.conv_down(["conv of batch", "projection of batch"], g.input(), 8);
+        let flat = g.flatten("flat batch", g.input());
+        let bent_flat = g.activation("bent flat", flat, SWISH);
+        let flat_sum = g.add("flat sum", flat, bent_flat);
+        let x = g.add("with bent", x, of_bent);
         let a = g.norm_act("bn1", x, SWISH);
         // A batch norm of a batch norm's output, which has one reader and is not kept.
         let b = g.norm_act("bn2", a, SWISH);
@@ -468,10 +559,20 @@ mod tests {
         let pooled = g.max_pool("pool", normed);
         let pooled = g.conv3x3("conv4", pooled, 8);
         let y = g.add("branches", y, pooled);
+        let y = g.add("with batch", y, of_batch);
+        let y = g.add("with projected", y, projected);
         let y = g.norm_add_act("bn5", y, s, SWISH);
         let features = g.global_average_pool(y);
         let hidden = [0, 1].map(|i| g.dense(&format!("dense{i}"), features, 6));
         let features = g.add("features", hidden[0], hidden[1]);
+        let of_flat = [flat, flat_sum].map(|x| g.dense(&format!("dense of {}", x.0), x, 6));
+        let of_flat = g.add("of flat", of_flat[0], of_flat[1]);
+        // Planes, flattened, whose gradient is needed.
+        let inner = g.flatten("flatten", y);
+        let inner = g.activation("act of features", inner, SWISH);
+        let inner = g.dense("dense of flattened", inner, 6);
+        let features = g.add("with flat", features, of_flat);
+        let features = g.add("with inner", features, inner);
         let features = g.add("features twice", features, features);
         g.dense("fc", features, classes);
         g.finish()

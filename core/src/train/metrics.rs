@@ -39,13 +39,13 @@ pub fn parse(plan: &Plan, bytes: &[u8]) -> Results {
 }
 
 impl Results {
-    /// The step's event. Divergence is measured over convolution weights; `rel_l1` is the unweighted mean over them.
+    /// The step's event. Divergence is measured over the network's measured weights; `rel_l1` is the unweighted mean over them.
     pub fn step_event(&self, network: &Network, step: u64, epoch: u64, lr: f64, samples: u32) -> StepEvent {
-        let convolutions = |replica: &[Distance]| -> Vec<Distance> {
+        let measured = |replica: &[Distance]| -> Vec<Distance> {
             let all = network.parameters.iter().zip(replica);
-            all.filter(|(p, _)| p.convolution).map(|(_, d)| *d).collect()
+            all.filter(|(p, _)| p.measured).map(|(_, d)| *d).collect()
         };
-        let per_replica: Vec<_> = self.divergence.iter().map(|replica| convolutions(replica)).collect();
+        let per_replica: Vec<_> = self.divergence.iter().map(|replica| measured(replica)).collect();
         let mean = |tensors: &Vec<Distance>| {
             tensors.iter().map(|d| f64::from(d.rel_l1)).sum::<f64>() / tensors.len().max(1) as f64
         };
@@ -80,7 +80,7 @@ impl Results {
     pub fn layer_events(&self, network: &Network, step: u64, ks: &[u32]) -> impl Iterator<Item = LayersEvent> {
         ks.iter().enumerate().map(move |(replica, &k)| {
             let tensors = network.parameters.iter().zip(&self.divergence[replica]);
-            let rel_l1 = tensors.filter(|(p, _)| p.convolution).map(|(p, d)| (p.name.clone(), d.rel_l1)).collect();
+            let rel_l1 = tensors.filter(|(p, _)| p.measured).map(|(p, d)| (p.name.clone(), d.rel_l1)).collect();
             let fingerprint = fingerprint::text(self.fingerprints[replica]);
             LayersEvent { step, replica, k, fingerprint, weight: self.weights[replica], rel_l1 }
         })

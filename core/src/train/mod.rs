@@ -40,7 +40,7 @@ mod upload;
 
 pub(crate) use batch::Batches;
 pub use batch::EVALUATION_BATCH;
-pub use config::{ConfigError, DatasetKind, LrChange, MAX_K, SHARPNESS_IMAGES, TrainConfig};
+pub use config::{ConfigError, DatasetKind, LossKind, LrChange, MAX_K, SHARPNESS_IMAGES, TrainConfig};
 pub use curvature::Curvature;
 pub use difference::{Difference, difference, tensors};
 pub use error::TrainError;

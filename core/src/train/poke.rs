@@ -196,7 +196,7 @@ impl Poke {
         let all = network.parameters.iter().enumerate();
         let Some(name) = &self.tensor else {
             return Ok(match self.kind {
-                PokeKind::Ulp | PokeKind::Scale => all.filter(|(_, p)| p.convolution).collect(),
+                PokeKind::Ulp | PokeKind::Scale => all.filter(|(_, p)| p.measured).collect(),
                 PokeKind::Gaussian | PokeKind::Gradient => all.filter(|(_, p)| deviation(p) > 0.0).collect(),
             });
         };

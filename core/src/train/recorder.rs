@@ -8,7 +8,7 @@ use super::memory::{Memory, PlanePool, whole};
 use super::optimizer::{Optimizer, UpdateRule};
 use super::plan::{BatchSizes, Chunk, MemoryLimits, MetricsLayout, Plan, PlanUse, RecordingKind, Tuning, UploadLayout};
 use crate::device::DeviceError;
-use crate::nets::{Network, Operation, ParameterId, TensorId};
+use crate::nets::{Network, Operation, ParameterId};
 use crate::ops::pack::{Direction, PackTable};
 use crate::ops::{TileTarget, Tiles, adamw, batch_input, divergence, fingerprint, not_finite, sgd};
 use crate::record::{Binding, BufferId, Command, Job, Recording};
@@ -222,10 +222,10 @@ impl<'a> Recorder<'a> {
             for (weight, dims) in node.parameters.iter().zip(dims) {
                 let source = self.network.parameters[weight.0].offset;
                 let forward = self.packs.add(dims, source, Direction::Forward);
-                let dinput = if node.input() == TensorId(0) {
-                    0
-                } else {
+                let dinput = if self.network.needs_gradient(node.input()) {
                     self.packs.add(dims, source, Direction::InputGradient)
+                } else {
+                    0
                 };
                 self.packed_at.insert(*weight, PackedAt { forward, dinput });
             }
@@ -485,6 +485,7 @@ impl<'a> Recorder<'a> {
             rec,
             training,
             liveness: Liveness::new(self.network),
+            copies: HashMap::new(),
         }
     }
 }

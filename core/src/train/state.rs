@@ -33,17 +33,16 @@ impl Weights {
         Self { parameters: parameters.collect(), running: running.collect() }
     }
 
-    /// Moves one convolution weight to the next float away from zero, as in Summers & Dinneen 2021. `seed` and `k` select
+    /// Moves one weight, among those that are measured, to the next float away from zero, as in Summers & Dinneen 2021. `seed` and `k` select
     /// the weight; k = 1 moves none.
     pub fn move_one_ulp(&mut self, network: &Network, seed: u64, k: u32) {
-        let convolutions: Vec<usize> =
-            (0..network.parameters.len()).filter(|&p| network.parameters[p].convolution).collect();
-        let total: usize = convolutions.iter().map(|&p| self.parameters[p].len()).sum();
+        let measured: Vec<usize> = (0..network.parameters.len()).filter(|&p| network.parameters[p].measured).collect();
+        let total: usize = measured.iter().map(|&p| self.parameters[p].len()).sum();
         if k == 1 || total == 0 {
             return;
         }
         let mut chosen = Stream::new(seed, Purpose::Nextafter, u64::from(k)).below(total as u32) as usize;
-        for p in convolutions {
+        for p in measured {
             match self.parameters[p].get_mut(chosen) {
                 Some(value) => {
                     *value = f32::from_bits(value.to_bits() + 1);

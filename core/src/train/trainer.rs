@@ -130,7 +130,7 @@ pub(super) fn plan_for(
 pub(super) fn network_of(config: &TrainConfig, outline: &Outline) -> Result<Network, TrainError> {
     config.validate()?;
     config.check_batch(SetSizes::limited(config, [outline.train, outline.test]).train)?;
-    Ok(config.net.build(outline.shape, outline.classes, config.activation(), config.width)?)
+    Ok(config.network(outline.shape, outline.classes)?)
 }
 
 /// The plan of `network`, which may differ from the network in `config`.

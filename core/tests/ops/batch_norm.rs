@@ -157,8 +157,13 @@ fn check(gpu: &Gpu, failures: &mut Failures, case: &Case) {
     }
 }
 
-const ACTIVATIONS: [Option<Activation>; 4] =
-    [None, Some(Activation::Relu), Some(Activation::Swish { beta: 5.0 }), Some(Activation::Swish { beta: 1.0 })];
+const ACTIVATIONS: [Option<Activation>; 5] = [
+    None,
+    Some(Activation::Relu),
+    Some(Activation::Swish { beta: 5.0 }),
+    Some(Activation::Swish { beta: 1.0 }),
+    Some(Activation::Tanh),
+];
 
 #[test]
 fn batch_norms_of_the_networks() {

@@ -1,8 +1,10 @@
 //! The dense layer and the losses are compared with candle, and losses of extreme logits with their limits.
 
 use candle_core::{D, Tensor, Var};
+use lastbit_core::ops::Shape;
 use lastbit_core::ops::cross_entropy::{self, Loss};
 use lastbit_core::ops::dense::Dense;
+use lastbit_core::ops::flatten::Flatten;
 
 use super::common::{Bench, Failures, Gpu, Outputs, Random, Setting, joined, outputs_by_any_setting};
 use super::oracle;
@@ -12,18 +14,21 @@ fn dense() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(31);
-    for (inputs, units, samples, replicas) in [(64, 10, 37, 6), (1, 1, 1, 1), (7, 3, 5, 2), (3, 70, 2, 4)] {
-        let layer = Dense { inputs, units };
+    for (inputs, units, samples, replicas, shared_input) in
+        [(64, 10, 37, 6, false), (1, 1, 1, 1, false), (7, 3, 5, 2, false), (3, 70, 2, 4, false), (300, 21, 5, 3, true)]
+    {
+        let layer = Dense { inputs, units, shared_input };
         let (n_in, n_out) = ((samples * inputs) as usize, (samples * units) as usize);
         let [x, w, b, d] =
             [n_in, (inputs * units) as usize, units as usize, n_out].map(|each| random.replicas(replicas, each));
+        let x = if shared_input { vec![x[0].clone(); replicas] } else { x };
         let name = format!("{layer:?} N {samples} R {replicas}");
         let outputs = outputs_by_any_setting(&mut failures, &name, replicas, &[], |setting| {
             let range = setting.replicas.clone();
             let mut bench = Bench::new(&gpu, range.len(), samples as usize);
             let parameters = bench.arena(&[w[range.clone()].to_vec(), b[range.clone()].to_vec()]);
             let gradients = bench.fresh_arena(&[inputs * units, units]);
-            let x = bench.floats(&joined(&x[range.clone()]));
+            let x = bench.floats(&if shared_input { x[0].clone() } else { joined(&x[range.clone()]) });
             let d = bench.floats(&joined(&d[range.clone()]));
             let (logits, dx) = (bench.fresh(n_out * range.len()), bench.fresh(n_in * range.len()));
             let (weight, bias) = (bench.tensor(&parameters, 0), bench.tensor(&parameters, 1));
@@ -49,9 +54,41 @@ fn dense() {
             let d = oracle::constant(&d[r], &[samples, units]);
             reference.extend(oracle::gradients(&logits, &d, &[&leaf, &weight, &bias]));
             for ((what, values), reference) in outputs.iter().zip(&reference) {
-                // Sums of at most 70 products.
+                // Sums of at most 300 products.
                 failures.close(&format!("{name}: {what} [{r}]"), &values[r], reference, 1e-5);
             }
+        }
+    }
+    failures.finish();
+}
+
+#[test]
+fn flattening() {
+    let gpu = Gpu::new();
+    let mut failures = Failures::default();
+    let mut random = Random::new(33);
+    for (shape, samples, replicas) in
+        [(Shape::new(3, 32, 32), 3, 2), (Shape::new(5, 3, 7), 4, 6), (Shape::new(1, 1, 1), 1, 1)]
+    {
+        let flatten = Flatten { input: shape, shared_input: false };
+        let elements = samples * shape.elements() as usize;
+        let [x, d] = [(); 2].map(|()| random.replicas(replicas, elements));
+        let name = format!("{shape:?} N {samples} R {replicas}");
+        let outputs = outputs_by_any_setting(&mut failures, &name, replicas, &[], |setting| {
+            let range = setting.replicas.clone();
+            let mut bench = Bench::new(&gpu, range.len(), samples);
+            let x = bench.planes(shape, &joined(&x[range.clone()]));
+            let d = bench.floats(&joined(&d[range.clone()]));
+            let (features, g) = (bench.fresh(elements * range.len()), bench.fresh_planes(shape));
+            flatten.forward(&mut bench.rec, "flatten", x, features);
+            flatten.backward(&mut bench.rec, "flatten", d, g);
+            let done = bench.run(setting.limit_flops);
+            vec![("features", done.by_replica(features, elements)), ("g", done.planes(g, shape))]
+        });
+        // Dense values of planes are in the order of the features.
+        for r in 0..replicas {
+            failures.equal_bits(&format!("{name}: features [{r}]"), &outputs[0].1[r], &x[r]);
+            failures.equal_bits(&format!("{name}: g [{r}]"), &outputs[1].1[r], &d[r]);
         }
     }
     failures.finish();
@@ -93,12 +130,17 @@ fn oracle_losses(loss: Loss, logits: &Var, labels: &[u32]) -> candle_core::Resul
             let l = logits.squeeze(1)?;
             (l.exp()? + 1.0)?.log()? - (&l * labels.to_dtype(l.dtype())?)?
         }
+        Loss::SquaredError => {
+            let classes = Tensor::arange(0u32, logits.dims()[1] as u32, logits.device())?;
+            let target = labels.unsqueeze(1)?.broadcast_eq(&classes)?.to_dtype(logits.dtype())?;
+            (logits.as_tensor() - target)?.sqr()?.sum(D::Minus1)? * 0.5
+        }
     }
 }
 
 fn is_correct(loss: Loss, logits: &[f32], label: u32) -> bool {
     match loss {
-        Loss::SoftmaxCrossEntropy => {
+        Loss::SoftmaxCrossEntropy | Loss::SquaredError => {
             let largest = logits.iter().copied().fold(f32::MIN, f32::max);
             logits.iter().position(|l| *l == largest) == Some(label as usize)
         }
@@ -115,6 +157,8 @@ fn losses() {
         (Loss::SoftmaxCrossEntropy, 10, 128, 6),
         (Loss::SoftmaxCrossEntropy, 10, 77, 1),
         (Loss::SoftmaxCrossEntropy, 3, 1, 2),
+        (Loss::SquaredError, 10, 128, 6),
+        (Loss::SquaredError, 3, 77, 2),
         (Loss::SigmoidBinaryCrossEntropy, 1, 5, 3),
         (Loss::SigmoidBinaryCrossEntropy, 1, 131, 2),
     ] {
@@ -157,7 +201,9 @@ fn losses_of_logits_that_are_not_finite_are_nan() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let setting = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
-    for (loss, classes) in [(Loss::SoftmaxCrossEntropy, 3), (Loss::SigmoidBinaryCrossEntropy, 1)] {
+    for (loss, classes) in
+        [(Loss::SoftmaxCrossEntropy, 3), (Loss::SquaredError, 3), (Loss::SigmoidBinaryCrossEntropy, 1)]
+    {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for place in 0..classes as usize {
                 // The bad logit belongs to the second of three samples; its label is each class in turn.
@@ -182,7 +228,9 @@ fn losses_of_extreme_logits_are_finite() {
     let mut failures = Failures::default();
     let extremes = [0.0, 1e-38, 20.0, 87.0, 89.0, 104.0, 1e4, 1e30, f32::MAX].map(|v| [v, -v]).concat();
     let setting = Setting { tile: Default::default(), limit_flops: u64::MAX, replicas: 0..1 };
-    for (loss, classes) in [(Loss::SoftmaxCrossEntropy, 3), (Loss::SigmoidBinaryCrossEntropy, 1)] {
+    for (loss, classes) in
+        [(Loss::SoftmaxCrossEntropy, 3), (Loss::SquaredError, 3), (Loss::SigmoidBinaryCrossEntropy, 1)]
+    {
         let mut logits = Vec::new();
         let mut labels = Vec::new();
         for (i, a) in extremes.iter().enumerate() {
@@ -206,11 +254,17 @@ fn losses_of_extreme_logits_are_finite() {
                 Loss::SigmoidBinaryCrossEntropy => {
                     l[0].max(0.0) - l[0] * f64::from(*label) + (-l[0].abs()).exp().ln_1p()
                 }
+                // A residual is capped at 1e15.
+                Loss::SquaredError => {
+                    let residual = |(k, l): (usize, &f64)| l - f64::from(u8::from(k == *label as usize));
+                    0.5 * l.iter().enumerate().map(|l| residual(l).clamp(-1e15, 1e15).powi(2)).sum::<f64>()
+                }
             };
             let out = f64::from(outputs[1].1[0][n]);
             // A loss is capped at 1e30. Near 0, the softmax loss is exact to an ulp of 1.
-            let bound = 1e-6 * expected.min(1e30) + 2e-7;
-            failures.check((out - expected.min(1e30)).abs() <= bound, || {
+            let expected = if loss == Loss::SquaredError { expected } else { expected.min(1e30) };
+            let bound = 1e-6 * expected + 2e-7;
+            failures.check((out - expected).abs() <= bound, || {
                 format!("{loss:?} of {l:?} at {label} = {out:e}, not {expected:e}")
             });
         }

@@ -1,4 +1,4 @@
-//! The exact division is compared with Rust's `/`, bit for bit; exp, log and sigmoid are compared with f64, in ulps.
+//! The exact division is compared with Rust's `/`, bit for bit; exp, log, sigmoid and tanh are compared with f64, in ulps.
 
 use lastbit_core::ops::functions;
 use lastbit_core::record::Function;
@@ -181,6 +181,13 @@ fn elementary_functions_keep_their_error_bounds() {
             reference: |x| (-x.abs()).exp().ln_1p(),
             most_ulps: 4.0,
         },
+        Bounded {
+            name: "hyperbolic_tangent",
+            function: Function::Tanh,
+            range: (-3.4e38, 3.4e38),
+            reference: f64::tanh,
+            most_ulps: 2.0,
+        },
     ];
     let gpu = Gpu::new();
     let mut failures = Failures::default();
@@ -191,6 +198,7 @@ fn elementary_functions_keep_their_error_bounds() {
         let any_exponent = (0..300_000).map(|_| f32::from_bits(random.word() as u32));
         values.extend(any_exponent.filter(|v| (low..=high).contains(v) && (*v == 0.0 || v.is_normal())));
         values.extend((0..100_000).map(|_| random.uniform(0.5, 2.0)));
+        values.extend((0..100_000).map(|_| random.uniform(-0.7, 0.7)).filter(|v| (low..=high).contains(v)));
         values.extend([low, high, 1.0]);
         let bits: Vec<_> = values.iter().map(|v| v.to_bits()).collect();
         let mut worst = (0.0, 0.0);
@@ -211,9 +219,9 @@ fn extreme_arguments_give_finite_values() {
     let extremes = [88.1, 89.0, 104.0, 1e4, 1e30, f32::MAX].map(|v: f32| [v, -v]).concat();
     let bits: Vec<_> = extremes.iter().map(|v| v.to_bits()).collect();
     let mut failures = Failures::default();
-    // The limits of exp, which is clamped, of the sigmoid, and of ln(1 + e^-|x|).
+    // The limits of exp, which is clamped, of the sigmoid, of ln(1 + e^-|x|), and of tanh.
     type Within = fn(f32, f32) -> bool;
-    let functions: [(&str, Function, Within); 3] = [
+    let functions: [(&str, Function, Within); 4] = [
         (
             "exp_finite",
             Function::Exp,
@@ -221,6 +229,7 @@ fn extreme_arguments_give_finite_values() {
         ),
         ("sigmoid", Function::Sigmoid, |x, y| if x > 0.0 { y == 1.0 } else { y == 0.0 }),
         ("log1p_exp_neg_abs", Function::Log1pExpNegAbs, |_, y| (0.0..2e-38).contains(&y)),
+        ("hyperbolic_tangent", Function::Tanh, |x, y| y == x.signum()),
     ];
     for (name, function, within) in functions {
         for (x, out) in extremes.iter().zip(map_words(&gpu, function, &bits)) {

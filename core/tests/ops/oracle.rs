@@ -38,7 +38,7 @@ pub fn convolution(x: &Tensor, w: &Tensor, padding: u32, stride: u32) -> Tensor 
     y
 }
 
-/// `z * sigmoid(beta z)`, ReLU or `z` itself.
+/// `z * sigmoid(beta z)`, ReLU, tanh or `z` itself.
 pub fn activate(z: &Tensor, activation: Option<lastbit_core::ops::Activation>) -> Tensor {
     use lastbit_core::ops::Activation;
     match activation {
@@ -48,5 +48,6 @@ pub fn activate(z: &Tensor, activation: Option<lastbit_core::ops::Activation>) -
             let e = z.affine(-f64::from(beta), 0.0).and_then(|t| t.exp()).and_then(|t| t + 1.0);
             z.div(&e.expect("elementwise")).expect("same shapes")
         }
+        Some(Activation::Tanh) => z.tanh().expect("elementwise"),
     }
 }

@@ -5,8 +5,8 @@ use lastbit_core::ops::{Activation, Shape, activation, add, pool};
 use super::common::{Bench, Failures, Gpu, Outputs, Random, Setting, joined, outputs_by_any_setting};
 use super::oracle;
 
-const ACTIVATIONS: [Activation; 3] =
-    [Activation::Relu, Activation::Swish { beta: 5.0 }, Activation::Swish { beta: 1.0 }];
+const ACTIVATIONS: [Activation; 4] =
+    [Activation::Relu, Activation::Swish { beta: 5.0 }, Activation::Swish { beta: 1.0 }, Activation::Tanh];
 
 /// Returns `a`, and `g` times the activation's derivative.
 fn run(gpu: &Gpu, setting: &Setting, shape: Shape, kind: Activation, [y, g]: [&[Vec<f32>]; 2]) -> Outputs {
@@ -27,8 +27,8 @@ fn activations() {
     let gpu = Gpu::new();
     let mut failures = Failures::default();
     let mut random = Random::new(21);
-    for round in 0..9 {
-        let kind = ACTIVATIONS[round % 3];
+    for round in 0..12 {
+        let kind = ACTIVATIONS[round % 4];
         let shape = Shape::new(random.between(1..=5), random.between(1..=9), random.between(1..=14));
         let (samples, replicas) = (random.between(1..=7), random.between(1..=6) as usize);
         let elements = u64::from(samples) * shape.elements();
@@ -74,6 +74,8 @@ fn activations_of_extreme_values_are_finite() {
                     // Where s has rounded to 0 or 1, the slope is s; the formula could give inf * 0.
                     (x * s, if s == 0.0 || s == 1.0 { s } else { s + beta * x * s * (1.0 - s) })
                 }
+                // In float32, tanh is 1 from 9.02 on.
+                Activation::Tanh => (x.tanh(), if x.abs() > 9.02 { 0.0 } else { 1.0 - x.tanh().powi(2) }),
             };
             let near = |out: f32, expected: f64| {
                 let finite = out.to_bits() & 0x7f80_0000 != 0x7f80_0000;

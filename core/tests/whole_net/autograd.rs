@@ -7,7 +7,7 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 use lastbit_core::data::{Dataset, ImageSet};
 use lastbit_core::nets::{Forward, NetKind, Network, Node, Operation, Tensors};
 use lastbit_core::ops::{Activation, cross_entropy::Loss};
-use lastbit_core::train::{Event, Start, State, TrainConfig, Trainer, Tuning, Weights};
+use lastbit_core::train::{Event, LossKind, Start, State, TrainConfig, Trainer, Tuning, Weights};
 
 use crate::runs;
 
@@ -45,6 +45,7 @@ fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
             let e = (x * -f64::from(beta))?.exp()?;
             x / (e + 1.0)?
         }
+        Activation::Tanh => x.tanh(),
     }
 }
 
@@ -99,6 +100,7 @@ impl Candle<'_> {
                 let (n, c, h, w) = x.dims4()?;
                 x.reshape(&[n, c, h / 2, 2, w / 2, 2][..])?.max(5)?.max(3)?
             }
+            Operation::Flatten(_) => x.flatten_from(1)?,
             Operation::GlobalAveragePool => x.mean((2, 3))?,
             Operation::Dense(_) => x.matmul(&parameter(0).t()?)?.broadcast_add(parameter(1))?,
         };
@@ -136,6 +138,12 @@ fn loss(
         Loss::SigmoidBinaryCrossEntropy => {
             let labels = Tensor::from_vec(labels.clone(), (labels.len(), 1), &Device::Cpu)?;
             ((logits.exp()? + 1.0)?.log()? - logits * labels)?.mean_all()
+        }
+        Loss::SquaredError => {
+            let classes = Tensor::arange(0u32, logits.dims()[1] as u32, &Device::Cpu)?.to_dtype(DType::F64)?;
+            let labels = Tensor::from_vec(labels.clone(), (labels.len(), 1), &Device::Cpu)?;
+            let target = labels.broadcast_eq(&classes)?.to_dtype(DType::F64)?;
+            (logits - target)?.sqr()?.sum(D::Minus1)?.mean_all()? * 0.5
         }
     }
 }
@@ -233,6 +241,11 @@ fn resnet8_with_swish_agrees_with_candle() {
 }
 
 #[test]
+fn resnet8_with_tanh_agrees_with_candle() {
+    check(&resnet8(Activation::Tanh, 1.0), synthetic(9), 1e-4);
+}
+
+#[test]
 fn resnet8_with_relu_agrees_with_candle() {
     check(&resnet8(Activation::Relu, 1.0), synthetic(9), 1e-2);
 }
@@ -252,6 +265,16 @@ fn vgg11_with_swish_agrees_with_candle() {
 #[test]
 fn vgg11_with_relu_agrees_with_candle() {
     check(&vgg11(Activation::Relu), synthetic(5), 1e-2);
+}
+
+#[test]
+fn mlps_agree_with_candle() {
+    for (layers, activation) in [(2, Activation::Tanh), (1, Activation::Swish { beta: 1.0 })] {
+        for loss in [LossKind::CrossEntropy, LossKind::Mse] {
+            let net = NetKind::Mlp { layers };
+            check(&TrainConfig { net, loss, ..resnet8(activation, 0.25) }, synthetic(9), 1e-4);
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use lastbit_core::double::DoubleTrainer;
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::train::{Event, LrChange, Optimizer, Schedule, StepEvent, TrainConfig};
+use lastbit_core::train::{Event, LossKind, LrChange, Optimizer, Schedule, StepEvent, TrainConfig};
 
 use crate::runs;
 
@@ -58,6 +58,7 @@ fn small(activation: Activation) -> TrainConfig {
 #[test]
 fn gradients_of_resnet8_match_the_adapter() {
     check(small(Activation::Swish { beta: 5.0 }), synthetic::dataset(3, 16, 4), 1e-4);
+    check(small(Activation::Tanh), synthetic::dataset(3, 16, 4), 1e-4);
     check(small(Activation::Relu), synthetic::dataset(3, 16, 4), 1e-2);
 }
 
@@ -65,6 +66,13 @@ fn gradients_of_resnet8_match_the_adapter() {
 fn gradients_of_preresnet8_are_the_gpus() {
     let net = NetKind::PreResNet { depth: 8 };
     check(TrainConfig { net, ..small(Activation::Swish { beta: 5.0 }) }, synthetic::dataset(3, 16, 4), 1e-4);
+}
+
+#[test]
+fn gradients_of_an_mlp_are_the_adapters() {
+    let mlp = TrainConfig { net: NetKind::Mlp { layers: 2 }, ..small(Activation::Tanh) };
+    check(TrainConfig { loss: LossKind::Mse, ..mlp.clone() }, synthetic::dataset(3, 16, 4), 1e-5);
+    check(mlp, synthetic::dataset(3, 16, 4), 1e-5);
 }
 
 #[test]

@@ -78,14 +78,17 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{} cannot be read ({error})", name_of(path)))
 }
 
-/// The first, middle and last convolution and the final dense layer, as far as the network has them.
+/// The first, middle and last convolution (or matrix, in a network without any) and the final dense layer, as far as the network has
+/// them.
 fn layers(run: &RunData, tensors: &[(String, Vec<usize>)]) -> Vec<String> {
     let with = |n_dims: usize| tensors.iter().filter(move |(_, dims)| dims.len() == n_dims).map(|(name, _)| name);
-    let named: Vec<&String> = run.layers.names.iter().filter(|name| with(4).any(|tensor| tensor == *name)).collect();
-    let convolutions: Vec<&String> = if named.is_empty() { with(4).collect() } else { named };
-    let last = convolutions.len().saturating_sub(1);
+    let n_dims = if with(4).next().is_some() { 4 } else { 2 };
+    let named: Vec<&String> =
+        run.layers.names.iter().filter(|name| with(n_dims).any(|tensor| tensor == *name)).collect();
+    let weights: Vec<&String> = if named.is_empty() { with(n_dims).collect() } else { named };
+    let last = weights.len().saturating_sub(1);
     let mut chosen: Vec<String> =
-        [0, last / 2, last].iter().filter_map(|&i| convolutions.get(i)).map(|name| (*name).clone()).collect();
+        [0, last / 2, last].iter().filter_map(|&i| weights.get(i)).map(|name| (*name).clone()).collect();
     chosen.extend(with(2).next_back().cloned());
     chosen.dedup();
     chosen

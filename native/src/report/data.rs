@@ -51,9 +51,9 @@ pub struct Steps {
     pub loss: Vec<Vec<f64>>,
     /// `[replica][line]`: relative L1 to the first replica after the update.
     pub rel_l1: Vec<Vec<f64>>,
-    /// `[replica][line]`: largest distance of a convolution weight from the first replica's, in ulps.
+    /// `[replica][line]`: largest distance of a measured weight from the first replica's, in ulps.
     pub max_ulp: Vec<Vec<f64>>,
-    /// `[replica][line]`: number of convolution weights whose bits differ from the first replica's.
+    /// `[replica][line]`: number of measured weights whose bits differ from the first replica's.
     pub differing: Vec<Vec<f64>>,
 }
 
@@ -82,7 +82,7 @@ pub enum Verdict {
     NoControl,
     /// Every control equals the first replica at every step.
     Green,
-    /// A control differs or differed, with the first step at which its convolution weights did, if that is known.
+    /// A control differs or differed, with the first step at which its measured weights did, if that is known.
     Red(Option<u64>),
     /// No step is recorded.
     Nothing,

@@ -1,4 +1,4 @@
-//! The `layers` lines: divergence of each convolution, and the bits of one weight. Lines are thinned while they are read, so that a run that logs every
+//! The `layers` lines: divergence of each measured tensor, and the bits of one weight. Lines are thinned while they are read, so that a run that logs every
 //! step fits into memory.
 
 use std::fmt;
@@ -16,9 +16,9 @@ pub struct LayersLine {
     /// Index of the replica in `--ks`, from 0.
     pub replica: usize,
     fingerprint: String,
-    /// Bits of the first weight of the first convolution; older programs did not record them.
+    /// Bits of the first measured weight; older programs did not record them.
     weight: Option<Bits>,
-    /// Relative L1 of each convolution weight to the first replica's.
+    /// Relative L1 of each measured tensor to the first replica's.
     pub rel_l1: InOrder,
 }
 
@@ -69,13 +69,13 @@ pub struct Column {
     pub step: u64,
     /// `[replica][layer]`: relative L1; empty if the replica's line is missing, NaN for a value that was not finite.
     pub rel_l1: Vec<Vec<f32>>,
-    /// `[replica]`: bits of the first weight of the first convolution; `None` if they were not recorded.
+    /// `[replica]`: bits of the first measured weight; `None` if they were not recorded.
     pub weights: Vec<Option<u32>>,
 }
 
 /// The `layers` lines of a run.
 pub struct Layers {
-    /// Names of the convolution weights in the network's order.
+    /// Names of the measured tensors in the network's order.
     pub names: Vec<String>,
     /// Columns in the order of their steps.
     pub columns: Vec<Column>,

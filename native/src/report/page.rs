@@ -45,8 +45,8 @@ fn divergence(run: &RunData) -> Markup {
     };
     html! {
         p {
-            "Relative L1 is the mean of 2|a − b| / (|a| + |b|) over the elements of a weight tensor, averaged over all convolutions: \
-             0 where every bit is the same, 2 at most. The axis is logarithmic, so exponential growth is a straight line. Zero has \
+            "Relative L1 is the mean of 2|a − b| / (|a| + |b|) over the elements of a weight tensor, averaged over all convolutions, \
+             or over all matrices of a network without any: 0 where every bit is the same, 2 at most. The axis is logarithmic, so exponential growth is a straight line. Zero has \
              no place on it: a curve that equals " (run.label(0)) " bit for bit runs on the rail marked 0 below."
         }
         (chart)
@@ -58,7 +58,7 @@ fn layers(run: &RunData) -> Markup {
     match figures::heat_maps(run) {
         Some(maps) => html! {
             p {
-                "Relative L1 of each convolution, from the input (top) to the output (bottom). Columns are the steps at which layers \
+                "Relative L1 of each convolution (or matrix, in a network without any), from the input (top) to the output (bottom). Columns are the steps at which layers \
                  were recorded, dense at the start. The colour scale is logarithmic."
             }
             (maps)
@@ -121,7 +121,8 @@ fn conclusions(run: &RunData) -> Markup {
             dt { "Relative L1" }
             dd {
                 "For a tensor a and the first copy's b: mean over the elements of 2|a − b| / (|a| + |b|), with 0/0 = 0. A run's value \
-                 is the unweighted mean over all convolution weights, shortcuts included."
+                 is the unweighted mean over all convolution weights, shortcuts included; in a network without convolutions, over all \
+                 tensors of two or more dimensions."
             }
             dt { "ulp" }
             dd {

@@ -30,7 +30,7 @@ pub fn figure(run: &RunData) -> Option<Markup> {
     };
     Some(html! {
         p {
-            "The first weight of the first convolution in " (shown) ", at the steps at which layers were recorded. A column is the \
+            "The first weight of " (name) " in " (shown) ", at the steps at which layers were recorded. A column is the \
              weight's 32 bits after a step, from the sign (top) to the last bit (bottom). Bits that differ from " (first) " are lit."
         }
         (chart.markup())

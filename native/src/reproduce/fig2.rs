@@ -80,10 +80,10 @@ fn at_least_two(seeds: &[u64]) -> Vec<u64> {
     }
 }
 
-/// Names of the network's convolution weights.
-fn convolutions(net: NetKind) -> Result<Vec<String>, NetError> {
+/// Names of the weights over which the network's divergence is measured.
+fn measured(net: NetKind) -> Result<Vec<String>, NetError> {
     let network = net.build(Shape::new(3, 32, 32), 10, Activation::Relu, 1.0)?;
-    Ok(network.parameters.into_iter().filter(|p| p.convolution).map(|p| p.name).collect())
+    Ok(network.parameters.into_iter().filter(|p| p.measured).map(|p| p.name).collect())
 }
 
 /// The tensor whose place corresponds to that of `layer2.5.conv1.weight` among the nine blocks of ResNet-56's second stage.
@@ -91,7 +91,7 @@ fn convolutions(net: NetKind) -> Result<Vec<String>, NetError> {
 fn in_the_middle(net: NetKind) -> String {
     match net {
         NetKind::ResNet { depth } => format!("layer2.{}.conv1.weight", (depth - 2) / 6 * 5 / 9),
-        _ => convolutions(net).map_or(String::new(), |mut names| names.swap_remove(names.len() / 2)),
+        _ => measured(net).map_or(String::new(), |mut names| names.swap_remove(names.len() / 2)),
     }
 }
 
@@ -170,7 +170,7 @@ impl Experiment for Fig2 {
             return refuse("--ks: begin with 1,3, which the figure compares".to_owned());
         }
         check_between("--points", 1, MOST_POINTS, self.points)?;
-        let names = convolutions(self.net).map_err(|error| Failure::usage(format!("--net: {error}")))?;
+        let names = measured(self.net).map_err(|error| Failure::usage(format!("--net: {error}")))?;
         if !names.contains(&self.tensor) {
             let (net, tensor, middle) = (self.net, &self.tensor, in_the_middle(self.net));
             return refuse(format!("--tensor: {net} has no convolution '{tensor}': use one like {middle}"));

@@ -37,7 +37,7 @@ flags! {
     pub struct Precision {
         /// Network
         net: NetKind = NetKind::ResNet { depth: 8 };
-        /// Nonlinearity: relu, swish (beta 5) or swish:BETA
+        /// Nonlinearity: relu, swish (beta 5), swish:BETA or tanh
         activation: Activation = Activation::Relu;
         /// Images: cifar10, fashion-mnist, folder or synthetic
         dataset: DatasetKind = DatasetKind::Cifar10;

@@ -32,7 +32,7 @@ flags! {
     pub struct Threshold {
         /// Network
         net: NetKind = NetKind::ResNet { depth: 56 }, quick = NetKind::ResNet { depth: 8 };
-        /// Nonlinearity: relu, swish (beta 5) or swish:BETA
+        /// Nonlinearity: relu, swish (beta 5), swish:BETA or tanh
         activation: Activation = Activation::Swish { beta: 5.0 };
         /// Images: cifar10, fashion-mnist, folder or synthetic
         dataset: DatasetKind = DatasetKind::Cifar10;

@@ -27,7 +27,7 @@ pub struct StateDistance {
     pub step: u64,
     /// Position in `--ks`.
     pub replica: usize,
-    /// Relative L1 between the runs, averaged over all convolution weights.
+    /// Relative L1 between the runs, averaged over all measured weights.
     pub rel_l1: f64,
     /// The first element that differs; `None` if every bit is the same.
     pub difference: Option<Difference>,
@@ -258,7 +258,7 @@ impl Comparison {
         let file = folder.join(replica_file(0, *train.ks.first()?));
         let bytes = std::fs::read(&file).ok()?;
         crate::datasets::shapes(train.dataset, train.net).into_iter().find_map(|(shape, classes)| {
-            let network = train.net.build(shape, classes, train.activation(), train.width).ok()?;
+            let network = train.network(shape, classes).ok()?;
             decode_weights(&network, "", &bytes).ok().map(|_: Weights| network)
         })
     }
@@ -276,8 +276,8 @@ fn different_keys(configs: &Pair<RunConfig>) -> Result<Vec<(String, Pair<String>
 
 fn distance(network: &Network, step: u64, replica: usize, a: &ReplicaState, b: &ReplicaState) -> StateDistance {
     let pairs = a.weights.parameters.iter().zip(&b.weights.parameters).zip(&network.parameters);
-    let convolutions: Vec<f64> =
-        pairs.filter(|(_, parameter)| parameter.convolution).map(|((a, b), _)| relative_l1(a, b)).collect();
-    let rel_l1 = convolutions.iter().sum::<f64>() / convolutions.len().max(1) as f64;
+    let measured: Vec<f64> =
+        pairs.filter(|(_, parameter)| parameter.measured).map(|((a, b), _)| relative_l1(a, b)).collect();
+    let rel_l1 = measured.iter().sum::<f64>() / measured.len().max(1) as f64;
     StateDistance { step, replica, rel_l1, difference: difference(network, a, b) }
 }

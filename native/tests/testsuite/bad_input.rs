@@ -10,6 +10,8 @@ const CASES: &[Case] = &[
     (&["--net", "vgg19"], 2, &["vgg19", "--net", "vgg16"]),
     (&["--dataset", "imagenet"], 2, &["imagenet", "--dataset", "cifar10"]),
     (&["--activation", "gelu"], 2, &["gelu", "--activation", "swish"]),
+    (&["--loss", "hinge"], 2, &["hinge", "--loss", "cross-entropy or mse"]),
+    (&["--net", "one-layer", "--dataset", "synthetic", "--loss", "mse"], 2, &["--loss", "one-layer", "cross-entropy"]),
     (&["--activation", "swish:-1"], 2, &["--activation", "positive"]),
     (&["--adapter", "no-such-gpu"], 2, &["--adapter", "no-such-gpu", "available: "]),
     (&["--adapter", "99"], 2, &["--adapter", "99"]),

@@ -138,7 +138,7 @@ fn logits([net, activation, width]: [&str; 3], data: &Path, file: &Path) -> Vec<
     };
     let read = |name: &str| (name.to_owned(), fs::read(data.join(name)).unwrap());
     let dataset = Arc::new(cifar10::dataset(&cifar10::TRAIN_FILES.map(read), &read(cifar10::TEST_FILE)).unwrap());
-    let network = config.net.build(dataset.shape(), dataset.classes, config.activation(), config.width).unwrap();
+    let network = config.network(dataset.shape(), dataset.classes).unwrap();
     let weights = decode_weights(&network, text(file), &fs::read(file).unwrap()).unwrap();
     let context = Rc::new(block_on(Context::new(&AdapterChoice::Best)).unwrap());
     let start = Start::Weights(weights);

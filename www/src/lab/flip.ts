@@ -71,7 +71,7 @@ export class FlipButton implements Component {
     this.finished = finished;
     this.updateButton();
     const replica = opened?.controls[0];
-    const tensor = opened?.tensors.find(({ convolution }) => convolution);
+    const tensor = opened?.tensors.find(({ measured }) => measured);
     this.flip = replica === undefined || tensor === undefined ? undefined : { tensor: tensor.name, index: 0, replica };
     this.element.hidden = opened !== undefined && this.flip === undefined;
   }

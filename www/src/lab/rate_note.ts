@@ -7,7 +7,8 @@ import { smoothRun } from "../run/smooth";
 
 /** Whether the network has a kink or momentum, with which a smaller rate slows the parting but does not prevent it. */
 export function isRough(values: Values): boolean {
-  const isSmooth = (values["activation"] ?? "").startsWith("swish");
+  const activation = values["activation"] ?? "";
+  const isSmooth = /^(swish|tanh)/.test(activation) || (activation === "" && (values["net"] ?? "").startsWith("mlp"));
   const hasMomentum = values["optimizer"] !== "adamw" && Number(values["momentum"]) > 0;
   return values["net"] !== "one-layer" && (!isSmooth || hasMomentum);
 }

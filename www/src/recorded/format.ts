@@ -76,7 +76,7 @@ export function unpack(file: RecordedFile): Recording {
       kind: "opened",
       adapter: { name: file.adapter, driver: file.driver, backend: "recorded", software: false },
       network: file.network,
-      tensors: file.convolutions.map((name) => ({ name, shape: shapes.get(name) ?? [], convolution: true })),
+      tensors: file.convolutions.map((name) => ({ name, shape: shapes.get(name) ?? [], measured: true })),
       parameters: file.parameters,
       ks: file.ks,
       controls: file.controls,

@@ -75,7 +75,8 @@ function otherReplica({ ks, controls }: RunRecord): number {
 }
 
 function firstLayer(tensors: readonly Tensor[]): Tensor | undefined {
-  return tensors.find(({ convolution }) => convolution);
+  // Filters are images; the weights of a dense layer are not.
+  return tensors.find(({ measured, shape }) => measured && shape.length !== 2);
 }
 
 /** Filters, channels, height and width that are shown, and their number of elements. */

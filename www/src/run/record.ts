@@ -38,7 +38,7 @@ export class RunRecord {
   readonly epochs: Epoch[] = [];
   readonly standings: Standing[] = [];
   images: TestImages | undefined;
-  /** Number of weights of all convolutions, if their shapes are known: most recorded runs lack them. */
+  /** Number of all measured weights, if their shapes are known: most recorded runs lack them. */
   readonly weights: number | undefined;
   readonly lrChanges: { step: number; lr: number }[] = [];
   readonly flips: { step: number; flip: FlipBit }[] = [];
@@ -54,11 +54,11 @@ export class RunRecord {
   ) {
     this.ks = ks;
     this.controls = controls;
-    const convolutions = tensors.filter(({ convolution }) => convolution);
-    this.layerNames = convolutions.map(({ name }) => name);
+    const measured = tensors.filter((tensor) => tensor.measured);
+    this.layerNames = measured.map(({ name }) => name);
     const elements = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
-    const isKnown = convolutions.every(({ shape }) => shape.length > 0);
-    this.weights = isKnown ? convolutions.reduce((sum, { shape }) => sum + elements(shape), 0) : undefined;
+    const isKnown = measured.every(({ shape }) => shape.length > 0);
+    this.weights = isKnown ? measured.reduce((sum, { shape }) => sum + elements(shape), 0) : undefined;
     const columns = STEP_COLUMNS.map((name) => [name, ks.map(() => new Column())]);
     this.columns = Object.fromEntries(columns) as Record<StepColumn, Column[]>;
   }

@@ -58,7 +58,7 @@ export function fakeEngine({ steps, total = 1e9, opensAfter = 0, faults = 0 }) {
       [this.running, this.step, this.watched] = [false, 0, []];
       const isControl = (k) => (config.perturbation === "nextafter" ? k === this.ks[0] : Number.isInteger(Math.log2(k / this.ks[0])));
       this.controls = this.ks.map((_, r) => r).filter((r) => r > 0 && isControl(this.ks[r]));
-      this.tensors = ["a", "b"].map((name) => ({ name, shape: [4, 3, 3, 3], convolution: true }));
+      this.tensors = ["a", "b"].map((name) => ({ name, shape: [4, 3, 3, 3], measured: true }));
       this.emit({
         kind: "opened", adapter: { name: "made up", driver: "", backend: "", software: true }, network: "made up",
         tensors: this.tensors, parameters: 216, ks: this.ks, controls: this.controls, totalSteps: total, stepsPerEpoch: 100, seconds: 0,

@@ -12,7 +12,7 @@ const { testAccuracy, testTitle } = await load("run/readout.ts");
 const { csv } = await load("lab/share.ts");
 const { Session } = await load("run/session.ts");
 
-const SHAPE = { ks: [1, 3, 2], controls: [2], tensors: [{ name: "conv1", shape: [1], convolution: true }, { name: "fc", shape: [1], convolution: false }] };
+const SHAPE = { ks: [1, 3, 2], controls: [2], tensors: [{ name: "conv1", shape: [1], measured: true }, { name: "fc", shape: [1], measured: false }] };
 
 /** Rows of steps: `columns` are loss, relL1, maxUlp, differing, differingAnywhere and accuracy, each by replica. */
 const steps = (...rows) => ({ kind: "steps", rows: Float64Array.from(rows.flat(2)) });

@@ -11,7 +11,7 @@ const { between } = await load("run/curves.ts");
 const { choose } = await load("backend.ts");
 const { parseWorkerName, workerName } = await load("worker_name.ts");
 
-const SHAPE = { ks: [1, 2, 3], controls: [1], tensors: [{ name: "conv1", shape: [10, 3], convolution: true }] };
+const SHAPE = { ks: [1, 2, 3], controls: [1], tensors: [{ name: "conv1", shape: [10, 3], measured: true }] };
 
 /** A record whose third copy is at these distances, with `differing` weights, and `anywhere` elements in all. */
 function recordOf(distances, { differing, anywhere, shape = SHAPE } = {}) {
@@ -74,7 +74,7 @@ test("a distance that flickers about a threshold is announced once, and a new ru
 });
 
 test("a recorded run without the shapes of its weights has no number of all weights", () => {
-  const shape = { ...SHAPE, tensors: [{ name: "conv1", shape: [10, 3], convolution: true }, { name: "conv2", shape: [], convolution: true }] };
+  const shape = { ...SHAPE, tensors: [{ name: "conv1", shape: [10, 3], measured: true }, { name: "conv2", shape: [], measured: true }] };
   assert.match(storyOf(recordOf([0, 3e-9], { shape })).text, /from k = 1; 7 weights differ\. Only/);
 });
 

@@ -1,6 +1,6 @@
 //! Counterpart of shaders/shared/activation.wgsl, on runs of floats.
 
-use super::math::{clamp, sigmoid_within};
+use super::math::{clamp, hyperbolic_tangent, sigmoid_within};
 use crate::processor::lanes::Lanes;
 use crate::processor::twin::Launch;
 
@@ -16,6 +16,8 @@ pub enum Activation {
         /// Steepness of the sigmoid.
         beta: f32,
     },
+    /// tanh z
+    Tanh,
 }
 
 impl Activation {
@@ -24,7 +26,8 @@ impl Activation {
         match launch.size("ACTIVATION") {
             0 => Self::None,
             1 => Self::Relu,
-            _ => Self::Swish { beta: launch.float("BETA") },
+            2 => Self::Swish { beta: launch.float("BETA") },
+            _ => Self::Tanh,
         }
     }
 
@@ -51,6 +54,11 @@ impl Activation {
                     *z *= unsafe { sigmoid_within::<L>(steepened(beta, *z)) };
                 }
             }
+            Self::Tanh => {
+                for z in run {
+                    *z = hyperbolic_tangent::<L>(*z);
+                }
+            }
         }
     }
 
@@ -70,6 +78,12 @@ impl Activation {
                     // SAFETY: `steepened` is bounded by 100.
                     let s = unsafe { sigmoid_within::<L>(t) };
                     *z = L::mac1(t * s, 1.0 - s, s);
+                }
+            }
+            Self::Tanh => {
+                for z in run {
+                    let a = hyperbolic_tangent::<L>(*z);
+                    *z = L::mac1(-a, a, 1.0);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Counterpart of shaders/shared/math.wgsl: exp, log and the sigmoid from + - * / and bits alone.
+//! Counterpart of shaders/shared/math.wgsl: exp, log, the sigmoid and tanh from + - * / and bits alone.
 //!
 //! Loops over these functions vectorise: the functions have no branches and no saturating conversions.
 #![allow(clippy::excessive_precision, clippy::approx_constant, reason = "the digits of the WGSL")]
@@ -113,6 +113,23 @@ pub unsafe fn sigmoid_within<L: Lanes>(x: f32) -> f32 {
 fn quotient(x: f32, e: f32) -> f32 {
     let e = if x.abs() > 87.0 { 0.0 } else { e };
     (if x < 0.0 { e } else { 1.0 }) / (1.0 + e)
+}
+
+/// tanh x within 2 ulp, without cancellation near 0. NaN stays NaN.
+#[inline(always)]
+pub fn hyperbolic_tangent<L: Lanes>(x: f32) -> f32 {
+    let t = clamp(x.abs(), 0.0, 44.0);
+    let z = t * t;
+    let mut p = -5.70498872745e-3;
+    p = L::mac1(p, z, 2.06390887954e-2);
+    p = L::mac1(p, z, -5.37397155531e-2);
+    p = L::mac1(p, z, 1.33314422036e-1);
+    p = L::mac1(p, z, -3.33332819422e-1);
+    let near = L::mac1(p * z, t, t);
+    // SAFETY: 2 t is between 0 and 88.
+    let far = 1.0 - 2.0 / (unsafe { exp::<L>(2.0 * t) } + 1.0);
+    let value = (if t < 0.625 { near } else { far }).copysign(x);
+    if x.is_nan() { x } else { value }
 }
 
 /// ln(1 + e^-|x|) within 4 ulp.

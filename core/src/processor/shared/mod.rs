@@ -8,6 +8,7 @@ pub mod math;
 pub mod mix;
 pub mod norm;
 pub mod pair_weights;
+pub mod panel;
 pub mod pieces;
 pub mod planes;
 pub mod reduce;

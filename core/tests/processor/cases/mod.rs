@@ -53,6 +53,7 @@ pub fn cases(seed: u64) -> Vec<Case> {
     norms::norms(&mut random, &mut all);
     pools::pools(&mut random, &mut all);
     ends::inputs(&mut random, &mut all);
+    ends::features(&mut random, &mut all);
     ends::heads(&mut random, &mut all);
     parameters::updates(&mut random, &mut all);
     parameters::adamw_updates(&mut random, &mut all);

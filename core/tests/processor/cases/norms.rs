@@ -9,7 +9,7 @@ use super::{Case, describe};
 
 pub(super) fn activations(random: &mut Random, all: &mut Vec<Case>) {
     let swish = |beta| Activation::Swish { beta };
-    for kind in [Activation::Relu, swish(5.0), swish(1.0)] {
+    for kind in [Activation::Relu, swish(5.0), swish(1.0), Activation::Tanh] {
         for finite in [true, false] {
             let (height, width) = random.pixels();
             let shape = Shape::new(1 + random.below(5), height, width);
@@ -17,14 +17,14 @@ pub(super) fn activations(random: &mut Random, all: &mut Vec<Case>) {
             let mut sketch = Sketch::new(random, replicas, samples);
             let count = sketch.all_samples() * shape.elements() as usize;
             let mut values = sketch.random.floats(count, 8.0);
-            // Values at which the sigmoid is 0 or 1, or values that are not finite: ReLU keeps NaN, and Swish gives
+            // Values at which the sigmoid is 0 or 1, or values that are not finite: ReLU and tanh keep NaN, and Swish gives
             // NaN only for -infinity.
             let far =
                 if finite { [20.0, -20.0, 300.0, -1e30] } else { [f32::INFINITY, f32::NEG_INFINITY, 3e38, -1e35] };
             for value in values.iter_mut().step_by(3) {
                 *value = sketch.random.one_of(&far);
             }
-            if !finite && kind == Activation::Relu {
+            if !finite && matches!(kind, Activation::Relu | Activation::Tanh) {
                 values[0] = f32::NAN;
             }
             let y = sketch.planes(shape, &values);

@@ -90,6 +90,6 @@ impl Random {
 
     pub(super) fn activation(&mut self) -> Option<Activation> {
         let swish = |beta| Some(Activation::Swish { beta });
-        self.one_of(&[None, Some(Activation::Relu), swish(5.0), swish(1.0)])
+        self.one_of(&[None, Some(Activation::Relu), swish(5.0), swish(1.0), Some(Activation::Tanh)])
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Reading;
 use super::memory::whole;
-use super::numbers::nan_unless;
+use super::numbers::{clamp, nan_unless};
 use super::orders::{add, each, pairwise64};
 
 impl Reading<'_> {
@@ -31,13 +31,37 @@ impl Reading<'_> {
         }
     }
 
+    pub(super) fn flatten_forward(&self) {
+        let [channels, height, width] = self.sizes(["C", "HEIGHT", "WIDTH"]);
+        let x = self.planes(0, channels, "");
+        for (feature, at) in each([self.replicas, self.samples, channels, height, width]).enumerate() {
+            self.arrays[1].set(feature, x.get(at));
+        }
+    }
+
+    pub(super) fn flatten_backward(&self) {
+        let [channels, height, width] = self.sizes(["C", "HEIGHT", "WIDTH"]);
+        let g = self.planes(1, channels, "");
+        let mut feature = 0;
+        for at in each([self.replicas, self.samples, channels, height, whole(width)]) {
+            let is_inside = at[4] < width;
+            g.set(at, if is_inside { self.arrays[0].get(feature) } else { 0.0 });
+            feature += usize::from(is_inside);
+        }
+    }
+
+    /// Index of a sample among those of the dense layer's features.
+    fn feature_sample(&self, r: usize, n: usize) -> usize {
+        if self.flag("SHARED_INPUT") { n } else { r * self.samples + n }
+    }
+
     pub(super) fn dense_forward(&self) {
         let [channels, k] = self.sizes(["C", "K"]);
         let [features, weight, bias, logits] = self.arrays[..] else { unreachable!() };
         for (at, [r, n, k]) in each([self.replicas, self.samples, k]).enumerate() {
             let mut acc = bias.get(r * self.stride() + k);
             for c in 0..channels {
-                let feature = features.get((r * self.samples + n) * channels + c);
+                let feature = features.get(self.feature_sample(r, n) * channels + c);
                 acc = self.mac(weight.get(r * self.stride() + k * channels + c), feature, acc);
             }
             logits.set(at, acc);
@@ -66,7 +90,7 @@ impl Reading<'_> {
             let mut acc = 0.0;
             for n in 0..self.samples {
                 let sample = r * self.samples + n;
-                let feature = if is_bias { 1.0 } else { features.get(sample * channels + c) };
+                let feature = if is_bias { 1.0 } else { features.get(self.feature_sample(r, n) * channels + c) };
                 acc = self.mac(feature, dlogits.get(sample * units + k), acc);
             }
             let at = if is_bias { self.argument("weight_to_bias") + k } else { k * channels + c };
@@ -97,6 +121,27 @@ impl Reading<'_> {
             }
             let loss = self.math.log_positive(sum) + (logit(winner) - logit(label)).min(1e30);
             scores.set(sample * 2, nan_unless((0..classes).all(|k| logit(k).is_finite()), loss));
+            scores.set(sample * 2 + 1, if winner == label { 1.0 } else { 0.0 });
+        }
+    }
+
+    pub(super) fn squared_error(&self) {
+        let classes = self.size("K");
+        let [logits, labels, dlogits, scores] = self.arrays[..] else { unreachable!() };
+        for (sample, [_, n]) in each([self.replicas, self.samples]).enumerate() {
+            let label = labels.word(n) as usize;
+            let logit = |k| logits.get(sample * classes + k);
+            let (mut winner, mut sum) = (0, 0.0);
+            for k in 0..classes {
+                if logit(k) > logit(winner) {
+                    winner = k;
+                }
+                let residual = logit(k) - if k == label { 1.0 } else { 0.0 };
+                dlogits.set(sample * classes + k, residual / self.samples as f32);
+                let bounded = clamp(residual, -1e15, 1e15);
+                sum = self.mac(bounded, bounded, sum);
+            }
+            scores.set(sample * 2, nan_unless((0..classes).all(|k| logit(k).is_finite()), 0.5 * sum));
             scores.set(sample * 2 + 1, if winner == label { 1.0 } else { 0.0 });
         }
     }

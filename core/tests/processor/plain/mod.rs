@@ -41,6 +41,8 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
     let this = Reading { dispatch, arrays: arrays.collect(), math: Math { class }, samples, replicas };
     match dispatch.kernel.shader() {
         Shader::ActivationBackward => this.activation_backward(),
+        Shader::ActivationFeaturesBackward => this.activation_features_backward(),
+        Shader::ActivationFeaturesForward => this.activation_features_forward(),
         Shader::ActivationForward => this.activation_forward(),
         Shader::AdamwUpdate => this.adamw_update(),
         Shader::Add => this.add(),
@@ -70,6 +72,8 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
         Shader::FingerprintArena => this.fingerprint_arena(),
         Shader::FingerprintBlocks => this.fingerprint_blocks(),
         Shader::FingerprintSum => this.fingerprint_sum(),
+        Shader::FlattenBackward => this.flatten_backward(),
+        Shader::FlattenForward => this.flatten_forward(),
         Shader::FlipBit => this.flip_bit(),
         Shader::FmaRate => this.fma_rate(),
         Shader::Gate => this.gate(),
@@ -87,6 +91,7 @@ pub fn run(dispatch: &Dispatch, buffers: &mut [Vec<u32>], class: Class) {
         Shader::SgdUpdate => this.sgd_update(),
         Shader::SharedFunctions => this.shared_functions(),
         Shader::SoftmaxCrossEntropy => this.softmax_cross_entropy(),
+        Shader::SquaredError => this.squared_error(),
     }
 }
 

@@ -24,6 +24,7 @@ impl Reading<'_> {
                 }
             }
             2 => z * self.math.sigmoid(self.steepened(z)),
+            3 => self.math.tanh(z),
             _ => z,
         }
     }
@@ -41,6 +42,10 @@ impl Reading<'_> {
                 let t = self.steepened(z);
                 let s = self.math.sigmoid(t);
                 self.mac(t * s, 1.0 - s, s)
+            }
+            3 => {
+                let a = self.math.tanh(z);
+                self.mac(-a, a, 1.0)
             }
             _ => 1.0,
         }
@@ -73,6 +78,19 @@ impl Reading<'_> {
         let (y, g) = (self.planes(0, channels, ""), self.planes(1, channels, ""));
         for at in each([self.replicas, self.samples, channels, height, whole(width)]) {
             g.set(at, g.get(at) * self.activate_slope(y.get(at)));
+        }
+    }
+
+    pub(super) fn activation_features_forward(&self) {
+        for at in 0..self.replicas * self.argument("elements") {
+            self.arrays[1].set(at, self.activate(self.arrays[0].get(at)));
+        }
+    }
+
+    pub(super) fn activation_features_backward(&self) {
+        for at in 0..self.replicas * self.argument("elements") {
+            let slope = self.activate_slope(self.arrays[0].get(at));
+            self.arrays[1].set(at, self.arrays[1].get(at) * slope);
         }
     }
 

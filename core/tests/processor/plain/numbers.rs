@@ -72,6 +72,21 @@ impl Math {
         (if x < 0.0 { e } else { 1.0 }) / (1.0 + e)
     }
 
+    pub(super) fn tanh(self, x: f32) -> f32 {
+        if x.is_nan() {
+            return x;
+        }
+        let t = x.abs().min(44.0);
+        let near = || {
+            let z = t * t;
+            let coefficients =
+                [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1];
+            self.mac(self.polynomial(z, &coefficients) * z, t, t)
+        };
+        let magnitude = if t < 0.625 { near() } else { 1.0 - 2.0 / (self.exp_finite(2.0 * t) + 1.0) };
+        magnitude.copysign(x)
+    }
+
     pub(super) fn log1p_exp_neg_abs(self, x: f32) -> f32 {
         let e = self.exp_finite(-x.abs());
         if e < 0.41421356 { self.log_near_one(e, 0.0) } else { self.log_near_one(0.5 * e - 0.5, 1.0) }

@@ -151,6 +151,7 @@ impl Reading<'_> {
                 Function::Mac => self.math.mac(x, y, z),
                 Function::Product => x * y,
                 Function::Sum => x + y,
+                Function::Tanh => self.math.tanh(x),
             };
             self.arrays[1].set(i, result);
         }

@@ -140,7 +140,7 @@ fn run_bytes(config: &TrainConfig, plan: &Plan, steps: u64) -> u64 {
     const REPLICA: u64 = 60;
     const TENSOR: u64 = 45;
     let (replicas, parameters) = (config.ks.len() as u64, plan.network.parameter_count());
-    let tensors = plan.network.parameters.iter().filter(|p| p.convolution).count() as u64;
+    let tensors = plan.network.parameters.iter().filter(|p| p.measured).count() as u64;
     let layers = config.log_every.map_or(100, |every| steps / every.max(1)) * replicas * (100 + tensors * TENSOR);
     (4 * replicas + 1) * parameters * 4 + steps * (STEP_LINE + replicas * REPLICA) + layers
 }

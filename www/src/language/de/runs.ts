@@ -208,8 +208,11 @@ export const runs = {
   // The settings of a run, and its picture.
   "Network": "Netz",
   "Width": "Breite",
-  "times the channels": "mal die Kanäle",
+  "times the channels or units": "mal die Kanäle oder Neuronen",
+  "MLP, 2 hidden layers": "MLP, 2 verborgene Schichten",
   "Activation": "Aktivierung",
+  "cross-entropy": "Kreuzentropie",
+  "squared error": "quadratischer Fehler",
   "Images": "Bilder",
   "1 to 63": "1 bis 63",
   "Perturbation": "Störung",
