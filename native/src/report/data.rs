@@ -34,6 +34,10 @@ pub struct RunData {
     pub layers: Layers,
     /// The `epoch` lines.
     pub epochs: Vec<Epoch>,
+    /// The `curvature` lines.
+    pub curvature: Vec<CurvatureLine>,
+    /// The `growth` lines.
+    pub growth: Vec<GrowthLine>,
     /// Number of lines of `metrics.jsonl` that could not be used.
     pub ignored: u64,
     /// What is missing from the run folder or differs from what lastbit wrote.
@@ -96,6 +100,52 @@ enum Line {
     Step(StepLine),
     Layers(super::layers::LayersLine),
     Epoch(EpochLine),
+    Curvature(CurvatureLine),
+    Growth(GrowthLine),
+}
+
+/// A `curvature` line. Values that are not finite are NaN.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CurvatureLine {
+    /// Steps done before the measurement.
+    pub step: u64,
+    /// Learning rate of the next step.
+    pub lr: f64,
+    /// Largest eigenvalue of the Hessian on the subset.
+    #[serde(deserialize_with = "or_nan_alone")]
+    pub lambda_max: f64,
+    /// Estimated relative error of a product with the Hessian.
+    #[serde(deserialize_with = "or_nan_alone")]
+    pub product_error: f64,
+    /// Mean directional curvature of batches along their own gradients.
+    #[serde(deserialize_with = "or_nan_alone")]
+    pub batch_sharpness: f64,
+    /// Its standard error.
+    #[serde(deserialize_with = "or_nan_alone")]
+    pub batch_sharpness_error: f64,
+    /// Mean loss on the subset.
+    #[serde(deserialize_with = "or_nan_alone")]
+    pub loss: f64,
+}
+
+/// A `growth` line.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GrowthLine {
+    /// Steps done.
+    pub step: u64,
+    /// Steps since the replicas were at their distances.
+    pub steps: u64,
+    /// `[replica]`: logarithm of the growth since then; NaN where it is not finite.
+    #[serde(deserialize_with = "or_nan_each")]
+    pub growth: Vec<f64>,
+}
+
+fn or_nan_alone<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+fn or_nan_each<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    Vec::deserialize(deserializer).map(or_nan)
 }
 
 #[derive(Deserialize)]
@@ -163,6 +213,8 @@ impl RunData {
             },
             layers: Layers::new(n),
             epochs: Vec::new(),
+            curvature: Vec::new(),
+            growth: Vec::new(),
             ignored: 0,
             problems: Vec::new(),
             config,
@@ -251,6 +303,20 @@ impl RunData {
                 true
             }
             Line::Layers(line) => self.layers.take(line),
+            Line::Curvature(line) => {
+                let is_next = self.curvature.last().is_none_or(|last| last.step < line.step);
+                if is_next {
+                    self.curvature.push(line);
+                }
+                is_next
+            }
+            Line::Growth(line) => {
+                let is_next = self.growth.last().is_none_or(|last| last.step < line.step) && line.growth.len() == n;
+                if is_next {
+                    self.growth.push(line);
+                }
+                is_next
+            }
             Line::Epoch(line) => {
                 let lengths = [&line.train_accuracy, &line.test_accuracy].map(Vec::len);
                 if lengths != [n; 2]
@@ -285,8 +351,13 @@ impl RunData {
         }
     }
 
-    /// `k = 3`; for a divisor that an earlier replica has too, also the replica, as in `k = 1 (r3)`.
+    /// `k = 3`; for a divisor that an earlier replica has too, also the replica, as in `k = 1 (r3)`. In a run with perturbations of
+    /// single replicas, what was done to it.
     pub fn label(&self, replica: usize) -> String {
+        let train = &self.config.train;
+        if !train.perturb.is_empty() || train.lyapunov.is_some() {
+            return train.label(replica);
+        }
         let ks = self.ks();
         let k = ks[replica];
         if ks[..replica].contains(&k) { format!("k = {k} (r{replica})") } else { format!("k = {k}") }
@@ -299,8 +370,12 @@ impl RunData {
             let (low, high) = (ks().min().unwrap_or(0), ks().max().unwrap_or(0));
             return format!("{} copies with k from {low} to {high}", replicas.len());
         }
-        let short = |&r: &usize| self.label(r).trim_start_matches("k = ").to_owned();
-        format!("k = {}", list(&replicas.iter().map(short).collect::<Vec<_>>()))
+        let labels: Vec<String> = replicas.iter().map(|&r| self.label(r)).collect();
+        if labels.iter().any(|label| !label.starts_with("k = ")) {
+            return list(&labels);
+        }
+        let short = |label: &String| label.trim_start_matches("k = ").to_owned();
+        format!("k = {}", list(&labels.iter().map(short).collect::<Vec<_>>()))
     }
 
     /// Replicas that must equal the first.

@@ -1,11 +1,13 @@
 //! The charts of a run's page.
 
+use lastbit_core::train::{Optimizer, TrainConfig};
 use maud::{Markup, html};
 
-use super::data::{Epoch, RunData};
+use super::data::{CurvatureLine, Epoch, GrowthLine, RunData};
 use crate::html::{absent, note};
 use crate::numbers::{about, count, list, number, range, thousands};
 use crate::plot::{Axis, Figure, HeatMap, Panel, Scale, Style, moving_mean};
+use crate::statistics::ends;
 
 /// Number of first steps, where growth is exponential, that a longer run also shows in their own panel.
 const OPENING: u64 = 60;
@@ -88,6 +90,75 @@ pub fn elements(run: &RunData) -> Option<Markup> {
     let differing = chart("differing", title, &run.steps.differing)?;
     let farthest = chart("max-ulp", "Largest distance of a weight, in ulps".to_owned(), &run.steps.max_ulp)?;
     Some(html! { div.pair { (differing) (farthest) } })
+}
+
+/// Largest eigenvalue of the Hessian and Batch Sharpness, with the values at which gradient descent loses stability; `None` if nothing is
+/// measured.
+pub fn curvature(run: &RunData) -> Option<Markup> {
+    let lines = &run.curvature;
+    let points = |value: fn(&CurvatureLine) -> f64| lines.iter().map(|line| (line.step as f64, value(line))).collect();
+    let train = &run.config.train;
+    let edges = edges(train);
+    let measured = lines.iter().flat_map(|line| [line.lambda_max, line.batch_sharpness]);
+    let of_edges = lines.iter().flat_map(|line| edges.iter().map(|(_, edge)| edge / line.lr));
+    let values: Vec<f64> = measured.filter(|v| v.is_finite()).chain(of_edges).collect();
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let lowest = values.iter().copied().fold(0.0, f64::min);
+    let last = lines.iter().rfind(|line| line.lambda_max.is_finite())?;
+    let x = Axis::linear("step").between(0.0, lines.last()?.step.max(1) as f64);
+    let y = axis([lowest, highest]);
+    let mut figure = Figure::new("curvature", "Curvature of the loss at the first copy", x, y)
+        .styled_line(Style::Series(0), "largest eigenvalue", points(|line| line.lambda_max))
+        .styled_line(Style::Series(1), "Batch Sharpness", points(|line| line.batch_sharpness));
+    for (name, edge) in edges {
+        figure = figure.theory(name, lines.iter().map(|line| (line.step as f64, edge / line.lr)).collect());
+    }
+    let caption = format!(
+        "After step {}: largest eigenvalue {}, Batch Sharpness {} ± {}; a product with the Hessian is off by about {}.",
+        thousands(last.step),
+        about(last.lambda_max),
+        about(last.batch_sharpness),
+        about(last.batch_sharpness_error),
+        about(last.product_error)
+    );
+    Some(figure.caption(caption).chart(260))
+}
+
+/// What the learning rate times the sharpness comes to at the edge of stability, by name. The weight decay of SGD, which the measured
+/// loss does not contain, is left out: it shifts the edge by less than a line is wide.
+fn edges(train: &TrainConfig) -> Vec<(&'static str, f64)> {
+    let momentum = train.momentum;
+    match (train.optimizer, momentum > 0.0) {
+        (Optimizer::AdamW, _) => Vec::new(),
+        (Optimizer::Sgd, false) => vec![("2/lr", 2.0)],
+        (Optimizer::Sgd, true) => {
+            // Full batches: heavy ball, and Nesterov's form (Cohen et al. 2021, appendix B). Small batches: arXiv 2604.14108.
+            let whole = match train.nesterov {
+                true => ("2(1+b)/(1+2b)/lr, full batches", 2.0 * (1.0 + momentum) / (1.0 + 2.0 * momentum)),
+                false => ("2(1+b)/lr, full batches", 2.0 * (1.0 + momentum)),
+            };
+            vec![("2/lr", 2.0), whole, ("2(1-b)/lr, small batches", 2.0 * (1.0 - momentum))]
+        }
+    }
+}
+
+/// Lyapunov exponent along the run: the mean of the logarithms of growth up to each return; `None` if nothing is measured.
+pub fn lyapunov(run: &RunData) -> Option<Markup> {
+    let of = |replica: usize| {
+        let mut total = 0.0;
+        let add = move |line: &GrowthLine| {
+            total += line.growth[replica];
+            (line.step as f64, total / line.step as f64)
+        };
+        run.growth.iter().map(add).collect::<Vec<_>>()
+    };
+    let curve = |replica: usize| Curve { style: run.style(replica), label: run.label(replica), points: of(replica) };
+    let curves: Vec<Curve> = (1..run.ks().len()).take(MAX_CURVES).map(curve).collect();
+    let all = curves.iter().flat_map(|curve| curve.points.iter().map(|(_, value)| *value)).filter(|v| v.is_finite());
+    let (low, high) = ends(all.chain([0.0]));
+    let figure =
+        over_steps("lyapunov", "Lyapunov exponent a step, up to each step".to_owned(), axis([low, high]), curves)?;
+    Some(figure.horizontal("0", 0.0).chart(220))
 }
 
 /// Loss of every batch, with a moving mean where the run is long enough for one.

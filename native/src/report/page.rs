@@ -12,15 +12,22 @@ use crate::plot::{CHART_STYLE, heat_style, script};
 /// The whole page of a run as HTML.
 pub fn page(run: &RunData) -> Result<String, Failure> {
     let name = run.name();
-    let sections = [
+    let measured = [
+        curvature(run).map(|body| section("curvature", "How sharp the loss is", body)),
+        lyapunov(run).map(|body| section("lyapunov", "How fast a distance grows", body)),
+    ];
+    let mut sections = vec![
         section("apart", "How the copies part", divergence(run)),
         section("layers", "Where in the network", layers(run)),
+    ];
+    sections.extend(measured.into_iter().flatten());
+    sections.extend([
         section("learning", "What the copies learn", learning(run)),
         section("bits", "The bits", bits(run)),
         section("copies", &format!("The copies after step {}", thousands(run.last_step())), replicas(run)),
         section("conclusions", "What to conclude", conclusions(run)),
         section("again", "Run it again", again(run)?),
-    ];
+    ]);
     Ok(document(&name, &[CHART_STYLE, &heat_style()].concat(), &head(run, &name), &sections, &script()))
 }
 
@@ -68,6 +75,29 @@ fn layers(run: &RunData) -> Markup {
         ),
         None => absent("No recorded layer has a finite distance above zero from the first copy."),
     }
+}
+
+fn curvature(run: &RunData) -> Option<Markup> {
+    let chart = figures::curvature(run)?;
+    Some(html! {
+        p {
+            "The largest eigenvalue is that of the Hessian of the loss, on a fixed part of the training images. Batch Sharpness is the \
+             curvature of single batches along their own gradients. Gradient descent with full batches loses stability where the largest \
+             eigenvalue reaches 2/lr; with small batches, Batch Sharpness settles there."
+        }
+        (chart)
+    })
+}
+
+fn lyapunov(run: &RunData) -> Option<Markup> {
+    let chart = figures::lyapunov(run)?;
+    Some(html! {
+        p {
+            "Every copy but the first returned to its distance from the first one again and again. The exponent is the mean logarithm of \
+             its growth a step: above 0, distances grow exponentially, however small they are; below 0, they shrink."
+        }
+        (chart)
+    })
 }
 
 fn learning(run: &RunData) -> Markup {

@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use lastbit_core::nets::NetKind;
 use lastbit_core::ops::Activation;
 use lastbit_core::ops::sgd::Perturbation;
-use lastbit_core::train::DatasetKind;
+use lastbit_core::train::{DatasetKind, LossKind};
 use toml::{Table, Value};
 
 use crate::failure::Failure;
@@ -171,6 +171,7 @@ items! {
     NetKind, "", listed, text;
     Activation, "", listed, text;
     DatasetKind, "", listed, text;
+    LossKind, "", listed, text;
     Perturbation, "FORM", listed, |form: &Perturbation| text(&form.name());
 }
 

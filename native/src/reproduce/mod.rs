@@ -45,6 +45,7 @@
 mod checks;
 mod common;
 mod divergence;
+mod edge;
 mod eigenmodes;
 mod experiment;
 mod fig1;
@@ -56,8 +57,10 @@ mod flags;
 mod folder;
 mod growth;
 mod k_versus_seeds;
+mod lyapunov;
 mod page;
 mod pde;
+mod poke;
 mod precision;
 mod run;
 mod study;
@@ -83,11 +86,14 @@ pub use folder::ReproductionFolder;
 pub use study::{Forecast, Study};
 
 /// The experiments, in the order of the help.
-const EXPERIMENTS: [Entry; 9] = [
+const EXPERIMENTS: [Entry; 12] = [
+    Entry::of::<edge::Edge>(),
     Entry::of::<fig1::Fig1>(),
     Entry::of::<fig2::Fig2>(),
     Entry::of::<fig3::Fig3>(),
     Entry::of::<fig4::Fig4>(),
+    Entry::of::<lyapunov::Lyapunov>(),
+    Entry::of::<poke::Poke>(),
     Entry::of::<precision::Precision>(),
     Entry::of::<table1::Table1>(),
     Entry::of::<table2::Table2>(),

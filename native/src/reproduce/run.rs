@@ -10,7 +10,7 @@ use lastbit_core::train::TrainConfig;
 use super::findings::Agreement;
 use crate::failure::Failure;
 use crate::numbers::count;
-use crate::report::data::{RunData, Verdict};
+use crate::report::data::{CurvatureLine, GrowthLine, RunData, Verdict};
 use crate::report::layers::Layers;
 use crate::run::{METRICS_FILE, summary_json};
 use crate::run_config::{HostConfig, RunConfig};
@@ -37,6 +37,10 @@ pub struct Run {
     pub layers: BTreeMap<u64, Vec<Vec<f64>>>,
     /// `[evaluation]`: step, and `[replica]` test accuracy in percent.
     pub accuracy: Vec<(u64, Vec<f64>)>,
+    /// The measurements of the curvature, in order.
+    pub curvature: Vec<CurvatureLine>,
+    /// The growths of distances, in order.
+    pub growth: Vec<GrowthLine>,
     /// Whether no control ever differed in a convolution weight, nor in any parameter or momentum at the end.
     pub are_controls_zero: Agreement,
 }
@@ -66,7 +70,7 @@ impl Run {
             Verdict::Red(_) => Agreement::No,
             Verdict::NotFinite | Verdict::NoControl | Verdict::Nothing => Agreement::CannotTell,
         };
-        let RunData { config, steps, layers, epochs, .. } = data;
+        let RunData { config, steps, layers, epochs, curvature, growth, .. } = data;
         let most = |column: &Vec<f64>| column.iter().copied().fold(0.0, f64::max) as u64;
         let as_written = |values: Vec<f32>| values.into_iter().map(as_written).collect();
         let columns = layers.columns.into_iter();
@@ -81,6 +85,8 @@ impl Run {
             tensors: layers.names,
             layers: columns.map(|c| (c.step, c.rel_l1.into_iter().map(as_written).collect())).collect(),
             accuracy: epochs.into_iter().map(|epoch| (epoch.step, epoch.test_accuracy)).collect(),
+            curvature,
+            growth,
             are_controls_zero,
         })
     }
@@ -100,6 +106,8 @@ impl Run {
             most_differing: vec![0; n],
             tensors: vec!["conv1.weight".to_owned()],
             accuracy: vec![(steps, vec![50.0; n])],
+            curvature: Vec::new(),
+            growth: Vec::new(),
             are_controls_zero: Agreement::Yes,
             config,
             rel_l1,

@@ -394,6 +394,75 @@ fn the_threshold_lies_between_a_rate_that_stays_and_one_that_diverges() {
     assert_eq!(files_in(&one), files_in(&two));
 }
 
+/// An experiment at a tiny size, as words.
+fn tiny(line: &str, out: &Path) {
+    let line: Vec<&str> = std::iter::once("reproduce").chain(line.split(' ')).collect();
+    reproduce(&line, out);
+    check_report(out);
+    assert_eq!(agrees(out, "The controls stay at zero"), "yes");
+    // The same line reads what is there.
+    let before = files_in(out);
+    let ended = reproduce(&line, out);
+    assert!(!ended.out.contains("] run "), "{ended:?}");
+    assert_eq!(files_in(out), before);
+}
+
+#[test]
+fn the_edge_has_sharpness_and_distance_of_every_rate() {
+    let out = scratch("reproduce-edge").join("out");
+    tiny(
+        "edge --quick --dataset synthetic --net mlp1 --images 24 --batch-size 8 --lrs 0.05,0.1 --scaled-time 2 --steps 20 \
+         --measurements 9",
+        &out,
+    );
+    let runs = csv(&out.join("edge.csv"));
+    let names: Vec<_> = runs.iter().map(|row| (row["batches"].as_str(), row["lr"].as_str())).collect();
+    assert_eq!(names, [("full", "0.05"), ("full", "0.1"), ("mini", "0.05"), ("mini", "0.1")]);
+    for run in &runs {
+        assert_eq!(number(run, "edge"), 2.0 / number(run, "lr"));
+        assert!(number(run, "start") > 0.0, "the loss of an MLP curves upwards somewhere: {run:?}");
+        assert!((number(run, "end_over_edge") - number(run, "end") / number(run, "edge")).abs() < 1e-9);
+    }
+    let curves = csv(&out.join("edge-curves.csv"));
+    assert!(curves.iter().all(|line| number(line, "product_error") < 0.01), "{curves:?}");
+    let with_full: Vec<&Row> = curves.iter().filter(|line| line["batches"] == "full").collect();
+    // With one batch, its gradient is that of the whole loss, and no direction curves more than the largest eigenvalue says.
+    assert!(with_full.iter().all(|line| number(line, "batch_sharpness") <= 1.02 * number(line, "lambda_max")));
+}
+
+#[test]
+fn lyapunov_exponents_are_means_of_the_growth() {
+    let out = scratch("reproduce-lyapunov").join("out");
+    tiny(
+        "lyapunov --quick --dataset synthetic --net resnet8 --batch-size 4 --lrs 0.01,0.1 --distances 0.01,0.1 --every 2 --steps 16",
+        &out,
+    );
+    let exponents = csv(&out.join("lyapunov.csv"));
+    assert_eq!(exponents.len(), 4);
+    let growth = csv(&out.join("lyapunov-growth.csv"));
+    assert_eq!(growth.len(), 2 * 8);
+    let last: Vec<&Row> = growth.iter().filter(|row| row["lr"] == "0.1" && number(row, "step") > 8.0).collect();
+    let mean = last.iter().map(|row| number(row, "d1e-2") / 2.0).sum::<f64>() / last.len() as f64;
+    let found = exponents.iter().find(|row| row["lr"] == "0.1" && row["distance"] == "0.01").unwrap();
+    assert!((number(found, "exponent") - mean).abs() < 1e-9, "{found:?}, not {mean}");
+}
+
+#[test]
+fn poked_copies_are_equal_until_their_step() {
+    let out = scratch("reproduce-poke").join("out");
+    tiny(
+        "poke --quick --dataset synthetic --net resnet8 --batch-size 4 --steps 12 --at 1,6,12 --sizes 0.001 --test-limit 16",
+        &out,
+    );
+    let copies = csv(&out.join("poke.csv"));
+    assert_eq!(copies.len(), 6);
+    assert!(copies.iter().all(|copy| copy["equal_before"] == "yes" && number(copy, "rel_l1") > 0.0), "{copies:?}");
+    let of = |step: &str, size: &str| copies.iter().find(|copy| copy["step"] == step && copy["size"] == size).unwrap();
+    let late = [of("12", "ulp"), of("12", "0.001")].map(|copy| number(copy, "rel_l1"));
+    assert!(late[0] < 1e-3 * late[1], "one ulp is far smaller than noise after a single step: {late:?}");
+    assert_eq!(agrees(&out, "Equal until the perturbation"), "yes");
+}
+
 #[test]
 fn bad_command_lines_are_refused_and_leave_nothing() {
     let home = scratch("reproduce-refused");
@@ -408,6 +477,9 @@ fn bad_command_lines_are_refused_and_leave_nothing() {
     assert_refused(&at(&["fig2", "--tensor", "fc.weight"]), 2, &["--tensor", "layer2.5.conv1.weight"]);
     assert_refused(&at(&["table1", "--ks", "1,2"]), 2, &["--ks", "control"]);
     assert_refused(&at(&["threshold", "--distance", "0"]), 2, &["--distance"]);
+    assert_refused(&at(&["edge", "--measurements", "3"]), 2, &["--measurements", "at least 9"]);
+    assert_refused(&at(&["lyapunov", "--distances", "1"]), 2, &["--distances", "at least two"]);
+    assert_refused(&at(&["poke", "--at", "5,1"]), 2, &["--at", "ascending"]);
     assert_refused(
         &at(&["table1", "--quick", "--data-dir", text(&home.join("none"))]),
         2,

@@ -1,0 +1,182 @@
+//! What the runs say about the claims of Cohen et al. 2021, of arXiv 2412.20553 and of the paper's journal version.
+
+use super::{Track, of_edge};
+use crate::numbers::{about, count, list};
+use crate::reproduce::findings::claim;
+use crate::reproduce::{Agreement, Claim};
+use crate::statistics::ends;
+
+/// How far the median of the last third may be from 2/lr.
+const NEAR: f64 = 0.05;
+/// The same for Batch Sharpness, which is a mean over a few batches.
+const NEAR_FOR_BATCHES: f64 = 0.2;
+/// Fewest rates at which something must hold.
+const ENOUGH: usize = 3;
+
+/// All claims.
+pub fn claims(tracks: &[Track]) -> Vec<Claim> {
+    let full: Vec<&Track> = tracks.iter().filter(|track| track.is_full).collect();
+    let mini: Vec<&Track> = tracks.iter().filter(|track| !track.is_full).collect();
+    vec![sharpening(&full), hovering(&full), batches(&mini), below(&mini), parting(&full), controls(tracks)]
+}
+
+fn rates(tracks: &[&Track]) -> String {
+    list(&tracks.iter().map(|track| track.lr.to_string()).collect::<Vec<_>>())
+}
+
+fn sharpening(full: &[&Track]) -> Claim {
+    let rises: Vec<&&Track> = full.iter().filter(|track| track.reached().is_some()).collect();
+    let starts = full.iter().map(|track| track.sharpness()[0].1 / track.edge());
+    let has_started_above = starts.clone().any(|start| start > 1.0);
+    let (low, high) = ends(starts);
+    claim! {
+        about: "Progressive sharpening",
+        paper: "Cohen et al. 2021: with full batches the largest eigenvalue rises until it reaches 2/lr.",
+        found: format!(
+            "It starts at {} to {} and reaches 95 % of 2/lr at {} of {} (lr {}).",
+            about(low),
+            of_edge(high),
+            rises.len(),
+            count(full.len() as u64, "rate"),
+            rates(full)
+        ),
+        agrees: match rises.len() {
+            n if n == full.len() && !has_started_above => Agreement::Yes,
+            // A run that was too short, or that began above the edge, contradicts nothing.
+            _ => Agreement::CannotTell,
+        },
+        certainty: "One seed. A rate at which it is not reached may need more steps (--scaled-time).",
+    }
+}
+
+fn hovering(full: &[&Track]) -> Claim {
+    let there: Vec<&&Track> = full.iter().filter(|track| track.reached().is_some()).collect();
+    let (low, high) = ends(there.iter().map(|track| track.end()));
+    let is_near = there.iter().all(|track| (track.end() - 1.0).abs() <= NEAR);
+    claim! {
+        about: "Hovering at 2/lr",
+        paper: "Cohen et al. 2021: from then on the largest eigenvalue hovers at or just above 2/lr.",
+        found: match there.is_empty() {
+            true => "No run reached 2/lr.".to_owned(),
+            false => format!(
+                "Over the last third of the measurements its median is {} to {}, at {}.",
+                about(low),
+                of_edge(high),
+                count(there.len() as u64, "rate")
+            ),
+        },
+        agrees: match there.len() {
+            0 => Agreement::CannotTell,
+            n => Agreement::of_decidable(is_near && n == full.len(), !is_near),
+        },
+        certainty: format!("Within {} %. The eigenvalue oscillates, so a median over many measurements is compared.", 100.0 * NEAR),
+    }
+}
+
+fn batches(mini: &[&Track]) -> Claim {
+    let (low, high) = ends(mini.iter().map(|track| track.end()));
+    let near = mini.iter().filter(|track| (track.end() - 1.0).abs() <= NEAR_FOR_BATCHES).count();
+    let is_rising = mini.iter().any(|track| track.end() < 1.0 - NEAR_FOR_BATCHES);
+    claim! {
+        about: "Batch Sharpness at 2/lr",
+        paper: "arXiv 2412.20553: with mini-batches Batch Sharpness settles at 2/lr.",
+        found: format!(
+            "Over the last third of the measurements its median is {} to {}; {} of {} lie within {} %.",
+            about(low),
+            of_edge(high),
+            near,
+            mini.len(),
+            100.0 * NEAR_FOR_BATCHES
+        ),
+        agrees: match (near == mini.len(), is_rising) {
+            (true, _) => Agreement::Yes,
+            // It may still be rising.
+            (false, true) => Agreement::CannotTell,
+            (false, false) => Agreement::No,
+        },
+        certainty: "Fair: eight batches a measurement, one seed, and the mean of a ratio with a heavy tail.",
+    }
+}
+
+fn below(mini: &[&Track]) -> Claim {
+    let last = |track: &&Track| track.run.curvature.last().map_or(f64::NAN, |line| line.lambda_max / track.edge());
+    let values: Vec<f64> = mini.iter().map(last).collect();
+    let (low, high) = ends(values.iter().copied());
+    let there: Vec<&&Track> = mini.iter().filter(|track| (track.end() - 1.0).abs() <= NEAR_FOR_BATCHES).collect();
+    let is_below = there.iter().all(|track| last(track) < 1.0);
+    claim! {
+        about: "The largest eigenvalue stays below",
+        paper: "arXiv 2412.20553: with mini-batches the largest eigenvalue of the whole loss settles below 2/lr, because Batch \
+            Sharpness is larger.",
+        found: format!("At the end it is {} to {}.", about(low), of_edge(high)),
+        agrees: match there.len() {
+            0 => Agreement::CannotTell,
+            _ => Agreement::of(is_below),
+        },
+        certainty: format!("For the {} of {} at which Batch Sharpness has come to 2/lr.", there.len(), count(mini.len() as u64, "rate")),
+    }
+}
+
+/// Decades by which the distance grows in a unit of time (learning rate x steps), before the edge is reached and after it, until it is
+/// visible. `None` where there are too few steps, or the distance is 0.
+pub fn growth(track: &Track) -> (Option<f64>, Option<f64>) {
+    /// Fewest steps of a phase.
+    const FEWEST: usize = 20;
+    let Some(reached) = track.reached() else { return (None, None) };
+    let rate = |points: Vec<&(u64, f64)>| {
+        let (first, last) = (points.first()?, points.last()?);
+        let time = (last.0 - first.0) as f64 * track.lr;
+        (points.len() >= FEWEST).then(|| (last.1 / first.1).log10() / time)
+    };
+    // The first bits come by chance; growth is measured from the tenth step that differs.
+    let sound = track.distance.iter().filter(|(_, distance)| *distance > 0.0).skip(10);
+    let visible = |point: &&(u64, f64)| point.1 < super::super::growth::VISIBLE;
+    let before = sound.clone().take_while(|(step, _)| *step <= reached).take_while(visible).collect();
+    let after = sound.skip_while(|(step, _)| *step < reached).take_while(visible).collect();
+    (rate(before), rate(after))
+}
+
+fn parting(full: &[&Track]) -> Claim {
+    let both: Vec<(f64, f64)> = full
+        .iter()
+        .filter_map(|track| match growth(track) {
+            (Some(before), Some(after)) => Some((before, after)),
+            _ => None,
+        })
+        .collect();
+    let faster = both.iter().filter(|(before, after)| *after > 2.0 * before.max(0.0)).count();
+    let list_of = |value: fn(&(f64, f64)) -> f64| list(&both.iter().map(|pair| about(value(pair))).collect::<Vec<_>>());
+    claim! {
+        about: "The parting begins at the edge",
+        paper: "Journal version (JMLR 25(174), 2024): the instabilities that amplify the last bit are those of the edge of stability.",
+        found: match both.is_empty() {
+            true => "No run has enough steps on both sides of the edge.".to_owned(),
+            false => format!(
+                "The distance of k = 3 grows by {} decades in a unit of time before the edge, and by {} after it.",
+                list_of(|pair| pair.0),
+                list_of(|pair| pair.1)
+            ),
+        },
+        agrees: match both.len() {
+            0 => Agreement::CannotTell,
+            n if n < ENOUGH => Agreement::of_decidable(faster == n, false),
+            n => Agreement::of(faster == n),
+        },
+        certainty: format!("{}; a run counts if the distance is not visible yet when the edge is reached.", count(both.len() as u64, "rate")),
+    }
+}
+
+fn controls(tracks: &[Track]) -> Claim {
+    let agrees = tracks.iter().map(|track| track.run.are_controls_zero).fold(Agreement::Yes, Agreement::and);
+    claim! {
+        about: "The controls stay at zero",
+        paper: "Not in the paper. By the arithmetic k = 2 must not differ in a single bit, with all measurements on.",
+        found: match agrees {
+            Agreement::Yes => format!("{}: 0 bits differ.", count(tracks.len() as u64, "control")),
+            Agreement::No => "A control differs: nothing here can be attributed to k.".to_owned(),
+            Agreement::CannotTell => "Numbers stopped being finite: equal bits then prove nothing.".to_owned(),
+        },
+        agrees: agrees,
+        certainty: "Sure: every weight is compared bit by bit on the adapter after every step.",
+    }
+}
